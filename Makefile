@@ -1,0 +1,99 @@
+# `make` lists everything. Needs python3 (3.11 or later, with venv) and the package index.
+PYTHON ?= python3
+CONFIG ?= config.toml
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+# A stamp bears the sum of what it stands for: a checkout that changes no pin installs nothing.
+sum         = $(shell cat $(1) 2>/dev/null | cksum | tr ' ' '-')
+MADE       := $(VENV)/.made
+RUN        := $(VENV)/.run-$(call sum,requirements/build.txt requirements/run.txt pyproject.toml)
+DEV        := $(VENV)/.dev-$(call sum,requirements/build.txt requirements/dev.txt pyproject.toml)
+CONFORMANT := $(VENV)/.conformance-$(call sum,requirements/conformance.txt)
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test fast wire check format lint types imports house docs docs-current \
+	conformance figures ci-tools lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(RUN) ## the proxy on config.toml, in front of the demo API on 127.0.0.1:9000
+	@$(BIN)/python tools/run.py $(CONFIG)
+
+test: $(DEV) ## every test (ARGS="-k retry" for some); what wants a missing system tool is skipped
+	@$(BIN)/python -m pytest $(ARGS)
+
+fast: $(DEV) ## the tests that need no socket
+	@$(BIN)/python -m pytest $(wildcard tests/core tests/policy tests/middleware tests/config tests/edge) $(ARGS)
+
+wire: $(DEV) ## the whole proxy over loopback, byte for byte
+	@$(BIN)/python -m pytest tests/wire $(ARGS)
+
+check: lint types house docs-current ## format, lint, strict types, imports, file lengths, generated pages; in parts:
+
+lint: $(DEV) ## its format and ruff
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+
+types: $(DEV) ## its mypy --strict
+	@$(BIN)/mypy
+
+imports: $(DEV) ## its import rule: downwards only
+	@$(BIN)/lint-imports
+
+house: imports ## its import rule, and no file over 300 lines
+	@$(BIN)/python tools/house.py
+
+docs-current: $(RUN) ## its look at the generated pages
+	@before=$$(cat config.toml docs/configuration.md | cksum) && \
+	$(BIN)/python -m proxy.config.reference && \
+	if [ "$$before" != "$$(cat config.toml docs/configuration.md | cksum)" ]; then \
+		echo "config.toml or docs/configuration.md was out of date; it is written anew" >&2; exit 1; \
+	fi
+
+format: $(DEV) ## put the code into its format
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --quiet --fix .
+
+docs: $(RUN) ## write config.toml and docs/configuration.md anew from the declarations
+	@$(BIN)/python -m proxy.config.reference
+
+conformance: $(DEV) $(CONFORMANT) ## probes from outside: CONFORMANCE_DIR=... holds faults.py and raw_requests.py
+	@$(BIN)/python tools/conformance.py "$(CONFORMANCE_DIR)"
+
+figures: $(DEV) ## measure the figures that docs/ states
+	@$(BIN)/python -m benchmarks.figures
+
+ci-tools: ## (root) system packages that some tests want: nginx, curl, openssl
+	@tools/ci-tools.sh
+
+lock: ## pin requirements/ anew (wants uv)
+	@tools/lock.sh
+
+install: $(RUN) ## only install what the proxy needs, into .venv
+
+clean: ## remove what was installed and cached here
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(MADE):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(RUN): $(MADE)
+	@echo "installing what the proxy needs into $(VENV) ..." >&2
+	@$(PIP) --require-hashes -r requirements/build.txt -r requirements/run.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@rm -f $(VENV)/.run-* && touch $@
+
+$(DEV): $(RUN)
+	@echo "installing what the tests need into $(VENV) ..." >&2
+	@$(PIP) --require-hashes -r requirements/dev.txt
+	@rm -f $(VENV)/.dev-* && touch $@
+
+$(CONFORMANT): $(DEV)
+	@$(PIP) --require-hashes -r requirements/conformance.txt
+	@rm -f $(VENV)/.conformance-* && touch $@

@@ -1,0 +1,1 @@
+"""The tree of options: model, loading, problems, schema, reference."""

@@ -1,0 +1,215 @@
+"""What no single declaration can say: references, and rules between options."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any, Final
+
+from proxy.config import addresses, fields
+from proxy.config.model import Config, Route
+from proxy.config.problems import Finding, Place, suggestion
+from proxy.config.shadow import shadowed
+from proxy.core.options import TimeoutsOptions
+from proxy.edge.field_rules import HeaderRules, Template
+from proxy.edge.target import Rewrite, literal_path
+from proxy.middleware.retry import RetryOptions
+from proxy.upstream.endpoint import CredentialsOptions, UpstreamOptions, UpstreamTlsOptions
+
+_BOUNDED: Final = ("connect", "first_byte", "per_try")
+"""Clocks that ``total`` ends before they can; ``idle`` also runs while a reply streams."""
+
+
+def crosscheck(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
+    """Everything that is wrong across options; ``raw`` tells what the file itself says."""
+    yield from _server(config, raw)
+    yield from _clocks(config, raw)
+    for index, upstream in enumerate(config.upstreams):
+        yield from _upstream(upstream, ("upstreams", index))
+    yield from _names(config)
+    written = raw.get("routes") or ()
+    for index, table in enumerate(written):
+        yield from _route(config.routes[index], table, ("routes", index))
+    yield from _retries(config, raw)
+    yield from shadowed(config.routes)
+
+
+def _each(place: Place, values: Iterable[str], fault: Callable[[str], str]) -> Iterator[Finding]:
+    """The findings in a list of values."""
+    for index, value in enumerate(values):
+        if message := fault(value):
+            yield Finding((*place, index), message)
+
+
+def _one(place: Place, message: str) -> Iterator[Finding]:
+    if message:
+        yield Finding(place, message)
+
+
+def _server(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
+    server, place = config.server, ("server", "listen")
+    if isinstance(server.listen, str):
+        listens = [server.listen]
+        yield from _one(place, addresses.listen_fault(server.listen))
+    else:
+        listens = list(server.listen)
+        yield from _each(place, listens, addresses.listen_fault)
+        if not listens:
+            yield Finding(place, "expected at least one address")
+    for index, address in enumerate(listens):
+        if address in listens[:index] and not address.endswith(":0"):
+            yield Finding((*place, index), f"{address!r} is in the list already")
+    networks = server.trusted_proxies
+    yield from _each(("server", "trusted_proxies"), networks, addresses.network_fault)
+    if config.admin is not None:
+        fault = addresses.listen_fault(config.admin.listen)
+        if not fault and config.admin.listen in listens and not config.admin.listen.endswith(":0"):
+            fault = f"{config.admin.listen!r} is taken by [server] listen"
+        yield from _one(("admin", "listen"), fault)
+
+
+def _clocks(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
+    """Clocks longer than ``total``, where the file names both: a default may well be longer."""
+    top = raw.get("timeouts") or {}
+    yield from _longer(config.timeouts, top, top, ("timeouts",))
+    for index, route in enumerate(raw.get("routes") or ()):
+        if own := route.get("timeouts"):
+            place = ("routes", index, "timeouts")
+            yield from _longer(config.routes[index].timeouts, own, {**top, **own}, place)
+
+
+def _longer(
+    clocks: TimeoutsOptions, own: Mapping[str, Any], written: Mapping[str, Any], place: Place
+) -> Iterator[Finding]:
+    for name in _BOUNDED:
+        limit, total = getattr(clocks, name), clocks.total
+        if {name, "total"} <= written.keys() and (name in own or "total" in own):
+            blamed = name if name in own else "total"
+            if limit > total > 0:
+                message = f"{name} ({limit}) is longer than total ({total}), so it never runs out"
+                yield Finding((*place, blamed), message)
+
+
+def _names(config: Config) -> Iterator[Finding]:
+    """Upstreams and what refers to them."""
+    names = [upstream.name for upstream in config.upstreams]
+    first = {name: names.index(name) for name in names}
+    for index, name in enumerate(names):
+        if first[name] != index:
+            message = f"{name!r} is taken by upstreams[{first[name]}]"
+            yield Finding(("upstreams", index, "name"), message)
+    if not names:
+        yield Finding(("upstreams",), "no upstream to forward to: expected [[upstreams]]")
+    elif not config.routes:
+        yield Finding(("routes",), "expected [[routes]], since there is more than one upstream")
+    for index, route in enumerate(config.routes):
+        if names and route.upstream not in first and "?" not in first:
+            near = suggestion(route.upstream, names)
+            message = f"no upstream is named {route.upstream!r}{near}"
+            yield Finding(("routes", index, "upstream"), message)
+
+
+def _upstream(options: UpstreamOptions, place: Place) -> Iterator[Finding]:
+    encrypted = True
+    for index, server in enumerate(options.servers):
+        entry = isinstance(server, str)
+        url = server if isinstance(server, str) else server.url
+        where = (*place, "servers", index) if entry else (*place, "servers", index, "url")
+        fault = addresses.server_fault(url)
+        yield from _one(where, fault)
+        encrypted &= bool(fault) or url.startswith("https://")
+    if options.host_header not in ("preserve", "upstream"):
+        fault = addresses.authority_fault(options.host_header)
+        hint = 'expected "preserve", "upstream" or a host'
+        yield from _one((*place, "host_header"), fault and f"{hint}: {fault}")
+    if options.tls is not None:
+        if not encrypted:
+            yield Finding((*place, "tls"), "only a server with https:// is spoken to over TLS")
+        yield from _tls(options.tls, (*place, "tls"))
+    if options.credentials is not None:
+        yield from _credentials(options.credentials, (*place, "credentials"))
+
+
+def _tls(options: UpstreamTlsOptions, place: Place) -> Iterator[Finding]:
+    for name in ("ca_file", "cert_file", "key_file"):
+        if path := getattr(options, name):
+            yield from _one((*place, name), fields.file_fault(path))
+    if options.key_file and not options.cert_file:
+        yield Finding((*place, "key_file"), "a key without its certificate: expected cert_file too")
+    if options.server_name:
+        yield from _one((*place, "server_name"), addresses.host_fault(options.server_name))
+
+
+def _credentials(options: CredentialsOptions, place: Place) -> Iterator[Finding]:
+    yield from _one((*place, "header"), fields.owned_fault(options.header))
+    yield from _one((*place, "value"), fields.value_fault(options.value))
+    if options.value_file:
+        yield from _one((*place, "value_file"), fields.file_fault(options.value_file))
+    if bool(options.value) == bool(options.value_file):
+        got = "both" if options.value else "neither"
+        yield Finding(place, f"expected one of value and value_file, got {got}")
+
+
+def _route(options: Route, raw: Mapping[str, Any], place: Place) -> Iterator[Finding]:
+    yield from _one((*place, "host"), addresses.pattern_fault(options.host))
+    for name in ("path", "strip_prefix", "add_prefix"):
+        path = getattr(options, name)
+        if path or name == "path":
+            yield from _one((*place, name), _fault_of(partial(literal_path, path, what="a path")))
+    if options.path_regex:
+        yield from _one((*place, "path_regex"), fields.regex_fault(options.path_regex))
+        if "path" in raw:
+            yield Finding((*place, "path_regex"), "expected either path or path_regex, got both")
+    yield from _each((*place, "methods"), options.methods, fields.method_fault)
+    for name, value in options.headers.items():
+        fault = fields.token_fault(name) or fields.value_fault(value)
+        yield from _one((*place, "headers", name), fault)
+    if options.rewrite is not None:
+        fault = fields.regex_fault(options.rewrite.pattern)
+        yield from _one((*place, "rewrite", "pattern"), fault)
+        if not fault:
+            fault = _fault_of(partial(Rewrite, rewrite=options.rewrite))
+            yield from _one((*place, "rewrite", "replacement"), fault)
+    for side in ("request_headers", "response_headers"):
+        if rules := getattr(options, side):
+            yield from _rules(rules, (*place, side))
+
+
+def _fault_of(build: Callable[[], object]) -> str:
+    """What the code that uses an option has against it."""
+    try:
+        build()
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _rules(rules: HeaderRules, place: Place) -> Iterator[Finding]:
+    for act in ("set", "add"):
+        for name, value in getattr(rules, act).items():
+            fault = (
+                fields.owned_fault(name)
+                or fields.value_fault(value)
+                or _fault_of(partial(Template, value))
+            )
+            yield from _one((*place, act, name), fault)
+    yield from _each((*place, "remove"), rules.remove, fields.owned_fault)
+    for name, count in Counter(name.lower() for name in rules.set).items():
+        if count > 1:
+            yield Finding((*place, "set"), f"{name} is set {count} times, in different cases")
+
+
+def _retries(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
+    """Lists of names; where a route inherits them, the top is to blame."""
+    written: list[tuple[Place, Any, RetryOptions | None]] = [
+        (("retry",), raw.get("retry"), config.retry)
+    ]
+    for index, route in enumerate(raw.get("routes") or ()):
+        written.append((("routes", index, "retry"), route.get("retry"), config.routes[index].retry))
+    for place, table, options in written:
+        if not table or options is None:
+            continue
+        if "methods" in table:
+            yield from _each((*place, "methods"), options.methods, fields.method_fault)
+        if options.idempotency_header and "idempotency_header" in table:
+            fault = fields.token_fault(options.idempotency_header)
+            yield from _one((*place, "idempotency_header"), fault)

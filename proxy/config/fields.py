@@ -1,0 +1,67 @@
+"""Names, values, patterns and files in a configuration: what is wrong with one, or nothing."""
+
+import os
+import re
+import stat
+from typing import Final
+
+from proxy.edge.end_to_end import FRAMING, HOP_BY_HOP, TOKEN
+
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 5.5: only HTAB may stand
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH")
+
+
+def token_fault(name: str) -> str:
+    """The name of a field or a method."""
+    return "" if TOKEN.fullmatch(name.encode()) else f"not a name that HTTP allows: {name!r}"
+
+
+def method_fault(method: str) -> str:
+    """A method; they are case-sensitive (RFC 9110 9.1)."""
+    if method not in _METHODS and method.upper() in _METHODS:
+        return f"methods are case-sensitive, did you mean {method.upper()!r}?"
+    return token_fault(method)
+
+
+def owned_fault(name: str) -> str:
+    """The name of a field that a rule wants to change."""
+    lower = name.lower().encode()
+    if lower == b"host":
+        return "Host is set by host_header of the upstream"
+    if lower in FRAMING:
+        return f"{name} belongs to the framing of the message, which the proxy does itself"
+    if lower in HOP_BY_HOP:
+        return f"{name} concerns one connection only, which the proxy speaks for itself"
+    return token_fault(name)
+
+
+def value_fault(value: str) -> str:
+    """The value of a field. It may be a secret, so the message does not repeat it."""
+    return "a control character cannot stand in a field" if _CONTROL.search(value) else ""
+
+
+def regex_fault(pattern: str) -> str:
+    """A regular expression."""
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        where = "" if error.pos is None else f" at position {error.pos}"
+        return f"not a regular expression: {error.msg}{where}"
+    except (RecursionError, OverflowError):
+        return "this regular expression is too large"
+    return ""
+
+
+def file_fault(path: str) -> str:
+    """A file that is read at start."""
+    try:
+        # A pipe without a writer would hold up a plain open for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        return f"cannot read {path!r}: {reason}"
+    try:
+        is_directory = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+    finally:
+        os.close(descriptor)
+    return f"cannot read {path!r}: it is a directory" if is_directory else ""

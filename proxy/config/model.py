@@ -1,0 +1,65 @@
+"""The root of the option tree."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from msgspec import field
+
+from proxy.core.options import (
+    AdminOptions,
+    Duration,
+    LogOptions,
+    ServerOptions,
+    ShutdownOptions,
+    Table,
+    TimeoutsOptions,
+)
+from proxy.edge.failures import ErrorsOptions
+from proxy.edge.router import RouteOptions
+from proxy.middleware.retry import RetryOptions
+from proxy.upstream.endpoint import UpstreamOptions
+
+# msgspec cannot put a table with durations into a JSON Schema as a default: hence the factories.
+
+
+class Route(RouteOptions, frozen=True, kw_only=True):
+    """Which requests go to which upstream. The most specific route wins; ties go to the first."""
+
+    timeouts: TimeoutsOptions = field(default_factory=TimeoutsOptions)
+    retry: RetryOptions | None = field(default_factory=RetryOptions)
+    errors: ErrorsOptions | None = field(default_factory=ErrorsOptions)
+
+
+class Config(Table, frozen=True, kw_only=True):
+    """A whole configuration file. Each route carries its own merged tables."""
+
+    server: ServerOptions = field(default_factory=ServerOptions)
+    shutdown: ShutdownOptions = field(default_factory=ShutdownOptions)
+    admin: AdminOptions | None = None
+    log: LogOptions = field(default_factory=LogOptions)
+    timeouts: TimeoutsOptions = field(default_factory=TimeoutsOptions)
+    retry: RetryOptions | None = field(default_factory=RetryOptions)
+    errors: ErrorsOptions | None = field(default_factory=ErrorsOptions)
+    upstreams: tuple[UpstreamOptions, ...] = ()
+    routes: tuple[Route, ...] = ()
+
+
+INHERITED: Final = ("timeouts", "retry", "errors")
+"""Tables whose values at the top are the defaults of every route."""
+
+SWITCHES: Final[dict[type, tuple[str, ...]]] = {Config: (*INHERITED, "admin"), Route: INHERITED}
+"""Tables that ``= false`` switches off."""
+
+_LONGEST: Final = 1e9  # about 30 years; event loops go wrong somewhere beyond
+_LARGEST: Final = 2**63
+
+
+def read_unit(kind: Callable[[Any], Any], raw: object) -> Any:
+    """A duration or a size from its text: msgspec's hook for types of our own."""
+    try:
+        value = kind.parse(raw)  # type: ignore[attr-defined]
+    except OverflowError:
+        value = _LARGEST
+    if value >= (_LONGEST if kind is Duration else _LARGEST):
+        raise ValueError("too large")
+    return value

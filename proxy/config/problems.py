@@ -1,0 +1,68 @@
+"""What is wrong with a configuration, and where."""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, NamedTuple, TypeAlias
+
+Place: TypeAlias = tuple[str | int, ...]
+"""Keys and indices from the top of the file: ``("routes", 0, "retry")``."""
+
+WARNING: Final = "warning:"
+
+_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class Finding(NamedTuple):
+    """A problem whose line is not known yet."""
+
+    place: Place
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One line of ``sidecar-proxy check``. Line 0: there is no file."""
+
+    file: str
+    line: int
+    place: str
+    message: str
+
+    @property
+    def warning(self) -> bool:
+        """The file can be used nevertheless."""
+        return self.message.startswith(WARNING)
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{where}: {self.place}: {self.message}"
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used, with all its problems."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = list(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def spell(place: Place) -> str:
+    """Write a place the way an operator reads it: ``routes[0].retry.attempts``."""
+    text = ""
+    for step in place:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            key = step if _BARE.fullmatch(step) else json.dumps(step)
+            text += f".{key}" if text else key
+    return text
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """Name the known word that was probably meant, as the end of a sentence."""
+    from difflib import get_close_matches  # noqa: PLC0415 - a clean file never needs it
+
+    close = get_close_matches(word, sorted(known), 1)
+    return f", did you mean {close[0]!r}?" if close else ""

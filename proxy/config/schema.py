@@ -1,0 +1,83 @@
+"""JSON Schema of the configuration, for editors."""
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import inspect
+
+from proxy.config.declared import default_of
+from proxy.config.model import SWITCHES, Config
+from proxy.core.options import Duration, Size
+
+_DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
+_REFERENCE: Final = r"\$\{"
+"""What the environment will say cannot be checked by an editor."""
+
+_PATTERNS: Final[dict[type, str]] = {
+    Duration: r"^(0|\d+(\.\d+)?(ms|s|m|h))$",
+    Size: r"^(0|\d+(\.\d+)?(B|KiB|MiB|GiB))$",
+}
+
+
+def schema() -> dict[str, Any]:
+    """The whole tree; every table stands under ``$defs``."""
+    _, components = msgspec.json.schema_components(
+        (Config,), schema_hook=_unit, ref_template="#/$defs/{name}"
+    )
+    tables = {table.cls.__name__: table for table in _tables(inspect.type_info(Config))}
+    for name, component in components.items():
+        _complete(component, tables[name])
+    root = components.pop("Config")
+    del root["properties"]["upstreams"]["default"]  # without one there is nothing to forward to
+    root["required"] = ["upstreams"]
+    return {"$schema": _DRAFT, **root, "title": "sidecar-proxy", "$defs": components}
+
+
+def _unit(kind: type) -> dict[str, Any]:
+    return {"type": "string", "pattern": _PATTERNS[kind]}
+
+
+def _tables(kind: inspect.Type) -> list[inspect.StructType]:
+    """All tables within a type, itself included."""
+    if isinstance(kind, inspect.StructType):
+        return [kind, *(table for field in kind.fields for table in _tables(field.type))]
+    if isinstance(kind, inspect.Metadata):
+        return _tables(kind.type)
+    if isinstance(kind, inspect.VarTupleType):
+        return _tables(kind.item_type)
+    if isinstance(kind, inspect.UnionType):
+        return [table for each in kind.types for table in _tables(each)]
+    return []
+
+
+def _complete(component: dict[str, Any], table: inspect.StructType) -> None:
+    """What msgspec cannot say: defaults of our own types, ``false``, the environment."""
+    properties = component["properties"]
+    for field in table.fields:
+        default = None if field.required else default_of(field)
+        if isinstance(default, Duration | Size):
+            properties[field.encode_name]["default"] = str(default)
+    for name, declared in properties.items():
+        described = {
+            key: declared.pop(key) for key in ("description", "default") if key in declared
+        }
+        if described.get("default", "") is None:
+            del described["default"]
+        shape = _relaxed(declared)
+        if name in SWITCHES.get(table.cls, ()):
+            shape = {"anyOf": [*shape.get("anyOf", [shape]), {"const": False}]}
+        properties[name] = {**described, **shape}
+
+
+def _relaxed(shape: dict[str, Any]) -> dict[str, Any]:
+    """Without null, which TOML cannot say, and with room for ``${NAME}``."""
+    if "pattern" in shape:
+        return {**shape, "pattern": f"{shape['pattern']}|{_REFERENCE}"}
+    if "enum" in shape:
+        return {"anyOf": [shape, {"type": "string", "pattern": _REFERENCE}]}
+    if "items" in shape:
+        return {**shape, "items": _relaxed(shape["items"])}
+    if "anyOf" in shape:
+        kinds = [_relaxed(kind) for kind in shape["anyOf"] if kind != {"type": "null"}]
+        return kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
+    return shape

@@ -1,0 +1,208 @@
+"""The second look at a file that msgspec refused: every value against its declaration.
+
+msgspec stops at the first mistake. This walk finds them all, and returns the tree with every wrong
+value left out, so that the checks across options can still be made on the rest.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from msgspec import inspect
+
+from proxy.config.model import SWITCHES, Config, read_unit
+from proxy.config.problems import Finding, Place, suggestion
+
+_WRONG: Final = object()
+"""A value that has been reported and is left out."""
+
+
+def examine(raw: dict[str, Any]) -> tuple[dict[str, Any], list[Finding]]:
+    """The usable part of a raw tree, and what is wrong with the rest."""
+    walk = _Walk()
+    root = inspect.type_info(Config)
+    assert isinstance(root, inspect.StructType)
+    return walk.table(root, raw, ()), walk.findings
+
+
+class _Walk:
+    """Collects findings on the way through one tree."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+
+    def wrong(self, place: Place, message: str) -> Any:
+        """Report a value and leave it out."""
+        self.findings.append(Finding(place, message))
+        return _WRONG
+
+    def table(self, shape: inspect.StructType, raw: dict[str, Any], place: Place) -> dict[str, Any]:
+        """Every option of one table; what is required and missing gets a stand-in."""
+        fields = {field.encode_name: field for field in shape.fields}
+        switches = SWITCHES.get(shape.cls, ())
+        usable: dict[str, Any] = {}
+        for name, value in raw.items():
+            if name not in fields:
+                near = suggestion(name, fields.keys() - raw.keys())
+                self.wrong((*place, name), f"unknown option{near}")
+            elif name in switches and isinstance(value, bool):
+                if value:
+                    self.wrong((*place, name), "expected a table or false, got true")
+                else:
+                    usable[name] = False
+            else:
+                found = self.value(fields[name].type, value, (*place, name))
+                if found is not _WRONG:
+                    usable[name] = found
+        for name, field in fields.items():
+            if field.required and name not in usable:
+                if name not in raw:
+                    self.wrong((*place, name), "required, but missing")
+                usable[name] = stand_in(field.type)
+        return usable
+
+    def value(self, kind: inspect.Type, raw: Any, place: Place) -> Any:
+        """One value of any kind, as far as it is usable."""
+        kind = plain(kind)
+        if isinstance(kind, inspect.UnionType):
+            return self.value(_branch(kind, raw), raw, place)
+        if isinstance(kind, inspect.StructType):
+            if not isinstance(raw, dict):
+                return self.wrong(place, f"expected a table, got {shown(raw)}")
+            return self.table(kind, raw, place)
+        if isinstance(kind, inspect.VarTupleType):
+            return self.items(kind, raw, place)
+        if isinstance(kind, inspect.DictType):
+            if not isinstance(raw, dict):
+                return self.wrong(place, f"expected a table, got {shown(raw)}")
+            pairs = {key: self.value(kind.value_type, raw[key], (*place, key)) for key in raw}
+            return {key: value for key, value in pairs.items() if value is not _WRONG}
+        complaint = _COMPLAINTS[type(kind)](kind, raw)
+        return self.wrong(place, complaint) if complaint else raw
+
+    def items(self, kind: inspect.VarTupleType, raw: Any, place: Place) -> Any:
+        """A list; a wrong item gets a stand-in, so that the others keep their index."""
+        if not isinstance(raw, list):
+            return self.wrong(place, f"expected a list, got {shown(raw)}")
+        low, high = kind.min_length or 0, kind.max_length
+        if len(raw) < low or (high is not None and len(raw) > high):
+            wanted = f"exactly {low}" if low == high else f"at least {low}"
+            return self.wrong(place, f"expected {wanted} in the list, got {len(raw)}")
+        found = [self.value(kind.item_type, item, (*place, at)) for at, item in enumerate(raw)]
+        return [stand_in(kind.item_type) if item is _WRONG else item for item in found]
+
+
+def plain(kind: inspect.Type) -> inspect.Type:
+    """Without description and ``None``, which TOML cannot say."""
+    if isinstance(kind, inspect.Metadata):
+        return plain(kind.type)
+    if isinstance(kind, inspect.UnionType):
+        rest = tuple(each for each in kind.types if not isinstance(each, inspect.NoneType))
+        return plain(rest[0]) if len(rest) == 1 else inspect.UnionType(rest)
+    return kind
+
+
+def stand_in(kind: inspect.Type) -> Any:
+    """A value that converts; its place is already reported, so nobody sees it."""
+    kind = plain(kind)
+    if isinstance(kind, inspect.UnionType):
+        kind = kind.types[0]
+    if isinstance(kind, inspect.StructType):
+        return {f.encode_name: stand_in(f.type) for f in kind.fields if f.required}
+    if isinstance(kind, inspect.VarTupleType):
+        return [stand_in(kind.item_type)] * (kind.min_length or 0)
+    if isinstance(kind, inspect.StrType) and kind.pattern:
+        return "timeout"
+    return "?"
+
+
+def shown(raw: Any) -> str:
+    """A value in the words of a TOML file."""
+    if isinstance(raw, bool):
+        return str(raw).lower()
+    if isinstance(raw, dict):
+        return "a table"
+    if isinstance(raw, list):
+        return "a list"
+    if isinstance(raw, str | int | float):
+        text = repr(raw)
+        return text if len(text) <= 60 else f"{text[:56]}...{text[0]}"
+    return "a date or time"
+
+
+def _branch(kind: inspect.UnionType, raw: Any) -> inspect.Type:
+    """The member of a union that a value was meant for: by its shape, else the first."""
+    shapes: dict[type, type[inspect.Type]] = {
+        dict: inspect.StructType,
+        list: inspect.VarTupleType,
+    }
+    wanted = shapes.get(type(raw), inspect.StrType)
+    return next((each for each in kind.types if isinstance(each, wanted)), kind.types[0])
+
+
+def _integer(kind: inspect.IntType, raw: Any) -> str:
+    if isinstance(raw, int) and not isinstance(raw, bool) and _between(kind, raw):
+        return ""
+    return f"expected a whole number{_range(kind)}, got {shown(raw)}"
+
+
+def _number(kind: inspect.FloatType, raw: Any) -> str:
+    if isinstance(raw, int | float) and not isinstance(raw, bool) and _between(kind, raw):
+        return ""
+    return f"expected a number{_range(kind)}, got {shown(raw)}"
+
+
+def _between(kind: inspect.IntType | inspect.FloatType, raw: float) -> bool:
+    # 64 bits: TOML promises no more, and msgspec takes none
+    if isinstance(raw, int) and not -(2**63) <= raw < 2**63:
+        return False
+    return (kind.ge is None or raw >= kind.ge) and (kind.le is None or raw <= kind.le)
+
+
+def _range(kind: inspect.IntType | inspect.FloatType) -> str:
+    if kind.ge is not None and kind.le is not None:
+        return f" from {kind.ge} to {kind.le}"
+    return "" if kind.ge is None else f" of at least {kind.ge}"
+
+
+def _text(kind: inspect.StrType, raw: Any) -> str:
+    if not isinstance(raw, str):
+        return f"expected a string, got {shown(raw)}"
+    if len(raw) < (kind.min_length or 0):
+        return "must not be empty"
+    if kind.pattern and not re.search(kind.pattern, raw):
+        words = kind.pattern.strip("^$()").split("|")
+        near = suggestion(raw, [word for word in words if word.replace("-", "").isalpha()])
+        return f"expected one of {', '.join(words)}, got {shown(raw)}{near}"
+    return ""
+
+
+def _switch(_: inspect.BoolType, raw: Any) -> str:
+    return "" if isinstance(raw, bool) else f"expected true or false, got {shown(raw)}"
+
+
+def _choice(kind: inspect.LiteralType, raw: Any) -> str:
+    if isinstance(raw, str) and raw in kind.values:
+        return ""
+    words = [str(value) for value in kind.values]
+    near = suggestion(raw, words) if isinstance(raw, str) else ""
+    return f"expected one of {', '.join(words)}, got {shown(raw)}{near}"
+
+
+def _unit(kind: inspect.CustomType, raw: Any) -> str:
+    """Durations and sizes explain themselves."""
+    try:
+        read_unit(kind.cls, raw)
+    except ValueError as error:
+        return f"{str(error).partition(', got ')[0]}, got {shown(raw)}"
+    return ""
+
+
+_COMPLAINTS: Final[dict[type[inspect.Type], Callable[[Any, Any], str]]] = {
+    inspect.IntType: _integer,
+    inspect.FloatType: _number,
+    inspect.StrType: _text,
+    inspect.BoolType: _switch,
+    inspect.LiteralType: _choice,
+    inspect.CustomType: _unit,
+}

@@ -1,0 +1,1 @@
+"""The nouns: exchange, body, reply, errors, options."""

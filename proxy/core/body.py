@@ -1,0 +1,75 @@
+"""The body of a request, as what forwards it sees it."""
+
+from typing import Final, Protocol
+
+CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
+
+
+class Body(Protocol):
+    """A request body that is read once, or again from the start where it was kept."""
+
+    @property
+    def framing(self) -> bytes:
+        """The header line that delimits it, line break included; empty where there is no body."""
+
+    @property
+    def length(self) -> int | None:
+        """Bytes in all; None where only the end will tell (chunked)."""
+
+    @property
+    def finished(self) -> bytes | None:
+        """The whole body where it is already here, else None."""
+
+    @property
+    def resendable(self) -> bool:
+        """Whether another attempt would send the same bytes from the start."""
+
+    @property
+    def received(self) -> int:
+        """Bytes read from the client so far."""
+
+    def keep(self, limit: int) -> None:
+        """Keep what is read for another attempt, up to ``limit`` bytes."""
+
+    def rewind(self) -> None:
+        """Start again. Only where ``resendable``."""
+
+    async def read(self) -> bytes:
+        """The next bytes, ``b""`` at the end.
+
+        Raises ClientError where the client stalls, drips, exceeds a limit or breaks its framing.
+        """
+
+
+class BytesBody:
+    """A body that is all here, or none at all."""
+
+    __slots__ = ("_unread", "finished", "framing", "length")
+
+    resendable: Final = True
+
+    def __init__(self, whole: bytes = b"", framing: bytes = b"", length: int | None = 0) -> None:
+        self.finished = whole
+        self.framing = framing
+        self.length = length
+        self._unread = whole
+
+    @property
+    def received(self) -> int:
+        """All of it."""
+        return len(self.finished)
+
+    def keep(self, limit: int) -> None:
+        """It is kept anyway."""
+
+    def rewind(self) -> None:
+        """Start again."""
+        self._unread = self.finished
+
+    async def read(self) -> bytes:
+        """All of it, then the end."""
+        data, self._unread = self._unread, b""
+        return data
+
+
+EMPTY: Final = BytesBody()

@@ -1,0 +1,156 @@
+"""Everything that can go wrong, by whose side it went wrong on.
+
+Statuses are not here: ``edge/failures.py`` gives each of these its own.
+"""
+
+from enum import Enum
+from typing import Any, ClassVar
+
+
+class Stage(Enum):
+    """How far a failed attempt had come. It decides what may be sent again."""
+
+    NOT_SENT = "not sent"  # no byte of the request left us: any method may go again
+    STALE = "stale"  # a pooled connection that died without one byte of a reply
+    SENT = "sent"  # the upstream may have acted on it
+    ANSWERED = "answered"  # a head arrived; the body broke
+
+
+class ProxyError(Exception):
+    """A failure with a sentence for the operator."""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+# The client's side
+
+
+class ClientError(ProxyError):
+    """The request is at fault."""
+
+
+class BadRequest(ClientError):
+    """Malformed or ambiguous."""
+
+
+class RequestTimeout(ClientError):
+    """The head or the body of the request came too slowly."""
+
+
+class BodyTooLarge(ClientError):
+    """The body is longer than ``[server] max_body``."""
+
+
+class HeadTooLarge(ClientError):
+    """The head is longer than ``[server] max_header_size``."""
+
+
+class TargetTooLong(ClientError):
+    """The request line alone is longer than ``[server] max_header_size``."""
+
+
+class UnsupportedCoding(ClientError):
+    """A transfer coding other than chunked."""
+
+
+class NoRoute(ClientError):
+    """No route matches."""
+
+
+class MethodNotAllowed(ClientError):
+    """Routes match, none of them takes this method."""
+
+    def __init__(self, detail: str, allow: tuple[str, ...]) -> None:
+        super().__init__(detail)
+        self.allow = allow
+
+
+class ClientGone(ClientError):
+    """The client left; there is nobody to answer."""
+
+
+# The upstream's side
+
+
+class UpstreamError(ProxyError):
+    """One attempt failed. ``stage`` says how far it had come."""
+
+    default_stage: ClassVar[Stage] = Stage.SENT
+
+    def __init__(self, detail: str = "", *, stage: Stage | None = None, **context: Any) -> None:
+        super().__init__(detail)
+        self.stage = self.default_stage if stage is None else stage
+        self.context = context
+
+
+class ConnectError(UpstreamError):
+    """No connection, so nothing was sent."""
+
+    default_stage = Stage.NOT_SENT
+
+
+class ConnectFailed(ConnectError):
+    """Refused or unreachable."""
+
+
+class NameUnknown(ConnectError):
+    """The look-up of the upstream's name failed."""
+
+
+class LookupTimeout(ConnectError):
+    """The look-up of the upstream's name took too long."""
+
+
+class ConnectTimeout(ConnectError):
+    """TCP and TLS took longer than ``[timeouts] connect``."""
+
+
+class TlsFailed(ConnectError):
+    """The TLS handshake failed."""
+
+
+class CertificateInvalid(ConnectError):
+    """The upstream's certificate is not acceptable."""
+
+
+class ResponseTimeout(UpstreamError):
+    """No head in time: ``first_byte``, ``per_try`` or ``total``."""
+
+
+class ConnectionTerminated(UpstreamError):
+    """Closed or reset before the head."""
+
+
+class ProtocolViolation(UpstreamError):
+    """The reply is not HTTP, or not one that can be passed on."""
+
+
+class ReplyHeadTooLarge(UpstreamError):
+    """The reply's head is longer than we read."""
+
+
+class ReplyBroken(UpstreamError):
+    """The body of the reply ended early, stalled or lost its framing."""
+
+    default_stage = Stage.ANSWERED
+
+
+class ReplyStalled(ReplyBroken):
+    """Nothing came for longer than ``[timeouts] idle``."""
+
+
+# Our side
+
+
+class ConnectionLimit(ProxyError):
+    """No free connection: ``limit`` of an upstream, or ``[server] max_connections``."""
+
+
+class LoopDetected(ProxyError):
+    """The request came through this very instance already."""
+
+
+class InternalError(ProxyError):
+    """A fault of the proxy itself or of its configuration."""

@@ -1,0 +1,91 @@
+"""One client request and its reply, from the first byte to the last."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from proxy.core.body import EMPTY, Body
+
+RawHeaders: TypeAlias = Sequence[tuple[bytes, bytes]]
+
+
+class Exchange:
+    """What is known of a request, and what is found out while it is served.
+
+    Times are seconds of ``time.monotonic`` (a loop's own clock may tick in whole milliseconds); a
+    time that has not come is ``None``. Only ``deadline`` is on the loop's clock.
+    """
+
+    __slots__ = (
+        "attempts",
+        "body",
+        "bytes_in",
+        "bytes_out",
+        "client",
+        "committed",
+        "connected",
+        "deadline",
+        "endpoint",
+        "error",
+        "first_byte",
+        "headers",
+        "host",
+        "method",
+        "path",
+        "request_id",
+        "route",
+        "scheme",
+        "started",
+        "status",
+        "target",
+        "upstream",
+        "version",
+    )
+
+    def __init__(
+        self,
+        method: str,
+        target: bytes,
+        headers: RawHeaders,
+        *,
+        path: str = "/",
+        host: str = "",
+        version: tuple[int, int] = (1, 1),
+        client: str = "",
+        scheme: str = "http",
+        request_id: str = "",
+        body: Body = EMPTY,
+        started: float = 0.0,
+    ) -> None:
+        self.method = method
+        self.target = target
+        """As it goes upstream: origin-form or ``*``, byte for byte what the client sent."""
+        self.path = path
+        """Normal form of the target's path; rules are matched against it."""
+        self.headers = headers
+        """End-to-end fields for the upstream, Host and framing excluded."""
+        self.host = host
+        """The Host field as the client sent it."""
+        self.version = version
+        self.client = client
+        """Address of the client, as far as trusted proxies tell; empty on a unix socket."""
+        self.scheme = scheme
+        self.request_id = request_id
+        self.body = body
+        self.started = started
+        self.deadline: float | None = None
+        self.connected: float | None = None
+        """Seconds that the last attempt spent on getting a connection."""
+        self.first_byte: float | None = None
+        """When the reply's head arrived."""
+        self.route = ""
+        self.upstream = ""
+        self.endpoint = ""
+        self.attempts = 0
+        self.committed = False
+        self.status = 0
+        self.error = ""
+        """Proxy-Status error token, empty where all went well."""
+        self.bytes_in = 0
+        """Body bytes read from the client."""
+        self.bytes_out = 0
+        """Body bytes given to the client."""

@@ -1,0 +1,174 @@
+"""What every table of the configuration is made of, and the tables that always apply.
+
+Units stand in the value (``"250ms"``, ``"8MiB"``); in code they are seconds and bytes.
+"""
+
+import re
+from functools import partial
+from typing import Annotated, Any, Final, Literal, Self
+
+import msgspec
+from msgspec import Meta
+
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)(B|KiB|MiB|GiB)")
+_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_BYTES: Final = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+
+
+class Duration(float):
+    """Seconds: one number and ``ms``, ``s``, ``m`` or ``h``; zero switches a clock off."""
+
+    @classmethod
+    def parse(cls, text: object) -> Self:
+        """Read ``"250ms"``. Raises ValueError with a sentence for the operator."""
+        if isinstance(text, str):
+            if text == "0":
+                return cls(0)
+            if found := _DURATION.fullmatch(text):
+                return cls(float(found[1]) * _SECONDS[found[2]])
+        raise ValueError(f'expected a duration such as "250ms", "5s", "2m" or "1h", got {text!r}')
+
+    def __str__(self) -> str:
+        if not self:
+            return "0"
+        unit = next((u for u in ("h", "m", "s") if not self % _SECONDS[u]), "ms")
+        return f"{self / _SECONDS[unit]:g}{unit}"
+
+
+class Size(int):
+    """Bytes: one number and ``B``, ``KiB``, ``MiB`` or ``GiB``; zero switches a limit off."""
+
+    @classmethod
+    def parse(cls, text: object) -> Self:
+        """Read ``"8MiB"``. Raises ValueError with a sentence for the operator."""
+        if isinstance(text, str):
+            if text == "0":
+                return cls(0)
+            if found := _SIZE.fullmatch(text):
+                return cls(float(found[1]) * _BYTES[found[2]])
+        raise ValueError(f'expected a size such as "64B", "16KiB", "8MiB" or "1GiB", got {text!r}')
+
+    def __str__(self) -> str:
+        if not self:
+            return "0"
+        unit = next(u for u in ("GiB", "MiB", "KiB", "B") if not self % _BYTES[u])
+        return f"{self // _BYTES[unit]}{unit}"
+
+
+def seconds(amount: float) -> Duration:
+    """A default for a Duration field (msgspec wants a factory for types of our own)."""
+    return msgspec.field(default_factory=partial(Duration, amount))
+
+
+def size(amount: int) -> Size:
+    """A default for a Size field, in bytes."""
+    return msgspec.field(default_factory=partial(Size, amount))
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One table of the configuration file."""
+
+
+def described(text: str) -> Any:
+    """The description that becomes the reference, the schema and the comments."""
+    return Meta(description=text)
+
+
+class ServerOptions(Table, frozen=True, kw_only=True):
+    """The listener that clients speak to."""
+
+    listen: Annotated[
+        str | tuple[str, ...],
+        described(
+            'Address or list of addresses: "127.0.0.1:8080", "[::1]:8080", "unix:/run/proxy.sock".'
+        ),
+    ] = "127.0.0.1:8080"
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        described(
+            "CIDRs of clients whose X-Forwarded-* and Forwarded are believed and appended to."
+        ),
+    ] = ()
+    max_body: Annotated[Size, described("Largest request body; over it: 413.")] = size(0)
+    max_header_size: Annotated[
+        Size, described("Largest request head in all; over it: 431, a request line over it: 414.")
+    ] = size(16 << 10)
+    max_connections: Annotated[
+        int, Meta(ge=1, description="Client connections at a time; over it: 503 and close.")
+    ] = 10_000
+    keepalive_timeout: Annotated[
+        Duration, described("How long a client connection may stay idle between requests.")
+    ] = seconds(75)
+    request_headers_timeout: Annotated[
+        Duration, described("From the first byte of a request head to its end; over it: 408.")
+    ] = seconds(10)
+    body_idle_timeout: Annotated[
+        Duration, described("How long a request body may stall; over it: 408.")
+    ] = seconds(60)
+    body_min_rate: Annotated[
+        Size,
+        described("Bytes a second that a request body must average after 30 s; under it: 408."),
+    ] = size(64)
+    write_idle_timeout: Annotated[
+        Duration, described("How long a client may take nothing of its reply before it is cut.")
+    ] = seconds(60)
+    server_timing: Annotated[
+        bool, described("Add a Server-Timing field that says where the time of a reply went.")
+    ] = False
+
+
+class ShutdownOptions(Table, frozen=True, kw_only=True):
+    """What happens on SIGTERM and SIGINT."""
+
+    delay: Annotated[
+        Duration, described("Readiness fails first; the listener closes this much later.")
+    ] = seconds(0)
+    grace_period: Annotated[
+        Duration, described("How long requests in flight may take to finish before they are cut.")
+    ] = seconds(30)
+
+
+class AdminOptions(Table, frozen=True, kw_only=True):
+    """The listener for operators: /healthz and /readyz. No table, no listener."""
+
+    listen: Annotated[str, described("Address of the admin listener.")] = "127.0.0.1:9901"
+
+
+class LogOptions(Table, frozen=True, kw_only=True):
+    """The access log on standard output, everything else on standard error."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], described("Least severity on standard error.")
+    ] = "info"
+    format: Annotated[
+        Literal["json", "console"], described("One JSON object a line, or text for a terminal.")
+    ] = "json"
+    access: Annotated[bool, described("Write one line for each request.")] = True
+    sample: Annotated[
+        float,
+        Meta(ge=0, le=1, description="Share of requests that are logged; failures always are."),
+    ] = 1.0
+
+
+class TimeoutsOptions(Table, frozen=True, kw_only=True):
+    """Each clock has its own status and retry rule; "0" switches it off."""
+
+    connect: Annotated[Duration, described("Name look-up, TCP and TLS; over it: 504.")] = seconds(5)
+    first_byte: Annotated[
+        Duration,
+        described(
+            "From the last byte of the request that the upstream took to the reply's head; "
+            "over it: 504."
+        ),
+    ] = seconds(60)
+    idle: Annotated[
+        Duration, described("Between two chunks of the reply; over it the reply is cut.")
+    ] = seconds(60)
+    total: Annotated[
+        Duration,
+        described("The whole exchange, retries included; over it: 504, or cut after the head."),
+    ] = seconds(0)
+    per_try: Annotated[
+        Duration, described("One attempt, up to its head; like first_byte when tries run out.")
+    ] = seconds(0)

@@ -1,0 +1,94 @@
+"""What came back: a head, and a body that nobody has read yet."""
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Protocol, TypeAlias
+
+from proxy.core.exchange import RawHeaders
+
+
+class Ending(Enum):
+    """How the body of a reply finished."""
+
+    COMPLETE = "complete"  # whole, as its framing says
+    BROKEN = "broken"  # the upstream's fault: cut short, stalled, malformed
+    ABANDONED = "abandoned"  # ours or the client's: nobody wanted the rest
+
+
+class Source(Protocol):
+    """Where the bytes of a reply's body come from."""
+
+    @property
+    def buffered(self) -> bytes | None:
+        """The whole body where it has already arrived, else None."""
+
+    async def read(self) -> bytes:
+        """The next bytes, ``b""`` at the end. Raises ReplyBroken, never ends early."""
+
+    def close(self, ending: Ending) -> None:
+        """Give back what the body held. Called once."""
+
+
+Listener: TypeAlias = Callable[["Reply", Ending], None]
+
+
+class Reply:
+    """Status, end-to-end header fields and the source of the body.
+
+    Who holds a reply either returns it or closes it.
+    """
+
+    __slots__ = (
+        "_listeners",
+        "_source",
+        "closed",
+        "headers",
+        "length",
+        "reason",
+        "status",
+        "version",
+    )
+
+    def __init__(
+        self,
+        status: int,
+        headers: RawHeaders,
+        source: Source,
+        *,
+        reason: bytes = b"",
+        length: int | None = None,
+        version: tuple[int, int] = (1, 1),
+    ) -> None:
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+        self.length = length
+        """Bytes of the body that will follow, None where only the end will tell."""
+        self.version = version
+        self.closed = False
+        self._source = source
+        self._listeners: list[Listener] = []
+
+    @property
+    def buffered(self) -> bytes | None:
+        """The whole body where it has already arrived, else None."""
+        return self._source.buffered
+
+    async def read(self) -> bytes:
+        """The next bytes, ``b""`` at the end. Raises ReplyBroken."""
+        return await self._source.read()
+
+    def on_close(self, listener: Listener) -> None:
+        """Be told once how the body ended."""
+        self._listeners.append(listener)
+
+    def close(self, ending: Ending) -> None:
+        """Give everything back; what comes after the first call is ignored."""
+        if self.closed:
+            return
+        self.closed = True
+        try:
+            for listener in self._listeners:
+                listener(self, ending)
+        finally:
+            self._source.close(ending)

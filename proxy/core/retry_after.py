@@ -1,0 +1,24 @@
+"""The Retry-After field."""
+
+import time
+from email.utils import parsedate_to_datetime
+
+from proxy.core.exchange import RawHeaders
+
+
+def retry_after(headers: RawHeaders, now: float | None = None) -> float | None:
+    """Seconds to wait (RFC 9110 10.2.3), from delta-seconds or a date; None where there is none.
+
+    ``now``: seconds since the epoch.
+    """
+    for name, value in headers:
+        if name.lower() == b"retry-after":
+            text = value.decode("latin-1").strip()
+            if text.isascii() and text.isdigit():
+                return float(text[:9])
+            try:
+                date = parsedate_to_datetime(text).timestamp()
+            except ValueError:
+                return None
+            return max(0.0, date - (time.time() if now is None else now))
+    return None

@@ -1,0 +1,217 @@
+"""The aiohttp.web application: one middleware, one catch-all route, cleanup_ctx."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final, Protocol
+
+from aiohttp import web
+
+from proxy.core.errors import (
+    ClientError,
+    ClientGone,
+    InternalError,
+    MethodNotAllowed,
+    NoRoute,
+    ProxyError,
+)
+from proxy.core.exchange import Exchange, RawHeaders
+from proxy.core.reply import Reply
+from proxy.edge.connection import Connection
+from proxy.edge.failures import DEFAULTS, ErrorsOptions, answer, failure
+from proxy.edge.identity import identify
+from proxy.edge.intake import Intake
+from proxy.edge.relay import Relay
+from proxy.edge.traffic import Traffic
+from proxy.edge.written import CLOSED, KEPT
+
+log = logging.getLogger(__name__)
+
+CLIENT_GONE: Final = 499
+"""nginx's number for a client that left before its answer; only ever seen in logs."""
+
+
+class Chain(Protocol):
+    """A route as the edge sees it."""
+
+    @property
+    def name(self) -> str:
+        """How the log calls it."""
+
+    @property
+    def errors(self) -> ErrorsOptions | None:
+        """How our own answers look on it."""
+
+    async def handle(self, exchange: Exchange) -> Reply:
+        """The chain of middlewares, the upstream at its end."""
+
+
+class Finder(Protocol):
+    """The router as the edge sees it."""
+
+    @property
+    def find(self) -> Callable[[str, str, str, RawHeaders], Chain]:
+        """Chain for method, Host, normal path, fields. Raises NoRoute or MethodNotAllowed."""
+
+
+class Edge:
+    """Serves every request of the data listener."""
+
+    __slots__ = ("_intake", "_relay", "_traffic", "router")
+
+    def __init__(self, intake: Intake, relay: Relay, traffic: Traffic) -> None:
+        self._intake = intake
+        self._relay = relay
+        self._traffic = traffic
+        self.router: Finder
+        """Set once the upstreams are open."""
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """The catch-all: admit, route, forward, relay."""
+        connection = connection_of(request)
+        exchange = connection.exchange
+        self._intake.admit(exchange, request, connection)
+        chain = self.router.find(exchange.method, exchange.host, exchange.path, request.raw_headers)
+        connection.errors = chain.errors
+        exchange.route = chain.name
+        reply = await chain.handle(exchange)
+        # An early reply leaves the rest of the request unread (RFC 9112 9.3).
+        keep_alive = request.keep_alive and request.content.is_eof() and not self._traffic.draining
+        kept = await self._relay.send(exchange, reply, connection, keep_alive=keep_alive)
+        if kept and not self._traffic.draining:
+            return KEPT
+        connection.hang_up()
+        return CLOSED
+
+    async def failures(
+        self,
+        request: web.Request,
+        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    ) -> web.StreamResponse:
+        """Errors to statuses, and the one place where an exchange ends."""
+        connection = connection_of(request)
+        connection.exchange = exchange = self._intake.open(request, connection)
+        connection.errors = DEFAULTS
+        self._traffic.enter()
+        try:
+            return await handler(request)
+        except ProxyError as error:
+            return self._answer(request, connection, error)
+        except ConnectionError:
+            gone(exchange)
+            return CLOSED
+        except asyncio.CancelledError:
+            gone(exchange)
+            raise
+        except Exception as error:
+            log.exception("request failed", extra={"request_id": exchange.request_id})
+            return self._answer(request, connection, InternalError(repr(error)))
+        finally:
+            exchange.bytes_in = exchange.body.received
+            connection.finish()
+            self._traffic.leave(exchange, time.monotonic())
+
+    def _answer(
+        self, request: web.Request, connection: Connection, error: ProxyError
+    ) -> web.StreamResponse:
+        """Say what went wrong, or cut where a head is out already: there is never a second one."""
+        exchange = connection.exchange
+        if isinstance(error, ClientGone) or connection.gone:
+            gone(exchange)
+            return CLOSED
+        status, exchange.error = failure(error)
+        if exchange.committed:
+            report(exchange, error)
+            connection.cut(reset=True)
+            return CLOSED
+        exchange.status = int(status)
+        exchange.request_id = exchange.request_id or identify(exchange.headers)[1]
+        kept = (
+            request.keep_alive
+            and request.content.is_eof()
+            and not self._traffic.draining
+            and not ends_connection(error, exchange)
+        )
+        line = b""
+        if not kept:
+            line = b"Connection: close\r\n"
+        elif exchange.version < (1, 1):
+            line = b"Connection: keep-alive\r\n"
+        head, body = answer(error, connection.errors, request_id=exchange.request_id, hop=line)
+        if exchange.method == "HEAD":
+            body = b""
+        exchange.bytes_out = len(body)
+        connection.put(head + body)
+        report(exchange, error)
+        if kept:
+            return KEPT
+        connection.hang_up()
+        return CLOSED
+
+
+def connection_of(request: web.Request) -> Connection:
+    """Our own connection, on which aiohttp read the request."""
+    connection = request.protocol
+    assert isinstance(connection, Connection)
+    return connection
+
+
+def ends_connection(error: ProxyError, exchange: Exchange) -> bool:
+    """Whether the framing of what follows on the connection can no longer be trusted."""
+    if isinstance(error, MethodNotAllowed):
+        return exchange.method == "CONNECT"
+    return isinstance(error, ClientError) and not isinstance(error, NoRoute)
+
+
+def gone(exchange: Exchange) -> None:
+    """The client left; nobody is to blame, nothing is to send."""
+    exchange.status = CLIENT_GONE
+    exchange.error = exchange.error or "client_gone"
+
+
+def report(exchange: Exchange, error: ProxyError) -> None:
+    """The sentence that the access log has no room for."""
+    log.info(
+        "%s: %s",
+        type(error).__name__,
+        error.detail,
+        extra={"request_id": exchange.request_id, "endpoint": exchange.endpoint},
+    )
+
+
+class Everything(web.PlainResource):
+    """A resource that matches every target that has a path, ``*`` included."""
+
+    def __init__(self, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> None:
+        super().__init__("/")
+        self._everything = self.add_route("*", handler, expect_handler=_expect)
+
+    async def resolve(self, request: web.Request) -> tuple[web.UrlMappingMatchInfo, set[str]]:
+        """Always."""
+        return web.UrlMappingMatchInfo({}, self._everything), set()
+
+
+async def _expect(request: web.Request) -> None:
+    """The client is told to go on when its body is wanted, see ``intake``; not before."""
+
+
+def application(
+    edge: Edge, lifespan: Callable[[web.Application], AsyncIterator[None]]
+) -> web.Application:
+    """``lifespan`` opens what the edge needs, and closes it when the application is cleaned up."""
+
+    @web.middleware
+    async def failures(
+        request: web.Request,
+        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    ) -> web.StreamResponse:
+        # The dispatcher looks at no resource where a target has no path: authorities, and
+        # absolute URLs that end with their host.
+        found = request.match_info.http_exception is None
+        return await edge.failures(request, handler if found else edge.serve)
+
+    app = web.Application(middlewares=[failures])
+    app.cleanup_ctx.append(lifespan)
+    app.router.register_resource(Everything(edge.serve))
+    return app

@@ -1,0 +1,135 @@
+"""A request's body as it comes from the client."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from aiohttp.streams import StreamReader
+
+from proxy.core.alarm import Alarm
+from proxy.core.body import CHUNKED
+from proxy.core.errors import BadRequest, BodyTooLarge, ClientError, RequestTimeout
+from proxy.core.options import ServerOptions
+
+RATE_GRACE: Final = 30.0
+"""Seconds of waiting for the client before its average counts; a slow start is no attack."""
+
+
+class ClientBody:
+    """Reads a body that is still coming, on the client's clocks, and keeps it where told to."""
+
+    __slots__ = (
+        "_alarm",
+        "_content",
+        "_go_ahead",
+        "_idle",
+        "_kept",
+        "_loop",
+        "_max",
+        "_position",
+        "_rate",
+        "_room",
+        "_waited",
+        "framing",
+        "length",
+        "received",
+    )
+
+    def __init__(
+        self,
+        content: StreamReader,
+        length: int | None,
+        options: ServerOptions,
+        loop: asyncio.AbstractEventLoop,
+        go_ahead: Callable[[], None] | None = None,
+    ) -> None:
+        """``length`` in bytes, None for chunked; ``go_ahead`` is called before the first wait."""
+        self._content = content
+        self.length = length
+        self.framing = CHUNKED if length is None else b"Content-Length: %d\r\n" % length
+        self.received = 0
+        self._loop = loop
+        self._max = options.max_body or float("inf")
+        self._idle = options.body_idle_timeout or float("inf")
+        self._rate = options.body_min_rate
+        self._go_ahead = go_ahead
+        self._waited = 0.0
+        self._alarm: Alarm | None = None
+        self._kept: list[bytes] | None = None
+        self._room = 0
+        self._position = 0
+
+    finished: Final = None
+
+    @property
+    def resendable(self) -> bool:
+        """Whether all that was read so far was kept."""
+        return self.received == 0 or self._kept is not None
+
+    def keep(self, limit: int) -> None:
+        """Keep what is read for another attempt; over ``limit`` bytes it is let go."""
+        self._kept = []
+        self._room = limit
+
+    def rewind(self) -> None:
+        """Read what was kept again, then go on with what the client sends."""
+        self._position = 0
+
+    async def read(self) -> bytes:
+        """The next bytes, ``b""`` at the end. Raises ClientError."""
+        kept = self._kept
+        if kept is not None and self._position < len(kept):
+            data = kept[self._position]
+            self._position += 1
+            return data
+        data = await self._receive()
+        self.received += len(data)
+        if self.received > self._max:
+            raise BodyTooLarge(f"over {self._max} bytes")
+        if kept is not None and data:
+            self._room -= len(data)
+            if self._room < 0:
+                self._kept = None
+            else:
+                kept.append(data)
+                self._position += 1
+        return data
+
+    async def _receive(self) -> bytes:
+        content = self._content
+        if self._go_ahead is not None:
+            self._go_ahead()
+            self._go_ahead = None
+        asked = self._loop.time()
+        alarm = self._alarm
+        if alarm is None:
+            alarm = self._alarm = Alarm(self._loop, self._rang)
+        alarm.set(asked + self._patience())
+        try:
+            return await content.readany()
+        except ClientError:
+            raise
+        except Exception as error:
+            raise BadRequest(f"{type(error).__name__}: {error}") from error
+        finally:
+            alarm.clear()
+            self._waited += self._loop.time() - asked
+
+    def close(self) -> None:
+        """Let go of the clock."""
+        if self._alarm is not None:
+            self._alarm.close()
+
+    def _patience(self) -> float:
+        """Seconds that this wait may take: ``body_idle_timeout``, or less for one that drips.
+
+        Only time spent waiting for the client counts: where the upstream takes slowly, backpressure
+        keeps the client from sending faster.
+        """
+        if not self._rate:
+            return self._idle
+        earned = max(RATE_GRACE, self.received / self._rate)
+        return max(0.0, min(self._idle, earned - self._waited))
+
+    def _rang(self) -> None:
+        self._content.set_exception(RequestTimeout("the body came too slowly"))

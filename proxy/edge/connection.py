@@ -1,0 +1,294 @@
+"""One client connection: aiohttp's, with clocks and statuses of our own.
+
+Parse errors get their statuses here, before any handler runs. Of aiohttp's ``RequestHandler`` this
+uses, beyond its documented API, the names that ``tests/edge/test_aiohttp_contract.py`` lists.
+"""
+
+import asyncio
+import socket
+import struct
+import time
+from http import HTTPStatus
+from typing import Any, Final, cast
+
+from aiohttp import web
+from aiohttp.streams import StreamReader
+from aiohttp.web_protocol import RequestHandler
+
+from proxy.core.alarm import Alarm
+from proxy.core.errors import (
+    BadRequest,
+    ConnectionLimit,
+    HeadTooLarge,
+    InternalError,
+    ProxyError,
+    RequestTimeout,
+)
+from proxy.core.exchange import Exchange
+from proxy.core.options import ServerOptions
+from proxy.core.sockets import unsent
+from proxy.edge.failures import DEFAULTS, ErrorsOptions, answer, failure
+from proxy.edge.identity import identify
+from proxy.edge.parsing import MethodGate, parse_error
+from proxy.edge.traffic import Traffic
+from proxy.edge.written import CLOSED
+
+LINGER: Final = 1.0
+"""Seconds in which a client may still read its refusal; closing on unread bytes would reset it."""
+
+_CLOSE: Final = b"Connection: close\r\n"
+_RESET: Final = struct.pack("ii", 1, 0)
+
+
+class Connection(RequestHandler):
+    """A client's connection, from its first byte to its last."""
+
+    __slots__ = (
+        "_body",
+        "_head_bytes",
+        "_head_clock",
+        "_last_unsent",
+        "_pending",
+        "_server_options",
+        "_socket",
+        "_traffic",
+        "_write_clock",
+        "errors",
+        "exchange",
+        "gate",
+        "peer",
+    )
+
+    def __init__(
+        self, server: web.Server, options: ServerOptions, traffic: Traffic, **kwargs: Any
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        # The parser's limits tell a request line from a field by one byte of difference.
+        line = int(options.max_header_size)
+        super().__init__(
+            server,
+            loop=loop,
+            max_line_size=line,
+            max_field_size=line + 1,
+            max_headers=line,
+            keepalive_timeout=float(options.keepalive_timeout),
+            lingering_time=0,
+            auto_decompress=False,
+            **kwargs,
+        )
+        self._server_options = options
+        self._traffic = traffic
+        self._pending = 0
+        self._head_bytes = 0
+        self._head_clock = Alarm(loop, self._head_late)
+        self._write_clock = Alarm(loop, self._write_late)
+        self._last_unsent = 0
+        self._body: StreamReader | None = None
+        self._socket: Any = None
+        self.gate = MethodGate()
+        self.peer = ""
+        """Address of the other side; empty on a unix socket."""
+        self.exchange: Exchange
+        """The request that is being served."""
+        self.errors: ErrorsOptions | None = DEFAULTS
+        """How answers of our own look on its route."""
+
+    # What aiohttp calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Note who it is; over the limit, refuse before anything is read."""
+        self._socket = transport.get_extra_info("socket")
+        peername = transport.get_extra_info("peername")
+        if isinstance(peername, tuple):
+            self.peer = peername[0]
+        traffic = self._traffic
+        if len(traffic.connections) >= traffic.limit:
+            self.transport = cast(asyncio.Transport, transport)
+            self.refuse(ConnectionLimit("too many connections"))
+            return
+        traffic.connections.add(self)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Stop the clocks; the handler is cancelled by aiohttp."""
+        self._traffic.connections.discard(self)
+        self._head_clock.close()
+        self._write_clock.close()
+        self._traffic.resets.forget(self._socket.fileno())
+        super().connection_lost(exc)
+
+    def pause_reading(self) -> None:
+        """Hold an upload back; a reset is to be seen all the same."""
+        super().pause_reading()
+        if self.transport is not None and (descriptor := self._socket.fileno()) >= 0:
+            self._traffic.resets.watch(descriptor, self.transport.abort)
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Let the upload go on."""
+        self._traffic.resets.forget(self._socket.fileno())
+        super().resume_reading(resume_parser)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse; watch how long and how slow a head gets, and errors that concern a body."""
+        if self._force_close:
+            return
+        if self._idle and not self._head_bytes and data:
+            # Until the method is complete the parser sees nothing, and the clock runs already.
+            admitted = self.gate.admit(data)
+            if not admitted:
+                self._start_head_clock()
+                return
+            data = admitted
+        known = len(self._messages)
+        super().data_received(data)
+        arrived = len(self._messages) - known
+        if arrived:
+            self._pending += arrived
+            self._head_bytes = 0
+            self._head_clock.clear()
+            body = self._body
+            if body is not None and not body.is_eof() and body.exception() is None:
+                # Nothing but an error can follow a body that has not ended; aiohttp keeps it
+                # for after the request, whose handler would wait for ever.
+                body.set_exception(BadRequest("malformed body"))
+        elif data and self._idle:
+            self._head_received(len(data))
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what the parser refused."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("the head is out already")
+        if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+            self.refuse(InternalError(str(exc)))
+        else:
+            self.refuse(parse_error(exc, message or "", self.max_line_size))
+        return CLOSED
+
+    # Heads
+
+    @property
+    def _idle(self) -> bool:
+        """Whether no request is being read, waiting or served."""
+        return not self._pending and self._current_request is None
+
+    def _head_received(self, size: int) -> None:
+        if not self._head_bytes:
+            self._start_head_clock()
+        self._head_bytes += size
+        if self._head_bytes > self._server_options.max_header_size:
+            self.refuse(HeadTooLarge(f"over {self._server_options.max_header_size} bytes"))
+
+    def _start_head_clock(self) -> None:
+        patience = self._server_options.request_headers_timeout
+        if patience and not self._head_clock.armed:
+            self._head_clock.set(self._loop.time() + patience)
+
+    def _head_late(self) -> None:
+        if self._idle:
+            self.refuse(RequestTimeout("the head came too slowly"))
+
+    # Requests
+
+    def begin(self, body: StreamReader) -> None:
+        """A request is being served; errors of its body are to reach whoever reads it."""
+        self._body = body
+
+    def finish(self) -> None:
+        """The request has been served."""
+        self._body = None
+        self._pending = max(0, self._pending - 1)
+        transport = self.transport
+        if transport is not None and transport.get_write_buffer_size():
+            self._watch_writing()
+
+    @property
+    def gone(self) -> bool:
+        """Whether nobody is there to answer."""
+        return self.transport is None or self.transport.is_closing()
+
+    def put(self, data: bytes) -> None:
+        """Write. Raises ConnectionError where the client has gone."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("client gone")
+        transport.write(data)
+
+    async def drained(self) -> None:
+        """Wait until the client has taken enough of what was written."""
+        self._watch_writing()
+        await self._drain_helper()
+        self._write_clock.clear()
+
+    # Endings
+
+    def retire(self) -> None:
+        """Close now if nothing is being asked on it."""
+        if self._idle and not self._head_bytes:
+            self.force_close()
+
+    def refuse(self, error: ProxyError) -> None:
+        """Answer a request that never became one, and hang up."""
+        exchange = Exchange("", b"", (), client=self.peer, started=time.monotonic())
+        exchange.request_id = identify(())[1]
+        exchange.status, exchange.error = failure(error)
+        if not self.gone:
+            head, body = answer(error, request_id=exchange.request_id, hop=_CLOSE)
+            exchange.bytes_out = len(body)
+            self.put(head + body)
+        self.hang_up()
+        self._traffic.record(exchange, time.monotonic())
+
+    def hang_up(self) -> None:
+        """Ignore what still comes, and close when the client has read or after LINGER."""
+        transport = self.transport
+        self._force_close = True
+        if self._waiter is not None:
+            self._waiter.cancel()
+        if transport is None or transport.is_closing():
+            return
+        if transport.can_write_eof():
+            transport.write_eof()
+        self._resume_transport_reading()
+        self._loop.call_later(LINGER, transport.abort)
+
+    def cut(self, *, reset: bool) -> None:
+        """End a reply that cannot be finished, so that the client can tell.
+
+        A short Content-Length or a missing last chunk tells it; ``reset`` is for bodies that only
+        the end of the connection delimits, where a clean end would pass for the whole.
+        """
+        transport = self.transport
+        self._force_close = True
+        if transport is None:
+            return
+        if reset:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            transport.abort()
+        else:
+            self._watch_writing()
+            transport.close()
+
+    # A client that stops reading
+
+    def _watch_writing(self) -> None:
+        patience = self._server_options.write_idle_timeout
+        if patience:
+            self._last_unsent = unsent(self.transport, self._socket)
+            self._write_clock.set(self._loop.time() + patience)
+
+    def _write_late(self) -> None:
+        """Slow is not stuck: bytes that left the kernel since the last look count."""
+        transport = self.transport
+        if transport is None:
+            return
+        left = unsent(transport, self._socket)
+        if left >= self._last_unsent and transport.get_write_buffer_size():
+            self.cut(reset=True)
+        elif transport.get_write_buffer_size():
+            self._watch_writing()

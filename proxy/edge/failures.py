@@ -1,0 +1,139 @@
+"""THE status table: what went wrong, and what the client is told."""
+
+import time
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from proxy.core import errors as e
+from proxy.core.options import Table, described
+
+
+class ErrorsOptions(Table, frozen=True, kw_only=True):
+    """The bodies of answers that the proxy makes itself."""
+
+    format: Annotated[
+        Literal["problem+json", "text"],
+        described("application/problem+json (RFC 9457) or text/plain."),
+    ] = "problem+json"
+    details: Annotated[
+        bool, described("Say in the answer what failed where; otherwise only the log does.")
+    ] = False
+
+
+S: Final = HTTPStatus
+HEAD_SIZE: Final = "http_response_header_section_size"
+# fmt: off
+FAILURES: Final[dict[type[e.ProxyError], tuple[HTTPStatus, str]]] = {
+    # error                 status                              proxy-status token (RFC 9209)
+    e.BadRequest:           (S.BAD_REQUEST,                     "http_request_error"),
+    e.RequestTimeout:       (S.REQUEST_TIMEOUT,                 "http_request_error"),
+    e.BodyTooLarge:         (S.REQUEST_ENTITY_TOO_LARGE,        "http_request_error"),
+    e.HeadTooLarge:         (S.REQUEST_HEADER_FIELDS_TOO_LARGE, "http_request_error"),
+    e.TargetTooLong:        (S.REQUEST_URI_TOO_LONG,            "http_request_error"),
+    e.UnsupportedCoding:    (S.NOT_IMPLEMENTED,                 "http_request_error"),
+    e.NoRoute:              (S.NOT_FOUND,                       "destination_not_found"),
+    e.MethodNotAllowed:     (S.METHOD_NOT_ALLOWED,              "http_request_denied"),
+    e.ConnectFailed:        (S.BAD_GATEWAY,                     "connection_refused"),
+    e.NameUnknown:          (S.BAD_GATEWAY,                     "dns_error"),
+    e.LookupTimeout:        (S.GATEWAY_TIMEOUT,                 "dns_timeout"),
+    e.ConnectTimeout:       (S.GATEWAY_TIMEOUT,                 "connection_timeout"),
+    e.TlsFailed:            (S.BAD_GATEWAY,                     "tls_protocol_error"),
+    e.CertificateInvalid:   (S.BAD_GATEWAY,                     "tls_certificate_error"),
+    e.ResponseTimeout:      (S.GATEWAY_TIMEOUT,                 "http_response_timeout"),
+    e.ConnectionTerminated: (S.BAD_GATEWAY,                     "connection_terminated"),
+    e.ProtocolViolation:    (S.BAD_GATEWAY,                     "http_protocol_error"),
+    e.ReplyHeadTooLarge:    (S.BAD_GATEWAY,                     HEAD_SIZE),
+    e.ReplyBroken:          (S.BAD_GATEWAY,                     "http_response_incomplete"),
+    e.ReplyStalled:         (S.GATEWAY_TIMEOUT,                 "http_response_timeout"),
+    e.ConnectionLimit:      (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
+    e.LoopDetected:         (S.LOOP_DETECTED,                   "proxy_loop_detected"),
+    e.InternalError:        (S.INTERNAL_SERVER_ERROR,           "proxy_internal_error"),
+}
+# fmt: on
+
+RETRY_AFTER: Final = 1
+"""Seconds after which a client refused for want of room may come again."""
+
+DEFAULTS: Final = ErrorsOptions()
+
+
+def failure(error: e.ProxyError) -> tuple[HTTPStatus, str]:
+    """Status and token of an error."""
+    for kind in type(error).__mro__:
+        if kind in FAILURES:
+            return FAILURES[kind]
+    return FAILURES[e.InternalError]
+
+
+def answer(
+    error: e.ProxyError,
+    options: ErrorsOptions | None = DEFAULTS,
+    *,
+    request_id: str,
+    hop: bytes = b"",
+) -> tuple[bytes, bytes]:
+    """A response, head and body.
+
+    ``options`` None leaves the body empty; ``hop`` is the header line that says what becomes of the
+    connection.
+    """
+    status, token = failure(error)
+    body, kind = _body(error, status, options, request_id)
+    fields = [b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode())]
+    detail = ""
+    if options is not None and options.details and error.detail:
+        detail = f'; details="{_quoted(error.detail)}"'
+    fields.append(f"Proxy-Status: sidecar-proxy; error={token}{detail}\r\n".encode())
+    if isinstance(error, e.MethodNotAllowed):
+        fields.append(b"Allow: %b\r\n" % ", ".join(error.allow).encode())
+    if isinstance(error, e.ConnectionLimit):
+        fields.append(b"Retry-After: %d\r\n" % RETRY_AFTER)
+    fields.append(b"X-Request-Id: %b\r\n" % request_id.encode())
+    fields.append(b"Date: %b\r\n" % http_date())
+    if body:
+        fields.append(b"Content-Type: %b\r\n" % kind)
+    fields.append(b"Content-Length: %d\r\n" % len(body))
+    fields.append(hop)
+    fields.append(b"\r\n")
+    return b"".join(fields), body
+
+
+def _body(
+    error: e.ProxyError, status: HTTPStatus, options: ErrorsOptions | None, request_id: str
+) -> tuple[bytes, bytes]:
+    if options is None:
+        return b"", b""
+    detail = (
+        error.detail if options.details and error.detail else status.description or status.phrase
+    )
+    if options.format == "text":
+        return f"{status.value} {status.phrase}\n{detail}\n".encode(), b"text/plain; charset=utf-8"
+    problem = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": detail,
+        "instance": request_id,
+    }
+    return msgspec.json.encode(problem), b"application/problem+json"
+
+
+def _quoted(text: str) -> str:
+    """An RFC 8941 string holds printable ASCII only."""
+    plain = "".join(c if " " <= c <= "~" else "?" for c in text)
+    return plain.replace("\\", "\\\\").replace('"', '\\"')
+
+
+_date: tuple[int, bytes] = (0, b"")
+
+
+def http_date() -> bytes:
+    """Now, as a Date field has it (RFC 9110 5.6.7); made once a second."""
+    global _date  # noqa: PLW0603
+    now = int(time.time())
+    if _date[0] != now:
+        _date = (now, formatdate(now, usegmt=True).encode())
+    return _date[1]

@@ -1,0 +1,32 @@
+"""The rules for header fields, each in a file of its own, under one name."""
+
+from proxy.edge.end_to_end import (
+    FRAMING,
+    HOP_BY_HOP,
+    TOKEN,
+    end_to_end_request,
+    end_to_end_response,
+    loops,
+    via,
+)
+from proxy.edge.field_rules import VARIABLES, FieldRules, HeaderRules
+from proxy.edge.forwarded import Forwarding
+from proxy.edge.hosts import hostname, valid_host
+from proxy.edge.identity import identify
+
+__all__ = [
+    "FRAMING",
+    "HOP_BY_HOP",
+    "TOKEN",
+    "VARIABLES",
+    "FieldRules",
+    "Forwarding",
+    "HeaderRules",
+    "end_to_end_request",
+    "end_to_end_response",
+    "hostname",
+    "identify",
+    "loops",
+    "valid_host",
+    "via",
+]

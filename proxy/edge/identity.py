@@ -1,0 +1,63 @@
+"""The names under which a request is found again: X-Request-Id and traceparent."""
+
+import random
+import re
+from collections.abc import Callable, Sequence
+from typing import Final
+
+_REQUEST_ID: Final = b"x-request-id"
+_TRACEPARENT: Final = b"traceparent"
+_TRACESTATE: Final = b"tracestate"
+_LENGTHS: Final = frozenset(map(len, (_REQUEST_ID, _TRACEPARENT, _TRACESTATE)))
+
+_VALID_ID: Final = re.compile(rb"[!-~]{1,128}")
+# W3C Trace Context 3.2.2: no version ff, no zeros; later versions may go on after a dash.
+_VALID_PARENT: Final = re.compile(
+    rb"(?!ff)(?:00-(?=.{52}\Z)|[0-9a-f]{2}-(?<!00-))"
+    rb"(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-[!-~]*)?"
+)
+
+
+def identify(
+    fields: Sequence[tuple[bytes, bytes]],
+    bits: Callable[[int], int] = random.getrandbits,
+) -> tuple[list[tuple[bytes, bytes]], str]:
+    """The fields with exactly one X-Request-Id and one traceparent, and the request id.
+
+    Valid ones stay as and where they are, others are replaced. These are names, not secrets:
+    the fast generator will do.
+    """
+    ids: list[int] = []
+    parents: list[int] = []
+    states: list[int] = []
+    for index, (name, _) in enumerate(fields):
+        if len(name) in _LENGTHS:
+            low = name.lower()
+            if low == _REQUEST_ID:
+                ids.append(index)
+            elif low == _TRACEPARENT:
+                parents.append(index)
+            elif low == _TRACESTATE:
+                states.append(index)
+    kept = list(fields)
+    gone = ids[1:]
+    if ids and _VALID_ID.fullmatch(value := fields[ids[0]][1]):
+        request_id = value.decode("ascii")
+    else:
+        request_id = f"{bits(128):032x}"
+        _put(kept, ids, (b"X-Request-Id", request_id.encode("ascii")))
+    if len(parents) != 1 or not _VALID_PARENT.fullmatch(fields[parents[0]][1]):
+        # A new trace: the state of another one does not belong to it (W3C Trace Context 3.4).
+        trace = b"00-%032x-%016x-01" % (bits(128) or 1, bits(64) or 1)
+        _put(kept, parents, (b"traceparent", trace))
+        gone += parents[1:] + states
+    for index in sorted(gone, reverse=True):
+        del kept[index]
+    return kept, request_id
+
+
+def _put(kept: list[tuple[bytes, bytes]], places: list[int], field: tuple[bytes, bytes]) -> None:
+    if places:
+        kept[places[0]] = field
+    else:
+        kept.append(field)

@@ -1,0 +1,139 @@
+"""From a reply to the client: the only loop over chunks, and the commit point."""
+
+import asyncio
+from typing import Final
+
+from proxy.core.errors import ProxyError, ReplyBroken, ReplyStalled
+from proxy.core.exchange import Exchange
+from proxy.core.reply import Ending, Reply
+from proxy.edge.connection import Connection
+from proxy.edge.failures import failure, http_date
+
+_NO_BODY: Final = frozenset({204, 304})
+_LAST_CHUNK: Final = b"0\r\n\r\n"
+
+
+class Relay:
+    """Writes replies to clients."""
+
+    __slots__ = ("_server_timing", "_via")
+
+    def __init__(self, pseudonym: str, *, server_timing: bool) -> None:
+        """``pseudonym``: how this instance calls itself in Via."""
+        self._via = {
+            version: b"Via: %d.%d %b\r\n" % (*version, pseudonym.encode())
+            for version in ((1, 0), (1, 1))
+        }
+        self._server_timing = server_timing
+
+    async def send(
+        self, exchange: Exchange, reply: Reply, connection: Connection, *, keep_alive: bool
+    ) -> bool:
+        """Commit, then pass on chunk by chunk. Says whether the connection takes another request.
+
+        The one place where a reply that came this far is closed, whatever happens.
+        """
+        bodiless = exchange.method == "HEAD" or reply.status in _NO_BODY
+        chunked = until_close = False
+        if reply.length is None and not bodiless:
+            chunked = exchange.version >= (1, 1)
+            until_close = not chunked
+        keep_alive = keep_alive and not until_close
+        ending = Ending.ABANDONED
+        try:
+            head = self._head(exchange, reply, keep_alive=keep_alive, chunked=chunked)
+            exchange.status = reply.status
+            whole = reply.buffered
+            exchange.committed = True
+            if whole is not None:
+                connection.put(head + _framed(b"" if bodiless else whole, chunked=chunked))
+                exchange.bytes_out = 0 if bodiless else len(whole)
+                if connection.writing_paused:
+                    await connection.drained()
+            else:
+                connection.put(head)
+                if exchange.deadline is None:
+                    await self._stream(exchange, reply, connection, chunked=chunked)
+                else:
+                    await self._stream_until(
+                        exchange.deadline, exchange, reply, connection, chunked
+                    )
+            ending = Ending.COMPLETE
+        except ProxyError as error:
+            # Anything but ReplyBroken: the rest of the request failed while its reply was coming.
+            ending = Ending.BROKEN if isinstance(error, ReplyBroken) else Ending.ABANDONED
+            exchange.error = failure(error)[1]
+            connection.cut(reset=until_close)
+            keep_alive = False
+        finally:
+            reply.close(ending)
+        return keep_alive
+
+    async def _stream(
+        self, exchange: Exchange, reply: Reply, connection: Connection, *, chunked: bool
+    ) -> None:
+        while chunk := await reply.read():
+            connection.put(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
+            exchange.bytes_out += len(chunk)
+            if connection.writing_paused:
+                await connection.drained()
+        if chunked:
+            connection.put(_LAST_CHUNK)
+
+    async def _stream_until(
+        self,
+        deadline: float,
+        exchange: Exchange,
+        reply: Reply,
+        connection: Connection,
+        chunked: bool,
+    ) -> None:
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._stream(exchange, reply, connection, chunked=chunked)
+        except TimeoutError:
+            raise ReplyStalled("total") from None
+
+    def _head(self, exchange: Exchange, reply: Reply, *, keep_alive: bool, chunked: bool) -> bytes:
+        """Everything as it came, less the hop before us, plus what says that we were here."""
+        fields = [b"HTTP/1.1 %d %b\r\n" % (reply.status, reply.reason)]
+        dated = False
+        for name, value in reply.headers:
+            low = name.lower()
+            if low == b"x-request-id":  # one id, the one that the log and the upstream know
+                continue
+            dated = dated or low == b"date"
+            fields.append(b"%b: %b\r\n" % (name, value))
+        fields.append(self._via[reply.version])
+        fields.append(b"X-Request-Id: %b\r\n" % exchange.request_id.encode())
+        if not dated:  # RFC 9110 6.6.1
+            fields.append(b"Date: %b\r\n" % http_date())
+        if self._server_timing:
+            fields.append(server_timing(exchange))
+        if chunked:
+            fields.append(b"Transfer-Encoding: chunked\r\n")
+        elif reply.length is not None and reply.status != 204:  # RFC 9110 8.6
+            fields.append(b"Content-Length: %d\r\n" % reply.length)
+        if not keep_alive:
+            fields.append(b"Connection: close\r\n")
+        elif exchange.version < (1, 1):
+            fields.append(b"Connection: keep-alive\r\n")
+        fields.append(b"\r\n")
+        return b"".join(fields)
+
+
+def _framed(data: bytes, *, chunked: bool) -> bytes:
+    if not chunked:
+        return data
+    return b"%x\r\n%b\r\n%b" % (len(data), data, _LAST_CHUNK) if data else _LAST_CHUNK
+
+
+def server_timing(exchange: Exchange) -> bytes:
+    """Where the time went until the head (W3C Server Timing; milliseconds)."""
+    connect = (exchange.connected or 0.0) * 1000
+    first_byte = ((exchange.first_byte or exchange.started) - exchange.started) * 1000
+    return b"Server-Timing: connect;dur=%.1f, upstream;dur=%.1f, attempts;desc=%d\r\n" % (
+        connect,
+        first_byte,
+        exchange.attempts,
+    )

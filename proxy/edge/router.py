@@ -1,0 +1,224 @@
+"""Which route takes a request."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Annotated, Final, Generic, TypeAlias, TypeVar
+
+import msgspec
+
+from proxy.core.errors import MethodNotAllowed, NoRoute
+from proxy.core.exchange import RawHeaders
+from proxy.core.options import Table, described
+from proxy.edge.end_to_end import TOKEN
+from proxy.edge.field_rules import HeaderRules
+from proxy.edge.hosts import hostname, valid_host
+from proxy.edge.target import RewriteOptions, literal_path
+
+__all__ = ["HeaderRules", "RewriteOptions", "RouteOptions", "Router", "rank"]
+
+T = TypeVar("T")
+
+_WILDCARD: Final = "*."
+_EXACT, _WILD, _ANY = range(3)
+_REGEX, _PREFIX = range(2)
+_CATCH_ALL: Final = (_ANY, 0, _PREFIX, 0, 0)
+
+_Fullmatch: TypeAlias = Callable[[str], re.Match[str] | None]
+
+
+class RouteOptions(Table, frozen=True, kw_only=True):
+    """Which requests a route takes, and what it does to them on their way."""
+
+    host: Annotated[
+        str, described('"api.example.com", or "*.example.com" for every name below; else any.')
+    ] = ""
+    path: Annotated[
+        str, described('Prefix of whole segments: "/v1" takes /v1 and /v1/..., not /v10.')
+    ] = "/"
+    path_regex: Annotated[
+        str, described("Regular expression that matches the whole path, instead of path.")
+    ] = ""
+    methods: Annotated[
+        tuple[str, ...],
+        described("Methods that the route takes, HEAD only where it is named; none: all."),
+    ] = ()
+    headers: Annotated[
+        dict[str, str],
+        described('Fields that the request must carry with these values; "*" is any value.'),
+    ] = msgspec.field(default_factory=dict)
+    upstream: Annotated[str, described("Name of the upstream that requests are forwarded to.")]
+    strip_prefix: Annotated[
+        str, described("Segments that are taken off the start of the path, where it has them.")
+    ] = ""
+    add_prefix: Annotated[
+        str, described("Segments that are put before the path, after all other changes.")
+    ] = ""
+    rewrite: Annotated[
+        RewriteOptions | None,
+        described("Search and replace on the path, between strip_prefix and add_prefix."),
+    ] = None
+    request_headers: Annotated[
+        HeaderRules | None, described("Changes to the fields of requests.")
+    ] = None
+    response_headers: Annotated[
+        HeaderRules | None, described("Changes to the fields of replies.")
+    ] = None
+
+
+def rank(options: RouteOptions) -> tuple[int, ...]:
+    """Where a route stands: of two that match, the smaller one wins, on a tie the first.
+
+    Exact host before wildcard before none; regex before prefix; the longer; then the one that
+    names more. Any restriction of the method counts as one name, each field as one.
+    """
+    host = _host_pattern(options.host)
+    kind = _ANY if not host else _WILD if host.startswith(_WILDCARD) else _EXACT
+    named = bool(options.methods) + len(options.headers)
+    if options.path_regex:
+        path = (_REGEX, -len(options.path_regex))
+    else:
+        path = (_PREFIX, -len(literal_path(options.path, what="path")))
+    return (kind, -len(host) if kind == _WILD else 0, *path, -named)
+
+
+class _Rule(Generic[T]):
+    """What a route asks of a request beyond host and path."""
+
+    __slots__ = ("fields", "methods", "target")
+
+    def __init__(self, options: RouteOptions, target: T) -> None:
+        for name in (*options.methods, *options.headers):
+            if not TOKEN.fullmatch(name.encode()):
+                raise ValueError(f"{name!r} is not the name of a method or a field")
+        self.methods = frozenset(options.methods)
+        self.fields = [
+            (name.lower().encode(), None if value == "*" else value.strip().encode())
+            for name, value in options.headers.items()
+        ]
+        self.target = target
+
+    def carried_by(self, headers: RawHeaders) -> bool:
+        """Whether the request has the fields that the route names."""
+        for wanted, value in self.fields:
+            for name, given in headers:
+                if name.lower() == wanted and (value is None or given.strip() == value):
+                    break
+            else:
+                return False
+        return True
+
+
+class _Paths(Generic[T]):
+    """The rules of one host pattern by path, the more specific ones first."""
+
+    __slots__ = ("_lengths", "_prefixes", "_regexes")
+
+    def __init__(self, ranked: Sequence[tuple[RouteOptions, _Rule[T]]]) -> None:
+        self._regexes: list[tuple[_Fullmatch, _Rule[T]]] = []
+        self._prefixes: dict[str, list[_Rule[T]]] = {}
+        for options, rule in ranked:
+            if options.path_regex:
+                self._regexes.append((_compiled(options.path_regex).fullmatch, rule))
+            else:
+                prefix = literal_path(options.path, what="path").decode()
+                self._prefixes.setdefault(prefix, []).append(rule)
+        self._lengths = sorted({len(prefix) for prefix in self._prefixes}, reverse=True)
+
+    def matching(self, path: str) -> Iterator[_Rule[T]]:
+        """Rules whose path this is."""
+        for fullmatch, rule in self._regexes:
+            if fullmatch(path):
+                yield rule
+        size = len(path)
+        for length in self._lengths:
+            if length == size or (length < size and path[length] == "/"):
+                yield from self._prefixes.get(path[:length], ())
+
+
+class Router(Generic[T]):
+    """Finds the most specific route. Built once; a new configuration is a new router."""
+
+    __slots__ = ("_anywhere", "_by_name", "_only", "_wild", "find")
+
+    find: Callable[[str, str, str, RawHeaders], T]
+    """``find(method, host, path, headers)``: host as the client sent it, path in its normal form.
+
+    Raises NoRoute, or MethodNotAllowed where routes match but for the method.
+    """
+
+    def __init__(self, routes: Sequence[tuple[RouteOptions, T]]) -> None:
+        """Raises ValueError where an option makes no sense."""
+        ranked = sorted(routes, key=lambda route: rank(route[0]))
+        hosts: dict[str, list[tuple[RouteOptions, _Rule[T]]]] = {}
+        for options, target in ranked:
+            rules = hosts.setdefault(_host_pattern(options.host), [])
+            rules.append((options, _Rule(options, target)))
+        paths = {host: _Paths(rules) for host, rules in hosts.items()}
+        # What a request falls through to is written out for each name, so that finding it is one
+        # look-up. The dict has the order of rank: names, then wildcards, the longest first.
+        self._anywhere = [paths[""]] if "" in paths else []
+        suffixes = [host[1:] for host in paths if host.startswith(_WILDCARD)]
+        self._wild = [
+            (suffix, [paths["*" + s] for s in suffixes if suffix.endswith(s)] + self._anywhere)
+            for suffix in suffixes
+        ]
+        self._by_name = {
+            host: [paths[host], *self._by_suffix(host)]
+            for host in paths
+            if host and not host.startswith(_WILDCARD)
+        }
+        self.find = self._find_by_host if self._by_name or self._wild else self._find_anywhere
+        # Nothing ranks below a catch-all, so one that stands first stands alone.
+        if ranked and rank(ranked[0][0]) == _CATCH_ALL:
+            self._only = ranked[0][1]
+            self.find = self._find_only
+
+    def _by_suffix(self, name: str) -> list[_Paths[T]]:
+        for suffix, candidates in self._wild:
+            if name.endswith(suffix):
+                return candidates
+        return self._anywhere
+
+    def _find_only(self, method: str, host: str, path: str, headers: RawHeaders) -> T:
+        return self._only
+
+    def _find_anywhere(self, method: str, host: str, path: str, headers: RawHeaders) -> T:
+        return _choose(self._anywhere, method, path, headers)
+
+    def _find_by_host(self, method: str, host: str, path: str, headers: RawHeaders) -> T:
+        name = hostname(host)
+        candidates = self._by_name.get(name)
+        if candidates is None:
+            candidates = self._by_suffix(name)
+        return _choose(candidates, method, path, headers)
+
+
+def _choose(candidates: Sequence[_Paths[T]], method: str, path: str, headers: RawHeaders) -> T:
+    allow: set[str] = set()
+    for paths in candidates:
+        for rule in paths.matching(path):
+            if rule.fields and not rule.carried_by(headers):
+                continue
+            if not rule.methods or method in rule.methods:
+                return rule.target
+            allow |= rule.methods
+    if allow:
+        raise MethodNotAllowed(f"no route takes {method} on {path}", tuple(sorted(allow)))
+    raise NoRoute(f"no route for {path}")
+
+
+def _host_pattern(host: str) -> str:
+    """A host from the configuration as ``hostname`` would have it."""
+    if not host:
+        return ""
+    name = host.removeprefix(_WILDCARD)
+    if not name.isascii() or not valid_host(name.encode()) or "*" in name:
+        raise ValueError(f'host must be a name or "*." and a name, got {host!r}')
+    return host[: -len(name)] + hostname(name)
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except (re.error, OverflowError) as error:
+        raise ValueError(f"path_regex {pattern!r}: {error}") from None

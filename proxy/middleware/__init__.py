@@ -1,0 +1,1 @@
+"""One concern, one file: the options and what acts on them."""

@@ -1,0 +1,203 @@
+"""Try again when nothing can have happened twice."""
+
+import asyncio
+import logging
+import random
+from typing import Annotated, Any, cast
+
+from aiohttp_retry import RetryClient, RetryOptionsBase
+from aiohttp_retry.client import RequestParams
+from msgspec import Meta
+
+from proxy.core.errors import UpstreamError
+from proxy.core.exchange import Exchange
+from proxy.core.handler import Handler
+from proxy.core.options import Duration, Size, Table, described, seconds, size
+from proxy.core.outcome import CONNECT_FAILURE, failure_class
+from proxy.core.reply import Ending, Reply
+from proxy.core.retry_after import retry_after
+from proxy.policy.backoff import Backoff
+
+log = logging.getLogger(__name__)
+
+
+class RetryOptions(Table, frozen=True, kw_only=True):
+    """Try again when nothing can have happened twice."""
+
+    attempts: Annotated[int, Meta(ge=1, le=10, description="Sends in all, the first included.")] = 3
+    on: Annotated[
+        tuple[
+            Annotated[
+                str,
+                Meta(pattern="^(connect-failure|stale-connection|reset|timeout|[1-5][0-9][0-9])$"),
+            ],
+            ...,
+        ],
+        described(
+            'What is tried again: "connect-failure", "stale-connection", "reset", "timeout", '
+            'and statuses such as "503".'
+        ),
+    ] = ("connect-failure", "stale-connection")
+    methods: Annotated[
+        tuple[str, ...],
+        described("Methods that may be sent again although they may have been received."),
+    ] = ("GET", "HEAD", "OPTIONS", "PUT", "DELETE")
+    idempotency_header: Annotated[
+        str, described("A request that carries this field counts as idempotent.")
+    ] = "Idempotency-Key"
+    backoff_base: Annotated[
+        Duration,
+        described("Longest first wait; doubled each time, of which a random part is waited."),
+    ] = seconds(0.05)
+    backoff_max: Annotated[Duration, described("Longest wait between two sends.")] = seconds(2)
+    respect_retry_after: Annotated[
+        bool, described("Wait as long as the Retry-After of a rejected reply says.")
+    ] = True
+    max_retry_after: Annotated[
+        Duration, described("A reply that asks for a longer wait than this is passed on.")
+    ] = seconds(30)
+    only_if_failed_within: Annotated[
+        Duration, described("Only failures that came this fast are tried again.")
+    ] = seconds(0)
+    max_body: Annotated[
+        Size, described("Request bodies up to this size are kept in memory for another try.")
+    ] = size(1 << 20)
+
+
+class Retry:
+    """Runs the loop of aiohttp-retry over the rest of the chain, with a policy of ours.
+
+    aiohttp-retry brings the loop; what may go again, when and how long to wait is decided in
+    ``_Trial``, a fresh one for each exchange. Its own defaults would repeat POSTs, leave rejected
+    replies open during the wait and send empty bodies the second time.
+    """
+
+    __slots__ = ("_backoff", "_client", "_inner", "_loop", "_options")
+
+    def __init__(self, inner: Handler, options: RetryOptions, rng: random.Random) -> None:
+        self._inner = inner
+        self._options = options
+        self._backoff = Backoff(options.backoff_base, options.backoff_max, rng)
+        self._client = RetryClient(client_session=cast(Any, _Session()), logger=log)
+        self._loop = asyncio.get_running_loop()
+
+    async def handle(self, exchange: Exchange) -> Reply:
+        """As often as the policy allows; the last attempt's reply or error is what comes back."""
+        exchange.body.keep(self._options.max_body)
+        trial = _Trial(exchange, self._inner, self._options, self._backoff, self._loop)
+        params = RequestParams(exchange.method, "", kwargs={"trial": trial})
+        try:
+            attempt = await self._client.requests([params], retry_options=trial)
+        except _Again as again:  # the tries ran out
+            raise again.error from None
+        return cast(_Attempt, cast(Any, attempt)).reply
+
+
+class _Again(Exception):
+    """An attempt failed in a way that allows another."""
+
+    def __init__(self, error: UpstreamError) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+class _Attempt:
+    """What aiohttp-retry wants to see of a response."""
+
+    __slots__ = ("method", "reply", "status")
+
+    def __init__(self, method: str, reply: Reply) -> None:
+        self.method = method
+        self.status = reply.status
+        self.reply = reply
+
+
+class _Session:
+    """What aiohttp-retry takes for a session."""
+
+    __slots__ = ()
+
+    async def request(self, method: str, url: str, *, trial: "_Trial", **_: object) -> _Attempt:
+        return _Attempt(method, await trial.attempt())
+
+
+class _Trial(RetryOptionsBase):
+    """Makes the attempts of one exchange and decides whether another may follow, and when."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        inner: Handler,
+        options: RetryOptions,
+        backoff: Backoff,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        super().__init__(
+            attempts=options.attempts,
+            methods=(exchange.method,),
+            exceptions=(_Again,),
+            retry_all_server_errors=False,
+            evaluate_response_callback=self._accepts,
+        )
+        self._exchange = exchange
+        self._inner = inner
+        self._options = options
+        self._backoff = backoff
+        self._loop = loop
+        self._begun = 0.0
+        self._wait = 0.0
+
+    async def attempt(self) -> Reply:
+        """One send. Raises _Again for a failure that another attempt may follow."""
+        exchange = self._exchange
+        if exchange.attempts:
+            exchange.body.rewind()
+        self._begun = self._loop.time()
+        try:
+            return await self._inner(exchange)
+        except UpstreamError as error:
+            wait = self._backoff.wait(max(1, exchange.attempts))
+            if self._may_follow(failure_class(error), wait):
+                raise _Again(error) from error
+            raise
+
+    async def _accepts(self, response: Any) -> bool:
+        """Whether this reply is the answer; one that is not is given back before the wait."""
+        reply = cast(_Attempt, response).reply
+        wait: float | None = None
+        if self._options.respect_retry_after:
+            wait = retry_after(reply.headers)
+            if wait is not None and wait > self._options.max_retry_after > 0:
+                return True
+        if wait is None:
+            wait = self._backoff.wait(self._exchange.attempts)
+        if not self._may_follow(str(reply.status), wait):
+            return True
+        reply.close(Ending.ABANDONED if reply.buffered is None else Ending.COMPLETE)
+        return False
+
+    def get_timeout(self, attempt: int, response: Any = None) -> float:
+        """Seconds until the next attempt, as decided when the last one was judged."""
+        return self._wait
+
+    def _may_follow(self, failure: str, wait: float) -> bool:
+        """Whether another attempt may be made ``wait`` seconds after a failure of this class."""
+        options, exchange = self._options, self._exchange
+        if failure not in options.on or not exchange.body.resendable:
+            return False
+        if failure != CONNECT_FAILURE and not self._idempotent():
+            return False
+        now = self._loop.time()
+        if 0 < options.only_if_failed_within < now - self._begun:
+            return False
+        if exchange.deadline is not None and now + wait >= exchange.deadline:
+            return False
+        self._wait = wait
+        return True
+
+    def _idempotent(self) -> bool:
+        """Whether running the request twice is the same as once (RFC 9110 9.2.2)."""
+        if self._exchange.method in self._options.methods:
+            return True
+        key = self._options.idempotency_header.lower().encode()
+        return any(name.lower() == key for name, _ in self._exchange.headers)

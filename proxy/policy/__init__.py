@@ -1,0 +1,1 @@
+"""Decisions as plain objects: no waiting, no HTTP."""

@@ -1,0 +1,126 @@
+"""The built tree: open, drain, close."""
+
+import asyncio
+import random
+import secrets
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
+
+from proxy.admin.app import application as admin_application
+from proxy.config.model import Config
+from proxy.edge.app import Edge
+from proxy.edge.app import application as edge_application
+from proxy.edge.connection import Connection
+from proxy.edge.intake import Intake
+from proxy.edge.relay import Relay
+from proxy.edge.traffic import Observer, Traffic
+from proxy.run.assemble import assemble
+from proxy.run.listener import Listener
+from proxy.upstream.session import Session
+
+CLEANUP = 0.1
+"""Seconds that aiohttp may wait for handlers once the grace period is over; it waits twice."""
+
+
+class CannotStart(Exception):
+    """A sentence for the operator."""
+
+
+class Runtime:
+    """A proxy in the running loop."""
+
+    def __init__(self, config: Config, observers: tuple[Observer, ...] = ()) -> None:
+        """``observers`` are told of every exchange when it has ended."""
+        if HttpRequestParser is HttpRequestParserPy:
+            raise CannotStart(
+                "aiohttp runs on its pure-Python parser, which accepts what it should not"
+            )
+        self._config = config
+        self._observers = observers
+        self._traffic = Traffic(config.server.max_connections, observers)
+        self._session = Session([upstream.keepalive_timeout for upstream in config.upstreams])
+        self._runners: list[web.AppRunner] = []
+        self._listeners: list[Listener] = []
+        self._admin: Listener | None = None
+        self.ready = False
+
+    @property
+    def http(self) -> list[str]:
+        """Addresses that clients speak to."""
+        return [listener.address for listener in self._listeners]
+
+    @property
+    def admin(self) -> str:
+        """Address of the admin listener, empty where there is none."""
+        return self._admin.address if self._admin is not None else ""
+
+    async def open(self) -> None:
+        """Serve. Raises CannotStart."""
+        try:
+            await self._open()
+        except (OSError, ValueError) as error:
+            await self.close()
+            raise CannotStart(f"{type(error).__name__}: {error}") from error
+
+    async def _open(self) -> None:
+        server = self._config.server
+        instance = secrets.token_hex(4)
+        edge = Edge(
+            Intake(server, instance),
+            Relay(f"sidecar-proxy-{instance}", server_timing=server.server_timing),
+            self._traffic,
+        )
+
+        async def lifespan(_: web.Application) -> AsyncIterator[None]:
+            async with self._session:
+                edge.router = assemble(self._config, self._session, random.Random())
+                yield
+
+        data = await self._runner(edge_application(edge, lifespan))
+        if self._config.admin is not None:
+            admin = await self._runner(admin_application(lambda: self.ready))
+            self._admin = Listener(self._config.admin.listen)
+            await self._admin.open(admin)
+        addresses = (server.listen,) if isinstance(server.listen, str) else server.listen
+        for address in addresses:
+            listener = Listener(address)
+            await listener.open(lambda: Connection(data, server, self._traffic, access_log=None))
+            self._listeners.append(listener)
+        self.ready = True
+
+    async def _runner(self, app: web.Application) -> web.Server:
+        runner = web.AppRunner(
+            app,
+            handle_signals=False,
+            access_log=None,
+            shutdown_timeout=CLEANUP,
+            handler_cancellation=True,  # a client that leaves ends its handler
+        )
+        self._runners.append(runner)
+        await runner.setup()
+        assert runner.server is not None
+        return runner.server
+
+    async def drain(self) -> bool:
+        """Fail readiness, wait, stop accepting, let requests finish. False where some were cut."""
+        shutdown = self._config.shutdown
+        self.ready = False
+        if shutdown.delay:
+            await asyncio.sleep(shutdown.delay)
+        for listener in self._listeners:
+            listener.close()
+        return await self._traffic.drain(shutdown.grace_period)
+
+    async def close(self) -> None:
+        """Cut what is left and let go of everything."""
+        self.ready = False
+        for listener in self._listeners:
+            listener.close()
+        if self._admin is not None:
+            self._admin.close()
+        for runner in self._runners:
+            await runner.cleanup()
+        self._runners.clear()
+        self._traffic.close()

@@ -1,0 +1,246 @@
+"""The access log on standard output, everything else on standard error."""
+
+import asyncio
+import logging
+import os
+import random
+import re
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from proxy.core.exchange import Exchange
+from proxy.core.options import LogOptions
+from proxy.telemetry.writer import Writer
+
+BATCH: Final = 0.02
+"""Seconds over which lines are collected: waking the writer costs more than a line."""
+
+_UNSAFE: Final = re.compile(rb"[^\x21-\x7e]")
+_PLAIN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+# What goes to standard error
+
+
+class JsonFormatter(logging.Formatter):
+    """One object a line; what a caller gave as ``extra`` becomes keys of its own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, without its end."""
+        line: dict[str, Any] = {
+            "time": stamp(record.created),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= {k: v for k, v in vars(record).items() if k not in _PLAIN and k not in line}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        try:
+            return msgspec.json.encode(line, enc_hook=str).decode()
+        except (
+            Exception
+        ):  # a log line never fails: lone surrogates, odd keys, a __str__ that raises
+            return msgspec.json.encode({k: ascii(v) for k, v in line.items()}).decode()
+
+
+class ConsoleFormatter(logging.Formatter):
+    """Text for a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, without its end."""
+        name, text = record.name, super().format(record)
+        return f"{stamp(record.created)[11:-1]} {record.levelname.lower():7} {name}: {text}"
+
+
+def configure(options: LogOptions) -> None:
+    """Send the standard library's logging to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if options.format == "json" else ConsoleFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(options.level.upper())
+    logging.captureWarnings(True)
+
+
+# What goes to standard output
+
+
+class _Line(msgspec.Struct, gc=False):
+    """The keys of a line, in the order in which they are written."""
+
+    time: str
+    method: str
+    target: str
+    route: str
+    upstream: str
+    endpoint: str
+    status: int
+    error: str | None
+    attempts: int
+    bytes_in: int
+    bytes_out: int
+    queue_ms: float
+    connect_ms: float | None
+    first_byte_ms: float | None
+    total_ms: float
+    request_id: str
+
+
+class AccessLog:
+    """One line for each request, written by a thread so that a slow reader holds nobody up."""
+
+    __slots__ = (
+        "_append",
+        "_count",
+        "_handle",
+        "_lines",
+        "_random",
+        "_sample",
+        "_second",
+        "_second_text",
+        "_wall",
+        "_writer",
+        "record",
+    )
+
+    record: Callable[[Exchange, float], None]
+    """Write a line for an exchange that has ended ``now``, on the loop's clock."""
+
+    def __init__(
+        self,
+        options: LogOptions,
+        fd: int = 1,
+        *,
+        wall: Callable[[], float] = time.time,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._sample = options.sample
+        self._random = (rng or random.Random()).random
+        self._wall = wall
+        self._second = -1
+        self._second_text = ""
+        self._lines = bytearray()
+        self._count = 0
+        self._handle: asyncio.TimerHandle | None = None
+        self._writer = Writer(fd)
+        self._append = _json if options.format == "json" else _console(fd)
+        self.record = self._record if options.access else _nothing
+
+    @property
+    def dropped(self) -> int:
+        """Lines that nobody will read."""
+        return self._writer.dropped
+
+    def flush(self) -> None:
+        """Wait until every line so far is written, or until the reader counts as stuck."""
+        self._hand_over()
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Write what is left, or give it up where the reader is stuck; later lines are ignored."""
+        self.record = _nothing
+        self._hand_over()
+        self._writer.close()
+
+    def _record(self, exchange: Exchange, now: float) -> None:
+        if exchange.status < 400 and not exchange.error and self._random() >= self._sample:
+            return
+        if self._handle is None:
+            self._handle = asyncio.get_running_loop().call_later(BATCH, self._hand_over)
+        wall = self._wall()
+        second = int(wall)
+        if second != self._second:
+            self._second = second
+            self._second_text = stamp(second)[:-4]
+        connected, first_byte, started = exchange.connected, exchange.first_byte, exchange.started
+        line = _Line(
+            f"{self._second_text}{int((wall - second) * 1000):03}Z",
+            _printable(exchange.method),
+            _escaped(exchange.target),
+            exchange.route,
+            exchange.upstream,
+            exchange.endpoint,
+            exchange.status,
+            exchange.error or None,
+            exchange.attempts,
+            exchange.bytes_in,
+            exchange.bytes_out,
+            0,
+            None if connected is None else round(connected * 1000, 3),
+            None if first_byte is None else round((first_byte - started) * 1000, 3),
+            round((now - started) * 1000, 3),
+            _printable(exchange.request_id),
+        )
+        self._append(line, self._lines)
+        self._count += 1
+
+    def _hand_over(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+        if self._count:
+            self._writer.put(self._lines, self._count)
+            self._lines, self._count = bytearray(), 0
+
+
+def stamp(wall: float) -> str:
+    """ISO 8601 in UTC, to the millisecond."""
+    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def _nothing(_exchange: Exchange, _now: float) -> None:
+    """What is switched off."""
+
+
+def _escaped(target: bytes) -> str:
+    """Text of one line, whatever a client sent."""
+    if target.isascii() and (text := target.decode()).isprintable():
+        return text
+    return _UNSAFE.sub(lambda found: b"%%%02X" % ord(found[0]), target).decode()
+
+
+def _printable(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text
+    return _escaped(text.encode("utf-8", "surrogatepass"))
+
+
+_encode_into: Final = msgspec.json.Encoder().encode_into
+
+
+def _json(line: _Line, lines: bytearray) -> None:
+    _encode_into(line, lines, -1)
+    lines += b"\n"
+
+
+def _console(fd: int) -> Callable[[_Line, bytearray], None]:
+    coloured = os.isatty(fd) and "NO_COLOR" not in os.environ
+    colours = ("", "", "\33[32m", "\33[36m", "\33[33m", "\33[31m") if coloured else ("",) * 6
+    end = "\33[0m" if coloured else ""
+
+    def append(line: _Line, lines: bytearray) -> None:
+        colour = colours[min(line.status // 100, 5)]
+        parts = [
+            f"{line.time[11:-1]} {colour}{line.status}{end} {line.method} {line.target}",
+            f"{line.total_ms:.1f} ms",
+        ]
+        if line.first_byte_ms is not None:
+            parts.append(f"(first byte {line.first_byte_ms:.1f})")
+        parts.append(f"in {line.bytes_in} out {line.bytes_out}")
+        if line.upstream:
+            parts.append(f"{line.upstream} {line.endpoint}")
+        if line.attempts > 1:
+            parts.append(f"attempts {line.attempts}")
+        if line.error:
+            parts.append(f"{colour}{line.error}{end}")
+        parts.append(line.request_id)
+        lines += " ".join(parts).encode("utf-8", "replace")
+        lines += b"\n"
+
+    return append

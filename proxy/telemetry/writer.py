@@ -1,0 +1,128 @@
+"""Blocking writes, out of the way of the event loop."""
+
+import logging
+import os
+import select
+import threading
+import time
+from queue import SimpleQueue
+from typing import Final
+
+_log = logging.getLogger(__name__)
+
+PENDING: Final = 8 << 20
+"""Bytes that may wait for a slow reader before lines are dropped."""
+PATIENCE: Final = 2.0
+"""Seconds that a shutdown waits for a reader that is stuck."""
+NEWS: Final = 5.0
+"""Seconds between two reports of dropped lines."""
+
+
+class Writer:
+    """A thread that writes lines to a file descriptor, and drops them where nobody reads.
+
+    Each counter is changed by one thread only, so none needs a lock.
+    """
+
+    __slots__ = (
+        "_accepted",
+        "_closed",
+        "_failing",
+        "_fd",
+        "_finished",
+        "_given",
+        "_gone",
+        "_lost",
+        "_news_at",
+        "_queue",
+        "_refused",
+        "_thread",
+        "_told",
+        "_written",
+    )
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._queue: SimpleQueue[tuple[bytearray, int] | threading.Event | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        # By the caller: bytes and lines given to the thread, lines refused.
+        self._given = self._accepted = self._refused = 0
+        # By the thread: bytes and lines done with, lines of them that were lost.
+        self._written = self._finished = self._lost = 0
+        self._gone = self._failing = False
+        self._told = 0
+        self._news_at = 0.0
+
+    @property
+    def dropped(self) -> int:
+        """Lines that found no room or no reader."""
+        return self._refused + self._lost
+
+    def put(self, lines: bytearray, count: int) -> None:
+        """Have them written, unless too much is waiting already."""
+        if self._closed or self._given - self._written + len(lines) > PENDING:
+            self._refused += count
+            return
+        self._given += len(lines)
+        self._accepted += count
+        self._queue.put((lines, count))
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
+            self._thread.start()
+
+    def flush(self) -> None:
+        """Wait for what was put so far, for a bounded time."""
+        if self._thread is not None and not self._closed:
+            done = threading.Event()
+            self._queue.put(done)
+            done.wait(PATIENCE)
+
+    def close(self) -> None:
+        """End the thread; where it is stuck, leave it to the end of the process."""
+        if self._closed:
+            return
+        self._closed = True
+        waiting = 0
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join(PATIENCE)
+            waiting = self._accepted - self._finished
+        if lost := self.dropped - self._told + waiting:
+            _log.warning("access log: %d lines were dropped", lost)
+
+    def _run(self) -> None:
+        while (item := self._queue.get()) is not None:
+            if isinstance(item, threading.Event):
+                item.set()
+                continue
+            lines, count = item
+            done = not self._gone and self._write(lines)
+            self._lost += 0 if done else count
+            self._written += len(lines)
+            self._finished += count
+            if done:
+                self._tell()
+
+    def _write(self, lines: bytearray) -> bool:
+        rest = memoryview(lines)
+        while rest:
+            try:
+                rest = rest[os.write(self._fd, rest) :]
+            except BlockingIOError:  # somebody who shares the terminal made it non-blocking
+                select.select([], [self._fd], [])
+            except OSError as error:
+                self._gone = isinstance(error, BrokenPipeError)
+                if not self._failing:
+                    _log.warning("access log: cannot write: %s", error)
+                self._failing = True
+                return False
+        self._failing = False
+        return True
+
+    def _tell(self) -> None:
+        dropped, now = self.dropped, time.monotonic()
+        if dropped > self._told and now >= self._news_at:
+            _log.warning("access log: %d lines were dropped", dropped - self._told)
+            self._told = dropped
+            self._news_at = now + NEWS

@@ -1,0 +1,1 @@
+"""The road to the upstream: session, wire, forward."""

@@ -1,0 +1,140 @@
+"""Where an upstream is and how it is spoken to."""
+
+import ssl
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+from aiohttp import ClientRequest
+from msgspec import Meta
+from yarl import URL
+
+from proxy.core.options import Duration, Table, described, seconds
+
+
+class ServerEntry(Table, frozen=True, kw_only=True):
+    """One server of an upstream."""
+
+    url: Annotated[
+        str, described('"http://10.0.0.1:9000", "https://api.example.com" or "unix:/path".')
+    ]
+
+
+class UpstreamTlsOptions(Table, frozen=True, kw_only=True):
+    """How https servers are checked, and how we show ourselves to them."""
+
+    verify: Annotated[bool, described("Check the certificate and the name in it.")] = True
+    ca_file: Annotated[
+        str, described("PEM file of the authorities to trust instead of the system's.")
+    ] = ""
+    server_name: Annotated[
+        str, described("Name to ask for (SNI) and to check, instead of the URL's.")
+    ] = ""
+    cert_file: Annotated[
+        str, described("PEM file of our own certificate, for servers that ask for one.")
+    ] = ""
+    key_file: Annotated[
+        str, described("PEM file of its key; may be left out where cert_file holds it.")
+    ] = ""
+
+
+class CredentialsOptions(Table, frozen=True, kw_only=True):
+    """What we show the upstream instead of what the client sent."""
+
+    header: Annotated[str, described("Field that carries the credentials.")] = "Authorization"
+    value: Annotated[
+        str, described('The value, usually from the environment: "Bearer ${API_TOKEN}".')
+    ] = ""
+    value_file: Annotated[
+        str, described("File that holds the value; its last line break is dropped.")
+    ] = ""
+
+
+class UpstreamOptions(Table, frozen=True, kw_only=True):
+    """A named service that requests are forwarded to."""
+
+    name: Annotated[str, Meta(min_length=1, description="Name that routes refer to.")]
+    servers: Annotated[
+        tuple[str | ServerEntry, ...],
+        Meta(min_length=1, max_length=1, description="The server; for now exactly one."),
+    ]
+    host_header: Annotated[
+        str,
+        described('"preserve" what the client sent, "upstream" for the server\'s own, or a name.'),
+    ] = "preserve"
+    keepalive_timeout: Annotated[
+        Duration,
+        # uvicorn and Node close after 5 s, and a POST that meets a closing connection is lost.
+        described("How long an idle connection is kept; below the upstream's own limit."),
+    ] = seconds(4)
+    limit: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Connections at a time, 0 for no limit; over it requests wait `connect`.",
+        ),
+    ] = 0
+    tls: UpstreamTlsOptions | None = None
+    credentials: CredentialsOptions | None = None
+
+
+class Endpoint:
+    """One address of an upstream: how it is reached, and what it is told of itself."""
+
+    __slots__ = ("authority", "credentials", "host", "name", "template", "unix_path", "upstream")
+
+    def __init__(self, options: UpstreamOptions) -> None:
+        """Raises OSError or ssl.SSLError where a file of the options cannot be used."""
+        server = options.servers[0]
+        address = server if isinstance(server, str) else server.url
+        self.upstream = options.name
+        self.name = address
+        self.unix_path: str | None = None
+        if address.startswith("unix:"):
+            self.unix_path = address.removeprefix("unix:")
+            url = URL("http://localhost")
+        else:
+            url = URL(address)
+        self.authority = _authority(url).encode()
+        tls = options.tls or UpstreamTlsOptions()
+        self.template = partial(
+            ClientRequest,
+            "GET",
+            url,
+            ssl=tls_context(tls) if url.scheme == "https" else True,
+            server_hostname=tls.server_name or None,
+        )
+        """Makes what the connector wants to know of a request."""
+        self.host: bytes | None = None
+        """The Host field to send; None for the client's own."""
+        if options.host_header == "upstream":
+            self.host = self.authority
+        elif options.host_header != "preserve":
+            self.host = options.host_header.encode()
+        self.credentials = _credentials(options.credentials)
+
+
+def _authority(url: URL) -> str:
+    """Host and port as a Host field has them (RFC 9110 7.2), without a default port."""
+    host = url.host_subcomponent or ""
+    return host if url.is_default_port() else f"{host}:{url.port}"
+
+
+def _credentials(options: CredentialsOptions | None) -> tuple[bytes, bytes] | None:
+    if options is None:
+        return None
+    value = options.value
+    if options.value_file:
+        value = Path(options.value_file).read_text().removesuffix("\n").removesuffix("\r")
+    return options.header.encode(), value.encode("latin-1")
+
+
+def tls_context(options: UpstreamTlsOptions) -> ssl.SSLContext:
+    """One context per upstream: the pool keeps connections apart by it."""
+    context = ssl.create_default_context(cafile=options.ca_file or None)
+    if not options.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if options.cert_file:
+        context.load_cert_chain(options.cert_file, options.key_file or None)
+    return context

@@ -1,0 +1,168 @@
+"""The last handler: one attempt on one connection."""
+
+import asyncio
+import re
+import time
+from collections.abc import Callable
+from typing import Final
+
+from aiohttp import ClientTimeout
+from aiohttp.http_parser import RawResponseMessage
+from aiohttp.streams import StreamReader
+
+from proxy.core.errors import (
+    ConnectionTerminated,
+    ProtocolViolation,
+    ResponseTimeout,
+    Stage,
+)
+from proxy.core.exchange import Exchange, RawHeaders
+from proxy.core.options import TimeoutsOptions
+from proxy.core.reply import Reply
+from proxy.upstream.endpoint import Endpoint
+from proxy.upstream.session import Gateway
+from proxy.upstream.stream import Stream
+from proxy.upstream.translate import head_error
+from proxy.upstream.upload import Upload
+from proxy.upstream.wire import UpstreamProtocol
+
+_SWITCHING: Final = 101
+_OK: Final = 200
+_VERSIONS: Final = ((1, 0), (1, 1))
+_TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+
+Scrub = Callable[[RawHeaders], RawHeaders]
+
+
+class Forward:
+    """Sends an exchange to its endpoint and returns the reply at its head."""
+
+    __slots__ = ("_clock", "_endpoint", "_gateway", "_scrub", "_timeouts")
+
+    def __init__(
+        self, endpoint: Endpoint, gateway: Gateway, timeouts: TimeoutsOptions, scrub: Scrub
+    ) -> None:
+        """``scrub``: keeps of a reply's fields what goes further than this connection."""
+        self._endpoint = endpoint
+        self._gateway = gateway
+        self._timeouts = timeouts
+        self._scrub = scrub
+        self._clock = ClientTimeout(
+            total=None,
+            connect=timeouts.connect or None,
+            sock_read=None,
+            sock_connect=None,
+            ceil_threshold=float("inf"),
+        )
+
+    async def handle(self, exchange: Exchange) -> Reply:
+        """One attempt. Raises UpstreamError, or ClientError where the request's body failed."""
+        endpoint = self._endpoint
+        exchange.attempts += 1
+        exchange.endpoint = endpoint.name
+        exchange.upstream = endpoint.upstream
+        exchange.connected = exchange.first_byte = None
+        asked = time.monotonic()
+        line = await self._gateway.line(self._clock)
+        exchange.connected = time.monotonic() - asked
+        upload: asyncio.Task[None] | None = None
+        try:
+            protocol = line.protocol
+            protocol.begin(bodiless=exchange.method == "HEAD")
+            upload = self._send(exchange, protocol)
+            message, payload = await self._head(protocol)
+            exchange.first_byte = time.monotonic()
+            return self._reply(
+                exchange, message, Stream(line, payload, upload, self._timeouts.idle)
+            )
+        except BaseException:
+            if upload is not None:
+                upload.cancel()
+            line.discard()
+            raise
+
+    def _send(self, exchange: Exchange, protocol: UpstreamProtocol) -> asyncio.Task[None] | None:
+        """Write the head, and the body where it is here; a task sends what is still to come."""
+        body = exchange.body
+        transport = protocol.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionTerminated("closed before the request", stage=Stage.NOT_SENT)
+        head = self._request_head(exchange)
+        whole = body.finished
+        if whole is None:
+            transport.write(head)
+            return asyncio.create_task(Upload(body, protocol, self._timeouts).run())
+        if body.length is None:
+            whole = b"%x\r\n%b\r\n0\r\n\r\n" % (len(whole), whole) if whole else b"0\r\n\r\n"
+        transport.write(head + whole)
+        protocol.expect(self._timeouts.first_byte, _no_head)
+        return None
+
+    def _request_head(self, exchange: Exchange) -> bytes:
+        endpoint = self._endpoint
+        fields = exchange.headers
+        if endpoint.credentials is not None:
+            name = endpoint.credentials[0].lower()
+            fields = [field for field in fields if field[0].lower() != name]
+            fields.append(endpoint.credentials)
+        host = endpoint.host or exchange.host.encode("latin-1") or endpoint.authority
+        return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b\r\n" % (
+            exchange.method.encode(),
+            exchange.target,
+            host,
+            b"".join([b"%b: %b\r\n" % field for field in fields]),
+            exchange.body.framing,
+        )
+
+    async def _head(self, protocol: UpstreamProtocol) -> tuple[RawResponseMessage, StreamReader]:
+        """The final head. Informational ones are read over."""
+        try:
+            while True:
+                message, payload = await protocol.read()
+                if message.code >= _OK:
+                    return message, payload
+                if message.code == _SWITCHING:
+                    raise ProtocolViolation("101 that nobody asked for")
+        except Exception as error:
+            stale = protocol.reused and not protocol.replied
+            raise head_error(error, stage=Stage.STALE if stale else Stage.SENT) from error
+
+    def _reply(self, exchange: Exchange, message: RawResponseMessage, stream: Stream) -> Reply:
+        if message.version not in _VERSIONS:
+            raise ProtocolViolation(f"HTTP version {message.version}")
+        length = None
+        if "Transfer-Encoding" in message.headers:
+            codings = message.headers.getall("Transfer-Encoding")
+            if not message.chunked or [c.lower() for c in codings] != ["chunked"]:
+                raise ProtocolViolation(f"transfer coding {codings!r}")
+            if message.version == (1, 0):
+                stream.end_connection()
+        elif (declared := message.headers.get("Content-Length")) is not None:
+            length = int(declared)
+        reason = message.reason.encode("utf-8", "surrogateescape")
+        check_fields(message.raw_headers, reason)
+        return Reply(
+            message.code,
+            self._scrub(message.raw_headers),
+            stream,
+            reason=reason,
+            length=length,
+            version=message.version,
+        )
+
+
+def check_fields(fields: RawHeaders, reason: bytes) -> None:
+    """aiohttp reads replies leniently; what we would pass on malformed is refused (RFC 9112 2.2).
+
+    Raises ProtocolViolation.
+    """
+    names = [name for name, _ in fields]
+    if b"" in names or (names and not _TOKEN.fullmatch(b"".join(names))):
+        raise ProtocolViolation(f"field names {names!r}")
+    if found := _CONTROL.search(b"".join([value for _, value in fields]) + reason):
+        raise ProtocolViolation(f"control character {found[0]!r} in the head")
+
+
+def _no_head() -> Exception:
+    return ResponseTimeout("no reply within first_byte")

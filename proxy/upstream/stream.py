@@ -1,0 +1,71 @@
+"""The body of a reply as it comes in."""
+
+import asyncio
+
+from aiohttp.streams import StreamReader
+
+from proxy.core.errors import ReplyStalled
+from proxy.core.reply import Ending
+from proxy.upstream.session import Line
+from proxy.upstream.translate import body_error
+from proxy.upstream.wire import take_buffered
+
+
+class Stream:
+    """Reads on the idle clock, and gives the connection back at the end."""
+
+    __slots__ = ("_idle", "_line", "_payload", "_upload")
+
+    def __init__(
+        self,
+        line: Line,
+        payload: StreamReader,
+        upload: asyncio.Task[None] | None,
+        idle: float,
+    ) -> None:
+        self._line = line
+        self._payload = payload
+        self._upload = upload
+        self._idle = idle
+        line.protocol.alarm.clear()
+
+    def end_connection(self) -> None:
+        """Not for another request after this one."""
+        self._line.protocol.force_close()
+
+    @property
+    def buffered(self) -> bytes | None:
+        """The whole body where it has already arrived, else None."""
+        payload = self._payload
+        if payload.is_eof() and payload.exception() is None:
+            return take_buffered(payload)
+        return None
+
+    async def read(self) -> bytes:
+        """The next bytes, ``b""`` at the end. Raises ReplyBroken where the body ended early."""
+        payload = self._payload
+        protocol = self._line.protocol
+        protocol.expect(self._idle, _stalled)
+        try:
+            return await payload.readany()
+        except Exception as error:
+            if rest := take_buffered(payload):  # what came before it broke; the error comes again
+                return rest
+            raise body_error(error) from error
+        finally:
+            protocol.alarm.clear()
+
+    def close(self, ending: Ending) -> None:
+        """Give the connection back, or close it where anything was left unread or unsent."""
+        upload = self._upload
+        if upload is not None and not upload.done():
+            upload.cancel()
+            self._line.discard()
+        elif ending is Ending.COMPLETE:
+            self._line.release()
+        else:
+            self._line.discard()
+
+
+def _stalled() -> Exception:
+    return ReplyStalled("nothing came within idle")

@@ -1,0 +1,77 @@
+"""The body of a request on its way to the upstream."""
+
+from proxy.core.body import Body
+from proxy.core.errors import InternalError, ProxyError, ResponseTimeout
+from proxy.core.options import TimeoutsOptions
+from proxy.upstream.wire import UpstreamProtocol
+
+
+class Upload:
+    """Sends a request's body while its reply is awaited or already coming."""
+
+    __slots__ = ("_body", "_first_byte", "_protocol", "_unsent")
+
+    def __init__(self, body: Body, protocol: UpstreamProtocol, timeouts: TimeoutsOptions) -> None:
+        self._body = body
+        self._protocol = protocol
+        self._first_byte = timeouts.first_byte
+        self._unsent = 0
+
+    async def run(self) -> None:
+        """Pass on chunk by chunk; a failure becomes the failure of the attempt."""
+        body, protocol = self._body, self._protocol
+        try:
+            chunked = body.length is None
+            while chunk := await body.read():
+                self._write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
+                if protocol.writing_paused:
+                    await self._drained()
+            if chunked:
+                self._write(b"0\r\n\r\n")
+        except ConnectionError:
+            # The reader of the reply is told of a lost connection too, and more precisely.
+            return
+        except ProxyError as error:
+            protocol.fail(error)
+            return
+        except Exception as error:
+            protocol.fail(InternalError(f"{type(error).__name__}: {error}"))
+            raise
+        if protocol.awaiting_head:
+            self._unsent = protocol.unsent()
+            protocol.expect(self._first_byte, self._no_progress)
+
+    def _write(self, data: bytes) -> None:
+        transport = self._protocol.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("upstream closed")
+        transport.write(data)
+
+    async def _drained(self) -> None:
+        """Wait until the upstream takes what was written, on the first_byte clock."""
+        protocol = self._protocol
+        if not protocol.awaiting_head:
+            await protocol.drained()
+            return
+        self._unsent = protocol.unsent()
+        protocol.expect(self._first_byte, self._no_progress)
+        try:
+            await protocol.drained()
+        finally:
+            if protocol.awaiting_head:
+                protocol.alarm.clear()
+
+    def _no_progress(self) -> Exception | None:
+        """Slow is not stuck: bytes that left the kernel since the last look count."""
+        unsent = self._protocol.unsent()
+        if 0 < unsent < self._unsent:
+            self._unsent = unsent
+            self._protocol.expect(self._first_byte, self._no_progress)
+            return None
+        if self._unsent and not unsent:
+            self._unsent = 0
+            self._protocol.expect(self._first_byte, self._no_progress)
+            return None
+        return ResponseTimeout(
+            "the upstream neither took the request nor replied within first_byte"
+        )

@@ -1,0 +1,250 @@
+"""HTTP/1.1 on the connections of aiohttp's connector.
+
+Everything we use of aiohttp beyond its documented API stands in this file and is held by
+``tests/upstream/test_aiohttp_contract.py``: the names ``BaseConnector.connect`` and ``_factory``,
+``ResponseHandler`` with ``set_response_params``, ``_drain_helper`` and ``_payload``, and
+``StreamReader._read_nowait``.
+
+Why not ``session.request``: it loses what came in (bytes over 127, the case of names, a bare ``?``)
+and resends on its own. Here one attempt is one head written as bytes.
+"""
+
+import asyncio
+import functools
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from aiohttp import BaseConnector
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_parser import RawResponseMessage
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+
+from proxy.core.alarm import Alarm
+from proxy.core.errors import ReplyHeadTooLarge
+from proxy.core.sockets import unsent
+
+HEAD_LIMIT: Final = 64 << 10
+"""Bytes of reply heads, informational ones included; Envoy reads 60 KiB, nginx 4 to 8."""
+
+READ_BUFFER: Final = 64 << 10
+"""Low-water mark of a reply's buffer; twice that stops the upstream."""
+
+_HEAD_END: Final = b"\r\n\r\n"
+_NO_BODY: Final = frozenset({204, 304})
+
+
+class UpstreamProtocol(ResponseHandler):
+    """One connection to an upstream, which may serve many attempts one after the other.
+
+    It differs from aiohttp's in four ways: bytes on an idle pooled connection close it (aiohttp
+    would hand them to the next request as its answer); a head is parsed apart from what follows, so
+    that junk behind a whole reply cannot take it away; an error in a later segment reaches the
+    body's reader; and a body that only the end of the connection delimits is broken by a reset.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self.uses = 0
+        self.replied = False
+        """Whether one byte of a reply has come since the request was sent."""
+        self.alarm = Alarm(loop, self._rang)
+        self._on_ring: Callable[[], Exception | None] | None = None
+        self._pooled = False
+        self._wants_head = False
+        self._bodiless = False
+        self._head_seen = 0
+        self._seam = b""
+        self._left: int | None = None
+        self._peeker: socket.socket | None = None
+
+    # Taking and giving back
+
+    def take(self) -> bool:
+        """Leave the pool. False where the peer has closed or spoken meanwhile: do not use it.
+
+        The loop may not have seen yet what the kernel has, hence the look at the socket itself.
+        """
+        self._pooled = False
+        self.alarm.clear()
+        self.uses += 1
+        return self.uses == 1 or (self.is_connected() and not self._readable())
+
+    def pool(self, keepalive: float) -> None:
+        """Rest until the next request, ``keepalive`` seconds at most."""
+        self._pooled = True
+        self.expect(keepalive, None)
+
+    @property
+    def reused(self) -> bool:
+        """Whether this is not the first request on the connection."""
+        return self.uses > 1
+
+    @property
+    def awaiting_head(self) -> bool:
+        """Whether the final head of the reply is still to come."""
+        return self._wants_head
+
+    def begin(self, *, bodiless: bool) -> None:
+        """Get ready for one reply; ``bodiless`` where the request was a HEAD."""
+        self.replied = False
+        self._wants_head = True
+        self._bodiless = bodiless
+        self._head_seen = 0
+        self._seam = b""
+        self.set_response_params(
+            skip_payload=bodiless,
+            read_until_eof=True,
+            auto_decompress=False,
+            read_bufsize=READ_BUFFER,
+            max_line_size=HEAD_LIMIT,
+            max_field_size=HEAD_LIMIT,
+            max_headers=HEAD_LIMIT,
+        )
+
+    # Clocks
+
+    def expect(self, seconds: float, on_ring: Callable[[], Exception | None] | None) -> None:
+        """Ring in ``seconds``; ``on_ring`` then says what is wrong, or None to wait on."""
+        if seconds:
+            self._on_ring = on_ring
+            self.alarm.set(self._loop.time() + seconds)
+
+    def _rang(self) -> None:
+        if self._pooled:
+            self.close()
+        elif self._on_ring is not None and (error := self._on_ring()) is not None:
+            self.fail(error)
+
+    def fail(self, error: Exception) -> None:
+        """Let whoever waits for this connection have ``error``; it is not used again."""
+        payload = self._payload
+        if payload is not None and not payload.is_eof():
+            payload.set_exception(error)
+        super().set_exception(error)
+
+    # What aiohttp calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep a second handle on the socket, to look without reading."""
+        super().connection_made(transport)
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            self._peeker = socket.socket(sock.family, sock.type, fileno=sock.fileno())
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Break a body that only the end of the connection delimits where that end was a reset."""
+        self.alarm.close()
+        if self._peeker is not None:
+            self._peeker.detach()
+            self._peeker = None
+        payload = self._payload
+        if exc is not None and self._left is None and payload is not None and not payload.is_eof():
+            payload.set_exception(exc)
+        super().connection_lost(exc)
+
+    def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
+        """Tell the reader of the body too: aiohttp leaves it waiting for ever."""
+        payload = self._payload
+        if payload is not None and not payload.is_eof() and payload.exception() is None:
+            payload.set_exception(exc)
+        if exc_cause is None:
+            super().set_exception(exc)
+        else:
+            super().set_exception(exc, exc_cause)
+
+    def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
+        """Note how the body of a final head is delimited."""
+        message, payload = data
+        if message.code >= 200 or message.code == 101:
+            self._wants_head = False
+            if self._bodiless or message.code in _NO_BODY or payload is EMPTY_PAYLOAD:
+                self._left = 0
+            elif message.chunked:
+                self._left = -1
+            else:
+                length = message.headers.get("Content-Length")
+                self._left = None if length is None else int(length)
+        super().feed_data(data, size)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse heads apart from bodies, and no byte beyond a body."""
+        if not data:  # aiohttp resumes a parser that it had paused
+            super().data_received(data)
+            return
+        if self._pooled:
+            self.abort()
+            return
+        self.replied = True
+        while data and self._wants_head:
+            data = self._head_received(data)
+        if data:
+            self._body_received(data)
+
+    def _head_received(self, data: bytes) -> bytes:
+        """Feed up to the end of one head; what follows it is returned."""
+        seam = self._seam
+        end = (seam + data).find(_HEAD_END)
+        cut = len(data) if end < 0 else end + 4 - len(seam)
+        self._head_seen += cut
+        if self._head_seen > HEAD_LIMIT:
+            self.fail(ReplyHeadTooLarge(f"over {HEAD_LIMIT} bytes"))
+            self.abort()
+            return b""
+        head = data[:cut]
+        self._seam = (seam + head)[-3:] if end < 0 else b""
+        super().data_received(head)
+        return b"" if self.exception() is not None else data[cut:]
+
+    def _body_received(self, data: bytes) -> None:
+        left = self._left
+        if left is None or not data:
+            super().data_received(data)
+        elif left >= 0:
+            if len(data) > left:  # bytes that no reply owns
+                data = data[:left]
+                self.force_close()
+            self._left = left - len(data)
+            if data:
+                super().data_received(data)
+        else:
+            payload = self._payload
+            super().data_received(data)
+            self._seam = (self._seam + data)[-4:]
+            # The start of another head may follow the last chunk without being an error yet.
+            if payload is not None and payload.is_eof() and self._seam != _HEAD_END:
+                self.force_close()
+
+    def _readable(self) -> bool:
+        """Whether the kernel holds bytes or an end that the loop has not told us of."""
+        if self._peeker is None:
+            return False
+        try:
+            self._peeker.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError:
+            return True
+        return True
+
+    async def drained(self) -> None:
+        """Wait until the transport takes more. Raises ConnectionError where it never will."""
+        await self._drain_helper()
+
+    def unsent(self) -> int:
+        """Bytes that we wrote and the peer has not taken yet, in user space and in the kernel."""
+        return unsent(self.transport, self._peeker)
+
+
+def install(connector: BaseConnector) -> None:
+    """Have a connector of aiohttp make connections of ours."""
+    connector._factory = functools.partial(  # type: ignore[assignment]
+        UpstreamProtocol, loop=asyncio.get_running_loop()
+    )
+
+
+def take_buffered(payload: StreamReader) -> bytes:
+    """What has arrived of a body, even where it has broken since."""
+    if payload is EMPTY_PAYLOAD or not payload._buffer:
+        return b""
+    return payload._read_nowait(-1)

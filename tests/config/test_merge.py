@@ -1,0 +1,70 @@
+"""What routes inherit."""
+
+from typing import Any
+
+import pytest
+
+from proxy.config.merge import merge
+
+OFF = {"connect": "0", "first_byte": "0", "idle": "0", "total": "0", "per_try": "0"}
+
+
+def routed(top: dict[str, Any], route: dict[str, Any]) -> dict[str, Any]:
+    """The only route of a file, merged."""
+    merged: dict[str, Any]
+    [merged] = merge({**top, "routes": [{"upstream": "a", **route}]})["routes"]
+    return merged
+
+
+@pytest.mark.parametrize(
+    ("top", "route", "merged"),
+    [
+        ({"attempts": 2}, None, {"attempts": 2}),
+        ({"attempts": 2, "on": ["reset"]}, {"attempts": 5}, {"attempts": 5, "on": ["reset"]}),
+        ({"on": ["reset", "503"]}, {"on": ["timeout"]}, {"on": ["timeout"]}),
+        ({"budget": {"a": 1, "b": 2}}, {"budget": {"b": 3}}, {"budget": {"a": 1, "b": 3}}),
+        ({"attempts": 2}, False, None),
+        (False, {"attempts": 5}, {"attempts": 5}),
+        (False, {}, {}),
+        (False, None, None),
+    ],
+)
+def test_tables_are_merged_key_by_key_and_lists_replaced(top: Any, route: Any, merged: Any) -> None:
+    given = {} if route is None else {"retry": route}
+    assert routed({"retry": top}, given)["retry"] == merged
+
+
+@pytest.mark.parametrize(
+    ("top", "route", "merged"),
+    [
+        ({"idle": "5s"}, False, OFF),
+        (False, None, OFF),
+        (False, {"idle": "5s"}, {**OFF, "idle": "5s"}),
+    ],
+)
+def test_timeouts_switched_off_stop_every_clock(top: Any, route: Any, merged: Any) -> None:
+    given = {} if route is None else {"timeouts": route}
+    assert routed({"timeouts": top}, given)["timeouts"] == merged
+
+
+def test_a_table_that_stands_nowhere_is_left_to_its_defaults() -> None:
+    assert routed({}, {}) == {"upstream": "a"}
+
+
+def test_a_single_upstream_takes_everything_where_no_route_stands() -> None:
+    assert merge({"upstreams": [{"name": "a"}]})["routes"] == [{"upstream": "a"}]
+    assert merge({"upstreams": [{"name": "a"}, {"name": "b"}]})["routes"] == []
+
+
+def test_the_file_itself_is_left_as_it_was() -> None:
+    raw = {
+        "retry": {"budget": {"a": 1}},
+        "routes": [{"retry": {"budget": {"b": 2}}}],
+        "admin": False,
+    }
+    merge(raw)
+    assert raw == {
+        "retry": {"budget": {"a": 1}},
+        "routes": [{"retry": {"budget": {"b": 2}}}],
+        "admin": False,
+    }

@@ -1,0 +1,51 @@
+"""What every test has: the loop it runs on, and a word about skipping."""
+
+import asyncio
+import os
+from collections.abc import Callable, Generator, Mapping
+
+import pytest
+import uvloop
+
+from tests.support.loop import JumpingLoop
+
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The loop that is used where time is real."""
+    parser.addoption(
+        "--loop",
+        choices=("uvloop", "asyncio"),
+        default=os.environ.get("SIDECAR_LOOP", "uvloop"),
+        help="event loop of the tests that use sockets (default: uvloop, which the proxy uses)",
+    )
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, LoopFactory]:
+    """A test that asks for ``jumping`` gets the loop whose clock jumps."""
+    if "jumping" in getattr(item, "fixturenames", ()):
+        return {"jumping": JumpingLoop}
+    if config.getoption("--loop") == "asyncio":
+        return {"asyncio": asyncio.new_event_loop}
+    return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture
+async def jumping() -> JumpingLoop:
+    """The loop whose clock jumps; asking for it is what makes a test run on it."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, JumpingLoop)
+    return loop
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where nothing may be skipped (SIDECAR_NO_SKIP), a skip is a failure."""
+    report = yield
+    if report.skipped and os.environ.get("SIDECAR_NO_SKIP") and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped where nothing may be: {report.longrepr}"
+    return report

@@ -1,0 +1,1 @@
+"""What the tests stand on: raw sockets on both sides, and a clock that jumps."""

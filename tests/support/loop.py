@@ -1,0 +1,198 @@
+"""A loop whose clock jumps, and what stands around a middleware under test."""
+
+import asyncio
+import selectors
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, TypeAlias, TypeVar
+
+from proxy.core.body import EMPTY
+from proxy.core.errors import ProxyError
+from proxy.core.exchange import Exchange, RawHeaders
+from proxy.core.reply import Ending, Reply
+
+T = TypeVar("T")
+
+
+class Stuck(Exception):
+    """Nothing is ready and no timer is pending: this would have hung for ever."""
+
+
+class _Jumper(selectors.DefaultSelector):
+    """Moves the clock instead of waiting."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 1_000.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """What is ready now; otherwise the clock jumps to the next timer."""
+        ready = super().select(0)
+        if not ready:
+            if timeout is None:
+                raise Stuck("nothing is ready and no timer is pending")
+            self.now += max(timeout, 0)
+        return ready
+
+
+class JumpingLoop(asyncio.SelectorEventLoop):
+    """Thirty seconds pass at once, and what would hang fails at once.
+
+    Not for sockets or threads: time does not stand still for them.
+    """
+
+    def __init__(self) -> None:
+        self._jumper = _Jumper()
+        super().__init__(self._jumper)
+
+    def time(self) -> float:
+        """The clock that jumps."""
+        return self._jumper.now
+
+
+class Canned:
+    """A body that is already here."""
+
+    __slots__ = ("_left", "ending")
+
+    def __init__(self, body: bytes) -> None:
+        self._left = body
+        self.ending: Ending | None = None
+
+    @property
+    def buffered(self) -> bytes | None:
+        """All of it."""
+        return self._left
+
+    async def read(self) -> bytes:
+        """All of it, then the end."""
+        left, self._left = self._left, b""
+        return left
+
+    def close(self, ending: Ending) -> None:
+        """Remember how it ended."""
+        self.ending = ending
+
+
+class CannedReply(Reply):
+    """A reply that remembers how it was closed."""
+
+    __slots__ = ("_canned",)
+
+    def __init__(self, status: int, headers: RawHeaders, body: bytes) -> None:
+        self._canned = Canned(body)
+        super().__init__(status, headers, self._canned, length=len(body))
+
+    @property
+    def ending(self) -> Ending | None:
+        """How it was closed; None where nobody did."""
+        return self._canned.ending
+
+
+def reply(status: int = 200, headers: RawHeaders = (), body: bytes = b"") -> CannedReply:
+    """What an upstream answers."""
+    return CannedReply(status, headers, body)
+
+
+class KeptBody:
+    """A request body that can be read again, unless a test says otherwise."""
+
+    def __init__(self, data: bytes, *, resendable: bool = True) -> None:
+        self._data = data
+        self._left = data
+        self.resendable = resendable
+        self.rewound = 0
+
+    framing = b""
+    received = 0
+
+    @property
+    def length(self) -> int | None:
+        """Bytes in all."""
+        return len(self._data)
+
+    def keep(self, limit: int) -> None:
+        """It is kept, unless a test says otherwise."""
+
+    @property
+    def finished(self) -> bytes | None:
+        """The whole body where it can be sent again."""
+        return self._data if self.resendable else None
+
+    def rewind(self) -> None:
+        """Start again."""
+        assert self.resendable, "rewound a body that cannot be sent again"
+        self.rewound += 1
+        self._left = self._data
+
+    async def read(self) -> bytes:
+        """All that is left."""
+        left, self._left = self._left, b""
+        return left
+
+
+def get(path: str = "/", headers: RawHeaders = (), method: str = "GET") -> Exchange:
+    """An exchange without a body."""
+    return Exchange(method, path.encode(), headers, path=path, body=EMPTY, started=_now())
+
+
+def post(
+    path: str = "/", body: bytes = b"", headers: RawHeaders = (), *, resendable: bool = True
+) -> Exchange:
+    """An exchange with a body."""
+    kept = KeptBody(body, resendable=resendable)
+    return Exchange("POST", path.encode(), headers, path=path, body=kept, started=_now())
+
+
+def _now() -> float:
+    try:
+        return asyncio.get_running_loop().time()
+    except RuntimeError:
+        return 0.0
+
+
+Outcome: TypeAlias = (
+    "Reply | ProxyError | type[ProxyError] | Callable[[Exchange], Awaitable[Reply]]"
+)
+
+
+class Script:
+    """An inner handler that answers in order; an outcome ``(seconds, outcome)`` takes its time.
+
+    Unlike an upstream's script it does not repeat its last outcome: one send too many fails.
+    """
+
+    def __init__(self, *outcomes: "Outcome | tuple[float, Outcome]") -> None:
+        self._outcomes: Iterator[Any] = iter(outcomes)
+        self.exchanges: list[Exchange] = []
+        self.bodies: list[bytes] = []
+        self.times: list[float] = []
+
+    @property
+    def sends(self) -> int:
+        """How often it was asked."""
+        return len(self.exchanges)
+
+    async def __call__(self, exchange: Exchange) -> Reply:
+        """Play the next outcome."""
+        self.exchanges.append(exchange)
+        self.times.append(asyncio.get_running_loop().time())
+        outcome = next(self._outcomes, None)
+        assert outcome is not None, f"send {self.sends} was not expected"
+        if isinstance(outcome, tuple):
+            seconds, outcome = outcome
+            await asyncio.sleep(seconds)
+        self.bodies.append(await exchange.body.read())
+        if isinstance(outcome, Reply):
+            return outcome
+        if isinstance(outcome, BaseException | type):
+            raise outcome
+        answer: Reply = await outcome(exchange)
+        return answer
+
+
+async def settle(awaitable: Awaitable[T]) -> T | ProxyError:
+    """What became of it: its result, or the ProxyError that it raised."""
+    try:
+        return await awaitable
+    except ProxyError as error:
+        return error

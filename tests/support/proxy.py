@@ -1,0 +1,121 @@
+"""The whole proxy, in the test's own loop, between a raw client and a raw upstream."""
+
+import asyncio
+import contextlib
+import json
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from proxy.config.load import load
+from proxy.config.model import Config
+from proxy.core.exchange import Exchange
+from proxy.run.runtime import Runtime
+from tests.support.client import Address, RawClient, Response, ask
+from tests.support.upstream import PATIENCE, RawUpstream
+
+Tables: TypeAlias = Mapping[str, Any]
+
+
+class Proxy:
+    """A running proxy and what it has logged."""
+
+    def __init__(self, text: str) -> None:
+        self.records: list[Exchange] = []
+        """One exchange per line of the access log, in the order in which they ended."""
+        self.runtime = Runtime(parsed(text), observers=(self._ended,))
+
+    def _ended(self, exchange: Exchange, _: float) -> None:
+        self.records.append(exchange)
+
+    @property
+    def address(self) -> Address:
+        """Where clients speak to it."""
+        return _address(self.runtime.http[0])
+
+    @property
+    def admin(self) -> Address:
+        """Where operators speak to it."""
+        return _address(self.runtime.admin)
+
+    async def connect(self, *, receive_buffer: int = 0) -> RawClient:
+        """A client connection."""
+        return await RawClient.connect(self.address, receive_buffer=receive_buffer)
+
+    async def ask(self, data: bytes, *, patience: float = PATIENCE) -> Response:
+        """One request on a connection of its own."""
+        return await ask(self.address, data, patience=patience)
+
+    async def breathe(self) -> None:
+        """Let what has been sent arrive."""
+        for _ in range(5):
+            await asyncio.sleep(0.001)
+
+    async def record(self, number: int = 0) -> Exchange:
+        """The log record with this number, as soon as it is written."""
+        async with asyncio.timeout(PATIENCE):
+            while len(self.records) <= number:  # noqa: ASYNC110 - the proxy is not asked to notify tests
+                await asyncio.sleep(0.001)
+        return self.records[number]
+
+
+def _address(text: str) -> Address:
+    if text.startswith("unix:"):
+        return text.removeprefix("unix:")
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        pairs = ", ".join(f"{json.dumps(k)} = {_value(v)}" for k, v in value.items())
+        return f"{{ {pairs} }}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"[{', '.join(map(_value, value))}]"
+    return json.dumps(value)  # TOML's basic strings, numbers and booleans are JSON's
+
+
+def toml(tables: Mapping[str, Any]) -> str:
+    """Write tables, and arrays of tables, as TOML."""
+    text = []
+    for name, table in tables.items():
+        if isinstance(table, Mapping):
+            text += [f"[{name}]", *(f"{key} = {_value(value)}" for key, value in table.items())]
+        elif isinstance(table, Sequence) and not isinstance(table, str):
+            for entry in table:
+                text += [f"[[{name}]]", *(f"{key} = {_value(v)}" for key, v in entry.items())]
+        else:
+            text.insert(0, f"{name} = {_value(table)}")
+    return "\n".join(text) + "\n"
+
+
+def parsed(text: str) -> Config:
+    """What a file with this text means."""
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+        file.write(text)
+        file.flush()
+        return load(file.name)
+
+
+@contextlib.asynccontextmanager
+async def proxied(upstream: RawUpstream | str, **overrides: Any) -> AsyncIterator[Proxy]:
+    """The proxy in front of ``upstream`` (or a URL), with these tables over the defaults.
+
+    ``upstream_options`` are laid over the one upstream's table; ``routes`` replaces the one route.
+    """
+    url = upstream if isinstance(upstream, str) else upstream.url
+    options = overrides.pop("upstream_options", {})
+    server = {"listen": "127.0.0.1:0", **overrides.pop("server", {})}
+    routes = overrides.pop("routes", [{"upstream": "api"}])
+    tables: dict[str, Any] = {
+        **overrides,
+        "server": server,
+        "upstreams": [{"name": "api", "servers": [url], **options}],
+        "routes": routes,
+    }
+    proxy = Proxy(toml(tables))
+    await proxy.runtime.open()
+    try:
+        yield proxy
+    finally:
+        await proxy.runtime.close()

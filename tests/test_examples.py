@@ -1,0 +1,27 @@
+"""What we tell others to copy has to work."""
+
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from proxy.config.load import check
+
+TOP = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize(
+    "path", [pytest.param(p, id=p.name) for p in sorted(TOP.glob("examples/**/*.toml"))]
+)
+def test_an_example_has_no_problem_and_no_warning(path: Path) -> None:
+    assert check(path) == []
+
+
+def test_the_kubernetes_example_has_no_problem_and_no_warning(tmp_path: Path) -> None:
+    manifest = (TOP / "deploy" / "kubernetes.yaml").read_text()
+    block = re.search(r"config\.toml: \|\n((?:    .*\n|\n)+)", manifest)
+    assert block is not None
+    config = tmp_path / "config.toml"
+    config.write_text(textwrap.dedent(block[1]))
+    assert check(config) == []

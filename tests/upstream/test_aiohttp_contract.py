@@ -1,0 +1,89 @@
+"""What ``upstream/wire.py`` uses of aiohttp beyond its documented API.
+
+A new aiohttp that changes any of this fails here first, loudly, and not in somebody's traffic.
+"""
+
+import asyncio
+import inspect
+
+import aiohttp
+import pytest
+from aiohttp import BaseConnector, ClientRequest, ClientTimeout, TCPConnector
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_parser import HttpResponseParser, HttpResponseParserPy
+from aiohttp.streams import StreamReader
+from yarl import URL
+
+from proxy.upstream.wire import UpstreamProtocol, install
+
+
+def test_connector_connect_takes_a_request_traces_and_a_timeout() -> None:
+    parameters = list(inspect.signature(BaseConnector.connect).parameters)
+    assert parameters == ["self", "req", "traces", "timeout"]
+
+
+def test_set_response_params_knows_what_we_set() -> None:
+    known = set(inspect.signature(ResponseHandler.set_response_params).parameters)
+    assert known >= {
+        "skip_payload",
+        "read_until_eof",
+        "auto_decompress",
+        "read_bufsize",
+        "max_line_size",
+        "max_field_size",
+        "max_headers",
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["_drain_helper", "data_received", "feed_data", "set_exception", "force_close", "abort"]
+)
+def test_the_protocol_has_the_methods_we_override_or_call(name: str) -> None:
+    assert callable(getattr(ResponseHandler, name))
+
+
+@pytest.mark.parametrize("name", ["_buffer", "_read_nowait", "readany", "is_eof", "exception"])
+def test_the_stream_reader_has_what_we_read(name: str) -> None:
+    assert hasattr(StreamReader, name)
+
+
+def test_the_parser_is_the_c_one() -> None:
+    assert HttpResponseParser is not HttpResponseParserPy
+
+
+async def test_a_connector_makes_connections_of_ours_and_keeps_them() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.readuntil(b"\r\n\r\n"):
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    connector = TCPConnector(limit=0)
+    install(connector)
+    request = ClientRequest("GET", URL(f"http://127.0.0.1:{port}"))
+    timeout = ClientTimeout(connect=1, ceil_threshold=float("inf"))
+    protocols = []
+    for _ in range(2):
+        connection = await connector.connect(request, [], timeout)
+        protocol = connection.protocol
+        assert isinstance(protocol, UpstreamProtocol)
+        assert protocol.take()
+        protocol.begin(bodiless=False)
+        assert protocol.transport is not None
+        protocol.transport.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        message, payload = await protocol.read()
+        assert message.code == 200
+        assert message.raw_headers == ((b"Content-Length", b"2"),)
+        assert await payload.readany() == b"ok"
+        connection.release()
+        protocol.pool(10)
+        protocols.append(protocol)
+    assert protocols[0] is protocols[1]
+    assert protocols[0].reused
+    await connector.close()
+    server.close()
+
+
+def test_the_version_is_new_enough() -> None:
+    """3.14.4 mends a false ContentLengthError of slow readers (aiohttp 13348)."""
+    assert tuple(int(part) for part in aiohttp.__version__.split(".")[:3]) >= (3, 14, 4)

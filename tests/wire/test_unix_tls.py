@@ -1,0 +1,220 @@
+"""Unix sockets on both sides, and upstreams that speak TLS."""
+
+import shutil
+import socket
+import ssl
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.client import ask
+from tests.support.message import get, post
+from tests.support.proxy import proxied
+from tests.support.upstream import HEALTHY, RawUpstream
+
+ONCE = {"retry": {"attempts": 1}}
+EC = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+
+
+async def test_both_sides_can_be_unix_sockets(tmp_path: Path) -> None:
+    listen = f"unix:{tmp_path / 'proxy.sock'}"
+    async with RawUpstream(path=str(tmp_path / "api.sock")) as upstream:
+        async with proxied(upstream, server={"listen": listen}) as proxy:
+            assert proxy.runtime.http == [listen]
+            async with await proxy.connect() as client:
+                for _ in range(3):
+                    assert (await client.ask(post(b"hello"))).body == b"ok"
+            head = upstream.requests[0].head
+            assert upstream.requests[0].body == b"hello"
+            assert head.value("Host") == b"proxy.test"
+            assert head.value("X-Forwarded-For") is None  # there is no address to tell
+            assert (head.value("Forwarded") or b"").startswith(b"for=unknown")  # RFC 7239 6.2
+            assert len(upstream.connections) == 1
+        assert not (tmp_path / "proxy.sock").exists()
+
+
+async def test_a_unix_socket_that_nobody_listens_on_is_refused(tmp_path: Path) -> None:
+    async with proxied(f"unix:{tmp_path / 'none.sock'}", **ONCE) as proxy:
+        response = await proxy.ask(get())
+        told = response.value("Proxy-Status")
+        assert (response.status, told) == (502, b"sidecar-proxy; error=connection_refused")
+
+
+async def test_a_socket_that_a_crash_left_behind_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "proxy.sock"
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(str(path))
+    async with (
+        RawUpstream() as upstream,
+        proxied(upstream, server={"listen": f"unix:{path}"}) as proxy,
+    ):
+        assert (await proxy.ask(get())).status == 200
+
+
+async def test_several_addresses_are_listened_on(tmp_path: Path) -> None:
+    listen = ["127.0.0.1:0", f"unix:{tmp_path / 'proxy.sock'}"]
+    async with RawUpstream() as upstream, proxied(upstream, server={"listen": listen}) as proxy:
+        assert len(proxy.runtime.http) == 2
+        assert (await proxy.ask(get())).status == 200
+        assert (await ask(str(tmp_path / "proxy.sock"), get())).status == 200
+
+
+class Authority:
+    """A CA of the test's own, and what it has signed."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._run(
+            *("req", "-x509", *EC, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2"),
+            *("-subj", "/CN=test ca", "-addext", "basicConstraints=critical,CA:TRUE"),
+            *("-addext", "keyUsage=critical,keyCertSign"),
+        )
+        self.issue("server", "DNS:api.test,IP:127.0.0.1")
+        self.issue("client", "DNS:sidecar.test")
+
+    def issue(self, name: str, names: str) -> None:
+        """A certificate for these names."""
+        (self._home / "ext").write_text(f"subjectAltName={names}\n")
+        self._run("req", *EC, "-keyout", f"{name}.key", "-out", "csr", "-subj", f"/CN={name}")
+        self._run(
+            *("x509", "-req", "-in", "csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-days", "2"),
+            *("-set_serial", "7", "-extfile", "ext", "-out", f"{name}.pem"),
+        )
+
+    def _run(self, *words: str) -> None:
+        subprocess.run(["openssl", *words], cwd=self._home, check=True, capture_output=True)
+
+    def path(self, name: str) -> str:
+        """Where a file of it is."""
+        return str(self._home / name)
+
+    def server(self, *, demands: bool = False) -> ssl.SSLContext:
+        """The upstream's side; ``demands`` a certificate of the client's."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(self.path("server.pem"), self.path("server.key"))
+        if demands:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(self.path("ca.pem"))
+        return context
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Made once; skipped where there is no openssl to make it with."""
+    if shutil.which("openssl") is None:
+        pytest.skip("the openssl command is not installed")
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+def trusting(authority: Authority, **tls: Any) -> dict[str, Any]:
+    """An upstream whose CA we know."""
+    return {"upstream_options": {"tls": {"ca_file": authority.path("ca.pem"), **tls}}, **ONCE}
+
+
+@pytest.mark.parametrize("tls", [{}, {"server_name": "api.test"}])
+async def test_an_upstream_is_checked_and_spoken_to(
+    authority: Authority, tls: dict[str, Any]
+) -> None:
+    async with (
+        RawUpstream(tls=authority.server()) as upstream,
+        proxied(upstream, **trusting(authority, **tls)) as proxy,
+    ):
+        for _ in range(2):
+            assert (await proxy.ask(post(b"x" * 100_000))).status == 200
+        assert [len(request.body) for request in upstream.requests] == [100_000] * 2
+        assert len(upstream.connections) == 1
+
+
+async def test_the_name_that_is_asked_for_is_the_configured_one(authority: Authority) -> None:
+    asked: list[str | None] = []
+    context = authority.server()
+    context.sni_callback = lambda _, name, __: asked.append(name)
+    async with (
+        RawUpstream(tls=context) as upstream,
+        proxied(upstream, **trusting(authority, server_name="api.test")) as proxy,
+    ):
+        assert (await proxy.ask(get())).status == 200
+    assert asked == ["api.test"]
+
+
+@pytest.mark.parametrize(
+    "tls", [{"server_name": "other.test"}, {"ca_file": ""}], ids=["wrong name", "unknown authority"]
+)
+async def test_a_certificate_that_does_not_fit_is_refused(
+    authority: Authority, tls: dict[str, Any], quiet: list[str]
+) -> None:
+    async with RawUpstream(tls=authority.server()) as upstream:
+        async with proxied(upstream, **trusting(authority, **tls)) as proxy:
+            response = await proxy.ask(get())
+            told = response.value("Proxy-Status")
+            assert (response.status, told) == (502, b"sidecar-proxy; error=tls_certificate_error")
+        assert upstream.requests == []
+
+
+async def test_a_check_that_is_switched_off_is_off(authority: Authority) -> None:
+    options = {"upstream_options": {"tls": {"verify": False}}, **ONCE}
+    async with (
+        RawUpstream(tls=authority.server()) as upstream,
+        proxied(upstream, **options) as proxy,
+    ):
+        assert (await proxy.ask(get())).status == 200
+
+
+@pytest.mark.parametrize(
+    "greeting", [[b"HTTP/1.1 400 Bad Request\r\n\r\n", "fin"], ["fin"], ["rst"]], ids=str
+)
+async def test_an_upstream_that_does_not_speak_tls(greeting: list[Any]) -> None:
+    async with RawUpstream(HEALTHY, greeting=greeting) as upstream:
+        url = f"https://127.0.0.1:{upstream.port}"
+        async with proxied(url, **ONCE) as proxy:
+            response = await proxy.ask(get())
+            told = response.value("Proxy-Status")
+            assert (response.status, told) == (502, b"sidecar-proxy; error=tls_protocol_error")
+        assert upstream.requests == []
+
+
+async def test_a_handshake_that_stalls_is_on_the_connect_clock() -> None:
+    async with RawUpstream(HEALTHY, greeting=["hold"]) as upstream:
+        url = f"https://127.0.0.1:{upstream.port}"
+        async with proxied(url, timeouts={"connect": "80ms"}, **ONCE) as proxy:
+            response = await proxy.ask(get())
+            told = response.value("Proxy-Status")
+            assert (response.status, told) == (504, b"sidecar-proxy; error=connection_timeout")
+
+
+async def test_we_show_our_certificate_where_it_is_asked_for(authority: Authority) -> None:
+    shown = {"cert_file": authority.path("client.pem"), "key_file": authority.path("client.key")}
+    async with RawUpstream(tls=authority.server(demands=True)) as upstream:
+        async with proxied(upstream, **trusting(authority, **shown)) as proxy:
+            assert (await proxy.ask(get())).status == 200
+        peer = upstream.connections[-1].peer_certificate
+        assert isinstance(peer, dict)
+        assert peer["subject"] == ((("commonName", "client"),),)
+
+
+async def test_a_certificate_that_we_do_not_have_is_a_status_and_not_a_hang(
+    authority: Authority, quiet: list[str]
+) -> None:
+    """With TLS 1.3 the refusal comes after the handshake, in place of the reply."""
+    async with RawUpstream(tls=authority.server(demands=True)) as upstream:
+        async with proxied(upstream, **trusting(authority)) as proxy:
+            response = await proxy.ask(get())
+            assert response.status == 502
+            assert response.value("Proxy-Status") in (
+                b"sidecar-proxy; error=connection_terminated",
+                b"sidecar-proxy; error=tls_protocol_error",
+            )
+        assert upstream.requests == []
+    quiet.clear()
+
+
+async def test_a_tls_upstream_that_cuts_its_body_is_noticed(authority: Authority) -> None:
+    script = [b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello", "fin"]
+    async with (
+        RawUpstream(script, tls=authority.server()) as upstream,
+        proxied(upstream, **trusting(authority)) as proxy,
+    ):
+        response = await proxy.ask(get())
+        assert (response.body, response.ended) in ((b"hello", "fin-short"), (b"hello", "rst"))
