@@ -10,6 +10,7 @@ sum         = $(shell cat $(1) 2>/dev/null | cksum | tr ' ' '-')
 MADE       := $(VENV)/.made
 RUN        := $(VENV)/.run-$(call sum,requirements/build.txt requirements/run.txt pyproject.toml)
 DEV        := $(VENV)/.dev-$(call sum,requirements/build.txt requirements/dev.txt pyproject.toml)
+GENERATED  := config.toml docs/configuration.md docs/errors.md
 CONFORMANT := $(VENV)/.conformance-$(call sum,requirements/conformance.txt)
 
 .DEFAULT_GOAL := help
@@ -47,18 +48,18 @@ house: imports ## its import rule, and no file over 300 lines
 	@$(BIN)/python tools/house.py
 
 docs-current: $(RUN) ## its look at the generated pages
-	@before=$$(cat config.toml docs/configuration.md | cksum) && \
-	$(BIN)/python -m proxy.config.reference && \
-	if [ "$$before" != "$$(cat config.toml docs/configuration.md | cksum)" ]; then \
-		echo "config.toml or docs/configuration.md was out of date; it is written anew" >&2; exit 1; \
+	@before=$$(cat $(GENERATED) | cksum) && $(MAKE) --no-print-directory docs && \
+	if [ "$$before" != "$$(cat $(GENERATED) | cksum)" ]; then \
+		echo "$(GENERATED): out of date, now written anew" >&2; exit 1; \
 	fi
 
 format: $(DEV) ## put the code into its format
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --quiet --fix .
 
-docs: $(RUN) ## write config.toml and docs/configuration.md anew from the declarations
+docs: $(RUN) ## write config.toml and the generated pages anew from the declarations
 	@$(BIN)/python -m proxy.config.reference
+	@$(BIN)/python -m tools.errors_page
 
 conformance: $(DEV) $(CONFORMANT) ## probes from outside: CONFORMANCE_DIR=... holds faults.py and raw_requests.py
 	@$(BIN)/python tools/conformance.py "$(CONFORMANCE_DIR)"
