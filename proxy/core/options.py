@@ -3,6 +3,7 @@
 Units stand in the value (``"250ms"``, ``"8MiB"``); in code they are seconds and bytes.
 """
 
+import math
 import re
 from functools import partial
 from typing import Annotated, Any, Final, Literal, Self
@@ -33,7 +34,8 @@ class Duration(float):
         if not self:
             return "0"
         unit = next((u for u in ("h", "m", "s") if not self % _SECONDS[u]), "ms")
-        return f"{self / _SECONDS[unit]:g}{unit}"
+        number = f"{self / _SECONDS[unit]:.6f}".rstrip("0").rstrip(".")
+        return f"{number}{unit}"
 
 
 class Size(int):
@@ -46,7 +48,8 @@ class Size(int):
             if text == "0":
                 return cls(0)
             if found := _SIZE.fullmatch(text):
-                return cls(float(found[1]) * _BYTES[found[2]])
+                # Rounded up: "0.5B" is not the zero that switches a limit off.
+                return cls(math.ceil(float(found[1]) * _BYTES[found[2]]))
         raise ValueError(f'expected a size such as "64B", "16KiB", "8MiB" or "1GiB", got {text!r}')
 
     def __str__(self) -> str:

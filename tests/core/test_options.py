@@ -33,6 +33,7 @@ def test_a_duration_is_one_number_and_a_unit(text: str, amount: float) -> None:
         ("8MiB", 8 << 20),
         ("1GiB", 1 << 30),
         ("1.5KiB", 1536),
+        ("0.5B", 1),
         ("0", 0),
     ],
 )

@@ -140,13 +140,13 @@ async def test_a_client_is_named_to_the_upstream() -> None:
 FORGED = (
     b"X-Forwarded-For: 6.6.6.6\r\nx-forwarded-for: 7.7.7.7\r\nX-Forwarded-Proto: https\r\n"
     b"X-Forwarded-Host: evil.test\r\nForwarded: for=6.6.6.6\r\nX_Forwarded_For: 6.6.6.6\r\n"
-    b"X-Forwarded-Port: 666\r\nX-Forwarded-Server: evil\r\nX-Forwarded-Prefix: /evil\r\n"
+    b"X-Forwarded-Port: :77:\r\nX-Forwarded-Server: evil\r\nX-Forwarded-Prefix: /evil\r\n"
 )
 
 
 async def test_a_client_that_is_not_trusted_cannot_forge_who_it_is() -> None:
     request = await sent(get(fields=FORGED))
-    for forged in (b"6.6.6.6", b"7.7.7.7", b"evil", b"https", b"666"):
+    for forged in (b"6.6.6.6", b"7.7.7.7", b"evil", b"https", b":77:"):
         assert forged not in request.head.raw
     assert request.head.value("X-Forwarded-For") == b"127.0.0.1"
 

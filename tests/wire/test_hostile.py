@@ -144,20 +144,35 @@ async def test_an_attack_in_pieces_is_the_same_attack(pieces: int) -> None:
         assert upstream.received == b""
 
 
-async def test_the_answer_to_a_head_that_is_far_too_long_arrives() -> None:
+@pytest.mark.parametrize("size", [100_000, 1_000_000, 8_000_000])
+async def test_the_answer_to_a_head_that_is_far_too_long_arrives(size: int) -> None:
     """The client is still sending when it is refused; without lingering it would see a reset."""
     async with (
         RawUpstream() as upstream,
         proxied(upstream) as proxy,
         await proxy.connect() as client,
     ):
-        data = get(fields=b"X-A: %s\r\n" % (b"a" * 1_000_000))
-        try:
-            await client.send(data)
-        except ConnectionError:
-            raise AssertionError("reset while sending") from None
-        assert (await client.receive()).status == 431
+        await client.send(get(fields=b"X-A: %s\r\n" % (b"a" * size)))
+        await proxy.breathe()
+        response = await client.receive()
+        assert (response.status, response.ended) == (431, "complete")
         assert upstream.received == b""
+
+
+async def test_a_body_that_grows_too_large_on_its_way_is_cut() -> None:
+    options = {"server": {"max_body": "1KiB"}}
+    async with (
+        RawUpstream(["hold"]) as upstream,
+        proxied(upstream, **options) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.send(framed(CHUNKED, chunked(b"x" * 600, end=b"")))
+        await upstream.until(lambda: upstream.requests and len(upstream.requests[0].body) == 600)
+        response = await client.ask(chunked(b"x" * 600))
+        assert (response.status, await client.closed()) == (413, "fin")
+        await upstream.until(upstream.connections[0].closed.is_set)
+        assert not upstream.requests[0].complete
+        assert (await proxy.record()).status == 413
 
 
 async def test_a_body_that_grows_too_large_is_refused() -> None:
