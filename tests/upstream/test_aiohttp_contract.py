@@ -3,7 +3,6 @@
 A new aiohttp that changes any of this fails here first, loudly, and not in somebody's traffic.
 """
 
-import asyncio
 import inspect
 
 import aiohttp
@@ -15,6 +14,7 @@ from aiohttp.streams import StreamReader
 from yarl import URL
 
 from proxy.upstream.wire import UpstreamProtocol, install
+from tests.support.upstream import OK, RawUpstream
 
 
 def test_connector_connect_takes_a_request_traces_and_a_timeout() -> None:
@@ -52,36 +52,31 @@ def test_the_parser_is_the_c_one() -> None:
 
 
 async def test_a_connector_makes_connections_of_ours_and_keeps_them() -> None:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while await reader.readuntil(b"\r\n\r\n"):
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    connector = TCPConnector(limit=0)
-    install(connector)
-    request = ClientRequest("GET", URL(f"http://127.0.0.1:{port}"))
-    timeout = ClientTimeout(connect=1, ceil_threshold=float("inf"))
-    protocols = []
-    for _ in range(2):
-        connection = await connector.connect(request, [], timeout)
-        protocol = connection.protocol
-        assert isinstance(protocol, UpstreamProtocol)
-        assert protocol.take()
-        protocol.begin(bodiless=False)
-        assert protocol.transport is not None
-        protocol.transport.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        message, payload = await protocol.read()
-        assert message.code == 200
-        assert message.raw_headers == ((b"Content-Length", b"2"),)
-        assert await payload.readany() == b"ok"
-        connection.release()
-        protocol.pool(10)
-        protocols.append(protocol)
-    assert protocols[0] is protocols[1]
-    assert protocols[0].reused
-    await connector.close()
-    server.close()
+    async with RawUpstream() as upstream:
+        connector = TCPConnector(limit=0)
+        install(connector)
+        request = ClientRequest("GET", URL(upstream.url))
+        timeout = ClientTimeout(connect=1, ceil_threshold=float("inf"))
+        protocols = []
+        for _ in range(2):
+            connection = await connector.connect(request, [], timeout)
+            protocol = connection.protocol
+            assert isinstance(protocol, UpstreamProtocol)
+            assert protocol.take()
+            protocol.begin(bodiless=False)
+            assert protocol.transport is not None
+            protocol.transport.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            message, payload = await protocol.read()
+            assert message.code == 200
+            assert message.raw_headers[0][0] == b"Content-Length"
+            assert await payload.readany() == OK.partition(b"\r\n\r\n")[2]
+            connection.release()
+            protocol.pool(10)
+            protocols.append(protocol)
+        assert protocols[0] is protocols[1]
+        assert protocols[0].reused
+        await connector.close()
+        await upstream.connections[0].closed.wait()
 
 
 def test_the_version_is_new_enough() -> None:
