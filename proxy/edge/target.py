@@ -14,7 +14,7 @@ _ABSOLUTE: Final = re.compile(rb"(?i:https?)://([^/?#\x00-\x20\x7f]+)((?:[/?][^\
 
 # RFC 3986 3.3: pchar without escapes. A segment that begins with a dot takes the long way.
 _PCHARS: Final = rb"A-Za-z0-9._~!$&'()*+,;=:@-"
-_PLAIN: Final = re.compile(rb"(?:/(?!\.)[" + _PCHARS + rb"]*+)++")
+_PLAIN: Final = re.compile(rb"(?:/(?!\.)[" + _PCHARS + rb"]*)+")
 _FOREIGN: Final = re.compile(rb"[^%/" + _PCHARS + rb"]")
 _ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 _LITERAL_PERCENT: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")

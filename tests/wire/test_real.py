@@ -3,6 +3,8 @@
 import asyncio
 import hashlib
 import json
+import os
+import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,6 +23,7 @@ nginx_wanted = pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx i
 BODY = bytes(i * 31 % 256 for i in range(3_000_000))
 
 NGINX = """
+{user}
 daemon off; worker_processes 1; pid {home}/pid; error_log {home}/error.log;
 events {{ worker_connections 64; }}
 http {{
@@ -32,7 +35,7 @@ http {{
     location /files/ {{ alias {home}/files/; }}
     location /status {{ return 418 "teapot\\n"; }}
     location /moved {{ return 301 /files/big; }}
-    location /zipped/ {{ alias {home}/files/; gzip on; gzip_types *; gzip_min_length 1; }}
+    location /zipped/ {{ alias {home}/files/; gzip on; gzip_types *; gzip_min_length 1; gzip_proxied any; }}
   }}
 }}
 """
@@ -114,11 +117,18 @@ async def test_curl_asks_for_another_protocol_and_is_served_in_this_one() -> Non
 async def nginx(home: Path) -> AsyncIterator[str]:
     """A real server, with a file of its own."""
     port = closed_port()
+    user = "" if os.geteuid() else "user root;"  # its workers would not get at the files
     (home / "files").mkdir()
     (home / "files" / "big").write_bytes(BODY)
-    (home / "nginx.conf").write_text(NGINX.format(home=home, port=port))
+    (home / "nginx.conf").write_text(NGINX.format(user=user, home=home, port=port))
     process = await asyncio.create_subprocess_exec(
-        "nginx", "-p", str(home), "-c", str(home / "nginx.conf"), "-e", str(home / "error.log")
+        "nginx",
+        "-p",
+        str(home),
+        "-c",
+        str(home / "nginx.conf"),
+        "-e",
+        str(home / "error.log"),
     )
     try:
         for _ in range(300):
