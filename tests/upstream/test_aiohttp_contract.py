@@ -14,7 +14,8 @@ from aiohttp.streams import StreamReader
 from yarl import URL
 
 from proxy.upstream.wire import UpstreamProtocol, install
-from tests.support.upstream import OK, RawUpstream
+from tests.support.message import OK
+from tests.support.upstream import RawUpstream
 
 
 def test_connector_connect_takes_a_request_traces_and_a_timeout() -> None:

@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import json
 import os
-import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -35,7 +34,9 @@ http {{
     location /files/ {{ alias {home}/files/; }}
     location /status {{ return 418 "teapot\\n"; }}
     location /moved {{ return 301 /files/big; }}
-    location /zipped/ {{ alias {home}/files/; gzip on; gzip_types *; gzip_min_length 1; gzip_proxied any; }}
+    location /zipped/ {{
+      alias {home}/files/; gzip on; gzip_types *; gzip_min_length 1; gzip_proxied any;
+    }}
   }}
 }}
 """

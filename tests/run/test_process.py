@@ -1,0 +1,186 @@
+"""The process as its supervisor sees it: ready line, signals, exit status, standard output."""
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.client import RawClient
+from tests.support.message import OK
+from tests.support.upstream import RawUpstream
+
+PATIENCE = 10
+HELLO = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+class Process:
+    """A proxy of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.http: list[str] = []
+        self.admin = ""
+
+    async def ready(self) -> None:
+        """Wait for the ready line."""
+        line = await self.line("ready")
+        found = re.fullmatch(r"ready http=(\S+?)(?: admin=(\S+))?\n", line)
+        assert found, line
+        self.http = found[1].split(",")
+        self.admin = found[2] or ""
+
+    async def line(self, start: str) -> str:
+        """The next line on standard error that says this."""
+        assert self.process.stderr is not None
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                line = (await self.process.stderr.readline()).decode()
+                assert line, f"ended before it said {start!r}"
+                if start in line:
+                    return line
+
+    async def client(self) -> RawClient:
+        """A connection to its first address."""
+        host, _, port = self.http[0].rpartition(":")
+        return await RawClient.connect((host, int(port)))
+
+    async def ended(self) -> tuple[int, str]:
+        """Exit status, and what stood on standard output."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(PATIENCE):
+            output = (await self.process.stdout.read()).decode()
+            return await self.process.wait(), output
+
+
+@contextlib.asynccontextmanager
+async def started(*arguments: str, **environment: str) -> AsyncIterator[Process]:
+    """``python -m proxy ARGUMENTS``; killed at the end if it still runs."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "proxy", *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **environment},
+    )
+    try:
+        yield Process(process)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_drains_and_standard_output_is_the_access_log(
+    number: signal.Signals,
+) -> None:
+    answer = asyncio.Event()
+    async with (
+        RawUpstream([answer, OK]) as upstream,
+        started("run", "--upstream", upstream.url, "--listen", "127.0.0.1:0") as proxy,
+    ):
+        await proxy.ready()
+        async with await proxy.client() as client:
+            await client.send(HELLO)
+            await upstream.until(lambda: len(upstream.requests) == 1)
+            proxy.process.send_signal(number)
+            await asyncio.sleep(0.1)
+            assert proxy.process.returncode is None
+            answer.set()
+            response = await client.receive()
+            assert (response.status, response.value("Connection")) == (200, b"close")
+        status, output = await proxy.ended()
+        assert status == 0
+        lines = [json.loads(line) for line in output.splitlines()]
+        assert [(line["method"], line["status"]) for line in lines] == [("GET", 200)]
+
+
+async def test_a_second_signal_ends_at_once() -> None:
+    async with (
+        RawUpstream(["hold"]) as upstream,
+        started("run", "--upstream", upstream.url, "--listen", "127.0.0.1:0") as proxy,
+    ):
+        await proxy.ready()
+        async with await proxy.client() as client:
+            await client.send(HELLO)
+            await upstream.until(lambda: len(upstream.requests) == 1)
+            proxy.process.send_signal(signal.SIGTERM)
+            await asyncio.sleep(0.1)
+            assert proxy.process.returncode is None
+            proxy.process.send_signal(signal.SIGTERM)
+            status, output = await proxy.ended()
+        assert status == 0
+        assert json.loads(output)["status"] == 499
+
+
+async def test_a_hang_up_is_ignored_with_a_word() -> None:
+    async with (
+        RawUpstream() as upstream,
+        started("run", "--upstream", upstream.url, "--listen", "127.0.0.1:0") as proxy,
+    ):
+        await proxy.ready()
+        proxy.process.send_signal(signal.SIGHUP)
+        assert "SIGHUP" in await proxy.line("SIGHUP")
+        async with await proxy.client() as client:
+            assert (await client.ask(HELLO)).status == 200
+
+
+async def test_an_address_that_is_taken_fails_to_start() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        async with started("run", "--upstream", "http://127.0.0.1:1", "--listen", address) as proxy:
+            assert "cannot start" in await proxy.line("cannot start")
+            assert await proxy.ended() == (1, "")
+
+
+async def test_a_bad_file_is_told_from_a_failed_start(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[server]\nlisen = 1\n")
+    async with started("run", str(tmp_path / "config.toml")) as proxy:
+        line = await proxy.line("lisen")
+        assert line.endswith(
+            "config.toml:2: server.lisen: unknown option, did you mean 'listen'?\n"
+        )
+        assert await proxy.ended() == (2, "")
+
+
+async def test_the_service_manager_is_told(tmp_path: Path) -> None:
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(path)
+        manager.settimeout(PATIENCE)
+        arguments = ("run", "--upstream", "http://127.0.0.1:1", "--listen", "127.0.0.1:0")
+        async with started(*arguments, NOTIFY_SOCKET=path) as proxy:
+            await proxy.ready()
+            assert manager.recv(100) == b"READY=1"
+            proxy.process.send_signal(signal.SIGTERM)
+            assert (await proxy.ended())[0] == 0
+            assert manager.recv(100) == b"STOPPING=1"
+
+
+async def test_several_addresses_and_the_admin_listener_are_named_with_real_ports(
+    tmp_path: Path,
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(
+        f'[server]\nlisten = ["127.0.0.1:0", "[::1]:0", "unix:{tmp_path}/http.sock"]\n'
+        '[admin]\nlisten = "127.0.0.1:0"\n'
+        '[[upstreams]]\nname = "a"\nservers = ["http://127.0.0.1:1"]\n'
+    )
+    async with started("run", str(config)) as proxy:
+        await proxy.ready()
+        assert re.fullmatch(r"127\.0\.0\.1:[1-9]\d*", proxy.http[0])
+        assert re.fullmatch(r"\[::1\]:[1-9]\d*", proxy.http[1])
+        assert proxy.http[2] == f"unix:{tmp_path}/http.sock"
+        assert re.fullmatch(r"127\.0\.0\.1:[1-9]\d*", proxy.admin)
+        proxy.process.send_signal(signal.SIGTERM)
+        assert (await proxy.ended())[0] == 0
+        assert not (tmp_path / "http.sock").exists()
