@@ -11,6 +11,11 @@ Ended: TypeAlias = Literal["complete", "fin-short", "rst", "open"]
 Address: TypeAlias = tuple[str, int] | str
 
 PATIENCE: Final = 3.0
+"""Seconds without a byte after which nothing more is expected."""
+
+LIMIT: Final = 10.0
+"""Seconds after which a reply that goes on and on fails the test."""
+
 _BODILESS: Final = (204, 304)
 
 
@@ -141,6 +146,10 @@ class RawClient:
 
     async def receive(self, *, head_only: bool = False, patience: float = PATIENCE) -> Response:
         """Read one reply to its end as its framing says."""
+        async with asyncio.timeout(LIMIT):
+            return await self._receive(head_only, patience)
+
+    async def _receive(self, head_only: bool, patience: float) -> Response:
         response = Response()
         while True:
             raw = await self._head(patience)

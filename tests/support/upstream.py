@@ -78,6 +78,7 @@ class Connection(asyncio.Protocol):
         """``fin`` or ``rst`` once the proxy has closed it."""
         self.closed = asyncio.Event()
         self.closed_at = 0.0
+        self.lost = False
         self.peer_certificate: object = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -119,6 +120,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
+        self.lost = True
         self._end("fin" if exc is None else "rst")
         if self._task is not None:
             self._task.cancel()
@@ -269,7 +271,8 @@ class RawUpstream:
     ) -> None:
         self._server.close()
         for connection in self.connections:
-            connection.transport.abort()
+            if not connection.lost:
+                connection.transport.abort()
         await asyncio.sleep(0)
 
     async def until(self, happened: Callable[[], object]) -> None:

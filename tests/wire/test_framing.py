@@ -135,6 +135,7 @@ async def test_a_reply_to_head_keeps_its_length_and_has_no_body(
     [
         # RFC 9110 8.6: no length in a 204; a 304 may say the length that a 200 would have had
         (b"HTTP/1.1 204 No Content\r\n\r\n", [[]]),
+        (b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", [[]]),
         (b'HTTP/1.1 304 Not Modified\r\nETag: "x"\r\nContent-Length: 100\r\n\r\n', [[b"100"], []]),
         (b"HTTP/1.1 304 Not Modified\r\n\r\n", [[]]),
     ],

@@ -263,3 +263,10 @@ async def test_a_limit_of_connections_makes_requests_wait() -> None:
         with contextlib.suppress(TimeoutError):
             await proxy.record(1)
         assert (await proxy.ask(get())).status == 200
+
+
+async def test_a_connection_that_never_was_does_not_count_towards_the_limit() -> None:
+    url = f"http://127.0.0.1:{closed_port()}"
+    async with proxied(url, upstream_options={"limit": 1}, **retry(attempts=1)) as proxy:
+        for _ in range(3):
+            assert (await proxy.ask(get())).status == 502
