@@ -72,19 +72,34 @@ class Retry:
     replies open during the wait and send empty bodies the second time.
     """
 
-    __slots__ = ("_backoff", "_client", "_inner", "_loop", "_options")
+    __slots__ = ("_backoff", "_client", "_inner", "_loop", "_options", "_statuses")
 
     def __init__(self, inner: Handler, options: RetryOptions, rng: random.Random) -> None:
         self._inner = inner
         self._options = options
+        self._statuses = frozenset(int(name) for name in options.on if name.isdigit())
         self._backoff = Backoff(options.backoff_base, options.backoff_max, rng)
         self._client = RetryClient(client_session=cast(Any, _Session()), logger=log)
         self._loop = asyncio.get_running_loop()
 
     async def handle(self, exchange: Exchange) -> Reply:
-        """As often as the policy allows; the last attempt's reply or error is what comes back."""
+        """As often as the policy allows; the last attempt's reply or error is what comes back.
+
+        The loop is set up only for a first attempt that it may have to repeat.
+        """
         exchange.body.keep(self._options.max_body)
-        trial = _Trial(exchange, self._inner, self._options, self._backoff, self._loop)
+        begun = self._loop.time()
+        first: Reply | UpstreamError
+        try:
+            first = await self._inner(exchange)
+        except UpstreamError as error:
+            first = error
+        else:
+            if first.status not in self._statuses:
+                return first
+        trial = _Trial(
+            exchange, self._inner, self._options, self._backoff, self._loop, (first, begun)
+        )
         params = RequestParams(exchange.method, "", kwargs={"trial": trial})
         try:
             attempt = await self._client.requests([params], retry_options=trial)
@@ -131,7 +146,9 @@ class _Trial(RetryOptionsBase):
         options: RetryOptions,
         backoff: Backoff,
         loop: asyncio.AbstractEventLoop,
+        first: tuple[Reply | UpstreamError, float],
     ) -> None:
+        """``first``: what became of the first attempt, and when it had begun."""
         super().__init__(
             attempts=options.attempts,
             methods=(exchange.method,),
@@ -144,16 +161,21 @@ class _Trial(RetryOptionsBase):
         self._options = options
         self._backoff = backoff
         self._loop = loop
-        self._begun = 0.0
+        self._first: Reply | UpstreamError | None
+        self._first, self._begun = first
         self._wait = 0.0
 
     async def attempt(self) -> Reply:
-        """One send. Raises _Again for a failure that another attempt may follow."""
+        """One send, or what became of the first. Raises _Again where another may follow."""
         exchange = self._exchange
-        if exchange.attempts:
-            exchange.body.rewind()
-        self._begun = self._loop.time()
         try:
+            if (first := self._first) is not None:
+                self._first = None
+                if isinstance(first, Reply):
+                    return first
+                raise first
+            exchange.body.rewind()
+            self._begun = self._loop.time()
             return await self._inner(exchange)
         except UpstreamError as error:
             wait = self._backoff.wait(max(1, exchange.attempts))

@@ -30,6 +30,7 @@ HEAD_LIMIT: Final = 64 << 10
 READ_BUFFER: Final = 64 << 10
 """Low-water mark of a reply's buffer; twice that stops the upstream."""
 
+_PEEK: Final = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
 _HEAD_END: Final = b"\r\n\r\n"
 _NO_BODY: Final = frozenset({204, 304})
 
@@ -220,7 +221,7 @@ class UpstreamProtocol(ResponseHandler):
         if self._peeker is None:
             return False
         try:
-            self._peeker.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            self._peeker.recv(1, _PEEK)
         except (BlockingIOError, InterruptedError):
             return False
         except OSError:
