@@ -4,7 +4,8 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Final, Protocol
+from functools import partial
+from typing import Any, Final, Protocol, TypeAlias, cast
 
 from aiohttp import web
 
@@ -27,6 +28,8 @@ from proxy.edge.traffic import Traffic
 from proxy.edge.written import CLOSED, KEPT
 
 log = logging.getLogger(__name__)
+
+Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 CLIENT_GONE: Final = 499
 """nginx's number for a client that left before its answer; only ever seen in logs."""
@@ -67,7 +70,7 @@ class Edge:
         self.router: Finder
         """Set once the upstreams are open."""
 
-    async def serve(self, request: web.Request) -> web.StreamResponse:
+    async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """The catch-all: admit, route, forward, relay."""
         connection = connection_of(request)
         exchange = connection.exchange
@@ -77,18 +80,15 @@ class Edge:
         exchange.route = chain.name
         reply = await chain.handle(exchange)
         # An early reply leaves the rest of the request unread (RFC 9112 9.3).
-        keep_alive = request.keep_alive and request.content.is_eof() and not self._traffic.draining
+        keep_alive = connection.reusable and request.content.is_eof() and not self._traffic.draining
         kept = await self._relay.send(exchange, reply, connection, keep_alive=keep_alive)
         if kept and not self._traffic.draining:
             return KEPT
         connection.hang_up()
         return CLOSED
 
-    async def failures(
-        self,
-        request: web.Request,
-        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
-    ) -> web.StreamResponse:
+    @web.middleware
+    async def failures(self, request: web.BaseRequest, handler: Handler) -> web.StreamResponse:
         """Errors to statuses, and the one place where an exchange ends."""
         connection = connection_of(request)
         connection.exchange = exchange = self._intake.open(request, connection)
@@ -113,7 +113,7 @@ class Edge:
             self._traffic.leave(exchange, time.monotonic())
 
     def _answer(
-        self, request: web.Request, connection: Connection, error: ProxyError
+        self, request: web.BaseRequest, connection: Connection, error: ProxyError
     ) -> web.StreamResponse:
         """Say what went wrong, or cut where a head is out already: there is never a second one."""
         exchange = connection.exchange
@@ -128,7 +128,7 @@ class Edge:
         exchange.status = int(status)
         exchange.request_id = exchange.request_id or identify(exchange.headers)[1]
         kept = (
-            request.keep_alive
+            connection.reusable
             and request.content.is_eof()
             and not self._traffic.draining
             and not ends_connection(error, exchange)
@@ -150,7 +150,7 @@ class Edge:
         return CLOSED
 
 
-def connection_of(request: web.Request) -> Connection:
+def connection_of(request: web.BaseRequest) -> Connection:
     """Our own connection, on which aiohttp read the request."""
     connection = request.protocol
     assert isinstance(connection, Connection)
@@ -180,38 +180,24 @@ def report(exchange: Exchange, error: ProxyError) -> None:
     )
 
 
-class Everything(web.PlainResource):
-    """A resource that matches every target that has a path, ``*`` included."""
-
-    def __init__(self, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> None:
-        super().__init__("/")
-        self._everything = self.add_route("*", handler, expect_handler=_expect)
-
-    async def resolve(self, request: web.Request) -> tuple[web.UrlMappingMatchInfo, set[str]]:
-        """Always."""
-        return web.UrlMappingMatchInfo({}, self._everything), set()
-
-
-async def _expect(request: web.Request) -> None:
-    """The client is told to go on when its body is wanted, see ``intake``; not before."""
-
-
 def application(
     edge: Edge, lifespan: Callable[[web.Application], AsyncIterator[None]]
 ) -> web.Application:
     """``lifespan`` opens what the edge needs, and closes it when the application is cleaned up."""
-
-    @web.middleware
-    async def failures(
-        request: web.Request,
-        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
-    ) -> web.StreamResponse:
-        # The dispatcher looks at no resource where a target has no path: authorities, and
-        # absolute URLs that end with their host.
-        found = request.match_info.http_exception is None
-        return await edge.failures(request, handler if found else edge.serve)
-
-    app = web.Application(middlewares=[failures])
+    app = web.Application(middlewares=[cast(Any, edge.failures)])
     app.cleanup_ctx.append(lifespan)
-    app.router.register_resource(Everything(edge.serve))
+    app.router.add_route("*", "/{target:.*}", edge.serve)
     return app
+
+
+def flattened(app: web.Application) -> Handler:
+    """The middlewares of an application around its one handler.
+
+    What the application would find out anew for each request; and its dispatcher knows no ``*``
+    and no authorities.
+    """
+    (route,) = app.router.routes()
+    handler = cast(Handler, route.handler)
+    for middleware in reversed(app.middlewares):
+        handler = partial(cast(Any, middleware), handler=handler)
+    return handler

@@ -47,7 +47,7 @@ class Intake:
         self._forwarding = Forwarding(options.trusted_proxies)
         self._loop = asyncio.get_running_loop()
 
-    def open(self, request: web.Request, connection: Connection) -> Exchange:
+    def open(self, request: web.BaseRequest, connection: Connection) -> Exchange:
         """What the log wants to know of any request, good or bad."""
         return Exchange(
             connection.gate.take() or request.method,
@@ -58,7 +58,7 @@ class Intake:
             started=time.monotonic(),
         )
 
-    def admit(self, exchange: Exchange, request: web.Request, connection: Connection) -> None:
+    def admit(self, exchange: Exchange, request: web.BaseRequest, connection: Connection) -> None:
         """Check and complete the exchange. Raises ClientError or LoopDetected."""
         if exchange.version not in _VERSIONS:
             raise BadRequest(f"HTTP version {exchange.version}")
@@ -106,7 +106,7 @@ class Intake:
         self,
         exchange: Exchange,
         watched: dict[bytes, bytes],
-        request: web.Request,
+        request: web.BaseRequest,
         connection: Connection,
     ) -> Body:
         coding = watched.get(b"transfer-encoding")

@@ -10,7 +10,7 @@ from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 
 from proxy.admin.app import application as admin_application
 from proxy.config.model import Config
-from proxy.edge.app import Edge
+from proxy.edge.app import Edge, flattened
 from proxy.edge.app import application as edge_application
 from proxy.edge.connection import Connection
 from proxy.edge.intake import Intake
@@ -44,6 +44,7 @@ class Runtime:
         self._runners: list[web.AppRunner] = []
         self._listeners: list[Listener] = []
         self._admin: Listener | None = None
+        self._data: web.Server | None = None
         self.ready = False
 
     @property
@@ -78,7 +79,11 @@ class Runtime:
                 edge.router = assemble(self._config, self._session, random.Random())
                 yield
 
-        data = await self._runner(edge_application(edge, lifespan))
+        app = edge_application(edge, lifespan)
+        await self._runner(app)
+        # The data listener has a server of its own: no dispatching between one middleware and one
+        # handler. A client that leaves ends its handler.
+        data = self._data = web.Server(flattened(app), handler_cancellation=True)
         if self._config.admin is not None:
             admin = await self._runner(admin_application(lambda: self.ready))
             self._admin = Listener(self._config.admin.listen)
@@ -96,7 +101,6 @@ class Runtime:
             handle_signals=False,
             access_log=None,
             shutdown_timeout=CLEANUP,
-            handler_cancellation=True,  # a client that leaves ends its handler
         )
         self._runners.append(runner)
         await runner.setup()
@@ -120,6 +124,9 @@ class Runtime:
             listener.close()
         if self._admin is not None:
             self._admin.close()
+        if self._data is not None:
+            self._data.pre_shutdown()
+            await self._data.shutdown(CLEANUP)
         for runner in self._runners:
             await runner.cleanup()
         self._runners.clear()
