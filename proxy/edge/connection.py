@@ -58,6 +58,7 @@ class Connection(RequestHandler):
         "errors",
         "exchange",
         "gate",
+        "head_bound",
         "peer",
         "reusable",
     )
@@ -89,6 +90,8 @@ class Connection(RequestHandler):
         self._last_unsent = 0
         self._body: StreamReader | None = None
         self._socket: Any = None
+        self.head_bound = 0
+        """No head that was parsed last is longer than this."""
         self.gate = MethodGate()
         self.peer = ""
         """Address of the other side; empty on a unix socket."""
@@ -138,6 +141,7 @@ class Connection(RequestHandler):
         """Parse; watch how long and how slow a head gets, and errors that concern a body."""
         if self._force_close:
             return
+        self.head_bound = self._head_bytes + len(data) if data else self.max_field_size
         if self._idle and not self._head_bytes and data:
             # Until the method is complete the parser sees nothing, and the clock runs already.
             admitted = self.gate.admit(data)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 from proxy.core.exchange import RawHeaders
 
@@ -32,6 +32,11 @@ FRAMING: Final = frozenset({b"content-length", b"host", b"transfer-encoding"})
 _REQUEST: Final = HOP_BY_HOP | FRAMING
 _REPLY: Final = HOP_BY_HOP | {b"content-length"}
 _CONNECTION: Final = b"connection"
+_REMEMBERED: Final = 4096
+_known_requests: Final[dict[bytes, bool]] = {}
+_known_replies: Final[dict[bytes, bool]] = {}
+"""Whether a name is dropped, by its spelling; bounded, since clients choose spellings."""
+Fields: TypeAlias = list[tuple[bytes, bytes]]
 _BARE: Final = frozenset({b"keep-alive", b"close", b"upgrade", b""})
 
 # RFC 9110 7.6.1: a Connection option may not name what is meant for every recipient. A client
@@ -55,22 +60,27 @@ def end_to_end_request(raw: RawHeaders) -> list[tuple[bytes, bytes]]:
 
     Host and the framing are left to whoever writes the request.
     """
-    return _end_to_end(raw, _REQUEST)
+    return _end_to_end(raw, _REQUEST, _known_requests)
 
 
 def end_to_end_response(raw: RawHeaders) -> list[tuple[bytes, bytes]]:
     """What of a reply goes to the client. The framing is left to whoever writes the reply."""
-    return _end_to_end(raw, _REPLY)
+    return _end_to_end(raw, _REPLY, _known_replies)
 
 
-def _end_to_end(raw: RawHeaders, dropped: frozenset[bytes]) -> list[tuple[bytes, bytes]]:
+def _end_to_end(raw: RawHeaders, dropped: frozenset[bytes], known: dict[bytes, bool]) -> Fields:
     kept = []
     named: set[bytes] | None = None
     for field in raw:
-        name = field[0].lower()
-        if name not in dropped:
+        name = field[0]
+        drop = known.get(name)
+        if drop is None:
+            drop = name.lower() in dropped
+            if len(known) < _REMEMBERED:
+                known[name] = drop
+        if not drop:
             kept.append(field)
-        elif name == _CONNECTION:
+        elif len(name) == len(_CONNECTION) and name.lower() == _CONNECTION:
             options = field[1].lower()
             if options not in _BARE:
                 named = (named or set()).union(_options(options))

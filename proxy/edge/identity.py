@@ -8,6 +8,7 @@ from typing import Final
 _REQUEST_ID: Final = b"x-request-id"
 _TRACEPARENT: Final = b"traceparent"
 _TRACESTATE: Final = b"tracestate"
+_NAMES: Final = frozenset((_REQUEST_ID, _TRACEPARENT, _TRACESTATE))
 _LENGTHS: Final = frozenset(map(len, (_REQUEST_ID, _TRACEPARENT, _TRACESTATE)))
 
 _VALID_ID: Final = re.compile(rb"[!-~]{1,128}")
@@ -27,6 +28,16 @@ def identify(
     Valid ones stay as and where they are, others are replaced. These are names, not secrets:
     the fast generator will do.
     """
+    if not any(len(name) in _LENGTHS and name.lower() in _NAMES for name, _ in fields):
+        # The usual case: one number serves as request id and as trace.
+        made = f"{bits(192) or 1:048x}"
+        request_id, span = made[:32], made[32:]
+        trace = f"00-{request_id}-{span}-01".encode()
+        return [
+            *fields,
+            (b"X-Request-Id", request_id.encode()),
+            (b"traceparent", trace),
+        ], request_id
     ids: list[int] = []
     parents: list[int] = []
     states: list[int] = []

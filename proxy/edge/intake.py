@@ -32,6 +32,9 @@ _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _LOOKALIKES: Final = frozenset({b"content_length", b"transfer_encoding"})
 _SINGLE: Final = frozenset({b"host", b"content-length"})
 _WATCHED: Final = _SINGLE | _LOOKALIKES | {b"transfer-encoding", b"upgrade", b"expect"}
+_REMEMBERED: Final = 4096
+_watched: Final[dict[bytes, bytes]] = {}
+"""The lower case of names in _WATCHED, ``b""`` for others; bounded, clients choose spellings."""
 _VERSIONS: Final = ((1, 0), (1, 1))
 
 
@@ -62,7 +65,8 @@ class Intake:
         """Check and complete the exchange. Raises ClientError or LoopDetected."""
         if exchange.version not in _VERSIONS:
             raise BadRequest(f"HTTP version {exchange.version}")
-        self._measure(exchange)
+        if connection.head_bound > self._options.max_header_size:
+            self._measure(exchange)
         watched = self._watch(exchange)
         if exchange.method == "CONNECT":
             raise MethodNotAllowed("no tunnels", ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"))
@@ -95,8 +99,13 @@ class Intake:
         """The fields that decide on framing and what is done with the connection."""
         watched: dict[bytes, bytes] = {}
         for name, value in exchange.headers:
-            low = name.lower()
-            if low in _WATCHED:
+            low = _watched.get(name)
+            if low is None:
+                low = name.lower()
+                low = low if low in _WATCHED else b""
+                if len(_watched) < _REMEMBERED:
+                    _watched[name] = low
+            if low:
                 if low in _LOOKALIKES or (low in watched and low in _SINGLE):
                     raise BadRequest(f"field {name!r}")
                 watched[low] = b"%b, %b" % (watched[low], value) if low in watched else value

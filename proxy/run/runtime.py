@@ -40,7 +40,7 @@ class Runtime:
         self._config = config
         self._observers = observers
         self._traffic = Traffic(config.server.max_connections, observers)
-        self._session = Session([upstream.keepalive_timeout for upstream in config.upstreams])
+        self._session = Session()
         self._runners: list[web.AppRunner] = []
         self._listeners: list[Listener] = []
         self._admin: Listener | None = None

@@ -30,6 +30,9 @@ _SWITCHING: Final = 101
 _OK: Final = 200
 _VERSIONS: Final = ((1, 0), (1, 1))
 _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_TOKENS: Final[set[bytes]] = set()
+"""Names that have been looked at; an API repeats its own."""
+_REMEMBERED: Final = 1024
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 Scrub = Callable[[RawHeaders], RawHeaders]
@@ -157,9 +160,12 @@ def check_fields(fields: RawHeaders, reason: bytes) -> None:
 
     Raises ProtocolViolation.
     """
-    names = [name for name, _ in fields]
-    if b"" in names or (names and not _TOKEN.fullmatch(b"".join(names))):
-        raise ProtocolViolation(f"field names {names!r}")
+    for name, _ in fields:
+        if name not in _TOKENS:
+            if not _TOKEN.fullmatch(name):
+                raise ProtocolViolation(f"field name {name!r}")
+            if len(_TOKENS) < _REMEMBERED:
+                _TOKENS.add(name)
     if found := _CONTROL.search(b"".join([value for _, value in fields]) + reason):
         raise ProtocolViolation(f"control character {found[0]!r} in the head")
 

@@ -3,7 +3,7 @@
 import asyncio
 import collections
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
@@ -28,46 +28,58 @@ _DNS_TTL: Final = 10
 
 
 class Line:
-    """A connection that is ours until it is released or discarded."""
+    """A connection to a server: in use by one attempt, or resting."""
 
-    __slots__ = ("_connection", "_keepalive", "_leave", "protocol")
+    __slots__ = ("_connection", "_gateway", "protocol")
 
     def __init__(
-        self,
-        connection: Connection,
-        protocol: UpstreamProtocol,
-        keepalive: float,
-        leave: Callable[[], None] | None,
+        self, connection: Connection, protocol: UpstreamProtocol, gateway: "Gateway"
     ) -> None:
         self._connection = connection
+        self._gateway = gateway
         self.protocol = protocol
-        self._keepalive = keepalive
-        self._leave = leave
+        protocol.lost = self._lost
 
     def release(self) -> None:
-        """Back to the pool, where nothing speaks against it."""
-        protocol = self.protocol
-        protocol.alarm.clear()
-        if protocol.should_close:
+        """Let it rest, where nothing speaks against another use."""
+        if self.protocol.should_close:
             self.discard()
-            return
-        self._connection.release()
-        protocol.pool(self._keepalive)
-        if self._leave is not None:
-            self._leave()
+        else:
+            self._gateway.rest(self)
 
     def discard(self) -> None:
         """Close at once; the upstream is to know that nobody waits any more."""
+        self.drop()
+        self._gateway.leave()
+
+    def drop(self) -> None:
+        """Close what nobody uses."""
         self.protocol.abort()
         self._connection.close()
-        if self._leave is not None:
-            self._leave()
+
+    def _lost(self) -> None:
+        """The connection has ended. Where an attempt uses it, that attempt will discard it."""
+        if self._gateway.forget(self):
+            self._connection.close()
 
 
 class Gateway:
-    """The way to one server: its connector, its TLS context and its limit."""
+    """The way to one server: the connector that makes connections, those that rest, the limit.
 
-    __slots__ = ("_connector", "_keepalive", "_permits", "_resolver", "_template", "tls")
+    Connections are made and closed by aiohttp's connector; between two attempts they rest here,
+    the one used last being the first to be used again. The connector's own pool costs a coroutine,
+    a key and a Connection for each use (``docs/decisions/0006``).
+    """
+
+    __slots__ = (
+        "_connector",
+        "_keepalive",
+        "_permits",
+        "_resolver",
+        "_resting",
+        "_template",
+        "tls",
+    )
 
     def __init__(
         self,
@@ -83,36 +95,57 @@ class Gateway:
         self._resolver = resolver
         self._keepalive = keepalive
         self._permits = asyncio.Semaphore(limit) if limit else None
+        self._resting: dict[Line, None] = {}
         self.tls = template.is_ssl()
 
     async def line(self, clock: ClientTimeout) -> Line:
-        """A connection, from the pool or new. Raises ConnectError or ConnectionLimit."""
-        permits = self._permits
-        if permits is None:
-            return await self._line(clock, None)
+        """A connection that rested, or a new one. Raises ConnectError or ConnectionLimit."""
+        if self._permits is not None:
+            await self._enter(self._permits, clock)
+        resting = self._resting
+        while resting:
+            line = resting.popitem()[0]
+            if line.protocol.take():
+                return line
+            line.drop()
+        try:
+            return await self._made(clock)
+        except BaseException:
+            self.leave()
+            raise
+
+    async def _enter(self, permits: asyncio.Semaphore, clock: ClientTimeout) -> None:
         try:
             async with asyncio.timeout(clock.connect):
                 await permits.acquire()
         except TimeoutError:
             raise ConnectionLimit("no connection became free in time") from None
-        try:
-            return await self._line(clock, permits.release)
-        except BaseException:
-            permits.release()
-            raise
 
-    async def _line(self, clock: ClientTimeout, leave: Callable[[], None] | None) -> Line:
-        while True:
-            try:
-                connection = await self._connector.connect(self._template, [], clock)
-            except Exception as error:
-                looking_up = bool(self._resolver.pending[self._template.host])
-                raise connect_error(error, tls=self.tls, looking_up=looking_up) from error
-            protocol = connection.protocol
-            assert isinstance(protocol, UpstreamProtocol)
-            if protocol.take():
-                return Line(connection, protocol, self._keepalive, leave)
-            connection.close()
+    async def _made(self, clock: ClientTimeout) -> Line:
+        try:
+            connection = await self._connector.connect(self._template, [], clock)
+        except Exception as error:
+            looking_up = bool(self._resolver.pending[self._template.host])
+            raise connect_error(error, tls=self.tls, looking_up=looking_up) from error
+        protocol = connection.protocol
+        assert isinstance(protocol, UpstreamProtocol)
+        protocol.take()
+        return Line(connection, protocol, self)
+
+    def rest(self, line: Line) -> None:
+        """Keep it for the next attempt, ``keepalive_timeout`` at most."""
+        line.protocol.rest(self._keepalive)
+        self._resting[line] = None
+        self.leave()
+
+    def forget(self, line: Line) -> bool:
+        """It has ended; whether it was resting."""
+        return self._resting.pop(line, self) is None
+
+    def leave(self) -> None:
+        """An attempt has no use for its connection any more."""
+        if self._permits is not None:
+            self._permits.release()
 
 
 class WatchedResolver(ThreadedResolver):
@@ -138,10 +171,7 @@ class WatchedResolver(ThreadedResolver):
 class Session:
     """The one ClientSession, its tuned TCPConnector, and a connector per unix socket."""
 
-    def __init__(self, keepalives: Sequence[float] = ()) -> None:
-        """``keepalives``: of all upstreams, in seconds; zero for no end."""
-        # Each connection keeps its own time; the connector only sweeps up what has closed.
-        self._keepalive = None if not all(keepalives) else max(keepalives, default=15) + 1
+    def __init__(self) -> None:
         self._unix: list[UnixConnector] = []
 
     async def __aenter__(self) -> Self:
@@ -149,7 +179,7 @@ class Session:
         connector = TCPConnector(
             limit=0,  # aiohttp's 100 would queue silently; limits are ours
             ttl_dns_cache=_DNS_TTL,
-            keepalive_timeout=self._keepalive,
+            force_close=True,  # what rests, rests in a Gateway
             resolver=self._resolver,
         )
         install(connector)
@@ -184,7 +214,7 @@ class Session:
         """The way to a server that ``template`` describes, or to a unix socket."""
         connector: BaseConnector = self._connector
         if unix_path is not None:
-            unix = UnixConnector(unix_path, limit=0, keepalive_timeout=self._keepalive)
+            unix = UnixConnector(unix_path, limit=0, force_close=True)
             self._unix.append(unix)
             install(unix)
             connector = unix

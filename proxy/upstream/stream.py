@@ -14,7 +14,7 @@ from proxy.upstream.wire import take_buffered
 class Stream:
     """Reads on the idle clock, and gives the connection back at the end."""
 
-    __slots__ = ("_idle", "_line", "_payload", "_upload")
+    __slots__ = ("_idle", "_line", "_payload", "_upload", "_whole")
 
     def __init__(
         self,
@@ -27,6 +27,7 @@ class Stream:
         self._payload = payload
         self._upload = upload
         self._idle = idle
+        self._whole = line.protocol.whole
         line.protocol.alarm.clear()
 
     def end_connection(self) -> None:
@@ -36,6 +37,8 @@ class Stream:
     @property
     def buffered(self) -> bytes | None:
         """The whole body where it has already arrived, else None."""
+        if self._whole is not None:
+            return self._whole
         payload = self._payload
         if payload.is_eof() and payload.exception() is None:
             return take_buffered(payload)
@@ -43,6 +46,9 @@ class Stream:
 
     async def read(self) -> bytes:
         """The next bytes, ``b""`` at the end. Raises ReplyBroken where the body ended early."""
+        if self._whole is not None:
+            whole, self._whole = self._whole, b""
+            return whole
         payload = self._payload
         protocol = self._line.protocol
         protocol.expect(self._idle, _stalled)

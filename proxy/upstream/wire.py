@@ -49,9 +49,13 @@ class UpstreamProtocol(ResponseHandler):
         self.uses = 0
         self.replied = False
         """Whether one byte of a reply has come since the request was sent."""
+        self.whole: bytes | None = None
+        """The body of a reply that came in one piece with its head."""
+        self.lost: Callable[[], None] | None = None
+        """Called when the connection has ended."""
         self.alarm = Alarm(loop, self._rang)
         self._on_ring: Callable[[], Exception | None] | None = None
-        self._pooled = False
+        self._resting = False
         self._wants_head = False
         self._bodiless = False
         self._head_seen = 0
@@ -62,18 +66,18 @@ class UpstreamProtocol(ResponseHandler):
     # Taking and giving back
 
     def take(self) -> bool:
-        """Leave the pool. False where the peer has closed or spoken meanwhile: do not use it.
+        """Rest no more. False where the peer has closed or spoken meanwhile: do not use it.
 
         The loop may not have seen yet what the kernel has, hence the look at the socket itself.
         """
-        self._pooled = False
+        self._resting = False
         self.alarm.clear()
         self.uses += 1
         return self.uses == 1 or (self.is_connected() and not self._readable())
 
-    def pool(self, keepalive: float) -> None:
-        """Rest until the next request, ``keepalive`` seconds at most."""
-        self._pooled = True
+    def rest(self, keepalive: float) -> None:
+        """Wait for the next request, ``keepalive`` seconds at most."""
+        self._resting = True
         self.expect(keepalive, None)
 
     @property
@@ -89,6 +93,7 @@ class UpstreamProtocol(ResponseHandler):
     def begin(self, *, bodiless: bool) -> None:
         """Get ready for one reply; ``bodiless`` where the request was a HEAD."""
         self.replied = False
+        self.whole = None
         self._wants_head = True
         self._bodiless = bodiless
         self._head_seen = 0
@@ -112,7 +117,7 @@ class UpstreamProtocol(ResponseHandler):
             self.alarm.set(self._loop.time() + seconds)
 
     def _rang(self) -> None:
-        if self._pooled:
+        if self._resting:
             self.close()
         elif self._on_ring is not None and (error := self._on_ring()) is not None:
             self.fail(error)
@@ -143,6 +148,8 @@ class UpstreamProtocol(ResponseHandler):
         if exc is not None and self._left is None and payload is not None and not payload.is_eof():
             payload.set_exception(exc)
         super().connection_lost(exc)
+        if self.lost is not None:
+            self.lost()
 
     def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
         """Tell the reader of the body too: aiohttp leaves it waiting for ever."""
@@ -173,14 +180,27 @@ class UpstreamProtocol(ResponseHandler):
         if not data:  # aiohttp resumes a parser that it had paused
             super().data_received(data)
             return
-        if self._pooled:
+        if self._resting:
             self.abort()
             return
         self.replied = True
-        while data and self._wants_head:
-            data = self._head_received(data)
+        if self._wants_head:
+            while data and self.awaiting_head:
+                data = self._head_received(data)
+            left = None if self.awaiting_head else self._left
+            if left and 0 < left <= len(data):
+                self._take_whole(data, left)
+                return
         if data:
             self._body_received(data)
+
+    def _take_whole(self, data: bytes, left: int) -> None:
+        """The parser has done its work: each reply gets a new one, and this body needs none."""
+        self.whole = data[:left]
+        if len(data) != left:
+            self.force_close()
+        self._left = 0
+        self._payload = None
 
     def _head_received(self, data: bytes) -> bytes:
         """Feed up to the end of one head; what follows it is returned."""

@@ -20,7 +20,14 @@ def same(count: int) -> int:
 
 
 def test_a_request_without_names_gets_both() -> None:
-    assert identify([(b"A", b"1")], same) == ([(b"A", b"1"), ID, PARENT], f"{128:032x}")
+    name = "0123456789abcdef"
+    fields, request_id = identify([(b"A", b"1")], lambda count: int(name * (count // 64), 16))
+    assert request_id == name * 2
+    assert fields == [
+        (b"A", b"1"),
+        (b"X-Request-Id", request_id.encode()),
+        (b"traceparent", f"00-{request_id}-{name}-01".encode()),
+    ]
 
 
 def test_valid_names_stay_as_and_where_they_are() -> None:

@@ -52,32 +52,50 @@ def test_the_parser_is_the_c_one() -> None:
     assert HttpResponseParser is not HttpResponseParserPy
 
 
-async def test_a_connector_makes_connections_of_ours_and_keeps_them() -> None:
+async def test_a_connector_makes_connections_of_ours() -> None:
     async with RawUpstream() as upstream:
         connector = TCPConnector(limit=0)
         install(connector)
         request = ClientRequest("GET", URL(upstream.url))
         timeout = ClientTimeout(connect=1, ceil_threshold=float("inf"))
-        protocols = []
-        for _ in range(2):
-            connection = await connector.connect(request, [], timeout)
-            protocol = connection.protocol
-            assert isinstance(protocol, UpstreamProtocol)
-            assert protocol.take()
+        connection = await connector.connect(request, [], timeout)
+        protocol = connection.protocol
+        assert isinstance(protocol, UpstreamProtocol)
+        assert protocol.take()
+        for reused in (False, True):
+            assert protocol.reused is reused
             protocol.begin(bodiless=False)
             assert protocol.transport is not None
             protocol.transport.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            message, payload = await protocol.read()
+            message, _ = await protocol.read()
             assert message.code == 200
             assert message.raw_headers[0][0] == b"Content-Length"
-            assert await payload.readany() == OK.partition(b"\r\n\r\n")[2]
-            connection.release()
-            protocol.pool(10)
-            protocols.append(protocol)
-        assert protocols[0] is protocols[1]
-        assert protocols[0].reused
-        await connector.close()
+            assert protocol.whole == OK.partition(b"\r\n\r\n")[2]
+            assert not protocol.should_close
+            protocol.rest(10)
+            assert protocol.take()
+        connection.close()
         await upstream.connections[0].closed.wait()
+        await connector.close()
+
+
+async def test_bytes_that_the_loop_has_not_seen_yet_end_a_resting_connection() -> None:
+    async with RawUpstream() as upstream:
+        connector = TCPConnector(limit=0)
+        install(connector)
+        request = ClientRequest("GET", URL(upstream.url))
+        connection = await connector.connect(request, [], ClientTimeout(connect=1))
+        protocol = connection.protocol
+        assert isinstance(protocol, UpstreamProtocol)
+        assert protocol.take()
+        protocol.rest(10)
+        await upstream.until(lambda: len(upstream.connections) == 1)
+        # Written and looked at without giving the loop a turn in between.
+        upstream.connections[0].transport.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        assert not protocol.take()
+        connection.close()
+        await upstream.connections[0].closed.wait()
+        await connector.close()
 
 
 def test_the_version_is_new_enough() -> None:
