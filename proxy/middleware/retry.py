@@ -97,9 +97,7 @@ class Retry:
         else:
             if first.status not in self._statuses:
                 return first
-        trial = _Trial(
-            exchange, self._inner, self._options, self._backoff, self._loop, (first, begun)
-        )
+        trial = _Trial(exchange, self._inner, self._options, self._backoff, first, begun=begun)
         params = RequestParams(exchange.method, "", kwargs={"trial": trial})
         try:
             attempt = await self._client.requests([params], retry_options=trial)
@@ -145,10 +143,11 @@ class _Trial(RetryOptionsBase):
         inner: Handler,
         options: RetryOptions,
         backoff: Backoff,
-        loop: asyncio.AbstractEventLoop,
-        first: tuple[Reply | UpstreamError, float],
+        first: Reply | UpstreamError,
+        *,
+        begun: float,
     ) -> None:
-        """``first``: what became of the first attempt, and when it had begun."""
+        """``first``: what became of the first attempt, which had ``begun`` on the loop's clock."""
         super().__init__(
             attempts=options.attempts,
             methods=(exchange.method,),
@@ -160,9 +159,9 @@ class _Trial(RetryOptionsBase):
         self._inner = inner
         self._options = options
         self._backoff = backoff
-        self._loop = loop
-        self._first: Reply | UpstreamError | None
-        self._first, self._begun = first
+        self._loop = asyncio.get_running_loop()
+        self._first: Reply | UpstreamError | None = first
+        self._begun = begun
         self._wait = 0.0
 
     async def attempt(self) -> Reply:
