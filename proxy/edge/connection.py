@@ -15,24 +15,19 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
-from proxy.core.alarm import Alarm
 from proxy.core.errors import (
     BadRequest,
     ConnectionLimit,
-    HeadTooLarge,
     ProxyError,
-    RequestTimeout,
 )
 from proxy.core.exchange import Exchange
 from proxy.core.options import ServerOptions
-from proxy.core.sockets import unsent
 from proxy.edge.failures import DEFAULTS, ErrorsOptions, answer, failure
+from proxy.edge.heads import Heads
 from proxy.edge.identity import identify
 from proxy.edge.parsing import MethodGate, parse_error
 from proxy.edge.traffic import Traffic
-
-LINGER: Final = 1.0
-"""Seconds in which a client may still read its refusal; closing on unread bytes would reset it."""
+from proxy.edge.writing import Writing
 
 _NO_WRITER: Final = cast(Any, None)
 """We write to the transport ourselves."""
@@ -46,15 +41,12 @@ class Connection(RequestHandler):
 
     __slots__ = (
         "_body",
-        "_head_begun",
-        "_head_bytes",
-        "_head_clock",
-        "_last_unsent",
+        "_heads",
         "_server_options",
         "_serving",
         "_socket",
         "_traffic",
-        "_write_clock",
+        "_writing",
         "errors",
         "exchange",
         "gate",
@@ -83,11 +75,8 @@ class Connection(RequestHandler):
         self._server_options = options
         self._traffic = traffic
         self._serving = False
-        self._head_begun = False
-        self._head_bytes = 0
-        self._head_clock = Alarm(loop, self._head_late)
-        self._write_clock = Alarm(loop, self._write_late)
-        self._last_unsent = 0
+        self._heads = Heads(loop, options, self._head_failed)
+        self._writing = Writing(loop, options.write_idle_timeout, self._stuck)
         self._body: StreamReader | None = None
         self._socket: Any = None
         self.head_bound = 0
@@ -110,6 +99,7 @@ class Connection(RequestHandler):
         peername = transport.get_extra_info("peername")
         if isinstance(peername, tuple):
             self.peer = peername[0]
+        self._writing.open(cast(asyncio.Transport, transport), self._socket)
         traffic = self._traffic
         if len(traffic.connections) >= traffic.limit:
             self.transport = cast(asyncio.Transport, transport)
@@ -121,8 +111,8 @@ class Connection(RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop the clocks; the handler is cancelled by aiohttp."""
         self._traffic.connections.discard(self)
-        self._head_clock.close()
-        self._write_clock.close()
+        self._heads.close()
+        self._writing.close()
         self._traffic.resets.forget(self._socket.fileno())
         super().connection_lost(exc)
 
@@ -141,28 +131,26 @@ class Connection(RequestHandler):
         """Parse; watch how long and how slow a head gets, and errors that concern a body."""
         if self._force_close:
             return
-        self.head_bound = self._head_bytes + len(data) if data else self.max_field_size
-        if self._idle and not self._head_bytes and data:
+        self.head_bound = self._heads.size + len(data) if data else self.max_field_size
+        if self._idle and not self._heads.size and data:
             # Until the method is complete the parser sees nothing, and the clock runs already.
             admitted = self.gate.admit(data)
             if not admitted:
-                self._head_received(0)
+                self._heads.received(0)
                 return
             data = admitted
         known = len(self._messages)
         super().data_received(data)
         arrived = len(self._messages) - known
         if arrived:
-            self._head_begun = False
-            self._head_bytes = 0
-            self._head_clock.clear()
+            self._heads.parsed()
             body = self._body
             if body is not None and not body.is_eof() and body.exception() is None:
                 # Nothing but an error can follow a body that has not ended; aiohttp keeps it
                 # for after the request, whose handler would wait for ever.
                 body.set_exception(BadRequest("malformed body"))
         elif data and self._idle:
-            self._head_received(len(data))
+            self._heads.received(len(data))
 
     async def start(self) -> None:
         """aiohttp's loop over the requests of a connection, without what a proxy has no use for.
@@ -176,7 +164,7 @@ class Connection(RequestHandler):
         assert task is not None
         while not self._force_close:
             if not self._messages:
-                self._rest()
+                self._heads.rest()
                 self._waiter = self._loop.create_future()
                 try:
                     await self._waiter
@@ -212,30 +200,11 @@ class Connection(RequestHandler):
         """Whether no request is waiting or being served."""
         return not self._messages and not self._serving
 
-    def _rest(self) -> None:
-        """Wait for the next request, ``keepalive_timeout`` at most."""
-        patience = self._server_options.keepalive_timeout
-        if patience and not self._head_begun:
-            self._head_clock.set(self._loop.time() + patience)
-
-    def _head_received(self, size: int) -> None:
-        """Part of a head has come; its clock runs from its first byte."""
-        if not self._head_begun:
-            self._head_begun = True
-            if patience := self._server_options.request_headers_timeout:
-                self._head_clock.set(self._loop.time() + patience)
-            else:
-                self._head_clock.clear()
-        self._head_bytes += size
-        if self._head_bytes > self._server_options.max_header_size:
-            self.refuse(HeadTooLarge(f"over {self._server_options.max_header_size} bytes"))
-
-    def _head_late(self) -> None:
-        if not self._idle:
-            return
-        if self._head_begun:
-            self.refuse(RequestTimeout("the head came too slowly"))
-        else:
+    def _head_failed(self, error: ProxyError | None) -> None:
+        """A head is too long or too late, or the connection has rested long enough."""
+        if error is not None and self._idle:
+            self.refuse(error)
+        elif self._idle:
             self.force_close()
 
     # Requests
@@ -247,9 +216,8 @@ class Connection(RequestHandler):
     def finish(self) -> None:
         """The request has been served."""
         self._body = None
-        transport = self.transport
-        if transport is not None and transport.get_write_buffer_size():
-            self._watch_writing()
+        if self.transport is not None:
+            self._writing.watch_rest()
 
     @property
     def gone(self) -> bool:
@@ -265,15 +233,15 @@ class Connection(RequestHandler):
 
     async def drained(self) -> None:
         """Wait until the client has taken enough of what was written."""
-        self._watch_writing()
+        self._writing.watch()
         await self._drain_helper()
-        self._write_clock.clear()
+        self._writing.clear()
 
     # Endings
 
     def retire(self) -> None:
         """Close now if nothing is being asked on it."""
-        if self._idle and not self._head_begun:
+        if self._idle and not self._heads.begun:
             self.force_close()
 
     def refuse(self, error: ProxyError) -> None:
@@ -289,7 +257,7 @@ class Connection(RequestHandler):
         self._traffic.record(exchange, time.monotonic())
 
     def hang_up(self) -> None:
-        """Ignore what still comes, and close when the client has read or after LINGER."""
+        """Ignore what still comes, and close when the client has read all that was sent."""
         transport = self.transport
         self._force_close = True
         if self._waiter is not None:
@@ -299,7 +267,7 @@ class Connection(RequestHandler):
         if transport.can_write_eof():
             transport.write_eof()
         self._resume_transport_reading()
-        self._loop.call_later(LINGER, transport.abort)
+        self._writing.linger()
 
     def cut(self, *, reset: bool) -> None:
         """End a reply that cannot be finished, so that the client can tell.
@@ -315,24 +283,9 @@ class Connection(RequestHandler):
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             transport.abort()
         else:
-            self._watch_writing()
+            self._writing.watch()
             transport.close()
 
-    # A client that stops reading
-
-    def _watch_writing(self) -> None:
-        patience = self._server_options.write_idle_timeout
-        if patience:
-            self._last_unsent = unsent(self.transport, self._socket)
-            self._write_clock.set(self._loop.time() + patience)
-
-    def _write_late(self) -> None:
-        """Slow is not stuck: bytes that left the kernel since the last look count."""
-        transport = self.transport
-        if transport is None:
-            return
-        left = unsent(transport, self._socket)
-        if left >= self._last_unsent and transport.get_write_buffer_size():
-            self.cut(reset=True)
-        elif transport.get_write_buffer_size():
-            self._watch_writing()
+    def _stuck(self) -> None:
+        """A client has stopped taking its reply."""
+        self.cut(reset=True)

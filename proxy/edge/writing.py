@@ -1,0 +1,89 @@
+"""Clients that take their reply slowly, not at all, or to the end."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+from proxy.core.alarm import Alarm
+from proxy.core.sockets import unsent
+
+LINGER: Final = 1.0
+"""Seconds between looks at a connection that is over; its client may still be reading."""
+
+
+class Writing:
+    """The writing side of a client's connection, on the clock of ``write_idle_timeout``.
+
+    Slow is not stuck: bytes that left the kernel since the last look count as taken.
+    """
+
+    __slots__ = ("_alarm", "_last", "_loop", "_patience", "_socket", "_stuck", "_transport")
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, patience: float, stuck: Callable[[], None]
+    ) -> None:
+        """``patience`` in seconds, zero for no end; ``stuck`` is called when it is over."""
+        self._loop = loop
+        self._patience = patience
+        self._stuck = stuck
+        self._alarm = Alarm(loop, self._look)
+        self._last = 0
+        self._transport: asyncio.Transport
+        self._socket: Any = None
+
+    def open(self, transport: asyncio.Transport, socket: Any) -> None:
+        """From now on there is something to look at."""
+        self._transport = transport
+        self._socket = socket
+
+    def watch(self) -> None:
+        """The client is to take something within the patience."""
+        if self._patience:
+            self._last = self._unsent()
+            self._alarm.set(self._loop.time() + self._patience)
+
+    def clear(self) -> None:
+        """It has taken what was written."""
+        self._alarm.clear()
+
+    def close(self) -> None:
+        """The connection is gone."""
+        self._alarm.close()
+
+    def watch_rest(self) -> None:
+        """All is written; what the transport still holds is on the clock too."""
+        if self._transport.get_write_buffer_size():
+            self.watch()
+
+    def linger(self) -> None:
+        """End the connection when the client has all of it, or has stopped taking it.
+
+        Closing on bytes that nobody read would reset the connection, and what the client has not
+        read yet would be lost.
+        """
+        now = self._loop.time()
+        self._loop.call_later(LINGER, self._linger_on, self._unsent(), now)
+
+    def _linger_on(self, last: int, since: float) -> None:
+        transport = self._transport
+        if transport.is_closing():
+            return
+        now = self._loop.time()
+        left = self._unsent()
+        if left < last:
+            since = now
+        if not left or (self._patience and now - since >= self._patience):
+            transport.abort()
+        else:
+            self._loop.call_later(LINGER, self._linger_on, left, since)
+
+    def _unsent(self) -> int:
+        return unsent(self._transport, self._socket)
+
+    def _look(self) -> None:
+        if not self._transport.get_write_buffer_size():
+            return
+        if self._unsent() >= self._last:
+            self._stuck()
+        else:
+            self.watch()
