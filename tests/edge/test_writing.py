@@ -1,0 +1,116 @@
+"""Clients that take their reply slowly, not at all, or to the end."""
+
+import asyncio
+from typing import cast
+
+import pytest
+
+from proxy.edge.writing import LINGER, Writing
+from tests.support.loop import JumpingLoop
+
+
+class Transport:
+    """Holds bytes that a client takes when a test says so."""
+
+    def __init__(self, held: int) -> None:
+        self.held = held
+        self.aborted_at: float | None = None
+
+    def get_write_buffer_size(self) -> int:
+        return self.held
+
+    def is_closing(self) -> bool:
+        return self.aborted_at is not None
+
+    def abort(self) -> None:
+        self.aborted_at = asyncio.get_running_loop().time()
+
+
+def writing(
+    loop: JumpingLoop, transport: Transport, patience: float
+) -> tuple[Writing, list[float]]:
+    stuck: list[float] = []
+    side = Writing(loop, patience, lambda: stuck.append(loop.time()))
+    side.open(cast(asyncio.Transport, transport), None)
+    return side, stuck
+
+
+async def taking(transport: Transport, step: int, every: float) -> None:
+    while transport.held:
+        await asyncio.sleep(every)
+        transport.held = max(0, transport.held - step)
+
+
+async def test_a_client_that_takes_nothing_is_stuck_after_the_patience(
+    jumping: JumpingLoop,
+) -> None:
+    side, stuck = writing(jumping, Transport(100), 60)
+    start = jumping.time()
+    side.watch()
+    await asyncio.sleep(1000)
+    assert stuck == [start + 60]
+
+
+async def test_a_client_that_takes_little_is_not_stuck(jumping: JumpingLoop) -> None:
+    transport = Transport(100)
+    side, stuck = writing(jumping, transport, 60)
+    side.watch()
+    await taking(transport, 1, 50)
+    await asyncio.sleep(1000)
+    assert stuck == []
+
+
+async def test_without_patience_nobody_is_stuck(jumping: JumpingLoop) -> None:
+    side, stuck = writing(jumping, Transport(100), 0)
+    side.watch()
+    await asyncio.sleep(10_000)
+    assert stuck == []
+
+
+async def test_what_is_cleared_or_taken_needs_no_watch(jumping: JumpingLoop) -> None:
+    transport = Transport(100)
+    side, stuck = writing(jumping, transport, 60)
+    side.watch()
+    side.clear()
+    await asyncio.sleep(100)
+    transport.held = 0
+    side.watch_rest()
+    transport.held = 100
+    await asyncio.sleep(100)
+    assert stuck == []
+
+
+@pytest.mark.parametrize("patience", [60, 0])
+async def test_a_connection_that_is_over_ends_when_all_is_taken(
+    jumping: JumpingLoop, patience: float
+) -> None:
+    transport = Transport(100)
+    side, _ = writing(jumping, transport, patience)
+    side.linger()
+    start = jumping.time()
+    await taking(transport, 10, 50)
+    assert transport.aborted_at is None
+    await asyncio.sleep(2 * LINGER)
+    assert transport.aborted_at is not None
+    assert start + 500 <= transport.aborted_at <= start + 500 + 2 * LINGER
+
+
+async def test_a_client_that_has_all_may_hang_up_for_a_moment(jumping: JumpingLoop) -> None:
+    transport = Transport(0)
+    side, _ = writing(jumping, transport, 60)
+    side.linger()
+    await asyncio.sleep(LINGER / 2)
+    assert transport.aborted_at is None
+    await asyncio.sleep(LINGER)
+    assert transport.aborted_at is not None
+
+
+async def test_a_connection_that_is_over_does_not_wait_for_a_stuck_client(
+    jumping: JumpingLoop,
+) -> None:
+    transport = Transport(100)
+    side, _ = writing(jumping, transport, 60)
+    start = jumping.time()
+    side.linger()
+    await asyncio.sleep(200)
+    assert transport.aborted_at == pytest.approx(start + 60, abs=LINGER)
