@@ -46,7 +46,8 @@ class Chain(Protocol):
     def errors(self) -> ErrorsOptions | None:
         """How our own answers look on it."""
 
-    async def handle(self, exchange: Exchange) -> Reply:
+    @property
+    def handle(self) -> Callable[[Exchange], Awaitable[Reply]]:
         """The chain of middlewares, the upstream at its end."""
 
 

@@ -22,6 +22,7 @@ from proxy.core.errors import (
 )
 from proxy.core.exchange import Exchange
 from proxy.core.options import ServerOptions
+from proxy.core.short_queue import ShortQueue
 from proxy.edge.failures import DEFAULTS, ErrorsOptions, answer, failure
 from proxy.edge.heads import Heads
 from proxy.edge.identity import identify
@@ -44,9 +45,9 @@ class Connection(RequestHandler):
         "_heads",
         "_server_options",
         "_serving",
+        "_side",
         "_socket",
         "_traffic",
-        "_writing",
         "errors",
         "exchange",
         "gate",
@@ -72,11 +73,12 @@ class Connection(RequestHandler):
             auto_decompress=False,
             **kwargs,
         )
+        self._messages = ShortQueue()  # type: ignore[assignment]
         self._server_options = options
         self._traffic = traffic
         self._serving = False
         self._heads = Heads(loop, options, self._head_failed)
-        self._writing = Writing(loop, options.write_idle_timeout, self._stuck)
+        self._side: Writing | None = None
         self._body: StreamReader | None = None
         self._socket: Any = None
         self.head_bound = 0
@@ -99,7 +101,6 @@ class Connection(RequestHandler):
         peername = transport.get_extra_info("peername")
         if isinstance(peername, tuple):
             self.peer = peername[0]
-        self._writing.open(cast(asyncio.Transport, transport), self._socket)
         traffic = self._traffic
         if len(traffic.connections) >= traffic.limit:
             self.transport = cast(asyncio.Transport, transport)
@@ -112,7 +113,8 @@ class Connection(RequestHandler):
         """Stop the clocks; the handler is cancelled by aiohttp."""
         self._traffic.connections.discard(self)
         self._heads.close()
-        self._writing.close()
+        if self._side is not None:
+            self._side.close()
         self._traffic.resets.forget(self._socket.fileno())
         super().connection_lost(exc)
 
@@ -216,8 +218,9 @@ class Connection(RequestHandler):
     def finish(self) -> None:
         """The request has been served."""
         self._body = None
-        if self.transport is not None:
-            self._writing.watch_rest()
+        transport = self.transport
+        if transport is not None and transport.get_write_buffer_size():
+            self._writing(transport).watch()
 
     @property
     def gone(self) -> bool:
@@ -233,9 +236,12 @@ class Connection(RequestHandler):
 
     async def drained(self) -> None:
         """Wait until the client has taken enough of what was written."""
-        self._writing.watch()
+        if self.transport is None:
+            raise ConnectionResetError("client gone")
+        writing = self._writing(self.transport)
+        writing.watch()
         await self._drain_helper()
-        self._writing.clear()
+        writing.clear()
 
     # Endings
 
@@ -267,7 +273,7 @@ class Connection(RequestHandler):
         if transport.can_write_eof():
             transport.write_eof()
         self._resume_transport_reading()
-        self._writing.linger()
+        self._writing(transport).linger()
 
     def cut(self, *, reset: bool) -> None:
         """End a reply that cannot be finished, so that the client can tell.
@@ -283,8 +289,15 @@ class Connection(RequestHandler):
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             transport.abort()
         else:
-            self._writing.watch()
+            self._writing(transport).watch()
             transport.close()
+
+    def _writing(self, transport: asyncio.Transport) -> Writing:
+        """Made when it is first wanted: most clients take what they asked for at once."""
+        if self._side is None:
+            patience = self._server_options.write_idle_timeout
+            self._side = Writing(self._loop, patience, self._stuck, transport, self._socket)
+        return self._side
 
     def _stuck(self) -> None:
         """A client has stopped taking its reply."""

@@ -20,7 +20,12 @@ class Writing:
     __slots__ = ("_alarm", "_last", "_loop", "_patience", "_socket", "_stuck", "_transport")
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, patience: float, stuck: Callable[[], None]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        patience: float,
+        stuck: Callable[[], None],
+        transport: asyncio.Transport,
+        socket: Any,
     ) -> None:
         """``patience`` in seconds, zero for no end; ``stuck`` is called when it is over."""
         self._loop = loop
@@ -28,11 +33,6 @@ class Writing:
         self._stuck = stuck
         self._alarm = Alarm(loop, self._look)
         self._last = 0
-        self._transport: asyncio.Transport
-        self._socket: Any = None
-
-    def open(self, transport: asyncio.Transport, socket: Any) -> None:
-        """From now on there is something to look at."""
         self._transport = transport
         self._socket = socket
 
@@ -49,11 +49,6 @@ class Writing:
     def close(self) -> None:
         """The connection is gone."""
         self._alarm.close()
-
-    def watch_rest(self) -> None:
-        """All is written; what the transport still holds is on the clock too."""
-        if self._transport.get_write_buffer_size():
-            self.watch()
 
     def linger(self) -> None:
         """End the connection when the client has all of it, or has stopped taking it.

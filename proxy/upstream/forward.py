@@ -8,7 +8,6 @@ from typing import Final
 
 from aiohttp import ClientTimeout
 from aiohttp.http_parser import RawResponseMessage
-from aiohttp.streams import StreamReader
 
 from proxy.core.errors import (
     ConnectionTerminated,
@@ -74,7 +73,15 @@ class Forward:
             protocol = line.protocol
             protocol.begin(bodiless=exchange.method == "HEAD")
             upload = self._send(exchange, protocol)
-            message, payload = await self._head(protocol)
+            try:
+                message, payload = await protocol.read()
+                while message.code < _OK:  # informational heads are read over
+                    if message.code == _SWITCHING:
+                        raise ProtocolViolation("101 that nobody asked for")
+                    message, payload = await protocol.read()
+            except Exception as error:
+                stale = protocol.reused and not protocol.replied
+                raise head_error(error, stage=Stage.STALE if stale else Stage.SENT) from error
             exchange.first_byte = time.monotonic()
             return self._reply(
                 exchange, message, Stream(line, payload, upload, self._timeouts.idle)
@@ -117,19 +124,6 @@ class Forward:
             b"".join([b"%b: %b\r\n" % field for field in fields]),
             exchange.body.framing,
         )
-
-    async def _head(self, protocol: UpstreamProtocol) -> tuple[RawResponseMessage, StreamReader]:
-        """The final head. Informational ones are read over."""
-        try:
-            while True:
-                message, payload = await protocol.read()
-                if message.code >= _OK:
-                    return message, payload
-                if message.code == _SWITCHING:
-                    raise ProtocolViolation("101 that nobody asked for")
-        except Exception as error:
-            stale = protocol.reused and not protocol.replied
-            raise head_error(error, stage=Stage.STALE if stale else Stage.SENT) from error
 
     def _reply(self, exchange: Exchange, message: RawResponseMessage, stream: Stream) -> Reply:
         if message.version not in _VERSIONS:

@@ -2,7 +2,7 @@
 
 Everything we use of aiohttp beyond its documented API stands in this file and is held by
 ``tests/upstream/test_aiohttp_contract.py``: the names ``BaseConnector.connect`` and ``_factory``,
-``ResponseHandler`` with ``set_response_params``, ``_drain_helper`` and ``_payload``, and
+``ResponseHandler`` with ``set_response_params``, ``_drain_helper``, ``_buffer``, ``_payload``, and
 ``StreamReader._read_nowait``.
 
 Why not ``session.request``: it loses what came in (bytes over 127, the case of names, a bare ``?``)
@@ -22,6 +22,7 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from proxy.core.alarm import Alarm
 from proxy.core.errors import ReplyHeadTooLarge
+from proxy.core.short_queue import ShortQueue
 from proxy.core.sockets import unsent
 
 HEAD_LIMIT: Final = 64 << 10
@@ -44,8 +45,27 @@ class UpstreamProtocol(ResponseHandler):
     body's reader; and a body that only the end of the connection delimits is broken by a reset.
     """
 
+    # Slots keep aiohttp's own attributes below the thirty that instances may share their keys of,
+    # which is 1 KiB a connection.
+    __slots__ = (
+        "_bodiless",
+        "_head_seen",
+        "_left",
+        "_on_ring",
+        "_peeker",
+        "_resting",
+        "_seam",
+        "_wants_head",
+        "alarm",
+        "lost",
+        "replied",
+        "uses",
+        "whole",
+    )
+
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
+        self._buffer = ShortQueue()  # type: ignore[assignment]
         self.uses = 0
         self.replied = False
         """Whether one byte of a reply has come since the request was sent."""

@@ -30,9 +30,8 @@ def writing(
     loop: JumpingLoop, transport: Transport, patience: float
 ) -> tuple[Writing, list[float]]:
     stuck: list[float] = []
-    side = Writing(loop, patience, lambda: stuck.append(loop.time()))
-    side.open(cast(asyncio.Transport, transport), None)
-    return side, stuck
+    taker = cast(asyncio.Transport, transport)
+    return Writing(loop, patience, lambda: stuck.append(loop.time()), taker, None), stuck
 
 
 async def taking(transport: Transport, step: int, every: float) -> None:
@@ -73,9 +72,8 @@ async def test_what_is_cleared_or_taken_needs_no_watch(jumping: JumpingLoop) -> 
     side.watch()
     side.clear()
     await asyncio.sleep(100)
+    side.watch()
     transport.held = 0
-    side.watch_rest()
-    transport.held = 100
     await asyncio.sleep(100)
     assert stuck == []
 
