@@ -34,6 +34,9 @@ class Body(Protocol):
     def rewind(self) -> None:
         """Start again. Only where ``resendable``."""
 
+    def close(self) -> None:
+        """Let go of what was kept, and of the clock."""
+
     async def read(self) -> bytes:
         """The next bytes, ``b""`` at the end.
 
@@ -65,6 +68,9 @@ class BytesBody:
     def rewind(self) -> None:
         """Start again."""
         self._unread = self.finished
+
+    def close(self) -> None:
+        """It goes with its exchange."""
 
     async def read(self) -> bytes:
         """All of it, then the end."""

@@ -148,6 +148,10 @@ class ConnectionLimit(ProxyError):
     """No free connection: ``limit`` of an upstream, or ``[server] max_connections``."""
 
 
+class ShuttingDown(ProxyError):
+    """The grace period of a shutdown is over."""
+
+
 class LoopDetected(ProxyError):
     """The request came through this very instance already."""
 

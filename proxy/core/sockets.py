@@ -16,6 +16,8 @@ def unsent(transport: asyncio.Transport | None, sock: Any) -> int:
     if transport is None:
         return 0
     waiting = transport.get_write_buffer_size()
+    if transport.is_closing():  # the descriptor may be somebody else's by now
+        return waiting
     try:
         answer = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
     except (OSError, ValueError, AttributeError):  # closed meanwhile, or no socket

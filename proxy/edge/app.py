@@ -16,6 +16,7 @@ from proxy.core.errors import (
     MethodNotAllowed,
     NoRoute,
     ProxyError,
+    ShuttingDown,
 )
 from proxy.core.exchange import Exchange, RawHeaders
 from proxy.core.reply import Reply
@@ -103,13 +104,16 @@ class Edge:
             gone(exchange)
             return CLOSED
         except asyncio.CancelledError:
-            gone(exchange)
-            raise
+            if not self._traffic.over or connection.gone:
+                gone(exchange)
+                raise
+            return self._answer(request, connection, ShuttingDown("grace_period is over"))
         except Exception as error:
             log.exception("request failed", extra={"request_id": exchange.request_id})
             return self._answer(request, connection, InternalError(repr(error)))
         finally:
             exchange.bytes_in = exchange.body.received
+            exchange.body.close()
             connection.finish()
             self._traffic.leave(exchange, time.monotonic())
 
@@ -167,8 +171,9 @@ def ends_connection(error: ProxyError, exchange: Exchange) -> bool:
 
 def gone(exchange: Exchange) -> None:
     """The client left; nobody is to blame, nothing is to send."""
-    exchange.status = CLIENT_GONE
-    exchange.error = exchange.error or "client_gone"
+    if not exchange.error:  # else it was we who cut it
+        exchange.status = CLIENT_GONE
+        exchange.error = "client_gone"
 
 
 def report(exchange: Exchange, error: ProxyError) -> None:

@@ -56,7 +56,7 @@ class ClientBody:
         self._waited = 0.0
         self._alarm: Alarm | None = None
         self._kept: list[bytes] | None = None
-        self._room = 0
+        self._room = 0.0
         self._position = 0
 
     finished: Final = None
@@ -67,9 +67,9 @@ class ClientBody:
         return self.received == 0 or self._kept is not None
 
     def keep(self, limit: int) -> None:
-        """Keep what is read for another attempt; over ``limit`` bytes it is let go."""
+        """Keep what is read for another attempt; over ``limit`` bytes (0: none) it is let go."""
         self._kept = []
-        self._room = limit
+        self._room = limit or float("inf")
 
     def rewind(self) -> None:
         """Read what was kept again, then go on with what the client sends."""
@@ -116,7 +116,8 @@ class ClientBody:
             self._waited += self._loop.time() - asked
 
     def close(self) -> None:
-        """Let go of the clock."""
+        """Let go of what was kept, and of the clock."""
+        self._kept = None
         if self._alarm is not None:
             self._alarm.close()
 

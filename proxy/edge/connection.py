@@ -5,6 +5,7 @@ uses, beyond its documented API, the names that ``tests/edge/test_aiohttp_contra
 """
 
 import asyncio
+import contextlib
 import socket
 import struct
 import time
@@ -24,9 +25,9 @@ from proxy.core.exchange import Exchange
 from proxy.core.options import ServerOptions
 from proxy.core.short_queue import ShortQueue
 from proxy.edge.failures import DEFAULTS, ErrorsOptions, answer, failure
-from proxy.edge.heads import Heads
+from proxy.edge.heads import UNLIMITED, Heads
 from proxy.edge.identity import identify
-from proxy.edge.parsing import MethodGate, parse_error
+from proxy.edge.parsing import parse_error
 from proxy.edge.traffic import Traffic
 from proxy.edge.writing import Writing
 
@@ -42,7 +43,6 @@ class Connection(RequestHandler):
 
     __slots__ = (
         "_body",
-        "_heads",
         "_server_options",
         "_serving",
         "_side",
@@ -50,8 +50,7 @@ class Connection(RequestHandler):
         "_traffic",
         "errors",
         "exchange",
-        "gate",
-        "head_bound",
+        "heads",
         "peer",
         "reusable",
     )
@@ -61,7 +60,7 @@ class Connection(RequestHandler):
     ) -> None:
         loop = asyncio.get_running_loop()
         # The parser's limits tell a request line from a field by one byte of difference.
-        line = int(options.max_header_size)
+        line = options.max_header_size or UNLIMITED
         super().__init__(
             server,
             loop=loop,
@@ -77,21 +76,16 @@ class Connection(RequestHandler):
         self._server_options = options
         self._traffic = traffic
         self._serving = False
-        self._heads = Heads(loop, options, self._head_failed)
+        self.heads = Heads(loop, options, self._head_failed)
         self._side: Writing | None = None
         self._body: StreamReader | None = None
         self._socket: Any = None
-        self.head_bound = 0
-        """No head that was parsed last is longer than this."""
-        self.gate = MethodGate()
         self.peer = ""
         """Address of the other side; empty on a unix socket."""
-        self.reusable = True
-        """Whether another request may follow the one that is being served."""
+        self.reusable = True  # whether another request may follow the one that is being served
         self.exchange: Exchange
         """The request that is being served."""
-        self.errors: ErrorsOptions | None = DEFAULTS
-        """How answers of our own look on its route."""
+        self.errors: ErrorsOptions | None = DEFAULTS  # how our answers look on its route
 
     # What aiohttp calls
 
@@ -99,60 +93,52 @@ class Connection(RequestHandler):
         """Note who it is; over the limit, refuse before anything is read."""
         self._socket = transport.get_extra_info("socket")
         peername = transport.get_extra_info("peername")
-        if isinstance(peername, tuple):
-            self.peer = peername[0]
-        traffic = self._traffic
-        if len(traffic.connections) >= traffic.limit:
+        self.peer = peername[0] if isinstance(peername, tuple) else ""
+        if self._traffic.full:
             self.transport = cast(asyncio.Transport, transport)
             self.refuse(ConnectionLimit("too many connections"))
-            return
-        traffic.connections.add(self)
-        super().connection_made(transport)
+        else:
+            self._traffic.connections.add(self)
+            super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop the clocks; the handler is cancelled by aiohttp."""
-        self._traffic.connections.discard(self)
-        self._heads.close()
+        self._traffic.disconnected(self)
+        self.heads.close()
         if self._side is not None:
             self._side.close()
-        self._traffic.resets.forget(self._socket.fileno())
+        self._traffic.departures.forget(self._socket.fileno())
         super().connection_lost(exc)
 
-    def pause_reading(self) -> None:
-        """Hold an upload back; a reset is to be seen all the same."""
-        super().pause_reading()
+    def _pause_transport_reading(self) -> None:
+        """Hold an upload or a pipeline back, but see its end."""
+        super()._pause_transport_reading()
         if self.transport is not None and (descriptor := self._socket.fileno()) >= 0:
-            self._traffic.resets.watch(descriptor, self.transport.abort)
+            self._traffic.departures.watch(descriptor, self.transport.abort)
 
-    def resume_reading(self, resume_parser: bool = True) -> None:
-        """Let the upload go on."""
-        self._traffic.resets.forget(self._socket.fileno())
-        super().resume_reading(resume_parser)
+    def _resume_transport_reading(self) -> None:
+        """Let it go on."""
+        self._traffic.departures.forget(self._socket.fileno())
+        super()._resume_transport_reading()
 
     def data_received(self, data: bytes) -> None:
         """Parse; watch how long and how slow a head gets, and errors that concern a body."""
         if self._force_close:
             return
-        self.head_bound = self._heads.size + len(data) if data else self.max_field_size
-        if self._idle and not self._heads.size and data:
-            # Until the method is complete the parser sees nothing, and the clock runs already.
-            admitted = self.gate.admit(data)
-            if not admitted:
-                self._heads.received(0)
-                return
-            data = admitted
+        if data and self._idle and not (data := self.heads.admit(data)):
+            return
         known = len(self._messages)
         super().data_received(data)
         arrived = len(self._messages) - known
-        if arrived:
-            self._heads.parsed()
+        if not arrived:
+            self.heads.went_on(data, idle=self._idle)
+        else:
+            self.heads.ended(data, *self._messages[-1], arrived)
             body = self._body
             if body is not None and not body.is_eof() and body.exception() is None:
                 # Nothing but an error can follow a body that has not ended; aiohttp keeps it
                 # for after the request, whose handler would wait for ever.
                 body.set_exception(BadRequest("malformed body"))
-        elif data and self._idle:
-            self._heads.received(len(data))
 
     async def start(self) -> None:
         """aiohttp's loop over the requests of a connection, without what a proxy has no use for.
@@ -166,7 +152,7 @@ class Connection(RequestHandler):
         assert task is not None
         while not self._force_close:
             if not self._messages:
-                self._heads.rest()
+                self.heads.rest()
                 self._waiter = self._loop.create_future()
                 try:
                     await self._waiter
@@ -247,7 +233,14 @@ class Connection(RequestHandler):
 
     def retire(self) -> None:
         """Close now if nothing is being asked on it."""
-        if self._idle and not self._heads.begun:
+        if self._idle and not self.heads.begun:
+            self.force_close()
+
+    def expire(self) -> None:
+        """Close now, whatever is being asked on it."""
+        if self._serving and self._task_handler is not None:
+            self._task_handler.cancel()
+        else:
             self.force_close()
 
     def refuse(self, error: ProxyError) -> None:
@@ -270,8 +263,9 @@ class Connection(RequestHandler):
             self._waiter.cancel()
         if transport is None or transport.is_closing():
             return
-        if transport.can_write_eof():
-            transport.write_eof()
+        with contextlib.suppress(OSError):  # reset a moment ago
+            if transport.can_write_eof():
+                transport.write_eof()
         self._resume_transport_reading()
         self._writing(transport).linger()
 
@@ -301,4 +295,6 @@ class Connection(RequestHandler):
 
     def _stuck(self) -> None:
         """A client has stopped taking its reply."""
+        if self._serving:
+            self.exchange.error = "connection_write_timeout"
         self.cut(reset=True)

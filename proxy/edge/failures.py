@@ -49,6 +49,7 @@ FAILURES: Final[dict[type[e.ProxyError], tuple[HTTPStatus, str]]] = {
     e.ReplyBroken:          (S.BAD_GATEWAY,                     "http_response_incomplete"),
     e.ReplyStalled:         (S.GATEWAY_TIMEOUT,                 "http_response_timeout"),
     e.ConnectionLimit:      (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
+    e.ShuttingDown:         (S.SERVICE_UNAVAILABLE,             "destination_unavailable"),
     e.LoopDetected:         (S.LOOP_DETECTED,                   "proxy_loop_detected"),
     e.InternalError:        (S.INTERNAL_SERVER_ERROR,           "proxy_internal_error"),
 }
@@ -89,7 +90,7 @@ def answer(
     fields.append(f"Proxy-Status: sidecar-proxy; error={token}{detail}\r\n".encode())
     if isinstance(error, e.MethodNotAllowed):
         fields.append(b"Allow: %b\r\n" % ", ".join(error.allow).encode())
-    if isinstance(error, e.ConnectionLimit):
+    if isinstance(error, e.ConnectionLimit | e.ShuttingDown):
         fields.append(b"Retry-After: %d\r\n" % RETRY_AFTER)
     fields.append(b"X-Request-Id: %b\r\n" % request_id.encode())
     fields.append(b"Date: %b\r\n" % http_date())

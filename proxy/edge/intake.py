@@ -53,7 +53,7 @@ class Intake:
     def open(self, request: web.BaseRequest, connection: Connection) -> Exchange:
         """What the log wants to know of any request, good or bad."""
         return Exchange(
-            connection.gate.take() or request.method,
+            connection.heads.gate.take() or request.method,
             request.raw_path.encode("utf-8", "surrogateescape"),
             request.raw_headers,
             version=(request.version[0], request.version[1]),
@@ -65,7 +65,7 @@ class Intake:
         """Check and complete the exchange. Raises ClientError or LoopDetected."""
         if exchange.version not in _VERSIONS:
             raise BadRequest(f"HTTP version {exchange.version}")
-        if connection.head_bound > self._options.max_header_size:
+        if 0 < self._options.max_header_size < connection.heads.bound:
             self._measure(exchange)
         watched = self._watch(exchange)
         if exchange.method == "CONNECT":

@@ -40,13 +40,20 @@ class MethodGate:
         self.method = ""
         """The real method of the next request, empty where the parser's is right."""
 
+    @property
+    def holds(self) -> bool:
+        """Whether part of a method has come."""
+        return bool(self._held)
+
     def admit(self, data: bytes) -> bytes:
-        """The first bytes of a head, fit for the parser; ``b""`` while the method is incomplete."""
+        """The first bytes of a head, fit for the parser; ``b""`` while there is no whole method."""
         if not self._held and data.startswith(_COMMON):
             return data
         data = self._held + data
         self._held = b""
         line = data.lstrip(b"\r\n")
+        if not line:  # RFC 9112 2.2: empty lines before a request are ignored
+            return b""
         token = _TOKEN.match(line)
         if token is None:
             return data

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from proxy.core.exchange import Exchange
-from proxy.edge.resets import Resets
+from proxy.edge.departures import Departures
 
 Observer = Callable[[Exchange, float], None]
 """Is told of every exchange once, when it has ended, with the loop's time."""
@@ -17,11 +17,23 @@ class Visitor(Protocol):
     def retire(self) -> None:
         """Close now if nothing is being asked on it."""
 
+    def expire(self) -> None:
+        """Close now, whatever is being asked on it."""
+
 
 class Traffic:
     """Shared by all connections of a listener."""
 
-    __slots__ = ("_idle", "_observers", "connections", "draining", "in_flight", "limit", "resets")
+    __slots__ = (
+        "_idle",
+        "_observers",
+        "connections",
+        "departures",
+        "draining",
+        "in_flight",
+        "limit",
+        "over",
+    )
 
     def __init__(self, limit: int, observers: tuple[Observer, ...] = ()) -> None:
         """``limit``: connections at a time."""
@@ -29,9 +41,16 @@ class Traffic:
         self.connections: set[Visitor] = set()
         self.in_flight = 0
         self.draining = False
-        self.resets = Resets(asyncio.get_running_loop())
+        self.over = False
+        """Whether the grace period of a drain has ended."""
+        self.departures = Departures(asyncio.get_running_loop())
         self._observers = observers
         self._idle: asyncio.Future[None] | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for another connection."""
+        return len(self.connections) >= self.limit
 
     def enter(self) -> None:
         """A request has come in."""
@@ -41,8 +60,6 @@ class Traffic:
         """A request has ended, one way or another."""
         self.in_flight -= 1
         self.record(exchange, now)
-        if not self.in_flight and self._idle is not None and not self._idle.done():
-            self._idle.set_result(None)
 
     def record(self, exchange: Exchange, now: float) -> None:
         """Tell the observers of an exchange that has ended."""
@@ -51,14 +68,26 @@ class Traffic:
 
     def close(self) -> None:
         """Let go of the loop."""
-        self.resets.close()
+        self.departures.close()
+
+    def disconnected(self, connection: Visitor) -> None:
+        """A connection has ended."""
+        self.connections.discard(connection)
+        if not self.connections and self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+
+    def expire(self) -> None:
+        """Cut what is left."""
+        self.over = True
+        for connection in list(self.connections):
+            connection.expire()
 
     async def drain(self, grace: float) -> bool:
-        """Let what is in flight finish, ``grace`` seconds at most; False where it did not."""
+        """Let requests finish and replies be read, ``grace`` seconds; False where not all were."""
         self.draining = True
         for connection in list(self.connections):
             connection.retire()
-        if self.in_flight:
+        if self.connections:
             self._idle = asyncio.get_running_loop().create_future()
             try:
                 async with asyncio.timeout(grace):

@@ -124,6 +124,7 @@ class Runtime:
             listener.close()
         if self._admin is not None:
             self._admin.close()
+        self._traffic.expire()
         if self._data is not None:
             self._data.pre_shutdown()
             await self._data.shutdown(CLEANUP)

@@ -25,6 +25,7 @@ from proxy.upstream.translate import head_error
 from proxy.upstream.upload import Upload
 from proxy.upstream.wire import UpstreamProtocol
 
+_INFORMATIONAL: Final = 100
 _SWITCHING: Final = 101
 _OK: Final = 200
 _VERSIONS: Final = ((1, 0), (1, 1))
@@ -76,8 +77,8 @@ class Forward:
             try:
                 message, payload = await protocol.read()
                 while message.code < _OK:  # informational heads are read over
-                    if message.code == _SWITCHING:
-                        raise ProtocolViolation("101 that nobody asked for")
+                    if message.code < _INFORMATIONAL or message.code == _SWITCHING:
+                        raise ProtocolViolation(f"status {message.code}")
                     message, payload = await protocol.read()
             except Exception as error:
                 stale = protocol.reused and not protocol.replied

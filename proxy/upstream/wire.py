@@ -13,7 +13,7 @@ import asyncio
 import functools
 import socket
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import BaseConnector
 from aiohttp.client_proto import ResponseHandler
@@ -52,9 +52,9 @@ class UpstreamProtocol(ResponseHandler):
         "_head_seen",
         "_left",
         "_on_ring",
-        "_peeker",
         "_resting",
         "_seam",
+        "_socket",
         "_wants_head",
         "alarm",
         "lost",
@@ -81,7 +81,7 @@ class UpstreamProtocol(ResponseHandler):
         self._head_seen = 0
         self._seam = b""
         self._left: int | None = None
-        self._peeker: socket.socket | None = None
+        self._socket: Any = None
 
     # Taking and giving back
 
@@ -152,18 +152,13 @@ class UpstreamProtocol(ResponseHandler):
     # What aiohttp calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep a second handle on the socket, to look without reading."""
+        """Know the socket, to look without reading."""
         super().connection_made(transport)
-        sock = transport.get_extra_info("socket")
-        if sock is not None:
-            self._peeker = socket.socket(sock.family, sock.type, fileno=sock.fileno())
+        self._socket = transport.get_extra_info("socket")
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Break a body that only the end of the connection delimits where that end was a reset."""
         self.alarm.close()
-        if self._peeker is not None:
-            self._peeker.detach()
-            self._peeker = None
         payload = self._payload
         if exc is not None and self._left is None and payload is not None and not payload.is_eof():
             payload.set_exception(exc)
@@ -258,14 +253,16 @@ class UpstreamProtocol(ResponseHandler):
 
     def _readable(self) -> bool:
         """Whether the kernel holds bytes or an end that the loop has not told us of."""
-        if self._peeker is None:
-            return False
+        # The descriptor is the transport's: we borrow it for one call and own it at no other time.
+        borrowed = socket.socket(self._socket.family, self._socket.type, 0, self._socket.fileno())
         try:
-            self._peeker.recv(1, _PEEK)
+            borrowed.recv(1, _PEEK)
         except (BlockingIOError, InterruptedError):
             return False
         except OSError:
             return True
+        finally:
+            borrowed.detach()
         return True
 
     async def drained(self) -> None:
@@ -274,7 +271,7 @@ class UpstreamProtocol(ResponseHandler):
 
     def unsent(self) -> int:
         """Bytes that we wrote and the peer has not taken yet, in user space and in the kernel."""
-        return unsent(self.transport, self._peeker)
+        return unsent(self.transport, self._socket)
 
 
 def install(connector: BaseConnector) -> None:

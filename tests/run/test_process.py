@@ -117,7 +117,7 @@ async def test_a_second_signal_ends_at_once() -> None:
             proxy.process.send_signal(signal.SIGTERM)
             status, output = await proxy.ended()
         assert status == 0
-        assert json.loads(output)["status"] == 499
+        assert json.loads(output)["status"] == 503
 
 
 async def test_a_hang_up_is_ignored_with_a_word() -> None:

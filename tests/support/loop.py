@@ -110,6 +110,9 @@ class KeptBody:
         """Bytes in all."""
         return len(self._data)
 
+    def close(self) -> None:
+        """Nothing to let go."""
+
     def keep(self, limit: int) -> None:
         """It is kept, unless a test says otherwise."""
 

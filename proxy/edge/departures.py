@@ -1,14 +1,14 @@
-"""Clients that reset a connection on which we do not read for now."""
+"""Clients that leave a connection on which we do not read for now."""
 
 import asyncio
 import select
 from collections.abc import Callable
 
 
-class Resets:
-    """Sees a RST behind an upload that is held back, where a paused transport sees nothing.
+class Departures:
+    """Sees a FIN or RST behind bytes that are held back, where a paused transport sees nothing.
 
-    An epoll of its own, asked for errors only, stands in the loop as one readable descriptor.
+    An epoll of its own, asked for the end only, stands in the loop as one readable descriptor.
     Linux; elsewhere the clocks of the body end such an exchange.
     """
 
@@ -22,10 +22,10 @@ class Resets:
             loop.add_reader(self._poll.fileno(), self._ready)
 
     def watch(self, descriptor: int, told: Callable[[], None]) -> None:
-        """Call ``told`` when the peer resets."""
+        """Call ``told`` when the peer ends the connection."""
         if self._poll is not None and descriptor not in self._told:
             self._told[descriptor] = told
-            self._poll.register(descriptor, 0)  # errors and hang-ups are reported unasked
+            self._poll.register(descriptor, select.EPOLLRDHUP)  # resets are reported unasked
 
     def forget(self, descriptor: int) -> None:
         """Watch it no more; to be called before it is closed."""
