@@ -11,11 +11,12 @@ MADE       := $(VENV)/.made
 RUN        := $(VENV)/.run-$(call sum,requirements/build.txt requirements/run.txt pyproject.toml)
 DEV        := $(VENV)/.dev-$(call sum,requirements/build.txt requirements/dev.txt pyproject.toml)
 GENERATED  := config.toml docs/configuration.md docs/errors.md
+BENCH      := $(VENV)/.bench-$(call sum,requirements/build.txt requirements/dev.txt requirements/bench.txt)
 CONFORMANT := $(VENV)/.conformance-$(call sum,requirements/conformance.txt)
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test fast wire check format lint types imports house docs docs-current \
-	conformance figures ci-tools lock clean
+	conformance figures bench microbench bench-tools ci-tools lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +68,15 @@ conformance: $(DEV) $(CONFORMANT) ## probes from outside: CONFORMANCE_DIR=... ho
 figures: $(DEV) ## measure the figures that docs/ states
 	@$(BIN)/python -m benchmarks.figures
 
+bench: $(BENCH) ## side by side with nginx, HAProxy, Caddy and others, 15 minutes (ARGS="--quick" for 2)
+	@$(BIN)/python -m benchmarks.load $(ARGS)
+
+microbench: $(DEV) ## calls, writes, timers, tasks per request; fails where they have grown (ARGS=--update)
+	@$(BIN)/python -m benchmarks.micro $(ARGS)
+
+bench-tools: ## (root) the load generator and the peers: wrk, nginx, haproxy, caddy
+	@tools/bench-tools.sh
+
 ci-tools: ## (root) system packages that some tests want: nginx, curl, openssl
 	@tools/ci-tools.sh
 
@@ -94,6 +104,11 @@ $(DEV): $(RUN)
 	@echo "installing what the tests need into $(VENV) ..." >&2
 	@$(PIP) --require-hashes -r requirements/dev.txt
 	@rm -f $(VENV)/.dev-* && touch $@
+
+$(BENCH): $(DEV)
+	@echo "installing what the benchmarks need into $(VENV) ..." >&2
+	@$(PIP) --require-hashes -r requirements/bench.txt
+	@rm -f $(VENV)/.bench-* && touch $@
 
 $(CONFORMANT): $(DEV)
 	@$(PIP) --require-hashes -r requirements/conformance.txt

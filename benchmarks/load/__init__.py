@@ -1,0 +1,1 @@
+"""The proxy side by side with its peers: ``python -m benchmarks.load``."""

@@ -1,0 +1,1 @@
+"""Load where wrk does not fit; each is a process that prints one JSON object."""

@@ -1,0 +1,145 @@
+"""What nginx, HAProxy, Caddy and the proxy are told: one thread each, no access log."""
+
+from pathlib import Path
+from typing import Final
+
+from benchmarks.load.servers.upstream import SMALL
+
+# Directories of its own: the packages' ones belong to the system's nginx. One process does what
+# "worker_processes 1" would do, and ends with its parent.
+_NGINX: Final = """
+daemon off;
+master_process off;
+worker_rlimit_nofile {files};
+pid {folder}/nginx.pid;
+error_log stderr crit;
+events {{ worker_connections {connections}; }}
+http {{
+    access_log off;
+    sendfile on;
+    tcp_nopush on;
+    keepalive_requests 100000000;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    {rest}
+}}
+"""
+_FILES: Final = """
+    open_file_cache max=10;
+    server {{
+        listen 127.0.0.1:{port} backlog=8192;
+        root {root};
+        default_type application/octet-stream;
+        location = /small {{ default_type application/json; return 200 '{small}'; }}
+    }}
+"""
+_FORWARD: Final = """
+    client_max_body_size 0;
+    upstream api {{
+        server {upstream};
+        keepalive 1024;
+        keepalive_requests 100000000;
+    }}
+    server {{
+        listen 127.0.0.1:{port} backlog=8192;
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+        proxy_set_header Host $http_host;
+        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+        location / {{ proxy_pass http://api; }}
+        location /events {{ proxy_pass http://api; proxy_buffering off; }}
+    }}
+"""
+_HAPROXY: Final = """
+global
+    nbthread 1
+    maxconn 6000
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 60s
+    timeout server 60s
+    option forwardfor
+    http-reuse always
+frontend clients
+    bind 127.0.0.1:{port} backlog 8192
+    use_backend events if {{ path /events }}
+    default_backend api
+backend api
+    server api {upstream}
+backend events
+    option http-no-delay
+    server api {upstream}
+"""
+_CADDY: Final = """
+{{
+    admin off
+    auto_https off
+    log {{
+        level ERROR
+    }}
+}}
+:{port} {{
+    bind 127.0.0.1
+    reverse_proxy {upstream} {{
+        transport http {{
+            keepalive_idle_conns 8192
+            keepalive_idle_conns_per_host 8192
+        }}
+    }}
+}}
+"""
+_PROXY: Final = """
+[server]
+listen = "127.0.0.1:{port}"
+[log]
+access = {access}
+[[upstreams]]
+name = "api"
+servers = ["http://{upstream}"]
+[[routes]]
+upstream = "api"
+"""
+_CONNECTIONS: Final = 12000
+
+
+def nginx_upstream(folder: Path, port: int, files: int) -> Path:
+    """nginx that answers /small, and serves the files of ``folder``."""
+    rest = _FILES.format(port=port, root=folder, small=SMALL.decode())
+    return _nginx(folder / "upstream", rest, files)
+
+
+def nginx(folder: Path, port: int, upstream: str, files: int) -> Path:
+    """nginx as a proxy, with its default buffering."""
+    return _nginx(folder, _FORWARD.format(port=port, upstream=upstream), files)
+
+
+def _nginx(folder: Path, rest: str, files: int) -> Path:
+    folder.mkdir(exist_ok=True)
+    connections = min(_CONNECTIONS, files - 100)
+    text = _NGINX.format(folder=folder, files=files, connections=connections, rest=rest)
+    return _written(folder / "nginx.conf", text)
+
+
+def haproxy(folder: Path, port: int, upstream: str) -> Path:
+    """HAProxy."""
+    return _written(folder / "haproxy.cfg", _HAPROXY.format(port=port, upstream=upstream))
+
+
+def caddy(folder: Path, port: int, upstream: str) -> Path:
+    """Caddy."""
+    return _written(folder / "Caddyfile", _CADDY.format(port=port, upstream=upstream))
+
+
+def proxy(folder: Path, port: int, upstream: str, *, access: bool) -> Path:
+    """This proxy with its defaults: all clocks, retry armed."""
+    text = _PROXY.format(port=port, upstream=upstream, access=str(access).lower())
+    return _written(folder / "proxy.toml", text)
+
+
+def _written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path

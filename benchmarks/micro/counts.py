@@ -1,0 +1,106 @@
+"""Counts per request and per chunk of a proxy in this process."""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from benchmarks.micro.counter import Counter, CountingLoop
+from proxy.config.load import from_upstream
+from proxy.run.runtime import Runtime
+
+Counts: TypeAlias = dict[str, dict[str, float]]
+
+CASES: Final = {
+    "small GET": "get",
+    "POST of 4 KiB": "post",
+    "chunk of a download": "download",
+    "chunk of an upload": "upload",
+}
+KINDS: Final = ("calls", "writes to the client", "writes to the upstream", "timers", "tasks")
+
+_WARM: Final = 20
+_FEW, _MANY = 50, 150
+_TIMES: Final = 3
+_PATIENCE: Final = 30.0
+
+
+class Partner:
+    """The other process, see ``peer``."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.port = 0
+
+    async def hear(self) -> str:
+        """Its next line."""
+        assert self._process.stdout is not None
+        async with asyncio.timeout(_PATIENCE):
+            line = await self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("the process that plays client and upstream has failed, see above")
+        return line.decode().strip()
+
+    async def run(self, kind: str, proxy: int, count: int) -> None:
+        """Have it run a command."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{kind} {proxy} {count}\n".encode())
+        await self.hear()
+
+
+@contextlib.asynccontextmanager
+async def partner() -> AsyncIterator[Partner]:
+    """A running one, until left."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "benchmarks.micro.peer"),
+        cwd=Path(__file__).parents[2],
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        other = Partner(process)
+        other.port = int(await other.hear())
+        yield other
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
+
+
+def measure() -> Counts:
+    """Everything, on a loop of its own."""
+    with asyncio.Runner(loop_factory=CountingLoop) as runner:
+        return runner.run(_measure())
+
+
+async def _measure() -> Counts:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, CountingLoop)
+    async with partner() as other:
+        # All defaults: every clock runs and retry is armed. No access log.
+        runtime = Runtime(from_upstream(f"http://127.0.0.1:{other.port}", "127.0.0.1:0"))
+        await runtime.open()
+        try:
+            counter = Counter(loop, other.port)
+            proxy = int(runtime.http[0].rpartition(":")[2])
+            return {name: await _case(counter, other, kind, proxy) for name, kind in CASES.items()}
+        finally:
+            await runtime.close()
+
+
+async def _case(counter: Counter, other: Partner, kind: str, proxy: int) -> dict[str, float]:
+    """Counts for one more of a kind: what ``_MANY`` take over what ``_FEW`` take."""
+    await other.run(kind, proxy, _WARM)
+    found: dict[str, list[float]] = {name: [] for name in KINDS}
+    for _ in range(_TIMES):
+        tallies = []
+        for count in (_FEW, _MANY):
+            with counter.counting() as tally:
+                await other.run(kind, proxy, count)
+            tallies.append(tally)
+        for name, values in found.items():
+            values.append((tallies[1][name] - tallies[0][name]) / (_MANY - _FEW))
+    # The middle one: now and then a clock of a second or more looks up in between.
+    return {name: round(sorted(values)[_TIMES // 2], 2) for name, values in found.items()}

@@ -1,0 +1,149 @@
+"""Client and upstream of the proxy under count, in lock-step on one thread.
+
+A process of its own, so that nothing of it is counted. Each side speaks only when the other has
+heard: every request and every chunk is one read for the proxy, however slow the machine is.
+Commands come on standard input: ``KIND PROXY_PORT COUNT``; each is answered with ``done``.
+"""
+
+import json
+import select
+import socket
+import sys
+from typing import Final
+
+PATIENCE: Final = 20.0
+CHUNK: Final = b"x" * (16 << 10)
+SMALL: Final = json.dumps({"items": ["x" * 20] * 6, "total": 6}).encode()
+DOCUMENT: Final = b"y" * (4 << 10)
+
+HOST: Final = b"Host: api.test\r\nUser-Agent: bench/1.0\r\nAccept: */*\r\n"
+REPLY: Final = (
+    b"HTTP/1.1 200 OK\r\nServer: upstream\r\nContent-Type: application/json\r\n"
+    b"Content-Length: %d\r\nCache-Control: no-store\r\n\r\n"
+)
+
+
+class Peer:
+    """Both ends of the proxy: one client connection, and what it opens towards us."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._upstream: socket.socket | None = None
+        self._client: tuple[int, socket.socket] | None = None
+
+    def run(self, kind: str, proxy: int, count: int) -> None:
+        """``count`` requests, or one request with ``count`` chunks."""
+        client = self._connected(proxy)
+        if kind == "get":
+            for _ in range(count):
+                self._exchange(client, b"GET /v1/items HTTP/1.1\r\n" + HOST + b"\r\n")
+        elif kind == "post":
+            head = b"POST /v1/items HTTP/1.1\r\n%bContent-Length: %d\r\n\r\n"
+            for _ in range(count):
+                self._exchange(client, head % (HOST, len(DOCUMENT)) + DOCUMENT)
+        elif kind == "download":
+            self._download(client, count)
+        elif kind == "upload":
+            self._upload(client, count)
+        else:
+            raise ValueError(kind)
+
+    def _exchange(self, client: socket.socket, request: bytes) -> None:
+        client.sendall(request)
+        upstream = self._asked()
+        upstream.sendall(REPLY % len(SMALL) + SMALL)
+        received(client)
+
+    def _download(self, client: socket.socket, count: int) -> None:
+        client.sendall(b"GET /download HTTP/1.1\r\n" + HOST + b"\r\n")
+        upstream = self._asked()
+        upstream.sendall(REPLY % (count * len(CHUNK)))
+        head(client)
+        for _ in range(count):
+            upstream.sendall(CHUNK)
+            exactly(client, len(CHUNK))
+
+    def _upload(self, client: socket.socket, count: int) -> None:
+        line = b"POST /upload HTTP/1.1\r\n"
+        client.sendall(line + HOST + b"Content-Length: %d\r\n\r\n" % (count * len(CHUNK)))
+        upstream = self._heard()
+        head(upstream)
+        for _ in range(count):
+            client.sendall(CHUNK)
+            exactly(upstream, len(CHUNK))
+        upstream.sendall(REPLY % len(SMALL) + SMALL)
+        received(client)
+
+    def _connected(self, proxy: int) -> socket.socket:
+        if self._client is None or self._client[0] != proxy:
+            connection = socket.create_connection(("127.0.0.1", proxy), PATIENCE)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._client = proxy, connection
+        return self._client[1]
+
+    def _asked(self) -> socket.socket:
+        """The connection on which a whole request has come."""
+        upstream = self._heard()
+        received(upstream)
+        return upstream
+
+    def _heard(self) -> socket.socket:
+        """The connection on which the proxy speaks, the one it has or a new one."""
+        while True:
+            known = [self._upstream] if self._upstream is not None else []
+            ready, _, _ = select.select([self._listener, *known], [], [], PATIENCE)
+            if not ready:
+                raise TimeoutError("the proxy asks for nothing")
+            if self._listener in ready:
+                self._upstream = self._listener.accept()[0]
+                self._upstream.settimeout(PATIENCE)
+                self._upstream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            elif self._upstream is not None and self._upstream.recv(1, socket.MSG_PEEK):
+                return self._upstream
+            else:
+                self._upstream = None
+
+
+def head(connection: socket.socket) -> bytes:
+    """A head, up to its end and not further, as nothing follows before we go on."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += some(connection, 1 << 16)
+    return data
+
+
+def received(connection: socket.socket) -> None:
+    """A whole message with a Content-Length or without a body."""
+    whole, _, rest = head(connection).partition(b"\r\n\r\n")
+    _, found, length = whole.lower().partition(b"\r\ncontent-length: ")
+    if found:
+        exactly(connection, int(length.split(b"\r\n")[0]) - len(rest))
+
+
+def exactly(connection: socket.socket, size: int) -> None:
+    """As many bytes."""
+    while size > 0:
+        size -= len(some(connection, size))
+
+
+def some(connection: socket.socket, size: int) -> bytes:
+    """At least one byte."""
+    data = connection.recv(size)
+    if not data:
+        raise ConnectionError("the proxy hung up")
+    return data
+
+
+def main() -> None:
+    """Say the port, then do as told until standard input ends."""
+    peer = Peer()
+    print(peer.port, flush=True)
+    for line in sys.stdin:
+        kind, proxy, count = line.split()
+        peer.run(kind, int(proxy), int(count))
+        print("done", flush=True)
+
+
+if __name__ == "__main__":
+    main()
