@@ -60,7 +60,8 @@ class RetryOptions(Table, frozen=True, kw_only=True):
         Duration, described("Only failures that came this fast are tried again.")
     ] = seconds(0)
     max_body: Annotated[
-        Size, described("Request bodies up to this size are kept in memory for another try.")
+        Size,
+        described('Request bodies up to this size are kept for another try; "0" for any size.'),
     ] = size(1 << 20)
 
 
