@@ -9,10 +9,12 @@ pin() {
     shift
     uv pip compile --no-config --quiet --upgrade --universal --generate-hashes \
         --python-version 3.11 --custom-compile-command "make lock" \
-        --default-index https://pypi.org/simple --output-file "requirements/$out" "$@"
+        --output-file "requirements/$out" "$@"
 }
 
 pin run.txt pyproject.toml
 pin dev.txt --extra dev --constraint requirements/run.txt pyproject.toml
 pin conformance.txt --constraint requirements/dev.txt - <<<$'h11\nhttptools\ngunicorn\nwaitress\ntwisted'
 pin build.txt --constraint requirements/dev.txt - <<<'setuptools>=77'
+pin bench.txt --constraint requirements/dev.txt - \
+    <<<$'fastapi\nhttpx\nhttptools\nuvicorn\nuvloop\nmatplotlib'
