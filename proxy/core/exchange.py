@@ -1,11 +1,7 @@
 """One client request and its reply, from the first byte to the last."""
 
-from collections.abc import Sequence
-from typing import TypeAlias
-
 from proxy.core.body import EMPTY, Body
-
-RawHeaders: TypeAlias = Sequence[tuple[bytes, bytes]]
+from proxy.core.fields import Encoded, RawHeaders
 
 
 class Exchange:
@@ -24,6 +20,7 @@ class Exchange:
         "committed",
         "connected",
         "deadline",
+        "encoded",
         "endpoint",
         "error",
         "first_byte",
@@ -63,6 +60,7 @@ class Exchange:
         """Normal form of the target's path; rules are matched against it."""
         self.headers = headers
         """End-to-end fields for the upstream, Host and framing excluded."""
+        self.encoded: Encoded | None = None
         self.host = host
         """The Host field as the client sent it."""
         self.version = version

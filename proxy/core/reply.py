@@ -4,7 +4,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Protocol, TypeAlias
 
-from proxy.core.exchange import RawHeaders
+from proxy.core.fields import Encoded, RawHeaders
 
 
 class Ending(Enum):
@@ -42,6 +42,7 @@ class Reply:
         "_listeners",
         "_source",
         "closed",
+        "encoded",
         "headers",
         "length",
         "reason",
@@ -62,6 +63,7 @@ class Reply:
         self.status = status
         self.reason = reason
         self.headers = headers
+        self.encoded: Encoded | None = None
         self.length = length
         """Bytes of the body that will follow, None where only the end will tell."""
         self.version = version

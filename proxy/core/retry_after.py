@@ -3,7 +3,7 @@
 import time
 from email.utils import parsedate_to_datetime
 
-from proxy.core.exchange import RawHeaders
+from proxy.core.fields import RawHeaders
 
 
 def retry_after(headers: RawHeaders, now: float | None = None) -> float | None:

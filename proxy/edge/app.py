@@ -18,7 +18,8 @@ from proxy.core.errors import (
     ProxyError,
     ShuttingDown,
 )
-from proxy.core.exchange import Exchange, RawHeaders
+from proxy.core.exchange import Exchange
+from proxy.core.fields import RawHeaders
 from proxy.core.reply import Reply
 from proxy.edge.connection import Connection
 from proxy.edge.failures import DEFAULTS, ErrorsOptions, answer, failure
@@ -74,7 +75,7 @@ class Edge:
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """The catch-all: admit, route, forward, relay."""
-        connection = connection_of(request)
+        connection = cast(Connection, request.protocol)
         exchange = connection.exchange
         self._intake.admit(exchange, request, connection)
         chain = self.router.find(exchange.method, exchange.host, exchange.path, request.raw_headers)
@@ -92,7 +93,7 @@ class Edge:
     @web.middleware
     async def failures(self, request: web.BaseRequest, handler: Handler) -> web.StreamResponse:
         """Errors to statuses, and the one place where an exchange ends."""
-        connection = connection_of(request)
+        connection = cast(Connection, request.protocol)
         connection.exchange = exchange = self._intake.open(request, connection)
         connection.errors = DEFAULTS
         self._traffic.enter()
@@ -153,13 +154,6 @@ class Edge:
             return KEPT
         connection.hang_up()
         return CLOSED
-
-
-def connection_of(request: web.BaseRequest) -> Connection:
-    """Our own connection, on which aiohttp read the request."""
-    connection = request.protocol
-    assert isinstance(connection, Connection)
-    return connection
 
 
 def ends_connection(error: ProxyError, exchange: Exchange) -> bool:

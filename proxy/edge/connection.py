@@ -1,20 +1,16 @@
-"""One client connection: aiohttp's, with clocks and statuses of our own.
+"""One client connection: its requests as they come in, with clocks and statuses of our own.
 
-Parse errors get their statuses here, before any handler runs. Of aiohttp's ``RequestHandler`` this
-uses, beyond its documented API, the names that ``tests/edge/test_aiohttp_contract.py`` lists.
+Parse errors get their statuses here, before any handler runs.
 """
 
 import asyncio
-import contextlib
-import socket
-import struct
 import time
+from collections.abc import Callable
 from typing import Any, Final, cast
 
 from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
-from aiohttp.streams import StreamReader
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from proxy.core.errors import (
     BadRequest,
@@ -22,66 +18,56 @@ from proxy.core.errors import (
     ProxyError,
 )
 from proxy.core.exchange import Exchange
+from proxy.core.fields import RawHeaders
 from proxy.core.options import ServerOptions
 from proxy.core.short_queue import ShortQueue
+from proxy.edge.client_side import ClientSide
 from proxy.edge.failures import DEFAULTS, ErrorsOptions, answer, failure
-from proxy.edge.heads import UNLIMITED, Heads
+from proxy.edge.heads import Heads
 from proxy.edge.identity import identify
 from proxy.edge.parsing import parse_error
+from proxy.edge.repeats import RepeatedRequest
 from proxy.edge.traffic import Traffic
-from proxy.edge.writing import Writing
 
 _NO_WRITER: Final = cast(Any, None)
 """We write to the transport ourselves."""
 
 _CLOSE: Final = b"Connection: close\r\n"
-_RESET: Final = struct.pack("ii", 1, 0)
 
 
-class Connection(RequestHandler):
+class Connection(ClientSide):
     """A client's connection, from its first byte to its last."""
 
     __slots__ = (
         "_body",
-        "_server_options",
+        "_recall",
+        "_request",
         "_serving",
-        "_side",
-        "_socket",
-        "_traffic",
+        "alone",
         "errors",
         "exchange",
         "heads",
-        "peer",
         "reusable",
     )
 
     def __init__(
-        self, server: web.Server, options: ServerOptions, traffic: Traffic, **kwargs: Any
+        self,
+        server: web.Server,
+        options: ServerOptions,
+        traffic: Traffic,
+        recall: Callable[[bytes, str], tuple[Exchange, RawHeaders] | None],
+        **kwargs: Any,
     ) -> None:
-        loop = asyncio.get_running_loop()
-        # The parser's limits tell a request line from a field by one byte of difference.
-        line = options.max_header_size or UNLIMITED
-        super().__init__(
-            server,
-            loop=loop,
-            max_line_size=line,
-            max_field_size=line + 1,
-            max_headers=line,
-            keepalive_timeout=0,  # a clock of ours
-            lingering_time=0,
-            auto_decompress=False,
-            **kwargs,
-        )
+        """``recall``: knows requests that came before, see ``edge/repeats``."""
+        super().__init__(server, options, traffic, **kwargs)
         self._messages = ShortQueue()  # type: ignore[assignment]
-        self._server_options = options
-        self._traffic = traffic
         self._serving = False
-        self.heads = Heads(loop, options, self._head_failed)
-        self._side: Writing | None = None
+        self.heads = Heads(self._loop, options, self._head_failed)
+        self._recall = recall
+        self._request: RepeatedRequest | None = None
+        self.alone = b""
+        """The request being served, where it came in one piece and has no body."""
         self._body: StreamReader | None = None
-        self._socket: Any = None
-        self.peer = ""
-        """Address of the other side; empty on a unix socket."""
         self.reusable = True  # whether another request may follow the one that is being served
         self.exchange: Exchange
         """The request that is being served."""
@@ -90,46 +76,36 @@ class Connection(RequestHandler):
     # What aiohttp calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Note who it is; over the limit, refuse before anything is read."""
-        self._socket = transport.get_extra_info("socket")
-        peername = transport.get_extra_info("peername")
-        self.peer = peername[0] if isinstance(peername, tuple) else ""
+        """Over the limit, refuse before anything is read."""
+        super().connection_made(transport)
         if self._traffic.full:
-            self.transport = cast(asyncio.Transport, transport)
             self.refuse(ConnectionLimit("too many connections"))
         else:
             self._traffic.connections.add(self)
-            super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop the clocks; the handler is cancelled by aiohttp."""
         self._traffic.disconnected(self)
         self.heads.close()
-        if self._side is not None:
-            self._side.close()
-        self._traffic.departures.forget(self._socket.fileno())
         super().connection_lost(exc)
-
-    def _pause_transport_reading(self) -> None:
-        """Hold an upload or a pipeline back, but see its end."""
-        super()._pause_transport_reading()
-        if self.transport is not None and (descriptor := self._socket.fileno()) >= 0:
-            self._traffic.departures.watch(descriptor, self.transport.abort)
-
-    def _resume_transport_reading(self) -> None:
-        """Let it go on."""
-        self._traffic.departures.forget(self._socket.fileno())
-        super()._resume_transport_reading()
 
     def data_received(self, data: bytes) -> None:
         """Parse; watch how long and how slow a head gets, and errors that concern a body."""
-        if self._force_close:
+        if self._force_close or self._close:
             return
-        if data and self._idle and not (data := self.heads.admit(data)):
-            return
+        alone = b""
+        if data and self._idle:
+            if self.heads.alone(data):
+                alone = data
+                if (repeated := self._recall(data, self.peer)) is not None:
+                    self._repeated(data, *repeated)
+                    return
+            if not (data := self.heads.admit(data)):
+                return
         known = len(self._messages)
         super().data_received(data)
         arrived = len(self._messages) - known
+        self.alone = alone if arrived == 1 and self._messages[-1][1] is EMPTY_PAYLOAD else b""
         if not arrived:
             self.heads.went_on(data, idle=self._idle)
         else:
@@ -139,6 +115,15 @@ class Connection(RequestHandler):
                 # Nothing but an error can follow a body that has not ended; aiohttp keeps it
                 # for after the request, whose handler would wait for ever.
                 body.set_exception(BadRequest("malformed body"))
+
+    def _repeated(self, data: bytes, exchange: Exchange, raw: RawHeaders) -> None:
+        self.heads.arrived(len(data))
+        if self._request is None:
+            self._request = RepeatedRequest(self)
+        self._messages.append((cast(Any, self._request.bear(exchange, raw)), EMPTY_PAYLOAD))
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     async def start(self) -> None:
         """aiohttp's loop over the requests of a connection, without what a proxy has no use for.
@@ -150,6 +135,7 @@ class Connection(RequestHandler):
         assert server is not None
         task = asyncio.current_task()
         assert task is not None
+        message: Any
         while not self._force_close:
             if not self._messages:
                 self.heads.rest()
@@ -159,13 +145,17 @@ class Connection(RequestHandler):
                 finally:
                     self._waiter = None
             message, payload = self._messages.popleft()
-            self._consumed()
-            if not isinstance(message, RawRequestMessage):
-                self.refuse(parse_error(message.exc, message.message or "", self.max_line_size))
-                return
-            # Behind an upgrade that was not made, the parser may have dropped what followed.
-            self.reusable = not (message.should_close or message.upgrade)
-            request = web.BaseRequest(message, payload, self, _NO_WRITER, task, self._loop)
+            if isinstance(message, RepeatedRequest):
+                self.reusable = True
+                request: web.BaseRequest = message
+            else:
+                self._consumed()
+                if not isinstance(message, RawRequestMessage):
+                    self.refuse(parse_error(message.exc, message.message or "", self.max_line_size))
+                    return
+                # Behind an upgrade that was not made, the parser may have dropped what followed.
+                self.reusable = not (message.should_close or message.upgrade)
+                request = web.BaseRequest(message, payload, self, _NO_WRITER, task, self._loop)
             self._serving = True
             response = await server.request_handler(request)
             self._serving = False
@@ -208,27 +198,6 @@ class Connection(RequestHandler):
         if transport is not None and transport.get_write_buffer_size():
             self._writing(transport).watch()
 
-    @property
-    def gone(self) -> bool:
-        """Whether nobody is there to answer."""
-        return self.transport is None or self.transport.is_closing()
-
-    def put(self, data: bytes) -> None:
-        """Write. Raises ConnectionError where the client has gone."""
-        transport = self.transport
-        if transport is None or transport.is_closing():
-            raise ConnectionResetError("client gone")
-        transport.write(data)
-
-    async def drained(self) -> None:
-        """Wait until the client has taken enough of what was written."""
-        if self.transport is None:
-            raise ConnectionResetError("client gone")
-        writing = self._writing(self.transport)
-        writing.watch()
-        await self._drain_helper()
-        writing.clear()
-
     # Endings
 
     def retire(self) -> None:
@@ -255,46 +224,7 @@ class Connection(RequestHandler):
         self.hang_up()
         self._traffic.record(exchange, time.monotonic())
 
-    def hang_up(self) -> None:
-        """Ignore what still comes, and close when the client has read all that was sent."""
-        transport = self.transport
-        self._force_close = True
-        if self._waiter is not None:
-            self._waiter.cancel()
-        if transport is None or transport.is_closing():
-            return
-        with contextlib.suppress(OSError):  # reset a moment ago
-            if transport.can_write_eof():
-                transport.write_eof()
-        self._resume_transport_reading()
-        self._writing(transport).linger()
-
-    def cut(self, *, reset: bool) -> None:
-        """End a reply that cannot be finished, so that the client can tell.
-
-        A short Content-Length or a missing last chunk tells it; ``reset`` is for bodies that only
-        the end of the connection delimits, where a clean end would pass for the whole.
-        """
-        transport = self.transport
-        self._force_close = True
-        if transport is None:
-            return
-        if reset:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            transport.abort()
-        else:
-            self._writing(transport).watch()
-            transport.close()
-
-    def _writing(self, transport: asyncio.Transport) -> Writing:
-        """Made when it is first wanted: most clients take what they asked for at once."""
-        if self._side is None:
-            patience = self._server_options.write_idle_timeout
-            self._side = Writing(self._loop, patience, self._stuck, transport, self._socket)
-        return self._side
-
     def _stuck(self) -> None:
-        """A client has stopped taking its reply."""
         if self._serving:
             self.exchange.error = "connection_write_timeout"
-        self.cut(reset=True)
+        super()._stuck()

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, TypeAlias
 
-from proxy.core.exchange import RawHeaders
+from proxy.core.fields import RawHeaders
 
 TOKEN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """Names of fields and methods (RFC 9110 5.6.2)."""
@@ -30,7 +30,7 @@ FRAMING: Final = frozenset({b"content-length", b"host", b"transfer-encoding"})
 """What whoever writes a message writes itself."""
 
 _REQUEST: Final = HOP_BY_HOP | FRAMING
-_REPLY: Final = HOP_BY_HOP | {b"content-length"}
+_REPLY: Final = HOP_BY_HOP | {b"content-length", b"x-request-id"}
 _CONNECTION: Final = b"connection"
 _REMEMBERED: Final = 4096
 _known_requests: Final[dict[bytes, bool]] = {}
@@ -64,7 +64,10 @@ def end_to_end_request(raw: RawHeaders) -> list[tuple[bytes, bytes]]:
 
 
 def end_to_end_response(raw: RawHeaders) -> list[tuple[bytes, bytes]]:
-    """What of a reply goes to the client. The framing is left to whoever writes the reply."""
+    """What of a reply goes to the client.
+
+    The framing and the request id are left to whoever writes the reply.
+    """
     return _end_to_end(raw, _REPLY, _known_replies)
 
 

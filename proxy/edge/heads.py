@@ -72,6 +72,21 @@ class Heads:
             self._received(0)
         return data
 
+    def alone(self, data: bytes) -> bool:
+        """Whether ``data`` may be one whole head, with nothing before it and nothing behind it."""
+        return (
+            self.size is None
+            and data.endswith(HEAD_END)
+            and len(data) <= self._limit
+            and not self.gate.holds
+            and self._boundary.crossed is False
+        )
+
+    def arrived(self, size: int) -> None:
+        """A whole head came, which the parser has not seen."""
+        self.bound = size
+        self._clock.clear()
+
     def went_on(self, data: bytes, *, idle: bool) -> None:
         """The parser was given ``data`` in which no head ended; ``idle`` where none is served."""
         if data:

@@ -3,7 +3,9 @@
 import random
 import re
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple, TypeAlias
+
+Field: TypeAlias = tuple[bytes, bytes]
 
 _REQUEST_ID: Final = b"x-request-id"
 _TRACEPARENT: Final = b"traceparent"
@@ -19,6 +21,31 @@ _VALID_PARENT: Final = re.compile(
 )
 
 
+class Name(NamedTuple):
+    """What a request is called, and the fields that say so."""
+
+    request_id: str
+    fields: tuple[Field, Field]
+    lines: bytes
+
+
+def mint(bits: Callable[[int], int] = random.getrandbits) -> Name:
+    """A new name: one number serves as request id and as trace."""
+    made = b"%048x" % (bits(192) or 1)
+    request_id = made[:32]
+    trace = b"00-%b-%b-01" % (request_id, made[32:])
+    return Name(
+        request_id.decode(),
+        ((b"X-Request-Id", request_id), (b"traceparent", trace)),
+        b"X-Request-Id: %b\r\ntraceparent: %b\r\n" % (request_id, trace),
+    )
+
+
+def identified(fields: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Whether the client brought a name of its own."""
+    return any(len(name) in _LENGTHS and name.lower() in _NAMES for name, _ in fields)
+
+
 def identify(
     fields: Sequence[tuple[bytes, bytes]],
     bits: Callable[[int], int] = random.getrandbits,
@@ -28,16 +55,9 @@ def identify(
     Valid ones stay as and where they are, others are replaced. These are names, not secrets:
     the fast generator will do.
     """
-    if not any(len(name) in _LENGTHS and name.lower() in _NAMES for name, _ in fields):
-        # The usual case: one number serves as request id and as trace.
-        made = f"{bits(192) or 1:048x}"
-        request_id, span = made[:32], made[32:]
-        trace = f"00-{request_id}-{span}-01".encode()
-        return [
-            *fields,
-            (b"X-Request-Id", request_id.encode()),
-            (b"traceparent", trace),
-        ], request_id
+    if not identified(fields):
+        request_id, named, _ = mint(bits)
+        return [*fields, *named], request_id
     ids: list[int] = []
     parents: list[int] = []
     states: list[int] = []

@@ -25,13 +25,15 @@ from proxy.edge.connection import Connection
 from proxy.edge.end_to_end import end_to_end_request, loops, via
 from proxy.edge.forwarded import Forwarding
 from proxy.edge.hosts import valid_host
-from proxy.edge.identity import identify
+from proxy.edge.identity import identified, identify
+from proxy.edge.repeats import RepeatedRequest, Repeats
 from proxy.edge.target import normal_path, split_target
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _LOOKALIKES: Final = frozenset({b"content_length", b"transfer_encoding"})
 _SINGLE: Final = frozenset({b"host", b"content-length"})
 _WATCHED: Final = _SINGLE | _LOOKALIKES | {b"transfer-encoding", b"upgrade", b"expect"}
+_HOST: Final = {b"host"}
 _REMEMBERED: Final = 4096
 _watched: Final[dict[bytes, bytes]] = {}
 """The lower case of names in _WATCHED, ``b""`` for others; bounded, clients choose spellings."""
@@ -41,7 +43,7 @@ _VERSIONS: Final = ((1, 0), (1, 1))
 class Intake:
     """Makes exchanges of requests."""
 
-    __slots__ = ("_forwarding", "_instance", "_loop", "_options")
+    __slots__ = ("_forwarding", "_instance", "_loop", "_options", "_repeats", "recall")
 
     def __init__(self, options: ServerOptions, instance: str) -> None:
         """``instance``: 8 hex digits that tell this proxy from others in Via."""
@@ -49,9 +51,13 @@ class Intake:
         self._instance = instance
         self._forwarding = Forwarding(options.trusted_proxies)
         self._loop = asyncio.get_running_loop()
+        self._repeats = Repeats()
+        self.recall = self._repeats.recall
 
     def open(self, request: web.BaseRequest, connection: Connection) -> Exchange:
         """What the log wants to know of any request, good or bad."""
+        if isinstance(request, RepeatedRequest):
+            return request.exchange
         return Exchange(
             connection.heads.gate.take() or request.method,
             request.raw_path.encode("utf-8", "surrogateescape"),
@@ -63,6 +69,8 @@ class Intake:
 
     def admit(self, exchange: Exchange, request: web.BaseRequest, connection: Connection) -> None:
         """Check and complete the exchange. Raises ClientError or LoopDetected."""
+        if isinstance(request, RepeatedRequest):
+            return
         if exchange.version not in _VERSIONS:
             raise BadRequest(f"HTTP version {exchange.version}")
         if 0 < self._options.max_header_size < connection.heads.bound:
@@ -81,9 +89,12 @@ class Intake:
         fields, exchange.client, exchange.scheme = self._forwarding.apply(
             end_to_end_request(raw), peer=connection.peer, scheme="http", host=host
         )
-        fields, exchange.request_id = identify(fields)
         fields.append((b"Via", via(self._instance, exchange.version)))
         exchange.headers = fields
+        alone, connection.alone = connection.alone, b""
+        if alone and connection.reusable and watched.keys() == _HOST and not identified(fields):
+            self._repeats.learn(alone, exchange, raw, connection.peer)
+        exchange.headers, exchange.request_id = identify(fields)
 
     def _measure(self, exchange: Exchange) -> None:
         """The parser bounds each line; the whole is ours to bound."""

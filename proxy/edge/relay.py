@@ -5,18 +5,20 @@ from typing import Final
 
 from proxy.core.errors import ProxyError, ReplyBroken, ReplyStalled
 from proxy.core.exchange import Exchange
+from proxy.core.fields import Encoded, encode
 from proxy.core.reply import Ending, Reply
 from proxy.edge.connection import Connection
 from proxy.edge.failures import failure, http_date
 
 _NO_BODY: Final = frozenset({204, 304})
+_REQUEST_ID: Final = b"x-request-id"
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
 class Relay:
     """Writes replies to clients."""
 
-    __slots__ = ("_server_timing", "_via")
+    __slots__ = ("_last", "_server_timing", "_via")
 
     def __init__(self, pseudonym: str, *, server_timing: bool) -> None:
         """``pseudonym``: how this instance calls itself in Via."""
@@ -25,6 +27,8 @@ class Relay:
             for version in ((1, 0), (1, 1))
         }
         self._server_timing = server_timing
+        self._last: Encoded | None = None
+        """Fields that have a Date, and come again while an API repeats itself."""
 
     async def send(
         self, exchange: Exchange, reply: Reply, connection: Connection, *, keep_alive: bool
@@ -96,30 +100,45 @@ class Relay:
 
     def _head(self, exchange: Exchange, reply: Reply, *, keep_alive: bool, chunked: bool) -> bytes:
         """Everything as it came, less the hop before us, plus what says that we were here."""
-        fields = [b"HTTP/1.1 %d %b\r\n" % (reply.status, reply.reason)]
-        dated = False
-        for name, value in reply.headers:
-            low = name.lower()
-            if low == b"x-request-id":  # one id, the one that the log and the upstream know
-                continue
-            dated = dated or low == b"date"
-            fields.append(b"%b: %b\r\n" % (name, value))
-        fields.append(self._via[reply.version])
-        fields.append(b"X-Request-Id: %b\r\n" % exchange.request_id.encode())
-        if not dated:  # RFC 9110 6.6.1
-            fields.append(b"Date: %b\r\n" % http_date())
-        if self._server_timing:
-            fields.append(server_timing(exchange))
         if chunked:
-            fields.append(b"Transfer-Encoding: chunked\r\n")
+            framing = b"Transfer-Encoding: chunked\r\n"
         elif reply.length is not None and reply.status != 204:  # RFC 9110 8.6
-            fields.append(b"Content-Length: %d\r\n" % reply.length)
+            framing = b"Content-Length: %d\r\n" % reply.length
+        else:
+            framing = b""
         if not keep_alive:
-            fields.append(b"Connection: close\r\n")
+            framing += b"Connection: close\r\n"
         elif exchange.version < (1, 1):
-            fields.append(b"Connection: keep-alive\r\n")
-        fields.append(b"\r\n")
-        return b"".join(fields)
+            framing += b"Connection: keep-alive\r\n"
+        if self._server_timing:
+            framing += server_timing(exchange)
+        return b"HTTP/1.1 %d %b\r\n%b%bX-Request-Id: %b\r\n%b\r\n" % (
+            reply.status,
+            reply.reason,
+            self._dated(reply),
+            self._via[reply.version],
+            exchange.request_id.encode(),
+            framing,
+        )
+
+    def _dated(self, reply: Reply) -> bytes:
+        """The lines of its fields with a Date among them (RFC 9110 6.6.1)."""
+        known = reply.encoded
+        if known is not None and known is self._last and known.fields is reply.headers:
+            return known.lines
+        lines = _lines(reply)
+        if b"\ndate:" not in b"\n" + lines.lower():
+            return b"%bDate: %b\r\n" % (lines, http_date())
+        self._last = known
+        return lines
+
+
+def _lines(reply: Reply) -> bytes:
+    """Its fields but for request ids: there is one id, that which the log and the upstream know."""
+    known = reply.encoded
+    if known is not None and known.fields is reply.headers:
+        return known.lines  # without one, see end_to_end_response
+    return encode([field for field in reply.headers if field[0].lower() != _REQUEST_ID], None)
 
 
 def _framed(data: bytes, *, chunked: bool) -> bytes:

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Generic, TypeAlias, TypeVar
 import msgspec
 
 from proxy.core.errors import MethodNotAllowed, NoRoute
-from proxy.core.exchange import RawHeaders
+from proxy.core.fields import RawHeaders
 from proxy.core.options import Table, described
 from proxy.edge.end_to_end import TOKEN
 from proxy.edge.field_rules import HeaderRules

@@ -59,10 +59,11 @@ class Traffic:
     def leave(self, exchange: Exchange, now: float) -> None:
         """A request has ended, one way or another."""
         self.in_flight -= 1
-        self.record(exchange, now)
+        for observer in self._observers:
+            observer(exchange, now)
 
     def record(self, exchange: Exchange, now: float) -> None:
-        """Tell the observers of an exchange that has ended."""
+        """Tell the observers of an exchange that never was in flight."""
         for observer in self._observers:
             observer(exchange, now)
 

@@ -68,8 +68,9 @@ class Runtime:
     async def _open(self) -> None:
         server = self._config.server
         instance = secrets.token_hex(4)
+        intake = Intake(server, instance)
         edge = Edge(
-            Intake(server, instance),
+            intake,
             Relay(f"sidecar-proxy-{instance}", server_timing=server.server_timing),
             self._traffic,
         )
@@ -91,7 +92,9 @@ class Runtime:
         addresses = (server.listen,) if isinstance(server.listen, str) else server.listen
         for address in addresses:
             listener = Listener(address)
-            await listener.open(lambda: Connection(data, server, self._traffic, access_log=None))
+            await listener.open(
+                lambda: Connection(data, server, self._traffic, intake.recall, access_log=None)
+            )
             self._listeners.append(listener)
         self.ready = True
 

@@ -3,8 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import ClientTimeout
 from aiohttp.http_parser import RawResponseMessage
@@ -15,10 +14,12 @@ from proxy.core.errors import (
     ResponseTimeout,
     Stage,
 )
-from proxy.core.exchange import Exchange, RawHeaders
+from proxy.core.exchange import Exchange
+from proxy.core.fields import RawHeaders, encode
 from proxy.core.options import TimeoutsOptions
 from proxy.core.reply import Reply
 from proxy.upstream.endpoint import Endpoint
+from proxy.upstream.heads import Head, HeadReader, Scrub
 from proxy.upstream.session import Gateway
 from proxy.upstream.stream import Stream
 from proxy.upstream.translate import head_error
@@ -35,13 +36,11 @@ _TOKENS: Final[set[bytes]] = set()
 _REMEMBERED: Final = 1024
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
-Scrub = Callable[[RawHeaders], RawHeaders]
-
 
 class Forward:
     """Sends an exchange to its endpoint and returns the reply at its head."""
 
-    __slots__ = ("_clock", "_endpoint", "_gateway", "_scrub", "_timeouts")
+    __slots__ = ("_clock", "_endpoint", "_gateway", "_reader", "_scrub", "_timeouts")
 
     def __init__(
         self, endpoint: Endpoint, gateway: Gateway, timeouts: TimeoutsOptions, scrub: Scrub
@@ -51,6 +50,7 @@ class Forward:
         self._gateway = gateway
         self._timeouts = timeouts
         self._scrub = scrub
+        self._reader = HeadReader(scrub)
         self._clock = ClientTimeout(
             total=None,
             connect=timeouts.connect or None,
@@ -67,12 +67,13 @@ class Forward:
         exchange.upstream = endpoint.upstream
         exchange.connected = exchange.first_byte = None
         asked = time.monotonic()
-        line = await self._gateway.line(self._clock)
+        line = self._gateway.rested() or await self._gateway.line(self._clock)
         exchange.connected = time.monotonic() - asked
         upload: asyncio.Task[None] | None = None
+        message: Any  # aiohttp's, or a Head
         try:
             protocol = line.protocol
-            protocol.begin(bodiless=exchange.method == "HEAD")
+            protocol.begin(bodiless=exchange.method == "HEAD", reader=self._reader)
             upload = self._send(exchange, protocol)
             try:
                 message, payload = await protocol.read()
@@ -84,9 +85,18 @@ class Forward:
                 stale = protocol.reused and not protocol.replied
                 raise head_error(error, stage=Stage.STALE if stale else Stage.SENT) from error
             exchange.first_byte = time.monotonic()
-            return self._reply(
-                exchange, message, Stream(line, payload, upload, self._timeouts.idle)
-            )
+            stream = Stream(line, payload, upload, self._timeouts.idle)
+            if isinstance(message, Head):
+                reply = Reply(
+                    message.code,
+                    message.fields,
+                    stream,
+                    reason=message.reason,
+                    length=message.length,
+                )
+                reply.encoded = message.encoded
+                return reply
+            return self._reply(message, stream)
         except BaseException:
             if upload is not None:
                 upload.cancel()
@@ -122,11 +132,11 @@ class Forward:
             exchange.method.encode(),
             exchange.target,
             host,
-            b"".join([b"%b: %b\r\n" % field for field in fields]),
+            encode(fields, exchange.encoded),
             exchange.body.framing,
         )
 
-    def _reply(self, exchange: Exchange, message: RawResponseMessage, stream: Stream) -> Reply:
+    def _reply(self, message: RawResponseMessage, stream: Stream) -> Reply:
         if message.version not in _VERSIONS:
             raise ProtocolViolation(f"HTTP version {message.version}")
         length = None

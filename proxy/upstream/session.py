@@ -98,21 +98,30 @@ class Gateway:
         self._resting: dict[Line, None] = {}
         self.tls = template.is_ssl()
 
+    def rested(self) -> Line | None:
+        """A connection that rested, where one is to be had without waiting."""
+        return self._rested() if self._permits is None else None
+
     async def line(self, clock: ClientTimeout) -> Line:
         """A connection that rested, or a new one. Raises ConnectError or ConnectionLimit."""
         if self._permits is not None:
             await self._enter(self._permits, clock)
+        if (line := self._rested()) is not None:
+            return line
+        try:
+            return await self._made(clock)
+        except BaseException:
+            self.leave()
+            raise
+
+    def _rested(self) -> Line | None:
         resting = self._resting
         while resting:
             line = resting.popitem()[0]
             if line.protocol.take():
                 return line
             line.drop()
-        try:
-            return await self._made(clock)
-        except BaseException:
-            self.leave()
-            raise
+        return None
 
     async def _enter(self, permits: asyncio.Semaphore, clock: ClientTimeout) -> None:
         try:

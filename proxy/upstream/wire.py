@@ -11,9 +11,9 @@ and resends on its own. Here one attempt is one head written as bytes.
 
 import asyncio
 import functools
-import socket
+import select
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aiohttp import BaseConnector
 from aiohttp.client_proto import ResponseHandler
@@ -24,25 +24,23 @@ from proxy.core.alarm import Alarm
 from proxy.core.errors import ReplyHeadTooLarge
 from proxy.core.short_queue import ShortQueue
 from proxy.core.sockets import unsent
-
-HEAD_LIMIT: Final = 64 << 10
-"""Bytes of reply heads, informational ones included; Envoy reads 60 KiB, nginx 4 to 8."""
+from proxy.upstream.heads import HEAD_END, HEAD_LIMIT, HeadReader
 
 READ_BUFFER: Final = 64 << 10
 """Low-water mark of a reply's buffer; twice that stops the upstream."""
 
-_PEEK: Final = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
-_HEAD_END: Final = b"\r\n\r\n"
+_SPOKEN: Final = select.POLLIN | getattr(select, "POLLRDHUP", 0)
 _NO_BODY: Final = frozenset({204, 304})
 
 
 class UpstreamProtocol(ResponseHandler):
     """One connection to an upstream, which may serve many attempts one after the other.
 
-    It differs from aiohttp's in four ways: bytes on an idle pooled connection close it (aiohttp
-    would hand them to the next request as its answer); a head is parsed apart from what follows, so
-    that junk behind a whole reply cannot take it away; an error in a later segment reaches the
-    body's reader; and a body that only the end of the connection delimits is broken by a reset.
+    It differs from aiohttp's in five ways: small replies without surprises see no parser; bytes on
+    an idle pooled connection close it (aiohttp would take them for the answer to the next request);
+    a head is parsed apart from what follows, so that junk behind a whole reply cannot take it away;
+    an error in a later segment reaches the body's reader; and a body that only the end of the
+    connection delimits is broken by a reset.
     """
 
     # Slots keep aiohttp's own attributes below the thirty that instances may share their keys of,
@@ -52,11 +50,14 @@ class UpstreamProtocol(ResponseHandler):
         "_head_seen",
         "_left",
         "_on_ring",
+        "_parsing",
+        "_poll",
+        "_reader",
         "_resting",
         "_seam",
         "_socket",
-        "_wants_head",
         "alarm",
+        "awaiting_head",
         "lost",
         "replied",
         "uses",
@@ -76,7 +77,11 @@ class UpstreamProtocol(ResponseHandler):
         self.alarm = Alarm(loop, self._rang)
         self._on_ring: Callable[[], Exception | None] | None = None
         self._resting = False
-        self._wants_head = False
+        self.awaiting_head = False
+        """Whether the final head of the reply is still to come."""
+        self._reader: HeadReader | None = None
+        self._parsing = False
+        self._poll: select.poll | None = None
         self._bodiless = False
         self._head_seen = 0
         self._seam = b""
@@ -105,21 +110,25 @@ class UpstreamProtocol(ResponseHandler):
         """Whether this is not the first request on the connection."""
         return self.uses > 1
 
-    @property
-    def awaiting_head(self) -> bool:
-        """Whether the final head of the reply is still to come."""
-        return self._wants_head
+    def begin(self, *, bodiless: bool, reader: HeadReader | None = None) -> None:
+        """Get ready for one reply; ``bodiless`` where the request was a HEAD.
 
-    def begin(self, *, bodiless: bool) -> None:
-        """Get ready for one reply; ``bodiless`` where the request was a HEAD."""
+        ``reader`` reads the heads that need no parser.
+        """
         self.replied = False
         self.whole = None
-        self._wants_head = True
+        self.awaiting_head = True
+        self._parsing = False
+        self._reader = None if bodiless else reader
         self._bodiless = bodiless
         self._head_seen = 0
         self._seam = b""
+
+    def _parse(self) -> None:
+        """Have aiohttp's parser read this reply."""
+        self._parsing = True
         self.set_response_params(
-            skip_payload=bodiless,
+            skip_payload=self._bodiless,
             read_until_eof=True,
             auto_decompress=False,
             read_bufsize=READ_BUFFER,
@@ -180,7 +189,7 @@ class UpstreamProtocol(ResponseHandler):
         """Note how the body of a final head is delimited."""
         message, payload = data
         if message.code >= 200 or message.code == 101:
-            self._wants_head = False
+            self.awaiting_head = False
             if self._bodiless or message.code in _NO_BODY or payload is EMPTY_PAYLOAD:
                 self._left = 0
             elif message.chunked:
@@ -199,7 +208,13 @@ class UpstreamProtocol(ResponseHandler):
             self.abort()
             return
         self.replied = True
-        if self._wants_head:
+        if self.awaiting_head:
+            reader, self._reader = self._reader, None
+            if reader is not None and (head := reader.read(data)) is not None:
+                self.awaiting_head = False
+                self._take_whole(data[head.size :], head.length)
+                super().feed_data((cast(Any, head), EMPTY_PAYLOAD))
+                return
             while data and self.awaiting_head:
                 data = self._head_received(data)
             left = None if self.awaiting_head else self._left
@@ -219,8 +234,10 @@ class UpstreamProtocol(ResponseHandler):
 
     def _head_received(self, data: bytes) -> bytes:
         """Feed up to the end of one head; what follows it is returned."""
+        if not self._parsing:
+            self._parse()
         seam = self._seam
-        end = (seam + data).find(_HEAD_END)
+        end = (seam + data).find(HEAD_END)
         cut = len(data) if end < 0 else end + 4 - len(seam)
         self._head_seen += cut
         if self._head_seen > HEAD_LIMIT:
@@ -248,22 +265,15 @@ class UpstreamProtocol(ResponseHandler):
             super().data_received(data)
             self._seam = (self._seam + data)[-4:]
             # The start of another head may follow the last chunk without being an error yet.
-            if payload is not None and payload.is_eof() and self._seam != _HEAD_END:
+            if payload is not None and payload.is_eof() and self._seam != HEAD_END:
                 self.force_close()
 
     def _readable(self) -> bool:
         """Whether the kernel holds bytes or an end that the loop has not told us of."""
-        # The descriptor is the transport's: we borrow it for one call and own it at no other time.
-        borrowed = socket.socket(self._socket.family, self._socket.type, 0, self._socket.fileno())
-        try:
-            borrowed.recv(1, _PEEK)
-        except (BlockingIOError, InterruptedError):
-            return False
-        except OSError:
-            return True
-        finally:
-            borrowed.detach()
-        return True
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(self._socket.fileno(), _SPOKEN)
+        return bool(self._poll.poll(0))
 
     async def drained(self) -> None:
         """Wait until the transport takes more. Raises ConnectionError where it never will."""

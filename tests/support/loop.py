@@ -7,7 +7,8 @@ from typing import Any, TypeAlias, TypeVar
 
 from proxy.core.body import EMPTY
 from proxy.core.errors import ProxyError
-from proxy.core.exchange import Exchange, RawHeaders
+from proxy.core.exchange import Exchange
+from proxy.core.fields import RawHeaders
 from proxy.core.reply import Ending, Reply
 
 T = TypeVar("T")

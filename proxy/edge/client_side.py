@@ -1,0 +1,144 @@
+"""A client's side of a connection: what is done to the client, whatever it asked.
+
+Of aiohttp's ``RequestHandler`` this uses, beyond its documented API, the names that
+``tests/edge/test_aiohttp_contract.py`` lists.
+"""
+
+import asyncio
+import contextlib
+import socket
+import struct
+from typing import Any, Final
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from proxy.core.options import ServerOptions
+from proxy.edge.heads import UNLIMITED
+from proxy.edge.traffic import Traffic
+from proxy.edge.writing import Writing
+
+_RESET: Final = struct.pack("ii", 1, 0)
+
+
+class ClientSide(RequestHandler):
+    """Writes to a client, notices when it leaves, and ends the connection so that it can tell."""
+
+    __slots__ = ("_server_options", "_side", "_socket", "_traffic", "peer")
+
+    def __init__(
+        self, server: web.Server, options: ServerOptions, traffic: Traffic, **kwargs: Any
+    ) -> None:
+        # The parser's limits tell a request line from a field by one byte of difference.
+        line = options.max_header_size or UNLIMITED
+        super().__init__(
+            server,
+            loop=asyncio.get_running_loop(),
+            max_line_size=line,
+            max_field_size=line + 1,
+            max_headers=line,
+            keepalive_timeout=0,  # a clock of ours
+            lingering_time=0,
+            auto_decompress=False,
+            **kwargs,
+        )
+        self._server_options = options
+        self._traffic = traffic
+        self._side: Writing | None = None
+        self._socket: Any = None
+        self.peer = ""
+        """Address of the other side; empty on a unix socket."""
+
+    # What aiohttp calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Note who it is."""
+        self._socket = transport.get_extra_info("socket")
+        peername = transport.get_extra_info("peername")
+        self.peer = peername[0] if isinstance(peername, tuple) else ""
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Stop the clock; the handler is cancelled by aiohttp."""
+        if self._side is not None:
+            self._side.close()
+        self._traffic.departures.forget(self._socket.fileno())
+        super().connection_lost(exc)
+
+    def _pause_transport_reading(self) -> None:
+        """Hold an upload or a pipeline back, but see its end."""
+        super()._pause_transport_reading()
+        if self.transport is not None and (descriptor := self._socket.fileno()) >= 0:
+            self._traffic.departures.watch(descriptor, self.transport.abort)
+
+    def _resume_transport_reading(self) -> None:
+        """Let it go on."""
+        self._traffic.departures.forget(self._socket.fileno())
+        super()._resume_transport_reading()
+
+    # Writing
+
+    @property
+    def gone(self) -> bool:
+        """Whether nobody is there to answer."""
+        return self.transport is None or self.transport.is_closing()
+
+    def put(self, data: bytes) -> None:
+        """Write. Raises ConnectionError where the client has gone."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("client gone")
+        transport.write(data)
+
+    async def drained(self) -> None:
+        """Wait until the client has taken enough of what was written."""
+        if self.transport is None:
+            raise ConnectionResetError("client gone")
+        writing = self._writing(self.transport)
+        writing.watch()
+        await self._drain_helper()
+        writing.clear()
+
+    # Endings
+
+    def hang_up(self) -> None:
+        """Ignore what still comes, and close when the client has read all that was sent."""
+        transport = self.transport
+        self._force_close = True
+        if self._waiter is not None:
+            self._waiter.cancel()
+        if transport is None or transport.is_closing():
+            return
+        with contextlib.suppress(OSError):  # reset a moment ago
+            if transport.can_write_eof():
+                transport.write_eof()
+        self._resume_transport_reading()
+        self._writing(transport).linger()
+
+    def cut(self, *, reset: bool) -> None:
+        """End a reply that cannot be finished, so that the client can tell.
+
+        A short Content-Length or a missing last chunk tells it; ``reset`` is for bodies that only
+        the end of the connection delimits, where a clean end would pass for the whole.
+        """
+        transport = self.transport
+        self._force_close = True
+        if transport is None:
+            return
+        if reset:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            transport.abort()
+        else:
+            self._writing(transport).watch()
+            transport.close()
+
+    def _writing(self, transport: asyncio.Transport) -> Writing:
+        """Made when it is first wanted: most clients take what they asked for at once."""
+        if self._side is None:
+            patience = self._server_options.write_idle_timeout
+            self._side = Writing(self._loop, patience, self._stuck, transport, self._socket)
+        return self._side
+
+    def _stuck(self) -> None:
+        """A client has stopped taking its reply."""
+        self.cut(reset=True)
