@@ -66,9 +66,13 @@ class Forward:
         exchange.endpoint = endpoint.name
         exchange.upstream = endpoint.upstream
         exchange.connected = exchange.first_byte = None
-        asked = time.monotonic()
-        line = self._gateway.rested() or await self._gateway.line(self._clock)
-        exchange.connected = time.monotonic() - asked
+        line = self._gateway.rested()
+        if line is not None:
+            exchange.connected = 0.0
+        else:
+            asked = time.monotonic()
+            line = await self._gateway.line(self._clock)
+            exchange.connected = time.monotonic() - asked
         upload: asyncio.Task[None] | None = None
         message: Any  # aiohttp's, or a Head
         try:
