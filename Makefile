@@ -16,7 +16,7 @@ CONFORMANT := $(VENV)/.conformance-$(call sum,requirements/conformance.txt)
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test fast wire check format lint types imports house docs docs-current \
-	conformance figures bench microbench bench-tools ci-tools lock clean
+	conformance figures bench badday microbench bench-tools ci-tools lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ figures: $(DEV) ## measure the figures that docs/ states
 
 bench: $(BENCH) ## side by side with nginx, HAProxy, Caddy and others, 15 minutes (ARGS="--quick" for 2)
 	@$(BIN)/python -m benchmarks.load $(ARGS)
+
+badday: $(BENCH) ## the same bad day behind this proxy, nginx, HAProxy, Caddy: 17 minutes (ARGS="--profile bad")
+	@$(BIN)/python -m benchmarks.badday $(ARGS)
 
 microbench: $(DEV) ## calls, writes, timers, tasks per request; fails where they have grown (ARGS=--update)
 	@$(BIN)/python -m benchmarks.micro $(ARGS)

@@ -12,6 +12,7 @@ from proxy.config.shadow import shadowed
 from proxy.core.options import TimeoutsOptions
 from proxy.edge.field_rules import HeaderRules, Template
 from proxy.edge.target import Rewrite, literal_path
+from proxy.middleware.fallback import FixedReply
 from proxy.middleware.retry import RetryOptions
 from proxy.upstream.endpoint import CredentialsOptions, UpstreamOptions, UpstreamTlsOptions
 
@@ -102,21 +103,32 @@ def _names(config: Config) -> Iterator[Finding]:
     elif not config.routes:
         yield Finding(("routes",), "expected [[routes]], since there is more than one upstream")
     for index, route in enumerate(config.routes):
-        if names and route.upstream not in first and "?" not in first:
-            near = suggestion(route.upstream, names)
-            message = f"no upstream is named {route.upstream!r}{near}"
-            yield Finding(("routes", index, "upstream"), message)
+        others = route.fallback if isinstance(route.fallback, tuple) else ()
+        places: list[tuple[Place, str]] = [(("upstream",), route.upstream)]
+        places += [(("fallback", number), name) for number, name in enumerate(others)]
+        for place, name in places:
+            if names and name not in first and "?" not in first:
+                message = f"no upstream is named {name!r}{suggestion(name, names)}"
+                yield Finding(("routes", index, *place), message)
+            elif place != ("upstream",) and name == route.upstream:
+                yield Finding(("routes", index, *place), f"{name!r} is what has failed by then")
 
 
 def _upstream(options: UpstreamOptions, place: Place) -> Iterator[Finding]:
-    encrypted = True
+    encrypted = False
+    urls: list[str] = []
     for index, server in enumerate(options.servers):
         entry = isinstance(server, str)
         url = server if isinstance(server, str) else server.url
         where = (*place, "servers", index) if entry else (*place, "servers", index, "url")
         fault = addresses.server_fault(url)
         yield from _one(where, fault)
-        encrypted &= bool(fault) or url.startswith("https://")
+        encrypted |= bool(fault) or url.startswith("https://")
+        if url in urls:
+            yield Finding(where, f"{url!r} is in the list already; weight says how much it gets")
+        urls.append(url)
+    if all(not isinstance(server, str) and server.backup for server in options.servers):
+        yield Finding((*place, "servers"), "expected a server that is no backup")
     if options.host_header not in ("preserve", "upstream"):
         fault = addresses.authority_fault(options.host_header)
         hint = 'expected "preserve", "upstream" or a host'
@@ -169,6 +181,9 @@ def _route(options: Route, raw: Mapping[str, Any], place: Place) -> Iterator[Fin
         if not fault:
             fault = _fault_of(partial(Rewrite, rewrite=options.rewrite))
             yield from _one((*place, "rewrite", "replacement"), fault)
+    if isinstance(options.fallback, FixedReply):
+        fault = fields.file_fault(options.fallback.file)
+        yield from _one((*place, "fallback", "file"), fault)
     for side in ("request_headers", "response_headers"):
         if rules := getattr(options, side):
             yield from _rules(rules, (*place, side))

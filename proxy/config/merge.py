@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from proxy.config.model import INHERITED
+from proxy.config.model import INHERITED, SHARED
 from proxy.core.options import TimeoutsOptions
 
 
@@ -17,15 +17,17 @@ def merge(raw: Mapping[str, Any]) -> dict[str, Any]:
     tree = dict(raw)
     if tree.get("admin") is False:
         del tree["admin"]
-    for name in INHERITED:
+    for name in (*INHERITED, *SHARED):
         if tree.get(name) is False:
             tree[name] = _off(name)
     if tree.get("routes", []) == []:
         tree["routes"] = _only_route(tree.get("upstreams"))
-    if isinstance(tree["routes"], list):
-        tree["routes"] = [
-            _inherit(tree, route) if isinstance(route, dict) else route for route in tree["routes"]
-        ]
+    for kind, names in (("routes", INHERITED), ("upstreams", SHARED)):
+        if isinstance(tree.get(kind), list):
+            tree[kind] = [
+                _inherit(tree, entry, names) if isinstance(entry, dict) else entry
+                for entry in tree[kind]
+            ]
     return tree
 
 
@@ -36,10 +38,12 @@ def _only_route(upstreams: Any) -> list[dict[str, Any]]:
     return []
 
 
-def _inherit(top: Mapping[str, Any], route: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(route)
-    for name in INHERITED:
-        own = route.get(name)
+def _inherit(
+    top: Mapping[str, Any], entry: dict[str, Any], names: tuple[str, ...]
+) -> dict[str, Any]:
+    merged = dict(entry)
+    for name in names:
+        own = entry.get(name)
         if own is False:
             merged[name] = _off(name)
         elif own is None:

@@ -1,7 +1,7 @@
 """The root of the option tree."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from msgspec import field
 
@@ -13,13 +13,26 @@ from proxy.core.options import (
     ShutdownOptions,
     Table,
     TimeoutsOptions,
+    described,
 )
 from proxy.edge.failures import ErrorsOptions
 from proxy.edge.router import RouteOptions
+from proxy.middleware.circuit_breaker import CircuitBreakerOptions
+from proxy.middleware.commit import StreamOptions
+from proxy.middleware.fallback import FixedReply
+from proxy.middleware.load_balance import LoadBalanceOptions
 from proxy.middleware.retry import RetryOptions
 from proxy.upstream.endpoint import UpstreamOptions
+from proxy.upstream.health import HealthCheckOptions
 
 # msgspec cannot put a table with durations into a JSON Schema as a default: hence the factories.
+
+
+class Upstream(UpstreamOptions, frozen=True, kw_only=True):
+    """A named service that requests are forwarded to."""
+
+    health_check: HealthCheckOptions | None = None
+    load_balance: LoadBalanceOptions | None = None
 
 
 class Route(RouteOptions, frozen=True, kw_only=True):
@@ -27,7 +40,16 @@ class Route(RouteOptions, frozen=True, kw_only=True):
 
     timeouts: TimeoutsOptions = field(default_factory=TimeoutsOptions)
     retry: RetryOptions | None = field(default_factory=RetryOptions)
+    circuit_breaker: CircuitBreakerOptions | None = None
+    stream: StreamOptions | None = None
     errors: ErrorsOptions | None = field(default_factory=ErrorsOptions)
+    fallback: Annotated[
+        tuple[str, ...] | FixedReply,
+        described(
+            "Upstreams that take over in turn when this one has failed for a request, "
+            "or { status, file } for a fixed reply."
+        ),
+    ] = ()
 
 
 class Config(Table, frozen=True, kw_only=True):
@@ -39,15 +61,29 @@ class Config(Table, frozen=True, kw_only=True):
     log: LogOptions = field(default_factory=LogOptions)
     timeouts: TimeoutsOptions = field(default_factory=TimeoutsOptions)
     retry: RetryOptions | None = field(default_factory=RetryOptions)
+    health_check: HealthCheckOptions | None = None
+    load_balance: LoadBalanceOptions | None = None
+    circuit_breaker: CircuitBreakerOptions | None = None
+    stream: StreamOptions | None = None
     errors: ErrorsOptions | None = field(default_factory=ErrorsOptions)
-    upstreams: tuple[UpstreamOptions, ...] = ()
+    upstreams: tuple[Upstream, ...] = ()
     routes: tuple[Route, ...] = ()
 
 
-INHERITED: Final = ("timeouts", "retry", "errors")
+INHERITED: Final = ("timeouts", "retry", "circuit_breaker", "stream", "errors")
 """Tables whose values at the top are the defaults of every route."""
 
-SWITCHES: Final[dict[type, tuple[str, ...]]] = {Config: (*INHERITED, "admin"), Route: INHERITED}
+SHARED: Final = ("health_check", "load_balance")
+"""Likewise of every upstream."""
+
+ALWAYS: Final = ("server", "shutdown", "log", "timeouts", "retry", "errors", "admin")
+"""Tables that apply, or stand in the sample, without being asked for."""
+
+SWITCHES: Final[dict[type, tuple[str, ...]]] = {
+    Config: (*INHERITED, *SHARED, "admin"),
+    Upstream: SHARED,
+    Route: INHERITED,
+}
 """Tables that ``= false`` switches off."""
 
 _LONGEST: Final = 1e9  # about 30 years; event loops go wrong somewhere beyond

@@ -10,7 +10,7 @@ from typing import Final
 from msgspec import inspect
 
 from proxy.config.declared import Option, options, summary
-from proxy.config.model import INHERITED, SWITCHES, Config
+from proxy.config.model import ALWAYS, INHERITED, SHARED, SWITCHES, Config
 from proxy.config.sample import sample
 
 _HEAD: Final = """\
@@ -76,14 +76,17 @@ def _section(option: Option, path: str, depth: int) -> Iterator[str]:
     yield f"{'#' * depth} `{'[[' if several else '['}{path}{']]' if several else ']'}`\n"
     yield f"{option.description or summary(table)}\n"
     if depth == 2 and option.name in SWITCHES[Config]:
-        yield f"`{option.name} = false` switches it off.\n"
+        if option.name in ALWAYS:
+            yield f"`{option.name} = false` switches it off.\n"
+        else:
+            yield "Off until it is written.\n"
     inner = []
     yield "| option | type | default | |\n|---|---|---|---|"
     for each in options(table):
         if each.table is None:
             default = f"`{each.default}`" if each.default else "required"
             yield _row(f"`{each.name}`", each.kind, default, each.description)
-        elif path == "routes" and each.name in INHERITED:
+        elif each.name in {"routes": INHERITED, "upstreams": SHARED}.get(path, ()):
             top = f"[`[{each.name}]`](#{each.name})"
             yield _row(f"`{each.name}`", "table or false", top, "Merged over the table at the top.")
         else:

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import inspect
 
 from proxy.config.declared import Option, options, summary
-from proxy.config.model import INHERITED, SWITCHES, Config
+from proxy.config.model import ALWAYS, INHERITED, SHARED, SWITCHES, Config
 
 _HEAD: Final = """\
 The proxy in front of the bundled demo API. Every option stands here: what is commented out shows
@@ -26,6 +26,7 @@ _ACTIVE: Final = {
 }
 
 _EXAMPLES: Final = {
+    "routes.fallback.file": '"sorry.json"',
     "routes.rewrite.pattern": '"^/old/"',
     "routes.rewrite.replacement": '"/new/"',
 }
@@ -41,9 +42,12 @@ def sample() -> str:
         assert table.table is not None
         header = f"[[{table.name}]]" if table.kind.startswith("list") else f"[{table.name}]"
         lines += ["", *_comment(summary(table.table))]
-        if table.name in SWITCHES[Config] and table.default == "" and table.name != "admin":
+        on = table.name in ALWAYS or table.kind.startswith("list")
+        if not on:
+            lines += _comment(f"Off; `[{table.name}]` switches it on.")
+        elif table.name in SWITCHES[Config] and table.name != "admin":
             lines += _comment(f"`{table.name} = false` above all tables switches it off.")
-        lines += [header, *_options(table.table, table.name)]
+        lines += [f"{'' if on else '# '}{header}", *_options(table.table, table.name)]
     return "\n".join(lines) + "\n"
 
 
@@ -62,8 +66,9 @@ def _options(table: inspect.StructType, path: str, *, on: bool = True) -> Iterat
         assert option.table is not None
         place = f"{path}.{option.name}"
         yield ""
-        if path == "routes" and option.name in INHERITED:
-            yield f"# [{place}]   # as [{option.name}], for this route; or {option.name} = false"
+        if option.name in {"routes": INHERITED, "upstreams": SHARED}.get(path, ()):
+            one = path.removesuffix("s")
+            yield f"# [{place}]   # as [{option.name}], for this {one}; or {option.name} = false"
             continue
         yield from _comment(option.description or summary(option.table))
         yield f"# [{place}]"

@@ -28,7 +28,7 @@ class Body(Protocol):
     def received(self) -> int:
         """Bytes read from the client so far."""
 
-    def keep(self, limit: int) -> None:
+    def keep(self, limit: int, *, spool: bool = True) -> None:
         """Keep what is read for another attempt, up to ``limit`` bytes."""
 
     def rewind(self) -> None:
@@ -62,7 +62,7 @@ class BytesBody:
         """All of it."""
         return len(self.finished)
 
-    def keep(self, limit: int) -> None:
+    def keep(self, limit: int, *, spool: bool = True) -> None:
         """It is kept anyway."""
 
     def rewind(self) -> None:

@@ -144,6 +144,17 @@ class ReplyStalled(ReplyBroken):
 # Our side
 
 
+class Unavailable(UpstreamError):
+    """No endpoint may be asked: all are ejected, unhealthy or gone. Nothing was sent."""
+
+    default_stage = Stage.NOT_SENT
+
+    def __init__(self, detail: str = "", *, retry_after: float = 1.0) -> None:
+        """``retry_after``: seconds until one may be asked again."""
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
 class ConnectionLimit(ProxyError):
     """No free connection: ``limit`` of an upstream, or ``[server] max_connections``."""
 

@@ -1,7 +1,18 @@
 """One client request and its reply, from the first byte to the last."""
 
+from typing import NamedTuple
+
 from proxy.core.body import EMPTY, Body
 from proxy.core.fields import Encoded, RawHeaders
+
+
+class Try(NamedTuple):
+    """An attempt that was not the last."""
+
+    endpoint: str
+    outcome: str
+    """Its status, or the class of its failure as ``[retry] on`` calls it."""
+    seconds: float
 
 
 class Exchange:
@@ -20,6 +31,7 @@ class Exchange:
         "committed",
         "connected",
         "deadline",
+        "elsewhere",
         "encoded",
         "endpoint",
         "error",
@@ -34,6 +46,7 @@ class Exchange:
         "started",
         "status",
         "target",
+        "tries",
         "upstream",
         "version",
     )
@@ -79,6 +92,10 @@ class Exchange:
         self.upstream = ""
         self.endpoint = ""
         self.attempts = 0
+        self.tries: tuple[Try, ...] = ()
+        """Attempts that were followed by another, the first one first."""
+        self.elsewhere = False
+        """Whether another server could be asked at once."""
         self.committed = False
         self.status = 0
         self.error = ""

@@ -4,8 +4,11 @@ from proxy.core.errors import (
     ConnectError,
     ConnectionTerminated,
     ProtocolViolation,
+    ReplyBroken,
+    ReplyStalled,
     ResponseTimeout,
     Stage,
+    Unavailable,
     UpstreamError,
 )
 
@@ -17,12 +20,14 @@ TIMEOUT = "timeout"
 
 def failure_class(error: UpstreamError) -> str:
     """What ``[retry] on`` calls this failure; empty for those that it has no name for."""
+    if isinstance(error, Unavailable):
+        return ""
     if error.stage is Stage.NOT_SENT or isinstance(error, ConnectError):
         return CONNECT_FAILURE
-    if error.stage is Stage.ANSWERED:
-        return ""
-    if isinstance(error, ResponseTimeout):
+    if isinstance(error, ResponseTimeout | ReplyStalled):
         return TIMEOUT
+    if isinstance(error, ReplyBroken):  # of a reply that nobody has seen yet, see middleware/commit
+        return RESET
     if error.stage is Stage.STALE:
         return STALE_CONNECTION
     if isinstance(error, ConnectionTerminated | ProtocolViolation):

@@ -39,6 +39,8 @@ class Reply:
     """
 
     __slots__ = (
+        "_complete",
+        "_held",
         "_listeners",
         "_source",
         "closed",
@@ -69,15 +71,27 @@ class Reply:
         self.version = version
         self.closed = False
         self._source = source
+        self._held: bytes | None = None
+        self._complete = False
         self._listeners: list[Listener] = []
 
     @property
     def buffered(self) -> bytes | None:
         """The whole body where it has already arrived, else None."""
+        if self._held is not None:
+            return self._held if self._complete else None
         return self._source.buffered
+
+    def hold(self, data: bytes, *, complete: bool) -> None:
+        """Take back what was read from the start; ``complete`` where the body ends with it."""
+        self._held = data
+        self._complete = complete
 
     async def read(self) -> bytes:
         """The next bytes, ``b""`` at the end. Raises ReplyBroken."""
+        if self._held is not None:
+            data, self._held = self._held, None
+            return data
         return await self._source.read()
 
     def on_close(self, listener: Listener) -> None:

@@ -66,7 +66,7 @@ class ClientBody:
         """Whether all that was read so far was kept."""
         return self.received == 0 or self._kept is not None
 
-    def keep(self, limit: int) -> None:
+    def keep(self, limit: int, *, spool: bool = True) -> None:
         """Keep what is read for another attempt; over ``limit`` bytes (0: none) it is let go."""
         self._kept = []
         self._room = limit or float("inf")

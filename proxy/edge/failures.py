@@ -1,5 +1,6 @@
 """THE status table: what went wrong, and what the client is told."""
 
+import math
 import time
 from email.utils import formatdate
 from http import HTTPStatus
@@ -48,6 +49,7 @@ FAILURES: Final[dict[type[e.ProxyError], tuple[HTTPStatus, str]]] = {
     e.ReplyHeadTooLarge:    (S.BAD_GATEWAY,                     HEAD_SIZE),
     e.ReplyBroken:          (S.BAD_GATEWAY,                     "http_response_incomplete"),
     e.ReplyStalled:         (S.GATEWAY_TIMEOUT,                 "http_response_timeout"),
+    e.Unavailable:          (S.SERVICE_UNAVAILABLE,             "destination_unavailable"),
     e.ConnectionLimit:      (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
     e.ShuttingDown:         (S.SERVICE_UNAVAILABLE,             "destination_unavailable"),
     e.LoopDetected:         (S.LOOP_DETECTED,                   "proxy_loop_detected"),
@@ -92,6 +94,8 @@ def answer(
         fields.append(b"Allow: %b\r\n" % ", ".join(error.allow).encode())
     if isinstance(error, e.ConnectionLimit | e.ShuttingDown):
         fields.append(b"Retry-After: %d\r\n" % RETRY_AFTER)
+    elif isinstance(error, e.Unavailable):
+        fields.append(b"Retry-After: %d\r\n" % max(1, math.ceil(error.retry_after)))
     fields.append(b"X-Request-Id: %b\r\n" % request_id.encode())
     fields.append(b"Date: %b\r\n" % http_date())
     if body:

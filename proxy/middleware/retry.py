@@ -5,20 +5,34 @@ import logging
 import random
 from typing import Annotated, Any, cast
 
+import msgspec
 from aiohttp_retry import RetryClient, RetryOptionsBase
 from aiohttp_retry.client import RequestParams
 from msgspec import Meta
 
 from proxy.core.errors import UpstreamError
-from proxy.core.exchange import Exchange
+from proxy.core.exchange import Exchange, Try
 from proxy.core.handler import Handler
 from proxy.core.options import Duration, Size, Table, described, seconds, size
 from proxy.core.outcome import CONNECT_FAILURE, failure_class
 from proxy.core.reply import Ending, Reply
 from proxy.core.retry_after import retry_after
 from proxy.policy.backoff import Backoff
+from proxy.policy.budget import Budget
 
 log = logging.getLogger(__name__)
+
+
+class BudgetOptions(Table, frozen=True, kw_only=True):
+    """How much retries may add to the load of an upstream."""
+
+    percent: Annotated[
+        float, Meta(ge=0, le=1000, description="Retries, in percent of the requests in `window`.")
+    ] = 20.0
+    min_per_second: Annotated[
+        float, Meta(ge=0, description="Retries a second that are allowed at any load.")
+    ] = 3.0
+    window: Annotated[Duration, described("What is looked back on.")] = seconds(10)
 
 
 class RetryOptions(Table, frozen=True, kw_only=True):
@@ -61,8 +75,15 @@ class RetryOptions(Table, frozen=True, kw_only=True):
     ] = seconds(0)
     max_body: Annotated[
         Size,
-        described('Request bodies up to this size are kept for another try; "0" for any size.'),
+        described(
+            'Request bodies up to this size are kept in memory for another try; "0" for any size.'
+        ),
     ] = size(1 << 20)
+    spool: Annotated[
+        bool,
+        described("Keep larger ones in a temporary file; otherwise they are not sent again."),
+    ] = True
+    budget: BudgetOptions = msgspec.field(default_factory=BudgetOptions)
 
 
 class Retry:
@@ -73,10 +94,14 @@ class Retry:
     replies open during the wait and send empty bodies the second time.
     """
 
-    __slots__ = ("_backoff", "_client", "_inner", "_loop", "_options", "_statuses")
+    __slots__ = ("_backoff", "_budget", "_client", "_inner", "_loop", "_options", "_statuses")
 
-    def __init__(self, inner: Handler, options: RetryOptions, rng: random.Random) -> None:
+    def __init__(
+        self, inner: Handler, options: RetryOptions, budget: Budget, rng: random.Random
+    ) -> None:
+        """``budget``: shared by all that send to the same upstream."""
         self._inner = inner
+        self._budget = budget
         self._options = options
         self._statuses = frozenset(int(name) for name in options.on if name.isdigit())
         self._backoff = Backoff(options.backoff_base, options.backoff_max, rng)
@@ -88,8 +113,10 @@ class Retry:
 
         The loop is set up only for a first attempt that it may have to repeat.
         """
-        exchange.body.keep(self._options.max_body)
+        options = self._options
+        exchange.body.keep(options.max_body, spool=options.spool)
         begun = self._loop.time()
+        self._budget.request(begun)
         first: Reply | UpstreamError
         try:
             first = await self._inner(exchange)
@@ -98,7 +125,15 @@ class Retry:
         else:
             if first.status not in self._statuses:
                 return first
-        trial = _Trial(exchange, self._inner, self._options, self._backoff, first, begun=begun)
+        trial = _Trial(
+            exchange,
+            self._inner,
+            options,
+            self._budget,
+            self._backoff,
+            first=first,
+            begun=begun,
+        )
         params = RequestParams(exchange.method, "", kwargs={"trial": trial})
         try:
             attempt = await self._client.requests([params], retry_options=trial)
@@ -143,9 +178,10 @@ class _Trial(RetryOptionsBase):
         exchange: Exchange,
         inner: Handler,
         options: RetryOptions,
+        budget: Budget,
         backoff: Backoff,
-        first: Reply | UpstreamError,
         *,
+        first: Reply | UpstreamError,
         begun: float,
     ) -> None:
         """``first``: what became of the first attempt, which had ``begun`` on the loop's clock."""
@@ -159,15 +195,18 @@ class _Trial(RetryOptionsBase):
         self._exchange = exchange
         self._inner = inner
         self._options = options
+        self._budget = budget
         self._backoff = backoff
         self._loop = asyncio.get_running_loop()
         self._first: Reply | UpstreamError | None = first
         self._begun = begun
+        self._made = 0
         self._wait = 0.0
 
     async def attempt(self) -> Reply:
         """One send, or what became of the first. Raises _Again where another may follow."""
         exchange = self._exchange
+        self._made += 1
         try:
             if (first := self._first) is not None:
                 self._first = None
@@ -178,7 +217,7 @@ class _Trial(RetryOptionsBase):
             self._begun = self._loop.time()
             return await self._inner(exchange)
         except UpstreamError as error:
-            wait = self._backoff.wait(max(1, exchange.attempts))
+            wait = self._backoff.wait(self._made)
             if self._may_follow(failure_class(error), wait):
                 raise _Again(error) from error
             raise
@@ -187,14 +226,15 @@ class _Trial(RetryOptionsBase):
         """Whether this reply is the answer; one that is not is given back before the wait."""
         reply = cast(_Attempt, response).reply
         wait: float | None = None
-        if self._options.respect_retry_after:
+        if self._options.respect_retry_after and not self._exchange.elsewhere:
             wait = retry_after(reply.headers)
             if wait is not None and wait > self._options.max_retry_after > 0:
                 return True
         if wait is None:
-            wait = self._backoff.wait(self._exchange.attempts)
+            wait = self._backoff.wait(self._made)
         if not self._may_follow(str(reply.status), wait):
             return True
+        # Before the wait: its connection is free for others.
         reply.close(Ending.ABANDONED if reply.buffered is None else Ending.COMPLETE)
         return False
 
@@ -207,19 +247,23 @@ class _Trial(RetryOptionsBase):
         options, exchange = self._options, self._exchange
         if failure not in options.on or not exchange.body.resendable:
             return False
-        if failure != CONNECT_FAILURE and not self._idempotent():
+        if failure != CONNECT_FAILURE and not repeatable(exchange, options):
             return False
         now = self._loop.time()
         if 0 < options.only_if_failed_within < now - self._begun:
             return False
         if exchange.deadline is not None and now + wait >= exchange.deadline:
             return False
+        if self._made >= options.attempts or not self._budget.spend(now):
+            return False
+        exchange.tries += (Try(exchange.endpoint, failure, now - self._begun),)
         self._wait = wait
         return True
 
-    def _idempotent(self) -> bool:
-        """Whether running the request twice is the same as once (RFC 9110 9.2.2)."""
-        if self._exchange.method in self._options.methods:
-            return True
-        key = self._options.idempotency_header.lower().encode()
-        return any(name.lower() == key for name, _ in self._exchange.headers)
+
+def repeatable(exchange: Exchange, options: RetryOptions) -> bool:
+    """Whether running the request twice is the same as once (RFC 9110 9.2.2)."""
+    if exchange.method in options.methods:
+        return True
+    key = options.idempotency_header.lower().encode()
+    return any(name.lower() == key for name, _ in exchange.headers)

@@ -1,22 +1,33 @@
 """From options to chains. The order of every chain stands here, with its reasons."""
 
 import random
+import time
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from proxy.config.model import Config, Route
 from proxy.core.exchange import Exchange
 from proxy.core.handler import Handler
+from proxy.core.options import TimeoutsOptions
 from proxy.core.reply import Reply
 from proxy.edge.end_to_end import end_to_end_response
 from proxy.edge.failures import ErrorsOptions
 from proxy.edge.field_rules import FieldRules
 from proxy.edge.router import Router
 from proxy.edge.target import Rewrite
-from proxy.middleware.retry import Retry
+from proxy.middleware.circuit_breaker import breaker
+from proxy.middleware.commit import Commit, holds
+from proxy.middleware.fallback import Fallback, Fixed, FixedReply
+from proxy.middleware.load_balance import LoadBalance, LoadBalanceOptions, Road
+from proxy.middleware.retry import BudgetOptions, Retry, RetryOptions, repeatable
 from proxy.middleware.timeouts import PerTry, Total
-from proxy.upstream.endpoint import Endpoint
+from proxy.policy.budget import Budget
 from proxy.upstream.forward import Forward
-from proxy.upstream.session import Gateway, Session
+from proxy.upstream.health import HealthGuard
+from proxy.upstream.member import Member
+from proxy.upstream.pool import Pool
+from proxy.upstream.session import Session
 
 
 class Chain:
@@ -67,36 +78,166 @@ def variables(exchange: Exchange) -> dict[str, str]:
     }
 
 
-def assemble(config: Config, session: Session, rng: random.Random) -> Router[Chain]:
-    """All routes with their chains."""
-    roads: dict[str, tuple[Endpoint, Gateway]] = {}
-    for upstream in config.upstreams:
-        endpoint = Endpoint(upstream)
-        roads[upstream.name] = (
-            endpoint,
-            session.gateway(
-                endpoint.template,
-                endpoint.unix_path,
-                keepalive=upstream.keepalive_timeout,
-                limit=upstream.limit,
-            ),
+class Tree:
+    """What is built of a configuration: pools, routes, and what they share."""
+
+    def __init__(self, config: Config, session: Session, rng: random.Random) -> None:
+        """Raises OSError or ssl.SSLError where a file of the options cannot be used."""
+        self._config = config
+        self._rng = rng
+        self._options = {upstream.name: upstream for upstream in config.upstreams}
+        self.pools = {upstream.name: Pool(upstream, session) for upstream in config.upstreams}
+        self._budgets: dict[tuple[str, BudgetOptions], Budget] = {}
+        self.routes = [Line(route) for route in config.routes]
+        self.router = Router(
+            [(line.options, Chain(line.options, self._chain(line))) for line in self.routes]
         )
-    return Router(
-        [
-            (route, Chain(route, chain(route, *roads[route.upstream], rng)))
-            for route in config.routes
+        self._guards: list[HealthGuard] = []
+
+    def open(self) -> None:
+        """Begin to look names up and to check servers."""
+        for name, pool in self.pools.items():
+            if (check := self._options[name].health_check) is not None:
+                self._guards.append(HealthGuard(pool, check, self._rng))
+            pool.open()
+
+    async def close(self) -> None:
+        """Stop all that runs by itself."""
+        for guard in self._guards:
+            await guard.close()
+        for pool in self.pools.values():
+            await pool.close()
+
+    def _chain(self, line: "Line") -> Handler:
+        """A route, from the upstream outwards; what is linked last meets a request first."""
+        route = line.options
+        names = (route.upstream, *(route.fallback if isinstance(route.fallback, tuple) else ()))
+        first, *others = [self._attempts(line, name) for name in names]
+        handler: Handler = first
+        if route.fallback:  # above Retry: an upstream has failed when its tries have run out
+            fixed = Fixed(route.fallback) if isinstance(route.fallback, FixedReply) else None
+            rule = partial(repeatable, options=route.retry or RetryOptions())
+            handler = Fallback(handler, others, fixed, rule).handle
+        if route.timeouts.total:  # above all: no wait below may outlive it
+            handler = Total(handler, route.timeouts.total).handle
+        return handler
+
+    def _attempts(self, line: "Line", name: str) -> Handler:
+        """All tries of a route at one upstream."""
+        route = line.options
+        handler = self._balanced(line, name)
+        if route.stream is not None and holds(route.stream):  # what breaks here is tried again
+            handler = Commit(handler, route.stream).handle
+        retry = route.retry
+        if retry is not None and retry.attempts > 1:
+            handler = Retry(handler, retry, self._budget(name, retry.budget), self._rng).handle
+        return handler
+
+    def _balanced(self, line: "Line", name: str) -> Handler:
+        """One attempt at whichever server is the best."""
+        pool, upstream = self.pools[name], self._options[name]
+        route = line.options
+        alone = len(pool.members) == 1 and not pool.changes
+        if alone and (route.circuit_breaker, upstream.health_check) == (None, None):
+            return attempt(pool.members[0], route.timeouts)
+        roads = Roads(pool, route)
+        line.roads.append(roads)
+        options = upstream.load_balance or LoadBalanceOptions()
+        return LoadBalance(roads, options, self._rng).handle
+
+    def _budget(self, name: str, options: BudgetOptions) -> Budget:
+        """One for each upstream, whichever route retries."""
+        budget = self._budgets.get((name, options))
+        if budget is None:
+            budget = Budget(options.percent, options.min_per_second, options.window)
+            self._budgets[name, options] = budget
+        return budget
+
+    def report(self, now: float) -> dict[str, Any]:
+        """The state of servers, breakers and budgets for operators; ``now`` is monotonic."""
+        return {
+            "upstreams": {name: pool.report(now) for name, pool in self.pools.items()},
+            "budgets": [
+                {"upstream": name, **budget.report(now)}
+                for (name, _), budget in self._budgets.items()
+            ],
+            "breakers": [
+                {"route": line.name, **state}
+                for line in self.routes
+                for roads in line.roads
+                for state in roads.report(now)
+            ],
+        }
+
+
+class Line:
+    """A route, and the ways it has to servers."""
+
+    __slots__ = ("name", "options", "roads")
+
+    def __init__(self, options: Route) -> None:
+        self.options = options
+        self.name = options.path_regex or options.path
+        self.roads: list[Roads] = []
+
+
+class Roads:
+    """The ways of one route to the servers of a pool, made anew when those change."""
+
+    __slots__ = ("_known", "_members", "_pool", "_roads", "_route")
+
+    def __init__(self, pool: Pool, route: Route) -> None:
+        self._pool = pool
+        self._route = route
+        self._known: dict[Member, Road] = {}
+        self._members: tuple[Member, ...] = ()
+        self._roads: tuple[Road, ...] = ()
+
+    def __call__(self) -> tuple[Road, ...]:
+        """Those that there are now; the same object while they are the same."""
+        if self._members is not self._pool.members:
+            self._members = self._pool.members
+            self._known = {
+                member: self._known.get(member) or self._made(member) for member in self._members
+            }
+            self._roads = tuple(self._known.values())
+        return self._roads
+
+    def _made(self, member: Member) -> Road:
+        options = self._route.circuit_breaker
+        return Road(
+            member,
+            attempt(member, self._route.timeouts),
+            breaker(options, self._may_open) if options is not None else None,
+        )
+
+    def _may_open(self) -> bool:
+        """Whether one more server may be ejected: at most a share, but always one."""
+        options = self._route.circuit_breaker
+        assert options is not None
+        now = time.monotonic()
+        out = sum(
+            road.breaker is not None and road.breaker.state(now) == "open" for road in self._roads
+        )
+        return not out or (out + 1) * 100 <= options.max_ejection_percent * len(self._roads)
+
+    def report(self, now: float) -> list[dict[str, Any]]:
+        """The breakers."""
+        return [
+            {
+                "endpoint": road.name,
+                "state": road.breaker.state(now),
+                "ejections": road.breaker.ejections,
+                "for_s": round(max(0.0, road.breaker.until - now), 3),
+            }
+            for road in self()
+            if road.breaker is not None
         ]
-    )
 
 
-def chain(route: Route, endpoint: Endpoint, gateway: Gateway, rng: random.Random) -> Handler:
-    """One route, from the upstream outwards; the middleware linked last meets a request first."""
-    clocks = route.timeouts
-    handler: Handler = Forward(endpoint, gateway, clocks, end_to_end_response).handle
+def attempt(member: Member, clocks: TimeoutsOptions) -> Handler:
+    """One attempt at one server."""
+    handler: Handler = Forward(member.endpoint, member.gateway, clocks, end_to_end_response).handle
     if clocks.per_try:  # below Retry: each attempt has its own
         handler = PerTry(handler, clocks.per_try).handle
-    if route.retry is not None and route.retry.attempts > 1:
-        handler = Retry(handler, route.retry, rng).handle
-    if clocks.total:  # above all: no wait below may outlive it
-        handler = Total(handler, clocks.total).handle
     return handler

@@ -3,7 +3,9 @@
 import asyncio
 import random
 import secrets
+import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 from aiohttp import web
 from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
@@ -16,8 +18,9 @@ from proxy.edge.connection import Connection
 from proxy.edge.intake import Intake
 from proxy.edge.relay import Relay
 from proxy.edge.traffic import Observer, Traffic
-from proxy.run.assemble import assemble
+from proxy.run.assemble import Tree
 from proxy.run.listener import Listener
+from proxy.telemetry.counters import Counters
 from proxy.upstream.session import Session
 
 CLEANUP = 0.1
@@ -38,6 +41,9 @@ class Runtime:
                 "aiohttp runs on its pure-Python parser, which accepts what it should not"
             )
         self._config = config
+        self._counters = Counters()
+        if config.admin is not None:  # nobody else asks for them
+            observers = (*observers, self._counters.record)
         self._observers = observers
         self._traffic = Traffic(config.server.max_connections, observers)
         self._session = Session()
@@ -45,6 +51,7 @@ class Runtime:
         self._listeners: list[Listener] = []
         self._admin: Listener | None = None
         self._data: web.Server | None = None
+        self._tree: Tree
         self.ready = False
 
     @property
@@ -77,8 +84,13 @@ class Runtime:
 
         async def lifespan(_: web.Application) -> AsyncIterator[None]:
             async with self._session:
-                edge.router = assemble(self._config, self._session, random.Random())
-                yield
+                self._tree = tree = Tree(self._config, self._session, random.Random())
+                edge.router = tree.router
+                tree.open()
+                try:
+                    yield
+                finally:
+                    await tree.close()
 
         app = edge_application(edge, lifespan)
         await self._runner(app)
@@ -86,7 +98,7 @@ class Runtime:
         # handler. A client that leaves ends its handler.
         data = self._data = web.Server(flattened(app), handler_cancellation=True)
         if self._config.admin is not None:
-            admin = await self._runner(admin_application(lambda: self.ready))
+            admin = await self._runner(admin_application(lambda: self.ready, self._report))
             self._admin = Listener(self._config.admin.listen)
             await self._admin.open(admin)
         addresses = (server.listen,) if isinstance(server.listen, str) else server.listen
@@ -109,6 +121,10 @@ class Runtime:
         await runner.setup()
         assert runner.server is not None
         return runner.server
+
+    def _report(self) -> dict[str, Any]:
+        """What operators are shown; times in seconds unless they say otherwise."""
+        return {**self._tree.report(time.monotonic()), "counters": self._counters.report()}
 
     async def drain(self) -> bool:
         """Fail readiness, wait, stop accepting, let requests finish. False where some were cut."""

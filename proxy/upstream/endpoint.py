@@ -2,6 +2,7 @@
 
 import ssl
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,12 @@ class ServerEntry(Table, frozen=True, kw_only=True):
     url: Annotated[
         str, described('"http://10.0.0.1:9000", "https://api.example.com" or "unix:/path".')
     ]
+    weight: Annotated[
+        float, Meta(gt=0, le=1000, description="Share of the requests, beside the others' weights.")
+    ] = 1.0
+    backup: Annotated[
+        bool, described("Takes requests only while no other server of the upstream can.")
+    ] = False
 
 
 class UpstreamTlsOptions(Table, frozen=True, kw_only=True):
@@ -56,7 +63,10 @@ class UpstreamOptions(Table, frozen=True, kw_only=True):
     name: Annotated[str, Meta(min_length=1, description="Name that routes refer to.")]
     servers: Annotated[
         tuple[str | ServerEntry, ...],
-        Meta(min_length=1, max_length=1, description="The server; for now exactly one."),
+        Meta(
+            min_length=1,
+            description='Addresses, or tables such as { url = "...", weight = 2, backup = true }.',
+        ),
     ]
     host_header: Annotated[
         str,
@@ -67,42 +77,80 @@ class UpstreamOptions(Table, frozen=True, kw_only=True):
         # uvicorn and Node close after 5 s, and a POST that meets a closing connection is lost.
         described("How long an idle connection is kept; below the upstream's own limit."),
     ] = seconds(4)
+    max_connection_age: Annotated[
+        Duration,
+        described("A connection this old takes no further request; moves traffic off old servers."),
+    ] = seconds(0)
+    dns_ttl: Annotated[
+        Duration,
+        described(
+            "How often names are looked up again; each of several addresses is a server of its own."
+        ),
+    ] = seconds(30)
     limit: Annotated[
         int,
         Meta(
             ge=0,
-            description="Connections at a time, 0 for no limit; over it requests wait `connect`.",
+            description="Connections to a server at a time, 0 for no limit; over it requests wait "
+            "`connect`.",
         ),
     ] = 0
     tls: UpstreamTlsOptions | None = None
     credentials: CredentialsOptions | None = None
 
 
+def entries(options: UpstreamOptions) -> list[ServerEntry]:
+    """The servers, short forms written out."""
+    return [
+        ServerEntry(url=server) if isinstance(server, str) else server for server in options.servers
+    ]
+
+
 class Endpoint:
     """One address of an upstream: how it is reached, and what it is told of itself."""
 
-    __slots__ = ("authority", "credentials", "host", "name", "template", "unix_path", "upstream")
+    __slots__ = (
+        "authority",
+        "credentials",
+        "host",
+        "lookup",
+        "name",
+        "template",
+        "unix_path",
+        "upstream",
+    )
 
-    def __init__(self, options: UpstreamOptions) -> None:
-        """Raises OSError or ssl.SSLError where a file of the options cannot be used."""
-        server = options.servers[0]
-        address = server if isinstance(server, str) else server.url
+    def __init__(
+        self,
+        options: UpstreamOptions,
+        entry: ServerEntry,
+        tls: ssl.SSLContext | None,
+        ip: str = "",
+    ) -> None:
+        """``tls``: for https servers, see ``tls_context``; ``ip``: one of the name's addresses."""
         self.upstream = options.name
-        self.name = address
+        self.name = entry.url
         self.unix_path: str | None = None
-        if address.startswith("unix:"):
-            self.unix_path = address.removeprefix("unix:")
+        if entry.url.startswith("unix:"):
+            self.unix_path = entry.url.removeprefix("unix:")
             url = URL("http://localhost")
         else:
-            url = URL(address)
+            url = URL(entry.url)
+        self.lookup = "" if self.unix_path or ip or _is_address(url) else (url.host or "")
+        """The name to look up; empty where the address is one already."""
         self.authority = _authority(url).encode()
-        tls = options.tls or UpstreamTlsOptions()
+        server_name = options.tls.server_name if options.tls is not None else ""
+        if ip:
+            server_name = server_name or url.host or ""
+            url = url.with_host(ip)
+            self.name = str(url).removesuffix("/")
+        encrypted = url.scheme == "https"
         self.template = partial(
             ClientRequest,
             "GET",
             url,
-            ssl=tls_context(tls) if url.scheme == "https" else True,
-            server_hostname=tls.server_name or None,
+            ssl=tls if encrypted and tls is not None else True,
+            server_hostname=server_name if encrypted and server_name else None,
         )
         """Makes what the connector wants to know of a request."""
         self.host: bytes | None = None
@@ -112,6 +160,14 @@ class Endpoint:
         elif options.host_header != "preserve":
             self.host = options.host_header.encode()
         self.credentials = _credentials(options.credentials)
+
+
+def _is_address(url: URL) -> bool:
+    try:
+        ip_address((url.host or "").partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 def _authority(url: URL) -> str:
@@ -129,8 +185,17 @@ def _credentials(options: CredentialsOptions | None) -> tuple[bytes, bytes] | No
     return options.header.encode(), value.encode("latin-1")
 
 
-def tls_context(options: UpstreamTlsOptions) -> ssl.SSLContext:
-    """One context per upstream: the pool keeps connections apart by it."""
+def tls_context(options: UpstreamOptions) -> ssl.SSLContext | None:
+    """The one context of an upstream, where it has a server that is spoken to over TLS.
+
+    Raises OSError or ssl.SSLError where a file of the options cannot be used.
+    """
+    if not any(entry.url.startswith("https:") for entry in entries(options)):
+        return None
+    return _context(options.tls or UpstreamTlsOptions())
+
+
+def _context(options: UpstreamTlsOptions) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=options.ca_file or None)
     if not options.verify:
         context.check_hostname = False

@@ -3,6 +3,7 @@
 import asyncio
 import collections
 import socket
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
@@ -30,19 +31,21 @@ _DNS_TTL: Final = 10
 class Line:
     """A connection to a server: in use by one attempt, or resting."""
 
-    __slots__ = ("_connection", "_gateway", "protocol")
+    __slots__ = ("_connection", "_gateway", "born", "protocol")
 
     def __init__(
         self, connection: Connection, protocol: UpstreamProtocol, gateway: "Gateway"
     ) -> None:
         self._connection = connection
         self._gateway = gateway
+        self.born = time.monotonic()
         self.protocol = protocol
         protocol.lost = self._lost
 
     def release(self) -> None:
         """Let it rest, where nothing speaks against another use."""
-        if self.protocol.should_close:
+        protocol = self.protocol
+        if protocol.should_close or (self._gateway.ageing and self._gateway.retired(self)):
             self.discard()
         else:
             self._gateway.rest(self)
@@ -54,12 +57,14 @@ class Line:
 
     def drop(self) -> None:
         """Close what nobody uses."""
+        self._gateway.connections -= 1
         self.protocol.abort()
         self._connection.close()
 
     def _lost(self) -> None:
         """The connection has ended. Where an attempt uses it, that attempt will discard it."""
         if self._gateway.forget(self):
+            self._gateway.connections -= 1
             self._connection.close()
 
 
@@ -72,12 +77,16 @@ class Gateway:
     """
 
     __slots__ = (
+        "_closed",
         "_connector",
         "_keepalive",
+        "_max_age",
         "_permits",
         "_resolver",
         "_resting",
         "_template",
+        "ageing",
+        "connections",
         "tls",
     )
 
@@ -89,14 +98,35 @@ class Gateway:
         *,
         keepalive: float,
         limit: int,
+        max_age: float = 0.0,
     ) -> None:
+        """Seconds that a connection may rest, connections at a time, seconds that one may be used.
+
+        Zero is no limit.
+        """
         self._connector = connector
         self._template = template
         self._resolver = resolver
         self._keepalive = keepalive
         self._permits = asyncio.Semaphore(limit) if limit else None
         self._resting: dict[Line, None] = {}
+        self._max_age = max_age
+        self._closed = False
         self.tls = template.is_ssl()
+        self.ageing = bool(max_age)
+        """Whether a connection that still works may have to go."""
+        self.connections = 0
+        """Open ones, in use or resting."""
+
+    def retired(self, line: Line) -> bool:
+        """Whether it takes no further request."""
+        return self._closed or time.monotonic() - line.born >= self._max_age
+
+    def close(self) -> None:
+        """Nobody comes here any more: close what rests, and what is in use when it is done."""
+        self._closed = self.ageing = True
+        while self._resting:
+            self._resting.popitem()[0].drop()
 
     def rested(self) -> Line | None:
         """A connection that rested, where one is to be had without waiting."""
@@ -118,7 +148,7 @@ class Gateway:
         resting = self._resting
         while resting:
             line = resting.popitem()[0]
-            if line.protocol.take():
+            if line.protocol.take() and not (self.ageing and self.retired(line)):
                 return line
             line.drop()
         return None
@@ -139,6 +169,7 @@ class Gateway:
         protocol = connection.protocol
         assert isinstance(protocol, UpstreamProtocol)
         protocol.take()
+        self.connections += 1
         return Line(connection, protocol, self)
 
     def rest(self, line: Line) -> None:
@@ -219,6 +250,7 @@ class Session:
         *,
         keepalive: float,
         limit: int,
+        max_age: float = 0.0,
     ) -> Gateway:
         """The way to a server that ``template`` describes, or to a unix socket."""
         connector: BaseConnector = self._connector
@@ -228,4 +260,16 @@ class Session:
             install(unix)
             connector = unix
         request = template(loop=asyncio.get_running_loop())
-        return Gateway(connector, request, self._resolver, keepalive=keepalive, limit=limit)
+        return Gateway(
+            connector, request, self._resolver, keepalive=keepalive, limit=limit, max_age=max_age
+        )
+
+    async def addresses(self, host: str) -> tuple[str, ...]:
+        """The addresses of a name, IPv4 ones where there are any, in a fixed order.
+
+        Raises OSError where it is not known.
+        """
+        found = await ThreadedResolver.resolve(self._resolver, host, 0, socket.AF_UNSPEC)
+        four = {entry["host"] for entry in found if entry["family"] == socket.AF_INET}
+        six = {entry["host"] for entry in found if entry["family"] == socket.AF_INET6}
+        return tuple(sorted(four or six))

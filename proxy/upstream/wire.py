@@ -121,6 +121,7 @@ class UpstreamProtocol(ResponseHandler):
         self._parsing = False
         self._reader = None if bodiless else reader
         self._bodiless = bodiless
+        self._left = None
         self._head_seen = 0
         self._seam = b""
 
@@ -217,7 +218,7 @@ class UpstreamProtocol(ResponseHandler):
                 return
             while data and self.awaiting_head:
                 data = self._head_received(data)
-            left = None if self.awaiting_head else self._left
+            left = self._left
             if left and 0 < left <= len(data):
                 self._take_whole(data, left)
                 return

@@ -78,7 +78,7 @@ def converts(raw: dict[str, Any]) -> bool:
         (
             {"upstreams": [{"servers": []}]},
             [
-                "upstreams[0].servers: expected exactly 1 in the list, got 0",
+                "upstreams[0].servers: expected at least 1 in the list, got 0",
                 "upstreams[0].name: required, but missing",
             ],
         ),

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from email.utils import formatdate
+from typing import Any
 
 import pytest
 
@@ -25,20 +26,21 @@ from proxy.core.handler import Handler
 from proxy.core.options import Duration
 from proxy.core.reply import Ending, Reply
 from proxy.middleware.retry import Retry, RetryOptions
+from proxy.policy.budget import Budget
 from tests.support.loop import JumpingLoop, Script, get, post, reply
 
 EVERYTHING = ("connect-failure", "stale-connection", "reset", "timeout", "503")
 
 
-def retry(script: Script, **options: object) -> Handler:
+def retry(script: Script, *, budget: Budget | None = None, **options: Any) -> Handler:
     """A Retry around a script; ``on`` is everything unless said otherwise."""
-    table = RetryOptions(**{"on": EVERYTHING, **options})  # type: ignore[arg-type]
+    table = RetryOptions(**{"on": EVERYTHING, **options})
 
     async def counted(exchange: Exchange) -> Reply:
         exchange.attempts += 1
         return await script(exchange)
 
-    return Retry(counted, table, random.Random(1)).handle
+    return Retry(counted, table, budget or Budget(0, 1000, 10), random.Random(1)).handle
 
 
 def stale() -> ProxyError:
@@ -146,7 +148,7 @@ async def test_a_rejected_reply_is_given_back_before_the_wait(jumping: JumpingLo
     ],
 )
 async def test_retry_after_is_obeyed_as_far_as_the_options_go(
-    jumping: JumpingLoop, field: bytes, options: dict[str, object], waited: float, sends: int
+    jumping: JumpingLoop, field: bytes, options: dict[str, Any], waited: float, sends: int
 ) -> None:
     script = Script(reply(503, ((b"Retry-After", field),)), reply(200))
     start = jumping.time()
@@ -183,7 +185,8 @@ async def test_only_failures_that_came_fast_are_tried_again(
 
 async def test_waits_stay_below_the_doubled_base(jumping: JumpingLoop) -> None:
     script = Script(*[ConnectFailed() for _ in range(5)], reply(200))
-    options = {"attempts": 6, "backoff_base": Duration(1), "backoff_max": Duration(4)}
+    options: dict[str, Any] = {"attempts": 6, "backoff_base": Duration(1)}
+    options["backoff_max"] = Duration(4)
     await retry(script, **options)(get())
     gaps = [b - a for a, b in zip(script.times, script.times[1:], strict=False)]
     assert all(gap <= longest for gap, longest in zip(gaps, (1, 2, 4, 4, 4), strict=True))

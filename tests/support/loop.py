@@ -114,7 +114,7 @@ class KeptBody:
     def close(self) -> None:
         """Nothing to let go."""
 
-    def keep(self, limit: int) -> None:
+    def keep(self, limit: int, *, spool: bool = True) -> None:
         """It is kept, unless a test says otherwise."""
 
     @property

@@ -11,12 +11,14 @@ from proxy.upstream.endpoint import (
     ServerEntry,
     UpstreamOptions,
     UpstreamTlsOptions,
+    entries,
     tls_context,
 )
 
 
 def endpoint(server: str | ServerEntry = "http://a", **options: object) -> Endpoint:
-    return Endpoint(UpstreamOptions(name="api", servers=(server,), **options))  # type: ignore[arg-type]
+    upstream = UpstreamOptions(name="api", servers=(server,), **options)  # type: ignore[arg-type]
+    return Endpoint(upstream, entries(upstream)[0], tls_context(upstream))
 
 
 @pytest.mark.parametrize(
@@ -60,6 +62,36 @@ def test_credentials_may_stand_in_the_file_itself() -> None:
 
 
 def test_certificates_are_checked_unless_told_otherwise() -> None:
-    assert tls_context(UpstreamTlsOptions()).verify_mode is ssl.CERT_REQUIRED
-    assert tls_context(UpstreamTlsOptions()).check_hostname
-    assert tls_context(UpstreamTlsOptions(verify=False)).verify_mode is ssl.CERT_NONE
+    def context(tls: UpstreamTlsOptions) -> ssl.SSLContext:
+        options = UpstreamOptions(name="api", servers=("http://a", "https://b"), tls=tls)
+        found = tls_context(options)
+        assert found is not None
+        return found
+
+    assert context(UpstreamTlsOptions()).verify_mode is ssl.CERT_REQUIRED
+    assert context(UpstreamTlsOptions()).check_hostname
+    assert context(UpstreamTlsOptions(verify=False)).verify_mode is ssl.CERT_NONE
+
+
+def test_without_https_there_is_no_context() -> None:
+    assert tls_context(UpstreamOptions(name="api", servers=("http://a", "unix:/b"))) is None
+
+
+@pytest.mark.parametrize(
+    ("server", "name"),
+    [("http://a:1", "a"), ("https://A.b", "a.b"), ("http://127.0.0.1", ""), ("http://[::1]", "")],
+)
+def test_names_are_looked_up_addresses_are_not(server: str, name: str) -> None:
+    assert endpoint(server).lookup == name
+    assert endpoint("unix:/run/api.sock").lookup == ""
+
+
+def test_an_address_of_a_name_keeps_the_names_host_and_certificate() -> None:
+    options = UpstreamOptions(
+        name="api", servers=("https://api.test:8443",), host_header="upstream"
+    )
+    found = Endpoint(options, entries(options)[0], tls_context(options), "10.0.0.7")
+    assert found.name == "https://10.0.0.7:8443"
+    assert found.host == found.authority == b"api.test:8443"
+    assert found.template.keywords["server_hostname"] == "api.test"
+    assert not found.lookup

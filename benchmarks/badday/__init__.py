@@ -1,0 +1,1 @@
+"""The same seeded bad day for several proxies, one after the other."""

@@ -1,0 +1,49 @@
+"""When a server is left alone for a while."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+from msgspec import Meta
+
+from proxy.core.options import Duration, Table, described, seconds
+from proxy.policy.breaker import Breaker
+
+
+class CircuitBreakerOptions(Table, frozen=True, kw_only=True):
+    """Takes a server out that fails, and lets it back by one trial at a time.
+
+    No connection, a reset, a timeout and a status of 500 or above are failures.
+    """
+
+    consecutive_failures: Annotated[
+        int, Meta(ge=0, description="Failures in a row that eject a server, 0 for never.")
+    ] = 5
+    failure_ratio: Annotated[
+        float,
+        Meta(ge=0, le=1, description="Share of failures over `interval` that ejects, 0 for never."),
+    ] = 0.0
+    min_requests: Annotated[
+        int, Meta(ge=1, description="Requests in `interval` before their ratio counts.")
+    ] = 20
+    interval: Annotated[Duration, described("What failure_ratio looks back on.")] = seconds(10)
+    base_ejection_time: Annotated[
+        Duration, described("How long the first ejection lasts; each relapse doubles it.")
+    ] = seconds(5)
+    max_ejection_time: Annotated[Duration, described("How long one lasts at most.")] = seconds(60)
+    max_ejection_percent: Annotated[
+        float,
+        Meta(ge=0, le=100, description="Share of the servers that may be out, but always one."),
+    ] = 50.0
+
+
+def breaker(options: CircuitBreakerOptions, may_open: Callable[[], bool]) -> Breaker:
+    """One for a server; ``may_open``: whether another one may be ejected."""
+    return Breaker(
+        consecutive_failures=options.consecutive_failures,
+        failure_ratio=options.failure_ratio,
+        min_requests=options.min_requests,
+        interval=options.interval,
+        base_ejection_time=options.base_ejection_time,
+        max_ejection_time=options.max_ejection_time,
+        may_open=may_open,
+    )

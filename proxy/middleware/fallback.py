@@ -1,0 +1,119 @@
+"""What answers when an upstream has failed for a request."""
+
+import mimetypes
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from pathlib import Path
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from proxy.core.errors import ConnectionLimit, Stage, UpstreamError
+from proxy.core.exchange import Exchange
+from proxy.core.handler import Handler
+from proxy.core.options import Table, described
+from proxy.core.reply import Ending, Reply
+
+_TOKEN: Final = "destination_unavailable"
+_FAILED: Final = frozenset({502, 503, 504})
+
+
+class FixedReply(Table, frozen=True, kw_only=True):
+    """A reply from a file."""
+
+    status: Annotated[int, Meta(ge=200, le=599, description="Its status.")] = 503
+    file: Annotated[str, described("Its body; the name's ending gives the Content-Type.")]
+
+
+class Fallback:
+    """Asks others in turn, where the request may be run again, and then answers itself."""
+
+    __slots__ = ("_fixed", "_inner", "_others", "_repeatable")
+
+    def __init__(
+        self,
+        inner: Handler,
+        others: Sequence[Handler],
+        fixed: "Fixed | None",
+        repeatable: Callable[[Exchange], bool],
+    ) -> None:
+        """``repeatable``: whether running a request twice is the same as once."""
+        self._inner = inner
+        self._others = others
+        self._fixed = fixed
+        self._repeatable = repeatable
+
+    async def handle(self, exchange: Exchange) -> Reply:
+        """Raises what the last one raised, where nobody has an answer."""
+        handlers = [self._inner, *self._others]
+        last = len(handlers) - 1
+        for index, handler in enumerate(handlers):
+            if index:
+                exchange.body.rewind()
+            try:
+                reply = await handler(exchange)
+            except (UpstreamError, ConnectionLimit) as error:
+                sent = isinstance(error, UpstreamError) and error.stage is not Stage.NOT_SENT
+                if index < last and self._may_go_on(exchange, sent=sent):
+                    continue
+                if self._fixed is None:
+                    raise
+                return self._fixed.reply(exchange)
+            if reply.status not in _FAILED:
+                return reply
+            if index < last and self._may_go_on(exchange, sent=True):
+                reply.close(Ending.ABANDONED if reply.buffered is None else Ending.COMPLETE)
+                continue
+            if self._fixed is None:
+                return reply
+            reply.close(Ending.ABANDONED if reply.buffered is None else Ending.COMPLETE)
+            return self._fixed.reply(exchange)
+        raise AssertionError("the loop answers or raises")
+
+    def _may_go_on(self, exchange: Exchange, *, sent: bool) -> bool:
+        return exchange.body.resendable and (not sent or self._repeatable(exchange))
+
+
+class Fixed:
+    """A fixed reply, read once at start."""
+
+    __slots__ = ("_data", "_fields", "_status")
+
+    def __init__(self, options: FixedReply) -> None:
+        """Raises OSError where the file cannot be read."""
+        self._data = Path(options.file).read_bytes()
+        kind = mimetypes.guess_type(options.file)[0] or "application/octet-stream"
+        self._fields = [
+            (b"Content-Type", kind.encode()),
+            (b"Proxy-Status", b"sidecar-proxy; error=%b" % _TOKEN.encode()),
+        ]
+        self._status = options.status
+
+    def reply(self, exchange: Exchange) -> Reply:
+        """One; the log says why it was needed."""
+        exchange.error = _TOKEN
+        return Reply(
+            self._status,
+            self._fields,
+            _Bytes(self._data),
+            reason=HTTPStatus(self._status).phrase.encode(),
+            length=len(self._data),
+        )
+
+
+class _Bytes:
+    """A body that needs no connection."""
+
+    __slots__ = ("_unread", "buffered")
+
+    def __init__(self, data: bytes) -> None:
+        self.buffered: bytes | None = data
+        self._unread = data
+
+    async def read(self) -> bytes:
+        """All of it, then the end."""
+        data, self._unread = self._unread, b""
+        return data
+
+    def close(self, ending: Ending) -> None:
+        """Nothing is held."""

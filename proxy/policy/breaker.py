@@ -1,0 +1,168 @@
+"""When a server is left alone, and how it comes back."""
+
+from collections.abc import Callable
+
+from proxy.policy.window import Window
+
+
+class Ticket:
+    """Leave to make one attempt, and the one place where its outcome is told."""
+
+    __slots__ = ("_breaker", "_period", "_trial")
+
+    def __init__(self, breaker: "Breaker", period: int, *, trial: bool) -> None:
+        self._breaker: Breaker | None = breaker
+        self._period = period
+        self._trial = trial
+
+    def succeeded(self, now: float) -> None:
+        """The server did its work."""
+        breaker = self._breaker
+        if breaker is not None and breaker.period == self._period:
+            if self._trial:
+                self._breaker = None
+                breaker.close(now)
+            elif breaker.failures or breaker.counts:
+                breaker.well(now)
+
+    def failed(self, now: float) -> None:
+        """It did not."""
+        breaker = self._breaker
+        if breaker is not None and breaker.period == self._period:
+            if self._trial:
+                self._breaker = None
+                breaker.eject(now)
+            else:
+                breaker.failure(now)
+
+    def abandoned(self) -> None:
+        """Nobody knows: cancelled, or not its fault."""
+        breaker = self._breaker
+        if breaker is not None and self._trial and breaker.period == self._period:
+            self._breaker = None
+            breaker.trial = False
+
+
+class Breaker:
+    """One server as one route sees it: closed, open, or half open for one trial at a time."""
+
+    __slots__ = (
+        "_all",
+        "_bad",
+        "_base",
+        "_closed_at",
+        "_consecutive",
+        "_last",
+        "_longest",
+        "_may_open",
+        "_min_requests",
+        "_ratio",
+        "_relapses",
+        "_shared",
+        "counts",
+        "ejections",
+        "failures",
+        "open",
+        "period",
+        "trial",
+        "until",
+    )
+
+    def __init__(
+        self,
+        *,
+        consecutive_failures: int = 5,
+        failure_ratio: float = 0.0,
+        min_requests: int = 20,
+        interval: float = 10.0,
+        base_ejection_time: float = 5.0,
+        max_ejection_time: float = 60.0,
+        may_open: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._consecutive = consecutive_failures
+        self._ratio = failure_ratio
+        self._min_requests = min_requests
+        self._base = base_ejection_time
+        self._longest = max_ejection_time
+        self._may_open = may_open
+        self._all = Window(interval or 10.0)
+        self._bad = Window(interval or 10.0)
+        self.counts = bool(failure_ratio)
+        self.open = False
+        self.until = 0.0
+        self.trial = False
+        self.failures = 0
+        self.ejections = 0
+        self.period = 0
+        self._relapses = 0
+        self._closed_at = 0.0
+        self._last = 0.0
+        self._shared = Ticket(self, 0, trial=False)
+
+    def admits(self, now: float) -> bool:
+        """Whether ``admit`` would."""
+        return not self.open or (now >= self.until and not self.trial)
+
+    def admit(self, now: float) -> Ticket | None:
+        """Leave for one attempt; None while it is open, or while a trial is under way."""
+        if not self.open:
+            return self._shared
+        if now < self.until or self.trial:
+            return None
+        self.trial = True
+        return Ticket(self, self.period, trial=True)
+
+    def state(self, now: float) -> str:
+        """``closed``, ``open`` or ``half-open``."""
+        if not self.open:
+            return "closed"
+        return "open" if now < self.until else "half-open"
+
+    def note_failure(self, now: float) -> None:
+        """A reply broke after its head."""
+        if not self.open:
+            self.failure(now)
+
+    def well(self, now: float) -> None:
+        """An attempt succeeded while closed."""
+        self.failures = 0
+        if self.counts:
+            self._all.add(now)
+
+    def failure(self, now: float) -> None:
+        """An attempt failed while closed."""
+        self.failures += 1
+        bad = 0
+        if self.counts:
+            self._all.add(now)
+            self._bad.add(now)
+            everything = self._all.total(now)
+            if everything >= self._min_requests:
+                bad = self._bad.total(now) >= self._ratio * everything
+        if (0 < self._consecutive <= self.failures or bad) and self._may_open():
+            self.eject(now)
+
+    def eject(self, now: float) -> None:
+        """Leave it alone for a while; longer each time it relapses soon."""
+        if not self.open:
+            # As long as it was out, it has to do well for a relapse to be forgotten.
+            while self._relapses and now - self._closed_at >= self._last > 0:
+                self._relapses -= 1
+                self._closed_at += self._last
+        self._last = min(self._base * 2**self._relapses, self._longest or float("inf"))
+        self._relapses = min(self._relapses + 1, 30)
+        self.ejections += 1
+        self.until = now + self._last
+        self.open = True
+        self.trial = False
+        self.period += 1
+
+    def close(self, now: float) -> None:
+        """It is well again."""
+        self.open = False
+        self.trial = False
+        self.failures = 0
+        self.until = 0.0
+        self.period += 1
+        self._closed_at = now
+        self._shared = Ticket(self, self.period, trial=False)

@@ -1,0 +1,47 @@
+"""How long a server takes to answer, as far as that is known."""
+
+import math
+from typing import Final
+
+_WORST: Final = 3600.0
+"""Seconds up to which failures add up: more than slow servers with long queues come to."""
+
+
+class Ewma:
+    """Peak EWMA, a moving average that is up at once and down slowly, as in Finagle.
+
+    A server that is not asked gives no news, so its latency fades until it is worth a try. Finagle
+    lets it fade while the server is at work too. Where an answer takes longer than ``decay``, that
+    would draw the more requests to a server the longer it owes an answer. Here ``asked`` ends the
+    fading, so that a server that was forgotten is tried by one request, not by a stampede.
+    """
+
+    __slots__ = ("_decay", "_fresh", "_level", "_seen")
+
+    def __init__(self, decay: float = 10.0) -> None:
+        """``decay``: seconds in which what was seen loses all but 1/e of its weight."""
+        self._decay = decay
+        self._level = 0.0
+        self._seen = 0.0
+        self._fresh = 0.0
+
+    def observe(self, seconds: float, now: float) -> None:
+        """An answer came after ``seconds``."""
+        kept = math.exp(-max(0.0, now - self._seen) / self._decay)
+        self._level = max(seconds, self._level * kept + seconds * (1.0 - kept))
+        self._seen = self._fresh = now
+
+    def penalise(self, now: float, seconds: float) -> None:
+        """A failure, however fast: counts as ``seconds`` at least, and as worse than what was.
+
+        ``seconds`` alone would make a server that fails at once the best of those that take longer.
+        """
+        self.observe(max(seconds, min(2.0 * self._level, _WORST)), now)
+
+    def asked(self, now: float) -> None:
+        """A request is on its way: until news comes, all that was known counts again."""
+        self._fresh = now
+
+    def value(self, now: float) -> float:
+        """Seconds, 0 where nothing is known."""
+        return self._level * math.exp(-max(0.0, now - self._fresh) / self._decay)

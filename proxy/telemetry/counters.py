@@ -1,0 +1,33 @@
+"""What has happened since start, by route."""
+
+from collections import Counter, defaultdict
+from typing import Any, Final
+
+from proxy.core.exchange import Exchange
+
+_OK: Final = 400
+
+
+class Counters:
+    """An observer that counts."""
+
+    __slots__ = ("_routes",)
+
+    def __init__(self) -> None:
+        self._routes: defaultdict[str, Counter[str]] = defaultdict(Counter)
+
+    def record(self, exchange: Exchange, _: float) -> None:
+        """Count an exchange that has ended."""
+        counts = self._routes[exchange.route]
+        counts["requests"] += 1
+        counts["attempts"] += exchange.attempts
+        if exchange.status >= _OK or exchange.error:
+            counts[f"status {exchange.status}"] += 1
+            if exchange.error:
+                counts[f"error {exchange.error}"] += 1
+        for attempt in exchange.tries:
+            counts[f"retry {attempt.outcome}"] += 1
+
+    def report(self) -> dict[str, dict[str, Any]]:
+        """Counts by route; the empty name stands for requests that found none."""
+        return {route: dict(counts) for route, counts in self._routes.items()}

@@ -1,0 +1,135 @@
+"""Active health checks: each server is asked now and then whether it is well."""
+
+import asyncio
+import logging
+import random
+import time
+from typing import Annotated
+
+from msgspec import Meta
+
+from proxy.core.errors import ProxyError
+from proxy.core.exchange import Exchange
+from proxy.core.options import Duration, Table, TimeoutsOptions, described, seconds
+from proxy.core.reply import Ending
+from proxy.policy.health import Health
+from proxy.upstream.forward import Forward
+from proxy.upstream.member import Member
+from proxy.upstream.pool import Pool
+
+log = logging.getLogger(__name__)
+
+
+class HealthCheckOptions(Table, frozen=True, kw_only=True):
+    """Asks every server now and then; what does not answer 200 to 399 gets no requests."""
+
+    path: Annotated[str, Meta(pattern="^/[!-~]*$", description="What is asked for, with GET.")] = (
+        "/"
+    )
+    interval: Annotated[
+        Duration, described("Time between two checks of a server, 10 % more or less.")
+    ] = seconds(5)
+    timeout: Annotated[Duration, described("How long an answer may take.")] = seconds(2)
+    healthy_threshold: Annotated[
+        int, Meta(ge=1, description="Good answers in a row after which a server is used again.")
+    ] = 2
+    unhealthy_threshold: Annotated[
+        int, Meta(ge=1, description="Failures in a row after which it is not used.")
+    ] = 3
+
+
+class Checker:
+    """Checks one server, on connections like those that requests use."""
+
+    __slots__ = ("_ask", "_health", "_member", "_options", "_rng", "_task")
+
+    def __init__(self, member: Member, options: HealthCheckOptions, rng: random.Random) -> None:
+        self._member = member
+        self._ask = Forward(member.endpoint, member.gateway, TimeoutsOptions(), tuple).handle
+        self._options = options
+        self._rng = rng
+        self._health = Health(
+            healthy_threshold=options.healthy_threshold,
+            unhealthy_threshold=options.unhealthy_threshold,
+        )
+        self._task = asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        """Stop."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        interval = self._options.interval
+        # Not all at once, neither at start nor later.
+        await asyncio.sleep(interval * self._rng.random() * 0.1)
+        while True:
+            self._heard(await self._check())
+            await asyncio.sleep(interval * (0.9 + 0.2 * self._rng.random()))
+
+    async def _check(self) -> str:
+        """What is wrong with it, empty for nothing."""
+        exchange = Exchange(
+            "GET",
+            self._options.path.encode(),
+            [(b"User-Agent", b"sidecar-proxy-health-check")],
+            started=time.monotonic(),
+        )
+        try:
+            async with asyncio.timeout(self._options.timeout or None):
+                reply = await self._ask(exchange)
+                ending = Ending.ABANDONED
+                try:
+                    while await reply.read():
+                        pass
+                    ending = Ending.COMPLETE
+                finally:
+                    reply.close(ending)
+        except TimeoutError:
+            return "timeout"
+        except ProxyError as error:
+            return f"{type(error).__name__}: {error.detail}"
+        return "" if reply.status < 400 else f"status {reply.status}"
+
+    def _heard(self, fault: str) -> None:
+        health, member = self._health, self._member
+        if fault:
+            health.failed()
+        else:
+            health.passed()
+        if health.healthy == member.healthy:
+            return
+        member.healthy = health.healthy
+        if member.healthy:
+            member.since = time.monotonic()
+            log.warning("%s is healthy again", member.name)
+        else:
+            log.warning("%s is unhealthy: %s", member.name, fault)
+
+
+class HealthGuard:
+    """Checks all servers of a pool, those that come later too."""
+
+    __slots__ = ("_checkers", "_gone", "_options", "_pool", "_rng")
+
+    def __init__(self, pool: Pool, options: HealthCheckOptions, rng: random.Random) -> None:
+        self._pool = pool
+        self._options = options
+        self._rng = rng
+        self._checkers: dict[Member, Checker] = {}
+        self._gone: set[asyncio.Task[None]] = set()
+        pool.changed.append(self._follow)
+        self._follow()
+
+    async def close(self) -> None:
+        """Stop."""
+        await asyncio.gather(*self._gone, *[checker.close() for checker in self._checkers.values()])
+
+    def _follow(self) -> None:
+        for member in self._pool.members:
+            if member not in self._checkers:
+                self._checkers[member] = Checker(member, self._options, self._rng)
+        for member in self._checkers.keys() - set(self._pool.members):
+            task = asyncio.ensure_future(self._checkers.pop(member).close())
+            self._gone.add(task)
+            task.add_done_callback(self._gone.discard)
