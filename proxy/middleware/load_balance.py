@@ -8,16 +8,24 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, Protocol
 
 from msgspec import Meta
 
-from proxy.core.errors import ClientError, Unavailable, UpstreamError
+from proxy.core.errors import Unavailable, UpstreamError
 from proxy.core.exchange import Exchange
 from proxy.core.handler import Handler
+from proxy.core.keys import PATTERN, key_of
 from proxy.core.options import Duration, Table, described, seconds
 from proxy.core.outcome import failure_class
 from proxy.core.reply import Ending, Reply
 from proxy.core.retry_after import retry_after
-from proxy.policy.breaker import Breaker
+from proxy.policy.breaker import Breaker, Ticket
 from proxy.policy.ewma import Ewma
-from proxy.policy.pick import Hash, LeastRequest, PeakEwma, RoundRobin, slow_start_factor
+from proxy.policy.pick import (
+    Hash,
+    LeastRequest,
+    PeakEwma,
+    RoundRobin,
+    eligible,
+    slow_start_factor,
+)
 
 _OVERLOADED: Final = frozenset({429, 503})
 _FAILED: Final = 500
@@ -44,7 +52,7 @@ class LoadBalanceOptions(Table, frozen=True, kw_only=True):
     hash_key: Annotated[
         str,
         Meta(
-            pattern="^(path|client_addr|(header|cookie):[!#$%&'*+.^_`|~0-9A-Za-z-]+)$",
+            pattern=PATTERN,
             description='What keeps requests together with "hash": "path", "client_addr", '
             '"header:NAME" or "cookie:NAME".',
         ),
@@ -73,11 +81,17 @@ class Server(Protocol):
     paused_until: float
     since: float
     backup: bool
-    outcomes: Counter[str]
+    outcomes: Counter[str | int]
 
     @property
     def name(self) -> str:
         """Its address."""
+
+    def pause(self, until: float) -> None:
+        """It asked to be left alone until then."""
+
+    def welcome(self) -> None:
+        """It is back: what it did before counts no more."""
 
 
 class Road(NamedTuple):
@@ -86,27 +100,6 @@ class Road(NamedTuple):
     server: Server
     handle: Handler
     breaker: Breaker | None
-    # What the policies read.
-
-    @property
-    def name(self) -> str:
-        """See ``policy.pick.Candidate``, likewise below."""
-        return self.server.name
-
-    @property
-    def weight(self) -> float:
-        """Share."""
-        return self.server.weight
-
-    @property
-    def in_flight(self) -> int:
-        """Load."""
-        return self.server.in_flight
-
-    @property
-    def latency(self) -> Ewma:
-        """Speed."""
-        return self.server.latency
 
     def usable(self, now: float, *, pauses: bool = True) -> bool:
         """Whether nothing speaks against it; its own Retry-After, where ``pauses`` count."""
@@ -118,157 +111,180 @@ class Road(NamedTuple):
         )
 
 
+class Roads:
+    """The ways of one route to the servers of an upstream, as they are for now."""
+
+    __slots__ = ("servers", "spares", "to")
+
+    def __init__(self, roads: Sequence[Road]) -> None:
+        self.to = {road.server: road for road in roads}
+        self.servers = [server for server in self.to if not server.backup]
+        self.spares = [server for server in self.to if server.backup]
+
+    def well(self, server: Server) -> bool:
+        """Whether its breaker is closed, too: a trial is only for one."""
+        breaker = self.to[server].breaker
+        return breaker is None or not breaker.open
+
+
+class Ways(Protocol):
+    """Where the servers of an upstream are found."""
+
+    now: Roads
+    """Another object whenever something is new about them."""
+
+
 class LoadBalance:
     """Picks a server for each attempt, never one that was tried while another is left."""
 
-    __slots__ = ("_key", "_options", "_policy", "_roads", "_slow")
+    __slots__ = ("_calm", "_key", "_options", "_pick", "_timed", "_ways")
 
     def __init__(
         self,
-        roads: Callable[[], Sequence[Road]],
+        ways: Ways,
         options: LoadBalanceOptions,
         rng: random.Random,
     ) -> None:
-        """``roads``: those that there are now, the same object while they are the same."""
-        self._roads = roads
+        self._ways = ways
         self._options = options
-        self._policy = _POLICIES[options.policy](rng)
-        self._key = _key(options.hash_key) if options.policy == "hash" else None
-        self._slow = bool(options.slow_start)
+        self._pick: Callable[[Sequence[Server], bytes | None, float], Server] = _POLICIES[
+            options.policy
+        ](rng).pick
+        self._key = key_of(options.hash_key) if options.policy == "hash" else None
+        self._timed = options.policy == "peak_ewma"
+        self._calm: Roads | None = None
+        """What needs no second look: nothing speaks against any of these servers."""
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises Unavailable where there is no server to ask."""
-        now = time.monotonic()
-        road = self._pick(exchange, now)
+        roads = self._ways.now
+        if roads is not self._calm or exchange.tries:
+            servers = self._left(roads, exchange)
+        else:
+            servers = roads.servers
+        # While all is well, nothing looks at a clock unless there is a choice to be made by it.
+        began = 0.0
+        if len(servers) == 1:
+            server = servers[0]
+        else:
+            began = time.monotonic()
+            key = self._key(exchange) if self._key is not None else None
+            server = self._pick(servers, key, began)
+        _, handle, breaker = roads.to[server]
+        # In a panic a server is asked that its breaker would not admit: without a ticket.
         ticket = None
-        if road.breaker is not None and (ticket := road.breaker.admit(now)) is None:
-            raise Unavailable("breaker half open", retry_after=1.0)
-        server = road.server
+        if breaker is not None:
+            ticket = breaker.admit(time.monotonic() if breaker.open else began)
         server.in_flight += 1
-        server.latency.asked(now)
         try:
-            reply = await road.handle(exchange)
+            reply = await handle(exchange)
         except UpstreamError as error:
             server.in_flight -= 1
-            after = time.monotonic()
             server.outcomes[failure_class(error) or type(error).__name__] += 1
-            server.latency.penalise(after, max(_SLOW, after - now))
-            if ticket is not None:
-                ticket.failed(after)
+            self._broke(server, ticket, began)
             raise
-        except BaseException as error:
+        except BaseException:
             server.in_flight -= 1
             if ticket is not None:
                 ticket.abandoned()
-            if isinstance(error, ClientError):
-                server.outcomes["client"] += 1
             raise
-        after = time.monotonic()
-        failed = reply.status >= _FAILED
-        if failed or reply.status in _OVERLOADED:
-            self._failed(server, reply, after, after - now)
-            exchange.elsewhere = sum(road.usable(after) for road in self._roads()) > 1
+        status = reply.status
+        server.outcomes[status] += 1
+        if status >= _FAILED or status in _OVERLOADED:
+            exchange.elsewhere = self._refused(roads, server, ticket, reply)
         else:
-            server.latency.observe(after - now, after)
-        if ticket is not None:
-            if failed:
-                ticket.failed(after)
-            else:
-                ticket.succeeded(after)
-        server.outcomes[_CLASSES[reply.status // 100]] += 1
+            if began and self._timed:
+                now = time.monotonic()
+                server.latency.observe(now - began, now)
+            if breaker is not None and ticket is not None and not breaker.settled:
+                back = breaker.open
+                ticket.succeeded(time.monotonic())
+                if back and not breaker.open:
+                    server.welcome()
         if reply.buffered is not None:
             server.in_flight -= 1
         else:
-            reply.on_close(_Ended(server, road.breaker))
+            reply.on_close(_Ended(self, server, breaker))
         return reply
 
-    def _failed(self, server: Server, reply: Reply, now: float, took: float) -> None:
-        """A fast refusal is no fast server; one that names a time is left alone until then."""
-        if reply.status not in _OVERLOADED:
-            server.latency.observe(took, now)
-            return
-        server.latency.penalise(now, max(_SLOW, took))
-        wait = retry_after(reply.headers)
-        if wait is not None:
-            server.paused_until = max(server.paused_until, now + min(wait, _LONGEST_PAUSE))
+    def _broke(self, server: Server, ticket: Ticket | None, began: float) -> None:
+        """An attempt failed: however fast that was, it must not attract traffic."""
+        self._calm = None
+        now = time.monotonic()
+        server.latency.penalise(now, max(_SLOW, now - began) if began else _SLOW)
+        if ticket is not None:
+            ticket.failed(now)
 
-    def _pick(self, exchange: Exchange, now: float) -> Road:
-        roads = self._roads()
-        if self._slow:
-            window = self._options.slow_start
-            for road in roads:
-                server = road.server
-                server.weight = server.full_weight * slow_start_factor(now - server.since, window)
-        usable = [road for road in roads if not road.server.backup and road.usable(now)]
-        if len(usable) < len(roads):
-            usable = self._fallen(roads, usable, now)
-        if exchange.tries:
-            tried = {attempt.endpoint for attempt in exchange.tries}
-            usable = [road for road in usable if road.name not in tried] or usable
-        if len(usable) == 1:
-            return usable[0]
-        key = self._key(exchange) if self._key is not None else None
-        picked: Road = self._policy.pick(usable, key, now)
-        return picked
+    def _refused(self, roads: Roads, server: Server, ticket: Ticket | None, reply: Reply) -> bool:
+        """A reply says that the server is not well. Whether another could be asked at once.
 
-    def _fallen(self, roads: Sequence[Road], usable: list[Road], now: float) -> list[Road]:
-        """What is used while not all servers are: those left, then backups, or all in a panic."""
-        primaries = [road for road in roads if not road.server.backup]
-        if len(usable) * 100 < self._options.panic_threshold * len(primaries):
-            backups = [road for road in roads if road.server.backup and road.usable(now)]
-            return usable + backups if len(backups) >= len(primaries) else primaries
-        if usable:
-            return usable
-        backups = [road for road in roads if road.server.backup and road.usable(now)]
-        # One that asked for a pause is still better than no answer.
-        usable = backups or [road for road in roads if road.usable(now, pauses=False)]
-        if usable:
-            return usable
-        until = [road.breaker.until for road in roads if road.breaker is not None]
-        raise Unavailable(
-            "no endpoint may be asked", retry_after=max(min(until, default=now) - now, 1.0)
+        A fast refusal is no fast server; one that names a time is left alone until then.
+        """
+        self._calm = None
+        now = time.monotonic()
+        if ticket is not None:
+            if reply.status >= _FAILED:
+                ticket.failed(now)
+            else:
+                ticket.succeeded(now)
+        if reply.status in _OVERLOADED:
+            server.latency.penalise(now, _SLOW)
+            wait = retry_after(reply.headers)
+            if wait is not None:
+                server.pause(now + min(wait, _LONGEST_PAUSE))
+        return any(other is not server and roads.to[other].usable(now) for other in roads.servers)
+
+    def disturb(self) -> None:
+        """Look again before the next attempt."""
+        self._calm = None
+
+    def _left(self, roads: Roads, exchange: Exchange) -> Sequence[Server]:
+        """Those that may be asked."""
+        now = time.monotonic()
+        full = self._warmed(roads, now)
+        usable = eligible(
+            roads.servers,
+            roads.spares,
+            lambda server: roads.to[server].usable(now),
+            self._options.panic_threshold,
         )
+        if full and usable is roads.servers and all(map(roads.well, usable)):
+            self._calm = roads
+        tried = {attempt.endpoint for attempt in exchange.tries}
+        if fresh := [server for server in usable if server.name not in tried]:
+            return fresh
+        # One that asked for a pause is better than one that failed, and than no answer.
+        paused = [server for server, road in roads.to.items() if road.usable(now, pauses=False)]
+        if fresh := [server for server in paused if server.name not in tried]:
+            return fresh
+        if not paused:
+            until = [road.breaker.until for road in roads.to.values() if road.breaker is not None]
+            wait = max(min(until, default=now) - now, 1.0)
+            raise Unavailable("no endpoint may be asked", retry_after=wait)
+        return usable or paused
+
+    def _warmed(self, roads: Roads, now: float) -> bool:
+        """Whether every server has its full weight, which it is given bit by bit."""
+        window = self._options.slow_start
+        for server in roads.servers if window else ():
+            server.weight = server.full_weight * slow_start_factor(now - server.since, window)
+        return all(server.weight == server.full_weight for server in roads.servers)
 
 
 class _Ended:
     """Waits for the end of a reply's body."""
 
-    __slots__ = ("_breaker", "_server")
+    __slots__ = ("_balance", "_breaker", "_server")
 
-    def __init__(self, server: Server, breaker: Breaker | None) -> None:
+    def __init__(self, balance: LoadBalance, server: Server, breaker: Breaker | None) -> None:
+        self._balance = balance
         self._server = server
         self._breaker = breaker
 
     def __call__(self, reply: Reply, ending: Ending) -> None:
         self._server.in_flight -= 1
         if ending is Ending.BROKEN:
+            self._balance.disturb()
             self._server.outcomes["broken"] += 1
             if self._breaker is not None:
                 self._breaker.note_failure(time.monotonic())
-
-
-_CLASSES: Final = ("", "1xx", "2xx", "3xx", "4xx", "5xx", "6xx", "7xx", "8xx", "9xx")
-
-
-def _key(text: str) -> Callable[[Exchange], bytes | None]:
-    """What a request is kept together by."""
-    kind, _, name = text.partition(":")
-    wanted = name.lower().encode()
-    if kind == "path":
-        return lambda exchange: exchange.path.encode()
-    if kind == "client_addr":
-        return lambda exchange: exchange.client.encode()
-
-    def field(exchange: Exchange) -> bytes | None:
-        return next((value for n, value in exchange.headers if n.lower() == wanted), None)
-
-    def cookie(exchange: Exchange) -> bytes | None:
-        for n, value in exchange.headers:
-            if n.lower() == b"cookie":
-                for pair in value.split(b";"):
-                    key, _, content = pair.strip().partition(b"=")
-                    if key.lower() == wanted:
-                        return content
-        return None
-
-    return field if kind == "header" else cookie

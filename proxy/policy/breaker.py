@@ -118,6 +118,11 @@ class Breaker:
             return "closed"
         return "open" if now < self.until else "half-open"
 
+    @property
+    def settled(self) -> bool:
+        """Whether a success would tell it nothing."""
+        return not (self.open or self.failures or self.counts)
+
     def note_failure(self, now: float) -> None:
         """A reply broke after its head."""
         if not self.open:

@@ -121,10 +121,11 @@ class PeakEwma:
             return candidates[0]
         first, second = _two(candidates, self._rng)
         one, other = first.latency.value(now), second.latency.value(now)
+        unknown = max(one, other) or 1.0
         if not one and first.in_flight:
-            one = other or 1.0
+            one = unknown
         if not other and second.in_flight:
-            other = one or 1.0
+            other = unknown
         if (
             other * (second.in_flight + 1) * first.weight
             < one * (first.in_flight + 1) * second.weight
@@ -171,8 +172,12 @@ def _arrival(candidate: Candidate, digest: bytes) -> float:
 def _two(candidates: Sequence[C], rng: random.Random) -> tuple[C, C]:
     """Two different ones, the first drawn by weight and so the second among the others."""
     weights = [each.weight for each in candidates]
+    size = len(weights)
+    if weights.count(weights[0]) == size:
+        one, other = int(rng.random() * size), int(rng.random() * (size - 1))
+        return candidates[one], candidates[other + (other >= one)]
     first = _draw(weights, rng)
-    if len(weights) == 2:
+    if size == 2:
         return candidates[first], candidates[1 - first]
     weights[first] = 0.0
     return candidates[first], candidates[_draw(weights, rng)]

@@ -19,7 +19,7 @@ from proxy.edge.target import Rewrite
 from proxy.middleware.circuit_breaker import breaker
 from proxy.middleware.commit import Commit, holds
 from proxy.middleware.fallback import Fallback, Fixed, FixedReply
-from proxy.middleware.load_balance import LoadBalance, LoadBalanceOptions, Road
+from proxy.middleware.load_balance import LoadBalance, LoadBalanceOptions, Road, Roads
 from proxy.middleware.retry import BudgetOptions, Retry, RetryOptions, repeatable
 from proxy.middleware.timeouts import PerTry, Total
 from proxy.policy.budget import Budget
@@ -140,7 +140,7 @@ class Tree:
         alone = len(pool.members) == 1 and not pool.changes
         if alone and (route.circuit_breaker, upstream.health_check) == (None, None):
             return attempt(pool.members[0], route.timeouts)
-        roads = Roads(pool, route)
+        roads = Ways(pool, route)
         line.roads.append(roads)
         options = upstream.load_balance or LoadBalanceOptions()
         return LoadBalance(roads, options, self._rng).handle
@@ -178,30 +178,27 @@ class Line:
     def __init__(self, options: Route) -> None:
         self.options = options
         self.name = options.path_regex or options.path
-        self.roads: list[Roads] = []
+        self.roads: list[Ways] = []
 
 
-class Roads:
-    """The ways of one route to the servers of a pool, made anew when those change."""
+class Ways:
+    """The ways of one route to the servers of a pool, made anew when something is new there."""
 
-    __slots__ = ("_known", "_members", "_pool", "_roads", "_route")
+    __slots__ = ("_known", "_pool", "_route", "now")
 
     def __init__(self, pool: Pool, route: Route) -> None:
         self._pool = pool
         self._route = route
         self._known: dict[Member, Road] = {}
-        self._members: tuple[Member, ...] = ()
-        self._roads: tuple[Road, ...] = ()
+        self.now: Roads
+        pool.changed.append(self._follow)
+        self._follow()
 
-    def __call__(self) -> tuple[Road, ...]:
-        """Those that there are now; the same object while they are the same."""
-        if self._members is not self._pool.members:
-            self._members = self._pool.members
-            self._known = {
-                member: self._known.get(member) or self._made(member) for member in self._members
-            }
-            self._roads = tuple(self._known.values())
-        return self._roads
+    def _follow(self) -> None:
+        self._known = {
+            member: self._known.get(member) or self._made(member) for member in self._pool.members
+        }
+        self.now = Roads(tuple(self._known.values()))
 
     def _made(self, member: Member) -> Road:
         options = self._route.circuit_breaker
@@ -217,20 +214,21 @@ class Roads:
         assert options is not None
         now = time.monotonic()
         out = sum(
-            road.breaker is not None and road.breaker.state(now) == "open" for road in self._roads
+            road.breaker is not None and road.breaker.state(now) != "closed"
+            for road in self._known.values()
         )
-        return not out or (out + 1) * 100 <= options.max_ejection_percent * len(self._roads)
+        return not out or (out + 1) * 100 <= options.max_ejection_percent * len(self._known)
 
     def report(self, now: float) -> list[dict[str, Any]]:
         """The breakers."""
         return [
             {
-                "endpoint": road.name,
+                "endpoint": road.server.name,
                 "state": road.breaker.state(now),
                 "ejections": road.breaker.ejections,
                 "for_s": round(max(0.0, road.breaker.until - now), 3),
             }
-            for road in self()
+            for road in self._known.values()
             if road.breaker is not None
         ]
 

@@ -99,9 +99,8 @@ class Checker:
             health.passed()
         if health.healthy == member.healthy:
             return
-        member.healthy = health.healthy
+        member.judge(healthy=health.healthy)
         if member.healthy:
-            member.since = time.monotonic()
             log.warning("%s is healthy again", member.name)
         else:
             log.warning("%s is unhealthy: %s", member.name, fault)

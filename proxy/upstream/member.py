@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from proxy.policy.ewma import Ewma
@@ -13,6 +14,7 @@ class Member:
     """What all routes to a server share: its connections, its load, its health."""
 
     __slots__ = (
+        "_changed",
         "backup",
         "endpoint",
         "full_weight",
@@ -27,8 +29,16 @@ class Member:
     )
 
     def __init__(
-        self, endpoint: Endpoint, gateway: Gateway, *, weight: float = 1.0, backup: bool = False
+        self,
+        endpoint: Endpoint,
+        gateway: Gateway,
+        changed: Callable[[], None],
+        *,
+        weight: float = 1.0,
+        backup: bool = False,
     ) -> None:
+        """``changed`` is told when it may be asked no more, or again."""
+        self._changed = changed
         self.endpoint = endpoint
         self.gateway = gateway
         self.backup = backup
@@ -45,13 +55,33 @@ class Member:
         """Its own Retry-After, as a time of ``time.monotonic``."""
         self.since = time.monotonic()
         """When it came, or came back."""
-        self.outcomes: Counter[str] = Counter()
-        """Attempts by status class or failure class."""
+        self.outcomes: Counter[str | int] = Counter()
+        """Attempts by status, or by the class of their failure."""
 
     @property
     def name(self) -> str:
         """Its address, as the log has it."""
         return self.endpoint.name
+
+    def pause(self, until: float) -> None:
+        """It asked to be left alone until then, a time of ``time.monotonic``."""
+        if until > self.paused_until:
+            self.paused_until = until
+            self._changed()
+
+    def welcome(self) -> None:
+        """It is back: what it did before counts no more, and slow start begins anew."""
+        self.since = time.monotonic()
+        self.latency = Ewma()
+        self._changed()
+
+    def judge(self, *, healthy: bool) -> None:
+        """Its health checks have changed their mind."""
+        self.healthy = healthy
+        if healthy:
+            self.welcome()
+        else:
+            self._changed()
 
     def report(self, now: float) -> dict[str, Any]:
         """Its state for operators."""
@@ -64,5 +94,5 @@ class Member:
             "in_flight": self.in_flight,
             "connections": self.gateway.connections,
             "latency_ms": round(self.latency.value(now) * 1000, 3),
-            "outcomes": dict(self.outcomes),
+            "outcomes": {str(name): count for name, count in self.outcomes.items()},
         }

@@ -37,7 +37,7 @@ class Pool:
         }
         self._known: dict[_Key, Member] = {}
         self.changed: list[Callable[[], None]] = []
-        """Told when ``members`` is another tuple."""
+        """Told when there are other members, or when one may be asked no more or again."""
         self.members: tuple[Member, ...] = ()
         self._update(dict.fromkeys(self._names, _UNKNOWN))
         self._task: asyncio.Task[None] | None = None
@@ -89,10 +89,13 @@ class Pool:
         gone = [member for key, member in self._known.items() if key not in known]
         self._known = known
         self.members = tuple(known.values())
-        for tell in self.changed:
-            tell()
+        self._tell()
         for member in gone:
             member.gateway.close()
+
+    def _tell(self) -> None:
+        for tell in self.changed:
+            tell()
 
     def _made(self, entry: ServerEntry, ip: str) -> Member:
         options = self._options
@@ -104,4 +107,4 @@ class Pool:
             limit=options.limit,
             max_age=options.max_connection_age,
         )
-        return Member(endpoint, gateway, weight=entry.weight, backup=entry.backup)
+        return Member(endpoint, gateway, self._tell, weight=entry.weight, backup=entry.backup)

@@ -1,0 +1,37 @@
+"""What requests are told apart, or kept together, by."""
+
+from collections.abc import Callable
+from typing import Final
+
+from proxy.core.exchange import Exchange
+
+PATTERN: Final = "^(path|client_addr|(header|cookie):[!#$%&'*+.^_`|~0-9A-Za-z-]+)$"
+"""``path``, ``client_addr``, ``header:NAME`` or ``cookie:NAME``, as options spell it."""
+
+
+def key_of(text: str) -> Callable[[Exchange], bytes | None]:
+    """Finds the key of a request; None where it has none. ``text`` as in ``PATTERN``."""
+    kind, _, name = text.partition(":")
+    if kind == "path":
+        return lambda exchange: exchange.path.encode()
+    if kind == "client_addr":
+        return lambda exchange: exchange.client.encode()
+    wanted = name.encode()
+    if kind == "cookie":
+        return lambda exchange: _cookie(exchange, wanted)
+    return lambda exchange: _field(exchange, wanted.lower())
+
+
+def _field(exchange: Exchange, wanted: bytes) -> bytes | None:
+    return next((value for name, value in exchange.headers if name.lower() == wanted), None)
+
+
+def _cookie(exchange: Exchange, wanted: bytes) -> bytes | None:
+    """Names of cookies keep their case (RFC 6265 4.1.1)."""
+    for name, value in exchange.headers:
+        if name.lower() == b"cookie":
+            for pair in value.split(b";"):
+                key, _, content = pair.strip().partition(b"=")
+                if key == wanted:
+                    return content
+    return None
