@@ -86,8 +86,7 @@ class Forward:
                         raise ProtocolViolation(f"status {message.code}")
                     message, payload = await protocol.read()
             except Exception as error:
-                stale = protocol.reused and not protocol.replied
-                raise head_error(error, stage=Stage.STALE if stale else Stage.SENT) from error
+                raise head_error(error, stage=_stage(protocol)) from error
             exchange.first_byte = time.monotonic()
             stream = Stream(line, payload, upload, self._timeouts.idle)
             if isinstance(message, Head):
@@ -116,11 +115,11 @@ class Forward:
         head = self._request_head(exchange)
         whole = body.finished
         if whole is None:
-            transport.write(head)
+            protocol.send(head)
             return asyncio.create_task(Upload(body, protocol, self._timeouts).run())
         if body.length is None:
             whole = b"%x\r\n%b\r\n0\r\n\r\n" % (len(whole), whole) if whole else b"0\r\n\r\n"
-        transport.write(head + whole)
+        protocol.send(head + whole)
         protocol.expect(self._timeouts.first_byte, _no_head)
         return None
 
@@ -162,6 +161,13 @@ class Forward:
             length=length,
             version=message.version,
         )
+
+
+def _stage(protocol: UpstreamProtocol) -> Stage:
+    """How far a request had come when its connection ended without a head."""
+    if protocol.unheard:
+        return Stage.NOT_SENT
+    return Stage.STALE if protocol.reused and not protocol.replied else Stage.SENT
 
 
 def check_fields(fields: RawHeaders, reason: bytes) -> None:

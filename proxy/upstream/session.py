@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+import functools
 import socket
 import time
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from aiohttp.connector import Connection
 
 from proxy.core.errors import ConnectionLimit
 from proxy.upstream.translate import connect_error
-from proxy.upstream.wire import UpstreamProtocol, install
+from proxy.upstream.wire import UpstreamProtocol
 
 _DNS_TTL: Final = 10
 
@@ -273,3 +274,10 @@ class Session:
         four = {entry["host"] for entry in found if entry["family"] == socket.AF_INET}
         six = {entry["host"] for entry in found if entry["family"] == socket.AF_INET6}
         return tuple(sorted(four or six))
+
+
+def install(connector: BaseConnector) -> None:
+    """Have a connector of aiohttp make connections of ours."""
+    connector._factory = functools.partial(  # type: ignore[assignment]
+        UpstreamProtocol, loop=asyncio.get_running_loop()
+    )

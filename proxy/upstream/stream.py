@@ -2,13 +2,12 @@
 
 import asyncio
 
-from aiohttp.streams import StreamReader
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from proxy.core.errors import ReplyStalled
 from proxy.core.reply import Ending
 from proxy.upstream.session import Line
 from proxy.upstream.translate import body_error
-from proxy.upstream.wire import take_buffered
 
 
 class Stream:
@@ -75,3 +74,10 @@ class Stream:
 
 def _stalled() -> Exception:
     return ReplyStalled("nothing came within idle")
+
+
+def take_buffered(payload: StreamReader) -> bytes:
+    """What has arrived of a body, even where it has broken since."""
+    if payload is EMPTY_PAYLOAD or not payload._buffer:
+        return b""
+    return payload._read_nowait(-1)

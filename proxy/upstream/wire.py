@@ -1,21 +1,17 @@
 """HTTP/1.1 on the connections of aiohttp's connector.
 
-Everything we use of aiohttp beyond its documented API stands in this file and is held by
-``tests/upstream/test_aiohttp_contract.py``: the names ``BaseConnector.connect`` and ``_factory``,
-``ResponseHandler`` with ``set_response_params``, ``_drain_helper``, ``_buffer``, ``_payload``, and
-``StreamReader._read_nowait``.
-
-Why not ``session.request``: it loses what came in (bytes over 127, the case of names, a bare ``?``)
-and resends on its own. Here one attempt is one head written as bytes.
+What we use of aiohttp beyond its documented API stands here, in ``session.install`` and in
+``stream.take_buffered``; ``tests/upstream/test_aiohttp_contract.py`` holds it:
+``BaseConnector.connect`` and ``_factory``, ``ResponseHandler`` with ``set_response_params``,
+``_drain_helper``, ``_buffer``, ``_payload``, and ``StreamReader._read_nowait``. Why not
+``session.request``: decision 0001.
 """
 
 import asyncio
-import functools
 import select
 from collections.abc import Callable
 from typing import Any, Final, cast
 
-from aiohttp import BaseConnector
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_parser import RawResponseMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
@@ -55,11 +51,13 @@ class UpstreamProtocol(ResponseHandler):
         "_reader",
         "_resting",
         "_seam",
+        "_sent",
         "_socket",
         "alarm",
         "awaiting_head",
         "lost",
         "replied",
+        "unheard",
         "uses",
         "whole",
     )
@@ -85,6 +83,9 @@ class UpstreamProtocol(ResponseHandler):
         self._bodiless = False
         self._head_seen = 0
         self._seam = b""
+        self._sent = 0
+        self.unheard = False
+        """Whether the peer hung up without having received one byte of the request."""
         self._left: int | None = None
         self._socket: Any = None
 
@@ -115,7 +116,8 @@ class UpstreamProtocol(ResponseHandler):
 
         ``reader`` reads the heads that need no parser.
         """
-        self.replied = False
+        self.replied = self.unheard = False
+        self._sent = 0
         self.whole = None
         self.awaiting_head = True
         self._parsing = False
@@ -276,6 +278,17 @@ class UpstreamProtocol(ResponseHandler):
             self._poll.register(self._socket.fileno(), _SPOKEN)
         return bool(self._poll.poll(0))
 
+    def send(self, request: bytes) -> None:
+        """Write a whole request, or its head."""
+        self._sent = len(request)
+        assert self.transport is not None
+        self.transport.write(request)
+
+    def eof_received(self) -> None:
+        """A clean end acknowledges what the peer had until then; a reset would not tell."""
+        self.unheard = not self.replied and 0 < self._sent <= self.unsent()
+        super().eof_received()
+
     async def drained(self) -> None:
         """Wait until the transport takes more. Raises ConnectionError where it never will."""
         await self._drain_helper()
@@ -283,17 +296,3 @@ class UpstreamProtocol(ResponseHandler):
     def unsent(self) -> int:
         """Bytes that we wrote and the peer has not taken yet, in user space and in the kernel."""
         return unsent(self.transport, self._socket)
-
-
-def install(connector: BaseConnector) -> None:
-    """Have a connector of aiohttp make connections of ours."""
-    connector._factory = functools.partial(  # type: ignore[assignment]
-        UpstreamProtocol, loop=asyncio.get_running_loop()
-    )
-
-
-def take_buffered(payload: StreamReader) -> bytes:
-    """What has arrived of a body, even where it has broken since."""
-    if payload is EMPTY_PAYLOAD or not payload._buffer:
-        return b""
-    return payload._read_nowait(-1)

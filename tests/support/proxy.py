@@ -101,16 +101,18 @@ def parsed(text: str) -> Config:
 async def proxied(upstream: RawUpstream | str, **overrides: Any) -> AsyncIterator[Proxy]:
     """The proxy in front of ``upstream`` (or a URL), with these tables over the defaults.
 
-    ``upstream_options`` are laid over the one upstream's table; ``routes`` replaces the one route.
+    ``upstream_options`` are laid over the one upstream's table; ``others`` are the tables of more
+    upstreams; ``routes`` replaces the one route.
     """
     url = upstream if isinstance(upstream, str) else upstream.url
     options = overrides.pop("upstream_options", {})
+    others = overrides.pop("others", [])
     server = {"listen": "127.0.0.1:0", **overrides.pop("server", {})}
     routes = overrides.pop("routes", [{"upstream": "api"}])
     tables: dict[str, Any] = {
         **overrides,
         "server": server,
-        "upstreams": [{"name": "api", "servers": [url], **options}],
+        "upstreams": [{"name": "api", "servers": [url], **options}, *others],
         "routes": routes,
     }
     proxy = Proxy(toml(tables))

@@ -3,17 +3,27 @@
 A new aiohttp that changes any of this fails here first, loudly, and not in somebody's traffic.
 """
 
+import asyncio
 import inspect
+import socket
 
 import aiohttp
 import pytest
-from aiohttp import BaseConnector, ClientRequest, ClientTimeout, TCPConnector
+from aiohttp import (
+    BaseConnector,
+    ClientConnectionError,
+    ClientRequest,
+    ClientTimeout,
+    ServerDisconnectedError,
+    TCPConnector,
+)
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_parser import HttpResponseParser, HttpResponseParserPy
 from aiohttp.streams import StreamReader
 from yarl import URL
 
-from proxy.upstream.wire import UpstreamProtocol, install
+from proxy.upstream.session import install
+from proxy.upstream.wire import UpstreamProtocol
 from tests.support.message import OK
 from tests.support.upstream import RawUpstream
 
@@ -101,3 +111,33 @@ async def test_bytes_that_the_loop_has_not_seen_yet_end_a_resting_connection() -
 def test_the_version_is_new_enough() -> None:
     """3.14.4 mends a false ContentLengthError of slow readers (aiohttp 13348)."""
     assert tuple(int(part) for part in aiohttp.__version__.split(".")[:3]) >= (3, 14, 4)
+
+
+@pytest.mark.parametrize(("reads", "unheard"), [(False, True), (True, False)])
+async def test_a_request_that_crossed_the_end_of_its_connection_was_not_received(
+    reads: bool, unheard: bool
+) -> None:
+    """What was in nobody's hands may be sent again, even a POST."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    connector = TCPConnector(limit=0)
+    install(connector)
+    request = ClientRequest("POST", URL(f"http://127.0.0.1:{listener.getsockname()[1]}"))
+    connection = await connector.connect(request, [], ClientTimeout(connect=1))
+    peer, _ = listener.accept()
+    protocol = connection.protocol
+    assert isinstance(protocol, UpstreamProtocol)
+    protocol.begin(bodiless=False)
+    if not reads:  # its end is on the way, and the loop has not seen it yet
+        peer.shutdown(socket.SHUT_WR)
+        peer.close()
+    protocol.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
+    if reads:
+        await asyncio.sleep(0.01)
+        assert peer.recv(1000).endswith(b"x")
+        peer.close()
+    with pytest.raises(ServerDisconnectedError if reads else ClientConnectionError):
+        await protocol.read()
+    assert protocol.unheard is unheard
+    connection.close()
+    listener.close()
+    await connector.close()
