@@ -7,12 +7,15 @@ from proxy.core.fields import Encoded, RawHeaders
 
 
 class Try(NamedTuple):
-    """An attempt that was not the last."""
+    """One of several attempts."""
 
     endpoint: str
     outcome: str
     """Its status, or the class of its failure as ``[retry] on`` calls it."""
     seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.endpoint} {self.outcome} {self.seconds * 1000:.0f} ms"
 
 
 class Exchange:
@@ -93,7 +96,7 @@ class Exchange:
         self.endpoint = ""
         self.attempts = 0
         self.tries: tuple[Try, ...] = ()
-        """Attempts that were followed by another, the first one first."""
+        """All attempts, the first one first, where there was more than one."""
         self.elsewhere = False
         """Whether another server could be asked at once."""
         self.committed = False

@@ -2,7 +2,7 @@
 
 import mimetypes
 from collections.abc import Callable, Sequence
-from http import HTTPStatus
+from http.client import responses
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -50,6 +50,7 @@ class Fallback:
         for index, handler in enumerate(handlers):
             if index:
                 exchange.body.rewind()
+                exchange.elsewhere = False  # it was about the servers of another upstream
             try:
                 reply = await handler(exchange)
             except (UpstreamError, ConnectionLimit) as error:
@@ -96,7 +97,7 @@ class Fixed:
             self._status,
             self._fields,
             _Bytes(self._data),
-            reason=HTTPStatus(self._status).phrase.encode(),
+            reason=responses.get(self._status, "").encode(),
             length=len(self._data),
         )
 

@@ -232,7 +232,7 @@ class LoadBalance:
             wait = retry_after(reply.headers)
             if wait is not None:
                 server.pause(now + min(wait, _LONGEST_PAUSE))
-        return any(other is not server and roads.to[other].usable(now) for other in roads.servers)
+        return any(other is not server and road.usable(now) for other, road in roads.to.items())
 
     def disturb(self) -> None:
         """Look again before the next attempt."""
@@ -251,13 +251,13 @@ class LoadBalance:
         if full and usable is roads.servers and all(map(roads.well, usable)):
             self._calm = roads
         tried = {attempt.endpoint for attempt in exchange.tries}
-        if fresh := [server for server in usable if server.name not in tried]:
-            return fresh
         # One that asked for a pause is better than one that failed, and than no answer.
         paused = [server for server, road in roads.to.items() if road.usable(now, pauses=False)]
-        if fresh := [server for server in paused if server.name not in tried]:
-            return fresh
-        if not paused:
+        spares = [server for server in roads.spares if roads.to[server].usable(now)]
+        for servers in (usable, spares, paused):
+            if fresh := [server for server in servers if server.name not in tried]:
+                return fresh
+        if not (usable or paused):
             until = [road.breaker.until for road in roads.to.values() if road.breaker is not None]
             wait = max(min(until, default=now) - now, 1.0)
             raise Unavailable("no endpoint may be asked", retry_after=wait)

@@ -137,9 +137,15 @@ class Retry:
         params = RequestParams(exchange.method, "", kwargs={"trial": trial})
         try:
             attempt = await self._client.requests([params], retry_options=trial)
-        except _Again as again:  # the tries ran out
-            raise again.error from None
-        return cast(_Attempt, cast(Any, attempt)).reply
+        except (_Again, UpstreamError) as failed:  # the tries ran out, or no other may follow
+            last = failed.error if isinstance(failed, _Again) else failed
+            trial.ended(failure_class(last) or type(last).__name__)
+            if exchange.tries:
+                last.detail = f"{last.detail}; tries: {', '.join(map(str, exchange.tries))}"
+            raise last from None
+        reply = cast(_Attempt, cast(Any, attempt)).reply
+        trial.ended(str(reply.status))
+        return reply
 
 
 class _Again(Exception):
@@ -237,6 +243,13 @@ class _Trial(RetryOptionsBase):
         # Before the wait: its connection is free for others.
         reply.close(Ending.ABANDONED if reply.buffered is None else Ending.COMPLETE)
         return False
+
+    def ended(self, outcome: str) -> None:
+        """Note the last attempt too, where it was not the only one."""
+        exchange = self._exchange
+        if exchange.tries:
+            taken = self._loop.time() - self._begun
+            exchange.tries += (Try(exchange.endpoint, outcome, taken),)
 
     def get_timeout(self, attempt: int, response: Any = None) -> float:
         """Seconds until the next attempt, as decided when the last one was judged."""

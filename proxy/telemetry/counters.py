@@ -25,7 +25,7 @@ class Counters:
             counts[f"status {exchange.status}"] += 1
             if exchange.error:
                 counts[f"error {exchange.error}"] += 1
-        for attempt in exchange.tries:
+        for attempt in exchange.tries[:-1]:
             counts[f"retry {attempt.outcome}"] += 1
 
     def report(self) -> dict[str, dict[str, Any]]:

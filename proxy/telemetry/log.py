@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from proxy.core.exchange import Exchange
+from proxy.core.exchange import Exchange, Try
 from proxy.core.options import LogOptions
 from proxy.telemetry.writer import Writer
 
@@ -71,8 +71,8 @@ def configure(options: LogOptions) -> None:
 # What goes to standard output
 
 
-class _Line(msgspec.Struct, gc=False):
-    """The keys of a line, in the order in which they are written."""
+class _Line(msgspec.Struct, gc=False, omit_defaults=True):
+    """The keys of a line, in the order in which they are written; a default is left out."""
 
     time: str
     method: str
@@ -90,6 +90,7 @@ class _Line(msgspec.Struct, gc=False):
     first_byte_ms: float | None
     total_ms: float
     request_id: str
+    tries: list[dict[str, str | float]] | None = None
 
 
 class AccessLog:
@@ -176,6 +177,7 @@ class AccessLog:
             None if first_byte is None else round((first_byte - started) * 1000, 3),
             round((now - started) * 1000, 3),
             _printable(exchange.request_id),
+            [_try(attempt) for attempt in exchange.tries] if exchange.tries else None,
         )
         self._append(line, self._lines)
         self._count += 1
@@ -187,6 +189,14 @@ class AccessLog:
         if self._count:
             self._writer.put(self._lines, self._count)
             self._lines, self._count = bytearray(), 0
+
+
+def _try(attempt: Try) -> dict[str, str | float]:
+    return {
+        "endpoint": attempt.endpoint,
+        "outcome": attempt.outcome,
+        "ms": round(attempt.seconds * 1000, 3),
+    }
 
 
 def stamp(wall: float) -> str:

@@ -201,3 +201,30 @@ async def test_a_client_that_leaves_during_the_wait_ends_it(jumping: JumpingLoop
     with pytest.raises(asyncio.CancelledError):
         await task
     assert script.sends == 1
+
+
+async def test_every_attempt_is_listed_where_there_was_more_than_one() -> None:
+    exchange = get()
+    await retry(Script(reply(503), ConnectFailed(), reply(200)))(exchange)
+    assert [attempt.outcome for attempt in exchange.tries] == ["503", "connect-failure", "200"]
+    alone = get()
+    await retry(Script(reply(200)))(alone)
+    assert alone.tries == ()
+
+
+async def test_the_error_says_what_was_tried() -> None:
+    script = Script(ConnectFailed("no"), ProtocolViolation("odd"))
+    with pytest.raises(ProtocolViolation) as caught:
+        await retry(script, attempts=2)(get())
+    assert caught.value.detail.startswith("odd; tries: ")
+    assert "connect-failure" in caught.value.detail
+    assert "reset" in caught.value.detail
+
+
+async def test_the_budget_bounds_what_is_tried_again() -> None:
+    script = Script(*[ConnectFailed() for _ in range(10)])
+    handler = retry(script, budget=Budget(0, 0.3, 10), attempts=2)
+    for _ in range(4):
+        with pytest.raises(ConnectFailed):
+            await handler(get())
+    assert script.sends == 4 + 3
