@@ -45,9 +45,7 @@ class LoadBalanceOptions(Table, frozen=True, kw_only=True):
 
     policy: Annotated[
         Literal["round_robin", "least_request", "peak_ewma", "hash"],
-        described(
-            "In turn; the less busy of two; the one of two that answers sooner; or by hash_key."
-        ),
+        described("In turn; the less busy of two; of two the one that is sooner; by hash_key."),
     ] = "round_robin"
     hash_key: Annotated[
         str,
@@ -137,15 +135,18 @@ class Ways(Protocol):
 class LoadBalance:
     """Picks a server for each attempt, never one that was tried while another is left."""
 
-    __slots__ = ("_calm", "_key", "_options", "_pick", "_timed", "_ways")
+    __slots__ = ("_calm", "_key", "_options", "_pick", "_repeatable", "_timed", "_ways")
 
     def __init__(
         self,
         ways: Ways,
         options: LoadBalanceOptions,
         rng: random.Random,
+        repeatable: Callable[[Exchange], bool] = lambda _: True,
     ) -> None:
+        """``repeatable``: whether running a request twice is the same as once."""
         self._ways = ways
+        self._repeatable = repeatable
         self._options = options
         self._pick: Callable[[Sequence[Server], bytes | None, float], Server] = _POLICIES[
             options.policy
@@ -189,6 +190,7 @@ class LoadBalance:
                 ticket.abandoned()
             raise
         status = reply.status
+        row = breaker.failures if breaker is not None else 0
         server.outcomes[status] += 1
         if status >= _FAILED or status in _OVERLOADED:
             exchange.elsewhere = self._refused(roads, server, ticket, reply)
@@ -204,7 +206,7 @@ class LoadBalance:
         if reply.buffered is not None:
             server.in_flight -= 1
         else:
-            reply.on_close(_Ended(self, server, breaker))
+            reply.on_close(_Ended(self, server, breaker, row))
         return reply
 
     def _broke(self, server: Server, ticket: Ticket | None, began: float) -> None:
@@ -256,7 +258,9 @@ class LoadBalance:
         spares = [server for server in roads.spares if roads.to[server].usable(now)]
         for servers in (usable, spares, paused):
             if fresh := [server for server in servers if server.name not in tried]:
-                return fresh
+                # A request with one try is no guinea pig for a server that is let back by trials.
+                well = fresh if self._repeatable(exchange) else list(filter(roads.well, fresh))
+                return well or fresh
         if not (usable or paused):
             until = [road.breaker.until for road in roads.to.values() if road.breaker is not None]
             wait = max(min(until, default=now) - now, 1.0)
@@ -274,12 +278,16 @@ class LoadBalance:
 class _Ended:
     """Waits for the end of a reply's body."""
 
-    __slots__ = ("_balance", "_breaker", "_server")
+    __slots__ = ("_balance", "_breaker", "_row", "_server")
 
-    def __init__(self, balance: LoadBalance, server: Server, breaker: Breaker | None) -> None:
+    def __init__(
+        self, balance: LoadBalance, server: Server, breaker: Breaker | None, row: int
+    ) -> None:
+        """``row``: failures before its head, which looked like the end of them."""
         self._balance = balance
         self._server = server
         self._breaker = breaker
+        self._row = row
 
     def __call__(self, reply: Reply, ending: Ending) -> None:
         self._server.in_flight -= 1
@@ -287,4 +295,5 @@ class _Ended:
             self._balance.disturb()
             self._server.outcomes["broken"] += 1
             if self._breaker is not None:
+                self._breaker.failures = max(self._breaker.failures, self._row)
                 self._breaker.note_failure(time.monotonic())

@@ -10,6 +10,7 @@ from aiohttp_retry import RetryClient, RetryOptionsBase
 from aiohttp_retry.client import RequestParams
 from msgspec import Meta
 
+from proxy.core.body import EMPTY
 from proxy.core.errors import UpstreamError
 from proxy.core.exchange import Exchange, Try
 from proxy.core.handler import Handler
@@ -114,7 +115,8 @@ class Retry:
         The loop is set up only for a first attempt that it may have to repeat.
         """
         options = self._options
-        exchange.body.keep(options.max_body, spool=options.spool)
+        if exchange.body is not EMPTY:
+            exchange.body.keep(options.max_body, spool=options.spool)
         begun = self._loop.time()
         self._budget.request(begun)
         first: Reply | UpstreamError

@@ -16,7 +16,7 @@ class Ewma:
     fading, so that a server that was forgotten is tried by one request, not by a stampede.
     """
 
-    __slots__ = ("_decay", "_fresh", "_level", "_seen")
+    __slots__ = ("_decay", "_fresh", "_level", "_row", "_seen")
 
     def __init__(self, decay: float = 10.0) -> None:
         """``decay``: seconds in which what was seen loses all but 1/e of its weight."""
@@ -24,19 +24,25 @@ class Ewma:
         self._level = 0.0
         self._seen = 0.0
         self._fresh = 0.0
+        self._row = 0
 
     def observe(self, seconds: float, now: float) -> None:
         """An answer came after ``seconds``."""
-        kept = math.exp(-max(0.0, now - self._seen) / self._decay)
-        self._level = max(seconds, self._level * kept + seconds * (1.0 - kept))
-        self._seen = self._fresh = now
+        self._row = 0
+        self._take(seconds, now)
 
     def penalise(self, now: float, seconds: float) -> None:
-        """A failure, however fast: counts as ``seconds`` at least, and as worse than what was.
+        """A failure, however fast, counts as ``seconds``, twice that if it follows a failure, ...
 
         ``seconds`` alone would make a server that fails at once the best of those that take longer.
         """
-        self.observe(max(seconds, min(2.0 * self._level, _WORST)), now)
+        self._take(min(seconds * 2.0**self._row, max(seconds, _WORST)), now)
+        self._row = min(self._row + 1, 30)
+
+    def _take(self, seconds: float, now: float) -> None:
+        kept = math.exp(-max(0.0, now - self._seen) / self._decay)
+        self._level = max(seconds, self._level * kept + seconds * (1.0 - kept))
+        self._seen = self._fresh = now
 
     def asked(self, now: float) -> None:
         """A request is on its way: until news comes, all that was known counts again."""

@@ -143,7 +143,8 @@ class Tree:
         roads = Ways(pool, route)
         line.roads.append(roads)
         options = upstream.load_balance or LoadBalanceOptions()
-        return LoadBalance(roads, options, self._rng).handle
+        rule = partial(repeatable, options=route.retry or RetryOptions())
+        return LoadBalance(roads, options, self._rng, rule).handle
 
     def _budget(self, name: str, options: BudgetOptions) -> Budget:
         """One for each upstream, whichever route retries."""

@@ -45,7 +45,7 @@ class Checker:
 
     def __init__(self, member: Member, options: HealthCheckOptions, rng: random.Random) -> None:
         self._member = member
-        self._ask = Forward(member.endpoint, member.gateway, TimeoutsOptions(), tuple).handle
+        self._ask = Forward(member.endpoint, member.checks, TimeoutsOptions(), tuple).handle
         self._options = options
         self._rng = rng
         self._health = Health(
@@ -122,6 +122,7 @@ class HealthGuard:
 
     async def close(self) -> None:
         """Stop."""
+        self._pool.changed.remove(self._follow)
         await asyncio.gather(*self._gone, *[checker.close() for checker in self._checkers.values()])
 
     def _follow(self) -> None:

@@ -16,6 +16,7 @@ class Member:
     __slots__ = (
         "_changed",
         "backup",
+        "checks",
         "endpoint",
         "full_weight",
         "gateway",
@@ -32,6 +33,7 @@ class Member:
         self,
         endpoint: Endpoint,
         gateway: Gateway,
+        checks: Gateway,
         changed: Callable[[], None],
         *,
         weight: float = 1.0,
@@ -41,6 +43,8 @@ class Member:
         self._changed = changed
         self.endpoint = endpoint
         self.gateway = gateway
+        self.checks = checks
+        """For health checks: a server at its limit of connections is to be checked all the same."""
         self.backup = backup
         self.full_weight = weight
         self.weight = weight
@@ -62,6 +66,11 @@ class Member:
     def name(self) -> str:
         """Its address, as the log has it."""
         return self.endpoint.name
+
+    def close(self) -> None:
+        """Nobody asks it any more."""
+        self.gateway.close()
+        self.checks.close()
 
     def pause(self, until: float) -> None:
         """It asked to be left alone until then, a time of ``time.monotonic``."""

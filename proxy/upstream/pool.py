@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from proxy.upstream.endpoint import Endpoint, ServerEntry, UpstreamOptions, entries, tls_context
@@ -62,7 +63,7 @@ class Pool:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         for member in self.members:
-            member.gateway.close()
+            member.close()
 
     async def _watch(self) -> None:
         found: dict[int, tuple[str, ...]] = dict.fromkeys(self._names, _UNKNOWN)
@@ -91,7 +92,7 @@ class Pool:
         self.members = tuple(known.values())
         self._tell()
         for member in gone:
-            member.gateway.close()
+            member.close()
 
     def _tell(self) -> None:
         for tell in self.changed:
@@ -100,11 +101,19 @@ class Pool:
     def _made(self, entry: ServerEntry, ip: str) -> Member:
         options = self._options
         endpoint = Endpoint(options, entry, self._tls, ip)
-        gateway = self._session.gateway(
+        gateway = partial(
+            self._session.gateway,
             endpoint.template,
             endpoint.unix_path,
             keepalive=options.keepalive_timeout,
-            limit=options.limit,
             max_age=options.max_connection_age,
         )
-        return Member(endpoint, gateway, self._tell, weight=entry.weight, backup=entry.backup)
+        limited = gateway(limit=options.limit)
+        return Member(
+            endpoint,
+            limited,
+            gateway(limit=0) if options.limit else limited,
+            self._tell,
+            weight=entry.weight,
+            backup=entry.backup,
+        )

@@ -177,7 +177,8 @@ class Gateway:
         """Keep it for the next attempt, ``keepalive_timeout`` at most."""
         line.protocol.rest(self._keepalive)
         self._resting[line] = None
-        self.leave()
+        if self._permits is not None:
+            self._permits.release()
 
     def forget(self, line: Line) -> bool:
         """It has ended; whether it was resting."""

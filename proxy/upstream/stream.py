@@ -40,8 +40,8 @@ class Stream:
             return self._whole
         payload = self._payload
         if payload.is_eof() and payload.exception() is None:
-            return take_buffered(payload)
-        return None
+            self._whole = take_buffered(payload)
+        return self._whole
 
     async def read(self) -> bytes:
         """The next bytes, ``b""`` at the end. Raises ReplyBroken where the body ended early."""

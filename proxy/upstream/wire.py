@@ -10,7 +10,7 @@ What we use of aiohttp beyond its documented API stands here, in ``session.insta
 import asyncio
 import select
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_parser import RawResponseMessage
@@ -104,7 +104,8 @@ class UpstreamProtocol(ResponseHandler):
     def rest(self, keepalive: float) -> None:
         """Wait for the next request, ``keepalive`` seconds at most."""
         self._resting = True
-        self.expect(keepalive, None)
+        if keepalive:
+            self.alarm.set(self._loop.time() + keepalive)
 
     @property
     def reused(self) -> bool:
@@ -216,7 +217,7 @@ class UpstreamProtocol(ResponseHandler):
             if reader is not None and (head := reader.read(data)) is not None:
                 self.awaiting_head = False
                 self._take_whole(data[head.size :], head.length)
-                super().feed_data((cast(Any, head), EMPTY_PAYLOAD))
+                super().feed_data((head, EMPTY_PAYLOAD))  # type: ignore[arg-type]
                 return
             while data and self.awaiting_head:
                 data = self._head_received(data)

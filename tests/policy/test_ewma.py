@@ -64,12 +64,20 @@ def test_to_ask_is_no_observation() -> None:
     assert asked.value(16) == alone.value(16)
 
 
-@given(st.floats(0.001, 200), st.floats(0.001, 100))
-def test_a_failure_is_slow_and_worse_than_what_was(before: float, seconds: float) -> None:
+@given(st.floats(0.001, 100), st.integers(1, 6))
+def test_failures_in_a_row_are_each_twice_as_slow_as_the_last(seconds: float, row: int) -> None:
     ewma = Ewma()
-    ewma.observe(before, now=0)
-    ewma.penalise(now=0, seconds=seconds)
-    assert ewma.value(0) == max(seconds, 2 * before)
+    for _ in range(row):
+        ewma.penalise(now=0, seconds=seconds)
+    assert ewma.value(0) == pytest.approx(seconds * 2 ** (row - 1))
+
+
+def test_an_answer_ends_the_row() -> None:
+    ewma = Ewma(decay=10)
+    for _ in range(100):  # one in two fails, for a long time
+        ewma.penalise(now=0, seconds=1)
+        ewma.observe(0.01, now=0)
+    assert ewma.value(0) == pytest.approx(1)
 
 
 def test_failures_do_not_add_up_for_ever() -> None:

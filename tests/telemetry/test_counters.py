@@ -9,7 +9,7 @@ def ended(route: str, status: int, error: str = "", *tried: str) -> Exchange:
     exchange.route = route
     exchange.status = status
     exchange.error = error
-    exchange.attempts = 1 + len(tried)
+    exchange.attempts = len(tried) + 1
     if tried:  # the last one is an attempt too, but no reason for another
         outcomes = (*tried, str(status))
         exchange.tries = tuple(Try("http://a", outcome, 0.1) for outcome in outcomes)

@@ -1,0 +1,54 @@
+"""A head, and a body that nobody has read yet."""
+
+import pytest
+
+from proxy.core.reply import Ending, Reply
+from tests.support.loop import Canned
+
+
+class Slow(Canned):
+    """A body that is still to come."""
+
+    buffered = None
+
+
+async def rest(reply: Reply) -> list[bytes]:
+    chunks = []
+    while chunk := await reply.read():
+        chunks.append(chunk)
+    return chunks
+
+
+async def test_what_was_read_can_be_taken_back() -> None:
+    reply = Reply(200, (), Slow(b"cd"))
+    reply.hold(b"ab", complete=False)
+    assert reply.buffered is None
+    assert await rest(reply) == [b"ab", b"cd"]
+
+
+async def test_a_body_that_was_read_to_its_end_is_all_there() -> None:
+    reply = Reply(200, (), Slow(b""))
+    reply.hold(b"abcd", complete=True)
+    assert reply.buffered == reply.buffered == b"abcd"
+    assert await rest(reply) == [b"abcd"]
+
+
+def test_listeners_are_told_once_and_before_the_connection_is_free() -> None:
+    source = Canned(b"")
+    reply = Reply(200, (), source)
+    heard: list[tuple[Ending, Ending | None]] = []
+    for _ in range(2):
+        reply.on_close(lambda _, ending: heard.append((ending, source.ending)))
+    reply.close(Ending.BROKEN)
+    reply.close(Ending.COMPLETE)
+    assert heard == [(Ending.BROKEN, None)] * 2
+    assert source.ending is Ending.BROKEN
+
+
+def test_a_listener_that_fails_does_not_keep_the_connection() -> None:
+    source = Canned(b"")
+    reply = Reply(200, (), source)
+    reply.on_close(lambda *_: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        reply.close(Ending.COMPLETE)
+    assert source.ending is Ending.COMPLETE

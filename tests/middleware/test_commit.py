@@ -1,0 +1,146 @@
+"""When a reply is good enough to be shown."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from proxy.core.errors import ReplyBroken, ReplyStalled
+from proxy.core.handler import Handler
+from proxy.core.reply import Ending, Reply
+from proxy.middleware.commit import Commit, StreamOptions, holds
+from tests.support.loop import JumpingLoop, Script, get, reply
+
+
+class Source:
+    """A body that comes piece by piece; a number is a pause in seconds."""
+
+    buffered = None
+
+    def __init__(self, *steps: Any) -> None:
+        self._steps: Iterator[Any] = iter(steps)
+        self.ending: Ending | None = None
+        self.reads = 0
+
+    async def read(self) -> bytes:
+        self.reads += 1
+        for step in self._steps:
+            if isinstance(step, Exception):
+                raise step
+            if isinstance(step, bytes):
+                return step
+            await asyncio.sleep(step)
+        return b""
+
+    def close(self, ending: Ending) -> None:
+        self.ending = ending
+
+
+def commit(source: Source, text: str = "body:8B", status: int = 200, **reply: Any) -> Handler:
+    """A gate before one reply."""
+    answer = Reply(status, (), source, **reply)
+    return Commit(Script(answer), StreamOptions(commit=text)).handle
+
+
+async def rest(answer: Reply) -> list[bytes]:
+    return [chunk async for chunk in _chunks(answer)]
+
+
+async def _chunks(answer: Reply) -> Any:
+    while chunk := await answer.read():
+        yield chunk
+
+
+async def test_a_small_body_is_held_whole(jumping: JumpingLoop) -> None:
+    source = Source(b"ab", 5, b"cd")
+    start = jumping.time()
+    answer = await commit(source, length=4)(get())
+    assert jumping.time() == start + 5
+    assert answer.buffered == b"abcd"
+    assert source.ending is None
+    assert await rest(answer) == [b"abcd"]
+    answer.close(Ending.COMPLETE)
+    assert source.ending is Ending.COMPLETE
+
+
+@pytest.mark.parametrize("error", [ReplyBroken(), ReplyStalled()])
+@pytest.mark.parametrize("before", [(), (b"abc",)])
+async def test_what_breaks_while_it_is_held_was_never_shown(
+    jumping: JumpingLoop, error: Exception, before: tuple[bytes, ...]
+) -> None:
+    source = Source(*before, error)
+    with pytest.raises(type(error)):
+        await commit(source, length=4)(get())
+    assert source.ending is Ending.BROKEN
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [("first_chunk", 4), ("first_chunk", None), ("body:3B", 4), ("body:64KiB", None)],
+)
+async def test_other_bodies_are_held_for_their_first_chunk(
+    jumping: JumpingLoop, text: str, length: int | None
+) -> None:
+    source = Source(3, b"ab", 60, b"cd")
+    start = jumping.time()
+    answer = await commit(source, text, length=length)(get())
+    assert (jumping.time() - start, source.reads) == (3, 1)
+    assert answer.buffered is None
+    assert await rest(answer) == [b"ab", b"cd"]
+
+
+async def test_what_breaks_before_its_first_chunk_was_never_shown(jumping: JumpingLoop) -> None:
+    source = Source(ReplyBroken())
+    with pytest.raises(ReplyBroken):
+        await commit(source, "first_chunk")(get())
+    assert source.ending is Ending.BROKEN
+
+
+async def test_what_breaks_after_its_first_chunk_breaks_for_the_client(
+    jumping: JumpingLoop,
+) -> None:
+    answer = await commit(Source(b"ab", ReplyBroken()), "first_chunk")(get())
+    assert await answer.read() == b"ab"
+    with pytest.raises(ReplyBroken):
+        await answer.read()
+
+
+async def test_an_empty_body_of_unknown_length_is_shown_as_such(jumping: JumpingLoop) -> None:
+    answer = await commit(Source(), "first_chunk")(get())
+    assert await rest(answer) == []
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "length"),
+    [("HEAD", 200, 4), ("GET", 204, None), ("GET", 304, 4), ("GET", 200, 0)],
+)
+async def test_without_a_body_there_is_nothing_to_wait_for(
+    jumping: JumpingLoop, method: str, status: int, length: int | None
+) -> None:
+    source = Source()
+    answer = await commit(source, status=status, length=length)(get(method=method))
+    assert (answer.length, source.reads) == (length, 0)
+
+
+async def test_what_is_here_already_is_not_read_again(jumping: JumpingLoop) -> None:
+    answer = reply(200, body=b"abc")
+    assert await Commit(Script(answer), StreamOptions()).handle(get()) is answer
+    assert answer.buffered == b"abc"
+
+
+async def test_a_client_that_leaves_ends_the_waiting(jumping: JumpingLoop) -> None:
+    source = Source(b"ab", 60)
+    task = asyncio.ensure_future(commit(source, length=4)(get()))
+    await asyncio.sleep(1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert source.ending is Ending.ABANDONED
+
+
+@pytest.mark.parametrize(
+    ("text", "held"), [("headers", False), ("first_chunk", True), ("body:1KiB", True)]
+)
+def test_a_gate_that_holds_nothing_is_none(text: str, held: bool) -> None:
+    assert holds(StreamOptions(commit=text)) is held

@@ -1,0 +1,162 @@
+"""What answers when an upstream has failed for a request."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxy.core.errors import (
+    BodyTooLarge,
+    ConnectFailed,
+    ConnectionLimit,
+    ConnectionTerminated,
+    ProxyError,
+    ResponseTimeout,
+    Unavailable,
+)
+from proxy.core.exchange import Exchange
+from proxy.core.handler import Handler
+from proxy.core.reply import Ending, Reply
+from proxy.middleware.fallback import Fallback, Fixed, FixedReply
+from proxy.middleware.retry import RetryOptions, repeatable
+from tests.support.loop import JumpingLoop, Script, get, post, reply, settle
+
+KEY = ((b"Idempotency-Key", b"1"),)
+
+
+def fallback(*scripts: Script, fixed: Fixed | None = None) -> Handler:
+    """The first, and the others as fallbacks."""
+    first, *others = scripts
+    return Fallback(first, others, fixed, partial(repeatable, options=RetryOptions())).handle
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> FixedReply:
+    file = tmp_path / "sorry.html"
+    file.write_bytes(b"<p>sorry")
+    return FixedReply(file=str(file))
+
+
+NOT_SENT = [ConnectFailed, Unavailable, ConnectionLimit]
+SENT = [ConnectionTerminated, ResponseTimeout]
+
+
+@pytest.mark.parametrize("error", NOT_SENT + SENT)
+@pytest.mark.parametrize(
+    ("exchange", "repeats"),
+    [
+        (get, True),
+        (partial(post, "/", b"x"), False),
+        (partial(post, "/", b"x", KEY), True),
+        (partial(get, method="PUT"), True),
+    ],
+)
+async def test_another_takes_over_where_nothing_can_have_happened_twice(
+    jumping: JumpingLoop, error: type[ProxyError], exchange: Any, repeats: bool
+) -> None:
+    failed, other = Script(error()), Script(reply(200))
+    answer = await settle(fallback(failed, other)(exchange()))
+    if repeats or error in NOT_SENT:
+        assert isinstance(answer, Reply)
+        assert answer.status == 200
+    else:
+        assert isinstance(answer, error)
+        assert other.sends == 0
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+async def test_a_reply_that_says_so_is_a_failure_too(jumping: JumpingLoop, status: int) -> None:
+    refused = reply(status, body=b"no")
+    assert (await fallback(Script(refused), Script(reply(200)))(get())).status == 200
+    assert refused.ending is Ending.COMPLETE
+    kept = reply(status)
+    assert await fallback(Script(kept), Script(reply(200)))(post("/", b"x")) is kept
+    assert not kept.closed
+
+
+@pytest.mark.parametrize("status", [200, 404, 429, 500])
+async def test_any_other_reply_is_the_answer(jumping: JumpingLoop, status: int) -> None:
+    other = Script(reply(200))
+    assert (await fallback(Script(reply(status)), other)(get())).status == status
+    assert other.sends == 0
+
+
+async def test_the_request_goes_whole_to_each(jumping: JumpingLoop) -> None:
+    scripts = Script(ConnectFailed()), Script(ConnectFailed()), Script(reply(200))
+    await fallback(*scripts)(post("/", b"abc"))
+    assert [script.bodies for script in scripts] == [[b"abc"]] * 3
+
+
+async def test_a_body_that_is_gone_goes_nowhere_else(jumping: JumpingLoop) -> None:
+    other = Script(reply(200))
+    with pytest.raises(ConnectFailed):
+        await fallback(Script(ConnectFailed()), other)(post("/", b"x", resendable=False))
+    assert other.sends == 0
+
+
+@pytest.mark.parametrize("last", [reply(503), ConnectFailed("last")])
+async def test_when_all_fail_the_last_outcome_is_the_answer(
+    jumping: JumpingLoop, last: Any
+) -> None:
+    assert await settle(fallback(Script(reply(502)), Script(last))(get())) is last
+
+
+async def test_a_client_at_fault_asks_nobody_else(jumping: JumpingLoop, page: FixedReply) -> None:
+    other = Script(reply(200))
+    with pytest.raises(BodyTooLarge):
+        await fallback(Script(BodyTooLarge()), other, fixed=Fixed(page))(get())
+    assert other.sends == 0
+
+
+async def test_a_refusal_of_one_upstream_says_nothing_about_the_servers_of_the_next(
+    jumping: JumpingLoop,
+) -> None:
+    """Else its Retry-After would be passed over although it has no other server."""
+
+    async def refuses(exchange: Exchange) -> Reply:
+        exchange.elsewhere = True
+        return reply(503)
+
+    exchange = get()
+    await fallback(Script(refuses), Script(reply(503)))(exchange)
+    assert not exchange.elsewhere
+
+
+@pytest.mark.parametrize(
+    "fault", [ConnectFailed(), ConnectionTerminated(), ConnectionLimit(), reply(503)]
+)
+@pytest.mark.parametrize("exchange", [get, partial(post, "/", b"x")])
+async def test_a_fixed_reply_stands_in_for_any_failure(
+    jumping: JumpingLoop, page: FixedReply, fault: Any, exchange: Any
+) -> None:
+    asked = exchange()
+    answer = await fallback(Script(fault), fixed=Fixed(page))(asked)
+    assert (answer.status, answer.reason, answer.length) == (503, b"Service Unavailable", 8)
+    assert (b"Content-Type", b"text/html") in answer.headers
+    assert (b"Proxy-Status", b"sidecar-proxy; error=destination_unavailable") in answer.headers
+    assert answer.buffered == b"<p>sorry"
+    assert asked.error == "destination_unavailable"
+    assert not isinstance(fault, Reply) or fault.closed
+
+
+@pytest.mark.parametrize(("status", "reason"), [(200, b"OK"), (520, b""), (299, b"")])
+async def test_a_fixed_reply_has_any_status(
+    jumping: JumpingLoop, page: FixedReply, status: int, reason: bytes
+) -> None:
+    fixed = Fixed(FixedReply(status=status, file=page.file))
+    answer = await fallback(Script(ConnectFailed()), fixed=fixed)(get())
+    assert (answer.status, answer.reason) == (status, reason)
+
+
+async def test_a_fixed_reply_answers_more_than_once(jumping: JumpingLoop, page: FixedReply) -> None:
+    handle = fallback(Script(ConnectFailed(), ConnectFailed()), fixed=Fixed(page))
+    for _ in range(2):
+        answer = await handle(get())
+        assert await answer.read() == b"<p>sorry"
+        assert await answer.read() == b""
+
+
+def test_a_file_that_is_gone_is_found_out_at_start(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="gone"):
+        Fixed(FixedReply(file=str(tmp_path / "gone.json")))

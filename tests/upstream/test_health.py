@@ -1,0 +1,191 @@
+"""Active health checks, on a clock that jumps."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from proxy.core.errors import ConnectFailed, ProtocolViolation, ReplyBroken
+from proxy.core.exchange import Exchange
+from proxy.core.options import Duration
+from proxy.core.reply import Ending, Reply
+from proxy.upstream import health
+from proxy.upstream.health import HealthCheckOptions, HealthGuard
+from proxy.upstream.pool import Pool
+from tests.support.loop import JumpingLoop, reply
+
+
+class Member:
+    """A server as checks see it: what it answers, and what was made of it."""
+
+    checks = None
+
+    def __init__(self, name: str = "a") -> None:
+        self.name = name
+        self.endpoint = self
+        self.healthy = True
+        self.answer: Any = 200
+        self.asked: list[float] = []
+        self.heard = asyncio.Event()
+        self.exchange: Exchange | None = None
+        self.replies: list[Reply] = []
+
+    def judge(self, *, healthy: bool) -> None:
+        self.healthy = healthy
+
+    async def handle(self, exchange: Exchange) -> Reply:
+        self.exchange = exchange
+        self.asked.append(asyncio.get_running_loop().time())
+        self.heard.set()
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        if isinstance(self.answer, float):
+            await asyncio.sleep(self.answer)
+            return reply(200)
+        if isinstance(self.answer, Reply):
+            return self.answer
+        self.replies.append(answer := reply(self.answer, body=b"fine"))
+        return answer
+
+
+class Members:
+    """A pool as checks see it."""
+
+    def __init__(self, *members: Member) -> None:
+        self.members: tuple[Member, ...] = members
+        self.changed: list[Callable[[], None]] = []
+
+    def now(self, *members: Member) -> None:
+        self.members = members
+        for tell in list(self.changed):
+            tell()
+
+
+@pytest.fixture(autouse=True)
+def outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checks ask the member itself."""
+
+    def forward(endpoint: Member, *_: object) -> Any:
+        return SimpleNamespace(handle=endpoint.handle)
+
+    monkeypatch.setattr(health, "Forward", forward)
+
+
+def guard(pool: Members, **options: Any) -> HealthGuard:
+    table = HealthCheckOptions(**{"interval": Duration(10), **options})
+    return HealthGuard(cast(Pool, pool), table, random.Random(1))
+
+
+async def test_a_server_changes_sides_after_several_answers_in_a_row(jumping: JumpingLoop) -> None:
+    member = Member()
+    checks = guard(Members(member), unhealthy_threshold=3, healthy_threshold=2)
+    seen: list[bool] = []
+    for answer in (500, 500, 200, 500, 500, 500, 200, 500, 200, 200):
+        member.answer = answer
+        member.heard.clear()
+        await member.heard.wait()
+        await asyncio.sleep(1)
+        seen.append(member.healthy)
+    await checks.close()
+    assert seen == [True] * 5 + [False] * 4 + [True]
+
+
+@pytest.mark.parametrize(
+    ("answer", "well"),
+    [
+        (200, True),
+        (204, True),
+        (302, True),
+        (399, True),
+        (400, False),
+        (503, False),
+        (ConnectFailed("refused"), False),
+        (ProtocolViolation("nonsense"), False),
+        (1.9, True),
+        (2.1, False),
+    ],
+)
+async def test_only_a_good_answer_in_time_is_one(
+    jumping: JumpingLoop, answer: Any, *, well: bool
+) -> None:
+    member = Member()
+    member.answer = answer
+    checks = guard(Members(member), unhealthy_threshold=1, timeout=Duration(2))
+    await asyncio.sleep(9)
+    await checks.close()
+    assert member.healthy is well
+
+
+async def test_a_reply_that_breaks_is_no_good_answer(jumping: JumpingLoop) -> None:
+    class Broken:
+        buffered = None
+        ending: Ending | None = None
+
+        async def read(self) -> bytes:
+            raise ReplyBroken("cut")
+
+        def close(self, ending: Ending) -> None:
+            self.ending = ending
+
+    member, source = Member(), Broken()
+    member.answer = Reply(200, (), source)
+    checks = guard(Members(member), unhealthy_threshold=1)
+    await asyncio.sleep(9)
+    await checks.close()
+    assert (member.healthy, source.ending) == (False, Ending.ABANDONED)
+
+
+async def test_a_check_reads_the_whole_reply_and_gives_it_back(jumping: JumpingLoop) -> None:
+    member = Member()
+    checks = guard(Members(member), path="/up?x=1")
+    await asyncio.sleep(9)
+    await checks.close()
+    assert member.exchange is not None
+    assert (member.exchange.method, member.exchange.target) == ("GET", b"/up?x=1")
+    assert [answer.closed for answer in member.replies] == [True]
+
+
+async def test_servers_are_not_all_asked_at_once(jumping: JumpingLoop) -> None:
+    members = [Member(name) for name in "abcdef"]
+    start = jumping.time()
+    checks = guard(Members(*members))
+    await asyncio.sleep(300)
+    await checks.close()
+    assert all(start <= member.asked[0] <= start + 1 for member in members)
+    assert len({member.asked[0] for member in members}) == 6
+    gaps = [
+        after - before
+        for member in members
+        for before, after in zip(member.asked, member.asked[1:], strict=False)
+    ]
+    assert len(gaps) > 150
+    assert all(9 <= gap <= 11 for gap in gaps)
+    assert max(gaps) - min(gaps) > 1
+
+
+async def test_checks_come_and_go_with_the_servers(jumping: JumpingLoop) -> None:
+    a, b = Member("a"), Member("b")
+    pool = Members(a)
+    checks = guard(pool)
+    await asyncio.sleep(15)
+    pool.now(b)
+    known = len(a.asked)
+    await asyncio.sleep(50)
+    assert (len(a.asked), len(b.asked) >= 4) == (known, True)
+    await checks.close()
+
+
+async def test_nothing_is_checked_after_the_end(jumping: JumpingLoop) -> None:
+    a = Member("a")
+    a.answer = 60.0
+    pool = Members(a)
+    checks = guard(pool, timeout=Duration(0))
+    await asyncio.sleep(20)  # in the middle of a check
+    await checks.close()
+    pool.now(a, Member("b"))
+    await asyncio.sleep(50)
+    assert len(a.asked) == 1
+    assert asyncio.all_tasks() == {asyncio.current_task()}

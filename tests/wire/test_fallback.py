@@ -1,0 +1,145 @@
+"""Who answers when an upstream has failed for a request."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.message import get, length, post
+from tests.support.proxy import proxied
+from tests.support.upstream import HEALTHY, RawUpstream, Script, closed_port
+
+KEY = b"Idempotency-Key: k\r\n"
+BUSY: Script = ["wait-body", length(b"busy", b"503 Busy")]
+RESET: Script = ["wait-body", "rst"]
+
+
+def then(*others: RawUpstream, **options: Any) -> dict[str, Any]:
+    """Those that take over, in turn."""
+    names = [f"other{number}" for number in range(len(others))]
+    tables = [
+        {"name": name, "servers": [other.url]} for name, other in zip(names, others, strict=True)
+    ]
+    return {
+        "others": tables,
+        "routes": [{"upstream": "api", "fallback": names}],
+        "retry": {"backoff_base": "1ms", "attempts": 2, "on": ["connect-failure", "reset", "503"]},
+        **options,
+    }
+
+
+@pytest.mark.parametrize("script", [BUSY, RESET], ids=["503", "reset"])
+@pytest.mark.parametrize(
+    ("request_", "sent"),
+    [(get(), (2, 1)), (post(b"x"), (1, 0)), (post(b"x", fields=KEY), (2, 1))],
+    ids=["get", "post", "post with a key"],
+)
+async def test_another_upstream_takes_over_when_the_tries_have_run_out(
+    script: Script, request_: bytes, sent: tuple[int, int]
+) -> None:
+    async with (
+        RawUpstream(script) as first,
+        RawUpstream() as other,
+        proxied(first, **then(other)) as proxy,
+    ):
+        assert ((await proxy.ask(request_)).status == 200) is bool(sent[1])
+        assert (len(first.requests), len(other.requests)) == sent
+        record = await proxy.record()
+        assert (record.upstream, record.attempts) == ("other0" if sent[1] else "api", sum(sent))
+
+
+@pytest.mark.parametrize("request_", [get(), post(b"x"), post(b"x" * 300_000)])
+@pytest.mark.parametrize("retry", [{}, {"retry": False}])
+async def test_what_was_never_sent_goes_on_for_any_method(
+    request_: bytes, retry: dict[str, Any]
+) -> None:
+    async with RawUpstream() as other:
+        dead = f"http://127.0.0.1:{closed_port()}"
+        async with proxied(dead, **then(other, **retry)) as proxy:
+            assert (await proxy.ask(request_)).status == 200
+            assert other.requests[0].body == request_.partition(b"\r\n\r\n")[2]
+
+
+async def test_they_are_asked_in_turn_until_one_answers() -> None:
+    async with RawUpstream(BUSY) as a, RawUpstream(RESET) as b, RawUpstream() as c:
+        async with proxied(a, **then(b, c)) as proxy:
+            assert (await proxy.ask(get())).body == b"ok"
+        assert [len(each.requests) for each in (a, b, c)] == [2, 2, 1]
+
+
+async def test_what_answers_is_not_passed_over() -> None:
+    script = [length(b"no", b"500 No")]
+    async with RawUpstream(script) as first, RawUpstream() as other:
+        async with proxied(first, **then(other)) as proxy:
+            assert (await proxy.ask(get())).body == b"no"
+        assert other.requests == []
+
+
+async def test_when_all_fail_the_last_reply_is_passed_on() -> None:
+    last: Script = ["wait-body", length(b"last", b"503 Busy", b"X-Last: 1\r\n")]
+    async with (
+        RawUpstream(BUSY) as first,
+        RawUpstream(last) as other,
+        proxied(first, **then(other)) as proxy,
+    ):
+        response = await proxy.ask(get())
+        assert (response.status, response.body) == (503, b"last")
+        assert response.value("X-Last") == b"1"
+        assert response.value("Proxy-Status") is None
+
+
+async def test_an_upstream_that_is_ejected_is_passed_over() -> None:
+    async with RawUpstream(BUSY) as first, RawUpstream() as other:
+        options = then(other, circuit_breaker={"consecutive_failures": 2})
+        async with proxied(first, **options) as proxy:
+            for _ in range(4):
+                assert (await proxy.ask(post(b"x", fields=KEY))).status == 200
+            assert (await proxy.ask(post(b"x"))).status == 200  # nothing was sent
+        assert (len(first.requests), len(other.requests)) == (2, 5)
+
+
+async def test_the_one_that_takes_over_has_a_retry_after_of_its_own() -> None:
+    """The first upstream has two servers, the one that takes over has nowhere else to go."""
+    again: Script = ["wait-body", length(b"", b"503 Busy", b"Retry-After: 0\r\n")]
+    async with RawUpstream(BUSY) as a, RawUpstream(BUSY) as b, RawUpstream(again, HEALTHY) as c:
+        options = then(c, upstream_options={"servers": [a.url, b.url]})
+        options["retry"]["backoff_base"] = "2s"
+        options["retry"]["backoff_max"] = "1ms"
+        async with proxied(a, **options) as proxy:
+            assert (await proxy.ask(get())).body == b"ok"
+        assert len(c.requests) == 2
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> str:
+    file = tmp_path / "sorry.json"
+    file.write_bytes(b'{"sorry": true}')
+    return str(file)
+
+
+@pytest.mark.parametrize("script", [BUSY, RESET])
+@pytest.mark.parametrize("request_", [get(), post(b"x")])
+async def test_a_fixed_reply_from_a_file(page: str, script: Script, request_: bytes) -> None:
+    routes = [{"upstream": "api", "fallback": {"status": 200, "file": page}}]
+    async with RawUpstream(script) as upstream, proxied(upstream, routes=routes) as proxy:
+        response = await proxy.ask(request_)
+        assert (response.status, response.body) == (200, b'{"sorry": true}')
+        assert response.value("Content-Type") == b"application/json"
+        told = response.value("Proxy-Status")
+        assert told == b"sidecar-proxy; error=destination_unavailable"
+        record = await proxy.record()
+        assert (record.status, record.error) == (200, "destination_unavailable")
+        head = await proxy.ask(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (head.status, head.value("Content-Length")) == (200, b"15")
+
+
+@pytest.mark.parametrize("status", [204, 299, 520])
+async def test_a_fixed_reply_may_have_any_status(page: str, status: int) -> None:
+    routes = [{"upstream": "api", "fallback": {"status": status, "file": page}}]
+    async with (
+        RawUpstream(RESET) as upstream,
+        proxied(upstream, routes=routes) as proxy,
+        await proxy.connect() as client,
+    ):
+        for _ in range(2):  # and the connection goes on
+            assert (await client.ask(get())).status == status
