@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 from proxy.config import addresses, fields
-from proxy.config.model import Config, Route
+from proxy.config.model import Config, Route, Upstream
 from proxy.config.problems import Finding, Place, suggestion
 from proxy.config.shadow import shadowed
 from proxy.core.options import TimeoutsOptions
@@ -14,7 +14,7 @@ from proxy.edge.field_rules import HeaderRules, Template
 from proxy.edge.target import Rewrite, literal_path
 from proxy.middleware.fallback import FixedReply
 from proxy.middleware.retry import RetryOptions
-from proxy.upstream.endpoint import CredentialsOptions, UpstreamOptions, UpstreamTlsOptions
+from proxy.upstream.endpoint import CredentialsOptions, UpstreamTlsOptions
 
 _BOUNDED: Final = ("connect", "first_byte", "per_try")
 """Clocks that ``total`` ends before they can; ``idle`` also runs while a reply streams."""
@@ -114,7 +114,7 @@ def _names(config: Config) -> Iterator[Finding]:
                 yield Finding(("routes", index, *place), f"{name!r} is what has failed by then")
 
 
-def _upstream(options: UpstreamOptions, place: Place) -> Iterator[Finding]:
+def _upstream(options: Upstream, place: Place) -> Iterator[Finding]:
     encrypted = False
     urls: list[str] = []
     for index, server in enumerate(options.servers):
@@ -129,6 +129,9 @@ def _upstream(options: UpstreamOptions, place: Place) -> Iterator[Finding]:
         urls.append(url)
     if all(not isinstance(server, str) and server.backup for server in options.servers):
         yield Finding((*place, "servers"), "expected a server that is no backup")
+    check = options.health_check
+    if check is not None and not check.interval:
+        yield Finding((*place, "health_check", "interval"), "a time between two checks is needed")
     if options.host_header not in ("preserve", "upstream"):
         fault = addresses.authority_fault(options.host_header)
         hint = 'expected "preserve", "upstream" or a host'
@@ -225,6 +228,8 @@ def _retries(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
             continue
         if "methods" in table:
             yield from _each((*place, "methods"), options.methods, fields.method_fault)
+        if not options.budget.window and "window" in (table.get("budget") or ()):
+            yield Finding((*place, "budget", "window"), "a time to look back on is needed")
         if options.idempotency_header and "idempotency_header" in table:
             fault = fields.token_fault(options.idempotency_header)
             yield from _one((*place, "idempotency_header"), fault)

@@ -12,6 +12,9 @@ from msgspec import inspect
 
 from proxy.config.model import SWITCHES, Config, read_unit
 from proxy.config.problems import Finding, Place, suggestion
+from proxy.core import keys
+from proxy.middleware import commit
+from proxy.upstream import health
 
 _WRONG: Final = object()
 """A value that has been reported and is left out."""
@@ -156,13 +159,27 @@ def _between(kind: inspect.IntType | inspect.FloatType, raw: float) -> bool:
     # 64 bits: TOML promises no more, and msgspec takes none
     if isinstance(raw, int) and not -(2**63) <= raw < 2**63:
         return False
-    return (kind.ge is None or raw >= kind.ge) and (kind.le is None or raw <= kind.le)
+    return (
+        (kind.gt is None or raw > kind.gt)
+        and (kind.ge is None or raw >= kind.ge)
+        and (kind.le is None or raw <= kind.le)
+    )
 
 
 def _range(kind: inspect.IntType | inspect.FloatType) -> str:
     if kind.ge is not None and kind.le is not None:
         return f" from {kind.ge} to {kind.le}"
+    if kind.gt is not None:
+        return f" above {kind.gt:g}" + (f", at most {kind.le:g}" if kind.le is not None else "")
     return "" if kind.ge is None else f" of at least {kind.ge}"
+
+
+_SPELLED: Final = {
+    keys.PATTERN: ("path", "client_addr", "header:NAME", "cookie:NAME"),
+    commit.PATTERN: ("headers", "first_chunk", "body:64KiB or another size"),
+    health.PATTERN: ("paths that begin with a slash",),
+}
+"""Patterns that are no list of words, for people."""
 
 
 def _text(kind: inspect.StrType, raw: Any) -> str:
@@ -171,7 +188,7 @@ def _text(kind: inspect.StrType, raw: Any) -> str:
     if len(raw) < (kind.min_length or 0):
         return "must not be empty"
     if kind.pattern and not re.search(kind.pattern, raw):
-        words = kind.pattern.strip("^$()").split("|")
+        words = _SPELLED.get(kind.pattern) or kind.pattern.strip("^$()").split("|")
         near = suggestion(raw, [word for word in words if word.replace("-", "").isalpha()])
         return f"expected one of {', '.join(words)}, got {shown(raw)}{near}"
     return ""

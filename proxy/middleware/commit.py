@@ -9,6 +9,7 @@ from proxy.core.handler import Handler
 from proxy.core.options import Size, Table
 from proxy.core.reply import Ending, Reply
 
+PATTERN: Final = r"^(headers|first_chunk|body:[0-9]+(\.[0-9]+)?(B|KiB|MiB))$"
 _BODILESS: Final = frozenset({204, 304})
 _HEADERS: Final = "headers"
 
@@ -19,7 +20,7 @@ class StreamOptions(Table, frozen=True, kw_only=True):
     commit: Annotated[
         str,
         Meta(
-            pattern=r"^(headers|first_chunk|body:[0-9]+(\.[0-9]+)?(B|KiB|MiB))$",
+            pattern=PATTERN,
             description='When the client is shown a reply: with its "headers"; with its '
             '"first_chunk"; or, up to a known length, as a whole: "body:64KiB". What breaks '
             "before may be tried again; the rest is held for its first chunk.",

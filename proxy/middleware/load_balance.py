@@ -32,6 +32,8 @@ _FAILED: Final = 500
 _SLOW: Final = 1.0
 """Seconds that a fast failure counts as in the latency of a server: it must not attract traffic."""
 _LONGEST_PAUSE: Final = 60.0
+_OVERDUE: Final = 1.0
+"""Seconds after which any request may be a trial; where all are POSTs, none else would come."""
 _POLICIES: Final[dict[str, Callable[[random.Random], Any]]] = {
     "round_robin": lambda _: RoundRobin(),
     "least_request": LeastRequest,
@@ -60,11 +62,7 @@ class LoadBalanceOptions(Table, frozen=True, kw_only=True):
     ] = seconds(0)
     panic_threshold: Annotated[
         float,
-        Meta(
-            ge=0,
-            le=100,
-            description="Percentage of servers: with fewer healthy ones all are used, 0 for never.",
-        ),
+        Meta(ge=0, le=100, description="With fewer percent of servers usable all are, 0: never."),
     ] = 0.0
 
 
@@ -119,10 +117,10 @@ class Roads:
         self.servers = [server for server in self.to if not server.backup]
         self.spares = [server for server in self.to if server.backup]
 
-    def well(self, server: Server) -> bool:
-        """Whether its breaker is closed, too: a trial is only for one."""
+    def well(self, server: Server, since: float = 0.0) -> bool:
+        """Whether its breaker is closed; or has waited for a trial ``since`` then."""
         breaker = self.to[server].breaker
-        return breaker is None or not breaker.open
+        return breaker is None or not breaker.open or 0.0 < breaker.until < since
 
 
 class Ways(Protocol):
@@ -258,9 +256,10 @@ class LoadBalance:
         spares = [server for server in roads.spares if roads.to[server].usable(now)]
         for servers in (usable, spares, paused):
             if fresh := [server for server in servers if server.name not in tried]:
-                # A request with one try is no guinea pig for a server that is let back by trials.
-                well = fresh if self._repeatable(exchange) else list(filter(roads.well, fresh))
-                return well or fresh
+                if self._repeatable(exchange):
+                    return fresh
+                # One try only: no guinea pig, unless a trial has been waited for too long.
+                return [s for s in fresh if roads.well(s, now - _OVERDUE)] or fresh
         if not (usable or paused):
             until = [road.breaker.until for road in roads.to.values() if road.breaker is not None]
             wait = max(min(until, default=now) - now, 1.0)

@@ -143,7 +143,8 @@ class Tree:
         roads = Ways(pool, route)
         line.roads.append(roads)
         options = upstream.load_balance or LoadBalanceOptions()
-        rule = partial(repeatable, options=route.retry or RetryOptions())
+        # Without retry every request has one try only.
+        rule = partial(repeatable, options=route.retry or RetryOptions(methods=()))
         return LoadBalance(roads, options, self._rng, rule).handle
 
     def _budget(self, name: str, options: BudgetOptions) -> Budget:

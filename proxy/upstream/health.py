@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import time
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta
 
@@ -17,15 +17,14 @@ from proxy.upstream.forward import Forward
 from proxy.upstream.member import Member
 from proxy.upstream.pool import Pool
 
+PATTERN: Final = "^/[!-~]*$"
 log = logging.getLogger(__name__)
 
 
 class HealthCheckOptions(Table, frozen=True, kw_only=True):
     """Asks every server now and then; what does not answer 200 to 399 gets no requests."""
 
-    path: Annotated[str, Meta(pattern="^/[!-~]*$", description="What is asked for, with GET.")] = (
-        "/"
-    )
+    path: Annotated[str, Meta(pattern=PATTERN, description="What is asked for, with GET.")] = "/"
     interval: Annotated[
         Duration, described("Time between two checks of a server, 10 % more or less.")
     ] = seconds(5)

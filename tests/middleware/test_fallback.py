@@ -38,8 +38,8 @@ def page(tmp_path: Path) -> FixedReply:
     return FixedReply(file=str(file))
 
 
-NOT_SENT = [ConnectFailed, Unavailable, ConnectionLimit]
-SENT = [ConnectionTerminated, ResponseTimeout]
+NOT_SENT: list[type[ProxyError]] = [ConnectFailed, Unavailable, ConnectionLimit]
+SENT: list[type[ProxyError]] = [ConnectionTerminated, ResponseTimeout]
 
 
 @pytest.mark.parametrize("error", NOT_SENT + SENT)

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from aiohttp import ThreadedResolver
 
 from proxy.core.options import Duration
-from proxy.upstream import session
 from proxy.upstream.endpoint import ServerEntry, UpstreamOptions
 from proxy.upstream.pool import Pool
 from proxy.upstream.session import Session
@@ -40,7 +40,7 @@ class Names:
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> Names:
     found = Names()
-    monkeypatch.setattr(session.ThreadedResolver, "resolve", found.resolve)
+    monkeypatch.setattr(ThreadedResolver, "resolve", found.resolve)
     return found
 
 

@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
+from aiohttp import ThreadedResolver
 
-from proxy.upstream import session
 from tests.support.message import CHUNKED_HEAD, OK, chunked, get, length, post
 from tests.support.proxy import Proxy, proxied
 from tests.support.timing import taking_between
@@ -249,7 +249,7 @@ async def test_each_address_of_a_name_is_a_server(monkeypatch: pytest.MonkeyPatc
             for ip in addresses
         ]
 
-    monkeypatch.setattr(session.ThreadedResolver, "resolve", resolve)
+    monkeypatch.setattr(ThreadedResolver, "resolve", resolve)
     async with RawUpstream() as one, beside(one) as two:
         url = f"http://api.test:{one.port}"
         options = over(url, dns_ttl="50ms", keepalive_timeout="30s")

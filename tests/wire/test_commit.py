@@ -129,7 +129,7 @@ async def test_a_larger_body_is_not_held() -> None:
 @pytest.mark.parametrize("commit", ["first_chunk", "body:64KiB", "body:0B"])
 async def test_every_body_arrives_as_it_was(commit: str, size: int) -> None:
     body = bytes(i % 251 for i in range(size))
-    scripts = [
+    scripts: list[Script] = [
         [length(body)],
         [CHUNKED_HEAD + chunked(body[:100], body[100:])],
         [b"HTTP/1.0 200 OK\r\n\r\n" + body, "fin"],

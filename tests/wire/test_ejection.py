@@ -269,3 +269,23 @@ async def test_a_server_that_is_back_starts_slowly() -> None:
             began = requests(a)
             assert await burst(proxy, 20) == [200] * 20
             assert requests(a) - began == 10
+
+
+async def test_where_all_requests_have_one_try_a_server_comes_back_too() -> None:
+    """Requests that may be repeated make the trials, but not for ever."""
+    sick: Script = ["wait-body", length(b"sick", b"500 Sick")]
+    breaker = {"consecutive_failures": 1, "base_ejection_time": "20ms"}
+    async with (
+        RawUpstream(sick, HEALTHY) as one,
+        RawUpstream() as other,
+        proxied(
+            one, upstream_options={"servers": [one.url, other.url]}, circuit_breaker=breaker
+        ) as proxy,
+    ):
+        for _ in range(4):
+            await proxy.ask(post(b"x"))
+        assert len(one.requests) == 1
+        await asyncio.sleep(1.1)
+        for _ in range(4):
+            await proxy.ask(post(b"x"))
+        assert len(one.requests) > 1

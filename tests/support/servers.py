@@ -1,0 +1,101 @@
+"""Servers that play scripts, and balancing over them."""
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+from proxy.core.exchange import Exchange, Try
+from proxy.core.fields import RawHeaders
+from proxy.core.handler import Handler
+from proxy.core.reply import Ending, Reply
+from proxy.middleware.load_balance import LoadBalance, LoadBalanceOptions, Road, Roads
+from proxy.policy.breaker import Breaker
+from proxy.policy.ewma import Ewma
+from tests.support.loop import Script, get, reply, settle
+
+
+class Node:
+    """A server that plays a script, and then answers 200 for ever."""
+
+    def __init__(
+        self,
+        name: str,
+        *outcomes: Any,
+        weight: float = 1.0,
+        backup: bool = False,
+        breaker: Breaker | None = None,
+    ) -> None:
+        self.name = name
+        self.weight = self.full_weight = weight
+        self.backup = backup
+        self.breaker = breaker
+        self.in_flight = 0
+        self.latency = Ewma()
+        self.healthy = True
+        self.paused_until = 0.0
+        self.since = 0.0
+        self.outcomes: Counter[str | int] = Counter()
+        self.welcomed = 0
+        self.asked = 0
+        self._script = Script(*outcomes)
+        self._left = len(outcomes)
+
+    def pause(self, until: float) -> None:
+        self.paused_until = until
+
+    def welcome(self) -> None:
+        self.welcomed += 1
+
+    async def handle(self, exchange: Exchange) -> Reply:
+        exchange.endpoint = self.name
+        self.asked += 1
+        if self.asked > self._left:
+            return reply(200)
+        return await self._script(exchange)
+
+
+def balance(
+    *nodes: Node, repeatable: Callable[[Exchange], bool] = lambda _: True, **options: Any
+) -> Handler:
+    """Balancing over these."""
+    roads = Roads([Road(node, node.handle, node.breaker) for node in nodes])
+    table = LoadBalanceOptions(**options)
+    return LoadBalance(SimpleNamespace(now=roads), table, random.Random(1), repeatable).handle
+
+
+def again(*tried: Node) -> Exchange:
+    """A request that these have failed."""
+    exchange = get()
+    exchange.tries = tuple(Try(node.name, "reset", 0.0) for node in tried)
+    return exchange
+
+
+def busy(after: bytes = b"", status: int = 503) -> Reply:
+    fields: RawHeaders = ((b"Retry-After", after),) if after else ()
+    return reply(status, fields)
+
+
+class Endless:
+    """A body of which nothing has come yet."""
+
+    buffered = None
+
+    async def read(self) -> bytes:
+        return b""
+
+    def close(self, ending: Ending) -> None:
+        """Nothing is held."""
+
+
+def streaming(status: int = 200) -> Reply:
+    return Reply(status, (), Endless())
+
+
+async def shares(handle: Handler, *nodes: Node, requests: int = 40) -> list[int]:
+    """How many of the requests each got."""
+    before = [node.asked for node in nodes]
+    for _ in range(requests):
+        await settle(handle(get()))
+    return [node.asked - was for node, was in zip(nodes, before, strict=True)]
