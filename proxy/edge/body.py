@@ -8,8 +8,15 @@ from aiohttp.streams import StreamReader
 
 from proxy.core.alarm import Alarm
 from proxy.core.body import CHUNKED
-from proxy.core.errors import BadRequest, BodyTooLarge, ClientError, RequestTimeout
+from proxy.core.errors import (
+    BadRequest,
+    BodyTooLarge,
+    ClientError,
+    InternalError,
+    RequestTimeout,
+)
 from proxy.core.options import ServerOptions
+from proxy.edge.spool import Spool
 
 RATE_GRACE: Final = 30.0
 """Seconds of waiting for the client before its average counts; a slow start is no attack."""
@@ -28,7 +35,6 @@ class ClientBody:
         "_max",
         "_position",
         "_rate",
-        "_room",
         "_waited",
         "framing",
         "length",
@@ -55,8 +61,7 @@ class ClientBody:
         self._go_ahead = go_ahead
         self._waited = 0.0
         self._alarm: Alarm | None = None
-        self._kept: list[bytes] | None = None
-        self._room = 0.0
+        self._kept: Spool | None = None
         self._position = 0
 
     finished: Final = None
@@ -64,35 +69,37 @@ class ClientBody:
     @property
     def resendable(self) -> bool:
         """Whether all that was read so far was kept."""
-        return self.received == 0 or self._kept is not None
+        return self.received == 0 or (self._kept is not None and not self._kept.lost)
 
     def keep(self, limit: int, *, spool: bool = True) -> None:
-        """Keep what is read for another attempt; over ``limit`` bytes (0: none) it is let go."""
-        self._kept = []
-        self._room = limit or float("inf")
+        """Keep what is read for another attempt, over ``limit`` bytes on disk (0: none is over it).
+
+        Without ``spool`` more than that is let go.
+        """
+        if self._kept is None:  # a fallback keeps it too
+            self._kept = Spool(limit or float("inf"), disk=spool)
 
     def rewind(self) -> None:
         """Read what was kept again, then go on with what the client sends."""
         self._position = 0
 
     async def read(self) -> bytes:
-        """The next bytes, ``b""`` at the end. Raises ClientError."""
+        """The next bytes, ``b""`` at the end. Raises ClientError, or InternalError for the disk."""
         kept = self._kept
-        if kept is not None and self._position < len(kept):
-            data = kept[self._position]
-            self._position += 1
+        if kept is not None and self._position < kept.size and not kept.lost:
+            try:
+                data = await kept.get(self._position)
+            except OSError as error:
+                raise InternalError(f"the body that was kept: {error}") from error
+            self._position += len(data)
             return data
         data = await self._receive()
         self.received += len(data)
         if self.received > self._max:
             raise BodyTooLarge(f"over {self._max} bytes")
         if kept is not None and data:
-            self._room -= len(data)
-            if self._room < 0:
-                self._kept = None
-            else:
-                kept.append(data)
-                self._position += 1
+            self._position += len(data)  # before the wait: it counts although that may be cancelled
+            await kept.put(data)
         return data
 
     async def _receive(self) -> bytes:
@@ -117,7 +124,9 @@ class ClientBody:
 
     def close(self) -> None:
         """Let go of what was kept, and of the clock."""
-        self._kept = None
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.close()
         if self._alarm is not None:
             self._alarm.close()
 

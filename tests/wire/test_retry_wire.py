@@ -196,7 +196,7 @@ async def test_a_body_goes_again_as_it_was(streamed: bool, coding: str) -> None:
 
 
 async def test_a_body_that_was_not_kept_does_not_go_again() -> None:
-    options = retry(on=["503"], max_body="64KiB")
+    options = retry(on=["503"], max_body="64KiB", spool=False)
     async with RawUpstream(BUSY, HEALTHY) as upstream, proxied(upstream, **options) as proxy:
         response = await proxy.ask(post(b"x" * 300_000, method=b"PUT"))
         assert (response.status, response.body) == (503, b"busy")
