@@ -21,14 +21,15 @@ _BAD_CONFIGURATION: Final = 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
+    _open_missing()
     parser = _parser()
     arguments, rest = parser.parse_known_args(argv)
     if rest and arguments.command != "demo":
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if arguments.command == "run":
-        if arguments.upstream and arguments.config:
+        if arguments.upstream is not None and arguments.config is not None:
             parser.error("run takes CONFIG or --upstream, not both")
-        if arguments.listen and not arguments.upstream:
+        if arguments.listen is not None and arguments.upstream is None:
             parser.error("--listen goes with --upstream; CONFIG has [server] listen")
     for stream in (sys.stdout, sys.stderr):
         # Names of files and values of options may hold what the terminal cannot show.
@@ -36,11 +37,20 @@ def main(argv: Sequence[str] | None = None) -> int:
             reconfigure(errors="backslashreplace")
     commands: dict[str, Callable[[], int]] = {
         "run": lambda: _run(arguments.config, arguments.upstream, arguments.listen),
-        "check": lambda: _check(arguments.config or "config.toml"),
+        "check": lambda: _check(_path(arguments.config)),
         "schema": _schema,
         "demo": lambda: _demo(rest),
     }
     return commands[arguments.command]()
+
+
+def _open_missing() -> None:
+    """Where standard streams are closed, the first sockets would take their numbers."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,13 +70,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _path(given: str | None) -> str:
+    return "config.toml" if given is None else given
+
+
 def _run(path: str | None, upstream: str | None, listen: str | None) -> int:
     from proxy.config.load import ConfigError, from_upstream, load
 
     try:
-        config: Config = (
-            from_upstream(upstream, listen) if upstream else load(path or "config.toml")
-        )
+        config: Config = load(_path(path)) if upstream is None else from_upstream(upstream, listen)
     except ConfigError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)

@@ -14,7 +14,12 @@ from proxy.edge.field_rules import HeaderRules, Template
 from proxy.edge.target import Rewrite, literal_path
 from proxy.middleware.fallback import FixedReply
 from proxy.middleware.retry import RetryOptions
-from proxy.upstream.endpoint import CredentialsOptions, UpstreamTlsOptions
+from proxy.upstream.endpoint import (
+    CredentialsOptions,
+    UpstreamTlsOptions,
+    credentials,
+    tls_context,
+)
 
 _BOUNDED: Final = ("connect", "first_byte", "per_try")
 """Clocks that ``total`` ends before they can; ``idle`` also runs while a reply streams."""
@@ -139,7 +144,11 @@ def _upstream(options: Upstream, place: Place) -> Iterator[Finding]:
     if options.tls is not None:
         if not encrypted:
             yield Finding((*place, "tls"), "only a server with https:// is spoken to over TLS")
-        yield from _tls(options.tls, (*place, "tls"))
+        faults = list(_tls(options.tls, (*place, "tls")))
+        files = (options.tls.ca_file, options.tls.cert_file, options.tls.key_file)
+        if not faults and not any(map(fields.is_pipe, files)):
+            faults = list(_one((*place, "tls"), _fault_of(partial(tls_context, options))))
+        yield from faults
     if options.credentials is not None:
         yield from _credentials(options.credentials, (*place, "credentials"))
 
@@ -156,12 +165,14 @@ def _tls(options: UpstreamTlsOptions, place: Place) -> Iterator[Finding]:
 
 def _credentials(options: CredentialsOptions, place: Place) -> Iterator[Finding]:
     yield from _one((*place, "header"), fields.owned_fault(options.header))
-    yield from _one((*place, "value"), fields.value_fault(options.value))
-    if options.value_file:
-        yield from _one((*place, "value_file"), fields.file_fault(options.value_file))
     if bool(options.value) == bool(options.value_file):
         got = "both" if options.value else "neither"
         yield Finding(place, f"expected one of value and value_file, got {got}")
+    elif options.value_file and (fault := fields.file_fault(options.value_file)):
+        yield Finding((*place, "value_file"), fault)
+    elif not fields.is_pipe(options.value_file):
+        name = "value_file" if options.value_file else "value"
+        yield from _one((*place, name), _fault_of(partial(credentials, options)))
 
 
 def _route(options: Route, raw: Mapping[str, Any], place: Place) -> Iterator[Finding]:
@@ -196,7 +207,7 @@ def _fault_of(build: Callable[[], object]) -> str:
     """What the code that uses an option has against it."""
     try:
         build()
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         return str(error)
     return ""
 
@@ -211,6 +222,8 @@ def _rules(rules: HeaderRules, place: Place) -> Iterator[Finding]:
             )
             yield from _one((*place, act, name), fault)
     yield from _each((*place, "remove"), rules.remove, fields.owned_fault)
+    if place[-1] == "response_headers" and "date" in map(str.lower, rules.remove):
+        yield Finding((*place, "remove"), "a reply without Date is given one (RFC 9110 6.6.1)")
     for name, count in Counter(name.lower() for name in rules.set).items():
         if count > 1:
             yield Finding((*place, "set"), f"{name} is set {count} times, in different cases")

@@ -13,25 +13,35 @@ _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "
 
 def token_fault(name: str) -> str:
     """The name of a field or a method."""
-    return "" if TOKEN.fullmatch(name.encode()) else f"not a name that HTTP allows: {name!r}"
+    return (
+        ""
+        if TOKEN.fullmatch(name.encode("utf-8", "surrogateescape"))
+        else f"not a name that HTTP allows: {name!r}"
+    )
 
 
 def method_fault(method: str) -> str:
     """A method; they are case-sensitive (RFC 9110 9.1)."""
     if method not in _METHODS and method.upper() in _METHODS:
         return f"methods are case-sensitive, did you mean {method.upper()!r}?"
+    if method == "CONNECT":
+        return "CONNECT is answered with 405 whatever the routes say"
     return token_fault(method)
 
 
 def owned_fault(name: str) -> str:
     """The name of a field that a rule wants to change."""
-    lower = name.lower().encode()
+    lower = name.lower().encode("utf-8", "surrogateescape")
     if lower == b"host":
         return "Host is set by host_header of the upstream"
     if lower in FRAMING:
         return f"{name} belongs to the framing of the message, which the proxy does itself"
     if lower in HOP_BY_HOP:
         return f"{name} concerns one connection only, which the proxy speaks for itself"
+    if lower in (b"via", b"x-request-id"):
+        return f"{name} is how the proxy signs and names what it forwards"
+    if b"*" in lower:
+        return f"names are whole, * stands for nothing else: {name!r}"
     return token_fault(name)
 
 
@@ -65,3 +75,11 @@ def file_fault(path: str) -> str:
     finally:
         os.close(descriptor)
     return f"cannot read {path!r}: it is a directory" if is_directory else ""
+
+
+def is_pipe(path: str) -> bool:
+    """Whether it can be read only once, and perhaps not yet: that is left to the start."""
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return False

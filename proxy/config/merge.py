@@ -1,6 +1,6 @@
 """Tables of the top handed down to the routes, on raw tables, before they become options."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 import msgspec
@@ -17,15 +17,15 @@ def merge(raw: Mapping[str, Any]) -> dict[str, Any]:
     tree = dict(raw)
     if tree.get("admin") is False:
         del tree["admin"]
-    for name in (*INHERITED, *SHARED):
-        if tree.get(name) is False:
-            tree[name] = _off(name)
+    off = {name for name in (*INHERITED, *SHARED) if tree.get(name) is False}
+    for name in off:
+        tree[name] = _off(name)
     if tree.get("routes", []) == []:
         tree["routes"] = _only_route(tree.get("upstreams"))
     for kind, names in (("routes", INHERITED), ("upstreams", SHARED)):
         if isinstance(tree.get(kind), list):
             tree[kind] = [
-                _inherit(tree, entry, names) if isinstance(entry, dict) else entry
+                _inherit(tree, entry, names, off) if isinstance(entry, dict) else entry
                 for entry in tree[kind]
             ]
     return tree
@@ -39,8 +39,9 @@ def _only_route(upstreams: Any) -> list[dict[str, Any]]:
 
 
 def _inherit(
-    top: Mapping[str, Any], entry: dict[str, Any], names: tuple[str, ...]
+    top: Mapping[str, Any], entry: dict[str, Any], names: tuple[str, ...], off: Set[str]
 ) -> dict[str, Any]:
+    """Over a table that is ``off`` at the top, one that is written begins with its defaults."""
     merged = dict(entry)
     for name in names:
         own = entry.get(name)
@@ -49,7 +50,7 @@ def _inherit(
         elif own is None:
             if name in top:
                 merged[name] = top[name]
-        elif isinstance(own, dict) and isinstance(top.get(name), dict):
+        elif isinstance(own, dict) and isinstance(top.get(name), dict) and name not in off:
             merged[name] = _merged(top[name], own)
     return merged
 

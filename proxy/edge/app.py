@@ -108,7 +108,7 @@ class Edge:
             if not self._traffic.over or connection.gone:
                 gone(exchange)
                 raise
-            return self._answer(request, connection, ShuttingDown("grace_period is over"))
+            return self._answer(request, connection, ShuttingDown("the proxy is shutting down"))
         except Exception as error:
             log.exception("request failed", extra={"request_id": exchange.request_id})
             return self._answer(request, connection, InternalError(repr(error)))

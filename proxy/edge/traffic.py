@@ -84,14 +84,17 @@ class Traffic:
             connection.expire()
 
     async def drain(self, grace: float) -> bool:
-        """Let requests finish and replies be read, ``grace`` seconds; False where not all were."""
+        """Let requests finish and replies be read; False where not all were.
+
+        ``grace`` in seconds, zero for as long as it takes.
+        """
         self.draining = True
         for connection in list(self.connections):
             connection.retire()
         if self.connections:
             self._idle = asyncio.get_running_loop().create_future()
             try:
-                async with asyncio.timeout(grace):
+                async with asyncio.timeout(grace or None):
                     await self._idle
             except TimeoutError:
                 return False

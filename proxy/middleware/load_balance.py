@@ -29,11 +29,10 @@ from proxy.policy.pick import (
 
 _OVERLOADED: Final = frozenset({429, 503})
 _FAILED: Final = 500
-_SLOW: Final = 1.0
-"""Seconds that a fast failure counts as in the latency of a server: it must not attract traffic."""
+_SLOW: Final = 1.0  # seconds that a fast failure counts as: it must not attract traffic
 _LONGEST_PAUSE: Final = 60.0
 _OVERDUE: Final = 1.0
-"""Seconds after which any request may be a trial; where all are POSTs, none else would come."""
+"""Seconds after which any request may be a trial: there may be none but POSTs."""
 _POLICIES: Final[dict[str, Callable[[random.Random], Any]]] = {
     "round_robin": lambda _: RoundRobin(),
     "least_request": LeastRequest,
@@ -87,7 +86,7 @@ class Server(Protocol):
         """It asked to be left alone until then."""
 
     def welcome(self) -> None:
-        """It is back: what it did before counts no more."""
+        """It is back."""
 
 
 class Road(NamedTuple):
@@ -99,12 +98,9 @@ class Road(NamedTuple):
 
     def usable(self, now: float, *, pauses: bool = True) -> bool:
         """Whether nothing speaks against it; its own Retry-After, where ``pauses`` count."""
-        server = self.server
-        return (
-            server.healthy
-            and (server.paused_until <= now or not pauses)
-            and (self.breaker is None or self.breaker.admits(now))
-        )
+        if not self.server.healthy or (pauses and self.server.paused_until > now):
+            return False
+        return self.breaker is None or self.breaker.admits(now)
 
 
 class Roads:
@@ -117,10 +113,15 @@ class Roads:
         self.servers = [server for server in self.to if not server.backup]
         self.spares = [server for server in self.to if server.backup]
 
-    def well(self, server: Server, since: float = 0.0) -> bool:
-        """Whether its breaker is closed; or has waited for a trial ``since`` then."""
+    def well(self, server: Server) -> bool:
+        """Whether its breaker is closed; a trial is only for one."""
         breaker = self.to[server].breaker
-        return breaker is None or not breaker.open or 0.0 < breaker.until < since
+        return breaker is None or not breaker.open
+
+    def due(self, server: Server, now: float) -> bool:
+        """Whether it waits for a trial."""
+        breaker = self.to[server].breaker
+        return breaker is not None and breaker.open and breaker.admits(now)
 
 
 class Ways(Protocol):
@@ -256,10 +257,11 @@ class LoadBalance:
         spares = [server for server in roads.spares if roads.to[server].usable(now)]
         for servers in (usable, spares, paused):
             if fresh := [server for server in servers if server.name not in tried]:
-                if self._repeatable(exchange):
-                    return fresh
-                # One try only: no guinea pig, unless a trial has been waited for too long.
-                return [s for s in fresh if roads.well(s, now - _OVERDUE)] or fresh
+                # A trial that is due is made at once, lest its latency put it off for ever; by a
+                # request that has one try only after it has been waited for.
+                waited = now if self._repeatable(exchange) else now - _OVERDUE
+                due = [server for server in fresh if roads.due(server, waited)]
+                return due[:1] or list(filter(roads.well, fresh)) or fresh
         if not (usable or paused):
             until = [road.breaker.until for road in roads.to.values() if road.breaker is not None]
             wait = max(min(until, default=now) - now, 1.0)

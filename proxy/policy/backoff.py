@@ -9,9 +9,9 @@ class Backoff:
     __slots__ = ("_base", "_longest", "_rng")
 
     def __init__(self, base: float, longest: float, rng: random.Random) -> None:
-        """``base`` and ``longest`` in seconds."""
+        """``base`` and ``longest`` in seconds, zero for no longest wait."""
         self._base = base
-        self._longest = longest
+        self._longest = longest or float("inf")
         self._rng = rng
 
     def wait(self, attempt: int) -> float:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import socket
 import stat
@@ -19,6 +20,7 @@ class Listener:
         self._asked = address
         self._path = address.removeprefix("unix:") if address.startswith("unix:") else None
         self._server: asyncio.Server | None = None
+        self._file: tuple[int, int] | None = None
         self.address = address
         """As it is: with the real port where 0 was asked for."""
 
@@ -28,6 +30,7 @@ class Listener:
         if self._path is not None:
             _clear_stale(self._path)
             self._server = await loop.create_unix_server(factory, self._path, backlog=BACKLOG)
+            self._file = _identity(self._path)
             return
         host, port = split_address(self._asked)
         self._server = await loop.create_server(factory, host or None, port, backlog=BACKLOG)
@@ -39,7 +42,8 @@ class Listener:
         if self._server is not None:
             self._server.close()
             self._server = None
-            if self._path is not None:
+            # Whoever has taken the path since keeps it.
+            if self._path is not None and _identity(self._path) == self._file is not None:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(self._path)
 
@@ -50,8 +54,19 @@ def split_address(address: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _clear_stale(path: str) -> None:
-    """Remove a socket that nobody listens on any more, as left by a crash."""
+    """Remove a socket that nobody listens on any more, as left by a crash.
+
+    Raises OSError where somebody does: the loop would take the path away without asking.
+    """
     try:
         if not stat.S_ISSOCK(os.stat(path).st_mode):
             return
@@ -62,3 +77,5 @@ def _clear_stale(path: str) -> None:
             probe.connect(path)
         except ConnectionRefusedError:
             os.unlink(path)
+        else:
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE), path)

@@ -14,10 +14,12 @@ from proxy.telemetry.log import AccessLog, configure
 log = logging.getLogger(__name__)
 
 FAILED_TO_START = 1
+CUT = 1
+"""Exit code where requests were cut."""
 
 
 def run(config: Config) -> int:
-    """Serve until told to stop. Returns the exit code: 0 after a clean drain, 1 failed to start."""
+    """Serve until told to stop. Returns the exit code: 0 after a clean drain, else 1."""
     configure(config.log)
     try:
         import uvloop  # noqa: PLC0415  (absent on some platforms)
@@ -49,14 +51,16 @@ async def serve(config: Config) -> int:
     drain = asyncio.ensure_future(runtime.drain())
     again = asyncio.ensure_future(stop.again.wait())
     await asyncio.wait((drain, again), return_when=asyncio.FIRST_COMPLETED)
-    if drain.done() and not drain.result():
-        log.warning("grace_period is over: requests still in flight are cut")
+    clean = drain.done() and drain.result()
+    if not clean:
+        why = "grace_period is over" if drain.done() else "told a second time"
+        log.warning("%s: requests still in flight are cut", why)
     drain.cancel()
     again.cancel()
     await runtime.close()
     if access is not None:
         access.close()
-    return 0
+    return 0 if clean else CUT
 
 
 class Stop:

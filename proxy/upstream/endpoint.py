@@ -1,16 +1,19 @@
 """Where an upstream is and how it is spoken to."""
 
+import re
 import ssl
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from aiohttp import ClientRequest
 from msgspec import Meta
 from yarl import URL
 
 from proxy.core.options import Duration, Table, described, seconds
+
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 5.5: only HTAB may stand
 
 
 class ServerEntry(Table, frozen=True, kw_only=True):
@@ -159,7 +162,7 @@ class Endpoint:
             self.host = self.authority
         elif options.host_header != "preserve":
             self.host = options.host_header.encode()
-        self.credentials = _credentials(options.credentials)
+        self.credentials = None if options.credentials is None else credentials(options.credentials)
 
 
 def _is_address(url: URL) -> bool:
@@ -176,13 +179,19 @@ def _authority(url: URL) -> str:
     return host if url.is_default_port() else f"{host}:{url.port}"
 
 
-def _credentials(options: CredentialsOptions | None) -> tuple[bytes, bytes] | None:
-    if options is None:
-        return None
-    value = options.value
+def credentials(options: CredentialsOptions) -> tuple[bytes, bytes]:
+    """The field to send. Raises OSError, or ValueError where its value cannot stand in a field.
+
+    It is a secret, so no message repeats it.
+    """
+    value = options.value.encode("utf-8", "surrogateescape")
     if options.value_file:
-        value = Path(options.value_file).read_text().removesuffix("\n").removesuffix("\r")
-    return options.header.encode(), value.encode("latin-1")
+        value = Path(options.value_file).read_bytes().removesuffix(b"\n").removesuffix(b"\r")
+    if not value:
+        raise ValueError("the value is empty")
+    if _CONTROL.search(value):
+        raise ValueError("a control character cannot stand in a field")
+    return options.header.encode(), value
 
 
 def tls_context(options: UpstreamOptions) -> ssl.SSLContext | None:
@@ -201,5 +210,6 @@ def _context(options: UpstreamTlsOptions) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if options.cert_file:
-        context.load_cert_chain(options.cert_file, options.key_file or None)
+        # An encrypted key is an error, not a question on the terminal.
+        context.load_cert_chain(options.cert_file, options.key_file or None, password="")
     return context

@@ -75,6 +75,18 @@ def problems(path: Path, text: str) -> list[str]:
             "upstreams[0].tls.ca_file: cannot read '/gone.pem': No such file",
         ),
         (
+            UPSTREAM + '[upstreams.credentials]\nvalue_file = "/dev/null"',
+            "upstreams[0].credentials.value_file: the value is empty",
+        ),
+        (
+            UPSTREAM + '[upstreams.credentials]\nvalue = "a\\nGET / HTTP/1.1"',
+            "upstreams[0].credentials.value: a control character cannot stand in a field",
+        ),
+        (
+            SECURE + '[upstreams.tls]\ncert_file = "/dev/null"\nkey_file = "/dev/null"',
+            "upstreams[0].tls: ",
+        ),
+        (
             SECURE + '[upstreams.tls]\ncert_file = "/"',
             "upstreams[0].tls.cert_file: cannot read '/': it is a directory",
         ),
@@ -189,9 +201,7 @@ def test_a_mistake_across_options_is_reported_once(tmp_path: Path, text: str, st
     "text",
     [
         UPSTREAM,
-        SECURE + '[upstreams.tls]\ncert_file = "/dev/null"\nkey_file = "/dev/null"',
         UPSTREAM + '[upstreams.credentials]\nvalue = "Bearer x"',
-        UPSTREAM + '[upstreams.credentials]\nvalue_file = "/dev/null"',
         UPSTREAM + 'host_header = "upstream"',
         UPSTREAM + 'host_header = "api.example.com:8443"',
         '[server]\nlisten = ["127.0.0.1:0", "127.0.0.1:0"]\n[admin]\nlisten = "127.0.0.1:0"'

@@ -39,7 +39,7 @@ def test_tables_are_merged_key_by_key_and_lists_replaced(top: Any, route: Any, m
     [
         ({"idle": "5s"}, False, OFF),
         (False, None, OFF),
-        (False, {"idle": "5s"}, {**OFF, "idle": "5s"}),
+        (False, {"idle": "5s"}, {"idle": "5s"}),  # the route has the table again, with its defaults
     ],
 )
 def test_timeouts_switched_off_stop_every_clock(top: Any, route: Any, merged: Any) -> None:

@@ -43,7 +43,7 @@ async def test_in_panic_ejected_servers_are_used_too() -> None:
     handle = balance(*nodes, panic_threshold=50.0)
     for _ in range(3):
         await settle(handle(get()))
-    assert await shares(handle, *nodes, requests=6) == [2, 2, 2]
+    assert min(await shares(handle, *nodes, requests=9)) > 0
     nodes = [Node(name, breaker=Breaker(base_ejection_time=60)) for name in "ab"]
     for node in nodes:
         assert node.breaker is not None
