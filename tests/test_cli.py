@@ -159,3 +159,16 @@ def test_a_reader_that_leaves_is_no_error() -> None:
         ["sh", "-c", script], capture_output=True, text=True, timeout=30, check=False
     )
     assert (done.stdout, done.stderr) == ("{", "")
+
+
+@pytest.mark.parametrize("arguments", [["run", ""], ["check", ""], ["run", "--upstream", ""]])
+def test_an_empty_name_is_not_the_default(
+    arguments: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """An unset variable in a script ran something else."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.toml").write_text('[[upstreams]]\nname = "a"\nservers = ["http://a"]')
+    assert main(arguments) == 2

@@ -26,6 +26,7 @@ class Exchange:
     """
 
     __slots__ = (
+        "asked",
         "attempts",
         "body",
         "bytes_in",
@@ -70,6 +71,8 @@ class Exchange:
         started: float = 0.0,
     ) -> None:
         self.method = method
+        self.asked = target
+        """The target as the client sent it."""
         self.target = target
         """As it goes upstream: origin-form or ``*``, byte for byte what the client sent."""
         self.path = path

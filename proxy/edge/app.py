@@ -22,7 +22,7 @@ from proxy.core.exchange import Exchange
 from proxy.core.fields import RawHeaders
 from proxy.core.reply import Reply
 from proxy.edge.connection import Connection
-from proxy.edge.failures import DEFAULTS, ErrorsOptions, answer, failure
+from proxy.edge.failures import ErrorsOptions, answer, failure, report
 from proxy.edge.identity import identify
 from proxy.edge.intake import Intake
 from proxy.edge.relay import Relay
@@ -64,9 +64,13 @@ class Finder(Protocol):
 class Edge:
     """Serves every request of the data listener."""
 
-    __slots__ = ("_intake", "_relay", "_traffic", "router")
+    __slots__ = ("_errors", "_intake", "_relay", "_traffic", "router")
 
-    def __init__(self, intake: Intake, relay: Relay, traffic: Traffic) -> None:
+    def __init__(
+        self, intake: Intake, relay: Relay, traffic: Traffic, errors: ErrorsOptions | None
+    ) -> None:
+        """``errors``: how our answers look before there is a route."""
+        self._errors = errors
         self._intake = intake
         self._relay = relay
         self._traffic = traffic
@@ -95,7 +99,7 @@ class Edge:
         """Errors to statuses, and the one place where an exchange ends."""
         connection = cast(Connection, request.protocol)
         connection.exchange = exchange = self._intake.open(request, connection)
-        connection.errors = DEFAULTS
+        connection.errors = self._errors
         self._traffic.enter()
         try:
             return await handler(request)
@@ -168,16 +172,6 @@ def gone(exchange: Exchange) -> None:
     if not exchange.error:  # else it was we who cut it
         exchange.status = CLIENT_GONE
         exchange.error = "client_gone"
-
-
-def report(exchange: Exchange, error: ProxyError) -> None:
-    """The sentence that the access log has no room for."""
-    log.info(
-        "%s: %s",
-        type(error).__name__,
-        error.detail,
-        extra={"request_id": exchange.request_id, "endpoint": exchange.endpoint},
-    )
 
 
 def application(

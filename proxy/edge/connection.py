@@ -22,7 +22,7 @@ from proxy.core.fields import RawHeaders
 from proxy.core.options import ServerOptions
 from proxy.core.short_queue import ShortQueue
 from proxy.edge.client_side import ClientSide
-from proxy.edge.failures import DEFAULTS, ErrorsOptions, answer, failure
+from proxy.edge.failures import ErrorsOptions, answer, failure, report
 from proxy.edge.heads import Heads
 from proxy.edge.identity import identify
 from proxy.edge.parsing import parse_error
@@ -40,6 +40,7 @@ class Connection(ClientSide):
 
     __slots__ = (
         "_body",
+        "_errors",
         "_recall",
         "_request",
         "_serving",
@@ -56,9 +57,14 @@ class Connection(ClientSide):
         options: ServerOptions,
         traffic: Traffic,
         recall: Callable[[bytes, str], tuple[Exchange, RawHeaders] | None],
+        *,
+        errors: ErrorsOptions | None,
         **kwargs: Any,
     ) -> None:
-        """``recall``: knows requests that came before, see ``edge/repeats``."""
+        """``recall``: knows requests that came before, see ``edge/repeats``.
+
+        ``errors``: how our answers look before there is a route.
+        """
         super().__init__(server, options, traffic, **kwargs)
         self._messages = ShortQueue()  # type: ignore[assignment]
         self._serving = False
@@ -71,7 +77,7 @@ class Connection(ClientSide):
         self.reusable = True  # whether another request may follow the one that is being served
         self.exchange: Exchange
         """The request that is being served."""
-        self.errors: ErrorsOptions | None = DEFAULTS  # how our answers look on its route
+        self.errors = self._errors = errors  # how our answers look on its route, and without one
 
     # What aiohttp calls
 
@@ -218,10 +224,11 @@ class Connection(ClientSide):
         exchange.request_id = identify(())[1]
         exchange.status, exchange.error = failure(error)
         if not self.gone:
-            head, body = answer(error, request_id=exchange.request_id, hop=_CLOSE)
+            head, body = answer(error, self._errors, request_id=exchange.request_id, hop=_CLOSE)
             exchange.bytes_out = len(body)
             self.put(head + body)
         self.hang_up()
+        report(exchange, error)
         self._traffic.record(exchange, time.monotonic())
 
     def _stuck(self) -> None:

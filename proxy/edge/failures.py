@@ -1,5 +1,6 @@
 """THE status table: what went wrong, and what the client is told."""
 
+import logging
 import math
 import time
 from email.utils import formatdate
@@ -9,7 +10,10 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from proxy.core import errors as e
+from proxy.core.exchange import Exchange
 from proxy.core.options import Table, described
+
+log = logging.getLogger(__name__)
 
 
 class ErrorsOptions(Table, frozen=True, kw_only=True):
@@ -104,6 +108,16 @@ def answer(
     fields.append(hop)
     fields.append(b"\r\n")
     return b"".join(fields), body
+
+
+def report(exchange: Exchange, error: e.ProxyError) -> None:
+    """The sentence that the access log has no room for."""
+    log.info(
+        "%s: %s",
+        type(error).__name__,
+        error.detail,
+        extra={"request_id": exchange.request_id, "endpoint": exchange.endpoint},
+    )
 
 
 def _body(

@@ -80,6 +80,7 @@ class Runtime:
             intake,
             Relay(f"sidecar-proxy-{instance}", server_timing=server.server_timing),
             self._traffic,
+            self._config.errors,
         )
 
         async def lifespan(_: web.Application) -> AsyncIterator[None]:
@@ -105,7 +106,14 @@ class Runtime:
         for address in addresses:
             listener = Listener(address)
             await listener.open(
-                lambda: Connection(data, server, self._traffic, intake.recall, access_log=None)
+                lambda: Connection(
+                    data,
+                    server,
+                    self._traffic,
+                    intake.recall,
+                    errors=self._config.errors,
+                    access_log=None,
+                )
             )
             self._listeners.append(listener)
         self.ready = True

@@ -90,6 +90,7 @@ class _Line(msgspec.Struct, gc=False, omit_defaults=True):
     first_byte_ms: float | None
     total_ms: float
     request_id: str
+    client: str
     tries: list[dict[str, str | float]] | None = None
 
 
@@ -163,7 +164,7 @@ class AccessLog:
         line = _Line(
             f"{self._second_text}{int((wall - second) * 1000):03}Z",
             _printable(exchange.method),
-            _escaped(exchange.target),
+            _escaped(exchange.asked),
             exchange.route,
             exchange.upstream,
             exchange.endpoint,
@@ -177,6 +178,7 @@ class AccessLog:
             None if first_byte is None else round((first_byte - started) * 1000, 3),
             round((now - started) * 1000, 3),
             _printable(exchange.request_id),
+            exchange.client,
             [_try(attempt) for attempt in exchange.tries] if exchange.tries else None,
         )
         self._append(line, self._lines)

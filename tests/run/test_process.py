@@ -184,3 +184,31 @@ async def test_several_addresses_and_the_admin_listener_are_named_with_real_port
         proxy.process.send_signal(signal.SIGTERM)
         assert (await proxy.ended())[0] == 0
         assert not (tmp_path / "http.sock").exists()
+
+
+async def test_a_socket_on_which_somebody_listens_is_not_taken_away(tmp_path: Path) -> None:
+    address = f"unix:{tmp_path}/proxy.sock"
+    arguments = ("run", "--upstream", "http://127.0.0.1:9", "--listen", address)
+    async with started(*arguments) as first:
+        await first.ready()
+        async with started(*arguments) as second:
+            status, _ = await second.ended()
+            assert status == 1
+        first.process.kill()
+        await first.process.wait()
+    async with started(*arguments) as after_a_crash:
+        await after_a_crash.ready()
+        after_a_crash.process.send_signal(signal.SIGTERM)
+        status, _ = await after_a_crash.ended()
+        assert status == 0
+    assert not (tmp_path / "proxy.sock").exists()
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+async def test_closed_standard_streams_are_no_reason_to_fall_over(closed: str) -> None:
+    command = f"exec {sys.executable} -m proxy run --upstream http://127.0.0.1:9 --listen"
+    process = await asyncio.create_subprocess_shell(f"{command} 127.0.0.1:0 {closed}")
+    await asyncio.sleep(1)
+    assert process.returncode is None
+    process.send_signal(signal.SIGTERM)
+    assert await process.wait() == 0

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.core.exchange import Exchange
+from proxy.core.exchange import Exchange, Try
 from proxy.core.options import LogOptions
 from proxy.telemetry import log as module
 from proxy.telemetry.log import AccessLog, configure
@@ -71,6 +71,8 @@ async def test_a_line_has_exactly_the_keys_of_the_contract_in_their_order(pipe: 
         bytes_out=178,
         connected=0.0012345,
         first_byte=100.25,
+        client="192.0.2.7",
+        target=b"/rewritten",
     )
     [line] = await written(pipe, full)
     assert list(json.loads(line).items()) == [
@@ -90,6 +92,7 @@ async def test_a_line_has_exactly_the_keys_of_the_contract_in_their_order(pipe: 
         ("first_byte_ms", 250.0),
         ("total_ms", 500.0),
         ("request_id", "abc"),
+        ("client", "192.0.2.7"),
     ]
 
 
@@ -114,7 +117,7 @@ async def test_a_phase_that_never_came_is_null(pipe: Pipe) -> None:
 async def test_a_target_cannot_forge_a_line(
     pipe: Pipe, format: Literal["json", "console"], target: bytes, shown: str
 ) -> None:
-    [line] = await written(pipe, exchange(target=target), format=format)
+    [line] = await written(pipe, exchange(asked=target), format=format)
     assert (json.loads(line)["target"] == shown) if format == "json" else (f" {shown} " in line)
 
 
@@ -251,3 +254,13 @@ def test_the_log_of_events_can_be_text(capsys: pytest.CaptureFixture[str]) -> No
     logging.getLogger("proxy.test").warning("look")
     [line] = capsys.readouterr().err.splitlines()
     assert line[12:] == " warning proxy.test: look"
+
+
+async def test_attempts_are_listed_where_there_was_more_than_one(pipe: Pipe) -> None:
+    tries = (Try("http://a", "503", 0.0123456), Try("http://b", "200", 0.5))
+    several, alone = await written(pipe, exchange(tries=tries), exchange())
+    assert json.loads(several)["tries"] == [
+        {"endpoint": "http://a", "outcome": "503", "ms": 12.346},
+        {"endpoint": "http://b", "outcome": "200", "ms": 500.0},
+    ]
+    assert "tries" not in json.loads(alone)

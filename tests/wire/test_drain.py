@@ -134,6 +134,19 @@ async def test_what_does_not_finish_within_the_grace_period_is_cut() -> None:
         await upstream.until(upstream.connections[0].closed.is_set)
 
 
+async def test_no_grace_period_is_one_without_end() -> None:
+    options = {"shutdown": {"grace_period": "0"}}
+    script = [CHUNKED_HEAD, chunked(b"hello", end=b""), 0.2, b"0\r\n\r\n"]
+    async with (
+        RawUpstream(script) as upstream,
+        proxied(upstream, **options) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.send(get())
+        await client.read_until(b"hello\r\n")
+        assert await proxy.runtime.drain()
+
+
 async def test_readiness_fails_first_and_the_listener_closes_later() -> None:
     options = {"shutdown": {"delay": "120ms"}, **ADMIN}
     async with RawUpstream() as upstream, proxied(upstream, **options) as proxy:

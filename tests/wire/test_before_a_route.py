@@ -1,0 +1,51 @@
+"""What is answered and logged before there is a route."""
+
+import logging
+
+import pytest
+
+from tests.support.message import get
+from tests.support.proxy import proxied
+from tests.support.upstream import RawUpstream
+
+ROUTES = [{"path": "/a", "upstream": "api", "methods": ["GET"]}]
+REFUSED = [
+    (b"GET /b HTTP/1.1\r\nHost: a\r\n\r\n", 404),
+    (b"PUT /a HTTP/1.1\r\nHost: a\r\n\r\n", 405),
+    (b"GET /a HTTP/1.1\r\n\r\n", 400),
+    (b"GET /a HTTP/1.1\r\nHost: a\r\nX Y: z\r\n\r\n", 400),
+    (b"GET /a HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 20_000 + b"\r\n\r\n", 431),
+]
+
+
+@pytest.mark.parametrize(("request_", "status"), REFUSED)
+async def test_answers_look_as_the_top_says(request_: bytes, status: int) -> None:
+    async with RawUpstream() as upstream:
+        async with proxied(upstream, routes=ROUTES, errors={"format": "text"}) as proxy:
+            response = await proxy.ask(request_)
+            assert response.status == status
+            assert response.head.value("Content-Type") == b"text/plain; charset=utf-8"
+        async with proxied(upstream, routes=ROUTES, errors=False) as proxy:
+            response = await proxy.ask(request_)
+            assert (response.status, response.body) == (status, b"")
+
+
+@pytest.mark.parametrize(("request_", "status"), REFUSED)
+async def test_every_refusal_has_its_sentence(
+    request_: bytes, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        async with RawUpstream() as upstream, proxied(upstream, routes=ROUTES) as proxy:
+            assert (await proxy.ask(request_)).status == status
+            name = (await proxy.record()).request_id
+    assert [record for record in caplog.records if getattr(record, "request_id", "") == name]
+
+
+async def test_the_target_is_logged_as_it_came() -> None:
+    routes = [{"path": "/v1", "upstream": "api", "strip_prefix": "/v1", "add_prefix": "/x"}]
+    async with RawUpstream() as upstream, proxied(upstream, routes=routes) as proxy:
+        for target in ("/v1/abc?d", "/v1/abc?d", "http://a/v1/%41"):
+            assert (await proxy.ask(get(target, host=b"a"))).status == 200
+        asked = [record.asked for record in proxy.records]
+        assert asked == [b"/v1/abc?d", b"/v1/abc?d", b"http://a/v1/%41"]
+        assert upstream.requests[0].line == b"GET /x/abc?d HTTP/1.1"
