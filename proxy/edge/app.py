@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol, TypeAlias, cast
 
 from aiohttp import web
 
+from proxy.core.body import EMPTY
 from proxy.core.errors import (
     ClientError,
     ClientGone,
@@ -26,6 +27,7 @@ from proxy.edge.failures import ErrorsOptions, answer, failure, report
 from proxy.edge.identity import identify
 from proxy.edge.intake import Intake
 from proxy.edge.relay import Relay
+from proxy.edge.repeats import RepeatedRequest
 from proxy.edge.traffic import Traffic
 from proxy.edge.written import CLOSED, KEPT
 
@@ -79,9 +81,10 @@ class Edge:
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """The catch-all: admit, route, forward, relay."""
-        connection = cast(Connection, request.protocol)
+        connection: Connection = request.protocol  # type: ignore[assignment]
         exchange = connection.exchange
-        self._intake.admit(exchange, request, connection)
+        if type(request) is not RepeatedRequest:
+            self._intake.admit(exchange, request, connection)
         chain = self.router.find(exchange.method, exchange.host, exchange.path, request.raw_headers)
         connection.errors = chain.errors
         exchange.route = chain.name
@@ -97,10 +100,14 @@ class Edge:
     @web.middleware
     async def failures(self, request: web.BaseRequest, handler: Handler) -> web.StreamResponse:
         """Errors to statuses, and the one place where an exchange ends."""
-        connection = cast(Connection, request.protocol)
-        connection.exchange = exchange = self._intake.open(request, connection)
+        connection: Connection = request.protocol  # type: ignore[assignment]
+        if type(request) is RepeatedRequest:
+            exchange = request.exchange
+        else:
+            exchange = self._intake.open(request, connection)
+        connection.exchange = exchange
         connection.errors = self._errors
-        self._traffic.enter()
+        self._traffic.in_flight += 1
         try:
             return await handler(request)
         except ProxyError as error:
@@ -117,8 +124,9 @@ class Edge:
             log.exception("request failed", extra={"request_id": exchange.request_id})
             return self._answer(request, connection, InternalError(repr(error)))
         finally:
-            exchange.bytes_in = exchange.body.received
-            exchange.body.close()
+            if (body := exchange.body) is not EMPTY:
+                exchange.bytes_in = body.received
+                body.close()
             connection.finish()
             self._traffic.leave(exchange, time.monotonic())
 

@@ -21,6 +21,7 @@ from proxy.core.exchange import Exchange
 from proxy.core.fields import RawHeaders
 from proxy.core.options import ServerOptions
 from proxy.core.short_queue import ShortQueue
+from proxy.edge.boundary import HEAD_END
 from proxy.edge.client_side import ClientSide
 from proxy.edge.failures import ErrorsOptions, answer, failure, report
 from proxy.edge.heads import Heads
@@ -101,7 +102,7 @@ class Connection(ClientSide):
             return
         alone = b""
         if data and self._idle:
-            if self.heads.alone(data):
+            if data[-4:] == HEAD_END and self.heads.alone(len(data)):
                 alone = data
                 if (repeated := self._recall(data, self.peer)) is not None:
                     self._repeated(data, *repeated)
@@ -126,7 +127,8 @@ class Connection(ClientSide):
         self.heads.arrived(len(data))
         if self._request is None:
             self._request = RepeatedRequest(self)
-        self._messages.append((cast(Any, self._request.bear(exchange, raw)), EMPTY_PAYLOAD))
+        request: Any = self._request.bear(exchange, raw)
+        self._messages.append((request, EMPTY_PAYLOAD))
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
@@ -150,8 +152,8 @@ class Connection(ClientSide):
                     await self._waiter
                 finally:
                     self._waiter = None
-            message, payload = self._messages.popleft()
-            if isinstance(message, RepeatedRequest):
+            message, payload = self._messages.pop(0)  # type: ignore[call-arg]
+            if type(message) is RepeatedRequest:
                 self.reusable = True
                 request: web.BaseRequest = message
             else:

@@ -68,17 +68,16 @@ class Heads:
         if self.size or self._boundary.crossed is not False:
             return data
         data = self.gate.admit(data)
-        if not data and self.gate.holds:  # the parser sees nothing yet, the clock runs already
+        if not data and self.gate.held:  # the parser sees nothing yet, the clock runs already
             self._received(0)
         return data
 
-    def alone(self, data: bytes) -> bool:
-        """Whether ``data`` may be one whole head, with nothing before it and nothing behind it."""
+    def alone(self, size: int) -> bool:
+        """Whether a head of ``size`` bytes may begin now, with nothing before it."""
         return (
             self.size is None
-            and data.endswith(HEAD_END)
-            and len(data) <= self._limit
-            and not self.gate.holds
+            and size <= self._limit
+            and not self.gate.held
             and self._boundary.crossed is False
         )
 

@@ -26,7 +26,7 @@ from proxy.edge.end_to_end import end_to_end_request, loops, via
 from proxy.edge.forwarded import Forwarding
 from proxy.edge.hosts import valid_host
 from proxy.edge.identity import identified, identify
-from proxy.edge.repeats import RepeatedRequest, Repeats
+from proxy.edge.repeats import Repeats
 from proxy.edge.target import normal_path, split_target
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -56,8 +56,6 @@ class Intake:
 
     def open(self, request: web.BaseRequest, connection: Connection) -> Exchange:
         """What the log wants to know of any request, good or bad."""
-        if isinstance(request, RepeatedRequest):
-            return request.exchange
         return Exchange(
             connection.heads.gate.take() or request.method,
             request.raw_path.encode("utf-8", "surrogateescape"),
@@ -69,8 +67,6 @@ class Intake:
 
     def admit(self, exchange: Exchange, request: web.BaseRequest, connection: Connection) -> None:
         """Check and complete the exchange. Raises ClientError or LoopDetected."""
-        if isinstance(request, RepeatedRequest):
-            return
         if exchange.version not in _VERSIONS:
             raise BadRequest(f"HTTP version {exchange.version}")
         if 0 < self._options.max_header_size < connection.heads.bound:

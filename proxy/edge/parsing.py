@@ -33,24 +33,20 @@ class MethodGate:
     with such a method is still refused.
     """
 
-    __slots__ = ("_held", "method")
+    __slots__ = ("held", "method")
 
     def __init__(self) -> None:
-        self._held = b""
+        self.held = b""
+        """Part of a method that has come."""
         self.method = ""
         """The real method of the next request, empty where the parser's is right."""
 
-    @property
-    def holds(self) -> bool:
-        """Whether part of a method has come."""
-        return bool(self._held)
-
     def admit(self, data: bytes) -> bytes:
         """The first bytes of a head, fit for the parser; ``b""`` while there is no whole method."""
-        if not self._held and data.startswith(_COMMON):
+        if not self.held and data.startswith(_COMMON):
             return data
-        data = self._held + data
-        self._held = b""
+        data = self.held + data
+        self.held = b""
         line = data.lstrip(b"\r\n")
         if not line:  # RFC 9112 2.2: empty lines before a request are ignored
             return b""
@@ -59,7 +55,7 @@ class MethodGate:
             return data
         method = token[0]
         if token.end() == len(line) and len(line) < 32:
-            self._held = data
+            self.held = data
             return b""
         if method in _PARSED or line[token.end() : token.end() + 1] != b" ":
             return data

@@ -40,6 +40,7 @@ class Traffic:
         self.limit = limit
         self.connections: set[Visitor] = set()
         self.in_flight = 0
+        """Requests that have come in and not ended; whoever takes one in counts it."""
         self.draining = False
         self.over = False
         """Whether the grace period of a drain has ended."""
@@ -51,10 +52,6 @@ class Traffic:
     def full(self) -> bool:
         """Whether there is no room for another connection."""
         return len(self.connections) >= self.limit
-
-    def enter(self) -> None:
-        """A request has come in."""
-        self.in_flight += 1
 
     def leave(self, exchange: Exchange, now: float) -> None:
         """A request has ended, one way or another."""

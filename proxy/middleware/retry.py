@@ -115,7 +115,8 @@ class Retry:
         The loop is set up only for a first attempt that it may have to repeat.
         """
         options = self._options
-        if exchange.body is not EMPTY:
+        # What may not be repeated goes again only where nothing of it was read.
+        if exchange.body is not EMPTY and repeatable(exchange, options):
             exchange.body.keep(options.max_body, spool=options.spool)
         begun = self._loop.time()
         self._budget.request(begun)
