@@ -16,7 +16,7 @@ CONFORMANT := $(VENV)/.conformance-$(call sum,requirements/conformance.txt)
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test fast wire check format lint types imports house docs docs-current \
-	conformance figures bench badday microbench bench-tools ci-tools lock clean
+	conformance figures bench badday arming microbench bench-tools ci-tools lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ bench: $(BENCH) ## side by side with nginx, HAProxy, Caddy and others, 15 minute
 
 badday: $(BENCH) ## the same bad day behind this proxy, nginx, HAProxy, Caddy: 17 minutes (ARGS="--profile bad")
 	@$(BIN)/python -m benchmarks.badday $(ARGS)
+
+arming: $(DEV) ## what features cost that wait for a bad day: 7 minutes (ARGS="--rounds 3" for 2)
+	@$(BIN)/python -m benchmarks.arming $(ARGS)
 
 microbench: $(DEV) ## calls, writes, timers, tasks per request; fails where they have grown (ARGS=--update)
 	@$(BIN)/python -m benchmarks.micro $(ARGS)

@@ -10,10 +10,10 @@ from proxy.config.model import Config, Route, Upstream
 from proxy.config.problems import Finding, Place, suggestion
 from proxy.config.shadow import shadowed
 from proxy.core.options import TimeoutsOptions
+from proxy.core.retrying import RetryOptions
 from proxy.edge.field_rules import HeaderRules, Template
 from proxy.edge.target import Rewrite, literal_path
 from proxy.middleware.fallback import FixedReply
-from proxy.middleware.retry import RetryOptions
 from proxy.upstream.endpoint import (
     CredentialsOptions,
     UpstreamTlsOptions,

@@ -15,13 +15,13 @@ from proxy.core.options import (
     TimeoutsOptions,
     described,
 )
+from proxy.core.retrying import RetryOptions
 from proxy.edge.failures import ErrorsOptions
 from proxy.edge.router import RouteOptions
 from proxy.middleware.circuit_breaker import CircuitBreakerOptions
 from proxy.middleware.commit import StreamOptions
 from proxy.middleware.fallback import FixedReply
 from proxy.middleware.load_balance import LoadBalanceOptions
-from proxy.middleware.retry import RetryOptions
 from proxy.upstream.endpoint import UpstreamOptions
 from proxy.upstream.health import HealthCheckOptions
 

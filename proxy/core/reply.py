@@ -61,7 +61,9 @@ class Reply:
         reason: bytes = b"",
         length: int | None = None,
         version: tuple[int, int] = (1, 1),
+        whole: bytes | None = None,
     ) -> None:
+        """``whole``: the body where it is here already; ``source`` has nothing to add."""
         self.status = status
         self.reason = reason
         self.headers = headers
@@ -71,15 +73,16 @@ class Reply:
         self.version = version
         self.closed = False
         self._source = source
-        self._held: bytes | None = None
-        self._complete = False
+        self._held = whole
+        self._complete = whole is not None
         self._listeners: list[Listener] = []
 
     @property
     def buffered(self) -> bytes | None:
         """The whole body where it has already arrived, else None."""
-        if self._held is not None:
-            return self._held if self._complete else None
+        held = self._held
+        if held is not None:
+            return held if self._complete else None
         return self._source.buffered
 
     def hold(self, data: bytes, *, complete: bool) -> None:

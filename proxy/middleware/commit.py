@@ -41,13 +41,14 @@ class Commit:
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises ReplyBroken where a held body breaks; the reply is closed then."""
         reply = await self._inner(exchange)
-        if (
-            reply.buffered is not None
-            or exchange.method == "HEAD"
-            or reply.status in _BODILESS
-            or reply.length == 0
-        ):
-            return reply
+        if reply.buffered is None:
+            await self.hold(exchange, reply)
+        return reply
+
+    async def hold(self, exchange: Exchange, reply: Reply) -> None:
+        """Wait for what has to be here. Raises as above."""
+        if exchange.method == "HEAD" or reply.status in _BODILESS or reply.length == 0:
+            return
         whole = reply.length is not None and reply.length <= self._limit
         held = []
         try:
@@ -63,7 +64,6 @@ class Commit:
             reply.hold(b"".join(held), complete=True)
         elif held:
             reply.hold(held[0], complete=False)
-        return reply
 
 
 def holds(options: StreamOptions) -> bool:

@@ -2,22 +2,19 @@
 
 import random
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Final, Literal, NamedTuple, Protocol
+from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta
 
 from proxy.core.errors import Unavailable, UpstreamError
 from proxy.core.exchange import Exchange
-from proxy.core.handler import Handler
 from proxy.core.keys import PATTERN, key_of
 from proxy.core.options import Duration, Table, described, seconds
 from proxy.core.outcome import failure_class
 from proxy.core.reply import Ending, Reply
 from proxy.core.retry_after import retry_after
 from proxy.policy.breaker import Breaker, Ticket
-from proxy.policy.ewma import Ewma
 from proxy.policy.pick import (
     Hash,
     LeastRequest,
@@ -26,6 +23,7 @@ from proxy.policy.pick import (
     eligible,
     slow_start_factor,
 )
+from proxy.policy.roads import Roads, Server, Ways
 
 _OVERLOADED: Final = frozenset({429, 503})
 _FAILED: Final = 500
@@ -63,72 +61,6 @@ class LoadBalanceOptions(Table, frozen=True, kw_only=True):
         float,
         Meta(ge=0, le=100, description="With fewer percent of servers usable all are, 0: never."),
     ] = 0.0
-
-
-class Server(Protocol):
-    """A server as balancing sees it."""
-
-    weight: float
-    full_weight: float
-    in_flight: int
-    latency: Ewma
-    healthy: bool
-    paused_until: float
-    since: float
-    backup: bool
-    outcomes: Counter[str | int]
-
-    @property
-    def name(self) -> str:
-        """Its address."""
-
-    def pause(self, until: float) -> None:
-        """It asked to be left alone until then."""
-
-    def welcome(self) -> None:
-        """It is back."""
-
-
-class Road(NamedTuple):
-    """The way of one route to one server."""
-
-    server: Server
-    handle: Handler
-    breaker: Breaker | None
-
-    def usable(self, now: float, *, pauses: bool = True) -> bool:
-        """Whether nothing speaks against it; its own Retry-After, where ``pauses`` count."""
-        if not self.server.healthy or (pauses and self.server.paused_until > now):
-            return False
-        return self.breaker is None or self.breaker.admits(now)
-
-
-class Roads:
-    """The ways of one route to the servers of an upstream, as they are for now."""
-
-    __slots__ = ("servers", "spares", "to")
-
-    def __init__(self, roads: Sequence[Road]) -> None:
-        self.to = {road.server: road for road in roads}
-        self.servers = [server for server in self.to if not server.backup]
-        self.spares = [server for server in self.to if server.backup]
-
-    def well(self, server: Server) -> bool:
-        """Whether its breaker is closed; a trial is only for one."""
-        breaker = self.to[server].breaker
-        return breaker is None or not breaker.open
-
-    def due(self, server: Server, now: float) -> bool:
-        """Whether it waits for a trial."""
-        breaker = self.to[server].breaker
-        return breaker is not None and breaker.open and breaker.admits(now)
-
-
-class Ways(Protocol):
-    """Where the servers of an upstream are found."""
-
-    now: Roads
-    """Another object whenever something is new about them."""
 
 
 class LoadBalance:
@@ -174,7 +106,7 @@ class LoadBalance:
         # In a panic a server is asked that its breaker would not admit: without a ticket.
         ticket = None
         if breaker is not None:
-            ticket = breaker.admit(time.monotonic() if breaker.open else began)
+            ticket = breaker.admit(time.monotonic()) if breaker.open else breaker.shared
         server.in_flight += 1
         try:
             reply = await handle(exchange)
@@ -189,24 +121,32 @@ class LoadBalance:
                 ticket.abandoned()
             raise
         status = reply.status
-        row = breaker.failures if breaker is not None else 0
         server.outcomes[status] += 1
+        row = 0
         if status >= _FAILED or status in _OVERLOADED:
+            row = breaker.failures if breaker is not None else 0
             exchange.elsewhere = self._refused(roads, server, ticket, reply)
-        else:
-            if began and self._timed:
-                now = time.monotonic()
-                server.latency.observe(now - began, now)
-            if breaker is not None and ticket is not None and not breaker.settled:
-                back = breaker.open
-                ticket.succeeded(time.monotonic())
-                if back and not breaker.open:
-                    server.welcome()
+        elif roads is not self._calm or roads.counted or self._timed:
+            row = breaker.failures if breaker is not None else 0
+            self._answered(server, breaker, ticket, began)
         if reply.buffered is not None:
             server.in_flight -= 1
         else:
             reply.on_close(_Ended(self, server, breaker, row))
         return reply
+
+    def _answered(
+        self, server: Server, breaker: Breaker | None, ticket: Ticket | None, began: float
+    ) -> None:
+        """A reply says that the server is well."""
+        now = time.monotonic()
+        if began and self._timed:
+            server.latency.observe(now - began, now)
+        if breaker is not None and ticket is not None:
+            back = breaker.open
+            ticket.succeeded(now)
+            if back and not breaker.open:
+                server.welcome()
 
     def _broke(self, server: Server, ticket: Ticket | None, began: float) -> None:
         """An attempt failed: however fast that was, it must not attract traffic."""
@@ -249,7 +189,7 @@ class LoadBalance:
             lambda server: roads.to[server].usable(now),
             self._options.panic_threshold,
         )
-        if full and usable is roads.servers and all(map(roads.well, usable)):
+        if full and usable is roads.servers and all(map(roads.settled, usable)):
             self._calm = roads
         tried = {attempt.endpoint for attempt in exchange.tries}
         # One that asked for a pause is better than one that failed, and than no answer.

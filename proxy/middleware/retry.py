@@ -3,88 +3,26 @@
 import asyncio
 import logging
 import random
-from typing import Annotated, Any, cast
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias, cast
 
-import msgspec
 from aiohttp_retry import RetryClient, RetryOptionsBase
 from aiohttp_retry.client import RequestParams
-from msgspec import Meta
 
 from proxy.core.body import EMPTY
 from proxy.core.errors import UpstreamError
 from proxy.core.exchange import Exchange, Try
 from proxy.core.handler import Handler
-from proxy.core.options import Duration, Size, Table, described, seconds, size
 from proxy.core.outcome import CONNECT_FAILURE, failure_class
 from proxy.core.reply import Ending, Reply
 from proxy.core.retry_after import retry_after
+from proxy.core.retrying import RetryOptions, repeatable
 from proxy.policy.backoff import Backoff
 from proxy.policy.budget import Budget
 
+Hold: TypeAlias = Callable[[Exchange, Reply], Awaitable[None]]
+
 log = logging.getLogger(__name__)
-
-
-class BudgetOptions(Table, frozen=True, kw_only=True):
-    """How much retries may add to the load of an upstream."""
-
-    percent: Annotated[
-        float, Meta(ge=0, le=1000, description="Retries, in percent of the requests in `window`.")
-    ] = 20.0
-    min_per_second: Annotated[
-        float, Meta(ge=0, description="Retries a second that are allowed at any load.")
-    ] = 3.0
-    window: Annotated[Duration, described("What is looked back on.")] = seconds(10)
-
-
-class RetryOptions(Table, frozen=True, kw_only=True):
-    """Try again when nothing can have happened twice."""
-
-    attempts: Annotated[int, Meta(ge=1, le=10, description="Sends in all, the first included.")] = 3
-    on: Annotated[
-        tuple[
-            Annotated[
-                str,
-                Meta(pattern="^(connect-failure|stale-connection|reset|timeout|[1-5][0-9][0-9])$"),
-            ],
-            ...,
-        ],
-        described(
-            'What is tried again: "connect-failure", "stale-connection", "reset", "timeout", '
-            'and statuses such as "503".'
-        ),
-    ] = ("connect-failure", "stale-connection")
-    methods: Annotated[
-        tuple[str, ...],
-        described("Methods that may be sent again although they may have been received."),
-    ] = ("GET", "HEAD", "OPTIONS", "PUT", "DELETE")
-    idempotency_header: Annotated[
-        str, described("A request that carries this field counts as idempotent.")
-    ] = "Idempotency-Key"
-    backoff_base: Annotated[
-        Duration,
-        described("Longest first wait; doubled each time, of which a random part is waited."),
-    ] = seconds(0.05)
-    backoff_max: Annotated[Duration, described("Longest wait between two sends.")] = seconds(2)
-    respect_retry_after: Annotated[
-        bool, described("Wait as long as the Retry-After of a rejected reply says.")
-    ] = True
-    max_retry_after: Annotated[
-        Duration, described("A reply that asks for a longer wait than this is passed on.")
-    ] = seconds(30)
-    only_if_failed_within: Annotated[
-        Duration, described("Only failures that came this fast are tried again.")
-    ] = seconds(0)
-    max_body: Annotated[
-        Size,
-        described(
-            'Request bodies up to this size are kept in memory for another try; "0" for any size.'
-        ),
-    ] = size(1 << 20)
-    spool: Annotated[
-        bool,
-        described("Keep larger ones in a temporary file; otherwise they are not sent again."),
-    ] = True
-    budget: BudgetOptions = msgspec.field(default_factory=BudgetOptions)
 
 
 class Retry:
@@ -95,13 +33,31 @@ class Retry:
     replies open during the wait and send empty bodies the second time.
     """
 
-    __slots__ = ("_backoff", "_budget", "_client", "_inner", "_loop", "_options", "_statuses")
+    __slots__ = (
+        "_backoff",
+        "_budget",
+        "_client",
+        "_hold",
+        "_inner",
+        "_loop",
+        "_options",
+        "_statuses",
+    )
 
     def __init__(
-        self, inner: Handler, options: RetryOptions, budget: Budget, rng: random.Random
+        self,
+        inner: Handler,
+        options: RetryOptions,
+        budget: Budget,
+        rng: random.Random,
+        hold: Hold | None = None,
     ) -> None:
-        """``budget``: shared by all that send to the same upstream."""
+        """``budget``: shared by all that send to the same upstream.
+
+        ``hold``: waits until a reply is good enough to be shown, see ``middleware/commit``.
+        """
         self._inner = inner
+        self._hold = hold
         self._budget = budget
         self._options = options
         self._statuses = frozenset(int(name) for name in options.on if name.isdigit())
@@ -123,6 +79,8 @@ class Retry:
         first: Reply | UpstreamError
         try:
             first = await self._inner(exchange)
+            if first.buffered is None and self._hold is not None:
+                await self._hold(exchange, first)
         except UpstreamError as error:
             first = error
         else:
@@ -130,7 +88,7 @@ class Retry:
                 return first
         trial = _Trial(
             exchange,
-            self._inner,
+            self._attempt,
             options,
             self._budget,
             self._backoff,
@@ -148,6 +106,12 @@ class Retry:
             raise last from None
         reply = cast(_Attempt, cast(Any, attempt)).reply
         trial.ended(str(reply.status))
+        return reply
+
+    async def _attempt(self, exchange: Exchange) -> Reply:
+        reply = await self._inner(exchange)
+        if reply.buffered is None and self._hold is not None:
+            await self._hold(exchange, reply)
         return reply
 
 
@@ -275,11 +239,3 @@ class _Trial(RetryOptionsBase):
         exchange.tries += (Try(exchange.endpoint, failure, now - self._begun),)
         self._wait = wait
         return True
-
-
-def repeatable(exchange: Exchange, options: RetryOptions) -> bool:
-    """Whether running the request twice is the same as once (RFC 9110 9.2.2)."""
-    if exchange.method in options.methods:
-        return True
-    key = options.idempotency_header.lower().encode()
-    return any(name.lower() == key for name, _ in exchange.headers)

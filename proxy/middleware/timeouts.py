@@ -3,8 +3,9 @@
 ``connect``, ``first_byte`` and ``idle`` are the upstream's own, in ``upstream/forward.py``.
 """
 
-import asyncio
+from asyncio import CancelledError, current_task
 
+from proxy.core.bound import Bound
 from proxy.core.errors import ResponseTimeout, Stage
 from proxy.core.exchange import Exchange
 from proxy.core.handler import Handler
@@ -14,37 +15,55 @@ from proxy.core.reply import Reply
 class Total:
     """Bounds the whole exchange; what is left of it after the head is the relay's to watch."""
 
-    __slots__ = ("_inner", "_loop", "_seconds")
+    __slots__ = ("_bound", "_inner")
 
     def __init__(self, inner: Handler, seconds: float) -> None:
         self._inner = inner
-        self._seconds = seconds
-        self._loop = asyncio.get_running_loop()
+        self._bound = Bound(seconds)
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises ResponseTimeout when the time is up."""
-        exchange.deadline = self._loop.time() + self._seconds
+        bound = self._bound
+        task = current_task()
+        assert task is not None
+        exchange.deadline = bound.begin(task)
         try:
-            async with asyncio.timeout_at(exchange.deadline):
-                return await self._inner(exchange)
-        except TimeoutError:
-            raise ResponseTimeout(f"total of {self._seconds:g} s") from None
+            reply = await self._inner(exchange)
+        except CancelledError:
+            if bound.end(task):
+                raise ResponseTimeout(f"total of {bound.seconds:g} s") from None
+            raise
+        except BaseException:
+            bound.end(task)
+            raise
+        bound.end(task)
+        return reply
 
 
 class PerTry:
     """Bounds one attempt up to its head; another one may follow."""
 
-    __slots__ = ("_inner", "_seconds")
+    __slots__ = ("_bound", "_inner")
 
     def __init__(self, inner: Handler, seconds: float) -> None:
         self._inner = inner
-        self._seconds = seconds
+        self._bound = Bound(seconds)
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises ResponseTimeout when the attempt took too long."""
+        bound = self._bound
+        task = current_task()
+        assert task is not None
+        bound.begin(task)
         try:
-            async with asyncio.timeout(self._seconds):
-                return await self._inner(exchange)
-        except TimeoutError:
-            stage = Stage.NOT_SENT if exchange.connected is None else Stage.SENT
-            raise ResponseTimeout(f"per_try of {self._seconds:g} s", stage=stage) from None
+            reply = await self._inner(exchange)
+        except CancelledError:
+            if bound.end(task):
+                stage = Stage.NOT_SENT if exchange.connected is None else Stage.SENT
+                raise ResponseTimeout(f"per_try of {bound.seconds:g} s", stage=stage) from None
+            raise
+        except BaseException:
+            bound.end(task)
+            raise
+        bound.end(task)
+        return reply

@@ -58,12 +58,12 @@ class Breaker:
         "_min_requests",
         "_ratio",
         "_relapses",
-        "_shared",
         "counts",
         "ejections",
         "failures",
         "open",
         "period",
+        "shared",
         "trial",
         "until",
     )
@@ -97,7 +97,7 @@ class Breaker:
         self._relapses = 0
         self._closed_at = 0.0
         self._last = 0.0
-        self._shared = Ticket(self, 0, trial=False)
+        self.shared = Ticket(self, 0, trial=False)
 
     def admits(self, now: float) -> bool:
         """Whether ``admit`` would."""
@@ -106,7 +106,7 @@ class Breaker:
     def admit(self, now: float) -> Ticket | None:
         """Leave for one attempt; None while it is open, or while a trial is under way."""
         if not self.open:
-            return self._shared
+            return self.shared
         if now < self.until or self.trial:
             return None
         self.trial = True
@@ -117,11 +117,6 @@ class Breaker:
         if not self.open:
             return "closed"
         return "open" if now < self.until else "half-open"
-
-    @property
-    def settled(self) -> bool:
-        """Whether a success would tell it nothing."""
-        return not (self.open or self.failures or self.counts)
 
     def note_failure(self, now: float) -> None:
         """A reply broke after its head."""
@@ -170,4 +165,4 @@ class Breaker:
         self.until = 0.0
         self.period += 1
         self._closed_at = now
-        self._shared = Ticket(self, self.period, trial=False)
+        self.shared = Ticket(self, self.period, trial=False)

@@ -11,6 +11,7 @@ from proxy.core.exchange import Exchange
 from proxy.core.handler import Handler
 from proxy.core.options import TimeoutsOptions
 from proxy.core.reply import Reply
+from proxy.core.retrying import BudgetOptions, RetryOptions, repeatable
 from proxy.edge.end_to_end import end_to_end_response
 from proxy.edge.failures import ErrorsOptions
 from proxy.edge.field_rules import FieldRules
@@ -19,10 +20,11 @@ from proxy.edge.target import Rewrite
 from proxy.middleware.circuit_breaker import breaker
 from proxy.middleware.commit import Commit, holds
 from proxy.middleware.fallback import Fallback, Fixed, FixedReply
-from proxy.middleware.load_balance import LoadBalance, LoadBalanceOptions, Road, Roads
-from proxy.middleware.retry import BudgetOptions, Retry, RetryOptions, repeatable
+from proxy.middleware.load_balance import LoadBalance, LoadBalanceOptions
+from proxy.middleware.retry import Retry
 from proxy.middleware.timeouts import PerTry, Total
 from proxy.policy.budget import Budget
+from proxy.policy.roads import Road, Roads
 from proxy.upstream.forward import Forward
 from proxy.upstream.health import HealthGuard
 from proxy.upstream.member import Member
@@ -126,12 +128,16 @@ class Tree:
         """All tries of a route at one upstream."""
         route = line.options
         handler = self._balanced(line, name)
-        if route.stream is not None and holds(route.stream):  # what breaks here is tried again
-            handler = Commit(handler, route.stream).handle
+        commit = None
+        if route.stream is not None and holds(route.stream):
+            commit = Commit(handler, route.stream)
         retry = route.retry
         if retry is not None and retry.attempts > 1:
-            handler = Retry(handler, retry, self._budget(name, retry.budget), self._rng).handle
-        return handler
+            # Holds replies itself, as a frame less for each request, and tries again what breaks.
+            budget = self._budget(name, retry.budget)
+            hold = None if commit is None else commit.hold
+            return Retry(handler, retry, budget, self._rng, hold).handle
+        return handler if commit is None else commit.handle
 
     def _balanced(self, line: "Line", name: str) -> Handler:
         """One attempt at whichever server is the best."""

@@ -1,6 +1,7 @@
 """What has happened since start, by route."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
+from functools import partial
 from typing import Any, Final
 
 from proxy.core.exchange import Exchange
@@ -14,7 +15,9 @@ class Counters:
     __slots__ = ("_routes",)
 
     def __init__(self) -> None:
-        self._routes: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._routes: defaultdict[str, defaultdict[str, int]] = defaultdict(
+            partial(defaultdict, int)
+        )
 
     def record(self, exchange: Exchange, _: float) -> None:
         """Count an exchange that has ended."""

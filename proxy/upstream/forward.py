@@ -96,10 +96,11 @@ class Forward:
                     stream,
                     reason=message.reason,
                     length=message.length,
+                    whole=protocol.whole,
                 )
                 reply.encoded = message.encoded
                 return reply
-            return self._reply(message, stream)
+            return self._reply(message, stream, protocol.whole)
         except BaseException:
             if upload is not None:
                 upload.cancel()
@@ -139,7 +140,7 @@ class Forward:
             exchange.body.framing,
         )
 
-    def _reply(self, message: RawResponseMessage, stream: Stream) -> Reply:
+    def _reply(self, message: RawResponseMessage, stream: Stream, whole: bytes | None) -> Reply:
         if message.version not in _VERSIONS:
             raise ProtocolViolation(f"HTTP version {message.version}")
         length = None
@@ -160,6 +161,7 @@ class Forward:
             reason=reason,
             length=length,
             version=message.version,
+            whole=whole,
         )
 
 

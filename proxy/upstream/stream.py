@@ -26,7 +26,7 @@ class Stream:
         self._payload = payload
         self._upload = upload
         self._idle = idle
-        self._whole = line.protocol.whole
+        self._whole: bytes | None = None
         line.protocol.alarm.clear()
 
     def end_connection(self) -> None:

@@ -18,8 +18,8 @@ from proxy.core.errors import (
 from proxy.core.exchange import Exchange
 from proxy.core.handler import Handler
 from proxy.core.reply import Ending, Reply
+from proxy.core.retrying import RetryOptions, repeatable
 from proxy.middleware.fallback import Fallback, Fixed, FixedReply
-from proxy.middleware.retry import RetryOptions, repeatable
 from tests.support.loop import JumpingLoop, Script, get, post, reply, settle
 
 KEY = ((b"Idempotency-Key", b"1"),)

@@ -25,7 +25,8 @@ from proxy.core.exchange import Exchange
 from proxy.core.handler import Handler
 from proxy.core.options import Duration
 from proxy.core.reply import Ending, Reply
-from proxy.middleware.retry import Retry, RetryOptions
+from proxy.core.retrying import RetryOptions
+from proxy.middleware.retry import Retry
 from proxy.policy.budget import Budget
 from tests.support.loop import JumpingLoop, Script, get, post, reply
 

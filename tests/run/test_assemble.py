@@ -56,6 +56,9 @@ def chain(handler: Handler) -> list[str]:
             handler = next(iter(link._ways.now.to.values())).handle
         elif names[-1] == "Forward":
             return names
+        elif names[-1] == "Retry" and link._hold is not None:
+            names.append(type(link._hold.__self__).__name__)
+            handler = link._inner
         else:
             handler = link._inner
 
@@ -77,6 +80,7 @@ CHAINS: list[tuple[list[str], dict[str, Any], list[str]]] = [
     (ONE, {"circuit_breaker": {}}, ["Retry", "LoadBalance", "Forward"]),
     (ONE, {"health_check": {}}, ["Retry", "LoadBalance", "Forward"]),
     (ONE, {"stream": {}}, ["Retry", "Commit", "Forward"]),
+    (ONE, {"stream": {}, "retry": False}, ["Commit", "Forward"]),
     (ONE, {"stream": {"commit": "headers"}}, ["Retry", "Forward"]),
     (ONE, {"routes": [{"upstream": "api", "fallback": ["b"]}]}, ["Fallback", "Retry", "Forward"]),
     (

@@ -1,7 +1,7 @@
 """Servers that play scripts, and balancing over them."""
 
 import random
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -10,9 +10,10 @@ from proxy.core.exchange import Exchange, Try
 from proxy.core.fields import RawHeaders
 from proxy.core.handler import Handler
 from proxy.core.reply import Ending, Reply
-from proxy.middleware.load_balance import LoadBalance, LoadBalanceOptions, Road, Roads
+from proxy.middleware.load_balance import LoadBalance, LoadBalanceOptions
 from proxy.policy.breaker import Breaker
 from proxy.policy.ewma import Ewma
+from proxy.policy.roads import Road, Roads
 from tests.support.loop import Script, get, reply, settle
 
 
@@ -36,7 +37,7 @@ class Node:
         self.healthy = True
         self.paused_until = 0.0
         self.since = 0.0
-        self.outcomes: Counter[str | int] = Counter()
+        self.outcomes: defaultdict[str | int, int] = defaultdict(int)
         self.welcomed = 0
         self.asked = 0
         self._script = Script(*outcomes)

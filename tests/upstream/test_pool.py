@@ -178,7 +178,7 @@ async def test_a_member_reports_how_it_is_doing(jumping: JumpingLoop) -> None:
     async with pool(ServerEntry(url="http://10.0.0.1", weight=2)) as found:
         [member] = found.members
         member.pause(member.since + 5)
-        member.outcomes.update([200, 200, "reset"])
+        member.outcomes.update({200: 2, "reset": 1})
         member.in_flight = 1
         assert found.report(member.since + 2) == [
             {

@@ -1,0 +1,80 @@
+"""What may be tried again, how often, and how long to wait."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from proxy.core.exchange import Exchange
+from proxy.core.options import Duration, Size, Table, described, seconds, size
+
+
+class BudgetOptions(Table, frozen=True, kw_only=True):
+    """How much retries may add to the load of an upstream."""
+
+    percent: Annotated[
+        float, Meta(ge=0, le=1000, description="Retries, in percent of the requests in `window`.")
+    ] = 20.0
+    min_per_second: Annotated[
+        float, Meta(ge=0, description="Retries a second that are allowed at any load.")
+    ] = 3.0
+    window: Annotated[Duration, described("What is looked back on.")] = seconds(10)
+
+
+class RetryOptions(Table, frozen=True, kw_only=True):
+    """Try again when nothing can have happened twice."""
+
+    attempts: Annotated[int, Meta(ge=1, le=10, description="Sends in all, the first included.")] = 3
+    on: Annotated[
+        tuple[
+            Annotated[
+                str,
+                Meta(pattern="^(connect-failure|stale-connection|reset|timeout|[1-5][0-9][0-9])$"),
+            ],
+            ...,
+        ],
+        described(
+            'What is tried again: "connect-failure", "stale-connection", "reset", "timeout", '
+            'and statuses such as "503".'
+        ),
+    ] = ("connect-failure", "stale-connection")
+    methods: Annotated[
+        tuple[str, ...],
+        described("Methods that may be sent again although they may have been received."),
+    ] = ("GET", "HEAD", "OPTIONS", "PUT", "DELETE")
+    idempotency_header: Annotated[
+        str, described("A request that carries this field counts as idempotent.")
+    ] = "Idempotency-Key"
+    backoff_base: Annotated[
+        Duration,
+        described("Longest first wait; doubled each time, of which a random part is waited."),
+    ] = seconds(0.05)
+    backoff_max: Annotated[Duration, described("Longest wait between two sends.")] = seconds(2)
+    respect_retry_after: Annotated[
+        bool, described("Wait as long as the Retry-After of a rejected reply says.")
+    ] = True
+    max_retry_after: Annotated[
+        Duration, described("A reply that asks for a longer wait than this is passed on.")
+    ] = seconds(30)
+    only_if_failed_within: Annotated[
+        Duration, described("Only failures that came this fast are tried again.")
+    ] = seconds(0)
+    max_body: Annotated[
+        Size,
+        described(
+            'Request bodies up to this size are kept in memory for another try; "0" for any size.'
+        ),
+    ] = size(1 << 20)
+    spool: Annotated[
+        bool,
+        described("Keep larger ones in a temporary file; otherwise they are not sent again."),
+    ] = True
+    budget: BudgetOptions = msgspec.field(default_factory=BudgetOptions)
+
+
+def repeatable(exchange: Exchange, options: RetryOptions) -> bool:
+    """Whether running the request twice is the same as once (RFC 9110 9.2.2)."""
+    if exchange.method in options.methods:
+        return True
+    key = options.idempotency_header.lower().encode()
+    return any(name.lower() == key for name, _ in exchange.headers)
