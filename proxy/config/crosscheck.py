@@ -111,12 +111,14 @@ def _names(config: Config) -> Iterator[Finding]:
         others = route.fallback if isinstance(route.fallback, tuple) else ()
         places: list[tuple[Place, str]] = [(("upstream",), route.upstream)]
         places += [(("fallback", number), name) for number, name in enumerate(others)]
+        asked: set[str] = set()
         for place, name in places:
             if names and name not in first and "?" not in first:
                 message = f"no upstream is named {name!r}{suggestion(name, names)}"
                 yield Finding(("routes", index, *place), message)
-            elif place != ("upstream",) and name == route.upstream:
+            elif name in asked:
                 yield Finding(("routes", index, *place), f"{name!r} is what has failed by then")
+            asked.add(name)
 
 
 def _upstream(options: Upstream, place: Place) -> Iterator[Finding]:

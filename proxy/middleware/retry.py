@@ -10,7 +10,7 @@ from aiohttp_retry import RetryClient, RetryOptionsBase
 from aiohttp_retry.client import RequestParams
 
 from proxy.core.body import EMPTY
-from proxy.core.errors import UpstreamError
+from proxy.core.errors import Unavailable, UpstreamError
 from proxy.core.exchange import Exchange, Try
 from proxy.core.handler import Handler
 from proxy.core.outcome import CONNECT_FAILURE, failure_class
@@ -174,6 +174,8 @@ class _Trial(RetryOptionsBase):
         self._first: Reply | UpstreamError | None = first
         self._begun = begun
         self._made = 0
+        self._asked = True
+        self._failed: UpstreamError | None = None
         self._wait = 0.0
 
     async def attempt(self) -> Reply:
@@ -190,8 +192,13 @@ class _Trial(RetryOptionsBase):
             self._begun = self._loop.time()
             return await self._inner(exchange)
         except UpstreamError as error:
+            if isinstance(error, Unavailable) and self._failed is not None:
+                # Nobody was asked: what the attempt before came to is the better answer.
+                self._asked = False
+                raise self._failed from None
             wait = self._backoff.wait(self._made)
             if self._may_follow(failure_class(error), wait):
+                self._failed = error
                 raise _Again(error) from error
             raise
 
@@ -214,7 +221,7 @@ class _Trial(RetryOptionsBase):
     def ended(self, outcome: str) -> None:
         """Note the last attempt too, where it was not the only one."""
         exchange = self._exchange
-        if exchange.tries:
+        if exchange.tries and self._asked:
             taken = self._loop.time() - self._begun
             exchange.tries += (Try(exchange.endpoint, outcome, taken),)
 

@@ -73,6 +73,8 @@ class Pool:
                     found[index] = await self._session.addresses(host)
                 except OSError as error:  # what is known stays; a request would say what is wrong
                     log.info("look-up of %s: %s", host, error)
+                except Exception:  # or nobody would look again
+                    log.exception("look-up of %s", host)
             self._update(found)
             await asyncio.sleep(self._options.dns_ttl)
 

@@ -20,6 +20,7 @@ from proxy.core.errors import (
     ReplyHeadTooLarge,
     ResponseTimeout,
     Stage,
+    Unavailable,
 )
 from proxy.core.exchange import Exchange
 from proxy.core.handler import Handler
@@ -229,3 +230,14 @@ async def test_the_budget_bounds_what_is_tried_again() -> None:
         with pytest.raises(ConnectFailed):
             await handler(get())
     assert script.sends == 4 + 3
+
+
+async def test_where_nobody_is_left_to_ask_the_last_attempt_is_the_answer(
+    jumping: JumpingLoop,
+) -> None:
+    script = Script(ConnectionTerminated("reset"), Unavailable("nobody"), reply(200))
+    exchange = get()
+    with pytest.raises(ConnectionTerminated) as caught:
+        await retry(script)(exchange)
+    assert [attempt.outcome for attempt in exchange.tries] == ["reset"]
+    assert "reset" in caught.value.detail
