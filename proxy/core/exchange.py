@@ -51,6 +51,7 @@ class Exchange:
         "status",
         "target",
         "tries",
+        "upgrade",
         "upstream",
         "version",
     )
@@ -80,6 +81,8 @@ class Exchange:
         self.headers = headers
         """End-to-end fields for the upstream, Host and framing excluded."""
         self.encoded: Encoded | None = None
+        self.upgrade = b""
+        """Protocols that the client offers to go over to."""
         self.host = host
         """The Host field as the client sent it."""
         self.version = version

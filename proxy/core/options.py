@@ -175,3 +175,6 @@ class TimeoutsOptions(Table, frozen=True, kw_only=True):
     per_try: Annotated[
         Duration, described("One attempt, up to its head; like first_byte when tries run out.")
     ] = seconds(0)
+    tunnel_idle: Annotated[
+        Duration, described("Upgraded connections end after so long without a byte either way.")
+    ] = seconds(3600)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Protocol, TypeAlias
 
+from proxy.core.duplex import Switched
 from proxy.core.fields import Encoded, RawHeaders
 
 
@@ -44,6 +45,7 @@ class Reply:
         "_listeners",
         "_source",
         "closed",
+        "duplex",
         "encoded",
         "headers",
         "length",
@@ -72,6 +74,8 @@ class Reply:
         """Bytes of the body that will follow, None where only the end will tell."""
         self.version = version
         self.closed = False
+        self.duplex: Switched | None = None
+        """The connection itself, after a 101."""
         self._source = source
         self._held = whole
         self._complete = whole is not None

@@ -4,7 +4,10 @@ import asyncio
 import fcntl
 import struct
 import termios
-from typing import Any
+from typing import Any, Final
+
+RESET: Final = struct.pack("ii", 1, 0)
+"""SO_LINGER for a close that the peer is to see as a reset."""
 
 
 def unsent(transport: asyncio.Transport | None, sock: Any) -> int:

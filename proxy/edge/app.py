@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol, TypeAlias, cast
 from aiohttp import web
 
 from proxy.core.body import EMPTY
+from proxy.core.duplex import Switched
 from proxy.core.errors import (
     ClientError,
     ClientGone,
@@ -21,7 +22,7 @@ from proxy.core.errors import (
 )
 from proxy.core.exchange import Exchange
 from proxy.core.fields import RawHeaders
-from proxy.core.reply import Reply
+from proxy.core.reply import Ending, Reply
 from proxy.edge.connection import Connection
 from proxy.edge.failures import ErrorsOptions, answer, failure, report
 from proxy.edge.identity import identify
@@ -29,6 +30,7 @@ from proxy.edge.intake import Intake
 from proxy.edge.relay import Relay
 from proxy.edge.repeats import RepeatedRequest
 from proxy.edge.traffic import Traffic
+from proxy.edge.tunnel import Tunnel
 from proxy.edge.written import CLOSED, KEPT
 
 log = logging.getLogger(__name__)
@@ -89,12 +91,30 @@ class Edge:
         connection.errors = chain.errors
         exchange.route = chain.name
         reply = await chain.handle(exchange)
+        if reply.duplex is not None:
+            return await self._tunnel(exchange, reply, reply.duplex, connection)
         # An early reply leaves the rest of the request unread (RFC 9112 9.3).
         keep_alive = connection.reusable and request.content.is_eof() and not self._traffic.draining
         kept = await self._relay.send(exchange, reply, connection, keep_alive=keep_alive)
         if kept and not self._traffic.draining:
             return KEPT
         connection.hang_up()
+        return CLOSED
+
+    async def _tunnel(
+        self, exchange: Exchange, reply: Reply, upstream: Switched, connection: Connection
+    ) -> web.StreamResponse:
+        """Go over to what client and upstream have agreed on."""
+        head = self._relay.switching(exchange, reply, upstream.protocol)
+        tunnel = Tunnel(exchange, connection, upstream)
+        self._traffic.tunnels.add(tunnel)
+        ending = Ending.ABANDONED
+        try:
+            await tunnel.run(head)
+            ending = Ending.COMPLETE
+        finally:
+            self._traffic.tunnels.discard(tunnel)
+            reply.close(ending)
         return CLOSED
 
     @web.middleware

@@ -7,18 +7,16 @@ Of aiohttp's ``RequestHandler`` this uses, beyond its documented API, the names 
 import asyncio
 import contextlib
 import socket
-import struct
-from typing import Any, Final
+from typing import Any
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from proxy.core.options import ServerOptions
+from proxy.core.sockets import RESET
 from proxy.edge.heads import UNLIMITED
 from proxy.edge.traffic import Traffic
 from proxy.edge.writing import Writing
-
-_RESET: Final = struct.pack("ii", 1, 0)
 
 
 class ClientSide(RequestHandler):
@@ -76,6 +74,22 @@ class ClientSide(RequestHandler):
         self._traffic.departures.forget(self._socket.fileno())
         super()._resume_transport_reading()
 
+    # Tunnels, see core/duplex
+
+    def take(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
+        """Raises ConnectionError where the client has gone."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("client gone")
+        self._traffic.departures.forget(self._socket.fileno())
+        transport.set_protocol(protocol)
+        early, self._message_tail = self._message_tail, b""
+        return transport, early
+
+    def lost(self, error: BaseException | None) -> None:
+        """The connection has ended."""
+        self.connection_lost(error)
+
     # Writing
 
     @property
@@ -126,7 +140,7 @@ class ClientSide(RequestHandler):
         if transport is None:
             return
         if reset:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             transport.abort()
         else:
             self._writing(transport).watch()

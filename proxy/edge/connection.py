@@ -29,11 +29,14 @@ from proxy.edge.identity import identify
 from proxy.edge.parsing import parse_error
 from proxy.edge.repeats import RepeatedRequest
 from proxy.edge.traffic import Traffic
+from proxy.edge.upgrade import Offers, offered
 
 _NO_WRITER: Final = cast(Any, None)
 """We write to the transport ourselves."""
 
 _CLOSE: Final = b"Connection: close\r\n"
+_EARLY: Final = 64 << 10
+"""Bytes for a protocol that has not been agreed on yet; more are not read before it is."""
 
 
 class Connection(ClientSide):
@@ -41,7 +44,9 @@ class Connection(ClientSide):
 
     __slots__ = (
         "_body",
+        "_early",
         "_errors",
+        "_offers",
         "_recall",
         "_request",
         "_serving",
@@ -75,6 +80,9 @@ class Connection(ClientSide):
         self.alone = b""
         """The request being served, where it came in one piece and has no body."""
         self._body: StreamReader | None = None
+        self._offers = Offers()
+        self._early: bytearray | None = None
+        """What follows a request that offers another protocol: maybe no HTTP."""
         self.reusable = True  # whether another request may follow the one that is being served
         self.exchange: Exchange
         """The request that is being served."""
@@ -97,7 +105,7 @@ class Connection(ClientSide):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse; watch how long and how slow a head gets, and errors that concern a body."""
+        """Tell heads that came before, offers of other protocols and the rest from each other."""
         if self._force_close or self._close:
             return
         alone = b""
@@ -109,6 +117,37 @@ class Connection(ClientSide):
                     return
             if not (data := self.heads.admit(data)):
                 return
+            if (offer := self._offers.split(data)) is not None:
+                self._offered(*offer)
+                return
+        if self._early is not None:
+            self._hold(data)
+        else:
+            self._parse(data, alone)
+
+    def _offered(self, head: bytes, rest: bytes) -> None:
+        """The end of a head that seems to offer another protocol, and what came behind it."""
+        self._parse(head, b"")
+        if self._messages:
+            message, payload = self._messages[-1]
+            if payload is EMPTY_PAYLOAD and offered(getattr(message, "raw_headers", ())):
+                self._early = bytearray()
+        if rest:
+            self.data_received(rest)
+
+    def _hold(self, data: bytes) -> None:
+        assert self._early is not None
+        self._early += data
+        if len(self._early) >= _EARLY:
+            self._pause_transport_reading()
+
+    def take(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
+        """Also what was held."""
+        transport, early = super().take(protocol)
+        return transport, bytes(self._early or b"") + early
+
+    def _parse(self, data: bytes, alone: bytes) -> None:
+        """Watch how long and how slow a head gets, and errors that concern a body."""
         known = len(self._messages)
         super().data_received(data)
         arrived = len(self._messages) - known

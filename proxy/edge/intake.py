@@ -28,6 +28,7 @@ from proxy.edge.hosts import valid_host
 from proxy.edge.identity import identified, identify
 from proxy.edge.repeats import Repeats
 from proxy.edge.target import normal_path, split_target
+from proxy.edge.upgrade import offered
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _LOOKALIKES: Final = frozenset({b"content_length", b"transfer_encoding"})
@@ -80,6 +81,8 @@ class Intake:
         exchange.path = normal_path(exchange.target)
         exchange.body = self._body(exchange, watched, request, connection)
         raw = exchange.headers
+        if b"upgrade" in watched and exchange.body is EMPTY and exchange.version >= (1, 1):
+            exchange.upgrade = offered(raw)
         if loops(raw, self._instance):
             raise LoopDetected("Via names this instance")
         fields, exchange.client, exchange.scheme = self._forwarding.apply(

@@ -45,7 +45,8 @@ class Relay:
         keep_alive = keep_alive and not until_close
         ending = Ending.ABANDONED
         try:
-            head = self._head(exchange, reply, keep_alive=keep_alive, chunked=chunked)
+            framing = _framing(exchange, reply, keep_alive=keep_alive, chunked=chunked)
+            head = self._head(exchange, reply, framing)
             exchange.status = reply.status
             whole = reply.buffered
             exchange.committed = True
@@ -98,18 +99,13 @@ class Relay:
         except TimeoutError:
             raise ReplyStalled("total") from None
 
-    def _head(self, exchange: Exchange, reply: Reply, *, keep_alive: bool, chunked: bool) -> bytes:
+    def switching(self, exchange: Exchange, reply: Reply, protocol: bytes) -> bytes:
+        """The head of a 101 (RFC 9110 7.8)."""
+        framing = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % protocol
+        return self._head(exchange, reply, framing)
+
+    def _head(self, exchange: Exchange, reply: Reply, framing: bytes) -> bytes:
         """Everything as it came, less the hop before us, plus what says that we were here."""
-        if chunked:
-            framing = b"Transfer-Encoding: chunked\r\n"
-        elif reply.length is not None and reply.status != 204:  # RFC 9110 8.6
-            framing = b"Content-Length: %d\r\n" % reply.length
-        else:
-            framing = b""
-        if not keep_alive:
-            framing += b"Connection: close\r\n"
-        elif exchange.version < (1, 1):
-            framing += b"Connection: keep-alive\r\n"
         if self._server_timing:
             framing += server_timing(exchange)
         return b"HTTP/1.1 %d %b\r\n%b%bX-Request-Id: %b\r\n%b\r\n" % (
@@ -139,6 +135,21 @@ def _lines(reply: Reply) -> bytes:
     if known is not None and known.fields is reply.headers:
         return known.lines  # without one, see end_to_end_response
     return encode([field for field in reply.headers if field[0].lower() != _REQUEST_ID], None)
+
+
+def _framing(exchange: Exchange, reply: Reply, *, keep_alive: bool, chunked: bool) -> bytes:
+    """The fields that say where the body ends and what becomes of the connection."""
+    if chunked:
+        framing = b"Transfer-Encoding: chunked\r\n"
+    elif reply.length is not None and reply.status != 204:  # RFC 9110 8.6
+        framing = b"Content-Length: %d\r\n" % reply.length
+    else:
+        framing = b""
+    if not keep_alive:
+        framing += b"Connection: close\r\n"
+    elif exchange.version < (1, 1):
+        framing += b"Connection: keep-alive\r\n"
+    return framing
 
 
 def _framed(data: bytes, *, chunked: bool) -> bytes:

@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 from proxy.core.exchange import Exchange
 from proxy.edge.departures import Departures
 
 Observer = Callable[[Exchange, float], None]
 """Is told of every exchange once, when it has ended, with the loop's time."""
+
+_PARTING: Final = 2.5
+"""Seconds for tunnels to end politely, more than each of them takes for itself."""
 
 
 class Visitor(Protocol):
@@ -19,6 +22,16 @@ class Visitor(Protocol):
 
     def expire(self) -> None:
         """Close now, whatever is being asked on it."""
+
+
+class Tunnel(Protocol):
+    """An upgraded connection, as far as draining and looking at it go."""
+
+    def part(self) -> None:
+        """End it politely, within a second."""
+
+    def report(self, now: float) -> dict[str, Any]:
+        """What operators are shown; ``now`` is monotonic."""
 
 
 class Traffic:
@@ -33,12 +46,14 @@ class Traffic:
         "in_flight",
         "limit",
         "over",
+        "tunnels",
     )
 
     def __init__(self, limit: int, observers: tuple[Observer, ...] = ()) -> None:
         """``limit``: connections at a time."""
         self.limit = limit
         self.connections: set[Visitor] = set()
+        self.tunnels: set[Tunnel] = set()
         self.in_flight = 0
         """Requests that have come in and not ended; whoever takes one in counts it."""
         self.draining = False
@@ -83,15 +98,25 @@ class Traffic:
     async def drain(self, grace: float) -> bool:
         """Let requests finish and replies be read; False where not all were.
 
-        ``grace`` in seconds, zero for as long as it takes.
+        ``grace`` in seconds, zero for as long as it takes. Tunnels are told to end when it is over.
         """
         self.draining = True
         for connection in list(self.connections):
             connection.retire()
+        if await self._emptied(grace):
+            return True
+        if not self.tunnels:
+            return False
+        for tunnel in list(self.tunnels):
+            tunnel.part()
+        return await self._emptied(_PARTING)
+
+    async def _emptied(self, seconds: float) -> bool:
+        """Whether all connections end in time, zero for no limit."""
         if self.connections:
             self._idle = asyncio.get_running_loop().create_future()
             try:
-                async with asyncio.timeout(grace or None):
+                async with asyncio.timeout(seconds or None):
                     await self._idle
             except TimeoutError:
                 return False

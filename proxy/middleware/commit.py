@@ -10,7 +10,7 @@ from proxy.core.options import Size, Table
 from proxy.core.reply import Ending, Reply
 
 PATTERN: Final = r"^(headers|first_chunk|body:[0-9]+(\.[0-9]+)?(B|KiB|MiB))$"
-_BODILESS: Final = frozenset({204, 304})
+_BODILESS: Final = frozenset({101, 204, 304})
 _HEADERS: Final = "headers"
 
 

@@ -132,7 +132,12 @@ class Runtime:
 
     def _report(self) -> dict[str, Any]:
         """What operators are shown; times in seconds unless they say otherwise."""
-        return {**self._tree.report(time.monotonic()), "counters": self._counters.report()}
+        now = time.monotonic()
+        return {
+            **self._tree.report(now),
+            "tunnels": [tunnel.report(now) for tunnel in self._traffic.tunnels],
+            "counters": self._counters.report(),
+        }
 
     async def drain(self) -> bool:
         """Fail readiness, wait, stop accepting, let requests finish. False where some were cut."""

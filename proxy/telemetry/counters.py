@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from proxy.core.exchange import Exchange
 
+_SWITCHED: Final = 101
 _OK: Final = 400
 
 
@@ -24,6 +25,8 @@ class Counters:
         counts = self._routes[exchange.route]
         counts["requests"] += 1
         counts["attempts"] += exchange.attempts
+        if exchange.status == _SWITCHED:
+            counts["tunnels"] += 1
         if exchange.status >= _OK or exchange.error:
             counts[f"status {exchange.status}"] += 1
             if exchange.error:

@@ -20,9 +20,10 @@ from proxy.core.options import TimeoutsOptions
 from proxy.core.reply import Reply
 from proxy.upstream.endpoint import Endpoint
 from proxy.upstream.heads import Head, HeadReader, Scrub
-from proxy.upstream.session import Gateway
+from proxy.upstream.session import Gateway, Line
 from proxy.upstream.stream import Stream
 from proxy.upstream.translate import head_error
+from proxy.upstream.upgraded import Upgraded, accepted
 from proxy.upstream.upload import Upload
 from proxy.upstream.wire import UpstreamProtocol
 
@@ -82,12 +83,16 @@ class Forward:
             try:
                 message, payload = await protocol.read()
                 while message.code < _OK:  # informational heads are read over
+                    if message.code == _SWITCHING and exchange.upgrade:
+                        break
                     if message.code < _INFORMATIONAL or message.code == _SWITCHING:
                         raise ProtocolViolation(f"status {message.code}")
                     message, payload = await protocol.read()
             except Exception as error:
                 raise head_error(error, stage=_stage(protocol)) from error
             exchange.first_byte = time.monotonic()
+            if message.code == _SWITCHING:
+                return self._switched(exchange, message, line)
             stream = Stream(line, payload, upload, self._timeouts.idle)
             if isinstance(message, Head):
                 reply = Reply(
@@ -137,8 +142,22 @@ class Forward:
             exchange.target,
             host,
             encode(fields, exchange.encoded),
-            exchange.body.framing,
+            b"Connection: Upgrade\r\nUpgrade: %b\r\n" % exchange.upgrade
+            if exchange.upgrade
+            else exchange.body.framing,
         )
+
+    def _switched(self, exchange: Exchange, message: RawResponseMessage, line: Line) -> Reply:
+        """A 101 that was asked for."""
+        answer = b", ".join([v for n, v in message.raw_headers if n.lower() == b"upgrade"])
+        if not accepted(exchange.upgrade, answer):
+            raise ProtocolViolation(f"101 to {answer!r}, which was not offered")
+        reason = message.reason.encode("utf-8", "surrogateescape")
+        check_fields(message.raw_headers, reason)
+        source = Upgraded(line, answer, self._timeouts.tunnel_idle)
+        reply = Reply(101, self._scrub(message.raw_headers), source, reason=reason, length=0)
+        reply.duplex = source
+        return reply
 
     def _reply(self, message: RawResponseMessage, stream: Stream, whole: bytes | None) -> Reply:
         if message.version not in _VERSIONS:

@@ -1,10 +1,8 @@
 """HTTP/1.1 on the connections of aiohttp's connector.
 
-What we use of aiohttp beyond its documented API stands here, in ``session.install`` and in
-``stream.take_buffered``; ``tests/upstream/test_aiohttp_contract.py`` holds it:
-``BaseConnector.connect`` and ``_factory``, ``ResponseHandler`` with ``set_response_params``,
-``_drain_helper``, ``_buffer``, ``_payload``, and ``StreamReader._read_nowait``. Why not
-``session.request``: decision 0001.
+What we use of aiohttp beyond its documented API stands here, in ``session.install``, ``Upgraded``
+and ``stream.take_buffered``, and is held by ``tests/upstream/test_aiohttp_contract.py``.
+Why not ``session.request``: decision 0001.
 """
 
 import asyncio
@@ -194,7 +192,9 @@ class UpstreamProtocol(ResponseHandler):
         message, payload = data
         if message.code >= 200 or message.code == 101:
             self.awaiting_head = False
-            if self._bodiless or message.code in _NO_BODY or payload is EMPTY_PAYLOAD:
+            if message.code == 101:
+                self._left = None
+            elif self._bodiless or message.code in _NO_BODY or payload is EMPTY_PAYLOAD:
                 self._left = 0
             elif message.chunked:
                 self._left = -1

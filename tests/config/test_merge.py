@@ -6,7 +6,7 @@ import pytest
 
 from proxy.config.merge import merge
 
-OFF = {"connect": "0", "first_byte": "0", "idle": "0", "total": "0", "per_try": "0"}
+OFF = dict.fromkeys(("connect", "first_byte", "idle", "total", "per_try", "tunnel_idle"), "0")
 
 
 def routed(top: dict[str, Any], route: dict[str, Any]) -> dict[str, Any]:

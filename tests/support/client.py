@@ -125,6 +125,16 @@ class RawClient:
         del self._buffer[: len(taken)]
         return taken
 
+    async def exactly(self, size: int, patience: float = PATIENCE) -> bytes:
+        """The next ``size`` bytes. Fails the test where they do not come."""
+        while len(self._buffer) < size:
+            data = await self.read(patience)
+            assert data, f"{len(self._buffer)} of {size} bytes, then {self.end or 'open'}"
+            self._buffer += data
+        taken = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return taken
+
     async def rest(self, patience: float = PATIENCE) -> bytes:
         """Everything until the connection ends or patience does."""
         taken = self._buffer

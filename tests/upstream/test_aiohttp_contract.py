@@ -53,6 +53,10 @@ def test_the_protocol_has_the_methods_we_override_or_call(name: str) -> None:
     assert callable(getattr(ResponseHandler, name))
 
 
+async def test_what_follows_a_101_is_kept_in_the_tail() -> None:
+    assert ResponseHandler(asyncio.get_running_loop())._tail == b""
+
+
 @pytest.mark.parametrize("name", ["_buffer", "_read_nowait", "readany", "is_eof", "exception"])
 def test_the_stream_reader_has_what_we_read(name: str) -> None:
     assert hasattr(StreamReader, name)

@@ -1,0 +1,240 @@
+"""Bytes both ways after an upgrade, untouched and with backpressure."""
+
+import asyncio
+import socket
+import time
+from typing import Any, Final
+
+from proxy.core.alarm import Alarm
+from proxy.core.duplex import Duplex, Switched
+from proxy.core.exchange import Exchange
+from proxy.core.sockets import RESET
+from proxy.edge.websocket import Frames, going_away
+
+_PARTING: Final = 1.0
+"""Seconds for the close frames of both sides once it is time to go."""
+
+
+class Side(asyncio.Protocol):
+    """One end: what comes from it is written to the other."""
+
+    other: "Side"
+    transport: asyncio.Transport
+
+    def __init__(self, tunnel: "Tunnel", duplex: Duplex, *, frames: bool, masked: bool) -> None:
+        """``frames``: it is a WebSocket; ``masked``: frames that are sent here are."""
+        self._tunnel = tunnel
+        self._duplex = duplex
+        self._frames = Frames() if frames else None
+        self._masked = masked
+        self._shut = False
+        self.early = b""
+        self.received = 0
+        self.ended = False
+        """Whether nothing comes from here any more."""
+        self.gone = False
+        self.error: Exception | None = None
+
+    def take(self) -> None:
+        """Be told from now on. Raises ConnectionError or UpstreamError."""
+        self.transport, self.early = self._duplex.take(self)
+
+    def settle(self) -> None:
+        """Tell whose connection it was that it has ended."""
+        self._duplex.lost(self.error)
+
+    # What asyncio calls
+
+    def data_received(self, data: bytes) -> None:
+        """Pass it on."""
+        tunnel, other = self._tunnel, self.other
+        tunnel.moved = time.monotonic()
+        self.received += len(data)
+        if self._frames is not None:
+            self._frames.feed(data)
+        if not other._shut:
+            other.transport.write(data)
+        if tunnel.parting:
+            tunnel.go_on_parting()
+
+    def eof_received(self) -> bool:
+        """Half-close: the other direction goes on."""
+        self.ended = True
+        self.other.shut_down()
+        if self.other.ended:
+            self.finish()
+            self.other.finish()
+        elif self._tunnel.parting:
+            self._tunnel.go_on_parting()
+        return self.transport.can_write_eof()
+
+    def pause_writing(self) -> None:
+        """Too much waits to be written here."""
+        self.other.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """It has gone out."""
+        self.other.transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """A reset is passed on as one; after a clean end what is buffered still goes out."""
+        self.gone = self.ended = self._shut = True
+        self.error = exc
+        if exc is None:
+            self.other.finish()
+        else:
+            self.other.cut()
+        self._tunnel.left(self)
+
+    # Endings
+
+    def shut_down(self) -> None:
+        """Nothing more is to be written here."""
+        if self._shut:
+            return
+        self._shut = True
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:  # TLS knows no half-close
+            self.transport.close()
+
+    def part(self) -> None:
+        """Say goodbye here, unless that would be in the midst of a frame."""
+        frames = self.other._frames
+        if self._shut or (frames is not None and not frames.whole):
+            return
+        if frames is None:
+            self.shut_down()
+            return
+        if not frames.closed:
+            self.transport.write(going_away(masked=self._masked))
+        self._shut = True  # nothing may follow a close frame
+
+    @property
+    def parted(self) -> bool:
+        """Whether goodbye was said here, and answered."""
+        answered = self.ended or (self._frames is not None and self._frames.closed)
+        return self._shut and answered
+
+    def finish(self) -> None:
+        """Close once what was written has gone out."""
+        self._shut = True
+        self.transport.close()
+
+    def cut(self) -> None:
+        """End with a reset: nobody is to take it for a clean end."""
+        self._shut = True
+        sock: Any = self.transport.get_extra_info("socket")
+        if not self.gone and sock is not None and sock.fileno() >= 0 and sock.family in _RESETTING:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        self.transport.abort()
+
+
+_RESETTING: Final = (socket.AF_INET, socket.AF_INET6)
+
+
+class Tunnel:
+    """An upgraded exchange, until both of its ends have gone."""
+
+    def __init__(self, exchange: Exchange, client: Duplex, upstream: Switched) -> None:
+        frames = upstream.protocol.lower() == b"websocket"
+        self._exchange = exchange
+        self._protocol = upstream.protocol
+        self._idle = upstream.idle
+        self._client = Side(self, client, frames=frames, masked=False)
+        self._upstream = Side(self, upstream, frames=frames, masked=True)
+        self._client.other, self._upstream.other = self._upstream, self._client
+        self._loop = asyncio.get_running_loop()
+        self._alarm = Alarm(self._loop, self._rang)
+        self._done: asyncio.Future[None] = self._loop.create_future()
+        self._over = False
+        self._began = self.moved = time.monotonic()
+        self.parting = False
+
+    async def run(self, head: bytes) -> None:
+        """Write ``head`` to the client, then pass bytes on until the end.
+
+        Raises ConnectionError or UpstreamError where one of them has gone already. Cancelled, it
+        cuts both.
+        """
+        client, upstream = self._client, self._upstream
+        upstream.take()
+        try:
+            client.take()
+        except ConnectionError:
+            upstream.other = upstream
+            upstream.cut()
+            self._over = True
+            raise
+        self._exchange.status = 101
+        self._exchange.committed = True
+        client.transport.write(head)
+        try:
+            for side in (upstream, client):
+                if side.early:
+                    side.data_received(side.early)
+                side.transport.resume_reading()
+            if self._idle:
+                self._alarm.set(self._loop.time() + self._idle)
+            await self._done
+        except BaseException:
+            client.cut()
+            upstream.cut()
+            raise
+        finally:
+            self._over = True
+            self._alarm.close()
+            self._exchange.bytes_in = client.received
+            self._exchange.bytes_out = upstream.received
+            for side in (client, upstream):
+                if side.gone:  # not now: it would cancel what runs here
+                    self._loop.call_soon(side.settle)
+
+    def left(self, side: Side) -> None:
+        """One end has gone."""
+        if self._over:
+            side.settle()
+        elif side.other.gone and not self._done.done():
+            self._done.set_result(None)
+
+    def part(self) -> None:
+        """End it politely, with close code 1001 where that can be said; within a second."""
+        if not self.parting:
+            self.parting = True
+            self._alarm.set(self._loop.time() + _PARTING)
+            self.go_on_parting()
+
+    def go_on_parting(self) -> None:
+        """Say goodbye where it has not been said; close where it has been answered."""
+        self._client.part()
+        self._upstream.part()
+        if self._client.parted and self._upstream.parted:
+            self._client.finish()
+            self._upstream.finish()
+
+    def _rang(self) -> None:
+        if self.parting:
+            self._client.cut()
+            self._upstream.cut()
+            return
+        left = self.moved + self._idle - time.monotonic()
+        if left > 0:
+            self._alarm.set(self._loop.time() + left)
+        else:
+            self._exchange.error = "connection_read_timeout"
+            self.part()
+
+    def report(self, now: float) -> dict[str, Any]:
+        """For operators; ``now`` is monotonic."""
+        exchange = self._exchange
+        return {
+            "route": exchange.route,
+            "endpoint": exchange.endpoint,
+            "client": exchange.client,
+            "request_id": exchange.request_id,
+            "protocol": self._protocol.decode("latin-1"),
+            "age_s": round(now - self._began, 3),
+            "idle_s": round(now - self.moved, 3),
+            "bytes_in": self._client.received,
+            "bytes_out": self._upstream.received,
+        }

@@ -1,0 +1,60 @@
+"""How upgraded connections end when the proxy does."""
+
+import asyncio
+
+from tests.support.peer import echo, idle
+from tests.support.tunnel import GOING_AWAY, frame, tunnel
+
+
+async def test_a_drain_ends_websockets_politely_after_its_grace() -> None:
+    heard = bytearray()
+
+    async def answer_close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(100):
+            heard.extend(data)
+            if heard[:1] == b"\x88":
+                writer.write(frame(b"\x03\xe9", opcode=8))
+                return
+
+    async with tunnel(answer_close, shutdown={"grace_period": "50ms"}) as (client, _, proxy):
+        drained = asyncio.create_task(proxy.runtime.drain())
+        assert await client.exactly(4) == GOING_AWAY
+        await client.send(frame(b"\x03\xe9", opcode=8, mask=b"abcd"))
+        assert await drained
+        assert await client.closed() == "fin"
+        assert heard[:2] == b"\x88\x82"
+        mask, code = heard[2:6], heard[6:8]
+        assert bytes(a ^ b for a, b in zip(mask, code, strict=False)) == b"\x03\xe9"
+        assert not proxy.runtime._traffic.tunnels
+
+
+async def test_a_drain_waits_for_the_end_of_a_frame() -> None:
+    whole = frame(bytes(1000))
+
+    async def slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(whole[:500])
+        await go.wait()
+        writer.write(whole[500:])
+        await reader.read()
+
+    go = asyncio.Event()
+    async with tunnel(slowly, shutdown={"grace_period": "20ms"}) as (client, _, proxy):
+        assert await client.exactly(500) == whole[:500]
+        drained = asyncio.create_task(proxy.runtime.drain())
+        await asyncio.sleep(0.1)
+        go.set()
+        assert await client.exactly(508) == whole[500:] + GOING_AWAY
+        client.close()
+        await drained
+
+
+async def test_a_drain_cuts_what_does_not_answer() -> None:
+    async with tunnel(idle, shutdown={"grace_period": "20ms"}) as (client, _, proxy):
+        assert await proxy.runtime.drain()
+        assert await client.rest() == GOING_AWAY
+
+
+async def test_what_is_no_websocket_ends_with_the_drain() -> None:
+    async with tunnel(echo, b"foo", shutdown={"grace_period": "20ms"}) as (client, _, proxy):
+        assert await proxy.runtime.drain()
+        assert await client.closed() in ("fin", "rst")
