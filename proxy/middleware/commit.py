@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from proxy.core.exchange import Exchange
 from proxy.core.handler import Handler
-from proxy.core.options import Size, Table
+from proxy.core.options import Duration, Size, Table, described, seconds
 from proxy.core.reply import Ending, Reply
 
 PATTERN: Final = r"^(headers|first_chunk|body:[0-9]+(\.[0-9]+)?(B|KiB|MiB))$"
@@ -26,6 +26,13 @@ class StreamOptions(Table, frozen=True, kw_only=True):
             "before may be tried again; the rest is held for its first chunk.",
         ),
     ] = "body:64KiB"
+    resume: Annotated[
+        Duration,
+        described(
+            "How long a stream of events is read on when its client has left, for it to come back "
+            "with Last-Event-ID; GET only."
+        ),
+    ] = seconds(0)
 
 
 class Commit:

@@ -21,6 +21,7 @@ from proxy.middleware.circuit_breaker import breaker
 from proxy.middleware.commit import Commit, holds
 from proxy.middleware.fallback import Fallback, Fixed, FixedReply
 from proxy.middleware.load_balance import LoadBalance, LoadBalanceOptions
+from proxy.middleware.resume import Resume, Shelf
 from proxy.middleware.retry import Retry
 from proxy.middleware.timeouts import PerTry, Total
 from proxy.policy.budget import Budget
@@ -90,6 +91,7 @@ class Tree:
         self._options = {upstream.name: upstream for upstream in config.upstreams}
         self.pools = {upstream.name: Pool(upstream, session) for upstream in config.upstreams}
         self._budgets: dict[tuple[str, BudgetOptions], Budget] = {}
+        self.shelf = Shelf()
         self.routes = [Line(route) for route in config.routes]
         self.router = Router(
             [(line.options, Chain(line.options, self._chain(line))) for line in self.routes]
@@ -105,6 +107,7 @@ class Tree:
 
     async def close(self) -> None:
         """Stop all that runs by itself."""
+        await self.shelf.close()
         for guard in self._guards:
             await guard.close()
         for pool in self.pools.values():
@@ -120,6 +123,11 @@ class Tree:
             fixed = Fixed(route.fallback) if isinstance(route.fallback, FixedReply) else None
             rule = partial(repeatable, options=route.retry or RetryOptions())
             handler = Fallback(handler, others, fixed, rule).handle
+        if route.stream is not None and route.stream.resume:
+            # Above all that has to do with an upstream: what is resumed has none of it again. A
+            # rule for requests may have taken their credentials away.
+            by_address = route.request_headers is not None
+            handler = Resume(handler, route.stream.resume, self.shelf, by_address=by_address).handle
         if route.timeouts.total:  # above all: no wait below may outlive it
             handler = Total(handler, route.timeouts.total).handle
         return handler
@@ -165,6 +173,7 @@ class Tree:
         """The state of servers, breakers and budgets for operators; ``now`` is monotonic."""
         return {
             "upstreams": {name: pool.report(now) for name, pool in self.pools.items()},
+            "streams": self.shelf.report(),
             "budgets": [
                 {"upstream": name, **budget.report(now)}
                 for (name, _), budget in self._budgets.items()
