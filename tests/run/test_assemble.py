@@ -82,16 +82,17 @@ CHAINS: list[tuple[list[str], dict[str, Any], list[str]]] = [
     (ONE, {"stream": {}}, ["Retry", "Commit", "Forward"]),
     (ONE, {"stream": {}, "retry": False}, ["Commit", "Forward"]),
     (ONE, {"stream": {"commit": "headers"}}, ["Retry", "Forward"]),
+    (ONE, {"stream": {"commit": "headers", "resume": "9s"}}, ["Resume", "Retry", "Forward"]),
     (ONE, {"routes": [{"upstream": "api", "fallback": ["b"]}]}, ["Fallback", "Retry", "Forward"]),
     (
         TWO,
         {
-            "stream": {},
+            "stream": {"resume": "9s"},
             "circuit_breaker": {},
             "timeouts": {"total": "9s", "per_try": "1s"},
             "routes": [{"upstream": "api", "fallback": ["b"]}],
         },
-        ["Total", "Fallback", "Retry", "Commit", "LoadBalance", "PerTry", "Forward"],
+        ["Total", "Resume", "Fallback", "Retry", "Commit", "LoadBalance", "PerTry", "Forward"],
     ),
 ]
 
