@@ -14,12 +14,17 @@ from proxy.core.reply import Ending, Reply
 
 MOST: Final = 1_000
 """Streams that are kept without a client; each holds 256 KiB at the most, and a connection."""
+OF_ONE: Final = 8
+"""As many of them may be one client's: a page that is loaded again and again leaves one each time.
+"""
 
 _LAST_EVENT_ID: Final = b"last-event-id"
 _CREDENTIALS: Final = frozenset({b"authorization", b"cookie", b"x-api-key"})
 _PASSING: Final = frozenset(
-    b"""last-event-id x-request-id traceparent tracestate baggage via forwarded x-forwarded-for
-    cache-control pragma""".split()
+    b"""last-event-id cache-control pragma via forwarded x-forwarded-for x-request-id
+    x-correlation-id x-request-start traceparent tracestate baggage b3 x-b3-traceid x-b3-spanid
+    x-b3-parentspanid x-b3-sampled x-amzn-trace-id x-cloud-trace-context cf-ray sentry-trace
+    x-datadog-trace-id x-datadog-parent-id""".split()
 )
 """What differs between two requests of one client, and gives no right to anything."""
 
@@ -130,6 +135,9 @@ class Shelf:
         loop = asyncio.get_running_loop()
         place.timer = loop.call_later(place.seconds, self._drop, place)
         self._waiting[place] = None
+        own = [other for other in self._places[place.key] if other.timer is not None]
+        if len(own) > OF_ONE:
+            self._drop(min(own, key=_waiting_until))
         if len(self._waiting) > self._most:
             self._drop(next(iter(self._waiting)))
 
@@ -169,6 +177,11 @@ class Shelf:
                 self._drop(place)
         if self._tasks:
             await asyncio.wait(self._tasks)
+
+
+def _waiting_until(place: Place) -> float:
+    assert place.timer is not None
+    return place.timer.when()
 
 
 def _shown(stream: KeptStream, exchange: Exchange, *, length: int | None) -> Reply:
