@@ -168,7 +168,7 @@ async def test_an_end_meanwhile_is_told_as_what_it_was(end: Any, ended: str) -> 
 
 
 async def test_nobody_is_waited_for_longer_than_resume() -> None:
-    async with waiting([HEAD + sent(1), "hold"], HEALTHY, resume="60ms") as (upstream, proxy):
+    async with waiting([HEAD + sent(1), "hold"], HEALTHY, resume="150ms") as (upstream, proxy):
         await lost(proxy, event(1))
         assert not upstream.connections[0].closed.is_set()
         await upstream.until(upstream.connections[0].closed.is_set)
@@ -183,7 +183,7 @@ async def test_without_an_id_the_upstream_is_told_at_once() -> None:
 
 
 async def test_a_silent_upstream_is_not_waited_for_either() -> None:
-    clocks = {"idle": "60ms"}
+    clocks = {"idle": "150ms"}
     async with waiting([HEAD + sent(1), "hold"], timeouts=clocks) as (upstream, proxy):
         await lost(proxy, event(1))
         await upstream.until(upstream.connections[0].closed.is_set)
@@ -270,3 +270,16 @@ async def test_operators_see_how_many_wait() -> None:
         async with await RawClient.connect(proxy.admin) as operator:
             answer = await operator.ask(get("/api/state"))
         assert json.loads(answer.body)["streams"] == {"resumable": 1, "waiting": 1}
+
+
+async def test_who_comes_back_has_a_total_of_its_own() -> None:
+    clocks = {"total": "300ms"}
+    async with waiting([HEAD + sent(1), "hold"], HEALTHY, timeouts=clocks) as (upstream, proxy):
+        await lost(proxy, event(1))
+        await asyncio.sleep(0.05)
+        began = asyncio.get_running_loop().time()
+        answer = await proxy.ask(back(1))
+        assert answer.ended == "fin-short"
+        assert asyncio.get_running_loop().time() - began > 0.28
+        assert upstream.connections[0].closed.is_set()
+        assert (await proxy.ask(back(1))).body == b"ok"
