@@ -22,6 +22,7 @@ class KeptStream:
     __slots__ = (
         "_ahead",
         "_client",
+        "_cut_in_two",
         "_error",
         "_half",
         "_left",
@@ -47,6 +48,8 @@ class KeptStream:
         self._ahead = 0
         self._whole = True
         """Whether nothing has been dropped from the front of the past."""
+        self._cut_in_two = False
+        """Whether a client goes on after CR, of which LF may be still to come."""
         self._room: asyncio.Future[None] | None = None
         self._over = False
         self._error: Exception | None = None
@@ -61,6 +64,11 @@ class KeptStream:
         ending, error = Ending.ABANDONED, None
         try:
             while chunk := await self.reply.read():
+                if self._cut_in_two:
+                    self._cut_in_two = False
+                    chunk = chunk.removeprefix(b"\n")
+                    if not chunk:
+                        continue
                 self._unread.append(chunk)
                 self._ahead += len(chunk) + _OVERHEAD
                 self._wake()
@@ -149,6 +157,7 @@ class KeptStream:
         end = after(data, wanted, whole=self._whole)
         if end is None:
             return False
+        self._cut_in_two = end == len(data) and data.endswith(b"\r")
         self._past = deque((data[:end],))
         self._past_size = end + _OVERHEAD
         self._unread = deque(data[i : i + _PIECE] for i in range(end, len(data), _PIECE))

@@ -5,91 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from proxy.core.errors import ReplyBroken
 from proxy.core.exchange import Exchange
 from proxy.core.fields import RawHeaders
 from proxy.core.reply import Ending, Reply
-from proxy.middleware.resume import Resume, Shelf, key_of
-from tests.support.loop import JumpingLoop, Script, get, post, reply
-
-EVENTS: RawHeaders = ((b"Content-Type", b"text/event-stream; charset=utf-8"),)
-ME: RawHeaders = ((b"Authorization", b"Bearer me"),)
-
-
-def event(number: int, text: bytes = b"x") -> bytes:
-    return b"id: %d\ndata: %b\n\n" % (number, text)
-
-
-class Feed:
-    """A body that a test pushes; an exception breaks it, ``b""`` ends it."""
-
-    buffered = None
-
-    def __init__(self, *pushed: Any) -> None:
-        self._queue: asyncio.Queue[Any] = asyncio.Queue()
-        self.ending: Ending | None = None
-        self.reads = 0
-        for thing in pushed:
-            self.push(thing)
-
-    def push(self, thing: Any) -> None:
-        self._queue.put_nowait(thing)
-
-    async def read(self) -> bytes:
-        self.reads += 1
-        thing = await self._queue.get()
-        if isinstance(thing, Exception):
-            raise thing
-        return bytes(thing)
-
-    def close(self, ending: Ending) -> None:
-        self.ending = ending
-
-
-def stream(source: Feed, headers: RawHeaders = EVENTS, status: int = 200, **more: Any) -> Reply:
-    return Reply(status, headers, source, **more)
-
-
-def resuming(*outcomes: Any, most: int = 1000, half: int = 1 << 17) -> tuple[Resume, Shelf, Script]:
-    """Ten seconds for a client to come back."""
-    script, shelf = Script(*outcomes), Shelf(most)
-    return Resume(script, 10, shelf, half=half), shelf, script
-
-
-def back(last: bytes, headers: RawHeaders = ME, **changes: Any) -> Exchange:
-    """A request of a client that has seen this id."""
-    exchange = get(headers=(*headers, (b"Last-Event-ID", last)))
-    for name, value in changes.items():
-        setattr(exchange, name, value)
-    return exchange
-
-
-async def rest(answer: Reply) -> bytes:
-    taken = b""
-    while chunk := await answer.read():
-        taken += chunk
-    return taken
-
-
-async def come(answer: Reply, expected: bytes) -> bool:
-    """Whether this comes next, in whatever pieces."""
-    taken = b""
-    while len(taken) < len(expected):
-        taken += await answer.read()
-    return taken == expected
-
-
-async def lost(resume: Resume, source: Feed, *seen: bytes, headers: RawHeaders = ME) -> Reply:
-    """A client that has read this and left."""
-    answer = await resume.handle(get(headers=headers))
-    for chunk in seen:
-        source.push(chunk)
-        assert await answer.read() == chunk
-    answer.close(Ending.ABANDONED)
-    return answer
+from proxy.middleware.resume import key_of
+from tests.support.events import EVENTS, ME, Feed, back, come, event, lost, rest, resuming, stream
+from tests.support.loop import JumpingLoop, get, post, reply
 
 
 async def test_a_client_that_comes_back_misses_nothing(jumping: JumpingLoop) -> None:
@@ -185,6 +108,21 @@ async def test_what_was_held_before_is_part_of_it(jumping: JumpingLoop) -> None:
     first.close(Ending.ABANDONED)
     source.push(event(2))
     assert await (await resume.handle(back(b"1"))).read() == event(2)
+
+
+@pytest.mark.parametrize("later", [[b"\nid: 2\r\n\r\n"], [b"\n", b"id: 2\r\n\r\n"]])
+async def test_a_line_end_that_came_in_two_halves_is_one(
+    jumping: JumpingLoop, later: list[bytes]
+) -> None:
+    source = Feed()
+    resume, _, _ = resuming(stream(source))
+    await lost(resume, source, b"id: 1\r\n\r")
+    answer = await resume.handle(back(b"1"))
+    for piece in later:
+        source.push(piece)
+    assert await answer.read() == b"id: 2\r\n\r\n"
+    source.push(b"\n")
+    assert await answer.read() == b"\n"
 
 
 SOMEBODY_ELSE: list[Exchange] = [
@@ -305,52 +243,6 @@ async def test_a_stream_that_waits_is_taken_before_one_that_is_read(jumping: Jum
     assert await reading.read() == event(3)
 
 
-async def test_a_slow_client_stops_the_upstream(jumping: JumpingLoop) -> None:
-    source = Feed(*(event(i, b"x" * 100) for i in range(100)))
-    resume, _, _ = resuming(stream(source), half=1000)
-    answer = await resume.handle(get(headers=ME))
-    await asyncio.sleep(60)
-    paused = source.reads
-    assert paused == 6
-    for i in range(100):  # and goes on as the client does
-        assert await answer.read() == event(i, b"x" * 100)
-        await asyncio.sleep(1)
-        assert source.reads <= i + 1 + paused
-
-
-async def test_nothing_is_dropped_while_nobody_is_there(jumping: JumpingLoop) -> None:
-    source = Feed(*(event(i, b"x" * 100) for i in range(100)))
-    resume, _, script = resuming(stream(source), reply(204), half=1000)
-    answer = await resume.handle(get(headers=ME))
-    for _ in range(50):
-        await answer.read()
-    answer.close(Ending.ABANDONED)
-    await asyncio.sleep(5)
-    assert source.reads == 56
-    assert (await resume.handle(back(b"3"))).status == 204  # long gone: the upstream is asked
-    again = await resume.handle(back(b"45"))
-    assert await come(again, b"".join(event(i, b"x" * 100) for i in range(46, 100)))
-    assert script.sends == 2
-
-
-async def test_the_longest_waiting_stream_gives_way(jumping: JumpingLoop) -> None:
-    sources = [Feed() for _ in range(3)]
-    resume, shelf, _ = resuming(*map(stream, sources), most=2)
-    for number, source in enumerate(sources):
-        await lost(resume, source, event(1), headers=((b"Cookie", b"%d" % number),))
-    assert [source.ending for source in sources] == [Ending.ABANDONED, None, None]
-    assert shelf.report() == {"resumable": 2, "waiting": 2}
-
-
-async def test_one_client_cannot_have_everybodys_places(jumping: JumpingLoop) -> None:
-    sources = [Feed() for _ in range(10)]
-    resume, shelf, _ = resuming(*map(stream, sources))
-    for source in sources:
-        await lost(resume, source, event(1))
-    assert [source.ending for source in sources] == [Ending.ABANDONED] * 2 + [None] * 8
-    assert shelf.report() == {"resumable": 8, "waiting": 8}
-
-
 async def test_when_no_time_is_left_for_the_whole_none_is_left_for_the_stream(
     jumping: JumpingLoop,
 ) -> None:
@@ -360,23 +252,6 @@ async def test_when_no_time_is_left_for_the_whole_none_is_left_for_the_stream(
     assert await answer.read() == event(1)
     answer.close(Ending.BROKEN)
     assert (source.ending, shelf.report()["resumable"]) == (Ending.BROKEN, 0)
-
-
-async def test_at_the_end_nothing_is_left(jumping: JumpingLoop) -> None:
-    sources = [Feed() for _ in range(3)]
-    resume, shelf, _ = resuming(*map(stream, sources))
-    await lost(resume, sources[0], event(1))
-    reading = await resume.handle(get(headers=ME))
-    shelf.retire()
-    assert [source.ending for source in sources] == [Ending.ABANDONED, None, None]
-    last = await lost(resume, sources[2], event(1))  # leaves while the proxy is being drained
-    assert sources[2].ending is Ending.ABANDONED
-    assert last.closed
-    await shelf.close()
-    assert sources[1].ending is Ending.ABANDONED
-    with pytest.raises(ReplyBroken):
-        await reading.read()
-    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 OTHERS: list[tuple[Exchange, Callable[[], Reply]]] = [
@@ -398,44 +273,3 @@ async def test_other_replies_pass_as_they_are(
     resume, shelf, _ = resuming(given)
     assert await resume.handle(exchange) is given
     assert shelf.report()["resumable"] == 0
-
-
-@settings(deadline=None)
-@given(
-    st.sampled_from([b"\n", b"\r\n", b"\r"]),
-    st.lists(st.integers(1, 30), min_size=1, max_size=60),
-    st.integers(1, 40),
-    st.data(),
-)
-def test_what_came_before_and_what_comes_after_is_the_whole(
-    newline: bytes, cuts: list[int], reads: int, data: st.DataObject
-) -> None:
-    events = [b"id: %d\ndata: x\n: y\n\n".replace(b"\n", newline) % i for i in range(25)]
-    whole = b"".join(events)
-    pieces, at = [], 0
-    for size in cuts:
-        pieces.append(whole[at : at + size])
-        at += size
-    pieces = [piece for piece in (*pieces, whole[at:], b"") if piece] + [b""]
-
-    async def run() -> None:
-        source = Feed(*pieces)
-        resume, shelf, _ = resuming(stream(source), half=1 << 16)
-        answer = await resume.handle(get(headers=ME))
-        seen = b"".join([await answer.read() for _ in range(min(reads, len(pieces) - 1))])
-        answer.close(Ending.ABANDONED)
-        ends = [len(b"".join(events[: i + 1])) for i in range(25)]
-        known = [i for i, end in enumerate(ends) if end <= len(seen)]
-        if known:
-            last = data.draw(st.sampled_from(known))
-            again = await resume.handle(back(b"%d" % last))
-            assert await rest(again) == whole[ends[last] :]
-            again.close(Ending.COMPLETE)
-        assert shelf.report() == {"resumable": 0, "waiting": 0}
-        await shelf.close()
-
-    loop = JumpingLoop()
-    try:
-        loop.run_until_complete(run())
-    finally:
-        loop.close()
