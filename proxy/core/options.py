@@ -168,6 +168,13 @@ class TimeoutsOptions(Table, frozen=True, kw_only=True):
     idle: Annotated[
         Duration, described("Between two chunks of the reply; over it the reply is cut.")
     ] = seconds(60)
+    progress: Annotated[
+        Duration,
+        described(
+            "Like idle, but comments and pings of a stream of events do not count as something; "
+            "over it the reply is cut."
+        ),
+    ] = seconds(0)
     total: Annotated[
         Duration,
         described("The whole exchange, retries included; over it: 504, or cut after the head."),

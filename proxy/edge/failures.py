@@ -12,6 +12,7 @@ import msgspec
 from proxy.core import errors as e
 from proxy.core.exchange import Exchange
 from proxy.core.options import Table, described
+from proxy.core.reply import Reply
 
 log = logging.getLogger(__name__)
 
@@ -130,14 +131,30 @@ def _body(
     )
     if options.format == "text":
         return f"{status.value} {status.phrase}\n{detail}\n".encode(), b"text/plain; charset=utf-8"
-    problem = {
-        "type": "about:blank",
-        "title": status.phrase,
-        "status": status.value,
-        "detail": detail,
-        "instance": request_id,
-    }
-    return msgspec.json.encode(problem), b"application/problem+json"
+    whole = _problem(status.value, status.phrase, detail, request_id)
+    return whole, b"application/problem+json"
+
+
+def problem(failed: e.ProxyError | Reply, request_id: str, *, details: bool = False) -> bytes:
+    """The data of an event that ends a stream: problem+json (RFC 9457) in one line."""
+    if isinstance(failed, Reply):  # an upstream's own, which came too late to be shown
+        title = failed.reason.decode("latin-1")
+        return _problem(failed.status, title, f"the upstream answered {failed.status}", request_id)
+    status, _ = failure(failed)
+    detail = failed.detail if details and failed.detail else status.description or status.phrase
+    return _problem(status.value, status.phrase, detail, request_id)
+
+
+def _problem(status: int, title: str, detail: str, request_id: str) -> bytes:
+    return msgspec.json.encode(
+        {
+            "type": "about:blank",
+            "title": title,
+            "status": status,
+            "detail": detail,
+            "instance": request_id,
+        }
+    )
 
 
 def _quoted(text: str) -> str:

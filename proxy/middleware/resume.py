@@ -11,6 +11,7 @@ from proxy.core.fields import RawHeaders
 from proxy.core.handler import Handler
 from proxy.core.kept import HALF, KeptStream
 from proxy.core.reply import Ending, Reply
+from proxy.core.sse import streams_events
 
 MOST: Final = 1_000
 """Streams that are kept without a client; each holds 256 KiB at the most, and a connection."""
@@ -64,7 +65,7 @@ class Resume:
                 exchange.first_byte = time.monotonic()
                 return _shown(place.stream, exchange, length=None)
         reply = await self._inner(exchange)
-        if key is None or reply.buffered is not None or not _streams_events(reply):
+        if key is None or reply.buffered is not None or not _resumable(reply):
             return reply
         place = Place((self, key), exchange, self._seconds)
         stream = self._shelf.put(place, reply, self._half)
@@ -195,17 +196,9 @@ def _shown(stream: KeptStream, exchange: Exchange, *, length: int | None) -> Rep
     return reply
 
 
-def _streams_events(reply: Reply) -> bool:
-    if reply.status != 200:
-        return False
-    kind = b""
-    for name, value in reply.headers:
-        low = name.lower()
-        if low == b"content-encoding":  # ids cannot be read, and half of it is of no use
-            return False
-        if low == b"content-type":
-            kind = value
-    return kind.partition(b";")[0].strip().lower() == b"text/event-stream"
+def _resumable(reply: Reply) -> bool:
+    """Of an encoded stream ids cannot be read, and half of it is of no use."""
+    return reply.status == 200 and streams_events(reply.headers)
 
 
 def _last_event_id(fields: RawHeaders) -> bytes:

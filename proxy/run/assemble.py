@@ -13,12 +13,13 @@ from proxy.core.options import TimeoutsOptions
 from proxy.core.reply import Reply
 from proxy.core.retrying import BudgetOptions, RetryOptions, repeatable
 from proxy.edge.end_to_end import end_to_end_response
-from proxy.edge.failures import ErrorsOptions
+from proxy.edge.failures import ErrorsOptions, problem
 from proxy.edge.field_rules import FieldRules
 from proxy.edge.router import Router
 from proxy.edge.target import Rewrite
 from proxy.middleware.circuit_breaker import breaker
-from proxy.middleware.commit import Commit, holds
+from proxy.middleware.commit import Commit, holds, speaks
+from proxy.middleware.events import Events
 from proxy.middleware.fallback import Fallback, Fixed, FixedReply
 from proxy.middleware.load_balance import LoadBalance, LoadBalanceOptions
 from proxy.middleware.resume import Resume, Shelf
@@ -128,6 +129,15 @@ class Tree:
             # rule for requests may have taken their credentials away.
             by_address = route.request_headers is not None
             handler = Resume(handler, route.stream.resume, self.shelf, by_address=by_address).handle
+        if route.stream is not None and speaks(route.stream):
+            # Above Resume: what we say in between is for this client, not for the one after it.
+            details = route.errors is not None and route.errors.details
+            handler = Events(
+                handler,
+                heartbeat=route.stream.heartbeat,
+                on_error=route.stream.on_error == "event",
+                problem=partial(problem, details=details),
+            ).handle
         if route.timeouts.total:  # above all: no wait below may outlive it
             handler = Total(handler, route.timeouts.total).handle
         return handler

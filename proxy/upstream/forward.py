@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from aiohttp import ClientTimeout
 from aiohttp.http_parser import RawResponseMessage
+from aiohttp.streams import StreamReader
 
 from proxy.core.errors import (
     ConnectionTerminated,
@@ -18,10 +19,11 @@ from proxy.core.exchange import Exchange
 from proxy.core.fields import RawHeaders, encode
 from proxy.core.options import TimeoutsOptions
 from proxy.core.reply import Reply
+from proxy.core.sse import streams_events
 from proxy.upstream.endpoint import Endpoint
 from proxy.upstream.heads import Head, HeadReader, Scrub
 from proxy.upstream.session import Gateway, Line
-from proxy.upstream.stream import Stream
+from proxy.upstream.stream import PacedStream, Stream
 from proxy.upstream.translate import head_error
 from proxy.upstream.upgraded import Upgraded, accepted
 from proxy.upstream.upload import Upload
@@ -94,6 +96,8 @@ class Forward:
             if message.code == _SWITCHING:
                 return self._switched(exchange, message, line)
             stream = Stream(line, payload, upload, self._timeouts.idle)
+            if self._timeouts.progress:
+                stream = self._paced(message, line, payload, upload) or stream
             if isinstance(message, Head):
                 reply = Reply(
                     message.code,
@@ -146,6 +150,16 @@ class Forward:
             if exchange.upgrade
             else exchange.body.framing,
         )
+
+    def _paced(
+        self, message: Any, line: Line, payload: StreamReader, upload: asyncio.Task[None] | None
+    ) -> PacedStream | None:
+        """For a stream of events, where there is a clock for those."""
+        fields = message.fields if isinstance(message, Head) else message.raw_headers
+        if not streams_events(fields):
+            return None
+        clocks = self._timeouts
+        return PacedStream(line, payload, upload, clocks.idle, clocks.progress)
 
     def _switched(self, exchange: Exchange, message: RawResponseMessage, line: Line) -> Reply:
         """A 101 that was asked for."""

@@ -6,6 +6,7 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from proxy.core.errors import ReplyStalled
 from proxy.core.reply import Ending
+from proxy.core.sse import Events
 from proxy.upstream.session import Line
 from proxy.upstream.translate import body_error
 
@@ -13,7 +14,7 @@ from proxy.upstream.translate import body_error
 class Stream:
     """Reads on the idle clock, and gives the connection back at the end."""
 
-    __slots__ = ("_idle", "_line", "_payload", "_upload", "_whole")
+    __slots__ = ("_idle", "_late", "_line", "_payload", "_upload", "_whole")
 
     def __init__(
         self,
@@ -26,6 +27,7 @@ class Stream:
         self._payload = payload
         self._upload = upload
         self._idle = idle
+        self._late = _stalled
         self._whole: bytes | None = None
         line.protocol.alarm.clear()
 
@@ -50,7 +52,7 @@ class Stream:
             return whole
         payload = self._payload
         protocol = self._line.protocol
-        protocol.expect(self._idle, _stalled)
+        protocol.expect(self._idle, self._late)
         try:
             return await payload.readany()
         except Exception as error:
@@ -70,6 +72,51 @@ class Stream:
             self._line.release()
         else:
             self._line.discard()
+
+
+class PacedStream(Stream):
+    """A stream of events on the progress clock too, which comments and pings do not stop.
+
+    Only time spent waiting for the upstream counts: a client that takes slowly is not its fault.
+    """
+
+    __slots__ = ("_events", "_loop", "_progress", "_waited")
+
+    def __init__(
+        self,
+        line: Line,
+        payload: StreamReader,
+        upload: asyncio.Task[None] | None,
+        idle: float,
+        progress: float,
+    ) -> None:
+        """``idle`` and ``progress`` in seconds; no ``idle`` is zero."""
+        super().__init__(line, payload, upload, idle)
+        self._events = Events()
+        self._loop = asyncio.get_running_loop()
+        self._progress = progress
+        self._waited = 0.0
+
+    async def read(self) -> bytes:
+        """As above."""
+        left = max(self._progress - self._waited, 0.001)
+        asked = self._loop.time()
+        if not self._idle or left < self._idle:
+            idle, self._idle, self._late = self._idle, left, _no_progress
+            try:
+                data = await super().read()
+            finally:
+                self._idle, self._late = idle, _stalled
+        else:
+            data = await super().read()
+        self._waited += self._loop.time() - asked
+        if self._events.feed(data):
+            self._waited = 0.0
+        return data
+
+
+def _no_progress() -> Exception:
+    return ReplyStalled("no event within progress")
 
 
 def _stalled() -> Exception:
