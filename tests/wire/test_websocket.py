@@ -241,6 +241,7 @@ async def test_a_slow_reader_stops_the_sender(who: str) -> None:
             await pour(ws, counted)
         else:
             heard.append(await drink(ws))
+            await ws.close()
 
     async def scenario(url: str) -> Any:
         counted[0] = 0
