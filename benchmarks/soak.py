@@ -47,37 +47,38 @@ def event() -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-async def upstream() -> None:
+async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Events a second on every stream, an echo on every socket."""
+    with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+        head = await reader.readuntil(b"\r\n\r\n")
+        if b"/socket" in head:
+            writer.write(
+                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                b"Connection: Upgrade\r\n\r\n"
+            )
+            while frame := await reader.readexactly(2):
+                body = await reader.readexactly(4 + (frame[1] & 127))
+                data = bytes(b ^ body[i % 4] for i, b in enumerate(body[4:]))
+                writer.write(bytes([frame[0], len(data)]) + data)
+                if frame[0] & 15 == 8:
+                    break
+        else:
+            writer.write(
+                b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+                b"Transfer-Encoding: chunked\r\n\r\n"
+            )
+            while not reader.at_eof():
+                writer.write(event())
+                await writer.drain()
+                await asyncio.sleep(1)
+    writer.close()
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            head = await reader.readuntil(b"\r\n\r\n")
-            if b"/socket" in head:
-                writer.write(
-                    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                    b"Connection: Upgrade\r\n\r\n"
-                )
-                while frame := await reader.readexactly(2):
-                    body = await reader.readexactly(4 + (frame[1] & 127))
-                    data = bytes(b ^ body[i % 4] for i, b in enumerate(body[4:]))
-                    writer.write(bytes([frame[0], len(data)]) + data)
-                    if frame[0] & 15 == 8:
-                        break
-            else:
-                writer.write(
-                    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-                    b"Transfer-Encoding: chunked\r\n\r\n"
-                )
-                while not reader.at_eof():
-                    writer.write(event())
-                    await writer.drain()
-                    await asyncio.sleep(1)
-        writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=4096)
+async def upstream() -> None:
+    """Answer until whoever started this is gone."""
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, backlog=4096)
     print(server.sockets[0].getsockname()[1], flush=True)
-    await asyncio.to_thread(sys.stdin.read)  # until whoever started it is gone
+    await asyncio.to_thread(sys.stdin.read)
     os._exit(0)
 
 

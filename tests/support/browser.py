@@ -70,8 +70,11 @@ async def shown(script: str, handlers: dict[str, Handler], **tables: Any) -> Any
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         port = runner.addresses[0][1]
-        async with proxied(f"http://127.0.0.1:{port}", **tables) as proxy:
-            async with asyncio.timeout(15), chromium(f"http://{proxy.runtime.http[0]}/"):
-                return await told
+        async with (
+            proxied(f"http://127.0.0.1:{port}", **tables) as proxy,
+            asyncio.timeout(15),
+            chromium(f"http://{proxy.runtime.http[0]}/"),
+        ):
+            return await told
     finally:
         await runner.cleanup()

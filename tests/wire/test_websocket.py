@@ -250,6 +250,7 @@ async def test_a_slow_reader_stops_the_sender(who: str) -> None:
                 return await drink(ws)
             await pour(ws, counted)
             await ws.wait_closed()
+            return None
 
     seen = await alike(handler, scenario, max_queue=1)
     assert (seen.client if who == "server" else seen.server[1]) == (True, number << 20)

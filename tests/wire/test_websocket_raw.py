@@ -63,7 +63,7 @@ GOOD: list[tuple[str, list[tuple[int, bytes]], bytes]] = [
     ),
     (
         "each-byte-a-fragment",
-        [(0x01, b""), *((0x00, EURO[i : i + 1]) for i in range(len(EURO))), (0x80, b""), (CLOSE, b"")],
+        [(0x01, b""), *((0, bytes([byte])) for byte in EURO), (0x80, b""), (CLOSE, b"")],
         b"\x88\x00",
     ),
 ]  # fmt: skip
