@@ -247,9 +247,13 @@ async def run(options: argparse.Namespace) -> bool:
             )
             assert proxy.stderr is not None
             ready = (await proxy.stderr.readline()).decode()
+        # It has a line for each request that is cut: unread, they would stop it.
+        drinking = asyncio.create_task(proxy.stderr.read())
         found = re.search(r"http=\S+:(\d+)", ready)
         assert found, ready
-        return await soak(options, int(found[1]), proxy)
+        fine = await soak(options, int(found[1]), proxy)
+        await drinking
+        return fine
     finally:
         for process in (proxy, source):
             if process is not None and process.returncode is None:

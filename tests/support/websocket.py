@@ -120,7 +120,7 @@ async def alike(handler: Handler, scenario: Scenario, **options: Any) -> Seen:
             port, heard = await stack.enter_async_context(_served(handler, options))
             if through:
                 proxy = await stack.enter_async_context(proxied(f"http://127.0.0.1:{port}"))
-                port = proxy.runtime.http[0].rpartition(":")[2]
+                port = int(proxy.runtime.http[0].rpartition(":")[2])
             async with asyncio.timeout(20):
                 client_saw = await scenario(f"ws://127.0.0.1:{port}/chat")
                 seen.append(Seen(client_saw, await heard()))
@@ -168,7 +168,7 @@ async def alike_from(frames: bytes, scenario: Scenario, *, end: str = "") -> See
             port = server.sockets[0].getsockname()[1]
             if through:
                 proxy = await stack.enter_async_context(proxied(f"http://127.0.0.1:{port}"))
-                port = proxy.runtime.http[0].rpartition(":")[2]
+                port = int(proxy.runtime.http[0].rpartition(":")[2])
             async with asyncio.timeout(10):
                 client_saw = await scenario(f"ws://127.0.0.1:{port}/chat")
                 await over.wait()

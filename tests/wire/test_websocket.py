@@ -159,7 +159,14 @@ async def test_too_long_a_message_is_refused_by_whom_it_is_too_long_for(who: str
 @pytest.mark.parametrize("takeover", [True, False])
 @pytest.mark.parametrize("bits", [9, 15])
 async def test_compression_is_between_the_two_ends(takeover: bool, bits: int) -> None:
-    messages = ["a" * 100_000, "", "a" * 100_000, os.urandom(70_000), b"\0" * (1 << 20), "é"]
+    messages: list[str | bytes] = [
+        "a" * 100_000,
+        "",
+        "a" * 100_000,
+        os.urandom(70_000),
+        b"\0" * (1 << 20),
+        "é",
+    ]
     options: dict[str, Any] = {"client_max_window_bits": bits, "server_max_window_bits": bits}
     if not takeover:
         options |= {"server_no_context_takeover": True, "client_no_context_takeover": True}
