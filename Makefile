@@ -16,7 +16,7 @@ CONFORMANT := $(VENV)/.conformance-$(call sum,requirements/conformance.txt)
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test fast wire check format lint types imports house docs docs-current \
-	conformance figures bench badday arming microbench bench-tools ci-tools lock clean
+	conformance figures bench badday arming soak microbench bench-tools ci-tools lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,13 +77,16 @@ badday: $(BENCH) ## the same bad day behind this proxy, nginx, HAProxy, Caddy: 1
 arming: $(DEV) ## what features cost that wait for a bad day: 7 minutes (ARGS="--rounds 3" for 2)
 	@$(BIN)/python -m benchmarks.arming $(ARGS)
 
+soak: $(DEV) ## 1,000 streams and 1,000 sockets for 2 minutes, then a drain (ARGS="--seconds 20")
+	@$(BIN)/python -m benchmarks.soak $(ARGS)
+
 microbench: $(DEV) ## calls, writes, timers, tasks per request; fails where they have grown (ARGS=--update)
 	@$(BIN)/python -m benchmarks.micro $(ARGS)
 
 bench-tools: ## (root) the load generator and the peers: wrk, nginx, haproxy, caddy
 	@tools/bench-tools.sh
 
-ci-tools: ## (root) system packages that some tests want: nginx, curl, openssl
+ci-tools: ## (root) system packages that some tests want: nginx, curl, openssl, chromium
 	@tools/ci-tools.sh
 
 lock: ## pin requirements/ anew (wants uv)

@@ -7,7 +7,8 @@ missing=()
 command -v nginx >/dev/null || missing+=(nginx-light)
 command -v curl >/dev/null || missing+=(curl)
 command -v openssl >/dev/null || missing+=(openssl)
-[ ${#missing[@]} -gt 0 ] || { echo "ci-tools: nginx, curl and openssl are here"; exit 0; }
+command -v chromium >/dev/null || missing+=(chromium)
+[ ${#missing[@]} -gt 0 ] || { echo "ci-tools: nginx, curl, openssl and chromium are here"; exit 0; }
 
 command -v apt-get >/dev/null || { echo "ci-tools: no apt-get; please install: ${missing[*]}" >&2; exit 1; }
 [ "$(id -u)" = 0 ] || { echo "ci-tools: run as root to install: ${missing[*]}" >&2; exit 1; }

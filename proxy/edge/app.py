@@ -113,7 +113,7 @@ class Edge:
             await tunnel.run(head)
             ending = Ending.COMPLETE
         finally:
-            self._traffic.tunnels.discard(tunnel)
+            self._traffic.parted(tunnel)
             reply.close(ending)
         return CLOSED
 

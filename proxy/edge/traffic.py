@@ -1,6 +1,7 @@
 """What is going on at the listener: connections, requests in flight, draining."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -12,6 +13,8 @@ Observer = Callable[[Exchange, float], None]
 
 _PARTING: Final = 2.5
 """Seconds for tunnels to end politely, more than each of them takes for itself."""
+_SETTLING: Final = 0.1
+"""Seconds for their connections to go after them."""
 
 
 class Visitor(Protocol):
@@ -40,6 +43,7 @@ class Traffic:
     __slots__ = (
         "_idle",
         "_observers",
+        "_parted",
         "connections",
         "departures",
         "draining",
@@ -62,6 +66,7 @@ class Traffic:
         self.departures = Departures(asyncio.get_running_loop())
         self._observers = observers
         self._idle: asyncio.Future[None] | None = None
+        self._parted: asyncio.Future[None] | None = None
 
     @property
     def full(self) -> bool:
@@ -89,6 +94,12 @@ class Traffic:
         if not self.connections and self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
 
+    def parted(self, tunnel: Tunnel) -> None:
+        """A tunnel has ended."""
+        self.tunnels.discard(tunnel)
+        if not self.tunnels and self._parted is not None and not self._parted.done():
+            self._parted.set_result(None)
+
     def expire(self) -> None:
         """Cut what is left."""
         self.over = True
@@ -107,9 +118,14 @@ class Traffic:
             return True
         if not self.tunnels:
             return False
+        # Requests have had their time: they are cut as soon as the tunnels have ended.
+        self._parted = asyncio.get_running_loop().create_future()
         for tunnel in list(self.tunnels):
             tunnel.part()
-        return await self._emptied(_PARTING)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PARTING):
+                await self._parted
+        return await self._emptied(_SETTLING)
 
     async def _emptied(self, seconds: float) -> bool:
         """Whether all connections end in time, zero for no limit."""

@@ -2,8 +2,10 @@
 
 import asyncio
 
-from tests.support.peer import echo, idle
-from tests.support.tunnel import GOING_AWAY, frame, tunnel
+from tests.support.peer import SWITCHING, echo, idle
+from tests.support.proxy import proxied
+from tests.support.tunnel import GOING_AWAY, OFFER, frame, tunnel
+from tests.support.upstream import RawUpstream
 
 
 async def test_a_drain_ends_websockets_politely_after_its_grace() -> None:
@@ -58,3 +60,21 @@ async def test_what_is_no_websocket_ends_with_the_drain() -> None:
     async with tunnel(echo, b"foo", shutdown={"grace_period": "20ms"}) as (client, _, proxy):
         assert await proxy.runtime.drain()
         assert await client.closed() in ("fin", "rst")
+
+
+async def test_requests_are_cut_as_soon_as_tunnels_have_parted() -> None:
+    async with (
+        RawUpstream([SWITCHING % b"foo", "hold"], ["hold"]) as upstream,
+        proxied(upstream, shutdown={"grace_period": "20ms"}) as proxy,
+        await proxy.connect() as client,
+        await proxy.connect() as waiting,
+    ):
+        await client.send(OFFER % b"foo")
+        await client.read_until(b"\r\n\r\n")
+        await waiting.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        await proxy.breathe()
+        drained = asyncio.create_task(proxy.runtime.drain())
+        assert await client.rest() == b""
+        client.reset()
+        async with asyncio.timeout(1):
+            assert not await drained
