@@ -1,36 +1,16 @@
-"""Streams of events: clocks, what is held, heartbeats, and how they end when they break."""
+"""Streams of events: clocks, what is held, and how they end when they break."""
 
 import asyncio
-import json
 from typing import Any
 
 import pytest
 
-from tests.support.client import Response
-from tests.support.message import OK, chunked, get, length, post
+from tests.support.event_wire import ACCEPT, EVENTS, TYPE, last_words, said
+from tests.support.message import get, post
 from tests.support.proxy import proxied
 from tests.support.upstream import HEALTHY, RawUpstream
 
-ACCEPT = b"Accept: text/event-stream\r\n"
 KEY = b"Idempotency-Key: k\r\n"
-TYPE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-EVENTS = TYPE + b"Transfer-Encoding: chunked\r\n\r\n"
-
-
-def said(*pieces: bytes) -> bytes:
-    """Chunks that are not the last ones."""
-    return chunked(*pieces, end=b"")
-
-
-def last_words(answer: Response, before: bytes = b"") -> dict[str, Any]:
-    """The data of the event that ended a stream, which was cut behind it."""
-    assert answer.ended == "fin-short"
-    body = bytes(answer.body)
-    assert body.startswith(before + b"event: error\ndata: ")
-    assert body.endswith(b"}\n\n")
-    found: dict[str, Any] = json.loads(body[len(before) + len(b"event: error\ndata: ") :])
-    return found
-
 
 # progress
 
@@ -207,140 +187,3 @@ async def test_a_whole_stream_passes_byte_for_byte(end: bytes) -> None:
     ):
         answer = await proxy.ask(get(fields=ACCEPT))
         assert (answer.ended, bytes(answer.body)) == ("complete", stream)
-
-
-# heartbeat
-
-
-async def test_a_silent_stream_gets_comments_between_events_only() -> None:
-    script = [EVENTS, said(b"data: 1\n\n"), 0.12, said(b"data: "), 0.12, said(b"2\n\n")]
-    async with (
-        RawUpstream(["wait-body", *script, b"0\r\n\r\n"]) as upstream,
-        proxied(upstream, stream={"heartbeat": "30ms"}) as proxy,
-    ):
-        body = bytes((await proxy.ask(get())).body)
-        assert body.replace(b": heartbeat\n\n", b"") == b"data: 1\n\ndata: 2\n\n"
-        assert body.startswith(b"data: 1\n\n: heartbeat\n\n: heartbeat\n\n")
-        assert body.endswith(b": heartbeat\n\ndata: 2\n\n")
-
-
-@pytest.mark.parametrize("request_", [get(fields=ACCEPT), post(b"x", fields=ACCEPT)])
-async def test_a_stream_is_opened_before_the_upstream_has_answered(request_: bytes) -> None:
-    go = asyncio.Event()
-    script = ["wait-body", go, EVENTS, said(b"data: 1\n\n"), b"0\r\n\r\n"]
-    async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream, stream={"heartbeat": "30ms"}) as proxy,
-        await proxy.connect() as client,
-    ):
-        await client.send(request_)
-        head = (await client.read_until(b"\r\n\r\n")).lower()
-        assert head.startswith(b"http/1.1 200 ok\r\ncontent-type: text/event-stream\r\n")
-        for field in (b"cache-control: no-store", b"via: ", b"x-request-id: ", b"date: "):
-            assert b"\r\n" + field in head
-        await client.read_until(b": heartbeat\n\n")
-        await client.read_until(b": heartbeat\n\n")
-        go.set()
-        assert (await client.read_until(b"0\r\n\r\n")).endswith(b"data: 1\n\n\r\n0\r\n\r\n")
-        record = await proxy.record()
-        assert (record.status, record.error, record.attempts) == (200, "", 1)
-
-
-async def test_who_does_not_ask_for_events_is_told_the_true_status() -> None:
-    async with (
-        RawUpstream(["wait-body", 0.1, length(b"no", b"404 Not Found")]) as upstream,
-        proxied(upstream, stream={"heartbeat": "20ms"}) as proxy,
-    ):
-        assert (await proxy.ask(get())).status == 404
-
-
-async def test_an_upstream_that_is_quick_is_shown_as_it_is() -> None:
-    async with (
-        RawUpstream(["wait-body", length(b"no", b"404 Not Found")]) as upstream,
-        proxied(upstream, stream={"heartbeat": "1h"}) as proxy,
-    ):
-        assert (await proxy.ask(get(fields=ACCEPT))).status == 404
-
-
-LATE: list[tuple[list[Any], int]] = [
-    # what comes too late to be shown, status in the event
-    ([length(b"no", b"503 Busy")], 503),
-    ([OK], 200),
-    (["rst"], 502),
-    (["hold"], 504),
-]
-
-
-@pytest.mark.parametrize(("late", "status"), LATE)
-async def test_what_comes_instead_of_a_stream_is_said_in_an_event(
-    late: list[Any], status: int
-) -> None:
-    async with (
-        RawUpstream(["wait-body", 0.1, *late]) as upstream,
-        proxied(
-            upstream,
-            stream={"heartbeat": "40ms"},
-            timeouts={"first_byte": "200ms"},
-            retry={"attempts": 1},
-        ) as proxy,
-    ):
-        answer = await proxy.ask(get(fields=ACCEPT))
-        beats = answer.body.count(b": heartbeat\n\n")
-        assert beats
-        assert last_words(answer, b": heartbeat\n\n" * beats)["status"] == status
-
-
-async def test_an_opened_stream_may_still_be_tried_again() -> None:
-    good = ["wait-body", EVENTS, said(b"data: 1\n\n"), b"0\r\n\r\n"]
-    async with (
-        RawUpstream(["wait-body", 0.1, "rst"], good) as upstream,
-        proxied(
-            upstream,
-            stream={"heartbeat": "40ms"},
-            retry={"on": ["reset"], "backoff_base": "1ms"},
-        ) as proxy,
-    ):
-        answer = await proxy.ask(get(fields=ACCEPT))
-        assert (answer.ended, len(upstream.requests)) == ("complete", 2)
-        assert answer.body.endswith(b"data: 1\n\n")
-
-
-@pytest.mark.parametrize("shown", [True, False])
-async def test_a_client_that_leaves_an_opened_stream_ends_its_request(shown: bool) -> None:
-    script: list[Any] = ["wait-body", *([EVENTS, said(b"data: 1\n\n")] if shown else []), "hold"]
-    before = len(asyncio.all_tasks())
-    async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream, stream={"heartbeat": "20ms"}) as proxy,
-    ):
-        async with await proxy.connect() as client:
-            await client.send(get(fields=ACCEPT))
-            await client.read_until(b": heartbeat\n\n")
-            client.reset()
-        await upstream.connections[0].closed.wait()
-        assert (await proxy.record()).status == 499
-        await proxy.breathe()
-    assert len(asyncio.all_tasks()) == before
-
-
-async def test_heartbeats_do_not_stop_the_idle_clock() -> None:
-    async with (
-        RawUpstream(["wait-body", EVENTS, said(b"data: 1\n\n"), "hold"]) as upstream,
-        proxied(upstream, stream={"heartbeat": "20ms"}, timeouts={"idle": "150ms"}) as proxy,
-    ):
-        answer = await proxy.ask(get())
-        assert answer.ended == "fin-short"
-        assert 2 <= answer.body.count(b": heartbeat") <= 8
-
-
-async def test_a_client_of_http_1_0_gets_a_stream_that_ends_with_its_connection() -> None:
-    request_ = b"GET / HTTP/1.0\r\nHost: proxy.test\r\n" + ACCEPT + b"\r\n"
-    script = ["wait-body", 0.1, EVENTS, said(b"data: 1\n\n"), b"0\r\n\r\n"]
-    async with (
-        RawUpstream(script) as upstream,
-        proxied(upstream, stream={"heartbeat": "30ms"}) as proxy,
-    ):
-        answer = await proxy.ask(request_)
-        assert not answer.values("transfer-encoding")
-        assert bytes(answer.body).startswith(b": heartbeat\n\n")
-        assert bytes(answer.body).endswith(b"data: 1\n\n")
