@@ -31,6 +31,9 @@ class Body(Protocol):
     def keep(self, limit: int, *, spool: bool = True) -> None:
         """Keep what is read for another attempt, up to ``limit`` bytes."""
 
+    def proceed(self) -> None:
+        """The upstream wants it: a client that waits to be told so is told."""
+
     def rewind(self) -> None:
         """Start again. Only where ``resendable``."""
 
@@ -64,6 +67,9 @@ class BytesBody:
 
     def keep(self, limit: int, *, spool: bool = True) -> None:
         """It is kept anyway."""
+
+    def proceed(self) -> None:
+        """It is here."""
 
     def rewind(self) -> None:
         """Start again."""

@@ -1,5 +1,6 @@
 """One client request and its reply, from the first byte to the last."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from proxy.core.body import EMPTY, Body
@@ -42,6 +43,7 @@ class Exchange:
         "first_byte",
         "headers",
         "host",
+        "inform",
         "method",
         "path",
         "request_id",
@@ -105,6 +107,8 @@ class Exchange:
         """All attempts, the first one first, where there was more than one."""
         self.elsewhere = False
         """Whether another server could be asked at once."""
+        self.inform: Callable[[bytes], None] | None = None
+        """Writes an informational head to the client (RFC 9110 15.2); not after the commit."""
         self.committed = False
         self.status = 0
         self.error = ""

@@ -90,6 +90,7 @@ class Edge:
         chain = self.router.find(exchange.method, exchange.host, exchange.path, request.raw_headers)
         connection.errors = chain.errors
         exchange.route = chain.name
+        exchange.inform = connection.put
         reply = await chain.handle(exchange)
         if reply.duplex is not None:
             return await self._tunnel(exchange, reply, reply.duplex, connection)
@@ -147,6 +148,7 @@ class Edge:
             if (body := exchange.body) is not EMPTY:
                 exchange.bytes_in = body.received
                 body.close()
+            exchange.inform = None  # or the two would keep each other alive
             connection.finish()
             self._traffic.leave(exchange, time.monotonic())
 

@@ -22,6 +22,12 @@ RATE_GRACE: Final = 30.0
 """Seconds of waiting for the client before its average counts; a slow start is no attack."""
 
 
+WAIT_FOR_CONTINUE: Final = 1.0
+"""Seconds that an upstream has to ask for a body. Many know no 100 (Continue) and wait for the body
+instead, so a client must not wait without end (RFC 9110 10.1.1); curl gives up after a second too.
+"""
+
+
 class ClientBody:
     """Reads a body that is still coming, on the client's clocks, and keeps it where told to."""
 
@@ -33,6 +39,7 @@ class ClientBody:
         "_kept",
         "_loop",
         "_max",
+        "_permitted",
         "_position",
         "_rate",
         "_waited",
@@ -49,7 +56,7 @@ class ClientBody:
         loop: asyncio.AbstractEventLoop,
         go_ahead: Callable[[], None] | None = None,
     ) -> None:
-        """``length`` in bytes, None for chunked; ``go_ahead`` is called before the first wait."""
+        """``length`` in bytes, None for chunked; ``go_ahead`` tells a client that waits for it."""
         self._content = content
         self.length = length
         self.framing = CHUNKED if length is None else b"Content-Length: %d\r\n" % length
@@ -59,6 +66,9 @@ class ClientBody:
         self._idle = options.body_idle_timeout or float("inf")
         self._rate = options.body_min_rate
         self._go_ahead = go_ahead
+        self._permitted: asyncio.Future[None] | None = None
+        if go_ahead is not None:
+            self._permitted = loop.create_future()
         self._waited = 0.0
         self._alarm: Alarm | None = None
         self._kept: Spool | None = None
@@ -78,6 +88,11 @@ class ClientBody:
         """
         if self._kept is None:  # a fallback keeps it too
             self._kept = Spool(limit or float("inf"), disk=spool)
+
+    def proceed(self) -> None:
+        """The upstream has asked for it."""
+        if self._permitted is not None and not self._permitted.done():
+            self._permitted.set_result(None)
 
     def rewind(self) -> None:
         """Read what was kept again, then go on with what the client sends."""
@@ -104,15 +119,14 @@ class ClientBody:
 
     async def _receive(self) -> bytes:
         content = self._content
-        if self._go_ahead is not None:
-            self._go_ahead()
-            self._go_ahead = None
         asked = self._loop.time()
         alarm = self._alarm
         if alarm is None:
             alarm = self._alarm = Alarm(self._loop, self._rang)
         alarm.set(asked + self._patience())
         try:
+            if self._go_ahead is not None:
+                return await self._asked_for(content)
             return await content.readany()
         except ClientError:
             raise
@@ -121,6 +135,27 @@ class ClientBody:
         finally:
             alarm.clear()
             self._waited += self._loop.time() - asked
+
+    async def _asked_for(self, content: StreamReader) -> bytes:
+        """Tell the client to send, once the upstream has asked or was given the time to.
+
+        Not one that sends without waiting (RFC 9110 10.1.1).
+        """
+        assert self._permitted is not None
+        reading = asyncio.ensure_future(content.readany())
+        try:
+            await asyncio.wait(
+                (reading, self._permitted),
+                timeout=WAIT_FOR_CONTINUE,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            go_ahead, self._go_ahead = self._go_ahead, None
+            if go_ahead is not None and not reading.done():
+                go_ahead()
+            return await reading
+        finally:
+            reading.cancel()
+            reading.add_done_callback(_seen)
 
     def close(self) -> None:
         """Let go of what was kept, and of the clock."""
@@ -143,3 +178,9 @@ class ClientBody:
 
     def _rang(self) -> None:
         self._content.set_exception(RequestTimeout("the body came too slowly"))
+
+
+def _seen(reading: asyncio.Future[bytes]) -> None:
+    """An error that nobody waits for any more is no news."""
+    if not reading.cancelled():
+        reading.exception()

@@ -84,11 +84,15 @@ class Forward:
             upload = self._send(exchange, protocol)
             try:
                 message, payload = await protocol.read()
-                while message.code < _OK:  # informational heads are read over
+                while message.code < _OK:
                     if message.code == _SWITCHING and exchange.upgrade:
                         break
                     if message.code < _INFORMATIONAL or message.code == _SWITCHING:
                         raise ProtocolViolation(f"status {message.code}")
+                    if message.code == _INFORMATIONAL:
+                        exchange.body.proceed()
+                    else:
+                        self._inform(exchange, message)
                     message, payload = await protocol.read()
             except Exception as error:
                 raise head_error(error, stage=_stage(protocol)) from error
@@ -160,6 +164,14 @@ class Forward:
             return None
         clocks = self._timeouts
         return PacedStream(line, payload, upload, clocks.idle, clocks.progress)
+
+    def _inform(self, exchange: Exchange, message: RawResponseMessage) -> None:
+        """Pass on what is known before the answer, 103 (Early Hints) for one (RFC 9110 15.2)."""
+        reason = message.reason.encode("utf-8", "surrogateescape")
+        check_fields(message.raw_headers, reason)
+        if exchange.inform is not None and exchange.version >= (1, 1) and not exchange.committed:
+            lines = encode(self._scrub(message.raw_headers), None)
+            exchange.inform(b"HTTP/1.1 %d %b\r\n%b\r\n" % (message.code, reason, lines))
 
     def _switched(self, exchange: Exchange, message: RawResponseMessage, line: Line) -> Reply:
         """A 101 that was asked for."""

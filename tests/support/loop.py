@@ -117,6 +117,9 @@ class KeptBody:
     def keep(self, limit: int, *, spool: bool = True) -> None:
         """It is kept, unless a test says otherwise."""
 
+    def proceed(self) -> None:
+        """It is here."""
+
     @property
     def finished(self) -> bytes | None:
         """The whole body where it can be sent again."""

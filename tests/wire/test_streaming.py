@@ -9,6 +9,7 @@ from functools import partial
 
 import pytest
 
+from tests.support.client import RawClient
 from tests.support.message import CHUNKED_HEAD, chunked, get, post
 from tests.support.proxy import proxied
 from tests.support.upstream import Connection, RawUpstream, Request
@@ -214,3 +215,36 @@ async def test_both_ways_at_once() -> None:
             assert (await client.read_until(b"0\r\n\r\n")) == b"0\r\n\r\n"
         record = await proxy.record()
         assert (record.status, record.error, record.bytes_in) == (200, "", 60)
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+@pytest.mark.parametrize("end", ["fin", "hold"])
+async def test_an_early_refusal_reaches_a_client_in_the_midst_of_a_big_upload(
+    framing: str, end: str
+) -> None:
+    size = 50 * MIB
+    fields = b"Content-Length: %d" % size if framing == "length" else b"Transfer-Encoding: chunked"
+    early = b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig"
+
+    async def refuse(connection: Connection, request: Request) -> None:
+        await connection.until(lambda: len(connection.received) > 100_000)
+        await connection.send(early)
+
+    async def upload(client: RawClient) -> None:
+        piece = BLOCK if framing == "length" else b"%x\r\n%b\r\n" % (len(BLOCK), BLOCK)
+        with contextlib.suppress(ConnectionError):
+            for _ in range(size // len(BLOCK)):
+                await client.send(piece)
+
+    async with (
+        RawUpstream([refuse, end]) as upstream,
+        proxied(upstream) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.send(b"POST / HTTP/1.1\r\nHost: a\r\n%b\r\n\r\n" % fields)
+        sending = asyncio.create_task(upload(client))
+        response = await client.receive()
+        assert (response.status, response.body, response.ended) == (413, b"big", "complete")
+        assert response.value("connection") == b"close"
+        await sending
+        assert (await proxy.record()).status == 413
