@@ -57,6 +57,13 @@ class RouteOptions(Table, frozen=True, kw_only=True):
         RewriteOptions | None,
         described("Search and replace on the path, between strip_prefix and add_prefix."),
     ] = None
+    rewrite_location: Annotated[
+        bool,
+        described(
+            "Where host or path are changed, change Location, Content-Location, Refresh and the "
+            "Domain and Path of cookies back to what the client knows."
+        ),
+    ] = True
     request_headers: Annotated[
         HeaderRules | None, described("Changes to the fields of requests.")
     ] = None

@@ -2,21 +2,16 @@
 
 import random
 import time
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from proxy.config.model import Config, Route
-from proxy.core.exchange import Exchange
+from proxy.config.model import Config, Route, Upstream
 from proxy.core.handler import Handler
 from proxy.core.options import TimeoutsOptions
-from proxy.core.reply import Reply
 from proxy.core.retrying import BudgetOptions, RetryOptions, repeatable
 from proxy.edge.end_to_end import end_to_end_response
-from proxy.edge.failures import ErrorsOptions, problem
-from proxy.edge.field_rules import FieldRules
+from proxy.edge.failures import problem
 from proxy.edge.router import Router
-from proxy.edge.target import Rewrite
 from proxy.middleware.circuit_breaker import breaker
 from proxy.middleware.commit import Commit, holds, speaks
 from proxy.middleware.events import Events
@@ -27,59 +22,12 @@ from proxy.middleware.retry import Retry
 from proxy.middleware.timeouts import PerTry, Total
 from proxy.policy.budget import Budget
 from proxy.policy.roads import Road, Roads
+from proxy.run.chain import Chain
 from proxy.upstream.forward import Forward
 from proxy.upstream.health import HealthGuard
 from proxy.upstream.member import Member
 from proxy.upstream.pool import Pool
 from proxy.upstream.session import Session
-
-
-class Chain:
-    """A route, ready to serve: what it rewrites, then its middlewares, then the upstream."""
-
-    __slots__ = (
-        "_handler",
-        "_request_rules",
-        "_response_rules",
-        "_rewrite",
-        "errors",
-        "handle",
-        "name",
-    )
-
-    def __init__(self, route: Route, handler: Handler) -> None:
-        self.name = route.path_regex or route.path
-        self.errors: ErrorsOptions | None = route.errors
-        self._handler = handler
-        self._rewrite: Callable[[bytes, str], bytes] | None = None
-        if route.strip_prefix or route.add_prefix or route.rewrite is not None:
-            self._rewrite = Rewrite(route.strip_prefix, route.add_prefix, route.rewrite).apply
-        self._request_rules = FieldRules(route.request_headers) if route.request_headers else None
-        self._response_rules = (
-            FieldRules(route.response_headers) if route.response_headers else None
-        )
-        plain = (self._rewrite, self._request_rules, self._response_rules) == (None, None, None)
-        self.handle: Handler = handler if plain else self._handle
-
-    async def _handle(self, exchange: Exchange) -> Reply:
-        """Rewrite what the route says, on the way up and on the way down."""
-        if self._rewrite is not None:
-            exchange.target = self._rewrite(exchange.target, exchange.path)
-        if self._request_rules is not None:
-            exchange.headers = self._request_rules.apply(exchange.headers, variables(exchange))
-        reply = await self._handler(exchange)
-        if self._response_rules is not None:
-            reply.headers = self._response_rules.apply(reply.headers, variables(exchange))
-        return reply
-
-
-def variables(exchange: Exchange) -> dict[str, str]:
-    """What the values of header rules may name."""
-    return {
-        "client_addr": exchange.client,
-        "request_id": exchange.request_id,
-        "host": exchange.host,
-    }
 
 
 class Tree:
@@ -95,7 +43,10 @@ class Tree:
         self.shelf = Shelf()
         self.routes = [Line(route) for route in config.routes]
         self.router = Router(
-            [(line.options, Chain(line.options, self._chain(line))) for line in self.routes]
+            [
+                (line.options, Chain(line.options, self._chain(line), self._asked(line.options)))
+                for line in self.routes
+            ]
         )
         self._guards: list[HealthGuard] = []
 
@@ -114,11 +65,15 @@ class Tree:
         for pool in self.pools.values():
             await pool.close()
 
+    def _asked(self, route: Route) -> list[Upstream]:
+        """The upstreams of a route, those that take over included."""
+        others = route.fallback if isinstance(route.fallback, tuple) else ()
+        return [self._options[name] for name in (route.upstream, *others)]
+
     def _chain(self, line: "Line") -> Handler:
         """A route, from the upstream outwards; what is linked last meets a request first."""
         route = line.options
-        names = (route.upstream, *(route.fallback if isinstance(route.fallback, tuple) else ()))
-        first, *others = [self._attempts(line, name) for name in names]
+        first, *others = [self._attempts(line, asked.name) for asked in self._asked(route)]
         handler: Handler = first
         if route.fallback:  # above Retry: an upstream has failed when its tries have run out
             fixed = Fixed(route.fallback) if isinstance(route.fallback, FixedReply) else None

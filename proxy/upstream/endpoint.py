@@ -173,6 +173,15 @@ def _is_address(url: URL) -> bool:
     return True
 
 
+def origins(options: UpstreamOptions) -> list[str]:
+    """What servers may call themselves: their own address, and the host that they are asked for."""
+    urls = [URL(server if isinstance(server, str) else server.url) for server in options.servers]
+    found = [str(url.origin()) for url in urls if url.scheme in ("http", "https")]
+    if options.host_header not in ("preserve", "upstream"):
+        found += [f"{url.scheme}://{options.host_header}" for url in urls if url.host]
+    return found
+
+
 def _authority(url: URL) -> str:
     """Host and port as a Host field has them (RFC 9110 7.2), without a default port."""
     host = url.host_subcomponent or ""

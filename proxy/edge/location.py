@@ -1,0 +1,170 @@
+"""What an upstream says of its own address, in the words of the client.
+
+A route that changes host or path hides both from the upstream, whose redirects and cookies would
+lead its clients elsewhere.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from yarl import URL
+
+from proxy.core.exchange import Exchange
+from proxy.core.fields import RawHeaders
+
+_URL: Final = re.compile(
+    rb"(?:(https?):)?//([^/?#\\]*)((?:/[^?#]*)?)((?:[?#].*)?)", re.IGNORECASE | re.DOTALL
+)
+_PATH: Final = re.compile(rb"(/(?![/\\])[^?#]*)(.*)", re.DOTALL)
+_REFRESH: Final = re.compile(
+    rb"([ \t]*[0-9.]+[ \t]*[;,][ \t]*url[ \t]*=[ \t]*)([\"']?)(.*?)(\2[ \t]*)", re.IGNORECASE
+)
+_PORTS: Final = {b"http": b":80", b"https": b":443"}
+_HOST_ONLY: Final = b"__host-"
+
+
+class Locations:
+    """Turns Location, Content-Location, Refresh and cookies of a route around."""
+
+    __slots__ = ("_add", "_hosts", "_mapped", "_origins", "_strip")
+
+    def __init__(
+        self, origins: Iterable[str], *, strip: str = "", add: str = "", mapped: bool = True
+    ) -> None:
+        """``origins``: what the upstream may call itself, ``http://10.0.0.1:9000``.
+
+        ``strip`` and ``add``: prefixes that requests lose and get; ``mapped``: whether nothing else
+        happens to their paths, so that it can be undone.
+        """
+        self._origins = set()
+        self._hosts = set()
+        for origin in origins:
+            url = URL(origin)
+            if url.host:
+                scheme = url.scheme.encode()
+                self._origins.add((scheme, _plain(scheme, url.authority.encode())))
+                self._hosts.add(url.host.lower().encode())
+        self._strip = strip.rstrip("/").encode()
+        self._add = add.rstrip("/").encode()
+        self._mapped = mapped
+
+    def apply(self, fields: RawHeaders, exchange: Exchange) -> RawHeaders:
+        """The fields of a reply to ``exchange``; the very same where there is nothing to change."""
+        changed = []
+        differs = False
+        for name, given in fields:
+            value = given
+            low = name.lower()
+            if low in (b"location", b"content-location"):
+                value = self._reference(value, exchange)
+            elif low == b"set-cookie":
+                value = self._cookie(value, exchange)
+            elif low == b"refresh" and (found := _REFRESH.fullmatch(value)) is not None:
+                value = b"".join(
+                    (found[1], found[2], self._reference(found[3], exchange), found[4])
+                )
+            if value is not given:
+                differs = True
+            changed.append((name, value))
+        return changed if differs else fields
+
+    def _reference(self, value: bytes, exchange: Exchange) -> bytes:
+        """A URL or a path; what is relative to the request stays right as it is."""
+        found = _PATH.fullmatch(value)
+        if found is not None:
+            path = self._path(found[1], exchange)
+            return value if path is found[1] else path + found[2]
+        found = _URL.fullmatch(value)
+        if found is None:
+            return value
+        host = exchange.host.encode("latin-1")
+        scheme = (found[1] or b"").lower()
+        authority, path = found[2], found[3]
+        ours = _plain(scheme, authority) == _plain(scheme, host)
+        if not host or not (ours or self._is_upstream(scheme, authority)):
+            return value
+        if path:
+            path = self._path(path, exchange)
+        if ours:
+            prefix = value[: found.end(2)]
+        elif scheme:
+            prefix = b"%b://%b" % (exchange.scheme.encode(), host)
+        else:
+            prefix = b"//" + host
+        return prefix + path + found[4]
+
+    def _is_upstream(self, scheme: bytes, authority: bytes) -> bool:
+        schemes = (scheme,) if scheme else (b"http", b"https")
+        return any((known, _plain(known, authority)) in self._origins for known in schemes)
+
+    def _path(self, path: bytes, exchange: Exchange) -> bytes:
+        """The path that a client has to ask for; what it cannot reach this way stays as it is."""
+        if not self._mapped:
+            return path
+        mapped = path
+        if self._add:
+            if not _begins(mapped, self._add):
+                return path
+            mapped = mapped[len(self._add) :]
+        strip = self._strip
+        # An upstream that knows its prefix has put it there itself.
+        if strip and _begins(exchange.path.encode(), strip) and not _begins(mapped, strip):
+            mapped = strip + mapped
+        mapped = mapped or b"/"
+        return path if mapped == path else mapped
+
+    def _cookie(self, value: bytes, exchange: Exchange) -> bytes:
+        """Domain and Path as the client's (RFC 6265 4.1.2).
+
+        A Domain of the upstream's is dropped: the cookie is then for the host that was asked.
+        """
+        if value.lstrip().lower().startswith(_HOST_ONLY):  # has neither, by its name
+            return value
+        pair, *attributes = value.split(b";")
+        kept = [pair]
+        for attribute in attributes:
+            name, _, text = attribute.partition(b"=")
+            kind = name.strip().lower()
+            if kind == b"domain" and self._foreign(text.strip(), exchange):
+                continue
+            kept.append(self._scoped(attribute, exchange) if kind == b"path" else attribute)
+        cookie = b";".join(kept)
+        return value if cookie == value else cookie
+
+    def _scoped(self, attribute: bytes, exchange: Exchange) -> bytes:
+        name, sign, text = attribute.partition(b"=")
+        given = text.strip()
+        if not given.startswith(b"/"):
+            return attribute
+        path = self._path(given, exchange)
+        if path == given:
+            return attribute
+        if given == b"/":  # "/v1/" would leave out "/v1" itself
+            path = path.rstrip(b"/") or b"/"
+        return name + sign + path
+
+    def _foreign(self, domain: bytes, exchange: Exchange) -> bool:
+        """Whether it names the upstream's host or a domain above it, and not the client's."""
+        domain = domain.lstrip(b".").lower()
+        client = _without_port(exchange.host.lower().encode("latin-1"))
+        if _within(client, domain):
+            return False
+        return any(_within(host, domain) for host in self._hosts)
+
+
+def _plain(scheme: bytes, authority: bytes) -> bytes:
+    """Comparable: lower case, the default port left out (RFC 9110 4.2.3)."""
+    return authority.lower().removesuffix(_PORTS.get(scheme, b":80"))
+
+
+def _begins(path: bytes, prefix: bytes) -> bool:
+    return path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in (b"", b"/")
+
+
+def _without_port(host: bytes) -> bytes:
+    return host.partition(b"]")[0][1:] if host.startswith(b"[") else host.partition(b":")[0]
+
+
+def _within(host: bytes, domain: bytes) -> bool:
+    return bool(domain) and (host == domain or host.endswith(b"." + domain))
