@@ -99,6 +99,8 @@ class Reply:
         if self._held is not None:
             data, self._held = self._held, None
             return data
+        if self._complete:
+            return b""
         return await self._source.read()
 
     def on_close(self, listener: Listener) -> None:

@@ -183,7 +183,8 @@ class Intake:
 
 def _continue(connection: Connection) -> Callable[[], None]:
     def go_ahead() -> None:
-        connection.put(_CONTINUE)
+        if not connection.exchange.committed:  # else it would stand in the midst of a reply
+            connection.put(_CONTINUE)
 
     return go_ahead
 

@@ -76,6 +76,33 @@ async def test_a_refusal_comes_without_the_body_being_asked_for(status: bytes) -
         assert upstream.requests[0].body == b""
 
 
+@pytest.mark.parametrize("asked", [b"", CONTINUE], ids=["unasked", "asked late"])
+async def test_nobody_is_told_to_go_on_in_the_midst_of_a_reply(
+    monkeypatch: pytest.MonkeyPatch, asked: bytes
+) -> None:
+    monkeypatch.setattr(body, "WAIT_FOR_CONTINUE", 0.05)
+    early = b"HTTP/1.1 401 No\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nslow\r\n"
+    async with (
+        RawUpstream([early, 0.15, b"0\r\n\r\n"]) as upstream,
+        proxied(upstream) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.send(asking())
+        answer = await client.receive()
+        assert (answer.status, answer.body, answer.ended) == (401, b"slow", "complete")
+    beats = {"heartbeat": "30ms"}
+    event = length(b"data: 1\n\n", fields=b"Content-Type: text/event-stream\r\n")
+    async with (
+        RawUpstream([0.15, asked, 0.05, event]) as upstream,
+        proxied(upstream, stream=beats) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.send(asking().replace(b"\r\n\r\n", b"\r\nAccept: text/event-stream\r\n\r\n"))
+        answer = await client.receive()
+        assert b"HTTP/" not in answer.body
+        assert answer.body.replace(b": heartbeat\n\n", b"") == b"data: 1\n\n"
+
+
 async def test_a_client_that_does_not_wait_is_not_held_up() -> None:
     async with (
         RawUpstream(["wait-body", OK]) as upstream,
