@@ -84,10 +84,9 @@ class Events:
         """Seconds of silence after which something is to be said."""
         return self._heartbeat or None
 
-    def last_words(self, failed: ProxyError, exchange: Exchange) -> bytes:
+    def last_words(self, failed: ProxyError | Reply, exchange: Exchange) -> bytes:
         """The event that says what went wrong."""
-        shown = failed.reply if isinstance(failed, NotAStream) else failed
-        problem = self._problem(shown, exchange.request_id)
+        problem = self._problem(failed, exchange.request_id)
         return b"event: error\ndata: %b\n\n" % problem
 
     @property
@@ -106,6 +105,7 @@ class Watched:
         "_exchange",
         "_halfway",
         "_held",
+        "_odd",
         "_pending",
         "_reply",
         "_scanner",
@@ -124,6 +124,8 @@ class Watched:
         self._halfway = False
         """Whether the start of an event is out, but not its end."""
         self._ended = False
+        self._odd: Reply | None = None
+        """What came instead of a stream."""
         self._error: ProxyError | None = None
 
     async def read(self) -> bytes:
@@ -137,7 +139,7 @@ class Watched:
                 if not self._speaks or self._halfway:
                     raise
                 self._error = error
-                return self._events.last_words(error, self._exchange)
+                return self._events.last_words(self._odd or error, self._exchange)
             if data is HEARTBEAT:
                 return data
             self._ended = not data
@@ -226,7 +228,8 @@ class Opened(Watched):
         if reply.status != _OK or not streams_events(reply.headers):
             whole = reply.buffered is not None
             reply.close(Ending.COMPLETE if whole else Ending.ABANDONED)
-            raise NotAStream(reply)
+            self._odd = reply
+            raise ReplyBroken(f"status {reply.status} to a stream that was opened")
         self._reply = reply
         return await reply.read()
 
@@ -242,14 +245,6 @@ def _last_end(data: bytes) -> int:
     """Where the last whole event ends."""
     ends = [data.rfind(end) + len(end) for end in _BLANK if end in data]
     return max(ends, default=0)
-
-
-class NotAStream(ReplyBroken):
-    """The upstream's answer to a request whose stream had been opened was another one."""
-
-    def __init__(self, reply: Reply) -> None:
-        super().__init__(f"status {reply.status} to a stream that was opened")
-        self.reply = reply
 
 
 def abandon(task: asyncio.Future[Any]) -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from proxy.config.merge import merge
 
-OFF = dict.fromkeys(("connect", "first_byte", "idle", "total", "per_try", "tunnel_idle"), "0")
+CLOCKS = ("connect", "first_byte", "idle", "progress", "total", "per_try", "tunnel_idle")
+OFF = dict.fromkeys(CLOCKS, "0")
 
 
 def routed(top: dict[str, Any], route: dict[str, Any]) -> dict[str, Any]:

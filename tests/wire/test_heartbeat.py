@@ -12,7 +12,7 @@ from tests.support.upstream import RawUpstream
 
 
 async def test_a_silent_stream_gets_comments_between_events_only() -> None:
-    script = [EVENTS, said(b"data: 1\n\n"), 0.12, said(b"data: "), 0.12, said(b"2\n\n")]
+    script = [EVENTS, said(b"data: 1\n\n"), 0.4, said(b"data: "), 0.1, said(b"2\n\n")]
     async with (
         RawUpstream(["wait-body", *script, b"0\r\n\r\n"]) as upstream,
         proxied(upstream, stream={"heartbeat": "30ms"}) as proxy,
@@ -75,11 +75,11 @@ async def test_what_comes_instead_of_a_stream_is_said_in_an_event(
     late: list[Any], status: int
 ) -> None:
     async with (
-        RawUpstream(["wait-body", 0.1, *late]) as upstream,
+        RawUpstream(["wait-body", 0.4, *late]) as upstream,
         proxied(
             upstream,
             stream={"heartbeat": "40ms"},
-            timeouts={"first_byte": "200ms"},
+            timeouts={"first_byte": "800ms"},
             retry={"attempts": 1},
         ) as proxy,
     ):
@@ -92,7 +92,7 @@ async def test_what_comes_instead_of_a_stream_is_said_in_an_event(
 async def test_an_opened_stream_may_still_be_tried_again() -> None:
     good = ["wait-body", EVENTS, said(b"data: 1\n\n"), b"0\r\n\r\n"]
     async with (
-        RawUpstream(["wait-body", 0.1, "rst"], good) as upstream,
+        RawUpstream(["wait-body", 0.2, "rst"], good) as upstream,
         proxied(
             upstream,
             stream={"heartbeat": "40ms"},
@@ -125,16 +125,16 @@ async def test_a_client_that_leaves_an_opened_stream_ends_its_request(shown: boo
 async def test_heartbeats_do_not_stop_the_idle_clock() -> None:
     async with (
         RawUpstream(["wait-body", EVENTS, said(b"data: 1\n\n"), "hold"]) as upstream,
-        proxied(upstream, stream={"heartbeat": "20ms"}, timeouts={"idle": "150ms"}) as proxy,
+        proxied(upstream, stream={"heartbeat": "20ms"}, timeouts={"idle": "300ms"}) as proxy,
     ):
         answer = await proxy.ask(get())
         assert answer.ended == "fin-short"
-        assert 2 <= answer.body.count(b": heartbeat") <= 8
+        assert 2 <= answer.body.count(b": heartbeat") <= 16
 
 
 async def test_a_client_of_http_1_0_gets_a_stream_that_ends_with_its_connection() -> None:
     request_ = b"GET / HTTP/1.0\r\nHost: proxy.test\r\n" + ACCEPT + b"\r\n"
-    script = ["wait-body", 0.1, EVENTS, said(b"data: 1\n\n"), b"0\r\n\r\n"]
+    script = ["wait-body", 0.4, EVENTS, said(b"data: 1\n\n"), b"0\r\n\r\n"]
     async with (
         RawUpstream(script) as upstream,
         proxied(upstream, stream={"heartbeat": "30ms"}) as proxy,
