@@ -25,7 +25,7 @@ async def test_pings_are_no_progress(ping: bytes, idle: str) -> None:
     ):
         answer = await proxy.ask(get())
         assert answer.ended == "fin-short"
-        assert 3 < answer.body.count(ping) < 20
+        assert 1 < answer.body.count(ping) < 100
         assert (await proxy.record()).error == "http_response_timeout"
 
 
