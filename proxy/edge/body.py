@@ -42,6 +42,7 @@ class ClientBody:
         "_permitted",
         "_position",
         "_rate",
+        "_reading",
         "_waited",
         "framing",
         "length",
@@ -66,6 +67,7 @@ class ClientBody:
         self._idle = options.body_idle_timeout or float("inf")
         self._rate = options.body_min_rate
         self._go_ahead = go_ahead
+        self._reading: asyncio.Future[bytes] | None = None
         self._permitted: asyncio.Future[None] | None = None
         if go_ahead is not None:
             self._permitted = loop.create_future()
@@ -125,7 +127,7 @@ class ClientBody:
             alarm = self._alarm = Alarm(self._loop, self._rang)
         alarm.set(asked + self._patience())
         try:
-            if self._go_ahead is not None:
+            if self._go_ahead is not None or self._reading is not None:
                 return await self._asked_for(content)
             return await content.readany()
         except ClientError:
@@ -139,23 +141,24 @@ class ClientBody:
     async def _asked_for(self, content: StreamReader) -> bytes:
         """Tell the client to send, once the upstream has asked or was given the time to.
 
-        Not one that sends without waiting (RFC 9110 10.1.1).
+        Not one that sends without waiting (RFC 9110 10.1.1). What is read outlives an attempt that
+        ends meanwhile: the next one is to have it.
         """
         assert self._permitted is not None
-        reading = asyncio.ensure_future(content.readany())
-        try:
-            await asyncio.wait(
-                (reading, self._permitted),
-                timeout=WAIT_FOR_CONTINUE,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            go_ahead, self._go_ahead = self._go_ahead, None
-            if go_ahead is not None and not reading.done():
-                go_ahead()
-            return await reading
-        finally:
-            reading.cancel()
-            reading.add_done_callback(_seen)
+        reading = self._reading
+        if reading is None:
+            reading = self._reading = asyncio.ensure_future(content.readany())
+        await asyncio.wait(
+            (reading, self._permitted),
+            timeout=WAIT_FOR_CONTINUE,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        go_ahead, self._go_ahead = self._go_ahead, None
+        if go_ahead is not None and not reading.done():
+            go_ahead()
+        await asyncio.wait((reading,))
+        self._reading = None
+        return reading.result()
 
     def close(self) -> None:
         """Let go of what was kept, and of the clock."""
@@ -164,6 +167,10 @@ class ClientBody:
             kept.close()
         if self._alarm is not None:
             self._alarm.close()
+        reading, self._reading = self._reading, None
+        if reading is not None:
+            reading.cancel()
+            reading.add_done_callback(_seen)
 
     def _patience(self) -> float:
         """Seconds that this wait may take: ``body_idle_timeout``, or less for one that drips.

@@ -17,6 +17,8 @@ _URL: Final = re.compile(
     rb"(?:(https?):)?//([^/?#\\]*)((?:/[^?#]*)?)((?:[?#].*)?)", re.IGNORECASE | re.DOTALL
 )
 _PATH: Final = re.compile(rb"(/(?![/\\])[^?#]*)(.*)", re.DOTALL)
+_NETWORK: Final = re.compile(rb"/[\t\r\n]*[/\\]")
+"""Browsers take ``\\`` for a slash, and leave tabs and line breaks out."""
 _REFRESH: Final = re.compile(
     rb"([ \t]*[0-9.]+[ \t]*[;,][ \t]*url[ \t]*=[ \t]*)([\"']?)(.*?)(\2[ \t]*)", re.IGNORECASE
 )
@@ -74,7 +76,10 @@ class Locations:
         found = _PATH.fullmatch(value)
         if found is not None:
             path = self._path(found[1], exchange)
-            return value if path is found[1] else path + found[2]
+            if path is found[1]:
+                return value
+            # What the prefix kept apart must not become the name of another host.
+            return (b"/." if _NETWORK.match(path) else b"") + path + found[2]
         found = _URL.fullmatch(value)
         if found is None:
             return value
@@ -137,7 +142,12 @@ class Locations:
         given = text.strip()
         if not given.startswith(b"/"):
             return attribute
-        path = self._path(given, exchange)
+        if self._mapped and self._add and _begins(self._add, given.rstrip(b"/")):
+            path = b"/"  # all that the route reaches
+            if self._strip and _begins(exchange.path.encode(), self._strip):
+                path = self._strip
+        else:
+            path = self._path(given, exchange)
         if path == given:
             return attribute
         if given == b"/":  # "/v1/" would leave out "/v1" itself

@@ -20,6 +20,8 @@ _OPENED: Final[RawHeaders] = [
 _OK: Final = 200
 _BLANK: Final = (b"\n\n", b"\n\r\n", b"\r\r")
 """A line's end, and an empty line behind it."""
+_SEAM: Final = 2
+_BOM: Final = b"\xef\xbb\xbf"
 _LONGEST: Final = 64 << 10
 """Bytes of an event that are held until it is whole; a longer one breaks without last words."""
 _BEFORE: Final = 0.02
@@ -99,6 +101,7 @@ class Watched:
     """The body of a stream of events, with what we say in between."""
 
     __slots__ = (
+        "_before",
         "_ended",
         "_error",
         "_events",
@@ -121,6 +124,8 @@ class Watched:
         self._pending: asyncio.Future[Any] | None = None
         self._held = b""
         """The start of an event, where the end of the stream may have to follow the one before."""
+        self._before = b""
+        """The last bytes that went out: an event's end may have come in two pieces."""
         self._halfway = False
         """Whether the start of an event is out, but not its end."""
         self._ended = False
@@ -158,10 +163,14 @@ class Watched:
             return data
         data = self._held + data
         cut = len(data)
-        if not (self._ended or self._halfway or self._scanner.between or cut > _LONGEST):
-            cut = _last_end(data)
+        if not (self._ended or self._scanner.between):
+            before = self._before if self._halfway else b""
+            end = max(_last_end(before + data) - len(before), 0)
+            if (end or not self._halfway) and cut - end <= _LONGEST:
+                cut = end
         self._held = data[cut:]
         self._halfway = not self._held and not self._scanner.between
+        self._before = (self._before + data[:cut])[-_SEAM:]
         return data[:cut]
 
     @property
@@ -231,7 +240,13 @@ class Opened(Watched):
             self._odd = reply
             raise ReplyBroken(f"status {reply.status} to a stream that was opened")
         self._reply = reply
-        return await reply.read()
+        # A BOM is one at the start of a stream only, and this one has begun.
+        data = await reply.read()
+        while data and data != _BOM and _BOM.startswith(data) and (more := await reply.read()):
+            data += more
+        if data.startswith(_BOM):
+            data = data[len(_BOM) :] or await reply.read()
+        return data
 
     def close(self, ending: Ending) -> None:
         """The chain may still be at work."""

@@ -68,3 +68,25 @@ async def test_a_client_that_waits_is_told_to_go_on_after_a_while(jumping: Jumpi
     assert await reading == b"x"
     body.proceed()
     assert len(told) == 1
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_what_came_while_an_attempt_ended_is_for_the_next_one(
+    jumping: JumpingLoop, turns: int
+) -> None:
+    body, content = coming(jumping, 64, go_ahead=lambda: None)
+    reading = asyncio.create_task(body.read())
+    await asyncio.sleep(0.1)
+    content.feed_data(b"FIRST")
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    reading.cancel()
+    received = b"".join(
+        data
+        for data in await asyncio.gather(reading, return_exceptions=True)
+        if isinstance(data, bytes)
+    )
+    content.feed_data(b"SECOND")
+    content.feed_eof()
+    assert received + await read_all(body) == b"FIRSTSECOND"
+    body.close()

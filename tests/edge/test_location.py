@@ -83,6 +83,10 @@ PREFIXES = [
     ("", "/x", "/a", "/other", "/other"),
     ("", "/x", "/a", "/xy", "/xy"),
     ("/v1", "/x", "/v1/a", "/x/login", "/v1/login"),
+    ("", "/x", "//evil.test/", "/x//evil.test/", "/.//evil.test/"),
+    ("", "/x", "/a", "/x/\\evil.test/", "/./\\evil.test/"),
+    ("", "/x", "/a", "/x/\t/evil.test/", "/./\t/evil.test/"),
+    ("", "/x", "/a", "http://api.internal/x//evil.test/", "http://client.test//evil.test/"),
     ("/v1", "/x", "/v1/a", "/login", "/login"),
     ("/v1/", "/x/", "/v1/a", "/x/login", "/v1/login"),
 ]
@@ -134,6 +138,24 @@ COOKIES = [
 @pytest.mark.parametrize(("given", "told"), COOKIES)
 def test_cookies_are_for_the_host_and_the_path_that_the_client_knows(given: str, told: str) -> None:
     assert said(Locations(UPSTREAM, strip="/v1"), "Set-Cookie", given) == told
+
+
+@pytest.mark.parametrize(
+    ("strip", "add", "given", "told"),
+    [
+        ("/v1", "/x", "/", "/v1"),
+        ("/v1", "/x/y", "/x", "/v1"),
+        ("/v1", "/x", "/x", "/v1"),
+        ("/v1", "/x", "/x/z", "/v1/z"),
+        ("", "/x/y", "/x/", "/"),
+        ("", "/x", "/other", "/other"),
+    ],
+)
+def test_a_cookie_for_all_of_the_upstream_is_for_all_of_the_route(
+    strip: str, add: str, given: str, told: str
+) -> None:
+    locations = Locations(UPSTREAM, strip=strip, add=add)
+    assert said(locations, "Set-Cookie", f"a=b; Path={given}") == f"a=b; Path={told}"
 
 
 @given(

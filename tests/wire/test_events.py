@@ -176,6 +176,26 @@ async def test_an_event_that_is_too_long_to_be_held_is_cut_in_the_middle() -> No
         assert (answer.ended, bytes(answer.body)) == ("fin-short", half)
 
 
+@pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n", b"\r\r"])
+@pytest.mark.parametrize("split", [0, 1, 2, 3])
+async def test_half_an_event_behind_a_lot_is_not_let_out(end: bytes, split: int) -> None:
+    many = (b"data: " + b"x" * 1000 + end) * 70
+    long = b"data: " + b"y" * (70 << 10) + end
+    for whole in (many, long):
+        at = len(whole) - split
+        pieces = (whole[:at], whole[at:] + b"data: half")
+        if whole is long and split == 0:  # the long event has to be on its way by itself
+            pieces = (whole[:-10], whole[-10:] + b"data: half")
+        steps = [step for piece in pieces if piece for step in (said(piece), 0.02)]
+        async with (
+            RawUpstream(["wait-body", EVENTS, *steps, "rst"]) as upstream,
+            proxied(upstream, stream={"on_error": "event", "commit": "headers"}) as proxy,
+        ):
+            # CR ends a line by itself; an LF that belongs to it may be held with what follows.
+            out = whole[:-1] if (split, end) == (1, b"\r\n\r\n") else whole
+            assert last_words(await proxy.ask(get()), out)["status"] == 502
+
+
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
 async def test_a_whole_stream_passes_byte_for_byte(end: bytes) -> None:
     lines = [b": c", b"data: 1", b"", b"event: ping", b"data", b"", b"data: 2", b"data: 3", b""]

@@ -143,3 +143,17 @@ async def test_a_client_of_http_1_0_gets_a_stream_that_ends_with_its_connection(
         assert not answer.values("transfer-encoding")
         assert bytes(answer.body).startswith(b": heartbeat\n\n")
         assert bytes(answer.body).endswith(b"data: 1\n\n")
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 3, 12])
+async def test_a_byte_order_mark_does_not_spoil_the_first_event(pieces: int) -> None:
+    data = b"\xef\xbb\xbfdata: 1\n\n"
+    step = -(-len(data) // pieces)
+    parts = [part for i in range(0, len(data), step) for part in (said(data[i : i + step]), 0.01)]
+    async with (
+        RawUpstream(["wait-body", 0.2, EVENTS, *parts, b"0\r\n\r\n"]) as upstream,
+        proxied(upstream, stream={"heartbeat": "50ms"}) as proxy,
+    ):
+        body = bytes((await proxy.ask(get(fields=ACCEPT))).body)
+        assert body.replace(b": heartbeat\n\n", b"") == b"data: 1\n\n"
+        assert body.startswith(b": heartbeat")
