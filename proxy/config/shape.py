@@ -175,7 +175,7 @@ def _range(kind: inspect.IntType | inspect.FloatType) -> str:
 
 
 _SPELLED: Final = {
-    keys.PATTERN: ("path", "client_addr", "header:NAME", "cookie:NAME"),
+    keys.PATTERN: ("path", "route", "client_addr", "header:NAME", "cookie:NAME"),
     commit.PATTERN: ("headers", "first_chunk", "body:64KiB or another size"),
     health.PATTERN: ("paths that begin with a slash",),
 }

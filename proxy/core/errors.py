@@ -67,6 +67,17 @@ class MethodNotAllowed(ClientError):
         self.allow = allow
 
 
+class RateLimited(ClientError):
+    """This client has had its share: ``[rate_limit]``."""
+
+    def __init__(self, detail: str = "", *, retry_after: float, policy: str, limit: str) -> None:
+        """``retry_after`` in seconds; ``policy``, ``limit``: RateLimit-Policy and RateLimit."""
+        super().__init__(detail)
+        self.retry_after = retry_after
+        self.policy = policy
+        self.limit = limit
+
+
 class ClientGone(ClientError):
     """The client left; there is nobody to answer."""
 
@@ -144,15 +155,35 @@ class ReplyStalled(ReplyBroken):
 # Our side
 
 
-class Unavailable(UpstreamError):
-    """No endpoint may be asked: all are ejected, unhealthy or gone. Nothing was sent."""
+class NotAsked(UpstreamError):
+    """No server was asked, so nothing was sent; asking once more at once would not help."""
 
     default_stage = Stage.NOT_SENT
 
-    def __init__(self, detail: str = "", *, retry_after: float = 1.0) -> None:
-        """``retry_after``: seconds until one may be asked again."""
+    def __init__(self, detail: str = "", *, retry_after: float | None = 1.0) -> None:
+        """``retry_after``: seconds until it is worth another try, None where that is unknown."""
         super().__init__(detail)
         self.retry_after = retry_after
+
+
+class Unavailable(NotAsked):
+    """No endpoint may be asked: all are ejected, unhealthy or gone."""
+
+
+class QueueRefused(NotAsked):
+    """All permits of an upstream are taken, and there is no place in its queue, or no sense in one.
+    """
+
+
+class QueueTimeout(NotAsked):
+    """No permit within ``[timeouts] queue``."""
+
+
+class TooLate(NotAsked):
+    """The client gives up before an answer can be there."""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail, retry_after=None)
 
 
 class ConnectionLimit(ProxyError):

@@ -46,6 +46,7 @@ class Exchange:
         "inform",
         "method",
         "path",
+        "queued",
         "request_id",
         "route",
         "scheme",
@@ -97,6 +98,8 @@ class Exchange:
         self.deadline: float | None = None
         self.connected: float | None = None
         """Seconds that the last attempt spent on getting a connection."""
+        self.queued = 0.0
+        """Seconds that it waited to be let through: for a permit, a token, another's answer."""
         self.first_byte: float | None = None
         """When the reply's head arrived."""
         self.route = ""

@@ -5,8 +5,8 @@ from typing import Final
 
 from proxy.core.exchange import Exchange
 
-PATTERN: Final = "^(path|client_addr|(header|cookie):[!#$%&'*+.^_`|~0-9A-Za-z-]+)$"
-"""``path``, ``client_addr``, ``header:NAME`` or ``cookie:NAME``, as options spell it."""
+PATTERN: Final = "^(path|route|client_addr|(header|cookie):[!#$%&'*+.^_`|~0-9A-Za-z-]+)$"
+"""``path``, ``route``, ``client_addr``, ``header:NAME`` or ``cookie:NAME``, as options spell it."""
 
 
 def key_of(text: str) -> Callable[[Exchange], bytes | None]:
@@ -14,6 +14,8 @@ def key_of(text: str) -> Callable[[Exchange], bytes | None]:
     kind, _, name = text.partition(":")
     if kind == "path":
         return lambda exchange: exchange.path.encode()
+    if kind == "route":
+        return lambda exchange: exchange.route.encode()
     if kind == "client_addr":
         return lambda exchange: exchange.client.encode()
     wanted = name.encode()

@@ -3,12 +3,12 @@
 from proxy.core.errors import (
     ConnectError,
     ConnectionTerminated,
+    NotAsked,
     ProtocolViolation,
     ReplyBroken,
     ReplyStalled,
     ResponseTimeout,
     Stage,
-    Unavailable,
     UpstreamError,
 )
 
@@ -20,7 +20,7 @@ TIMEOUT = "timeout"
 
 def failure_class(error: UpstreamError) -> str:
     """What ``[retry] on`` calls this failure; empty for those that it has no name for."""
-    if isinstance(error, Unavailable):
+    if isinstance(error, NotAsked):
         return ""
     if error.stage is Stage.NOT_SENT or isinstance(error, ConnectError):
         return CONNECT_FAILURE

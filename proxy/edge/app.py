@@ -18,6 +18,7 @@ from proxy.core.errors import (
     MethodNotAllowed,
     NoRoute,
     ProxyError,
+    RateLimited,
     ShuttingDown,
 )
 from proxy.core.exchange import Exchange
@@ -194,7 +195,7 @@ def ends_connection(error: ProxyError, exchange: Exchange) -> bool:
     """Whether the framing of what follows on the connection can no longer be trusted."""
     if isinstance(error, MethodNotAllowed):
         return exchange.method == "CONNECT"
-    return isinstance(error, ClientError) and not isinstance(error, NoRoute)
+    return isinstance(error, ClientError) and not isinstance(error, NoRoute | RateLimited)
 
 
 def gone(exchange: Exchange) -> None:

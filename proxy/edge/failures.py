@@ -42,6 +42,7 @@ FAILURES: Final[dict[type[e.ProxyError], tuple[HTTPStatus, str]]] = {
     e.UnsupportedCoding:    (S.NOT_IMPLEMENTED,                 "http_request_error"),
     e.NoRoute:              (S.NOT_FOUND,                       "destination_not_found"),
     e.MethodNotAllowed:     (S.METHOD_NOT_ALLOWED,              "http_request_denied"),
+    e.RateLimited:          (S.TOO_MANY_REQUESTS,               "http_request_denied"),
     e.ConnectFailed:        (S.BAD_GATEWAY,                     "connection_refused"),
     e.NameUnknown:          (S.BAD_GATEWAY,                     "dns_error"),
     e.LookupTimeout:        (S.GATEWAY_TIMEOUT,                 "dns_timeout"),
@@ -55,6 +56,9 @@ FAILURES: Final[dict[type[e.ProxyError], tuple[HTTPStatus, str]]] = {
     e.ReplyBroken:          (S.BAD_GATEWAY,                     "http_response_incomplete"),
     e.ReplyStalled:         (S.GATEWAY_TIMEOUT,                 "http_response_timeout"),
     e.Unavailable:          (S.SERVICE_UNAVAILABLE,             "destination_unavailable"),
+    e.QueueRefused:         (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
+    e.QueueTimeout:         (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
+    e.TooLate:              (S.GATEWAY_TIMEOUT,                 "http_response_timeout"),
     e.ConnectionLimit:      (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
     e.ShuttingDown:         (S.SERVICE_UNAVAILABLE,             "destination_unavailable"),
     e.LoopDetected:         (S.LOOP_DETECTED,                   "proxy_loop_detected"),
@@ -99,8 +103,10 @@ def answer(
         fields.append(b"Allow: %b\r\n" % ", ".join(error.allow).encode())
     if isinstance(error, e.ConnectionLimit | e.ShuttingDown):
         fields.append(b"Retry-After: %d\r\n" % RETRY_AFTER)
-    elif isinstance(error, e.Unavailable):
+    elif isinstance(error, e.NotAsked | e.RateLimited) and error.retry_after is not None:
         fields.append(b"Retry-After: %d\r\n" % max(1, math.ceil(error.retry_after)))
+    if isinstance(error, e.RateLimited):
+        fields.append(f"RateLimit-Policy: {error.policy}\r\nRateLimit: {error.limit}\r\n".encode())
     fields.append(b"X-Request-Id: %b\r\n" % request_id.encode())
     fields.append(b"Date: %b\r\n" % http_date())
     if body:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta
 
-from proxy.core.errors import Unavailable, UpstreamError
+from proxy.core.errors import NotAsked, Unavailable, UpstreamError
 from proxy.core.exchange import Exchange
 from proxy.core.keys import PATTERN, key_of
 from proxy.core.options import Duration, Table, described, seconds
@@ -110,6 +110,11 @@ class LoadBalance:
         server.in_flight += 1
         try:
             reply = await handle(exchange)
+        except NotAsked:
+            server.in_flight -= 1
+            if ticket is not None:
+                ticket.abandoned()
+            raise
         except UpstreamError as error:
             server.in_flight -= 1
             server.outcomes[failure_class(error) or type(error).__name__] += 1

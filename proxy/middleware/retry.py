@@ -10,7 +10,7 @@ from aiohttp_retry import RetryClient, RetryOptionsBase
 from aiohttp_retry.client import RequestParams
 
 from proxy.core.body import EMPTY
-from proxy.core.errors import Unavailable, UpstreamError
+from proxy.core.errors import NotAsked, UpstreamError
 from proxy.core.exchange import Exchange, Try
 from proxy.core.handler import Handler
 from proxy.core.outcome import CONNECT_FAILURE, failure_class
@@ -192,7 +192,7 @@ class _Trial(RetryOptionsBase):
             self._begun = self._loop.time()
             return await self._inner(exchange)
         except UpstreamError as error:
-            if isinstance(error, Unavailable) and self._failed is not None:
+            if isinstance(error, NotAsked) and self._failed is not None:
                 # Nobody was asked: what the attempt before came to is the better answer.
                 self._asked = False
                 raise self._failed from None

@@ -173,7 +173,7 @@ class AccessLog:
             exchange.attempts,
             exchange.bytes_in,
             exchange.bytes_out,
-            0,
+            round(exchange.queued * 1000, 3),
             None if connected is None else round(connected * 1000, 3),
             None if first_byte is None else round((first_byte - started) * 1000, 3),
             round((now - started) * 1000, 3),

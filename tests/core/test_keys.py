@@ -11,13 +11,16 @@ from proxy.core.keys import PATTERN, key_of
 
 def exchange(*fields: tuple[bytes, bytes]) -> Exchange:
     headers: RawHeaders = fields
-    return Exchange("GET", b"/a%20b?c", headers, path="/a%20b", client="192.0.2.7")
+    made = Exchange("GET", b"/a%20b?c", headers, path="/a%20b", client="192.0.2.7")
+    made.route = "/a"
+    return made
 
 
 @pytest.mark.parametrize(
     ("text", "fields", "key"),
     [
         ("path", [], b"/a%20b"),
+        ("route", [], b"/a"),
         ("client_addr", [], b"192.0.2.7"),
         ("header:X-User", [(b"x-uSER", b"ann"), (b"X-User", b"ben")], b"ann"),
         ("header:X-User", [(b"X-User", b"\xff")], b"\xff"),
@@ -40,6 +43,7 @@ def test_a_key_is_found_where_it_stands(
     ("text", "known"),
     [
         ("path", True),
+        ("route", True),
         ("client_addr", True),
         ("header:X-User", True),
         ("cookie:__Host-sid", True),
