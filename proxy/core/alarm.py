@@ -41,6 +41,7 @@ class Alarm:
     def close(self) -> None:
         """Do not ring, and let go of the loop."""
         self._at = None
+        self._ring = _silent  # it holds whoever holds this
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
@@ -55,3 +56,7 @@ class Alarm:
             return
         self._at = None
         self._ring()
+
+
+def _silent() -> None:
+    """Nobody is to be told any more."""

@@ -4,6 +4,7 @@ Parse errors get their statuses here, before any handler runs.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any, Final, cast
@@ -102,6 +103,7 @@ class Connection(ClientSide):
         """Stop the clocks; the handler is cancelled by aiohttp."""
         self._traffic.disconnected(self)
         self.heads.close()
+        self._request = None
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -173,10 +175,19 @@ class Connection(ClientSide):
             waiter.set_result(None)
 
     async def start(self) -> None:
+        """Serve until the client leaves, which cancels this.
+
+        A task that ends by an error keeps it, and with it this frame and the connection, until the
+        garbage collector finds them.
+        """
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._serve()
+
+    async def _serve(self) -> None:
         """aiohttp's loop over the requests of a connection, without what a proxy has no use for.
 
         That is a task, a writer, an access log entry and a timer for each request: a fifth of the
-        cost of a small one (``docs/decisions/0005``). Cancelled when the client leaves.
+        cost of a small one (``docs/decisions/0005``).
         """
         server = self._manager
         assert server is not None

@@ -111,6 +111,7 @@ class Heads:
     def close(self) -> None:
         """The connection is gone."""
         self._clock.close()
+        self._failed = _nobody  # it holds the connection, which holds this
 
     def _received(self, size: int) -> None:
         if self.size is None:
@@ -126,3 +127,7 @@ class Heads:
     def _rang(self) -> None:
         late = RequestTimeout("the head came too slowly")
         self._failed(late if self.size is not None else None)
+
+
+def _nobody(_: ProxyError | None) -> None:
+    """There is no connection to tell."""

@@ -1,8 +1,6 @@
 """One ClientSession for all upstreams, and the connections that come out of it."""
 
 import asyncio
-import collections
-import functools
 import socket
 import time
 from collections.abc import Callable
@@ -15,14 +13,13 @@ from aiohttp import (
     ClientSession,
     ClientTimeout,
     DummyCookieJar,
-    TCPConnector,
     ThreadedResolver,
     UnixConnector,
 )
-from aiohttp.abc import ResolveResult
 from aiohttp.connector import Connection
 
 from proxy.core.errors import ConnectionLimit
+from proxy.upstream.connector import Connector, WatchedResolver, install
 from proxy.upstream.translate import connect_error
 from proxy.upstream.wire import UpstreamProtocol
 
@@ -95,7 +92,7 @@ class Gateway:
         self,
         connector: BaseConnector,
         template: ClientRequest,
-        resolver: "WatchedResolver",
+        resolver: WatchedResolver,
         *,
         keepalive: float,
         limit: int,
@@ -190,26 +187,6 @@ class Gateway:
             self._permits.release()
 
 
-class WatchedResolver(ThreadedResolver):
-    """Knows what it is looking up, so that a look-up that hangs can be told from a connect."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.pending: collections.Counter[str] = collections.Counter()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Look up ``host``; see ThreadedResolver."""
-        self.pending[host] += 1
-        try:
-            return await super().resolve(host, port, family)
-        finally:
-            self.pending[host] -= 1
-            if not self.pending[host]:
-                del self.pending[host]
-
-
 class Session:
     """The one ClientSession, its tuned TCPConnector, and a connector per unix socket."""
 
@@ -218,7 +195,7 @@ class Session:
 
     async def __aenter__(self) -> Self:
         self._resolver = WatchedResolver()
-        connector = TCPConnector(
+        connector = Connector(
             limit=0,  # aiohttp's 100 would queue silently; limits are ours
             ttl_dns_cache=_DNS_TTL,
             force_close=True,  # what rests, rests in a Gateway
@@ -275,10 +252,3 @@ class Session:
         four = {entry["host"] for entry in found if entry["family"] == socket.AF_INET}
         six = {entry["host"] for entry in found if entry["family"] == socket.AF_INET6}
         return tuple(sorted(four or six))
-
-
-def install(connector: BaseConnector) -> None:
-    """Have a connector of aiohttp make connections of ours."""
-    connector._factory = functools.partial(  # type: ignore[assignment]
-        UpstreamProtocol, loop=asyncio.get_running_loop()
-    )

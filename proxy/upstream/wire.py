@@ -174,8 +174,9 @@ class UpstreamProtocol(ResponseHandler):
         if exc is not None and self._left is None and payload is not None and not payload.is_eof():
             payload.set_exception(exc)
         super().connection_lost(exc)
-        if self.lost is not None:
-            self.lost()
+        lost, self.lost = self.lost, None  # whoever is to be told holds this
+        if lost is not None:
+            lost()
 
     def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
         """Tell the reader of the body too: aiohttp leaves it waiting for ever."""

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import (
     BaseConnector,
     ClientConnectionError,
+    ClientConnectorError,
     ClientRequest,
     ClientTimeout,
     ServerDisconnectedError,
@@ -22,10 +23,10 @@ from aiohttp.http_parser import HttpResponseParser, HttpResponseParserPy
 from aiohttp.streams import StreamReader
 from yarl import URL
 
-from proxy.upstream.session import install
+from proxy.upstream.connector import Connector, install
 from proxy.upstream.wire import UpstreamProtocol
 from tests.support.message import OK
-from tests.support.upstream import RawUpstream
+from tests.support.upstream import RawUpstream, closed_port
 
 
 def test_connector_connect_takes_a_request_traces_and_a_timeout() -> None:
@@ -145,3 +146,56 @@ async def test_a_request_that_crossed_the_end_of_its_connection_was_not_received
     connection.close()
     listener.close()
     await connector.close()
+
+
+def test_the_connector_asks_one_method_for_the_connection_itself() -> None:
+    parameters = inspect.signature(TCPConnector._wrap_create_connection).parameters
+    assert list(parameters) == [
+        "self",
+        "args",
+        "addr_infos",
+        "req",
+        "timeout",
+        "client_error",
+        "kwargs",
+    ]
+    source = inspect.getsource(TCPConnector._create_direct_connection)
+    assert "await self._wrap_create_connection(\n                    self._factory," in source
+
+
+@pytest.mark.parametrize(("host", "raced"), [("127.0.0.1", False), ("[::1]", True)])
+async def test_only_what_needs_a_race_is_raced(
+    host: str, raced: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop connects to a plain IPv4 address at a third of the cost."""
+    races: list[object] = []
+
+    async def race(**options: object) -> socket.socket:
+        races.append(options["addr_infos"])
+        raise OSError("raced")
+
+    monkeypatch.setattr("aiohappyeyeballs.start_connection", race)
+    connector = Connector(force_close=True)
+    install(connector)
+    async with RawUpstream() as upstream, aiohttp.ClientSession(connector=connector):
+        url = URL(f"http://{host}:{upstream.port}")
+        request = ClientRequest("GET", url, loop=asyncio.get_running_loop())
+        if raced:
+            with pytest.raises(ClientConnectionError):
+                await connector.connect(request, [], ClientTimeout())
+        else:
+            connection = await connector.connect(request, [], ClientTimeout())
+            assert isinstance(connection.protocol, UpstreamProtocol)
+            connection.close()
+    assert bool(races) is raced
+
+
+async def test_what_the_loop_says_of_a_connection_is_an_error_of_aiohttps() -> None:
+    connector = Connector(force_close=True)
+    install(connector)
+    async with aiohttp.ClientSession(connector=connector):
+        url = URL(f"http://127.0.0.1:{closed_port()}")
+        request = ClientRequest("GET", url, loop=asyncio.get_running_loop())
+        with pytest.raises(ClientConnectorError) as caught:
+            await connector.connect(request, [], ClientTimeout())
+    assert isinstance(caught.value.os_error, ConnectionRefusedError)

@@ -1,0 +1,88 @@
+"""What only the garbage collector would find; it stops the loop the longer the more lives."""
+
+import asyncio
+import gc
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from proxy.run.serve import COLLECT, settle_memory
+from tests.support.client import RawClient
+from tests.support.message import get
+from tests.support.proxy import proxied
+from tests.support.upstream import RawUpstream
+
+TIMES = 10
+
+
+@contextmanager
+def garbage() -> Iterator[Callable[[], Counter[str]]]:
+    """Counts the objects of ours that nothing but the collector lets go of."""
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+
+    def found() -> Counter[str]:
+        gc.collect()
+        kinds = [type(thing) for thing in gc.garbage]
+        return Counter(k.__qualname__ for k in kinds if k.__module__.startswith("proxy."))
+
+    try:
+        yield found
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+
+
+async def finished(client: RawClient) -> None:
+    """A request, answered, and the end of its connection."""
+    await client.send(get())
+    assert (await client.receive()).status == 200
+
+
+async def gone(client: RawClient) -> None:
+    """A client that leaves while it is served."""
+    await client.send(get("/slow"))
+    await asyncio.sleep(0.01)
+
+
+async def half(client: RawClient) -> None:
+    """A client that leaves in the midst of its upload."""
+    await client.send(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx")
+    await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("use", [finished, gone, half])
+async def test_a_connection_leaves_no_cycles_behind(
+    use: Callable[[RawClient], Awaitable[None]],
+) -> None:
+    made = RawUpstream() if use is finished else RawUpstream(["hold"])
+    async with made as upstream, proxied(upstream) as proxy:
+
+        async def once() -> None:
+            async with await proxy.connect() as client:
+                await use(client)
+            await proxy.breathe()
+
+        await once()
+        with garbage() as found:
+            for _ in range(TIMES):
+                await once()
+            for line in upstream.connections:
+                line.transport.close()
+            await asyncio.sleep(0.02)
+            assert found() == {}
+
+
+def test_start_up_is_not_looked_at_again() -> None:
+    before = gc.get_threshold()
+    try:
+        settle_memory()
+        assert gc.get_threshold() == COLLECT
+        assert gc.get_freeze_count() > 1000
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
