@@ -1,0 +1,232 @@
+"""How many requests an upstream has at a time, and the order in which the others wait."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from enum import Enum
+from typing import Annotated, Final, Literal, TypeAlias
+
+from msgspec import Meta
+
+from proxy.core.errors import QueueRefused, QueueTimeout, TooLate
+from proxy.core.exchange import Exchange
+from proxy.core.handler import Handler
+from proxy.core.keys import PATTERN, key_of
+from proxy.core.options import Table, described
+from proxy.core.reply import Ending, Reply
+from proxy.policy.gate import Gate
+from proxy.policy.queue import URGENCIES, Place
+
+_NEVER: Final = float("inf")
+_USUAL: Final = 3  # RFC 9218 4.1
+_URGENCY: Final = re.compile(rb"(?:^|,)\s*(?:u\s*=\s*)?(\d{1,3})\s*(?:$|[,;])")
+
+
+class ConcurrencyOptions(Table, frozen=True, kw_only=True):
+    """How many requests an upstream has at a time, until their replies have ended."""
+
+    max_requests: Annotated[
+        int, Meta(ge=1, description="As many at the most; over it: the queue, or 503.")
+    ] = 1024
+    adaptive: Annotated[
+        Literal["off", "gradient"],
+        described(
+            'With "gradient" the limit follows what the API sustains, as its latencies show, '
+            "between min and max_requests."
+        ),
+    ] = "off"
+    min: Annotated[int, Meta(ge=1, description="The lowest limit that is found.")] = 4
+
+
+class QueueOptions(Table, frozen=True, kw_only=True):
+    """Where requests wait for `[concurrency]`, `[timeouts] queue` at the most."""
+
+    size: Annotated[int, Meta(ge=1, description="Requests that may wait; over it: 503.")] = 1024
+    order: Annotated[
+        Literal["fair", "fifo", "lifo"],
+        described("Next is one of whoever has the fewest under way; the first; or the last."),
+    ] = "fair"
+    key: Annotated[
+        str,
+        Meta(
+            pattern=PATTERN,
+            description='Who is who to "fair": "client_addr", "route", "path", "header:NAME" or '
+            '"cookie:NAME".',
+        ),
+    ] = "client_addr"
+    priority_header: Annotated[
+        str,
+        described(
+            "Field that says how urgent a request is, from 0 (most) to 7, bare or as in `u=0` "
+            "(RFC 9218); 3 where it does not. The more urgent always go first."
+        ),
+    ] = ""
+
+
+Watch: TypeAlias = Callable[[float, float, Reply | BaseException], None]
+"""Is given seconds, the time on the loop's clock, and what came."""
+
+
+class Concurrency:
+    """Lets a request through with a permit, which it has until its reply has ended."""
+
+    __slots__ = ("_gate", "_inner", "_key", "_loop", "_patience", "_usual", "_watch", "queue")
+
+    def __init__(
+        self,
+        inner: Handler,
+        gate: Gate,
+        queue: QueueOptions | None,
+        patience: float,
+        *,
+        usual: Callable[[float], float | None] = lambda _: None,
+        watch: Watch | None = None,
+    ) -> None:
+        """``patience`` in seconds, 0 for any; ``usual``: how long a request takes, where known.
+
+        ``watch`` is told how long a head took, or what came instead of one.
+        """
+        self._inner = inner
+        self._gate = gate
+        self._patience = patience
+        self._usual = usual
+        self._watch = watch
+        self._loop = asyncio.get_running_loop()
+        self.queue = queue
+        fair = queue is not None and queue.order == "fair"
+        self._key = key_of(queue.key) if queue is not None and fair else _nobody
+
+    async def handle(self, exchange: Exchange) -> Reply:
+        """Raises QueueRefused, QueueTimeout or TooLate where it is not let through."""
+        gate = self._gate
+        key = self._key(exchange)
+        if not gate.take(key):
+            await self._wait(exchange, key)
+        began = self._loop.time()
+        try:
+            reply = await self._inner(exchange)
+        except BaseException as error:
+            now = self._loop.time()
+            if self._watch is not None:
+                self._watch(now - began, now, error)
+            gate.give_back(key, now)
+            raise
+        now = self._loop.time()
+        if self._watch is not None:
+            self._watch(now - began, now, reply)
+        if reply.buffered is not None:
+            gate.give_back(key, now)
+        else:
+            reply.on_close(_Permit(gate, key, self._loop))
+        return reply
+
+    async def _wait(self, exchange: Exchange, key: bytes | None) -> None:
+        """Until there is a permit, which is taken then."""
+        gate, loop = self._gate, self._loop
+        asked = loop.time()
+        until = asked + self._patience if self._patience else _NEVER
+        late = False
+        if exchange.deadline is not None:
+            last = exchange.deadline - (self._usual(asked) or 0.0)
+            if last <= asked:
+                raise TooLate("less time is left than a request takes, and others are waiting")
+            if last < until:
+                until, late = last, True
+        turn = _Turn(gate, key, self._urgency(exchange), loop)
+        if not gate.join(turn.place):
+            raise QueueRefused(self._full(), retry_after=gate.retry_after(asked))
+        try:
+            outcome = await turn.comes(until)
+        finally:
+            waited = loop.time() - asked
+            exchange.queued += waited
+        if outcome is _Outcome.THROUGH:
+            return
+        if outcome is _Outcome.TIMEOUT and late:
+            raise TooLate(f"waited {waited:.3g} s for a permit; less is left than a request takes")
+        again = gate.retry_after(loop.time())
+        if outcome is _Outcome.TIMEOUT:
+            raise QueueTimeout(f"waited {waited:.3g} s for a permit", retry_after=again)
+        raise QueueRefused("others had more right to a place in the queue", retry_after=again)
+
+    def _full(self) -> str:
+        gate = self._gate
+        if self.queue is None:
+            return f"{gate.in_flight} requests are under way, and there is no queue"
+        return f"{gate.in_flight} requests are under way, {gate.waiting} wait"
+
+    def _urgency(self, exchange: Exchange) -> int:
+        name = b"" if self.queue is None else self.queue.priority_header.lower().encode()
+        if name:
+            for field, value in exchange.headers:
+                if field.lower() == name and (found := _URGENCY.search(value)):
+                    return min(int(found[1]), URGENCIES - 1)
+        return _USUAL
+
+
+class _Outcome(Enum):
+    """Of waiting."""
+
+    THROUGH = "through"
+    REFUSED = "refused"
+    TIMEOUT = "timeout"
+
+
+class _Turn:
+    """One that waits."""
+
+    __slots__ = ("_future", "_gate", "_loop", "place")
+
+    def __init__(
+        self, gate: Gate, key: bytes | None, urgency: int, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._gate = gate
+        self._loop = loop
+        self._future: asyncio.Future[_Outcome] = loop.create_future()
+        self.place = Place(key, urgency, self._told)
+
+    def _told(self, through: bool) -> bool:
+        """What the gate says; whether somebody still hears it."""
+        if self._future.done():
+            return False
+        self._future.set_result(_Outcome.THROUGH if through else _Outcome.REFUSED)
+        return True
+
+    def _rang(self) -> None:
+        if self._gate.leave(self.place):
+            self._future.set_result(_Outcome.TIMEOUT)
+
+    async def comes(self, until: float) -> _Outcome:
+        """With a permit, unless it is refused or ``until`` has come, on the loop's clock."""
+        timer = self._loop.call_at(until, self._rang) if until < _NEVER else None
+        future = self._future
+        try:
+            return await future
+        except BaseException:
+            # Cancelled; maybe with the permit already in hand.
+            given = future.done() and not future.cancelled()
+            if given and future.result() is _Outcome.THROUGH:
+                self._gate.give_back(self.place.key, self._loop.time())
+            self._gate.leave(self.place)
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+
+class _Permit:
+    """Gives a permit back with the end of a reply."""
+
+    __slots__ = ("_gate", "_key", "_loop")
+
+    def __init__(self, gate: Gate, key: bytes | None, loop: asyncio.AbstractEventLoop) -> None:
+        self._gate = gate
+        self._key = key
+        self._loop = loop
+
+    def __call__(self, reply: Reply, ending: Ending) -> None:
+        self._gate.give_back(self._key, self._loop.time())
+
+
+def _nobody(_: Exchange) -> None:
+    """Where nobody is told apart."""

@@ -1,0 +1,122 @@
+"""Permits: how many requests an upstream has at a time."""
+
+import math
+from collections.abc import Hashable
+from typing import Any, Final
+
+from proxy.policy.queue import Place, Queue
+from proxy.policy.window import Window
+
+_LOOK_BACK: Final = 10.0
+_LONGEST: Final = 60.0
+
+
+class Gate:
+    """Hands out permits, to those that wait first.
+
+    Whoever has one gives it back once. ``now`` is in seconds of a monotonic clock.
+    """
+
+    __slots__ = ("_fair", "_finished", "_queue", "evicted", "in_flight", "limit", "refused")
+
+    def __init__(self, limit: int, queue: Queue | None = None) -> None:
+        """Without ``queue`` nobody waits."""
+        self.limit = limit
+        self._queue = queue
+        self._fair = queue if queue is not None and queue.order == "fair" else None
+        self.in_flight = 0
+        self.refused = 0
+        """Found no place."""
+        self.evicted = 0
+        """Lost it to one that had more right to it."""
+        self._finished = Window(_LOOK_BACK)
+
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return 0 if self._queue is None else self._queue.waiting
+
+    @property
+    def free(self) -> bool:
+        """Whether one more would be let through at once."""
+        return self.in_flight < self.limit and not self.waiting
+
+    def take(self, key: Hashable) -> bool:
+        """A permit at once, where there is one and nobody has waited for it."""
+        if not self.free:
+            return False
+        self._taken(key)
+        return True
+
+    def _taken(self, key: Hashable) -> None:
+        self.in_flight += 1
+        if self._fair is not None:
+            held = self._fair.held
+            held[key] = held.get(key, 0) + 1
+            if self._fair.waiting:
+                self._fair.moved(key)
+
+    def join(self, place: Place) -> bool:
+        """Wait. False where there is no place for it."""
+        loser = place if self._queue is None else self._queue.join(place)
+        if loser is place:
+            self.refused += 1
+            return False
+        if loser is not None:
+            self.evicted += 1
+            loser.told(False)
+        return True
+
+    def leave(self, place: Place) -> bool:
+        """Wait no more. False where it did not, since it had been told already."""
+        return self._queue is not None and self._queue.leave(place)
+
+    def give_back(self, key: Hashable, now: float) -> None:
+        """The request that had it is over."""
+        self._returned(key)
+        self._finished.add(now)
+        self.admit()
+
+    def _returned(self, key: Hashable) -> None:
+        self.in_flight -= 1
+        if self._fair is not None:
+            held = self._fair.held
+            held[key] -= 1
+            if not held[key]:
+                del held[key]
+            if self._fair.waiting:
+                self._fair.moved(key)
+
+    def admit(self) -> None:
+        """Let through who may go: after a permit has come back, or the limit has grown."""
+        queue = self._queue
+        while queue is not None and queue.waiting and self.in_flight < self.limit:
+            place = queue.pop()
+            self._taken(place.key)
+            if not place.told(True):
+                self._returned(place.key)
+
+    def retry_after(self, now: float) -> float:
+        """Seconds until those that wait will be through, by what has been finished lately."""
+        rate = self._finished.total(now) / _LOOK_BACK
+        if not rate:
+            return _LOOK_BACK
+        return min(max(1.0, math.ceil((self.waiting + 1) / rate)), _LONGEST)
+
+    def report(self, now: float) -> dict[str, Any]:
+        """Its state for operators."""
+        lengths = {} if self._queue is None else self._queue.lengths()
+        busiest = sorted(lengths.items(), key=lambda item: -item[1])[:10]
+        return {
+            "limit": self.limit,
+            "in_flight": self.in_flight,
+            "waiting": self.waiting,
+            "waiting_by_key": {_text(key): number for key, number in busiest},
+            "finished_per_s": round(self._finished.total(now) / _LOOK_BACK, 1),
+            "refused": self.refused,
+            "evicted": self.evicted,
+        }
+
+
+def _text(key: Hashable) -> str:
+    return key.decode("latin-1") if isinstance(key, bytes) else str(key)
