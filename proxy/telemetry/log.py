@@ -19,6 +19,8 @@ from proxy.telemetry.writer import Writer
 
 BATCH: Final = 0.02
 """Seconds over which lines are collected: waking the writer costs more than a line."""
+MANY: Final = 64
+"""Lines that are written at once, so that a batch does not hold up the loop."""
 
 _UNSAFE: Final = re.compile(rb"[^\x21-\x7e]")
 _PLAIN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -99,7 +101,9 @@ class AccessLog:
 
     __slots__ = (
         "_append",
+        "_clock",
         "_count",
+        "_ended",
         "_handle",
         "_lines",
         "_random",
@@ -112,7 +116,7 @@ class AccessLog:
     )
 
     record: Callable[[Exchange, float], None]
-    """Write a line for an exchange that has ended ``now``, on the loop's clock."""
+    """Write a line for an exchange that has ended ``now``, a time of ``time.monotonic``."""
 
     def __init__(
         self,
@@ -120,15 +124,18 @@ class AccessLog:
         fd: int = 1,
         *,
         wall: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
     ) -> None:
         self._sample = options.sample
         self._random = (rng or random.Random()).random
         self._wall = wall
+        self._clock = clock
         self._second = -1
         self._second_text = ""
         self._lines = bytearray()
         self._count = 0
+        self._ended: list[tuple[Exchange, float]] = []
         self._handle: asyncio.TimerHandle | None = None
         self._writer = Writer(fd)
         self._append = _json if options.format == "json" else _console(fd)
@@ -153,15 +160,28 @@ class AccessLog:
     def _record(self, exchange: Exchange, now: float) -> None:
         if exchange.status < 400 and not exchange.error and self._random() >= self._sample:
             return
+        ended = self._ended
+        ended.append((exchange, now))
+        if len(ended) >= MANY:
+            self._write_lines()
         if self._handle is None:
             self._handle = asyncio.get_running_loop().call_later(BATCH, self._hand_over)
-        wall = self._wall()
+
+    def _write_lines(self) -> None:
+        """Many at a time: one by one, each would find the caches full of everything else."""
+        ended, self._ended = self._ended, []
+        behind = self._wall() - self._clock()
+        for exchange, now in ended:
+            self._append(self._line(exchange, now, behind + now), self._lines)
+        self._count += len(ended)
+
+    def _line(self, exchange: Exchange, now: float, wall: float) -> _Line:
         second = int(wall)
         if second != self._second:
             self._second = second
             self._second_text = stamp(second)[:-4]
         connected, first_byte, started = exchange.connected, exchange.first_byte, exchange.started
-        line = _Line(
+        return _Line(
             f"{self._second_text}{int((wall - second) * 1000):03}Z",
             _printable(exchange.method),
             _escaped(exchange.asked),
@@ -181,13 +201,13 @@ class AccessLog:
             exchange.client,
             [_try(attempt) for attempt in exchange.tries] if exchange.tries else None,
         )
-        self._append(line, self._lines)
-        self._count += 1
 
     def _hand_over(self) -> None:
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
+        if self._ended:
+            self._write_lines()
         if self._count:
             self._writer.put(self._lines, self._count)
             self._lines, self._count = bytearray(), 0

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from proxy.core.exchange import Exchange, Try
 from proxy.core.options import LogOptions
 from proxy.telemetry import log as module
-from proxy.telemetry.log import AccessLog, configure
+from proxy.telemetry.log import MANY, AccessLog, configure
 
 WALL = 1_700_000_000.1239
 
@@ -54,7 +54,13 @@ def exchange(**known: Any) -> Exchange:
 
 
 async def written(pipe: Pipe, *exchanges: Exchange, **options: Any) -> list[str]:
-    log = AccessLog(LogOptions(**options), pipe.writer, wall=lambda: WALL, rng=random.Random(1))
+    log = AccessLog(
+        LogOptions(**options),
+        pipe.writer,
+        wall=lambda: WALL + 0.02,  # a line is written somewhat later
+        clock=lambda: 100.52,
+        rng=random.Random(1),
+    )
     for one in exchanges:
         log.record(one, 100.5)
     log.close()
@@ -264,3 +270,15 @@ async def test_attempts_are_listed_where_there_was_more_than_one(pipe: Pipe) -> 
         {"endpoint": "http://b", "outcome": "200", "ms": 500.0},
     ]
     assert "tries" not in json.loads(alone)
+
+
+async def test_many_lines_are_written_before_their_time(pipe: Pipe) -> None:
+    """Formatting all of a busy moment at its end would hold up the loop."""
+    log = AccessLog(LogOptions(), pipe.writer)
+    for _ in range(MANY - 1):
+        log.record(exchange(), 100.5)
+    assert not log._lines
+    log.record(exchange(), 100.5)
+    assert bytes(log._lines).count(b"\n") == MANY
+    log.close()
+    assert len(pipe.lines()) == MANY
