@@ -9,6 +9,7 @@ from proxy.config import addresses, fields
 from proxy.config.model import Config, Route, Upstream
 from proxy.config.problems import Finding, Place, suggestion
 from proxy.config.shadow import shadowed
+from proxy.config.waiting import waits
 from proxy.core.options import TimeoutsOptions
 from proxy.core.retrying import RetryOptions
 from proxy.edge.field_rules import HeaderRules, Template
@@ -36,6 +37,7 @@ def crosscheck(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
     for index, table in enumerate(written):
         yield from _route(config.routes[index], table, ("routes", index))
     yield from _retries(config, raw)
+    yield from waits(config, raw)
     yield from shadowed(config.routes)
 
 

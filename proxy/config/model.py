@@ -20,6 +20,8 @@ from proxy.edge.failures import ErrorsOptions
 from proxy.edge.router import RouteOptions
 from proxy.middleware.circuit_breaker import CircuitBreakerOptions
 from proxy.middleware.commit import StreamOptions
+from proxy.middleware.concurrency import ConcurrencyOptions, QueueOptions
+from proxy.middleware.deadline import DeadlineOptions
 from proxy.middleware.fallback import FixedReply
 from proxy.middleware.load_balance import LoadBalanceOptions
 from proxy.upstream.endpoint import UpstreamOptions
@@ -33,6 +35,8 @@ class Upstream(UpstreamOptions, frozen=True, kw_only=True):
 
     health_check: HealthCheckOptions | None = None
     load_balance: LoadBalanceOptions | None = None
+    concurrency: ConcurrencyOptions | None = None
+    queue: QueueOptions | None = None
 
 
 class Route(RouteOptions, frozen=True, kw_only=True):
@@ -40,6 +44,7 @@ class Route(RouteOptions, frozen=True, kw_only=True):
 
     timeouts: TimeoutsOptions = field(default_factory=TimeoutsOptions)
     retry: RetryOptions | None = field(default_factory=RetryOptions)
+    deadline: DeadlineOptions | None = None
     circuit_breaker: CircuitBreakerOptions | None = None
     stream: StreamOptions | None = None
     errors: ErrorsOptions | None = field(default_factory=ErrorsOptions)
@@ -61,6 +66,9 @@ class Config(Table, frozen=True, kw_only=True):
     log: LogOptions = field(default_factory=LogOptions)
     timeouts: TimeoutsOptions = field(default_factory=TimeoutsOptions)
     retry: RetryOptions | None = field(default_factory=RetryOptions)
+    deadline: DeadlineOptions | None = None
+    concurrency: ConcurrencyOptions | None = None
+    queue: QueueOptions | None = None
     health_check: HealthCheckOptions | None = None
     load_balance: LoadBalanceOptions | None = None
     circuit_breaker: CircuitBreakerOptions | None = None
@@ -70,10 +78,10 @@ class Config(Table, frozen=True, kw_only=True):
     routes: tuple[Route, ...] = ()
 
 
-INHERITED: Final = ("timeouts", "retry", "circuit_breaker", "stream", "errors")
+INHERITED: Final = ("timeouts", "retry", "deadline", "circuit_breaker", "stream", "errors")
 """Tables whose values at the top are the defaults of every route."""
 
-SHARED: Final = ("health_check", "load_balance")
+SHARED: Final = ("health_check", "load_balance", "concurrency", "queue")
 """Likewise of every upstream."""
 
 ALWAYS: Final = ("server", "shutdown", "log", "timeouts", "retry", "errors", "admin")

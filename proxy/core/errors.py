@@ -171,8 +171,7 @@ class Unavailable(NotAsked):
 
 
 class QueueRefused(NotAsked):
-    """All permits of an upstream are taken, and there is no place in its queue, or no sense in one.
-    """
+    """All permits of an upstream are taken, and there is no place in its queue."""
 
 
 class QueueTimeout(NotAsked):

@@ -157,6 +157,9 @@ class LogOptions(Table, frozen=True, kw_only=True):
 class TimeoutsOptions(Table, frozen=True, kw_only=True):
     """Each clock has its own status and retry rule; "0" switches it off."""
 
+    queue: Annotated[
+        Duration, described("Waiting for a permit, see [concurrency] and [queue]; over it: 503.")
+    ] = seconds(10)
     connect: Annotated[Duration, described("Name look-up, TCP and TLS; over it: 504.")] = seconds(5)
     first_byte: Annotated[
         Duration,

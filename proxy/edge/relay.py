@@ -162,9 +162,12 @@ def server_timing(exchange: Exchange) -> bytes:
     """Where the time went until the head (W3C Server Timing; milliseconds)."""
     connect = (exchange.connected or 0.0) * 1000
     first_byte = ((exchange.first_byte or exchange.started) - exchange.started) * 1000
-    return b"Server-Timing: queue;dur=%.1f, connect;dur=%.1f, upstream;dur=%.1f, attempts;desc=%d\r\n" % (
-        exchange.queued * 1000,
-        connect,
-        first_byte,
-        exchange.attempts,
+    return (
+        b"Server-Timing: queue;dur=%.1f, connect;dur=%.1f, upstream;dur=%.1f, attempts;desc=%d\r\n"
+        % (
+            exchange.queued * 1000,
+            connect,
+            first_byte,
+            exchange.attempts,
+        )
     )

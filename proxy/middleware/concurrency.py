@@ -79,7 +79,7 @@ class Concurrency:
         queue: QueueOptions | None,
         patience: float,
         *,
-        usual: Callable[[float], float | None] = lambda _: None,
+        usual: Callable[[float], float | None] | None = None,
         watch: Watch | None = None,
     ) -> None:
         """``patience`` in seconds, 0 for any; ``usual``: how long a request takes, where known.
@@ -127,7 +127,8 @@ class Concurrency:
         until = asked + self._patience if self._patience else _NEVER
         late = False
         if exchange.deadline is not None:
-            last = exchange.deadline - (self._usual(asked) or 0.0)
+            usual = self._usual(asked) if self._usual is not None else None
+            last = exchange.deadline - (usual or 0.0)
             if last <= asked:
                 raise TooLate("less time is left than a request takes, and others are waiting")
             if last < until:

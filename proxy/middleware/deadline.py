@@ -13,9 +13,10 @@ from proxy.core.reply import Reply
 from proxy.policy.quantile import Quantiles
 
 _PROBE: Final = 1.0
-"""Seconds after which a request that seems too late is sent all the same: the server may be faster."""
+"""Seconds after which one that seems too late is sent all the same: the server may be faster."""
 _FAILED: Final = 500
 _TOO_MANY: Final = 429
+_NEVER: Final = float("inf")
 
 
 class DeadlineOptions(Table, frozen=True, kw_only=True):
@@ -32,9 +33,9 @@ class DeadlineOptions(Table, frozen=True, kw_only=True):
         str,
         described('Field that says it to the upstream; with "" all fields pass as they came.'),
     ] = "x-request-timeout-ms"
-    reserve: Annotated[
-        Duration, described("Kept back of what is passed on, for the way back.")
-    ] = seconds(0.05)
+    reserve: Annotated[Duration, described("Kept back of what is passed on, for the way back.")] = (
+        seconds(0.05)
+    )
     max: Annotated[Duration, described("No client is waited for longer.")] = seconds(600)
 
 
@@ -78,9 +79,6 @@ class Deadline:
         return shortest
 
 
-_NEVER: Final = float("inf")
-
-
 class Remaining:
     """Tells one server how much is left, or does not ask it where that is not enough.
 
@@ -97,7 +95,7 @@ class Remaining:
         self._forward = options.forward.encode()
         if options.forward:
             self._fields[options.forward.lower().encode()] = notation(options.forward)[1]
-        self._taken = Quantiles(window=30.0, size=101)
+        self._taken = Quantiles(window=300.0, size=101)
         self._probed = 0.0
         self._loop = asyncio.get_running_loop()
 

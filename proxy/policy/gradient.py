@@ -5,22 +5,34 @@ from typing import Final
 
 _FIRST: Final = 16
 _FEWEST: Final = 10
+_ENOUGH: Final = 24
 _MOST: Final = 400
-"""Answers in a round."""
-_SURE: Final = 0.04
-"""Standard error of a round's latency, as a share of it, that is good enough."""
+_PASSES: Final = 8
+"""Answers in a round: as many as make its mean sure, but no more than so many for each permit."""
+_SURE: Final = 0.03
+"""Standard error of the mean that is good enough; all means are of logarithms, so of shares."""
 _CLEAR: Final = 4.0
-"""Standard errors by which a round differs so clearly that it can end at once."""
+"""Standard errors above what is well at which a round need not go on."""
 _ROOM: Final = 0.10
-"""How much longer than usual it may take: what the API queues at the limit is seen by that."""
+"""What it may take longer than usual: so much queueing inside the API shows where its limit is."""
+_BUSY: Final = 0.8
+"""Share of the permits that were taken at a time in a round that can say something of the limit."""
+_STEP: Final = 0.06
+_FASTER: Final = 3.0
+"""The first of several steps up, as a share of the limit, and how much larger the next one is."""
+_EVERY: Final = 16
 _DIP: Final = 0.85
-_EVERY: Final = 12
-"""Every so many rounds the limit is lowered by that for one, to see what is usual."""
+"""Every so many rounds the limit is lowered to that for one, which shows what is usual."""
+_DOUBT: Final = 4
+_MUCH: Final = 0.4
+"""After so many rounds in a row that were too slow, but not by much, likewise."""
 _CUT: Final = 0.5
-"""A limit lowered by more than this must have made a difference."""
-_STEP: Final = 0.04
-"""The first of several steps up, as a share of the limit."""
+"""Lowered to that, a limit has to have made a difference, ..."""
+_HELPED: Final = 0.4
+"""... and so much of the one that it would make if requests queued."""
 _LEARN: Final = 0.3
+_SETTLING: Final = 3
+"""Usual times until the first round begins."""
 
 
 class Usual:
@@ -53,9 +65,11 @@ class Gradient:
         "_least",
         "_level",
         "_lowered",
+        "_mean",
         "_most",
         "_n",
         "_rounds",
+        "_slow",
         "_squares",
         "_sum",
         "_usuals",
@@ -66,7 +80,11 @@ class Gradient:
         self._most = most
         self._level = float(min(max(_FIRST, least), most))
         self._changed = -math.inf
-        self._growth = 1.0
+        self._growth = 0.0
+        self._mean = 0.0
+        """What the last round showed."""
+        self._slow = 0
+        """Rounds in a row that were too slow."""
         self._lowered = False
         self._rounds = 0
         self._dipped = 0.0
@@ -95,13 +113,14 @@ class Gradient:
         seconds = max(seconds, 1e-6)
         if not usual.value:
             usual.value = seconds
+            self._changed = now
         if self._lowered:
             # What began before was slowed by what is gone now.
             if in_flight > self.limit:
                 self._changed = now
             if now - max(seconds, 2 * usual.value) < self._changed:
                 return False
-        elif now - self._changed < usual.value:
+        elif now - self._changed < usual.value * (1 if self._rounds else _SETTLING):
             return False
         x = math.log(seconds / usual.value)
         self._usuals.add(usual)
@@ -114,61 +133,76 @@ class Gradient:
             return False
         mean = self._sum / n
         error = math.sqrt(max(self._squares / n - mean * mean, 0.0) / n)
-        if n < _MOST and error > _SURE and (
-            not self._rounds or mean < _CLEAR * error + _ROOM
+        if (
+            n < min(max(_PASSES * self._level, _ENOUGH), _MOST)
+            and error > _SURE
+            and (not self._rounds or mean < _CLEAR * error + _ROOM)
         ):
             return False
-        return self._round(mean, now)
+        return self._round(mean, error, now)
 
     def overloaded(self, now: float) -> bool:
         """The API says so itself, or does not answer in time. Whether the limit has changed."""
         if now - self._changed < 0.1:
             return False
-        self._growth = 1.0
+        self._growth = 0.0
         return self._set(self._level * 0.9, now)
 
-    def _round(self, mean: float, now: float) -> bool:
-        """What a round says; ``mean`` of the logarithms of ratios."""
-        busy = self._busy >= 0.8 * self._level
-        level = self._level
-        if self._cut is not None and mean > self._cut[1] + _ROOM:
-            self._cut = (level, mean)  # it is still getting worse
-        elif self._cut is not None and level <= _CUT * self._cut[0]:
-            first, before = self._cut
-            self._cut = None
-            # Half of what it would have to be where requests had queued.
-            if mean > before + 0.3 * math.log(level / first):
-                self._shift(mean)
-                mean = 0.0
-        if not self._rounds:
-            self._shift(mean)
-            mean = 0.0
-        elif mean < -_ROOM:
-            self._shift(mean)
-            mean = 0.0
-        elif self._dipped or not busy:
-            self._shift(_LEARN * mean)
+    def _round(self, mean: float, error: float, now: float) -> bool:
+        """What a round says: the mean of the logarithms of ratios, and how uncertain it is."""
+        busy = self._busy >= _BUSY * self._level
+        mean = self._learned(mean, error, busy=busy)
         self._rounds += 1
+        self._mean = mean
+        mean -= max(error - _SURE, 0.0)  # what is uncertain is taken to be well
         if self._dipped:
             level, self._dipped = self._dipped, 0.0
             return self._set(level, now)
-        ratio = math.exp(mean)
-        if ratio > 1 + _ROOM:
-            self._growth = 1.0
+        level = self._level
+        slow = mean > _ROOM
+        self._slow = self._slow + 1 if slow else 0
+        if self._doubtful(mean) or (not slow and busy and self._rounds % _EVERY == 0):
+            self._slow = 0
+            self._dipped = level
+            return self._set(level * _DIP, now)
+        if slow:
+            self._growth = 0.0
             if self._cut is None:
                 self._cut = (level, mean)
-            return self._set(level * max((1 + _ROOM) / ratio, 0.5), now)
+            return self._set(level * max(math.exp(_ROOM - mean), 0.5), now)
         self._cut = None
         if not busy:
             return self._set(level, now)
-        if self._rounds % _EVERY == 0:
-            self._dipped = level
-            return self._set(level * _DIP, now)
-        if ratio > 1 + _ROOM / 2:
-            return self._set(level * (1 + _ROOM) / ratio, now)
-        self._growth = max(self._growth, _STEP * level)
-        step, self._growth = self._growth, min(self._growth * 2, level / 2)
+        if mean > _ROOM / 2:
+            return self._set(level * math.exp(_ROOM - mean), now)
+        step = max(self._growth, _STEP * level, 1.0)
+        self._growth = min(_FASTER * step, level / 2)
         return self._set(level + step, now)
+
+    def _doubtful(self, mean: float) -> bool:
+        """Whether it seems to be too slow whatever the limit is."""
+        return self._slow >= _DOUBT and (mean < _MUCH or self._level <= self._least)
+
+    def _learned(self, mean: float, error: float, *, busy: bool) -> float:
+        """Correct what is usual by a round; what the round says then."""
+        level = self._level
+        if self._cut is not None and mean > self._cut[1] + _ROOM:
+            self._cut = (level, mean)  # it is still getting worse
+        elif self._cut is not None and level <= max(_CUT * self._cut[0], self._least):
+            first, before = self._cut
+            self._cut = None
+            if mean > before + _HELPED * math.log(level / first):
+                self._shift(mean)
+                return 0.0
+        if not self._rounds or mean < -_ROOM - 2 * error:
+            self._shift(mean)
+            return 0.0
+        if self._dipped and mean < self._mean + _ROOM:  # else something else has changed
+            helped = mean < self._mean + _HELPED * math.log(_DIP)
+            self._shift(_LEARN * mean if helped else mean)
+        elif not self._dipped and not busy:
+            self._shift(_LEARN * mean)
+        return mean
 
     def _shift(self, by: float) -> None:
         for usual in self._usuals:

@@ -7,13 +7,13 @@ from typing import Any
 
 from proxy.config.model import Config, Route, Upstream
 from proxy.core.handler import Handler
-from proxy.core.options import TimeoutsOptions
 from proxy.core.retrying import BudgetOptions, RetryOptions, repeatable
 from proxy.edge.end_to_end import end_to_end_response
 from proxy.edge.failures import problem
 from proxy.edge.router import Router
 from proxy.middleware.circuit_breaker import breaker
 from proxy.middleware.commit import Commit, holds, speaks
+from proxy.middleware.deadline import Deadline, Remaining
 from proxy.middleware.events import Events
 from proxy.middleware.fallback import Fallback, Fixed, FixedReply
 from proxy.middleware.load_balance import LoadBalance, LoadBalanceOptions
@@ -23,6 +23,7 @@ from proxy.middleware.timeouts import PerTry, Total
 from proxy.policy.budget import Budget
 from proxy.policy.roads import Road, Roads
 from proxy.run.chain import Chain
+from proxy.run.limits import Limits
 from proxy.upstream.forward import Forward
 from proxy.upstream.health import HealthGuard
 from proxy.upstream.member import Member
@@ -39,6 +40,7 @@ class Tree:
         self._rng = rng
         self._options = {upstream.name: upstream for upstream in config.upstreams}
         self.pools = {upstream.name: Pool(upstream, session) for upstream in config.upstreams}
+        self._limits = Limits(self._options)
         self._budgets: dict[tuple[str, BudgetOptions], Budget] = {}
         self.shelf = Shelf()
         self.routes = [Line(route) for route in config.routes]
@@ -93,14 +95,19 @@ class Tree:
                 on_error=route.stream.on_error == "event",
                 problem=partial(problem, details=details),
             ).handle
-        if route.timeouts.total:  # above all: no wait below may outlive it
-            handler = Total(handler, route.timeouts.total).handle
-        return handler
+        # Above all: no wait below may outlive it.
+        bounded = handler
+        if route.timeouts.total:
+            bounded = Total(handler, route.timeouts.total).handle
+        if route.deadline is not None:
+            bounded = Deadline(handler, bounded, route.deadline, route.timeouts.total).handle
+        return bounded
 
     def _attempts(self, line: "Line", name: str) -> Handler:
         """All tries of a route at one upstream."""
         route = line.options
-        handler = self._balanced(line, name)
+        # Below Retry: nothing is held while nothing is under way.
+        handler = self._limits.guarded(self._balanced(line, name), name, route)
         commit = None
         if route.stream is not None and holds(route.stream):
             commit = Commit(handler, route.stream)
@@ -118,7 +125,7 @@ class Tree:
         route = line.options
         alone = len(pool.members) == 1 and not pool.changes
         if alone and (route.circuit_breaker, upstream.health_check) == (None, None):
-            return attempt(pool.members[0], route.timeouts)
+            return attempt(pool.members[0], route)
         roads = Ways(pool, route)
         line.roads.append(roads)
         options = upstream.load_balance or LoadBalanceOptions()
@@ -139,6 +146,7 @@ class Tree:
         return {
             "upstreams": {name: pool.report(now) for name, pool in self.pools.items()},
             "streams": self.shelf.report(),
+            "concurrency": self._limits.report(now),
             "budgets": [
                 {"upstream": name, **budget.report(now)}
                 for (name, _), budget in self._budgets.items()
@@ -186,7 +194,7 @@ class Ways:
         options = self._route.circuit_breaker
         return Road(
             member,
-            attempt(member, self._route.timeouts),
+            attempt(member, self._route),
             breaker(options, self._may_open) if options is not None else None,
         )
 
@@ -215,9 +223,12 @@ class Ways:
         ]
 
 
-def attempt(member: Member, clocks: TimeoutsOptions) -> Handler:
+def attempt(member: Member, route: Route) -> Handler:
     """One attempt at one server."""
+    clocks = route.timeouts
     handler: Handler = Forward(member.endpoint, member.gateway, clocks, end_to_end_response).handle
     if clocks.per_try:  # below Retry: each attempt has its own
         handler = PerTry(handler, clocks.per_try).handle
+    if route.deadline is not None:  # what is left is told, and known, by server
+        handler = Remaining(handler, route.deadline).handle
     return handler

@@ -6,7 +6,16 @@ import pytest
 
 from proxy.config.merge import merge
 
-CLOCKS = ("connect", "first_byte", "idle", "progress", "total", "per_try", "tunnel_idle")
+CLOCKS = (
+    "queue",
+    "connect",
+    "first_byte",
+    "idle",
+    "progress",
+    "total",
+    "per_try",
+    "tunnel_idle",
+)
 OFF = dict.fromkeys(CLOCKS, "0")
 
 

@@ -1,0 +1,97 @@
+"""The permits of every upstream, shared by all routes to it."""
+
+import asyncio
+from typing import Any, Final
+
+from proxy.config.model import Route, Upstream
+from proxy.core.errors import ResponseTimeout
+from proxy.core.handler import Handler
+from proxy.core.reply import Reply
+from proxy.middleware.concurrency import Concurrency
+from proxy.policy.gate import Gate
+from proxy.policy.gradient import Gradient, Usual
+from proxy.policy.quantile import Quantiles
+from proxy.policy.queue import Queue
+
+_OVERLOADED: Final = frozenset({429, 503})
+_MEDIAN: Final = 0.5
+
+
+class Limits:
+    """Gates by the name of their upstream."""
+
+    __slots__ = ("_gates", "_gradients", "_options")
+
+    def __init__(self, options: dict[str, Upstream]) -> None:
+        self._options = options
+        self._gates: dict[str, Gate] = {}
+        self._gradients: dict[str, Gradient] = {}
+        for name, upstream in options.items():
+            limits, queue = upstream.concurrency, upstream.queue
+            if limits is None:
+                continue
+            room = Queue(queue.size, queue.order) if queue is not None else None
+            self._gates[name] = Gate(limits.max_requests, room)
+            if limits.adaptive == "gradient":
+                gradient = self._gradients[name] = Gradient(limits.min, limits.max_requests)
+                self._gates[name].limit = gradient.limit
+
+    def gate(self, name: str) -> Gate | None:
+        """That of an upstream, where it has one."""
+        return self._gates.get(name)
+
+    def guarded(self, handler: Handler, name: str, route: Route) -> Handler:
+        """``handler`` with permits, where its upstream has any."""
+        gate = self._gates.get(name)
+        if gate is None:
+            return handler
+        taken = None
+        if route.deadline is not None or route.timeouts.total:
+            taken = Quantiles()
+        watch = None
+        gradient = self._gradients.get(name)
+        if taken is not None or gradient is not None:
+            watch = _Watch(gate, gradient, taken)
+        return Concurrency(
+            handler,
+            gate,
+            self._options[name].queue,
+            route.timeouts.queue,
+            usual=(lambda now: taken.value(_MEDIAN, now)) if taken is not None else None,
+            watch=watch,
+        ).handle
+
+    def report(self, now: float) -> dict[str, Any]:
+        """Their state for operators."""
+        return {name: gate.report(now) for name, gate in self._gates.items()}
+
+
+class _Watch:
+    """What one route learns of how long an upstream takes."""
+
+    __slots__ = ("_gate", "_gradient", "_taken", "_usual")
+
+    def __init__(self, gate: Gate, gradient: Gradient | None, taken: Quantiles | None) -> None:
+        self._gate = gate
+        self._gradient = gradient
+        self._taken = taken
+        self._usual = Usual()
+
+    def __call__(self, seconds: float, now: float, came: Reply | BaseException) -> None:
+        """A head came after ``seconds``, or something else did."""
+        answered = isinstance(came, Reply) and came.status not in _OVERLOADED
+        if self._taken is not None and answered:
+            self._taken.observe(seconds, now)
+        gradient = self._gradient
+        if gradient is None:
+            return
+        if answered or (isinstance(came, asyncio.CancelledError) and seconds > self._usual.value):
+            # A client that left has waited for so long at least.
+            changed = gradient.observe(self._usual, seconds, now, self._gate.in_flight)
+        elif isinstance(came, Reply | ResponseTimeout):
+            changed = gradient.overloaded(now)
+        else:
+            return
+        if changed:
+            self._gate.limit = gradient.limit
+            self._gate.admit()

@@ -1,0 +1,61 @@
+"""Rules between the options of what lets requests wait."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.config.test_crosscheck import ROUTE, UPSTREAM, problems
+
+TWO = UPSTREAM + '[[upstreams]]\nname = "b"\nservers = ["http://b"]\n' + ROUTE
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("[queue]" + UPSTREAM, "queue: nothing ever waits here"),
+        (UPSTREAM + "[upstreams.queue]", "upstreams[0].queue: nothing ever waits here"),
+        (
+            "[concurrency]\n[queue]\npriority_header = 'a b'" + UPSTREAM,
+            "queue.priority_header: ",
+        ),
+        (
+            "[concurrency]\nmax_requests = 3" + UPSTREAM,
+            "concurrency.min: min (4) is more than max_requests (3)",
+        ),
+        ("[deadline]\naccept = []" + UPSTREAM, "deadline.accept: expected at least one"),
+        ("[deadline]\naccept = ['a', 'b c']" + UPSTREAM, "deadline.accept[1]: "),
+        ("[deadline]\nforward = 'Host'" + UPSTREAM, "deadline.forward: "),
+        (
+            "[deadline]\nmax = '1s'\nreserve = '2s'" + UPSTREAM,
+            "deadline.reserve: reserve (2s) leaves nothing of max (1s)",
+        ),
+        (
+            "[deadline]" + UPSTREAM + ROUTE + "[routes.deadline]\naccept = []",
+            "routes[0].deadline.accept: expected at least one",
+        ),
+        ("[queue]\nsize = 0" + UPSTREAM, "queue.size: expected a whole number of at least 1"),
+        ("[queue]\nkey = 'user'\n[concurrency]" + UPSTREAM, "queue.key: expected one of path, ro"),
+    ],
+)
+def test_a_mistake_is_reported_once(tmp_path: Path, text: str, start: str) -> None:
+    [problem] = problems(tmp_path, text)
+    assert problem.startswith(start)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[concurrency]" + UPSTREAM,
+        "[concurrency]\n[queue]\nkey = 'header:X-Tenant'\npriority_header = 'Priority'" + UPSTREAM,
+        "[concurrency]\n[queue]" + UPSTREAM + "[upstreams.queue]\norder = 'lifo'",
+        "[deadline]" + UPSTREAM + ROUTE + "deadline = false",
+        "[deadline]\nmax = '0'\nforward = ''" + UPSTREAM,
+        "[concurrency]\nmax_requests = 8\nmin = 8\nadaptive = 'gradient'" + UPSTREAM,
+    ],
+)
+def test_what_is_right_is_not_reported(tmp_path: Path, text: str) -> None:
+    assert problems(tmp_path, text) == []
+
+
+def test_what_all_upstreams_inherit_is_reported_once(tmp_path: Path) -> None:
+    assert len(problems(tmp_path, "[queue]\n" + TWO)) == 1
