@@ -23,6 +23,7 @@ from proxy.middleware.commit import StreamOptions
 from proxy.middleware.concurrency import ConcurrencyOptions, QueueOptions
 from proxy.middleware.deadline import DeadlineOptions
 from proxy.middleware.fallback import FixedReply
+from proxy.middleware.hedge import HedgeOptions
 from proxy.middleware.load_balance import LoadBalanceOptions
 from proxy.upstream.endpoint import UpstreamOptions
 from proxy.upstream.health import HealthCheckOptions
@@ -45,6 +46,7 @@ class Route(RouteOptions, frozen=True, kw_only=True):
     timeouts: TimeoutsOptions = field(default_factory=TimeoutsOptions)
     retry: RetryOptions | None = field(default_factory=RetryOptions)
     deadline: DeadlineOptions | None = None
+    hedge: HedgeOptions | None = None
     circuit_breaker: CircuitBreakerOptions | None = None
     stream: StreamOptions | None = None
     errors: ErrorsOptions | None = field(default_factory=ErrorsOptions)
@@ -67,6 +69,7 @@ class Config(Table, frozen=True, kw_only=True):
     timeouts: TimeoutsOptions = field(default_factory=TimeoutsOptions)
     retry: RetryOptions | None = field(default_factory=RetryOptions)
     deadline: DeadlineOptions | None = None
+    hedge: HedgeOptions | None = None
     concurrency: ConcurrencyOptions | None = None
     queue: QueueOptions | None = None
     health_check: HealthCheckOptions | None = None
@@ -78,7 +81,15 @@ class Config(Table, frozen=True, kw_only=True):
     routes: tuple[Route, ...] = ()
 
 
-INHERITED: Final = ("timeouts", "retry", "deadline", "circuit_breaker", "stream", "errors")
+INHERITED: Final = (
+    "timeouts",
+    "retry",
+    "deadline",
+    "hedge",
+    "circuit_breaker",
+    "stream",
+    "errors",
+)
 """Tables whose values at the top are the defaults of every route."""
 
 SHARED: Final = ("health_check", "load_balance", "concurrency", "queue")

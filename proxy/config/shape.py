@@ -13,7 +13,7 @@ from msgspec import inspect
 from proxy.config.model import SWITCHES, Config, read_unit
 from proxy.config.problems import Finding, Place, suggestion
 from proxy.core import keys
-from proxy.middleware import commit
+from proxy.middleware import commit, hedge
 from proxy.upstream import health
 
 _WRONG: Final = object()
@@ -176,6 +176,7 @@ def _range(kind: inspect.IntType | inspect.FloatType) -> str:
 
 _SPELLED: Final = {
     keys.PATTERN: ("path", "route", "client_addr", "header:NAME", "cookie:NAME"),
+    hedge.PATTERN: ("p95 or another quantile", "500ms or another time"),
     commit.PATTERN: ("headers", "first_chunk", "body:64KiB or another size"),
     health.PATTERN: ("paths that begin with a slash",),
 }

@@ -37,6 +37,9 @@ class Body(Protocol):
     def rewind(self) -> None:
         """Start again. Only where ``resendable``."""
 
+    def copy(self) -> "Body | None":
+        """Another one with the same bytes, where all of them are in memory."""
+
     def close(self) -> None:
         """Let go of what was kept, and of the clock."""
 
@@ -74,6 +77,10 @@ class BytesBody:
     def rewind(self) -> None:
         """Start again."""
         self._unread = self.finished
+
+    def copy(self) -> "BytesBody":
+        """Another one with the same bytes; no body is as good as another."""
+        return BytesBody(self.finished, self.framing, self.length) if self.framing else self
 
     def close(self) -> None:
         """It goes with its exchange."""

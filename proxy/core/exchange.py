@@ -1,10 +1,13 @@
 """One client request and its reply, from the first byte to the last."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from proxy.core.body import EMPTY, Body
 from proxy.core.fields import Encoded, RawHeaders
+
+HEDGED: Final = "hedged"
+"""Outcome of an attempt that another one has overtaken."""
 
 
 class Try(NamedTuple):

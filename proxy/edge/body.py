@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp.streams import StreamReader
 
 from proxy.core.alarm import Alarm
-from proxy.core.body import CHUNKED
+from proxy.core.body import CHUNKED, BytesBody
 from proxy.core.errors import (
     BadRequest,
     BodyTooLarge,
@@ -99,6 +99,13 @@ class ClientBody:
     def rewind(self) -> None:
         """Read what was kept again, then go on with what the client sends."""
         self._position = 0
+
+    def copy(self) -> BytesBody | None:
+        """Where all of it has been read, and is in memory."""
+        whole = None if self._kept is None else self._kept.in_memory
+        if whole is None or not self._content.at_eof():
+            return None
+        return BytesBody(whole, self.framing, self.length)
 
     async def read(self) -> bytes:
         """The next bytes, ``b""`` at the end. Raises ClientError, or InternalError for the disk."""

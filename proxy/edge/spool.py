@@ -64,6 +64,11 @@ class Spool:
             return bytes(self._memory[place : place + _PIECE])
         return await self._run(partial(self._read, place))
 
+    @property
+    def in_memory(self) -> bytes | None:
+        """All of it, where that is in memory."""
+        return None if self._memory is None else bytes(self._memory)
+
     def close(self) -> None:
         """Let go of all of it."""
         self.lost = True

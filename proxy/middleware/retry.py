@@ -85,6 +85,9 @@ class Retry:
             first = error
         else:
             if first.status not in self._statuses:
+                if exchange.tries:  # those that it has overtaken, see middleware/hedge
+                    taken = self._loop.time() - begun
+                    exchange.tries += (Try(exchange.endpoint, str(first.status), taken),)
                 return first
         trial = _Trial(
             exchange,

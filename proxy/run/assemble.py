@@ -16,11 +16,13 @@ from proxy.middleware.commit import Commit, holds, speaks
 from proxy.middleware.deadline import Deadline, Remaining
 from proxy.middleware.events import Events
 from proxy.middleware.fallback import Fallback, Fixed, FixedReply
+from proxy.middleware.hedge import Hedge
 from proxy.middleware.load_balance import LoadBalance, LoadBalanceOptions
 from proxy.middleware.resume import Resume, Shelf
 from proxy.middleware.retry import Retry
 from proxy.middleware.timeouts import PerTry, Total
 from proxy.policy.budget import Budget
+from proxy.policy.gate import Gate
 from proxy.policy.roads import Road, Roads
 from proxy.run.chain import Chain
 from proxy.run.limits import Limits
@@ -42,6 +44,7 @@ class Tree:
         self.pools = {upstream.name: Pool(upstream, session) for upstream in config.upstreams}
         self._limits = Limits(self._options)
         self._budgets: dict[tuple[str, BudgetOptions], Budget] = {}
+        self._hedges: list[tuple[str, str, Hedge]] = []
         self.shelf = Shelf()
         self.routes = [Line(route) for route in config.routes]
         self.router = Router(
@@ -107,7 +110,15 @@ class Tree:
         """All tries of a route at one upstream."""
         route = line.options
         # Below Retry: nothing is held while nothing is under way.
-        handler = self._limits.guarded(self._balanced(line, name), name, route)
+        balanced, ways = self._balanced(line, name)
+        handler = self._limits.guarded(balanced, name, route)
+        if route.hedge is not None:  # above the permits: a copy needs one of its own
+            rule = route.retry or RetryOptions()
+            listed = route.retry is not None and route.retry.attempts > 1
+            calm = partial(_calm, self._limits.gate(name), ways)
+            hedge = Hedge(handler, route.hedge, rule, calm, alone=not listed)
+            self._hedges.append((line.name, name, hedge))
+            handler = hedge.handle
         commit = None
         if route.stream is not None and holds(route.stream):
             commit = Commit(handler, route.stream)
@@ -119,19 +130,19 @@ class Tree:
             return Retry(handler, retry, budget, self._rng, hold).handle
         return handler if commit is None else commit.handle
 
-    def _balanced(self, line: "Line", name: str) -> Handler:
-        """One attempt at whichever server is the best."""
+    def _balanced(self, line: "Line", name: str) -> "tuple[Handler, Ways | None]":
+        """One attempt at whichever server is the best; where there are several, the ways there."""
         pool, upstream = self.pools[name], self._options[name]
         route = line.options
         alone = len(pool.members) == 1 and not pool.changes
         if alone and (route.circuit_breaker, upstream.health_check) == (None, None):
-            return attempt(pool.members[0], route)
+            return attempt(pool.members[0], route), None
         roads = Ways(pool, route)
         line.roads.append(roads)
         options = upstream.load_balance or LoadBalanceOptions()
         # Without retry every request has one try only.
         rule = partial(repeatable, options=route.retry or RetryOptions(methods=()))
-        return LoadBalance(roads, options, self._rng, rule).handle
+        return LoadBalance(roads, options, self._rng, rule).handle, roads
 
     def _budget(self, name: str, options: BudgetOptions) -> Budget:
         """One for each upstream, whichever route retries."""
@@ -147,6 +158,10 @@ class Tree:
             "upstreams": {name: pool.report(now) for name, pool in self.pools.items()},
             "streams": self.shelf.report(),
             "concurrency": self._limits.report(now),
+            "hedges": [
+                {"route": route, "upstream": name, **hedge.report(now)}
+                for route, name, hedge in self._hedges
+            ],
             "budgets": [
                 {"upstream": name, **budget.report(now)}
                 for (name, _), budget in self._budgets.items()
@@ -221,6 +236,17 @@ class Ways:
             for road in self._known.values()
             if road.breaker is not None
         ]
+
+
+def _calm(gate: Gate | None, ways: Ways | None) -> bool:
+    """Whether an upstream has room for more than it is asked to do."""
+    if gate is not None and not gate.free:
+        return False
+    now = time.monotonic()
+    return ways is None or all(
+        road.server.paused_until <= now and (road.breaker is None or not road.breaker.open)
+        for road in ways.now.to.values()
+    )
 
 
 def attempt(member: Member, route: Route) -> Handler:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from functools import partial
 from typing import Any, Final
 
-from proxy.core.exchange import Exchange
+from proxy.core.exchange import HEDGED, Exchange
 
 _SWITCHED: Final = 101
 _OK: Final = 400
@@ -32,7 +32,8 @@ class Counters:
             if exchange.error:
                 counts[f"error {exchange.error}"] += 1
         for attempt in exchange.tries[:-1]:
-            counts[f"retry {attempt.outcome}"] += 1
+            name = HEDGED if attempt.outcome == HEDGED else f"retry {attempt.outcome}"
+            counts[name] += 1
 
     def report(self) -> dict[str, dict[str, Any]]:
         """Counts by route; the empty name stands for requests that found none."""

@@ -22,6 +22,18 @@ def options(*servers: RawUpstream) -> dict[str, Any]:
     }
 
 
+PARTS = [
+    "upstreams",
+    "streams",
+    "concurrency",
+    "hedges",
+    "budgets",
+    "breakers",
+    "tunnels",
+    "counters",
+]
+
+
 async def told(proxy: Proxy, part: str) -> Any:
     response = await ask(proxy.admin, get(f"/api/{part}"))
     assert response.status == 200
@@ -38,7 +50,7 @@ async def test_state_says_how_everything_is_doing() -> None:
         for _ in range(3):
             assert (await proxy.ask(get())).status == 200
         state = await told(proxy, "state")
-        assert list(state) == ["upstreams", "streams", "budgets", "breakers", "tunnels", "counters"]
+        assert list(state) == PARTS
         first, second = state["upstreams"]["api"]
         assert (first["endpoint"], second["endpoint"]) == (a.url, b.url)
         assert (first["outcomes"], second["outcomes"]) == ({"503": 1}, {"200": 3})
@@ -75,9 +87,7 @@ async def test_what_is_in_flight_is_told() -> None:
 async def test_a_part_that_is_none_says_which_there_are() -> None:
     async with RawUpstream() as upstream, proxied(upstream, **options(upstream)) as proxy:
         response = await ask(proxy.admin, get("/api/nothing"))
-        known = {
-            "error": "there is state, upstreams, streams, budgets, breakers, tunnels, counters"
-        }
+        known = {"error": f"there is state, {', '.join(PARTS)}"}
         assert (response.status, json.loads(response.body)) == (404, known)
 
 

@@ -120,6 +120,10 @@ class KeptBody:
     def proceed(self) -> None:
         """It is here."""
 
+    def copy(self) -> "KeptBody | None":
+        """Another one with the same bytes."""
+        return KeptBody(self._data) if self.resendable else None
+
     @property
     def finished(self) -> bytes | None:
         """The whole body where it can be sent again."""
