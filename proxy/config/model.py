@@ -19,6 +19,7 @@ from proxy.core.retrying import RetryOptions
 from proxy.edge.failures import ErrorsOptions
 from proxy.edge.router import RouteOptions
 from proxy.middleware.circuit_breaker import CircuitBreakerOptions
+from proxy.middleware.coalesce import CoalesceOptions
 from proxy.middleware.commit import StreamOptions
 from proxy.middleware.concurrency import ConcurrencyOptions, QueueOptions
 from proxy.middleware.deadline import DeadlineOptions
@@ -48,6 +49,7 @@ class Route(RouteOptions, frozen=True, kw_only=True):
     deadline: DeadlineOptions | None = None
     hedge: HedgeOptions | None = None
     circuit_breaker: CircuitBreakerOptions | None = None
+    coalesce: CoalesceOptions | None = None
     stream: StreamOptions | None = None
     errors: ErrorsOptions | None = field(default_factory=ErrorsOptions)
     fallback: Annotated[
@@ -75,6 +77,7 @@ class Config(Table, frozen=True, kw_only=True):
     health_check: HealthCheckOptions | None = None
     load_balance: LoadBalanceOptions | None = None
     circuit_breaker: CircuitBreakerOptions | None = None
+    coalesce: CoalesceOptions | None = None
     stream: StreamOptions | None = None
     errors: ErrorsOptions | None = field(default_factory=ErrorsOptions)
     upstreams: tuple[Upstream, ...] = ()
@@ -87,6 +90,7 @@ INHERITED: Final = (
     "deadline",
     "hedge",
     "circuit_breaker",
+    "coalesce",
     "stream",
     "errors",
 )

@@ -36,6 +36,7 @@ class Exchange:
         "bytes_in",
         "bytes_out",
         "client",
+        "coalesced",
         "committed",
         "connected",
         "deadline",
@@ -111,6 +112,8 @@ class Exchange:
         self.attempts = 0
         self.tries: tuple[Try, ...] = ()
         """All attempts, the first one first, where there was more than one."""
+        self.coalesced = False
+        """Whether it was given another one's answer."""
         self.elsewhere = False
         """Whether another server could be asked at once."""
         self.inform: Callable[[bytes], None] | None = None

@@ -11,6 +11,7 @@ from proxy.core.fields import RawHeaders
 from proxy.core.handler import Handler
 from proxy.core.kept import HALF, KeptStream
 from proxy.core.reply import Ending, Reply
+from proxy.core.sameness import TRACES
 from proxy.core.sse import streams_events
 
 MOST: Final = 1_000
@@ -21,12 +22,7 @@ OF_ONE: Final = 8
 
 _LAST_EVENT_ID: Final = b"last-event-id"
 _CREDENTIALS: Final = frozenset({b"authorization", b"cookie", b"x-api-key"})
-_PASSING: Final = frozenset(
-    b"""last-event-id cache-control pragma via forwarded x-forwarded-for x-request-id
-    x-correlation-id x-request-start traceparent tracestate baggage b3 x-b3-traceid x-b3-spanid
-    x-b3-parentspanid x-b3-sampled x-amzn-trace-id x-cloud-trace-context cf-ray sentry-trace
-    x-datadog-trace-id x-datadog-parent-id""".split()
-)
+_PASSING: Final = TRACES | {_LAST_EVENT_ID, b"cache-control", b"pragma"}
 """What differs between two requests of one client, and gives no right to anything."""
 
 Key: TypeAlias = tuple[Any, ...]

@@ -1,5 +1,6 @@
 """From options to chains. The order of every chain stands here, with its reasons."""
 
+import asyncio
 import random
 import time
 from functools import partial
@@ -8,10 +9,12 @@ from typing import Any
 from proxy.config.model import Config, Route, Upstream
 from proxy.core.handler import Handler
 from proxy.core.retrying import BudgetOptions, RetryOptions, repeatable
+from proxy.core.shared import Room
 from proxy.edge.end_to_end import end_to_end_response
 from proxy.edge.failures import problem
 from proxy.edge.router import Router
 from proxy.middleware.circuit_breaker import breaker
+from proxy.middleware.coalesce import Coalesce
 from proxy.middleware.commit import Commit, holds, speaks
 from proxy.middleware.deadline import Deadline, Remaining
 from proxy.middleware.events import Events
@@ -45,6 +48,9 @@ class Tree:
         self._limits = Limits(self._options)
         self._budgets: dict[tuple[str, BudgetOptions], Budget] = {}
         self._hedges: list[tuple[str, str, Hedge]] = []
+        self._shared: list[tuple[str, Coalesce]] = []
+        self._room = Room()
+        self._tasks: set[asyncio.Task[None]] = set()
         self.shelf = Shelf()
         self.routes = [Line(route) for route in config.routes]
         self.router = Router(
@@ -65,6 +71,10 @@ class Tree:
     async def close(self) -> None:
         """Stop all that runs by itself."""
         await self.shelf.close()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         for guard in self._guards:
             await guard.close()
         for pool in self.pools.values():
@@ -84,6 +94,10 @@ class Tree:
             fixed = Fixed(route.fallback) if isinstance(route.fallback, FixedReply) else None
             rule = partial(repeatable, options=route.retry or RetryOptions())
             handler = Fallback(handler, others, fixed, rule).handle
+        if route.coalesce is not None:  # above all tries: they are made once for all
+            shared = Coalesce(handler, route.coalesce, self._room, self._tasks)
+            self._shared.append((line.name, shared))
+            handler = shared.handle
         if route.stream is not None and route.stream.resume:
             # Above all that has to do with an upstream: what is resumed has none of it again. A
             # rule for requests may have taken their credentials away.
@@ -162,6 +176,10 @@ class Tree:
                 {"route": route, "upstream": name, **hedge.report(now)}
                 for route, name, hedge in self._hedges
             ],
+            "coalesce": {
+                "kept_bytes": self._room.used,
+                "routes": {route: shared.report() for route, shared in self._shared},
+            },
             "budgets": [
                 {"upstream": name, **budget.report(now)}
                 for (name, _), budget in self._budgets.items()

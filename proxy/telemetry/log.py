@@ -94,6 +94,7 @@ class _Line(msgspec.Struct, gc=False, omit_defaults=True):
     request_id: str
     client: str
     tries: list[dict[str, str | float]] | None = None
+    coalesced: bool = False
 
 
 class AccessLog:
@@ -200,6 +201,7 @@ class AccessLog:
             _printable(exchange.request_id),
             exchange.client,
             [_try(attempt) for attempt in exchange.tries] if exchange.tries else None,
+            exchange.coalesced,
         )
 
     def _hand_over(self) -> None:

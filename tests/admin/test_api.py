@@ -27,6 +27,7 @@ PARTS = [
     "streams",
     "concurrency",
     "hedges",
+    "coalesce",
     "budgets",
     "breakers",
     "tunnels",

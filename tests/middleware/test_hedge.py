@@ -70,7 +70,8 @@ async def outcome(hedge: Hedge, exchange: Exchange | None = None) -> tuple[int, 
 async def test_what_is_in_time_is_asked_once(jumping: JumpingLoop) -> None:
     servers = Servers((0.9, reply(200)))
     status, taken, exchange = await outcome(hedge(servers))
-    assert (status, taken, servers.sends) == (200, pytest.approx(0.9), 1)
+    assert (status, servers.sends) == (200, 1)
+    assert taken == pytest.approx(0.9)
     assert (exchange.tries, exchange.attempts) == ((), 1)
 
 

@@ -1,0 +1,214 @@
+"""One call of an upstream, for several clients."""
+
+import asyncio
+import copy
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+from proxy.core.errors import InternalError, ProxyError
+from proxy.core.exchange import Exchange
+from proxy.core.handler import Handler
+from proxy.core.reply import Ending, Reply
+from proxy.core.sameness import TRACES
+from proxy.core.shared import MOST, Follower, Room, Shared
+from proxy.core.sse import streams_events
+
+_UNSHARED: Final = frozenset({b"private", b"no-store", b"no-cache"})
+
+
+class Call:
+    """One request to the upstream, and the clients that share it."""
+
+    __slots__ = (
+        "_error",
+        "_leader",
+        "_on_private",
+        "_over",
+        "_own",
+        "_room",
+        "_shared",
+        "_twin",
+        "_waiting",
+        "_whole",
+        "clients",
+        "pending",
+        "task",
+    )
+
+    def __init__(
+        self,
+        leader: Exchange,
+        twin: Exchange,
+        room: Room,
+        over: Callable[[], object],
+        on_private: Callable[[], None],
+    ) -> None:
+        """``over`` is told when nobody may join any more, ``on_private`` that nobody may share."""
+        self._leader: Exchange | None = leader
+        self._twin = twin
+        self._room = room
+        self._over = over
+        self._on_private = on_private
+        self.task: asyncio.Task[None]
+        self.clients = 0
+        """Those that wait or read."""
+        self.pending = True
+        """Whether the head is still to come."""
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._error: Exception | None = None
+        self._own: Reply | None = None
+        """A reply that is the leader's alone."""
+        self._whole: tuple[Reply, bytes] | None = None
+        """One that was here as a whole."""
+        self._shared: Shared | None = None
+
+    async def run(self, inner: Handler) -> None:
+        """Ask, and see what may be done with the answer."""
+        try:
+            reply = await inner(self._twin)
+        except Exception as error:
+            self._error = error
+            self._over()
+        else:
+            self._sort(reply)
+        finally:
+            self.pending = False
+            for future in self._waiting:
+                if not future.done():
+                    future.set_result(None)
+        if (shared := self._shared) is not None:
+            try:
+                await asyncio.wait((shared.task,))
+            except asyncio.CancelledError:
+                shared.end()
+                raise
+
+    def _sort(self, reply: Reply) -> None:
+        if private(reply):
+            self._over()
+            self._on_private()
+            self._own = reply
+            if self._leader is None:
+                reply.close(Ending.ABANDONED)
+        elif (whole := reply.buffered) is not None:
+            self._over()
+            reply.close(Ending.COMPLETE)
+            self._whole = (reply, whole)
+        else:
+            self._shared = Shared(reply, self._room, self._over)
+            if not self.clients:
+                self._shared.end()
+
+    async def reply(self, exchange: Exchange, patience: float | None) -> Reply | None:
+        """What a client is given; None where it has to ask itself."""
+        self.clients += 1
+        try:
+            if self.pending and not await self._head(patience):
+                self._leave(exchange)
+                return None
+        except BaseException:
+            self._leave(exchange)
+            raise
+        return self._given(exchange)
+
+    async def _head(self, patience: float | None) -> bool:
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.add(future)
+        try:
+            async with asyncio.timeout(patience):
+                await future
+        except TimeoutError:
+            return False
+        finally:
+            self._waiting.discard(future)
+        return True
+
+    def _given(self, exchange: Exchange) -> Reply | None:
+        twin = self._twin
+        exchange.upstream, exchange.endpoint = twin.upstream, twin.endpoint
+        exchange.first_byte = twin.first_byte
+        leads = exchange is self._leader
+        if leads:
+            exchange.connected, exchange.attempts = twin.connected, twin.attempts
+            exchange.tries, exchange.queued = twin.tries, twin.queued
+        if self._error is not None:
+            raise _anew(self._error)
+        if self._own is not None:
+            return self._own if leads else None
+        if self._whole is not None:
+            return _like(self._whole[0], _Nothing(), self._whole[1])
+        assert self._shared is not None
+        return _like(self._shared.reply, Follower(self._shared, partial(self._leave, exchange)))
+
+    def _leave(self, exchange: Exchange) -> None:
+        """A client wants no more; with the last one the call ends."""
+        self.clients -= 1
+        if exchange is self._leader:
+            self._leader = None
+            if self._own is not None:
+                self._own.close(Ending.ABANDONED)
+        if self.clients:
+            return
+        if self._shared is not None:
+            self._shared.end()
+        elif self.pending:
+            self._over()
+            self.task.cancel()
+
+
+class _Nothing:
+    """Behind a body that is here as a whole."""
+
+    __slots__ = ()
+
+    buffered: None = None
+
+    async def read(self) -> bytes:
+        """It has all been read."""
+        return b""
+
+    def close(self, ending: Ending) -> None:
+        """Nothing is held."""
+
+
+def _like(reply: Reply, source: Any, whole: bytes | None = None) -> Reply:
+    """The same head, for another client."""
+    like = Reply(
+        reply.status,
+        reply.headers,
+        source,
+        reason=reply.reason,
+        length=reply.length,
+        version=reply.version,
+        whole=whole,
+    )
+    like.encoded = reply.encoded
+    return like
+
+
+def _anew(error: Exception) -> Exception:
+    """One for each client: they are written to on their way."""
+    if not isinstance(error, ProxyError):
+        return InternalError(repr(error))
+    return copy.copy(error)
+
+
+def private(reply: Reply) -> bool:
+    """Whether it may be meant for one client only, or would never end (RFC 9111 3, 4.1)."""
+    if reply.duplex is not None or (reply.length or 0) > MOST or streams_events(reply.headers):
+        return True
+    for name, value in reply.headers:
+        low = name.lower()
+        if low == b"set-cookie":
+            return True
+        if low == b"cache-control" and not _UNSHARED.isdisjoint(_words(value)):
+            return True
+        if low == b"vary" and any(word == b"*" or word in TRACES for word in _words(value)):
+            return True
+    return False
+
+
+def _words(value: bytes) -> list[bytes]:
+    """The members of a list, without their parameters."""
+    return [word.partition(b"=")[0].strip(b" \t") for word in value.lower().split(b",")]

@@ -1,0 +1,134 @@
+"""Equal requests that are under way at the same time share one call of the upstream."""
+
+import asyncio
+import copy
+import time
+from collections import Counter
+from functools import partial
+from typing import Annotated, Any, Final, TypeAlias
+
+from msgspec import Meta
+
+from proxy.core.body import EMPTY
+from proxy.core.call import Call
+from proxy.core.exchange import Exchange
+from proxy.core.handler import Handler
+from proxy.core.options import Duration, Table, described, seconds
+from proxy.core.reply import Reply
+from proxy.core.sameness import told
+from proxy.core.shared import Room
+
+_REMEMBERED: Final = 1024
+_FOR: Final = 60.0
+"""Seconds for which a resource that may not be shared is known as one."""
+
+Key: TypeAlias = tuple[Any, ...]
+
+
+class CoalesceOptions(Table, frozen=True, kw_only=True):
+    """Equal GETs that are under way at the same time share one request to the upstream."""
+
+    max_waiters: Annotated[
+        int, Meta(ge=1, description="Clients that share one; the next go on alone.")
+    ] = 1024
+    wait_timeout: Annotated[
+        Duration,
+        described(
+            "How long one waits for the head of another's answer before it goes on alone; "
+            "0: as long as its own clocks allow."
+        ),
+    ] = seconds(0)
+
+
+class Coalesce:
+    """Finds requests that are the same, and those that only looked so."""
+
+    __slots__ = (
+        "_calls",
+        "_inner",
+        "_most",
+        "_patience",
+        "_private",
+        "_room",
+        "_tasks",
+        "alone",
+        "calls",
+        "joined",
+    )
+
+    def __init__(
+        self, inner: Handler, options: CoalesceOptions, room: Room, tasks: set[asyncio.Task[None]]
+    ) -> None:
+        """``room``: shared by all routes; so is the set of ``tasks`` under way."""
+        self._inner = inner
+        self._most = options.max_waiters
+        self._patience = options.wait_timeout or None
+        self._room = room
+        self._tasks = tasks
+        self._calls: dict[Key, Call] = {}
+        self._private: dict[Key, float] = {}
+        self.calls = 0
+        self.joined = 0
+        self.alone: Counter[str] = Counter()
+
+    async def handle(self, exchange: Exchange) -> Reply:
+        """Only GET without a body: it is safe, and it is all in its head."""
+        if exchange.method != "GET" or exchange.body is not EMPTY or exchange.upgrade:
+            return await self._inner(exchange)
+        where = (exchange.scheme, exchange.host, exchange.target)
+        if self._private and self._is_private(where):
+            self.alone["private"] += 1
+            return await self._inner(exchange)
+        key = (*where, told(exchange.headers))
+        call = self._calls.get(key)
+        if call is None:
+            call = self._begun(exchange, key, where)
+        elif call.clients >= self._most:
+            self.alone["max_waiters"] += 1
+            return await self._inner(exchange)
+        else:
+            exchange.coalesced = True
+            self.joined += 1
+        reply = await call.reply(exchange, self._patience if exchange.coalesced else None)
+        if reply is None:
+            exchange.coalesced = False
+            self.alone["wait_timeout" if call.pending else "private"] += 1
+            return await self._inner(exchange)
+        return reply
+
+    def _begun(self, exchange: Exchange, key: Key, where: Key) -> Call:
+        self.calls += 1
+        twin = copy.copy(exchange)
+        twin.inform = None
+        over, remember = partial(self._calls.pop, key, None), partial(self._remember, where)
+        call = Call(exchange, twin, self._room, over, remember)
+        self._calls[key] = call
+        task = asyncio.get_running_loop().create_task(call.run(self._inner))
+        call.task = task
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return call
+
+    def _is_private(self, where: Key) -> bool:
+        until = self._private.get(where)
+        if until is None:
+            return False
+        if time.monotonic() < until:
+            return True
+        del self._private[where]
+        return False
+
+    def _remember(self, where: Key) -> None:
+        self._private.pop(where, None)
+        self._private[where] = time.monotonic() + _FOR
+        if len(self._private) > _REMEMBERED:
+            del self._private[next(iter(self._private))]
+
+    def report(self) -> dict[str, Any]:
+        """Its state for operators."""
+        return {
+            "calls": self.calls,
+            "joined": self.joined,
+            "in_flight": len(self._calls),
+            "alone": dict(self.alone),
+        }

@@ -1,0 +1,133 @@
+"""Equal requests share one call, counting what the upstream really received."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from tests.support.client import ask
+from tests.support.message import get, length
+from tests.support.proxy import proxied
+from tests.support.upstream import RawUpstream
+
+SLOW = [0.15, length(b"answer")]
+
+
+def coalesced(**options: Any) -> dict[str, Any]:
+    return {"coalesce": options, "admin": {"listen": "127.0.0.1:0"}}
+
+
+async def test_hundreds_of_clients_are_one_request() -> None:
+    async with RawUpstream(SLOW) as upstream, proxied(upstream, **coalesced()) as proxy:
+        answers = await asyncio.gather(*(proxy.ask(get()) for _ in range(300)))
+        assert {(answer.status, answer.body) for answer in answers} == {(200, b"answer")}
+        assert {answer.ended for answer in answers} <= {"complete", "open"}
+        assert len({answer.value("X-Request-Id") for answer in answers}) == 300
+        assert len(upstream.requests) == 1
+        assert sum(record.coalesced for record in proxy.records) == 299
+        assert sum(record.attempts for record in proxy.records) == 1
+        state = json.loads((await ask(proxy.admin, get("/api/coalesce"))).body)
+        assert state["kept_bytes"] == 0
+        assert state["routes"]["/"]["joined"] == 299
+
+
+async def test_a_large_body_reaches_the_fast_and_the_slow() -> None:
+    size = 10 << 20
+    data = bytes(range(256)) * (size // 256)
+    script = [
+        b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size,
+        data[: size // 2],
+        0.1,
+        data[size // 2 :],
+    ]
+    async with (
+        RawUpstream(script) as upstream,
+        proxied(upstream, **coalesced()) as proxy,
+        await proxy.connect(receive_buffer=4096) as slow,
+    ):
+        await slow.send(get())
+        answers = await asyncio.gather(*(proxy.ask(get()) for _ in range(10)))
+        assert all(answer.body == data for answer in answers)
+        assert (await slow.receive()).body == data
+        assert len(upstream.requests) == 1
+
+
+async def test_a_body_that_is_cut_is_cut_for_all() -> None:
+    script = [
+        0.05,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+        0.05,
+        "fin",
+    ]
+    async with RawUpstream(script) as upstream, proxied(upstream, **coalesced()) as proxy:
+        answers = await asyncio.gather(*(proxy.ask(get()) for _ in range(5)))
+        assert {answer.body for answer in answers} == {b"abc"}
+        assert "complete" not in {answer.ended for answer in answers}
+        assert len(upstream.requests) == 1
+
+
+async def test_the_first_client_may_leave() -> None:
+    async with (
+        RawUpstream(SLOW) as upstream,
+        proxied(upstream, **coalesced()) as proxy,
+        await proxy.connect() as first,
+    ):
+        await first.send(get())
+        await upstream.until(lambda: len(upstream.requests) == 1)
+        others = [asyncio.create_task(proxy.ask(get())) for _ in range(5)]
+        await asyncio.sleep(0.03)
+        first.reset()
+        assert {(await other).body for other in others} == {b"answer"}
+        assert len(upstream.requests) == 1
+
+
+async def test_when_all_leave_the_upstream_is_told() -> None:
+    async with RawUpstream(["hold"]) as upstream, proxied(upstream, **coalesced()) as proxy:
+        clients = [await proxy.connect() for _ in range(3)]
+        for client in clients:
+            await client.send(get())
+        await upstream.until(lambda: len(upstream.requests) == 1)
+        for client in clients:
+            await client.__aexit__(None, None, None)
+        await upstream.until(upstream.connections[0].closed.is_set)
+
+
+@pytest.mark.parametrize(
+    "field", [b"Set-Cookie: a=1", b"Cache-Control: private", b"Vary: *"], ids=str
+)
+async def test_what_is_for_one_client_is_asked_for_by_each(field: bytes) -> None:
+    script = [0.05, length(b"mine", b"200 OK", field + b"\r\n")]
+    async with RawUpstream(script) as upstream, proxied(upstream, **coalesced()) as proxy:
+        answers = await asyncio.gather(*(proxy.ask(get()) for _ in range(5)))
+        assert {answer.body for answer in answers} == {b"mine"}
+        assert len(upstream.requests) == 5
+
+
+async def test_credentials_keep_clients_apart() -> None:
+    async with RawUpstream(SLOW) as upstream, proxied(upstream, **coalesced()) as proxy:
+        fields = [b"Authorization: Bearer %d\r\n" % (n % 3) for n in range(9)]
+        await asyncio.gather(*(proxy.ask(get("/", field)) for field in fields))
+        assert len(upstream.requests) == 3
+
+
+async def test_a_failure_is_told_to_all() -> None:
+    tables = coalesced() | {"retry": False}
+    async with RawUpstream([0.05, "rst"]) as upstream, proxied(upstream, **tables) as proxy:
+        answers = await asyncio.gather(*(proxy.ask(get()) for _ in range(5)))
+        assert {answer.status for answer in answers} == {502}
+        assert len(upstream.requests) == 1
+
+
+async def test_a_drain_leaves_nothing_behind() -> None:
+    async with (
+        RawUpstream(["hold"]) as upstream,
+        proxied(upstream, **coalesced(), shutdown={"grace_period": "20ms"}) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.send(get())
+        await upstream.until(lambda: len(upstream.requests) == 1)
+        await proxy.runtime.drain()
+        await proxy.runtime.close()
+        await upstream.until(upstream.connections[0].closed.is_set)
+        assert not [t for t in asyncio.all_tasks() if "Call.run" in repr(t)]
