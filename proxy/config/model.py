@@ -26,6 +26,7 @@ from proxy.middleware.deadline import DeadlineOptions
 from proxy.middleware.fallback import FixedReply
 from proxy.middleware.hedge import HedgeOptions
 from proxy.middleware.load_balance import LoadBalanceOptions
+from proxy.middleware.rate_limit import RateLimitOptions
 from proxy.upstream.endpoint import UpstreamOptions
 from proxy.upstream.health import HealthCheckOptions
 
@@ -48,6 +49,7 @@ class Route(RouteOptions, frozen=True, kw_only=True):
     retry: RetryOptions | None = field(default_factory=RetryOptions)
     deadline: DeadlineOptions | None = None
     hedge: HedgeOptions | None = None
+    rate_limit: RateLimitOptions | None = None
     circuit_breaker: CircuitBreakerOptions | None = None
     coalesce: CoalesceOptions | None = None
     stream: StreamOptions | None = None
@@ -74,6 +76,7 @@ class Config(Table, frozen=True, kw_only=True):
     hedge: HedgeOptions | None = None
     concurrency: ConcurrencyOptions | None = None
     queue: QueueOptions | None = None
+    rate_limit: RateLimitOptions | None = None
     health_check: HealthCheckOptions | None = None
     load_balance: LoadBalanceOptions | None = None
     circuit_breaker: CircuitBreakerOptions | None = None
@@ -89,6 +92,7 @@ INHERITED: Final = (
     "retry",
     "deadline",
     "hedge",
+    "rate_limit",
     "circuit_breaker",
     "coalesce",
     "stream",

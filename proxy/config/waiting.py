@@ -69,5 +69,16 @@ def _deadline(route: Route, place: Place) -> Iterator[Finding]:
         yield Finding((*place, "reserve"), message)
 
 
+def _rate_limit(route: Route, place: Place) -> Iterator[Finding]:
+    limit = route.rate_limit
+    assert limit is not None
+    if not limit.period:
+        yield Finding((*place, "period"), "a time to count in is needed")
+    if limit.burst and not limit.average:
+        yield Finding((*place, "burst"), "of what? expected average beside it")
+    if not limit.average and not limit.learn:
+        yield Finding(place, "nothing is limited: expected average, or learn = true")
+
+
 _UPSTREAM: Final[Mapping[str, Check]] = {"concurrency": _concurrency, "queue": _queue}
-_ROUTE: Final[Mapping[str, Check]] = {"deadline": _deadline}
+_ROUTE: Final[Mapping[str, Check]] = {"deadline": _deadline, "rate_limit": _rate_limit}

@@ -178,6 +178,10 @@ class QueueTimeout(NotAsked):
     """No permit within ``[timeouts] queue``."""
 
 
+class QuotaUsedUp(NotAsked):
+    """The upstream has said that it would refuse."""
+
+
 class TooLate(NotAsked):
     """The client gives up before an answer can be there."""
 

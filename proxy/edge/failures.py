@@ -58,6 +58,7 @@ FAILURES: Final[dict[type[e.ProxyError], tuple[HTTPStatus, str]]] = {
     e.Unavailable:          (S.SERVICE_UNAVAILABLE,             "destination_unavailable"),
     e.QueueRefused:         (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
     e.QueueTimeout:         (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
+    e.QuotaUsedUp:          (S.TOO_MANY_REQUESTS,               "http_request_denied"),
     e.TooLate:              (S.GATEWAY_TIMEOUT,                 "http_response_timeout"),
     e.ConnectionLimit:      (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
     e.ShuttingDown:         (S.SERVICE_UNAVAILABLE,             "destination_unavailable"),

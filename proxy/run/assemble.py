@@ -21,6 +21,7 @@ from proxy.middleware.events import Events
 from proxy.middleware.fallback import Fallback, Fixed, FixedReply
 from proxy.middleware.hedge import Hedge
 from proxy.middleware.load_balance import LoadBalance, LoadBalanceOptions
+from proxy.middleware.rate_limit import Heed, RateLimit
 from proxy.middleware.resume import Resume, Shelf
 from proxy.middleware.retry import Retry
 from proxy.middleware.timeouts import PerTry, Total
@@ -49,6 +50,7 @@ class Tree:
         self._budgets: dict[tuple[str, BudgetOptions], Budget] = {}
         self._hedges: list[tuple[str, str, Hedge]] = []
         self._shared: list[tuple[str, Coalesce]] = []
+        self._rates: list[tuple[str, RateLimit]] = []
         self._room = Room()
         self._tasks: set[asyncio.Task[None]] = set()
         self.shelf = Shelf()
@@ -112,6 +114,11 @@ class Tree:
                 on_error=route.stream.on_error == "event",
                 problem=partial(problem, details=details),
             ).handle
+        if route.rate_limit is not None and route.rate_limit.average:
+            # Each request of a client counts, whoever answers it.
+            limited = RateLimit(handler, route.rate_limit)
+            self._rates.append((line.name, limited))
+            handler = limited.handle
         # Above all: no wait below may outlive it.
         bounded = handler
         if route.timeouts.total:
@@ -176,6 +183,7 @@ class Tree:
                 {"route": route, "upstream": name, **hedge.report(now)}
                 for route, name, hedge in self._hedges
             ],
+            "rate_limits": {route: limit.report() for route, limit in self._rates},
             "coalesce": {
                 "kept_bytes": self._room.used,
                 "routes": {route: shared.report() for route, shared in self._shared},
@@ -275,4 +283,6 @@ def attempt(member: Member, route: Route) -> Handler:
         handler = PerTry(handler, clocks.per_try).handle
     if route.deadline is not None:  # what is left is told, and known, by server
         handler = Remaining(handler, route.deadline).handle
+    if route.rate_limit is not None and route.rate_limit.learn:
+        handler = Heed(handler, member, route.rate_limit.max_wait).handle
     return handler

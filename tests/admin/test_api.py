@@ -27,6 +27,7 @@ PARTS = [
     "streams",
     "concurrency",
     "hedges",
+    "rate_limits",
     "coalesce",
     "budgets",
     "breakers",

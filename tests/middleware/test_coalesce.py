@@ -14,53 +14,11 @@ from proxy.core.reply import Ending, Reply
 from proxy.core.shared import Room
 from proxy.middleware.coalesce import Coalesce, CoalesceOptions
 from tests.support.loop import JumpingLoop, Script, get, post, reply
-
-
-class Pieces:
-    """A body that comes in pieces, a second apart; it may break at its end."""
-
-    buffered = None
-
-    def __init__(self, *pieces: bytes, error: Exception | None = None) -> None:
-        self._pieces = list(pieces)
-        self._error = error
-        self.reads = 0
-        self.ending: Ending | None = None
-
-    async def read(self) -> bytes:
-        """The next one."""
-        self.reads += 1
-        await asyncio.sleep(1)
-        if self._pieces:
-            return self._pieces.pop(0)
-        if self._error is not None:
-            raise self._error
-        return b""
-
-    def close(self, ending: Ending) -> None:
-        """Remember how it ended."""
-        self.ending = ending
-
-
-def streaming(pieces: Pieces, headers: RawHeaders = ()) -> Reply:
-    return Reply(200, headers, pieces)
+from tests.support.pieces import Pieces, body, streaming
 
 
 def shared(script: Script, room: Room | None = None, **options: Any) -> Coalesce:
     return Coalesce(script, CoalesceOptions(**options), room or Room(), set())
-
-
-async def body(answer: Reply) -> bytes:
-    """All of it; the reply is closed."""
-    parts = []
-    try:
-        while part := await answer.read():
-            parts.append(part)
-    except ReplyBroken:
-        answer.close(Ending.BROKEN)
-        raise
-    answer.close(Ending.COMPLETE)
-    return b"".join(parts)
 
 
 async def asked(inner: Coalesce, exchange: Exchange | None = None) -> bytes:
@@ -99,6 +57,7 @@ async def test_equal_requests_are_asked_once(jumping: JumpingLoop) -> None:
         lambda: get(headers=((b"Accept", b"text/html"),)),
         lambda: get(headers=((b"Range", b"bytes=0-1"),)),
         lambda: post(body=b"x"),
+        lambda: Exchange("GET", b"/", (), host="other.test"),
     ],
 )
 async def test_what_differs_in_anything_that_counts_goes_by_itself(
@@ -108,14 +67,6 @@ async def test_what_differs_in_anything_that_counts_goes_by_itself(
     inner = shared(script)
     answers = await asyncio.gather(asked(inner), asked(inner, other()))
     assert sorted(answers) == [b"one", b"two"]
-
-
-async def test_other_hosts_are_other_resources(jumping: JumpingLoop) -> None:
-    inner = shared(Script((5, reply(body=b"one")), (5, reply(body=b"two"))))
-    other = get()
-    other.host = "other.test"
-    answers = await asyncio.gather(asked(inner), asked(inner, other))
-    assert list(answers) == [b"one", b"two"]
 
 
 async def test_ids_of_traces_keep_nobody_apart(jumping: JumpingLoop) -> None:

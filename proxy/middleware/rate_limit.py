@@ -1,0 +1,164 @@
+"""Requests by the second: a client's share of the proxy, and the proxy's share of an API."""
+
+import asyncio
+import math
+import time
+from typing import Annotated, Any, Final, Protocol
+
+from msgspec import Meta
+
+from proxy.core.errors import QuotaUsedUp, RateLimited
+from proxy.core.exchange import Exchange
+from proxy.core.handler import Handler
+from proxy.core.keys import PATTERN, key_of
+from proxy.core.options import Duration, Table, described, seconds
+from proxy.core.quota_fields import quota
+from proxy.core.reply import Reply
+from proxy.core.retry_after import retry_after
+from proxy.policy.quota import LONGEST, Quota
+from proxy.policy.tokens import Tokens
+
+_REFUSED: Final = frozenset({429, 503})
+
+
+class RateLimitOptions(Table, frozen=True, kw_only=True):
+    """How many requests a client may make, and heed of what the upstream says of its own limits."""
+
+    average: Annotated[
+        float,
+        Meta(ge=0, description="Requests in a period, for each key; over it: 429. 0: no limit."),
+    ] = 0.0
+    period: Annotated[Duration, described("What average counts.")] = seconds(1)
+    burst: Annotated[
+        float, Meta(ge=0, description="Requests at once; 0: as many as in a period, at least one.")
+    ] = 0.0
+    key: Annotated[
+        str,
+        Meta(
+            pattern=PATTERN,
+            description='Who is who: "client_addr", "route", "path", "header:NAME" or '
+            '"cookie:NAME"; requests without one share a limit.',
+        ),
+    ] = "client_addr"
+    max_wait: Annotated[
+        Duration, described("What would be let through within this is kept waiting, not refused.")
+    ] = seconds(0)
+    learn: Annotated[
+        bool,
+        described(
+            "Do not send what a server would refuse: heed its Retry-After and RateLimit fields, "
+            "wait for `max_wait` at the most, then answer 429."
+        ),
+    ] = True
+
+
+class RateLimit:
+    """Lets the requests of a client through at a rate."""
+
+    __slots__ = ("_inner", "_key", "_limit", "_loop", "_patience", "_policy", "_tokens", "counts")
+
+    def __init__(self, inner: Handler, options: RateLimitOptions) -> None:
+        """``options`` with an ``average``."""
+        self._inner = inner
+        self._tokens = Tokens(options.average / options.period, options.burst or options.average)
+        self._key = key_of(options.key)
+        self._patience = float(options.max_wait)
+        window = max(1, math.ceil(options.period))
+        self._policy = f'"default";q={math.ceil(options.average)};w={window}'
+        self._loop = asyncio.get_running_loop()
+        self.counts = {"refused": 0, "waited": 0}
+
+    async def handle(self, exchange: Exchange) -> Reply:
+        """Raises RateLimited where the client has had its share."""
+        now = self._loop.time()
+        patience = self._patience
+        if exchange.deadline is not None:
+            patience = max(0.0, min(patience, exchange.deadline - now))
+        key = self._key(exchange)
+        taken, wait = self._tokens.take(key, now, patience)
+        if not taken:
+            self.counts["refused"] += 1
+            limit = f'"default";r=0;t={max(1, math.ceil(wait))}'
+            raise RateLimited(
+                f"this client may ask again in {wait:.3g} s",
+                retry_after=wait,
+                policy=self._policy,
+                limit=limit,
+            )
+        if wait:
+            self.counts["waited"] += 1
+            try:
+                await asyncio.sleep(wait)
+            except BaseException:
+                self._tokens.give_back(key)
+                raise
+            exchange.queued += wait
+        return await self._inner(exchange)
+
+    def report(self) -> dict[str, Any]:
+        """Its state for operators; what is left to the clients with the least."""
+        left = self._tokens.lowest(self._loop.time())
+        named = {
+            key.decode("latin-1") if isinstance(key, bytes) else "": value
+            for key, value in left.items()
+        }
+        return {**self.counts, "keys": len(self._tokens), "left": named}
+
+
+class Metered(Protocol):
+    """A server as this sees it."""
+
+    quota: Quota | None
+
+    @property
+    def name(self) -> str:
+        """Its address."""
+
+    def pause(self, until: float) -> None:
+        """Others are to be asked until then."""
+
+
+class Heed:
+    """Sends a server no more than it says it takes."""
+
+    __slots__ = ("_inner", "_patience", "_quota", "_server")
+
+    def __init__(self, inner: Handler, server: Metered, patience: float) -> None:
+        """``patience`` in seconds."""
+        self._inner = inner
+        self._server = server
+        self._patience = patience
+        self._quota = server.quota = server.quota or Quota()
+
+    async def handle(self, exchange: Exchange) -> Reply:
+        """Raises QuotaUsedUp where it would have to wait too long."""
+        wait = self._quota.wait(time.monotonic())
+        if wait:
+            patience = self._patience
+            if exchange.deadline is not None:
+                left = exchange.deadline - asyncio.get_running_loop().time()
+                patience = min(patience, left)
+            if wait > patience:
+                detail = f"{self._server.name} takes no more requests for {wait:.3g} s"
+                raise QuotaUsedUp(detail, retry_after=wait)
+        wait = self._quota.take(time.monotonic())
+        if wait:
+            await asyncio.sleep(wait)
+            exchange.queued += wait
+        reply = await self._inner(exchange)
+        self._heed(reply)
+        return reply
+
+    def _heed(self, reply: Reply) -> None:
+        told = quota(reply.headers)
+        refused = reply.status in _REFUSED
+        if told is None and not refused:
+            return
+        now = time.monotonic()
+        if told is not None:
+            remaining, reset = told
+            self._quota.told(remaining, reset, now)
+            if remaining < 1:
+                self._server.pause(now + min(reset, LONGEST))
+        if refused and (asked := retry_after(reply.headers)) is not None:
+            self._quota.pause(now + min(asked, LONGEST))

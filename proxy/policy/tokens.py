@@ -1,0 +1,59 @@
+"""Requests by the second, for each of many clients."""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Final
+
+KEYS: Final = 10_000
+"""Clients that are known at a time; who has not been seen for the longest time is forgotten."""
+
+
+class Tokens:
+    """A bucket of tokens for each key, as a time: when it would be full again.
+
+    A request is let through where that time is no more than ``burst`` requests ahead of now (the
+    generic cell rate algorithm), so one number says all there is to know of a client. Whoever is
+    let through later than now has its place in the line already.
+    """
+
+    __slots__ = ("_burst", "_full_at", "_keys", "_pace")
+
+    def __init__(self, rate: float, burst: float, keys: int = KEYS) -> None:
+        """``rate`` a second; ``burst``: requests at once, at least 1."""
+        self._pace = 1.0 / rate
+        self._burst = max(burst, 1.0)
+        self._keys = keys
+        self._full_at: OrderedDict[Hashable, float] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._full_at)
+
+    def take(self, key: Hashable, now: float, patience: float = 0.0) -> tuple[bool, float]:
+        """Whether a token is taken, and seconds until it counts, or until there would be one.
+
+        One that counts in no more than ``patience`` seconds is taken now.
+        """
+        full_at = max(self._full_at.get(key, now), now)
+        wait = max(0.0, full_at + self._pace - now - self._burst * self._pace)
+        if wait > patience + 1e-9:
+            return False, wait
+        self._full_at[key] = full_at + self._pace
+        self._full_at.move_to_end(key)
+        if len(self._full_at) > self._keys:
+            self._full_at.popitem(last=False)
+        return True, wait
+
+    def give_back(self, key: Hashable) -> None:
+        """Whoever had one did not use it."""
+        if key in self._full_at:
+            self._full_at[key] -= self._pace
+
+    def left(self, key: Hashable, now: float) -> float:
+        """Requests that would be let through at once."""
+        ahead = max(0.0, self._full_at.get(key, now) - now)
+        return max(0.0, self._burst - ahead / self._pace)
+
+    def lowest(self, now: float, most: int = 10) -> dict[Hashable, float]:
+        """What is left to those with the least."""
+        ahead = sorted(self._full_at.items(), key=lambda item: -item[1])[:most]
+        return {key: round(self.left(key, now), 1) for key, _ in ahead}

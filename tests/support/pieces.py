@@ -1,0 +1,50 @@
+"""A reply whose body comes in pieces."""
+
+import asyncio
+
+from proxy.core.errors import ReplyBroken
+from proxy.core.fields import RawHeaders
+from proxy.core.reply import Ending, Reply
+
+
+class Pieces:
+    """A body that comes in pieces, a second apart; it may break at its end."""
+
+    buffered = None
+
+    def __init__(self, *pieces: bytes, error: Exception | None = None) -> None:
+        self._pieces = list(pieces)
+        self._error = error
+        self.reads = 0
+        self.ending: Ending | None = None
+
+    async def read(self) -> bytes:
+        """The next one."""
+        self.reads += 1
+        await asyncio.sleep(1)
+        if self._pieces:
+            return self._pieces.pop(0)
+        if self._error is not None:
+            raise self._error
+        return b""
+
+    def close(self, ending: Ending) -> None:
+        """Remember how it ended."""
+        self.ending = ending
+
+
+def streaming(pieces: Pieces, headers: RawHeaders = ()) -> Reply:
+    return Reply(200, headers, pieces)
+
+
+async def body(answer: Reply) -> bytes:
+    """All of it; the reply is closed."""
+    parts = []
+    try:
+        while part := await answer.read():
+            parts.append(part)
+    except ReplyBroken:
+        answer.close(Ending.BROKEN)
+        raise
+    answer.close(Ending.COMPLETE)
+    return b"".join(parts)
