@@ -16,7 +16,7 @@ CONFORMANT := $(VENV)/.conformance-$(call sum,requirements/conformance.txt)
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test fast wire check format lint types imports house docs docs-current \
-	conformance figures bench badday arming soak microbench bench-tools ci-tools lock clean
+	conformance figures bench badday arming soak waiting microbench bench-tools ci-tools lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ arming: $(DEV) ## what features cost that wait for a bad day: 7 minutes (ARGS="-
 
 soak: $(DEV) ## 1,000 streams and 1,000 sockets for 2 minutes, then a drain (ARGS="--seconds 20")
 	@$(BIN)/python -m benchmarks.soak $(ARGS)
+
+waiting: $(DEV) ## the adaptive limit, hedging and coalescing, three seeds: 5 minutes (ARGS="--only hedge")
+	@$(BIN)/python -m benchmarks.waiting $(ARGS)
 
 microbench: $(DEV) ## calls, writes, timers, tasks per request; fails where they have grown (ARGS=--update)
 	@$(BIN)/python -m benchmarks.micro $(ARGS)

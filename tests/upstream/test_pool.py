@@ -187,6 +187,7 @@ async def test_a_member_reports_how_it_is_doing(jumping: JumpingLoop) -> None:
                 "backup": False,
                 "healthy": True,
                 "paused_s": 3.0,
+                "quota": None,
                 "in_flight": 1,
                 "connections": 0,
                 "latency_ms": 0.0,

@@ -1,0 +1,1 @@
+"""What waiting in the right order is worth: ``python -m benchmarks.waiting``."""
