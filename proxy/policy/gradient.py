@@ -167,7 +167,7 @@ class Gradient:
             return self._set(level * _DIP, now)
         if slow:
             self._growth = 0.0
-            if self._cut is None:
+            if self._cut is None and self._slow > 1:
                 self._cut = (level, mean)
             return self._set(level * max(math.exp(_ROOM - mean), 0.5), now)
         self._cut = None
@@ -187,7 +187,8 @@ class Gradient:
         """Correct what is usual by a round; what the round says then."""
         level = self._level
         if self._cut is not None and mean > self._cut[1] + _ROOM:
-            self._cut = (level, mean)  # it is still getting worse
+            self._cut = None  # it is still getting worse: this may be how it begins only
+            self._slow = 0
         elif self._cut is not None and level <= max(_CUT * self._cut[0], self._least):
             first, before = self._cut
             self._cut = None

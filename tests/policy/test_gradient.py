@@ -1,0 +1,120 @@
+"""A limit that follows the API."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.waiting.adaptive import Day
+from proxy.policy.gradient import Gradient, Usual
+
+
+def fed(gradient: Gradient, usual: Usual, seconds: float, rounds: int, now: float) -> float:
+    """So many rounds of answers that take that long while the limit is in use; the time then."""
+    rng = random.Random(1)
+    for _ in range(rounds * 200):
+        now += seconds / gradient.limit
+        drawn = seconds * rng.uniform(0.9, 1.1)
+        gradient.observe(usual, drawn, now, gradient.limit)
+    return now
+
+
+def test_while_all_is_well_it_grows() -> None:
+    gradient, usual = Gradient(4, 1000), Usual()
+    assert gradient.limit == 16
+    fed(gradient, usual, 0.1, 10, 0.0)
+    assert gradient.limit > 100
+    assert usual.value == pytest.approx(0.1, rel=0.1)
+
+
+def test_a_limit_that_nobody_needs_stays() -> None:
+    gradient, usual, now = Gradient(4, 1000), Usual(), 0.0
+    for _ in range(2000):
+        now += 0.05
+        gradient.observe(usual, 0.1, now, 2)
+    assert gradient.limit == 16
+
+
+def test_what_takes_twice_as_long_halves_it_until_it_helps() -> None:
+    """An API that shares itself among all: less at a time is faster."""
+    gradient, usual, now = Gradient(4, 1000), Usual(), 0.0
+    for _ in range(20_000):
+        limit = gradient.limit
+        seconds = 0.1 * max(1.0, limit / 30)
+        now += seconds / limit
+        gradient.observe(usual, seconds * random.uniform(0.95, 1.05), now, limit)
+    assert 25 <= gradient.limit <= 40
+
+
+def test_what_is_slower_whatever_the_limit_is_the_usual_from_then_on() -> None:
+    gradient, usual = Gradient(4, 64), Usual()
+    now = fed(gradient, usual, 0.1, 10, 0.0)
+    fed(gradient, usual, 0.4, 30, now)
+    assert usual.value == pytest.approx(0.4, rel=0.15)
+    assert gradient.limit > 40
+
+
+def test_an_api_that_says_it_has_too_much_is_asked_less() -> None:
+    gradient = Gradient(4, 1000)
+    assert gradient.overloaded(1.0)
+    assert gradient.limit == 14
+    assert not gradient.overloaded(1.05), "one refusal after another is one"
+    for moment in range(50):
+        gradient.overloaded(2.0 + moment)
+    assert gradient.limit == 4
+
+
+def test_routes_have_their_own_usual() -> None:
+    """A mix of a fast and a slow route is no sign of load."""
+    gradient, fast, slow = Gradient(4, 200), Usual(), Usual()
+    now = 0.0
+    for turn in range(20_000):
+        now += 0.002
+        # The mix moves to and fro between one and the other.
+        if random.Random(turn).random() < (0.1 if turn // 2000 % 2 else 0.9):
+            gradient.observe(fast, 0.05, now, gradient.limit)
+        else:
+            gradient.observe(slow, 1.0, now, gradient.limit)
+    assert gradient.limit > 100
+    assert fast.value == pytest.approx(0.05)
+    assert slow.value == pytest.approx(1.0)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(0.0, 30), st.floats(0, 1), st.booleans()), max_size=400),
+    st.integers(1, 8),
+    st.integers(8, 100),
+)
+def test_it_never_leaves_its_bounds(
+    answers: list[tuple[float, float, bool]], least: int, most: int
+) -> None:
+    gradient, usual, now = Gradient(least, most), Usual(), 0.0
+    for seconds, gap, refused in answers:
+        now += gap
+        before = gradient.limit
+        changed = (
+            gradient.overloaded(now)
+            if refused
+            else gradient.observe(usual, seconds, now, gradient.limit)
+        )
+        assert least <= gradient.limit <= most
+        assert changed is (gradient.limit != before)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_it_finds_what_an_api_sustains_and_follows_it(seed: int) -> None:
+    stages = Day(seed, [20, 60, 20], 60.0, None).run()
+    for stage in stages:
+        ideal = stage.capacity / 0.2 * 60
+        assert stage.good > 0.88 * ideal
+        assert stage.p99() < 2.0
+        settled = stage.limits[len(stage.limits) // 2 :]
+        assert 0.85 < sum(settled) / len(settled) / stage.capacity < 1.2
+
+
+def test_without_a_limit_the_same_api_does_nothing_any_more() -> None:
+    [stage] = Day(1, [20], 60.0, 0).run()
+    assert stage.good < 20 * 60
+    assert stage.p99() == 10.0
