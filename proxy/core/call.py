@@ -127,7 +127,7 @@ class Call:
     def _given(self, exchange: Exchange) -> Reply | None:
         twin = self._twin
         exchange.upstream, exchange.endpoint = twin.upstream, twin.endpoint
-        exchange.first_byte = twin.first_byte
+        exchange.first_byte, exchange.error = twin.first_byte, twin.error
         leads = exchange is self._leader
         if leads:
             exchange.connected, exchange.attempts = twin.connected, twin.attempts

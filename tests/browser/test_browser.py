@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from tests.support.browser import chromium_wanted, shown
+from tests.support.relay import Relay
 
 pytestmark = chromium_wanted
 
@@ -77,6 +78,40 @@ async def test_an_event_source_comes_back_and_says_what_it_saw_last() -> None:
     """
     assert await shown(script, {"/events": events}) == ["one", "error", "two"]
     assert asked == [None, last]
+
+
+async def test_an_event_source_whose_connection_is_cut_misses_nothing() -> None:
+    """The upstream is asked once; the proxy reads on while the browser is away."""
+    asked: list[str | None] = []
+    relay = Relay()
+    last, cuts = 30, (7, 8, 20)
+
+    async def events(request: web.Request) -> web.StreamResponse:
+        asked.append(request.headers.get("Last-Event-ID"))
+        reply = await _stream(request)
+        await reply.write(b"retry: 20\n\n")
+        for number in range(1, last + 1):
+            await reply.write(b"id: %d\ndata: %d\n\n" % (number, number))
+            await asyncio.sleep(0.02)
+            if number in cuts:
+                relay.cut()
+        await asyncio.sleep(5)  # a stream that ends is begun anew
+        return reply
+
+    script = f"""
+      const seen = [], source = new EventSource("/events");
+      let errors = 0;
+      source.onerror = () => errors++;
+      source.onmessage = event => {{
+        seen.push(+event.data);
+        if (event.data == "{last}") {{ source.close(); tell([seen, errors]); }}
+      }};
+    """
+    tables = {"stream": {"resume": "10s"}}
+    seen, errors = await shown(script, {"/events": events}, relay=relay, **tables)
+    assert seen == list(range(1, last + 1))
+    assert errors >= 2
+    assert asked == [None]
 
 
 async def test_a_websocket_echoes_and_closes_with_its_code() -> None:

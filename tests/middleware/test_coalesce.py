@@ -287,6 +287,7 @@ async def test_what_is_known_of_the_call_is_known_of_each(jumping: JumpingLoop) 
     async def served(exchange: Exchange) -> Reply:
         exchange.upstream, exchange.endpoint = "api", "http://a"
         exchange.attempts, exchange.first_byte = 2, 7.0
+        exchange.error = "destination_unavailable"  # a fixed reply in its place
         return reply(body=b"x")
 
     inner = shared(Script((1, served)))
@@ -296,3 +297,4 @@ async def test_what_is_known_of_the_call_is_known_of_each(jumping: JumpingLoop) 
     for exchange in (leader, follower):
         assert (exchange.upstream, exchange.endpoint) == ("api", "http://a")
         assert exchange.first_byte == 7.0
+        assert exchange.error == "destination_unavailable"

@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 
 from tests.support.proxy import proxied
+from tests.support.relay import Relay
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 chromium_wanted = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
@@ -47,8 +48,13 @@ async def chromium(url: str) -> AsyncIterator[None]:
             await process.wait()
 
 
-async def shown(script: str, handlers: dict[str, Handler], **tables: Any) -> Any:
-    """What the page says with ``tell`` when it ran ``script`` behind the proxy."""
+async def shown(
+    script: str, handlers: dict[str, Handler], *, relay: Relay | None = None, **tables: Any
+) -> Any:
+    """What the page says with ``tell`` when it ran ``script`` behind the proxy.
+
+    ``relay``: the road that the browser takes to it.
+    """
     told: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
     async def page(_: web.Request) -> web.Response:
@@ -72,8 +78,9 @@ async def shown(script: str, handlers: dict[str, Handler], **tables: Any) -> Any
         port = runner.addresses[0][1]
         async with (
             proxied(f"http://127.0.0.1:{port}", **tables) as proxy,
+            (relay or Relay()).to(proxy.runtime.http[0]) as road,
             asyncio.timeout(15),
-            chromium(f"http://{proxy.runtime.http[0]}/"),
+            chromium(f"http://{proxy.runtime.http[0] if relay is None else road.address}/"),
         ):
             return await told
     finally:
