@@ -24,7 +24,6 @@ class Call:
         "_error",
         "_leader",
         "_on_private",
-        "_over",
         "_own",
         "_room",
         "_shared",
@@ -32,6 +31,7 @@ class Call:
         "_waiting",
         "_whole",
         "clients",
+        "over",
         "pending",
         "task",
     )
@@ -41,14 +41,14 @@ class Call:
         leader: Exchange,
         twin: Exchange,
         room: Room,
-        over: Callable[[], object],
         on_private: Callable[[], None],
     ) -> None:
-        """``over`` is told when nobody may join any more, ``on_private`` that nobody may share."""
+        """``on_private`` is told that nobody may share."""
         self._leader: Exchange | None = leader
         self._twin = twin
         self._room = room
-        self._over = over
+        self.over: Callable[[], None]
+        """Told when nobody may join any more."""
         self._on_private = on_private
         self.task: asyncio.Task[None]
         self.clients = 0
@@ -63,13 +63,19 @@ class Call:
         """One that was here as a whole."""
         self._shared: Shared | None = None
 
+    def outlast(self, deadline: float | None) -> None:
+        """Another client is there: the call is tried for as long as anybody waits for it."""
+        own = self._twin.deadline
+        if own is not None:
+            self._twin.deadline = None if deadline is None else max(own, deadline)
+
     async def run(self, inner: Handler) -> None:
         """Ask, and see what may be done with the answer."""
         try:
             reply = await inner(self._twin)
         except Exception as error:
             self._error = error
-            self._over()
+            self.over()
         else:
             self._sort(reply)
         finally:
@@ -86,17 +92,17 @@ class Call:
 
     def _sort(self, reply: Reply) -> None:
         if private(reply):
-            self._over()
+            self.over()
             self._on_private()
             self._own = reply
             if self._leader is None:
                 reply.close(Ending.ABANDONED)
         elif (whole := reply.buffered) is not None:
-            self._over()
+            self.over()
             reply.close(Ending.COMPLETE)
             self._whole = (reply, whole)
         else:
-            self._shared = Shared(reply, self._room, self._over)
+            self._shared = Shared(reply, self._room, self.over)
             if not self.clients:
                 self._shared.end()
 
@@ -153,7 +159,7 @@ class Call:
         if self._shared is not None:
             self._shared.end()
         elif self.pending:
-            self._over()
+            self.over()
             self.task.cancel()
 
 

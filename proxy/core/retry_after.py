@@ -5,6 +5,9 @@ from email.utils import parsedate_to_datetime
 
 from proxy.core.fields import RawHeaders
 
+_MOST = 1e9
+"""Seconds; more is no different."""
+
 
 def retry_after(headers: RawHeaders, now: float | None = None) -> float | None:
     """Seconds to wait (RFC 9110 10.2.3), from delta-seconds or a date; None where there is none.
@@ -15,10 +18,10 @@ def retry_after(headers: RawHeaders, now: float | None = None) -> float | None:
         if name.lower() == b"retry-after":
             text = value.decode("latin-1").strip()
             if text.isascii() and text.isdigit():
-                return float(text[:9])
+                return min(float(text), _MOST)
             try:
                 date = parsedate_to_datetime(text).timestamp()
-            except ValueError:
+            except (ValueError, OverflowError):  # also of a zone that is thousands of years away
                 return None
             return max(0.0, date - (time.time() if now is None else now))
     return None

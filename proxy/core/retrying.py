@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from proxy.core.body import Body
 from proxy.core.exchange import Exchange
 from proxy.core.options import Duration, Size, Table, described, seconds, size
 
@@ -70,6 +71,10 @@ class RetryOptions(Table, frozen=True, kw_only=True):
         described("Keep larger ones in a temporary file; otherwise they are not sent again."),
     ] = True
     budget: BudgetOptions = msgspec.field(default_factory=BudgetOptions)
+
+    def keep(self, body: Body) -> None:
+        """Have a body kept for another try, as far as these options allow."""
+        body.keep(self.max_body, spool=self.spool)
 
 
 def repeatable(exchange: Exchange, options: RetryOptions) -> bool:

@@ -88,6 +88,7 @@ class Coalesce:
             return await self._inner(exchange)
         else:
             exchange.coalesced = True
+            call.outlast(exchange.deadline)
             self.joined += 1
         reply = await call.reply(exchange, self._patience if exchange.coalesced else None)
         if reply is None:
@@ -100,14 +101,18 @@ class Coalesce:
         self.calls += 1
         twin = copy.copy(exchange)
         twin.inform = None
-        over, remember = partial(self._calls.pop, key, None), partial(self._remember, where)
-        call = Call(exchange, twin, self._room, over, remember)
+        call = Call(exchange, twin, self._room, partial(self._remember, where))
+        call.over = partial(self._over, key, call)
         self._calls[key] = call
         task = asyncio.get_running_loop().create_task(call.run(self._inner))
         call.task = task
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return call
+
+    def _over(self, key: Key, call: Call) -> None:
+        if self._calls.get(key) is call:
+            del self._calls[key]
 
     def _is_private(self, where: Key) -> bool:
         until = self._private.get(where)

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
+from proxy.core.body import EMPTY, Body
 from proxy.core.errors import ConnectionLimit, Stage, UpstreamError
 from proxy.core.exchange import Exchange
 from proxy.core.handler import Handler
@@ -28,7 +29,7 @@ class FixedReply(Table, frozen=True, kw_only=True):
 class Fallback:
     """Asks others in turn, where the request may be run again, and then answers itself."""
 
-    __slots__ = ("_fixed", "_inner", "_others", "_repeatable")
+    __slots__ = ("_fixed", "_inner", "_keep", "_others", "_repeatable")
 
     def __init__(
         self,
@@ -36,8 +37,13 @@ class Fallback:
         others: Sequence[Handler],
         fixed: "Fixed | None",
         repeatable: Callable[[Exchange], bool],
+        keep: Callable[[Body], None] = lambda _: None,
     ) -> None:
-        """``repeatable``: whether running a request twice is the same as once."""
+        """``repeatable``: whether running a request twice is the same as once.
+
+        ``keep``: has a body kept for the next one.
+        """
+        self._keep = keep
         self._inner = inner
         self._others = others
         self._fixed = fixed
@@ -46,6 +52,8 @@ class Fallback:
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises what the last one raised, where nobody has an answer."""
         handlers = [self._inner, *self._others]
+        if self._others and exchange.body is not EMPTY and self._repeatable(exchange):
+            self._keep(exchange.body)
         last = len(handlers) - 1
         for index, handler in enumerate(handlers):
             if index:

@@ -99,7 +99,7 @@ class Hedge:
         if exchange.upgrade or not repeatable(exchange, self._retry):
             return await self._inner(exchange)
         if exchange.body is not EMPTY:
-            exchange.body.keep(self._retry.max_body, spool=self._retry.spool)
+            self._retry.keep(exchange.body)
         self._allowance.earn()
         began = self.loop.time()
         delay = self.delay(began)

@@ -9,16 +9,19 @@ from msgspec import Meta
 
 from proxy.core.errors import QuotaUsedUp, RateLimited
 from proxy.core.exchange import Exchange
+from proxy.core.fields import RawHeaders
 from proxy.core.handler import Handler
 from proxy.core.keys import PATTERN, key_of
 from proxy.core.options import Duration, Table, described, seconds
 from proxy.core.quota_fields import quota
 from proxy.core.reply import Reply
 from proxy.core.retry_after import retry_after
-from proxy.policy.quota import LONGEST, Quota
+from proxy.policy.quota import LONGEST, Quota, Quotas
 from proxy.policy.tokens import Tokens
 
-_REFUSED: Final = frozenset({429, 503})
+_TOO_MANY: Final = 429
+_REFUSED: Final = frozenset({_TOO_MANY, 503})
+CREDENTIALS: Final = frozenset({b"authorization", b"x-api-key", b"cookie"})
 
 
 class RateLimitOptions(Table, frozen=True, kw_only=True):
@@ -108,7 +111,7 @@ class RateLimit:
 class Metered(Protocol):
     """A server as this sees it."""
 
-    quota: Quota | None
+    quotas: Quotas | None
 
     @property
     def name(self) -> str:
@@ -119,37 +122,53 @@ class Metered(Protocol):
 
 
 class Heed:
-    """Sends a server no more than it says it takes."""
+    """Sends a server no more than it says it takes.
 
-    __slots__ = ("_inner", "_patience", "_quota", "_server")
+    A 429 and what is left are said to whoever holds the credentials of the request, a 503 to all.
+    """
 
-    def __init__(self, inner: Handler, server: Metered, patience: float) -> None:
-        """``patience`` in seconds."""
+    __slots__ = ("_inner", "_names", "_patience", "_quotas", "_server")
+
+    def __init__(self, inner: Handler, server: Metered, patience: float, ours: bytes = b"") -> None:
+        """``patience`` in seconds; ``ours``: the field that carries credentials of the proxy's."""
+        self._names = CREDENTIALS - {ours.lower()}
         self._inner = inner
         self._server = server
         self._patience = patience
-        self._quota = server.quota = server.quota or Quota()
+        self._quotas = server.quotas = server.quotas or Quotas()
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises QuotaUsedUp where it would have to wait too long."""
-        wait = self._quota.wait(time.monotonic())
-        if wait:
-            patience = self._patience
-            if exchange.deadline is not None:
-                left = exchange.deadline - asyncio.get_running_loop().time()
-                patience = min(patience, left)
-            if wait > patience:
-                detail = f"{self._server.name} takes no more requests for {wait:.3g} s"
-                raise QuotaUsedUp(detail, retry_after=wait)
-        wait = self._quota.take(time.monotonic())
-        if wait:
-            await asyncio.sleep(wait)
-            exchange.queued += wait
+        own = self._quotas.of(self._credentials(exchange.headers))
+        until = time.monotonic() + self._patience
+        if exchange.deadline is not None:
+            left = exchange.deadline - asyncio.get_running_loop().time()
+            until = min(until, time.monotonic() + left)
+        await self._wait(exchange, own, until)
         reply = await self._inner(exchange)
-        self._heed(reply)
+        self._heed(reply, own)
         return reply
 
-    def _heed(self, reply: Reply) -> None:
+    async def _wait(self, exchange: Exchange, own: Quota, until: float) -> None:
+        """For its turn, and for as long as the server wants to be left alone."""
+        now = time.monotonic()
+        if turn := own.turn(now, until - now):
+            try:
+                await _slept(exchange, turn)
+            except BaseException:
+                own.give_back()
+                raise
+        # What came meanwhile counts too.
+        while wait := max(own.wait(now := time.monotonic()), self._quotas.shared.wait(now)):
+            if now + wait > until:
+                detail = f"{self._server.name} takes no more requests for {wait:.3g} s"
+                raise QuotaUsedUp(detail, retry_after=wait)
+            await _slept(exchange, wait)
+
+    def _credentials(self, fields: RawHeaders) -> tuple[bytes, ...]:
+        return tuple([value for name, value in fields if name.lower() in self._names])
+
+    def _heed(self, reply: Reply, own: Quota) -> None:
         told = quota(reply.headers)
         refused = reply.status in _REFUSED
         if told is None and not refused:
@@ -157,8 +176,17 @@ class Heed:
         now = time.monotonic()
         if told is not None:
             remaining, reset = told
-            self._quota.told(remaining, reset, now)
+            own.told(remaining, reset, now)
             if remaining < 1:
                 self._server.pause(now + min(reset, LONGEST))
         if refused and (asked := retry_after(reply.headers)) is not None:
-            self._quota.pause(now + min(asked, LONGEST))
+            who = own if reply.status == _TOO_MANY else self._quotas.shared
+            who.pause(now + min(asked, LONGEST))
+
+
+async def _slept(exchange: Exchange, wait: float) -> None:
+    began = time.monotonic()
+    try:
+        await asyncio.sleep(wait)
+    finally:
+        exchange.queued += time.monotonic() - began

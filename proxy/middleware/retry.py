@@ -73,7 +73,7 @@ class Retry:
         options = self._options
         # What may not be repeated goes again only where nothing of it was read.
         if exchange.body is not EMPTY and repeatable(exchange, options):
-            exchange.body.keep(options.max_body, spool=options.spool)
+            options.keep(exchange.body)
         begun = self._loop.time()
         self._budget.request(begun)
         first: Reply | UpstreamError
@@ -192,6 +192,7 @@ class _Trial(RetryOptionsBase):
                     return first
                 raise first
             exchange.body.rewind()
+            exchange.elsewhere = False  # it was said of the attempt before
             self._begun = self._loop.time()
             return await self._inner(exchange)
         except UpstreamError as error:

@@ -5,12 +5,15 @@ to a newcomer that has more right to it when the queue is full.
 """
 
 from collections.abc import Callable, Hashable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import Final, Protocol
 
 URGENCIES: Final = 8
 """Levels, 0 the most urgent (RFC 9218 4.1)."""
+
+
+_STALE: Final = 64
 
 
 class Place:
@@ -124,6 +127,16 @@ class Fair:
             held = self._held.get(key, 0)
             # The second number tells entries of one key apart, so no two keys are compared.
             heappush(self._heap, (held, self._stamps[key], next(self._turn), key))
+            if len(self._heap) > _STALE + 2 * len(self._keys):
+                self._tidy()
+
+    def _tidy(self) -> None:
+        """Let go of what has changed since; a key that holds more now lies deep down."""
+        held = self._held
+        self._heap = [
+            (held.get(key, 0), stamp, next(self._turn), key) for key, stamp in self._stamps.items()
+        ]
+        heapify(self._heap)
 
     def remove(self, place: Place) -> bool:
         """As above."""

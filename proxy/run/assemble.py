@@ -94,8 +94,9 @@ class Tree:
         handler: Handler = first
         if route.fallback:  # above Retry: an upstream has failed when its tries have run out
             fixed = Fixed(route.fallback) if isinstance(route.fallback, FixedReply) else None
-            rule = partial(repeatable, options=route.retry or RetryOptions())
-            handler = Fallback(handler, others, fixed, rule).handle
+            retry = route.retry or RetryOptions()
+            rule = partial(repeatable, options=retry)
+            handler = Fallback(handler, others, fixed, rule, retry.keep).handle
         if route.coalesce is not None:  # above all tries: they are made once for all
             shared = Coalesce(handler, route.coalesce, self._room, self._tasks)
             self._shared.append((line.name, shared))
@@ -284,5 +285,7 @@ def attempt(member: Member, route: Route) -> Handler:
     if route.deadline is not None:  # what is left is told, and known, by server
         handler = Remaining(handler, route.deadline).handle
     if route.rate_limit is not None and route.rate_limit.learn:
-        handler = Heed(handler, member, route.rate_limit.max_wait).handle
+        ours = member.endpoint.credentials
+        patience = route.rate_limit.max_wait
+        handler = Heed(handler, member, patience, b"" if ours is None else ours[0]).handle
     return handler

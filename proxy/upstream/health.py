@@ -88,6 +88,9 @@ class Checker:
             return "timeout"
         except ProxyError as error:
             return f"{type(error).__name__}: {error.detail}"
+        except Exception as error:  # or nobody would ever check it again
+            log.exception("a check of %s failed", self._member.name)
+            return repr(error)
         return "" if reply.status < 400 else f"status {reply.status}"
 
     def _heard(self, fault: str) -> None:

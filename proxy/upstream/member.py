@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from proxy.policy.ewma import Ewma
-from proxy.policy.quota import Quota
+from proxy.policy.quota import Quotas
 from proxy.upstream.endpoint import Endpoint
 from proxy.upstream.session import Gateway
 
@@ -26,7 +26,7 @@ class Member:
         "latency",
         "outcomes",
         "paused_until",
-        "quota",
+        "quotas",
         "since",
         "weight",
     )
@@ -59,7 +59,7 @@ class Member:
         """What its health checks say."""
         self.paused_until = 0.0
         """Its own Retry-After, as a time of ``time.monotonic``."""
-        self.quota: Quota | None = None
+        self.quotas: Quotas | None = None
         """What it says of its own limits, where somebody heeds that."""
         self.since = time.monotonic()
         """When it came, or came back."""
@@ -105,7 +105,7 @@ class Member:
             "backup": self.backup,
             "healthy": self.healthy,
             "paused_s": round(max(0.0, self.paused_until - now), 3),
-            "quota": None if self.quota is None else self.quota.report(now),
+            "quota": None if self.quotas is None else self.quotas.report(now),
             "in_flight": self.in_flight,
             "connections": self.gateway.connections,
             "latency_ms": round(self.latency.value(now) * 1000, 3),

@@ -243,46 +243,6 @@ async def test_a_slow_client_slows_nobody_and_a_fast_one_sets_the_pace(
     assert await body(slow) == big * 10
 
 
-async def test_memory_is_bounded_and_who_falls_behind_is_cut(jumping: JumpingLoop) -> None:
-    big = bytes(1 << 20)
-    room = Room()
-    inner = shared(Script(streaming(Pieces(*[big] * 40)), reply(body=b"new")), room)
-    fast, slow = await inner.handle(get()), await inner.handle(get())
-    most = taken = 0
-    while chunk := await fast.read():
-        taken += len(chunk)
-        most = max(most, room.used)
-    assert taken == 40 << 20
-    assert most <= 17 << 20
-    with pytest.raises(ReplyBroken, match="too slow"):
-        await body(slow)
-    fast.close(Ending.COMPLETE)
-    assert room.used == 0
-
-
-async def test_a_reply_that_has_got_too_long_is_joined_no_more(jumping: JumpingLoop) -> None:
-    big = bytes(1 << 20)
-    script = Script(streaming(Pieces(*[big] * 20)), reply(body=b"new"))
-    inner = shared(script)
-    first = await inner.handle(get())
-    for _ in range(18):
-        await first.read()
-    assert await asked(inner) == b"new"
-    first.close(Ending.ABANDONED)
-
-
-async def test_with_no_room_left_little_is_kept(jumping: JumpingLoop) -> None:
-    big = bytes(1 << 20)
-    room = Room(most=2 << 20)
-    inner = shared(Script(streaming(Pieces(*[big] * 9))), room)
-    answer = await inner.handle(get())
-    most = 0
-    while await answer.read():
-        most = max(most, room.used)
-    assert most <= 3 << 20
-    answer.close(Ending.COMPLETE)
-
-
 async def test_what_is_known_of_the_call_is_known_of_each(jumping: JumpingLoop) -> None:
     async def served(exchange: Exchange) -> Reply:
         exchange.upstream, exchange.endpoint = "api", "http://a"
@@ -298,3 +258,16 @@ async def test_what_is_known_of_the_call_is_known_of_each(jumping: JumpingLoop) 
         assert (exchange.upstream, exchange.endpoint) == ("api", "http://a")
         assert exchange.first_byte == 7.0
         assert exchange.error == "destination_unavailable"
+
+
+@pytest.mark.parametrize(("other", "until"), [(9.0, 9.0), (None, None), (1.0, 4.0)])
+async def test_a_call_is_tried_for_as_long_as_anybody_waits(
+    jumping: JumpingLoop, other: float | None, until: float | None
+) -> None:
+    script = Script((1, reply(body=b"x")))
+    inner = shared(script)
+    leader, follower = get(), get()
+    leader.deadline = 4.0
+    follower.deadline = other
+    await asyncio.gather(asked(inner, leader), asked(inner, follower))
+    assert script.exchanges[0].deadline == until

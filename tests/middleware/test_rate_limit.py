@@ -10,7 +10,7 @@ from proxy.core.exchange import Exchange
 from proxy.core.options import Duration
 from proxy.core.reply import Reply
 from proxy.middleware.rate_limit import Heed, RateLimit, RateLimitOptions
-from proxy.policy.quota import Quota
+from proxy.policy.quota import Quotas
 from tests.support.loop import JumpingLoop, Script, get, reply
 
 
@@ -86,7 +86,7 @@ class Server:
     name = "http://a"
 
     def __init__(self) -> None:
-        self.quota: Quota | None = None
+        self.quotas: Quotas | None = None
         self.paused = 0.0
 
     def pause(self, until: float) -> None:
@@ -139,6 +139,55 @@ async def test_the_last_ones_are_paced(clock: JumpingLoop) -> None:
     exchanges: list[Exchange] = [get() for _ in range(3)]
     await asyncio.gather(*(inner.handle(exchange) for exchange in exchanges))
     assert [exchange.queued for exchange in exchanges] == [0.0, 1.0, 2.0]
+
+
+async def test_pacing_refuses_nobody(clock: JumpingLoop) -> None:
+    """What the server would still take is sent, at once where nobody has the patience."""
+
+    def left(count: int) -> Reply:
+        return reply(headers=[(b"RateLimit", b'"a";r=%d;t=30' % count)])
+
+    inner = Heed(Script(left(100), *(left(n) for n in range(45, 40, -1))), Server(), 0.0)
+    exchanges = [get() for _ in range(6)]
+    for exchange in exchanges:
+        assert (await inner.handle(exchange)).status == 200
+    assert {exchange.queued for exchange in exchanges} == {0.0}
+
+
+async def test_what_is_refused_to_one_is_not_refused_to_others(clock: JumpingLoop) -> None:
+    def of(name: bytes) -> Exchange:
+        return get(headers=[(b"Authorization", name)])
+
+    script = Script(reply(429, [(b"Retry-After", b"50")]), reply(503, [(b"Retry-After", b"9")]))
+    inner = Heed(script, Server(), 0.0)
+    await inner.handle(of(b"a"))
+    with pytest.raises(QuotaUsedUp):
+        await inner.handle(of(b"a"))
+    assert (await inner.handle(of(b"b"))).status == 503  # that is said to all
+    with pytest.raises(QuotaUsedUp):
+        await inner.handle(of(b"c"))
+
+
+async def test_credentials_that_are_ours_are_everybodys(clock: JumpingLoop) -> None:
+    inner = Heed(
+        Script(reply(429, [(b"Retry-After", b"50")])), Server(), 0.0, ours=b"Authorization"
+    )
+    await inner.handle(get(headers=[(b"authorization", b"a")]))
+    with pytest.raises(QuotaUsedUp):
+        await inner.handle(get(headers=[(b"Authorization", b"b")]))
+
+
+async def test_a_refusal_that_comes_while_one_waits_counts(clock: JumpingLoop) -> None:
+    server = Server()
+    inner = Heed(Script(reply()), server, 5.0)
+    assert server.quotas is not None
+    own = server.quotas.of(())
+    own.pause(clock.time() + 3)
+    waiting = asyncio.create_task(inner.handle(get()))
+    await asyncio.sleep(1)
+    own.pause(clock.time() + 50)
+    with pytest.raises(QuotaUsedUp):
+        await waiting
 
 
 async def test_routes_learn_from_one_another(clock: JumpingLoop) -> None:

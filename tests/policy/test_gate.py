@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.policy.gate import Gate
-from proxy.policy.queue import Place, Queue
+from proxy.policy.queue import Fair, Place, Queue
 
 
 class Waiter:
@@ -229,3 +229,17 @@ def test_no_key_gets_more_than_its_share_while_others_wait(
                 assert waiter is first, "overtaken by its own"
                 under_way[chosen] += 1
                 waiting.remove(waiter)
+
+
+def test_a_queue_that_is_never_empty_does_not_grow() -> None:
+    queue = Queue(100, "fair")
+    gate = Gate(10, queue)
+    for _ in range(10):
+        gate.take("a")
+    for _ in range(50):
+        gate.join(Waiter("a").place)
+    for _ in range(5_000):
+        gate.give_back("a", 0.0)
+        gate.join(Waiter("a").place)
+    lines = [line for line in queue._lines if isinstance(line, Fair)]
+    assert max(len(line._heap) for line in lines) < 200

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.policy.quota import Quota
+from proxy.policy.quota import KEYS, Quota, Quotas
 from proxy.policy.tokens import Tokens
 
 
@@ -93,24 +93,43 @@ def test_nobody_is_believed_for_longer_than_a_minute() -> None:
 def test_plenty_is_no_reason_to_wait() -> None:
     quota = Quota()
     quota.told(1000, 60, now=0.0)
-    assert [quota.take(0.0) for _ in range(5)] == [0.0] * 5
+    assert [quota.turn(0.0, 9.0) for _ in range(5)] == [0.0] * 5
 
 
 def test_the_rest_is_spread_over_the_time_until_there_is_more() -> None:
     quota = Quota()
     quota.told(100, 20, now=0.0)
     quota.told(10, 20, now=0.0)
-    assert [quota.take(0.0) for _ in range(3)] == [0.0, 2.0, 4.0]
-    assert quota.report(0.0) == {"wait_s": 6.0, "remaining": 10, "pace_s": 2.0}
+    assert [quota.turn(0.0, 9.0) for _ in range(3)] == [0.0, 2.0, 4.0]
+    assert quota.turn(0.0, 5.0) == 0.0  # who has no patience goes at once
+    quota.give_back()
+    assert quota.turn(0.0, 9.0) == 4.0
+    assert quota.report(0.0) == {"wait_s": 0.0, "remaining": 10, "pace_s": 2.0}
     assert quota.report(21.0)["remaining"] is None
+
+
+def test_an_hour_is_an_hour() -> None:
+    quota = Quota()
+    quota.told(100, 3600, now=0.0)
+    quota.told(36, 3600, now=0.0)
+    assert [quota.turn(0.0, 999.0) for _ in range(2)] == [0.0, 100.0]
+
+
+def test_few_credentials_are_remembered() -> None:
+    quotas = Quotas()
+    first = quotas.of("first")
+    for number in range(KEYS):
+        quotas.of(number)
+    assert quotas.of("first") is not first
+    assert quotas.report(0.0)["credentials"] == KEYS
 
 
 def test_a_new_period_is_a_new_count() -> None:
     quota = Quota()
     quota.told(10, 20, now=0.0)
-    assert quota.take(0.0) == 0.0
+    assert quota.turn(0.0, 9.0) == 0.0
     quota.told(10, 20, now=50.0)
-    assert [quota.take(50.0) for _ in range(3)] == [0.0] * 3
+    assert [quota.turn(50.0, 9.0) for _ in range(3)] == [0.0] * 3
 
 
 @pytest.mark.parametrize("until", [5.0, 1.0])

@@ -104,6 +104,7 @@ async def test_a_server_changes_sides_after_several_answers_in_a_row(jumping: Ju
         (503, False),
         (ConnectFailed("refused"), False),
         (ProtocolViolation("nonsense"), False),
+        (RuntimeError("a fault of ours"), False),
         (1.9, True),
         (2.1, False),
     ],

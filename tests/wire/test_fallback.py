@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.message import get, length, post
+from tests.support.message import OK, get, length, post
 from tests.support.proxy import proxied
 from tests.support.upstream import HEALTHY, RawUpstream, Script, closed_port
 
@@ -143,3 +143,18 @@ async def test_a_fixed_reply_may_have_any_status(page: str, status: int) -> None
     ):
         for _ in range(2):  # and the connection goes on
             assert (await client.ask(get())).status == status
+
+
+async def test_a_body_that_streams_in_is_kept_for_the_next_without_retries_too() -> None:
+    busy = ["wait-body", b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"]
+    async with (
+        RawUpstream(busy) as first,
+        RawUpstream(["wait-body", OK]) as other,
+        proxied(first, **then(other, retry=False)) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.send(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc")
+        await first.until(lambda: len(first.requests) == 1)
+        await client.send(b"def")
+        assert (await client.receive()).status == 200
+        assert other.requests[0].body == b"abcdef"

@@ -1,0 +1,50 @@
+"""What shared replies may keep."""
+
+import pytest
+
+from proxy.core.errors import ReplyBroken
+from proxy.core.reply import Ending
+from proxy.core.shared import Room
+from tests.middleware.test_coalesce import asked, shared
+from tests.support.loop import JumpingLoop, Script, get, reply
+from tests.support.pieces import Pieces, body, streaming
+
+
+async def test_memory_is_bounded_and_who_falls_behind_is_cut(jumping: JumpingLoop) -> None:
+    big = bytes(1 << 20)
+    room = Room()
+    inner = shared(Script(streaming(Pieces(*[big] * 40)), reply(body=b"new")), room)
+    fast, slow = await inner.handle(get()), await inner.handle(get())
+    most = taken = 0
+    while chunk := await fast.read():
+        taken += len(chunk)
+        most = max(most, room.used)
+    assert taken == 40 << 20
+    assert most <= 17 << 20
+    with pytest.raises(ReplyBroken, match="too slow"):
+        await body(slow)
+    fast.close(Ending.COMPLETE)
+    assert room.used == 0
+
+
+async def test_a_reply_that_has_got_too_long_is_joined_no_more(jumping: JumpingLoop) -> None:
+    big = bytes(1 << 20)
+    script = Script(streaming(Pieces(*[big] * 20)), reply(body=b"new"))
+    inner = shared(script)
+    first = await inner.handle(get())
+    for _ in range(18):
+        await first.read()
+    assert await asked(inner) == b"new"
+    first.close(Ending.ABANDONED)
+
+
+async def test_with_no_room_left_little_is_kept(jumping: JumpingLoop) -> None:
+    big = bytes(1 << 20)
+    room = Room(most=2 << 20)
+    inner = shared(Script(streaming(Pieces(*[big] * 9))), room)
+    answer = await inner.handle(get())
+    most = 0
+    while await answer.read():
+        most = max(most, room.used)
+    assert most <= 3 << 20
+    answer.close(Ending.COMPLETE)
