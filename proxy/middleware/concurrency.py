@@ -184,7 +184,7 @@ class _Turn:
         self._gate = gate
         self._loop = loop
         self._future: asyncio.Future[_Outcome] = loop.create_future()
-        self.place = Place(key, urgency, self._told)
+        self.place = Place(key, urgency, self._told, loop.time())
 
     def _told(self, through: bool) -> bool:
         """What the gate says; whether somebody still hears it."""
@@ -195,6 +195,7 @@ class _Turn:
 
     def _rang(self) -> None:
         if self._gate.leave(self.place):
+            self._gate.timed_out += 1
             self._future.set_result(_Outcome.TIMEOUT)
 
     async def comes(self, until: float) -> _Outcome:

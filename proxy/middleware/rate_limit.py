@@ -177,8 +177,10 @@ class Heed:
         if told is not None:
             remaining, reset = told
             own.told(remaining, reset, now)
-            if remaining < 1:
-                self._server.pause(now + min(reset, LONGEST))
+            # Others, where there are any, are asked as long as this one has nothing or little left.
+            until_next = own.pace(now) if remaining >= 1 else reset
+            if until_next:
+                self._server.pause(now + min(until_next, LONGEST))
         if refused and (asked := retry_after(reply.headers)) is not None:
             who = own if reply.status == _TOO_MANY else self._quotas.shared
             who.pause(now + min(asked, LONGEST))

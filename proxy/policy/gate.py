@@ -17,7 +17,16 @@ class Gate:
     Whoever has one gives it back once. ``now`` is in seconds of a monotonic clock.
     """
 
-    __slots__ = ("_fair", "_finished", "_queue", "evicted", "in_flight", "limit", "refused")
+    __slots__ = (
+        "_fair",
+        "_finished",
+        "_queue",
+        "evicted",
+        "in_flight",
+        "limit",
+        "refused",
+        "timed_out",
+    )
 
     def __init__(self, limit: int, queue: Queue | None = None) -> None:
         """Without ``queue`` nobody waits."""
@@ -29,6 +38,8 @@ class Gate:
         """Found no place."""
         self.evicted = 0
         """Lost it to one that had more right to it."""
+        self.timed_out = 0
+        """Waited for as long as they could."""
         self._finished = Window(_LOOK_BACK)
 
     @property
@@ -105,16 +116,20 @@ class Gate:
 
     def report(self, now: float) -> dict[str, Any]:
         """Its state for operators."""
-        lengths = {} if self._queue is None else self._queue.lengths()
-        busiest = sorted(lengths.items(), key=lambda item: -item[1])[:10]
+        by_key = {} if self._queue is None else self._queue.by_key()
+        busiest = sorted(by_key.items(), key=lambda item: -item[1][0])[:10]
         return {
             "limit": self.limit,
             "in_flight": self.in_flight,
             "waiting": self.waiting,
-            "waiting_by_key": {_text(key): number for key, number in busiest},
+            "waiting_by_key": {
+                _text(key): {"waiting": number, "longest_s": round(max(0.0, now - since), 3)}
+                for key, (number, since) in busiest
+            },
             "finished_per_s": round(self._finished.total(now) / _LOOK_BACK, 1),
             "refused": self.refused,
             "evicted": self.evicted,
+            "timed_out": self.timed_out,
         }
 
 

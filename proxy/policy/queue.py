@@ -19,11 +19,14 @@ _STALE: Final = 64
 class Place:
     """One that waits."""
 
-    __slots__ = ("key", "told", "urgency")
+    __slots__ = ("key", "since", "told", "urgency")
 
-    def __init__(self, key: Hashable, urgency: int, told: Callable[[bool], bool]) -> None:
+    def __init__(
+        self, key: Hashable, urgency: int, told: Callable[[bool], bool], since: float = 0.0
+    ) -> None:
         """``told``: True with a permit, False where it lost its place. Says whether it is heard."""
         self.key = key
+        self.since = since
         self.urgency = urgency
         self.told = told
 
@@ -178,9 +181,11 @@ class Fair:
             return None
         return next(reversed(waiting))
 
-    def lengths(self) -> dict[Hashable, int]:
-        """How many wait by key."""
-        return {key: len(waiting) for key, waiting in self._keys.items()}
+    def waiting(self) -> dict[Hashable, tuple[int, float]]:
+        """How many wait by key, and since when the first of them does."""
+        return {
+            key: (len(waiting), next(iter(waiting)).since) for key, waiting in self._keys.items()
+        }
 
 
 class Queue:
@@ -239,11 +244,12 @@ class Queue:
             if isinstance(line, Fair):
                 line.moved(key)
 
-    def lengths(self) -> dict[Hashable, int]:
-        """How many wait by key, where keys count."""
-        found: dict[Hashable, int] = {}
+    def by_key(self) -> dict[Hashable, tuple[int, float]]:
+        """How many wait by key, and since when the first of them does; where keys count."""
+        found: dict[Hashable, tuple[int, float]] = {}
         for line in self._lines:
             if isinstance(line, Fair):
-                for key, number in line.lengths().items():
-                    found[key] = found.get(key, 0) + number
+                for key, (number, since) in line.waiting().items():
+                    known, first = found.get(key, (0, since))
+                    found[key] = (known + number, min(first, since))
         return found

@@ -65,6 +65,10 @@ class Quota:
         self._next = max(self._next, now) + self._pace
         return wait
 
+    def pace(self, now: float) -> float:
+        """Seconds that should lie between two requests, 0 where there is plenty."""
+        return self._pace if now < self._until else 0.0
+
     def give_back(self) -> None:
         """Whoever had a turn has left."""
         self._next -= self._pace

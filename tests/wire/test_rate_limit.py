@@ -88,3 +88,16 @@ async def test_without_learning_everything_is_sent() -> None:
         for _ in range(3):
             await proxy.ask(get())
         assert len(upstream.requests) == 3
+
+
+async def test_a_server_with_little_left_is_asked_less_than_others() -> None:
+    def left(count: int) -> list[bytes]:
+        return [length(b"one", fields=b'RateLimit: "a";r=%d;t=60\r\n' % count)]
+
+    async with RawUpstream(left(100), left(10)) as one, RawUpstream([length(b"two")]) as two:
+        servers = {"upstream_options": {"servers": [one.url, two.url]}}
+        async with proxied(one, **limit(), **servers) as proxy:
+            statuses = [(await proxy.ask(get())).status for _ in range(20)]
+        assert set(statuses) == {200}
+        assert len(one.requests) == 2
+        assert len(two.requests) == 18
