@@ -76,6 +76,10 @@ class Call:
         except Exception as error:
             self._error = error
             self.over()
+        except BaseException:
+            self._error = InternalError("the call was given up")
+            self.over()
+            raise
         else:
             self._sort(reply)
         finally:
@@ -133,7 +137,9 @@ class Call:
     def _given(self, exchange: Exchange) -> Reply | None:
         twin = self._twin
         exchange.upstream, exchange.endpoint = twin.upstream, twin.endpoint
-        exchange.first_byte, exchange.error = twin.first_byte, twin.error
+        exchange.error = twin.error
+        if twin.first_byte is not None:  # who comes late finds it here
+            exchange.first_byte = max(twin.first_byte, exchange.started)
         leads = exchange is self._leader
         if leads:
             exchange.connected, exchange.attempts = twin.connected, twin.attempts

@@ -16,6 +16,14 @@ ROOM: Final = 64 << 20
 """Bytes that all shared replies may keep; over it they keep no more than AHEAD."""
 
 
+_OVERHEAD: Final = 64
+"""Bytes that a chunk costs beyond its own: tiny ones must not cost many times their size."""
+
+
+def _cost(chunk: bytes) -> int:
+    return len(chunk) + _OVERHEAD
+
+
 class Room:
     """What all shared replies keep together."""
 
@@ -50,6 +58,7 @@ class Shared:
         "_room",
         "_start",
         "_waiting",
+        "kept",
         "on_end",
         "open",
         "over",
@@ -81,6 +90,8 @@ class Shared:
         self._front = 0
         """How far a client has ever come."""
         self.size = 0
+        self.kept = 0
+        """Bytes of memory."""
         self.open = True
         """Whether others may join."""
         self.over = False
@@ -89,18 +100,13 @@ class Shared:
         self._paused: asyncio.Future[None] | None = None
         self.task = asyncio.get_running_loop().create_task(self._run())
 
-    @property
-    def kept(self) -> int:
-        """Bytes."""
-        return self.size - self._start
-
     async def _run(self) -> None:
         ending = Ending.ABANDONED
         try:
             while chunk := await self.reply.read():
                 self._chunks.append(chunk)
                 self.size += len(chunk)
-                self._room.used += len(chunk)
+                self._keep(_cost(chunk))
                 if self.kept > self._most or self._room.full:
                     self._shut()
                     self._trim()
@@ -131,11 +137,17 @@ class Shared:
     def _trim(self) -> None:
         """Let go of what is too much to keep."""
         bound = self._ahead if self._room.full else self._most
-        while self._chunks and self.kept - len(self._chunks[0]) >= bound:
+        while self._chunks and self.kept - _cost(self._chunks[0]) >= bound:
+            if self._start + len(self._chunks[0]) > self._front:
+                break  # nobody has been given it yet: the fastest is never too slow
             chunk = self._chunks.popleft()
             self._dropped += 1
             self._start += len(chunk)
-            self._room.used -= len(chunk)
+            self._keep(-_cost(chunk))
+
+    def _keep(self, cost: int) -> None:
+        self.kept += cost
+        self._room.used += cost
 
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, set()
@@ -173,8 +185,7 @@ class Shared:
         """No client is left."""
         self.task.cancel()
         self._ended(Ending.ABANDONED)  # a task that has not begun to run tells nobody
-        self._room.used -= self.kept
-        self._start = self.size
+        self._keep(-self.kept)
         self._chunks.clear()
 
 

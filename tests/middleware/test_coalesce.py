@@ -246,7 +246,7 @@ async def test_a_slow_client_slows_nobody_and_a_fast_one_sets_the_pace(
 async def test_what_is_known_of_the_call_is_known_of_each(jumping: JumpingLoop) -> None:
     async def served(exchange: Exchange) -> Reply:
         exchange.upstream, exchange.endpoint = "api", "http://a"
-        exchange.attempts, exchange.first_byte = 2, 7.0
+        exchange.attempts, exchange.first_byte = 2, 1_007.0
         exchange.error = "destination_unavailable"  # a fixed reply in its place
         return reply(body=b"x")
 
@@ -256,7 +256,7 @@ async def test_what_is_known_of_the_call_is_known_of_each(jumping: JumpingLoop) 
     assert (leader.attempts, follower.attempts) == (2, 0)
     for exchange in (leader, follower):
         assert (exchange.upstream, exchange.endpoint) == ("api", "http://a")
-        assert exchange.first_byte == 7.0
+        assert exchange.first_byte == 1_007.0
         assert exchange.error == "destination_unavailable"
 
 

@@ -1,9 +1,12 @@
 """What shared replies may keep."""
 
+import asyncio
+
 import pytest
 
-from proxy.core.errors import ReplyBroken
-from proxy.core.reply import Ending
+from proxy.core.errors import InternalError, ReplyBroken
+from proxy.core.exchange import Exchange
+from proxy.core.reply import Ending, Reply
 from proxy.core.shared import Room
 from tests.middleware.test_coalesce import asked, shared
 from tests.support.loop import JumpingLoop, Script, get, reply
@@ -48,3 +51,34 @@ async def test_with_no_room_left_little_is_kept(jumping: JumpingLoop) -> None:
         most = max(most, room.used)
     assert most <= 3 << 20
     answer.close(Ending.COMPLETE)
+
+
+async def test_who_reads_alone_is_never_too_slow(jumping: JumpingLoop) -> None:
+    """Others may have filled the room."""
+    inner = shared(Script(streaming(Pieces(*[bytes(4 << 10)] * 200))), Room(most=1))
+    answer = await inner.handle(get())
+    await asyncio.sleep(300)
+    assert len(await body(answer)) == 200 * (4 << 10)
+
+
+async def test_tiny_chunks_do_not_cost_many_times_their_size(jumping: JumpingLoop) -> None:
+    room = Room()
+    inner = shared(Script(streaming(Pieces(*[b"xy"] * 100))), room)
+    answer = await inner.handle(get())
+    for _ in range(100):
+        await answer.read()
+    assert room.used == 100 * 66
+    answer.close(Ending.ABANDONED)
+    assert room.used == 0
+
+
+async def test_a_call_that_is_cancelled_from_within_is_nobodys_any_more(
+    jumping: JumpingLoop,
+) -> None:
+    async def cancelled(_: Exchange) -> Reply:
+        raise asyncio.CancelledError
+
+    inner = shared(Script((1, cancelled), reply(body=b"new")))
+    with pytest.raises(InternalError, match="given up"):
+        await asked(inner)
+    assert await asked(inner) == b"new"
