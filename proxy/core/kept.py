@@ -131,9 +131,13 @@ class KeptStream:
         while self._past_size - len(self._past[0]) - _OVERHEAD >= self._half:
             self._past_size -= len(self._past.popleft()) + _OVERHEAD
             self._whole = False
+        self._read_on()
+        return chunk
+
+    def _read_on(self) -> None:
+        """Where there is room again."""
         if self._room is not None and self._ahead < self._half and not self._room.done():
             self._room.set_result(None)
-        return chunk
 
     def leave(self, client: "Client", ending: Ending) -> None:
         """A client has ended."""
@@ -158,10 +162,13 @@ class KeptStream:
         if end is None:
             return False
         self._cut_in_two = end == len(data) and data.endswith(b"\r")
-        self._past = deque((data[:end],))
-        self._past_size = end + _OVERHEAD
+        start = max(0, end - self._half)
+        self._whole = self._whole and not start
+        self._past = deque((data[start:end],))
+        self._past_size = end - start + _OVERHEAD
         self._unread = deque(data[i : i + _PIECE] for i in range(end, len(data), _PIECE))
         self._ahead = len(data) - end + _OVERHEAD * len(self._unread)
+        self._read_on()
         return True
 
 

@@ -75,6 +75,35 @@ async def test_at_the_end_nothing_is_left(jumping: JumpingLoop) -> None:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+async def test_who_comes_back_again_and_again_has_no_more_kept(jumping: JumpingLoop) -> None:
+    source = Feed()
+    resume, shelf, script = resuming(stream(source), reply(204), half=1000)
+    await lost(resume, source, event(0))
+    for i in range(20):
+        answer = await resume.handle(back(b"%d" % i))
+        source.push(event(i + 1, b"x" * 500))
+        assert await answer.read() == event(i + 1, b"x" * 500)
+        answer.close(Ending.ABANDONED)
+    assert (await resume.handle(back(b"10"))).status == 204  # dropped long ago
+    again = await resume.handle(back(b"19"))
+    assert await come(again, event(20, b"x" * 500))
+    assert script.sends == 2
+    await shelf.close()
+
+
+async def test_an_id_that_nobody_has_read_makes_room_for_what_follows(jumping: JumpingLoop) -> None:
+    source = Feed()
+    resume, shelf, _ = resuming(stream(source), half=1000)
+    await lost(resume, source, event(0))
+    source.push(event(1, b"x" * 2000))
+    await asyncio.sleep(1)
+    answer = await resume.handle(back(b"1"))
+    source.push(event(2))
+    async with asyncio.timeout(5):
+        assert await answer.read() == event(2)
+    await shelf.close()
+
+
 @settings(deadline=None)
 @given(
     st.sampled_from([b"\n", b"\r\n", b"\r"]),
