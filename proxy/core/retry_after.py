@@ -1,6 +1,7 @@
 """The Retry-After field."""
 
 import time
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from proxy.core.fields import RawHeaders
@@ -20,7 +21,10 @@ def retry_after(headers: RawHeaders, now: float | None = None) -> float | None:
             if text.isascii() and text.isdigit():
                 return min(float(text), _MOST)
             try:
-                date = parsedate_to_datetime(text).timestamp()
+                when = parsedate_to_datetime(text)
+                if when.tzinfo is None:  # asctime's form, which is of UTC too (RFC 9110 5.6.7)
+                    when = when.replace(tzinfo=UTC)
+                date = when.timestamp()
             except (ValueError, OverflowError):  # also of a zone that is thousands of years away
                 return None
             return max(0.0, date - (time.time() if now is None else now))

@@ -110,7 +110,9 @@ class ClientBody:
     async def read(self) -> bytes:
         """The next bytes, ``b""`` at the end. Raises ClientError, or InternalError for the disk."""
         kept = self._kept
-        if kept is not None and self._position < kept.size and not kept.lost:
+        if kept is not None and self._position < kept.size:
+            if kept.lost:
+                raise InternalError("the body that was kept is lost")
             try:
                 data = await kept.get(self._position)
             except OSError as error:

@@ -86,7 +86,12 @@ class Spool:
             await asyncio.wait((self._busy,))
         future = self._loop.run_in_executor(None, work)
         self._busy = future
+        future.add_done_callback(self._failed)  # whoever waits may have been cancelled
         return await asyncio.shield(future)
+
+    def _failed(self, future: asyncio.Future[Any]) -> None:
+        if not future.cancelled() and future.exception() is not None:
+            self.close()
 
     def _write(self, data: bytes, place: int) -> None:
         if self._file is None:
@@ -100,4 +105,7 @@ class Spool:
     def _read(self, place: int) -> bytes:
         if self._file is None:
             raise OSError("nothing was kept")
-        return os.pread(self._file.fileno(), _PIECE, place)
+        data = os.pread(self._file.fileno(), _PIECE, place)
+        if not data:  # the end comes from the client, not from here
+            raise OSError("less was kept than had come")
+        return data

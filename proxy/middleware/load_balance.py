@@ -131,7 +131,13 @@ class LoadBalance:
         if status >= _FAILED or status in _OVERLOADED:
             row = breaker.failures if breaker is not None else 0
             exchange.elsewhere = self._refused(roads, server, ticket, reply)
-        elif roads is not self._calm or roads.counted or self._timed:
+        elif (
+            roads is not self._calm
+            or roads.counted
+            or self._timed
+            # A backup's: it is not looked at while all is well with the others.
+            or (breaker is not None and (breaker.open or breaker.failures))
+        ):
             row = breaker.failures if breaker is not None else 0
             self._answered(server, breaker, ticket, began)
         if reply.buffered is not None:

@@ -52,6 +52,7 @@ class Breaker:
         "_base",
         "_closed_at",
         "_consecutive",
+        "_interval",
         "_last",
         "_longest",
         "_may_open",
@@ -85,8 +86,9 @@ class Breaker:
         self._base = base_ejection_time
         self._longest = max_ejection_time
         self._may_open = may_open
-        self._all = Window(interval or 10.0)
-        self._bad = Window(interval or 10.0)
+        self._interval = interval or 10.0
+        self._all = Window(self._interval)
+        self._bad = Window(self._interval)
         self.counts = bool(failure_ratio)
         self.open = False
         self.until = 0.0
@@ -158,7 +160,9 @@ class Breaker:
         self.period += 1
 
     def close(self, now: float) -> None:
-        """It is well again."""
+        """It is well again; what it did before counts no more."""
+        self._all = Window(self._interval)
+        self._bad = Window(self._interval)
         self.open = False
         self.trial = False
         self.failures = 0

@@ -1,5 +1,7 @@
 """The Retry-After field, RFC 9110 10.2.3."""
 
+import time
+
 import pytest
 
 from proxy.core.retry_after import retry_after
@@ -15,6 +17,7 @@ NOW = 784_111_777.0  # Sun, 06 Nov 1994 08:49:37 GMT
         (b" 7 ", 7.0),
         (b"Sun, 06 Nov 1994 08:49:47 GMT", 10.0),
         (b"Sun, 06 Nov 1994 08:00:00 GMT", 0.0),
+        (b"Sun Nov  6 08:49:47 1994", 10.0),
         (b"soon", None),
         (b"0000000000030", 30.0),
         (b"9" * 400, 1e9),
@@ -24,7 +27,11 @@ NOW = 784_111_777.0  # Sun, 06 Nov 1994 08:49:37 GMT
         (b"", None),
     ],
 )
-def test_both_forms_are_read_and_nonsense_is_not(value: bytes, seconds: float | None) -> None:
+def test_both_forms_are_read_and_nonsense_is_not(
+    value: bytes, seconds: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
     assert retry_after(((b"A", b"1"), (b"RETRY-after", value)), NOW) == seconds
 
 

@@ -129,3 +129,22 @@ async def test_closing_waits_for_the_disk_without_stopping_the_loop(
     async with asyncio.timeout(5):
         while descriptors() != before:  # noqa: ASYNC110  (nobody tells)
             await asyncio.sleep(0.01)
+
+
+async def test_a_disk_that_fails_behind_a_cancelled_attempt_is_known_to_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is there is not all: sent again, it would end as if it were."""
+
+    def full(*_: Any) -> int:
+        raise OSError("no space left on device")
+
+    spool = Spool(10, disk=True)
+    monkeypatch.setattr(os, "pwrite", full)
+    putting = asyncio.ensure_future(spool.put(b"x" * 100))
+    await asyncio.sleep(0)
+    putting.cancel()
+    await asyncio.gather(putting, return_exceptions=True)
+    async with asyncio.timeout(3):
+        while not spool.lost:  # noqa: ASYNC110 - a thread tells nobody
+            await asyncio.sleep(0.001)

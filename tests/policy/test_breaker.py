@@ -206,3 +206,18 @@ class Machine(RuleBasedStateMachine):
 
 
 TestBreaker = Machine.TestCase
+
+
+def test_what_it_did_before_it_came_back_counts_no_more() -> None:
+    breaker = Breaker(
+        consecutive_failures=0,
+        failure_ratio=0.5,
+        min_requests=4,
+        interval=60,
+        base_ejection_time=5,
+    )
+    fail(breaker, 0, 4)
+    admitted(breaker, 5).succeeded(5)
+    assert breaker.state(5) == "closed"
+    fail(breaker, 6)
+    assert breaker.state(6) == "closed"
