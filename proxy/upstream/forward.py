@@ -98,6 +98,10 @@ class Forward:
                 raise head_error(error, stage=_stage(protocol)) from error
             exchange.first_byte = time.monotonic()
             if message.code == _SWITCHING:
+                if upload is not None:  # the request comes first (RFC 9110 7.8)
+                    await upload
+                    if (failed := protocol.exception()) is not None:
+                        raise failed
                 return self._switched(exchange, message, line)
             stream = Stream(line, payload, upload, self._timeouts.idle)
             if self._timeouts.progress:
@@ -145,14 +149,15 @@ class Forward:
             fields = [field for field in fields if field[0].lower() != name]
             fields.append(endpoint.credentials)
         host = endpoint.host or exchange.host.encode("latin-1") or endpoint.authority
-        return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b\r\n" % (
+        return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b%b\r\n" % (
             exchange.method.encode(),
             exchange.target,
             host,
             encode(fields, exchange.encoded),
+            exchange.body.framing,
             b"Connection: Upgrade\r\nUpgrade: %b\r\n" % exchange.upgrade
             if exchange.upgrade
-            else exchange.body.framing,
+            else b"",
         )
 
     def _paced(
