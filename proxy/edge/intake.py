@@ -39,7 +39,7 @@ class Intake:
         """``instance``: 8 hex digits that tell this proxy from others in Via."""
         self._options = options
         self._instance = instance
-        self._forwarding = Forwarding(options.trusted_proxies)
+        self._forwarding = Forwarding(options.trusted_proxies, options.forwarded)
         self._loop = asyncio.get_running_loop()
         self._repeats = Repeats()
         self.recall = self._repeats.recall
