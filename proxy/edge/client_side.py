@@ -21,7 +21,7 @@ from proxy.edge.writing import Writing
 class ClientSide(RequestHandler):
     """Writes to a client, notices when it leaves, and ends the connection so that it can tell."""
 
-    __slots__ = ("_server_options", "_side", "_socket", "_traffic", "peer")
+    __slots__ = ("_server_options", "_side", "_socket", "_traffic", "peer", "scheme")
 
     def __init__(
         self, server: web.Server, options: ServerOptions, traffic: Traffic, **kwargs: Any
@@ -40,6 +40,8 @@ class ClientSide(RequestHandler):
         self._socket: Any = None
         self.peer = ""
         """Address of the other side; empty on a unix socket."""
+        self.scheme = "http"
+        """What the client speaks on this connection; https on a listener with TLS."""
 
     # What aiohttp calls
 
@@ -48,6 +50,8 @@ class ClientSide(RequestHandler):
         self._socket = transport.get_extra_info("socket")
         peername = transport.get_extra_info("peername")
         self.peer = peername[0] if isinstance(peername, tuple) else ""
+        if transport.get_extra_info("sslcontext") is not None:
+            self.scheme = "https"
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:

@@ -50,7 +50,7 @@ class Connection(ClientSide):
         server: web.Server,
         options: ServerOptions,
         traffic: Traffic,
-        recall: Callable[[bytes, str], tuple[Exchange, RawHeaders] | None],
+        recall: Callable[[bytes, str, str], tuple[Exchange, RawHeaders] | None],
         *,
         errors: ErrorsOptions | None,
         **kwargs: Any,
@@ -100,7 +100,7 @@ class Connection(ClientSide):
         reader = self._reader
         idle = self._idle
         if idle and data[-4:] == HEAD_END and len(data) <= self._limit and not reader.held:
-            if (repeated := self._recall(data, self.peer)) is not None:
+            if (repeated := self._recall(data, self.peer, self.scheme)) is not None:
                 self._repeated(*repeated)
                 return
             self.alone = data

@@ -77,13 +77,13 @@ class Intake:
         if loops(raw, self._instance):
             raise LoopDetected("Via names this instance")
         fields, exchange.client, exchange.scheme = self._forwarding.apply(
-            end_to_end_request(raw), peer=connection.peer, scheme="http", host=host
+            end_to_end_request(raw), peer=connection.peer, scheme=connection.scheme, host=host
         )
         fields.append((b"Via", via(self._instance, exchange.version)))
         exchange.headers = fields
         alone, connection.alone = connection.alone, b""
         if alone and connection.reusable and watched.keys() <= _PLAIN and not identified(fields):
-            self._repeats.learn(alone, exchange, raw, connection.peer)
+            self._repeats.learn(alone, exchange, raw, connection.peer, connection.scheme)
         exchange.headers, exchange.request_id = identify(fields)
 
     def _body(
