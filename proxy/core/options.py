@@ -107,8 +107,8 @@ class ServerOptions(Table, frozen=True, kw_only=True):
     strict: Annotated[
         bool,
         described(
-            "Refuse targets that hold what RFC 3986 wants escaped, raw UTF-8 for one, with 400; "
-            "else they are forwarded byte for byte."
+            "Refuse with 400 what is else forwarded: targets with bytes that RFC 3986 wants "
+            "escaped, raw UTF-8 for one; absolute targets whose host is not the one in Host."
         ),
     ] = False
     max_connections: Annotated[

@@ -13,6 +13,7 @@ from proxy.core.errors import (
     MethodNotAllowed,
 )
 from proxy.core.exchange import Exchange
+from proxy.core.fields import RawHeaders
 from proxy.core.options import ServerOptions
 from proxy.edge.body import ClientBody
 from proxy.edge.connection import Connection
@@ -20,8 +21,10 @@ from proxy.edge.end_to_end import end_to_end_request, loops, via
 from proxy.edge.forwarded import Forwarding
 from proxy.edge.hosts import valid_host
 from proxy.edge.identity import identified, identify
+from proxy.edge.last_hop import COUNTED, count_down
 from proxy.edge.repeats import Repeats
 from proxy.edge.requests import ReadRequest
+from proxy.edge.router import USUAL
 from proxy.edge.target import check_escapes, normal_path, split_target
 from proxy.edge.upgrade import offered
 
@@ -56,28 +59,37 @@ class Intake:
             started=time.monotonic(),
         )
 
-    def admit(self, exchange: Exchange, request: ReadRequest, connection: Connection) -> None:
-        """Check and complete the exchange. Raises ClientError or LoopDetected."""
+    def admit(self, exchange: Exchange, request: ReadRequest, connection: Connection) -> bool:
+        """Check and complete the exchange. False where it is to be answered here.
+
+        Raises ClientError or LoopDetected.
+        """
         head = request.head
         if head.fault is not None:
             raise head.fault
         watched = head.decisive
         if exchange.method == "CONNECT":
-            raise MethodNotAllowed("no tunnels", ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"))
+            raise MethodNotAllowed("no tunnels", USUAL)
         if self._options.strict:
             check_escapes(exchange.target)
         exchange.target, authority = split_target(exchange.method, exchange.target)
-        host = _host(exchange, watched, authority)
+        host = _host(exchange, watched, authority, strict=self._options.strict)
         exchange.host = host.decode("latin-1")
         exchange.path = normal_path(exchange.target)
         exchange.body = self._body(exchange, watched, request, connection)
         raw = exchange.headers
+        further: RawHeaders | None = raw
+        if b"max-forwards" in watched and exchange.method in COUNTED:
+            further = count_down(raw, watched[b"max-forwards"])
         if b"upgrade" in watched and exchange.version >= (1, 1):
             exchange.upgrade = offered(raw)
         if loops(raw, self._instance):
             raise LoopDetected("Via names this instance")
         fields, exchange.client, exchange.scheme = self._forwarding.apply(
-            end_to_end_request(raw), peer=connection.peer, scheme=connection.scheme, host=host
+            end_to_end_request(further or raw),
+            peer=connection.peer,
+            scheme=connection.scheme,
+            host=host,
         )
         fields.append((b"Via", via(self._instance, exchange.version)))
         exchange.headers = fields
@@ -85,6 +97,7 @@ class Intake:
         if alone and connection.reusable and watched.keys() <= _PLAIN and not identified(fields):
             self._repeats.learn(alone, exchange, raw, connection.peer, connection.scheme)
         exchange.headers, exchange.request_id = identify(fields)
+        return further is not None
 
     def _body(
         self,
@@ -131,8 +144,13 @@ def _continue(connection: Connection) -> Callable[[], None]:
     return go_ahead
 
 
-def _host(exchange: Exchange, watched: dict[bytes, bytes], authority: bytes | None) -> bytes:
-    """The one Host that both the field and an absolute target agree on (RFC 9112 3.2)."""
+def _host(
+    exchange: Exchange, watched: dict[bytes, bytes], authority: bytes | None, *, strict: bool
+) -> bytes:
+    """The host that is asked: that of an absolute target, else the field (RFC 9112 3.2).
+
+    The field is ignored where the target names another (``docs/decisions/0017``).
+    """
     host = watched.get(b"host")
     if host is None:
         if exchange.version >= (1, 1):
@@ -140,9 +158,11 @@ def _host(exchange: Exchange, watched: dict[bytes, bytes], authority: bytes | No
         return authority or b""
     if not valid_host(host):
         raise BadRequest(f"Host {host!r}")
-    if authority is not None and _plain(authority) != _plain(host):
+    if authority is None or _plain(authority) == _plain(host):
+        return host
+    if strict:
         raise BadRequest(f"Host {host!r} against target {authority!r}")
-    return host
+    return authority
 
 
 def _plain(authority: bytes) -> bytes:
