@@ -9,8 +9,10 @@ from proxy.core.body import CHUNKED, EMPTY, Body, BytesBody
 from proxy.core.errors import (
     BadRequest,
     BodyTooLarge,
+    ClientError,
     LoopDetected,
     MethodNotAllowed,
+    ProxyError,
 )
 from proxy.core.exchange import Exchange
 from proxy.core.fields import RawHeaders
@@ -66,7 +68,7 @@ class Intake:
         """
         head = request.head
         if head.fault is not None:
-            raise head.fault
+            raise head.fault.error()
         watched = head.decisive
         if exchange.method == "CONNECT":
             raise MethodNotAllowed("no tunnels", USUAL)
@@ -113,8 +115,8 @@ class Intake:
         if length != 0:
             self._check_body(exchange, length)
         content = request.content
-        if (error := content.exception()) is not None:
-            raise error
+        if (broken := content.exception()) is not None:
+            raise _again(broken)
         if content.is_eof():
             whole = content.read_nowait()
             self._check_length(len(whole))
@@ -134,6 +136,13 @@ class Intake:
         limit = self._options.max_body
         if limit and length > limit:
             raise BodyTooLarge(f"{length} bytes, over {limit}")
+
+
+def _again(broken: BaseException) -> ProxyError:
+    """What broke a body, without holding on to the body."""
+    return (
+        type(broken)(broken.detail) if isinstance(broken, ClientError) else BadRequest(str(broken))
+    )
 
 
 def _continue(connection: Connection) -> Callable[[], None]:

@@ -34,6 +34,17 @@ _decisive: Final[Memo[bytes]] = Memo(
 )
 
 
+class Fault(NamedTuple):
+    """An error that is yet to be raised: one that was raised would keep what it went through."""
+
+    kind: type[ProxyError]
+    detail: str
+
+    def error(self) -> ProxyError:
+        """A new one."""
+        return self.kind(self.detail)
+
+
 class RequestHead(NamedTuple):
     """A whole head. Where ``fault`` is not None, what follows it on the connection is not read."""
 
@@ -49,7 +60,7 @@ class RequestHead(NamedTuple):
     """Bytes of the body; None where it is chunked."""
     keep_alive: bool = False
     """Whether the client takes another reply on this connection (RFC 9112 9.3)."""
-    fault: ProxyError | None = None
+    fault: Fault | None = None
 
 
 def read_head(head: bytes) -> RequestHead:
@@ -68,9 +79,9 @@ def read_head(head: bytes) -> RequestHead:
         decisive = _decide(fields)
         length = _length(decisive, version)
     except Malformed as error:
-        return RequestHead(method, target, version, fault=BadRequest(str(error)))
+        return RequestHead(method, target, version, fault=Fault(BadRequest, str(error)))
     except ProxyError as error:
-        return RequestHead(method, target, version, fault=error)
+        return RequestHead(method, target, version, fault=Fault(type(error), error.detail))
     keep_alive = _keeps(decisive.get(b"connection"), version)
     return RequestHead(method, target, version, fields, decisive, length, keep_alive)
 

@@ -96,7 +96,8 @@ def test_what_is_wrong_with_the_fields_is_said_of_this_request(
     lines: list[bytes], kind: type[ProxyError]
 ) -> None:
     head = with_fields(*lines)
-    assert type(head.fault) is kind
+    assert head.fault is not None
+    assert head.fault.kind is kind
     assert (head.method, head.target, head.keep_alive) == ("POST", b"/", False)
 
 
