@@ -21,7 +21,7 @@ _LINE: Final = re.compile(
 )
 _LINE_BEGINS: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}(?:\Z| )")
 _BREAKS: Final = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
-_LENGTH: Final = re.compile(rb"[0-9]{1,19}")
+_LENGTH: Final = re.compile(rb"0*+([1-9][0-9]{0,18})?")
 _LARGEST: Final = (1 << 63) - 1
 _SHOWN: Final = 200
 """Bytes of something malformed that a log line shows."""
@@ -103,7 +103,8 @@ def _length(decisive: dict[bytes, bytes], version: tuple[int, int]) -> int | Non
     if coding is None:
         if declared is None:
             return 0
-        if not _LENGTH.fullmatch(declared) or (length := int(declared)) > _LARGEST:
+        digits = _LENGTH.fullmatch(declared)
+        if not declared or digits is None or (length := int(digits[1] or 0)) > _LARGEST:
             raise BadRequest(f"Content-Length {declared[:_SHOWN]!r}")
         return length
     if version < (1, 1):  # RFC 9112 6.1
