@@ -92,6 +92,7 @@ class Edge:
         connection.errors = chain.errors
         exchange.route = chain.name
         exchange.inform = connection.put
+        exchange.ties = connection.ties
         reply = await chain.handle(exchange)
         if reply.duplex is not None:
             return await self._tunnel(exchange, reply, reply.duplex, connection)

@@ -20,6 +20,7 @@ from proxy.core.errors import (
 )
 from proxy.core.exchange import Exchange
 from proxy.core.fields import RawHeaders
+from proxy.core.logins import Ties
 from proxy.core.options import ServerOptions
 from proxy.core.short_queue import ShortQueue
 from proxy.edge.boundary import HEAD_END
@@ -56,6 +57,7 @@ class Connection(ClientSide):
         "exchange",
         "heads",
         "reusable",
+        "ties",
     )
 
     def __init__(
@@ -74,6 +76,7 @@ class Connection(ClientSide):
         """
         super().__init__(server, options, traffic, **kwargs)
         self._messages = ShortQueue()  # type: ignore[assignment]
+        self.ties = Ties()
         self._serving = False
         self.heads = Heads(self._loop, options, self._head_failed)
         self._recall = recall
@@ -102,6 +105,7 @@ class Connection(ClientSide):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop the clocks; the handler is cancelled by aiohttp."""
         self._traffic.disconnected(self)
+        self.ties.close()
         self.heads.close()
         self._request = None
         super().connection_lost(exc)

@@ -19,6 +19,7 @@ from proxy.core.errors import (
     UnsupportedCoding,
 )
 from proxy.core.exchange import Exchange
+from proxy.core.logins import names_login
 from proxy.core.options import ServerOptions
 from proxy.edge.body import ClientBody
 from proxy.edge.connection import Connection
@@ -33,7 +34,8 @@ from proxy.edge.upgrade import offered
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _LOOKALIKES: Final = frozenset({b"content_length", b"transfer_encoding"})
 _SINGLE: Final = frozenset({b"host", b"content-length"})
-_WATCHED: Final = _SINGLE | _LOOKALIKES | {b"transfer-encoding", b"upgrade", b"expect"}
+_LOGINS: Final = frozenset({b"authorization", b"proxy-authorization"})
+_WATCHED: Final = _SINGLE | _LOOKALIKES | _LOGINS | {b"transfer-encoding", b"upgrade", b"expect"}
 _HOST: Final = {b"host"}
 _REMEMBERED: Final = 4096
 _watched: Final[dict[bytes, bytes]] = {}
@@ -116,6 +118,10 @@ class Intake:
                 if len(_watched) < _REMEMBERED:
                     _watched[name] = low
             if low:
+                if low in _LOGINS:
+                    if not names_login(low, value):
+                        continue
+                    exchange.login = True
                 if low in _LOOKALIKES or (low in watched and low in _SINGLE):
                     raise BadRequest(f"field {name!r}")
                 watched[low] = b"%b, %b" % (watched[low], value) if low in watched else value

@@ -238,6 +238,8 @@ class _Trial(RetryOptionsBase):
         options, exchange = self._options, self._exchange
         if failure not in options.on or not exchange.body.resendable:
             return False
+        if exchange.login and failure != CONNECT_FAILURE:  # another connection knows nothing of it
+            return False
         if failure != CONNECT_FAILURE and not repeatable(exchange, options):
             return False
         now = self._loop.time()

@@ -17,6 +17,7 @@ from proxy.core.errors import (
 )
 from proxy.core.exchange import Exchange
 from proxy.core.fields import RawHeaders, encode
+from proxy.core.logins import speaks_of_login
 from proxy.core.options import TimeoutsOptions
 from proxy.core.reply import Reply
 from proxy.core.sse import streams_events
@@ -62,14 +63,18 @@ class Forward:
             ceil_threshold=float("inf"),
         )
 
-    async def handle(self, exchange: Exchange) -> Reply:
+    async def handle(self, exchange: Exchange) -> Reply:  # noqa: PLR0915
         """One attempt. Raises UpstreamError, or ClientError where the request's body failed."""
         endpoint = self._endpoint
         exchange.attempts += 1
         exchange.endpoint = endpoint.name
         exchange.upstream = endpoint.upstream
         exchange.connected = exchange.first_byte = None
-        line = self._gateway.rested()
+        ties, line = exchange.ties, None
+        if ties is not None and ties.held:
+            line = await self._gateway.own(ties, self._clock)
+        if line is None:
+            line = self._gateway.rested()
         if line is not None:
             exchange.connected = 0.0
         else:
@@ -79,6 +84,9 @@ class Forward:
         upload: asyncio.Task[None] | None = None
         message: Any  # aiohttp's, or a Head
         try:
+            known = line.owner is not None
+            if exchange.login:
+                line.bind(ties, endpoint.name)
             protocol = line.protocol
             protocol.begin(bodiless=exchange.method == "HEAD", reader=self._reader)
             upload = self._send(exchange, protocol)
@@ -95,7 +103,9 @@ class Forward:
                         self._inform(exchange, message)
                     message, payload = await protocol.read()
             except Exception as error:
-                raise head_error(error, stage=_stage(protocol)) from error
+                # Whoever is half logged in has to begin again, on another connection.
+                stage = Stage.SENT if known and exchange.login else _stage(protocol)
+                raise head_error(error, stage=stage) from error
             exchange.first_byte = time.monotonic()
             if message.code == _SWITCHING:
                 return self._switched(exchange, message, line)
@@ -113,6 +123,8 @@ class Forward:
                 )
                 reply.encoded = message.encoded
                 return reply
+            if speaks_of_login(message.raw_headers):
+                line.bind(ties, endpoint.name)
             return self._reply(message, stream, protocol.whole)
         except BaseException:
             if upload is not None:
