@@ -1,0 +1,127 @@
+"""An upstream's side of a connection: its life, its clock, and what the kernel knows of it."""
+
+import asyncio
+import select
+from collections.abc import Callable
+from typing import Any, Final
+
+from aiohttp.client_proto import ResponseHandler
+
+from proxy.core.alarm import Alarm
+from proxy.core.short_queue import ShortQueue
+from proxy.core.sockets import unsent
+
+_SPOKEN: Final = select.POLLIN | getattr(select, "POLLRDHUP", 0)
+
+
+class ServerSide(ResponseHandler):
+    """A connection to an upstream, whatever is said on it."""
+
+    # Slots keep aiohttp's own attributes below the thirty that instances may share their keys of,
+    # which is 1 KiB a connection.
+    __slots__ = (
+        "_on_ring",
+        "_poll",
+        "_resting",
+        "_sent",
+        "_socket",
+        "alarm",
+        "lost",
+        "replied",
+        "unheard",
+        "uses",
+    )
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._buffer = ShortQueue()  # type: ignore[assignment]
+        self.uses = 0
+        self.replied = False
+        """Whether one byte of a reply has come since the request was sent."""
+        self.lost: Callable[[], None] | None = None
+        """Called when the connection has ended."""
+        self.alarm = Alarm(loop, self._rang)
+        self._on_ring: Callable[[], Exception | None] | None = None
+        self._resting = False
+        self._poll: select.poll | None = None
+        self._sent = 0
+        self.unheard = False
+        """Whether the peer hung up without having received one byte of the request."""
+        self._socket: Any = None
+
+    # Taking and giving back
+
+    def take(self) -> bool:
+        """Rest no more. False where the peer has closed or spoken meanwhile: do not use it.
+
+        The loop may not have seen yet what the kernel has, hence the look at the socket itself.
+        """
+        self._resting = False
+        self.alarm.clear()
+        self.uses += 1
+        return self.uses == 1 or (self.is_connected() and not self._readable())
+
+    def rest(self, keepalive: float) -> None:
+        """Wait for the next request, ``keepalive`` seconds at most."""
+        self._resting = True
+        if keepalive:
+            self.alarm.set(self._loop.time() + keepalive)
+
+    @property
+    def reused(self) -> bool:
+        """Whether this is not the first request on the connection."""
+        return self.uses > 1
+
+    # Clocks
+
+    def expect(self, seconds: float, on_ring: Callable[[], Exception | None] | None) -> None:
+        """Ring in ``seconds``; ``on_ring`` then says what is wrong, or None to wait on."""
+        if seconds:
+            self._on_ring = on_ring
+            self.alarm.set(self._loop.time() + seconds)
+
+    def _rang(self) -> None:
+        if self._resting:
+            self.close()
+        elif self._on_ring is not None and (error := self._on_ring()) is not None:
+            self.fail(error)
+
+    def fail(self, error: Exception) -> None:
+        """Let whoever waits for this connection have ``error``; it is not used again."""
+        payload = self._payload
+        if payload is not None and not payload.is_eof():
+            payload.set_exception(error)
+        super().set_exception(error)
+
+    # What aiohttp calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Know the socket, to look without reading."""
+        super().connection_made(transport)
+        self._socket = transport.get_extra_info("socket")
+
+    def _readable(self) -> bool:
+        """Whether the kernel holds bytes or an end that the loop has not told us of."""
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(self._socket.fileno(), _SPOKEN)
+        return bool(self._poll.poll(0))
+
+    def send(self, request: bytes) -> None:
+        """Write a whole request, or its head."""
+        self._sent = len(request)
+        assert self.transport is not None
+        self.transport.write(request)
+
+    def eof_received(self) -> None:
+        """A clean end acknowledges what the peer had until then; a reset would not tell."""
+        self.unheard = not self.replied and 0 < self._sent <= self.unsent()
+        super().eof_received()
+
+    async def drained(self) -> None:
+        """Wait until the transport takes more. Raises ConnectionError where it never will."""
+        await self._drain_helper()
+
+    def unsent(self) -> int:
+        """Bytes that we wrote and the peer has not taken yet, in user space and in the kernel."""
+        return unsent(self.transport, self._socket)
