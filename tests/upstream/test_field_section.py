@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.core.field_lines import FieldLines, Malformed
+from proxy.upstream.field_section import FieldLines, Malformed
 
 GOOD = [
     (b"\r\n", []),
