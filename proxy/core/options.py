@@ -97,6 +97,13 @@ class ServerOptions(Table, frozen=True, kw_only=True):
     max_header_size: Annotated[
         Size, described("Largest request head in all; over it: 431, a request line over it: 414.")
     ] = size(16 << 10)
+    strict: Annotated[
+        bool,
+        described(
+            "Refuse targets that hold what RFC 3986 wants escaped, raw UTF-8 for one, with 400; "
+            "else they are forwarded byte for byte."
+        ),
+    ] = False
     max_connections: Annotated[
         int, Meta(ge=1, description="Client connections at a time; over it: 503 and close.")
     ] = 10_000

@@ -30,6 +30,7 @@ from proxy.edge.identity import identify
 from proxy.edge.intake import Intake
 from proxy.edge.relay import Relay
 from proxy.edge.repeats import RepeatedRequest
+from proxy.edge.requests import ReadRequest
 from proxy.edge.traffic import Traffic
 from proxy.edge.tunnel import Tunnel
 from proxy.edge.written import CLOSED, KEPT
@@ -86,7 +87,7 @@ class Edge:
         """The catch-all: admit, route, forward, relay."""
         connection: Connection = request.protocol  # type: ignore[assignment]
         exchange = connection.exchange
-        if type(request) is not RepeatedRequest:
+        if type(request) is ReadRequest:
             self._intake.admit(exchange, request, connection)
         chain = self.router.find(exchange.method, exchange.host, exchange.path, request.raw_headers)
         connection.errors = chain.errors
@@ -98,6 +99,8 @@ class Edge:
             return await self._tunnel(exchange, reply, reply.duplex, connection)
         # An early reply leaves the rest of the request unread (RFC 9112 9.3).
         keep_alive = connection.reusable and request.content.is_eof() and not self._traffic.draining
+        if exchange.upgrade and connection.ahead:  # maybe in the protocol that it did not get
+            keep_alive = False
         kept = await self._relay.send(exchange, reply, connection, keep_alive=keep_alive)
         if kept and not self._traffic.draining:
             return KEPT
@@ -124,10 +127,10 @@ class Edge:
     async def failures(self, request: web.BaseRequest, handler: Handler) -> web.StreamResponse:
         """Errors to statuses, and the one place where an exchange ends."""
         connection: Connection = request.protocol  # type: ignore[assignment]
-        if type(request) is RepeatedRequest:
-            exchange = request.exchange
-        else:
+        if type(request) is ReadRequest:
             exchange = self._intake.open(request, connection)
+        else:
+            exchange = cast(RepeatedRequest, request).exchange
         connection.exchange = exchange
         connection.errors = self._errors
         self._traffic.in_flight += 1

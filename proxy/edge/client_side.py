@@ -14,7 +14,6 @@ from aiohttp.web_protocol import RequestHandler
 
 from proxy.core.options import ServerOptions
 from proxy.core.sockets import RESET
-from proxy.edge.heads import UNLIMITED
 from proxy.edge.traffic import Traffic
 from proxy.edge.writing import Writing
 
@@ -27,14 +26,9 @@ class ClientSide(RequestHandler):
     def __init__(
         self, server: web.Server, options: ServerOptions, traffic: Traffic, **kwargs: Any
     ) -> None:
-        # The parser's limits tell a request line from a field by one byte of difference.
-        line = options.max_header_size or UNLIMITED
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
-            max_line_size=line,
-            max_field_size=line + 1,
-            max_headers=line,
             keepalive_timeout=0,  # a clock of ours
             lingering_time=0,
             auto_decompress=False,

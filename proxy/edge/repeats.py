@@ -19,8 +19,10 @@ from proxy.core.memo import Memo
 from proxy.edge.identity import mint
 from proxy.edge.target import normal_path
 
-_LINE: Final = re.compile(rb"(DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT) (/[!$-~]*) HTTP/1\.1")
-"""Targets without ``#`` and ``"``: whatever parsers disagree on takes the long way."""
+_LINE: Final = re.compile(
+    rb"(DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT) (/[!$%&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]*) HTTP/1\.1"
+)
+"""Targets of characters that a URI may hold: whatever parsers disagree on takes the long way."""
 
 _BREAK: Final = b"\r\n"
 _LONGEST: Final = 2048

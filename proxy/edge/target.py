@@ -16,6 +16,7 @@ _ABSOLUTE: Final = re.compile(rb"(?i:https?)://([^/?#\x00-\x20\x7f]+)((?:[/?][^\
 _PCHARS: Final = rb"A-Za-z0-9._~!$&'()*+,;=:@-"
 _PLAIN: Final = re.compile(rb"(?:/(?!\.)[" + _PCHARS + rb"]*)+")
 _FOREIGN: Final = re.compile(rb"[^%/" + _PCHARS + rb"]")
+_UNESCAPED: Final = re.compile(rb'[\x80-\xff"<>\\^`{|}]')
 _ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 _LITERAL_PERCENT: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _SEPARATOR: Final = re.compile(rb"%2F|%5C")
@@ -65,6 +66,15 @@ def split_target(method: str, raw: bytes) -> tuple[bytes, bytes | None]:
             return ASTERISK, authority
         return b"/" + rest, authority
     raise BadRequest(f"target {raw[:200]!r}")
+
+
+def check_escapes(target: bytes) -> None:
+    """Raises BadRequest where bytes stand raw that RFC 3986 2 wants escaped.
+
+    Brackets may stay: browsers leave them as they are in a query.
+    """
+    if found := _UNESCAPED.search(target):
+        raise BadRequest(f"{found[0]!r} in the target is not escaped")
 
 
 def normal_path(target: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Field lines as they come, in a head or a trailer section (RFC 9112 5).
+"""Field lines of a reply as they come (RFC 9112 5), with the leniencies that the RFC allows.
 
 Whatever cannot become a field line any more is refused at once, not at its line break: a peer that
 stops there would be waited for in vain. All work is linear in the bytes that come, however they are
@@ -8,14 +8,12 @@ cut into pieces.
 import re
 from typing import Final
 
+from proxy.core.field_lines import Malformed
+
 _LINE: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t -~\x80-\xff]*)")
 _NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]*")
 _NOT_IN_VALUE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _BLANK: Final = b" \t"
-
-
-class Malformed(ValueError):
-    """What came is not HTTP; the message says in a sentence what is wrong with it."""
 
 
 class FieldLines:

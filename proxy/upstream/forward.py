@@ -97,7 +97,7 @@ class Forward:
                 stage = Stage.SENT if known and exchange.login else _stage(protocol)
                 raise head_error(error, stage=stage) from error
             if message.code == _SWITCHING:
-                return self._switched(exchange, message, line)
+                return await self._switched(exchange, message, line, upload)
             exchange.first_byte = time.monotonic()
             stream = Stream(line, payload, upload, self._timeouts.idle)
             if self._timeouts.progress:
@@ -149,14 +149,15 @@ class Forward:
             fields = [field for field in fields if field[0].lower() != name]
             fields.append(endpoint.credentials)
         host = endpoint.host or exchange.host.encode("latin-1") or endpoint.authority
-        return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b\r\n" % (
+        return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b%b\r\n" % (
             exchange.method.encode(),
             exchange.target,
             host,
             encode(fields, exchange.encoded),
+            exchange.body.framing,
             b"Connection: Upgrade\r\nUpgrade: %b\r\n" % exchange.upgrade
             if exchange.upgrade
-            else exchange.body.framing,
+            else b"",
         )
 
     def _paced(
@@ -174,10 +175,16 @@ class Forward:
             lines = encode(self._scrub(message.fields), None)
             exchange.inform(b"HTTP/1.1 %d %b\r\n%b\r\n" % (message.code, message.reason, lines))
 
-    def _switched(self, exchange: Exchange, message: Response, line: Line) -> Reply:
+    async def _switched(
+        self, exchange: Exchange, message: Response, line: Line, upload: asyncio.Task[None] | None
+    ) -> Reply:
         """A 101 that was asked for."""
         if not exchange.upgrade:
             raise ProtocolViolation("status 101, which was not asked for")
+        if upload is not None:  # the request comes first (RFC 9110 7.8)
+            await upload
+            if (failed := line.protocol.exception()) is not None:
+                raise failed
         exchange.first_byte = time.monotonic()
         answer = b", ".join([v for n, v in message.fields if n.lower() == b"upgrade"])
         if not accepted(exchange.upgrade, answer):

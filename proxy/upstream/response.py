@@ -6,8 +6,9 @@
 import re
 from typing import Final, NamedTuple
 
-from proxy.core.field_lines import FieldLines, Malformed
+from proxy.core.field_lines import Malformed
 from proxy.core.fields import RawHeaders
+from proxy.upstream.field_section import FieldLines
 
 CHUNKED: Final = -1
 """Length of a body that is delimited by its chunks."""

@@ -11,7 +11,7 @@ from typing import Final
 from aiohttp import ClientPayloadError
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
-from proxy.core.chunks import Chunks
+from proxy.core.chunked import Chunked
 from proxy.core.errors import ProtocolViolation, ReplyBroken, ReplyHeadTooLarge
 from proxy.core.field_lines import Malformed
 from proxy.core.fields import RawHeaders
@@ -60,7 +60,7 @@ class UpstreamProtocol(ServerSide):
         """The fields behind a chunked body that has ended."""
         self._reader: HeadReader | None = None
         self._responses: ResponseReader | None = None
-        self._chunks: Chunks | None = None
+        self._chunks: Chunked | None = None
         self._bodiless = False
         self._head_seen = 0
         self._left: int | None = None
@@ -183,7 +183,7 @@ class UpstreamProtocol(ServerSide):
             self._take_whole(data, left)
             super().feed_data((response, EMPTY_PAYLOAD))  # type: ignore[arg-type]
             return b""
-        self._chunks = Chunks() if left == CHUNKED else None
+        self._chunks = Chunked(HEAD_LIMIT, padded=True) if left == CHUNKED else None
         self._payload = StreamReader(self, READ_BUFFER, loop=self._loop)
         super().feed_data((response, self._payload))  # type: ignore[arg-type]
         return data
@@ -212,23 +212,19 @@ class UpstreamProtocol(ServerSide):
             if not self._left:
                 payload.feed_eof()
 
-    def _chunks_received(self, chunks: Chunks, payload: StreamReader, data: bytes) -> None:
-        pieces: list[bytes] = []
-        error: Malformed | None = None
-        end = len(data)
+    def _chunks_received(self, chunks: Chunked, payload: StreamReader, data: bytes) -> None:
         try:
-            end = chunks.feed(data, pieces)
-        except Malformed as found:
-            error = found
-        if pieces:
-            payload.feed_data(pieces[0] if len(pieces) == 1 else b"".join(pieces))
-        if error is not None:
+            piece, rest = chunks.feed(data)
+        except Malformed as error:
             self.force_close()
+            payload.feed_data(chunks.before)
             payload.set_exception(ReplyBroken(str(error)))
             if self.transport is not None:
                 self.transport.abort()
-        elif chunks.done:
+            return
+        payload.feed_data(piece)
+        if rest is not None:
             self.trailers = chunks.trailers
-            if end < len(data):
+            if rest:
                 self.force_close()
             payload.feed_eof()

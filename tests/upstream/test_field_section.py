@@ -2,7 +2,8 @@
 
 import pytest
 
-from proxy.upstream.field_section import FieldLines, Malformed
+from proxy.core.field_lines import Malformed
+from proxy.upstream.field_section import FieldLines
 
 GOOD = [
     (b"\r\n", []),
