@@ -2,6 +2,8 @@
 
 from typing import Final, Protocol
 
+from proxy.core.fields import RawHeaders
+
 CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
 
 
@@ -23,6 +25,10 @@ class Body(Protocol):
     @property
     def resendable(self) -> bool:
         """Whether another attempt would send the same bytes from the start."""
+
+    @property
+    def trailers(self) -> RawHeaders:
+        """The fields behind a chunked body, as they came; known when it has been read."""
 
     @property
     def received(self) -> int:
@@ -53,7 +59,7 @@ class Body(Protocol):
 class BytesBody:
     """A body that is all here, or none at all."""
 
-    __slots__ = ("_unread", "finished", "framing", "length")
+    __slots__ = ("_unread", "finished", "framing", "length", "trailers")
 
     resendable: Final = True
 
@@ -61,6 +67,7 @@ class BytesBody:
         self.finished = whole
         self.framing = framing
         self.length = length
+        self.trailers: RawHeaders = ()
         self._unread = whole
 
     @property
@@ -80,7 +87,11 @@ class BytesBody:
 
     def copy(self) -> "BytesBody":
         """Another one with the same bytes; no body is as good as another."""
-        return BytesBody(self.finished, self.framing, self.length) if self.framing else self
+        if not self.framing:
+            return self
+        like = BytesBody(self.finished, self.framing, self.length)
+        like.trailers = self.trailers
+        return like
 
     def close(self) -> None:
         """It goes with its exchange."""

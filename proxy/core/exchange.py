@@ -58,6 +58,7 @@ class Exchange:
         "scheme",
         "started",
         "status",
+        "takes_trailers",
         "target",
         "ties",
         "tries",
@@ -125,6 +126,8 @@ class Exchange:
         """The upstream connections that belong to its client; None where there is no client."""
         self.login = False
         """Whether it is part of a login that its connection will have, see ``core/logins``."""
+        self.takes_trailers = False
+        """Whether its client wants the fields behind a chunked reply (``TE: trailers``)."""
         self.committed = False
         self.status = 0
         self.error = ""

@@ -15,6 +15,7 @@ from proxy.core.errors import (
     InternalError,
     RequestTimeout,
 )
+from proxy.core.fields import RawHeaders
 from proxy.core.options import ServerOptions
 from proxy.edge.spool import Spool
 
@@ -79,6 +80,11 @@ class ClientBody:
     finished: Final = None
 
     @property
+    def trailers(self) -> RawHeaders:
+        """The fields behind a chunked body that has ended."""
+        return getattr(self._content, "trailers", ())
+
+    @property
     def resendable(self) -> bool:
         """Whether all that was read so far was kept."""
         return self.received == 0 or (self._kept is not None and not self._kept.lost)
@@ -105,7 +111,9 @@ class ClientBody:
         whole = None if self._kept is None else self._kept.in_memory
         if whole is None or not self._content.at_eof():
             return None
-        return BytesBody(whole, self.framing, self.length)
+        like = BytesBody(whole, self.framing, self.length)
+        like.trailers = self.trailers
+        return like
 
     async def read(self) -> bytes:
         """The next bytes, ``b""`` at the end. Raises ClientError, or InternalError for the disk."""

@@ -14,6 +14,7 @@ from proxy.core.errors import (
 )
 from proxy.core.exchange import Exchange
 from proxy.core.options import ServerOptions
+from proxy.core.trailers import announcement, takes_trailers
 from proxy.edge.body import ClientBody
 from proxy.edge.connection import Connection
 from proxy.edge.end_to_end import end_to_end_request, loops, via
@@ -81,6 +82,8 @@ class Intake:
         fields, exchange.client, exchange.scheme = self._forwarding.apply(
             end_to_end_request(raw), peer=connection.peer, scheme="http", host=host
         )
+        if b"te" in watched or b"trailer" in watched:
+            fields += _of_trailers(exchange, watched)
         fields.append((b"Via", via(self._instance, exchange.version)))
         exchange.headers = fields
         alone, connection.alone = connection.alone, b""
@@ -107,7 +110,9 @@ class Intake:
         if content.is_eof():
             whole = content.read_nowait()
             self._check_length(len(whole))
-            return BytesBody(whole, framing, length)
+            body = BytesBody(whole, framing, length)
+            body.trailers = getattr(content, "trailers", ())
+            return body
         go_ahead = None
         if watched.get(b"expect", b"").lower() == b"100-continue" and exchange.version >= (1, 1):
             go_ahead = _continue(connection)
@@ -123,6 +128,18 @@ class Intake:
         limit = self._options.max_body
         if limit and length > limit:
             raise BodyTooLarge(f"{length} bytes, over {limit}")
+
+
+def _of_trailers(exchange: Exchange, watched: dict[bytes, bytes]) -> list[tuple[bytes, bytes]]:
+    """What the upstream is told of fields behind bodies, the client's and its own."""
+    told = []
+    takes = exchange.version >= (1, 1) and takes_trailers(watched.get(b"te", b""))
+    if takes and not exchange.upgrade:
+        exchange.takes_trailers = True
+        told += [(b"TE", b"trailers"), (b"Connection", b"TE")]  # RFC 9110 10.1.4
+    if b"trailer" in watched and exchange.body.framing == CHUNKED:
+        told += announcement([(b"Trailer", watched[b"trailer"])])
+    return told
 
 
 def _continue(connection: Connection) -> Callable[[], None]:

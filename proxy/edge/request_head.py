@@ -31,7 +31,10 @@ LOOKALIKES: Final = frozenset({b"content_length", b"transfer_encoding"})
 _SINGLE: Final = frozenset({b"host", b"content-length", b"transfer-encoding"})
 LOGINS: Final = frozenset({b"authorization", b"proxy-authorization"})
 _DECISIVE: Final = (
-    _SINGLE | LOOKALIKES | LOGINS | {b"upgrade", b"expect", b"connection", b"max-forwards"}
+    _SINGLE
+    | LOOKALIKES
+    | LOGINS
+    | {b"upgrade", b"expect", b"connection", b"max-forwards", b"te", b"trailer"}
 )
 _decisive: Final[Memo[bytes]] = Memo(
     lambda name: low if (low := name.lower()) in _DECISIVE else b"", 4096

@@ -19,6 +19,7 @@ from proxy.core.logins import speaks_of_login
 from proxy.core.options import TimeoutsOptions
 from proxy.core.reply import Reply
 from proxy.core.sse import streams_events
+from proxy.core.trailers import announcement, last_chunk
 from proxy.upstream.endpoint import Endpoint
 from proxy.upstream.heads import Head, HeadReader, Scrub
 from proxy.upstream.response import CHUNKED, Response
@@ -117,7 +118,7 @@ class Forward:
                 return reply
             if exchange.login or speaks_of_login(message.fields):
                 line.bind(ties, endpoint.name)
-            return self._reply(message, stream, protocol.whole)
+            return self._reply(exchange, message, stream, protocol.whole)
         except BaseException:
             if upload is not None:
                 upload.cancel()
@@ -136,7 +137,8 @@ class Forward:
             protocol.send(head)
             return asyncio.create_task(Upload(body, protocol, self._timeouts).run())
         if body.length is None:
-            whole = b"%x\r\n%b\r\n0\r\n\r\n" % (len(whole), whole) if whole else b"0\r\n\r\n"
+            end = last_chunk(body.trailers)
+            whole = b"%x\r\n%b\r\n%b" % (len(whole), whole, end) if whole else end
         protocol.send(head + whole)
         protocol.expect(self._timeouts.first_byte, _no_head)
         return None
@@ -195,20 +197,28 @@ class Forward:
         reply.duplex = source
         return reply
 
-    def _reply(self, message: Response, stream: Stream, whole: bytes | None) -> Reply:
+    def _reply(
+        self, exchange: Exchange, message: Response, stream: Stream, whole: bytes | None
+    ) -> Reply:
         fields = self._scrub(message.fields)
         if message.code == _UPGRADE_REQUIRED:  # useless without what it asks for (RFC 9110 15.5.22)
             wanted = [field for field in message.fields if field[0].lower() == b"upgrade"]
             fields = [*fields, *wanted, (b"Connection", b"Upgrade")] if wanted else fields
-        return Reply(
+        chunked = message.length == CHUNKED
+        if chunked and exchange.takes_trailers:
+            fields = [*fields, *announcement(message.fields)]
+        reply = Reply(
             message.code,
             fields,
             stream,
             reason=message.reason,
-            length=message.declared if message.length != CHUNKED else None,
+            length=None if chunked else message.declared,
             version=message.version,
             whole=whole,
         )
+        if chunked and exchange.takes_trailers:
+            reply.trailers = stream.trailers
+        return reply
 
 
 def _stage(protocol: UpstreamProtocol) -> Stage:

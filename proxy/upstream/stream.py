@@ -5,6 +5,7 @@ import asyncio
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from proxy.core.errors import ReplyStalled
+from proxy.core.fields import RawHeaders
 from proxy.core.reply import Ending
 from proxy.core.sse import Events
 from proxy.upstream.session import Line
@@ -34,6 +35,10 @@ class Stream:
     def end_connection(self) -> None:
         """Not for another request after this one."""
         self._line.protocol.force_close()
+
+    def trailers(self) -> RawHeaders:
+        """The fields behind the body; before ``close``, when the body has been read."""
+        return self._line.protocol.trailers
 
     @property
     def buffered(self) -> bytes | None:

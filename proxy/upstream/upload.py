@@ -3,6 +3,7 @@
 from proxy.core.body import Body
 from proxy.core.errors import InternalError, ProxyError, ResponseTimeout
 from proxy.core.options import TimeoutsOptions
+from proxy.core.trailers import last_chunk
 from proxy.upstream.wire import UpstreamProtocol
 
 
@@ -27,7 +28,7 @@ class Upload:
                 if protocol.writing_paused:
                     await self._drained()
             if chunked:
-                self._write(b"0\r\n\r\n")
+                self._write(last_chunk(body.trailers))
         except ConnectionError:
             # The reader of the reply is told of a lost connection too, and more precisely.
             return

@@ -105,6 +105,7 @@ class KeptBody:
 
     framing = b""
     received = 0
+    trailers = ()
 
     @property
     def length(self) -> int | None:
