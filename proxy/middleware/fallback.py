@@ -57,7 +57,6 @@ class Fallback:
         last = len(handlers) - 1
         for index, handler in enumerate(handlers):
             if index:
-                exchange.body.rewind()
                 exchange.elsewhere = False  # it was about the servers of another upstream
             try:
                 reply = await handler(exchange)

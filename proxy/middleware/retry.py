@@ -191,7 +191,6 @@ class _Trial(RetryOptionsBase):
                 if isinstance(first, Reply):
                     return first
                 raise first
-            exchange.body.rewind()
             exchange.elsewhere = False  # it was said of the attempt before
             self._begun = self._loop.time()
             return await self._inner(exchange)

@@ -22,7 +22,8 @@ class Upload:
         body, protocol = self._body, self._protocol
         try:
             chunked = body.length is None
-            while chunk := await body.read():
+            reader = body.reader()
+            while chunk := await reader.read():
                 self._write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
                 if protocol.writing_paused:
                     await self._drained()
