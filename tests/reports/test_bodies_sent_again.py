@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -120,7 +121,7 @@ class Upstream:
             raise
         answer = reply(503 if plan.outcome == "503" else 200)
         if upload is not None:
-            answer.on_close(lambda *_: None if upload.cancel() else None)
+            answer.on_close(partial(_cancelled, upload))
         return answer
 
     async def _upload(self, body: Body, stalls: int, failed: "asyncio.Future[None]") -> None:
@@ -137,6 +138,10 @@ class Upstream:
                 failed.exception()
             return
         self.whole.append(sent)
+
+
+def _cancelled(upload: "asyncio.Task[None]", *_: object) -> None:
+    upload.cancel()
 
 
 MOMENTS = st.integers(0, 8)
