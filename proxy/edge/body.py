@@ -24,6 +24,7 @@ from proxy.core.errors import (
     ClientError,
     InternalError,
     RequestTimeout,
+    forget_frames,
 )
 from proxy.core.options import ServerOptions
 from proxy.edge.spool import Spool
@@ -159,7 +160,8 @@ class ClientBody:
         except ClientError:
             raise
         except Exception as error:
-            raise BadRequest(f"{type(error).__name__}: {error}") from error
+            forget_frames(error)  # it stays with the connection
+            raise BadRequest(f"{type(error).__name__}: {error}") from None
         finally:
             alarm.clear()
             self._waited += self._loop.time() - asked

@@ -17,6 +17,7 @@ from proxy.core.errors import (
     BadRequest,
     ConnectionLimit,
     ProxyError,
+    forget_frames,
 )
 from proxy.core.exchange import Exchange
 from proxy.core.fields import RawHeaders
@@ -157,7 +158,10 @@ class Connection(ClientSide):
         if not arrived:
             self.heads.went_on(data, idle=self._idle)
         else:
-            self.heads.ended(data, *self._messages[-1], arrived)
+            message, payload = self._messages[-1]
+            if not isinstance(message, RawRequestMessage):
+                forget_frames(message.exc)  # of which one holds it
+            self.heads.ended(data, message, payload, arrived)
             body = self._body
             if body is not None and not body.is_eof() and body.exception() is None:
                 # Nothing but an error can follow a body that has not ended; aiohttp keeps it

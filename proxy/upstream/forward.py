@@ -95,7 +95,7 @@ class Forward:
                         self._inform(exchange, message)
                     message, payload = await protocol.read()
             except Exception as error:
-                raise head_error(error, stage=_stage(protocol)) from error
+                raise head_error(error, stage=_stage(protocol)) from None
             exchange.first_byte = time.monotonic()
             if message.code == _SWITCHING:
                 return self._switched(exchange, message, line)

@@ -1,7 +1,7 @@
 """The body of a request on its way to the upstream."""
 
 from proxy.core.body import Body
-from proxy.core.errors import InternalError, ProxyError, ResponseTimeout
+from proxy.core.errors import InternalError, ProxyError, ResponseTimeout, forget_frames
 from proxy.core.options import TimeoutsOptions
 from proxy.upstream.wire import UpstreamProtocol
 
@@ -33,6 +33,7 @@ class Upload:
             # The reader of the reply is told of a lost connection too, and more precisely.
             return
         except ProxyError as error:
+            forget_frames(error)
             protocol.fail(error)
             return
         except Exception as error:

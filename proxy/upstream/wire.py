@@ -70,7 +70,7 @@ class UpstreamProtocol(ResponseHandler):
         """The body of a reply that came in one piece with its head."""
         self.lost: Callable[[], None] | None = None
         """Called when the connection has ended."""
-        self.alarm = Alarm(loop, self._rang)
+        self.alarm: Alarm  # from when the connection stands, which is told when it ends
         self._on_ring: Callable[[], Exception | None] | None = None
         self._resting = False
         self.awaiting_head = False
@@ -155,27 +155,26 @@ class UpstreamProtocol(ResponseHandler):
 
     def fail(self, error: Exception) -> None:
         """Let whoever waits for this connection have ``error``; it is not used again."""
-        payload = self._payload
-        if payload is not None and not payload.is_eof():
-            payload.set_exception(error)
-        super().set_exception(error)
+        self.set_exception(error)
 
     # What aiohttp calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Know the socket, to look without reading."""
+        """Have a clock, and know the socket, to look without reading."""
         super().connection_made(transport)
+        self.alarm = Alarm(self._loop, self._rang)
         self._socket = transport.get_extra_info("socket")
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Break a body that only the end of the connection delimits where that end was a reset."""
         self.alarm.close()
+        self._on_ring = None  # it may hold who holds this
         payload = self._payload
         if exc is not None and self._left is None and payload is not None and not payload.is_eof():
             payload.set_exception(exc)
         super().connection_lost(exc)
-        lost, self.lost = self.lost, None  # whoever is to be told holds this
-        if lost is not None:
+        if (lost := self.lost) is not None:
+            self.lost = None  # who is told holds this
             lost()
 
     def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
@@ -283,8 +282,7 @@ class UpstreamProtocol(ResponseHandler):
     def send(self, request: bytes) -> None:
         """Write a whole request, or its head."""
         self._sent = len(request)
-        assert self.transport is not None
-        self.transport.write(request)
+        self.transport.write(request)  # type: ignore[union-attr]
 
     def eof_received(self) -> None:
         """A clean end acknowledges what the peer had until then; a reset would not tell."""
