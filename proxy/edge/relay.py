@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final
 
-from proxy.core.errors import ProxyError, ReplyBroken, ReplyStalled
+from proxy.core.errors import ProxyError, ReplyBroken, ReplyStalled, forget_frames
 from proxy.core.exchange import Exchange
 from proxy.core.fields import Encoded, encode
 from proxy.core.reply import Ending, Reply
@@ -71,6 +71,7 @@ class Relay:
             exchange.error = failure(error)[1]
             connection.cut(reset=until_close)
             keep_alive = False
+            forget_frames(error)
         finally:
             reply.close(ending)
         return keep_alive

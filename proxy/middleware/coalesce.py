@@ -116,6 +116,7 @@ class Coalesce:
         return call
 
     def _over(self, key: Key, call: Call) -> None:
+        call.over = _nothing  # it holds the call
         if self._calls.get(key) is call:
             del self._calls[key]
 
@@ -142,3 +143,7 @@ class Coalesce:
             "in_flight": len(self._calls),
             "alone": dict(self.alone),
         }
+
+
+def _nothing() -> None:
+    """Nobody could join already."""

@@ -96,7 +96,7 @@ class Forward:
             except Exception as error:
                 # Whoever is half logged in has to begin again, on another connection.
                 stage = Stage.SENT if known and exchange.login else _stage(protocol)
-                raise head_error(error, stage=stage) from error
+                raise head_error(error, stage=stage) from None
             if message.code == _SWITCHING:
                 return await self._switched(exchange, message, line, upload)
             exchange.first_byte = time.monotonic()

@@ -40,7 +40,7 @@ class ServerSide(ResponseHandler):
         """Whether one byte of a reply has come since the request was sent."""
         self.lost: Callable[[], None] | None = None
         """Called when the connection has ended."""
-        self.alarm = Alarm(loop, self._rang)
+        self.alarm: Alarm  # from when the connection stands, which is told when it ends
         self._on_ring: Callable[[], Exception | None] | None = None
         self._resting = False
         self._poll: select.poll | None = None
@@ -88,16 +88,14 @@ class ServerSide(ResponseHandler):
 
     def fail(self, error: Exception) -> None:
         """Let whoever waits for this connection have ``error``; it is not used again."""
-        payload = self._payload
-        if payload is not None and not payload.is_eof():
-            payload.set_exception(error)
-        super().set_exception(error)
+        self.set_exception(error)
 
     # What aiohttp calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Know the socket, to look without reading."""
+        """Have a clock, and know the socket, to look without reading."""
         super().connection_made(transport)
+        self.alarm = Alarm(self._loop, self._rang)
         self._socket = transport.get_extra_info("socket")
 
     def _readable(self) -> bool:
@@ -110,8 +108,7 @@ class ServerSide(ResponseHandler):
     def send(self, request: bytes) -> None:
         """Write a whole request, or its head."""
         self._sent = len(request)
-        assert self.transport is not None
-        self.transport.write(request)
+        self.transport.write(request)  # type: ignore[union-attr]
 
     def eof_received(self) -> None:
         """A clean end acknowledges what the peer had until then; a reset would not tell."""

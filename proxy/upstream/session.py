@@ -205,7 +205,7 @@ class Gateway:
             connection = await self._connector.connect(self._template, [], clock)
         except Exception as error:
             looking_up = bool(self._resolver.pending[self._template.host])
-            raise connect_error(error, tls=self.tls, looking_up=looking_up) from error
+            raise connect_error(error, tls=self.tls, looking_up=looking_up) from None
         protocol = connection.protocol
         assert isinstance(protocol, UpstreamProtocol)
         protocol.take()

@@ -63,7 +63,7 @@ class Stream:
         except Exception as error:
             if rest := take_buffered(payload):  # what came before it broke; the error comes again
                 return rest
-            raise body_error(error) from error
+            raise body_error(error) from None
         finally:
             protocol.alarm.clear()
 

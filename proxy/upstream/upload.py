@@ -1,7 +1,7 @@
 """The body of a request on its way to the upstream."""
 
 from proxy.core.body import Body
-from proxy.core.errors import InternalError, ProxyError, ResponseTimeout
+from proxy.core.errors import InternalError, ProxyError, ResponseTimeout, forget_frames
 from proxy.core.options import TimeoutsOptions
 from proxy.core.trailers import last_chunk
 from proxy.upstream.wire import UpstreamProtocol
@@ -23,7 +23,8 @@ class Upload:
         body, protocol = self._body, self._protocol
         try:
             chunked = body.length is None
-            while chunk := await body.read():
+            reader = body.reader()
+            while chunk := await reader.read():
                 self._write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
                 if protocol.writing_paused:
                     await self._drained()
@@ -33,6 +34,7 @@ class Upload:
             # The reader of the reply is told of a lost connection too, and more precisely.
             return
         except ProxyError as error:
+            forget_frames(error)
             protocol.fail(error)
             return
         except Exception as error:

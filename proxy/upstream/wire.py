@@ -90,6 +90,7 @@ class UpstreamProtocol(ServerSide):
         A reset breaks the former too.
         """
         self.alarm.close()
+        self._on_ring = None  # it may hold who holds this
         payload = self._payload
         if payload is not None and not payload.is_eof() and payload.exception() is None:
             if exc is None and self._left is None:
@@ -97,8 +98,8 @@ class UpstreamProtocol(ServerSide):
             else:
                 payload.set_exception(exc or ClientPayloadError("the connection ended too early"))
         super().connection_lost(exc)
-        lost, self.lost = self.lost, None  # whoever is to be told holds this
-        if lost is not None:
+        if (lost := self.lost) is not None:
+            self.lost = None  # who is told holds this
             lost()
 
     def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:

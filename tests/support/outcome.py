@@ -20,7 +20,7 @@ class Wire(asyncio.Transport):
     """A transport to nowhere."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__({"socket": None})
         self.over = False
 
     def abort(self) -> None:
@@ -40,18 +40,10 @@ class Wire(asyncio.Transport):
         return 0
 
 
-class Nowhere:
-    """No socket."""
-
-    def fileno(self) -> int:
-        raise OSError
-
-
 def connected() -> tuple[UpstreamProtocol, Wire]:
     loop = asyncio.get_running_loop()
     protocol, wire = UpstreamProtocol(loop), Wire()
-    protocol.transport = wire
-    protocol._socket = Nowhere()
+    protocol.connection_made(wire)
     protocol.take()
     protocol.begin(bodiless=False)
     return protocol, wire
