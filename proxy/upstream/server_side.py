@@ -1,8 +1,10 @@
 """An upstream's side of a connection: its life, its clock, and what the kernel knows of it."""
 
 import asyncio
+import contextlib
+import os
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from aiohttp.client_proto import ResponseHandler
@@ -11,6 +13,7 @@ from proxy.core.alarm import Alarm
 from proxy.core.short_queue import ShortQueue
 from proxy.core.sockets import unsent
 
+_READ: Final = 256 << 10
 _SPOKEN: Final = select.POLLIN | getattr(select, "POLLRDHUP", 0)
 
 
@@ -20,6 +23,7 @@ class ServerSide(ResponseHandler):
     # Slots keep aiohttp's own attributes below the thirty that instances may share their keys of,
     # which is 1 KiB a connection.
     __slots__ = (
+        "_encrypted",
         "_on_ring",
         "_poll",
         "_resting",
@@ -48,6 +52,7 @@ class ServerSide(ResponseHandler):
         self.unheard = False
         """Whether the peer hung up without having received one byte of the request."""
         self._socket: Any = None
+        self._encrypted = False
 
     # Taking and giving back
 
@@ -97,6 +102,20 @@ class ServerSide(ResponseHandler):
         super().connection_made(transport)
         self.alarm = Alarm(self._loop, self._rang)
         self._socket = transport.get_extra_info("socket")
+        self._encrypted = transport.get_extra_info("sslcontext") is not None
+
+    def left_unread(self) -> Iterator[bytes]:
+        """What the kernel still holds when a write has failed: the loop does not read it any more.
+
+        Whoever refuses an upload and hangs up resets the connection; its answer came before that.
+        Nothing over TLS, where these bytes mean nothing by themselves.
+        """
+        sock = self._socket
+        if sock is None or self._encrypted:
+            return
+        with contextlib.suppress(OSError, ValueError):
+            while (descriptor := sock.fileno()) >= 0 and (data := os.read(descriptor, _READ)):
+                yield data
 
     def _readable(self) -> bool:
         """Whether the kernel holds bytes or an end that the loop has not told us of."""

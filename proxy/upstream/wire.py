@@ -91,6 +91,9 @@ class UpstreamProtocol(ServerSide):
         """
         self.alarm.close()
         self._on_ring = None  # it may hold who holds this
+        if exc is not None and not self._resting and self.exception() is None:
+            for data in self.left_unread():
+                self.data_received(data)
         payload = self._payload
         if payload is not None and not payload.is_eof() and payload.exception() is None:
             if exc is None and self._left is None:
