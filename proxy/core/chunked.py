@@ -58,6 +58,11 @@ class Chunked:
         self.trailers: Fields = []
         """The fields behind the last chunk, as they came."""
 
+    @property
+    def within(self) -> bool:
+        """Whether the last piece ended within a chunk, its size and line break included."""
+        return bool(self._left or self._line) or self._expects is _Expects.BREAK
+
     def feed(self, data: bytes) -> tuple[bytes, bytes | None]:
         """The data in ``data``, and what follows the end of the body; None while that has not come.
 

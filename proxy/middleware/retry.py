@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 from aiohttp_retry import RetryClient, RetryOptionsBase
 from aiohttp_retry.client import RequestParams
@@ -23,6 +23,9 @@ from proxy.policy.budget import Budget
 Hold: TypeAlias = Callable[[Exchange, Reply], Awaitable[None]]
 
 log = logging.getLogger(__name__)
+
+_UNHEARD: Final = 64 << 10
+"""Bytes kept of what goes again only where its connection had ended before they came."""
 
 
 class Retry:
@@ -72,8 +75,11 @@ class Retry:
         """
         options = self._options
         # What may not be repeated goes again only where nothing of it was read.
-        if exchange.body is not EMPTY and repeatable(exchange, options):
-            options.keep(exchange.body)
+        if exchange.body is not EMPTY:
+            if repeatable(exchange, options):
+                options.keep(exchange.body)
+            else:
+                exchange.body.keep(_UNHEARD, spool=False)
         begun = self._loop.time()
         self._budget.request(begun)
         first: Reply | UpstreamError

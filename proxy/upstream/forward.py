@@ -34,6 +34,8 @@ _INFORMATIONAL: Final = 100
 _SWITCHING: Final = 101
 _OK: Final = 200
 _UPGRADE_REQUIRED: Final = 426
+_ONCE: Final = frozenset({"POST", "PATCH", "CONNECT"})
+"""Methods that are not idempotent, of those in use (RFC 9110 9.2.2)."""
 
 
 class Forward:
@@ -72,6 +74,8 @@ class Forward:
             line = await self._gateway.own(ties, self._clock)
         if line is None:
             line = self._gateway.rested()
+            if line and self._gateway.wary and exchange.method in _ONCE:
+                line = line if self._gateway.fresh(line) else None
         if line is not None:
             exchange.connected = 0.0
         else:

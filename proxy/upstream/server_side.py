@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import select
+import socket
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -11,9 +12,10 @@ from aiohttp.client_proto import ResponseHandler
 
 from proxy.core.alarm import Alarm
 from proxy.core.short_queue import ShortQueue
-from proxy.core.sockets import unsent
+from proxy.core.sockets import acknowledged, unsent
 
 _READ: Final = 256 << 10
+_QUICKACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)  # Linux has it
 _SPOKEN: Final = select.POLLIN | getattr(select, "POLLRDHUP", 0)
 
 
@@ -23,13 +25,16 @@ class ServerSide(ResponseHandler):
     # Slots keep aiohttp's own attributes below the thirty that instances may share their keys of,
     # which is 1 KiB a connection.
     __slots__ = (
+        "_before",
         "_encrypted",
         "_on_ring",
         "_poll",
+        "_rested_at",
         "_resting",
         "_sent",
         "_socket",
         "alarm",
+        "left_by_peer",
         "lost",
         "replied",
         "unheard",
@@ -47,10 +52,16 @@ class ServerSide(ResponseHandler):
         self.alarm: Alarm  # from when the connection stands, which is told when it ends
         self._on_ring: Callable[[], Exception | None] | None = None
         self._resting = False
+        self._rested_at = 0.0
         self._poll: select.poll | None = None
         self._sent = 0
+        """Bytes of this request so far."""
+        self._before = 0
+        """Bytes of the requests before it."""
         self.unheard = False
         """Whether the peer hung up without having received one byte of the request."""
+        self.left_by_peer = False
+        """Whether it was the peer that ended the connection, and not we."""
         self._socket: Any = None
         self._encrypted = False
 
@@ -64,13 +75,24 @@ class ServerSide(ResponseHandler):
         self._resting = False
         self.alarm.clear()
         self.uses += 1
-        return self.uses == 1 or (self.is_connected() and not self._readable())
+        if self.uses == 1:
+            return True
+        if self.is_connected() and not self._readable():
+            return True
+        self.left_by_peer = True
+        return False
 
     def rest(self, keepalive: float) -> None:
         """Wait for the next request, ``keepalive`` seconds at most."""
         self._resting = True
+        self._rested_at = self._loop.time()
         if keepalive:
-            self.alarm.set(self._loop.time() + keepalive)
+            self.alarm.set(self._rested_at + keepalive)
+
+    def rested(self) -> tuple[float, float]:
+        """Seconds since it was last given back, and the time on the loop's clock."""
+        now = self._loop.time()
+        return now - self._rested_at, now
 
     @property
     def reused(self) -> bool:
@@ -114,7 +136,11 @@ class ServerSide(ResponseHandler):
         if sock is None or self._encrypted:
             return
         with contextlib.suppress(OSError, ValueError):
-            while (descriptor := sock.fileno()) >= 0 and (data := os.read(descriptor, _READ)):
+            while (descriptor := sock.fileno()) >= 0:
+                if not (data := os.read(descriptor, _READ)):  # a clean end, before the reset
+                    self.left_by_peer = True
+                    self.unheard = not self.replied and acknowledged(sock) <= self._before
+                    return
                 yield data
 
     def _readable(self) -> bool:
@@ -126,11 +152,31 @@ class ServerSide(ResponseHandler):
 
     def send(self, request: bytes) -> None:
         """Write a whole request, or its head."""
+        self._before += self._sent
         self._sent = len(request)
         self.transport.write(request)  # type: ignore[union-attr]
 
+    def send_more(self, data: bytes) -> None:
+        """Write what follows the head. Raises ConnectionError where the connection has ended."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("upstream closed")
+        self._sent += len(data)
+        transport.write(data)
+
+    def acknowledge(self) -> None:
+        """Tell the peer at once that its bytes have come, where more is to follow them.
+
+        A server that writes head and body apart waits for this before the second write (Nagle), and
+        the kernel would put it off for 40 ms (RFC 9293 3.8.6.3).
+        """
+        if self._socket is not None and _QUICKACK is not None:
+            with contextlib.suppress(OSError, ValueError):  # a unix socket
+                self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+
     def eof_received(self) -> None:
         """A clean end acknowledges what the peer had until then; a reset would not tell."""
+        self.left_by_peer = True
         self.unheard = not self.replied and 0 < self._sent <= self.unsent()
         super().eof_received()
 

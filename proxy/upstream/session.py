@@ -20,6 +20,7 @@ from aiohttp.connector import Connection
 
 from proxy.core.errors import ConnectionLimit
 from proxy.core.logins import Ties
+from proxy.policy.ends import Ends
 from proxy.upstream.connector import Connector, WatchedResolver, install
 from proxy.upstream.translate import connect_error
 from proxy.upstream.wire import UpstreamProtocol
@@ -99,6 +100,7 @@ class Gateway:
     __slots__ = (
         "_closed",
         "_connector",
+        "_ends",
         "_keepalive",
         "_max_age",
         "_permits",
@@ -108,6 +110,7 @@ class Gateway:
         "ageing",
         "connections",
         "tls",
+        "wary",
     )
 
     def __init__(
@@ -137,6 +140,9 @@ class Gateway:
         """Whether a connection that still works may have to go."""
         self.connections = 0
         """Open ones, in use or resting."""
+        self._ends = Ends()
+        self.wary = False
+        """Whether it has closed connections that rested."""
 
     def retired(self, line: Line) -> bool:
         """Whether it takes no further request."""
@@ -184,12 +190,31 @@ class Gateway:
             self.leave()
             raise
 
+    def left(self, line: Line) -> None:
+        """The server closed one that rested; for how long it had is a hint when it does so."""
+        self._ends.observe(*line.protocol.rested())
+        self.wary = True
+
+    def fresh(self, line: Line) -> bool:
+        """Whether one that rests no more is likely to last for a request that has one try only.
+
+        Where it is not, it is closed; another one has rested for longer still.
+        """
+        rest, now = line.protocol.rested()
+        self.wary = self._ends.known(now)
+        if rest < self._ends.shortest(now):
+            return True
+        line.discard()
+        return False
+
     def _rested(self) -> Line | None:
         resting = self._resting
         while resting:
             line = resting.popitem()[0]
             if line.protocol.take() and not (self.ageing and self.retired(line)):
                 return line
+            if not self._closed and line.protocol.left_by_peer:
+                self.left(line)
             line.drop()
         return None
 
@@ -221,7 +246,10 @@ class Gateway:
 
     def forget(self, line: Line) -> bool:
         """It has ended; whether it was resting."""
-        return self._resting.pop(line, self) is None
+        found = self._resting.pop(line, self) is None
+        if found and line.protocol.left_by_peer:
+            self.left(line)
+        return found
 
     def leave(self) -> None:
         """An attempt has no use for its connection any more."""

@@ -22,6 +22,8 @@ from proxy.upstream.server_side import ServerSide
 READ_BUFFER: Final = 64 << 10
 """Low-water mark of a reply's buffer; twice that stops the upstream."""
 
+_SMALL: Final = 1024
+"""Bytes of a segment that looks like one of several small writes."""
 _SWITCHING: Final = 101
 _FINAL: Final = 200
 
@@ -71,7 +73,6 @@ class UpstreamProtocol(ServerSide):
         ``reader`` reads the heads that need no parser.
         """
         self.replied = self.unheard = False
-        self._sent = 0
         self.whole = None
         self.awaiting_head = True
         self._responses = None
@@ -165,6 +166,7 @@ class UpstreamProtocol(ServerSide):
             self._refuse(ReplyHeadTooLarge(f"over {HEAD_LIMIT} bytes"))
             return b""
         if response is None:
+            self.acknowledge()
             return b""
         data = data[end:]
         if response.code >= _FINAL:
@@ -190,6 +192,8 @@ class UpstreamProtocol(ServerSide):
         self._chunks = Chunked(HEAD_LIMIT, padded=True) if left == CHUNKED else None
         self._payload = StreamReader(self, READ_BUFFER, loop=self._loop)
         super().feed_data((response, self._payload))  # type: ignore[arg-type]
+        if not data:
+            self.acknowledge()
         return data
 
     def _refuse(self, error: Exception) -> None:
@@ -215,6 +219,8 @@ class UpstreamProtocol(ServerSide):
             payload.feed_data(data)
             if not self._left:
                 payload.feed_eof()
+            elif len(data) < _SMALL:
+                self.acknowledge()
 
     def _chunks_received(self, chunks: Chunked, payload: StreamReader, data: bytes) -> None:
         try:
@@ -232,3 +238,5 @@ class UpstreamProtocol(ServerSide):
             if rest:
                 self.force_close()
             payload.feed_eof()
+        elif len(data) < _SMALL and chunks.within:
+            self.acknowledge()
