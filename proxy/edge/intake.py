@@ -27,6 +27,7 @@ from proxy.edge.forwarded import Forwarding
 from proxy.edge.hosts import valid_host
 from proxy.edge.identity import identified, identify
 from proxy.edge.repeats import Repeats
+from proxy.edge.spool import Room
 from proxy.edge.target import normal_path, split_target
 from proxy.edge.upgrade import offered
 
@@ -44,7 +45,7 @@ _VERSIONS: Final = ((1, 0), (1, 1))
 class Intake:
     """Makes exchanges of requests."""
 
-    __slots__ = ("_forwarding", "_instance", "_loop", "_options", "_repeats", "recall")
+    __slots__ = ("_forwarding", "_instance", "_loop", "_options", "_repeats", "_room", "recall")
 
     def __init__(self, options: ServerOptions, instance: str) -> None:
         """``instance``: 8 hex digits that tell this proxy from others in Via."""
@@ -53,6 +54,7 @@ class Intake:
         self._forwarding = Forwarding(options.trusted_proxies)
         self._loop = asyncio.get_running_loop()
         self._repeats = Repeats()
+        self._room = Room()
         self.recall = self._repeats.recall
 
     def open(self, request: web.BaseRequest, connection: Connection) -> Exchange:
@@ -162,7 +164,7 @@ class Intake:
         if watched.get(b"expect", b"").lower() == b"100-continue" and exchange.version >= (1, 1):
             go_ahead = _continue(connection)
         connection.begin(content)
-        return ClientBody(content, length, self._options, self._loop, go_ahead)
+        return ClientBody(content, length, self._options, self._loop, go_ahead, room=self._room)
 
     def _check_body(
         self, exchange: Exchange, watched: dict[bytes, bytes], length: int | None

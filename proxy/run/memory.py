@@ -17,7 +17,7 @@ from typing import Final
 LOOK: Final = 1.0
 """Seconds between two looks; one costs 15 µs."""
 GROWTH: Final = 32 << 20
-"""Bytes that a process may grow by before all that lives is looked at; a quarter, if that is more."""
+"""Bytes to grow by before all that lives is looked at; a quarter, if that is more."""
 RELEASE: Final = 4 << 20
 """Bytes over the least that was seen from which on free memory is given back."""
 RARELY: Final = 16
