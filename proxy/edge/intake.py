@@ -27,6 +27,7 @@ from proxy.edge.repeats import Repeats
 from proxy.edge.request_head import LOGINS
 from proxy.edge.requests import ReadRequest
 from proxy.edge.router import USUAL
+from proxy.edge.spool import Room
 from proxy.edge.target import check_escapes, normal_path, split_target
 from proxy.edge.upgrade import offered
 
@@ -38,7 +39,7 @@ _PLAIN: Final = frozenset({b"host", b"connection"})
 class Intake:
     """Makes exchanges of requests."""
 
-    __slots__ = ("_forwarding", "_instance", "_loop", "_options", "_repeats", "recall")
+    __slots__ = ("_forwarding", "_instance", "_loop", "_options", "_repeats", "_room", "recall")
 
     def __init__(self, options: ServerOptions, instance: str) -> None:
         """``instance``: 8 hex digits that tell this proxy from others in Via."""
@@ -47,6 +48,7 @@ class Intake:
         self._forwarding = Forwarding(options.trusted_proxies, options.forwarded)
         self._loop = asyncio.get_running_loop()
         self._repeats = Repeats()
+        self._room = Room()
         self.recall = self._repeats.recall
 
     def open(self, request: ReadRequest, connection: Connection) -> Exchange:
@@ -129,7 +131,7 @@ class Intake:
         go_ahead = None
         if watched.get(b"expect", b"").lower() == b"100-continue" and exchange.version >= (1, 1):
             go_ahead = _continue(connection)
-        return ClientBody(content, length, self._options, self._loop, go_ahead)
+        return ClientBody(content, length, self._options, self._loop, go_ahead, room=self._room)
 
     def _check_body(self, exchange: Exchange, length: int | None) -> None:
         if exchange.method == "TRACE":  # RFC 9110 9.3.8
