@@ -25,6 +25,7 @@ _EXTENDED: Final = re.compile(
     )*+\r\n""",
     re.VERBOSE,
 )
+_PADDED: Final = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]++\r\n")
 _SIZE_BEGINS: Final = re.compile(rb"[0-9A-Fa-f]{1,16}(?:\r?\Z|[ \t;])")
 _LARGEST: Final = (1 << 63) - 1
 
@@ -39,11 +40,17 @@ class _Expects(IntEnum):
 class Chunked:
     """One chunked body, from its first size to the empty line behind its trailer."""
 
-    __slots__ = ("_expects", "_left", "_limit", "_line", "_size", "trailers")
+    __slots__ = ("_expects", "_left", "_limit", "_line", "_padded", "_size", "before", "trailers")
 
-    def __init__(self, limit: int) -> None:
-        """``limit``: bytes of the trailer section; over it TooLarge."""
+    def __init__(self, limit: int, *, padded: bool = False) -> None:
+        """``limit``: bytes of the trailer section; over it TooLarge.
+
+        ``padded``: blanks behind a size are passed over, which some old servers send.
+        """
         self._limit = limit
+        self._padded = padded
+        self.before = b""
+        """Once something is malformed: the data that came before it in the same piece."""
         self._expects = _Expects.SIZE
         self._left = 0
         self._line = bytearray()
@@ -51,12 +58,24 @@ class Chunked:
         self.trailers: Fields = []
         """The fields behind the last chunk, as they came."""
 
+    @property
+    def within(self) -> bool:
+        """Whether the last piece ended within a chunk, its size and line break included."""
+        return bool(self._left or self._line) or self._expects is _Expects.BREAK
+
     def feed(self, data: bytes) -> tuple[bytes, bytes | None]:
         """The data in ``data``, and what follows the end of the body; None while that has not come.
 
         Raises Malformed as soon as nothing can follow that would make it right, TooLarge.
         """
         pieces: list[bytes] = []
+        try:
+            return self._feed(data, pieces)
+        except Malformed:
+            self.before = b"".join(pieces)
+            raise
+
+    def _feed(self, data: bytes, pieces: list[bytes]) -> tuple[bytes, bytes | None]:
         at, end = 0, len(data)
         while at < end:
             if self._left:
@@ -91,6 +110,8 @@ class Chunked:
             if len(line) > LONGEST_LINE:
                 raise Malformed(f"a chunk's size line of over {LONGEST_LINE} bytes")
             found = _SIZE.fullmatch(line) or _EXTENDED.fullmatch(line)
+            if found is None and self._padded:
+                found = _PADDED.fullmatch(line)
             if found is None or (size := int(found[1], 16)) > _LARGEST:
                 raise Malformed(f"chunk size {line[:80]!r}")
             self._left = size

@@ -20,6 +20,7 @@ from proxy.core.errors import (
     ProxyError,
     RateLimited,
     ShuttingDown,
+    forget_frames,
 )
 from proxy.core.exchange import Exchange
 from proxy.core.fields import RawHeaders
@@ -99,6 +100,7 @@ class Edge:
         connection.errors = chain.errors
         exchange.route = chain.name
         exchange.inform = connection.put
+        exchange.ties = connection.ties
         if further:
             reply = await chain.handle(exchange)
         else:
@@ -147,9 +149,12 @@ class Edge:
         try:
             return await handler(request)
         except ProxyError as error:
-            return self._answer(request, connection, error)
-        except ConnectionError:
+            response = self._answer(request, connection, error)
+            forget_frames(error)
+            return response
+        except ConnectionError as error:
             gone(exchange)
+            forget_frames(error)
             return CLOSED
         except asyncio.CancelledError:
             if not self._traffic.over or connection.gone:
@@ -158,11 +163,14 @@ class Edge:
             return self._answer(request, connection, ShuttingDown("the proxy is shutting down"))
         except Exception as error:
             log.exception("request failed", extra={"request_id": exchange.request_id})
-            return self._answer(request, connection, InternalError(repr(error)))
+            response = self._answer(request, connection, InternalError(repr(error)))
+            forget_frames(error)
+            return response
         finally:
             if (body := exchange.body) is not EMPTY:
                 exchange.bytes_in = body.received
                 body.close()
+                exchange.body = EMPTY  # who holds the exchange, the log for one, holds no body
             exchange.inform = None  # or the two would keep each other alive
             connection.finish()
             self._traffic.leave(exchange, time.monotonic())

@@ -14,6 +14,7 @@ from aiohttp import web
 from proxy.core.errors import ConnectionLimit, ProxyError
 from proxy.core.exchange import Exchange
 from proxy.core.fields import RawHeaders
+from proxy.core.logins import Ties
 from proxy.core.options import ServerOptions
 from proxy.core.short_queue import ShortQueue
 from proxy.edge.client_side import ClientSide
@@ -43,6 +44,7 @@ class Connection(ClientSide):
         "errors",
         "exchange",
         "reusable",
+        "ties",
     )
 
     def __init__(
@@ -61,6 +63,7 @@ class Connection(ClientSide):
         """
         super().__init__(server, options, traffic, **kwargs)
         self._messages = ShortQueue()  # type: ignore[assignment]
+        self.ties = Ties()
         self._serving = False
         self._parser = None  # edge/requests reads instead of aiohttp's (docs/decisions/0016)
         self._limit = options.max_header_size or UNLIMITED
@@ -88,6 +91,7 @@ class Connection(ClientSide):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop the clocks; the handler is cancelled by aiohttp."""
         self._traffic.disconnected(self)
+        self.ties.close()
         self.clock.close()
         self._reader.close()
         self._request = None

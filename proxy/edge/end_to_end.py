@@ -11,7 +11,7 @@ from proxy.core.memo import Memo
 TOKEN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """Names of fields and methods (RFC 9110 5.6.2)."""
 
-# Trailers are not forwarded, so TE and Trailer end here too. HTTP2-Settings: RFC 7540 3.2.1.
+# TE and Trailer are made anew, see core/trailers. HTTP2-Settings: RFC 7540 3.2.1.
 HOP_BY_HOP: Final = frozenset(
     {
         b"connection",

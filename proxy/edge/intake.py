@@ -17,6 +17,7 @@ from proxy.core.errors import (
 from proxy.core.exchange import Exchange
 from proxy.core.fields import RawHeaders
 from proxy.core.options import ServerOptions
+from proxy.core.trailers import announcement, takes_trailers
 from proxy.edge.body import ClientBody
 from proxy.edge.connection import Connection
 from proxy.edge.end_to_end import end_to_end_request, loops, via
@@ -25,8 +26,10 @@ from proxy.edge.hosts import valid_host
 from proxy.edge.identity import identified, identify
 from proxy.edge.last_hop import COUNTED, count_down
 from proxy.edge.repeats import Repeats
+from proxy.edge.request_head import LOGINS
 from proxy.edge.requests import ReadRequest
 from proxy.edge.router import USUAL
+from proxy.edge.spool import Room
 from proxy.edge.target import check_escapes, normal_path, split_target
 from proxy.edge.upgrade import offered
 
@@ -38,7 +41,7 @@ _PLAIN: Final = frozenset({b"host", b"connection"})
 class Intake:
     """Makes exchanges of requests."""
 
-    __slots__ = ("_forwarding", "_instance", "_loop", "_options", "_repeats", "recall")
+    __slots__ = ("_forwarding", "_instance", "_loop", "_options", "_repeats", "_room", "recall")
 
     def __init__(self, options: ServerOptions, instance: str) -> None:
         """``instance``: 8 hex digits that tell this proxy from others in Via."""
@@ -47,6 +50,7 @@ class Intake:
         self._forwarding = Forwarding(options.trusted_proxies, options.forwarded)
         self._loop = asyncio.get_running_loop()
         self._repeats = Repeats()
+        self._room = Room()
         self.recall = self._repeats.recall
 
     def open(self, request: ReadRequest, connection: Connection) -> Exchange:
@@ -79,6 +83,7 @@ class Intake:
         exchange.host = host.decode("latin-1")
         exchange.path = normal_path(exchange.target)
         exchange.body = self._body(exchange, watched, request, connection)
+        exchange.login = not watched.keys().isdisjoint(LOGINS)
         raw = exchange.headers
         further: RawHeaders | None = raw
         if b"max-forwards" in watched and exchange.method in COUNTED:
@@ -93,6 +98,8 @@ class Intake:
             scheme=connection.scheme,
             host=host,
         )
+        if b"te" in watched or b"trailer" in watched:
+            fields += _of_trailers(exchange, watched)
         fields.append((b"Via", via(self._instance, exchange.version)))
         exchange.headers = fields
         alone, connection.alone = connection.alone, b""
@@ -120,11 +127,13 @@ class Intake:
         if content.is_eof():
             whole = content.read_nowait()
             self._check_length(len(whole))
-            return BytesBody(whole, framing, length)
+            body = BytesBody(whole, framing, length)
+            body.trailers = getattr(content, "trailers", ())
+            return body
         go_ahead = None
         if watched.get(b"expect", b"").lower() == b"100-continue" and exchange.version >= (1, 1):
             go_ahead = _continue(connection)
-        return ClientBody(content, length, self._options, self._loop, go_ahead)
+        return ClientBody(content, length, self._options, self._loop, go_ahead, room=self._room)
 
     def _check_body(self, exchange: Exchange, length: int | None) -> None:
         if exchange.method == "TRACE":  # RFC 9110 9.3.8
@@ -143,6 +152,18 @@ def _again(broken: BaseException) -> ProxyError:
     return (
         type(broken)(broken.detail) if isinstance(broken, ClientError) else BadRequest(str(broken))
     )
+
+
+def _of_trailers(exchange: Exchange, watched: dict[bytes, bytes]) -> list[tuple[bytes, bytes]]:
+    """What the upstream is told of fields behind bodies, the client's and its own."""
+    told = []
+    takes = exchange.version >= (1, 1) and takes_trailers(watched.get(b"te", b""))
+    if takes and not exchange.upgrade:
+        exchange.takes_trailers = True
+        told += [(b"TE", b"trailers"), (b"Connection", b"TE")]  # RFC 9110 10.1.4
+    if b"trailer" in watched and exchange.body.framing == CHUNKED:
+        told += announcement([(b"Trailer", watched[b"trailer"])])
+    return told
 
 
 def _continue(connection: Connection) -> Callable[[], None]:

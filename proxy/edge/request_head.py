@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from proxy.core.errors import BadRequest, HeadTooLarge, ProxyError, TargetTooLong, UnsupportedCoding
 from proxy.core.field_lines import FIELD_LINES, FORBIDDEN, Malformed, read_fields
 from proxy.core.fields import RawHeaders
+from proxy.core.logins import names_login
 from proxy.core.memo import Memo
 
 HEAD_END: Final = b"\r\n\r\n"
@@ -28,7 +29,13 @@ _SHOWN: Final = 200
 
 LOOKALIKES: Final = frozenset({b"content_length", b"transfer_encoding"})
 _SINGLE: Final = frozenset({b"host", b"content-length", b"transfer-encoding"})
-_DECISIVE: Final = _SINGLE | LOOKALIKES | {b"upgrade", b"expect", b"connection", b"max-forwards"}
+LOGINS: Final = frozenset({b"authorization", b"proxy-authorization"})
+_DECISIVE: Final = (
+    _SINGLE
+    | LOOKALIKES
+    | LOGINS
+    | {b"upgrade", b"expect", b"connection", b"max-forwards", b"te", b"trailer"}
+)
 _decisive: Final[Memo[bytes]] = Memo(
     lambda name: low if (low := name.lower()) in _DECISIVE else b"", 4096
 )
@@ -90,6 +97,8 @@ def _decide(fields: RawHeaders) -> dict[bytes, bytes]:
     decisive: dict[bytes, bytes] = {}
     for name, value in fields:
         if low := _decisive[name]:
+            if low in LOGINS and not names_login(low, value):
+                continue
             if low in LOOKALIKES or (low in decisive and low in _SINGLE):
                 raise BadRequest(f"field {name!r}")
             decisive[low] = b"%b, %b" % (decisive[low], value) if low in decisive else value
