@@ -86,11 +86,6 @@ class RequestReader:
         return bool(self.held) and self.held != b"\r"
 
     @property
-    def coming(self) -> bool:
-        """Whether the body of a request is still to come, or a part of it."""
-        return self._body is not None
-
-    @property
     def full(self) -> bool:
         """Whether so much has come ahead that no more is to be read."""
         return len(self.held) >= _AHEAD
