@@ -21,8 +21,12 @@ async def test_a_client_leaves_as_its_wait_ends(jumping: JumpingLoop, earlier: f
     gate.take(b"")
     limited = Concurrency(Script(), gate, QueueOptions(), PATIENCE)
     waiting: list[asyncio.Task[Any]] = []
+
+    def leave() -> None:
+        waiting[0].cancel()
+
     # Set before the timer of the request, so that it comes first where both are due at once.
-    jumping.call_at(jumping.time() + PATIENCE - earlier, lambda: waiting[0].cancel())
+    jumping.call_at(jumping.time() + PATIENCE - earlier, leave)
     waiting.append(asyncio.create_task(limited.handle(get())))
     await asyncio.wait(waiting)
     assert waiting[0].cancelled()
