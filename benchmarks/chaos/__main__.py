@@ -26,6 +26,8 @@ SEED: Final = 1
 SECONDS: Final = 600.0
 _CALM: Final = 0.25
 """Share of the seconds, 15 at most, that is kept for what follows the load."""
+_BUSY: Final = 1.0
+"""Seconds of load before the proxy is told to drain."""
 _SHOWN: Final = 6
 _RECOVERY: Final = 60.0
 
@@ -79,8 +81,7 @@ class Chaos:
         self._found += map(Violation, await rest.returned(proxy, start))
         before, after, wrong = await rest.grown(proxy, start, self._asked.grown)
         self._found += map(Violation, wrong)
-        if status := await proxy.stop():
-            self._found.append(Violation(f"exit: status {status} after a drain of an idle proxy"))
+        await self._drain()
         self._check()
         print(f"memory: {start.resident:.0f} MiB at the start, {before:.0f} at the end,", end=" ")
         print(f"{after:.0f} after a full collection")
@@ -94,6 +95,21 @@ class Chaos:
         (ended,) = await asyncio.gather(raging, return_exceptions=True)
         if isinstance(ended, Exception):
             raise ended
+
+    async def _drain(self) -> None:
+        """SIGTERM among requests: each is answered or visibly cut, and each has its line."""
+        until = asyncio.get_running_loop().time() + 2 * _BUSY
+        clients = [asyncio.create_task(self._client(until)) for _ in range(self._asked.clients)]
+        await asyncio.sleep(_BUSY)
+        try:
+            status = await self._proxy.stop()
+        except TimeoutError:
+            self._found.append(Violation("exit: it has not ended a minute after SIGTERM"))
+            await self._proxy.kill()
+        else:
+            if status not in (0, 1):
+                self._found.append(Violation(f"exit: status {status} after a drain"))
+        await asyncio.gather(*clients)
 
     async def _client(self, until: float) -> None:
         loop = asyncio.get_running_loop()

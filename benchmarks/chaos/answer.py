@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any, Final
 
 from benchmarks.chaos import content
-from benchmarks.chaos.plan import Ask
+from benchmarks.chaos.plan import Ask, Kind
 
 Pace = Callable[[int], Awaitable[None]]
 """Waits before more is read; is told how many bytes of the body there are."""
@@ -152,6 +152,8 @@ def judge(ask: Ask, answer: Answer) -> list[str]:
         return []
     if OUR_OWN in answer.fields:
         return _judge_our_own(ask, answer)
+    if ask.kind is Kind.MALFORMED:
+        return [f"malformed: a server answered a request with {ask.wrong}"]
     wrong = []
     if answer.fields.get("x-request-id") != ask.name:
         wrong.append(f"wrong answer: X-Request-Id is {answer.fields.get('x-request-id')!r}")

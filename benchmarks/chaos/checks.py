@@ -89,6 +89,7 @@ def log_lines(
     found = []
     reached = {seen.nonce for seen in ledger.arrivals}
     told = {ask.nonce for name, ask in asks.items() if by_name.get(name)}
+    told |= {ask.nonce for ask in asks.values() if ask.kind is Kind.MALFORMED}
     for nonce in reached - told:
         seen = ledger.of(nonce)
         found.append(Violation(f"log: no line for {nonce}, which a server has seen", seen=seen))
@@ -119,6 +120,8 @@ def _line(record: Record, line: Line) -> str:
     answer, ask = record.answer, record.ask
     if line["error"] == _INTERNAL:
         return "internal: the proxy says that it is at fault"
+    if ask.kind is Kind.MALFORMED:
+        return ""
     if (line["method"], line["target"]) != (ask.method, ask.target):
         return "log: method or target are not those that were sent"
     if answer.end in (End.LEFT, End.SILENT, End.REFUSED, End.NONE):

@@ -20,6 +20,8 @@ PATIENCE: Final = 90.0
 is longer than 20 s, the rest is for a busy machine."""
 _BACK: Final = 3
 """Times that a client comes back to a stream."""
+_REST: Final = 0.05
+"""Seconds before a client that was refused tries again."""
 _LINGER: Final = struct.pack("ii", 1, 0)
 
 
@@ -46,6 +48,7 @@ class Client:
         first = session.asks[0]
         if not await self._open():
             self._book.add(first, Answer(End.REFUSED), [])
+            await asyncio.sleep(_REST)
             return
         try:
             if first.kind is Kind.EVENTS:
@@ -102,7 +105,7 @@ class Client:
     async def _send(self, ask: Ask) -> None:
         """Raises _Left or OSError."""
         if ask.kind is Kind.MALFORMED:
-            await self._write(malformed(ask.wrong, ask.target), ask.pieces)
+            await self._write(malformed(ask.wrong, ask.target, ask.name), ask.pieces)
             return
         head, body = ask.head(), ask.framed()
         leaves = ask.leave is not Leave.NO

@@ -6,6 +6,8 @@ import random
 from collections.abc import Iterator
 from typing import Any, Final
 
+TRAILERS: Final = (b"", b"", b"", b"X-Chaos-Sum: 1\r\n", b"Content-Length: 3\r\nX-A: b\r\n")
+"""What may follow a chunked body; framing fields there mean nothing (RFC 9110 6.5.1)."""
 NONCE: Final = "X-Chaos-Nonce"
 """Field of a reply: whose answer it is."""
 POISON: Final = "poison"
@@ -51,10 +53,10 @@ def pieces(data: bytes, rng: random.Random, most: int) -> Iterator[bytes]:
             yield data[start:end]
 
 
-def chunked(data: bytes, rng: random.Random, most: int) -> bytes:
-    """``data`` in the chunked coding (RFC 9112 7.1), the last chunk included."""
+def chunked(data: bytes, rng: random.Random, most: int, trailers: bytes = b"") -> bytes:
+    """``data`` in the chunked coding (RFC 9112 7.1), to its end; ``trailers`` are whole lines."""
     parts = []
     for piece in pieces(data, rng, most):
         extension = b";a=b" if rng.random() < 0.05 else b""
         parts.append(b"%x%b\r\n%b\r\n" % (len(piece), extension, piece))
-    return b"".join(parts) + b"0\r\n\r\n"
+    return b"".join(parts) + b"0\r\n%b\r\n" % trailers

@@ -57,6 +57,8 @@ class Fate:
     """Seconds between the request and the reply."""
     drip: float
     """Seconds in the midst of the reply."""
+    thirst: float
+    """Seconds between two reads of a body."""
     interim: tuple[bytes, ...]
     go_ahead: bool
     """Whether 100 (Continue) is sent to a request that waits for it."""
@@ -94,6 +96,7 @@ def fate(seed: int, nonce: str, server: int, nth: int, route: str) -> Fate:
         rng.choices(("length", "chunked", "close"), (5, 5, 1))[0],
         wait,
         rng.choice((0.0, 0.0, 0.0, 0.005, 0.05)),
+        0.02 if rng.random() < 0.1 else 0.0,
         tuple(rng.choices(_INTERIM, k=rng.choice((1, 2)))) if rng.random() < 0.08 else (),
         rng.random() < 0.5,
         rng.choice((1, 1, 2, 6)),

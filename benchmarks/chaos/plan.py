@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from benchmarks.chaos.content import chunked, upload
+from benchmarks.chaos.content import TRAILERS, chunked, upload
 from benchmarks.chaos.malformed import MALFORMED
 
 HEDGE_DELAY: Final = 0.03
@@ -76,6 +76,10 @@ class Ask:
     """Whether it has an Idempotency-Key."""
     old: bool = False
     """HTTP/1.0."""
+    closes: bool = False
+    """Whether it says Connection: close."""
+    wide: int = 0
+    """Bytes of a field that only makes its head long."""
     patience_ms: int = 0
     """What it says in X-Request-Timeout-Ms; 0: nothing."""
     leave: Leave = Leave.NO
@@ -108,6 +112,10 @@ class Ask:
         lines.append(f"X-Request-Id: {self.name}")
         if self.old and self.kind is Kind.PLAIN:
             lines.append("Connection: keep-alive")
+        elif self.closes:
+            lines.append("Connection: close")
+        if self.wide:
+            lines.append(f"X-Wide: {'w' * self.wide}")
         if self.key:
             lines.append(f"Idempotency-Key: {self.nonce}")
         if self.patience_ms:
@@ -119,7 +127,8 @@ class Ask:
         if last_event:
             lines.append(f"Last-Event-ID: {last_event}")
         if self.kind is Kind.TUNNEL:
-            lines += ["Connection: Upgrade", "Upgrade: chaos"]
+            protocol = "websocket" if self.size % 3 else "chaos"
+            lines += ["Connection: Upgrade", f"Upgrade: {protocol}"]
         if self.coding == "length":
             lines.append(f"Content-Length: {self.size}")
         elif self.coding:
@@ -131,7 +140,7 @@ class Ask:
         if self.coding != "chunked":
             return self.body if self.coding else b""
         rng = random.Random(f"{self.name} chunks")
-        return chunked(self.body, rng, rng.choice((1, 2, 3, 9)))
+        return chunked(self.body, rng, rng.choice((1, 2, 3, 9)), rng.choice(TRAILERS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +218,8 @@ def _ask(seed: int, number: str, route: str, rng: random.Random, *, last: bool, 
         pieces=rng.choice((1, 1, 2, 5, 17)),
         key=method in ("POST", "PATCH") and rng.random() < 0.3,
         old=old,
+        closes=last and not old and rng.random() < 0.1,
+        wide=rng.choice((3_000, 9_000)) if rng.random() < 0.05 else 0,
         patience_ms=rng.choice((40, 300, 2000)) if route in ("/deadline", "/all") else 0,
         leave=leave,
         point=point,
@@ -261,7 +272,7 @@ def _tunnel(seed: int, number: int, rng: random.Random) -> Ask:
     """A connection that goes over to another protocol; ``size`` bytes are echoed in it."""
     leave = rng.choice((Leave.NO, Leave.HALF, Leave.FIN, Leave.RST))
     name = f"{seed}-{number}-0"
-    size = rng.choice((0, 10, 3_000, 100_000))
+    size = rng.choice((0, 10, 3_000, 3_001, 100_000))
     pieces = rng.choice((1, 3, 9))
     share = rng.random()
     return Ask(

@@ -70,5 +70,7 @@ def _framed(drawn: Fate, coding: str, body: bytes, rng: random.Random) -> bytes:
     if drawn.end is End.BAD_CHUNK:
         part = body[: 1 + int(drawn.share * (len(body) - 1))]
         return b"%x\r\n%b\r\nzz\r\n" % (len(part), part)
-    framed = content.chunked(body, rng, drawn.pieces) if coding == "chunked" else body
+    framed = body
+    if coding == "chunked":
+        framed = content.chunked(body, rng, drawn.pieces, rng.choice(content.TRAILERS))
     return framed[: int(drawn.share * (len(framed) - 1))] if drawn.end in _CUT else framed

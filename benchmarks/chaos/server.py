@@ -17,7 +17,7 @@ import sys
 from collections import Counter
 
 from benchmarks.chaos import content
-from benchmarks.chaos.fates import End, fate, stream
+from benchmarks.chaos.fates import End, Fate, fate, stream
 from benchmarks.chaos.replies import Arrival, reply
 
 _LINGER = struct.pack("ii", 1, 0)
@@ -116,19 +116,16 @@ class Server:
         got = bytearray()
         state = "cut"
         length = int(arrival.fields.get("content-length", 0))
-        breaks = None
-        if arrival.fate.end is End.RESET_BODY:
-            breaks = int(arrival.fate.share * 20_000)
         try:
             if "transfer-encoding" in arrival.fields:
                 while size := int((await reader.readuntil(b"\r\n")).partition(b";")[0], 16):
-                    await take(reader, got, size, breaks)
+                    await take(reader, got, size, arrival.fate)
                     if await reader.readexactly(2) != b"\r\n":
                         raise ValueError("a chunk that does not end where it should")
                 while await reader.readuntil(b"\r\n") != b"\r\n":
                     pass
             else:
-                await take(reader, got, length, breaks)
+                await take(reader, got, length, arrival.fate)
             state = "whole"
         except ValueError:
             state = "broken"
@@ -136,7 +133,7 @@ class Server:
         finally:
             body = bytes(got)
             self.write("body", self._number, arrival.name, len(body), content.digest(body), state)
-            if breaks is not None:
+            if arrival.fate.end is End.RESET_BODY:
                 reset_quietly(writer)
         return body
 
@@ -190,9 +187,10 @@ class Server:
         if end in (End.EARLY, End.BROKEN):
             await self._reply(arrival, writer)
             raise Over
+        protocol = arrival.fields["upgrade"]
         writer.write(
-            b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: chaos\r\n"
-            + f"{content.NONCE}: {arrival.nonce}\r\n\r\n{arrival.nonce}\n".encode()
+            f"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\n"
+            f"{content.NONCE}: {arrival.nonce}\r\n\r\n{arrival.nonce}\n".encode()
         )
         left = int(arrival.fate.share * 50_000) if end is not End.ANSWER else 1 << 30
         while left > 0 and (data := await reader.read(65_536)):
@@ -203,16 +201,18 @@ class Server:
             reset(writer)
 
 
-async def take(reader: asyncio.StreamReader, got: bytearray, size: int, breaks: int | None) -> None:
-    """``size`` bytes, as they come. Raises Over where ``breaks`` have come in all."""
+async def take(reader: asyncio.StreamReader, got: bytearray, size: int, drawn: Fate) -> None:
+    """``size`` bytes, as they come. Raises Over where that is not to go on, or cannot."""
     while size:
         data = await reader.read(min(size, 65_536))
         if not data:
             raise Over
         got += data
         size -= len(data)
-        if breaks is not None and len(got) >= breaks:
+        if drawn.end is End.RESET_BODY and len(got) >= drawn.share * 20_000:
             raise Over
+        if drawn.thirst:
+            await asyncio.sleep(drawn.thirst)
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
