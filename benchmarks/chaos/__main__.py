@@ -156,7 +156,9 @@ class Chaos:
             f"{self._book.connections} connections, {len(self._book.records)} requests, "
             f"{len(seen.arrivals)} arrivals at servers, {len(lines)} log lines"
         )
-        print(", ".join(f"{number} {end}" for end, number in self._book.ends.most_common()))
+        errors = Counter(line["error"] for line in lines if line["error"])
+        for counts in (self._book.ends, errors):
+            print(", ".join(f"{number} {name}" for name, number in counts.most_common()))
 
 
 def _told(answer: Answer) -> str:
