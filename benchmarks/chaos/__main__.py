@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+from urllib.error import HTTPError
 
 from benchmarks.chaos import checks, ledger, rest
 from benchmarks.chaos.answer import Answer, End
@@ -55,13 +56,15 @@ class Chaos:
         self._proxy = Proxy(folder)
         self._book = Book()
         self._next = 0
+        self._hard: list[tuple[float, float]] = []
+        """From when until when a client may be left without an answer."""
         self._found: list[Violation] = []
 
     async def run(self) -> list[Violation]:
         """Start everything, let it rage, look at what is left."""
         try:
             await asyncio.gather(*(server.start() for server in self._servers))
-            await self._proxy.start([server.port for server in self._servers])
+            await self._proxy.start(self._servers)
             await self._all()
         finally:
             await self._proxy.kill()
@@ -88,19 +91,33 @@ class Chaos:
 
     async def _load(self, seconds: float) -> None:
         blows = storm(self._seed, seconds, SERVERS)
-        raging = asyncio.create_task(rage(blows, seconds, self._proxy, self._servers))
+        raging = asyncio.create_task(rage(blows, seconds, self._proxy, self._servers, self._hard))
+        looking = asyncio.create_task(self._look())
         until = asyncio.get_running_loop().time() + seconds
         await asyncio.gather(*(self._client(until) for _ in range(self._asked.clients)))
-        raging.cancel()
-        (ended,) = await asyncio.gather(raging, return_exceptions=True)
-        if isinstance(ended, Exception):
-            raise ended
+        for task in (raging, looking):
+            task.cancel()
+        for ended in await asyncio.gather(raging, looking, return_exceptions=True):
+            if isinstance(ended, Exception):
+                raise ended
+
+    async def _look(self) -> None:
+        """What operators are shown has to come whatever happens, but without descriptors."""
+        while True:
+            try:
+                await asyncio.to_thread(self._proxy.state)
+            except HTTPError as error:
+                self._found.append(Violation(f"internal: /api/state answers {error}"))
+            except OSError:
+                pass
+            await asyncio.sleep(1)
 
     async def _drain(self) -> None:
         """SIGTERM among requests: each is answered or visibly cut, and each has its line."""
         until = asyncio.get_running_loop().time() + 2 * _BUSY
         clients = [asyncio.create_task(self._client(until)) for _ in range(self._asked.clients)]
         await asyncio.sleep(_BUSY)
+        self._hard.append((asyncio.get_running_loop().time(), float("inf")))
         try:
             status = await self._proxy.stop()
         except TimeoutError:
@@ -116,7 +133,7 @@ class Chaos:
         while loop.time() < until and self._proxy.exit_status is None:
             planned = session(self._seed, self._next)
             self._next += 1
-            await Client(planned, self._seed, self._proxy.port, self._book).run()
+            await Client(planned, self._seed, self._proxy.door, self._book).run()
 
     async def _recovery(self) -> list[str]:
         """Every route answers again."""
@@ -130,7 +147,7 @@ class Chaos:
                 number += 1
                 ask = Ask(name, name, Kind.PLAIN, route)
                 one = Session(-1, (ask,))
-                await Client(one, self._seed, self._proxy.port, self._book).run()
+                await Client(one, self._seed, self._proxy.door, self._book).run()
                 answer = self._book.records[-1].answer
                 if answer.end is End.WHOLE and "proxy-status" not in answer.fields:
                     missing.remove(route)
@@ -151,6 +168,7 @@ class Chaos:
                 wrong.log = [line for line in lines if line["request_id"] == wrong.ask.name]
             self._found.append(wrong)
         self._found += checks.log_lines(lines, self._book.records, seen, self._book.asks)
+        self._found += checks.unanswered(self._book.records, self._hard)
         self._found += checks.words(self._proxy.said())
         print(
             f"{self._book.connections} connections, {len(self._book.records)} requests, "

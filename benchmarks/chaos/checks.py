@@ -62,7 +62,7 @@ def _upload(ask: Ask, seen: Seen) -> str:
         return f"malformed: a server got a request with {ask.wrong}"
     if (seen.method, seen.target) != (ask.method, ask.target):
         return "altered: method or target are not those that were sent"
-    if ask.kind is not Kind.PLAIN:
+    if ask.kind is not Kind.PLAIN and not ask.coding:
         return ""
     if seen.state == "broken":
         return "framing: the body that a server got is malformed"
@@ -124,6 +124,8 @@ def _line(record: Record, line: Line) -> str:
         return ""
     if (line["method"], line["target"]) != (ask.method, ask.target):
         return "log: method or target are not those that were sent"
+    if answer.end is End.NONE and not answer.reset and ask.leave is Leave.NO and not line["error"]:
+        return "log: it tells of an answer that the client has not seen"
     if answer.end in (End.LEFT, End.SILENT, End.REFUSED, End.NONE):
         return ""
     if answer.status != line["status"]:
@@ -136,6 +138,23 @@ def _line(record: Record, line: Line) -> str:
     if answer.end is End.CUT and not line["error"] and ask.leave is Leave.NO:
         return "log: it tells of no error where the client saw a cut"
     return ""
+
+
+def unanswered(records: Iterable[Record], hard: Sequence[tuple[float, float]]) -> list[Violation]:
+    """Who sent the first request of a connection, whole, and stayed, has an answer.
+
+    Not in ``hard`` times, from and until on the loop's clock: without descriptors, and in a drain.
+    """
+    return [
+        Violation("unanswered: the connection was closed without an answer", record.ask)
+        for record in records
+        if record.answer.end is End.NONE
+        and not record.answer.reset
+        and record.first
+        and record.ask.leave is Leave.NO
+        and record.ask.kind is not Kind.MALFORMED
+        and not any(record.began <= until and record.ended >= at for at, until in hard)
+    ]
 
 
 def words(said: str) -> list[Violation]:

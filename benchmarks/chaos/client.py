@@ -5,7 +5,7 @@ import contextlib
 import random
 import socket
 import struct
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from benchmarks.chaos import content
 from benchmarks.chaos.answer import Answer, End, at_once, judge, read
@@ -25,6 +25,15 @@ _REST: Final = 0.05
 _LINGER: Final = struct.pack("ii", 1, 0)
 
 
+class Door(NamedTuple):
+    """Where the proxy listens."""
+
+    port: int
+    """On 127.0.0.1."""
+    unix: str = ""
+    """Path of its socket."""
+
+
 class _Left(Exception):
     """The client goes, as its plan says."""
 
@@ -32,10 +41,10 @@ class _Left(Exception):
 class Client:
     """A connection to the proxy."""
 
-    def __init__(self, session: Session, seed: int, port: int, book: Book) -> None:
+    def __init__(self, session: Session, seed: int, door: Door, book: Book) -> None:
         self._session = session
         self._seed = seed
-        self._port = port
+        self._door = door
         self._book = book
         self._rng = random.Random(f"{seed} {session.number} writes")
         self._go_ahead = asyncio.Event()
@@ -59,6 +68,7 @@ class Client:
                 await self._pipelined(session.asks)
             else:
                 for ask in session.asks:
+                    self._book.begin(ask, first=ask is first)
                     if not await self._ask(ask):
                         break
         finally:
@@ -66,12 +76,14 @@ class Client:
 
     async def _open(self) -> bool:
         self._book.connections += 1
-        made = socket.socket()
+        unix = self._session.unix
+        made = socket.socket(socket.AF_UNIX if unix else socket.AF_INET)
         made.setblocking(False)
         if self._session.buffer:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._session.buffer)
         try:
-            await asyncio.get_running_loop().sock_connect(made, ("127.0.0.1", self._port))
+            where = self._door.unix if unix else ("127.0.0.1", self._door.port)
+            await asyncio.get_running_loop().sock_connect(made, where)
         except OSError:
             made.close()
             return False
@@ -137,7 +149,6 @@ class Client:
 
     async def _ask(self, ask: Ask) -> bool:
         """One request and its answer. False where no other may follow on this connection."""
-        self._book.asks[ask.name] = ask
         self._go_ahead.clear()
         sending = asyncio.create_task(self._send(ask))
         reading = asyncio.create_task(self._read(ask))
@@ -176,7 +187,7 @@ class Client:
         if ask.slow:
 
             async def slow(_: int) -> None:
-                await asyncio.sleep(self._rng.choice((0.0, 0.001, 0.02, 0.3)))
+                await asyncio.sleep(self._rng.choice((0.0, 0.001, 0.02, ask.slow)))
 
             return slow
         return at_once
@@ -184,8 +195,8 @@ class Client:
     async def _pipelined(self, asks: tuple[Ask, ...]) -> None:
         """All requests at once, then the answers in their order."""
         for ask in asks:
-            self._book.asks[ask.name] = ask
-        data = b"".join(ask.head() + ask.framed() for ask in asks)
+            self._book.begin(ask, first=ask is asks[0])
+        data = b"".join(ask.head() + ask.framed() for ask in asks) + self._session.behind
         sending = asyncio.create_task(self._write(data, asks[0].pieces))
         for index, ask in enumerate(asks):
             answer = Answer(End.SILENT)
@@ -207,7 +218,7 @@ class Client:
         for again in range(_BACK):
             name = f"{ask.name[:-1]}{again}"
             one = Ask(name, ask.nonce, Kind.EVENTS, ask.route, leave=ask.leave, point=Point.REPLY)
-            self._book.asks[name] = one
+            self._book.begin(one, first=True)
             self._writer.write(one.head(last_event=seen))
             got = bytearray()
             leave_at = seen + 1 + int(ask.share * 10)
@@ -237,9 +248,9 @@ class Client:
 
     async def _tunnel(self, ask: Ask) -> None:
         """Go over, send, compare what comes back."""
-        self._book.asks[ask.name] = ask
-        early = ask.share < 0.3
-        self._writer.write(ask.head())
+        self._book.begin(ask, first=True)
+        early = ask.share < 0.3 and not ask.coding
+        self._writer.write(ask.head() + ask.framed())
         if early:
             self._writer.write(ask.body)
         answer = Answer(End.SILENT)

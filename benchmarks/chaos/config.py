@@ -7,7 +7,7 @@ from benchmarks.chaos.plan import HEDGE_DELAY
 
 _TEXT: Final = """
 [server]
-listen = "127.0.0.1:0"
+listen = ["127.0.0.1:0", "unix:{listen}"]
 request_headers_timeout = "3s"
 body_idle_timeout = "3s"
 write_idle_timeout = "3s"
@@ -55,6 +55,7 @@ size = 20
 [[upstreams]]
 name = "adaptive"
 servers = [{adaptive}]
+dns_ttl = "1s"
 keepalive_timeout = "2s"
 [upstreams.concurrency]
 max_requests = 50
@@ -64,7 +65,7 @@ order = "lifo"
 
 [[upstreams]]
 name = "one"
-servers = [{one}]
+servers = ["unix:{unix}"]
 keepalive_timeout = "2s"
 limit = 40
 
@@ -162,15 +163,18 @@ resume = "2s"
 [routes.request_headers]
 set = {{ X-Chaos-Client = "{{client_addr}}" }}
 """
-_UPSTREAMS: Final = {"three": (0, 1, 2), "queued": (2, 3), "adaptive": (3,), "one": (0,)}
+_UPSTREAMS: Final = {"three": (0, 1, 2), "queued": (2, 3), "adaptive": (3,)}
 SERVERS: Final = 4
 
 
-def config(ports: Sequence[int]) -> str:
-    """The file, for servers on these ports."""
+def config(ports: Sequence[int], unix: str, listen: str) -> str:
+    """The file, for servers on these ports and at this unix socket, and a socket to listen on."""
 
     def urls(numbers: tuple[int, ...]) -> str:
         return ", ".join(f'"http://127.0.0.1:{ports[number]}"' for number in numbers)
 
     lists = {name: urls(numbers) for name, numbers in _UPSTREAMS.items()}
-    return _TEXT.format(hedge=round(HEDGE_DELAY * 1000), **lists)
+    # A name with addresses of both families, where the machine has them.
+    lists["adaptive"] = lists["adaptive"].replace("127.0.0.1", "localhost")
+    hedge = round(HEDGE_DELAY * 1000)
+    return _TEXT.format(hedge=hedge, unix=unix, listen=listen, **lists)

@@ -78,7 +78,7 @@ def fate(seed: int, nonce: str, server: int, nth: int, route: str) -> Fate:
     end = rng.choices(list(_SHARES), list(_SHARES.values()))[0]
     if route == "/hedge" and rng.random() < 0.5:
         end = End.ANSWER
-    status = rng.choices((200, 201, 404, 500, 503, 429, 204), (60, 5, 5, 4, 4, 2, 3))[0]
+    status = rng.choices((200, 201, 404, 500, 503, 429, 204, 304), (60, 5, 5, 4, 4, 2, 3, 2))[0]
     fields: tuple[str, ...] = ()
     if status in (503, 429) and route in ("/rate", "/all") and rng.random() < 0.2:
         fields = ("Retry-After: 1",)

@@ -12,6 +12,7 @@ HEDGE_DELAY: Final = 0.03
 """Seconds after which the proxy sends a copy on ``/hedge`` and ``/all``."""
 GROUP: Final = 6
 """Connections in a row that ask for the same on ``/shared``."""
+_BEHIND: Final = (b"", b"", b"", b"\r\n\r\n", b"\r\nbad\r\n\r\n", b"GET /plain/ HTTP/1.1\r\nHo")
 _SIZES: Final = (5, 450, 5_000, 20_000, 70_000, 290_000)
 _BODIES: Final = ("POST", "POST", "PUT", "PUT", "PATCH", "DELETE")
 _BARE: Final = ("GET", "GET", "GET", "GET", "HEAD", "DELETE", "OPTIONS")
@@ -86,8 +87,8 @@ class Ask:
     point: Point = Point.WAIT
     share: float = 0.0
     """How far into ``point`` it leaves."""
-    slow: bool = False
-    """Whether it takes its reply slowly."""
+    slow: float = 0.0
+    """Seconds for which it may pause while it takes its reply."""
     wrong: str = ""
     """What is malformed about it."""
 
@@ -153,6 +154,10 @@ class Session:
     """Whether all are sent before the first is answered."""
     buffer: int = 0
     """SO_RCVBUF of a client that reads slowly; 0: the system's."""
+    behind: bytes = b""
+    """What follows the last of them, where they are pipelined."""
+    unix: bool = False
+    """Whether it comes over the unix socket."""
 
 
 def session(seed: int, number: int) -> Session:
@@ -182,7 +187,10 @@ def session(seed: int, number: int) -> Session:
         for index in range(count)
     )
     slow = any(ask.slow for ask in asks)
-    return Session(number, asks, pipelined, 4096 if slow else 0)
+    behind = rng.choice(_BEHIND) if pipelined else b""
+    # A cut that only the end of the connection shows needs RST, which unix sockets do not have.
+    unix = rng.random() < 0.15 and not any(ask.old for ask in asks)
+    return Session(number, asks, pipelined, 4096 if slow else 0, behind, unix)
 
 
 def _ask(seed: int, number: str, route: str, rng: random.Random, *, last: bool, small: bool) -> Ask:
@@ -224,7 +232,7 @@ def _ask(seed: int, number: str, route: str, rng: random.Random, *, last: bool, 
         leave=leave,
         point=point,
         share=rng.random(),
-        slow=not small and rng.random() < 0.05,
+        slow=0.0 if small else rng.choices((0.0, 0.3, 5.0), (95, 4, 1))[0],
     )
 
 
@@ -256,7 +264,7 @@ def _shared(seed: int, number: int, rng: random.Random) -> Ask:
         leave=leave,
         point=rng.choice((Point.WAIT, Point.REPLY)),
         share=rng.random(),
-        slow=leave is Leave.NO and rng.random() < 0.1,
+        slow=0.3 if leave is Leave.NO and rng.random() < 0.1 else 0.0,
     )
 
 
@@ -269,12 +277,22 @@ def _events(seed: int, number: int, rng: random.Random) -> Ask:
 
 
 def _tunnel(seed: int, number: int, rng: random.Random) -> Ask:
-    """A connection that goes over to another protocol; ``size`` bytes are echoed in it."""
+    """A connection that goes over to another protocol; its body is also echoed in it."""
     leave = rng.choice((Leave.NO, Leave.HALF, Leave.FIN, Leave.RST))
     name = f"{seed}-{number}-0"
     size = rng.choice((0, 10, 3_000, 3_001, 100_000))
     pieces = rng.choice((1, 3, 9))
     share = rng.random()
     return Ask(
-        name, name, Kind.TUNNEL, "/tunnel", size=size, pieces=pieces, leave=leave, share=share
+        name,
+        name,
+        Kind.TUNNEL,
+        "/tunnel",
+        "GET" if (coding := rng.choice(("", "", "length", "chunked"))) == "" else "POST",
+        size,
+        coding,
+        pieces=pieces,
+        key=bool(coding),
+        leave=leave,
+        share=share,
     )

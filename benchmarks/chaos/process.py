@@ -14,6 +14,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.chaos.client import Door
 from benchmarks.chaos.config import config
 
 _START: Final = 60.0
@@ -36,7 +37,9 @@ class Server:
         self.port = lasting_port()
         self.ledger = folder / f"ledger-{number}"
         self._errors = folder / f"server-{number}"
-        self._words = [str(seed), str(number), str(self.port), str(self.ledger)]
+        self.unix = folder / f"socket-{number}"
+        words = (seed, number, self.port, self.ledger, self.unix)
+        self._words = [str(word) for word in words]
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -73,7 +76,8 @@ class Proxy:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._process: asyncio.subprocess.Process
-        self.port = 0
+        self._unix = str(folder / "proxy")
+        self.door = Door(0)
         self._admin = ""
         self._soft = 0
 
@@ -87,10 +91,12 @@ class Proxy:
         """None while it runs."""
         return self._process.returncode
 
-    async def start(self, ports: list[int]) -> None:
+    async def start(self, servers: list[Server]) -> None:
         """Until it is ready."""
         file = self._folder / "config.toml"
-        file.write_text(config(ports))
+        file.write_text(
+            config([server.port for server in servers], str(servers[0].unix), self._unix)
+        )
         with (self._folder / "access").open("w") as access, self._errors.open("w") as errors:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -99,11 +105,13 @@ class Proxy:
                 stderr=errors,
             )
         async with asyncio.timeout(_START):
-            while not (ready := re.search(r"^ready http=\S+:(\d+) admin=(\S+)", self.said(), re.M)):
+            while not (
+                ready := re.search(r"^ready http=[^\s,]+:(\d+)\S* admin=(\S+)", self.said(), re.M)
+            ):
                 if self._process.returncode is not None:
                     raise RuntimeError(f"the proxy did not start: {self.said()[-2000:]}")
                 await asyncio.sleep(0.05)
-        self.port, self._admin = int(ready[1]), ready[2]
+        self.door, self._admin = Door(int(ready[1]), self._unix), ready[2]
         self._soft, _ = resource.prlimit(self.pid, resource.RLIMIT_NOFILE)
 
     @property

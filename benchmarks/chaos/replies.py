@@ -10,6 +10,7 @@ from benchmarks.chaos.malformed import BROKEN
 
 _POISONED: Final = f"{content.NONCE}: {content.POISON}\r\n".encode()
 _UNASKED: Final = b"HTTP/1.1 200 OK\r\n%bContent-Length: 0\r\n\r\n" % _POISONED
+BODILESS: Final = frozenset({204, 304})
 _CUT: Final = (End.CUT_FIN, End.CUT_RST, End.STALL_REPLY)
 
 
@@ -42,7 +43,7 @@ def reply(arrival: Arrival) -> bytes:
         return BROKEN[drawn.wrong].replace(b"%n", _POISONED)
     size = drawn.size + (10 if end in (*_CUT, End.BAD_CHUNK) else 0)
     body = content.echo(arrival.nonce, arrival.method, arrival.target, arrival.body, size)
-    coding = "" if drawn.status == 204 else _coding(drawn)
+    coding = "" if drawn.status in BODILESS else _coding(drawn)
     head = [f"HTTP/1.1 {drawn.status} Fate", f"{content.NONCE}: {arrival.nonce}", *drawn.fields]
     if coding == "chunked":
         head.append("Transfer-Encoding: chunked")
@@ -51,7 +52,7 @@ def reply(arrival: Arrival) -> bytes:
     if drawn.close == "say" or drawn.coding == "close" or end is End.EARLY_CLOSE:
         head.append("Connection: close")
     framed = b""
-    if drawn.status != 204 and arrival.method != "HEAD":
+    if drawn.status not in BODILESS and arrival.method != "HEAD":
         framed = _framed(drawn, coding, body, random.Random(f"{arrival.nonce} chunks"))
     if end is End.SURPLUS:
         framed += _UNASKED

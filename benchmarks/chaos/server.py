@@ -1,7 +1,7 @@
 """A server of the API: it does what the fates say, and writes down all that it sees.
 
-``python -m benchmarks.chaos.server SEED NUMBER PORT LEDGER``. Each line of the ledger is a JSON
-list: ``["head", server, arrival, nonce, method, target]`` as soon as a whole head is here, and
+``python -m benchmarks.chaos.server SEED NUMBER PORT LEDGER SOCKET``. Each line of the ledger is a
+JSON list: ``["head", server, arrival, nonce, method, target]`` as soon as a whole head is here, and
 ``["body", server, arrival, length, digest, state]`` when no more of its body will be read;
 ``state`` is ``whole``, ``cut`` (the connection ended) or ``broken`` (the framing is wrong).
 """
@@ -184,6 +184,8 @@ class Server:
             reset(writer)
         if end in (End.CLOSE, End.STALL_UPLOAD):
             raise Over
+        if arrival.method == "POST":
+            arrival.body = await self._body(arrival, reader, writer)
         if end in (End.EARLY, End.BROKEN):
             await self._reply(arrival, writer)
             raise Over
@@ -233,7 +235,9 @@ async def main() -> None:
     """Serve until whoever started this is gone."""
     seed, number, port = map(int, sys.argv[1:4])
     server = Server(seed, number, sys.argv[4])
-    await asyncio.start_server(server.serve, "127.0.0.1", port, limit=1 << 18, backlog=1024)
+    limit, backlog = 1 << 18, 1024
+    await asyncio.start_server(server.serve, "127.0.0.1", port, limit=limit, backlog=backlog)
+    await asyncio.start_unix_server(server.serve, sys.argv[5], limit=limit, backlog=backlog)
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.read)
     os._exit(0)

@@ -5,8 +5,13 @@ import random
 import signal
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from benchmarks.chaos.process import Proxy, Server
+
+_AFTER: Final = 2.0
+"""Seconds for which connections that could not be accepted may still wait: asyncio tries again
+after one."""
 
 
 class What(Enum):
@@ -49,13 +54,23 @@ def storm(seed: int, seconds: float, servers: int) -> list[Blow]:
     ]
 
 
-async def rage(blows: list[Blow], seconds: float, proxy: Proxy, servers: list[Server]) -> None:
-    """All of it; when this ends or is cancelled, everything runs again."""
+async def rage(
+    blows: list[Blow],
+    seconds: float,
+    proxy: Proxy,
+    servers: list[Server],
+    starved: list[tuple[float, float]],
+) -> None:
+    """All of it; when this ends or is cancelled, everything runs again.
+
+    ``starved`` is told from when until when the proxy had no descriptors.
+    """
     loop = asyncio.get_running_loop()
     began = loop.time()
     for blow in blows:
         await asyncio.sleep(max(0.0, began + blow.at * seconds - loop.time()))
         server = servers[blow.server]
+        at = loop.time()
         try:
             if blow.what is What.STOP:
                 server.signal(signal.SIGSTOP)
@@ -69,5 +84,6 @@ async def rage(blows: list[Blow], seconds: float, proxy: Proxy, servers: list[Se
                 server.signal(signal.SIGCONT)
             elif blow.what is What.STARVE:
                 proxy.limit_descriptors(None)
+                starved.append((at, loop.time() + _AFTER))
             else:
                 await server.start()

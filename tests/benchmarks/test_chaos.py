@@ -10,7 +10,7 @@ from benchmarks.chaos import content
 from benchmarks.chaos.__main__ import arguments
 from benchmarks.chaos.answer import Answer, End, judge, read
 from benchmarks.chaos.book import Book
-from benchmarks.chaos.client import Client
+from benchmarks.chaos.client import Client, Door
 from benchmarks.chaos.fates import fate, stream
 from benchmarks.chaos.plan import Ask, Kind, Leave, Session, session
 from benchmarks.chaos.storm import What, storm
@@ -188,7 +188,7 @@ async def test_a_client_reports_what_an_upstream_that_lies_says() -> None:
     book = Book()
     async with await asyncio.start_server(lie, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        await Client(Session(8, (GET,)), 1, port, book).run()
+        await Client(Session(8, (GET,)), 1, Door(port), book).run()
     (known,) = book.records
     assert known.wrong == ("wrong answer: it is that of '1-6-0'",)
 

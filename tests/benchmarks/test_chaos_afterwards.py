@@ -92,6 +92,8 @@ BROKEN = {"error": "http_response_incomplete"}
         ([], record(GET, End.NONE, 0), ""),
         ([line(GET, status=499, error="client_gone")], record(GET, End.LEFT, 0), ""),
         ([line(GET, **BROKEN)], record(GET, End.CUT), ""),
+        ([line(GET, **BROKEN)], record(GET, End.NONE, 0), ""),
+        ([line(GET)], record(GET, End.NONE, 0), "log"),
         ([], record(GET), "log"),
         ([line(GET), line(GET)], record(GET), "log"),
         ([line(GET), line(GET, request_id="else")], record(GET), "log"),
@@ -107,6 +109,23 @@ def test_the_log_has_one_line_for_each_request(
 ) -> None:
     found = checks.log_lines(lines, [known], Ledger(), {GET.name: GET})
     assert {one.what.partition(":")[0] for one in found} == ({kind} if kind else set())
+
+
+@pytest.mark.parametrize(
+    ("changes", "number"),
+    [
+        ({"first": True}, 1),
+        ({"first": True, "ask": dataclasses.replace(GET, leave=Leave.FIN)}, 0),
+        ({"first": True, "ask": BAD}, 0),
+        ({"first": True, "began": 5.0, "ended": 7.0}, 0),
+        ({"first": True, "answer": Answer(End.NONE, reset=True)}, 0),
+        ({"first": True, "answer": Answer(End.WHOLE, 200)}, 0),
+        ({"first": False}, 0),
+    ],
+)
+def test_who_stays_is_answered(changes: dict[str, Any], number: int) -> None:
+    closed = dataclasses.replace(record(GET, End.NONE, 0), **changes)
+    assert len(checks.unanswered([closed], [(6.0, 9.0)])) == number
 
 
 def test_what_a_server_saw_is_in_the_log() -> None:
