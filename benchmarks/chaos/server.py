@@ -8,6 +8,7 @@ JSON list: ``["head", server, arrival, nonce, method, target]`` as soon as a who
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import os
 import random
@@ -20,7 +21,8 @@ from benchmarks.chaos import content
 from benchmarks.chaos.fates import End, Fate, fate, stream
 from benchmarks.chaos.replies import Arrival, reply
 
-_LINGER = struct.pack("ii", 1, 0)
+_RESET = struct.pack("ii", 1, 0)
+_FIN = struct.pack("ii", 0, 0)
 
 
 class Over(Exception):
@@ -65,6 +67,8 @@ class Server:
         name = f"{os.getpid()}-{self._arrivals}"
         self.write("head", self._number, name, nonce, method, target)
         drawn = fate(self._seed, nonce, self._number, nth, route)
+        if drawn.coding == "close" and not endings_show(writer):
+            drawn = dataclasses.replace(drawn, coding="chunked")
         arrival = Arrival(name, nonce, method, target, fields, drawn)
         if route == "/events":
             await self._events(arrival, nth, writer)
@@ -142,10 +146,13 @@ class Server:
         arrival.sent = True
         drawn = arrival.fate
         rng = random.Random(f"{arrival.nonce} writes")
+        if drawn.coding == "close":
+            linger(writer, _RESET)  # also where this process is killed in the midst of it
         for piece in content.pieces(reply(arrival), rng, drawn.pieces):
             writer.write(piece)
             await writer.drain()
             await asyncio.sleep(drawn.drip)
+        linger(writer, _FIN)
         if drawn.end is End.CUT_RST:
             reset(writer)
         if drawn.end is End.STALL_REPLY:
@@ -225,10 +232,21 @@ def reset(writer: asyncio.StreamWriter) -> None:
 
 def reset_quietly(writer: asyncio.StreamWriter) -> None:
     """End a connection with RST."""
+    linger(writer, _RESET)
+    writer.transport.abort()
+
+
+def linger(writer: asyncio.StreamWriter, how: bytes) -> None:
+    """Whether a close of this connection, or the death of this process, is a RST or a FIN."""
     connection = writer.get_extra_info("socket")
     if connection is not None and not writer.is_closing():
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
-    writer.transport.abort()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, how)
+
+
+def endings_show(writer: asyncio.StreamWriter) -> bool:
+    """Whether a client can tell a reset from a close: unix sockets know no RST."""
+    connection = writer.get_extra_info("socket")
+    return connection is not None and connection.family != socket.AF_UNIX
 
 
 async def main() -> None:
