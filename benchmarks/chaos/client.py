@@ -5,10 +5,10 @@ import contextlib
 import random
 import socket
 import struct
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from benchmarks.chaos import content
-from benchmarks.chaos.answer import Answer, End, at_once, judge, read
+from benchmarks.chaos.answer import Answer, End, Pace, at_once, judge, read
 from benchmarks.chaos.book import Book
 from benchmarks.chaos.fates import stream
 from benchmarks.chaos.malformed import malformed
@@ -16,10 +16,12 @@ from benchmarks.chaos.plan import Ask, Kind, Leave, Point, Session
 from benchmarks.chaos.streams import judge_events, judge_tunnel, numbers
 
 PATIENCE: Final = 90.0
-"""Seconds without an end, after which a client is sure that none will come: no clock of the proxy
+"""Seconds of silence after which a client is sure that nothing will come: no clock of the proxy
 is longer than 20 s, the rest is for a busy machine."""
 _BACK: Final = 3
 """Times that a client comes back to a stream."""
+_PAUSES: Final = 12
+"""Reads between which one that reads slowly may pause."""
 _REST: Final = 0.05
 """Seconds before a client that was refused tries again."""
 _LINGER: Final = struct.pack("ii", 1, 0)
@@ -48,6 +50,7 @@ class Client:
         self._book = book
         self._rng = random.Random(f"{seed} {session.number} writes")
         self._go_ahead = asyncio.Event()
+        self._clock: asyncio.Timeout
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
 
@@ -154,7 +157,7 @@ class Client:
         reading = asyncio.create_task(self._read(ask))
         answer = Answer(End.SILENT)
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with self._patience():
                 await asyncio.wait((sending, reading), return_when=asyncio.FIRST_COMPLETED)
                 if sending.done() and isinstance(sending.exception(), _Left):
                     answer = Answer(End.LEFT)
@@ -172,11 +175,23 @@ class Client:
         return sent and answer.reusable and ask.leave is Leave.NO
 
     async def _read(self, ask: Ask) -> Answer:
-        return await read(
-            self._reader, ask.method, pace=self._pace(ask), continued=self._go_ahead.set
-        )
+        pace = self._pace(ask)
 
-    def _pace(self, ask: Ask) -> Any:
+        async def alive(have: int) -> None:
+            self._goes_on()
+            await pace(have)
+
+        return await read(self._reader, ask.method, pace=alive, continued=self._go_ahead.set)
+
+    def _patience(self) -> asyncio.Timeout:
+        """For as long as something comes now and then."""
+        self._clock = asyncio.timeout(PATIENCE)
+        return self._clock
+
+    def _goes_on(self) -> None:
+        self._clock.reschedule(asyncio.get_running_loop().time() + PATIENCE)
+
+    def _pace(self, ask: Ask) -> Pace:
         if ask.leave in (Leave.FIN, Leave.RST) and ask.point is Point.REPLY:
 
             async def leave(have: int) -> None:
@@ -185,9 +200,10 @@ class Client:
 
             return leave
         if ask.slow:
+            pauses = iter(self._rng.choices((0.0, 0.001, 0.02, ask.slow), k=_PAUSES))
 
             async def slow(_: int) -> None:
-                await asyncio.sleep(self._rng.choice((0.0, 0.001, 0.02, ask.slow)))
+                await asyncio.sleep(next(pauses, 0.0))
 
             return slow
         return at_once
@@ -201,7 +217,7 @@ class Client:
         for index, ask in enumerate(asks):
             answer = Answer(End.SILENT)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(PATIENCE):
+                async with self._patience():
                     answer = await self._read(ask)
             self._book.add(ask, answer, judge(ask, answer))
             if not answer.reusable:
@@ -233,12 +249,13 @@ class Client:
         """Up to the event with the number ``leave_at``, or to the end."""
 
         async def pace(_: int) -> None:
+            self._goes_on()
             if leave_at and max(numbers(bytes(got)), default=0) >= leave_at:
                 self._leave(ask.leave)
 
         answer = Answer(End.SILENT)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
+            async with self._patience():
                 try:
                     answer = await read(self._reader, "GET", pace=pace, into=got)
                 except _Left:
@@ -255,7 +272,7 @@ class Client:
             self._writer.write(ask.body)
         answer = Answer(End.SILENT)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
+            async with self._patience():
                 answer = await self._read(ask)
                 if answer.status == 101:
                     await self._echoed(ask, answer, early=early)

@@ -13,7 +13,7 @@ _STEP: Final = 0.2
 RETURN: Final = 60.0
 """Seconds in which everything must have returned; no clock of the proxy that holds anything is
 longer than 20 s."""
-GROWN: Final = 64.0
+GROWN: Final = 40.0
 """MiB that the process may have grown by: heaps do not shrink to the byte."""
 
 
