@@ -234,7 +234,9 @@ class Connection(ClientSide):
     # Endings
 
     def retire(self) -> None:
-        """Close now if nothing is being asked on it."""
+        """Close now if nothing is being asked on it, and nothing is still to be read."""
+        if self._force_close:  # it ends by itself when its client has taken the reply
+            return
         if self._idle and not self._reader.begun:
             self.force_close()
 
