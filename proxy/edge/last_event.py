@@ -60,7 +60,7 @@ def _openai(said: Said, own: Said | None) -> bytes:
         "message": _sentence(said),
         "type": "server_error",
         "param": None,
-        "code": said["status"],
+        "code": str(said["status"]),
     }
     return b"data: %b\n\n" % msgspec.json.encode({"error": error})
 
