@@ -55,7 +55,6 @@ class Connection(ClientSide):
         "errors",
         "exchange",
         "heads",
-        "reusable",
     )
 
     def __init__(
@@ -84,7 +83,6 @@ class Connection(ClientSide):
         self._offers = Offers()
         self._early: bytearray | None = None
         """What follows a request that offers another protocol: maybe no HTTP."""
-        self.reusable = True  # whether another request may follow the one that is being served
         self.exchange: Exchange
         """The request that is being served."""
         self.errors = self._errors = errors  # how our answers look on its route, and without one
@@ -196,6 +194,8 @@ class Connection(ClientSide):
         message: Any
         while not self._force_close:
             if not self._messages:
+                if self._half is not None:  # nothing more will come
+                    break
                 self.heads.rest()
                 self._waiter = self._loop.create_future()
                 try:
@@ -203,8 +203,9 @@ class Connection(ClientSide):
                 finally:
                     self._waiter = None
             message, payload = self._messages.pop(0)  # type: ignore[call-arg]
+            last = self._half is not None and not self._messages
             if type(message) is RepeatedRequest:
-                self.reusable = True
+                self.reusable = not last
                 request: web.BaseRequest = message
             else:
                 self._consumed()
@@ -212,7 +213,7 @@ class Connection(ClientSide):
                     self.refuse(parse_error(message.exc, message.message or "", self.max_line_size))
                     return
                 # Behind an upgrade that was not made, the parser may have dropped what followed.
-                self.reusable = not (message.should_close or message.upgrade)
+                self.reusable = not (message.should_close or message.upgrade or last)
                 request = web.BaseRequest(message, payload, self, _NO_WRITER, task, self._loop)
             self._serving = True
             response = await server.request_handler(request)
@@ -235,6 +236,13 @@ class Connection(ClientSide):
     def _idle(self) -> bool:
         """Whether no request is waiting or being served."""
         return not self._messages and not self._serving
+
+    def _awaiting(self) -> float | None:
+        """Seconds for which a whole request has waited; None also where part of one has come."""
+        body = self._messages[-1][1] if self._messages else self._body
+        if self._idle or self._early is not None or not (body is None or body.is_eof()):
+            return None
+        return time.monotonic() - self.exchange.started if self._serving else 0.0
 
     def _head_failed(self, error: ProxyError | None) -> None:
         """A head is too long or too late, or the connection has rested long enough."""
