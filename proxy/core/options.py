@@ -116,6 +116,13 @@ class ServerOptions(Table, frozen=True, kw_only=True):
     write_idle_timeout: Annotated[
         Duration, described("How long a client may take nothing of its reply before it is cut.")
     ] = seconds(60)
+    via: Annotated[
+        bool,
+        described(
+            "Say in a Via field towards the upstream that we were here (RFC 9110 7.6.3). Without "
+            "it, no Via goes upstream; loops are found by X-Sidecar-Proxy then."
+        ),
+    ] = True
     half_close: Annotated[
         Literal["auto", "answer", "leave"],
         described(

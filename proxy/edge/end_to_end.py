@@ -32,6 +32,8 @@ FRAMING: Final = frozenset({b"content-length", b"host", b"transfer-encoding"})
 _REQUEST: Final = HOP_BY_HOP | FRAMING
 _REPLY: Final = HOP_BY_HOP | {b"content-length", b"x-request-id"}
 _CONNECTION: Final = b"connection"
+_REQUEST_ID: Final = b"x-request-id"
+_MARK: Final = b"x-sidecar-proxy"
 _REMEMBERED: Final = 4096
 _known_requests: Final[dict[bytes, bool]] = {}
 _known_replies: Final[dict[bytes, bool]] = {}
@@ -49,7 +51,7 @@ PROTECTED: Final = frozenset(
     if-match if-modified-since if-none-match if-range if-unmodified-since last-modified location
     max-forwards origin pragma proxy-status range referer retry-after server set-cookie
     strict-transport-security traceparent tracestate user-agent vary via www-authenticate
-    x-api-key x-real-ip x-request-id
+    x-api-key x-real-ip x-request-id x-sidecar-proxy x-upstream-request-id
     """.split()
 )
 _PROTECTED_PREFIXES: Final = (b"x-forwarded-", b"sec-", b"access-control-")
@@ -66,7 +68,8 @@ def end_to_end_request(raw: RawHeaders) -> list[tuple[bytes, bytes]]:
 def end_to_end_response(raw: RawHeaders) -> list[tuple[bytes, bytes]]:
     """What of a reply goes to the client.
 
-    The framing and the request id are left to whoever writes the reply.
+    The framing and the request id are left to whoever writes the reply; the upstream's own id goes
+    on as X-Upstream-Request-Id.
     """
     return _end_to_end(raw, _REPLY, _known_replies)
 
@@ -83,6 +86,8 @@ def _end_to_end(raw: RawHeaders, dropped: frozenset[bytes], known: dict[bytes, b
                 known[name] = drop
         if not drop:
             kept.append(field)
+        elif len(name) == len(_REQUEST_ID) and name.lower() == _REQUEST_ID:
+            kept.append((b"X-Upstream-Request-Id", field[1]))
         elif len(name) == len(_CONNECTION) and name.lower() == _CONNECTION:
             options = field[1].lower()
             if options not in _BARE:
@@ -106,6 +111,36 @@ def _options(value: bytes) -> Iterable[bytes]:
 def via(instance: str, version: tuple[int, int]) -> bytes:
     """The value of Via for a message that arrived in this version of HTTP."""
     return b"%d.%d %b" % (*version, _pseudonym(instance))
+
+
+def marked(fields: Fields, instance: str) -> Fields:
+    """Without Via, which some servers treat apart, and with a mark of ours in its place.
+
+    Another such proxy may have left its own mark.
+    """
+    kept = []
+    marks = []
+    for field in fields:
+        low = field[0].lower()
+        if low == _MARK:
+            marks.append(field[1])
+        elif low != b"via":
+            kept.append(field)
+    kept.append((b"X-Sidecar-Proxy", b", ".join([*marks, instance.encode("ascii")])))
+    return kept
+
+
+def bears_mark(fields: RawHeaders, instance: str) -> bool:
+    """As ``loops``, by the mark."""
+    own = instance.encode("ascii")
+    for name, value in fields:
+        if (
+            len(name) == len(_MARK)
+            and name.lower() == _MARK
+            and own in [each.strip(b" \t") for each in value.split(b",")]
+        ):
+            return True
+    return False
 
 
 def loops(fields: RawHeaders, instance: str) -> bool:

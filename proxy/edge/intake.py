@@ -22,7 +22,7 @@ from proxy.core.exchange import Exchange
 from proxy.core.options import ServerOptions
 from proxy.edge.body import ClientBody
 from proxy.edge.connection import Connection
-from proxy.edge.end_to_end import end_to_end_request, loops, via
+from proxy.edge.end_to_end import bears_mark, end_to_end_request, loops, marked, via
 from proxy.edge.forwarded import Forwarding
 from proxy.edge.hosts import valid_host
 from proxy.edge.identity import identified, identify
@@ -44,12 +44,21 @@ _VERSIONS: Final = ((1, 0), (1, 1))
 class Intake:
     """Makes exchanges of requests."""
 
-    __slots__ = ("_forwarding", "_instance", "_loop", "_options", "_repeats", "recall")
+    __slots__ = (
+        "_forwarding",
+        "_instance",
+        "_loop",
+        "_loops",
+        "_options",
+        "_repeats",
+        "recall",
+    )
 
     def __init__(self, options: ServerOptions, instance: str) -> None:
         """``instance``: 8 hex digits that tell this proxy from others in Via."""
         self._options = options
         self._instance = instance
+        self._loops = loops if options.via else bears_mark
         self._forwarding = Forwarding(options.trusted_proxies)
         self._loop = asyncio.get_running_loop()
         self._repeats = Repeats()
@@ -83,12 +92,15 @@ class Intake:
         raw = exchange.headers
         if b"upgrade" in watched and exchange.body is EMPTY and exchange.version >= (1, 1):
             exchange.upgrade = offered(raw)
-        if loops(raw, self._instance):
-            raise LoopDetected("Via names this instance")
+        if self._loops(raw, self._instance):
+            raise LoopDetected("Via, or the mark in its place, names this instance")
         fields, exchange.client, exchange.scheme = self._forwarding.apply(
             end_to_end_request(raw), peer=connection.peer, scheme="http", host=host
         )
-        fields.append((b"Via", via(self._instance, exchange.version)))
+        if self._options.via:
+            fields.append((b"Via", via(self._instance, exchange.version)))
+        else:
+            fields = marked(fields, self._instance)
         exchange.headers = fields
         alone, connection.alone = connection.alone, b""
         if alone and connection.reusable and watched.keys() == _HOST and not identified(fields):

@@ -12,6 +12,21 @@ from proxy.edge.failures import failure, http_date
 
 _NO_BODY: Final = frozenset({204, 304})
 _REQUEST_ID: Final = b"x-request-id"
+_UPSTREAM_ID: Final = b"x-upstream-request-id"
+_IDS: Final = (
+    _UPSTREAM_ID,
+    b"request-id",
+    b"x-amzn-requestid",
+    b"x-amz-request-id",
+    b"x-ms-request-id",
+    b"apim-request-id",
+    b"x-goog-request-id",
+    b"x-oai-request-id",
+)
+"""Fields in which APIs say what they call a request; the first that is there counts."""
+_AN_ID: Final = b"equest"
+"""Stands in all of them."""
+_LONGEST_ID: Final = 256
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
@@ -111,18 +126,21 @@ class Relay:
         return b"HTTP/1.1 %d %b\r\n%b%bX-Request-Id: %b\r\n%b\r\n" % (
             reply.status,
             reply.reason,
-            self._dated(reply),
+            self._dated(exchange, reply),
             self._via[reply.version],
             exchange.request_id.encode(),
             framing,
         )
 
-    def _dated(self, reply: Reply) -> bytes:
+    def _dated(self, exchange: Exchange, reply: Reply) -> bytes:
         """The lines of its fields with a Date among them (RFC 9110 6.6.1)."""
         known = reply.encoded
         if known is not None and known is self._last and known.fields is reply.headers:
             return known.lines
         lines = _lines(reply)
+        if _AN_ID in lines:
+            lines = _identified(exchange, reply, lines)
+            known = None  # it is another one's
         if b"\ndate:" not in b"\n" + lines.lower():
             return b"%bDate: %b\r\n" % (lines, http_date())
         self._last = known
@@ -135,6 +153,21 @@ def _lines(reply: Reply) -> bytes:
     if known is not None and known.fields is reply.headers:
         return known.lines  # without one, see end_to_end_response
     return encode([field for field in reply.headers if field[0].lower() != _REQUEST_ID], None)
+
+
+def _identified(exchange: Exchange, reply: Reply, lines: bytes) -> bytes:
+    """Note what the upstream calls the request; what only repeats our name for it is left out."""
+    ours = (b"X-Upstream-Request-Id", exchange.request_id.encode())
+    fields = reply.headers
+    if ours in fields:
+        fields = [field for field in fields if field != ours]
+        lines = encode([field for field in fields if field[0].lower() != _REQUEST_ID], None)
+    found = {name.lower(): value for name, value in reversed(fields)}  # the first one counts
+    for name in _IDS:
+        if (value := found.get(name)) and value != ours[1]:
+            exchange.upstream_request_id = value[:_LONGEST_ID].decode("latin-1")
+            break
+    return lines
 
 
 def _framing(exchange: Exchange, reply: Reply, *, keep_alive: bool, chunked: bool) -> bytes:
