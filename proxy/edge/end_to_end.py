@@ -32,7 +32,9 @@ FRAMING: Final = frozenset({b"content-length", b"host", b"transfer-encoding"})
 _REQUEST: Final = HOP_BY_HOP | FRAMING
 _REPLY: Final = HOP_BY_HOP | {b"content-length", b"x-request-id"}
 _CONNECTION: Final = b"connection"
+_CONNECTION_SIZE: Final = len(_CONNECTION)
 _REQUEST_ID: Final = b"x-request-id"
+_REQUEST_ID_SIZE: Final = len(_REQUEST_ID)
 _MARK: Final = b"x-sidecar-proxy"
 _REMEMBERED: Final = 4096
 _known_requests: Final[dict[bytes, bool]] = {}
@@ -86,9 +88,11 @@ def _end_to_end(raw: RawHeaders, dropped: frozenset[bytes], known: dict[bytes, b
                 known[name] = drop
         if not drop:
             kept.append(field)
-        elif len(name) == len(_REQUEST_ID) and name.lower() == _REQUEST_ID:
+            continue
+        size = len(name)
+        if size == _REQUEST_ID_SIZE and name.lower() == _REQUEST_ID:
             kept.append((b"X-Upstream-Request-Id", field[1]))
-        elif len(name) == len(_CONNECTION) and name.lower() == _CONNECTION:
+        elif size == _CONNECTION_SIZE and name.lower() == _CONNECTION:
             options = field[1].lower()
             if options not in _BARE:
                 if named is None:
