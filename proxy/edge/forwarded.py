@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final, NamedTuple, TypeAlias, TypeVar
 
+from proxy.core.fields import RawHeaders
 from proxy.edge.end_to_end import TOKEN
 
 Fields: TypeAlias = list[tuple[bytes, bytes]]
@@ -25,6 +26,7 @@ _PROTO: Final = re.compile(rb'(?i)(?:^|[,;])[ \t]*proto="?([a-z]+)')
 _UNKNOWN: Final = b"unknown"
 _XFF: Final = b"x-forwarded-for"
 _PROTOCOL: Final = b"x-forwarded-proto"
+_PREFIX: Final = b"x-forwarded-prefix"
 _FORWARDED: Final = b"forwarded"
 _LISTS: Final = frozenset({_XFF, _FORWARDED})
 
@@ -134,6 +136,19 @@ class Forwarding:
             if not known.trusted:
                 break
         return client
+
+
+def prefixed(fields: RawHeaders, prefix: bytes) -> Fields:
+    """With X-Forwarded-Prefix, behind what a trusted proxy said there."""
+    kept: Fields = []
+    said: list[bytes] = []
+    for field in fields:
+        if field[0].lower() == _PREFIX:
+            said.append(field[1])
+        else:
+            kept.append(field)
+    kept.append((b"X-Forwarded-Prefix", b", ".join([*said, prefix])))
+    return kept
 
 
 def _about_the_client(name: bytes) -> bytes | None:

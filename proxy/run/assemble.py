@@ -55,9 +55,15 @@ class Tree:
         self._tasks: set[asyncio.Task[None]] = set()
         self.shelf = Shelf()
         self.routes = [Line(route) for route in config.routes]
+        prefix = getattr(config.server, "forwarded", "both") in ("both", "x")
         self.router = Router(
             [
-                (line.options, Chain(line.options, self._chain(line), self._asked(line.options)))
+                (
+                    line.options,
+                    Chain(
+                        line.options, self._chain(line), self._asked(line.options), prefix=prefix
+                    ),
+                )
                 for line in self.routes
             ]
         )
