@@ -7,17 +7,16 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.support.event_wire import EVENTS, said
+from tests.support.libraries import LONG, library, url
 from tests.support.proxy import Proxy, proxied
 from tests.support.upstream import RawUpstream
 
-LONG = 60.0
-MISSING = "not installed; make clients"
 BUSY = b'{"error": {"message": "the model is asleep", "type": "overloaded_error", "code": "zzz"}}'
 LATE_429 = (
     b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\n"
@@ -25,15 +24,6 @@ LATE_429 = (
 )
 
 pytestmark = pytest.mark.filterwarnings("default")
-
-
-def library(name: str) -> Any:
-    """The library, or a skip that says what to do."""
-    return pytest.importorskip(name, reason=f"{name} is {MISSING}")
-
-
-def url(proxy: Proxy, path: str = "") -> str:
-    return f"http://{proxy.runtime.http[0]}{path}"
 
 
 def data(value: Any, event: str = "") -> bytes:
@@ -265,47 +255,3 @@ async def test_readers_of_events_see_the_last_one(read: Callable[[str], Any], sh
             assert last[0] == "next"
             assert "status 502" in said_last["errors"][0]["message"]
             assert [event for event, _ in more] in ([], ["complete"])
-
-
-# MCP
-
-
-@contextlib.asynccontextmanager
-async def tools(*, json_response: bool, stateless: bool = False) -> AsyncIterator[str]:
-    """A server of MCP that has one slow tool."""
-    server = library("mcp.server.mcpserver")
-    uvicorn = library("uvicorn")
-    mcp = server.MCPServer("slow")
-
-    @mcp.tool()  # type: ignore[untyped-decorator]
-    async def think(seconds: float) -> str:
-        """Think."""
-        await asyncio.sleep(seconds)
-        return "thought"
-
-    app = mcp.streamable_http_app(json_response=json_response, stateless_http=stateless)
-    config = uvicorn.Config(app, port=0, log_level="error", lifespan="on", ws="none")
-    running = uvicorn.Server(config)
-    task = asyncio.create_task(running.serve())
-    try:
-        async with asyncio.timeout(LONG):
-            while not running.started:  # noqa: ASYNC110 - it tells nobody
-                await asyncio.sleep(0.01)
-        yield f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        running.should_exit = running.force_exit = True
-        await task
-
-
-@pytest.mark.parametrize("json_response", [True, False])
-@pytest.mark.parametrize("stateless", [True, False])
-async def test_mcp_works_with_heartbeats(*, json_response: bool, stateless: bool) -> None:
-    """A stream was opened where JSON came, for its clients accept both alike."""
-    mcp = library("mcp")
-    async with (
-        tools(json_response=json_response, stateless=stateless) as address,
-        proxied(address, stream={"heartbeat": "50ms", "on_error": "event"}) as proxy,
-        mcp.Client(url(proxy, "/mcp")) as client,
-    ):
-        answer = await asyncio.wait_for(client.call_tool("think", {"seconds": 0.4}), LONG)
-        assert answer.content[0].text == "thought"
