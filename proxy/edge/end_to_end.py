@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 from proxy.core.fields import RawHeaders
+from proxy.core.request_ids import UPSTREAM_ID
 
 TOKEN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """Names of fields and methods (RFC 9110 5.6.2)."""
@@ -91,7 +92,7 @@ def _end_to_end(raw: RawHeaders, dropped: frozenset[bytes], known: dict[bytes, b
             continue
         size = len(name)
         if size == _REQUEST_ID_SIZE and name.lower() == _REQUEST_ID:
-            kept.append((b"X-Upstream-Request-Id", field[1]))
+            kept.append((UPSTREAM_ID, field[1]))
         elif size == _CONNECTION_SIZE and name.lower() == _CONNECTION:
             options = field[1].lower()
             if options not in _BARE:

@@ -7,26 +7,12 @@ from proxy.core.errors import ProxyError, ReplyBroken, ReplyStalled
 from proxy.core.exchange import Exchange
 from proxy.core.fields import Encoded, encode
 from proxy.core.reply import Ending, Reply
+from proxy.core.request_ids import AN_ID, UPSTREAM_ID, upstream_id
 from proxy.edge.connection import Connection
 from proxy.edge.failures import failure, http_date
 
 _NO_BODY: Final = frozenset({204, 304})
 _REQUEST_ID: Final = b"x-request-id"
-_UPSTREAM_ID: Final = b"x-upstream-request-id"
-_IDS: Final = (
-    _UPSTREAM_ID,
-    b"request-id",
-    b"x-amzn-requestid",
-    b"x-amz-request-id",
-    b"x-ms-request-id",
-    b"apim-request-id",
-    b"x-goog-request-id",
-    b"x-oai-request-id",
-)
-"""Fields in which APIs say what they call a request; the first that is there counts."""
-_AN_ID: Final = b"equest"
-"""Stands in all of them."""
-_LONGEST_ID: Final = 256
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
@@ -138,7 +124,7 @@ class Relay:
         if known is not None and known is self._last and known.fields is reply.headers:
             return known.lines
         lines = _lines(reply)
-        if _AN_ID in lines:
+        if AN_ID in lines:
             lines = _identified(exchange, reply, lines)
             known = None  # it is another one's
         if b"\ndate:" not in b"\n" + lines.lower():
@@ -157,17 +143,12 @@ def _lines(reply: Reply) -> bytes:
 
 def _identified(exchange: Exchange, reply: Reply, lines: bytes) -> bytes:
     """Note what the upstream calls the request; what only repeats our name for it is left out."""
-    ours = (b"X-Upstream-Request-Id", exchange.request_id.encode())
-    fields = reply.headers
-    if ours in fields:
-        fields = [field for field in fields if field != ours]
-        lines = encode([field for field in fields if field[0].lower() != _REQUEST_ID], None)
-    found = {name.lower(): value for name, value in reversed(fields)}  # the first one counts
-    for name in _IDS:
-        if (value := found.get(name)) and value != ours[1]:
-            exchange.upstream_request_id = value[:_LONGEST_ID].decode("latin-1")
-            break
-    return lines
+    ours = exchange.request_id.encode()
+    exchange.upstream_request_id = upstream_id(reply.headers, ours)
+    if (UPSTREAM_ID, ours) not in reply.headers:
+        return lines
+    kept = [field for field in reply.headers if field != (UPSTREAM_ID, ours)]
+    return encode([field for field in kept if field[0].lower() != _REQUEST_ID], None)
 
 
 def _framing(exchange: Exchange, reply: Reply, *, keep_alive: bool, chunked: bool) -> bytes:

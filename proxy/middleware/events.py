@@ -10,6 +10,7 @@ from proxy.core.exchange import Exchange
 from proxy.core.fields import RawHeaders
 from proxy.core.handler import Handler
 from proxy.core.reply import Ending, Reply
+from proxy.core.request_ids import upstream_id
 from proxy.core.sse import Events as Scanner
 from proxy.core.sse import streams_events
 
@@ -238,6 +239,8 @@ class Opened(Watched):
         """Wait for the reply, then for its first bytes. Raises ProxyError where there are none."""
         reply = await asyncio.shield(task)
         self._task = None
+        exchange = self._exchange
+        exchange.upstream_request_id = upstream_id(reply.headers, exchange.request_id.encode())
         if reply.status != _OK or not streams_events(reply.headers):
             whole = reply.buffered is not None
             reply.close(Ending.COMPLETE if whole else Ending.ABANDONED)

@@ -9,6 +9,7 @@ import pytest
 from proxy.core.exchange import Exchange
 from proxy.core.options import LogOptions
 from proxy.telemetry.log import AccessLog
+from tests.support.event_wire import ACCEPT, EVENTS
 from tests.support.message import chunked, get
 from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream
@@ -56,6 +57,27 @@ async def test_a_name_passes_where_a_route_changes_fields() -> None:
         answer = await proxy.ask(get(fields=MINE), patience=LONG)
         assert answer.values("X-Upstream-Request-Id") == [b"theirs"]
         assert (await proxy.record()).upstream_request_id == "theirs"
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        EVENTS.replace(b"\r\n", b"\r\nX-Request-Id: req_9\r\n", 1) + b"0\r\n\r\n",
+        b"HTTP/1.1 503 Busy\r\nX-Request-Id: req_9\r\nContent-Length: 2\r\n\r\nno",
+    ],
+)
+async def test_the_log_has_it_where_a_stream_was_opened_before(late: bytes) -> None:
+    go = asyncio.Event()
+    async with (
+        RawUpstream(["wait-body", go, late]) as upstream,
+        proxied(upstream, stream={"heartbeat": "20ms"}, retry={"attempts": 1}) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.send(get(fields=ACCEPT))
+        await client.read_until(b": heartbeat\n\n", LONG)
+        go.set()
+        await client.rest(LONG)
+        assert (await proxy.record()).upstream_request_id == "req_9"
 
 
 def test_the_log_has_it_where_there_is_one() -> None:
