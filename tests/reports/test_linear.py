@@ -161,6 +161,8 @@ VALUES = {
     "blanks behind url=": (b"refresh", b"0; url=" + BLANKS + b"x"),
     "blanks before url=": (b"refresh", b"0;" + BLANKS + b"url=/x"),
     "blanks before =": (b"refresh", b"0; url" + BLANKS + b"x"),
+    "blanks in the middle": (b"refresh", b"0; url=/x/a" + BLANKS + b"b"),
+    "blanks in quotes": (b"refresh", b"0; url='/x/a" + BLANKS + b"b"),
     "blanks at the end": (b"refresh", b"0; url=/x/a" + BLANKS),
     "blanks everywhere": (b"refresh", BLANKS + b"0" + BLANKS + b";" + BLANKS),
     "quotes": (b"refresh", b"0; url='" + b"'\"" * 10_000),
