@@ -154,7 +154,7 @@ def test_the_measure_finds_what_is_quadratic(tmp_path: Any) -> None:
 
 OURS = Exchange("GET", b"/", (), host="proxy.test")
 LOCATIONS = Locations(["http://10.0.0.1:9000"], strip="/v1", add="/x")
-BLANKS = b" " * 20_000
+BLANKS = b" " * 60_000
 MANY = 3_900
 
 VALUES = {
