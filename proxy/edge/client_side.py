@@ -15,7 +15,6 @@ from aiohttp.web_protocol import RequestHandler
 from proxy.core.options import ServerOptions
 from proxy.core.sockets import RESET
 from proxy.edge.half_close import AT_ONCE, HalfClosed, may_read_on
-from proxy.edge.heads import UNLIMITED
 from proxy.edge.traffic import Traffic
 from proxy.edge.writing import Writing
 
@@ -30,20 +29,15 @@ class ClientSide(RequestHandler):
         "_socket",
         "_traffic",
         "peer",
-        "reusable",
+        "scheme",
     )
 
     def __init__(
         self, server: web.Server, options: ServerOptions, traffic: Traffic, **kwargs: Any
     ) -> None:
-        # The parser's limits tell a request line from a field by one byte of difference.
-        line = options.max_header_size or UNLIMITED
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
-            max_line_size=line,
-            max_field_size=line + 1,
-            max_headers=line,
             keepalive_timeout=0,  # a clock of ours
             lingering_time=0,
             auto_decompress=False,
@@ -55,9 +49,10 @@ class ClientSide(RequestHandler):
         self._half: HalfClosed | None = None
         """Where the client has sent all that it will."""
         self._socket: Any = None
-        self.reusable = True  # whether another request may follow the one that is being served
         self.peer = ""
         """Address of the other side; empty on a unix socket."""
+        self.scheme = "http"
+        """What the client speaks on this connection; https on a listener with TLS."""
 
     # What aiohttp calls
 
@@ -66,6 +61,8 @@ class ClientSide(RequestHandler):
         self._socket = transport.get_extra_info("socket")
         peername = transport.get_extra_info("peername")
         self.peer = peername[0] if isinstance(peername, tuple) else ""
+        if transport.get_extra_info("sslcontext") is not None:
+            self.scheme = "https"
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -90,11 +87,7 @@ class ClientSide(RequestHandler):
     def eof_received(self) -> bool:  # type: ignore[override]
         """The client has sent all that it will. Says whether it is still to be answered."""
         waited = None if self.transport is None or self._force_close else self._awaiting()
-        if waited is None or not self._half_closed(fresh=waited <= AT_ONCE):
-            return False
-        if not self._messages:
-            self.reusable = False
-        return True
+        return waited is not None and self._half_closed(fresh=waited <= AT_ONCE)
 
     def _ended_unread(self) -> None:
         """The client's end has come, behind bytes that are not read for now."""
@@ -106,7 +99,10 @@ class ClientSide(RequestHandler):
         """Whether a client that sends nothing more waits for its answer; it is watched then."""
         transport = self.transport
         policy = self._server_options.half_close
-        if transport is None or not may_read_on(self._socket, policy, fresh=fresh):
+        # Of a half-closed TLS connection no transport lets us write.
+        if transport is None or self.scheme == "https":
+            return False
+        if not may_read_on(self._socket, policy, fresh=fresh):
             return False
         if self._half is None:
             departures = self._traffic.departures
@@ -125,7 +121,7 @@ class ClientSide(RequestHandler):
     def take(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
         """Raises ConnectionError where the client has gone."""
         transport = self.transport
-        if transport is None or transport.is_closing():
+        if transport is None or transport.is_closing() or self._half is not None:
             raise ConnectionResetError("client gone")
         self._traffic.departures.forget(self._socket.fileno())
         transport.set_protocol(protocol)

@@ -55,7 +55,7 @@ class Tree:
         self._tasks: set[asyncio.Task[None]] = set()
         self.shelf = Shelf()
         self.routes = [Line(route) for route in config.routes]
-        prefix = getattr(config.server, "forwarded", "both") in ("both", "x")
+        prefix = config.server.forwarded in ("both", "x")
         self.router = Router(
             [
                 (

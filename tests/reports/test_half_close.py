@@ -151,7 +151,6 @@ async def test_a_unix_socket_knows_the_difference(how: str, tmp_path: Path) -> N
         b"GET / HTTP/1.1\r\nHost: a\r\n",
         post(b"hello")[:-1],
         STREAM[:-2],
-        get() + post(b"hello")[:-1],
     ],
 )
 async def test_half_a_request_is_not_waited_for(part: bytes) -> None:
@@ -164,6 +163,21 @@ async def test_half_a_request_is_not_waited_for(part: bytes) -> None:
         client.half_close()
         assert await client.closed(LONG) in ("fin", "rst")
         await upstream.until(lambda: all(each.closed.is_set() for each in upstream.connections))
+
+
+@pytest.mark.parametrize("part", [post(b"hello")[:-1], b"GET / HTTP/1.1\r\nHo", STREAM[:-2]])
+async def test_half_a_request_behind_whole_ones_ends_the_connection(part: bytes) -> None:
+    async with (
+        RawUpstream() as upstream,
+        proxied(upstream) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.send(get("/1") + get("/2") + part)
+        client.half_close()
+        for _ in range(2):
+            assert (await client.receive(patience=LONG)).body == b"ok"
+        assert await client.closed(LONG) in ("fin", "rst")
+        assert len(upstream.requests) == 2
 
 
 async def test_an_idle_connection_ends_with_its_client() -> None:

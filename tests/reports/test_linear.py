@@ -8,23 +8,24 @@ regular expressions, whose steps cannot be seen, are tried with what they could 
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from proxy.core.accept import prefers_events
+from proxy.core.chunked import Chunked
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from proxy.core.sse import Events as Scanner
 from proxy.core.sse_ids import after, ids
-from proxy.edge.boundary import Boundary
 from proxy.edge.end_to_end import end_to_end_request, end_to_end_response, loops
 from proxy.edge.hosts import valid_host
 from proxy.edge.identity import identify
 from proxy.edge.location import Locations
-from proxy.edge.parsing import MethodGate
+from proxy.edge.requests import RequestReader
 from proxy.edge.target import normal_path
-from proxy.edge.upgrade import Offers, offered
+from proxy.edge.upgrade import offered
 from proxy.edge.websocket import Frames
 from proxy.middleware.events import Events
 from tests.support.events import Feed
@@ -57,16 +58,48 @@ def lines(size: int) -> None:
         scanner.feed(piece)
 
 
-def bounded(size: int) -> None:
-    boundary = Boundary()
-    for piece in bytewise(b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * (size // 6)):
-        boundary.feed(piece, 0, None)
+def requests(data: bytes) -> None:
+    """Heads and bodies, cut out of what comes."""
+
+    async def read() -> None:
+        loop = asyncio.get_running_loop()
+        connection: Any = SimpleNamespace(_reading_paused=False, pause_reading=lambda: None)
+        reader = RequestReader(connection, loop, 1 << 30, 1 << 30)
+        for piece in bytewise(data):
+            reader.feed(piece)
+            reader.next()
+
+    asyncio.run(read())
 
 
-def offers(size: int) -> None:
-    found = Offers()
-    for piece in bytewise(b"GET / HTTP/1.1\r\n" + b"Upgrade: b\r\n" * (size // 12)):
-        found.split(piece)
+def heads(size: int) -> None:
+    requests(b"GET / HTTP/1.1\r\nHost: a\r\n" + b"Upgrade: b\r\n" * (size // 12))
+
+
+def a_field(size: int) -> None:
+    requests(b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"b" * size)
+
+
+def many_requests(size: int) -> None:
+    requests(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * (size // 27))
+
+
+def chunks(size: int) -> None:
+    chunked = Chunked(1 << 30)
+    for piece in bytewise(b"1;a=b\r\nx\r\n" * (size // 11)):
+        chunked.feed(piece)
+
+
+def an_extension(size: int) -> None:
+    chunked = Chunked(1 << 30)
+    for piece in bytewise(b"1;" + b"a" * min(size, 2000)):
+        chunked.feed(piece)
+
+
+def trailers(size: int) -> None:
+    chunked = Chunked(1 << 30)
+    for piece in bytewise(b"0\r\n" + b"a: b\r\n" * (size // 6)):
+        chunked.feed(piece)
 
 
 def frames(size: int) -> None:
@@ -81,10 +114,8 @@ def small_frames(size: int) -> None:
         followed.feed(piece)
 
 
-def methods(size: int) -> None:
-    gate = MethodGate()
-    for piece in bytewise(b"\r\n" * (size // 2) + b"GET / HTTP/1.1\r\n"):
-        gate.admit(piece)
+def empty_lines(size: int) -> None:
+    requests(b"\r\n" * (size // 2) + b"GET / HTTP/1.1\r\n")
 
 
 def told(on_error: bool, text: Callable[[int], bytes]) -> Callable[[int], None]:
@@ -123,11 +154,15 @@ def comments(size: int) -> bytes:
 IN_PIECES = {
     "events": scanned,
     "lines of events": lines,
-    "where heads end": bounded,
-    "offers": offers,
+    "heads": heads,
+    "a field": a_field,
+    "many requests": many_requests,
+    "chunks": chunks,
+    "an extension": an_extension,
+    "trailers": trailers,
     "a frame": frames,
     "small frames": small_frames,
-    "empty lines": methods,
+    "empty lines": empty_lines,
     "last words, one event": told(True, one_event),
     "last words, lines": told(True, one_line_after_the_other),
     "last words, comments": told(True, comments),

@@ -9,7 +9,7 @@ import pytest
 from proxy.core.kept import KeptStream
 from proxy.core.options import Size
 from proxy.core.reply import Reply
-from proxy.edge.spool import Spool
+from proxy.edge.spool import Room, Spool
 from proxy.middleware.commit import Commit, StreamOptions
 from tests.support.event_wire import EVENTS, said
 from tests.support.events import Feed
@@ -86,7 +86,7 @@ async def held(size: int) -> None:
 
 async def spooled(size: int) -> None:
     """A body that is kept for another try."""
-    spool = Spool(Size(1 << 20), disk=False)
+    spool = Spool(Size(1 << 20), disk=False, room=Room())
     for _ in range(size):
         await spool.put(b"x")
     place = 0
@@ -137,6 +137,11 @@ CASES: dict[str, Callable[[int], Any]] = {
 }
 
 
+LOOPED = {"a request's fields", "a reply's fields"}
+"""A head is at hand while its lines are gone through: only steps count."""
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_byte_by_byte_costs_the_same_for_each(name: str) -> None:
-    assert grows_like(lambda size: asyncio.run(CASES[name](size)), 600) < BOUND
+    pieces = name not in LOOPED
+    assert grows_like(lambda size: asyncio.run(CASES[name](size)), 600, pieces=pieces) < BOUND
