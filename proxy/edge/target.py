@@ -261,3 +261,8 @@ def _compiled(options: RewriteOptions) -> tuple[re.Pattern[bytes], bytes]:
     except (re.error, IndexError, ValueError, OverflowError) as error:
         raise ValueError(f"rewrite {options.pattern!r}: {error}") from None
     return pattern, text.encode()
+
+
+def begins(path: str, prefix: str) -> bool:
+    """Whether a normal path is within a prefix that ends without a slash."""
+    return path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/")
