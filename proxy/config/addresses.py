@@ -43,7 +43,9 @@ def server_fault(url: str) -> str:
 
 def _server_meant(url: str) -> str:
     """The URL that somebody means who writes an address, a port or another scheme."""
-    text = re.sub(r"^(https?)(?::/?/?|/+)(?=[A-Za-z\[])", r"\1://", url.strip(), flags=re.IGNORECASE)
+    text = re.sub(
+        r"^(https?)(?::/?/?|/+)(?=[A-Za-z\[])", r"\1://", url.strip(), flags=re.IGNORECASE
+    )
     if text.startswith("/") and not text.startswith("//"):
         return f", did you mean 'unix:{text}'?"
     if found := _URL.fullmatch(text):
@@ -118,9 +120,7 @@ def listen_fault(address: str) -> str:
         return f'an IPv6 address stands in brackets, as in "[::1]:8080", got {address!r}{near}'
     wrong = not colon or (address.startswith("[") and address.endswith("]"))
     if wrong or "/" in address or address != address.strip() or host == "*":
-        return (
-            'expected "HOST:PORT", ":PORT", "[::1]:PORT" or "unix:/path", ' f"got {address!r}{near}"
-        )
+        return f'expected "HOST:PORT", ":PORT", "[::1]:PORT" or "unix:/path", got {address!r}{near}'
     return authority_fault(address, lowest=0)
 
 
@@ -139,11 +139,11 @@ def _listen_meant(address: str) -> str:
         text = text[1:]
     if text.count(":") > 1 and not text.startswith("["):
         text = _bracketed(text, port)
-    elif text.startswith("[") and text.endswith("]"):
+    elif (text.startswith("[") and text.endswith("]")) or (":" not in text and text):
         text = f"{text}:{port}"
-    elif ":" not in text and text:
-        text = f"{text}:{port}"
-    return f", did you mean '{text}'?" if text and text != address and not listen_fault(text) else ""
+    return (
+        f", did you mean '{text}'?" if text and text != address and not listen_fault(text) else ""
+    )
 
 
 def _bracketed(text: str, port: str = "80") -> str:

@@ -101,12 +101,12 @@ def _server(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _upstream(options: Upstream, written: _Written, place: Place) -> Iterator[Finding]:
     balance, limits = options.load_balance, options.concurrency
-    if balance is not None and balance.policy != "hash":
-        if at := written.place("load_balance", "hash_key"):
-            yield Finding(at, f'policy is "{balance.policy}": expected policy = "hash" beside it')
-    if limits is not None and limits.adaptive == "off":
-        if at := written.place("concurrency", "min"):
-            yield Finding(at, 'the limit does not move: expected adaptive = "gradient" beside it')
+    at = written.place("load_balance", "hash_key")
+    if at and balance is not None and balance.policy != "hash":
+        yield Finding(at, f'policy is "{balance.policy}": expected policy = "hash" beside it')
+    at = written.place("concurrency", "min")
+    if at and limits is not None and limits.adaptive == "off":
+        yield Finding(at, 'the limit does not move: expected adaptive = "gradient" beside it')
     if options.tls is not None and not options.tls.verify:
         for name in ("ca_file", "server_name"):
             if name == "ca_file" and options.tls.ca_file:
@@ -198,9 +198,9 @@ def _repeats(route: Route, written: _Written) -> Iterator[Finding]:
         if base and retry.backoff_base > retry.backoff_max > 0:
             message = f"longer than backoff_max ({retry.backoff_max}), which is then waited"
             yield Finding(base, message)
-        if not budget.percent and not budget.min_per_second:
-            if table := written.place("retry", "budget"):
-                yield Finding(table, "nothing is tried again: percent and min_per_second are 0")
+        table = written.place("retry", "budget")
+        if table and not budget.percent and not budget.min_per_second:
+            yield Finding(table, "nothing is tried again: percent and min_per_second are 0")
     breaker, table = route.circuit_breaker, written.place("circuit_breaker")
     if breaker is not None and table:
         if not breaker.consecutive_failures and not breaker.failure_ratio:
@@ -235,9 +235,9 @@ def _once(route: Route, written: _Written) -> Iterator[Finding]:
     if methods and not methods & {"GET", "HEAD", "QUERY"}:
         if route.coalesce is not None and (at := written.place("coalesce")):
             yield Finding(at, f"nothing of {', '.join(route.methods)} is shared, only GET")
-        if route.stream is not None and route.stream.resume:
-            if at := written.place("stream", "resume"):
-                yield Finding(at, f"nothing of {', '.join(route.methods)} is resumed, only GET")
+        at = written.place("stream", "resume")
+        if at and route.stream is not None and route.stream.resume:
+            yield Finding(at, f"nothing of {', '.join(route.methods)} is resumed, only GET")
 
 
 def _seconds(text: str) -> float:

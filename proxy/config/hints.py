@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from proxy.config.problems import suggestion
 from proxy.core import keys
-from proxy.core.options import MODE, Duration, Size, Table
+from proxy.core.options import MODE, Duration, Size
 from proxy.middleware import commit, hedge
 from proxy.upstream import health
 
@@ -261,14 +261,14 @@ def _mode(raw: Any) -> str:
     return ""
 
 
-def table(kind: type[Table], name: str, raw: Any) -> str:
-    """A table for which something else was written."""
+def table(kind: str, name: str, raw: Any) -> str:
+    """A table, of the class ``kind``, for which something else was written."""
     if raw is True:
         return f", an empty table switches it on: {name} = {{}}"
-    option, example = MAIN.get(kind.__name__, ("", ""))
+    option, example = MAIN.get(kind, ("", ""))
     if not option or isinstance(raw, list | dict | bool):
         return ""
-    if type(raw) is type(example) and kind.__name__ != "CredentialsOptions":
+    if type(raw) is type(example) and kind != "CredentialsOptions":
         example = raw
     shown = f'"{example}"' if isinstance(example, str) else example
     return meant(f"{name} = {{ {option} = {shown} }}")

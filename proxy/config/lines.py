@@ -8,7 +8,7 @@ with the length of the file, however long its lists are.
 import re
 import tomllib
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from proxy.config.problems import Place
 
@@ -146,7 +146,7 @@ class _Scanner:
         if _PLAIN.fullmatch(text):
             return text.split(".")
         keys = []
-        tree = tomllib.loads(f"{text} = 0")
+        tree: Any = tomllib.loads(f"{text} = 0")
         while isinstance(tree, dict):
             [(key, tree)] = tree.items()
             keys.append(key)

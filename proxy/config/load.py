@@ -129,16 +129,18 @@ def read(
     return None if faults else config, sorted(problems, key=lambda problem: problem.line)
 
 
-def _located(
-    name: str, text: str, findings: list[Finding], overrides: Overrides
-) -> list[Problem]:
+def _located(name: str, text: str, findings: list[Finding], overrides: Overrides) -> list[Problem]:
     from proxy.config.lines import Lines  # noqa: PLC0415 - a clean file never needs it
 
     lines = Lines(text)
     problems = []
     for finding in findings:
         place, message = finding
-        if finding in overrides.findings or overrides.names(place) or (overrides.holds(place) and place not in lines):
+        if (
+            finding in overrides.findings
+            or overrides.names(place)
+            or (overrides.holds(place) and place not in lines)
+        ):
             problems.append(Problem(_COMMAND_LINE, 0, _argument(place, overrides), message))
         else:
             problems.append(Problem(name, lines.of(place), spell(place), message))

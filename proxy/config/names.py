@@ -7,102 +7,9 @@ from typing import Any, Final
 
 from msgspec import inspect
 
+from proxy.config.foreign import TARGETS
 from proxy.config.model import LISTS, Config
 from proxy.config.problems import Place, suggestion
-
-_ALIASES: Final[Mapping[str, str]] = {
-    # words of other proxies, and of those who guess: TABLE.OPTION, several with a blank between
-    "upstream": "[upstreams]", "backend": "routes.upstream [upstreams]", "backends": "[upstreams]",
-    "service": "routes.upstream [upstreams]", "services": "[upstreams]", "cluster": "routes.upstream",
-    "clusters": "[upstreams]", "pool": "routes.upstream", "pools": "[upstreams]",
-    "to": "routes.upstream", "target": "routes.upstream upstreams.servers",
-    "proxy_pass": "routes.upstream", "forward_to": "routes.upstream", "forward": "routes.upstream",
-    "dest": "routes.upstream", "destination": "routes.upstream",
-    "upstream_url": "upstreams.servers", "server": "upstreams.servers [server]",
-    "url": "upstreams.servers", "urls": "upstreams.servers", "uri": "routes.path upstreams.servers",
-    "address": "server.listen admin.listen upstreams.servers upstreams.servers.url",
-    "addresses": "upstreams.servers", "addr": "server.listen admin.listen upstreams.servers.url",
-    "endpoint": "upstreams.servers", "endpoints": "upstreams.servers", "nodes": "upstreams.servers",
-    "targets": "upstreams.servers", "origin": "upstreams.servers", "origins": "upstreams.servers",
-    "hosts": "upstreams.servers routes.host admin.hosts",
-    "route": "[routes]", "rules": "[routes]", "location": "routes.path", "locations": "[routes]",
-    "paths": "routes.path", "prefix": "routes.path", "path_prefix": "routes.path",
-    "pathprefix": "routes.path", "url_prefix": "routes.path", "match": "routes.path",
-    "endpoint_path": "routes.path", "regex": "routes.path_regex routes.rewrite.pattern",
-    "path_regexp": "routes.path_regex", "regexp": "routes.path_regex routes.rewrite.pattern",
-    "domain": "routes.host", "domains": "routes.host", "hostname": "routes.host",
-    "vhost": "routes.host", "virtual_host": "routes.host",
-    "method": "routes.methods", "verbs": "routes.methods", "header": "routes.headers",
-    "rewrite_path": "routes.rewrite", "path_rewrite": "routes.rewrite",
-    "from": "routes.rewrite.pattern", "substitution": "routes.rewrite.replacement",
-    "strip": "routes.strip_prefix", "strip_path": "routes.strip_prefix",
-    "stripprefix": "routes.strip_prefix", "prefix_rewrite": "routes.strip_prefix",
-    "set_headers": "routes.request_headers", "add_headers": "routes.request_headers",
-    "proxy_set_header": "routes.request_headers",
-    "port": "server.listen admin.listen upstreams.servers.url",
-    "bind": "server.listen admin.listen", "listen_address": "server.listen admin.listen",
-    "listener": "server.listen", "listeners": "server.listen", "http_port": "server.listen",
-    "host": "server.listen admin.listen upstreams.servers.url",
-    "socket": "server.listen", "socket_mode": "server.unix_mode", "mode": "server.unix_mode",
-    "client_max_body_size": "server.max_body", "max_body_size": "server.max_body",
-    "body_limit": "server.max_body", "max_request_body": "server.max_body",
-    "max_header_bytes": "server.max_header_size", "max_conn": "server.max_connections",
-    "maxconn": "server.max_connections", "worker_connections": "server.max_connections",
-    "trusted": "server.trusted_proxies", "set_real_ip_from": "server.trusted_proxies",
-    "trust_proxy": "server.trusted_proxies", "keepalive": "server.keepalive_timeout",
-    "keep_alive": "server.keepalive_timeout", "keep_alive_timeout": "server.keepalive_timeout",
-    "idle_timeout": "timeouts.idle server.keepalive_timeout",
-    "timeout": "[timeouts]", "timeouts_ms": "[timeouts]", "request_timeout": "timeouts.total",
-    "response_timeout": "timeouts.first_byte", "read_timeout": "timeouts.idle timeouts.first_byte",
-    "proxy_read_timeout": "timeouts.idle timeouts.first_byte", "read": "timeouts.idle timeouts.first_byte",
-    "write_timeout": "server.write_idle_timeout", "write": "server.write_idle_timeout",
-    "send_timeout": "server.write_idle_timeout", "connect_timeout": "timeouts.connect",
-    "connection_timeout": "timeouts.connect", "connection": "timeouts.connect",
-    "proxy_connect_timeout": "timeouts.connect", "dial_timeout": "timeouts.connect",
-    "first_byte_timeout": "timeouts.first_byte", "ttfb": "timeouts.first_byte",
-    "response": "timeouts.first_byte", "header": "timeouts.first_byte", "overall": "timeouts.total",
-    "request": "timeouts.total", "try_timeout": "timeouts.per_try",
-    "per_try_timeout": "timeouts.per_try", "attempt": "timeouts.per_try retry.attempts",
-    "deadline_ms": "timeouts.total", "retries": "retry.attempts", "max_retries": "retry.attempts",
-    "num_retries": "retry.attempts", "tries": "retry.attempts", "max_attempts": "retry.attempts",
-    "count": "retry.attempts", "retry_on": "retry.on", "statuses": "retry.on", "status": "retry.on",
-    "status_codes": "retry.on", "codes": "retry.on", "conditions": "retry.on",
-    "backoff": "retry.backoff_base", "delay": "retry.backoff_base shutdown.delay", "wait": "retry.backoff_base",
-    "max_backoff": "retry.backoff_max", "backoff_min": "retry.backoff_base",
-    "grace": "shutdown.grace_period", "graceful_timeout": "shutdown.grace_period",
-    "drain_timeout": "shutdown.grace_period", "shutdown_timeout": "shutdown.grace_period",
-    "log_level": "log.level", "loglevel": "log.level", "logging": "[log]", "verbosity": "log.level",
-    "access_log": "log.access", "log_format": "log.format", "debug": "log.level",
-    "metrics": "[admin]", "health": "[health_check]", "healthcheck": "[health_check]",
-    "health_checks": "[health_check]", "health_path": "health_check.path",
-    "verify": "upstreams.tls.verify", "tls_verify": "upstreams.tls.verify",
-    "insecure": "upstreams.tls.verify", "insecure_skip_verify": "upstreams.tls.verify",
-    "skip_verify": "upstreams.tls.verify", "ssl_verify": "upstreams.tls.verify",
-    "ssl": "upstreams.tls", "tls": "upstreams.tls", "ca": "upstreams.tls.ca_file", "ca_cert": "upstreams.tls.ca_file",
-    "cacert": "upstreams.tls.ca_file", "cert": "upstreams.tls.cert_file",
-    "certificate": "upstreams.tls.cert_file", "sni": "upstreams.tls.server_name",
-    "auth": "upstreams.credentials", "authorization": "upstreams.credentials",
-    "token": "upstreams.credentials.value", "api_key": "upstreams.credentials.value",
-    "password": "upstreams.credentials.value", "bearer": "upstreams.credentials.value",
-    "secret": "upstreams.credentials.value", "token_file": "upstreams.credentials.value_file",
-    "file": "upstreams.credentials.value_file", "name": "upstreams.credentials.header upstreams.name",
-    "preserve_host": "upstreams.host_header", "change_origin": "upstreams.host_header",
-    "host_rewrite": "upstreams.host_header", "lb_policy": "load_balance.policy",
-    "load_balancing": "[load_balance]", "loadbalancer": "[load_balance]",
-    "load_balancer": "[load_balance]", "lb": "[load_balance]", "balance": "load_balance.policy",
-    "strategy": "load_balance.policy", "algorithm": "load_balance.policy",
-    "breaker": "[circuit_breaker]", "outlier_detection": "[circuit_breaker]",
-    "failures": "circuit_breaker.consecutive_failures", "threshold": "circuit_breaker.consecutive_failures",
-    "max_fails": "circuit_breaker.consecutive_failures", "fail_timeout": "circuit_breaker.base_ejection_time",
-    "cooldown": "circuit_breaker.base_ejection_time", "limit": "concurrency.max_requests rate_limit.average",
-    "max_concurrency": "concurrency.max_requests", "max_concurrent": "concurrency.max_requests",
-    "max_in_flight": "concurrency.max_requests", "rps": "rate_limit.average",
-    "rate": "rate_limit.average", "requests_per_second": "rate_limit.average",
-    "requests": "rate_limit.average", "per": "rate_limit.period", "window": "rate_limit.period",
-    "max_size": "queue.size", "length": "queue.size", "depth": "queue.size",
-    "ratelimit": "[rate_limit]", "rate_limits": "[rate_limit]", "dedupe": "[coalesce]",
-    "collapse": "[coalesce]", "single_flight": "[coalesce]", "streaming": "[stream]", "sse": "[stream]",
-}  # fmt: skip
 
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
@@ -115,8 +22,10 @@ def hint(name: str, shape: inspect.StructType, taken: Mapping[str, Any], place: 
         return f", did you mean {spelled!r}?"
     table = tuple(step for step in place if isinstance(step, str))
     value = taken.get(name)
-    if isinstance(value, dict) or (isinstance(value, list) and value and isinstance(value[0], dict)):
-        aliases = [each[1:-1] for each in _ALIASES.get(spelled, "").split() if each[0] == "["]
+    if isinstance(value, dict) or (
+        isinstance(value, list) and value and isinstance(value[0], dict)
+    ):
+        aliases = [each[1:-1] for each in TARGETS.get(spelled, ()) if each[0] == "["]
         if aliases and not table:
             return f", did you mean {_header((aliases[0],))}?"
     for word in dict.fromkeys((name, spelled)):
@@ -146,8 +55,7 @@ def table_meant(hint: str, value: Any) -> str:
 
 def _alias(name: str, table: tuple[str, ...], here: set[str]) -> str:
     """What other proxies call an option, in this table if possible."""
-    known = _ALIASES.get(name, "").split()
-    known = [each for each in known if each[0] == "[" or _exists(each)]
+    known = [each for each in TARGETS.get(name, ()) if each[0] == "[" or _exists(each)]
     for each in known:
         home, _, option = each.rpartition(".")
         if option in here and home.split(".")[-1] == (table[-1] if table else ""):

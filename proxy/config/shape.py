@@ -112,7 +112,7 @@ class _Walk:
         off = any(name in names_ for cls, names_ in SWITCHES.items() if cls.__name__ == owner)
         wanted = "a table or false" if off else "a table"
         got = "" if secret(place) else f", got {shown(raw)}"
-        near = hints.table(kind.cls, name, raw) if name else ""
+        near = hints.table(kind.cls.__name__, name, raw) if name else ""
         return self.wrong(place, f"expected {wanted}{got}{near}")
 
     def single(self, kind: inspect.StructType, raw: dict[str, Any], place: Place) -> Any:
@@ -123,10 +123,10 @@ class _Walk:
             key = next(iter(raw))
             near = f' with name = "{key}"' if "name" in fields else ""
             self.wrong(place, f"expected [[{name}]]{near}, got [{name}.{key}]")
-            for each in raw:
-                given = {"name": each, **raw[each]} if "name" in fields else raw[each]
-                raw = {**raw, each: self.table(kind, given, (*place, each))}
-            return list(raw.values())
+            return [
+                self.table(kind, {"name": each, **inner} if near else inner, (*place, each))
+                for each, inner in raw.items()
+            ]
         self.wrong(place, f"expected [[{name}]], a list of tables, got [{name}]")
         return [self.table(kind, raw, place)]
 

@@ -6,8 +6,7 @@ read, the line is mended or left out and the file is read again, so that one loo
 
 import re
 import tomllib
-from collections.abc import Callable
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 from proxy.config.model import LISTS
 from proxy.config.problems import secret
@@ -16,8 +15,13 @@ _MOST: Final = 20
 """Faults after which the rest is not looked at; each costs two readings of the file."""
 
 _POSITION: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
-_CURLY: Final = str.maketrans(dict.fromkeys("“”„‟«»″", '"') | dict.fromkeys("‘’‚‛′", "'"))
-_BLANKS: Final = str.maketrans(dict.fromkeys("\u00a0\u2007\u202f\u3000", " ") | {"\u200b": None, "\ufeff": None})
+_CURLY: Final = str.maketrans(
+    dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033", '"')
+    | dict.fromkeys("\u2018\u2019\u201a\u201b\u2032", "'")
+)
+_BLANKS: Final = str.maketrans(
+    dict.fromkeys("\u00a0\u2007\u202f\u3000", " ") | {"\u200b": None, "\ufeff": None}
+)
 _STRINGS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'')
 _PAIR: Final = re.compile(r"\s*([A-Za-z0-9_.\"' -]+?)\s*(==|:=|=>|=|:)\s*(.*?)\s*$")
 _YAML: Final = re.compile(r"\s*(?:- )?[A-Za-z_][\w.-]*:(?:\s|$)|\s*- \S|---\s*$")
@@ -44,11 +48,6 @@ class _Diagnosis(NamedTuple):
 
 _SINGLE: Final = re.compile(rf"\s*\[\s*({'|'.join(LISTS)})\s*\]")
 """The header of one table where a list of them is meant."""
-
-
-
-Look: TypeAlias = Callable[[str, str], _Diagnosis | None]
-"""Is given the line and what tomllib says."""
 
 
 def read(text: str) -> tuple[dict[str, Any], str, list[Fault]]:
@@ -127,18 +126,18 @@ def _other_language(text: str) -> Fault | None:
     if not lines:
         return None
     number, first = lines[0]
-    hint = "; `sidecar-proxy init` writes a file to start from"
+    kind = ""
     if first.lstrip().startswith("{"):
-        return Fault(number, f"this is JSON, expected TOML: [table] and name = value{hint}")
-    if first.lstrip().startswith("<") and not _MARKER.match(first):
-        return Fault(number, f"this is XML or HTML, expected TOML: [table] and name = value{hint}")
-    if _YAML.match(first):
-        return Fault(
-            number, f"this is YAML, expected TOML: [table] and name = value, not name: value{hint}"
-        )
-    if _BLOCK.match(first):
-        return Fault(number, f"expected TOML, a table begins with [name], not with name {{{hint}")
-    return None
+        kind = "this is JSON"
+    elif first.lstrip().startswith("<") and not _MARKER.match(first):
+        kind = "this is XML or HTML"
+    elif _YAML.match(first):
+        kind = "this is YAML"
+    elif _BLOCK.match(first):
+        kind = "this is a block in braces"
+    words = "expected TOML, with [name] above a table and name = value"
+    init = "`sidecar-proxy init` writes a file to start from"
+    return Fault(number, f"{kind}, {words}; {init}") if kind else None
 
 
 def _diagnosis(lines: list[str], number: int, message: str, column: int) -> _Diagnosis:
@@ -170,7 +169,7 @@ def _signs(line: str, _: str) -> _Diagnosis | None:
     bare = _STRINGS.sub('""', line).partition("#")[0]
     if bare != bare.translate(_CURLY):
         sign = next(sign for sign in bare if sign != sign.translate(_CURLY))
-        return _Diagnosis(f'curly quotes: expected " or \', got {sign}', line.translate(_CURLY))
+        return _Diagnosis(f"curly quotes: expected \" or ', got {sign}", line.translate(_CURLY))
     if bare != bare.translate(_BLANKS):
         return _Diagnosis("a blank that is none: expected the plain one", line.translate(_BLANKS))
     return None
@@ -192,12 +191,16 @@ def _header(line: str, message: str) -> _Diagnosis | None:
         return _Diagnosis(f"not the name of a table: {name!r}; blanks stand in quotes only", None)
     rest = re.sub(r"^\[+[^\]]*\]+", "", text)
     if rest.strip():
-        return _Diagnosis(f"expected nothing behind {header}, write the next on a line of its own", header)
+        return _Diagnosis(
+            f"expected nothing behind {header}, write the next on a line of its own", header
+        )
     return None
 
 
 def _twice(line: str, message: str) -> _Diagnosis | None:
-    if not any(word in message for word in ("overwrite", "twice", "uplicate", "mutate", "redefine")):
+    if not any(
+        word in message for word in ("overwrite", "twice", "uplicate", "mutate", "redefine")
+    ):
         return None
     key = line.partition("=")[0].strip()
     return _Diagnosis(f"{key} is written twice in the same table")
@@ -269,14 +272,18 @@ def _value(key: str, value: str) -> _Diagnosis | None:
             )
         return None
     if value[-1] in ",;" and _whole([f"{key} = {value[:-1]}"]):
-        return _Diagnosis(f"nothing stands behind a value, got {value[-1]!r}", f"{key} = {value[:-1]}")
+        return _Diagnosis(
+            f"nothing stands behind a value, got {value[-1]!r}", f"{key} = {value[:-1]}"
+        )
     if value.lower() in ("true", "false"):
         return _Diagnosis(f"expected {value.lower()}, got {value}", f"{key} = {value.lower()}")
     if value in _NOTHING:
         return _Diagnosis(f"TOML has no {value}: leave the option out for its default")
     if value[0] in "\"'":
         rest = _STRINGS.sub("", value, count=1).strip()
-        return _Diagnosis(f"nothing stands behind a value, got {_shown(key, rest)}") if rest else None
+        return (
+            _Diagnosis(f"nothing stands behind a value, got {_shown(key, rest)}") if rest else None
+        )
     if '"' in value or "'" in value or "\\" in value or len(value) > 200:
         return None
     shown = '"..."' if _hidden(key) else f'"{value}"'

@@ -37,9 +37,9 @@ def _at(root: inspect.Type, place: Place, text: str) -> Any:
     kinds = [root]
     for step in place:
         for kind in kinds:
-            if isinstance(kind, inspect.StructType) and step in SWITCHES.get(kind.cls, ()):
-                if step == place[-1] and text.strip().lower() == "false":
-                    return False
+            switches = SWITCHES.get(kind.cls, ()) if isinstance(kind, inspect.StructType) else ()
+            if step is place[-1] and step in switches and text.strip().lower() == "false":
+                return False
         kinds = [plain_kind for kind in kinds for plain_kind in _within(kind, step)]
     for kind in kinds:
         if isinstance(kind, inspect.StrType | inspect.CustomType | inspect.LiteralType):
@@ -64,7 +64,9 @@ def _within(kind: inspect.Type, step: str | int) -> list[inspect.Type]:
     if inner is None:
         return []
     inner = plain(inner)
-    return [plain(each) for each in inner.types] if isinstance(inner, inspect.UnionType) else [inner]
+    return (
+        [plain(each) for each in inner.types] if isinstance(inner, inspect.UnionType) else [inner]
+    )
 
 
 def _read(kind: inspect.Type, text: str) -> Any:

@@ -163,7 +163,7 @@ class AdminOptions(Table, frozen=True, kw_only=True):
     probes: Annotated[
         str,
         described(
-            'Address for /healthz and /readyz alone, for orchestrators that ask from outside: '
+            "Address for /healthz and /readyz alone, for orchestrators that ask from outside: "
             '"0.0.0.0:9902".'
         ),
     ] = ""

@@ -10,7 +10,6 @@ from proxy.core.body import Body
 from proxy.core.exchange import Exchange
 from proxy.core.options import Duration, Size, Table, described, seconds, size
 
-
 CAUSES: Final = ("connect-failure", "stale-connection", "reset", "timeout")
 """Failures that ``on`` may name beside statuses."""
 

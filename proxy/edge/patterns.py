@@ -56,7 +56,7 @@ class Replacement:
         self._parts = [names.get(p.encode(), -1) if isinstance(p, str) else p for p in parts]
         for part, given in zip(self._parts, parts, strict=True):
             if isinstance(part, int) and not 0 <= part <= self._pattern.groups:
-                raise ValueError(f"the pattern has no group {given}")
+                raise ValueError(f"the pattern has no group {given!r}")
 
     def apply(self, text: bytes) -> bytes:
         """The text with its first match replaced; a group that took no part is empty."""
@@ -64,7 +64,7 @@ class Replacement:
         if found is None:
             return text
         new = b"".join(
-            part if isinstance(part, bytes) else found.group(part) or b"" for part in self._parts
+            found.group(part) or b"" if isinstance(part, int) else part for part in self._parts
         )
         return bytes(text[: found.start()] + new + text[found.end() :])
 

@@ -23,6 +23,7 @@ _EXACT, _WILD, _ANY = range(3)
 _REGEX, _PREFIX = range(2)
 _CATCH_ALL: Final = (_ANY, 0, _PREFIX, 0, 0)
 
+
 class RouteOptions(Table, frozen=True, kw_only=True):
     """Which requests a route takes, and what it does to them on their way."""
 

@@ -27,9 +27,9 @@ def _listening(port: int) -> set[str]:
     found = set()
     for name in ("tcp", "tcp6"):
         for fields in _table(name):
-            if len(fields) > 9 and fields[3] == _LISTEN:
-                if int(fields[1].rpartition(":")[2], 16) == port:
-                    found.add(fields[9])
+            listens = len(fields) > 9 and fields[3] == _LISTEN
+            if listens and int(fields[1].rpartition(":")[2], 16) == port:
+                found.add(fields[9])
     return found
 
 
@@ -45,11 +45,10 @@ def _table(name: str) -> Iterator[list[str]]:
 def _named(inodes: set[str]) -> str:
     """Processes that have one of these sockets open. Those of others can be seen by root only."""
     links = {f"socket:[{inode}]" for inode in inodes}
-    found = []
-    for pid in os.listdir("/proc") if links and os.path.isdir("/proc") else ():
-        if pid.isdecimal() and _has(pid, links):
-            # Not its command line, which may hold secrets.
-            found.append(f"{_name(pid)} (pid {pid})")
+    folders = os.listdir("/proc") if links and os.path.isdir("/proc") else ()
+    holders = [pid for pid in folders if pid.isdecimal() and _has(pid, links)]
+    # Not their command lines, which may hold secrets.
+    found = [f"{_name(pid)} (pid {pid})" for pid in holders]
     more = f" and {len(found) - 3} more" if len(found) > 3 else ""
     return f" by {', '.join(found[:3])}{more}" if found else ""
 

@@ -131,7 +131,9 @@ def _unix_reason(error: OSError, path: str, options: ServerOptions) -> str:
     if not os.path.isdir(folder):
         return f"there is no folder {folder!r}"
     if error.errno == errno.EPERM and options.unix_owner:
-        return f"this process may not give the socket to {options.unix_owner!r} ([server] unix_owner)"
+        return (
+            f"this process may not give the socket to {options.unix_owner!r} ([server] unix_owner)"
+        )
     if error.errno in (errno.EACCES, errno.EPERM):
         return f"this process may not write into {folder!r}"
     return error.strerror or str(error)

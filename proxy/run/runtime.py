@@ -175,9 +175,9 @@ class Runtime:
         self.ready = False
         for listener in self._listeners:
             listener.close()
-        for listener in (self._admin, self._probes):
-            if listener is not None:
-                listener.close()
+        for operators in (self._admin, self._probes):
+            if operators is not None:
+                operators.close()
         self._traffic.expire()
         if self._data is not None:
             self._data.pre_shutdown()

@@ -108,8 +108,8 @@ upstream = "api"
 """,
     )
     assert lines(file) == [
-        'config.toml:2: server.listen: expected "HOST:PORT", ":PORT", "[::1]:PORT" or "unix:/path", '
-        "got 'x', did you mean 'x:8080'?",
+        'config.toml:2: server.listen: expected "HOST:PORT", ":PORT", "[::1]:PORT" '
+        "or \"unix:/path\", got 'x', did you mean 'x:8080'?",
         "config.toml:4: retry.attempts: expected a whole number from 1 to 10, got 0",
         "config.toml:7: upstreams[0].servers[0]: environment variable GONE is not set "
         "and has no default",
@@ -151,8 +151,8 @@ def test_a_byte_order_mark_is_no_problem(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
     gone = tmp_path / "config.toml"
     assert lines(gone) == [
-        "config.toml:1: file: there is no such file; `sidecar-proxy init` writes one to start from, "
-        "and `sidecar-proxy run --upstream URL` needs none"
+        "config.toml:1: file: there is no such file; `sidecar-proxy init` writes one to start "
+        "from, and `sidecar-proxy run --upstream URL` needs none"
     ]
     with pytest.raises(ConfigError, match="there is no such file"):
         load(gone)

@@ -31,7 +31,11 @@ def said(folder: Path, text: str, **environ: str) -> list[str]:
         ("hedge = true\n" + API, "1: hedge:", "hedge = {}"),
         ('timeouts = "30s"\n' + API, "1: timeouts:", 'first_byte = "30s"'),
         # lists and strings
-        ('[[upstreams]]\nname = "a"\nservers = "http://x"', "3: upstreams[0].servers:", '"http://x"'),
+        (
+            '[[upstreams]]\nname = "a"\nservers = "http://x"',
+            "3: upstreams[0].servers:",
+            '"http://x"',
+        ),
         (ROUTE + 'methods = "GET, POST"', "6: routes[0].methods:", '["GET", "POST"]'),
         (ROUTE + 'path = ["/v1"]', "6: routes[0].path:", '"/v1"'),
         ("[retry]\non = [503]\n" + API, "2: retry.on[0]:", '"503"'),
@@ -72,8 +76,16 @@ def said(folder: Path, text: str, **environ: str) -> list[str]:
         ("[log]\naccess = 1\n" + API, "2: log.access:", "did you mean true?"),
         ('[log]\nlevel = "INFO"\n' + API, "2: log.level:", "'info'"),
         ('[log]\nlevel = "warn"\n' + API, "2: log.level:", "'warning'"),
-        ('[load_balance]\npolicy = "round-robin"\n' + API, "2: load_balance.policy:", "'round_robin'"),
-        ('[load_balance]\npolicy = "least_conn"\n' + API, "2: load_balance.policy:", "'least_request'"),
+        (
+            '[load_balance]\npolicy = "round-robin"\n' + API,
+            "2: load_balance.policy:",
+            "'round_robin'",
+        ),
+        (
+            '[load_balance]\npolicy = "least_conn"\n' + API,
+            "2: load_balance.policy:",
+            "'least_request'",
+        ),
         ('[rate_limit]\nkey = "X-Tenant"\n' + API, "2: rate_limit.key:", "'header:X-Tenant'"),
         ('[rate_limit]\nkey = "ip"\n' + API, "2: rate_limit.key:", "'client_addr'"),
         ('[hedge]\ndelay = "95%"\n' + API, "2: hedge.delay:", "'p95'"),
@@ -82,7 +94,11 @@ def said(folder: Path, text: str, **environ: str) -> list[str]:
         ("[server]\nunix_mode = 660\n" + API, "2: server.unix_mode:", '"0660"'),
         ('[server]\nunix_mode = "rw-rw----"\n' + API, "2: server.unix_mode:", '"0660"'),
         # addresses
-        ('[server]\nlisten = "https://0.0.0.0:8443"\n' + API, "2: server.listen:", "'0.0.0.0:8443'"),
+        (
+            '[server]\nlisten = "https://0.0.0.0:8443"\n' + API,
+            "2: server.listen:",
+            "'0.0.0.0:8443'",
+        ),
         ('[server]\nlisten = "localhost"\n' + API, "2: server.listen:", "'localhost:8080'"),
         ('[server]\nlisten = "*:80"\n' + API, "2: server.listen:", "':80'"),
         ('[server]\nlisten = "::1:80"\n' + API, "2: server.listen:", "'[::1]:80'"),
@@ -90,7 +106,11 @@ def said(folder: Path, text: str, **environ: str) -> list[str]:
         ('[server]\ntrusted_proxies = ["10.0.0.1, ::1"]\n' + API, "2: ", '["10.0.0.1", "::1"]'),
         ('[[upstreams]]\nname = "a"\nservers = ["a:9000"]', "3: ", "'http://a:9000'"),
         ('[[upstreams]]\nname = "a"\nservers = ["9000"]', "3: ", "'http://127.0.0.1:9000'"),
-        ('[[upstreams]]\nname = "a"\nservers = ["api.example.com"]', "3: ", "'https://api.example.com'"),
+        (
+            '[[upstreams]]\nname = "a"\nservers = ["api.example.com"]',
+            "3: ",
+            "'https://api.example.com'",
+        ),
         ('[[upstreams]]\nname = "a"\nservers = ["http://a/v1"]', "3: ", "add_prefix = '/v1'"),
         (ROUTE + 'host = "https://a.example/"', "6: routes[0].host:", "'a.example'"),
         (ROUTE + 'path = "v1"', "6: routes[0].path:", "'/v1'"),
