@@ -1,6 +1,8 @@
 """Names, values, patterns and files in a configuration: what is wrong with one, or nothing."""
 
+import grp
 import os
+import pwd
 import re
 import stat
 from typing import Final
@@ -50,18 +52,6 @@ def value_fault(value: str) -> str:
     return "a control character cannot stand in a field" if _CONTROL.search(value) else ""
 
 
-def regex_fault(pattern: str) -> str:
-    """A regular expression."""
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        where = "" if error.pos is None else f" at position {error.pos}"
-        return f"not a regular expression: {error.msg}{where}"
-    except (RecursionError, OverflowError):
-        return "this regular expression is too large"
-    return ""
-
-
 def file_fault(path: str) -> str:
     """A file that is read at start."""
     try:
@@ -83,3 +73,20 @@ def is_pipe(path: str) -> bool:
         return stat.S_ISFIFO(os.stat(path).st_mode)
     except (OSError, ValueError):
         return False
+
+
+def owner(text: str) -> tuple[int, int]:
+    """``"USER:GROUP"`` as numbers, -1 for what is not named. Raises KeyError on an unknown name."""
+    user, _, group = text.partition(":")
+    uid = -1 if not user else int(user) if user.isdecimal() else pwd.getpwnam(user).pw_uid
+    gid = -1 if not group else int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
+    return uid, gid
+
+
+def owner_fault(text: str) -> str:
+    """The owner of a unix socket."""
+    try:
+        owner(text)
+    except KeyError as error:
+        return f"no such user or group: {str(error.args[0]).rpartition(': ')[2]}"
+    return "" if text.strip(":") else 'expected "USER", "USER:GROUP" or ":GROUP"'

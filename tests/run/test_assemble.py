@@ -191,10 +191,11 @@ ROUTE = '[[routes]]\nupstream = "api"\n'
         ("[retry.budget]\npercent = -1\n" + A, "retry.budget.percent"),
         ("[retry.budget]\nwindow = '0'\n" + A, "retry.budget.window"),
         ("[retry.budget]\nper_second = 1\n" + A, "retry.budget.per_second: unknown"),
-        ("[retry]\non = ['5xx']\n" + A, "retry.on[0]"),
+        ("[retry]\non = ['6xx']\n" + A, "retry.on[0]"),
     ],
 )
 def test_what_cannot_be_built_is_a_problem(tmp_path: Path, text: str, problem: str) -> None:
     tmp_path.joinpath("config.toml").write_text(text)
-    [found] = [f"{each.place}: {each.message}" for each in check(tmp_path / "config.toml", {})]
+    problems = check(tmp_path / "config.toml", {})
+    [found] = [f"{each.place}: {each.message}" for each in problems if not each.warning]
     assert found.startswith(problem)
