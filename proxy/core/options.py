@@ -148,6 +148,21 @@ class ServerOptions(Table, frozen=True, kw_only=True):
     write_idle_timeout: Annotated[
         Duration, described("How long a client may take nothing of its reply before it is cut.")
     ] = seconds(60)
+    via: Annotated[
+        bool,
+        described(
+            "Say in a Via field towards the upstream that we were here (RFC 9110 7.6.3). Without "
+            "it, no Via goes upstream; loops are found by X-Sidecar-Proxy then."
+        ),
+    ] = True
+    half_close: Annotated[
+        Literal["auto", "answer", "leave"],
+        described(
+            'What a FIN behind a whole request means: the client waits for its answer ("answer"), '
+            'or it has left ("leave"). "auto" asks the kernel about clients on this host; of '
+            "others only those wait whose FIN came right behind the request."
+        ),
+    ] = "auto"
     server_timing: Annotated[
         bool, described("Add a Server-Timing field that says where the time of a reply went.")
     ] = False

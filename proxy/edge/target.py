@@ -66,13 +66,18 @@ def split_target(method: str, raw: bytes) -> tuple[bytes, bytes | None]:
     if (absolute := _ABSOLUTE.fullmatch(raw)) is not None:
         authority, rest = absolute[1], absolute[2]
         if not valid_host(authority):  # userinfo included (RFC 9110 4.2.4)
-            raise BadRequest(f"authority {authority!r} in the target")
+            raise BadRequest(f"authority {_shown(authority)!r} in the target")
         if rest.startswith(b"/"):
             return rest, authority
         if not rest and method == "OPTIONS":  # RFC 9112 3.2.4
             return ASTERISK, authority
         return b"/" + rest, authority
-    raise BadRequest(f"target {raw[:200]!r}")
+    raise BadRequest(f"target {_shown(raw)!r}")
+
+
+def _shown(target: bytes) -> bytes:
+    """As much of it as holds no secrets: no user information, no query."""
+    return target.partition(b"?")[0].rpartition(b"@")[2][:200]
 
 
 def check_escapes(target: bytes) -> None:
@@ -258,3 +263,8 @@ def _compiled(options: RewriteOptions) -> Replacement:
         return Replacement(options.pattern, [*parts, text[end:].encode()])
     except ValueError as error:
         raise ValueError(f"rewrite {options.pattern!r}: {error}") from None
+
+
+def begins(path: str, prefix: str) -> bool:
+    """Whether a normal path is within a prefix that ends without a slash."""
+    return path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/")
