@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         "--upstream",
         action="append",
         metavar="URL",
-        help="no file: forward everything to this server; given again: to one of them",
+        help="no file: forward everything to this server; given again, the servers take turns",
     )
     run.add_argument(
         "--listen",

@@ -124,7 +124,8 @@ def _names(config: Config) -> Iterator[Finding]:
             message = f"{name!r} is taken by upstreams[{first[name]}]"
             yield Finding(("upstreams", index, "name"), message)
     if not names:
-        yield Finding(("upstreams",), "no upstream to forward to: expected [[upstreams]]")
+        message = "no upstream to forward to: expected [[upstreams]] with name and servers"
+        yield Finding(("upstreams",), message)
     elif not config.routes:
         yield Finding(("routes",), "expected [[routes]], since there is more than one upstream")
     for index, route in enumerate(config.routes):
@@ -134,7 +135,10 @@ def _names(config: Config) -> Iterator[Finding]:
         asked: set[str] = set()
         for place, name in places:
             if names and name not in first and "?" not in first:
-                message = f"no upstream is named {name!r}{suggestion(name, names)}"
+                near = suggestion(name, names)
+                if "://" in name:
+                    near = ", expected the name of one; its servers have the URL"
+                message = f"no upstream is named {name!r}{near}"
                 yield Finding(("routes", index, *place), message)
             elif name in asked:
                 yield Finding(("routes", index, *place), f"{name!r} is what has failed by then")

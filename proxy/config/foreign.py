@@ -10,7 +10,8 @@ routes.upstream: backend service cluster pool to target proxy_pass forward_to fo
 routes.path: uri location paths prefix path_prefix pathprefix url_prefix match endpoint_path
 server.listen: address addr port bind listen_address listener listeners http_port host socket
 admin.listen: address addr port bind listen_address host
-upstreams.servers: target upstream_url server url urls uri address addresses endpoint endpoints
+upstreams.servers: host port target upstream_url server url urls uri address addresses endpoint
+    endpoints
     nodes targets origin origins hosts
 [server]: server
 upstreams.servers.url: address addr port host

@@ -274,6 +274,17 @@ def table(kind: str, name: str, raw: Any) -> str:
     return meant(f"{name} = {{ {option} = {shown} }}")
 
 
+def pairs(raw: Any) -> str:
+    """A table of names and values for which ``"Name: value"`` was written."""
+    texts = raw if isinstance(raw, list) else [raw]
+    if not texts or not all(isinstance(text, str) for text in texts):
+        return ""
+    found = [re.fullmatch(r"\s*([\w-]+)\s*[:=]\s*.+", text) for text in texts]
+    names = [each[1] for each in found if each]
+    # Values are not repeated: they may be secrets.
+    return meant("{ " + ", ".join(f'{name} = "..."' for name in names) + " }") if names else ""
+
+
 def items(raw: Any) -> str:
     """A list for which one value was written."""
     if isinstance(raw, str) and raw.strip():

@@ -11,6 +11,8 @@ from proxy.config.foreign import TARGETS
 from proxy.config.model import LISTS, Config
 from proxy.config.problems import Place, suggestion
 
+_GENERAL: Final = ("timeout",)
+"""Options of one table that somebody who writes them elsewhere does not mean."""
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -22,18 +24,28 @@ def hint(name: str, shape: inspect.StructType, taken: Mapping[str, Any], place: 
         return f", did you mean {spelled!r}?"
     table = tuple(step for step in place if isinstance(step, str))
     value = taken.get(name)
+    if (
+        not place
+        and isinstance(value, str)
+        and name in ("upstream", "server", "servers", "backend")
+    ):
+        return ', did you mean [[upstreams]] with a name and servers = ["URL"]?'
     if isinstance(value, dict) or (
         isinstance(value, list) and value and isinstance(value[0], dict)
     ):
         aliases = [each[1:-1] for each in TARGETS.get(spelled, ()) if each[0] == "["]
         if aliases and not table:
             return f", did you mean {_header((aliases[0],))}?"
+    if near := _alias_here(spelled, table, here):
+        return near
     for word in dict.fromkeys((name, spelled)):
+        if word in _GENERAL:
+            continue
         if homes := _homes(word, table):
             if homes == [()]:
                 return f", it is a table of its own: {_header((word,))}"
             return f", it belongs into {' or '.join(map(_header, homes))}"
-    alias = _alias(spelled, table, here)
+    alias = _alias(spelled, table)
     if alias:
         return alias
     if near := suggestion(spelled, here - taken.keys()):
@@ -53,13 +65,17 @@ def table_meant(hint: str, value: Any) -> str:
     return found[1] if found and (isinstance(value, dict) or several) else ""
 
 
-def _alias(name: str, table: tuple[str, ...], here: set[str]) -> str:
-    """What other proxies call an option, in this table if possible."""
-    known = [each for each in TARGETS.get(name, ()) if each[0] == "[" or _exists(each)]
-    for each in known:
+def _alias_here(name: str, table: tuple[str, ...], here: set[str]) -> str:
+    for each in TARGETS.get(name, ()):
         home, _, option = each.rpartition(".")
         if option in here and home.split(".")[-1] == (table[-1] if table else ""):
             return f", did you mean {option!r}?"
+    return ""
+
+
+def _alias(name: str, table: tuple[str, ...]) -> str:
+    """What other proxies call an option of another table."""
+    known = [each for each in TARGETS.get(name, ()) if each[0] == "[" or _exists(each)]
     if not known:
         return ""
     meant = [each for each in known if each[0] == "["] if not table else []

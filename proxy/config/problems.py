@@ -73,5 +73,7 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     """Name the known word that was probably meant, as the end of a sentence."""
     from difflib import get_close_matches  # noqa: PLC0415 - a clean file never needs it
 
-    close = get_close_matches(word, sorted(known), 1)
+    known = sorted(known)
+    close = [each for each in known if each.lower() == word.lower()]
+    close = close or get_close_matches(word, known, 1)
     return f", did you mean {close[0]!r}?" if close else ""

@@ -96,7 +96,8 @@ class _Walk:
             return self.items(kind, raw, place)
         if isinstance(kind, inspect.DictType):
             if not isinstance(raw, dict):
-                return self.wrong(place, f"expected a table, got {shown(raw)}")
+                near = hints.pairs(raw)
+                return self.wrong(place, f"expected a table, got {shown(raw)}{near}")
             pairs = {key: self.value(kind.value_type, raw[key], (*place, key)) for key in raw}
             return {key: value for key, value in pairs.items() if value is not _WRONG}
         complaint = _COMPLAINTS[type(kind)](kind, raw)
@@ -127,6 +128,9 @@ class _Walk:
                 self.table(kind, {"name": each, **inner} if near else inner, (*place, each))
                 for each, inner in raw.items()
             ]
+        if raw and not fields & raw.keys() and all(isinstance(v, str) for v in raw.values()):
+            key = next(iter(raw))
+            return self.wrong(place, f'expected [[{name}]] with name = "{key}" and its options')
         self.wrong(place, f"expected [[{name}]], a list of tables, got [{name}]")
         return [self.table(kind, raw, place)]
 

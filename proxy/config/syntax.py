@@ -11,6 +11,8 @@ from typing import Any, Final, NamedTuple
 from proxy.config.model import LISTS
 from proxy.config.problems import secret
 
+_LEFT_OUT: Final = "left-out-"
+"""Begins the name of a table that takes the options below a header that cannot be read."""
 _MOST: Final = 20
 """Faults after which the rest is not looked at; each costs two readings of the file."""
 
@@ -56,9 +58,14 @@ def read(text: str) -> tuple[dict[str, Any], str, list[Fault]]:
     lines = text.replace("\r\n", "\n").split("\n")
     while True:
         try:
-            return tomllib.loads("\n".join(lines)), "\n".join(lines), faults
+            tree = tomllib.loads("\n".join(lines))
+            tree = {key: value for key, value in tree.items() if not key.startswith(_LEFT_OUT)}
+            return tree, "\n".join(lines), faults
         except (ValueError, RecursionError) as error:
             line, message, column = _where(error, lines)
+        if not column and message == 'Expected "\'"':
+            # A single quote that no other follows in the whole file.
+            line = next((n for n, each in enumerate(lines, 1) if _quotes(each, message)), line)
         if not faults and (other := _other_language(text)):
             return {}, "", [other]
         if again := _doubled(lines, line):
@@ -70,7 +77,7 @@ def read(text: str) -> tuple[dict[str, Any], str, list[Fault]]:
             return (*_before(lines, line), faults)
         if lines[line - 1] == found.mended:
             found = found._replace(mended="")
-        lines[line - 1] = found.mended or ""
+        lines[line - 1] = (found.mended or "").replace(_LEFT_OUT, f"{_LEFT_OUT}{line}")
 
 
 def _doubled(lines: list[str], line: int) -> list[Fault]:
@@ -184,11 +191,13 @@ def _header(line: str, message: str) -> _Diagnosis | None:
     header = f"[[{name}]]" if double else f"[{name}]"
     plain = re.fullmatch(r"[\w.\"'-]+", name)
     if not re.match(r"\[\[[^\]]*\]\]" if double else r"\[[^\]]*\]", text):
-        return _Diagnosis(f"not closed: expected {header}", header if plain else None)
+        return _Diagnosis(f"not closed: expected {header}", header if plain else f"[{_LEFT_OUT}]")
     if "twice" in message or "overwrite" in message or "mutate" in message:
-        return _Diagnosis(f"{header} is written twice; write all its options below one", None)
+        message = f"{header} is written twice, or as a value above; write all its options below one"
+        return _Diagnosis(message, f"[{_LEFT_OUT}]")
     if not plain:
-        return _Diagnosis(f"not the name of a table: {name!r}; blanks stand in quotes only", None)
+        message = f"not the name of a table: {name!r}; blanks stand in quotes only"
+        return _Diagnosis(message, f"[{_LEFT_OUT}]")
     rest = re.sub(r"^\[+[^\]]*\]+", "", text)
     if rest.strip():
         return _Diagnosis(
@@ -270,6 +279,11 @@ def _value(key: str, value: str) -> _Diagnosis | None:
             return _Diagnosis(
                 "an inline table { } stands on one line; a longer one is a [table]", None
             )
+        items = [item.strip() for item in value[1:-1].split(",") if item.strip()]
+        if value[0] == "[" and value[-1] == "]" and not set("\"'[]{}") & set(value[1:-1]):
+            text = ", ".join(each if _whole([f"x = {each}"]) else f'"{each}"' for each in items)
+            shown = "..." if _hidden(key) else text
+            return _Diagnosis(f"text stands in quotes: {key} = [{shown}]", f"{key} = [{text}]")
         return None
     if value[-1] in ",;" and _whole([f"{key} = {value[:-1]}"]):
         return _Diagnosis(

@@ -31,8 +31,10 @@ def run(argv: list[str]) -> int:
     try:
         with DemoProcess("127.0.0.1:0") as demo:
             config = from_upstream(demo.url, listen)
-            host, port = split_listen(listen)
-            shown = f"[{host}]:{port}" if ":" in host else f"{host or LOOPBACK}:{port}"
+            shown = listen
+            if not listen.startswith(("unix:", "[")):
+                host, port = split_listen(listen)
+                shown = f"{host or LOOPBACK}:{port}"
             sys.stderr.write(_TRY.format(api=demo.url, listen=shown))
             return serve.run(config)
     except ConfigError as error:

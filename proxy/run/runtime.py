@@ -34,6 +34,13 @@ class CannotStart(Exception):
     """A sentence for the operator."""
 
 
+def _reason(error: OSError | ValueError) -> str:
+    """What cannot be used, with the name of the file where it is one."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"cannot use {error.filename!r}: {error.strerror}"
+    return f"{type(error).__name__}: {error}"
+
+
 class Runtime:
     """A proxy in the running loop."""
 
@@ -82,7 +89,7 @@ class Runtime:
             raise CannotStart(str(error)) from error
         except (OSError, ValueError) as error:
             await self.close()
-            raise CannotStart(f"{type(error).__name__}: {error}") from error
+            raise CannotStart(_reason(error)) from error
 
     async def _open(self) -> None:
         server = self._config.server
