@@ -10,7 +10,7 @@ from proxy.edge.failures import ErrorsOptions
 from proxy.edge.field_rules import FieldRules
 from proxy.edge.location import Locations
 from proxy.edge.target import Rewrite
-from proxy.upstream.endpoint import UpstreamOptions, origins
+from proxy.upstream.endpoint import UpstreamOptions, entries, origins, renames
 
 
 class Chain:
@@ -42,7 +42,9 @@ class Chain:
             FieldRules(route.response_headers) if route.response_headers else None
         )
         self._locations: Locations | None = None
-        renamed = any(upstream.host_header != "preserve" for upstream in upstreams)
+        renamed = any(
+            renames(upstream, entry.url) for upstream in upstreams for entry in entries(upstream)
+        )
         if route.rewrite_location and (renamed or self._rewrite is not None):
             self._locations = Locations(
                 [name for upstream in upstreams for name in origins(upstream)],

@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
+import os
+import stat
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 from proxy.upstream.endpoint import Endpoint, ServerEntry, UpstreamOptions, entries, tls_context
 from proxy.upstream.member import Member
+from proxy.upstream.rotated import LOOK_EVERY, Rotated
 from proxy.upstream.session import Session
 
 log = logging.getLogger(__name__)
@@ -36,12 +39,16 @@ class Pool:
             for index, entry in enumerate(self._entries)
             if (host := Endpoint(options, entry, self._tls).lookup)
         }
+        self._rotated: Rotated | None = None
+        shown = options.credentials
+        if shown is not None and stat.S_ISREG(_mode(shown.value_file)):
+            self._rotated = Rotated(shown)
         self._known: dict[_Key, Member] = {}
         self.changed: list[Callable[[], None]] = []
         """Told when there are other members, or when one may be asked no more or again."""
         self.members: tuple[Member, ...] = ()
         self._update(dict.fromkeys(self._names, _UNKNOWN))
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def changes(self) -> bool:
@@ -55,13 +62,15 @@ class Pool:
     def open(self) -> None:
         """Begin to look names up; until an answer comes, each is one server."""
         if self.changes:
-            self._task = asyncio.create_task(self._watch())
+            self._tasks.append(asyncio.create_task(self._watch()))
+        if self._rotated is not None:
+            self._tasks.append(asyncio.create_task(self._reread(self._rotated)))
 
     async def close(self) -> None:
         """Stop, and close what rests."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for member in self.members:
             member.close()
 
@@ -77,6 +86,17 @@ class Pool:
                     log.exception("look-up of %s", host)
             self._update(found)
             await asyncio.sleep(self._options.dns_ttl)
+
+    async def _reread(self, rotated: Rotated) -> None:
+        """Show what the file says now; a disk may stand still, the loop may not."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            try:
+                if await asyncio.to_thread(rotated.changed):
+                    for member in self.members:
+                        member.endpoint.credentials = rotated.field
+            except Exception:  # or nobody would look again
+                log.exception("credentials of %s", self.name)
 
     def _update(self, found: dict[int, tuple[str, ...]]) -> None:
         """Have one member for each address; those that stay keep their connections and state."""
@@ -103,6 +123,8 @@ class Pool:
     def _made(self, entry: ServerEntry, ip: str) -> Member:
         options = self._options
         endpoint = Endpoint(options, entry, self._tls, ip)
+        if self._rotated is not None:
+            endpoint.credentials = self._rotated.field
         gateway = partial(
             self._session.gateway,
             endpoint.template,
@@ -119,3 +141,11 @@ class Pool:
             weight=entry.weight,
             backup=entry.backup,
         )
+
+
+def _mode(path: str) -> int:
+    """The kind of a file; 0 where there is none. A pipe gives its bytes once only."""
+    try:
+        return os.stat(path).st_mode if path else 0
+    except OSError:
+        return 0

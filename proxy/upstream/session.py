@@ -136,7 +136,7 @@ class Gateway:
         self._max_age = max_age
         self._closed = False
         self.tls = template.is_ssl()
-        self.ageing = bool(max_age)
+        self.ageing = bool(max_age) or not keepalive
         """Whether a connection that still works may have to go."""
         self.connections = 0
         """Open ones, in use or resting."""
@@ -145,8 +145,10 @@ class Gateway:
         """Whether it has closed connections that rested."""
 
     def retired(self, line: Line) -> bool:
-        """Whether it takes no further request."""
-        return self._closed or time.monotonic() - line.born >= self._max_age
+        """Whether it takes no further request; one with a login may rest all the same."""
+        if self._closed or not (self._keepalive or line.owner):
+            return True
+        return bool(self._max_age) and time.monotonic() - line.born >= self._max_age
 
     def close(self) -> None:
         """Nobody comes here any more: close what rests, and what is in use when it is done."""
