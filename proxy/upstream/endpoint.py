@@ -100,7 +100,8 @@ class UpstreamOptions(Table, frozen=True, kw_only=True):
     dns_ttl: Annotated[
         Duration,
         described(
-            "How often names are looked up again; each of several addresses is a server of its own."
+            "How often names are looked up again; each of several addresses is a server of its "
+            'own. "0": for each new connection, and all addresses are one server.'
         ),
     ] = seconds(30)
     limit: Annotated[
