@@ -29,6 +29,7 @@ from proxy.edge.connection import Connection
 from proxy.edge.failures import ErrorsOptions, answer, failure, report
 from proxy.edge.identity import identify
 from proxy.edge.intake import Intake
+from proxy.edge.last_hop import reply_here
 from proxy.edge.relay import Relay
 from proxy.edge.repeats import RepeatedRequest
 from proxy.edge.requests import ReadRequest
@@ -67,6 +68,10 @@ class Finder(Protocol):
     def find(self) -> Callable[[str, str, str, RawHeaders], Chain]:
         """Chain for method, Host, normal path, fields. Raises NoRoute or MethodNotAllowed."""
 
+    @property
+    def allowed(self) -> Callable[[str, str, RawHeaders], tuple[str, ...]]:
+        """The methods that some route takes for Host, normal path, fields."""
+
 
 class Edge:
     """Serves every request of the data listener."""
@@ -88,14 +93,20 @@ class Edge:
         """The catch-all: admit, route, forward, relay."""
         connection: Connection = request.protocol  # type: ignore[assignment]
         exchange = connection.exchange
+        further = True
         if type(request) is ReadRequest:
-            self._intake.admit(exchange, request, connection)
+            further = self._intake.admit(exchange, request, connection)
         chain = self.router.find(exchange.method, exchange.host, exchange.path, request.raw_headers)
         connection.errors = chain.errors
         exchange.route = chain.name
         exchange.inform = connection.put
         exchange.ties = connection.ties
-        reply = await chain.handle(exchange)
+        if further:
+            reply = await chain.handle(exchange)
+        else:
+            raw = request.raw_headers
+            allow = self.router.allowed(exchange.host, exchange.path, raw)
+            reply = reply_here(exchange, raw, allow)
         if reply.duplex is not None:
             return await self._tunnel(exchange, reply, reply.duplex, connection)
         # An early reply leaves the rest of the request unread (RFC 9112 9.3).

@@ -28,7 +28,7 @@ from proxy.core.errors import (
 )
 from proxy.core.fields import RawHeaders
 from proxy.core.options import ServerOptions
-from proxy.edge.spool import Spool
+from proxy.edge.spool import Room, Spool
 
 RATE_GRACE: Final = 30.0
 """Seconds of waiting for the client before its average counts; a slow start is no attack."""
@@ -54,6 +54,7 @@ class ClientBody:
         "_max",
         "_over",
         "_rate",
+        "_room",
         "_waited",
         "attempt",
         "framing",
@@ -68,8 +69,13 @@ class ClientBody:
         options: ServerOptions,
         loop: asyncio.AbstractEventLoop,
         go_ahead: Callable[[], None] | None = None,
+        *,
+        room: Room | None = None,
     ) -> None:
-        """``length`` in bytes, None for chunked; ``go_ahead`` tells a client that waits for it."""
+        """``length`` in bytes, None for chunked; ``go_ahead`` tells a client that waits for it.
+
+        ``room``: what this and others may keep.
+        """
         self._content = content
         self.length = length
         self.framing = CHUNKED if length is None else b"Content-Length: %d\r\n" % length
@@ -85,6 +91,7 @@ class ClientBody:
         self._waited = 0.0
         self._alarm: Alarm | None = None
         self._kept: Spool | None = None
+        self._room = room or Room()
         self.attempt = 0
         """Number of the attempt that may read."""
 
@@ -114,7 +121,7 @@ class ClientBody:
         Without ``spool`` more than that is let go. What was read before is not there.
         """
         if self._kept is None and self.received == 0:  # a fallback keeps it too
-            self._kept = Spool(limit or float("inf"), disk=spool)
+            self._kept = Spool(limit or float("inf"), disk=spool, room=self._room)
 
     def proceed(self) -> None:
         """The upstream has asked for it, or has had its time to; one that sends needs no word."""

@@ -9,21 +9,27 @@ from proxy.core.body import CHUNKED, EMPTY, Body, BytesBody
 from proxy.core.errors import (
     BadRequest,
     BodyTooLarge,
+    ClientError,
     LoopDetected,
     MethodNotAllowed,
+    ProxyError,
 )
 from proxy.core.exchange import Exchange
+from proxy.core.fields import RawHeaders
 from proxy.core.options import ServerOptions
 from proxy.core.trailers import announcement, takes_trailers
 from proxy.edge.body import ClientBody
 from proxy.edge.connection import Connection
-from proxy.edge.end_to_end import end_to_end_request, loops, via
+from proxy.edge.end_to_end import bears_mark, end_to_end_request, loops, marked, via
 from proxy.edge.forwarded import Forwarding
 from proxy.edge.hosts import valid_host
 from proxy.edge.identity import identified, identify
+from proxy.edge.last_hop import COUNTED, count_down
 from proxy.edge.repeats import Repeats
 from proxy.edge.request_head import LOGINS
 from proxy.edge.requests import ReadRequest
+from proxy.edge.router import USUAL
+from proxy.edge.spool import Room
 from proxy.edge.target import check_escapes, normal_path, split_target
 from proxy.edge.upgrade import offered
 
@@ -35,15 +41,26 @@ _PLAIN: Final = frozenset({b"host", b"connection"})
 class Intake:
     """Makes exchanges of requests."""
 
-    __slots__ = ("_forwarding", "_instance", "_loop", "_options", "_repeats", "recall")
+    __slots__ = (
+        "_forwarding",
+        "_instance",
+        "_loop",
+        "_loops",
+        "_options",
+        "_repeats",
+        "_room",
+        "recall",
+    )
 
     def __init__(self, options: ServerOptions, instance: str) -> None:
         """``instance``: 8 hex digits that tell this proxy from others in Via."""
         self._options = options
         self._instance = instance
-        self._forwarding = Forwarding(options.trusted_proxies)
+        self._loops = loops if options.via else bears_mark
+        self._forwarding = Forwarding(options.trusted_proxies, options.forwarded)
         self._loop = asyncio.get_running_loop()
         self._repeats = Repeats()
+        self._room = Room()
         self.recall = self._repeats.recall
 
     def open(self, request: ReadRequest, connection: Connection) -> Exchange:
@@ -58,38 +75,51 @@ class Intake:
             started=time.monotonic(),
         )
 
-    def admit(self, exchange: Exchange, request: ReadRequest, connection: Connection) -> None:
-        """Check and complete the exchange. Raises ClientError or LoopDetected."""
+    def admit(self, exchange: Exchange, request: ReadRequest, connection: Connection) -> bool:
+        """Check and complete the exchange. False where it is to be answered here.
+
+        Raises ClientError or LoopDetected.
+        """
         head = request.head
         if head.fault is not None:
-            raise head.fault
+            raise head.fault.error()
         watched = head.decisive
         if exchange.method == "CONNECT":
-            raise MethodNotAllowed("no tunnels", ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"))
+            raise MethodNotAllowed("no tunnels", USUAL)
         if self._options.strict:
             check_escapes(exchange.target)
         exchange.target, authority = split_target(exchange.method, exchange.target)
-        host = _host(exchange, watched, authority)
+        host = _host(exchange, watched, authority, strict=self._options.strict)
         exchange.host = host.decode("latin-1")
         exchange.path = normal_path(exchange.target)
         exchange.body = self._body(exchange, watched, request, connection)
         exchange.login = not watched.keys().isdisjoint(LOGINS)
         raw = exchange.headers
+        further: RawHeaders | None = raw
+        if b"max-forwards" in watched and exchange.method in COUNTED:
+            further = count_down(raw, watched[b"max-forwards"])
         if b"upgrade" in watched and exchange.version >= (1, 1):
             exchange.upgrade = offered(raw)
-        if loops(raw, self._instance):
-            raise LoopDetected("Via names this instance")
+        if self._loops(raw, self._instance):
+            raise LoopDetected("Via, or the mark in its place, names this instance")
         fields, exchange.client, exchange.scheme = self._forwarding.apply(
-            end_to_end_request(raw), peer=connection.peer, scheme="http", host=host
+            end_to_end_request(further or raw),
+            peer=connection.peer,
+            scheme=connection.scheme,
+            host=host,
         )
         if b"te" in watched or b"trailer" in watched:
             fields += _of_trailers(exchange, watched)
-        fields.append((b"Via", via(self._instance, exchange.version)))
+        if self._options.via:
+            fields.append((b"Via", via(self._instance, exchange.version)))
+        else:
+            fields = marked(fields, self._instance)
         exchange.headers = fields
         alone, connection.alone = connection.alone, b""
         if alone and connection.reusable and watched.keys() <= _PLAIN and not identified(fields):
-            self._repeats.learn(alone, exchange, raw, connection.peer)
+            self._repeats.learn(alone, exchange, raw, connection.peer, connection.scheme)
         exchange.headers, exchange.request_id = identify(fields)
+        return further is not None
 
     def _body(
         self,
@@ -105,8 +135,8 @@ class Intake:
         if length != 0:
             self._check_body(exchange, length)
         content = request.content
-        if (error := content.exception()) is not None:
-            raise error
+        if (broken := content.exception()) is not None:
+            raise _again(broken)
         if content.is_eof():
             whole = content.read_nowait()
             self._check_length(len(whole))
@@ -116,7 +146,7 @@ class Intake:
         go_ahead = None
         if watched.get(b"expect", b"").lower() == b"100-continue" and exchange.version >= (1, 1):
             go_ahead = _continue(connection)
-        return ClientBody(content, length, self._options, self._loop, go_ahead)
+        return ClientBody(content, length, self._options, self._loop, go_ahead, room=self._room)
 
     def _check_body(self, exchange: Exchange, length: int | None) -> None:
         if exchange.method == "TRACE":  # RFC 9110 9.3.8
@@ -128,6 +158,13 @@ class Intake:
         limit = self._options.max_body
         if limit and length > limit:
             raise BodyTooLarge(f"{length} bytes, over {limit}")
+
+
+def _again(broken: BaseException) -> ProxyError:
+    """What broke a body, without holding on to the body."""
+    return (
+        type(broken)(broken.detail) if isinstance(broken, ClientError) else BadRequest(str(broken))
+    )
 
 
 def _of_trailers(exchange: Exchange, watched: dict[bytes, bytes]) -> list[tuple[bytes, bytes]]:
@@ -150,8 +187,13 @@ def _continue(connection: Connection) -> Callable[[], None]:
     return go_ahead
 
 
-def _host(exchange: Exchange, watched: dict[bytes, bytes], authority: bytes | None) -> bytes:
-    """The one Host that both the field and an absolute target agree on (RFC 9112 3.2)."""
+def _host(
+    exchange: Exchange, watched: dict[bytes, bytes], authority: bytes | None, *, strict: bool
+) -> bytes:
+    """The host that is asked: that of an absolute target, else the field (RFC 9112 3.2).
+
+    The field is ignored where the target names another (``docs/decisions/0017``).
+    """
     host = watched.get(b"host")
     if host is None:
         if exchange.version >= (1, 1):
@@ -159,9 +201,11 @@ def _host(exchange: Exchange, watched: dict[bytes, bytes], authority: bytes | No
         return authority or b""
     if not valid_host(host):
         raise BadRequest(f"Host {host!r}")
-    if authority is not None and _plain(authority) != _plain(host):
+    if authority is None or _plain(authority) == _plain(host):
+        return host
+    if strict:
         raise BadRequest(f"Host {host!r} against target {authority!r}")
-    return host
+    return authority
 
 
 def _plain(authority: bytes) -> bytes:

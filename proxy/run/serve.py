@@ -7,13 +7,14 @@ import signal
 import sys
 
 from proxy.config.model import Config
+from proxy.run.memory import Memory
 from proxy.run.notify import notify
 from proxy.run.runtime import CannotStart, Runtime
 from proxy.telemetry.log import AccessLog, configure
 
 log = logging.getLogger(__name__)
 
-FAILED_TO_START = 1
+FAILED_TO_START = 3
 CUT = 1
 """Exit code where requests were cut."""
 COLLECT = (1_000, 10, 100)
@@ -21,7 +22,7 @@ COLLECT = (1_000, 10, 100)
 
 
 def run(config: Config) -> int:
-    """Serve until told to stop. Returns the exit code: 0 after a clean drain, else 1."""
+    """Serve until told to stop. Returns the exit code: 0 after a clean drain, 1 or 3 as below."""
     configure(config.log)
     try:
         import uvloop  # noqa: PLC0415  (absent on some platforms)
@@ -53,6 +54,7 @@ async def serve(config: Config) -> int:
         print(f"sidecar-proxy: cannot start: {error}", file=sys.stderr)
         return FAILED_TO_START
     settle_memory()
+    memory = Memory(asyncio.get_running_loop())
     ready = f"ready http={','.join(runtime.http)}"
     if runtime.admin:
         ready += f" admin={runtime.admin}"
@@ -70,6 +72,7 @@ async def serve(config: Config) -> int:
     drain.cancel()
     again.cancel()
     await runtime.close()
+    memory.close()
     if access is not None:
         access.close()
     return 0 if clean else CUT

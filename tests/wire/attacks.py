@@ -247,6 +247,4 @@ HOSTS = [
             b"a:99999",
         )
     ),
-    Attack("Host against the target", b"GET http://a/p HTTP/1.1\r\nHost: b\r\n\r\n"),
-    Attack("Host against the target's port", b"GET http://a:81/p HTTP/1.1\r\nHost: a:82\r\n\r\n"),
 ]
