@@ -163,9 +163,9 @@ def _upstream(options: Upstream, place: Place) -> Iterator[Finding]:
     check = options.health_check
     if check is not None and not check.interval:
         yield Finding((*place, "health_check", "interval"), "a time between two checks is needed")
-    if options.host_header not in ("preserve", "upstream"):
+    if options.host_header not in ("auto", "preserve", "upstream"):
         fault = addresses.authority_fault(options.host_header)
-        hint = 'expected "preserve", "upstream" or a host'
+        hint = 'expected "auto", "preserve", "upstream" or a host'
         name = options.host_header.partition("://")[2].rstrip("/")
         near = "" if not name or addresses.authority_fault(name) else f", did you mean {name!r}?"
         yield from _one((*place, "host_header"), fault and f"{hint}: {fault}{near}")
@@ -173,7 +173,12 @@ def _upstream(options: Upstream, place: Place) -> Iterator[Finding]:
         if not encrypted:
             yield Finding((*place, "tls"), "only a server with https:// is spoken to over TLS")
         faults = list(_tls(options.tls, (*place, "tls")))
-        files = (options.tls.ca_file, options.tls.cert_file, options.tls.key_file)
+        files = (
+            options.tls.ca_file,
+            options.tls.cert_file,
+            options.tls.key_file,
+            options.tls.password_file,
+        )
         if not faults and not any(map(fields.is_pipe, files)):
             faults = list(_one((*place, "tls"), _fault_of(partial(tls_context, options))))
         yield from faults
@@ -182,11 +187,13 @@ def _upstream(options: Upstream, place: Place) -> Iterator[Finding]:
 
 
 def _tls(options: UpstreamTlsOptions, place: Place) -> Iterator[Finding]:
-    for name in ("ca_file", "cert_file", "key_file"):
+    for name in ("ca_file", "cert_file", "key_file", "password_file"):
         if path := getattr(options, name):
             yield from _one((*place, name), fields.file_fault(path))
     if options.key_file and not options.cert_file:
         yield Finding((*place, "key_file"), "a key without its certificate: expected cert_file too")
+    if options.password_file and not options.cert_file:
+        yield Finding((*place, "password_file"), "a password without a key: expected cert_file too")
     if options.server_name:
         yield from _one((*place, "server_name"), addresses.host_fault(options.server_name))
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta
 
-from proxy.core.errors import NotAsked, Unavailable, UpstreamError
+from proxy.core.errors import CertificateInvalid, NotAsked, Unavailable, UpstreamError
 from proxy.core.exchange import Exchange
 from proxy.core.keys import PATTERN, key_of
 from proxy.core.logins import Ties
@@ -123,6 +123,7 @@ class LoadBalance:
         except UpstreamError as error:
             server.in_flight -= 1
             server.outcomes[failure_class(error) or type(error).__name__] += 1
+            exchange.elsewhere = _is_for_another(error, roads, exchange, server)
             self._broke(server, ticket, began)
             raise
         except BaseException:
@@ -238,6 +239,14 @@ def _own(roads: Roads, ties: Ties) -> Sequence[Server]:
     """The server that the client of a connection is logged in at, whatever speaks against it."""
     known = ties.servers
     return [server for server in roads.to if server.name in known][:1]
+
+
+def _is_for_another(error: UpstreamError, roads: Roads, exchange: Exchange, server: Server) -> bool:
+    """Whether it is wrong with this server for good, and another one was not asked yet."""
+    if not isinstance(error, CertificateInvalid):
+        return False
+    tried = {server.name, *[attempt.endpoint for attempt in exchange.tries]}
+    return any(other.name not in tried for other in roads.to)
 
 
 class _Ended:

@@ -10,7 +10,7 @@ from aiohttp_retry import RetryClient, RetryOptionsBase
 from aiohttp_retry.client import RequestParams
 
 from proxy.core.body import EMPTY
-from proxy.core.errors import NotAsked, UpstreamError, forget_frames
+from proxy.core.errors import CertificateInvalid, NotAsked, UpstreamError, forget_frames
 from proxy.core.exchange import Exchange, Try
 from proxy.core.handler import Handler
 from proxy.core.outcome import CONNECT_FAILURE, failure_class
@@ -214,6 +214,8 @@ class _Trial(RetryOptionsBase):
                 # Nobody was asked: what the attempt before came to is the better answer.
                 self._asked = False
                 raise self._failed from None
+            if isinstance(error, CertificateInvalid) and not exchange.elsewhere:
+                raise  # a wrong certificate is as wrong the next time
             wait = self._backoff.wait(self._made)
             if self._may_follow(failure_class(error), wait):
                 forget_frames(error)

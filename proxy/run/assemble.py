@@ -222,20 +222,23 @@ class Line:
 class Ways:
     """The ways of one route to the servers of a pool, made anew when something is new there."""
 
-    __slots__ = ("_known", "_pool", "_route", "now")
+    __slots__ = ("_known", "_parked", "_pool", "_route", "now")
 
     def __init__(self, pool: Pool, route: Route) -> None:
         self._pool = pool
         self._route = route
         self._known: dict[Member, Road] = {}
+        self._parked: dict[Member, Road] = {}
         self.now: Roads
         pool.changed.append(self._follow)
         self._follow()
 
     def _follow(self) -> None:
+        before = self._parked | self._known
         self._known = {
-            member: self._known.get(member) or self._made(member) for member in self._pool.members
+            member: before.get(member) or self._made(member) for member in self._pool.members
         }
+        self._parked = {member: before[member] for member in self._pool.parked if member in before}
         self.now = Roads(tuple(self._known.values()))
 
     def _made(self, member: Member) -> Road:

@@ -12,7 +12,7 @@ from proxy.edge.field_rules import FieldRules
 from proxy.edge.forwarded import prefixed
 from proxy.edge.location import Locations
 from proxy.edge.target import Rewrite, begins, literal_path
-from proxy.upstream.endpoint import UpstreamOptions, origins, told
+from proxy.upstream.endpoint import UpstreamOptions, entries, origins, renames, told
 
 
 class Chain:
@@ -55,7 +55,9 @@ class Chain:
             self._prefix = literal_path(route.strip_prefix, what="strip_prefix").decode()
         self._locations: Locations | None = None
         self._destinations: Destinations | None = None
-        renamed = any(upstream.host_header != "preserve" for upstream in upstreams)
+        renamed = any(
+            renames(upstream, entry.url) for upstream in upstreams for entry in entries(upstream)
+        )
         if route.rewrite_location and (renamed or self._rewrite is not None):
             self._locations = Locations(
                 [name for upstream in upstreams for name in origins(upstream)],

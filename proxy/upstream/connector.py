@@ -1,9 +1,9 @@
 """How connections are made: by the connector of aiohttp, with a protocol and a shortcut of ours."""
 
 import asyncio
-import collections
 import functools
 import socket
+from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import (
@@ -11,31 +11,11 @@ from aiohttp import (
     ClientConnectorError,
     ClientRequest,
     TCPConnector,
-    ThreadedResolver,
 )
 from aiohttp.abc import ResolveResult
+from aiohttp.tracing import Trace
 
 from proxy.upstream.wire import UpstreamProtocol
-
-
-class WatchedResolver(ThreadedResolver):
-    """Knows what it is looking up, so that a look-up that hangs can be told from a connect."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.pending: collections.Counter[str] = collections.Counter()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Look up ``host``; see ThreadedResolver."""
-        self.pending[host] += 1
-        try:
-            return await super().resolve(host, port, family)
-        finally:
-            self.pending[host] -= 1
-            if not self.pending[host]:
-                del self.pending[host]
 
 
 class Connector(TCPConnector):
@@ -44,6 +24,22 @@ class Connector(TCPConnector):
     aiohttp makes a socket, races addresses and hands the winner to the loop, which is for names
     with several.
     """
+
+    def __init__(self, **options: Any) -> None:
+        """As TCPConnector."""
+        super().__init__(**options)
+        self.alternatives: dict[str, tuple[str, ...]] = {}
+        """Addresses of the other family, by address: tried a little later (RFC 8305)."""
+
+    async def _resolve_host(
+        self, host: str, port: int, traces: Sequence[Trace] | None = None
+    ) -> list[ResolveResult]:
+        found = await super()._resolve_host(host, port, traces)
+        others = self.alternatives.get(host)
+        if not others:
+            return found
+        more: list[Any] = [{**found[0], "hostname": ip, "host": ip} for ip in others]
+        return [*found, *more]
 
     async def _wrap_create_connection(
         self, *args: Any, addr_infos: list[Any], req: ClientRequest, **kwargs: Any

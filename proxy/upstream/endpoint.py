@@ -46,6 +46,9 @@ class UpstreamTlsOptions(Table, frozen=True, kw_only=True):
     key_file: Annotated[
         str, described("PEM file of its key; may be left out where cert_file holds it.")
     ] = ""
+    password_file: Annotated[
+        str, described("File that holds the password of the key; its last line break is dropped.")
+    ] = ""
 
 
 class CredentialsOptions(Table, frozen=True, kw_only=True):
@@ -56,7 +59,11 @@ class CredentialsOptions(Table, frozen=True, kw_only=True):
         str, described('The value, usually from the environment: "Bearer ${API_TOKEN}".')
     ] = ""
     value_file: Annotated[
-        str, described("File that holds the value; its last line break is dropped.")
+        str,
+        described(
+            "File that holds the value; its last line break is dropped. It is read again within "
+            "seconds when it changes."
+        ),
     ] = ""
 
 
@@ -73,12 +80,18 @@ class UpstreamOptions(Table, frozen=True, kw_only=True):
     ]
     host_header: Annotated[
         str,
-        described('"preserve" what the client sent, "upstream" for the server\'s own, or a name.'),
-    ] = "preserve"
+        described(
+            '"auto": the server\'s name where it is reached over https by its name, else what the '
+            'client sent; "preserve" what the client sent, "upstream" for the server\'s own, or a '
+            "name."
+        ),
+    ] = "auto"
     keepalive_timeout: Annotated[
         Duration,
         # uvicorn and Node close after 5 s, and a POST that meets a closing connection is lost.
-        described("How long an idle connection is kept; below the upstream's own limit."),
+        described(
+            'How long an idle connection is kept; below the upstream\'s own limit. "0": none is.'
+        ),
     ] = seconds(4)
     max_connection_age: Annotated[
         Duration,
@@ -87,7 +100,8 @@ class UpstreamOptions(Table, frozen=True, kw_only=True):
     dns_ttl: Annotated[
         Duration,
         described(
-            "How often names are looked up again; each of several addresses is a server of its own."
+            "How often names are looked up again; each of several addresses is a server of its "
+            'own. "0": for each new connection, and all addresses are one server.'
         ),
     ] = seconds(30)
     limit: Annotated[
@@ -158,7 +172,10 @@ class Endpoint:
         """Makes what the connector wants to know of a request."""
         self.host: bytes | None = None
         """The Host field to send; None for the client's own."""
-        if options.host_header == "upstream":
+        if options.host_header == "auto":
+            # Virtual hosts know the name that their certificate is for, not that of our clients.
+            self.host = self.authority if renames(options, entry.url) else None
+        elif options.host_header == "upstream":
             self.host = self.authority
         elif options.host_header != "preserve":
             self.host = options.host_header.encode()
@@ -173,11 +190,18 @@ def _is_address(url: URL) -> bool:
     return True
 
 
+def renames(options: UpstreamOptions, url: str) -> bool:
+    """Whether the server with this URL is asked for by another host than the client named."""
+    if options.host_header == "auto":
+        return url.startswith("https:") and not _is_address(URL(url))
+    return options.host_header != "preserve"
+
+
 def origins(options: UpstreamOptions) -> list[str]:
     """What servers may call themselves: their own address, and the host that they are asked for."""
     urls = [URL(server if isinstance(server, str) else server.url) for server in options.servers]
     found = [str(url.origin()) for url in urls if url.scheme in ("http", "https")]
-    if options.host_header not in ("preserve", "upstream"):
+    if options.host_header not in ("auto", "preserve", "upstream"):
         found += [f"{url.scheme}://{options.host_header}" for url in urls if url.host]
     return found
 
@@ -188,7 +212,7 @@ def told(options: UpstreamOptions) -> list[tuple[str, str]]:
     for entry in entries(options):
         url = URL("http://localhost" if entry.url.startswith("unix:") else entry.url)
         host = options.host_header
-        if host == "preserve" or (host == "auto" and url.scheme != "https"):
+        if not renames(options, entry.url):
             host = ""
         elif host in ("upstream", "auto"):
             host = _authority(url)
@@ -202,6 +226,10 @@ def _authority(url: URL) -> str:
     return host if url.is_default_port() else f"{host}:{url.port}"
 
 
+def _content(path: str) -> bytes:
+    return Path(path).read_bytes().removesuffix(b"\n").removesuffix(b"\r")
+
+
 def credentials(options: CredentialsOptions) -> tuple[bytes, bytes]:
     """The field to send. Raises OSError, or ValueError where its value cannot stand in a field.
 
@@ -209,7 +237,7 @@ def credentials(options: CredentialsOptions) -> tuple[bytes, bytes]:
     """
     value = options.value.encode("utf-8", "surrogateescape")
     if options.value_file:
-        value = Path(options.value_file).read_bytes().removesuffix(b"\n").removesuffix(b"\r")
+        value = _content(options.value_file)
     if not value:
         raise ValueError("the value is empty")
     if _CONTROL.search(value):
@@ -233,6 +261,7 @@ def _context(options: UpstreamTlsOptions) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if options.cert_file:
-        # An encrypted key is an error, not a question on the terminal.
-        context.load_cert_chain(options.cert_file, options.key_file or None, password="")
+        # An encrypted key without a password is an error, not a question on the terminal.
+        password = _content(options.password_file) if options.password_file else b""
+        context.load_cert_chain(options.cert_file, options.key_file or None, password=password)
     return context

@@ -22,8 +22,9 @@ from proxy.core.sse import streams_events
 from proxy.core.trailers import announcement, last_chunk
 from proxy.upstream.endpoint import Endpoint
 from proxy.upstream.heads import Head, HeadReader, Scrub
+from proxy.upstream.line import Line
 from proxy.upstream.response import CHUNKED, Response
-from proxy.upstream.session import Gateway, Line
+from proxy.upstream.session import Gateway
 from proxy.upstream.stream import PacedStream, Stream
 from proxy.upstream.translate import head_error
 from proxy.upstream.upgraded import Upgraded, accepted

@@ -72,6 +72,16 @@ class Member:
         """Its address, as the log has it."""
         return self.endpoint.name
 
+    def follow(self, listed: frozenset[str]) -> None:
+        """Its name stands for these addresses now."""
+        self.gateway.follow(listed)
+        self.checks.follow(listed)
+
+    def reopen(self) -> None:
+        """Its address is back."""
+        self.gateway.reopen()
+        self.checks.reopen()
+
     def close(self) -> None:
         """Nobody asks it any more."""
         self.gateway.close()

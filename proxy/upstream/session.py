@@ -1,11 +1,10 @@
 """One ClientSession for all upstreams, and the connections that come out of it."""
 
 import asyncio
-import socket
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 from aiohttp import (
     BaseConnector,
@@ -13,80 +12,17 @@ from aiohttp import (
     ClientSession,
     ClientTimeout,
     DummyCookieJar,
-    ThreadedResolver,
     UnixConnector,
 )
-from aiohttp.connector import Connection
 
 from proxy.core.errors import ConnectionLimit
 from proxy.core.logins import Ties
 from proxy.policy.ends import Ends
-from proxy.upstream.connector import Connector, WatchedResolver, install
+from proxy.upstream.connector import Connector, install
+from proxy.upstream.line import Line
+from proxy.upstream.names import Addresses, Names, chosen
 from proxy.upstream.translate import connect_error
 from proxy.upstream.wire import UpstreamProtocol
-
-_DNS_TTL: Final = 10
-
-
-class Line:
-    """A connection to a server: in use by one attempt, or resting."""
-
-    __slots__ = ("_connection", "_gateway", "born", "owner", "protocol")
-
-    def __init__(
-        self, connection: Connection, protocol: UpstreamProtocol, gateway: "Gateway"
-    ) -> None:
-        self._connection = connection
-        self._gateway = gateway
-        self.born = time.monotonic()
-        self.owner: tuple[Ties, str] | None = None
-        """The client that alone may use it, and the name of its server, see ``core/logins``."""
-        self.protocol = protocol
-        protocol.lost = self._lost
-
-    def bind(self, ties: Ties | None, server: str) -> None:
-        """Somebody logs in on it: from now on it belongs to that client, and is closed with it."""
-        if ties is None:  # a health check's
-            self.protocol.force_close()
-        else:
-            self.owner = (ties, server)
-
-    def release(self) -> None:
-        """Let it rest, where nothing speaks against another use."""
-        protocol = self.protocol
-        if protocol.should_close or (self._gateway.ageing and self._gateway.retired(self)):
-            self.discard()
-        elif self.owner is not None:
-            self._wait_for(*self.owner)
-        else:
-            self._gateway.rest(self)
-
-    def _wait_for(self, ties: Ties, server: str) -> None:
-        """Rest until the client that it belongs to asks again or goes."""
-        if ties.closed or self._gateway in ties.held:
-            self.discard()
-            return
-        self.protocol.rest(0)
-        ties.held[self._gateway] = (server, self)
-        self._gateway.leave()
-
-    def discard(self) -> None:
-        """Close at once; the upstream is to know that nobody waits any more."""
-        self.drop()
-        self._gateway.leave()
-
-    def drop(self) -> None:
-        """Close what nobody uses."""
-        self._gateway.connections -= 1
-        self.protocol.abort()
-        self._connection.close()
-
-    def _lost(self) -> None:
-        """The connection has ended. Where an attempt uses it, that attempt will discard it."""
-        owner = self.owner
-        if self._gateway.forget(self) or (owner and owner[0].forget(self._gateway, self)):
-            self._gateway.connections -= 1
-            self._connection.close()
 
 
 class Gateway:
@@ -102,6 +38,7 @@ class Gateway:
         "_connector",
         "_ends",
         "_keepalive",
+        "_listed",
         "_max_age",
         "_permits",
         "_resolver",
@@ -117,7 +54,7 @@ class Gateway:
         self,
         connector: BaseConnector,
         template: ClientRequest,
-        resolver: WatchedResolver,
+        resolver: Names,
         *,
         keepalive: float,
         limit: int,
@@ -136,17 +73,39 @@ class Gateway:
         self._max_age = max_age
         self._closed = False
         self.tls = template.is_ssl()
-        self.ageing = bool(max_age)
+        self.ageing = bool(max_age) or not keepalive
         """Whether a connection that still works may have to go."""
         self.connections = 0
         """Open ones, in use or resting."""
         self._ends = Ends()
+        self._listed: frozenset[str] = frozenset()
         self.wary = False
         """Whether it has closed connections that rested."""
 
     def retired(self, line: Line) -> bool:
-        """Whether it takes no further request."""
-        return self._closed or time.monotonic() - line.born >= self._max_age
+        """Whether it takes no further request; one with a login may rest all the same."""
+        if self._closed or not (self._keepalive or line.owner) or self._moved(line):
+            return True
+        return bool(self._max_age) and time.monotonic() - line.born >= self._max_age
+
+    def _moved(self, line: Line) -> bool:
+        """Whether the name does not stand any more for the address that it goes to."""
+        return bool(self._listed) and line.address not in self._listed
+
+    def follow(self, listed: frozenset[str]) -> None:
+        """The name stands for these addresses: what goes elsewhere rests no more."""
+        if listed == self._listed:
+            return
+        self.ageing = self.ageing or bool(self._listed)  # what is in use may have to go as well
+        self._listed = listed
+        for line in [line for line in self._resting if self._moved(line)]:
+            del self._resting[line]
+            line.drop()
+
+    def reopen(self) -> None:
+        """Its address is back."""
+        self._closed = False
+        self.ageing = bool(self._max_age) or not self._keepalive or bool(self._listed)
 
     def close(self) -> None:
         """Nobody comes here any more: close what rests, and what is in use when it is done."""
@@ -229,7 +188,7 @@ class Gateway:
         try:
             connection = await self._connector.connect(self._template, [], clock)
         except Exception as error:
-            looking_up = bool(self._resolver.pending[self._template.host])
+            looking_up = self._template.host in self._resolver.pending
             raise connect_error(error, tls=self.tls, looking_up=looking_up) from None
         protocol = connection.protocol
         assert isinstance(protocol, UpstreamProtocol)
@@ -262,12 +221,13 @@ class Session:
 
     def __init__(self) -> None:
         self._unix: list[UnixConnector] = []
+        self._paired: dict[str, tuple[str, ...]] = {}
 
     async def __aenter__(self) -> Self:
-        self._resolver = WatchedResolver()
+        self._resolver = Names()
         connector = Connector(
             limit=0,  # aiohttp's 100 would queue silently; limits are ours
-            ttl_dns_cache=_DNS_TTL,
+            use_dns_cache=False,  # Names remembers
             force_close=True,  # what rests, rests in a Gateway
             resolver=self._resolver,
         )
@@ -313,12 +273,17 @@ class Session:
             connector, request, self._resolver, keepalive=keepalive, limit=limit, max_age=max_age
         )
 
-    async def addresses(self, host: str) -> tuple[str, ...]:
-        """The addresses of a name, IPv4 ones where there are any, in a fixed order.
+    def obey(self, host: str, ttl: float) -> None:
+        """Look ``host`` up again after ``ttl`` seconds; each time where that is zero."""
+        self._resolver.obey(host, ttl)
 
-        Raises OSError where it is not known.
-        """
-        found = await ThreadedResolver.resolve(self._resolver, host, 0, socket.AF_UNSPEC)
-        four = {entry["host"] for entry in found if entry["family"] == socket.AF_INET}
-        six = {entry["host"] for entry in found if entry["family"] == socket.AF_INET6}
-        return tuple(sorted(four or six))
+    async def addresses(self, host: str) -> Addresses:
+        """Look a name up. Raises OSError where it is not known."""
+        found = chosen(await self._resolver.ask(host))
+        alternatives = self._connector.alternatives
+        for ip in self._paired.pop(host, ()):
+            alternatives.pop(ip, None)
+        if found.others and len(found.servers) > 1:  # a name with one is raced by itself
+            self._paired[host] = found.servers
+            alternatives.update(dict.fromkeys(found.servers, found.others))
+        return found

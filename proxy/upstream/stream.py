@@ -8,7 +8,7 @@ from proxy.core.errors import ReplyStalled
 from proxy.core.fields import RawHeaders
 from proxy.core.reply import Ending
 from proxy.core.sse import Events
-from proxy.upstream.session import Line
+from proxy.upstream.line import Line
 from proxy.upstream.translate import body_error
 
 

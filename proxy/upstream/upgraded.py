@@ -4,7 +4,7 @@ import asyncio
 
 from proxy.core.errors import ConnectionTerminated
 from proxy.core.reply import Ending
-from proxy.upstream.session import Line
+from proxy.upstream.line import Line
 
 
 class Upgraded:

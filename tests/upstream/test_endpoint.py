@@ -40,12 +40,34 @@ def test_the_authority_is_that_of_the_address(server: str | ServerEntry, authori
 
 @pytest.mark.parametrize(
     ("option", "host"),
-    [("preserve", None), ("upstream", b"a:1"), ("api.example.com", b"api.example.com")],
+    [
+        ("auto", None),
+        ("preserve", None),
+        ("upstream", b"a:1"),
+        ("api.example.com", b"api.example.com"),
+    ],
 )
 def test_the_host_field_is_the_clients_the_servers_or_a_name(
     option: str, host: bytes | None
 ) -> None:
     assert endpoint("http://a:1", host_header=option).host == host
+
+
+@pytest.mark.parametrize(
+    ("server", "host"),
+    [
+        ("https://api.example.com", b"api.example.com"),
+        ("https://api.example.com:8443", b"api.example.com:8443"),
+        ("https://10.0.0.1", None),
+        ("https://[::1]:8443", None),
+        ("http://api.example.com", None),
+        ("unix:/run/api.sock", None),
+    ],
+)
+def test_a_server_that_is_named_over_https_is_asked_for_by_its_name(
+    server: str, host: bytes | None
+) -> None:
+    assert endpoint(server).host == host
 
 
 @pytest.mark.parametrize("text", ["Bearer x", "Bearer x\n", "Bearer x\r\n"])

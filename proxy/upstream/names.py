@@ -1,0 +1,113 @@
+"""Names of servers and their addresses: looked up once for all, as often as ``dns_ttl`` says."""
+
+import asyncio
+import socket
+from collections.abc import Iterable
+from functools import partial
+from typing import Final, NamedTuple
+
+from aiohttp import ThreadedResolver
+from aiohttp.abc import ResolveResult
+
+_DISCARD: Final = 9
+"""A port; nothing is sent there."""
+_OTHERS: Final = 2
+"""Addresses of the other family that are tried where one of the first does not answer."""
+
+
+class Addresses(NamedTuple):
+    """What a name stands for."""
+
+    servers: tuple[str, ...]
+    """Those of the family that is used, in a fixed order."""
+    others: tuple[str, ...]
+    """Some of the other family, where there is a way to it too."""
+    listed: frozenset[str]
+    """All."""
+
+
+class Names(ThreadedResolver):
+    """Remembers what it looked up, and knows what it is looking up.
+
+    So a look-up that hangs can be told from a connect, and a name that moves is followed by what
+    makes connections at the same time as by what balances.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pending: set[str] = set()
+        """Names that connections wait for, or waited for until their time was up."""
+        self._ttl: dict[str, float] = {}
+        self._known: dict[str, tuple[float, list[ResolveResult]]] = {}
+        self._asking: dict[str, asyncio.Task[list[ResolveResult]]] = {}
+
+    def obey(self, host: str, ttl: float) -> None:
+        """An upstream wants ``host`` to be looked up again after ``ttl`` seconds, or each time."""
+        self._ttl[host] = min(ttl, self._ttl.get(host, ttl))
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """What is known of ``host``, or found out. Raises OSError where it is not known."""
+        until, found = self._known.get(host, (0.0, []))
+        if asyncio.get_running_loop().time() >= until:
+            self.pending.add(host)
+            found = await self.ask(host)
+        return [{**entry, "port": port} for entry in found]
+
+    async def ask(self, host: str) -> list[ResolveResult]:
+        """Look ``host`` up, whatever is known; one look-up for all who ask at the same time."""
+        task = self._asking.get(host)
+        if task is None:
+            task = self._asking[host] = asyncio.ensure_future(self._ask(host))
+            task.add_done_callback(partial(self._asked, host))
+        return await asyncio.shield(task)
+
+    def _asked(self, host: str, task: asyncio.Task[list[ResolveResult]]) -> None:
+        del self._asking[host]
+        self.pending.discard(host)
+        if not task.cancelled():
+            task.exception()  # all who asked may have left
+
+    async def _ask(self, host: str) -> list[ResolveResult]:
+        found = await ThreadedResolver.resolve(self, host, 0, socket.AF_UNSPEC)
+        if ttl := self._ttl.get(host, 0.0):
+            self._known[host] = (asyncio.get_running_loop().time() + ttl, found)
+        return found
+
+    async def close(self) -> None:
+        """Ask no more."""
+        asking = list(self._asking.values())
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+        await super().close()
+
+
+def chosen(found: Iterable[ResolveResult]) -> Addresses:
+    """The servers among the addresses of a name: of IPv4 where there are any and a way there is.
+
+    A family without a route is not picked while the other has one (RFC 6724 5, rule 1).
+    """
+    all_of = {entry["host"] for entry in found}
+    four = tuple(sorted(ip for ip in all_of if ":" not in ip))
+    six = tuple(sorted(ip for ip in all_of if ":" in ip))
+    listed = frozenset(all_of)
+    if not (four and six):
+        return Addresses(four or six, (), listed)
+    if _routed(four[0]):
+        return Addresses(four, six[:_OTHERS], listed)
+    if _routed(six[0]):
+        return Addresses(six, four[:_OTHERS], listed)
+    return Addresses(four, six[:_OTHERS], listed)
+
+
+def _routed(ip: str) -> bool:
+    """Whether the kernel knows a way there; for UDP, connect asks it and sends nothing."""
+    family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((ip, _DISCARD))
+    except OSError:
+        return False
+    return True
