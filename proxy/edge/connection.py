@@ -23,6 +23,7 @@ from proxy.core.exchange import Exchange
 from proxy.core.fields import RawHeaders
 from proxy.core.options import ServerOptions
 from proxy.core.short_queue import ShortQueue
+from proxy.core.sips import gulp, sip
 from proxy.edge.boundary import HEAD_END
 from proxy.edge.client_side import ClientSide
 from proxy.edge.failures import ErrorsOptions, answer, failure, report
@@ -252,10 +253,13 @@ class Connection(ClientSide):
     def begin(self, body: StreamReader) -> None:
         """A request is being served; errors of its body are to reach whoever reads it."""
         self._body = body
+        sip(self)
 
     def finish(self) -> None:
         """The request has been served."""
-        self._body = None
+        if self._body is not None:
+            self._body = None
+            gulp(self)
         transport = self.transport
         if transport is not None and transport.get_write_buffer_size():
             self._writing(transport).watch()

@@ -17,10 +17,11 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from proxy.core.alarm import Alarm
 from proxy.core.errors import ReplyHeadTooLarge
 from proxy.core.short_queue import ShortQueue
+from proxy.core.sips import HIGH_WATER, STALLED
 from proxy.core.sockets import unsent
 from proxy.upstream.heads import HEAD_END, HEAD_LIMIT, HeadReader
 
-READ_BUFFER: Final = 64 << 10
+READ_BUFFER: Final = 32 << 10
 """Low-water mark of a reply's buffer; twice that stops the upstream."""
 
 _SPOKEN: Final = select.POLLIN | getattr(select, "POLLRDHUP", 0)
@@ -164,6 +165,7 @@ class UpstreamProtocol(ResponseHandler):
         super().connection_made(transport)
         self.alarm = Alarm(self._loop, self._rang)
         self._socket = transport.get_extra_info("socket")
+        self.transport.set_write_buffer_limits(HIGH_WATER)  # type: ignore[union-attr]
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Break a body that only the end of the connection delimits where that end was a reset."""
@@ -291,7 +293,8 @@ class UpstreamProtocol(ResponseHandler):
 
     async def drained(self) -> None:
         """Wait until the transport takes more. Raises ConnectionError where it never will."""
-        await self._drain_helper()
+        with STALLED:
+            await self._drain_helper()
 
     def unsent(self) -> int:
         """Bytes that we wrote and the peer has not taken yet, in user space and in the kernel."""

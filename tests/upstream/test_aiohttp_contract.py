@@ -48,7 +48,17 @@ def test_set_response_params_knows_what_we_set() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["_drain_helper", "data_received", "feed_data", "set_exception", "force_close", "abort"]
+    "name",
+    [
+        "_drain_helper",
+        "_pause_reading_for_buffer",
+        "_resume_reading_for_buffer",
+        "abort",
+        "data_received",
+        "feed_data",
+        "force_close",
+        "set_exception",
+    ],
 )
 def test_the_protocol_has_the_methods_we_override_or_call(name: str) -> None:
     assert callable(getattr(ResponseHandler, name))
