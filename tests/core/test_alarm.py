@@ -58,3 +58,16 @@ async def test_moving_it_costs_no_timer(jumping: JumpingLoop) -> None:
         alarm.set(jumping.time() + 60 + step)
         alarm.clear()
     assert made == 1
+
+
+async def test_it_can_be_moved_when_it_is_due_at_once() -> None:
+    """On uvloop such a timer is a plain handle, which does not say when."""
+    loop = asyncio.get_running_loop()
+    rings: list[float] = []
+    alarm = Alarm(loop, lambda: rings.append(loop.time()))
+    for ahead in (0.0001, 0.0, 0.0002):
+        alarm.set(loop.time() + ahead)
+    async with asyncio.timeout(30):
+        while not rings:  # noqa: ASYNC110  (it tells the list)
+            await asyncio.sleep(0.001)
+    alarm.close()
