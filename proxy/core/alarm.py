@@ -19,7 +19,7 @@ class Alarm:
         self._at: float | None = None
         self._handle: asyncio.TimerHandle | None = None
         self._due = 0.0
-        """When the loop's timer fires; uvloop's own does not always say."""
+        """When the loop's timer fires; uvloop's handle for what is due at once does not know."""
 
     @property
     def armed(self) -> bool:

@@ -2,6 +2,8 @@
 
 from typing import Final, Protocol
 
+from proxy.core.fields import RawHeaders
+
 CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
 
 
@@ -44,6 +46,10 @@ class Body(Protocol):
         """Whether another attempt would send the same bytes from the start."""
 
     @property
+    def trailers(self) -> RawHeaders:
+        """The fields behind a chunked body, as they came; known when it has been read."""
+
+    @property
     def received(self) -> int:
         """Bytes read from the client so far."""
 
@@ -69,7 +75,7 @@ class Body(Protocol):
 class BytesBody:
     """A body that is all here, or none at all; it never changes."""
 
-    __slots__ = ("finished", "framing", "length")
+    __slots__ = ("finished", "framing", "length", "trailers")
 
     resendable: Final = True
     complete: Final = True
@@ -78,6 +84,7 @@ class BytesBody:
         self.finished = whole
         self.framing = framing
         self.length = length
+        self.trailers: RawHeaders = ()
 
     @property
     def received(self) -> int:

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from proxy.core.body import EMPTY, Body
 from proxy.core.fields import Encoded, RawHeaders
+from proxy.core.logins import Ties
 
 HEDGED: Final = "hedged"
 """Outcome of an attempt that another one has overtaken."""
@@ -48,6 +49,7 @@ class Exchange:
         "headers",
         "host",
         "inform",
+        "login",
         "method",
         "path",
         "queued",
@@ -56,14 +58,17 @@ class Exchange:
         "scheme",
         "started",
         "status",
+        "takes_trailers",
         "target",
+        "ties",
         "tries",
         "upgrade",
         "upstream",
+        "upstream_request_id",
         "version",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0915 - a line for each of its slots
         self,
         method: str,
         target: bytes,
@@ -108,6 +113,8 @@ class Exchange:
         """When the reply's head arrived."""
         self.route = ""
         self.upstream = ""
+        self.upstream_request_id = ""
+        """What the upstream calls the request, where that is another name than ours."""
         self.endpoint = ""
         self.attempts = 0
         self.tries: tuple[Try, ...] = ()
@@ -118,6 +125,12 @@ class Exchange:
         """Whether another server could be asked at once."""
         self.inform: Callable[[bytes], None] | None = None
         """Writes an informational head to the client (RFC 9110 15.2); not after the commit."""
+        self.ties: Ties | None = None
+        """The upstream connections that belong to its client; None where there is no client."""
+        self.login = False
+        """Whether it is part of a login that its connection will have, see ``core/logins``."""
+        self.takes_trailers = False
+        """Whether its client wants the fields behind a chunked reply (``TE: trailers``)."""
         self.committed = False
         self.status = 0
         self.error = ""
@@ -126,3 +139,8 @@ class Exchange:
         """Body bytes read from the client."""
         self.bytes_out = 0
         """Body bytes given to the client."""
+
+    @property
+    def bound(self) -> bool:
+        """Whether it is answered as the user of its connection: nobody else may have the answer."""
+        return self.login or (self.ties is not None and bool(self.ties.held))

@@ -29,8 +29,10 @@ from proxy.edge.connection import Connection
 from proxy.edge.failures import ErrorsOptions, answer, failure, report
 from proxy.edge.identity import identify
 from proxy.edge.intake import Intake
+from proxy.edge.last_hop import reply_here
 from proxy.edge.relay import Relay
 from proxy.edge.repeats import RepeatedRequest
+from proxy.edge.requests import ReadRequest
 from proxy.edge.traffic import Traffic
 from proxy.edge.tunnel import Tunnel
 from proxy.edge.written import CLOSED, KEPT
@@ -66,6 +68,10 @@ class Finder(Protocol):
     def find(self) -> Callable[[str, str, str, RawHeaders], Chain]:
         """Chain for method, Host, normal path, fields. Raises NoRoute or MethodNotAllowed."""
 
+    @property
+    def allowed(self) -> Callable[[str, str, RawHeaders], tuple[str, ...]]:
+        """The methods that some route takes for Host, normal path, fields."""
+
 
 class Edge:
     """Serves every request of the data listener."""
@@ -87,17 +93,26 @@ class Edge:
         """The catch-all: admit, route, forward, relay."""
         connection: Connection = request.protocol  # type: ignore[assignment]
         exchange = connection.exchange
-        if type(request) is not RepeatedRequest:
-            self._intake.admit(exchange, request, connection)
+        further = True
+        if type(request) is ReadRequest:
+            further = self._intake.admit(exchange, request, connection)
         chain = self.router.find(exchange.method, exchange.host, exchange.path, request.raw_headers)
         connection.errors = chain.errors
         exchange.route = chain.name
         exchange.inform = connection.put
-        reply = await chain.handle(exchange)
+        exchange.ties = connection.ties
+        if further:
+            reply = await chain.handle(exchange)
+        else:
+            raw = request.raw_headers
+            allow = self.router.allowed(exchange.host, exchange.path, raw)
+            reply = reply_here(exchange, raw, allow)
         if reply.duplex is not None:
             return await self._tunnel(exchange, reply, reply.duplex, connection)
         # An early reply leaves the rest of the request unread (RFC 9112 9.3).
         keep_alive = connection.reusable and request.content.is_eof() and not self._traffic.draining
+        if exchange.upgrade and connection.ahead:  # maybe in the protocol that it did not get
+            keep_alive = False
         kept = await self._relay.send(exchange, reply, connection, keep_alive=keep_alive)
         if kept and not self._traffic.draining:
             return KEPT
@@ -124,10 +139,10 @@ class Edge:
     async def failures(self, request: web.BaseRequest, handler: Handler) -> web.StreamResponse:
         """Errors to statuses, and the one place where an exchange ends."""
         connection: Connection = request.protocol  # type: ignore[assignment]
-        if type(request) is RepeatedRequest:
-            exchange = request.exchange
-        else:
+        if type(request) is ReadRequest:
             exchange = self._intake.open(request, connection)
+        else:
+            exchange = cast(RepeatedRequest, request).exchange
         connection.exchange = exchange
         connection.errors = self._errors
         self._traffic.in_flight += 1

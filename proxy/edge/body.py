@@ -26,6 +26,7 @@ from proxy.core.errors import (
     RequestTimeout,
     forget_frames,
 )
+from proxy.core.fields import RawHeaders
 from proxy.core.options import ServerOptions
 from proxy.edge.spool import Room, Spool
 
@@ -97,6 +98,11 @@ class ClientBody:
     finished: Final = None
 
     @property
+    def trailers(self) -> RawHeaders:
+        """The fields behind a chunked body that has ended."""
+        return getattr(self._content, "trailers", ())
+
+    @property
     def resendable(self) -> bool:
         """Whether all that was read so far was kept."""
         kept = self._kept
@@ -133,7 +139,11 @@ class ClientBody:
     def copy(self) -> BytesBody | None:
         """Where all of it has been read, and is in memory."""
         whole = self._kept.in_memory if self.complete and self._kept is not None else None
-        return None if whole is None else BytesBody(whole, self.framing, self.length)
+        if whole is None:
+            return None
+        like = BytesBody(whole, self.framing, self.length)
+        like.trailers = self.trailers
+        return like
 
     async def read_on(self, position: int) -> bytes:
         """What follows ``position``, of what was kept, else of what the client sends.

@@ -6,11 +6,13 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 from proxy.core.fields import RawHeaders
+from proxy.core.memo import Memo
+from proxy.core.request_ids import UPSTREAM_ID
 
 TOKEN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """Names of fields and methods (RFC 9110 5.6.2)."""
 
-# Trailers are not forwarded, so TE and Trailer end here too. HTTP2-Settings: RFC 7540 3.2.1.
+# TE and Trailer are made anew, see core/trailers. HTTP2-Settings: RFC 7540 3.2.1.
 HOP_BY_HOP: Final = frozenset(
     {
         b"connection",
@@ -32,10 +34,13 @@ FRAMING: Final = frozenset({b"content-length", b"host", b"transfer-encoding"})
 _REQUEST: Final = HOP_BY_HOP | FRAMING
 _REPLY: Final = HOP_BY_HOP | {b"content-length", b"x-request-id"}
 _CONNECTION: Final = b"connection"
-_REMEMBERED: Final = 4096
-_known_requests: Final[dict[bytes, bool]] = {}
-_known_replies: Final[dict[bytes, bool]] = {}
-"""Whether a name is dropped, by its spelling; bounded, since clients choose spellings."""
+_CONNECTION_SIZE: Final = len(_CONNECTION)
+_REQUEST_ID: Final = b"x-request-id"
+_REQUEST_ID_SIZE: Final = len(_REQUEST_ID)
+_MARK: Final = b"x-sidecar-proxy"
+_known_requests: Final = Memo(lambda name: name.lower() in _REQUEST, 2048)
+_known_replies: Final = Memo(lambda name: name.lower() in _REPLY, 2048)
+"""Whether a name is dropped, by its spelling."""
 Fields: TypeAlias = list[tuple[bytes, bytes]]
 _BARE: Final = frozenset({b"keep-alive", b"close", b"upgrade", b""})
 
@@ -49,7 +54,7 @@ PROTECTED: Final = frozenset(
     if-match if-modified-since if-none-match if-range if-unmodified-since last-modified location
     max-forwards origin pragma proxy-status range referer retry-after server set-cookie
     strict-transport-security traceparent tracestate user-agent vary via www-authenticate
-    x-api-key x-real-ip x-request-id
+    x-api-key x-real-ip x-request-id x-sidecar-proxy x-upstream-request-id
     """.split()
 )
 _PROTECTED_PREFIXES: Final = (b"x-forwarded-", b"sec-", b"access-control-")
@@ -60,33 +65,35 @@ def end_to_end_request(raw: RawHeaders) -> list[tuple[bytes, bytes]]:
 
     Host and the framing are left to whoever writes the request.
     """
-    return _end_to_end(raw, _REQUEST, _known_requests)
+    return _end_to_end(raw, _known_requests)
 
 
 def end_to_end_response(raw: RawHeaders) -> list[tuple[bytes, bytes]]:
     """What of a reply goes to the client.
 
-    The framing and the request id are left to whoever writes the reply.
+    The framing and the request id are left to whoever writes the reply; the upstream's own id goes
+    on as X-Upstream-Request-Id.
     """
-    return _end_to_end(raw, _REPLY, _known_replies)
+    return _end_to_end(raw, _known_replies)
 
 
-def _end_to_end(raw: RawHeaders, dropped: frozenset[bytes], known: dict[bytes, bool]) -> Fields:
+def _end_to_end(raw: RawHeaders, known: Memo[bool]) -> Fields:
     kept = []
     named: set[bytes] | None = None
     for field in raw:
         name = field[0]
-        drop = known.get(name)
-        if drop is None:
-            drop = name.lower() in dropped
-            if len(known) < _REMEMBERED:
-                known[name] = drop
-        if not drop:
+        if not known[name]:
             kept.append(field)
-        elif len(name) == len(_CONNECTION) and name.lower() == _CONNECTION:
+            continue
+        size = len(name)
+        if size == _REQUEST_ID_SIZE and name.lower() == _REQUEST_ID:
+            kept.append((UPSTREAM_ID, field[1]))
+        elif size == _CONNECTION_SIZE and name.lower() == _CONNECTION:
             options = field[1].lower()
             if options not in _BARE:
-                named = (named or set()).union(_options(options))
+                if named is None:
+                    named = set()
+                named.update(_options(options))
     if named:
         kept = [field for field in kept if field[0].lower() not in named]
     return kept
@@ -104,6 +111,36 @@ def _options(value: bytes) -> Iterable[bytes]:
 def via(instance: str, version: tuple[int, int]) -> bytes:
     """The value of Via for a message that arrived in this version of HTTP."""
     return b"%d.%d %b" % (*version, _pseudonym(instance))
+
+
+def marked(fields: Fields, instance: str) -> Fields:
+    """Without Via, which some servers treat apart, and with a mark of ours in its place.
+
+    Another such proxy may have left its own mark.
+    """
+    kept = []
+    marks = []
+    for field in fields:
+        low = field[0].lower()
+        if low == _MARK:
+            marks.append(field[1])
+        elif low != b"via":
+            kept.append(field)
+    kept.append((b"X-Sidecar-Proxy", b", ".join([*marks, instance.encode("ascii")])))
+    return kept
+
+
+def bears_mark(fields: RawHeaders, instance: str) -> bool:
+    """As ``loops``, by the mark."""
+    own = instance.encode("ascii")
+    for name, value in fields:
+        if (
+            len(name) == len(_MARK)
+            and name.lower() == _MARK
+            and own in [each.strip(b" \t") for each in value.split(b",")]
+        ):
+            return True
+    return False
 
 
 def loops(fields: RawHeaders, instance: str) -> bool:

@@ -7,12 +7,13 @@ from proxy.core.errors import ProxyError, ReplyBroken, ReplyStalled, forget_fram
 from proxy.core.exchange import Exchange
 from proxy.core.fields import Encoded, encode
 from proxy.core.reply import Ending, Reply
+from proxy.core.request_ids import AN_ID, UPSTREAM_ID, upstream_id
+from proxy.core.trailers import LAST_CHUNK, last_chunk
 from proxy.edge.connection import Connection
 from proxy.edge.failures import failure, http_date
 
 _NO_BODY: Final = frozenset({204, 304})
 _REQUEST_ID: Final = b"x-request-id"
-_LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
 class Relay:
@@ -51,7 +52,8 @@ class Relay:
             whole = reply.buffered
             exchange.committed = True
             if whole is not None:
-                connection.put(head + _framed(b"" if bodiless else whole, chunked=chunked))
+                end = _end(reply) if chunked else b""
+                connection.put(head + (b"" if bodiless else _framed(whole, end)))
                 exchange.bytes_out = 0 if bodiless else len(whole)
                 if connection.writing_paused:
                     await connection.drained()
@@ -86,7 +88,7 @@ class Relay:
                 await connection.drained()
                 reply.pause(paused=False)
         if chunked:
-            connection.put(_LAST_CHUNK)
+            connection.put(_end(reply))
 
     async def _stream_until(
         self,
@@ -114,18 +116,21 @@ class Relay:
         return b"HTTP/1.1 %d %b\r\n%b%bX-Request-Id: %b\r\n%b\r\n" % (
             reply.status,
             reply.reason,
-            self._dated(reply),
+            self._dated(exchange, reply),
             self._via[reply.version],
             exchange.request_id.encode(),
             framing,
         )
 
-    def _dated(self, reply: Reply) -> bytes:
+    def _dated(self, exchange: Exchange, reply: Reply) -> bytes:
         """The lines of its fields with a Date among them (RFC 9110 6.6.1)."""
         known = reply.encoded
         if known is not None and known is self._last and known.fields is reply.headers:
             return known.lines
         lines = _lines(reply)
+        if AN_ID in lines:
+            lines = _identified(exchange, reply, lines)
+            known = None  # it is another one's
         if b"\ndate:" not in b"\n" + lines.lower():
             return b"%bDate: %b\r\n" % (lines, http_date())
         self._last = known
@@ -138,6 +143,16 @@ def _lines(reply: Reply) -> bytes:
     if known is not None and known.fields is reply.headers:
         return known.lines  # without one, see end_to_end_response
     return encode([field for field in reply.headers if field[0].lower() != _REQUEST_ID], None)
+
+
+def _identified(exchange: Exchange, reply: Reply, lines: bytes) -> bytes:
+    """Note what the upstream calls the request; what only repeats our name for it is left out."""
+    ours = exchange.request_id.encode()
+    exchange.upstream_request_id = upstream_id(reply.headers, ours)
+    if (UPSTREAM_ID, ours) not in reply.headers:
+        return lines
+    kept = [field for field in reply.headers if field != (UPSTREAM_ID, ours)]
+    return encode([field for field in kept if field[0].lower() != _REQUEST_ID], None)
 
 
 def _framing(exchange: Exchange, reply: Reply, *, keep_alive: bool, chunked: bool) -> bytes:
@@ -155,10 +170,16 @@ def _framing(exchange: Exchange, reply: Reply, *, keep_alive: bool, chunked: boo
     return framing
 
 
-def _framed(data: bytes, *, chunked: bool) -> bytes:
-    if not chunked:
+def _end(reply: Reply) -> bytes:
+    """What ends a chunked body; with trailers where this client takes them."""
+    return LAST_CHUNK if reply.trailers is None else last_chunk(reply.trailers())
+
+
+def _framed(data: bytes, end: bytes) -> bytes:
+    """A body in one piece; ``end``: what ends it where it is chunked."""
+    if not end:
         return data
-    return b"%x\r\n%b\r\n%b" % (len(data), data, _LAST_CHUNK) if data else _LAST_CHUNK
+    return b"%x\r\n%b\r\n%b" % (len(data), data, end) if data else end
 
 
 def server_timing(exchange: Exchange) -> bytes:

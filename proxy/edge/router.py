@@ -1,8 +1,7 @@
 """Which route takes a request."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Annotated, Final, Generic, TypeAlias, TypeVar
+from typing import Annotated, Final, Generic, TypeVar
 
 import msgspec
 
@@ -12,6 +11,7 @@ from proxy.core.options import Table, described
 from proxy.edge.end_to_end import TOKEN
 from proxy.edge.field_rules import HeaderRules
 from proxy.edge.hosts import hostname, valid_host
+from proxy.edge.patterns import Paths
 from proxy.edge.target import RewriteOptions, literal_path
 
 __all__ = ["HeaderRules", "RewriteOptions", "RouteOptions", "Router", "rank"]
@@ -23,7 +23,11 @@ _EXACT, _WILD, _ANY = range(3)
 _REGEX, _PREFIX = range(2)
 _CATCH_ALL: Final = (_ANY, 0, _PREFIX, 0, 0)
 
-_Fullmatch: TypeAlias = Callable[[str], re.Match[str] | None]
+USUAL: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY")
+"""What ``Allow`` names for a route that takes every method."""
+_USUAL: Final = frozenset(USUAL)
+_REFLECTING: Final = frozenset({"TRACE", "TRACK"})
+"""Methods that send back what came, credentials included: only routes that name them take them."""
 
 
 class RouteOptions(Table, frozen=True, kw_only=True):
@@ -36,11 +40,14 @@ class RouteOptions(Table, frozen=True, kw_only=True):
         str, described('Prefix of whole segments: "/v1" takes /v1 and /v1/..., not /v10.')
     ] = "/"
     path_regex: Annotated[
-        str, described("Regular expression that matches the whole path, instead of path.")
+        str, described("Regular expression (RE2) that matches the whole path, instead of path.")
     ] = ""
     methods: Annotated[
         tuple[str, ...],
-        described("Methods that the route takes, HEAD only where it is named; none: all."),
+        described(
+            "Methods that the route takes, HEAD only where it is named; "
+            "none: all but TRACE and TRACK."
+        ),
     ] = ()
     headers: Annotated[
         dict[str, str],
@@ -104,6 +111,12 @@ class _Rule(Generic[T]):
         ]
         self.target = target
 
+    def takes(self, method: str) -> bool:
+        """Whether the route takes this method, by its name or because it takes all."""
+        if self.methods:
+            return method in self.methods
+        return method in _USUAL or method.upper() not in _REFLECTING
+
     def carried_by(self, headers: RawHeaders) -> bool:
         """Whether the request has the fields that the route names."""
         for wanted, value in self.fields:
@@ -118,24 +131,27 @@ class _Rule(Generic[T]):
 class _Paths(Generic[T]):
     """The rules of one host pattern by path, the more specific ones first."""
 
-    __slots__ = ("_lengths", "_prefixes", "_regexes")
+    __slots__ = ("_by_regex", "_lengths", "_prefixes", "_regexes")
 
     def __init__(self, ranked: Sequence[tuple[RouteOptions, _Rule[T]]]) -> None:
-        self._regexes: list[tuple[_Fullmatch, _Rule[T]]] = []
+        self._by_regex: list[_Rule[T]] = []
         self._prefixes: dict[str, list[_Rule[T]]] = {}
+        patterns: list[str] = []
         for options, rule in ranked:
             if options.path_regex:
-                self._regexes.append((_compiled(options.path_regex).fullmatch, rule))
+                patterns.append(options.path_regex)
+                self._by_regex.append(rule)
             else:
                 prefix = literal_path(options.path, what="path").decode()
                 self._prefixes.setdefault(prefix, []).append(rule)
+        self._regexes = Paths(patterns) if patterns else None
         self._lengths = sorted({len(prefix) for prefix in self._prefixes}, reverse=True)
 
     def matching(self, path: str) -> Iterator[_Rule[T]]:
         """Rules whose path this is."""
-        for fullmatch, rule in self._regexes:
-            if fullmatch(path):
-                yield rule
+        if self._regexes is not None:
+            for index in self._regexes.matching(path):
+                yield self._by_regex[index]
         size = len(path)
         for length in self._lengths:
             if length == size or (length < size and path[length] == "/"):
@@ -186,18 +202,34 @@ class Router(Generic[T]):
                 return candidates
         return self._anywhere
 
+    def allowed(self, host: str, path: str, headers: RawHeaders) -> tuple[str, ...]:
+        """The methods that some route takes here, as ``Allow`` names them."""
+        return _allowed(self._candidates(host), path, headers)
+
+    def _candidates(self, host: str) -> Sequence[_Paths[T]]:
+        name = hostname(host)
+        candidates = self._by_name.get(name)
+        return self._by_suffix(name) if candidates is None else candidates
+
     def _find_only(self, method: str, host: str, path: str, headers: RawHeaders) -> T:
+        if method not in _USUAL and method.upper() in _REFLECTING:
+            return _choose(self._anywhere, method, path, headers)
         return self._only
 
     def _find_anywhere(self, method: str, host: str, path: str, headers: RawHeaders) -> T:
         return _choose(self._anywhere, method, path, headers)
 
     def _find_by_host(self, method: str, host: str, path: str, headers: RawHeaders) -> T:
-        name = hostname(host)
-        candidates = self._by_name.get(name)
-        if candidates is None:
-            candidates = self._by_suffix(name)
-        return _choose(candidates, method, path, headers)
+        return _choose(self._candidates(host), method, path, headers)
+
+
+def _allowed(candidates: Sequence[_Paths[T]], path: str, headers: RawHeaders) -> tuple[str, ...]:
+    allow: set[str] = set()
+    for paths in candidates:
+        for rule in paths.matching(path):
+            if rule.carried_by(headers):
+                allow.update(rule.methods or USUAL)
+    return tuple(sorted(allow))
 
 
 def _choose(candidates: Sequence[_Paths[T]], method: str, path: str, headers: RawHeaders) -> T:
@@ -206,9 +238,9 @@ def _choose(candidates: Sequence[_Paths[T]], method: str, path: str, headers: Ra
         for rule in paths.matching(path):
             if rule.fields and not rule.carried_by(headers):
                 continue
-            if not rule.methods or method in rule.methods:
+            if rule.takes(method):
                 return rule.target
-            allow |= rule.methods
+            allow.update(rule.methods or USUAL)
     if allow:
         raise MethodNotAllowed(f"no route takes {method} on {path}", tuple(sorted(allow)))
     raise NoRoute(f"no route for {path}")
@@ -222,10 +254,3 @@ def _host_pattern(host: str) -> str:
     if not name.isascii() or not valid_host(name.encode()) or "*" in name:
         raise ValueError(f'host must be a name or "*." and a name, got {host!r}')
     return host[: -len(name)] + hostname(name)
-
-
-def _compiled(pattern: str) -> re.Pattern[str]:
-    try:
-        return re.compile(pattern)
-    except (re.error, OverflowError) as error:
-        raise ValueError(f"path_regex {pattern!r}: {error}") from None

@@ -73,7 +73,12 @@ class Coalesce:
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Only GET without a body: it is safe, and it is all in its head."""
-        if exchange.method != "GET" or exchange.body is not EMPTY or exchange.upgrade:
+        if (
+            exchange.method != "GET"
+            or exchange.body is not EMPTY
+            or exchange.upgrade
+            or exchange.bound
+        ):
             return await self._inner(exchange)
         where = (exchange.scheme, exchange.host, exchange.target)
         if self._private and self._is_private(where):

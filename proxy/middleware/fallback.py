@@ -81,6 +81,8 @@ class Fallback:
         raise AssertionError("the loop answers or raises")
 
     def _may_go_on(self, exchange: Exchange, *, sent: bool) -> bool:
+        if exchange.login and sent:  # another server knows nothing of it
+            return False
         return exchange.body.resendable and (not sent or self._repeatable(exchange))
 
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 from aiohttp_retry import RetryClient, RetryOptionsBase
 from aiohttp_retry.client import RequestParams
@@ -16,13 +16,16 @@ from proxy.core.handler import Handler
 from proxy.core.outcome import CONNECT_FAILURE, failure_class
 from proxy.core.reply import Ending, Reply
 from proxy.core.retry_after import retry_after
-from proxy.core.retrying import RetryOptions, repeatable
+from proxy.core.retrying import RetryOptions, repeatable, statuses
 from proxy.policy.backoff import Backoff
 from proxy.policy.budget import Budget
 
 Hold: TypeAlias = Callable[[Exchange, Reply], Awaitable[None]]
 
 log = logging.getLogger(__name__)
+
+_UNHEARD: Final = 64 << 10
+"""Bytes kept of what goes again only where its connection had ended before they came."""
 
 
 class Retry:
@@ -60,7 +63,7 @@ class Retry:
         self._hold = hold
         self._budget = budget
         self._options = options
-        self._statuses = frozenset(int(name) for name in options.on if name.isdigit())
+        self._statuses = statuses(options.on)
         self._backoff = Backoff(options.backoff_base, options.backoff_max, rng)
         self._client = RetryClient(client_session=cast(Any, _Session()), logger=log)
         self._loop = asyncio.get_running_loop()
@@ -72,8 +75,11 @@ class Retry:
         """
         options = self._options
         # What may not be repeated goes again only where nothing of it was read.
-        if exchange.body is not EMPTY and repeatable(exchange, options):
-            options.keep(exchange.body)
+        if exchange.body is not EMPTY:
+            if repeatable(exchange, options):
+                options.keep(exchange.body)
+            else:
+                exchange.body.keep(_UNHEARD, spool=False)
         begun = self._loop.time()
         self._budget.request(begun)
         first: Reply | UpstreamError
@@ -246,6 +252,8 @@ class _Trial(RetryOptionsBase):
         """Whether another attempt may be made ``wait`` seconds after a failure of this class."""
         options, exchange = self._options, self._exchange
         if failure not in options.on or not exchange.body.resendable:
+            return False
+        if exchange.login and failure != CONNECT_FAILURE:  # another connection knows nothing of it
             return False
         if failure != CONNECT_FAILURE and not repeatable(exchange, options):
             return False

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple, TypeAlias
 
 from proxy.core.fields import Encoded, RawHeaders
+from proxy.core.logins import names_login
 from proxy.core.memo import Memo
 
 Scrub: TypeAlias = Callable[[RawHeaders], RawHeaders]
@@ -105,13 +106,17 @@ class HeadReader:
         low = name.lower()
         if low in _DOUBTFUL or (low == b"connection" and value.lower() != b"keep-alive"):
             return _NOT_OURS
+        if names_login(low, value):
+            return _NOT_OURS
         field = (name, value)
         if low == b"content-length":
             if not _LENGTH.fullmatch(value):
                 return _NOT_OURS
             return (_MEASURED, field, b"", int(value))
-        if not self._scrub((field,)):
+        kept = self._scrub((field,))
+        if not kept:
             return (_DROPPED, field, b"", 0)
+        field = name, value = kept[0]
         return (_PASSED, field, b"%b: %b\r\n" % field, 0)
 
 

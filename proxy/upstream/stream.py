@@ -5,6 +5,7 @@ import asyncio
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from proxy.core.errors import ReplyStalled
+from proxy.core.fields import RawHeaders
 from proxy.core.reply import Ending
 from proxy.core.sips import gulp, sip
 from proxy.core.sse import Events
@@ -36,6 +37,10 @@ class Stream:
     def end_connection(self) -> None:
         """Not for another request after this one."""
         self._line.protocol.force_close()
+
+    def trailers(self) -> RawHeaders:
+        """The fields behind the body; before ``close``, when the body has been read."""
+        return self._line.protocol.trailers
 
     @property
     def buffered(self) -> bytes | None:
@@ -118,13 +123,13 @@ class PacedStream(Stream):
         asked = self._loop.time()
         if not self._idle or left < self._idle:
             idle, self._idle, self._late = self._idle, left, _no_progress
-            try:
-                data = await super().read()
-            finally:
-                self._idle, self._late = idle, _stalled
         else:
+            idle = self._idle
+        try:
             data = await super().read()
-        self._waited += self._loop.time() - asked
+        finally:  # whoever asked may have given up waiting, and ask again
+            self._idle, self._late = idle, _stalled
+            self._waited += self._loop.time() - asked
         if self._events.feed(data):
             self._waited = 0.0
         return data

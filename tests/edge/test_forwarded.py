@@ -101,7 +101,7 @@ def test_a_trusted_proxy_is_appended_to() -> None:
         (b"X-Forwarded-Host", HOST),
         (
             b"Forwarded",
-            b'for="a, b", for=203.0.113.9;proto=https, for=10.0.0.1;host=api.test;proto=http',
+            b'for="a, b", for=203.0.113.9;proto=https, for=10.0.0.1;host=api.test',
         ),
     ]
     assert (client, scheme) == ("203.0.113.9", "https")
@@ -125,6 +125,22 @@ def test_a_trusted_proxy_is_appended_to() -> None:
         ({b"Forwarded": b'For="[2001:db8::1]:80", by=x; for=10.0.0.2'}, "2001:db8::1"),
         ({b"Forwarded": b"for=_hidden, for=10.0.0.2"}, "10.0.0.2"),
         ({b"Forwarded": b"for=192.0.2.9", b"X-Forwarded-For": b"192.0.2.1"}, "192.0.2.1"),
+        # what stands in quotes is no parameter, and a comma in them ends nothing
+        ({b"Forwarded": b'for=192.0.2.1;host="x;for=10.0.0.9"'}, "192.0.2.1"),
+        ({b"Forwarded": b'for=192.0.2.1;host="x, for=6.6.6.6"'}, "192.0.2.1"),
+        ({b"Forwarded": b'for=192.0.2.1;host="x\\", for=6.6.6.6"'}, "192.0.2.1"),
+        ({b"Forwarded": b'for="192.0.2.\\1"'}, "192.0.2.1"),
+        ({b"Forwarded": b"proto=http, for=10.0.0.2"}, "10.0.0.2"),
+        # what cannot be read is believed to the right of it only
+        ({b"Forwarded": b'for=6.6.6.6;host="x, for=192.0.2.1'}, "10.0.0.1"),
+        ({b"Forwarded": b"for=6.6.6.6;for=192.0.2.1"}, "10.0.0.1"),
+        ({b"Forwarded": b"for = 6.6.6.6"}, "10.0.0.1"),
+        ({b"Forwarded": b"for=6.6.6.6 for=192.0.2.1"}, "10.0.0.1"),
+        ({b"Forwarded": b'x="', b"forwarded": b"for=192.0.2.1"}, "192.0.2.1"),
+        ({b"Forwarded": b"for=6.6.6.6", b"forwarded": b'x="'}, "10.0.0.1"),
+        ({b"X-Forwarded-For": b'6.6.6.6, "192.0.2.1"'}, "10.0.0.1"),
+        ({b"X-Forwarded-For": b"6.6.6.6, [192.0.2.1"}, "10.0.0.1"),
+        ({b"X-Forwarded-For": b"6.6.6.6, [::1]x"}, "10.0.0.1"),
     ],
 )
 def test_the_client_is_the_right_most_address_that_is_not_ours(
@@ -156,7 +172,10 @@ def test_a_trusted_proxy_knows_the_clients_scheme(said: dict[bytes, bytes], sche
         ([], stamp(b"", b"unknown"), ""),
         (
             [(b"X-Forwarded-For", b"192.0.2.1"), (b"X-Forwarded-For", b"10.0.0.1")],
-            [(b"X-Forwarded-For", b"192.0.2.1, 10.0.0.1"), *stamp(b"", b"unknown")],
+            [
+                (b"X-Forwarded-For", b"192.0.2.1, 10.0.0.1"),
+                *stamp(b"", b"192.0.2.1, for=10.0.0.1, for=unknown"),
+            ],
             "192.0.2.1",
         ),
     ],
