@@ -106,6 +106,12 @@ class Reply:
             return b""
         return await self._source.read()
 
+    def pause(self, *, paused: bool) -> None:
+        """While nobody takes what was read nothing is to come behind it, where that can be told."""
+        pause = getattr(self._source, "pause", None)
+        if pause is not None:
+            pause(paused=paused)
+
     def on_close(self, listener: Listener) -> None:
         """Be told once how the body ended."""
         self._listeners.append(listener)

@@ -7,16 +7,20 @@ Of aiohttp's ``RequestHandler`` this uses, beyond its documented API, the names 
 import asyncio
 import contextlib
 import socket
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from proxy.core.options import ServerOptions
+from proxy.core.sips import HIGH_WATER, STALLED
 from proxy.core.sockets import RESET
 from proxy.edge.half_close import AT_ONCE, HalfClosed, may_read_on
 from proxy.edge.traffic import Traffic
 from proxy.edge.writing import Writing
+
+READ_BUFFER: Final = 32 << 10
+"""Low-water mark of a request's buffer; twice that stops the client."""
 
 
 class ClientSide(RequestHandler):
@@ -38,6 +42,7 @@ class ClientSide(RequestHandler):
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
+            read_bufsize=READ_BUFFER,
             keepalive_timeout=0,  # a clock of ours
             lingering_time=0,
             auto_decompress=False,
@@ -64,6 +69,7 @@ class ClientSide(RequestHandler):
         if transport.get_extra_info("sslcontext") is not None:
             self.scheme = "https"
         super().connection_made(transport)
+        self.transport.set_write_buffer_limits(HIGH_WATER)  # type: ignore[union-attr]
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop the clock; the handler is cancelled by aiohttp."""
@@ -152,7 +158,8 @@ class ClientSide(RequestHandler):
             raise ConnectionResetError("client gone")
         writing = self._writing(self.transport)
         writing.watch()
-        await self._drain_helper()
+        with STALLED:
+            await self._drain_helper()
         writing.clear()
 
     # Endings

@@ -17,6 +17,7 @@ from proxy.core.fields import RawHeaders
 from proxy.core.logins import Ties
 from proxy.core.options import ServerOptions
 from proxy.core.short_queue import ShortQueue
+from proxy.core.sips import gulp, sip
 from proxy.edge.client_side import ClientSide
 from proxy.edge.failures import ErrorsOptions, answer, failure, report
 from proxy.edge.head_clock import HeadClock
@@ -39,6 +40,7 @@ class Connection(ClientSide):
         "_recall",
         "_request",
         "_serving",
+        "_sips",
         "alone",
         "clock",
         "errors",
@@ -64,7 +66,7 @@ class Connection(ClientSide):
         super().__init__(server, options, traffic, **kwargs)
         self._messages = ShortQueue()  # type: ignore[assignment]
         self.ties = Ties()
-        self._serving = False
+        self._serving = self._sips = False
         self._parser = None  # edge/requests reads instead of aiohttp's (docs/decisions/0016)
         self._limit = options.max_header_size or UNLIMITED
         self._reader = RequestReader(self, self._loop, self._limit, self._read_bufsize)
@@ -245,8 +247,16 @@ class Connection(ClientSide):
 
     # Requests
 
+    def begin(self) -> None:
+        """A body is still coming for the request that is being served."""
+        self._sips = True
+        sip(self)
+
     def finish(self) -> None:
         """The request has been served."""
+        if self._sips:
+            self._sips = False
+            gulp(self)
         transport = self.transport
         if transport is not None and transport.get_write_buffer_size():
             self._writing(transport).watch()

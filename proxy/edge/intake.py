@@ -146,6 +146,7 @@ class Intake:
         go_ahead = None
         if watched.get(b"expect", b"").lower() == b"100-continue" and exchange.version >= (1, 1):
             go_ahead = _continue(connection)
+        connection.begin()
         return ClientBody(content, length, self._options, self._loop, go_ahead, room=self._room)
 
     def _check_body(self, exchange: Exchange, length: int | None) -> None:

@@ -84,7 +84,9 @@ class Relay:
             connection.put(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
             exchange.bytes_out += len(chunk)
             if connection.writing_paused:
+                reply.pause(paused=True)  # one read is enough to hold for each stalled client
                 await connection.drained()
+                reply.pause(paused=False)
         if chunked:
             connection.put(_end(reply))
 

@@ -20,7 +20,7 @@ GROWTH: Final = 32 << 20
 """Bytes to grow by before all that lives is looked at; a quarter, if that is more."""
 RELEASE: Final = 4 << 20
 """Bytes over the least that was seen from which on free memory is given back."""
-RARELY: Final = 16
+RARELY: Final = 4
 """Looks between two tries to give back, where they find nothing to give."""
 SHARE: Final = 20
 """A full collection is followed by at least so many times its own duration without one."""

@@ -12,6 +12,7 @@ from aiohttp.client_proto import ResponseHandler
 
 from proxy.core.alarm import Alarm
 from proxy.core.short_queue import ShortQueue
+from proxy.core.sips import HIGH_WATER, STALLED
 from proxy.core.sockets import acknowledged, unsent
 
 _READ: Final = 256 << 10
@@ -123,6 +124,7 @@ class ServerSide(ResponseHandler):
         """Have a clock, and know the socket, to look without reading."""
         super().connection_made(transport)
         self.alarm = Alarm(self._loop, self._rang)
+        self.transport.set_write_buffer_limits(HIGH_WATER)  # type: ignore[union-attr]
         self._socket = transport.get_extra_info("socket")
         self._encrypted = transport.get_extra_info("sslcontext") is not None
 
@@ -186,7 +188,8 @@ class ServerSide(ResponseHandler):
 
     async def drained(self) -> None:
         """Wait until the transport takes more. Raises ConnectionError where it never will."""
-        await self._drain_helper()
+        with STALLED:
+            await self._drain_helper()
 
     def unsent(self) -> int:
         """Bytes that we wrote and the peer has not taken yet, in user space and in the kernel."""

@@ -7,6 +7,7 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from proxy.core.errors import ReplyStalled
 from proxy.core.fields import RawHeaders
 from proxy.core.reply import Ending
+from proxy.core.sips import gulp, sip
 from proxy.core.sse import Events
 from proxy.upstream.line import Line
 from proxy.upstream.translate import body_error
@@ -15,7 +16,7 @@ from proxy.upstream.translate import body_error
 class Stream:
     """Reads on the idle clock, and gives the connection back at the end."""
 
-    __slots__ = ("_idle", "_late", "_line", "_payload", "_upload", "_whole")
+    __slots__ = ("_begun", "_idle", "_late", "_line", "_payload", "_upload", "_whole")
 
     def __init__(
         self,
@@ -30,6 +31,7 @@ class Stream:
         self._idle = idle
         self._late = _stalled
         self._whole: bytes | None = None
+        self._begun = False
         line.protocol.alarm.clear()
 
     def end_connection(self) -> None:
@@ -50,6 +52,14 @@ class Stream:
             self._whole = take_buffered(payload)
         return self._whole
 
+    def pause(self, *, paused: bool) -> None:
+        """Read nothing for now, or go on."""
+        protocol = self._line.protocol
+        if paused:
+            protocol._pause_reading_for_buffer()
+        else:
+            protocol._resume_reading_for_buffer()
+
     async def read(self) -> bytes:
         """The next bytes, ``b""`` at the end. Raises ReplyBroken where the body ended early."""
         if self._whole is not None:
@@ -57,6 +67,9 @@ class Stream:
             return whole
         payload = self._payload
         protocol = self._line.protocol
+        if not self._begun:
+            self._begun = True
+            sip(protocol)
         protocol.expect(self._idle, self._late)
         try:
             return await payload.readany()
@@ -74,6 +87,8 @@ class Stream:
             upload.cancel()
             self._line.discard()
         elif ending is Ending.COMPLETE:
+            if self._begun:
+                gulp(self._line.protocol)
             self._line.release()
         else:
             self._line.discard()

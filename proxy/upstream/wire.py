@@ -19,7 +19,7 @@ from proxy.upstream.heads import HEAD_LIMIT, HeadReader
 from proxy.upstream.response import CHUNKED, Response, ResponseReader
 from proxy.upstream.server_side import ServerSide
 
-READ_BUFFER: Final = 64 << 10
+READ_BUFFER: Final = 32 << 10
 """Low-water mark of a reply's buffer; twice that stops the upstream."""
 
 _SMALL: Final = 1024

@@ -39,6 +39,7 @@ def test_connector_connect_takes_a_request_traces_and_a_timeout() -> None:
     [
         *("_drain_helper", "data_received", "feed_data", "set_exception", "force_close", "abort"),
         *("pause_reading", "_pause_transport_reading"),
+        *("_pause_reading_for_buffer", "_resume_reading_for_buffer"),
     ],
 )
 def test_the_protocol_has_the_methods_we_override_or_call(name: str) -> None:
