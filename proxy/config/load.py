@@ -14,6 +14,7 @@ from proxy.config.environment import substitute
 from proxy.config.merge import merge
 from proxy.config.model import Config, read_unit
 from proxy.config.problems import ConfigError, Finding, Place, Problem, spell
+from proxy.core.secrets import conceal
 
 __all__ = ["ConfigError", "Problem", "check", "from_upstream", "load"]
 
@@ -46,7 +47,7 @@ def from_upstream(url: str, listen: str | None = None) -> Config:
     config, findings = _convert(raw)
     if config is None or findings:
         raise ConfigError(
-            Problem("command line", 0, _COMMAND_LINE.get(place, spell(place)), message)
+            Problem("command line", 0, _COMMAND_LINE.get(place, spell(place)), conceal(message))
             for place, message in findings
         )
     return config
@@ -73,14 +74,20 @@ def _read(
     config, findings = _convert(tree, unset)
     if not findings:
         return config, []
-    return config, _located(name, text, findings)
+    return config, _located(name, text, findings, raw, tree)
 
 
-def _located(name: str, text: str, findings: list[Finding]) -> list[Problem]:
+def _located(
+    name: str, text: str, findings: list[Finding], raw: dict[str, Any], tree: dict[str, Any]
+) -> list[Problem]:
+    """``raw`` is the file as it is written, ``tree`` with the values of the environment."""
+    from proxy.config.hidden import hidden  # noqa: PLC0415 - a clean file never needs it
     from proxy.config.lines import Lines  # noqa: PLC0415 - a clean file never needs it
 
     lines = Lines(text)
-    problems = [Problem(name, lines.of(f.place), spell(f.place), f.message) for f in findings]
+    problems = [
+        Problem(name, lines.of(f.place), spell(f.place), hidden(f, raw, tree)) for f in findings
+    ]
     return sorted(problems, key=lambda problem: problem.line)
 
 

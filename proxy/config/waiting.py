@@ -6,6 +6,7 @@ from typing import Any, Final, TypeAlias
 from proxy.config import fields
 from proxy.config.model import Config, Route, Upstream
 from proxy.config.problems import Finding, Place
+from proxy.middleware.concurrency import ConcurrencyOptions
 
 
 def waits(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
@@ -40,7 +41,8 @@ def _each(
 def _concurrency(upstream: Upstream, place: Place) -> Iterator[Finding]:
     limits = upstream.concurrency
     assert limits is not None
-    if limits.min > limits.max_requests:
+    # A default that nobody wrote is no mistake: it is no more than max_requests then.
+    if limits.min > limits.max_requests and limits.min != ConcurrencyOptions().min:
         message = f"min ({limits.min}) is more than max_requests ({limits.max_requests})"
         yield Finding((*place, "min"), message)
 

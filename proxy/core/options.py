@@ -136,6 +136,13 @@ class AdminOptions(Table, frozen=True, kw_only=True):
     """The listener for operators: /healthz and /readyz. No table, no listener."""
 
     listen: Annotated[str, described("Address of the admin listener.")] = "127.0.0.1:9901"
+    show_keys: Annotated[
+        tuple[str, ...],
+        described(
+            'Keys of limits and queues that are no secrets, such as "header:X-Tenant": shown as '
+            "they are, others as a short hash. client_addr, path and route are always shown."
+        ),
+    ] = ()
 
 
 class LogOptions(Table, frozen=True, kw_only=True):
@@ -152,6 +159,13 @@ class LogOptions(Table, frozen=True, kw_only=True):
         float,
         Meta(ge=0, le=1, description="Share of requests that are logged; failures always are."),
     ] = 1.0
+    redact: Annotated[
+        tuple[str, ...],
+        described(
+            "Query parameters and fields whose values are never shown, besides those that are "
+            'known to carry credentials: "access_token", "api_key", "signature" and their like.'
+        ),
+    ] = ()
 
 
 class TimeoutsOptions(Table, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ from proxy.core.errors import (
 from proxy.core.exchange import Exchange
 from proxy.core.fields import RawHeaders
 from proxy.core.reply import Ending, Reply
+from proxy.core.secrets import SECRETS, conceal, sent
 from proxy.edge.connection import Connection
 from proxy.edge.failures import ErrorsOptions, answer, failure, report
 from proxy.edge.identity import identify
@@ -143,8 +144,11 @@ class Edge:
                 raise
             return self._answer(request, connection, ShuttingDown("the proxy is shutting down"))
         except Exception as error:
-            log.exception("request failed", extra={"request_id": exchange.request_id})
-            return self._answer(request, connection, InternalError(repr(error)))
+            hidden = sent(request.raw_headers)
+            known = {"request_id": exchange.request_id, SECRETS: hidden}
+            log.exception("request failed", extra=known)
+            fault = InternalError(conceal(repr(error), hidden))
+            return self._answer(request, connection, fault)
         finally:
             if (body := exchange.body) is not EMPTY:
                 exchange.bytes_in = body.received

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import time
+from collections.abc import Callable, Hashable
 from typing import Annotated, Any, Final, Protocol
 
 from msgspec import Meta
@@ -16,6 +17,7 @@ from proxy.core.options import Duration, Table, described, seconds
 from proxy.core.quota_fields import quota
 from proxy.core.reply import Reply
 from proxy.core.retry_after import retry_after
+from proxy.core.secrets import hashed
 from proxy.policy.quota import LONGEST, Quota, Quotas
 from proxy.policy.tokens import Tokens
 
@@ -98,13 +100,13 @@ class RateLimit:
             exchange.queued += wait
         return await self._inner(exchange)
 
-    def report(self) -> dict[str, Any]:
-        """Its state for operators; what is left to the clients with the least."""
+    def report(self, shown: Callable[[Hashable], str] = hashed) -> dict[str, Any]:
+        """Its state for operators; what is left to the clients with the least.
+
+        ``shown``: how a key is shown.
+        """
         left = self._tokens.lowest(self._loop.time())
-        named = {
-            key.decode("latin-1") if isinstance(key, bytes) else "": value
-            for key, value in left.items()
-        }
+        named = {shown(key): value for key, value in left.items()}
         return {**self.counts, "keys": len(self._tokens), "left": named}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from proxy.config.model import Config, Route, Upstream
 from proxy.core.handler import Handler
 from proxy.core.retrying import BudgetOptions, RetryOptions, repeatable
+from proxy.core.secrets import shown
 from proxy.core.shared import Room
 from proxy.edge.end_to_end import end_to_end_response
 from proxy.edge.failures import problem
@@ -50,7 +51,8 @@ class Tree:
         self._budgets: dict[tuple[str, BudgetOptions], Budget] = {}
         self._hedges: list[tuple[str, str, Hedge]] = []
         self._shared: list[tuple[str, Coalesce]] = []
-        self._rates: list[tuple[str, RateLimit]] = []
+        self._rates: list[tuple[str, str, RateLimit]] = []
+        self._harmless = config.admin.show_keys if config.admin is not None else ()
         self._room = Room()
         self._tasks: set[asyncio.Task[None]] = set()
         self.shelf = Shelf()
@@ -118,7 +120,7 @@ class Tree:
         if route.rate_limit is not None and route.rate_limit.average:
             # Each request of a client counts, whoever answers it.
             limited = RateLimit(handler, route.rate_limit)
-            self._rates.append((line.name, limited))
+            self._rates.append((line.name, route.rate_limit.key, limited))
             handler = limited.handle
         # Above all: no wait below may outlive it.
         bounded = handler
@@ -179,12 +181,14 @@ class Tree:
         return {
             "upstreams": {name: pool.report(now) for name, pool in self.pools.items()},
             "streams": self.shelf.report(),
-            "concurrency": self._limits.report(now),
+            "concurrency": self._limits.report(now, self._harmless),
             "hedges": [
                 {"route": route, "upstream": name, **hedge.report(now)}
                 for route, name, hedge in self._hedges
             ],
-            "rate_limits": {route: limit.report() for route, limit in self._rates},
+            "rate_limits": {
+                route: limit.report(shown(key, self._harmless)) for route, key, limit in self._rates
+            },
             "coalesce": {
                 "kept_bytes": self._room.used,
                 "routes": {route: shared.report() for route, shared in self._shared},

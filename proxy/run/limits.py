@@ -7,6 +7,7 @@ from proxy.config.model import Route, Upstream
 from proxy.core.errors import ResponseTimeout
 from proxy.core.handler import Handler
 from proxy.core.reply import Reply
+from proxy.core.secrets import shown
 from proxy.middleware.concurrency import Concurrency
 from proxy.policy.gate import Gate
 from proxy.policy.gradient import Gradient, Usual
@@ -32,8 +33,9 @@ class Limits:
                 continue
             room = Queue(queue.size, queue.order) if queue is not None else None
             self._gates[name] = Gate(limits.max_requests, room)
-            if limits.adaptive == "gradient":
-                gradient = self._gradients[name] = Gradient(limits.min, limits.max_requests)
+            least = min(limits.min, limits.max_requests)
+            if limits.adaptive == "gradient" and least < limits.max_requests:
+                gradient = self._gradients[name] = Gradient(least, limits.max_requests)
                 self._gates[name].limit = gradient.limit
 
     def gate(self, name: str) -> Gate | None:
@@ -61,9 +63,13 @@ class Limits:
             watch=watch,
         ).handle
 
-    def report(self, now: float) -> dict[str, Any]:
-        """Their state for operators."""
-        return {name: gate.report(now) for name, gate in self._gates.items()}
+    def report(self, now: float, harmless: tuple[str, ...] = ()) -> dict[str, Any]:
+        """Their state for operators; ``harmless``: the keys that may be shown."""
+        found = {}
+        for name, gate in self._gates.items():
+            queue = self._options[name].queue
+            found[name] = gate.report(now, shown(queue.key if queue else "", harmless))
+        return found
 
 
 class _Watch:

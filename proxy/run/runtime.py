@@ -12,6 +12,7 @@ from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 
 from proxy.admin.app import application as admin_application
 from proxy.config.model import Config
+from proxy.core.secrets import conceal, redact
 from proxy.edge.app import Edge, flattened
 from proxy.edge.app import application as edge_application
 from proxy.edge.connection import Connection
@@ -41,6 +42,7 @@ class Runtime:
                 "aiohttp runs on its pure-Python parser, which accepts what it should not"
             )
         self._config = config
+        redact(config.log.redact)
         self._counters = Counters()
         if config.admin is not None:  # nobody else asks for them
             observers = (*observers, self._counters.record)
@@ -70,7 +72,7 @@ class Runtime:
             await self._open()
         except (OSError, ValueError) as error:
             await self.close()
-            raise CannotStart(f"{type(error).__name__}: {error}") from error
+            raise CannotStart(conceal(f"{type(error).__name__}: {error}")) from error
 
     async def _open(self) -> None:
         server = self._config.server

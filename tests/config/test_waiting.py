@@ -19,8 +19,8 @@ TWO = UPSTREAM + '[[upstreams]]\nname = "b"\nservers = ["http://b"]\n' + ROUTE
             "queue.priority_header: ",
         ),
         (
-            "[concurrency]\nmax_requests = 3" + UPSTREAM,
-            "concurrency.min: min (4) is more than max_requests (3)",
+            "[concurrency]\nmax_requests = 3\nmin = 5" + UPSTREAM,
+            "concurrency.min: min (5) is more than max_requests (3)",
         ),
         ("[deadline]\naccept = []" + UPSTREAM, "deadline.accept: expected at least one"),
         ("[deadline]\naccept = ['a', 'b c']" + UPSTREAM, "deadline.accept[1]: "),
