@@ -32,6 +32,16 @@ def key_of(text: str) -> Callable[[Exchange], bytes | None]:
     return lambda exchange: _field(exchange, wanted.lower())
 
 
+def asked_for(exchange: Exchange) -> bytes:
+    """Method and target: what takes about as long each time."""
+    return _bounded(b"%b %b" % (exchange.method.encode(), exchange.target))
+
+
+def path_of(exchange: Exchange) -> bytes:
+    """Method and path: what an API calls an operation."""
+    return _bounded(f"{exchange.method} {exchange.path}".encode())
+
+
 def _field(exchange: Exchange, wanted: bytes) -> bytes | None:
     for name, value in exchange.headers:
         if name.lower() == wanted:

@@ -63,8 +63,10 @@ class QueueOptions(Table, frozen=True, kw_only=True):
     ] = ""
 
 
-Watch: TypeAlias = Callable[[float, float, Reply | BaseException], None]
-"""Is given seconds, the time on the loop's clock, and what came."""
+Usual: TypeAlias = Callable[[Exchange, float], float | None]
+"""Seconds that a request takes at the least, where that is known; is given the time now."""
+Watch: TypeAlias = Callable[[Exchange, float, float, Reply | BaseException], None]
+"""Is given a request, its seconds, the time on the loop's clock, and what came."""
 
 
 class Concurrency:
@@ -79,10 +81,10 @@ class Concurrency:
         queue: QueueOptions | None,
         patience: float,
         *,
-        usual: Callable[[float], float | None] | None = None,
+        usual: Usual | None = None,
         watch: Watch | None = None,
     ) -> None:
-        """``patience`` in seconds, 0 for any; ``usual``: how long a request takes, where known.
+        """``patience`` in seconds, 0 for any; ``usual``: what a request takes at the least.
 
         ``watch`` is told how long a head took, or what came instead of one.
         """
@@ -108,12 +110,12 @@ class Concurrency:
         except BaseException as error:
             now = self._loop.time()
             if self._watch is not None:
-                self._watch(now - began, now, error)
+                self._watch(exchange, now - began, now, error)
             gate.give_back(key, now)
             raise
         now = self._loop.time()
         if self._watch is not None:
-            self._watch(now - began, now, reply)
+            self._watch(exchange, now - began, now, reply)
         if reply.buffered is not None:
             gate.give_back(key, now)
         else:
@@ -127,7 +129,7 @@ class Concurrency:
         until = asked + self._patience if self._patience else _NEVER
         late = False
         if exchange.deadline is not None:
-            usual = self._usual(asked) if self._usual is not None else None
+            usual = self._usual(exchange, asked) if self._usual is not None else None
             last = exchange.deadline - (usual or 0.0)
             if last <= asked:
                 raise TooLate("less time is left than a request takes, and others are waiting")

@@ -11,7 +11,7 @@ from proxy.core.errors import NotAsked, Unavailable, UpstreamError
 from proxy.core.exchange import Exchange
 from proxy.core.keys import PATTERN, key_of
 from proxy.core.options import Duration, Table, described, seconds
-from proxy.core.outcome import failure_class
+from proxy.core.outcome import FAILED, TOO_MANY, Verdict, at_fault, failure_class, verdict
 from proxy.core.reply import Ending, Reply
 from proxy.core.retry_after import retry_after
 from proxy.policy.breaker import Breaker, Ticket
@@ -25,8 +25,6 @@ from proxy.policy.pick import (
 )
 from proxy.policy.roads import Roads, Server, Ways
 
-_OVERLOADED: Final = frozenset({429, 503})
-_FAILED: Final = 500
 _SLOW: Final = 1.0  # seconds that a fast failure counts as: it must not attract traffic
 _LONGEST_PAUSE: Final = 60.0
 _OVERDUE: Final = 1.0
@@ -128,7 +126,7 @@ class LoadBalance:
         status = reply.status
         server.outcomes[status] += 1
         row = 0
-        if status >= _FAILED or status in _OVERLOADED:
+        if status >= FAILED or status == TOO_MANY:
             row = breaker.failures if breaker is not None else 0
             exchange.elsewhere = self._refused(roads, server, ticket, reply)
         elif (
@@ -175,11 +173,11 @@ class LoadBalance:
         self._calm = None
         now = time.monotonic()
         if ticket is not None:
-            if reply.status >= _FAILED:
+            if at_fault(reply.status):
                 ticket.failed(now)
             else:
                 ticket.succeeded(now)
-        if reply.status in _OVERLOADED:
+        if verdict(reply) is Verdict.OVERLOADED:
             server.latency.penalise(now, _SLOW)
             wait = retry_after(reply.headers)
             if wait is not None:

@@ -1,21 +1,21 @@
 """The permits of every upstream, shared by all routes to it."""
 
 import asyncio
-from typing import Any, Final
+from typing import Any
 
 from proxy.config.model import Route, Upstream
-from proxy.core.errors import ResponseTimeout
+from proxy.core.exchange import Exchange
 from proxy.core.handler import Handler
+from proxy.core.keys import asked_for, path_of
+from proxy.core.outcome import Verdict, verdict
 from proxy.core.reply import Reply
 from proxy.core.secrets import shown
 from proxy.middleware.concurrency import Concurrency
 from proxy.policy.gate import Gate
-from proxy.policy.gradient import Gradient, Usual
-from proxy.policy.quantile import Quantiles
+from proxy.policy.gradient import Gradient
 from proxy.policy.queue import Queue
-
-_OVERLOADED: Final = frozenset({429, 503})
-_MEDIAN: Final = 0.5
+from proxy.policy.soonest import Soonest
+from proxy.policy.usuals import Usuals
 
 
 class Limits:
@@ -49,17 +49,19 @@ class Limits:
             return handler
         taken = None
         if route.deadline is not None or route.timeouts.total:
-            taken = Quantiles()
+            taken = Soonest()
         watch = None
         gradient = self._gradients.get(name)
         if taken is not None or gradient is not None:
-            watch = _Watch(gate, gradient, taken)
+            watch = Watch(gate, gradient, taken)
         return Concurrency(
             handler,
             gate,
             self._options[name].queue,
             route.timeouts.queue,
-            usual=(lambda now: taken.value(_MEDIAN, now)) if taken is not None else None,
+            usual=(lambda exchange, now: taken.value(asked_for(exchange), now))
+            if taken is not None
+            else None,
             watch=watch,
         ).handle
 
@@ -72,31 +74,38 @@ class Limits:
         return found
 
 
-class _Watch:
+class Watch:
     """What one route learns of how long an upstream takes."""
 
-    __slots__ = ("_gate", "_gradient", "_taken", "_usual")
+    __slots__ = ("_gate", "_gradient", "_taken", "_usuals")
 
-    def __init__(self, gate: Gate, gradient: Gradient | None, taken: Quantiles | None) -> None:
+    def __init__(self, gate: Gate, gradient: Gradient | None, taken: Soonest | None) -> None:
         self._gate = gate
         self._gradient = gradient
         self._taken = taken
-        self._usual = Usual()
+        self._usuals = Usuals()
 
-    def __call__(self, seconds: float, now: float, came: Reply | BaseException) -> None:
+    def __call__(
+        self, exchange: Exchange, seconds: float, now: float, came: Reply | BaseException
+    ) -> None:
         """A head came after ``seconds``, or something else did."""
-        answered = isinstance(came, Reply) and came.status not in _OVERLOADED
+        judged = verdict(came)
+        answered = judged is Verdict.ANSWERED
         if self._taken is not None and answered:
-            self._taken.observe(seconds, now)
+            self._taken.observe(asked_for(exchange), seconds, now)
         gradient = self._gradient
         if gradient is None:
             return
-        if answered or (isinstance(came, asyncio.CancelledError) and seconds > self._usual.value):
+        path = path_of(exchange)
+        usual = self._usuals.of(path)
+        if answered and self._usuals.learn(path, seconds):
+            gradient.restart()
+        if answered or (isinstance(came, asyncio.CancelledError) and seconds > usual.value):
             # A client that left has waited for so long at least.
-            changed = gradient.observe(self._usual, seconds, now, self._gate.in_flight)
-        elif isinstance(came, Reply | ResponseTimeout):
+            changed = gradient.observe(usual, seconds, now, self._gate.in_flight)
+        elif judged is Verdict.OVERLOADED:
             changed = gradient.overloaded(now)
-        else:
+        else:  # a quick failure is no fast answer, and says nothing of how much is too much
             return
         if changed:
             self._gate.limit = gradient.limit
