@@ -64,7 +64,17 @@ class LoadBalanceOptions(Table, frozen=True, kw_only=True):
 class LoadBalance:
     """Picks a server for each attempt, never one that was tried while another is left."""
 
-    __slots__ = ("_calm", "_key", "_options", "_pick", "_repeatable", "_timed", "_ways")
+    __slots__ = (
+        "_calm",
+        "_key",
+        "_news",
+        "_options",
+        "_pick",
+        "_repeatable",
+        "_seen",
+        "_timed",
+        "_ways",
+    )
 
     def __init__(
         self,
@@ -82,13 +92,17 @@ class LoadBalance:
         ](rng).pick
         self._key = key_of(options.hash_key) if options.policy == "hash" else None
         self._timed = options.policy == "peak_ewma"
+        self._news = ways.news
+        self._seen = 0
+        """What was new when ``_calm`` was set."""
         self._calm: Roads | None = None
         """What needs no second look: nothing speaks against any of these servers."""
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises Unavailable where there is no server to ask."""
         roads = self._ways.now
-        if roads is not self._calm or exchange.tries:
+        news = self._news
+        if roads is not self._calm or news.count != self._seen or exchange.tries:
             servers = self._left(roads, exchange)
         else:
             servers = roads.servers
@@ -131,6 +145,7 @@ class LoadBalance:
             exchange.elsewhere = self._refused(roads, server, ticket, reply)
         elif (
             roads is not self._calm
+            or news.count != self._seen
             or roads.counted
             or self._timed
             # A backup's: it is not looked at while all is well with the others.
@@ -199,7 +214,7 @@ class LoadBalance:
             self._options.panic_threshold,
         )
         if full and usable is roads.servers and all(map(roads.settled, usable)):
-            self._calm = roads
+            self._calm, self._seen = roads, self._news.count
         tried = {attempt.endpoint for attempt in exchange.tries}
         # One that asked for a pause is better than one that failed, and than no answer.
         paused = [server for server, road in roads.to.items() if road.usable(now, pauses=False)]

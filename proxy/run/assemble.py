@@ -218,15 +218,16 @@ class Line:
 
 
 class Ways:
-    """The ways of one route to the servers of a pool, made anew when something is new there."""
+    """The ways of one route to the servers of a pool, made anew when there are others."""
 
-    __slots__ = ("_known", "_pool", "_route", "now")
+    __slots__ = ("_known", "_pool", "_route", "news", "now")
 
     def __init__(self, pool: Pool, route: Route) -> None:
         self._pool = pool
         self._route = route
         self._known: dict[Member, Road] = {}
         self.now: Roads
+        self.news = pool.news
         pool.changed.append(self._follow)
         self._follow()
 

@@ -135,8 +135,13 @@ class Runtime:
     def _report(self) -> dict[str, Any]:
         """What operators are shown; times in seconds unless they say otherwise."""
         now = time.monotonic()
+        tree = self._tree.report(now)
+        for name, servers in tree["upstreams"].items():
+            for server in servers:
+                measured = self._counters.server(name, server["endpoint"], server["outcomes"])
+                server.update(measured)
         return {
-            **self._tree.report(now),
+            **tree,
             "tunnels": [tunnel.report(now) for tunnel in self._traffic.tunnels],
             "counters": self._counters.report(),
         }

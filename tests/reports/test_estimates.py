@@ -53,11 +53,11 @@ async def test_quick_requests_wait_for_a_permit_beside_slow_ones(jumping: Jumpin
     handle = limits.guarded(server, "api", config.routes[0])
     for _ in range(30):
         await handle(asked("/slow"))
-    under_way = asyncio.create_task(handle(asked("/quick")))
+    under_way = asyncio.ensure_future(handle(asked("/quick")))
     await asyncio.sleep(0)
     assert isinstance(await settle(handle(asked("/quick", 1.0))), Reply)
     await under_way
-    under_way = asyncio.create_task(handle(asked("/quick")))
+    under_way = asyncio.ensure_future(handle(asked("/quick")))
     await asyncio.sleep(0)
     assert isinstance(await settle(handle(asked("/slow", 1.0))), TooLate)
     await under_way
