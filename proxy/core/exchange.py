@@ -50,6 +50,7 @@ class Exchange:
         "inform",
         "method",
         "path",
+        "proxy_credentials",
         "queued",
         "request_id",
         "route",
@@ -98,6 +99,8 @@ class Exchange:
         self.scheme = scheme
         self.request_id = request_id
         self.body = body
+        self.proxy_credentials = b""
+        """Proxy-Authorization, which ends here (RFC 9110 11.7.2): who it is from, nevertheless."""
         self.started = started
         self.deadline: float | None = None
         self.connected: float | None = None

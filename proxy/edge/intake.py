@@ -33,7 +33,10 @@ from proxy.edge.upgrade import offered
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _LOOKALIKES: Final = frozenset({b"content_length", b"transfer_encoding"})
 _SINGLE: Final = frozenset({b"host", b"content-length"})
-_WATCHED: Final = _SINGLE | _LOOKALIKES | {b"transfer-encoding", b"upgrade", b"expect"}
+_CREDENTIALS: Final = b"proxy-authorization"
+_WATCHED: Final = (
+    _SINGLE | _LOOKALIKES | {b"transfer-encoding", b"upgrade", b"expect", _CREDENTIALS}
+)
 _HOST: Final = {b"host"}
 _REMEMBERED: Final = 4096
 _watched: Final[dict[bytes, bytes]] = {}
@@ -83,6 +86,8 @@ class Intake:
         raw = exchange.headers
         if b"upgrade" in watched and exchange.body is EMPTY and exchange.version >= (1, 1):
             exchange.upgrade = offered(raw)
+        if _CREDENTIALS in watched:
+            exchange.proxy_credentials = watched[_CREDENTIALS]
         if loops(raw, self._instance):
             raise LoopDetected("Via names this instance")
         fields, exchange.client, exchange.scheme = self._forwarding.apply(

@@ -12,6 +12,7 @@ from proxy.core.handler import Handler
 from proxy.core.kept import HALF, KeptStream
 from proxy.core.reply import Ending, Reply
 from proxy.core.sameness import TRACES
+from proxy.core.secrets import CREDENTIALS, digest
 from proxy.core.sse import streams_events
 
 MOST: Final = 1_000
@@ -21,7 +22,6 @@ OF_ONE: Final = 8
 """
 
 _LAST_EVENT_ID: Final = b"last-event-id"
-_CREDENTIALS: Final = frozenset({b"authorization", b"cookie", b"x-api-key"})
 _PASSING: Final = TRACES | {_LAST_EVENT_ID, b"cache-control", b"pragma"}
 """What differs between two requests of one client, and gives no right to anything."""
 
@@ -202,23 +202,32 @@ def _last_event_id(fields: RawHeaders) -> bytes:
     return found[0].strip(b" \t") if len(found) == 1 else b""
 
 
-def key_of(exchange: Exchange, *, by_address: bool = False) -> Key | None:
+def key_of(exchange: Exchange, *, by_address: bool = False) -> bytes | None:
     """What two requests have to share for one to be given the stream of the other; None: never.
 
     All that the client says, so that credentials of any kind are among it; and its address, where
     it shows none that we know as such.
     """
     fields = []
-    known = False
+    known = bool(exchange.proxy_credentials)
     for name, value in exchange.headers:
         low = name.lower()
         if low not in _PASSING:
             fields.append((low, value))
-            if low in _CREDENTIALS and value.strip():
+            if low in CREDENTIALS and value.strip():
                 known = True
     address = ""
     if not known or by_address:
         address = exchange.client
         if not address:
             return None
-    return (exchange.scheme, exchange.host, exchange.target, address, *sorted(fields))
+    fields.sort(key=_name)  # those of one name stay in their order
+    words = (exchange.scheme, exchange.host, address)
+    said = [part for field in fields for part in field]
+    return digest(
+        exchange.target, exchange.proxy_credentials, *[word.encode() for word in words], *said
+    )
+
+
+def _name(field: tuple[bytes, bytes]) -> bytes:
+    return field[0]

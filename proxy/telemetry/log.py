@@ -201,11 +201,14 @@ class AccessLog:
         if second != self._second:
             self._second = second
             self._second_text = stamp(second)[:-4]
+        asked = exchange.asked
+        if b"?" in asked or asked[:1] != b"/":  # where credentials could stand
+            asked = self._show(asked)
         connected, first_byte, started = exchange.connected, exchange.first_byte, exchange.started
         return _Line(
             f"{self._second_text}{int((wall - second) * 1000):03}Z",
             _printable(exchange.method),
-            _escaped(exchange.asked if _bare(exchange.asked) else self._show(exchange.asked)),
+            _escaped(asked),
             exchange.route,
             exchange.upstream,
             exchange.endpoint,
@@ -250,11 +253,6 @@ def stamp(wall: float) -> str:
 
 def _nothing(_exchange: Exchange, _now: float) -> None:
     """What is switched off."""
-
-
-def _bare(target: bytes) -> bool:
-    """Whether it has neither a query nor an authority, in which credentials could stand."""
-    return b"?" not in target and target.startswith(b"/")
 
 
 def _escaped(target: bytes) -> str:
