@@ -47,16 +47,15 @@ def quota(fields: RawHeaders, wall: float | None = None) -> tuple[float, float] 
     in any order: ``x-ratelimit-remaining-requests``, ``anthropic-ratelimit-tokens-reset``.
     ``wall``: seconds since the epoch.
     """
-    found: dict[str, str] = {}
+    lines: dict[bytes, list[bytes]] = {}
     for name, value in fields:
         low = name.lower()
         if b"limit" in low:
-            key = low.decode("latin-1")
-            text = value.decode("latin-1")
-            # Several lines are one list (RFC 9110 5.3).
-            found[key] = f"{found[key]}, {text}" if key in found else text
-    if not found:
+            lines.setdefault(low, []).append(value)
+    if not lines:
         return None
+    # Several lines are one list (RFC 9110 5.3).
+    found = {k.decode("latin-1"): b", ".join(v).decode("latin-1") for k, v in lines.items()}
     now = time.time() if wall is None else wall
     told = [
         (left, until)

@@ -86,7 +86,9 @@ def _end_to_end(raw: RawHeaders, dropped: frozenset[bytes], known: dict[bytes, b
         elif len(name) == len(_CONNECTION) and name.lower() == _CONNECTION:
             options = field[1].lower()
             if options not in _BARE:
-                named = (named or set()).union(_options(options))
+                if named is None:
+                    named = set()
+                named.update(_options(options))
     if named:
         kept = [field for field in kept if field[0].lower() not in named]
     return kept

@@ -4,6 +4,7 @@ All orders serve the more urgent first. A place is given up by its owner, taken 
 to a newcomer that has more right to it when the queue is full.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from heapq import heapify, heappop, heappush
 from itertools import count
@@ -55,7 +56,8 @@ class Fifo:
     __slots__ = ("_places",)
 
     def __init__(self) -> None:
-        self._places: dict[Place, None] = {}
+        # No dict: with those gone that stood first, finding the first of a dict is a scan.
+        self._places: OrderedDict[Place, None] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._places)
@@ -70,9 +72,7 @@ class Fifo:
 
     def pop(self) -> Place:
         """The first."""
-        place = next(iter(self._places))
-        del self._places[place]
-        return place
+        return self._places.popitem(last=False)[0]
 
     def weakest(self, newcomer: Place | None) -> Place | None:
         """The last."""
@@ -100,13 +100,16 @@ class Fair:
     upstream's time, not of its answers.
     """
 
-    __slots__ = ("_heap", "_held", "_keys", "_size", "_stamps", "_turn")
+    __slots__ = ("_heap", "_held", "_keys", "_longest", "_numbers", "_size", "_stamps", "_turn")
 
     def __init__(self, held: dict[Hashable, int], turn: "count[int]") -> None:
         """``held``: permits by key, none for keys that have none; kept by ``Gate``."""
         self._held = held
         self._turn = turn
-        self._keys: dict[Hashable, dict[Place, None]] = {}
+        self._keys: dict[Hashable, OrderedDict[Place, None]] = {}
+        self._numbers: dict[int, OrderedDict[Hashable, None]] = {}
+        """Keys by how many of them wait, so that nobody has to look for the most."""
+        self._longest = 0
         self._stamps: dict[Hashable, int] = {}
         self._heap: list[tuple[int, int, int, Hashable]] = []
         self._size = 0
@@ -118,11 +121,12 @@ class Fair:
         """Behind the others of its key."""
         waiting = self._keys.get(place.key)
         if waiting is None:
-            waiting = self._keys[place.key] = {}
+            waiting = self._keys[place.key] = OrderedDict()
             self._stamps[place.key] = next(self._turn)
             self.moved(place.key)
         waiting[place] = None
         self._size += 1
+        self._counted(place.key, len(waiting) - 1, len(waiting))
 
     def moved(self, key: Hashable) -> None:
         """The number of permits of a key has changed."""
@@ -149,9 +153,22 @@ class Fair:
         self._take(place, waiting)
         return True
 
-    def _take(self, place: Place, waiting: dict[Place, None]) -> None:
+    def _counted(self, key: Hashable, before: int, now: int) -> None:
+        """So many of a key wait now."""
+        if before:
+            keys = self._numbers[before]
+            del keys[key]
+            if not keys:
+                del self._numbers[before]
+        if now:
+            self._numbers.setdefault(now, OrderedDict())[key] = None
+        if now > self._longest or (before == self._longest and before not in self._numbers):
+            self._longest = now
+
+    def _take(self, place: Place, waiting: OrderedDict[Place, None]) -> None:
         del waiting[place]
         self._size -= 1
+        self._counted(place.key, len(waiting) + 1, len(waiting))
         if not waiting:
             del self._keys[place.key], self._stamps[place.key]
             if not self._keys:
@@ -176,7 +193,7 @@ class Fair:
 
     def weakest(self, newcomer: Place | None) -> Place | None:
         """The last of the key with the most that wait, if that still leaves it no fewer."""
-        waiting = max(self._keys.values(), key=len)
+        waiting = self._keys[next(iter(self._numbers[self._longest]))]
         if newcomer is not None and len(waiting) < len(self._keys.get(newcomer.key, ())) + 2:
             return None
         return next(reversed(waiting))
