@@ -10,6 +10,8 @@ from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import Final, Protocol
 
+from proxy.policy.most import Most
+
 URGENCIES: Final = 8
 """Levels, 0 the most urgent (RFC 9218 4.1)."""
 
@@ -100,16 +102,14 @@ class Fair:
     upstream's time, not of its answers.
     """
 
-    __slots__ = ("_heap", "_held", "_keys", "_longest", "_numbers", "_size", "_stamps", "_turn")
+    __slots__ = ("_heap", "_held", "_keys", "_most", "_size", "_stamps", "_turn")
 
     def __init__(self, held: dict[Hashable, int], turn: "count[int]") -> None:
         """``held``: permits by key, none for keys that have none; kept by ``Gate``."""
         self._held = held
         self._turn = turn
         self._keys: dict[Hashable, OrderedDict[Place, None]] = {}
-        self._numbers: dict[int, OrderedDict[Hashable, None]] = {}
-        """Keys by how many of them wait, so that nobody has to look for the most."""
-        self._longest = 0
+        self._most = Most()
         self._stamps: dict[Hashable, int] = {}
         self._heap: list[tuple[int, int, int, Hashable]] = []
         self._size = 0
@@ -126,7 +126,7 @@ class Fair:
             self.moved(place.key)
         waiting[place] = None
         self._size += 1
-        self._counted(place.key, len(waiting) - 1, len(waiting))
+        self._most.more(place.key)
 
     def moved(self, key: Hashable) -> None:
         """The number of permits of a key has changed."""
@@ -153,22 +153,10 @@ class Fair:
         self._take(place, waiting)
         return True
 
-    def _counted(self, key: Hashable, before: int, now: int) -> None:
-        """So many of a key wait now."""
-        if before:
-            keys = self._numbers[before]
-            del keys[key]
-            if not keys:
-                del self._numbers[before]
-        if now:
-            self._numbers.setdefault(now, OrderedDict())[key] = None
-        if now > self._longest or (before == self._longest and before not in self._numbers):
-            self._longest = now
-
     def _take(self, place: Place, waiting: OrderedDict[Place, None]) -> None:
         del waiting[place]
         self._size -= 1
-        self._counted(place.key, len(waiting) + 1, len(waiting))
+        self._most.less(place.key)
         if not waiting:
             del self._keys[place.key], self._stamps[place.key]
             if not self._keys:
@@ -193,7 +181,7 @@ class Fair:
 
     def weakest(self, newcomer: Place | None) -> Place | None:
         """The last of the key with the most that wait, if that still leaves it no fewer."""
-        waiting = self._keys[next(iter(self._numbers[self._longest]))]
+        waiting = self._keys[self._most.key()]
         if newcomer is not None and len(waiting) < len(self._keys.get(newcomer.key, ())) + 2:
             return None
         return next(reversed(waiting))

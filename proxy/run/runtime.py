@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 
 from proxy.admin.app import application as admin_application
+from proxy.admin.door import Door
 from proxy.config.model import Config
 from proxy.core.secrets import conceal, redact
 from proxy.edge.app import Edge, flattened
@@ -103,7 +104,7 @@ class Runtime:
         if self._config.admin is not None:
             admin = await self._runner(admin_application(lambda: self.ready, self._report))
             self._admin = Listener(self._config.admin.listen)
-            await self._admin.open(admin)
+            await self._admin.open(Door(admin))
         addresses = (server.listen,) if isinstance(server.listen, str) else server.listen
         for address in addresses:
             listener = Listener(address)

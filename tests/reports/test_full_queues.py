@@ -71,7 +71,7 @@ def test_it_is_always_known_who_waits_most(steps: list[tuple[str, int]]) -> None
         [line] = [queue._lines[3]]
         assert isinstance(line, Fair)
         keys = [each.key for each in waiting]
-        assert line._longest == max(map(keys.count, keys), default=0)
-        assert {n: set(found) for n, found in line._numbers.items()} == {
+        assert line._most.largest == max(map(keys.count, keys), default=0)
+        assert {n: set(found) for n, found in line._most._keys.items()} == {
             n: {key for key in keys if keys.count(key) == n} for n in set(map(keys.count, keys))
         }
