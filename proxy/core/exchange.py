@@ -55,6 +55,7 @@ class Exchange:
         "request_id",
         "route",
         "scheme",
+        "stalled",
         "started",
         "status",
         "target",
@@ -64,7 +65,7 @@ class Exchange:
         "version",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0915
         self,
         method: str,
         target: bytes,
@@ -121,6 +122,9 @@ class Exchange:
         """Whether another server could be asked at once."""
         self.inform: Callable[[bytes], None] | None = None
         """Writes an informational head to the client (RFC 9110 15.2); not after the commit."""
+        self.stalled: Callable[[float], float] | None = None
+        """Seconds for which its client has taken nothing, by the time on the loop's clock: of all
+        that a reply took, or since a byte has last gone through a tunnel."""
         self.committed = False
         self.status = 0
         self.error = ""

@@ -111,6 +111,7 @@ class Edge:
         head = self._relay.switching(exchange, reply, upstream.protocol)
         tunnel = Tunnel(exchange, connection, upstream)
         self._traffic.tunnels.add(tunnel)
+        exchange.stalled = lambda now: now - tunnel.moved
         ending = Ending.ABANDONED
         try:
             await tunnel.run(head)
@@ -153,7 +154,7 @@ class Edge:
             if (body := exchange.body) is not EMPTY:
                 exchange.bytes_in = body.received
                 body.close()
-            exchange.inform = None  # or the two would keep each other alive
+            exchange.inform = exchange.stalled = None  # or the two would keep each other alive
             connection.finish()
             self._traffic.leave(exchange, time.monotonic())
 

@@ -33,6 +33,7 @@ class ClientBody:
 
     __slots__ = (
         "_alarm",
+        "_asked",
         "_content",
         "_go_ahead",
         "_idle",
@@ -72,6 +73,8 @@ class ClientBody:
         if go_ahead is not None:
             self._permitted = loop.create_future()
         self._waited = 0.0
+        self._asked: float | None = None
+        """Since when the client is being waited for."""
         self._alarm: Alarm | None = None
         self._kept: Spool | None = None
         self._position = 0
@@ -90,6 +93,10 @@ class ClientBody:
         """
         if self._kept is None:  # a fallback keeps it too
             self._kept = Spool(limit or float("inf"), disk=spool)
+
+    def waited(self, now: float) -> float:
+        """Seconds that the client was waited for so far."""
+        return self._waited + (0.0 if self._asked is None else now - self._asked)
 
     def proceed(self) -> None:
         """The upstream has asked for it."""
@@ -130,7 +137,7 @@ class ClientBody:
 
     async def _receive(self) -> bytes:
         content = self._content
-        asked = self._loop.time()
+        asked = self._asked = self._loop.time()
         alarm = self._alarm
         if alarm is None:
             alarm = self._alarm = Alarm(self._loop, self._rang)
@@ -145,6 +152,7 @@ class ClientBody:
             raise BadRequest(f"{type(error).__name__}: {error}") from error
         finally:
             alarm.clear()
+            self._asked = None
             self._waited += self._loop.time() - asked
 
     async def _asked_for(self, content: StreamReader) -> bytes:

@@ -13,6 +13,7 @@ from proxy.core.secrets import shown
 from proxy.middleware.concurrency import Concurrency
 from proxy.policy.gate import Gate
 from proxy.policy.gradient import Gradient
+from proxy.policy.loans import Loans
 from proxy.policy.queue import Queue
 from proxy.policy.soonest import Soonest
 from proxy.policy.usuals import Usuals
@@ -21,11 +22,12 @@ from proxy.policy.usuals import Usuals
 class Limits:
     """Gates by the name of their upstream."""
 
-    __slots__ = ("_gates", "_gradients", "_options")
+    __slots__ = ("_gates", "_gradients", "_loans", "_options")
 
     def __init__(self, options: dict[str, Upstream]) -> None:
         self._options = options
         self._gates: dict[str, Gate] = {}
+        self._loans: dict[str, Loans] = {}
         self._gradients: dict[str, Gradient] = {}
         for name, upstream in options.items():
             limits, queue = upstream.concurrency, upstream.queue
@@ -33,6 +35,7 @@ class Limits:
                 continue
             room = Queue(queue.size, queue.order) if queue is not None else None
             self._gates[name] = Gate(limits.max_requests, room)
+            self._loans[name] = Loans(self._gates[name])
             least = min(limits.min, limits.max_requests)
             if limits.adaptive == "gradient" and least < limits.max_requests:
                 gradient = self._gradients[name] = Gradient(least, limits.max_requests)
@@ -63,6 +66,7 @@ class Limits:
             if taken is not None
             else None,
             watch=watch,
+            loans=self._loans[name],
         ).handle
 
     def report(self, now: float, harmless: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -71,6 +75,7 @@ class Limits:
         for name, gate in self._gates.items():
             queue = self._options[name].queue
             found[name] = gate.report(now, shown(queue.key if queue else "", harmless))
+            found[name]["lent"] = len(self._loans[name].out)
         return found
 
 

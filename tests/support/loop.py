@@ -114,6 +114,10 @@ class KeptBody:
     def close(self) -> None:
         """Nothing to let go."""
 
+    def waited(self, now: float) -> float:
+        """It is here."""
+        return 0.0
+
     def keep(self, limit: int, *, spool: bool = True) -> None:
         """It is kept, unless a test says otherwise."""
 
