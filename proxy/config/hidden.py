@@ -29,7 +29,7 @@ def hidden(finding: Finding, raw: Any, tree: Any) -> str:
     place, message = finding
     for value, instead in _values(place, _at(raw, place), _at(tree, place)):
         message = _without(message, value, instead)
-    return conceal(message)
+    return conceal(message, fields=False)
 
 
 def _at(tree: Any, place: Place) -> Any:

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Final, Literal, Self
 import msgspec
 from msgspec import Meta
 
+from proxy.core.keys import PATTERN
+
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)(B|KiB|MiB|GiB)")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -137,7 +139,7 @@ class AdminOptions(Table, frozen=True, kw_only=True):
 
     listen: Annotated[str, described("Address of the admin listener.")] = "127.0.0.1:9901"
     show_keys: Annotated[
-        tuple[str, ...],
+        tuple[Annotated[str, Meta(pattern=PATTERN)], ...],
         described(
             'Keys of limits and queues that are no secrets, such as "header:X-Tenant": shown as '
             "they are, others as a short hash. client_addr, path and route are always shown."

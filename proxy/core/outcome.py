@@ -37,7 +37,7 @@ RESET = "reset"
 TIMEOUT = "timeout"
 
 TOO_MANY: Final = 429
-FAILED: Final = 500
+_SERVER: Final = 500
 OVERLOADED: Final = frozenset({TOO_MANY, 503, 529})
 """Statuses that say: less, or later."""
 _GATEWAY: Final = frozenset({502, 503, 504})
@@ -68,12 +68,18 @@ def status_verdict(status: int) -> Verdict:
     """The same for a status."""
     if status in OVERLOADED:
         return Verdict.OVERLOADED
-    return Verdict.ANSWERED if status < FAILED else Verdict.FAILED
+    return Verdict.ANSWERED if status < _SERVER else Verdict.FAILED
+
+
+UNANSWERED: Final = frozenset(
+    status for status in range(100, 1000) if status_verdict(status) is not Verdict.ANSWERED
+)
+"""Statuses that need a second look; one look-up for the many that do not."""
 
 
 def at_fault(status: int) -> bool:
     """Whether a reply with this status says that the server is not well."""
-    return status >= FAILED
+    return status >= _SERVER
 
 
 def takes_over(status: int) -> bool:

@@ -23,12 +23,16 @@ CREDENTIALS: Final = frozenset(
 """Fields of a request in which a client says who it is."""
 PARAMETERS: Final = frozenset(
     b"""access_token refresh_token id_token token client_secret client_assertion password passwd
-    secret api_key apikey api-key key subscription-key sig signature auth authorization jwt
-    x-amz-signature x-amz-credential x-amz-security-token x-goog-signature x-goog-credential
+    secret auth_token authtoken private_token oauth_token session_token security_token app_secret
+    oauth_signature x-api-key api_key apikey api-key key subscription-key sig signature auth
+    authorization jwt x-amz-signature x-amz-credential x-amz-security-token x-goog-signature
+    x-goog-credential
     """.split()
 )
 """Query parameters that carry credentials (RFC 6750 2.3, signed URLs, APIs of many kinds)."""
 
+_PARTS: Final = 100
+"""Of the credentials of one request that are looked for; each costs a search."""
 _SHORTEST: Final = 6
 """Letters of a secret that is looked for in texts; shorter ones stand in every other word."""
 
@@ -40,13 +44,8 @@ def _names(names: Iterable[bytes]) -> str:
 def _rules(
     fields: Iterable[bytes], parameters: Iterable[bytes]
 ) -> list[tuple[re.Pattern[str], str]]:
-    """What is replaced in a text, and by what."""
+    """What is replaced in a text, and by what. All are linear: peers write some of these texts."""
     return [
-        # user:password@ of a URL (RFC 3986 3.2.1), a slash in the password included
-        (re.compile(r"(://)[^\s'\"]*@"), r"\1***@"),
-        # the query of a URL, and parameters that are known wherever they stand
-        (re.compile(r"(://[^\s'\"?]*\?)[^\s'\"]+"), r"\1***"),
-        (re.compile(rf"(?i)([?&;](?:{_names(parameters)})=)[^&;\s'\"#]*"), r"\1***"),
         # a field and its value, as a line, a tuple or a dict
         (
             re.compile(
@@ -55,6 +54,11 @@ def _rules(
             ),
             r"\1***",
         ),
+        # user:password@ of a URL (RFC 3986 3.2.1), a slash in the password included
+        (re.compile(r"(://)[^\s'\"]{0,512}@"), r"\1***@"),
+        # the query of a URL, and parameters that are known wherever they stand
+        (re.compile(r"(://[^\s'\"?]{0,512}\?)[^\s'\"]+"), r"\1***"),
+        (re.compile(rf"(?i)([?&;](?:{_names(parameters)})=)[^&;\s'\"#]*"), r"\1***"),
         # a scheme of RFC 9110 11.4 with its credentials
         (
             re.compile(
@@ -88,12 +92,15 @@ def redact(names: Iterable[str]) -> None:
     _rules_now = _rules(CREDENTIALS | {b"set-cookie"} | more, PARAMETERS | more)
 
 
-def conceal(text: str, also: Iterable[str] = ()) -> str:
-    """A text without what must not be shown; ``also``: secrets of the moment."""
+def conceal(text: str, also: Iterable[str] = (), *, fields: bool = True) -> str:
+    """A text without what must not be shown; ``also``: secrets of the moment.
+
+    ``fields``: whether fields with their values may stand in it; ``cookie:NAME`` looks like one.
+    """
     for secret in sorted({*_configured, *also}, key=len, reverse=True):
         if secret in text:
             text = text.replace(secret, HIDDEN)
-    for pattern, instead in _rules_now:
+    for pattern, instead in _rules_now if fields else _rules_now[1:]:
         text = pattern.sub(instead, text)
     return text
 
@@ -105,7 +112,7 @@ def sent(fields: RawHeaders) -> list[str]:
         if name.lower() in CREDENTIALS:
             text = value.decode("latin-1")
             found += [text, *re.split(r"[\s;,=\"]+", text)]
-    return [part for part in found if len(part) >= _SHORTEST]
+    return [part for part in found if len(part) >= _SHORTEST][:_PARTS]
 
 
 def digest(*parts: bytes) -> bytes:

@@ -11,7 +11,7 @@ from proxy.core.errors import NotAsked, Unavailable, UpstreamError
 from proxy.core.exchange import Exchange
 from proxy.core.keys import PATTERN, key_of
 from proxy.core.options import Duration, Table, described, seconds
-from proxy.core.outcome import FAILED, TOO_MANY, Verdict, at_fault, failure_class, verdict
+from proxy.core.outcome import UNANSWERED, Verdict, at_fault, failure_class, verdict
 from proxy.core.reply import Ending, Reply
 from proxy.core.retry_after import retry_after
 from proxy.policy.breaker import Breaker, Ticket
@@ -140,7 +140,7 @@ class LoadBalance:
         status = reply.status
         server.outcomes[status] += 1
         row = 0
-        if status >= FAILED or status == TOO_MANY:
+        if status in UNANSWERED:
             row = breaker.failures if breaker is not None else 0
             exchange.elsewhere = self._refused(roads, server, ticket, reply)
         elif (

@@ -24,12 +24,7 @@ MANY: Final = 64
 """Lines that are written at once, so that a batch does not hold up the loop."""
 
 _UNSAFE: Final = re.compile(rb"[^\x21-\x7e]")
-_PLAIN: Final = frozenset(vars(logging.makeLogRecord({}))) | {
-    "message",
-    "asctime",
-    "taskName",
-    SECRETS,
-}
+_PLAIN: Final = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", SECRETS}
 
 
 # What goes to standard error

@@ -273,3 +273,12 @@ async def test_a_configured_secret_is_shown_nowhere() -> None:
         await proxy.ask(get())
         assert SECRET not in await state(proxy.admin)
         assert SECRET not in conceal(f"somewhere {SECRET} stands")
+
+
+def test_what_an_option_may_be_is_said_in_full(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(
+        f'[admin]\nlisten = "127.0.0.1:0"\nshow_keys = ["X-Tenant"]\n{SERVERS}["http://a"]'
+    )
+    [found] = check(file, {})
+    assert str(found).endswith("header:NAME, cookie:NAME, got 'X-Tenant'")
