@@ -54,10 +54,7 @@ def _rules(
             ),
             r"\1***",
         ),
-        # user:password@ of a URL (RFC 3986 3.2.1), a slash in the password included
-        (re.compile(r"(://)[^\s'\"]{0,512}@"), r"\1***@"),
-        # the query of a URL, and parameters that are known wherever they stand
-        (re.compile(r"(://[^\s'\"?]{0,512}\?)[^\s'\"]+"), r"\1***"),
+        # parameters that are known, wherever they stand
         (re.compile(rf"(?i)([?&;](?:{_names(parameters)})=)[^&;\s'\"#]*"), r"\1***"),
         # a scheme of RFC 9110 11.4 with its credentials
         (
@@ -100,9 +97,23 @@ def conceal(text: str, also: Iterable[str] = (), *, fields: bool = True) -> str:
     for secret in sorted({*_configured, *also}, key=len, reverse=True):
         if secret in text:
             text = text.replace(secret, HIDDEN)
+    if "://" in text:
+        text = _WORD.sub(_url, text)
     for pattern, instead in _rules_now if fields else _rules_now[1:]:
         text = pattern.sub(instead, text)
     return text
+
+
+_WORD: Final = re.compile(r"[^\s'\"]+")
+
+
+def _url(found: re.Match[str]) -> str:
+    """A URL without user and password (RFC 3986 3.2.1), with a slash in them too, and query."""
+    scheme, mark, rest = found[0].partition("://")
+    if "@" in rest:
+        rest = f"{HIDDEN}@{rest.rpartition('@')[2]}"
+    path, _, query = rest.partition("?")
+    return f"{scheme}{mark}{path}?{HIDDEN}" if query else f"{scheme}{mark}{rest}"
 
 
 def sent(fields: RawHeaders) -> list[str]:
