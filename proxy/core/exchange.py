@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from proxy.core.body import EMPTY, Body
 from proxy.core.fields import Encoded, RawHeaders
+from proxy.core.logins import Ties
 
 HEDGED: Final = "hedged"
 """Outcome of an attempt that another one has overtaken."""
@@ -48,6 +49,7 @@ class Exchange:
         "headers",
         "host",
         "inform",
+        "login",
         "method",
         "path",
         "proxy_credentials",
@@ -58,14 +60,16 @@ class Exchange:
         "stalled",
         "started",
         "status",
+        "takes_trailers",
         "target",
+        "ties",
         "tries",
         "upgrade",
         "upstream",
         "version",
     )
 
-    def __init__(  # noqa: PLR0915
+    def __init__(  # noqa: PLR0915 - a line for each of its slots
         self,
         method: str,
         target: bytes,
@@ -125,6 +129,12 @@ class Exchange:
         self.stalled: Callable[[float], float] | None = None
         """Seconds for which its client has taken nothing, by the time on the loop's clock: of all
         that a reply took, or since a byte has last gone through a tunnel."""
+        self.ties: Ties | None = None
+        """The upstream connections that belong to its client; None where there is no client."""
+        self.login = False
+        """Whether it is part of a login that its connection will have, see ``core/logins``."""
+        self.takes_trailers = False
+        """Whether its client wants the fields behind a chunked reply (``TE: trailers``)."""
         self.committed = False
         self.status = 0
         self.error = ""
@@ -133,3 +143,8 @@ class Exchange:
         """Body bytes read from the client."""
         self.bytes_out = 0
         """Body bytes given to the client."""
+
+    @property
+    def bound(self) -> bool:
+        """Whether it is answered as the user of its connection: nobody else may have the answer."""
+        return self.login or (self.ties is not None and bool(self.ties.held))

@@ -23,14 +23,3 @@ def told(fields: RawHeaders, passing: frozenset[bytes] = TRACES) -> tuple[tuple[
 
 def _name(field: tuple[bytes, bytes]) -> bytes:
     return field[0]
-
-
-_BOUND: Final = (b"ntlm", b"negotiate")
-
-
-def bound(fields: RawHeaders) -> bool:
-    """Whether a request is part of a login that belongs to its connection (RFC 4559)."""
-    for name, value in fields:
-        if len(name) == len(b"authorization") and name.lower() == b"authorization":
-            return value[:9].lower().startswith(_BOUND)
-    return False

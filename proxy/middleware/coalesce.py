@@ -15,7 +15,7 @@ from proxy.core.exchange import Exchange
 from proxy.core.handler import Handler
 from proxy.core.options import Duration, Table, described, seconds
 from proxy.core.reply import Reply
-from proxy.core.sameness import bound, told
+from proxy.core.sameness import told
 from proxy.core.secrets import digest
 from proxy.core.shared import Room
 
@@ -78,7 +78,7 @@ class Coalesce:
 
     async def handle(self, exchange: Exchange) -> Reply:
         """GET without a body, and QUERY with one (RFC 10008): they are safe."""
-        if exchange.upgrade or bound(exchange.headers):
+        if exchange.upgrade or exchange.bound:
             return await self._inner(exchange)
         whole: bytes | None = b""
         if exchange.method == "QUERY":
@@ -129,6 +129,7 @@ class Coalesce:
         return call
 
     def _over(self, key: Key, call: Call) -> None:
+        call.over = _nothing  # it holds the call
         if self._calls.get(key) is call:
             del self._calls[key]
 
@@ -159,6 +160,10 @@ class Coalesce:
         }
 
 
+def _nothing() -> None:
+    """Nobody could join already."""
+
+
 def _short(where: Key) -> Key:
     return where if len(where[3]) <= _LONG else (*where[:3], digest(where[3]), *where[4:])
 
@@ -174,12 +179,12 @@ async def _whole(body: Body) -> bytes | None:
         return None
     body.keep(_LONGEST, spool=True)
     body.proceed()
+    reader = body.reader()
     parts = []
     size = 0
-    while data := await body.read():
+    while data := await reader.read():
         parts.append(data)
         size += len(data)
         if size > _LONGEST:
-            break
-    body.rewind()
-    return b"".join(parts) if size <= _LONGEST else None
+            return None
+    return None if body.trailers else b"".join(parts)

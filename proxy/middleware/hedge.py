@@ -14,7 +14,6 @@ from proxy.core.options import Duration, Table
 from proxy.core.race import Race, acceptable
 from proxy.core.reply import Reply
 from proxy.core.retrying import RetryOptions, repeatable
-from proxy.core.sameness import bound
 from proxy.policy.allowance import Allowance
 from proxy.policy.quantile import Quantiles
 
@@ -97,11 +96,7 @@ class Hedge:
 
     async def handle(self, exchange: Exchange) -> Reply:
         """The first good answer, or what the request itself came to."""
-        if (
-            exchange.upgrade
-            or not repeatable(exchange, self._retry)
-            or bound(exchange.headers)  # its login belongs to one connection
-        ):
+        if exchange.upgrade or exchange.bound or not repeatable(exchange, self._retry):
             return await self._inner(exchange)
         if exchange.body is not EMPTY:
             self._retry.keep(exchange.body)

@@ -10,6 +10,7 @@ from msgspec import Meta
 from proxy.core.errors import NotAsked, Unavailable, UpstreamError
 from proxy.core.exchange import Exchange
 from proxy.core.keys import PATTERN, key_of
+from proxy.core.logins import Ties
 from proxy.core.options import Duration, Table, described, seconds
 from proxy.core.outcome import UNANSWERED, Verdict, at_fault, failure_class, verdict
 from proxy.core.reply import Ending, Reply
@@ -102,7 +103,12 @@ class LoadBalance:
         """Raises Unavailable where there is no server to ask."""
         roads = self._ways.now
         news = self._news
-        if roads is not self._calm or news.count != self._seen or exchange.tries:
+        if (
+            roads is not self._calm
+            or news.count != self._seen
+            or exchange.tries
+            or (exchange.ties is not None and exchange.ties.held)
+        ):
             servers = self._left(roads, exchange)
         else:
             servers = roads.servers
@@ -205,6 +211,8 @@ class LoadBalance:
 
     def _left(self, roads: Roads, exchange: Exchange) -> Sequence[Server]:
         """Those that may be asked."""
+        if exchange.ties is not None and (own := _own(roads, exchange.ties)):
+            return own
         now = time.monotonic()
         full = self._warmed(roads, now)
         usable = eligible(
@@ -238,6 +246,12 @@ class LoadBalance:
         for server in roads.servers if window else ():
             server.weight = server.full_weight * slow_start_factor(now - server.since, window)
         return all(server.weight == server.full_weight for server in roads.servers)
+
+
+def _own(roads: Roads, ties: Ties) -> Sequence[Server]:
+    """The server that the client of a connection is logged in at, whatever speaks against it."""
+    known = ties.servers
+    return [server for server in roads.to if server.name in known][:1]
 
 
 class _Ended:

@@ -7,6 +7,7 @@ import signal
 import sys
 
 from proxy.config.model import Config
+from proxy.run.memory import Memory
 from proxy.run.notify import notify
 from proxy.run.runtime import CannotStart, Runtime
 from proxy.telemetry.log import AccessLog, configure
@@ -53,6 +54,7 @@ async def serve(config: Config) -> int:
         print(f"sidecar-proxy: cannot start: {error}", file=sys.stderr)
         return FAILED_TO_START
     settle_memory()
+    memory = Memory(asyncio.get_running_loop())
     ready = f"ready http={','.join(runtime.http)}"
     if runtime.admin:
         ready += f" admin={runtime.admin}"
@@ -70,6 +72,7 @@ async def serve(config: Config) -> int:
     drain.cancel()
     again.cancel()
     await runtime.close()
+    memory.close()
     if access is not None:
         access.close()
     return 0 if clean else CUT

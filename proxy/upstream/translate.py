@@ -1,4 +1,7 @@
-"""The network's errors become ours here and nowhere else."""
+"""The network's errors become ours here and nowhere else.
+
+What they were before stays with a connection or a parser; it lets go of the frames it went through.
+"""
 
 import asyncio
 import errno
@@ -26,6 +29,7 @@ from proxy.core.errors import (
     Stage,
     TlsFailed,
     UpstreamError,
+    forget_frames,
 )
 
 _HANDSHAKE_CUT = frozenset({errno.ECONNRESET, errno.EPIPE, None})
@@ -33,6 +37,7 @@ _HANDSHAKE_CUT = frozenset({errno.ECONNRESET, errno.EPIPE, None})
 
 def connect_error(error: Exception, *, tls: bool, looking_up: bool) -> ConnectError:
     """What kept us from getting a connection; nothing was sent."""
+    forget_frames(error)
     detail = f"{type(error).__name__}: {error}"
     if isinstance(error, ClientConnectorDNSError):
         return NameUnknown(detail)
@@ -49,6 +54,7 @@ def connect_error(error: Exception, *, tls: bool, looking_up: bool) -> ConnectEr
 
 def head_error(error: Exception, *, stage: Stage) -> ProxyError:
     """What came instead of a reply's head."""
+    forget_frames(error)
     if isinstance(error, ProxyError):
         if isinstance(error, UpstreamError):
             error.stage = stage
@@ -62,6 +68,7 @@ def head_error(error: Exception, *, stage: Stage) -> ProxyError:
 
 def body_error(error: Exception) -> ProxyError:
     """What came instead of the rest of a reply's body."""
+    forget_frames(error)
     if isinstance(error, ProxyError):
         return error
     return ReplyBroken(f"{type(error).__name__}: {first_line(str(error))}")

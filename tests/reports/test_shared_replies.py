@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from proxy.core.call import private
-from proxy.core.sameness import bound, told
+from proxy.core.sameness import told
 from proxy.middleware.resume import key_of
 from tests.support.loop import get as asked
 from tests.support.loop import reply
@@ -140,14 +140,6 @@ def test_the_order_of_lines_counts_within_a_name(one: Fields, other: Fields, sam
     first, second = asked(headers=one), asked(headers=other)
     first.client = second.client = "10.0.0.1"
     assert (key_of(first) == key_of(second)) is same
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [(b"NTLM TlR", True), (b"negotiate YII", True), (b"Bearer x", False), (b"", False)],
-)
-def test_logins_of_a_connection_are_known(value: bytes, expected: bool) -> None:
-    assert bound([(b"Accept", b"*/*"), (b"authorization", value)]) is expected
 
 
 async def test_a_long_query_is_sent_whole() -> None:
