@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Hashable
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Final, Protocol
 
 from msgspec import Meta
 
@@ -20,6 +20,9 @@ from proxy.core.retry_after import retry_after
 from proxy.core.secrets import CREDENTIALS, digest, hashed
 from proxy.policy.quota import LONGEST, Quota, Quotas
 from proxy.policy.tokens import Tokens
+
+_FORBIDDEN: Final = 403
+"""With Retry-After it is a limit too: GitHub's secondary ones."""
 
 
 class RateLimitOptions(Table, frozen=True, kw_only=True):
@@ -176,7 +179,7 @@ class Heed:
 
     def _heed(self, exchange: Exchange, reply: Reply, own: Quota) -> None:
         told = quota(reply.headers)
-        refused = verdict(reply) is Verdict.OVERLOADED
+        refused = verdict(reply) is Verdict.OVERLOADED or reply.status == _FORBIDDEN
         if told is None and not refused:
             return
         now = time.monotonic()
@@ -189,7 +192,7 @@ class Heed:
                 self._server.pause(now + min(until_next, LONGEST))
         if refused and (asked := retry_after(reply.headers)) is not None:
             until = now + min(asked, LONGEST)
-            if reply.status == TOO_MANY:
+            if reply.status in (TOO_MANY, _FORBIDDEN):
                 own.pause(until)
             else:
                 self._quotas.pause_path(path_of(exchange), until)

@@ -60,6 +60,8 @@ def test_a_mistake_is_reported_once(tmp_path: Path, text: str, start: str) -> No
         "[rate_limit]\naverage = 5\nburst = 9\nlearn = false" + UPSTREAM,
         "[deadline]\nmax = '0'\nforward = ''" + UPSTREAM,
         "[concurrency]\nmax_requests = 8\nmin = 8\nadaptive = 'gradient'" + UPSTREAM,
+        "[concurrency]\nmax_requests = 1" + UPSTREAM,
+        "[concurrency]\nmax_requests = 2\nadaptive = 'gradient'" + UPSTREAM,
     ],
 )
 def test_what_is_right_is_not_reported(tmp_path: Path, text: str) -> None:

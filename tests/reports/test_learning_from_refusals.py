@@ -55,6 +55,9 @@ async def refused(first: Reply, by: Exchange, then: Exchange, ours: bytes = b"")
         (200, NONE_LEFT, asked(), asked(), True),
         (200, NONE_LEFT, asked(), asked("10.0.0.2"), False),
         (429, LATER, asked(), asked(Authorization=b"a"), False),
+        (403, LATER, asked(), asked(), True),  # GitHub's secondary limits
+        (403, LATER, asked(), asked("10.0.0.2"), False),
+        (403, [], asked(), asked(), False),
         # one with credentials, by these, wherever it is
         (429, LATER, asked(Authorization=b"a"), asked("10.0.0.2", Authorization=b"a"), True),
         (429, LATER, asked(Authorization=b"a"), asked(Authorization=b"b"), False),

@@ -26,8 +26,9 @@ from proxy.core.race import acceptable
 from proxy.core.reply import Reply
 from proxy.policy.gate import Gate
 from proxy.policy.gradient import Gradient
-from proxy.run.limits import Watch
-from tests.support.loop import get, reply
+from proxy.run.limits import Limits, Watch
+from tests.support.loop import Script, get, reply
+from tests.support.proxy import parsed
 
 
 @pytest.mark.parametrize(
@@ -146,12 +147,12 @@ def crowded(share: float, capacity: int, quick: Reply) -> Answer:
     ids=["3 % of 429", "10 % of 500", "50 % of 500", "a slow path", "a very slow path"],
 )
 def test_an_api_with_room_is_given_all_that_there_is(answer: Answer, seed: int) -> None:
-    assert limit_after(answer, demand=690, requests=120_000, seed=seed) > 620
+    assert limit_after(answer, demand=690, requests=40_000, seed=seed) > 620
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.3])
 def test_quick_failures_do_not_move_the_limit_of_an_api_without_room(share: float) -> None:
-    found = limit_after(crowded(share, 60, BAD), demand=1000, requests=60_000)
+    found = limit_after(crowded(share, 60, BAD), demand=1000, requests=30_000)
     assert 45 < found < 200
 
 
@@ -161,4 +162,22 @@ def test_an_api_that_refuses_much_is_asked_less() -> None:
             return get(), 0.002, LATER
         return get(), rng.uniform(0.09, 0.11), GOOD
 
-    assert limit_after(answer, demand=1000, requests=60_000) < 80
+    assert limit_after(answer, demand=1000, requests=30_000) < 80
+
+
+@pytest.mark.parametrize("most", [1, 2, 4])
+async def test_a_small_limit_needs_no_other_option(most: int) -> None:
+    """Of a limit of one there is nothing to find; it stays what it is."""
+    config = parsed(
+        f'[concurrency]\nmax_requests = {most}\nadaptive = "gradient"\n'
+        '[[upstreams]]\nname = "api"\nservers = ["http://a"]'
+    )
+    limits = Limits({upstream.name: upstream for upstream in config.upstreams})
+    gate = limits.gate("api")
+    assert gate is not None
+    script = Script(*[reply(status) for status in (200, 429, 503, 200) * 50])
+    handle = limits.guarded(script, "api", config.routes[0])
+    for _ in range(200):
+        await handle(get())
+        assert 1 <= gate.limit <= most
+        assert gate.in_flight == 0
