@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from typing import Final
 
-KEYS: Final = 1_000
+KEYS: Final = 256
 """Things that are known at a time; what has not been seen for the longest time is forgotten."""
 _BUCKET: Final = 30.0
 _BUCKETS: Final = 10
