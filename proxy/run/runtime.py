@@ -11,8 +11,11 @@ from aiohttp import web
 from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 
 from proxy.admin.app import application as admin_application
+from proxy.admin.app import probes as probes_application
 from proxy.admin.door import Door
+from proxy.admin.guard import Guard
 from proxy.config.model import Config
+from proxy.core.options import AdminOptions
 from proxy.core.secrets import conceal, redact
 from proxy.edge.app import Edge, flattened
 from proxy.edge.app import application as edge_application
@@ -21,7 +24,7 @@ from proxy.edge.intake import Intake
 from proxy.edge.relay import Relay
 from proxy.edge.traffic import Observer, Traffic
 from proxy.run.assemble import Tree
-from proxy.run.listener import Listener
+from proxy.run.listener import CannotListen, Listener
 from proxy.telemetry.counters import Counters
 from proxy.upstream.session import Session
 
@@ -53,6 +56,7 @@ class Runtime:
         self._runners: list[web.AppRunner] = []
         self._listeners: list[Listener] = []
         self._admin: Listener | None = None
+        self._probes: Listener | None = None
         self._data: web.Server | None = None
         self._tree: Tree
         self.ready = False
@@ -67,10 +71,18 @@ class Runtime:
         """Address of the admin listener, empty where there is none."""
         return self._admin.address if self._admin is not None else ""
 
+    @property
+    def probes(self) -> str:
+        """Address of the listener for probes alone, empty where there is none."""
+        return self._probes.address if self._probes is not None else ""
+
     async def open(self) -> None:
         """Serve. Raises CannotStart."""
         try:
             await self._open()
+        except CannotListen as error:
+            await self.close()
+            raise CannotStart(conceal(str(error))) from error
         except (OSError, ValueError) as error:
             await self.close()
             raise CannotStart(conceal(f"{type(error).__name__}: {error}")) from error
@@ -102,12 +114,10 @@ class Runtime:
         # handler. A client that leaves ends its handler.
         data = self._data = web.Server(flattened(app), handler_cancellation=True)
         if self._config.admin is not None:
-            admin = await self._runner(admin_application(lambda: self.ready, self._report))
-            self._admin = Listener(self._config.admin.listen)
-            await self._admin.open(Door(admin))
+            await self._open_admin(self._config.admin)
         addresses = (server.listen,) if isinstance(server.listen, str) else server.listen
         for address in addresses:
-            listener = Listener(address)
+            listener = Listener(address, server)
             await listener.open(
                 lambda: Connection(
                     data,
@@ -120,6 +130,17 @@ class Runtime:
             )
             self._listeners.append(listener)
         self.ready = True
+
+    async def _open_admin(self, options: AdminOptions) -> None:
+        # No browser comes by a unix socket.
+        guard = None if options.listen.startswith("unix:") else Guard(options)
+        application = admin_application(lambda: self.ready, self._report, guard)
+        self._admin = Listener(options.listen, self._config.server)
+        await self._admin.open(Door(await self._runner(application)))
+        if options.probes:
+            self._probes = Listener(options.probes, self._config.server)
+            probes = await self._runner(probes_application(lambda: self.ready))
+            await self._probes.open(Door(probes))
 
     async def _runner(self, app: web.Application) -> web.Server:
         runner = web.AppRunner(
@@ -163,8 +184,9 @@ class Runtime:
         self.ready = False
         for listener in self._listeners:
             listener.close()
-        if self._admin is not None:
-            self._admin.close()
+        for operators in (self._admin, self._probes):
+            if operators is not None:
+                operators.close()
         self._traffic.expire()
         if self._data is not None:
             self._data.pre_shutdown()

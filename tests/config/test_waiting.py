@@ -6,21 +6,21 @@ import pytest
 
 from tests.config.test_crosscheck import ROUTE, UPSTREAM, problems
 
-TWO = UPSTREAM + '[[upstreams]]\nname = "b"\nservers = ["http://b"]\n' + ROUTE
+TWO = UPSTREAM + '[[upstreams]]\nname = "b"\nservers = ["http://b"]\n' + ROUTE + 'fallback = ["b"]'
 
 
 @pytest.mark.parametrize(
     ("text", "start"),
     [
-        ("[queue]" + UPSTREAM, "queue: nothing ever waits here"),
-        (UPSTREAM + "[upstreams.queue]", "upstreams[0].queue: nothing ever waits here"),
+        ("[queue]" + UPSTREAM, "queue: warning: nothing ever waits here"),
+        (UPSTREAM + "[upstreams.queue]", "upstreams[0].queue: warning: nothing ever waits here"),
         (
             "[concurrency]\n[queue]\npriority_header = 'a b'" + UPSTREAM,
             "queue.priority_header: ",
         ),
         (
-            "[concurrency]\nmax_requests = 3\nmin = 5" + UPSTREAM,
-            "concurrency.min: min (5) is more than max_requests (3)",
+            "[concurrency]\nmax_requests = 3\nmin = 4\nadaptive = 'gradient'" + UPSTREAM,
+            "concurrency.min: min (4) is more than max_requests (3)",
         ),
         ("[deadline]\naccept = []" + UPSTREAM, "deadline.accept: expected at least one"),
         ("[deadline]\naccept = ['a', 'b c']" + UPSTREAM, "deadline.accept[1]: "),
@@ -53,6 +53,8 @@ def test_a_mistake_is_reported_once(tmp_path: Path, text: str, start: str) -> No
     "text",
     [
         "[concurrency]" + UPSTREAM,
+        "[concurrency]\nmax_requests = 2" + UPSTREAM,
+        "[deadline]\nmax = '20ms'" + UPSTREAM,
         "[concurrency]\n[queue]\nkey = 'header:X-Tenant'\npriority_header = 'Priority'" + UPSTREAM,
         "[concurrency]\n[queue]" + UPSTREAM + "[upstreams.queue]\norder = 'lifo'",
         "[deadline]" + UPSTREAM + ROUTE + "deadline = false",
@@ -60,8 +62,6 @@ def test_a_mistake_is_reported_once(tmp_path: Path, text: str, start: str) -> No
         "[rate_limit]\naverage = 5\nburst = 9\nlearn = false" + UPSTREAM,
         "[deadline]\nmax = '0'\nforward = ''" + UPSTREAM,
         "[concurrency]\nmax_requests = 8\nmin = 8\nadaptive = 'gradient'" + UPSTREAM,
-        "[concurrency]\nmax_requests = 1" + UPSTREAM,
-        "[concurrency]\nmax_requests = 2\nadaptive = 'gradient'" + UPSTREAM,
     ],
 )
 def test_what_is_right_is_not_reported(tmp_path: Path, text: str) -> None:
