@@ -51,7 +51,7 @@ class Tree:
         self._budgets: dict[tuple[str, BudgetOptions], Budget] = {}
         self._hedges: list[tuple[str, str, Hedge]] = []
         self._shared: list[tuple[str, Coalesce]] = []
-        self._rates: list[tuple[str, str, RateLimit]] = []
+        self._rates: dict[str, Any] = {}
         self._harmless = config.admin.show_keys if config.admin is not None else ()
         self._room = Room()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -126,7 +126,8 @@ class Tree:
         if route.rate_limit is not None and route.rate_limit.average:
             # Each request of a client counts, whoever answers it.
             limited = RateLimit(handler, route.rate_limit)
-            self._rates.append((line.name, route.rate_limit.key, limited))
+            show = shown(route.rate_limit.key, self._harmless)
+            self._rates[line.name] = partial(limited.report, show)
             handler = limited.handle
         # Above all: no wait below may outlive it.
         bounded = handler
@@ -192,9 +193,7 @@ class Tree:
                 {"route": route, "upstream": name, **hedge.report(now)}
                 for route, name, hedge in self._hedges
             ],
-            "rate_limits": {
-                route: limit.report(shown(key, self._harmless)) for route, key, limit in self._rates
-            },
+            "rate_limits": {route: report() for route, report in self._rates.items()},
             "coalesce": {
                 "kept_bytes": self._room.used,
                 "routes": {route: shared.report() for route, shared in self._shared},
