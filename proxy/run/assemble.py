@@ -123,8 +123,7 @@ class Tree:
                 on_error=route.stream.on_error != "abort",
                 last_event=partial(last_event, shape=route.stream.on_error, details=details),
             ).handle
-        if route.rate_limit is not None and route.rate_limit.average:
-            # Each request of a client counts, whoever answers it.
+        if route.rate_limit is not None and route.rate_limit.average:  # counts whoever answers
             limited = RateLimit(handler, route.rate_limit)
             show = shown(route.rate_limit.key, self._harmless)
             self._rates[line.name] = partial(limited.report, show)
