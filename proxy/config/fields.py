@@ -10,7 +10,7 @@ from typing import Final
 from proxy.edge.end_to_end import FRAMING, HOP_BY_HOP, TOKEN
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 5.5: only HTAB may stand
-_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH")
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "QUERY")
 
 
 def token_fault(name: str) -> str:

@@ -17,6 +17,7 @@ from proxy.config.model import Config, read_unit
 from proxy.config.overrides import Overrides
 from proxy.config.problems import ConfigError, Finding, Place, Problem, spell
 from proxy.config.unexpanded import unexpanded
+from proxy.core.secrets import conceal
 
 if TYPE_CHECKING:
     from proxy.config.syntax import Fault
@@ -125,7 +126,10 @@ def read(
     if not findings and not faults:
         return config, []
     problems = _located(name, text, findings, overrides)
-    problems += [Problem(name, fault.line, "syntax", fault.message) for fault in faults]
+    problems += [
+        Problem(name, fault.line, "syntax", conceal(fault.message, fields=False))
+        for fault in faults
+    ]
     return None if faults else config, sorted(problems, key=lambda problem: problem.line)
 
 
@@ -173,6 +177,11 @@ def _converted(
 
         retype(tree, alone - {finding.place for finding in unset})
     config, findings = _convert(tree, [*overrides.findings, *unset], whole=whole)
+    if findings or doubts:
+        from proxy.config.hidden import hidden  # noqa: PLC0415 - a clean file never needs it
+
+        findings = [Finding(each.place, hidden(each, raw, tree)) for each in findings]
+        doubts = [Finding(each.place, hidden(each, raw, tree)) for each in doubts]
     named = [_with_origin(finding, origins) for finding in findings]
     known = [finding.place for finding in findings]
     named += [doubt for doubt in doubts if not any(_related(doubt.place, p) for p in known)]

@@ -53,6 +53,9 @@ class Body(Protocol):
     def received(self) -> int:
         """Bytes read from the client so far."""
 
+    def waited(self, now: float) -> float:
+        """Seconds that the client was waited for; ``now`` is on the loop's clock."""
+
     def keep(self, limit: int, *, spool: bool = True) -> None:
         """Keep what is read for another attempt, up to ``limit`` bytes."""
 
@@ -90,6 +93,10 @@ class BytesBody:
     def received(self) -> int:
         """All of it."""
         return len(self.finished)
+
+    def waited(self, now: float) -> float:
+        """It was here."""
+        return 0.0
 
     def keep(self, limit: int, *, spool: bool = True) -> None:
         """It is kept anyway."""

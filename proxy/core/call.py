@@ -16,6 +16,14 @@ from proxy.core.shared import MOST, Follower, Room, Shared
 from proxy.core.sse import streams_events
 
 _UNSHARED: Final = frozenset({b"private", b"no-store", b"no-cache"})
+_CACHE_CONTROL: Final = (b"cache-control", b"surrogate-control", b"pragma")
+_PRIVATE: Final = frozenset(
+    b"""set-cookie set-cookie2 www-authenticate proxy-authenticate authentication-info
+    proxy-authentication-info clear-site-data""".split()
+)
+"""Fields that speak to one client, or continue a login."""
+_OF_ONE: Final = frozenset({401, 407, 421, 425, 429})
+"""Statuses that are about who asked, or about the connection it came on."""
 
 
 class Call:
@@ -219,11 +227,14 @@ def private(reply: Reply) -> bool:
     """Whether it may be meant for one client only, or would never end (RFC 9111 3, 4.1)."""
     if reply.duplex is not None or (reply.length or 0) > MOST or streams_events(reply.headers):
         return True
+    if reply.status in _OF_ONE:
+        return True
     for name, value in reply.headers:
         low = name.lower()
-        if low == b"set-cookie":
+        if low in _PRIVATE:
             return True
-        if low == b"cache-control" and not _UNSHARED.isdisjoint(_words(value)):
+        # Also the fields for one kind of cache (RFC 9213), and Pragma of HTTP/1.0 (RFC 9111 5.4).
+        if low.endswith(_CACHE_CONTROL) and not _UNSHARED.isdisjoint(_words(value)):
             return True
         if low == b"vary" and any(word == b"*" or word in TRACES for word in _words(value)):
             return True

@@ -52,10 +52,12 @@ class Exchange:
         "login",
         "method",
         "path",
+        "proxy_credentials",
         "queued",
         "request_id",
         "route",
         "scheme",
+        "stalled",
         "started",
         "status",
         "takes_trailers",
@@ -103,6 +105,8 @@ class Exchange:
         self.scheme = scheme
         self.request_id = request_id
         self.body = body
+        self.proxy_credentials = b""
+        """Proxy-Authorization, which ends here (RFC 9110 11.7.2): who it is from, nevertheless."""
         self.started = started
         self.deadline: float | None = None
         self.connected: float | None = None
@@ -125,6 +129,9 @@ class Exchange:
         """Whether another server could be asked at once."""
         self.inform: Callable[[bytes], None] | None = None
         """Writes an informational head to the client (RFC 9110 15.2); not after the commit."""
+        self.stalled: Callable[[float], float] | None = None
+        """Seconds for which its client has taken nothing, by the time on the loop's clock: of all
+        that a reply took, or since a byte has last gone through a tunnel."""
         self.ties: Ties | None = None
         """The upstream connections that belong to its client; None where there is no client."""
         self.login = False

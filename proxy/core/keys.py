@@ -4,16 +4,24 @@ from collections.abc import Callable
 from typing import Final
 
 from proxy.core.exchange import Exchange
+from proxy.core.secrets import digest
 
 PATTERN: Final = "^(path|route|client_addr|(header|cookie):[!#$%&'*+.^_`|~0-9A-Za-z-]+)$"
 """``path``, ``route``, ``client_addr``, ``header:NAME`` or ``cookie:NAME``, as options spell it."""
 
 
+_LONGEST: Final = 64
+"""Bytes of a key that is kept as it is. A client chooses them, up to a whole head for each."""
+
+
 def key_of(text: str) -> Callable[[Exchange], bytes | None]:
-    """Finds the key of a request; None where it has none. ``text`` as in ``PATTERN``."""
+    """Finds the key of a request; None where it has none. ``text`` as in ``PATTERN``.
+
+    A long key is given as its digest behind a NUL, which no field and no path holds.
+    """
     kind, _, name = text.partition(":")
     if kind == "path":
-        return lambda exchange: exchange.path.encode()
+        return lambda exchange: _bounded(exchange.path.encode())
     if kind == "route":
         return lambda exchange: exchange.route.encode()
     if kind == "client_addr":
@@ -24,8 +32,21 @@ def key_of(text: str) -> Callable[[Exchange], bytes | None]:
     return lambda exchange: _field(exchange, wanted.lower())
 
 
+def asked_for(exchange: Exchange) -> bytes:
+    """Method and target: what takes about as long each time."""
+    return _bounded(b"%b %b" % (exchange.method.encode(), exchange.target))
+
+
+def path_of(exchange: Exchange) -> bytes:
+    """Method and path: what an API calls an operation."""
+    return _bounded(f"{exchange.method} {exchange.path}".encode())
+
+
 def _field(exchange: Exchange, wanted: bytes) -> bytes | None:
-    return next((value for name, value in exchange.headers if name.lower() == wanted), None)
+    for name, value in exchange.headers:
+        if name.lower() == wanted:
+            return _bounded(value)
+    return None
 
 
 def _cookie(exchange: Exchange, wanted: bytes) -> bytes | None:
@@ -35,5 +56,9 @@ def _cookie(exchange: Exchange, wanted: bytes) -> bytes | None:
             for pair in value.split(b";"):
                 key, _, content = pair.strip().partition(b"=")
                 if key == wanted:
-                    return content
+                    return _bounded(content)
     return None
+
+
+def _bounded(key: bytes) -> bytes:
+    return key if len(key) <= _LONGEST else b"\0" + digest(key)

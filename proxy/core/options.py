@@ -11,6 +11,8 @@ from typing import Annotated, Any, Final, Literal, Self
 import msgspec
 from msgspec import Meta
 
+from proxy.core.keys import PATTERN
+
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)(B|KiB|MiB|GiB)")
 MODE: Final = "^0?[0-7]{3}$"
@@ -203,6 +205,13 @@ class AdminOptions(Table, frozen=True, kw_only=True):
             "localhost, the host of `listen` and addresses; others are refused with 403."
         ),
     ] = ()
+    show_keys: Annotated[
+        tuple[Annotated[str, Meta(pattern=PATTERN)], ...],
+        described(
+            'Keys of limits and queues that are no secrets, such as "header:X-Tenant": shown as '
+            "they are, others as a short hash. client_addr, path and route are always shown."
+        ),
+    ] = ()
 
 
 class LogOptions(Table, frozen=True, kw_only=True):
@@ -219,6 +228,13 @@ class LogOptions(Table, frozen=True, kw_only=True):
         float,
         Meta(ge=0, le=1, description="Share of requests that are logged; failures always are."),
     ] = 1.0
+    redact: Annotated[
+        tuple[str, ...],
+        described(
+            "Query parameters and fields whose values are never shown, besides those that are "
+            'known to carry credentials: "access_token", "api_key", "signature" and their like.'
+        ),
+    ] = ()
 
 
 class TimeoutsOptions(Table, frozen=True, kw_only=True):

@@ -1,4 +1,22 @@
-"""Whose fault it was, and how far it had come: decided once, for all middlewares."""
+"""What an attempt came to, and whose fault it was: decided once, for all middlewares.
+
+| came                                   | verdict       | server at fault | others take over |
+|----------------------------------------|---------------|-----------------|------------------|
+| a status below 500, but 429            | ANSWERED      | no              | no               |
+| 429                                    | OVERLOADED    | no              | no               |
+| 503                                    | OVERLOADED    | yes             | yes              |
+| 529 (Anthropic's "overloaded")         | OVERLOADED    | yes             | no               |
+| no head in time                        | OVERLOADED    | yes             | yes              |
+| 502, 504                               | FAILED        | yes             | yes              |
+| any other status of 500 or above       | FAILED        | yes             | no               |
+| no connection, a reset, a broken reply | FAILED        | yes             | yes              |
+| nobody was asked; the client's fault   | NOT_ATTEMPTED | no              | yes, no         |
+
+A 429 is said of a client's quota: the server is well, but it did no work either.
+"""
+
+from enum import Enum
+from typing import Final
 
 from proxy.core.errors import (
     ConnectError,
@@ -11,11 +29,62 @@ from proxy.core.errors import (
     Stage,
     UpstreamError,
 )
+from proxy.core.reply import Reply
 
 CONNECT_FAILURE = "connect-failure"
 STALE_CONNECTION = "stale-connection"
 RESET = "reset"
 TIMEOUT = "timeout"
+
+TOO_MANY: Final = 429
+_SERVER: Final = 500
+OVERLOADED: Final = frozenset({TOO_MANY, 503, 529})
+"""Statuses that say: less, or later."""
+_GATEWAY: Final = frozenset({502, 503, 504})
+"""Statuses that a gateway gives for a service that does not work (RFC 9110 15.6.3 to 15.6.5)."""
+
+
+class Verdict(Enum):
+    """What an attempt came to."""
+
+    ANSWERED = "answered"  # the server did its work, whatever the client thinks of the answer
+    OVERLOADED = "overloaded"  # it says that it has too much to do, or takes too long
+    FAILED = "failed"  # it could not do its work, however fast it said so
+    NOT_ATTEMPTED = (
+        "not attempted"  # nobody was asked, or the client did not wait: nothing is known
+    )
+
+
+def verdict(came: Reply | BaseException) -> Verdict:
+    """What a reply, or what came instead of one, says of the server."""
+    if isinstance(came, Reply):
+        return status_verdict(came.status)
+    if isinstance(came, NotAsked) or not isinstance(came, UpstreamError):
+        return Verdict.NOT_ATTEMPTED
+    return Verdict.OVERLOADED if isinstance(came, ResponseTimeout) else Verdict.FAILED
+
+
+def status_verdict(status: int) -> Verdict:
+    """The same for a status."""
+    if status in OVERLOADED:
+        return Verdict.OVERLOADED
+    return Verdict.ANSWERED if status < _SERVER else Verdict.FAILED
+
+
+UNANSWERED: Final = frozenset(
+    status for status in range(100, 1000) if status_verdict(status) is not Verdict.ANSWERED
+)
+"""Statuses that need a second look; one look-up for the many that do not."""
+
+
+def at_fault(status: int) -> bool:
+    """Whether a reply with this status says that the server is not well."""
+    return status >= _SERVER
+
+
+def takes_over(status: int) -> bool:
+    """Whether another upstream may have what this one has not."""
+    return status in _GATEWAY
 
 
 def failure_class(error: UpstreamError) -> str:

@@ -1,15 +1,13 @@
 """A request and copies of it: whoever is answered well first wins."""
 
 import asyncio
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from proxy.core.errors import UpstreamError, forget_frames
 from proxy.core.exchange import HEDGED, Exchange, Try
 from proxy.core.handler import Handler
+from proxy.core.outcome import Verdict, verdict
 from proxy.core.reply import Ending, Reply
-
-_REFUSED: Final = 500
-_TOO_MANY: Final = 429
 
 
 class Copies(Protocol):
@@ -28,7 +26,7 @@ class Copies(Protocol):
 
 def acceptable(reply: Reply) -> bool:
     """Whether it is an answer, not a refusal."""
-    return reply.status < _REFUSED and reply.status != _TOO_MANY
+    return verdict(reply) is Verdict.ANSWERED
 
 
 class Race:
@@ -147,7 +145,7 @@ class Race:
         exchange = self._exchange
         exchange.endpoint, exchange.upstream = twin.endpoint, twin.upstream
         exchange.connected, exchange.first_byte = twin.connected, twin.first_byte
-        exchange.elsewhere = twin.elsewhere
+        exchange.queued, exchange.elsewhere = twin.queued, twin.elsewhere
         return reply
 
     def _list(self, winner: Exchange | None, came: Reply | UpstreamError) -> None:

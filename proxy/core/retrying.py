@@ -45,7 +45,7 @@ class RetryOptions(Table, frozen=True, kw_only=True):
     methods: Annotated[
         tuple[str, ...],
         described("Methods that may be sent again although they may have been received."),
-    ] = ("GET", "HEAD", "OPTIONS", "PUT", "DELETE")
+    ] = ("GET", "HEAD", "OPTIONS", "QUERY", "PUT", "DELETE")
     idempotency_header: Annotated[
         str, described("A request that carries this field counts as idempotent.")
     ] = "Idempotency-Key"

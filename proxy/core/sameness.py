@@ -14,6 +14,13 @@ TRACES: Final = frozenset(
 
 
 def told(fields: RawHeaders, passing: frozenset[bytes] = TRACES) -> tuple[tuple[bytes, bytes], ...]:
-    """All that a request says but for what is ``passing``, in lower case and in an order."""
+    """All that a request says but for what is ``passing``, in lower case and in an order.
+
+    Fields of one name stay in the order in which they came: it may matter (RFC 9110 5.3).
+    """
     lowered = [(name.lower(), value) for name, value in fields]
-    return tuple(sorted([field for field in lowered if field[0] not in passing]))
+    return tuple(sorted([field for field in lowered if field[0] not in passing], key=_name))
+
+
+def _name(field: tuple[bytes, bytes]) -> bytes:
+    return field[0]

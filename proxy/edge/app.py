@@ -25,6 +25,7 @@ from proxy.core.errors import (
 from proxy.core.exchange import Exchange
 from proxy.core.fields import RawHeaders
 from proxy.core.reply import Ending, Reply
+from proxy.core.secrets import SECRETS, conceal, sent
 from proxy.edge.connection import Connection
 from proxy.edge.failures import ErrorsOptions, answer, failure, report
 from proxy.edge.identity import identify
@@ -126,6 +127,7 @@ class Edge:
         head = self._relay.switching(exchange, reply, upstream.protocol)
         tunnel = Tunnel(exchange, connection, upstream)
         self._traffic.tunnels.add(tunnel)
+        exchange.stalled = lambda now: now - tunnel.moved
         ending = Ending.ABANDONED
         try:
             await tunnel.run(head)
@@ -162,8 +164,11 @@ class Edge:
                 raise
             return self._answer(request, connection, ShuttingDown("the proxy is shutting down"))
         except Exception as error:
-            log.exception("request failed", extra={"request_id": exchange.request_id})
-            response = self._answer(request, connection, InternalError(repr(error)))
+            hidden = sent(exchange.headers)
+            known = {"request_id": exchange.request_id, SECRETS: hidden}
+            log.exception("request failed", extra=known)
+            fault = InternalError(conceal(repr(error), hidden))
+            response = self._answer(request, connection, fault)
             forget_frames(error)
             return response
         finally:
@@ -171,7 +176,7 @@ class Edge:
                 exchange.bytes_in = body.received
                 body.close()
                 exchange.body = EMPTY  # who holds the exchange, the log for one, holds no body
-            exchange.inform = None  # or the two would keep each other alive
+            exchange.inform = exchange.stalled = None  # or the two would keep each other alive
             connection.finish()
             self._traffic.leave(exchange, time.monotonic())
 

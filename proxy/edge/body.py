@@ -45,6 +45,7 @@ class ClientBody:
 
     __slots__ = (
         "_alarm",
+        "_asked",
         "_asking",
         "_content",
         "_go_ahead",
@@ -89,6 +90,8 @@ class ClientBody:
         self._go_ahead = go_ahead
         self._asking: asyncio.TimerHandle | None = None
         self._waited = 0.0
+        self._asked: float | None = None
+        """Since when the client is being waited for."""
         self._alarm: Alarm | None = None
         self._kept: Spool | None = None
         self._room = room or Room()
@@ -122,6 +125,10 @@ class ClientBody:
         """
         if self._kept is None and self.received == 0:  # a fallback keeps it too
             self._kept = Spool(limit or float("inf"), disk=spool, room=self._room)
+
+    def waited(self, now: float) -> float:
+        """Seconds that the client was waited for so far."""
+        return self._waited + (0.0 if self._asked is None else now - self._asked)
 
     def proceed(self) -> None:
         """The upstream has asked for it, or has had its time to; one that sends needs no word."""
@@ -164,7 +171,7 @@ class ClientBody:
         """Wait for the client. From its bytes being read to their being kept nothing waits."""
         if self._over:
             return b""
-        asked = self._loop.time()
+        asked = self._asked = self._loop.time()
         alarm = self._alarm
         if alarm is None:
             alarm = self._alarm = Alarm(self._loop, self._rang)
@@ -181,6 +188,7 @@ class ClientBody:
             raise BadRequest(f"{type(error).__name__}: {error}") from None
         finally:
             alarm.clear()
+            self._asked = None
             self._waited += self._loop.time() - asked
             if self._asking is not None:
                 self._asking.cancel()

@@ -12,6 +12,7 @@ import msgspec
 from proxy.core import errors as e
 from proxy.core.exchange import Exchange
 from proxy.core.options import Table, described
+from proxy.core.secrets import SECRETS, conceal, sent
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ def answer(
     fields = [b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode())]
     detail = ""
     if options is not None and options.details and error.detail:
-        detail = f'; details="{_quoted(error.detail)}"'
+        detail = f'; details="{_quoted(conceal(error.detail))}"'
     fields.append(f"Proxy-Status: sidecar-proxy; error={token}{detail}\r\n".encode())
     if isinstance(error, e.MethodNotAllowed):
         fields.append(b"Allow: %b\r\n" % ", ".join(error.allow).encode())
@@ -123,7 +124,11 @@ def report(exchange: Exchange, error: e.ProxyError) -> None:
         "%s: %s",
         type(error).__name__,
         error.detail,
-        extra={"request_id": exchange.request_id, "endpoint": exchange.endpoint},
+        extra={
+            "request_id": exchange.request_id,
+            "endpoint": exchange.endpoint,
+            SECRETS: sent(exchange.headers),
+        },
     )
 
 
@@ -133,7 +138,9 @@ def _body(
     if options is None:
         return b"", b""
     detail = (
-        error.detail if options.details and error.detail else status.description or status.phrase
+        conceal(error.detail)
+        if options.details and error.detail
+        else status.description or status.phrase
     )
     if options.format == "text":
         return f"{status.value} {status.phrase}\n{detail}\n".encode(), b"text/plain; charset=utf-8"
@@ -144,7 +151,8 @@ def _body(
 def problem(failed: e.ProxyError, request_id: str, *, details: bool = False) -> bytes:
     """The data of an event that ends a stream: problem+json (RFC 9457) in one line."""
     status, _ = failure(failed)
-    detail = failed.detail if details and failed.detail else status.description or status.phrase
+    told = conceal(failed.detail) if details else ""
+    detail = told or status.description or status.phrase
     return _problem(status.value, status.phrase, detail, request_id)
 
 

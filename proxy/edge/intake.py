@@ -26,7 +26,7 @@ from proxy.edge.hosts import valid_host
 from proxy.edge.identity import identified, identify
 from proxy.edge.last_hop import COUNTED, count_down
 from proxy.edge.repeats import Repeats
-from proxy.edge.request_head import LOGINS
+from proxy.edge.request_head import LOGINS, PROXY_CREDENTIALS
 from proxy.edge.requests import ReadRequest
 from proxy.edge.router import USUAL
 from proxy.edge.spool import Room
@@ -100,6 +100,8 @@ class Intake:
             further = count_down(raw, watched[b"max-forwards"])
         if b"upgrade" in watched and exchange.version >= (1, 1):
             exchange.upgrade = offered(raw)
+        if PROXY_CREDENTIALS in watched:
+            exchange.proxy_credentials = watched[PROXY_CREDENTIALS]
         if self._loops(raw, self._instance):
             raise LoopDetected("Via, or the mark in its place, names this instance")
         fields, exchange.client, exchange.scheme = self._forwarding.apply(

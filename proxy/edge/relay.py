@@ -56,7 +56,7 @@ class Relay:
                 connection.put(head + (b"" if bodiless else _framed(whole, end)))
                 exchange.bytes_out = 0 if bodiless else len(whole)
                 if connection.writing_paused:
-                    await connection.drained()
+                    await _drained(exchange, connection)
             else:
                 connection.put(head)
                 if exchange.deadline is None:
@@ -85,7 +85,7 @@ class Relay:
             exchange.bytes_out += len(chunk)
             if connection.writing_paused:
                 reply.pause(paused=True)  # one read is enough to hold for each stalled client
-                await connection.drained()
+                await _drained(exchange, connection)
                 reply.pause(paused=False)
         if chunked:
             connection.put(_end(reply))
@@ -135,6 +135,32 @@ class Relay:
             return b"%bDate: %b\r\n" % (lines, http_date())
         self._last = known
         return lines
+
+
+async def _drained(exchange: Exchange, connection: Connection) -> None:
+    """Wait for the client to take what was written; the exchange knows how long that takes."""
+    loop = asyncio.get_running_loop()
+    known = exchange.stalled
+    taking = exchange.stalled = known if isinstance(known, _Taking) else _Taking()
+    began = taking.since = loop.time()
+    try:
+        await connection.drained()
+    finally:
+        taking.since = None
+        taking.seconds += loop.time() - began
+
+
+class _Taking:
+    """How long a client has been waited for to take its reply."""
+
+    __slots__ = ("seconds", "since")
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.since: float | None = None
+
+    def __call__(self, now: float) -> float:
+        return self.seconds + (0.0 if self.since is None else now - self.since)
 
 
 def _lines(reply: Reply) -> bytes:

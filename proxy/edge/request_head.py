@@ -29,7 +29,10 @@ _SHOWN: Final = 80
 
 LOOKALIKES: Final = frozenset({b"content_length", b"transfer_encoding"})
 _SINGLE: Final = frozenset({b"host", b"content-length", b"transfer-encoding"})
-LOGINS: Final = frozenset({b"authorization", b"proxy-authorization"})
+_PROXY: Final = b"proxy-authorization"
+LOGINS: Final = frozenset({b"authorization", _PROXY})
+PROXY_CREDENTIALS: Final = b"proxy credentials"
+"""The name of Proxy-Authorization among the decisive fields where it is no login."""
 _DECISIVE: Final = (
     _SINGLE
     | LOOKALIKES
@@ -103,7 +106,9 @@ def _decide(fields: RawHeaders) -> dict[bytes, bytes]:
     for name, value in fields:
         if low := _decisive[name]:
             if low in LOGINS and not names_login(low, value):
-                continue
+                if low != _PROXY:
+                    continue
+                low = PROXY_CREDENTIALS
             if low in LOOKALIKES or (low in decisive and low in _SINGLE):
                 raise BadRequest(f"field {name!r}")
             decisive[low] = b"%b, %b" % (decisive[low], value) if low in decisive else value

@@ -9,24 +9,29 @@ from typing import Annotated, Any, Final, TypeAlias
 
 from msgspec import Meta
 
-from proxy.core.body import EMPTY
+from proxy.core.body import EMPTY, Body, BytesBody
 from proxy.core.call import Call
 from proxy.core.exchange import Exchange
 from proxy.core.handler import Handler
 from proxy.core.options import Duration, Table, described, seconds
 from proxy.core.reply import Reply
 from proxy.core.sameness import told
+from proxy.core.secrets import digest
 from proxy.core.shared import Room
 
 _REMEMBERED: Final = 1024
 _FOR: Final = 60.0
 """Seconds for which a resource that may not be shared is known as one."""
+_LONGEST: Final = 64 << 10
+"""Bytes of a body that is read before it is sent, to compare it with others."""
+_LONG: Final = 512
+"""Bytes of a target that is remembered as it is."""
 
 Key: TypeAlias = tuple[Any, ...]
 
 
 class CoalesceOptions(Table, frozen=True, kw_only=True):
-    """Equal GETs that are under way at the same time share one request to the upstream."""
+    """Equal GETs and QUERYs that are under way at the same time share one request."""
 
     max_waiters: Annotated[
         int, Meta(ge=1, description="Clients that share one; the next go on alone.")
@@ -72,22 +77,27 @@ class Coalesce:
         self.alone: Counter[str] = Counter()
 
     async def handle(self, exchange: Exchange) -> Reply:
-        """Only GET without a body: it is safe, and it is all in its head."""
-        if (
-            exchange.method != "GET"
-            or exchange.body is not EMPTY
-            or exchange.upgrade
-            or exchange.bound
-        ):
+        """GET without a body, and QUERY with one (RFC 10008): they are safe."""
+        if exchange.upgrade or exchange.bound:
             return await self._inner(exchange)
-        where = (exchange.scheme, exchange.host, exchange.target)
+        whole: bytes | None = b""
+        if exchange.method == "QUERY":
+            whole = await _whole(exchange.body)
+        elif exchange.method != "GET" or exchange.body is not EMPTY:
+            return await self._inner(exchange)
+        if whole is None:
+            self.alone["body"] += 1
+            return await self._inner(exchange)
+        where: Key = (exchange.method, exchange.scheme, exchange.host, exchange.target)
+        if whole:
+            where += (digest(whole),)
         if self._private and self._is_private(where):
             self.alone["private"] += 1
             return await self._inner(exchange)
-        key = (*where, told(exchange.headers))
+        key = (*where, exchange.proxy_credentials, told(exchange.headers))
         call = self._calls.get(key)
         if call is None:
-            call = self._begun(exchange, key, where)
+            call = self._begun(exchange, key, where, whole)
         elif call.clients >= self._most:
             self.alone["max_waiters"] += 1
             return await self._inner(exchange)
@@ -102,10 +112,13 @@ class Coalesce:
             return await self._inner(exchange)
         return reply
 
-    def _begun(self, exchange: Exchange, key: Key, where: Key) -> Call:
+    def _begun(self, exchange: Exchange, key: Key, where: Key, whole: bytes) -> Call:
         self.calls += 1
         twin = copy.copy(exchange)
         twin.inform = None
+        if exchange.body is not EMPTY:  # which goes with its client, and that may leave
+            body = exchange.body
+            twin.body = BytesBody(whole, body.framing, body.length)
         call = Call(exchange, twin, self._room, partial(self._remember, where))
         call.over = partial(self._over, key, call)
         self._calls[key] = call
@@ -121,6 +134,7 @@ class Coalesce:
             del self._calls[key]
 
     def _is_private(self, where: Key) -> bool:
+        where = _short(where)
         until = self._private.get(where)
         if until is None:
             return False
@@ -130,6 +144,7 @@ class Coalesce:
         return False
 
     def _remember(self, where: Key) -> None:
+        where = _short(where)
         self._private.pop(where, None)
         self._private[where] = time.monotonic() + _FOR
         if len(self._private) > _REMEMBERED:
@@ -147,3 +162,29 @@ class Coalesce:
 
 def _nothing() -> None:
     """Nobody could join already."""
+
+
+def _short(where: Key) -> Key:
+    return where if len(where[3]) <= _LONG else (*where[:3], digest(where[3]), *where[4:])
+
+
+async def _whole(body: Body) -> bytes | None:
+    """All of a body that is not long; None of others, which are sent from the start nevertheless.
+
+    Raises ClientError as reading does.
+    """
+    if body.finished is not None:
+        return body.finished
+    if (body.length or 0) > _LONGEST:
+        return None
+    body.keep(_LONGEST, spool=True)
+    body.proceed()
+    reader = body.reader()
+    parts = []
+    size = 0
+    while data := await reader.read():
+        parts.append(data)
+        size += len(data)
+        if size > _LONGEST:
+            return None
+    return None if body.trailers else b"".join(parts)

@@ -15,6 +15,7 @@ from proxy.core.keys import PATTERN, key_of
 from proxy.core.options import Table, described
 from proxy.core.reply import Ending, Reply
 from proxy.policy.gate import Gate
+from proxy.policy.loans import GRACE, SHARE, Loans
 from proxy.policy.queue import URGENCIES, Place
 
 _NEVER: Final = float("inf")
@@ -63,14 +64,27 @@ class QueueOptions(Table, frozen=True, kw_only=True):
     ] = ""
 
 
-Watch: TypeAlias = Callable[[float, float, Reply | BaseException], None]
-"""Is given seconds, the time on the loop's clock, and what came."""
+Usual: TypeAlias = Callable[[Exchange, float], float | None]
+"""Seconds that a request takes at the least, where that is known; is given the time now."""
+Watch: TypeAlias = Callable[[Exchange, float, float, Reply | BaseException], None]
+"""Is given a request, its seconds, the time on the loop's clock, and what came."""
 
 
 class Concurrency:
     """Lets a request through with a permit, which it has until its reply has ended."""
 
-    __slots__ = ("_gate", "_inner", "_key", "_loop", "_patience", "_usual", "_watch", "queue")
+    __slots__ = (
+        "_gate",
+        "_inner",
+        "_key",
+        "_loans",
+        "_looking",
+        "_loop",
+        "_patience",
+        "_usual",
+        "_watch",
+        "queue",
+    )
 
     def __init__(
         self,
@@ -79,15 +93,19 @@ class Concurrency:
         queue: QueueOptions | None,
         patience: float,
         *,
-        usual: Callable[[float], float | None] | None = None,
+        usual: Usual | None = None,
         watch: Watch | None = None,
+        loans: Loans | None = None,
     ) -> None:
-        """``patience`` in seconds, 0 for any; ``usual``: how long a request takes, where known.
+        """``patience`` in seconds, 0 for any; ``usual``: what a request takes at the least.
 
-        ``watch`` is told how long a head took, or what came instead of one.
+        ``watch`` is told how long a head took, or what came instead of one. ``loans``: shared by
+        all that share the gate.
         """
         self._inner = inner
         self._gate = gate
+        self._loans = loans or Loans(gate)
+        self._looking: asyncio.TimerHandle | None = None
         self._patience = patience
         self._usual = usual
         self._watch = watch
@@ -103,21 +121,24 @@ class Concurrency:
         if not gate.take(key):
             await self._wait(exchange, key)
         began = self._loop.time()
+        permit = _Permit(self._loans, exchange, key, began)
+        self._loans.begin(permit)
         try:
             reply = await self._inner(exchange)
         except BaseException as error:
             now = self._loop.time()
             if self._watch is not None:
-                self._watch(now - began, now, error)
-            gate.give_back(key, now)
+                self._watch(exchange, now - began, now, error)
+            self._loans.end(permit, now)
             raise
         now = self._loop.time()
         if self._watch is not None:
-            self._watch(now - began, now, reply)
+            self._watch(exchange, now - began, now, reply)
         if reply.buffered is not None:
-            gate.give_back(key, now)
+            self._loans.end(permit, now)
         else:
-            reply.on_close(_Permit(gate, key, self._loop))
+            permit.tunnel = reply.duplex is not None
+            reply.on_close(permit)
         return reply
 
     async def _wait(self, exchange: Exchange, key: bytes | None) -> None:
@@ -127,15 +148,20 @@ class Concurrency:
         until = asked + self._patience if self._patience else _NEVER
         late = False
         if exchange.deadline is not None:
-            usual = self._usual(asked) if self._usual is not None else None
+            usual = self._usual(exchange, asked) if self._usual is not None else None
             last = exchange.deadline - (usual or 0.0)
             if last <= asked:
                 raise TooLate("less time is left than a request takes, and others are waiting")
             if last < until:
                 until, late = last, True
+        self._loans.look(asked)
+        if gate.take(key):
+            return
         turn = _Turn(gate, key, self._urgency(exchange), loop)
         if not gate.join(turn.place):
             raise QueueRefused(self._full(), retry_after=gate.retry_after(asked))
+        if self._looking is None:
+            self._looking = loop.call_later(GRACE / 4, self._look)
         try:
             outcome = await turn.comes(until)
         finally:
@@ -149,6 +175,13 @@ class Concurrency:
         if outcome is _Outcome.TIMEOUT:
             raise QueueTimeout(f"waited {waited:.3g} s for a permit", retry_after=again)
         raise QueueRefused("others had more right to a place in the queue", retry_after=again)
+
+    def _look(self) -> None:
+        """While somebody waits."""
+        self._looking = None
+        if self._gate.waiting:
+            self._loans.look(self._loop.time())
+            self._looking = self._loop.call_later(GRACE / 4, self._look)
 
     def _full(self) -> str:
         gate = self._gate
@@ -218,17 +251,29 @@ class _Turn:
 
 
 class _Permit:
-    """Gives a permit back with the end of a reply."""
+    """Goes back with the end of a reply."""
 
-    __slots__ = ("_gate", "_key", "_loop")
+    __slots__ = ("_before", "_began", "_exchange", "_loans", "key", "tunnel")
 
-    def __init__(self, gate: Gate, key: bytes | None, loop: asyncio.AbstractEventLoop) -> None:
-        self._gate = gate
-        self._key = key
-        self._loop = loop
+    def __init__(self, loans: Loans, exchange: Exchange, key: bytes | None, began: float) -> None:
+        self._loans = loans
+        self._exchange = exchange
+        self._began = began
+        self._before = exchange.body.waited(began)
+        self.key = key
+        self.tunnel = False
 
     def __call__(self, reply: Reply, ending: Ending) -> None:
-        self._gate.give_back(self._key, self._loop.time())
+        self._loans.end(self, asyncio.get_running_loop().time())
+
+    def stalls(self, now: float) -> bool:
+        """Whether nothing but the client has been waited for lately."""
+        exchange = self._exchange
+        stalled = 0.0 if exchange.stalled is None else exchange.stalled(now)
+        if self.tunnel:
+            return stalled >= GRACE
+        waited = exchange.body.waited(now) - self._before + stalled
+        return waited >= max(GRACE, SHARE * (now - self._began))
 
 
 def _nobody(_: Exchange) -> None:

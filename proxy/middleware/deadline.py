@@ -8,14 +8,14 @@ from proxy.core.errors import NotAsked, ResponseTimeout, TooLate
 from proxy.core.exchange import Exchange
 from proxy.core.fields import RawHeaders
 from proxy.core.handler import Handler
+from proxy.core.keys import asked_for
 from proxy.core.options import Duration, Table, described, seconds
+from proxy.core.outcome import Verdict, verdict
 from proxy.core.reply import Reply
-from proxy.policy.quantile import Quantiles
+from proxy.policy.soonest import KEYS, Soonest
 
 _PROBE: Final = 1.0
 """Seconds after which one that seems too late is sent all the same: the server may be faster."""
-_FAILED: Final = 500
-_TOO_MANY: Final = 429
 _NEVER: Final = float("inf")
 
 
@@ -82,8 +82,8 @@ class Deadline:
 class Remaining:
     """Tells one server how much is left, or does not ask it where that is not enough.
 
-    Enough is what half of its answers take. They are timed here, those that were given up for what
-    they had taken by then.
+    Enough is what the quickest answer to the same method and target has taken in the last minutes.
+    They are timed here, those that were given up for what they had taken by then.
     """
 
     __slots__ = ("_fields", "_forward", "_inner", "_loop", "_probed", "_reserve", "_taken")
@@ -95,15 +95,16 @@ class Remaining:
         self._forward = options.forward.encode()
         if options.forward:
             self._fields[options.forward.lower().encode()] = notation(options.forward)[1]
-        self._taken = Quantiles(window=300.0, size=101)
-        self._probed = 0.0
+        self._taken = Soonest()
+        self._probed: dict[bytes, float] = {}
+        """When one was sent all the same."""
         self._loop = asyncio.get_running_loop()
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises TooLate where the client would not be there any more."""
         began = self._loop.time()
         if exchange.deadline is not None:
-            self._admit(exchange.deadline - began, began)
+            self._admit(exchange, exchange.deadline - began, began)
             if self._forward:
                 exchange.headers = self._told(
                     exchange.headers, exchange.deadline - began - self._reserve
@@ -113,30 +114,33 @@ class Remaining:
         except NotAsked:
             raise
         except BaseException:
-            self._given_up(began)
+            self._given_up(asked_for(exchange), began)
             raise
         now = self._loop.time()
-        if reply.status < _FAILED and reply.status != _TOO_MANY:
-            self._taken.observe(now - began, now)
+        if verdict(reply) is Verdict.ANSWERED:
+            self._taken.observe(asked_for(exchange), now - began, now)
         return reply
 
-    def _admit(self, left: float, now: float) -> None:
+    def _admit(self, exchange: Exchange, left: float, now: float) -> None:
         if left <= self._reserve:
             raise TooLate(f"{max(left, 0.0):.3g} s are left")
-        usual = self._taken.value(0.5, now)
-        if usual is None or left >= usual:
+        key = asked_for(exchange)
+        least = self._taken.value(key, now)
+        if least is None or left >= least:
             return
-        if now - self._probed >= _PROBE:
-            self._probed = now
+        if now - self._probed.get(key, -_NEVER) >= _PROBE:
+            if len(self._probed) >= KEYS:
+                self._probed.clear()
+            self._probed[key] = now
             return
-        raise TooLate(f"{left:.3g} s are left, half of the answers take {usual:.3g} s")
+        raise TooLate(f"{left:.3g} s are left, the quickest answer lately took {least:.3g} s")
 
-    def _given_up(self, began: float) -> None:
+    def _given_up(self, key: bytes, began: float) -> None:
         """It would have taken longer; that says something only where it already took long."""
         now = self._loop.time()
-        usual = self._taken.value(0.5, now)
-        if usual is not None and now - began > usual:
-            self._taken.observe(now - began, now)
+        least = self._taken.value(key, now)
+        if least is not None and now - began > least:
+            self._taken.observe(key, now - began, now)
 
     def _told(self, fields: RawHeaders, left: float) -> RawHeaders:
         """Every field that says it, with what is left, and ours."""

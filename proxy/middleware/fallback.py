@@ -13,10 +13,10 @@ from proxy.core.errors import ConnectionLimit, Stage, UpstreamError, forget_fram
 from proxy.core.exchange import Exchange
 from proxy.core.handler import Handler
 from proxy.core.options import Table, described
+from proxy.core.outcome import takes_over
 from proxy.core.reply import Ending, Reply
 
 _TOKEN: Final = "destination_unavailable"
-_FAILED: Final = frozenset({502, 503, 504})
 
 
 class FixedReply(Table, frozen=True, kw_only=True):
@@ -69,7 +69,7 @@ class Fallback:
                     raise
                 forget_frames(error)
                 return self._fixed.reply(exchange)
-            if reply.status not in _FAILED:
+            if not takes_over(reply.status):
                 return reply
             if index < last and self._may_go_on(exchange, sent=True):
                 reply.close(Ending.ABANDONED if reply.buffered is None else Ending.COMPLETE)

@@ -12,7 +12,7 @@ from proxy.core.exchange import Exchange
 from proxy.core.keys import PATTERN, key_of
 from proxy.core.logins import Ties
 from proxy.core.options import Duration, Table, described, seconds
-from proxy.core.outcome import failure_class
+from proxy.core.outcome import UNANSWERED, Verdict, at_fault, failure_class, verdict
 from proxy.core.reply import Ending, Reply
 from proxy.core.retry_after import retry_after
 from proxy.policy.breaker import Breaker, Ticket
@@ -26,8 +26,6 @@ from proxy.policy.pick import (
 )
 from proxy.policy.roads import Roads, Server, Ways
 
-_OVERLOADED: Final = frozenset({429, 503})
-_FAILED: Final = 500
 _SLOW: Final = 1.0  # seconds that a fast failure counts as: it must not attract traffic
 _LONGEST_PAUSE: Final = 60.0
 _OVERDUE: Final = 1.0
@@ -67,7 +65,17 @@ class LoadBalanceOptions(Table, frozen=True, kw_only=True):
 class LoadBalance:
     """Picks a server for each attempt, never one that was tried while another is left."""
 
-    __slots__ = ("_calm", "_key", "_options", "_pick", "_repeatable", "_timed", "_ways")
+    __slots__ = (
+        "_calm",
+        "_key",
+        "_news",
+        "_options",
+        "_pick",
+        "_repeatable",
+        "_seen",
+        "_timed",
+        "_ways",
+    )
 
     def __init__(
         self,
@@ -85,14 +93,19 @@ class LoadBalance:
         ](rng).pick
         self._key = key_of(options.hash_key) if options.policy == "hash" else None
         self._timed = options.policy == "peak_ewma"
+        self._news = ways.news
+        self._seen = 0
+        """What was new when ``_calm`` was set."""
         self._calm: Roads | None = None
         """What needs no second look: nothing speaks against any of these servers."""
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises Unavailable where there is no server to ask."""
         roads = self._ways.now
+        news = self._news
         if (
             roads is not self._calm
+            or news.count != self._seen
             or exchange.tries
             or (exchange.ties is not None and exchange.ties.held)
         ):
@@ -134,11 +147,12 @@ class LoadBalance:
         status = reply.status
         server.outcomes[status] += 1
         row = 0
-        if status >= _FAILED or status in _OVERLOADED:
+        if status in UNANSWERED:
             row = breaker.failures if breaker is not None else 0
             exchange.elsewhere = self._refused(roads, server, ticket, reply)
         elif (
             roads is not self._calm
+            or news.count != self._seen
             or roads.counted
             or self._timed
             # A backup's: it is not looked at while all is well with the others.
@@ -181,11 +195,11 @@ class LoadBalance:
         self._calm = None
         now = time.monotonic()
         if ticket is not None:
-            if reply.status >= _FAILED:
+            if at_fault(reply.status):
                 ticket.failed(now)
             else:
                 ticket.succeeded(now)
-        if reply.status in _OVERLOADED:
+        if verdict(reply) is Verdict.OVERLOADED:
             server.latency.penalise(now, _SLOW)
             wait = retry_after(reply.headers)
             if wait is not None:
@@ -209,7 +223,7 @@ class LoadBalance:
             self._options.panic_threshold,
         )
         if full and usable is roads.servers and all(map(roads.settled, usable)):
-            self._calm = roads
+            self._calm, self._seen = roads, self._news.count
         tried = {attempt.endpoint for attempt in exchange.tries}
         # One that asked for a pause is better than one that failed, and than no answer.
         paused = [server for server, road in roads.to.items() if road.usable(now, pauses=False)]

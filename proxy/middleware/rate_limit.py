@@ -3,25 +3,26 @@
 import asyncio
 import math
 import time
+from collections.abc import Callable, Hashable
 from typing import Annotated, Any, Final, Protocol
 
 from msgspec import Meta
 
 from proxy.core.errors import QuotaUsedUp, RateLimited
 from proxy.core.exchange import Exchange
-from proxy.core.fields import RawHeaders
 from proxy.core.handler import Handler
-from proxy.core.keys import PATTERN, key_of
+from proxy.core.keys import PATTERN, key_of, path_of
 from proxy.core.options import Duration, Table, described, seconds
+from proxy.core.outcome import TOO_MANY, Verdict, verdict
 from proxy.core.quota_fields import quota
 from proxy.core.reply import Reply
 from proxy.core.retry_after import retry_after
+from proxy.core.secrets import CREDENTIALS, digest, hashed
 from proxy.policy.quota import LONGEST, Quota, Quotas
 from proxy.policy.tokens import Tokens
 
-_TOO_MANY: Final = 429
-_REFUSED: Final = frozenset({_TOO_MANY, 503})
-CREDENTIALS: Final = frozenset({b"authorization", b"x-api-key", b"cookie"})
+_FORBIDDEN: Final = 403
+"""With Retry-After it is a limit too: GitHub's secondary ones."""
 
 
 class RateLimitOptions(Table, frozen=True, kw_only=True):
@@ -98,13 +99,13 @@ class RateLimit:
             exchange.queued += wait
         return await self._inner(exchange)
 
-    def report(self) -> dict[str, Any]:
-        """Its state for operators; what is left to the clients with the least."""
+    def report(self, shown: Callable[[Hashable], str] = hashed) -> dict[str, Any]:
+        """Its state for operators; what is left to the clients with the least.
+
+        ``shown``: how a key is shown.
+        """
         left = self._tokens.lowest(self._loop.time())
-        named = {
-            key.decode("latin-1") if isinstance(key, bytes) else "": value
-            for key, value in left.items()
-        }
+        named = {shown(key): value for key, value in left.items()}
         return {**self.counts, "keys": len(self._tokens), "left": named}
 
 
@@ -124,14 +125,17 @@ class Metered(Protocol):
 class Heed:
     """Sends a server no more than it says it takes.
 
-    A 429 and what is left are said to whoever holds the credentials of the request, a 503 to all.
+    A 429 and what is left are said to whoever holds the credentials of the request; where it has
+    none, to the address of its client. Credentials of the proxy's own are everybody's. A 503 is
+    said of a path: another one may be well. So nobody can have others refused.
     """
 
-    __slots__ = ("_inner", "_names", "_patience", "_quotas", "_server")
+    __slots__ = ("_inner", "_names", "_ours", "_patience", "_quotas", "_server")
 
     def __init__(self, inner: Handler, server: Metered, patience: float, ours: bytes = b"") -> None:
         """``patience`` in seconds; ``ours``: the field that carries credentials of the proxy's."""
         self._names = CREDENTIALS - {ours.lower()}
+        self._ours = bool(ours)
         self._inner = inner
         self._server = server
         self._patience = patience
@@ -139,14 +143,14 @@ class Heed:
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises QuotaUsedUp where it would have to wait too long."""
-        own = self._quotas.of(self._credentials(exchange.headers))
+        own = self._quotas.of(self._who(exchange))
         until = time.monotonic() + self._patience
         if exchange.deadline is not None:
             left = exchange.deadline - asyncio.get_running_loop().time()
             until = min(until, time.monotonic() + left)
         await self._wait(exchange, own, until)
         reply = await self._inner(exchange)
-        self._heed(reply, own)
+        self._heed(exchange, reply, own)
         return reply
 
     async def _wait(self, exchange: Exchange, own: Quota, until: float) -> None:
@@ -159,18 +163,23 @@ class Heed:
                 own.give_back()
                 raise
         # What came meanwhile counts too.
-        while wait := max(own.wait(now := time.monotonic()), self._quotas.shared.wait(now)):
+        path = path_of(exchange)
+        while wait := max(own.wait(now := time.monotonic()), self._quotas.path_wait(path, now)):
             if now + wait > until:
                 detail = f"{self._server.name} takes no more requests for {wait:.3g} s"
                 raise QuotaUsedUp(detail, retry_after=wait)
             await _slept(exchange, wait)
 
-    def _credentials(self, fields: RawHeaders) -> tuple[bytes, ...]:
-        return tuple([value for name, value in fields if name.lower() in self._names])
+    def _who(self, exchange: Exchange) -> bytes:
+        """Whose quota a request is counted to; of credentials a digest, which is short too."""
+        shown = [value for name, value in exchange.headers if name.lower() in self._names]
+        if shown:
+            return digest(*shown)
+        return b"" if self._ours else exchange.client.encode()
 
-    def _heed(self, reply: Reply, own: Quota) -> None:
+    def _heed(self, exchange: Exchange, reply: Reply, own: Quota) -> None:
         told = quota(reply.headers)
-        refused = reply.status in _REFUSED
+        refused = verdict(reply) is Verdict.OVERLOADED or reply.status == _FORBIDDEN
         if told is None and not refused:
             return
         now = time.monotonic()
@@ -182,8 +191,11 @@ class Heed:
             if until_next:
                 self._server.pause(now + min(until_next, LONGEST))
         if refused and (asked := retry_after(reply.headers)) is not None:
-            who = own if reply.status == _TOO_MANY else self._quotas.shared
-            who.pause(now + min(asked, LONGEST))
+            until = now + min(asked, LONGEST)
+            if reply.status in (TOO_MANY, _FORBIDDEN):
+                own.pause(until)
+            else:
+                self._quotas.pause_path(path_of(exchange), until)
 
 
 async def _slept(exchange: Exchange, wait: float) -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from collections import OrderedDict
 from functools import partial
+from itertools import islice
 from typing import Any, Final, TypeAlias
 
 from proxy.core.body import EMPTY
@@ -12,16 +14,18 @@ from proxy.core.handler import Handler
 from proxy.core.kept import HALF, KeptStream
 from proxy.core.reply import Ending, Reply
 from proxy.core.sameness import TRACES
+from proxy.core.secrets import CREDENTIALS, digest
 from proxy.core.sse import streams_events
+from proxy.policy.most import Most
 
 MOST: Final = 1_000
 """Streams that are kept without a client; each holds 256 KiB at the most, and a connection."""
 OF_ONE: Final = 8
-"""As many of them may be one client's: a page that is loaded again and again leaves one each time.
+"""As many of them may be for one request: a page that is loaded again and again leaves one each
+time. As many with a client are looked at, too.
 """
 
 _LAST_EVENT_ID: Final = b"last-event-id"
-_CREDENTIALS: Final = frozenset({b"authorization", b"cookie", b"x-api-key"})
 _PASSING: Final = TRACES | {_LAST_EVENT_ID, b"cache-control", b"pragma"}
 """What differs between two requests of one client, and gives no right to anything."""
 
@@ -71,10 +75,11 @@ class Resume:
 class Place:
     """Where a stream stands on the shelf."""
 
-    __slots__ = ("endpoint", "key", "seconds", "stream", "taken", "timer", "upstream")
+    __slots__ = ("client", "endpoint", "key", "seconds", "stream", "taken", "timer", "upstream")
 
     def __init__(self, key: Key, exchange: Exchange, seconds: float) -> None:
         self.key = key
+        self.client = exchange.client
         self.upstream = exchange.upstream
         self.endpoint = exchange.endpoint
         self.seconds = seconds
@@ -84,16 +89,35 @@ class Place:
         self.stream: KeptStream
 
 
-class Shelf:
-    """All streams that can be resumed, with a client or waiting for one."""
+class _Alike:
+    """The streams of one key, the oldest first."""
 
-    __slots__ = ("_closing", "_most", "_places", "_tasks", "_waiting")
+    __slots__ = ("attached", "waiting")
+
+    def __init__(self) -> None:
+        self.attached: OrderedDict[Place, None] = OrderedDict()
+        self.waiting: OrderedDict[Place, None] = OrderedDict()
+
+
+class Shelf:
+    """All streams that can be resumed, with a client or waiting for one.
+
+    Where too many wait, the longest waiting one of the address that has the most gives way: what
+    else a client says, it can vary.
+    """
+
+    __slots__ = ("_clients", "_closing", "_count", "_most", "_of", "_places", "_tasks", "_waiting")
 
     def __init__(self, most: int = MOST) -> None:
-        """``most``: streams that wait for a client at a time; the longest waiting one gives way."""
+        """``most``: streams that wait for a client at a time."""
         self._most = most
-        self._places: dict[Key, list[Place]] = {}
-        self._waiting: dict[Place, None] = {}
+        self._places: dict[Key, _Alike] = {}
+        self._count = 0
+        self._waiting = 0
+        self._of: dict[str, OrderedDict[Place, None]] = {}
+        """Those that wait, by address."""
+        self._clients = Most()
+        """How many wait, by address."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
 
@@ -102,7 +126,8 @@ class Shelf:
         stream = place.stream = KeptStream(reply, partial(self._left, place), half)
         self._tasks.add(stream.task)
         stream.task.add_done_callback(self._tasks.discard)
-        self._places.setdefault(place.key, []).append(place)
+        self._places.setdefault(place.key, _Alike()).attached[place] = None
+        self._count += 1
         return stream
 
     def find(self, key: Key, wanted: bytes) -> Place | None:
@@ -111,15 +136,17 @@ class Shelf:
         One that waits before one with a client; and none that has been taken from a client a moment
         ago: two clients that are both there would take it from each other for ever.
         """
-        places = self._places.get(key, ())
-        for place in reversed(places):
-            if not place.stream.attached and place.stream.rewind(wanted):
+        alike = self._places.get(key)
+        if alike is None:
+            return None
+        for place in reversed(alike.waiting):
+            if place.stream.rewind(wanted):
                 self._unwait(place)
                 return place
         now = asyncio.get_running_loop().time()
-        for place in places:
+        for place in islice(reversed(alike.attached), OF_ONE):
             fresh = place.taken is not None and now - place.taken < place.seconds
-            if place.stream.attached and not fresh and place.stream.rewind(wanted):
+            if not fresh and place.stream.rewind(wanted):
                 place.taken = now
                 return place
         return None
@@ -131,54 +158,64 @@ class Shelf:
             return
         loop = asyncio.get_running_loop()
         place.timer = loop.call_later(place.seconds, self._drop, place)
-        self._waiting[place] = None
-        own = [other for other in self._places[place.key] if other.timer is not None]
-        if len(own) > OF_ONE:
-            self._drop(min(own, key=_waiting_until))
-        if len(self._waiting) > self._most:
-            self._drop(next(iter(self._waiting)))
+        alike = self._places[place.key]
+        del alike.attached[place]
+        alike.waiting[place] = None
+        self._of.setdefault(place.client, OrderedDict())[place] = None
+        self._clients.more(place.client)
+        self._waiting += 1
+        if len(alike.waiting) > OF_ONE:
+            self._drop(next(iter(alike.waiting)))
+        if self._waiting > self._most:
+            self._drop(next(iter(self._of[str(self._clients.key())])))
 
     def _unwait(self, place: Place) -> None:
-        self._waiting.pop(place, None)
-        if place.timer is not None:
-            place.timer.cancel()
-            place.timer = None
+        if place.timer is None:
+            return
+        place.timer.cancel()
+        place.timer = None
+        self._waiting -= 1
+        self._clients.less(place.client)
+        own = self._of[place.client]
+        del own[place]
+        if not own:
+            del self._of[place.client]
+        alike = self._places[place.key]
+        del alike.waiting[place]
+        alike.attached[place] = None
 
     def _drop(self, place: Place, ending: Ending = Ending.ABANDONED) -> None:
         self._unwait(place)
-        places = self._places.get(place.key, [])
-        if place in places:
-            places.remove(place)
-            if not places:
+        alike = self._places.get(place.key)
+        if alike is not None and place in alike.attached:
+            del alike.attached[place]
+            self._count -= 1
+            if not alike.attached and not alike.waiting:
                 del self._places[place.key]
         place.stream.end(ending)
 
     def report(self) -> dict[str, int]:
         """How many there are, and how many of them wait for a client."""
         return {
-            "resumable": sum(map(len, self._places.values())),
-            "waiting": len(self._waiting),
+            "resumable": self._count,
+            "waiting": self._waiting,
         }
 
     def retire(self) -> None:
         """Nobody can come back any more: let go of what waits, and keep no more."""
         self._closing = True
-        for place in list(self._waiting):
-            self._drop(place)
+        for own in list(self._of.values()):
+            for place in list(own):
+                self._drop(place)
 
     async def close(self) -> None:
         """End all of them, and what reads them."""
         self.retire()
-        for places in list(self._places.values()):
-            for place in list(places):
+        for alike in list(self._places.values()):
+            for place in list(alike.attached):
                 self._drop(place)
         if self._tasks:
             await asyncio.wait(self._tasks)
-
-
-def _waiting_until(place: Place) -> float:
-    assert place.timer is not None
-    return place.timer.when()
 
 
 def _shown(stream: KeptStream, exchange: Exchange, *, length: int | None) -> Reply:
@@ -202,23 +239,32 @@ def _last_event_id(fields: RawHeaders) -> bytes:
     return found[0].strip(b" \t") if len(found) == 1 else b""
 
 
-def key_of(exchange: Exchange, *, by_address: bool = False) -> Key | None:
+def key_of(exchange: Exchange, *, by_address: bool = False) -> bytes | None:
     """What two requests have to share for one to be given the stream of the other; None: never.
 
     All that the client says, so that credentials of any kind are among it; and its address, where
     it shows none that we know as such.
     """
     fields = []
-    known = False
+    known = bool(exchange.proxy_credentials)
     for name, value in exchange.headers:
         low = name.lower()
         if low not in _PASSING:
             fields.append((low, value))
-            if low in _CREDENTIALS and value.strip():
+            if low in CREDENTIALS and value.strip():
                 known = True
     address = ""
     if not known or by_address:
         address = exchange.client
         if not address:
             return None
-    return (exchange.scheme, exchange.host, exchange.target, address, *sorted(fields))
+    fields.sort(key=_name)  # those of one name stay in their order
+    words = (exchange.scheme, exchange.host, address)
+    said = [part for field in fields for part in field]
+    return digest(
+        exchange.target, exchange.proxy_credentials, *[word.encode() for word in words], *said
+    )
+
+
+def _name(field: tuple[bytes, bytes]) -> bytes:
+    return field[0]

@@ -1,9 +1,10 @@
 """Permits: how many requests an upstream has at a time."""
 
 import math
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any, Final
 
+from proxy.core.secrets import hashed
 from proxy.policy.queue import Place, Queue
 from proxy.policy.window import Window
 
@@ -114,8 +115,8 @@ class Gate:
             return _LOOK_BACK
         return min(max(1.0, math.ceil((self.waiting + 1) / rate)), _LONGEST)
 
-    def report(self, now: float) -> dict[str, Any]:
-        """Its state for operators."""
+    def report(self, now: float, shown: Callable[[Hashable], str] = hashed) -> dict[str, Any]:
+        """Its state for operators. ``shown``: how a key is shown."""
         by_key = {} if self._queue is None else self._queue.by_key()
         busiest = sorted(by_key.items(), key=lambda item: -item[1][0])[:10]
         return {
@@ -123,7 +124,7 @@ class Gate:
             "in_flight": self.in_flight,
             "waiting": self.waiting,
             "waiting_by_key": {
-                _text(key): {"waiting": number, "longest_s": round(max(0.0, now - since), 3)}
+                shown(key): {"waiting": number, "longest_s": round(max(0.0, now - since), 3)}
                 for key, (number, since) in busiest
             },
             "finished_per_s": round(self._finished.total(now) / _LOOK_BACK, 1),
@@ -131,7 +132,3 @@ class Gate:
             "evicted": self.evicted,
             "timed_out": self.timed_out,
         }
-
-
-def _text(key: Hashable) -> str:
-    return key.decode("latin-1") if isinstance(key, bytes) else str(key)

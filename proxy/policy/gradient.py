@@ -31,6 +31,11 @@ _CUT: Final = 0.5
 _HELPED: Final = 0.4
 """... and so much of the one that it would make if requests queued."""
 _LEARN: Final = 0.3
+_REFUSED: Final = 0.1
+"""Share of refusals above which an API has too much to do. Fewer are about quotas, or about one
+client: an API with plenty of room refuses a few percent too."""
+_LASTING: Final = 1 / 64
+"""What each outcome takes of the weight of those before it."""
 _SETTLING: Final = 3
 """Usual times until the first round begins."""
 
@@ -68,6 +73,8 @@ class Gradient:
         "_mean",
         "_most",
         "_n",
+        "_outcomes",
+        "_refused",
         "_rounds",
         "_slow",
         "_squares",
@@ -91,7 +98,11 @@ class Gradient:
         """What the limit was before it was lowered for one round; 0 in all others."""
         self._cut: tuple[float, float] | None = None
         """Limit and log ratio of a round after which the limit was cut."""
-        self._usuals: set[Usual] = set()
+        self._outcomes = 0.0
+        self._refused = 0.0
+        """Of them, both by weight."""
+        self._usuals: dict[Usual, tuple[int, float]] = {}
+        """Those of the round: answers, and the sum of their logarithms."""
         self._clear()
 
     def _clear(self) -> None:
@@ -110,6 +121,8 @@ class Gradient:
 
         ``usual``: of its route; ``in_flight``: requests under way, this one included.
         """
+        self._outcomes += 1.0 - self._outcomes * _LASTING
+        self._refused -= self._refused * _LASTING
         seconds = max(seconds, 1e-6)
         if not usual.value:
             usual.value = seconds
@@ -123,7 +136,8 @@ class Gradient:
         elif now - self._changed < usual.value * (1 if self._rounds else _SETTLING):
             return False
         x = math.log(seconds / usual.value)
-        self._usuals.add(usual)
+        count, total = self._usuals.get(usual, (0, 0.0))
+        self._usuals[usual] = (count + 1, total + x)
         self._n += 1
         self._sum += x
         self._squares += x * x
@@ -141,9 +155,15 @@ class Gradient:
             return False
         return self._round(mean, error, now)
 
+    def restart(self) -> None:
+        """What is usual has been told apart: the round would mix the one with the other."""
+        self._clear()
+
     def overloaded(self, now: float) -> bool:
         """The API says so itself, or does not answer in time. Whether the limit has changed."""
-        if now - self._changed < 0.1:
+        self._outcomes += 1.0 - self._outcomes * _LASTING
+        self._refused += 1.0 - self._refused * _LASTING
+        if self._refused <= _REFUSED * self._outcomes or now - self._changed < 0.1:
             return False
         self._growth = 0.0
         return self._set(self._level * 0.9, now)
@@ -193,21 +213,22 @@ class Gradient:
             first, before = self._cut
             self._cut = None
             if mean > before + _HELPED * math.log(level / first):
-                self._shift(mean)
+                self._shift()
                 return 0.0
         if not self._rounds or mean < -_ROOM - 2 * error:
-            self._shift(mean)
+            self._shift()
             return 0.0
         if self._dipped and mean < self._mean + _ROOM:  # else something else has changed
             helped = mean < self._mean + _HELPED * math.log(_DIP)
-            self._shift(_LEARN * mean if helped else mean)
+            self._shift(_LEARN if helped else 1.0)
         elif not self._dipped and not busy:
-            self._shift(_LEARN * mean)
+            self._shift(_LEARN)
         return mean
 
-    def _shift(self, by: float) -> None:
-        for usual in self._usuals:
-            usual.value *= math.exp(by)
+    def _shift(self, share: float = 1.0) -> None:
+        """What the round showed is usual: each takes so much of what its own answers say."""
+        for usual, (count, total) in self._usuals.items():
+            usual.value *= math.exp(share * total / count)
 
     def _set(self, level: float, now: float) -> bool:
         was = self.limit

@@ -4,10 +4,13 @@ All orders serve the more urgent first. A place is given up by its owner, taken 
 to a newcomer that has more right to it when the queue is full.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import Final, Protocol
+
+from proxy.policy.most import Most
 
 URGENCIES: Final = 8
 """Levels, 0 the most urgent (RFC 9218 4.1)."""
@@ -55,7 +58,8 @@ class Fifo:
     __slots__ = ("_places",)
 
     def __init__(self) -> None:
-        self._places: dict[Place, None] = {}
+        # No dict: with those gone that stood first, finding the first of a dict is a scan.
+        self._places: OrderedDict[Place, None] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._places)
@@ -70,9 +74,7 @@ class Fifo:
 
     def pop(self) -> Place:
         """The first."""
-        place = next(iter(self._places))
-        del self._places[place]
-        return place
+        return self._places.popitem(last=False)[0]
 
     def weakest(self, newcomer: Place | None) -> Place | None:
         """The last."""
@@ -100,13 +102,14 @@ class Fair:
     upstream's time, not of its answers.
     """
 
-    __slots__ = ("_heap", "_held", "_keys", "_size", "_stamps", "_turn")
+    __slots__ = ("_heap", "_held", "_keys", "_most", "_size", "_stamps", "_turn")
 
     def __init__(self, held: dict[Hashable, int], turn: "count[int]") -> None:
         """``held``: permits by key, none for keys that have none; kept by ``Gate``."""
         self._held = held
         self._turn = turn
-        self._keys: dict[Hashable, dict[Place, None]] = {}
+        self._keys: dict[Hashable, OrderedDict[Place, None]] = {}
+        self._most = Most()
         self._stamps: dict[Hashable, int] = {}
         self._heap: list[tuple[int, int, int, Hashable]] = []
         self._size = 0
@@ -118,11 +121,12 @@ class Fair:
         """Behind the others of its key."""
         waiting = self._keys.get(place.key)
         if waiting is None:
-            waiting = self._keys[place.key] = {}
+            waiting = self._keys[place.key] = OrderedDict()
             self._stamps[place.key] = next(self._turn)
             self.moved(place.key)
         waiting[place] = None
         self._size += 1
+        self._most.more(place.key)
 
     def moved(self, key: Hashable) -> None:
         """The number of permits of a key has changed."""
@@ -149,9 +153,10 @@ class Fair:
         self._take(place, waiting)
         return True
 
-    def _take(self, place: Place, waiting: dict[Place, None]) -> None:
+    def _take(self, place: Place, waiting: OrderedDict[Place, None]) -> None:
         del waiting[place]
         self._size -= 1
+        self._most.less(place.key)
         if not waiting:
             del self._keys[place.key], self._stamps[place.key]
             if not self._keys:
@@ -176,7 +181,7 @@ class Fair:
 
     def weakest(self, newcomer: Place | None) -> Place | None:
         """The last of the key with the most that wait, if that still leaves it no fewer."""
-        waiting = max(self._keys.values(), key=len)
+        waiting = self._keys[self._most.key()]
         if newcomer is not None and len(waiting) < len(self._keys.get(newcomer.key, ())) + 2:
             return None
         return next(reversed(waiting))

@@ -84,12 +84,12 @@ class Quota:
 
 
 class Quotas:
-    """Those of one server: for each credential, and one for what it says to everybody."""
+    """Those of one server: for each client, and when each of its paths may be asked again."""
 
-    __slots__ = ("_by_key", "shared")
+    __slots__ = ("_by_key", "_paths")
 
     def __init__(self) -> None:
-        self.shared = Quota()
+        self._paths: OrderedDict[Hashable, float] = OrderedDict()
         self._by_key: OrderedDict[Hashable, Quota] = OrderedDict()
 
     def of(self, key: Hashable) -> Quota:
@@ -102,11 +102,30 @@ class Quotas:
         self._by_key.move_to_end(key)
         return quota
 
+    def pause_path(self, path: Hashable, until: float) -> None:
+        """One path asked to be left alone."""
+        until = max(until, self._paths.pop(path, 0.0))
+        self._paths[path] = until
+        if len(self._paths) > KEYS:
+            self._paths.popitem(last=False)
+
+    def path_wait(self, path: Hashable, now: float) -> float:
+        """Seconds until a path may be asked."""
+        until = self._paths.get(path)
+        if until is None:
+            return 0.0
+        if until <= now:
+            del self._paths[path]
+            return 0.0
+        return until - now
+
     def report(self, now: float) -> dict[str, Any]:
-        """The state for operators: of everybody, and of the credential with the longest wait."""
-        worst = max(self._by_key.values(), key=lambda each: each.wait(now), default=self.shared)
+        """The state for operators: of paths, and of the client with the longest wait."""
+        worst = max(self._by_key.values(), key=lambda each: each.wait(now), default=Quota())
+        longest = max(self._paths.values(), default=now)
         return {
-            "wait_s": round(self.shared.wait(now), 3),
+            "wait_s": round(max(0.0, longest - now), 3),
+            "paths": sum(until > now for until in self._paths.values()),
             "credentials": len(self._by_key),
             "longest": worst.report(now),
         }

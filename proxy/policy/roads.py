@@ -75,8 +75,27 @@ class Roads:
         return breaker is not None and breaker.open and breaker.admits(now)
 
 
+class News:
+    """Counts what is new about the servers of an upstream: pauses, checks, trials.
+
+    Whoever keeps a choice that was made by these compares one number. Tables of servers are made
+    anew only where there are other servers: an API that says with each reply how little is left
+    would otherwise have the tables of all routes made anew with each reply.
+    """
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def told(self) -> None:
+        """One of them may be asked no more, or again."""
+        self.count += 1
+
+
 class Ways(Protocol):
     """Where the servers of an upstream are found."""
 
     now: Roads
-    """Another object whenever something is new about them."""
+    """Another object whenever there are other servers."""
+    news: News

@@ -9,6 +9,7 @@ from typing import Any
 from proxy.config.model import Config, Route, Upstream
 from proxy.core.handler import Handler
 from proxy.core.retrying import BudgetOptions, RetryOptions, repeatable
+from proxy.core.secrets import shown
 from proxy.core.shared import Room
 from proxy.edge.end_to_end import end_to_end_response
 from proxy.edge.last_event import last_event
@@ -50,7 +51,8 @@ class Tree:
         self._budgets: dict[tuple[str, BudgetOptions], Budget] = {}
         self._hedges: list[tuple[str, str, Hedge]] = []
         self._shared: list[tuple[str, Coalesce]] = []
-        self._rates: list[tuple[str, RateLimit]] = []
+        self._rates: dict[str, Any] = {}
+        self._harmless = config.admin.show_keys if config.admin is not None else ()
         self._room = Room()
         self._tasks: set[asyncio.Task[None]] = set()
         self.shelf = Shelf()
@@ -121,10 +123,10 @@ class Tree:
                 on_error=route.stream.on_error != "abort",
                 last_event=partial(last_event, shape=route.stream.on_error, details=details),
             ).handle
-        if route.rate_limit is not None and route.rate_limit.average:
-            # Each request of a client counts, whoever answers it.
+        if route.rate_limit is not None and route.rate_limit.average:  # counts whoever answers
             limited = RateLimit(handler, route.rate_limit)
-            self._rates.append((line.name, limited))
+            show = shown(route.rate_limit.key, self._harmless)
+            self._rates[line.name] = partial(limited.report, show)
             handler = limited.handle
         # Above all: no wait below may outlive it.
         bounded = handler
@@ -185,12 +187,12 @@ class Tree:
         return {
             "upstreams": {name: pool.report(now) for name, pool in self.pools.items()},
             "streams": self.shelf.report(),
-            "concurrency": self._limits.report(now),
+            "concurrency": self._limits.report(now, self._harmless),
             "hedges": [
                 {"route": route, "upstream": name, **hedge.report(now)}
                 for route, name, hedge in self._hedges
             ],
-            "rate_limits": {route: limit.report() for route, limit in self._rates},
+            "rate_limits": {route: report() for route, report in self._rates.items()},
             "coalesce": {
                 "kept_bytes": self._room.used,
                 "routes": {route: shared.report() for route, shared in self._shared},
@@ -220,9 +222,9 @@ class Line:
 
 
 class Ways:
-    """The ways of one route to the servers of a pool, made anew when something is new there."""
+    """The ways of one route to the servers of a pool, made anew when there are others."""
 
-    __slots__ = ("_known", "_parked", "_pool", "_route", "now")
+    __slots__ = ("_known", "_parked", "_pool", "_route", "news", "now")
 
     def __init__(self, pool: Pool, route: Route) -> None:
         self._pool = pool
@@ -230,6 +232,7 @@ class Ways:
         self._known: dict[Member, Road] = {}
         self._parked: dict[Member, Road] = {}
         self.now: Roads
+        self.news = pool.news
         pool.changed.append(self._follow)
         self._follow()
 

@@ -1,30 +1,33 @@
 """The permits of every upstream, shared by all routes to it."""
 
 import asyncio
-from typing import Any, Final
+from typing import Any
 
 from proxy.config.model import Route, Upstream
-from proxy.core.errors import ResponseTimeout
+from proxy.core.exchange import Exchange
 from proxy.core.handler import Handler
+from proxy.core.keys import asked_for, path_of
+from proxy.core.outcome import Verdict, verdict
 from proxy.core.reply import Reply
+from proxy.core.secrets import shown
 from proxy.middleware.concurrency import Concurrency
 from proxy.policy.gate import Gate
-from proxy.policy.gradient import Gradient, Usual
-from proxy.policy.quantile import Quantiles
+from proxy.policy.gradient import Gradient
+from proxy.policy.loans import Loans
 from proxy.policy.queue import Queue
-
-_OVERLOADED: Final = frozenset({429, 503})
-_MEDIAN: Final = 0.5
+from proxy.policy.soonest import Soonest
+from proxy.policy.usuals import Usuals
 
 
 class Limits:
     """Gates by the name of their upstream."""
 
-    __slots__ = ("_gates", "_gradients", "_options")
+    __slots__ = ("_gates", "_gradients", "_loans", "_options")
 
     def __init__(self, options: dict[str, Upstream]) -> None:
         self._options = options
         self._gates: dict[str, Gate] = {}
+        self._loans: dict[str, Loans] = {}
         self._gradients: dict[str, Gradient] = {}
         for name, upstream in options.items():
             limits, queue = upstream.concurrency, upstream.queue
@@ -32,8 +35,10 @@ class Limits:
                 continue
             room = Queue(queue.size, queue.order) if queue is not None else None
             self._gates[name] = Gate(limits.max_requests, room)
-            if limits.adaptive == "gradient":
-                gradient = self._gradients[name] = Gradient(limits.min, limits.max_requests)
+            self._loans[name] = Loans(self._gates[name])
+            least = min(limits.min, limits.max_requests)
+            if limits.adaptive == "gradient" and least < limits.max_requests:
+                gradient = self._gradients[name] = Gradient(least, limits.max_requests)
                 self._gates[name].limit = gradient.limit
 
     def gate(self, name: str) -> Gate | None:
@@ -47,50 +52,65 @@ class Limits:
             return handler
         taken = None
         if route.deadline is not None or route.timeouts.total:
-            taken = Quantiles()
+            taken = Soonest()
         watch = None
         gradient = self._gradients.get(name)
         if taken is not None or gradient is not None:
-            watch = _Watch(gate, gradient, taken)
+            watch = Watch(gate, gradient, taken)
         return Concurrency(
             handler,
             gate,
             self._options[name].queue,
             route.timeouts.queue,
-            usual=(lambda now: taken.value(_MEDIAN, now)) if taken is not None else None,
+            usual=(lambda exchange, now: taken.value(asked_for(exchange), now))
+            if taken is not None
+            else None,
             watch=watch,
+            loans=self._loans[name],
         ).handle
 
-    def report(self, now: float) -> dict[str, Any]:
-        """Their state for operators."""
-        return {name: gate.report(now) for name, gate in self._gates.items()}
+    def report(self, now: float, harmless: tuple[str, ...] = ()) -> dict[str, Any]:
+        """Their state for operators; ``harmless``: the keys that may be shown."""
+        found = {}
+        for name, gate in self._gates.items():
+            queue = self._options[name].queue
+            found[name] = gate.report(now, shown(queue.key if queue else "", harmless))
+            found[name]["lent"] = len(self._loans[name].out)
+        return found
 
 
-class _Watch:
+class Watch:
     """What one route learns of how long an upstream takes."""
 
-    __slots__ = ("_gate", "_gradient", "_taken", "_usual")
+    __slots__ = ("_gate", "_gradient", "_taken", "_usuals")
 
-    def __init__(self, gate: Gate, gradient: Gradient | None, taken: Quantiles | None) -> None:
+    def __init__(self, gate: Gate, gradient: Gradient | None, taken: Soonest | None) -> None:
         self._gate = gate
         self._gradient = gradient
         self._taken = taken
-        self._usual = Usual()
+        self._usuals = Usuals()
 
-    def __call__(self, seconds: float, now: float, came: Reply | BaseException) -> None:
+    def __call__(
+        self, exchange: Exchange, seconds: float, now: float, came: Reply | BaseException
+    ) -> None:
         """A head came after ``seconds``, or something else did."""
-        answered = isinstance(came, Reply) and came.status not in _OVERLOADED
+        judged = verdict(came)
+        answered = judged is Verdict.ANSWERED
         if self._taken is not None and answered:
-            self._taken.observe(seconds, now)
+            self._taken.observe(asked_for(exchange), seconds, now)
         gradient = self._gradient
         if gradient is None:
             return
-        if answered or (isinstance(came, asyncio.CancelledError) and seconds > self._usual.value):
+        path = path_of(exchange)
+        usual = self._usuals.of(path)
+        if answered and self._usuals.learn(path, seconds):
+            gradient.restart()
+        if answered or (isinstance(came, asyncio.CancelledError) and seconds > usual.value):
             # A client that left has waited for so long at least.
-            changed = gradient.observe(self._usual, seconds, now, self._gate.in_flight)
-        elif isinstance(came, Reply | ResponseTimeout):
+            changed = gradient.observe(usual, seconds, now, self._gate.in_flight)
+        elif judged is Verdict.OVERLOADED:
             changed = gradient.overloaded(now)
-        else:
+        else:  # a quick failure is no fast answer, and says nothing of how much is too much
             return
         if changed:
             self._gate.limit = gradient.limit

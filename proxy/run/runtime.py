@@ -12,9 +12,11 @@ from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 
 from proxy.admin.app import application as admin_application
 from proxy.admin.app import probes as probes_application
+from proxy.admin.door import Door
 from proxy.admin.guard import Guard
 from proxy.config.model import Config
 from proxy.core.options import AdminOptions
+from proxy.core.secrets import conceal, redact
 from proxy.edge.app import Edge, flattened
 from proxy.edge.app import application as edge_application
 from proxy.edge.connection import Connection
@@ -51,6 +53,7 @@ class Runtime:
                 "aiohttp runs on its pure-Python parser, which accepts what it should not"
             )
         self._config = config
+        redact(config.log.redact)
         self._counters = Counters()
         if config.admin is not None:  # nobody else asks for them
             observers = (*observers, self._counters.record)
@@ -86,10 +89,10 @@ class Runtime:
             await self._open()
         except CannotListen as error:
             await self.close()
-            raise CannotStart(str(error)) from error
+            raise CannotStart(conceal(str(error))) from error
         except (OSError, ValueError) as error:
             await self.close()
-            raise CannotStart(_reason(error)) from error
+            raise CannotStart(conceal(_reason(error))) from error
 
     async def _open(self) -> None:
         server = self._config.server
@@ -140,10 +143,11 @@ class Runtime:
         guard = None if options.listen.startswith("unix:") else Guard(options)
         application = admin_application(lambda: self.ready, self._report, guard)
         self._admin = Listener(options.listen, self._config.server)
-        await self._admin.open(await self._runner(application))
+        await self._admin.open(Door(await self._runner(application)))
         if options.probes:
             self._probes = Listener(options.probes, self._config.server)
-            await self._probes.open(await self._runner(probes_application(lambda: self.ready)))
+            probes = await self._runner(probes_application(lambda: self.ready))
+            await self._probes.open(Door(probes))
 
     async def _runner(self, app: web.Application) -> web.Server:
         runner = web.AppRunner(
@@ -160,8 +164,13 @@ class Runtime:
     def _report(self) -> dict[str, Any]:
         """What operators are shown; times in seconds unless they say otherwise."""
         now = time.monotonic()
+        tree = self._tree.report(now)
+        for name, servers in tree["upstreams"].items():
+            for server in servers:
+                measured = self._counters.server(name, server["endpoint"], server["outcomes"])
+                server.update(measured)
         return {
-            **self._tree.report(now),
+            **tree,
             "tunnels": [tunnel.report(now) for tunnel in self._traffic.tunnels],
             "counters": self._counters.report(),
         }

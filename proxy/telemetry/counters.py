@@ -5,20 +5,50 @@ from functools import partial
 from typing import Any, Final
 
 from proxy.core.exchange import HEDGED, Exchange
+from proxy.core.outcome import CONNECT_FAILURE, RESET, TIMEOUT
 
 _SWITCHED: Final = 101
 _OK: Final = 400
 
 
+_CLASSES: Final = {
+    "connection_refused": CONNECT_FAILURE,
+    "connection_timeout": CONNECT_FAILURE,
+    "dns_error": CONNECT_FAILURE,
+    "dns_timeout": CONNECT_FAILURE,
+    "tls_protocol_error": CONNECT_FAILURE,
+    "tls_certificate_error": CONNECT_FAILURE,
+    "connection_terminated": RESET,
+    "http_protocol_error": RESET,
+    "http_response_timeout": TIMEOUT,
+    "http_response_incomplete": "broken",
+}
+"""What became of an attempt whose request was given this token."""
+_SMOOTH: Final = 1 / 16
+"""Weight of the last answer in what a server takes."""
+
+
+class Served:
+    """What one server has done, as the ends of exchanges tell."""
+
+    __slots__ = ("outcomes", "seconds")
+
+    def __init__(self) -> None:
+        self.outcomes: defaultdict[str, int] = defaultdict(int)
+        self.seconds: float | None = None
+        """From a request to the head of its answer, a moving mean."""
+
+
 class Counters:
     """An observer that counts."""
 
-    __slots__ = ("_routes",)
+    __slots__ = ("_routes", "_servers")
 
     def __init__(self) -> None:
         self._routes: defaultdict[str, defaultdict[str, int]] = defaultdict(
             partial(defaultdict, int)
         )
+        self._servers: defaultdict[tuple[str, str], Served] = defaultdict(Served)
 
     def record(self, exchange: Exchange, _: float) -> None:
         """Count an exchange that has ended."""
@@ -34,6 +64,36 @@ class Counters:
         for attempt in exchange.tries[:-1]:
             name = HEDGED if attempt.outcome == HEDGED else f"retry {attempt.outcome}"
             counts[name] += 1
+        if exchange.attempts:  # else it was answered by another's call, or never asked anybody
+            self._serve(exchange)
+
+    def _serve(self, exchange: Exchange) -> None:
+        upstream = exchange.upstream
+        if exchange.tries:
+            for attempt in exchange.tries:
+                self._servers[upstream, attempt.endpoint].outcomes[attempt.outcome] += 1
+            return
+        error = exchange.error
+        outcome = _CLASSES.get(error) if error else str(exchange.status)
+        served = self._servers[upstream, exchange.endpoint]
+        if outcome is not None:
+            served.outcomes[outcome] += 1
+        if not error and exchange.first_byte is not None:
+            took = exchange.first_byte - exchange.started - exchange.queued
+            known = served.seconds
+            served.seconds = took if known is None else known + (took - known) * _SMOOTH
+
+    def server(self, upstream: str, name: str, outcomes: dict[str, int]) -> dict[str, Any]:
+        """What is measured of one server; ``outcomes``: where its attempts were counted one by one.
+
+        Where there is nothing to choose nobody counts attempts; the ends of exchanges say the same.
+        """
+        served = self._servers.get((upstream, name)) or Served()
+        taken = served.seconds
+        return {
+            "latency_ms": None if taken is None else round(taken * 1000, 3),
+            "outcomes": outcomes or dict(served.outcomes),
+        }
 
     def report(self) -> dict[str, dict[str, Any]]:
         """Counts by route; the empty name stands for requests that found none."""

@@ -7,7 +7,7 @@ import random
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ import msgspec
 
 from proxy.core.exchange import Exchange, Try
 from proxy.core.options import LogOptions
+from proxy.core.secrets import HIDDEN, SECRETS, Targets, conceal
 from proxy.telemetry.writer import Writer
 
 BATCH: Final = 0.02
@@ -23,7 +24,7 @@ MANY: Final = 64
 """Lines that are written at once, so that a batch does not hold up the loop."""
 
 _UNSAFE: Final = re.compile(rb"[^\x21-\x7e]")
-_PLAIN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_PLAIN: Final = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", SECRETS}
 
 
 # What goes to standard error
@@ -38,11 +39,15 @@ class JsonFormatter(logging.Formatter):
             "time": stamp(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": conceal(record.getMessage(), _sent(record)),
         }
-        line |= {k: v for k, v in vars(record).items() if k not in _PLAIN and k not in line}
+        line |= {
+            k: conceal(v) if isinstance(v, str) else v
+            for k, v in vars(record).items()
+            if k not in _PLAIN and k not in line
+        }
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            line["exception"] = conceal(self.formatException(record.exc_info), _sent(record))
         try:
             return msgspec.json.encode(line, enc_hook=str).decode()
         except (
@@ -51,12 +56,18 @@ class JsonFormatter(logging.Formatter):
             return msgspec.json.encode({k: ascii(v) for k, v in line.items()}).decode()
 
 
+def _sent(record: logging.LogRecord) -> Iterable[str]:
+    """The credentials of the request that a record is about, where its writer has named them."""
+    found: Iterable[str] = vars(record).get(SECRETS, ())
+    return found
+
+
 class ConsoleFormatter(logging.Formatter):
     """Text for a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its end."""
-        name, text = record.name, super().format(record)
+        name, text = record.name, conceal(super().format(record), _sent(record))
         return f"{stamp(record.created)[11:-1]} {record.levelname.lower():7} {name}: {text}"
 
 
@@ -112,6 +123,8 @@ class AccessLog:
         "_sample",
         "_second",
         "_second_text",
+        "_show",
+        "_unnamed",
         "_wall",
         "_writer",
         "record",
@@ -130,6 +143,8 @@ class AccessLog:
         rng: random.Random | None = None,
     ) -> None:
         self._sample = options.sample
+        self._show = Targets(options.redact).show
+        self._unnamed = "x-request-id" in map(str.lower, options.redact)
         self._random = (rng or random.Random()).random
         self._wall = wall
         self._clock = clock
@@ -182,11 +197,14 @@ class AccessLog:
         if second != self._second:
             self._second = second
             self._second_text = stamp(second)[:-4]
+        asked = exchange.asked
+        if b"?" in asked or asked[:1] != b"/":  # where credentials could stand
+            asked = self._show(asked)
         connected, first_byte, started = exchange.connected, exchange.first_byte, exchange.started
         return _Line(
             f"{self._second_text}{int((wall - second) * 1000):03}Z",
             _printable(exchange.method),
-            _escaped(exchange.asked),
+            _escaped(asked),
             exchange.route,
             exchange.upstream,
             exchange.endpoint,
@@ -199,7 +217,7 @@ class AccessLog:
             None if connected is None else round(connected * 1000, 3),
             None if first_byte is None else round((first_byte - started) * 1000, 3),
             round((now - started) * 1000, 3),
-            _printable(exchange.request_id),
+            HIDDEN if self._unnamed else _printable(exchange.request_id),
             exchange.client,
             [_try(attempt) for attempt in exchange.tries] if exchange.tries else None,
             exchange.coalesced,

@@ -12,6 +12,7 @@ from msgspec import Meta
 from yarl import URL
 
 from proxy.core.options import Duration, Table, described, seconds
+from proxy.core.secrets import configured
 
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 5.5: only HTAB may stand
 
@@ -238,6 +239,7 @@ def credentials(options: CredentialsOptions) -> tuple[bytes, bytes]:
     value = options.value.encode("utf-8", "surrogateescape")
     if options.value_file:
         value = _content(options.value_file)
+    configured(value)
     if not value:
         raise ValueError("the value is empty")
     if _CONTROL.search(value):

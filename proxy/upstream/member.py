@@ -118,6 +118,5 @@ class Member:
             "quota": None if self.quotas is None else self.quotas.report(now),
             "in_flight": self.in_flight,
             "connections": self.gateway.connections,
-            "latency_ms": round(self.latency.value(now) * 1000, 3),
             "outcomes": {str(name): count for name, count in self.outcomes.items()},
         }

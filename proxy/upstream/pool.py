@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+from proxy.policy.roads import News
 from proxy.policy.turns import Turns
 from proxy.upstream.endpoint import Endpoint, ServerEntry, UpstreamOptions, entries, tls_context
 from proxy.upstream.member import Member
@@ -49,7 +50,9 @@ class Pool:
         self._known: dict[_Key, Member] = {}
         self._parked: dict[_Key, Member] = {}
         self.changed: list[Callable[[], None]] = []
-        """Told when there are other members, or when one may be asked no more or again."""
+        """Told when there are other members."""
+        self.news = News()
+        """Of those that there are."""
         self.members: tuple[Member, ...] = ()
         self._update()
         self._tasks: list[asyncio.Task[None]] = []
@@ -164,7 +167,7 @@ class Pool:
             endpoint,
             limited,
             gateway(limit=0) if options.limit else limited,
-            self._tell,
+            self.news.told,
             weight=entry.weight,
             backup=entry.backup,
         )

@@ -57,3 +57,19 @@ def test_a_key_is_found_where_it_stands(
 )
 def test_only_what_can_be_found_is_a_key(text: str, known: bool) -> None:
     assert bool(re.search(PATTERN, text)) is known
+
+
+@pytest.mark.parametrize("key", ["header:X-Key", "cookie:k", "path"])
+def test_long_keys_are_kept_short(key: str) -> None:
+    """Clients choose them: ten thousand keys of 16 KiB each would be 160 MiB."""
+    find = key_of(key)
+
+    def found(value: bytes) -> bytes:
+        headers = [(b"X-Key", value), (b"Cookie", b"k=" + value)]
+        exchange = Exchange("GET", b"/", headers, path=value.decode())
+        return find(exchange) or b""
+
+    assert found(b"x" * 64) == b"x" * 64
+    one, other = found(b"x" * 16_000), found(b"x" * 15_999 + b"y")
+    assert len(one) == len(other) == 17
+    assert one != other

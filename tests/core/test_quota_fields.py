@@ -17,7 +17,11 @@ WALL = 1_700_000_000.0
         ([(b"RateLimit", b'"a,b";r=3;t=1')], (3, 1)),
         ([(b"RateLimit", b'"a";r=50')], None),
         ([(b"RateLimit", b"garbage")], None),
-        ([(b"RateLimit", b"limit=10, remaining=5, reset=7")], None),
+        ([(b"RateLimit", b"limit=10, remaining=5, reset=7")], (5, 7)),
+        ([(b"RateLimit", b'"a";r=-1;t=7')], None),
+        ([(b"RateLimit", b'"a";r=5;t=7, "b')], None),  # RFC 9651 4.2: all or nothing
+        ([(b"RateLimit", b'"a";r=5;t=7'), (b"RateLimit", b'"b";r=2;t=9')], (2, 9)),
+        ([(b"RateLimit", b'"a";r=5'), (b"RateLimit-Policy", b'"a";q=9;w=60')], (5, 60)),
         ([(b"RateLimit-Remaining", b"5"), (b"RateLimit-Reset", b"7")], (5, 7)),
         ([(b"X-RateLimit-Remaining", b"0"), (b"X-RateLimit-Reset", b"1700000042")], (0, 42)),
         ([(b"x-ratelimit-remaining", b"1"), (b"X-RATELIMIT-RESET", b"1600000000")], (1, 0)),

@@ -98,12 +98,12 @@ async def test_a_request_leaves_as_soon_as_its_deadline_cannot_be_met(
     exchange = get()
     exchange.deadline = exchange.started + 5
     with pytest.raises(TooLate, match=r"waited 3 s"):
-        await limited(Script(), permits, usual=lambda _: 2.0).handle(exchange)
+        await limited(Script(), permits, usual=lambda *_: 2.0).handle(exchange)
     assert jumping.time() == exchange.started + 3
     late = get()
     late.deadline = late.started + 1.5
     with pytest.raises(TooLate):
-        await limited(Script(), permits, usual=lambda _: 2.0).handle(late)
+        await limited(Script(), permits, usual=lambda *_: 2.0).handle(late)
     assert permits.waiting == 0
 
 
@@ -113,7 +113,7 @@ async def test_a_deadline_that_can_be_met_is_no_reason_to_leave(jumping: Jumping
     exchange = get()
     exchange.deadline = exchange.started + 5
     waiting = asyncio.create_task(
-        limited(Script(reply()), permits, usual=lambda _: 2.0).handle(exchange)
+        limited(Script(reply()), permits, usual=lambda *_: 2.0).handle(exchange)
     )
     await asyncio.sleep(2.9)
     permits.give_back(b"", 0.0)
@@ -186,7 +186,7 @@ async def test_how_urgent_a_request_is_stands_in_a_field(
 async def test_what_came_is_watched(jumping: JumpingLoop) -> None:
     seen: list[tuple[float, str]] = []
 
-    def watch(seconds: float, now: float, came: Reply | BaseException) -> None:
+    def watch(_: Exchange, seconds: float, now: float, came: Reply | BaseException) -> None:
         seen.append((seconds, type(came).__name__))
         assert permits.in_flight == 1
 

@@ -181,7 +181,7 @@ async def test_a_refusal_that_comes_while_one_waits_counts(clock: JumpingLoop) -
     server = Server()
     inner = Heed(Script(reply()), server, 5.0)
     assert server.quotas is not None
-    own = server.quotas.of(())
+    own = server.quotas.of(b"")
     own.pause(clock.time() + 3)
     waiting = asyncio.create_task(inner.handle(get()))
     await asyncio.sleep(1)

@@ -13,7 +13,7 @@ from proxy.core.reply import Ending, Reply
 from proxy.middleware.load_balance import LoadBalance, LoadBalanceOptions
 from proxy.policy.breaker import Breaker
 from proxy.policy.ewma import Ewma
-from proxy.policy.roads import Road, Roads
+from proxy.policy.roads import News, Road, Roads
 from tests.support.loop import Script, get, reply, settle
 
 
@@ -63,7 +63,9 @@ def balance(
     """Balancing over these."""
     roads = Roads([Road(node, node.handle, node.breaker) for node in nodes])
     table = LoadBalanceOptions(**options)
-    return LoadBalance(SimpleNamespace(now=roads), table, random.Random(1), repeatable).handle
+    return LoadBalance(
+        SimpleNamespace(now=roads, news=News()), table, random.Random(1), repeatable
+    ).handle
 
 
 def again(*tried: Node) -> Exchange:

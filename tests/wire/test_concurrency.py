@@ -142,6 +142,7 @@ async def test_a_client_that_leaves_while_it_waits_makes_room() -> None:
 
 async def test_clients_share_by_what_tells_them_apart() -> None:
     tables = limited(1, size=100, key="header:X-Tenant")
+    tables["admin"] = {**tables["admin"], "show_keys": ["header:X-Tenant"]}
     async with (
         RawUpstream([0.2, length(b"ok")], [0.005, length(b"ok")]) as upstream,
         proxied(upstream, **tables) as proxy,

@@ -1,0 +1,94 @@
+"""Messages about a configuration, without the secrets that stand in it.
+
+A value from the environment is shown as the reference that stands in the file; a value of an option
+that holds credentials is not shown at all. Messages repeat values whole, in part, or cut short.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from proxy.config.problems import Finding, Place
+from proxy.core.secrets import CREDENTIALS, HIDDEN, conceal
+
+_SHORTEST: Final = 4
+"""Letters of a value that is looked for outside of quotes."""
+_PART: Final = 3
+"""Letters of a quoted part of a value that tell something of it."""
+_QUOTED: Final = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
+_SECRET: Final = re.compile(r"(?i)credential|password|passwd|secret|token|api.?key")
+_HARMLESS: Final = re.compile(r"(?i)(_file|_url)$")
+_FIELD: Final = re.compile(r"[A-Za-z-]{1,32}")
+
+
+def hidden(finding: Finding, raw: Any, tree: Any) -> str:
+    """The message of a finding as it may be shown.
+
+    ``raw`` is the file as it is written, ``tree`` the same with the values of the environment.
+    """
+    place, message = finding
+    for value, instead in _values(place, _at(raw, place), _at(tree, place)):
+        message = _without(message, value, instead)
+    return conceal(message, fields=False)
+
+
+def _at(tree: Any, place: Place) -> Any:
+    for step in place:
+        try:
+            tree = tree[step]
+        except (KeyError, IndexError, TypeError):
+            return tree if isinstance(tree, str) else None
+    return tree
+
+
+def _values(place: Place, raw: Any, value: Any) -> Iterator[tuple[str, str]]:
+    """What must not be shown of a part of the file, and what is shown instead."""
+    if isinstance(raw, dict) and isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _values((*place, key), raw.get(key), inner)
+    elif isinstance(raw, list) and isinstance(value, list):
+        for index, (one, other) in enumerate(zip(raw, value, strict=False)):
+            yield from _values((*place, index), one, other)
+    elif value is not None and not isinstance(value, bool):
+        if _sensitive(place) and not _names_a_field(place, value):
+            yield str(value), HIDDEN
+        elif isinstance(raw, str) and "$" in raw and raw != value:
+            yield str(value), raw
+
+
+def _sensitive(place: Place) -> bool:
+    names = [step for step in place if isinstance(step, str)]
+    if not names or _HARMLESS.search(names[-1]):
+        return False
+    return any(_SECRET.search(name) or name.lower().encode() in CREDENTIALS for name in names)
+
+
+def _names_a_field(place: Place, value: Any) -> bool:
+    return place[-1] == "header" and isinstance(value, str) and bool(_FIELD.fullmatch(value))
+
+
+def _without(message: str, value: str, instead: str) -> str:
+    def quoted(found: re.Match[str]) -> str:
+        part = found[1] if found[1] is not None else found[2]
+        bare = part.removesuffix("...")
+        for text in (bare, _unescaped(bare)):
+            if text and (
+                text == value
+                or (len(text) >= _PART and len(value) >= _PART and (text in value or value in text))
+            ):
+                return f"{found[0][0]}{instead}{found[0][0]}"
+        return found[0]
+
+    message = _QUOTED.sub(quoted, message)
+    for spelled in (value, repr(value)[1:-1]):
+        if len(spelled) >= _SHORTEST:
+            message = message.replace(spelled, instead)
+    return message
+
+
+def _unescaped(text: str) -> str:
+    """What ``repr`` has escaped."""
+    try:
+        return text.encode("latin-1", "backslashreplace").decode("unicode_escape")
+    except UnicodeDecodeError:
+        return text

@@ -1,0 +1,213 @@
+"""What is never shown: credentials that a client sent, and secrets of the configuration.
+
+Whatever becomes text for people passes here: lines on standard error, details of answers, problems
+of a configuration, start errors, targets in the access log, keys on the admin listener.
+"""
+
+import re
+import secrets
+from collections.abc import Callable, Hashable, Iterable
+from hashlib import blake2b
+from typing import Final
+
+from proxy.core.fields import RawHeaders
+
+HIDDEN: Final = "***"
+SECRETS: Final = "secrets_of_the_request"
+"""Key of a log record's ``extra`` under which its writer names what must not be shown."""
+CREDENTIALS: Final = frozenset(
+    b"""authorization proxy-authorization cookie x-api-key api-key apikey x-goog-api-key
+    x-auth-token x-access-token x-amz-security-token ocp-apim-subscription-key private-token
+    x-gitlab-token x-vault-token x-functions-key authentication""".split()
+)
+"""Fields of a request in which a client says who it is."""
+PARAMETERS: Final = frozenset(
+    b"""access_token refresh_token id_token token client_secret client_assertion password passwd
+    secret auth_token authtoken private_token oauth_token session_token security_token app_secret
+    oauth_signature x-api-key api_key apikey api-key key subscription-key sig signature auth
+    authorization jwt x-amz-signature x-amz-credential x-amz-security-token x-goog-signature
+    x-goog-credential
+    """.split()
+)
+"""Query parameters that carry credentials (RFC 6750 2.3, signed URLs, APIs of many kinds)."""
+
+_PARTS: Final = 100
+"""Of the credentials of one request that are looked for; each costs a search."""
+_SHORTEST: Final = 6
+"""Letters of a secret that is looked for in texts; shorter ones stand in every other word."""
+
+
+def _names(names: Iterable[bytes]) -> str:
+    return "|".join(sorted(re.escape(name.decode("latin-1")) for name in names))
+
+
+def _rules(
+    fields: Iterable[bytes], parameters: Iterable[bytes]
+) -> list[tuple[re.Pattern[str], str]]:
+    """What is replaced in a text, and by what. All are linear: peers write some of these texts."""
+    return [
+        # a field and its value, as a line, a tuple or a dict
+        (
+            re.compile(
+                rf"(?i)(?<![\w-])((?:{_names(fields)})b?['\"]?\s{{0,9}}[:=,]\s{{0,9}}b?['\"]?)"
+                r"[^'\"\n]+"
+            ),
+            r"\1***",
+        ),
+        # parameters that are known, wherever they stand
+        (re.compile(rf"(?i)([?&;](?:{_names(parameters)})=)[^&;\s'\"#]*"), r"\1***"),
+        # a scheme of RFC 9110 11.4 with its credentials
+        (
+            re.compile(
+                r"(?i)\b(bearer|basic|digest|negotiate|ntlm|apikey|aws4-hmac-sha256)"
+                r"( +)[^\s'\",]{6,}"
+            ),
+            r"\1\2***",
+        ),
+        # aiohttp quotes the line that was too long, and draws a picture of what it did not like
+        (re.compile(r"( when reading): b?['\"].*"), r"\1 a line"),
+        (re.compile(r":\n\n +b?['\"][^\n]*(?:\n +\^)?"), ""),
+    ]
+
+
+_rules_now = _rules(CREDENTIALS | {b"set-cookie"}, PARAMETERS)
+_configured: Final[set[str]] = set()
+
+
+def configured(value: bytes) -> None:
+    """Know a secret of the configuration: no text shows it from now on."""
+    text = value.decode("latin-1")
+    for part in (text, text.rpartition(" ")[2]):
+        if len(part) >= _SHORTEST:
+            _configured.add(part)
+
+
+def redact(names: Iterable[str]) -> None:
+    """Hide the values of these query parameters and fields too: ``[log] redact``."""
+    global _rules_now  # noqa: PLW0603
+    more = {name.lower().encode() for name in names}
+    _rules_now = _rules(CREDENTIALS | {b"set-cookie"} | more, PARAMETERS | more)
+
+
+def conceal(text: str, also: Iterable[str] = (), *, fields: bool = True) -> str:
+    """A text without what must not be shown; ``also``: secrets of the moment.
+
+    ``fields``: whether fields with their values may stand in it; ``cookie:NAME`` looks like one.
+    """
+    for secret in sorted({*_configured, *also}, key=len, reverse=True):
+        if secret in text:
+            text = text.replace(secret, HIDDEN)
+    if "://" in text:
+        text = _WORD.sub(_url, text)
+    for pattern, instead in _rules_now if fields else _rules_now[1:]:
+        text = pattern.sub(instead, text)
+    return text
+
+
+_WORD: Final = re.compile(r"[^\s'\"]+")
+
+
+def _url(found: re.Match[str]) -> str:
+    """A URL without user and password (RFC 3986 3.2.1), with a slash in them too, and query."""
+    scheme, mark, rest = found[0].partition("://")
+    if "@" in rest:
+        rest = f"{HIDDEN}@{rest.rpartition('@')[2]}"
+    path, _, query = rest.partition("?")
+    return f"{scheme}{mark}{path}?{HIDDEN}" if query else f"{scheme}{mark}{rest}"
+
+
+def sent(fields: RawHeaders) -> list[str]:
+    """The credentials among the fields of a request, whole and in their parts."""
+    found: list[str] = []
+    for name, value in fields:
+        if name.lower() in CREDENTIALS:
+            text = value.decode("latin-1")
+            found += [text, *re.split(r"[\s;,=\"]+", text)]
+    return [part for part in found if len(part) >= _SHORTEST][:_PARTS]
+
+
+def digest(*parts: bytes) -> bytes:
+    """16 bytes that stand for ``parts``: what is kept of credentials, and of long keys."""
+    made = blake2b(digest_size=16, key=_key)
+    for part in parts:
+        made.update(b"%d:%b" % (len(part), part))
+    return made.digest()
+
+
+_key: Final = secrets.token_bytes(16)
+"""Made anew in each process, so that nobody can look for the value behind a hash."""
+
+
+def hashed(key: Hashable) -> str:
+    """A short name for a key that may be a credential; empty for none."""
+    if not key:
+        return ""
+    raw = key if isinstance(key, bytes) else str(key).encode("utf-8", "surrogatepass")
+    return f"#{digest(raw).hex()[:12]}"
+
+
+def plain(key: Hashable) -> str:
+    """A key that tells nobody's secrets."""
+    if key is None:
+        return ""
+    if isinstance(key, bytes):
+        # A long key is kept as its digest behind a NUL, see ``core/keys``.
+        return hashed(key) if key.startswith(b"\0") else key.decode("latin-1")
+    return str(key)
+
+
+_HARMLESS: Final = frozenset({"client_addr", "path", "route"})
+
+
+def shown(key: str, harmless: Iterable[str]) -> Callable[[Hashable], str]:
+    """How keys of this kind are shown to operators.
+
+    ``key``: as options spell it, ``client_addr`` or ``header:NAME``; ``harmless``: the kinds whose
+    values may be shown.
+    """
+    known = {_kind(each) for each in harmless}
+    return plain if key in _HARMLESS or _kind(key) in known else hashed
+
+
+def _kind(key: str) -> str:
+    """Names of fields have no case, those of cookies have."""
+    return key.lower() if key.startswith("header:") else key
+
+
+class Targets:
+    """Shows request targets without the values of some query parameters."""
+
+    __slots__ = ("_names",)
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        """``names``: more parameters whose values are never shown."""
+        self._names = PARAMETERS | {name.lower().encode() for name in names}
+
+    def show(self, target: bytes) -> bytes:
+        """The target as it may be shown."""
+        if not target.startswith(b"/"):
+            scheme, slashes, rest = target.partition(b"://")
+            if slashes:
+                authority, slash, path = rest.partition(b"/")
+                target = b"%b://%b%b%b" % (scheme, authority.rpartition(b"@")[2], slash, path)
+        path, mark, query = target.partition(b"?")
+        if not mark:
+            return target
+        # Both separators: APIs read either (and HTML 4 asked for the semicolon).
+        parts = re.split(rb"([&;])", query)
+        return b"%b?%b" % (path, b"".join(map(self._part, parts)))
+
+    def _part(self, part: bytes) -> bytes:
+        name, equals, value = part.partition(b"=")
+        if equals and value and _decoded(name).lower() in self._names:
+            return name + b"=***"
+        return part
+
+
+_ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
+
+
+def _decoded(name: bytes) -> bytes:
+    if b"%" not in name:
+        return name
+    return _ESCAPE.sub(lambda found: bytes.fromhex(found[1].decode()), name)

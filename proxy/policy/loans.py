@@ -1,0 +1,66 @@
+"""Permits whose requests wait for nobody but their client.
+
+A permit stands for work of the API. One whose client drips its upload, does not read its reply or
+keeps a silent tunnel open does none, and whoever holds all of them that way would lock everybody
+out. So where others wait, such a permit is lent: another request goes, and this one goes on
+without. There are never more on loan than there are permits, so an API is never asked more than
+twice what its limit says, however many clients wake up at once.
+"""
+
+from collections.abc import Hashable
+from typing import Final, Protocol
+
+from proxy.policy.gate import Gate
+
+GRACE: Final = 10.0
+"""Seconds that a client may keep a permit waiting."""
+SHARE: Final = 0.8
+"""Of the time that a permit is held: a client that drips moves now and then."""
+_PAUSE: Final = 1.0
+"""Seconds between two looks at all permits."""
+
+
+class Holder(Protocol):
+    """A request with a permit."""
+
+    @property
+    def key(self) -> Hashable:
+        """Who is who to a fair queue."""
+
+    def stalls(self, now: float) -> bool:
+        """Whether nothing but its client has been waited for lately."""
+
+
+class Loans:
+    """The permits of one gate."""
+
+    __slots__ = ("_gate", "_held", "_looked", "out")
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._held: dict[Holder, None] = {}
+        self._looked = 0.0
+        self.out: set[Holder] = set()
+        """Those that go on without."""
+
+    def begin(self, holder: Holder) -> None:
+        """A request has a permit."""
+        self._held[holder] = None
+
+    def end(self, holder: Holder, now: float) -> None:
+        """It is over."""
+        if self._held.pop(holder, holder) is None:
+            self._gate.give_back(holder.key, now)
+        else:
+            self.out.discard(holder)
+
+    def look(self, now: float) -> None:
+        """Somebody waits: lend what may be lent."""
+        if now - self._looked < _PAUSE:
+            return
+        self._looked = now
+        room = self._gate.limit - len(self.out)
+        for holder in [each for each in self._held if each.stalls(now)][: max(0, room)]:
+            del self._held[holder]
+            self.out.add(holder)
+            self._gate.give_back(holder.key, now)

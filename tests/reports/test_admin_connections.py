@@ -1,0 +1,46 @@
+"""The admin listener has clocks and a limit of connections."""
+
+import inspect
+
+import pytest
+from aiohttp.web_protocol import RequestHandler
+
+from proxy.admin import door
+from tests.support.client import RawClient, ask
+from tests.support.message import get
+from tests.support.proxy import proxied
+from tests.support.upstream import RawUpstream
+
+ADMIN = {"admin": {"listen": "127.0.0.1:0"}}
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: ", get("/healthz"), get("/api/state")]
+)
+async def test_who_asks_nothing_is_cut(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "FIRST", 0.2)
+    monkeypatch.setattr(door, "NEXT", 0.2)
+    async with (
+        RawUpstream() as upstream,
+        proxied(upstream, **ADMIN) as proxy,
+        await RawClient.connect(proxy.admin) as client,
+    ):
+        await client.send(sent)
+        await client.rest(patience=30)
+        assert client.end in ("fin", "rst")
+
+
+async def test_who_holds_all_connections_locks_nobody_out() -> None:
+    async with RawUpstream() as upstream, proxied(upstream, **ADMIN) as proxy:
+        clients = [await RawClient.connect(proxy.admin) for _ in range(door.MOST + 20)]
+        assert (await ask(proxy.admin, get("/healthz"))).status == 200
+        for client in clients:
+            client.close()
+
+
+def test_aiohttp_calls_what_we_override() -> None:
+    assert list(inspect.signature(RequestHandler._handle_request).parameters)[:2] == [
+        "self",
+        "request",
+    ]
+    assert "self._handle_request(" in inspect.getsource(RequestHandler.start)

@@ -1,0 +1,126 @@
+"""Clients that drip, do not read or say nothing do not keep the permits of an API from others."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from proxy.policy.gate import Gate
+from proxy.policy.loans import Loans
+from tests.support.message import OK, get, length
+from tests.support.proxy import Proxy, proxied
+from tests.support.upstream import RawUpstream
+
+LIMITED: dict[str, Any] = {"concurrency": {"max_requests": 1}, "queue": {}}
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proxy.middleware.concurrency.GRACE", 0.2)
+    monkeypatch.setattr("proxy.policy.loans._PAUSE", 0.05)
+
+
+async def other_is_served(proxy: Proxy) -> bool:
+    return (await proxy.ask(get("/other"), patience=30)).status == 200
+
+
+@pytest.mark.parametrize("queue", [True, False])
+async def test_an_upload_that_drips_does_not_keep_others_waiting(queue: bool) -> None:
+    tables = LIMITED if queue else {"concurrency": {"max_requests": 1}}
+    async with (
+        RawUpstream(["wait-body", OK], [OK]) as upstream,
+        proxied(upstream, **tables) as proxy,
+        await proxy.connect() as slow,
+    ):
+        await slow.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc")
+        await upstream.until(lambda: upstream.requests)
+        if queue:
+            assert await other_is_served(proxy)
+        else:  # nobody waits here, so one is refused until then
+            while not await other_is_served(proxy):
+                await proxy.breathe()
+        await slow.send(b"def")
+        assert (await slow.receive()).status == 200
+        assert upstream.requests[0].body == b"abcdef"
+
+
+async def test_a_reply_that_is_not_read_does_not_keep_others_waiting() -> None:
+    large = length(b"x" * (20 << 20))
+    async with (
+        RawUpstream([large], [OK]) as upstream,
+        proxied(upstream, **LIMITED) as proxy,
+        await proxy.connect(receive_buffer=4096) as slow,
+    ):
+        await slow.send(get())
+        await slow.read_until(b"\r\n\r\n")
+        assert await other_is_served(proxy)
+        assert len(await slow.exactly(20 << 20)) == 20 << 20
+
+
+async def test_a_tunnel_that_is_silent_does_not_keep_others_waiting() -> None:
+    switch = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
+    async with (
+        RawUpstream([switch, "hold"], [OK]) as upstream,
+        proxied(upstream, **LIMITED) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.send(get(fields=b"Connection: Upgrade\r\nUpgrade: x\r\n"))
+        await client.read_until(b"\r\n\r\n")
+        assert await other_is_served(proxy)
+
+
+async def test_an_api_that_is_slow_itself_keeps_its_permits() -> None:
+    go = asyncio.Event()
+    async with (
+        RawUpstream(["wait-body", go, OK], [OK]) as upstream,
+        proxied(upstream, **LIMITED, timeouts={"queue": "1s"}) as proxy,
+    ):
+        first = asyncio.ensure_future(proxy.ask(get()))
+        await upstream.until(lambda: upstream.requests)
+        assert not await other_is_served(proxy)
+        go.set()
+        assert (await first).status == 200
+
+
+class Holder:
+    """A request with a permit."""
+
+    def __init__(self, key: str, *, stalled: bool) -> None:
+        self.key = key
+        self.stalled = stalled
+
+    def stalls(self, now: float) -> bool:
+        return self.stalled
+
+
+def held(gate: Gate, *holders: Holder) -> Loans:
+    loans = Loans(gate)
+    for holder in holders:
+        assert gate.take(holder.key)
+        loans.begin(holder)
+    return loans
+
+
+def test_what_is_lent_is_not_given_back_twice() -> None:
+    gate = Gate(2)
+    idle, busy = Holder("a", stalled=True), Holder("b", stalled=False)
+    loans = held(gate, idle, busy)
+    loans.look(10.0)
+    assert (gate.in_flight, len(loans.out)) == (1, 1)
+    loans.end(idle, 11.0)
+    assert (gate.in_flight, len(loans.out)) == (1, 0)
+    loans.end(busy, 11.0)
+    assert gate.in_flight == 0
+
+
+def test_no_more_is_lent_than_there_is() -> None:
+    gate = Gate(3)
+    loans = held(gate, *(Holder(str(n), stalled=True) for n in range(3)))
+    loans.look(10.0)
+    assert (gate.in_flight, len(loans.out)) == (0, 3)
+    for number in range(3):
+        late = Holder(f"late {number}", stalled=True)
+        assert gate.take(late.key)
+        loans.begin(late)
+    loans.look(20.0)
+    assert (gate.in_flight, len(loans.out)) == (3, 3)
