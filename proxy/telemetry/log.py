@@ -95,6 +95,7 @@ class _Line(msgspec.Struct, gc=False, omit_defaults=True):
     client: str
     tries: list[dict[str, str | float]] | None = None
     coalesced: bool = False
+    upstream_request_id: str = ""
 
 
 class AccessLog:
@@ -202,6 +203,7 @@ class AccessLog:
             exchange.client,
             [_try(attempt) for attempt in exchange.tries] if exchange.tries else None,
             exchange.coalesced,
+            upstream_request_id=_printable(exchange.upstream_request_id),
         )
 
     def _hand_over(self) -> None:

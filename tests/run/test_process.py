@@ -139,7 +139,7 @@ async def test_an_address_that_is_taken_fails_to_start() -> None:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         async with started("run", "--upstream", "http://127.0.0.1:1", "--listen", address) as proxy:
             assert "cannot start" in await proxy.line("cannot start")
-            assert await proxy.ended() == (1, "")
+            assert await proxy.ended() == (3, "")
 
 
 async def test_a_bad_file_is_told_from_a_failed_start(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ async def test_a_socket_on_which_somebody_listens_is_not_taken_away(tmp_path: Pa
         await first.ready()
         async with started(*arguments) as second:
             status, _ = await second.ended()
-            assert status == 1
+            assert status == 3
         first.process.kill()
         await first.process.wait()
     async with started(*arguments) as after_a_crash:
