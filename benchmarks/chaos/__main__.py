@@ -25,8 +25,8 @@ from benchmarks.chaos.storm import rage, storm
 
 SEED: Final = 1
 SECONDS: Final = 600.0
-_CALM: Final = 0.25
-"""Share of the seconds, 15 at most, that is kept for what follows the load."""
+_CALM: Final = 0.4
+"""Share of the seconds, 25 at most, that is kept for what stands around the load."""
 _BUSY: Final = 1.0
 """Seconds of load before the proxy is told to drain."""
 _SHOWN: Final = 6
@@ -73,7 +73,7 @@ class Chaos:
 
     async def _all(self) -> None:
         seconds: float = self._asked.seconds
-        load = seconds - min(15.0, seconds * _CALM)
+        load = seconds - min(25.0, seconds * _CALM)
         proxy = self._proxy
         start = await rest.at_rest(proxy)
         await self._load(load)

@@ -90,15 +90,28 @@ class ClientSide(RequestHandler):
         """Seconds for which a whole request has waited for its answer; None where none does."""
         raise NotImplementedError
 
+    @property
+    def _open_ended(self) -> bool:
+        """Whether a reply is under way whose end is that of the connection: a FIN would lie."""
+        raise NotImplementedError
+
     def eof_received(self) -> bool:  # type: ignore[override]
         """The client has sent all that it will. Says whether it is still to be answered."""
         waited = None if self.transport is None or self._force_close else self._awaiting()
-        return waited is not None and self._half_closed(fresh=waited <= AT_ONCE)
+        if waited is not None and self._half_closed(fresh=waited <= AT_ONCE):
+            return True
+        if self._open_ended:
+            self.cut(reset=True)
+        return False
 
     def _ended_unread(self) -> None:
         """The client's end has come, behind bytes that are not read for now."""
         transport = self.transport
-        if transport is not None and not self._half_closed(fresh=False):
+        if transport is None or self._half_closed(fresh=False):
+            return
+        if self._open_ended:
+            self.cut(reset=True)
+        else:
             transport.abort()
 
     def _half_closed(self, *, fresh: bool) -> bool:

@@ -231,6 +231,10 @@ class Connection(ClientSide):
         exchange = self.exchange
         return None if exchange.upgrade else time.monotonic() - exchange.started
 
+    @property
+    def _open_ended(self) -> bool:
+        return self._serving and self.exchange.committed and self.exchange.version < (1, 1)
+
     def eof_received(self) -> bool:  # type: ignore[override]
         """As above; the last of its requests ends the connection."""
         answered = super().eof_received()
