@@ -70,7 +70,7 @@ class Exchange:
         "version",
     )
 
-    def __init__(  # noqa: PLR0915 - a line for each of its slots
+    def __init__(
         self,
         method: str,
         target: bytes,

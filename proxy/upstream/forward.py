@@ -61,7 +61,7 @@ class Forward:
             ceil_threshold=float("inf"),
         )
 
-    async def handle(  # noqa: PLR0915 - in one piece: parts would be calls for each request
+    async def handle(
         self, exchange: Exchange
     ) -> Reply:
         """One attempt. Raises UpstreamError, or ClientError where the request's body failed."""
