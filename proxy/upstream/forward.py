@@ -61,9 +61,7 @@ class Forward:
             ceil_threshold=float("inf"),
         )
 
-    async def handle(
-        self, exchange: Exchange
-    ) -> Reply:
+    async def handle(self, exchange: Exchange) -> Reply:
         """One attempt. Raises UpstreamError, or ClientError where the request's body failed."""
         endpoint = self._endpoint
         exchange.attempts += 1
