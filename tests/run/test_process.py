@@ -204,11 +204,20 @@ async def test_a_socket_on_which_somebody_listens_is_not_taken_away(tmp_path: Pa
     assert not (tmp_path / "proxy.sock").exists()
 
 
+def catches(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler for a signal, as the kernel tells."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    found = re.search(r"SigCgt:\s*([0-9a-f]+)", status)
+    return found is not None and bool(int(found[1], 16) >> (number - 1) & 1)
+
+
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 async def test_closed_standard_streams_are_no_reason_to_fall_over(closed: str) -> None:
     command = f"exec {sys.executable} -m proxy run --upstream http://127.0.0.1:9 --listen"
     process = await asyncio.create_subprocess_shell(f"{command} 127.0.0.1:0 {closed}")
-    await asyncio.sleep(1)
-    assert process.returncode is None
-    process.send_signal(signal.SIGTERM)
-    assert await process.wait() == 0
+    async with asyncio.timeout(30):
+        while not catches(process.pid, signal.SIGTERM):  # it cannot say that it is ready
+            assert process.returncode is None
+            await asyncio.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
