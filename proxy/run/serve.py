@@ -13,7 +13,7 @@ from proxy.telemetry.log import AccessLog, configure
 
 log = logging.getLogger(__name__)
 
-FAILED_TO_START = 1
+FAILED_TO_START = 3
 CUT = 1
 """Exit code where requests were cut."""
 COLLECT = (1_000, 10, 100)
@@ -21,7 +21,7 @@ COLLECT = (1_000, 10, 100)
 
 
 def run(config: Config) -> int:
-    """Serve until told to stop. Returns the exit code: 0 after a clean drain, else 1."""
+    """Serve until told to stop. Returns the exit code: 0 after a clean drain, see above."""
     configure(config.log)
     try:
         import uvloop  # noqa: PLC0415  (absent on some platforms)

@@ -1,80 +1,19 @@
 """The process as its supervisor sees it: ready line, signals, exit status, standard output."""
 
 import asyncio
-import contextlib
 import json
-import os
 import re
 import signal
 import socket
-import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.client import RawClient
 from tests.support.message import OK
-from tests.support.upstream import RawUpstream
+from tests.support.process import PATIENCE, connected, started
+from tests.support.upstream import RawUpstream, closed_port
 
-PATIENCE = 10
 HELLO = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-
-
-class Process:
-    """A proxy of its own."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self.http: list[str] = []
-        self.admin = ""
-
-    async def ready(self) -> None:
-        """Wait for the ready line."""
-        line = await self.line("ready")
-        found = re.fullmatch(r"ready http=(\S+?)(?: admin=(\S+))?\n", line)
-        assert found, line
-        self.http = found[1].split(",")
-        self.admin = found[2] or ""
-
-    async def line(self, start: str) -> str:
-        """The next line on standard error that says this."""
-        assert self.process.stderr is not None
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                line = (await self.process.stderr.readline()).decode()
-                assert line, f"ended before it said {start!r}"
-                if start in line:
-                    return line
-
-    async def client(self) -> RawClient:
-        """A connection to its first address."""
-        host, _, port = self.http[0].rpartition(":")
-        return await RawClient.connect((host, int(port)))
-
-    async def ended(self) -> tuple[int, str]:
-        """Exit status, and what stood on standard output."""
-        assert self.process.stdout is not None
-        async with asyncio.timeout(PATIENCE):
-            output = (await self.process.stdout.read()).decode()
-            return await self.process.wait(), output
-
-
-@contextlib.asynccontextmanager
-async def started(*arguments: str, **environment: str) -> AsyncIterator[Process]:
-    """``python -m proxy ARGUMENTS``; killed at the end if it still runs."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "proxy", *arguments),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, **environment},
-    )
-    try:
-        yield Process(process)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -139,7 +78,7 @@ async def test_an_address_that_is_taken_fails_to_start() -> None:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         async with started("run", "--upstream", "http://127.0.0.1:1", "--listen", address) as proxy:
             assert "cannot start" in await proxy.line("cannot start")
-            assert await proxy.ended() == (1, "")
+            assert await proxy.ended() == (3, "")
 
 
 async def test_a_bad_file_is_told_from_a_failed_start(tmp_path: Path) -> None:
@@ -193,7 +132,7 @@ async def test_a_socket_on_which_somebody_listens_is_not_taken_away(tmp_path: Pa
         await first.ready()
         async with started(*arguments) as second:
             status, _ = await second.ended()
-            assert status == 1
+            assert status == 3
         first.process.kill()
         await first.process.wait()
     async with started(*arguments) as after_a_crash:
@@ -205,10 +144,13 @@ async def test_a_socket_on_which_somebody_listens_is_not_taken_away(tmp_path: Pa
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-async def test_closed_standard_streams_are_no_reason_to_fall_over(closed: str) -> None:
-    command = f"exec {sys.executable} -m proxy run --upstream http://127.0.0.1:9 --listen"
-    process = await asyncio.create_subprocess_shell(f"{command} 127.0.0.1:0 {closed}")
-    await asyncio.sleep(1)
-    assert process.returncode is None
-    process.send_signal(signal.SIGTERM)
-    assert await process.wait() == 0
+async def test_closed_standard_streams_are_no_reason_to_fall_over(
+    tmp_path: Path, closed: str
+) -> None:
+    address = f"unix:{tmp_path}/proxy.sock"
+    arguments = ("run", "--upstream", f"http://127.0.0.1:{closed_port()}", "--listen", address)
+    async with started(*arguments, prefix=f"exec {closed}") as proxy:
+        async with await connected(f"{tmp_path}/proxy.sock") as client:
+            for _ in range(10):
+                assert (await client.ask(HELLO, patience=PATIENCE)).status == 502
+        assert await proxy.stopped() == 0
