@@ -42,10 +42,12 @@ class Exchange:
         "deadline",
         "elsewhere",
         "encoded",
+        "endless",
         "endpoint",
         "error",
         "first_byte",
         "headers",
+        "heard",
         "host",
         "inform",
         "method",
@@ -63,7 +65,7 @@ class Exchange:
         "version",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0915 - it is a list
         self,
         method: str,
         target: bytes,
@@ -87,6 +89,8 @@ class Exchange:
         """Normal form of the target's path; rules are matched against it."""
         self.headers = headers
         """End-to-end fields for the upstream, Host and framing excluded."""
+        self.heard: RawHeaders | None = None
+        """The same as the client sent them, where a rule of the route has changed ``headers``."""
         self.encoded: Encoded | None = None
         self.upgrade = b""
         """Protocols that the client offers to go over to."""
@@ -119,6 +123,8 @@ class Exchange:
         self.inform: Callable[[bytes], None] | None = None
         """Writes an informational head to the client (RFC 9110 15.2); not after the commit."""
         self.committed = False
+        self.endless = False
+        """Whether its reply is a stream of events, which no end belongs to."""
         self.status = 0
         self.error = ""
         """Proxy-Status error token, empty where all went well."""

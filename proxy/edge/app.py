@@ -23,6 +23,7 @@ from proxy.core.errors import (
 )
 from proxy.core.exchange import Exchange
 from proxy.core.fields import RawHeaders
+from proxy.core.local_limits import local_limit
 from proxy.core.reply import Ending, Reply
 from proxy.edge.connection import Connection
 from proxy.edge.failures import ErrorsOptions, answer, failure, report
@@ -143,6 +144,8 @@ class Edge:
                 raise
             return self._answer(request, connection, ShuttingDown("the proxy is shutting down"))
         except Exception as error:
+            if (ours := local_limit(error)) is not None:
+                return self._answer(request, connection, ours)
             log.exception("request failed", extra={"request_id": exchange.request_id})
             return self._answer(request, connection, InternalError(repr(error)))
         finally:

@@ -15,6 +15,7 @@ from proxy.core.errors import (
     InternalError,
     RequestTimeout,
 )
+from proxy.core.local_limits import local_limit
 from proxy.core.options import ServerOptions
 from proxy.edge.spool import Spool
 
@@ -115,8 +116,10 @@ class ClientBody:
                 raise InternalError("the body that was kept is lost")
             try:
                 data = await kept.get(self._position)
-            except OSError as error:
-                raise InternalError(f"the body that was kept: {error}") from error
+            except (OSError, RuntimeError) as error:  # RuntimeError: no thread
+                raise local_limit(error) or InternalError(
+                    f"the body that was kept: {error}"
+                ) from error
             self._position += len(data)
             return data
         data = await self._receive()

@@ -20,6 +20,7 @@ from proxy.core.errors import (
 )
 from proxy.core.exchange import Exchange
 from proxy.core.fields import RawHeaders
+from proxy.core.local_limits import complain
 from proxy.core.options import ServerOptions
 from proxy.core.short_queue import ShortQueue
 from proxy.edge.boundary import HEAD_END
@@ -95,7 +96,9 @@ class Connection(ClientSide):
         """Over the limit, refuse before anything is read."""
         super().connection_made(transport)
         if self._traffic.full:
-            self.refuse(ConnectionLimit("too many connections"))
+            limit = self._traffic.limit
+            complain("max_connections", f"{limit} connections are open, more are refused with 503")
+            self.refuse(ConnectionLimit(f"{limit} connections are open, which is the limit"))
         else:
             self._traffic.connections.add(self)
 
@@ -257,6 +260,11 @@ class Connection(ClientSide):
             self._writing(transport).watch()
 
     # Endings
+
+    @property
+    def served(self) -> Exchange | None:
+        """What is being served."""
+        return self.exchange if self._serving else None
 
     def retire(self) -> None:
         """Close now if nothing is being asked on it."""

@@ -11,6 +11,7 @@ import msgspec
 
 from proxy.core import errors as e
 from proxy.core.exchange import Exchange
+from proxy.core.local_limits import complain
 from proxy.core.options import Table, described
 from proxy.core.reply import Reply
 
@@ -60,6 +61,7 @@ FAILURES: Final[dict[type[e.ProxyError], tuple[HTTPStatus, str]]] = {
     e.QueueTimeout:         (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
     e.QuotaUsedUp:          (S.TOO_MANY_REQUESTS,               "http_request_denied"),
     e.TooLate:              (S.GATEWAY_TIMEOUT,                 "http_response_timeout"),
+    e.LocalLimit:           (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
     e.ConnectionLimit:      (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
     e.ShuttingDown:         (S.SERVICE_UNAVAILABLE,             "destination_unavailable"),
     e.LoopDetected:         (S.LOOP_DETECTED,                   "proxy_loop_detected"),
@@ -120,6 +122,8 @@ def answer(
 
 def report(exchange: Exchange, error: e.ProxyError) -> None:
     """The sentence that the access log has no room for."""
+    if isinstance(error, e.LocalLimit):
+        complain(error.kind, error.detail)
     log.info(
         "%s: %s",
         type(error).__name__,

@@ -7,6 +7,7 @@ from proxy.core.errors import ProxyError, ReplyBroken, ReplyStalled
 from proxy.core.exchange import Exchange
 from proxy.core.fields import Encoded, encode
 from proxy.core.reply import Ending, Reply
+from proxy.core.sse import of_events
 from proxy.edge.connection import Connection
 from proxy.edge.failures import failure, http_date
 
@@ -57,6 +58,8 @@ class Relay:
                     await connection.drained()
             else:
                 connection.put(head)
+                if reply.length is None:
+                    exchange.endless = of_events(reply.headers)
                 if exchange.deadline is None:
                     await self._stream(exchange, reply, connection, chunked=chunked)
                 else:

@@ -58,6 +58,7 @@ class Chain:
         if self._rewrite is not None:
             exchange.target = self._rewrite(exchange.target, exchange.path)
         if self._request_rules is not None:
+            exchange.heard = exchange.headers
             exchange.headers = self._request_rules.apply(exchange.headers, variables(exchange))
         reply = await self._handler(exchange)
         if self._locations is not None:

@@ -163,7 +163,12 @@ class Gateway:
             connection = await self._connector.connect(self._template, [], clock)
         except Exception as error:
             looking_up = bool(self._resolver.pending[self._template.host])
-            raise connect_error(error, tls=self.tls, looking_up=looking_up) from error
+            raise connect_error(
+                error,
+                tls=self.tls,
+                looking_up=looking_up,
+                address=(self._template.host, 0),
+            ) from error
         protocol = connection.protocol
         assert isinstance(protocol, UpstreamProtocol)
         protocol.take()

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+from typing import Any
 
 from aiohttp import (
     ClientConnectorCertificateError,
@@ -13,7 +14,6 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from proxy.core.errors import (
     CertificateInvalid,
-    ConnectError,
     ConnectFailed,
     ConnectionTerminated,
     ConnectTimeout,
@@ -27,12 +27,21 @@ from proxy.core.errors import (
     TlsFailed,
     UpstreamError,
 )
+from proxy.core.local_limits import local_limit
 
 _HANDSHAKE_CUT = frozenset({errno.ECONNRESET, errno.EPIPE, None})
 
 
-def connect_error(error: Exception, *, tls: bool, looking_up: bool) -> ConnectError:
-    """What kept us from getting a connection; nothing was sent."""
+def connect_error(
+    error: Exception, *, tls: bool, looking_up: bool, address: Any = None
+) -> UpstreamError:
+    """What kept us from getting a connection; nothing was sent.
+
+    ``address``: where to, a tuple as sockets have it, where that is known.
+    """
+    cause = error.os_error if isinstance(error, ClientConnectorError) else error
+    if (ours := local_limit(cause, address)) is not None:
+        return ours
     detail = f"{type(error).__name__}: {error}"
     if isinstance(error, ClientConnectorDNSError):
         return NameUnknown(detail)

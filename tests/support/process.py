@@ -44,6 +44,8 @@ class Process:
 
     async def client(self) -> RawClient:
         """A connection to its first address."""
+        if self.http[0].startswith("unix:"):
+            return await RawClient.connect(self.http[0].removeprefix("unix:"))
         host, _, port = self.http[0].rpartition(":")
         return await RawClient.connect((host, int(port)))
 

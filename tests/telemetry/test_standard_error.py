@@ -52,11 +52,9 @@ def test_a_reader_that_comes_back_is_told_how_much_it_missed(
 ) -> None:
     stream = StandardError(ends[1])
     log = logging.getLogger("tests.standard_error")
-    monkeypatch.setattr(log, "handlers", [logging.StreamHandler(stream)])
-    monkeypatch.setattr(log, "propagate", False)
-    monkeypatch.setattr(log, "disabled", False)
-    monkeypatch.setattr(log, "level", logging.INFO)
-    log.manager._clear_cache()  # type: ignore[no-untyped-call]
+    log.propagate = False
+    log.setLevel(logging.INFO)
+    log.addHandler(logging.StreamHandler(stream))
     monkeypatch.setattr(module, "_log", log)
     lines = 2 * PENDING // len(LINE)
     for _ in range(lines):
