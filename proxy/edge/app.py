@@ -26,7 +26,7 @@ from proxy.core.fields import RawHeaders
 from proxy.core.local_limits import local_limit
 from proxy.core.reply import Ending, Reply
 from proxy.edge.connection import Connection
-from proxy.edge.failures import ErrorsOptions, answer, failure, report
+from proxy.edge.failures import ErrorsOptions, answer, failure, left, locate, report
 from proxy.edge.identity import identify
 from proxy.edge.intake import Intake
 from proxy.edge.relay import Relay
@@ -147,7 +147,9 @@ class Edge:
             if (ours := local_limit(error)) is not None:
                 return self._answer(request, connection, ours)
             log.exception("request failed", extra={"request_id": exchange.request_id})
-            return self._answer(request, connection, InternalError(repr(error)))
+            return self._answer(
+                request, connection, InternalError("an error of the proxy itself, see its log")
+            )
         finally:
             if (body := exchange.body) is not EMPTY:
                 exchange.bytes_in = body.received
@@ -165,6 +167,7 @@ class Edge:
             gone(exchange)
             return CLOSED
         status, exchange.error = failure(error)
+        locate(error, exchange.route)
         if exchange.committed:
             report(exchange, error)
             connection.cut(reset=True)
@@ -206,6 +209,7 @@ def gone(exchange: Exchange) -> None:
     if not exchange.error:  # else it was we who cut it
         exchange.status = CLIENT_GONE
         exchange.error = "client_gone"
+        left(exchange, time.monotonic())
 
 
 def application(

@@ -118,7 +118,9 @@ class ClientBody:
                 data = await kept.get(self._position)
             except (OSError, RuntimeError) as error:  # RuntimeError: no thread
                 raise local_limit(error) or InternalError(
-                    f"the body that was kept: {error}"
+                    f"the body that was kept on disk cannot be read: {error.strerror}"
+                    if isinstance(error, OSError)
+                    else "the body that was kept on disk cannot be read"
                 ) from error
             self._position += len(data)
             return data
@@ -145,7 +147,7 @@ class ClientBody:
         except ClientError:
             raise
         except Exception as error:
-            raise BadRequest(f"{type(error).__name__}: {error}") from error
+            raise BadRequest(f"the body of the request broke: {error}") from error
         finally:
             alarm.clear()
             self._waited += self._loop.time() - asked

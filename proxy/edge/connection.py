@@ -25,7 +25,7 @@ from proxy.core.options import ServerOptions
 from proxy.core.short_queue import ShortQueue
 from proxy.edge.boundary import HEAD_END
 from proxy.edge.client_side import ClientSide
-from proxy.edge.failures import ErrorsOptions, answer, failure, report
+from proxy.edge.failures import ErrorsOptions, answer, failure, report, stuck
 from proxy.edge.heads import Heads
 from proxy.edge.identity import identify
 from proxy.edge.parsing import parse_error
@@ -294,4 +294,5 @@ class Connection(ClientSide):
     def _stuck(self) -> None:
         if self._serving:
             self.exchange.error = "connection_write_timeout"
+            stuck(self.exchange, self._server_options.write_idle_timeout)
         super()._stuck()

@@ -9,7 +9,7 @@ from proxy.core.fields import Encoded, encode
 from proxy.core.reply import Ending, Reply
 from proxy.core.sse import of_events
 from proxy.edge.connection import Connection
-from proxy.edge.failures import failure, http_date
+from proxy.edge.failures import failure, http_date, locate, report
 
 _NO_BODY: Final = frozenset({204, 304})
 _REQUEST_ID: Final = b"x-request-id"
@@ -71,6 +71,8 @@ class Relay:
             # Anything but ReplyBroken: the rest of the request failed while its reply was coming.
             ending = Ending.BROKEN if isinstance(error, ReplyBroken) else Ending.ABANDONED
             exchange.error = failure(error)[1]
+            locate(error, exchange.route)
+            report(exchange, error)
             connection.cut(reset=until_close)
             keep_alive = False
         finally:
@@ -100,7 +102,7 @@ class Relay:
             async with asyncio.timeout_at(deadline):
                 await self._stream(exchange, reply, connection, chunked=chunked)
         except TimeoutError:
-            raise ReplyStalled("total") from None
+            raise ReplyStalled("the time for the whole exchange was over") from None
 
     def switching(self, exchange: Exchange, reply: Reply, protocol: bytes) -> bytes:
         """The head of a 101 (RFC 9110 7.8)."""

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+from functools import partial
 from typing import Any, Final
 
 from aiohttp import ClientTimeout
@@ -43,7 +44,15 @@ _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 class Forward:
     """Sends an exchange to its endpoint and returns the reply at its head."""
 
-    __slots__ = ("_clock", "_endpoint", "_gateway", "_reader", "_scrub", "_timeouts")
+    __slots__ = (
+        "_clock",
+        "_endpoint",
+        "_gateway",
+        "_no_head",
+        "_reader",
+        "_scrub",
+        "_timeouts",
+    )
 
     def __init__(
         self, endpoint: Endpoint, gateway: Gateway, timeouts: TimeoutsOptions, scrub: Scrub
@@ -52,6 +61,7 @@ class Forward:
         self._endpoint = endpoint
         self._gateway = gateway
         self._timeouts = timeouts
+        self._no_head = partial(_no_head, endpoint.name, timeouts.first_byte)
         self._scrub = scrub
         self._reader = HeadReader(scrub)
         self._clock = ClientTimeout(
@@ -95,7 +105,7 @@ class Forward:
                         self._inform(exchange, message)
                     message, payload = await protocol.read()
             except Exception as error:
-                raise head_error(error, stage=_stage(protocol)) from error
+                raise head_error(error, stage=_stage(protocol), name=endpoint.name) from error
             exchange.first_byte = time.monotonic()
             if message.code == _SWITCHING:
                 return self._switched(exchange, message, line)
@@ -134,7 +144,7 @@ class Forward:
         if body.length is None:
             whole = b"%x\r\n%b\r\n0\r\n\r\n" % (len(whole), whole) if whole else b"0\r\n\r\n"
         protocol.send(head + whole)
-        protocol.expect(self._timeouts.first_byte, _no_head)
+        protocol.expect(self._timeouts.first_byte, self._no_head)
         return None
 
     def _request_head(self, exchange: Exchange) -> bytes:
@@ -232,5 +242,5 @@ def check_fields(fields: RawHeaders, reason: bytes) -> None:
         raise ProtocolViolation(f"control character {found[0]!r} in the head")
 
 
-def _no_head() -> Exception:
-    return ResponseTimeout("no reply within first_byte")
+def _no_head(name: str, seconds: float) -> Exception:
+    return ResponseTimeout(f"no reply from {name} within first_byte of {seconds:g} s")

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -9,6 +10,7 @@ from typing import Final, Self
 
 from aiohttp import (
     BaseConnector,
+    ClientConnectorCertificateError,
     ClientRequest,
     ClientSession,
     ClientTimeout,
@@ -19,11 +21,14 @@ from aiohttp import (
 from aiohttp.connector import Connection
 
 from proxy.core.errors import ConnectionLimit
+from proxy.upstream.certificate import MISMATCH, names
 from proxy.upstream.connector import Connector, WatchedResolver, install
-from proxy.upstream.translate import connect_error
+from proxy.upstream.translate import Place, connect_error
 from proxy.upstream.wire import UpstreamProtocol
 
 _DNS_TTL: Final = 10
+_NAMED: Final = 60.0
+"""Seconds for which the names of a wrong certificate are remembered."""
 
 
 class Line:
@@ -79,12 +84,15 @@ class Gateway:
         "_connector",
         "_keepalive",
         "_max_age",
+        "_named",
+        "_named_until",
         "_permits",
         "_resolver",
         "_resting",
         "_template",
         "ageing",
         "connections",
+        "name",
         "tls",
     )
 
@@ -97,6 +105,7 @@ class Gateway:
         keepalive: float,
         limit: int,
         max_age: float = 0.0,
+        name: str = "",
     ) -> None:
         """Seconds that a connection may rest, connections at a time, seconds that one may be used.
 
@@ -110,6 +119,10 @@ class Gateway:
         self._resting: dict[Line, None] = {}
         self._max_age = max_age
         self._closed = False
+        self.name = name or str(template.url.origin())
+        """What sentences call the server."""
+        self._named = ""
+        self._named_until = 0.0
         self.tls = template.is_ssl()
         self.ageing = bool(max_age)
         """Whether a connection that still works may have to go."""
@@ -156,24 +169,41 @@ class Gateway:
             async with asyncio.timeout(clock.connect):
                 await permits.acquire()
         except TimeoutError:
-            raise ConnectionLimit("no connection became free in time") from None
+            raise ConnectionLimit(
+                f"no connection to {self.name} became free within connect of {clock.connect:g} s"
+            ) from None
 
     async def _made(self, clock: ClientTimeout) -> Line:
         try:
             connection = await self._connector.connect(self._template, [], clock)
         except Exception as error:
             looking_up = bool(self._resolver.pending[self._template.host])
-            raise connect_error(
-                error,
-                tls=self.tls,
-                looking_up=looking_up,
-                address=(self._template.host, 0),
-            ) from error
+            url = self._template.url
+            place = Place(self.name, url.host or "", url.port or 0, clock.connect or 0.0)
+            failed = connect_error(error, tls=self.tls, looking_up=looking_up, place=place)
+            if isinstance(error, ClientConnectorCertificateError):
+                failed.detail += await self._names(error.certificate_error)
+            raise failed from error
         protocol = connection.protocol
         assert isinstance(protocol, UpstreamProtocol)
         protocol.take()
         self.connections += 1
         return Line(connection, protocol, self)
+
+    async def _names(self, error: Exception) -> str:
+        """What to say where the certificate is for other names; found out once in a while."""
+        if getattr(error, "verify_code", 0) not in MISMATCH:
+            return ""
+        now = time.monotonic()
+        if now >= self._named_until:
+            self._named_until = now + _NAMED
+            template = self._template
+            context = template.ssl if isinstance(template.ssl, ssl.SSLContext) else None
+            asked = template.server_hostname or ""
+            self._named = await names(
+                template.url.host or "", template.url.port or 443, asked, context
+            )
+        return f"; it is for {self._named}" if self._named else ""
 
     def rest(self, line: Line) -> None:
         """Keep it for the next attempt, ``keepalive_timeout`` at most."""
@@ -245,7 +275,13 @@ class Session:
             connector = unix
         request = template(loop=asyncio.get_running_loop())
         return Gateway(
-            connector, request, self._resolver, keepalive=keepalive, limit=limit, max_age=max_age
+            connector,
+            request,
+            self._resolver,
+            keepalive=keepalive,
+            limit=limit,
+            max_age=max_age,
+            name=f"unix:{unix_path}" if unix_path is not None else "",
         )
 
     async def addresses(self, host: str) -> tuple[str, ...]:
