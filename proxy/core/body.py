@@ -2,11 +2,28 @@
 
 from typing import Final, Protocol
 
+from proxy.core.fields import RawHeaders
+
 CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
 
 
+class BodyReader(Protocol):
+    """One pass over a body, for one attempt."""
+
+    async def read(self) -> bytes:
+        """The next bytes, ``b""`` at the end.
+
+        Raises ClientError where the client stalls, drips, exceeds a limit or breaks its framing;
+        InternalError where what was kept is lost; ConnectionError where another attempt has begun.
+        """
+
+
 class Body(Protocol):
-    """A request body that is read once, or again from the start where it was kept."""
+    """A request body; it alone knows what has come of it, what was kept and who may have it.
+
+    Whoever sends it asks: ``resendable`` before it goes again, ``copy`` for a copy beside it, and
+    ``reader`` for each attempt, which refuses to begin where the first bytes are gone.
+    """
 
     @property
     def framing(self) -> bytes:
@@ -21,8 +38,16 @@ class Body(Protocol):
         """The whole body where it is already here, else None."""
 
     @property
+    def complete(self) -> bool:
+        """Whether all of it, its end included, has come and can be read again."""
+
+    @property
     def resendable(self) -> bool:
         """Whether another attempt would send the same bytes from the start."""
+
+    @property
+    def trailers(self) -> RawHeaders:
+        """The fields behind a chunked body, as they came; known when it has been read."""
 
     @property
     def received(self) -> int:
@@ -34,34 +59,32 @@ class Body(Protocol):
     def proceed(self) -> None:
         """The upstream wants it: a client that waits to be told so is told."""
 
-    def rewind(self) -> None:
-        """Start again. Only where ``resendable``."""
+    def reader(self) -> BodyReader:
+        """Reads it from its first byte on, and ends the reader before.
+
+        Raises InternalError where it is not ``resendable``.
+        """
 
     def copy(self) -> "Body | None":
-        """Another one with the same bytes, where all of them are in memory."""
+        """Another one with the same bytes, where it is ``complete`` and in memory."""
 
     def close(self) -> None:
         """Let go of what was kept, and of the clock."""
 
-    async def read(self) -> bytes:
-        """The next bytes, ``b""`` at the end.
-
-        Raises ClientError where the client stalls, drips, exceeds a limit or breaks its framing.
-        """
-
 
 class BytesBody:
-    """A body that is all here, or none at all."""
+    """A body that is all here, or none at all; it never changes."""
 
-    __slots__ = ("_unread", "finished", "framing", "length")
+    __slots__ = ("finished", "framing", "length", "trailers")
 
     resendable: Final = True
+    complete: Final = True
 
     def __init__(self, whole: bytes = b"", framing: bytes = b"", length: int | None = 0) -> None:
         self.finished = whole
         self.framing = framing
         self.length = length
-        self._unread = whole
+        self.trailers: RawHeaders = ()
 
     @property
     def received(self) -> int:
@@ -74,16 +97,25 @@ class BytesBody:
     def proceed(self) -> None:
         """It is here."""
 
-    def rewind(self) -> None:
-        """Start again."""
-        self._unread = self.finished
+    def reader(self) -> "BytesReader":
+        """Reads it from its first byte on."""
+        return BytesReader(self.finished)
 
     def copy(self) -> "BytesBody":
-        """Another one with the same bytes; no body is as good as another."""
-        return BytesBody(self.finished, self.framing, self.length) if self.framing else self
+        """Nobody changes it, so all may have the same."""
+        return self
 
     def close(self) -> None:
         """It goes with its exchange."""
+
+
+class BytesReader:
+    """One pass over bytes that are here."""
+
+    __slots__ = ("_unread",)
+
+    def __init__(self, whole: bytes) -> None:
+        self._unread = whole
 
     async def read(self) -> bytes:
         """All of it, then the end."""
@@ -92,3 +124,4 @@ class BytesBody:
 
 
 EMPTY: Final = BytesBody()
+"""No body."""

@@ -1,12 +1,13 @@
 """One call of an upstream, for several clients."""
 
 import asyncio
+import contextlib
 import copy
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from proxy.core.errors import InternalError, ProxyError
+from proxy.core.errors import InternalError, ProxyError, forget_frames
 from proxy.core.exchange import Exchange
 from proxy.core.handler import Handler
 from proxy.core.reply import Ending, Reply
@@ -70,10 +71,18 @@ class Call:
             self._twin.deadline = None if deadline is None else max(own, deadline)
 
     async def run(self, inner: Handler) -> None:
-        """Ask, and see what may be done with the answer."""
+        """Ask, and see what may be done with the answer.
+
+        A task that ends by an error keeps it, and its frames with it.
+        """
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._run(inner)
+
+    async def _run(self, inner: Handler) -> None:
         try:
             reply = await inner(self._twin)
         except Exception as error:
+            forget_frames(error)
             self._error = error
             self.over()
         except BaseException:

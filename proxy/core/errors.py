@@ -212,3 +212,19 @@ class LoopDetected(ProxyError):
 
 class InternalError(ProxyError):
     """A fault of the proxy itself or of its configuration."""
+
+
+def forget_frames(error: BaseException) -> None:
+    """Let go of the frames that an error and its causes went through, once it has been dealt with.
+
+    Connections and bodies keep the error that ended them; a frame on its way has the connection or
+    the body among its variables. The two would keep each other alive until the collector comes.
+    """
+    chain = [error]
+    while chain:
+        link = chain.pop()
+        link.__traceback__ = None
+        # From an error that is its own cause there would be no way back.
+        cause, link.__cause__ = link.__cause__, None
+        context, link.__context__ = link.__context__, None
+        chain += [other for other in (cause, context) if other is not None]

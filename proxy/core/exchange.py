@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from proxy.core.body import EMPTY, Body
 from proxy.core.fields import Encoded, RawHeaders
+from proxy.core.logins import Ties
 
 HEDGED: Final = "hedged"
 """Outcome of an attempt that another one has overtaken."""
@@ -50,6 +51,7 @@ class Exchange:
         "heard",
         "host",
         "inform",
+        "login",
         "method",
         "path",
         "queued",
@@ -58,14 +60,16 @@ class Exchange:
         "scheme",
         "started",
         "status",
+        "takes_trailers",
         "target",
+        "ties",
         "tries",
         "upgrade",
         "upstream",
         "version",
     )
 
-    def __init__(  # noqa: PLR0915 - it is a list
+    def __init__(  # noqa: PLR0915 - a line for each of its slots
         self,
         method: str,
         target: bytes,
@@ -122,6 +126,12 @@ class Exchange:
         """Whether another server could be asked at once."""
         self.inform: Callable[[bytes], None] | None = None
         """Writes an informational head to the client (RFC 9110 15.2); not after the commit."""
+        self.ties: Ties | None = None
+        """The upstream connections that belong to its client; None where there is no client."""
+        self.login = False
+        """Whether it is part of a login that its connection will have, see ``core/logins``."""
+        self.takes_trailers = False
+        """Whether its client wants the fields behind a chunked reply (``TE: trailers``)."""
         self.committed = False
         self.endless = False
         """Whether its reply is a stream of events, which no end belongs to."""
@@ -132,3 +142,8 @@ class Exchange:
         """Body bytes read from the client."""
         self.bytes_out = 0
         """Body bytes given to the client."""
+
+    @property
+    def bound(self) -> bool:
+        """Whether it is answered as the user of its connection: nobody else may have the answer."""
+        return self.login or (self.ties is not None and bool(self.ties.held))

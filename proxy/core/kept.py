@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from proxy.core.errors import ReplyBroken
+from proxy.core.errors import ReplyBroken, forget_frames
 from proxy.core.reply import Ending, Reply
 from proxy.core.sse_ids import after, ids, lined_up
 
@@ -76,13 +76,17 @@ class KeptStream:
                     self._room = asyncio.get_running_loop().create_future()
                     await self._room
             ending = Ending.COMPLETE
+        except asyncio.CancelledError:
+            pass  # a task that ends by an error keeps it, and its frames with it
         except Exception as caught:
+            forget_frames(caught)
             ending, error = Ending.BROKEN, caught
         finally:
             self._ended(ending, error)
 
     def end(self, ending: Ending) -> None:
         """Read no more."""
+        self._left = _nobody  # who is told holds this
         self.task.cancel()
         self._ended(ending, None)  # a task that has not begun to run tells nobody that it was ended
 
@@ -208,3 +212,7 @@ class Client:
     def replaced(self) -> Exception:
         """What ends a client when another one has come for its stream: it is taken for gone."""
         return ReplyBroken("resumed elsewhere") if self._reset else ConnectionResetError("resumed")
+
+
+def _nobody(_: Ending) -> None:
+    """There is nobody to tell."""

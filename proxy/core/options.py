@@ -93,10 +93,24 @@ class ServerOptions(Table, frozen=True, kw_only=True):
             "CIDRs of clients whose X-Forwarded-* and Forwarded are believed and appended to."
         ),
     ] = ()
+    forwarded: Annotated[
+        Literal["both", "x", "forwarded", "off"],
+        described(
+            "What tells the upstream who asked: X-Forwarded-*, Forwarded (RFC 7239), both, or "
+            "neither. What is left out is also taken from what trusted proxies sent."
+        ),
+    ] = "both"
     max_body: Annotated[Size, described("Largest request body; over it: 413.")] = size(0)
     max_header_size: Annotated[
         Size, described("Largest request head in all; over it: 431, a request line over it: 414.")
     ] = size(16 << 10)
+    strict: Annotated[
+        bool,
+        described(
+            "Refuse with 400 what is else forwarded: targets with bytes that RFC 3986 wants "
+            "escaped, raw UTF-8 for one; absolute targets whose host is not the one in Host."
+        ),
+    ] = False
     max_connections: Annotated[
         int, Meta(ge=1, description="Client connections at a time; over it: 503 and close.")
     ] = 10_000

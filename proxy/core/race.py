@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any, Final, Protocol
 
-from proxy.core.errors import UpstreamError
+from proxy.core.errors import UpstreamError, forget_frames
 from proxy.core.exchange import HEDGED, Exchange, Try
 from proxy.core.handler import Handler
 from proxy.core.reply import Ending, Reply
@@ -68,6 +68,7 @@ class Race:
         try:
             own: Reply | UpstreamError = await inner(self._exchange)
         except UpstreamError as error:
+            forget_frames(error)
             own = error
         except asyncio.CancelledError:
             if self._winner is None or self._task.uncancel():

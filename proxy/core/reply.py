@@ -51,6 +51,7 @@ class Reply:
         "length",
         "reason",
         "status",
+        "trailers",
         "version",
     )
 
@@ -76,6 +77,8 @@ class Reply:
         self.closed = False
         self.duplex: Switched | None = None
         """The connection itself, after a 101."""
+        self.trailers: Callable[[], RawHeaders] | None = None
+        """Gives the fields behind the body, once that has been read; None where there are none."""
         self._source = source
         self._held = whole
         self._complete = whole is not None

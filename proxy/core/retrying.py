@@ -63,12 +63,16 @@ class RetryOptions(Table, frozen=True, kw_only=True):
     max_body: Annotated[
         Size,
         described(
-            'Request bodies up to this size are kept in memory for another try; "0" for any size.'
+            'Request bodies up to this size are kept in memory for another try; "0" for any size. '
+            "64 MiB for all of them together; what is over that counts as larger."
         ),
     ] = size(1 << 20)
     spool: Annotated[
         bool,
-        described("Keep larger ones in a temporary file; otherwise they are not sent again."),
+        described(
+            "Keep larger ones in a temporary file, up to 256 MiB each and 1 GiB in all; what is "
+            "over that, or all of them without it, is not sent again."
+        ),
     ] = True
     budget: BudgetOptions = msgspec.field(default_factory=BudgetOptions)
 

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from proxy.core.errors import ReplyBroken
+from proxy.core.errors import ReplyBroken, forget_frames
 from proxy.core.reply import Ending, Reply
 
 AHEAD: Final = 256 << 10
@@ -115,7 +115,10 @@ class Shared:
                     self._paused = asyncio.get_running_loop().create_future()
                     await self._paused
             ending = Ending.COMPLETE
+        except asyncio.CancelledError:
+            pass  # a task that ends by an error keeps it, and its frames with it
         except Exception as error:
+            forget_frames(error)
             ending, self._error = Ending.BROKEN, error
         finally:
             self._ended(ending)
@@ -132,7 +135,8 @@ class Shared:
     def _shut(self) -> None:
         if self.open:
             self.open = False
-            self.on_end()
+            on_end, self.on_end = self.on_end, _nothing  # who is told holds this
+            on_end()
 
     def _trim(self) -> None:
         """Let go of what is too much to keep."""
@@ -172,7 +176,7 @@ class Shared:
                 return self._chunks[at]
             if self.over:
                 if self._error is not None:
-                    raise ReplyBroken(str(self._error)) from self._error
+                    raise ReplyBroken(str(self._error))
                 return b""
             future = asyncio.get_running_loop().create_future()
             self._waiting.add(future)
@@ -187,6 +191,10 @@ class Shared:
         self._ended(Ending.ABANDONED)  # a task that has not begun to run tells nobody
         self._keep(-self.kept)
         self._chunks.clear()
+
+
+def _nothing() -> None:
+    """Nobody could join already."""
 
 
 class Follower:

@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import socket
 import struct
 import termios
 from typing import Any, Final
@@ -26,3 +27,23 @@ def unsent(transport: asyncio.Transport | None, sock: Any) -> int:
     except (OSError, ValueError, AttributeError):  # closed meanwhile, or no socket
         return waiting
     return waiting + int(struct.unpack("i", answer)[0])
+
+
+_TCP_INFO: Final[int | None] = getattr(socket, "TCP_INFO", None)
+_BYTES_ACKED: Final = struct.Struct("=120xQ")
+"""Where ``tcpi_bytes_acked`` is in Linux's struct tcp_info, since 4.1."""
+_SYN: Final = 1
+"""It counts as a byte."""
+
+
+def acknowledged(sock: Any) -> float:
+    """Bytes that the peer's kernel has taken, of all that were written to a connection we made.
+
+    Infinite where that is not known. Raises OSError.
+    """
+    if _TCP_INFO is None:
+        return float("inf")
+    info = sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 256)
+    if len(info) < _BYTES_ACKED.size:
+        return float("inf")
+    return int(_BYTES_ACKED.unpack_from(info)[0]) - _SYN

@@ -20,6 +20,7 @@ from proxy.core.errors import (
     ProxyError,
     RateLimited,
     ShuttingDown,
+    forget_frames,
 )
 from proxy.core.exchange import Exchange
 from proxy.core.fields import RawHeaders
@@ -29,8 +30,10 @@ from proxy.edge.connection import Connection
 from proxy.edge.failures import ErrorsOptions, answer, failure, left, locate, report
 from proxy.edge.identity import identify
 from proxy.edge.intake import Intake
+from proxy.edge.last_hop import reply_here
 from proxy.edge.relay import Relay
 from proxy.edge.repeats import RepeatedRequest
+from proxy.edge.requests import ReadRequest
 from proxy.edge.traffic import Traffic
 from proxy.edge.tunnel import Tunnel
 from proxy.edge.written import CLOSED, KEPT
@@ -66,6 +69,10 @@ class Finder(Protocol):
     def find(self) -> Callable[[str, str, str, RawHeaders], Chain]:
         """Chain for method, Host, normal path, fields. Raises NoRoute or MethodNotAllowed."""
 
+    @property
+    def allowed(self) -> Callable[[str, str, RawHeaders], tuple[str, ...]]:
+        """The methods that some route takes for Host, normal path, fields."""
+
 
 class Edge:
     """Serves every request of the data listener."""
@@ -87,17 +94,26 @@ class Edge:
         """The catch-all: admit, route, forward, relay."""
         connection: Connection = request.protocol  # type: ignore[assignment]
         exchange = connection.exchange
-        if type(request) is not RepeatedRequest:
-            self._intake.admit(exchange, request, connection)
+        further = True
+        if type(request) is ReadRequest:
+            further = self._intake.admit(exchange, request, connection)
         chain = self.router.find(exchange.method, exchange.host, exchange.path, request.raw_headers)
         connection.errors = chain.errors
         exchange.route = chain.name
         exchange.inform = connection.put
-        reply = await chain.handle(exchange)
+        exchange.ties = connection.ties
+        if further:
+            reply = await chain.handle(exchange)
+        else:
+            raw = request.raw_headers
+            allow = self.router.allowed(exchange.host, exchange.path, raw)
+            reply = reply_here(exchange, raw, allow)
         if reply.duplex is not None:
             return await self._tunnel(exchange, reply, reply.duplex, connection)
         # An early reply leaves the rest of the request unread (RFC 9112 9.3).
         keep_alive = connection.reusable and request.content.is_eof() and not self._traffic.draining
+        if exchange.upgrade and connection.ahead:  # maybe in the protocol that it did not get
+            keep_alive = False
         kept = await self._relay.send(exchange, reply, connection, keep_alive=keep_alive)
         if kept and not self._traffic.draining:
             return KEPT
@@ -124,19 +140,22 @@ class Edge:
     async def failures(self, request: web.BaseRequest, handler: Handler) -> web.StreamResponse:
         """Errors to statuses, and the one place where an exchange ends."""
         connection: Connection = request.protocol  # type: ignore[assignment]
-        if type(request) is RepeatedRequest:
-            exchange = request.exchange
-        else:
+        if type(request) is ReadRequest:
             exchange = self._intake.open(request, connection)
+        else:
+            exchange = cast(RepeatedRequest, request).exchange
         connection.exchange = exchange
         connection.errors = self._errors
         self._traffic.in_flight += 1
         try:
             return await handler(request)
         except ProxyError as error:
-            return self._answer(request, connection, error)
-        except ConnectionError:
+            response = self._answer(request, connection, error)
+            forget_frames(error)
+            return response
+        except ConnectionError as error:
             gone(exchange)
+            forget_frames(error)
             return CLOSED
         except asyncio.CancelledError:
             if not self._traffic.over or connection.gone:
@@ -147,13 +166,16 @@ class Edge:
             if (ours := local_limit(error)) is not None:
                 return self._answer(request, connection, ours)
             log.exception("request failed", extra={"request_id": exchange.request_id})
-            return self._answer(
+            response = self._answer(
                 request, connection, InternalError("an error of the proxy itself, see its log")
             )
+            forget_frames(error)
+            return response
         finally:
             if (body := exchange.body) is not EMPTY:
                 exchange.bytes_in = body.received
                 body.close()
+                exchange.body = EMPTY  # who holds the exchange, the log for one, holds no body
             exchange.inform = None  # or the two would keep each other alive
             connection.finish()
             self._traffic.leave(exchange, time.monotonic())

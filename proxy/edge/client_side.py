@@ -14,7 +14,6 @@ from aiohttp.web_protocol import RequestHandler
 
 from proxy.core.options import ServerOptions
 from proxy.core.sockets import RESET
-from proxy.edge.heads import UNLIMITED
 from proxy.edge.traffic import Traffic
 from proxy.edge.writing import Writing
 
@@ -22,19 +21,14 @@ from proxy.edge.writing import Writing
 class ClientSide(RequestHandler):
     """Writes to a client, notices when it leaves, and ends the connection so that it can tell."""
 
-    __slots__ = ("_server_options", "_side", "_socket", "_traffic", "peer")
+    __slots__ = ("_server_options", "_side", "_socket", "_traffic", "peer", "scheme")
 
     def __init__(
         self, server: web.Server, options: ServerOptions, traffic: Traffic, **kwargs: Any
     ) -> None:
-        # The parser's limits tell a request line from a field by one byte of difference.
-        line = options.max_header_size or UNLIMITED
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
-            max_line_size=line,
-            max_field_size=line + 1,
-            max_headers=line,
             keepalive_timeout=0,  # a clock of ours
             lingering_time=0,
             auto_decompress=False,
@@ -46,6 +40,8 @@ class ClientSide(RequestHandler):
         self._socket: Any = None
         self.peer = ""
         """Address of the other side; empty on a unix socket."""
+        self.scheme = "http"
+        """What the client speaks on this connection; https on a listener with TLS."""
 
     # What aiohttp calls
 
@@ -54,6 +50,8 @@ class ClientSide(RequestHandler):
         self._socket = transport.get_extra_info("socket")
         peername = transport.get_extra_info("peername")
         self.peer = peername[0] if isinstance(peername, tuple) else ""
+        if transport.get_extra_info("sslcontext") is not None:
+            self.scheme = "https"
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:

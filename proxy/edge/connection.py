@@ -7,56 +7,45 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from aiohttp import web
-from aiohttp.http_parser import RawRequestMessage
-from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
-from proxy.core.errors import (
-    BadRequest,
-    ConnectionLimit,
-    ProxyError,
-)
+from proxy.core.errors import ConnectionLimit, ProxyError
 from proxy.core.exchange import Exchange
 from proxy.core.fields import RawHeaders
 from proxy.core.local_limits import complain
+from proxy.core.logins import Ties
 from proxy.core.options import ServerOptions
 from proxy.core.short_queue import ShortQueue
-from proxy.edge.boundary import HEAD_END
 from proxy.edge.client_side import ClientSide
 from proxy.edge.failures import ErrorsOptions, answer, failure, report, stuck
-from proxy.edge.heads import Heads
+from proxy.edge.head_clock import HeadClock
 from proxy.edge.identity import identify
-from proxy.edge.parsing import parse_error
 from proxy.edge.repeats import RepeatedRequest
+from proxy.edge.request_head import HEAD_END
+from proxy.edge.requests import UNLIMITED, RequestReader
 from proxy.edge.traffic import Traffic
-from proxy.edge.upgrade import Offers, offered
-
-_NO_WRITER: Final = cast(Any, None)
-"""We write to the transport ourselves."""
 
 _CLOSE: Final = b"Connection: close\r\n"
-_EARLY: Final = 64 << 10
-"""Bytes for a protocol that has not been agreed on yet; more are not read before it is."""
 
 
 class Connection(ClientSide):
     """A client's connection, from its first byte to its last."""
 
     __slots__ = (
-        "_body",
-        "_early",
         "_errors",
-        "_offers",
+        "_limit",
+        "_reader",
         "_recall",
         "_request",
         "_serving",
         "alone",
+        "clock",
         "errors",
         "exchange",
-        "heads",
         "reusable",
+        "ties",
     )
 
     def __init__(
@@ -64,7 +53,7 @@ class Connection(ClientSide):
         server: web.Server,
         options: ServerOptions,
         traffic: Traffic,
-        recall: Callable[[bytes, str], tuple[Exchange, RawHeaders] | None],
+        recall: Callable[[bytes, str, str], tuple[Exchange, RawHeaders] | None],
         *,
         errors: ErrorsOptions | None,
         **kwargs: Any,
@@ -75,16 +64,16 @@ class Connection(ClientSide):
         """
         super().__init__(server, options, traffic, **kwargs)
         self._messages = ShortQueue()  # type: ignore[assignment]
+        self.ties = Ties()
         self._serving = False
-        self.heads = Heads(self._loop, options, self._head_failed)
+        self._parser = None  # edge/requests reads instead of aiohttp's (docs/decisions/0016)
+        self._limit = options.max_header_size or UNLIMITED
+        self._reader = RequestReader(self, self._loop, self._limit, self._read_bufsize)
+        self.clock = HeadClock(self._loop, options, self._head_failed)
         self._recall = recall
         self._request: RepeatedRequest | None = None
         self.alone = b""
         """The request being served, where it came in one piece and has no body."""
-        self._body: StreamReader | None = None
-        self._offers = Offers()
-        self._early: bytearray | None = None
-        """What follows a request that offers another protocol: maybe no HTTP."""
         self.reusable = True  # whether another request may follow the one that is being served
         self.exchange: Exchange
         """The request that is being served."""
@@ -105,77 +94,77 @@ class Connection(ClientSide):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop the clocks; the handler is cancelled by aiohttp."""
         self._traffic.disconnected(self)
-        self.heads.close()
+        self.ties.close()
+        self.clock.close()
+        self._reader.close()
         self._request = None
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Tell heads that came before, offers of other protocols and the rest from each other."""
+        """Heads that came before go past the reader; what comes ahead of its turn waits."""
         if self._force_close or self._close:
             return
-        alone = b""
-        if data and self._idle:
-            if data[-4:] == HEAD_END and self.heads.alone(len(data)):
-                alone = data
-                if (repeated := self._recall(data, self.peer)) is not None:
-                    self._repeated(data, *repeated)
-                    return
-            if not (data := self.heads.admit(data)):
+        reader = self._reader
+        idle = self._idle
+        if idle and data[-4:] == HEAD_END and len(data) <= self._limit and not reader.held:
+            if (repeated := self._recall(data, self.peer, self.scheme)) is not None:
+                self._repeated(*repeated)
                 return
-            if (offer := self._offers.split(data)) is not None:
-                self._offered(*offer)
-                return
-        if self._early is not None:
-            self._hold(data)
+            self.alone = data
         else:
-            self._parse(data, alone)
+            self.alone = b""
+        reader.feed(data)
+        if idle:
+            self._advance()
+        if reader.full and not self._buffer_paused:
+            self._pause_reading_for_buffer()
 
-    def _offered(self, head: bytes, rest: bytes) -> None:
-        """The end of a head that seems to offer another protocol, and what came behind it."""
-        self._parse(head, b"")
-        if self._messages:
-            message, payload = self._messages[-1]
-            if payload is EMPTY_PAYLOAD and offered(getattr(message, "raw_headers", ())):
-                self._early = bytearray()
-        if rest:
-            self.data_received(rest)
+    def _advance(self) -> None:
+        """Take the next request from what has come, where its head is whole."""
+        try:
+            request = self._reader.next()
+        except ProxyError as error:
+            self.refuse(error)
+            return
+        if request is not None:
+            if request.head.length != 0 or self._reader.begun:
+                self.alone = b""  # it is not all that came
+            self._take(request)
+        elif self._reader.begun:
+            self.clock.begin()
 
-    def _hold(self, data: bytes) -> None:
-        assert self._early is not None
-        self._early += data
-        if len(self._early) >= _EARLY:
-            self._pause_transport_reading()
-
-    def take(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
-        """Also what was held."""
-        transport, early = super().take(protocol)
-        return transport, bytes(self._early or b"") + early
-
-    def _parse(self, data: bytes, alone: bytes) -> None:
-        """Watch how long and how slow a head gets, and errors that concern a body."""
-        known = len(self._messages)
-        super().data_received(data)
-        arrived = len(self._messages) - known
-        self.alone = alone if arrived == 1 and self._messages[-1][1] is EMPTY_PAYLOAD else b""
-        if not arrived:
-            self.heads.went_on(data, idle=self._idle)
-        else:
-            self.heads.ended(data, *self._messages[-1], arrived)
-            body = self._body
-            if body is not None and not body.is_eof() and body.exception() is None:
-                # Nothing but an error can follow a body that has not ended; aiohttp keeps it
-                # for after the request, whose handler would wait for ever.
-                body.set_exception(BadRequest("malformed body"))
-
-    def _repeated(self, data: bytes, exchange: Exchange, raw: RawHeaders) -> None:
-        self.heads.arrived(len(data))
+    def _repeated(self, exchange: Exchange, raw: RawHeaders) -> None:
         if self._request is None:
             self._request = RepeatedRequest(self)
-        request: Any = self._request.bear(exchange, raw)
-        self._messages.append((request, EMPTY_PAYLOAD))
+        self._take(self._request.bear(exchange, raw))
+
+    def _take(self, request: Any) -> None:
+        self.clock.end()
+        self._messages.append(request)
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
+
+    @property
+    def ahead(self) -> bool:
+        """Whether something came behind the request that is being served."""
+        return bool(self._reader.held)
+
+    def pause_reading(self) -> None:
+        """A body comes faster than it is read."""
+        self._reading_paused = True
+        self._pause_transport_reading()
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """It has been read, or has ended."""
+        self._reading_paused = False
+        if not self._buffer_paused:
+            self._resume_transport_reading()
+
+    def take(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
+        """Also what came behind the request."""
+        transport, early = super().take(protocol)
+        return transport, early + self._reader.early()
 
     async def start(self) -> None:
         """Serve until the client leaves, which cancels this.
@@ -194,29 +183,18 @@ class Connection(ClientSide):
         """
         server = self._manager
         assert server is not None
-        task = asyncio.current_task()
-        assert task is not None
-        message: Any
         while not self._force_close:
+            if not self._messages and self._reader.held and not self._looked_behind():
+                return
             if not self._messages:
-                self.heads.rest()
+                self.clock.rest()
                 self._waiter = self._loop.create_future()
                 try:
                     await self._waiter
                 finally:
                     self._waiter = None
-            message, payload = self._messages.pop(0)  # type: ignore[call-arg]
-            if type(message) is RepeatedRequest:
-                self.reusable = True
-                request: web.BaseRequest = message
-            else:
-                self._consumed()
-                if not isinstance(message, RawRequestMessage):
-                    self.refuse(parse_error(message.exc, message.message or "", self.max_line_size))
-                    return
-                # Behind an upgrade that was not made, the parser may have dropped what followed.
-                self.reusable = not (message.should_close or message.upgrade)
-                request = web.BaseRequest(message, payload, self, _NO_WRITER, task, self._loop)
+            request: Any = self._messages.pop()
+            self.reusable = type(request) is RepeatedRequest or request.head.keep_alive
             self._serving = True
             response = await server.request_handler(request)
             self._serving = False
@@ -225,12 +203,14 @@ class Connection(ClientSide):
         if not self._force_close and self.transport is not None:
             self.transport.close()
 
-    def _consumed(self) -> None:
-        """Let the parser go on where pipelined requests had stopped it."""
-        if self._parser is not None:
-            self._parser.message_consumed()
-        if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
-            self._resume_reading_if_drained()
+    def _looked_behind(self) -> bool:
+        """A reply is out: what came behind its request has its turn. False where that was junk."""
+        self._advance()
+        if self._force_close:
+            return False
+        if self._buffer_paused and not self._reader.full:
+            self._resume_reading_for_buffer()
+        return True
 
     # Heads
 
@@ -248,13 +228,8 @@ class Connection(ClientSide):
 
     # Requests
 
-    def begin(self, body: StreamReader) -> None:
-        """A request is being served; errors of its body are to reach whoever reads it."""
-        self._body = body
-
     def finish(self) -> None:
         """The request has been served."""
-        self._body = None
         transport = self.transport
         if transport is not None and transport.get_write_buffer_size():
             self._writing(transport).watch()
@@ -268,7 +243,7 @@ class Connection(ClientSide):
 
     def retire(self) -> None:
         """Close now if nothing is being asked on it."""
-        if self._idle and not self.heads.begun:
+        if self._idle and not self._reader.begun:
             self.force_close()
 
     def expire(self) -> None:

@@ -6,11 +6,12 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 from proxy.core.fields import RawHeaders
+from proxy.core.memo import Memo
 
 TOKEN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """Names of fields and methods (RFC 9110 5.6.2)."""
 
-# Trailers are not forwarded, so TE and Trailer end here too. HTTP2-Settings: RFC 7540 3.2.1.
+# TE and Trailer are made anew, see core/trailers. HTTP2-Settings: RFC 7540 3.2.1.
 HOP_BY_HOP: Final = frozenset(
     {
         b"connection",
@@ -32,10 +33,9 @@ FRAMING: Final = frozenset({b"content-length", b"host", b"transfer-encoding"})
 _REQUEST: Final = HOP_BY_HOP | FRAMING
 _REPLY: Final = HOP_BY_HOP | {b"content-length", b"x-request-id"}
 _CONNECTION: Final = b"connection"
-_REMEMBERED: Final = 4096
-_known_requests: Final[dict[bytes, bool]] = {}
-_known_replies: Final[dict[bytes, bool]] = {}
-"""Whether a name is dropped, by its spelling; bounded, since clients choose spellings."""
+_known_requests: Final = Memo(lambda name: name.lower() in _REQUEST, 2048)
+_known_replies: Final = Memo(lambda name: name.lower() in _REPLY, 2048)
+"""Whether a name is dropped, by its spelling."""
 Fields: TypeAlias = list[tuple[bytes, bytes]]
 _BARE: Final = frozenset({b"keep-alive", b"close", b"upgrade", b""})
 
@@ -60,7 +60,7 @@ def end_to_end_request(raw: RawHeaders) -> list[tuple[bytes, bytes]]:
 
     Host and the framing are left to whoever writes the request.
     """
-    return _end_to_end(raw, _REQUEST, _known_requests)
+    return _end_to_end(raw, _known_requests)
 
 
 def end_to_end_response(raw: RawHeaders) -> list[tuple[bytes, bytes]]:
@@ -68,20 +68,15 @@ def end_to_end_response(raw: RawHeaders) -> list[tuple[bytes, bytes]]:
 
     The framing and the request id are left to whoever writes the reply.
     """
-    return _end_to_end(raw, _REPLY, _known_replies)
+    return _end_to_end(raw, _known_replies)
 
 
-def _end_to_end(raw: RawHeaders, dropped: frozenset[bytes], known: dict[bytes, bool]) -> Fields:
+def _end_to_end(raw: RawHeaders, known: Memo[bool]) -> Fields:
     kept = []
     named: set[bytes] | None = None
     for field in raw:
         name = field[0]
-        drop = known.get(name)
-        if drop is None:
-            drop = name.lower() in dropped
-            if len(known) < _REMEMBERED:
-                known[name] = drop
-        if not drop:
+        if not known[name]:
             kept.append(field)
         elif len(name) == len(_CONNECTION) and name.lower() == _CONNECTION:
             options = field[1].lower()

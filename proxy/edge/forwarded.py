@@ -3,29 +3,35 @@
 import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Final, NamedTuple, TypeAlias, TypeVar
+from typing import Final, Literal, NamedTuple, TypeAlias
 
-from proxy.edge.end_to_end import TOKEN
+from proxy.core.field_lines import Malformed
+from proxy.core.forwarded_field import Element, elements, encode_element
+from proxy.core.memo import BoundedCache
 
 Fields: TypeAlias = list[tuple[bytes, bytes]]
-K = TypeVar("K")
-V = TypeVar("V")
+Families: TypeAlias = Literal["both", "x", "forwarded", "off"]
 
 UNIX: Final = "unix"
 """The word in ``trusted_proxies`` for clients on unix sockets."""
 
 # Peers and Hosts are the clients' choice: what is remembered about them is bounded.
 _REMEMBERED: Final = 1024
+_ROOM: Final = 1 << 20
 _LONGEST: Final = 255
 
 _INITIALS: Final = frozenset({b"x", b"X", b"f", b"F"})
 _SCHEMES: Final = {b"http": "http", b"https": "https", b"ws": "http", b"wss": "https"}
-_FOR: Final = re.compile(rb'(?i)(?:^|[,;])[ \t]*for=("[^"]*"|[^",; \t]*)')
-_PROTO: Final = re.compile(rb'(?i)(?:^|[,;])[ \t]*proto="?([a-z]+)')
+_NODE: Final = re.compile(
+    r"(?:\[([0-9A-Fa-f:.]+(?:%[^\]]*)?)\]|([0-9.]+))(?::[0-9]{1,5}|:_[\w.-]+)?"
+)
+"""An address with or without a port, IPv6 in brackets (RFC 7239 6)."""
 _UNKNOWN: Final = b"unknown"
 _XFF: Final = b"x-forwarded-for"
 _PROTOCOL: Final = b"x-forwarded-proto"
+_HOST: Final = b"x-forwarded-host"
 _FORWARDED: Final = b"forwarded"
+_REAL_IP: Final = b"x-real-ip"
 _LISTS: Final = frozenset({_XFF, _FORWARDED})
 
 
@@ -37,17 +43,34 @@ class _Peer(NamedTuple):
     node: bytes
 
 
+class _Said(NamedTuple):
+    """What trusted proxies said about the client and themselves."""
+
+    nodes: list[bytes]
+    """Who asked each of them, the client first."""
+    forwarded: list[bytes]
+    """Values of Forwarded that can be passed on."""
+    protos: list[bytes]
+    hosts: list[bytes]
+
+
 class Forwarding:
     """Tells the upstream who asked, and believes only whom the operator trusts."""
 
-    __slots__ = ("_networks", "_peers", "_stamps", "_unix")
+    __slots__ = ("_families", "_networks", "_peers", "_stamps", "_unix")
 
-    def __init__(self, trusted: Sequence[str]) -> None:
-        """CIDRs and the word ``unix``. Raises ValueError on anything else."""
+    def __init__(self, trusted: Sequence[str], families: Families = "both") -> None:
+        """CIDRs and the word ``unix``; ``families``: see ``[server] forwarded``.
+
+        Raises ValueError on anything else.
+        """
         self._unix = UNIX in trusted
         self._networks = [ip_network(cidr) for cidr in trusted if cidr != UNIX]
-        self._peers: dict[str, _Peer] = {}
-        self._stamps: dict[tuple[str, bytes, str], Fields] = {}
+        self._families = families
+        self._peers: BoundedCache[str, _Peer] = BoundedCache(_REMEMBERED, _ROOM)
+        self._stamps: BoundedCache[tuple[str, bytes, str], Fields] = BoundedCache(
+            _REMEMBERED, _ROOM
+        )
 
     def apply(
         self, fields: Fields, *, peer: str, scheme: str, host: bytes
@@ -64,9 +87,9 @@ class Forwarding:
         key = (peer, host, scheme)
         stamp = self._stamps.get(key)
         if stamp is None:
-            stamp = _stamp(known, scheme, host)
+            stamp = self._chosen(_stamp(known, scheme, host))
             if len(host) <= _LONGEST:
-                _remember(self._stamps, key, stamp)
+                self._stamps.remember(key, stamp, 4 * len(host) + 512)
         kept = [
             field
             for field in fields
@@ -81,43 +104,52 @@ class Forwarding:
             known = _Peer("", self._unix and not peer, _UNKNOWN)
         else:
             trusted = any(address in network for network in self._networks)
-            known = _Peer(str(address), trusted, _node(address))
+            known = _Peer(str(address), trusted, _node(str(address).encode()))
         if len(peer) <= _LONGEST:
-            _remember(self._peers, peer, known)
+            self._peers.remember(peer, known, len(peer) + 256)
         return known
+
+    def _chosen(self, fields: Fields) -> Fields:
+        """Those of the families that go upstream."""
+        if self._families == "both":
+            return fields
+        wanted = {"x": False, "forwarded": True}.get(self._families)
+        return [
+            field
+            for field in fields
+            if (about := _about_the_client(field[0])) is None
+            or about == _REAL_IP
+            or (about == _FORWARDED) is wanted
+        ]
 
     def _append(
         self, fields: Fields, peer: _Peer, scheme: str, host: bytes
     ) -> tuple[Fields, str, str]:
         """What a trusted proxy said, and our own word behind it."""
         kept: Fields = []
-        said: dict[bytes, list[bytes]] = {}
+        given: dict[bytes, list[bytes]] = {}
         for field in fields:
             name = _about_the_client(field[0])
             if name is None:
                 kept.append(field)
             elif b"_" not in field[0]:
-                said.setdefault(name, []).append(field[1])
+                given.setdefault(name, []).append(field[1])
                 if name not in _LISTS:
                     kept.append(field)
             # No proxy spells it with "_"; a client that does hopes for a reader who takes both.
-        chain = _members(said.get(_XFF, ()))
-        forwarded = [value for value in said.get(_FORWARDED, ()) if value.strip()]
-        addresses = chain or _FOR.findall(b",".join(forwarded))
-        if chain and not peer.address:
-            kept.append((b"X-Forwarded-For", b", ".join(chain)))
-        for name, value in _stamp(peer, scheme, host):
-            low = name.lower()
-            if low == _XFF:
-                kept.append((name, b", ".join([*chain, value])))
-            elif low == _FORWARDED:
-                kept.append((name, b", ".join([*forwarded, value])))
-            elif low not in said:
-                kept.append((name, value))
-        schemes = _members(said.get(_PROTOCOL, ())) or _PROTO.findall(b",".join(forwarded))
-        if schemes:  # the last word is that of the nearest proxy
-            scheme = _SCHEMES.get(schemes[-1].lower(), scheme)
-        return kept, self._client(addresses, peer.address), scheme
+        said = _read(given)
+        client_scheme = scheme
+        if said.protos:  # the last word is that of the nearest proxy
+            client_scheme = _SCHEMES.get(said.protos[-1].lower(), scheme)
+        addresses = [*said.nodes, peer.address.encode()] if peer.address else said.nodes
+        if addresses:
+            kept.append((b"X-Forwarded-For", b", ".join(addresses)))
+        if _PROTOCOL not in given:
+            kept.append((b"X-Forwarded-Proto", client_scheme.encode()))
+        if _HOST not in given and (first := said.hosts[0] if said.hosts else host):
+            kept.append((b"X-Forwarded-Host", first))
+        kept.append((b"Forwarded", _forwarded(said, peer, scheme, client_scheme, host)))
+        return self._chosen(kept), self._client(said.nodes, peer.address), client_scheme
 
     def _client(self, addresses: Sequence[bytes], peer: str) -> str:
         """The right-most address that we do not trust, else the left-most there is.
@@ -136,10 +168,74 @@ class Forwarding:
         return client
 
 
+def _read(given: dict[bytes, list[bytes]]) -> _Said:
+    """Lines of Forwarded that nobody can read are not passed on, nor what stands before them."""
+    forwarded: list[bytes] = []
+    told: list[Element] = []
+    for value in given.get(_FORWARDED, ()):
+        try:
+            found = elements(value)
+        except Malformed:
+            forwarded.clear()
+            told = [{}]  # somebody, before whom nobody can be believed
+            continue
+        if found:
+            forwarded.append(value)
+            told += found
+    nodes = _members(given.get(_XFF, ()))
+    protos = _members(given.get(_PROTOCOL, ()))
+    hosts = _members(given.get(_HOST, ()))
+    if not nodes and told:
+        nodes = [_plain(element.get(b"for", b"")) for element in told]
+    return _Said(
+        nodes,
+        forwarded,
+        protos or [element[b"proto"] for element in told if b"proto" in element],
+        hosts or [element[b"host"] for element in told if b"host" in element],
+    )
+
+
+def _forwarded(said: _Said, peer: _Peer, scheme: str, client_scheme: str, host: bytes) -> bytes:
+    """What was said before, in the terms of RFC 7239, and an element of ours behind it.
+
+    Where only X-Forwarded-* came, they are converted (RFC 7239 7.4). Ours says nothing about scheme
+    and host where that would contradict what others said of the client: a reader who takes the last
+    element, or the first one that has a proto, must not come to another answer.
+    """
+    chain = list(said.forwarded)
+    if not chain and (said.nodes or said.protos or said.hosts):
+        chain = _converted(said)
+    proto = scheme.encode() if scheme == client_scheme else b""
+    named = b"" if said.hosts and said.hosts[0] != host else host
+    own = encode_element(((b"for", peer.node), (b"host", named), (b"proto", proto)))
+    return b", ".join([*chain, own])
+
+
+def _converted(said: _Said) -> list[bytes]:
+    """Elements for the nodes of X-Forwarded-For.
+
+    A single scheme or host is the client's, who stands first; as many as there are nodes belong to
+    one each; of any other number nobody knows whose they are.
+    """
+    nodes = said.nodes or [_UNKNOWN]
+    protos = _spread(said.protos, len(nodes))
+    hosts = _spread(said.hosts, len(nodes))
+    return [
+        encode_element(((b"for", _node(_plain(node))), (b"host", host), (b"proto", proto)))
+        for node, host, proto in zip(nodes, hosts, protos, strict=True)
+    ]
+
+
+def _spread(values: list[bytes], count: int) -> list[bytes]:
+    if len(values) == count:
+        return values
+    return [values[0] if len(values) == 1 else b"", *[b""] * (count - 1)]
+
+
 def _about_the_client(name: bytes) -> bytes | None:
-    """X-Forwarded-* and Forwarded in lower case, however spelled; None for all else."""
+    """X-Forwarded-*, Forwarded and X-Real-IP in lower case, however spelled; None for all else."""
     low = name.lower().replace(b"_", b"-")
-    return low if low.startswith(b"x-forwarded") or low == _FORWARDED else None
+    return low if low.startswith(b"x-forwarded") or low in (_FORWARDED, _REAL_IP) else None
 
 
 def _members(values: Sequence[bytes]) -> list[bytes]:
@@ -150,35 +246,31 @@ def _members(values: Sequence[bytes]) -> list[bytes]:
 def _stamp(peer: _Peer, scheme: str, host: bytes) -> Fields:
     """The fields for a peer that nobody stands before."""
     fields: Fields = []
-    element = b"for=" + peer.node
     if peer.address:
         fields.append((b"X-Forwarded-For", peer.address.encode("ascii")))
     fields.append((b"X-Forwarded-Proto", scheme.encode("ascii")))
     if host:
         fields.append((b"X-Forwarded-Host", host))
-        element += b";host=" + _quoted(host)
-    fields.append((b"Forwarded", b"%b;proto=%b" % (element, scheme.encode("ascii"))))
+    pairs = ((b"for", peer.node), (b"host", host), (b"proto", scheme.encode("ascii")))
+    fields.append((b"Forwarded", encode_element(pairs)))
     return fields
 
 
-def _quoted(value: bytes) -> bytes:
-    """A token as it is, else a quoted string (RFC 9110 5.6.4)."""
-    if TOKEN.fullmatch(value):
-        return value
-    return b'"%b"' % value.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+def _node(text: bytes) -> bytes:
+    """A bare address, or a word, as Forwarded has it (RFC 7239 6)."""
+    return b"[%b]" % text if b":" in text else text
 
 
-def _node(address: IPv4Address | IPv6Address) -> bytes:
-    text = str(address).encode("ascii")
-    return text if isinstance(address, IPv4Address) else b'"[%b]"' % text  # RFC 7239 6
+def _plain(node: bytes) -> bytes:
+    """The bare address of a node; ``unknown`` where it has none, or hides it."""
+    address = _address(_bare(node.decode("latin-1")))
+    return _UNKNOWN if address is None else str(address).encode()
 
 
 def _bare(text: str) -> str:
-    """The address in ``address``, ``address:port`` or ``[address]:port``, quoted or not."""
-    text = text.strip(' \t"')
-    if text.startswith("["):
-        return text[1:].partition("]")[0]
-    return text.partition(":")[0] if text.count(":") == 1 else text
+    """The address in ``address``, ``address:port`` or ``[address]:port``."""
+    found = _NODE.fullmatch(text.strip(" \t"))
+    return found[1] or found[2] if found is not None else text.strip(" \t")
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
@@ -188,9 +280,3 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
-
-
-def _remember(memory: dict[K, V], key: K, value: V) -> None:
-    if len(memory) >= _REMEMBERED:
-        memory.clear()
-    memory[key] = value

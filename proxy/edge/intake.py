@@ -5,173 +5,137 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from aiohttp import web
-
 from proxy.core.body import CHUNKED, EMPTY, Body, BytesBody
 from proxy.core.errors import (
     BadRequest,
     BodyTooLarge,
-    HeadTooLarge,
     LoopDetected,
     MethodNotAllowed,
-    RequestTimeout,
-    TargetTooLong,
-    UnsupportedCoding,
 )
 from proxy.core.exchange import Exchange
+from proxy.core.fields import RawHeaders
 from proxy.core.options import ServerOptions
+from proxy.core.trailers import announcement, takes_trailers
 from proxy.edge.body import ClientBody
 from proxy.edge.connection import Connection
 from proxy.edge.end_to_end import end_to_end_request, loops, via
 from proxy.edge.forwarded import Forwarding
 from proxy.edge.hosts import valid_host
 from proxy.edge.identity import identified, identify
+from proxy.edge.last_hop import COUNTED, count_down
 from proxy.edge.repeats import Repeats
-from proxy.edge.target import normal_path, split_target
+from proxy.edge.request_head import LOGINS
+from proxy.edge.requests import ReadRequest
+from proxy.edge.router import USUAL
+from proxy.edge.spool import Room
+from proxy.edge.target import check_escapes, normal_path, split_target
 from proxy.edge.upgrade import offered
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-_LOOKALIKES: Final = frozenset({b"content_length", b"transfer_encoding"})
-_SINGLE: Final = frozenset({b"host", b"content-length"})
-_WATCHED: Final = _SINGLE | _LOOKALIKES | {b"transfer-encoding", b"upgrade", b"expect"}
-_HOST: Final = {b"host"}
-_REMEMBERED: Final = 4096
-_watched: Final[dict[bytes, bytes]] = {}
-"""The lower case of names in _WATCHED, ``b""`` for others; bounded, clients choose spellings."""
-_VERSIONS: Final = ((1, 0), (1, 1))
+_PLAIN: Final = frozenset({b"host", b"connection"})
+"""The decisive fields of a request that may be remembered."""
 
 
 class Intake:
     """Makes exchanges of requests."""
 
-    __slots__ = ("_forwarding", "_instance", "_loop", "_options", "_repeats", "recall")
+    __slots__ = ("_forwarding", "_instance", "_loop", "_options", "_repeats", "_room", "recall")
 
     def __init__(self, options: ServerOptions, instance: str) -> None:
         """``instance``: 8 hex digits that tell this proxy from others in Via."""
         self._options = options
         self._instance = instance
-        self._forwarding = Forwarding(options.trusted_proxies)
+        self._forwarding = Forwarding(options.trusted_proxies, options.forwarded)
         self._loop = asyncio.get_running_loop()
         self._repeats = Repeats()
+        self._room = Room()
         self.recall = self._repeats.recall
 
-    def open(self, request: web.BaseRequest, connection: Connection) -> Exchange:
+    def open(self, request: ReadRequest, connection: Connection) -> Exchange:
         """What the log wants to know of any request, good or bad."""
+        head = request.head
         return Exchange(
-            connection.heads.gate.take() or request.method,
-            request.raw_path.encode("utf-8", "surrogateescape"),
-            request.raw_headers,
-            version=(request.version[0], request.version[1]),
+            head.method,
+            head.target,
+            head.fields,
+            version=head.version,
             client=connection.peer,
             started=time.monotonic(),
         )
 
-    def admit(self, exchange: Exchange, request: web.BaseRequest, connection: Connection) -> None:
-        """Check and complete the exchange. Raises ClientError or LoopDetected."""
-        if exchange.version not in _VERSIONS:
-            raise BadRequest(f"HTTP version {exchange.version}")
-        if 0 < self._options.max_header_size < connection.heads.bound:
-            self._measure(exchange)
-        watched = self._watch(exchange)
+    def admit(self, exchange: Exchange, request: ReadRequest, connection: Connection) -> bool:
+        """Check and complete the exchange. False where it is to be answered here.
+
+        Raises ClientError or LoopDetected.
+        """
+        head = request.head
+        if head.fault is not None:
+            raise head.fault
+        watched = head.decisive
         if exchange.method == "CONNECT":
-            raise MethodNotAllowed("no tunnels", ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"))
+            raise MethodNotAllowed("no tunnels", USUAL)
+        if self._options.strict:
+            check_escapes(exchange.target)
         exchange.target, authority = split_target(exchange.method, exchange.target)
-        host = _host(exchange, watched, authority)
+        host = _host(exchange, watched, authority, strict=self._options.strict)
         exchange.host = host.decode("latin-1")
         exchange.path = normal_path(exchange.target)
         exchange.body = self._body(exchange, watched, request, connection)
+        exchange.login = not watched.keys().isdisjoint(LOGINS)
         raw = exchange.headers
-        if b"upgrade" in watched and exchange.body is EMPTY and exchange.version >= (1, 1):
+        further: RawHeaders | None = raw
+        if b"max-forwards" in watched and exchange.method in COUNTED:
+            further = count_down(raw, watched[b"max-forwards"])
+        if b"upgrade" in watched and exchange.version >= (1, 1):
             exchange.upgrade = offered(raw)
         if loops(raw, self._instance):
             raise LoopDetected("Via names this instance")
         fields, exchange.client, exchange.scheme = self._forwarding.apply(
-            end_to_end_request(raw), peer=connection.peer, scheme="http", host=host
+            end_to_end_request(further or raw),
+            peer=connection.peer,
+            scheme=connection.scheme,
+            host=host,
         )
+        if b"te" in watched or b"trailer" in watched:
+            fields += _of_trailers(exchange, watched)
         fields.append((b"Via", via(self._instance, exchange.version)))
         exchange.headers = fields
         alone, connection.alone = connection.alone, b""
-        if alone and connection.reusable and watched.keys() == _HOST and not identified(fields):
-            self._repeats.learn(alone, exchange, raw, connection.peer)
+        if alone and connection.reusable and watched.keys() <= _PLAIN and not identified(fields):
+            self._repeats.learn(alone, exchange, raw, connection.peer, connection.scheme)
         exchange.headers, exchange.request_id = identify(fields)
-
-    def _measure(self, exchange: Exchange) -> None:
-        """The parser bounds each line; the whole is ours to bound."""
-        limit = self._options.max_header_size
-        line = len(exchange.method) + len(exchange.target) + len("  HTTP/1.1\r\n")
-        if line > limit:
-            raise TargetTooLong(f"{line} bytes")
-        size = line + 2 + sum([len(name) + len(value) + 4 for name, value in exchange.headers])
-        if size > limit:
-            raise HeadTooLarge(f"{size} bytes")
-
-    def _watch(self, exchange: Exchange) -> dict[bytes, bytes]:
-        """The fields that decide on framing and what is done with the connection."""
-        watched: dict[bytes, bytes] = {}
-        for name, value in exchange.headers:
-            low = _watched.get(name)
-            if low is None:
-                low = name.lower()
-                low = low if low in _WATCHED else b""
-                if len(_watched) < _REMEMBERED:
-                    _watched[name] = low
-            if low:
-                if low in _LOOKALIKES or (low in watched and low in _SINGLE):
-                    raise BadRequest(f"field {name!r}")
-                watched[low] = b"%b, %b" % (watched[low], value) if low in watched else value
-        return watched
+        return further is not None
 
     def _body(
         self,
         exchange: Exchange,
         watched: dict[bytes, bytes],
-        request: web.BaseRequest,
+        request: ReadRequest,
         connection: Connection,
     ) -> Body:
-        coding = watched.get(b"transfer-encoding")
-        declared = watched.get(b"content-length")
-        length: int | None = None
-        if coding is not None:
-            if exchange.version < (1, 1):  # RFC 9112 6.1
-                raise BadRequest("Transfer-Encoding in HTTP/1.0")
-            if declared is not None:
-                raise BadRequest("Transfer-Encoding and Content-Length")
-            if coding.lower() != b"chunked":
-                codings = [name.strip().lower() for name in coding.split(b",")]
-                if set(codings) <= {b"", b"chunked"}:
-                    raise BadRequest(f"transfer coding {coding!r}")
-                raise UnsupportedCoding(f"transfer coding {coding!r}")
-            framing = CHUNKED
-        elif declared is None:
+        length = request.head.length
+        if length == 0 and b"content-length" not in watched:
             return EMPTY
-        else:
-            length = int(declared)
-            framing = b"Content-Length: %d\r\n" % length
+        framing = CHUNKED if length is None else b"Content-Length: %d\r\n" % length
         if length != 0:
-            self._check_body(exchange, watched, length)
+            self._check_body(exchange, length)
         content = request.content
         if (error := content.exception()) is not None:
-            raise (
-                error if isinstance(error, BadRequest | RequestTimeout) else BadRequest(str(error))
-            )
+            raise error
         if content.is_eof():
             whole = content.read_nowait()
             self._check_length(len(whole))
-            return BytesBody(whole, framing, length)
+            body = BytesBody(whole, framing, length)
+            body.trailers = getattr(content, "trailers", ())
+            return body
         go_ahead = None
         if watched.get(b"expect", b"").lower() == b"100-continue" and exchange.version >= (1, 1):
             go_ahead = _continue(connection)
-        connection.begin(content)
-        return ClientBody(content, length, self._options, self._loop, go_ahead)
+        return ClientBody(content, length, self._options, self._loop, go_ahead, room=self._room)
 
-    def _check_body(
-        self, exchange: Exchange, watched: dict[bytes, bytes], length: int | None
-    ) -> None:
+    def _check_body(self, exchange: Exchange, length: int | None) -> None:
         if exchange.method == "TRACE":  # RFC 9110 9.3.8
             raise BadRequest("TRACE with a body")
-        # curl and Java offer h2c with any request; it is left out on the way, like every upgrade.
-        if b"upgrade" in watched and watched[b"upgrade"].lower() != b"h2c":
-            raise BadRequest("Upgrade with a body")
         if length is not None:
             self._check_length(length)
 
@@ -179,6 +143,18 @@ class Intake:
         limit = self._options.max_body
         if limit and length > limit:
             raise BodyTooLarge(f"{length} bytes, over {limit}")
+
+
+def _of_trailers(exchange: Exchange, watched: dict[bytes, bytes]) -> list[tuple[bytes, bytes]]:
+    """What the upstream is told of fields behind bodies, the client's and its own."""
+    told = []
+    takes = exchange.version >= (1, 1) and takes_trailers(watched.get(b"te", b""))
+    if takes and not exchange.upgrade:
+        exchange.takes_trailers = True
+        told += [(b"TE", b"trailers"), (b"Connection", b"TE")]  # RFC 9110 10.1.4
+    if b"trailer" in watched and exchange.body.framing == CHUNKED:
+        told += announcement([(b"Trailer", watched[b"trailer"])])
+    return told
 
 
 def _continue(connection: Connection) -> Callable[[], None]:
@@ -189,8 +165,13 @@ def _continue(connection: Connection) -> Callable[[], None]:
     return go_ahead
 
 
-def _host(exchange: Exchange, watched: dict[bytes, bytes], authority: bytes | None) -> bytes:
-    """The one Host that both the field and an absolute target agree on (RFC 9112 3.2)."""
+def _host(
+    exchange: Exchange, watched: dict[bytes, bytes], authority: bytes | None, *, strict: bool
+) -> bytes:
+    """The host that is asked: that of an absolute target, else the field (RFC 9112 3.2).
+
+    The field is ignored where the target names another (``docs/decisions/0017``).
+    """
     host = watched.get(b"host")
     if host is None:
         if exchange.version >= (1, 1):
@@ -198,9 +179,11 @@ def _host(exchange: Exchange, watched: dict[bytes, bytes], authority: bytes | No
         return authority or b""
     if not valid_host(host):
         raise BadRequest(f"Host {host!r}")
-    if authority is not None and _plain(authority) != _plain(host):
+    if authority is None or _plain(authority) == _plain(host):
+        return host
+    if strict:
         raise BadRequest(f"Host {host!r} against target {authority!r}")
-    return host
+    return authority
 
 
 def _plain(authority: bytes) -> bytes:

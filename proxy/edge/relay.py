@@ -3,17 +3,17 @@
 import asyncio
 from typing import Final
 
-from proxy.core.errors import ProxyError, ReplyBroken, ReplyStalled
+from proxy.core.errors import ProxyError, ReplyBroken, ReplyStalled, forget_frames
 from proxy.core.exchange import Exchange
 from proxy.core.fields import Encoded, encode
 from proxy.core.reply import Ending, Reply
 from proxy.core.sse import of_events
+from proxy.core.trailers import LAST_CHUNK, last_chunk
 from proxy.edge.connection import Connection
 from proxy.edge.failures import failure, http_date, locate, report
 
 _NO_BODY: Final = frozenset({204, 304})
 _REQUEST_ID: Final = b"x-request-id"
-_LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
 class Relay:
@@ -52,7 +52,8 @@ class Relay:
             whole = reply.buffered
             exchange.committed = True
             if whole is not None:
-                connection.put(head + _framed(b"" if bodiless else whole, chunked=chunked))
+                end = _end(reply) if chunked else b""
+                connection.put(head + (b"" if bodiless else _framed(whole, end)))
                 exchange.bytes_out = 0 if bodiless else len(whole)
                 if connection.writing_paused:
                     await connection.drained()
@@ -75,6 +76,7 @@ class Relay:
             report(exchange, error)
             connection.cut(reset=until_close)
             keep_alive = False
+            forget_frames(error)
         finally:
             reply.close(ending)
         return keep_alive
@@ -88,7 +90,7 @@ class Relay:
             if connection.writing_paused:
                 await connection.drained()
         if chunked:
-            connection.put(_LAST_CHUNK)
+            connection.put(_end(reply))
 
     async def _stream_until(
         self,
@@ -157,10 +159,16 @@ def _framing(exchange: Exchange, reply: Reply, *, keep_alive: bool, chunked: boo
     return framing
 
 
-def _framed(data: bytes, *, chunked: bool) -> bytes:
-    if not chunked:
+def _end(reply: Reply) -> bytes:
+    """What ends a chunked body; with trailers where this client takes them."""
+    return LAST_CHUNK if reply.trailers is None else last_chunk(reply.trailers())
+
+
+def _framed(data: bytes, end: bytes) -> bytes:
+    """A body in one piece; ``end``: what ends it where it is chunked."""
+    if not end:
         return data
-    return b"%x\r\n%b\r\n%b" % (len(data), data, _LAST_CHUNK) if data else _LAST_CHUNK
+    return b"%x\r\n%b\r\n%b" % (len(data), data, end) if data else end
 
 
 def server_timing(exchange: Exchange) -> bytes:

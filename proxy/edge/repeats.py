@@ -15,17 +15,24 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from proxy.core.errors import BadRequest
 from proxy.core.exchange import Exchange
 from proxy.core.fields import Encoded, RawHeaders, encode
-from proxy.core.memo import Memo
+from proxy.core.memo import BoundedCache, Memo
 from proxy.edge.identity import mint
 from proxy.edge.target import normal_path
 
-_LINE: Final = re.compile(rb"(DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT) (/[!$-~]*) HTTP/1\.1")
-"""Targets without ``#`` and ``"``: whatever parsers disagree on takes the long way."""
+_LINE: Final = re.compile(
+    rb"(DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT) (/[!$%&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]*) HTTP/1\.1"
+)
+"""Targets of characters that a URI may hold: whatever parsers disagree on takes the long way."""
 
 _BREAK: Final = b"\r\n"
 _LONGEST: Final = 2048
 """Bytes of the fields that are remembered."""
 _REMEMBERED: Final = 1024
+_ROOM: Final = 4 << 20
+"""Bytes for all that is remembered of fields."""
+_PARSED: Final = 5
+"""What was made of a block holds it about so often, and this much for each field:"""
+_FIELD: Final = 300
 _LINES: Final = 1024
 
 
@@ -64,20 +71,21 @@ class Repeats:
     __slots__ = ("_known", "_lines")
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, bytes], _Known] = {}
+        self._known: BoundedCache[tuple[str, str, bytes], _Known] = BoundedCache(_REMEMBERED, _ROOM)
         self._lines = Memo(_first_line, _LINES)
 
-    def learn(self, data: bytes, exchange: Exchange, raw: RawHeaders, peer: str) -> None:
+    def learn(
+        self, data: bytes, exchange: Exchange, raw: RawHeaders, peer: str, scheme: str
+    ) -> None:
         """Remember a request without a body that was ``data`` from its first byte to its last.
 
-        ``exchange`` is complete but for what is new in each request.
+        ``exchange`` is complete but for what is new in each request. ``peer`` and ``scheme`` are
+        the connection's: on another kind of listener the same bytes ask for something else.
         """
         line, _, fields = data.partition(_BREAK)
         if len(fields) > _LONGEST or not self._lines[line]:
             return
-        if len(self._known) >= _REMEMBERED:
-            self._known.clear()
-        self._known[peer, fields] = _Known(
+        known = _Known(
             raw,
             exchange.headers,
             encode(exchange.headers, None),
@@ -85,15 +93,17 @@ class Repeats:
             exchange.client,
             exchange.scheme,
         )
+        size = _PARSED * len(fields) + _FIELD * len(raw)
+        self._known.remember((peer, scheme, fields), known, size)
 
-    def recall(self, data: bytes, peer: str) -> tuple[Exchange, RawHeaders] | None:
+    def recall(self, data: bytes, peer: str, scheme: str) -> tuple[Exchange, RawHeaders] | None:
         """The exchange that ``data`` is the whole request of, and its fields as they came."""
         line, _, fields = data.partition(_BREAK)
-        known = self._known.get((peer, fields))
+        known = self._known.get((peer, scheme, fields))
         if known is None or (first := self._lines[line]) is None:
             return None
         method, target, path = first
-        raw, kept, lines, host, client, scheme = known
+        raw, kept, lines, host, client, asked = known
         request_id, named, naming = mint()
         exchange = Exchange(
             method,
@@ -102,7 +112,7 @@ class Repeats:
             path=path,
             host=host,
             client=client,
-            scheme=scheme,
+            scheme=asked,
             request_id=request_id,
             started=time.monotonic(),
         )

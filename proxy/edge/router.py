@@ -23,6 +23,12 @@ _EXACT, _WILD, _ANY = range(3)
 _REGEX, _PREFIX = range(2)
 _CATCH_ALL: Final = (_ANY, 0, _PREFIX, 0, 0)
 
+USUAL: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY")
+"""What ``Allow`` names for a route that takes every method."""
+_USUAL: Final = frozenset(USUAL)
+_REFLECTING: Final = frozenset({"TRACE", "TRACK"})
+"""Methods that send back what came, credentials included: only routes that name them take them."""
+
 _Fullmatch: TypeAlias = Callable[[str], re.Match[str] | None]
 
 
@@ -40,7 +46,10 @@ class RouteOptions(Table, frozen=True, kw_only=True):
     ] = ""
     methods: Annotated[
         tuple[str, ...],
-        described("Methods that the route takes, HEAD only where it is named; none: all."),
+        described(
+            "Methods that the route takes, HEAD only where it is named; "
+            "none: all but TRACE and TRACK."
+        ),
     ] = ()
     headers: Annotated[
         dict[str, str],
@@ -103,6 +112,12 @@ class _Rule(Generic[T]):
             for name, value in options.headers.items()
         ]
         self.target = target
+
+    def takes(self, method: str) -> bool:
+        """Whether the route takes this method, by its name or because it takes all."""
+        if self.methods:
+            return method in self.methods
+        return method in _USUAL or method.upper() not in _REFLECTING
 
     def carried_by(self, headers: RawHeaders) -> bool:
         """Whether the request has the fields that the route names."""
@@ -186,18 +201,34 @@ class Router(Generic[T]):
                 return candidates
         return self._anywhere
 
+    def allowed(self, host: str, path: str, headers: RawHeaders) -> tuple[str, ...]:
+        """The methods that some route takes here, as ``Allow`` names them."""
+        return _allowed(self._candidates(host), path, headers)
+
+    def _candidates(self, host: str) -> Sequence[_Paths[T]]:
+        name = hostname(host)
+        candidates = self._by_name.get(name)
+        return self._by_suffix(name) if candidates is None else candidates
+
     def _find_only(self, method: str, host: str, path: str, headers: RawHeaders) -> T:
+        if method not in _USUAL and method.upper() in _REFLECTING:
+            return _choose(self._anywhere, method, path, headers)
         return self._only
 
     def _find_anywhere(self, method: str, host: str, path: str, headers: RawHeaders) -> T:
         return _choose(self._anywhere, method, path, headers)
 
     def _find_by_host(self, method: str, host: str, path: str, headers: RawHeaders) -> T:
-        name = hostname(host)
-        candidates = self._by_name.get(name)
-        if candidates is None:
-            candidates = self._by_suffix(name)
-        return _choose(candidates, method, path, headers)
+        return _choose(self._candidates(host), method, path, headers)
+
+
+def _allowed(candidates: Sequence[_Paths[T]], path: str, headers: RawHeaders) -> tuple[str, ...]:
+    allow: set[str] = set()
+    for paths in candidates:
+        for rule in paths.matching(path):
+            if rule.carried_by(headers):
+                allow.update(rule.methods or USUAL)
+    return tuple(sorted(allow))
 
 
 def _choose(candidates: Sequence[_Paths[T]], method: str, path: str, headers: RawHeaders) -> T:
@@ -206,9 +237,9 @@ def _choose(candidates: Sequence[_Paths[T]], method: str, path: str, headers: Ra
         for rule in paths.matching(path):
             if rule.fields and not rule.carried_by(headers):
                 continue
-            if not rule.methods or method in rule.methods:
+            if rule.takes(method):
                 return rule.target
-            allow |= rule.methods
+            allow.update(rule.methods or USUAL)
     if allow:
         raise MethodNotAllowed(f"no route takes {method} on {path}", tuple(sorted(allow)))
     raise NoRoute(f"no route for {path}")

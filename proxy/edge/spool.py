@@ -13,6 +13,38 @@ T = TypeVar("T")
 
 _PIECE: Final = 64 << 10
 
+IN_MEMORY: Final = 64 << 20
+"""Bytes of bodies that all requests together keep in memory; more of them goes to the disk."""
+ON_DISK: Final = 1 << 30
+"""Bytes that all requests together keep on disk. Over it a body is not kept, and not sent again."""
+LONGEST: Final = 256 << 20
+"""Bytes that one request keeps on disk: some upload without end."""
+
+
+class Room:
+    """What all kept bodies may take together."""
+
+    __slots__ = ("_longest", "_most_disk", "_most_memory", "disk", "memory")
+
+    def __init__(
+        self, memory: int = IN_MEMORY, disk: int = ON_DISK, longest: int = LONGEST
+    ) -> None:
+        """Bytes in all, and of one body on disk."""
+        self._most_memory = memory
+        self._most_disk = disk
+        self._longest = longest
+        self.memory = 0
+        self.disk = 0
+        """Bytes that are taken."""
+
+    def has_memory(self, more: int) -> bool:
+        """Whether so many more bytes may stay in memory."""
+        return self.memory + more <= self._most_memory
+
+    def has_disk(self, more: int, size: int) -> bool:
+        """Whether so many more bytes of a body that has come to ``size`` may go to the disk."""
+        return size <= self._longest and self.disk + more <= self._most_disk
+
 
 class Spool:
     """Bytes in memory up to a limit, beyond it in a temporary file that has no name.
@@ -21,11 +53,24 @@ class Spool:
     is there for the next ``get`` even where who put it was cancelled meanwhile.
     """
 
-    __slots__ = ("_busy", "_disk", "_file", "_limit", "_loop", "_memory", "lost", "size")
+    __slots__ = (
+        "_busy",
+        "_disk",
+        "_file",
+        "_limit",
+        "_loop",
+        "_memory",
+        "_on_disk",
+        "_room",
+        "lost",
+        "size",
+    )
 
-    def __init__(self, limit: float, *, disk: bool) -> None:
+    def __init__(self, limit: float, *, disk: bool, room: Room) -> None:
         """``limit``: bytes in memory; ``disk``: whether more may go into a file."""
         self._limit = limit
+        self._room = room
+        self._on_disk = 0
         self._disk = disk
         self._loop = asyncio.get_running_loop()
         self._memory: bytearray | None = bytearray()
@@ -40,17 +85,24 @@ class Spool:
         """Keep what comes next; gives up rather than fail."""
         if self.lost:
             return
-        place = self.size
+        place, room = self.size, self._room
         self.size += len(data)
         memory = self._memory
         if memory is not None:
-            memory += data
-            if self.size <= self._limit:
+            if self.size <= self._limit and room.has_memory(len(data)):
+                memory += data
+                room.memory += len(data)
                 return
             if not self._disk:
                 self.close()
                 return
-            data, place, self._memory = bytes(memory), 0, None
+            data, place = bytes(memory) + data, 0
+        if not room.has_disk(len(data), self.size):
+            self.close()
+            return
+        self._on_disk += len(data)
+        room.disk += len(data)
+        self._forget_memory()
         try:
             await self._run(partial(self._write, data, place))
         except (OSError, RuntimeError) as error:  # RuntimeError: no thread
@@ -73,13 +125,21 @@ class Spool:
     def close(self) -> None:
         """Let go of all of it."""
         self.lost = True
-        self._memory = None
+        self._forget_memory()
         busy, file = self._busy, self._file
         if busy is not None and not busy.done():
             busy.add_done_callback(lambda _: self.close())
-        elif file is not None:
+            return
+        if file is not None:
             self._file = None
             file.close()  # it has no name, so nothing of it is worth writing
+        self._room.disk -= self._on_disk
+        self._on_disk = 0
+
+    def _forget_memory(self) -> None:
+        memory, self._memory = self._memory, None
+        if memory is not None:
+            self._room.memory -= len(memory)
 
     async def _run(self, work: Callable[[], T]) -> T:
         """In a thread, after what an attempt that was cancelled has left running there."""

@@ -16,10 +16,17 @@ _ABSOLUTE: Final = re.compile(rb"(?i:https?)://([^/?#\x00-\x20\x7f]+)((?:[/?][^\
 _PCHARS: Final = rb"A-Za-z0-9._~!$&'()*+,;=:@-"
 _PLAIN: Final = re.compile(rb"(?:/(?!\.)[" + _PCHARS + rb"]*)+")
 _FOREIGN: Final = re.compile(rb"[^%/" + _PCHARS + rb"]")
+_UNESCAPED: Final = re.compile(rb'[\x80-\xff"<>\\^`{|}]')
 _ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 _LITERAL_PERCENT: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _SEPARATOR: Final = re.compile(rb"%2F|%5C")
+_PARAMETERS: Final = re.compile(rb";|%3B")
+"""Where some servers cut a segment, before or after they decode it (RFC 3986 3.3)."""
 _NUL: Final = b"%00"
+# "." "/" and "\" longer than UTF-8 writes them (RFC 3629 3), and as IIS knows them.
+_OTHERWISE: Final = re.compile(
+    rb"%C0%(?:AE|AF)|%C1%9C|%(?:E0|F0%80)%80%(?:AE|AF)|%E0%81%9C|%[Uu]00(?:2[EeFf]|5[Cc])"
+)
 _UNRESERVED: Final = frozenset(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 )
@@ -67,6 +74,15 @@ def split_target(method: str, raw: bytes) -> tuple[bytes, bytes | None]:
     raise BadRequest(f"target {raw[:200]!r}")
 
 
+def check_escapes(target: bytes) -> None:
+    """Raises BadRequest where bytes stand raw that RFC 3986 2 wants escaped.
+
+    Brackets may stay: browsers leave them as they are in a query.
+    """
+    if found := _UNESCAPED.search(target):
+        raise BadRequest(f"{found[0]!r} in the target is not escaped")
+
+
 def normal_path(target: bytes) -> str:
     """The one form of the target's path that rules are matched against.
 
@@ -98,6 +114,8 @@ def _escapes(path: bytes) -> bytes:
         raise BadRequest("escapes that make up another escape")
     if _NUL in path:
         raise BadRequest("NUL in the path")
+    if _OTHERWISE.search(path):
+        raise BadRequest("a dot or a separator in disguise")
     return path
 
 
@@ -113,8 +131,8 @@ def _unescaped(found: re.Match[bytes]) -> bytes:
 def _without_dots(path: bytes) -> bytes:
     """RFC 3986 5.2.4, less what depends on who reads it.
 
-    Some servers take %2F and %5C for separators, some merge empty segments. A dot segment whose
-    meaning hangs on that is refused.
+    Some servers take %2F and %5C for separators, some merge empty segments, some cut a segment at
+    its ";" first. A dot segment whose meaning hangs on that is refused.
     """
     segments: list[bytes] = []
     trailing = b""
@@ -124,7 +142,7 @@ def _without_dots(path: bytes) -> bytes:
             if not segments:
                 raise BadRequest("the path climbs above the root")
             removed = segments.pop()
-            if not removed or _SEPARATOR.search(removed):
+            if not _PARAMETERS.split(removed, 1)[0] or _SEPARATOR.search(removed):
                 raise BadRequest("a dot segment after an ambiguous one")
             trailing = b"/"
         elif segment == b".":
@@ -139,7 +157,8 @@ def _without_dots(path: bytes) -> bytes:
 
 def _hides_dots(segment: bytes) -> bool:
     """Whether a server that splits at escaped separators, or cuts parameters, sees dots."""
-    return any(part.partition(b";")[0] in _DOTS for part in _SEPARATOR.split(segment))
+    parts = _SEPARATOR.split(segment)
+    return any(part in _DOTS or _PARAMETERS.split(part, 1)[0] in _DOTS for part in parts)
 
 
 def literal_path(text: str, *, what: str) -> bytes:

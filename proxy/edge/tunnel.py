@@ -40,8 +40,9 @@ class Side(asyncio.Protocol):
         self.transport, self.early = self._duplex.take(self)
 
     def settle(self) -> None:
-        """Tell whose connection it was that it has ended."""
+        """Tell whose connection it was that it has ended, and let go of the others."""
         self._duplex.lost(self.error)
+        del self.other, self._tunnel, self._duplex
 
     # What asyncio calls
 

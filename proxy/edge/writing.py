@@ -49,6 +49,7 @@ class Writing:
     def close(self) -> None:
         """The connection is gone."""
         self._alarm.close()
+        self._stuck = _nobody  # it holds the connection, which holds this
 
     def linger(self) -> None:
         """End the connection when the client has all of it, or has stopped taking it.
@@ -82,3 +83,7 @@ class Writing:
             self._stuck()
         else:
             self.watch()
+
+
+def _nobody() -> None:
+    """There is no connection to end."""

@@ -73,7 +73,12 @@ class Coalesce:
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Only GET without a body: it is safe, and it is all in its head."""
-        if exchange.method != "GET" or exchange.body is not EMPTY or exchange.upgrade:
+        if (
+            exchange.method != "GET"
+            or exchange.body is not EMPTY
+            or exchange.upgrade
+            or exchange.bound
+        ):
             return await self._inner(exchange)
         where = (exchange.scheme, exchange.host, exchange.target)
         if self._private and self._is_private(where):
@@ -111,6 +116,7 @@ class Coalesce:
         return call
 
     def _over(self, key: Key, call: Call) -> None:
+        call.over = _nothing  # it holds the call
         if self._calls.get(key) is call:
             del self._calls[key]
 
@@ -137,3 +143,7 @@ class Coalesce:
             "in_flight": len(self._calls),
             "alone": dict(self.alone),
         }
+
+
+def _nothing() -> None:
+    """Nobody could join already."""

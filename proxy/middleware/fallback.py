@@ -9,7 +9,7 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from proxy.core.body import EMPTY, Body
-from proxy.core.errors import ConnectionLimit, Stage, UpstreamError
+from proxy.core.errors import ConnectionLimit, Stage, UpstreamError, forget_frames
 from proxy.core.exchange import Exchange
 from proxy.core.handler import Handler
 from proxy.core.options import Table, described
@@ -57,16 +57,17 @@ class Fallback:
         last = len(handlers) - 1
         for index, handler in enumerate(handlers):
             if index:
-                exchange.body.rewind()
                 exchange.elsewhere = False  # it was about the servers of another upstream
             try:
                 reply = await handler(exchange)
             except (UpstreamError, ConnectionLimit) as error:
                 sent = isinstance(error, UpstreamError) and error.stage is not Stage.NOT_SENT
                 if index < last and self._may_go_on(exchange, sent=sent):
+                    forget_frames(error)
                     continue
                 if self._fixed is None:
                     raise
+                forget_frames(error)
                 return self._fixed.reply(exchange)
             if reply.status not in _FAILED:
                 return reply
@@ -80,6 +81,8 @@ class Fallback:
         raise AssertionError("the loop answers or raises")
 
     def _may_go_on(self, exchange: Exchange, *, sent: bool) -> bool:
+        if exchange.login and sent:  # another server knows nothing of it
+            return False
         return exchange.body.resendable and (not sent or self._repeatable(exchange))
 
 

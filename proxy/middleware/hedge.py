@@ -96,7 +96,7 @@ class Hedge:
 
     async def handle(self, exchange: Exchange) -> Reply:
         """The first good answer, or what the request itself came to."""
-        if exchange.upgrade or not repeatable(exchange, self._retry):
+        if exchange.upgrade or exchange.bound or not repeatable(exchange, self._retry):
             return await self._inner(exchange)
         if exchange.body is not EMPTY:
             self._retry.keep(exchange.body)

@@ -11,6 +11,7 @@ from msgspec import Meta
 from proxy.core.errors import NotAsked, Unavailable, UpstreamError
 from proxy.core.exchange import Exchange
 from proxy.core.keys import PATTERN, key_of
+from proxy.core.logins import Ties
 from proxy.core.options import Duration, Table, described, seconds
 from proxy.core.outcome import failure_class
 from proxy.core.reply import Ending, Reply
@@ -91,7 +92,11 @@ class LoadBalance:
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises Unavailable where there is no server to ask."""
         roads = self._ways.now
-        if roads is not self._calm or exchange.tries:
+        if (
+            roads is not self._calm
+            or exchange.tries
+            or (exchange.ties is not None and exchange.ties.held)
+        ):
             servers = self._left(roads, exchange)
         else:
             servers = roads.servers
@@ -193,6 +198,8 @@ class LoadBalance:
 
     def _left(self, roads: Roads, exchange: Exchange) -> Sequence[Server]:
         """Those that may be asked."""
+        if exchange.ties is not None and (own := _own(roads, exchange.ties)):
+            return own
         now = time.monotonic()
         full = self._warmed(roads, now)
         usable = eligible(
@@ -240,6 +247,12 @@ def _why(roads: Roads, now: float) -> str:
         else:
             parts.append(f"{server.name} is on trial")
     return "no server may be asked: " + (", ".join(parts) or "there is none")
+
+
+def _own(roads: Roads, ties: Ties) -> Sequence[Server]:
+    """The server that the client of a connection is logged in at, whatever speaks against it."""
+    known = ties.servers
+    return [server for server in roads.to if server.name in known][:1]
 
 
 class _Ended:

@@ -4,13 +4,13 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 from aiohttp_retry import RetryClient, RetryOptionsBase
 from aiohttp_retry.client import RequestParams
 
 from proxy.core.body import EMPTY
-from proxy.core.errors import NotAsked, UpstreamError
+from proxy.core.errors import NotAsked, UpstreamError, forget_frames
 from proxy.core.exchange import Exchange, Try
 from proxy.core.handler import Handler
 from proxy.core.outcome import CONNECT_FAILURE, failure_class
@@ -23,6 +23,9 @@ from proxy.policy.budget import Budget
 Hold: TypeAlias = Callable[[Exchange, Reply], Awaitable[None]]
 
 log = logging.getLogger(__name__)
+
+_UNHEARD: Final = 64 << 10
+"""Bytes kept of what goes again only where its connection had ended before they came."""
 
 
 class Retry:
@@ -72,8 +75,11 @@ class Retry:
         """
         options = self._options
         # What may not be repeated goes again only where nothing of it was read.
-        if exchange.body is not EMPTY and repeatable(exchange, options):
-            options.keep(exchange.body)
+        if exchange.body is not EMPTY:
+            if repeatable(exchange, options):
+                options.keep(exchange.body)
+            else:
+                exchange.body.keep(_UNHEARD, spool=False)
         begun = self._loop.time()
         self._budget.request(begun)
         first: Reply | UpstreamError
@@ -82,6 +88,7 @@ class Retry:
             if first.buffered is None and self._hold is not None:
                 await self._hold(exchange, first)
         except UpstreamError as error:
+            forget_frames(error)
             first = error
         else:
             if first.status not in self._statuses:
@@ -103,10 +110,13 @@ class Retry:
             attempt = await self._client.requests([params], retry_options=trial)
         except (_Again, UpstreamError) as failed:  # the tries ran out, or no other may follow
             last = failed.error if isinstance(failed, _Again) else failed
+            forget_frames(failed)
             trial.ended(failure_class(last) or type(last).__name__)
             if exchange.tries:
                 last.detail = f"{last.detail}; tries: {', '.join(map(str, exchange.tries))}"
             raise last from None
+        finally:
+            trial.done()
         reply = cast(_Attempt, cast(Any, attempt)).reply
         trial.ended(str(reply.status))
         return reply
@@ -181,6 +191,11 @@ class _Trial(RetryOptionsBase):
         self._failed: UpstreamError | None = None
         self._wait = 0.0
 
+    def done(self) -> None:
+        """Let go of itself, and of the failures before the last."""
+        self.evaluate_response_callback = None
+        self._failed = self._first = None
+
     async def attempt(self) -> Reply:
         """One send, or what became of the first. Raises _Again where another may follow."""
         exchange = self._exchange
@@ -191,7 +206,6 @@ class _Trial(RetryOptionsBase):
                 if isinstance(first, Reply):
                     return first
                 raise first
-            exchange.body.rewind()
             exchange.elsewhere = False  # it was said of the attempt before
             self._begun = self._loop.time()
             return await self._inner(exchange)
@@ -202,8 +216,9 @@ class _Trial(RetryOptionsBase):
                 raise self._failed from None
             wait = self._backoff.wait(self._made)
             if self._may_follow(failure_class(error), wait):
+                forget_frames(error)
                 self._failed = error
-                raise _Again(error) from error
+                raise _Again(error) from None
             raise
 
     async def _accepts(self, response: Any) -> bool:
@@ -237,6 +252,8 @@ class _Trial(RetryOptionsBase):
         """Whether another attempt may be made ``wait`` seconds after a failure of this class."""
         options, exchange = self._options, self._exchange
         if failure not in options.on or not exchange.body.resendable:
+            return False
+        if exchange.login and failure != CONNECT_FAILURE:  # another connection knows nothing of it
             return False
         if failure != CONNECT_FAILURE and not repeatable(exchange, options):
             return False

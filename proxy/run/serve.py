@@ -9,6 +9,7 @@ from typing import Final
 
 from proxy.config.model import Config
 from proxy.run.descriptors import descriptors
+from proxy.run.memory import Memory
 from proxy.run.notify import notify
 from proxy.run.runtime import CannotStart, Runtime
 from proxy.telemetry.log import AccessLog, configure
@@ -61,6 +62,7 @@ async def serve(config: Config) -> int:
         print(f"sidecar-proxy: cannot start: {error}", file=sys.stderr)
         return FAILED_TO_START
     settle_memory()
+    memory = Memory(asyncio.get_running_loop())
     ready = f"ready http={','.join(runtime.http)}"
     if runtime.admin:
         ready += f" admin={runtime.admin}"
@@ -81,6 +83,7 @@ async def serve(config: Config) -> int:
     drain.cancel()
     again.cancel()
     await runtime.close()
+    memory.close()
     if access is not None:
         access.close()
     return 0 if clean else CUT

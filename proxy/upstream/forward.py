@@ -1,13 +1,11 @@
 """The last handler: one attempt on one connection."""
 
 import asyncio
-import re
 import time
 from functools import partial
 from typing import Any, Final
 
 from aiohttp import ClientTimeout
-from aiohttp.http_parser import RawResponseMessage
 from aiohttp.streams import StreamReader
 
 from proxy.core.errors import (
@@ -17,12 +15,15 @@ from proxy.core.errors import (
     Stage,
 )
 from proxy.core.exchange import Exchange
-from proxy.core.fields import RawHeaders, encode
+from proxy.core.fields import encode
+from proxy.core.logins import speaks_of_login
 from proxy.core.options import TimeoutsOptions
 from proxy.core.reply import Reply
 from proxy.core.sse import streams_events
+from proxy.core.trailers import announcement, last_chunk
 from proxy.upstream.endpoint import Endpoint
 from proxy.upstream.heads import Head, HeadReader, Scrub
+from proxy.upstream.response import CHUNKED, Response
 from proxy.upstream.session import Gateway, Line
 from proxy.upstream.stream import PacedStream, Stream
 from proxy.upstream.translate import head_error
@@ -33,12 +34,9 @@ from proxy.upstream.wire import UpstreamProtocol
 _INFORMATIONAL: Final = 100
 _SWITCHING: Final = 101
 _OK: Final = 200
-_VERSIONS: Final = ((1, 0), (1, 1))
-_TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_TOKENS: Final[set[bytes]] = set()
-"""Names that have been looked at; an API repeats its own."""
-_REMEMBERED: Final = 1024
-_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_UPGRADE_REQUIRED: Final = 426
+_ONCE: Final = frozenset({"POST", "PATCH", "CONNECT"})
+"""Methods that are not idempotent, of those in use (RFC 9110 9.2.2)."""
 
 
 class Forward:
@@ -72,14 +70,22 @@ class Forward:
             ceil_threshold=float("inf"),
         )
 
-    async def handle(self, exchange: Exchange) -> Reply:
+    async def handle(  # noqa: PLR0915 - in one piece: parts would be calls for each request
+        self, exchange: Exchange
+    ) -> Reply:
         """One attempt. Raises UpstreamError, or ClientError where the request's body failed."""
         endpoint = self._endpoint
         exchange.attempts += 1
         exchange.endpoint = endpoint.name
         exchange.upstream = endpoint.upstream
         exchange.connected = exchange.first_byte = None
-        line = self._gateway.rested()
+        ties, line = exchange.ties, None
+        if ties is not None and ties.held:
+            line = await self._gateway.own(ties, self._clock)
+        if line is None:
+            line = self._gateway.rested()
+            if line and self._gateway.wary and exchange.method in _ONCE:
+                line = line if self._gateway.fresh(line) else None
         if line is not None:
             exchange.connected = 0.0
         else:
@@ -87,32 +93,33 @@ class Forward:
             line = await self._gateway.line(self._clock)
             exchange.connected = time.monotonic() - asked
         upload: asyncio.Task[None] | None = None
-        message: Any  # aiohttp's, or a Head
+        message: Any  # a Head or a Response
+        known = line.owner is not None
+        protocol = line.protocol
         try:
-            protocol = line.protocol
             protocol.begin(bodiless=exchange.method == "HEAD", reader=self._reader)
             upload = self._send(exchange, protocol)
             try:
                 message, payload = await protocol.read()
-                while message.code < _OK:
-                    if message.code == _SWITCHING and exchange.upgrade:
-                        break
-                    if message.code < _INFORMATIONAL or message.code == _SWITCHING:
-                        raise ProtocolViolation(f"status {message.code}")
+                while message.code < _OK and message.code != _SWITCHING:
                     if message.code == _INFORMATIONAL:
                         exchange.body.proceed()
                     else:
                         self._inform(exchange, message)
                     message, payload = await protocol.read()
             except Exception as error:
-                raise head_error(error, stage=_stage(protocol), name=endpoint.name) from error
-            exchange.first_byte = time.monotonic()
+                # Whoever is half logged in has to begin again, on another connection.
+                stage = Stage.SENT if known and exchange.login else _stage(protocol)
+                raise head_error(error, stage=stage, name=endpoint.name) from None
             if message.code == _SWITCHING:
-                return self._switched(exchange, message, line)
+                return await self._switched(exchange, message, line, upload)
+            exchange.first_byte = time.monotonic()
             stream = Stream(line, payload, upload, self._timeouts.idle)
             if self._timeouts.progress:
                 stream = self._paced(message, line, payload, upload) or stream
             if isinstance(message, Head):
+                if exchange.login:
+                    line.bind(ties, endpoint.name)
                 reply = Reply(
                     message.code,
                     message.fields,
@@ -123,7 +130,9 @@ class Forward:
                 )
                 reply.encoded = message.encoded
                 return reply
-            return self._reply(message, stream, protocol.whole)
+            if exchange.login or speaks_of_login(message.fields):
+                line.bind(ties, endpoint.name)
+            return self._reply(exchange, message, stream, protocol.whole)
         except BaseException:
             if upload is not None:
                 upload.cancel()
@@ -142,7 +151,8 @@ class Forward:
             protocol.send(head)
             return asyncio.create_task(Upload(body, protocol, self._timeouts).run())
         if body.length is None:
-            whole = b"%x\r\n%b\r\n0\r\n\r\n" % (len(whole), whole) if whole else b"0\r\n\r\n"
+            end = last_chunk(body.trailers)
+            whole = b"%x\r\n%b\r\n%b" % (len(whole), whole, end) if whole else end
         protocol.send(head + whole)
         protocol.expect(self._timeouts.first_byte, self._no_head)
         return None
@@ -155,69 +165,74 @@ class Forward:
             fields = [field for field in fields if field[0].lower() != name]
             fields.append(endpoint.credentials)
         host = endpoint.host or exchange.host.encode("latin-1") or endpoint.authority
-        return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b\r\n" % (
+        return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b%b\r\n" % (
             exchange.method.encode(),
             exchange.target,
             host,
             encode(fields, exchange.encoded),
+            exchange.body.framing,
             b"Connection: Upgrade\r\nUpgrade: %b\r\n" % exchange.upgrade
             if exchange.upgrade
-            else exchange.body.framing,
+            else b"",
         )
 
     def _paced(
         self, message: Any, line: Line, payload: StreamReader, upload: asyncio.Task[None] | None
     ) -> PacedStream | None:
         """For a stream of events, where there is a clock for those."""
-        fields = message.fields if isinstance(message, Head) else message.raw_headers
-        if not streams_events(fields):
+        if not streams_events(message.fields):
             return None
         clocks = self._timeouts
         return PacedStream(line, payload, upload, clocks.idle, clocks.progress)
 
-    def _inform(self, exchange: Exchange, message: RawResponseMessage) -> None:
+    def _inform(self, exchange: Exchange, message: Response) -> None:
         """Pass on what is known before the answer, 103 (Early Hints) for one (RFC 9110 15.2)."""
-        reason = message.reason.encode("utf-8", "surrogateescape")
-        check_fields(message.raw_headers, reason)
         if exchange.inform is not None and exchange.version >= (1, 1) and not exchange.committed:
-            lines = encode(self._scrub(message.raw_headers), None)
-            exchange.inform(b"HTTP/1.1 %d %b\r\n%b\r\n" % (message.code, reason, lines))
+            lines = encode(self._scrub(message.fields), None)
+            exchange.inform(b"HTTP/1.1 %d %b\r\n%b\r\n" % (message.code, message.reason, lines))
 
-    def _switched(self, exchange: Exchange, message: RawResponseMessage, line: Line) -> Reply:
+    async def _switched(
+        self, exchange: Exchange, message: Response, line: Line, upload: asyncio.Task[None] | None
+    ) -> Reply:
         """A 101 that was asked for."""
-        answer = b", ".join([v for n, v in message.raw_headers if n.lower() == b"upgrade"])
+        if not exchange.upgrade:
+            raise ProtocolViolation("status 101, which was not asked for")
+        if upload is not None:  # the request comes first (RFC 9110 7.8)
+            await upload
+            if (failed := line.protocol.exception()) is not None:
+                raise failed
+        exchange.first_byte = time.monotonic()
+        answer = b", ".join([v for n, v in message.fields if n.lower() == b"upgrade"])
         if not accepted(exchange.upgrade, answer):
             raise ProtocolViolation(f"101 to {answer!r}, which was not offered")
-        reason = message.reason.encode("utf-8", "surrogateescape")
-        check_fields(message.raw_headers, reason)
         source = Upgraded(line, answer, self._timeouts.tunnel_idle)
-        reply = Reply(101, self._scrub(message.raw_headers), source, reason=reason, length=0)
+        fields = self._scrub(message.fields)
+        reply = Reply(101, fields, source, reason=message.reason, length=0)
         reply.duplex = source
         return reply
 
-    def _reply(self, message: RawResponseMessage, stream: Stream, whole: bytes | None) -> Reply:
-        if message.version not in _VERSIONS:
-            raise ProtocolViolation(f"HTTP version {message.version}")
-        length = None
-        if "Transfer-Encoding" in message.headers:
-            codings = message.headers.getall("Transfer-Encoding")
-            if not message.chunked or [c.lower() for c in codings] != ["chunked"]:
-                raise ProtocolViolation(f"transfer coding {codings!r}")
-            if message.version == (1, 0):
-                stream.end_connection()
-        elif (declared := message.headers.get("Content-Length")) is not None:
-            length = int(declared)
-        reason = message.reason.encode("utf-8", "surrogateescape")
-        check_fields(message.raw_headers, reason)
-        return Reply(
+    def _reply(
+        self, exchange: Exchange, message: Response, stream: Stream, whole: bytes | None
+    ) -> Reply:
+        fields = self._scrub(message.fields)
+        if message.code == _UPGRADE_REQUIRED:  # useless without what it asks for (RFC 9110 15.5.22)
+            wanted = [field for field in message.fields if field[0].lower() == b"upgrade"]
+            fields = [*fields, *wanted, (b"Connection", b"Upgrade")] if wanted else fields
+        chunked = message.length == CHUNKED
+        if chunked and exchange.takes_trailers:
+            fields = [*fields, *announcement(message.fields)]
+        reply = Reply(
             message.code,
-            self._scrub(message.raw_headers),
+            fields,
             stream,
-            reason=reason,
-            length=length,
+            reason=message.reason,
+            length=None if chunked else message.declared,
             version=message.version,
             whole=whole,
         )
+        if chunked and exchange.takes_trailers:
+            reply.trailers = stream.trailers
+        return reply
 
 
 def _stage(protocol: UpstreamProtocol) -> Stage:
@@ -225,21 +240,6 @@ def _stage(protocol: UpstreamProtocol) -> Stage:
     if protocol.unheard:
         return Stage.NOT_SENT
     return Stage.STALE if protocol.reused and not protocol.replied else Stage.SENT
-
-
-def check_fields(fields: RawHeaders, reason: bytes) -> None:
-    """aiohttp reads replies leniently; what we would pass on malformed is refused (RFC 9112 2.2).
-
-    Raises ProtocolViolation.
-    """
-    for name, _ in fields:
-        if name not in _TOKENS:
-            if not _TOKEN.fullmatch(name):
-                raise ProtocolViolation(f"field name {name!r}")
-            if len(_TOKENS) < _REMEMBERED:
-                _TOKENS.add(name)
-    if found := _CONTROL.search(b"".join([value for _, value in fields]) + reason):
-        raise ProtocolViolation(f"control character {found[0]!r} in the head")
 
 
 def _no_head(name: str, seconds: float) -> Exception:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple, TypeAlias
 
 from proxy.core.fields import Encoded, RawHeaders
+from proxy.core.logins import names_login
 from proxy.core.memo import Memo
 
 Scrub: TypeAlias = Callable[[RawHeaders], RawHeaders]
@@ -104,6 +105,8 @@ class HeadReader:
         name, value = found[1], found[2].strip(b" \t")
         low = name.lower()
         if low in _DOUBTFUL or (low == b"connection" and value.lower() != b"keep-alive"):
+            return _NOT_OURS
+        if names_login(low, value):
             return _NOT_OURS
         field = (name, value)
         if low == b"content-length":

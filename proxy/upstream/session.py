@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import ssl
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -10,7 +9,6 @@ from typing import Final, Self
 
 from aiohttp import (
     BaseConnector,
-    ClientConnectorCertificateError,
     ClientRequest,
     ClientSession,
     ClientTimeout,
@@ -21,20 +19,19 @@ from aiohttp import (
 from aiohttp.connector import Connection
 
 from proxy.core.errors import ConnectionLimit
-from proxy.upstream.certificate import MISMATCH, names
+from proxy.core.logins import Ties
+from proxy.policy.ends import Ends
 from proxy.upstream.connector import Connector, WatchedResolver, install
-from proxy.upstream.translate import Place, connect_error
+from proxy.upstream.unreachable import Unreachable
 from proxy.upstream.wire import UpstreamProtocol
 
 _DNS_TTL: Final = 10
-_NAMED: Final = 60.0
-"""Seconds for which the names of a wrong certificate are remembered."""
 
 
 class Line:
     """A connection to a server: in use by one attempt, or resting."""
 
-    __slots__ = ("_connection", "_gateway", "born", "protocol")
+    __slots__ = ("_connection", "_gateway", "born", "owner", "protocol")
 
     def __init__(
         self, connection: Connection, protocol: UpstreamProtocol, gateway: "Gateway"
@@ -42,16 +39,36 @@ class Line:
         self._connection = connection
         self._gateway = gateway
         self.born = time.monotonic()
+        self.owner: tuple[Ties, str] | None = None
+        """The client that alone may use it, and the name of its server, see ``core/logins``."""
         self.protocol = protocol
         protocol.lost = self._lost
+
+    def bind(self, ties: Ties | None, server: str) -> None:
+        """Somebody logs in on it: from now on it belongs to that client, and is closed with it."""
+        if ties is None:  # a health check's
+            self.protocol.force_close()
+        else:
+            self.owner = (ties, server)
 
     def release(self) -> None:
         """Let it rest, where nothing speaks against another use."""
         protocol = self.protocol
         if protocol.should_close or (self._gateway.ageing and self._gateway.retired(self)):
             self.discard()
+        elif self.owner is not None:
+            self._wait_for(*self.owner)
         else:
             self._gateway.rest(self)
+
+    def _wait_for(self, ties: Ties, server: str) -> None:
+        """Rest until the client that it belongs to asks again or goes."""
+        if ties.closed or self._gateway in ties.held:
+            self.discard()
+            return
+        self.protocol.rest(0)
+        ties.held[self._gateway] = (server, self)
+        self._gateway.leave()
 
     def discard(self) -> None:
         """Close at once; the upstream is to know that nobody waits any more."""
@@ -66,7 +83,8 @@ class Line:
 
     def _lost(self) -> None:
         """The connection has ended. Where an attempt uses it, that attempt will discard it."""
-        if self._gateway.forget(self):
+        owner = self.owner
+        if self._gateway.forget(self) or (owner and owner[0].forget(self._gateway, self)):
             self._gateway.connections -= 1
             self._connection.close()
 
@@ -82,18 +100,18 @@ class Gateway:
     __slots__ = (
         "_closed",
         "_connector",
+        "_ends",
         "_keepalive",
         "_max_age",
-        "_named",
-        "_named_until",
         "_permits",
         "_resolver",
         "_resting",
         "_template",
+        "_unreachable",
         "ageing",
         "connections",
-        "name",
         "tls",
+        "wary",
     )
 
     def __init__(
@@ -119,15 +137,15 @@ class Gateway:
         self._resting: dict[Line, None] = {}
         self._max_age = max_age
         self._closed = False
-        self.name = name or str(template.url.origin())
-        """What sentences call the server."""
-        self._named = ""
-        self._named_until = 0.0
+        self._unreachable = Unreachable(template, name)
         self.tls = template.is_ssl()
         self.ageing = bool(max_age)
         """Whether a connection that still works may have to go."""
         self.connections = 0
         """Open ones, in use or resting."""
+        self._ends = Ends()
+        self.wary = False
+        """Whether it has closed connections that rested."""
 
     def retired(self, line: Line) -> bool:
         """Whether it takes no further request."""
@@ -143,6 +161,26 @@ class Gateway:
         """A connection that rested, where one is to be had without waiting."""
         return self._rested() if self._permits is None else None
 
+    async def own(self, ties: Ties, clock: ClientTimeout) -> Line | None:
+        """The connection that belongs to a client, where it has one that still stands.
+
+        Raises ConnectionLimit.
+        """
+        found = ties.held.get(self)
+        if found is None:
+            return None
+        if self._permits is not None:
+            await self._enter(self._permits, clock)
+            if ties.held.get(self) is not found:  # it ended during the wait
+                self.leave()
+                return None
+        line = ties.held.pop(self)[1]
+        assert isinstance(line, Line)
+        if line.protocol.take() and not (self.ageing and self.retired(line)):
+            return line
+        line.discard()
+        return None
+
     async def line(self, clock: ClientTimeout) -> Line:
         """A connection that rested, or a new one. Raises ConnectError or ConnectionLimit."""
         if self._permits is not None:
@@ -155,12 +193,31 @@ class Gateway:
             self.leave()
             raise
 
+    def left(self, line: Line) -> None:
+        """The server closed one that rested; for how long it had is a hint when it does so."""
+        self._ends.observe(*line.protocol.rested())
+        self.wary = True
+
+    def fresh(self, line: Line) -> bool:
+        """Whether one that rests no more is likely to last for a request that has one try only.
+
+        Where it is not, it is closed; another one has rested for longer still.
+        """
+        rest, now = line.protocol.rested()
+        self.wary = self._ends.known(now)
+        if rest < self._ends.shortest(now):
+            return True
+        line.discard()
+        return False
+
     def _rested(self) -> Line | None:
         resting = self._resting
         while resting:
             line = resting.popitem()[0]
             if line.protocol.take() and not (self.ageing and self.retired(line)):
                 return line
+            if not self._closed and line.protocol.left_by_peer:
+                self.left(line)
             line.drop()
         return None
 
@@ -169,41 +226,23 @@ class Gateway:
             async with asyncio.timeout(clock.connect):
                 await permits.acquire()
         except TimeoutError:
-            raise ConnectionLimit(
-                f"no connection to {self.name} became free within connect of {clock.connect:g} s"
-            ) from None
+            within = f"within connect of {clock.connect:g} s"
+            name = self._unreachable.name
+            raise ConnectionLimit(f"no connection to {name} became free {within}") from None
 
     async def _made(self, clock: ClientTimeout) -> Line:
         try:
             connection = await self._connector.connect(self._template, [], clock)
         except Exception as error:
             looking_up = bool(self._resolver.pending[self._template.host])
-            url = self._template.url
-            place = Place(self.name, url.host or "", url.port or 0, clock.connect or 0.0)
-            failed = connect_error(error, tls=self.tls, looking_up=looking_up, place=place)
-            if isinstance(error, ClientConnectorCertificateError):
-                failed.detail += await self._names(error.certificate_error)
-            raise failed from error
+            patience = clock.connect or 0.0
+            why = await self._unreachable.why(error, looking_up=looking_up, patience=patience)
+            raise why from None
         protocol = connection.protocol
         assert isinstance(protocol, UpstreamProtocol)
         protocol.take()
         self.connections += 1
         return Line(connection, protocol, self)
-
-    async def _names(self, error: Exception) -> str:
-        """What to say where the certificate is for other names; found out once in a while."""
-        if getattr(error, "verify_code", 0) not in MISMATCH:
-            return ""
-        now = time.monotonic()
-        if now >= self._named_until:
-            self._named_until = now + _NAMED
-            template = self._template
-            context = template.ssl if isinstance(template.ssl, ssl.SSLContext) else None
-            asked = template.server_hostname or ""
-            self._named = await names(
-                template.url.host or "", template.url.port or 443, asked, context
-            )
-        return f"; it is for {self._named}" if self._named else ""
 
     def rest(self, line: Line) -> None:
         """Keep it for the next attempt, ``keepalive_timeout`` at most."""
@@ -214,7 +253,10 @@ class Gateway:
 
     def forget(self, line: Line) -> bool:
         """It has ended; whether it was resting."""
-        return self._resting.pop(line, self) is None
+        found = self._resting.pop(line, self) is None
+        if found and line.protocol.left_by_peer:
+            self.left(line)
+        return found
 
     def leave(self) -> None:
         """An attempt has no use for its connection any more."""

@@ -5,6 +5,7 @@ import asyncio
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from proxy.core.errors import ReplyStalled
+from proxy.core.fields import RawHeaders
 from proxy.core.reply import Ending
 from proxy.core.sse import Events
 from proxy.upstream.session import Line
@@ -35,6 +36,10 @@ class Stream:
         """Not for another request after this one."""
         self._line.protocol.force_close()
 
+    def trailers(self) -> RawHeaders:
+        """The fields behind the body; before ``close``, when the body has been read."""
+        return self._line.protocol.trailers
+
     @property
     def buffered(self) -> bytes | None:
         """The whole body where it has already arrived, else None."""
@@ -61,7 +66,7 @@ class Stream:
             failed = body_error(error)
             if isinstance(failed, ReplyStalled) and not failed.detail.endswith(" s"):
                 failed.detail += f" of {self._clock:g} s"
-            raise failed from error
+            raise failed from None
         finally:
             protocol.alarm.clear()
 

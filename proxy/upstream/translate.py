@@ -1,4 +1,7 @@
-"""The network's errors become ours here and nowhere else."""
+"""The network's errors become ours here and nowhere else.
+
+What they were before stays with a connection or a parser; it lets go of the frames it went through.
+"""
 
 import asyncio
 import errno
@@ -28,6 +31,7 @@ from proxy.core.errors import (
     Stage,
     TlsFailed,
     UpstreamError,
+    forget_frames,
 )
 from proxy.core.local_limits import local_limit
 from proxy.core.words import plain
@@ -45,6 +49,7 @@ class Place(NamedTuple):
 
 
 UNKNOWN: Final = Place("the upstream", "", 0, 0.0)
+_TOO_EARLY: Final = re.compile("ended too early|transfer length")
 _RECEIVED: Final = re.compile(r"received (\d+) of (\d+) bytes")
 _HANDSHAKE_CUT = frozenset({errno.ECONNRESET, errno.EPIPE, None})
 
@@ -53,6 +58,7 @@ def connect_error(
     error: Exception, *, tls: bool, looking_up: bool, place: Place = UNKNOWN
 ) -> UpstreamError:
     """What kept us from getting a connection; nothing was sent. ``place``: where it was to go."""
+    forget_frames(error)
     cause = error.os_error if isinstance(error, ClientConnectorError) else error
     if (ours := local_limit(cause, (place.host, place.port))) is not None:
         return ours
@@ -78,31 +84,33 @@ def connect_error(
 
 def head_error(error: Exception, *, stage: Stage, name: str = "the upstream") -> ProxyError:
     """What came instead of a reply's head. ``name``: of the server."""
+    forget_frames(error)
     if isinstance(error, ProxyError):
         if isinstance(error, UpstreamError):
             error.stage = stage
+        if isinstance(error, ProtocolViolation):
+            error.detail = f"the reply of {name} is not valid HTTP: {error.detail}"
         return error
     if isinstance(error, HttpProcessingError):
         why = plain(first_line(error.message))
         if isinstance(error, LineTooLong) or "Too many headers" in error.message:
             return ReplyHeadTooLarge(f"the head of the reply of {name} is too large: {why}")
-        return ProtocolViolation(f"the reply of {name} is not HTTP: {why}")
+        return ProtocolViolation(f"the reply of {name} is not valid HTTP: {why}")
     how = "reset" if _is_reset(error) else "closed"
     return ConnectionTerminated(f"{name} {how} the connection before it replied", stage=stage)
 
 
 def body_error(error: Exception) -> ProxyError:
     """What came instead of the rest of a reply's body."""
+    forget_frames(error)
     if isinstance(error, ProxyError):
         return error
     text = str(error)
-    how = "reset the connection in the midst of" if _is_reset(error) else "ended"
+    how = "cut its reply by a reset" if _is_reset(error) else "ended its reply"
     if (found := _RECEIVED.search(text)) is not None:
-        return ReplyBroken(f"the upstream {how} its reply after {found[1]} of {found[2]} bytes")
-    if "transfer length" in text:
-        return ReplyBroken(f"the upstream {how} its reply before its last chunk")
-    if _is_reset(error) or isinstance(error, ConnectionError):
-        return ReplyBroken(f"the upstream {how} its reply early")
+        return ReplyBroken(f"the upstream {how} after {found[1]} of {found[2]} bytes")
+    if _is_reset(error) or isinstance(error, ConnectionError) or _TOO_EARLY.search(text):
+        return ReplyBroken(f"the upstream {how} before the end")
     why = plain(first_line(text)) or "no reason given"
     return ReplyBroken(f"the upstream broke the framing of its reply: {why}")
 

@@ -1,8 +1,9 @@
 """The body of a request on its way to the upstream."""
 
 from proxy.core.body import Body
-from proxy.core.errors import InternalError, ProxyError, ResponseTimeout
+from proxy.core.errors import InternalError, ProxyError, ResponseTimeout, forget_frames
 from proxy.core.options import TimeoutsOptions
+from proxy.core.trailers import last_chunk
 from proxy.upstream.wire import UpstreamProtocol
 
 
@@ -22,16 +23,18 @@ class Upload:
         body, protocol = self._body, self._protocol
         try:
             chunked = body.length is None
-            while chunk := await body.read():
-                self._write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
+            reader = body.reader()
+            while chunk := await reader.read():
+                protocol.send_more(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
                 if protocol.writing_paused:
                     await self._drained()
             if chunked:
-                self._write(b"0\r\n\r\n")
+                protocol.send_more(last_chunk(body.trailers))
         except ConnectionError:
             # The reader of the reply is told of a lost connection too, and more precisely.
             return
         except ProxyError as error:
+            forget_frames(error)
             protocol.fail(error)
             return
         except Exception:
@@ -40,12 +43,6 @@ class Upload:
         if protocol.awaiting_head:
             self._unsent = protocol.unsent()
             protocol.expect(self._first_byte, self._no_progress)
-
-    def _write(self, data: bytes) -> None:
-        transport = self._protocol.transport
-        if transport is None or transport.is_closing():
-            raise ConnectionResetError("upstream closed")
-        transport.write(data)
 
     async def _drained(self) -> None:
         """Wait until the upstream takes what was written, on the first_byte clock."""

@@ -1,114 +1,71 @@
-"""HTTP/1.1 on the connections of aiohttp's connector.
+"""HTTP/1.1 on the connections of aiohttp's connector: what comes, taken apart.
 
-What we use of aiohttp beyond its documented API stands here, in ``session.install``, ``Upgraded``
-and ``stream.take_buffered``, and is held by ``tests/upstream/test_aiohttp_contract.py``.
-Why not ``session.request``: decision 0001.
+What we use of aiohttp beyond its documented API stands here, in ``server_side``,
+``connector.install``, ``Upgraded`` and ``stream.take_buffered``, and is held by
+``tests/upstream/test_aiohttp_contract.py``. Why not ``session.request``: decision 0001.
 """
 
 import asyncio
-import select
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.http_parser import RawResponseMessage
+from aiohttp import ClientPayloadError
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
-from proxy.core.alarm import Alarm
-from proxy.core.errors import ReplyHeadTooLarge
-from proxy.core.short_queue import ShortQueue
-from proxy.core.sockets import unsent
-from proxy.upstream.heads import HEAD_END, HEAD_LIMIT, HeadReader
+from proxy.core.chunked import Chunked
+from proxy.core.errors import ProtocolViolation, ReplyBroken, ReplyHeadTooLarge
+from proxy.core.field_lines import Malformed
+from proxy.core.fields import RawHeaders
+from proxy.upstream.heads import HEAD_LIMIT, HeadReader
+from proxy.upstream.response import CHUNKED, Response, ResponseReader
+from proxy.upstream.server_side import ServerSide
 
 READ_BUFFER: Final = 64 << 10
 """Low-water mark of a reply's buffer; twice that stops the upstream."""
 
-_SPOKEN: Final = select.POLLIN | getattr(select, "POLLRDHUP", 0)
-_NO_BODY: Final = frozenset({204, 304})
+_SMALL: Final = 1024
+"""Bytes of a segment that looks like one of several small writes."""
+_SWITCHING: Final = 101
+_FINAL: Final = 200
 
 
-class UpstreamProtocol(ResponseHandler):
+class UpstreamProtocol(ServerSide):
     """One connection to an upstream, which may serve many attempts one after the other.
 
-    It differs from aiohttp's in five ways: small replies without surprises see no parser; bytes on
-    an idle pooled connection close it (aiohttp would take them for the answer to the next request);
-    a head is parsed apart from what follows, so that junk behind a whole reply cannot take it away;
-    an error in a later segment reaches the body's reader; and a body that only the end of the
-    connection delimits is broken by a reset.
+    Of aiohttp's it keeps the connection, the queue of heads, the streams of bodies and their
+    backpressure. What comes is read by ours, strictly (decision 0020): bytes on an idle pooled
+    connection close it, junk behind a whole reply does not take it away, an error in a later
+    segment reaches the body's reader, and a body that only the end of the connection delimits is
+    broken by a reset.
     """
 
     # Slots keep aiohttp's own attributes below the thirty that instances may share their keys of,
     # which is 1 KiB a connection.
     __slots__ = (
         "_bodiless",
+        "_chunks",
         "_head_seen",
         "_left",
-        "_on_ring",
-        "_parsing",
-        "_poll",
         "_reader",
-        "_resting",
-        "_seam",
-        "_sent",
-        "_socket",
-        "alarm",
+        "_responses",
         "awaiting_head",
-        "lost",
-        "replied",
-        "unheard",
-        "uses",
+        "trailers",
         "whole",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
-        self._buffer = ShortQueue()  # type: ignore[assignment]
-        self.uses = 0
-        self.replied = False
-        """Whether one byte of a reply has come since the request was sent."""
         self.whole: bytes | None = None
         """The body of a reply that came in one piece with its head."""
-        self.lost: Callable[[], None] | None = None
-        """Called when the connection has ended."""
-        self.alarm = Alarm(loop, self._rang)
-        self._on_ring: Callable[[], Exception | None] | None = None
-        self._resting = False
         self.awaiting_head = False
         """Whether the final head of the reply is still to come."""
+        self.trailers: RawHeaders = ()
+        """The fields behind a chunked body that has ended."""
         self._reader: HeadReader | None = None
-        self._parsing = False
-        self._poll: select.poll | None = None
+        self._responses: ResponseReader | None = None
+        self._chunks: Chunked | None = None
         self._bodiless = False
         self._head_seen = 0
-        self._seam = b""
-        self._sent = 0
-        self.unheard = False
-        """Whether the peer hung up without having received one byte of the request."""
         self._left: int | None = None
-        self._socket: Any = None
-
-    # Taking and giving back
-
-    def take(self) -> bool:
-        """Rest no more. False where the peer has closed or spoken meanwhile: do not use it.
-
-        The loop may not have seen yet what the kernel has, hence the look at the socket itself.
-        """
-        self._resting = False
-        self.alarm.clear()
-        self.uses += 1
-        return self.uses == 1 or (self.is_connected() and not self._readable())
-
-    def rest(self, keepalive: float) -> None:
-        """Wait for the next request, ``keepalive`` seconds at most."""
-        self._resting = True
-        if keepalive:
-            self.alarm.set(self._loop.time() + keepalive)
-
-    @property
-    def reused(self) -> bool:
-        """Whether this is not the first request on the connection."""
-        return self.uses > 1
 
     def begin(self, *, bodiless: bool, reader: HeadReader | None = None) -> None:
         """Get ready for one reply; ``bodiless`` where the request was a HEAD.
@@ -116,66 +73,37 @@ class UpstreamProtocol(ResponseHandler):
         ``reader`` reads the heads that need no parser.
         """
         self.replied = self.unheard = False
-        self._sent = 0
         self.whole = None
         self.awaiting_head = True
-        self._parsing = False
+        self._responses = None
         self._reader = None if bodiless else reader
         self._bodiless = bodiless
         self._left = None
         self._head_seen = 0
-        self._seam = b""
-
-    def _parse(self) -> None:
-        """Have aiohttp's parser read this reply."""
-        self._parsing = True
-        self.set_response_params(
-            skip_payload=self._bodiless,
-            read_until_eof=True,
-            auto_decompress=False,
-            read_bufsize=READ_BUFFER,
-            max_line_size=HEAD_LIMIT,
-            max_field_size=HEAD_LIMIT,
-            max_headers=HEAD_LIMIT,
-        )
-
-    # Clocks
-
-    def expect(self, seconds: float, on_ring: Callable[[], Exception | None] | None) -> None:
-        """Ring in ``seconds``; ``on_ring`` then says what is wrong, or None to wait on."""
-        if seconds:
-            self._on_ring = on_ring
-            self.alarm.set(self._loop.time() + seconds)
-
-    def _rang(self) -> None:
-        if self._resting:
-            self.close()
-        elif self._on_ring is not None and (error := self._on_ring()) is not None:
-            self.fail(error)
-
-    def fail(self, error: Exception) -> None:
-        """Let whoever waits for this connection have ``error``; it is not used again."""
-        payload = self._payload
-        if payload is not None and not payload.is_eof():
-            payload.set_exception(error)
-        super().set_exception(error)
+        self._chunks = None
+        self.trailers = ()
 
     # What aiohttp calls
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Know the socket, to look without reading."""
-        super().connection_made(transport)
-        self._socket = transport.get_extra_info("socket")
-
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Break a body that only the end of the connection delimits where that end was a reset."""
+        """End a body that only the end of the connection delimits, break one that has more to come.
+
+        A reset breaks the former too.
+        """
         self.alarm.close()
+        self._on_ring = None  # it may hold who holds this
+        if exc is not None and not self._resting and self.exception() is None:
+            for data in self.left_unread():
+                self.data_received(data)
         payload = self._payload
-        if exc is not None and self._left is None and payload is not None and not payload.is_eof():
-            payload.set_exception(exc)
+        if payload is not None and not payload.is_eof() and payload.exception() is None:
+            if exc is None and self._left is None:
+                payload.feed_eof()
+            else:
+                payload.set_exception(exc or ClientPayloadError("the connection ended too early"))
         super().connection_lost(exc)
-        lost, self.lost = self.lost, None  # whoever is to be told holds this
-        if lost is not None:
+        if (lost := self.lost) is not None:
+            self.lost = None  # who is told holds this
             lost()
 
     def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
@@ -183,31 +111,21 @@ class UpstreamProtocol(ResponseHandler):
         payload = self._payload
         if payload is not None and not payload.is_eof() and payload.exception() is None:
             payload.set_exception(exc)
+        if self._exception is not None:  # what ended it says more than that it has ended
+            return
         if exc_cause is None:
             super().set_exception(exc)
         else:
             super().set_exception(exc, exc_cause)
 
-    def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
-        """Note how the body of a final head is delimited."""
-        message, payload = data
-        if message.code >= 200 or message.code == 101:
-            self.awaiting_head = False
-            if message.code == 101:
-                self._left = None
-            elif self._bodiless or message.code in _NO_BODY or payload is EMPTY_PAYLOAD:
-                self._left = 0
-            elif message.chunked:
-                self._left = -1
-            else:
-                length = message.headers.get("Content-Length")
-                self._left = None if length is None else int(length)
-        super().feed_data(data, size)
+    def pause_reading(self) -> None:
+        """Hold the upstream back: there is no parser of aiohttp's to be held too."""
+        self._reading_paused = True
+        self._pause_transport_reading()
 
     def data_received(self, data: bytes) -> None:
-        """Parse heads apart from bodies, and no byte beyond a body."""
-        if not data:  # aiohttp resumes a parser that it had paused
-            super().data_received(data)
+        """Read heads apart from bodies, and no byte beyond a body."""
+        if not data:
             return
         if self._resting:
             self.abort()
@@ -222,15 +140,11 @@ class UpstreamProtocol(ResponseHandler):
                 return
             while data and self.awaiting_head:
                 data = self._head_received(data)
-            left = self._left
-            if left and 0 < left <= len(data):
-                self._take_whole(data, left)
-                return
         if data:
             self._body_received(data)
 
     def _take_whole(self, data: bytes, left: int) -> None:
-        """The parser has done its work: each reply gets a new one, and this body needs none."""
+        """A body that came with its head needs no stream."""
         self.whole = data[:left]
         if len(data) != left:
             self.force_close()
@@ -238,63 +152,91 @@ class UpstreamProtocol(ResponseHandler):
         self._payload = None
 
     def _head_received(self, data: bytes) -> bytes:
-        """Feed up to the end of one head; what follows it is returned."""
-        if not self._parsing:
-            self._parse()
-        seam = self._seam
-        end = (seam + data).find(HEAD_END)
-        cut = len(data) if end < 0 else end + 4 - len(seam)
-        self._head_seen += cut
-        if self._head_seen > HEAD_LIMIT:
-            self.fail(ReplyHeadTooLarge(f"over {HEAD_LIMIT} bytes"))
-            self.abort()
+        """Read up to the end of one head; what follows it is returned."""
+        responses = self._responses
+        if responses is None:
+            responses = self._responses = ResponseReader(bodiless=self._bodiless)
+        try:
+            response, end = responses.feed(data)
+        except Malformed as error:
+            self._refuse(ProtocolViolation(str(error)))
             return b""
-        head = data[:cut]
-        self._seam = (seam + head)[-3:] if end < 0 else b""
-        super().data_received(head)
-        return b"" if self.exception() is not None else data[cut:]
+        self._head_seen += end
+        if self._head_seen > HEAD_LIMIT:
+            self._refuse(ReplyHeadTooLarge(f"over {HEAD_LIMIT} bytes"))
+            return b""
+        if response is None:
+            self.acknowledge()
+            return b""
+        data = data[end:]
+        if response.code >= _FINAL:
+            self.awaiting_head = False
+            return self._begin_body(response, data)
+        if response.closes:  # of the connection, not of the reply that is still to come
+            self.force_close()
+        if response.code == _SWITCHING:
+            self.awaiting_head = False
+            self._upgraded = True
+        super().feed_data((response, EMPTY_PAYLOAD))  # type: ignore[arg-type]
+        return data
+
+    def _begin_body(self, response: Response, data: bytes) -> bytes:
+        """What of ``data`` the body's stream is to have."""
+        left = self._left = response.length
+        if response.closes:
+            self.force_close()
+        if left is not None and 0 <= left <= len(data):
+            self._take_whole(data, left)
+            super().feed_data((response, EMPTY_PAYLOAD))  # type: ignore[arg-type]
+            return b""
+        self._chunks = Chunked(HEAD_LIMIT, padded=True) if left == CHUNKED else None
+        self._payload = StreamReader(self, READ_BUFFER, loop=self._loop)
+        super().feed_data((response, self._payload))  # type: ignore[arg-type]
+        if not data:
+            self.acknowledge()
+        return data
+
+    def _refuse(self, error: Exception) -> None:
+        self.fail(error)
+        if self.transport is not None:
+            self.transport.abort()
 
     def _body_received(self, data: bytes) -> None:
-        left = self._left
-        if left is None or not data:
+        payload, left = self._payload, self._left
+        if self._upgraded:
             super().data_received(data)
-        elif left >= 0:
-            if len(data) > left:  # bytes that no reply owns
+        elif payload is None or payload.is_eof():
+            self.force_close()  # bytes that no reply owns
+        elif self._chunks is not None:
+            self._chunks_received(self._chunks, payload, data)
+        elif left is None:
+            payload.feed_data(data)
+        else:
+            if len(data) > left:
                 data = data[:left]
                 self.force_close()
             self._left = left - len(data)
-            if data:
-                super().data_received(data)
-        else:
-            payload = self._payload
-            super().data_received(data)
-            self._seam = (self._seam + data)[-4:]
-            # The start of another head may follow the last chunk without being an error yet.
-            if payload is not None and payload.is_eof() and self._seam != HEAD_END:
+            payload.feed_data(data)
+            if not self._left:
+                payload.feed_eof()
+            elif len(data) < _SMALL:
+                self.acknowledge()
+
+    def _chunks_received(self, chunks: Chunked, payload: StreamReader, data: bytes) -> None:
+        try:
+            piece, rest = chunks.feed(data)
+        except Malformed as error:
+            self.force_close()
+            payload.feed_data(chunks.before)
+            payload.set_exception(ReplyBroken(str(error)))
+            if self.transport is not None:
+                self.transport.abort()
+            return
+        payload.feed_data(piece)
+        if rest is not None:
+            self.trailers = chunks.trailers
+            if rest:
                 self.force_close()
-
-    def _readable(self) -> bool:
-        """Whether the kernel holds bytes or an end that the loop has not told us of."""
-        if self._poll is None:
-            self._poll = select.poll()
-            self._poll.register(self._socket.fileno(), _SPOKEN)
-        return bool(self._poll.poll(0))
-
-    def send(self, request: bytes) -> None:
-        """Write a whole request, or its head."""
-        self._sent = len(request)
-        assert self.transport is not None
-        self.transport.write(request)
-
-    def eof_received(self) -> None:
-        """A clean end acknowledges what the peer had until then; a reset would not tell."""
-        self.unheard = not self.replied and 0 < self._sent <= self.unsent()
-        super().eof_received()
-
-    async def drained(self) -> None:
-        """Wait until the transport takes more. Raises ConnectionError where it never will."""
-        await self._drain_helper()
-
-    def unsent(self) -> int:
-        """Bytes that we wrote and the peer has not taken yet, in user space and in the kernel."""
-        return unsent(self.transport, self._socket)
+            payload.feed_eof()
+        elif len(data) < _SMALL and chunks.within:
+            self.acknowledge()

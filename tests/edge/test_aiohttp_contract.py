@@ -4,6 +4,7 @@ import inspect
 
 import pytest
 from aiohttp import web
+from aiohttp.base_protocol import BaseProtocol
 from aiohttp.web_protocol import RequestHandler
 
 from proxy.edge.connection import Connection
@@ -11,15 +12,34 @@ from proxy.edge.connection import Connection
 
 @pytest.mark.parametrize(
     "name",
-    ["_messages", "_waiter", "_force_close", "_current_request", "max_line_size"],
+    [
+        "_messages",
+        "_waiter",
+        "_force_close",
+        "_current_request",
+        "_read_bufsize",
+        "_buffer_paused",
+        "_reading_paused",
+        "_parser",
+    ],
 )
 def test_the_handler_keeps_the_state_we_look_at(name: str) -> None:
-    assert name in RequestHandler.__slots__
+    assert name in (*RequestHandler.__slots__, *BaseProtocol.__slots__)
 
 
 @pytest.mark.parametrize(
     "name",
-    ["_drain_helper", "_resume_transport_reading", "handle_error", "data_received", "force_close"],
+    [
+        "_drain_helper",
+        "_pause_transport_reading",
+        "_resume_transport_reading",
+        "_pause_reading_for_buffer",
+        "_resume_reading_for_buffer",
+        "pause_reading",
+        "resume_reading",
+        "data_received",
+        "force_close",
+    ],
 )
 def test_the_handler_has_the_methods_we_override_or_call(name: str) -> None:
     assert callable(getattr(RequestHandler, name))
@@ -29,9 +49,6 @@ def test_the_handler_takes_the_limits_we_set() -> None:
     known = set(inspect.signature(RequestHandler.__init__).parameters)
     assert known >= {
         "loop",
-        "max_line_size",
-        "max_field_size",
-        "max_headers",
         "keepalive_timeout",
         "lingering_time",
         "auto_decompress",

@@ -90,7 +90,7 @@ CASES: list[tuple[str, dict[str, Any], tuple[Any, ...], int, str]] = [
         {"retry": {"attempts": 1}},
         (b"SSH-2.0-x\r\n\r\n", "hold"),
         502,
-        r"the reply of http://127\.0\.0\.1:\d+ is not HTTP: .+ on route /v1",
+        r"the reply of http://127\.0\.0\.1:\d+ is not valid HTTP: .+ on route /v1",
     ),
     (
         "a bad field",
@@ -206,15 +206,21 @@ ENDED = [
         read_to_the_end,
         {},
         (HEAD + b"hello", "fin"),
-        "the upstream ended its reply after 5 of 100000000 bytes on route /v1",
+        "the upstream ended its reply before the end on route /v1",
     ),
-    ("reset", read_to_the_end, {}, (HEAD + b"hello", "rst"), "after 5 of 100000000 bytes"),
+    (
+        "reset",
+        read_to_the_end,
+        {},
+        (HEAD + b"hello", "rst"),
+        "the upstream cut its reply by a reset",
+    ),
     (
         "no last chunk",
         read_to_the_end,
         {},
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "fin"),
-        "the upstream ended its reply before its last chunk on route /v1",
+        "the upstream ended its reply before the end on route /v1",
     ),
     (
         "stuck client",
@@ -250,7 +256,6 @@ async def test_exchanges_that_were_cut_have_their_sentence_too(
 @pytest.mark.parametrize(
     "request_",
     [
-        b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
         b"GET / HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nContent_Length: 1\r\n\r\n",

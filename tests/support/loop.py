@@ -5,7 +5,7 @@ import selectors
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeAlias, TypeVar
 
-from proxy.core.body import EMPTY
+from proxy.core.body import EMPTY, BytesBody, BytesReader
 from proxy.core.errors import ProxyError
 from proxy.core.exchange import Exchange
 from proxy.core.fields import RawHeaders
@@ -94,51 +94,23 @@ def reply(status: int = 200, headers: RawHeaders = (), body: bytes = b"") -> Can
     return CannedReply(status, headers, body)
 
 
-class KeptBody:
+class KeptBody(BytesBody):
     """A request body that can be read again, unless a test says otherwise."""
 
     def __init__(self, data: bytes, *, resendable: bool = True) -> None:
-        self._data = data
-        self._left = data
-        self.resendable = resendable
-        self.rewound = 0
+        super().__init__(data, b"", len(data))
+        self.resendable = self.complete = resendable  # type: ignore[misc]
+        self._begun = False
 
-    framing = b""
-    received = 0
+    def copy(self) -> Any:
+        """Itself, where it can be read again."""
+        return self if self.resendable else None
 
-    @property
-    def length(self) -> int | None:
-        """Bytes in all."""
-        return len(self._data)
-
-    def close(self) -> None:
-        """Nothing to let go."""
-
-    def keep(self, limit: int, *, spool: bool = True) -> None:
-        """It is kept, unless a test says otherwise."""
-
-    def proceed(self) -> None:
-        """It is here."""
-
-    def copy(self) -> "KeptBody | None":
-        """Another one with the same bytes."""
-        return KeptBody(self._data) if self.resendable else None
-
-    @property
-    def finished(self) -> bytes | None:
-        """The whole body where it can be sent again."""
-        return self._data if self.resendable else None
-
-    def rewind(self) -> None:
-        """Start again."""
-        assert self.resendable, "rewound a body that cannot be sent again"
-        self.rewound += 1
-        self._left = self._data
-
-    async def read(self) -> bytes:
-        """All that is left."""
-        left, self._left = self._left, b""
-        return left
+    def reader(self) -> BytesReader:
+        """Once, or as often as it can be read again."""
+        assert self.resendable or not self._begun, "this body cannot be sent again"
+        self._begun = True
+        return super().reader()
 
 
 def get(path: str = "/", headers: RawHeaders = (), method: str = "GET") -> Exchange:
@@ -192,7 +164,7 @@ class Script:
         if isinstance(outcome, tuple):
             seconds, outcome = outcome
             await asyncio.sleep(seconds)
-        self.bodies.append(await exchange.body.read())
+        self.bodies.append(await exchange.body.reader().read())
         if isinstance(outcome, Reply):
             return outcome
         if isinstance(outcome, BaseException | type):

@@ -151,7 +151,6 @@ AFTER_THE_HEAD = [
         [CHUNKED_HEAD, b"5\r\nhello\r\n", 0.02, b"5;", _endless],
         b"hello",
         IDLE,
-        LATE,
     ),
     Cut(
         "resets a body that ends with its connection",

@@ -34,13 +34,12 @@ async def test_a_chunked_request_stays_chunked_or_gets_its_length(pieces: list[b
         assert request.complete
 
 
-async def test_chunk_extensions_and_trailers_of_a_request_end_here() -> None:
-    body = b"5;a=b\r\nhello\r\n0\r\nX-Trailer: 1\r\n\r\n"
+async def test_chunk_extensions_of_a_request_end_here() -> None:
+    body = b"5;a=b\r\nhello\r\n0\r\n\r\n"
     async with RawUpstream() as upstream, proxied(upstream) as proxy:
         assert (await proxy.ask(CHUNKED_POST + body)).status == 200
         assert upstream.requests[0].body == b"hello"
         assert b"a=b" not in upstream.received
-        assert b"X-Trailer" not in upstream.received
 
 
 @pytest.mark.parametrize("method", [b"GET", b"DELETE", b"OPTIONS", b"HEAD"])

@@ -101,9 +101,18 @@ async def test_what_is_hidden_in_a_body_stays_a_body() -> None:
         ),
         ("a chunk extension", framed(CHUNKED, b"5;a=b\r\nhello\r\n0\r\n\r\n")),
         ("a chunk size with zeros", framed(CHUNKED, b"005\r\nhello\r\n000\r\n\r\n")),
+        ("blanks before an extension", framed(CHUNKED, b"5 \t;a=b\r\nhello\r\n0 ;b\r\n\r\n")),
+        ("blanks in an extension", framed(CHUNKED, b"5 ; a = b ;c\r\nhello\r\n0\r\n\r\n")),
+        ("a quoted extension", framed(CHUNKED, b'5;a="x;\\"\t\xe9"\r\nhello\r\n0\r\n\r\n')),
+        ("a large size in capitals", framed(CHUNKED, b"A\r\n" + b"h" * 10 + b"\r\n0\r\n\r\n")),
+        ("trailers", framed(CHUNKED, b"5\r\nhello\r\n0\r\nX-A: 1\r\nX-B:\r\n\r\n")),
+        ("blanks behind chunked", framed(b"Transfer-Encoding: chunked \t\r\n", chunked(b"x"))),
+        ("blanks before chunked", framed(b"Transfer-Encoding:\t  chunked\r\n", chunked(b"x"))),
         ("CHUNKED", framed(b"Transfer-Encoding: CHUNKED\r\n", chunked(b"x"))),
         ("upgrade without a body", get(fields=b"Connection: Upgrade\r\nUpgrade: h2c\r\n")),
-        ("two spaces in the line", b"GET  /  HTTP/1.1\r\nHost: a\r\n\r\n"),  # RFC 9112 3
+        ("several empty lines first", b"\r\n" * 5 + get()),
+        ("a later minor version", b"GET / HTTP/1.2\r\nHost: a\r\n\r\n"),  # RFC 9110 2.5
+        ("the last minor version", b"GET / HTTP/1.9\r\nHost: a\r\n\r\n"),
         (
             "upgrade to h2c with a body, as curl sends it",
             framed(

@@ -12,7 +12,7 @@ from tests.support.message import get, length
 from tests.support.peer import SWITCHING, Peer, echo, idle
 from tests.support.proxy import proxied
 from tests.support.tunnel import GOING_AWAY, OFFER, WEBSOCKET, frame, tunnel
-from tests.support.upstream import RawUpstream
+from tests.support.upstream import HEALTHY, RawUpstream
 
 ADMIN: dict[str, Any] = {"admin": {"listen": "127.0.0.1:0"}}
 
@@ -54,7 +54,7 @@ async def test_a_head_in_pieces_makes_the_same_offer(protocol: bytes) -> None:
 
 async def test_more_than_fits_waits_until_it_is_known_what_it_is() -> None:
     go = asyncio.Event()
-    data = os.urandom(4 << 20)
+    data = os.urandom(12 << 20)  # more than the kernel holds
     async with (
         RawUpstream(["wait-body", go, SWITCHING % b"foo", "hold"]) as upstream,
         proxied(upstream) as proxy,
@@ -71,11 +71,28 @@ async def test_more_than_fits_waits_until_it_is_known_what_it_is() -> None:
 @pytest.mark.parametrize("status", [b"401 No", b"403 No", b"426 Upgrade Required", b"200 OK"])
 async def test_a_refusal_arrives_with_its_body(status: bytes) -> None:
     reply = length(b"because", status, b"X-Why: z\r\n")
-    async with RawUpstream(["wait-body", reply]) as upstream, proxied(upstream) as proxy:
-        answer = await proxy.ask(WEBSOCKET)
+    async with (
+        RawUpstream(["wait-body", reply], HEALTHY) as upstream,
+        proxied(upstream) as proxy,
+        await proxy.connect() as client,
+    ):
+        answer = await client.ask(WEBSOCKET)
         assert (answer.status, answer.body) == (int(status[:3]), b"because")
         assert answer.value("x-why") == b"z"
-        assert answer.value("connection") == b"close"
+        assert (await client.ask(get())).status == 200  # the connection speaks HTTP as before
+
+
+async def test_a_refused_client_that_went_ahead_in_another_protocol_is_not_read_as_http() -> None:
+    reply = length(b"because", b"403 No")
+    async with (
+        RawUpstream(["wait-body", reply]) as upstream,
+        proxied(upstream) as proxy,
+        await proxy.connect() as client,
+    ):
+        answer = await client.ask(WEBSOCKET + get("/smuggled"))
+        assert (answer.status, answer.value("connection")) == (403, b"close")
+        assert await client.closed() == "fin"
+        assert len(upstream.requests) == 1
 
 
 @pytest.mark.parametrize(

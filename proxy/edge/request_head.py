@@ -1,0 +1,180 @@
+"""The head of a request: what it says, and whether all readers would agree on that.
+
+RFC 9112 without the leniencies that it only allows: what comes in here goes out again, and the
+next reader may be lenient in another way. Nothing is repaired.
+"""
+
+import re
+from typing import Final, NamedTuple
+
+from proxy.core.errors import BadRequest, HeadTooLarge, ProxyError, TargetTooLong, UnsupportedCoding
+from proxy.core.field_lines import FIELD_LINES, FORBIDDEN, Malformed, read_fields
+from proxy.core.fields import RawHeaders
+from proxy.core.logins import names_login
+from proxy.core.memo import Memo
+
+HEAD_END: Final = b"\r\n\r\n"
+CRLF: Final = b"\r\n"
+
+_LONGEST_METHOD: Final = 32
+_LINE: Final = re.compile(
+    rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) ([^\x00-\x20\x7f]++) HTTP/1\.([0-9])\r\n"
+)
+_LINE_BEGINS: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}(?:\Z| )")
+_BREAKS: Final = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
+_LENGTH: Final = re.compile(rb"[0-9]{1,19}")
+_LARGEST: Final = (1 << 63) - 1
+_SHOWN: Final = 200
+"""Bytes of something malformed that a log line shows."""
+
+LOOKALIKES: Final = frozenset({b"content_length", b"transfer_encoding"})
+_SINGLE: Final = frozenset({b"host", b"content-length", b"transfer-encoding"})
+LOGINS: Final = frozenset({b"authorization", b"proxy-authorization"})
+_DECISIVE: Final = (
+    _SINGLE
+    | LOOKALIKES
+    | LOGINS
+    | {b"upgrade", b"expect", b"connection", b"max-forwards", b"te", b"trailer"}
+)
+_decisive: Final[Memo[bytes]] = Memo(
+    lambda name: low if (low := name.lower()) in _DECISIVE else b"", 4096
+)
+
+
+class RequestHead(NamedTuple):
+    """A whole head. Where ``fault`` is not None, what follows it on the connection is not read."""
+
+    method: str
+    target: bytes
+    """As it came."""
+    version: tuple[int, int]
+    """1.0, or 1.1 for every other minor version (RFC 9110 2.5)."""
+    fields: RawHeaders = ()
+    decisive: dict[bytes, bytes] = {}  # noqa: RUF012 - never changed
+    """Values of the fields that decide on framing and connection, by their lower-case name."""
+    length: int | None = 0
+    """Bytes of the body; None where it is chunked."""
+    keep_alive: bool = False
+    """Whether the client takes another reply on this connection (RFC 9112 9.3)."""
+    fault: ProxyError | None = None
+
+
+def read_head(head: bytes) -> RequestHead:
+    """A head from its first byte to the empty line.
+
+    Raises BadRequest where not even its first line can be read; ``fault`` says what is wrong
+    with the rest.
+    """
+    line = _LINE.match(head)
+    if line is None:
+        raise BadRequest(f"request line {head.partition(CRLF)[0][:_SHOWN]!r}")
+    method, target = line[1].decode("ascii"), line[2]
+    version = (1, 0) if line[3] == b"0" else (1, 1)
+    try:
+        fields = tuple(read_fields(head[line.end() : -2]))
+        decisive = _decide(fields)
+        length = _length(decisive, version)
+    except Malformed as error:
+        return RequestHead(method, target, version, fault=BadRequest(str(error)))
+    except ProxyError as error:
+        return RequestHead(method, target, version, fault=error)
+    keep_alive = _keeps(decisive.get(b"connection"), version)
+    return RequestHead(method, target, version, fields, decisive, length, keep_alive)
+
+
+def _decide(fields: RawHeaders) -> dict[bytes, bytes]:
+    decisive: dict[bytes, bytes] = {}
+    for name, value in fields:
+        if low := _decisive[name]:
+            if low in LOGINS and not names_login(low, value):
+                continue
+            if low in LOOKALIKES or (low in decisive and low in _SINGLE):
+                raise BadRequest(f"field {name!r}")
+            decisive[low] = b"%b, %b" % (decisive[low], value) if low in decisive else value
+    return decisive
+
+
+def _length(decisive: dict[bytes, bytes], version: tuple[int, int]) -> int | None:
+    """Where the body ends (RFC 9112 6.3)."""
+    coding = decisive.get(b"transfer-encoding")
+    declared = decisive.get(b"content-length")
+    if coding is None:
+        if declared is None:
+            return 0
+        if not _LENGTH.fullmatch(declared) or (length := int(declared)) > _LARGEST:
+            raise BadRequest(f"Content-Length {declared[:_SHOWN]!r}")
+        return length
+    if version < (1, 1):  # RFC 9112 6.1
+        raise BadRequest("Transfer-Encoding in HTTP/1.0")
+    if declared is not None:
+        raise BadRequest("Transfer-Encoding and Content-Length")
+    if coding.lower() != b"chunked":
+        codings = [name.strip(b" \t").lower() for name in coding.split(b",")]
+        # Chunked in front of another coding, or twice: nobody knows where such a body ends.
+        if b"chunked" in codings[:-1] or set(codings) <= {b"", b"chunked"}:
+            raise BadRequest(f"transfer coding {coding[:_SHOWN]!r}")
+        raise UnsupportedCoding(f"transfer coding {coding[:_SHOWN]!r}")
+    return None
+
+
+def _keeps(connection: bytes | None, version: tuple[int, int]) -> bool:
+    if connection is None:
+        return version >= (1, 1)
+    options = [option.strip(b" \t") for option in connection.lower().split(b",")]
+    return b"close" not in options and (version >= (1, 1) or b"keep-alive" in options)
+
+
+class Progress:
+    """Looks at a head while it is still coming, so that what can never be right is refused at once.
+
+    Each byte is looked at a fixed number of times, however small the pieces are.
+    """
+
+    __slots__ = ("_limit", "_lines", "_seen")
+
+    def __init__(self, limit: int) -> None:
+        """``limit``: bytes that the whole head may have."""
+        self._limit = limit
+        self._seen = 0
+        self._lines = 0
+
+    @property
+    def seen(self) -> int:
+        """Bytes that were looked at before: no head ended in them."""
+        return self._seen
+
+    def clear(self) -> None:
+        """Another head begins."""
+        self._seen = self._lines = 0
+
+    def whole(self, size: int, head: bytearray) -> None:
+        """A head of ``size`` bytes has come. Raises TargetTooLong or HeadTooLarge."""
+        if size > self._limit:
+            self._too_large(head)
+
+    def look(self, head: bytearray) -> None:
+        """``head`` has grown, and is not whole. Raises BadRequest, TargetTooLong, HeadTooLarge."""
+        seen = self._seen
+        if seen <= _LONGEST_METHOD and not _LINE_BEGINS.match(head[: _LONGEST_METHOD + 1]):
+            raise BadRequest(f"request line {bytes(head[:_SHOWN])!r}")
+        if FORBIDDEN.search(head, seen) or _BREAKS.search(head, max(0, seen - 1)):
+            raise BadRequest(f"control character in {bytes(head[-_SHOWN:])!r}")
+        self._seen = len(head)
+        if (end := head.rfind(b"\n", max(seen, self._lines)) + 1) > self._lines:
+            start = self._lines
+            if not start:
+                line = _LINE.match(head)
+                if line is None:
+                    raise BadRequest(f"request line {bytes(head).partition(CRLF)[0][:_SHOWN]!r}")
+                start = line.end()
+            if not FIELD_LINES.fullmatch(head, start, end):
+                raise BadRequest(f"field line in {bytes(head[start:end])[:_SHOWN]!r}")
+            self._lines = end
+        if len(head) > self._limit:
+            self._too_large(head)
+
+    def _too_large(self, head: bytearray) -> None:
+        end = head.find(b"\n", 0, self._limit)
+        if end < 0:
+            raise TargetTooLong(f"a request line of over {self._limit} bytes")
+        raise HeadTooLarge(f"over {self._limit} bytes")

@@ -1,0 +1,93 @@
+"""A request that met the end of a resting connection goes again where nobody can have read it.
+
+What the peer has not acknowledged when its FIN came, it had not read (RFC 9112 9.3.1).
+"""
+
+import asyncio
+import socket
+
+import pytest
+from aiohttp import ClientRequest, ClientTimeout, TCPConnector
+from yarl import URL
+
+from proxy.upstream.connector import install
+from proxy.upstream.wire import UpstreamProtocol
+from tests.support.message import OK, get, post
+from tests.support.proxy import proxied
+from tests.support.upstream import RawUpstream
+
+HEAD = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
+LATER = {"keepalive_timeout": "60s"}
+
+
+@pytest.mark.parametrize(
+    ("heard", "pieces", "unheard"),
+    [
+        (False, [HEAD + b"hello"], True),
+        (False, [HEAD, b"hello"], True),
+        (True, [HEAD, b"hello"], False),
+        (True, [HEAD, b"hello" * 1000], False),
+    ],
+)
+async def test_the_kernel_says_what_was_heard(
+    heard: bool, pieces: list[bytes], unheard: bool
+) -> None:
+    """``heard``: the head was read before the connection ended; the body never is."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    connector = TCPConnector(limit=0)
+    install(connector)
+    request = ClientRequest("POST", URL(f"http://127.0.0.1:{listener.getsockname()[1]}"))
+    connection = await connector.connect(request, [], ClientTimeout(connect=30))
+    peer, _ = listener.accept()
+    protocol = connection.protocol
+    assert isinstance(protocol, UpstreamProtocol)
+    protocol.begin(bodiless=False)
+    first, *more = pieces
+    if heard:
+        protocol.send(first)
+        assert await asyncio.to_thread(peer.recv, 1000) == first
+    peer.shutdown(socket.SHUT_WR)
+    peer.close()
+    if not heard:
+        protocol.send(first)
+    for piece in more:
+        protocol.send_more(piece)
+    with pytest.raises(Exception):  # noqa: B017, PT011 - whichever came first
+        await protocol.read()
+    assert protocol.unheard is unheard
+    connection.close()
+    listener.close()
+    await connector.close()
+
+
+async def test_what_goes_once_takes_a_new_connection_where_this_one_may_soon_be_closed() -> None:
+    closes = [OK, 0.05, "fin"]
+    async with (
+        RawUpstream(closes, ["wait-body", OK]) as upstream,
+        proxied(upstream, upstream_options=LATER) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.ask(get())
+        async with asyncio.timeout(30):
+            await upstream.connections[0].closed.wait()
+        await client.ask(get())
+        await asyncio.sleep(0.1)  # at least: the server closed the other after 0.05 s
+        await client.ask(get())  # may go again
+        assert len(upstream.connections) == 2
+        await asyncio.sleep(0.1)
+        await client.ask(post(b"once"))
+        assert len(upstream.connections) == 3
+
+
+async def test_nothing_is_learned_from_connections_that_we_closed() -> None:
+    async with (
+        RawUpstream() as upstream,
+        proxied(upstream, upstream_options={"keepalive_timeout": "50ms"}) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.ask(get())
+        async with asyncio.timeout(30):
+            await upstream.connections[0].closed.wait()
+        await client.ask(get())
+        await client.ask(post(b"once"))
+        assert len(upstream.connections) == 2

@@ -1,0 +1,102 @@
+"""What a server says before it hangs up on an upload reaches the client.
+
+A server that answers 413 or 401 and closes with unread bytes resets the connection: the next write
+fails although the answer has already come. RFC 9112 9.5, 9.6.
+"""
+
+import asyncio
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.client import RawClient, Response
+from tests.support.message import length
+from tests.support.proxy import proxied
+from tests.support.upstream import RawUpstream
+
+SIZE = 50 << 20
+PIECE = b"x" * (1 << 20)
+ROUNDS = 10
+REFUSED = length(b"too large" * 1000, b"413 Content Too Large", b"Connection: close\r\n")
+CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+LENGTH = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % SIZE
+
+
+async def uploaded(client: RawClient, head: bytes) -> Response:
+    """The reply to an upload that goes on for as long as it can."""
+
+    async def send() -> None:
+        piece = b"%x\r\n%b\r\n" % (len(PIECE), PIECE) if head is CHUNKED else PIECE
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            await client.send(head)
+            for _ in range(SIZE // len(PIECE)):
+                await client.send(piece)
+
+    sending = asyncio.create_task(send())
+    try:
+        return await client.receive(patience=30)
+    finally:
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+
+
+class Refusing:
+    """Reads a head, answers and closes at once, in a thread: as blocking servers do it."""
+
+    def __init__(self, delay: float) -> None:
+        self._delay = delay
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def run(self) -> None:
+        """Until it is closed."""
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                with contextlib.suppress(OSError), connection:
+                    connection.recv(1000)
+                    time.sleep(self._delay)
+                    connection.sendall(REFUSED)
+
+    def close(self) -> None:
+        """Accept no more."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+@contextlib.contextmanager
+def refusing(delay: float) -> Iterator[str]:
+    server = Refusing(delay)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        yield server.url
+    finally:
+        server.close()
+        thread.join()
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.001, 0.005])
+@pytest.mark.parametrize("head", [CHUNKED, LENGTH], ids=["chunked", "length"])
+async def test_a_refusal_comes_through_before_the_reset(head: bytes, delay: float) -> None:
+    with refusing(delay) as url:
+        async with proxied(url) as proxy:
+            for _ in range(ROUNDS):
+                async with await proxy.connect() as client:
+                    response = await uploaded(client, head)
+                    assert (response.status, response.ended) == (413, "complete")
+                    assert response.body == b"too large" * 1000
+
+
+@pytest.mark.parametrize("head", [CHUNKED, LENGTH], ids=["chunked", "length"])
+async def test_a_refusal_in_parts_comes_through_too(head: bytes) -> None:
+    script = ["read-nothing", REFUSED[:100], 0.01, REFUSED[100:], "fin"]
+    async with RawUpstream(script) as upstream, proxied(upstream) as proxy:
+        for _ in range(ROUNDS):
+            async with await proxy.connect() as client:
+                response = await uploaded(client, head)
+                assert (response.status, response.ended) == (413, "complete")

@@ -1,0 +1,124 @@
+"""Trailers are passed on as trailers or not at all: the message has ended before them.
+
+nginx/nginx#1115 (a Content-Length in a reply's trailer cut the whole reply), RFC 9110 6.5.
+"""
+
+import pytest
+
+from tests.support.message import CHUNKED_HEAD, chunked, get, length
+from tests.support.proxy import proxied
+from tests.support.upstream import HEALTHY, RawUpstream
+
+TAKES = b"TE: trailers\r\nConnection: TE\r\n"
+FORBIDDEN = b"Content-Length: 0\r\nTransfer-Encoding: gzip\r\nSet-Cookie: a=b\r\nAge: 1\r\n"
+ANNOUNCED = CHUNKED_HEAD.replace(b"\r\n\r\n", b"\r\nTrailer: X-Sum, Content-Length\r\n\r\n")
+
+
+def ended(trailers: bytes) -> bytes:
+    return chunked(b"hello", end=b"0\r\n" + trailers + b"\r\n")
+
+
+@pytest.mark.parametrize("trailers", [FORBIDDEN, b"Content-Length: 0\r\n", b"X-Sum: 1\r\n", b""])
+@pytest.mark.parametrize("te", [b"", TAKES])
+@pytest.mark.parametrize("pause", [0.0, 0.01])
+async def test_fields_in_a_trailer_change_nothing(trailers: bytes, te: bytes, pause: float) -> None:
+    body = ended(trailers)
+    async with (
+        RawUpstream([CHUNKED_HEAD + body[:9], pause, body[9:]]) as upstream,
+        proxied(upstream) as proxy,
+        await proxy.connect() as client,
+    ):
+        for _ in range(2):  # and the connections are as good as before
+            response = await client.ask(get(fields=te))
+            assert (response.status, response.body, response.ended) == (200, b"hello", "complete")
+            assert response.framing == "chunked"
+            assert response.values("Content-Length") == response.values("X-Sum") == []
+            wanted = [b"X-Sum: 1"] if te and b"X-Sum" in trailers else []
+            assert response.chunks.trailers == wanted
+        assert len(upstream.connections) == 1
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.01])
+async def test_a_client_that_takes_trailers_is_told_and_given_them(pause: float) -> None:
+    body = ended(b"X-Sum: caf\xe9 \r\n" + FORBIDDEN + b"X-Sum:\r\n")
+    async with (
+        RawUpstream([ANNOUNCED + body[:4], pause, body[4:]]) as upstream,
+        proxied(upstream) as proxy,
+    ):
+        response = await proxy.ask(get(fields=TAKES))
+        assert response.values("Trailer") == [b"X-Sum"]
+        assert response.chunks.trailers == [b"X-Sum: caf\xe9", b"X-Sum: "]
+        assert upstream.requests[0].head.values("TE") == [b"trailers"]
+        assert upstream.requests[0].head.values("Connection") == [b"TE"]
+
+
+@pytest.mark.parametrize("te", [b"", b"TE: gzip\r\n"])
+async def test_a_client_that_does_not_ask_gets_none(te: bytes) -> None:
+    async with (
+        RawUpstream([ANNOUNCED + ended(b"X-Sum: 1\r\n")]) as upstream,
+        proxied(upstream) as proxy,
+    ):
+        response = await proxy.ask(get(fields=te))
+        assert (response.values("Trailer"), response.chunks.trailers) == ([], [])
+        assert upstream.requests[0].head.values("TE") == []
+
+
+async def test_a_client_of_http_1_0_gets_none() -> None:
+    async with (
+        RawUpstream([ANNOUNCED + ended(b"X-Sum: 1\r\n")]) as upstream,
+        proxied(upstream) as proxy,
+    ):
+        response = await proxy.ask(get(fields=TAKES).replace(b"1.1", b"1.0"))
+        assert (response.framing, response.body) == ("close", b"hello")
+
+
+async def test_trailers_of_one_reply_are_not_those_of_the_next() -> None:
+    async with (
+        RawUpstream([ANNOUNCED + ended(b"X-Sum: 1\r\n")], [CHUNKED_HEAD + ended(b"")]) as upstream,
+        proxied(upstream) as proxy,
+        await proxy.connect() as client,
+    ):
+        found = [(await client.ask(get(fields=TAKES))).chunks.trailers for _ in range(2)]
+        assert found == [[b"X-Sum: 1"], []]
+        assert len(upstream.connections) == 1
+
+
+@pytest.mark.parametrize("pause", [False, True])
+async def test_trailers_of_a_request_go_on(pause: bool) -> None:
+    head = (
+        b"POST / HTTP/1.1\r\nHost: a\r\nTrailer: X-Sum, Host\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    body = ended(b"X-Sum: 1\r\n" + FORBIDDEN + b"X-Forwarded-For: 6.6.6.6\r\n")
+    async with (
+        RawUpstream(HEALTHY) as upstream,
+        proxied(upstream) as proxy,
+        await proxy.connect() as client,
+    ):
+        for number in range(2):
+            if pause:
+                await client.send(head + body[:6])
+                await upstream.until(lambda: len(upstream.requests) == number + 1)  # noqa: B023
+                await client.send(body[6:])
+            else:
+                await client.send(head + body)
+            assert (await client.receive()).status == 200
+            request = upstream.requests[number]
+            assert request.body == b"hello"
+            assert request.chunks.trailers == [b"X-Sum: 1"]
+            assert request.head.values("Trailer") == [b"X-Sum"]
+            assert request.complete
+
+
+async def test_trailers_are_sent_again_with_their_body() -> None:
+    head = b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    busy = length(b"", b"503 Busy")
+    async with (
+        RawUpstream(["wait-body", busy], HEALTHY) as upstream,
+        proxied(upstream, retry={"on": ["503"]}) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.send(head + b"5\r\nhello\r\n")
+        await upstream.until(lambda: upstream.requests)
+        await client.send(b"0\r\nX-Sum: 1\r\n\r\n")
+        assert (await client.receive()).status == 200
+        assert [r.chunks.trailers for r in upstream.requests] == [[b"X-Sum: 1"]] * 2

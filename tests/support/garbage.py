@@ -1,0 +1,66 @@
+"""What only the garbage collector would let go of, and who holds what."""
+
+import gc
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import CellType, CoroutineType, FrameType, FunctionType, TracebackType
+from typing import Any
+
+
+@contextmanager
+def collector_off() -> Iterator[Callable[[], Counter[str]]]:
+    """Counts what only the collector would find."""
+    gc.collect()
+    gc.freeze()  # what has been there is not looked at
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+
+    def found() -> Counter[str]:
+        gc.collect()
+        return Counter(filter(None, map(_ours, gc.garbage)))
+
+    try:
+        yield found
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.unfreeze()
+        gc.enable()
+
+
+def _ours(thing: object) -> str:
+    kind = type(thing)
+    if kind.__module__.partition(".")[0] in ("proxy", "aiohttp", "aiohttp_retry"):
+        return kind.__qualname__
+    code: Any = None
+    if isinstance(thing, FrameType):
+        code = thing.f_code
+    elif isinstance(thing, CoroutineType):
+        code = thing.cr_code
+    elif isinstance(thing, TracebackType):
+        code = thing.tb_frame.f_code
+    if code is not None and ("/proxy/" in code.co_filename or "/aiohttp" in code.co_filename):
+        return f"{kind.__name__} of {code.co_qualname}"
+    return ""
+
+
+def held(mark: bytes) -> list[str]:
+    """Who holds long bytes that bear this mark, tests aside."""
+    found = []
+    gc.collect()
+    for thing in gc.get_objects():
+        if type(thing) in (FrameType, CoroutineType, FunctionType, CellType):
+            continue
+        if str(type(thing).__module__).startswith("tests.") or _module(thing):
+            continue
+        found += [
+            type(thing).__qualname__
+            for part in gc.get_referents(thing)
+            if type(part) in (bytes, bytearray) and len(part) > 10_000 and mark in part[:200]
+        ]
+    return found
+
+
+def _module(thing: object) -> bool:
+    return isinstance(thing, dict) and str(thing.get("__name__", "")).startswith("tests.")
