@@ -263,7 +263,8 @@ class Connection(ClientSide):
             exchange.bytes_out = len(body)
             self.put(head + body)
         self.hang_up()
-        report(exchange, error)
+        if not isinstance(error, ConnectionLimit):  # one line for all of them, see above
+            report(exchange, error)
         self._traffic.record(exchange, time.monotonic())
 
     def _stuck(self) -> None:

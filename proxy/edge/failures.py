@@ -160,6 +160,7 @@ def report(exchange: Exchange, error: e.ProxyError) -> None:
     """The sentence that the access log has no room for."""
     if isinstance(error, e.LocalLimit):
         complain(error.kind, error.detail)
+        return
     _note(exchange, sentence(error), failure(error)[1])
 
 
@@ -185,6 +186,8 @@ def _note(exchange: Exchange, what: str, token: str) -> None:
 
 def locate(error: e.ProxyError, route: str) -> None:
     """Have its sentence name the route, which those who raise errors do not know."""
+    if isinstance(error, e.LocalLimit):
+        return
     if route and error.detail and isinstance(error, e.UpstreamError | e.ConnectionLimit):
         what, tries, each = error.detail.partition("; tries: ")
         error.detail = f"{what} on route {route}{tries}{each}"

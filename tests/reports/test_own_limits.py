@@ -258,8 +258,7 @@ async def test_a_crowd_beyond_the_descriptors_is_answered_to_the_last(
                 state = await operator.ask(b"GET /api/state HTTP/1.1\r\nHost: a\r\n\r\n")
             assert [one["ejections"] for one in json.loads(state.body)["breakers"]] == [0]
             assert await proxy.stopped() == 0
-            lines = [line for line in await proxy.said() if "a limit of the proxy" in line]
-            assert len(lines) < 10
+            assert len(await proxy.said()) < 20  # not one for each that was refused
 
 
 async def test_the_soft_limit_is_raised(tmp_path: Path) -> None:
