@@ -58,7 +58,8 @@ async def breakers(proxy: Proxy) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("request_", [get(), post(b"x")], ids=["get", "post"])
 async def test_failures_in_a_row_eject_a_server(script: Script, request_: bytes) -> None:
     async with RawUpstream(script) as bad, RawUpstream() as good:
-        options = over(bad, good) | breaker() | {"timeouts": {"first_byte": "30ms"}}
+        patience = "700ms" if "hold" in script else "1m"
+        options = over(bad, good) | breaker() | {"timeouts": {"first_byte": patience}}
         async with proxied(bad, **options) as proxy:
             for _ in range(16):
                 await proxy.ask(request_)
@@ -167,7 +168,7 @@ async def test_a_route_does_not_suffer_for_another() -> None:
             assert statuses == [500, 503, 200, 200]
 
 
-CHECK = {"path": "/health", "interval": "20ms", "timeout": "20ms"}
+CHECK = {"path": "/health", "interval": "20ms", "timeout": "700ms"}
 
 
 def checked(*servers: RawUpstream, **options: Any) -> dict[str, Any]:
