@@ -12,11 +12,12 @@ RUN        := $(VENV)/.run-$(call sum,requirements/build.txt requirements/run.tx
 DEV        := $(VENV)/.dev-$(call sum,requirements/build.txt requirements/dev.txt pyproject.toml)
 GENERATED  := config.toml docs/configuration.md docs/errors.md
 BENCH      := $(VENV)/.bench-$(call sum,requirements/build.txt requirements/dev.txt requirements/bench.txt)
+CLIENTS    := $(VENV)/.clients-$(call sum,requirements/build.txt requirements/dev.txt requirements/clients.txt)
 CONFORMANT := $(VENV)/.conformance-$(call sum,requirements/conformance.txt)
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test fast wire check format lint types imports house docs docs-current \
-	conformance figures bench badday arming soak waiting microbench bench-tools ci-tools lock clean
+	clients conformance figures bench badday arming soak waiting chaos microbench bench-tools ci-tools lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +33,8 @@ fast: $(DEV) ## the tests that need no socket
 
 wire: $(DEV) ## the whole proxy over loopback, byte for byte
 	@$(BIN)/python -m pytest tests/wire $(ARGS)
+
+clients: $(CLIENTS) ## what the tests with real clients want: the libraries of OpenAI, Anthropic, MCP and others
 
 check: lint types house docs-current ## format, lint, strict types, imports, file lengths, generated pages; in parts:
 
@@ -83,13 +86,16 @@ soak: $(DEV) ## 1,000 streams and 1,000 sockets for 2 minutes, then a drain (ARG
 waiting: $(DEV) ## the adaptive limit, hedging and coalescing, three seeds: 5 minutes (ARGS="--only hedge")
 	@$(BIN)/python -m benchmarks.waiting $(ARGS)
 
+chaos: $(DEV) ## everything at once, every answer checked: 10 minutes (ARGS="--seconds 60 --seed 7")
+	@$(BIN)/python -m benchmarks.chaos $(ARGS)
+
 microbench: $(DEV) ## calls, writes, timers, tasks per request; fails where they have grown (ARGS=--update)
 	@$(BIN)/python -m benchmarks.micro $(ARGS)
 
 bench-tools: ## (root) the load generator and the peers: wrk, nginx, haproxy, caddy
 	@tools/bench-tools.sh
 
-ci-tools: ## (root) system packages that some tests want: nginx, curl, openssl, chromium
+ci-tools: ## (root) system packages that some tests want: nginx, haproxy, caddy, curl, openssl, chromium
 	@tools/ci-tools.sh
 
 lock: ## pin requirements/ anew (wants uv)
@@ -121,6 +127,11 @@ $(BENCH): $(DEV)
 	@echo "installing what the benchmarks need into $(VENV) ..." >&2
 	@$(PIP) --require-hashes -r requirements/bench.txt
 	@rm -f $(VENV)/.bench-* && touch $@
+
+$(CLIENTS): $(DEV)
+	@echo "installing the clients that some tests want into $(VENV) ..." >&2
+	@$(PIP) --require-hashes -r requirements/clients.txt
+	@rm -f $(VENV)/.clients-* && touch $@
 
 $(CONFORMANT): $(DEV)
 	@$(PIP) --require-hashes -r requirements/conformance.txt

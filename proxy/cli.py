@@ -10,14 +10,12 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from proxy import __version__
 
-if TYPE_CHECKING:
-    from proxy.config.model import Config
-
 _BAD_CONFIGURATION: Final = 2
+_DEFAULT: Final = "config.toml"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,17 +26,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if rest and arguments.command != "demo":
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if arguments.command == "run":
-        if arguments.upstream is not None and arguments.config is not None:
-            parser.error("run takes CONFIG or --upstream, not both")
-        if arguments.listen is not None and arguments.upstream is None:
-            parser.error("--listen goes with --upstream; CONFIG has [server] listen")
+        _agree(parser, arguments)
     for stream in (sys.stdout, sys.stderr):
         # Names of files and values of options may hold what the terminal cannot show.
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="backslashreplace")
     commands: dict[str, Callable[[], int]] = {
-        "run": lambda: _run(arguments.config, arguments.upstream, arguments.listen),
-        "check": lambda: _check(_path(arguments.config)),
+        "run": lambda: _run(arguments),
+        "check": lambda: _check(_path(arguments.config), arguments.set),
+        "init": lambda: _init(_path(arguments.config)),
         "schema": _schema,
         "demo": lambda: _demo(rest),
     }
@@ -62,46 +58,116 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"sidecar-proxy {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     run = commands.add_parser("run", help="run the proxy", allow_abbrev=False)
-    run.add_argument("config", nargs="?", metavar="CONFIG", help="default: config.toml")
-    run.add_argument("--upstream", metavar="URL", help="no file: forward everything to this server")
-    run.add_argument("--listen", metavar="ADDR", help="with --upstream; default: 127.0.0.1:8080")
+    _config(run)
+    run.add_argument(
+        "--upstream",
+        action="append",
+        metavar="URL",
+        help="no file: forward everything to this server; given again: to one of them",
+    )
+    run.add_argument(
+        "--listen",
+        action="append",
+        metavar="ADDR",
+        help="with --upstream; default: 127.0.0.1:8080; may be given again",
+    )
+    run.add_argument("--admin", metavar="ADDR", help="with --upstream: an admin listener")
+    _set(run)
     check = commands.add_parser("check", help="list every problem of a configuration")
-    check.add_argument("config", nargs="?", metavar="CONFIG", help="default: config.toml")
+    _config(check)
+    _set(check)
+    init = commands.add_parser("init", help="write a commented configuration to start from")
+    init.add_argument("config", nargs="?", metavar="CONFIG", help=f"default: {_DEFAULT}")
     commands.add_parser("schema", help="print the JSON Schema of the configuration")
     commands.add_parser("demo", help="a slow demo API with the proxy in front", add_help=False)
     return parser
 
 
+def _config(command: argparse.ArgumentParser) -> None:
+    command.add_argument("config", nargs="?", metavar="CONFIG", help=f"default: {_DEFAULT}")
+
+
+def _set(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="PLACE=VALUE",
+        help="set one option, as in retry.attempts=4 or routes[0].path=/v1; may be given again",
+    )
+
+
+def _agree(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """End with a usage error where arguments of ``run`` exclude each other."""
+    if arguments.upstream is not None and arguments.config is not None:
+        parser.error(
+            "run takes CONFIG or --upstream, not both; to change one option of a file: "
+            "--set 'upstreams[0].servers[0]=URL'"
+        )
+    for name, place in (("listen", "server.listen"), ("admin", "admin.listen")):
+        if getattr(arguments, name) is not None and arguments.upstream is None:
+            parser.error(f"--{name} goes with --upstream; with CONFIG write --set {place}=ADDR")
+
+
 def _path(given: str | None) -> str:
-    return "config.toml" if given is None else given
+    return _DEFAULT if given is None else given
 
 
-def _run(path: str | None, upstream: str | None, listen: str | None) -> int:
-    from proxy.config.load import ConfigError, from_upstream, load
+def _run(arguments: argparse.Namespace) -> int:
     from proxy.telemetry.standard_error import standard_error
 
     with standard_error():
-        try:
-            config: Config = (
-                load(_path(path)) if upstream is None else from_upstream(upstream, listen)
-            )
-        except ConfigError as error:
-            for problem in error.problems:
-                print(problem, file=sys.stderr)
-            return _BAD_CONFIGURATION
-        from proxy.run.serve import run
-
-        return run(config)
+        return _served(arguments)
 
 
-def _check(path: str) -> int:
+def _served(arguments: argparse.Namespace) -> int:
+    from proxy.config.load import ConfigError, read, usable, without_file
+
+    if arguments.upstream is None:
+        config, problems = read(_path(arguments.config), sets=arguments.set)
+    else:
+        config, problems = without_file(
+            arguments.upstream, arguments.listen, arguments.admin, arguments.set
+        )
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    try:
+        config = usable(config, problems)
+    except ConfigError:
+        return _BAD_CONFIGURATION
+    from proxy.run.serve import run
+
+    return run(config)
+
+
+def _check(path: str, sets: Sequence[str]) -> int:
     from proxy.config.load import check
 
-    problems = check(path)
+    problems = check(path, sets=sets)
     code = 0 if all(problem.warning for problem in problems) else _BAD_CONFIGURATION
     if not problems:
         _say(f"{path}: ok")
     return _printed((str(problem) for problem in problems), code)
+
+
+def _init(path: str) -> int:
+    from proxy.config.sample import starter
+
+    try:
+        with open(path, "x", encoding="utf-8") as file:
+            file.write(starter())
+    except FileExistsError:
+        print(f"{path}: is there already; nothing was written", file=sys.stderr)
+        return _BAD_CONFIGURATION
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        print(f"{path}: cannot be written: {reason}", file=sys.stderr)
+        return _BAD_CONFIGURATION
+    print(
+        f"{path}: written; name your API in servers, then: sidecar-proxy run {path}",
+        file=sys.stderr,
+    )
+    return 0
 
 
 def _schema() -> int:

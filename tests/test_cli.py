@@ -70,7 +70,7 @@ def test_check_and_run_read_config_toml_where_no_file_is_named(
     capsys: pytest.CaptureFixture[str], served: list[object]
 ) -> None:
     assert main(["check"]) == 2
-    assert capsys.readouterr().out.startswith("config.toml:1: file: cannot be read")
+    assert capsys.readouterr().out.startswith("config.toml:1: file: there is no such file")
     Path("config.toml").write_text(GOOD)
     assert main(["check"]) == 0
     assert main(["run"]) == 7

@@ -24,4 +24,11 @@ def test_the_kubernetes_example_has_no_problem_and_no_warning(tmp_path: Path) ->
     assert block is not None
     config = tmp_path / "config.toml"
     config.write_text(textwrap.dedent(block[1]))
-    assert check(config) == []
+    assert check(config, {"PARTNER_TOKEN": "t"}) == []
+
+
+def test_only_probes_can_be_asked_from_outside_of_a_pod() -> None:
+    manifest = (TOP / "deploy" / "kubernetes.yaml").read_text()
+    assert 'probes = "0.0.0.0:9902"' in manifest
+    assert 'listen = "127.0.0.1:9901"' in manifest
+    assert "containerPort: 9901" not in manifest

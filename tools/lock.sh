@@ -18,3 +18,5 @@ pin conformance.txt --constraint requirements/dev.txt - <<<$'h11\nhttptools\ngun
 pin build.txt --constraint requirements/dev.txt - <<<'setuptools>=77'
 pin bench.txt --constraint requirements/dev.txt - \
     <<<$'fastapi\nhttpx\nhttptools\nuvicorn\nuvloop\nmatplotlib'
+pin clients.txt --constraint requirements/dev.txt - \
+    <<<$'openai\nanthropic\nmcp\nhttpx\nhttpx-sse\nsseclient-py\naiohttp-sse-client2'

@@ -4,6 +4,7 @@ import sys
 
 from proxy.cli import main as command
 from proxy.demo.process import DemoFailed, DemoProcess
+from proxy.run.serve import FAILED_TO_START
 
 
 def main() -> int:
@@ -13,7 +14,7 @@ def main() -> int:
             return command(["run", *sys.argv[1:]])
     except DemoFailed as error:
         sys.stderr.write(f"{error}\n")
-        return 1
+        return FAILED_TO_START
 
 
 if __name__ == "__main__":

@@ -9,23 +9,20 @@ from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 _dumps: Final = partial(json.dumps, indent=1)
 
 
-def application(ready: Callable[[], bool], report: Callable[[], dict[str, Any]]) -> web.Application:
-    """``/healthz`` says that the process serves, ``/readyz`` that it wants new requests.
+def application(
+    ready: Callable[[], bool],
+    report: Callable[[], dict[str, Any]],
+    guard: Middleware | None = None,
+) -> web.Application:
+    """The probes, and ``/api/state``, which is ``report`` as JSON; ``/api/NAME`` is a part of it.
 
-    ``/api/state`` is ``report`` as JSON, ``/api/NAME`` one part of it.
+    ``guard`` is asked before anything is answered, see ``admin/guard``.
     """
-
-    async def healthz(_: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
-
-    async def readyz(_: web.Request) -> web.Response:
-        if ready():
-            return web.Response(text="ready\n")
-        return web.Response(status=503, text="draining\n")
 
     async def api(request: web.Request) -> web.Response:
         parts = report()
@@ -37,8 +34,29 @@ def application(ready: Callable[[], bool], report: Callable[[], dict[str, Any]])
         known = ", ".join(["state", *parts])
         return web.json_response({"error": f"there is {known}"}, status=404, dumps=_dumps)
 
-    app = web.Application()
+    app = web.Application(middlewares=() if guard is None else (guard,))
     app.router.add_get("/api/{name}", api)
+    _add_probes(app, ready)
+    return app
+
+
+def probes(ready: Callable[[], bool]) -> web.Application:
+    """``/healthz`` and ``/readyz`` alone, for an address that others reach too."""
+    app = web.Application()
+    _add_probes(app, ready)
+    return app
+
+
+def _add_probes(app: web.Application, ready: Callable[[], bool]) -> None:
+    """``/healthz`` says that the process serves, ``/readyz`` that it wants new requests."""
+
+    async def healthz(_: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def readyz(_: web.Request) -> web.Response:
+        if ready():
+            return web.Response(text="ready\n")
+        return web.Response(status=503, text="draining\n")
+
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
-    return app

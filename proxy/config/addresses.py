@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from typing import Final
+from typing import Any, Final
 
 _URL: Final = re.compile(
     r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^?#]*)(\?[^#]*)?(#.*)?", re.DOTALL
@@ -10,6 +10,12 @@ _URL: Final = re.compile(
 _AUTHORITY: Final = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(?::([^:]*))?")
 # Underscores are no part of a DNS host name, but of names that Docker and Kubernetes give out.
 _LABEL: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?")
+LOOPBACK: Final = "127.0.0.1"
+"""Where a port without a host listens: what nobody asked to be reachable from elsewhere is not."""
+
+LISTENS: Final = (("server", "listen"), ("admin", "listen"), ("admin", "probes"))
+"""Options that hold addresses to listen on; a port may stand there as a number."""
+
 _UNIX_PATH_MAX: Final = 107  # sun_path on Linux is 108 bytes with its final NUL
 
 
@@ -17,34 +23,140 @@ def server_fault(url: str) -> str:
     """The URL of an upstream's server."""
     if url.startswith("unix:"):
         return _unix_fault(url)
+    if "@" in url.partition("?")[0]:  # not repeated: it may hold a password
+        return "a user and a password do not belong into the URL; see [upstreams.credentials]"
     found = _URL.fullmatch(url)
     if not found or found[1] not in ("http", "https"):
-        near = "" if found or authority_fault(url) else f", did you mean 'http://{url}'?"
+        if "?" in url:
+            return 'expected "http://HOST:PORT", without a query'
         return (
-            f'expected "http://HOST:PORT", "https://HOST:PORT" or "unix:/path", got {url!r}{near}'
+            'expected "http://HOST:PORT", "https://HOST:PORT" or "unix:/path", '
+            f"got {url!r}{_server_meant(url)}"
         )
     _, authority, path, query, fragment = found.groups()
-    if "@" in authority:
-        return "a user and a password do not belong into the URL; see [upstreams.credentials]"
-    if query or fragment:
-        return f"a query or a fragment does not belong into the URL of a server, got {url!r}"
+    if query or fragment:  # not repeated: a query may hold a key
+        return "a query or a fragment does not belong into the URL of a server"
     if path not in ("", "/"):
         return f"a path does not belong here; write add_prefix = {path!r} in the routes instead"
     return authority_fault(authority)
+
+
+def _server_meant(url: str) -> str:
+    """The URL that somebody means who writes an address, a port or another scheme."""
+    text = re.sub(
+        r"^(https?)(?::/?/?|/+)(?=[A-Za-z\[])", r"\1://", url.strip(), flags=re.IGNORECASE
+    )
+    if text.startswith("/") and not text.startswith("//"):
+        return f", did you mean 'unix:{text}'?"
+    if found := _URL.fullmatch(text):
+        encrypted = found[1].lower() in ("https", "wss", "grpcs")
+        rest = found[2]
+    else:
+        rest = text.removeprefix("//").partition("/")[0]
+        if rest.startswith(":") or rest.isdecimal():
+            rest = f"{LOOPBACK}:{rest.removeprefix(':')}"
+        if rest.count(":") > 1 and not rest.startswith("["):
+            rest = _bracketed(rest)
+        public = "." in rest and ":" not in rest and not re.fullmatch(r"[0-9.]+", rest)
+        encrypted = public or rest.endswith(":443")
+    near = f"{'https' if encrypted else 'http'}://{rest}"
+    return "" if authority_fault(rest) else f", did you mean {near!r}?"
+
+
+def split_listen(address: str) -> tuple[str, int]:
+    """Host and port of what passes ``listen_fault``; no host means every address.
+
+    ``"[::1]:8080"`` is ``("::1", 8080)``, ``":8080"`` is ``("", 8080)``, and a port alone is on
+    loopback.
+    """
+    if address.isdecimal():
+        return LOOPBACK, int(address)
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def clash(address: str, other: str) -> bool:
+    """Whether two addresses to listen on cannot both be had."""
+    if address.startswith("unix:") or other.startswith("unix:"):
+        return address == other
+    try:
+        (host, port), (host2, port2) = split_listen(address), split_listen(other)
+    except ValueError:
+        return False
+    if port != port2 or not port:
+        return False
+    # IPv4 and IPv6 have ports of their own, and a listener without a host has both.
+    every = {"": "46", "0.0.0.0": "4", "::": "6"}
+    families = [every.get(each) or ("6" if ":" in each else "4") for each in (host, host2)]
+    wide = host in every or host2 in every
+    return host == host2 or (wide and bool(set(families[0]) & set(families[1])))
+
+
+def ports_as_text(tree: dict[str, Any]) -> None:
+    """``listen = 8080`` is ``listen = "8080"``; changes ``tree``."""
+    for table, option in LISTENS:
+        options = tree.get(table)
+        if isinstance(options, dict) and option in options:
+            value = options[option]
+            if isinstance(value, list):
+                options[option] = [_port_as_text(each) for each in value]
+            else:
+                options[option] = _port_as_text(value)
+
+
+def _port_as_text(value: Any) -> Any:
+    return str(value) if type(value) is int and value >= 0 else value
 
 
 def listen_fault(address: str) -> str:
     """An address to listen on; port 0 lets the system choose one."""
     if address.startswith("unix:"):
         return _unix_fault(address)
-    if address.count(":") > 1 and not address.startswith("["):
-        return f'an IPv6 address stands in brackets, as in "[::1]:8080", got {address!r}'
+    if re.fullmatch(r":?[0-9]+", address):
+        return authority_fault(f"{LOOPBACK}:{address.removeprefix(':')}", lowest=0)
     host, colon, _ = address.rpartition(":")
-    if not colon or (address.startswith("[") and address.endswith("]")):
-        return f'expected "HOST:PORT", "[::1]:PORT" or "unix:/path", got {address!r}'
-    if not host:
-        return f'name the host: "0.0.0.0{address}" or "[::]{address}" listens on every address'
+    near = _listen_meant(address)
+    if near.startswith(", did you mean '["):
+        return f'an IPv6 address stands in brackets, as in "[::1]:8080", got {address!r}{near}'
+    wrong = not colon or (address.startswith("[") and address.endswith("]"))
+    if wrong or "/" in address or address != address.strip() or host == "*":
+        return f'expected "HOST:PORT", ":PORT", "[::1]:PORT" or "unix:/path", got {address!r}{near}'
     return authority_fault(address, lowest=0)
+
+
+def _listen_meant(address: str) -> str:
+    """The address that somebody means who writes a URL, a host alone, or a path."""
+    text = address.strip()
+    if text.startswith("/"):
+        return f", did you mean 'unix:{text}'?"
+    port = "8080"
+    if "://" in text:
+        scheme, _, text = text.partition("://")
+        text = text.partition("/")[0]
+        port = {"http": "80", "https": "443"}.get(scheme.lower(), port)
+    text = text.partition("/")[0]
+    if text.startswith("*:"):
+        text = text[1:]
+    if text.count(":") > 1 and not text.startswith("["):
+        text = _bracketed(text, port)
+    elif (text.startswith("[") and text.endswith("]")) or (":" not in text and text):
+        text = f"{text}:{port}"
+    return (
+        f", did you mean '{text}'?" if text and text != address and not listen_fault(text) else ""
+    )
+
+
+def _bracketed(text: str, port: str = "80") -> str:
+    """An IPv6 address as a host. "::1:80" may be one as a whole, but is hardly meant so."""
+    host, _, behind = text.rpartition(":")
+    for name, number in ((host, behind), (text, port)):
+        try:
+            ipaddress.IPv6Address(name)
+        except ValueError:
+            continue
+        if number.isdecimal():
+            return f"[{name}]:{number}"
+    return text
 
 
 def authority_fault(authority: str, lowest: int = 1) -> str:
@@ -87,6 +199,13 @@ def pattern_fault(host: str) -> str:
     """The ``host`` of a route: a host, or ``*.`` and a name."""
     if not host:
         return ""
+    if "://" in host or "/" in host:
+        name = host.partition("://")[2] or host
+        name = name.partition("/")[0].partition(":")[0]
+        near = "" if host_fault(name.removeprefix("*.")) else f", did you mean {name!r}?"
+        return f"a host has neither scheme nor path, got {host!r}{near}"
+    if host.startswith(".") and not host_fault(host[1:]):
+        return f"did you mean '*{host}', for every name below?"
     if host == "*":
         return 'leave host out to match every host, or write "*.example.com"'
     name = host.removeprefix("*.")
@@ -106,7 +225,17 @@ def network_fault(network: str) -> str:
         try:
             meant = ipaddress.ip_network(network, strict=False)
         except ValueError:
-            return f'expected a CIDR such as "10.0.0.0/8", an address or "unix", got {network!r}'
+            near = ""
+            if "," in network or " " in network.strip():
+                items = [part for part in re.split(r"[,\s]+", network) if part]
+                near = ", did you mean [" + ", ".join(f'"{item}"' for item in items) + "]?"
+            elif network.strip().lower() in ("*", "all", "any"):
+                near = ', every address is "0.0.0.0/0" and "::/0"'
+            elif network.lower() == "localhost":
+                near = ', did you mean "127.0.0.0/8"?'
+            return (
+                f'expected a CIDR such as "10.0.0.0/8", an address or "unix", got {network!r}{near}'
+            )
         return f"{network!r} has bits set outside of its mask, did you mean '{meant}'?"
     return ""
 
@@ -114,7 +243,8 @@ def network_fault(network: str) -> str:
 def _unix_fault(address: str) -> str:
     path = address.removeprefix("unix:")
     if not path.startswith("/") or "\0" in path:
-        return f'expected "unix:/path" with an absolute path, got {address!r}'
+        near = f", did you mean 'unix:/{path.lstrip('./')}'?" if path.strip("./") else ""
+        return f'expected "unix:/path" with an absolute path, got {address!r}{near}'
     if len(path.encode(errors="surrogateescape")) > _UNIX_PATH_MAX:
         return f"a socket's path has at most {_UNIX_PATH_MAX} bytes, got {address!r}"
     return ""

@@ -6,12 +6,15 @@ from functools import partial
 from typing import Any, Final
 
 from proxy.config import addresses, fields
+from proxy.config.doubts import doubts
 from proxy.config.model import Config, Route, Upstream
+from proxy.config.paths import path_meant
 from proxy.config.problems import Finding, Place, suggestion
 from proxy.config.shadow import shadowed
 from proxy.config.waiting import waits
-from proxy.core.options import TimeoutsOptions
+from proxy.core.options import AdminOptions, TimeoutsOptions
 from proxy.core.retrying import RetryOptions
+from proxy.edge import patterns
 from proxy.edge.field_rules import HeaderRules, Template
 from proxy.edge.target import Rewrite, literal_path
 from proxy.middleware.fallback import FixedReply
@@ -39,6 +42,7 @@ def crosscheck(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _retries(config, raw)
     yield from waits(config, raw)
     yield from shadowed(config.routes)
+    yield from doubts(config, raw)
 
 
 def _each(place: Place, values: Iterable[str], fault: Callable[[str], str]) -> Iterator[Finding]:
@@ -64,15 +68,29 @@ def _server(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
         if not listens:
             yield Finding(place, "expected at least one address")
     for index, address in enumerate(listens):
-        if address in listens[:index] and not address.endswith(":0"):
+        if any(addresses.clash(address, other) for other in listens[:index]):
             yield Finding((*place, index), f"{address!r} is in the list already")
+    if server.unix_owner:
+        yield from _one(("server", "unix_owner"), fields.owner_fault(server.unix_owner))
     networks = server.trusted_proxies
     yield from _each(("server", "trusted_proxies"), networks, addresses.network_fault)
     if config.admin is not None:
-        fault = addresses.listen_fault(config.admin.listen)
-        if not fault and config.admin.listen in listens and not config.admin.listen.endswith(":0"):
-            fault = f"{config.admin.listen!r} is taken by [server] listen"
-        yield from _one(("admin", "listen"), fault)
+        yield from _admin(config.admin, listens)
+
+
+def _admin(options: AdminOptions, listens: list[str]) -> Iterator[Finding]:
+    taken = [("[server] listen", listen) for listen in listens]
+    for name in ("listen", "probes"):
+        address = getattr(options, name)
+        if name == "probes" and not address:
+            continue
+        fault = addresses.listen_fault(address)
+        for owner, other in taken if not fault else ():
+            if addresses.clash(address, other):
+                fault = f"{address!r} is taken by {owner}"
+        yield from _one(("admin", name), fault)
+        taken.append(("[admin] listen", address))
+    yield from _each(("admin", "hosts"), options.hosts, addresses.authority_fault)
 
 
 def _clocks(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
@@ -144,7 +162,9 @@ def _upstream(options: Upstream, place: Place) -> Iterator[Finding]:
     if options.host_header not in ("preserve", "upstream"):
         fault = addresses.authority_fault(options.host_header)
         hint = 'expected "preserve", "upstream" or a host'
-        yield from _one((*place, "host_header"), fault and f"{hint}: {fault}")
+        name = options.host_header.partition("://")[2].rstrip("/")
+        near = "" if not name or addresses.authority_fault(name) else f", did you mean {name!r}?"
+        yield from _one((*place, "host_header"), fault and f"{hint}: {fault}{near}")
     if options.tls is not None:
         if not encrypted:
             yield Finding((*place, "tls"), "only a server with https:// is spoken to over TLS")
@@ -170,10 +190,11 @@ def _tls(options: UpstreamTlsOptions, place: Place) -> Iterator[Finding]:
 def _credentials(options: CredentialsOptions, place: Place) -> Iterator[Finding]:
     yield from _one((*place, "header"), fields.owned_fault(options.header))
     if bool(options.value) == bool(options.value_file):
-        got = "both" if options.value else "neither"
+        got = "both: leave one out" if options.value else "neither"
         yield Finding(place, f"expected one of value and value_file, got {got}")
     elif options.value_file and (fault := fields.file_fault(options.value_file)):
-        yield Finding((*place, "value_file"), fault)
+        # Somebody may have written the secret itself there.
+        yield Finding((*place, "value_file"), fault.replace(repr(options.value_file), "this file"))
     elif not fields.is_pipe(options.value_file):
         name = "value_file" if options.value_file else "value"
         yield from _one((*place, name), _fault_of(partial(credentials, options)))
@@ -184,9 +205,10 @@ def _route(options: Route, raw: Mapping[str, Any], place: Place) -> Iterator[Fin
     for name in ("path", "strip_prefix", "add_prefix"):
         path = getattr(options, name)
         if path or name == "path":
-            yield from _one((*place, name), _fault_of(partial(literal_path, path, what="a path")))
+            fault = _fault_of(partial(literal_path, path, what="a path"))
+            yield from _one((*place, name), fault and f"{fault}{path_meant(path)}")
     if options.path_regex:
-        yield from _one((*place, "path_regex"), fields.regex_fault(options.path_regex))
+        yield from _one((*place, "path_regex"), patterns.fault_of(options.path_regex))
         if "path" in raw:
             yield Finding((*place, "path_regex"), "expected either path or path_regex, got both")
     yield from _each((*place, "methods"), options.methods, fields.method_fault)
@@ -194,7 +216,7 @@ def _route(options: Route, raw: Mapping[str, Any], place: Place) -> Iterator[Fin
         fault = fields.token_fault(name) or fields.value_fault(value)
         yield from _one((*place, "headers", name), fault)
     if options.rewrite is not None:
-        fault = fields.regex_fault(options.rewrite.pattern)
+        fault = patterns.fault_of(options.rewrite.pattern)
         yield from _one((*place, "rewrite", "pattern"), fault)
         if not fault:
             fault = _fault_of(partial(Rewrite, rewrite=options.rewrite))

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from proxy.config.problems import Finding, Place
 
@@ -10,15 +10,32 @@ _REFERENCE: Final = re.compile(r"\$\$|\$\{([^}]*)(\}?)")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
+class Origin(NamedTuple):
+    """What a value is made from that does not stand in the file."""
+
+    variables: tuple[str, ...]
+    """Names of environment variables, in the order of their references."""
+    alone: bool
+    """The string is one reference and nothing else: it takes the type of its option."""
+
+
+class Substituted(NamedTuple):
+    """A tree with its references replaced."""
+
+    tree: Any
+    findings: list[Finding]
+    """References that have no value; they stay as they are."""
+    origins: dict[Place, Origin]
+
+
 class _Unresolved(Exception):
     """A reference that has no value, with a sentence for the operator."""
 
 
-def substitute(
-    tree: Any, environ: Mapping[str, str], place: Place = ()
-) -> tuple[Any, list[Finding]]:
+def substitute(tree: Any, environ: Mapping[str, str], place: Place = ()) -> Substituted:
     """Replace the references in every string value. What has no value stays and is reported."""
     findings: list[Finding] = []
+    origins: dict[Place, Origin] = {}
 
     def walk(value: Any, place: Place) -> Any:
         if isinstance(value, dict):
@@ -28,12 +45,17 @@ def substitute(
         if not isinstance(value, str) or "$" not in value:
             return value
         try:
-            return _REFERENCE.sub(lambda found: _resolve(found, environ), value)
+            result = _REFERENCE.sub(lambda found: _resolve(found, environ), value)
         except _Unresolved as error:
             findings.append(Finding(place, str(error)))
             return value
+        references = [found for found in _REFERENCE.finditer(value) if found[0] != "$$"]
+        if references:
+            names = tuple(found[1].partition(":-")[0] for found in references)
+            origins[place] = Origin(names, alone=references[0][0] == value)
+        return result
 
-    return walk(tree, place), findings
+    return Substituted(walk(tree, place), findings, origins)
 
 
 def _resolve(found: re.Match[str], environ: Mapping[str, str]) -> str:
@@ -41,9 +63,15 @@ def _resolve(found: re.Match[str], environ: Mapping[str, str]) -> str:
     if found[0] == "$$":
         return "$"
     name, dash, default = found[1].partition(":-")
+    if found[2] and name.isdigit():
+        raise _Unresolved(
+            f'{found[0]!r} would be an environment variable; a group of a pattern is "\\{name}", '
+            'and a "$" itself is "$$"'
+        )
     if not found[2] or not _NAME.fullmatch(name):
         raise _Unresolved(
-            f'expected "${{NAME}}" or "${{NAME:-default}}", got {found[0]!r}; a "$" itself is "$$"'
+            f'expected "${{NAME}}" or "${{NAME:-default}}", got {_shown(found, name)}; '
+            f'a "$" itself is "$$"'
         )
     value = environ.get(name)
     if dash:
@@ -51,3 +79,15 @@ def _resolve(found: re.Match[str], environ: Mapping[str, str]) -> str:
     if value is None:
         raise _Unresolved(f"environment variable {name} is not set and has no default")
     return value
+
+
+def _shown(found: re.Match[str], name: str) -> str:
+    """A reference that cannot be read, with the form that was probably meant."""
+    bare, mark, default = name.strip().removeprefix("env:").removeprefix("env.").partition(":")
+    if not mark:  # "${NAME-default}" is a shell's too
+        bare, mark, default = bare.partition("-")
+    meant = ""
+    if found[2] and _NAME.fullmatch(bare):
+        rest = f":-{default.lstrip('-=?+')}" if mark else ""
+        meant = f", did you mean '${{{bare}{rest}}}'?"
+    return f"{found[0]!r}{meant}"

@@ -1,6 +1,8 @@
 """Names, values, patterns and files in a configuration: what is wrong with one, or nothing."""
 
+import grp
 import os
+import pwd
 import re
 import stat
 from typing import Final
@@ -38,7 +40,7 @@ def owned_fault(name: str) -> str:
         return f"{name} belongs to the framing of the message, which the proxy does itself"
     if lower in HOP_BY_HOP:
         return f"{name} concerns one connection only, which the proxy speaks for itself"
-    if lower in (b"via", b"x-request-id"):
+    if lower in (b"via", b"x-request-id", b"x-sidecar-proxy"):
         return f"{name} is how the proxy signs and names what it forwards"
     if b"*" in lower:
         return f"names are whole, * stands for nothing else: {name!r}"
@@ -48,18 +50,6 @@ def owned_fault(name: str) -> str:
 def value_fault(value: str) -> str:
     """The value of a field. It may be a secret, so the message does not repeat it."""
     return "a control character cannot stand in a field" if _CONTROL.search(value) else ""
-
-
-def regex_fault(pattern: str) -> str:
-    """A regular expression."""
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        where = "" if error.pos is None else f" at position {error.pos}"
-        return f"not a regular expression: {error.msg}{where}"
-    except (RecursionError, OverflowError):
-        return "this regular expression is too large"
-    return ""
 
 
 def file_fault(path: str) -> str:
@@ -83,3 +73,20 @@ def is_pipe(path: str) -> bool:
         return stat.S_ISFIFO(os.stat(path).st_mode)
     except (OSError, ValueError):
         return False
+
+
+def owner(text: str) -> tuple[int, int]:
+    """``"USER:GROUP"`` as numbers, -1 for what is not named. Raises KeyError on an unknown name."""
+    user, _, group = text.partition(":")
+    uid = -1 if not user else int(user) if user.isdecimal() else pwd.getpwnam(user).pw_uid
+    gid = -1 if not group else int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
+    return uid, gid
+
+
+def owner_fault(text: str) -> str:
+    """The owner of a unix socket."""
+    try:
+        owner(text)
+    except KeyError as error:
+        return f"no such user or group: {str(error.args[0]).rpartition(': ')[2]}"
+    return "" if text.strip(":") else 'expected "USER", "USER:GROUP" or ":GROUP"'

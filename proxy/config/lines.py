@@ -1,28 +1,29 @@
 """On which line of a TOML file a place first appears.
 
-The file is cut into statements (a table header, or one key with its value), each of which tomllib
-parses alone: the growing text of a statement that spans lines is complete as soon as it parses. So
-the work grows with the length of the file, and no second TOML grammar stands here.
+One pass over the tokens of a file that tomllib has read already. Because the file is known to be
+valid, the scanner only has to tell where keys, strings and brackets begin and end: the work grows
+with the length of the file, however long its lists are.
 """
 
+import re
 import tomllib
-from bisect import bisect_left
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from proxy.config.problems import Place
 
-_ENDS: Final = ("]", "}", '"""', "'''")
-"""One of these stands on the last line of every statement that spans lines."""
-
-_CLOSERS: Final = ("\n]", "\n]]", "}]")
-"""What may be missing where a list is cut between two items."""
-
-
-class _Statement(NamedTuple):
-    table: Place
-    first: int
-    lines: list[str]
+_TOKEN: Final = re.compile(
+    r"""
+      (?P<blank>[ \t\r]++|\#[^\n]*+)
+    | (?P<newline>\n)
+    | (?P<text>\"{3}(?:[^"\\]|\\.|"{1,2}(?!"))*+"{3,5} | '{3}(?:[^']|'{1,2}(?!'))*+'{3,5}
+              |"(?:[^"\\\n]|\\.)*+" | '[^'\n]*+')
+    | (?P<mark>[\[\]{}=,])
+    | (?P<bare>[^\s\[\]{}=,\#"']++)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 
 
 class Lines:
@@ -30,89 +31,129 @@ class Lines:
 
     def __init__(self, text: str) -> None:
         self._first: dict[Place, int] = {}
-        self._long: dict[Place, _Statement] = {}
         self._last: dict[Place, int] = {}
-        table: Place = ()
-        for first, lines, tree in _statements(text.replace("\r\n", "\n").split("\n")):
-            if lines[0].lstrip().startswith("["):
-                table = self._header(tree, first)
-                continue
-            for place in _places(tree):
-                self._first.setdefault(table + place, first)
-                if len(lines) > 1:
-                    self._long.setdefault(table + place, _Statement(table, first, lines))
+        """Index of the latest table in each list of tables."""
+        self._scanner = _Scanner(text)
+        self._file()
+        del self._scanner
+
+    def __contains__(self, place: Place) -> bool:
+        return place in self._first
 
     def of(self, place: Place) -> int:
         """The line of a place, or of the table that should hold it."""
         while place and place not in self._first:
             place = place[:-1]
-        if not place:
-            return 1
-        if place in self._long:
-            return _within(self._long[place], place)
-        return self._first[place]
+        return self._first.get(place, 1)
 
-    def _header(self, tree: dict[str, Any], line: int) -> Place:
+    def _file(self) -> None:
+        table: Place = ()
+        scanner = self._scanner
+        while scanner.skip_lines():
+            line = scanner.line
+            if scanner.take("["):
+                double = scanner.take("[")
+                table = self._header(scanner.key("]"), line, double=double)
+                if double:
+                    scanner.take("]")
+            else:
+                self._pair(table)
+
+    def _header(self, keys: list[str], line: int, *, double: bool) -> Place:
         """Enter ``[a.b]`` or ``[[a.b]]``; a name on the way may be a list of tables."""
         place: Place = ()
-        inner: Any = tree
-        while inner:
-            if isinstance(inner, list):
-                self._last[place] = self._last.get(place, -1) + 1
-                inner = inner[0]
-            else:
-                if place in self._last:
-                    place = (*place, self._last[place])
-                [(key, inner)] = inner.items()
-                place = (*place, key)
-                self._first.setdefault(place, line)
+        for key in keys:
+            if place in self._last:
+                place = (*place, self._last[place])
+            place = (*place, key)
+            self._first.setdefault(place, line)
+        if double:
+            self._last[place] = self._last.get(place, -1) + 1
         if place in self._last:
             place = (*place, self._last[place])
             self._first.setdefault(place, line)
         return place
 
+    def _pair(self, table: Place) -> None:
+        """``a.b = VALUE`` in a table; the place of each part is on the line of the key."""
+        line = self._scanner.line
+        place = table
+        for key in self._scanner.key("="):
+            place = (*place, key)
+            self._first.setdefault(place, line)
+        self._value(place)
 
-def _statements(lines: list[str]) -> Iterator[tuple[int, list[str], dict[str, Any]]]:
-    """Number of the first line, the lines, and what they say."""
-    start = 0
-    for at, line in enumerate(lines):
-        if at == start and (not line.strip() or line.lstrip().startswith("#")):
-            start += 1
-        elif at == start or any(end in line for end in _ENDS):
-            tree = _parsed("\n".join(lines[start : at + 1]))
-            if tree is not None:
-                yield start + 1, lines[start : at + 1], tree
-                start = at + 1
-
-
-def _parsed(text: str) -> dict[str, Any] | None:
-    try:
-        return tomllib.loads(text)
-    except ValueError:
-        return None
-
-
-def _places(tree: Any, place: Place = ()) -> Iterator[Place]:
-    """Every place within a tree, outer ones first."""
-    items = tree.items() if isinstance(tree, dict) else enumerate(tree)
-    for key, value in items:
-        yield (*place, key)
-        if isinstance(value, dict | list):
-            yield from _places(value, (*place, key))
+    def _value(self, place: Place) -> None:
+        scanner = self._scanner
+        if scanner.take("["):
+            index = 0
+            while scanner.skip_lines() and not scanner.take("]"):
+                if not scanner.take(","):
+                    self._first.setdefault((*place, index), scanner.line)
+                    self._value((*place, index))
+                    index += 1
+        elif scanner.take("{"):
+            while scanner.skip_lines() and not scanner.take("}"):
+                if not scanner.take(","):
+                    self._pair(place)
+        else:
+            scanner.scalar()
 
 
-def _within(statement: _Statement, place: Place) -> int:
-    """Look for one item in a list that spans lines."""
-    inner = place[len(statement.table) :]
+class _Scanner:
+    """The tokens of a file, one ahead; ``line`` is that of the token ahead."""
 
-    def reached(count: int) -> bool:
-        for end in range(count, len(statement.lines)):  # further on where this is amid an item
-            text = "\n".join(statement.lines[:end])
-            for closer in _CLOSERS:
-                tree = _parsed(text + closer)
-                if tree is not None:
-                    return inner in set(_places(tree))
+    def __init__(self, text: str) -> None:
+        self._tokens = self._cut(text.replace("\r\n", "\n"))
+        self.line = 1
+        self._next_line = 1
+        self._kind = ""
+        self._text = ""
+        self._advance()
+
+    def _cut(self, text: str) -> Iterator[tuple[str, str]]:
+        at = 0
+        while found := _TOKEN.match(text, at):
+            at = found.end()
+            if found.lastgroup != "blank":
+                yield str(found.lastgroup), found[0]
+
+    def _advance(self) -> None:
+        self.line = self._next_line
+        self._kind, self._text = next(self._tokens, ("", ""))
+        self._next_line += self._text.count("\n")
+
+    def skip_lines(self) -> bool:
+        """Go to the next token that is no line break. False at the end of the file."""
+        while self._kind == "newline":
+            self._advance()
+        return bool(self._kind)
+
+    def take(self, mark: str) -> bool:
+        """Step over this mark if it is ahead."""
+        if self._text != mark:
+            return False
+        self._advance()
         return True
 
-    counts = range(1, len(statement.lines) + 1)
-    return statement.first + bisect_left(counts, True, key=reached)
+    def key(self, end: str) -> list[str]:
+        """The parts of a dotted key, up to ``end``, which is stepped over."""
+        text = ""
+        while self._kind and self._text != end:
+            text += self._text
+            self._advance()
+        self._advance()
+        if _PLAIN.fullmatch(text):
+            return text.split(".")
+        keys = []
+        tree: Any = tomllib.loads(f"{text} = 0")
+        while isinstance(tree, dict):
+            [(key, tree)] = tree.items()
+            keys.append(key)
+        return keys
+
+    def scalar(self) -> None:
+        """Step over a value that is no list and no table; a date may have a blank in it."""
+        self._advance()
+        while self._kind in ("bare", "text"):
+            self._advance()

@@ -1,124 +1,234 @@
 """From a file to options, or to everything that is wrong with it."""
 
+import contextlib
 import os
-import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 
+from proxy.config.addresses import ports_as_text
 from proxy.config.crosscheck import crosscheck
-from proxy.config.environment import substitute
+from proxy.config.environment import Origin, substitute
 from proxy.config.merge import merge
 from proxy.config.model import Config, read_unit
+from proxy.config.overrides import Overrides
 from proxy.config.problems import ConfigError, Finding, Place, Problem, spell
+from proxy.config.unexpanded import unexpanded
 
-__all__ = ["ConfigError", "Problem", "check", "from_upstream", "load"]
+if TYPE_CHECKING:
+    from proxy.config.syntax import Fault
 
-_POSITION: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
-_COMMAND_LINE: Final[dict[Place, str]] = {
-    ("upstreams", 0, "servers", 0): "--upstream",
+__all__ = ["ConfigError", "Problem", "check", "from_upstream", "load", "read", "without_file"]
+
+_COMMAND_LINE: Final = "command line"
+_ARGUMENTS: Final[dict[Place, str]] = {
+    ("upstreams", 0, "servers"): "--upstream",
     ("server", "listen"): "--listen",
+    ("admin", "listen"): "--admin",
 }
+_MISSING: Final = (
+    "there is no such file; `sidecar-proxy init` writes one to start from, and "
+    "`sidecar-proxy run --upstream URL` needs none"
+)
+
+Environ: TypeAlias = Mapping[str, str]
 
 
-def load(path: str | os.PathLike[str], environ: Mapping[str, str] = os.environ) -> Config:
+def load(
+    path: str | os.PathLike[str], environ: Environ = os.environ, sets: Sequence[str] = ()
+) -> Config:
     """Read a configuration file. Raises ConfigError with all its problems."""
-    config, problems = _read(path, environ)
+    return usable(*read(path, environ, sets))
+
+
+def check(
+    path: str | os.PathLike[str], environ: Environ = os.environ, sets: Sequence[str] = ()
+) -> list[Problem]:
+    """All problems of a file and all warnings, in the order of its lines."""
+    return read(path, environ, sets)[1]
+
+
+def usable(config: Config | None, problems: Iterable[Problem]) -> Config:
+    """The configuration, if nothing but warnings speaks against it. Raises ConfigError."""
     serious = [problem for problem in problems if not problem.warning]
     if config is None or serious:
         raise ConfigError(serious)
     return config
 
 
-def check(path: str | os.PathLike[str], environ: Mapping[str, str] = os.environ) -> list[Problem]:
-    """All problems of a file and all warnings, in the order of its lines."""
-    return _read(path, environ)[1]
+def from_upstream(
+    urls: str | Sequence[str],
+    listen: str | Sequence[str] | None = None,
+    admin: str | None = None,
+    sets: Sequence[str] = (),
+    environ: Environ = os.environ,
+) -> Config:
+    """Everything to one upstream with these servers, defaults for the rest. Raises ConfigError."""
+    return usable(*without_file(urls, listen, admin, sets, environ))
 
 
-def from_upstream(url: str, listen: str | None = None) -> Config:
-    """Everything to one upstream, defaults for the rest."""
-    raw: dict[str, Any] = {"upstreams": [{"name": "upstream", "servers": [url]}]}
-    if listen is not None:
-        raw["server"] = {"listen": listen}
-    config, findings = _convert(raw)
-    if config is None or findings:
-        raise ConfigError(
-            Problem("command line", 0, _COMMAND_LINE.get(place, spell(place)), message)
-            for place, message in findings
-        )
-    return config
-
-
-def _read(
-    path: str | os.PathLike[str], environ: Mapping[str, str]
+def without_file(
+    urls: str | Sequence[str],
+    listen: str | Sequence[str] | None = None,
+    admin: str | None = None,
+    sets: Sequence[str] = (),
+    environ: Environ = os.environ,
 ) -> tuple[Config | None, list[Problem]]:
+    """As ``read``, from the command line alone."""
+    servers = [urls] if isinstance(urls, str) else list(urls)
+    listens = [listen] if isinstance(listen, str) else list(listen or ())
+    raw: dict[str, Any] = {"upstreams": [{"name": "upstream", "servers": servers}]}
+    if listens:
+        raw["server"] = {"listen": listens if len(listens) > 1 else listens[0]}
+    if admin is not None:
+        raw["admin"] = {"listen": admin}
+    config, findings, overrides = _converted(raw, environ, sets)
+    return config, [
+        Problem(_COMMAND_LINE, 0, _argument(finding.place, overrides), finding.message)
+        for finding in findings
+    ]
+
+
+def read(
+    path: str | os.PathLike[str], environ: Environ = os.environ, sets: Sequence[str] = ()
+) -> tuple[Config | None, list[Problem]]:
+    """A file and what is wrong with it; None where nothing can be made of it.
+
+    ``sets``: options from the command line, each as ``retry.attempts=4``, which win.
+    """
     name = os.fspath(path)
     try:
         data = Path(path).read_bytes()
+    except FileNotFoundError:
+        return None, [Problem(name, 1, "file", _MISSING)]
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         return None, [Problem(name, 1, "file", f"cannot be read: {reason}")]
     try:
         text = data.decode("utf-8-sig")
-        raw = tomllib.loads(text)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        return None, [Problem(name, line, "file", "not UTF-8, as TOML wants")]
-    except (ValueError, RecursionError) as error:
-        return None, [_syntax(name, text, error)]
-    tree, unset = substitute(raw, environ)
-    config, findings = _convert(tree, unset)
-    if not findings:
+        utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+        message = f"not UTF-8, as TOML wants{', but UTF-16' if utf16 else ''}"
+        return None, [Problem(name, line, "file", message)]
+    faults: list[Fault] = []
+    try:
+        raw = tomllib.loads(text)
+    except (ValueError, RecursionError):
+        from proxy.config import syntax  # noqa: PLC0415 - a clean file never needs it
+
+        raw, text, faults = syntax.read(text)
+    config, findings, overrides = _converted(raw, environ, sets, whole=not faults)
+    if not findings and not faults:
         return config, []
-    return config, _located(name, text, findings)
+    problems = _located(name, text, findings, overrides)
+    problems += [Problem(name, fault.line, "syntax", fault.message) for fault in faults]
+    return None if faults else config, sorted(problems, key=lambda problem: problem.line)
 
 
-def _located(name: str, text: str, findings: list[Finding]) -> list[Problem]:
+def _located(name: str, text: str, findings: list[Finding], overrides: Overrides) -> list[Problem]:
     from proxy.config.lines import Lines  # noqa: PLC0415 - a clean file never needs it
 
     lines = Lines(text)
-    problems = [Problem(name, lines.of(f.place), spell(f.place), f.message) for f in findings]
-    return sorted(problems, key=lambda problem: problem.line)
+    problems = []
+    for finding in findings:
+        place, message = finding
+        if (
+            finding in overrides.findings
+            or overrides.names(place)
+            or (overrides.holds(place) and place not in lines)
+        ):
+            problems.append(Problem(_COMMAND_LINE, 0, _argument(place, overrides), message))
+        else:
+            problems.append(Problem(name, lines.of(place), spell(place), message))
+    return problems
 
 
-def _syntax(name: str, text: str, error: Exception) -> Problem:
-    """What tomllib says, with its line where ours stand."""
-    message = str(error) or "nested too deeply"
-    line = 1
-    if found := _POSITION.search(message):
-        line = int(found[1]) if found[1] else text.rstrip().count("\n") + 1
-        column = f" at column {found[2]}" if found[2] else " at the end of the file"
-        message = message[: found.start()] + column
-    return Problem(name, line, "syntax", message[:1].lower() + message[1:])
+def _argument(place: Place, overrides: Overrides) -> str:
+    """The part of the command line that a place comes from."""
+    if not place or overrides.names(place) or overrides.holds(place):
+        return f"--set {spell(place)}".rstrip()
+    argument = next((arg for start, arg in _ARGUMENTS.items() if place[: len(start)] == start), "")
+    return argument or spell(place)
+
+
+def _converted(
+    raw: dict[str, Any], environ: Environ, sets: Sequence[str], *, whole: bool = True
+) -> tuple[Config | None, list[Finding], Overrides]:
+    """Options as far as they can be made, and what is wrong with a raw tree.
+
+    ``whole``: the file could be read to its end, so that what is missing is missing.
+    """
+    overrides = Overrides(sets, raw)
+    ports_as_text(raw)
+    doubts = list(unexpanded(raw))
+    tree, unset, origins = substitute(raw, environ)
+    alone = {place for place, origin in origins.items() if origin.alone}
+    alone |= set(overrides.texts)
+    if alone:
+        from proxy.config.typed import retype  # noqa: PLC0415 - most files have none
+
+        retype(tree, alone - {finding.place for finding in unset})
+    config, findings = _convert(tree, [*overrides.findings, *unset], whole=whole)
+    named = [_with_origin(finding, origins) for finding in findings]
+    known = [finding.place for finding in findings]
+    named += [doubt for doubt in doubts if not any(_related(doubt.place, p) for p in known)]
+    return config, named, overrides
+
+
+def _with_origin(finding: Finding, origins: Mapping[Place, Origin]) -> Finding:
+    """A finding that names the variables which a value was made from."""
+    for place, origin in origins.items():
+        if finding.place[: len(place)] == place:
+            several = "s" if len(origin.variables) > 1 else ""
+            names = ", ".join(dict.fromkeys(origin.variables))
+            message = f"{finding.message} (from the environment variable{several} {names})"
+            return Finding(finding.place, message)
+    return finding
 
 
 def _convert(
-    tree: dict[str, Any], reported: list[Finding] | None = None
+    tree: dict[str, Any], reported: list[Finding], *, whole: bool
 ) -> tuple[Config | None, list[Finding]]:
-    """Options as far as they can be made, and what is wrong with the tree."""
-    findings = list(reported or ())
-    try:
-        config = _struct(tree)
-    except msgspec.ValidationError:
-        from proxy.config.shape import examine  # noqa: PLC0415 - a clean file never needs it
+    findings = list(reported)
+    config = None
+    if whole:
+        with contextlib.suppress(msgspec.ValidationError):
+            config = _struct(tree)
+    if config is None:
+        from proxy.config.shape import MISSING, examine  # noqa: PLC0415 - nor this
 
         unresolved = {finding.place for finding in findings}
         tree, wrong = examine(tree)
-        findings += [finding for finding in wrong if finding.place not in unresolved]
+        findings += [
+            finding
+            for finding in wrong
+            if finding.place not in unresolved and (whole or finding.message != MISSING)
+        ]
+        if not whole:
+            return None, findings
         try:
             config = _struct(tree)
         except msgspec.ValidationError as error:
             return None, findings or [Finding((), str(error))]
     known = [finding.place for finding in findings]
+    known += [(name,) for name in map(_table_meant, findings) if name]
     findings += [
         finding
         for finding in crosscheck(config, tree)
         if not any(_related(place, finding.place) for place in known)
     ]
     return config, findings
+
+
+def _table_meant(finding: Finding) -> str:
+    """The table that was looked at in place of one with a wrong name."""
+    from proxy.config.names import table_meant  # noqa: PLC0415 - a clean file never needs it
+
+    return table_meant(finding.message, {}) if len(finding.place) == 1 else ""
 
 
 def _struct(tree: dict[str, Any]) -> Config:

@@ -1,12 +1,14 @@
 """Tables of the top handed down to the routes, on raw tables, before they become options."""
 
-from collections.abc import Mapping, Set
-from typing import Any
+from collections.abc import Callable, Mapping, Set
+from typing import Any, Final
 
 import msgspec
 
 from proxy.config.model import INHERITED, SHARED
-from proxy.core.options import TimeoutsOptions
+from proxy.core.options import Duration, TimeoutsOptions
+from proxy.middleware.concurrency import ConcurrencyOptions
+from proxy.middleware.deadline import DeadlineOptions
 
 
 def merge(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -21,7 +23,7 @@ def merge(raw: Mapping[str, Any]) -> dict[str, Any]:
     for name in off:
         tree[name] = _off(name)
     if tree.get("routes", []) == []:
-        tree["routes"] = _only_route(tree.get("upstreams"))
+        tree["routes"] = only_route(tree.get("upstreams"))
     for kind, names in (("routes", INHERITED), ("upstreams", SHARED)):
         if isinstance(tree.get(kind), list):
             tree[kind] = [
@@ -31,7 +33,7 @@ def merge(raw: Mapping[str, Any]) -> dict[str, Any]:
     return tree
 
 
-def _only_route(upstreams: Any) -> list[dict[str, Any]]:
+def only_route(upstreams: Any) -> list[dict[str, Any]]:
     """Without routes a single upstream takes everything."""
     if isinstance(upstreams, list) and len(upstreams) == 1 and isinstance(upstreams[0], dict):
         return [{"upstream": upstreams[0].get("name")}]
@@ -52,7 +54,35 @@ def _inherit(
                 merged[name] = top[name]
         elif isinstance(own, dict) and isinstance(top.get(name), dict) and name not in off:
             merged[name] = _merged(top[name], own)
+        if isinstance(merged.get(name), dict) and name in _LIMITS:
+            merged[name] = _LIMITS[name](merged[name])
     return merged
+
+
+def _concurrency(table: dict[str, Any]) -> dict[str, Any]:
+    """A ``min`` that nobody wrote is no more than ``max_requests``."""
+    most = table.get("max_requests")
+    if "min" in table or type(most) is not int or not 0 < most < ConcurrencyOptions().min:
+        return table
+    return {**table, "min": most}
+
+
+def _deadline(table: dict[str, Any]) -> dict[str, Any]:
+    """A ``reserve`` that nobody wrote leaves most of ``max``."""
+    try:
+        most = Duration.parse(table.get("max"))
+    except (ValueError, OverflowError):
+        return table
+    if "reserve" in table or not 0 < most <= DeadlineOptions().reserve:
+        return table
+    return {**table, "reserve": str(Duration(most / 10))}
+
+
+_LIMITS: Final[Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
+    "concurrency": _concurrency,
+    "deadline": _deadline,
+}
+"""Where one option bounds another: a default gives way to what is written."""
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

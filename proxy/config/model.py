@@ -87,6 +87,9 @@ class Config(Table, frozen=True, kw_only=True):
     routes: tuple[Route, ...] = ()
 
 
+LISTS: Final = ("upstreams", "routes")
+"""Tables of the top that are written in double brackets."""
+
 INHERITED: Final = (
     "timeouts",
     "retry",

@@ -11,6 +11,10 @@ Place: TypeAlias = tuple[str | int, ...]
 
 WARNING: Final = "warning:"
 
+_SECRET: Final = re.compile(
+    "(?i)auth|cookie|credential|passw|secret|token|api[-_]?key|access[-_]?key|signature"
+)
+
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -58,6 +62,11 @@ def spell(place: Place) -> str:
             key = step if _BARE.fullmatch(step) else json.dumps(step)
             text += f".{key}" if text else key
     return text
+
+
+def secret(place: Place) -> bool:
+    """Whether what stands there may be a secret, which no message repeats."""
+    return any(isinstance(step, str) and _SECRET.search(step) for step in place)
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

@@ -22,7 +22,12 @@ declarations in the code; the commented [`config.toml`](../config.toml) comes fr
 - `sidecar-proxy check [CONFIG]` lists every problem at once, each as `FILE:LINE: PLACE: MESSAGE`.
   Its exit code is 0, also where there are only warnings, or 2.
 - `sidecar-proxy schema` prints a JSON Schema for editors.
-- `sidecar-proxy run --upstream URL [--listen ADDR]` needs no file.
+- `sidecar-proxy init` writes a commented file to start from, never over an existing one.
+- `sidecar-proxy run --upstream URL [--listen ADDR] [--admin ADDR]` needs no file; `--upstream`
+  given again names another server of the same upstream.
+- `--set PLACE=VALUE`, with `run` and `check`, sets one option, with a file or without:
+  `--set retry.attempts=4`, `--set 'routes[0].path=/v1'`. The text takes the type of its option;
+  what begins with a bracket, a brace or a quote is read as TOML.
 
 ## Values
 
@@ -31,13 +36,16 @@ declarations in the code; the commented [`config.toml`](../config.toml) comes fr
 | duration | one number and `ms`, `s`, `m` or `h`: `"250ms"`, `"1.5s"`; `"0"` switches it off |
 | size | one number and `B`, `KiB`, `MiB` or `GiB`: `"64B"`, `"8MiB"`; `"0"` switches it off |
 | address | `"127.0.0.1:8080"`, `"[::1]:8080"` or `"unix:/path"`; port 0 lets the system choose |
+| | `":8080"` is every address, IPv4 and IPv6; `8080` is on 127.0.0.1 |
 | server | `"http://10.0.0.1:9000"`, `"https://example.com"`, `"unix:/path"` or `{ url = "..." }` |
 
 Unknown options are problems. Relative paths of files count from the working directory.
 
 **The environment.** In every string, `"${NAME}"` is replaced by the environment variable NAME, and
 `"${NAME:-default}"` by `default` where NAME is unset or empty. A variable that is unset and has no
-default is a problem. `$$` is a `$`; a `$` before anything but `{` and `$` stays as it is.
+default is a problem. `$$` is a `$`; a `$` before anything but `{` and `$` stays as it is. A string
+that is one reference and nothing else takes the type of its option: `attempts = "${RETRIES:-4}"`,
+`access = "${ACCESS:-true}"`, and `on = "${RETRY_ON:-503,reset}"` for a list.
 
 **Defaults and merging.** `[server]`, `[shutdown]`, `[log]`, `[timeouts]`, `[retry]` and `[errors]`
 always apply, with their defaults where they are not written; `[admin]` is off until it is written.
@@ -48,6 +56,14 @@ lists are replaced.
 **Switching off.** `retry = false` in a route, or above all tables for all routes, sends everything
 once. `errors = false` leaves the proxy's own answers without a body. `timeouts = false` stops every
 clock. `admin = false` is the same as no `[admin]`. A route that writes the table has it again.
+
+**Warnings.** What can be read and never does what it says is a warning: `path = "/v1/*"`,
+`replacement = "/b$1"`, an upstream that no route uses. `check` prints it with the problems, its
+message begins with `warning:`, and `run` shows it and runs.
+
+**Patterns** (`path_regex`, `rewrite.pattern`) are those of RE2, whose time is linear in the path
+whatever a client sends: as in Python or Perl, without look-around, references to groups within the
+pattern and possessive quantifiers.
 
 **Across options.** `connect`, `first_byte` and `per_try` may not be longer than `total` where the
 file names both; a default that is longer is simply never reached.

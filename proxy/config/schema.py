@@ -7,16 +7,23 @@ from msgspec import inspect
 
 from proxy.config.declared import default_of
 from proxy.config.model import SWITCHES, Config
-from proxy.core.options import Duration, Size
+from proxy.core.options import AdminOptions, Duration, ServerOptions, Size
 
 _DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 _REFERENCE: Final = r"\$\{"
 """What the environment will say cannot be checked by an editor."""
 
+_ALONE: Final = {"type": "string", "pattern": r"^\$\{[^}]*\}$"}
+"""A reference that is the whole value takes the type of its option."""
+
 _PATTERNS: Final[dict[type, str]] = {
     Duration: r"^(0|\d+(\.\d+)?(ms|s|m|h))$",
     Size: r"^(0|\d+(\.\d+)?(B|KiB|MiB|GiB))$",
 }
+
+
+_PORTS: Final = ((ServerOptions, "listen"), (AdminOptions, "listen"), (AdminOptions, "probes"))
+"""A port alone may be a number."""
 
 
 def schema() -> dict[str, Any]:
@@ -64,6 +71,8 @@ def _complete(component: dict[str, Any], table: inspect.StructType) -> None:
         if described.get("default", "") is None:
             del described["default"]
         shape = _relaxed(declared)
+        if (table.cls, name) in _PORTS:
+            shape = {"anyOf": [*shape.get("anyOf", [shape]), {"type": "integer"}]}
         if name in SWITCHES.get(table.cls, ()):
             shape = {"anyOf": [*shape.get("anyOf", [shape]), {"const": False}]}
         properties[name] = {**described, **shape}
@@ -76,7 +85,9 @@ def _relaxed(shape: dict[str, Any]) -> dict[str, Any]:
     if "enum" in shape:
         return {"anyOf": [shape, {"type": "string", "pattern": _REFERENCE}]}
     if "items" in shape:
-        return {**shape, "items": _relaxed(shape["items"])}
+        return {"anyOf": [{**shape, "items": _relaxed(shape["items"])}, _ALONE]}
+    if shape.get("type") in ("integer", "number", "boolean"):
+        return {"anyOf": [shape, _ALONE]}
     if "anyOf" in shape:
         kinds = [_relaxed(kind) for kind in shape["anyOf"] if kind != {"type": "null"}]
         return kinds[0] if len(kinds) == 1 else {"anyOf": kinds}

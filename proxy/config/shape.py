@@ -1,7 +1,8 @@
 """The second look at a file that msgspec refused: every value against its declaration.
 
 msgspec stops at the first mistake. This walk finds them all, and returns the tree with every wrong
-value left out, so that the checks across options can still be made on the rest.
+value left out, so that the checks across options can still be made on the rest. What was probably
+meant is the matter of ``hints`` for values, of ``names`` for options.
 """
 
 import re
@@ -10,11 +11,15 @@ from typing import Any, Final
 
 from msgspec import inspect
 
+from proxy.config import hints, names
 from proxy.config.model import SWITCHES, Config, read_unit
-from proxy.config.problems import Finding, Place, suggestion
-from proxy.core import keys
+from proxy.config.problems import Finding, Place, secret
+from proxy.core import keys, retrying
+from proxy.core.options import MODE
 from proxy.middleware import commit, hedge
 from proxy.upstream import health
+
+MISSING: Final = "required, but missing"
 
 _WRONG: Final = object()
 """A value that has been reported and is left out."""
@@ -46,13 +51,13 @@ class _Walk:
         usable: dict[str, Any] = {}
         for name, value in raw.items():
             if name not in fields:
-                near = suggestion(name, fields.keys() - raw.keys())
+                near = names.hint(name, shape, raw, place)
                 self.wrong((*place, name), f"unknown option{near}")
-            elif name in switches and isinstance(value, bool):
-                if value:
-                    self.wrong((*place, name), "expected a table or false, got true")
-                else:
-                    usable[name] = False
+                meant = names.table_meant(near, value)
+                if not place and meant in fields and meant not in raw:
+                    self.within(meant, fields[meant].type, value, (name,), usable)
+            elif name in switches and value is False:
+                usable[name] = False
             else:
                 found = self.value(fields[name].type, value, (*place, name))
                 if found is not _WRONG:
@@ -60,9 +65,23 @@ class _Walk:
         for name, field in fields.items():
             if field.required and name not in usable:
                 if name not in raw:
-                    self.wrong((*place, name), "required, but missing")
+                    self.wrong((*place, name), MISSING)
                 usable[name] = stand_in(field.type)
         return usable
+
+    def within(
+        self, meant: str, kind: inspect.Type, raw: Any, place: Place, usable: dict[str, Any]
+    ) -> None:
+        """What stands in a table with the wrong name, as if it had the right one."""
+        kind = plain(kind)
+        if isinstance(kind, inspect.VarTupleType) and isinstance(raw, dict):
+            inner = plain(kind.item_type)
+            assert isinstance(inner, inspect.StructType)
+            found: Any = [self.table(inner, raw, place)]
+        else:
+            found = self.value(kind, raw, place)
+        if found is not _WRONG:
+            usable[meant] = found
 
     def value(self, kind: inspect.Type, raw: Any, place: Place) -> Any:
         """One value of any kind, as far as it is usable."""
@@ -71,7 +90,7 @@ class _Walk:
             return self.value(_branch(kind, raw), raw, place)
         if isinstance(kind, inspect.StructType):
             if not isinstance(raw, dict):
-                return self.wrong(place, f"expected a table, got {shown(raw)}")
+                return self.no_table(kind, raw, place)
             return self.table(kind, raw, place)
         if isinstance(kind, inspect.VarTupleType):
             return self.items(kind, raw, place)
@@ -81,12 +100,43 @@ class _Walk:
             pairs = {key: self.value(kind.value_type, raw[key], (*place, key)) for key in raw}
             return {key: value for key, value in pairs.items() if value is not _WRONG}
         complaint = _COMPLAINTS[type(kind)](kind, raw)
+        if complaint and secret(place):
+            complaint = complaint.partition(", got ")[0]
         return self.wrong(place, complaint) if complaint else raw
+
+    def no_table(self, kind: inspect.StructType, raw: Any, place: Place) -> Any:
+        """Report what stands where a table should."""
+        name = place[-1] if place and isinstance(place[-1], str) else ""
+        parents = {"routes": "Route", "upstreams": "Upstream"}
+        owner = Config.__name__ if len(place) == 1 else parents.get(str(place[0]), "")
+        off = any(name in names_ for cls, names_ in SWITCHES.items() if cls.__name__ == owner)
+        wanted = "a table or false" if off else "a table"
+        got = "" if secret(place) else f", got {shown(raw)}"
+        near = hints.table(kind.cls.__name__, name, raw) if name else ""
+        return self.wrong(place, f"expected {wanted}{got}{near}")
+
+    def single(self, kind: inspect.StructType, raw: dict[str, Any], place: Place) -> Any:
+        """``[routes]`` where ``[[routes]]`` is meant, or ``[routes.api]`` for one with a name."""
+        name = str(place[-1])
+        fields = {field.encode_name for field in kind.fields}
+        if raw and not fields & raw.keys() and all(isinstance(v, dict) for v in raw.values()):
+            key = next(iter(raw))
+            near = f' with name = "{key}"' if "name" in fields else ""
+            self.wrong(place, f"expected [[{name}]]{near}, got [{name}.{key}]")
+            return [
+                self.table(kind, {"name": each, **inner} if near else inner, (*place, each))
+                for each, inner in raw.items()
+            ]
+        self.wrong(place, f"expected [[{name}]], a list of tables, got [{name}]")
+        return [self.table(kind, raw, place)]
 
     def items(self, kind: inspect.VarTupleType, raw: Any, place: Place) -> Any:
         """A list; a wrong item gets a stand-in, so that the others keep their index."""
         if not isinstance(raw, list):
-            return self.wrong(place, f"expected a list, got {shown(raw)}")
+            inner = plain(kind.item_type)
+            if isinstance(inner, inspect.StructType) and isinstance(raw, dict):
+                return self.single(inner, raw, place)
+            return self.wrong(place, f"expected a list, got {shown(raw)}{hints.items(raw)}")
         low, high = kind.min_length or 0, kind.max_length
         if len(raw) < low or (high is not None and len(raw) > high):
             wanted = f"exactly {low}" if low == high else f"at least {low}"
@@ -146,13 +196,19 @@ def _branch(kind: inspect.UnionType, raw: Any) -> inspect.Type:
 def _integer(kind: inspect.IntType, raw: Any) -> str:
     if isinstance(raw, int) and not isinstance(raw, bool) and _between(kind, raw):
         return ""
-    return f"expected a whole number{_range(kind)}, got {shown(raw)}"
+    return f"expected a whole number{_range(kind)}, got {shown(raw)}{_near(kind, raw)}"
 
 
 def _number(kind: inspect.FloatType, raw: Any) -> str:
     if isinstance(raw, int | float) and not isinstance(raw, bool) and _between(kind, raw):
         return ""
-    return f"expected a number{_range(kind)}, got {shown(raw)}"
+    return f"expected a number{_range(kind)}, got {shown(raw)}{_near(kind, raw)}"
+
+
+def _near(kind: inspect.IntType | inspect.FloatType, raw: Any) -> str:
+    """The number that is meant by a string, or by a percentage."""
+    found = hints.number(raw, whole=isinstance(kind, inspect.IntType), high=kind.le)
+    return hints.meant(str(found)) if found is not None and _between(kind, found) else ""
 
 
 def _between(kind: inspect.IntType | inspect.FloatType, raw: float) -> bool:
@@ -178,6 +234,8 @@ _SPELLED: Final = {
     keys.PATTERN: ("path", "route", "client_addr", "header:NAME", "cookie:NAME"),
     hedge.PATTERN: ("p95 or another quantile", "500ms or another time"),
     commit.PATTERN: ("headers", "first_chunk", "body:64KiB or another size"),
+    retrying.PATTERN: (*retrying.CAUSES, "a status such as 503", "5xx"),
+    MODE: ("0660 and other modes in octal",),
     health.PATTERN: ("paths that begin with a slash",),
 }
 """Patterns that are no list of words, for people."""
@@ -185,26 +243,35 @@ _SPELLED: Final = {
 
 def _text(kind: inspect.StrType, raw: Any) -> str:
     if not isinstance(raw, str):
-        return f"expected a string, got {shown(raw)}"
+        if kind.pattern and (near := hints.pattern(kind.pattern, raw, _words(kind.pattern))):
+            return f"expected a string, got {shown(raw)}{near}"
+        return f"expected a string, got {shown(raw)}{hints.text(raw)}"
     if len(raw) < (kind.min_length or 0):
         return "must not be empty"
     if kind.pattern and not re.search(kind.pattern, raw):
         words = _SPELLED.get(kind.pattern) or kind.pattern.strip("^$()").split("|")
-        near = suggestion(raw, [word for word in words if word.replace("-", "").isalpha()])
+        near = hints.pattern(kind.pattern, raw, _words(kind.pattern))
         return f"expected one of {', '.join(words)}, got {shown(raw)}{near}"
     return ""
 
 
+def _words(pattern: str) -> list[str]:
+    """What may be written as it stands, among what a pattern allows."""
+    words = _SPELLED.get(pattern) or pattern.strip("^$()").split("|")
+    return [word for word in words if re.fullmatch("[a-z_-]+|5xx", word)]
+
+
 def _switch(_: inspect.BoolType, raw: Any) -> str:
-    return "" if isinstance(raw, bool) else f"expected true or false, got {shown(raw)}"
+    if isinstance(raw, bool):
+        return ""
+    return f"expected true or false, got {shown(raw)}{hints.switch(raw)}"
 
 
 def _choice(kind: inspect.LiteralType, raw: Any) -> str:
     if isinstance(raw, str) and raw in kind.values:
         return ""
     words = [str(value) for value in kind.values]
-    near = suggestion(raw, words) if isinstance(raw, str) else ""
-    return f"expected one of {', '.join(words)}, got {shown(raw)}{near}"
+    return f"expected one of {', '.join(words)}, got {shown(raw)}{hints.word(raw, words)}"
 
 
 def _unit(kind: inspect.CustomType, raw: Any) -> str:
@@ -212,7 +279,7 @@ def _unit(kind: inspect.CustomType, raw: Any) -> str:
     try:
         read_unit(kind.cls, raw)
     except ValueError as error:
-        return f"{str(error).partition(', got ')[0]}, got {shown(raw)}"
+        return f"{str(error).partition(', got ')[0]}, got {shown(raw)}{hints.unit(kind.cls, raw)}"
     return ""
 
 

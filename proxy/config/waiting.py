@@ -5,7 +5,7 @@ from typing import Any, Final, TypeAlias
 
 from proxy.config import fields
 from proxy.config.model import Config, Route, Upstream
-from proxy.config.problems import Finding, Place
+from proxy.config.problems import WARNING, Finding, Place
 
 
 def waits(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
@@ -49,7 +49,8 @@ def _queue(upstream: Upstream, place: Place) -> Iterator[Finding]:
     queue = upstream.queue
     assert queue is not None
     if upstream.concurrency is None:
-        yield Finding(place, "nothing ever waits here: expected [concurrency] beside it")
+        message = "nothing ever waits here: expected [concurrency] max_requests beside it"
+        yield Finding(place, f"{WARNING} {message}")
     if queue.priority_header and (fault := fields.token_fault(queue.priority_header)):
         yield Finding((*place, "priority_header"), fault)
 

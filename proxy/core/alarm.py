@@ -11,13 +11,15 @@ class Alarm:
     loop's timer is left to fire at the old time and looks then whether the time has moved.
     """
 
-    __slots__ = ("_at", "_handle", "_loop", "_ring")
+    __slots__ = ("_at", "_due", "_handle", "_loop", "_ring")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, ring: Callable[[], None]) -> None:
         self._loop = loop
         self._ring = ring
         self._at: float | None = None
         self._handle: asyncio.TimerHandle | None = None
+        self._due = 0.0
+        """When the loop's timer fires; uvloop's handle for what is due at once does not know."""
 
     @property
     def armed(self) -> bool:
@@ -29,9 +31,10 @@ class Alarm:
         self._at = at
         handle = self._handle
         if handle is not None:
-            if handle.when() <= at:
+            if self._due <= at:
                 return
             handle.cancel()
+        self._due = at
         self._handle = self._loop.call_at(at, self._look)
 
     def clear(self) -> None:
@@ -52,6 +55,7 @@ class Alarm:
         if at is None:
             return
         if self._loop.time() < at:
+            self._due = at
             self._handle = self._loop.call_at(at, self._look)
             return
         self._at = None

@@ -104,7 +104,7 @@ class Chunked:
         expects = self._expects
         if expects is _Expects.BREAK:
             if line != b"\r\n":
-                raise Malformed(f"{line[:20]!r} where a chunk's data should end")
+                raise Malformed("a chunk's data goes on behind its size")
             self._expects = _Expects.SIZE
         elif expects is _Expects.SIZE:
             if len(line) > LONGEST_LINE:
@@ -113,7 +113,7 @@ class Chunked:
             if found is None and self._padded:
                 found = _PADDED.fullmatch(line)
             if found is None or (size := int(found[1], 16)) > _LARGEST:
-                raise Malformed(f"chunk size {line[:80]!r}")
+                raise Malformed("a chunk's size that is none")
             self._left = size
             self._expects = _Expects.DATA if size else _Expects.TRAILER
         elif line == b"\r\n":
@@ -133,18 +133,18 @@ class Chunked:
         line = self._line
         broken = piece.find(b"\r", 0, -1) >= 0 or line[-1:] == b"\r"
         if broken or FORBIDDEN.search(piece):
-            raise Malformed(f"control character in {bytes(line[-20:]) + piece[:60]!r}")
+            raise Malformed("a control character in the framing of a chunk")
         line += piece
         expects = self._expects
         if expects is _Expects.BREAK:
             if line != b"\r":
-                raise Malformed(f"{bytes(line[:20])!r} where a chunk's data should end")
+                raise Malformed("a chunk's data goes on behind its size")
         elif expects is _Expects.SIZE:
             if len(line) > LONGEST_LINE:
                 raise Malformed(f"a chunk's size line of over {LONGEST_LINE} bytes")
             if not _SIZE_BEGINS.match(bytes(line[:20])):
-                raise Malformed(f"chunk size {bytes(line[:80])!r}")
+                raise Malformed("a chunk's size that is none")
         elif self._size + len(line) > self._limit:
             raise TooLarge(f"trailers of over {self._limit} bytes")
         elif line[0] in b" \t:":
-            raise Malformed(f"trailer {bytes(line[:80])!r}")
+            raise Malformed("a trailer without a name")

@@ -66,6 +66,7 @@ class Exchange:
         "tries",
         "upgrade",
         "upstream",
+        "upstream_request_id",
         "version",
     )
 
@@ -116,6 +117,8 @@ class Exchange:
         """When the reply's head arrived."""
         self.route = ""
         self.upstream = ""
+        self.upstream_request_id = ""
+        """What the upstream calls the request, where that is another name than ours."""
         self.endpoint = ""
         self.attempts = 0
         self.tries: tuple[Try, ...] = ()

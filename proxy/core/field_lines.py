@@ -26,13 +26,19 @@ class TooLarge(Malformed):
     """It goes on for longer than it may."""
 
 
+def check_lines(head: bytearray, start: int, end: int) -> None:
+    """Whole field lines of a head that is still coming. Raises Malformed."""
+    if not FIELD_LINES.fullmatch(head, start, end):
+        raise Malformed(_what_is_wrong(bytes(head[start:end])))
+
+
 def read_fields(block: bytes) -> Fields:
     """Names and values of whole field lines, blanks around the values left out.
 
     Raises Malformed.
     """
     if not FIELD_LINES.fullmatch(block):
-        raise Malformed(f"field line {_first_bad(block)!r}")
+        raise Malformed(_what_is_wrong(block))
     fields = []
     for line in block.split(b"\r\n")[:-1]:
         name, _, value = line.partition(b":")
@@ -40,7 +46,20 @@ def read_fields(block: bytes) -> Fields:
     return fields
 
 
-def _first_bad(block: bytes) -> bytes:
-    """The beginning of the line that the grammar does not know."""
+_NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]*")
+
+
+def _what_is_wrong(block: bytes) -> str:
+    """Which line the grammar does not know. Values are not shown: they may be credentials."""
     good = FIELD_LINES.match(block)
-    return block[good.end() if good else 0 :].partition(b"\r\n")[0][:80]
+    line = block[good.end() if good else 0 :].partition(b"\r\n")[0]
+    named = _NAME.match(line)
+    name = named[0] if named else b""
+    shown = name[:40].decode("ascii")
+    if line[:1] in (b" ", b"\t"):
+        return "a field line that begins with a blank"
+    if not name or b":" not in line:
+        return "a line that is no field"
+    if line[len(name) : len(name) + 1] == b":":
+        return f"a control character or a bare line break in the value of {shown}"
+    return f"no colon right behind the field name {shown}"

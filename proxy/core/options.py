@@ -13,6 +13,8 @@ from msgspec import Meta
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)(B|KiB|MiB|GiB)")
+MODE: Final = "^0?[0-7]{3}$"
+"""Permissions in octal."""
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _BYTES: Final = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
@@ -84,13 +86,29 @@ class ServerOptions(Table, frozen=True, kw_only=True):
     listen: Annotated[
         str | tuple[str, ...],
         described(
-            'Address or list of addresses: "127.0.0.1:8080", "[::1]:8080", "unix:/run/proxy.sock".'
+            'Address or list of addresses: "127.0.0.1:8080", "[::1]:8080", "unix:/run/proxy.sock"; '
+            '":8080" is every address, a port alone is on 127.0.0.1.'
         ),
     ] = "127.0.0.1:8080"
+    unix_mode: Annotated[
+        str,
+        Meta(
+            pattern=MODE,
+            description="Permissions of a unix socket, in octal as for chmod: who may connect.",
+        ),
+    ] = "0660"
+    unix_owner: Annotated[
+        str,
+        described(
+            'Owner of a unix socket, as for chown: "USER", "USER:GROUP" or ":GROUP"; '
+            "else whom the process runs as."
+        ),
+    ] = ""
     trusted_proxies: Annotated[
         tuple[str, ...],
         described(
-            "CIDRs of clients whose X-Forwarded-* and Forwarded are believed and appended to."
+            "CIDRs of clients whose X-Forwarded-* and Forwarded are believed and appended to; "
+            '"unix" for all clients on unix sockets.'
         ),
     ] = ()
     forwarded: Annotated[
@@ -130,6 +148,21 @@ class ServerOptions(Table, frozen=True, kw_only=True):
     write_idle_timeout: Annotated[
         Duration, described("How long a client may take nothing of its reply before it is cut.")
     ] = seconds(60)
+    via: Annotated[
+        bool,
+        described(
+            "Say in a Via field towards the upstream that we were here (RFC 9110 7.6.3). Without "
+            "it, no Via goes upstream; loops are found by X-Sidecar-Proxy then."
+        ),
+    ] = True
+    half_close: Annotated[
+        Literal["auto", "answer", "leave"],
+        described(
+            'What a FIN behind a whole request means: the client waits for its answer ("answer"), '
+            'or it has left ("leave"). "auto" asks the kernel about clients on this host; of '
+            "others only those wait whose FIN came right behind the request."
+        ),
+    ] = "auto"
     server_timing: Annotated[
         bool, described("Add a Server-Timing field that says where the time of a reply went.")
     ] = False
@@ -147,9 +180,29 @@ class ShutdownOptions(Table, frozen=True, kw_only=True):
 
 
 class AdminOptions(Table, frozen=True, kw_only=True):
-    """The listener for operators: /healthz and /readyz. No table, no listener."""
+    """The listener for operators: /healthz, /readyz, /api/state. No table, no listener."""
 
-    listen: Annotated[str, described("Address of the admin listener.")] = "127.0.0.1:9901"
+    listen: Annotated[
+        str,
+        described(
+            "Address of the admin listener. Whoever reaches it sees the whole state: "
+            "keep it on loopback."
+        ),
+    ] = "127.0.0.1:9901"
+    probes: Annotated[
+        str,
+        described(
+            "Address for /healthz and /readyz alone, for orchestrators that ask from outside: "
+            '"0.0.0.0:9902".'
+        ),
+    ] = ""
+    hosts: Annotated[
+        tuple[str, ...],
+        described(
+            "Names that requests to the admin listener may have in Host and Origin, beside "
+            "localhost, the host of `listen` and addresses; others are refused with 403."
+        ),
+    ] = ()
 
 
 class LogOptions(Table, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """What may be tried again, how often, and how long to wait."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
@@ -8,6 +9,11 @@ from msgspec import Meta
 from proxy.core.body import Body
 from proxy.core.exchange import Exchange
 from proxy.core.options import Duration, Size, Table, described, seconds, size
+
+CAUSES: Final = ("connect-failure", "stale-connection", "reset", "timeout")
+"""Failures that ``on`` may name beside statuses."""
+
+PATTERN: Final = f"^({'|'.join(CAUSES)}|[1-5][0-9][0-9]|[1-5]xx)$"
 
 
 class BudgetOptions(Table, frozen=True, kw_only=True):
@@ -28,15 +34,12 @@ class RetryOptions(Table, frozen=True, kw_only=True):
     attempts: Annotated[int, Meta(ge=1, le=10, description="Sends in all, the first included.")] = 3
     on: Annotated[
         tuple[
-            Annotated[
-                str,
-                Meta(pattern="^(connect-failure|stale-connection|reset|timeout|[1-5][0-9][0-9])$"),
-            ],
+            Annotated[str, Meta(pattern=PATTERN)],
             ...,
         ],
         described(
             'What is tried again: "connect-failure", "stale-connection", "reset", "timeout", '
-            'and statuses such as "503".'
+            'and statuses such as "503", or "5xx" for all of them.'
         ),
     ] = ("connect-failure", "stale-connection")
     methods: Annotated[
@@ -87,3 +90,14 @@ def repeatable(exchange: Exchange, options: RetryOptions) -> bool:
         return True
     key = options.idempotency_header.lower().encode()
     return any(name.lower() == key for name, _ in exchange.headers)
+
+
+def statuses(on: Sequence[str]) -> frozenset[int]:
+    """The statuses that ``on`` names; ``"5xx"`` is 500 to 599."""
+    found: set[int] = set()
+    for name in on:
+        if name.isdigit():
+            found.add(int(name))
+        elif name.endswith("xx"):
+            found.update(range(int(name[0]) * 100, int(name[0]) * 100 + 100))
+    return frozenset(found)

@@ -7,7 +7,8 @@ from proxy.core.fields import RawHeaders
 TRACES: Final = frozenset(
     b"""via forwarded x-forwarded-for x-request-id x-correlation-id x-request-start traceparent
     tracestate baggage b3 x-b3-traceid x-b3-spanid x-b3-parentspanid x-b3-sampled x-amzn-trace-id
-    x-cloud-trace-context cf-ray sentry-trace x-datadog-trace-id x-datadog-parent-id""".split()
+    x-cloud-trace-context cf-ray sentry-trace x-datadog-trace-id x-datadog-parent-id
+    x-sidecar-proxy""".split()
 )
 """Fields that tell requests apart, but give no right to anything and choose nothing."""
 

@@ -10,12 +10,18 @@ _BOM: Final = b"\xef\xbb\xbf"
 _KNOWN: Final = 64
 """Bytes of a line that tell what it is: no name of an event that means anything here is longer."""
 _PING: Final = b"ping"
+_BLANK: Final = (b"\n\n", b"\n\r\n", b"\r\r")
+"""A line's end, and an empty line behind it."""
+_SEAM: Final = 2
 
 
 class Events:
-    """Tells events from comments and pings, and knows where one event ends and the next begins."""
+    """Tells events from comments and pings, and knows where one event ends and the next begins.
 
-    __slots__ = ("_after_cr", "_begun", "_first", "_name", "_open")
+    Each byte is looked at once, in however many pieces a stream comes.
+    """
+
+    __slots__ = ("_after_cr", "_begun", "_first", "_name", "_open", "_seam")
 
     def __init__(self) -> None:
         self._open = b""
@@ -25,6 +31,16 @@ class Events:
         """Whether the event being read has a line already."""
         self._name = b""
         self._first = True
+        self._seam = b""
+        """The last bytes: an event's end may come in two pieces."""
+
+    def last_end(self, data: bytes) -> int:
+        """Where the last event that ends in ``data`` does; 0: none ends. It is to be fed next."""
+        seam = self._seam
+        joined = seam + data
+        self._seam = joined[-_SEAM:]
+        ends = [joined.rfind(blank) + len(blank) for blank in _BLANK if blank in joined]
+        return max(max(ends, default=0) - len(seam), 0)
 
     @property
     def between(self) -> bool:
@@ -85,11 +101,3 @@ def streams_events(fields: RawHeaders) -> bool:
         if low == b"content-type":
             kind = value
     return kind.partition(b";")[0].strip().lower() == b"text/event-stream"
-
-
-def accepts_events(fields: RawHeaders) -> bool:
-    """Whether a request names text/event-stream in Accept."""
-    return any(
-        name.lower() == b"accept" and b"text/event-stream" in value.lower()
-        for name, value in fields
-    )

@@ -4,6 +4,7 @@ import argparse
 import sys
 from typing import Final
 
+from proxy.config.addresses import LOOPBACK, split_listen
 from proxy.config.load import ConfigError, from_upstream
 from proxy.demo.process import DemoFailed, DemoProcess
 from proxy.run import serve
@@ -30,11 +31,13 @@ def run(argv: list[str]) -> int:
     try:
         with DemoProcess("127.0.0.1:0") as demo:
             config = from_upstream(demo.url, listen)
-            sys.stderr.write(_TRY.format(api=demo.url, listen=listen))
+            host, port = split_listen(listen)
+            shown = f"[{host}]:{port}" if ":" in host else f"{host or LOOPBACK}:{port}"
+            sys.stderr.write(_TRY.format(api=demo.url, listen=shown))
             return serve.run(config)
     except ConfigError as error:
         sys.stderr.writelines(f"{problem}\n" for problem in error.problems)
         return 2
     except DemoFailed as error:
         sys.stderr.write(f"{error}\n")
-        return 1
+        return serve.FAILED_TO_START

@@ -14,6 +14,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from proxy.core.options import ServerOptions
 from proxy.core.sockets import RESET
+from proxy.edge.half_close import AT_ONCE, HalfClosed, may_read_on
 from proxy.edge.traffic import Traffic
 from proxy.edge.writing import Writing
 
@@ -21,7 +22,15 @@ from proxy.edge.writing import Writing
 class ClientSide(RequestHandler):
     """Writes to a client, notices when it leaves, and ends the connection so that it can tell."""
 
-    __slots__ = ("_server_options", "_side", "_socket", "_traffic", "peer", "scheme")
+    __slots__ = (
+        "_half",
+        "_server_options",
+        "_side",
+        "_socket",
+        "_traffic",
+        "peer",
+        "scheme",
+    )
 
     def __init__(
         self, server: web.Server, options: ServerOptions, traffic: Traffic, **kwargs: Any
@@ -37,6 +46,8 @@ class ClientSide(RequestHandler):
         self._server_options = options
         self._traffic = traffic
         self._side: Writing | None = None
+        self._half: HalfClosed | None = None
+        """Where the client has sent all that it will."""
         self._socket: Any = None
         self.peer = ""
         """Address of the other side; empty on a unix socket."""
@@ -58,6 +69,8 @@ class ClientSide(RequestHandler):
         """Stop the clock; the handler is cancelled by aiohttp."""
         if self._side is not None:
             self._side.close()
+        if self._half is not None:
+            self._half.close()
         self._traffic.departures.forget(self._socket.fileno())
         super().connection_lost(exc)
 
@@ -65,7 +78,38 @@ class ClientSide(RequestHandler):
         """Hold an upload or a pipeline back, but see its end."""
         super()._pause_transport_reading()
         if self.transport is not None and (descriptor := self._socket.fileno()) >= 0:
-            self._traffic.departures.watch(descriptor, self.transport.abort)
+            self._traffic.departures.watch(descriptor, self._ended_unread)
+
+    def _awaiting(self) -> float | None:
+        """Seconds for which a whole request has waited for its answer; None where none does."""
+        raise NotImplementedError
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """The client has sent all that it will. Says whether it is still to be answered."""
+        waited = None if self.transport is None or self._force_close else self._awaiting()
+        return waited is not None and self._half_closed(fresh=waited <= AT_ONCE)
+
+    def _ended_unread(self) -> None:
+        """The client's end has come, behind bytes that are not read for now."""
+        transport = self.transport
+        if transport is not None and not self._half_closed(fresh=False):
+            transport.abort()
+
+    def _half_closed(self, *, fresh: bool) -> bool:
+        """Whether a client that sends nothing more waits for its answer; it is watched then."""
+        transport = self.transport
+        policy = self._server_options.half_close
+        # Of a half-closed TLS connection no transport lets us write.
+        if transport is None or self.scheme == "https":
+            return False
+        if not may_read_on(self._socket, policy, fresh=fresh):
+            return False
+        if self._half is None:
+            departures = self._traffic.departures
+            self._half = HalfClosed(self._loop, transport, self._socket, departures)
+        else:
+            self._half.watch()
+        return True
 
     def _resume_transport_reading(self) -> None:
         """Let it go on."""
@@ -77,7 +121,7 @@ class ClientSide(RequestHandler):
     def take(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
         """Raises ConnectionError where the client has gone."""
         transport = self.transport
-        if transport is None or transport.is_closing():
+        if transport is None or transport.is_closing() or self._half is not None:
             raise ConnectionResetError("client gone")
         self._traffic.departures.forget(self._socket.fileno())
         transport.set_protocol(protocol)

@@ -186,6 +186,8 @@ class Connection(ClientSide):
         while not self._force_close:
             if not self._messages and self._reader.held and not self._looked_behind():
                 return
+            if self._half is not None and (not self._messages or self._reader.midway):
+                break  # nothing more will come
             if not self._messages:
                 self.clock.rest()
                 self._waiter = self._loop.create_future()
@@ -195,6 +197,8 @@ class Connection(ClientSide):
                     self._waiter = None
             request: Any = self._messages.pop()
             self.reusable = type(request) is RepeatedRequest or request.head.keep_alive
+            if self._half is not None and not self._reader.begun:
+                self.reusable = False
             self._serving = True
             response = await server.request_handler(request)
             self._serving = False
@@ -219,6 +223,22 @@ class Connection(ClientSide):
         """Whether no request is waiting or being served."""
         return not self._messages and not self._serving
 
+    def _awaiting(self) -> float | None:
+        """Seconds for which a whole request has waited for its answer; None where none does."""
+        if self._idle or self._reader.midway:
+            return None
+        if not self._serving:
+            return 0.0
+        exchange = self.exchange
+        return None if exchange.upgrade else time.monotonic() - exchange.started
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """As above; the last of its requests ends the connection."""
+        answered = super().eof_received()
+        if answered and not self._reader.begun:
+            self.reusable = False
+        return answered
+
     def _head_failed(self, error: ProxyError | None) -> None:
         """A head is too long or too late, or the connection has rested long enough."""
         if error is not None and self._idle:
@@ -242,7 +262,9 @@ class Connection(ClientSide):
         return self.exchange if self._serving else None
 
     def retire(self) -> None:
-        """Close now if nothing is being asked on it."""
+        """Close now if nothing is being asked on it, and nothing is still to be read."""
+        if self._force_close:  # it ends by itself when its client has taken the reply
+            return
         if self._idle and not self._reader.begun:
             self.force_close()
 

@@ -21,11 +21,16 @@ class Departures:
         if self._poll is not None:
             loop.add_reader(self._poll.fileno(), self._ready)
 
-    def watch(self, descriptor: int, told: Callable[[], None]) -> None:
-        """Call ``told`` when the peer ends the connection."""
-        if self._poll is not None and descriptor not in self._told:
+    def watch(self, descriptor: int, told: Callable[[], None], *, ended: bool = False) -> None:
+        """Call ``told`` when the peer ends the connection.
+
+        ``ended``: it has ended its own side already; only when it is gone for good.
+        """
+        if self._poll is not None and (ended or descriptor not in self._told):
+            self.forget(descriptor)
             self._told[descriptor] = told
-            self._poll.register(descriptor, select.EPOLLRDHUP)  # resets are reported unasked
+            # Resets are reported unasked, and so is a unix socket that is closed.
+            self._poll.register(descriptor, 0 if ended else select.EPOLLRDHUP)
 
     def forget(self, descriptor: int) -> None:
         """Watch it no more; to be called before it is closed."""

@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 
 from proxy.core.fields import RawHeaders
 from proxy.core.memo import Memo
+from proxy.core.request_ids import UPSTREAM_ID
 
 TOKEN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """Names of fields and methods (RFC 9110 5.6.2)."""
@@ -33,6 +34,10 @@ FRAMING: Final = frozenset({b"content-length", b"host", b"transfer-encoding"})
 _REQUEST: Final = HOP_BY_HOP | FRAMING
 _REPLY: Final = HOP_BY_HOP | {b"content-length", b"x-request-id"}
 _CONNECTION: Final = b"connection"
+_CONNECTION_SIZE: Final = len(_CONNECTION)
+_REQUEST_ID: Final = b"x-request-id"
+_REQUEST_ID_SIZE: Final = len(_REQUEST_ID)
+_MARK: Final = b"x-sidecar-proxy"
 _known_requests: Final = Memo(lambda name: name.lower() in _REQUEST, 2048)
 _known_replies: Final = Memo(lambda name: name.lower() in _REPLY, 2048)
 """Whether a name is dropped, by its spelling."""
@@ -49,7 +54,7 @@ PROTECTED: Final = frozenset(
     if-match if-modified-since if-none-match if-range if-unmodified-since last-modified location
     max-forwards origin pragma proxy-status range referer retry-after server set-cookie
     strict-transport-security traceparent tracestate user-agent vary via www-authenticate
-    x-api-key x-real-ip x-request-id
+    x-api-key x-real-ip x-request-id x-sidecar-proxy x-upstream-request-id
     """.split()
 )
 _PROTECTED_PREFIXES: Final = (b"x-forwarded-", b"sec-", b"access-control-")
@@ -66,7 +71,8 @@ def end_to_end_request(raw: RawHeaders) -> list[tuple[bytes, bytes]]:
 def end_to_end_response(raw: RawHeaders) -> list[tuple[bytes, bytes]]:
     """What of a reply goes to the client.
 
-    The framing and the request id are left to whoever writes the reply.
+    The framing and the request id are left to whoever writes the reply; the upstream's own id goes
+    on as X-Upstream-Request-Id.
     """
     return _end_to_end(raw, _known_replies)
 
@@ -78,10 +84,16 @@ def _end_to_end(raw: RawHeaders, known: Memo[bool]) -> Fields:
         name = field[0]
         if not known[name]:
             kept.append(field)
-        elif len(name) == len(_CONNECTION) and name.lower() == _CONNECTION:
+            continue
+        size = len(name)
+        if size == _REQUEST_ID_SIZE and name.lower() == _REQUEST_ID:
+            kept.append((UPSTREAM_ID, field[1]))
+        elif size == _CONNECTION_SIZE and name.lower() == _CONNECTION:
             options = field[1].lower()
             if options not in _BARE:
-                named = (named or set()).union(_options(options))
+                if named is None:
+                    named = set()
+                named.update(_options(options))
     if named:
         kept = [field for field in kept if field[0].lower() not in named]
     return kept
@@ -99,6 +111,36 @@ def _options(value: bytes) -> Iterable[bytes]:
 def via(instance: str, version: tuple[int, int]) -> bytes:
     """The value of Via for a message that arrived in this version of HTTP."""
     return b"%d.%d %b" % (*version, _pseudonym(instance))
+
+
+def marked(fields: Fields, instance: str) -> Fields:
+    """Without Via, which some servers treat apart, and with a mark of ours in its place.
+
+    Another such proxy may have left its own mark.
+    """
+    kept = []
+    marks = []
+    for field in fields:
+        low = field[0].lower()
+        if low == _MARK:
+            marks.append(field[1])
+        elif low != b"via":
+            kept.append(field)
+    kept.append((b"X-Sidecar-Proxy", b", ".join([*marks, instance.encode("ascii")])))
+    return kept
+
+
+def bears_mark(fields: RawHeaders, instance: str) -> bool:
+    """As ``loops``, by the mark."""
+    own = instance.encode("ascii")
+    for name, value in fields:
+        if (
+            len(name) == len(_MARK)
+            and name.lower() == _MARK
+            and own in [each.strip(b" \t") for each in value.split(b",")]
+        ):
+            return True
+    return False
 
 
 def loops(fields: RawHeaders, instance: str) -> bool:

@@ -13,7 +13,6 @@ from proxy.core import errors as e
 from proxy.core.exchange import Exchange
 from proxy.core.local_limits import complain
 from proxy.core.options import Table, described
-from proxy.core.reply import Reply
 from proxy.core.words import plain
 
 log = logging.getLogger(__name__)
@@ -215,11 +214,8 @@ def _body(
     return whole, b"application/problem+json"
 
 
-def problem(failed: e.ProxyError | Reply, request_id: str, *, details: bool = False) -> bytes:
+def problem(failed: e.ProxyError, request_id: str, *, details: bool = False) -> bytes:
     """The data of an event that ends a stream: problem+json (RFC 9457) in one line."""
-    if isinstance(failed, Reply):  # an upstream's own, which came too late to be shown
-        title = failed.reason.decode("latin-1")
-        return _problem(failed.status, title, f"The upstream answered {failed.status}.", request_id)
     status, _ = failure(failed)
     detail = sentence(failed, details=details)
     return _problem(status.value, status.phrase, detail, request_id)

@@ -6,6 +6,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from proxy.core.field_lines import Malformed
+from proxy.core.fields import RawHeaders
 from proxy.core.forwarded_field import Element, elements, encode_element
 from proxy.core.memo import BoundedCache
 
@@ -29,6 +30,7 @@ _NODE: Final = re.compile(
 _UNKNOWN: Final = b"unknown"
 _XFF: Final = b"x-forwarded-for"
 _PROTOCOL: Final = b"x-forwarded-proto"
+_PREFIX: Final = b"x-forwarded-prefix"
 _HOST: Final = b"x-forwarded-host"
 _FORWARDED: Final = b"forwarded"
 _REAL_IP: Final = b"x-real-ip"
@@ -166,6 +168,19 @@ class Forwarding:
             if not known.trusted:
                 break
         return client
+
+
+def prefixed(fields: RawHeaders, prefix: bytes) -> Fields:
+    """With X-Forwarded-Prefix, behind what a trusted proxy said there."""
+    kept: Fields = []
+    said: list[bytes] = []
+    for field in fields:
+        if field[0].lower() == _PREFIX:
+            said.append(field[1])
+        else:
+            kept.append(field)
+    kept.append((b"X-Forwarded-Prefix", b", ".join([*said, prefix])))
+    return kept
 
 
 def _read(given: dict[bytes, list[bytes]]) -> _Said:

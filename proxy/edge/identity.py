@@ -82,8 +82,9 @@ def identify(
         trace = b"00-%032x-%016x-01" % (bits(128) or 1, bits(64) or 1)
         _put(kept, parents, (b"traceparent", trace))
         gone += parents[1:] + states
-    for index in sorted(gone, reverse=True):
-        del kept[index]
+    if gone:
+        dropped = set(gone)
+        kept = [field for index, field in enumerate(kept) if index not in dropped]
     return kept, request_id
 
 

@@ -9,8 +9,10 @@ from proxy.core.body import CHUNKED, EMPTY, Body, BytesBody
 from proxy.core.errors import (
     BadRequest,
     BodyTooLarge,
+    ClientError,
     LoopDetected,
     MethodNotAllowed,
+    ProxyError,
 )
 from proxy.core.exchange import Exchange
 from proxy.core.fields import RawHeaders
@@ -18,7 +20,7 @@ from proxy.core.options import ServerOptions
 from proxy.core.trailers import announcement, takes_trailers
 from proxy.edge.body import ClientBody
 from proxy.edge.connection import Connection
-from proxy.edge.end_to_end import end_to_end_request, loops, via
+from proxy.edge.end_to_end import bears_mark, end_to_end_request, loops, marked, via
 from proxy.edge.forwarded import Forwarding
 from proxy.edge.hosts import valid_host
 from proxy.edge.identity import identified, identify
@@ -39,12 +41,22 @@ _PLAIN: Final = frozenset({b"host", b"connection"})
 class Intake:
     """Makes exchanges of requests."""
 
-    __slots__ = ("_forwarding", "_instance", "_loop", "_options", "_repeats", "_room", "recall")
+    __slots__ = (
+        "_forwarding",
+        "_instance",
+        "_loop",
+        "_loops",
+        "_options",
+        "_repeats",
+        "_room",
+        "recall",
+    )
 
     def __init__(self, options: ServerOptions, instance: str) -> None:
         """``instance``: 8 hex digits that tell this proxy from others in Via."""
         self._options = options
         self._instance = instance
+        self._loops = loops if options.via else bears_mark
         self._forwarding = Forwarding(options.trusted_proxies, options.forwarded)
         self._loop = asyncio.get_running_loop()
         self._repeats = Repeats()
@@ -70,7 +82,7 @@ class Intake:
         """
         head = request.head
         if head.fault is not None:
-            raise head.fault
+            raise head.fault.error()
         watched = head.decisive
         if exchange.method == "CONNECT":
             raise MethodNotAllowed("no tunnels", USUAL)
@@ -88,8 +100,8 @@ class Intake:
             further = count_down(raw, watched[b"max-forwards"])
         if b"upgrade" in watched and exchange.version >= (1, 1):
             exchange.upgrade = offered(raw)
-        if loops(raw, self._instance):
-            raise LoopDetected("Via names this instance")
+        if self._loops(raw, self._instance):
+            raise LoopDetected("Via, or the mark in its place, names this instance")
         fields, exchange.client, exchange.scheme = self._forwarding.apply(
             end_to_end_request(further or raw),
             peer=connection.peer,
@@ -98,7 +110,10 @@ class Intake:
         )
         if b"te" in watched or b"trailer" in watched:
             fields += _of_trailers(exchange, watched)
-        fields.append((b"Via", via(self._instance, exchange.version)))
+        if self._options.via:
+            fields.append((b"Via", via(self._instance, exchange.version)))
+        else:
+            fields = marked(fields, self._instance)
         exchange.headers = fields
         alone, connection.alone = connection.alone, b""
         if alone and connection.reusable and watched.keys() <= _PLAIN and not identified(fields):
@@ -120,8 +135,8 @@ class Intake:
         if length != 0:
             self._check_body(exchange, length)
         content = request.content
-        if (error := content.exception()) is not None:
-            raise error
+        if (broken := content.exception()) is not None:
+            raise _again(broken)
         if content.is_eof():
             whole = content.read_nowait()
             self._check_length(len(whole))
@@ -143,6 +158,13 @@ class Intake:
         limit = self._options.max_body
         if limit and length > limit:
             raise BodyTooLarge(f"{length} bytes, over {limit}")
+
+
+def _again(broken: BaseException) -> ProxyError:
+    """What broke a body, without holding on to the body."""
+    return (
+        type(broken)(broken.detail) if isinstance(broken, ClientError) else BadRequest(str(broken))
+    )
 
 
 def _of_trailers(exchange: Exchange, watched: dict[bytes, bytes]) -> list[tuple[bytes, bytes]]:

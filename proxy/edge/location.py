@@ -19,9 +19,12 @@ _URL: Final = re.compile(
 _PATH: Final = re.compile(rb"(/(?![/\\])[^?#]*)(.*)", re.DOTALL)
 _NETWORK: Final = re.compile(rb"/[\t\r\n]*[/\\]")
 """Browsers take ``\\`` for a slash, and leave tabs and line breaks out."""
+# Gives nothing back, so that blanks without end are read once. As browsers read it (HTML, "shared
+# declarative refresh steps"): a number, a separator, maybe "url=".
 _REFRESH: Final = re.compile(
-    rb"([ \t]*[0-9.]+[ \t]*[;,][ \t]*url[ \t]*=[ \t]*)([\"']?)(.*?)(\2[ \t]*)", re.IGNORECASE
+    rb"[ \t]*+[0-9.]++(?:[ \t]*+[;,]|[ \t])[ \t]*+(?:url[ \t]*+=[ \t]*+)?", re.IGNORECASE
 )
+_QUOTES: Final = (b'"', b"'")
 _PORTS: Final = {b"http": b":80", b"https": b":443"}
 _HOST_ONLY: Final = b"__host-"
 
@@ -62,14 +65,28 @@ class Locations:
                 value = self._reference(value, exchange)
             elif low == b"set-cookie":
                 value = self._cookie(value, exchange)
-            elif low == b"refresh" and (found := _REFRESH.fullmatch(value)) is not None:
-                value = b"".join(
-                    (found[1], found[2], self._reference(found[3], exchange), found[4])
-                )
+            elif low == b"refresh":
+                value = self._refresh(value, exchange)
             if value is not given:
                 differs = True
             changed.append((name, value))
         return changed if differs else fields
+
+    def _refresh(self, value: bytes, exchange: Exchange) -> bytes:
+        found = _REFRESH.match(value)
+        if found is None:
+            return value
+        start, end = found.end(), len(value)
+        quote = value[start : start + 1]
+        if quote in _QUOTES:
+            start += 1
+            closing = value.find(quote, start)
+            end = end if closing < 0 else closing
+        else:
+            end = max(start, len(value.rstrip(b" \t")))
+        given = value[start:end]
+        changed = self._reference(given, exchange)
+        return value if changed is given else value[:start] + changed + value[end:]
 
     def _reference(self, value: bytes, exchange: Exchange) -> bytes:
         """A URL or a path; what is relative to the request stays right as it is."""

@@ -7,6 +7,7 @@ from proxy.core.errors import ProxyError, ReplyBroken, ReplyStalled, forget_fram
 from proxy.core.exchange import Exchange
 from proxy.core.fields import Encoded, encode
 from proxy.core.reply import Ending, Reply
+from proxy.core.request_ids import AN_ID, UPSTREAM_ID, upstream_id
 from proxy.core.sse import of_events
 from proxy.core.trailers import LAST_CHUNK, last_chunk
 from proxy.edge.connection import Connection
@@ -118,18 +119,21 @@ class Relay:
         return b"HTTP/1.1 %d %b\r\n%b%bX-Request-Id: %b\r\n%b\r\n" % (
             reply.status,
             reply.reason,
-            self._dated(reply),
+            self._dated(exchange, reply),
             self._via[reply.version],
             exchange.request_id.encode(),
             framing,
         )
 
-    def _dated(self, reply: Reply) -> bytes:
+    def _dated(self, exchange: Exchange, reply: Reply) -> bytes:
         """The lines of its fields with a Date among them (RFC 9110 6.6.1)."""
         known = reply.encoded
         if known is not None and known is self._last and known.fields is reply.headers:
             return known.lines
         lines = _lines(reply)
+        if AN_ID in lines:
+            lines = _identified(exchange, reply, lines)
+            known = None  # it is another one's
         if b"\ndate:" not in b"\n" + lines.lower():
             return b"%bDate: %b\r\n" % (lines, http_date())
         self._last = known
@@ -142,6 +146,16 @@ def _lines(reply: Reply) -> bytes:
     if known is not None and known.fields is reply.headers:
         return known.lines  # without one, see end_to_end_response
     return encode([field for field in reply.headers if field[0].lower() != _REQUEST_ID], None)
+
+
+def _identified(exchange: Exchange, reply: Reply, lines: bytes) -> bytes:
+    """Note what the upstream calls the request; what only repeats our name for it is left out."""
+    ours = exchange.request_id.encode()
+    exchange.upstream_request_id = upstream_id(reply.headers, ours)
+    if (UPSTREAM_ID, ours) not in reply.headers:
+        return lines
+    kept = [field for field in reply.headers if field != (UPSTREAM_ID, ours)]
+    return encode([field for field in kept if field[0].lower() != _REQUEST_ID], None)
 
 
 def _framing(exchange: Exchange, reply: Reply, *, keep_alive: bool, chunked: bool) -> bytes:

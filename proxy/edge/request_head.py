@@ -8,7 +8,7 @@ import re
 from typing import Final, NamedTuple
 
 from proxy.core.errors import BadRequest, HeadTooLarge, ProxyError, TargetTooLong, UnsupportedCoding
-from proxy.core.field_lines import FIELD_LINES, FORBIDDEN, Malformed, read_fields
+from proxy.core.field_lines import FORBIDDEN, Malformed, check_lines, read_fields
 from proxy.core.fields import RawHeaders
 from proxy.core.logins import names_login
 from proxy.core.memo import Memo
@@ -22,9 +22,9 @@ _LINE: Final = re.compile(
 )
 _LINE_BEGINS: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}(?:\Z| )")
 _BREAKS: Final = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
-_LENGTH: Final = re.compile(rb"[0-9]{1,19}")
+_LENGTH: Final = re.compile(rb"0*+([1-9][0-9]{0,18})?")
 _LARGEST: Final = (1 << 63) - 1
-_SHOWN: Final = 200
+_SHOWN: Final = 80
 """Bytes of something malformed that a log line shows."""
 
 LOOKALIKES: Final = frozenset({b"content_length", b"transfer_encoding"})
@@ -39,6 +39,17 @@ _DECISIVE: Final = (
 _decisive: Final[Memo[bytes]] = Memo(
     lambda name: low if (low := name.lower()) in _DECISIVE else b"", 4096
 )
+
+
+class Fault(NamedTuple):
+    """An error that is yet to be raised: one that was raised would keep what it went through."""
+
+    kind: type[ProxyError]
+    detail: str
+
+    def error(self) -> ProxyError:
+        """A new one."""
+        return self.kind(self.detail)
 
 
 class RequestHead(NamedTuple):
@@ -56,7 +67,7 @@ class RequestHead(NamedTuple):
     """Bytes of the body; None where it is chunked."""
     keep_alive: bool = False
     """Whether the client takes another reply on this connection (RFC 9112 9.3)."""
-    fault: ProxyError | None = None
+    fault: Fault | None = None
 
 
 def read_head(head: bytes) -> RequestHead:
@@ -67,7 +78,7 @@ def read_head(head: bytes) -> RequestHead:
     """
     line = _LINE.match(head)
     if line is None:
-        raise BadRequest(f"request line {head.partition(CRLF)[0][:_SHOWN]!r}")
+        raise BadRequest(_no_line(head))
     method, target = line[1].decode("ascii"), line[2]
     version = (1, 0) if line[3] == b"0" else (1, 1)
     try:
@@ -75,11 +86,16 @@ def read_head(head: bytes) -> RequestHead:
         decisive = _decide(fields)
         length = _length(decisive, version)
     except Malformed as error:
-        return RequestHead(method, target, version, fault=BadRequest(str(error)))
+        return RequestHead(method, target, version, fault=Fault(BadRequest, str(error)))
     except ProxyError as error:
-        return RequestHead(method, target, version, fault=error)
+        return RequestHead(method, target, version, fault=Fault(type(error), error.detail))
     keep_alive = _keeps(decisive.get(b"connection"), version)
     return RequestHead(method, target, version, fields, decisive, length, keep_alive)
+
+
+def _no_line(head: bytes | bytearray) -> str:
+    """Only how it begins: what follows may be a query, or no HTTP at all."""
+    return f"no request line of HTTP/1, it begins with {bytes(head[:8])!r}"
 
 
 def _decide(fields: RawHeaders) -> dict[bytes, bytes]:
@@ -101,7 +117,8 @@ def _length(decisive: dict[bytes, bytes], version: tuple[int, int]) -> int | Non
     if coding is None:
         if declared is None:
             return 0
-        if not _LENGTH.fullmatch(declared) or (length := int(declared)) > _LARGEST:
+        digits = _LENGTH.fullmatch(declared)
+        if not declared or digits is None or (length := int(digits[1] or 0)) > _LARGEST:
             raise BadRequest(f"Content-Length {declared[:_SHOWN]!r}")
         return length
     if version < (1, 1):  # RFC 9112 6.1
@@ -156,19 +173,21 @@ class Progress:
         """``head`` has grown, and is not whole. Raises BadRequest, TargetTooLong, HeadTooLarge."""
         seen = self._seen
         if seen <= _LONGEST_METHOD and not _LINE_BEGINS.match(head[: _LONGEST_METHOD + 1]):
-            raise BadRequest(f"request line {bytes(head[:_SHOWN])!r}")
+            raise BadRequest(_no_line(head))
         if FORBIDDEN.search(head, seen) or _BREAKS.search(head, max(0, seen - 1)):
-            raise BadRequest(f"control character in {bytes(head[-_SHOWN:])!r}")
+            raise BadRequest("a control character, or a line break that is not CRLF, in the head")
         self._seen = len(head)
         if (end := head.rfind(b"\n", max(seen, self._lines)) + 1) > self._lines:
             start = self._lines
             if not start:
                 line = _LINE.match(head)
                 if line is None:
-                    raise BadRequest(f"request line {bytes(head).partition(CRLF)[0][:_SHOWN]!r}")
+                    raise BadRequest(_no_line(head))
                 start = line.end()
-            if not FIELD_LINES.fullmatch(head, start, end):
-                raise BadRequest(f"field line in {bytes(head[start:end])[:_SHOWN]!r}")
+            try:
+                check_lines(head, start, end)
+            except Malformed as error:
+                raise BadRequest(str(error)) from None
             self._lines = end
         if len(head) > self._limit:
             self._too_large(head)

@@ -86,6 +86,11 @@ class RequestReader:
         return bool(self.held) and self.held != b"\r"
 
     @property
+    def midway(self) -> bool:
+        """Whether the body of a request is still coming."""
+        return self._body is not None
+
+    @property
     def full(self) -> bool:
         """Whether so much has come ahead that no more is to be read."""
         return len(self.held) >= _AHEAD

@@ -1,8 +1,7 @@
 """Which route takes a request."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Annotated, Final, Generic, TypeAlias, TypeVar
+from typing import Annotated, Final, Generic, TypeVar
 
 import msgspec
 
@@ -12,6 +11,7 @@ from proxy.core.options import Table, described
 from proxy.edge.end_to_end import TOKEN
 from proxy.edge.field_rules import HeaderRules
 from proxy.edge.hosts import hostname, valid_host
+from proxy.edge.patterns import Paths
 from proxy.edge.target import RewriteOptions, literal_path
 
 __all__ = ["HeaderRules", "RewriteOptions", "RouteOptions", "Router", "rank"]
@@ -29,8 +29,6 @@ _USUAL: Final = frozenset(USUAL)
 _REFLECTING: Final = frozenset({"TRACE", "TRACK"})
 """Methods that send back what came, credentials included: only routes that name them take them."""
 
-_Fullmatch: TypeAlias = Callable[[str], re.Match[str] | None]
-
 
 class RouteOptions(Table, frozen=True, kw_only=True):
     """Which requests a route takes, and what it does to them on their way."""
@@ -42,7 +40,7 @@ class RouteOptions(Table, frozen=True, kw_only=True):
         str, described('Prefix of whole segments: "/v1" takes /v1 and /v1/..., not /v10.')
     ] = "/"
     path_regex: Annotated[
-        str, described("Regular expression that matches the whole path, instead of path.")
+        str, described("Regular expression (RE2) that matches the whole path, instead of path.")
     ] = ""
     methods: Annotated[
         tuple[str, ...],
@@ -133,24 +131,27 @@ class _Rule(Generic[T]):
 class _Paths(Generic[T]):
     """The rules of one host pattern by path, the more specific ones first."""
 
-    __slots__ = ("_lengths", "_prefixes", "_regexes")
+    __slots__ = ("_by_regex", "_lengths", "_prefixes", "_regexes")
 
     def __init__(self, ranked: Sequence[tuple[RouteOptions, _Rule[T]]]) -> None:
-        self._regexes: list[tuple[_Fullmatch, _Rule[T]]] = []
+        self._by_regex: list[_Rule[T]] = []
         self._prefixes: dict[str, list[_Rule[T]]] = {}
+        patterns: list[str] = []
         for options, rule in ranked:
             if options.path_regex:
-                self._regexes.append((_compiled(options.path_regex).fullmatch, rule))
+                patterns.append(options.path_regex)
+                self._by_regex.append(rule)
             else:
                 prefix = literal_path(options.path, what="path").decode()
                 self._prefixes.setdefault(prefix, []).append(rule)
+        self._regexes = Paths(patterns) if patterns else None
         self._lengths = sorted({len(prefix) for prefix in self._prefixes}, reverse=True)
 
     def matching(self, path: str) -> Iterator[_Rule[T]]:
         """Rules whose path this is."""
-        for fullmatch, rule in self._regexes:
-            if fullmatch(path):
-                yield rule
+        if self._regexes is not None:
+            for index in self._regexes.matching(path):
+                yield self._by_regex[index]
         size = len(path)
         for length in self._lengths:
             if length == size or (length < size and path[length] == "/"):
@@ -253,10 +254,3 @@ def _host_pattern(host: str) -> str:
     if not name.isascii() or not valid_host(name.encode()) or "*" in name:
         raise ValueError(f'host must be a name or "*." and a name, got {host!r}')
     return host[: -len(name)] + hostname(name)
-
-
-def _compiled(pattern: str) -> re.Pattern[str]:
-    try:
-        return re.compile(pattern)
-    except (re.error, OverflowError) as error:
-        raise ValueError(f"path_regex {pattern!r}: {error}") from None

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 from proxy.core.errors import BadRequest
 from proxy.core.options import Table, described
 from proxy.edge.hosts import valid_host
+from proxy.edge.patterns import Replacement
 
 ASTERISK: Final = b"*"
 
@@ -32,7 +33,7 @@ _UNRESERVED: Final = frozenset(
 )
 _DOTS: Final = (b".", b"..")
 _FORBIDDEN: Final = re.compile(r"[^\x21-\x7e]|[?#]")
-_REFERENCE: Final = re.compile(r"\\(?:[1-9][0-9]?(?![0-9])|g<\w+>)")
+_REFERENCE: Final = re.compile(r"\\(?:([1-9][0-9]?)(?![0-9])|g<(\w+)>)")
 
 
 class RewriteOptions(Table, frozen=True, kw_only=True):
@@ -41,7 +42,7 @@ class RewriteOptions(Table, frozen=True, kw_only=True):
     pattern: Annotated[
         str,
         described(
-            "Regular expression, searched for in the path without its query; "
+            "Regular expression (RE2), searched for in the path without its query; "
             "the first match is replaced, ^ and $ tie it to the whole path."
         ),
     ]
@@ -65,13 +66,18 @@ def split_target(method: str, raw: bytes) -> tuple[bytes, bytes | None]:
     if (absolute := _ABSOLUTE.fullmatch(raw)) is not None:
         authority, rest = absolute[1], absolute[2]
         if not valid_host(authority):  # userinfo included (RFC 9110 4.2.4)
-            raise BadRequest(f"authority {authority!r} in the target")
+            raise BadRequest(f"authority {_shown(authority)!r} in the target")
         if rest.startswith(b"/"):
             return rest, authority
         if not rest and method == "OPTIONS":  # RFC 9112 3.2.4
             return ASTERISK, authority
         return b"/" + rest, authority
-    raise BadRequest(f"target {raw[:200]!r}")
+    raise BadRequest(f"target {_shown(raw)!r}")
+
+
+def _shown(target: bytes) -> bytes:
+    """As much of it as holds no secrets: no user information, no query."""
+    return target.partition(b"?")[0].rpartition(b"@")[2][:200]
 
 
 def check_escapes(target: bytes) -> None:
@@ -183,7 +189,7 @@ class Rewrite:
     that escapes survive, and is checked against the normal form wherever the two differ.
     """
 
-    __slots__ = ("_add", "_pattern", "_replacement", "_strip")
+    __slots__ = ("_add", "_replacement", "_strip")
 
     def __init__(
         self,
@@ -194,10 +200,7 @@ class Rewrite:
         """Raises ValueError where the options make no sense."""
         self._strip = literal_path(strip_prefix, what="strip_prefix") if strip_prefix else b""
         self._add = literal_path(add_prefix, what="add_prefix") if add_prefix else b""
-        self._pattern: re.Pattern[bytes] | None = None
-        self._replacement = b""
-        if rewrite is not None:
-            self._pattern, self._replacement = _compiled(rewrite)
+        self._replacement = None if rewrite is None else _compiled(rewrite)
 
     def apply(self, target: bytes, path: str) -> bytes:
         """``path`` is the normal form of ``target``. Raises BadRequest, never climbs."""
@@ -208,7 +211,7 @@ class Rewrite:
         odd = raw != normal
         if self._strip:
             raw, normal = self._stripped(raw, normal, odd=odd)
-        if self._pattern is not None:
+        if self._replacement is not None:
             raw = self._replaced(raw)
             after = normal_path(raw)
             # What the rule does must not depend on how the client spelled the path.
@@ -232,8 +235,8 @@ class Rewrite:
         return tail, rest
 
     def _replaced(self, path: bytes) -> bytes:
-        assert self._pattern is not None
-        path = self._pattern.sub(self._replacement, path, count=1)
+        assert self._replacement is not None
+        path = self._replacement.apply(path)
         return path if path.startswith(b"/") else b"/" + path
 
 
@@ -241,7 +244,7 @@ def _begins(path: bytes, prefix: bytes) -> bool:
     return path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in (b"", b"/")
 
 
-def _compiled(options: RewriteOptions) -> tuple[re.Pattern[bytes], bytes]:
+def _compiled(options: RewriteOptions) -> Replacement:
     """The pattern over bytes, and the replacement, proven to fit each other."""
     text = options.replacement
     # Only references to groups: "\\n" and "\\012" would be line breaks in the request line.
@@ -250,9 +253,18 @@ def _compiled(options: RewriteOptions) -> tuple[re.Pattern[bytes], bytes]:
             "a replacement is a path with \\1 or \\g<name> for groups; spaces, ?, # and other "
             f"characters stand as their escapes, got {text!r}"
         )
+    parts: list[bytes | int | str] = []
+    end = 0
+    for found in _REFERENCE.finditer(text):
+        group = found[1] or found[2]
+        parts += [text[end : found.start()].encode(), int(group) if group.isdigit() else group]
+        end = found.end()
     try:
-        pattern = re.compile(options.pattern.encode())
-        pattern.sub(text.encode(), b"")
-    except (re.error, IndexError, ValueError, OverflowError) as error:
+        return Replacement(options.pattern, [*parts, text[end:].encode()])
+    except ValueError as error:
         raise ValueError(f"rewrite {options.pattern!r}: {error}") from None
-    return pattern, text.encode()
+
+
+def begins(path: str, prefix: str) -> bool:
+    """Whether a normal path is within a prefix that ends without a slash."""
+    return path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/")

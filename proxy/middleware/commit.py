@@ -1,5 +1,6 @@
 """When a reply is good enough to be shown: what breaks before can still be tried again."""
 
+import asyncio
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta
@@ -29,19 +30,29 @@ class StreamOptions(Table, frozen=True, kw_only=True):
             "before may be tried again; the rest is held for its first chunk, a stream of events "
             "for its first event that is no ping.",
         ),
-    ] = "body:64KiB"
+    ] = "headers"
+    commit_wait: Annotated[
+        Duration,
+        described(
+            "How long commit holds a reply at the most; then the client is shown what has come, "
+            "pings included."
+        ),
+    ] = seconds(5)
     heartbeat: Annotated[
         Duration,
         described(
-            "Streams of events that are silent for so long get a comment; to a client that accepts "
-            "them the stream is opened, with status 200, before the upstream has answered."
+            "Streams of events that are silent for so long get a comment. To a client whose Accept "
+            "prefers text/event-stream to all else, the stream is opened, with status 200, before "
+            "the upstream has answered."
         ),
     ] = seconds(0)
     on_error: Annotated[
-        Literal["abort", "event"],
+        Literal["abort", "event", "openai", "anthropic", "graphql"],
         described(
-            "How a stream of events that breaks ends: cut, or with an event called error that "
-            "carries problem+json, and then cut."
+            'How a stream of events that breaks ends: "abort" cuts it; the others send a last '
+            'event that says what went wrong, and then cut: "event" one that is called error and '
+            'carries problem+json; "openai", "anthropic" and "graphql" what the clients of those '
+            "APIs take for an error."
         ),
     ] = "abort"
     resume: Annotated[
@@ -54,14 +65,15 @@ class StreamOptions(Table, frozen=True, kw_only=True):
 
 
 class Commit:
-    """Holds a reply until enough of it is here."""
+    """Holds a reply until enough of it is here, or until it has been held for long enough."""
 
-    __slots__ = ("_inner", "_limit")
+    __slots__ = ("_inner", "_limit", "_wait")
 
     def __init__(self, inner: Handler, options: StreamOptions) -> None:
         self._inner = inner
         kind, _, text = options.commit.partition(":")
         self._limit = Size.parse(text) if kind == "body" else 0
+        self._wait = options.commit_wait or None
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises ReplyBroken where a held body breaks; the reply is closed then."""
@@ -75,27 +87,38 @@ class Commit:
         if exchange.method == "HEAD" or reply.status in _BODILESS or reply.length == 0:
             return
         whole = reply.length is not None and reply.length <= self._limit
-        events = None if whole or not streams_events(reply.headers) else Events()
-        held = []
-        size = 0
+        held: list[bytes] = []
+        complete = False
         try:
-            while chunk := await reply.read():
-                held.append(chunk)
-                if whole:
-                    continue
-                size += len(chunk)
-                # Comments and pings are no sign that it works: an upstream that fails behind them
-                # can still be asked again.
-                if events is None or events.feed(chunk) or size >= _PINGS:
-                    break
+            try:
+                # Reading gives up nothing that has come: the next one to read gets it.
+                async with asyncio.timeout(self._wait) as clock:
+                    complete = await _gather(reply, held, whole=whole)
+            except TimeoutError:
+                if not clock.expired():
+                    raise
         except BaseException as error:
             broken = isinstance(error, Exception)
             reply.close(Ending.BROKEN if broken else Ending.ABANDONED)
             raise
+        if complete or held:
+            reply.hold(held[0] if len(held) == 1 else b"".join(held), complete=complete)
+
+
+async def _gather(reply: Reply, held: list[bytes], *, whole: bool) -> bool:
+    """Read until enough is here; whether that is all of it."""
+    events = None if whole or not streams_events(reply.headers) else Events()
+    size = 0
+    while chunk := await reply.read():
+        held.append(chunk)
         if whole:
-            reply.hold(b"".join(held), complete=True)
-        elif held:
-            reply.hold(held[0] if len(held) == 1 else b"".join(held), complete=False)
+            continue
+        size += len(chunk)
+        # Comments and pings are no sign that it works: an upstream that fails behind them can still
+        # be asked again.
+        if events is None or events.feed(chunk) or size >= _PINGS:
+            return False
+    return whole
 
 
 def holds(options: StreamOptions) -> bool:

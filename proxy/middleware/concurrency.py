@@ -194,7 +194,8 @@ class _Turn:
         return True
 
     def _rang(self) -> None:
-        if self._gate.leave(self.place):
+        # In the same turn of the loop, the client may have left and the time be over.
+        if not self._future.done() and self._gate.leave(self.place):
             self._gate.timed_out += 1
             self._future.set_result(_Outcome.TIMEOUT)
 

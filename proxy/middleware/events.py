@@ -4,13 +4,15 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
+from proxy.core.accept import prefers_events
 from proxy.core.errors import ProxyError, ReplyBroken, ReplyStalled
 from proxy.core.exchange import Exchange
 from proxy.core.fields import RawHeaders
 from proxy.core.handler import Handler
 from proxy.core.reply import Ending, Reply
+from proxy.core.request_ids import upstream_id
 from proxy.core.sse import Events as Scanner
-from proxy.core.sse import accepts_events, streams_events
+from proxy.core.sse import streams_events
 
 HEARTBEAT: Final = b": heartbeat\n\n"
 _OPENED: Final[RawHeaders] = [
@@ -18,17 +20,14 @@ _OPENED: Final[RawHeaders] = [
     (b"Cache-Control", b"no-store"),
 ]
 _OK: Final = 200
-_BLANK: Final = (b"\n\n", b"\n\r\n", b"\r\r")
-"""A line's end, and an empty line behind it."""
-_SEAM: Final = 2
 _BOM: Final = b"\xef\xbb\xbf"
 _LONGEST: Final = 64 << 10
 """Bytes of an event that are held until it is whole; a longer one breaks without last words."""
 _BEFORE: Final = 0.02
 """Seconds before ``total`` cuts a reply that its last word has to be said."""
 
-Problem = Callable[[ProxyError | Reply, str], bytes]
-"""An error, or a reply that cannot be shown any more, as problem+json; and the request id."""
+LastEvent = Callable[[ProxyError | Reply, str], bytes]
+"""Of an error, or of a reply that cannot be shown any more, and the request id: the last event."""
 
 
 class Events:
@@ -37,24 +36,26 @@ class Events:
     What it makes of a reply is another reply around the same body, see decision 0010.
     """
 
-    __slots__ = ("_heartbeat", "_inner", "_on_error", "_problem")
+    __slots__ = ("_heartbeat", "_inner", "_last_event", "_on_error")
 
     def __init__(
-        self, inner: Handler, *, heartbeat: float, on_error: bool, problem: Problem
+        self, inner: Handler, *, heartbeat: float, on_error: bool, last_event: LastEvent
     ) -> None:
         """``heartbeat`` in seconds, zero for none.
 
-        ``on_error``: a broken stream ends with an event, whose data ``problem`` makes.
+        ``on_error``: a broken stream ends with an event, which ``last_event`` makes.
         """
         self._inner = inner
         self._heartbeat = heartbeat
         self._on_error = on_error
-        self._problem = problem
+        self._last_event = last_event
 
     async def handle(self, exchange: Exchange) -> Reply:
         """As the rest of the chain, unless the heartbeat comes before it has an answer."""
-        if not self._heartbeat or exchange.method == "HEAD" or not accepts_events(exchange.headers):
+        if not self._heartbeat or exchange.method == "HEAD" or not prefers_events(exchange.headers):
             return self._watched(exchange, await self._inner(exchange))
+        # What is opened early has no Content-Encoding: none is to come.
+        exchange.headers = uncoded(exchange.headers)
         task = asyncio.ensure_future(self._inner(exchange))
         try:
             await asyncio.wait((task,), timeout=self._heartbeat)
@@ -88,8 +89,7 @@ class Events:
 
     def last_words(self, failed: ProxyError | Reply, exchange: Exchange) -> bytes:
         """The event that says what went wrong."""
-        problem = self._problem(failed, exchange.request_id)
-        return b"event: error\ndata: %b\n\n" % problem
+        return self._last_event(failed, exchange.request_id)
 
     @property
     def speaks(self) -> bool:
@@ -101,13 +101,13 @@ class Watched:
     """The body of a stream of events, with what we say in between."""
 
     __slots__ = (
-        "_before",
         "_ended",
         "_error",
         "_events",
         "_exchange",
         "_halfway",
         "_held",
+        "_held_size",
         "_odd",
         "_pending",
         "_reply",
@@ -122,10 +122,9 @@ class Watched:
         self._reply = reply
         self._scanner = Scanner()
         self._pending: asyncio.Future[Any] | None = None
-        self._held = b""
+        self._held: list[bytes] = []
         """The start of an event, where the end of the stream may have to follow the one before."""
-        self._before = b""
-        """The last bytes that went out: an event's end may have come in two pieces."""
+        self._held_size = 0
         self._halfway = False
         """Whether the start of an event is out, but not its end."""
         self._ended = False
@@ -157,21 +156,27 @@ class Watched:
 
         Half an event would be taken for a whole one, or ours for its end.
         """
-        self._scanner.feed(data)
+        scanner = self._scanner
         if not self._events.speaks:
-            self._halfway = not self._scanner.between
+            scanner.feed(data)
+            self._halfway = not scanner.between
             return data
-        data = self._held + data
+        end = scanner.last_end(data)
+        scanner.feed(data)
         cut = len(data)
-        if not (self._ended or self._scanner.between):
-            before = self._before if self._halfway else b""
-            end = max(_last_end(before + data) - len(before), 0)
-            if (end or not self._halfway) and cut - end <= _LONGEST:
+        if not (self._ended or scanner.between):
+            left = cut - end + (0 if end else self._held_size)
+            if (end or not self._halfway) and left <= _LONGEST:
                 cut = end
-        self._held = data[cut:]
-        self._halfway = not self._held and not self._scanner.between
-        self._before = (self._before + data[:cut])[-_SEAM:]
-        return data[:cut]
+        if not cut and not self._ended:
+            self._held.append(data)
+            self._held_size += len(data)
+            return b""
+        out = b"".join([*self._held, data[:cut]])
+        self._held = [data[cut:]] if cut < len(data) else []
+        self._held_size = len(data) - cut
+        self._halfway = not self._held and not scanner.between
+        return out
 
     @property
     def _speaks(self) -> bool:
@@ -234,6 +239,8 @@ class Opened(Watched):
         """Wait for the reply, then for its first bytes. Raises ProxyError where there are none."""
         reply = await asyncio.shield(task)
         self._task = None
+        exchange = self._exchange
+        exchange.upstream_request_id = upstream_id(reply.headers, exchange.request_id.encode())
         if reply.status != _OK or not streams_events(reply.headers):
             whole = reply.buffered is not None
             reply.close(Ending.COMPLETE if whole else Ending.ABANDONED)
@@ -256,10 +263,17 @@ class Opened(Watched):
             abandon(task)
 
 
-def _last_end(data: bytes) -> int:
-    """Where the last whole event ends."""
-    ends = [data.rfind(end) + len(end) for end in _BLANK if end in data]
-    return max(ends, default=0)
+def uncoded(fields: RawHeaders) -> RawHeaders:
+    """The same request for a body without a coding (RFC 9110 12.5.3), if it asks for any."""
+    kept: list[tuple[bytes, bytes]] = []
+    asked = False
+    for field in fields:
+        if field[0].lower() != b"accept-encoding":
+            kept.append(field)
+        elif not asked:
+            asked = True
+            kept.append((field[0], b"identity"))
+    return kept if asked else fields
 
 
 def abandon(task: asyncio.Future[Any]) -> None:

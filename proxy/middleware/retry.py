@@ -16,7 +16,7 @@ from proxy.core.handler import Handler
 from proxy.core.outcome import CONNECT_FAILURE, failure_class
 from proxy.core.reply import Ending, Reply
 from proxy.core.retry_after import retry_after
-from proxy.core.retrying import RetryOptions, repeatable
+from proxy.core.retrying import RetryOptions, repeatable, statuses
 from proxy.policy.backoff import Backoff
 from proxy.policy.budget import Budget
 
@@ -63,7 +63,7 @@ class Retry:
         self._hold = hold
         self._budget = budget
         self._options = options
-        self._statuses = frozenset(int(name) for name in options.on if name.isdigit())
+        self._statuses = statuses(options.on)
         self._backoff = Backoff(options.backoff_base, options.backoff_max, rng)
         self._client = RetryClient(client_session=cast(Any, _Session()), logger=log)
         self._loop = asyncio.get_running_loop()

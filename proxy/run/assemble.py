@@ -11,7 +11,7 @@ from proxy.core.handler import Handler
 from proxy.core.retrying import BudgetOptions, RetryOptions, repeatable
 from proxy.core.shared import Room
 from proxy.edge.end_to_end import end_to_end_response
-from proxy.edge.failures import problem
+from proxy.edge.last_event import last_event
 from proxy.edge.router import Router
 from proxy.middleware.circuit_breaker import breaker
 from proxy.middleware.coalesce import Coalesce
@@ -55,9 +55,15 @@ class Tree:
         self._tasks: set[asyncio.Task[None]] = set()
         self.shelf = Shelf()
         self.routes = [Line(route) for route in config.routes]
+        prefix = config.server.forwarded in ("both", "x")
         self.router = Router(
             [
-                (line.options, Chain(line.options, self._chain(line), self._asked(line.options)))
+                (
+                    line.options,
+                    Chain(
+                        line.options, self._chain(line), self._asked(line.options), prefix=prefix
+                    ),
+                )
                 for line in self.routes
             ]
         )
@@ -112,8 +118,8 @@ class Tree:
             handler = Events(
                 handler,
                 heartbeat=route.stream.heartbeat,
-                on_error=route.stream.on_error == "event",
-                problem=partial(problem, details=details),
+                on_error=route.stream.on_error != "abort",
+                last_event=partial(last_event, shape=route.stream.on_error, details=details),
             ).handle
         if route.rate_limit is not None and route.rate_limit.average:
             # Each request of a client counts, whoever answers it.

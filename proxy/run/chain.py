@@ -6,19 +6,23 @@ from proxy.config.model import Route
 from proxy.core.exchange import Exchange
 from proxy.core.handler import Handler
 from proxy.core.reply import Reply
+from proxy.edge.destination import METHODS, Destinations
 from proxy.edge.failures import ErrorsOptions
 from proxy.edge.field_rules import FieldRules
+from proxy.edge.forwarded import prefixed
 from proxy.edge.location import Locations
-from proxy.edge.target import Rewrite
-from proxy.upstream.endpoint import UpstreamOptions, origins
+from proxy.edge.target import Rewrite, begins, literal_path
+from proxy.upstream.endpoint import UpstreamOptions, origins, told
 
 
 class Chain:
     """A route, ready to serve: what it rewrites, then its middlewares, then the upstream."""
 
     __slots__ = (
+        "_destinations",
         "_handler",
         "_locations",
+        "_prefix",
         "_request_rules",
         "_response_rules",
         "_rewrite",
@@ -28,9 +32,14 @@ class Chain:
     )
 
     def __init__(
-        self, route: Route, handler: Handler, upstreams: Sequence[UpstreamOptions]
+        self,
+        route: Route,
+        handler: Handler,
+        upstreams: Sequence[UpstreamOptions],
+        *,
+        prefix: bool = True,
     ) -> None:
-        """``upstreams``: all that may answer."""
+        """``upstreams``: all that may answer; ``prefix``: they are told which one was stripped."""
         self.name = route.path_regex or route.path
         self.errors: ErrorsOptions | None = route.errors
         self._handler = handler
@@ -41,7 +50,11 @@ class Chain:
         self._response_rules = (
             FieldRules(route.response_headers) if route.response_headers else None
         )
+        self._prefix = ""
+        if route.strip_prefix and prefix:
+            self._prefix = literal_path(route.strip_prefix, what="strip_prefix").decode()
         self._locations: Locations | None = None
+        self._destinations: Destinations | None = None
         renamed = any(upstream.host_header != "preserve" for upstream in upstreams)
         if route.rewrite_location and (renamed or self._rewrite is not None):
             self._locations = Locations(
@@ -50,6 +63,8 @@ class Chain:
                 add=route.add_prefix,
                 mapped=route.rewrite is None,
             )
+            servers = [name for upstream in upstreams for name in told(upstream)]
+            self._destinations = Destinations(servers, self._rewrite, route.strip_prefix)
         changes = (self._rewrite, self._request_rules, self._response_rules, self._locations)
         self.handle: Handler = handler if changes == (None,) * 4 else self._handle
 
@@ -57,6 +72,10 @@ class Chain:
         """Rewrite what the route says, on the way up and on the way down."""
         if self._rewrite is not None:
             exchange.target = self._rewrite(exchange.target, exchange.path)
+            if self._prefix and begins(exchange.path, self._prefix):
+                exchange.headers = prefixed(exchange.headers, self._prefix.encode())
+        if self._destinations is not None and exchange.method in METHODS:
+            exchange.headers = self._destinations.apply(exchange.headers, exchange)
         if self._request_rules is not None:
             exchange.heard = exchange.headers
             exchange.headers = self._request_rules.apply(exchange.headers, variables(exchange))

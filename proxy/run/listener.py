@@ -9,17 +9,27 @@ import stat
 from collections.abc import Callable
 from typing import Final
 
+from proxy.config.addresses import split_listen
+from proxy.config.fields import owner
+from proxy.core.options import ServerOptions
+from proxy.run import holder
 from proxy.run.acceptor import Acceptor
 
 BACKLOG: Final = 4096
 """Connections that may wait to be accepted; asyncio's 100 refuses bursts."""
 
 
+class CannotListen(Exception):
+    """A sentence for the operator, with the address in it."""
+
+
 class Listener:
     """One address, TCP or unix, open until it is closed."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, options: ServerOptions | None = None) -> None:
+        """``options``: mode and owner of a unix socket."""
         self._asked = address
+        self._options = options or ServerOptions()
         self._path = address.removeprefix("unix:") if address.startswith("unix:") else None
         self._server: asyncio.Server | None = None
         self._acceptors: list[Acceptor] = []
@@ -28,35 +38,81 @@ class Listener:
         """As it is: with the real port where 0 was asked for."""
 
     async def open(self, factory: Callable[[], asyncio.Protocol], ceiling: int = 0) -> None:
-        """Raises OSError where the address cannot be had.
+        """Raises CannotListen where the address cannot be had.
 
         ``ceiling``: where descriptors are scarce, the number of one that says that few are left.
         """
-        loop = asyncio.get_running_loop()
-        serving = not ceiling
-        own: list[socket.socket] = []
-        if self._path is not None:
-            _clear_stale(self._path)
-            if serving:
-                self._server = await loop.create_unix_server(factory, self._path, backlog=BACKLOG)
+        try:
+            if self._path is not None:
+                await self._open_unix(factory, self._path, ceiling)
             else:
-                own.append(socket.socket(socket.AF_UNIX))
-                own[0].bind(self._path)
-        else:
-            host, port = split_address(self._asked)
+                await self._open_tcp(factory, ceiling)
+        except OSError as error:
+            raise CannotListen(f"cannot listen on {self._asked}: {self._reason(error)}") from error
+
+    async def _open_unix(
+        self, factory: Callable[[], asyncio.Protocol], path: str, ceiling: int
+    ) -> None:
+        _clear_stale(path)
+        listening = socket.socket(socket.AF_UNIX)
+        try:
+            listening.bind(path)
+            self._file = _identity(path)
+            # Nobody can connect before it listens, so nobody gets in with the mode of the umask.
+            os.chmod(path, int(self._options.unix_mode, 8))
+            if self._options.unix_owner:
+                os.chown(path, *owner(self._options.unix_owner))
+            if ceiling:
+                self._acceptors.append(Acceptor(listening, factory, ceiling, BACKLOG))
+                return
+            loop = asyncio.get_running_loop()
+            self._server = await loop.create_unix_server(factory, sock=listening, backlog=BACKLOG)
+        except BaseException:
+            listening.close()
+            self._unlink()
+            raise
+
+    async def _open_tcp(self, factory: Callable[[], asyncio.Protocol], ceiling: int) -> None:
+        loop = asyncio.get_running_loop()
+        host, port = split_listen(self._asked)
+        start = not ceiling
+        if host:
             self._server = await loop.create_server(
-                factory, host or None, port, backlog=BACKLOG, start_serving=serving
+                factory, host, port, backlog=BACKLOG, start_serving=start
             )
-            real = self._server.sockets[0].getsockname()[1]
-            self.address = f"[{host}]:{real}" if ":" in host else f"{host}:{real}"
-        if not serving and self._server is not None:
+        else:
+            # One socket for both families: with port 0, two would get two ports.
+            self._server = await loop.create_server(
+                factory, sock=_every_address(port), backlog=BACKLOG, start_serving=start
+            )
+            host = "0.0.0.0"
+        real = self._server.sockets[0].getsockname()[1]
+        self.address = f"[{host}]:{real}" if ":" in host else f"{host}:{real}"
+        if ceiling:
             # The server has bound the sockets; a descriptor of our own for each outlives it.
             own = [one.dup() for one in self._server.sockets]
             self._server.close()
             self._server = None
-        self._acceptors = [Acceptor(one, factory, ceiling, BACKLOG) for one in own]
+            self._acceptors = [Acceptor(one, factory, ceiling, BACKLOG) for one in own]
+
+    def _reason(self, error: OSError) -> str:
+        """What stands in the way, and who."""
         if self._path is not None:
-            self._file = _identity(self._path)
+            return _unix_reason(error, self._path, self._options)
+        host, port = split_listen(self._asked)
+        if isinstance(error, socket.gaierror):
+            return f"no address for the name {host!r} ({error.strerror})"
+        if error.errno == errno.EADDRINUSE:
+            return f"port {port} is taken{holder.of_port(port)}"
+        if error.errno == errno.EACCES and 0 < port < 1024:
+            return (
+                f"port {port} is for privileged processes; listen on a port from 1024, or allow it "
+                "(CAP_NET_BIND_SERVICE, or sysctl net.ipv4.ip_unprivileged_port_start)"
+            )
+        # asyncio of Python 3.12 swallows the number
+        if error.errno == errno.EADDRNOTAVAIL or "could not bind on any address" in str(error):
+            return f"no interface of this machine has the address {host!r}"
+        return error.strerror or str(error)
 
     def close(self) -> None:
         """Accept no more; what is accepted goes on."""
@@ -66,17 +122,51 @@ class Listener:
         if self._server is not None:
             self._server.close()
             self._server = None
-        # Whoever has taken the path since keeps it.
+        self._unlink()
+
+    def _unlink(self) -> None:
+        """Take our socket away; whoever has taken its path since keeps it."""
         file, self._file = self._file, None
         if self._path is not None and file is not None and _identity(self._path) == file:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):
                 os.unlink(self._path)
 
 
-def split_address(address: str) -> tuple[str, int]:
-    """``"[::1]:8080"`` is ``("::1", 8080)``."""
-    host, _, port = address.rpartition(":")
-    return host.strip("[]"), int(port)
+def _every_address(port: int) -> socket.socket:
+    """A bound socket for IPv4 and, where there is any, IPv6."""
+    if socket.has_dualstack_ipv6():
+        try:
+            return socket.create_server(
+                ("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=BACKLOG
+            )
+        except OSError as error:
+            if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                raise
+    return socket.create_server(("0.0.0.0", port), backlog=BACKLOG)
+
+
+def _unix_reason(error: OSError, path: str, options: ServerOptions) -> str:
+    folder = os.path.dirname(path)
+    if error.errno == errno.EADDRINUSE:
+        if not _is_socket(path):
+            return "there is a file of that name that is no socket"
+        return f"somebody listens on that socket{holder.of_socket(path)}"
+    if not os.path.isdir(folder):
+        return f"there is no folder {folder!r}"
+    if error.errno == errno.EPERM and options.unix_owner:
+        return (
+            f"this process may not give the socket to {options.unix_owner!r} ([server] unix_owner)"
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"this process may not write into {folder!r}"
+    return error.strerror or str(error)
+
+
+def _is_socket(path: str) -> bool:
+    try:
+        return stat.S_ISSOCK(os.stat(path).st_mode)
+    except OSError:
+        return False
 
 
 def _identity(path: str) -> tuple[int, int] | None:
@@ -92,10 +182,7 @@ def _clear_stale(path: str) -> None:
 
     Raises OSError where somebody does: the loop would take the path away without asking.
     """
-    try:
-        if not stat.S_ISSOCK(os.stat(path).st_mode):
-            return
-    except FileNotFoundError:
+    if not _is_socket(path):
         return
     with socket.socket(socket.AF_UNIX) as probe:
         try:

@@ -12,7 +12,10 @@ from aiohttp import web
 from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 
 from proxy.admin.app import application as admin_application
+from proxy.admin.app import probes as probes_application
+from proxy.admin.guard import Guard
 from proxy.config.model import Config
+from proxy.core.options import AdminOptions
 from proxy.edge.app import Edge, flattened
 from proxy.edge.app import application as edge_application
 from proxy.edge.connection import Connection
@@ -21,7 +24,7 @@ from proxy.edge.relay import Relay
 from proxy.edge.traffic import Observer, Traffic, UnderWay
 from proxy.run.assemble import Tree
 from proxy.run.descriptors import Descriptors
-from proxy.run.listener import Listener
+from proxy.run.listener import CannotListen, Listener
 from proxy.telemetry.counters import Counters
 from proxy.upstream.session import Session
 
@@ -67,6 +70,7 @@ class Runtime:
         self._runners: list[web.AppRunner] = []
         self._listeners: list[Listener] = []
         self._admin: Listener | None = None
+        self._probes: Listener | None = None
         self._data: web.Server | None = None
         self._tree: Tree
         self.ready = False
@@ -81,10 +85,18 @@ class Runtime:
         """Address of the admin listener, empty where there is none."""
         return self._admin.address if self._admin is not None else ""
 
+    @property
+    def probes(self) -> str:
+        """Address of the listener for probes alone, empty where there is none."""
+        return self._probes.address if self._probes is not None else ""
+
     async def open(self) -> None:
         """Serve. Raises CannotStart."""
         try:
             await self._open()
+        except CannotListen as error:
+            await self.close()
+            raise CannotStart(str(error)) from error
         except (OSError, ValueError) as error:
             await self.close()
             raise CannotStart(f"{type(error).__name__}: {error}") from error
@@ -116,12 +128,10 @@ class Runtime:
         # handler. A client that leaves ends its handler.
         data = self._data = web.Server(flattened(app), handler_cancellation=True)
         if self._config.admin is not None:
-            admin = await self._runner(admin_application(lambda: self.ready, self._report))
-            self._admin = Listener(self._config.admin.listen)
-            await self._admin.open(admin)
+            await self._open_admin(self._config.admin)
         addresses = (server.listen,) if isinstance(server.listen, str) else server.listen
         for address in addresses:
-            listener = Listener(address)
+            listener = Listener(address, server)
             await listener.open(
                 lambda: Connection(
                     data,
@@ -135,6 +145,16 @@ class Runtime:
             )
             self._listeners.append(listener)
         self.ready = True
+
+    async def _open_admin(self, options: AdminOptions) -> None:
+        # No browser comes by a unix socket.
+        guard = None if options.listen.startswith("unix:") else Guard(options)
+        application = admin_application(lambda: self.ready, self._report, guard)
+        self._admin = Listener(options.listen, self._config.server)
+        await self._admin.open(await self._runner(application))
+        if options.probes:
+            self._probes = Listener(options.probes, self._config.server)
+            await self._probes.open(await self._runner(probes_application(lambda: self.ready)))
 
     async def _runner(self, app: web.Application) -> web.Server:
         runner = web.AppRunner(
@@ -179,8 +199,9 @@ class Runtime:
         self.ready = False
         for listener in self._listeners:
             listener.close()
-        if self._admin is not None:
-            self._admin.close()
+        for operators in (self._admin, self._probes):
+            if operators is not None:
+                operators.close()
         self._traffic.expire()
         if self._data is not None:
             self._data.pre_shutdown()

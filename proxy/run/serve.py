@@ -29,7 +29,7 @@ COLLECT = (1_000, 10, 100)
 
 
 def run(config: Config) -> int:
-    """Serve until told to stop. Returns the exit code: 0 after a clean drain, see above."""
+    """Serve until told to stop. Returns the exit code: 0 after a clean drain, 1 or 3 as below."""
     configure(config.log)
     try:
         import uvloop  # noqa: PLC0415  (absent on some platforms)

@@ -40,6 +40,7 @@ class Line(msgspec.Struct, gc=False, omit_defaults=True):
     tries: list[dict[str, str | float]] | None = None
     coalesced: bool = False
     hedged: bool = False
+    upstream_request_id: str = ""
 
 
 def named(fields: RawHeaders) -> tuple[str, str]:

@@ -185,6 +185,7 @@ class AccessLog:
             [tried(attempt) for attempt in tries] if tries else None,
             exchange.coalesced,
             bool(tries) and any(attempt.outcome == HEDGED for attempt in tries),
+            upstream_request_id=printable(exchange.upstream_request_id),
         )
 
     def _hand_over(self) -> None:

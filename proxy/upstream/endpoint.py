@@ -182,6 +182,20 @@ def origins(options: UpstreamOptions) -> list[str]:
     return found
 
 
+def told(options: UpstreamOptions) -> list[tuple[str, str]]:
+    """Scheme of each server, and the Host that it is told; none where that is the client's."""
+    found = []
+    for entry in entries(options):
+        url = URL("http://localhost" if entry.url.startswith("unix:") else entry.url)
+        host = options.host_header
+        if host == "preserve" or (host == "auto" and url.scheme != "https"):
+            host = ""
+        elif host in ("upstream", "auto"):
+            host = _authority(url)
+        found.append((url.scheme, host))
+    return found
+
+
 def _authority(url: URL) -> str:
     """Host and port as a Host field has them (RFC 9110 7.2), without a default port."""
     host = url.host_subcomponent or ""

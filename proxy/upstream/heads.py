@@ -113,8 +113,10 @@ class HeadReader:
             if not _LENGTH.fullmatch(value):
                 return _NOT_OURS
             return (_MEASURED, field, b"", int(value))
-        if not self._scrub((field,)):
+        kept = self._scrub((field,))
+        if not kept:
             return (_DROPPED, field, b"", 0)
+        field = name, value = kept[0]
         return (_PASSED, field, b"%b: %b\r\n" % field, 0)
 
 

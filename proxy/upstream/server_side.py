@@ -126,7 +126,7 @@ class ServerSide(ResponseHandler):
         self._socket = transport.get_extra_info("socket")
         self._encrypted = transport.get_extra_info("sslcontext") is not None
 
-    def left_unread(self) -> Iterator[bytes]:
+    def left_unread(self, failed: BaseException) -> Iterator[bytes]:
         """What the kernel still holds when a write has failed: the loop does not read it any more.
 
         Whoever refuses an upload and hangs up resets the connection; its answer came before that.
@@ -137,7 +137,11 @@ class ServerSide(ResponseHandler):
             return
         with contextlib.suppress(OSError, ValueError):
             while (descriptor := sock.fileno()) >= 0:
-                if not (data := os.read(descriptor, _READ)):  # a clean end, before the reset
+                if not (data := os.read(descriptor, _READ)):
+                    # The kernel says EPIPE where a FIN came before the reset. Else the write has
+                    # taken the reset away; what was read before a reset may be unacknowledged.
+                    if not isinstance(failed, BrokenPipeError):
+                        return
                     self.left_by_peer = True
                     self.unheard = not self.replied and acknowledged(sock) <= self._before
                     return

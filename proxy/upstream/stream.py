@@ -116,13 +116,13 @@ class PacedStream(Stream):
         asked = self._loop.time()
         if not self._idle or left < self._idle:
             idle, self._idle, self._late = self._idle, left, _no_progress
-            try:
-                data = await super().read()
-            finally:
-                self._idle, self._late = idle, _stalled
         else:
+            idle = self._idle
+        try:
             data = await super().read()
-        self._waited += self._loop.time() - asked
+        finally:  # whoever asked may have given up waiting, and ask again
+            self._idle, self._late = idle, _stalled
+            self._waited += self._loop.time() - asked
         if self._events.feed(data):
             self._waited = 0.0
         return data

@@ -93,7 +93,7 @@ class UpstreamProtocol(ServerSide):
         self.alarm.close()
         self._on_ring = None  # it may hold who holds this
         if exc is not None and not self._resting and self.exception() is None:
-            for data in self.left_unread():
+            for data in self.left_unread(exc):
                 self.data_received(data)
         payload = self._payload
         if payload is not None and not payload.is_eof() and payload.exception() is None:

@@ -44,15 +44,15 @@ def problems(path: Path, text: str) -> list[str]:
             "routes[0].upstream: no upstream is named 'apy', did you mean 'api'?",
         ),
         (UPSTREAM * 2 + ROUTE, "upstreams[1].name: 'api' is taken by upstreams[0]"),
-        ('[server]\nlisten = "8080"' + UPSTREAM, "server.listen: expected"),
+        ('[server]\nlisten = "x"' + UPSTREAM, "server.listen: expected"),
         ("[server]\nlisten = []" + UPSTREAM, "server.listen: expected at least one"),
         (
             '[server]\nlisten = ["[::1]:1", "[::1]:1"]' + UPSTREAM,
             "server.listen[1]: '[::1]:1' is in the list already",
         ),
         (
-            '[server]\nlisten = ["[::1]:1", ":1"]' + UPSTREAM,
-            "server.listen[1]: name the host",
+            '[server]\nlisten = ["[::1]:1", ":http"]' + UPSTREAM,
+            "server.listen[1]: expected a port",
         ),
         ('[server]\ntrusted_proxies = ["x"]' + UPSTREAM, "server.trusted_proxies[0]: expected"),
         (

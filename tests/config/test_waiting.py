@@ -6,20 +6,20 @@ import pytest
 
 from tests.config.test_crosscheck import ROUTE, UPSTREAM, problems
 
-TWO = UPSTREAM + '[[upstreams]]\nname = "b"\nservers = ["http://b"]\n' + ROUTE
+TWO = UPSTREAM + '[[upstreams]]\nname = "b"\nservers = ["http://b"]\n' + ROUTE + 'fallback = ["b"]'
 
 
 @pytest.mark.parametrize(
     ("text", "start"),
     [
-        ("[queue]" + UPSTREAM, "queue: nothing ever waits here"),
-        (UPSTREAM + "[upstreams.queue]", "upstreams[0].queue: nothing ever waits here"),
+        ("[queue]" + UPSTREAM, "queue: warning: nothing ever waits here"),
+        (UPSTREAM + "[upstreams.queue]", "upstreams[0].queue: warning: nothing ever waits here"),
         (
             "[concurrency]\n[queue]\npriority_header = 'a b'" + UPSTREAM,
             "queue.priority_header: ",
         ),
         (
-            "[concurrency]\nmax_requests = 3" + UPSTREAM,
+            "[concurrency]\nmax_requests = 3\nmin = 4\nadaptive = 'gradient'" + UPSTREAM,
             "concurrency.min: min (4) is more than max_requests (3)",
         ),
         ("[deadline]\naccept = []" + UPSTREAM, "deadline.accept: expected at least one"),
@@ -53,6 +53,8 @@ def test_a_mistake_is_reported_once(tmp_path: Path, text: str, start: str) -> No
     "text",
     [
         "[concurrency]" + UPSTREAM,
+        "[concurrency]\nmax_requests = 2" + UPSTREAM,
+        "[deadline]\nmax = '20ms'" + UPSTREAM,
         "[concurrency]\n[queue]\nkey = 'header:X-Tenant'\npriority_header = 'Priority'" + UPSTREAM,
         "[concurrency]\n[queue]" + UPSTREAM + "[upstreams.queue]\norder = 'lifo'",
         "[deadline]" + UPSTREAM + ROUTE + "deadline = false",

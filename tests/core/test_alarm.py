@@ -2,6 +2,8 @@
 
 import asyncio
 
+import uvloop
+
 from proxy.core.alarm import Alarm
 from tests.support.loop import JumpingLoop
 
@@ -58,3 +60,21 @@ async def test_moving_it_costs_no_timer(jumping: JumpingLoop) -> None:
         alarm.set(jumping.time() + 60 + step)
         alarm.clear()
     assert made == 1
+
+
+def test_uvloop_moves_an_alarm_that_is_due_at_once() -> None:
+    """Its handle for what is due at once has no ``when``."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        rang: list[None] = []
+
+        async def moved() -> None:
+            loop = asyncio.get_running_loop()
+            alarm = Alarm(loop, lambda: rang.append(None))
+            alarm.set(loop.time())
+            alarm.set(loop.time() + 0.001)
+            alarm.set(loop.time())
+            while not rang:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.001)
+
+        runner.run(moved())
+    assert rang

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.core.sse import Events, accepts_events, streams_events
+from proxy.core.sse import Events, streams_events
 
 STREAMS = [
     # bytes, whether anything is an event's data, whether it ends between two events
@@ -83,8 +83,3 @@ def test_data_is_known_before_its_line_has_ended() -> None:
 def test_a_stream_is_known_by_its_type(kind: bytes, coding: bytes, is_one: bool) -> None:
     fields = [(b"content-TYPE", kind), *([(b"Content-Encoding", coding)] if coding else [])]
     assert streams_events(fields) is is_one
-
-
-def test_a_client_says_that_it_takes_events() -> None:
-    assert accepts_events([(b"ACCEPT", b"text/html, text/event-stream;q=0.5")])
-    assert not accepts_events([(b"Accept", b"*/*"), (b"X", b"text/event-stream")])

@@ -1,16 +1,30 @@
 """When a reply is good enough to be shown."""
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from proxy.core.errors import ReplyBroken, ReplyStalled
 from proxy.core.handler import Handler
+from proxy.core.options import Duration
 from proxy.core.reply import Ending, Reply
 from proxy.middleware.commit import Commit, StreamOptions, holds
 from tests.support.loop import JumpingLoop, Script, get, reply
+
+
+class Pause:
+    """So many seconds from now on, whoever stops waiting for it meanwhile."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._until: float | None = None
+
+    async def over(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._until is None:
+            self._until = loop.time() + self._seconds
+        await asyncio.sleep(self._until - loop.time())
 
 
 class Source:
@@ -19,18 +33,23 @@ class Source:
     buffered = None
 
     def __init__(self, *steps: Any) -> None:
-        self._steps: Iterator[Any] = iter(steps)
+        self._steps = list(steps)
         self.ending: Ending | None = None
         self.reads = 0
 
     async def read(self) -> bytes:
         self.reads += 1
-        for step in self._steps:
+        while self._steps:
+            step = self._steps[0]
+            if isinstance(step, Pause):
+                await step.over()
+            del self._steps[0]
             if isinstance(step, Exception):
                 raise step
             if isinstance(step, bytes):
                 return step
-            await asyncio.sleep(step)
+            if not isinstance(step, Pause):
+                await asyncio.sleep(step)
         return b""
 
     def close(self, ending: Ending) -> None:
@@ -53,10 +72,10 @@ async def _chunks(answer: Reply) -> Any:
 
 
 async def test_a_small_body_is_held_whole(jumping: JumpingLoop) -> None:
-    source = Source(b"ab", 5, b"cd")
+    source = Source(b"ab", 4, b"cd")
     start = jumping.time()
     answer = await commit(source, length=4)(get())
-    assert jumping.time() == start + 5
+    assert jumping.time() == start + 4
     assert answer.buffered == b"abcd"
     assert source.ending is None
     assert await rest(answer) == [b"abcd"]
@@ -137,6 +156,34 @@ async def test_a_client_that_leaves_ends_the_waiting(jumping: JumpingLoop) -> No
     with pytest.raises(asyncio.CancelledError):
         await task
     assert source.ending is Ending.ABANDONED
+
+
+@pytest.mark.parametrize(("length", "first"), [(4, b"ab"), (None, b"ab"), (400, b"ab")])
+async def test_nothing_is_held_for_longer_than_the_wait(
+    jumping: JumpingLoop, length: int | None, first: bytes
+) -> None:
+    source = Source(7, b"ab", 60, b"cd")
+    start = jumping.time()
+    answer = await commit(source, "body:8B", length=length)(get())
+    assert jumping.time() == start + 5
+    assert answer.buffered is None
+
+
+async def test_what_came_while_it_was_held_comes_first(jumping: JumpingLoop) -> None:
+    source = Source(b"ab", Pause(20), b"cd")
+    start = jumping.time()
+    answer = await commit(source, length=4)(get())
+    assert jumping.time() == start + 5
+    assert await rest(answer) == [b"ab", b"cd"]
+    assert jumping.time() == start + 20
+
+
+async def test_without_a_wait_it_is_held_for_as_long_as_it_takes(jumping: JumpingLoop) -> None:
+    start = jumping.time()
+    reply = Reply(200, (), Source(3600, b"ab"))
+    options = StreamOptions(commit="first_chunk", commit_wait=Duration(0))
+    await Commit(Script(reply), options).handle(get())
+    assert jumping.time() == start + 3600
 
 
 @pytest.mark.parametrize(

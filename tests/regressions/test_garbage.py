@@ -55,7 +55,39 @@ async def half(client: RawClient) -> None:
     await asyncio.sleep(0.01)
 
 
-@pytest.mark.parametrize("use", [finished, gone, half])
+CHUNKS = b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n"
+
+
+async def refused(client: RawClient) -> None:
+    """A request that never became one."""
+    await client.send(b"GET / RTSP/1.0\r\nHost: a\r\n\r\n")
+    assert (await client.receive()).status == 400
+
+
+async def malformed(client: RawClient) -> None:
+    """One whose fields are none."""
+    await client.send(b"GET / HTTP/1.1\r\nHost: a\r\nX A: 1\r\n\r\n")
+    assert (await client.receive()).status == 400
+
+
+async def broken(client: RawClient) -> None:
+    """A body whose framing is broken from the start."""
+    await client.send(CHUNKS + b"zz\r\n")
+    assert (await client.receive()).status == 400
+
+
+async def breaking(client: RawClient) -> None:
+    """A body whose framing breaks on its way."""
+    await client.send(CHUNKS)
+    await asyncio.sleep(0.01)
+    await client.send(b"zz\r\n")
+    assert (await client.receive()).status == 400
+
+
+USES = [finished, gone, half, refused, malformed, broken, breaking]
+
+
+@pytest.mark.parametrize("use", USES)
 async def test_a_connection_leaves_no_cycles_behind(
     use: Callable[[RawClient], Awaitable[None]],
 ) -> None:

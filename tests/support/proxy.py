@@ -108,6 +108,8 @@ async def proxied(upstream: RawUpstream | str, **overrides: Any) -> AsyncIterato
     options = overrides.pop("upstream_options", {})
     others = overrides.pop("others", [])
     server = {"listen": "127.0.0.1:0", **overrides.pop("server", {})}
+    if "admin" in overrides:  # the Host of the tests' requests
+        overrides["admin"] = {"hosts": ["proxy.test"], **overrides["admin"]}
     routes = overrides.pop("routes", [{"upstream": "api"}])
     tables: dict[str, Any] = {
         **overrides,

@@ -134,8 +134,8 @@ def test_what_belongs_to_the_connection_or_to_us_goes_no_further() -> None:
         b"x-b:  c \r\nContent-Length: 0\r\n\r\n"
     )
     assert head is not None
-    assert head.encoded.lines == b"x-b: c\r\n"
-    assert head.fields == [(b"x-b", b"c")]
+    assert head.encoded.lines == b"X-Upstream-Request-Id: a\r\nx-b: c\r\n"
+    assert head.fields == [(b"X-Upstream-Request-Id", b"a"), (b"x-b", b"c")]
 
 
 def test_another_head_is_not_the_last_one() -> None:

@@ -15,7 +15,7 @@ ADMIN = {"admin": {"listen": "127.0.0.1:0"}}
     [
         (get("/healthz"), 200),
         (get("/readyz"), 200),
-        (b"HEAD /healthz HTTP/1.1\r\nHost: a\r\n\r\n", 200),
+        (b"HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),
         (get("/nothing"), 404),
         (post(b"", "/healthz"), 405),
     ],

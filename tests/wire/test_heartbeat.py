@@ -64,7 +64,7 @@ async def test_an_upstream_that_is_quick_is_shown_as_it_is() -> None:
 LATE: list[tuple[list[Any], int]] = [
     # what comes too late to be shown, status in the event
     ([length(b"no", b"503 Busy")], 503),
-    ([OK], 200),
+    ([OK], 502),
     (["rst"], 502),
     (["hold"], 504),
 ]

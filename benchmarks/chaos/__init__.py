@@ -1,0 +1,1 @@
+"""A seeded mix of everything that can go wrong, and a check of every single answer."""

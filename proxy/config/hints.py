@@ -1,0 +1,291 @@
+"""What was probably meant by a value that an option does not take, as the end of a sentence.
+
+Every function gives ``", did you mean ...?"`` or another short hint, or nothing.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+from proxy.config.problems import suggestion
+from proxy.core import keys
+from proxy.core.options import MODE, Duration, Size
+from proxy.middleware import commit, hedge
+from proxy.upstream import health
+
+_NEVER: Final = frozenset(
+    {"", "off", "none", "never", "no", "false", "null", "nil", "unlimited", "infinite", "infinity"}
+    | {"inf", "-1", "disabled", "disable"}
+)
+_PART: Final = re.compile(r"([0-9]+(?:[.,][0-9]+)?)\s*([A-Za-zµμ]*)\s*")
+_CLOCKS: Final[dict[str, float]] = {
+    **dict.fromkeys(("ns", "nanos", "nanoseconds"), 1e-9),
+    **dict.fromkeys(("us", "µs", "μs", "micros", "microseconds"), 1e-6),
+    **dict.fromkeys(("ms", "msec", "msecs", "millis", "millisecond", "milliseconds"), 0.001),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3600.0),
+    **dict.fromkeys(("d", "day", "days"), 86400.0),
+    **dict.fromkeys(("w", "week", "weeks"), 604800.0),
+}
+_WEIGHTS: Final[dict[str, int]] = {
+    **dict.fromkeys(("b", "byte", "bytes"), 1),
+    **dict.fromkeys(("k", "kb", "kib", "ki"), 1 << 10),
+    **dict.fromkeys(("m", "mb", "mib", "mi"), 1 << 20),
+    **dict.fromkeys(("g", "gb", "gib", "gi"), 1 << 30),
+    **dict.fromkeys(("t", "tb", "tib", "ti"), 1 << 40),
+}
+_LETTERS: Final = re.compile(r"[^a-z0-9]")
+_FIELD: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+_WORDS: Final = {
+    "warn": "warning",
+    "trace": "debug",
+    "critical": "error",
+    "fatal": "error",
+    "notice": "info",
+    "plain": "text",
+    "pretty": "console",
+    "text": "console",
+    "json": "problem+json",
+    "problemjson": "problem+json",
+    "roundrobin": "round_robin",
+    "rr": "round_robin",
+    "leastconn": "least_request",
+    "leastconnections": "least_request",
+    "leastrequests": "least_request",
+    "random": "least_request",
+    "ewma": "peak_ewma",
+    "latency": "peak_ewma",
+    "iphash": "hash",
+    "consistenthash": "hash",
+    "ringhash": "hash",
+    "true": "gradient",
+    "on": "gradient",
+    "false": "off",
+    "first": "fifo",
+    "close": "abort",
+    "ip": "client_addr",
+    "clientip": "client_addr",
+    "client": "client_addr",
+    "remoteaddr": "client_addr",
+    "remoteip": "client_addr",
+    "address": "client_addr",
+    "uri": "path",
+    "url": "path",
+    "connect": "connect-failure",
+    "connecterror": "connect-failure",
+    "connectionrefused": "connect-failure",
+    "refused": "connect-failure",
+    "stale": "stale-connection",
+    "disconnect": "reset",
+    "connectionreset": "reset",
+    "connreset": "reset",
+    "gatewayerror": "5xx",
+    "servererror": "5xx",
+    "error": "5xx",
+    "retriable4xx": "429",
+}
+"""Words of other proxies, without signs, and ours; each counts only where the option takes it."""
+
+MAIN: Final = {
+    "AdminOptions": ("listen", "127.0.0.1:9901"),
+    "BudgetOptions": ("percent", 20),
+    "CircuitBreakerOptions": ("consecutive_failures", 5),
+    "ConcurrencyOptions": ("max_requests", 100),
+    "CredentialsOptions": ("value", "Bearer ${API_TOKEN}"),
+    "DeadlineOptions": ("max", "10m"),
+    "ErrorsOptions": ("format", "text"),
+    "HealthCheckOptions": ("path", "/health"),
+    "HedgeOptions": ("delay", "p95"),
+    "LoadBalanceOptions": ("policy", "least_request"),
+    "LogOptions": ("level", "debug"),
+    "QueueOptions": ("size", 1024),
+    "RateLimitOptions": ("average", 10),
+    "RetryOptions": ("attempts", 3),
+    "RewriteOptions": ("pattern", "^/old/"),
+    "ServerEntry": ("url", "http://10.0.0.1:9000"),
+    "ServerOptions": ("listen", "127.0.0.1:8080"),
+    "ShutdownOptions": ("grace_period", "30s"),
+    "StreamOptions": ("heartbeat", "15s"),
+    "TimeoutsOptions": ("first_byte", "5m"),
+    "UpstreamTlsOptions": ("ca_file", "ca.pem"),
+}
+"""The option that somebody means who writes a bare value for a table, with an example."""
+
+
+def meant(text: str) -> str:
+    """The end of a sentence that suggests ``text``."""
+    return f", did you mean {text}?"
+
+
+def unit(kind: type, raw: Any) -> str:
+    """A duration or a size."""
+    if raw is False or (isinstance(raw, str) and raw.strip().lower() in _NEVER):
+        return ', "0" switches it off'
+    if isinstance(raw, bool) or not isinstance(raw, str | int | float):
+        return ""
+    if kind is Duration:
+        return _duration(raw)
+    return _size(raw)
+
+
+def _duration(raw: str | float) -> str:
+    if not isinstance(raw, str):
+        return meant(f'"{raw:g}s"') if 0 < raw < 1e9 else ', "0" switches it off' * (raw == 0)
+    parts, total = _parts(raw, _CLOCKS)
+    if not parts:
+        return ""
+    if parts == [""]:  # a bare number says no unit
+        number = raw.strip().replace(",", ".")
+        return meant(f'"{number}s" or "{number}ms"')
+    return meant(f'"{Duration(round(total, 9))}"') if 0 < total < 1e9 else ""
+
+
+def _size(raw: str | float) -> str:
+    if not isinstance(raw, str):
+        if raw == 0:
+            return ', "0" switches it off'
+        return meant(f'"{Size(raw)}"') if isinstance(raw, int) and 0 < raw < 1 << 62 else ""
+    parts, total = _parts(raw, _WEIGHTS)
+    if parts == [""]:
+        return meant(f'"{Size(int(total))}"') if 0 < total < 1 << 62 else ""
+    return meant(f'"{Size(int(total))}"') if parts and 0 < total < 1 << 62 else ""
+
+
+def _parts(raw: str, units: dict[str, Any]) -> tuple[list[str], float]:
+    """The units of a text, and its sum; no units where it cannot be read."""
+    text, at, found, total = raw.strip().removeprefix("+"), 0, list[str](), 0.0
+    if text[:2].upper() == "PT":  # ISO 8601
+        text = text[2:]
+    while at < len(text):
+        part = _PART.match(text, at)
+        name = part[2] if part else ""
+        weight = units.get(name) or units.get(name.lower()) if name else 1
+        if not part or weight is None or len(part[1]) > 15:
+            return [], 0.0
+        total += float(part[1].replace(",", ".")) * weight
+        found.append(name)
+        at = part.end()
+    return ([], 0.0) if "" in found and len(found) > 1 else (found, total)
+
+
+def switch(raw: Any) -> str:
+    """``true`` or ``false``."""
+    word = str(raw).strip().lower()
+    if word in ("yes", "on", "true", "1", "enabled", "y"):
+        return meant("true")
+    return meant("false") if word in ("no", "off", "false", "0", "disabled", "n") else ""
+
+
+def number(raw: Any, *, whole: bool, high: float | None) -> float | None:
+    """The number that a value stands for, where it stands for one."""
+    if isinstance(raw, str):
+        text = raw.strip()
+        percent = text.endswith("%")
+        text = text.removesuffix("%").strip().replace("_", "")
+        if not re.fullmatch(r"-?[0-9]{1,15}(\.[0-9]{1,15})?", text):
+            return None
+        value = float(text) / (100 if percent and high == 1 else 1)
+    elif isinstance(raw, float):
+        value = raw
+    elif isinstance(raw, int) and not isinstance(raw, bool) and high == 1 and 1 < raw <= 100:
+        value = raw / 100  # percent, where a share is wanted
+    else:
+        return None
+    if not -1e15 < value < 1e15 or (whole and value != int(value)):
+        return None
+    return int(value) if value == int(value) else value
+
+
+def word(raw: Any, known: Iterable[str]) -> str:
+    """One of some words."""
+    known = list(known)
+    if isinstance(raw, bool):
+        raw = str(raw).lower()
+    if not isinstance(raw, str):
+        return ""
+    letters = _LETTERS.sub("", raw.lower())
+    same = [each for each in known if _LETTERS.sub("", each) == letters]
+    if not same and _WORDS.get(letters) in known:
+        same = [_WORDS[letters]]
+    return meant(f"{same[0]!r}") if same else suggestion(raw.strip(), known)
+
+
+def pattern(wanted: str, raw: Any, words: Iterable[str]) -> str:
+    """Text of a form, such as ``header:NAME`` or ``body:64KiB``."""
+    text = str(raw).strip()
+    low = text.lower()
+    if wanted == keys.PATTERN:
+        if near := word(text, ("path", "route", "client_addr")):
+            return near
+        kind, _, name = text.partition(":")
+        kind, name = kind.strip().lower(), name.strip()
+        if kind in ("header", "cookie") and _FIELD.fullmatch(name):
+            return meant(f"'{kind}:{name}'")
+        if _FIELD.fullmatch(text) and ("-" in text or text[:1].isupper()):
+            return meant(f"'header:{text}'")
+    elif wanted == hedge.PATTERN:
+        found = re.fullmatch(r"(?:p|p_|0\.)?([0-9]{1,2}(?:\.[0-9]+)?)\s*(?:%|th)?", low)
+        if found and isinstance(raw, str):
+            return meant(f"'p{found[1]}'")
+        return unit(Duration, raw)
+    elif wanted == commit.PATTERN:
+        kind, _, amount = low.rpartition(":")
+        if near := _size(amount or text):
+            return meant("'body:" + near.split('"')[1] + "'")
+        if re.fullmatch(r"[0-9.]+(?:b|kib|mib|gib)", amount) and not kind:
+            return meant(f"'body:{text}'")
+        if low in ("body", "full", "whole", "all"):
+            return meant("'body:64KiB'")
+    elif wanted == MODE:
+        return _mode(raw)
+    elif wanted == health.PATTERN:
+        return "" if "://" in text or not text else meant(f"'/{text.lstrip('/')}'")
+    return word(text, words)
+
+
+def _mode(raw: Any) -> str:
+    """Permissions: TOML has 0o660 for an octal number; 660 is meant as one."""
+    if isinstance(raw, int) and not isinstance(raw, bool):
+        text = str(raw)
+        octal = text if re.fullmatch("[0-7]{3}", text) else f"{raw:o}"
+        return meant(f'"0{octal}"') if re.fullmatch("[0-7]{3}", octal) else ""
+    found = re.fullmatch(r"0?o?0*([0-7]{3})", str(raw).strip())
+    if found:
+        return meant(f'"0{found[1]}"')
+    letters = re.fullmatch(r"[s-]?((?:[r-][w-][x-]){3})", str(raw).strip())
+    if letters:
+        bits = "".join("0" if each == "-" else "1" for each in letters[1])
+        return meant(f'"0{int(bits, 2):03o}"')
+    return ""
+
+
+def table(kind: str, name: str, raw: Any) -> str:
+    """A table, of the class ``kind``, for which something else was written."""
+    if raw is True:
+        return f", an empty table switches it on: {name} = {{}}"
+    option, example = MAIN.get(kind, ("", ""))
+    if not option or isinstance(raw, list | dict | bool):
+        return ""
+    if type(raw) is type(example) and kind != "CredentialsOptions":
+        example = raw
+    shown = f'"{example}"' if isinstance(example, str) else example
+    return meant(f"{name} = {{ {option} = {shown} }}")
+
+
+def items(raw: Any) -> str:
+    """A list for which one value was written."""
+    if isinstance(raw, str) and raw.strip():
+        parts = [part.strip() for part in raw.split(",")] if "://" not in raw else [raw]
+        return meant("[" + ", ".join(f'"{part}"' for part in parts if part) + "]")
+    return meant(f'["{raw}"]') if isinstance(raw, int) and not isinstance(raw, bool) else ""
+
+
+def text(raw: Any) -> str:
+    """A string for which something else was written."""
+    if isinstance(raw, list) and len(raw) == 1 and isinstance(raw[0], str):
+        return meant(f'"{raw[0]}"')
+    if isinstance(raw, bool) or not isinstance(raw, int | float):
+        return ""
+    return meant(f'"{raw}"')

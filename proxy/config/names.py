@@ -1,0 +1,123 @@
+"""What was probably meant by a name that its table does not have."""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any, Final
+
+from msgspec import inspect
+
+from proxy.config.foreign import TARGETS
+from proxy.config.model import LISTS, Config
+from proxy.config.problems import Place, suggestion
+
+_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+def hint(name: str, shape: inspect.StructType, taken: Mapping[str, Any], place: Place) -> str:
+    """The end of the sentence ``unknown option``; ``place`` is the table's."""
+    here = {field.encode_name for field in shape.fields}
+    spelled = _CAMEL.sub("_", name.strip()).replace("-", "_").replace(" ", "_").lower()
+    if spelled in here:
+        return f", did you mean {spelled!r}?"
+    table = tuple(step for step in place if isinstance(step, str))
+    value = taken.get(name)
+    if isinstance(value, dict) or (
+        isinstance(value, list) and value and isinstance(value[0], dict)
+    ):
+        aliases = [each[1:-1] for each in TARGETS.get(spelled, ()) if each[0] == "["]
+        if aliases and not table:
+            return f", did you mean {_header((aliases[0],))}?"
+    for word in dict.fromkeys((name, spelled)):
+        if homes := _homes(word, table):
+            if homes == [()]:
+                return f", it is a table of its own: {_header((word,))}"
+            return f", it belongs into {' or '.join(map(_header, homes))}"
+    alias = _alias(spelled, table, here)
+    if alias:
+        return alias
+    if near := suggestion(spelled, here - taken.keys()):
+        return near
+    if near := suggestion(spelled, here | _index().keys()):
+        word = near.split("'")[1]
+        if word in here:
+            return near
+        return f"{near[:-1]} in {' or '.join(map(_header, _homes(word, table)))}?"
+    return ""
+
+
+def table_meant(hint: str, value: Any) -> str:
+    """The table of the top that a hint names, where a table or a list of them was written."""
+    found = re.search(r"did you mean (?:\[+|')(\w+)", hint)
+    several = isinstance(value, list) and all(isinstance(each, dict) for each in value)
+    return found[1] if found and (isinstance(value, dict) or several) else ""
+
+
+def _alias(name: str, table: tuple[str, ...], here: set[str]) -> str:
+    """What other proxies call an option, in this table if possible."""
+    known = [each for each in TARGETS.get(name, ()) if each[0] == "[" or _exists(each)]
+    for each in known:
+        home, _, option = each.rpartition(".")
+        if option in here and home.split(".")[-1] == (table[-1] if table else ""):
+            return f", did you mean {option!r}?"
+    if not known:
+        return ""
+    meant = [each for each in known if each[0] == "["] if not table else []
+    [target, *_] = meant or [each for each in known if each[0] != "["] or known
+    if target[0] == "[":
+        return f", did you mean {_header((target[1:-1],))}?"
+    home, _, option = target.rpartition(".")
+    path = tuple(home.split("."))
+    if table[:1] == ("routes",) and ("routes", *path) in _index().get(option, ()):
+        path = ("routes", *path)
+    return f", did you mean {option!r} in {_header(path)}?"
+
+
+def _exists(dotted: str) -> bool:
+    home, _, option = dotted.rpartition(".")
+    return tuple(home.split(".")) in _index().get(option, ())
+
+
+def _homes(name: str, table: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Tables that have this option: those near to ``table``, else those of the top."""
+    homes = _index().get(name, [])
+    near = [home for home in homes if table and home[:1] == table[:1] and home != table]
+    top = [home for home in homes if home[:1] not in (("routes",), ("upstreams",))]
+    lists = [home for home in homes if len(home) == 1 and home[0] in LISTS]
+    return (near or lists + top or homes)[:3]
+
+
+@cache
+def _index() -> dict[str, list[tuple[str, ...]]]:
+    """The tables of every option, by its name; () is the top of the file."""
+    found: dict[str, list[tuple[str, ...]]] = {}
+
+    def walk(kind: inspect.Type, path: tuple[str, ...]) -> None:
+        for table in _tables(kind):
+            for field in table.fields:
+                found.setdefault(field.encode_name, []).append(path)
+                walk(field.type, (*path, field.encode_name))
+
+    walk(inspect.type_info(Config), ())
+    return found
+
+
+def _tables(kind: inspect.Type) -> Iterator[inspect.StructType]:
+    if isinstance(kind, inspect.StructType):
+        yield kind
+    elif isinstance(kind, inspect.Metadata):
+        yield from _tables(kind.type)
+    elif isinstance(kind, inspect.VarTupleType):
+        yield from _tables(kind.item_type)
+    elif isinstance(kind, inspect.UnionType):
+        for each in kind.types:
+            yield from _tables(each)
+
+
+def _header(path: tuple[str, ...]) -> str:
+    """A table as its header is written."""
+    if not path:
+        return "the top of the file"
+    if path == ("upstreams", "servers"):
+        return "an entry of servers"
+    return f"[[{path[0]}]]" if len(path) == 1 and path[0] in LISTS else f"[{'.'.join(path)}]"

@@ -1,0 +1,104 @@
+"""Options from the command line: ``--set PLACE=VALUE``."""
+
+import re
+import tomllib
+from collections.abc import Iterable
+from typing import Any, Final
+
+from proxy.config.merge import only_route
+from proxy.config.problems import Finding, Place, spell
+
+_STEP: Final = re.compile(
+    r"""\.?(?:([A-Za-z0-9_-]+)|"((?:[^"\\]|\\.)*)"|'([^']*)')((?:\[[0-9]{1,6}\])*)"""
+)
+_TOML: Final = ("[", "{", '"', "'")
+"""What a value begins with that is read as TOML; all else is text in the type of its option."""
+
+
+class Overrides:
+    """What ``--set`` asks for, put into a tree."""
+
+    def __init__(self, arguments: Iterable[str], tree: dict[str, Any]) -> None:
+        """Changes ``tree``."""
+        self.findings: list[Finding] = []
+        self.texts: list[Place] = []
+        """Places whose text takes the type of its option."""
+        self.places: list[Place] = []
+        for argument in arguments:
+            place, mark, text = _split(argument)
+            if not place or not mark:
+                self._wrong((), f"expected PLACE=VALUE such as retry.attempts=4, got {argument!r}")
+                continue
+            self._apply(tree, place, text)
+
+    def names(self, place: Place) -> bool:
+        """Whether a place was set, or is within what was set."""
+        return any(place[: len(each)] == each for each in self.places)
+
+    def holds(self, place: Place) -> bool:
+        """Whether something within a place was set."""
+        return any(each[: len(place)] == place for each in self.places)
+
+    def _wrong(self, place: Place, message: str) -> None:
+        self.findings.append(Finding(place, message))
+
+    def _apply(self, tree: dict[str, Any], place: Place, text: str) -> None:
+        self.places.append(place)
+        if place[0] == "routes" and len(place) > 1 and not tree.get("routes"):
+            tree["routes"] = only_route(tree.get("upstreams"))
+        value: Any = text
+        if text.startswith(_TOML):
+            try:
+                value = tomllib.loads(f"value = {text}")["value"]
+            except (ValueError, RecursionError) as error:
+                self._wrong(place, f"not a TOML value: {text!r} ({error})")
+                return
+        else:
+            self.texts.append(place)
+        holder: Any = tree
+        for at, step in enumerate(place):
+            last = at == len(place) - 1
+            fault = _misplaced(holder, step, place[:at])
+            if fault:
+                self._wrong(place, fault)
+                self.texts = [each for each in self.texts if each != place]
+                return
+            if isinstance(step, int) and step == len(holder):
+                holder.append(None)
+            if last:
+                holder[step] = value
+                return
+            inner = holder[step] if isinstance(step, int) else holder.get(step)
+            if inner is None or inner is False:  # a table that was off is written by this
+                inner = [] if isinstance(place[at + 1], int) else {}
+                holder[step] = inner
+            holder = inner
+
+
+def _misplaced(holder: Any, step: str | int, place: Place) -> str:
+    """Why there is no such step in what is there."""
+    name = spell(place)
+    if isinstance(step, str):
+        if isinstance(holder, list):
+            return f"{name} is a list: expected {name}[0].{step}"
+        return "" if isinstance(holder, dict) else f"{name} is no table"
+    if isinstance(holder, dict):
+        return f"{name} is a table: no [{step}] is expected behind it"
+    if not isinstance(holder, list):
+        return f"{name} is no list"
+    return "" if step <= len(holder) else f"{name} has only {len(holder)} entries"
+
+
+def _split(argument: str) -> tuple[Place, str, str]:
+    """``routes[0].path=/v1`` is ``(("routes", 0, "path"), "=", "/v1")``; else an empty place."""
+    place: list[str | int] = []
+    at = 0
+    while at < len(argument) and argument[at] != "=":
+        found = _STEP.match(argument, at)
+        if not found or (at == 0) == found[0].startswith("."):
+            return (), "", ""
+        place.append(next(part for part in found.groups()[:3] if part is not None))
+        place += [int(index) for index in re.findall(r"[0-9]+", found[4])]
+        at = found.end()
+    _, mark, text = argument[at:].partition("=")
+    return tuple(place), mark, text

@@ -1,0 +1,101 @@
+"""Paths and patterns of routes that match something else than was meant."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from proxy.config.problems import Finding, Place
+from proxy.edge.router import RouteOptions
+from proxy.edge.target import literal_path
+
+_PARAMETER: Final = re.compile(r"\{[^/{}]*\}|<[^/<>]*>|:[A-Za-z_]\w*|\*{1,2}\w*")
+"""A segment that other routers take for a variable."""
+_EXPRESSION: Final = re.compile(r"\.[*+]|\\[\w.]|\$$|^/?\^|\[[^\]]+\]|\([^)]*[|*+\\][^)]*\)|\(\?")
+_DOLLAR: Final = re.compile(r"\$(?:\{?([0-9]+)\}?|\{?<?([A-Za-z_]\w*)>?\}?|&)")
+
+
+def path_doubts(route: RouteOptions, written: Mapping[str, Any], place: Place) -> Iterator[Finding]:
+    """What is certain about one route; ``written``: its table in the file."""
+    for name in ("path", "strip_prefix", "add_prefix"):
+        text = getattr(route, name)
+        if name in written and text.startswith("/") and (doubt := _literal(name, text)):
+            yield Finding((*place, name), doubt)
+    strip = route.strip_prefix
+    if strip and not route.path_regex and not _overlap(route.path, strip):
+        message = f"no path below {route.path!r} begins with {strip!r}, so nothing is stripped"
+        yield Finding((*place, "strip_prefix"), message)
+    if route.path_regex and (doubt := _regex(route.path_regex)):
+        yield Finding((*place, "path_regex"), doubt)
+    if route.rewrite is not None:
+        if r"\?" in route.rewrite.pattern or "[?]" in route.rewrite.pattern:
+            message = "a path has no query here, so no ? is ever found"
+            yield Finding((*place, "rewrite", "pattern"), message)
+        if found := _DOLLAR.search(route.rewrite.replacement):
+            group = found[1] or (f"g<{found[2]}>" if found[2] else "g<0>")
+            group = "g<0>" if group == "0" else group
+            meant = _DOLLAR.sub(lambda _: f"\\{group}", route.rewrite.replacement, count=1)
+            message = f"{found[0]!r} stands for itself, did you mean '{meant}'?"
+            yield Finding((*place, "rewrite", "replacement"), message)
+
+
+def path_meant(text: str) -> str:
+    """What somebody means who writes a path without its slash, or a URL."""
+    if "://" in text:
+        host, _, path = text.partition("://")[2].partition("/")
+        return f", did you mean host = {host.partition(':')[0]!r} and path = '/{path}'?"
+    if text[:1] in ("^", "~"):
+        return f", did you mean path_regex = '{text.lstrip('^~* ')}'?"
+    if not text or text in ("*", "**", "."):
+        return ", did you mean '/'?"
+    return "" if text.startswith("/") else f", did you mean '/{text}'?"
+
+
+def _literal(name: str, text: str) -> str:
+    """A path that holds what other programs would take for a wildcard or an expression."""
+    if _EXPRESSION.search(text):
+        if name != "path":
+            return "no regular expression is read here; see [routes.rewrite]"
+        return f"no regular expression is read here, did you mean path_regex = '{text}'?"
+    segments = text.split("/")
+    odd = [at for at, each in enumerate(segments) if _PARAMETER.fullmatch(each) or "*" in each]
+    if not odd:
+        return ""
+    sign = segments[odd[0]]
+    kept = "/".join(segments[: odd[0]]) or "/"
+    if odd[0] == len(segments) - 1 and sign.strip("*") == "":
+        return f"{sign!r} stands for itself, did you mean {kept!r}, which takes all below it?"
+    if name != "path":
+        return f"{sign!r} stands for itself, did you mean {kept!r}?"
+    last = len(segments) - 1
+    regex = "/".join(
+        _segment(each, last=at == last) if at in odd else re.escape(each)
+        for at, each in enumerate(segments)
+    )
+    return f"{sign!r} stands for itself, did you mean path_regex = '{regex}'?"
+
+
+def _segment(text: str, *, last: bool) -> str:
+    if _PARAMETER.fullmatch(text):
+        return ".*" if text.startswith("**") and last else "[^/]+"
+    return re.escape(text).replace(r"\*", "[^/]*")
+
+
+def _overlap(path: str, prefix: str) -> bool:
+    """Whether some path of the route begins with the prefix."""
+    try:
+        route, cut = (literal_path(text, what="path") + b"/" for text in (path, prefix))
+    except ValueError:  # a problem of its own
+        return True
+    return route.startswith(cut) or cut.startswith(route)
+
+
+def _regex(pattern: str) -> str:
+    """A pattern has to match the whole path, which begins with a slash and has no query."""
+    bare = re.sub(r"^(?:\(\?[a-z]+\))?(?:\^|\\A)?", "", pattern)
+    if bare[:1].isalnum():
+        return f"a path begins with a slash, did you mean '/{bare}'?"
+    if r"\?" in pattern or "[?]" in pattern:
+        return "a path has no query here, so no ? is ever found"
+    if pattern.startswith("^") and bare[-1:] not in ("$", "*", "+", "}", ")", "]"):
+        return f"the whole path has to match, did you mean '{pattern.rstrip('/')}(/.*)?'?"
+    return ""

@@ -1,0 +1,169 @@
+"""What ``check`` said ok to although it could never work; and what it refused for a default."""
+
+from pathlib import Path
+
+import pytest
+
+from proxy.config.load import check, load
+
+API = '[[upstreams]]\nname = "api"\nservers = ["http://127.0.0.1:9000"]\n'
+ROUTE = '[[routes]]\nupstream = "api"\n'
+BOTH = API + ROUTE
+KEY = "[upstreams.credentials]\n"
+
+
+def said(folder: Path, text: str, **environ: str) -> list[str]:
+    file = folder / "config.toml"
+    file.write_text(text)
+    return [f"{found.place}: {found.message}" for found in check(file, environ)]
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "meant"),
+    [
+        (BOTH + 'path = "/v1/*"', "routes[0].path", "'/v1'"),
+        (BOTH + 'path = "/v1/**"', "routes[0].path", "'/v1'"),
+        (BOTH + 'path = "/u/{id}/x"', "routes[0].path", "path_regex = '/u/[^/]+/x'"),
+        (BOTH + 'path = "/u/:id"', "routes[0].path", "path_regex = '/u/[^/]+'"),
+        (BOTH + 'path = "/u/<id>"', "routes[0].path", "path_regex = '/u/[^/]+'"),
+        (BOTH + 'path = "/v1/.*"', "routes[0].path", "path_regex = '/v1/.*'"),
+        (BOTH + 'path = "/v1$"', "routes[0].path", "path_regex"),
+        (BOTH + 'path = "/v1/*/x"', "routes[0].path", "path_regex = '/v1/[^/]+/x'"),
+        (BOTH + 'strip_prefix = "/v1/*"', "routes[0].strip_prefix", "'/v1'"),
+        (
+            BOTH + 'path = "/a"\nstrip_prefix = "/b"',
+            "routes[0].strip_prefix",
+            "nothing is stripped",
+        ),
+        (BOTH + 'path_regex = "^/v1"', "routes[0].path_regex", "'^/v1(/.*)?'"),
+        (BOTH + 'path_regex = "v1/.*"', "routes[0].path_regex", "'/v1/.*'"),
+        (BOTH + "path_regex = '/a\\?b=.*'", "routes[0].path_regex", "no query"),
+        (
+            BOTH + 'rewrite = { pattern = "/a/(.*)", replacement = "/b$1" }',
+            "routes[0].rewrite.replacement",
+            "'/b\\1'",
+        ),
+        (BOTH + 'headers.X-A = "a*"', "routes[0].headers.X-A", '"*" alone'),
+        (API + KEY + 'value = "$TOKEN"', "upstreams[0].credentials.value", '"${TOKEN}"'),
+        (API + KEY + 'value = "Bearer $(TOKEN)"', "upstreams[0].credentials.value", '"${TOKEN}"'),
+        (API + KEY + 'value = "Bearer %TOKEN%"', "upstreams[0].credentials.value", '"${TOKEN}"'),
+        (
+            API + KEY + 'value = "Bearer {{ TOKEN }}"',
+            "upstreams[0].credentials.value",
+            '"${TOKEN}"',
+        ),
+        (API + KEY + 'value = "Bearer ${NOPE:-}"', "upstreams[0].credentials.value", "'Bearer'"),
+        (API + KEY + 'value = "Bearer Bearer x"', "upstreams[0].credentials.value", "twice"),
+        (
+            API + KEY + 'value = "Authorization: x"',
+            "upstreams[0].credentials.value",
+            "Authorization",
+        ),
+        (
+            BOTH + 'request_headers.set.Authorization = "Bearer "',
+            "routes[0].request_headers.set.Authorization",
+            "'Bearer'",
+        ),
+        (
+            BOTH + 'request_headers.set.X-A = "$remote_addr"',
+            "routes[0].request_headers.set.X-A",
+            "{client_addr}",
+        ),
+        (
+            API + '[[upstreams]]\nname = "b"\nservers = ["http://b"]\n' + ROUTE,
+            "upstreams[1]",
+            "no route uses 'b'",
+        ),
+        ('[timeouts]\nper_try = "2m"\n' + API, "timeouts.per_try", "first_byte (1m)"),
+        (
+            '[timeouts]\nper_try = "2s"\n[retry]\nattempts = 1\n' + API,
+            "timeouts.per_try",
+            "attempts above 1",
+        ),
+        ('[timeouts]\nper_try = "2s"\n' + API, "timeouts.per_try", '"timeout" in [retry] on'),
+        ('[timeouts]\nqueue = "2s"\n' + API, "timeouts.queue", "[concurrency]"),
+        ("[hedge]\n" + BOTH + 'methods = ["POST"]', "hedge", "POST"),
+        (
+            "[hedge]\n[retry]\nmethods = []\nidempotency_header = ''\n" + API,
+            "hedge",
+            "[retry] methods",
+        ),
+        ("[hedge]\nbudget_percent = 0\n" + API, "hedge", "no copy"),
+        ("[hedge]\ndelay = '2m'\n" + API, "hedge.delay", "first_byte (1m)"),
+        ("[queue]\n" + API, "queue", "[concurrency]"),
+        (BOTH + "methods = ['POST']\ncoalesce = {}", "routes[0].coalesce", "only GET"),
+        (BOTH + "methods = ['POST']\nstream.resume = '5s'", "routes[0].stream.resume", "only GET"),
+        ("[load_balance]\nhash_key = 'path'\n" + API, "load_balance.hash_key", 'policy = "hash"'),
+        ("[concurrency]\nmin = 2\n" + API, "concurrency.min", 'adaptive = "gradient"'),
+        ("[circuit_breaker]\nconsecutive_failures = 0\n" + API, "circuit_breaker", "failure_ratio"),
+        (
+            "[circuit_breaker]\nmin_requests = 5\n" + API,
+            "circuit_breaker.min_requests",
+            "failure_ratio",
+        ),
+        ("[retry]\nattempts = 1\non = ['503']\n" + API, "retry.on", "attempts = 1"),
+        ("[retry]\nbackoff_base = '5s'\n" + API, "retry.backoff_base", "backoff_max (2s)"),
+        (
+            "[retry.budget]\npercent = 0\nmin_per_second = 0\n" + API,
+            "retry.budget",
+            "nothing is tried again",
+        ),
+        ("[log]\naccess = false\nsample = 0.5\n" + API, "log.sample", "access = false"),
+        ('[server]\nlisten = "127.0.0.1:9000"\n' + API, "upstreams[0].servers[0]", "508"),
+        (
+            '[[upstreams]]\nname = "a"\nservers = ["http://a:443"]',
+            "upstreams[0].servers[0]",
+            "'https://a:443'",
+        ),
+        ("[server]\nunix_mode = '0600'\n" + API, "server.unix_mode", "unix socket"),
+        (
+            "[server]\ntrusted_proxies = ['unix']\n" + API,
+            "server.trusted_proxies[0]",
+            "unix socket",
+        ),
+    ],
+)
+def test_what_cannot_work_has_one_warning(
+    tmp_path: Path, text: str, place: str, meant: str
+) -> None:
+    [line] = said(tmp_path, text)
+    assert line.startswith(f"{place}: warning: ")
+    assert meant in line
+    load(tmp_path / "config.toml", {})  # and it runs nevertheless
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[concurrency]\nmax_requests = 2\n" + API,
+        "[concurrency]\nmax_requests = 1\nadaptive = 'gradient'\n" + API,
+        "[deadline]\nmax = '20ms'\n" + API,
+        API + "[upstreams.concurrency]\nmax_requests = 2\n",
+        BOTH + "[routes.deadline]\nmax = '10ms'\n",
+        # unusual, and right
+        BOTH + "path = '/odata/$metadata'",
+        BOTH + "path = '/odata/Products(1)'",
+        BOTH + "path_regex = '^/v1/.*'",
+        BOTH + "path_regex = '/items/(\\d+)$'",
+        BOTH + "path = '/v1/users'\nstrip_prefix = '/v1'",
+        API + KEY + "value = 'pa$sw0rd'\nheader = 'X-Word'",
+        API + KEY + "value = 'Token a$$b'",
+        BOTH + "request_headers.set.X-A = '100%'",
+        '[timeouts]\nper_try = "2s"\n[retry]\non = ["timeout"]\n' + API,
+        "[hedge]\n" + BOTH + 'methods = ["GET", "POST"]',
+        "[retry]\nidempotency_header = 'X-Key'\n[hedge]\n" + BOTH + 'methods = ["POST"]',
+        "[concurrency]\n[queue]\n[timeouts]\nqueue = '2s'\n" + API,
+    ],
+)
+def test_what_works_is_not_doubted(tmp_path: Path, text: str) -> None:
+    assert said(tmp_path, text) == []
+
+
+def test_a_warning_about_credentials_does_not_show_them(tmp_path: Path) -> None:
+    [line] = said(tmp_path, API + KEY + "value = 'Bearer $secret99'")
+    assert "secret99" not in line
+
+
+def test_what_all_routes_inherit_is_said_once(tmp_path: Path) -> None:
+    routes = "".join(f"{ROUTE}path = '/{number}'\n" for number in range(5))
+    assert len(said(tmp_path, '[timeouts]\nper_try = "2m"\n' + API + routes)) == 1
