@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from proxy.core import errors
-from proxy.core.words import plain
 from proxy.edge.failures import FAILURES, SENTENCES, sentence
 from proxy.upstream.certificate import listed
 from tests.support.client import RawClient
@@ -288,21 +287,6 @@ def test_every_failure_has_a_sentence() -> None:
     assert all(re.fullmatch(r"[A-Z].+\.", words) for words in SENTENCES.values())
 
     assert sentence(errors.ConnectError()) == SENTENCES[errors.InternalError]
-
-
-@pytest.mark.parametrize(
-    ("raw", "shown"),
-    [
-        ("field b'a\\xff'", 'field "a\\xff"'),
-        ("""Host b"it's" against b''""", 'Host "it\'s" against ""'),
-        ("cannot connect ssl:<ssl.SSLContext object at 0x7f> [x]", "cannot connect [x]"),
-        ("ClientOSError: ConnectionError: broken", "broken"),
-        ("two\r\n  lines", "two lines"),
-        ("plain words, and Errors are fine", "plain words, and Errors are fine"),
-    ],
-)
-def test_what_python_calls_things_never_shows(raw: str, shown: str) -> None:
-    assert plain(raw) == shown
 
 
 def test_a_certificate_is_told_by_its_names() -> None:
