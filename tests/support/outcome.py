@@ -39,9 +39,6 @@ class Wire(asyncio.Transport):
 
     resume_reading = pause_reading
 
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Nothing is written."""
-
     def get_write_buffer_size(self) -> int:
         return 0
 
