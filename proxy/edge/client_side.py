@@ -61,6 +61,8 @@ class ClientSide(RequestHandler):
         self._half: HalfClosed | None = None
         """Where the client has sent all that it will."""
         self._socket: Any = None
+        self._errors: ErrorsOptions | None = None
+        """How our answers look where no request has a route."""
         self.peer = ""
         """Address of the other side; empty on a unix socket."""
         self.scheme = "http"
