@@ -18,7 +18,7 @@ from proxy.core.exchange import Exchange
 from proxy.core.options import ServerOptions
 from proxy.core.sips import HIGH_WATER, STALLED
 from proxy.core.sockets import RESET
-from proxy.edge.failures import answer, failure, report
+from proxy.edge.failures import ErrorsOptions, answer, failure, report
 from proxy.edge.half_close import AT_ONCE, HalfClosed, may_read_on
 from proxy.edge.identity import identify
 from proxy.edge.traffic import Traffic
