@@ -115,7 +115,7 @@ class Connection(ClientSide):
         reader.feed(data)
         if idle:
             self._advance()
-        if reader.full and not self._buffer_paused:
+        if reader.full and not self._buffer_paused and not self._idle:  # a head has a limit
             self._pause_reading_for_buffer()
 
     def _advance(self) -> None:
@@ -211,7 +211,7 @@ class Connection(ClientSide):
         self._advance()
         if self._force_close:
             return False
-        if self._buffer_paused and not self._reader.full:
+        if self._buffer_paused and (self._idle or not self._reader.full):
             self._resume_reading_for_buffer()
         return True
 
