@@ -100,9 +100,11 @@ class Connection(ClientSide):
 
     def data_received(self, data: bytes) -> None:
         """Heads that came before go past the reader; what comes ahead of its turn waits."""
-        if self._force_close or self._close:
-            return
         reader = self._reader
+        if self._force_close or self._close:
+            if reader.midway:
+                self.ignored += len(data)
+            return
         idle = self._idle
         if idle and data[-4:] == HEAD_END and len(data) <= self._limit and not reader.held:
             if (repeated := self._recall(data, self.peer, self.scheme)) is not None:
