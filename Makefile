@@ -25,7 +25,7 @@ help: ## this list
 run: $(RUN) ## the proxy on config.toml, in front of the demo API on 127.0.0.1:9000
 	@$(BIN)/python tools/run.py $(CONFIG)
 
-test: $(DEV) ## every test (ARGS="-k retry" for some); what wants a missing system tool is skipped
+test: $(DEV) ## every test, 3 to 5 minutes (ARGS="-k retry" for some); skips what wants a missing system tool
 	@$(BIN)/python -m pytest $(ARGS)
 
 fast: $(DEV) ## the tests that need no socket

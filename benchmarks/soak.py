@@ -67,7 +67,7 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
                 b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
                 b"Transfer-Encoding: chunked\r\n\r\n"
             )
-            while not reader.at_eof():
+            while not (reader.at_eof() or writer.is_closing()):  # a reset is no end of file
                 writer.write(event())
                 await writer.drain()
                 await asyncio.sleep(1)

@@ -6,6 +6,7 @@ and ``check`` and ``schema`` never load the server.
 # ruff: noqa: PLC0415
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -47,6 +48,7 @@ def _open_missing() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # the lowest free number
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -112,6 +114,13 @@ def _path(given: str | None) -> str:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from proxy.telemetry.standard_error import standard_error
+
+    with standard_error():
+        return _served(arguments)
+
+
+def _served(arguments: argparse.Namespace) -> int:
     from proxy.config.load import ConfigError, read, usable, without_file
 
     if arguments.upstream is None:
@@ -137,7 +146,7 @@ def _check(path: str, sets: Sequence[str]) -> int:
     problems = check(path, sets=sets)
     code = 0 if all(problem.warning for problem in problems) else _BAD_CONFIGURATION
     if not problems:
-        print(f"{path}: ok", file=sys.stderr)
+        _say(f"{path}: ok")
     return _printed((str(problem) for problem in problems), code)
 
 
@@ -175,14 +184,23 @@ def _demo(arguments: list[str]) -> int:
     return run(arguments)
 
 
+def _say(line: str) -> None:
+    """To standard error, where anybody can be told."""
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
+
+
 def _printed(lines: Iterable[str], code: int) -> int:
-    """Write lines to standard output, whose reader may leave (``| head``)."""
+    """Write lines to standard output, whose reader may leave (``| head``). 1 where it is full."""
     try:
         for line in lines:
             print(line)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         # Or the interpreter complains when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return code
+        if isinstance(error, BrokenPipeError):
+            return code
+        _say(f"sidecar-proxy: cannot write to standard output: {error.strerror}")
+        return 1
     return code

@@ -18,6 +18,10 @@ where `[errors] details` allows) and a body in `application/problem+json` (RFC 9
 """
 
 TAIL = """
+The `detail` of the body is one sentence that everybody may know: "No reply came from the
+upstream in time." With `[errors] details` it says which server, which clock and why, as the log
+always does: "no reply from http://10.0.0.1:9000 within first_byte of 60 s on route /v1".
+
 Answers to requests that cannot be trusted (400, 408, 413, 414, 431, 501, and 405 to CONNECT) end
 the connection. 503 carries Retry-After.
 

@@ -129,7 +129,7 @@ def _secret_fault(name: str, value: str) -> str:
         if low and low[0].rstrip(":") == name.lower():
             return f"the name {name} does not belong into the value"
         if len(words) == 1 and low[0].rstrip(":") in _SCHEMES:
-            return f"nothing stands behind {words[0]!r}: is the variable empty?"
+            return "a scheme with nothing behind it: is the variable of the token empty?"
         if len(low) == 2 and low[0] == low[1] and low[0] in _SCHEMES:
             return f"{words[0]!r} stands there twice"
         if len(low) == 2 and low[0].rstrip(":") in _SCHEMES and low[0].endswith(":"):

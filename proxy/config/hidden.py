@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from proxy.config.problems import Finding, Place
+from proxy.config.problems import Finding, Place, secret
 from proxy.core.secrets import CREDENTIALS, HIDDEN, conceal
 
 _SHORTEST: Final = 4
@@ -92,3 +92,13 @@ def _unescaped(text: str) -> str:
         return text.encode("latin-1", "backslashreplace").decode("unicode_escape")
     except UnicodeDecodeError:
         return text
+
+
+def secret_key(key: str) -> bool:
+    """Whether a value may be a secret, by the name in front of it."""
+    return secret((key,)) or key.strip().rpartition(".")[2] in ("value", "key")
+
+
+def shown_value(key: str, text: str) -> str:
+    """What may be shown of the value behind a key."""
+    return "more" if secret_key(key) else repr(text[:60])

@@ -13,10 +13,8 @@ from proxy.core.options import MODE, Duration, Size
 from proxy.middleware import commit, hedge
 from proxy.upstream import health
 
-_NEVER: Final = frozenset(
-    {"", "off", "none", "never", "no", "false", "null", "nil", "unlimited", "infinite", "infinity"}
-    | {"inf", "-1", "disabled", "disable"}
-)
+_NO: Final = "no,off,none,never,false,null,nil,-1,unlimited,infinite,infinity,inf,disabled,disable"
+_NEVER: Final = frozenset(["", *_NO.split(",")])
 _PART: Final = re.compile(r"([0-9]+(?:[.,][0-9]+)?)\s*([A-Za-zµμ]*)\s*")
 _CLOCKS: Final[dict[str, float]] = {
     **dict.fromkeys(("ns", "nanos", "nanoseconds"), 1e-9),

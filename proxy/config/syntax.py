@@ -8,7 +8,9 @@ import re
 import tomllib
 from typing import Any, Final, NamedTuple
 
+from proxy.config.hidden import secret_key, shown_value
 from proxy.config.model import LISTS
+from proxy.config.other_languages import BLOCK, MARKER, other_language
 from proxy.config.problems import secret
 
 _LEFT_OUT: Final = "left-out-"
@@ -26,9 +28,6 @@ _BLANKS: Final = str.maketrans(
 )
 _STRINGS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'')
 _PAIR: Final = re.compile(r"\s*([A-Za-z0-9_.\"' -]+?)\s*(==|:=|=>|=|:)\s*(.*?)\s*$")
-_YAML: Final = re.compile(r"\s*(?:- )?[A-Za-z_][\w.-]*:(?:\s|$)|\s*- \S|---\s*$")
-_BLOCK: Final = re.compile(r"\s*[\w:./*~ \"-]+\{\s*$")
-_MARKER: Final = re.compile(r"(?:<{7}|>{7}|={7})(?: |$)")
 _OPEN: Final = re.compile(r"\s*[\w.\"'-]+\s*=\s*[\[{]")
 _NOTHING: Final = ("None", "null", "nil", "NULL", "undefined", "~")
 
@@ -66,8 +65,8 @@ def read(text: str) -> tuple[dict[str, Any], str, list[Fault]]:
         if not column and message == 'Expected "\'"':
             # A single quote that no other follows in the whole file.
             line = next((n for n, each in enumerate(lines, 1) if _quotes(each, message)), line)
-        if not faults and (other := _other_language(text)):
-            return {}, "", [other]
+        if not faults and (other := other_language(text)):
+            return {}, "", [Fault(*other)]
         if again := _doubled(lines, line):
             faults += again
             continue
@@ -126,27 +125,6 @@ def _before(lines: list[str], line: int) -> tuple[dict[str, Any], str]:
         return {}, ""
 
 
-def _other_language(text: str) -> Fault | None:
-    """A file that is not meant to be TOML."""
-    lines = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
-    lines = [(n, line) for n, line in lines if not line.lstrip().startswith("#")]
-    if not lines:
-        return None
-    number, first = lines[0]
-    kind = ""
-    if first.lstrip().startswith("{"):
-        kind = "this is JSON"
-    elif first.lstrip().startswith("<") and not _MARKER.match(first):
-        kind = "this is XML or HTML"
-    elif _YAML.match(first):
-        kind = "this is YAML"
-    elif _BLOCK.match(first):
-        kind = "this is a block in braces"
-    words = "expected TOML, with [name] above a table and name = value"
-    init = "`sidecar-proxy init` writes a file to start from"
-    return Fault(number, f"{kind}, {words}; {init}") if kind else None
-
-
 def _diagnosis(lines: list[str], number: int, message: str, column: int) -> _Diagnosis:
     line = lines[number - 1]
     for look in (_marker, _signs, _quotes):
@@ -164,7 +142,7 @@ def _diagnosis(lines: list[str], number: int, message: str, column: int) -> _Dia
 
 
 def _marker(line: str, _: str) -> _Diagnosis | None:
-    if _MARKER.match(line):
+    if MARKER.match(line):
         return _Diagnosis("a conflict of a merge is left here", None)
     if line.lstrip().startswith(("//", ";", "--", "/*")):
         return _Diagnosis('a comment begins with "#"')
@@ -253,9 +231,9 @@ def _pair(line: str, message: str) -> _Diagnosis | None:
     text = line.strip()
     found = _PAIR.match(_uncommented(line))
     if not found:
-        if text in ("{", "}", "},") or _BLOCK.match(line):
+        if text in ("{", "}", "},") or BLOCK.match(line):
             return _Diagnosis("a table begins with [name] and has no braces around it", None)
-        return _Diagnosis(f"expected name = value, got {_shown(text, text)}") if text else None
+        return _Diagnosis(f"expected name = value, got {shown_value(text, text)}") if text else None
     key, sign, value = found.groups()
     if sign != "=":
         return _Diagnosis(f"expected {key} = value, got {sign!r} between them")
@@ -282,7 +260,7 @@ def _value(key: str, value: str) -> _Diagnosis | None:
         items = [item.strip() for item in value[1:-1].split(",") if item.strip()]
         if value[0] == "[" and value[-1] == "]" and not set("\"'[]{}") & set(value[1:-1]):
             text = ", ".join(each if _whole([f"x = {each}"]) else f'"{each}"' for each in items)
-            shown = "..." if _hidden(key) else text
+            shown = "..." if secret_key(key) else text
             return _Diagnosis(f"text stands in quotes: {key} = [{shown}]", f"{key} = [{text}]")
         return None
     if value[-1] in ",;" and _whole([f"{key} = {value[:-1]}"]):
@@ -296,18 +274,11 @@ def _value(key: str, value: str) -> _Diagnosis | None:
     if value[0] in "\"'":
         rest = _STRINGS.sub("", value, count=1).strip()
         return (
-            _Diagnosis(f"nothing stands behind a value, got {_shown(key, rest)}") if rest else None
+            _Diagnosis(f"nothing stands behind a value, got {shown_value(key, rest)}")
+            if rest
+            else None
         )
     if '"' in value or "'" in value or "\\" in value or len(value) > 200:
         return None
-    shown = '"..."' if _hidden(key) else f'"{value}"'
+    shown = '"..."' if secret_key(key) else f'"{value}"'
     return _Diagnosis(f"text stands in quotes: {key} = {shown}", f'{key} = "{value}"')
-
-
-def _hidden(key: str) -> bool:
-    """Whether a value may be a secret, by the name in front of it."""
-    return secret((key,)) or key.strip().rpartition(".")[2] in ("value", "key")
-
-
-def _shown(key: str, text: str) -> str:
-    return "more" if _hidden(key) else repr(text[:60])

@@ -221,7 +221,7 @@ def _like(reply: Reply, source: Any, whole: bytes | None = None) -> Reply:
 def _anew(error: Exception) -> Exception:
     """One for each client: they are written to on their way."""
     if not isinstance(error, ProxyError):
-        return InternalError(repr(error))
+        return InternalError("an error of the proxy itself, see its log")
     return copy.copy(error)
 
 

@@ -189,6 +189,15 @@ class TooLate(NotAsked):
         super().__init__(detail, retry_after=None)
 
 
+class LocalLimit(NotAsked):
+    """A limit of this process or machine is reached: descriptors, ports, threads, memory, disk."""
+
+    def __init__(self, detail: str = "", *, kind: str = "") -> None:
+        """``kind``: which limit, for a log that tells each of them now and then only."""
+        super().__init__(detail)
+        self.kind = kind
+
+
 class ConnectionLimit(ProxyError):
     """No free connection: ``limit`` of an upstream, or ``[server] max_connections``."""
 

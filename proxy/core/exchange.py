@@ -43,10 +43,12 @@ class Exchange:
         "deadline",
         "elsewhere",
         "encoded",
+        "endless",
         "endpoint",
         "error",
         "first_byte",
         "headers",
+        "heard",
         "host",
         "inform",
         "login",
@@ -70,7 +72,7 @@ class Exchange:
         "version",
     )
 
-    def __init__(  # noqa: PLR0915 - a line for each of its slots
+    def __init__(
         self,
         method: str,
         target: bytes,
@@ -94,6 +96,8 @@ class Exchange:
         """Normal form of the target's path; rules are matched against it."""
         self.headers = headers
         """End-to-end fields for the upstream, Host and framing excluded."""
+        self.heard: RawHeaders | None = None
+        """The same as the client sent them, where a rule of the route has changed ``headers``."""
         self.encoded: Encoded | None = None
         self.upgrade = b""
         """Protocols that the client offers to go over to."""
@@ -139,6 +143,8 @@ class Exchange:
         self.takes_trailers = False
         """Whether its client wants the fields behind a chunked reply (``TE: trailers``)."""
         self.committed = False
+        self.endless = False
+        """Whether its reply is a stream of events, which no end belongs to."""
         self.status = 0
         self.error = ""
         """Proxy-Status error token, empty where all went well."""

@@ -82,6 +82,15 @@ class Events:
         return field == b"data" and self._name != _PING
 
 
+def of_events(fields: RawHeaders) -> bool:
+    """Whether a body with these fields is a stream of events, compressed or not."""
+    return any(
+        name.lower() == b"content-type"
+        and value.partition(b";")[0].strip().lower() == b"text/event-stream"
+        for name, value in fields
+    )
+
+
 def streams_events(fields: RawHeaders) -> bool:
     """Whether a body with these fields is a stream of events that can be read as it is."""
     kind = b""

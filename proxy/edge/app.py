@@ -24,10 +24,11 @@ from proxy.core.errors import (
 )
 from proxy.core.exchange import Exchange
 from proxy.core.fields import RawHeaders
+from proxy.core.local_limits import local_limit
 from proxy.core.reply import Ending, Reply
-from proxy.core.secrets import SECRETS, conceal, sent
+from proxy.core.secrets import SECRETS, sent
 from proxy.edge.connection import Connection
-from proxy.edge.failures import ErrorsOptions, answer, failure, report
+from proxy.edge.failures import ErrorsOptions, answer, failure, left, locate, report
 from proxy.edge.identity import identify
 from proxy.edge.intake import Intake
 from proxy.edge.last_hop import reply_here
@@ -164,10 +165,11 @@ class Edge:
                 raise
             return self._answer(request, connection, ShuttingDown("the proxy is shutting down"))
         except Exception as error:
-            hidden = sent(exchange.headers)
-            known = {"request_id": exchange.request_id, SECRETS: hidden}
+            if (ours := local_limit(error)) is not None:
+                return self._answer(request, connection, ours)
+            known = {"request_id": exchange.request_id, SECRETS: sent(exchange.headers)}
             log.exception("request failed", extra=known)
-            fault = InternalError(conceal(repr(error), hidden))
+            fault = InternalError("an error of the proxy itself, see its log")
             response = self._answer(request, connection, fault)
             forget_frames(error)
             return response
@@ -189,6 +191,7 @@ class Edge:
             gone(exchange)
             return CLOSED
         status, exchange.error = failure(error)
+        locate(error, exchange.route)
         if exchange.committed:
             report(exchange, error)
             connection.cut(reset=True)
@@ -230,6 +233,7 @@ def gone(exchange: Exchange) -> None:
     if not exchange.error:  # else it was we who cut it
         exchange.status = CLIENT_GONE
         exchange.error = "client_gone"
+        left(exchange, time.monotonic())
 
 
 def application(

@@ -27,6 +27,7 @@ from proxy.core.errors import (
     forget_frames,
 )
 from proxy.core.fields import RawHeaders
+from proxy.core.local_limits import local_limit
 from proxy.core.options import ServerOptions
 from proxy.edge.spool import Room, Spool
 
@@ -164,8 +165,11 @@ class ClientBody:
             raise InternalError("the body that was kept is lost")
         try:
             return await kept.get(position)
-        except OSError as error:
-            raise InternalError(f"the body that was kept: {error}") from error
+        except (OSError, RuntimeError) as error:  # RuntimeError: no thread
+            why = getattr(error, "strerror", None) or "no thread reads it"
+            raise local_limit(error) or InternalError(
+                f"the body that was kept cannot be read: {why}"
+            ) from error
 
     async def _receive(self) -> bytes:
         """Wait for the client. From its bytes being read to their being kept nothing waits."""
@@ -185,7 +189,7 @@ class ClientBody:
             raise
         except Exception as error:
             forget_frames(error)  # it stays with the connection
-            raise BadRequest(f"{type(error).__name__}: {error}") from None
+            raise BadRequest(f"the body of the request broke: {error}") from None
         finally:
             alarm.clear()
             self._asked = None

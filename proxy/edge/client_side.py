@@ -7,18 +7,24 @@ Of aiohttp's ``RequestHandler`` this uses, beyond its documented API, the names 
 import asyncio
 import contextlib
 import socket
+import time
 from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from proxy.core.errors import ConnectionLimit, ProxyError
+from proxy.core.exchange import Exchange
 from proxy.core.options import ServerOptions
 from proxy.core.sips import HIGH_WATER, STALLED
 from proxy.core.sockets import RESET
+from proxy.edge.failures import ErrorsOptions, answer, failure, report
 from proxy.edge.half_close import AT_ONCE, HalfClosed, may_read_on
+from proxy.edge.identity import identify
 from proxy.edge.traffic import Traffic
 from proxy.edge.writing import Writing
 
+_CLOSE: Final = b"Connection: close\r\n"
 READ_BUFFER: Final = 32 << 10
 """Low-water mark of a request's buffer; twice that stops the client."""
 
@@ -27,6 +33,7 @@ class ClientSide(RequestHandler):
     """Writes to a client, notices when it leaves, and ends the connection so that it can tell."""
 
     __slots__ = (
+        "_errors",
         "_half",
         "_server_options",
         "_side",
@@ -54,6 +61,8 @@ class ClientSide(RequestHandler):
         self._half: HalfClosed | None = None
         """Where the client has sent all that it will."""
         self._socket: Any = None
+        self._errors: ErrorsOptions | None = None
+        """How our answers look where no request has a route."""
         self.peer = ""
         """Address of the other side; empty on a unix socket."""
         self.scheme = "http"
@@ -218,3 +227,17 @@ class ClientSide(RequestHandler):
     def _stuck(self) -> None:
         """A client has stopped taking its reply."""
         self.cut(reset=True)
+
+    def refuse(self, error: ProxyError) -> None:
+        """Answer a request that never became one, and hang up."""
+        exchange = Exchange("", b"", (), client=self.peer, started=time.monotonic())
+        exchange.request_id = identify(())[1]
+        exchange.status, exchange.error = failure(error)
+        if not self.gone:
+            head, body = answer(error, self._errors, request_id=exchange.request_id, hop=_CLOSE)
+            exchange.bytes_out = len(body)
+            self.put(head + body)
+        self.hang_up()
+        if not isinstance(error, ConnectionLimit):  # one line for all of them, see above
+            report(exchange, error)
+        self._traffic.record(exchange, time.monotonic())

@@ -7,34 +7,31 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from aiohttp import web
 
 from proxy.core.errors import ConnectionLimit, ProxyError
 from proxy.core.exchange import Exchange
 from proxy.core.fields import RawHeaders
+from proxy.core.local_limits import complain
 from proxy.core.logins import Ties
 from proxy.core.options import ServerOptions
 from proxy.core.short_queue import ShortQueue
 from proxy.core.sips import gulp, sip
 from proxy.edge.client_side import ClientSide
-from proxy.edge.failures import ErrorsOptions, answer, failure, report
+from proxy.edge.failures import ErrorsOptions, stuck
 from proxy.edge.head_clock import HeadClock
-from proxy.edge.identity import identify
 from proxy.edge.repeats import RepeatedRequest
 from proxy.edge.request_head import HEAD_END
 from proxy.edge.requests import UNLIMITED, RequestReader
 from proxy.edge.traffic import Traffic
-
-_CLOSE: Final = b"Connection: close\r\n"
 
 
 class Connection(ClientSide):
     """A client's connection, from its first byte to its last."""
 
     __slots__ = (
-        "_errors",
         "_limit",
         "_reader",
         "_recall",
@@ -86,7 +83,9 @@ class Connection(ClientSide):
         """Over the limit, refuse before anything is read."""
         super().connection_made(transport)
         if self._traffic.full:
-            self.refuse(ConnectionLimit("too many connections"))
+            limit = self._traffic.limit
+            complain("max_connections", f"{limit} connections are open, more are refused with 503")
+            self.refuse(ConnectionLimit(f"{limit} connections are open, which is the limit"))
         else:
             self._traffic.connections.add(self)
 
@@ -267,6 +266,11 @@ class Connection(ClientSide):
 
     # Endings
 
+    @property
+    def served(self) -> Exchange | None:
+        """What is being served."""
+        return self.exchange if self._serving else None
+
     def retire(self) -> None:
         """Close now if nothing is being asked on it, and nothing is still to be read."""
         if self._force_close:  # it ends by itself when its client has taken the reply
@@ -281,20 +285,8 @@ class Connection(ClientSide):
         else:
             self.force_close()
 
-    def refuse(self, error: ProxyError) -> None:
-        """Answer a request that never became one, and hang up."""
-        exchange = Exchange("", b"", (), client=self.peer, started=time.monotonic())
-        exchange.request_id = identify(())[1]
-        exchange.status, exchange.error = failure(error)
-        if not self.gone:
-            head, body = answer(error, self._errors, request_id=exchange.request_id, hop=_CLOSE)
-            exchange.bytes_out = len(body)
-            self.put(head + body)
-        self.hang_up()
-        report(exchange, error)
-        self._traffic.record(exchange, time.monotonic())
-
     def _stuck(self) -> None:
         if self._serving:
             self.exchange.error = "connection_write_timeout"
+            stuck(self.exchange, self._server_options.write_idle_timeout)
         super()._stuck()

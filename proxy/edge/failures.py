@@ -11,8 +11,10 @@ import msgspec
 
 from proxy.core import errors as e
 from proxy.core.exchange import Exchange
+from proxy.core.local_limits import complain
 from proxy.core.options import Table, described
 from proxy.core.secrets import SECRETS, conceal, sent
+from proxy.core.words import plain
 
 log = logging.getLogger(__name__)
 
@@ -60,12 +62,48 @@ FAILURES: Final[dict[type[e.ProxyError], tuple[HTTPStatus, str]]] = {
     e.QueueTimeout:         (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
     e.QuotaUsedUp:          (S.TOO_MANY_REQUESTS,               "http_request_denied"),
     e.TooLate:              (S.GATEWAY_TIMEOUT,                 "http_response_timeout"),
+    e.LocalLimit:           (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
     e.ConnectionLimit:      (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
     e.ShuttingDown:         (S.SERVICE_UNAVAILABLE,             "destination_unavailable"),
     e.LoopDetected:         (S.LOOP_DETECTED,                   "proxy_loop_detected"),
     e.InternalError:        (S.INTERNAL_SERVER_ERROR,           "proxy_internal_error"),
 }
 # fmt: on
+
+SENTENCES: Final[dict[type[e.ProxyError], str]] = {
+    e.BadRequest: "The request is malformed or ambiguous.",
+    e.RequestTimeout: "The request came too slowly.",
+    e.BodyTooLarge: "The body of the request is larger than this proxy takes.",
+    e.HeadTooLarge: "The fields of the request are larger than this proxy takes.",
+    e.TargetTooLong: "The target of the request is longer than this proxy takes.",
+    e.UnsupportedCoding: "The request has a transfer coding other than chunked.",
+    e.NoRoute: "No route of this proxy leads there.",
+    e.MethodNotAllowed: "The request has a method that is not taken here.",
+    e.RateLimited: "This client has used up its share of requests for now.",
+    e.ConnectFailed: "The upstream refused the connection or cannot be reached.",
+    e.NameUnknown: "The name of the upstream could not be found.",
+    e.LookupTimeout: "The name of the upstream was not found in time.",
+    e.ConnectTimeout: "No connection to the upstream came about in time.",
+    e.TlsFailed: "The TLS handshake with the upstream failed.",
+    e.CertificateInvalid: "The certificate of the upstream is not acceptable.",
+    e.ResponseTimeout: "No reply came from the upstream in time.",
+    e.ConnectionTerminated: "The upstream ended the connection before it replied.",
+    e.ProtocolViolation: "The upstream sent a reply that is not valid HTTP.",
+    e.ReplyHeadTooLarge: "The upstream sent a reply whose fields are too large.",
+    e.ReplyBroken: "The reply of the upstream broke off.",
+    e.ReplyStalled: "The reply of the upstream stopped coming.",
+    e.Unavailable: "No server of the upstream may be asked at the moment.",
+    e.QueueRefused: "The upstream is busy, and its queue has no place left.",
+    e.QueueTimeout: "The upstream was busy for as long as the request may wait.",
+    e.QuotaUsedUp: "The upstream takes no more requests for now.",
+    e.TooLate: "Too little is left of the time that the client gives for an answer.",
+    e.LocalLimit: "This proxy has reached a limit of its own.",
+    e.ConnectionLimit: "No connection is free.",
+    e.ShuttingDown: "This proxy is shutting down.",
+    e.LoopDetected: "The request has come through this proxy already.",
+    e.InternalError: "This proxy failed.",
+}
+"""What everybody may know; which server, which clock and why is for ``[errors] details``."""
 
 RETRY_AFTER: Final = 1
 """Seconds after which a client refused for want of room may come again."""
@@ -98,7 +136,7 @@ def answer(
     fields = [b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode())]
     detail = ""
     if options is not None and options.details and error.detail:
-        detail = f'; details="{_quoted(conceal(error.detail))}"'
+        detail = f'; details="{_quoted(sentence(error))}"'
     fields.append(f"Proxy-Status: sidecar-proxy; error={token}{detail}\r\n".encode())
     if isinstance(error, e.MethodNotAllowed):
         fields.append(b"Allow: %b\r\n" % ", ".join(error.allow).encode())
@@ -120,16 +158,54 @@ def answer(
 
 def report(exchange: Exchange, error: e.ProxyError) -> None:
     """The sentence that the access log has no room for."""
-    log.info(
-        "%s: %s",
-        type(error).__name__,
-        error.detail,
-        extra={
-            "request_id": exchange.request_id,
-            "endpoint": exchange.endpoint,
-            SECRETS: sent(exchange.headers),
-        },
-    )
+    if isinstance(error, e.LocalLimit):
+        complain(error.kind, error.detail)
+        return
+    _note(exchange, sentence(error), failure(error)[1])
+
+
+def stuck(exchange: Exchange, seconds: float) -> None:
+    """The client took nothing of its reply for ``[server] write_idle_timeout``."""
+    what = f"the client took nothing of its reply within write_idle_timeout of {seconds:g} s"
+    _note(exchange, what, exchange.error)
+
+
+def left(exchange: Exchange, now: float) -> None:
+    """The client did not wait for its answer; ``now`` is monotonic."""
+    when = "before its reply began"
+    if exchange.committed:
+        when = f"after {exchange.bytes_out} bytes of its reply"
+    what = f"the client left after {now - exchange.started:.3g} s, {when}"
+    _note(exchange, what, exchange.error)
+
+
+def _note(exchange: Exchange, what: str, token: str) -> None:
+    extra = {
+        "request_id": exchange.request_id,
+        "endpoint": exchange.endpoint,
+        "error": token,
+        SECRETS: sent(exchange.headers),
+    }
+    log.info("%s", what, extra=extra)
+
+
+def locate(error: e.ProxyError, route: str) -> None:
+    """Have its sentence name the route, which those who raise errors do not know."""
+    if isinstance(error, e.LocalLimit):
+        return
+    if route and error.detail and isinstance(error, e.UpstreamError | e.ConnectionLimit):
+        what, tries, each = error.detail.partition("; tries: ")
+        error.detail = f"{what} on route {route}{tries}{each}"
+
+
+def sentence(error: e.ProxyError, *, details: bool = True) -> str:
+    """What happened: which server, clock and reason with ``details``, else what all may know."""
+    if details and error.detail:
+        return plain(conceal(error.detail))
+    for kind in type(error).__mro__:
+        if kind in SENTENCES:
+            return SENTENCES[kind]
+    return SENTENCES[e.InternalError]
 
 
 def _body(
@@ -137,11 +213,7 @@ def _body(
 ) -> tuple[bytes, bytes]:
     if options is None:
         return b"", b""
-    detail = (
-        conceal(error.detail)
-        if options.details and error.detail
-        else status.description or status.phrase
-    )
+    detail = sentence(error, details=options.details)
     if options.format == "text":
         return f"{status.value} {status.phrase}\n{detail}\n".encode(), b"text/plain; charset=utf-8"
     whole = _problem(status.value, status.phrase, detail, request_id)
@@ -151,8 +223,7 @@ def _body(
 def problem(failed: e.ProxyError, request_id: str, *, details: bool = False) -> bytes:
     """The data of an event that ends a stream: problem+json (RFC 9457) in one line."""
     status, _ = failure(failed)
-    told = conceal(failed.detail) if details else ""
-    detail = told or status.description or status.phrase
+    detail = sentence(failed, details=details)
     return _problem(status.value, status.phrase, detail, request_id)
 
 

@@ -8,9 +8,10 @@ from proxy.core.exchange import Exchange
 from proxy.core.fields import Encoded, encode
 from proxy.core.reply import Ending, Reply
 from proxy.core.request_ids import AN_ID, UPSTREAM_ID, upstream_id
+from proxy.core.sse import of_events
 from proxy.core.trailers import LAST_CHUNK, last_chunk
 from proxy.edge.connection import Connection
-from proxy.edge.failures import failure, http_date
+from proxy.edge.failures import failure, http_date, locate, report
 
 _NO_BODY: Final = frozenset({204, 304})
 _REQUEST_ID: Final = b"x-request-id"
@@ -59,6 +60,8 @@ class Relay:
                     await _drained(exchange, connection)
             else:
                 connection.put(head)
+                if reply.length is None:
+                    exchange.endless = of_events(reply.headers)
                 if exchange.deadline is None:
                     await self._stream(exchange, reply, connection, chunked=chunked)
                 else:
@@ -70,6 +73,8 @@ class Relay:
             # Anything but ReplyBroken: the rest of the request failed while its reply was coming.
             ending = Ending.BROKEN if isinstance(error, ReplyBroken) else Ending.ABANDONED
             exchange.error = failure(error)[1]
+            locate(error, exchange.route)
+            report(exchange, error)
             connection.cut(reset=until_close)
             keep_alive = False
             forget_frames(error)
@@ -102,7 +107,7 @@ class Relay:
             async with asyncio.timeout_at(deadline):
                 await self._stream(exchange, reply, connection, chunked=chunked)
         except TimeoutError:
-            raise ReplyStalled("total") from None
+            raise ReplyStalled("the time for the whole exchange was over") from None
 
     def switching(self, exchange: Exchange, reply: Reply, protocol: bytes) -> bytes:
         """The head of a 101 (RFC 9110 7.8)."""

@@ -1,16 +1,15 @@
 """What was read of a request's body, kept to be sent again."""
 
 import asyncio
-import logging
 import os
 import tempfile
 from collections.abc import Callable
 from functools import partial
 from typing import IO, Any, Final, TypeVar
 
-T = TypeVar("T")
+from proxy.core.local_limits import complain, local_limit
 
-log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 _PIECE: Final = 64 << 10
 
@@ -106,8 +105,10 @@ class Spool:
         self._forget_memory()
         try:
             await self._run(partial(self._write, data, place))
-        except OSError as error:
-            log.warning("request bodies cannot be kept on disk: %s", error)
+        except (OSError, RuntimeError) as error:  # RuntimeError: no thread
+            ours = local_limit(error)
+            why = error if ours is None else ours.detail
+            complain("spool", f"request bodies cannot be kept on disk for another try: {why}")
             self.close()
 
     async def get(self, place: int) -> bytes:

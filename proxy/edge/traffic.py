@@ -2,14 +2,18 @@
 
 import asyncio
 import contextlib
+import logging
+import time
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from proxy.core.exchange import Exchange
 from proxy.edge.departures import Departures
 
 Observer = Callable[[Exchange, float], None]
 """Is told of every exchange once, when it has ended, with the loop's time."""
+
+log = logging.getLogger(__name__)
 
 _PARTING: Final = 2.5
 """Seconds for tunnels to end politely, more than each of them takes for itself."""
@@ -19,6 +23,14 @@ _SETTLING: Final = 0.1
 
 class Visitor(Protocol):
     """A client connection, as far as draining it goes."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether it is closed already."""
+
+    @property
+    def served(self) -> Exchange | None:
+        """What is being asked on it."""
 
     def retire(self) -> None:
         """Close now if nothing is being asked on it."""
@@ -35,6 +47,28 @@ class Tunnel(Protocol):
 
     def report(self, now: float) -> dict[str, Any]:
         """What operators are shown; ``now`` is monotonic."""
+
+
+class UnderWay(NamedTuple):
+    """What has not ended yet."""
+
+    requests: int
+    """Those whose end is missed, replies that are still being read included."""
+    streams: int
+    """Of events: they have no end of their own."""
+    tunnels: int
+
+    def __str__(self) -> str:
+        counted = [
+            f"{number} {name if number == 1 else more}"
+            for number, name, more in (
+                (self.requests, "request", "requests"),
+                (self.streams, "stream of events", "streams of events"),
+                (self.tunnels, "tunnel", "tunnels"),
+            )
+            if number
+        ]
+        return " and ".join(filter(None, (", ".join(counted[:-1]), *counted[-1:]))) or "nothing"
 
 
 class Traffic:
@@ -100,6 +134,20 @@ class Traffic:
         if not self.tunnels and self._parted is not None and not self._parted.done():
             self._parted.set_result(None)
 
+    @property
+    def under_way(self) -> UnderWay:
+        """What would be cut now."""
+        requests = streams = 0
+        for connection in self.connections:
+            served = connection.served
+            if served is None:
+                requests += not connection.gone  # its head is coming, or its reply being read
+            elif served.endless:
+                streams += 1
+            else:
+                requests += 1
+        return UnderWay(requests - len(self.tunnels), streams, len(self.tunnels))
+
     def expire(self) -> None:
         """Cut what is left."""
         self.over = True
@@ -107,17 +155,32 @@ class Traffic:
             connection.expire()
 
     async def drain(self, grace: float) -> bool:
-        """Let requests finish and replies be read; False where not all were.
+        """Let requests finish and replies be read; False where some were not.
 
         ``grace`` in seconds, zero for as long as it takes. Tunnels are told to end when it is over.
         """
         self.draining = True
         for connection in list(self.connections):
             connection.retire()
+        left = self.under_way
+        how_long = f"up to {grace:g} s" if grace else "as long as it takes"
+        log.info("draining: %s in flight%s", left, f", {how_long}" if any(left) else "")
+        began = time.monotonic()
         if await self._emptied(grace):
+            log.info("drained after %.1f s: nothing was cut", time.monotonic() - began)
             return True
+        left = self.under_way
+        if left.requests:
+            log.warning("grace_period of %g s is over: cutting %s", grace, left)
+        else:
+            log.info("grace_period of %g s is over: ending %s", grace, left)
+        await self._part()
+        return not self.under_way.requests
+
+    async def _part(self) -> None:
+        """End tunnels politely."""
         if not self.tunnels:
-            return False
+            return
         # Requests have had their time: they are cut as soon as the tunnels have ended.
         self._parted = asyncio.get_running_loop().create_future()
         for tunnel in list(self.tunnels):
@@ -125,7 +188,7 @@ class Traffic:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_PARTING):
                 await self._parted
-        return await self._emptied(_SETTLING)
+        await self._emptied(_SETTLING)
 
     async def _emptied(self, seconds: float) -> bool:
         """Whether all connections end in time, zero for no limit."""

@@ -67,7 +67,9 @@ class Deadline:
         except TimeoutError:
             if not clock.expired():
                 raise
-            raise ResponseTimeout(f"the client's deadline of {left:g} s") from None
+            raise ResponseTimeout(
+                f"no reply within the client's deadline of {left:.3g} s"
+            ) from None
 
     def _asked(self, fields: RawHeaders) -> float | None:
         """Seconds, by the shortest of the fields that can be read."""

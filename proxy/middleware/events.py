@@ -201,7 +201,7 @@ class Watched:
             if deadline is not None and self._speaks:
                 left = deadline - _BEFORE - loop.time()
                 if left <= 0:
-                    raise ReplyStalled("total")
+                    raise ReplyStalled("the time for the whole exchange was over")
                 patience = left if heartbeat is None else min(heartbeat, left)
             asked = loop.time()
             await asyncio.wait((self._pending,), timeout=patience)

@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta
@@ -238,7 +239,7 @@ class LoadBalance:
         if not (usable or paused):
             until = [road.breaker.until for road in roads.to.values() if road.breaker is not None]
             wait = max(min(until, default=now) - now, 1.0)
-            raise Unavailable("no endpoint may be asked", retry_after=wait)
+            raise Unavailable(_why(roads, now), retry_after=wait)
         return usable or paused
 
     def _warmed(self, roads: Roads, now: float) -> bool:
@@ -247,6 +248,18 @@ class LoadBalance:
         for server in roads.servers if window else ():
             server.weight = server.full_weight * slow_start_factor(now - server.since, window)
         return all(server.weight == server.full_weight for server in roads.servers)
+
+
+def _why(roads: Roads, now: float) -> str:
+    """Why no server may be asked."""
+    parts = []
+    for server, road in roads.to.items():
+        what = "is unhealthy" if not server.healthy else "is on trial"
+        if server.healthy and road.breaker is not None and road.breaker.until > now:
+            until = datetime.now(UTC) + timedelta(seconds=road.breaker.until - now)
+            what = f"is ejected until {until:%H:%M:%S} UTC"
+        parts.append(f"{server.name} {what}")
+    return "no server may be asked: " + (", ".join(parts) or "there is none")
 
 
 def _own(roads: Roads, ties: Ties) -> Sequence[Server]:

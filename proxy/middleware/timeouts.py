@@ -31,7 +31,7 @@ class Total:
             reply = await self._inner(exchange)
         except CancelledError:
             if bound.end(task):
-                raise ResponseTimeout(f"total of {bound.seconds:g} s") from None
+                raise ResponseTimeout(f"no reply within total of {bound.seconds:g} s") from None
             raise
         except BaseException:
             bound.end(task)
@@ -60,7 +60,9 @@ class PerTry:
         except CancelledError:
             if bound.end(task):
                 stage = Stage.NOT_SENT if exchange.connected is None else Stage.SENT
-                raise ResponseTimeout(f"per_try of {bound.seconds:g} s", stage=stage) from None
+                raise ResponseTimeout(
+                    f"no reply within per_try of {bound.seconds:g} s", stage=stage
+                ) from None
             raise
         except BaseException:
             bound.end(task)

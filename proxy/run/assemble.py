@@ -229,18 +229,15 @@ class Ways:
     def __init__(self, pool: Pool, route: Route) -> None:
         self._pool = pool
         self._route = route
-        self._known: dict[Member, Road] = {}
-        self._parked: dict[Member, Road] = {}
+        self._known, self._parked = dict[Member, Road](), dict[Member, Road]()
         self.now: Roads
         self.news = pool.news
         pool.changed.append(self._follow)
         self._follow()
 
     def _follow(self) -> None:
-        before = self._parked | self._known
-        self._known = {
-            member: before.get(member) or self._made(member) for member in self._pool.members
-        }
+        before, now = self._parked | self._known, self._pool.members
+        self._known = {member: before.get(member) or self._made(member) for member in now}
         self._parked = {member: before[member] for member in self._pool.parked if member in before}
         self.now = Roads(tuple(self._known.values()))
 

@@ -79,6 +79,7 @@ class Chain:
         if self._destinations is not None and exchange.method in METHODS:
             exchange.headers = self._destinations.apply(exchange.headers, exchange)
         if self._request_rules is not None:
+            exchange.heard = exchange.headers
             exchange.headers = self._request_rules.apply(exchange.headers, variables(exchange))
         reply = await self._handler(exchange)
         if self._locations is not None:

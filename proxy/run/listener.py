@@ -13,6 +13,7 @@ from proxy.config.addresses import split_listen
 from proxy.config.fields import owner
 from proxy.core.options import ServerOptions
 from proxy.run import holder
+from proxy.run.acceptor import Acceptor
 
 BACKLOG: Final = 4096
 """Connections that may wait to be accepted; asyncio's 100 refuses bursts."""
@@ -31,21 +32,27 @@ class Listener:
         self._options = options or ServerOptions()
         self._path = address.removeprefix("unix:") if address.startswith("unix:") else None
         self._server: asyncio.Server | None = None
+        self._acceptors: list[Acceptor] = []
         self._file: tuple[int, int] | None = None
         self.address = address
         """As it is: with the real port where 0 was asked for."""
 
-    async def open(self, factory: Callable[[], asyncio.Protocol]) -> None:
-        """Raises CannotListen where the address cannot be had."""
+    async def open(self, factory: Callable[[], asyncio.Protocol], ceiling: int = 0) -> None:
+        """Raises CannotListen where the address cannot be had.
+
+        ``ceiling``: where descriptors are scarce, the number of one that says that few are left.
+        """
         try:
             if self._path is not None:
-                await self._open_unix(factory, self._path)
+                await self._open_unix(factory, self._path, ceiling)
             else:
-                await self._open_tcp(factory)
+                await self._open_tcp(factory, ceiling)
         except OSError as error:
             raise CannotListen(f"cannot listen on {self._asked}: {self._reason(error)}") from error
 
-    async def _open_unix(self, factory: Callable[[], asyncio.Protocol], path: str) -> None:
+    async def _open_unix(
+        self, factory: Callable[[], asyncio.Protocol], path: str, ceiling: int
+    ) -> None:
         _clear_stale(path)
         listening = socket.socket(socket.AF_UNIX)
         try:
@@ -55,6 +62,9 @@ class Listener:
             os.chmod(path, int(self._options.unix_mode, 8))
             if self._options.unix_owner:
                 os.chown(path, *owner(self._options.unix_owner))
+            if ceiling:
+                self._acceptors.append(Acceptor(listening, factory, ceiling, BACKLOG))
+                return
             loop = asyncio.get_running_loop()
             self._server = await loop.create_unix_server(factory, sock=listening, backlog=BACKLOG)
         except BaseException:
@@ -62,19 +72,28 @@ class Listener:
             self._unlink()
             raise
 
-    async def _open_tcp(self, factory: Callable[[], asyncio.Protocol]) -> None:
+    async def _open_tcp(self, factory: Callable[[], asyncio.Protocol], ceiling: int) -> None:
         loop = asyncio.get_running_loop()
         host, port = split_listen(self._asked)
+        start = not ceiling
         if host:
-            self._server = await loop.create_server(factory, host, port, backlog=BACKLOG)
+            self._server = await loop.create_server(
+                factory, host, port, backlog=BACKLOG, start_serving=start
+            )
         else:
             # One socket for both families: with port 0, two would get two ports.
             self._server = await loop.create_server(
-                factory, sock=_every_address(port), backlog=BACKLOG
+                factory, sock=_every_address(port), backlog=BACKLOG, start_serving=start
             )
             host = "0.0.0.0"
         real = self._server.sockets[0].getsockname()[1]
         self.address = f"[{host}]:{real}" if ":" in host else f"{host}:{real}"
+        if ceiling:
+            # The server has bound the sockets; a descriptor of our own for each outlives it.
+            own = [one.dup() for one in self._server.sockets]
+            self._server.close()
+            self._server = None
+            self._acceptors = [Acceptor(one, factory, ceiling, BACKLOG) for one in own]
 
     def _reason(self, error: OSError) -> str:
         """What stands in the way, and who."""
@@ -97,14 +116,18 @@ class Listener:
 
     def close(self) -> None:
         """Accept no more; what is accepted goes on."""
+        for acceptor in self._acceptors:
+            acceptor.close()
+        self._acceptors = []
         if self._server is not None:
             self._server.close()
             self._server = None
-            self._unlink()
+        self._unlink()
 
     def _unlink(self) -> None:
         """Take our socket away; whoever has taken its path since keeps it."""
-        if self._path is not None and _identity(self._path) == self._file is not None:
+        file, self._file = self._file, None
+        if self._path is not None and file is not None and _identity(self._path) == file:
             with contextlib.suppress(OSError):
                 os.unlink(self._path)
 

@@ -1,6 +1,7 @@
 """The built tree: open, drain, close."""
 
 import asyncio
+import logging
 import random
 import secrets
 import time
@@ -22,11 +23,14 @@ from proxy.edge.app import application as edge_application
 from proxy.edge.connection import Connection
 from proxy.edge.intake import Intake
 from proxy.edge.relay import Relay
-from proxy.edge.traffic import Observer, Traffic
+from proxy.edge.traffic import Observer, Traffic, UnderWay
 from proxy.run.assemble import Tree
+from proxy.run.descriptors import Descriptors
 from proxy.run.listener import CannotListen, Listener
 from proxy.telemetry.counters import Counters
 from proxy.upstream.session import Session
+
+log = logging.getLogger(__name__)
 
 CLEANUP = 0.1
 """Seconds that aiohttp may wait for handlers once the grace period is over; it waits twice."""
@@ -46,8 +50,16 @@ def _reason(error: OSError | ValueError) -> str:
 class Runtime:
     """A proxy in the running loop."""
 
-    def __init__(self, config: Config, observers: tuple[Observer, ...] = ()) -> None:
-        """``observers`` are told of every exchange when it has ended."""
+    def __init__(
+        self,
+        config: Config,
+        observers: tuple[Observer, ...] = (),
+        descriptors: Descriptors | None = None,
+    ) -> None:
+        """``observers`` are told of every exchange when it has ended.
+
+        ``descriptors``: where the process has no more than those.
+        """
         if HttpRequestParser is HttpRequestParserPy:
             raise CannotStart(
                 "aiohttp runs on its pure-Python parser, which accepts what it should not"
@@ -58,7 +70,12 @@ class Runtime:
         if config.admin is not None:  # nobody else asks for them
             observers = (*observers, self._counters.record)
         self._observers = observers
-        self._traffic = Traffic(config.server.max_connections, observers)
+        connections = config.server.max_connections
+        self._ceiling = 0
+        if descriptors is not None:
+            connections = min(connections, descriptors.connections)
+            self._ceiling = descriptors.ceiling if descriptors.scarce else 0
+        self._traffic = Traffic(connections, observers)
         self._session = Session()
         self._runners: list[web.AppRunner] = []
         self._listeners: list[Listener] = []
@@ -133,7 +150,8 @@ class Runtime:
                     intake.recall,
                     errors=self._config.errors,
                     access_log=None,
-                )
+                ),
+                self._ceiling,
             )
             self._listeners.append(listener)
         self.ready = True
@@ -175,11 +193,17 @@ class Runtime:
             "counters": self._counters.report(),
         }
 
+    @property
+    def under_way(self) -> UnderWay:
+        """What would be cut now."""
+        return self._traffic.under_way
+
     async def drain(self) -> bool:
         """Fail readiness, wait, stop accepting, let requests finish. False where some were cut."""
         shutdown = self._config.shutdown
         self.ready = False
         if shutdown.delay:
+            log.info("stopping: the listeners close in %g s", shutdown.delay)
             await asyncio.sleep(shutdown.delay)
         for listener in self._listeners:
             listener.close()

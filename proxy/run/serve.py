@@ -5,8 +5,10 @@ import gc
 import logging
 import signal
 import sys
+from typing import Final
 
 from proxy.config.model import Config
+from proxy.run.descriptors import descriptors
 from proxy.run.memory import Memory
 from proxy.run.notify import notify
 from proxy.run.runtime import CannotStart, Runtime
@@ -17,6 +19,11 @@ log = logging.getLogger(__name__)
 FAILED_TO_START = 3
 CUT = 1
 """Exit code where requests were cut."""
+_IGNORED: Final = {
+    signal.SIGHUP: ": reload is not supported",
+    signal.SIGUSR1: "",
+    signal.SIGUSR2: "",
+}
 COLLECT = (1_000, 10, 100)
 """Thresholds of the three generations: all that lives is looked at once in a million objects."""
 
@@ -47,7 +54,8 @@ async def serve(config: Config) -> int:
     """Open, wait for a signal, drain, close."""
     stop = Stop()
     access = AccessLog(config.log) if config.log.access else None
-    runtime = Runtime(config, (access.record,) if access is not None else ())
+    observers = (access.record,) if access is not None else ()
+    runtime = Runtime(config, observers, descriptors(config.server.max_connections))
     try:
         await runtime.open()
     except CannotStart as error:
@@ -61,14 +69,17 @@ async def serve(config: Config) -> int:
     print(ready, file=sys.stderr, flush=True)
     notify("READY=1")
     await stop.asked.wait()
+    log.info("%s: stopping", stop.by)
     notify("STOPPING=1")
     drain = asyncio.ensure_future(runtime.drain())
     again = asyncio.ensure_future(stop.again.wait())
     await asyncio.wait((drain, again), return_when=asyncio.FIRST_COMPLETED)
-    clean = drain.done() and drain.result()
-    if not clean:
-        why = "grace_period is over" if drain.done() else "told a second time"
-        log.warning("%s: requests still in flight are cut", why)
+    if drain.done():
+        clean = drain.result()
+    else:
+        left = runtime.under_way
+        clean = not left.requests
+        log.warning("%s again: cutting %s", stop.by, left)
     drain.cancel()
     again.cancel()
     await runtime.close()
@@ -79,19 +90,21 @@ async def serve(config: Config) -> int:
 
 
 class Stop:
-    """The first SIGTERM or SIGINT drains, a second one ends at once; SIGHUP is for later."""
+    """The first SIGTERM or SIGINT drains, a second one ends at once."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
         self.again = asyncio.Event()
+        self.by = ""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop)
-        loop.add_signal_handler(
-            signal.SIGHUP, log.warning, "SIGHUP ignored: reload is not supported"
-        )
+            loop.add_signal_handler(number, self._stop, number.name)
+        # By default each of these would end the process.
+        for number, why in _IGNORED.items():
+            loop.add_signal_handler(number, log.warning, "%s is ignored%s", number.name, why)
 
-    def _stop(self) -> None:
+    def _stop(self, name: str) -> None:
+        self.by = name
         if self.asked.is_set():
             self.again.set()
         self.asked.set()

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 import random
-import re
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -13,9 +12,10 @@ from typing import Any, Final
 
 import msgspec
 
-from proxy.core.exchange import Exchange, Try
+from proxy.core.exchange import HEDGED, Exchange
 from proxy.core.options import LogOptions
 from proxy.core.secrets import HIDDEN, SECRETS, Targets, conceal
+from proxy.telemetry.line import Line, escaped, named, printable, tried
 from proxy.telemetry.writer import Writer
 
 BATCH: Final = 0.02
@@ -23,7 +23,7 @@ BATCH: Final = 0.02
 MANY: Final = 64
 """Lines that are written at once, so that a batch does not hold up the loop."""
 
-_UNSAFE: Final = re.compile(rb"[^\x21-\x7e]")
+_PROTOCOLS: Final = {(1, 0): "HTTP/1.0", (1, 1): "HTTP/1.1"}
 _PLAIN: Final = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", SECRETS}
 
 
@@ -82,31 +82,6 @@ def configure(options: LogOptions) -> None:
 
 
 # What goes to standard output
-
-
-class _Line(msgspec.Struct, gc=False, omit_defaults=True):
-    """The keys of a line, in the order in which they are written; a default is left out."""
-
-    time: str
-    method: str
-    target: str
-    route: str
-    upstream: str
-    endpoint: str
-    status: int
-    error: str | None
-    attempts: int
-    bytes_in: int
-    bytes_out: int
-    queue_ms: float
-    connect_ms: float | None
-    first_byte_ms: float | None
-    total_ms: float
-    request_id: str
-    client: str
-    tries: list[dict[str, str | float]] | None = None
-    coalesced: bool = False
-    upstream_request_id: str = ""
 
 
 class AccessLog:
@@ -192,7 +167,7 @@ class AccessLog:
             self._append(self._line(exchange, now, behind + now), self._lines)
         self._count += len(ended)
 
-    def _line(self, exchange: Exchange, now: float, wall: float) -> _Line:
+    def _line(self, exchange: Exchange, now: float, wall: float) -> Line:
         second = int(wall)
         if second != self._second:
             self._second = second
@@ -201,10 +176,12 @@ class AccessLog:
         if b"?" in asked or asked[:1] != b"/":  # where credentials could stand
             asked = self._show(asked)
         connected, first_byte, started = exchange.connected, exchange.first_byte, exchange.started
-        return _Line(
+        user_agent, trace_id = named(exchange.headers if exchange.heard is None else exchange.heard)
+        tries = exchange.tries
+        return Line(
             f"{self._second_text}{int((wall - second) * 1000):03}Z",
-            _printable(exchange.method),
-            _escaped(asked),
+            printable(exchange.method),
+            escaped(asked),
             exchange.route,
             exchange.upstream,
             exchange.endpoint,
@@ -217,11 +194,16 @@ class AccessLog:
             None if connected is None else round(connected * 1000, 3),
             None if first_byte is None else round((first_byte - started) * 1000, 3),
             round((now - started) * 1000, 3),
-            HIDDEN if self._unnamed else _printable(exchange.request_id),
+            HIDDEN if self._unnamed else printable(exchange.request_id),
             exchange.client,
-            [_try(attempt) for attempt in exchange.tries] if exchange.tries else None,
+            printable(exchange.host),
+            user_agent,
+            _PROTOCOLS.get(exchange.version, "") if exchange.method else "",
+            trace_id,
+            [tried(attempt) for attempt in tries] if tries else None,
             exchange.coalesced,
-            upstream_request_id=_printable(exchange.upstream_request_id),
+            bool(tries) and any(attempt.outcome == HEDGED for attempt in tries),
+            upstream_request_id=printable(exchange.upstream_request_id),
         )
 
     def _hand_over(self) -> None:
@@ -235,14 +217,6 @@ class AccessLog:
             self._lines, self._count = bytearray(), 0
 
 
-def _try(attempt: Try) -> dict[str, str | float]:
-    return {
-        "endpoint": attempt.endpoint,
-        "outcome": attempt.outcome,
-        "ms": round(attempt.seconds * 1000, 3),
-    }
-
-
 def stamp(wall: float) -> str:
     """ISO 8601 in UTC, to the millisecond."""
     return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
@@ -252,33 +226,20 @@ def _nothing(_exchange: Exchange, _now: float) -> None:
     """What is switched off."""
 
 
-def _escaped(target: bytes) -> str:
-    """Text of one line, whatever a client sent."""
-    if target.isascii() and (text := target.decode()).isprintable():
-        return text
-    return _UNSAFE.sub(lambda found: b"%%%02X" % ord(found[0]), target).decode()
-
-
-def _printable(text: str) -> str:
-    if text.isascii() and text.isprintable():
-        return text
-    return _escaped(text.encode("utf-8", "surrogatepass"))
-
-
 _encode_into: Final = msgspec.json.Encoder().encode_into
 
 
-def _json(line: _Line, lines: bytearray) -> None:
+def _json(line: Line, lines: bytearray) -> None:
     _encode_into(line, lines, -1)
     lines += b"\n"
 
 
-def _console(fd: int) -> Callable[[_Line, bytearray], None]:
+def _console(fd: int) -> Callable[[Line, bytearray], None]:
     coloured = os.isatty(fd) and "NO_COLOR" not in os.environ
     colours = ("", "", "\33[32m", "\33[36m", "\33[33m", "\33[31m") if coloured else ("",) * 6
     end = "\33[0m" if coloured else ""
 
-    def append(line: _Line, lines: bytearray) -> None:
+    def append(line: Line, lines: bytearray) -> None:
         colour = colours[min(line.status // 100, 5)]
         parts = [
             f"{line.time[11:-1]} {colour}{line.status}{end} {line.method} {line.target}",

@@ -5,6 +5,7 @@ import os
 import select
 import threading
 import time
+from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Final
 
@@ -27,6 +28,7 @@ class Writer:
     __slots__ = (
         "_accepted",
         "_closed",
+        "_complain",
         "_failing",
         "_fd",
         "_finished",
@@ -34,15 +36,33 @@ class Writer:
         "_gone",
         "_lost",
         "_news_at",
+        "_pending",
         "_queue",
         "_refused",
+        "_tell",
         "_thread",
         "_told",
         "_written",
     )
 
-    def __init__(self, fd: int) -> None:
+    def __init__(
+        self,
+        fd: int,
+        *,
+        tell: Callable[[str], None] | None = None,
+        complain: bool = True,
+        pending: int = PENDING,
+    ) -> None:
+        """``tell``: is given the sentences about lines that were lost, the log by default.
+
+        ``complain``: whether it is told at once that writing fails, and at the end what was lost;
+        where ``tell`` writes to this very descriptor that would only be lost as well. ``pending``:
+        bytes that may wait.
+        """
         self._fd = fd
+        self._tell = tell or _warn
+        self._complain = complain
+        self._pending = pending
         self._queue: SimpleQueue[tuple[bytearray, int] | threading.Event | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -61,7 +81,7 @@ class Writer:
 
     def put(self, lines: bytearray, count: int) -> None:
         """Have them written, unless too much is waiting already."""
-        if self._closed or self._given - self._written + len(lines) > PENDING:
+        if self._closed or self._given - self._written + len(lines) > self._pending:
             self._refused += count
             return
         self._given += len(lines)
@@ -88,8 +108,9 @@ class Writer:
             self._queue.put(None)
             self._thread.join(PATIENCE)
             waiting = self._accepted - self._finished
-        if lost := self.dropped - self._told + waiting:
-            _log.warning("access log: %d lines were dropped", lost)
+        lost = self.dropped - self._told + waiting
+        if lost and self._complain:
+            self._tell(_lost(lost))
 
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:
@@ -102,7 +123,7 @@ class Writer:
             self._written += len(lines)
             self._finished += count
             if done:
-                self._tell()
+                self._report_lost()
 
     def _write(self, lines: bytearray) -> bool:
         rest = memoryview(lines)
@@ -113,16 +134,24 @@ class Writer:
                 select.select([], [self._fd], [])
             except OSError as error:
                 self._gone = isinstance(error, BrokenPipeError)
-                if not self._failing:
-                    _log.warning("access log: cannot write: %s", error)
+                if not self._failing and self._complain:
+                    self._tell(f"cannot write: {error}")
                 self._failing = True
                 return False
         self._failing = False
         return True
 
-    def _tell(self) -> None:
+    def _report_lost(self) -> None:
         dropped, now = self.dropped, time.monotonic()
         if dropped > self._told and now >= self._news_at:
-            _log.warning("access log: %d lines were dropped", dropped - self._told)
+            self._tell(_lost(dropped - self._told))
             self._told = dropped
             self._news_at = now + NEWS
+
+
+def _lost(lines: int) -> str:
+    return f"{lines} lines were dropped"
+
+
+def _warn(sentence: str) -> None:
+    _log.warning("access log: %s", sentence)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from functools import partial
 from typing import Any, Final
 
 from aiohttp import ClientTimeout
@@ -21,10 +22,10 @@ from proxy.core.reply import Reply
 from proxy.core.sse import streams_events
 from proxy.core.trailers import announcement, last_chunk
 from proxy.upstream.endpoint import Endpoint
+from proxy.upstream.gateway import Gateway
 from proxy.upstream.heads import Head, HeadReader, Scrub
 from proxy.upstream.line import Line
 from proxy.upstream.response import CHUNKED, Response
-from proxy.upstream.session import Gateway
 from proxy.upstream.stream import PacedStream, Stream
 from proxy.upstream.translate import head_error
 from proxy.upstream.upgraded import Upgraded, accepted
@@ -42,7 +43,15 @@ _ONCE: Final = frozenset({"POST", "PATCH", "CONNECT"})
 class Forward:
     """Sends an exchange to its endpoint and returns the reply at its head."""
 
-    __slots__ = ("_clock", "_endpoint", "_gateway", "_reader", "_scrub", "_timeouts")
+    __slots__ = (
+        "_clock",
+        "_endpoint",
+        "_gateway",
+        "_no_head",
+        "_reader",
+        "_scrub",
+        "_timeouts",
+    )
 
     def __init__(
         self, endpoint: Endpoint, gateway: Gateway, timeouts: TimeoutsOptions, scrub: Scrub
@@ -51,6 +60,7 @@ class Forward:
         self._endpoint = endpoint
         self._gateway = gateway
         self._timeouts = timeouts
+        self._no_head = partial(_no_head, endpoint.name, timeouts.first_byte)
         self._scrub = scrub
         self._reader = HeadReader(scrub)
         self._clock = ClientTimeout(
@@ -61,9 +71,7 @@ class Forward:
             ceil_threshold=float("inf"),
         )
 
-    async def handle(  # noqa: PLR0915 - in one piece: parts would be calls for each request
-        self, exchange: Exchange
-    ) -> Reply:
+    async def handle(self, exchange: Exchange) -> Reply:
         """One attempt. Raises UpstreamError, or ClientError where the request's body failed."""
         endpoint = self._endpoint
         exchange.attempts += 1
@@ -101,7 +109,7 @@ class Forward:
             except Exception as error:
                 # Whoever is half logged in has to begin again, on another connection.
                 stage = Stage.SENT if known and exchange.login else _stage(protocol)
-                raise head_error(error, stage=stage) from None
+                raise head_error(error, stage=stage, name=endpoint.name) from None
             if message.code == _SWITCHING:
                 return await self._switched(exchange, message, line, upload)
             exchange.first_byte = time.monotonic()
@@ -145,7 +153,7 @@ class Forward:
             end = last_chunk(body.trailers)
             whole = b"%x\r\n%b\r\n%b" % (len(whole), whole, end) if whole else end
         protocol.send(head + whole)
-        protocol.expect(self._timeouts.first_byte, _no_head)
+        protocol.expect(self._timeouts.first_byte, self._no_head)
         return None
 
     def _request_head(self, exchange: Exchange) -> bytes:
@@ -233,5 +241,5 @@ def _stage(protocol: UpstreamProtocol) -> Stage:
     return Stage.STALE if protocol.reused and not protocol.replied else Stage.SENT
 
 
-def _no_head() -> Exception:
-    return ResponseTimeout("no reply within first_byte")
+def _no_head(name: str, seconds: float) -> Exception:
+    return ResponseTimeout(f"no reply from {name} within first_byte of {seconds:g} s")

@@ -8,8 +8,9 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from proxy.core.errors import ProxyError
+from proxy.core.errors import LocalLimit, ProxyError
 from proxy.core.exchange import Exchange
+from proxy.core.local_limits import complain
 from proxy.core.options import Duration, Table, TimeoutsOptions, described, seconds
 from proxy.core.reply import Ending
 from proxy.policy.health import Health
@@ -63,11 +64,12 @@ class Checker:
         # Not all at once, neither at start nor later.
         await asyncio.sleep(interval * self._rng.random() * 0.1)
         while True:
-            self._heard(await self._check())
+            if (fault := await self._check()) is not None:
+                self._heard(fault)
             await asyncio.sleep(interval * (0.9 + 0.2 * self._rng.random()))
 
-    async def _check(self) -> str:
-        """What is wrong with it, empty for nothing."""
+    async def _check(self) -> str | None:
+        """What is wrong with it, empty for nothing; None where it could not be asked."""
         exchange = Exchange(
             "GET",
             self._options.path.encode(),
@@ -86,6 +88,9 @@ class Checker:
                     reply.close(ending)
         except TimeoutError:
             return "timeout"
+        except LocalLimit as error:
+            complain(error.kind, error.detail)
+            return None
         except ProxyError as error:
             return f"{type(error).__name__}: {error.detail}"
         except Exception as error:  # or nobody would ever check it again

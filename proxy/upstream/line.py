@@ -9,7 +9,7 @@ from proxy.core.logins import Ties
 from proxy.upstream.wire import UpstreamProtocol
 
 if TYPE_CHECKING:
-    from proxy.upstream.session import Gateway
+    from proxy.upstream.gateway import Gateway
 
 
 class Line:

@@ -8,7 +8,7 @@ from typing import Any
 from proxy.policy.ewma import Ewma
 from proxy.policy.quota import Quotas
 from proxy.upstream.endpoint import Endpoint
-from proxy.upstream.session import Gateway
+from proxy.upstream.gateway import Gateway
 
 
 class Member:

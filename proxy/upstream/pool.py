@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+from proxy.core.local_limits import complain, local_limit
 from proxy.policy.roads import News
 from proxy.policy.turns import Turns
 from proxy.upstream.endpoint import Endpoint, ServerEntry, UpstreamOptions, entries, tls_context
@@ -89,8 +90,11 @@ class Pool:
                     found[index] = await self._session.addresses(host)
                 except OSError as error:  # what is known stays; a request would say what is wrong
                     log.info("look-up of %s: %s", host, error)
-                except Exception:  # or nobody would look again
-                    log.exception("look-up of %s", host)
+                except Exception as error:  # or nobody would look again
+                    if (ours := local_limit(error)) is not None:
+                        complain(ours.kind, ours.detail)
+                    else:
+                        log.exception("look-up of %s", host)
             self._heard(found)
             await asyncio.sleep(self._options.dns_ttl)
 

@@ -76,9 +76,17 @@ class Stream:
         except Exception as error:
             if rest := take_buffered(payload):  # what came before it broke; the error comes again
                 return rest
-            raise body_error(error) from None
+            failed = body_error(error)
+            if isinstance(failed, ReplyStalled) and not failed.detail.endswith(" s"):
+                failed.detail += f" of {self._clock:g} s"
+            raise failed from None
         finally:
             protocol.alarm.clear()
+
+    @property
+    def _clock(self) -> float:
+        """Seconds of the clock that is running."""
+        return self._idle
 
     def close(self, ending: Ending) -> None:
         """Give the connection back, or close it where anything was left unread or unsent."""
@@ -134,13 +142,17 @@ class PacedStream(Stream):
             self._waited = 0.0
         return data
 
+    @property
+    def _clock(self) -> float:
+        return self._progress if self._late is _no_progress else self._idle
+
 
 def _no_progress() -> Exception:
-    return ReplyStalled("no event within progress")
+    return ReplyStalled("the upstream sent no event within progress")
 
 
 def _stalled() -> Exception:
-    return ReplyStalled("nothing came within idle")
+    return ReplyStalled("the upstream sent nothing more of its reply within idle")
 
 
 def take_buffered(payload: StreamReader) -> bytes:

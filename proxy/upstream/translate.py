@@ -5,6 +5,9 @@ What they were before stays with a connection or a parser; it lets go of the fra
 
 import asyncio
 import errno
+import re
+import ssl
+from typing import Final, NamedTuple
 
 from aiohttp import (
     ClientConnectorCertificateError,
@@ -16,7 +19,6 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from proxy.core.errors import (
     CertificateInvalid,
-    ConnectError,
     ConnectFailed,
     ConnectionTerminated,
     ConnectTimeout,
@@ -31,39 +33,71 @@ from proxy.core.errors import (
     UpstreamError,
     forget_frames,
 )
+from proxy.core.local_limits import local_limit
+from proxy.core.words import plain
 
+
+class Place(NamedTuple):
+    """Where a connection was to go."""
+
+    name: str
+    """As the configuration has it."""
+    host: str
+    port: int
+    patience: float
+    """Seconds, ``[timeouts] connect``; zero for no end."""
+
+
+UNKNOWN: Final = Place("the upstream", "", 0, 0.0)
+_TOO_EARLY: Final = re.compile("ended too early|transfer length")
+_RECEIVED: Final = re.compile(r"received (\d+) of (\d+) bytes")
 _HANDSHAKE_CUT = frozenset({errno.ECONNRESET, errno.EPIPE, None})
 
 
-def connect_error(error: Exception, *, tls: bool, looking_up: bool) -> ConnectError:
-    """What kept us from getting a connection; nothing was sent."""
+def connect_error(
+    error: Exception, *, tls: bool, looking_up: bool, place: Place = UNKNOWN
+) -> UpstreamError:
+    """What kept us from getting a connection; nothing was sent. ``place``: where it was to go."""
     forget_frames(error)
-    detail = f"{type(error).__name__}: {error}"
+    cause = error.os_error if isinstance(error, ClientConnectorError) else error
+    if (ours := local_limit(cause, (place.host, place.port))) is not None:
+        return ours
+    name, why = place.name, reason(cause)
     if isinstance(error, ClientConnectorDNSError):
-        return NameUnknown(detail)
+        return NameUnknown(f"the name {place.host} of {name} could not be looked up: {why}")
     if isinstance(error, asyncio.TimeoutError):
-        return LookupTimeout("name look-up") if looking_up else ConnectTimeout("TCP or TLS")
+        within = f" within connect of {place.patience:g} s" if place.patience else " in time"
+        if looking_up:
+            return LookupTimeout(f"the name {place.host} of {name} was not looked up{within}")
+        what = "TCP or TLS connection" if tls else "connection"
+        return ConnectTimeout(f"no {what} to {name}{within}")
     if isinstance(error, ClientConnectorCertificateError):
-        return CertificateInvalid(detail)
-    if isinstance(error, ClientConnectorSSLError):
-        return TlsFailed(detail)
-    if tls and isinstance(error, ClientConnectorError) and error.os_error.errno in _HANDSHAKE_CUT:
-        return TlsFailed(detail)
-    return ConnectFailed(detail)
+        why = reason(error.certificate_error)
+        return CertificateInvalid(f"the certificate of {name} is not acceptable: {why}")
+    cut = isinstance(error, ClientConnectorError) and error.os_error.errno in _HANDSHAKE_CUT
+    if isinstance(error, ClientConnectorSSLError) or (tls and cut):
+        return TlsFailed(f"the TLS handshake with {name} failed: {why}")
+    if isinstance(cause, ConnectionRefusedError):
+        return ConnectFailed(f"{name} refused the connection")
+    return ConnectFailed(f"{name} cannot be reached: {why}")
 
 
-def head_error(error: Exception, *, stage: Stage) -> ProxyError:
-    """What came instead of a reply's head."""
+def head_error(error: Exception, *, stage: Stage, name: str = "the upstream") -> ProxyError:
+    """What came instead of a reply's head. ``name``: of the server."""
     forget_frames(error)
     if isinstance(error, ProxyError):
         if isinstance(error, UpstreamError):
             error.stage = stage
+        if isinstance(error, ProtocolViolation):
+            error.detail = f"the reply of {name} is not valid HTTP: {error.detail}"
         return error
     if isinstance(error, HttpProcessingError):
+        why = plain(first_line(error.message))
         if isinstance(error, LineTooLong) or "Too many headers" in error.message:
-            return ReplyHeadTooLarge(error.message)
-        return ProtocolViolation(first_line(error.message))
-    return ConnectionTerminated(f"{type(error).__name__}: {error}", stage=stage)
+            return ReplyHeadTooLarge(f"the head of the reply of {name} is too large: {why}")
+        return ProtocolViolation(f"the reply of {name} is not valid HTTP: {why}")
+    how = "reset" if _is_reset(error) else "closed"
+    return ConnectionTerminated(f"{name} {how} the connection before it replied", stage=stage)
 
 
 def body_error(error: Exception) -> ProxyError:
@@ -71,7 +105,31 @@ def body_error(error: Exception) -> ProxyError:
     forget_frames(error)
     if isinstance(error, ProxyError):
         return error
-    return ReplyBroken(f"{type(error).__name__}: {first_line(str(error))}")
+    text = str(error)
+    how = "cut its reply by a reset" if _is_reset(error) else "ended its reply"
+    if (found := _RECEIVED.search(text)) is not None:
+        return ReplyBroken(f"the upstream {how} after {found[1]} of {found[2]} bytes")
+    if _is_reset(error) or isinstance(error, ConnectionError) or _TOO_EARLY.search(text):
+        return ReplyBroken(f"the upstream {how} before the end")
+    why = plain(first_line(text)) or "no reason given"
+    return ReplyBroken(f"the upstream broke the framing of its reply: {why}")
+
+
+def _is_reset(error: BaseException) -> bool:
+    """aiohttp wraps what the kernel said, and keeps it in the text only."""
+    return getattr(error, "errno", None) == errno.ECONNRESET or "reset by peer" in str(error)
+
+
+def reason(error: BaseException) -> str:
+    """Why, in the system's words, without numbers and what Python adds."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        # Not an attribute of one that aiohttp or a test has made by hand.
+        return str(getattr(error, "verify_message", "") or "it cannot be verified").rstrip(".")
+    if isinstance(error, ssl.SSLError):
+        return str(getattr(error, "reason", "") or "it spoke no TLS").replace("_", " ").lower()
+    if isinstance(error, OSError):
+        return (error.strerror or plain(str(error)) or "no reason given").lower()
+    return plain(str(error)) or "no reason given"
 
 
 def first_line(text: str) -> str:

@@ -40,8 +40,8 @@ class Upload:
             forget_frames(error)
             protocol.fail(error)
             return
-        except Exception as error:
-            protocol.fail(InternalError(f"{type(error).__name__}: {error}"))
+        except Exception:
+            protocol.fail(InternalError("the request could not be passed on"))
             raise
         if protocol.awaiting_head:
             self._unsent = protocol.unsent()
@@ -73,5 +73,6 @@ class Upload:
             self._protocol.expect(self._first_byte, self._no_progress)
             return None
         return ResponseTimeout(
-            "the upstream neither took the request nor replied within first_byte"
+            "the upstream neither took the rest of the request nor replied within first_byte of "
+            f"{self._first_byte:g} s"
         )

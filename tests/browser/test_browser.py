@@ -150,7 +150,7 @@ async def test_fetch_gets_each_chunk_when_it_is_sent() -> None:
         await reply.prepare(request)
         for number in range(5):
             await reply.write(b"chunk %d" % number)
-            async with asyncio.timeout(5):  # the next only after the page has told of this one
+            async with asyncio.timeout(30):  # the next only after the page has told of this one
                 await seen.acquire()
         return reply
 

@@ -126,7 +126,7 @@ async def test_closing_waits_for_the_disk_without_stopping_the_loop(
     spool.close()
     assert len(descriptors() - before) == 1
     go_on.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while descriptors() != before:  # noqa: ASYNC110  (nobody tells)
             await asyncio.sleep(0.01)
 
@@ -145,7 +145,7 @@ async def test_a_disk_that_fails_behind_a_cancelled_attempt_is_known_to_the_next
     await asyncio.sleep(0)
     putting.cancel()
     await asyncio.gather(putting, return_exceptions=True)
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(30):
         while not spool.lost:  # noqa: ASYNC110 - a thread tells nobody
             await asyncio.sleep(0.001)
 

@@ -244,7 +244,7 @@ async def test_a_426_keeps_what_it_asks_for() -> None:
         (b"Transfer-Encoding: gzip\r\n", "only chunked is understood"),
         (b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "may set only one of them"),
         (b"Content-Length: five\r\n", "no number of bytes"),
-        (b"X-A : b\r\n", "field name b'X-A '"),
+        (b"X-A : b\r\n", 'field name \\"X-A \\"'),
     ],
 )
 async def test_details_say_what_is_wrong_with_the_framing(head: bytes, words: str) -> None:

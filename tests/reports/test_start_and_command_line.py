@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from proxy.cli import main
-from tests.run.test_process import started
 from tests.support.client import RawClient
 from tests.support.message import get
+from tests.support.process import started
 from tests.support.upstream import RawUpstream
 
 PATIENCE = 30

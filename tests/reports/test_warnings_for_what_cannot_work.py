@@ -52,7 +52,11 @@ def said(folder: Path, text: str, **environ: str) -> list[str]:
             "upstreams[0].credentials.value",
             '"${TOKEN}"',
         ),
-        (API + KEY + 'value = "Bearer ${NOPE:-}"', "upstreams[0].credentials.value", "'Bearer'"),
+        (
+            API + KEY + 'value = "Bearer ${NOPE:-}"',
+            "upstreams[0].credentials.value",
+            "nothing behind it",
+        ),
         (API + KEY + 'value = "Bearer Bearer x"', "upstreams[0].credentials.value", "twice"),
         (
             API + KEY + 'value = "Authorization: x"',
@@ -62,7 +66,7 @@ def said(folder: Path, text: str, **environ: str) -> list[str]:
         (
             BOTH + 'request_headers.set.Authorization = "Bearer "',
             "routes[0].request_headers.set.Authorization",
-            "'Bearer'",
+            "nothing behind it",
         ),
         (
             BOTH + 'request_headers.set.X-A = "$remote_addr"',

@@ -1,80 +1,19 @@
 """The process as its supervisor sees it: ready line, signals, exit status, standard output."""
 
 import asyncio
-import contextlib
 import json
-import os
 import re
 import signal
 import socket
-import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.client import RawClient
 from tests.support.message import OK
-from tests.support.upstream import RawUpstream
+from tests.support.process import PATIENCE, connected, started
+from tests.support.upstream import RawUpstream, closed_port
 
-PATIENCE = 10
 HELLO = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-
-
-class Process:
-    """A proxy of its own."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self.http: list[str] = []
-        self.admin = ""
-
-    async def ready(self) -> None:
-        """Wait for the ready line."""
-        line = await self.line("ready")
-        found = re.fullmatch(r"ready http=(\S+?)(?: admin=(\S+))?\n", line)
-        assert found, line
-        self.http = found[1].split(",")
-        self.admin = found[2] or ""
-
-    async def line(self, start: str) -> str:
-        """The next line on standard error that says this."""
-        assert self.process.stderr is not None
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                line = (await self.process.stderr.readline()).decode()
-                assert line, f"ended before it said {start!r}"
-                if start in line:
-                    return line
-
-    async def client(self) -> RawClient:
-        """A connection to its first address."""
-        host, _, port = self.http[0].rpartition(":")
-        return await RawClient.connect((host, int(port)))
-
-    async def ended(self) -> tuple[int, str]:
-        """Exit status, and what stood on standard output."""
-        assert self.process.stdout is not None
-        async with asyncio.timeout(PATIENCE):
-            output = (await self.process.stdout.read()).decode()
-            return await self.process.wait(), output
-
-
-@contextlib.asynccontextmanager
-async def started(*arguments: str, **environment: str) -> AsyncIterator[Process]:
-    """``python -m proxy ARGUMENTS``; killed at the end if it still runs."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "proxy", *arguments),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, **environment},
-    )
-    try:
-        yield Process(process)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -91,7 +30,7 @@ async def test_a_signal_drains_and_standard_output_is_the_access_log(
             await client.send(HELLO)
             await upstream.until(lambda: len(upstream.requests) == 1)
             proxy.process.send_signal(number)
-            await asyncio.sleep(0.1)
+            assert "1 request in flight, up to 30 s" in await proxy.line("draining")
             assert proxy.process.returncode is None
             answer.set()
             response = await client.receive()
@@ -112,7 +51,7 @@ async def test_a_second_signal_ends_at_once() -> None:
             await client.send(HELLO)
             await upstream.until(lambda: len(upstream.requests) == 1)
             proxy.process.send_signal(signal.SIGTERM)
-            await asyncio.sleep(0.1)
+            await proxy.line("draining")
             assert proxy.process.returncode is None
             proxy.process.send_signal(signal.SIGTERM)
             status, output = await proxy.ended()
@@ -120,14 +59,15 @@ async def test_a_second_signal_ends_at_once() -> None:
         assert json.loads(output)["status"] == 503
 
 
-async def test_a_hang_up_is_ignored_with_a_word() -> None:
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])
+async def test_other_signals_are_ignored_with_a_word(number: signal.Signals) -> None:
     async with (
         RawUpstream() as upstream,
         started("run", "--upstream", upstream.url, "--listen", "127.0.0.1:0") as proxy,
     ):
         await proxy.ready()
-        proxy.process.send_signal(signal.SIGHUP)
-        assert "SIGHUP" in await proxy.line("SIGHUP")
+        proxy.process.send_signal(number)
+        assert "ignored" in await proxy.line(number.name)
         async with await proxy.client() as client:
             assert (await client.ask(HELLO)).status == 200
 
@@ -205,10 +145,13 @@ async def test_a_socket_on_which_somebody_listens_is_not_taken_away(tmp_path: Pa
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-async def test_closed_standard_streams_are_no_reason_to_fall_over(closed: str) -> None:
-    command = f"exec {sys.executable} -m proxy run --upstream http://127.0.0.1:9 --listen"
-    process = await asyncio.create_subprocess_shell(f"{command} 127.0.0.1:0 {closed}")
-    await asyncio.sleep(1)
-    assert process.returncode is None
-    process.send_signal(signal.SIGTERM)
-    assert await process.wait() == 0
+async def test_closed_standard_streams_are_no_reason_to_fall_over(
+    tmp_path: Path, closed: str
+) -> None:
+    address = f"unix:{tmp_path}/proxy.sock"
+    arguments = ("run", "--upstream", f"http://127.0.0.1:{closed_port()}", "--listen", address)
+    async with started(*arguments, prefix=f"exec {closed}") as proxy:
+        async with await connected(f"{tmp_path}/proxy.sock") as client:
+            for _ in range(10):
+                assert (await client.ask(HELLO, patience=PATIENCE)).status == 502
+        assert await proxy.stopped() == 0

@@ -10,10 +10,10 @@ from tests.support.upstream import RESET
 Ended: TypeAlias = Literal["complete", "fin-short", "rst", "open"]
 Address: TypeAlias = tuple[str, int] | str
 
-PATIENCE: Final = 3.0
+PATIENCE: Final = 30.0
 """Seconds without a byte after which nothing more is expected."""
 
-LIMIT: Final = 10.0
+LIMIT: Final = 60.0
 """Seconds after which a reply that goes on and on fails the test."""
 
 _BODILESS: Final = (204, 304)

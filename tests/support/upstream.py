@@ -15,7 +15,7 @@ Script: TypeAlias = Sequence[Any]
 """Steps, see ``RawUpstream``."""
 
 RESET: Final = struct.pack("ii", 1, 0)
-PATIENCE: Final = 3.0
+PATIENCE: Final = 30.0
 
 
 def closed_port() -> int:

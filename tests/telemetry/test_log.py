@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.core.exchange import Exchange, Try
+from proxy.core.exchange import HEDGED, Exchange, Try
 from proxy.core.options import LogOptions
 from proxy.telemetry import log as module
 from proxy.telemetry.log import MANY, AccessLog, configure
@@ -79,6 +79,14 @@ async def test_a_line_has_exactly_the_keys_of_the_contract_in_their_order(pipe: 
         first_byte=100.25,
         client="192.0.2.7",
         target=b"/rewritten",
+        host="api.example",
+        headers=[
+            (b"Accept", b"*/*"),
+            (b"User-Agent", b"curl/8.5 (x)"),
+            (b"traceparent", b"00-" + b"ab" * 16 + b"-" + b"cd" * 8 + b"-01"),
+        ],
+        tries=(Try("http://10.0.0.2:9000", HEDGED, 0.1),),
+        coalesced=True,
     )
     [line] = await written(pipe, full)
     assert list(json.loads(line).items()) == [
@@ -99,6 +107,13 @@ async def test_a_line_has_exactly_the_keys_of_the_contract_in_their_order(pipe: 
         ("total_ms", 500.0),
         ("request_id", "abc"),
         ("client", "192.0.2.7"),
+        ("host", "api.example"),
+        ("user_agent", "curl/8.5 (x)"),
+        ("protocol", "HTTP/1.1"),
+        ("trace_id", "ab" * 16),
+        ("tries", [{"endpoint": "http://10.0.0.2:9000", "outcome": "hedged", "ms": 100.0}]),
+        ("coalesced", True),
+        ("hedged", True),
     ]
 
 

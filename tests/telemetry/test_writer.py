@@ -68,7 +68,7 @@ def test_a_stuck_reader_costs_lines_beyond_the_bound_and_each_is_counted(
     ends[0] = -1
     for thread in threading.enumerate():
         if thread.name == "log-writer":
-            thread.join(5)
+            thread.join(60)
 
 
 def test_a_reader_that_comes_back_gets_whole_lines_and_the_loss_is_told(

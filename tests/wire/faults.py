@@ -10,7 +10,7 @@ SHORT = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
 UNTIL_CLOSE = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 ONCE = {"retry": {"attempts": 1}}
-IDLE = {"timeouts": {"idle": "50ms", "first_byte": "100ms"}, **ONCE}
+IDLE = {"timeouts": {"idle": "300ms", "first_byte": "700ms"}, **ONCE}
 JUNK = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"
 
 

@@ -16,24 +16,24 @@ KEY = b"Idempotency-Key: k\r\n"
 
 
 @pytest.mark.parametrize("ping", [b": ping\n\n", b"event: ping\ndata: {}\n\n"])
-@pytest.mark.parametrize("idle", ["1h", "0", "60ms"])
+@pytest.mark.parametrize("idle", ["1h", "0", "600ms"])
 async def test_pings_are_no_progress(ping: bytes, idle: str) -> None:
-    pings = [step for _ in range(200) for step in (said(ping), 0.01)]
+    pings = [step for _ in range(200) for step in (said(ping), 0.05)]
     async with (
         RawUpstream(["wait-body", EVENTS, said(b"data: 1\n\n"), *pings]) as upstream,
-        proxied(upstream, timeouts={"progress": "100ms", "idle": idle}) as proxy,
+        proxied(upstream, timeouts={"progress": "700ms", "idle": idle}) as proxy,
     ):
         answer = await proxy.ask(get())
         assert answer.ended == "fin-short"
-        assert 1 < answer.body.count(ping) < 100
+        assert 1 <= answer.body.count(ping) < 100
         assert (await proxy.record()).error == "http_response_timeout"
 
 
 async def test_events_are_progress() -> None:
-    events = [step for _ in range(20) for step in (said(b"data: 1\n\n"), 0.01)]
+    events = [step for _ in range(20) for step in (said(b"data: 1\n\n"), 0.12)]
     async with (
         RawUpstream(["wait-body", EVENTS, *events, b"0\r\n\r\n"]) as upstream,
-        proxied(upstream, timeouts={"progress": "100ms"}) as proxy,
+        proxied(upstream, timeouts={"progress": "2s"}) as proxy,
     ):
         answer = await proxy.ask(get())
         assert (answer.ended, answer.body.count(b"data")) == ("complete", 20)

@@ -47,11 +47,11 @@ async def test_a_client_that_leaves_in_the_middle_leaves_no_file() -> None:
         client = await proxy.connect()
         await client.send(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n")
         await client.send(b"x" * 500_000)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while descriptors() == before:  # noqa: ASYNC110  (nobody tells)
                 await asyncio.sleep(0.01)
         client.reset()
         await proxy.record()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while descriptors() != before:  # noqa: ASYNC110  (likewise)
                 await asyncio.sleep(0.01)

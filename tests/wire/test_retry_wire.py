@@ -228,7 +228,7 @@ async def test_a_rejected_reply_that_does_not_end_gives_its_connection_back() ->
     options = {
         **retry(on=["503"]),
         "upstream_options": {"limit": 1},
-        "timeouts": {"connect": "200ms"},
+        "timeouts": {"connect": "30s"},
     }
     async with RawUpstream(endless, HEALTHY) as upstream, proxied(upstream, **options) as proxy:
         assert (await proxy.ask(get())).status == 200

@@ -153,6 +153,19 @@ async def test_a_certificate_that_does_not_fit_is_refused(
         assert upstream.requests == []
 
 
+async def test_a_certificate_for_other_names_is_told_with_them(authority: Authority) -> None:
+    options = trusting(authority, server_name="other.test") | {"errors": {"details": True}}
+    async with (
+        RawUpstream(tls=authority.server()) as upstream,
+        proxied(upstream, **options) as proxy,
+    ):
+        details = (await proxy.ask(get())).body.decode()
+    assert "other.test" in details
+    assert "it is for api.test, 127.0.0.1" in details
+    assert "SSLContext" not in details
+    assert upstream.requests == []
+
+
 async def test_a_check_that_is_switched_off_is_off(authority: Authority) -> None:
     options = {"upstream_options": {"tls": {"verify": False}}, **ONCE}
     async with (

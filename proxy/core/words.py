@@ -1,0 +1,19 @@
+"""Plain words for operators and clients: what Python calls things never shows."""
+
+import re
+from typing import Final
+
+_BYTES: Final = re.compile(r"""\bb(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")""")
+_OBJECT: Final = re.compile(r"\s*(?:\w+:)?<[\w.]+(?: object)? at 0x[0-9a-f]+>")
+_CLASS: Final = re.compile(r"^(?:[A-Z]\w*(?:Error|Exception|Timeout|Disconnected): )+")
+
+
+def plain(sentence: str) -> str:
+    """The same in one line, without what only Python's readers understand.
+
+    ``b'x'`` is ``"x"``, an object's repr is left out, the name of an exception in front too.
+    """
+    text = _CLASS.sub("", sentence)
+    text = _BYTES.sub(lambda found: f'"{found[1] if found[2] is None else found[2]}"', text)
+    text = _OBJECT.sub("", text)
+    return " ".join(text.split())

@@ -1,0 +1,89 @@
+"""Accepting where descriptors are scarce: nobody is closed without an answer or a line in the log.
+
+uvloop accepts all that wait before it tells of the first, and once no descriptor is left it closes
+clients silently. This accepts one by one, and stops for a moment while few are left: clients then
+wait in the kernel's queue. It costs a task for each connection, so it is used only there.
+"""
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from proxy.core.errors import LocalLimit
+from proxy.core.local_limits import complain, local_limit
+
+PAUSE: Final = 0.05
+"""Seconds until the next look, once descriptors are short: others may have been given back."""
+_AT_ONCE: Final = 16
+_GONE: Final = frozenset({errno.ECONNABORTED, errno.EPROTO, errno.EINTR})
+"""The client has left while it waited (accept(2))."""
+
+
+class Acceptor:
+    """Takes the connections of one listening socket."""
+
+    __slots__ = ("_ceiling", "_factory", "_loop", "_pause", "_socket", "_tasks")
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        factory: Callable[[], asyncio.Protocol],
+        ceiling: int,
+        backlog: int,
+    ) -> None:
+        """``listening``: bound, and ours to close; ``ceiling``: see ``Descriptors``."""
+        self._socket = listening
+        self._factory = factory
+        self._ceiling = ceiling
+        self._loop = asyncio.get_running_loop()
+        self._pause: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[object]] = set()
+        listening.setblocking(False)
+        listening.listen(backlog)
+        self._go_on()
+
+    def close(self) -> None:
+        """Accept no more."""
+        if self._pause is not None:
+            self._pause.cancel()
+        else:
+            self._loop.remove_reader(self._socket.fileno())
+        self._socket.close()
+
+    def _go_on(self) -> None:
+        self._pause = None
+        self._loop.add_reader(self._socket.fileno(), self._accept)
+
+    def _rest(self, limit: LocalLimit) -> None:
+        complain(limit.kind, f"{limit.detail}; clients wait to be accepted")
+        self._loop.remove_reader(self._socket.fileno())
+        self._pause = self._loop.call_later(PAUSE, self._go_on)
+
+    def _accept(self) -> None:
+        for _ in range(_AT_ONCE):
+            try:
+                client, _ = self._socket.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno not in _GONE:
+                    # Whatever it is, trying again at once would only turn the processor.
+                    self._rest(local_limit(error) or LocalLimit(str(error), kind="accept"))
+                return
+            client.setblocking(False)
+            task: asyncio.Task[object] = self._loop.create_task(self._serve(client))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            if client.fileno() >= self._ceiling:
+                self._rest(LocalLimit("nearly all file descriptors are in use", kind="EMFILE"))
+                return
+
+    async def _serve(self, client: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(self._factory, client)
+        except (OSError, RuntimeError) as error:
+            limit = local_limit(error) or LocalLimit(str(error), kind="accept")
+            complain(limit.kind, f"{limit.detail}; a client was closed unanswered")
+            client.close()

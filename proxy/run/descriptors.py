@@ -1,0 +1,79 @@
+"""How many descriptors the process may have, and how many clients that is enough for.
+
+Each client needs two: its own connection and one to an upstream. Without a bound the clients
+would take them all, and a healthy upstream could not be connected to.
+"""
+
+import contextlib
+import logging
+import os
+import resource
+from typing import Final, NamedTuple
+
+_log = logging.getLogger(__name__)
+
+_SPARE: Final = 64
+"""Descriptors kept for everything else: refusals, health checks, look-ups, spools, the log."""
+_AMPLE: Final = 8192
+"""As many more than are needed make it certain that accepting never runs out of them.
+
+Twice the backlog: all of it may be accepted before one of it is refused.
+"""
+
+
+class Descriptors(NamedTuple):
+    """What a process may open."""
+
+    limit: int
+    """Descriptors in all."""
+    connections: int
+    """Client connections at a time."""
+    scarce: bool
+    """Whether accepting has to look how many are left."""
+
+    @property
+    def ceiling(self) -> int:
+        """A new descriptor with this number or a higher one says that nearly all are in use."""
+        return self.limit - max(2, min(_SPARE, self.limit // 8) // 2)
+
+
+def raise_limit() -> int:
+    """Raise the soft limit to the hard one, as Go, Caddy and HAProxy do; what it is then."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):  # macOS refuses "unlimited"
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return soft if soft != resource.RLIM_INFINITY else 1 << 30
+
+
+def plan(limit: int, asked: int, used: int) -> Descriptors:
+    """``asked``: ``[server] max_connections``; ``used``: descriptors that are open already."""
+    spare = min(_SPARE, limit // 8)
+    possible = max(1, (limit - used - spare) // 2)
+    scarce = limit < 2 * asked + used + spare + _AMPLE
+    return Descriptors(limit, min(asked, possible), scarce)
+
+
+def descriptors(asked: int) -> Descriptors:
+    """Those of this process. Says so where ``asked``, ``[server] max_connections``, is too many."""
+    limit, used = raise_limit(), _open()
+    planned = plan(limit, asked, used)
+    if planned.connections < asked:
+        _log.warning(
+            "max_connections is %d, but this process may open %d files only: at most %d clients "
+            "are served at a time, more are refused with 503. Raise the hard limit (ulimit -Hn, "
+            "LimitNOFILE=) to %d",
+            asked,
+            limit,
+            planned.connections,
+            2 * asked + used + _SPARE,
+        )
+    return planned
+
+
+def _open() -> int:
+    for place in ("/proc/self/fd", "/dev/fd"):
+        with contextlib.suppress(OSError):
+            return len(os.listdir(place))
+    return 16

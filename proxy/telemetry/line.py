@@ -1,0 +1,87 @@
+"""What a line of the access log holds, and how bytes of clients become text in it."""
+
+import re
+from typing import Final
+
+import msgspec
+
+from proxy.core.exchange import Try
+from proxy.core.fields import RawHeaders
+
+_UNSAFE: Final = re.compile(rb"[^\x21-\x7e]")
+_UNPRINTABLE: Final = re.compile(rb"[^\x20-\x7e]")
+_TRACE: Final = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-")
+
+
+class Line(msgspec.Struct, gc=False, omit_defaults=True):
+    """The keys of a line, in the order in which they are written; a default is left out."""
+
+    time: str
+    method: str
+    target: str
+    route: str
+    upstream: str
+    endpoint: str
+    status: int
+    error: str | None
+    attempts: int
+    bytes_in: int
+    bytes_out: int
+    queue_ms: float
+    connect_ms: float | None
+    first_byte_ms: float | None
+    total_ms: float
+    request_id: str
+    client: str
+    host: str = ""
+    user_agent: str = ""
+    protocol: str = ""
+    trace_id: str = ""
+    tries: list[dict[str, str | float]] | None = None
+    coalesced: bool = False
+    hedged: bool = False
+    upstream_request_id: str = ""
+
+
+def named(fields: RawHeaders) -> tuple[str, str]:
+    """User-Agent, and the trace id of traceparent (W3C Trace Context 3.2.2.3); empty for none."""
+    agent = trace = ""
+    for name, value in fields:
+        size = len(name)
+        if size == 10:
+            if name.lower() == b"user-agent":
+                agent = _text(value)
+        elif size == 11 and name.lower() == b"traceparent":
+            found = _TRACE.match(value)
+            trace = "" if found is None else found[1].decode()
+    return agent, trace
+
+
+def _text(value: bytes) -> str:
+    """The value of a field, as text of one line."""
+    if value.isascii() and (text := value.decode()).isprintable():
+        return text
+    return _UNPRINTABLE.sub(lambda found: b"%%%02X" % ord(found[0]), value).decode()
+
+
+def tried(attempt: Try) -> dict[str, str | float]:
+    """One of ``tries``."""
+    return {
+        "endpoint": attempt.endpoint,
+        "outcome": attempt.outcome,
+        "ms": round(attempt.seconds * 1000, 3),
+    }
+
+
+def escaped(target: bytes) -> str:
+    """Text of one line, whatever a client sent."""
+    if target.isascii() and (text := target.decode()).isprintable():
+        return text
+    return _UNSAFE.sub(lambda found: b"%%%02X" % ord(found[0]), target).decode()
+
+
+def printable(text: str) -> str:
+    """The same for text."""
+    if text.isascii() and text.isprintable():
+        return text
+    return escaped(text.encode("utf-8", "surrogatepass"))
