@@ -6,8 +6,13 @@ from collections.abc import Callable, Generator, Mapping
 
 import pytest
 import uvloop
+from hypothesis import settings
 
 from tests.support.loop import JumpingLoop
+
+# A machine may be slow or busy: how long an example takes says nothing about what is right.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 

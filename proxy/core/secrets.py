@@ -4,11 +4,14 @@ Whatever becomes text for people passes here: lines on standard error, details o
 of a configuration, start errors, targets in the access log, keys on the admin listener.
 """
 
+import json
 import re
 import secrets
 from collections.abc import Callable, Hashable, Iterable
+from functools import partial
 from hashlib import blake2b
 from typing import Final
+from urllib.parse import quote
 
 from proxy.core.fields import RawHeaders
 
@@ -18,7 +21,13 @@ SECRETS: Final = "secrets_of_the_request"
 CREDENTIALS: Final = frozenset(
     b"""authorization proxy-authorization cookie x-api-key api-key apikey x-goog-api-key
     x-auth-token x-access-token x-amz-security-token ocp-apim-subscription-key private-token
-    x-gitlab-token x-vault-token x-functions-key authentication""".split()
+    x-gitlab-token x-vault-token x-functions-key authentication
+    xi-api-key dd-api-key dd-application-key x-auth-key x-rapidapi-key x-shopify-access-token
+    x-figma-token x-plex-token circle-token x-api-token api-token x-auth-secret x-api-secret
+    x-secret-key x-access-key x-session-token x-amz-sso_bearer_token x-goog-iap-jwt-assertion
+    cf-access-client-secret cf-access-jwt-assertion cf-access-token x-forwarded-access-token
+    x-parse-rest-api-key x-honeycomb-team x-ms-token-aad-access-token x-subscription-token
+    openai-api-key anthropic-api-key x-client-secret x-jwt-assertion""".split()
 )
 """Fields of a request in which a client says who it is."""
 PARAMETERS: Final = frozenset(
@@ -26,7 +35,9 @@ PARAMETERS: Final = frozenset(
     secret auth_token authtoken private_token oauth_token session_token security_token app_secret
     oauth_signature x-api-key api_key apikey api-key key subscription-key sig signature auth
     authorization jwt x-amz-signature x-amz-credential x-amz-security-token x-goog-signature
-    x-goog-credential
+    x-goog-credential code code_verifier assertion samlresponse ticket pwd pass passphrase otp
+    api_token apitoken api_secret bearer_token sas_token session_id sessionid phpsessid jsessionid
+    authkey auth_key accesskey access_key secret_key secretkey awsaccesskeyid hmac appkey app_key
     """.split()
 )
 """Query parameters that carry credentials (RFC 6750 2.3, signed URLs, APIs of many kinds)."""
@@ -43,24 +54,25 @@ def _names(names: Iterable[bytes]) -> str:
 
 def _rules(
     fields: Iterable[bytes], parameters: Iterable[bytes]
-) -> list[tuple[re.Pattern[str], str]]:
+) -> list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]]:
     """What is replaced in a text, and by what. All are linear: peers write some of these texts."""
+    known = frozenset(parameters)
     return [
         # a field and its value, as a line, a tuple or a dict
         (
             re.compile(
-                rf"(?i)(?<![\w-])((?:{_names(fields)})b?['\"]?\s{{0,9}}[:=,]\s{{0,9}}b?['\"]?)"
-                r"[^'\"\n]+"
+                rf"(?i)(?<![\w-])((?:{_names(fields)})b?['\"]?\s{{0,9}}[:=,]\s{{0,9}}b?)"
+                r"(?:(['\"])(?:(?!\2)[^\\\n]|\\.)+|[^'\"\n][^\n'\"]*(?:['\"][^\n,}\])]+)*)"
             ),
-            r"\1***",
+            r"\1\2***",
         ),
-        # parameters that are known, wherever they stand
-        (re.compile(rf"(?i)([?&;](?:{_names(parameters)})=)[^&;\s'\"#]*"), r"\1***"),
+        # parameters that are known, wherever they stand and however they are escaped
+        (re.compile(r"([?&;#])([^?&;=\s'\"#]{1,99})=([^&;\s'\"#]+)"), partial(_parameter, known)),
         # a scheme of RFC 9110 11.4 with its credentials
         (
             re.compile(
                 r"(?i)\b(bearer|basic|digest|negotiate|ntlm|apikey|aws4-hmac-sha256)"
-                r"( +)[^\s'\",]{6,}"
+                r"([ \t]+)[^\s'\",]{6,}"
             ),
             r"\1\2***",
         ),
@@ -68,6 +80,16 @@ def _rules(
         (re.compile(r"( when reading): b?['\"].*"), r"\1 a line"),
         (re.compile(r":\n\n +b?['\"][^\n]*(?:\n +\^)?"), ""),
     ]
+
+
+def _parameter(known: frozenset[bytes], found: re.Match[str]) -> str:
+    named = _named(found[2].encode("utf-8", "surrogatepass"))
+    return f"{found[1]}{found[2]}={HIDDEN}" if named in known else found[0]
+
+
+def _named(name: bytes) -> bytes:
+    """What a parameter is called: without escapes, case, and the ``[]`` of a list."""
+    return _decoded(name).lower().replace(b"+", b" ").strip(b" ").partition(b"[")[0]
 
 
 _rules_now = _rules(CREDENTIALS | {b"set-cookie"}, PARAMETERS)
@@ -79,7 +101,18 @@ def configured(value: bytes) -> None:
     text = value.decode("latin-1")
     for part in (text, text.rpartition(" ")[2]):
         if len(part) >= _SHORTEST:
-            _configured.add(part)
+            _configured.update(_written(part))
+
+
+def _written(text: str) -> set[str]:
+    """The ways in which texts write it: as it is, decoded, and escaped by Python, JSON or a URL."""
+    raw = text.encode("latin-1", "replace")
+    plain = {text, raw.decode("utf-8", "replace")}
+    found = {*plain, repr(raw)[2:-1], quote(raw, safe="")}
+    for each in plain:
+        found |= {repr(each)[1:-1], ascii(each)[1:-1], json.dumps(each)[1:-1]}
+        found.add(json.dumps(each, ensure_ascii=False)[1:-1])
+    return found
 
 
 def redact(names: Iterable[str]) -> None:
@@ -105,6 +138,7 @@ def conceal(text: str, also: Iterable[str] = (), *, fields: bool = True) -> str:
 
 
 _WORD: Final = re.compile(r"[^\s'\"]+")
+_QUERY: Final = re.compile(r"[?#](?=.)")
 
 
 def _url(found: re.Match[str]) -> str:
@@ -112,8 +146,8 @@ def _url(found: re.Match[str]) -> str:
     scheme, mark, rest = found[0].partition("://")
     if "@" in rest:
         rest = f"{HIDDEN}@{rest.rpartition('@')[2]}"
-    path, _, query = rest.partition("?")
-    return f"{scheme}{mark}{path}?{HIDDEN}" if query else f"{scheme}{mark}{rest}"
+    end = _QUERY.search(rest)
+    return f"{scheme}{mark}{rest[: end.end()]}{HIDDEN}" if end else f"{scheme}{mark}{rest}"
 
 
 def sent(fields: RawHeaders) -> list[str]:
@@ -123,7 +157,9 @@ def sent(fields: RawHeaders) -> list[str]:
         if name.lower() in CREDENTIALS:
             text = value.decode("latin-1")
             found += [text, *re.split(r"[\s;,=\"]+", text)]
-    return [part for part in found if len(part) >= _SHORTEST][:_PARTS]
+    parts = [part for part in found if len(part) >= _SHORTEST][:_PARTS]
+    odd = [part for part in parts if not _PLAIN.fullmatch(part)]
+    return [*parts, *(way for part in odd for way in _written(part) if way != part)]
 
 
 def digest(*parts: bytes) -> bytes:
@@ -134,6 +170,8 @@ def digest(*parts: bytes) -> bytes:
     return made.digest()
 
 
+_PLAIN: Final = re.compile(r"[!#$&(-\[\]-~ ]*")
+"""Text that Python, JSON and logs write as it is."""
 _key: Final = secrets.token_bytes(16)
 """Made anew in each process, so that nobody can look for the value behind a hash."""
 
@@ -191,15 +229,18 @@ class Targets:
                 authority, slash, path = rest.partition(b"/")
                 target = b"%b://%b%b%b" % (scheme, authority.rpartition(b"@")[2], slash, path)
         path, mark, query = target.partition(b"?")
+        if b";" in path:  # parameters of a segment: ;jsessionid=
+            path = b"".join(map(self._part, re.split(rb"([;/])", path)))
         if not mark:
-            return target
+            return path
         # Both separators: APIs read either (and HTML 4 asked for the semicolon).
-        parts = re.split(rb"([&;])", query)
+        # A second question mark begins a query again where a URL was put behind another.
+        parts = re.split(rb"([&;?])", query)
         return b"%b?%b" % (path, b"".join(map(self._part, parts)))
 
     def _part(self, part: bytes) -> bytes:
         name, equals, value = part.partition(b"=")
-        if equals and value and _decoded(name).lower() in self._names:
+        if equals and value and _named(name) in self._names:
             return name + b"=***"
         return part
 

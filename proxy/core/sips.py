@@ -3,8 +3,9 @@
 uvloop reads up to 256 KB at a time, and what was read is somebody's to hold: a reply of 30 MB that
 its client does not read cost 520 KiB, one read waiting to be written and one behind it. Bodies
 that go on and on are read through ``Sips`` instead: 128 KiB at a time, and the more peers stall at
-the same time, the less, so that all of them together stay within what one process may take. Nobody
-waits for a stalled stranger: whoever takes is served, in smaller pieces.
+the same time, the less, so that all of them together stay within what one process may take. As
+much, and no more, is read ahead of who writes it (``bounded``). Nobody waits for a stalled
+stranger: whoever takes is served, in smaller pieces.
 """
 
 import asyncio
@@ -12,11 +13,11 @@ from typing import Final, Protocol, cast
 
 LARGEST: Final = 128 << 10
 """Bytes of a read. Half of it costs a fifth more processor time for each byte of a long body."""
-SMALLEST: Final = 16 << 10
-"""Bytes of a read while hundreds stall."""
+SMALLEST: Final = 4 << 10
+"""Bytes of a read while thousands stall."""
 TOTAL: Final = 8 << 20
 """Bytes that the reads of all that stall may come to: from 64 of them on each is smaller."""
-HIGH_WATER: Final = 16 << 10
+HIGH_WATER: Final = 4 << 10
 """Bytes that may wait to be written before whoever writes has to wait: less than one read."""
 
 _ROOM: Final = memoryview(bytearray(LARGEST))
@@ -46,6 +47,16 @@ class Stalled:
 
 STALLED: Final = Stalled()
 """Of this process; there is one memory."""
+
+
+def bounded(reader: object) -> None:
+    """Have aiohttp read no more ahead of who reads this body than one read is, while others stall.
+
+    For good: what it costs a body that goes on is a pause of its transport at each read.
+    """
+    most = getattr(reader, "_high_water", 0)  # an empty body has none
+    if most > STALLED.size:
+        reader._high_water = STALLED.size  # type: ignore[attr-defined]
 
 
 class Sips(asyncio.BufferedProtocol):

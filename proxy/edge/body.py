@@ -29,6 +29,7 @@ from proxy.core.errors import (
 from proxy.core.fields import RawHeaders
 from proxy.core.local_limits import local_limit
 from proxy.core.options import ServerOptions
+from proxy.core.sips import LARGEST, STALLED, bounded
 from proxy.edge.spool import Room, Spool
 
 RATE_GRACE: Final = 30.0
@@ -183,6 +184,8 @@ class ClientBody:
         if self._go_ahead is not None:
             # Not one that sends without waiting (RFC 9110 10.1.1).
             self._asking = self._loop.call_later(WAIT_FOR_CONTINUE, self.proceed)
+        if STALLED.size != LARGEST:
+            bounded(self._content)
         try:
             data = await self._content.readany()
         except ClientError:

@@ -3,7 +3,7 @@
 import asyncio
 import copy
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from functools import partial
 from typing import Annotated, Any, Final, TypeAlias
 
@@ -21,11 +21,9 @@ from proxy.core.shared import Room
 
 _REMEMBERED: Final = 1024
 _FOR: Final = 60.0
-"""Seconds for which a resource that may not be shared is known as one."""
+"""Seconds for which requests whose replies may not be shared are known."""
 _LONGEST: Final = 64 << 10
 """Bytes of a body that is read before it is sent, to compare it with others."""
-_LONG: Final = 512
-"""Bytes of a target that is remembered as it is."""
 
 Key: TypeAlias = tuple[Any, ...]
 
@@ -71,7 +69,7 @@ class Coalesce:
         self._room = room
         self._tasks = tasks
         self._calls: dict[Key, Call] = {}
-        self._private: dict[Key, float] = {}
+        self._private: OrderedDict[bytes, float] = OrderedDict()
         self.calls = 0
         self.joined = 0
         self.alone: Counter[str] = Counter()
@@ -88,16 +86,16 @@ class Coalesce:
         if whole is None:
             self.alone["body"] += 1
             return await self._inner(exchange)
-        where: Key = (exchange.method, exchange.scheme, exchange.host, exchange.target)
+        key: Key = (exchange.method, exchange.scheme, exchange.host, exchange.target)
         if whole:
-            where += (digest(whole),)
-        if self._private and self._is_private(where):
+            key += (digest(whole),)
+        key += (exchange.proxy_credentials, told(exchange.headers))
+        if self._private and self._is_private(key):
             self.alone["private"] += 1
             return await self._inner(exchange)
-        key = (*where, exchange.proxy_credentials, told(exchange.headers))
         call = self._calls.get(key)
         if call is None:
-            call = self._begun(exchange, key, where, whole)
+            call = self._begun(exchange, key, whole)
         elif call.clients >= self._most:
             self.alone["max_waiters"] += 1
             return await self._inner(exchange)
@@ -112,14 +110,14 @@ class Coalesce:
             return await self._inner(exchange)
         return reply
 
-    def _begun(self, exchange: Exchange, key: Key, where: Key, whole: bytes) -> Call:
+    def _begun(self, exchange: Exchange, key: Key, whole: bytes) -> Call:
         self.calls += 1
         twin = copy.copy(exchange)
         twin.inform = None
         if exchange.body is not EMPTY:  # which goes with its client, and that may leave
             body = exchange.body
             twin.body = BytesBody(whole, body.framing, body.length)
-        call = Call(exchange, twin, self._room, partial(self._remember, where))
+        call = Call(exchange, twin, self._room, partial(self._remember, key))
         call.over = partial(self._over, key, call)
         self._calls[key] = call
         task = asyncio.get_running_loop().create_task(call.run(self._inner))
@@ -133,22 +131,22 @@ class Coalesce:
         if self._calls.get(key) is call:
             del self._calls[key]
 
-    def _is_private(self, where: Key) -> bool:
-        where = _short(where)
-        until = self._private.get(where)
+    def _is_private(self, key: Key) -> bool:
+        mark = _mark(key)
+        until = self._private.get(mark)
         if until is None:
             return False
         if time.monotonic() < until:
             return True
-        del self._private[where]
+        del self._private[mark]
         return False
 
-    def _remember(self, where: Key) -> None:
-        where = _short(where)
-        self._private.pop(where, None)
-        self._private[where] = time.monotonic() + _FOR
+    def _remember(self, key: Key) -> None:
+        mark = _mark(key)
+        self._private.pop(mark, None)
+        self._private[mark] = time.monotonic() + _FOR
         if len(self._private) > _REMEMBERED:
-            del self._private[next(iter(self._private))]
+            self._private.popitem(last=False)
 
     def report(self) -> dict[str, Any]:
         """Its state for operators."""
@@ -164,8 +162,13 @@ def _nothing() -> None:
     """Nobody could join already."""
 
 
-def _short(where: Key) -> Key:
-    return where if len(where[3]) <= _LONG else (*where[:3], digest(where[3]), *where[4:])
+def _mark(key: Key) -> bytes:
+    """What stands for one kind of request, all that it says included.
+
+    A reply to somebody who is not logged in, or who has no cookie yet, says nothing of what others
+    get: nobody can keep them from sharing.
+    """
+    return digest(repr(key).encode())
 
 
 async def _whole(body: Body) -> bytes | None:

@@ -1,6 +1,7 @@
 """How many requests an upstream has at a time, and the order in which the others wait."""
 
 import asyncio
+import logging
 import re
 from collections.abc import Callable
 from enum import Enum
@@ -15,9 +16,11 @@ from proxy.core.keys import PATTERN, key_of
 from proxy.core.options import Table, described
 from proxy.core.reply import Ending, Reply
 from proxy.policy.gate import Gate
-from proxy.policy.loans import GRACE, SHARE, Loans
+from proxy.policy.loans import GRACE, LEFT, SHARE, SILENT, Loans
 from proxy.policy.queue import URGENCIES, Place
 
+_log = logging.getLogger(__name__)
+_CUT: Final = "a client that has not moved for long was cut, as others wait for its permit"
 _NEVER: Final = float("inf")
 _USUAL: Final = 3  # RFC 9218 4.1
 _URGENCY: Final = re.compile(rb"(?:^|,)\s*(?:u\s*=\s*)?(\d{1,3})\s*(?:$|[,;])")
@@ -253,13 +256,14 @@ class _Turn:
 class _Permit:
     """Goes back with the end of a reply."""
 
-    __slots__ = ("_before", "_began", "_exchange", "_loans", "key", "tunnel")
+    __slots__ = ("_before", "_began", "_exchange", "_loans", "_task", "key", "tunnel")
 
     def __init__(self, loans: Loans, exchange: Exchange, key: bytes | None, began: float) -> None:
         self._loans = loans
         self._exchange = exchange
         self._began = began
         self._before = exchange.body.waited(began)
+        self._task = asyncio.current_task()
         self.key = key
         self.tunnel = False
 
@@ -274,6 +278,22 @@ class _Permit:
             return stalled >= GRACE
         waited = exchange.body.waited(now) - self._before + stalled
         return waited >= max(GRACE, SHARE * (now - self._began))
+
+    def abandoned(self, now: float, since: float) -> bool:
+        """Whether it has been on loan ``since`` then for nothing."""
+        if self.tunnel and (stalled := self._exchange.stalled) is not None:
+            return stalled(now) >= SILENT
+        return now - since >= LEFT and self.stalls(now)
+
+    def cut(self) -> None:
+        """End it: its client has done nothing for long, and others wait."""
+        exchange = self._exchange
+        exchange.error = "connection_write_timeout"
+        if not exchange.committed:
+            exchange.status, exchange.error = 408, "http_request_error"
+        _log.info(_CUT, extra={"request_id": exchange.request_id})
+        if self._task is not None:
+            self._task.cancel()
 
 
 def _nobody(_: Exchange) -> None:

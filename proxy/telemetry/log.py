@@ -42,7 +42,7 @@ class JsonFormatter(logging.Formatter):
             "message": conceal(record.getMessage(), _sent(record)),
         }
         line |= {
-            k: conceal(v) if isinstance(v, str) else v
+            k: _concealed(v, record)
             for k, v in vars(record).items()
             if k not in _PLAIN and k not in line
         }
@@ -54,6 +54,17 @@ class JsonFormatter(logging.Formatter):
             Exception
         ):  # a log line never fails: lone surrogates, odd keys, a __str__ that raises
             return msgspec.json.encode({k: ascii(v) for k, v in line.items()}).decode()
+
+
+def _concealed(value: object, record: logging.LogRecord) -> Any:
+    """What a caller gave beside a text, which may hold as much as the text."""
+    if isinstance(value, str):
+        return conceal(value, _sent(record))
+    if isinstance(value, dict):
+        return {str(k): _concealed(v, record) for k, v in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_concealed(each, record) for each in value]
+    return value if isinstance(value, int | float | None) else conceal(str(value), _sent(record))
 
 
 def _sent(record: logging.LogRecord) -> Iterable[str]:
@@ -173,7 +184,7 @@ class AccessLog:
             self._second = second
             self._second_text = stamp(second)[:-4]
         asked = exchange.asked
-        if b"?" in asked or asked[:1] != b"/":  # where credentials could stand
+        if b"?" in asked or asked[:1] != b"/" or b";" in asked:  # where credentials could stand
             asked = self._show(asked)
         connected, first_byte, started = exchange.connected, exchange.first_byte, exchange.started
         user_agent, trace_id = named(exchange.headers if exchange.heard is None else exchange.heard)

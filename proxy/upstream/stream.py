@@ -7,7 +7,7 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from proxy.core.errors import ReplyStalled
 from proxy.core.fields import RawHeaders
 from proxy.core.reply import Ending
-from proxy.core.sips import gulp, sip
+from proxy.core.sips import LARGEST, STALLED, bounded, gulp, sip
 from proxy.core.sse import Events
 from proxy.upstream.line import Line
 from proxy.upstream.translate import body_error
@@ -70,6 +70,8 @@ class Stream:
         if not self._begun:
             self._begun = True
             sip(protocol)
+        if STALLED.size != LARGEST:
+            bounded(payload)
         protocol.expect(self._idle, self._late)
         try:
             return await payload.readany()

@@ -1,12 +1,14 @@
 """Clients that drip, do not read or say nothing do not keep the permits of an API from others."""
 
 import asyncio
+import contextlib
+from functools import partial
 from typing import Any
 
 import pytest
 
 from proxy.policy.gate import Gate
-from proxy.policy.loans import Loans
+from proxy.policy.loans import LEFT, Loans
 from tests.support.message import OK, get, length
 from tests.support.proxy import Proxy, proxied
 from tests.support.upstream import RawUpstream
@@ -88,9 +90,16 @@ class Holder:
     def __init__(self, key: str, *, stalled: bool) -> None:
         self.key = key
         self.stalled = stalled
+        self.was_cut = False
 
     def stalls(self, now: float) -> bool:
         return self.stalled
+
+    def abandoned(self, now: float, since: float) -> bool:
+        return self.stalled and now - since >= LEFT
+
+    def cut(self) -> None:
+        self.was_cut = True
 
 
 def held(gate: Gate, *holders: Holder) -> Loans:
@@ -124,3 +133,66 @@ def test_no_more_is_lent_than_there_is() -> None:
         loans.begin(late)
     loans.look(20.0)
     assert (gate.in_flight, len(loans.out)) == (3, 3)
+
+
+def test_the_first_that_were_lent_are_ended_when_there_is_no_more_to_lend() -> None:
+    gate = Gate(1)
+    first, second = Holder("a", stalled=True), Holder("b", stalled=True)
+    loans = held(gate, first)
+    loans.look(10.0)
+    assert gate.take("b")
+    loans.begin(second)
+    loans.look(10.0 + LEFT / 2)
+    assert (first.was_cut, gate.in_flight) == (False, 1)
+    loans.look(10.0 + LEFT)
+    assert (first.was_cut, second.was_cut, gate.in_flight) == (True, False, 0)
+    loans.end(first, 40.0)
+    assert (gate.in_flight, list(loans.out)) == (0, [second])
+
+
+def test_one_that_moves_again_is_not_ended() -> None:
+    gate = Gate(1)
+    first, second = Holder("a", stalled=True), Holder("b", stalled=True)
+    loans = held(gate, first)
+    loans.look(10.0)
+    assert gate.take("b")
+    loans.begin(second)
+    first.stalled = False
+    loans.look(100.0)
+    assert (first.was_cut, gate.in_flight) == (False, 1)
+
+
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
+LARGE = length(b"x" * (20 << 20))
+
+
+def arrived(upstream: RawUpstream, number: int) -> bool:
+    return len(upstream.requests) >= number
+
+
+@pytest.mark.parametrize(
+    ("request_", "reply"),
+    [
+        pytest.param(get(fields=b"Connection: Upgrade\r\nUpgrade: x\r\n"), SWITCH, id="tunnel"),
+        pytest.param(get(), LARGE, id="unread reply"),
+        pytest.param(
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc", "wait-body", id="upload"
+        ),
+    ],
+)
+async def test_any_number_of_idle_clients_does_not_lock_others_out(
+    request_: bytes, reply: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.middleware.concurrency.LEFT", 0.2)
+    monkeypatch.setattr("proxy.middleware.concurrency.SILENT", 0.2)
+    idle = [[reply, "hold"] for _ in range(5)]
+    async with (
+        contextlib.AsyncExitStack() as stack,
+        RawUpstream(*idle, [OK]) as upstream,
+        proxied(upstream, **LIMITED) as proxy,
+    ):
+        for number in range(5):
+            client = await stack.enter_async_context(await proxy.connect(receive_buffer=4096))
+            await client.send(request_)
+            await upstream.until(partial(arrived, upstream, number + 1))
+        assert await other_is_served(proxy)

@@ -173,3 +173,31 @@ async def test_a_query_goes_again_after_a_reset() -> None:
     async with upstream, proxied(upstream, retry=retry) as proxy:
         assert (await proxy.ask(query(b"{}"))).body == b"x"
         assert [request.body for request in upstream.requests] == [b"{}", b"{}"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 1\r\n\r\nx",
+        b"HTTP/1.1 200 OK\r\nSet-Cookie: sid=1\r\nContent-Length: 1\r\n\r\nx",
+    ],
+    ids=["not logged in", "no cookie yet"],
+)
+async def test_a_client_with_an_answer_of_its_own_does_not_keep_others_from_sharing(
+    answer: bytes,
+) -> None:
+    go = asyncio.Event()
+    logged_in = get(fields=b"Authorization: Bearer a\r\n")
+    async with (
+        RawUpstream([answer], [go, length(b"x")]) as upstream,
+        proxied(upstream, coalesce={}) as proxy,
+    ):
+        assert (await proxy.ask(get())).body == b"x"
+        shared = proxy.runtime._tree._shared[0][1]
+        first = asyncio.ensure_future(proxy.ask(logged_in))
+        await upstream.until(lambda: len(upstream.requests) == 2)
+        second = asyncio.ensure_future(proxy.ask(logged_in))
+        await upstream.until(lambda: shared.joined or shared.alone)
+        go.set()
+        await asyncio.gather(first, second)
+        assert (shared.joined, dict(shared.alone)) == (1, {})
