@@ -21,7 +21,13 @@ GUIDES = sorted(
 TOML = re.compile(r"^```toml\n((?s:.*?))^```$", re.MULTILINE)
 ADDRESS = re.compile(r'"[^"]*:\d+"(?=\s*(?:#.*)?$)', re.MULTILINE)
 FIRST = re.compile(r"https?://(?:10\.0\.0\.1:9000|api\.example\.com)")
-REST = '[[upstreams]]\nname = "rest"\nservers = ["http://10.0.0.1:9000"]\n[[routes]]\nupstream = "rest"\n'
+REST = """
+[[upstreams]]
+name = "rest"
+servers = ["http://10.0.0.1:9000"]
+[[routes]]
+upstream = "rest"
+"""
 
 
 def read(guide: Path) -> str:
@@ -33,9 +39,14 @@ def snippets() -> list[tuple[str, str]]:
     found = []
     for guide in GUIDES:
         for text in TOML.findall(read(guide)):
-            if "[[upstreams]]" in text and "[[routes]]" not in text:
-                text += f'[[routes]]\nupstream = "{text.split("name = ")[1].split(chr(34))[1]}"\n'
-            found.append((guide.name, text if "[[upstreams]]" in text else text + REST))
+            if "[[upstreams]]" not in text:
+                rest = REST
+            elif "[[routes]]" not in text:
+                name = re.findall(r'name = "(.*)"', text)[0]
+                rest = f'[[routes]]\nupstream = "{name}"\n'
+            else:
+                rest = ""
+            found.append((guide.name, text + rest))
     return found
 
 
