@@ -13,7 +13,7 @@ from proxy.config.schema import schema
 
 TOP: Final = Path(__file__).parents[1]
 PAGES: Final = [
-    *(TOP / name for name in ("README.md", "CHANGELOG.md")),
+    *(TOP / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")),
     *sorted(TOP.glob("docs/**/*.md")),
     *sorted(TOP.glob("examples/**/*.md")),
 ]
@@ -41,7 +41,8 @@ def test_a_piece_of_configuration_passes_check(text: str, tmp_path: Path) -> Non
         text += f'[[routes]]\nupstream = "{named}"\n'
     config = tmp_path / "config.toml"
     config.write_text(text)
-    assert [str(problem) for problem in check(config) if not problem.warning] == []
+    environ = dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "sample")
+    assert [str(problem) for problem in check(config, environ) if not problem.warning] == []
 
 
 def headings(text: str) -> set[str]:

@@ -185,9 +185,11 @@ class Concurrency:
 
     def _full(self) -> str:
         gate = self._gate
+        one = gate.in_flight == 1
+        under_way = f"{gate.in_flight} {'request is' if one else 'requests are'} under way"
         if self.queue is None:
-            return f"{gate.in_flight} requests are under way, and there is no queue"
-        return f"{gate.in_flight} requests are under way, {gate.waiting} wait"
+            return f"{under_way}, and there is no queue"
+        return f"the queue is full: {under_way}, {gate.waiting} wait"
 
     def _urgency(self, exchange: Exchange) -> int:
         name = b"" if self.queue is None else self.queue.priority_header.lower().encode()

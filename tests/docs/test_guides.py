@@ -56,7 +56,8 @@ def test_every_snippet_is_a_configuration_without_problems(
 ) -> None:
     path = tmp_path / "config.toml"
     path.write_text(text)
-    assert [str(problem) for problem in check(path)] == []
+    environ = dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "sample")
+    assert [str(problem) for problem in check(path, environ)] == []
 
 
 @pytest.fixture

@@ -1,0 +1,52 @@
+"""Whoever sends a request that is refused is told what is wrong with it, in a sentence."""
+
+import json
+
+import pytest
+
+from tests.support.message import OK
+from tests.support.proxy import proxied
+from tests.support.upstream import RawUpstream
+
+REFUSED: list[tuple[bytes, str]] = [
+    (
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3000\r\n\r\n",
+        "the body has 3000 bytes, more than",
+    ),
+    (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 'field "Host" was sent more than once'),
+    (b"GET / HTTP/1.1\r\n\r\n", "there is no Host field"),
+    (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 'Host "a b" is not a host name'),
+    (
+        b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
+        'Content-Length "x" is not one number',
+    ),
+    (
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n",
+        "Transfer-Encoding and Content-Length were both sent",
+    ),
+    (
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+        'transfer coding "gzip, chunked" is not supported',
+    ),
+    (
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        "a chunk size is not a hexadecimal number",
+    ),
+    (
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 20_000 + b"\r\n\r\n",
+        "the head is larger than max_header_size of 16KiB",
+    ),
+    (b"GET /" + b"a" * 20_000, "the request line is longer than max_header_size of 16KiB"),
+]
+
+
+@pytest.mark.parametrize(("request_", "words"), REFUSED, ids=[words for _, words in REFUSED])
+async def test_a_refused_request_is_told_what_is_wrong_in_a_sentence(
+    request_: bytes, words: str
+) -> None:
+    async with (
+        RawUpstream([OK]) as upstream,
+        proxied(upstream, server={"max_body": "1KiB"}, errors={"details": True}) as proxy,
+    ):
+        response = await proxy.ask(request_)
+    assert words in json.loads(response.body)["detail"]
