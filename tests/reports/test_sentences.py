@@ -98,15 +98,7 @@ CASES: list[tuple[str, dict[str, Any], tuple[Any, ...], int, str]] = [
         502,
         r".*gzip.* on route /v1",
     ),
-    (
-        "a head too large",
-        {"retry": {"attempts": 1}},
-        (b"HTTP/1.1 200 OK\r\nX: " + b"a" * 70_000 + b"\r\n\r\n", "hold"),
-        502,
-        r"the head of the reply of http://127\.0\.0\.1:\d+ is larger than 65536 bytes on route /v1",
-    ),
 ]
-"""Name, tables, what the server does, status and sentence."""
 
 
 @pytest.mark.parametrize("details", [True, False], ids=["details", "no details"])

@@ -1,4 +1,4 @@
-"""Whoever sends a request that is refused is told what is wrong with it, in a sentence."""
+"""A request that is refused, and a reply that is, has a sentence that says what is wrong."""
 
 import json
 
@@ -50,3 +50,18 @@ async def test_a_refused_request_is_told_what_is_wrong_in_a_sentence(
     ):
         response = await proxy.ask(request_)
     assert words in json.loads(response.body)["detail"]
+
+
+async def test_a_reply_whose_head_is_too_large_is_named_with_its_server() -> None:
+    head = b"HTTP/1.1 200 OK\r\nX: " + b"a" * 70_000 + b"\r\n\r\n"
+    async with (
+        RawUpstream([head]) as upstream,
+        proxied(upstream, errors={"details": True}, retry={"attempts": 1}) as proxy,
+    ):
+        response = await proxy.ask(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert response.status == 502
+        detail = json.loads(response.body)["detail"]
+        assert (
+            detail
+            == f"the head of the reply of {upstream.url} is larger than 65536 bytes on route /"
+        )
