@@ -10,6 +10,8 @@ import pytest
 
 from proxy.config.load import check
 from proxy.config.schema import schema
+from tests.support.proxy import proxied
+from tests.support.upstream import RawUpstream
 
 TOP: Final = Path(__file__).parents[1]
 PAGES: Final = [
@@ -151,3 +153,26 @@ def test_the_table_of_the_log_has_every_key() -> None:
     rows = [line for line in page.splitlines() if line.startswith("| `")]
     cells = " ".join(row.split("|")[1] for row in rows)
     assert [key for key in Line.__struct_fields__ if f"`{key}`" not in cells] == []
+
+
+async def test_every_part_of_the_state_has_a_row_and_every_row_a_part() -> None:
+    async with (
+        RawUpstream([]) as upstream,
+        proxied(upstream, admin={"listen": "127.0.0.1:0"}) as proxy,
+    ):
+        parts = set(proxy.runtime._report())
+    rows = set(re.findall(r"^\| `/api/(\w+)` \|", TEXTS["docs/operations.md"], re.MULTILINE))
+    assert rows == parts
+
+
+def test_an_option_that_the_life_of_a_request_follows_is_where_it_says() -> None:
+    from proxy.core import retrying  # noqa: PLC0415
+
+    assert retrying.RetryOptions.__module__ == "proxy.core.retrying"
+    assert "`core/retrying.py`" in TEXTS["docs/life-of-a-request.md"]
+
+
+def test_health_checks_of_balancers_are_sent_to_the_probes() -> None:
+    lines = [line for line in TEXTS["docs/fronts.md"].splitlines() if "Health checks" in line]
+    assert lines
+    assert all("[admin] probes" in line for line in lines)

@@ -27,7 +27,7 @@ class ConcurrencyOptions(Table, frozen=True, kw_only=True):
     """How many requests an upstream has at a time, until their replies have ended."""
 
     max_requests: Annotated[
-        int, Meta(ge=1, description="As many at the most; over it: the queue, or 503.")
+        int, Meta(ge=1, description="The highest limit; over it: the queue, or 503.")
     ] = 1024
     adaptive: Annotated[
         Literal["off", "gradient"],
@@ -40,12 +40,15 @@ class ConcurrencyOptions(Table, frozen=True, kw_only=True):
 
 
 class QueueOptions(Table, frozen=True, kw_only=True):
-    """Where requests wait for `[concurrency]`, `[timeouts] queue` at the most."""
+    """Where requests wait for `[concurrency]`, for `[timeouts] queue` at the most."""
 
     size: Annotated[int, Meta(ge=1, description="Requests that may wait; over it: 503.")] = 1024
     order: Annotated[
         Literal["fair", "fifo", "lifo"],
-        described("Next is one of whoever has the fewest under way; the first; or the last."),
+        described(
+            'Which request is next: "fair" one of the client with the fewest under way, '
+            '"fifo" the first, "lifo" the last.'
+        ),
     ] = "fair"
     key: Annotated[
         str,

@@ -28,7 +28,7 @@ def said(folder: Path, text: str) -> list[str]:
             "does not speak TLS to clients",
         ),
         ("[server]\ngzip = true\n" + API, "2: server.gzip:", "nothing is compressed"),
-        ("[server]\nhttp2 = true\n" + API, "2: server.http2:", "HTTP/1.1"),
+        ("[server]\nhttp2 = true\n" + API, "2: server.http2:", "neither HTTP/2"),
         ("[cache]\nttl = '1m'\n" + API, "1: cache:", "[coalesce]"),
         ("[cors]\norigins = ['*']\n" + API, "1: cors:", "response_headers"),
         ("include = 'b.toml'\n" + API, "1: include:", "one file"),
