@@ -65,12 +65,14 @@ def _router() -> Callable[[], object]:
 def _relay_head() -> Callable[[], object]:
     head = named("proxy.edge.relay:Relay")("sidecar-proxy-01234567", server_timing=False)._head
     exchange, reply = _exchange(), named("proxy.core.reply:Reply")(200, _REPLY, None, length=178)
-    return lambda: head(exchange, reply, keep_alive=True, chunked=False)
+    return lambda: head(exchange, reply, b"Content-Length: 178\r\n")
 
 
 def _request_head() -> Callable[[], object]:
     config = named("proxy.config.load:from_upstream")("http://127.0.0.1:9000")
-    endpoint = named("proxy.upstream.endpoint:Endpoint")(config.upstreams[0])
+    options = config.upstreams[0]
+    entry = named("proxy.upstream.endpoint:entries")(options)[0]
+    endpoint = named("proxy.upstream.endpoint:Endpoint")(options, entry, None)
     timeouts = named("proxy.core.options:TimeoutsOptions")()
     scrub = named("proxy.edge.end_to_end:end_to_end_response")
     head = named("proxy.upstream.forward:Forward")(endpoint, None, timeouts, scrub)._request_head

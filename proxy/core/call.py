@@ -120,6 +120,7 @@ class Call:
                 reply.close(Ending.ABANDONED)
         elif (whole := reply.buffered) is not None:
             self.over()
+            reply.keep_trailers()
             reply.close(Ending.COMPLETE)
             self._whole = (reply, whole)
         else:
@@ -213,6 +214,7 @@ def _like(reply: Reply, source: Any, whole: bytes | None = None) -> Reply:
         whole=whole,
     )
     like.encoded = reply.encoded
+    like.trailers_of(reply)
     return like
 
 

@@ -37,6 +37,21 @@ class _Expects(IntEnum):
     TRAILER = 3
 
 
+def _whole_chunks(data: bytes, at: int, pieces: list[bytes]) -> int:
+    """Take the chunks that are whole in ``data`` from ``at`` on; where the next one begins.
+
+    They are most of what comes, and a peer can make them a byte each.
+    """
+    while (found := _SIZE.match(data, at) or _EXTENDED.match(data, at)) is not None:
+        start = found.end()
+        stop = start + int(found[1], 16)
+        if stop == start or start - at > LONGEST_LINE or data[stop : stop + 2] != b"\r\n":
+            break
+        pieces.append(data[start:stop])
+        at = stop + 2
+    return at
+
+
 class Chunked:
     """One chunked body, from its first size to the empty line behind its trailer."""
 
@@ -86,6 +101,11 @@ class Chunked:
                 if not self._left:
                     self._expects = _Expects.BREAK
                 continue
+            if self._expects is _Expects.SIZE and not self._line:
+                whole = _whole_chunks(data, at, pieces)
+                if whole > at:
+                    at = whole
+                    continue
             stop = data.find(b"\n", at) + 1
             if not stop:
                 self._hold(data[at:])

@@ -96,6 +96,8 @@ class KeptStream:
             self._over = True
             if ending is not Ending.COMPLETE:
                 self._error = error or ReplyBroken("the stream was given up")
+            else:
+                self.reply.keep_trailers()
         self.reply.close(ending)
         self._wake()
 

@@ -106,6 +106,21 @@ class Reply:
             return b""
         return await self._source.read()
 
+    def trailers_of(self, other: "Reply") -> None:
+        """This one shows the body of ``other``: what comes behind that is behind this one too."""
+        if other.trailers is not None:
+            self.trailers = other.last_trailers
+
+    def last_trailers(self) -> RawHeaders:
+        """The fields behind the body, which has been read."""
+        return () if self.trailers is None else self.trailers()
+
+    def keep_trailers(self) -> None:
+        """Have them after ``close`` too, when the connection may be at its next reply."""
+        if self.trailers is not None:
+            kept = self.trailers()
+            self.trailers = lambda: kept
+
     def pause(self, *, paused: bool) -> None:
         """While nobody takes what was read nothing is to come behind it, where that can be told."""
         pause = getattr(self._source, "pause", None)

@@ -128,6 +128,8 @@ class Shared:
             self.over = True
             if ending is not Ending.COMPLETE:
                 self._error = self._error or ReplyBroken("the reply was given up")
+            else:
+                self.reply.keep_trailers()
             self._shut()
             self.reply.close(ending)
             self._wake()

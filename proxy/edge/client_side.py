@@ -39,6 +39,7 @@ class ClientSide(RequestHandler):
         "_side",
         "_socket",
         "_traffic",
+        "ignored",
         "peer",
         "scheme",
     )
@@ -63,6 +64,8 @@ class ClientSide(RequestHandler):
         self._socket: Any = None
         self._errors: ErrorsOptions | None = None
         """How our answers look where no request has a route."""
+        self.ignored = 0
+        """Bytes of an upload that came behind its refusal."""
         self.peer = ""
         """Address of the other side; empty on a unix socket."""
         self.scheme = "http"
@@ -198,7 +201,12 @@ class ClientSide(RequestHandler):
             if transport.can_write_eof():
                 transport.write_eof()
         self._resume_transport_reading()
-        self._writing(transport).linger()
+        self._writing(transport).linger(self._ignored)
+
+    def _ignored(self) -> int:
+        """Bytes of a refused upload since this was asked last; while we drain nobody waits."""
+        size, self.ignored = self.ignored, 0
+        return 0 if self._traffic.draining else size
 
     def cut(self, *, reset: bool) -> None:
         """End a reply that cannot be finished, so that the client can tell.

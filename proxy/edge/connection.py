@@ -100,9 +100,11 @@ class Connection(ClientSide):
 
     def data_received(self, data: bytes) -> None:
         """Heads that came before go past the reader; what comes ahead of its turn waits."""
-        if self._force_close or self._close:
-            return
         reader = self._reader
+        if self._force_close or self._close:
+            if reader.midway:
+                self.ignored += len(data)
+            return
         idle = self._idle
         if idle and data[-4:] == HEAD_END and len(data) <= self._limit and not reader.held:
             if (repeated := self._recall(data, self.peer, self.scheme)) is not None:
@@ -114,7 +116,7 @@ class Connection(ClientSide):
         reader.feed(data)
         if idle:
             self._advance()
-        if reader.full and not self._buffer_paused:
+        if reader.full and not self._buffer_paused and not self._idle:  # a head has a limit
             self._pause_reading_for_buffer()
 
     def _advance(self) -> None:
@@ -210,7 +212,7 @@ class Connection(ClientSide):
         self._advance()
         if self._force_close:
             return False
-        if self._buffer_paused and not self._reader.full:
+        if self._buffer_paused and (self._idle or not self._reader.full):
             self._resume_reading_for_buffer()
         return True
 

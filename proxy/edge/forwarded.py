@@ -9,6 +9,7 @@ from proxy.core.field_lines import Malformed
 from proxy.core.fields import RawHeaders
 from proxy.core.forwarded_field import Element, elements, encode_element
 from proxy.core.memo import BoundedCache
+from proxy.edge.forwarded_values import told_host, told_scheme, valid_values
 
 Fields: TypeAlias = list[tuple[bytes, bytes]]
 Families: TypeAlias = Literal["both", "x", "forwarded", "off"]
@@ -194,9 +195,10 @@ def _read(given: dict[bytes, list[bytes]]) -> _Said:
             forwarded.clear()
             told = [{}]  # somebody, before whom nobody can be believed
             continue
-        if found:
-            forwarded.append(value)
-            told += found
+        line, found = valid_values(value, found)
+        if line:
+            forwarded.append(line)
+        told += found
     nodes = _members(given.get(_XFF, ()))
     protos = _members(given.get(_PROTOCOL, ()))
     hosts = _members(given.get(_HOST, ()))
@@ -221,7 +223,7 @@ def _forwarded(said: _Said, peer: _Peer, scheme: str, client_scheme: str, host: 
     if not chain and (said.nodes or said.protos or said.hosts):
         chain = _converted(said)
     proto = scheme.encode() if scheme == client_scheme else b""
-    named = b"" if said.hosts and said.hosts[0] != host else host
+    named = b"" if said.hosts and said.hosts[0] != host else told_host(host)
     own = encode_element(((b"for", peer.node), (b"host", named), (b"proto", proto)))
     return b", ".join([*chain, own])
 
@@ -233,8 +235,8 @@ def _converted(said: _Said) -> list[bytes]:
     one each; of any other number nobody knows whose they are.
     """
     nodes = said.nodes or [_UNKNOWN]
-    protos = _spread(said.protos, len(nodes))
-    hosts = _spread(said.hosts, len(nodes))
+    protos = _spread([told_scheme(each) for each in said.protos], len(nodes))
+    hosts = _spread([told_host(each) for each in said.hosts], len(nodes))
     return [
         encode_element(((b"for", _node(_plain(node))), (b"host", host), (b"proto", proto)))
         for node, host, proto in zip(nodes, hosts, protos, strict=True)
@@ -266,7 +268,8 @@ def _stamp(peer: _Peer, scheme: str, host: bytes) -> Fields:
     fields.append((b"X-Forwarded-Proto", scheme.encode("ascii")))
     if host:
         fields.append((b"X-Forwarded-Host", host))
-    pairs = ((b"for", peer.node), (b"host", host), (b"proto", scheme.encode("ascii")))
+    proto = scheme.encode("ascii")
+    pairs = ((b"for", peer.node), (b"host", told_host(host)), (b"proto", proto))
     fields.append((b"Forwarded", encode_element(pairs)))
     return fields
 

@@ -146,7 +146,7 @@ class Intake:
             body.trailers = getattr(content, "trailers", ())
             return body
         go_ahead = None
-        if watched.get(b"expect", b"").lower() == b"100-continue" and exchange.version >= (1, 1):
+        if b"expect" in watched and _waits(watched[b"expect"]) and exchange.version >= (1, 1):
             go_ahead = _continue(connection)
         connection.begin()
         return ClientBody(content, length, self._options, self._loop, go_ahead, room=self._room)
@@ -180,6 +180,11 @@ def _of_trailers(exchange: Exchange, watched: dict[bytes, bytes]) -> list[tuple[
     if b"trailer" in watched and exchange.body.framing == CHUNKED:
         told += announcement([(b"Trailer", watched[b"trailer"])])
     return told
+
+
+def _waits(expect: bytes) -> bool:
+    """Whether the client waits for 100 (Continue), whatever else it expects (RFC 9110 10.1.1)."""
+    return b"100-continue" in [each.strip(b" \t") for each in expect.lower().split(b",")]
 
 
 def _continue(connection: Connection) -> Callable[[], None]:

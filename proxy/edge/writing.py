@@ -9,6 +9,10 @@ from proxy.core.sockets import unsent
 
 LINGER: Final = 1.0
 """Seconds between looks at a connection that is over; its client may still be reading."""
+UPLOADING: Final = 16 << 10
+"""Bytes between two looks, of a client that sends on without having seen that it was refused."""
+LONGEST: Final = 30.0
+"""Seconds that such a client has to end its upload; nginx gives it as many."""
 
 
 class Writing:
@@ -17,7 +21,16 @@ class Writing:
     Slow is not stuck: bytes that left the kernel since the last look count as taken.
     """
 
-    __slots__ = ("_alarm", "_last", "_loop", "_patience", "_socket", "_stuck", "_transport")
+    __slots__ = (
+        "_alarm",
+        "_last",
+        "_lingering",
+        "_loop",
+        "_patience",
+        "_socket",
+        "_stuck",
+        "_transport",
+    )
 
     def __init__(
         self,
@@ -33,6 +46,7 @@ class Writing:
         self._stuck = stuck
         self._alarm = Alarm(loop, self._look)
         self._last = 0
+        self._lingering: asyncio.TimerHandle | None = None
         self._transport = transport
         self._socket = socket
 
@@ -49,18 +63,25 @@ class Writing:
     def close(self) -> None:
         """The connection is gone."""
         self._alarm.close()
+        if self._lingering is not None:
+            self._lingering.cancel()
+            self._lingering = None
         self._stuck = _nobody  # it holds the connection, which holds this
 
-    def linger(self) -> None:
+    def linger(self, ignored: Callable[[], int]) -> None:
         """End the connection when the client has all of it, or has stopped taking it.
 
         Closing on bytes that nobody read would reset the connection, and what the client has not
-        read yet would be lost.
+        read yet would be lost. A client that reads only behind its upload is not cut meanwhile.
+        ``ignored``: how many bytes it has sent since this was asked last.
         """
         now = self._loop.time()
-        self._loop.call_later(LINGER, self._linger_on, self._unsent(), now)
+        self._look_again(self._unsent(), now, now + LONGEST, ignored)
 
-    def _linger_on(self, last: int, since: float) -> None:
+    def _look_again(self, left: int, since: float, end: float, ignored: Callable[[], int]) -> None:
+        self._lingering = self._loop.call_later(LINGER, self._linger_on, left, since, end, ignored)
+
+    def _linger_on(self, last: int, since: float, end: float, ignored: Callable[[], int]) -> None:
         transport = self._transport
         if transport.is_closing():
             return
@@ -68,10 +89,12 @@ class Writing:
         left = self._unsent()
         if left < last:
             since = now
-        if not left or (self._patience and now - since >= self._patience):
+        uploading = ignored() >= UPLOADING and now < end
+        stuck = self._patience and now - since >= self._patience
+        if (left and stuck) or not (left or uploading):
             transport.abort()
         else:
-            self._loop.call_later(LINGER, self._linger_on, left, since)
+            self._look_again(left, since, end, ignored)
 
     def _unsent(self) -> int:
         return unsent(self._transport, self._socket)

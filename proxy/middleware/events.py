@@ -64,7 +64,11 @@ class Events:
             raise
         if task.done():
             return self._watched(exchange, task.result())
-        return Reply(_OK, _OPENED, Opened(self, exchange, task), reason=b"OK")
+        opened = Opened(self, exchange, task)
+        reply = Reply(_OK, _OPENED, opened, reason=b"OK")
+        if exchange.takes_trailers:
+            reply.trailers = opened.trailers
+        return reply
 
     def _watched(self, exchange: Exchange, reply: Reply) -> Reply:
         if (
@@ -80,6 +84,7 @@ class Events:
             reply.status, reply.headers, source, reason=reply.reason, version=reply.version
         )
         watched.encoded = reply.encoded
+        watched.trailers_of(reply)
         return watched
 
     @property
@@ -256,6 +261,10 @@ class Opened(Watched):
         if data.startswith(_BOM):
             data = data[len(_BOM) :] or await reply.read()
         return data
+
+    def trailers(self) -> RawHeaders:
+        """Those of the reply that came at last."""
+        return () if self._reply is None else self._reply.last_trailers()
 
     def close(self, ending: Ending) -> None:
         """The chain may still be at work."""

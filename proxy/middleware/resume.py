@@ -54,8 +54,12 @@ class Resume:
         self._half = half
 
     async def handle(self, exchange: Exchange) -> Reply:
-        """Only what is safe to be answered from before: GET without a body."""
-        if exchange.method != "GET" or exchange.body is not EMPTY:
+        """Only what is safe to be answered from before: GET without a body.
+
+        Nothing of a client that is logged in by its connection: the next one that says the same is
+        not that user.
+        """
+        if exchange.method != "GET" or exchange.body is not EMPTY or exchange.bound:
             return await self._inner(exchange)
         key = key_of(exchange, by_address=self._by_address)
         if key is not None and (wanted := _last_event_id(exchange.headers)):
@@ -226,6 +230,7 @@ def _shown(stream: KeptStream, exchange: Exchange, *, length: int | None) -> Rep
         kept.status, kept.headers, source, reason=kept.reason, length=length, version=kept.version
     )
     reply.encoded = kept.encoded
+    reply.trailers_of(kept)
     return reply
 
 

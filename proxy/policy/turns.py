@@ -41,6 +41,11 @@ class Turns:
         return ip in self._listed or ip in self._missed
 
     @property
+    def known(self) -> frozenset[str]:
+        """The addresses to which connections may stay."""
+        return frozenset((*self._listed, *self._missed) if self._turns else self._listed)
+
+    @property
     def addresses(self) -> tuple[str, ...]:
         """Those that are servers; ``""`` for the name itself, which has one or is not known yet."""
         if len(self._listed) > 1 and self._turns:

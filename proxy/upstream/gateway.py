@@ -194,6 +194,8 @@ class Gateway:
         assert isinstance(protocol, UpstreamProtocol)
         protocol.take()
         self.connections += 1
+        if listed := self._resolver.stands_for(self._template.host):
+            self.follow(listed)
         return Line(connection, protocol, self)
 
     def rest(self, line: Line) -> None:

@@ -9,6 +9,8 @@ from typing import Final, NamedTuple
 from aiohttp import ThreadedResolver
 from aiohttp.abc import ResolveResult
 
+from proxy.policy.turns import Turns
+
 _DISCARD: Final = 9
 """A port; nothing is sent there."""
 _OTHERS: Final = 2
@@ -39,6 +41,8 @@ class Names(ThreadedResolver):
         """Names that connections wait for, or waited for until their time was up."""
         self._ttl: dict[str, float] = {}
         self._known: dict[str, tuple[float, list[ResolveResult]]] = {}
+        self._turns: dict[str, Turns] = {}
+        """Of names that are looked up for each new connection: nobody else follows them."""
         self._asking: dict[str, asyncio.Task[list[ResolveResult]]] = {}
 
     def obey(self, host: str, ttl: float) -> None:
@@ -73,7 +77,15 @@ class Names(ThreadedResolver):
         found = await ThreadedResolver.resolve(self, host, 0, socket.AF_UNSPEC)
         if ttl := self._ttl.get(host, 0.0):
             self._known[host] = (asyncio.get_running_loop().time() + ttl, found)
+        else:
+            answer = tuple(sorted({entry["host"] for entry in found}))
+            self._turns.setdefault(host, Turns()).heard(answer)
         return found
+
+    def stands_for(self, host: str) -> frozenset[str]:
+        """The addresses of a name that is looked up for each new connection; none for others."""
+        turns = self._turns.get(host)
+        return frozenset() if turns is None else turns.known
 
     async def close(self) -> None:
         """Ask no more."""

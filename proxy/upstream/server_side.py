@@ -16,6 +16,10 @@ from proxy.core.sips import HIGH_WATER, STALLED
 from proxy.core.sockets import acknowledged, unsent
 
 _READ: Final = 256 << 10
+_RECORD: Final = 16 << 10
+"""Bytes that one record of TLS holds at the most."""
+_READS: Final = 8
+"""Turns of the loop, each of which reads once: tickets of the session come before an answer."""
 _QUICKACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)  # Linux has it
 _SPOKEN: Final = select.POLLIN | getattr(select, "POLLRDHUP", 0)
 
@@ -27,7 +31,6 @@ class ServerSide(ResponseHandler):
     # which is 1 KiB a connection.
     __slots__ = (
         "_before",
-        "_encrypted",
         "_on_ring",
         "_poll",
         "_rested_at",
@@ -35,6 +38,7 @@ class ServerSide(ResponseHandler):
         "_sent",
         "_socket",
         "alarm",
+        "encrypted",
         "left_by_peer",
         "lost",
         "replied",
@@ -64,7 +68,7 @@ class ServerSide(ResponseHandler):
         self.left_by_peer = False
         """Whether it was the peer that ended the connection, and not we."""
         self._socket: Any = None
-        self._encrypted = False
+        self.encrypted = False
 
     # Taking and giving back
 
@@ -126,16 +130,16 @@ class ServerSide(ResponseHandler):
         self.alarm = Alarm(self._loop, self._rang)
         self.transport.set_write_buffer_limits(HIGH_WATER)  # type: ignore[union-attr]
         self._socket = transport.get_extra_info("socket")
-        self._encrypted = transport.get_extra_info("sslcontext") is not None
+        self.encrypted = transport.get_extra_info("sslcontext") is not None
 
     def left_unread(self, failed: BaseException) -> Iterator[bytes]:
         """What the kernel still holds when a write has failed: the loop does not read it any more.
 
         Whoever refuses an upload and hangs up resets the connection; its answer came before that.
-        Nothing over TLS, where these bytes mean nothing by themselves.
+        Nothing over TLS, where these bytes mean nothing by themselves, see ``heard``.
         """
         sock = self._socket
-        if sock is None or self._encrypted:
+        if sock is None or self.encrypted:
             return
         with contextlib.suppress(OSError, ValueError):
             while (descriptor := sock.fileno()) >= 0:
@@ -167,8 +171,18 @@ class ServerSide(ResponseHandler):
         transport = self.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError("upstream closed")
-        self._sent += len(data)
+        self._sent += _RECORD if self.encrypted else len(data)  # over one record: see eof_received
         transport.write(data)
+
+    async def heard(self) -> None:
+        """Have read what has come before more is written, over TLS.
+
+        A write that fails there takes away what was not read before it, see ``left_unread``.
+        """
+        for _ in range(_READS):
+            if not (self.is_connected() and self._readable()):
+                return
+            await asyncio.sleep(0)
 
     def acknowledge(self) -> None:
         """Tell the peer at once that its bytes have come, where more is to follow them.
@@ -181,9 +195,14 @@ class ServerSide(ResponseHandler):
                 self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
     def eof_received(self) -> None:
-        """A clean end acknowledges what the peer had until then; a reset would not tell."""
+        """A clean end acknowledges what the peer had until then; a reset would not tell.
+
+        Of several records it does not tell either: what TLS adds to each of those that were not
+        taken can make up for one that was.
+        """
         self.left_by_peer = True
-        self.unheard = not self.replied and 0 < self._sent <= self.unsent()
+        if not self.replied and not (self.encrypted and self._sent > _RECORD):
+            self.unheard = 0 < self._sent <= self.unsent()
         super().eof_received()
 
     async def drained(self) -> None:

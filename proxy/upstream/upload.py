@@ -25,7 +25,10 @@ class Upload:
             chunked = body.length is None
             reader = body.reader()
             while chunk := await reader.read():
-                protocol.send_more(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
+                data = b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk
+                if protocol.encrypted:
+                    await protocol.heard()
+                protocol.send_more(data)
                 if protocol.writing_paused:
                     await self._drained()
             if chunked:

@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from proxy.edge.writing import LINGER, Writing
+from proxy.edge.writing import LINGER, LONGEST, UPLOADING, Writing
 from tests.support.loop import JumpingLoop
 
 
@@ -84,7 +84,7 @@ async def test_a_connection_that_is_over_ends_when_all_is_taken(
 ) -> None:
     transport = Transport(100)
     side, _ = writing(jumping, transport, patience)
-    side.linger()
+    side.linger(lambda: 0)
     start = jumping.time()
     await taking(transport, 10, 50)
     assert not transport.is_closing()
@@ -96,7 +96,7 @@ async def test_a_connection_that_is_over_ends_when_all_is_taken(
 async def test_a_client_that_has_all_may_hang_up_for_a_moment(jumping: JumpingLoop) -> None:
     transport = Transport(0)
     side, _ = writing(jumping, transport, 60)
-    side.linger()
+    side.linger(lambda: 0)
     await asyncio.sleep(LINGER / 2)
     assert not transport.is_closing()
     await asyncio.sleep(LINGER)
@@ -109,6 +109,41 @@ async def test_a_connection_that_is_over_does_not_wait_for_a_stuck_client(
     transport = Transport(100)
     side, _ = writing(jumping, transport, 60)
     start = jumping.time()
-    side.linger()
+    side.linger(lambda: 0)
     await asyncio.sleep(200)
     assert transport.aborted_at == pytest.approx(start + 60, abs=LINGER)
+
+
+async def test_a_refused_client_may_end_its_upload(jumping: JumpingLoop) -> None:
+    transport = Transport(0)
+    side, _ = writing(jumping, transport, 5)
+    start = jumping.time()
+    side.linger(lambda: UPLOADING if jumping.time() < start + 20 else 0)
+    await asyncio.sleep(100)
+    assert transport.aborted_at == pytest.approx(start + 20, abs=LINGER)
+
+
+async def test_an_upload_without_end_is_cut(jumping: JumpingLoop) -> None:
+    transport = Transport(0)
+    side, _ = writing(jumping, transport, 0)
+    start = jumping.time()
+    side.linger(lambda: UPLOADING)
+    await asyncio.sleep(100)
+    assert transport.aborted_at == pytest.approx(start + LONGEST, abs=LINGER)
+
+
+async def test_a_client_that_drips_is_not_uploading(jumping: JumpingLoop) -> None:
+    transport = Transport(0)
+    side, _ = writing(jumping, transport, 0)
+    side.linger(lambda: UPLOADING - 1)
+    await asyncio.sleep(2 * LINGER)
+    assert transport.is_closing()
+
+
+async def test_who_is_gone_is_not_looked_at(jumping: JumpingLoop) -> None:
+    transport = Transport(0)
+    side, _ = writing(jumping, transport, 0)
+    side.linger(lambda: pytest.fail("asked"))
+    side.close()
+    await asyncio.sleep(2 * LINGER)
+    assert not transport.is_closing()

@@ -82,3 +82,47 @@ async def test_x_real_ip_is_a_trusted_proxys_to_set() -> None:
     for trusted, values in ((TRUSTING, [b"6.6.6.6"]), ([], [])):
         upstream, _ = await told(b"X-Real-IP: 6.6.6.6\r\n", trusted_proxies=trusted)
         assert upstream.requests[0].head.values("X-Real-IP") == values
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        b'for=192.0.2.1;host="x;for=6.6.6.6"',
+        b'for=192.0.2.1;host="x, for=6.6.6.6"',
+        b'for=192.0.2.1;host="a/b"',
+        b'for=192.0.2.1;host="[::1"',
+        b'for=192.0.2.1;proto="https;for=6.6.6.6"',
+        b'for=192.0.2.1;by="_b, for=6.6.6.6"',
+    ],
+)
+async def test_what_is_no_host_no_scheme_and_no_node_is_not_passed_on(element: bytes) -> None:
+    upstream, client = await told(b"Forwarded: %b\r\n" % element, trusted_proxies=TRUSTING)
+    head = upstream.requests[0].head
+    assert client == "192.0.2.1"
+    assert (head.value("Forwarded") or b"").startswith(b"for=192.0.2.1, for=127.0.0.1")
+    assert head.value("X-Forwarded-Host") == b"proxy.test"
+    assert head.value("X-Forwarded-For") == b"192.0.2.1, 127.0.0.1"
+    assert head.value("X-Forwarded-Proto") == b"http"
+
+
+async def test_a_node_that_is_none_is_unknown() -> None:
+    forwarded = b'Forwarded: for="192.0.2.1;for=6.6.6.6";host=a\r\n'
+    upstream, client = await told(forwarded, trusted_proxies=TRUSTING)
+    head = upstream.requests[0].head
+    assert client == "127.0.0.1"
+    assert (head.value("Forwarded") or b"").startswith(b"for=unknown;host=a, ")
+    assert head.value("X-Forwarded-Host") == b"a"
+
+
+async def test_a_host_of_the_other_family_that_is_none_is_not_converted() -> None:
+    fields = b"X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Host: x;for=6.6.6.6\r\n"
+    upstream, _ = await told(fields, trusted_proxies=TRUSTING)
+    assert b"6.6.6.6" not in (upstream.requests[0].head.value("Forwarded") or b"")
+
+
+async def test_a_host_with_delimiters_is_not_said_in_forwarded() -> None:
+    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+        assert (await proxy.ask(get(host=b"x;for=6.6.6.6"))).status == 200
+        head = upstream.requests[0].head
+        assert head.value("Forwarded") == b"for=127.0.0.1;proto=http"
+        assert head.value("Host") == b"x;for=6.6.6.6"

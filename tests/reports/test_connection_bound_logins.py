@@ -11,11 +11,12 @@ import pytest
 
 from proxy.core.logins import names_login
 from tests.support.client import RawClient, Response
-from tests.support.message import get, length, post
+from tests.support.message import CHUNKED_HEAD, chunked, get, length, post
 from tests.support.proxy import proxied
 from tests.support.upstream import Connection, RawUpstream, Request
 
 BACK_TO_BACK = 5
+EVENTS = b"\r\nContent-Type: text/event-stream\r\n\r\n"
 
 
 class Directory:
@@ -234,3 +235,30 @@ async def test_a_limit_of_connections_counts_what_is_in_use() -> None:
         for number, client in enumerate(clients):
             assert (await client.ask(get())).body == b"user%d" % number
             client.close()
+
+
+async def test_a_stream_of_a_logged_in_client_is_kept_for_nobody() -> None:
+    """The next one that asks with Last-Event-ID says the same, and is another user."""
+
+    class Streaming(Directory):
+        async def __call__(self, connection: Connection, request: Request) -> None:
+            if connection not in self.users or b"/events" not in request.line:
+                await super().__call__(connection, request)
+                return
+            await connection.send(CHUNKED_HEAD.replace(b"\r\n\r\n", EVENTS))
+            for number in range(2):
+                event = b"id: %d\ndata: for %b\n\n" % (number, self.users[connection])
+                await connection.send(chunked(event, end=b""))
+            await connection.closed.wait()
+
+    async with (
+        RawUpstream([Streaming()]) as upstream,
+        proxied(upstream, stream={"resume": "60s"}) as proxy,
+    ):
+        async with await proxy.connect() as client:
+            assert (await log_in(client, b"alice")).body == b"alice"
+            await client.send(get("/events"))
+            assert b"for alice" in await client.read_until(b"id: 1\n")
+        await proxy.record(2)
+        stranger = await proxy.ask(get("/events", b"Last-Event-ID: 0\r\n"))
+        assert (stranger.status, stranger.body) == (401, b"no")

@@ -5,6 +5,7 @@ What the peer has not acknowledged when its FIN came, it had not read (RFC 9112 
 
 import asyncio
 import socket
+from unittest.mock import MagicMock
 
 import pytest
 from aiohttp import ClientRequest, ClientTimeout, TCPConnector
@@ -58,6 +59,35 @@ async def test_the_kernel_says_what_was_heard(
     connection.close()
     listener.close()
     await connector.close()
+
+
+@pytest.mark.parametrize(
+    ("encrypted", "pieces", "left", "unheard"),
+    [
+        (False, [100, 100_000], 100_100, True),
+        (False, [100, 100_000], 100_000, False),
+        (True, [100], 122, True),
+        (True, [100], 0, False),
+        # Seven records of 22 bytes more each: the head was read, and as much as all is left.
+        (True, [100, 100_000], 100_154, False),
+        (True, [100_100], 100_100, False),
+    ],
+)
+async def test_records_of_tls_are_not_taken_for_bytes_of_the_request(
+    monkeypatch: pytest.MonkeyPatch, encrypted: bool, pieces: list[int], left: int, unheard: bool
+) -> None:
+    """``left``: bytes that the peer has not taken, as the kernel counts them."""
+    protocol = UpstreamProtocol(asyncio.get_running_loop())
+    protocol.transport = MagicMock(**{"is_closing.return_value": False})
+    protocol.encrypted = encrypted
+    protocol.begin(bodiless=False)
+    first, *more = pieces
+    protocol.send(b"x" * first)
+    for piece in more:
+        protocol.send_more(b"x" * piece)
+    monkeypatch.setattr(protocol.__class__, "unsent", lambda _: left)
+    protocol.eof_received()
+    assert protocol.unheard is unheard
 
 
 async def test_what_goes_once_takes_a_new_connection_where_this_one_may_soon_be_closed() -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -69,3 +71,39 @@ def test_a_link_that_is_turned_is_a_change(tmp_path: Path) -> None:
     os.replace(tmp_path / "new", link)
     assert rotated.changed()
     assert rotated.field[1] == b"Bearer two"
+
+
+def missing(path: Path) -> None:
+    path.unlink()
+
+
+def a_pipe(path: Path) -> None:
+    """Nobody writes into it."""
+    path.unlink()
+    os.mkfifo(path)
+
+
+def without_end(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+
+
+@pytest.mark.parametrize("spoil", [missing, a_pipe, without_end])
+def test_what_cannot_be_read_is_said_once_and_waited_for_by_nobody(
+    tmp_path: Path, spoil: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "token"
+    turn(path, "Bearer one")
+    rotated = Rotated(CredentialsOptions(value_file=str(path)))
+    for _ in range(2):
+        spoil(path)
+        caplog.clear()
+        for _ in range(3):
+            looking = threading.Thread(target=rotated.changed, daemon=True)
+            looking.start()
+            looking.join(30)
+            assert not looking.is_alive()
+        assert len(caplog.records) == 1
+        turn(path, "Bearer two")
+        rotated.changed()
+        assert rotated.field[1] == b"Bearer two"

@@ -6,17 +6,27 @@ fails although the answer has already come. RFC 9112 9.5, 9.6.
 
 import asyncio
 import contextlib
+import shutil
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from aiohttp import ClientRequest, ClientTimeout, TCPConnector
+from yarl import URL
 
+from proxy.core.body import BytesBody
+from proxy.core.options import TimeoutsOptions
+from proxy.upstream.connector import install
+from proxy.upstream.upload import Upload
+from proxy.upstream.wire import UpstreamProtocol
 from tests.support.client import RawClient, Response
 from tests.support.message import length
 from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream
+from tests.wire.test_unix_tls import Authority
 
 SIZE = 50 << 20
 PIECE = b"x" * (1 << 20)
@@ -100,3 +110,50 @@ async def test_a_refusal_in_parts_comes_through_too(head: bytes) -> None:
             async with await proxy.connect() as client:
                 response = await uploaded(client, head)
                 assert (response.status, response.ended) == (413, "complete")
+
+
+@pytest.mark.parametrize("size", [1, 300_000])
+async def test_what_has_come_over_tls_is_read_before_more_is_written(
+    tmp_path: Path, size: int
+) -> None:
+    """A failed write takes away what was not read before it: there it cannot be read afterwards.
+
+    Tickets of the session come before the answer, in a record of their own.
+    """
+    if shutil.which("openssl") is None:
+        pytest.skip("the openssl command is not installed")
+    tls = Authority(tmp_path).server()
+    listener = socket.create_server(("127.0.0.1", 0))
+    heard, go = threading.Event(), threading.Event()
+
+    def refuse() -> None:
+        connection, _ = listener.accept()
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with tls.wrap_socket(connection, server_side=True) as accepted:
+            accepted.recv(1)
+            heard.set()
+            go.wait(30)
+            accepted.sendall(REFUSED)
+
+    server = threading.Thread(target=refuse)
+    server.start()
+    connector = TCPConnector(limit=0)
+    install(connector)
+    url = URL(f"https://127.0.0.1:{listener.getsockname()[1]}")
+    request = ClientRequest("POST", url, ssl=False)
+    connection = await connector.connect(request, [], ClientTimeout(connect=30))
+    protocol = connection.protocol
+    assert isinstance(protocol, UpstreamProtocol)
+    protocol.begin(bodiless=False)
+    protocol.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size)
+    assert await asyncio.to_thread(heard.wait, 30)
+    protocol.send_more(b"unread, for which the close is a reset")
+    go.set()
+    server.join()  # the loop stands still: it has read nothing of the answer
+    await Upload(BytesBody(b"x" * size, b"", size), protocol, TimeoutsOptions()).run()
+    async with asyncio.timeout(30):
+        message, _ = await protocol.read()
+    assert message.code == 413
+    connection.close()
+    listener.close()
+    await connector.close()

@@ -14,7 +14,7 @@ from aiohttp import ThreadedResolver
 
 from proxy.core.options import Duration
 from proxy.upstream.endpoint import UpstreamOptions
-from proxy.upstream.names import chosen
+from proxy.upstream.names import Names, chosen
 from proxy.upstream.pool import Pool
 from proxy.upstream.session import Session
 from tests.support.loop import JumpingLoop
@@ -228,3 +228,37 @@ def test_a_family_without_a_route_is_not_picked(
     found = chosen([entry(ip) for ip in ("::3", "10.0.0.2", "::1", "10.0.0.1", "::2")])
     assert (found.servers, found.others) == (servers, others)
     assert chosen([entry("::1")]).servers == ("::1",)
+
+
+async def test_without_a_ttl_what_each_connection_hears_holds_for_those_before_it(
+    zone: Zone,
+) -> None:
+    """A connection that was busy at the time of the look-up does not stay for ever."""
+    go = asyncio.Event()
+    async with (
+        RawUpstream([go, OK]) as one,
+        beside(one, TWO) as two,
+        proxied(one, **named(one.port, "0")) as proxy,
+        await proxy.connect() as client,
+        await proxy.connect() as slow,
+    ):
+        await slow.send(get())
+        await one.until(lambda: one.requests)
+        zone.addresses = [TWO]
+        assert (await client.ask(get())).status == 200
+        go.set()
+        assert (await slow.receive()).status == 200
+        for _ in range(3):
+            assert (await client.ask(get())).status == 200
+        assert (len(one.requests), len(two.requests)) == (1, 4)
+
+
+async def test_without_a_ttl_answers_that_take_turns_throw_nothing_away(zone: Zone) -> None:
+    answers = [[ONE, THREE], [TWO, FOUR], [ONE, THREE], [TWO, FOUR]]
+    names = Names()
+    for answer in answers:
+        zone.addresses = answer
+        await names.resolve("api.test")
+    assert names.stands_for("api.test") == {ONE, TWO, THREE, FOUR}
+    assert names.stands_for("other.test") == frozenset()
+    await names.close()

@@ -3,6 +3,9 @@
 nginx/nginx#1115 (a Content-Length in a reply's trailer cut the whole reply), RFC 9110 6.5.
 """
 
+import asyncio
+from typing import Any
+
 import pytest
 
 from tests.support.message import CHUNKED_HEAD, chunked, get, length
@@ -122,3 +125,56 @@ async def test_trailers_are_sent_again_with_their_body() -> None:
         await client.send(b"0\r\nX-Sum: 1\r\n\r\n")
         assert (await client.receive()).status == 200
         assert [r.chunks.trailers for r in upstream.requests] == [[b"X-Sum: 1"]] * 2
+
+
+EVENTS = ANNOUNCED.replace(b"\r\n\r\n", b"\r\nContent-Type: text/event-stream\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("head", "tables"),
+    [
+        (ANNOUNCED, {"coalesce": {}}),
+        (ANNOUNCED, {"stream": {"commit": "first_chunk"}}),
+        (ANNOUNCED, {"stream": {"commit": "body:64KiB"}}),
+        (EVENTS, {"stream": {"on_error": "event"}}),
+        (EVENTS, {"stream": {"heartbeat": "30s"}}),
+        (EVENTS, {"stream": {"resume": "30s"}}),
+    ],
+)
+@pytest.mark.parametrize("pause", [0.0, 0.05])
+async def test_whoever_passes_a_reply_on_passes_its_trailers_on(
+    head: bytes, tables: dict[str, Any], pause: float
+) -> None:
+    """A reply that is shared, held, watched or kept has the same end as any other."""
+    body = chunked(b"data: hello\n\n", end=b"0\r\nX-Sum: 1\r\n\r\n")
+    async with (
+        RawUpstream([head + body[:9], pause, body[9:]]) as upstream,
+        proxied(upstream, **tables) as proxy,
+        await proxy.connect() as client,
+    ):
+        for _ in range(2):
+            response = await client.ask(get(fields=TAKES))
+            assert (response.body, response.ended) == (b"data: hello\n\n", "complete")
+            assert response.values("Trailer") == [b"X-Sum"]
+            assert response.chunks.trailers == [b"X-Sum: 1"]
+
+
+async def test_each_client_of_a_shared_reply_is_given_its_trailers() -> None:
+    body = ended(b"X-Sum: 1\r\n")
+    async with (
+        RawUpstream([ANNOUNCED + body[:4], 0.2, body[4:]]) as upstream,
+        proxied(upstream, coalesce={}) as proxy,
+    ):
+        responses = await asyncio.gather(*[proxy.ask(get(fields=TAKES)) for _ in range(5)])
+        assert [response.chunks.trailers for response in responses] == [[b"X-Sum: 1"]] * 5
+
+
+async def test_a_stream_that_was_opened_early_ends_with_trailers_too() -> None:
+    body = chunked(b"data: hello\n\n", end=b"0\r\nX-Sum: 1\r\n\r\n")
+    async with (
+        RawUpstream([0.3, EVENTS + body]) as upstream,
+        proxied(upstream, stream={"heartbeat": "100ms"}) as proxy,
+    ):
+        response = await proxy.ask(get(fields=TAKES + b"Accept: text/event-stream\r\n"))
+        assert response.body.endswith(b"data: hello\n\n")
+        assert response.chunks.trailers == [b"X-Sum: 1"]

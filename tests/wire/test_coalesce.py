@@ -2,25 +2,49 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from tests.support.client import ask
+from tests.support.client import PATIENCE, Response, ask
 from tests.support.message import get, length
-from tests.support.proxy import proxied
+from tests.support.proxy import Proxy, proxied
 from tests.support.upstream import RawUpstream
 
-SLOW = [0.15, length(b"answer")]
+ANSWER = length(b"answer")
 
 
 def coalesced(**options: Any) -> dict[str, Any]:
     return {"coalesce": options, "admin": {"listen": "127.0.0.1:0"}}
 
 
+async def joined(proxy: Proxy, count: int) -> None:
+    """Wait until as many clients have joined a call of the upstream."""
+    async with asyncio.timeout(PATIENCE):
+        while await _joined(proxy) != count:  # noqa: ASYNC110 - the proxy tells no tests
+            await asyncio.sleep(0.01)
+
+
+async def _joined(proxy: Proxy) -> int:
+    state = json.loads((await ask(proxy.admin, get("/api/coalesce"))).body)
+    return int(state["routes"]["/"]["joined"])
+
+
+async def ask_together(
+    proxy: Proxy, gate: asyncio.Event, requests: Sequence[bytes], calls: int = 1
+) -> list[Response]:
+    """The answers to requests, the gate of the upstream opened when all share their calls."""
+    asking = [asyncio.create_task(proxy.ask(request)) for request in requests]
+    await joined(proxy, len(requests) - calls)
+    gate.set()
+    return await asyncio.gather(*asking)
+
+
 async def test_hundreds_of_clients_are_one_request() -> None:
-    async with RawUpstream(SLOW) as upstream, proxied(upstream, **coalesced()) as proxy:
-        answers = await asyncio.gather(*(proxy.ask(get()) for _ in range(300)))
+    gate = asyncio.Event()
+    async with RawUpstream([gate, ANSWER]) as upstream, proxied(upstream, **coalesced()) as proxy:
+        answers = await ask_together(proxy, gate, [get()] * 300)
         assert {(answer.status, answer.body) for answer in answers} == {(200, b"answer")}
         assert {answer.ended for answer in answers} <= {"complete", "open"}
         assert len({answer.value("X-Request-Id") for answer in answers}) == 300
@@ -35,10 +59,11 @@ async def test_hundreds_of_clients_are_one_request() -> None:
 async def test_a_large_body_reaches_the_fast_and_the_slow() -> None:
     size = 10 << 20
     data = bytes(range(256)) * (size // 256)
+    gate = asyncio.Event()
     script = [
         b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size,
         data[: size // 2],
-        0.1,
+        gate,
         data[size // 2 :],
     ]
     async with (
@@ -47,37 +72,45 @@ async def test_a_large_body_reaches_the_fast_and_the_slow() -> None:
         await proxy.connect(receive_buffer=4096) as slow,
     ):
         await slow.send(get())
-        answers = await asyncio.gather(*(proxy.ask(get()) for _ in range(10)))
+        await upstream.until(lambda: len(upstream.requests) == 1)
+        asking = [asyncio.create_task(proxy.ask(get())) for _ in range(10)]
+        await joined(proxy, 10)
+        gate.set()
+        answers = await asyncio.gather(*asking)
         assert all(answer.body == data for answer in answers)
         assert (await slow.receive()).body == data
         assert len(upstream.requests) == 1
 
 
 async def test_a_body_that_is_cut_is_cut_for_all() -> None:
+    gate = asyncio.Event()
     script = [
-        0.05,
+        gate,
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
         0.05,
         "fin",
     ]
     async with RawUpstream(script) as upstream, proxied(upstream, **coalesced()) as proxy:
-        answers = await asyncio.gather(*(proxy.ask(get()) for _ in range(5)))
+        answers = await ask_together(proxy, gate, [get()] * 5)
         assert {answer.body for answer in answers} == {b"abc"}
         assert "complete" not in {answer.ended for answer in answers}
         assert len(upstream.requests) == 1
 
 
 async def test_the_first_client_may_leave() -> None:
+    gate = asyncio.Event()
     async with (
-        RawUpstream(SLOW) as upstream,
+        RawUpstream([gate, ANSWER]) as upstream,
         proxied(upstream, **coalesced()) as proxy,
         await proxy.connect() as first,
     ):
         await first.send(get())
         await upstream.until(lambda: len(upstream.requests) == 1)
         others = [asyncio.create_task(proxy.ask(get())) for _ in range(5)]
-        await asyncio.sleep(0.03)
+        await joined(proxy, 5)
         first.reset()
+        await upstream.until(lambda: proxy.records)
+        gate.set()
         assert {(await other).body for other in others} == {b"answer"}
         assert len(upstream.requests) == 1
 
@@ -97,24 +130,27 @@ async def test_when_all_leave_the_upstream_is_told() -> None:
     "field", [b"Set-Cookie: a=1", b"Cache-Control: private", b"Vary: *"], ids=str
 )
 async def test_what_is_for_one_client_is_asked_for_by_each(field: bytes) -> None:
-    script = [0.05, length(b"mine", b"200 OK", field + b"\r\n")]
+    gate = asyncio.Event()
+    script = [gate, length(b"mine", b"200 OK", field + b"\r\n")]
     async with RawUpstream(script) as upstream, proxied(upstream, **coalesced()) as proxy:
-        answers = await asyncio.gather(*(proxy.ask(get()) for _ in range(5)))
+        answers = await ask_together(proxy, gate, [get()] * 5)
         assert {answer.body for answer in answers} == {b"mine"}
         assert len(upstream.requests) == 5
 
 
 async def test_credentials_keep_clients_apart() -> None:
-    async with RawUpstream(SLOW) as upstream, proxied(upstream, **coalesced()) as proxy:
+    gate = asyncio.Event()
+    async with RawUpstream([gate, ANSWER]) as upstream, proxied(upstream, **coalesced()) as proxy:
         fields = [b"Authorization: Bearer %d\r\n" % (n % 3) for n in range(9)]
-        await asyncio.gather(*(proxy.ask(get("/", field)) for field in fields))
+        await ask_together(proxy, gate, [get("/", field) for field in fields], calls=3)
         assert len(upstream.requests) == 3
 
 
 async def test_a_failure_is_told_to_all() -> None:
     tables = coalesced() | {"retry": False}
-    async with RawUpstream([0.05, "rst"]) as upstream, proxied(upstream, **tables) as proxy:
-        answers = await asyncio.gather(*(proxy.ask(get()) for _ in range(5)))
+    gate = asyncio.Event()
+    async with RawUpstream([gate, "rst"]) as upstream, proxied(upstream, **tables) as proxy:
+        answers = await ask_together(proxy, gate, [get()] * 5)
         assert {answer.status for answer in answers} == {502}
         assert len(upstream.requests) == 1
 

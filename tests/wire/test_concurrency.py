@@ -44,14 +44,15 @@ async def test_no_more_requests_than_allowed_are_under_way_and_the_rest_wait() -
 
 
 async def test_a_permit_is_held_as_long_as_a_body_streams() -> None:
-    script = [b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab", 0.05, b"cd"]
+    gate = asyncio.Event()
+    script = [b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab", gate, b"cd"]
     async with RawUpstream(script) as upstream, proxied(upstream, **limited(1, size=9)) as proxy:
         first = asyncio.create_task(proxy.ask(get()))
         await upstream.until(lambda: len(upstream.requests) == 1)
         second = asyncio.create_task(proxy.ask(get()))
-        await asyncio.sleep(0.02)
+        await until(proxy, "waiting", 1)
         assert len(upstream.requests) == 1
-        assert (await state(proxy))["waiting"] == 1
+        gate.set()
         assert (await first).body == (await second).body == b"abcd"
 
 

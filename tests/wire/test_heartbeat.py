@@ -151,8 +151,8 @@ async def test_a_byte_order_mark_does_not_spoil_the_first_event(pieces: int) -> 
     step = -(-len(data) // pieces)
     parts = [part for i in range(0, len(data), step) for part in (said(data[i : i + step]), 0.01)]
     async with (
-        RawUpstream(["wait-body", 0.2, EVENTS, *parts, b"0\r\n\r\n"]) as upstream,
-        proxied(upstream, stream={"heartbeat": "50ms"}) as proxy,
+        RawUpstream(["wait-body", 1.0, EVENTS, *parts, b"0\r\n\r\n"]) as upstream,
+        proxied(upstream, stream={"heartbeat": "20ms"}) as proxy,
     ):
         body = bytes((await proxy.ask(get(fields=ACCEPT))).body)
         assert body.replace(b": heartbeat\n\n", b"") == b"data: 1\n\n"
