@@ -50,6 +50,7 @@ class Place(NamedTuple):
 
 UNKNOWN: Final = Place("the upstream", "", 0, 0.0)
 _TOO_EARLY: Final = re.compile("ended too early|transfer length")
+_UNKNOWN_AUTHORITY: Final = re.compile("self-signed|self signed|unable to get (?:local )?issuer")
 _RECEIVED: Final = re.compile(r"received (\d+) of (\d+) bytes")
 _HANDSHAKE_CUT = frozenset({errno.ECONNRESET, errno.EPIPE, None})
 
@@ -73,6 +74,8 @@ def connect_error(
         return ConnectTimeout(f"no {what} to {name}{within}")
     if isinstance(error, ClientConnectorCertificateError):
         why = reason(error.certificate_error)
+        if _UNKNOWN_AUTHORITY.search(why):
+            why += "; [upstreams.tls] ca_file names the authorities to trust"
         return CertificateInvalid(f"the certificate of {name} is not acceptable: {why}")
     cut = isinstance(error, ClientConnectorError) and error.os_error.errno in _HANDSHAKE_CUT
     if isinstance(error, ClientConnectorSSLError) or (tls and cut):

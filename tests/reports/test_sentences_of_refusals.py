@@ -1,12 +1,14 @@
 """A request that is refused, and a reply that is, has a sentence that says what is wrong."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from tests.support.message import OK
 from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream
+from tests.wire.test_unix_tls import Authority
 
 REFUSED: list[tuple[bytes, str]] = [
     (
@@ -65,3 +67,14 @@ async def test_a_reply_whose_head_is_too_large_is_named_with_its_server() -> Non
             detail
             == f"the head of the reply of {upstream.url} is larger than 65536 bytes on route /"
         )
+
+
+async def test_a_certificate_of_an_unknown_authority_is_told_with_the_option_for_it(
+    tmp_path: Path,
+) -> None:
+    async with (
+        RawUpstream(tls=Authority(tmp_path).server()) as upstream,
+        proxied(upstream, errors={"details": True}) as proxy,
+    ):
+        response = await proxy.ask(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert "[upstreams.tls] ca_file" in json.loads(response.body)["detail"]
