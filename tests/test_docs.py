@@ -176,3 +176,11 @@ def test_health_checks_of_balancers_are_sent_to_the_probes() -> None:
     lines = [line for line in TEXTS["docs/fronts.md"].splitlines() if "Health checks" in line]
     assert lines
     assert all("[admin] probes" in line for line in lines)
+
+
+def test_the_changelog_tells_changes_first_and_nothing_twice() -> None:
+    unreleased = TEXTS["CHANGELOG.md"].partition("\n## ")[2].partition("\n## ")[0]
+    kinds = re.findall(r"^### (\w+)", unreleased, re.MULTILINE)
+    assert kinds == sorted(kinds, key=["Changed", "New", "Mended"].index)
+    entries = re.findall(r"^- .+(?:\n  .+)*", unreleased, re.MULTILINE)
+    assert len(entries) == len(set(entries))
