@@ -12,6 +12,9 @@ _CLIENTS: Final = f"this proxy does not check who the client is; {_FRONT}"
 _FILES: Final = "this proxy serves no files"
 _LOG: Final = "the access log goes to standard output, everything else to standard error"
 _TABLES: Final = "a table such as [retry], or [routes.retry] for one route, switches its feature on"
+_ON: Final = "a table is on once it is written; NAME = false switches one off, as retry = false"
+_UPGRADES: Final = "WebSocket and other upgrades pass without an option"
+_ORDER: Final = "the most specific route wins"
 _THREE: Final = "expected [server], [[upstreams]] and [[routes]]"
 
 _SENTENCES: Final = {
@@ -27,6 +30,9 @@ _SENTENCES: Final = {
     "include includes import imports": _ONE_FILE,
     "middleware middlewares filters plugins handlers": _TABLES,
     "http tcp entrypoints entry_points providers static_resources apps": _THREE,
+    "enabled enable disabled": _ON,
+    "websocket websockets upgrade": _UPGRADES,
+    "routes.priority routes.order routes.weight": _ORDER,
     "root static try_files file_server": _FILES,
     "log.output log.path log.file log.stdout log.error_log log.destination": _LOG,
     "routes.name routes.id": "a route has no name, the log shows its host and path",
@@ -38,6 +44,8 @@ _KNOWN: Final = {name: text for names, text in _SENTENCES.items() for name in na
 
 def absent(name: str, table: tuple[str, ...]) -> str:
     """The end of the sentence ``unknown option``, or nothing; ``table`` is where it stands."""
+    if name in ("tls", "ssl", "https") and not table:
+        return f": {_TLS}"
     near = f"{table[-1]}.{name}" if table else ""
     text = _KNOWN.get(near) or _KNOWN.get(name)
     return f": {text}" if text else ""

@@ -53,6 +53,10 @@ log.format: log_format
 [admin]: metrics
 [health_check]: health healthcheck health_checks
 health_check.path: health_path
+health_check.unhealthy_threshold: fails fall failures
+health_check.healthy_threshold: passes rise successes
+rate_limit.key: by
+queue.size: max_pending max_pending_requests
 upstreams.tls.verify: verify tls_verify insecure insecure_skip_verify skip_verify ssl_verify
 upstreams.tls: ssl tls
 upstreams.tls.ca_file: ca ca_cert cacert

@@ -37,6 +37,13 @@ def said(folder: Path, text: str) -> list[str]:
         (ROUTE + "name = 'x'", "6: routes[0].name:", "a route has no name"),
         (ROUTE + "redirect = 'x'", "6: routes[0].redirect:", "does not redirect"),
         (ROUTE + "basic_auth = { a = 'b' }", "6: routes[0].basic_auth:", "does not check"),
+        ("[retry]\nenabled = false\n" + API, "2: retry.enabled:", "retry = false"),
+        (ROUTE + "websocket = true", "6: routes[0].websocket:", "without an option"),
+        (ROUTE + "priority = 1", "6: routes[0].priority:", "most specific"),
+        ("[tls]\ncert = 'a'\n" + API, "1: tls:", "does not speak TLS to clients"),
+        ("[health_check]\nfall = 3\n" + API, "2: health_check.fall:", "'unhealthy_threshold'"),
+        ("[health_check]\nrise = 3\n" + API, "2: health_check.rise:", "'healthy_threshold'"),
+        ("[rate_limit]\nby = 'path'\n" + API, "2: rate_limit.by:", "'key'"),
         # tables in the wrong place or number
         ("[[server]]\nlisten = '127.0.0.1:80'\n" + API, "1: server:", "did you mean [server]?"),
         ("[routes.retry]\nattempts = 2\n" + ROUTE, "1: syntax:", "[routes.retry] stands above"),
