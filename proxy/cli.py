@@ -22,7 +22,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
     _open_missing()
     parser = _parser()
-    arguments, rest = parser.parse_known_args(argv)
+    try:
+        arguments, rest = parser.parse_known_args(argv)
+    except SystemExit as left:
+        if not left.code and _printed((), 0):  # --help or --version, whose words found no room
+            return 1
+        raise
     if rest and arguments.command != "demo":
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if arguments.command == "run":

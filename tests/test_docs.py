@@ -10,10 +10,12 @@ import pytest
 
 from proxy.config.load import check
 from proxy.config.schema import schema
+from tests.support.proxy import proxied
+from tests.support.upstream import RawUpstream
 
 TOP: Final = Path(__file__).parents[1]
 PAGES: Final = [
-    *(TOP / name for name in ("README.md", "CHANGELOG.md")),
+    *(TOP / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")),
     *sorted(TOP.glob("docs/**/*.md")),
     *sorted(TOP.glob("examples/**/*.md")),
 ]
@@ -41,7 +43,8 @@ def test_a_piece_of_configuration_passes_check(text: str, tmp_path: Path) -> Non
         text += f'[[routes]]\nupstream = "{named}"\n'
     config = tmp_path / "config.toml"
     config.write_text(text)
-    assert [str(problem) for problem in check(config) if not problem.warning] == []
+    environ = dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "sample")
+    assert [str(problem) for problem in check(config, environ) if not problem.warning] == []
 
 
 def headings(text: str) -> set[str]:
@@ -150,3 +153,34 @@ def test_the_table_of_the_log_has_every_key() -> None:
     rows = [line for line in page.splitlines() if line.startswith("| `")]
     cells = " ".join(row.split("|")[1] for row in rows)
     assert [key for key in Line.__struct_fields__ if f"`{key}`" not in cells] == []
+
+
+async def test_every_part_of_the_state_has_a_row_and_every_row_a_part() -> None:
+    async with (
+        RawUpstream([]) as upstream,
+        proxied(upstream, admin={"listen": "127.0.0.1:0"}) as proxy,
+    ):
+        parts = set(proxy.runtime._report())
+    rows = set(re.findall(r"^\| `/api/(\w+)` \|", TEXTS["docs/operations.md"], re.MULTILINE))
+    assert rows == parts
+
+
+def test_an_option_that_the_life_of_a_request_follows_is_where_it_says() -> None:
+    from proxy.core import retrying  # noqa: PLC0415
+
+    assert retrying.RetryOptions.__module__ == "proxy.core.retrying"
+    assert "`core/retrying.py`" in TEXTS["docs/life-of-a-request.md"]
+
+
+def test_health_checks_of_balancers_are_sent_to_the_probes() -> None:
+    lines = [line for line in TEXTS["docs/fronts.md"].splitlines() if "Health checks" in line]
+    assert lines
+    assert all("[admin] probes" in line for line in lines)
+
+
+def test_the_changelog_tells_changes_first_and_nothing_twice() -> None:
+    unreleased = TEXTS["CHANGELOG.md"].partition("\n## ")[2].partition("\n## ")[0]
+    kinds = re.findall(r"^### (\w+)", unreleased, re.MULTILINE)
+    assert kinds == sorted(kinds, key=["Changed", "New", "Mended"].index)
+    entries = re.findall(r"^- .+(?:\n  .+)*", unreleased, re.MULTILINE)
+    assert len(entries) == len(set(entries))

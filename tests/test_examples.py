@@ -32,3 +32,9 @@ def test_only_probes_can_be_asked_from_outside_of_a_pod() -> None:
     assert 'probes = "0.0.0.0:9902"' in manifest
     assert 'listen = "127.0.0.1:9901"' in manifest
     assert "containerPort: 9901" not in manifest
+
+
+def test_a_body_for_another_try_can_be_written_where_the_root_is_read_only() -> None:
+    manifest = (TOP / "deploy" / "kubernetes.yaml").read_text()
+    assert "readOnlyRootFilesystem: true" in manifest
+    assert "{name: tmp, mountPath: /tmp}" in manifest

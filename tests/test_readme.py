@@ -13,7 +13,7 @@ from proxy.config.load import from_upstream
 from proxy.run.runtime import Runtime
 
 README = Path(__file__).parent.parent / "README.md"
-CONSOLE = re.compile(r"^```console\n\$ (curl .*)\n((?s:.*?))^```$", re.MULTILINE)
+CONSOLE = re.compile(r"^```console\n\$ ((?:head .*?)?curl .*)\n((?s:.*?))^```$", re.MULTILINE)
 LINES = CONSOLE.findall(README.read_text(encoding="utf-8"))
 
 CHANGING = (

@@ -4,6 +4,8 @@ import ipaddress
 import re
 from typing import Any, Final
 
+from proxy.config.unexpanded import other_reference
+
 _URL: Final = re.compile(
     r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^?#]*)(\?[^#]*)?(#.*)?", re.DOTALL
 )
@@ -24,7 +26,9 @@ def server_fault(url: str) -> str:
     if url.startswith("unix:"):
         return _unix_fault(url)
     if "@" in url.partition("?")[0]:  # not repeated: it may hold a password
-        return "a user and a password do not belong into the URL; see [upstreams.credentials]"
+        return "a user and a password do not belong in the URL; see [upstreams.credentials]"
+    if re.search(r"[,\s]+https?://", url):
+        return 'several servers are several strings in the list: ["URL", "URL"]'
     found = _URL.fullmatch(url)
     if not found or found[1] not in ("http", "https"):
         if "?" in url:
@@ -35,7 +39,7 @@ def server_fault(url: str) -> str:
         )
     _, authority, path, query, fragment = found.groups()
     if query or fragment:  # not repeated: a query may hold a key
-        return "a query or a fragment does not belong into the URL of a server"
+        return "a query or a fragment does not belong in the URL of a server"
     if path not in ("", "/"):
         return f"a path does not belong here; write add_prefix = {path!r} in the routes instead"
     return authority_fault(authority)
@@ -114,6 +118,12 @@ def listen_fault(address: str) -> str:
         return _unix_fault(address)
     if re.fullmatch(r":?[0-9]+", address):
         return authority_fault(f"{LOOPBACK}:{address.removeprefix(':')}", lowest=0)
+    if reference := other_reference(address):
+        return f'did you mean "${{{reference}}}", from the environment? Got {address!r}'
+    first, *rest = address.split() or [""]
+    if rest and not listen_fault(first):
+        why = "; this proxy does not speak TLS to clients" if "ssl" in rest or "tls" in rest else ""
+        return f"expected nothing behind the address, did you mean {first!r}?{why}"
     host, colon, _ = address.rpartition(":")
     near = _listen_meant(address)
     if near.startswith(", did you mean '["):
@@ -211,7 +221,8 @@ def pattern_fault(host: str) -> str:
     name = host.removeprefix("*.")
     fault = host_fault(name)
     if fault and not authority_fault(name):
-        return f"hosts are compared without their port, got {host!r}"
+        bare = host.rpartition(":")[0]
+        return f"hosts are compared without their port, got {host!r}, did you mean {bare!r}?"
     return fault
 
 
@@ -231,6 +242,12 @@ def network_fault(network: str) -> str:
                 near = ", did you mean [" + ", ".join(f'"{item}"' for item in items) + "]?"
             elif network.strip().lower() in ("*", "all", "any"):
                 near = ', every address is "0.0.0.0/0" and "::/0"'
+            elif network.lower().replace("-", "_") in (
+                "private",
+                "private_ranges",
+                "private_networks",
+            ):
+                near = ', private are "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"'
             elif network.lower() == "localhost":
                 near = ', did you mean "127.0.0.0/8"?'
             return (

@@ -94,7 +94,10 @@ def _admin(options: AdminOptions, listens: list[str]) -> Iterator[Finding]:
 
 
 def _clocks(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
-    """Clocks longer than ``total``, where the file names both: a default may well be longer."""
+    """Clocks longer than ``total``, where the file names both: a default may well be longer.
+
+    A route may have less time in all than the file gives to one clock.
+    """
     top = raw.get("timeouts") or {}
     yield from _longer(config.timeouts, top, top, ("timeouts",))
     for index, route in enumerate(raw.get("routes") or ()):
@@ -108,11 +111,9 @@ def _longer(
 ) -> Iterator[Finding]:
     for name in _BOUNDED:
         limit, total = getattr(clocks, name), clocks.total
-        if {name, "total"} <= written.keys() and (name in own or "total" in own):
-            blamed = name if name in own else "total"
-            if limit > total > 0:
-                message = f"{name} ({limit}) is longer than total ({total}), so it never runs out"
-                yield Finding((*place, blamed), message)
+        if name in own and "total" in written and limit > total > 0:
+            message = f"{name} ({limit}) is longer than total ({total}), so it never runs out"
+            yield Finding((*place, name), message)
 
 
 def _names(config: Config) -> Iterator[Finding]:

@@ -127,7 +127,7 @@ def _secret_fault(name: str, value: str) -> str:
     low = [word.lower() for word in words[:2]]
     if name.lower() in _CREDENTIALS:
         if low and low[0].rstrip(":") == name.lower():
-            return f"the name {name} does not belong into the value"
+            return f"the name {name} does not belong in the value"
         if len(words) == 1 and low[0].rstrip(":") in _SCHEMES:
             return "a scheme with nothing behind it: is the variable of the token empty?"
         if len(low) == 2 and low[0] == low[1] and low[0] in _SCHEMES:
@@ -199,6 +199,9 @@ def _repeats(route: Route, written: _Written) -> Iterator[Finding]:
             message = f"longer than backoff_max ({retry.backoff_max}), which is then waited"
             yield Finding(base, message)
         table = written.place("retry", "budget")
+        if table and 0 < budget.percent < 1:
+            meant = f"less than one percent, did you mean {budget.percent * 100:g}?"
+            yield Finding((*table, "percent"), meant)
         if table and not budget.percent and not budget.min_per_second:
             yield Finding(table, "nothing is tried again: percent and min_per_second are 0")
     breaker, table = route.circuit_breaker, written.place("circuit_breaker")

@@ -53,6 +53,10 @@ log.format: log_format
 [admin]: metrics
 [health_check]: health healthcheck health_checks
 health_check.path: health_path
+health_check.unhealthy_threshold: fails fall failures
+health_check.healthy_threshold: passes rise successes
+rate_limit.key: by
+queue.size: max_pending max_pending_requests
 upstreams.tls.verify: verify tls_verify insecure insecure_skip_verify skip_verify ssl_verify
 upstreams.tls: ssl tls
 upstreams.tls.ca_file: ca ca_cert cacert
@@ -67,7 +71,8 @@ upstreams.host_header: preserve_host change_origin host_rewrite
 load_balance.policy: lb_policy balance strategy algorithm
 [load_balance]: load_balancing loadbalancer load_balancer lb
 [circuit_breaker]: breaker outlier_detection
-circuit_breaker.consecutive_failures: failures threshold max_fails
+circuit_breaker.consecutive_failures: failures threshold max_fails max_failures failure_threshold
+    consecutive_errors
 circuit_breaker.base_ejection_time: fail_timeout cooldown
 concurrency.max_requests: limit max_concurrency max_concurrent max_in_flight
 rate_limit.average: limit rps rate requests_per_second requests
@@ -94,3 +99,60 @@ def _targets() -> Mapping[str, list[str]]:
 
 TARGETS: Final = _targets()
 """Tables and options by the words for them."""
+
+VALUES: Final = {
+    "warn": "warning",
+    "trace": "debug",
+    "critical": "error",
+    "fatal": "error",
+    "notice": "info",
+    "plain": "text",
+    "pretty": "console",
+    "text": "console",
+    "json": "problem+json",
+    "problemjson": "problem+json",
+    "roundrobin": "round_robin",
+    "rr": "round_robin",
+    "leastconn": "least_request",
+    "leastconnections": "least_request",
+    "leastrequests": "least_request",
+    "random": "least_request",
+    "ewma": "peak_ewma",
+    "latency": "peak_ewma",
+    "iphash": "hash",
+    "consistenthash": "hash",
+    "ringhash": "hash",
+    "true": "gradient",
+    "on": "gradient",
+    "false": "off",
+    "first": "fifo",
+    "close": "abort",
+    "ip": "client_addr",
+    "clientip": "client_addr",
+    "client": "client_addr",
+    "remoteaddr": "client_addr",
+    "remoteip": "client_addr",
+    "remotehost": "client_addr",
+    "binaryremoteaddr": "client_addr",
+    "sourceip": "client_addr",
+    "srcip": "client_addr",
+    "src": "client_addr",
+    "requesturi": "path",
+    "address": "client_addr",
+    "uri": "path",
+    "url": "path",
+    "connect": "connect-failure",
+    "connecterror": "connect-failure",
+    "connectionrefused": "connect-failure",
+    "refused": "connect-failure",
+    "stale": "stale-connection",
+    "disconnect": "reset",
+    "connectionreset": "reset",
+    "connreset": "reset",
+    "gatewayerror": "5xx",
+    "servererror": "5xx",
+    "error": "connect-failure",
+    "http5xx": "5xx",
+    "retriable4xx": "429",
+}
+"""Words of other proxies, without signs, and ours; each counts only where the option takes it."""

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
-from proxy.config.problems import suggestion
+from proxy.config.foreign import VALUES
+from proxy.config.problems import Place, suggestion
 from proxy.core import keys
 from proxy.core.options import MODE, Duration, Size
 from proxy.middleware import commit, hedge
@@ -33,58 +34,10 @@ _WEIGHTS: Final[dict[str, int]] = {
     **dict.fromkeys(("g", "gb", "gib", "gi"), 1 << 30),
     **dict.fromkeys(("t", "tb", "tib", "ti"), 1 << 40),
 }
+_RATE: Final = re.compile(r"([0-9.]+) ?(?:r|req|requests?|rps)?(?: ?/ ?(?:s|sec|second))?")
+"""``10r/s`` of other proxies, where the period is a second."""
 _LETTERS: Final = re.compile(r"[^a-z0-9]")
 _FIELD: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-
-_WORDS: Final = {
-    "warn": "warning",
-    "trace": "debug",
-    "critical": "error",
-    "fatal": "error",
-    "notice": "info",
-    "plain": "text",
-    "pretty": "console",
-    "text": "console",
-    "json": "problem+json",
-    "problemjson": "problem+json",
-    "roundrobin": "round_robin",
-    "rr": "round_robin",
-    "leastconn": "least_request",
-    "leastconnections": "least_request",
-    "leastrequests": "least_request",
-    "random": "least_request",
-    "ewma": "peak_ewma",
-    "latency": "peak_ewma",
-    "iphash": "hash",
-    "consistenthash": "hash",
-    "ringhash": "hash",
-    "true": "gradient",
-    "on": "gradient",
-    "false": "off",
-    "first": "fifo",
-    "close": "abort",
-    "ip": "client_addr",
-    "clientip": "client_addr",
-    "client": "client_addr",
-    "remoteaddr": "client_addr",
-    "remoteip": "client_addr",
-    "address": "client_addr",
-    "uri": "path",
-    "url": "path",
-    "connect": "connect-failure",
-    "connecterror": "connect-failure",
-    "connectionrefused": "connect-failure",
-    "refused": "connect-failure",
-    "stale": "stale-connection",
-    "disconnect": "reset",
-    "connectionreset": "reset",
-    "connreset": "reset",
-    "gatewayerror": "5xx",
-    "servererror": "5xx",
-    "error": "5xx",
-    "retriable4xx": "429",
-}
-"""Words of other proxies, without signs, and ours; each counts only where the option takes it."""
 
 MAIN: Final = {
     "AdminOptions": ("listen", "127.0.0.1:9901"),
@@ -179,7 +132,7 @@ def switch(raw: Any) -> str:
 def number(raw: Any, *, whole: bool, high: float | None) -> float | None:
     """The number that a value stands for, where it stands for one."""
     if isinstance(raw, str):
-        text = raw.strip()
+        text = _RATE.sub(r"\1", raw.strip())
         percent = text.endswith("%")
         text = text.removesuffix("%").strip().replace("_", "")
         if not re.fullmatch(r"-?[0-9]{1,15}(\.[0-9]{1,15})?", text):
@@ -205,8 +158,8 @@ def word(raw: Any, known: Iterable[str]) -> str:
         return ""
     letters = _LETTERS.sub("", raw.lower())
     same = [each for each in known if _LETTERS.sub("", each) == letters]
-    if not same and _WORDS.get(letters) in known:
-        same = [_WORDS[letters]]
+    if not same and VALUES.get(letters) in known:
+        same = [VALUES[letters]]
     return meant(f"{same[0]!r}") if same else suggestion(raw.strip(), known)
 
 
@@ -220,6 +173,12 @@ def pattern(wanted: str, raw: Any, words: Iterable[str]) -> str:
         kind, _, name = text.partition(":")
         kind, name = kind.strip().lower(), name.strip()
         if kind in ("header", "cookie") and _FIELD.fullmatch(name):
+            return meant(f"'{kind}:{name}'")
+        if kind in ("header", "cookie") and not name:
+            return f", NAME is missing, as in '{kind}:X-Tenant'"
+        if nginx := re.fullmatch(r"\$(http|cookie)_(\w+)", text):
+            kind = "header" if nginx[1] == "http" else "cookie"
+            name = nginx[2].replace("_", "-").title() if kind == "header" else nginx[2]
             return meant(f"'{kind}:{name}'")
         if _FIELD.fullmatch(text) and ("-" in text or text[:1].isupper()):
             return meant(f"'header:{text}'")
@@ -239,7 +198,11 @@ def pattern(wanted: str, raw: Any, words: Iterable[str]) -> str:
     elif wanted == MODE:
         return _mode(raw)
     elif wanted == health.PATTERN:
-        return "" if "://" in text or not text else meant(f"'/{text.lstrip('/')}'")
+        if "://" in text:
+            text = text.partition("://")[2].partition("/")[2]
+        return meant(f"'/{text.lstrip('/')}'") if text else ""
+    if status := re.fullmatch(r"http[_-]?([45][0-9]{2})", low):
+        return meant(f"'{status[1]}'") if "5xx" in words else ""
     return word(text, words)
 
 
@@ -259,8 +222,23 @@ def _mode(raw: Any) -> str:
     return ""
 
 
-def table(kind: str, name: str, raw: Any) -> str:
+def without(name: Any, raw: Any) -> str:
+    """How to say "no limit", or "never", with an option that takes no 0."""
+    nothing = raw is False or str(raw).strip().lower() in _NEVER or raw in (0, "0")
+    return _WITHOUT.get(name, "") if nothing else ""
+
+
+_WITHOUT: Final = {
+    "attempts": ", 1 is no second attempt",
+    "max_requests": ", without [concurrency] there is no limit",
+}
+
+
+def table(kind: str, place: Place, raw: Any) -> str:
     """A table, of the class ``kind``, for which something else was written."""
+    name = str(place[-1])
+    if isinstance(raw, list) and raw and all(isinstance(each, dict) for each in raw):
+        return meant(f"[{'.'.join(step for step in place if isinstance(step, str))}]")
     if raw is True:
         return f", an empty table switches it on: {name} = {{}}"
     option, example = MAIN.get(kind, ("", ""))

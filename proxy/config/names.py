@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from msgspec import inspect
 
+from proxy.config.absent import absent
 from proxy.config.foreign import TARGETS
 from proxy.config.model import LISTS, Config
 from proxy.config.problems import Place, suggestion
@@ -24,6 +25,10 @@ def hint(name: str, shape: inspect.StructType, taken: Mapping[str, Any], place: 
         return f", did you mean {spelled!r}?"
     table = tuple(step for step in place if isinstance(step, str))
     value = taken.get(name)
+    if table[-1:] in (("request_headers",), ("response_headers",)) and isinstance(value, str):
+        return f', did you mean set = {{ {name} = "..." }}?'
+    if near := absent(spelled, table):
+        return near
     if (
         not place
         and isinstance(value, str)
@@ -41,16 +46,16 @@ def hint(name: str, shape: inspect.StructType, taken: Mapping[str, Any], place: 
     for word in dict.fromkeys((name, spelled)):
         if word in _GENERAL:
             continue
-        if homes := _homes(word, table):
+        if homes := _homes(word, table, tables=isinstance(value, dict)):
             if homes == [()]:
                 return f", it is a table of its own: {_header((word,))}"
-            return f", it belongs into {' or '.join(map(_header, homes))}"
+            return f", it belongs in {' or '.join(map(_header, homes))}"
     alias = _alias(spelled, table)
     if alias:
         return alias
     if near := suggestion(spelled, here - taken.keys()):
         return near
-    if near := suggestion(spelled, here | _index().keys()):
+    if near := suggestion(spelled, here | _index().keys(), 0.8):
         word = near.split("'")[1]
         if word in here:
             return near
@@ -70,7 +75,9 @@ def _alias_here(name: str, table: tuple[str, ...], here: set[str]) -> str:
         home, _, option = each.rpartition(".")
         if option in here and home.split(".")[-1] == (table[-1] if table else ""):
             return f", did you mean {option!r}?"
-    return ""
+    # Options of one name mean much the same in all tables.
+    others = [each.rpartition(".")[2] for each in TARGETS.get(name, ()) if each[0] != "["]
+    return next((f", did you mean {option!r}?" for option in others if option in here), "")
 
 
 def _alias(name: str, table: tuple[str, ...]) -> str:
@@ -81,7 +88,9 @@ def _alias(name: str, table: tuple[str, ...]) -> str:
     meant = [each for each in known if each[0] == "["] if not table else []
     [target, *_] = meant or [each for each in known if each[0] != "["] or known
     if target[0] == "[":
-        return f", did you mean {_header((target[1:-1],))}?"
+        own = (*table[:1], target[1:-1])
+        there = table[:1] in _index().get(target[1:-1], ())
+        return f", did you mean {_header(own if there else own[-1:])}?"
     home, _, option = target.rpartition(".")
     path = tuple(home.split("."))
     if table[:1] == ("routes",) and ("routes", *path) in _index().get(option, ()):
@@ -94,9 +103,14 @@ def _exists(dotted: str) -> bool:
     return tuple(home.split(".")) in _index().get(option, ())
 
 
-def _homes(name: str, table: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """Tables that have this option: those near to ``table``, else those of the top."""
+def _homes(name: str, table: tuple[str, ...], *, tables: bool = False) -> list[tuple[str, ...]]:
+    """Tables that have this option: those near to ``table``, else those of the top.
+
+    ``tables``: what has this name is a table, so an option of that name is not meant.
+    """
     homes = _index().get(name, [])
+    if tables and () in homes:
+        return [home for home in homes if not home or (len(home) == 1 and home[0] in LISTS)]
     near = [home for home in homes if table and home[:1] == table[:1] and home != table]
     top = [home for home in homes if home[:1] not in (("routes",), ("upstreams",))]
     lists = [home for home in homes if len(home) == 1 and home[0] in LISTS]

@@ -103,6 +103,8 @@ class _Walk:
         complaint = _COMPLAINTS[type(kind)](kind, raw)
         if complaint and secret(place):
             complaint = complaint.partition(", got ")[0]
+        elif complaint:
+            complaint += hints.without(place[-1], raw)
         return self.wrong(place, complaint) if complaint else raw
 
     def no_table(self, kind: inspect.StructType, raw: Any, place: Place) -> Any:
@@ -113,7 +115,7 @@ class _Walk:
         off = any(name in names_ for cls, names_ in SWITCHES.items() if cls.__name__ == owner)
         wanted = "a table or false" if off else "a table"
         got = "" if secret(place) else f", got {shown(raw)}"
-        near = hints.table(kind.cls.__name__, name, raw) if name else ""
+        near = hints.table(kind.cls.__name__, place, raw) if name else ""
         return self.wrong(place, f"expected {wanted}{got}{near}")
 
     def single(self, kind: inspect.StructType, raw: dict[str, Any], place: Place) -> Any:
@@ -239,8 +241,8 @@ _SPELLED: Final = {
     hedge.PATTERN: ("p95 or another quantile", "500ms or another time"),
     commit.PATTERN: ("headers", "first_chunk", "body:64KiB or another size"),
     retrying.PATTERN: (*retrying.CAUSES, "a status such as 503", "5xx"),
-    MODE: ("0660 and other modes in octal",),
-    health.PATTERN: ("paths that begin with a slash",),
+    MODE: ("a mode in octal such as 0660",),
+    health.PATTERN: ("a path that begins with a slash",),
 }
 """Patterns that are no list of words, for people."""
 
@@ -255,7 +257,8 @@ def _text(kind: inspect.StrType, raw: Any) -> str:
     if kind.pattern and not re.search(kind.pattern, raw):
         words = _SPELLED.get(kind.pattern) or kind.pattern.strip("^$()").split("|")
         near = hints.pattern(kind.pattern, raw, _words(kind.pattern))
-        return f"expected one of {', '.join(words)}, got {shown(raw)}{near}"
+        one = "one of " if len(words) > 1 else ""
+        return f"expected {one}{', '.join(words)}, got {shown(raw)}{near}"
     return ""
 
 

@@ -9,6 +9,7 @@ import tomllib
 from typing import Any, Final, NamedTuple
 
 from proxy.config.hidden import secret_key, shown_value
+from proxy.config.misplaced import above
 from proxy.config.model import LISTS
 from proxy.config.other_languages import BLOCK, MARKER, other_language
 from proxy.config.problems import secret
@@ -29,6 +30,7 @@ _BLANKS: Final = str.maketrans(
 _STRINGS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'')
 _PAIR: Final = re.compile(r"\s*([A-Za-z0-9_.\"' -]+?)\s*(==|:=|=>|=|:)\s*(.*?)\s*$")
 _OPEN: Final = re.compile(r"\s*[\w.\"'-]+\s*=\s*[\[{]")
+_SWITCHES: Final = {"on": "true", "yes": "true", "off": "false", "no": "false"}
 _NOTHING: Final = ("None", "null", "nil", "NULL", "undefined", "~")
 
 
@@ -67,7 +69,8 @@ def read(text: str) -> tuple[dict[str, Any], str, list[Fault]]:
             line = next((n for n, each in enumerate(lines, 1) if _quotes(each, message)), line)
         if not faults and (other := other_language(text)):
             return {}, "", [Fault(*other)]
-        if again := _doubled(lines, line):
+        early = [Fault(*each) for each in above(lines, line, _LEFT_OUT)]
+        if again := early or _doubled(lines, line):
             faults += again
             continue
         found = _diagnosis(lines, line, message, column)
@@ -269,6 +272,9 @@ def _value(key: str, value: str) -> _Diagnosis | None:
         )
     if value.lower() in ("true", "false"):
         return _Diagnosis(f"expected {value.lower()}, got {value}", f"{key} = {value.lower()}")
+    if value.lower() in _SWITCHES and key.strip() != "adaptive":
+        meant = _SWITCHES[value.lower()]
+        return _Diagnosis(f"expected {meant}, got {value}", f"{key} = {meant}")
     if value in _NOTHING:
         return _Diagnosis(f"TOML has no {value}: leave the option out for its default")
     if value[0] in "\"'":

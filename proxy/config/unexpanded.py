@@ -8,13 +8,20 @@ from proxy.config.problems import WARNING, Finding, Place, secret
 
 _NAME: Final = r"([A-Za-z_][A-Za-z0-9_]*)"
 _OTHER: Final = re.compile(
-    rf"(?<!\$)\$(?:{_NAME}|\(\s*{_NAME}\s*\))|(?<!%)%{_NAME}%(?![0-9A-Fa-f]{{2}})"
+    rf"\{{\$(?:{_NAME})\}}|(?<!\$)\$(?:{_NAME}|\(\s*{_NAME}\s*\))|(?<!%)%{_NAME}%(?![0-9A-Fa-f]{{2}})"
     rf"|\{{\{{\s*(?:\.?[Ee]nv\.?)?\s*{_NAME}\s*\}}\}}|^(?:env|ENV)[:.]{_NAME}$"
 )
 _SCHEME: Final = re.compile(r"^[A-Za-z]+ +")
 _VARIABLE: Final = re.compile(r"[A-Z_][A-Z0-9_]*")
 _PATTERNS: Final = ("path_regex", "pattern")
 """Options in which a $ has a meaning of its own."""
+
+
+def other_reference(text: str) -> str:
+    """The name of the variable that the whole of a text refers to in another spelling."""
+    found = _OTHER.fullmatch(text.strip())
+    name = next((group for group in found.groups() if group), "") if found else ""
+    return name if _VARIABLE.fullmatch(name) else ""
 
 
 def unexpanded(raw: Any, place: Place = ()) -> Iterator[Finding]:

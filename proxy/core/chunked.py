@@ -128,12 +128,12 @@ class Chunked:
             self._expects = _Expects.SIZE
         elif expects is _Expects.SIZE:
             if len(line) > LONGEST_LINE:
-                raise Malformed(f"a chunk's size line of over {LONGEST_LINE} bytes")
+                raise Malformed(f"the line of a chunk size has more than {LONGEST_LINE} bytes")
             found = _SIZE.fullmatch(line) or _EXTENDED.fullmatch(line)
             if found is None and self._padded:
                 found = _PADDED.fullmatch(line)
             if found is None or (size := int(found[1], 16)) > _LARGEST:
-                raise Malformed("a chunk's size that is none")
+                raise Malformed("a chunk size is not a hexadecimal number")
             self._left = size
             self._expects = _Expects.DATA if size else _Expects.TRAILER
         elif line == b"\r\n":
@@ -161,9 +161,9 @@ class Chunked:
                 raise Malformed("a chunk's data goes on behind its size")
         elif expects is _Expects.SIZE:
             if len(line) > LONGEST_LINE:
-                raise Malformed(f"a chunk's size line of over {LONGEST_LINE} bytes")
+                raise Malformed(f"the line of a chunk size has more than {LONGEST_LINE} bytes")
             if not _SIZE_BEGINS.match(bytes(line[:20])):
-                raise Malformed("a chunk's size that is none")
+                raise Malformed("a chunk size is not a hexadecimal number")
         elif self._size + len(line) > self._limit:
             raise TooLarge(f"trailers of over {self._limit} bytes")
         elif line[0] in b" \t:":

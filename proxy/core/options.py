@@ -153,8 +153,8 @@ class ServerOptions(Table, frozen=True, kw_only=True):
     via: Annotated[
         bool,
         described(
-            "Say in a Via field towards the upstream that we were here (RFC 9110 7.6.3). Without "
-            "it, no Via goes upstream; loops are found by X-Sidecar-Proxy then."
+            "Send a Via field to the upstream (RFC 9110 7.6.3). false: no Via goes upstream, and "
+            "loops are found by X-Sidecar-Proxy."
         ),
     ] = True
     half_close: Annotated[

@@ -25,7 +25,7 @@ class BudgetOptions(Table, frozen=True, kw_only=True):
     min_per_second: Annotated[
         float, Meta(ge=0, description="Retries a second that are allowed at any load.")
     ] = 3.0
-    window: Annotated[Duration, described("What is looked back on.")] = seconds(10)
+    window: Annotated[Duration, described("How far back requests are counted.")] = seconds(10)
 
 
 class RetryOptions(Table, frozen=True, kw_only=True):
@@ -51,7 +51,9 @@ class RetryOptions(Table, frozen=True, kw_only=True):
     ] = "Idempotency-Key"
     backoff_base: Annotated[
         Duration,
-        described("Longest first wait; doubled each time, of which a random part is waited."),
+        described(
+            "Longest wait before the second send, doubled each time; a random part of it is waited."
+        ),
     ] = seconds(0.05)
     backoff_max: Annotated[Duration, described("Longest wait between two sends.")] = seconds(2)
     respect_retry_after: Annotated[
@@ -61,20 +63,20 @@ class RetryOptions(Table, frozen=True, kw_only=True):
         Duration, described("A reply that asks for a longer wait than this is passed on.")
     ] = seconds(30)
     only_if_failed_within: Annotated[
-        Duration, described("Only failures that came this fast are tried again.")
+        Duration, described('Only failures that came within this time are tried again; "0": all.')
     ] = seconds(0)
     max_body: Annotated[
         Size,
         described(
             'Request bodies up to this size are kept in memory for another try; "0" for any size. '
-            "64 MiB for all of them together; what is over that counts as larger."
+            "64 MiB for all of them together; a body for which there is no room counts as larger."
         ),
     ] = size(1 << 20)
     spool: Annotated[
         bool,
         described(
-            "Keep larger ones in a temporary file, up to 256 MiB each and 1 GiB in all; what is "
-            "over that, or all of them without it, is not sent again."
+            "Keep larger bodies in a temporary file, up to 256 MiB each and 1 GiB in all; a body "
+            "over that is not sent again. false: no larger body is."
         ),
     ] = True
     budget: BudgetOptions = msgspec.field(default_factory=BudgetOptions)

@@ -172,7 +172,7 @@ class Shared:
         """One of the chunks, ``b""`` after the last. Raises ReplyBroken."""
         while True:
             if number < self._dropped:
-                raise ReplyBroken("too slow for a reply that others read too")
+                raise ReplyBroken("the client read too slowly a reply that others read too")
             at = number - self._dropped
             if at < len(self._chunks):
                 return self._chunks[at]

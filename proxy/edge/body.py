@@ -203,10 +203,10 @@ class ClientBody:
         self._go_ahead = None
         self.received += len(data)
         if self.received > self._max:
-            raise BodyTooLarge(f"over {self._max} bytes")
+            raise BodyTooLarge(f"the body has more than max_body of {self._max}")
         if not data:
             if self.length is not None and self.received != self.length:
-                raise BadRequest(f"{self.received} bytes of {self.length}")
+                raise BadRequest(f"the body ended after {self.received} of {self.length} bytes")
             self._over = True
         elif self._kept is not None:
             await self._kept.put(data)  # counts at once, whatever becomes of the wait

@@ -83,7 +83,7 @@ SENTENCES: Final[dict[type[e.ProxyError], str]] = {
     e.ConnectFailed: "The upstream refused the connection or cannot be reached.",
     e.NameUnknown: "The name of the upstream could not be found.",
     e.LookupTimeout: "The name of the upstream was not found in time.",
-    e.ConnectTimeout: "No connection to the upstream came about in time.",
+    e.ConnectTimeout: "No connection to the upstream could be made in time.",
     e.TlsFailed: "The TLS handshake with the upstream failed.",
     e.CertificateInvalid: "The certificate of the upstream is not acceptable.",
     e.ResponseTimeout: "No reply came from the upstream in time.",

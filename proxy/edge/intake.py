@@ -153,14 +153,14 @@ class Intake:
 
     def _check_body(self, exchange: Exchange, length: int | None) -> None:
         if exchange.method == "TRACE":  # RFC 9110 9.3.8
-            raise BadRequest("TRACE with a body")
+            raise BadRequest("a TRACE request has no body")
         if length is not None:
             self._check_length(length)
 
     def _check_length(self, length: int) -> None:
         limit = self._options.max_body
         if limit and length > limit:
-            raise BodyTooLarge(f"{length} bytes, over {limit}")
+            raise BodyTooLarge(f"the body has {length} bytes, more than max_body of {limit}")
 
 
 def _again(broken: BaseException) -> ProxyError:
@@ -205,14 +205,14 @@ def _host(
     host = watched.get(b"host")
     if host is None:
         if exchange.version >= (1, 1):
-            raise BadRequest("no Host")
+            raise BadRequest("there is no Host field")
         return authority or b""
     if not valid_host(host):
-        raise BadRequest(f"Host {host!r}")
+        raise BadRequest(f"Host {host!r} is not a host name")
     if authority is None or _plain(authority) == _plain(host):
         return host
     if strict:
-        raise BadRequest(f"Host {host!r} against target {authority!r}")
+        raise BadRequest(f"Host {host!r} is not the host of the target, {authority!r}")
     return authority
 
 

@@ -110,7 +110,8 @@ def _decide(fields: RawHeaders) -> dict[bytes, bytes]:
                     continue
                 low = PROXY_CREDENTIALS
             if low in LOOKALIKES or (low in decisive and low in _SINGLE):
-                raise BadRequest(f"field {name!r}")
+                why = "is a disguise of another" if low in LOOKALIKES else "was sent more than once"
+                raise BadRequest(f"field {name!r} {why}")
             decisive[low] = b"%b, %b" % (decisive[low], value) if low in decisive else value
     return decisive
 
@@ -124,18 +125,19 @@ def _length(decisive: dict[bytes, bytes], version: tuple[int, int]) -> int | Non
             return 0
         digits = _LENGTH.fullmatch(declared)
         if not declared or digits is None or (length := int(digits[1] or 0)) > _LARGEST:
-            raise BadRequest(f"Content-Length {declared[:_SHOWN]!r}")
+            raise BadRequest(f"Content-Length {declared[:_SHOWN]!r} is not one number")
         return length
     if version < (1, 1):  # RFC 9112 6.1
-        raise BadRequest("Transfer-Encoding in HTTP/1.0")
+        raise BadRequest("Transfer-Encoding was sent in HTTP/1.0, which does not have it")
     if declared is not None:
-        raise BadRequest("Transfer-Encoding and Content-Length")
+        raise BadRequest("Transfer-Encoding and Content-Length were both sent")
     if coding.lower() != b"chunked":
         codings = [name.strip(b" \t").lower() for name in coding.split(b",")]
         # Chunked in front of another coding, or twice: nobody knows where such a body ends.
         if b"chunked" in codings[:-1] or set(codings) <= {b"", b"chunked"}:
-            raise BadRequest(f"transfer coding {coding[:_SHOWN]!r}")
-        raise UnsupportedCoding(f"transfer coding {coding[:_SHOWN]!r}")
+            why = "does not say where the body ends"
+            raise BadRequest(f"transfer coding {coding[:_SHOWN]!r} {why}")
+        raise UnsupportedCoding(f"transfer coding {coding[:_SHOWN]!r} is not supported")
     return None
 
 
@@ -200,5 +202,5 @@ class Progress:
     def _too_large(self, head: bytearray) -> None:
         end = head.find(b"\n", 0, self._limit)
         if end < 0:
-            raise TargetTooLong(f"a request line of over {self._limit} bytes")
-        raise HeadTooLarge(f"over {self._limit} bytes")
+            raise TargetTooLong(f"the request line is longer than max_header_size of {self._limit}")
+        raise HeadTooLarge(f"the head is larger than max_header_size of {self._limit}")

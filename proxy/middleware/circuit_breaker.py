@@ -16,23 +16,31 @@ class CircuitBreakerOptions(Table, frozen=True, kw_only=True):
     """
 
     consecutive_failures: Annotated[
-        int, Meta(ge=0, description="Failures in a row that eject a server, 0 for never.")
+        int, Meta(ge=0, description="Failures in a row that eject a server; 0: never.")
     ] = 5
     failure_ratio: Annotated[
         float,
-        Meta(ge=0, le=1, description="Share of failures over `interval` that ejects, 0 for never."),
+        Meta(
+            ge=0,
+            le=1,
+            description="Share of failures over `interval`, at most 1, that ejects; 0: never.",
+        ),
     ] = 0.0
     min_requests: Annotated[
         int, Meta(ge=1, description="Requests in `interval` before their ratio counts.")
     ] = 20
-    interval: Annotated[Duration, described("What failure_ratio looks back on.")] = seconds(10)
+    interval: Annotated[Duration, described("How far back failure_ratio counts.")] = seconds(10)
     base_ejection_time: Annotated[
         Duration, described("How long the first ejection lasts; each relapse doubles it.")
     ] = seconds(5)
     max_ejection_time: Annotated[Duration, described("How long one lasts at most.")] = seconds(60)
     max_ejection_percent: Annotated[
         float,
-        Meta(ge=0, le=100, description="Share of the servers that may be out, but always one."),
+        Meta(
+            ge=0,
+            le=100,
+            description="Percent of the servers that may be ejected at a time; one always may.",
+        ),
     ] = 50.0
 
 

@@ -32,7 +32,7 @@ class CoalesceOptions(Table, frozen=True, kw_only=True):
     """Equal GETs and QUERYs that are under way at the same time share one request."""
 
     max_waiters: Annotated[
-        int, Meta(ge=1, description="Clients that share one; the next go on alone.")
+        int, Meta(ge=1, description="Clients that share one request; further ones send their own.")
     ] = 1024
     wait_timeout: Annotated[
         Duration,

@@ -41,7 +41,8 @@ class StreamOptions(Table, frozen=True, kw_only=True):
     heartbeat: Annotated[
         Duration,
         described(
-            "Streams of events that are silent for so long get a comment. To a client whose Accept "
+            "A stream of events that is silent for this long gets a comment. To a client whose "
+            "Accept "
             "prefers text/event-stream to all else, the stream is opened, with status 200, before "
             "the upstream has answered."
         ),

@@ -30,7 +30,7 @@ class ConcurrencyOptions(Table, frozen=True, kw_only=True):
     """How many requests an upstream has at a time, until their replies have ended."""
 
     max_requests: Annotated[
-        int, Meta(ge=1, description="As many at the most; over it: the queue, or 503.")
+        int, Meta(ge=1, description="The highest limit; over it: the queue, or 503.")
     ] = 1024
     adaptive: Annotated[
         Literal["off", "gradient"],
@@ -43,12 +43,15 @@ class ConcurrencyOptions(Table, frozen=True, kw_only=True):
 
 
 class QueueOptions(Table, frozen=True, kw_only=True):
-    """Where requests wait for `[concurrency]`, `[timeouts] queue` at the most."""
+    """Where requests wait for `[concurrency]`, for `[timeouts] queue` at the most."""
 
     size: Annotated[int, Meta(ge=1, description="Requests that may wait; over it: 503.")] = 1024
     order: Annotated[
         Literal["fair", "fifo", "lifo"],
-        described("Next is one of whoever has the fewest under way; the first; or the last."),
+        described(
+            'Which request is next: "fair" one of the client with the fewest under way, '
+            '"fifo" the first, "lifo" the last.'
+        ),
     ] = "fair"
     key: Annotated[
         str,
@@ -188,9 +191,11 @@ class Concurrency:
 
     def _full(self) -> str:
         gate = self._gate
+        one = gate.in_flight == 1
+        under_way = f"{gate.in_flight} {'request is' if one else 'requests are'} under way"
         if self.queue is None:
-            return f"{gate.in_flight} requests are under way, and there is no queue"
-        return f"{gate.in_flight} requests are under way, {gate.waiting} wait"
+            return f"{under_way}, and there is no queue"
+        return f"the queue is full: {under_way}, {gate.waiting} wait"
 
     def _urgency(self, exchange: Exchange) -> int:
         name = b"" if self.queue is None else self.queue.priority_header.lower().encode()

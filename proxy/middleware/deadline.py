@@ -33,10 +33,12 @@ class DeadlineOptions(Table, frozen=True, kw_only=True):
         str,
         described('Field that says it to the upstream; with "" all fields pass as they came.'),
     ] = "x-request-timeout-ms"
-    reserve: Annotated[Duration, described("Kept back of what is passed on, for the way back.")] = (
-        seconds(0.05)
-    )
-    max: Annotated[Duration, described("No client is waited for longer.")] = seconds(600)
+    reserve: Annotated[
+        Duration, described("Taken off what is passed on, as time for the way back.")
+    ] = seconds(0.05)
+    max: Annotated[
+        Duration, described("The longest time that counts, whatever the client says.")
+    ] = seconds(600)
 
 
 class Deadline:

@@ -250,7 +250,9 @@ class Opened(Watched):
             whole = reply.buffered is not None
             reply.close(Ending.COMPLETE if whole else Ending.ABANDONED)
             self._odd = reply
-            raise ReplyBroken(f"status {reply.status} to a stream that was opened")
+            raise ReplyBroken(
+                f"the upstream answered {reply.status} to a stream that was open already"
+            )
         self._reply = reply
         # A BOM is one at the start of a stream only, and this one has begun.
         data = await reply.read()

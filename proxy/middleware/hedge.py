@@ -22,7 +22,7 @@ _SHORTEST: Final = 0.001
 
 
 class HedgeOptions(Table, frozen=True, kw_only=True):
-    """Ask another server too when one takes unusually long; the first good answer counts."""
+    """Send a copy to another server when one takes unusually long; the first good answer counts."""
 
     delay: Annotated[
         str,

@@ -44,7 +44,7 @@ class LoadBalanceOptions(Table, frozen=True, kw_only=True):
 
     policy: Annotated[
         Literal["round_robin", "least_request", "peak_ewma", "hash"],
-        described("In turn; the less busy of two; of two the one that is sooner; by hash_key."),
+        described("In turn; the less busy of two; the faster of two; by hash_key."),
     ] = "round_robin"
     hash_key: Annotated[
         str,
@@ -59,7 +59,7 @@ class LoadBalanceOptions(Table, frozen=True, kw_only=True):
     ] = seconds(0)
     panic_threshold: Annotated[
         float,
-        Meta(ge=0, le=100, description="With fewer percent of servers usable all are, 0: never."),
+        Meta(ge=0, le=100, description="With fewer percent usable, all are used; 0: never."),
     ] = 0.0
 
 

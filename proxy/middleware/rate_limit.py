@@ -26,7 +26,7 @@ _FORBIDDEN: Final = 403
 
 
 class RateLimitOptions(Table, frozen=True, kw_only=True):
-    """How many requests a client may make, and heed of what the upstream says of its own limits."""
+    """How many requests a client may make; the upstream's own limits are respected too."""
 
     average: Annotated[
         float,
@@ -45,12 +45,15 @@ class RateLimitOptions(Table, frozen=True, kw_only=True):
         ),
     ] = "client_addr"
     max_wait: Annotated[
-        Duration, described("What would be let through within this is kept waiting, not refused.")
+        Duration,
+        described(
+            "A request that would be let through within this time waits; others are refused."
+        ),
     ] = seconds(0)
     learn: Annotated[
         bool,
         described(
-            "Do not send what a server would refuse: heed its Retry-After and RateLimit fields, "
+            "Do not send what a server would refuse: respect its Retry-After and RateLimit fields, "
             "wait for `max_wait` at the most, then answer 429."
         ),
     ] = True

@@ -142,6 +142,8 @@ class Writer:
         return True
 
     def _report_lost(self) -> None:
+        if not self._complain and self._given - self._written > self._pending // 2:
+            return  # the sentence goes the same way, and would be dropped with the count in it
         dropped, now = self.dropped, time.monotonic()
         if dropped > self._told and now >= self._news_at:
             self._tell(_lost(dropped - self._told))

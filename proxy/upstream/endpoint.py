@@ -32,7 +32,7 @@ class ServerEntry(Table, frozen=True, kw_only=True):
 
 
 class UpstreamTlsOptions(Table, frozen=True, kw_only=True):
-    """How https servers are checked, and how we show ourselves to them."""
+    """How the certificates of https servers are checked, and which one the proxy shows them."""
 
     verify: Annotated[bool, described("Check the certificate and the name in it.")] = True
     ca_file: Annotated[
@@ -53,7 +53,7 @@ class UpstreamTlsOptions(Table, frozen=True, kw_only=True):
 
 
 class CredentialsOptions(Table, frozen=True, kw_only=True):
-    """What we show the upstream instead of what the client sent."""
+    """Credentials that the proxy sends to the upstream in place of the client's."""
 
     header: Annotated[str, described("Field that carries the credentials.")] = "Authorization"
     value: Annotated[

@@ -23,9 +23,11 @@ log = logging.getLogger(__name__)
 
 
 class HealthCheckOptions(Table, frozen=True, kw_only=True):
-    """Asks every server now and then; what does not answer 200 to 399 gets no requests."""
+    """Asks every server now and then; one that does not answer 200 to 399 gets no requests."""
 
-    path: Annotated[str, Meta(pattern=PATTERN, description="What is asked for, with GET.")] = "/"
+    path: Annotated[str, Meta(pattern=PATTERN, description="Path that is asked for, with GET.")] = (
+        "/"
+    )
     interval: Annotated[
         Duration, described("Time between two checks of a server, 10 % more or less.")
     ] = seconds(5)

@@ -16,6 +16,7 @@ from proxy.upstream.member import Member
 from proxy.upstream.names import Addresses
 from proxy.upstream.rotated import LOOK_EVERY, Rotated
 from proxy.upstream.session import Session
+from proxy.upstream.translate import reason
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ class Pool:
                 try:
                     found[index] = await self._session.addresses(host)
                 except OSError as error:  # what is known stays; a request would say what is wrong
-                    log.info("look-up of %s: %s", host, error)
+                    log.info("the name %s could not be looked up: %s", host, reason(error))
                 except Exception as error:  # or nobody would look again
                     if (ours := local_limit(error)) is not None:
                         complain(ours.kind, ours.detail)

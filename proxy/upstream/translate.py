@@ -50,6 +50,7 @@ class Place(NamedTuple):
 
 UNKNOWN: Final = Place("the upstream", "", 0, 0.0)
 _TOO_EARLY: Final = re.compile("ended too early|transfer length")
+_UNKNOWN_AUTHORITY: Final = re.compile("self-signed|self signed|unable to get (?:local )?issuer")
 _RECEIVED: Final = re.compile(r"received (\d+) of (\d+) bytes")
 _HANDSHAKE_CUT = frozenset({errno.ECONNRESET, errno.EPIPE, None})
 
@@ -73,6 +74,8 @@ def connect_error(
         return ConnectTimeout(f"no {what} to {name}{within}")
     if isinstance(error, ClientConnectorCertificateError):
         why = reason(error.certificate_error)
+        if _UNKNOWN_AUTHORITY.search(why):
+            why += "; [upstreams.tls] ca_file names the authorities to trust"
         return CertificateInvalid(f"the certificate of {name} is not acceptable: {why}")
     cut = isinstance(error, ClientConnectorError) and error.os_error.errno in _HANDSHAKE_CUT
     if isinstance(error, ClientConnectorSSLError) or (tls and cut):
@@ -90,6 +93,8 @@ def head_error(error: Exception, *, stage: Stage, name: str = "the upstream") ->
             error.stage = stage
         if isinstance(error, ProtocolViolation):
             error.detail = f"the reply of {name} is not valid HTTP: {error.detail}"
+        elif isinstance(error, ReplyHeadTooLarge):
+            error.detail = f"the head of the reply of {name} {error.detail}"
         return error
     if isinstance(error, HttpProcessingError):
         why = plain(first_line(error.message))
@@ -106,11 +111,11 @@ def body_error(error: Exception) -> ProxyError:
     if isinstance(error, ProxyError):
         return error
     text = str(error)
-    how = "cut its reply by a reset" if _is_reset(error) else "ended its reply"
+    how = "cut its reply by a reset" if _is_reset(error) else "closed the connection"
     if (found := _RECEIVED.search(text)) is not None:
-        return ReplyBroken(f"the upstream {how} after {found[1]} of {found[2]} bytes")
+        return ReplyBroken(f"the upstream {how} after {found[1]} of {found[2]} bytes of its reply")
     if _is_reset(error) or isinstance(error, ConnectionError) or _TOO_EARLY.search(text):
-        return ReplyBroken(f"the upstream {how} before the end")
+        return ReplyBroken(f"the upstream {how} before the end of its reply")
     why = plain(first_line(text)) or "no reason given"
     return ReplyBroken(f"the upstream broke the framing of its reply: {why}")
 

@@ -163,7 +163,7 @@ class UpstreamProtocol(ServerSide):
             return b""
         self._head_seen += end
         if self._head_seen > HEAD_LIMIT:
-            self._refuse(ReplyHeadTooLarge(f"over {HEAD_LIMIT} bytes"))
+            self._refuse(ReplyHeadTooLarge(f"is larger than {HEAD_LIMIT} bytes"))
             return b""
         if response is None:
             self.acknowledge()
@@ -228,7 +228,7 @@ class UpstreamProtocol(ServerSide):
         except Malformed as error:
             self.force_close()
             payload.feed_data(chunks.before)
-            payload.set_exception(ReplyBroken(str(error)))
+            payload.set_exception(ReplyBroken(f"the reply is not valid HTTP: {error}"))
             if self.transport is not None:
                 self.transport.abort()
             return

@@ -110,7 +110,8 @@ upstream = "api"
     assert lines(file) == [
         'config.toml:2: server.listen: expected "HOST:PORT", ":PORT", "[::1]:PORT" '
         "or \"unix:/path\", got 'x', did you mean 'x:8080'?",
-        "config.toml:4: retry.attempts: expected a whole number from 1 to 10, got 0",
+        "config.toml:4: retry.attempts: expected a whole number from 1 to 10, got 0, "
+        "1 is no second attempt",
         "config.toml:7: upstreams[0].servers[0]: environment variable GONE is not set "
         "and has no default",
         "config.toml:9: routes[0].upstream: no upstream is named 'apy', did you mean 'api'?",

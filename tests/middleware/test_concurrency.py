@@ -86,7 +86,7 @@ async def test_without_a_queue_what_is_over_the_limit_is_refused_at_once(
 ) -> None:
     permits = Gate(1)
     permits.take(None)
-    with pytest.raises(QueueRefused, match="1 requests are under way, and there is no queue"):
+    with pytest.raises(QueueRefused, match="1 request is under way, and there is no queue"):
         await Concurrency(Script(), permits, None, 10.0).handle(get())
 
 

@@ -205,7 +205,7 @@ ENDED = [
         read_to_the_end,
         {},
         (HEAD + b"hello", "fin"),
-        "the upstream ended its reply before the end on route /v1",
+        "the upstream closed the connection before the end of its reply on route /v1",
     ),
     (
         "reset",
@@ -219,7 +219,7 @@ ENDED = [
         read_to_the_end,
         {},
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "fin"),
-        "the upstream ended its reply before the end on route /v1",
+        "the upstream closed the connection before the end of its reply on route /v1",
     ),
     (
         "stuck client",

@@ -159,3 +159,22 @@ def test_check_takes_set_and_prints_to_standard_output(
     assert capsys.readouterr().out.startswith(
         "command line: --set retry.attempts: expected a whole"
     )
+
+
+@pytest.mark.parametrize("argument", ["--version", "--help"])
+async def test_words_that_found_no_room_are_no_success(argument: str) -> None:
+    """``sidecar-proxy --version > /dev/full`` ended with 0 and said nothing."""
+    full = os.open("/dev/full", os.O_WRONLY)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "proxy", argument),
+            stdout=full,
+            stderr=asyncio.subprocess.PIPE,
+            env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
+        )
+        async with asyncio.timeout(PATIENCE):
+            _, errors = await process.communicate()
+    finally:
+        os.close(full)
+    assert process.returncode == 1
+    assert b"cannot write to standard output" in errors

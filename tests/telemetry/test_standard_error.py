@@ -87,6 +87,27 @@ def test_a_reader_that_comes_back_is_told_how_much_it_missed(
     assert sum(map(int, told)) == dropped  # told in parts where the reader is slow
 
 
+def test_the_sentence_about_what_was_missed_waits_until_there_is_room_for_it(
+    ends: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = StandardError(ends[1])
+    told: list[int] = []
+    writing = stream._writer
+    monkeypatch.setattr(writing, "_tell", lambda _: told.append(writing._given - writing._written))
+    for _ in range(2 * PENDING // len(LINE)):
+        stream.write(LINE)
+    said = bytearray()
+    reader = read(ends[0], said)
+    patience = time.monotonic() + 60
+    while not told and time.monotonic() < patience:
+        time.sleep(0.001)
+    stream.end()
+    os.close(ends[1])
+    ends[1] = -1
+    reader.join()
+    assert told[0] <= PENDING // 2
+
+
 def test_a_stream_that_fails_complains_to_nobody(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,80 @@
+"""A request that is refused, and a reply that is, has a sentence that says what is wrong."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.message import OK
+from tests.support.proxy import proxied
+from tests.support.upstream import RawUpstream
+from tests.wire.test_unix_tls import Authority
+
+REFUSED: list[tuple[bytes, str]] = [
+    (
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3000\r\n\r\n",
+        "the body has 3000 bytes, more than",
+    ),
+    (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 'field "Host" was sent more than once'),
+    (b"GET / HTTP/1.1\r\n\r\n", "there is no Host field"),
+    (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 'Host "a b" is not a host name'),
+    (
+        b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
+        'Content-Length "x" is not one number',
+    ),
+    (
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n",
+        "Transfer-Encoding and Content-Length were both sent",
+    ),
+    (
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+        'transfer coding "gzip, chunked" is not supported',
+    ),
+    (
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        "a chunk size is not a hexadecimal number",
+    ),
+    (
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 20_000 + b"\r\n\r\n",
+        "the head is larger than max_header_size of 16KiB",
+    ),
+    (b"GET /" + b"a" * 20_000, "the request line is longer than max_header_size of 16KiB"),
+]
+
+
+@pytest.mark.parametrize(("request_", "words"), REFUSED, ids=[words for _, words in REFUSED])
+async def test_a_refused_request_is_told_what_is_wrong_in_a_sentence(
+    request_: bytes, words: str
+) -> None:
+    async with (
+        RawUpstream([OK]) as upstream,
+        proxied(upstream, server={"max_body": "1KiB"}, errors={"details": True}) as proxy,
+    ):
+        response = await proxy.ask(request_)
+    assert words in json.loads(response.body)["detail"]
+
+
+async def test_a_reply_whose_head_is_too_large_is_named_with_its_server() -> None:
+    head = b"HTTP/1.1 200 OK\r\nX: " + b"a" * 70_000 + b"\r\n\r\n"
+    async with (
+        RawUpstream([head]) as upstream,
+        proxied(upstream, errors={"details": True}, retry={"attempts": 1}) as proxy,
+    ):
+        response = await proxy.ask(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert response.status == 502
+        detail = json.loads(response.body)["detail"]
+        assert (
+            detail
+            == f"the head of the reply of {upstream.url} is larger than 65536 bytes on route /"
+        )
+
+
+async def test_a_certificate_of_an_unknown_authority_is_told_with_the_option_for_it(
+    tmp_path: Path,
+) -> None:
+    async with (
+        RawUpstream(tls=Authority(tmp_path).server()) as upstream,
+        proxied(upstream, errors={"details": True}) as proxy,
+    ):
+        response = await proxy.ask(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert "[upstreams.tls] ca_file" in json.loads(response.body)["detail"]
