@@ -38,7 +38,7 @@ def _normal_path() -> Callable[[], object]:
 
 
 def _end_to_end_request() -> Callable[[], object]:
-    end_to_end_request = named("proxy.edge.end_to_end:end_to_end_request")
+    end_to_end_request = named("proxy.http.hop_by_hop:end_to_end_request")
     return lambda: end_to_end_request(_FIELDS)
 
 
@@ -49,7 +49,7 @@ def _forwarding() -> Callable[[], object]:
 
 
 def _identify() -> Callable[[], object]:
-    identify = named("proxy.edge.identity:identify")
+    identify = named("proxy.http.request_id:identify")
     fields = _FIELDS[1:-1]
     return lambda: identify(fields)
 
@@ -71,10 +71,10 @@ def _relay_head() -> Callable[[], object]:
 def _request_head() -> Callable[[], object]:
     config = named("proxy.config.load:from_upstream")("http://127.0.0.1:9000")
     options = config.upstreams[0]
-    entry = named("proxy.upstream.endpoint:entries")(options)[0]
-    endpoint = named("proxy.upstream.endpoint:Endpoint")(options, entry, None)
+    entry = named("proxy.upstream.address:entries")(options)[0]
+    endpoint = named("proxy.upstream.address:Endpoint")(options, entry, None)
     timeouts = named("proxy.core.options:TimeoutsOptions")()
-    scrub = named("proxy.edge.end_to_end:end_to_end_response")
+    scrub = named("proxy.http.hop_by_hop:end_to_end_response")
     head = named("proxy.upstream.forward:Forward")(endpoint, None, timeouts, scrub)._request_head
     exchange = _exchange()
     return lambda: head(exchange)

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from proxy.policy.gate import Gate
 from proxy.policy.gradient import Gradient, Usual
+from proxy.policy.limiter import Gate
 from proxy.policy.queue import Place, Queue
 
 SERVICE: Final = 0.2

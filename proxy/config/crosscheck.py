@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
-from proxy.config import addresses, fields
+from proxy.config import addresses
+from proxy.config import values as fields
 from proxy.config.doubts import doubts
 from proxy.config.model import Config, Route, Upstream
 from proxy.config.paths import path_meant
 from proxy.config.problems import Finding, Place, suggestion
-from proxy.config.shadow import shadowed
+from proxy.config.unreachable import shadowed
 from proxy.config.waiting import waits
 from proxy.core.options import AdminOptions, TimeoutsOptions
 from proxy.core.retrying import RetryOptions
@@ -18,7 +19,7 @@ from proxy.edge import patterns
 from proxy.edge.field_rules import HeaderRules, Template
 from proxy.edge.target import Rewrite, literal_path
 from proxy.middleware.fallback import FixedReply
-from proxy.upstream.endpoint import (
+from proxy.upstream.address import (
     CredentialsOptions,
     UpstreamTlsOptions,
     credentials,

@@ -6,14 +6,14 @@ A warning is for what is certain. What is unusual and works is nobody's mistake.
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from proxy.config import fields
+from proxy.config import values as fields
 from proxy.config.addresses import split_listen
 from proxy.config.model import Config, Route, Upstream
 from proxy.config.paths import path_doubts
 from proxy.config.problems import WARNING, Finding, Place
 from proxy.core.options import Duration
 from proxy.core.retrying import RetryOptions
-from proxy.upstream.endpoint import credentials, entries
+from proxy.upstream.address import credentials, entries
 
 _SCHEMES: Final = frozenset({"bearer", "basic", "token", "digest", "apikey", "negotiate"})
 _CREDENTIALS: Final = ("authorization", "proxy-authorization", "x-api-key", "api-key")

@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from proxy.config.foreign import VALUES
 from proxy.config.problems import Place, suggestion
-from proxy.core import keys
+from proxy.core import request_key as keys
 from proxy.core.options import MODE, Duration, Size
-from proxy.middleware import commit, hedge
+from proxy.middleware import commit
+from proxy.middleware.hedge import hedge
 from proxy.upstream import health
 
 _NO: Final = "no,off,none,never,false,null,nil,-1,unlimited,infinite,infinity,inf,disabled,disable"

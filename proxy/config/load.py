@@ -208,7 +208,7 @@ def _convert(
         with contextlib.suppress(msgspec.ValidationError):
             config = _struct(tree)
     if config is None:
-        from proxy.config.shape import MISSING, examine  # noqa: PLC0415 - nor this
+        from proxy.config.diagnose import MISSING, examine  # noqa: PLC0415 - nor this
 
         unresolved = {finding.place for finding in findings}
         tree, wrong = examine(tree)

@@ -8,7 +8,7 @@ import msgspec
 from proxy.config.model import INHERITED, SHARED
 from proxy.core.options import Duration, TimeoutsOptions
 from proxy.middleware.concurrency import ConcurrencyOptions
-from proxy.middleware.deadline import DeadlineOptions
+from proxy.middleware.deadline.deadline import DeadlineOptions
 
 
 def merge(raw: Mapping[str, Any]) -> dict[str, Any]:

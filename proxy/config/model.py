@@ -16,18 +16,18 @@ from proxy.core.options import (
     described,
 )
 from proxy.core.retrying import RetryOptions
-from proxy.edge.failures import ErrorsOptions
+from proxy.edge.responses import ErrorsOptions
 from proxy.edge.router import RouteOptions
-from proxy.middleware.circuit_breaker import CircuitBreakerOptions
-from proxy.middleware.coalesce import CoalesceOptions
+from proxy.middleware.coalesce.coalesce import CoalesceOptions
 from proxy.middleware.commit import StreamOptions
 from proxy.middleware.concurrency import ConcurrencyOptions, QueueOptions
-from proxy.middleware.deadline import DeadlineOptions
+from proxy.middleware.deadline.deadline import DeadlineOptions
 from proxy.middleware.fallback import FixedReply
-from proxy.middleware.hedge import HedgeOptions
-from proxy.middleware.load_balance import LoadBalanceOptions
+from proxy.middleware.hedge.hedge import HedgeOptions
+from proxy.middleware.load_balance.ejection import CircuitBreakerOptions
+from proxy.middleware.load_balance.load_balance import LoadBalanceOptions
 from proxy.middleware.rate_limit import RateLimitOptions
-from proxy.upstream.endpoint import UpstreamOptions
+from proxy.upstream.address import UpstreamOptions
 from proxy.upstream.health import HealthCheckOptions
 
 # msgspec cannot put a table with durations into a JSON Schema as a default: hence the factories.

@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import inspect
 
-from proxy.config.declared import Option, options, summary
+from proxy.config.describe import Option, options, summary
 from proxy.config.model import ALWAYS, INHERITED, SHARED, SWITCHES, Config
 
 _HEAD: Final = """\

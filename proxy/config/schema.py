@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import inspect
 
-from proxy.config.declared import default_of
+from proxy.config.describe import default_of
 from proxy.config.model import SWITCHES, Config
 from proxy.core.options import AdminOptions, Duration, ServerOptions, Size
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
-from proxy.config import fields
+from proxy.config import values as fields
 from proxy.config.model import Config, Route, Upstream
 from proxy.config.problems import WARNING, Finding, Place
 

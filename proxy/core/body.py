@@ -2,7 +2,7 @@
 
 from typing import Final, Protocol
 
-from proxy.core.fields import RawHeaders
+from proxy.http.fields import RawHeaders
 
 CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from proxy.core.body import EMPTY, Body
-from proxy.core.fields import Encoded, RawHeaders
-from proxy.core.logins import Ties
+from proxy.http.fields import Encoded, RawHeaders
+from proxy.http.logins import Ties
 
 HEDGED: Final = "hedged"
 """Outcome of an attempt that another one has overtaken."""
@@ -139,7 +139,7 @@ class Exchange:
         self.ties: Ties | None = None
         """The upstream connections that belong to its client; None where there is no client."""
         self.login = False
-        """Whether it is part of a login that its connection will have, see ``core/logins``."""
+        """Whether it is part of a login that its connection will have, see ``http/logins``."""
         self.takes_trailers = False
         """Whether its client wants the fields behind a chunked reply (``TE: trailers``)."""
         self.committed = False

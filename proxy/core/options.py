@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal, Self
 import msgspec
 from msgspec import Meta
 
-from proxy.core.keys import PATTERN
+from proxy.core.request_key import PATTERN
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)(B|KiB|MiB|GiB)")

@@ -5,7 +5,7 @@ from enum import Enum
 from typing import Protocol, TypeAlias
 
 from proxy.core.duplex import Switched
-from proxy.core.fields import Encoded, RawHeaders
+from proxy.http.fields import Encoded, RawHeaders
 
 
 class Ending(Enum):

@@ -13,7 +13,7 @@ from hashlib import blake2b
 from typing import Final
 from urllib.parse import quote
 
-from proxy.core.fields import RawHeaders
+from proxy.http.fields import RawHeaders
 
 HIDDEN: Final = "***"
 SECRETS: Final = "secrets_of_the_request"
@@ -189,7 +189,7 @@ def plain(key: Hashable) -> str:
     if key is None:
         return ""
     if isinstance(key, bytes):
-        # A long key is kept as its digest behind a NUL, see ``core/keys``.
+        # A long key is kept as its digest behind a NUL, see ``core/request_key``.
         return hashed(key) if key.startswith(b"\0") else key.decode("latin-1")
     return str(key)
 

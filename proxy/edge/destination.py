@@ -10,8 +10,8 @@ from typing import Final
 
 from proxy.core.errors import BadRequest
 from proxy.core.exchange import Exchange
-from proxy.core.fields import RawHeaders
 from proxy.edge.target import normal_path
+from proxy.http.fields import RawHeaders
 
 METHODS: Final = frozenset(
     {"COPY", "MOVE", "PUT", "PATCH", "DELETE", "LOCK", "UNLOCK", "MKCOL", "PROPPATCH", "POST"}

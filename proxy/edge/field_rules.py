@@ -7,7 +7,7 @@ from typing import Annotated, Final, TypeAlias
 import msgspec
 
 from proxy.core.options import Table, described
-from proxy.edge.end_to_end import FRAMING, HOP_BY_HOP, TOKEN
+from proxy.http.hop_by_hop import FRAMING, HOP_BY_HOP, TOKEN
 
 VARIABLES: Final = frozenset({"client_addr", "request_id", "host"})
 """What values may refer to."""

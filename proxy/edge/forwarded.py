@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from proxy.core.field_lines import Malformed
-from proxy.core.fields import RawHeaders
-from proxy.core.forwarded_field import Element, elements, encode_element
-from proxy.core.memo import BoundedCache
 from proxy.edge.forwarded_values import told_host, told_scheme, valid_values
+from proxy.http.bounded_cache import BoundedCache
+from proxy.http.field_lines import Malformed
+from proxy.http.fields import RawHeaders
+from proxy.http.forwarded import Element, elements, encode_element
 
 Fields: TypeAlias = list[tuple[bytes, bytes]]
 Families: TypeAlias = Literal["both", "x", "forwarded", "off"]

@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from proxy.core.forwarded_field import Element, encode_element
-from proxy.edge.hosts import valid_host
+from proxy.http.authority import valid_host
+from proxy.http.forwarded import Element, encode_element
 
 _SCHEME: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*+")
 _NODE: Final = re.compile(rb"[A-Za-z0-9._:%\[\]-]++")

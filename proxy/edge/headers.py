@@ -1,6 +1,9 @@
 """The rules for header fields, each in a file of its own, under one name."""
 
-from proxy.edge.end_to_end import (
+from proxy.edge.field_rules import VARIABLES, FieldRules, HeaderRules
+from proxy.edge.forwarded import Forwarding
+from proxy.http.authority import hostname, valid_host
+from proxy.http.hop_by_hop import (
     FRAMING,
     HOP_BY_HOP,
     TOKEN,
@@ -9,10 +12,7 @@ from proxy.edge.end_to_end import (
     loops,
     via,
 )
-from proxy.edge.field_rules import VARIABLES, FieldRules, HeaderRules
-from proxy.edge.forwarded import Forwarding
-from proxy.edge.hosts import hostname, valid_host
-from proxy.edge.identity import identify
+from proxy.http.request_id import identify
 
 __all__ = [
     "FRAMING",

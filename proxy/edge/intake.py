@@ -15,23 +15,23 @@ from proxy.core.errors import (
     ProxyError,
 )
 from proxy.core.exchange import Exchange
-from proxy.core.fields import RawHeaders
 from proxy.core.options import ServerOptions
-from proxy.core.trailers import announcement, takes_trailers
-from proxy.edge.body import ClientBody
-from proxy.edge.connection import Connection
-from proxy.edge.end_to_end import bears_mark, end_to_end_request, loops, marked, via
 from proxy.edge.forwarded import Forwarding
-from proxy.edge.hosts import valid_host
-from proxy.edge.identity import identified, identify
+from proxy.edge.http1.connection import Connection
+from proxy.edge.http1.head_cache import Repeats
+from proxy.edge.http1.request_body import ClientBody
+from proxy.edge.http1.request_head import LOGINS, PROXY_CREDENTIALS
+from proxy.edge.http1.request_reader import ReadRequest
+from proxy.edge.http1.spool import Room
+from proxy.edge.http1.upgrade_offer import offered
 from proxy.edge.last_hop import COUNTED, count_down
-from proxy.edge.repeats import Repeats
-from proxy.edge.request_head import LOGINS, PROXY_CREDENTIALS
-from proxy.edge.requests import ReadRequest
 from proxy.edge.router import USUAL
-from proxy.edge.spool import Room
 from proxy.edge.target import check_escapes, normal_path, split_target
-from proxy.edge.upgrade import offered
+from proxy.http.authority import valid_host
+from proxy.http.fields import RawHeaders
+from proxy.http.hop_by_hop import bears_mark, end_to_end_request, loops, marked, via
+from proxy.http.request_id import identified, identify
+from proxy.http.trailers import announcement, takes_trailers
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _PLAIN: Final = frozenset({b"host", b"connection"})

@@ -11,7 +11,7 @@ import msgspec
 
 from proxy.core.errors import ProxyError
 from proxy.core.reply import Reply
-from proxy.edge.failures import problem
+from proxy.edge.responses import problem
 
 Said: TypeAlias = dict[str, Any]
 """problem+json: type, title, status, detail, instance."""

@@ -5,8 +5,8 @@ from typing import Final
 
 from proxy.core.errors import BadRequest
 from proxy.core.exchange import Exchange
-from proxy.core.fields import RawHeaders
 from proxy.core.reply import Ending, Reply
+from proxy.http.fields import RawHeaders
 
 COUNTED: Final = frozenset({"OPTIONS", "TRACE"})
 """For every other method the field means nothing."""

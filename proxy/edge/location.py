@@ -11,7 +11,7 @@ from typing import Final
 from yarl import URL
 
 from proxy.core.exchange import Exchange
-from proxy.core.fields import RawHeaders
+from proxy.http.fields import RawHeaders
 
 _URL: Final = re.compile(
     rb"(?:(https?):)?//([^/?#\\]*)((?:/[^?#]*)?)((?:[?#].*)?)", re.IGNORECASE | re.DOTALL

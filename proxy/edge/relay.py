@@ -5,13 +5,13 @@ from typing import Final
 
 from proxy.core.errors import ProxyError, ReplyBroken, ReplyStalled, forget_frames
 from proxy.core.exchange import Exchange
-from proxy.core.fields import Encoded, encode
 from proxy.core.reply import Ending, Reply
-from proxy.core.request_ids import AN_ID, UPSTREAM_ID, upstream_id
-from proxy.core.sse import of_events
-from proxy.core.trailers import LAST_CHUNK, last_chunk
-from proxy.edge.connection import Connection
-from proxy.edge.failures import failure, http_date, locate, report
+from proxy.edge.http1.connection import Connection
+from proxy.edge.responses import failure, http_date, locate, report
+from proxy.http.fields import Encoded, encode
+from proxy.http.sse import of_events
+from proxy.http.trailers import LAST_CHUNK, last_chunk
+from proxy.http.upstream_request_id import AN_ID, UPSTREAM_ID, upstream_id
 
 _NO_BODY: Final = frozenset({204, 304})
 _REQUEST_ID: Final = b"x-request-id"

@@ -6,13 +6,13 @@ from typing import Annotated, Final, Generic, TypeVar
 import msgspec
 
 from proxy.core.errors import MethodNotAllowed, NoRoute
-from proxy.core.fields import RawHeaders
 from proxy.core.options import Table, described
-from proxy.edge.end_to_end import TOKEN
 from proxy.edge.field_rules import HeaderRules
-from proxy.edge.hosts import hostname, valid_host
 from proxy.edge.patterns import Paths
 from proxy.edge.target import RewriteOptions, literal_path
+from proxy.http.authority import hostname, valid_host
+from proxy.http.fields import RawHeaders
+from proxy.http.hop_by_hop import TOKEN
 
 __all__ = ["HeaderRules", "RewriteOptions", "RouteOptions", "Router", "rank"]
 

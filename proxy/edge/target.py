@@ -5,8 +5,8 @@ from typing import Annotated, Final
 
 from proxy.core.errors import BadRequest
 from proxy.core.options import Table, described
-from proxy.edge.hosts import valid_host
 from proxy.edge.patterns import Replacement
+from proxy.http.authority import valid_host
 
 ASTERISK: Final = b"*"
 

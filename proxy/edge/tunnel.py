@@ -5,11 +5,11 @@ import socket
 import time
 from typing import Any, Final
 
-from proxy.core.alarm import Alarm
 from proxy.core.duplex import Duplex, Switched
 from proxy.core.exchange import Exchange
-from proxy.core.sockets import RESET
-from proxy.edge.websocket import Frames, going_away
+from proxy.http.websocket import Frames, going_away
+from proxy.net.sockets import RESET
+from proxy.net.timers import Alarm
 
 _PARTING: Final = 1.0
 """Seconds for the close frames of both sides once it is time to go."""

@@ -9,7 +9,7 @@ from proxy.core.exchange import Exchange
 from proxy.core.handler import Handler
 from proxy.core.options import Duration, Size, Table, described, seconds
 from proxy.core.reply import Ending, Reply
-from proxy.core.sse import Events, streams_events
+from proxy.http.sse import Events, streams_events
 
 PATTERN: Final = r"^(headers|first_chunk|body:[0-9]+(\.[0-9]+)?(B|KiB|MiB))$"
 _BODILESS: Final = frozenset({101, 204, 304})

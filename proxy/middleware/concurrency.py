@@ -12,11 +12,11 @@ from msgspec import Meta
 from proxy.core.errors import QueueRefused, QueueTimeout, TooLate
 from proxy.core.exchange import Exchange
 from proxy.core.handler import Handler
-from proxy.core.keys import PATTERN, key_of
 from proxy.core.options import Table, described
 from proxy.core.reply import Ending, Reply
-from proxy.policy.gate import Gate
-from proxy.policy.loans import GRACE, LEFT, SHARE, SILENT, Loans
+from proxy.core.request_key import PATTERN, key_of
+from proxy.policy.limiter import Gate
+from proxy.policy.permit_loans import GRACE, LEFT, SHARE, SILENT, Loans
 from proxy.policy.queue import URGENCIES, Place
 
 _log = logging.getLogger(__name__)

@@ -11,15 +11,15 @@ from msgspec import Meta
 from proxy.core.errors import QuotaUsedUp, RateLimited
 from proxy.core.exchange import Exchange
 from proxy.core.handler import Handler
-from proxy.core.keys import PATTERN, key_of, path_of
 from proxy.core.options import Duration, Table, described, seconds
 from proxy.core.outcome import TOO_MANY, Verdict, verdict
-from proxy.core.quota_fields import quota
 from proxy.core.reply import Reply
-from proxy.core.retry_after import retry_after
+from proxy.core.request_key import PATTERN, key_of, path_of
 from proxy.core.secrets import CREDENTIALS, digest, hashed
+from proxy.http.quota_fields import quota
+from proxy.http.retry_after import retry_after
 from proxy.policy.quota import LONGEST, Quota, Quotas
-from proxy.policy.tokens import Tokens
+from proxy.policy.token_bucket import Tokens
 
 _FORBIDDEN: Final = 403
 """With Retry-After it is a limit too: GitHub's secondary ones."""

@@ -15,8 +15,8 @@ from proxy.core.exchange import Exchange, Try
 from proxy.core.handler import Handler
 from proxy.core.outcome import CONNECT_FAILURE, failure_class
 from proxy.core.reply import Ending, Reply
-from proxy.core.retry_after import retry_after
 from proxy.core.retrying import RetryOptions, repeatable, statuses
+from proxy.http.retry_after import retry_after
 from proxy.policy.backoff import Backoff
 from proxy.policy.budget import Budget
 
@@ -92,7 +92,7 @@ class Retry:
             first = error
         else:
             if first.status not in self._statuses:
-                if exchange.tries:  # those that it has overtaken, see middleware/hedge
+                if exchange.tries:  # those that it has overtaken, see middleware/hedge/hedge
                     taken = self._loop.time() - begun
                     exchange.tries += (Try(exchange.endpoint, str(first.status), taken),)
                 return first

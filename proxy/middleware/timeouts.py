@@ -5,11 +5,11 @@
 
 from asyncio import CancelledError, current_task
 
-from proxy.core.bound import Bound
 from proxy.core.errors import ResponseTimeout, Stage
 from proxy.core.exchange import Exchange
 from proxy.core.handler import Handler
 from proxy.core.reply import Reply
+from proxy.net.shared_timeout import Bound
 
 
 class Total:

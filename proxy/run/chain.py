@@ -7,12 +7,12 @@ from proxy.core.exchange import Exchange
 from proxy.core.handler import Handler
 from proxy.core.reply import Reply
 from proxy.edge.destination import METHODS, Destinations
-from proxy.edge.failures import ErrorsOptions
 from proxy.edge.field_rules import FieldRules
 from proxy.edge.forwarded import prefixed
 from proxy.edge.location import Locations
+from proxy.edge.responses import ErrorsOptions
 from proxy.edge.target import Rewrite, begins, literal_path
-from proxy.upstream.endpoint import UpstreamOptions, entries, origins, renames, told
+from proxy.upstream.address import UpstreamOptions, entries, origins, renames, told
 
 
 class Chain:

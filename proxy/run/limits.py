@@ -6,17 +6,17 @@ from typing import Any
 from proxy.config.model import Route, Upstream
 from proxy.core.exchange import Exchange
 from proxy.core.handler import Handler
-from proxy.core.keys import asked_for, path_of
 from proxy.core.outcome import Verdict, verdict
 from proxy.core.reply import Reply
+from proxy.core.request_key import asked_for, path_of
 from proxy.core.secrets import shown
 from proxy.middleware.concurrency import Concurrency
-from proxy.policy.gate import Gate
 from proxy.policy.gradient import Gradient
-from proxy.policy.loans import Loans
+from proxy.policy.limiter import Gate
+from proxy.policy.permit_loans import Loans
 from proxy.policy.queue import Queue
 from proxy.policy.soonest import Soonest
-from proxy.policy.usuals import Usuals
+from proxy.policy.usual_times import Usuals
 
 
 class Limits:

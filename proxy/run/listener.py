@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from proxy.config.addresses import split_listen
-from proxy.config.fields import owner
+from proxy.config.values import owner
 from proxy.core.options import ServerOptions
 from proxy.run import holder
 from proxy.run.acceptor import Acceptor

@@ -18,15 +18,15 @@ from proxy.admin.guard import Guard
 from proxy.config.model import Config
 from proxy.core.options import AdminOptions
 from proxy.core.secrets import conceal, redact
-from proxy.edge.app import Edge, flattened
-from proxy.edge.app import application as edge_application
-from proxy.edge.connection import Connection
+from proxy.edge.connections import Observer, Traffic, UnderWay
+from proxy.edge.http1.connection import Connection
 from proxy.edge.intake import Intake
 from proxy.edge.relay import Relay
-from proxy.edge.traffic import Observer, Traffic, UnderWay
-from proxy.run.assemble import Tree
+from proxy.edge.service import Edge, flattened
+from proxy.edge.service import application as edge_application
 from proxy.run.descriptors import Descriptors
 from proxy.run.listener import CannotListen, Listener
+from proxy.run.tree import Tree
 from proxy.telemetry.counters import Counters
 from proxy.upstream.session import Session
 

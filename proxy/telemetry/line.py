@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from proxy.core.exchange import Try
-from proxy.core.fields import RawHeaders
+from proxy.http.fields import RawHeaders
 
 _UNSAFE: Final = re.compile(rb"[^\x21-\x7e]")
 _UNPRINTABLE: Final = re.compile(rb"[^\x20-\x7e]")

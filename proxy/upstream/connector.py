@@ -15,7 +15,7 @@ from aiohttp import (
 from aiohttp.abc import ResolveResult
 from aiohttp.tracing import Trace
 
-from proxy.upstream.wire import UpstreamProtocol
+from proxy.upstream.http1.protocol import UpstreamProtocol
 
 
 class Connector(TCPConnector):

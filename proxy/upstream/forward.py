@@ -15,22 +15,22 @@ from proxy.core.errors import (
     Stage,
 )
 from proxy.core.exchange import Exchange
-from proxy.core.fields import encode
-from proxy.core.logins import speaks_of_login
 from proxy.core.options import TimeoutsOptions
 from proxy.core.reply import Reply
-from proxy.core.sse import streams_events
-from proxy.core.trailers import announcement, last_chunk
-from proxy.upstream.endpoint import Endpoint
-from proxy.upstream.gateway import Gateway
-from proxy.upstream.heads import Head, HeadReader, Scrub
-from proxy.upstream.line import Line
-from proxy.upstream.response import CHUNKED, Response
-from proxy.upstream.stream import PacedStream, Stream
+from proxy.http.fields import encode
+from proxy.http.logins import speaks_of_login
+from proxy.http.sse import streams_events
+from proxy.http.trailers import announcement, last_chunk
+from proxy.upstream.address import Endpoint
+from proxy.upstream.connection import Line
+from proxy.upstream.connection_pool import Gateway
+from proxy.upstream.http1.protocol import UpstreamProtocol
+from proxy.upstream.http1.reply_body import PacedStream, Stream
+from proxy.upstream.http1.reply_head import Head, HeadReader, Scrub
+from proxy.upstream.http1.request_body import Upload
+from proxy.upstream.http1.response_head import CHUNKED, Response
+from proxy.upstream.http1.upgraded import Upgraded, accepted
 from proxy.upstream.translate import head_error
-from proxy.upstream.upgraded import Upgraded, accepted
-from proxy.upstream.upload import Upload
-from proxy.upstream.wire import UpstreamProtocol
 
 _INFORMATIONAL: Final = 100
 _SWITCHING: Final = 101

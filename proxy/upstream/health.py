@@ -14,9 +14,9 @@ from proxy.core.local_limits import complain
 from proxy.core.options import Duration, Table, TimeoutsOptions, described, seconds
 from proxy.core.reply import Ending
 from proxy.policy.health import Health
+from proxy.upstream.endpoint import Member
+from proxy.upstream.endpoints import Pool
 from proxy.upstream.forward import Forward
-from proxy.upstream.member import Member
-from proxy.upstream.pool import Pool
 
 PATTERN: Final = "^/[!-~]*$"
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from aiohttp import ThreadedResolver
 from aiohttp.abc import ResolveResult
 
-from proxy.policy.turns import Turns
+from proxy.policy.rotation import Turns
 
 _DISCARD: Final = 9
 """A port; nothing is sent there."""

@@ -5,7 +5,7 @@ import os
 import stat
 from typing import Final, TypeAlias
 
-from proxy.upstream.endpoint import CredentialsOptions, credentials
+from proxy.upstream.address import CredentialsOptions, credentials
 
 log = logging.getLogger(__name__)
 

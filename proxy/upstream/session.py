@@ -14,8 +14,8 @@ from aiohttp import (
     UnixConnector,
 )
 
+from proxy.upstream.connection_pool import Gateway
 from proxy.upstream.connector import Connector, install
-from proxy.upstream.gateway import Gateway
 from proxy.upstream.names import Addresses, Names, chosen
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from proxy.config.diagnose import examine
 from proxy.config.load import check, load
 from proxy.config.reference import main, reference
 from proxy.config.sample import sample
-from proxy.config.shape import examine
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,4 +1,4 @@
-"""What ``edge/connection.py`` uses of aiohttp's RequestHandler beyond its documented API."""
+"""What ``edge/http1/connection.py`` uses of aiohttp's RequestHandler beyond its documented API."""
 
 import inspect
 
@@ -7,7 +7,7 @@ from aiohttp import web
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.web_protocol import RequestHandler
 
-from proxy.edge.connection import Connection
+from proxy.edge.http1.connection import Connection
 
 
 @pytest.mark.parametrize(

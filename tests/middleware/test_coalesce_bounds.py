@@ -7,8 +7,8 @@ import pytest
 from proxy.core.errors import InternalError, ReplyBroken
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
-from proxy.core.shared import Room
-from tests.middleware.test_coalesce import asked, shared
+from proxy.middleware.coalesce.shared import Room
+from tests.middleware.coalesce.test_coalesce import asked, shared
 from tests.support.loop import JumpingLoop, Script, get, reply
 from tests.support.pieces import Pieces, body, streaming
 

@@ -15,7 +15,7 @@ from proxy.core.errors import (
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
 from proxy.middleware.concurrency import Concurrency, QueueOptions
-from proxy.policy.gate import Gate
+from proxy.policy.limiter import Gate
 from proxy.policy.queue import Queue
 from tests.support.loop import JumpingLoop, Script, get, reply, settle
 

@@ -8,7 +8,7 @@ import asyncio
 
 import pytest
 
-from proxy.edge import writing
+from proxy.edge.http1 import write_stall as writing
 from tests.support.message import get, length
 from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream

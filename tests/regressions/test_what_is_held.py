@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from proxy.edge.body import ClientBody
+from proxy.edge.http1.request_body import ClientBody
 from tests.support.message import get, length
 from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream

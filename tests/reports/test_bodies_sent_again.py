@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from proxy.core.errors import ClientError
 from proxy.core.options import ServerOptions, Size
-from proxy.edge.body import WAIT_FOR_CONTINUE, ClientBody
+from proxy.edge.http1.request_body import WAIT_FOR_CONTINUE, ClientBody
 from tests.support.loop import JumpingLoop
 from tests.support.message import OK
 from tests.support.proxy import proxied

@@ -8,11 +8,11 @@ import tracemalloc
 import pytest
 
 from proxy.core.exchange import Exchange
-from proxy.core.memo import BoundedCache, Memo
-from proxy.edge.end_to_end import end_to_end_request, end_to_end_response
 from proxy.edge.forwarded import Forwarding
-from proxy.edge.repeats import Repeats
-from proxy.edge.request_head import read_head
+from proxy.edge.http1.head_cache import Repeats
+from proxy.edge.http1.request_head import read_head
+from proxy.http.bounded_cache import BoundedCache, Memo
+from proxy.http.hop_by_hop import end_to_end_request, end_to_end_response
 
 MUCH = 12 << 20
 """Bytes; each of the caches has its share."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from proxy.core.logins import names_login
+from proxy.http.logins import names_login
 from tests.support.client import RawClient, Response
 from tests.support.message import CHUNKED_HEAD, chunked, get, length, post
 from tests.support.proxy import proxied

@@ -12,7 +12,7 @@ from aiohttp import ClientRequest, ClientTimeout, TCPConnector
 from yarl import URL
 
 from proxy.upstream.connector import install
-from proxy.upstream.wire import UpstreamProtocol
+from proxy.upstream.http1.protocol import UpstreamProtocol
 from tests.support.message import OK, get, post
 from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream

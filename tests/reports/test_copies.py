@@ -8,7 +8,7 @@ from proxy.core.body import BytesBody
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from proxy.core.retrying import RetryOptions
-from proxy.middleware.hedge import Hedge, HedgeOptions
+from proxy.middleware.hedge.hedge import Hedge, HedgeOptions
 from tests.support.loop import JumpingLoop, reply
 
 

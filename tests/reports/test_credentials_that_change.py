@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from proxy.upstream.endpoint import CredentialsOptions
+from proxy.upstream.address import CredentialsOptions
 from proxy.upstream.rotated import Rotated
 from tests.support.message import get
 from tests.support.proxy import proxied

@@ -20,8 +20,8 @@ from yarl import URL
 from proxy.core.body import BytesBody
 from proxy.core.options import TimeoutsOptions
 from proxy.upstream.connector import install
-from proxy.upstream.upload import Upload
-from proxy.upstream.wire import UpstreamProtocol
+from proxy.upstream.http1.protocol import UpstreamProtocol
+from proxy.upstream.http1.request_body import Upload
 from tests.support.client import RawClient, Response
 from tests.support.message import length
 from tests.support.proxy import proxied

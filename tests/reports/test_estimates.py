@@ -7,7 +7,7 @@ import pytest
 from proxy.core.errors import TooLate
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
-from proxy.middleware.deadline import DeadlineOptions, Remaining
+from proxy.middleware.deadline.deadline import DeadlineOptions, Remaining
 from proxy.policy.soonest import Soonest
 from proxy.run.limits import Limits
 from tests.support.loop import JumpingLoop, reply, settle

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from proxy.core.peer import peer_left
-from proxy.edge import client_side, half_close
+from proxy.edge.http1 import half_close
+from proxy.edge.http1 import transport as client_side
+from proxy.net.peer import peer_left
 from tests.support.message import CHUNKED_HEAD, chunked, get, length, post
 from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream

@@ -9,7 +9,7 @@ import contextlib
 
 import pytest
 
-from proxy.edge.connection import Connection
+from proxy.edge.http1.connection import Connection
 from tests.support.client import RawClient
 from tests.support.message import get
 from tests.support.proxy import Proxy, proxied

@@ -13,21 +13,21 @@ from typing import Any
 
 import pytest
 
-from proxy.core.accept import prefers_events
-from proxy.core.chunked import Chunked
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
-from proxy.core.sse import Events as Scanner
-from proxy.core.sse_ids import after, ids
-from proxy.edge.end_to_end import end_to_end_request, end_to_end_response, loops
-from proxy.edge.hosts import valid_host
-from proxy.edge.identity import identify
+from proxy.edge.http1.request_reader import RequestReader
+from proxy.edge.http1.upgrade_offer import offered
 from proxy.edge.location import Locations
-from proxy.edge.requests import RequestReader
 from proxy.edge.target import normal_path
-from proxy.edge.upgrade import offered
-from proxy.edge.websocket import Frames
-from proxy.middleware.events import Events
+from proxy.http.accept import prefers_events
+from proxy.http.authority import valid_host
+from proxy.http.chunked import Chunked
+from proxy.http.hop_by_hop import end_to_end_request, end_to_end_response, loops
+from proxy.http.request_id import identify
+from proxy.http.sse import Events as Scanner
+from proxy.http.sse_ids import after, ids
+from proxy.http.websocket import Frames
+from proxy.middleware.sse_keepalive import Events
 from tests.support.events import Feed
 from tests.support.loop import Script, get
 from tests.support.work import grows_like

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from proxy.core.kept import KeptStream
 from proxy.core.options import Size
 from proxy.core.reply import Reply
-from proxy.edge.spool import Room, Spool
+from proxy.edge.http1.spool import Room, Spool
 from proxy.middleware.commit import Commit, StreamOptions
+from proxy.middleware.resume.resumable_stream import KeptStream
 from tests.support.event_wire import EVENTS, said
 from tests.support.events import Feed
 from tests.support.loop import Script, get

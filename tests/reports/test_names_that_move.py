@@ -13,9 +13,9 @@ import pytest
 from aiohttp import ThreadedResolver
 
 from proxy.core.options import Duration
-from proxy.upstream.endpoint import UpstreamOptions
+from proxy.upstream.address import UpstreamOptions
+from proxy.upstream.endpoints import Pool
 from proxy.upstream.names import Names, chosen
-from proxy.upstream.pool import Pool
 from proxy.upstream.session import Session
 from tests.support.loop import JumpingLoop
 from tests.support.message import OK, get

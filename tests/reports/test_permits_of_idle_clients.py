@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from proxy.policy.gate import Gate
-from proxy.policy.loans import LEFT, Loans
+from proxy.policy.limiter import Gate
+from proxy.policy.permit_loans import LEFT, Loans
 from tests.support.message import OK, get, length
 from tests.support.proxy import Proxy, proxied
 from tests.support.upstream import RawUpstream
@@ -19,7 +19,7 @@ LIMITED: dict[str, Any] = {"concurrency": {"max_requests": 1}, "queue": {}}
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("proxy.middleware.concurrency.GRACE", 0.2)
-    monkeypatch.setattr("proxy.policy.loans._PAUSE", 0.05)
+    monkeypatch.setattr("proxy.policy.permit_loans._PAUSE", 0.05)
 
 
 async def other_is_served(proxy: Proxy) -> bool:

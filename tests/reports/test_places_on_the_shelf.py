@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from proxy.core.exchange import Exchange
-from proxy.core.kept import KeptStream
 from proxy.core.reply import Ending
+from proxy.middleware.resume.resumable_stream import KeptStream
 from tests.support.events import Feed, event, resuming, stream
 from tests.support.loop import JumpingLoop, get
 

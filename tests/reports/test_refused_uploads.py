@@ -6,7 +6,7 @@ broken pipe, and no reply. nginx reads on for as long as something comes, up to 
 
 import pytest
 
-from proxy.edge import writing
+from proxy.edge.http1 import write_stall as writing
 from tests.support.message import length
 from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream

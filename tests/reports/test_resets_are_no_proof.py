@@ -13,9 +13,9 @@ import pytest
 from aiohttp import ClientRequest, ClientTimeout, TCPConnector
 from yarl import URL
 
-from proxy.core.sockets import RESET
+from proxy.net.sockets import RESET
 from proxy.upstream.connector import install
-from proxy.upstream.wire import UpstreamProtocol
+from proxy.upstream.http1.protocol import UpstreamProtocol
 
 HEAD = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from proxy.core import errors
-from proxy.edge.failures import FAILURES, SENTENCES, sentence
+from proxy.edge.responses import FAILURES, SENTENCES, sentence
 from proxy.upstream.certificate import listed
 from tests.support.client import RawClient
 from tests.support.message import OK

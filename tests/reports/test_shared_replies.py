@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from proxy.core.call import private
-from proxy.core.sameness import told
-from proxy.middleware.resume import key_of
+from proxy.http.equivalence import told
+from proxy.middleware.coalesce.call import private
+from proxy.middleware.resume.resume import key_of
 from tests.support.loop import get as asked
 from tests.support.loop import reply
 from tests.support.message import get, length

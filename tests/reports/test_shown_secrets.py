@@ -14,7 +14,7 @@ from proxy.core.errors import BadRequest, InternalError
 from proxy.core.exchange import Exchange
 from proxy.core.options import LogOptions
 from proxy.core.secrets import conceal, hashed, redact, shown
-from proxy.edge.failures import ErrorsOptions, answer, problem
+from proxy.edge.responses import ErrorsOptions, answer, problem
 from proxy.telemetry.log import AccessLog, ConsoleFormatter, JsonFormatter
 from tests.support.client import ask
 from tests.support.message import get

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from aiohttp.streams import StreamReader
 
-from proxy.core.sips import HIGH_WATER, LARGEST, SMALLEST, STALLED, Stalled
-from proxy.edge.connection import Connection
-from proxy.edge.spool import Room
-from proxy.upstream.wire import READ_BUFFER, UpstreamProtocol
+from proxy.edge.http1.connection import Connection
+from proxy.edge.http1.spool import Room
+from proxy.net.sips import HIGH_WATER, LARGEST, SMALLEST, STALLED, Stalled
+from proxy.upstream.http1.protocol import READ_BUFFER, UpstreamProtocol
 from tests.support.client import RawClient
 from tests.support.message import get, length
 from tests.support.proxy import Proxy, proxied

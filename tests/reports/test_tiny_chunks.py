@@ -5,8 +5,8 @@
 
 import pytest
 
-from proxy.core.chunked import LONGEST_LINE, Chunked
-from proxy.core.field_lines import Malformed
+from proxy.http.chunked import LONGEST_LINE, Chunked
+from proxy.http.field_lines import Malformed
 from tests.support.work import work
 
 MANY = 1000

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.edge.traffic import Visitor
+from proxy.edge.connections import Visitor
 from tests.support.message import OK, length
 from tests.support.proxy import Proxy, proxied
 from tests.support.upstream import RawUpstream

@@ -22,10 +22,10 @@ from proxy.core.errors import (
 )
 from proxy.core.exchange import Exchange
 from proxy.core.outcome import Verdict, at_fault, takes_over, verdict
-from proxy.core.race import acceptable
 from proxy.core.reply import Reply
-from proxy.policy.gate import Gate
+from proxy.middleware.hedge.hedged_call import acceptable
 from proxy.policy.gradient import Gradient
+from proxy.policy.limiter import Gate
 from proxy.run.limits import Limits, Watch
 from tests.support.loop import Script, get, reply
 from tests.support.proxy import parsed

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from proxy.middleware.concurrency import Concurrency, QueueOptions
-from proxy.policy.gate import Gate
+from proxy.policy.limiter import Gate
 from proxy.policy.queue import Queue
 from tests.support.loop import JumpingLoop, Script, get
 

@@ -4,9 +4,9 @@ import asyncio
 from typing import Any
 
 from proxy.core.exchange import Exchange
-from proxy.core.fields import RawHeaders
 from proxy.core.reply import Ending, Reply
-from proxy.middleware.resume import Resume, Shelf
+from proxy.http.fields import RawHeaders
+from proxy.middleware.resume.resume import Resume, Shelf
 from tests.support.loop import Script, get
 
 EVENTS: RawHeaders = ((b"Content-Type", b"text/event-stream; charset=utf-8"),)

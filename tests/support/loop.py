@@ -8,8 +8,8 @@ from typing import Any, TypeAlias, TypeVar
 from proxy.core.body import EMPTY, BytesBody, BytesReader
 from proxy.core.errors import ProxyError
 from proxy.core.exchange import Exchange
-from proxy.core.fields import RawHeaders
 from proxy.core.reply import Ending, Reply
+from proxy.http.fields import RawHeaders
 
 T = TypeVar("T")
 

@@ -3,8 +3,8 @@
 import asyncio
 from typing import NamedTuple
 
-from proxy.upstream.stream import take_buffered
-from proxy.upstream.wire import UpstreamProtocol
+from proxy.upstream.http1.protocol import UpstreamProtocol
+from proxy.upstream.http1.reply_body import take_buffered
 
 
 class Outcome(NamedTuple):

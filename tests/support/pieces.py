@@ -3,8 +3,8 @@
 import asyncio
 
 from proxy.core.errors import ReplyBroken
-from proxy.core.fields import RawHeaders
 from proxy.core.reply import Ending, Reply
+from proxy.http.fields import RawHeaders
 
 
 class Pieces:

@@ -16,9 +16,9 @@ from proxy.core.exchange import Exchange
 from proxy.core.options import Duration, ServerOptions, Size
 from proxy.core.reply import Ending, Reply
 from proxy.core.retrying import RetryOptions, repeatable
-from proxy.edge.body import ClientBody
+from proxy.edge.http1.request_body import ClientBody
 from proxy.middleware.fallback import Fallback
-from proxy.middleware.hedge import Hedge, HedgeOptions
+from proxy.middleware.hedge.hedge import Hedge, HedgeOptions
 from proxy.middleware.retry import Retry
 from proxy.policy.budget import Budget
 from tests.support.loop import JumpingLoop, reply

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from proxy.core.exchange import Exchange, Try
-from proxy.core.fields import RawHeaders
 from proxy.core.handler import Handler
 from proxy.core.reply import Ending, Reply
-from proxy.middleware.load_balance import LoadBalance, LoadBalanceOptions
+from proxy.http.fields import RawHeaders
+from proxy.middleware.load_balance.load_balance import LoadBalance, LoadBalanceOptions
 from proxy.policy.breaker import Breaker
 from proxy.policy.ewma import Ewma
 from proxy.policy.roads import News, Road, Roads

@@ -1,4 +1,4 @@
-"""What ``upstream/wire.py`` uses of aiohttp beyond its documented API.
+"""What ``upstream/http1/protocol.py`` uses of aiohttp beyond its documented API.
 
 A new aiohttp that changes any of this fails here first, loudly, and not in somebody's traffic.
 """
@@ -24,7 +24,7 @@ from aiohttp.streams import StreamReader
 from yarl import URL
 
 from proxy.upstream.connector import Connector, install
-from proxy.upstream.wire import UpstreamProtocol
+from proxy.upstream.http1.protocol import UpstreamProtocol
 from tests.support.message import OK
 from tests.support.upstream import RawUpstream, closed_port
 

@@ -13,8 +13,8 @@ from proxy.core.exchange import Exchange
 from proxy.core.options import Duration
 from proxy.core.reply import Ending, Reply
 from proxy.upstream import health
+from proxy.upstream.endpoints import Pool
 from proxy.upstream.health import HealthCheckOptions, HealthGuard
-from proxy.upstream.pool import Pool
 from tests.support.loop import JumpingLoop, reply
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from proxy.edge import body
+from proxy.edge.http1 import request_body as body
 from tests.support.message import OK, chunked, get, length, post
 from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from tests.edge.test_spool import descriptors
+from tests.edge.http1.test_spool import descriptors
 from tests.support.message import length
 from tests.support.proxy import proxied
 from tests.support.upstream import HEALTHY, RawUpstream, Script

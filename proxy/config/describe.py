@@ -1,0 +1,90 @@
+"""The declarations as text: what the reference and the commented file are made from."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import inspect
+
+from proxy.config.diagnose import plain
+from proxy.core.options import Duration, Size
+
+
+class Option(NamedTuple):
+    """One option, or a table within a table."""
+
+    name: str
+    kind: str
+    default: str
+    description: str
+    table: inspect.StructType | None
+
+
+def options(table: inspect.StructType) -> Iterator[Option]:
+    """What a table may hold, in the order of its class."""
+    for field in table.fields:
+        kind = plain(field.type)
+        inner = kind.item_type if isinstance(kind, inspect.VarTupleType) else kind
+        yield Option(
+            field.encode_name,
+            words(kind),
+            "" if field.required else literal(default_of(field)),
+            _description(field.type),
+            inner if isinstance(inner, inspect.StructType) else None,
+        )
+
+
+def summary(table: inspect.StructType) -> str:
+    """The docstring of its class."""
+    return " ".join((table.cls.__doc__ or "").split())
+
+
+def default_of(field: inspect.Field) -> Any:
+    """The default of an option that is not required."""
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return field.default
+
+
+def literal(value: Any) -> str:
+    """A value as TOML writes it; nothing for a table."""
+    if value is None or isinstance(value, msgspec.Struct):
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Duration | Size):
+        return f'"{value}"'
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(literal, value))}]"
+    if isinstance(value, dict):
+        pairs = [f"{key} = {literal(inner)}" for key, inner in value.items()]
+        return f"{{ {', '.join(pairs)} }}" if pairs else "{}"
+    return json.dumps(value) if isinstance(value, str) else str(value)
+
+
+def words(kind: inspect.Type) -> str:
+    """A type for the reader of the reference."""
+    kind = plain(kind)
+    if isinstance(kind, inspect.VarTupleType):
+        item = words(kind.item_type)
+        return f"list of {item}" if " " in item else f"list of {item}s"
+    if isinstance(kind, inspect.UnionType):
+        return " or ".join(words(each) for each in kind.types)
+    if isinstance(kind, inspect.LiteralType):
+        return " or ".join(f'`"{value}"`' for value in kind.values)
+    if isinstance(kind, inspect.IntType | inspect.FloatType):
+        name = "integer" if isinstance(kind, inspect.IntType) else "number"
+        if kind.ge is not None and kind.le is not None:
+            return f"{name}, {kind.ge} to {kind.le}"
+        return name if kind.ge is None else f"{name}, at least {kind.ge}"
+    if isinstance(kind, inspect.CustomType):
+        return kind.cls.__name__.lower()
+    names = {inspect.StrType: "string", inspect.BoolType: "true or false"}
+    return names.get(type(kind), "table")
+
+
+def _description(kind: inspect.Type) -> str:
+    if isinstance(kind, inspect.Metadata):
+        return str((kind.extra_json_schema or {}).get("description", ""))
+    return ""

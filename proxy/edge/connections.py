@@ -1,0 +1,202 @@
+"""What is going on at the listener: connections, requests in flight, draining."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, Protocol
+
+from proxy.core.exchange import Exchange
+from proxy.net.hangups import Departures
+
+Observer = Callable[[Exchange, float], None]
+"""Is told of every exchange once, when it has ended, with the loop's time."""
+
+log = logging.getLogger(__name__)
+
+_PARTING: Final = 2.5
+"""Seconds for tunnels to end politely, more than each of them takes for itself."""
+_SETTLING: Final = 0.1
+"""Seconds for their connections to go after them."""
+
+
+class Visitor(Protocol):
+    """A client connection, as far as draining it goes."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether it is closed already."""
+
+    @property
+    def served(self) -> Exchange | None:
+        """What is being asked on it."""
+
+    def retire(self) -> None:
+        """Close now if nothing is being asked on it."""
+
+    def expire(self) -> None:
+        """Close now, whatever is being asked on it."""
+
+
+class Tunnel(Protocol):
+    """An upgraded connection, as far as draining and looking at it go."""
+
+    def part(self) -> None:
+        """End it politely, within a second."""
+
+    def report(self, now: float) -> dict[str, Any]:
+        """What operators are shown; ``now`` is monotonic."""
+
+
+class UnderWay(NamedTuple):
+    """What has not ended yet."""
+
+    requests: int
+    """Those whose end is missed, replies that are still being read included."""
+    streams: int
+    """Of events: they have no end of their own."""
+    tunnels: int
+
+    def __str__(self) -> str:
+        counted = [
+            f"{number} {name if number == 1 else more}"
+            for number, name, more in (
+                (self.requests, "request", "requests"),
+                (self.streams, "stream of events", "streams of events"),
+                (self.tunnels, "tunnel", "tunnels"),
+            )
+            if number
+        ]
+        return " and ".join(filter(None, (", ".join(counted[:-1]), *counted[-1:]))) or "nothing"
+
+
+class Traffic:
+    """Shared by all connections of a listener."""
+
+    __slots__ = (
+        "_idle",
+        "_observers",
+        "_parted",
+        "connections",
+        "departures",
+        "draining",
+        "in_flight",
+        "limit",
+        "over",
+        "tunnels",
+    )
+
+    def __init__(self, limit: int, observers: tuple[Observer, ...] = ()) -> None:
+        """``limit``: connections at a time."""
+        self.limit = limit
+        self.connections: set[Visitor] = set()
+        self.tunnels: set[Tunnel] = set()
+        self.in_flight = 0
+        """Requests that have come in and not ended; whoever takes one in counts it."""
+        self.draining = False
+        self.over = False
+        """Whether the grace period of a drain has ended."""
+        self.departures = Departures(asyncio.get_running_loop())
+        self._observers = observers
+        self._idle: asyncio.Future[None] | None = None
+        self._parted: asyncio.Future[None] | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for another connection."""
+        return len(self.connections) >= self.limit
+
+    def leave(self, exchange: Exchange, now: float) -> None:
+        """A request has ended, one way or another."""
+        self.in_flight -= 1
+        for observer in self._observers:
+            observer(exchange, now)
+
+    def record(self, exchange: Exchange, now: float) -> None:
+        """Tell the observers of an exchange that never was in flight."""
+        for observer in self._observers:
+            observer(exchange, now)
+
+    def close(self) -> None:
+        """Let go of the loop."""
+        self.departures.close()
+
+    def disconnected(self, connection: Visitor) -> None:
+        """A connection has ended."""
+        self.connections.discard(connection)
+        if not self.connections and self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+
+    def parted(self, tunnel: Tunnel) -> None:
+        """A tunnel has ended."""
+        self.tunnels.discard(tunnel)
+        if not self.tunnels and self._parted is not None and not self._parted.done():
+            self._parted.set_result(None)
+
+    @property
+    def under_way(self) -> UnderWay:
+        """What would be cut now."""
+        requests = streams = 0
+        for connection in self.connections:
+            served = connection.served
+            if served is None:
+                requests += not connection.gone  # its head is coming, or its reply being read
+            elif served.endless:
+                streams += 1
+            else:
+                requests += 1
+        return UnderWay(requests - len(self.tunnels), streams, len(self.tunnels))
+
+    def expire(self) -> None:
+        """Cut what is left."""
+        self.over = True
+        for connection in list(self.connections):
+            connection.expire()
+
+    async def drain(self, grace: float) -> bool:
+        """Let requests finish and replies be read; False where some were not.
+
+        ``grace`` in seconds, zero for as long as it takes. Tunnels are told to end when it is over.
+        """
+        self.draining = True
+        for connection in list(self.connections):
+            connection.retire()
+        left = self.under_way
+        how_long = f"up to {grace:g} s" if grace else "as long as it takes"
+        log.info("draining: %s in flight%s", left, f", {how_long}" if any(left) else "")
+        began = time.monotonic()
+        if await self._emptied(grace):
+            log.info("drained after %.1f s: nothing was cut", time.monotonic() - began)
+            return True
+        left = self.under_way
+        if left.requests:
+            log.warning("grace_period of %g s is over: cutting %s", grace, left)
+        else:
+            log.info("grace_period of %g s is over: ending %s", grace, left)
+        await self._part()
+        return not self.under_way.requests
+
+    async def _part(self) -> None:
+        """End tunnels politely."""
+        if not self.tunnels:
+            return
+        # Requests have had their time: they are cut as soon as the tunnels have ended.
+        self._parted = asyncio.get_running_loop().create_future()
+        for tunnel in list(self.tunnels):
+            tunnel.part()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PARTING):
+                await self._parted
+        await self._emptied(_SETTLING)
+
+    async def _emptied(self, seconds: float) -> bool:
+        """Whether all connections end in time, zero for no limit."""
+        if self.connections:
+            self._idle = asyncio.get_running_loop().create_future()
+            try:
+                async with asyncio.timeout(seconds or None):
+                    await self._idle
+            except TimeoutError:
+                return False
+        return True

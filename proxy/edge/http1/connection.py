@@ -1,0 +1,296 @@
+"""One client connection: its requests as they come in, with clocks and statuses of our own.
+
+Parse errors get their statuses here, before any handler runs.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from proxy.core.errors import ConnectionLimit, ProxyError
+from proxy.core.exchange import Exchange
+from proxy.core.local_limits import complain
+from proxy.core.options import ServerOptions
+from proxy.edge.connections import Traffic
+from proxy.edge.http1.head_cache import RepeatedRequest
+from proxy.edge.http1.head_clock import HeadClock
+from proxy.edge.http1.request_head import HEAD_END
+from proxy.edge.http1.request_reader import UNLIMITED, RequestReader
+from proxy.edge.http1.transport import ClientSide
+from proxy.edge.responses import ErrorsOptions, stuck
+from proxy.http.fields import RawHeaders
+from proxy.http.logins import Ties
+from proxy.net.short_queue import ShortQueue
+from proxy.net.sips import gulp, sip
+
+
+class Connection(ClientSide):
+    """A client's connection, from its first byte to its last."""
+
+    __slots__ = (
+        "_limit",
+        "_reader",
+        "_recall",
+        "_request",
+        "_serving",
+        "_sips",
+        "alone",
+        "clock",
+        "errors",
+        "exchange",
+        "reusable",
+        "ties",
+    )
+
+    def __init__(
+        self,
+        server: web.Server,
+        options: ServerOptions,
+        traffic: Traffic,
+        recall: Callable[[bytes, str, str], tuple[Exchange, RawHeaders] | None],
+        *,
+        errors: ErrorsOptions | None,
+        **kwargs: Any,
+    ) -> None:
+        """``recall``: knows requests that came before, see ``edge/http1/head_cache``.
+
+        ``errors``: how our answers look before there is a route.
+        """
+        super().__init__(server, options, traffic, **kwargs)
+        self._messages = ShortQueue()  # type: ignore[assignment]
+        self.ties = Ties()
+        self._serving = self._sips = False
+        self._parser = (
+            None  # edge/http1/request_reader reads instead of aiohttp's (docs/decisions/0016)
+        )
+        self._limit = options.max_header_size or UNLIMITED
+        self._reader = RequestReader(self, self._loop, self._limit, self._read_bufsize)
+        self.clock = HeadClock(self._loop, options, self._head_failed)
+        self._recall = recall
+        self._request: RepeatedRequest | None = None
+        self.alone = b""
+        """The request being served, where it came in one piece and has no body."""
+        self.reusable = True  # whether another request may follow the one that is being served
+        self.exchange: Exchange
+        """The request that is being served."""
+        self.errors = self._errors = errors  # how our answers look on its route, and without one
+
+    # What aiohttp calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Over the limit, refuse before anything is read."""
+        super().connection_made(transport)
+        if self._traffic.full:
+            limit = self._traffic.limit
+            complain("max_connections", f"{limit} connections are open, more are refused with 503")
+            self.refuse(ConnectionLimit(f"{limit} connections are open, which is the limit"))
+        else:
+            self._traffic.connections.add(self)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Stop the clocks; the handler is cancelled by aiohttp."""
+        self._traffic.disconnected(self)
+        self.ties.close()
+        self.clock.close()
+        self._reader.close()
+        self._request = None
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Heads that came before go past the reader; what comes ahead of its turn waits."""
+        reader = self._reader
+        if self._force_close or self._close:
+            if reader.midway:
+                self.ignored += len(data)
+            return
+        idle = self._idle
+        if idle and data[-4:] == HEAD_END and len(data) <= self._limit and not reader.held:
+            if (repeated := self._recall(data, self.peer, self.scheme)) is not None:
+                self._repeated(*repeated)
+                return
+            self.alone = data
+        else:
+            self.alone = b""
+        reader.feed(data)
+        if idle:
+            self._advance()
+        if reader.full and not self._buffer_paused and not self._idle:  # a head has a limit
+            self._pause_reading_for_buffer()
+
+    def _advance(self) -> None:
+        """Take the next request from what has come, where its head is whole."""
+        try:
+            request = self._reader.next()
+        except ProxyError as error:
+            self.refuse(error)
+            return
+        if request is not None:
+            if request.head.length != 0 or self._reader.begun:
+                self.alone = b""  # it is not all that came
+            self._take(request)
+        elif self._reader.begun:
+            self.clock.begin()
+
+    def _repeated(self, exchange: Exchange, raw: RawHeaders) -> None:
+        if self._request is None:
+            self._request = RepeatedRequest(self)
+        self._take(self._request.bear(exchange, raw))
+
+    def _take(self, request: Any) -> None:
+        self.clock.end()
+        self._messages.append(request)
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    @property
+    def ahead(self) -> bool:
+        """Whether something came behind the request that is being served."""
+        return bool(self._reader.held)
+
+    def pause_reading(self) -> None:
+        """A body comes faster than it is read."""
+        self._reading_paused = True
+        self._pause_transport_reading()
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """It has been read, or has ended."""
+        self._reading_paused = False
+        if not self._buffer_paused:
+            self._resume_transport_reading()
+
+    def take(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
+        """Also what came behind the request."""
+        transport, early = super().take(protocol)
+        return transport, early + self._reader.early()
+
+    async def start(self) -> None:
+        """Serve until the client leaves, which cancels this.
+
+        A task that ends by an error keeps it, and with it this frame and the connection, until the
+        garbage collector finds them.
+        """
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._serve()
+
+    async def _serve(self) -> None:
+        """aiohttp's loop over the requests of a connection, without what a proxy has no use for.
+
+        That is a task, a writer, an access log entry and a timer for each request: a fifth of the
+        cost of a small one (``docs/decisions/0005``).
+        """
+        server = self._manager
+        assert server is not None
+        while not self._force_close:
+            if not self._messages and self._reader.held and not self._looked_behind():
+                return
+            if self._half is not None and (not self._messages or self._reader.midway):
+                break  # nothing more will come
+            if not self._messages:
+                self.clock.rest()
+                self._waiter = self._loop.create_future()
+                try:
+                    await self._waiter
+                finally:
+                    self._waiter = None
+            request: Any = self._messages.pop()
+            self.reusable = type(request) is RepeatedRequest or request.head.keep_alive
+            if self._half is not None and not self._reader.begun:
+                self.reusable = False
+            self._serving = True
+            response = await server.request_handler(request)
+            self._serving = False
+            if not response.keep_alive:
+                break
+        if not self._force_close and self.transport is not None:
+            self.transport.close()
+
+    def _looked_behind(self) -> bool:
+        """A reply is out: what came behind its request has its turn. False where that was junk."""
+        self._advance()
+        if self._force_close:
+            return False
+        if self._buffer_paused and (self._idle or not self._reader.full):
+            self._resume_reading_for_buffer()
+        return True
+
+    # Heads
+
+    @property
+    def _idle(self) -> bool:
+        """Whether no request is waiting or being served."""
+        return not self._messages and not self._serving
+
+    def _awaiting(self) -> float | None:
+        """Seconds for which a whole request has waited for its answer; None where none does."""
+        if self._idle or self._reader.midway:
+            return None
+        if not self._serving:
+            return 0.0
+        exchange = self.exchange
+        return None if exchange.upgrade else time.monotonic() - exchange.started
+
+    @property
+    def _open_ended(self) -> bool:
+        return self._serving and self.exchange.committed and self.exchange.version < (1, 1)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """As above; the last of its requests ends the connection."""
+        answered = super().eof_received()
+        if answered and not self._reader.begun:
+            self.reusable = False
+        return answered
+
+    def _head_failed(self, error: ProxyError | None) -> None:
+        """A head is too long or too late, or the connection has rested long enough."""
+        if error is not None and self._idle:
+            self.refuse(error)
+        elif self._idle:
+            self.force_close()
+
+    # Requests
+
+    def begin(self) -> None:
+        """A body is still coming for the request that is being served."""
+        self._sips = True
+        sip(self)
+
+    def finish(self) -> None:
+        """The request has been served."""
+        if self._sips:
+            self._sips = False
+            gulp(self)
+        transport = self.transport
+        if transport is not None and transport.get_write_buffer_size():
+            self._writing(transport).watch()
+
+    # Endings
+
+    @property
+    def served(self) -> Exchange | None:
+        """What is being served."""
+        return self.exchange if self._serving else None
+
+    def retire(self) -> None:
+        """Close now if nothing is being asked on it, and nothing is still to be read."""
+        if self._force_close:  # it ends by itself when its client has taken the reply
+            return
+        if self._idle and not self._reader.begun:
+            self.force_close()
+
+    def expire(self) -> None:
+        """Close now, whatever is being asked on it."""
+        if self._serving and self._task_handler is not None:
+            self._task_handler.cancel()
+        else:
+            self.force_close()
+
+    def _stuck(self) -> None:
+        if self._serving:
+            self.exchange.error = "connection_write_timeout"
+            stuck(self.exchange, self._server_options.write_idle_timeout)
+        super()._stuck()

@@ -1,0 +1,59 @@
+"""How long a client may take between requests, and for the head of one."""
+
+import asyncio
+from collections.abc import Callable
+
+from proxy.core.errors import ProxyError, RequestTimeout
+from proxy.core.options import ServerOptions
+from proxy.net.timers import Alarm
+
+
+class HeadClock:
+    """``keepalive_timeout`` and ``request_headers_timeout`` of one connection."""
+
+    __slots__ = ("_alarm", "_begun", "_failed", "_loop", "_options")
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        options: ServerOptions,
+        failed: Callable[[ProxyError | None], None],
+    ) -> None:
+        """``failed`` is told that a head is late; None where it is only time to close."""
+        self._loop = loop
+        self._options = options
+        self._failed = failed
+        self._alarm = Alarm(loop, self._rang)
+        self._begun = False
+
+    def rest(self) -> None:
+        """Wait for the next request."""
+        if not self._begun and (patience := self._options.keepalive_timeout):
+            self._alarm.set(self._loop.time() + patience)
+
+    def begin(self) -> None:
+        """Part of a head has come; later parts change nothing."""
+        if self._begun:
+            return
+        self._begun = True
+        if patience := self._options.request_headers_timeout:
+            self._alarm.set(self._loop.time() + patience)
+        else:
+            self._alarm.clear()
+
+    def end(self) -> None:
+        """A head is whole."""
+        self._begun = False
+        self._alarm.clear()
+
+    def close(self) -> None:
+        """The connection is gone."""
+        self._alarm.close()
+        self._failed = _nobody  # it holds the connection, which holds this
+
+    def _rang(self) -> None:
+        self._failed(RequestTimeout("the head came too slowly") if self._begun else None)
+
+
+def _nobody(_: ProxyError | None) -> None:
+    """There is no connection to tell."""

@@ -1,0 +1,262 @@
+"""A request's body as it comes from the client.
+
+``ClientBody`` alone knows what has come of a body. A byte is in one of two places: in aiohttp's
+``StreamReader``, unread, or counted in ``received`` and kept, if it is kept at all, in the same
+step of the loop. So these hold at every moment, whoever asks:
+
+- ``resendable``: nothing was read, or all that was read is kept (``Spool.size == received``);
+- ``complete``: that, and the end was read too;
+- an attempt reads through a ``reader`` of its own, which begins at the first byte or not at all,
+  and ends when the next attempt begins.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from aiohttp.streams import StreamReader
+
+from proxy.core.body import CHUNKED, BytesBody
+from proxy.core.errors import (
+    BadRequest,
+    BodyTooLarge,
+    ClientError,
+    InternalError,
+    RequestTimeout,
+    forget_frames,
+)
+from proxy.core.local_limits import local_limit
+from proxy.core.options import ServerOptions
+from proxy.edge.http1.spool import Room, Spool
+from proxy.http.fields import RawHeaders
+from proxy.net.sips import LARGEST, STALLED, bounded
+from proxy.net.timers import Alarm
+
+RATE_GRACE: Final = 30.0
+"""Seconds of waiting for the client before its average counts; a slow start is no attack."""
+
+
+WAIT_FOR_CONTINUE: Final = 1.0
+"""Seconds that an upstream has to ask for a body. Many know no 100 (Continue) and wait for the body
+instead, so a client must not wait without end (RFC 9110 10.1.1); curl gives up after a second too.
+"""
+
+
+class ClientBody:
+    """Reads a body that is still coming, on the client's clocks, and keeps it where told to."""
+
+    __slots__ = (
+        "_alarm",
+        "_asked",
+        "_asking",
+        "_content",
+        "_go_ahead",
+        "_idle",
+        "_kept",
+        "_loop",
+        "_max",
+        "_over",
+        "_rate",
+        "_room",
+        "_waited",
+        "attempt",
+        "framing",
+        "length",
+        "received",
+    )
+
+    def __init__(
+        self,
+        content: StreamReader,
+        length: int | None,
+        options: ServerOptions,
+        loop: asyncio.AbstractEventLoop,
+        go_ahead: Callable[[], None] | None = None,
+        *,
+        room: Room | None = None,
+    ) -> None:
+        """``length`` in bytes, None for chunked; ``go_ahead`` tells a client that waits for it.
+
+        ``room``: what this and others may keep.
+        """
+        self._content = content
+        self.length = length
+        self.framing = CHUNKED if length is None else b"Content-Length: %d\r\n" % length
+        self.received = 0
+        self._over = False
+        """Whether its end has been read."""
+        self._loop = loop
+        self._max = options.max_body or float("inf")
+        self._idle = options.body_idle_timeout or float("inf")
+        self._rate = options.body_min_rate
+        self._go_ahead = go_ahead
+        self._asking: asyncio.TimerHandle | None = None
+        self._waited = 0.0
+        self._asked: float | None = None
+        """Since when the client is being waited for."""
+        self._alarm: Alarm | None = None
+        self._kept: Spool | None = None
+        self._room = room or Room()
+        self.attempt = 0
+        """Number of the attempt that may read."""
+
+    finished: Final = None
+
+    @property
+    def trailers(self) -> RawHeaders:
+        """The fields behind a chunked body that has ended."""
+        return getattr(self._content, "trailers", ())
+
+    @property
+    def resendable(self) -> bool:
+        """Whether all that was read so far was kept."""
+        kept = self._kept
+        if kept is None or kept.lost:
+            return self.received == 0
+        return kept.size == self.received
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it was read, and kept."""
+        return self._over and self._kept is not None and self.resendable
+
+    def keep(self, limit: int, *, spool: bool = True) -> None:
+        """Keep what is read for another attempt, over ``limit`` bytes on disk (0: none is over it).
+
+        Without ``spool`` more than that is let go. What was read before is not there.
+        """
+        if self._kept is None and self.received == 0:  # a fallback keeps it too
+            self._kept = Spool(limit or float("inf"), disk=spool, room=self._room)
+
+    def waited(self, now: float) -> float:
+        """Seconds that the client was waited for so far."""
+        return self._waited + (0.0 if self._asked is None else now - self._asked)
+
+    def proceed(self) -> None:
+        """The upstream has asked for it, or has had its time to; one that sends needs no word."""
+        go_ahead, self._go_ahead = self._go_ahead, None
+        if go_ahead is not None and not self._content.total_bytes:
+            go_ahead()
+
+    def reader(self) -> "_Reader":
+        """For one attempt, which begins; the one before is over."""
+        if not self.resendable:
+            raise InternalError("the start of the body is not there to be sent again")
+        self.attempt += 1
+        return _Reader(self)
+
+    def copy(self) -> BytesBody | None:
+        """Where all of it has been read, and is in memory."""
+        whole = self._kept.in_memory if self.complete and self._kept is not None else None
+        if whole is None:
+            return None
+        like = BytesBody(whole, self.framing, self.length)
+        like.trailers = self.trailers
+        return like
+
+    async def read_on(self, position: int) -> bytes:
+        """What follows ``position``, of what was kept, else of what the client sends.
+
+        Raises ClientError, or InternalError for the disk.
+        """
+        kept = self._kept
+        if kept is None or position >= kept.size:
+            return await self._receive()
+        if kept.lost:
+            raise InternalError("the body that was kept is lost")
+        try:
+            return await kept.get(position)
+        except (OSError, RuntimeError) as error:  # RuntimeError: no thread
+            why = getattr(error, "strerror", None) or "no thread reads it"
+            raise local_limit(error) or InternalError(
+                f"the body that was kept cannot be read: {why}"
+            ) from error
+
+    async def _receive(self) -> bytes:
+        """Wait for the client. From its bytes being read to their being kept nothing waits."""
+        if self._over:
+            return b""
+        asked = self._asked = self._loop.time()
+        alarm = self._alarm
+        if alarm is None:
+            alarm = self._alarm = Alarm(self._loop, self._rang)
+        alarm.set(asked + self._patience())
+        if self._go_ahead is not None:
+            # Not one that sends without waiting (RFC 9110 10.1.1).
+            self._asking = self._loop.call_later(WAIT_FOR_CONTINUE, self.proceed)
+        if STALLED.size != LARGEST:
+            bounded(self._content)
+        try:
+            data = await self._content.readany()
+        except ClientError:
+            raise
+        except Exception as error:
+            forget_frames(error)  # it stays with the connection
+            raise BadRequest(f"the body of the request broke: {error}") from None
+        finally:
+            alarm.clear()
+            self._asked = None
+            self._waited += self._loop.time() - asked
+            if self._asking is not None:
+                self._asking.cancel()
+                self._asking = None
+        self._go_ahead = None
+        self.received += len(data)
+        if self.received > self._max:
+            raise BodyTooLarge(f"the body has more than max_body of {self._max}")
+        if not data:
+            if self.length is not None and self.received != self.length:
+                raise BadRequest(f"the body ended after {self.received} of {self.length} bytes")
+            self._over = True
+        elif self._kept is not None:
+            await self._kept.put(data)  # counts at once, whatever becomes of the wait
+        return data
+
+    def close(self) -> None:
+        """Let go of what was kept, and of the clocks; nobody reads any more."""
+        self.attempt += 1
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.close()
+        if self._alarm is not None:
+            self._alarm.close()
+        self._go_ahead = None
+        if self._asking is not None:
+            self._asking.cancel()
+            self._asking = None
+
+    def _patience(self) -> float:
+        """Seconds that this wait may take: ``body_idle_timeout``, or less for one that drips.
+
+        Only time spent waiting for the client counts: where the upstream takes slowly, backpressure
+        keeps the client from sending faster.
+        """
+        if not self._rate:
+            return self._idle
+        earned = max(RATE_GRACE, self.received / self._rate)
+        return max(0.0, min(self._idle, earned - self._waited))
+
+    def _rang(self) -> None:
+        self._content.set_exception(RequestTimeout("the body came too slowly"))
+
+
+class _Reader:
+    """One attempt's pass over a body."""
+
+    __slots__ = ("_attempt", "_body", "_position")
+
+    def __init__(self, body: ClientBody) -> None:
+        self._body = body
+        self._attempt = body.attempt
+        self._position = 0
+
+    async def read(self) -> bytes:
+        """The next bytes, ``b""`` at the end. Raises as ``core/body.BodyReader`` says."""
+        body = self._body
+        data = b""
+        if self._attempt == body.attempt:
+            data = await body.read_on(self._position)
+        if self._attempt != body.attempt:
+            raise ConnectionAbortedError("another attempt sends the body")
+        self._position += len(data)
+        return data

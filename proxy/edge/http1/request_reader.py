@@ -1,0 +1,195 @@
+"""What a client sends, cut into requests: one at a time, whatever it sends ahead."""
+
+import asyncio
+import re
+from typing import Final
+
+from aiohttp import web
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+
+from proxy.core.errors import BadRequest, HeadTooLarge, ProxyError
+from proxy.edge.http1.request_head import HEAD_END, Progress, RequestHead, read_head
+from proxy.http.chunked import Chunked
+from proxy.http.field_lines import Fields, Malformed, TooLarge
+
+UNLIMITED: Final = 1 << 30
+"""Where ``max_header_size`` is off."""
+
+_AHEAD: Final = 64 << 10
+"""Bytes behind a request that are read while it is being served; more wait in the kernel."""
+
+
+_EMPTY_LINES: Final = re.compile(rb"(?:\r\n)++")
+"""RFC 9112 2.2: lines with nothing in them before a request are ignored."""
+
+
+class RequestStream(StreamReader):
+    """The body of a request that is coming."""
+
+    __slots__ = ("trailers",)
+    trailers: Fields
+    """Fields behind a chunked body, once it has ended."""
+
+
+class ReadRequest(web.BaseRequest):
+    """A request whose head has come.
+
+    Of what ``BaseRequest`` knows it has what the edge asks for: connection, body and fields.
+    """
+
+    def __init__(self, connection: BaseProtocol, head: RequestHead, content: StreamReader) -> None:
+        self._protocol = connection  # type: ignore[assignment]
+        self._cache = {"content": content, "raw_headers": head.fields}
+        self.head = head
+
+
+class RequestReader:
+    """Reads the requests of one connection.
+
+    Nothing behind a request is looked at before its reply is out: it is kept, and when there is
+    much of it nothing more is read.
+    """
+
+    __slots__ = (
+        "_body",
+        "_bufsize",
+        "_chunks",
+        "_connection",
+        "_left",
+        "_limit",
+        "_loop",
+        "_over",
+        "_progress",
+        "held",
+    )  # fmt: skip
+
+    def __init__(
+        self, connection: BaseProtocol, loop: asyncio.AbstractEventLoop, limit: int, bufsize: int
+    ) -> None:
+        """``limit``: bytes of a head, and of a trailer section; ``bufsize``: see StreamReader."""
+        self._connection: BaseProtocol | None = connection
+        self._loop = loop
+        self._limit = limit
+        self._bufsize = bufsize
+        self.held = bytearray()
+        """What came of requests that have not had their turn."""
+        self._progress = Progress(limit)
+        self._body: RequestStream | None = None
+        self._chunks: Chunked | None = None
+        self._left = 0
+        self._over = False
+
+    @property
+    def begun(self) -> bool:
+        """Whether part of another request has come; half an empty line is none."""
+        return bool(self.held) and self.held != b"\r"
+
+    @property
+    def midway(self) -> bool:
+        """Whether the body of a request is still coming."""
+        return self._body is not None
+
+    @property
+    def full(self) -> bool:
+        """Whether so much has come ahead that no more is to be read."""
+        return len(self.held) >= _AHEAD
+
+    def close(self) -> None:
+        """The connection is gone."""
+        self._connection = None
+        self._stop()
+
+    def early(self) -> bytes:
+        """What follows the request; handed over to whoever speaks another protocol from now on."""
+        early = bytes(self.held)
+        self.held.clear()
+        self._over = True
+        return early
+
+    def feed(self, data: bytes) -> None:
+        """The next bytes of the connection."""
+        if (body := self._body) is not None:
+            data = self._feed_body(body, data)
+        if data and not self._over:
+            self.held += data
+
+    def next(self) -> ReadRequest | None:
+        """The next request, as soon as its head is whole.
+
+        Raises ProxyError where there can be none, and nothing is read any more.
+        """
+        assert self._connection is not None
+        held = self.held
+        if held[:1] == b"\r" and (empty := _EMPTY_LINES.match(held)):
+            del held[: empty.end()]
+        if not self.begun:
+            return None
+        progress = self._progress
+        end = held.find(HEAD_END, max(0, progress.seen - 3)) + 4
+        try:
+            if end < len(HEAD_END):
+                progress.look(held)
+                return None
+            progress.whole(end, held)
+            head = read_head(bytes(held[:end]))
+        except ProxyError:
+            self._stop()
+            raise
+        del held[:end]
+        progress.clear()
+        return ReadRequest(self._connection, head, self._content(head))
+
+    def _content(self, head: RequestHead) -> StreamReader:
+        if head.fault is not None:
+            self._stop()
+            return EMPTY_PAYLOAD
+        if head.length == 0:
+            return EMPTY_PAYLOAD
+        assert self._connection is not None
+        body = RequestStream(self._connection, self._bufsize, loop=self._loop)
+        body.trailers = []
+        self._body = body
+        self._left = head.length or 0
+        self._chunks = Chunked(self._limit) if head.length is None else None
+        if held := self.held:
+            data = bytes(held)
+            held.clear()
+            self.feed(data)
+        return body
+
+    def _feed_body(self, body: RequestStream, data: bytes) -> bytes:
+        """What follows the end of the body."""
+        rest: bytes | None
+        if self._chunks is not None:
+            try:
+                data, rest = self._chunks.feed(data)
+            except Malformed as error:
+                self._stop()
+                body.set_exception(_failure(error))
+                return b""
+            if rest is not None:
+                body.trailers = self._chunks.trailers
+                self._chunks = None
+        else:
+            data, rest = data[: self._left], data[self._left :]
+            self._left -= len(data)
+            if self._left:
+                rest = None
+        if data:
+            body.feed_data(data)
+        if rest is None:
+            return b""
+        self._body = None
+        body.feed_eof()
+        return rest
+
+    def _stop(self) -> None:
+        """What comes now is no request, nor part of one."""
+        self._over = True
+        self._body = self._chunks = None
+        self.held.clear()
+
+
+def _failure(error: Malformed) -> ProxyError:
+    return HeadTooLarge(str(error)) if isinstance(error, TooLarge) else BadRequest(str(error))

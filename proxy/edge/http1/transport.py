@@ -1,0 +1,251 @@
+"""A client's side of a connection: what is done to the client, whatever it asked.
+
+Of aiohttp's ``RequestHandler`` this uses, beyond its documented API, the names that
+``tests/edge/test_aiohttp_contract.py`` lists.
+"""
+
+import asyncio
+import contextlib
+import socket
+import time
+from typing import Any, Final
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from proxy.core.errors import ConnectionLimit, ProxyError
+from proxy.core.exchange import Exchange
+from proxy.core.options import ServerOptions
+from proxy.edge.connections import Traffic
+from proxy.edge.http1.half_close import AT_ONCE, HalfClosed, may_read_on
+from proxy.edge.http1.write_stall import Writing
+from proxy.edge.responses import ErrorsOptions, answer, failure, report
+from proxy.http.request_id import identify
+from proxy.net.sips import HIGH_WATER, STALLED
+from proxy.net.sockets import RESET
+
+_CLOSE: Final = b"Connection: close\r\n"
+READ_BUFFER: Final = 32 << 10
+"""Low-water mark of a request's buffer; twice that stops the client."""
+
+
+class ClientSide(RequestHandler):
+    """Writes to a client, notices when it leaves, and ends the connection so that it can tell."""
+
+    __slots__ = (
+        "_errors",
+        "_half",
+        "_server_options",
+        "_side",
+        "_socket",
+        "_traffic",
+        "ignored",
+        "peer",
+        "scheme",
+    )
+
+    def __init__(
+        self, server: web.Server, options: ServerOptions, traffic: Traffic, **kwargs: Any
+    ) -> None:
+        super().__init__(
+            server,
+            loop=asyncio.get_running_loop(),
+            read_bufsize=READ_BUFFER,
+            keepalive_timeout=0,  # a clock of ours
+            lingering_time=0,
+            auto_decompress=False,
+            **kwargs,
+        )
+        self._server_options = options
+        self._traffic = traffic
+        self._side: Writing | None = None
+        self._half: HalfClosed | None = None
+        """Where the client has sent all that it will."""
+        self._socket: Any = None
+        self._errors: ErrorsOptions | None = None
+        """How our answers look where no request has a route."""
+        self.ignored = 0
+        """Bytes of an upload that came behind its refusal."""
+        self.peer = ""
+        """Address of the other side; empty on a unix socket."""
+        self.scheme = "http"
+        """What the client speaks on this connection; https on a listener with TLS."""
+
+    # What aiohttp calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Note who it is."""
+        self._socket = transport.get_extra_info("socket")
+        peername = transport.get_extra_info("peername")
+        self.peer = peername[0] if isinstance(peername, tuple) else ""
+        if transport.get_extra_info("sslcontext") is not None:
+            self.scheme = "https"
+        super().connection_made(transport)
+        self.transport.set_write_buffer_limits(HIGH_WATER)  # type: ignore[union-attr]
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Stop the clock; the handler is cancelled by aiohttp."""
+        if self._side is not None:
+            self._side.close()
+        if self._half is not None:
+            self._half.close()
+        self._traffic.departures.forget(self._socket.fileno())
+        super().connection_lost(exc)
+
+    def _pause_transport_reading(self) -> None:
+        """Hold an upload or a pipeline back, but see its end."""
+        super()._pause_transport_reading()
+        if self.transport is not None and (descriptor := self._socket.fileno()) >= 0:
+            self._traffic.departures.watch(descriptor, self._ended_unread)
+
+    def _awaiting(self) -> float | None:
+        """Seconds for which a whole request has waited for its answer; None where none does."""
+        raise NotImplementedError
+
+    @property
+    def _open_ended(self) -> bool:
+        """Whether a reply is under way whose end is that of the connection: a FIN would lie."""
+        raise NotImplementedError
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """The client has sent all that it will. Says whether it is still to be answered."""
+        waited = None if self.transport is None or self._force_close else self._awaiting()
+        if waited is not None and self._half_closed(fresh=waited <= AT_ONCE):
+            return True
+        if self._open_ended:
+            self.cut(reset=True)
+        return False
+
+    def _ended_unread(self) -> None:
+        """The client's end has come, behind bytes that are not read for now."""
+        transport = self.transport
+        if transport is None or self._half_closed(fresh=False):
+            return
+        if self._open_ended:
+            self.cut(reset=True)
+        else:
+            transport.abort()
+
+    def _half_closed(self, *, fresh: bool) -> bool:
+        """Whether a client that sends nothing more waits for its answer; it is watched then."""
+        transport = self.transport
+        policy = self._server_options.half_close
+        # Of a half-closed TLS connection no transport lets us write.
+        if transport is None or self.scheme == "https":
+            return False
+        if not may_read_on(self._socket, policy, fresh=fresh):
+            return False
+        if self._half is None:
+            departures = self._traffic.departures
+            self._half = HalfClosed(self._loop, transport, self._socket, departures)
+        else:
+            self._half.watch()
+        return True
+
+    def _resume_transport_reading(self) -> None:
+        """Let it go on."""
+        self._traffic.departures.forget(self._socket.fileno())
+        super()._resume_transport_reading()
+
+    # Tunnels, see core/duplex
+
+    def take(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
+        """Raises ConnectionError where the client has gone."""
+        transport = self.transport
+        if transport is None or transport.is_closing() or self._half is not None:
+            raise ConnectionResetError("client gone")
+        self._traffic.departures.forget(self._socket.fileno())
+        transport.set_protocol(protocol)
+        early, self._message_tail = self._message_tail, b""
+        return transport, early
+
+    def lost(self, error: BaseException | None) -> None:
+        """The connection has ended."""
+        self.connection_lost(error)
+
+    # Writing
+
+    @property
+    def gone(self) -> bool:
+        """Whether nobody is there to answer."""
+        return self.transport is None or self.transport.is_closing()
+
+    def put(self, data: bytes) -> None:
+        """Write. Raises ConnectionError where the client has gone."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("client gone")
+        transport.write(data)
+
+    async def drained(self) -> None:
+        """Wait until the client has taken enough of what was written."""
+        if self.transport is None:
+            raise ConnectionResetError("client gone")
+        writing = self._writing(self.transport)
+        writing.watch()
+        with STALLED:
+            await self._drain_helper()
+        writing.clear()
+
+    # Endings
+
+    def hang_up(self) -> None:
+        """Ignore what still comes, and close when the client has read all that was sent."""
+        transport = self.transport
+        self._force_close = True
+        if self._waiter is not None:
+            self._waiter.cancel()
+        if transport is None or transport.is_closing():
+            return
+        with contextlib.suppress(OSError):  # reset a moment ago
+            if transport.can_write_eof():
+                transport.write_eof()
+        self._resume_transport_reading()
+        self._writing(transport).linger(self._ignored)
+
+    def _ignored(self) -> int:
+        """Bytes of a refused upload since this was asked last; while we drain nobody waits."""
+        size, self.ignored = self.ignored, 0
+        return 0 if self._traffic.draining else size
+
+    def cut(self, *, reset: bool) -> None:
+        """End a reply that cannot be finished, so that the client can tell.
+
+        A short Content-Length or a missing last chunk tells it; ``reset`` is for bodies that only
+        the end of the connection delimits, where a clean end would pass for the whole.
+        """
+        transport = self.transport
+        self._force_close = True
+        if transport is None:
+            return
+        if reset:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            transport.abort()
+        else:
+            self._writing(transport).watch()
+            transport.close()
+
+    def _writing(self, transport: asyncio.Transport) -> Writing:
+        """Made when it is first wanted: most clients take what they asked for at once."""
+        if self._side is None:
+            patience = self._server_options.write_idle_timeout
+            self._side = Writing(self._loop, patience, self._stuck, transport, self._socket)
+        return self._side
+
+    def _stuck(self) -> None:
+        """A client has stopped taking its reply."""
+        self.cut(reset=True)
+
+    def refuse(self, error: ProxyError) -> None:
+        """Answer a request that never became one, and hang up."""
+        exchange = Exchange("", b"", (), client=self.peer, started=time.monotonic())
+        exchange.request_id = identify(())[1]
+        exchange.status, exchange.error = failure(error)
+        if not self.gone:
+            head, body = answer(error, self._errors, request_id=exchange.request_id, hop=_CLOSE)
+            exchange.bytes_out = len(body)
+            self.put(head + body)
+        self.hang_up()
+        if not isinstance(error, ConnectionLimit):  # one line for all of them, see above
+            report(exchange, error)
+        self._traffic.record(exchange, time.monotonic())

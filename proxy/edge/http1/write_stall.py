@@ -1,0 +1,112 @@
+"""Clients that take their reply slowly, not at all, or to the end."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+from proxy.net.sockets import unsent
+from proxy.net.timers import Alarm
+
+LINGER: Final = 1.0
+"""Seconds between looks at a connection that is over; its client may still be reading."""
+UPLOADING: Final = 16 << 10
+"""Bytes between two looks, of a client that sends on without having seen that it was refused."""
+LONGEST: Final = 30.0
+"""Seconds that such a client has to end its upload; nginx gives it as many."""
+
+
+class Writing:
+    """The writing side of a client's connection, on the clock of ``write_idle_timeout``.
+
+    Slow is not stuck: bytes that left the kernel since the last look count as taken.
+    """
+
+    __slots__ = (
+        "_alarm",
+        "_last",
+        "_lingering",
+        "_loop",
+        "_patience",
+        "_socket",
+        "_stuck",
+        "_transport",
+    )
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        patience: float,
+        stuck: Callable[[], None],
+        transport: asyncio.Transport,
+        socket: Any,
+    ) -> None:
+        """``patience`` in seconds, zero for no end; ``stuck`` is called when it is over."""
+        self._loop = loop
+        self._patience = patience
+        self._stuck = stuck
+        self._alarm = Alarm(loop, self._look)
+        self._last = 0
+        self._lingering: asyncio.TimerHandle | None = None
+        self._transport = transport
+        self._socket = socket
+
+    def watch(self) -> None:
+        """The client is to take something within the patience."""
+        if self._patience:
+            self._last = self._unsent()
+            self._alarm.set(self._loop.time() + self._patience)
+
+    def clear(self) -> None:
+        """It has taken what was written."""
+        self._alarm.clear()
+
+    def close(self) -> None:
+        """The connection is gone."""
+        self._alarm.close()
+        if self._lingering is not None:
+            self._lingering.cancel()
+            self._lingering = None
+        self._stuck = _nobody  # it holds the connection, which holds this
+
+    def linger(self, ignored: Callable[[], int]) -> None:
+        """End the connection when the client has all of it, or has stopped taking it.
+
+        Closing on bytes that nobody read would reset the connection, and what the client has not
+        read yet would be lost. A client that reads only behind its upload is not cut meanwhile.
+        ``ignored``: how many bytes it has sent since this was asked last.
+        """
+        now = self._loop.time()
+        self._look_again(self._unsent(), now, now + LONGEST, ignored)
+
+    def _look_again(self, left: int, since: float, end: float, ignored: Callable[[], int]) -> None:
+        self._lingering = self._loop.call_later(LINGER, self._linger_on, left, since, end, ignored)
+
+    def _linger_on(self, last: int, since: float, end: float, ignored: Callable[[], int]) -> None:
+        transport = self._transport
+        if transport.is_closing():
+            return
+        now = self._loop.time()
+        left = self._unsent()
+        if left < last:
+            since = now
+        uploading = ignored() >= UPLOADING and now < end
+        stuck = self._patience and now - since >= self._patience
+        if (left and stuck) or not (left or uploading):
+            transport.abort()
+        else:
+            self._look_again(left, since, end, ignored)
+
+    def _unsent(self) -> int:
+        return unsent(self._transport, self._socket)
+
+    def _look(self) -> None:
+        if not self._transport.get_write_buffer_size():
+            return
+        if self._unsent() >= self._last:
+            self._stuck()
+        else:
+            self.watch()
+
+
+def _nobody() -> None:
+    """There is no connection to end."""

@@ -1,0 +1,259 @@
+"""The aiohttp.web application: one middleware, one catch-all route, cleanup_ctx."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+from typing import Any, Final, Protocol, TypeAlias, cast
+
+from aiohttp import web
+
+from proxy.core.body import EMPTY
+from proxy.core.duplex import Switched
+from proxy.core.errors import (
+    ClientError,
+    ClientGone,
+    InternalError,
+    MethodNotAllowed,
+    NoRoute,
+    ProxyError,
+    RateLimited,
+    ShuttingDown,
+    forget_frames,
+)
+from proxy.core.exchange import Exchange
+from proxy.core.local_limits import local_limit
+from proxy.core.reply import Ending, Reply
+from proxy.core.secrets import SECRETS, sent
+from proxy.edge.connections import Traffic
+from proxy.edge.http1.connection import Connection
+from proxy.edge.http1.head_cache import RepeatedRequest
+from proxy.edge.http1.request_reader import ReadRequest
+from proxy.edge.intake import Intake
+from proxy.edge.last_hop import reply_here
+from proxy.edge.relay import Relay
+from proxy.edge.responses import ErrorsOptions, answer, failure, left, locate, report
+from proxy.edge.tunnel import Tunnel
+from proxy.edge.written import CLOSED, KEPT
+from proxy.http.fields import RawHeaders
+from proxy.http.request_id import identify
+
+log = logging.getLogger(__name__)
+
+Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+CLIENT_GONE: Final = 499
+"""nginx's number for a client that left before its answer; only ever seen in logs."""
+
+
+class Chain(Protocol):
+    """A route as the edge sees it."""
+
+    @property
+    def name(self) -> str:
+        """How the log calls it."""
+
+    @property
+    def errors(self) -> ErrorsOptions | None:
+        """How our own answers look on it."""
+
+    @property
+    def handle(self) -> Callable[[Exchange], Awaitable[Reply]]:
+        """The chain of middlewares, the upstream at its end."""
+
+
+class Finder(Protocol):
+    """The router as the edge sees it."""
+
+    @property
+    def find(self) -> Callable[[str, str, str, RawHeaders], Chain]:
+        """Chain for method, Host, normal path, fields. Raises NoRoute or MethodNotAllowed."""
+
+    @property
+    def allowed(self) -> Callable[[str, str, RawHeaders], tuple[str, ...]]:
+        """The methods that some route takes for Host, normal path, fields."""
+
+
+class Edge:
+    """Serves every request of the data listener."""
+
+    __slots__ = ("_errors", "_intake", "_relay", "_traffic", "router")
+
+    def __init__(
+        self, intake: Intake, relay: Relay, traffic: Traffic, errors: ErrorsOptions | None
+    ) -> None:
+        """``errors``: how our answers look before there is a route."""
+        self._errors = errors
+        self._intake = intake
+        self._relay = relay
+        self._traffic = traffic
+        self.router: Finder
+        """Set once the upstreams are open."""
+
+    async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        """The catch-all: admit, route, forward, relay."""
+        connection: Connection = request.protocol  # type: ignore[assignment]
+        exchange = connection.exchange
+        further = True
+        if type(request) is ReadRequest:
+            further = self._intake.admit(exchange, request, connection)
+        chain = self.router.find(exchange.method, exchange.host, exchange.path, request.raw_headers)
+        connection.errors = chain.errors
+        exchange.route = chain.name
+        exchange.inform = connection.put
+        exchange.ties = connection.ties
+        if further:
+            reply = await chain.handle(exchange)
+        else:
+            raw = request.raw_headers
+            allow = self.router.allowed(exchange.host, exchange.path, raw)
+            reply = reply_here(exchange, raw, allow)
+        if reply.duplex is not None:
+            return await self._tunnel(exchange, reply, reply.duplex, connection)
+        # An early reply leaves the rest of the request unread (RFC 9112 9.3).
+        keep_alive = connection.reusable and request.content.is_eof() and not self._traffic.draining
+        if exchange.upgrade and connection.ahead:  # maybe in the protocol that it did not get
+            keep_alive = False
+        kept = await self._relay.send(exchange, reply, connection, keep_alive=keep_alive)
+        if kept and not self._traffic.draining:
+            return KEPT
+        connection.hang_up()
+        return CLOSED
+
+    async def _tunnel(
+        self, exchange: Exchange, reply: Reply, upstream: Switched, connection: Connection
+    ) -> web.StreamResponse:
+        """Go over to what client and upstream have agreed on."""
+        head = self._relay.switching(exchange, reply, upstream.protocol)
+        tunnel = Tunnel(exchange, connection, upstream)
+        self._traffic.tunnels.add(tunnel)
+        exchange.stalled = lambda now: now - tunnel.moved
+        ending = Ending.ABANDONED
+        try:
+            await tunnel.run(head)
+            ending = Ending.COMPLETE
+        finally:
+            self._traffic.parted(tunnel)
+            reply.close(ending)
+        return CLOSED
+
+    @web.middleware
+    async def failures(self, request: web.BaseRequest, handler: Handler) -> web.StreamResponse:
+        """Errors to statuses, and the one place where an exchange ends."""
+        connection: Connection = request.protocol  # type: ignore[assignment]
+        if type(request) is ReadRequest:
+            exchange = self._intake.open(request, connection)
+        else:
+            exchange = cast(RepeatedRequest, request).exchange
+        connection.exchange = exchange
+        connection.errors = self._errors
+        self._traffic.in_flight += 1
+        try:
+            return await handler(request)
+        except ProxyError as error:
+            response = self._answer(request, connection, error)
+            forget_frames(error)
+            return response
+        except ConnectionError as error:
+            gone(exchange)
+            forget_frames(error)
+            return CLOSED
+        except asyncio.CancelledError:
+            if not self._traffic.over or connection.gone:
+                gone(exchange)
+                raise
+            return self._answer(request, connection, ShuttingDown("the proxy is shutting down"))
+        except Exception as error:
+            if (ours := local_limit(error)) is not None:
+                return self._answer(request, connection, ours)
+            known = {"request_id": exchange.request_id, SECRETS: sent(exchange.headers)}
+            log.exception("request failed", extra=known)
+            fault = InternalError("an error of the proxy itself, see its log")
+            response = self._answer(request, connection, fault)
+            forget_frames(error)
+            return response
+        finally:
+            if (body := exchange.body) is not EMPTY:
+                exchange.bytes_in = body.received
+                body.close()
+                exchange.body = EMPTY  # who holds the exchange, the log for one, holds no body
+            exchange.inform = exchange.stalled = None  # or the two would keep each other alive
+            connection.finish()
+            self._traffic.leave(exchange, time.monotonic())
+
+    def _answer(
+        self, request: web.BaseRequest, connection: Connection, error: ProxyError
+    ) -> web.StreamResponse:
+        """Say what went wrong, or cut where a head is out already: there is never a second one."""
+        exchange = connection.exchange
+        if isinstance(error, ClientGone) or connection.gone:
+            gone(exchange)
+            return CLOSED
+        status, exchange.error = failure(error)
+        locate(error, exchange.route)
+        if exchange.committed:
+            report(exchange, error)
+            connection.cut(reset=True)
+            return CLOSED
+        exchange.status = int(status)
+        exchange.request_id = exchange.request_id or identify(exchange.headers)[1]
+        kept = (
+            connection.reusable
+            and request.content.is_eof()
+            and not self._traffic.draining
+            and not ends_connection(error, exchange)
+        )
+        line = b""
+        if not kept:
+            line = b"Connection: close\r\n"
+        elif exchange.version < (1, 1):
+            line = b"Connection: keep-alive\r\n"
+        head, body = answer(error, connection.errors, request_id=exchange.request_id, hop=line)
+        if exchange.method == "HEAD":
+            body = b""
+        exchange.bytes_out = len(body)
+        connection.put(head + body)
+        report(exchange, error)
+        if kept:
+            return KEPT
+        connection.hang_up()
+        return CLOSED
+
+
+def ends_connection(error: ProxyError, exchange: Exchange) -> bool:
+    """Whether the framing of what follows on the connection can no longer be trusted."""
+    if isinstance(error, MethodNotAllowed):
+        return exchange.method == "CONNECT"
+    return isinstance(error, ClientError) and not isinstance(error, NoRoute | RateLimited)
+
+
+def gone(exchange: Exchange) -> None:
+    """The client left; nobody is to blame, nothing is to send."""
+    if not exchange.error:  # else it was we who cut it
+        exchange.status = CLIENT_GONE
+        exchange.error = "client_gone"
+        left(exchange, time.monotonic())
+
+
+def application(
+    edge: Edge, lifespan: Callable[[web.Application], AsyncIterator[None]]
+) -> web.Application:
+    """``lifespan`` opens what the edge needs, and closes it when the application is cleaned up."""
+    app = web.Application(middlewares=[cast(Any, edge.failures)])
+    app.cleanup_ctx.append(lifespan)
+    app.router.add_route("*", "/{target:.*}", edge.serve)
+    return app
+
+
+def flattened(app: web.Application) -> Handler:
+    """The middlewares of an application around its one handler.
+
+    What the application would find out anew for each request; and its dispatcher knows no ``*``
+    and no authorities.
+    """
+    (route,) = app.router.routes()
+    handler = cast(Handler, route.handler)
+    for middleware in reversed(app.middlewares):
+        handler = partial(cast(Any, middleware), handler=handler)
+    return handler

@@ -1,0 +1,51 @@
+"""What a client would rather have (RFC 9110 12.5.1)."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from proxy.http.fields import RawHeaders
+
+# Each alternative takes what it can and gives nothing back, so that a list of any shape is read in
+# one pass. A quoted string that does not end goes on to the end.
+_MEMBER: Final = re.compile(rb'(?:[^,"]++|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z))++', re.DOTALL)
+_PARAMETER: Final = re.compile(rb'(?:[^;"]++|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z))++', re.DOTALL)
+_WEIGHT: Final = re.compile(rb"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
+_EVENTS: Final = b"text/event-stream"
+
+
+def ranges(fields: RawHeaders) -> Iterator[tuple[bytes, float]]:
+    """The media ranges of all Accept fields, in lower case, each with its weight.
+
+    A weight that is none counts as 1, as if it had not been given.
+    """
+    for name, value in fields:
+        if name.lower() != b"accept":
+            continue
+        for member in _MEMBER.findall(value):
+            kind, *parameters = _PARAMETER.findall(member)
+            kind = kind.strip(b" \t").lower()
+            if not kind:
+                continue
+            weight = 1.0
+            for parameter in parameters:
+                key, _, text = parameter.partition(b"=")
+                if key.strip(b" \t").lower() == b"q":
+                    text = text.strip(b" \t")
+                    weight = float(text) if _WEIGHT.fullmatch(text) else 1.0
+            yield kind, weight
+
+
+def prefers_events(fields: RawHeaders) -> bool:
+    """Whether text/event-stream is all that a client takes, or what it would rather have.
+
+    A client that takes JSON and events alike, as those of MCP do, is to be told what it gets.
+    """
+    wanted = 0.0
+    other = 0.0
+    for kind, weight in ranges(fields):
+        if kind == _EVENTS:
+            wanted = max(wanted, weight)
+        else:
+            other = max(other, weight)
+    return wanted > other

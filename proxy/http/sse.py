@@ -1,0 +1,103 @@
+"""Streams of server-sent events, as far as a proxy looks at them (WHATWG HTML 9.2)."""
+
+import re
+from typing import Final
+
+from proxy.http.fields import RawHeaders
+
+_LINE_END: Final = re.compile(rb"\r\n|\n|\r")
+_BOM: Final = b"\xef\xbb\xbf"
+_KNOWN: Final = 64
+"""Bytes of a line that tell what it is: no name of an event that means anything here is longer."""
+_PING: Final = b"ping"
+_BLANK: Final = (b"\n\n", b"\n\r\n", b"\r\r")
+"""A line's end, and an empty line behind it."""
+_SEAM: Final = 2
+
+
+class Events:
+    """Tells events from comments and pings, and knows where one event ends and the next begins.
+
+    Each byte is looked at once, in however many pieces a stream comes.
+    """
+
+    __slots__ = ("_after_cr", "_begun", "_first", "_name", "_open", "_seam")
+
+    def __init__(self) -> None:
+        self._open = b""
+        """The start of the line that has not ended."""
+        self._after_cr = False
+        self._begun = False
+        """Whether the event being read has a line already."""
+        self._name = b""
+        self._first = True
+        self._seam = b""
+        """The last bytes: an event's end may come in two pieces."""
+
+    def last_end(self, data: bytes) -> int:
+        """Where the last event that ends in ``data`` does; 0: none ends. It is to be fed next."""
+        seam = self._seam
+        joined = seam + data
+        self._seam = joined[-_SEAM:]
+        ends = [joined.rfind(blank) + len(blank) for blank in _BLANK if blank in joined]
+        return max(max(ends, default=0) - len(seam), 0)
+
+    @property
+    def between(self) -> bool:
+        """Whether what comes next begins an event, so that something may be said before it."""
+        return not self._begun and not self._open
+
+    def feed(self, data: bytes) -> bool:
+        """Whether ``data`` holds anything of an event's data: no comment, no event called ping."""
+        if self._after_cr and data[:1] == b"\n":
+            data = data[1:]
+            self._after_cr = False
+        if not data:
+            return False
+        self._after_cr = data[-1:] == b"\r"
+        *whole, last = _LINE_END.split(data)
+        meant = False
+        for line in whole:
+            meant |= self._take(self._open + line)
+            self._open = b""
+        self._open = (self._open + last)[:_KNOWN]
+        text = self._open.removeprefix(_BOM) if self._first else self._open
+        return meant or (text.startswith(b"data:") and self._name != _PING)
+
+    def _take(self, line: bytes) -> bool:
+        """A line that has ended. Whether it is data."""
+        if self._first:
+            line = line.removeprefix(_BOM)
+            self._first = False
+        if not line:
+            self._begun = False
+            self._name = b""
+            return False
+        if line[:1] == b":":
+            return False
+        self._begun = True
+        field, _, value = line.partition(b":")
+        if field == b"event":
+            self._name = value.removeprefix(b" ")
+        return field == b"data" and self._name != _PING
+
+
+def of_events(fields: RawHeaders) -> bool:
+    """Whether a body with these fields is a stream of events, compressed or not."""
+    return any(
+        name.lower() == b"content-type"
+        and value.partition(b";")[0].strip().lower() == b"text/event-stream"
+        for name, value in fields
+    )
+
+
+def streams_events(fields: RawHeaders) -> bool:
+    """Whether a body with these fields is a stream of events that can be read as it is."""
+    kind = b""
+    for name, value in fields:
+        low = name.lower()
+        if low == b"content-encoding":
+            return False
+        if low == b"content-type":
+            kind = value
+    return kind.partition(b";")[0].strip().lower() == b"text/event-stream"

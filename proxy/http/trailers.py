@@ -1,0 +1,55 @@
+"""Fields behind a chunked body (RFC 9110 6.5, RFC 9112 7.1.2).
+
+They are passed on as trailers or not at all, never merged into the head: by then the head has been
+acted on, here and elsewhere.
+"""
+
+from typing import Final
+
+from proxy.http.fields import RawHeaders, encode
+
+LAST_CHUNK: Final = b"0\r\n\r\n"
+
+# RFC 9110 6.5.1: what frames, routes, modifies, authenticates or describes a message has its place
+# in the head; and so have the fields by which proxies say who sent it.
+_FORBIDDEN: Final = frozenset(
+    b"""
+    accept accept-charset accept-encoding accept-language age allow authorization cache-control
+    connection content-encoding content-language content-length content-location content-range
+    content-type cookie date expect expires forwarded from host http2-settings if-match
+    if-modified-since if-none-match if-range if-unmodified-since keep-alive last-modified location
+    max-forwards origin pragma proxy-authenticate proxy-authentication-info proxy-authorization
+    proxy-connection proxy-status range referer retry-after set-cookie te trailer transfer-encoding
+    upgrade user-agent vary via warning www-authenticate x-real-ip x-request-id
+    """.split()
+)
+_PREFIXES: Final = (b"x-forwarded-", b"sec-", b"access-control-")
+
+
+def _may_trail(name: bytes) -> bool:
+    low = name.strip(b" \t").lower()
+    return bool(low) and low not in _FORBIDDEN and not low.startswith(_PREFIXES)
+
+
+def last_chunk(trailers: RawHeaders) -> bytes:
+    """The end of a chunked body, with those of its trailers that may stand there."""
+    if not trailers:
+        return LAST_CHUNK
+    passed = [field for field in trailers if _may_trail(field[0])]
+    return b"0\r\n%b\r\n" % encode(passed, None)
+
+
+def announcement(fields: RawHeaders) -> list[tuple[bytes, bytes]]:
+    """The Trailer fields, less the names that are not passed on."""
+    kept = []
+    for name, value in fields:
+        if len(name) == len(b"trailer") and name.lower() == b"trailer":
+            names = [member.strip(b" \t") for member in value.split(b",") if _may_trail(member)]
+            if names:
+                kept.append((name, b", ".join(names)))
+    return kept
+
+
+def takes_trailers(te: bytes) -> bool:
+    """Whether a TE field says so (RFC 9110 10.1.4)."""
+    return any(member.strip(b" \t") == b"trailers" for member in te.lower().split(b","))

@@ -1,0 +1,1 @@
+"""Equal requests that are under way share one call of the upstream."""

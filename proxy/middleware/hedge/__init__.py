@@ -1,0 +1,1 @@
+"""A copy of a request that takes unusually long."""

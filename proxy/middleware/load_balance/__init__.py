@@ -1,0 +1,1 @@
+"""Which server gets an attempt, and which is left alone."""

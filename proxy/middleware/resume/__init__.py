@@ -1,0 +1,1 @@
+"""Streams of events that outlive a connection of their client."""

@@ -1,0 +1,1 @@
+"""Timers, sockets and queues; no HTTP."""

@@ -1,0 +1,242 @@
+"""HTTP/1.1 on the connections of aiohttp's connector: what comes, taken apart.
+
+What we use of aiohttp beyond its documented API stands here, in ``server_side``,
+``connector.install``, ``Upgraded`` and ``stream.take_buffered``, and is held by
+``tests/upstream/test_aiohttp_contract.py``. Why not ``session.request``: decision 0001.
+"""
+
+import asyncio
+from typing import Final
+
+from aiohttp import ClientPayloadError
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+
+from proxy.core.errors import ProtocolViolation, ReplyBroken, ReplyHeadTooLarge
+from proxy.http.chunked import Chunked
+from proxy.http.field_lines import Malformed
+from proxy.http.fields import RawHeaders
+from proxy.upstream.http1.reply_head import HEAD_LIMIT, HeadReader
+from proxy.upstream.http1.response_head import CHUNKED, Response, ResponseReader
+from proxy.upstream.http1.transport import ServerSide
+
+READ_BUFFER: Final = 32 << 10
+"""Low-water mark of a reply's buffer; twice that stops the upstream."""
+
+_SMALL: Final = 1024
+"""Bytes of a segment that looks like one of several small writes."""
+_SWITCHING: Final = 101
+_FINAL: Final = 200
+
+
+class UpstreamProtocol(ServerSide):
+    """One connection to an upstream, which may serve many attempts one after the other.
+
+    Of aiohttp's it keeps the connection, the queue of heads, the streams of bodies and their
+    backpressure. What comes is read by ours, strictly (decision 0020): bytes on an idle pooled
+    connection close it, junk behind a whole reply does not take it away, an error in a later
+    segment reaches the body's reader, and a body that only the end of the connection delimits is
+    broken by a reset.
+    """
+
+    # Slots keep aiohttp's own attributes below the thirty that instances may share their keys of,
+    # which is 1 KiB a connection.
+    __slots__ = (
+        "_bodiless",
+        "_chunks",
+        "_head_seen",
+        "_left",
+        "_reader",
+        "_responses",
+        "awaiting_head",
+        "trailers",
+        "whole",
+    )
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self.whole: bytes | None = None
+        """The body of a reply that came in one piece with its head."""
+        self.awaiting_head = False
+        """Whether the final head of the reply is still to come."""
+        self.trailers: RawHeaders = ()
+        """The fields behind a chunked body that has ended."""
+        self._reader: HeadReader | None = None
+        self._responses: ResponseReader | None = None
+        self._chunks: Chunked | None = None
+        self._bodiless = False
+        self._head_seen = 0
+        self._left: int | None = None
+
+    def begin(self, *, bodiless: bool, reader: HeadReader | None = None) -> None:
+        """Get ready for one reply; ``bodiless`` where the request was a HEAD.
+
+        ``reader`` reads the heads that need no parser.
+        """
+        self.replied = self.unheard = False
+        self.whole = None
+        self.awaiting_head = True
+        self._responses = None
+        self._reader = None if bodiless else reader
+        self._bodiless = bodiless
+        self._left = None
+        self._head_seen = 0
+        self._chunks = None
+        self.trailers = ()
+
+    # What aiohttp calls
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """End a body that only the end of the connection delimits, break one that has more to come.
+
+        A reset breaks the former too.
+        """
+        self.alarm.close()
+        self._on_ring = None  # it may hold who holds this
+        if exc is not None and not self._resting and self.exception() is None:
+            for data in self.left_unread(exc):
+                self.data_received(data)
+        payload = self._payload
+        if payload is not None and not payload.is_eof() and payload.exception() is None:
+            if exc is None and self._left is None:
+                payload.feed_eof()
+            else:
+                payload.set_exception(exc or ClientPayloadError("the connection ended too early"))
+        super().connection_lost(exc)
+        if (lost := self.lost) is not None:
+            self.lost = None  # who is told holds this
+            lost()
+
+    def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
+        """Tell the reader of the body too: aiohttp leaves it waiting for ever."""
+        payload = self._payload
+        if payload is not None and not payload.is_eof() and payload.exception() is None:
+            payload.set_exception(exc)
+        if self._exception is not None:  # what ended it says more than that it has ended
+            return
+        if exc_cause is None:
+            super().set_exception(exc)
+        else:
+            super().set_exception(exc, exc_cause)
+
+    def pause_reading(self) -> None:
+        """Hold the upstream back: there is no parser of aiohttp's to be held too."""
+        self._reading_paused = True
+        self._pause_transport_reading()
+
+    def data_received(self, data: bytes) -> None:
+        """Read heads apart from bodies, and no byte beyond a body."""
+        if not data:
+            return
+        if self._resting:
+            self.abort()
+            return
+        self.replied = True
+        if self.awaiting_head:
+            reader, self._reader = self._reader, None
+            if reader is not None and (head := reader.read(data)) is not None:
+                self.awaiting_head = False
+                self._take_whole(data[head.size :], head.length)
+                super().feed_data((head, EMPTY_PAYLOAD))  # type: ignore[arg-type]
+                return
+            while data and self.awaiting_head:
+                data = self._head_received(data)
+        if data:
+            self._body_received(data)
+
+    def _take_whole(self, data: bytes, left: int) -> None:
+        """A body that came with its head needs no stream."""
+        self.whole = data[:left]
+        if len(data) != left:
+            self.force_close()
+        self._left = 0
+        self._payload = None
+
+    def _head_received(self, data: bytes) -> bytes:
+        """Read up to the end of one head; what follows it is returned."""
+        responses = self._responses
+        if responses is None:
+            responses = self._responses = ResponseReader(bodiless=self._bodiless)
+        try:
+            response, end = responses.feed(data)
+        except Malformed as error:
+            self._refuse(ProtocolViolation(str(error)))
+            return b""
+        self._head_seen += end
+        if self._head_seen > HEAD_LIMIT:
+            self._refuse(ReplyHeadTooLarge(f"is larger than {HEAD_LIMIT} bytes"))
+            return b""
+        if response is None:
+            self.acknowledge()
+            return b""
+        data = data[end:]
+        if response.code >= _FINAL:
+            self.awaiting_head = False
+            return self._begin_body(response, data)
+        if response.closes:  # of the connection, not of the reply that is still to come
+            self.force_close()
+        if response.code == _SWITCHING:
+            self.awaiting_head = False
+            self._upgraded = True
+        super().feed_data((response, EMPTY_PAYLOAD))  # type: ignore[arg-type]
+        return data
+
+    def _begin_body(self, response: Response, data: bytes) -> bytes:
+        """What of ``data`` the body's stream is to have."""
+        left = self._left = response.length
+        if response.closes:
+            self.force_close()
+        if left is not None and 0 <= left <= len(data):
+            self._take_whole(data, left)
+            super().feed_data((response, EMPTY_PAYLOAD))  # type: ignore[arg-type]
+            return b""
+        self._chunks = Chunked(HEAD_LIMIT, padded=True) if left == CHUNKED else None
+        self._payload = StreamReader(self, READ_BUFFER, loop=self._loop)
+        super().feed_data((response, self._payload))  # type: ignore[arg-type]
+        if not data:
+            self.acknowledge()
+        return data
+
+    def _refuse(self, error: Exception) -> None:
+        self.fail(error)
+        if self.transport is not None:
+            self.transport.abort()
+
+    def _body_received(self, data: bytes) -> None:
+        payload, left = self._payload, self._left
+        if self._upgraded:
+            super().data_received(data)
+        elif payload is None or payload.is_eof():
+            self.force_close()  # bytes that no reply owns
+        elif self._chunks is not None:
+            self._chunks_received(self._chunks, payload, data)
+        elif left is None:
+            payload.feed_data(data)
+        else:
+            if len(data) > left:
+                data = data[:left]
+                self.force_close()
+            self._left = left - len(data)
+            payload.feed_data(data)
+            if not self._left:
+                payload.feed_eof()
+            elif len(data) < _SMALL:
+                self.acknowledge()
+
+    def _chunks_received(self, chunks: Chunked, payload: StreamReader, data: bytes) -> None:
+        try:
+            piece, rest = chunks.feed(data)
+        except Malformed as error:
+            self.force_close()
+            payload.feed_data(chunks.before)
+            payload.set_exception(ReplyBroken(f"the reply is not valid HTTP: {error}"))
+            if self.transport is not None:
+                self.transport.abort()
+            return
+        payload.feed_data(piece)
+        if rest is not None:
+            self.trailers = chunks.trailers
+            if rest:
+                self.force_close()
+            payload.feed_eof()
+        elif len(data) < _SMALL and chunks.within:
+            self.acknowledge()

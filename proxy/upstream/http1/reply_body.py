@@ -1,0 +1,164 @@
+"""The body of a reply as it comes in."""
+
+import asyncio
+
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+
+from proxy.core.errors import ReplyStalled
+from proxy.core.reply import Ending
+from proxy.http.fields import RawHeaders
+from proxy.http.sse import Events
+from proxy.net.sips import LARGEST, STALLED, bounded, gulp, sip
+from proxy.upstream.connection import Line
+from proxy.upstream.translate import body_error
+
+
+class Stream:
+    """Reads on the idle clock, and gives the connection back at the end."""
+
+    __slots__ = ("_begun", "_idle", "_late", "_line", "_payload", "_upload", "_whole")
+
+    def __init__(
+        self,
+        line: Line,
+        payload: StreamReader,
+        upload: asyncio.Task[None] | None,
+        idle: float,
+    ) -> None:
+        self._line = line
+        self._payload = payload
+        self._upload = upload
+        self._idle = idle
+        self._late = _stalled
+        self._whole: bytes | None = None
+        self._begun = False
+        line.protocol.alarm.clear()
+
+    def end_connection(self) -> None:
+        """Not for another request after this one."""
+        self._line.protocol.force_close()
+
+    def trailers(self) -> RawHeaders:
+        """The fields behind the body; before ``close``, when the body has been read."""
+        return self._line.protocol.trailers
+
+    @property
+    def buffered(self) -> bytes | None:
+        """The whole body where it has already arrived, else None."""
+        if self._whole is not None:
+            return self._whole
+        payload = self._payload
+        if payload.is_eof() and payload.exception() is None:
+            self._whole = take_buffered(payload)
+        return self._whole
+
+    def pause(self, *, paused: bool) -> None:
+        """Read nothing for now, or go on."""
+        protocol = self._line.protocol
+        if paused:
+            protocol._pause_reading_for_buffer()
+        else:
+            protocol._resume_reading_for_buffer()
+
+    async def read(self) -> bytes:
+        """The next bytes, ``b""`` at the end. Raises ReplyBroken where the body ended early."""
+        if self._whole is not None:
+            whole, self._whole = self._whole, b""
+            return whole
+        payload = self._payload
+        protocol = self._line.protocol
+        if not self._begun:
+            self._begun = True
+            sip(protocol)
+        if STALLED.size != LARGEST:
+            bounded(payload)
+        protocol.expect(self._idle, self._late)
+        try:
+            return await payload.readany()
+        except Exception as error:
+            if rest := take_buffered(payload):  # what came before it broke; the error comes again
+                return rest
+            failed = body_error(error)
+            if isinstance(failed, ReplyStalled) and not failed.detail.endswith(" s"):
+                failed.detail += f" of {self._clock:g} s"
+            raise failed from None
+        finally:
+            protocol.alarm.clear()
+
+    @property
+    def _clock(self) -> float:
+        """Seconds of the clock that is running."""
+        return self._idle
+
+    def close(self, ending: Ending) -> None:
+        """Give the connection back, or close it where anything was left unread or unsent."""
+        upload = self._upload
+        if upload is not None and not upload.done():
+            upload.cancel()
+            self._line.discard()
+        elif ending is Ending.COMPLETE:
+            if self._begun:
+                gulp(self._line.protocol)
+            self._line.release()
+        else:
+            self._line.discard()
+
+
+class PacedStream(Stream):
+    """A stream of events on the progress clock too, which comments and pings do not stop.
+
+    Only time spent waiting for the upstream counts: a client that takes slowly is not its fault.
+    """
+
+    __slots__ = ("_events", "_loop", "_progress", "_waited")
+
+    def __init__(
+        self,
+        line: Line,
+        payload: StreamReader,
+        upload: asyncio.Task[None] | None,
+        idle: float,
+        progress: float,
+    ) -> None:
+        """``idle`` and ``progress`` in seconds; no ``idle`` is zero."""
+        super().__init__(line, payload, upload, idle)
+        self._events = Events()
+        self._loop = asyncio.get_running_loop()
+        self._progress = progress
+        self._waited = 0.0
+
+    async def read(self) -> bytes:
+        """As above."""
+        left = max(self._progress - self._waited, 0.001)
+        asked = self._loop.time()
+        if not self._idle or left < self._idle:
+            idle, self._idle, self._late = self._idle, left, _no_progress
+        else:
+            idle = self._idle
+        try:
+            data = await super().read()
+        finally:  # whoever asked may have given up waiting, and ask again
+            self._idle, self._late = idle, _stalled
+            self._waited += self._loop.time() - asked
+        if self._events.feed(data):
+            self._waited = 0.0
+        return data
+
+    @property
+    def _clock(self) -> float:
+        return self._progress if self._late is _no_progress else self._idle
+
+
+def _no_progress() -> Exception:
+    return ReplyStalled("the upstream sent no event within progress")
+
+
+def _stalled() -> Exception:
+    return ReplyStalled("the upstream sent nothing more of its reply within idle")
+
+
+def take_buffered(payload: StreamReader) -> bytes:
+    """What has arrived of a body, even where it has broken since."""
+    if payload is EMPTY_PAYLOAD or not payload._buffer:
+        return b""
+    return payload._read_nowait(-1)

@@ -1,0 +1,78 @@
+"""The body of a request on its way to the upstream."""
+
+from proxy.core.body import Body
+from proxy.core.errors import InternalError, ProxyError, ResponseTimeout, forget_frames
+from proxy.core.options import TimeoutsOptions
+from proxy.http.trailers import last_chunk
+from proxy.upstream.http1.protocol import UpstreamProtocol
+
+
+class Upload:
+    """Sends a request's body while its reply is awaited or already coming."""
+
+    __slots__ = ("_body", "_first_byte", "_protocol", "_unsent")
+
+    def __init__(self, body: Body, protocol: UpstreamProtocol, timeouts: TimeoutsOptions) -> None:
+        self._body = body
+        self._protocol = protocol
+        self._first_byte = timeouts.first_byte
+        self._unsent = 0
+
+    async def run(self) -> None:
+        """Pass on chunk by chunk; a failure becomes the failure of the attempt."""
+        body, protocol = self._body, self._protocol
+        try:
+            chunked = body.length is None
+            reader = body.reader()
+            while chunk := await reader.read():
+                data = b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk
+                if protocol.encrypted:
+                    await protocol.heard()
+                protocol.send_more(data)
+                if protocol.writing_paused:
+                    await self._drained()
+            if chunked:
+                protocol.send_more(last_chunk(body.trailers))
+        except ConnectionError:
+            # The reader of the reply is told of a lost connection too, and more precisely.
+            return
+        except ProxyError as error:
+            forget_frames(error)
+            protocol.fail(error)
+            return
+        except Exception:
+            protocol.fail(InternalError("the request could not be passed on"))
+            raise
+        if protocol.awaiting_head:
+            self._unsent = protocol.unsent()
+            protocol.expect(self._first_byte, self._no_progress)
+
+    async def _drained(self) -> None:
+        """Wait until the upstream takes what was written, on the first_byte clock."""
+        protocol = self._protocol
+        if not protocol.awaiting_head:
+            await protocol.drained()
+            return
+        self._unsent = protocol.unsent()
+        protocol.expect(self._first_byte, self._no_progress)
+        try:
+            await protocol.drained()
+        finally:
+            if protocol.awaiting_head:
+                protocol.alarm.clear()
+
+    def _no_progress(self) -> Exception | None:
+        """Slow is not stuck: bytes that left the kernel since the last look count."""
+        unsent = self._protocol.unsent()
+        if 0 < unsent < self._unsent:
+            self._unsent = unsent
+            self._protocol.expect(self._first_byte, self._no_progress)
+            return None
+        if self._unsent and not unsent:
+            self._unsent = 0
+            self._protocol.expect(self._first_byte, self._no_progress)
+            return None
+        return ResponseTimeout(
+            "the upstream neither took the rest of the request nor replied within first_byte of "
+            f"{self._first_byte:g} s"
+        )

@@ -1,0 +1,141 @@
+"""Heads of replies, read strictly as they come (RFC 9112 4, 5, 6.3).
+
+``upstream/http1/reply_head`` reads the usual ones faster; this reads all.
+"""
+
+import re
+from typing import Final, NamedTuple
+
+from proxy.http.field_lines import Malformed
+from proxy.http.fields import RawHeaders
+from proxy.upstream.http1.field_section import FieldLines
+
+CHUNKED: Final = -1
+"""Length of a body that is delimited by its chunks."""
+
+_STATUS: Final = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([\t -~\x80-\xff]*))?")
+_START: Final = b"HTTP/1."
+_BODILESS: Final = frozenset({204, 304})
+_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
+
+
+class Response(NamedTuple):
+    """A head, and what it says about what follows."""
+
+    code: int
+    reason: bytes
+    fields: RawHeaders
+    version: tuple[int, int]
+    length: int | None
+    """Bytes of the body that follows, CHUNKED, or None where the end of the connection ends it."""
+    declared: int | None
+    """What Content-Length says, also where no body follows."""
+    closes: bool
+    """Whether the connection takes no other request after it."""
+
+
+class ResponseReader:
+    """Reads one head after the other."""
+
+    __slots__ = ("_bodiless", "_line", "_lines", "_status")
+
+    def __init__(self, *, bodiless: bool) -> None:
+        """``bodiless`` where the request was a HEAD."""
+        self._bodiless = bodiless
+        self._line = bytearray()
+        """The status line, as long as its end is still to come."""
+        self._status: re.Match[bytes] | None = None
+        self._lines = FieldLines(bare=True)
+
+    def feed(self, data: bytes) -> tuple[Response | None, int]:
+        """The head where it is whole now, and how much of ``data`` belongs to it.
+
+        Raises Malformed.
+        """
+        start = 0
+        if self._status is None:
+            end = data.find(b"\n")
+            line = self._line
+            line += data if end < 0 else data[:end]
+            if line[: len(_START)] != _START[: len(line)]:
+                raise Malformed(f"no status line of HTTP/1.1: {bytes(line[:40])!r}")
+            if end < 0:
+                return None, len(data)
+            self._line = bytearray()
+            self._status = _STATUS.fullmatch(bytes(line).removesuffix(b"\r"))
+            if self._status is None:
+                raise Malformed(f"a status line that is malformed: {bytes(line[:80])!r}")
+            start = end + 1
+        start = self._lines.feed(data, start)
+        if not self._lines.done:
+            return None, start
+        status, lines = self._status, self._lines
+        self._status = None
+        self._lines = FieldLines(bare=True)
+        return self._read(status, lines.fields), start
+
+    def _read(self, status: re.Match[bytes], fields: RawHeaders) -> Response:
+        version = (1, 0) if status[1] == b"0" else (1, 1)  # RFC 9110 2.5: a later one is as ours
+        code = int(status[2])
+        codings: list[bytes] = []
+        lengths: list[bytes] = []
+        options: list[bytes] = []
+        for name, value in fields:
+            size = len(name)
+            if size == 10 and name.lower() == b"connection":
+                options += _members(value)
+            elif size == 14 and name.lower() == b"content-length":
+                lengths += value.split(b",")
+            elif size == 17 and name.lower() == b"transfer-encoding":
+                codings += _members(value) or [b""]
+        closes = b"close" in options or (version == (1, 0) and b"keep-alive" not in options)
+        length: int | None
+        if code < 200:
+            return Response(code, status[3] or b"", fields, version, 0, None, closes)
+        declared = _length(lengths)
+        if codings:
+            _check_codings(codings, lengths)
+            length = CHUNKED
+            closes = closes or version == (1, 0)  # RFC 9112 6.1: its framing may be wrong
+        else:
+            length = declared
+        if self._bodiless or code in _BODILESS:
+            length = 0
+        return Response(
+            code, status[3] or b"", fields, version, length, declared, closes or length is None
+        )
+
+
+def _members(value: bytes) -> list[bytes]:
+    """The members of a list, in lower case, empty ones left out (RFC 9110 5.6.1)."""
+    members = [member.strip(b" \t") for member in value.lower().split(b",")]
+    return [member for member in members if member]
+
+
+def _length(values: list[bytes]) -> int | None:
+    """What Content-Length says; equal ones are one (RFC 9110 8.6). Raises Malformed."""
+    found = {value.strip(b" \t") for value in values}
+    if not found:
+        return None
+    if bad := [value for value in found if not _LENGTH.fullmatch(value)]:
+        raise Malformed(f"Content-Length is {bad[0]!r}, which is no number of bytes")
+    if len({int(value) for value in found}) > 1:
+        said = ", ".join(sorted(value.decode() for value in found))
+        raise Malformed(f"Content-Length was sent with different values: {said}")
+    return int(found.pop())
+
+
+def _check_codings(codings: list[bytes], lengths: list[bytes]) -> None:
+    """Only chunked, once, and without a length (RFC 9112 6.1, 6.3). Raises Malformed."""
+    if codings.count(b"chunked") == len(codings) > 1:
+        raise Malformed(
+            "Transfer-Encoding: chunked was sent twice: the API sets the field itself and its "
+            "server adds it; leave it to the server"
+        )
+    if codings != [b"chunked"]:
+        said = b", ".join(codings).decode("latin-1")
+        raise Malformed(f"transfer coding {said!r}: only chunked is understood")
+    if lengths:
+        raise Malformed(
+            "Transfer-Encoding and Content-Length were both sent: the API may set only one of them"
+        )

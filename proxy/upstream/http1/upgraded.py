@@ -1,0 +1,51 @@
+"""An upstream's connection after its 101."""
+
+import asyncio
+
+from proxy.core.errors import ConnectionTerminated
+from proxy.core.reply import Ending
+from proxy.upstream.connection import Line
+
+
+class Upgraded:
+    """The source of a reply that has no body but a connection, see ``core/duplex``."""
+
+    __slots__ = ("_line", "idle", "protocol")
+    buffered = None
+
+    def __init__(self, line: Line, protocol: bytes, idle: float) -> None:
+        self._line = line
+        self.protocol = protocol
+        self.idle = idle
+        line.protocol.alarm.clear()
+
+    async def read(self) -> bytes:
+        """Nothing: what comes is no body."""
+        return b""
+
+    def close(self, _: Ending) -> None:
+        """Such a connection serves no other request."""
+        self._line.discard()
+
+    def take(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
+        """Raises ConnectionTerminated where it has ended."""
+        former = self._line.protocol
+        transport = former.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionTerminated("closed after its 101")
+        transport.set_protocol(protocol)
+        early, former._tail = former._tail, b""
+        return transport, early
+
+    def lost(self, error: BaseException | None) -> None:
+        """It has ended."""
+        self._line.protocol.connection_lost(error)
+
+
+def accepted(offer: bytes, answer: bytes) -> bool:
+    """Whether all protocols of ``answer`` are among those of ``offer`` (RFC 9110 7.8)."""
+    return bool(answer) and _names(answer) <= _names(offer)
+
+
+def _names(value: bytes) -> set[bytes]:
+    return {name.strip(b" \t") for name in value.lower().split(b",")}

@@ -1,0 +1,131 @@
+"""A request's body as it comes from the client, on its clocks."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.streams import StreamReader
+
+from proxy.core.errors import BadRequest, InternalError, RequestTimeout
+from proxy.core.options import ServerOptions, Size
+from proxy.edge.http1.request_body import WAIT_FOR_CONTINUE, ClientBody
+from tests.support.loop import JumpingLoop
+
+SECONDS = 600
+
+
+def coming(
+    loop: JumpingLoop, rate: int, length: int | None = None, **more: Any
+) -> tuple[ClientBody, StreamReader]:
+    protocol = BaseProtocol(loop)
+    protocol.connection_made(asyncio.Transport())
+    content = StreamReader(protocol, 1 << 16, loop=loop)
+    options = ServerOptions(body_min_rate=Size(rate))
+    return ClientBody(content, length, options, loop, **more), content
+
+
+async def drip(content: StreamReader, piece: bytes = b"x") -> None:
+    for _ in range(SECONDS):
+        await asyncio.sleep(1)
+        content.feed_data(piece)
+    content.feed_eof()
+
+
+async def read_all(body: ClientBody) -> bytes:
+    received = b""
+    reader = body.reader()
+    while data := await reader.read():
+        received += data
+    return received
+
+
+@pytest.mark.parametrize(("rate", "piece"), [(0, b"x"), (1, b"xx")])
+async def test_a_body_may_drip_where_it_is_allowed_to(
+    jumping: JumpingLoop, rate: int, piece: bytes
+) -> None:
+    body, content = coming(jumping, rate)
+    dripping = asyncio.create_task(drip(content, piece))
+    assert await read_all(body) == piece * SECONDS
+    await dripping
+
+
+async def test_a_byte_a_second_is_too_slow_after_its_grace(jumping: JumpingLoop) -> None:
+    body, content = coming(jumping, 64)
+    dripping = asyncio.create_task(drip(content))
+    began = jumping.time()
+    with pytest.raises(RequestTimeout):
+        await read_all(body)
+    assert 29 < jumping.time() - began < 32
+    dripping.cancel()
+
+
+async def test_a_client_that_waits_is_told_to_go_on_after_a_while(jumping: JumpingLoop) -> None:
+    told: list[float] = []
+    body, content = coming(jumping, 64, go_ahead=lambda: told.append(jumping.time()))
+    began = jumping.time()
+    reading = asyncio.create_task(body.reader().read())
+    await asyncio.sleep(WAIT_FOR_CONTINUE + 0.1)
+    assert [at - began for at in told] == [pytest.approx(WAIT_FOR_CONTINUE)]
+    content.feed_data(b"x")
+    assert await reading == b"x"
+    body.proceed()
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_what_came_while_an_attempt_ended_is_for_the_next_one(
+    jumping: JumpingLoop, turns: int
+) -> None:
+    body, content = coming(jumping, 64, go_ahead=lambda: None)
+    body.keep(0)
+    reading = asyncio.create_task(body.reader().read())
+    await asyncio.sleep(0.1)
+    content.feed_data(b"FIRST")
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    reading.cancel()
+    await asyncio.wait((reading,))
+    content.feed_data(b"SECOND")
+    content.feed_eof()
+    assert await read_all(body) == b"FIRSTSECOND"
+    body.close()
+
+
+async def test_an_attempt_that_would_begin_in_the_middle_does_not_begin(
+    jumping: JumpingLoop,
+) -> None:
+    body, content = coming(jumping, 64)
+    content.feed_data(b"FIRST")
+    assert await body.reader().read() == b"FIRST"
+    body.keep(0)  # too late
+    content.feed_data(b"SECOND")
+    content.feed_eof()
+    assert not body.resendable
+    with pytest.raises(InternalError):
+        body.reader()
+    assert body.copy() is None
+    body.close()
+
+
+async def test_an_attempt_that_is_over_reads_nothing_more(jumping: JumpingLoop) -> None:
+    body, content = coming(jumping, 64)
+    body.keep(0)
+    content.feed_data(b"FIRST")
+    before = body.reader()
+    assert await before.read() == b"FIRST"
+    again = body.reader()
+    content.feed_data(b"SECOND")
+    with pytest.raises(ConnectionError):
+        await before.read()
+    assert [await again.read(), await again.read()] == [b"FIRST", b"SECOND"]
+    body.close()
+
+
+async def test_a_body_that_ends_before_its_length_is_malformed(jumping: JumpingLoop) -> None:
+    body, content = coming(jumping, 64, length=9)
+    content.feed_data(b"FIRST")
+    content.feed_eof()
+    with pytest.raises(BadRequest):
+        await read_all(body)
+    body.close()

@@ -1,0 +1,117 @@
+"""A request keeps the names it came with, or gets some."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.http.request_id import identify
+
+Fields = list[tuple[bytes, bytes]]
+
+TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+ID = (b"X-Request-Id", b"%032x" % 128)
+PARENT = (b"traceparent", b"00-%032x-%016x-01" % (128, 64))
+
+
+def same(count: int) -> int:
+    return count
+
+
+def test_a_request_without_names_gets_both() -> None:
+    name = "0123456789abcdef"
+    fields, request_id = identify([(b"A", b"1")], lambda count: int(name * (count // 64), 16))
+    assert request_id == name * 2
+    assert fields == [
+        (b"A", b"1"),
+        (b"X-Request-Id", request_id.encode()),
+        (b"traceparent", f"00-{request_id}-{name}-01".encode()),
+    ]
+
+
+def test_valid_names_stay_as_and_where_they_are() -> None:
+    fields = [
+        (b"TraceParent", TRACE),
+        (b"x-REQUEST-id", b"a,b"),
+        (b"A", b"1"),
+        (b"tracestate", b"x=1"),
+    ]
+    assert identify(fields, same) == (fields, "a,b")
+
+
+@pytest.mark.parametrize("value", [b"", b"a b", b"a\tb", b"\xe9", b"a\x00", b"x" * 129])
+def test_an_invalid_request_id_is_replaced_in_its_place(value: bytes) -> None:
+    fields = [(b"x-request-id", value), (b"A", b"1"), (b"traceparent", TRACE)]
+    assert identify(fields, same) == ([ID, *fields[1:]], f"{128:032x}")
+
+
+@pytest.mark.parametrize(("first", "kept"), [(b"one", "one"), (b"o ne", f"{128:032x}")])
+def test_of_several_request_ids_one_is_left(first: bytes, kept: str) -> None:
+    fields = [(b"X-Request-Id", first), (b"traceparent", TRACE), (b"x-request-id", b"two")]
+    result, request_id = identify(fields, same)
+    assert request_id == kept
+    assert result == [(b"X-Request-Id", kept.encode()), fields[1]]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        TRACE,
+        TRACE[:-2] + b"ff",
+        b"01" + TRACE[2:],
+        b"cc" + TRACE[2:] + b"-what-the-future-will-be",
+    ],
+)
+def test_a_valid_traceparent_is_kept(value: bytes) -> None:
+    fields = [(b"traceparent", value), (b"tracestate", b"a=1"), (b"X-Request-Id", b"i")]
+    assert identify(fields, same)[0] == fields
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(b"", b"x", TRACE.upper(), TRACE[:-1], TRACE + b"0", TRACE + b"-x", b"ff" + TRACE[2:]),
+        *(
+            b"cc" + TRACE[2:] + b"x",
+            b"00-" + b"0" * 32 + TRACE[35:],
+            TRACE[:36] + b"0" * 16 + b"-01",
+        ),
+        *(TRACE.replace(b"-", b"_"), b"0g" + TRACE[2:], TRACE + b"\n"),
+    ],
+)
+def test_an_invalid_traceparent_begins_a_new_trace(value: bytes) -> None:
+    fields = [(b"traceparent", value), (b"tracestate", b"a=1"), (b"X-Request-Id", b"i")]
+    assert identify(fields, same)[0] == [PARENT, fields[2]]
+
+
+def test_two_traceparents_are_none() -> None:
+    fields = [
+        (b"X-Request-Id", b"i"),
+        (b"traceparent", TRACE),
+        (b"A", b"1"),
+        (b"traceparent", TRACE),
+    ]
+    assert identify(fields, same)[0] == [fields[0], PARENT, fields[2]]
+
+
+def test_a_state_without_a_trace_is_dropped() -> None:
+    fields = [(b"tracestate", b"a=1"), (b"X-Request-Id", b"i")]
+    assert identify(fields, same)[0] == [fields[1], PARENT]
+
+
+names = st.sampled_from([b"A", b"X-Request-Id", b"traceparent", b"tracestate", b"x-11-letter"])
+values = st.one_of(st.binary(max_size=6), st.just(TRACE))
+
+
+@given(st.lists(st.tuples(names, values), max_size=6), st.integers())
+def test_there_is_one_of_each_and_the_rest_is_as_it_was(some: Fields, seed: int) -> None:
+    before = list(some)
+    fields, request_id = identify(some, random.Random(seed).getrandbits)
+    assert some == before
+    assert [value for name, value in fields if name == b"X-Request-Id"] == [request_id.encode()]
+    assert [name for name, _ in fields].count(b"traceparent") == 1
+    assert [f for f in fields if f[0] in (b"A", b"x-11-letter")] == [
+        f for f in some if f[0] in (b"A", b"x-11-letter")
+    ]
+    assert identify(fields)[0] == fields

@@ -1,0 +1,25 @@
+"""How long a server lets connections rest is learned from those that it closed."""
+
+from proxy.policy.idle_limit import Ends
+
+
+def test_nothing_is_feared_before_anything_ended() -> None:
+    ends = Ends()
+    assert not ends.known(0.0)
+    assert ends.shortest(0.0) == float("inf")
+
+
+def test_the_shortest_rest_counts_less_a_margin() -> None:
+    ends = Ends()
+    for rest in (5.0, 2.0, 7.0):
+        ends.observe(rest, 10.0)
+    assert ends.known(10.0)
+    assert 1.0 < ends.shortest(10.0) < 2.0
+
+
+def test_what_was_long_ago_counts_no_more() -> None:
+    ends = Ends()
+    ends.observe(1.0, 0.0)
+    ends.observe(5.0, 200.0)
+    assert ends.shortest(301.0) > 1.0
+    assert not ends.known(501.0)

@@ -1,0 +1,202 @@
+"""What a configuration is built into."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxy.config.load import check
+from proxy.core.handler import Handler
+from proxy.run.tree import Tree
+from proxy.upstream.session import Session
+from tests.support.loop import JumpingLoop
+from tests.support.proxy import parsed, toml
+
+ONE = ["http://10.0.0.1"]
+TWO = ["http://10.0.0.1", "http://10.0.0.2"]
+
+
+@asynccontextmanager
+async def tree(servers: list[str], **tables: Any) -> AsyncIterator[Tree]:
+    """What is built of one upstream with these servers, and of a second one."""
+    options = tables.pop("upstream_options", {})
+    text = toml(
+        {
+            **tables,
+            "upstreams": [
+                {"name": "api", "servers": servers, **options},
+                {"name": "b", "servers": ONE},
+            ],
+            "routes": tables.get("routes", [{"upstream": "api"}]),
+        }
+    )
+    async with Session() as session:
+        built = Tree(parsed(text), session, random.Random(1))
+        built.open()
+        try:
+            yield built
+        finally:
+            await built.close()
+
+
+def chain(handler: Handler) -> list[str]:
+    """The middlewares of a chain, from the top, of one server where there are several."""
+    names = []
+    while True:
+        link: Any = getattr(handler, "__self__", None)
+        names.append(type(link).__name__)
+        if names[-1] == "Chain":
+            handler = link._handler
+            names.pop()
+        elif names[-1] == "LoadBalance":
+            handler = next(iter(link._ways.now.to.values())).handle
+        elif names[-1] == "Forward":
+            return names
+        elif names[-1] == "Retry" and link._hold is not None:
+            names.append(type(link._hold.__self__).__name__)
+            handler = link._inner
+        else:
+            handler = link._inner
+
+
+def top(built: Tree) -> Handler:
+    """The chain of whatever takes this request."""
+    return built.router.find("GET", "a", "/", ()).handle
+
+
+CHAINS: list[tuple[list[str], dict[str, Any], list[str]]] = [
+    # servers, tables, links from the top
+    (ONE, {}, ["Retry", "Forward"]),
+    (ONE, {"retry": False}, ["Forward"]),
+    (ONE, {"retry": {"attempts": 1}}, ["Forward"]),
+    (TWO, {}, ["Retry", "LoadBalance", "Forward"]),
+    (["http://api.test"], {}, ["Retry", "LoadBalance", "Forward"]),
+    (["http://api.test"], {"upstream_options": {"dns_ttl": "0"}}, ["Retry", "Forward"]),
+    (["unix:/run/api.sock"], {}, ["Retry", "Forward"]),
+    (ONE, {"circuit_breaker": {}}, ["Retry", "LoadBalance", "Forward"]),
+    (ONE, {"health_check": {}}, ["Retry", "LoadBalance", "Forward"]),
+    (ONE, {"stream": {"commit": "first_chunk"}}, ["Retry", "Commit", "Forward"]),
+    (ONE, {"stream": {"commit": "first_chunk"}, "retry": False}, ["Commit", "Forward"]),
+    (ONE, {"stream": {}}, ["Retry", "Forward"]),
+    (ONE, {"stream": {"commit_wait": "1s"}}, ["Retry", "Forward"]),
+    (ONE, {"stream": {"resume": "9s"}}, ["Resume", "Retry", "Forward"]),
+    (ONE, {"routes": [{"upstream": "api", "fallback": ["b"]}]}, ["Fallback", "Retry", "Forward"]),
+    (
+        TWO,
+        {
+            "stream": {"commit": "body:1KiB", "resume": "9s"},
+            "circuit_breaker": {},
+            "timeouts": {"total": "9s", "per_try": "1s"},
+            "routes": [{"upstream": "api", "fallback": ["b"]}],
+        },
+        ["Total", "Resume", "Fallback", "Retry", "Commit", "LoadBalance", "PerTry", "Forward"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("servers", "tables", "links"), CHAINS)
+async def test_a_chain_has_what_is_configured_and_nothing_else(
+    jumping: JumpingLoop, servers: list[str], tables: dict[str, Any], links: list[str]
+) -> None:
+    async with tree(servers, **tables) as built:
+        assert chain(top(built)) == links
+
+
+async def test_routes_share_servers_and_budgets_but_no_breakers(jumping: JumpingLoop) -> None:
+    routes = [
+        {"upstream": "api", "path": "/a", "fallback": ["b"]},
+        {"upstream": "api", "path": "/b"},
+        {"upstream": "api", "path": "/c", "retry": {"budget": {"percent": 50}}},
+    ]
+    async with tree(TWO, routes=routes, circuit_breaker={}) as built:
+        report = built.report(0.0)
+        assert [server["endpoint"] for server in report["upstreams"]["api"]] == TWO
+        assert [budget["upstream"] for budget in report["budgets"]] == ["api", "b", "api"]
+        assert [(state["route"], state["endpoint"]) for state in report["breakers"]] == [
+            ("/a", TWO[0]),
+            ("/a", TWO[1]),
+            ("/a", ONE[0]),
+            ("/b", TWO[0]),
+            ("/b", TWO[1]),
+            ("/c", TWO[0]),
+            ("/c", TWO[1]),
+        ]
+
+
+async def test_breakers_survive_news_of_other_servers(jumping: JumpingLoop) -> None:
+    async with tree(TWO, circuit_breaker={}) as built:
+        [line] = built.routes
+        [ways] = line.roads
+        before = ways.now
+        known, other = built.pools["api"].members
+        breaker = before.to[known].breaker
+        other.judge(healthy=False)
+        assert ways.news.count == 1
+        assert ways.now is before
+        assert ways.now.to[known].breaker is breaker
+
+
+async def test_nothing_runs_on_after_the_end(jumping: JumpingLoop) -> None:
+    async with tree(TWO, health_check={}):
+        assert len(asyncio.all_tasks()) > 1
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+B = '[[upstreams]]\nname = "b"\nservers = ["http://b"]\n'
+A = '[[upstreams]]\nname = "api"\nservers = ["http://a"]\n'
+ROUTE = '[[routes]]\nupstream = "api"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (A + B + ROUTE + 'fallback = ["c"]', "routes[0].fallback[0]: no upstream is named 'c'"),
+        (A + B + ROUTE + 'fallback = ["api"]', "routes[0].fallback[0]: 'api' is what has failed"),
+        (A + B + ROUTE + 'fallback = ["b", "b"]', "routes[0].fallback[1]: 'b' is what has failed"),
+        (
+            A + ROUTE + 'fallback = { file = "/gone" }',
+            "routes[0].fallback.file: cannot read '/gone'",
+        ),
+        (A + ROUTE + "fallback = { status = 200 }", "routes[0].fallback"),
+        (
+            A + ROUTE + 'fallback = { status = 100, file = "/dev/null" }',
+            "routes[0].fallback.status",
+        ),
+        (
+            A.replace('"http://a"', '"http://a", { url = "http://a", weight = 2 }'),
+            "upstreams[0].servers[1].url: 'http://a' is in the list already",
+        ),
+        (
+            A.replace('"http://a"', '{ url = "http://a", backup = true }'),
+            "upstreams[0].servers: expected a server that is no backup",
+        ),
+        (
+            A.replace('"http://a"', '{ url = "http://a", weight = 0 }'),
+            "upstreams[0].servers[0].weight",
+        ),
+        (A + "load_balance = { policy = 'random' }", "upstreams[0].load_balance.policy"),
+        (A + "load_balance = { hash_key = 'query:a' }", "upstreams[0].load_balance.hash_key"),
+        (A + "health_check = { path = 'up' }", "upstreams[0].health_check.path"),
+        (A + "health_check = { interval = '0' }", "upstreams[0].health_check.interval"),
+        (A + "health_check = { inteval = '1s' }", "upstreams[0].health_check.inteval: unknown"),
+        (A + "circuit_breaker = {}", "upstreams[0].circuit_breaker: unknown"),
+        (A + ROUTE + "health_check = {}", "routes[0].health_check: unknown"),
+        (A + ROUTE + "load_balance = {}", "routes[0].load_balance: unknown"),
+        ("[circuit_breaker]\nfailure_ratio = 2\n" + A, "circuit_breaker.failure_ratio"),
+        ("[circuit_breaker]\nfailures = 2\n" + A, "circuit_breaker.failures: unknown"),
+        ("[stream]\ncommit = 'body'\n" + A, "stream.commit"),
+        ("[retry.budget]\npercent = -1\n" + A, "retry.budget.percent"),
+        ("[retry.budget]\nwindow = '0'\n" + A, "retry.budget.window"),
+        ("[retry.budget]\nper_second = 1\n" + A, "retry.budget.per_second: unknown"),
+        ("[retry]\non = ['6xx']\n" + A, "retry.on[0]"),
+    ],
+)
+def test_what_cannot_be_built_is_a_problem(tmp_path: Path, text: str, problem: str) -> None:
+    tmp_path.joinpath("config.toml").write_text(text)
+    problems = check(tmp_path / "config.toml", {})
+    [found] = [f"{each.place}: {each.message}" for each in problems if not each.warning]
+    assert found.startswith(problem)

@@ -1,0 +1,119 @@
+"""Where an upstream is and how it is spoken to."""
+
+import ssl
+from pathlib import Path
+
+import pytest
+
+from proxy.upstream.address import (
+    CredentialsOptions,
+    Endpoint,
+    ServerEntry,
+    UpstreamOptions,
+    UpstreamTlsOptions,
+    entries,
+    tls_context,
+)
+
+
+def endpoint(server: str | ServerEntry = "http://a", **options: object) -> Endpoint:
+    upstream = UpstreamOptions(name="api", servers=(server,), **options)  # type: ignore[arg-type]
+    return Endpoint(upstream, entries(upstream)[0], tls_context(upstream))
+
+
+@pytest.mark.parametrize(
+    ("server", "authority"),
+    [
+        ("http://a", b"a"),
+        ("http://a:80", b"a"),
+        ("http://a:8080", b"a:8080"),
+        ("https://a:443", b"a"),
+        ("https://a:80", b"a:80"),
+        ("http://[::1]:9000", b"[::1]:9000"),
+        ("unix:/run/api.sock", b"localhost"),
+        (ServerEntry(url="http://b:1"), b"b:1"),
+    ],
+)
+def test_the_authority_is_that_of_the_address(server: str | ServerEntry, authority: bytes) -> None:
+    assert endpoint(server).authority == authority
+
+
+@pytest.mark.parametrize(
+    ("option", "host"),
+    [
+        ("auto", None),
+        ("preserve", None),
+        ("upstream", b"a:1"),
+        ("api.example.com", b"api.example.com"),
+    ],
+)
+def test_the_host_field_is_the_clients_the_servers_or_a_name(
+    option: str, host: bytes | None
+) -> None:
+    assert endpoint("http://a:1", host_header=option).host == host
+
+
+@pytest.mark.parametrize(
+    ("server", "host"),
+    [
+        ("https://api.example.com", b"api.example.com"),
+        ("https://api.example.com:8443", b"api.example.com:8443"),
+        ("https://10.0.0.1", None),
+        ("https://[::1]:8443", None),
+        ("http://api.example.com", None),
+        ("unix:/run/api.sock", None),
+    ],
+)
+def test_a_server_that_is_named_over_https_is_asked_for_by_its_name(
+    server: str, host: bytes | None
+) -> None:
+    assert endpoint(server).host == host
+
+
+@pytest.mark.parametrize("text", ["Bearer x", "Bearer x\n", "Bearer x\r\n"])
+def test_credentials_come_from_a_file_without_its_line_break(tmp_path: Path, text: str) -> None:
+    (tmp_path / "token").write_bytes(text.encode())
+    options = CredentialsOptions(value_file=str(tmp_path / "token"))
+    assert endpoint(credentials=options).credentials == (b"Authorization", b"Bearer x")
+
+
+def test_credentials_may_stand_in_the_file_itself() -> None:
+    options = CredentialsOptions(header="X-Key", value="secret")
+    assert endpoint(credentials=options).credentials == (b"X-Key", b"secret")
+    assert endpoint().credentials is None
+
+
+def test_certificates_are_checked_unless_told_otherwise() -> None:
+    def context(tls: UpstreamTlsOptions) -> ssl.SSLContext:
+        options = UpstreamOptions(name="api", servers=("http://a", "https://b"), tls=tls)
+        found = tls_context(options)
+        assert found is not None
+        return found
+
+    assert context(UpstreamTlsOptions()).verify_mode is ssl.CERT_REQUIRED
+    assert context(UpstreamTlsOptions()).check_hostname
+    assert context(UpstreamTlsOptions(verify=False)).verify_mode is ssl.CERT_NONE
+
+
+def test_without_https_there_is_no_context() -> None:
+    assert tls_context(UpstreamOptions(name="api", servers=("http://a", "unix:/b"))) is None
+
+
+@pytest.mark.parametrize(
+    ("server", "name"),
+    [("http://a:1", "a"), ("https://A.b", "a.b"), ("http://127.0.0.1", ""), ("http://[::1]", "")],
+)
+def test_names_are_looked_up_addresses_are_not(server: str, name: str) -> None:
+    assert endpoint(server).lookup == name
+    assert endpoint("unix:/run/api.sock").lookup == ""
+
+
+def test_an_address_of_a_name_keeps_the_names_host_and_certificate() -> None:
+    options = UpstreamOptions(
+        name="api", servers=("https://api.test:8443",), host_header="upstream"
+    )
+    found = Endpoint(options, entries(options)[0], tls_context(options), "10.0.0.7")
+    assert found.name == "https://10.0.0.7:8443"
+    assert found.host == found.authority == b"api.test:8443"
+    assert found.template.keywords["server_hostname"] == "api.test"
+    assert not found.lookup

@@ -1,0 +1,193 @@
+"""The servers of one upstream, as names and their addresses come and go."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp import ThreadedResolver
+
+from proxy.core.options import Duration
+from proxy.upstream.address import ServerEntry, UpstreamOptions
+from proxy.upstream.endpoints import Pool
+from proxy.upstream.session import Session
+from tests.support.loop import JumpingLoop
+
+TTL = 30
+
+
+class Names:
+    """What a resolver says; an error is raised."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, list[str] | OSError] = {}
+        self.asked = 0
+
+    async def resolve(
+        self, _: Any, host: str, port: int = 0, family: int = 0
+    ) -> list[dict[str, Any]]:
+        self.asked += 1
+        answer = self.answers[host]
+        if isinstance(answer, OSError):
+            raise answer
+        return [
+            {"hostname": host, "host": ip, "port": port, "family": 10 if ":" in ip else 2}
+            for ip in answer
+        ]
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> Names:
+    found = Names()
+    monkeypatch.setattr(ThreadedResolver, "resolve", found.resolve)
+    return found
+
+
+@asynccontextmanager
+async def pool(*servers: str | ServerEntry, **options: Any) -> AsyncIterator[Pool]:
+    """An open pool that looks names up every 30 s."""
+    table = UpstreamOptions(name="api", servers=servers, **{"dns_ttl": Duration(TTL), **options})
+    async with Session() as outside:
+        found = Pool(table, outside)
+        found.open()
+        try:
+            await asyncio.sleep(1)
+            yield found
+        finally:
+            await found.close()
+
+
+def urls(found: Pool) -> list[str]:
+    return [member.name for member in found.members]
+
+
+async def test_each_address_of_a_name_is_a_server(jumping: JumpingLoop, names: Names) -> None:
+    names.answers["api.test"] = ["10.0.0.2", "10.0.0.1"]
+    entry = ServerEntry(url="http://api.test:90", weight=2, backup=True)
+    async with pool("http://10.0.0.9:90", entry) as found:
+        assert urls(found) == ["http://10.0.0.9:90", "http://10.0.0.1:90", "http://10.0.0.2:90"]
+        last = found.members[-1]
+        assert (last.weight, last.backup) == (2, True)
+        assert last.endpoint.authority == b"api.test:90"
+
+
+@pytest.mark.parametrize(
+    ("answer", "members"),
+    [
+        (["10.0.0.1"], ["http://api.test"]),  # one address: the connector tries IPv6 and IPv4
+        (["::1", "10.0.0.1"], ["http://api.test"]),
+        (["::2", "::1"], ["http://[::1]", "http://[::2]"]),
+        (["10.0.0.1", "10.0.0.1"], ["http://api.test"]),
+        (OSError("unknown"), ["http://api.test"]),
+    ],
+)
+async def test_a_name_with_one_address_is_asked_for_as_it_is(
+    jumping: JumpingLoop, names: Names, answer: Any, members: list[str]
+) -> None:
+    names.answers["api.test"] = answer
+    async with pool("http://api.test") as found:
+        assert urls(found) == members
+
+
+async def test_a_change_of_the_name_changes_the_servers(jumping: JumpingLoop, names: Names) -> None:
+    names.answers["api.test"] = ["10.0.0.1", "10.0.0.2"]
+    async with pool("http://api.test") as found:
+        first, second = found.members
+        told: list[list[str]] = []
+        found.changed.append(lambda: told.append(urls(found)))
+        names.answers["api.test"] = ["10.0.0.2", "10.0.0.3"]
+        await asyncio.sleep(TTL)
+        assert told == [["http://10.0.0.2", "http://10.0.0.3"]]
+        assert found.members[0] is second  # it keeps its connections and its record
+        assert first.gateway.ageing  # what is in use there is closed when it is done
+        assert not second.gateway.ageing
+        names.answers["api.test"] = OSError("the resolver is down")
+        await asyncio.sleep(TTL)
+        assert len(told) == 1
+        names.answers["api.test"] = ["10.0.0.3"]
+        await asyncio.sleep(TTL)
+        assert told[1:] == [["http://api.test"]]
+
+
+async def test_one_name_that_fails_does_not_keep_another_from_moving(
+    jumping: JumpingLoop, names: Names
+) -> None:
+    names.answers = {"a.test": OSError("gone"), "b.test": ["10.0.0.1", "10.0.0.2"]}
+    async with pool("http://a.test", "http://b.test") as found:
+        assert urls(found) == ["http://a.test", "http://10.0.0.1", "http://10.0.0.2"]
+
+
+@pytest.mark.parametrize(
+    ("server", "options"),
+    [
+        ("http://api.test", {"dns_ttl": Duration(0)}),
+        ("http://10.0.0.1", {}),
+        ("http://[::1]:80", {}),
+        ("unix:/run/api.sock", {}),
+    ],
+)
+async def test_what_cannot_change_is_not_looked_up(
+    jumping: JumpingLoop, names: Names, server: str, options: dict[str, Any]
+) -> None:
+    async with pool(server, **options) as found:
+        await asyncio.sleep(10 * TTL)
+        assert (len(found.members), found.changes, names.asked) == (1, False, 0)
+
+
+async def test_nothing_is_looked_up_after_the_end(jumping: JumpingLoop, names: Names) -> None:
+    names.answers["api.test"] = ["10.0.0.1", "10.0.0.2"]
+    async with pool("http://api.test") as found:
+        members = found.members
+    await asyncio.sleep(10 * TTL)
+    assert names.asked == 1
+    assert all(member.gateway.ageing for member in members)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_member_tells_when_it_may_be_asked_no_more(
+    jumping: JumpingLoop, names: Names
+) -> None:
+    async with pool("http://10.0.0.1") as found:
+        [member] = found.members
+        member.pause(member.since + 5)
+        member.pause(member.since + 3)  # the longer one counts
+        assert found.news.count == 1
+        assert member.paused_until == member.since + 5
+        member.judge(healthy=False)
+        assert (found.news.count, member.healthy) == (2, False)
+        member.latency.observe(3.0, member.since)
+        member.judge(healthy=True)
+        assert (found.news.count, member.healthy) == (3, True)
+        assert member.latency.value(member.since) == 0  # what it did before counts no more
+
+
+async def test_only_requests_are_limited_in_their_connections(jumping: JumpingLoop) -> None:
+    async with pool("http://10.0.0.1", limit=1) as found:
+        [member] = found.members
+        assert member.checks is not member.gateway
+        assert member.checks.rested() is None
+    async with pool("http://10.0.0.1") as found:
+        [member] = found.members
+        assert member.checks is member.gateway
+
+
+async def test_a_member_reports_how_it_is_doing(jumping: JumpingLoop) -> None:
+    async with pool(ServerEntry(url="http://10.0.0.1", weight=2)) as found:
+        [member] = found.members
+        member.pause(member.since + 5)
+        member.outcomes.update({200: 2, "reset": 1})
+        member.in_flight = 1
+        assert found.report(member.since + 2) == [
+            {
+                "endpoint": "http://10.0.0.1",
+                "weight": 2,
+                "backup": False,
+                "healthy": True,
+                "paused_s": 3.0,
+                "quota": None,
+                "in_flight": 1,
+                "connections": 0,
+                "outcomes": {"200": 2, "reset": 1},
+            }
+        ]
