@@ -8,11 +8,20 @@ import pytest
 import uvloop
 from hypothesis import settings
 
+from proxy.core import secrets
 from tests.support.loop import JumpingLoop
 
 # A machine may be slow or busy: how long an example takes says nothing about what is right.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+@pytest.fixture(autouse=True)
+def forget_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret of one test's configuration hides no words from the next."""
+    monkeypatch.setattr(secrets, "_configured", set())
+    monkeypatch.setattr(secrets, "_rules_now", secrets._rules_now)
+
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 

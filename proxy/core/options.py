@@ -250,10 +250,10 @@ class TimeoutsOptions(Table, frozen=True, kw_only=True):
             "From the last byte of the request that the upstream took to the reply's head; "
             "over it: 504."
         ),
-    ] = seconds(60)
+    ] = seconds(600)
     idle: Annotated[
         Duration, described("Between two chunks of the reply; over it the reply is cut.")
-    ] = seconds(60)
+    ] = seconds(600)
     progress: Annotated[
         Duration,
         described(

@@ -78,7 +78,7 @@ def said(folder: Path, text: str, **environ: str) -> list[str]:
             "upstreams[1]",
             "no route uses 'b'",
         ),
-        ('[timeouts]\nper_try = "2m"\n' + API, "timeouts.per_try", "first_byte (1m)"),
+        ('[timeouts]\nper_try = "20m"\n' + API, "timeouts.per_try", "first_byte (10m)"),
         (
             '[timeouts]\nper_try = "2s"\n[retry]\nattempts = 1\n' + API,
             "timeouts.per_try",
@@ -93,7 +93,7 @@ def said(folder: Path, text: str, **environ: str) -> list[str]:
             "[retry] methods",
         ),
         ("[hedge]\nbudget_percent = 0\n" + API, "hedge", "no copy"),
-        ("[hedge]\ndelay = '2m'\n" + API, "hedge.delay", "first_byte (1m)"),
+        ("[hedge]\ndelay = '20m'\n" + API, "hedge.delay", "first_byte (10m)"),
         ("[queue]\n" + API, "queue", "[concurrency]"),
         (BOTH + "methods = ['POST']\ncoalesce = {}", "routes[0].coalesce", "only GET"),
         (BOTH + "methods = ['POST']\nstream.resume = '5s'", "routes[0].stream.resume", "only GET"),

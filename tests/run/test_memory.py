@@ -39,6 +39,16 @@ class Process:
         self.memory.close()
 
 
+@pytest.fixture(autouse=True)
+def no_time_of_this_machine(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a collection takes is what the jumping clock says: nothing, unless a test moves it."""
+    if "jumping" in request.fixturenames:
+        jumping: JumpingLoop = request.getfixturevalue("jumping")
+        monkeypatch.setattr("proxy.run.memory.time.perf_counter", jumping.time)
+
+
 async def test_what_is_free_is_given_back_within_two_looks(jumping: JumpingLoop) -> None:
     process = Process(jumping)
     process.free = 60
@@ -77,12 +87,9 @@ async def test_a_quiet_process_is_left_alone(jumping: JumpingLoop) -> None:
     assert (process.collected, process.trimmed) == (0, 0)
 
 
-async def test_collections_take_no_more_than_their_share(
-    jumping: JumpingLoop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_collections_take_no_more_than_their_share(jumping: JumpingLoop) -> None:
     """Where each takes a second and finds nothing, in a process whose load goes up and down."""
     process = Process(jumping)
-    monkeypatch.setattr("proxy.run.memory.time.perf_counter", jumping.time)
 
     def collect() -> None:
         process.collected += 1
