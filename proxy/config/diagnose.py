@@ -1,8 +1,7 @@
 """The second look at a file that msgspec refused: every value against its declaration.
 
-msgspec stops at the first mistake. This walk finds them all, and returns the tree with every wrong
-value left out, so that the checks across options can still be made on the rest. What was probably
-meant is the matter of ``hints`` for values, of ``names`` for options.
+msgspec stops at the first mistake. This walk finds them all and leaves wrong values out, so that the
+checks across options can still be made. ``hints`` and ``names`` say what was probably meant.
 """
 
 import re
@@ -14,8 +13,7 @@ from msgspec import inspect
 from proxy.config import hints, names
 from proxy.config.model import SWITCHES, Config, read_unit
 from proxy.config.problems import Finding, Place, secret
-from proxy.core import request_key as keys
-from proxy.core import retrying
+from proxy.core import request_key, retrying
 from proxy.core.options import MODE
 from proxy.middleware import commit
 from proxy.middleware.hedge import hedge
@@ -239,7 +237,7 @@ def _range(kind: inspect.IntType | inspect.FloatType) -> str:
 
 
 _SPELLED: Final = {
-    keys.PATTERN: ("path", "route", "client_addr", "header:NAME", "cookie:NAME"),
+    request_key.PATTERN: ("path", "route", "client_addr", "header:NAME", "cookie:NAME"),
     hedge.PATTERN: ("p95 or another quantile", "500ms or another time"),
     commit.PATTERN: ("headers", "first_chunk", "body:64KiB or another size"),
     retrying.PATTERN: (*retrying.CAUSES, "a status such as 503", "5xx"),

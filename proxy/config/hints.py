@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from proxy.config.foreign import VALUES
 from proxy.config.problems import Place, suggestion
-from proxy.core import request_key as keys
+from proxy.core import request_key
 from proxy.core.options import MODE, Duration, Size
 from proxy.middleware import commit
 from proxy.middleware.hedge import hedge
@@ -168,7 +168,7 @@ def pattern(wanted: str, raw: Any, words: Iterable[str]) -> str:
     """Text of a form, such as ``header:NAME`` or ``body:64KiB``."""
     text = str(raw).strip()
     low = text.lower()
-    if wanted == keys.PATTERN:
+    if wanted == request_key.PATTERN:
         if near := word(text, ("path", "route", "client_addr")):
             return near
         kind, _, name = text.partition(":")

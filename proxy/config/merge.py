@@ -7,7 +7,7 @@ import msgspec
 
 from proxy.config.model import INHERITED, SHARED
 from proxy.core.options import Duration, TimeoutsOptions
-from proxy.middleware.concurrency import ConcurrencyOptions
+from proxy.middleware.concurrency.options import ConcurrencyOptions
 from proxy.middleware.deadline.deadline import DeadlineOptions
 
 

@@ -20,7 +20,7 @@ from proxy.edge.responses import ErrorsOptions
 from proxy.edge.router import RouteOptions
 from proxy.middleware.coalesce.coalesce import CoalesceOptions
 from proxy.middleware.commit import StreamOptions
-from proxy.middleware.concurrency import ConcurrencyOptions, QueueOptions
+from proxy.middleware.concurrency.options import ConcurrencyOptions, QueueOptions
 from proxy.middleware.deadline.deadline import DeadlineOptions
 from proxy.middleware.fallback import FixedReply
 from proxy.middleware.hedge.hedge import HedgeOptions

@@ -10,7 +10,7 @@ from proxy.core.outcome import Verdict, verdict
 from proxy.core.reply import Reply
 from proxy.core.request_key import asked_for, path_of
 from proxy.core.secrets import shown
-from proxy.middleware.concurrency import Concurrency
+from proxy.middleware.concurrency.concurrency import Concurrency
 from proxy.policy.gradient import Gradient
 from proxy.policy.limiter import Gate
 from proxy.policy.permit_loans import Loans

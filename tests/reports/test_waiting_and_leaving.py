@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from proxy.middleware.concurrency import Concurrency, QueueOptions
+from proxy.middleware.concurrency.concurrency import Concurrency
+from proxy.middleware.concurrency.options import QueueOptions
 from proxy.policy.limiter import Gate
 from proxy.policy.queue import Queue
 from tests.support.loop import JumpingLoop, Script, get

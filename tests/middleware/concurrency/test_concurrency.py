@@ -14,7 +14,8 @@ from proxy.core.errors import (
 )
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
-from proxy.middleware.concurrency import Concurrency, QueueOptions
+from proxy.middleware.concurrency.concurrency import Concurrency
+from proxy.middleware.concurrency.options import QueueOptions
 from proxy.policy.limiter import Gate
 from proxy.policy.queue import Queue
 from tests.support.loop import JumpingLoop, Script, get, reply, settle
