@@ -1,7 +1,7 @@
 """The second look at a file that msgspec refused: every value against its declaration.
 
-msgspec stops at the first mistake. This walk finds them all and leaves wrong values out, so that the
-checks across options can still be made. ``hints`` and ``names`` say what was probably meant.
+msgspec stops at the first mistake. This walk finds them all and leaves wrong values out, so that
+checks across options can still be made. ``hints`` and ``names`` say what was meant.
 """
 
 import re
