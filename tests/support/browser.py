@@ -79,7 +79,7 @@ async def shown(
         async with (
             proxied(f"http://127.0.0.1:{port}", **tables) as proxy,
             (relay or Relay()).to(proxy.runtime.http[0]) as road,
-            asyncio.timeout(15),
+            asyncio.timeout(60),
             chromium(f"http://{proxy.runtime.http[0] if relay is None else road.address}/"),
         ):
             return await told
