@@ -18,7 +18,7 @@ LIMITED: dict[str, Any] = {"concurrency": {"max_requests": 1}, "queue": {}}
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("proxy.middleware.concurrency.GRACE", 0.2)
+    monkeypatch.setattr("proxy.middleware.concurrency.concurrency.GRACE", 0.2)
     monkeypatch.setattr("proxy.policy.permit_loans._PAUSE", 0.05)
 
 
@@ -183,8 +183,8 @@ def arrived(upstream: RawUpstream, number: int) -> bool:
 async def test_any_number_of_idle_clients_does_not_lock_others_out(
     request_: bytes, reply: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("proxy.middleware.concurrency.LEFT", 0.2)
-    monkeypatch.setattr("proxy.middleware.concurrency.SILENT", 0.2)
+    monkeypatch.setattr("proxy.middleware.concurrency.concurrency.LEFT", 0.2)
+    monkeypatch.setattr("proxy.middleware.concurrency.concurrency.SILENT", 0.2)
     idle = [[reply, "hold"] for _ in range(5)]
     async with (
         contextlib.AsyncExitStack() as stack,
