@@ -25,7 +25,7 @@ help: ## this list
 run: $(RUN) ## the proxy on config.toml, in front of the demo API on 127.0.0.1:9000
 	@$(BIN)/python tools/run.py $(CONFIG)
 
-test: $(DEV) ## every test, 3 to 5 minutes (ARGS="-k retry" for some); skips what wants a missing system tool
+test: $(DEV) ## every test, about 8 minutes (ARGS="-k retry" for some); skips what wants a missing system tool
 	@$(BIN)/python -m pytest $(ARGS)
 
 fast: $(DEV) ## the tests that need no socket
