@@ -13,10 +13,11 @@ from msgspec import inspect
 from proxy.config import hints, names
 from proxy.config.model import SWITCHES, Config, read_unit
 from proxy.config.problems import Finding, Place, secret
-from proxy.core import request_key, retrying
+from proxy.core import request_key
 from proxy.core.options import MODE
 from proxy.middleware import commit
 from proxy.middleware.hedge import hedge
+from proxy.middleware.retry import options as retry
 from proxy.upstream import health
 
 MISSING: Final = "required, but missing"
@@ -240,7 +241,7 @@ _SPELLED: Final = {
     request_key.PATTERN: ("path", "route", "client_addr", "header:NAME", "cookie:NAME"),
     hedge.PATTERN: ("p95 or another quantile", "500ms or another time"),
     commit.PATTERN: ("headers", "first_chunk", "body:64KiB or another size"),
-    retrying.PATTERN: (*retrying.CAUSES, "a status such as 503", "5xx"),
+    retry.PATTERN: (*retry.CAUSES, "a status such as 503", "5xx"),
     MODE: ("a mode in octal such as 0660",),
     health.PATTERN: ("a path that begins with a slash",),
 }

@@ -11,15 +11,16 @@ from proxy.core.errors import (
     ConnectFailed,
     ConnectionLimit,
     ConnectionTerminated,
+    NoEndpointAvailable,
     ProxyError,
     ResponseTimeout,
-    Unavailable,
 )
 from proxy.core.exchange import Exchange
 from proxy.core.handler import Handler
+from proxy.core.outcome import repeatable
 from proxy.core.reply import Ending, Reply
-from proxy.core.retrying import RetryOptions, repeatable
 from proxy.middleware.fallback import Fallback, Fixed, FixedReply
+from proxy.middleware.retry.options import RetryOptions
 from tests.support.loop import JumpingLoop, Script, get, post, reply, settle
 
 KEY = ((b"Idempotency-Key", b"1"),)
@@ -28,7 +29,7 @@ KEY = ((b"Idempotency-Key", b"1"),)
 def fallback(*scripts: Script, fixed: Fixed | None = None) -> Handler:
     """The first, and the others as fallbacks."""
     first, *others = scripts
-    return Fallback(first, others, fixed, partial(repeatable, options=RetryOptions())).handle
+    return Fallback(first, others, fixed, partial(repeatable, rules=RetryOptions())).handle
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def page(tmp_path: Path) -> FixedReply:
     return FixedReply(file=str(file))
 
 
-NOT_SENT: list[type[ProxyError]] = [ConnectFailed, Unavailable, ConnectionLimit]
+NOT_SENT: list[type[ProxyError]] = [ConnectFailed, NoEndpointAvailable, ConnectionLimit]
 SENT: list[type[ProxyError]] = [ConnectionTerminated, ResponseTimeout]
 
 

@@ -13,12 +13,12 @@ from proxy.core.errors import (
     ClientGone,
     ConnectFailed,
     ConnectionTerminated,
+    DeadlineTooShort,
+    NoEndpointAvailable,
     ProtocolViolation,
     QueueTimeout,
     ReplyBroken,
     ResponseTimeout,
-    TooLate,
-    Unavailable,
 )
 from proxy.core.exchange import Exchange
 from proxy.core.outcome import Verdict, at_fault, takes_over, verdict
@@ -64,9 +64,9 @@ async def test_statuses(status: int, expected: Verdict, fault: bool, over: bool)
         (ProtocolViolation(), Verdict.FAILED),
         (ReplyBroken(), Verdict.FAILED),
         (ResponseTimeout(), Verdict.OVERLOADED),
-        (Unavailable(), Verdict.NOT_ATTEMPTED),
+        (NoEndpointAvailable(), Verdict.NOT_ATTEMPTED),
         (QueueTimeout(), Verdict.NOT_ATTEMPTED),
-        (TooLate(), Verdict.NOT_ATTEMPTED),
+        (DeadlineTooShort(), Verdict.NOT_ATTEMPTED),
         (BadRequest(), Verdict.NOT_ATTEMPTED),
         (ClientGone(), Verdict.NOT_ATTEMPTED),
         (asyncio.CancelledError(), Verdict.NOT_ATTEMPTED),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Final, TypeAlias
 
-from proxy.core.errors import QueueRefused, QueueTimeout, TooLate
+from proxy.core.errors import DeadlineTooShort, QueueFull, QueueTimeout
 from proxy.core.exchange import Exchange
 from proxy.core.handler import Handler
 from proxy.core.reply import Ending, Reply
@@ -75,7 +75,7 @@ class Concurrency:
         self._key = key_of(queue.key) if queue is not None and fair else _nobody
 
     async def handle(self, exchange: Exchange) -> Reply:
-        """Raises QueueRefused, QueueTimeout or TooLate where it is not let through."""
+        """Raises QueueFull, QueueTimeout or DeadlineTooShort where it is not let through."""
         gate = self._gate
         key = self._key(exchange)
         if not gate.take(key):
@@ -111,7 +111,9 @@ class Concurrency:
             usual = self._usual(exchange, asked) if self._usual is not None else None
             last = exchange.deadline - (usual or 0.0)
             if last <= asked:
-                raise TooLate("less time is left than a request takes, and others are waiting")
+                raise DeadlineTooShort(
+                    "less time is left than a request takes, and others are waiting"
+                )
             if last < until:
                 until, late = last, True
         self._loans.look(asked)
@@ -119,7 +121,7 @@ class Concurrency:
             return
         turn = _Turn(gate, key, self._urgency(exchange), loop)
         if not gate.join(turn.place):
-            raise QueueRefused(self._full(), retry_after=gate.retry_after(asked))
+            raise QueueFull(self._full(), retry_after=gate.retry_after(asked))
         if self._looking is None:
             self._looking = loop.call_later(GRACE / 4, self._look)
         try:
@@ -130,11 +132,13 @@ class Concurrency:
         if outcome is _Outcome.THROUGH:
             return
         if outcome is _Outcome.TIMEOUT and late:
-            raise TooLate(f"waited {waited:.3g} s for a permit; less is left than a request takes")
+            raise DeadlineTooShort(
+                f"waited {waited:.3g} s for a permit; less is left than a request takes"
+            )
         again = gate.retry_after(loop.time())
         if outcome is _Outcome.TIMEOUT:
             raise QueueTimeout(f"waited {waited:.3g} s for a permit", retry_after=again)
-        raise QueueRefused("others had more right to a place in the queue", retry_after=again)
+        raise QueueFull("others had more right to a place in the queue", retry_after=again)
 
     def _look(self) -> None:
         """While somebody waits."""

@@ -12,8 +12,7 @@ from proxy.core.exchange import Exchange
 from proxy.core.handler import Handler
 from proxy.core.options import Duration, Table
 from proxy.core.reply import Reply
-from proxy.core.retrying import RetryOptions, repeatable
-from proxy.middleware.hedge.hedged_call import Race, acceptable
+from proxy.middleware.hedge.hedged_call import HedgedCall, acceptable
 from proxy.policy.allowance import Allowance
 from proxy.policy.quantile import Quantiles
 
@@ -49,12 +48,13 @@ class Hedge:
 
     __slots__ = (
         "_allowance",
-        "_calm",
         "_delay",
+        "_has_headroom",
         "_inner",
+        "_keep",
         "_options",
         "_quantile",
-        "_retry",
+        "_repeatable",
         "_taken",
         "_tasks",
         "alone",
@@ -67,19 +67,23 @@ class Hedge:
         self,
         inner: Handler,
         options: HedgeOptions,
-        retry: RetryOptions,
-        calm: Callable[[], bool],
+        has_headroom: Callable[[], bool],
+        repeatable: Callable[[Exchange], bool],
+        keep: Callable[[Body], None],
         *,
         alone: bool,
     ) -> None:
-        """``retry`` says what may be repeated; ``calm``: whether there is room for a copy.
+        """``has_headroom``: whether the upstream has room for a copy.
 
+        ``repeatable``: whether running a request twice is the same as once. ``keep``: has a body
+        kept for its copies.
         ``alone``: nobody above lists the attempts.
         """
         self._inner = inner
         self._options = options
-        self._retry = retry
-        self._calm = calm
+        self._repeatable = repeatable
+        self._keep = keep
+        self._has_headroom = has_headroom
         self.alone = alone
         self._quantile = 0.0
         self._delay = 0.0
@@ -96,17 +100,17 @@ class Hedge:
 
     async def handle(self, exchange: Exchange) -> Reply:
         """The first good answer, or what the request itself came to."""
-        if exchange.upgrade or exchange.bound or not repeatable(exchange, self._retry):
+        if exchange.upgrade or exchange.bound or not self._repeatable(exchange):
             return await self._inner(exchange)
         if exchange.body is not EMPTY:
-            self._retry.keep(exchange.body)
+            self._keep(exchange.body)
         self._allowance.earn()
         began = self.loop.time()
         delay = self.delay(began)
         if delay is None:
             reply = await self._inner(exchange)
         else:
-            reply = await Race(self, exchange, delay, began).run(self._inner)
+            reply = await HedgedCall(self, exchange, delay, began).run(self._inner)
         now = self.loop.time()
         if acceptable(reply):
             # Where a copy has won, the request itself would have taken longer still.
@@ -122,7 +126,7 @@ class Hedge:
 
     def copied(self, exchange: Exchange, asked: int) -> Exchange | None:
         """Another one like it, where there may be one after ``asked`` others."""
-        if asked >= self._options.max or not self._calm():
+        if asked >= self._options.max or not self._has_headroom():
             return None
         body: Body | None = exchange.body.copy()
         if body is None or not self._allowance.spend():

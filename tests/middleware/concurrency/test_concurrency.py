@@ -7,10 +7,10 @@ import pytest
 
 from proxy.core.errors import (
     ConnectionTerminated,
+    DeadlineTooShort,
     ProxyError,
-    QueueRefused,
+    QueueFull,
     QueueTimeout,
-    TooLate,
 )
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
@@ -87,7 +87,7 @@ async def test_without_a_queue_what_is_over_the_limit_is_refused_at_once(
 ) -> None:
     permits = Gate(1)
     permits.take(None)
-    with pytest.raises(QueueRefused, match="1 request is under way, and there is no queue"):
+    with pytest.raises(QueueFull, match="1 request is under way, and there is no queue"):
         await Concurrency(Script(), permits, None, 10.0).handle(get())
 
 
@@ -98,12 +98,12 @@ async def test_a_request_leaves_as_soon_as_its_deadline_cannot_be_met(
     permits.take(b"")
     exchange = get()
     exchange.deadline = exchange.started + 5
-    with pytest.raises(TooLate, match=r"waited 3 s"):
+    with pytest.raises(DeadlineTooShort, match=r"waited 3 s"):
         await limited(Script(), permits, usual=lambda *_: 2.0).handle(exchange)
     assert jumping.time() == exchange.started + 3
     late = get()
     late.deadline = late.started + 1.5
-    with pytest.raises(TooLate):
+    with pytest.raises(DeadlineTooShort):
         await limited(Script(), permits, usual=lambda *_: 2.0).handle(late)
     assert permits.waiting == 0
 

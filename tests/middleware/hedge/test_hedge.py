@@ -1,15 +1,17 @@
 """Copies of requests that take unusually long."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
 
 from proxy.core.errors import ConnectFailed, ConnectionTerminated
 from proxy.core.exchange import Exchange
+from proxy.core.outcome import repeatable
 from proxy.core.reply import Ending, Reply
-from proxy.core.retrying import RetryOptions
 from proxy.middleware.hedge.hedge import Hedge, HedgeOptions
+from proxy.middleware.retry.options import RetryOptions
 from tests.support.loop import CannedReply, JumpingLoop, Script, get, post, reply
 
 
@@ -50,8 +52,9 @@ def hedge(
     return Hedge(
         servers,
         HedgeOptions(delay=delay, **{"budget_percent": 100.0, **options}),
-        RetryOptions(),
         lambda: calm,
+        partial(repeatable, rules=RetryOptions()),
+        RetryOptions().keep,
         alone=alone,
     )
 
@@ -177,7 +180,7 @@ async def test_the_delay_is_what_all_but_a_few_take(jumping: JumpingLoop) -> Non
     usual = [(0.1 * (1 + i % 10), reply(200)) for i in range(100)]
     servers = Servers(*usual, (9, reply(200)), (0.1, reply(201)))
     inner = hedge(servers, delay="p90")
-    inner._calm = lambda: inner.delay(jumping.time()) is not None and servers.sends > 100
+    inner._has_headroom = lambda: inner.delay(jumping.time()) is not None and servers.sends > 100
     for _ in range(19):
         await outcome(inner)
     assert inner.delay(jumping.time()) is None  # too little is known

@@ -10,13 +10,13 @@ from aiohttp_retry import RetryClient, RetryOptionsBase
 from aiohttp_retry.client import RequestParams
 
 from proxy.core.body import EMPTY
-from proxy.core.errors import CertificateInvalid, NotAsked, UpstreamError, forget_frames
+from proxy.core.errors import CertificateInvalid, NotAttempted, UpstreamError, forget_frames
 from proxy.core.exchange import Exchange, Try
 from proxy.core.handler import Handler
-from proxy.core.outcome import CONNECT_FAILURE, failure_class
+from proxy.core.outcome import CONNECT_FAILURE, failure_class, repeatable
 from proxy.core.reply import Ending, Reply
-from proxy.core.retrying import RetryOptions, repeatable, statuses
 from proxy.http.retry_after import retry_after
+from proxy.middleware.retry.options import RetryOptions, statuses
 from proxy.policy.backoff import Backoff
 from proxy.policy.budget import Budget
 
@@ -210,7 +210,7 @@ class _Trial(RetryOptionsBase):
             self._begun = self._loop.time()
             return await self._inner(exchange)
         except UpstreamError as error:
-            if isinstance(error, NotAsked) and self._failed is not None:
+            if isinstance(error, NotAttempted) and self._failed is not None:
                 # Nobody was asked: what the attempt before came to is the better answer.
                 self._asked = False
                 raise self._failed from None
