@@ -8,13 +8,12 @@ from typing import Annotated, Any, Final
 from msgspec import Meta
 
 from proxy.core.errors import RateLimited
-from proxy.core.exchange import Exchange
-from proxy.core.handler import Handler
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.options import Duration, Table, described, seconds
 from proxy.core.reply import Reply
 from proxy.core.request_key import PATTERN, key_of
 from proxy.core.secrets import hashed
-from proxy.policy.token_bucket import Tokens
+from proxy.policy.token_bucket import TokenBuckets
 
 _FORBIDDEN: Final = 403
 """With Retry-After it is a limit too: GitHub's secondary ones."""
@@ -62,7 +61,9 @@ class RateLimit:
     def __init__(self, inner: Handler, options: RateLimitOptions) -> None:
         """``options`` with an ``average``."""
         self._inner = inner
-        self._tokens = Tokens(options.average / options.period, options.burst or options.average)
+        self._tokens = TokenBuckets(
+            options.average / options.period, options.burst or options.average
+        )
         self._key = key_of(options.key)
         self._patience = float(options.max_wait)
         window = max(1, math.ceil(options.period))

@@ -5,8 +5,7 @@ import time
 from typing import Final, Protocol
 
 from proxy.core.errors import UpstreamQuotaExceeded
-from proxy.core.exchange import Exchange
-from proxy.core.handler import Handler
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import TOO_MANY, Verdict, verdict
 from proxy.core.reply import Reply
 from proxy.core.request_key import path_of
@@ -66,7 +65,7 @@ class UpstreamQuota:
     async def _wait(self, exchange: Exchange, own: Quota, until: float) -> None:
         """For its turn, and for as long as the server wants to be left alone."""
         now = time.monotonic()
-        if turn := own.turn(now, until - now):
+        if turn := own.reserve(now, until - now):
             try:
                 await _slept(exchange, turn)
             except BaseException:
@@ -74,7 +73,9 @@ class UpstreamQuota:
                 raise
         # What came meanwhile counts too.
         path = path_of(exchange)
-        while wait := max(own.wait(now := time.monotonic()), self._quotas.path_wait(path, now)):
+        while wait := max(
+            own.blocked_for(now := time.monotonic()), self._quotas.path_wait(path, now)
+        ):
             if now + wait > until:
                 detail = f"{self._server.name} takes no more requests for {wait:.3g} s"
                 raise UpstreamQuotaExceeded(detail, retry_after=wait)
@@ -95,9 +96,9 @@ class UpstreamQuota:
         now = time.monotonic()
         if told is not None:
             remaining, reset = told
-            own.told(remaining, reset, now)
+            own.update(remaining, reset, now)
             # Others, where there are any, are asked as long as this one has nothing or little left.
-            until_next = own.pace(now) if remaining >= 1 else reset
+            until_next = own.spacing(now) if remaining >= 1 else reset
             if until_next:
                 self._server.pause(now + min(until_next, LONGEST))
         if refused and (asked := retry_after(reply.headers)) is not None:

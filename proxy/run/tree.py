@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from proxy.config.model import Config, Route, Upstream
-from proxy.core.handler import Handler
+from proxy.core.exchange import Handler
 from proxy.core.outcome import repeatable
 from proxy.core.secrets import shown
 from proxy.edge.last_event import last_event
@@ -32,7 +32,7 @@ from proxy.middleware.sse_keepalive.sse_keepalive import SseKeepAlive
 from proxy.middleware.total import Total
 from proxy.middleware.upstream_quota import UpstreamQuota
 from proxy.policy.budget import Budget
-from proxy.policy.limiter import Gate
+from proxy.policy.limiter import ConcurrencyLimiter
 from proxy.policy.roads import Road, Roads
 from proxy.run.chain import Chain
 from proxy.run.limits import Limits
@@ -153,7 +153,7 @@ class Tree:
             hedge = Hedge(
                 handler,
                 route.hedge,
-                partial(_has_headroom, self._limits.gate(name), ways),
+                partial(_has_headroom, self._limits.limiter(name), ways),
                 partial(repeatable, rules=rule),
                 rule.keep,
                 alone=not listed,
@@ -285,9 +285,9 @@ class Ways:
         ]
 
 
-def _has_headroom(gate: Gate | None, ways: Ways | None) -> bool:
+def _has_headroom(limiter: ConcurrencyLimiter | None, ways: Ways | None) -> bool:
     """Whether an upstream has room for more than it is asked to do."""
-    if gate is not None and not gate.free:
+    if limiter is not None and not limiter.free:
         return False
     now = time.monotonic()
     return ways is None or all(

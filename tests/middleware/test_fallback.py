@@ -15,8 +15,7 @@ from proxy.core.errors import (
     ProxyError,
     ResponseTimeout,
 )
-from proxy.core.exchange import Exchange
-from proxy.core.handler import Handler
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import repeatable
 from proxy.core.reply import Ending, Reply
 from proxy.middleware.fallback import Fallback, Fixed, FixedReply

@@ -155,7 +155,7 @@ def chain(inner: Upstream, delay: int, memory: int, *, spool: bool) -> Fallback:
     def tries() -> Any:
         may = partial(repeatable, rules=retry)
         hedge = Hedge(inner, copies, lambda: True, may, retry.keep, alone=False)
-        hedge._allowance.earn()
+        hedge._budget.deposit()
         return Retry(hedge.handle, retry, budget, rng).handle
 
     return Fallback(tries(), [tries()], None, partial(repeatable, rules=retry), retry.keep)

@@ -4,8 +4,7 @@ import asyncio
 from typing import Annotated, Final
 
 from proxy.core.errors import ResponseTimeout
-from proxy.core.exchange import Exchange
-from proxy.core.handler import Handler
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.options import Duration, Table, described, seconds
 from proxy.core.reply import Reply
 from proxy.http.fields import RawHeaders

@@ -4,8 +4,7 @@ import asyncio
 from typing import Final
 
 from proxy.core.errors import DeadlineTooShort, NotAttempted
-from proxy.core.exchange import Exchange
-from proxy.core.handler import Handler
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import Verdict, verdict
 from proxy.core.reply import Reply
 from proxy.core.request_key import asked_for

@@ -4,8 +4,7 @@ import time
 from typing import Final
 
 from proxy.core.body import EMPTY
-from proxy.core.exchange import Exchange
-from proxy.core.handler import Handler
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.core.secrets import CREDENTIALS, digest
 from proxy.http.equivalence import TRACES

@@ -11,8 +11,7 @@ from aiohttp_retry.client import RequestParams
 
 from proxy.core.body import EMPTY
 from proxy.core.errors import CertificateInvalid, NotAttempted, UpstreamError, forget_frames
-from proxy.core.exchange import Exchange, Try
-from proxy.core.handler import Handler
+from proxy.core.exchange import Exchange, Handler, Try
 from proxy.core.outcome import CONNECT_FAILURE, failure_class, repeatable
 from proxy.core.reply import Ending, Reply
 from proxy.http.retry_after import retry_after

@@ -3,8 +3,7 @@
 import asyncio
 from typing import Final
 
-from proxy.core.exchange import Exchange
-from proxy.core.handler import Handler
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.http.accept import prefers_events
 from proxy.http.fields import RawHeaders

@@ -22,8 +22,7 @@ from proxy.core.errors import (
     ResponseTimeout,
     Stage,
 )
-from proxy.core.exchange import Exchange
-from proxy.core.handler import Handler
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.options import Duration
 from proxy.core.reply import Ending, Reply
 from proxy.middleware.retry.options import RetryOptions
