@@ -5,8 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from proxy.core.errors import ProxyError, ReplyBroken, ReplyStalled
-from proxy.core.exchange import Exchange
-from proxy.core.handler import Handler
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Ending, Reply
 from proxy.http.accept import prefers_events
 from proxy.http.fields import RawHeaders

@@ -6,8 +6,7 @@
 from asyncio import CancelledError, current_task
 
 from proxy.core.errors import ResponseTimeout, Stage
-from proxy.core.exchange import Exchange
-from proxy.core.handler import Handler
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.net.timers import SharedTimeout
 

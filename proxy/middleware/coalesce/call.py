@@ -8,8 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from proxy.core.errors import InternalError, ProxyError, forget_frames
-from proxy.core.exchange import Exchange
-from proxy.core.handler import Handler
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Ending, Reply
 from proxy.http.equivalence import TRACES
 from proxy.http.sse import streams_events
