@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from proxy.core.handler import Handler
+from proxy.core.exchange import Handler
 from proxy.policy.breaker import Breaker
 from proxy.policy.ewma import Ewma
 

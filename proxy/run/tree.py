@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from proxy.config.model import Config, Route, Upstream
-from proxy.core.handler import Handler
+from proxy.core.exchange import Handler
 from proxy.core.retrying import BudgetOptions, RetryOptions, repeatable
 from proxy.core.secrets import shown
 from proxy.edge.last_event import last_event
@@ -27,7 +27,7 @@ from proxy.middleware.retry import Retry
 from proxy.middleware.sse_keepalive import Events
 from proxy.middleware.timeouts import PerTry, Total
 from proxy.policy.budget import Budget
-from proxy.policy.limiter import Gate
+from proxy.policy.limiter import ConcurrencyLimiter
 from proxy.policy.roads import Road, Roads
 from proxy.run.chain import Chain
 from proxy.run.limits import Limits
@@ -145,7 +145,7 @@ class Tree:
         if route.hedge is not None:  # above the permits: a copy needs one of its own
             rule = route.retry or RetryOptions()
             listed = route.retry is not None and route.retry.attempts > 1
-            calm = partial(_calm, self._limits.gate(name), ways)
+            calm = partial(_calm, self._limits.limiter(name), ways)
             hedge = Hedge(handler, route.hedge, rule, calm, alone=not listed)
             self._hedges.append((line.name, name, hedge))
             handler = hedge.handle
@@ -274,9 +274,9 @@ class Ways:
         ]
 
 
-def _calm(gate: Gate | None, ways: Ways | None) -> bool:
+def _calm(limiter: ConcurrencyLimiter | None, ways: Ways | None) -> bool:
     """Whether an upstream has room for more than it is asked to do."""
-    if gate is not None and not gate.free:
+    if limiter is not None and not limiter.free:
         return False
     now = time.monotonic()
     return ways is None or all(

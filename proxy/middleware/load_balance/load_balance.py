@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta
 
-from proxy.core.errors import CertificateInvalid, NotAsked, Unavailable, UpstreamError
+from proxy.core.errors import CertificateInvalid, NoEndpointAvailable, NotAttempted, UpstreamError
 from proxy.core.exchange import Exchange
 from proxy.core.options import Duration, Table, described, seconds
 from proxy.core.outcome import UNANSWERED, Verdict, at_fault, failure_class, verdict
@@ -101,7 +101,7 @@ class LoadBalance:
         """What needs no second look: nothing speaks against any of these servers."""
 
     async def handle(self, exchange: Exchange) -> Reply:
-        """Raises Unavailable where there is no server to ask."""
+        """Raises NoEndpointAvailable where there is no server to ask."""
         roads = self._ways.now
         news = self._news
         if (
@@ -129,7 +129,7 @@ class LoadBalance:
         server.in_flight += 1
         try:
             reply = await handle(exchange)
-        except NotAsked:
+        except NotAttempted:
             server.in_flight -= 1
             if ticket is not None:
                 ticket.abandoned()
@@ -239,7 +239,7 @@ class LoadBalance:
         if not (usable or paused):
             until = [road.breaker.until for road in roads.to.values() if road.breaker is not None]
             wait = max(min(until, default=now) - now, 1.0)
-            raise Unavailable(_why(roads, now), retry_after=wait)
+            raise NoEndpointAvailable(_why(roads, now), retry_after=wait)
         return usable or paused
 
     def _warmed(self, roads: Roads, now: float) -> bool:
