@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from proxy.config.model import Config, Route, Upstream
-from proxy.core.handler import Handler
+from proxy.core.exchange import Handler
 from proxy.core.retrying import BudgetOptions, RetryOptions, repeatable
 from proxy.core.secrets import shown
 from proxy.edge.last_event import last_event
@@ -143,7 +143,7 @@ class Tree:
         if route.hedge is not None:  # above the permits: a copy needs one of its own
             rule = route.retry or RetryOptions()
             listed = route.retry is not None and route.retry.attempts > 1
-            headroom = partial(has_headroom, self._limits.gate(name), targets)
+            headroom = partial(has_headroom, self._limits.limiter(name), targets)
             hedge = Hedge(handler, route.hedge, rule, headroom, alone=not listed)
             self._hedges.append((line.name, name, hedge))
             handler = hedge.handle

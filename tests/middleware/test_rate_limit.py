@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from proxy.core.errors import QuotaUsedUp, RateLimited
+from proxy.core.errors import RateLimited, UpstreamQuotaExceeded
 from proxy.core.exchange import Exchange
 from proxy.core.options import Duration
 from proxy.core.reply import Reply
@@ -92,7 +92,9 @@ async def test_what_would_be_refused_is_not_sent(clock: JumpingLoop) -> None:
     inner = Heed(Script(reply(headers=[(b"RateLimit", b'"a";r=0;t=9')]), reply()), server, 0.0)
     await inner.handle(get())
     assert server.paused_until == clock.time() + 9
-    with pytest.raises(QuotaUsedUp, match="http://a takes no more requests for 9 s") as caught:
+    with pytest.raises(
+        UpstreamQuotaExceeded, match="http://a takes no more requests for 9 s"
+    ) as caught:
         await inner.handle(get())
     assert caught.value.retry_after == 9.0
     await asyncio.sleep(9)
@@ -147,10 +149,10 @@ async def test_what_is_refused_to_one_is_not_refused_to_others(clock: JumpingLoo
     script = Script(reply(429, [(b"Retry-After", b"50")]), reply(503, [(b"Retry-After", b"9")]))
     inner = Heed(script, StateOnly(), 0.0)
     await inner.handle(of(b"a"))
-    with pytest.raises(QuotaUsedUp):
+    with pytest.raises(UpstreamQuotaExceeded):
         await inner.handle(of(b"a"))
     assert (await inner.handle(of(b"b"))).status == 503  # that is said to all
-    with pytest.raises(QuotaUsedUp):
+    with pytest.raises(UpstreamQuotaExceeded):
         await inner.handle(of(b"c"))
 
 
@@ -159,7 +161,7 @@ async def test_credentials_that_are_ours_are_everybodys(clock: JumpingLoop) -> N
         Script(reply(429, [(b"Retry-After", b"50")])), StateOnly(), 0.0, ours=b"Authorization"
     )
     await inner.handle(get(headers=[(b"authorization", b"a")]))
-    with pytest.raises(QuotaUsedUp):
+    with pytest.raises(UpstreamQuotaExceeded):
         await inner.handle(get(headers=[(b"Authorization", b"b")]))
 
 
@@ -172,7 +174,7 @@ async def test_a_refusal_that_comes_while_one_waits_counts(clock: JumpingLoop) -
     waiting = asyncio.create_task(inner.handle(get()))
     await asyncio.sleep(1)
     own.pause(clock.time() + 50)
-    with pytest.raises(QuotaUsedUp):
+    with pytest.raises(UpstreamQuotaExceeded):
         await waiting
 
 
@@ -181,5 +183,5 @@ async def test_routes_learn_from_one_another(clock: JumpingLoop) -> None:
     one = Heed(Script(reply(headers=[(b"RateLimit", b'"a";r=0;t=9')])), server, 0.0)
     other = Heed(Script(), server, 0.0)
     await one.handle(get())
-    with pytest.raises(QuotaUsedUp):
+    with pytest.raises(UpstreamQuotaExceeded):
         await other.handle(get())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.core.errors import QuotaUsedUp
+from proxy.core.errors import UpstreamQuotaExceeded
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from proxy.middleware.rate_limit import Heed
@@ -32,7 +32,7 @@ async def refused(first: Reply, by: Exchange, then: Exchange, ours: bytes = b"")
     """Whether a reply to one has the proxy refuse another."""
     inner = Heed(Script(first, reply(), reply()), StateOnly(), 0.0, ours)
     await inner.handle(by)
-    return isinstance(await settle(inner.handle(then)), QuotaUsedUp)
+    return isinstance(await settle(inner.handle(then)), UpstreamQuotaExceeded)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from proxy.config.load import check
-from proxy.core.handler import Handler
+from proxy.core.exchange import Handler
 from proxy.run.tree import Tree
 from proxy.upstream.session import Session
 from tests.support.loop import JumpingLoop

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from proxy.core.exchange import Exchange, Try
-from proxy.core.handler import Handler
+from proxy.core.exchange import Exchange, Handler, Try
 from proxy.core.reply import Ending, Reply
 from proxy.http.fields import RawHeaders
 from proxy.middleware.load_balance.load_balance import LoadBalance, LoadBalanceOptions

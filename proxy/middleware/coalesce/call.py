@@ -8,8 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from proxy.core.errors import InternalError, ProxyError, forget_frames
-from proxy.core.exchange import Exchange
-from proxy.core.handler import Handler
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Ending, Reply
 from proxy.http.equivalence import TRACES
 from proxy.http.sse import streams_events
@@ -227,7 +226,7 @@ def _anew(error: Exception) -> Exception:
 
 def private(reply: Reply) -> bool:
     """Whether it may be meant for one client only, or would never end (RFC 9111 3, 4.1)."""
-    if reply.duplex is not None or (reply.length or 0) > MOST or streams_events(reply.headers):
+    if reply.upgraded is not None or (reply.length or 0) > MOST or streams_events(reply.headers):
         return True
     if reply.status in _OF_ONE:
         return True

@@ -4,10 +4,10 @@ import time
 from typing import Any
 
 from proxy.middleware.load_balance.targets import TargetSet
-from proxy.policy.limiter import Gate
+from proxy.policy.limiter import ConcurrencyLimiter
 
 
-def has_headroom(limiter: Gate | None, targets: TargetSet[Any] | None) -> bool:
+def has_headroom(limiter: ConcurrencyLimiter | None, targets: TargetSet[Any] | None) -> bool:
     """Whether there is a free permit, and no endpoint is paused or ejected."""
     if limiter is not None and not limiter.free:
         return False

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta
 
-from proxy.core.errors import CertificateInvalid, NotAsked, UpstreamError
+from proxy.core.errors import CertificateInvalid, NotAttempted, UpstreamError
 from proxy.core.exchange import Exchange
 from proxy.core.options import Duration, Table, described, seconds
 from proxy.core.outcome import UNANSWERED, Verdict, at_fault, failure_class, verdict
@@ -97,7 +97,7 @@ class LoadBalance:
         targets.on_state.append(self.invalidate)
 
     async def handle(self, exchange: Exchange) -> Reply:
-        """Raises Unavailable where there is no server to ask."""
+        """Raises NoEndpointAvailable where there is no server to ask."""
         targets = self._targets.now
         if (
             targets is not self._clean
@@ -123,7 +123,7 @@ class LoadBalance:
         endpoint.in_flight += 1
         try:
             reply = await handle(exchange)
-        except NotAsked:
+        except NotAttempted:
             endpoint.in_flight -= 1
             if permission is not None:
                 permission.abandoned()

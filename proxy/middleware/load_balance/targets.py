@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from proxy.core.errors import Unavailable
-from proxy.core.handler import Handler
+from proxy.core.errors import NoEndpointAvailable
+from proxy.core.exchange import Handler
 from proxy.middleware.load_balance.ejection import CircuitBreakerOptions, breaker, may_eject
 from proxy.policy.breaker import Breaker
 from proxy.policy.endpoint import Endpoint
@@ -65,12 +65,12 @@ class Targets:
         breaker = self.by_endpoint[endpoint].breaker
         return breaker is not None and breaker.open and breaker.would_allow(now)
 
-    def none_usable(self, now: float) -> Unavailable:
+    def none_usable(self, now: float) -> NoEndpointAvailable:
         """Says why no endpoint may be asked, and when the first may be."""
         targets = self.by_endpoint.values()
         until = [target.breaker.until for target in targets if target.breaker is not None]
         reasons = ", ".join(f"{target.endpoint.name} {_why(target, now)}" for target in targets)
-        return Unavailable(
+        return NoEndpointAvailable(
             "no server may be asked: " + (reasons or "there is none"),
             retry_after=max(min(until, default=now) - now, 1.0),
         )

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from proxy.core.handler import Handler
+from proxy.core.exchange import Handler
 from proxy.middleware.load_balance.ejection import CircuitBreakerOptions
 from proxy.middleware.load_balance.headroom import has_headroom
 from proxy.middleware.load_balance.targets import TargetSet
-from proxy.policy.limiter import Gate
+from proxy.policy.limiter import ConcurrencyLimiter
 from tests.support.endpoint import StateOnly
 from tests.support.loop import Script, reply
 
@@ -101,14 +101,14 @@ def test_there_is_headroom_while_a_permit_is_free_and_no_endpoint_is_out(
 ) -> None:
     monkeypatch.setattr("proxy.middleware.load_balance.headroom.time.monotonic", lambda: 10.0)
     a, b = StateOnly("a"), StateOnly("b")
-    limiter, targets = Gate(1), target_set(Live(a, b))
+    limiter, targets = ConcurrencyLimiter(1), target_set(Live(a, b))
     assert has_headroom(limiter, targets)
     assert has_headroom(None, None)
     a.pause(11.0)
     assert not has_headroom(limiter, targets)
     a.pause(10.0)
     assert has_headroom(limiter, targets)
-    limiter.take("a client")
+    limiter.try_acquire("a client")
     assert not has_headroom(limiter, targets)
     assert has_headroom(None, targets)
     eject(targets, b)
