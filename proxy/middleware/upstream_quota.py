@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from typing import Final, Protocol
+from typing import Final
 
 from proxy.core.errors import UpstreamQuotaExceeded
 from proxy.core.exchange import Exchange, Handler
@@ -12,23 +12,11 @@ from proxy.core.request_key import path_of
 from proxy.core.secrets import CREDENTIALS, digest
 from proxy.http.quota_fields import quota
 from proxy.http.retry_after import retry_after
+from proxy.policy.endpoint import Endpoint
 from proxy.policy.quota import LONGEST, Quota, Quotas
 
 _FORBIDDEN: Final = 403
 """With Retry-After it is a limit too: GitHub's secondary ones."""
-
-
-class Metered(Protocol):
-    """A server as this sees it."""
-
-    quotas: Quotas | None
-
-    @property
-    def name(self) -> str:
-        """Its address."""
-
-    def pause(self, until: float) -> None:
-        """Others are to be asked until then."""
 
 
 class UpstreamQuota:
@@ -41,7 +29,9 @@ class UpstreamQuota:
 
     __slots__ = ("_inner", "_names", "_ours", "_patience", "_quotas", "_server")
 
-    def __init__(self, inner: Handler, server: Metered, patience: float, ours: bytes = b"") -> None:
+    def __init__(
+        self, inner: Handler, server: Endpoint, patience: float, ours: bytes = b""
+    ) -> None:
         """``patience`` in seconds; ``ours``: the field that carries credentials of the proxy's."""
         self._names = CREDENTIALS - {ours.lower()}
         self._ours = bool(ours)
