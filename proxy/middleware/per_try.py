@@ -7,8 +7,16 @@ from asyncio import CancelledError, current_task
 
 from proxy.core.errors import ResponseTimeout, Stage
 from proxy.core.exchange import Exchange, Handler
+from proxy.core.options import TimeoutsOptions
 from proxy.core.reply import Reply
+from proxy.core.scope import EndpointScope
 from proxy.net.timers import SharedTimeout
+
+
+def link(scope: EndpointScope, inner: Handler) -> Handler | None:
+    """Where ``[timeouts] per_try`` is set."""
+    timeouts = scope.find(TimeoutsOptions)
+    return PerTry(inner, timeouts.per_try).handle if timeouts and timeouts.per_try else None
 
 
 class PerTry:

@@ -8,7 +8,8 @@ from typing import Any
 from proxy.core.exchange import Exchange, Handler, Try
 from proxy.core.reply import Ending, Reply
 from proxy.http.fields import RawHeaders
-from proxy.middleware.load_balance.load_balance import LoadBalance, LoadBalanceOptions
+from proxy.middleware.load_balance.load_balance import LoadBalance
+from proxy.middleware.load_balance.options import LoadBalanceOptions
 from proxy.middleware.load_balance.targets import Target, Targets
 from proxy.policy.breaker import Breaker
 from tests.support.endpoint import StateOnly

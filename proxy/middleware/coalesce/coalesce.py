@@ -13,6 +13,7 @@ from proxy.core.body import EMPTY, Body, BytesBody
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.options import Duration, Table, described, seconds
 from proxy.core.reply import Reply
+from proxy.core.scope import Scope
 from proxy.core.secrets import digest
 from proxy.http.equivalence import told
 from proxy.middleware.coalesce.shared_call import SharedCall
@@ -40,6 +41,19 @@ class CoalesceOptions(Table, frozen=True, kw_only=True):
             "0: as long as its own clocks allow."
         ),
     ] = seconds(0)
+
+
+def link(scope: Scope, inner: Handler) -> Handler | None:
+    """Where there is ``[coalesce]``."""
+    options = scope.find(CoalesceOptions)
+    if options is None:
+        return None
+    shared = scope.shared
+    memory = shared.share("coalesce", MemoryBudget)
+    shared.watch("coalesce", memory)
+    coalesce = Coalesce(inner, options, memory, shared.tasks)
+    shared.watch("coalesce", coalesce, route=scope.route)
+    return coalesce.handle
 
 
 class Coalesce:

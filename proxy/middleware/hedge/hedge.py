@@ -11,6 +11,7 @@ from proxy.core.body import EMPTY, Body
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.options import Duration, Table
 from proxy.core.reply import Reply
+from proxy.core.scope import UpstreamScope
 from proxy.middleware.hedge.hedged_call import HedgedCall, acceptable
 from proxy.policy.budget import DepositBudget
 from proxy.policy.quantile import Quantiles
@@ -36,6 +37,23 @@ class HedgeOptions(Table, frozen=True, kw_only=True):
     budget_percent: Annotated[
         float, Meta(ge=0, le=100, description="Copies, in percent of the requests.")
     ] = 5.0
+
+
+def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
+    """Where there is ``[hedge]``."""
+    options = scope.find(HedgeOptions)
+    if options is None:
+        return None
+    hedge = Hedge(
+        inner,
+        options,
+        lambda: all(has_headroom() for has_headroom in scope.has_headroom),
+        scope.repeatable,
+        scope.keep,
+        alone=not scope.retries,
+    )
+    scope.shared.watch("hedges", hedge, route=scope.route, upstream=scope.upstream)
+    return hedge.handle
 
 
 class Hedge:

@@ -3,18 +3,17 @@
 import random
 import time
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Final, Literal
-
-from msgspec import Meta
+from typing import Any, Final
 
 from proxy.core.errors import CertificateInvalid, NotAttempted, UpstreamError
-from proxy.core.exchange import Exchange
-from proxy.core.options import Duration, Table, described, seconds
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import UNANSWERED, Verdict, at_fault, failure_class, verdict
 from proxy.core.reply import Ending, Reply
-from proxy.core.request_key import PATTERN, key_of
+from proxy.core.request_key import key_of
+from proxy.core.scope import UpstreamScope
 from proxy.http.logins import Ties
 from proxy.http.retry_after import retry_after
+from proxy.middleware.load_balance.options import LoadBalanceOptions
 from proxy.middleware.load_balance.targets import Targets, TargetSet
 from proxy.policy.balance import (
     Hash,
@@ -39,28 +38,15 @@ _POLICIES: Final[dict[str, Callable[[random.Random], Any]]] = {
 }
 
 
-class LoadBalanceOptions(Table, frozen=True, kw_only=True):
-    """How requests are spread over the servers of an upstream."""
-
-    policy: Annotated[
-        Literal["round_robin", "least_request", "peak_ewma", "hash"],
-        described("In turn; the less busy of two; the faster of two; by hash_key."),
-    ] = "round_robin"
-    hash_key: Annotated[
-        str,
-        Meta(
-            pattern=PATTERN,
-            description='What keeps requests together with "hash": "path", "client_addr", '
-            '"header:NAME" or "cookie:NAME".',
-        ),
-    ] = "path"
-    slow_start: Annotated[
-        Duration, described("A endpoint that is new or back gets its full share after this long.")
-    ] = seconds(0)
-    panic_threshold: Annotated[
-        float,
-        Meta(ge=0, le=100, description="With fewer percent usable, all are used; 0: never."),
-    ] = 0.0
+def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
+    """Where there is anything to choose: several endpoints, or one that may be left alone."""
+    targets: TargetSet[Any] | None = scope.find(TargetSet)
+    if targets is None:
+        return None
+    scope.shared.watch("breakers", targets, route=scope.route)
+    scope.has_headroom.append(targets.has_headroom)
+    options = scope.find(LoadBalanceOptions) or LoadBalanceOptions()
+    return LoadBalance(targets, options, scope.shared.rng, scope.has_more_attempts).handle
 
 
 class LoadBalance:

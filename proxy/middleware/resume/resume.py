@@ -6,7 +6,9 @@ from typing import Final
 from proxy.core.body import EMPTY
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
+from proxy.core.scope import Scope
 from proxy.core.secrets import CREDENTIALS, digest
+from proxy.core.stream_options import StreamOptions
 from proxy.http.equivalence import TRACES
 from proxy.http.fields import RawHeaders
 from proxy.http.sse import streams_events
@@ -16,6 +18,19 @@ from proxy.middleware.resume.resumable_streams import Entry, ResumableStreams
 _LAST_EVENT_ID: Final = b"last-event-id"
 _PASSING: Final = TRACES | {_LAST_EVENT_ID, b"cache-control", b"pragma"}
 """What differs between two requests of one client, and gives no right to anything."""
+
+
+def link(scope: Scope, inner: Handler) -> Handler | None:
+    """Where ``[stream] resume`` is set."""
+    options = scope.find(StreamOptions)
+    if options is None or not options.resume:
+        return None
+    shared = scope.shared
+    streams = shared.share("resume", ResumableStreams)
+    shared.watch("streams", streams)
+    shared.at_end(streams.retire, streams.close)
+    # Where a rule may take credentials away, they do not tell clients apart.
+    return Resume(inner, options.resume, streams, by_address=scope.changes_fields).handle
 
 
 class Resume:
