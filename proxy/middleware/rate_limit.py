@@ -100,7 +100,7 @@ class RateLimit:
             except BaseException:
                 self._tokens.give_back(key)
                 raise
-            exchange.queued += wait
+            exchange.record.queue_s += wait
         return await self._inner(exchange)
 
     def report(self, shown: Callable[[Hashable], str] = hashed) -> dict[str, Any]:
@@ -209,4 +209,4 @@ async def _slept(exchange: Exchange, wait: float) -> None:
     try:
         await asyncio.sleep(wait)
     finally:
-        exchange.queued += time.monotonic() - began
+        exchange.record.queue_s += time.monotonic() - began

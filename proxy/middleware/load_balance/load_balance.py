@@ -107,7 +107,7 @@ class LoadBalance:
         if (
             roads is not self._calm
             or news.count != self._seen
-            or exchange.tries
+            or exchange.record.attempt_log
             or (exchange.ties is not None and exchange.ties.held)
         ):
             servers = self._left(roads, exchange)
@@ -137,7 +137,7 @@ class LoadBalance:
         except UpstreamError as error:
             server.in_flight -= 1
             server.outcomes[failure_class(error) or type(error).__name__] += 1
-            exchange.elsewhere = _is_for_another(error, roads, exchange, server)
+            error.alternative_ready = _is_for_another(error, roads, exchange, server)
             self._broke(server, ticket, began)
             raise
         except BaseException:
@@ -150,7 +150,7 @@ class LoadBalance:
         row = 0
         if status in UNANSWERED:
             row = breaker.failures if breaker is not None else 0
-            exchange.elsewhere = self._refused(roads, server, ticket, reply)
+            reply.alternative_ready = self._refused(roads, server, ticket, reply)
         elif (
             roads is not self._calm
             or news.count != self._seen
@@ -225,7 +225,7 @@ class LoadBalance:
         )
         if full and usable is roads.servers and all(map(roads.settled, usable)):
             self._calm, self._seen = roads, self._news.count
-        tried = {attempt.endpoint for attempt in exchange.tries}
+        tried = {attempt.endpoint for attempt in exchange.record.attempt_log}
         # One that asked for a pause is better than one that failed, and than no answer.
         paused = [server for server, road in roads.to.items() if road.usable(now, pauses=False)]
         spares = [server for server in roads.spares if roads.to[server].usable(now)]
@@ -272,7 +272,7 @@ def _is_for_another(error: UpstreamError, roads: Roads, exchange: Exchange, serv
     """Whether it is wrong with this server for good, and another one was not asked yet."""
     if not isinstance(error, CertificateInvalid):
         return False
-    tried = {server.name, *[attempt.endpoint for attempt in exchange.tries]}
+    tried = {server.name, *[attempt.endpoint for attempt in exchange.record.attempt_log]}
     return any(other.name not in tried for other in roads.to)
 
 

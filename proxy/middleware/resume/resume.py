@@ -64,8 +64,9 @@ class Resume:
         if key is not None and (wanted := _last_event_id(exchange.headers)):
             place = self._shelf.find((self, key), wanted)
             if place is not None:
-                exchange.upstream, exchange.endpoint = place.upstream, place.endpoint
-                exchange.first_byte = time.monotonic()
+                record = exchange.record
+                record.upstream, record.endpoint = place.upstream, place.endpoint
+                record.first_byte_at = time.monotonic()
                 return _shown(place.stream, exchange, length=None)
         reply = await self._inner(exchange)
         if key is None or reply.buffered is not None or not _resumable(reply):
@@ -83,8 +84,8 @@ class Place:
     def __init__(self, key: Key, exchange: Exchange, seconds: float) -> None:
         self.key = key
         self.client = exchange.client
-        self.upstream = exchange.upstream
-        self.endpoint = exchange.endpoint
+        self.upstream = exchange.record.upstream
+        self.endpoint = exchange.record.endpoint
         self.seconds = seconds
         self.taken: float | None = None
         """When it was taken from a client that was there."""

@@ -82,8 +82,8 @@ async def test_the_exchange_ends_when_its_client_would_go(
     exchange = get(headers=fields)
     with pytest.raises(ResponseTimeout):
         await bounded(Script((9_999, reply())), total).handle(exchange)
-    assert jumping.time() == pytest.approx(exchange.started + ends, abs=0.01)
-    assert exchange.deadline == exchange.started + ends
+    assert jumping.time() == pytest.approx(exchange.started_at + ends, abs=0.01)
+    assert exchange.deadline == exchange.started_at + ends
 
 
 async def test_a_client_that_says_nothing_waits_as_ever(jumping: JumpingLoop) -> None:
@@ -97,7 +97,7 @@ async def test_a_client_that_says_nothing_waits_as_ever(jumping: JumpingLoop) ->
 async def test_no_longest_time_is_none(jumping: JumpingLoop) -> None:
     exchange = get(headers=[(MS, b"86400000")])
     await bounded(Script(reply()), max=Duration(0)).handle(exchange)
-    assert exchange.deadline == exchange.started + 86_400
+    assert exchange.deadline == exchange.started_at + 86_400
 
 
 def remaining(script: Script, **options: object) -> Remaining:
@@ -145,9 +145,9 @@ async def test_a_request_without_a_deadline_passes_as_it_came(jumping: JumpingLo
 async def hurried(inner: Remaining, left: float) -> float:
     """How long a request with so many seconds left takes."""
     exchange = get()
-    exchange.deadline = exchange.started + left
+    exchange.deadline = exchange.started_at + left
     await inner.handle(exchange)
-    return asyncio.get_running_loop().time() - exchange.started
+    return asyncio.get_running_loop().time() - exchange.started_at
 
 
 async def test_what_cannot_be_done_in_time_is_not_begun(jumping: JumpingLoop) -> None:
