@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Hashable
-from typing import Annotated, Any, Final, Protocol
+from typing import Annotated, Any, Final
 
 from msgspec import Meta
 
@@ -17,6 +17,7 @@ from proxy.core.request_key import PATTERN, key_of, path_of
 from proxy.core.secrets import CREDENTIALS, digest, hashed
 from proxy.http.quota_fields import quota
 from proxy.http.retry_after import retry_after
+from proxy.policy.endpoint import Endpoint
 from proxy.policy.quota import LONGEST, Quota, Quotas
 from proxy.policy.token_bucket import TokenBuckets
 
@@ -113,19 +114,6 @@ class RateLimit:
         return {**self.counts, "keys": len(self._tokens), "left": named}
 
 
-class Metered(Protocol):
-    """A server as this sees it."""
-
-    quotas: Quotas | None
-
-    @property
-    def name(self) -> str:
-        """Its address."""
-
-    def pause(self, until: float) -> None:
-        """Others are to be asked until then."""
-
-
 class Heed:
     """Sends a server no more than it says it takes.
 
@@ -136,7 +124,9 @@ class Heed:
 
     __slots__ = ("_inner", "_names", "_ours", "_patience", "_quotas", "_server")
 
-    def __init__(self, inner: Handler, server: Metered, patience: float, ours: bytes = b"") -> None:
+    def __init__(
+        self, inner: Handler, server: Endpoint, patience: float, ours: bytes = b""
+    ) -> None:
         """``patience`` in seconds; ``ours``: the field that carries credentials of the proxy's."""
         self._names = CREDENTIALS - {ours.lower()}
         self._ours = bool(ours)

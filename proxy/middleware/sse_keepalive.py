@@ -73,7 +73,7 @@ class Events:
         if (
             reply.buffered is not None
             or reply.length is not None
-            or reply.duplex is not None
+            or reply.upgraded is not None
             or exchange.method == "HEAD"
             or not streams_events(reply.headers)
         ):

@@ -223,7 +223,7 @@ def _anew(error: Exception) -> Exception:
 
 def private(reply: Reply) -> bool:
     """Whether it may be meant for one client only, or would never end (RFC 9111 3, 4.1)."""
-    if reply.duplex is not None or (reply.length or 0) > MOST or streams_events(reply.headers):
+    if reply.upgraded is not None or (reply.length or 0) > MOST or streams_events(reply.headers):
         return True
     if reply.status in _OF_ONE:
         return True

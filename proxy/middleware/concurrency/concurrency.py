@@ -96,7 +96,7 @@ class Concurrency:
         if reply.buffered is not None:
             self._loans.end(permit, now)
         else:
-            permit.tunnel = reply.duplex is not None
+            permit.tunnel = reply.upgraded is not None
             reply.on_close(permit)
         return reply
 

@@ -47,8 +47,8 @@ class Hedge:
 
     __slots__ = (
         "_budget",
-        "_calm",
         "_delay",
+        "_has_headroom",
         "_inner",
         "_options",
         "_quantile",
@@ -66,18 +66,18 @@ class Hedge:
         inner: Handler,
         options: HedgeOptions,
         retry: RetryOptions,
-        calm: Callable[[], bool],
+        has_headroom: Callable[[], bool],
         *,
         alone: bool,
     ) -> None:
-        """``retry`` says what may be repeated; ``calm``: whether there is room for a copy.
+        """``retry`` says what may be repeated; ``has_headroom``: whether there is room for a copy.
 
         ``alone``: nobody above lists the attempts.
         """
         self._inner = inner
         self._options = options
         self._retry = retry
-        self._calm = calm
+        self._has_headroom = has_headroom
         self.alone = alone
         self._quantile = 0.0
         self._delay = 0.0
@@ -120,7 +120,7 @@ class Hedge:
 
     def copied(self, exchange: Exchange, asked: int) -> Exchange | None:
         """Another one like it, where there may be one after ``asked`` others."""
-        if asked >= self._options.max or not self._calm():
+        if asked >= self._options.max or not self._has_headroom():
             return None
         body: Body | None = exchange.body.copy()
         if body is None or not self._budget.withdraw():

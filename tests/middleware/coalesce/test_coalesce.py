@@ -255,7 +255,10 @@ async def test_what_is_known_of_the_call_is_known_of_each(jumping: JumpingLoop) 
     await asyncio.gather(asked(inner, leader), asked(inner, follower))
     assert (leader.record.attempt_count, follower.record.attempt_count) == (2, 0)
     for exchange in (leader, follower):
-        assert (exchange.record.upstream, exchange.record.endpoint) == ("api", "http://a")
+        assert (exchange.record.upstream, exchange.record.endpoint) == (
+            "api",
+            "http://a",
+        )
         assert exchange.record.first_byte_at == 1_007.0
         assert exchange.error == "destination_unavailable"
 

@@ -92,7 +92,7 @@ async def test_one_trial_at_a_time_decides_about_a_return(jumping: JumpingLoop) 
     await asyncio.sleep(5)
     requests = [asyncio.ensure_future(handle(get())) for _ in range(6)]
     await asyncio.gather(*requests)
-    assert (a.asked, a.welcomed) == (2, 1)
+    assert (a.asked, a.recoveries) == (2, 1)
     assert breaker.state(jumping.time()) == "closed"
 
 

@@ -196,7 +196,7 @@ async def test_the_same_key_finds_the_same_server_while_it_is_there() -> None:
 
 async def test_a_server_that_is_back_gets_its_share_bit_by_bit(jumping: JumpingLoop) -> None:
     a, b = Node("a", weight=4), Node("b", weight=4)
-    b.since = jumping.time()
+    b.available_since = jumping.time()
     handle = balance(a, b, slow_start=Duration(30))
     cold = (await shares(handle, a, b))[1]
     await asyncio.sleep(15)
