@@ -9,6 +9,7 @@ from msgspec import Meta
 from proxy.core.body import Body
 from proxy.core.exchange import Exchange
 from proxy.core.options import Duration, Size, Table, described, seconds, size
+from proxy.http.fields import has
 
 CAUSES: Final = ("connect-failure", "stale-connection", "reset", "timeout")
 """Failures that ``on`` may name beside statuses."""
@@ -90,8 +91,7 @@ def repeatable(exchange: Exchange, options: RetryOptions) -> bool:
     """Whether running the request twice is the same as once (RFC 9110 9.2.2)."""
     if exchange.method in options.methods:
         return True
-    key = options.idempotency_header.lower().encode()
-    return any(name.lower() == key for name, _ in exchange.headers)
+    return has(exchange.headers, options.idempotency_header.lower().encode())
 
 
 def statuses(on: Sequence[str]) -> frozenset[int]:

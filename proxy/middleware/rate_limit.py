@@ -16,8 +16,7 @@ from proxy.core.outcome import TOO_MANY, Verdict, verdict
 from proxy.core.reply import Reply
 from proxy.core.request_key import PATTERN, key_of, path_of
 from proxy.core.secrets import CREDENTIALS, digest, hashed
-from proxy.http.quota_fields import quota
-from proxy.http.retry_after import retry_after
+from proxy.http.backpressure import quota, retry_after
 from proxy.policy.quota import LONGEST, Quota, Quotas
 from proxy.policy.token_bucket import Tokens
 

@@ -16,7 +16,7 @@ from proxy.core.handler import Handler
 from proxy.core.outcome import CONNECT_FAILURE, failure_class
 from proxy.core.reply import Ending, Reply
 from proxy.core.retrying import RetryOptions, repeatable, statuses
-from proxy.http.retry_after import retry_after
+from proxy.http.backpressure import retry_after
 from proxy.policy.backoff import Backoff
 from proxy.policy.budget import Budget
 

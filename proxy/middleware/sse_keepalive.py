@@ -10,13 +10,12 @@ from proxy.core.handler import Handler
 from proxy.core.reply import Ending, Reply
 from proxy.http.accept import prefers_events
 from proxy.http.fields import RawHeaders
-from proxy.http.sse import Events as Scanner
-from proxy.http.sse import streams_events
+from proxy.http.sse import EVENT_STREAM, SseScanner, streams_events
 from proxy.http.upstream_request_id import upstream_id
 
 HEARTBEAT: Final = b": heartbeat\n\n"
 _OPENED: Final[RawHeaders] = [
-    (b"Content-Type", b"text/event-stream"),
+    (b"Content-Type", EVENT_STREAM),
     (b"Cache-Control", b"no-store"),
 ]
 _OK: Final = 200
@@ -125,7 +124,7 @@ class Watched:
         self._events = events
         self._exchange = exchange
         self._reply = reply
-        self._scanner = Scanner()
+        self._scanner = SseScanner()
         self._pending: asyncio.Future[Any] | None = None
         self._held: list[bytes] = []
         """The start of an event, where the end of the stream may have to follow the one before."""

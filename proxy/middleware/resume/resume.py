@@ -13,7 +13,7 @@ from proxy.core.handler import Handler
 from proxy.core.reply import Ending, Reply
 from proxy.core.secrets import CREDENTIALS, digest
 from proxy.http.equivalence import TRACES
-from proxy.http.fields import RawHeaders
+from proxy.http.fields import RawHeaders, values
 from proxy.http.sse import streams_events
 from proxy.middleware.resume.resumable_stream import HALF, KeptStream
 from proxy.policy.most import Most
@@ -240,7 +240,7 @@ def _resumable(reply: Reply) -> bool:
 
 
 def _last_event_id(fields: RawHeaders) -> bytes:
-    found = [value for name, value in fields if name.lower() == _LAST_EVENT_ID]
+    found = values(fields, _LAST_EVENT_ID)
     return found[0].strip(b" \t") if len(found) == 1 else b""
 
 
