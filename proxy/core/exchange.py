@@ -1,9 +1,10 @@
 """One client request and its reply, from the first byte to the last."""
 
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections.abc import Awaitable, Callable
+from typing import Final, NamedTuple, TypeAlias
 
 from proxy.core.body import EMPTY, Body
+from proxy.core.reply import Reply
 from proxy.http.fields import Encoded, RawHeaders
 from proxy.http.logins import Ties
 
@@ -157,3 +158,7 @@ class Exchange:
     def bound(self) -> bool:
         """Whether it is answered as the user of its connection: nobody else may have the answer."""
         return self.login or (self.ties is not None and bool(self.ties.held))
+
+
+Handler: TypeAlias = Callable[[Exchange], Awaitable[Reply]]
+"""The one idea: an exchange goes in, a reply with an unread body comes out."""

@@ -21,7 +21,7 @@ from typing import Final
 from proxy.core.errors import (
     ConnectError,
     ConnectionTerminated,
-    NotAsked,
+    NotAttempted,
     ProtocolViolation,
     ReplyBroken,
     ReplyStalled,
@@ -59,7 +59,7 @@ def verdict(came: Reply | BaseException) -> Verdict:
     """What a reply, or what came instead of one, says of the server."""
     if isinstance(came, Reply):
         return status_verdict(came.status)
-    if isinstance(came, NotAsked) or not isinstance(came, UpstreamError):
+    if isinstance(came, NotAttempted) or not isinstance(came, UpstreamError):
         return Verdict.NOT_ATTEMPTED
     return Verdict.OVERLOADED if isinstance(came, ResponseTimeout) else Verdict.FAILED
 
@@ -89,7 +89,7 @@ def takes_over(status: int) -> bool:
 
 def failure_class(error: UpstreamError) -> str:
     """What ``[retry] on`` calls this failure; empty for those that it has no name for."""
-    if isinstance(error, NotAsked):
+    if isinstance(error, NotAttempted):
         return ""
     if error.stage is Stage.NOT_SENT or isinstance(error, ConnectError):
         return CONNECT_FAILURE

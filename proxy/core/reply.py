@@ -1,10 +1,10 @@
 """What came back: a head, and a body that nobody has read yet."""
 
+import asyncio
 from collections.abc import Callable
 from enum import Enum
 from typing import Protocol, TypeAlias
 
-from proxy.core.duplex import Switched
 from proxy.http.fields import Encoded, RawHeaders
 
 
@@ -30,6 +30,29 @@ class Source(Protocol):
         """Give back what the body held. Called once."""
 
 
+class RawConnection(Protocol):
+    """A connection that speaks HTTP no more."""
+
+    def take_over(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
+        """Have ``protocol`` told of what happens from now on; what came before that.
+
+        ``protocol.connection_made`` is not called. Raises ConnectionError or UpstreamError where
+        the connection has ended.
+        """
+
+    def connection_lost(self, error: BaseException | None) -> None:
+        """Called once ``protocol`` has been told that the connection has ended."""
+
+
+class UpgradedConnection(RawConnection, Protocol):
+    """An upstream's connection after its 101."""
+
+    protocol: bytes
+    """What it speaks from now on, as its Upgrade field says."""
+    idle: float
+    """Seconds without a byte in either direction after which it ends; 0 for none."""
+
+
 Listener: TypeAlias = Callable[["Reply", Ending], None]
 
 
@@ -45,13 +68,13 @@ class Reply:
         "_listeners",
         "_source",
         "closed",
-        "duplex",
         "encoded",
         "headers",
         "length",
         "reason",
         "status",
         "trailers",
+        "upgraded",
         "version",
     )
 
@@ -75,7 +98,7 @@ class Reply:
         """Bytes of the body that will follow, None where only the end will tell."""
         self.version = version
         self.closed = False
-        self.duplex: Switched | None = None
+        self.upgraded: UpgradedConnection | None = None
         """The connection itself, after a 101."""
         self.trailers: Callable[[], RawHeaders] | None = None
         """Gives the fields behind the body, once that has been read; None where there are none."""

@@ -58,11 +58,11 @@ FAILURES: Final[dict[type[e.ProxyError], tuple[HTTPStatus, str]]] = {
     e.ReplyHeadTooLarge:    (S.BAD_GATEWAY,                     HEAD_SIZE),
     e.ReplyBroken:          (S.BAD_GATEWAY,                     "http_response_incomplete"),
     e.ReplyStalled:         (S.GATEWAY_TIMEOUT,                 "http_response_timeout"),
-    e.Unavailable:          (S.SERVICE_UNAVAILABLE,             "destination_unavailable"),
-    e.QueueRefused:         (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
+    e.NoEndpointAvailable:          (S.SERVICE_UNAVAILABLE,             "destination_unavailable"),
+    e.QueueFull:         (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
     e.QueueTimeout:         (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
-    e.QuotaUsedUp:          (S.TOO_MANY_REQUESTS,               "http_request_denied"),
-    e.TooLate:              (S.GATEWAY_TIMEOUT,                 "http_response_timeout"),
+    e.UpstreamQuotaExceeded:          (S.TOO_MANY_REQUESTS,               "http_request_denied"),
+    e.DeadlineTooShort:              (S.GATEWAY_TIMEOUT,                 "http_response_timeout"),
     e.LocalLimit:           (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
     e.ConnectionLimit:      (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
     e.ShuttingDown:         (S.SERVICE_UNAVAILABLE,             "destination_unavailable"),
@@ -93,11 +93,11 @@ SENTENCES: Final[dict[type[e.ProxyError], str]] = {
     e.ReplyHeadTooLarge: "The upstream sent a reply whose fields are too large.",
     e.ReplyBroken: "The reply of the upstream broke off.",
     e.ReplyStalled: "The reply of the upstream stopped coming.",
-    e.Unavailable: "No server of the upstream may be asked at the moment.",
-    e.QueueRefused: "The upstream is busy, and its queue has no place left.",
+    e.NoEndpointAvailable: "No server of the upstream may be asked at the moment.",
+    e.QueueFull: "The upstream is busy, and its queue has no place left.",
     e.QueueTimeout: "The upstream was busy for as long as the request may wait.",
-    e.QuotaUsedUp: "The upstream takes no more requests for now.",
-    e.TooLate: "Too little is left of the time that the client gives for an answer.",
+    e.UpstreamQuotaExceeded: "The upstream takes no more requests for now.",
+    e.DeadlineTooShort: "Too little is left of the time that the client gives for an answer.",
     e.LocalLimit: "This proxy has reached a limit of its own.",
     e.ConnectionLimit: "No connection is free.",
     e.ShuttingDown: "This proxy is shutting down.",
@@ -143,7 +143,7 @@ def answer(
         fields.append(b"Allow: %b\r\n" % ", ".join(error.allow).encode())
     if isinstance(error, e.ConnectionLimit | e.ShuttingDown):
         fields.append(b"Retry-After: %d\r\n" % RETRY_AFTER)
-    elif isinstance(error, e.NotAsked | e.RateLimited) and error.retry_after is not None:
+    elif isinstance(error, e.NotAttempted | e.RateLimited) and error.retry_after is not None:
         fields.append(b"Retry-After: %d\r\n" % max(1, math.ceil(error.retry_after)))
     if isinstance(error, e.RateLimited):
         fields.append(f"RateLimit-Policy: {error.policy}\r\nRateLimit: {error.limit}\r\n".encode())

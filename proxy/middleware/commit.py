@@ -5,8 +5,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
-from proxy.core.exchange import Exchange
-from proxy.core.handler import Handler
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.options import Duration, Size, Table, described, seconds
 from proxy.core.reply import Ending, Reply
 from proxy.http.framing import has_no_body

@@ -4,21 +4,21 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Hashable
-from typing import Annotated, Any, Final, Protocol
+from typing import Annotated, Any, Final
 
 from msgspec import Meta
 
-from proxy.core.errors import QuotaUsedUp, RateLimited
-from proxy.core.exchange import Exchange
-from proxy.core.handler import Handler
+from proxy.core.errors import RateLimited, UpstreamQuotaExceeded
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.options import Duration, Table, described, seconds
 from proxy.core.outcome import TOO_MANY, Verdict, verdict
 from proxy.core.reply import Reply
 from proxy.core.request_key import PATTERN, key_of, path_of
 from proxy.core.secrets import CREDENTIALS, digest, hashed
 from proxy.http.backpressure import quota, retry_after
+from proxy.policy.endpoint import Endpoint
 from proxy.policy.quota import LONGEST, Quota, Quotas
-from proxy.policy.token_bucket import Tokens
+from proxy.policy.token_bucket import TokenBuckets
 
 _FORBIDDEN: Final = 403
 """With Retry-After it is a limit too: GitHub's secondary ones."""
@@ -66,7 +66,9 @@ class RateLimit:
     def __init__(self, inner: Handler, options: RateLimitOptions) -> None:
         """``options`` with an ``average``."""
         self._inner = inner
-        self._tokens = Tokens(options.average / options.period, options.burst or options.average)
+        self._tokens = TokenBuckets(
+            options.average / options.period, options.burst or options.average
+        )
         self._key = key_of(options.key)
         self._patience = float(options.max_wait)
         window = max(1, math.ceil(options.period))
@@ -111,19 +113,6 @@ class RateLimit:
         return {**self.counts, "keys": len(self._tokens), "left": named}
 
 
-class Metered(Protocol):
-    """A server as this sees it."""
-
-    quotas: Quotas | None
-
-    @property
-    def name(self) -> str:
-        """Its address."""
-
-    def pause(self, until: float) -> None:
-        """Others are to be asked until then."""
-
-
 class Heed:
     """Sends a server no more than it says it takes.
 
@@ -134,7 +123,9 @@ class Heed:
 
     __slots__ = ("_inner", "_names", "_ours", "_patience", "_quotas", "_server")
 
-    def __init__(self, inner: Handler, server: Metered, patience: float, ours: bytes = b"") -> None:
+    def __init__(
+        self, inner: Handler, server: Endpoint, patience: float, ours: bytes = b""
+    ) -> None:
         """``patience`` in seconds; ``ours``: the field that carries credentials of the proxy's."""
         self._names = CREDENTIALS - {ours.lower()}
         self._ours = bool(ours)
@@ -144,7 +135,7 @@ class Heed:
         self._quotas = server.quotas = server.quotas or Quotas()
 
     async def handle(self, exchange: Exchange) -> Reply:
-        """Raises QuotaUsedUp where it would have to wait too long."""
+        """Raises UpstreamQuotaExceeded where it would have to wait too long."""
         own = self._quotas.of(self._who(exchange))
         until = time.monotonic() + self._patience
         if exchange.deadline is not None:
@@ -158,7 +149,7 @@ class Heed:
     async def _wait(self, exchange: Exchange, own: Quota, until: float) -> None:
         """For its turn, and for as long as the server wants to be left alone."""
         now = time.monotonic()
-        if turn := own.turn(now, until - now):
+        if turn := own.reserve(now, until - now):
             try:
                 await _slept(exchange, turn)
             except BaseException:
@@ -166,10 +157,12 @@ class Heed:
                 raise
         # What came meanwhile counts too.
         path = path_of(exchange)
-        while wait := max(own.wait(now := time.monotonic()), self._quotas.path_wait(path, now)):
+        while wait := max(
+            own.blocked_for(now := time.monotonic()), self._quotas.path_wait(path, now)
+        ):
             if now + wait > until:
                 detail = f"{self._server.name} takes no more requests for {wait:.3g} s"
-                raise QuotaUsedUp(detail, retry_after=wait)
+                raise UpstreamQuotaExceeded(detail, retry_after=wait)
             await _slept(exchange, wait)
 
     def _who(self, exchange: Exchange) -> bytes:
@@ -187,9 +180,9 @@ class Heed:
         now = time.monotonic()
         if told is not None:
             remaining, reset = told
-            own.told(remaining, reset, now)
+            own.update(remaining, reset, now)
             # Others, where there are any, are asked as long as this one has nothing or little left.
-            until_next = own.pace(now) if remaining >= 1 else reset
+            until_next = own.spacing(now) if remaining >= 1 else reset
             if until_next:
                 self._server.pause(now + min(until_next, LONGEST))
         if refused and (asked := retry_after(reply.headers)) is not None:

@@ -10,9 +10,8 @@ from aiohttp_retry import RetryClient, RetryOptionsBase
 from aiohttp_retry.client import RequestParams
 
 from proxy.core.body import EMPTY
-from proxy.core.errors import CertificateInvalid, NotAsked, UpstreamError, forget_frames
-from proxy.core.exchange import Exchange, Try
-from proxy.core.handler import Handler
+from proxy.core.errors import CertificateInvalid, NotAttempted, UpstreamError, forget_frames
+from proxy.core.exchange import Exchange, Handler, Try
 from proxy.core.outcome import CONNECT_FAILURE, failure_class
 from proxy.core.reply import Ending, Reply
 from proxy.core.retrying import RetryOptions, repeatable, statuses
@@ -210,7 +209,7 @@ class _Trial(RetryOptionsBase):
             self._begun = self._loop.time()
             return await self._inner(exchange)
         except UpstreamError as error:
-            if isinstance(error, NotAsked) and self._failed is not None:
+            if isinstance(error, NotAttempted) and self._failed is not None:
                 # Nobody was asked: what the attempt before came to is the better answer.
                 self._asked = False
                 raise self._failed from None

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from proxy.core.errors import ProxyError, ReplyBroken, ReplyStalled
-from proxy.core.exchange import Exchange
-from proxy.core.handler import Handler
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Ending, Reply
 from proxy.http.accept import prefers_events
 from proxy.http.fields import RawHeaders
@@ -73,7 +72,7 @@ class Events:
         if (
             reply.buffered is not None
             or reply.length is not None
-            or reply.duplex is not None
+            or reply.upgraded is not None
             or exchange.method == "HEAD"
             or not streams_events(reply.headers)
         ):

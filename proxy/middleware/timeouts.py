@@ -6,66 +6,65 @@
 from asyncio import CancelledError, current_task
 
 from proxy.core.errors import ResponseTimeout, Stage
-from proxy.core.exchange import Exchange
-from proxy.core.handler import Handler
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
-from proxy.net.shared_timeout import Bound
+from proxy.net.timers import SharedTimeout
 
 
 class Total:
     """Bounds the whole exchange; what is left of it after the head is the relay's to watch."""
 
-    __slots__ = ("_bound", "_inner")
+    __slots__ = ("_inner", "_timeout")
 
     def __init__(self, inner: Handler, seconds: float) -> None:
         self._inner = inner
-        self._bound = Bound(seconds)
+        self._timeout = SharedTimeout(seconds)
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises ResponseTimeout when the time is up."""
-        bound = self._bound
+        timeout = self._timeout
         task = current_task()
         assert task is not None
-        exchange.deadline = bound.begin(task)
+        exchange.deadline = timeout.begin(task)
         try:
             reply = await self._inner(exchange)
         except CancelledError:
-            if bound.end(task):
-                raise ResponseTimeout(f"no reply within total of {bound.seconds:g} s") from None
+            if timeout.end(task):
+                raise ResponseTimeout(f"no reply within total of {timeout.seconds:g} s") from None
             raise
         except BaseException:
-            bound.end(task)
+            timeout.end(task)
             raise
-        bound.end(task)
+        timeout.end(task)
         return reply
 
 
 class PerTry:
     """Bounds one attempt up to its head; another one may follow."""
 
-    __slots__ = ("_bound", "_inner")
+    __slots__ = ("_inner", "_timeout")
 
     def __init__(self, inner: Handler, seconds: float) -> None:
         self._inner = inner
-        self._bound = Bound(seconds)
+        self._timeout = SharedTimeout(seconds)
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises ResponseTimeout when the attempt took too long."""
-        bound = self._bound
+        timeout = self._timeout
         task = current_task()
         assert task is not None
-        bound.begin(task)
+        timeout.begin(task)
         try:
             reply = await self._inner(exchange)
         except CancelledError:
-            if bound.end(task):
+            if timeout.end(task):
                 stage = Stage.NOT_SENT if exchange.connected is None else Stage.SENT
                 raise ResponseTimeout(
-                    f"no reply within per_try of {bound.seconds:g} s", stage=stage
+                    f"no reply within per_try of {timeout.seconds:g} s", stage=stage
                 ) from None
             raise
         except BaseException:
-            bound.end(task)
+            timeout.end(task)
             raise
-        bound.end(task)
+        timeout.end(task)
         return reply

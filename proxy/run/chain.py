@@ -3,8 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from proxy.config.model import Route
-from proxy.core.exchange import Exchange
-from proxy.core.handler import Handler
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.edge.destination import METHODS, Destinations
 from proxy.edge.field_rules import FieldRules

@@ -2,12 +2,11 @@
 
 import asyncio
 import random
-import time
 from functools import partial
 from typing import Any
 
 from proxy.config.model import Config, Route, Upstream
-from proxy.core.handler import Handler
+from proxy.core.exchange import Handler
 from proxy.core.retrying import BudgetOptions, RetryOptions, repeatable
 from proxy.core.secrets import shown
 from proxy.edge.last_event import last_event
@@ -19,16 +18,15 @@ from proxy.middleware.commit import Commit, holds, speaks
 from proxy.middleware.deadline.deadline import Deadline, Remaining
 from proxy.middleware.fallback import Fallback, Fixed, FixedReply
 from proxy.middleware.hedge.hedge import Hedge
-from proxy.middleware.load_balance.ejection import breaker
+from proxy.middleware.load_balance.headroom import has_headroom
 from proxy.middleware.load_balance.load_balance import LoadBalance, LoadBalanceOptions
+from proxy.middleware.load_balance.targets import TargetSet
 from proxy.middleware.rate_limit import Heed, RateLimit
 from proxy.middleware.resume.resume import Resume, Shelf
 from proxy.middleware.retry import Retry
 from proxy.middleware.sse_keepalive import Events
 from proxy.middleware.timeouts import PerTry, Total
 from proxy.policy.budget import Budget
-from proxy.policy.limiter import Gate
-from proxy.policy.roads import Road, Roads
 from proxy.run.chain import Chain
 from proxy.run.limits import Limits
 from proxy.upstream.endpoint import Member
@@ -140,13 +138,13 @@ class Tree:
         """All tries of a route at one upstream."""
         route = line.options
         # Below Retry: nothing is held while nothing is under way.
-        balanced, ways = self._balanced(line, name)
+        balanced, targets = self._balanced(line, name)
         handler = self._limits.guarded(balanced, name, route)
         if route.hedge is not None:  # above the permits: a copy needs one of its own
             rule = route.retry or RetryOptions()
             listed = route.retry is not None and route.retry.attempts > 1
-            calm = partial(_calm, self._limits.gate(name), ways)
-            hedge = Hedge(handler, route.hedge, rule, calm, alone=not listed)
+            headroom = partial(has_headroom, self._limits.limiter(name), targets)
+            hedge = Hedge(handler, route.hedge, rule, headroom, alone=not listed)
             self._hedges.append((line.name, name, hedge))
             handler = hedge.handle
         commit = None
@@ -160,19 +158,19 @@ class Tree:
             return Retry(handler, retry, budget, self._rng, hold).handle
         return handler if commit is None else commit.handle
 
-    def _balanced(self, line: "Line", name: str) -> "tuple[Handler, Ways | None]":
+    def _balanced(self, line: "Line", name: str) -> "tuple[Handler, TargetSet[Member] | None]":
         """One attempt at whichever server is the best; where there are several, the ways there."""
         pool, upstream = self.pools[name], self._options[name]
         route = line.options
         alone = len(pool.members) == 1 and not pool.changes
         if alone and (route.circuit_breaker, upstream.health_check) == (None, None):
             return attempt(pool.members[0], route), None
-        roads = Ways(pool, route)
-        line.roads.append(roads)
+        targets = TargetSet(pool, partial(attempt, route=route), route.circuit_breaker)
+        line.targets.append(targets)
         options = upstream.load_balance or LoadBalanceOptions()
         # Without retry every request has one try only.
         rule = partial(repeatable, options=route.retry or RetryOptions(methods=()))
-        return LoadBalance(roads, options, self._rng, rule).handle, roads
+        return LoadBalance(targets, options, self._rng, rule).handle, targets
 
     def _budget(self, name: str, options: BudgetOptions) -> Budget:
         """One for each upstream, whichever route retries."""
@@ -204,85 +202,21 @@ class Tree:
             "breakers": [
                 {"route": line.name, **state}
                 for line in self.routes
-                for roads in line.roads
-                for state in roads.report(now)
+                for targets in line.targets
+                for state in targets.report(now)
             ],
         }
 
 
 class Line:
-    """A route, and the ways it has to servers."""
+    """A route, and its targets."""
 
-    __slots__ = ("name", "options", "roads")
+    __slots__ = ("name", "options", "targets")
 
     def __init__(self, options: Route) -> None:
         self.options = options
         self.name = options.path_regex or options.path
-        self.roads: list[Ways] = []
-
-
-class Ways:
-    """The ways of one route to the servers of a pool, made anew when there are others."""
-
-    __slots__ = ("_known", "_parked", "_pool", "_route", "news", "now")
-
-    def __init__(self, pool: Pool, route: Route) -> None:
-        self._pool = pool
-        self._route = route
-        self._known, self._parked = dict[Member, Road](), dict[Member, Road]()
-        self.now: Roads
-        self.news = pool.news
-        pool.changed.append(self._follow)
-        self._follow()
-
-    def _follow(self) -> None:
-        before, now = self._parked | self._known, self._pool.members
-        self._known = {member: before.get(member) or self._made(member) for member in now}
-        self._parked = {member: before[member] for member in self._pool.parked if member in before}
-        self.now = Roads(tuple(self._known.values()))
-
-    def _made(self, member: Member) -> Road:
-        options = self._route.circuit_breaker
-        return Road(
-            member,
-            attempt(member, self._route),
-            breaker(options, self._may_open) if options is not None else None,
-        )
-
-    def _may_open(self) -> bool:
-        """Whether one more server may be ejected: at most a share, but always one."""
-        options = self._route.circuit_breaker
-        assert options is not None
-        now = time.monotonic()
-        out = sum(
-            road.breaker is not None and road.breaker.state(now) != "closed"
-            for road in self._known.values()
-        )
-        return not out or (out + 1) * 100 <= options.max_ejection_percent * len(self._known)
-
-    def report(self, now: float) -> list[dict[str, Any]]:
-        """The breakers."""
-        return [
-            {
-                "endpoint": road.server.name,
-                "state": road.breaker.state(now),
-                "ejections": road.breaker.ejections,
-                "for_s": round(max(0.0, road.breaker.until - now), 3),
-            }
-            for road in self._known.values()
-            if road.breaker is not None
-        ]
-
-
-def _calm(gate: Gate | None, ways: Ways | None) -> bool:
-    """Whether an upstream has room for more than it is asked to do."""
-    if gate is not None and not gate.free:
-        return False
-    now = time.monotonic()
-    return ways is None or all(
-        road.server.paused_until <= now and (road.breaker is None or not road.breaker.open)
-        for road in ways.now.to.values()
-    )
+        self.targets: list[TargetSet[Member]] = []
 
 
 def attempt(member: Member, route: Route) -> Handler:

@@ -15,7 +15,8 @@ class Member:
     """What all routes to a server share: its connections, its load, its health."""
 
     __slots__ = (
-        "_changed",
+        "_on_state",
+        "available_since",
         "backup",
         "checks",
         "endpoint",
@@ -27,7 +28,6 @@ class Member:
         "outcomes",
         "paused_until",
         "quotas",
-        "since",
         "weight",
     )
 
@@ -36,13 +36,13 @@ class Member:
         endpoint: Endpoint,
         gateway: Gateway,
         checks: Gateway,
-        changed: Callable[[], None],
+        on_state: Callable[[], None],
         *,
         weight: float = 1.0,
         backup: bool = False,
     ) -> None:
-        """``changed`` is told when it may be asked no more, or again."""
-        self._changed = changed
+        """``on_state`` is called when it may be asked no more, or again."""
+        self._on_state = on_state
         self.endpoint = endpoint
         self.gateway = gateway
         self.checks = checks
@@ -61,7 +61,7 @@ class Member:
         """Its own Retry-After, as a time of ``time.monotonic``."""
         self.quotas: Quotas | None = None
         """What it says of its own limits, where somebody heeds that."""
-        self.since = time.monotonic()
+        self.available_since = time.monotonic()
         """When it came, or came back."""
         self.outcomes: defaultdict[str | int, int] = defaultdict(int)
         """A Counter would take four times as long to count."""
@@ -91,21 +91,21 @@ class Member:
         """It asked to be left alone until then, a time of ``time.monotonic``."""
         if until > self.paused_until:
             self.paused_until = until
-            self._changed()
+            self._on_state()
 
-    def welcome(self) -> None:
+    def recovered(self) -> None:
         """It is back: what it did before counts no more, and slow start begins anew."""
-        self.since = time.monotonic()
+        self.available_since = time.monotonic()
         self.latency = Ewma()
-        self._changed()
+        self._on_state()
 
-    def judge(self, *, healthy: bool) -> None:
+    def set_health(self, *, healthy: bool) -> None:
         """Its health checks have changed their mind."""
         self.healthy = healthy
         if healthy:
-            self.welcome()
+            self.recovered()
         else:
-            self._changed()
+            self._on_state()
 
     def report(self, now: float) -> dict[str, Any]:
         """Its state for operators."""

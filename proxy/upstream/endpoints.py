@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from proxy.core.local_limits import complain, local_limit
-from proxy.policy.roads import News
 from proxy.policy.rotation import Turns
 from proxy.upstream.address import Endpoint, ServerEntry, UpstreamOptions, entries, tls_context
 from proxy.upstream.endpoint import Member
@@ -50,11 +49,11 @@ class Pool:
             session.obey(host, options.dns_ttl)
         self._turns = [Turns() for _ in self._entries]
         self._known: dict[_Key, Member] = {}
-        self._parked: dict[_Key, Member] = {}
-        self.changed: list[Callable[[], None]] = []
-        """Told when there are other members."""
-        self.news = News()
-        """Of those that there are."""
+        self._away: dict[_Key, Member] = {}
+        self.on_membership: list[Callable[[], None]] = []
+        """Called when there are other members."""
+        self.on_state: list[Callable[[], None]] = []
+        """Called when a member may not be asked any more, or may be asked again."""
         self.members: tuple[Member, ...] = ()
         self._update()
         self._tasks: list[asyncio.Task[None]] = []
@@ -106,8 +105,8 @@ class Pool:
         for index, addresses in found.items():
             if (alone := self._known.get(_Key(index, ""))) is not None:
                 alone.follow(addresses.listed)
-        for key in [key for key in self._parked if not self._turns[key.entry].remembers(key.ip)]:
-            del self._parked[key]
+        for key in [key for key in self._away if not self._turns[key.entry].remembers(key.ip)]:
+            del self._away[key]
 
     async def _reread(self, rotated: Rotated) -> None:
         """Show what the file says now; a disk may stand still, the loop may not."""
@@ -115,7 +114,7 @@ class Pool:
             await asyncio.sleep(LOOK_EVERY)
             try:
                 if await asyncio.to_thread(rotated.changed):
-                    for member in (*self.members, *self.parked):
+                    for member in (*self.members, *self.away):
                         member.endpoint.credentials = rotated.field
             except Exception:  # or nobody would look again
                 log.exception("credentials of %s", self.name)
@@ -134,26 +133,27 @@ class Pool:
             return
         gone = {key: member for key, member in self._known.items() if key not in known}
         self._known = known
-        self._parked.update({key: member for key, member in gone.items() if key.ip})
+        self._away.update({key: member for key, member in gone.items() if key.ip})
         self.members = tuple(known.values())
-        self._tell()
+        for call in self.on_membership:
+            call()
         for member in gone.values():
             member.close()
 
     def _back(self, key: _Key) -> Member | None:
-        member = self._parked.pop(key, None)
+        member = self._away.pop(key, None)
         if member is not None:
             member.reopen()
         return member
 
     @property
-    def parked(self) -> tuple[Member, ...]:
+    def away(self) -> tuple[Member, ...]:
         """Servers that are not asked now, and may come back."""
-        return tuple(self._parked.values())
+        return tuple(self._away.values())
 
-    def _tell(self) -> None:
-        for tell in self.changed:
-            tell()
+    def _state_changed(self) -> None:
+        for call in self.on_state:
+            call()
 
     def _made(self, entry: ServerEntry, ip: str) -> Member:
         options = self._options
@@ -172,7 +172,7 @@ class Pool:
             endpoint,
             limited,
             gateway(limit=0) if options.limit else limited,
-            self.news.told,
+            self._state_changed,
             weight=entry.weight,
             backup=entry.backup,
         )

@@ -206,7 +206,7 @@ class Forward:
         source = Upgraded(line, answer, self._timeouts.tunnel_idle)
         fields = self._scrub(message.fields)
         reply = Reply(101, fields, source, reason=message.reason, length=0)
-        reply.duplex = source
+        reply.upgraded = source
         return reply
 
     def _reply(

@@ -108,7 +108,7 @@ class Checker:
             health.passed()
         if health.healthy == member.healthy:
             return
-        member.judge(healthy=health.healthy)
+        member.set_health(healthy=health.healthy)
         if member.healthy:
             log.warning("%s is healthy again", member.name)
         else:
@@ -126,12 +126,12 @@ class HealthGuard:
         self._rng = rng
         self._checkers: dict[Member, Checker] = {}
         self._gone: set[asyncio.Task[None]] = set()
-        pool.changed.append(self._follow)
+        pool.on_membership.append(self._follow)
         self._follow()
 
     async def close(self) -> None:
         """Stop."""
-        self._pool.changed.remove(self._follow)
+        self._pool.on_membership.remove(self._follow)
         await asyncio.gather(*self._gone, *[checker.close() for checker in self._checkers.values()])
 
     def _follow(self) -> None:

@@ -11,12 +11,11 @@ from proxy.core.errors import (
     ConnectFailed,
     ConnectionLimit,
     ConnectionTerminated,
+    NoEndpointAvailable,
     ProxyError,
     ResponseTimeout,
-    Unavailable,
 )
-from proxy.core.exchange import Exchange
-from proxy.core.handler import Handler
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Ending, Reply
 from proxy.core.retrying import RetryOptions, repeatable
 from proxy.middleware.fallback import Fallback, Fixed, FixedReply
@@ -38,7 +37,7 @@ def page(tmp_path: Path) -> FixedReply:
     return FixedReply(file=str(file))
 
 
-NOT_SENT: list[type[ProxyError]] = [ConnectFailed, Unavailable, ConnectionLimit]
+NOT_SENT: list[type[ProxyError]] = [ConnectFailed, NoEndpointAvailable, ConnectionLimit]
 SENT: list[type[ProxyError]] = [ConnectionTerminated, ResponseTimeout]
 
 

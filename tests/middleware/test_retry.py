@@ -15,15 +15,14 @@ from proxy.core.errors import (
     ConnectTimeout,
     InternalError,
     NameUnknown,
+    NoEndpointAvailable,
     ProtocolViolation,
     ProxyError,
     ReplyHeadTooLarge,
     ResponseTimeout,
     Stage,
-    Unavailable,
 )
-from proxy.core.exchange import Exchange
-from proxy.core.handler import Handler
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.options import Duration
 from proxy.core.reply import Ending, Reply
 from proxy.core.retrying import RetryOptions
@@ -235,7 +234,7 @@ async def test_the_budget_bounds_what_is_tried_again() -> None:
 async def test_where_nobody_is_left_to_ask_the_last_attempt_is_the_answer(
     jumping: JumpingLoop,
 ) -> None:
-    script = Script(ConnectionTerminated("reset"), Unavailable("nobody"), reply(200))
+    script = Script(ConnectionTerminated("reset"), NoEndpointAvailable("nobody"), reply(200))
     exchange = get()
     with pytest.raises(ConnectionTerminated) as caught:
         await retry(script)(exchange)

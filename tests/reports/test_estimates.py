@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from proxy.core.errors import TooLate
+from proxy.core.errors import DeadlineTooShort
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from proxy.middleware.deadline.deadline import DeadlineOptions, Remaining
@@ -41,7 +41,7 @@ async def test_quick_requests_are_sent_beside_slow_ones(jumping: JumpingLoop, ta
     assert all(isinstance(each, Reply) for each in came)
     # What would be too late is refused still, but for one a second.
     late = await asyncio.gather(*[settle(inner.handle(asked("/slow", 1.0))) for _ in range(10)])
-    assert sum(isinstance(each, TooLate) for each in late) == 9
+    assert sum(isinstance(each, DeadlineTooShort) for each in late) == 9
 
 
 async def test_quick_requests_wait_for_a_permit_beside_slow_ones(jumping: JumpingLoop) -> None:
@@ -59,7 +59,7 @@ async def test_quick_requests_wait_for_a_permit_beside_slow_ones(jumping: Jumpin
     await under_way
     under_way = asyncio.ensure_future(handle(asked("/quick")))
     await asyncio.sleep(0)
-    assert isinstance(await settle(handle(asked("/slow", 1.0))), TooLate)
+    assert isinstance(await settle(handle(asked("/slow", 1.0))), DeadlineTooShort)
     await under_way
 
 

@@ -2,11 +2,12 @@
 
 import pytest
 
-from proxy.core.errors import QuotaUsedUp
+from proxy.core.errors import UpstreamQuotaExceeded
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from proxy.middleware.rate_limit import Heed
 from proxy.policy.quota import KEYS, LONGEST, Quotas
+from tests.support.endpoint import StateOnly
 from tests.support.loop import JumpingLoop, Script, reply, settle
 from tests.support.message import get, length
 from tests.support.proxy import proxied
@@ -14,18 +15,6 @@ from tests.support.upstream import RawUpstream
 
 LATER = [(b"Retry-After", b"50")]
 NONE_LEFT = [(b"X-RateLimit-Remaining", b"0"), (b"X-RateLimit-Reset", b"50")]
-
-
-class Server:
-    """What is known of a server."""
-
-    name = "http://a"
-
-    def __init__(self) -> None:
-        self.quotas: Quotas | None = None
-
-    def pause(self, until: float) -> None:
-        """Others are asked until then."""
 
 
 @pytest.fixture
@@ -41,9 +30,9 @@ def asked(client: str = "10.0.0.1", path: str = "/", **fields: bytes) -> Exchang
 
 async def refused(first: Reply, by: Exchange, then: Exchange, ours: bytes = b"") -> bool:
     """Whether a reply to one has the proxy refuse another."""
-    inner = Heed(Script(first, reply(), reply()), Server(), 0.0, ours)
+    inner = Heed(Script(first, reply(), reply()), StateOnly(), 0.0, ours)
     await inner.handle(by)
-    return isinstance(await settle(inner.handle(then)), QuotaUsedUp)
+    return isinstance(await settle(inner.handle(then)), UpstreamQuotaExceeded)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +93,7 @@ def test_a_path_is_paused_for_a_bounded_time_and_in_bounded_number() -> None:
 
 
 async def test_long_credentials_are_kept_as_digests(clock: JumpingLoop) -> None:
-    server = Server()
+    server = StateOnly()
     inner = Heed(Script(reply(429, LATER)), server, 0.0)
     await inner.handle(asked(Authorization=b"x" * 16_000))
     assert server.quotas is not None

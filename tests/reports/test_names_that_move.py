@@ -184,11 +184,11 @@ async def test_an_address_that_comes_back_finds_its_state(jumping: JumpingLoop, 
         zone.addresses = [TWO, THREE]
         await asyncio.sleep(TTL)
         assert first not in found.members
-        assert first in found.parked
+        assert first in found.away
         zone.addresses = [ONE, TWO]
         await asyncio.sleep(TTL)
         assert first in found.members
-        assert first not in found.parked
+        assert first not in found.away
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from aiohttp.streams import StreamReader
 
 from proxy.edge.http1.connection import Connection
 from proxy.edge.http1.spool import Room
-from proxy.net.sips import HIGH_WATER, LARGEST, SMALLEST, STALLED, Stalled
+from proxy.net.small_reads import HIGH_WATER, LARGEST, SMALLEST, STALLED_PEERS, StalledPeers
 from proxy.upstream.http1.protocol import READ_BUFFER, UpstreamProtocol
 from tests.support.client import RawClient
 from tests.support.message import get, length
@@ -101,7 +101,7 @@ async def test_a_reply_goes_on_where_its_client_does() -> None:
             await client.send(get())
             assert (await client.receive()).ended == "complete"
         assert len(upstream.connections) == 1
-        assert STALLED.count == 0
+        assert STALLED_PEERS.count == 0
 
 
 async def test_an_upload_goes_on_where_its_api_does() -> None:
@@ -128,7 +128,7 @@ async def test_an_upload_goes_on_where_its_api_does() -> None:
 async def test_no_more_is_read_ahead_than_one_read_while_others_stall() -> None:
     with contextlib.ExitStack() as others:
         for _ in range(10_000):
-            others.enter_context(STALLED)
+            others.enter_context(STALLED_PEERS)
         async with (
             RawUpstream(["read-nothing", "hold"]) as upstream,
             proxied(upstream) as proxy,
@@ -142,11 +142,11 @@ async def test_no_more_is_read_ahead_than_one_read_while_others_stall() -> None:
 async def drained(proxy: Proxy) -> None:
     """Nobody is counted as stalled who is not there."""
     await proxy.breathe()
-    assert STALLED.count == 0
+    assert STALLED_PEERS.count == 0
 
 
 def test_the_more_stall_the_less_is_read_for_each() -> None:
-    stalled = Stalled()
+    stalled = StalledPeers()
     total = 0
     sizes = []
     for _ in range(10_000):

@@ -73,7 +73,7 @@ async def test_the_log_has_it_where_a_stream_was_opened_before(late: bytes) -> N
         proxied(upstream, stream={"heartbeat": "20ms"}, retry={"attempts": 1}) as proxy,
         await proxy.connect() as client,
     ):
-        await client.send(get(fields=ACCEPT))
+        await client.send(get(fields=ACCEPT + b"Connection: close\r\n"))
         await client.read_until(b": heartbeat\n\n", LONG)
         go.set()
         await client.rest(LONG)

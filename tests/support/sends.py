@@ -153,7 +153,7 @@ def chain(inner: Upstream, delay: int, memory: int, *, spool: bool) -> Fallback:
 
     def tries() -> Any:
         hedge = Hedge(inner, copies, retry, lambda: True, alone=False)
-        hedge._allowance.earn()
+        hedge._budget.deposit()
         return Retry(hedge.handle, retry, budget, rng).handle
 
     return Fallback(tries(), [tries()], None, lambda e: repeatable(e, retry), retry.keep)

@@ -95,7 +95,7 @@ async def test_a_change_of_the_name_changes_the_servers(jumping: JumpingLoop, na
     async with pool("http://api.test") as found:
         first, second = found.members
         told: list[list[str]] = []
-        found.changed.append(lambda: told.append(urls(found)))
+        found.on_membership.append(lambda: told.append(urls(found)))
         names.answers["api.test"] = ["10.0.0.2", "10.0.0.3"]
         await asyncio.sleep(TTL)
         assert told == [["http://10.0.0.2", "http://10.0.0.3"]]
@@ -150,16 +150,20 @@ async def test_a_member_tells_when_it_may_be_asked_no_more(
 ) -> None:
     async with pool("http://10.0.0.1") as found:
         [member] = found.members
-        member.pause(member.since + 5)
-        member.pause(member.since + 3)  # the longer one counts
-        assert found.news.count == 1
-        assert member.paused_until == member.since + 5
-        member.judge(healthy=False)
-        assert (found.news.count, member.healthy) == (2, False)
-        member.latency.observe(3.0, member.since)
-        member.judge(healthy=True)
-        assert (found.news.count, member.healthy) == (3, True)
-        assert member.latency.value(member.since) == 0  # what it did before counts no more
+        told: list[bool] = []
+        found.on_state.append(lambda: told.append(member.healthy))
+        member.pause(member.available_since + 5)
+        member.pause(member.available_since + 3)  # the longer one counts
+        assert told == [True]
+        assert member.paused_until == member.available_since + 5
+        member.set_health(healthy=False)
+        assert told == [True, False]
+        member.latency.observe(3.0, member.available_since)
+        member.set_health(healthy=True)
+        assert told == [True, False, True]
+        assert (
+            member.latency.value(member.available_since) == 0
+        )  # what it did before counts no more
 
 
 async def test_only_requests_are_limited_in_their_connections(jumping: JumpingLoop) -> None:
@@ -175,10 +179,10 @@ async def test_only_requests_are_limited_in_their_connections(jumping: JumpingLo
 async def test_a_member_reports_how_it_is_doing(jumping: JumpingLoop) -> None:
     async with pool(ServerEntry(url="http://10.0.0.1", weight=2)) as found:
         [member] = found.members
-        member.pause(member.since + 5)
+        member.pause(member.available_since + 5)
         member.outcomes.update({200: 2, "reset": 1})
         member.in_flight = 1
-        assert found.report(member.since + 2) == [
+        assert found.report(member.available_since + 2) == [
             {
                 "endpoint": "http://10.0.0.1",
                 "weight": 2,

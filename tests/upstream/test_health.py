@@ -33,7 +33,7 @@ class Member:
         self.exchange: Exchange | None = None
         self.replies: list[Reply] = []
 
-    def judge(self, *, healthy: bool) -> None:
+    def set_health(self, *, healthy: bool) -> None:
         self.healthy = healthy
 
     async def handle(self, exchange: Exchange) -> Reply:
@@ -56,11 +56,11 @@ class Members:
 
     def __init__(self, *members: Member) -> None:
         self.members: tuple[Member, ...] = members
-        self.changed: list[Callable[[], None]] = []
+        self.on_membership: list[Callable[[], None]] = []
 
     def now(self, *members: Member) -> None:
         self.members = members
-        for tell in list(self.changed):
+        for tell in list(self.on_membership):
             tell()
 
 

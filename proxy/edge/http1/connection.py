@@ -25,7 +25,7 @@ from proxy.http.fields import RawHeaders
 from proxy.http.framing import HEAD_END
 from proxy.http.logins import Ties
 from proxy.net.short_queue import ShortQueue
-from proxy.net.sips import gulp, sip
+from proxy.net.small_reads import read_large, read_small
 
 
 class Connection(ClientSide):
@@ -163,9 +163,9 @@ class Connection(ClientSide):
         if not self._buffer_paused:
             self._resume_transport_reading()
 
-    def take(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
+    def take_over(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
         """Also what came behind the request."""
-        transport, early = super().take(protocol)
+        transport, early = super().take_over(protocol)
         return transport, early + self._reader.early()
 
     async def start(self) -> None:
@@ -257,13 +257,13 @@ class Connection(ClientSide):
     def begin(self) -> None:
         """A body is still coming for the request that is being served."""
         self._sips = True
-        sip(self)
+        read_small(self)
 
     def finish(self) -> None:
         """The request has been served."""
         if self._sips:
             self._sips = False
-            gulp(self)
+            read_large(self)
         transport = self.transport
         if transport is not None and transport.get_write_buffer_size():
             self._writing(transport).watch()

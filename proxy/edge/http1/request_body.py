@@ -30,8 +30,8 @@ from proxy.core.options import ServerOptions
 from proxy.edge.http1.spool import Room, Spool
 from proxy.http.fields import RawHeaders
 from proxy.http.framing import CHUNKED_LINE, LENGTH_LINE
-from proxy.net.sips import LARGEST, STALLED, bounded
-from proxy.net.timers import Alarm
+from proxy.net.small_reads import LARGEST, STALLED_PEERS, limit_read_ahead
+from proxy.net.timers import RearmableTimer
 
 RATE_GRACE: Final = 30.0
 """Seconds of waiting for the client before its average counts; a slow start is no attack."""
@@ -47,7 +47,6 @@ class ClientBody:
     """Reads a body that is still coming, on the client's clocks, and keeps it where told to."""
 
     __slots__ = (
-        "_alarm",
         "_asked",
         "_asking",
         "_content",
@@ -59,6 +58,7 @@ class ClientBody:
         "_over",
         "_rate",
         "_room",
+        "_timer",
         "_waited",
         "attempt",
         "framing",
@@ -95,7 +95,7 @@ class ClientBody:
         self._waited = 0.0
         self._asked: float | None = None
         """Since when the client is being waited for."""
-        self._alarm: Alarm | None = None
+        self._timer: RearmableTimer | None = None
         self._kept: Spool | None = None
         self._room = room or Room()
         self.attempt = 0
@@ -178,15 +178,15 @@ class ClientBody:
         if self._over:
             return b""
         asked = self._asked = self._loop.time()
-        alarm = self._alarm
-        if alarm is None:
-            alarm = self._alarm = Alarm(self._loop, self._rang)
-        alarm.set(asked + self._patience())
+        timer = self._timer
+        if timer is None:
+            timer = self._timer = RearmableTimer(self._loop, self._on_timer)
+        timer.arm(asked + self._patience())
         if self._go_ahead is not None:
             # Not one that sends without waiting (RFC 9110 10.1.1).
             self._asking = self._loop.call_later(WAIT_FOR_CONTINUE, self.proceed)
-        if STALLED.size != LARGEST:
-            bounded(self._content)
+        if STALLED_PEERS.size != LARGEST:
+            limit_read_ahead(self._content)
         try:
             data = await self._content.readany()
         except ClientError:
@@ -195,7 +195,7 @@ class ClientBody:
             forget_frames(error)  # it stays with the connection
             raise BadRequest(f"the body of the request broke: {error}") from None
         finally:
-            alarm.clear()
+            timer.disarm()
             self._asked = None
             self._waited += self._loop.time() - asked
             if self._asking is not None:
@@ -219,8 +219,8 @@ class ClientBody:
         kept, self._kept = self._kept, None
         if kept is not None:
             kept.close()
-        if self._alarm is not None:
-            self._alarm.close()
+        if self._timer is not None:
+            self._timer.close()
         self._go_ahead = None
         if self._asking is not None:
             self._asking.cancel()
@@ -237,7 +237,7 @@ class ClientBody:
         earned = max(RATE_GRACE, self.received / self._rate)
         return max(0.0, min(self._idle, earned - self._waited))
 
-    def _rang(self) -> None:
+    def _on_timer(self) -> None:
         self._content.set_exception(RequestTimeout("the body came too slowly"))
 
 

@@ -21,7 +21,7 @@ from proxy.edge.http1.half_close import AT_ONCE, HalfClosed, may_read_on
 from proxy.edge.http1.write_stall import Writing
 from proxy.edge.responses import ErrorsOptions, answer, failure, report
 from proxy.http.request_id import identify
-from proxy.net.sips import HIGH_WATER, STALLED
+from proxy.net.small_reads import HIGH_WATER, STALLED_PEERS
 from proxy.net.sockets import RESET
 
 _CLOSE: Final = b"Connection: close\r\n"
@@ -89,14 +89,14 @@ class ClientSide(RequestHandler):
             self._side.close()
         if self._half is not None:
             self._half.close()
-        self._traffic.departures.forget(self._socket.fileno())
+        self._traffic.hangups.forget(self._socket.fileno())
         super().connection_lost(exc)
 
     def _pause_transport_reading(self) -> None:
         """Hold an upload or a pipeline back, but see its end."""
         super()._pause_transport_reading()
         if self.transport is not None and (descriptor := self._socket.fileno()) >= 0:
-            self._traffic.departures.watch(descriptor, self._ended_unread)
+            self._traffic.hangups.watch(descriptor, self._ended_unread)
 
     def _awaiting(self) -> float | None:
         """Seconds for which a whole request has waited for its answer; None where none does."""
@@ -136,32 +136,28 @@ class ClientSide(RequestHandler):
         if not may_read_on(self._socket, policy, fresh=fresh):
             return False
         if self._half is None:
-            departures = self._traffic.departures
-            self._half = HalfClosed(self._loop, transport, self._socket, departures)
+            hangups = self._traffic.hangups
+            self._half = HalfClosed(self._loop, transport, self._socket, hangups)
         else:
             self._half.watch()
         return True
 
     def _resume_transport_reading(self) -> None:
         """Let it go on."""
-        self._traffic.departures.forget(self._socket.fileno())
+        self._traffic.hangups.forget(self._socket.fileno())
         super()._resume_transport_reading()
 
-    # Tunnels, see core/duplex
+    # Tunnels, see core/reply
 
-    def take(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
+    def take_over(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
         """Raises ConnectionError where the client has gone."""
         transport = self.transport
         if transport is None or transport.is_closing() or self._half is not None:
             raise ConnectionResetError("client gone")
-        self._traffic.departures.forget(self._socket.fileno())
+        self._traffic.hangups.forget(self._socket.fileno())
         transport.set_protocol(protocol)
         early, self._message_tail = self._message_tail, b""
         return transport, early
-
-    def lost(self, error: BaseException | None) -> None:
-        """The connection has ended."""
-        self.connection_lost(error)
 
     # Writing
 
@@ -183,7 +179,7 @@ class ClientSide(RequestHandler):
             raise ConnectionResetError("client gone")
         writing = self._writing(self.transport)
         writing.watch()
-        with STALLED:
+        with STALLED_PEERS:
             await self._drain_helper()
         writing.clear()
 

@@ -8,8 +8,7 @@ from functools import partial
 from typing import Any
 
 from proxy.core.errors import InternalError, ProxyError, forget_frames
-from proxy.core.exchange import Exchange
-from proxy.core.handler import Handler
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Ending, Reply
 from proxy.http.cache_control import for_one_client
 from proxy.http.sse import streams_events
@@ -217,6 +216,6 @@ def _anew(error: Exception) -> Exception:
 
 def private(reply: Reply) -> bool:
     """Whether it may be meant for one client only, or would never end (RFC 9111 3, 4.1)."""
-    if reply.duplex is not None or (reply.length or 0) > MOST or streams_events(reply.headers):
+    if reply.upgraded is not None or (reply.length or 0) > MOST or streams_events(reply.headers):
         return True
     return for_one_client(reply.status, reply.headers)

@@ -10,8 +10,7 @@ from typing import Annotated, Any, Final, TypeAlias
 from msgspec import Meta
 
 from proxy.core.body import EMPTY, Body, BytesBody
-from proxy.core.exchange import Exchange
-from proxy.core.handler import Handler
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.options import Duration, Table, described, seconds
 from proxy.core.reply import Reply
 from proxy.core.secrets import digest

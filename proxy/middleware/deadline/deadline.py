@@ -3,9 +3,8 @@
 import asyncio
 from typing import Annotated, Final
 
-from proxy.core.errors import NotAsked, ResponseTimeout, TooLate
-from proxy.core.exchange import Exchange
-from proxy.core.handler import Handler
+from proxy.core.errors import DeadlineTooShort, NotAttempted, ResponseTimeout
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.options import Duration, Table, described, seconds
 from proxy.core.outcome import Verdict, verdict
 from proxy.core.reply import Reply
@@ -105,7 +104,7 @@ class Remaining:
         self._loop = asyncio.get_running_loop()
 
     async def handle(self, exchange: Exchange) -> Reply:
-        """Raises TooLate where the client would not be there any more."""
+        """Raises DeadlineTooShort where the client would not be there any more."""
         began = self._loop.time()
         if exchange.deadline is not None:
             self._admit(exchange, exchange.deadline - began, began)
@@ -115,7 +114,7 @@ class Remaining:
                 )
         try:
             reply = await self._inner(exchange)
-        except NotAsked:
+        except NotAttempted:
             raise
         except BaseException:
             self._given_up(asked_for(exchange), began)
@@ -127,7 +126,7 @@ class Remaining:
 
     def _admit(self, exchange: Exchange, left: float, now: float) -> None:
         if left <= self._reserve:
-            raise TooLate(f"{max(left, 0.0):.3g} s are left")
+            raise DeadlineTooShort(f"{max(left, 0.0):.3g} s are left")
         key = asked_for(exchange)
         least = self._taken.value(key, now)
         if least is None or left >= least:
@@ -137,7 +136,9 @@ class Remaining:
                 self._probed.clear()
             self._probed[key] = now
             return
-        raise TooLate(f"{left:.3g} s are left, the quickest answer lately took {least:.3g} s")
+        raise DeadlineTooShort(
+            f"{left:.3g} s are left, the quickest answer lately took {least:.3g} s"
+        )
 
     def _given_up(self, key: bytes, began: float) -> None:
         """It would have taken longer; that says something only where it already took long."""

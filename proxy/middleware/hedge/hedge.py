@@ -8,13 +8,12 @@ from typing import Annotated, Any, Final
 from msgspec import Meta
 
 from proxy.core.body import EMPTY, Body
-from proxy.core.exchange import Exchange
-from proxy.core.handler import Handler
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.options import Duration, Table
 from proxy.core.reply import Reply
 from proxy.core.retrying import RetryOptions, repeatable
 from proxy.middleware.hedge.hedged_call import Race, acceptable
-from proxy.policy.allowance import Allowance
+from proxy.policy.budget import DepositBudget
 from proxy.policy.quantile import Quantiles
 
 PATTERN: Final = r"^(p[1-9][0-9](\.[0-9])?|[0-9]+(\.[0-9]+)?(ms|s|m|h))$"
@@ -48,9 +47,9 @@ class Hedge:
     """
 
     __slots__ = (
-        "_allowance",
-        "_calm",
+        "_budget",
         "_delay",
+        "_has_headroom",
         "_inner",
         "_options",
         "_quantile",
@@ -68,18 +67,18 @@ class Hedge:
         inner: Handler,
         options: HedgeOptions,
         retry: RetryOptions,
-        calm: Callable[[], bool],
+        has_headroom: Callable[[], bool],
         *,
         alone: bool,
     ) -> None:
-        """``retry`` says what may be repeated; ``calm``: whether there is room for a copy.
+        """``retry`` says what may be repeated; ``has_headroom``: whether there is room for a copy.
 
         ``alone``: nobody above lists the attempts.
         """
         self._inner = inner
         self._options = options
         self._retry = retry
-        self._calm = calm
+        self._has_headroom = has_headroom
         self.alone = alone
         self._quantile = 0.0
         self._delay = 0.0
@@ -88,7 +87,7 @@ class Hedge:
         else:
             self._delay = float(Duration.parse(options.delay))
         self._taken = Quantiles(window=300.0)
-        self._allowance = Allowance(options.budget_percent)
+        self._budget = DepositBudget(options.budget_percent)
         self._tasks: set[asyncio.Task[Reply]] = set()
         self.loop = asyncio.get_running_loop()
         self.sent = 0
@@ -100,7 +99,7 @@ class Hedge:
             return await self._inner(exchange)
         if exchange.body is not EMPTY:
             self._retry.keep(exchange.body)
-        self._allowance.earn()
+        self._budget.deposit()
         began = self.loop.time()
         delay = self.delay(began)
         if delay is None:
@@ -122,10 +121,10 @@ class Hedge:
 
     def copied(self, exchange: Exchange, asked: int) -> Exchange | None:
         """Another one like it, where there may be one after ``asked`` others."""
-        if asked >= self._options.max or not self._calm():
+        if asked >= self._options.max or not self._has_headroom():
             return None
         body: Body | None = exchange.body.copy()
-        if body is None or not self._allowance.spend():
+        if body is None or not self._budget.withdraw():
             return None
         twin = copy.copy(exchange)
         twin.body = body
@@ -147,7 +146,7 @@ class Hedge:
         return {
             "sent": self.sent,
             "won": self.won,
-            "over_budget": self._allowance.refused,
+            "over_budget": self._budget.refused,
             "delay_ms": None if delay is None else round(delay * 1000, 3),
         }
 

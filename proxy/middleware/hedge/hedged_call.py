@@ -4,8 +4,7 @@ import asyncio
 from typing import Any, Protocol
 
 from proxy.core.errors import UpstreamError, forget_frames
-from proxy.core.exchange import HEDGED, Exchange, Try
-from proxy.core.handler import Handler
+from proxy.core.exchange import HEDGED, Exchange, Handler, Try
 from proxy.core.outcome import Verdict, verdict
 from proxy.core.reply import Ending, Reply
 

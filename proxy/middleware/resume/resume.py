@@ -8,8 +8,7 @@ from itertools import islice
 from typing import Any, Final, TypeAlias
 
 from proxy.core.body import EMPTY
-from proxy.core.exchange import Exchange
-from proxy.core.handler import Handler
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Ending, Reply
 from proxy.core.secrets import CREDENTIALS, digest
 from proxy.http.equivalence import TRACES

@@ -91,7 +91,7 @@ class UpstreamProtocol(ServerSide):
 
         A reset breaks the former too.
         """
-        self.alarm.close()
+        self.timer.close()
         self._on_ring = None  # it may hold who holds this
         if exc is not None and not self._resting and self.exception() is None:
             for data in self.left_unread(exc):

@@ -8,7 +8,7 @@ from proxy.core.errors import ReplyStalled
 from proxy.core.reply import Ending
 from proxy.http.fields import RawHeaders
 from proxy.http.sse import SseScanner
-from proxy.net.sips import LARGEST, STALLED, bounded, gulp, sip
+from proxy.net.small_reads import LARGEST, STALLED_PEERS, limit_read_ahead, read_large, read_small
 from proxy.upstream.connection import Line
 from proxy.upstream.translate import body_error
 
@@ -32,7 +32,7 @@ class Stream:
         self._late = _stalled
         self._whole: bytes | None = None
         self._begun = False
-        line.protocol.alarm.clear()
+        line.protocol.timer.disarm()
 
     def end_connection(self) -> None:
         """Not for another request after this one."""
@@ -69,9 +69,9 @@ class Stream:
         protocol = self._line.protocol
         if not self._begun:
             self._begun = True
-            sip(protocol)
-        if STALLED.size != LARGEST:
-            bounded(payload)
+            read_small(protocol)
+        if STALLED_PEERS.size != LARGEST:
+            limit_read_ahead(payload)
         protocol.expect(self._idle, self._late)
         try:
             return await payload.readany()
@@ -83,7 +83,7 @@ class Stream:
                 failed.detail += f" of {self._clock:g} s"
             raise failed from None
         finally:
-            protocol.alarm.clear()
+            protocol.timer.disarm()
 
     @property
     def _clock(self) -> float:
@@ -98,7 +98,7 @@ class Stream:
             self._line.discard()
         elif ending is Ending.COMPLETE:
             if self._begun:
-                gulp(self._line.protocol)
+                read_large(self._line.protocol)
             self._line.release()
         else:
             self._line.discard()

@@ -60,7 +60,7 @@ class Upload:
             await protocol.drained()
         finally:
             if protocol.awaiting_head:
-                protocol.alarm.clear()
+                protocol.timer.disarm()
 
     def _no_progress(self) -> Exception | None:
         """Slow is not stuck: bytes that left the kernel since the last look count."""

@@ -11,9 +11,9 @@ from typing import Any, Final
 from aiohttp.client_proto import ResponseHandler
 
 from proxy.net.short_queue import ShortQueue
-from proxy.net.sips import HIGH_WATER, STALLED
+from proxy.net.small_reads import HIGH_WATER, STALLED_PEERS
 from proxy.net.sockets import acknowledged, unsent
-from proxy.net.timers import Alarm
+from proxy.net.timers import RearmableTimer
 
 _READ: Final = 256 << 10
 _RECORD: Final = 16 << 10
@@ -37,11 +37,11 @@ class ServerSide(ResponseHandler):
         "_resting",
         "_sent",
         "_socket",
-        "alarm",
         "encrypted",
         "left_by_peer",
         "lost",
         "replied",
+        "timer",
         "unheard",
         "uses",
     )
@@ -54,7 +54,7 @@ class ServerSide(ResponseHandler):
         """Whether one byte of a reply has come since the request was sent."""
         self.lost: Callable[[], None] | None = None
         """Called when the connection has ended."""
-        self.alarm: Alarm  # from when the connection stands, which is told when it ends
+        self.timer: RearmableTimer  # from when the connection stands, which is told when it ends
         self._on_ring: Callable[[], Exception | None] | None = None
         self._resting = False
         self._rested_at = 0.0
@@ -78,7 +78,7 @@ class ServerSide(ResponseHandler):
         The loop may not have seen yet what the kernel has, hence the look at the socket itself.
         """
         self._resting = False
-        self.alarm.clear()
+        self.timer.disarm()
         self.uses += 1
         if self.uses == 1:
             return True
@@ -92,7 +92,7 @@ class ServerSide(ResponseHandler):
         self._resting = True
         self._rested_at = self._loop.time()
         if keepalive:
-            self.alarm.set(self._rested_at + keepalive)
+            self.timer.arm(self._rested_at + keepalive)
 
     def rested(self) -> tuple[float, float]:
         """Seconds since it was last given back, and the time on the loop's clock."""
@@ -110,9 +110,9 @@ class ServerSide(ResponseHandler):
         """Ring in ``seconds``; ``on_ring`` then says what is wrong, or None to wait on."""
         if seconds:
             self._on_ring = on_ring
-            self.alarm.set(self._loop.time() + seconds)
+            self.timer.arm(self._loop.time() + seconds)
 
-    def _rang(self) -> None:
+    def _on_timer(self) -> None:
         if self._resting:
             self.close()
         elif self._on_ring is not None and (error := self._on_ring()) is not None:
@@ -127,7 +127,7 @@ class ServerSide(ResponseHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Have a clock, and know the socket, to look without reading."""
         super().connection_made(transport)
-        self.alarm = Alarm(self._loop, self._rang)
+        self.timer = RearmableTimer(self._loop, self._on_timer)
         self.transport.set_write_buffer_limits(HIGH_WATER)  # type: ignore[union-attr]
         self._socket = transport.get_extra_info("socket")
         self.encrypted = transport.get_extra_info("sslcontext") is not None
@@ -207,7 +207,7 @@ class ServerSide(ResponseHandler):
 
     async def drained(self) -> None:
         """Wait until the transport takes more. Raises ConnectionError where it never will."""
-        with STALLED:
+        with STALLED_PEERS:
             await self._drain_helper()
 
     def unsent(self) -> int:

@@ -8,7 +8,7 @@ from proxy.upstream.connection import Line
 
 
 class Upgraded:
-    """The source of a reply that has no body but a connection, see ``core/duplex``."""
+    """The source of a reply that has no body but a connection, see ``core/reply``."""
 
     __slots__ = ("_line", "idle", "protocol")
     buffered = None
@@ -17,7 +17,7 @@ class Upgraded:
         self._line = line
         self.protocol = protocol
         self.idle = idle
-        line.protocol.alarm.clear()
+        line.protocol.timer.disarm()
 
     async def read(self) -> bytes:
         """Nothing: what comes is no body."""
@@ -27,7 +27,7 @@ class Upgraded:
         """Such a connection serves no other request."""
         self._line.discard()
 
-    def take(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
+    def take_over(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
         """Raises ConnectionTerminated where it has ended."""
         former = self._line.protocol
         transport = former.transport
@@ -37,6 +37,6 @@ class Upgraded:
         early, former._tail = former._tail, b""
         return transport, early
 
-    def lost(self, error: BaseException | None) -> None:
+    def connection_lost(self, error: BaseException | None) -> None:
         """It has ended."""
         self._line.protocol.connection_lost(error)

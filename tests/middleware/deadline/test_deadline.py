@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from proxy.core.errors import ConnectionTerminated, ResponseTimeout, TooLate
+from proxy.core.errors import ConnectionTerminated, DeadlineTooShort, ResponseTimeout
 from proxy.core.options import Duration
 from proxy.middleware.deadline.deadline import Deadline, DeadlineOptions, Remaining
 from proxy.middleware.deadline.fields import notation
@@ -159,7 +159,9 @@ async def test_what_cannot_be_done_in_time_is_not_begun(jumping: JumpingLoop) ->
     task = asyncio.create_task(hurried(inner, 1.0))  # one a second is tried: it may be faster now
     await asyncio.sleep(0)
     before = jumping.time()
-    with pytest.raises(TooLate, match=r"1 s are left, the quickest answer lately took 2 s"):
+    with pytest.raises(
+        DeadlineTooShort, match=r"1 s are left, the quickest answer lately took 2 s"
+    ):
         await hurried(inner, 1.0)
     assert jumping.time() == before
     assert await task == 2.0
@@ -167,7 +169,7 @@ async def test_what_cannot_be_done_in_time_is_not_begun(jumping: JumpingLoop) ->
 
 
 async def test_nothing_is_begun_with_nothing_left(jumping: JumpingLoop) -> None:
-    with pytest.raises(TooLate):
+    with pytest.raises(DeadlineTooShort):
         await hurried(remaining(Script()), 0.05)
 
 

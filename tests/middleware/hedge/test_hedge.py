@@ -177,7 +177,7 @@ async def test_the_delay_is_what_all_but_a_few_take(jumping: JumpingLoop) -> Non
     usual = [(0.1 * (1 + i % 10), reply(200)) for i in range(100)]
     servers = Servers(*usual, (9, reply(200)), (0.1, reply(201)))
     inner = hedge(servers, delay="p90")
-    inner._calm = lambda: inner.delay(jumping.time()) is not None and servers.sends > 100
+    inner._has_headroom = lambda: inner.delay(jumping.time()) is not None and servers.sends > 100
     for _ in range(19):
         await outcome(inner)
     assert inner.delay(jumping.time()) is None  # too little is known

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from proxy.core.errors import ConnectFailed, ResponseTimeout, Unavailable
+from proxy.core.errors import ConnectFailed, NoEndpointAvailable, ResponseTimeout
 from proxy.core.options import Duration
 from proxy.core.reply import Ending
 from proxy.middleware.load_balance import load_balance
@@ -136,7 +136,7 @@ async def test_a_server_that_is_paused_is_nowhere_else(jumping: JumpingLoop) -> 
 async def test_without_a_healthy_server_nothing_is_sent() -> None:
     a, b = Node("a"), Node("b")
     a.healthy = b.healthy = False
-    with pytest.raises(Unavailable) as caught:
+    with pytest.raises(NoEndpointAvailable) as caught:
         await balance(a, b)(get())
     assert caught.value.retry_after == 1
     assert a.asked == b.asked == 0
@@ -198,7 +198,7 @@ async def test_the_same_key_finds_the_same_server_while_it_is_there() -> None:
 
 async def test_a_server_that_is_back_gets_its_share_bit_by_bit(jumping: JumpingLoop) -> None:
     a, b = Node("a", weight=4), Node("b", weight=4)
-    b.since = jumping.time()
+    b.available_since = jumping.time()
     handle = balance(a, b, slow_start=Duration(30))
     cold = (await shares(handle, a, b))[1]
     await asyncio.sleep(15)

@@ -2,10 +2,10 @@
 
 uvloop reads up to 256 KB at a time, and what was read is somebody's to hold: a reply of 30 MB that
 its client does not read cost 520 KiB, one read waiting to be written and one behind it. Bodies
-that go on and on are read through ``Sips`` instead: 128 KiB at a time, and the more peers stall at
-the same time, the less, so that all of them together stay within what one process may take. As
-much, and no more, is read ahead of who writes it (``bounded``). Nobody waits for a stalled
-stranger: whoever takes is served, in smaller pieces.
+that go on and on are read through ``SmallReads`` instead: 128 KiB at a time, and the more peers
+stall at the same time, the less, so that all of them together stay within what one process may
+take. No more than that is read ahead of the writer (``limit_read_ahead``). Nobody waits for a
+stranger that stalls: a peer that takes its bytes is served, in smaller pieces.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ _ROOM: Final = memoryview(bytearray(LARGEST))
 """Where a read goes. One for all: what has been read leaves it before anything else is read."""
 
 
-class Stalled:
+class StalledPeers:
     """How many exchanges wait for a peer to take what was written."""
 
     __slots__ = ("count", "size")
@@ -45,21 +45,21 @@ class Stalled:
         self.size = max(SMALLEST, min(LARGEST, TOTAL // max(self.count, 1)))
 
 
-STALLED: Final = Stalled()
+STALLED_PEERS: Final = StalledPeers()
 """Of this process; there is one memory."""
 
 
-def bounded(reader: object) -> None:
+def limit_read_ahead(reader: object) -> None:
     """Have aiohttp read no more ahead of who reads this body than one read is, while others stall.
 
     For good: what it costs a body that goes on is a pause of its transport at each read.
     """
     most = getattr(reader, "_high_water", 0)  # an empty body has none
-    if most > STALLED.size:
-        reader._high_water = STALLED.size  # type: ignore[attr-defined]
+    if most > STALLED_PEERS.size:
+        reader._high_water = STALLED_PEERS.size  # type: ignore[attr-defined]
 
 
-class Sips(asyncio.BufferedProtocol):
+class SmallReads(asyncio.BufferedProtocol):
     """Stands between a transport and its protocol, while a long body comes."""
 
     __slots__ = ("_protocol",)
@@ -69,7 +69,7 @@ class Sips(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where the next read goes."""
-        size = STALLED.size
+        size = STALLED_PEERS.size
         return _ROOM if size == LARGEST else _ROOM[:size]
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -99,13 +99,13 @@ class Reads(Protocol):
     transport: asyncio.Transport | None
 
 
-def sip(protocol: Reads) -> None:
+def read_small(protocol: Reads) -> None:
     """Read what comes to this protocol in small pieces."""
     if protocol.transport is not None:
-        protocol.transport.set_protocol(Sips(cast(asyncio.Protocol, protocol)))
+        protocol.transport.set_protocol(SmallReads(cast(asyncio.Protocol, protocol)))
 
 
-def gulp(protocol: Reads) -> None:
+def read_large(protocol: Reads) -> None:
     """Read as much at a time as there is."""
     if protocol.transport is not None:
         protocol.transport.set_protocol(cast(asyncio.Protocol, protocol))

@@ -4,7 +4,7 @@ import math
 from collections import OrderedDict
 from typing import Final
 
-from proxy.policy.gradient import Usual
+from proxy.policy.gradient import Baseline
 
 KEYS: Final = 64
 """Paths with a usual time of their own."""
@@ -15,7 +15,7 @@ _ENOUGH: Final = 20
 """Answers after which a path is known. Paths that name a thing each come once or twice."""
 
 
-class Usuals:
+class Baselines:
     """Tells slow paths from slow times.
 
     Where one path in ten takes ten times as long, the share that it has of a round moves the mean
@@ -26,13 +26,13 @@ class Usuals:
     __slots__ = ("_candidates", "_common", "_own", "_seen", "_turn")
 
     def __init__(self) -> None:
-        self._common = Usual()
-        self._own: OrderedDict[bytes, Usual] = OrderedDict()
+        self._common = Baseline()
+        self._own: OrderedDict[bytes, Baseline] = OrderedDict()
         self._seen: dict[bytes, int] = {}
         self._turn = 0
         self._candidates: OrderedDict[bytes, tuple[int, float]] = OrderedDict()
 
-    def of(self, key: bytes) -> Usual:
+    def of(self, key: bytes) -> Baseline:
         """That of a path."""
         own = self._own.get(key)
         if own is None:
@@ -53,7 +53,7 @@ class Usuals:
             if len(self._candidates) > _CANDIDATES:
                 self._candidates.popitem(last=False)
             return False
-        own = self._own[key] = Usual()
+        own = self._own[key] = Baseline()
         own.value = math.exp(logs / count)
         self._seen[key] = self._turn
         return True
