@@ -10,7 +10,7 @@ from proxy.core.scope import Scope
 from proxy.core.secrets import CREDENTIALS, digest
 from proxy.core.stream_options import StreamOptions
 from proxy.http.equivalence import TRACES
-from proxy.http.fields import RawHeaders
+from proxy.http.fields import RawHeaders, values
 from proxy.http.sse import streams_events
 from proxy.middleware.resume.resumable_stream import WINDOW, ResumableStream
 from proxy.middleware.resume.resumable_streams import Entry, ResumableStreams
@@ -66,8 +66,9 @@ class Resume:
         if key is not None and (wanted := _last_event_id(exchange.headers)):
             place = self._shelf.find((self, key), wanted)
             if place is not None:
-                exchange.upstream, exchange.endpoint = place.upstream, place.endpoint
-                exchange.first_byte = time.monotonic()
+                record = exchange.record
+                record.upstream, record.endpoint = place.upstream, place.endpoint
+                record.first_byte_at = time.monotonic()
                 return _shown(place.stream, exchange, length=None)
         reply = await self._inner(exchange)
         if key is None or reply.buffered is not None or not _resumable(reply):
@@ -95,7 +96,7 @@ def _resumable(reply: Reply) -> bool:
 
 
 def _last_event_id(fields: RawHeaders) -> bytes:
-    found = [value for name, value in fields if name.lower() == _LAST_EVENT_ID]
+    found = values(fields, _LAST_EVENT_ID)
     return found[0].strip(b" \t") if len(found) == 1 else b""
 
 

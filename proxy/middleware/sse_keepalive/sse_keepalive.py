@@ -10,7 +10,7 @@ from proxy.core.scope import Scope
 from proxy.core.stream_options import StreamOptions
 from proxy.http.accept import prefers_events
 from proxy.http.fields import RawHeaders
-from proxy.http.sse import streams_events
+from proxy.http.sse import EVENT_STREAM, streams_events
 from proxy.middleware.sse_keepalive.keepalive_body import (
     EarlyBody,
     ErrorEvent,
@@ -20,7 +20,7 @@ from proxy.middleware.sse_keepalive.keepalive_body import (
 )
 
 _OPENED: Final[RawHeaders] = [
-    (b"Content-Type", b"text/event-stream"),
+    (b"Content-Type", EVENT_STREAM),
     (b"Cache-Control", b"no-store"),
 ]
 _OK: Final = 200
