@@ -17,18 +17,20 @@ from proxy.core.errors import (
 from proxy.core.exchange import Exchange
 from proxy.core.options import TimeoutsOptions
 from proxy.core.reply import Reply
-from proxy.http.fields import encode
+from proxy.http.fields import encode, values, without
+from proxy.http.framing import CHUNKED, chunked_body
 from proxy.http.logins import speaks_of_login
 from proxy.http.sse import streams_events
 from proxy.http.trailers import announcement, last_chunk
+from proxy.http.upgrade import accepted
 from proxy.upstream.address import Address
 from proxy.upstream.connection_pool import ConnectionPool
 from proxy.upstream.http1.fast_reply_head import FastHead, FastHeadParser, FieldFilter
 from proxy.upstream.http1.protocol import UpstreamProtocol
 from proxy.upstream.http1.reply_body import ProgressReplyBody, ReplyBody
-from proxy.upstream.http1.reply_head import CHUNKED, ReplyHead
+from proxy.upstream.http1.reply_head import ReplyHead
 from proxy.upstream.http1.request_body import RequestBodySender
-from proxy.upstream.http1.upgraded import UpgradedReply, accepted
+from proxy.upstream.http1.upgraded import UpgradedReply
 from proxy.upstream.pooled_connection import PooledConnection
 from proxy.upstream.translate import head_error
 
@@ -154,8 +156,7 @@ class Forward:
             protocol.send(head)
             return asyncio.create_task(RequestBodySender(body, protocol, self._timeouts).run())
         if body.length is None:
-            end = last_chunk(body.trailers)
-            whole = b"%x\r\n%b\r\n%b" % (len(whole), whole, end) if whole else end
+            whole = chunked_body(whole, last_chunk(body.trailers))
         protocol.send(head + whole)
         protocol.arm(self._timeouts.first_byte, self._no_head)
         return None
@@ -164,9 +165,7 @@ class Forward:
         address = self._address
         fields = exchange.headers
         if address.credentials is not None:
-            name = address.credentials[0].lower()
-            fields = [field for field in fields if field[0].lower() != name]
-            fields.append(address.credentials)
+            fields = [*without(fields, address.credentials[0].lower()), address.credentials]
         host = address.host or exchange.host.encode("latin-1") or address.authority
         return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b%b\r\n" % (
             exchange.method.encode(),
@@ -213,7 +212,7 @@ class Forward:
             if (failed := connection.protocol.exception()) is not None:
                 raise failed
         exchange.first_byte = time.monotonic()
-        answer = b", ".join([v for n, v in message.fields if n.lower() == b"upgrade"])
+        answer = b", ".join(values(message.fields, b"upgrade"))
         if not accepted(exchange.upgrade, answer):
             raise ProtocolViolation(f"101 to {answer!r}, which was not offered")
         source = UpgradedReply(connection, answer, self._timeouts.tunnel_idle)
@@ -227,7 +226,7 @@ class Forward:
     ) -> Reply:
         fields = self._filter(message.fields)
         if message.code == _UPGRADE_REQUIRED:  # useless without what it asks for (RFC 9110 15.5.22)
-            wanted = [field for field in message.fields if field[0].lower() == b"upgrade"]
+            wanted = [(b"Upgrade", value) for value in values(message.fields, b"upgrade")]
             fields = [*fields, *wanted, (b"Connection", b"Upgrade")] if wanted else fields
         chunked = message.length == CHUNKED
         if chunked and exchange.takes_trailers:

@@ -13,10 +13,11 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from proxy.core.errors import ProtocolViolation, ReplyBroken, ReplyHeadTooLarge
 from proxy.http.chunked import Chunked
-from proxy.http.field_lines import Malformed
 from proxy.http.fields import RawHeaders
+from proxy.http.framing import CHUNKED
+from proxy.http.grammar import Malformed
 from proxy.upstream.http1.fast_reply_head import HEAD_LIMIT, FastHeadParser
-from proxy.upstream.http1.reply_head import CHUNKED, ReplyHead, ReplyHeadParser
+from proxy.upstream.http1.reply_head import ReplyHead, ReplyHeadParser
 from proxy.upstream.http1.transport import UpstreamTransport
 
 READ_BUFFER: Final = 32 << 10

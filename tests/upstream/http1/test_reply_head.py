@@ -2,7 +2,8 @@
 
 import pytest
 
-from proxy.upstream.http1.reply_head import CHUNKED, ReplyHeadParser
+from proxy.http.framing import CHUNKED
+from proxy.upstream.http1.reply_head import ReplyHeadParser
 
 NEW, OLD = b"HTTP/1.1 200 OK\r\n", b"HTTP/1.0 200 OK\r\n"
 CODED = b"Transfer-Encoding: chunked\r\n"
