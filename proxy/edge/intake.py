@@ -74,7 +74,7 @@ class Intake:
             head.fields,
             version=head.version,
             client=connection.peer,
-            started=time.monotonic(),
+            started_at=time.monotonic(),
         )
 
     def admit(self, exchange: Exchange, request: ReadRequest, connection: Connection) -> bool:

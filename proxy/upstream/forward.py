@@ -80,10 +80,11 @@ class Forward:
     async def handle(self, exchange: Exchange) -> Reply:
         """One attempt. Raises UpstreamError, or ClientError where the request's body failed."""
         address = self._address
-        exchange.attempts += 1
-        exchange.endpoint = address.name
-        exchange.upstream = address.upstream
-        exchange.connected = exchange.first_byte = None
+        record = exchange.record
+        record.attempt_count += 1
+        record.endpoint = address.name
+        record.upstream = address.upstream
+        record.connect_s = record.first_byte_at = None
         ties, connection = exchange.ties, None
         if ties is not None and ties.held:
             connection = await self._pool.acquire_bound(ties, self._clock)
@@ -92,13 +93,13 @@ class Forward:
             if connection and self._pool.peer_closes_idle and exchange.method in _ONCE:
                 connection = connection if self._pool.likely_open(connection) else None
         if connection is not None:
-            exchange.connected = 0.0
+            record.connect_s = 0.0
         else:
             asked = time.monotonic()
             connection = await self._pool.acquire(self._clock)
-            exchange.connected = time.monotonic() - asked
+            record.connect_s = time.monotonic() - asked
         upload: asyncio.Task[None] | None = None
-        message: Any  # a Head or a Response
+        message: Any  # a FastHead or a ReplyHead
         known = connection.owner is not None
         protocol = connection.protocol
         try:
@@ -118,7 +119,7 @@ class Forward:
                 raise head_error(error, stage=stage, name=address.name) from None
             if message.code == _SWITCHING:
                 return await self._switched(exchange, message, connection, upload)
-            exchange.first_byte = time.monotonic()
+            record.first_byte_at = time.monotonic()
             stream = ReplyBody(connection, payload, upload, self._timeouts.idle)
             if self._timeouts.progress:
                 stream = self._paced(message, connection, payload, upload) or stream
@@ -131,7 +132,7 @@ class Forward:
                     stream,
                     reason=message.reason,
                     length=message.length,
-                    whole=protocol.buffered,
+                    buffered=protocol.buffered,
                 )
                 reply.encoded = message.encoded
                 return reply
@@ -151,7 +152,7 @@ class Forward:
         if transport is None or transport.is_closing():
             raise ConnectionTerminated("closed before the request", stage=Stage.NOT_SENT)
         head = self._request_head(exchange)
-        whole = body.finished
+        whole = body.buffered
         if whole is None:
             protocol.send(head)
             return asyncio.create_task(RequestBodySender(body, protocol, self._timeouts).run())
@@ -193,9 +194,14 @@ class Forward:
 
     def _inform(self, exchange: Exchange, message: ReplyHead) -> None:
         """Pass on what is known before the answer, 103 (Early Hints) for one (RFC 9110 15.2)."""
-        if exchange.inform is not None and exchange.version >= (1, 1) and not exchange.committed:
+        if (
+            exchange.send_informational is not None
+            and exchange.version >= (1, 1)
+            and not exchange.committed
+        ):
             lines = encode(self._filter(message.fields), None)
-            exchange.inform(b"HTTP/1.1 %d %b\r\n%b\r\n" % (message.code, message.reason, lines))
+            head = b"HTTP/1.1 %d %b\r\n%b\r\n" % (message.code, message.reason, lines)
+            exchange.send_informational(head)
 
     async def _switched(
         self,
@@ -211,7 +217,7 @@ class Forward:
             await upload
             if (failed := connection.protocol.exception()) is not None:
                 raise failed
-        exchange.first_byte = time.monotonic()
+        exchange.record.first_byte_at = time.monotonic()
         answer = b", ".join(values(message.fields, b"upgrade"))
         if not accepted(exchange.upgrade, answer):
             raise ProtocolViolation(f"101 to {answer!r}, which was not offered")
@@ -238,7 +244,7 @@ class Forward:
             reason=message.reason,
             length=None if chunked else message.declared,
             version=message.version,
-            whole=whole,
+            buffered=whole,
         )
         if chunked and exchange.takes_trailers:
             reply.trailers = stream.trailers
