@@ -23,8 +23,8 @@ from proxy.middleware.load_balance.targets import TargetSet
 from proxy.middleware.retry.options import RetryOptions
 from proxy.run.chain import Chain
 from proxy.run.chains import ENDPOINT, ROUTE, UPSTREAM, OnLink, linked
-from proxy.upstream.endpoint import Member
-from proxy.upstream.endpoints import Pool
+from proxy.upstream.endpoint import Endpoint
+from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.forward import Forward
 from proxy.upstream.health import HealthGuard
 from proxy.upstream.session import Session
@@ -46,7 +46,9 @@ class Tree:
         """
         self._upstreams = {upstream.name: upstream for upstream in config.upstreams}
         self._linked = partial(linked, on_link=on_link)
-        self.pools = {upstream.name: Pool(upstream, session) for upstream in config.upstreams}
+        self.endpoints = {
+            upstream.name: Endpoints(upstream, session) for upstream in config.upstreams
+        }
         self.shared = Shared(rng, config.admin.show_keys if config.admin is not None else ())
         prefix = config.server.forwarded in ("both", "x")
         routes = [(route, self._route(route, prefix=prefix)) for route in config.routes]
@@ -66,42 +68,41 @@ class Tree:
 
     def _attempts(self, route: Scope, upstream: Upstream) -> Handler:
         """All attempts of a route at one upstream."""
-        pool = self.pools[upstream.name]
+        endpoints = self.endpoints[upstream.name]
         scope = UpstreamScope(**vars(route), upstream=upstream.name)
         scope.options += tables(upstream)
         attempt = partial(self._attempt, scope)
         breaker = scope.find(CircuitBreakerOptions)
-        alone = len(pool.members) == 1 and not pool.changes
+        alone = len(endpoints.members) == 1 and not endpoints.changes
         if alone and (breaker, upstream.health_check) == (None, None):  # nothing to choose from
-            return self._linked(UPSTREAM, scope, attempt(pool.members[0]))
-        targets = TargetSet(pool, attempt, breaker)
+            return self._linked(UPSTREAM, scope, attempt(endpoints.members[0]))
+        targets = TargetSet(endpoints, attempt, breaker)
         scope.options += (targets,)
         return self._linked(UPSTREAM, scope, targets.first)
 
-    def _attempt(self, scope: UpstreamScope, member: Member) -> Handler:
+    def _attempt(self, scope: UpstreamScope, endpoint: Endpoint) -> Handler:
         """One attempt at one endpoint."""
-        own = member.endpoint.credentials
-        below = EndpointScope(
-            **vars(scope), endpoint=member, own_credentials=b"" if own is None else own[0]
-        )
+        address = endpoint.address
+        own = b"" if address.credentials is None else address.credentials[0]
+        below = EndpointScope(**vars(scope), endpoint=endpoint, own_credentials=own)
         timeouts = scope.find(TimeoutsOptions) or TimeoutsOptions()
-        forward = Forward(member.endpoint, member.gateway, timeouts, end_to_end_response)
+        forward = Forward(address, endpoint.pool, timeouts, end_to_end_response)
         return self._linked(ENDPOINT, below, forward.handle)
 
     def open(self) -> None:
         """Begin to look names up and to check servers."""
-        for name, pool in self.pools.items():
+        for name, endpoints in self.endpoints.items():
             if (check := self._upstreams[name].health_check) is not None:
-                self._guards.append(HealthGuard(pool, check, self.shared.rng))
-            pool.open()
+                self._guards.append(HealthGuard(endpoints, check, self.shared.rng))
+            endpoints.open()
 
     async def close(self) -> None:
         """Stop all that runs by itself."""
         await self.shared.close()
         for guard in self._guards:
             await guard.close()
-        for pool in self.pools.values():
-            await pool.close()
+        for endpoints in self.endpoints.values():
+            await endpoints.close()
 
     def report(self, now: float) -> dict[str, Any]:
         """The state of servers, breakers and budgets for operators; ``now`` is monotonic."""
@@ -111,7 +112,9 @@ class Tree:
         streams = [thing.report() for thing, _ in found.get("streams", ())]
         shared = found.get("coalesce", ())
         return {
-            "upstreams": {name: pool.report(now) for name, pool in self.pools.items()},
+            "upstreams": {
+                name: endpoints.report(now) for name, endpoints in self.endpoints.items()
+            },
             "streams": streams[0] if streams else {"resumable": 0, "waiting": 0},
             "concurrency": {
                 labels["upstream"]: limit.report(now)
