@@ -150,7 +150,9 @@ class Tree:
             listed = route.retry is not None and route.retry.attempts > 1
             headroom = partial(has_headroom, self._limits.limiter(name), targets)
             may = partial(repeatable, rules=rule)
-            hedge = Hedge(handler, route.hedge, headroom, may, rule.keep, alone=not listed)
+            hedge = Hedge(
+                handler, route.hedge, headroom, may, rule.keep, records_outcome=not listed
+            )
             self._hedges.append((line.name, name, hedge))
             handler = hedge.handle
         commit = None
