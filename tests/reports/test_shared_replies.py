@@ -7,7 +7,7 @@ import pytest
 
 from proxy.http.equivalence import told
 from proxy.middleware.coalesce.shared_call import is_unshareable
-from proxy.middleware.resume.resume import key_of
+from proxy.middleware.resume.resume import resume_key
 from tests.support.loop import get as asked
 from tests.support.loop import reply
 from tests.support.message import get, length
@@ -139,7 +139,7 @@ def test_the_order_of_lines_counts_within_a_name(one: Fields, other: Fields, sam
     assert (told(one) == told(other)) is same
     first, second = asked(headers=one), asked(headers=other)
     first.client = second.client = "10.0.0.1"
-    assert (key_of(first) == key_of(second)) is same
+    assert (resume_key(first) == resume_key(second)) is same
 
 
 async def test_a_long_query_is_sent_whole() -> None:
