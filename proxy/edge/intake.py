@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from proxy.core.body import CHUNKED, EMPTY, Body, BytesBody
+from proxy.core.body import EMPTY, Body, BytesBody
 from proxy.core.errors import (
     BadRequest,
     BodyTooLarge,
@@ -23,15 +23,17 @@ from proxy.edge.http1.request_body import ClientBody
 from proxy.edge.http1.request_head import LOGINS, PROXY_CREDENTIALS
 from proxy.edge.http1.request_reader import ReadRequest
 from proxy.edge.http1.spool import Room
-from proxy.edge.http1.upgrade_offer import offered
 from proxy.edge.last_hop import COUNTED, count_down
 from proxy.edge.router import USUAL
 from proxy.edge.target import check_escapes, normal_path, split_target
 from proxy.http.authority import valid_host
 from proxy.http.fields import RawHeaders
+from proxy.http.framing import CHUNKED_LINE, LENGTH_LINE
+from proxy.http.grammar import members
 from proxy.http.hop_by_hop import bears_mark, end_to_end_request, loops, marked, via
 from proxy.http.request_id import identified, identify
 from proxy.http.trailers import announcement, takes_trailers
+from proxy.http.upgrade import offered
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _PLAIN: Final = frozenset({b"host", b"connection"})
@@ -72,7 +74,7 @@ class Intake:
             head.fields,
             version=head.version,
             client=connection.peer,
-            started=time.monotonic(),
+            started_at=time.monotonic(),
         )
 
     def admit(self, exchange: Exchange, request: ReadRequest, connection: Connection) -> bool:
@@ -133,7 +135,7 @@ class Intake:
         length = request.head.length
         if length == 0 and b"content-length" not in watched:
             return EMPTY
-        framing = CHUNKED if length is None else b"Content-Length: %d\r\n" % length
+        framing = CHUNKED_LINE if length is None else LENGTH_LINE % length
         if length != 0:
             self._check_body(exchange, length)
         content = request.content
@@ -177,14 +179,14 @@ def _of_trailers(exchange: Exchange, watched: dict[bytes, bytes]) -> list[tuple[
     if takes and not exchange.upgrade:
         exchange.takes_trailers = True
         told += [(b"TE", b"trailers"), (b"Connection", b"TE")]  # RFC 9110 10.1.4
-    if b"trailer" in watched and exchange.body.framing == CHUNKED:
+    if b"trailer" in watched and exchange.body.framing == CHUNKED_LINE:
         told += announcement([(b"Trailer", watched[b"trailer"])])
     return told
 
 
 def _waits(expect: bytes) -> bool:
     """Whether the client waits for 100 (Continue), whatever else it expects (RFC 9110 10.1.1)."""
-    return b"100-continue" in [each.strip(b" \t") for each in expect.lower().split(b",")]
+    return b"100-continue" in members(expect.lower())
 
 
 def _continue(connection: Connection) -> Callable[[], None]:

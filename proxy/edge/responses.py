@@ -2,8 +2,6 @@
 
 import logging
 import math
-import time
-from email.utils import formatdate
 from http import HTTPStatus
 from typing import Annotated, Final, Literal
 
@@ -15,6 +13,9 @@ from proxy.core.local_limits import complain
 from proxy.core.options import Table, described
 from proxy.core.secrets import SECRETS, conceal, sent
 from proxy.core.words import plain
+from proxy.http.date import http_date
+from proxy.http.framing import LENGTH_LINE
+from proxy.http.grammar import quoted
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +137,7 @@ def answer(
     fields = [b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode())]
     detail = ""
     if options is not None and options.details and error.detail:
-        detail = f'; details="{_quoted(sentence(error))}"'
+        detail = f"; details={_string(sentence(error))}"
     fields.append(f"Proxy-Status: sidecar-proxy; error={token}{detail}\r\n".encode())
     if isinstance(error, e.MethodNotAllowed):
         fields.append(b"Allow: %b\r\n" % ", ".join(error.allow).encode())
@@ -150,7 +151,7 @@ def answer(
     fields.append(b"Date: %b\r\n" % http_date())
     if body:
         fields.append(b"Content-Type: %b\r\n" % kind)
-    fields.append(b"Content-Length: %d\r\n" % len(body))
+    fields.append(LENGTH_LINE % len(body))
     fields.append(hop)
     fields.append(b"\r\n")
     return b"".join(fields), body
@@ -175,14 +176,14 @@ def left(exchange: Exchange, now: float) -> None:
     when = "before its reply began"
     if exchange.committed:
         when = f"after {exchange.bytes_out} bytes of its reply"
-    what = f"the client left after {now - exchange.started:.3g} s, {when}"
+    what = f"the client left after {now - exchange.started_at:.3g} s, {when}"
     _note(exchange, what, exchange.error)
 
 
 def _note(exchange: Exchange, what: str, token: str) -> None:
     extra = {
         "request_id": exchange.request_id,
-        "endpoint": exchange.endpoint,
+        "endpoint": exchange.record.endpoint,
         "error": token,
         SECRETS: sent(exchange.headers),
     }
@@ -239,19 +240,6 @@ def _problem(status: int, title: str, detail: str, request_id: str) -> bytes:
     )
 
 
-def _quoted(text: str) -> str:
-    """An RFC 8941 string holds printable ASCII only."""
-    plain = "".join(c if " " <= c <= "~" else "?" for c in text)
-    return plain.replace("\\", "\\\\").replace('"', '\\"')
-
-
-_date: tuple[int, bytes] = (0, b"")
-
-
-def http_date() -> bytes:
-    """Now, as a Date field has it (RFC 9110 5.6.7); made once a second."""
-    global _date  # noqa: PLW0603
-    now = int(time.time())
-    if _date[0] != now:
-        _date = (now, formatdate(now, usegmt=True).encode())
-    return _date[1]
+def _string(text: str) -> str:
+    """A string of a structured field, which holds printable ASCII only (RFC 9651 3.3.3)."""
+    return quoted("".join(c if " " <= c <= "~" else "?" for c in text).encode()).decode()

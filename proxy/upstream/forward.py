@@ -17,10 +17,12 @@ from proxy.core.errors import (
 from proxy.core.exchange import Exchange
 from proxy.core.options import TimeoutsOptions
 from proxy.core.reply import Reply
-from proxy.http.fields import encode
+from proxy.http.fields import encode, values, without
+from proxy.http.framing import CHUNKED, chunked_body
 from proxy.http.logins import speaks_of_login
 from proxy.http.sse import streams_events
 from proxy.http.trailers import announcement, last_chunk
+from proxy.http.upgrade import accepted
 from proxy.upstream.address import Endpoint
 from proxy.upstream.connection import Line
 from proxy.upstream.connection_pool import Gateway
@@ -28,8 +30,8 @@ from proxy.upstream.http1.protocol import UpstreamProtocol
 from proxy.upstream.http1.reply_body import PacedStream, Stream
 from proxy.upstream.http1.reply_head import Head, HeadReader, Scrub
 from proxy.upstream.http1.request_body import Upload
-from proxy.upstream.http1.response_head import CHUNKED, Response
-from proxy.upstream.http1.upgraded import Upgraded, accepted
+from proxy.upstream.http1.response_head import Response
+from proxy.upstream.http1.upgraded import Upgraded
 from proxy.upstream.translate import head_error
 
 _INFORMATIONAL: Final = 100
@@ -74,10 +76,11 @@ class Forward:
     async def handle(self, exchange: Exchange) -> Reply:
         """One attempt. Raises UpstreamError, or ClientError where the request's body failed."""
         endpoint = self._endpoint
-        exchange.attempts += 1
-        exchange.endpoint = endpoint.name
-        exchange.upstream = endpoint.upstream
-        exchange.connected = exchange.first_byte = None
+        record = exchange.record
+        record.attempt_count += 1
+        record.endpoint = endpoint.name
+        record.upstream = endpoint.upstream
+        record.connect_s = record.first_byte_at = None
         ties, line = exchange.ties, None
         if ties is not None and ties.held:
             line = await self._gateway.own(ties, self._clock)
@@ -86,11 +89,11 @@ class Forward:
             if line and self._gateway.wary and exchange.method in _ONCE:
                 line = line if self._gateway.fresh(line) else None
         if line is not None:
-            exchange.connected = 0.0
+            record.connect_s = 0.0
         else:
             asked = time.monotonic()
             line = await self._gateway.line(self._clock)
-            exchange.connected = time.monotonic() - asked
+            record.connect_s = time.monotonic() - asked
         upload: asyncio.Task[None] | None = None
         message: Any  # a Head or a Response
         known = line.owner is not None
@@ -112,7 +115,7 @@ class Forward:
                 raise head_error(error, stage=stage, name=endpoint.name) from None
             if message.code == _SWITCHING:
                 return await self._switched(exchange, message, line, upload)
-            exchange.first_byte = time.monotonic()
+            record.first_byte_at = time.monotonic()
             stream = Stream(line, payload, upload, self._timeouts.idle)
             if self._timeouts.progress:
                 stream = self._paced(message, line, payload, upload) or stream
@@ -125,13 +128,13 @@ class Forward:
                     stream,
                     reason=message.reason,
                     length=message.length,
-                    whole=protocol.whole,
+                    buffered=protocol.buffered,
                 )
                 reply.encoded = message.encoded
                 return reply
             if exchange.login or speaks_of_login(message.fields):
                 line.bind(ties, endpoint.name)
-            return self._reply(exchange, message, stream, protocol.whole)
+            return self._reply(exchange, message, stream, protocol.buffered)
         except BaseException:
             if upload is not None:
                 upload.cancel()
@@ -145,13 +148,12 @@ class Forward:
         if transport is None or transport.is_closing():
             raise ConnectionTerminated("closed before the request", stage=Stage.NOT_SENT)
         head = self._request_head(exchange)
-        whole = body.finished
+        whole = body.buffered
         if whole is None:
             protocol.send(head)
             return asyncio.create_task(Upload(body, protocol, self._timeouts).run())
         if body.length is None:
-            end = last_chunk(body.trailers)
-            whole = b"%x\r\n%b\r\n%b" % (len(whole), whole, end) if whole else end
+            whole = chunked_body(whole, last_chunk(body.trailers))
         protocol.send(head + whole)
         protocol.expect(self._timeouts.first_byte, self._no_head)
         return None
@@ -160,9 +162,7 @@ class Forward:
         endpoint = self._endpoint
         fields = exchange.headers
         if endpoint.credentials is not None:
-            name = endpoint.credentials[0].lower()
-            fields = [field for field in fields if field[0].lower() != name]
-            fields.append(endpoint.credentials)
+            fields = [*without(fields, endpoint.credentials[0].lower()), endpoint.credentials]
         host = endpoint.host or exchange.host.encode("latin-1") or endpoint.authority
         return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b%b\r\n" % (
             exchange.method.encode(),
@@ -186,9 +186,14 @@ class Forward:
 
     def _inform(self, exchange: Exchange, message: Response) -> None:
         """Pass on what is known before the answer, 103 (Early Hints) for one (RFC 9110 15.2)."""
-        if exchange.inform is not None and exchange.version >= (1, 1) and not exchange.committed:
+        if (
+            exchange.send_informational is not None
+            and exchange.version >= (1, 1)
+            and not exchange.committed
+        ):
             lines = encode(self._scrub(message.fields), None)
-            exchange.inform(b"HTTP/1.1 %d %b\r\n%b\r\n" % (message.code, message.reason, lines))
+            head = b"HTTP/1.1 %d %b\r\n%b\r\n" % (message.code, message.reason, lines)
+            exchange.send_informational(head)
 
     async def _switched(
         self, exchange: Exchange, message: Response, line: Line, upload: asyncio.Task[None] | None
@@ -200,8 +205,8 @@ class Forward:
             await upload
             if (failed := line.protocol.exception()) is not None:
                 raise failed
-        exchange.first_byte = time.monotonic()
-        answer = b", ".join([v for n, v in message.fields if n.lower() == b"upgrade"])
+        exchange.record.first_byte_at = time.monotonic()
+        answer = b", ".join(values(message.fields, b"upgrade"))
         if not accepted(exchange.upgrade, answer):
             raise ProtocolViolation(f"101 to {answer!r}, which was not offered")
         source = Upgraded(line, answer, self._timeouts.tunnel_idle)
@@ -215,7 +220,7 @@ class Forward:
     ) -> Reply:
         fields = self._scrub(message.fields)
         if message.code == _UPGRADE_REQUIRED:  # useless without what it asks for (RFC 9110 15.5.22)
-            wanted = [field for field in message.fields if field[0].lower() == b"upgrade"]
+            wanted = [(b"Upgrade", value) for value in values(message.fields, b"upgrade")]
             fields = [*fields, *wanted, (b"Connection", b"Upgrade")] if wanted else fields
         chunked = message.length == CHUNKED
         if chunked and exchange.takes_trailers:
@@ -227,7 +232,7 @@ class Forward:
             reason=message.reason,
             length=None if chunked else message.declared,
             version=message.version,
-            whole=whole,
+            buffered=whole,
         )
         if chunked and exchange.takes_trailers:
             reply.trailers = stream.trailers

@@ -18,11 +18,11 @@ from proxy.core.options import ServerOptions
 from proxy.edge.connections import Traffic
 from proxy.edge.http1.head_cache import RepeatedRequest
 from proxy.edge.http1.head_clock import HeadClock
-from proxy.edge.http1.request_head import HEAD_END
 from proxy.edge.http1.request_reader import UNLIMITED, RequestReader
 from proxy.edge.http1.transport import ClientSide
 from proxy.edge.responses import ErrorsOptions, stuck
 from proxy.http.fields import RawHeaders
+from proxy.http.framing import HEAD_END
 from proxy.http.logins import Ties
 from proxy.net.short_queue import ShortQueue
 from proxy.net.small_reads import read_large, read_small
@@ -232,7 +232,7 @@ class Connection(ClientSide):
         if not self._serving:
             return 0.0
         exchange = self.exchange
-        return None if exchange.upgrade else time.monotonic() - exchange.started
+        return None if exchange.upgrade else time.monotonic() - exchange.started_at
 
     @property
     def _open_ended(self) -> bool:

@@ -32,7 +32,6 @@ Events while a call is pending or streaming:
 """
 
 import asyncio
-import copy
 import time
 from collections import Counter, OrderedDict
 from functools import partial
@@ -135,23 +134,24 @@ class Coalesce:
             self.bypassed["max_waiters"] += 1
             return await self._inner(exchange)
         else:
-            exchange.coalesced = True
+            exchange.record.coalesced = True
             call.extend_deadline(exchange.deadline)
             self.joined += 1
-        reply = await call.reply_for(exchange, self._wait_timeout if exchange.coalesced else None)
+        reply = await call.reply_for(
+            exchange, self._wait_timeout if exchange.record.coalesced else None
+        )
         if reply is None:
-            exchange.coalesced = False
+            exchange.record.coalesced = False
             self.bypassed["wait_timeout" if call.head_pending else "private"] += 1
             return await self._inner(exchange)
         return reply
 
     def _start(self, exchange: Exchange, key: Key, content: bytes) -> SharedCall:
         self.calls += 1
-        twin = copy.copy(exchange)
-        twin.inform = None
-        if exchange.body is not EMPTY:  # the call may outlive its client, and the body may not
-            body = exchange.body
-            twin.body = BytesBody(content, body.framing, body.length)
+        body = exchange.body
+        if body is not EMPTY:  # the call may outlive its client, and the body may not
+            body = BytesBody(content, body.framing, body.length)
+        twin = exchange.twin(body)
         call = SharedCall(exchange, twin, self._memory, partial(self._remember, key))
         call.on_joining_ends = partial(self._end_joining, key, call)
         self._calls[key] = call
@@ -211,8 +211,8 @@ async def _read_body(body: Body) -> bytes | None:
     What was read is kept, so the body can still be sent from its start. Raises ClientError as
     reading does.
     """
-    if body.finished is not None:
-        return body.finished
+    if body.buffered is not None:
+        return body.buffered
     if (body.length or 0) > _MAX_COMPARED:
         return None
     body.keep(_MAX_COMPARED, spool=True)

@@ -5,24 +5,14 @@ import contextlib
 import copy
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from proxy.core.errors import InternalError, ProxyError, forget_frames
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Ending, Reply
-from proxy.http.equivalence import TRACES
+from proxy.http.cache_control import for_one_client
 from proxy.http.sse import streams_events
 from proxy.middleware.coalesce.shared_reply import MAX_KEPT, MemoryBudget, SharedBody, SharedReply
-
-_UNSHARED_DIRECTIVES: Final = frozenset({b"private", b"no-store", b"no-cache"})
-_CACHE_CONTROL: Final = (b"cache-control", b"surrogate-control", b"pragma")
-_PERSONAL_FIELDS: Final = frozenset(
-    b"""set-cookie set-cookie2 www-authenticate proxy-authenticate authentication-info
-    proxy-authentication-info clear-site-data""".split()
-)
-"""Fields that speak to one client, or continue a login."""
-_PERSONAL_STATUSES: Final = frozenset({401, 407, 421, 425, 429})
-"""Statuses that are about who asked, or about the connection it came on."""
 
 
 class SharedCall:
@@ -156,14 +146,11 @@ class SharedCall:
 
     def _outcome_for(self, exchange: Exchange) -> Reply | None:
         twin = self._twin
-        exchange.upstream, exchange.endpoint = twin.upstream, twin.endpoint
-        exchange.error = twin.error
-        if twin.first_byte is not None:  # for a client that joined later the head was here already
-            exchange.first_byte = max(twin.first_byte, exchange.started)
         leads = exchange is self._leader
+        exchange.record.adopt(twin.record, started_at=exchange.started_at, shared=not leads)
         if leads:
-            exchange.connected, exchange.attempts = twin.connected, twin.attempts
-            exchange.tries, exchange.queued = twin.tries, twin.queued
+            exchange.record.attempt_log = twin.record.attempt_log
+        exchange.error = twin.error
         if self._error is not None:
             raise _own_error(self._error)
         if self._leader_reply is not None:
@@ -214,7 +201,7 @@ def _same_head(reply: Reply, source: Any, whole: bytes | None = None) -> Reply:
         reason=reply.reason,
         length=reply.length,
         version=reply.version,
-        whole=whole,
+        buffered=whole,
     )
     shown.encoded = reply.encoded
     shown.trailers_of(reply)
@@ -236,20 +223,4 @@ def is_unshareable(reply: Reply) -> bool:
         or streams_events(reply.headers)
     ):
         return True
-    if reply.status in _PERSONAL_STATUSES:
-        return True
-    for name, value in reply.headers:
-        low = name.lower()
-        if low in _PERSONAL_FIELDS:
-            return True
-        # Also the fields for one kind of cache (RFC 9213), and Pragma of HTTP/1.0 (RFC 9111 5.4).
-        if low.endswith(_CACHE_CONTROL) and not _UNSHARED_DIRECTIVES.isdisjoint(_members(value)):
-            return True
-        if low == b"vary" and any(word == b"*" or word in TRACES for word in _members(value)):
-            return True
-    return False
-
-
-def _members(value: bytes) -> list[bytes]:
-    """The members of a list, without their parameters."""
-    return [word.partition(b"=")[0].strip(b" \t") for word in value.lower().split(b",")]
+    return for_one_client(reply.status, reply.headers)

@@ -32,7 +32,6 @@ hedged, and none that belong to a connection (upgrades, logins).
 """
 
 import asyncio
-import copy
 from collections.abc import Callable
 from typing import Annotated, Any, Final
 
@@ -160,12 +159,8 @@ class Hedge:
         body: Body | None = exchange.body.copy()
         if body is None or not self._budget.withdraw():
             return None
-        twin = copy.copy(exchange)
-        twin.body = body
-        twin.inform = None
-        twin.attempts = 0
         self.copies_sent += 1
-        return twin
+        return exchange.twin(body)
 
     def launch(self, twin: Exchange) -> "asyncio.Task[Reply]":
         """Send a copy in a task of its own."""

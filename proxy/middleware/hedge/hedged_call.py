@@ -4,8 +4,9 @@ import asyncio
 from typing import Any, Protocol
 
 from proxy.core.errors import UpstreamError, forget_frames
-from proxy.core.exchange import HEDGED, Exchange, Handler, Try
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import Verdict, verdict
+from proxy.core.record import HEDGED, Attempt
 from proxy.core.reply import Ending, Reply
 
 
@@ -110,8 +111,8 @@ class HedgedCall:
             return
         now = source.loop.time()
         # Balancing sends the copy to a server that has neither the request nor another copy.
-        twin.tries += tuple(
-            Try(one.endpoint, HEDGED, now - launched_at)
+        twin.record.attempt_log += tuple(
+            Attempt(one.record.endpoint, HEDGED, now - launched_at)
             for one, launched_at in [(exchange, self._started_at), *self._launched]
         )
         task = source.launch(twin)
@@ -149,27 +150,27 @@ class HedgedCall:
         self._finish()
         self._source.copies_won += 1
         self._record(twin, reply)
-        exchange = self._exchange
-        exchange.endpoint, exchange.upstream = twin.endpoint, twin.upstream
-        exchange.connected, exchange.first_byte = twin.connected, twin.first_byte
-        exchange.queued, exchange.elsewhere = twin.queued, twin.elsewhere
+        self._exchange.record.adopt(twin.record)
         return reply
 
     def _record(self, winner: Exchange | None, outcome: Reply | UpstreamError) -> None:
-        """If there were copies, add the attempts that lost to ``tries``, and perhaps the one that
+        """If there were copies, log the attempts that lost, and perhaps the one that
         counts: the winner, or the request itself where that is None."""
         if not self._launched:
             return
         now = self._source.loop.time()
         exchange = self._exchange
-        exchange.attempts += sum(twin.attempts for twin, _ in self._launched)
+        record = exchange.record
         for one, launched_at in [(exchange, self._started_at), *self._launched]:
             if one is not (winner or exchange):
-                exchange.tries += (Try(one.endpoint, HEDGED, now - launched_at),)
+                record.attempt_log += (Attempt(one.record.endpoint, HEDGED, now - launched_at),)
+                if one is not exchange:
+                    record.attempt_count += one.record.attempt_count
         if self._source.records_outcome:
             counts = winner or exchange
             text = str(outcome.status) if isinstance(outcome, Reply) else type(outcome).__name__
-            exchange.tries += (Try(counts.endpoint, text, now - self._started_at),)
+            took = now - self._started_at
+            record.attempt_log += (Attempt(counts.record.endpoint, text, took),)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

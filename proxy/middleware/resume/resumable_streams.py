@@ -38,8 +38,8 @@ class Entry:
     def __init__(self, key: Key, exchange: Exchange, keep_s: float) -> None:
         self.key = key
         self.client = exchange.client
-        self.upstream = exchange.upstream
-        self.endpoint = exchange.endpoint
+        self.upstream = exchange.record.upstream
+        self.endpoint = exchange.record.endpoint
         self.keep_s = keep_s
         self.taken_over_at: float | None = None
         """When a client was last given the stream of one that still had it, on the loop's clock."""

@@ -43,7 +43,7 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.core.secrets import CREDENTIALS, digest
 from proxy.http.equivalence import TRACES
-from proxy.http.fields import RawHeaders
+from proxy.http.fields import RawHeaders, values
 from proxy.http.sse import streams_events
 from proxy.middleware.resume.resumable_stream import WINDOW, ResumableStream
 from proxy.middleware.resume.resumable_streams import Entry, ResumableStreams
@@ -89,8 +89,9 @@ class Resume:
         if key is not None and (last_event_id := _last_event_id(exchange.headers)):
             entry = self._streams.reclaim((self, key), last_event_id)
             if entry is not None:
-                exchange.upstream, exchange.endpoint = entry.upstream, entry.endpoint
-                exchange.first_byte = time.monotonic()
+                record = exchange.record
+                record.upstream, record.endpoint = entry.upstream, entry.endpoint
+                record.first_byte_at = time.monotonic()
                 return _reply_from(entry.stream, exchange, length=None)
         reply = await self._inner(exchange)
         if key is None or reply.buffered is not None or not _resumable(reply):
@@ -118,7 +119,7 @@ def _resumable(reply: Reply) -> bool:
 
 
 def _last_event_id(fields: RawHeaders) -> bytes:
-    found = [value for name, value in fields if name.lower() == _LAST_EVENT_ID]
+    found = values(fields, _LAST_EVENT_ID)
     return found[0].strip(b" \t") if len(found) == 1 else b""
 
 
