@@ -188,7 +188,7 @@ def _lines(reply: Reply) -> bytes:
 def _identified(exchange: Exchange, reply: Reply, lines: bytes) -> bytes:
     """Note what the upstream calls the request; what only repeats our name for it is left out."""
     ours = exchange.request_id.encode()
-    exchange.upstream_request_id = upstream_id(reply.headers, ours)
+    exchange.record.upstream_request_id = upstream_id(reply.headers, ours)
     if (UPSTREAM_ID, ours) not in reply.headers:
         return lines
     kept = [field for field in reply.headers if field != (UPSTREAM_ID, ours)]
@@ -217,14 +217,15 @@ def _end(reply: Reply) -> bytes:
 
 def server_timing(exchange: Exchange) -> bytes:
     """Where the time went until the head (W3C Server Timing; milliseconds)."""
-    connect = (exchange.connected or 0.0) * 1000
-    first_byte = ((exchange.first_byte or exchange.started) - exchange.started) * 1000
+    record, started = exchange.record, exchange.started_at
+    connect = (record.connect_s or 0.0) * 1000
+    first_byte = ((record.first_byte_at or started) - started) * 1000
     return (
         b"Server-Timing: queue;dur=%.1f, connect;dur=%.1f, upstream;dur=%.1f, attempts;desc=%d\r\n"
         % (
-            exchange.queued * 1000,
+            record.queue_s * 1000,
             connect,
             first_byte,
-            exchange.attempts,
+            record.attempt_count,
         )
     )

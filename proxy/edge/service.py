@@ -100,7 +100,7 @@ class Edge:
         chain = self.router.find(exchange.method, exchange.host, exchange.path, request.raw_headers)
         connection.errors = chain.errors
         exchange.route = chain.name
-        exchange.inform = connection.put
+        exchange.send_informational = connection.put
         exchange.ties = connection.ties
         if further:
             reply = await chain.handle(exchange)
@@ -177,7 +177,8 @@ class Edge:
                 exchange.bytes_in = body.received
                 body.close()
                 exchange.body = EMPTY  # who holds the exchange, the log for one, holds no body
-            exchange.inform = exchange.stalled = None  # or the two would keep each other alive
+            # Or the two would keep each other alive.
+            exchange.send_informational = exchange.stalled = None
             connection.finish()
             self._traffic.leave(exchange, time.monotonic())
 

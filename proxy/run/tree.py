@@ -34,8 +34,8 @@ from proxy.middleware.upstream_quota import UpstreamQuota
 from proxy.policy.budget import Budget
 from proxy.run.chain import Chain
 from proxy.run.limits import Limits
-from proxy.upstream.endpoint import Member
-from proxy.upstream.endpoints import Pool
+from proxy.upstream.endpoint import Endpoint
+from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.forward import Forward
 from proxy.upstream.health import HealthGuard
 from proxy.upstream.session import Session
@@ -49,7 +49,9 @@ class Tree:
         self._config = config
         self._rng = rng
         self._options = {upstream.name: upstream for upstream in config.upstreams}
-        self.pools = {upstream.name: Pool(upstream, session) for upstream in config.upstreams}
+        self.endpoints = {
+            upstream.name: Endpoints(upstream, session) for upstream in config.upstreams
+        }
         self._limits = Limits(self._options)
         self._budgets: dict[tuple[str, BudgetOptions], Budget] = {}
         self._hedges: list[tuple[str, str, Hedge]] = []
@@ -58,7 +60,7 @@ class Tree:
         self._harmless = config.admin.show_keys if config.admin is not None else ()
         self._room = MemoryBudget()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.shelf = ResumableStreams()
+        self.resumable_streams = ResumableStreams()
         self.routes = [Line(route) for route in config.routes]
         prefix = config.server.forwarded in ("both", "x")
         self.router = Router(
@@ -76,22 +78,22 @@ class Tree:
 
     def open(self) -> None:
         """Begin to look names up and to check servers."""
-        for name, pool in self.pools.items():
+        for name, endpoints in self.endpoints.items():
             if (check := self._options[name].health_check) is not None:
-                self._guards.append(HealthGuard(pool, check, self._rng))
-            pool.open()
+                self._guards.append(HealthGuard(endpoints, check, self._rng))
+            endpoints.open()
 
     async def close(self) -> None:
         """Stop all that runs by itself."""
-        await self.shelf.close()
+        await self.resumable_streams.close()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
         for guard in self._guards:
             await guard.close()
-        for pool in self.pools.values():
-            await pool.close()
+        for endpoints in self.endpoints.values():
+            await endpoints.close()
 
     def _asked(self, route: Route) -> list[Upstream]:
         """The upstreams of a route, those that take over included."""
@@ -116,7 +118,9 @@ class Tree:
             # Above all that has to do with an upstream: what is resumed has none of it again. A
             # rule for requests may have taken their credentials away.
             by_address = route.request_headers is not None
-            handler = Resume(handler, route.stream.resume, self.shelf, by_address=by_address).handle
+            handler = Resume(
+                handler, route.stream.resume, self.resumable_streams, by_address=by_address
+            ).handle
         if route.stream is not None and speaks(route.stream):
             # Above Resume: what we say in between is for this client, not for the one after it.
             details = route.errors is not None and route.errors.details
@@ -150,7 +154,9 @@ class Tree:
             listed = route.retry is not None and route.retry.attempts > 1
             headroom = partial(has_headroom, self._limits.limiter(name), targets)
             may = partial(repeatable, rules=rule)
-            hedge = Hedge(handler, route.hedge, headroom, may, rule.keep, alone=not listed)
+            hedge = Hedge(
+                handler, route.hedge, headroom, may, rule.keep, records_outcome=not listed
+            )
             self._hedges.append((line.name, name, hedge))
             handler = hedge.handle
         commit = None
@@ -164,14 +170,14 @@ class Tree:
             return Retry(handler, retry, budget, self._rng, hold).handle
         return handler if commit is None else commit.handle
 
-    def _balanced(self, line: "Line", name: str) -> "tuple[Handler, TargetSet[Member] | None]":
+    def _balanced(self, line: "Line", name: str) -> "tuple[Handler, TargetSet[Endpoint] | None]":
         """One attempt at whichever server is the best; where there are several, the ways there."""
-        pool, upstream = self.pools[name], self._options[name]
+        endpoints, upstream = self.endpoints[name], self._options[name]
         route = line.options
-        alone = len(pool.members) == 1 and not pool.changes
+        alone = len(endpoints.members) == 1 and not endpoints.changes
         if alone and (route.circuit_breaker, upstream.health_check) == (None, None):
-            return attempt(pool.members[0], route), None
-        targets = TargetSet(pool, partial(attempt, route=route), route.circuit_breaker)
+            return attempt(endpoints.members[0], route), None
+        targets = TargetSet(endpoints, partial(attempt, route=route), route.circuit_breaker)
         line.targets.append(targets)
         options = upstream.load_balance or LoadBalanceOptions()
         # Without retry every request has one try only.
@@ -189,8 +195,10 @@ class Tree:
     def report(self, now: float) -> dict[str, Any]:
         """The state of servers, breakers and budgets for operators; ``now`` is monotonic."""
         return {
-            "upstreams": {name: pool.report(now) for name, pool in self.pools.items()},
-            "streams": self.shelf.report(),
+            "upstreams": {
+                name: endpoints.report(now) for name, endpoints in self.endpoints.items()
+            },
+            "streams": self.resumable_streams.report(),
             "concurrency": self._limits.report(now, self._harmless),
             "hedges": [
                 {"route": route, "upstream": name, **hedge.report(now)}
@@ -222,19 +230,21 @@ class Line:
     def __init__(self, options: Route) -> None:
         self.options = options
         self.name = options.path_regex or options.path
-        self.targets: list[TargetSet[Member]] = []
+        self.targets: list[TargetSet[Endpoint]] = []
 
 
-def attempt(member: Member, route: Route) -> Handler:
+def attempt(endpoint: Endpoint, route: Route) -> Handler:
     """One attempt at one server."""
     clocks = route.timeouts
-    handler: Handler = Forward(member.endpoint, member.gateway, clocks, end_to_end_response).handle
+    handler: Handler = Forward(endpoint.address, endpoint.pool, clocks, end_to_end_response).handle
     if clocks.per_try:  # below Retry: each attempt has its own
         handler = PerTry(handler, clocks.per_try).handle
     if route.deadline is not None:  # what is left is told, and known, by server
         handler = DeadlinePropagation(handler, route.deadline).handle
     if route.rate_limit is not None and route.rate_limit.learn:
-        ours = member.endpoint.credentials
+        ours = endpoint.address.credentials
         patience = route.rate_limit.max_wait
-        handler = UpstreamQuota(handler, member, patience, b"" if ours is None else ours[0]).handle
+        handler = UpstreamQuota(
+            handler, endpoint, patience, b"" if ours is None else ours[0]
+        ).handle
     return handler

@@ -87,7 +87,7 @@ class Upstream:
             raise ConnectFailed("refused")
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         upload: asyncio.Task[None] | None = None
-        whole = exchange.body.finished
+        whole = exchange.body.buffered
         if whole is not None:
             self.whole.append(whole)
         else:
@@ -154,7 +154,7 @@ def chain(inner: Upstream, delay: int, memory: int, *, spool: bool) -> Fallback:
 
     def tries() -> Any:
         may = partial(repeatable, rules=retry)
-        hedge = Hedge(inner, copies, lambda: True, may, retry.keep, alone=False)
+        hedge = Hedge(inner, copies, lambda: True, may, retry.keep, records_outcome=False)
         hedge._budget.deposit()
         return Retry(hedge.handle, retry, budget, rng).handle
 
