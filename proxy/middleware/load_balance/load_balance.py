@@ -1,4 +1,31 @@
-"""Which server gets an attempt, and what its outcome says about that server."""
+"""Which server gets an attempt, and what its outcome says about that server.
+
+How it works. Each attempt takes the route's snapshot of servers, ``TargetSet.now``. A snapshot is
+clean if, when it was last looked at, every server but the backups was usable, had its full weight,
+and had a closed breaker without a failure. ``_clean`` is the snapshot that is known to be clean, or
+None. Nearly all attempts take the fast path, which asks no server's state:
+
+- fast path: the snapshot is ``_clean``, this request has had no attempt before, and its client is
+  not logged in on a connection to a server. Any primary server may be picked. With one server the
+  policy is not asked, and no clock is read.
+- slow path (``_candidates``): each server's state is looked at. If all is clean, the snapshot is
+  remembered as ``_clean``. The candidates are the first group of these that has a server which this
+  request has not tried: the usable ones (usable backups if no primary is usable, all primaries in a
+  panic), usable backups, those that asked for a pause. In that group, a server whose breaker is due
+  for a trial goes first; else those with a closed breaker. If every server was tried, the usable or
+  paused ones are tried again. If there is none, NoEndpointAvailable is raised.
+
+What makes ``_clean`` None, so that the next attempt takes the slow path: a failed attempt, a reply
+whose verdict is not ANSWERED, a body that broke, and every change of a server's state
+(``on_state``: a pause, a health check, a recovery). Other servers make another snapshot, which is
+not ``_clean`` either.
+
+What an outcome tells the server's breaker: a failure counts against it (``_on_failure``), and so
+does a status of 500 or above (``_on_error_status``). A success is told only if somebody needs it: a
+breaker that counts a ratio, is open or has failures, a snapshot that is not clean, or
+``peak_ewma``. An attempt that was not made, or that the client left, tells nothing. ``in_flight``
+goes up before the attempt and down when its reply has ended (``_Ended``), or when it has failed.
+"""
 
 import random
 import time
@@ -15,14 +42,7 @@ from proxy.http.backpressure import retry_after
 from proxy.http.logins import Ties
 from proxy.middleware.load_balance.options import LoadBalanceOptions
 from proxy.middleware.load_balance.targets import Targets, TargetSet
-from proxy.policy.balance import (
-    Hash,
-    LeastRequest,
-    PeakEwma,
-    RoundRobin,
-    eligible,
-    slow_start_factor,
-)
+from proxy.policy.balance import POLICIES, eligible, slow_start_factor
 from proxy.policy.breaker import Breaker, Pass
 from proxy.policy.endpoint import Endpoint
 
@@ -30,12 +50,6 @@ _SLOW: Final = 1.0  # seconds that a fast failure counts as: it must not attract
 _LONGEST_PAUSE: Final = 60.0
 _OVERDUE: Final = 1.0
 """Seconds after which any request may be a trial: there may be none but POSTs."""
-_POLICIES: Final[dict[str, Callable[[random.Random], Any]]] = {
-    "round_robin": lambda _: RoundRobin(),
-    "least_request": LeastRequest,
-    "peak_ewma": PeakEwma,
-    "hash": Hash,
-}
 
 
 def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
@@ -73,7 +87,7 @@ class LoadBalance:
         self._targets = targets
         self._repeatable = repeatable
         self._options = options
-        self._pick: Callable[[Sequence[Endpoint], bytes | None, float], Endpoint] = _POLICIES[
+        self._pick: Callable[[Sequence[Endpoint], bytes | None, float], Endpoint] = POLICIES[
             options.policy
         ](rng).pick
         self._key = key_of(options.hash_key) if options.policy == "hash" else None
