@@ -27,8 +27,8 @@ from proxy.middleware.load_balance.ejection import CircuitBreakerOptions
 from proxy.middleware.load_balance.load_balance import LoadBalanceOptions
 from proxy.middleware.rate_limit import RateLimitOptions
 from proxy.middleware.retry.options import RetryOptions
-from proxy.upstream.address import UpstreamOptions
 from proxy.upstream.health import HealthCheckOptions
+from proxy.upstream.options import UpstreamOptions
 
 # msgspec cannot put a table with durations into a JSON Schema as a default: hence the factories.
 

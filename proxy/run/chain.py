@@ -11,7 +11,8 @@ from proxy.edge.forwarded import prefixed
 from proxy.edge.location import Locations
 from proxy.edge.responses import ErrorsOptions
 from proxy.edge.target import Rewrite, begins, literal_path
-from proxy.upstream.address import UpstreamOptions, entries, origins, renames, told
+from proxy.upstream.address import origins, renames, told
+from proxy.upstream.options import UpstreamOptions, entries
 
 
 class Chain:
