@@ -11,7 +11,8 @@ from proxy.config.addresses import split_listen
 from proxy.config.model import Config, Route, Upstream
 from proxy.config.paths import path_doubts
 from proxy.core.findings import WARNING, Finding, Place
-from proxy.upstream.address import credentials, entries
+from proxy.upstream.credentials import credentials_field
+from proxy.upstream.options import entries
 
 _SCHEMES: Final = frozenset({"bearer", "basic", "token", "digest", "apikey", "negotiate"})
 _CREDENTIALS: Final = ("authorization", "proxy-authorization", "x-api-key", "api-key")
@@ -79,7 +80,7 @@ def _upstream(options: Upstream, place: Place) -> Iterator[Finding]:
     if options.credentials is not None and not fields.is_pipe(options.credentials.value_file):
         name = "value_file" if options.credentials.value_file else "value"
         try:
-            header, value = credentials(options.credentials)
+            header, value = credentials_field(options.credentials)
         except (OSError, ValueError):  # a problem of its own
             return
         if fault := _secret_fault(header.decode(), value.decode("latin-1")):
