@@ -2,11 +2,12 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 from proxy.core.errors import RateLimited
 from proxy.core.exchange import Exchange, Handler
+from proxy.core.findings import Finding, Written
 from proxy.core.rate_limit_options import RateLimitOptions
 from proxy.core.reply import Reply
 from proxy.core.request_key import key_of
@@ -23,6 +24,19 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
     limit = RateLimit(inner, options, shown(options.key, scope.shared.show_keys))
     scope.shared.watch("rate_limits", limit, route=scope.route)
     return limit.handle
+
+
+def problems(written: Written) -> Iterator[Finding]:
+    """What is wrong with `[rate_limit]`."""
+    options: RateLimitOptions | None = written.options.rate_limit
+    if options is None or (place := written.first_at("rate_limit")) is None:
+        return
+    if not options.period:
+        yield Finding((*place, "period"), "a time to count in is needed")
+    if options.burst and not options.average:
+        yield Finding((*place, "burst"), "of what? expected average beside it")
+    if not options.average and not options.learn:
+        yield Finding(place, "nothing is limited: expected average, or learn = true")
 
 
 class RateLimit:
