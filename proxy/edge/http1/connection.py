@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
+from aiohttp.streams import StreamReader
 
 from proxy.core.errors import ConnectionLimit, ProxyError
 from proxy.core.exchange import Exchange
@@ -25,7 +26,7 @@ from proxy.edge.responses import ErrorsOptions, stuck
 from proxy.http.fields import RawHeaders
 from proxy.http.logins import Ties
 from proxy.net.short_queue import ShortQueue
-from proxy.net.sips import gulp, sip
+from proxy.net.sips import CROWDED, IN_HAND, Sips, gulp, sip
 
 
 class Connection(ClientSide):
@@ -63,7 +64,9 @@ class Connection(ClientSide):
         super().__init__(server, options, traffic, **kwargs)
         self._messages = ShortQueue()  # type: ignore[assignment]
         self.ties = Ties()
-        self._serving = self._sips = False
+        self._serving = False
+        self._sips: Sips | None = None
+        """Reads instead of this, while a body comes or where many are under way."""
         self._parser = (
             None  # edge/http1/request_reader reads instead of aiohttp's (docs/decisions/0016)
         )
@@ -90,6 +93,8 @@ class Connection(ClientSide):
             self.refuse(ConnectionLimit(f"{limit} connections are open, which is the limit"))
         else:
             self._traffic.connections.add(self)
+            if IN_HAND.bytes > CROWDED:  # what comes with a head waits for a server too
+                self._sips = sip(self, 0)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop the clocks; the handler is cancelled by aiohttp."""
@@ -97,6 +102,8 @@ class Connection(ClientSide):
         self.ties.close()
         self.clock.close()
         self._reader.close()
+        if self._sips is not None:
+            self._sips.written()
         self._request = None
         super().connection_lost(exc)
 
@@ -254,16 +261,19 @@ class Connection(ClientSide):
 
     # Requests
 
-    def begin(self) -> None:
+    def begin(self, content: StreamReader) -> Sips | None:
         """A body is still coming for the request that is being served."""
-        self._sips = True
-        sip(self)
+        if self._sips is None:
+            self._sips = sip(self, content._size)
+        return self._sips
 
     def finish(self) -> None:
         """The request has been served."""
-        if self._sips:
-            self._sips = False
-            gulp(self)
+        if (sips := self._sips) is not None:
+            sips.written()
+            if IN_HAND.bytes <= CROWDED:
+                self._sips = None
+                gulp(self)
         transport = self.transport
         if transport is not None and transport.get_write_buffer_size():
             self._writing(transport).watch()

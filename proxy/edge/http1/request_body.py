@@ -29,7 +29,7 @@ from proxy.core.local_limits import local_limit
 from proxy.core.options import ServerOptions
 from proxy.edge.http1.spool import Room, Spool
 from proxy.http.fields import RawHeaders
-from proxy.net.sips import LARGEST, STALLED, bounded
+from proxy.net.sips import CROWDED, IN_HAND, Sips, bounded
 from proxy.net.timers import Alarm
 
 RATE_GRACE: Final = 30.0
@@ -58,6 +58,7 @@ class ClientBody:
         "_over",
         "_rate",
         "_room",
+        "_sips",
         "_waited",
         "attempt",
         "framing",
@@ -74,10 +75,11 @@ class ClientBody:
         go_ahead: Callable[[], None] | None = None,
         *,
         room: Room | None = None,
+        sips: Sips | None = None,
     ) -> None:
         """``length`` in bytes, None for chunked; ``go_ahead`` tells a client that waits for it.
 
-        ``room``: what this and others may keep.
+        ``room``: what this and others may keep; ``sips``: who reads it from the socket.
         """
         self._content = content
         self.length = length
@@ -97,6 +99,7 @@ class ClientBody:
         self._alarm: Alarm | None = None
         self._kept: Spool | None = None
         self._room = room or Room()
+        self._sips = sips
         self.attempt = 0
         """Number of the attempt that may read."""
 
@@ -184,10 +187,14 @@ class ClientBody:
         if self._go_ahead is not None:
             # Not one that sends without waiting (RFC 9110 10.1.1).
             self._asking = self._loop.call_later(WAIT_FOR_CONTINUE, self.proceed)
-        if STALLED.size != LARGEST:
-            bounded(self._content)
+        content, sips = self._content, self._sips
+        if sips is not None and not content._size:  # what was read before has been written
+            IN_HAND.bytes -= sips.held
+            sips.held = 0
+        if IN_HAND.bytes > CROWDED:
+            bounded(content)
         try:
-            data = await self._content.readany()
+            data = await content.readany()
         except ClientError:
             raise
         except Exception as error:

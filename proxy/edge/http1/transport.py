@@ -21,7 +21,7 @@ from proxy.edge.http1.half_close import AT_ONCE, HalfClosed, may_read_on
 from proxy.edge.http1.write_stall import Writing
 from proxy.edge.responses import ErrorsOptions, answer, failure, report
 from proxy.http.request_id import identify
-from proxy.net.sips import HIGH_WATER, STALLED
+from proxy.net.sips import HIGH_WATER
 from proxy.net.sockets import RESET
 
 _CLOSE: Final = b"Connection: close\r\n"
@@ -183,8 +183,7 @@ class ClientSide(RequestHandler):
             raise ConnectionResetError("client gone")
         writing = self._writing(self.transport)
         writing.watch()
-        with STALLED:
-            await self._drain_helper()
+        await self._drain_helper()
         writing.clear()
 
     # Endings

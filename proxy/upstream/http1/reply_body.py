@@ -8,7 +8,7 @@ from proxy.core.errors import ReplyStalled
 from proxy.core.reply import Ending
 from proxy.http.fields import RawHeaders
 from proxy.http.sse import Events
-from proxy.net.sips import LARGEST, STALLED, bounded, gulp, sip
+from proxy.net.sips import CROWDED, IN_HAND, Sips, bounded, gulp, sip
 from proxy.upstream.connection import Line
 from proxy.upstream.translate import body_error
 
@@ -16,7 +16,7 @@ from proxy.upstream.translate import body_error
 class Stream:
     """Reads on the idle clock, and gives the connection back at the end."""
 
-    __slots__ = ("_begun", "_idle", "_late", "_line", "_payload", "_upload", "_whole")
+    __slots__ = ("_begun", "_idle", "_late", "_line", "_payload", "_sips", "_upload", "_whole")
 
     def __init__(
         self,
@@ -32,6 +32,7 @@ class Stream:
         self._late = _stalled
         self._whole: bytes | None = None
         self._begun = False
+        self._sips: Sips | None = None
         line.protocol.alarm.clear()
 
     def end_connection(self) -> None:
@@ -69,8 +70,13 @@ class Stream:
         protocol = self._line.protocol
         if not self._begun:
             self._begun = True
-            sip(protocol)
-        if STALLED.size != LARGEST:
+            if payload is not EMPTY_PAYLOAD:
+                self._sips = sip(protocol, payload._size)
+        sips = self._sips
+        if sips is not None and not payload._size:  # what was read before has been written
+            IN_HAND.bytes -= sips.held
+            sips.held = 0
+        if IN_HAND.bytes > CROWDED:
             bounded(payload)
         protocol.expect(self._idle, self._late)
         try:
@@ -92,6 +98,8 @@ class Stream:
 
     def close(self, ending: Ending) -> None:
         """Give the connection back, or close it where anything was left unread or unsent."""
+        if self._sips is not None:
+            self._sips.written()
         upload = self._upload
         if upload is not None and not upload.done():
             upload.cancel()

@@ -11,7 +11,7 @@ from typing import Any, Final
 from aiohttp.client_proto import ResponseHandler
 
 from proxy.net.short_queue import ShortQueue
-from proxy.net.sips import HIGH_WATER, STALLED
+from proxy.net.sips import HIGH_WATER
 from proxy.net.sockets import acknowledged, unsent
 from proxy.net.timers import Alarm
 
@@ -207,8 +207,7 @@ class ServerSide(ResponseHandler):
 
     async def drained(self) -> None:
         """Wait until the transport takes more. Raises ConnectionError where it never will."""
-        with STALLED:
-            await self._drain_helper()
+        await self._drain_helper()
 
     def unsent(self) -> int:
         """Bytes that we wrote and the peer has not taken yet, in user space and in the kernel."""
