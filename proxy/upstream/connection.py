@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from aiohttp.connector import Connection
 
 from proxy.http.logins import Ties
+from proxy.net.sips import sip
 from proxy.upstream.http1.protocol import UpstreamProtocol
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Line:
         """The client that alone may use it, and the name of its server, see ``http/logins``."""
         self.protocol = protocol
         protocol.lost = self._lost
+        protocol.sips = sip(protocol, 0)
 
     @property
     def address(self) -> str:
@@ -69,7 +71,10 @@ class Line:
     def drop(self) -> None:
         """Close what nobody uses."""
         self._gateway.connections -= 1
-        self.protocol.abort()
+        protocol = self.protocol
+        if protocol.sips is not None:
+            protocol.sips.written()
+        protocol.abort()
         self._connection.close()
 
     def _lost(self) -> None:

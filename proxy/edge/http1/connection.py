@@ -66,7 +66,7 @@ class Connection(ClientSide):
         self.ties = Ties()
         self._serving = False
         self._sips: Sips | None = None
-        """Reads instead of this, while a body comes or where many are under way."""
+        """Reads instead of this: the first request, bodies, and where much is in hand anything."""
         self._parser = (
             None  # edge/http1/request_reader reads instead of aiohttp's (docs/decisions/0016)
         )
@@ -93,8 +93,7 @@ class Connection(ClientSide):
             self.refuse(ConnectionLimit(f"{limit} connections are open, which is the limit"))
         else:
             self._traffic.connections.add(self)
-            if IN_HAND.bytes > CROWDED:  # what comes with a head waits for a server too
-                self._sips = sip(self, 0)
+            self._sips = sip(self, 0)  # what comes with its first head may wait for a server
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop the clocks; the handler is cancelled by aiohttp."""
@@ -173,6 +172,9 @@ class Connection(ClientSide):
     def take(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
         """Also what came behind the request."""
         transport, early = super().take(protocol)
+        if self._sips is not None:
+            self._sips.written()
+            self._sips = None
         return transport, early + self._reader.early()
 
     async def start(self) -> None:

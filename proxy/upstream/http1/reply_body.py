@@ -8,7 +8,7 @@ from proxy.core.errors import ReplyStalled
 from proxy.core.reply import Ending
 from proxy.http.fields import RawHeaders
 from proxy.http.sse import Events
-from proxy.net.sips import CROWDED, IN_HAND, Sips, bounded, gulp, sip
+from proxy.net.sips import CROWDED, IN_HAND, Sips, bounded, sip
 from proxy.upstream.connection import Line
 from proxy.upstream.translate import body_error
 
@@ -71,7 +71,7 @@ class Stream:
         if not self._begun:
             self._begun = True
             if payload is not EMPTY_PAYLOAD:
-                self._sips = sip(protocol, payload._size)
+                self._sips = protocol.sips = protocol.sips or sip(protocol, payload._size)
         sips = self._sips
         if sips is not None and not payload._size:  # what was read before has been written
             IN_HAND.bytes -= sips.held
@@ -98,15 +98,11 @@ class Stream:
 
     def close(self, ending: Ending) -> None:
         """Give the connection back, or close it where anything was left unread or unsent."""
-        if self._sips is not None:
-            self._sips.written()
         upload = self._upload
         if upload is not None and not upload.done():
             upload.cancel()
             self._line.discard()
         elif ending is Ending.COMPLETE:
-            if self._begun:
-                gulp(self._line.protocol)
             self._line.release()
         else:
             self._line.discard()

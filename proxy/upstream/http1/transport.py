@@ -11,7 +11,7 @@ from typing import Any, Final
 from aiohttp.client_proto import ResponseHandler
 
 from proxy.net.short_queue import ShortQueue
-from proxy.net.sips import HIGH_WATER
+from proxy.net.sips import HIGH_WATER, Sips, gulp
 from proxy.net.sockets import acknowledged, unsent
 from proxy.net.timers import Alarm
 
@@ -42,6 +42,7 @@ class ServerSide(ResponseHandler):
         "left_by_peer",
         "lost",
         "replied",
+        "sips",
         "unheard",
         "uses",
     )
@@ -69,6 +70,8 @@ class ServerSide(ResponseHandler):
         """Whether it was the peer that ended the connection, and not we."""
         self._socket: Any = None
         self.encrypted = False
+        self.sips: Sips | None = None
+        """Reads instead of this: the first reply, long bodies, and where much is in hand."""
 
     # Taking and giving back
 
@@ -89,6 +92,10 @@ class ServerSide(ResponseHandler):
 
     def rest(self, keepalive: float) -> None:
         """Wait for the next request, ``keepalive`` seconds at most."""
+        if (sips := self.sips) is not None:
+            self.sips = None
+            sips.written()
+            gulp(self)
         self._resting = True
         self._rested_at = self._loop.time()
         if keepalive:
