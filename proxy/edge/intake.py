@@ -153,7 +153,7 @@ class Intake:
         go_ahead = None
         if b"expect" in watched and _waits(watched[b"expect"]) and exchange.version >= (1, 1):
             go_ahead = _continue(connection)
-        sips = connection.begin(content)
+        sips = connection.begin(content._size)
         return ClientBody(
             content, length, self._options, self._loop, go_ahead, room=self._room, sips=sips
         )

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
-from aiohttp.streams import StreamReader
 
 from proxy.core.errors import ConnectionLimit, ProxyError
 from proxy.core.exchange import Exchange
@@ -26,7 +25,6 @@ from proxy.edge.responses import ErrorsOptions, stuck
 from proxy.http.fields import RawHeaders
 from proxy.http.logins import Ties
 from proxy.net.short_queue import ShortQueue
-from proxy.net.sips import CROWDED, IN_HAND, Sips, gulp, sip
 
 
 class Connection(ClientSide):
@@ -38,7 +36,6 @@ class Connection(ClientSide):
         "_recall",
         "_request",
         "_serving",
-        "_sips",
         "alone",
         "clock",
         "errors",
@@ -65,8 +62,6 @@ class Connection(ClientSide):
         self._messages = ShortQueue()  # type: ignore[assignment]
         self.ties = Ties()
         self._serving = False
-        self._sips: Sips | None = None
-        """Reads instead of this: the first request, bodies, and where much is in hand anything."""
         self._parser = (
             None  # edge/http1/request_reader reads instead of aiohttp's (docs/decisions/0016)
         )
@@ -93,7 +88,7 @@ class Connection(ClientSide):
             self.refuse(ConnectionLimit(f"{limit} connections are open, which is the limit"))
         else:
             self._traffic.connections.add(self)
-            self._sips = sip(self, 0)  # what comes with its first head may wait for a server
+            self.begin(0)  # what comes with its first head may wait for a server
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop the clocks; the handler is cancelled by aiohttp."""
@@ -101,8 +96,6 @@ class Connection(ClientSide):
         self.ties.close()
         self.clock.close()
         self._reader.close()
-        if self._sips is not None:
-            self._sips.written()
         self._request = None
         super().connection_lost(exc)
 
@@ -172,9 +165,6 @@ class Connection(ClientSide):
     def take(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
         """Also what came behind the request."""
         transport, early = super().take(protocol)
-        if self._sips is not None:
-            self._sips.written()
-            self._sips = None
         return transport, early + self._reader.early()
 
     async def start(self) -> None:
@@ -263,19 +253,10 @@ class Connection(ClientSide):
 
     # Requests
 
-    def begin(self, content: StreamReader) -> Sips | None:
-        """A body is still coming for the request that is being served."""
-        if self._sips is None:
-            self._sips = sip(self, content._size)
-        return self._sips
-
     def finish(self) -> None:
         """The request has been served."""
-        if (sips := self._sips) is not None:
-            sips.written()
-            if IN_HAND.bytes <= CROWDED:
-                self._sips = None
-                gulp(self)
+        if self._sips is not None:
+            self._written()
         transport = self.transport
         if transport is not None and transport.get_write_buffer_size():
             self._writing(transport).watch()

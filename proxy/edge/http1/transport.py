@@ -21,7 +21,7 @@ from proxy.edge.http1.half_close import AT_ONCE, HalfClosed, may_read_on
 from proxy.edge.http1.write_stall import Writing
 from proxy.edge.responses import ErrorsOptions, answer, failure, report
 from proxy.http.request_id import identify
-from proxy.net.sips import HIGH_WATER
+from proxy.net.sips import CROWDED, HIGH_WATER, IN_HAND, Sips, gulp, sip
 from proxy.net.sockets import RESET
 
 _CLOSE: Final = b"Connection: close\r\n"
@@ -37,6 +37,7 @@ class ClientSide(RequestHandler):
         "_half",
         "_server_options",
         "_side",
+        "_sips",
         "_socket",
         "_traffic",
         "ignored",
@@ -59,6 +60,8 @@ class ClientSide(RequestHandler):
         self._server_options = options
         self._traffic = traffic
         self._side: Writing | None = None
+        self._sips: Sips | None = None
+        """Reads instead of this: the first request, bodies, and where much is in hand anything."""
         self._half: HalfClosed | None = None
         """Where the client has sent all that it will."""
         self._socket: Any = None
@@ -89,6 +92,8 @@ class ClientSide(RequestHandler):
             self._side.close()
         if self._half is not None:
             self._half.close()
+        if self._sips is not None:
+            self._sips.written()
         self._traffic.departures.forget(self._socket.fileno())
         super().connection_lost(exc)
 
@@ -147,6 +152,22 @@ class ClientSide(RequestHandler):
         self._traffic.departures.forget(self._socket.fileno())
         super()._resume_transport_reading()
 
+    # Reading
+
+    def begin(self, held: int) -> Sips | None:
+        """Count what is read from now on, beside ``held`` bytes of it that came before."""
+        if self._sips is None:
+            self._sips = sip(self, held)
+        return self._sips
+
+    def _written(self) -> None:
+        """The request has been served."""
+        if (sips := self._sips) is not None:
+            sips.written()
+            if IN_HAND.bytes <= CROWDED:
+                self._sips = None
+                gulp(self)
+
     # Tunnels, see core/duplex
 
     def take(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
@@ -156,6 +177,9 @@ class ClientSide(RequestHandler):
             raise ConnectionResetError("client gone")
         self._traffic.departures.forget(self._socket.fileno())
         transport.set_protocol(protocol)
+        if self._sips is not None:
+            self._sips.written()
+            self._sips = None
         early, self._message_tail = self._message_tail, b""
         return transport, early
 
