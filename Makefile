@@ -1,6 +1,8 @@
 # `make` lists everything. Needs python3 (3.11 or later, with venv) and the package index.
 PYTHON ?= python3
 CONFIG ?= config.toml
+# Tests wait more than they work: one process more than there are cores.
+JOBS   ?= $(shell expr $$(nproc) + 1)
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
@@ -25,8 +27,8 @@ help: ## this list
 run: $(RUN) ## the proxy on config.toml, in front of the demo API on 127.0.0.1:9000
 	@$(BIN)/python tools/run.py $(CONFIG)
 
-test: $(DEV) ## every test, about 8 minutes (ARGS="-k retry" for some); skips what wants a missing system tool
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(DEV) ## every test, about 5 minutes (ARGS="-k retry" for some); skips what wants a missing system tool
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 fast: $(DEV) ## the tests that need no socket
 	@$(BIN)/python -m pytest $(wildcard tests/core tests/policy tests/middleware tests/config tests/edge) $(ARGS)
@@ -74,7 +76,7 @@ figures: $(DEV) ## measure the figures that docs/ states
 bench: $(BENCH) ## side by side with nginx, HAProxy, Caddy and others, 15 minutes (ARGS="--quick" for 2)
 	@$(BIN)/python -m benchmarks.load $(ARGS)
 
-badday: $(BENCH) ## the same bad day behind this proxy, nginx, HAProxy, Caddy: 17 minutes (ARGS="--profile bad")
+badday: $(BENCH) ## the same bad day behind this proxy, nginx, HAProxy, Caddy: 45 minutes (ARGS="--profile default" for 4)
 	@$(BIN)/python -m benchmarks.badday $(ARGS)
 
 arming: $(DEV) ## what features cost that wait for a bad day: 7 minutes (ARGS="--rounds 3" for 2)

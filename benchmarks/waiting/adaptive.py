@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from proxy.policy.gradient import Gradient, Usual
-from proxy.policy.limiter import Gate
-from proxy.policy.queue import Place, Queue
+from proxy.policy.gradient import Baseline, Gradient
+from proxy.policy.limiter import ConcurrencyLimiter
+from proxy.policy.queue import Queue, Waiter
 
 SERVICE: Final = 0.2
 """Seconds that a request takes, on average."""
@@ -94,12 +94,12 @@ class Day:
         self._seconds = seconds
         self.stages = [Stage(capacity) for capacity in capacities]
         self._gradient = Gradient(4, 1024) if limit is None else None
-        self._usual = Usual()
+        self._usual = Baseline()
         first = self._gradient.limit if self._gradient is not None else limit or _UNLIMITED
-        self._gate = Gate(first, Queue(100_000, "fifo"))
+        self._limiter = ConcurrencyLimiter(first, Queue(100_000, "fifo"))
         self._api = Api(capacities[0])
-        self._clocks: list[tuple[float, int, Place]] = []
-        self._waiting: dict[Place, Request] = {}
+        self._clocks: list[tuple[float, int, Waiter]] = []
+        self._waiting: dict[Waiter, Request] = {}
         self._now = 0.0
         self._number = 0
 
@@ -124,21 +124,21 @@ class Day:
                     self._arrive(number)
                     gap = self._rng.expovariate(LOAD * stage.capacity / SERVICE)
                     arrival = self._now + gap
-                stage.limits.append(self._gate.limit)
+                stage.limits.append(self._limiter.limit)
         return self.stages
 
     def _arrive(self, stage: int) -> None:
         self._number += 1
         request = Request(self._number, self._now, stage)
-        if self._gate.take(None):
+        if self._limiter.try_acquire(None):
             self._begin(request)
             return
-        place = Place(None, 3, lambda _: self._through(place))
+        place = Waiter(None, 3, lambda _: self._through(place))
         self._waiting[place] = request
-        self._gate.join(place)
+        self._limiter.enqueue(place)
         heapq.heappush(self._clocks, (self._now + QUEUE, request.number, place))
 
-    def _through(self, place: Place) -> bool:
+    def _through(self, place: Waiter) -> bool:
         self._begin(self._waiting.pop(place))
         return True
 
@@ -152,17 +152,17 @@ class Day:
         taken = self._now - request.asked
         stage.taken.append(min(taken, PATIENCE))
         stage.good += taken < PATIENCE
-        gate, gradient = self._gate, self._gradient
-        under_way = gate.in_flight
-        gate.give_back(None, self._now)
+        limiter, gradient = self._limiter, self._gradient
+        under_way = limiter.in_flight
+        limiter.release(None, self._now)
         if gradient is not None:
             served = self._now - request.begun
             if gradient.observe(self._usual, served, self._now, under_way):
-                gate.limit = gradient.limit
-                gate.admit()
+                limiter.limit = gradient.limit
+                limiter.wake_waiters()
 
-    def _refuse(self, place: Place) -> None:
-        if self._gate.leave(place):
+    def _refuse(self, place: Waiter) -> None:
+        if self._limiter.dequeue(place):
             self.stages[self._waiting.pop(place).stage].refused += 1
 
 

@@ -9,10 +9,12 @@ from typing import Any, Final
 
 from proxy.config.foreign import VALUES
 from proxy.config.problems import Place, suggestion
+from proxy.config.values import is_token
 from proxy.core import request_key
 from proxy.core.options import MODE, Duration, Size
 from proxy.middleware import commit
 from proxy.middleware.hedge import hedge
+from proxy.middleware.retry import options as retry
 from proxy.upstream import health
 
 _NO: Final = "no,off,none,never,false,null,nil,-1,unlimited,infinite,infinity,inf,disabled,disable"
@@ -38,7 +40,16 @@ _WEIGHTS: Final[dict[str, int]] = {
 _RATE: Final = re.compile(r"([0-9.]+) ?(?:r|req|requests?|rps)?(?: ?/ ?(?:s|sec|second))?")
 """``10r/s`` of other proxies, where the period is a second."""
 _LETTERS: Final = re.compile(r"[^a-z0-9]")
-_FIELD: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+SPELLED: Final = {
+    request_key.PATTERN: ("path", "route", "client_addr", "header:NAME", "cookie:NAME"),
+    hedge.PATTERN: ("p95 or another quantile", "500ms or another time"),
+    commit.PATTERN: ("headers", "first_chunk", "body:64KiB or another size"),
+    retry.PATTERN: (*retry.CAUSES, "a status such as 503", "5xx"),
+    MODE: ("a mode in octal such as 0660",),
+    health.PATTERN: ("a path that begins with a slash",),
+}
+"""Patterns that are no list of words, for people."""
 
 MAIN: Final = {
     "AdminOptions": ("listen", "127.0.0.1:9901"),
@@ -173,7 +184,7 @@ def pattern(wanted: str, raw: Any, words: Iterable[str]) -> str:
             return near
         kind, _, name = text.partition(":")
         kind, name = kind.strip().lower(), name.strip()
-        if kind in ("header", "cookie") and _FIELD.fullmatch(name):
+        if kind in ("header", "cookie") and is_token(name):
             return meant(f"'{kind}:{name}'")
         if kind in ("header", "cookie") and not name:
             return f", NAME is missing, as in '{kind}:X-Tenant'"
@@ -181,7 +192,7 @@ def pattern(wanted: str, raw: Any, words: Iterable[str]) -> str:
             kind = "header" if nginx[1] == "http" else "cookie"
             name = nginx[2].replace("_", "-").title() if kind == "header" else nginx[2]
             return meant(f"'{kind}:{name}'")
-        if _FIELD.fullmatch(text) and ("-" in text or text[:1].isupper()):
+        if is_token(text) and ("-" in text or text[:1].isupper()):
             return meant(f"'header:{text}'")
     elif wanted == hedge.PATTERN:
         found = re.fullmatch(r"(?:p|p_|0\.)?([0-9]{1,2}(?:\.[0-9]+)?)\s*(?:%|th)?", low)

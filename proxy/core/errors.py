@@ -89,6 +89,8 @@ class UpstreamError(ProxyError):
     """One attempt failed. ``stage`` says how far it had come."""
 
     default_stage: ClassVar[Stage] = Stage.SENT
+    alternative_ready = False
+    """Whether another endpoint could be asked at once."""
 
     def __init__(self, detail: str = "", *, stage: Stage | None = None, **context: Any) -> None:
         super().__init__(detail)
@@ -155,7 +157,7 @@ class ReplyStalled(ReplyBroken):
 # Our side
 
 
-class NotAsked(UpstreamError):
+class NotAttempted(UpstreamError):
     """No server was asked, so nothing was sent; asking once more at once would not help."""
 
     default_stage = Stage.NOT_SENT
@@ -166,30 +168,30 @@ class NotAsked(UpstreamError):
         self.retry_after = retry_after
 
 
-class Unavailable(NotAsked):
+class NoEndpointAvailable(NotAttempted):
     """No endpoint may be asked: all are ejected, unhealthy or gone."""
 
 
-class QueueRefused(NotAsked):
+class QueueFull(NotAttempted):
     """All permits of an upstream are taken, and there is no place in its queue."""
 
 
-class QueueTimeout(NotAsked):
+class QueueTimeout(NotAttempted):
     """No permit within ``[timeouts] queue``."""
 
 
-class QuotaUsedUp(NotAsked):
+class UpstreamQuotaExceeded(NotAttempted):
     """The upstream has said that it would refuse."""
 
 
-class TooLate(NotAsked):
+class DeadlineTooShort(NotAttempted):
     """The client gives up before an answer can be there."""
 
     def __init__(self, detail: str = "") -> None:
         super().__init__(detail, retry_after=None)
 
 
-class LocalLimit(NotAsked):
+class LocalLimit(NotAttempted):
     """A limit of this process or machine is reached: descriptors, ports, threads, memory, disk."""
 
     def __init__(self, detail: str = "", *, kind: str = "") -> None:

@@ -16,12 +16,12 @@ A 429 is said of a client's quota: the server is well, but it did no work either
 """
 
 from enum import Enum
-from typing import Final
+from typing import Final, Protocol
 
 from proxy.core.errors import (
     ConnectError,
     ConnectionTerminated,
-    NotAsked,
+    NotAttempted,
     ProtocolViolation,
     ReplyBroken,
     ReplyStalled,
@@ -29,7 +29,9 @@ from proxy.core.errors import (
     Stage,
     UpstreamError,
 )
+from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
+from proxy.http.fields import has
 
 CONNECT_FAILURE = "connect-failure"
 STALE_CONNECTION = "stale-connection"
@@ -59,7 +61,7 @@ def verdict(came: Reply | BaseException) -> Verdict:
     """What a reply, or what came instead of one, says of the server."""
     if isinstance(came, Reply):
         return status_verdict(came.status)
-    if isinstance(came, NotAsked) or not isinstance(came, UpstreamError):
+    if isinstance(came, NotAttempted) or not isinstance(came, UpstreamError):
         return Verdict.NOT_ATTEMPTED
     return Verdict.OVERLOADED if isinstance(came, ResponseTimeout) else Verdict.FAILED
 
@@ -69,6 +71,25 @@ def status_verdict(status: int) -> Verdict:
     if status in OVERLOADED:
         return Verdict.OVERLOADED
     return Verdict.ANSWERED if status < _SERVER else Verdict.FAILED
+
+
+class RepeatRules(Protocol):
+    """Which requests may run twice: what `[retry]` says of it."""
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Methods of which every request may."""
+
+    @property
+    def idempotency_header(self) -> str:
+        """The field with which a request of any method may; empty for none."""
+
+
+def repeatable(exchange: Exchange, rules: RepeatRules) -> bool:
+    """Whether running the request twice is the same as once (RFC 9110 9.2.2)."""
+    if exchange.method in rules.methods:
+        return True
+    return has(exchange.headers, rules.idempotency_header.lower().encode())
 
 
 UNANSWERED: Final = frozenset(
@@ -89,7 +110,7 @@ def takes_over(status: int) -> bool:
 
 def failure_class(error: UpstreamError) -> str:
     """What ``[retry] on`` calls this failure; empty for those that it has no name for."""
-    if isinstance(error, NotAsked):
+    if isinstance(error, NotAttempted):
         return ""
     if error.stage is Stage.NOT_SENT or isinstance(error, ConnectError):
         return CONNECT_FAILURE

@@ -1,10 +1,10 @@
 """What came back: a head, and a body that nobody has read yet."""
 
+import asyncio
 from collections.abc import Callable
 from enum import Enum
 from typing import Protocol, TypeAlias
 
-from proxy.core.duplex import Switched
 from proxy.http.fields import Encoded, RawHeaders
 
 
@@ -30,6 +30,29 @@ class Source(Protocol):
         """Give back what the body held. Called once."""
 
 
+class RawConnection(Protocol):
+    """A connection that speaks HTTP no more."""
+
+    def take_over(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
+        """Have ``protocol`` told of what happens from now on; what came before that.
+
+        ``protocol.connection_made`` is not called. Raises ConnectionError or UpstreamError where
+        the connection has ended.
+        """
+
+    def connection_lost(self, error: BaseException | None) -> None:
+        """Called once ``protocol`` has been told that the connection has ended."""
+
+
+class UpgradedConnection(RawConnection, Protocol):
+    """An upstream's connection after its 101."""
+
+    protocol: bytes
+    """What it speaks from now on, as its Upgrade field says."""
+    idle: float
+    """Seconds without a byte in either direction after which it ends; 0 for none."""
+
+
 Listener: TypeAlias = Callable[["Reply", Ending], None]
 
 
@@ -44,14 +67,15 @@ class Reply:
         "_held",
         "_listeners",
         "_source",
+        "alternative_ready",
         "closed",
-        "duplex",
         "encoded",
         "headers",
         "length",
         "reason",
         "status",
         "trailers",
+        "upgraded",
         "version",
     )
 
@@ -64,9 +88,9 @@ class Reply:
         reason: bytes = b"",
         length: int | None = None,
         version: tuple[int, int] = (1, 1),
-        whole: bytes | None = None,
+        buffered: bytes | None = None,
     ) -> None:
-        """``whole``: the body where it is here already; ``source`` has nothing to add."""
+        """``buffered``: the body where it is here already; ``source`` has nothing to add."""
         self.status = status
         self.reason = reason
         self.headers = headers
@@ -74,14 +98,16 @@ class Reply:
         self.length = length
         """Bytes of the body that will follow, None where only the end will tell."""
         self.version = version
+        self.alternative_ready = False
+        """Whether another endpoint could be asked at once, where this one does not answer."""
         self.closed = False
-        self.duplex: Switched | None = None
+        self.upgraded: UpgradedConnection | None = None
         """The connection itself, after a 101."""
         self.trailers: Callable[[], RawHeaders] | None = None
         """Gives the fields behind the body, once that has been read; None where there are none."""
         self._source = source
-        self._held = whole
-        self._complete = whole is not None
+        self._held = buffered
+        self._complete = buffered is not None
         self._listeners: list[Listener] = []
 
     @property
@@ -92,7 +118,7 @@ class Reply:
             return held if self._complete else None
         return self._source.buffered
 
-    def hold(self, data: bytes, *, complete: bool) -> None:
+    def put_back(self, data: bytes, *, complete: bool) -> None:
         """Take back what was read from the start; ``complete`` where the body ends with it."""
         self._held = data
         self._complete = complete

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple, Protocol
 
 from proxy.core.exchange import Exchange
-from proxy.net.hangups import Departures
+from proxy.net.hangups import HangupWatcher
 
 Observer = Callable[[Exchange, float], None]
 """Is told of every exchange once, when it has ended, with the loop's time."""
@@ -79,8 +79,8 @@ class Traffic:
         "_observers",
         "_parted",
         "connections",
-        "departures",
         "draining",
+        "hangups",
         "in_flight",
         "limit",
         "over",
@@ -97,7 +97,7 @@ class Traffic:
         self.draining = False
         self.over = False
         """Whether the grace period of a drain has ended."""
-        self.departures = Departures(asyncio.get_running_loop())
+        self.hangups = HangupWatcher(asyncio.get_running_loop())
         self._observers = observers
         self._idle: asyncio.Future[None] | None = None
         self._parted: asyncio.Future[None] | None = None
@@ -120,7 +120,7 @@ class Traffic:
 
     def close(self) -> None:
         """Let go of the loop."""
-        self.departures.close()
+        self.hangups.close()
 
     def disconnected(self, connection: Visitor) -> None:
         """A connection has ended."""

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from proxy.core.body import CHUNKED, EMPTY, Body, BytesBody
+from proxy.core.body import EMPTY, Body, BytesBody
 from proxy.core.errors import (
     BadRequest,
     BodyTooLarge,
@@ -23,15 +23,17 @@ from proxy.edge.http1.request_body import ClientBody
 from proxy.edge.http1.request_head import LOGINS, PROXY_CREDENTIALS
 from proxy.edge.http1.request_reader import ReadRequest
 from proxy.edge.http1.spool import SMALL, CountedBody, Room
-from proxy.edge.http1.upgrade_offer import offered
 from proxy.edge.last_hop import COUNTED, count_down
 from proxy.edge.router import USUAL
-from proxy.edge.target import check_escapes, normal_path, split_target
-from proxy.http.authority import valid_host
+from proxy.http.authority import comparable, valid_host
 from proxy.http.fields import RawHeaders
+from proxy.http.framing import CHUNKED_LINE, LENGTH_LINE
+from proxy.http.grammar import Malformed, members
 from proxy.http.hop_by_hop import bears_mark, end_to_end_request, loops, marked, via
 from proxy.http.request_id import identified, identify
+from proxy.http.target import check_escapes, normal_path, split_target
 from proxy.http.trailers import announcement, takes_trailers
+from proxy.http.upgrade import offered
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _PLAIN: Final = frozenset({b"host", b"connection"})
@@ -72,7 +74,7 @@ class Intake:
             head.fields,
             version=head.version,
             client=connection.peer,
-            started=time.monotonic(),
+            started_at=time.monotonic(),
         )
 
     def admit(self, exchange: Exchange, request: ReadRequest, connection: Connection) -> bool:
@@ -86,12 +88,7 @@ class Intake:
         watched = head.decisive
         if exchange.method == "CONNECT":
             raise MethodNotAllowed("no tunnels", USUAL)
-        if self._options.strict:
-            check_escapes(exchange.target)
-        exchange.target, authority = split_target(exchange.method, exchange.target)
-        host = _host(exchange, watched, authority, strict=self._options.strict)
-        exchange.host = host.decode("latin-1")
-        exchange.path = normal_path(exchange.target)
+        host = self._host(exchange, watched)
         exchange.body = self._body(exchange, watched, request, connection)
         exchange.login = not watched.keys().isdisjoint(LOGINS)
         raw = exchange.headers
@@ -123,6 +120,20 @@ class Intake:
         exchange.headers, exchange.request_id = identify(fields)
         return further is not None
 
+    def _host(self, exchange: Exchange, watched: dict[bytes, bytes]) -> bytes:
+        """Read the target; the host that it, or the Host field, names."""
+        strict = self._options.strict
+        try:
+            if strict:
+                check_escapes(exchange.target)
+            exchange.target, authority = split_target(exchange.method, exchange.target)
+            host = _host(exchange, watched, authority, strict=strict)
+            exchange.host = host.decode("latin-1")
+            exchange.path = normal_path(exchange.target)
+        except Malformed as error:
+            raise BadRequest(str(error)) from None
+        return host
+
     def _body(
         self,
         exchange: Exchange,
@@ -133,7 +144,7 @@ class Intake:
         length = request.head.length
         if length == 0 and b"content-length" not in watched:
             return EMPTY
-        framing = CHUNKED if length is None else b"Content-Length: %d\r\n" % length
+        framing = CHUNKED_LINE if length is None else LENGTH_LINE % length
         if length != 0:
             self._check_body(exchange, length)
         content = request.content
@@ -153,9 +164,9 @@ class Intake:
         go_ahead = None
         if b"expect" in watched and _waits(watched[b"expect"]) and exchange.version >= (1, 1):
             go_ahead = _continue(connection)
-        sips = connection.begin(content._size)
+        reads = connection.begin(content._size)
         return ClientBody(
-            content, length, self._options, self._loop, go_ahead, room=self._room, sips=sips
+            content, length, self._options, self._loop, go_ahead, room=self._room, reads=reads
         )
 
     def _check_body(self, exchange: Exchange, length: int | None) -> None:
@@ -184,14 +195,14 @@ def _of_trailers(exchange: Exchange, watched: dict[bytes, bytes]) -> list[tuple[
     if takes and not exchange.upgrade:
         exchange.takes_trailers = True
         told += [(b"TE", b"trailers"), (b"Connection", b"TE")]  # RFC 9110 10.1.4
-    if b"trailer" in watched and exchange.body.framing == CHUNKED:
+    if b"trailer" in watched and exchange.body.framing == CHUNKED_LINE:
         told += announcement([(b"Trailer", watched[b"trailer"])])
     return told
 
 
 def _waits(expect: bytes) -> bool:
     """Whether the client waits for 100 (Continue), whatever else it expects (RFC 9110 10.1.1)."""
-    return b"100-continue" in [each.strip(b" \t") for each in expect.lower().split(b",")]
+    return b"100-continue" in members(expect.lower())
 
 
 def _continue(connection: Connection) -> Callable[[], None]:
@@ -216,13 +227,8 @@ def _host(
         return authority or b""
     if not valid_host(host):
         raise BadRequest(f"Host {host!r} is not a host name")
-    if authority is None or _plain(authority) == _plain(host):
+    if authority is None or comparable(b"http", authority) == comparable(b"http", host):
         return host
     if strict:
         raise BadRequest(f"Host {host!r} is not the host of the target, {authority!r}")
     return authority
-
-
-def _plain(authority: bytes) -> bytes:
-    """Comparable: lower case, the default port left out (RFC 9110 4.2.3)."""
-    return authority.lower().removesuffix(b":80")

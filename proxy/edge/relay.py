@@ -7,13 +7,21 @@ from proxy.core.errors import ProxyError, ReplyBroken, ReplyStalled, forget_fram
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
 from proxy.edge.http1.connection import Connection
-from proxy.edge.responses import failure, http_date, locate, report
-from proxy.http.fields import Encoded, encode
+from proxy.edge.responses import failure, locate, report
+from proxy.http.date import http_date
+from proxy.http.fields import Encoded, encode, without
+from proxy.http.framing import (
+    CHUNK,
+    CHUNKED_LINE,
+    LAST_CHUNK,
+    LENGTH_LINE,
+    chunked_body,
+    has_no_body,
+)
 from proxy.http.sse import of_events
-from proxy.http.trailers import LAST_CHUNK, last_chunk
+from proxy.http.trailers import last_chunk
 from proxy.http.upstream_request_id import AN_ID, UPSTREAM_ID, upstream_id
 
-_NO_BODY: Final = frozenset({204, 304})
 _REQUEST_ID: Final = b"x-request-id"
 
 
@@ -39,7 +47,7 @@ class Relay:
 
         The one place where a reply that came this far is closed, whatever happens.
         """
-        bodiless = exchange.method == "HEAD" or reply.status in _NO_BODY
+        bodiless = has_no_body(exchange.method, reply.status)
         chunked = until_close = False
         if reply.length is None and not bodiless:
             chunked = exchange.version >= (1, 1)
@@ -53,9 +61,10 @@ class Relay:
             whole = reply.buffered
             exchange.committed = True
             if whole is not None:
-                end = _end(reply) if chunked else b""
-                connection.put(head + (b"" if bodiless else _framed(whole, end)))
-                exchange.bytes_out = 0 if bodiless else len(whole)
+                if bodiless:
+                    whole = b""
+                exchange.bytes_out = len(whole)
+                connection.put(head + (chunked_body(whole, _end(reply)) if chunked else whole))
                 if connection.writing_paused:
                     await _drained(exchange, connection)
             else:
@@ -86,7 +95,7 @@ class Relay:
         self, exchange: Exchange, reply: Reply, connection: Connection, *, chunked: bool
     ) -> None:
         while chunk := await reply.read():
-            connection.put(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
+            connection.put(CHUNK % (len(chunk), chunk) if chunked else chunk)
             exchange.bytes_out += len(chunk)
             if connection.writing_paused:
                 reply.pause(paused=True)  # one read is enough to hold for each stalled client
@@ -173,25 +182,25 @@ def _lines(reply: Reply) -> bytes:
     known = reply.encoded
     if known is not None and known.fields is reply.headers:
         return known.lines  # without one, see end_to_end_response
-    return encode([field for field in reply.headers if field[0].lower() != _REQUEST_ID], None)
+    return encode(without(reply.headers, _REQUEST_ID), None)
 
 
 def _identified(exchange: Exchange, reply: Reply, lines: bytes) -> bytes:
     """Note what the upstream calls the request; what only repeats our name for it is left out."""
     ours = exchange.request_id.encode()
-    exchange.upstream_request_id = upstream_id(reply.headers, ours)
+    exchange.record.upstream_request_id = upstream_id(reply.headers, ours)
     if (UPSTREAM_ID, ours) not in reply.headers:
         return lines
     kept = [field for field in reply.headers if field != (UPSTREAM_ID, ours)]
-    return encode([field for field in kept if field[0].lower() != _REQUEST_ID], None)
+    return encode(without(kept, _REQUEST_ID), None)
 
 
 def _framing(exchange: Exchange, reply: Reply, *, keep_alive: bool, chunked: bool) -> bytes:
     """The fields that say where the body ends and what becomes of the connection."""
     if chunked:
-        framing = b"Transfer-Encoding: chunked\r\n"
+        framing = CHUNKED_LINE
     elif reply.length is not None and reply.status != 204:  # RFC 9110 8.6
-        framing = b"Content-Length: %d\r\n" % reply.length
+        framing = LENGTH_LINE % reply.length
     else:
         framing = b""
     if not keep_alive:
@@ -206,23 +215,17 @@ def _end(reply: Reply) -> bytes:
     return LAST_CHUNK if reply.trailers is None else last_chunk(reply.trailers())
 
 
-def _framed(data: bytes, end: bytes) -> bytes:
-    """A body in one piece; ``end``: what ends it where it is chunked."""
-    if not end:
-        return data
-    return b"%x\r\n%b\r\n%b" % (len(data), data, end) if data else end
-
-
 def server_timing(exchange: Exchange) -> bytes:
     """Where the time went until the head (W3C Server Timing; milliseconds)."""
-    connect = (exchange.connected or 0.0) * 1000
-    first_byte = ((exchange.first_byte or exchange.started) - exchange.started) * 1000
+    record, started = exchange.record, exchange.started_at
+    connect = (record.connect_s or 0.0) * 1000
+    first_byte = ((record.first_byte_at or started) - started) * 1000
     return (
         b"Server-Timing: queue;dur=%.1f, connect;dur=%.1f, upstream;dur=%.1f, attempts;desc=%d\r\n"
         % (
-            exchange.queued * 1000,
+            record.queue_s * 1000,
             connect,
             first_byte,
-            exchange.attempts,
+            record.attempt_count,
         )
     )

@@ -2,8 +2,6 @@
 
 import logging
 import math
-import time
-from email.utils import formatdate
 from http import HTTPStatus
 from typing import Annotated, Final, Literal
 
@@ -15,6 +13,9 @@ from proxy.core.local_limits import complain
 from proxy.core.options import Table, described
 from proxy.core.secrets import SECRETS, conceal, sent
 from proxy.core.words import plain
+from proxy.http.date import http_date
+from proxy.http.framing import LENGTH_LINE
+from proxy.http.grammar import quoted
 
 log = logging.getLogger(__name__)
 
@@ -57,11 +58,11 @@ FAILURES: Final[dict[type[e.ProxyError], tuple[HTTPStatus, str]]] = {
     e.ReplyHeadTooLarge:    (S.BAD_GATEWAY,                     HEAD_SIZE),
     e.ReplyBroken:          (S.BAD_GATEWAY,                     "http_response_incomplete"),
     e.ReplyStalled:         (S.GATEWAY_TIMEOUT,                 "http_response_timeout"),
-    e.Unavailable:          (S.SERVICE_UNAVAILABLE,             "destination_unavailable"),
-    e.QueueRefused:         (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
+    e.NoEndpointAvailable:          (S.SERVICE_UNAVAILABLE,             "destination_unavailable"),
+    e.QueueFull:         (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
     e.QueueTimeout:         (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
-    e.QuotaUsedUp:          (S.TOO_MANY_REQUESTS,               "http_request_denied"),
-    e.TooLate:              (S.GATEWAY_TIMEOUT,                 "http_response_timeout"),
+    e.UpstreamQuotaExceeded:          (S.TOO_MANY_REQUESTS,               "http_request_denied"),
+    e.DeadlineTooShort:              (S.GATEWAY_TIMEOUT,                 "http_response_timeout"),
     e.LocalLimit:           (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
     e.ConnectionLimit:      (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
     e.ShuttingDown:         (S.SERVICE_UNAVAILABLE,             "destination_unavailable"),
@@ -92,11 +93,11 @@ SENTENCES: Final[dict[type[e.ProxyError], str]] = {
     e.ReplyHeadTooLarge: "The upstream sent a reply whose fields are too large.",
     e.ReplyBroken: "The reply of the upstream broke off.",
     e.ReplyStalled: "The reply of the upstream stopped coming.",
-    e.Unavailable: "No server of the upstream may be asked at the moment.",
-    e.QueueRefused: "The upstream is busy, and its queue has no place left.",
+    e.NoEndpointAvailable: "No server of the upstream may be asked at the moment.",
+    e.QueueFull: "The upstream is busy, and its queue has no place left.",
     e.QueueTimeout: "The upstream was busy for as long as the request may wait.",
-    e.QuotaUsedUp: "The upstream takes no more requests for now.",
-    e.TooLate: "Too little is left of the time that the client gives for an answer.",
+    e.UpstreamQuotaExceeded: "The upstream takes no more requests for now.",
+    e.DeadlineTooShort: "Too little is left of the time that the client gives for an answer.",
     e.LocalLimit: "This proxy has reached a limit of its own.",
     e.ConnectionLimit: "No connection is free.",
     e.ShuttingDown: "This proxy is shutting down.",
@@ -136,13 +137,13 @@ def answer(
     fields = [b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode())]
     detail = ""
     if options is not None and options.details and error.detail:
-        detail = f'; details="{_quoted(sentence(error))}"'
+        detail = f"; details={_string(sentence(error))}"
     fields.append(f"Proxy-Status: sidecar-proxy; error={token}{detail}\r\n".encode())
     if isinstance(error, e.MethodNotAllowed):
         fields.append(b"Allow: %b\r\n" % ", ".join(error.allow).encode())
     if isinstance(error, e.ConnectionLimit | e.ShuttingDown):
         fields.append(b"Retry-After: %d\r\n" % RETRY_AFTER)
-    elif isinstance(error, e.NotAsked | e.RateLimited) and error.retry_after is not None:
+    elif isinstance(error, e.NotAttempted | e.RateLimited) and error.retry_after is not None:
         fields.append(b"Retry-After: %d\r\n" % max(1, math.ceil(error.retry_after)))
     if isinstance(error, e.RateLimited):
         fields.append(f"RateLimit-Policy: {error.policy}\r\nRateLimit: {error.limit}\r\n".encode())
@@ -150,7 +151,7 @@ def answer(
     fields.append(b"Date: %b\r\n" % http_date())
     if body:
         fields.append(b"Content-Type: %b\r\n" % kind)
-    fields.append(b"Content-Length: %d\r\n" % len(body))
+    fields.append(LENGTH_LINE % len(body))
     fields.append(hop)
     fields.append(b"\r\n")
     return b"".join(fields), body
@@ -175,14 +176,14 @@ def left(exchange: Exchange, now: float) -> None:
     when = "before its reply began"
     if exchange.committed:
         when = f"after {exchange.bytes_out} bytes of its reply"
-    what = f"the client left after {now - exchange.started:.3g} s, {when}"
+    what = f"the client left after {now - exchange.started_at:.3g} s, {when}"
     _note(exchange, what, exchange.error)
 
 
 def _note(exchange: Exchange, what: str, token: str) -> None:
     extra = {
         "request_id": exchange.request_id,
-        "endpoint": exchange.endpoint,
+        "endpoint": exchange.record.endpoint,
         "error": token,
         SECRETS: sent(exchange.headers),
     }
@@ -239,19 +240,6 @@ def _problem(status: int, title: str, detail: str, request_id: str) -> bytes:
     )
 
 
-def _quoted(text: str) -> str:
-    """An RFC 8941 string holds printable ASCII only."""
-    plain = "".join(c if " " <= c <= "~" else "?" for c in text)
-    return plain.replace("\\", "\\\\").replace('"', '\\"')
-
-
-_date: tuple[int, bytes] = (0, b"")
-
-
-def http_date() -> bytes:
-    """Now, as a Date field has it (RFC 9110 5.6.7); made once a second."""
-    global _date  # noqa: PLW0603
-    now = int(time.time())
-    if _date[0] != now:
-        _date = (now, formatdate(now, usegmt=True).encode())
-    return _date[1]
+def _string(text: str) -> str:
+    """A string of a structured field, which holds printable ASCII only (RFC 9651 3.3.3)."""
+    return quoted("".join(c if " " <= c <= "~" else "?" for c in text).encode()).decode()

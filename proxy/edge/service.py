@@ -10,7 +10,6 @@ from typing import Any, Final, Protocol, TypeAlias, cast
 from aiohttp import web
 
 from proxy.core.body import EMPTY
-from proxy.core.duplex import Switched
 from proxy.core.errors import (
     ClientError,
     ClientGone,
@@ -24,7 +23,7 @@ from proxy.core.errors import (
 )
 from proxy.core.exchange import Exchange
 from proxy.core.local_limits import local_limit
-from proxy.core.reply import Ending, Reply
+from proxy.core.reply import Ending, Reply, UpgradedConnection
 from proxy.core.secrets import SECRETS, sent
 from proxy.edge.connections import Traffic
 from proxy.edge.http1.connection import Connection
@@ -101,7 +100,7 @@ class Edge:
         chain = self.router.find(exchange.method, exchange.host, exchange.path, request.raw_headers)
         connection.errors = chain.errors
         exchange.route = chain.name
-        exchange.inform = connection.put
+        exchange.send_informational = connection.put
         exchange.ties = connection.ties
         if further:
             reply = await chain.handle(exchange)
@@ -109,8 +108,8 @@ class Edge:
             raw = request.raw_headers
             allow = self.router.allowed(exchange.host, exchange.path, raw)
             reply = reply_here(exchange, raw, allow)
-        if reply.duplex is not None:
-            return await self._tunnel(exchange, reply, reply.duplex, connection)
+        if reply.upgraded is not None:
+            return await self._tunnel(exchange, reply, reply.upgraded, connection)
         # An early reply leaves the rest of the request unread (RFC 9112 9.3).
         keep_alive = connection.reusable and request.content.is_eof() and not self._traffic.draining
         if exchange.upgrade and connection.ahead:  # maybe in the protocol that it did not get
@@ -122,7 +121,7 @@ class Edge:
         return CLOSED
 
     async def _tunnel(
-        self, exchange: Exchange, reply: Reply, upstream: Switched, connection: Connection
+        self, exchange: Exchange, reply: Reply, upstream: UpgradedConnection, connection: Connection
     ) -> web.StreamResponse:
         """Go over to what client and upstream have agreed on."""
         head = self._relay.switching(exchange, reply, upstream.protocol)
@@ -178,7 +177,8 @@ class Edge:
                 exchange.bytes_in = body.received
                 body.close()
                 exchange.body = EMPTY  # who holds the exchange, the log for one, holds no body
-            exchange.inform = exchange.stalled = None  # or the two would keep each other alive
+            # Or the two would keep each other alive.
+            exchange.send_informational = exchange.stalled = None
             connection.finish()
             self._traffic.leave(exchange, time.monotonic())
 

@@ -5,11 +5,11 @@ import socket
 import time
 from typing import Any, Final
 
-from proxy.core.duplex import Duplex, Switched
 from proxy.core.exchange import Exchange
+from proxy.core.reply import RawConnection, UpgradedConnection
 from proxy.http.websocket import Frames, going_away
 from proxy.net.sockets import RESET
-from proxy.net.timers import Alarm
+from proxy.net.timers import RearmableTimer
 
 _PARTING: Final = 1.0
 """Seconds for the close frames of both sides once it is time to go."""
@@ -21,10 +21,12 @@ class Side(asyncio.Protocol):
     other: "Side"
     transport: asyncio.Transport
 
-    def __init__(self, tunnel: "Tunnel", duplex: Duplex, *, frames: bool, masked: bool) -> None:
+    def __init__(
+        self, tunnel: "Tunnel", connection: RawConnection, *, frames: bool, masked: bool
+    ) -> None:
         """``frames``: it is a WebSocket; ``masked``: frames that are sent here are."""
         self._tunnel = tunnel
-        self._duplex = duplex
+        self._connection = connection
         self._frames = Frames() if frames else None
         self._masked = masked
         self._shut = False
@@ -35,14 +37,14 @@ class Side(asyncio.Protocol):
         self.gone = False
         self.error: Exception | None = None
 
-    def take(self) -> None:
+    def take_over(self) -> None:
         """Be told from now on. Raises ConnectionError or UpstreamError."""
-        self.transport, self.early = self._duplex.take(self)
+        self.transport, self.early = self._connection.take_over(self)
 
     def settle(self) -> None:
         """Tell whose connection it was that it has ended, and let go of the others."""
-        self._duplex.lost(self.error)
-        del self.other, self._tunnel, self._duplex
+        self._connection.connection_lost(self.error)
+        del self.other, self._tunnel, self._connection
 
     # What asyncio calls
 
@@ -137,7 +139,9 @@ _RESETTING: Final = (socket.AF_INET, socket.AF_INET6)
 class Tunnel:
     """An upgraded exchange, until both of its ends have gone."""
 
-    def __init__(self, exchange: Exchange, client: Duplex, upstream: Switched) -> None:
+    def __init__(
+        self, exchange: Exchange, client: RawConnection, upstream: UpgradedConnection
+    ) -> None:
         frames = upstream.protocol.lower() == b"websocket"
         self._exchange = exchange
         self._protocol = upstream.protocol
@@ -146,7 +150,7 @@ class Tunnel:
         self._upstream = Side(self, upstream, frames=frames, masked=True)
         self._client.other, self._upstream.other = self._upstream, self._client
         self._loop = asyncio.get_running_loop()
-        self._alarm = Alarm(self._loop, self._rang)
+        self._timer = RearmableTimer(self._loop, self._on_timer)
         self._done: asyncio.Future[None] = self._loop.create_future()
         self._over = False
         self._began = self.moved = time.monotonic()
@@ -159,9 +163,9 @@ class Tunnel:
         cuts both.
         """
         client, upstream = self._client, self._upstream
-        upstream.take()
+        upstream.take_over()
         try:
-            client.take()
+            client.take_over()
         except ConnectionError:
             upstream.other = upstream
             upstream.cut()
@@ -176,7 +180,7 @@ class Tunnel:
                     side.data_received(side.early)
                 side.transport.resume_reading()
             if self._idle:
-                self._alarm.set(self._loop.time() + self._idle)
+                self._timer.arm(self._loop.time() + self._idle)
             await self._done
         except BaseException:
             client.cut()
@@ -184,7 +188,7 @@ class Tunnel:
             raise
         finally:
             self._over = True
-            self._alarm.close()
+            self._timer.close()
             self._exchange.bytes_in = client.received
             self._exchange.bytes_out = upstream.received
             for side in (client, upstream):
@@ -202,7 +206,7 @@ class Tunnel:
         """End it politely, with close code 1001 where that can be said; within a second."""
         if not self.parting:
             self.parting = True
-            self._alarm.set(self._loop.time() + _PARTING)
+            self._timer.arm(self._loop.time() + _PARTING)
             self.go_on_parting()
 
     def go_on_parting(self) -> None:
@@ -213,14 +217,14 @@ class Tunnel:
             self._client.finish()
             self._upstream.finish()
 
-    def _rang(self) -> None:
+    def _on_timer(self) -> None:
         if self.parting:
             self._client.cut()
             self._upstream.cut()
             return
         left = self.moved + self._idle - time.monotonic()
         if left > 0:
-            self._alarm.set(self._loop.time() + left)
+            self._timer.arm(self._loop.time() + left)
         else:
             self._exchange.error = "connection_read_timeout"
             self.part()
@@ -230,7 +234,7 @@ class Tunnel:
         exchange = self._exchange
         return {
             "route": exchange.route,
-            "endpoint": exchange.endpoint,
+            "endpoint": exchange.record.endpoint,
             "client": exchange.client,
             "request_id": exchange.request_id,
             "protocol": self._protocol.decode("latin-1"),

@@ -10,8 +10,7 @@ from msgspec import Meta
 
 from proxy.core.body import EMPTY, Body
 from proxy.core.errors import ConnectionLimit, Stage, UpstreamError, forget_frames
-from proxy.core.exchange import Exchange
-from proxy.core.handler import Handler
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.options import Table, described
 from proxy.core.outcome import takes_over
 from proxy.core.reply import Ending, Reply
@@ -56,8 +55,6 @@ class Fallback:
             self._keep(exchange.body)
         last = len(handlers) - 1
         for index, handler in enumerate(handlers):
-            if index:
-                exchange.elsewhere = False  # it was about the servers of another upstream
             try:
                 reply = await handler(exchange)
             except (UpstreamError, ConnectionLimit) as error:

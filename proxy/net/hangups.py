@@ -5,7 +5,7 @@ import select
 from collections.abc import Callable
 
 
-class Departures:
+class HangupWatcher:
     """Sees a FIN or RST behind bytes that are held back, where a paused transport sees nothing.
 
     An epoll of its own, asked for the end only, stands in the loop as one readable descriptor.

@@ -10,9 +10,9 @@ from bisect import bisect
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from itertools import accumulate
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
-from proxy.policy.ewma import Ewma
+from proxy.policy.endpoint import Endpoint
 
 _MEMORY: Final = 60.0
 """Seconds after which round robin forgets who is away; at worst a turn is out of order."""
@@ -20,27 +20,7 @@ _FIRST_SHARE: Final = 0.1
 """Of its weight, for a server that starts slowly; Envoy's ``min_weight_percent``."""
 
 
-class Candidate(Protocol):
-    """A server that may be picked."""
-
-    @property
-    def name(self) -> str:
-        """Its address, unlike that of any other."""
-
-    @property
-    def weight(self) -> float:
-        """Its share beside the others', above 0; less than configured while it starts slowly."""
-
-    @property
-    def in_flight(self) -> int:
-        """Attempts whose reply has not ended."""
-
-    @property
-    def latency(self) -> Ewma:
-        """How long it takes; only ``PeakEwma`` reads it."""
-
-
-C = TypeVar("C", bound=Candidate)
+C = TypeVar("C", bound=Endpoint)
 
 
 class RoundRobin:
@@ -159,7 +139,7 @@ class Hash:
         return min(candidates, key=lambda each: _arrival(each, digest))
 
 
-def _arrival(candidate: Candidate, digest: bytes) -> float:
+def _arrival(candidate: Endpoint, digest: bytes) -> float:
     """When a Poisson process with the weight as its rate has its first event.
 
     The chance to be first among several is exactly one's share of the weights. blake2b, as scores

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from proxy.policy.window import Window
 
 
-class Ticket:
+class Pass:
     """Leave to make one attempt, and the one place where its outcome is told."""
 
     __slots__ = ("_breaker", "_period", "_trial")
@@ -23,7 +23,7 @@ class Ticket:
                 self._breaker = None
                 breaker.close(now)
             elif breaker.failures or breaker.counts:
-                breaker.well(now)
+                breaker.on_success(now)
 
     def failed(self, now: float) -> None:
         """It did not."""
@@ -33,7 +33,7 @@ class Ticket:
                 self._breaker = None
                 breaker.eject(now)
             else:
-                breaker.failure(now)
+                breaker.on_failure(now)
 
     def abandoned(self) -> None:
         """Nobody knows: cancelled, or not its fault."""
@@ -99,20 +99,20 @@ class Breaker:
         self._relapses = 0
         self._closed_at = 0.0
         self._last = 0.0
-        self.shared = Ticket(self, 0, trial=False)
+        self.shared = Pass(self, 0, trial=False)
 
-    def admits(self, now: float) -> bool:
-        """Whether ``admit`` would."""
+    def would_allow(self, now: float) -> bool:
+        """Whether ``allow`` would."""
         return not self.open or (now >= self.until and not self.trial)
 
-    def admit(self, now: float) -> Ticket | None:
+    def allow(self, now: float) -> Pass | None:
         """Leave for one attempt; None while it is open, or while a trial is under way."""
         if not self.open:
             return self.shared
         if now < self.until or self.trial:
             return None
         self.trial = True
-        return Ticket(self, self.period, trial=True)
+        return Pass(self, self.period, trial=True)
 
     def state(self, now: float) -> str:
         """``closed``, ``open`` or ``half-open``."""
@@ -123,15 +123,15 @@ class Breaker:
     def note_failure(self, now: float) -> None:
         """A reply broke after its head."""
         if not self.open:
-            self.failure(now)
+            self.on_failure(now)
 
-    def well(self, now: float) -> None:
+    def on_success(self, now: float) -> None:
         """An attempt succeeded while closed."""
         self.failures = 0
         if self.counts:
             self._all.add(now)
 
-    def failure(self, now: float) -> None:
+    def on_failure(self, now: float) -> None:
         """An attempt failed while closed."""
         self.failures += 1
         bad = 0
@@ -153,8 +153,12 @@ class Breaker:
                 self._closed_at += self._last
         self._last = min(self._base * 2**self._relapses, self._longest or float("inf"))
         self._relapses = min(self._relapses + 1, 30)
+        self.open_for(self._last, now)
+
+    def open_for(self, seconds: float, now: float) -> None:
+        """Admit nothing until then, and afterwards one trial at a time."""
         self.ejections += 1
-        self.until = now + self._last
+        self.until = now + seconds
         self.open = True
         self.trial = False
         self.period += 1
@@ -169,4 +173,4 @@ class Breaker:
         self.until = 0.0
         self.period += 1
         self._closed_at = now
-        self.shared = Ticket(self, self.period, trial=False)
+        self.shared = Pass(self, self.period, trial=False)

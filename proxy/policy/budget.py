@@ -1,8 +1,11 @@
-"""How many retries there may be."""
+"""How many retries and copies there may be, as a share of the requests."""
 
-from typing import Any
+from typing import Any, Final
 
 from proxy.policy.window import Window
+
+_FIRST: Final = 1.0
+"""What there is to begin with."""
 
 
 class Budget:
@@ -43,3 +46,31 @@ class Budget:
             "available": round(self.available(now), 1),
             "refused": self.refused,
         }
+
+
+class DepositBudget:
+    """Every request earns a part of one extra, up to a few.
+
+    Unlike ``Budget`` it does not forget: an API that is asked once a second can afford one extra in
+    twenty requests too. Over any time there are at most ``percent`` of the requests, and ``most``.
+    """
+
+    __slots__ = ("_most", "_saved", "_share", "refused")
+
+    def __init__(self, percent: float, most: float = 10.0) -> None:
+        self._share = percent / 100
+        self._most = most
+        self._saved = _FIRST if percent else 0.0
+        self.refused = 0
+
+    def deposit(self) -> None:
+        """A request is made."""
+        self._saved = min(self._saved + self._share, self._most)
+
+    def withdraw(self) -> bool:
+        """Take one extra, where there is one."""
+        if self._saved < 1:
+            self.refused += 1
+            return False
+        self._saved -= 1
+        return True

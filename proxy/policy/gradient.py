@@ -13,7 +13,7 @@ _SURE: Final = 0.03
 """Standard error of the mean that is good enough; all means are of logarithms, so of shares."""
 _CLEAR: Final = 4.0
 """Standard errors above what is well at which a round need not go on."""
-_ROOM: Final = 0.10
+TOLERANCE: Final = 0.10
 """What it may take longer than usual: so much queueing inside the API shows where its limit is."""
 _BUSY: Final = 0.8
 """Share of the permits that were taken at a time in a round that can say something of the limit."""
@@ -37,10 +37,10 @@ client: an API with plenty of room refuses a few percent too."""
 _LASTING: Final = 1 / 64
 """What each outcome takes of the weight of those before it."""
 _SETTLING: Final = 3
-"""Usual times until the first round begins."""
+"""Baselines, in time, until the first round begins."""
 
 
-class Usual:
+class Baseline:
     """How long a route takes while nothing is in its way."""
 
     __slots__ = ("value",)
@@ -62,10 +62,10 @@ class Gradient:
     """
 
     __slots__ = (
+        "_baselines",
         "_busy",
         "_changed",
         "_cut",
-        "_dipped",
         "_growth",
         "_least",
         "_level",
@@ -74,12 +74,12 @@ class Gradient:
         "_most",
         "_n",
         "_outcomes",
+        "_probing",
         "_refused",
         "_rounds",
         "_slow",
         "_squares",
         "_sum",
-        "_usuals",
     )
 
     def __init__(self, least: int, most: int) -> None:
@@ -94,14 +94,14 @@ class Gradient:
         """Rounds in a row that were too slow."""
         self._lowered = False
         self._rounds = 0
-        self._dipped = 0.0
+        self._probing = 0.0
         """What the limit was before it was lowered for one round; 0 in all others."""
         self._cut: tuple[float, float] | None = None
         """Limit and log ratio of a round after which the limit was cut."""
         self._outcomes = 0.0
         self._refused = 0.0
         """Of them, both by weight."""
-        self._usuals: dict[Usual, tuple[int, float]] = {}
+        self._baselines: dict[Baseline, tuple[int, float]] = {}
         """Those of the round: answers, and the sum of their logarithms."""
         self._clear()
 
@@ -109,14 +109,14 @@ class Gradient:
         self._n = 0
         self._sum = self._squares = 0.0
         self._busy = 0
-        self._usuals.clear()
+        self._baselines.clear()
 
     @property
     def limit(self) -> int:
         """Requests at a time."""
         return round(self._level)
 
-    def observe(self, usual: Usual, seconds: float, now: float, in_flight: int) -> bool:
+    def observe(self, usual: Baseline, seconds: float, now: float, in_flight: int) -> bool:
         """A request took so long. Whether the limit has changed.
 
         ``usual``: of its route; ``in_flight``: requests under way, this one included.
@@ -136,8 +136,8 @@ class Gradient:
         elif now - self._changed < usual.value * (1 if self._rounds else _SETTLING):
             return False
         x = math.log(seconds / usual.value)
-        count, total = self._usuals.get(usual, (0, 0.0))
-        self._usuals[usual] = (count + 1, total + x)
+        count, total = self._baselines.get(usual, (0, 0.0))
+        self._baselines[usual] = (count + 1, total + x)
         self._n += 1
         self._sum += x
         self._squares += x * x
@@ -150,7 +150,7 @@ class Gradient:
         if (
             n < min(max(_PASSES * self._level, _ENOUGH), _MOST)
             and error > _SURE
-            and (not self._rounds or mean < _CLEAR * error + _ROOM)
+            and (not self._rounds or mean < _CLEAR * error + TOLERANCE)
         ):
             return False
         return self._round(mean, error, now)
@@ -175,26 +175,26 @@ class Gradient:
         self._rounds += 1
         self._mean = mean
         mean -= max(error - _SURE, 0.0)  # what is uncertain is taken to be well
-        if self._dipped:
-            level, self._dipped = self._dipped, 0.0
+        if self._probing:
+            level, self._probing = self._probing, 0.0
             return self._set(level, now)
         level = self._level
-        slow = mean > _ROOM
+        slow = mean > TOLERANCE
         self._slow = self._slow + 1 if slow else 0
         if self._doubtful(mean) or (not slow and busy and self._rounds % _EVERY == 0):
             self._slow = 0
-            self._dipped = level
+            self._probing = level
             return self._set(level * _DIP, now)
         if slow:
             self._growth = 0.0
             if self._cut is None and self._slow > 1:
                 self._cut = (level, mean)
-            return self._set(level * max(math.exp(_ROOM - mean), 0.5), now)
+            return self._set(level * max(math.exp(TOLERANCE - mean), 0.5), now)
         self._cut = None
         if not busy:
             return self._set(level, now)
-        if mean > _ROOM / 2:
-            return self._set(level * math.exp(_ROOM - mean), now)
+        if mean > TOLERANCE / 2:
+            return self._set(level * math.exp(TOLERANCE - mean), now)
         step = max(self._growth, _STEP * level, 1.0)
         self._growth = min(_FASTER * step, level / 2)
         return self._set(level + step, now)
@@ -206,7 +206,7 @@ class Gradient:
     def _learned(self, mean: float, error: float, *, busy: bool) -> float:
         """Correct what is usual by a round; what the round says then."""
         level = self._level
-        if self._cut is not None and mean > self._cut[1] + _ROOM:
+        if self._cut is not None and mean > self._cut[1] + TOLERANCE:
             self._cut = None  # it is still getting worse: this may be how it begins only
             self._slow = 0
         elif self._cut is not None and level <= max(_CUT * self._cut[0], self._least):
@@ -215,24 +215,24 @@ class Gradient:
             if mean > before + _HELPED * math.log(level / first):
                 self._shift()
                 return 0.0
-        if not self._rounds or mean < -_ROOM - 2 * error:
+        if not self._rounds or mean < -TOLERANCE - 2 * error:
             self._shift()
             return 0.0
-        if self._dipped and mean < self._mean + _ROOM:  # else something else has changed
+        if self._probing and mean < self._mean + TOLERANCE:  # else something else has changed
             helped = mean < self._mean + _HELPED * math.log(_DIP)
             self._shift(_LEARN if helped else 1.0)
-        elif not self._dipped and not busy:
+        elif not self._probing and not busy:
             self._shift(_LEARN)
         return mean
 
     def _shift(self, share: float = 1.0) -> None:
         """What the round showed is usual: each takes so much of what its own answers say."""
-        for usual, (count, total) in self._usuals.items():
+        for usual, (count, total) in self._baselines.items():
             usual.value *= math.exp(share * total / count)
 
     def _set(self, level: float, now: float) -> bool:
         was = self.limit
-        self._lowered = level < 0.95 * self._level and not self._dipped
+        self._lowered = level < 0.95 * self._level and not self._probing
         self._level = min(max(level, self._least), float(self._most))
         self._changed = now
         self._clear()

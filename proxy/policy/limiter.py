@@ -4,15 +4,14 @@ import math
 from collections.abc import Callable, Hashable
 from typing import Any, Final
 
-from proxy.core.secrets import hashed
-from proxy.policy.queue import Place, Queue
+from proxy.policy.queue import Queue, Waiter
 from proxy.policy.window import Window
 
 _LOOK_BACK: Final = 10.0
 _LONGEST: Final = 60.0
 
 
-class Gate:
+class ConcurrencyLimiter:
     """Hands out permits, to those that wait first.
 
     Whoever has one gives it back once. ``now`` is in seconds of a monotonic clock.
@@ -36,7 +35,7 @@ class Gate:
         self._fair = queue if queue is not None and queue.order == "fair" else None
         self.in_flight = 0
         self.refused = 0
-        """Found no place."""
+        """Found no waiter."""
         self.evicted = 0
         """Lost it to one that had more right to it."""
         self.timed_out = 0
@@ -53,7 +52,7 @@ class Gate:
         """Whether one more would be let through at once."""
         return self.in_flight < self.limit and not self.waiting
 
-    def take(self, key: Hashable) -> bool:
+    def try_acquire(self, key: Hashable) -> bool:
         """A permit at once, where there is one and nobody has waited for it."""
         if not self.free:
             return False
@@ -63,50 +62,50 @@ class Gate:
     def _taken(self, key: Hashable) -> None:
         self.in_flight += 1
         if self._fair is not None:
-            held = self._fair.held
-            held[key] = held.get(key, 0) + 1
+            permits = self._fair.permits_by_key
+            permits[key] = permits.get(key, 0) + 1
             if self._fair.waiting:
-                self._fair.moved(key)
+                self._fair.reprioritize(key)
 
-    def join(self, place: Place) -> bool:
+    def enqueue(self, waiter: Waiter) -> bool:
         """Wait. False where there is no place for it."""
-        loser = place if self._queue is None else self._queue.join(place)
-        if loser is place:
+        victim = waiter if self._queue is None else self._queue.enqueue(waiter)
+        if victim is waiter:
             self.refused += 1
             return False
-        if loser is not None:
+        if victim is not None:
             self.evicted += 1
-            loser.told(False)
+            victim.notify(False)
         return True
 
-    def leave(self, place: Place) -> bool:
+    def dequeue(self, waiter: Waiter) -> bool:
         """Wait no more. False where it did not, since it had been told already."""
-        return self._queue is not None and self._queue.leave(place)
+        return self._queue is not None and self._queue.dequeue(waiter)
 
-    def give_back(self, key: Hashable, now: float) -> None:
+    def release(self, key: Hashable, now: float) -> None:
         """The request that had it is over."""
         self._returned(key)
         self._finished.add(now)
-        self.admit()
+        self.wake_waiters()
 
     def _returned(self, key: Hashable) -> None:
         self.in_flight -= 1
         if self._fair is not None:
-            held = self._fair.held
-            held[key] -= 1
-            if not held[key]:
-                del held[key]
+            permits = self._fair.permits_by_key
+            permits[key] -= 1
+            if not permits[key]:
+                del permits[key]
             if self._fair.waiting:
-                self._fair.moved(key)
+                self._fair.reprioritize(key)
 
-    def admit(self) -> None:
+    def wake_waiters(self) -> None:
         """Let through who may go: after a permit has come back, or the limit has grown."""
         queue = self._queue
         while queue is not None and queue.waiting and self.in_flight < self.limit:
-            place = queue.pop()
-            self._taken(place.key)
-            if not place.told(True):
-                self._returned(place.key)
+            waiter = queue.pop()
+            self._taken(waiter.key)
+            if not waiter.notify(True):
+                self._returned(waiter.key)
 
     def retry_after(self, now: float) -> float:
         """Seconds until those that wait will be through, by what has been finished lately."""
@@ -115,7 +114,7 @@ class Gate:
             return _LOOK_BACK
         return min(max(1.0, math.ceil((self.waiting + 1) / rate)), _LONGEST)
 
-    def report(self, now: float, shown: Callable[[Hashable], str] = hashed) -> dict[str, Any]:
+    def report(self, now: float, shown: Callable[[Hashable], str]) -> dict[str, Any]:
         """Its state for operators. ``shown``: how a key is shown."""
         by_key = {} if self._queue is None else self._queue.by_key()
         busiest = sorted(by_key.items(), key=lambda item: -item[1][0])[:10]

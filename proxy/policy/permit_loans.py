@@ -12,7 +12,7 @@ clients as there are permits would lock everybody out.
 from collections.abc import Hashable
 from typing import Final, Protocol
 
-from proxy.policy.limiter import Gate
+from proxy.policy.limiter import ConcurrencyLimiter
 
 GRACE: Final = 10.0
 """Seconds that a client may keep a permit waiting."""
@@ -44,12 +44,12 @@ class Holder(Protocol):
 
 
 class Loans:
-    """The permits of one gate."""
+    """The permits of one limiter."""
 
-    __slots__ = ("_gate", "_held", "_looked", "out")
+    __slots__ = ("_held", "_limiter", "_looked", "out")
 
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
+    def __init__(self, limiter: ConcurrencyLimiter) -> None:
+        self._limiter = limiter
         self._held: dict[Holder, None] = {}
         self._looked = 0.0
         self.out: dict[Holder, float] = {}
@@ -62,7 +62,7 @@ class Loans:
     def end(self, holder: Holder, now: float) -> None:
         """It is over."""
         if self._held.pop(holder, holder) is None:
-            self._gate.give_back(holder.key, now)
+            self._limiter.release(holder.key, now)
         else:
             self.out.pop(holder, None)
 
@@ -72,13 +72,13 @@ class Loans:
             return
         self._looked = now
         stalled = [each for each in self._held if each.stalls(now)]
-        wanted = len(self.out) + len(stalled) - self._gate.limit
+        wanted = len(self.out) + len(stalled) - self._limiter.limit
         if wanted > 0:
             self._end(wanted, now)
-        for holder in stalled[: max(0, self._gate.limit - len(self.out))]:
+        for holder in stalled[: max(0, self._limiter.limit - len(self.out))]:
             del self._held[holder]
             self.out[holder] = now
-            self._gate.give_back(holder.key, now)
+            self._limiter.release(holder.key, now)
 
     def _end(self, most: int, now: float) -> None:
         """Make room for further loans, by those that have been out for the longest time."""

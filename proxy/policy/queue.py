@@ -1,7 +1,7 @@
 """Who waits for a permit, and who is next.
 
-All orders serve the more urgent first. A place is given up by its owner, taken by ``pop``, or lost
-to a newcomer that has more right to it when the queue is full.
+All orders serve the more urgent first. A waiter leaves by ``dequeue``, is next by ``pop``, or loses
+its place to a newcomer that has more right to it when the queue is full.
 """
 
 from collections import OrderedDict
@@ -19,66 +19,66 @@ URGENCIES: Final = 8
 _STALE: Final = 64
 
 
-class Place:
+class Waiter:
     """One that waits."""
 
-    __slots__ = ("key", "since", "told", "urgency")
+    __slots__ = ("key", "notify", "since", "urgency")
 
     def __init__(
-        self, key: Hashable, urgency: int, told: Callable[[bool], bool], since: float = 0.0
+        self, key: Hashable, urgency: int, notify: Callable[[bool], bool], since: float = 0.0
     ) -> None:
-        """``told``: True with a permit, False where it lost its place. Says whether it is heard."""
+        """``notify``: True with a permit, False where the waiter is lost. Says if it is heard."""
         self.key = key
         self.since = since
         self.urgency = urgency
-        self.told = told
+        self.notify = notify
 
 
-class Line(Protocol):
+class Discipline(Protocol):
     """Those of one urgency."""
 
     def __len__(self) -> int: ...
 
-    def push(self, place: Place) -> None:
+    def push(self, waiter: Waiter) -> None:
         """At the end, wherever that is."""
 
-    def remove(self, place: Place) -> bool:
+    def remove(self, waiter: Waiter) -> bool:
         """Whether it was there."""
 
-    def pop(self) -> Place:
+    def pop(self) -> Waiter:
         """Take who is next; there is one."""
 
-    def weakest(self, newcomer: Place | None) -> Place | None:
+    def victim(self, newcomer: Waiter | None) -> Waiter | None:
         """Who would make room for it; None where nobody would. For no newcomer: who goes first."""
 
 
 class Fifo:
     """First come, first served."""
 
-    __slots__ = ("_places",)
+    __slots__ = ("_waiters",)
 
     def __init__(self) -> None:
         # No dict: with those gone that stood first, finding the first of a dict is a scan.
-        self._places: OrderedDict[Place, None] = OrderedDict()
+        self._waiters: OrderedDict[Waiter, None] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._waiters)
 
-    def push(self, place: Place) -> None:
+    def push(self, waiter: Waiter) -> None:
         """At the end."""
-        self._places[place] = None
+        self._waiters[waiter] = None
 
-    def remove(self, place: Place) -> bool:
+    def remove(self, waiter: Waiter) -> bool:
         """As above."""
-        return self._places.pop(place, place) is None
+        return self._waiters.pop(waiter, waiter) is None
 
-    def pop(self) -> Place:
+    def pop(self) -> Waiter:
         """The first."""
-        return self._places.popitem(last=False)[0]
+        return self._waiters.popitem(last=False)[0]
 
-    def weakest(self, newcomer: Place | None) -> Place | None:
+    def victim(self, newcomer: Waiter | None) -> Waiter | None:
         """The last."""
-        return None if newcomer is not None else next(reversed(self._places))
+        return None if newcomer is not None else next(reversed(self._waiters))
 
 
 class Lifo(Fifo):
@@ -86,13 +86,13 @@ class Lifo(Fifo):
 
     __slots__ = ()
 
-    def pop(self) -> Place:
+    def pop(self) -> Waiter:
         """The last."""
-        return self._places.popitem()[0]
+        return self._waiters.popitem()[0]
 
-    def weakest(self, newcomer: Place | None) -> Place | None:
+    def victim(self, newcomer: Waiter | None) -> Waiter | None:
         """The first, which would be served last."""
-        return next(iter(self._places))
+        return next(iter(self._waiters))
 
 
 class Fair:
@@ -102,13 +102,14 @@ class Fair:
     upstream's time, not of its answers.
     """
 
-    __slots__ = ("_heap", "_held", "_keys", "_most", "_size", "_stamps", "_turn")
+    __slots__ = ("_heap", "_keys", "_most", "_permits_by_key", "_size", "_stamps", "_turn")
 
-    def __init__(self, held: dict[Hashable, int], turn: "count[int]") -> None:
-        """``held``: permits by key, none for keys that have none; kept by ``Gate``."""
-        self._held = held
+    def __init__(self, permits_by_key: dict[Hashable, int], turn: "count[int]") -> None:
+        """``permits_by_key``: permits by key, none for keys that have none; kept by the
+        limiter."""
+        self._permits_by_key = permits_by_key
         self._turn = turn
-        self._keys: dict[Hashable, OrderedDict[Place, None]] = {}
+        self._keys: dict[Hashable, OrderedDict[Waiter, None]] = {}
         self._most = Most()
         self._stamps: dict[Hashable, int] = {}
         self._heap: list[tuple[int, int, int, Hashable]] = []
@@ -117,21 +118,21 @@ class Fair:
     def __len__(self) -> int:
         return self._size
 
-    def push(self, place: Place) -> None:
+    def push(self, waiter: Waiter) -> None:
         """Behind the others of its key."""
-        waiting = self._keys.get(place.key)
+        waiting = self._keys.get(waiter.key)
         if waiting is None:
-            waiting = self._keys[place.key] = OrderedDict()
-            self._stamps[place.key] = next(self._turn)
-            self.moved(place.key)
-        waiting[place] = None
+            waiting = self._keys[waiter.key] = OrderedDict()
+            self._stamps[waiter.key] = next(self._turn)
+            self.reprioritize(waiter.key)
+        waiting[waiter] = None
         self._size += 1
-        self._most.more(place.key)
+        self._most.more(waiter.key)
 
-    def moved(self, key: Hashable) -> None:
+    def reprioritize(self, key: Hashable) -> None:
         """The number of permits of a key has changed."""
         if key in self._keys:
-            held = self._held.get(key, 0)
+            held = self._permits_by_key.get(key, 0)
             # The second number tells entries of one key apart, so no two keys are compared.
             heappush(self._heap, (held, self._stamps[key], next(self._turn), key))
             if len(self._heap) > _STALE + 2 * len(self._keys):
@@ -139,47 +140,47 @@ class Fair:
 
     def _tidy(self) -> None:
         """Let go of what has changed since; a key that holds more now lies deep down."""
-        held = self._held
+        held = self._permits_by_key
         self._heap = [
             (held.get(key, 0), stamp, next(self._turn), key) for key, stamp in self._stamps.items()
         ]
         heapify(self._heap)
 
-    def remove(self, place: Place) -> bool:
+    def remove(self, waiter: Waiter) -> bool:
         """As above."""
-        waiting = self._keys.get(place.key)
-        if waiting is None or place not in waiting:
+        waiting = self._keys.get(waiter.key)
+        if waiting is None or waiter not in waiting:
             return False
-        self._take(place, waiting)
+        self._take(waiter, waiting)
         return True
 
-    def _take(self, place: Place, waiting: OrderedDict[Place, None]) -> None:
-        del waiting[place]
+    def _take(self, waiter: Waiter, waiting: OrderedDict[Waiter, None]) -> None:
+        del waiting[waiter]
         self._size -= 1
-        self._most.less(place.key)
+        self._most.less(waiter.key)
         if not waiting:
-            del self._keys[place.key], self._stamps[place.key]
+            del self._keys[waiter.key], self._stamps[waiter.key]
             if not self._keys:
                 self._heap.clear()
 
-    def pop(self) -> Place:
+    def pop(self) -> Waiter:
         """The first of the key that is next."""
         while True:
             held, stamp, _, key = self._heap[0]
             waiting = self._keys.get(key)
             if (
                 waiting is not None
-                and held == self._held.get(key, 0)
+                and held == self._permits_by_key.get(key, 0)
                 and stamp == self._stamps[key]
             ):
                 break
             heappop(self._heap)  # has changed since
-        place = next(iter(waiting))
+        waiter = next(iter(waiting))
         self._stamps[key] = next(self._turn)
-        self._take(place, waiting)
-        return place
+        self._take(waiter, waiting)
+        return waiter
 
-    def weakest(self, newcomer: Place | None) -> Place | None:
+    def victim(self, newcomer: Waiter | None) -> Waiter | None:
         """The last of the key with the most that wait, if that still leaves it no fewer."""
         waiting = self._keys[self._most.key()]
         if newcomer is not None and len(waiting) < len(self._keys.get(newcomer.key, ())) + 2:
@@ -196,65 +197,67 @@ class Fair:
 class Queue:
     """A bounded number of places."""
 
-    __slots__ = ("_lines", "_size", "held", "order", "waiting")
+    __slots__ = ("_disciplines", "_size", "order", "permits_by_key", "waiting")
 
     def __init__(self, size: int, order: str = "fair") -> None:
         """``order``: ``fair``, ``fifo`` or ``lifo``."""
         self._size = size
         self.order = order
-        self.held: dict[Hashable, int] = {}
+        self.permits_by_key: dict[Hashable, int] = {}
         """Permits by key; only ``fair`` has to know."""
         turn = count()
-        kinds: dict[str, Callable[[], Line]] = {
-            "fair": lambda: Fair(self.held, turn),
+        kinds: dict[str, Callable[[], Discipline]] = {
+            "fair": lambda: Fair(self.permits_by_key, turn),
             "fifo": Fifo,
             "lifo": Lifo,
         }
-        self._lines = [kinds[order]() for _ in range(URGENCIES)]
+        self._disciplines = [kinds[order]() for _ in range(URGENCIES)]
         self.waiting = 0
 
-    def join(self, place: Place) -> Place | None:
+    def enqueue(self, waiter: Waiter) -> Waiter | None:
         """Who has no place now: nobody, the newcomer, or one that had less right to it."""
-        loser = None
+        victim = None
         if self.waiting >= self._size:
-            loser = self._loser(place)
-            if loser is place:
-                return place
-            self.leave(loser)
-        self._lines[place.urgency].push(place)
+            victim = self._victim(waiter)
+            if victim is waiter:
+                return waiter
+            self.dequeue(victim)
+        self._disciplines[waiter.urgency].push(waiter)
         self.waiting += 1
-        return loser
+        return victim
 
-    def _loser(self, newcomer: Place) -> Place:
-        last = max((i for i, line in enumerate(self._lines) if len(line)), default=-1)
+    def _victim(self, newcomer: Waiter) -> Waiter:
+        last = max(
+            (i for i, discipline in enumerate(self._disciplines) if len(discipline)), default=-1
+        )
         if last < newcomer.urgency:
             return newcomer
-        line = self._lines[last]
-        return line.weakest(newcomer if last == newcomer.urgency else None) or newcomer
+        discipline = self._disciplines[last]
+        return discipline.victim(newcomer if last == newcomer.urgency else None) or newcomer
 
-    def leave(self, place: Place) -> bool:
+    def dequeue(self, waiter: Waiter) -> bool:
         """It waits no more. Whether it did."""
-        found = self._lines[place.urgency].remove(place)
+        found = self._disciplines[waiter.urgency].remove(waiter)
         self.waiting -= found
         return found
 
-    def pop(self) -> Place:
+    def pop(self) -> Waiter:
         """Take who is next; there is one."""
         self.waiting -= 1
-        return next(line for line in self._lines if len(line)).pop()
+        return next(discipline for discipline in self._disciplines if len(discipline)).pop()
 
-    def moved(self, key: Hashable) -> None:
+    def reprioritize(self, key: Hashable) -> None:
         """The number of permits of a key has changed."""
-        for line in self._lines:
-            if isinstance(line, Fair):
-                line.moved(key)
+        for discipline in self._disciplines:
+            if isinstance(discipline, Fair):
+                discipline.reprioritize(key)
 
     def by_key(self) -> dict[Hashable, tuple[int, float]]:
         """How many wait by key, and since when the first of them does; where keys count."""
         found: dict[Hashable, tuple[int, float]] = {}
-        for line in self._lines:
-            if isinstance(line, Fair):
-                for key, (number, since) in line.waiting().items():
+        for discipline in self._disciplines:
+            if isinstance(discipline, Fair):
+                for key, (number, since) in discipline.waiting().items():
                     known, first = found.get(key, (0, since))
                     found[key] = (known + number, min(first, since))
         return found

@@ -30,7 +30,7 @@ class Quota:
         self.remaining: float | None = None
         """Requests that it would still take, where it has said so."""
 
-    def told(self, remaining: float, reset: float, now: float) -> None:
+    def update(self, remaining: float, reset: float, now: float) -> None:
         """It takes so many more within the next ``reset`` seconds."""
         if now >= self._until:
             self._most = remaining
@@ -48,11 +48,11 @@ class Quota:
         """It asked to be left alone."""
         self._paused = max(self._paused, until)
 
-    def wait(self, now: float) -> float:
+    def blocked_for(self, now: float) -> float:
         """Seconds until it may be asked at all."""
         return max(0.0, self._paused - now)
 
-    def turn(self, now: float, patience: float) -> float:
+    def reserve(self, now: float, patience: float) -> float:
         """Seconds until it is one's turn, now where that would take more than ``patience``.
 
         Pacing makes the rest last; it is no reason to refuse what the server would take.
@@ -65,7 +65,7 @@ class Quota:
         self._next = max(self._next, now) + self._pace
         return wait
 
-    def pace(self, now: float) -> float:
+    def spacing(self, now: float) -> float:
         """Seconds that should lie between two requests, 0 where there is plenty."""
         return self._pace if now < self._until else 0.0
 
@@ -77,7 +77,7 @@ class Quota:
         """Its state for operators."""
         known = self.remaining is not None and now < self._until
         return {
-            "wait_s": round(self.wait(now), 3),
+            "wait_s": round(self.blocked_for(now), 3),
             "remaining": self.remaining if known else None,
             "pace_s": round(self._pace, 3) if known else 0.0,
         }
@@ -121,7 +121,7 @@ class Quotas:
 
     def report(self, now: float) -> dict[str, Any]:
         """The state for operators: of paths, and of the client with the longest wait."""
-        worst = max(self._by_key.values(), key=lambda each: each.wait(now), default=Quota())
+        worst = max(self._by_key.values(), key=lambda each: each.blocked_for(now), default=Quota())
         longest = max(self._paths.values(), default=now)
         return {
             "wait_s": round(max(0.0, longest - now), 3),

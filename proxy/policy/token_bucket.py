@@ -8,7 +8,7 @@ KEYS: Final = 10_000
 """Clients that are known at a time; who has not been seen for the longest time is forgotten."""
 
 
-class Tokens:
+class TokenBuckets:
     """A bucket of tokens for each key, as a time: when it would be full again.
 
     A request is let through where that time is no more than ``burst`` requests ahead of now (the

@@ -4,29 +4,28 @@ import asyncio
 from typing import Any
 
 from proxy.config.model import Route, Upstream
-from proxy.core.exchange import Exchange
-from proxy.core.handler import Handler
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import Verdict, verdict
 from proxy.core.reply import Reply
 from proxy.core.request_key import asked_for, path_of
 from proxy.core.secrets import shown
 from proxy.middleware.concurrency.concurrency import Concurrency
+from proxy.policy.baselines import Baselines
 from proxy.policy.gradient import Gradient
-from proxy.policy.limiter import Gate
+from proxy.policy.limiter import ConcurrencyLimiter
 from proxy.policy.permit_loans import Loans
 from proxy.policy.queue import Queue
 from proxy.policy.soonest import Soonest
-from proxy.policy.usual_times import Usuals
 
 
 class Limits:
-    """Gates by the name of their upstream."""
+    """Limiters by the name of their upstream."""
 
-    __slots__ = ("_gates", "_gradients", "_loans", "_options")
+    __slots__ = ("_gradients", "_limiters", "_loans", "_options")
 
     def __init__(self, options: dict[str, Upstream]) -> None:
         self._options = options
-        self._gates: dict[str, Gate] = {}
+        self._limiters: dict[str, ConcurrencyLimiter] = {}
         self._loans: dict[str, Loans] = {}
         self._gradients: dict[str, Gradient] = {}
         for name, upstream in options.items():
@@ -34,21 +33,21 @@ class Limits:
             if limits is None:
                 continue
             room = Queue(queue.size, queue.order) if queue is not None else None
-            self._gates[name] = Gate(limits.max_requests, room)
-            self._loans[name] = Loans(self._gates[name])
+            self._limiters[name] = ConcurrencyLimiter(limits.max_requests, room)
+            self._loans[name] = Loans(self._limiters[name])
             least = min(limits.min, limits.max_requests)
             if limits.adaptive == "gradient" and least < limits.max_requests:
                 gradient = self._gradients[name] = Gradient(least, limits.max_requests)
-                self._gates[name].limit = gradient.limit
+                self._limiters[name].limit = gradient.limit
 
-    def gate(self, name: str) -> Gate | None:
+    def limiter(self, name: str) -> ConcurrencyLimiter | None:
         """That of an upstream, where it has one."""
-        return self._gates.get(name)
+        return self._limiters.get(name)
 
     def guarded(self, handler: Handler, name: str, route: Route) -> Handler:
         """``handler`` with permits, where its upstream has any."""
-        gate = self._gates.get(name)
-        if gate is None:
+        limiter = self._limiters.get(name)
+        if limiter is None:
             return handler
         taken = None
         if route.deadline is not None or route.timeouts.total:
@@ -56,10 +55,10 @@ class Limits:
         watch = None
         gradient = self._gradients.get(name)
         if taken is not None or gradient is not None:
-            watch = Watch(gate, gradient, taken)
+            watch = Watch(limiter, gradient, taken)
         return Concurrency(
             handler,
-            gate,
+            limiter,
             self._options[name].queue,
             route.timeouts.queue,
             usual=(lambda exchange, now: taken.value(asked_for(exchange), now))
@@ -72,9 +71,9 @@ class Limits:
     def report(self, now: float, harmless: tuple[str, ...] = ()) -> dict[str, Any]:
         """Their state for operators; ``harmless``: the keys that may be shown."""
         found = {}
-        for name, gate in self._gates.items():
+        for name, limiter in self._limiters.items():
             queue = self._options[name].queue
-            found[name] = gate.report(now, shown(queue.key if queue else "", harmless))
+            found[name] = limiter.report(now, shown(queue.key if queue else "", harmless))
             found[name]["lent"] = len(self._loans[name].out)
         return found
 
@@ -82,13 +81,15 @@ class Limits:
 class Watch:
     """What one route learns of how long an upstream takes."""
 
-    __slots__ = ("_gate", "_gradient", "_taken", "_usuals")
+    __slots__ = ("_baselines", "_gradient", "_limiter", "_taken")
 
-    def __init__(self, gate: Gate, gradient: Gradient | None, taken: Soonest | None) -> None:
-        self._gate = gate
+    def __init__(
+        self, limiter: ConcurrencyLimiter, gradient: Gradient | None, taken: Soonest | None
+    ) -> None:
+        self._limiter = limiter
         self._gradient = gradient
         self._taken = taken
-        self._usuals = Usuals()
+        self._baselines = Baselines()
 
     def __call__(
         self, exchange: Exchange, seconds: float, now: float, came: Reply | BaseException
@@ -102,16 +103,16 @@ class Watch:
         if gradient is None:
             return
         path = path_of(exchange)
-        usual = self._usuals.of(path)
-        if answered and self._usuals.learn(path, seconds):
+        usual = self._baselines.of(path)
+        if answered and self._baselines.learn(path, seconds):
             gradient.restart()
         if answered or (isinstance(came, asyncio.CancelledError) and seconds > usual.value):
             # A client that left has waited for so long at least.
-            changed = gradient.observe(usual, seconds, now, self._gate.in_flight)
+            changed = gradient.observe(usual, seconds, now, self._limiter.in_flight)
         elif judged is Verdict.OVERLOADED:
             changed = gradient.overloaded(now)
         else:  # a quick failure is no fast answer, and says nothing of how much is too much
             return
         if changed:
-            self._gate.limit = gradient.limit
-            self._gate.admit()
+            self._limiter.limit = gradient.limit
+            self._limiter.wake_waiters()

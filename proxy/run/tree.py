@@ -2,37 +2,40 @@
 
 import asyncio
 import random
-import time
 from functools import partial
 from typing import Any
 
 from proxy.config.model import Config, Route, Upstream
-from proxy.core.handler import Handler
-from proxy.core.retrying import BudgetOptions, RetryOptions, repeatable
+from proxy.core.exchange import Handler
+from proxy.core.outcome import repeatable
 from proxy.core.secrets import shown
 from proxy.edge.last_event import last_event
 from proxy.edge.router import Router
 from proxy.http.hop_by_hop import end_to_end_response
 from proxy.middleware.coalesce.coalesce import Coalesce
-from proxy.middleware.coalesce.shared import Room
+from proxy.middleware.coalesce.shared_reply import MemoryBudget
 from proxy.middleware.commit import Commit, holds, speaks
-from proxy.middleware.deadline.deadline import Deadline, Remaining
+from proxy.middleware.deadline.deadline import Deadline
+from proxy.middleware.deadline.propagation import DeadlinePropagation
 from proxy.middleware.fallback import Fallback, Fixed, FixedReply
 from proxy.middleware.hedge.hedge import Hedge
-from proxy.middleware.load_balance.ejection import breaker
+from proxy.middleware.load_balance.headroom import has_headroom
 from proxy.middleware.load_balance.load_balance import LoadBalance, LoadBalanceOptions
-from proxy.middleware.rate_limit import Heed, RateLimit
-from proxy.middleware.resume.resume import Resume, Shelf
-from proxy.middleware.retry import Retry
-from proxy.middleware.sse_keepalive import Events
-from proxy.middleware.timeouts import PerTry, Total
+from proxy.middleware.load_balance.targets import TargetSet
+from proxy.middleware.per_try import PerTry
+from proxy.middleware.rate_limit import RateLimit
+from proxy.middleware.resume.resumable_streams import ResumableStreams
+from proxy.middleware.resume.resume import Resume
+from proxy.middleware.retry.options import BudgetOptions, RetryOptions
+from proxy.middleware.retry.retry import Retry
+from proxy.middleware.sse_keepalive.sse_keepalive import SseKeepAlive
+from proxy.middleware.total import Total
+from proxy.middleware.upstream_quota import UpstreamQuota
 from proxy.policy.budget import Budget
-from proxy.policy.limiter import Gate
-from proxy.policy.roads import Road, Roads
 from proxy.run.chain import Chain
 from proxy.run.limits import Limits
-from proxy.upstream.endpoint import Member
-from proxy.upstream.endpoints import Pool
+from proxy.upstream.endpoint import Endpoint
+from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.forward import Forward
 from proxy.upstream.health import HealthGuard
 from proxy.upstream.session import Session
@@ -46,16 +49,18 @@ class Tree:
         self._config = config
         self._rng = rng
         self._options = {upstream.name: upstream for upstream in config.upstreams}
-        self.pools = {upstream.name: Pool(upstream, session) for upstream in config.upstreams}
+        self.endpoints = {
+            upstream.name: Endpoints(upstream, session) for upstream in config.upstreams
+        }
         self._limits = Limits(self._options)
         self._budgets: dict[tuple[str, BudgetOptions], Budget] = {}
         self._hedges: list[tuple[str, str, Hedge]] = []
         self._shared: list[tuple[str, Coalesce]] = []
         self._rates: dict[str, Any] = {}
         self._harmless = config.admin.show_keys if config.admin is not None else ()
-        self._room = Room()
+        self._room = MemoryBudget()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.shelf = Shelf()
+        self.resumable_streams = ResumableStreams()
         self.routes = [Line(route) for route in config.routes]
         prefix = config.server.forwarded in ("both", "x")
         self.router = Router(
@@ -73,22 +78,22 @@ class Tree:
 
     def open(self) -> None:
         """Begin to look names up and to check servers."""
-        for name, pool in self.pools.items():
+        for name, endpoints in self.endpoints.items():
             if (check := self._options[name].health_check) is not None:
-                self._guards.append(HealthGuard(pool, check, self._rng))
-            pool.open()
+                self._guards.append(HealthGuard(endpoints, check, self._rng))
+            endpoints.open()
 
     async def close(self) -> None:
         """Stop all that runs by itself."""
-        await self.shelf.close()
+        await self.resumable_streams.close()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
         for guard in self._guards:
             await guard.close()
-        for pool in self.pools.values():
-            await pool.close()
+        for endpoints in self.endpoints.values():
+            await endpoints.close()
 
     def _asked(self, route: Route) -> list[Upstream]:
         """The upstreams of a route, those that take over included."""
@@ -103,7 +108,7 @@ class Tree:
         if route.fallback:  # above Retry: an upstream has failed when its tries have run out
             fixed = Fixed(route.fallback) if isinstance(route.fallback, FixedReply) else None
             retry = route.retry or RetryOptions()
-            rule = partial(repeatable, options=retry)
+            rule = partial(repeatable, rules=retry)
             handler = Fallback(handler, others, fixed, rule, retry.keep).handle
         if route.coalesce is not None:  # above all tries: they are made once for all
             shared = Coalesce(handler, route.coalesce, self._room, self._tasks)
@@ -113,15 +118,17 @@ class Tree:
             # Above all that has to do with an upstream: what is resumed has none of it again. A
             # rule for requests may have taken their credentials away.
             by_address = route.request_headers is not None
-            handler = Resume(handler, route.stream.resume, self.shelf, by_address=by_address).handle
+            handler = Resume(
+                handler, route.stream.resume, self.resumable_streams, by_address=by_address
+            ).handle
         if route.stream is not None and speaks(route.stream):
             # Above Resume: what we say in between is for this client, not for the one after it.
             details = route.errors is not None and route.errors.details
-            handler = Events(
+            handler = SseKeepAlive(
                 handler,
                 heartbeat=route.stream.heartbeat,
-                on_error=route.stream.on_error != "abort",
-                last_event=partial(last_event, shape=route.stream.on_error, details=details),
+                sends_error_event=route.stream.on_error != "abort",
+                error_event=partial(last_event, shape=route.stream.on_error, details=details),
             ).handle
         if route.rate_limit is not None and route.rate_limit.average:  # counts whoever answers
             limited = RateLimit(handler, route.rate_limit)
@@ -140,13 +147,16 @@ class Tree:
         """All tries of a route at one upstream."""
         route = line.options
         # Below Retry: nothing is held while nothing is under way.
-        balanced, ways = self._balanced(line, name)
+        balanced, targets = self._balanced(line, name)
         handler = self._limits.guarded(balanced, name, route)
         if route.hedge is not None:  # above the permits: a copy needs one of its own
             rule = route.retry or RetryOptions()
             listed = route.retry is not None and route.retry.attempts > 1
-            calm = partial(_calm, self._limits.gate(name), ways)
-            hedge = Hedge(handler, route.hedge, rule, calm, alone=not listed)
+            headroom = partial(has_headroom, self._limits.limiter(name), targets)
+            may = partial(repeatable, rules=rule)
+            hedge = Hedge(
+                handler, route.hedge, headroom, may, rule.keep, records_outcome=not listed
+            )
             self._hedges.append((line.name, name, hedge))
             handler = hedge.handle
         commit = None
@@ -160,19 +170,19 @@ class Tree:
             return Retry(handler, retry, budget, self._rng, hold).handle
         return handler if commit is None else commit.handle
 
-    def _balanced(self, line: "Line", name: str) -> "tuple[Handler, Ways | None]":
+    def _balanced(self, line: "Line", name: str) -> "tuple[Handler, TargetSet[Endpoint] | None]":
         """One attempt at whichever server is the best; where there are several, the ways there."""
-        pool, upstream = self.pools[name], self._options[name]
+        endpoints, upstream = self.endpoints[name], self._options[name]
         route = line.options
-        alone = len(pool.members) == 1 and not pool.changes
+        alone = len(endpoints.members) == 1 and not endpoints.changes
         if alone and (route.circuit_breaker, upstream.health_check) == (None, None):
-            return attempt(pool.members[0], route), None
-        roads = Ways(pool, route)
-        line.roads.append(roads)
+            return attempt(endpoints.members[0], route), None
+        targets = TargetSet(endpoints, partial(attempt, route=route), route.circuit_breaker)
+        line.targets.append(targets)
         options = upstream.load_balance or LoadBalanceOptions()
         # Without retry every request has one try only.
-        rule = partial(repeatable, options=route.retry or RetryOptions(methods=()))
-        return LoadBalance(roads, options, self._rng, rule).handle, roads
+        rule = partial(repeatable, rules=route.retry or RetryOptions(methods=()))
+        return LoadBalance(targets, options, self._rng, rule).handle, targets
 
     def _budget(self, name: str, options: BudgetOptions) -> Budget:
         """One for each upstream, whichever route retries."""
@@ -185,8 +195,10 @@ class Tree:
     def report(self, now: float) -> dict[str, Any]:
         """The state of servers, breakers and budgets for operators; ``now`` is monotonic."""
         return {
-            "upstreams": {name: pool.report(now) for name, pool in self.pools.items()},
-            "streams": self.shelf.report(),
+            "upstreams": {
+                name: endpoints.report(now) for name, endpoints in self.endpoints.items()
+            },
+            "streams": self.resumable_streams.report(),
             "concurrency": self._limits.report(now, self._harmless),
             "hedges": [
                 {"route": route, "upstream": name, **hedge.report(now)}
@@ -204,97 +216,35 @@ class Tree:
             "breakers": [
                 {"route": line.name, **state}
                 for line in self.routes
-                for roads in line.roads
-                for state in roads.report(now)
+                for targets in line.targets
+                for state in targets.report(now)
             ],
         }
 
 
 class Line:
-    """A route, and the ways it has to servers."""
+    """A route, and its targets."""
 
-    __slots__ = ("name", "options", "roads")
+    __slots__ = ("name", "options", "targets")
 
     def __init__(self, options: Route) -> None:
         self.options = options
         self.name = options.path_regex or options.path
-        self.roads: list[Ways] = []
+        self.targets: list[TargetSet[Endpoint]] = []
 
 
-class Ways:
-    """The ways of one route to the servers of a pool, made anew when there are others."""
-
-    __slots__ = ("_known", "_parked", "_pool", "_route", "news", "now")
-
-    def __init__(self, pool: Pool, route: Route) -> None:
-        self._pool = pool
-        self._route = route
-        self._known, self._parked = dict[Member, Road](), dict[Member, Road]()
-        self.now: Roads
-        self.news = pool.news
-        pool.changed.append(self._follow)
-        self._follow()
-
-    def _follow(self) -> None:
-        before, now = self._parked | self._known, self._pool.members
-        self._known = {member: before.get(member) or self._made(member) for member in now}
-        self._parked = {member: before[member] for member in self._pool.parked if member in before}
-        self.now = Roads(tuple(self._known.values()))
-
-    def _made(self, member: Member) -> Road:
-        options = self._route.circuit_breaker
-        return Road(
-            member,
-            attempt(member, self._route),
-            breaker(options, self._may_open) if options is not None else None,
-        )
-
-    def _may_open(self) -> bool:
-        """Whether one more server may be ejected: at most a share, but always one."""
-        options = self._route.circuit_breaker
-        assert options is not None
-        now = time.monotonic()
-        out = sum(
-            road.breaker is not None and road.breaker.state(now) != "closed"
-            for road in self._known.values()
-        )
-        return not out or (out + 1) * 100 <= options.max_ejection_percent * len(self._known)
-
-    def report(self, now: float) -> list[dict[str, Any]]:
-        """The breakers."""
-        return [
-            {
-                "endpoint": road.server.name,
-                "state": road.breaker.state(now),
-                "ejections": road.breaker.ejections,
-                "for_s": round(max(0.0, road.breaker.until - now), 3),
-            }
-            for road in self._known.values()
-            if road.breaker is not None
-        ]
-
-
-def _calm(gate: Gate | None, ways: Ways | None) -> bool:
-    """Whether an upstream has room for more than it is asked to do."""
-    if gate is not None and not gate.free:
-        return False
-    now = time.monotonic()
-    return ways is None or all(
-        road.server.paused_until <= now and (road.breaker is None or not road.breaker.open)
-        for road in ways.now.to.values()
-    )
-
-
-def attempt(member: Member, route: Route) -> Handler:
+def attempt(endpoint: Endpoint, route: Route) -> Handler:
     """One attempt at one server."""
     clocks = route.timeouts
-    handler: Handler = Forward(member.endpoint, member.gateway, clocks, end_to_end_response).handle
+    handler: Handler = Forward(endpoint.address, endpoint.pool, clocks, end_to_end_response).handle
     if clocks.per_try:  # below Retry: each attempt has its own
         handler = PerTry(handler, clocks.per_try).handle
     if route.deadline is not None:  # what is left is told, and known, by server
-        handler = Remaining(handler, route.deadline).handle
+        handler = DeadlinePropagation(handler, route.deadline).handle
     if route.rate_limit is not None and route.rate_limit.learn:
-        ours = member.endpoint.credentials
+        ours = endpoint.address.credentials
         patience = route.rate_limit.max_wait
-        handler = Heed(handler, member, patience, b"" if ours is None else ours[0]).handle
+        handler = UpstreamQuota(
+            handler, endpoint, patience, b"" if ours is None else ours[0]
+        ).handle
     return handler

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from proxy.core.errors import ReplyBroken, ReplyStalled
-from proxy.core.handler import Handler
+from proxy.core.exchange import Handler
 from proxy.core.options import Duration
 from proxy.core.reply import Ending, Reply
 from proxy.middleware.commit import Commit, StreamOptions, holds

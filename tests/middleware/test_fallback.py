@@ -11,15 +11,15 @@ from proxy.core.errors import (
     ConnectFailed,
     ConnectionLimit,
     ConnectionTerminated,
+    NoEndpointAvailable,
     ProxyError,
     ResponseTimeout,
-    Unavailable,
 )
-from proxy.core.exchange import Exchange
-from proxy.core.handler import Handler
+from proxy.core.exchange import Handler
+from proxy.core.outcome import repeatable
 from proxy.core.reply import Ending, Reply
-from proxy.core.retrying import RetryOptions, repeatable
 from proxy.middleware.fallback import Fallback, Fixed, FixedReply
+from proxy.middleware.retry.options import RetryOptions
 from tests.support.loop import JumpingLoop, Script, get, post, reply, settle
 
 KEY = ((b"Idempotency-Key", b"1"),)
@@ -28,7 +28,7 @@ KEY = ((b"Idempotency-Key", b"1"),)
 def fallback(*scripts: Script, fixed: Fixed | None = None) -> Handler:
     """The first, and the others as fallbacks."""
     first, *others = scripts
-    return Fallback(first, others, fixed, partial(repeatable, options=RetryOptions())).handle
+    return Fallback(first, others, fixed, partial(repeatable, rules=RetryOptions())).handle
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def page(tmp_path: Path) -> FixedReply:
     return FixedReply(file=str(file))
 
 
-NOT_SENT: list[type[ProxyError]] = [ConnectFailed, Unavailable, ConnectionLimit]
+NOT_SENT: list[type[ProxyError]] = [ConnectFailed, NoEndpointAvailable, ConnectionLimit]
 SENT: list[type[ProxyError]] = [ConnectionTerminated, ResponseTimeout]
 
 
@@ -114,13 +114,10 @@ async def test_a_refusal_of_one_upstream_says_nothing_about_the_servers_of_the_n
 ) -> None:
     """Else its Retry-After would be passed over although it has no other server."""
 
-    async def refuses(exchange: Exchange) -> Reply:
-        exchange.elsewhere = True
-        return reply(503)
-
-    exchange = get()
-    await fallback(Script(refuses), Script(reply(503)))(exchange)
-    assert not exchange.elsewhere
+    first, second = reply(503), reply(503)
+    first.alternative_ready = True
+    came = await fallback(Script(first), Script(second))(get())
+    assert not came.alternative_ready
 
 
 @pytest.mark.parametrize(

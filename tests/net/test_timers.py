@@ -1,52 +1,53 @@
-"""One timer that is moved by assignment."""
+"""One timer that is moved by assignment, and one for many stretches of code."""
 
 import asyncio
 
+import pytest
 import uvloop
 
-from proxy.net.timers import Alarm
+from proxy.net.timers import RearmableTimer, SharedTimeout
 from tests.support.loop import JumpingLoop
 
 
-def counted(loop: JumpingLoop) -> tuple[Alarm, list[float]]:
+def counted(loop: JumpingLoop) -> tuple[RearmableTimer, list[float]]:
     rings: list[float] = []
-    return Alarm(loop, lambda: rings.append(loop.time())), rings
+    return RearmableTimer(loop, lambda: rings.append(loop.time())), rings
 
 
 async def test_it_rings_at_the_time_it_was_last_set_to(jumping: JumpingLoop) -> None:
-    alarm, rings = counted(jumping)
+    timer, rings = counted(jumping)
     start = jumping.time()
-    alarm.set(start + 5)
+    timer.arm(start + 5)
     await asyncio.sleep(3)
-    alarm.set(start + 60)
+    timer.arm(start + 60)
     await asyncio.sleep(100)
     assert rings == [start + 60]
-    assert not alarm.armed
+    assert not timer.armed
 
 
 async def test_it_can_be_moved_to_an_earlier_time(jumping: JumpingLoop) -> None:
-    alarm, rings = counted(jumping)
+    timer, rings = counted(jumping)
     start = jumping.time()
-    alarm.set(start + 60)
-    alarm.set(start + 5)
+    timer.arm(start + 60)
+    timer.arm(start + 5)
     await asyncio.sleep(100)
     assert rings == [start + 5]
 
 
 async def test_cleared_or_closed_it_stays_silent(jumping: JumpingLoop) -> None:
-    alarm, rings = counted(jumping)
-    alarm.set(jumping.time() + 5)
-    alarm.clear()
-    assert not alarm.armed
+    timer, rings = counted(jumping)
+    timer.arm(jumping.time() + 5)
+    timer.disarm()
+    assert not timer.armed
     await asyncio.sleep(10)
-    alarm.set(jumping.time() + 5)
-    alarm.close()
+    timer.arm(jumping.time() + 5)
+    timer.close()
     await asyncio.sleep(10)
     assert rings == []
 
 
 async def test_moving_it_costs_no_timer(jumping: JumpingLoop) -> None:
-    alarm, _ = counted(jumping)
+    timer, _ = counted(jumping)
     made = 0
     real = jumping.call_at
 
@@ -57,8 +58,8 @@ async def test_moving_it_costs_no_timer(jumping: JumpingLoop) -> None:
 
     jumping.call_at = counting  # type: ignore[method-assign,assignment]
     for step in range(100):
-        alarm.set(jumping.time() + 60 + step)
-        alarm.clear()
+        timer.arm(jumping.time() + 60 + step)
+        timer.disarm()
     assert made == 1
 
 
@@ -69,12 +70,130 @@ def test_uvloop_moves_an_alarm_that_is_due_at_once() -> None:
 
         async def moved() -> None:
             loop = asyncio.get_running_loop()
-            alarm = Alarm(loop, lambda: rang.append(None))
-            alarm.set(loop.time())
-            alarm.set(loop.time() + 0.001)
-            alarm.set(loop.time())
+            timer = RearmableTimer(loop, lambda: rang.append(None))
+            timer.arm(loop.time())
+            timer.arm(loop.time() + 0.001)
+            timer.arm(loop.time())
             while not rang:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.001)
 
         runner.run(moved())
     assert rang
+
+
+def running() -> asyncio.Task[object]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task
+
+
+async def stretch(bound: SharedTimeout, seconds: float) -> str:
+    task = running()
+    bound.begin(task)
+    try:
+        await asyncio.sleep(seconds)
+    except asyncio.CancelledError:
+        if bound.end(task):
+            return "late"
+        raise
+    except BaseException:
+        bound.end(task)
+        raise
+    bound.end(task)
+    return "in time"
+
+
+async def later(bound: SharedTimeout, wait: float, seconds: float) -> str:
+    await asyncio.sleep(wait)
+    return await stretch(bound, seconds)
+
+
+async def test_each_has_its_own_time(jumping: JumpingLoop) -> None:
+    bound = SharedTimeout(5)
+    begun = jumping.time()
+    waits = [(0, 4.9), (1, 9), (2, 1), (3, 4.9), (4, 5.1)]
+    ends: dict[int, tuple[str, float]] = {}
+
+    async def run(number: int, wait: float, seconds: float) -> None:
+        said = await later(bound, wait, seconds)
+        ends[number] = said, round(jumping.time() - begun, 3)
+
+    await asyncio.gather(*(run(n, *each) for n, each in enumerate(waits)))
+    assert ends == {
+        0: ("in time", 4.9),
+        1: ("late", 6),
+        2: ("in time", 3),
+        3: ("in time", 7.9),
+        4: ("late", 9),
+    }
+
+
+async def test_one_that_does_not_end_keeps_no_other_from_its_time(jumping: JumpingLoop) -> None:
+    bound = SharedTimeout(5)
+
+    async def stubborn() -> None:
+        task = running()
+        bound.begin(task)
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        await asyncio.sleep(60)
+        assert bound.end(task)
+
+    task = asyncio.create_task(stubborn())
+    assert await later(bound, 10, 60) == "late"
+    assert not task.done()
+    await task
+
+
+async def test_a_cancellation_by_others_is_theirs(jumping: JumpingLoop) -> None:
+    bound = SharedTimeout(5)
+    task = asyncio.create_task(stretch(bound, 60))
+    await asyncio.sleep(1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_cancellation_at_the_same_moment_is_not_lost(jumping: JumpingLoop) -> None:
+    bound = SharedTimeout(5)
+    task = asyncio.create_task(stretch(bound, 60))
+    await asyncio.sleep(0)
+    jumping.call_later(5, task.cancel)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_the_inner_of_two_bounds_rings_for_itself(jumping: JumpingLoop) -> None:
+    outer, inner = SharedTimeout(9), SharedTimeout(5)
+
+    async def nested() -> list[str]:
+        task = running()
+        outer.begin(task)
+        said = [await stretch(inner, 60)]
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            assert outer.end(task)
+            said.append("outer")
+        return said
+
+    assert await nested() == ["late", "outer"]
+    assert running().cancelling() == 0
+
+
+async def test_a_burst_costs_one_timer(jumping: JumpingLoop) -> None:
+    bound = SharedTimeout(5)
+    made = 0
+    call_at = jumping.call_at
+
+    def counting(*args: object, **kwargs: object) -> object:
+        nonlocal made
+        made += 1
+        return call_at(*args, **kwargs)  # type: ignore[arg-type]
+
+    jumping.call_at = counting  # type: ignore[method-assign, assignment]
+    task = running()
+    for _ in range(100):
+        bound.begin(task)
+        bound.end(task)
+    assert made == 1

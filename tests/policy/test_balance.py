@@ -18,7 +18,7 @@ from proxy.policy.balance import (
     eligible,
     slow_start_factor,
 )
-from proxy.policy.ewma import Ewma
+from tests.support.endpoint import StateOnly
 
 POLICIES: dict[str, Callable[[], Any]] = {
     "round_robin": RoundRobin,
@@ -28,14 +28,12 @@ POLICIES: dict[str, Callable[[], Any]] = {
 }
 
 
-class Server:
+class Server(StateOnly):
     def __init__(
         self, name: str, weight: float = 1.0, in_flight: int = 0, latency: float = 0.0
     ) -> None:
-        self.name = name
-        self.weight = weight
+        super().__init__(name, weight=weight)
         self.in_flight = in_flight
-        self.latency = Ewma()
         if latency:
             self.latency.observe(latency, now=0)
 

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from proxy.policy.breaker import Breaker, Ticket
+from proxy.policy.breaker import Breaker, Pass
 
 
-def admitted(breaker: Breaker, now: float) -> Ticket:
-    ticket = breaker.admit(now)
-    assert ticket is not None
-    return ticket
+def admitted(breaker: Breaker, now: float) -> Pass:
+    permission = breaker.allow(now)
+    assert permission is not None
+    return permission
 
 
 def fail(breaker: Breaker, now: float, times: int = 1) -> None:
@@ -37,8 +37,8 @@ def test_failures_in_a_row_eject() -> None:
     assert breaker.state(0) == "closed"
     fail(breaker, 1, 3)
     assert (breaker.state(1), breaker.until, breaker.ejections) == ("open", 6, 1)
-    assert breaker.admit(5.9) is None
-    assert not breaker.admits(5.9)
+    assert breaker.allow(5.9) is None
+    assert not breaker.would_allow(5.9)
 
 
 def test_zero_switches_the_row_off() -> None:
@@ -71,10 +71,10 @@ def test_one_trial_at_a_time_decides() -> None:
     breaker = opened()
     assert breaker.state(5) == "half-open"
     trial = admitted(breaker, 5)
-    assert breaker.admit(5) is None
+    assert breaker.allow(5) is None
     trial.succeeded(5)
     assert breaker.state(5) == "closed"
-    assert breaker.admit(5) is not None
+    assert breaker.allow(5) is not None
 
 
 def test_a_trial_that_is_given_up_lets_the_next_one_in() -> None:
@@ -100,7 +100,7 @@ def test_what_began_before_an_ejection_says_nothing_about_it() -> None:
     assert (breaker.state(4), breaker.until, breaker.ejections) == ("open", 5, 1)
     trial = admitted(breaker, 5)
     early.failed(5)
-    assert breaker.admit(5) is None
+    assert breaker.allow(5) is None
     trial.succeeded(5)
     late.failed(6)
     assert breaker.state(6) == "closed"
@@ -155,8 +155,8 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.now = 0.0
         self.breaker = Breaker(consecutive_failures=2, base_ejection_time=5, max_ejection_time=20)
-        self.tickets: list[Ticket] = []
-        self.trials: list[Ticket] = []
+        self.passes: list[Pass] = []
+        self.trials: list[Pass] = []
 
     @rule(seconds=st.floats(0, 12))
     def wait(self, seconds: float) -> None:
@@ -165,23 +165,23 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def begin(self) -> None:
         before, until = self.breaker.state(self.now), self.breaker.until
-        expected = self.breaker.admits(self.now)
-        ticket = self.breaker.admit(self.now)
-        assert (ticket is not None) is expected
-        if ticket is None:
+        expected = self.breaker.would_allow(self.now)
+        permission = self.breaker.allow(self.now)
+        assert (permission is not None) is expected
+        if permission is None:
             assert before == "open" or self.trials
         elif before == "half-open":
             assert self.now >= until
-            self.trials.append(ticket)
+            self.trials.append(permission)
         else:
             assert before == "closed"
-            self.tickets.append(ticket)
+            self.passes.append(permission)
 
-    @precondition(lambda self: self.tickets)
+    @precondition(lambda self: self.passes)
     @rule(good=st.booleans(), data=st.data())
     def end(self, good: bool, data: st.DataObject) -> None:
-        ticket = self.tickets.pop(data.draw(st.integers(0, len(self.tickets) - 1)))
-        (ticket.succeeded if good else ticket.failed)(self.now)
+        permission = self.passes.pop(data.draw(st.integers(0, len(self.passes) - 1)))
+        (permission.succeeded if good else permission.failed)(self.now)
 
     @precondition(lambda self: self.trials)
     @rule(how=st.sampled_from(["succeeded", "failed", "abandoned"]))

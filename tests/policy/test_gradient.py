@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.waiting.adaptive import Day
-from proxy.policy.gradient import Gradient, Usual
+from proxy.policy.gradient import Baseline, Gradient
 
 
-def fed(gradient: Gradient, usual: Usual, seconds: float, rounds: int, now: float) -> float:
+def fed(gradient: Gradient, usual: Baseline, seconds: float, rounds: int, now: float) -> float:
     """So many rounds of answers that take that long while the limit is in use; the time then."""
     rng = random.Random(1)
     for _ in range(rounds * 200):
@@ -21,7 +21,7 @@ def fed(gradient: Gradient, usual: Usual, seconds: float, rounds: int, now: floa
 
 
 def test_while_all_is_well_it_grows() -> None:
-    gradient, usual = Gradient(4, 1000), Usual()
+    gradient, usual = Gradient(4, 1000), Baseline()
     assert gradient.limit == 16
     fed(gradient, usual, 0.1, 10, 0.0)
     assert gradient.limit > 100
@@ -29,7 +29,7 @@ def test_while_all_is_well_it_grows() -> None:
 
 
 def test_a_limit_that_nobody_needs_stays() -> None:
-    gradient, usual, now = Gradient(4, 1000), Usual(), 0.0
+    gradient, usual, now = Gradient(4, 1000), Baseline(), 0.0
     for _ in range(2000):
         now += 0.05
         gradient.observe(usual, 0.1, now, 2)
@@ -38,7 +38,7 @@ def test_a_limit_that_nobody_needs_stays() -> None:
 
 def test_what_takes_twice_as_long_halves_it_until_it_helps() -> None:
     """An API that shares itself among all: less at a time is faster."""
-    gradient, usual, now = Gradient(4, 1000), Usual(), 0.0
+    gradient, usual, now = Gradient(4, 1000), Baseline(), 0.0
     for _ in range(20_000):
         limit = gradient.limit
         seconds = 0.1 * max(1.0, limit / 30)
@@ -48,7 +48,7 @@ def test_what_takes_twice_as_long_halves_it_until_it_helps() -> None:
 
 
 def test_what_is_slower_whatever_the_limit_is_the_usual_from_then_on() -> None:
-    gradient, usual = Gradient(4, 64), Usual()
+    gradient, usual = Gradient(4, 64), Baseline()
     now = fed(gradient, usual, 0.1, 10, 0.0)
     fed(gradient, usual, 0.4, 30, now)
     assert usual.value == pytest.approx(0.4, rel=0.15)
@@ -67,7 +67,7 @@ def test_an_api_that_says_it_has_too_much_is_asked_less() -> None:
 
 def test_routes_have_their_own_usual() -> None:
     """A mix of a fast and a slow route is no sign of load."""
-    gradient, fast, slow = Gradient(4, 200), Usual(), Usual()
+    gradient, fast, slow = Gradient(4, 200), Baseline(), Baseline()
     now = 0.0
     for turn in range(20_000):
         now += 0.002
@@ -90,7 +90,7 @@ def test_routes_have_their_own_usual() -> None:
 def test_it_never_leaves_its_bounds(
     answers: list[tuple[float, float, bool]], least: int, most: int
 ) -> None:
-    gradient, usual, now = Gradient(least, most), Usual(), 0.0
+    gradient, usual, now = Gradient(least, most), Baseline(), 0.0
     for seconds, gap, refused in answers:
         now += gap
         before = gradient.limit

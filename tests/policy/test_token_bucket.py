@@ -1,15 +1,13 @@
 """Requests by the second."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.policy.quota import KEYS, Quota, Quotas
-from proxy.policy.token_bucket import Tokens
+from proxy.policy.token_bucket import TokenBuckets
 
 
 def test_a_burst_and_then_a_rate() -> None:
-    tokens = Tokens(rate=2.0, burst=3.0)
+    tokens = TokenBuckets(rate=2.0, burst=3.0)
     assert [tokens.take("a", 0.0)[0] for _ in range(4)] == [True, True, True, False]
     assert tokens.take("a", 0.0) == (False, 0.5)
     assert tokens.take("a", 0.5)[0]
@@ -18,14 +16,14 @@ def test_a_burst_and_then_a_rate() -> None:
 
 
 def test_clients_do_not_share() -> None:
-    tokens = Tokens(rate=1.0, burst=1.0)
+    tokens = TokenBuckets(rate=1.0, burst=1.0)
     assert tokens.take("a", 0.0)[0]
     assert tokens.take("b", 0.0)[0]
     assert not tokens.take("a", 0.0)[0]
 
 
 def test_who_has_the_patience_has_a_place_in_the_line() -> None:
-    tokens = Tokens(rate=1.0, burst=1.0)
+    tokens = TokenBuckets(rate=1.0, burst=1.0)
     waits = [tokens.take("a", 0.0, patience=2.0) for _ in range(4)]
     assert waits == [(True, 0.0), (True, 1.0), (True, 2.0), (False, 3.0)]
     tokens.give_back("a")
@@ -33,7 +31,7 @@ def test_who_has_the_patience_has_a_place_in_the_line() -> None:
 
 
 def test_who_has_not_come_for_long_is_forgotten() -> None:
-    tokens = Tokens(rate=1.0, burst=1.0, keys=2)
+    tokens = TokenBuckets(rate=1.0, burst=1.0, keys=2)
     for key in ("a", "b", "a", "c"):
         tokens.take(key, 0.0, patience=9.0)
     assert len(tokens) == 2
@@ -42,7 +40,7 @@ def test_who_has_not_come_for_long_is_forgotten() -> None:
 
 
 def test_a_part_of_a_request_is_none() -> None:
-    tokens = Tokens(rate=0.1, burst=0.1)
+    tokens = TokenBuckets(rate=0.1, burst=0.1)
     assert tokens.take("a", 0.0)[0]
     assert tokens.take("a", 0.0) == (False, 10.0)
     assert tokens.left("a", 5.0) == 0.5
@@ -57,7 +55,7 @@ def test_a_part_of_a_request_is_none() -> None:
 def test_no_more_than_the_burst_and_the_rate_in_any_time(
     steps: list[tuple[float, float]], rate: float, burst: int
 ) -> None:
-    tokens = Tokens(rate, burst)
+    tokens = TokenBuckets(rate, burst)
     now = 0.0
     admitted: list[float] = []
     for gap, patience in steps:
@@ -75,66 +73,3 @@ def test_no_more_than_the_burst_and_the_rate_in_any_time(
         for last in range(first, len(admitted)):
             allowed = burst + rate * (admitted[last] - admitted[first])
             assert last - first + 1 <= allowed + 1e-3
-
-
-def test_nothing_left_is_a_pause() -> None:
-    quota = Quota()
-    quota.told(0, 30, now=100.0)
-    assert quota.wait(100.0) == 30.0
-    assert quota.wait(131.0) == 0.0
-
-
-def test_nobody_is_believed_for_longer_than_a_minute() -> None:
-    quota = Quota()
-    quota.told(0, 86_400, now=0.0)
-    assert quota.wait(0.0) == 60.0
-
-
-def test_plenty_is_no_reason_to_wait() -> None:
-    quota = Quota()
-    quota.told(1000, 60, now=0.0)
-    assert [quota.turn(0.0, 9.0) for _ in range(5)] == [0.0] * 5
-
-
-def test_the_rest_is_spread_over_the_time_until_there_is_more() -> None:
-    quota = Quota()
-    quota.told(100, 20, now=0.0)
-    quota.told(10, 20, now=0.0)
-    assert [quota.turn(0.0, 9.0) for _ in range(3)] == [0.0, 2.0, 4.0]
-    assert quota.turn(0.0, 5.0) == 0.0  # who has no patience goes at once
-    quota.give_back()
-    assert quota.turn(0.0, 9.0) == 4.0
-    assert quota.report(0.0) == {"wait_s": 0.0, "remaining": 10, "pace_s": 2.0}
-    assert quota.report(21.0)["remaining"] is None
-
-
-def test_an_hour_is_an_hour() -> None:
-    quota = Quota()
-    quota.told(100, 3600, now=0.0)
-    quota.told(36, 3600, now=0.0)
-    assert [quota.turn(0.0, 999.0) for _ in range(2)] == [0.0, 100.0]
-
-
-def test_few_credentials_are_remembered() -> None:
-    quotas = Quotas()
-    first = quotas.of("first")
-    for number in range(KEYS):
-        quotas.of(number)
-    assert quotas.of("first") is not first
-    assert quotas.report(0.0)["credentials"] == KEYS
-
-
-def test_a_new_period_is_a_new_count() -> None:
-    quota = Quota()
-    quota.told(10, 20, now=0.0)
-    assert quota.turn(0.0, 9.0) == 0.0
-    quota.told(10, 20, now=50.0)
-    assert [quota.turn(50.0, 9.0) for _ in range(3)] == [0.0] * 3
-
-
-@pytest.mark.parametrize("until", [5.0, 1.0])
-def test_the_longer_pause_counts(until: float) -> None:
-    quota = Quota()
-    quota.pause(5.0)
-    quota.pause(until)
-    assert quota.wait(0.0) == 5.0

@@ -4,10 +4,11 @@ import asyncio
 
 import pytest
 
-from proxy.core.errors import TooLate
+from proxy.core.errors import DeadlineTooShort
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
-from proxy.middleware.deadline.deadline import DeadlineOptions, Remaining
+from proxy.middleware.deadline.deadline import DeadlineOptions
+from proxy.middleware.deadline.propagation import DeadlinePropagation
 from proxy.policy.soonest import Soonest
 from proxy.run.limits import Limits
 from tests.support.loop import JumpingLoop, reply, settle
@@ -16,7 +17,7 @@ from tests.support.proxy import parsed
 
 def asked(target: str, left: float | None = None) -> Exchange:
     loop = asyncio.get_running_loop()
-    exchange = Exchange("GET", target.encode(), [], path=target, started=loop.time())
+    exchange = Exchange("GET", target.encode(), [], path=target, started_at=loop.time())
     exchange.deadline = None if left is None else loop.time() + left
     return exchange
 
@@ -32,7 +33,7 @@ async def server(exchange: Exchange) -> Reply:
 
 @pytest.mark.parametrize("target", ["/quick", "/mixed"])
 async def test_quick_requests_are_sent_beside_slow_ones(jumping: JumpingLoop, target: str) -> None:
-    inner = Remaining(server, DeadlineOptions())
+    inner = DeadlinePropagation(server, DeadlineOptions())
     await asyncio.gather(*[inner.handle(asked("/slow")) for _ in range(200)])
     if target == "/mixed":  # the first that is quick shows it
         await asyncio.gather(*[inner.handle(asked(target)) for _ in range(50)])
@@ -41,7 +42,7 @@ async def test_quick_requests_are_sent_beside_slow_ones(jumping: JumpingLoop, ta
     assert all(isinstance(each, Reply) for each in came)
     # What would be too late is refused still, but for one a second.
     late = await asyncio.gather(*[settle(inner.handle(asked("/slow", 1.0))) for _ in range(10)])
-    assert sum(isinstance(each, TooLate) for each in late) == 9
+    assert sum(isinstance(each, DeadlineTooShort) for each in late) == 9
 
 
 async def test_quick_requests_wait_for_a_permit_beside_slow_ones(jumping: JumpingLoop) -> None:
@@ -59,7 +60,7 @@ async def test_quick_requests_wait_for_a_permit_beside_slow_ones(jumping: Jumpin
     await under_way
     under_way = asyncio.ensure_future(handle(asked("/quick")))
     await asyncio.sleep(0)
-    assert isinstance(await settle(handle(asked("/slow", 1.0))), TooLate)
+    assert isinstance(await settle(handle(asked("/slow", 1.0))), DeadlineTooShort)
     await under_way
 
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from proxy.core.errors import QuotaUsedUp
+from proxy.core.errors import UpstreamQuotaExceeded
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
-from proxy.middleware.rate_limit import Heed
-from proxy.policy.quota import KEYS, LONGEST, Quotas
+from proxy.middleware.upstream_quota import UpstreamQuota
+from tests.support.endpoint import StateOnly
 from tests.support.loop import JumpingLoop, Script, reply, settle
 from tests.support.message import get, length
 from tests.support.proxy import proxied
@@ -16,21 +16,9 @@ LATER = [(b"Retry-After", b"50")]
 NONE_LEFT = [(b"X-RateLimit-Remaining", b"0"), (b"X-RateLimit-Reset", b"50")]
 
 
-class Server:
-    """What is known of a server."""
-
-    name = "http://a"
-
-    def __init__(self) -> None:
-        self.quotas: Quotas | None = None
-
-    def pause(self, until: float) -> None:
-        """Others are asked until then."""
-
-
 @pytest.fixture
 def clock(jumping: JumpingLoop, monkeypatch: pytest.MonkeyPatch) -> JumpingLoop:
-    monkeypatch.setattr("proxy.middleware.rate_limit.time.monotonic", jumping.time)
+    monkeypatch.setattr("proxy.middleware.upstream_quota.time.monotonic", jumping.time)
     return jumping
 
 
@@ -41,9 +29,9 @@ def asked(client: str = "10.0.0.1", path: str = "/", **fields: bytes) -> Exchang
 
 async def refused(first: Reply, by: Exchange, then: Exchange, ours: bytes = b"") -> bool:
     """Whether a reply to one has the proxy refuse another."""
-    inner = Heed(Script(first, reply(), reply()), Server(), 0.0, ours)
+    inner = UpstreamQuota(Script(first, reply(), reply()), StateOnly(), 0.0, ours)
     await inner.handle(by)
-    return isinstance(await settle(inner.handle(then)), QuotaUsedUp)
+    return isinstance(await settle(inner.handle(then)), UpstreamQuotaExceeded)
 
 
 @pytest.mark.parametrize(
@@ -94,18 +82,9 @@ async def test_other_methods_of_a_path_go_on(clock: JumpingLoop) -> None:
     assert not await refused(reply(503, LATER), asked(), then)
 
 
-def test_a_path_is_paused_for_a_bounded_time_and_in_bounded_number() -> None:
-    quotas = Quotas()
-    for number in range(3 * KEYS):
-        quotas.pause_path(b"/%d" % number, LONGEST)
-    assert quotas.report(0.0)["paths"] == KEYS
-    assert quotas.path_wait(b"/%d" % (3 * KEYS - 1), 0.0) == LONGEST
-    assert quotas.path_wait(b"/%d" % (3 * KEYS - 1), LONGEST) == 0.0
-
-
 async def test_long_credentials_are_kept_as_digests(clock: JumpingLoop) -> None:
-    server = Server()
-    inner = Heed(Script(reply(429, LATER)), server, 0.0)
+    server = StateOnly()
+    inner = UpstreamQuota(Script(reply(429, LATER)), server, 0.0)
     await inner.handle(asked(Authorization=b"x" * 16_000))
     assert server.quotas is not None
     assert max(len(key) for key in server.quotas._by_key) <= 16  # type: ignore[arg-type]

@@ -16,18 +16,18 @@ import pytest
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from proxy.edge.http1.request_reader import RequestReader
-from proxy.edge.http1.upgrade_offer import offered
-from proxy.edge.location import Locations
-from proxy.edge.target import normal_path
 from proxy.http.accept import prefers_events
 from proxy.http.authority import valid_host
 from proxy.http.chunked import Chunked
 from proxy.http.hop_by_hop import end_to_end_request, end_to_end_response, loops
 from proxy.http.request_id import identify
-from proxy.http.sse import Events as Scanner
-from proxy.http.sse_ids import after, ids
+from proxy.http.sse import SseScanner as Scanner
+from proxy.http.sse import after, ids
+from proxy.http.target import normal_path
+from proxy.http.upgrade import offered
 from proxy.http.websocket import Frames
-from proxy.middleware.sse_keepalive import Events
+from proxy.middleware.rewrite.locations import LocationRewriter
+from proxy.middleware.sse_keepalive.sse_keepalive import SseKeepAlive
 from tests.support.events import Feed
 from tests.support.loop import Script, get
 from tests.support.work import grows_like
@@ -123,11 +123,11 @@ def told(on_error: bool, text: Callable[[int], bytes]) -> Callable[[int], None]:
 
     async def read(size: int) -> None:
         source = Feed(*bytewise(text(size)), b"")
-        events = Events(
+        events = SseKeepAlive(
             Script(Reply(200, EVENTS, source)),
             heartbeat=3600,
-            on_error=on_error,
-            last_event=lambda _, __: b"",
+            sends_error_event=on_error,
+            error_event=lambda _, __: b"",
         )
         reply = await events.handle(get())
         while await reply.read():
@@ -188,7 +188,7 @@ def test_the_measure_finds_what_is_quadratic(tmp_path: Any) -> None:
 # Fields
 
 OURS = Exchange("GET", b"/", (), host="proxy.test")
-LOCATIONS = Locations(["http://10.0.0.1:9000"], strip="/v1", add="/x")
+LOCATIONS = LocationRewriter(["http://10.0.0.1:9000"], strip="/v1", add="/x")
 BLANKS = b" " * 60_000
 MANY = 3_900
 

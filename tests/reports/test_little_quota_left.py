@@ -17,9 +17,11 @@ async def test_tables_stay_while_servers_stay() -> None:
         servers = {"upstream_options": {"servers": [one.url, two.url]}}
         routes = [{"path": f"/{n}", "upstream": "api"} for n in range(5)]
         async with proxied(one, rate_limit={}, routes=routes, **servers) as proxy:
+            told: list[None] = []
+            proxy.runtime._tree.endpoints["api"].on_state.append(lambda: told.append(None))
             lines = proxy.runtime._tree.routes
-            before = [line.roads[0].now for line in lines]
+            before = [line.targets[0].now for line in lines]
             statuses = {(await proxy.ask(get("/1"))).status for _ in range(40)}
             assert statuses == {200}
-            assert all(line.roads[0].now is was for line, was in zip(lines, before, strict=True))
-            assert proxy.runtime._tree.pools["api"].news.count > 0
+            assert all(line.targets[0].now is was for line, was in zip(lines, before, strict=True))
+            assert told

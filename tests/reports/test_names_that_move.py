@@ -14,7 +14,7 @@ from aiohttp import ThreadedResolver
 
 from proxy.core.options import Duration
 from proxy.upstream.address import UpstreamOptions
-from proxy.upstream.endpoints import Pool
+from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.names import Names, chosen
 from proxy.upstream.session import Session
 from tests.support.loop import JumpingLoop
@@ -106,7 +106,9 @@ async def test_a_name_with_one_address_moves_and_its_warm_connections_are_closed
         assert (await slow.receive()).status == 200  # what was in use has finished
         async with asyncio.timeout(30):
             await one.connections[0].closed.wait()
-        assert len({record.endpoint for record in proxy.records}) == 1  # one server all the time
+        assert (
+            len({exchange.record.endpoint for exchange in proxy.records}) == 1
+        )  # one server all the time
 
 
 async def test_a_resting_connection_is_closed_when_its_address_is_gone(zone: Zone) -> None:
@@ -146,10 +148,10 @@ async def test_without_a_ttl_each_connection_looks_the_name_up(zone: Zone) -> No
 
 
 @asynccontextmanager
-async def pool() -> AsyncIterator[Pool]:
+async def endpoints() -> AsyncIterator[Endpoints]:
     table = UpstreamOptions(name="api", servers=("http://api.test",), dns_ttl=Duration(TTL))
     async with Session() as session:
-        found = Pool(table, session)
+        found = Endpoints(table, session)
         found.open()
         await asyncio.sleep(1)
         try:
@@ -160,16 +162,16 @@ async def pool() -> AsyncIterator[Pool]:
 
 async def test_answers_that_take_turns_throw_nothing_away(jumping: JumpingLoop, zone: Zone) -> None:
     zone.addresses = [ONE, TWO]
-    async with pool() as found:
-        first = {member.name: member for member in found.members}
+    async with endpoints() as found:
+        first = {endpoint.name: endpoint for endpoint in found.members}
         for answer in ([THREE, FOUR], [ONE, THREE], [TWO, FOUR], [ONE, TWO]):
             zone.addresses = answer
             await asyncio.sleep(TTL)
-        members = {member.name: member for member in found.members}
+        members = {endpoint.name: endpoint for endpoint in found.members}
         assert len(members) == 4
-        for name, member in first.items():
-            assert members[name] is member
-            assert not member.gateway.ageing  # its warm connections stay
+        for name, endpoint in first.items():
+            assert members[name] is endpoint
+            assert not endpoint.pool.expires  # its warm connections stay
         before = found.members
         zone.addresses = [THREE, FOUR]
         await asyncio.sleep(TTL)
@@ -178,17 +180,17 @@ async def test_answers_that_take_turns_throw_nothing_away(jumping: JumpingLoop, 
 
 async def test_an_address_that_comes_back_finds_its_state(jumping: JumpingLoop, zone: Zone) -> None:
     zone.addresses = [ONE, TWO]
-    async with pool() as found:
+    async with endpoints() as found:
         first = found.members[0]
         first.outcomes[500] += 7
         zone.addresses = [TWO, THREE]
         await asyncio.sleep(TTL)
         assert first not in found.members
-        assert first in found.parked
+        assert first in found.away
         zone.addresses = [ONE, TWO]
         await asyncio.sleep(TTL)
         assert first in found.members
-        assert first not in found.parked
+        assert first not in found.away
 
 
 @pytest.mark.parametrize(

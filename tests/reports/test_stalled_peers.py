@@ -16,7 +16,16 @@ from aiohttp.streams import StreamReader
 
 from proxy.edge.http1.connection import Connection
 from proxy.edge.http1.spool import Room
-from proxy.net.sips import CROWDED, HIGH_WATER, IN_HAND, LARGEST, SMALLEST, TOTAL, InHand, Sips
+from proxy.net.small_reads import (
+    CROWDED,
+    HIGH_WATER,
+    IN_HAND,
+    LARGEST,
+    SMALLEST,
+    TOTAL,
+    InHand,
+    SmallReads,
+)
 from proxy.upstream.http1.protocol import READ_BUFFER, UpstreamProtocol
 from tests.support.client import RawClient
 from tests.support.message import get, length
@@ -165,9 +174,9 @@ async def test_what_comes_with_a_head_is_read_in_small_pieces_too_where_others_h
                 if isinstance(thing, Connection) and thing.transport is not None
             ]
             assert connection.transport is not None
-            sips = connection.transport.get_protocol()
-            assert isinstance(sips, Sips)
-            assert len(sips.get_buffer(65536)) == SMALLEST
+            reads = connection.transport.get_protocol()
+            assert isinstance(reads, SmallReads)
+            assert len(reads.get_buffer(65536)) == SMALLEST
             assert IN_HAND.bytes == TOTAL
 
 

@@ -1,6 +1,5 @@
 """What an attempt came to is decided once, and quick failures are no fast answers."""
 
-import asyncio
 import heapq
 import random
 from collections.abc import Callable
@@ -8,74 +7,13 @@ from itertools import count
 
 import pytest
 
-from proxy.core.errors import (
-    BadRequest,
-    ClientGone,
-    ConnectFailed,
-    ConnectionTerminated,
-    ProtocolViolation,
-    QueueTimeout,
-    ReplyBroken,
-    ResponseTimeout,
-    TooLate,
-    Unavailable,
-)
 from proxy.core.exchange import Exchange
-from proxy.core.outcome import Verdict, at_fault, takes_over, verdict
 from proxy.core.reply import Reply
-from proxy.middleware.hedge.hedged_call import acceptable
 from proxy.policy.gradient import Gradient
-from proxy.policy.limiter import Gate
+from proxy.policy.limiter import ConcurrencyLimiter
 from proxy.run.limits import Limits, Watch
 from tests.support.loop import Script, get, reply
 from tests.support.proxy import parsed
-
-
-@pytest.mark.parametrize(
-    ("status", "expected", "fault", "over"),
-    [
-        (200, Verdict.ANSWERED, False, False),
-        (101, Verdict.ANSWERED, False, False),
-        (304, Verdict.ANSWERED, False, False),
-        (404, Verdict.ANSWERED, False, False),
-        (408, Verdict.ANSWERED, False, False),
-        (429, Verdict.OVERLOADED, False, False),
-        (500, Verdict.FAILED, True, False),
-        (501, Verdict.FAILED, True, False),
-        (502, Verdict.FAILED, True, True),
-        (503, Verdict.OVERLOADED, True, True),
-        (504, Verdict.FAILED, True, True),
-        (529, Verdict.OVERLOADED, True, False),
-        (599, Verdict.FAILED, True, False),
-    ],
-)
-async def test_statuses(status: int, expected: Verdict, fault: bool, over: bool) -> None:
-    came = reply(status)
-    assert verdict(came) is expected
-    assert (at_fault(status), takes_over(status)) == (fault, over)
-    assert acceptable(came) is (expected is Verdict.ANSWERED)
-
-
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (ConnectFailed(), Verdict.FAILED),
-        (ConnectionTerminated(), Verdict.FAILED),
-        (ProtocolViolation(), Verdict.FAILED),
-        (ReplyBroken(), Verdict.FAILED),
-        (ResponseTimeout(), Verdict.OVERLOADED),
-        (Unavailable(), Verdict.NOT_ATTEMPTED),
-        (QueueTimeout(), Verdict.NOT_ATTEMPTED),
-        (TooLate(), Verdict.NOT_ATTEMPTED),
-        (BadRequest(), Verdict.NOT_ATTEMPTED),
-        (ClientGone(), Verdict.NOT_ATTEMPTED),
-        (asyncio.CancelledError(), Verdict.NOT_ATTEMPTED),
-        (ValueError(), Verdict.NOT_ATTEMPTED),
-    ],
-)
-def test_errors(error: BaseException, expected: Verdict) -> None:
-    assert verdict(error) is expected
-
 
 Answer = Callable[[random.Random, int], tuple[Exchange, float, Reply]]
 """What one of so many requests under way comes to: seconds and reply."""
@@ -85,22 +23,22 @@ def limit_after(answer: Answer, *, demand: int, requests: int, seed: int = 1) ->
     """The mean limit over the last third, where so many clients ask as fast as they may."""
     rng = random.Random(seed)
     gradient = Gradient(4, 10_000)
-    gate = Gate(gradient.limit)
-    watch = Watch(gate, gradient, None)
+    limiter = ConcurrencyLimiter(gradient.limit)
+    watch = Watch(limiter, gradient, None)
     turn = count()
     now = 0.0
     due: list[tuple[float, int, float, Exchange, Reply]] = []
     limits = []
     for number in range(requests):
-        while gate.in_flight < min(gate.limit, demand):
-            gate.take(None)
-            exchange, seconds, came = answer(rng, gate.in_flight)
+        while limiter.in_flight < min(limiter.limit, demand):
+            limiter.try_acquire(None)
+            exchange, seconds, came = answer(rng, limiter.in_flight)
             heapq.heappush(due, (now + seconds, next(turn), now, exchange, came))
         now, _, began, exchange, came = heapq.heappop(due)
         watch(exchange, now - began, now, came)
-        gate.give_back(None, now)
+        limiter.release(None, now)
         if number > requests * 2 // 3:
-            limits.append(min(gate.limit, demand))
+            limits.append(min(limiter.limit, demand))
     return sum(limits) / len(limits)
 
 
@@ -173,11 +111,11 @@ async def test_a_small_limit_needs_no_other_option(most: int) -> None:
         '[[upstreams]]\nname = "api"\nservers = ["http://a"]'
     )
     limits = Limits({upstream.name: upstream for upstream in config.upstreams})
-    gate = limits.gate("api")
-    assert gate is not None
+    limiter = limits.limiter("api")
+    assert limiter is not None
     script = Script(*[reply(status) for status in (200, 429, 503, 200) * 50])
     handle = limits.guarded(script, "api", config.routes[0])
     for _ in range(200):
         await handle(get())
-        assert 1 <= gate.limit <= most
-        assert gate.in_flight == 0
+        assert 1 <= limiter.limit <= most
+        assert limiter.in_flight == 0

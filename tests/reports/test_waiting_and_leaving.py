@@ -7,7 +7,7 @@ import pytest
 
 from proxy.middleware.concurrency.concurrency import Concurrency
 from proxy.middleware.concurrency.options import QueueOptions
-from proxy.policy.limiter import Gate
+from proxy.policy.limiter import ConcurrencyLimiter
 from proxy.policy.queue import Queue
 from tests.support.loop import JumpingLoop, Script, get
 
@@ -18,9 +18,9 @@ PATIENCE = 3.0
 async def test_a_client_leaves_as_its_wait_ends(jumping: JumpingLoop, earlier: float) -> None:
     complaints: list[dict[str, Any]] = []
     jumping.set_exception_handler(lambda _, context: complaints.append(context))
-    gate = Gate(1, Queue(10, "fifo"))
-    gate.take(b"")
-    limited = Concurrency(Script(), gate, QueueOptions(), PATIENCE)
+    limiter = ConcurrencyLimiter(1, Queue(10, "fifo"))
+    limiter.try_acquire(b"")
+    limited = Concurrency(Script(), limiter, QueueOptions(), PATIENCE)
     waiting: list[asyncio.Task[Any]] = []
 
     def leave() -> None:
@@ -31,5 +31,5 @@ async def test_a_client_leaves_as_its_wait_ends(jumping: JumpingLoop, earlier: f
     waiting.append(asyncio.create_task(limited.handle(get())))
     await asyncio.wait(waiting)
     assert waiting[0].cancelled()
-    assert (gate.waiting, gate.timed_out) == (0, 0)
+    assert (limiter.waiting, limiter.timed_out) == (0, 0)
     assert complaints == []

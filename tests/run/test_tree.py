@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from proxy.config.load import check
-from proxy.core.handler import Handler
+from proxy.core.exchange import Handler
 from proxy.run.tree import Tree
 from proxy.upstream.session import Session
 from tests.support.loop import JumpingLoop
@@ -53,7 +53,7 @@ def chain(handler: Handler) -> list[str]:
             handler = link._handler
             names.pop()
         elif names[-1] == "LoadBalance":
-            handler = next(iter(link._ways.now.to.values())).handle
+            handler = next(iter(link._targets.now.by_endpoint.values())).handle
         elif names[-1] == "Forward":
             return names
         elif names[-1] == "Retry" and link._hold is not None:
@@ -130,14 +130,16 @@ async def test_routes_share_servers_and_budgets_but_no_breakers(jumping: Jumping
 async def test_breakers_survive_news_of_other_servers(jumping: JumpingLoop) -> None:
     async with tree(TWO, circuit_breaker={}) as built:
         [line] = built.routes
-        [ways] = line.roads
-        before = ways.now
-        known, other = built.pools["api"].members
-        breaker = before.to[known].breaker
-        other.judge(healthy=False)
-        assert ways.news.count == 1
-        assert ways.now is before
-        assert ways.now.to[known].breaker is breaker
+        [targets] = line.targets
+        told: list[None] = []
+        targets.on_state.append(lambda: told.append(None))
+        before = targets.now
+        known, other = built.endpoints["api"].members
+        breaker = before.by_endpoint[known].breaker
+        other.set_health(healthy=False)
+        assert len(told) == 1
+        assert targets.now is before
+        assert targets.now.by_endpoint[known].breaker is breaker
 
 
 async def test_nothing_runs_on_after_the_end(jumping: JumpingLoop) -> None:

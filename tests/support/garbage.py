@@ -52,7 +52,7 @@ def held(mark: bytes) -> list[str]:
     for thing in gc.get_objects():
         if type(thing) in (FrameType, CoroutineType, FunctionType, CellType):
             continue
-        if type(thing).__name__ == "managedbuffer":  # where reads go, see net/sips
+        if type(thing).__name__ == "managedbuffer":  # where reads go, see net/small_reads
             continue
         if str(type(thing).__module__).startswith("tests.") or _module(thing):
             continue

@@ -1,23 +1,22 @@
 """Servers that play scripts, and balancing over them."""
 
 import random
-from collections import defaultdict
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from proxy.core.exchange import Exchange, Try
-from proxy.core.handler import Handler
+from proxy.core.exchange import Exchange, Handler
+from proxy.core.record import Attempt
 from proxy.core.reply import Ending, Reply
 from proxy.http.fields import RawHeaders
 from proxy.middleware.load_balance.load_balance import LoadBalance, LoadBalanceOptions
+from proxy.middleware.load_balance.targets import Target, Targets
 from proxy.policy.breaker import Breaker
-from proxy.policy.ewma import Ewma
-from proxy.policy.roads import News, Road, Roads
+from tests.support.endpoint import StateOnly
 from tests.support.loop import Script, get, reply, settle
 
 
-class Node:
+class Node(StateOnly):
     """A server that plays a script, and then answers 200 for ever."""
 
     def __init__(
@@ -28,29 +27,14 @@ class Node:
         backup: bool = False,
         breaker: Breaker | None = None,
     ) -> None:
-        self.name = name
-        self.weight = self.full_weight = weight
-        self.backup = backup
+        super().__init__(name, weight=weight, backup=backup)
         self.breaker = breaker
-        self.in_flight = 0
-        self.latency = Ewma()
-        self.healthy = True
-        self.paused_until = 0.0
-        self.since = 0.0
-        self.outcomes: defaultdict[str | int, int] = defaultdict(int)
-        self.welcomed = 0
         self.asked = 0
         self._script = Script(*outcomes)
         self._left = len(outcomes)
 
-    def pause(self, until: float) -> None:
-        self.paused_until = until
-
-    def welcome(self) -> None:
-        self.welcomed += 1
-
     async def handle(self, exchange: Exchange) -> Reply:
-        exchange.endpoint = self.name
+        exchange.record.endpoint = self.name
         self.asked += 1
         if self.asked > self._left:
             return reply(200)
@@ -61,17 +45,17 @@ def balance(
     *nodes: Node, repeatable: Callable[[Exchange], bool] = lambda _: True, **options: Any
 ) -> Handler:
     """Balancing over these."""
-    roads = Roads([Road(node, node.handle, node.breaker) for node in nodes])
+    targets: Any = SimpleNamespace(
+        now=Targets([Target(node, node.handle, node.breaker) for node in nodes]), on_state=[]
+    )
     table = LoadBalanceOptions(**options)
-    return LoadBalance(
-        SimpleNamespace(now=roads, news=News()), table, random.Random(1), repeatable
-    ).handle
+    return LoadBalance(targets, table, random.Random(1), repeatable).handle
 
 
 def again(*tried: Node) -> Exchange:
     """A request that these have failed."""
     exchange = get()
-    exchange.tries = tuple(Try(node.name, "reset", 0.0) for node in tried)
+    exchange.record.attempt_log = tuple(Attempt(node.name, "reset", 0.0) for node in tried)
     return exchange
 
 

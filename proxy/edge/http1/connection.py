@@ -18,11 +18,11 @@ from proxy.core.options import ServerOptions
 from proxy.edge.connections import Traffic
 from proxy.edge.http1.head_cache import RepeatedRequest
 from proxy.edge.http1.head_clock import HeadClock
-from proxy.edge.http1.request_head import HEAD_END
 from proxy.edge.http1.request_reader import UNLIMITED, RequestReader
 from proxy.edge.http1.transport import ClientSide
 from proxy.edge.responses import ErrorsOptions, stuck
 from proxy.http.fields import RawHeaders
+from proxy.http.framing import HEAD_END
 from proxy.http.logins import Ties
 from proxy.net.short_queue import ShortQueue
 
@@ -162,9 +162,9 @@ class Connection(ClientSide):
         if not self._buffer_paused:
             self._resume_transport_reading()
 
-    def take(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
+    def take_over(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
         """Also what came behind the request."""
-        transport, early = super().take(protocol)
+        transport, early = super().take_over(protocol)
         return transport, early + self._reader.early()
 
     async def start(self) -> None:
@@ -231,7 +231,7 @@ class Connection(ClientSide):
         if not self._serving:
             return 0.0
         exchange = self.exchange
-        return None if exchange.upgrade else time.monotonic() - exchange.started
+        return None if exchange.upgrade else time.monotonic() - exchange.started_at
 
     @property
     def _open_ended(self) -> bool:
@@ -255,7 +255,7 @@ class Connection(ClientSide):
 
     def finish(self) -> None:
         """The request has been served."""
-        if self._sips is not None:
+        if self._reads is not None:
             self._written()
         transport = self.transport
         if transport is not None and transport.get_write_buffer_size():

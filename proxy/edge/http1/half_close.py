@@ -4,7 +4,7 @@ import asyncio
 import socket
 from typing import Any, Final
 
-from proxy.net.hangups import Departures
+from proxy.net.hangups import HangupWatcher
 from proxy.net.peer import peer_left
 
 AT_ONCE: Final = 0.1
@@ -36,19 +36,19 @@ def may_read_on(sock: Any, policy: str, *, fresh: bool) -> bool:
 class HalfClosed:
     """Watches a client that has sent FIN, until it has its answer or is gone."""
 
-    __slots__ = ("_departures", "_descriptor", "_handle", "_loop", "_socket", "_transport")
+    __slots__ = ("_descriptor", "_handle", "_hangups", "_loop", "_socket", "_transport")
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         transport: asyncio.Transport,
         sock: Any,
-        departures: Departures,
+        hangups: HangupWatcher,
     ) -> None:
         self._loop = loop
         self._transport = transport
         self._socket = sock
-        self._departures = departures
+        self._hangups = hangups
         self._descriptor: int = sock.fileno()
         self._handle: asyncio.TimerHandle | None = loop.call_later(_FIRST_LOOK, self._look)
         if sock.family != socket.AF_UNIX:
@@ -60,7 +60,7 @@ class HalfClosed:
 
     def watch(self) -> None:
         """Be told of a reset, which a transport that has read FIN does not see."""
-        self._departures.watch(self._descriptor, self._left, ended=True)
+        self._hangups.watch(self._descriptor, self._left, ended=True)
 
     def close(self) -> None:
         """It is over."""

@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 from proxy.core.errors import ProxyError, RequestTimeout
 from proxy.core.options import ServerOptions
-from proxy.net.timers import Alarm
+from proxy.net.timers import RearmableTimer
 
 
 class HeadClock:
     """``keepalive_timeout`` and ``request_headers_timeout`` of one connection."""
 
-    __slots__ = ("_alarm", "_begun", "_failed", "_loop", "_options")
+    __slots__ = ("_begun", "_failed", "_loop", "_options", "_timer")
 
     def __init__(
         self,
@@ -23,13 +23,13 @@ class HeadClock:
         self._loop = loop
         self._options = options
         self._failed = failed
-        self._alarm = Alarm(loop, self._rang)
+        self._timer = RearmableTimer(loop, self._on_timer)
         self._begun = False
 
     def rest(self) -> None:
         """Wait for the next request."""
         if not self._begun and (patience := self._options.keepalive_timeout):
-            self._alarm.set(self._loop.time() + patience)
+            self._timer.arm(self._loop.time() + patience)
 
     def begin(self) -> None:
         """Part of a head has come; later parts change nothing."""
@@ -37,21 +37,21 @@ class HeadClock:
             return
         self._begun = True
         if patience := self._options.request_headers_timeout:
-            self._alarm.set(self._loop.time() + patience)
+            self._timer.arm(self._loop.time() + patience)
         else:
-            self._alarm.clear()
+            self._timer.disarm()
 
     def end(self) -> None:
         """A head is whole."""
         self._begun = False
-        self._alarm.clear()
+        self._timer.disarm()
 
     def close(self) -> None:
         """The connection is gone."""
-        self._alarm.close()
+        self._timer.close()
         self._failed = _nobody  # it holds the connection, which holds this
 
-    def _rang(self) -> None:
+    def _on_timer(self) -> None:
         self._failed(RequestTimeout("the head came too slowly") if self._begun else None)
 
 

@@ -16,7 +16,7 @@ from typing import Final
 
 from aiohttp.streams import StreamReader
 
-from proxy.core.body import CHUNKED, BytesBody
+from proxy.core.body import BytesBody
 from proxy.core.errors import (
     BadRequest,
     BodyTooLarge,
@@ -29,8 +29,9 @@ from proxy.core.local_limits import local_limit
 from proxy.core.options import ServerOptions
 from proxy.edge.http1.spool import Room, Spool
 from proxy.http.fields import RawHeaders
-from proxy.net.sips import CROWDED, IN_HAND, Sips, bounded
-from proxy.net.timers import Alarm
+from proxy.http.framing import CHUNKED_LINE, LENGTH_LINE
+from proxy.net.small_reads import CROWDED, IN_HAND, SmallReads, limit_read_ahead
+from proxy.net.timers import RearmableTimer
 
 RATE_GRACE: Final = 30.0
 """Seconds of waiting for the client before its average counts; a slow start is no attack."""
@@ -46,7 +47,6 @@ class ClientBody:
     """Reads a body that is still coming, on the client's clocks, and keeps it where told to."""
 
     __slots__ = (
-        "_alarm",
         "_asked",
         "_asking",
         "_content",
@@ -57,8 +57,9 @@ class ClientBody:
         "_max",
         "_over",
         "_rate",
+        "_reads",
         "_room",
-        "_sips",
+        "_timer",
         "_waited",
         "attempt",
         "framing",
@@ -75,15 +76,15 @@ class ClientBody:
         go_ahead: Callable[[], None] | None = None,
         *,
         room: Room | None = None,
-        sips: Sips | None = None,
+        reads: SmallReads | None = None,
     ) -> None:
         """``length`` in bytes, None for chunked; ``go_ahead`` tells a client that waits for it.
 
-        ``room``: what this and others may keep; ``sips``: who reads it from the socket.
+        ``room``: what this and others may keep; ``reads``: who reads it from the socket.
         """
         self._content = content
         self.length = length
-        self.framing = CHUNKED if length is None else b"Content-Length: %d\r\n" % length
+        self.framing = CHUNKED_LINE if length is None else LENGTH_LINE % length
         self.received = 0
         self._over = False
         """Whether its end has been read."""
@@ -96,14 +97,14 @@ class ClientBody:
         self._waited = 0.0
         self._asked: float | None = None
         """Since when the client is being waited for."""
-        self._alarm: Alarm | None = None
+        self._timer: RearmableTimer | None = None
         self._kept: Spool | None = None
         self._room = room or Room()
-        self._sips = sips
+        self._reads = reads
         self.attempt = 0
         """Number of the attempt that may read."""
 
-    finished: Final = None
+    buffered: Final = None
 
     @property
     def trailers(self) -> RawHeaders:
@@ -180,19 +181,19 @@ class ClientBody:
         if self._over:
             return b""
         asked = self._asked = self._loop.time()
-        alarm = self._alarm
-        if alarm is None:
-            alarm = self._alarm = Alarm(self._loop, self._rang)
-        alarm.set(asked + self._patience())
+        timer = self._timer
+        if timer is None:
+            timer = self._timer = RearmableTimer(self._loop, self._on_timer)
+        timer.arm(asked + self._patience())
         if self._go_ahead is not None:
             # Not one that sends without waiting (RFC 9110 10.1.1).
             self._asking = self._loop.call_later(WAIT_FOR_CONTINUE, self.proceed)
-        content, sips = self._content, self._sips
-        if sips is not None and not content._size:  # what was read before has been written
-            IN_HAND.bytes -= sips.held
-            sips.held = 0
+        content, reads = self._content, self._reads
+        if reads is not None and not content._size:  # what was read before has been written
+            IN_HAND.bytes -= reads.held
+            reads.held = 0
         if IN_HAND.bytes > CROWDED:
-            bounded(content)
+            limit_read_ahead(content)
         try:
             data = await content.readany()
         except ClientError:
@@ -201,7 +202,7 @@ class ClientBody:
             forget_frames(error)  # it stays with the connection
             raise BadRequest(f"the body of the request broke: {error}") from None
         finally:
-            alarm.clear()
+            timer.disarm()
             self._asked = None
             self._waited += self._loop.time() - asked
             if self._asking is not None:
@@ -225,8 +226,8 @@ class ClientBody:
         kept, self._kept = self._kept, None
         if kept is not None:
             kept.close()
-        if self._alarm is not None:
-            self._alarm.close()
+        if self._timer is not None:
+            self._timer.close()
         self._go_ahead = None
         if self._asking is not None:
             self._asking.cancel()
@@ -243,7 +244,7 @@ class ClientBody:
         earned = max(RATE_GRACE, self.received / self._rate)
         return max(0.0, min(self._idle, earned - self._waited))
 
-    def _rang(self) -> None:
+    def _on_timer(self) -> None:
         self._content.set_exception(RequestTimeout("the body came too slowly"))
 
 

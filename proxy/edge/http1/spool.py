@@ -64,7 +64,7 @@ class CountedBody(BytesBody):
         """Take none any more."""
         room, self._room = self._room, None
         if room is not None:
-            room.memory -= len(self.finished)
+            room.memory -= len(self.buffered)
 
 
 class Spool:

@@ -21,7 +21,7 @@ from proxy.edge.http1.half_close import AT_ONCE, HalfClosed, may_read_on
 from proxy.edge.http1.write_stall import Writing
 from proxy.edge.responses import ErrorsOptions, answer, failure, report
 from proxy.http.request_id import identify
-from proxy.net.sips import CROWDED, HIGH_WATER, IN_HAND, Sips, gulp, sip
+from proxy.net.small_reads import CROWDED, HIGH_WATER, IN_HAND, SmallReads, read_large, read_small
 from proxy.net.sockets import RESET
 
 _CLOSE: Final = b"Connection: close\r\n"
@@ -35,9 +35,9 @@ class ClientSide(RequestHandler):
     __slots__ = (
         "_errors",
         "_half",
+        "_reads",
         "_server_options",
         "_side",
-        "_sips",
         "_socket",
         "_traffic",
         "ignored",
@@ -60,7 +60,7 @@ class ClientSide(RequestHandler):
         self._server_options = options
         self._traffic = traffic
         self._side: Writing | None = None
-        self._sips: Sips | None = None
+        self._reads: SmallReads | None = None
         """Reads instead of this: the first request, bodies, and where much is in hand anything."""
         self._half: HalfClosed | None = None
         """Where the client has sent all that it will."""
@@ -92,16 +92,16 @@ class ClientSide(RequestHandler):
             self._side.close()
         if self._half is not None:
             self._half.close()
-        if self._sips is not None:
-            self._sips.written()
-        self._traffic.departures.forget(self._socket.fileno())
+        if self._reads is not None:
+            self._reads.written()
+        self._traffic.hangups.forget(self._socket.fileno())
         super().connection_lost(exc)
 
     def _pause_transport_reading(self) -> None:
         """Hold an upload or a pipeline back, but see its end."""
         super()._pause_transport_reading()
         if self.transport is not None and (descriptor := self._socket.fileno()) >= 0:
-            self._traffic.departures.watch(descriptor, self._ended_unread)
+            self._traffic.hangups.watch(descriptor, self._ended_unread)
 
     def _awaiting(self) -> float | None:
         """Seconds for which a whole request has waited for its answer; None where none does."""
@@ -141,51 +141,47 @@ class ClientSide(RequestHandler):
         if not may_read_on(self._socket, policy, fresh=fresh):
             return False
         if self._half is None:
-            departures = self._traffic.departures
-            self._half = HalfClosed(self._loop, transport, self._socket, departures)
+            hangups = self._traffic.hangups
+            self._half = HalfClosed(self._loop, transport, self._socket, hangups)
         else:
             self._half.watch()
         return True
 
     def _resume_transport_reading(self) -> None:
         """Let it go on."""
-        self._traffic.departures.forget(self._socket.fileno())
+        self._traffic.hangups.forget(self._socket.fileno())
         super()._resume_transport_reading()
 
     # Reading
 
-    def begin(self, held: int) -> Sips | None:
+    def begin(self, held: int) -> SmallReads | None:
         """Count what is read from now on, beside ``held`` bytes of it that came before."""
-        if self._sips is None:
-            self._sips = sip(self, held)
-        return self._sips
+        if self._reads is None:
+            self._reads = read_small(self, held)
+        return self._reads
 
     def _written(self) -> None:
         """The request has been served."""
-        if (sips := self._sips) is not None:
-            sips.written()
+        if (reads := self._reads) is not None:
+            reads.written()
             if IN_HAND.bytes <= CROWDED:
-                self._sips = None
-                gulp(self)
+                self._reads = None
+                read_large(self)
 
-    # Tunnels, see core/duplex
+    # Tunnels, see core/reply
 
-    def take(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
+    def take_over(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
         """Raises ConnectionError where the client has gone."""
         transport = self.transport
         if transport is None or transport.is_closing() or self._half is not None:
             raise ConnectionResetError("client gone")
-        self._traffic.departures.forget(self._socket.fileno())
+        self._traffic.hangups.forget(self._socket.fileno())
         transport.set_protocol(protocol)
-        if self._sips is not None:
-            self._sips.written()
-            self._sips = None
+        if self._reads is not None:
+            self._reads.written()
+            self._reads = None
         early, self._message_tail = self._message_tail, b""
         return transport, early
-
-    def lost(self, error: BaseException | None) -> None:
-        """The connection has ended."""
-        self.connection_lost(error)
 
     # Writing
 
@@ -261,7 +257,7 @@ class ClientSide(RequestHandler):
 
     def refuse(self, error: ProxyError) -> None:
         """Answer a request that never became one, and hang up."""
-        exchange = Exchange("", b"", (), client=self.peer, started=time.monotonic())
+        exchange = Exchange("", b"", (), client=self.peer, started_at=time.monotonic())
         exchange.request_id = identify(())[1]
         exchange.status, exchange.error = failure(error)
         if not self.gone:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from proxy.net.sockets import unsent
-from proxy.net.timers import Alarm
+from proxy.net.timers import RearmableTimer
 
 LINGER: Final = 1.0
 """Seconds between looks at a connection that is over; its client may still be reading."""
@@ -22,13 +22,13 @@ class Writing:
     """
 
     __slots__ = (
-        "_alarm",
         "_last",
         "_lingering",
         "_loop",
         "_patience",
         "_socket",
         "_stuck",
+        "_timer",
         "_transport",
     )
 
@@ -44,7 +44,7 @@ class Writing:
         self._loop = loop
         self._patience = patience
         self._stuck = stuck
-        self._alarm = Alarm(loop, self._look)
+        self._timer = RearmableTimer(loop, self._look)
         self._last = 0
         self._lingering: asyncio.TimerHandle | None = None
         self._transport = transport
@@ -54,15 +54,15 @@ class Writing:
         """The client is to take something within the patience."""
         if self._patience:
             self._last = self._unsent()
-            self._alarm.set(self._loop.time() + self._patience)
+            self._timer.arm(self._loop.time() + self._patience)
 
     def clear(self) -> None:
         """It has taken what was written."""
-        self._alarm.clear()
+        self._timer.disarm()
 
     def close(self) -> None:
         """The connection is gone."""
-        self._alarm.close()
+        self._timer.close()
         if self._lingering is not None:
             self._lingering.cancel()
             self._lingering = None

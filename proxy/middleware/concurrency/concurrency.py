@@ -7,15 +7,14 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Final, TypeAlias
 
-from proxy.core.errors import QueueRefused, QueueTimeout, TooLate
-from proxy.core.exchange import Exchange
-from proxy.core.handler import Handler
+from proxy.core.errors import DeadlineTooShort, QueueFull, QueueTimeout
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Ending, Reply
 from proxy.core.request_key import key_of
 from proxy.middleware.concurrency.options import QueueOptions
-from proxy.policy.limiter import Gate
+from proxy.policy.limiter import ConcurrencyLimiter
 from proxy.policy.permit_loans import GRACE, LEFT, SHARE, SILENT, Loans
-from proxy.policy.queue import URGENCIES, Place
+from proxy.policy.queue import URGENCIES, Waiter
 
 _log = logging.getLogger(__name__)
 _CUT: Final = "a client that has not moved for long was cut, as others wait for its permit"
@@ -34,9 +33,9 @@ class Concurrency:
     """Lets a request through with a permit, which it has until its reply has ended."""
 
     __slots__ = (
-        "_gate",
         "_inner",
         "_key",
+        "_limiter",
         "_loans",
         "_looking",
         "_loop",
@@ -49,7 +48,7 @@ class Concurrency:
     def __init__(
         self,
         inner: Handler,
-        gate: Gate,
+        limiter: ConcurrencyLimiter,
         queue: QueueOptions | None,
         patience: float,
         *,
@@ -60,11 +59,11 @@ class Concurrency:
         """``patience`` in seconds, 0 for any; ``usual``: what a request takes at the least.
 
         ``watch`` is told how long a head took, or what came instead of one. ``loans``: shared by
-        all that share the gate.
+        all that share the limiter.
         """
         self._inner = inner
-        self._gate = gate
-        self._loans = loans or Loans(gate)
+        self._limiter = limiter
+        self._loans = loans or Loans(limiter)
         self._looking: asyncio.TimerHandle | None = None
         self._patience = patience
         self._usual = usual
@@ -75,10 +74,10 @@ class Concurrency:
         self._key = key_of(queue.key) if queue is not None and fair else _nobody
 
     async def handle(self, exchange: Exchange) -> Reply:
-        """Raises QueueRefused, QueueTimeout or TooLate where it is not let through."""
-        gate = self._gate
+        """Raises QueueFull, QueueTimeout or DeadlineTooShort where it is not let through."""
+        limiter = self._limiter
         key = self._key(exchange)
-        if not gate.take(key):
+        if not limiter.try_acquire(key):
             await self._wait(exchange, key)
         began = self._loop.time()
         permit = _Permit(self._loans, exchange, key, began)
@@ -97,13 +96,13 @@ class Concurrency:
         if reply.buffered is not None:
             self._loans.end(permit, now)
         else:
-            permit.tunnel = reply.duplex is not None
+            permit.tunnel = reply.upgraded is not None
             reply.on_close(permit)
         return reply
 
     async def _wait(self, exchange: Exchange, key: bytes | None) -> None:
         """Until there is a permit, which is taken then."""
-        gate, loop = self._gate, self._loop
+        limiter, loop = self._limiter, self._loop
         asked = loop.time()
         until = asked + self._patience if self._patience else _NEVER
         late = False
@@ -111,45 +110,49 @@ class Concurrency:
             usual = self._usual(exchange, asked) if self._usual is not None else None
             last = exchange.deadline - (usual or 0.0)
             if last <= asked:
-                raise TooLate("less time is left than a request takes, and others are waiting")
+                raise DeadlineTooShort(
+                    "less time is left than a request takes, and others are waiting"
+                )
             if last < until:
                 until, late = last, True
         self._loans.look(asked)
-        if gate.take(key):
+        if limiter.try_acquire(key):
             return
-        turn = _Turn(gate, key, self._urgency(exchange), loop)
-        if not gate.join(turn.place):
-            raise QueueRefused(self._full(), retry_after=gate.retry_after(asked))
+        turn = _Turn(limiter, key, self._urgency(exchange), loop)
+        if not limiter.enqueue(turn.waiter):
+            raise QueueFull(self._full(), retry_after=limiter.retry_after(asked))
         if self._looking is None:
             self._looking = loop.call_later(GRACE / 4, self._look)
         try:
             outcome = await turn.comes(until)
         finally:
             waited = loop.time() - asked
-            exchange.queued += waited
+            exchange.record.queue_s += waited
         if outcome is _Outcome.THROUGH:
             return
         if outcome is _Outcome.TIMEOUT and late:
-            raise TooLate(f"waited {waited:.3g} s for a permit; less is left than a request takes")
-        again = gate.retry_after(loop.time())
+            raise DeadlineTooShort(
+                f"waited {waited:.3g} s for a permit; less is left than a request takes"
+            )
+        again = limiter.retry_after(loop.time())
         if outcome is _Outcome.TIMEOUT:
             raise QueueTimeout(f"waited {waited:.3g} s for a permit", retry_after=again)
-        raise QueueRefused("others had more right to a place in the queue", retry_after=again)
+        raise QueueFull("others had more right to a place in the queue", retry_after=again)
 
     def _look(self) -> None:
         """While somebody waits."""
         self._looking = None
-        if self._gate.waiting:
+        if self._limiter.waiting:
             self._loans.look(self._loop.time())
             self._looking = self._loop.call_later(GRACE / 4, self._look)
 
     def _full(self) -> str:
-        gate = self._gate
-        one = gate.in_flight == 1
-        under_way = f"{gate.in_flight} {'request is' if one else 'requests are'} under way"
+        limiter = self._limiter
+        one = limiter.in_flight == 1
+        under_way = f"{limiter.in_flight} {'request is' if one else 'requests are'} under way"
         if self.queue is None:
             return f"{under_way}, and there is no queue"
-        return f"the queue is full: {under_way}, {gate.waiting} wait"
+        return f"the queue is full: {under_way}, {limiter.waiting} wait"
 
     def _urgency(self, exchange: Exchange) -> int:
         name = b"" if self.queue is None else self.queue.priority_header.lower().encode()
@@ -171,18 +174,22 @@ class _Outcome(Enum):
 class _Turn:
     """One that waits."""
 
-    __slots__ = ("_future", "_gate", "_loop", "place")
+    __slots__ = ("_future", "_limiter", "_loop", "waiter")
 
     def __init__(
-        self, gate: Gate, key: bytes | None, urgency: int, loop: asyncio.AbstractEventLoop
+        self,
+        limiter: ConcurrencyLimiter,
+        key: bytes | None,
+        urgency: int,
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
-        self._gate = gate
+        self._limiter = limiter
         self._loop = loop
         self._future: asyncio.Future[_Outcome] = loop.create_future()
-        self.place = Place(key, urgency, self._told, loop.time())
+        self.waiter = Waiter(key, urgency, self._told, loop.time())
 
     def _told(self, through: bool) -> bool:
-        """What the gate says; whether somebody still hears it."""
+        """What the limiter says; whether somebody still hears it."""
         if self._future.done():
             return False
         self._future.set_result(_Outcome.THROUGH if through else _Outcome.REFUSED)
@@ -190,8 +197,8 @@ class _Turn:
 
     def _rang(self) -> None:
         # In the same turn of the loop, the client may have left and the time be over.
-        if not self._future.done() and self._gate.leave(self.place):
-            self._gate.timed_out += 1
+        if not self._future.done() and self._limiter.dequeue(self.waiter):
+            self._limiter.timed_out += 1
             self._future.set_result(_Outcome.TIMEOUT)
 
     async def comes(self, until: float) -> _Outcome:
@@ -204,8 +211,8 @@ class _Turn:
             # Cancelled; maybe with the permit already in hand.
             given = future.done() and not future.cancelled()
             if given and future.result() is _Outcome.THROUGH:
-                self._gate.give_back(self.place.key, self._loop.time())
-            self._gate.leave(self.place)
+                self._limiter.release(self.waiter.key, self._loop.time())
+            self._limiter.dequeue(self.waiter)
             raise
         finally:
             if timer is not None:

@@ -1,6 +1,6 @@
 """When a server is left alone for a while."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Annotated
 
 from msgspec import Meta
@@ -55,3 +55,9 @@ def breaker(options: CircuitBreakerOptions, may_open: Callable[[], bool]) -> Bre
         max_ejection_time=options.max_ejection_time,
         may_open=may_open,
     )
+
+
+def may_eject(breakers: Collection[Breaker], max_percent: float) -> bool:
+    """Whether one more endpoint may be ejected: at most a share of all, but always one."""
+    ejected = sum(breaker.open for breaker in breakers)
+    return not ejected or (ejected + 1) * 100 <= max_percent * len(breakers)

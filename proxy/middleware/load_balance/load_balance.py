@@ -3,19 +3,19 @@
 import random
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta
 
-from proxy.core.errors import CertificateInvalid, NotAsked, Unavailable, UpstreamError
+from proxy.core.errors import CertificateInvalid, NotAttempted, UpstreamError
 from proxy.core.exchange import Exchange
 from proxy.core.options import Duration, Table, described, seconds
 from proxy.core.outcome import UNANSWERED, Verdict, at_fault, failure_class, verdict
 from proxy.core.reply import Ending, Reply
 from proxy.core.request_key import PATTERN, key_of
+from proxy.http.backpressure import retry_after
 from proxy.http.logins import Ties
-from proxy.http.retry_after import retry_after
+from proxy.middleware.load_balance.targets import Targets, TargetSet
 from proxy.policy.balance import (
     Hash,
     LeastRequest,
@@ -24,8 +24,8 @@ from proxy.policy.balance import (
     eligible,
     slow_start_factor,
 )
-from proxy.policy.breaker import Breaker, Ticket
-from proxy.policy.roads import Roads, Server, Ways
+from proxy.policy.breaker import Breaker, Pass
+from proxy.policy.endpoint import Endpoint
 
 _SLOW: Final = 1.0  # seconds that a fast failure counts as: it must not attract traffic
 _LONGEST_PAUSE: Final = 60.0
@@ -55,7 +55,7 @@ class LoadBalanceOptions(Table, frozen=True, kw_only=True):
         ),
     ] = "path"
     slow_start: Annotated[
-        Duration, described("A server that is new or back gets its full share after this long.")
+        Duration, described("A endpoint that is new or back gets its full share after this long.")
     ] = seconds(0)
     panic_threshold: Annotated[
         float,
@@ -67,234 +67,228 @@ class LoadBalance:
     """Picks a server for each attempt, never one that was tried while another is left."""
 
     __slots__ = (
-        "_calm",
+        "_clean",
         "_key",
-        "_news",
         "_options",
         "_pick",
         "_repeatable",
-        "_seen",
+        "_targets",
         "_timed",
-        "_ways",
     )
 
     def __init__(
         self,
-        ways: Ways,
+        targets: TargetSet[Any],
         options: LoadBalanceOptions,
         rng: random.Random,
         repeatable: Callable[[Exchange], bool] = lambda _: True,
     ) -> None:
         """``repeatable``: whether running a request twice is the same as once."""
-        self._ways = ways
+        self._targets = targets
         self._repeatable = repeatable
         self._options = options
-        self._pick: Callable[[Sequence[Server], bytes | None, float], Server] = _POLICIES[
+        self._pick: Callable[[Sequence[Endpoint], bytes | None, float], Endpoint] = _POLICIES[
             options.policy
         ](rng).pick
         self._key = key_of(options.hash_key) if options.policy == "hash" else None
         self._timed = options.policy == "peak_ewma"
-        self._news = ways.news
-        self._seen = 0
-        """What was new when ``_calm`` was set."""
-        self._calm: Roads | None = None
+        self._clean: Targets | None = None
         """What needs no second look: nothing speaks against any of these servers."""
+        targets.on_state.append(self.invalidate)
 
     async def handle(self, exchange: Exchange) -> Reply:
-        """Raises Unavailable where there is no server to ask."""
-        roads = self._ways.now
-        news = self._news
+        """Raises NoEndpointAvailable where there is no server to ask."""
+        targets = self._targets.now
         if (
-            roads is not self._calm
-            or news.count != self._seen
-            or exchange.tries
+            targets is not self._clean
+            or exchange.record.attempt_log
             or (exchange.ties is not None and exchange.ties.held)
         ):
-            servers = self._left(roads, exchange)
+            candidates = self._candidates(targets, exchange)
         else:
-            servers = roads.servers
+            candidates = targets.primaries
         # While all is well, nothing looks at a clock unless there is a choice to be made by it.
         began = 0.0
-        if len(servers) == 1:
-            server = servers[0]
+        if len(candidates) == 1:
+            endpoint = candidates[0]
         else:
             began = time.monotonic()
             key = self._key(exchange) if self._key is not None else None
-            server = self._pick(servers, key, began)
-        _, handle, breaker = roads.to[server]
-        # In a panic a server is asked that its breaker would not admit: without a ticket.
-        ticket = None
+            endpoint = self._pick(candidates, key, began)
+        _, handle, breaker = targets.by_endpoint[endpoint]
+        # In a panic a server is asked that its breaker would not admit: without a permission.
+        permission = None
         if breaker is not None:
-            ticket = breaker.admit(time.monotonic()) if breaker.open else breaker.shared
-        server.in_flight += 1
+            permission = breaker.allow(time.monotonic()) if breaker.open else breaker.shared
+        endpoint.in_flight += 1
         try:
             reply = await handle(exchange)
-        except NotAsked:
-            server.in_flight -= 1
-            if ticket is not None:
-                ticket.abandoned()
+        except NotAttempted:
+            endpoint.in_flight -= 1
+            if permission is not None:
+                permission.abandoned()
             raise
         except UpstreamError as error:
-            server.in_flight -= 1
-            server.outcomes[failure_class(error) or type(error).__name__] += 1
-            exchange.elsewhere = _is_for_another(error, roads, exchange, server)
-            self._broke(server, ticket, began)
+            endpoint.in_flight -= 1
+            endpoint.outcomes[failure_class(error) or type(error).__name__] += 1
+            error.alternative_ready = _is_for_another(error, targets, exchange, endpoint)
+            self._on_failure(endpoint, permission, began)
             raise
         except BaseException:
-            server.in_flight -= 1
-            if ticket is not None:
-                ticket.abandoned()
+            endpoint.in_flight -= 1
+            if permission is not None:
+                permission.abandoned()
             raise
         status = reply.status
-        server.outcomes[status] += 1
-        row = 0
+        endpoint.outcomes[status] += 1
+        prior_failures = 0
         if status in UNANSWERED:
-            row = breaker.failures if breaker is not None else 0
-            exchange.elsewhere = self._refused(roads, server, ticket, reply)
+            prior_failures = breaker.failures if breaker is not None else 0
+            reply.alternative_ready = self._on_error_status(targets, endpoint, permission, reply)
         elif (
-            roads is not self._calm
-            or news.count != self._seen
-            or roads.counted
+            targets is not self._clean
+            or targets.counts_successes
             or self._timed
             # A backup's: it is not looked at while all is well with the others.
             or (breaker is not None and (breaker.open or breaker.failures))
         ):
-            row = breaker.failures if breaker is not None else 0
-            self._answered(server, breaker, ticket, began)
+            prior_failures = breaker.failures if breaker is not None else 0
+            self._on_success(endpoint, breaker, permission, began)
         if reply.buffered is not None:
-            server.in_flight -= 1
+            endpoint.in_flight -= 1
         else:
-            reply.on_close(_Ended(self, server, breaker, row))
+            reply.on_close(_Ended(self, endpoint, breaker, prior_failures))
         return reply
 
-    def _answered(
-        self, server: Server, breaker: Breaker | None, ticket: Ticket | None, began: float
+    def _on_success(
+        self, endpoint: Endpoint, breaker: Breaker | None, permission: Pass | None, began: float
     ) -> None:
         """A reply says that the server is well."""
         now = time.monotonic()
         if began and self._timed:
-            server.latency.observe(now - began, now)
-        if breaker is not None and ticket is not None:
+            endpoint.latency.observe(now - began, now)
+        if breaker is not None and permission is not None:
             back = breaker.open
-            ticket.succeeded(now)
+            permission.succeeded(now)
             if back and not breaker.open:
-                server.welcome()
+                endpoint.recovered()
 
-    def _broke(self, server: Server, ticket: Ticket | None, began: float) -> None:
+    def _on_failure(self, endpoint: Endpoint, permission: Pass | None, began: float) -> None:
         """An attempt failed: however fast that was, it must not attract traffic."""
-        self._calm = None
+        self._clean = None
         now = time.monotonic()
-        server.latency.penalise(now, max(_SLOW, now - began) if began else _SLOW)
-        if ticket is not None:
-            ticket.failed(now)
+        endpoint.latency.penalise(now, max(_SLOW, now - began) if began else _SLOW)
+        if permission is not None:
+            permission.failed(now)
 
-    def _refused(self, roads: Roads, server: Server, ticket: Ticket | None, reply: Reply) -> bool:
+    def _on_error_status(
+        self, targets: Targets, endpoint: Endpoint, permission: Pass | None, reply: Reply
+    ) -> bool:
         """A reply says that the server is not well. Whether another could be asked at once.
 
         A fast refusal is no fast server; one that names a time is left alone until then.
         """
-        self._calm = None
+        self._clean = None
         now = time.monotonic()
-        if ticket is not None:
+        if permission is not None:
             if at_fault(reply.status):
-                ticket.failed(now)
+                permission.failed(now)
             else:
-                ticket.succeeded(now)
+                permission.succeeded(now)
         if verdict(reply) is Verdict.OVERLOADED:
-            server.latency.penalise(now, _SLOW)
+            endpoint.latency.penalise(now, _SLOW)
             wait = retry_after(reply.headers)
             if wait is not None:
-                server.pause(now + min(wait, _LONGEST_PAUSE))
-        return any(other is not server and road.usable(now) for other, road in roads.to.items())
+                endpoint.pause(now + min(wait, _LONGEST_PAUSE))
+        return any(
+            other is not endpoint and target.usable(now)
+            for other, target in targets.by_endpoint.items()
+        )
 
-    def disturb(self) -> None:
+    def invalidate(self) -> None:
         """Look again before the next attempt."""
-        self._calm = None
+        self._clean = None
 
-    def _left(self, roads: Roads, exchange: Exchange) -> Sequence[Server]:
+    def _candidates(self, targets: Targets, exchange: Exchange) -> Sequence[Endpoint]:
         """Those that may be asked."""
-        if exchange.ties is not None and (own := _own(roads, exchange.ties)):
+        if exchange.ties is not None and (own := _own(targets, exchange.ties)):
             return own
         now = time.monotonic()
-        full = self._warmed(roads, now)
+        full = self._apply_slow_start(targets, now)
         usable = eligible(
-            roads.servers,
-            roads.spares,
-            lambda server: roads.to[server].usable(now),
+            targets.primaries,
+            targets.backups,
+            lambda endpoint: targets.by_endpoint[endpoint].usable(now),
             self._options.panic_threshold,
         )
-        if full and usable is roads.servers and all(map(roads.settled, usable)):
-            self._calm, self._seen = roads, self._news.count
-        tried = {attempt.endpoint for attempt in exchange.tries}
+        if full and usable is targets.primaries and all(map(targets.is_clean, usable)):
+            self._clean = targets
+        tried = {attempt.endpoint for attempt in exchange.record.attempt_log}
         # One that asked for a pause is better than one that failed, and than no answer.
-        paused = [server for server, road in roads.to.items() if road.usable(now, pauses=False)]
-        spares = [server for server in roads.spares if roads.to[server].usable(now)]
-        for servers in (usable, spares, paused):
-            if fresh := [server for server in servers if server.name not in tried]:
+        paused = [
+            endpoint
+            for endpoint, target in targets.by_endpoint.items()
+            if target.usable(now, pauses=False)
+        ]
+        backups = [
+            endpoint for endpoint in targets.backups if targets.by_endpoint[endpoint].usable(now)
+        ]
+        for candidates in (usable, backups, paused):
+            if fresh := [endpoint for endpoint in candidates if endpoint.name not in tried]:
                 # A trial that is due is made at once, lest its latency put it off for ever; by a
                 # request that has one try only after it has been waited for.
                 waited = now if self._repeatable(exchange) else now - _OVERDUE
-                due = [server for server in fresh if roads.due(server, waited)]
-                return due[:1] or list(filter(roads.well, fresh)) or fresh
+                due = [endpoint for endpoint in fresh if targets.trial_due(endpoint, waited)]
+                return due[:1] or list(filter(targets.is_closed, fresh)) or fresh
         if not (usable or paused):
-            until = [road.breaker.until for road in roads.to.values() if road.breaker is not None]
-            wait = max(min(until, default=now) - now, 1.0)
-            raise Unavailable(_why(roads, now), retry_after=wait)
+            raise targets.none_usable(now)
         return usable or paused
 
-    def _warmed(self, roads: Roads, now: float) -> bool:
+    def _apply_slow_start(self, targets: Targets, now: float) -> bool:
         """Whether every server has its full weight, which it is given bit by bit."""
         window = self._options.slow_start
-        for server in roads.servers if window else ():
-            server.weight = server.full_weight * slow_start_factor(now - server.since, window)
-        return all(server.weight == server.full_weight for server in roads.servers)
+        for endpoint in targets.primaries if window else ():
+            endpoint.weight = endpoint.full_weight * slow_start_factor(
+                now - endpoint.available_since, window
+            )
+        return all(endpoint.weight == endpoint.full_weight for endpoint in targets.primaries)
 
 
-def _why(roads: Roads, now: float) -> str:
-    """Why no server may be asked."""
-    parts = []
-    for server, road in roads.to.items():
-        what = "is unhealthy" if not server.healthy else "is on trial"
-        if server.healthy and road.breaker is not None and road.breaker.until > now:
-            until = datetime.now(UTC) + timedelta(seconds=road.breaker.until - now)
-            what = f"is ejected until {until:%H:%M:%S} UTC"
-        parts.append(f"{server.name} {what}")
-    return "no server may be asked: " + (", ".join(parts) or "there is none")
-
-
-def _own(roads: Roads, ties: Ties) -> Sequence[Server]:
+def _own(targets: Targets, ties: Ties) -> Sequence[Endpoint]:
     """The server that the client of a connection is logged in at, whatever speaks against it."""
     known = ties.servers
-    return [server for server in roads.to if server.name in known][:1]
+    return [endpoint for endpoint in targets.by_endpoint if endpoint.name in known][:1]
 
 
-def _is_for_another(error: UpstreamError, roads: Roads, exchange: Exchange, server: Server) -> bool:
+def _is_for_another(
+    error: UpstreamError, targets: Targets, exchange: Exchange, endpoint: Endpoint
+) -> bool:
     """Whether it is wrong with this server for good, and another one was not asked yet."""
     if not isinstance(error, CertificateInvalid):
         return False
-    tried = {server.name, *[attempt.endpoint for attempt in exchange.tries]}
-    return any(other.name not in tried for other in roads.to)
+    tried = {endpoint.name, *[attempt.endpoint for attempt in exchange.record.attempt_log]}
+    return any(other.name not in tried for other in targets.by_endpoint)
 
 
 class _Ended:
     """Waits for the end of a reply's body."""
 
-    __slots__ = ("_balance", "_breaker", "_row", "_server")
+    __slots__ = ("_balance", "_breaker", "_endpoint", "_prior_failures")
 
     def __init__(
-        self, balance: LoadBalance, server: Server, breaker: Breaker | None, row: int
+        self, balance: LoadBalance, endpoint: Endpoint, breaker: Breaker | None, prior_failures: int
     ) -> None:
-        """``row``: failures before its head, which looked like the end of them."""
+        """``prior_failures``: failures before its head, which looked like the end of them."""
         self._balance = balance
-        self._server = server
+        self._endpoint = endpoint
         self._breaker = breaker
-        self._row = row
+        self._prior_failures = prior_failures
 
     def __call__(self, reply: Reply, ending: Ending) -> None:
-        self._server.in_flight -= 1
+        self._endpoint.in_flight -= 1
         if ending is Ending.BROKEN:
-            self._balance.disturb()
-            self._server.outcomes["broken"] += 1
+            self._balance.invalidate()
+            self._endpoint.outcomes["broken"] += 1
             if self._breaker is not None:
-                self._breaker.failures = max(self._breaker.failures, self._row)
+                self._breaker.failures = max(self._breaker.failures, self._prior_failures)
                 self._breaker.note_failure(time.monotonic())

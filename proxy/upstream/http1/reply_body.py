@@ -7,41 +7,50 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from proxy.core.errors import ReplyStalled
 from proxy.core.reply import Ending
 from proxy.http.fields import RawHeaders
-from proxy.http.sse import Events
-from proxy.net.sips import CROWDED, IN_HAND, Sips, bounded, sip
-from proxy.upstream.connection import Line
+from proxy.http.sse import SseScanner
+from proxy.net.small_reads import CROWDED, IN_HAND, SmallReads, limit_read_ahead, read_small
+from proxy.upstream.pooled_connection import PooledConnection
 from proxy.upstream.translate import body_error
 
 
-class Stream:
+class ReplyBody:
     """Reads on the idle clock, and gives the connection back at the end."""
 
-    __slots__ = ("_begun", "_idle", "_late", "_line", "_payload", "_sips", "_upload", "_whole")
+    __slots__ = (
+        "_begun",
+        "_connection",
+        "_idle",
+        "_late",
+        "_payload",
+        "_reads",
+        "_upload",
+        "_whole",
+    )
 
     def __init__(
         self,
-        line: Line,
+        connection: PooledConnection,
         payload: StreamReader,
         upload: asyncio.Task[None] | None,
         idle: float,
     ) -> None:
-        self._line = line
+        self._connection = connection
         self._payload = payload
         self._upload = upload
         self._idle = idle
         self._late = _stalled
         self._whole: bytes | None = None
         self._begun = False
-        self._sips: Sips | None = None
-        line.protocol.alarm.clear()
+        self._reads: SmallReads | None = None
+        connection.protocol.timer.disarm()
 
     def end_connection(self) -> None:
         """Not for another request after this one."""
-        self._line.protocol.force_close()
+        self._connection.protocol.force_close()
 
     def trailers(self) -> RawHeaders:
         """The fields behind the body; before ``close``, when the body has been read."""
-        return self._line.protocol.trailers
+        return self._connection.protocol.trailers
 
     @property
     def buffered(self) -> bytes | None:
@@ -55,7 +64,7 @@ class Stream:
 
     def pause(self, *, paused: bool) -> None:
         """Read nothing for now, or go on."""
-        protocol = self._line.protocol
+        protocol = self._connection.protocol
         if paused:
             protocol._pause_reading_for_buffer()
         else:
@@ -67,18 +76,18 @@ class Stream:
             whole, self._whole = self._whole, b""
             return whole
         payload = self._payload
-        protocol = self._line.protocol
+        protocol = self._connection.protocol
         if not self._begun:
             self._begun = True
             if payload is not EMPTY_PAYLOAD:
-                self._sips = protocol.sips = protocol.sips or sip(protocol, payload._size)
-        sips = self._sips
-        if sips is not None and not payload._size:  # what was read before has been written
-            IN_HAND.bytes -= sips.held
-            sips.held = 0
+                self._reads = protocol.reads = protocol.reads or read_small(protocol, payload._size)
+        reads = self._reads
+        if reads is not None and not payload._size:  # what was read before has been written
+            IN_HAND.bytes -= reads.held
+            reads.held = 0
         if IN_HAND.bytes > CROWDED:
-            bounded(payload)
-        protocol.expect(self._idle, self._late)
+            limit_read_ahead(payload)
+        protocol.arm(self._idle, self._late)
         try:
             return await payload.readany()
         except Exception as error:
@@ -89,7 +98,7 @@ class Stream:
                 failed.detail += f" of {self._clock:g} s"
             raise failed from None
         finally:
-            protocol.alarm.clear()
+            protocol.timer.disarm()
 
     @property
     def _clock(self) -> float:
@@ -101,14 +110,14 @@ class Stream:
         upload = self._upload
         if upload is not None and not upload.done():
             upload.cancel()
-            self._line.discard()
+            self._connection.discard()
         elif ending is Ending.COMPLETE:
-            self._line.release()
+            self._connection.release()
         else:
-            self._line.discard()
+            self._connection.discard()
 
 
-class PacedStream(Stream):
+class ProgressReplyBody(ReplyBody):
     """A stream of events on the progress clock too, which comments and pings do not stop.
 
     Only time spent waiting for the upstream counts: a client that takes slowly is not its fault.
@@ -118,15 +127,15 @@ class PacedStream(Stream):
 
     def __init__(
         self,
-        line: Line,
+        connection: PooledConnection,
         payload: StreamReader,
         upload: asyncio.Task[None] | None,
         idle: float,
         progress: float,
     ) -> None:
         """``idle`` and ``progress`` in seconds; no ``idle`` is zero."""
-        super().__init__(line, payload, upload, idle)
-        self._events = Events()
+        super().__init__(connection, payload, upload, idle)
+        self._events = SseScanner()
         self._loop = asyncio.get_running_loop()
         self._progress = progress
         self._waited = 0.0

@@ -3,11 +3,12 @@
 from proxy.core.body import Body
 from proxy.core.errors import InternalError, ProxyError, ResponseTimeout, forget_frames
 from proxy.core.options import TimeoutsOptions
+from proxy.http.framing import CHUNK
 from proxy.http.trailers import last_chunk
 from proxy.upstream.http1.protocol import UpstreamProtocol
 
 
-class Upload:
+class RequestBodySender:
     """Sends a request's body while its reply is awaited or already coming."""
 
     __slots__ = ("_body", "_first_byte", "_protocol", "_unsent")
@@ -25,9 +26,9 @@ class Upload:
             chunked = body.length is None
             reader = body.reader()
             while chunk := await reader.read():
-                data = b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk
+                data = CHUNK % (len(chunk), chunk) if chunked else chunk
                 if protocol.encrypted:
-                    await protocol.heard()
+                    await protocol.read_pending()
                 protocol.send_more(data)
                 if protocol.writing_paused:
                     await self._drained()
@@ -45,7 +46,7 @@ class Upload:
             raise
         if protocol.awaiting_head:
             self._unsent = protocol.unsent()
-            protocol.expect(self._first_byte, self._no_progress)
+            protocol.arm(self._first_byte, self._no_progress)
 
     async def _drained(self) -> None:
         """Wait until the upstream takes what was written, on the first_byte clock."""
@@ -54,23 +55,23 @@ class Upload:
             await protocol.drained()
             return
         self._unsent = protocol.unsent()
-        protocol.expect(self._first_byte, self._no_progress)
+        protocol.arm(self._first_byte, self._no_progress)
         try:
             await protocol.drained()
         finally:
             if protocol.awaiting_head:
-                protocol.alarm.clear()
+                protocol.timer.disarm()
 
     def _no_progress(self) -> Exception | None:
         """Slow is not stuck: bytes that left the kernel since the last look count."""
         unsent = self._protocol.unsent()
         if 0 < unsent < self._unsent:
             self._unsent = unsent
-            self._protocol.expect(self._first_byte, self._no_progress)
+            self._protocol.arm(self._first_byte, self._no_progress)
             return None
         if self._unsent and not unsent:
             self._unsent = 0
-            self._protocol.expect(self._first_byte, self._no_progress)
+            self._protocol.arm(self._first_byte, self._no_progress)
             return None
         return ResponseTimeout(
             "the upstream neither took the rest of the request nor replied within first_byte of "

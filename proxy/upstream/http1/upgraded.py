@@ -4,20 +4,20 @@ import asyncio
 
 from proxy.core.errors import ConnectionTerminated
 from proxy.core.reply import Ending
-from proxy.upstream.connection import Line
+from proxy.upstream.pooled_connection import PooledConnection
 
 
-class Upgraded:
-    """The source of a reply that has no body but a connection, see ``core/duplex``."""
+class UpgradedReply:
+    """The source of a reply that has no body but a connection, see ``core/reply``."""
 
-    __slots__ = ("_line", "idle", "protocol")
+    __slots__ = ("_connection", "idle", "protocol")
     buffered = None
 
-    def __init__(self, line: Line, protocol: bytes, idle: float) -> None:
-        self._line = line
+    def __init__(self, connection: PooledConnection, protocol: bytes, idle: float) -> None:
+        self._connection = connection
         self.protocol = protocol
         self.idle = idle
-        line.protocol.alarm.clear()
+        connection.protocol.timer.disarm()
 
     async def read(self) -> bytes:
         """Nothing: what comes is no body."""
@@ -25,11 +25,11 @@ class Upgraded:
 
     def close(self, _: Ending) -> None:
         """Such a connection serves no other request."""
-        self._line.discard()
+        self._connection.discard()
 
-    def take(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
+    def take_over(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
         """Raises ConnectionTerminated where it has ended."""
-        former = self._line.protocol
+        former = self._connection.protocol
         transport = former.transport
         if transport is None or transport.is_closing():
             raise ConnectionTerminated("closed after its 101")
@@ -37,15 +37,6 @@ class Upgraded:
         early, former._tail = former._tail, b""
         return transport, early
 
-    def lost(self, error: BaseException | None) -> None:
+    def connection_lost(self, error: BaseException | None) -> None:
         """It has ended."""
-        self._line.protocol.connection_lost(error)
-
-
-def accepted(offer: bytes, answer: bytes) -> bool:
-    """Whether all protocols of ``answer`` are among those of ``offer`` (RFC 9110 7.8)."""
-    return bool(answer) and _names(answer) <= _names(offer)
-
-
-def _names(value: bytes) -> set[bytes]:
-    return {name.strip(b" \t") for name in value.lower().split(b",")}
+        self._connection.protocol.connection_lost(error)

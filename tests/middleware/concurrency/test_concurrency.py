@@ -7,16 +7,16 @@ import pytest
 
 from proxy.core.errors import (
     ConnectionTerminated,
+    DeadlineTooShort,
     ProxyError,
-    QueueRefused,
+    QueueFull,
     QueueTimeout,
-    TooLate,
 )
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
 from proxy.middleware.concurrency.concurrency import Concurrency
 from proxy.middleware.concurrency.options import QueueOptions
-from proxy.policy.limiter import Gate
+from proxy.policy.limiter import ConcurrencyLimiter
 from proxy.policy.queue import Queue
 from tests.support.loop import JumpingLoop, Script, get, reply, settle
 
@@ -38,16 +38,18 @@ def streaming() -> Reply:
     return Reply(200, (), Streaming())
 
 
-def gate(limit: int = 1, size: int = 10, order: str = "fifo") -> Gate:
-    return Gate(limit, Queue(size, order))
+def limiter(limit: int = 1, size: int = 10, order: str = "fifo") -> ConcurrencyLimiter:
+    return ConcurrencyLimiter(limit, Queue(size, order))
 
 
-def limited(script: Script, gate: Gate, patience: float = 10.0, **options: Any) -> Concurrency:
-    return Concurrency(script, gate, QueueOptions(), patience, **options)
+def limited(
+    script: Script, limiter: ConcurrencyLimiter, patience: float = 10.0, **options: Any
+) -> Concurrency:
+    return Concurrency(script, limiter, QueueOptions(), patience, **options)
 
 
 async def test_a_permit_is_held_until_the_body_has_ended(jumping: JumpingLoop) -> None:
-    permits = gate()
+    permits = limiter()
     inner = limited(Script(streaming(), reply()), permits)
     first = await inner.handle(get())
     second = asyncio.create_task(inner.handle(get()))
@@ -59,25 +61,25 @@ async def test_a_permit_is_held_until_the_body_has_ended(jumping: JumpingLoop) -
 
 
 async def test_a_whole_reply_has_ended(jumping: JumpingLoop) -> None:
-    permits = gate()
+    permits = limiter()
     await limited(Script(reply(body=b"all")), permits).handle(get())
     assert permits.in_flight == 0
 
 
 async def test_a_failed_attempt_gives_its_permit_back(jumping: JumpingLoop) -> None:
-    permits = gate()
+    permits = limiter()
     with pytest.raises(ConnectionTerminated):
         await limited(Script(ConnectionTerminated("reset")), permits).handle(get())
     assert permits.in_flight == 0
 
 
 async def test_who_waits_too_long_is_told_when_to_come_again(jumping: JumpingLoop) -> None:
-    permits = gate()
-    permits.take(b"")
+    permits = limiter()
+    permits.try_acquire(b"")
     exchange = get()
     with pytest.raises(QueueTimeout) as caught:
         await limited(Script(), permits, 3.0).handle(exchange)
-    assert exchange.queued == 3.0
+    assert exchange.record.queue_s == 3.0
     assert caught.value.retry_after == 10.0
     assert permits.waiting == 0
 
@@ -85,72 +87,72 @@ async def test_who_waits_too_long_is_told_when_to_come_again(jumping: JumpingLoo
 async def test_without_a_queue_what_is_over_the_limit_is_refused_at_once(
     jumping: JumpingLoop,
 ) -> None:
-    permits = Gate(1)
-    permits.take(None)
-    with pytest.raises(QueueRefused, match="1 request is under way, and there is no queue"):
+    permits = ConcurrencyLimiter(1)
+    permits.try_acquire(None)
+    with pytest.raises(QueueFull, match="1 request is under way, and there is no queue"):
         await Concurrency(Script(), permits, None, 10.0).handle(get())
 
 
 async def test_a_request_leaves_as_soon_as_its_deadline_cannot_be_met(
     jumping: JumpingLoop,
 ) -> None:
-    permits = gate()
-    permits.take(b"")
+    permits = limiter()
+    permits.try_acquire(b"")
     exchange = get()
-    exchange.deadline = exchange.started + 5
-    with pytest.raises(TooLate, match=r"waited 3 s"):
+    exchange.deadline = exchange.started_at + 5
+    with pytest.raises(DeadlineTooShort, match=r"waited 3 s"):
         await limited(Script(), permits, usual=lambda *_: 2.0).handle(exchange)
-    assert jumping.time() == exchange.started + 3
+    assert jumping.time() == exchange.started_at + 3
     late = get()
-    late.deadline = late.started + 1.5
-    with pytest.raises(TooLate):
+    late.deadline = late.started_at + 1.5
+    with pytest.raises(DeadlineTooShort):
         await limited(Script(), permits, usual=lambda *_: 2.0).handle(late)
     assert permits.waiting == 0
 
 
 async def test_a_deadline_that_can_be_met_is_no_reason_to_leave(jumping: JumpingLoop) -> None:
-    permits = gate()
-    permits.take(b"")
+    permits = limiter()
+    permits.try_acquire(b"")
     exchange = get()
-    exchange.deadline = exchange.started + 5
+    exchange.deadline = exchange.started_at + 5
     waiting = asyncio.create_task(
         limited(Script(reply()), permits, usual=lambda *_: 2.0).handle(exchange)
     )
     await asyncio.sleep(2.9)
-    permits.give_back(b"", 0.0)
+    permits.release(b"", 0.0)
     assert (await waiting).status == 200
-    assert exchange.queued == pytest.approx(2.9)
+    assert exchange.record.queue_s == pytest.approx(2.9)
 
 
 @pytest.mark.parametrize("moment", ["waiting", "let through", "under way"])
 async def test_a_client_that_leaves_takes_no_permit_along(
     jumping: JumpingLoop, moment: str
 ) -> None:
-    permits = gate()
-    permits.take(b"")
+    permits = limiter()
+    permits.try_acquire(b"")
     task = asyncio.create_task(limited(Script((9, reply())), permits).handle(get()))
     await asyncio.sleep(1)
     if moment != "waiting":
-        permits.give_back(b"", 0.0)
+        permits.release(b"", 0.0)
     if moment == "under way":
         await asyncio.sleep(1)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     if moment == "waiting":
-        permits.give_back(b"", 0.0)
+        permits.release(b"", 0.0)
     assert (permits.in_flight, permits.waiting) == (0, 0)
 
 
 async def test_a_permit_for_one_that_has_just_left_goes_to_the_next(jumping: JumpingLoop) -> None:
-    permits = gate()
-    permits.take(b"")
+    permits = limiter()
+    permits.try_acquire(b"")
     inner = limited(Script(reply()), permits)
     leaving = asyncio.create_task(inner.handle(get()))
     staying = asyncio.create_task(inner.handle(get()))
     await asyncio.sleep(1)
     leaving.cancel()
-    permits.give_back(b"", 0.0)  # before the one that leaves has been told so
+    permits.release(b"", 0.0)  # before the one that leaves has been told so
     assert (await staying).status == 200
     assert permits.in_flight == 0
 
@@ -172,14 +174,14 @@ async def test_a_permit_for_one_that_has_just_left_goes_to_the_next(jumping: Jum
 async def test_how_urgent_a_request_is_stands_in_a_field(
     jumping: JumpingLoop, value: bytes, urgent: bool
 ) -> None:
-    permits = gate()
-    permits.take(b"")
+    permits = limiter()
+    permits.try_acquire(b"")
     script = Script(reply(), reply())
     inner = Concurrency(script, permits, QueueOptions(priority_header="Priority"), 10.0)
     usual, other = get("/usual"), get("/other", headers=((b"priority", value),))
     tasks = [asyncio.create_task(inner.handle(exchange)) for exchange in (usual, other)]
     await asyncio.sleep(1)
-    permits.give_back(b"", 0.0)
+    permits.release(b"", 0.0)
     await asyncio.gather(*tasks)
     assert (script.exchanges[0] is other) is urgent
 
@@ -191,7 +193,7 @@ async def test_what_came_is_watched(jumping: JumpingLoop) -> None:
         seen.append((seconds, type(came).__name__))
         assert permits.in_flight == 1
 
-    permits = gate()
+    permits = limiter()
     script = Script((2, reply()), (3, ConnectionTerminated("reset")))
     inner = limited(script, permits, watch=watch)
     outcomes: list[Reply | ProxyError] = [await settle(inner.handle(get())) for _ in range(2)]
@@ -200,7 +202,7 @@ async def test_what_came_is_watched(jumping: JumpingLoop) -> None:
 
 
 async def test_clients_share_fairly(jumping: JumpingLoop) -> None:
-    permits = gate(order="fair", size=100)
+    permits = limiter(order="fair", size=100)
     script = Script(*((1, reply()) for _ in range(6)))
     inner = limited(script, permits)
 

@@ -1,15 +1,17 @@
 """Copies of requests that take unusually long."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
 
 from proxy.core.errors import ConnectFailed, ConnectionTerminated
 from proxy.core.exchange import Exchange
+from proxy.core.outcome import repeatable
 from proxy.core.reply import Ending, Reply
-from proxy.core.retrying import RetryOptions
 from proxy.middleware.hedge.hedge import Hedge, HedgeOptions
+from proxy.middleware.retry.options import RetryOptions
 from tests.support.loop import CannedReply, JumpingLoop, Script, get, post, reply
 
 
@@ -34,9 +36,9 @@ class Servers:
     async def __call__(self, exchange: Exchange) -> Reply:
         """As a server called s1, s2, ..."""
         name = f"s{self._script.sends + 1}"
-        exchange.endpoint = name
-        exchange.attempts += 1
-        self.avoided.append([attempt.endpoint for attempt in exchange.tries])
+        exchange.record.endpoint = name
+        exchange.record.attempt_count += 1
+        self.avoided.append([attempt.endpoint for attempt in exchange.record.attempt_log])
         try:
             return await self._script(exchange)
         except asyncio.CancelledError:
@@ -45,14 +47,19 @@ class Servers:
 
 
 def hedge(
-    servers: Servers, delay: str = "1s", calm: bool = True, alone: bool = True, **options: Any
+    servers: Servers,
+    delay: str = "1s",
+    calm: bool = True,
+    records_outcome: bool = True,
+    **options: Any,
 ) -> Hedge:
     return Hedge(
         servers,
         HedgeOptions(delay=delay, **{"budget_percent": 100.0, **options}),
-        RetryOptions(),
         lambda: calm,
-        alone=alone,
+        partial(repeatable, rules=RetryOptions()),
+        RetryOptions().keep,
+        records_outcome=records_outcome,
     )
 
 
@@ -72,7 +79,7 @@ async def test_what_is_in_time_is_asked_once(jumping: JumpingLoop) -> None:
     status, taken, exchange = await outcome(hedge(servers))
     assert (status, servers.sends) == (200, 1)
     assert taken == pytest.approx(0.9)
-    assert (exchange.tries, exchange.attempts) == ((), 1)
+    assert (exchange.record.attempt_log, exchange.record.attempt_count) == ((), 1)
 
 
 async def test_a_copy_that_is_faster_wins_and_the_first_is_stopped(jumping: JumpingLoop) -> None:
@@ -81,8 +88,11 @@ async def test_a_copy_that_is_faster_wins_and_the_first_is_stopped(jumping: Jump
     assert (status, taken) == (201, 1.5)
     assert servers.stopped == ["s1"]
     assert servers.avoided == [[], ["s1"]]
-    assert (exchange.endpoint, exchange.attempts) == ("s2", 2)
-    assert [(t.endpoint, t.outcome) for t in exchange.tries] == [("s1", "hedged"), ("s2", "201")]
+    assert (exchange.record.endpoint, exchange.record.attempt_count) == ("s2", 2)
+    assert [(t.endpoint, t.outcome) for t in exchange.record.attempt_log] == [
+        ("s1", "hedged"),
+        ("s2", "201"),
+    ]
 
 
 async def test_a_first_that_is_faster_wins_and_the_copy_is_stopped(jumping: JumpingLoop) -> None:
@@ -90,8 +100,11 @@ async def test_a_first_that_is_faster_wins_and_the_copy_is_stopped(jumping: Jump
     status, taken, exchange = await outcome(hedge(servers))
     assert (status, taken) == (200, 1.5)
     assert servers.stopped == ["s2"]
-    assert exchange.endpoint == "s1"
-    assert [(t.endpoint, t.outcome) for t in exchange.tries] == [("s2", "hedged"), ("s1", "200")]
+    assert exchange.record.endpoint == "s1"
+    assert [(t.endpoint, t.outcome) for t in exchange.record.attempt_log] == [
+        ("s2", "hedged"),
+        ("s1", "200"),
+    ]
 
 
 @pytest.mark.parametrize("bad", [reply(503), reply(429), ConnectFailed("refused")])
@@ -134,7 +147,7 @@ async def test_several_copies_go_one_after_the_other(jumping: JumpingLoop) -> No
     assert (status, taken) == (202, 2.5)
     assert sorted(servers.stopped) == ["s1", "s2"]
     assert servers.avoided == [[], ["s1"], ["s1", "s2"]]
-    assert [t.outcome for t in exchange.tries] == ["hedged", "hedged", "202"]
+    assert [t.outcome for t in exchange.record.attempt_log] == ["hedged", "hedged", "202"]
 
 
 async def test_no_more_copies_than_the_budget_has(jumping: JumpingLoop) -> None:
@@ -177,7 +190,7 @@ async def test_the_delay_is_what_all_but_a_few_take(jumping: JumpingLoop) -> Non
     usual = [(0.1 * (1 + i % 10), reply(200)) for i in range(100)]
     servers = Servers(*usual, (9, reply(200)), (0.1, reply(201)))
     inner = hedge(servers, delay="p90")
-    inner._calm = lambda: inner.delay(jumping.time()) is not None and servers.sends > 100
+    inner._has_headroom = lambda: inner.delay(jumping.time()) is not None and servers.sends > 100
     for _ in range(19):
         await outcome(inner)
     assert inner.delay(jumping.time()) is None  # too little is known
@@ -232,5 +245,5 @@ def servers_never_answered(reply: CannedReply) -> bool:
 
 async def test_who_lists_the_attempts_above_is_left_the_last_one(jumping: JumpingLoop) -> None:
     servers = Servers((9, reply(200)), (0.5, reply(201)))
-    _, _, exchange = await outcome(hedge(servers, alone=False))
-    assert [(t.endpoint, t.outcome) for t in exchange.tries] == [("s1", "hedged")]
+    _, _, exchange = await outcome(hedge(servers, records_outcome=False))
+    assert [(t.endpoint, t.outcome) for t in exchange.record.attempt_log] == [("s1", "hedged")]

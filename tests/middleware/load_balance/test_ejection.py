@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from proxy.core.errors import BodyTooLarge, ConnectFailed, ResponseTimeout, Unavailable
+from proxy.core.errors import BodyTooLarge, ConnectFailed, NoEndpointAvailable, ResponseTimeout
 from proxy.core.reply import Ending
 from proxy.middleware.load_balance import load_balance
 from proxy.policy.breaker import Breaker
@@ -31,7 +31,7 @@ async def test_the_time_until_the_next_trial_is_told(jumping: JumpingLoop) -> No
     with pytest.raises(ConnectFailed):
         await handle(get())
     await asyncio.sleep(2)
-    with pytest.raises(Unavailable) as caught:
+    with pytest.raises(NoEndpointAvailable) as caught:
         await handle(get())
     assert caught.value.retry_after == pytest.approx(3)
     assert a.asked == 1
@@ -92,7 +92,7 @@ async def test_one_trial_at_a_time_decides_about_a_return(jumping: JumpingLoop) 
     await asyncio.sleep(5)
     requests = [asyncio.ensure_future(handle(get())) for _ in range(6)]
     await asyncio.gather(*requests)
-    assert (a.asked, a.welcomed) == (2, 1)
+    assert (a.asked, a.recoveries) == (2, 1)
     assert breaker.state(jumping.time()) == "closed"
 
 
@@ -117,7 +117,7 @@ async def test_a_trial_without_a_verdict_leaves_its_place_to_another(end: str) -
     await asyncio.sleep(5)
     trial = asyncio.ensure_future(handle(get()))
     await asyncio.sleep(1)
-    with pytest.raises(Unavailable):  # while it is under way
+    with pytest.raises(NoEndpointAvailable):  # while it is under way
         await handle(get())
     if end == "cancelled":
         trial.cancel()

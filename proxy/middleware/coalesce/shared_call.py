@@ -1,0 +1,226 @@
+"""One call of an upstream, for several clients."""
+
+import asyncio
+import contextlib
+import copy
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from proxy.core.errors import InternalError, ProxyError, forget_frames
+from proxy.core.exchange import Exchange, Handler
+from proxy.core.reply import Ending, Reply
+from proxy.http.cache_control import for_one_client
+from proxy.http.sse import streams_events
+from proxy.middleware.coalesce.shared_reply import MAX_KEPT, MemoryBudget, SharedBody, SharedReply
+
+
+class SharedCall:
+    """One request to the upstream, and the clients that share it."""
+
+    __slots__ = (
+        "_buffered",
+        "_error",
+        "_head_waiters",
+        "_leader",
+        "_leader_reply",
+        "_memory",
+        "_on_unshareable",
+        "_shared_reply",
+        "_twin",
+        "clients",
+        "head_pending",
+        "on_joining_ends",
+        "task",
+    )
+
+    def __init__(
+        self,
+        leader: Exchange,
+        twin: Exchange,
+        memory: MemoryBudget,
+        on_unshareable: Callable[[], None],
+    ) -> None:
+        """``on_unshareable`` is called when the reply may not be shared."""
+        self._leader: Exchange | None = leader
+        self._twin = twin
+        self._memory = memory
+        self.on_joining_ends: Callable[[], None]
+        """Called once when no further client can join; Coalesce sets it."""
+        self._on_unshareable = on_unshareable
+        self.task: asyncio.Task[None]
+        self.clients = 0
+        """How many wait for the head or read the body."""
+        self.head_pending = True
+        """Whether the head is still to come."""
+        self._head_waiters: set[asyncio.Future[None]] = set()
+        self._error: Exception | None = None
+        self._leader_reply: Reply | None = None
+        """A reply that may not be shared: for the leader only."""
+        self._buffered: tuple[Reply, bytes] | None = None
+        """A reply whose whole body came with its head, and that body."""
+        self._shared_reply: SharedReply | None = None
+
+    def extend_deadline(self, deadline: float | None) -> None:
+        """A client with this deadline joins: the call's becomes the latest of them all."""
+        own = self._twin.deadline
+        if own is not None:
+            self._twin.deadline = None if deadline is None else max(own, deadline)
+
+    async def run(self, inner: Handler) -> None:
+        """Send the request and sort the reply; runs as a task of its own, which never raises.
+
+        A task that ends with an error would keep it, and its frames with it.
+        """
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._run(inner)
+
+    async def _run(self, inner: Handler) -> None:
+        try:
+            reply = await inner(self._twin)
+        except Exception as error:
+            forget_frames(error)
+            self._error = error
+            self.on_joining_ends()
+        except BaseException:
+            self._error = InternalError("the call was given up")
+            self.on_joining_ends()
+            raise
+        else:
+            self._classify(reply)
+        finally:
+            self.head_pending = False
+            for future in self._head_waiters:
+                if not future.done():
+                    future.set_result(None)
+        if (shared := self._shared_reply) is not None:
+            try:
+                await asyncio.wait((shared.task,))
+            except asyncio.CancelledError:
+                shared.abandon()
+                raise
+
+    def _classify(self, reply: Reply) -> None:
+        if is_unshareable(reply):
+            self.on_joining_ends()
+            self._on_unshareable()
+            self._leader_reply = reply
+            if self._leader is None:
+                reply.close(Ending.ABANDONED)
+        elif (whole := reply.buffered) is not None:
+            self.on_joining_ends()
+            reply.keep_trailers()
+            reply.close(Ending.COMPLETE)
+            self._buffered = (reply, whole)
+        else:
+            self._shared_reply = SharedReply(reply, self._memory, self.on_joining_ends)
+            if not self.clients:
+                self._shared_reply.abandon()
+
+    async def reply_for(self, exchange: Exchange, wait_timeout: float | None) -> Reply | None:
+        """The reply for one client; None if it has to send a request of its own.
+
+        Raises what the call came to. ``wait_timeout``: seconds until the head has to be here.
+        """
+        self.clients += 1
+        try:
+            if self.head_pending and not await self._wait_for_head(wait_timeout):
+                self._remove_client(exchange)
+                return None
+        except BaseException:
+            self._remove_client(exchange)
+            raise
+        return self._outcome_for(exchange)
+
+    async def _wait_for_head(self, wait_timeout: float | None) -> bool:
+        future = asyncio.get_running_loop().create_future()
+        self._head_waiters.add(future)
+        try:
+            async with asyncio.timeout(wait_timeout):
+                await future
+        except TimeoutError:
+            return False
+        finally:
+            self._head_waiters.discard(future)
+        return True
+
+    def _outcome_for(self, exchange: Exchange) -> Reply | None:
+        twin = self._twin
+        leads = exchange is self._leader
+        exchange.record.adopt(twin.record, started_at=exchange.started_at, shared=not leads)
+        if leads:
+            exchange.record.attempt_log = twin.record.attempt_log
+        exchange.error = twin.error
+        if self._error is not None:
+            raise _own_error(self._error)
+        if self._leader_reply is not None:
+            return self._leader_reply if leads else None
+        if self._buffered is not None:
+            return _same_head(self._buffered[0], _NoMoreBytes(), self._buffered[1])
+        assert self._shared_reply is not None
+        body = SharedBody(self._shared_reply, partial(self._remove_client, exchange))
+        return _same_head(self._shared_reply.reply, body)
+
+    def _remove_client(self, exchange: Exchange) -> None:
+        """A client has left or has read all; the call ends with the last one."""
+        self.clients -= 1
+        if exchange is self._leader:
+            self._leader = None
+            if self._leader_reply is not None:
+                self._leader_reply.close(Ending.ABANDONED)
+        if self.clients:
+            return
+        if self._shared_reply is not None:
+            self._shared_reply.abandon()
+        elif self.head_pending:
+            self.on_joining_ends()
+            self.task.cancel()
+
+
+class _NoMoreBytes:
+    """The source of a reply whose whole body is here already."""
+
+    __slots__ = ()
+
+    buffered: None = None
+
+    async def read(self) -> bytes:
+        """Nothing is left to read."""
+        return b""
+
+    def close(self, ending: Ending) -> None:
+        """Nothing is held."""
+
+
+def _same_head(reply: Reply, source: Any, whole: bytes | None = None) -> Reply:
+    """A reply with the same head, for another client."""
+    shown = Reply(
+        reply.status,
+        reply.headers,
+        source,
+        reason=reply.reason,
+        length=reply.length,
+        version=reply.version,
+        buffered=whole,
+    )
+    shown.encoded = reply.encoded
+    shown.trailers_of(reply)
+    return shown
+
+
+def _own_error(error: Exception) -> Exception:
+    """An error for each client: handlers add to it on its way up."""
+    if not isinstance(error, ProxyError):
+        return InternalError("an error of the proxy itself, see its log")
+    return copy.copy(error)
+
+
+def is_unshareable(reply: Reply) -> bool:
+    """Whether a reply may be for one client only, or may never end (RFC 9111 3, 4.1)."""
+    if (
+        reply.upgraded is not None
+        or (reply.length or 0) > MAX_KEPT
+        or streams_events(reply.headers)
+    ):
+        return True
+    return for_one_client(reply.status, reply.headers)

@@ -1,0 +1,160 @@
+"""The endpoints of an upstream as one route reaches them.
+
+Two things may change, and they are told apart. Where there are other endpoints (``on_membership``),
+``TargetSet`` makes a new snapshot. Where an endpoint's state has changed (``on_state``: a pause, a
+check, a recovery), the snapshot stays, and whoever keeps a choice that was made by the state makes
+it anew. An API that says with each reply how little is left would otherwise have the snapshots of
+all routes made anew with each reply.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+from proxy.core.errors import NoEndpointAvailable
+from proxy.core.exchange import Handler
+from proxy.middleware.load_balance.ejection import CircuitBreakerOptions, breaker, may_eject
+from proxy.policy.breaker import Breaker
+from proxy.policy.endpoint import Endpoint
+
+E = TypeVar("E", bound=Endpoint)
+E_co = TypeVar("E_co", bound=Endpoint, covariant=True)
+
+
+class Target(NamedTuple):
+    """An endpoint, how one route reaches it, and whether that route leaves it alone."""
+
+    endpoint: Endpoint
+    handle: Handler
+    breaker: Breaker | None
+
+    def usable(self, now: float, *, pauses: bool = True) -> bool:
+        """Whether nothing speaks against it; its own Retry-After, where ``pauses`` count."""
+        endpoint = self.endpoint
+        if not endpoint.healthy or (pauses and endpoint.paused_until > now):
+            return False
+        return self.breaker is None or self.breaker.would_allow(now)
+
+
+class Targets:
+    """A snapshot: the targets of one route while there are no other endpoints."""
+
+    __slots__ = ("backups", "by_endpoint", "counts_successes", "primaries")
+
+    def __init__(self, targets: Sequence[Target]) -> None:
+        self.by_endpoint = {target.endpoint: target for target in targets}
+        self.primaries = [endpoint for endpoint in self.by_endpoint if not endpoint.backup]
+        self.backups = [endpoint for endpoint in self.by_endpoint if endpoint.backup]
+        self.counts_successes = any(
+            target.breaker is not None and target.breaker.counts for target in targets
+        )
+        """Whether a breaker wants to know of every success."""
+
+    def is_closed(self, endpoint: Endpoint) -> bool:
+        """Whether its breaker is closed; a trial is only for one."""
+        breaker = self.by_endpoint[endpoint].breaker
+        return breaker is None or not breaker.open
+
+    def is_clean(self, endpoint: Endpoint) -> bool:
+        """Whether nothing at all speaks against it, no failure that may be the first in a row."""
+        breaker = self.by_endpoint[endpoint].breaker
+        return breaker is None or not (breaker.open or breaker.failures)
+
+    def trial_due(self, endpoint: Endpoint, now: float) -> bool:
+        """Whether it waits for a trial."""
+        breaker = self.by_endpoint[endpoint].breaker
+        return breaker is not None and breaker.open and breaker.would_allow(now)
+
+    def none_usable(self, now: float) -> NoEndpointAvailable:
+        """Says why no endpoint may be asked, and when the first may be."""
+        targets = self.by_endpoint.values()
+        until = [target.breaker.until for target in targets if target.breaker is not None]
+        reasons = ", ".join(f"{target.endpoint.name} {_why(target, now)}" for target in targets)
+        return NoEndpointAvailable(
+            "no server may be asked: " + (reasons or "there is none"),
+            retry_after=max(min(until, default=now) - now, 1.0),
+        )
+
+
+def _why(target: Target, now: float) -> str:
+    """Why it may not be asked."""
+    if not target.endpoint.healthy:
+        return "is unhealthy"
+    if target.breaker is not None and target.breaker.until > now:
+        until = datetime.now(UTC) + timedelta(seconds=target.breaker.until - now)
+        return f"is ejected until {until:%H:%M:%S} UTC"
+    return "is on trial"
+
+
+class Members(Protocol[E_co]):
+    """The endpoints of an upstream, and who is told of changes."""
+
+    on_membership: list[Callable[[], None]]
+    """Called when there are other members."""
+    on_state: list[Callable[[], None]]
+    """Called when a member may not be asked any more, or may be asked again."""
+
+    @property
+    def members(self) -> tuple[E_co, ...]:
+        """Those that there are now."""
+
+    @property
+    def away(self) -> tuple[E_co, ...]:
+        """Those that are not asked now, and may come back."""
+
+
+class TargetSet(Generic[E]):
+    """The live targets of one route: a new snapshot whenever there are other endpoints.
+
+    The breaker of an endpoint that is away is kept, for it to come back to.
+    """
+
+    __slots__ = ("_away", "_breaker_options", "_endpoints", "_known", "_link", "now", "on_state")
+
+    def __init__(
+        self,
+        endpoints: Members[E],
+        link: Callable[[E], Handler],
+        breaker_options: CircuitBreakerOptions | None,
+    ) -> None:
+        """``link`` makes the handler that sends one attempt to an endpoint."""
+        self._endpoints = endpoints
+        self._link = link
+        self._breaker_options = breaker_options
+        self._known, self._away = dict[E, Target](), dict[E, Target]()
+        self.now: Targets
+        self.on_state = endpoints.on_state
+        endpoints.on_membership.append(self._follow)
+        self._follow()
+
+    def _follow(self) -> None:
+        before, now = self._away | self._known, self._endpoints.members
+        self._known = {each: before.get(each) or self._made(each) for each in now}
+        self._away = {each: before[each] for each in self._endpoints.away if each in before}
+        self.now = Targets(tuple(self._known.values()))
+
+    def _made(self, endpoint: E) -> Target:
+        options = self._breaker_options
+        return Target(
+            endpoint,
+            self._link(endpoint),
+            breaker(options, self._may_eject) if options is not None else None,
+        )
+
+    def _may_eject(self) -> bool:
+        assert self._breaker_options is not None
+        breakers = [each.breaker for each in self._known.values() if each.breaker is not None]
+        return may_eject(breakers, self._breaker_options.max_ejection_percent)
+
+    def report(self, now: float) -> list[dict[str, Any]]:
+        """The breakers for operators; ``now`` is monotonic."""
+        return [
+            {
+                "endpoint": target.endpoint.name,
+                "state": target.breaker.state(now),
+                "ejections": target.breaker.ejections,
+                "for_s": round(max(0.0, target.breaker.until - now), 3),
+            }
+            for target in self._known.values()
+            if target.breaker is not None
+        ]

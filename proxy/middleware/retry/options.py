@@ -1,0 +1,96 @@
+"""The table `[retry]`: what may be tried again, how often, and how long to wait."""
+
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from proxy.core.body import Body
+from proxy.core.options import Duration, Size, Table, described, seconds, size
+
+CAUSES: Final = ("connect-failure", "stale-connection", "reset", "timeout")
+"""Failures that ``on`` may name beside statuses."""
+
+PATTERN: Final = f"^({'|'.join(CAUSES)}|[1-5][0-9][0-9]|[1-5]xx)$"
+
+
+class BudgetOptions(Table, frozen=True, kw_only=True):
+    """How much retries may add to the load of an upstream."""
+
+    percent: Annotated[
+        float, Meta(ge=0, le=1000, description="Retries, in percent of the requests in `window`.")
+    ] = 20.0
+    min_per_second: Annotated[
+        float, Meta(ge=0, description="Retries a second that are allowed at any load.")
+    ] = 3.0
+    window: Annotated[Duration, described("How far back requests are counted.")] = seconds(10)
+
+
+class RetryOptions(Table, frozen=True, kw_only=True):
+    """Try again when nothing can have happened twice."""
+
+    attempts: Annotated[int, Meta(ge=1, le=10, description="Sends in all, the first included.")] = 3
+    on: Annotated[
+        tuple[
+            Annotated[str, Meta(pattern=PATTERN)],
+            ...,
+        ],
+        described(
+            'What is tried again: "connect-failure", "stale-connection", "reset", "timeout", '
+            'and statuses such as "503", or "5xx" for all of them.'
+        ),
+    ] = ("connect-failure", "stale-connection")
+    methods: Annotated[
+        tuple[str, ...],
+        described("Methods that may be sent again although they may have been received."),
+    ] = ("GET", "HEAD", "OPTIONS", "QUERY", "PUT", "DELETE")
+    idempotency_header: Annotated[
+        str, described("A request that carries this field counts as idempotent.")
+    ] = "Idempotency-Key"
+    backoff_base: Annotated[
+        Duration,
+        described(
+            "Longest wait before the second send, doubled each time; a random part of it is waited."
+        ),
+    ] = seconds(0.05)
+    backoff_max: Annotated[Duration, described("Longest wait between two sends.")] = seconds(2)
+    respect_retry_after: Annotated[
+        bool, described("Wait as long as the Retry-After of a rejected reply says.")
+    ] = True
+    max_retry_after: Annotated[
+        Duration, described("A reply that asks for a longer wait than this is passed on.")
+    ] = seconds(30)
+    only_if_failed_within: Annotated[
+        Duration, described('Only failures that came within this time are tried again; "0": all.')
+    ] = seconds(0)
+    max_body: Annotated[
+        Size,
+        described(
+            'Request bodies up to this size are kept in memory for another try; "0" for any size. '
+            "32 MiB for all of them together; a body for which there is no room counts as larger."
+        ),
+    ] = size(1 << 20)
+    spool: Annotated[
+        bool,
+        described(
+            "Keep larger bodies in a temporary file, up to 256 MiB each and 1 GiB in all; a body "
+            "over that is not sent again. false: no larger body is."
+        ),
+    ] = True
+    budget: BudgetOptions = msgspec.field(default_factory=BudgetOptions)
+
+    def keep(self, body: Body) -> None:
+        """Have a body kept for another try, as far as these options allow."""
+        body.keep(self.max_body, spool=self.spool)
+
+
+def statuses(on: Sequence[str]) -> frozenset[int]:
+    """The statuses that ``on`` names; ``"5xx"`` is 500 to 599."""
+    found: set[int] = set()
+    for name in on:
+        if name.isdigit():
+            found.add(int(name))
+        elif name.endswith("xx"):
+            found.update(range(int(name[0]) * 100, int(name[0]) * 100 + 100))
+    return frozenset(found)

@@ -1,0 +1,185 @@
+"""What an upstream says of its own address, in the words of the client.
+
+A route that changes host or path hides both from the upstream, whose redirects and cookies would
+lead its clients elsewhere.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from yarl import URL
+
+from proxy.core.exchange import Exchange
+from proxy.http.authority import comparable, hostname
+from proxy.http.fields import RawHeaders
+from proxy.http.target import within
+
+_URL: Final = re.compile(
+    rb"(?:(https?):)?//([^/?#\\]*)((?:/[^?#]*)?)((?:[?#].*)?)", re.IGNORECASE | re.DOTALL
+)
+_PATH: Final = re.compile(rb"(/(?![/\\])[^?#]*)(.*)", re.DOTALL)
+_NETWORK: Final = re.compile(rb"/[\t\r\n]*[/\\]")
+"""Browsers take ``\\`` for a slash, and leave tabs and line breaks out."""
+# Gives nothing back, so that blanks without end are read once. As browsers read it (HTML, "shared
+# declarative refresh steps"): a number, a separator, maybe "url=".
+_REFRESH: Final = re.compile(
+    rb"[ \t]*+[0-9.]++(?:[ \t]*+[;,]|[ \t])[ \t]*+(?:url[ \t]*+=[ \t]*+)?", re.IGNORECASE
+)
+_QUOTES: Final = (b'"', b"'")
+_HOST_ONLY: Final = b"__host-"
+
+
+class LocationRewriter:
+    """Turns Location, Content-Location, Refresh and cookies of a route around."""
+
+    __slots__ = ("_add", "_hosts", "_mapped", "_origins", "_strip")
+
+    def __init__(
+        self, origins: Iterable[str], *, strip: str = "", add: str = "", mapped: bool = True
+    ) -> None:
+        """``origins``: what the upstream may call itself, ``http://10.0.0.1:9000``.
+
+        ``strip`` and ``add``: prefixes that requests lose and get; ``mapped``: whether nothing else
+        happens to their paths, so that it can be undone.
+        """
+        self._origins = set()
+        self._hosts = set()
+        for origin in origins:
+            url = URL(origin)
+            if url.host:
+                scheme = url.scheme.encode()
+                self._origins.add((scheme, comparable(scheme, url.authority.encode())))
+                self._hosts.add(url.host.lower().encode())
+        self._strip = strip.rstrip("/").encode()
+        self._add = add.rstrip("/").encode()
+        self._mapped = mapped
+
+    def apply(self, fields: RawHeaders, exchange: Exchange) -> RawHeaders:
+        """The fields of a reply to ``exchange``; the very same where there is nothing to change."""
+        changed = []
+        differs = False
+        for name, given in fields:
+            value = given
+            low = name.lower()
+            if low in (b"location", b"content-location"):
+                value = self._reference(value, exchange)
+            elif low == b"set-cookie":
+                value = self._cookie(value, exchange)
+            elif low == b"refresh":
+                value = self._refresh(value, exchange)
+            if value is not given:
+                differs = True
+            changed.append((name, value))
+        return changed if differs else fields
+
+    def _refresh(self, value: bytes, exchange: Exchange) -> bytes:
+        found = _REFRESH.match(value)
+        if found is None:
+            return value
+        start, end = found.end(), len(value)
+        quote = value[start : start + 1]
+        if quote in _QUOTES:
+            start += 1
+            closing = value.find(quote, start)
+            end = end if closing < 0 else closing
+        else:
+            end = max(start, len(value.rstrip(b" \t")))
+        given = value[start:end]
+        changed = self._reference(given, exchange)
+        return value if changed is given else value[:start] + changed + value[end:]
+
+    def _reference(self, value: bytes, exchange: Exchange) -> bytes:
+        """A URL or a path; what is relative to the request stays right as it is."""
+        found = _PATH.fullmatch(value)
+        if found is not None:
+            path = self._path(found[1], exchange)
+            if path is found[1]:
+                return value
+            # What the prefix kept apart must not become the name of another host.
+            return (b"/." if _NETWORK.match(path) else b"") + path + found[2]
+        found = _URL.fullmatch(value)
+        if found is None:
+            return value
+        host = exchange.host.encode("latin-1")
+        scheme = (found[1] or b"").lower()
+        authority, path = found[2], found[3]
+        ours = comparable(scheme, authority) == comparable(scheme, host)
+        if not host or not (ours or self._is_upstream(scheme, authority)):
+            return value
+        if path:
+            path = self._path(path, exchange)
+        if ours:
+            prefix = value[: found.end(2)]
+        elif scheme:
+            prefix = b"%b://%b" % (exchange.scheme.encode(), host)
+        else:
+            prefix = b"//" + host
+        return prefix + path + found[4]
+
+    def _is_upstream(self, scheme: bytes, authority: bytes) -> bool:
+        schemes = (scheme,) if scheme else (b"http", b"https")
+        return any((known, comparable(known, authority)) in self._origins for known in schemes)
+
+    def _path(self, path: bytes, exchange: Exchange) -> bytes:
+        """The path that a client has to ask for; what it cannot reach this way stays as it is."""
+        if not self._mapped:
+            return path
+        mapped = path
+        if self._add:
+            if not within(mapped, self._add):
+                return path
+            mapped = mapped[len(self._add) :]
+        strip = self._strip
+        # An upstream that knows its prefix has put it there itself.
+        if strip and within(exchange.path.encode(), strip) and not within(mapped, strip):
+            mapped = strip + mapped
+        mapped = mapped or b"/"
+        return path if mapped == path else mapped
+
+    def _cookie(self, value: bytes, exchange: Exchange) -> bytes:
+        """Domain and Path as the client's (RFC 6265 4.1.2).
+
+        A Domain of the upstream's is dropped: the cookie is then for the host that was asked.
+        """
+        if value.lstrip().lower().startswith(_HOST_ONLY):  # has neither, by its name
+            return value
+        pair, *attributes = value.split(b";")
+        kept = [pair]
+        for attribute in attributes:
+            name, _, text = attribute.partition(b"=")
+            kind = name.strip().lower()
+            if kind == b"domain" and self._foreign(text.strip(), exchange):
+                continue
+            kept.append(self._scoped(attribute, exchange) if kind == b"path" else attribute)
+        cookie = b";".join(kept)
+        return value if cookie == value else cookie
+
+    def _scoped(self, attribute: bytes, exchange: Exchange) -> bytes:
+        name, sign, text = attribute.partition(b"=")
+        given = text.strip()
+        if not given.startswith(b"/"):
+            return attribute
+        if self._mapped and self._add and within(self._add, given.rstrip(b"/")):
+            path = b"/"  # all that the route reaches
+            if self._strip and within(exchange.path.encode(), self._strip):
+                path = self._strip
+        else:
+            path = self._path(given, exchange)
+        if path == given:
+            return attribute
+        if given == b"/":  # "/v1/" would leave out "/v1" itself
+            path = path.rstrip(b"/") or b"/"
+        return name + sign + path
+
+    def _foreign(self, domain: bytes, exchange: Exchange) -> bool:
+        """Whether it names the upstream's host or a domain above it, and not the client's."""
+        domain = domain.lstrip(b".").lower()
+        client = hostname(exchange.host).encode("latin-1")
+        if _within(client, domain):
+            return False
+        return any(_within(host, domain) for host in self._hosts)
+
+
+def _within(host: bytes, domain: bytes) -> bool:
+    return bool(domain) and (host == domain or host.endswith(b"." + domain))

@@ -1,0 +1,217 @@
+"""The body of a stream of events, with what the proxy says in between."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from proxy.core.errors import ProxyError, ReplyBroken, ReplyStalled
+from proxy.core.exchange import Exchange
+from proxy.core.reply import Ending, Reply
+from proxy.http.fields import RawHeaders
+from proxy.http.sse import SseScanner, streams_events
+from proxy.http.upstream_request_id import upstream_id
+
+HEARTBEAT: Final = b": heartbeat\n\n"
+_OK: Final = 200
+_BOM: Final = b"\xef\xbb\xbf"
+_LONGEST: Final = 64 << 10
+"""Bytes of an event that are held until it is whole; a longer one breaks without last words."""
+_BEFORE: Final = 0.02
+"""Seconds before ``total`` cuts a reply that its last word has to be said."""
+
+ErrorEvent: TypeAlias = Callable[[ProxyError | Reply, str], bytes]
+"""Of an error, or of a reply that cannot be shown any more, and the request id: the last event."""
+
+
+class Words(NamedTuple):
+    """What the proxy says in a stream of events, and when."""
+
+    heartbeat: float | None
+    """Seconds of silence after which a comment is sent; None: no comments."""
+    sends_error_event: bool
+    """Whether a stream that breaks ends with an event that says so."""
+    error_event: ErrorEvent
+
+
+class KeepAliveBody:
+    """The body of a stream of events, with what we say in between."""
+
+    __slots__ = (
+        "_ended",
+        "_error",
+        "_exchange",
+        "_halfway",
+        "_held",
+        "_held_size",
+        "_odd",
+        "_pending",
+        "_reply",
+        "_scanner",
+        "_words",
+    )
+
+    buffered: Final = None
+
+    def __init__(self, words: Words, exchange: Exchange, reply: Reply | None) -> None:
+        self._words = words
+        self._exchange = exchange
+        self._reply = reply
+        self._scanner = SseScanner()
+        self._pending: asyncio.Future[Any] | None = None
+        self._held: list[bytes] = []
+        """The start of an event, where the end of the stream may have to follow the one before."""
+        self._held_size = 0
+        self._halfway = False
+        """Whether the start of an event is out, but not its end."""
+        self._ended = False
+        self._odd: Reply | None = None
+        """What came instead of a stream."""
+        self._error: ProxyError | None = None
+
+    async def read(self) -> bytes:
+        """The next bytes, the upstream's or ours. Raises ReplyBroken, after the last words."""
+        if self._error is not None:
+            raise self._error
+        while not self._ended:
+            try:
+                data = await self._next()
+            except ProxyError as error:
+                if not self._sends_error_event or self._halfway:
+                    raise
+                self._error = error
+                return self._words.error_event(self._odd or error, self._exchange.request_id)
+            if data is HEARTBEAT:
+                return data
+            self._ended = not data
+            if data := self._taken(data):
+                return data
+        return b""
+
+    def _taken(self, data: bytes) -> bytes:
+        """What may go out: whole events, where a word of ours may have to follow.
+
+        Half an event would be taken for a whole one, or ours for its end.
+        """
+        scanner = self._scanner
+        if not self._words.sends_error_event:
+            scanner.feed(data)
+            self._halfway = not scanner.between
+            return data
+        end = scanner.last_end(data)
+        scanner.feed(data)
+        cut = len(data)
+        if not (self._ended or scanner.between):
+            left = cut - end + (0 if end else self._held_size)
+            if (end or not self._halfway) and left <= _LONGEST:
+                cut = end
+        if not cut and not self._ended:
+            self._held.append(data)
+            self._held_size += len(data)
+            return b""
+        out = b"".join([*self._held, data[:cut]])
+        self._held = [data[cut:]] if cut < len(data) else []
+        self._held_size = len(data) - cut
+        self._halfway = not self._held and not scanner.between
+        return out
+
+    @property
+    def _sends_error_event(self) -> bool:
+        return self._words.sends_error_event
+
+    async def _next(self) -> bytes:
+        """Raises ReplyBroken, and ReplyStalled a moment before the relay's own clock cuts."""
+        heartbeat = self._words.heartbeat
+        deadline = self._exchange.deadline
+        if heartbeat is None and deadline is None:
+            return await self._read()
+        loop = asyncio.get_running_loop()
+        if self._pending is None:
+            self._pending = asyncio.ensure_future(self._read())
+        while not self._pending.done():
+            patience = heartbeat
+            if deadline is not None and self._sends_error_event:
+                left = deadline - _BEFORE - loop.time()
+                if left <= 0:
+                    raise ReplyStalled("the time for the whole exchange was over")
+                patience = left if heartbeat is None else min(heartbeat, left)
+            asked = loop.time()
+            await asyncio.wait((self._pending,), timeout=patience)
+            silent = heartbeat is not None and loop.time() - asked >= heartbeat
+            if silent and not self._pending.done() and not self._halfway:
+                return HEARTBEAT
+        done, self._pending = self._pending, None
+        data: bytes = done.result()
+        return data
+
+    async def _read(self) -> bytes:
+        assert self._reply is not None
+        return await self._reply.read()
+
+    def close(self, ending: Ending) -> None:
+        """Stop reading, and close what is behind it."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            abandon(pending)
+        if self._reply is not None:
+            self._reply.close(ending)
+
+
+class EarlyBody(KeepAliveBody):
+    """The body of a stream that was opened before there was a reply."""
+
+    __slots__ = ("_task",)
+
+    def __init__(self, words: Words, exchange: Exchange, task: asyncio.Future[Reply]) -> None:
+        super().__init__(words, exchange, None)
+        self._task: asyncio.Future[Reply] | None = task
+        self._pending = asyncio.ensure_future(self._opening(task))
+
+    @property
+    def _sends_error_event(self) -> bool:
+        """The status is out: there is no other way to say that it was not true."""
+        return self._words.sends_error_event or self._reply is None
+
+    async def _opening(self, task: asyncio.Future[Reply]) -> bytes:
+        """Wait for the reply, then for its first bytes. Raises ProxyError where there are none."""
+        reply = await asyncio.shield(task)
+        self._task = None
+        exchange = self._exchange
+        ours = exchange.request_id.encode()
+        exchange.record.upstream_request_id = upstream_id(reply.headers, ours)
+        if reply.status != _OK or not streams_events(reply.headers):
+            whole = reply.buffered is not None
+            reply.close(Ending.COMPLETE if whole else Ending.ABANDONED)
+            self._odd = reply
+            raise ReplyBroken(
+                f"the upstream answered {reply.status} to a stream that was open already"
+            )
+        self._reply = reply
+        # A BOM is one at the start of a stream only, and this one has begun.
+        data = await reply.read()
+        while data and data != _BOM and _BOM.startswith(data) and (more := await reply.read()):
+            data += more
+        if data.startswith(_BOM):
+            data = data[len(_BOM) :] or await reply.read()
+        return data
+
+    def trailers(self) -> RawHeaders:
+        """Those of the reply that came at last."""
+        return () if self._reply is None else self._reply.last_trailers()
+
+    def close(self, ending: Ending) -> None:
+        """The chain may still be at work."""
+        task, self._task = self._task, None
+        super().close(ending)
+        if task is not None:
+            abandon(task)
+
+
+def abandon(task: asyncio.Future[Any]) -> None:
+    """Nobody waits for it any more; a reply that comes all the same is closed."""
+    task.cancel()
+    task.add_done_callback(_closed)
+
+
+def _closed(task: asyncio.Future[Any]) -> None:
+    if not task.cancelled() and task.exception() is None and isinstance(task.result(), Reply):
+        task.result().close(Ending.ABANDONED)

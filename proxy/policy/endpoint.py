@@ -1,0 +1,35 @@
+"""An endpoint as decisions see it."""
+
+from collections import defaultdict
+from typing import Protocol
+
+from proxy.policy.ewma import Ewma
+from proxy.policy.quota import Quotas
+
+
+class Endpoint(Protocol):
+    """A server of an upstream: its load, its health, and what it says of its own limits."""
+
+    weight: float
+    """Its share beside the others', above 0; less than ``full_weight`` while it starts slowly."""
+    full_weight: float
+    in_flight: int
+    """Attempts whose reply has not ended."""
+    latency: Ewma
+    healthy: bool
+    paused_until: float
+    """Its own Retry-After, as a time of ``time.monotonic``."""
+    available_since: float
+    backup: bool
+    outcomes: defaultdict[str | int, int]
+    quotas: Quotas | None
+
+    @property
+    def name(self) -> str:
+        """Its address, unlike that of any other."""
+
+    def pause(self, until: float) -> None:
+        """It asked to be left alone until then."""
+
+    def recovered(self) -> None:
+        """It works again."""

@@ -1,0 +1,115 @@
+"""The endpoints of an upstream as one route reaches them: what changes, and what stays."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from proxy.core.exchange import Handler
+from proxy.middleware.load_balance.ejection import CircuitBreakerOptions
+from proxy.middleware.load_balance.headroom import has_headroom
+from proxy.middleware.load_balance.targets import TargetSet
+from proxy.policy.limiter import ConcurrencyLimiter
+from tests.support.endpoint import StateOnly
+from tests.support.loop import Script, reply
+
+
+class Live:
+    """Endpoints that a test changes."""
+
+    def __init__(self, *members: StateOnly) -> None:
+        self.members: tuple[StateOnly, ...] = members
+        self.away: tuple[StateOnly, ...] = ()
+        self.on_membership: list[Callable[[], None]] = []
+        self.on_state: list[Callable[[], None]] = []
+
+    def become(self, *members: StateOnly, away: tuple[StateOnly, ...] = ()) -> None:
+        self.members, self.away = members, away
+        for call in self.on_membership:
+            call()
+
+
+def linked(endpoint: StateOnly) -> Handler:
+    return Script(reply())
+
+
+def target_set(live: Live, **options: Any) -> TargetSet[StateOnly]:
+    table = CircuitBreakerOptions(**{"consecutive_failures": 1, **options})
+    return TargetSet(live, linked, table)
+
+
+def eject(targets: TargetSet[StateOnly], *endpoints: StateOnly) -> None:
+    """Have each fail once, which is enough."""
+    for endpoint in endpoints:
+        breaker = targets.now.by_endpoint[endpoint].breaker
+        assert breaker is not None
+        permission = breaker.allow(0.0)
+        assert permission is not None
+        permission.failed(0.0)
+
+
+def ejected(targets: TargetSet[StateOnly]) -> list[str]:
+    return [state["endpoint"] for state in targets.report(1.0) if state["state"] != "closed"]
+
+
+def test_other_endpoints_are_another_snapshot_in_which_the_breakers_stay() -> None:
+    a, b, c = StateOnly("a"), StateOnly("b"), StateOnly("c", backup=True)
+    live = Live(a, b)
+    targets = target_set(live)
+    before = targets.now
+    live.become(b, c)
+    assert targets.now is not before
+    assert targets.now.by_endpoint[b] is before.by_endpoint[b]
+    assert (targets.now.primaries, targets.now.backups) == ([b], [c])
+
+
+@pytest.mark.parametrize("remembered", [True, False])
+def test_the_breaker_of_an_endpoint_that_comes_back_is_kept_while_that_is_remembered(
+    remembered: bool,
+) -> None:
+    a, b = StateOnly("a"), StateOnly("b")
+    live = Live(a, b)
+    targets = target_set(live)
+    eject(targets, a)
+    live.become(b, away=(a,) if remembered else ())
+    assert targets.report(1.0) == [{"endpoint": "b", "state": "closed", "ejections": 0, "for_s": 0}]
+    live.become(a, b)
+    assert ejected(targets) == (["a"] if remembered else [])
+
+
+@pytest.mark.parametrize(
+    ("percent", "size", "most"), [(50, 4, 2), (50, 3, 1), (100, 3, 3), (0, 3, 1), (10, 20, 2)]
+)
+def test_only_a_share_of_the_endpoints_is_ejected_but_always_one(
+    percent: float, size: int, most: int
+) -> None:
+    endpoints = [StateOnly(str(number)) for number in range(size)]
+    targets = target_set(Live(*endpoints), max_ejection_percent=percent)
+    eject(targets, *endpoints)
+    assert ejected(targets) == [endpoint.name for endpoint in endpoints[:most]]
+
+
+def test_without_options_no_endpoint_has_a_breaker() -> None:
+    a = StateOnly("a")
+    targets = TargetSet(Live(a), linked, None)
+    assert targets.now.by_endpoint[a].breaker is None
+    assert targets.report(0.0) == []
+
+
+def test_there_is_headroom_while_a_permit_is_free_and_no_endpoint_is_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("proxy.middleware.load_balance.headroom.time.monotonic", lambda: 10.0)
+    a, b = StateOnly("a"), StateOnly("b")
+    limiter, targets = ConcurrencyLimiter(1), target_set(Live(a, b))
+    assert has_headroom(limiter, targets)
+    assert has_headroom(None, None)
+    a.pause(11.0)
+    assert not has_headroom(limiter, targets)
+    a.pause(10.0)
+    assert has_headroom(limiter, targets)
+    limiter.try_acquire("a client")
+    assert not has_headroom(limiter, targets)
+    assert has_headroom(None, targets)
+    eject(targets, b)
+    assert not has_headroom(None, targets)

@@ -1,0 +1,77 @@
+"""A queue that is full costs the same whatever stands in it: nobody looks through it."""
+
+from collections import OrderedDict
+from typing import Any, NoReturn
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from proxy.policy.queue import Fair, Queue, Waiter
+
+
+class Unscanned(OrderedDict[Any, Any]):
+    """Finds by key, and lets nobody walk through it."""
+
+    def _walked(self) -> NoReturn:
+        raise AssertionError("somebody looks through all keys")
+
+    values = items = keys = _walked
+    __iter__ = _walked
+
+
+def place(key: object) -> Waiter:
+    return Waiter(key, 3, lambda _: True)
+
+
+def test_no_newcomer_to_a_full_queue_has_all_keys_looked_through() -> None:
+    queue = Queue(1000, "fair")
+    for number in range(1000):
+        assert queue.enqueue(place(number)) is None
+    [line] = [each for each in queue._disciplines if isinstance(each, Fair) and len(each)]
+    line._keys = Unscanned(line._keys)
+    for number in range(1000, 3000):
+        newcomer = place(number)
+        assert queue.enqueue(newcomer) is newcomer
+
+
+@pytest.mark.parametrize("order", ["fifo", "lifo", "fair"])
+def test_places_are_taken_from_either_end_without_a_scan(order: str) -> None:
+    """The first of a plain dict whose first entries are gone is found by walking past them."""
+    queue = Queue(1000, order)
+    for _ in range(1000):
+        queue.enqueue(place("one"))
+    line: Any = next(each for each in queue._disciplines if len(each))
+    held = line._keys["one"] if order == "fair" else line._waiters
+    assert isinstance(held, OrderedDict)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("jjjpx"), st.integers(0, 5)), max_size=80))
+def test_it_is_always_known_who_waits_most(steps: list[tuple[str, int]]) -> None:
+    queue = Queue(12, "fair")
+    waiting: list[Waiter] = []
+    for act, number in steps:
+        if act == "j":
+            newcomer = place(number)
+            victim = queue.enqueue(newcomer)
+            if victim is not newcomer:
+                waiting.append(newcomer)
+            if victim is not None and victim is not newcomer:
+                counts = [each.key for each in waiting if each is not newcomer]
+                assert counts.count(victim.key) == max(map(counts.count, counts))
+                waiting.remove(victim)
+        elif act == "p" and waiting:
+            first = queue.pop()
+            waiting.remove(first)
+            queue.reprioritize(first.key)  # whoever gives permits out says so
+        elif act == "x" and waiting:
+            assert queue.dequeue(waiting.pop(number % len(waiting)))
+        assert queue.waiting == len(waiting)
+        [line] = [queue._disciplines[3]]
+        assert isinstance(line, Fair)
+        keys = [each.key for each in waiting]
+        assert line._most.largest == max(map(keys.count, keys), default=0)
+        assert {n: set(found) for n, found in line._most._keys.items()} == {
+            n: {key for key in keys if keys.count(key) == n} for n in set(map(keys.count, keys))
+        }
