@@ -61,7 +61,9 @@ async def test_a_reply_that_is_not_read_is_held_once() -> None:
             await client.send(get())
         await upstream.until(lambda: len(upstream.requests) == CLIENTS)
         async with asyncio.timeout(PATIENCE):
-            while len(sizes := await still()) > CLIENTS:  # none behind the one that waits to be written
+            while (
+                len(sizes := await still()) > CLIENTS
+            ):  # none behind the one that waits to be written
                 pass
         assert max(sizes) <= LARGEST + HIGH_WATER
 

@@ -93,7 +93,7 @@ async def test_who_waits_longer_than_the_clock_allows_is_503() -> None:
             assert b"error=connection_limit_reached" in (response.value("Proxy-Status") or b"")
             assert b"for a permit" in response.body
             exchange = await proxy.record()
-            assert 0.02 < exchange.record.queue_s
+            assert exchange.record.queue_s > 0.02
             assert exchange.record.attempt_count == 0
             held.cancel()
 

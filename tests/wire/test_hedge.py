@@ -16,7 +16,7 @@ KEYED = post(b"body", fields=b"Idempotency-Key: 1\r\n")
 
 
 LATE = {"delay": "1s", "budget_percent": 100.0}
-"""Late enough for a body to come before, on a slow machine too."""
+"""Late enough for a body or an answer to come before, on a slow machine too."""
 
 
 def hedged(*servers: RawUpstream, **more: Any) -> dict[str, Any]:
@@ -68,7 +68,7 @@ async def test_the_winners_connection_is_used_again_and_the_losers_is_not() -> N
     async with (
         RawUpstream(["wait-body", "hold"], [length(b"well")]) as slow,
         RawUpstream([length(b"fast")]) as fast,
-        proxied(slow, **hedged(slow, fast)) as proxy,
+        proxied(slow, **hedged(slow, fast, hedge=LATE)) as proxy,
     ):
         for _ in range(4):
             assert (await proxy.ask(get())).status == 200
