@@ -123,7 +123,7 @@ async def test_a_trial_that_fails_is_followed_by_a_longer_rest() -> None:
         async with proxied(server, **over(server), **options) as proxy:
             assert await burst(proxy, 1) == [500]
             await asyncio.sleep(1)
-            while await burst(proxy, 1) == [503]:
+            while await burst(proxy, 1) == [503]:  # noqa: ASYNC110 - the proxy tells no tests
                 await asyncio.sleep(0.02)
             [state] = await breakers(proxy)
             assert (state["ejections"], state["state"]) == (2, "open")
