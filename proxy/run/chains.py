@@ -29,6 +29,7 @@ from proxy.middleware.hedge import hedge
 from proxy.middleware.load_balance import load_balance
 from proxy.middleware.resume import resume
 from proxy.middleware.retry import retry
+from proxy.middleware.rewrite import rewrite
 from proxy.middleware.sse_keepalive import sse_keepalive
 
 
@@ -58,6 +59,7 @@ OnLink: TypeAlias = Callable[[Scope, Link], None]
 
 
 ROUTE: Final = (
+    Link(rewrite, "first: all that follows sees the request as the upstream will"),
     Link(deadline, "above all that waits: no wait below may outlive what the client gives it"),
     Link(total, "likewise; below deadline, which counts total in where the client says something"),
     Link(rate_limit, "each request of a client counts, whoever answers it"),
