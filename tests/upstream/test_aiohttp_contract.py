@@ -1,5 +1,6 @@
-"""What ``upstream/http1/protocol.py`` uses of aiohttp beyond its documented API.
+"""What names cannot tell of aiohttp: what ``proxy/upstream`` takes for granted of how it works.
 
+``tests/tools/test_aiohttp_names.py`` holds the names.
 A new aiohttp that changes any of this fails here first, loudly, and not in somebody's traffic.
 """
 
@@ -20,7 +21,6 @@ from aiohttp import (
     TCPConnector,
 )
 from aiohttp.client_proto import ResponseHandler
-from aiohttp.streams import StreamReader
 from yarl import URL
 
 from proxy.upstream.connector import Connector, install
@@ -34,27 +34,10 @@ def test_connector_connect_takes_a_request_traces_and_a_timeout() -> None:
     assert parameters == ["self", "req", "traces", "timeout"]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("_drain_helper", "data_received", "feed_data", "set_exception", "force_close", "abort"),
-        *("pause_reading", "_pause_transport_reading"),
-        *("_pause_reading_for_buffer", "_resume_reading_for_buffer"),
-    ],
-)
-def test_the_protocol_has_the_methods_we_override_or_call(name: str) -> None:
-    assert callable(getattr(ResponseHandler, name))
-
-
 async def test_what_follows_a_101_is_kept_in_the_tail() -> None:
     handler = ResponseHandler(asyncio.get_running_loop())
     assert (handler._tail, handler._upgraded, handler._reading_paused) == (b"", False, False)
     assert handler._payload is None
-
-
-@pytest.mark.parametrize("name", ["_buffer", "_read_nowait", "readany", "is_eof", "feed_data"])
-def test_the_stream_reader_has_what_we_read(name: str) -> None:
-    assert hasattr(StreamReader, name)
 
 
 async def test_a_connector_makes_connections_of_ours() -> None:
@@ -102,11 +85,6 @@ async def test_bytes_that_the_loop_has_not_seen_yet_end_a_resting_connection() -
         connection.close()
         await upstream.connections[0].closed.wait()
         await connector.close()
-
-
-def test_the_version_is_new_enough() -> None:
-    """3.14.4 mends a false ContentLengthError of slow readers (aiohttp 13348)."""
-    assert tuple(int(part) for part in aiohttp.__version__.split(".")[:3]) >= (3, 14, 4)
 
 
 @pytest.mark.parametrize(("reads", "unacknowledged"), [(False, True), (True, False)])
