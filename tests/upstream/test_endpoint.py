@@ -41,7 +41,7 @@ async def test_an_endpoint_tells_when_it_may_be_asked_no_more(jumping: JumpingLo
 
 
 async def test_only_requests_are_limited_in_their_connections(jumping: JumpingLoop) -> None:
-    async with one("http://10.0.0.1", limit=1) as (found, endpoint):
+    async with one("http://10.0.0.1", limit=1) as (_, endpoint):
         assert endpoint.check_pool is not endpoint.pool
         assert endpoint.check_pool.try_idle() is None
     async with one("http://10.0.0.1") as (_, endpoint):
