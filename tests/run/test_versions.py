@@ -1,6 +1,7 @@
 """A start on an aiohttp that nobody tested says so."""
 
 import logging
+import re
 import tomllib
 from pathlib import Path
 
@@ -29,6 +30,13 @@ def test_another_version_is_named_with_those_that_were_tested(version: str) -> N
 def test_the_pin_is_what_was_tested() -> None:
     project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
     assert f"aiohttp~={TESTED[0]}.{TESTED[1]}.{LEAST}" in project["dependencies"]
+
+
+@pytest.mark.parametrize("file", sorted(Path("requirements").glob("*.txt")), ids=str)
+def test_what_is_installed_by_us_was_tested(file: Path) -> None:
+    found = re.findall(r"^aiohttp==(\S+)", file.read_text(), re.MULTILINE)
+    assert all(not untested(version) for version in found)
+    assert found or file.name in ("bench.txt", "build.txt", "conformance.txt")
 
 
 def test_the_installed_version_is_one_that_was_tested(caplog: pytest.LogCaptureFixture) -> None:
