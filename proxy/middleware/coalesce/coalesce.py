@@ -34,6 +34,7 @@ Events while a call is pending or streaming:
 import asyncio
 import time
 from collections import Counter, OrderedDict
+from collections.abc import Iterator
 from functools import partial
 from typing import Annotated, Any, Final, TypeAlias
 
@@ -41,8 +42,10 @@ from msgspec import Meta
 
 from proxy.core.body import EMPTY, Body, BytesBody
 from proxy.core.exchange import Exchange, Handler
+from proxy.core.findings import WARNING, Finding, Written
 from proxy.core.options import Duration, Table, described, seconds
 from proxy.core.reply import Reply
+from proxy.core.scope import Scope
 from proxy.core.secrets import digest
 from proxy.http.equivalence import comparable_fields
 from proxy.middleware.coalesce.shared_call import SharedCall
@@ -71,6 +74,27 @@ class CoalesceOptions(Table, frozen=True, kw_only=True):
             "0: as long as its own clocks allow."
         ),
     ] = seconds(0)
+
+
+def problems(written: Written) -> Iterator[Finding]:
+    """What is wrong with `[coalesce]`."""
+    options: CoalesceOptions | None = written.options.coalesce
+    methods, at = written.options.methods, written.at("coalesce")
+    if options is not None and at and methods and not {"GET", "HEAD", "QUERY"} & set(methods):
+        yield Finding(at, f"{WARNING} nothing of {', '.join(methods)} is shared, only GET")
+
+
+def link(scope: Scope, inner: Handler) -> Handler | None:
+    """Where there is ``[coalesce]``."""
+    options = scope.find(CoalesceOptions)
+    if options is None:
+        return None
+    shared = scope.shared
+    memory = shared.share("coalesce", MemoryBudget)
+    shared.watch("coalesce", memory)
+    coalesce = Coalesce(inner, options, memory, shared.tasks)
+    shared.watch("coalesce", coalesce, route=scope.route)
+    return coalesce.handle
 
 
 class Coalesce:

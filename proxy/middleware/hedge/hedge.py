@@ -32,15 +32,17 @@ hedged, and none that belong to a connection (upgrades, logins).
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Final
 
 from msgspec import Meta
 
 from proxy.core.body import EMPTY, Body
 from proxy.core.exchange import Exchange, Handler
+from proxy.core.findings import WARNING, Finding, Written
 from proxy.core.options import Duration, Table
 from proxy.core.reply import Reply
+from proxy.core.scope import UpstreamScope
 from proxy.middleware.hedge.hedged_call import HedgedCall, acceptable
 from proxy.policy.budget import DepositBudget
 from proxy.policy.quantile import Quantiles
@@ -67,6 +69,52 @@ class HedgeOptions(Table, frozen=True, kw_only=True):
     budget_percent: Annotated[
         float, Meta(ge=0, le=100, description="Copies, in percent of the requests.")
     ] = 5.0
+
+
+def problems(written: Written) -> Iterator[Finding]:
+    """What is wrong with `[hedge]`."""
+    options: HedgeOptions | None = written.options.hedge
+    at = written.at("hedge")
+    if options is None or at is None:
+        return
+    route, rules = written.options, written.repeat_rules
+    key = rules.idempotency_header
+    if not options.budget_percent:
+        yield Finding(at, f"{WARNING} no copy is ever sent with budget_percent = 0")
+    elif not set(route.methods or rules.methods) & set(rules.methods):
+        may = f", but for what carries {key}" if key else ""
+        taken = ", ".join(route.methods) or "any method"
+        if not (key and written.at("retry", "idempotency_header")):
+            message = f"nothing of {taken} may be repeated{may}: see [retry] methods"
+            yield Finding(at, f"{WARNING} {message}")
+    first_byte = route.timeouts.first_byte
+    if options.delay[:1].isdigit() and 0 < first_byte <= _seconds(options.delay):
+        message = f"first_byte ({first_byte}) ends before delay"
+        yield Finding((*at, "delay"), f"{WARNING} {message}")
+
+
+def _seconds(text: str) -> float:
+    try:
+        return Duration.parse(text)
+    except ValueError:
+        return 0.0
+
+
+def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
+    """Where there is ``[hedge]``."""
+    options = scope.find(HedgeOptions)
+    if options is None:
+        return None
+    hedge = Hedge(
+        inner,
+        options,
+        lambda: all(has_headroom() for has_headroom in scope.has_headroom),
+        scope.repeatable,
+        scope.keep,
+        records_outcome=not scope.retries,
+    )
+    scope.shared.watch("hedges", hedge, route=scope.route, upstream=scope.upstream)
+    return hedge.handle
 
 
 class Hedge:
