@@ -69,7 +69,7 @@ class RetryOptions(Table, frozen=True, kw_only=True):
         Size,
         described(
             'Request bodies up to this size are kept in memory for another try; "0" for any size. '
-            "64 MiB for all of them together; a body for which there is no room counts as larger."
+            "32 MiB for all of them together; a body for which there is no room counts as larger."
         ),
     ] = size(1 << 20)
     spool: Annotated[
