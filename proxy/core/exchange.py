@@ -132,8 +132,8 @@ class Exchange:
         """Whether it was given another one's answer."""
         self.elsewhere = False
         """Whether another server could be asked at once."""
-        self.inform: Callable[[bytes], None] | None = None
-        """Writes an informational head to the client (RFC 9110 15.2); not after the commit."""
+        self.inform: Callable[[int, bytes, RawHeaders], None] | None = None
+        """Tells the client something before its answer: status, reason, fields (RFC 9110 15.2)."""
         self.stalled: Callable[[float], float] | None = None
         """Seconds for which its client has taken nothing, by the time on the loop's clock: of all
         that a reply took, or since a byte has last gone through a tunnel."""

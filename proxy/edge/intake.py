@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Final
+from functools import partial
 
 from proxy.core.body import CHUNKED, EMPTY, Body, BytesBody
 from proxy.core.errors import (
@@ -16,9 +15,8 @@ from proxy.core.errors import (
 )
 from proxy.core.exchange import Exchange
 from proxy.core.options import ServerOptions
+from proxy.edge.client_stream import ClientStream
 from proxy.edge.forwarded import Forwarding
-from proxy.edge.http1.connection import Connection
-from proxy.edge.http1.head_cache import Repeats
 from proxy.edge.http1.request_body import ClientBody
 from proxy.edge.http1.request_head import LOGINS, PROXY_CREDENTIALS
 from proxy.edge.http1.request_reader import ReadRequest
@@ -30,27 +28,14 @@ from proxy.edge.target import check_escapes, normal_path, split_target
 from proxy.http.authority import valid_host
 from proxy.http.fields import RawHeaders
 from proxy.http.hop_by_hop import bears_mark, end_to_end_request, loops, marked, via
-from proxy.http.request_id import identified, identify
+from proxy.http.request_id import identify
 from proxy.http.trailers import announcement, takes_trailers
-
-_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-_PLAIN: Final = frozenset({b"host", b"connection"})
-"""The decisive fields of a request that may be remembered."""
 
 
 class Intake:
     """Makes exchanges of requests."""
 
-    __slots__ = (
-        "_forwarding",
-        "_instance",
-        "_loop",
-        "_loops",
-        "_options",
-        "_repeats",
-        "_room",
-        "recall",
-    )
+    __slots__ = ("_forwarding", "_instance", "_loop", "_loops", "_options", "_room")
 
     def __init__(self, options: ServerOptions, instance: str) -> None:
         """``instance``: 8 hex digits that tell this proxy from others in Via."""
@@ -59,11 +44,9 @@ class Intake:
         self._loops = loops if options.via else bears_mark
         self._forwarding = Forwarding(options.trusted_proxies, options.forwarded)
         self._loop = asyncio.get_running_loop()
-        self._repeats = Repeats()
         self._room = Room()
-        self.recall = self._repeats.recall
 
-    def open(self, request: ReadRequest, connection: Connection) -> Exchange:
+    def open(self, request: ReadRequest, stream: ClientStream) -> Exchange:
         """What the log wants to know of any request, good or bad."""
         head = request.head
         return Exchange(
@@ -71,11 +54,11 @@ class Intake:
             head.target,
             head.fields,
             version=head.version,
-            client=connection.peer,
+            client=stream.peer,
             started=time.monotonic(),
         )
 
-    def admit(self, exchange: Exchange, request: ReadRequest, connection: Connection) -> bool:
+    def admit(self, exchange: Exchange, request: ReadRequest, stream: ClientStream) -> bool:
         """Check and complete the exchange. False where it is to be answered here.
 
         Raises ClientError or LoopDetected.
@@ -92,7 +75,7 @@ class Intake:
         host = _host(exchange, watched, authority, strict=self._options.strict)
         exchange.host = host.decode("latin-1")
         exchange.path = normal_path(exchange.target)
-        exchange.body = self._body(exchange, watched, request, connection)
+        exchange.body = self._body(exchange, watched, request, stream)
         exchange.login = not watched.keys().isdisjoint(LOGINS)
         raw = exchange.headers
         further: RawHeaders | None = raw
@@ -106,8 +89,8 @@ class Intake:
             raise LoopDetected("Via, or the mark in its place, names this instance")
         fields, exchange.client, exchange.scheme = self._forwarding.apply(
             end_to_end_request(further or raw),
-            peer=connection.peer,
-            scheme=connection.scheme,
+            peer=stream.peer,
+            scheme=stream.scheme,
             host=host,
         )
         if b"te" in watched or b"trailer" in watched:
@@ -117,9 +100,8 @@ class Intake:
         else:
             fields = marked(fields, self._instance)
         exchange.headers = fields
-        alone, connection.alone = connection.alone, b""
-        if alone and connection.reusable and watched.keys() <= _PLAIN and not identified(fields):
-            self._repeats.learn(alone, exchange, raw, connection.peer, connection.scheme)
+        if head.length == 0:
+            stream.remember(raw)
         exchange.headers, exchange.request_id = identify(fields)
         return further is not None
 
@@ -128,7 +110,7 @@ class Intake:
         exchange: Exchange,
         watched: dict[bytes, bytes],
         request: ReadRequest,
-        connection: Connection,
+        stream: ClientStream,
     ) -> Body:
         length = request.head.length
         if length == 0 and b"content-length" not in watched:
@@ -147,8 +129,8 @@ class Intake:
             return body
         go_ahead = None
         if b"expect" in watched and _waits(watched[b"expect"]) and exchange.version >= (1, 1):
-            go_ahead = _continue(connection)
-        connection.begin()
+            go_ahead = partial(stream.informational, 100, b"Continue", ())
+        stream.expect_body()
         return ClientBody(content, length, self._options, self._loop, go_ahead, room=self._room)
 
     def _check_body(self, exchange: Exchange, length: int | None) -> None:
@@ -185,14 +167,6 @@ def _of_trailers(exchange: Exchange, watched: dict[bytes, bytes]) -> list[tuple[
 def _waits(expect: bytes) -> bool:
     """Whether the client waits for 100 (Continue), whatever else it expects (RFC 9110 10.1.1)."""
     return b"100-continue" in [each.strip(b" \t") for each in expect.lower().split(b",")]
-
-
-def _continue(connection: Connection) -> Callable[[], None]:
-    def go_ahead() -> None:
-        if not connection.exchange.committed:  # else it would stand in the midst of a reply
-            connection.put(_CONTINUE)
-
-    return go_ahead
 
 
 def _host(

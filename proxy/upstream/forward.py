@@ -186,9 +186,8 @@ class Forward:
 
     def _inform(self, exchange: Exchange, message: Response) -> None:
         """Pass on what is known before the answer, 103 (Early Hints) for one (RFC 9110 15.2)."""
-        if exchange.inform is not None and exchange.version >= (1, 1) and not exchange.committed:
-            lines = encode(self._scrub(message.fields), None)
-            exchange.inform(b"HTTP/1.1 %d %b\r\n%b\r\n" % (message.code, message.reason, lines))
+        if exchange.inform is not None:
+            exchange.inform(message.code, message.reason, self._scrub(message.fields))
 
     async def _switched(
         self, exchange: Exchange, message: Response, line: Line, upload: asyncio.Task[None] | None
