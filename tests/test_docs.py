@@ -166,10 +166,10 @@ async def test_every_part_of_the_state_has_a_row_and_every_row_a_part() -> None:
 
 
 def test_an_option_that_the_life_of_a_request_follows_is_where_it_says() -> None:
-    from proxy.core import retrying  # noqa: PLC0415
+    from proxy.middleware.retry.options import RetryOptions  # noqa: PLC0415
 
-    assert retrying.RetryOptions.__module__ == "proxy.core.retrying"
-    assert "`core/retrying.py`" in TEXTS["docs/life-of-a-request.md"]
+    assert RetryOptions.__module__ == "proxy.middleware.retry.options"
+    assert "`middleware/retry/options.py`" in TEXTS["docs/life-of-a-request.md"]
 
 
 def test_health_checks_of_balancers_are_sent_to_the_probes() -> None:

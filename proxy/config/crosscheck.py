@@ -14,11 +14,11 @@ from proxy.config.problems import Finding, Place, suggestion
 from proxy.config.unreachable import shadowed
 from proxy.config.waiting import waits
 from proxy.core.options import AdminOptions, TimeoutsOptions
-from proxy.core.retrying import RetryOptions
 from proxy.edge import patterns
 from proxy.edge.field_rules import HeaderRules, Template
 from proxy.edge.target import Rewrite, literal_path
 from proxy.middleware.fallback import FixedReply
+from proxy.middleware.retry.options import RetryOptions
 from proxy.upstream.address import (
     CredentialsOptions,
     UpstreamTlsOptions,

@@ -13,11 +13,6 @@ from msgspec import inspect
 from proxy.config import hints, names
 from proxy.config.model import SWITCHES, Config, read_unit
 from proxy.config.problems import Finding, Place, secret
-from proxy.core import request_key, retrying
-from proxy.core.options import MODE
-from proxy.middleware import commit
-from proxy.middleware.hedge import hedge
-from proxy.upstream import health
 
 MISSING: Final = "required, but missing"
 
@@ -236,17 +231,6 @@ def _range(kind: inspect.IntType | inspect.FloatType) -> str:
     return "" if kind.ge is None else f" of at least {kind.ge}"
 
 
-_SPELLED: Final = {
-    request_key.PATTERN: ("path", "route", "client_addr", "header:NAME", "cookie:NAME"),
-    hedge.PATTERN: ("p95 or another quantile", "500ms or another time"),
-    commit.PATTERN: ("headers", "first_chunk", "body:64KiB or another size"),
-    retrying.PATTERN: (*retrying.CAUSES, "a status such as 503", "5xx"),
-    MODE: ("a mode in octal such as 0660",),
-    health.PATTERN: ("a path that begins with a slash",),
-}
-"""Patterns that are no list of words, for people."""
-
-
 def _text(kind: inspect.StrType, raw: Any) -> str:
     if not isinstance(raw, str):
         if kind.pattern and (near := hints.pattern(kind.pattern, raw, _words(kind.pattern))):
@@ -255,7 +239,7 @@ def _text(kind: inspect.StrType, raw: Any) -> str:
     if len(raw) < (kind.min_length or 0):
         return "must not be empty"
     if kind.pattern and not re.search(kind.pattern, raw):
-        words = _SPELLED.get(kind.pattern) or kind.pattern.strip("^$()").split("|")
+        words = hints.SPELLED.get(kind.pattern) or kind.pattern.strip("^$()").split("|")
         near = hints.pattern(kind.pattern, raw, _words(kind.pattern))
         one = "one of " if len(words) > 1 else ""
         return f"expected {one}{', '.join(words)}, got {shown(raw)}{near}"
@@ -264,7 +248,7 @@ def _text(kind: inspect.StrType, raw: Any) -> str:
 
 def _words(pattern: str) -> list[str]:
     """What may be written as it stands, among what a pattern allows."""
-    words = _SPELLED.get(pattern) or pattern.strip("^$()").split("|")
+    words = hints.SPELLED.get(pattern) or pattern.strip("^$()").split("|")
     return [word for word in words if re.fullmatch("[a-z_-]+|5xx", word)]
 
 

@@ -12,7 +12,7 @@ from proxy.config.model import Config, Route, Upstream
 from proxy.config.paths import path_doubts
 from proxy.config.problems import WARNING, Finding, Place
 from proxy.core.options import Duration
-from proxy.core.retrying import RetryOptions
+from proxy.middleware.retry.options import RetryOptions
 from proxy.upstream.address import credentials, entries
 
 _SCHEMES: Final = frozenset({"bearer", "basic", "token", "digest", "apikey", "negotiate"})

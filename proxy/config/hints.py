@@ -13,6 +13,7 @@ from proxy.core import request_key
 from proxy.core.options import MODE, Duration, Size
 from proxy.middleware import commit
 from proxy.middleware.hedge import hedge
+from proxy.middleware.retry import options as retry
 from proxy.upstream import health
 
 _NO: Final = "no,off,none,never,false,null,nil,-1,unlimited,infinite,infinity,inf,disabled,disable"
@@ -39,6 +40,16 @@ _RATE: Final = re.compile(r"([0-9.]+) ?(?:r|req|requests?|rps)?(?: ?/ ?(?:s|sec|
 """``10r/s`` of other proxies, where the period is a second."""
 _LETTERS: Final = re.compile(r"[^a-z0-9]")
 _FIELD: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+SPELLED: Final = {
+    request_key.PATTERN: ("path", "route", "client_addr", "header:NAME", "cookie:NAME"),
+    hedge.PATTERN: ("p95 or another quantile", "500ms or another time"),
+    commit.PATTERN: ("headers", "first_chunk", "body:64KiB or another size"),
+    retry.PATTERN: (*retry.CAUSES, "a status such as 503", "5xx"),
+    MODE: ("a mode in octal such as 0660",),
+    health.PATTERN: ("a path that begins with a slash",),
+}
+"""Patterns that are no list of words, for people."""
 
 MAIN: Final = {
     "AdminOptions": ("listen", "127.0.0.1:9901"),

@@ -15,7 +15,6 @@ from proxy.core.options import (
     TimeoutsOptions,
     described,
 )
-from proxy.core.retrying import RetryOptions
 from proxy.edge.responses import ErrorsOptions
 from proxy.edge.router import RouteOptions
 from proxy.middleware.coalesce.coalesce import CoalesceOptions
@@ -27,6 +26,7 @@ from proxy.middleware.hedge.hedge import HedgeOptions
 from proxy.middleware.load_balance.ejection import CircuitBreakerOptions
 from proxy.middleware.load_balance.load_balance import LoadBalanceOptions
 from proxy.middleware.rate_limit import RateLimitOptions
+from proxy.middleware.retry.options import RetryOptions
 from proxy.upstream.address import UpstreamOptions
 from proxy.upstream.health import HealthCheckOptions
 

@@ -16,7 +16,7 @@ A 429 is said of a client's quota: the server is well, but it did no work either
 """
 
 from enum import Enum
-from typing import Final
+from typing import Final, Protocol
 
 from proxy.core.errors import (
     ConnectError,
@@ -29,6 +29,7 @@ from proxy.core.errors import (
     Stage,
     UpstreamError,
 )
+from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 
 CONNECT_FAILURE = "connect-failure"
@@ -69,6 +70,26 @@ def status_verdict(status: int) -> Verdict:
     if status in OVERLOADED:
         return Verdict.OVERLOADED
     return Verdict.ANSWERED if status < _SERVER else Verdict.FAILED
+
+
+class RepeatRules(Protocol):
+    """Which requests may run twice: what `[retry]` says of it."""
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Methods of which every request may."""
+
+    @property
+    def idempotency_header(self) -> str:
+        """The field with which a request of any method may; empty for none."""
+
+
+def repeatable(exchange: Exchange, rules: RepeatRules) -> bool:
+    """Whether running the request twice is the same as once (RFC 9110 9.2.2)."""
+    if exchange.method in rules.methods:
+        return True
+    key = rules.idempotency_header.lower().encode()
+    return any(name.lower() == key for name, _ in exchange.headers)
 
 
 UNANSWERED: Final = frozenset(

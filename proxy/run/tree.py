@@ -7,25 +7,30 @@ from typing import Any
 
 from proxy.config.model import Config, Route, Upstream
 from proxy.core.exchange import Handler
-from proxy.core.retrying import BudgetOptions, RetryOptions, repeatable
+from proxy.core.outcome import repeatable
 from proxy.core.secrets import shown
 from proxy.edge.last_event import last_event
 from proxy.edge.router import Router
 from proxy.http.hop_by_hop import end_to_end_response
 from proxy.middleware.coalesce.coalesce import Coalesce
-from proxy.middleware.coalesce.shared import Room
+from proxy.middleware.coalesce.shared_reply import MemoryBudget
 from proxy.middleware.commit import Commit, holds, speaks
-from proxy.middleware.deadline.deadline import Deadline, Remaining
+from proxy.middleware.deadline.deadline import Deadline
+from proxy.middleware.deadline.propagation import DeadlinePropagation
 from proxy.middleware.fallback import Fallback, Fixed, FixedReply
 from proxy.middleware.hedge.hedge import Hedge
 from proxy.middleware.load_balance.headroom import has_headroom
 from proxy.middleware.load_balance.load_balance import LoadBalance, LoadBalanceOptions
 from proxy.middleware.load_balance.targets import TargetSet
-from proxy.middleware.rate_limit import Heed, RateLimit
-from proxy.middleware.resume.resume import Resume, Shelf
-from proxy.middleware.retry import Retry
-from proxy.middleware.sse_keepalive import Events
-from proxy.middleware.timeouts import PerTry, Total
+from proxy.middleware.per_try import PerTry
+from proxy.middleware.rate_limit import RateLimit
+from proxy.middleware.resume.resumable_streams import ResumableStreams
+from proxy.middleware.resume.resume import Resume
+from proxy.middleware.retry.options import BudgetOptions, RetryOptions
+from proxy.middleware.retry.retry import Retry
+from proxy.middleware.sse_keepalive.sse_keepalive import SseKeepAlive
+from proxy.middleware.total import Total
+from proxy.middleware.upstream_quota import UpstreamQuota
 from proxy.policy.budget import Budget
 from proxy.run.chain import Chain
 from proxy.run.limits import Limits
@@ -51,9 +56,9 @@ class Tree:
         self._shared: list[tuple[str, Coalesce]] = []
         self._rates: dict[str, Any] = {}
         self._harmless = config.admin.show_keys if config.admin is not None else ()
-        self._room = Room()
+        self._room = MemoryBudget()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.shelf = Shelf()
+        self.shelf = ResumableStreams()
         self.routes = [Line(route) for route in config.routes]
         prefix = config.server.forwarded in ("both", "x")
         self.router = Router(
@@ -101,7 +106,7 @@ class Tree:
         if route.fallback:  # above Retry: an upstream has failed when its tries have run out
             fixed = Fixed(route.fallback) if isinstance(route.fallback, FixedReply) else None
             retry = route.retry or RetryOptions()
-            rule = partial(repeatable, options=retry)
+            rule = partial(repeatable, rules=retry)
             handler = Fallback(handler, others, fixed, rule, retry.keep).handle
         if route.coalesce is not None:  # above all tries: they are made once for all
             shared = Coalesce(handler, route.coalesce, self._room, self._tasks)
@@ -115,11 +120,11 @@ class Tree:
         if route.stream is not None and speaks(route.stream):
             # Above Resume: what we say in between is for this client, not for the one after it.
             details = route.errors is not None and route.errors.details
-            handler = Events(
+            handler = SseKeepAlive(
                 handler,
                 heartbeat=route.stream.heartbeat,
-                on_error=route.stream.on_error != "abort",
-                last_event=partial(last_event, shape=route.stream.on_error, details=details),
+                sends_error_event=route.stream.on_error != "abort",
+                error_event=partial(last_event, shape=route.stream.on_error, details=details),
             ).handle
         if route.rate_limit is not None and route.rate_limit.average:  # counts whoever answers
             limited = RateLimit(handler, route.rate_limit)
@@ -144,7 +149,8 @@ class Tree:
             rule = route.retry or RetryOptions()
             listed = route.retry is not None and route.retry.attempts > 1
             headroom = partial(has_headroom, self._limits.limiter(name), targets)
-            hedge = Hedge(handler, route.hedge, rule, headroom, alone=not listed)
+            may = partial(repeatable, rules=rule)
+            hedge = Hedge(handler, route.hedge, headroom, may, rule.keep, alone=not listed)
             self._hedges.append((line.name, name, hedge))
             handler = hedge.handle
         commit = None
@@ -169,7 +175,7 @@ class Tree:
         line.targets.append(targets)
         options = upstream.load_balance or LoadBalanceOptions()
         # Without retry every request has one try only.
-        rule = partial(repeatable, options=route.retry or RetryOptions(methods=()))
+        rule = partial(repeatable, rules=route.retry or RetryOptions(methods=()))
         return LoadBalance(targets, options, self._rng, rule).handle, targets
 
     def _budget(self, name: str, options: BudgetOptions) -> Budget:
@@ -226,9 +232,9 @@ def attempt(member: Member, route: Route) -> Handler:
     if clocks.per_try:  # below Retry: each attempt has its own
         handler = PerTry(handler, clocks.per_try).handle
     if route.deadline is not None:  # what is left is told, and known, by server
-        handler = Remaining(handler, route.deadline).handle
+        handler = DeadlinePropagation(handler, route.deadline).handle
     if route.rate_limit is not None and route.rate_limit.learn:
         ours = member.endpoint.credentials
         patience = route.rate_limit.max_wait
-        handler = Heed(handler, member, patience, b"" if ours is None else ours[0]).handle
+        handler = UpstreamQuota(handler, member, patience, b"" if ours is None else ours[0]).handle
     return handler

@@ -16,9 +16,10 @@ from proxy.core.errors import (
     ResponseTimeout,
 )
 from proxy.core.exchange import Exchange, Handler
+from proxy.core.outcome import repeatable
 from proxy.core.reply import Ending, Reply
-from proxy.core.retrying import RetryOptions, repeatable
 from proxy.middleware.fallback import Fallback, Fixed, FixedReply
+from proxy.middleware.retry.options import RetryOptions
 from tests.support.loop import JumpingLoop, Script, get, post, reply, settle
 
 KEY = ((b"Idempotency-Key", b"1"),)
@@ -27,7 +28,7 @@ KEY = ((b"Idempotency-Key", b"1"),)
 def fallback(*scripts: Script, fixed: Fixed | None = None) -> Handler:
     """The first, and the others as fallbacks."""
     first, *others = scripts
-    return Fallback(first, others, fixed, partial(repeatable, options=RetryOptions())).handle
+    return Fallback(first, others, fixed, partial(repeatable, rules=RetryOptions())).handle
 
 
 @pytest.fixture

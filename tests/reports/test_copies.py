@@ -1,14 +1,16 @@
 """Which requests are copied, and what the log says of a copy that has won."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
 from proxy.core.body import BytesBody
 from proxy.core.exchange import Exchange
+from proxy.core.outcome import repeatable
 from proxy.core.reply import Reply
-from proxy.core.retrying import RetryOptions
 from proxy.middleware.hedge.hedge import Hedge, HedgeOptions
+from proxy.middleware.retry.options import RetryOptions
 from tests.support.loop import JumpingLoop, reply
 
 
@@ -28,7 +30,9 @@ class Servers:
 
 def hedge(servers: Servers) -> Hedge:
     options = HedgeOptions(delay="1s", budget_percent=100.0)
-    return Hedge(servers, options, RetryOptions(), lambda: True, alone=True)
+    retry = RetryOptions()
+    may = partial(repeatable, rules=retry)
+    return Hedge(servers, options, lambda: True, may, retry.keep, alone=True)
 
 
 async def test_the_queue_time_of_a_copy_that_has_won_is_logged(jumping: JumpingLoop) -> None:

@@ -7,7 +7,8 @@ import pytest
 from proxy.core.errors import DeadlineTooShort
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
-from proxy.middleware.deadline.deadline import DeadlineOptions, Remaining
+from proxy.middleware.deadline.deadline import DeadlineOptions
+from proxy.middleware.deadline.propagation import DeadlinePropagation
 from proxy.policy.soonest import Soonest
 from proxy.run.limits import Limits
 from tests.support.loop import JumpingLoop, reply, settle
@@ -32,7 +33,7 @@ async def server(exchange: Exchange) -> Reply:
 
 @pytest.mark.parametrize("target", ["/quick", "/mixed"])
 async def test_quick_requests_are_sent_beside_slow_ones(jumping: JumpingLoop, target: str) -> None:
-    inner = Remaining(server, DeadlineOptions())
+    inner = DeadlinePropagation(server, DeadlineOptions())
     await asyncio.gather(*[inner.handle(asked("/slow")) for _ in range(200)])
     if target == "/mixed":  # the first that is quick shows it
         await asyncio.gather(*[inner.handle(asked(target)) for _ in range(50)])

@@ -5,7 +5,7 @@ import pytest
 from proxy.core.errors import UpstreamQuotaExceeded
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
-from proxy.middleware.rate_limit import Heed
+from proxy.middleware.upstream_quota import UpstreamQuota
 from proxy.policy.quota import KEYS, LONGEST, Quotas
 from tests.support.endpoint import StateOnly
 from tests.support.loop import JumpingLoop, Script, reply, settle
@@ -19,7 +19,7 @@ NONE_LEFT = [(b"X-RateLimit-Remaining", b"0"), (b"X-RateLimit-Reset", b"50")]
 
 @pytest.fixture
 def clock(jumping: JumpingLoop, monkeypatch: pytest.MonkeyPatch) -> JumpingLoop:
-    monkeypatch.setattr("proxy.middleware.rate_limit.time.monotonic", jumping.time)
+    monkeypatch.setattr("proxy.middleware.upstream_quota.time.monotonic", jumping.time)
     return jumping
 
 
@@ -30,7 +30,7 @@ def asked(client: str = "10.0.0.1", path: str = "/", **fields: bytes) -> Exchang
 
 async def refused(first: Reply, by: Exchange, then: Exchange, ours: bytes = b"") -> bool:
     """Whether a reply to one has the proxy refuse another."""
-    inner = Heed(Script(first, reply(), reply()), StateOnly(), 0.0, ours)
+    inner = UpstreamQuota(Script(first, reply(), reply()), StateOnly(), 0.0, ours)
     await inner.handle(by)
     return isinstance(await settle(inner.handle(then)), UpstreamQuotaExceeded)
 
@@ -94,7 +94,7 @@ def test_a_path_is_paused_for_a_bounded_time_and_in_bounded_number() -> None:
 
 async def test_long_credentials_are_kept_as_digests(clock: JumpingLoop) -> None:
     server = StateOnly()
-    inner = Heed(Script(reply(429, LATER)), server, 0.0)
+    inner = UpstreamQuota(Script(reply(429, LATER)), server, 0.0)
     await inner.handle(asked(Authorization=b"x" * 16_000))
     assert server.quotas is not None
     assert max(len(key) for key in server.quotas._by_key) <= 16  # type: ignore[arg-type]

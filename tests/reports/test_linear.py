@@ -27,7 +27,7 @@ from proxy.http.request_id import identify
 from proxy.http.sse import Events as Scanner
 from proxy.http.sse_ids import after, ids
 from proxy.http.websocket import Frames
-from proxy.middleware.sse_keepalive import Events
+from proxy.middleware.sse_keepalive.sse_keepalive import SseKeepAlive
 from tests.support.events import Feed
 from tests.support.loop import Script, get
 from tests.support.work import grows_like
@@ -123,11 +123,11 @@ def told(on_error: bool, text: Callable[[int], bytes]) -> Callable[[int], None]:
 
     async def read(size: int) -> None:
         source = Feed(*bytewise(text(size)), b"")
-        events = Events(
+        events = SseKeepAlive(
             Script(Reply(200, EVENTS, source)),
             heartbeat=3600,
-            on_error=on_error,
-            last_event=lambda _, __: b"",
+            sends_error_event=on_error,
+            error_event=lambda _, __: b"",
         )
         reply = await events.handle(get())
         while await reply.read():

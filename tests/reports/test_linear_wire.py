@@ -10,7 +10,7 @@ from proxy.core.options import Size
 from proxy.core.reply import Reply
 from proxy.edge.http1.spool import Room, Spool
 from proxy.middleware.commit import Commit, StreamOptions
-from proxy.middleware.resume.resumable_stream import KeptStream
+from proxy.middleware.resume.resumable_stream import ResumableStream
 from tests.support.event_wire import EVENTS, said
 from tests.support.events import Feed
 from tests.support.loop import Script, get
@@ -70,7 +70,7 @@ async def kept(size: int) -> None:
     """A stream that may be resumed."""
     text = b"id: 1\ndata: " + b"x" * size
     feed = Feed(*(text[i : i + 1] for i in range(len(text))), b"")
-    stream = KeptStream(Reply(200, TYPE, feed), lambda _: None)
+    stream = ResumableStream(Reply(200, TYPE, feed), lambda _: None)
     client = stream.attach(reset=False)
     while await client.read():
         pass

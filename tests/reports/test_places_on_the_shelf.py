@@ -7,7 +7,7 @@ import pytest
 
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending
-from proxy.middleware.resume.resumable_stream import KeptStream
+from proxy.middleware.resume.resumable_stream import ResumableStream
 from tests.support.events import Feed, event, resuming, stream
 from tests.support.loop import JumpingLoop, get
 
@@ -53,13 +53,13 @@ async def test_a_look_up_looks_at_a_few_streams_only(
     jumping: JumpingLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[bytes] = []
-    rewind = KeptStream.rewind
+    rewind = ResumableStream.rewind
 
-    def counted(self: KeptStream, wanted: bytes) -> bool:
+    def counted(self: ResumableStream, wanted: bytes) -> bool:
         looked.append(wanted)
         return rewind(self, wanted)
 
-    monkeypatch.setattr(KeptStream, "rewind", counted)
+    monkeypatch.setattr(ResumableStream, "rewind", counted)
     sources = [Feed() for _ in range(101)]
     resume, shelf, _ = resuming(*map(stream, sources))
     answers = []

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from proxy.http.equivalence import told
-from proxy.middleware.coalesce.call import private
+from proxy.middleware.coalesce.shared_call import private
 from proxy.middleware.resume.resume import key_of
 from tests.support.loop import get as asked
 from tests.support.loop import reply

@@ -6,7 +6,8 @@ from typing import Any
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
 from proxy.http.fields import RawHeaders
-from proxy.middleware.resume.resume import Resume, Shelf
+from proxy.middleware.resume.resumable_streams import ResumableStreams
+from proxy.middleware.resume.resume import Resume
 from tests.support.loop import Script, get
 
 EVENTS: RawHeaders = ((b"Content-Type", b"text/event-stream; charset=utf-8"),)
@@ -47,9 +48,11 @@ def stream(source: Feed, headers: RawHeaders = EVENTS, status: int = 200, **more
     return Reply(status, headers, source, **more)
 
 
-def resuming(*outcomes: Any, most: int = 1000, half: int = 1 << 17) -> tuple[Resume, Shelf, Script]:
+def resuming(
+    *outcomes: Any, most: int = 1000, half: int = 1 << 17
+) -> tuple[Resume, ResumableStreams, Script]:
     """Ten seconds for a client to come back."""
-    script, shelf = Script(*outcomes), Shelf(most)
+    script, shelf = Script(*outcomes), ResumableStreams(most)
     return Resume(script, 10, shelf, half=half), shelf, script
 
 

@@ -14,12 +14,13 @@ from proxy.core.body import Body
 from proxy.core.errors import ConnectFailed, ConnectionTerminated, Stage
 from proxy.core.exchange import Exchange
 from proxy.core.options import Duration, ServerOptions, Size
+from proxy.core.outcome import repeatable
 from proxy.core.reply import Ending, Reply
-from proxy.core.retrying import RetryOptions, repeatable
 from proxy.edge.http1.request_body import ClientBody
 from proxy.middleware.fallback import Fallback
 from proxy.middleware.hedge.hedge import Hedge, HedgeOptions
-from proxy.middleware.retry import Retry
+from proxy.middleware.retry.options import RetryOptions
+from proxy.middleware.retry.retry import Retry
 from proxy.policy.budget import Budget
 from tests.support.loop import JumpingLoop, reply
 
@@ -152,11 +153,12 @@ def chain(inner: Upstream, delay: int, memory: int, *, spool: bool) -> Fallback:
     rng = random.Random(1)
 
     def tries() -> Any:
-        hedge = Hedge(inner, copies, retry, lambda: True, alone=False)
+        may = partial(repeatable, rules=retry)
+        hedge = Hedge(inner, copies, lambda: True, may, retry.keep, alone=False)
         hedge._budget.deposit()
         return Retry(hedge.handle, retry, budget, rng).handle
 
-    return Fallback(tries(), [tries()], None, lambda e: repeatable(e, retry), retry.keep)
+    return Fallback(tries(), [tries()], None, partial(repeatable, rules=retry), retry.keep)
 
 
 @dataclass

@@ -166,4 +166,4 @@ async def test_a_drain_leaves_nothing_behind() -> None:
         await proxy.runtime.drain()
         await proxy.runtime.close()
         await upstream.until(upstream.connections[0].closed.is_set)
-        assert not [t for t in asyncio.all_tasks() if "Call.run" in repr(t)]
+        assert not [t for t in asyncio.all_tasks() if "SharedCall.run" in repr(t)]

@@ -15,8 +15,8 @@ from proxy.core.options import Duration, Table, described, seconds
 from proxy.core.reply import Reply
 from proxy.core.secrets import digest
 from proxy.http.equivalence import told
-from proxy.middleware.coalesce.call import Call
-from proxy.middleware.coalesce.shared import Room
+from proxy.middleware.coalesce.shared_call import SharedCall
+from proxy.middleware.coalesce.shared_reply import MemoryBudget
 
 _REMEMBERED: Final = 1024
 _FOR: Final = 60.0
@@ -59,7 +59,11 @@ class Coalesce:
     )
 
     def __init__(
-        self, inner: Handler, options: CoalesceOptions, room: Room, tasks: set[asyncio.Task[None]]
+        self,
+        inner: Handler,
+        options: CoalesceOptions,
+        room: MemoryBudget,
+        tasks: set[asyncio.Task[None]],
     ) -> None:
         """``room``: shared by all routes; so is the set of ``tasks`` under way."""
         self._inner = inner
@@ -67,7 +71,7 @@ class Coalesce:
         self._patience = options.wait_timeout or None
         self._room = room
         self._tasks = tasks
-        self._calls: dict[Key, Call] = {}
+        self._calls: dict[Key, SharedCall] = {}
         self._private: OrderedDict[bytes, float] = OrderedDict()
         self.calls = 0
         self.joined = 0
@@ -109,14 +113,14 @@ class Coalesce:
             return await self._inner(exchange)
         return reply
 
-    def _begun(self, exchange: Exchange, key: Key, whole: bytes) -> Call:
+    def _begun(self, exchange: Exchange, key: Key, whole: bytes) -> SharedCall:
         self.calls += 1
         twin = copy.copy(exchange)
         twin.inform = None
         if exchange.body is not EMPTY:  # which goes with its client, and that may leave
             body = exchange.body
             twin.body = BytesBody(whole, body.framing, body.length)
-        call = Call(exchange, twin, self._room, partial(self._remember, key))
+        call = SharedCall(exchange, twin, self._room, partial(self._remember, key))
         call.over = partial(self._over, key, call)
         self._calls[key] = call
         task = asyncio.get_running_loop().create_task(call.run(self._inner))
@@ -125,7 +129,7 @@ class Coalesce:
         task.add_done_callback(self._tasks.discard)
         return call
 
-    def _over(self, key: Key, call: Call) -> None:
+    def _over(self, key: Key, call: SharedCall) -> None:
         call.over = _nothing  # it holds the call
         if self._calls.get(key) is call:
             del self._calls[key]

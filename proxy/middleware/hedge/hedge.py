@@ -11,8 +11,7 @@ from proxy.core.body import EMPTY, Body
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.options import Duration, Table
 from proxy.core.reply import Reply
-from proxy.core.retrying import RetryOptions, repeatable
-from proxy.middleware.hedge.hedged_call import Race, acceptable
+from proxy.middleware.hedge.hedged_call import HedgedCall, acceptable
 from proxy.policy.budget import DepositBudget
 from proxy.policy.quantile import Quantiles
 
@@ -51,9 +50,10 @@ class Hedge:
         "_delay",
         "_has_headroom",
         "_inner",
+        "_keep",
         "_options",
         "_quantile",
-        "_retry",
+        "_repeatable",
         "_taken",
         "_tasks",
         "alone",
@@ -66,18 +66,22 @@ class Hedge:
         self,
         inner: Handler,
         options: HedgeOptions,
-        retry: RetryOptions,
         has_headroom: Callable[[], bool],
+        repeatable: Callable[[Exchange], bool],
+        keep: Callable[[Body], None],
         *,
         alone: bool,
     ) -> None:
-        """``retry`` says what may be repeated; ``has_headroom``: whether there is room for a copy.
+        """``has_headroom``: whether the upstream has room for a copy.
 
+        ``repeatable``: whether running a request twice is the same as once. ``keep``: has a body
+        kept for its copies.
         ``alone``: nobody above lists the attempts.
         """
         self._inner = inner
         self._options = options
-        self._retry = retry
+        self._repeatable = repeatable
+        self._keep = keep
         self._has_headroom = has_headroom
         self.alone = alone
         self._quantile = 0.0
@@ -95,17 +99,17 @@ class Hedge:
 
     async def handle(self, exchange: Exchange) -> Reply:
         """The first good answer, or what the request itself came to."""
-        if exchange.upgrade or exchange.bound or not repeatable(exchange, self._retry):
+        if exchange.upgrade or exchange.bound or not self._repeatable(exchange):
             return await self._inner(exchange)
         if exchange.body is not EMPTY:
-            self._retry.keep(exchange.body)
+            self._keep(exchange.body)
         self._budget.deposit()
         began = self.loop.time()
         delay = self.delay(began)
         if delay is None:
             reply = await self._inner(exchange)
         else:
-            reply = await Race(self, exchange, delay, began).run(self._inner)
+            reply = await HedgedCall(self, exchange, delay, began).run(self._inner)
         now = self.loop.time()
         if acceptable(reply):
             # Where a copy has won, the request itself would have taken longer still.

@@ -9,7 +9,7 @@ from proxy.core.outcome import Verdict, verdict
 from proxy.core.reply import Ending, Reply
 
 
-class Copies(Protocol):
+class CopySource(Protocol):
     """Where copies come from."""
 
     loop: asyncio.AbstractEventLoop
@@ -28,7 +28,7 @@ def acceptable(reply: Reply) -> bool:
     return verdict(reply) is Verdict.ANSWERED
 
 
-class Race:
+class HedgedCall:
     """A request and its copies."""
 
     __slots__ = (
@@ -45,7 +45,7 @@ class Race:
         "_winner",
     )
 
-    def __init__(self, hedge: Copies, exchange: Exchange, delay: float, began: float) -> None:
+    def __init__(self, hedge: CopySource, exchange: Exchange, delay: float, began: float) -> None:
         self._hedge = hedge
         self._exchange = exchange
         self._delay = delay

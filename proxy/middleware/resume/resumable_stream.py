@@ -9,14 +9,14 @@ from proxy.core.errors import ReplyBroken, forget_frames
 from proxy.core.reply import Ending, Reply
 from proxy.http.sse_ids import after, ids, lined_up
 
-HALF: Final = 128 << 10
+WINDOW: Final = 128 << 10
 """Bytes kept of what a client was given last; as many may wait for it before reading pauses."""
 _OVERHEAD: Final = 64
 """Bytes that a piece costs beyond its own: tiny events must not cost many times their size."""
 _PIECE: Final = 16 << 10
 
 
-class KeptStream:
+class ResumableStream:
     """Reads a reply by a task of its own, and gives it to one client after the other."""
 
     __slots__ = (
@@ -36,12 +36,12 @@ class KeptStream:
         "task",
     )
 
-    def __init__(self, reply: Reply, left: Callable[[Ending], None], half: int = HALF) -> None:
+    def __init__(self, reply: Reply, left: Callable[[Ending], None], half: int = WINDOW) -> None:
         """``left`` is told how a client ended, unless another one had come for the stream."""
         self.reply = reply
         self._left = left
         self._half = half
-        self._client: Client | None = None
+        self._client: ClientSource | None = None
         self._past: deque[bytes] = deque()
         self._past_size = 0
         self._unread: deque[bytes] = deque()
@@ -107,17 +107,17 @@ class KeptStream:
 
     # Clients
 
-    def attach(self, *, reset: bool) -> "Client":
+    def attach(self, *, reset: bool) -> "ClientSource":
         """A client that is given what is unread. Another one that has been there is cut.
 
         ``reset``: only an error tells it that this is not the end.
         """
-        before, self._client = self._client, Client(self, reset=reset)
+        before, self._client = self._client, ClientSource(self, reset=reset)
         if before is not None:
             before.wake()
         return self._client
 
-    async def next(self, client: "Client") -> bytes:
+    async def next(self, client: "ClientSource") -> bytes:
         """What a client reads. Raises ReplyBroken, or ConnectionError where it was replaced."""
         while self._client is client:
             if self._unread:
@@ -145,7 +145,7 @@ class KeptStream:
         if self._room is not None and self._ahead < self._half and not self._room.done():
             self._room.set_result(None)
 
-    def leave(self, client: "Client", ending: Ending) -> None:
+    def leave(self, client: "ClientSource", ending: Ending) -> None:
         """A client has ended."""
         if self._client is client:
             self._client = None
@@ -178,20 +178,20 @@ class KeptStream:
         return True
 
 
-class Client:
+class ClientSource:
     """The body of a reply as one client reads it."""
 
     __slots__ = ("_reset", "_stream", "_waiter")
 
     buffered: None = None
 
-    def __init__(self, stream: KeptStream, *, reset: bool) -> None:
+    def __init__(self, stream: ResumableStream, *, reset: bool) -> None:
         self._stream = stream
         self._reset = reset
         self._waiter: asyncio.Future[None] | None = None
 
     async def read(self) -> bytes:
-        """The next bytes, ``b""`` at the end. Raises as ``KeptStream.next`` does."""
+        """The next bytes, ``b""`` at the end. Raises as ``ResumableStream.next`` does."""
         return await self._stream.next(self)
 
     def close(self, ending: Ending) -> None:

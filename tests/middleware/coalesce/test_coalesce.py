@@ -12,13 +12,13 @@ from proxy.core.options import Duration
 from proxy.core.reply import Ending, Reply
 from proxy.http.fields import RawHeaders
 from proxy.middleware.coalesce.coalesce import Coalesce, CoalesceOptions
-from proxy.middleware.coalesce.shared import Room
+from proxy.middleware.coalesce.shared_reply import MemoryBudget
 from tests.support.loop import JumpingLoop, Script, get, post, reply
 from tests.support.pieces import Pieces, body, streaming
 
 
-def shared(script: Script, room: Room | None = None, **options: Any) -> Coalesce:
-    return Coalesce(script, CoalesceOptions(**options), room or Room(), set())
+def shared(script: Script, room: MemoryBudget | None = None, **options: Any) -> Coalesce:
+    return Coalesce(script, CoalesceOptions(**options), room or MemoryBudget(), set())
 
 
 async def asked(inner: Coalesce, exchange: Exchange | None = None) -> bytes:
@@ -131,7 +131,7 @@ async def test_a_call_that_nobody_waits_for_is_given_up(jumping: JumpingLoop) ->
 
 
 async def test_a_body_that_nobody_reads_is_given_up(jumping: JumpingLoop) -> None:
-    pieces, room = Pieces(*[b"x"] * 9), Room()
+    pieces, room = Pieces(*[b"x"] * 9), MemoryBudget()
     inner = shared(Script(streaming(pieces)), room)
     await asyncio.gather(abandoned(inner), abandoned(inner))
     assert pieces.ending is Ending.ABANDONED

@@ -1,15 +1,17 @@
 """Copies of requests that take unusually long."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
 
 from proxy.core.errors import ConnectFailed, ConnectionTerminated
 from proxy.core.exchange import Exchange
+from proxy.core.outcome import repeatable
 from proxy.core.reply import Ending, Reply
-from proxy.core.retrying import RetryOptions
 from proxy.middleware.hedge.hedge import Hedge, HedgeOptions
+from proxy.middleware.retry.options import RetryOptions
 from tests.support.loop import CannedReply, JumpingLoop, Script, get, post, reply
 
 
@@ -50,8 +52,9 @@ def hedge(
     return Hedge(
         servers,
         HedgeOptions(delay=delay, **{"budget_percent": 100.0, **options}),
-        RetryOptions(),
         lambda: calm,
+        partial(repeatable, rules=RetryOptions()),
+        RetryOptions().keep,
         alone=alone,
     )
 

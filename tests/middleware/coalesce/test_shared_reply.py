@@ -7,7 +7,7 @@ import pytest
 from proxy.core.errors import InternalError, ReplyBroken
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
-from proxy.middleware.coalesce.shared import Room
+from proxy.middleware.coalesce.shared_reply import MemoryBudget
 from tests.middleware.coalesce.test_coalesce import asked, shared
 from tests.support.loop import JumpingLoop, Script, get, reply
 from tests.support.pieces import Pieces, body, streaming
@@ -15,7 +15,7 @@ from tests.support.pieces import Pieces, body, streaming
 
 async def test_memory_is_bounded_and_who_falls_behind_is_cut(jumping: JumpingLoop) -> None:
     big = bytes(1 << 20)
-    room = Room()
+    room = MemoryBudget()
     inner = shared(Script(streaming(Pieces(*[big] * 40)), reply(body=b"new")), room)
     fast, slow = await inner.handle(get()), await inner.handle(get())
     most = taken = 0
@@ -43,7 +43,7 @@ async def test_a_reply_that_has_got_too_long_is_joined_no_more(jumping: JumpingL
 
 async def test_with_no_room_left_little_is_kept(jumping: JumpingLoop) -> None:
     big = bytes(1 << 20)
-    room = Room(most=2 << 20)
+    room = MemoryBudget(most=2 << 20)
     inner = shared(Script(streaming(Pieces(*[big] * 9))), room)
     answer = await inner.handle(get())
     most = 0
@@ -55,14 +55,14 @@ async def test_with_no_room_left_little_is_kept(jumping: JumpingLoop) -> None:
 
 async def test_who_reads_alone_is_never_too_slow(jumping: JumpingLoop) -> None:
     """Others may have filled the room."""
-    inner = shared(Script(streaming(Pieces(*[bytes(4 << 10)] * 200))), Room(most=1))
+    inner = shared(Script(streaming(Pieces(*[bytes(4 << 10)] * 200))), MemoryBudget(most=1))
     answer = await inner.handle(get())
     await asyncio.sleep(300)
     assert len(await body(answer)) == 200 * (4 << 10)
 
 
 async def test_tiny_chunks_do_not_cost_many_times_their_size(jumping: JumpingLoop) -> None:
-    room = Room()
+    room = MemoryBudget()
     inner = shared(Script(streaming(Pieces(*[b"xy"] * 100))), room)
     answer = await inner.handle(get())
     for _ in range(100):

@@ -1,23 +1,18 @@
-"""Streams of events: opened before the upstream has answered, kept alive, ended with a word."""
+"""The body of a stream of events, with what the proxy says in between."""
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from proxy.core.errors import ProxyError, ReplyBroken, ReplyStalled
-from proxy.core.exchange import Exchange, Handler
+from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
-from proxy.http.accept import prefers_events
 from proxy.http.fields import RawHeaders
 from proxy.http.sse import Events as Scanner
 from proxy.http.sse import streams_events
 from proxy.http.upstream_request_id import upstream_id
 
 HEARTBEAT: Final = b": heartbeat\n\n"
-_OPENED: Final[RawHeaders] = [
-    (b"Content-Type", b"text/event-stream"),
-    (b"Cache-Control", b"no-store"),
-]
 _OK: Final = 200
 _BOM: Final = b"\xef\xbb\xbf"
 _LONGEST: Final = 64 << 10
@@ -25,89 +20,26 @@ _LONGEST: Final = 64 << 10
 _BEFORE: Final = 0.02
 """Seconds before ``total`` cuts a reply that its last word has to be said."""
 
-LastEvent = Callable[[ProxyError | Reply, str], bytes]
+ErrorEvent: TypeAlias = Callable[[ProxyError | Reply, str], bytes]
 """Of an error, or of a reply that cannot be shown any more, and the request id: the last event."""
 
 
-class Events:
-    """Says comments while an upstream is silent, and what went wrong where a stream breaks.
+class Words(NamedTuple):
+    """What the proxy says in a stream of events, and when."""
 
-    What it makes of a reply is another reply around the same body, see decision 0010.
-    """
-
-    __slots__ = ("_heartbeat", "_inner", "_last_event", "_on_error")
-
-    def __init__(
-        self, inner: Handler, *, heartbeat: float, on_error: bool, last_event: LastEvent
-    ) -> None:
-        """``heartbeat`` in seconds, zero for none.
-
-        ``on_error``: a broken stream ends with an event, which ``last_event`` makes.
-        """
-        self._inner = inner
-        self._heartbeat = heartbeat
-        self._on_error = on_error
-        self._last_event = last_event
-
-    async def handle(self, exchange: Exchange) -> Reply:
-        """As the rest of the chain, unless the heartbeat comes before it has an answer."""
-        if not self._heartbeat or exchange.method == "HEAD" or not prefers_events(exchange.headers):
-            return self._watched(exchange, await self._inner(exchange))
-        # What is opened early has no Content-Encoding: none is to come.
-        exchange.headers = uncoded(exchange.headers)
-        task = asyncio.ensure_future(self._inner(exchange))
-        try:
-            await asyncio.wait((task,), timeout=self._heartbeat)
-        except BaseException:
-            abandon(task)
-            raise
-        if task.done():
-            return self._watched(exchange, task.result())
-        opened = Opened(self, exchange, task)
-        reply = Reply(_OK, _OPENED, opened, reason=b"OK")
-        if exchange.takes_trailers:
-            reply.trailers = opened.trailers
-        return reply
-
-    def _watched(self, exchange: Exchange, reply: Reply) -> Reply:
-        if (
-            reply.buffered is not None
-            or reply.length is not None
-            or reply.upgraded is not None
-            or exchange.method == "HEAD"
-            or not streams_events(reply.headers)
-        ):
-            return reply
-        source = Watched(self, exchange, reply)
-        watched = Reply(
-            reply.status, reply.headers, source, reason=reply.reason, version=reply.version
-        )
-        watched.encoded = reply.encoded
-        watched.trailers_of(reply)
-        return watched
-
-    @property
-    def heartbeat(self) -> float | None:
-        """Seconds of silence after which something is to be said."""
-        return self._heartbeat or None
-
-    def last_words(self, failed: ProxyError | Reply, exchange: Exchange) -> bytes:
-        """The event that says what went wrong."""
-        return self._last_event(failed, exchange.request_id)
-
-    @property
-    def speaks(self) -> bool:
-        """Whether a stream that breaks gets last words."""
-        return self._on_error
+    heartbeat: float | None
+    """Seconds of silence after which a comment is sent; None: no comments."""
+    sends_error_event: bool
+    """Whether a stream that breaks ends with an event that says so."""
+    error_event: ErrorEvent
 
 
-class Watched:
+class KeepAliveBody:
     """The body of a stream of events, with what we say in between."""
 
     __slots__ = (
         "_ended",
         "_error",
-        "_events",
         "_exchange",
         "_halfway",
         "_held",
@@ -116,12 +48,13 @@ class Watched:
         "_pending",
         "_reply",
         "_scanner",
+        "_words",
     )
 
     buffered: Final = None
 
-    def __init__(self, events: Events, exchange: Exchange, reply: Reply | None) -> None:
-        self._events = events
+    def __init__(self, words: Words, exchange: Exchange, reply: Reply | None) -> None:
+        self._words = words
         self._exchange = exchange
         self._reply = reply
         self._scanner = Scanner()
@@ -144,10 +77,10 @@ class Watched:
             try:
                 data = await self._next()
             except ProxyError as error:
-                if not self._speaks or self._halfway:
+                if not self._sends_error_event or self._halfway:
                     raise
                 self._error = error
-                return self._events.last_words(self._odd or error, self._exchange)
+                return self._words.error_event(self._odd or error, self._exchange.request_id)
             if data is HEARTBEAT:
                 return data
             self._ended = not data
@@ -161,7 +94,7 @@ class Watched:
         Half an event would be taken for a whole one, or ours for its end.
         """
         scanner = self._scanner
-        if not self._events.speaks:
+        if not self._words.sends_error_event:
             scanner.feed(data)
             self._halfway = not scanner.between
             return data
@@ -183,12 +116,12 @@ class Watched:
         return out
 
     @property
-    def _speaks(self) -> bool:
-        return self._events.speaks
+    def _sends_error_event(self) -> bool:
+        return self._words.sends_error_event
 
     async def _next(self) -> bytes:
         """Raises ReplyBroken, and ReplyStalled a moment before the relay's own clock cuts."""
-        heartbeat = self._events.heartbeat
+        heartbeat = self._words.heartbeat
         deadline = self._exchange.deadline
         if heartbeat is None and deadline is None:
             return await self._read()
@@ -197,7 +130,7 @@ class Watched:
             self._pending = asyncio.ensure_future(self._read())
         while not self._pending.done():
             patience = heartbeat
-            if deadline is not None and self._speaks:
+            if deadline is not None and self._sends_error_event:
                 left = deadline - _BEFORE - loop.time()
                 if left <= 0:
                     raise ReplyStalled("the time for the whole exchange was over")
@@ -224,20 +157,20 @@ class Watched:
             self._reply.close(ending)
 
 
-class Opened(Watched):
+class EarlyBody(KeepAliveBody):
     """The body of a stream that was opened before there was a reply."""
 
     __slots__ = ("_task",)
 
-    def __init__(self, events: Events, exchange: Exchange, task: asyncio.Future[Reply]) -> None:
-        super().__init__(events, exchange, None)
+    def __init__(self, words: Words, exchange: Exchange, task: asyncio.Future[Reply]) -> None:
+        super().__init__(words, exchange, None)
         self._task: asyncio.Future[Reply] | None = task
         self._pending = asyncio.ensure_future(self._opening(task))
 
     @property
-    def _speaks(self) -> bool:
+    def _sends_error_event(self) -> bool:
         """The status is out: there is no other way to say that it was not true."""
-        return self._events.speaks or self._reply is None
+        return self._words.sends_error_event or self._reply is None
 
     async def _opening(self, task: asyncio.Future[Reply]) -> bytes:
         """Wait for the reply, then for its first bytes. Raises ProxyError where there are none."""
@@ -271,19 +204,6 @@ class Opened(Watched):
         super().close(ending)
         if task is not None:
             abandon(task)
-
-
-def uncoded(fields: RawHeaders) -> RawHeaders:
-    """The same request for a body without a coding (RFC 9110 12.5.3), if it asks for any."""
-    kept: list[tuple[bytes, bytes]] = []
-    asked = False
-    for field in fields:
-        if field[0].lower() != b"accept-encoding":
-            kept.append(field)
-        elif not asked:
-            asked = True
-            kept.append((field[0], b"identity"))
-    return kept if asked else fields
 
 
 def abandon(task: asyncio.Future[Any]) -> None:

@@ -12,7 +12,7 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Ending, Reply
 from proxy.http.equivalence import TRACES
 from proxy.http.sse import streams_events
-from proxy.middleware.coalesce.shared import MOST, Follower, Room, Shared
+from proxy.middleware.coalesce.shared_reply import MAX_KEPT, MemoryBudget, SharedBody, SharedReply
 
 _UNSHARED: Final = frozenset({b"private", b"no-store", b"no-cache"})
 _CACHE_CONTROL: Final = (b"cache-control", b"surrogate-control", b"pragma")
@@ -25,7 +25,7 @@ _OF_ONE: Final = frozenset({401, 407, 421, 425, 429})
 """Statuses that are about who asked, or about the connection it came on."""
 
 
-class Call:
+class SharedCall:
     """One request to the upstream, and the clients that share it."""
 
     __slots__ = (
@@ -48,7 +48,7 @@ class Call:
         self,
         leader: Exchange,
         twin: Exchange,
-        room: Room,
+        room: MemoryBudget,
         on_private: Callable[[], None],
     ) -> None:
         """``on_private`` is told that nobody may share."""
@@ -69,7 +69,7 @@ class Call:
         """A reply that is the leader's alone."""
         self._whole: tuple[Reply, bytes] | None = None
         """One that was here as a whole."""
-        self._shared: Shared | None = None
+        self._shared: SharedReply | None = None
 
     def outlast(self, deadline: float | None) -> None:
         """Another client is there: the call is tried for as long as anybody waits for it."""
@@ -123,7 +123,7 @@ class Call:
             reply.close(Ending.COMPLETE)
             self._whole = (reply, whole)
         else:
-            self._shared = Shared(reply, self._room, self.over)
+            self._shared = SharedReply(reply, self._room, self.over)
             if not self.clients:
                 self._shared.end()
 
@@ -168,7 +168,7 @@ class Call:
         if self._whole is not None:
             return _like(self._whole[0], _Nothing(), self._whole[1])
         assert self._shared is not None
-        return _like(self._shared.reply, Follower(self._shared, partial(self._leave, exchange)))
+        return _like(self._shared.reply, SharedBody(self._shared, partial(self._leave, exchange)))
 
     def _leave(self, exchange: Exchange) -> None:
         """A client wants no more; with the last one the call ends."""
@@ -226,7 +226,11 @@ def _anew(error: Exception) -> Exception:
 
 def private(reply: Reply) -> bool:
     """Whether it may be meant for one client only, or would never end (RFC 9111 3, 4.1)."""
-    if reply.upgraded is not None or (reply.length or 0) > MOST or streams_events(reply.headers):
+    if (
+        reply.upgraded is not None
+        or (reply.length or 0) > MAX_KEPT
+        or streams_events(reply.headers)
+    ):
         return True
     if reply.status in _OF_ONE:
         return True

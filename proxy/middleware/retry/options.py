@@ -1,4 +1,4 @@
-"""What may be tried again, how often, and how long to wait."""
+"""The table `[retry]`: what may be tried again, how often, and how long to wait."""
 
 from collections.abc import Sequence
 from typing import Annotated, Final
@@ -7,7 +7,6 @@ import msgspec
 from msgspec import Meta
 
 from proxy.core.body import Body
-from proxy.core.exchange import Exchange
 from proxy.core.options import Duration, Size, Table, described, seconds, size
 
 CAUSES: Final = ("connect-failure", "stale-connection", "reset", "timeout")
@@ -84,14 +83,6 @@ class RetryOptions(Table, frozen=True, kw_only=True):
     def keep(self, body: Body) -> None:
         """Have a body kept for another try, as far as these options allow."""
         body.keep(self.max_body, spool=self.spool)
-
-
-def repeatable(exchange: Exchange, options: RetryOptions) -> bool:
-    """Whether running the request twice is the same as once (RFC 9110 9.2.2)."""
-    if exchange.method in options.methods:
-        return True
-    key = options.idempotency_header.lower().encode()
-    return any(name.lower() == key for name, _ in exchange.headers)
 
 
 def statuses(on: Sequence[str]) -> frozenset[int]:

@@ -12,10 +12,10 @@ from aiohttp_retry.client import RequestParams
 from proxy.core.body import EMPTY
 from proxy.core.errors import CertificateInvalid, NotAttempted, UpstreamError, forget_frames
 from proxy.core.exchange import Exchange, Handler, Try
-from proxy.core.outcome import CONNECT_FAILURE, failure_class
+from proxy.core.outcome import CONNECT_FAILURE, failure_class, repeatable
 from proxy.core.reply import Ending, Reply
-from proxy.core.retrying import RetryOptions, repeatable, statuses
 from proxy.http.retry_after import retry_after
+from proxy.middleware.retry.options import RetryOptions, statuses
 from proxy.policy.backoff import Backoff
 from proxy.policy.budget import Budget
 

@@ -8,12 +8,12 @@ from typing import Final
 from proxy.core.errors import ReplyBroken, forget_frames
 from proxy.core.reply import Ending, Reply
 
-AHEAD: Final = 256 << 10
+READ_AHEAD: Final = 256 << 10
 """Bytes that are read before the fastest client has taken them."""
-MOST: Final = 16 << 20
+MAX_KEPT: Final = 16 << 20
 """Bytes of a reply that are kept for clients that come late or read slowly."""
-ROOM: Final = 64 << 20
-"""Bytes that all shared replies may keep; over it they keep no more than AHEAD."""
+MAX_KEPT_TOTAL: Final = 64 << 20
+"""Bytes that all shared replies may keep; over it they keep no more than READ_AHEAD."""
 
 
 _OVERHEAD: Final = 64
@@ -24,12 +24,12 @@ def _cost(chunk: bytes) -> int:
     return len(chunk) + _OVERHEAD
 
 
-class Room:
+class MemoryBudget:
     """What all shared replies keep together."""
 
     __slots__ = ("_most", "used")
 
-    def __init__(self, most: int = ROOM) -> None:
+    def __init__(self, most: int = MAX_KEPT_TOTAL) -> None:
         self._most = most
         self.used = 0
 
@@ -39,7 +39,7 @@ class Room:
         return self.used > self._most
 
 
-class Shared:
+class SharedReply:
     """Reads a reply by a task of its own, no faster than the fastest of its clients.
 
     Chunks are kept from the first on, so that clients can still join. A reply that gets too long
@@ -70,11 +70,11 @@ class Shared:
     def __init__(
         self,
         reply: Reply,
-        room: Room,
+        room: MemoryBudget,
         on_end: Callable[[], object],
         *,
-        ahead: int = AHEAD,
-        most: int = MOST,
+        ahead: int = READ_AHEAD,
+        most: int = MAX_KEPT,
     ) -> None:
         """``on_end`` is told when nobody can join any more."""
         self.reply = reply
@@ -199,14 +199,14 @@ def _nothing() -> None:
     """Nobody could join already."""
 
 
-class Follower:
+class SharedBody:
     """The body of a shared reply as one client reads it."""
 
     __slots__ = ("_left", "_next", "_position", "_shared")
 
     buffered: None = None
 
-    def __init__(self, shared: Shared, left: Callable[[], None]) -> None:
+    def __init__(self, shared: SharedReply, left: Callable[[], None]) -> None:
         """``left`` is told when the client wants no more."""
         self._shared = shared
         self._left = left

@@ -25,8 +25,8 @@ from proxy.core.errors import (
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.options import Duration
 from proxy.core.reply import Ending, Reply
-from proxy.core.retrying import RetryOptions
-from proxy.middleware.retry import Retry
+from proxy.middleware.retry.options import RetryOptions
+from proxy.middleware.retry.retry import Retry
 from proxy.policy.budget import Budget
 from tests.support.loop import JumpingLoop, Script, get, post, reply
 

@@ -1,0 +1,1 @@
+"""Another attempt, when nothing can have happened twice."""

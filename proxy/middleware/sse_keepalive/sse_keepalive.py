@@ -1,0 +1,93 @@
+"""Streams of events: opened before the upstream has answered, kept alive, ended with a word."""
+
+import asyncio
+from typing import Final
+
+from proxy.core.exchange import Exchange, Handler
+from proxy.core.reply import Reply
+from proxy.http.accept import prefers_events
+from proxy.http.fields import RawHeaders
+from proxy.http.sse import streams_events
+from proxy.middleware.sse_keepalive.keepalive_body import (
+    EarlyBody,
+    ErrorEvent,
+    KeepAliveBody,
+    Words,
+    abandon,
+)
+
+_OPENED: Final[RawHeaders] = [
+    (b"Content-Type", b"text/event-stream"),
+    (b"Cache-Control", b"no-store"),
+]
+_OK: Final = 200
+
+
+class SseKeepAlive:
+    """Says comments while an upstream is silent, and what went wrong where a stream breaks.
+
+    What it makes of a reply is another reply around the same body, see decision 0010.
+    """
+
+    __slots__ = ("_heartbeat", "_inner", "_words")
+
+    def __init__(
+        self, inner: Handler, *, heartbeat: float, sends_error_event: bool, error_event: ErrorEvent
+    ) -> None:
+        """``heartbeat`` in seconds, zero for none.
+
+        ``sends_error_event``: a broken stream ends with an event, which ``error_event`` makes.
+        """
+        self._inner = inner
+        self._heartbeat = heartbeat
+        self._words = Words(heartbeat or None, sends_error_event, error_event)
+
+    async def handle(self, exchange: Exchange) -> Reply:
+        """As the rest of the chain, unless the heartbeat comes before it has an answer."""
+        if not self._heartbeat or exchange.method == "HEAD" or not prefers_events(exchange.headers):
+            return self._watched(exchange, await self._inner(exchange))
+        # What is opened early has no Content-Encoding: none is to come.
+        exchange.headers = uncoded(exchange.headers)
+        task = asyncio.ensure_future(self._inner(exchange))
+        try:
+            await asyncio.wait((task,), timeout=self._heartbeat)
+        except BaseException:
+            abandon(task)
+            raise
+        if task.done():
+            return self._watched(exchange, task.result())
+        opened = EarlyBody(self._words, exchange, task)
+        reply = Reply(_OK, _OPENED, opened, reason=b"OK")
+        if exchange.takes_trailers:
+            reply.trailers = opened.trailers
+        return reply
+
+    def _watched(self, exchange: Exchange, reply: Reply) -> Reply:
+        if (
+            reply.buffered is not None
+            or reply.length is not None
+            or reply.upgraded is not None
+            or exchange.method == "HEAD"
+            or not streams_events(reply.headers)
+        ):
+            return reply
+        source = KeepAliveBody(self._words, exchange, reply)
+        watched = Reply(
+            reply.status, reply.headers, source, reason=reply.reason, version=reply.version
+        )
+        watched.encoded = reply.encoded
+        watched.trailers_of(reply)
+        return watched
+
+
+def uncoded(fields: RawHeaders) -> RawHeaders:
+    """The same request for a body without a coding (RFC 9110 12.5.3), if it asks for any."""
+    kept: list[tuple[bytes, bytes]] = []
+    asked = False
+    for field in fields:
+        if field[0].lower() != b"accept-encoding":
+            kept.append(field)
+        elif not asked:
+            asked = True
+            kept.append((field[0], b"identity"))
+    return kept if asked else fields

@@ -1,0 +1,36 @@
+"""``[timeouts] total``: a bound on the whole exchange."""
+
+from asyncio import CancelledError, current_task
+
+from proxy.core.errors import ResponseTimeout
+from proxy.core.exchange import Exchange, Handler
+from proxy.core.reply import Reply
+from proxy.net.timers import SharedTimeout
+
+
+class Total:
+    """Bounds the whole exchange; what is left of it after the head is the relay's to watch."""
+
+    __slots__ = ("_inner", "_timeout")
+
+    def __init__(self, inner: Handler, seconds: float) -> None:
+        self._inner = inner
+        self._timeout = SharedTimeout(seconds)
+
+    async def handle(self, exchange: Exchange) -> Reply:
+        """Raises ResponseTimeout when the time is up."""
+        timeout = self._timeout
+        task = current_task()
+        assert task is not None
+        exchange.deadline = timeout.begin(task)
+        try:
+            reply = await self._inner(exchange)
+        except CancelledError:
+            if timeout.end(task):
+                raise ResponseTimeout(f"no reply within total of {timeout.seconds:g} s") from None
+            raise
+        except BaseException:
+            timeout.end(task)
+            raise
+        timeout.end(task)
+        return reply

@@ -1,0 +1,107 @@
+"""The upstream's own limits: a server is sent no more than it says it takes."""
+
+import asyncio
+import time
+from typing import Final
+
+from proxy.core.errors import UpstreamQuotaExceeded
+from proxy.core.exchange import Exchange, Handler
+from proxy.core.outcome import TOO_MANY, Verdict, verdict
+from proxy.core.reply import Reply
+from proxy.core.request_key import path_of
+from proxy.core.secrets import CREDENTIALS, digest
+from proxy.http.quota_fields import quota
+from proxy.http.retry_after import retry_after
+from proxy.policy.endpoint import Endpoint
+from proxy.policy.quota import LONGEST, Quota, Quotas
+
+_FORBIDDEN: Final = 403
+"""With Retry-After it is a limit too: GitHub's secondary ones."""
+
+
+class UpstreamQuota:
+    """Sends a server no more than it says it takes.
+
+    A 429 and what is left are said to whoever holds the credentials of the request; where it has
+    none, to the address of its client. Credentials of the proxy's own are everybody's. A 503 is
+    said of a path: another one may be well. So nobody can have others refused.
+    """
+
+    __slots__ = ("_inner", "_names", "_ours", "_patience", "_quotas", "_server")
+
+    def __init__(
+        self, inner: Handler, server: Endpoint, patience: float, ours: bytes = b""
+    ) -> None:
+        """``patience`` in seconds; ``ours``: the field that carries credentials of the proxy's."""
+        self._names = CREDENTIALS - {ours.lower()}
+        self._ours = bool(ours)
+        self._inner = inner
+        self._server = server
+        self._patience = patience
+        self._quotas = server.quotas = server.quotas or Quotas()
+
+    async def handle(self, exchange: Exchange) -> Reply:
+        """Raises UpstreamQuotaExceeded where it would have to wait too long."""
+        own = self._quotas.of(self._who(exchange))
+        until = time.monotonic() + self._patience
+        if exchange.deadline is not None:
+            left = exchange.deadline - asyncio.get_running_loop().time()
+            until = min(until, time.monotonic() + left)
+        await self._wait(exchange, own, until)
+        reply = await self._inner(exchange)
+        self._heed(exchange, reply, own)
+        return reply
+
+    async def _wait(self, exchange: Exchange, own: Quota, until: float) -> None:
+        """For its turn, and for as long as the server wants to be left alone."""
+        now = time.monotonic()
+        if turn := own.reserve(now, until - now):
+            try:
+                await _slept(exchange, turn)
+            except BaseException:
+                own.give_back()
+                raise
+        # What came meanwhile counts too.
+        path = path_of(exchange)
+        while wait := max(
+            own.blocked_for(now := time.monotonic()), self._quotas.path_wait(path, now)
+        ):
+            if now + wait > until:
+                detail = f"{self._server.name} takes no more requests for {wait:.3g} s"
+                raise UpstreamQuotaExceeded(detail, retry_after=wait)
+            await _slept(exchange, wait)
+
+    def _who(self, exchange: Exchange) -> bytes:
+        """Whose quota a request is counted to; of credentials a digest, which is short too."""
+        shown = [value for name, value in exchange.headers if name.lower() in self._names]
+        if shown:
+            return digest(*shown)
+        return b"" if self._ours else exchange.client.encode()
+
+    def _heed(self, exchange: Exchange, reply: Reply, own: Quota) -> None:
+        told = quota(reply.headers)
+        refused = verdict(reply) is Verdict.OVERLOADED or reply.status == _FORBIDDEN
+        if told is None and not refused:
+            return
+        now = time.monotonic()
+        if told is not None:
+            remaining, reset = told
+            own.update(remaining, reset, now)
+            # Others, where there are any, are asked as long as this one has nothing or little left.
+            until_next = own.spacing(now) if remaining >= 1 else reset
+            if until_next:
+                self._server.pause(now + min(until_next, LONGEST))
+        if refused and (asked := retry_after(reply.headers)) is not None:
+            until = now + min(asked, LONGEST)
+            if reply.status in (TOO_MANY, _FORBIDDEN):
+                own.pause(until)
+            else:
+                self._quotas.pause_path(path_of(exchange), until)
+
+
+async def _slept(exchange: Exchange, wait: float) -> None:
+    began = time.monotonic()
+    try:
+        await asyncio.sleep(wait)
+    finally:
+        exchange.queued += time.monotonic() - began

@@ -1,0 +1,115 @@
+"""What is left of a deadline, as the upstream is told it."""
+
+import asyncio
+
+import pytest
+
+from proxy.core.errors import ConnectionTerminated, DeadlineTooShort
+from proxy.middleware.deadline.deadline import DeadlineOptions
+from proxy.middleware.deadline.propagation import DeadlinePropagation
+from tests.support.loop import JumpingLoop, Script, get, reply
+
+MS = b"x-request-timeout-ms"
+
+
+def remaining(script: Script, **options: object) -> DeadlinePropagation:
+    return DeadlinePropagation(script, DeadlineOptions(**options))  # type: ignore[arg-type]
+
+
+async def sent(
+    fields: list[tuple[bytes, bytes]], left: float, **options: object
+) -> list[tuple[bytes, bytes]]:
+    """The fields of a request that has so many seconds left."""
+    script = Script(reply())
+    exchange = get(headers=fields)
+    exchange.deadline = asyncio.get_running_loop().time() + left
+    await remaining(script, **options).handle(exchange)
+    return list(script.exchanges[0].headers)
+
+
+async def test_the_upstream_is_told_what_is_left(jumping: JumpingLoop) -> None:
+    fields = [(b"A", b"1"), (b"X-Request-Timeout-Ms", b"9000"), (b"B", b"2")]
+    told = [(b"A", b"1"), (b"X-Request-Timeout-Ms", b"4950"), (b"B", b"2")]
+    assert await sent(fields, 5.0) == told
+
+
+async def test_every_field_that_says_it_is_brought_up_to_date(jumping: JumpingLoop) -> None:
+    fields = [(b"grpc-timeout", b"9S"), (b"A", b"1")]
+    assert await sent(fields, 5.0) == [
+        (b"grpc-timeout", b"4950m"),
+        (b"A", b"1"),
+        (b"x-request-timeout-ms", b"4950"),
+    ]
+
+
+async def test_nothing_is_said_where_that_is_not_wanted(jumping: JumpingLoop) -> None:
+    fields = [(b"grpc-timeout", b"9S")]
+    assert await sent(fields, 5.0, forward="") == fields
+
+
+async def test_a_request_without_a_deadline_passes_as_it_came(jumping: JumpingLoop) -> None:
+    script = Script(reply())
+    exchange = get(headers=((b"A", b"1"),))
+    await remaining(script).handle(exchange)
+    assert script.exchanges[0].headers == ((b"A", b"1"),)
+
+
+async def hurried(inner: DeadlinePropagation, left: float) -> float:
+    """How long a request with so many seconds left takes."""
+    exchange = get()
+    exchange.deadline = exchange.started + left
+    await inner.handle(exchange)
+    return asyncio.get_running_loop().time() - exchange.started
+
+
+async def test_what_cannot_be_done_in_time_is_not_begun(jumping: JumpingLoop) -> None:
+    script = Script(*[(2, reply())] * 20, (2, reply()), (2, reply()))
+    inner = remaining(script)
+    for _ in range(20):
+        await inner.handle(get())
+    assert await hurried(inner, 3.0) == 2.0
+    task = asyncio.create_task(hurried(inner, 1.0))  # one a second is tried: it may be faster now
+    await asyncio.sleep(0)
+    before = jumping.time()
+    with pytest.raises(
+        DeadlineTooShort, match=r"1 s are left, the quickest answer lately took 2 s"
+    ):
+        await hurried(inner, 1.0)
+    assert jumping.time() == before
+    assert await task == 2.0
+    assert script.sends == 22
+
+
+async def test_nothing_is_begun_with_nothing_left(jumping: JumpingLoop) -> None:
+    with pytest.raises(DeadlineTooShort):
+        await hurried(remaining(Script()), 0.05)
+
+
+async def test_refusals_and_short_visits_say_nothing_of_how_long_it_takes(
+    jumping: JumpingLoop,
+) -> None:
+    refusals = [reply(503) for _ in range(20)]
+    script = Script(*[(2, reply())] * 20, *refusals, *[ConnectionTerminated("reset")] * 20)
+    inner = remaining(script)
+    for _ in range(20):
+        await inner.handle(get())
+    for _ in range(20):
+        assert (await inner.handle(get())).status == 503
+    for _ in range(20):
+        with pytest.raises(ConnectionTerminated):
+            await inner.handle(get())
+    assert inner._taken.value(b"GET /", jumping.time()) == 2.0
+
+
+async def test_one_that_was_given_up_had_taken_at_least_so_long(jumping: JumpingLoop) -> None:
+    script = Script(*[(1, reply())] * 20, *[(99, reply())] * 5)
+    inner = remaining(script)
+    for _ in range(20):
+        await inner.handle(get())
+    for _ in range(5):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(3):
+                await inner.handle(get())
+    await asyncio.sleep(290)
+    # Those that took a second are forgotten; that it took more than three is known still.
+    assert inner._taken.value(b"GET /", jumping.time()) is None

@@ -1,0 +1,125 @@
+"""What an upstream says of its own limits."""
+
+import asyncio
+
+import pytest
+
+from proxy.core.errors import UpstreamQuotaExceeded
+from proxy.core.exchange import Exchange
+from proxy.core.reply import Reply
+from proxy.middleware.upstream_quota import UpstreamQuota
+from tests.support.endpoint import StateOnly
+from tests.support.loop import JumpingLoop, Script, get, reply
+
+
+@pytest.fixture
+def clock(jumping: JumpingLoop, monkeypatch: pytest.MonkeyPatch) -> JumpingLoop:
+    """Its time is that of everybody."""
+    monkeypatch.setattr("proxy.middleware.upstream_quota.time.monotonic", jumping.time)
+    return jumping
+
+
+async def test_what_would_be_refused_is_not_sent(clock: JumpingLoop) -> None:
+    server = StateOnly()
+    inner = UpstreamQuota(
+        Script(reply(headers=[(b"RateLimit", b'"a";r=0;t=9')]), reply()), server, 0.0
+    )
+    await inner.handle(get())
+    assert server.paused_until == clock.time() + 9
+    with pytest.raises(
+        UpstreamQuotaExceeded, match="http://a takes no more requests for 9 s"
+    ) as caught:
+        await inner.handle(get())
+    assert caught.value.retry_after == 9.0
+    await asyncio.sleep(9)
+    assert (await inner.handle(get())).status == 200
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_refusal_that_names_a_time_is_heeded(clock: JumpingLoop, status: int) -> None:
+    inner = UpstreamQuota(
+        Script(reply(status, [(b"Retry-After", b"3")]), reply()), StateOnly(), 5.0
+    )
+    await inner.handle(get())
+    exchange = get()
+    assert (await inner.handle(exchange)).status == 200
+    assert exchange.queued == 3.0
+
+
+async def test_a_success_that_names_a_time_says_nothing(clock: JumpingLoop) -> None:
+    inner = UpstreamQuota(Script(reply(200, [(b"Retry-After", b"3")]), reply()), StateOnly(), 0.0)
+    await inner.handle(get())
+    assert (await inner.handle(get())).status == 200
+
+
+async def test_the_last_ones_are_paced(clock: JumpingLoop) -> None:
+    def left(count: int) -> Reply:
+        return reply(headers=[(b"RateLimit", b'"a";r=%d;t=10' % count)])
+
+    server = StateOnly()
+    inner = UpstreamQuota(Script(left(100), left(10), reply(), reply(), reply()), server, 30.0)
+    for _ in range(2):
+        await inner.handle(get())
+    exchanges: list[Exchange] = [get() for _ in range(3)]
+    await asyncio.gather(*(inner.handle(exchange) for exchange in exchanges))
+    assert [exchange.queued for exchange in exchanges] == [0.0, 1.0, 2.0]
+
+
+async def test_pacing_refuses_nobody(clock: JumpingLoop) -> None:
+    """What the server would still take is sent, at once where nobody has the patience."""
+
+    def left(count: int) -> Reply:
+        return reply(headers=[(b"RateLimit", b'"a";r=%d;t=30' % count)])
+
+    inner = UpstreamQuota(
+        Script(left(100), *(left(n) for n in range(45, 40, -1))), StateOnly(), 0.0
+    )
+    exchanges = [get() for _ in range(6)]
+    for exchange in exchanges:
+        assert (await inner.handle(exchange)).status == 200
+    assert {exchange.queued for exchange in exchanges} == {0.0}
+
+
+async def test_what_is_refused_to_one_is_not_refused_to_others(clock: JumpingLoop) -> None:
+    def of(name: bytes) -> Exchange:
+        return get(headers=[(b"Authorization", name)])
+
+    script = Script(reply(429, [(b"Retry-After", b"50")]), reply(503, [(b"Retry-After", b"9")]))
+    inner = UpstreamQuota(script, StateOnly(), 0.0)
+    await inner.handle(of(b"a"))
+    with pytest.raises(UpstreamQuotaExceeded):
+        await inner.handle(of(b"a"))
+    assert (await inner.handle(of(b"b"))).status == 503  # that is said to all
+    with pytest.raises(UpstreamQuotaExceeded):
+        await inner.handle(of(b"c"))
+
+
+async def test_credentials_that_are_ours_are_everybodys(clock: JumpingLoop) -> None:
+    inner = UpstreamQuota(
+        Script(reply(429, [(b"Retry-After", b"50")])), StateOnly(), 0.0, ours=b"Authorization"
+    )
+    await inner.handle(get(headers=[(b"authorization", b"a")]))
+    with pytest.raises(UpstreamQuotaExceeded):
+        await inner.handle(get(headers=[(b"Authorization", b"b")]))
+
+
+async def test_a_refusal_that_comes_while_one_waits_counts(clock: JumpingLoop) -> None:
+    server = StateOnly()
+    inner = UpstreamQuota(Script(reply()), server, 5.0)
+    assert server.quotas is not None
+    own = server.quotas.of(b"")
+    own.pause(clock.time() + 3)
+    waiting = asyncio.create_task(inner.handle(get()))
+    await asyncio.sleep(1)
+    own.pause(clock.time() + 50)
+    with pytest.raises(UpstreamQuotaExceeded):
+        await waiting
+
+
+async def test_routes_learn_from_one_another(clock: JumpingLoop) -> None:
+    server = StateOnly()
+    one = UpstreamQuota(Script(reply(headers=[(b"RateLimit", b'"a";r=0;t=9')])), server, 0.0)
+    other = UpstreamQuota(Script(), server, 0.0)
+    await one.handle(get())
+    with pytest.raises(UpstreamQuotaExceeded):
+        await other.handle(get())
