@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from proxy.config.foreign import VALUES
 from proxy.config.problems import Place, suggestion
+from proxy.config.values import is_token
 from proxy.core import request_key
 from proxy.core.options import MODE, Duration, Size
 from proxy.middleware import commit
@@ -39,7 +40,6 @@ _WEIGHTS: Final[dict[str, int]] = {
 _RATE: Final = re.compile(r"([0-9.]+) ?(?:r|req|requests?|rps)?(?: ?/ ?(?:s|sec|second))?")
 """``10r/s`` of other proxies, where the period is a second."""
 _LETTERS: Final = re.compile(r"[^a-z0-9]")
-_FIELD: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 SPELLED: Final = {
     request_key.PATTERN: ("path", "route", "client_addr", "header:NAME", "cookie:NAME"),
@@ -184,7 +184,7 @@ def pattern(wanted: str, raw: Any, words: Iterable[str]) -> str:
             return near
         kind, _, name = text.partition(":")
         kind, name = kind.strip().lower(), name.strip()
-        if kind in ("header", "cookie") and _FIELD.fullmatch(name):
+        if kind in ("header", "cookie") and is_token(name):
             return meant(f"'{kind}:{name}'")
         if kind in ("header", "cookie") and not name:
             return f", NAME is missing, as in '{kind}:X-Tenant'"
@@ -192,7 +192,7 @@ def pattern(wanted: str, raw: Any, words: Iterable[str]) -> str:
             kind = "header" if nginx[1] == "http" else "cookie"
             name = nginx[2].replace("_", "-").title() if kind == "header" else nginx[2]
             return meant(f"'{kind}:{name}'")
-        if _FIELD.fullmatch(text) and ("-" in text or text[:1].isupper()):
+        if is_token(text) and ("-" in text or text[:1].isupper()):
             return meant(f"'header:{text}'")
     elif wanted == hedge.PATTERN:
         found = re.fullmatch(r"(?:p|p_|0\.)?([0-9]{1,2}(?:\.[0-9]+)?)\s*(?:%|th)?", low)

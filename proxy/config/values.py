@@ -3,23 +3,23 @@
 import grp
 import os
 import pwd
-import re
 import stat
 from typing import Final
 
-from proxy.http.hop_by_hop import FRAMING, HOP_BY_HOP, TOKEN
+from proxy.http.grammar import CONTROL, TOKEN
+from proxy.http.hop_by_hop import FRAMING, HOP_BY_HOP
 
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 5.5: only HTAB may stand
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "QUERY")
+
+
+def is_token(text: str) -> bool:
+    """Whether it can be the name of a field or a method."""
+    return TOKEN.fullmatch(text.encode("utf-8", "surrogateescape")) is not None
 
 
 def token_fault(name: str) -> str:
     """The name of a field or a method."""
-    return (
-        ""
-        if TOKEN.fullmatch(name.encode("utf-8", "surrogateescape"))
-        else f"not a name that HTTP allows: {name!r}"
-    )
+    return "" if is_token(name) else f"not a name that HTTP allows: {name!r}"
 
 
 def method_fault(method: str) -> str:
@@ -49,7 +49,11 @@ def owned_fault(name: str) -> str:
 
 def value_fault(value: str) -> str:
     """The value of a field. It may be a secret, so the message does not repeat it."""
-    return "a control character cannot stand in a field" if _CONTROL.search(value) else ""
+    return (
+        "a control character cannot stand in a field"
+        if CONTROL.search(value.encode("utf-8", "surrogateescape"))
+        else ""
+    )
 
 
 def file_fault(path: str) -> str:

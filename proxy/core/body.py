@@ -4,8 +4,6 @@ from typing import Final, Protocol
 
 from proxy.http.fields import RawHeaders
 
-CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
-
 
 class BodyReader(Protocol):
     """One pass over a body, for one attempt."""

@@ -31,6 +31,7 @@ from proxy.core.errors import (
 )
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
+from proxy.http.fields import has
 
 CONNECT_FAILURE = "connect-failure"
 STALE_CONNECTION = "stale-connection"
@@ -88,8 +89,7 @@ def repeatable(exchange: Exchange, rules: RepeatRules) -> bool:
     """Whether running the request twice is the same as once (RFC 9110 9.2.2)."""
     if exchange.method in rules.methods:
         return True
-    key = rules.idempotency_header.lower().encode()
-    return any(name.lower() == key for name, _ in exchange.headers)
+    return has(exchange.headers, rules.idempotency_header.lower().encode())
 
 
 UNANSWERED: Final = frozenset(

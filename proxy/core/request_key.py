@@ -5,8 +5,10 @@ from typing import Final
 
 from proxy.core.exchange import Exchange
 from proxy.core.secrets import digest
+from proxy.http.fields import cookie, values
+from proxy.http.grammar import TCHAR
 
-PATTERN: Final = "^(path|route|client_addr|(header|cookie):[!#$%&'*+.^_`|~0-9A-Za-z-]+)$"
+PATTERN: Final = f"^(path|route|client_addr|(header|cookie):[{TCHAR.decode()}]+)$"
 """``path``, ``route``, ``client_addr``, ``header:NAME`` or ``cookie:NAME``, as options spell it."""
 
 
@@ -43,21 +45,13 @@ def path_of(exchange: Exchange) -> bytes:
 
 
 def _field(exchange: Exchange, wanted: bytes) -> bytes | None:
-    for name, value in exchange.headers:
-        if name.lower() == wanted:
-            return _bounded(value)
-    return None
+    found = values(exchange.headers, wanted)
+    return _bounded(found[0]) if found else None
 
 
 def _cookie(exchange: Exchange, wanted: bytes) -> bytes | None:
-    """Names of cookies keep their case (RFC 6265 4.1.1)."""
-    for name, value in exchange.headers:
-        if name.lower() == b"cookie":
-            for pair in value.split(b";"):
-                key, _, content = pair.strip().partition(b"=")
-                if key == wanted:
-                    return _bounded(content)
-    return None
+    found = cookie(exchange.headers, wanted)
+    return None if found is None else _bounded(found)
 
 
 def _bounded(key: bytes) -> bytes:

@@ -7,14 +7,14 @@ from typing import Annotated, Final, TypeAlias
 import msgspec
 
 from proxy.core.options import Table, described
-from proxy.http.hop_by_hop import FRAMING, HOP_BY_HOP, TOKEN
+from proxy.http.grammar import CONTROL, TOKEN
+from proxy.http.hop_by_hop import FRAMING, HOP_BY_HOP
 
 VARIABLES: Final = frozenset({"client_addr", "request_id", "host"})
 """What values may refer to."""
 
 _Part: TypeAlias = bytes | str
 _BRACES: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
-_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]")
 _OURS: Final = HOP_BY_HOP | FRAMING
 
 
@@ -41,7 +41,7 @@ class Template:
     def __init__(self, text: str) -> None:
         """Raises ValueError on a variable that nobody knows."""
         text = text.strip()
-        if _CONTROLS.search(text):
+        if CONTROL.search(text.encode("utf-8", "surrogateescape")):
             raise ValueError(f"a field value must hold no control characters, got {text!r}")
         parts: list[_Part] = []
         end = 0
@@ -79,7 +79,7 @@ def _part(found: re.Match[str]) -> _Part:
 
 def _safe(value: str) -> bytes:
     """What a message put into a value: it stays inside its line, whoever wrote it."""
-    return _CONTROLS.sub("", value).encode("latin-1", "replace")
+    return CONTROL.sub(b"", value.encode("latin-1", "replace"))
 
 
 class FieldRules:

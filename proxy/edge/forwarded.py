@@ -7,11 +7,10 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from proxy.edge.forwarded_values import told_host, told_scheme, valid_values
 from proxy.http.bounded_cache import BoundedCache
-from proxy.http.field_lines import Malformed
-from proxy.http.fields import RawHeaders
+from proxy.http.fields import Fields, RawHeaders
 from proxy.http.forwarded import Element, elements, encode_element
+from proxy.http.grammar import Malformed, members
 
-Fields: TypeAlias = list[tuple[bytes, bytes]]
 Families: TypeAlias = Literal["both", "x", "forwarded", "off"]
 
 UNIX: Final = "unix"
@@ -199,9 +198,9 @@ def _read(given: dict[bytes, list[bytes]]) -> _Said:
         if line:
             forwarded.append(line)
         told += found
-    nodes = _members(given.get(_XFF, ()))
-    protos = _members(given.get(_PROTOCOL, ()))
-    hosts = _members(given.get(_HOST, ()))
+    nodes = members(b",".join(given.get(_XFF, ())))
+    protos = members(b",".join(given.get(_PROTOCOL, ())))
+    hosts = members(b",".join(given.get(_HOST, ())))
     if not nodes and told:
         nodes = [_plain(element.get(b"for", b"")) for element in told]
     return _Said(
@@ -253,11 +252,6 @@ def _about_the_client(name: bytes) -> bytes | None:
     """X-Forwarded-*, Forwarded and X-Real-IP in lower case, however spelled; None for all else."""
     low = name.lower().replace(b"_", b"-")
     return low if low.startswith(b"x-forwarded") or low in (_FORWARDED, _REAL_IP) else None
-
-
-def _members(values: Sequence[bytes]) -> list[bytes]:
-    """The members of a list, however many fields it was spread over (RFC 9110 5.6.1)."""
-    return [member for part in b",".join(values).split(b",") if (member := part.strip(b" \t"))]
 
 
 def _stamp(peer: _Peer, scheme: str, host: bytes) -> Fields:

@@ -3,10 +3,10 @@
 from proxy.edge.field_rules import VARIABLES, FieldRules, HeaderRules
 from proxy.edge.forwarded import Forwarding
 from proxy.http.authority import hostname, valid_host
+from proxy.http.grammar import TOKEN
 from proxy.http.hop_by_hop import (
     FRAMING,
     HOP_BY_HOP,
-    TOKEN,
     end_to_end_request,
     end_to_end_response,
     loops,

@@ -4,7 +4,7 @@ import asyncio
 import time
 from functools import partial
 
-from proxy.core.body import CHUNKED, EMPTY, Body, BytesBody
+from proxy.core.body import EMPTY, Body, BytesBody
 from proxy.core.errors import (
     BadRequest,
     BodyTooLarge,
@@ -21,15 +21,17 @@ from proxy.edge.http1.request_body import ClientBody
 from proxy.edge.http1.request_head import LOGINS, PROXY_CREDENTIALS
 from proxy.edge.http1.request_reader import ReadRequest
 from proxy.edge.http1.spool import Room
-from proxy.edge.http1.upgrade_offer import offered
 from proxy.edge.last_hop import COUNTED, count_down
 from proxy.edge.router import USUAL
 from proxy.edge.target import check_escapes, normal_path, split_target
 from proxy.http.authority import valid_host
 from proxy.http.fields import RawHeaders
+from proxy.http.framing import CHUNKED_LINE, LENGTH_LINE
+from proxy.http.grammar import members
 from proxy.http.hop_by_hop import bears_mark, end_to_end_request, loops, marked, via
 from proxy.http.request_id import identify
 from proxy.http.trailers import announcement, takes_trailers
+from proxy.http.upgrade import offered
 
 
 class Intake:
@@ -115,7 +117,7 @@ class Intake:
         length = request.head.length
         if length == 0 and b"content-length" not in watched:
             return EMPTY
-        framing = CHUNKED if length is None else b"Content-Length: %d\r\n" % length
+        framing = CHUNKED_LINE if length is None else LENGTH_LINE % length
         if length != 0:
             self._check_body(exchange, length)
         content = request.content
@@ -159,14 +161,14 @@ def _of_trailers(exchange: Exchange, watched: dict[bytes, bytes]) -> list[tuple[
     if takes and not exchange.upgrade:
         exchange.takes_trailers = True
         told += [(b"TE", b"trailers"), (b"Connection", b"TE")]  # RFC 9110 10.1.4
-    if b"trailer" in watched and exchange.body.framing == CHUNKED:
+    if b"trailer" in watched and exchange.body.framing == CHUNKED_LINE:
         told += announcement([(b"Trailer", watched[b"trailer"])])
     return told
 
 
 def _waits(expect: bytes) -> bool:
     """Whether the client waits for 100 (Continue), whatever else it expects (RFC 9110 10.1.1)."""
-    return b"100-continue" in [each.strip(b" \t") for each in expect.lower().split(b",")]
+    return b"100-continue" in members(expect.lower())
 
 
 def _host(

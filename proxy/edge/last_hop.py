@@ -6,7 +6,8 @@ from typing import Final
 from proxy.core.errors import BadRequest
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
-from proxy.http.fields import RawHeaders
+from proxy.http.fields import RawHeaders, encode
+from proxy.http.framing import CRLF
 
 COUNTED: Final = frozenset({"OPTIONS", "TRACE"})
 """For every other method the field means nothing."""
@@ -38,9 +39,9 @@ def reply_here(exchange: Exchange, raw: RawHeaders, allow: tuple[str, ...]) -> R
     if exchange.method == "OPTIONS":
         fields = [(b"Allow", ", ".join(allow).encode())]
         return Reply(200, fields, _Nothing(), reason=b"OK", length=0, whole=b"")
-    shown = [b"%b: %b\r\n" % field for field in raw if not _SECRET.search(field[0])]
+    shown = encode([field for field in raw if not _SECRET.search(field[0])], None)
     line = b"TRACE %b HTTP/%d.%d\r\n" % (exchange.asked, *exchange.version)
-    echo = b"".join([line, *shown, b"\r\n"])
+    echo = line + shown + CRLF
     fields = [(b"Content-Type", b"message/http")]
     return Reply(200, fields, _Nothing(), reason=b"OK", length=len(echo), whole=echo)
 

@@ -7,8 +7,9 @@ from proxy.core.errors import ProxyError, ReplyBroken, ReplyStalled, forget_fram
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
 from proxy.edge.client_stream import ClientStream
-from proxy.edge.responses import failure, http_date, locate, report
-from proxy.http.fields import RawHeaders
+from proxy.edge.responses import failure, locate, report
+from proxy.http.date import http_date
+from proxy.http.fields import RawHeaders, has, without
 from proxy.http.sse import of_events
 from proxy.http.upstream_request_id import AN_ID, UPSTREAM_ID, upstream_id
 
@@ -120,15 +121,17 @@ class Relay:
             dated = self._dated
         else:
             known = reply.encoded
-            if known is None or known.fields is not fields:  # else see end_to_end_response
-                fields = _without_ids(fields)
+            if (
+                known is None or known.fields is not fields
+            ):  # else it has none, see end_to_end_response
+                fields = without(fields, _REQUEST_ID)
             named = dated = False
             for name, _ in fields:
                 if AN_ID in name:
                     named = True
                 elif name in _DATE:
                     dated = True
-            dated = dated or any(name.lower() == b"date" for name, _ in fields)
+            dated = dated or has(fields, b"date")
             if named:
                 fields = _named(exchange, fields, ours)
             else:  # another one's id would not be its
@@ -167,17 +170,13 @@ class _Taking:
         return self.seconds + (0.0 if self.since is None else now - self.since)
 
 
-def _without_ids(fields: RawHeaders) -> RawHeaders:
-    """There is one id, that which the log and the upstream know."""
-    return [field for field in fields if field[0].lower() != _REQUEST_ID]
-
-
 def _named(exchange: Exchange, fields: RawHeaders, ours: bytes) -> RawHeaders:
     """Note what the upstream calls the request; what only repeats our name for it is left out."""
     exchange.upstream_request_id = upstream_id(fields, ours)
     if (UPSTREAM_ID, ours) not in fields:
         return fields
-    return _without_ids([field for field in fields if field != (UPSTREAM_ID, ours)])
+    kept = [field for field in fields if field != (UPSTREAM_ID, ours)]
+    return without(kept, _REQUEST_ID)
 
 
 def server_timing(exchange: Exchange) -> bytes:

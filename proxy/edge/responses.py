@@ -2,8 +2,6 @@
 
 import logging
 import math
-import time
-from email.utils import formatdate
 from http import HTTPStatus
 from typing import Annotated, Final, Literal, NamedTuple
 
@@ -15,7 +13,9 @@ from proxy.core.local_limits import complain
 from proxy.core.options import Table, described
 from proxy.core.secrets import SECRETS, conceal, sent
 from proxy.core.words import plain
+from proxy.http.date import http_date
 from proxy.http.fields import RawHeaders
+from proxy.http.grammar import quoted
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +137,7 @@ def error_response(
     body, kind = _body(error, status, options, request_id)
     detail = ""
     if options is not None and options.details and error.detail:
-        detail = f'; details="{_quoted(sentence(error))}"'
+        detail = f"; details={_string(sentence(error))}"
     fields = [(b"Proxy-Status", f"sidecar-proxy; error={token}{detail}".encode())]
     if isinstance(error, e.MethodNotAllowed):
         fields.append((b"Allow", ", ".join(error.allow).encode()))
@@ -238,19 +238,6 @@ def _problem(status: int, title: str, detail: str, request_id: str) -> bytes:
     )
 
 
-def _quoted(text: str) -> str:
-    """An RFC 8941 string holds printable ASCII only."""
-    plain = "".join(c if " " <= c <= "~" else "?" for c in text)
-    return plain.replace("\\", "\\\\").replace('"', '\\"')
-
-
-_date: tuple[int, bytes] = (0, b"")
-
-
-def http_date() -> bytes:
-    """Now, as a Date field has it (RFC 9110 5.6.7); made once a second."""
-    global _date  # noqa: PLW0603
-    now = int(time.time())
-    if _date[0] != now:
-        _date = (now, formatdate(now, usegmt=True).encode())
-    return _date[1]
+def _string(text: str) -> str:
+    """A string of a structured field, which holds printable ASCII only (RFC 9651 3.3.3)."""
+    return quoted("".join(c if " " <= c <= "~" else "?" for c in text).encode()).decode()

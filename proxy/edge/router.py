@@ -12,7 +12,7 @@ from proxy.edge.patterns import Paths
 from proxy.edge.target import RewriteOptions, literal_path
 from proxy.http.authority import hostname, valid_host
 from proxy.http.fields import RawHeaders
-from proxy.http.hop_by_hop import TOKEN
+from proxy.http.grammar import TOKEN
 
 __all__ = ["HeaderRules", "RewriteOptions", "RouteOptions", "Router", "rank"]
 

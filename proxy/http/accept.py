@@ -4,14 +4,14 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from proxy.http.fields import RawHeaders
+from proxy.http.fields import RawHeaders, values
+from proxy.http.sse import EVENT_STREAM
 
 # Each alternative takes what it can and gives nothing back, so that a list of any shape is read in
 # one pass. A quoted string that does not end goes on to the end.
 _MEMBER: Final = re.compile(rb'(?:[^,"]++|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z))++', re.DOTALL)
 _PARAMETER: Final = re.compile(rb'(?:[^;"]++|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z))++', re.DOTALL)
 _WEIGHT: Final = re.compile(rb"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
-_EVENTS: Final = b"text/event-stream"
 
 
 def ranges(fields: RawHeaders) -> Iterator[tuple[bytes, float]]:
@@ -19,9 +19,7 @@ def ranges(fields: RawHeaders) -> Iterator[tuple[bytes, float]]:
 
     A weight that is none counts as 1, as if it had not been given.
     """
-    for name, value in fields:
-        if name.lower() != b"accept":
-            continue
+    for value in values(fields, b"accept"):
         for member in _MEMBER.findall(value):
             kind, *parameters = _PARAMETER.findall(member)
             kind = kind.strip(b" \t").lower()
@@ -44,7 +42,7 @@ def prefers_events(fields: RawHeaders) -> bool:
     wanted = 0.0
     other = 0.0
     for kind, weight in ranges(fields):
-        if kind == _EVENTS:
+        if kind == EVENT_STREAM:
             wanted = max(wanted, weight)
         else:
             other = max(other, weight)

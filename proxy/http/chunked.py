@@ -9,7 +9,9 @@ import re
 from enum import IntEnum
 from typing import Final
 
-from proxy.http.field_lines import FORBIDDEN, Fields, Malformed, TooLarge, read_fields
+from proxy.http.fields import FORBIDDEN, Fields, read_fields
+from proxy.http.framing import CRLF
+from proxy.http.grammar import QUOTABLE, TCHAR, Malformed, TooLarge
 
 LONGEST_LINE: Final = 4096
 """Bytes of a chunk's size with its extensions. Nobody uses extensions; without a limit they could
@@ -18,11 +20,8 @@ be a body of their own that counts for nothing."""
 _SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})\r\n")
 _EXTENDED: Final = re.compile(
     rb"""([0-9A-Fa-f]{1,16})
-    (?:[ \t]*+;[ \t]*+[!\#$%&'*+\-.^_`|~0-9A-Za-z]++
-       (?:[ \t]*+=[ \t]*+
-          (?:[!\#$%&'*+\-.^_`|~0-9A-Za-z]++
-            |"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*+"))?
-    )*+\r\n""",
+    (?:[ \t]*+;[ \t]*+[%b]++ (?:[ \t]*+=[ \t]*+ (?:[%b]++ | "%b" ) )? )*+\r\n"""
+    % (TCHAR, TCHAR, QUOTABLE),
     re.VERBOSE,
 )
 _PADDED: Final = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]++\r\n")
@@ -45,7 +44,7 @@ def _whole_chunks(data: bytes, at: int, pieces: list[bytes]) -> int:
     while (found := _SIZE.match(data, at) or _EXTENDED.match(data, at)) is not None:
         start = found.end()
         stop = start + int(found[1], 16)
-        if stop == start or start - at > LONGEST_LINE or data[stop : stop + 2] != b"\r\n":
+        if stop == start or start - at > LONGEST_LINE or data[stop : stop + 2] != CRLF:
             break
         pieces.append(data[start:stop])
         at = stop + 2
@@ -123,7 +122,7 @@ class Chunked:
         """Take a whole line; whether it was the last one."""
         expects = self._expects
         if expects is _Expects.BREAK:
-            if line != b"\r\n":
+            if line != CRLF:
                 raise Malformed("a chunk's data goes on behind its size")
             self._expects = _Expects.SIZE
         elif expects is _Expects.SIZE:
@@ -136,7 +135,7 @@ class Chunked:
                 raise Malformed("a chunk size is not a hexadecimal number")
             self._left = size
             self._expects = _Expects.DATA if size else _Expects.TRAILER
-        elif line == b"\r\n":
+        elif line == CRLF:
             return True
         else:
             self._count(len(line))

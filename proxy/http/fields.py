@@ -1,9 +1,31 @@
-"""Header fields, and the bytes that say the same."""
+"""Header fields: the lines that they come in, and looking things up in them (RFC 9112 5).
 
+Fields are pairs of bytes in a plain list. A class of their own would cost a call for each look on
+the path of every request, so what is done with them are functions.
+"""
+
+import re
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
+from proxy.http.grammar import TCHAR, VCHAR, Malformed
+
+Fields: TypeAlias = list[tuple[bytes, bytes]]
 RawHeaders: TypeAlias = Sequence[tuple[bytes, bytes]]
+
+FIELD_LINE: Final = re.compile(rb"([%b]+):([%b]*)" % (TCHAR, VCHAR))
+"""Name and value of one line, without its line break; blanks around the value included."""
+FIELD_LINES: Final = re.compile(rb"(?:[%b]++:[%b]*+\r\n)*+" % (TCHAR, VCHAR))
+"""Any number of whole field lines.
+
+A name is a token with the colon right behind it; a value holds no control character but HTAB, so
+neither a bare CR or LF nor NUL; a folded line begins with a blank, which no name does.
+"""
+
+FORBIDDEN: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+"""Control characters that stand in no head, no chunk-size line and no trailer."""
+
+_NAME: Final = re.compile(rb"[%b]*" % TCHAR)
 
 
 class Encoded(NamedTuple):
@@ -21,3 +43,75 @@ def encode(fields: RawHeaders, known: Encoded | None) -> bytes:
     if known is not None and known.fields is fields:
         return known.lines
     return b"".join([b"%b: %b\r\n" % field for field in fields])
+
+
+def values(fields: RawHeaders, name: bytes) -> list[bytes]:
+    """The values of all fields of this name, which is given in lower case."""
+    size = len(name)
+    return [value for key, value in fields if len(key) == size and key.lower() == name]
+
+
+def has(fields: RawHeaders, name: bytes) -> bool:
+    """Whether there is a field of this name, which is given in lower case."""
+    size = len(name)
+    for key, _ in fields:  # noqa: SIM110 - any() with a generator costs a call for each field
+        if len(key) == size and key.lower() == name:
+            return True
+    return False
+
+
+def without(fields: RawHeaders, name: bytes) -> Fields:
+    """The fields but for those of this name, which is given in lower case."""
+    size = len(name)
+    return [field for field in fields if len(field[0]) != size or field[0].lower() != name]
+
+
+def cookie(fields: RawHeaders, name: bytes) -> bytes | None:
+    """The value of a cookie; None where it is not there. Names keep their case (RFC 6265 4.1.1)."""
+    for value in values(fields, b"cookie"):
+        for pair in value.split(b";"):
+            key, _, content = pair.strip().partition(b"=")
+            if key == name:
+                return content
+    return None
+
+
+def media_type(value: bytes) -> bytes:
+    """Type and subtype of a Content-Type, in lower case, without parameters (RFC 9110 8.3.1)."""
+    return value.partition(b";")[0].strip().lower()
+
+
+def check_lines(head: bytearray, start: int, end: int) -> None:
+    """Whole field lines of a head that is still coming. Raises Malformed."""
+    if not FIELD_LINES.fullmatch(head, start, end):
+        raise Malformed(_what_is_wrong(bytes(head[start:end])))
+
+
+def read_fields(block: bytes) -> Fields:
+    """Names and values of whole field lines, blanks around the values left out.
+
+    Raises Malformed.
+    """
+    if not FIELD_LINES.fullmatch(block):
+        raise Malformed(_what_is_wrong(block))
+    fields = []
+    for line in block.split(b"\r\n")[:-1]:
+        name, _, value = line.partition(b":")
+        fields.append((name, value.strip(b" \t")))
+    return fields
+
+
+def _what_is_wrong(block: bytes) -> str:
+    """Which line the grammar does not know. Values are not shown: they may be credentials."""
+    good = FIELD_LINES.match(block)
+    line = block[good.end() if good else 0 :].partition(b"\r\n")[0]
+    named = _NAME.match(line)
+    name = named[0] if named else b""
+    shown = name[:40].decode("ascii")
+    if line[:1] in (b" ", b"\t"):
+        return "a field line that begins with a blank"
+    if not name or b":" not in line:
+        return "a line that is no field"
+    if line[len(name) : len(name) + 1] == b":":
+        return f"a control character or a bare line break in the value of {shown}"
+    return f"no colon right behind the field name {shown}"

@@ -8,18 +8,16 @@ import re
 from collections.abc import Iterable
 from typing import Final, TypeAlias
 
-from proxy.http.field_lines import Malformed
+from proxy.http.grammar import QUOTABLE, TCHAR, TOKEN, Malformed, quoted, unquoted
 
 Element: TypeAlias = dict[bytes, bytes]
 """Parameters by their lower-case name, values without their quotes."""
 
-_TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _PAIR: Final = re.compile(
     rb"""[ \t]*+
-    (?: ([!\#$%&'*+\-.^_`|~0-9A-Za-z]++) =
-        (?: ([!\#$%&'*+\-.^_`|~0-9A-Za-z:\[\]/]++)
-          | "((?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*+)" ) )?
-    [ \t]*+ ([,;]|\Z)""",
+    (?: ([%b]++) = (?: ([:\[\]/%b]++) | "(%b)" ) )?
+    [ \t]*+ ([,;]|\Z)"""
+    % (TCHAR, TCHAR, QUOTABLE),
     re.VERBOSE,
 )
 """One pair or none, and what ends it.
@@ -27,8 +25,6 @@ _PAIR: Final = re.compile(
 Unquoted values may hold ":", "[", "]" and "/", which no token may: many a proxy writes addresses
 so, and nothing is delimited by them.
 """
-_ESCAPED: Final = re.compile(rb"\\(.)", re.DOTALL)
-_QUOTABLE: Final = re.compile(rb'(["\\])')
 
 
 def elements(value: bytes) -> list[Element]:
@@ -43,12 +39,12 @@ def elements(value: bytes) -> list[Element]:
         pair = _PAIR.match(value, at)
         if pair is None:
             raise Malformed(f"Forwarded {value[at : at + 80]!r}")
-        name, token, quoted, stop = pair.groups()
+        name, token, text, stop = pair.groups()
         if name is not None:
             name = name.lower()
             if name in element:
                 raise Malformed(f"Forwarded: {name!r} twice")
-            element[name] = _ESCAPED.sub(rb"\1", quoted) if token is None else token
+            element[name] = unquoted(text) if token is None else token
         if stop != b";" and element:
             found.append(element)
             element = {}
@@ -60,11 +56,9 @@ def elements(value: bytes) -> list[Element]:
 
 def encode_element(pairs: Iterable[tuple[bytes, bytes]]) -> bytes:
     """An element with these parameters; those without a value are left out."""
-    return b";".join([b"%b=%b" % (name, _quoted(value)) for name, value in pairs if value])
+    return b";".join([b"%b=%b" % (name, _written(value)) for name, value in pairs if value])
 
 
-def _quoted(value: bytes) -> bytes:
-    """A token as it is, else a quoted string (RFC 9110 5.6.4)."""
-    if _TOKEN.fullmatch(value):
-        return value
-    return b'"%b"' % _QUOTABLE.sub(rb"\\\1", value)
+def _written(value: bytes) -> bytes:
+    """A token as it is, anything else in quotes."""
+    return value if TOKEN.fullmatch(value) else quoted(value)

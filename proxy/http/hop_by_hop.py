@@ -1,16 +1,13 @@
 """Which fields go through a proxy, and how it signs (RFC 9110 7.6)."""
 
-import re
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Final
 
 from proxy.http.bounded_cache import Memo
-from proxy.http.fields import RawHeaders
+from proxy.http.fields import Fields, RawHeaders, values
+from proxy.http.grammar import members
 from proxy.http.upstream_request_id import UPSTREAM_ID
-
-TOKEN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-"""Names of fields and methods (RFC 9110 5.6.2)."""
 
 # TE and Trailer are made anew, see http/trailers. HTTP2-Settings: RFC 7540 3.2.1.
 HOP_BY_HOP: Final = frozenset(
@@ -41,7 +38,6 @@ _MARK: Final = b"x-sidecar-proxy"
 _known_requests: Final = Memo(lambda name: name.lower() in _REQUEST, 2048)
 _known_replies: Final = Memo(lambda name: name.lower() in _REPLY, 2048)
 """Whether a name is dropped, by its spelling."""
-Fields: TypeAlias = list[tuple[bytes, bytes]]
 _BARE: Final = frozenset({b"keep-alive", b"close", b"upgrade", b""})
 
 # RFC 9110 7.6.1: a Connection option may not name what is meant for every recipient. A client
@@ -101,8 +97,7 @@ def _end_to_end(raw: RawHeaders, known: Memo[bool]) -> Fields:
 
 def _options(value: bytes) -> Iterable[bytes]:
     """The fields that one Connection field takes away, of those that it may."""
-    for option in value.split(b","):
-        name = option.strip(b" \t")
+    for name in members(value):
         if name not in PROTECTED and not name.startswith(_PROTECTED_PREFIXES):
             yield name
 
@@ -133,14 +128,7 @@ def marked(fields: Fields, instance: str) -> Fields:
 def bears_mark(fields: RawHeaders, instance: str) -> bool:
     """As ``loops``, by the mark."""
     own = instance.encode("ascii")
-    for name, value in fields:
-        if (
-            len(name) == len(_MARK)
-            and name.lower() == _MARK
-            and own in [each.strip(b" \t") for each in value.split(b",")]
-        ):
-            return True
-    return False
+    return any(own in members(value) for value in values(fields, _MARK))
 
 
 def loops(fields: RawHeaders, instance: str) -> bool:
@@ -149,7 +137,7 @@ def loops(fields: RawHeaders, instance: str) -> bool:
         if (
             len(name) == len(b"via")
             and name.lower() == b"via"
-            and any(member.split()[1:2] == [_pseudonym(instance)] for member in value.split(b","))
+            and any(member.split()[1:2] == [_pseudonym(instance)] for member in members(value))
         ):
             return True
     return False

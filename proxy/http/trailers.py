@@ -6,9 +6,9 @@ acted on, here and elsewhere.
 
 from typing import Final
 
-from proxy.http.fields import RawHeaders, encode
-
-LAST_CHUNK: Final = b"0\r\n\r\n"
+from proxy.http.fields import Fields, RawHeaders, encode
+from proxy.http.framing import LAST_CHUNK
+from proxy.http.grammar import members
 
 # RFC 9110 6.5.1: what frames, routes, modifies, authenticates or describes a message has its place
 # in the head; and so have the fields by which proxies say who sent it.
@@ -27,8 +27,8 @@ _PREFIXES: Final = (b"x-forwarded-", b"sec-", b"access-control-")
 
 
 def _may_trail(name: bytes) -> bool:
-    low = name.strip(b" \t").lower()
-    return bool(low) and low not in _FORBIDDEN and not low.startswith(_PREFIXES)
+    low = name.lower()
+    return low not in _FORBIDDEN and not low.startswith(_PREFIXES)
 
 
 def last_chunk(trailers: RawHeaders) -> bytes:
@@ -39,12 +39,12 @@ def last_chunk(trailers: RawHeaders) -> bytes:
     return b"0\r\n%b\r\n" % encode(passed, None)
 
 
-def announcement(fields: RawHeaders) -> list[tuple[bytes, bytes]]:
+def announcement(fields: RawHeaders) -> Fields:
     """The Trailer fields, less the names that are not passed on."""
     kept = []
     for name, value in fields:
         if len(name) == len(b"trailer") and name.lower() == b"trailer":
-            names = [member.strip(b" \t") for member in value.split(b",") if _may_trail(member)]
+            names = [member for member in members(value) if _may_trail(member)]
             if names:
                 kept.append((name, b", ".join(names)))
     return kept
@@ -52,4 +52,4 @@ def announcement(fields: RawHeaders) -> list[tuple[bytes, bytes]]:
 
 def takes_trailers(te: bytes) -> bool:
     """Whether a TE field says so (RFC 9110 10.1.4)."""
-    return any(member.strip(b" \t") == b"trailers" for member in te.lower().split(b","))
+    return b"trailers" in members(te.lower())

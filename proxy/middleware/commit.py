@@ -8,10 +8,10 @@ from msgspec import Meta
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.options import Duration, Size, Table, described, seconds
 from proxy.core.reply import Ending, Reply
-from proxy.http.sse import Events, streams_events
+from proxy.http.framing import has_no_body
+from proxy.http.sse import SseScanner, streams_events
 
 PATTERN: Final = r"^(headers|first_chunk|body:[0-9]+(\.[0-9]+)?(B|KiB|MiB))$"
-_BODILESS: Final = frozenset({101, 204, 304})
 _HEADERS: Final = "headers"
 _PINGS: Final = 64 << 10
 """Bytes of comments and pings that are held while no event comes."""
@@ -84,7 +84,7 @@ class Commit:
 
     async def hold(self, exchange: Exchange, reply: Reply) -> None:
         """Wait for what has to be here. Raises as above."""
-        if exchange.method == "HEAD" or reply.status in _BODILESS or reply.length == 0:
+        if has_no_body(exchange.method, reply.status) or reply.length == 0:
             return
         whole = reply.length is not None and reply.length <= self._limit
         held: list[bytes] = []
@@ -107,7 +107,7 @@ class Commit:
 
 async def _gather(reply: Reply, held: list[bytes], *, whole: bool) -> bool:
     """Read until enough is here; whether that is all of it."""
-    events = None if whole or not streams_events(reply.headers) else Events()
+    events = None if whole or not streams_events(reply.headers) else SseScanner()
     size = 0
     while chunk := await reply.read():
         held.append(chunk)

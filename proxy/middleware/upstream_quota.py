@@ -10,8 +10,7 @@ from proxy.core.outcome import TOO_MANY, Verdict, verdict
 from proxy.core.reply import Reply
 from proxy.core.request_key import path_of
 from proxy.core.secrets import CREDENTIALS, digest
-from proxy.http.quota_fields import quota
-from proxy.http.retry_after import retry_after
+from proxy.http.backpressure import quota, retry_after
 from proxy.policy.endpoint import Endpoint
 from proxy.policy.quota import LONGEST, Quota, Quotas
 

@@ -1,11 +1,10 @@
 """Where an upstream is and how it is spoken to."""
 
-import re
 import ssl
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 from aiohttp import ClientRequest
 from msgspec import Meta
@@ -13,8 +12,7 @@ from yarl import URL
 
 from proxy.core.options import Duration, Table, described, seconds
 from proxy.core.secrets import configured
-
-_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 5.5: only HTAB may stand
+from proxy.http.grammar import CONTROL
 
 
 class ServerEntry(Table, frozen=True, kw_only=True):
@@ -242,7 +240,7 @@ def credentials(options: CredentialsOptions) -> tuple[bytes, bytes]:
     configured(value)
     if not value:
         raise ValueError("the value is empty")
-    if _CONTROL.search(value):
+    if CONTROL.search(value):
         raise ValueError("a control character cannot stand in a field")
     return options.header.encode(), value
 

@@ -17,10 +17,12 @@ from proxy.core.errors import (
 from proxy.core.exchange import Exchange
 from proxy.core.options import TimeoutsOptions
 from proxy.core.reply import Reply
-from proxy.http.fields import encode
+from proxy.http.fields import encode, values, without
+from proxy.http.framing import CHUNKED, chunked_body
 from proxy.http.logins import speaks_of_login
 from proxy.http.sse import streams_events
 from proxy.http.trailers import announcement, last_chunk
+from proxy.http.upgrade import accepted
 from proxy.upstream.address import Endpoint
 from proxy.upstream.connection import Line
 from proxy.upstream.connection_pool import Gateway
@@ -28,8 +30,8 @@ from proxy.upstream.http1.protocol import UpstreamProtocol
 from proxy.upstream.http1.reply_body import PacedStream, Stream
 from proxy.upstream.http1.reply_head import Head, HeadReader, Scrub
 from proxy.upstream.http1.request_body import Upload
-from proxy.upstream.http1.response_head import CHUNKED, Response
-from proxy.upstream.http1.upgraded import Upgraded, accepted
+from proxy.upstream.http1.response_head import Response
+from proxy.upstream.http1.upgraded import Upgraded
 from proxy.upstream.translate import head_error
 
 _INFORMATIONAL: Final = 100
@@ -150,8 +152,7 @@ class Forward:
             protocol.send(head)
             return asyncio.create_task(Upload(body, protocol, self._timeouts).run())
         if body.length is None:
-            end = last_chunk(body.trailers)
-            whole = b"%x\r\n%b\r\n%b" % (len(whole), whole, end) if whole else end
+            whole = chunked_body(whole, last_chunk(body.trailers))
         protocol.send(head + whole)
         protocol.expect(self._timeouts.first_byte, self._no_head)
         return None
@@ -160,9 +161,7 @@ class Forward:
         endpoint = self._endpoint
         fields = exchange.headers
         if endpoint.credentials is not None:
-            name = endpoint.credentials[0].lower()
-            fields = [field for field in fields if field[0].lower() != name]
-            fields.append(endpoint.credentials)
+            fields = [*without(fields, endpoint.credentials[0].lower()), endpoint.credentials]
         host = endpoint.host or exchange.host.encode("latin-1") or endpoint.authority
         return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b%b\r\n" % (
             exchange.method.encode(),
@@ -200,7 +199,7 @@ class Forward:
             if (failed := line.protocol.exception()) is not None:
                 raise failed
         exchange.first_byte = time.monotonic()
-        answer = b", ".join([v for n, v in message.fields if n.lower() == b"upgrade"])
+        answer = b", ".join(values(message.fields, b"upgrade"))
         if not accepted(exchange.upgrade, answer):
             raise ProtocolViolation(f"101 to {answer!r}, which was not offered")
         source = Upgraded(line, answer, self._timeouts.tunnel_idle)
@@ -214,7 +213,7 @@ class Forward:
     ) -> Reply:
         fields = self._scrub(message.fields)
         if message.code == _UPGRADE_REQUIRED:  # useless without what it asks for (RFC 9110 15.5.22)
-            wanted = [field for field in message.fields if field[0].lower() == b"upgrade"]
+            wanted = [(b"Upgrade", value) for value in values(message.fields, b"upgrade")]
             fields = [*fields, *wanted, (b"Connection", b"Upgrade")] if wanted else fields
         chunked = message.length == CHUNKED
         if chunked and exchange.takes_trailers:

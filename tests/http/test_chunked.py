@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.http.chunked import LONGEST_LINE, Chunked
-from proxy.http.field_lines import Malformed, TooLarge
+from proxy.http.grammar import Malformed, TooLarge
 
 LIMIT = 4096
 BODY = b'5\r\nhello\r\n0b ;x="y;\\"" ; z\r\n, all of it\r\n00\r\nX-A: 1\r\nX-B:\r\n\r\n'

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from proxy.http.field_lines import Malformed
 from proxy.http.forwarded import Element, elements, encode_element
+from proxy.http.grammar import Malformed
 
 TOKEN = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 LOOSE = TOKEN + b":[]/"

@@ -16,7 +16,6 @@ import pytest
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from proxy.edge.http1.request_reader import RequestReader
-from proxy.edge.http1.upgrade_offer import offered
 from proxy.edge.location import Locations
 from proxy.edge.target import normal_path
 from proxy.http.accept import prefers_events
@@ -24,8 +23,9 @@ from proxy.http.authority import valid_host
 from proxy.http.chunked import Chunked
 from proxy.http.hop_by_hop import end_to_end_request, end_to_end_response, loops
 from proxy.http.request_id import identify
-from proxy.http.sse import Events as Scanner
-from proxy.http.sse_ids import after, ids
+from proxy.http.sse import SseScanner as Scanner
+from proxy.http.sse import after, ids
+from proxy.http.upgrade import offered
 from proxy.http.websocket import Frames
 from proxy.middleware.sse_keepalive.sse_keepalive import SseKeepAlive
 from tests.support.events import Feed

@@ -6,7 +6,7 @@
 import pytest
 
 from proxy.http.chunked import LONGEST_LINE, Chunked
-from proxy.http.field_lines import Malformed
+from proxy.http.grammar import Malformed
 from tests.support.work import work
 
 MANY = 1000

@@ -18,10 +18,10 @@ from proxy.edge.connections import Traffic
 from proxy.edge.http1.head_cache import PLAIN, RepeatedRequest, Repeats
 from proxy.edge.http1.head_clock import HeadClock
 from proxy.edge.http1.reply_writer import ReplyWriter
-from proxy.edge.http1.request_head import HEAD_END
 from proxy.edge.http1.request_reader import UNLIMITED
 from proxy.edge.responses import ErrorsOptions, stuck
 from proxy.http.fields import RawHeaders
+from proxy.http.framing import HEAD_END
 from proxy.http.logins import Ties
 from proxy.net.short_queue import ShortQueue
 from proxy.net.small_reads import read_large, read_small

@@ -3,9 +3,7 @@
 from typing import Final
 
 from proxy.http.fields import Encoded, RawHeaders, encode
-from proxy.http.trailers import LAST_CHUNK, last_chunk
 
-CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
 CLOSE: Final = b"Connection: close\r\n"
 KEEP_ALIVE: Final = b"Connection: keep-alive\r\n"
 """Only a client of HTTP/1.0 has to be told (RFC 9112 9.3)."""
@@ -48,9 +46,3 @@ def informational_head(status: int, reason: bytes, fields: RawHeaders) -> bytes:
 def upgrade_lines(protocol: bytes) -> bytes:
     """The lines of a 101 that say what is spoken behind it (RFC 9110 7.8)."""
     return b"Connection: Upgrade\r\nUpgrade: %b\r\n" % protocol
-
-
-def chunked_body(body: bytes, trailers: RawHeaders) -> bytes:
-    """A whole body in chunked coding (RFC 9112 7.1)."""
-    end = last_chunk(trailers) if trailers else LAST_CHUNK
-    return b"%x\r\n%b\r\n%b" % (len(body), body, end) if body else end

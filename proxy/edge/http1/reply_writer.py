@@ -4,7 +4,7 @@ A connection serves one request after the other, so it is the stream of each of 
 """
 
 import time
-from typing import Any, Final
+from typing import Any
 
 from aiohttp import web
 
@@ -13,10 +13,8 @@ from proxy.core.exchange import Exchange
 from proxy.core.options import ServerOptions
 from proxy.edge.connections import Traffic
 from proxy.edge.http1.encode import (
-    CHUNKED,
     CLOSE,
     KEEP_ALIVE,
-    chunked_body,
     informational_head,
     reply_head,
     upgrade_lines,
@@ -25,17 +23,23 @@ from proxy.edge.http1.request_reader import UNLIMITED, RequestReader
 from proxy.edge.http1.transport import READ_BUFFER, ClientSide
 from proxy.edge.responses import ErrorsOptions, error_response, failure, report
 from proxy.http.fields import Encoded, RawHeaders
+from proxy.http.framing import (
+    CHUNK,
+    CHUNKED_LINE,
+    LAST_CHUNK,
+    LENGTH_LINE,
+    chunked_body,
+    has_no_body,
+)
 from proxy.http.request_id import identify
-from proxy.http.trailers import LAST_CHUNK, last_chunk
-
-_NO_BODY: Final = frozenset({204, 304})
-"""Replies that end with their head, besides those to HEAD (RFC 9112 6.3)."""
+from proxy.http.trailers import last_chunk
 
 
 class ReplyWriter(ClientSide):
     """Frames replies, and knows whether another request may follow."""
 
     __slots__ = (
+        "_bodiless",
         "_chunked",
         "_reader",
         "_until_close",
@@ -51,7 +55,7 @@ class ReplyWriter(ClientSide):
         super().__init__(server, options, traffic, **kwargs)
         limit = options.max_header_size or UNLIMITED
         self._reader = RequestReader(self, self._loop, limit, READ_BUFFER)
-        self._chunked = self._until_close = False
+        self._bodiless = self._chunked = self._until_close = False
         self.exchange: Exchange
         """The request that is being served."""
         self.errors: ErrorsOptions | None = None
@@ -83,11 +87,9 @@ class ReplyWriter(ClientSide):
         """Send a whole reply, in one write."""
         framing = self._framing(status, length, last=last)
         if self._chunked:
-            data = chunked_body(body, trailers)
-        elif self.exchange.method == "HEAD" or status in _NO_BODY:
-            data = body = b""
+            data = chunked_body(body, last_chunk(trailers) if trailers else LAST_CHUNK)
         else:
-            data = body
+            data = body = b"" if self._bodiless else body
         transport = self.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError("client gone")
@@ -127,7 +129,7 @@ class ReplyWriter(ClientSide):
         transport = self.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError("client gone")
-        transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._chunked else chunk)
+        transport.write(CHUNK % (len(chunk), chunk) if self._chunked else chunk)
 
     def end(self) -> None:
         """The body is whole."""
@@ -153,14 +155,15 @@ class ReplyWriter(ClientSide):
         if exchange.upgrade and reader.held:
             persists = False
         framing = b""
+        self._bodiless = has_no_body(exchange.method, status)
         self._chunked = self._until_close = False
         if length is not None:
             if status != 204:  # RFC 9110 8.6
-                framing = b"Content-Length: %d\r\n" % length
-        elif exchange.method != "HEAD" and status not in _NO_BODY:
+                framing = LENGTH_LINE % length
+        elif not self._bodiless:
             if exchange.version >= (1, 1):
                 self._chunked = True
-                framing = CHUNKED
+                framing = CHUNKED_LINE
             else:
                 self._until_close = True
                 persists = False

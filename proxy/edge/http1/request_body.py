@@ -16,7 +16,7 @@ from typing import Final
 
 from aiohttp.streams import StreamReader
 
-from proxy.core.body import CHUNKED, BytesBody
+from proxy.core.body import BytesBody
 from proxy.core.errors import (
     BadRequest,
     BodyTooLarge,
@@ -29,6 +29,7 @@ from proxy.core.local_limits import local_limit
 from proxy.core.options import ServerOptions
 from proxy.edge.http1.spool import Room, Spool
 from proxy.http.fields import RawHeaders
+from proxy.http.framing import CHUNKED_LINE, LENGTH_LINE
 from proxy.net.small_reads import LARGEST, STALLED_PEERS, limit_read_ahead
 from proxy.net.timers import RearmableTimer
 
@@ -81,7 +82,7 @@ class ClientBody:
         """
         self._content = content
         self.length = length
-        self.framing = CHUNKED if length is None else b"Content-Length: %d\r\n" % length
+        self.framing = CHUNKED_LINE if length is None else LENGTH_LINE % length
         self.received = 0
         self._over = False
         """Whether its end has been read."""

@@ -9,21 +9,15 @@ from typing import Final, NamedTuple
 
 from proxy.core.errors import BadRequest, HeadTooLarge, ProxyError, TargetTooLong, UnsupportedCoding
 from proxy.http.bounded_cache import Memo
-from proxy.http.field_lines import FORBIDDEN, Malformed, check_lines, read_fields
-from proxy.http.fields import RawHeaders
+from proxy.http.fields import FORBIDDEN, RawHeaders, check_lines, read_fields
+from proxy.http.framing import content_length, keeps_alive
+from proxy.http.grammar import TCHAR, Malformed, members
 from proxy.http.logins import names_login
 
-HEAD_END: Final = b"\r\n\r\n"
-CRLF: Final = b"\r\n"
-
 _LONGEST_METHOD: Final = 32
-_LINE: Final = re.compile(
-    rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) ([^\x00-\x20\x7f]++) HTTP/1\.([0-9])\r\n"
-)
-_LINE_BEGINS: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}(?:\Z| )")
+_LINE: Final = re.compile(rb"([%b]{1,32}) ([^\x00-\x20\x7f]++) HTTP/1\.([0-9])\r\n" % TCHAR)
+_LINE_BEGINS: Final = re.compile(rb"[%b]{1,32}(?:\Z| )" % TCHAR)
 _BREAKS: Final = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
-_LENGTH: Final = re.compile(rb"0*+([1-9][0-9]{0,18})?")
-_LARGEST: Final = (1 << 63) - 1
 _SHOWN: Final = 80
 """Bytes of something malformed that a log line shows."""
 
@@ -123,8 +117,7 @@ def _length(decisive: dict[bytes, bytes], version: tuple[int, int]) -> int | Non
     if coding is None:
         if declared is None:
             return 0
-        digits = _LENGTH.fullmatch(declared)
-        if not declared or digits is None or (length := int(digits[1] or 0)) > _LARGEST:
+        if (length := content_length(declared)) is None:
             raise BadRequest(f"Content-Length {declared[:_SHOWN]!r} is not one number")
         return length
     if version < (1, 1):  # RFC 9112 6.1
@@ -132,9 +125,9 @@ def _length(decisive: dict[bytes, bytes], version: tuple[int, int]) -> int | Non
     if declared is not None:
         raise BadRequest("Transfer-Encoding and Content-Length were both sent")
     if coding.lower() != b"chunked":
-        codings = [name.strip(b" \t").lower() for name in coding.split(b",")]
+        codings = members(coding.lower())
         # Chunked in front of another coding, or twice: nobody knows where such a body ends.
-        if b"chunked" in codings[:-1] or set(codings) <= {b"", b"chunked"}:
+        if b"chunked" in codings[:-1] or set(codings) <= {b"chunked"}:
             why = "does not say where the body ends"
             raise BadRequest(f"transfer coding {coding[:_SHOWN]!r} {why}")
         raise UnsupportedCoding(f"transfer coding {coding[:_SHOWN]!r} is not supported")
@@ -144,8 +137,7 @@ def _length(decisive: dict[bytes, bytes], version: tuple[int, int]) -> int | Non
 def _keeps(connection: bytes | None, version: tuple[int, int]) -> bool:
     if connection is None:
         return version >= (1, 1)
-    options = [option.strip(b" \t") for option in connection.lower().split(b",")]
-    return b"close" not in options and (version >= (1, 1) or b"keep-alive" in options)
+    return keeps_alive(members(connection.lower()), version)
 
 
 class Progress:

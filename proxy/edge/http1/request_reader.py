@@ -9,9 +9,11 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from proxy.core.errors import BadRequest, HeadTooLarge, ProxyError
-from proxy.edge.http1.request_head import HEAD_END, Progress, RequestHead, read_head
+from proxy.edge.http1.request_head import Progress, RequestHead, read_head
 from proxy.http.chunked import Chunked
-from proxy.http.field_lines import Fields, Malformed, TooLarge
+from proxy.http.fields import Fields
+from proxy.http.framing import HEAD_END
+from proxy.http.grammar import Malformed, TooLarge
 
 UNLIMITED: Final = 1 << 30
 """Where ``max_header_size`` is off."""

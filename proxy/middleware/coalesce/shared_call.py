@@ -5,24 +5,14 @@ import contextlib
 import copy
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from proxy.core.errors import InternalError, ProxyError, forget_frames
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Ending, Reply
-from proxy.http.equivalence import TRACES
+from proxy.http.cache_control import for_one_client
 from proxy.http.sse import streams_events
 from proxy.middleware.coalesce.shared_reply import MAX_KEPT, MemoryBudget, SharedBody, SharedReply
-
-_UNSHARED: Final = frozenset({b"private", b"no-store", b"no-cache"})
-_CACHE_CONTROL: Final = (b"cache-control", b"surrogate-control", b"pragma")
-_PRIVATE: Final = frozenset(
-    b"""set-cookie set-cookie2 www-authenticate proxy-authenticate authentication-info
-    proxy-authentication-info clear-site-data""".split()
-)
-"""Fields that speak to one client, or continue a login."""
-_OF_ONE: Final = frozenset({401, 407, 421, 425, 429})
-"""Statuses that are about who asked, or about the connection it came on."""
 
 
 class SharedCall:
@@ -232,20 +222,4 @@ def private(reply: Reply) -> bool:
         or streams_events(reply.headers)
     ):
         return True
-    if reply.status in _OF_ONE:
-        return True
-    for name, value in reply.headers:
-        low = name.lower()
-        if low in _PRIVATE:
-            return True
-        # Also the fields for one kind of cache (RFC 9213), and Pragma of HTTP/1.0 (RFC 9111 5.4).
-        if low.endswith(_CACHE_CONTROL) and not _UNSHARED.isdisjoint(_words(value)):
-            return True
-        if low == b"vary" and any(word == b"*" or word in TRACES for word in _words(value)):
-            return True
-    return False
-
-
-def _words(value: bytes) -> list[bytes]:
-    """The members of a list, without their parameters."""
-    return [word.partition(b"=")[0].strip(b" \t") for word in value.lower().split(b",")]
+    return for_one_client(reply.status, reply.headers)

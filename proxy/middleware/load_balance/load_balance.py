@@ -13,8 +13,8 @@ from proxy.core.options import Duration, Table, described, seconds
 from proxy.core.outcome import UNANSWERED, Verdict, at_fault, failure_class, verdict
 from proxy.core.reply import Ending, Reply
 from proxy.core.request_key import PATTERN, key_of
+from proxy.http.backpressure import retry_after
 from proxy.http.logins import Ties
-from proxy.http.retry_after import retry_after
 from proxy.middleware.load_balance.targets import Targets, TargetSet
 from proxy.policy.balance import (
     Hash,

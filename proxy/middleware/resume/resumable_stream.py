@@ -7,7 +7,7 @@ from typing import Final
 
 from proxy.core.errors import ReplyBroken, forget_frames
 from proxy.core.reply import Ending, Reply
-from proxy.http.sse_ids import after, ids, lined_up
+from proxy.http.sse import after, ids, lined_up
 
 WINDOW: Final = 128 << 10
 """Bytes kept of what a client was given last; as many may wait for it before reading pauses."""

@@ -8,7 +8,7 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.core.secrets import CREDENTIALS, digest
 from proxy.http.equivalence import TRACES
-from proxy.http.fields import RawHeaders
+from proxy.http.fields import RawHeaders, values
 from proxy.http.sse import streams_events
 from proxy.middleware.resume.resumable_stream import WINDOW, ResumableStream
 from proxy.middleware.resume.resumable_streams import Entry, ResumableStreams
@@ -80,7 +80,7 @@ def _resumable(reply: Reply) -> bool:
 
 
 def _last_event_id(fields: RawHeaders) -> bytes:
-    found = [value for name, value in fields if name.lower() == _LAST_EVENT_ID]
+    found = values(fields, _LAST_EVENT_ID)
     return found[0].strip(b" \t") if len(found) == 1 else b""
 
 

@@ -14,7 +14,7 @@ from proxy.core.errors import CertificateInvalid, NotAttempted, UpstreamError, f
 from proxy.core.exchange import Exchange, Handler, Try
 from proxy.core.outcome import CONNECT_FAILURE, failure_class, repeatable
 from proxy.core.reply import Ending, Reply
-from proxy.http.retry_after import retry_after
+from proxy.http.backpressure import retry_after
 from proxy.middleware.retry.options import RetryOptions, statuses
 from proxy.policy.backoff import Backoff
 from proxy.policy.budget import Budget

@@ -8,8 +8,7 @@ from proxy.core.errors import ProxyError, ReplyBroken, ReplyStalled
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
 from proxy.http.fields import RawHeaders
-from proxy.http.sse import Events as Scanner
-from proxy.http.sse import streams_events
+from proxy.http.sse import SseScanner, streams_events
 from proxy.http.upstream_request_id import upstream_id
 
 HEARTBEAT: Final = b": heartbeat\n\n"
@@ -57,7 +56,7 @@ class KeepAliveBody:
         self._words = words
         self._exchange = exchange
         self._reply = reply
-        self._scanner = Scanner()
+        self._scanner = SseScanner()
         self._pending: asyncio.Future[Any] | None = None
         self._held: list[bytes] = []
         """The start of an event, where the end of the stream may have to follow the one before."""

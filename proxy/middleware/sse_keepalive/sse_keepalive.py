@@ -7,7 +7,7 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.http.accept import prefers_events
 from proxy.http.fields import RawHeaders
-from proxy.http.sse import streams_events
+from proxy.http.sse import EVENT_STREAM, streams_events
 from proxy.middleware.sse_keepalive.keepalive_body import (
     EarlyBody,
     ErrorEvent,
@@ -17,7 +17,7 @@ from proxy.middleware.sse_keepalive.keepalive_body import (
 )
 
 _OPENED: Final[RawHeaders] = [
-    (b"Content-Type", b"text/event-stream"),
+    (b"Content-Type", EVENT_STREAM),
     (b"Cache-Control", b"no-store"),
 ]
 _OK: Final = 200

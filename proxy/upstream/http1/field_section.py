@@ -8,11 +8,10 @@ cut into pieces.
 import re
 from typing import Final
 
-from proxy.http.field_lines import Malformed
+from proxy.http.fields import FIELD_LINE, Fields
+from proxy.http.grammar import CONTROL, TCHAR, Malformed
 
-_LINE: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t -~\x80-\xff]*)")
-_NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]*")
-_NOT_IN_VALUE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_NAME: Final = re.compile(rb"[%b]*" % TCHAR)
 _BLANK: Final = b" \t"
 
 
@@ -29,7 +28,7 @@ class FieldLines:
         self._named = False
         """Whether that start has its colon."""
         self.done = False
-        self.fields: list[tuple[bytes, bytes]] = []
+        self.fields: Fields = []
 
     def feed(self, data: bytes, start: int = 0) -> int:
         """Read on from ``start``; returns the position behind what was read. Raises Malformed."""
@@ -57,7 +56,7 @@ class FieldLines:
         if not self._named:
             value = self._name(piece, bool(kept))
         if self._named:
-            bad = _NOT_IN_VALUE.search(piece, value)
+            bad = CONTROL.search(piece, value)
             if bad is not None and not (bad[0] == b"\r" and bad.end() == len(piece)):
                 raise Malformed(f"control character {bad[0]!r} in a field")
         kept += piece
@@ -89,14 +88,14 @@ class FieldLines:
             raise Malformed("a line that ends with LF alone")
         if not line:
             self.done = True
-        elif (found := _LINE.fullmatch(line)) is not None:
+        elif (found := FIELD_LINE.fullmatch(line)) is not None:
             self.fields.append((found[1], found[2].strip(_BLANK)))
         else:
             self._unusual(line)
 
     def _unusual(self, line: bytes) -> None:
         """A line that goes on with the one before (RFC 9112 5.2), or that is none at all."""
-        if bad := _NOT_IN_VALUE.search(line):
+        if bad := CONTROL.search(line):
             raise Malformed(f"control character {bad[0]!r} in a field")
         more = line.strip(_BLANK)
         if line[:1] not in _BLANK:

@@ -13,10 +13,11 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from proxy.core.errors import ProtocolViolation, ReplyBroken, ReplyHeadTooLarge
 from proxy.http.chunked import Chunked
-from proxy.http.field_lines import Malformed
 from proxy.http.fields import RawHeaders
+from proxy.http.framing import CHUNKED
+from proxy.http.grammar import Malformed
 from proxy.upstream.http1.reply_head import HEAD_LIMIT, HeadReader
-from proxy.upstream.http1.response_head import CHUNKED, Response, ResponseReader
+from proxy.upstream.http1.response_head import Response, ResponseReader
 from proxy.upstream.http1.transport import ServerSide
 
 READ_BUFFER: Final = 32 << 10

@@ -7,7 +7,7 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from proxy.core.errors import ReplyStalled
 from proxy.core.reply import Ending
 from proxy.http.fields import RawHeaders
-from proxy.http.sse import Events
+from proxy.http.sse import SseScanner
 from proxy.net.small_reads import LARGEST, STALLED_PEERS, limit_read_ahead, read_large, read_small
 from proxy.upstream.connection import Line
 from proxy.upstream.translate import body_error
@@ -122,7 +122,7 @@ class PacedStream(Stream):
     ) -> None:
         """``idle`` and ``progress`` in seconds; no ``idle`` is zero."""
         super().__init__(line, payload, upload, idle)
-        self._events = Events()
+        self._events = SseScanner()
         self._loop = asyncio.get_running_loop()
         self._progress = progress
         self._waited = 0.0

@@ -11,19 +11,16 @@ from collections.abc import Callable
 from typing import Final, NamedTuple, TypeAlias
 
 from proxy.http.bounded_cache import Memo
-from proxy.http.fields import Encoded, RawHeaders
+from proxy.http.fields import FIELD_LINE, Encoded, RawHeaders, encode
+from proxy.http.framing import BODILESS, CRLF, HEAD_END, content_length
 from proxy.http.logins import names_login
 
 Scrub: TypeAlias = Callable[[RawHeaders], RawHeaders]
 
-HEAD_END: Final = b"\r\n\r\n"
 HEAD_LIMIT: Final = 64 << 10
 """Bytes of reply heads, informational ones included; Envoy reads 60 KiB, nginx 4 to 8."""
 
 _STATUS: Final = re.compile(rb"HTTP/1\.1 ([2-5][0-9][0-9]) ((?:[!-~](?:[ -~]*[!-~])?)?)")
-_LINE: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t -~\x80-\xff]*)")
-_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
-_BODILESS: Final = frozenset({b"204", b"304"})
 _DOUBTFUL: Final = frozenset({b"transfer-encoding", b"upgrade", b"proxy-connection"})
 _LINES: Final = 2048
 _STATUSES: Final = 256
@@ -76,7 +73,7 @@ class HeadReader:
         return head
 
     def _read(self, text: bytes) -> Head | None:
-        first, *rest = text.split(b"\r\n")
+        first, *rest = text.split(CRLF)
         code, reason = self._statuses[first]
         if not code:
             return None
@@ -99,7 +96,7 @@ class HeadReader:
         return Head(code, reason, fields, Encoded(fields, b"".join(passed)), length, size)
 
     def _line(self, line: bytes) -> _Line:
-        found = _LINE.fullmatch(line)
+        found = FIELD_LINE.fullmatch(line)
         if found is None:
             return _NOT_OURS
         name, value = found[1], found[2].strip(b" \t")
@@ -110,18 +107,16 @@ class HeadReader:
             return _NOT_OURS
         field = (name, value)
         if low == b"content-length":
-            if not _LENGTH.fullmatch(value):
-                return _NOT_OURS
-            return (_MEASURED, field, b"", int(value))
+            length = content_length(value)
+            return _NOT_OURS if length is None else (_MEASURED, field, b"", length)
         kept = self._scrub((field,))
         if not kept:
             return (_DROPPED, field, b"", 0)
-        field = name, value = kept[0]
-        return (_PASSED, field, b"%b: %b\r\n" % field, 0)
+        return (_PASSED, kept[0], encode(kept, None), 0)
 
 
 def _status(line: bytes) -> tuple[int, bytes]:
     found = _STATUS.fullmatch(line)
-    if found is None or found[1] in _BODILESS:
+    if found is None or (code := int(found[1])) in BODILESS:
         return 0, b""
-    return int(found[1]), found[2]
+    return code, found[2]

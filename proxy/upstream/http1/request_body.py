@@ -3,6 +3,7 @@
 from proxy.core.body import Body
 from proxy.core.errors import InternalError, ProxyError, ResponseTimeout, forget_frames
 from proxy.core.options import TimeoutsOptions
+from proxy.http.framing import CHUNK
 from proxy.http.trailers import last_chunk
 from proxy.upstream.http1.protocol import UpstreamProtocol
 
@@ -25,7 +26,7 @@ class Upload:
             chunked = body.length is None
             reader = body.reader()
             while chunk := await reader.read():
-                data = b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk
+                data = CHUNK % (len(chunk), chunk) if chunked else chunk
                 if protocol.encrypted:
                     await protocol.heard()
                 protocol.send_more(data)

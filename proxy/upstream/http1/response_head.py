@@ -6,17 +6,13 @@
 import re
 from typing import Final, NamedTuple
 
-from proxy.http.field_lines import Malformed
 from proxy.http.fields import RawHeaders
+from proxy.http.framing import BODILESS, CHUNKED, content_length, keeps_alive
+from proxy.http.grammar import VCHAR, Malformed, members
 from proxy.upstream.http1.field_section import FieldLines
 
-CHUNKED: Final = -1
-"""Length of a body that is delimited by its chunks."""
-
-_STATUS: Final = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([\t -~\x80-\xff]*))?")
+_STATUS: Final = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([%b]*))?" % VCHAR)
 _START: Final = b"HTTP/1."
-_BODILESS: Final = frozenset({204, 304})
-_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 
 
 class Response(NamedTuple):
@@ -83,12 +79,12 @@ class ResponseReader:
         for name, value in fields:
             size = len(name)
             if size == 10 and name.lower() == b"connection":
-                options += _members(value)
+                options += members(value.lower())
             elif size == 14 and name.lower() == b"content-length":
                 lengths += value.split(b",")
             elif size == 17 and name.lower() == b"transfer-encoding":
-                codings += _members(value) or [b""]
-        closes = b"close" in options or (version == (1, 0) and b"keep-alive" not in options)
+                codings += members(value.lower()) or [b""]
+        closes = not keeps_alive(options, version)
         length: int | None
         if code < 200:
             return Response(code, status[3] or b"", fields, version, 0, None, closes)
@@ -99,17 +95,11 @@ class ResponseReader:
             closes = closes or version == (1, 0)  # RFC 9112 6.1: its framing may be wrong
         else:
             length = declared
-        if self._bodiless or code in _BODILESS:
+        if self._bodiless or code in BODILESS:
             length = 0
         return Response(
             code, status[3] or b"", fields, version, length, declared, closes or length is None
         )
-
-
-def _members(value: bytes) -> list[bytes]:
-    """The members of a list, in lower case, empty ones left out (RFC 9110 5.6.1)."""
-    members = [member.strip(b" \t") for member in value.lower().split(b",")]
-    return [member for member in members if member]
 
 
 def _length(values: list[bytes]) -> int | None:
@@ -117,12 +107,13 @@ def _length(values: list[bytes]) -> int | None:
     found = {value.strip(b" \t") for value in values}
     if not found:
         return None
-    if bad := [value for value in found if not _LENGTH.fullmatch(value)]:
-        raise Malformed(f"Content-Length is {bad[0]!r}, which is no number of bytes")
-    if len({int(value) for value in found}) > 1:
+    lengths = {content_length(value): value for value in sorted(found)}
+    if None in lengths:
+        raise Malformed(f"Content-Length is {lengths[None]!r}, which is no number of bytes")
+    if len(lengths) > 1:
         said = ", ".join(sorted(value.decode() for value in found))
         raise Malformed(f"Content-Length was sent with different values: {said}")
-    return int(found.pop())
+    return lengths.popitem()[0]
 
 
 def _check_codings(codings: list[bytes], lengths: list[bytes]) -> None:

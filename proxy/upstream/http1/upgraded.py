@@ -40,12 +40,3 @@ class Upgraded:
     def connection_lost(self, error: BaseException | None) -> None:
         """It has ended."""
         self._line.protocol.connection_lost(error)
-
-
-def accepted(offer: bytes, answer: bytes) -> bool:
-    """Whether all protocols of ``answer`` are among those of ``offer`` (RFC 9110 7.8)."""
-    return bool(answer) and _names(answer) <= _names(offer)
-
-
-def _names(value: bytes) -> set[bytes]:
-    return {name.strip(b" \t") for name in value.lower().split(b",")}

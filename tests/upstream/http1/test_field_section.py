@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.http.field_lines import Malformed
+from proxy.http.grammar import Malformed
 from proxy.upstream.http1.field_section import FieldLines
 
 GOOD = [

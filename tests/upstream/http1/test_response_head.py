@@ -2,7 +2,8 @@
 
 import pytest
 
-from proxy.upstream.http1.response_head import CHUNKED, ResponseReader
+from proxy.http.framing import CHUNKED
+from proxy.upstream.http1.response_head import ResponseReader
 
 NEW, OLD = b"HTTP/1.1 200 OK\r\n", b"HTTP/1.0 200 OK\r\n"
 CODED = b"Transfer-Encoding: chunked\r\n"

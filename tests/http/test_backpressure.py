@@ -1,8 +1,10 @@
-"""What an API says of its limits."""
+"""When to come again, and what an API says of its limits."""
+
+import time
 
 import pytest
 
-from proxy.http.quota_fields import quota
+from proxy.http.backpressure import quota, retry_after
 
 WALL = 1_700_000_000.0
 
@@ -38,3 +40,36 @@ def test_what_is_left_and_for_how_long(
     fields: list[tuple[bytes, bytes]], told: tuple[float, float] | None
 ) -> None:
     assert quota(fields, WALL) == told
+
+
+NOW = 784_111_777.0  # Sun, 06 Nov 1994 08:49:37 GMT
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (b"0", 0.0),
+        (b"120", 120.0),
+        (b" 7 ", 7.0),
+        (b"Sun, 06 Nov 1994 08:49:47 GMT", 10.0),
+        (b"Sun, 06 Nov 1994 08:00:00 GMT", 0.0),
+        (b"Sun Nov  6 08:49:47 1994", 10.0),
+        (b"soon", None),
+        (b"0000000000030", 30.0),
+        (b"9" * 400, 1e9),
+        (b"Mon, 01 Jan 2024 00:00:00 +9999999999999999999", None),
+        (b"-5", None),
+        (b"1.5", None),
+        (b"", None),
+    ],
+)
+def test_both_forms_are_read_and_nonsense_is_not(
+    value: bytes, seconds: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    assert retry_after(((b"A", b"1"), (b"RETRY-after", value)), NOW) == seconds
+
+
+def test_without_the_field_there_is_nothing_to_wait_for() -> None:
+    assert retry_after(((b"Date", b"1"),), NOW) is None

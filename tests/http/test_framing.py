@@ -1,0 +1,92 @@
+"""Where a body ends, and whether another message may follow."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.http.chunked import Chunked
+from proxy.http.framing import (
+    CHUNK,
+    LAST_CHUNK,
+    chunked_body,
+    content_length,
+    has_no_body,
+    keeps_alive,
+)
+from proxy.http.trailers import last_chunk
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "none"),
+    [
+        ("GET", 200, False),
+        ("HEAD", 200, True),
+        ("HEAD", 404, True),
+        ("GET", 101, True),
+        ("GET", 103, True),
+        ("GET", 204, True),
+        ("GET", 205, False),
+        ("POST", 304, True),
+        ("GET", 500, False),
+    ],
+)
+def test_some_replies_have_no_body_whatever_their_fields_say(
+    method: str, status: int, none: bool
+) -> None:
+    assert has_no_body(method, status) is none
+
+
+@pytest.mark.parametrize(
+    ("value", "length"),
+    [
+        (b"0", 0),
+        (b"007", 7),
+        (b"9223372036854775807", (1 << 63) - 1),
+        (b"9223372036854775808", None),
+        (b"0" * 100_000 + b"1", 1),
+        (b"9" * 100_000, None),
+        (b"", None),
+        (b"-1", None),
+        (b"+1", None),
+        (b"1 ", None),
+        (b"1,1", None),
+        (b"0x1", None),
+        (b"1_0", None),
+        (b"\xb2", None),
+    ],
+)
+def test_a_length_is_digits_and_nothing_else(value: bytes, length: int | None) -> None:
+    assert content_length(value) == length
+
+
+@given(st.lists(st.binary(min_size=1, max_size=300), max_size=4), st.booleans())
+def test_chunks_are_read_back(pieces: list[bytes], trailing: bool) -> None:
+    end = last_chunk([(b"X-Sum", b"1")]) if trailing else LAST_CHUNK
+    sent = b"".join([CHUNK % (len(piece), piece) for piece in pieces]) + end
+    reader = Chunked(1000)
+    assert reader.feed(sent + b"next") == (b"".join(pieces), b"next")
+    assert reader.trailers == ([(b"X-Sum", b"1")] if trailing else [])
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"x" * 300])
+def test_a_whole_body_is_one_chunk_or_none(data: bytes) -> None:
+    body = chunked_body(data)
+    assert Chunked(0).feed(body) == (data, b"")
+    assert body.count(b"\r\n\r\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "version", "kept"),
+    [
+        ([], (1, 1), True),
+        ([], (1, 0), False),
+        ([b"keep-alive"], (1, 0), True),
+        ([b"keep-alive", b"close"], (1, 0), False),
+        ([b"close"], (1, 1), False),
+        ([b"upgrade"], (1, 1), True),
+    ],
+)
+def test_a_connection_is_kept_as_the_rfc_says(
+    options: list[bytes], version: tuple[int, int], kept: bool
+) -> None:
+    assert keeps_alive(options, version) is kept
