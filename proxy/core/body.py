@@ -32,7 +32,7 @@ class Body(Protocol):
         """Bytes in all; None where only the end will tell (chunked)."""
 
     @property
-    def finished(self) -> bytes | None:
+    def buffered(self) -> bytes | None:
         """The whole body where it is already here, else None."""
 
     @property
@@ -76,13 +76,13 @@ class Body(Protocol):
 class BytesBody:
     """A body that is all here, or none at all; it never changes."""
 
-    __slots__ = ("finished", "framing", "length", "trailers")
+    __slots__ = ("buffered", "framing", "length", "trailers")
 
     resendable: Final = True
     complete: Final = True
 
     def __init__(self, whole: bytes = b"", framing: bytes = b"", length: int | None = 0) -> None:
-        self.finished = whole
+        self.buffered = whole
         self.framing = framing
         self.length = length
         self.trailers: RawHeaders = ()
@@ -90,7 +90,7 @@ class BytesBody:
     @property
     def received(self) -> int:
         """All of it."""
-        return len(self.finished)
+        return len(self.buffered)
 
     def waited(self, now: float) -> float:
         """It was here."""
@@ -104,7 +104,7 @@ class BytesBody:
 
     def reader(self) -> "BytesReader":
         """Reads it from its first byte on."""
-        return BytesReader(self.finished)
+        return BytesReader(self.buffered)
 
     def copy(self) -> "BytesBody":
         """Nobody changes it, so all may have the same."""

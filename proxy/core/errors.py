@@ -89,6 +89,8 @@ class UpstreamError(ProxyError):
     """One attempt failed. ``stage`` says how far it had come."""
 
     default_stage: ClassVar[Stage] = Stage.SENT
+    alternative_ready = False
+    """Whether another endpoint could be asked at once."""
 
     def __init__(self, detail: str = "", *, stage: Stage | None = None, **context: Any) -> None:
         super().__init__(detail)

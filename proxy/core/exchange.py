@@ -1,75 +1,52 @@
-"""One client request and its reply, from the first byte to the last."""
+"""One client request, from its first byte to the last byte of its reply."""
 
+import copy
 from collections.abc import Awaitable, Callable
-from typing import Final, NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from proxy.core.body import EMPTY, Body
+from proxy.core.record import Record
 from proxy.core.reply import Reply
 from proxy.http.fields import Encoded, RawHeaders
 from proxy.http.logins import Ties
 
-HEDGED: Final = "hedged"
-"""Outcome of an attempt that another one has overtaken."""
-
-
-class Try(NamedTuple):
-    """One of several attempts."""
-
-    endpoint: str
-    outcome: str
-    """Its status, or the class of its failure as ``[retry] on`` calls it."""
-    seconds: float
-
-    def __str__(self) -> str:
-        return f"{self.endpoint} {self.outcome} {self.seconds * 1000:.0f} ms"
-
 
 class Exchange:
-    """What is known of a request, and what is found out while it is served.
+    """What was asked, what is told to the client, and the record of what was found out.
 
-    Times are seconds of ``time.monotonic`` (a loop's own clock may tick in whole milliseconds); a
-    time that has not come is ``None``. Only ``deadline`` is on the loop's clock.
+    Times are seconds of a monotonic clock; a time that has not come is ``None``.
     """
 
     __slots__ = (
-        "asked",
-        "attempts",
         "body",
         "bytes_in",
         "bytes_out",
         "client",
-        "coalesced",
         "committed",
-        "connected",
         "deadline",
-        "elsewhere",
         "encoded",
         "endless",
-        "endpoint",
         "error",
-        "first_byte",
         "headers",
         "heard",
         "host",
-        "inform",
         "login",
         "method",
         "path",
         "proxy_credentials",
-        "queued",
+        "raw_target",
+        "record",
         "request_id",
         "route",
         "scheme",
+        "send_informational",
         "stalled",
-        "started",
+        "started_at",
         "status",
         "takes_trailers",
         "target",
         "ties",
-        "tries",
         "upgrade",
-        "upstream",
-        "upstream_request_id",
         "version",
     )
 
@@ -86,10 +63,11 @@ class Exchange:
         scheme: str = "http",
         request_id: str = "",
         body: Body = EMPTY,
-        started: float = 0.0,
+        started_at: float = 0.0,
     ) -> None:
+        # What was asked
         self.method = method
-        self.asked = target
+        self.raw_target = target
         """The target as the client sent it."""
         self.target = target
         """As it goes upstream: origin-form or ``*``, byte for byte what the client sent."""
@@ -112,37 +90,23 @@ class Exchange:
         self.body = body
         self.proxy_credentials = b""
         """Proxy-Authorization, which ends here (RFC 9110 11.7.2): who it is from, nevertheless."""
-        self.started = started
-        self.deadline: float | None = None
-        self.connected: float | None = None
-        """Seconds that the last attempt spent on getting a connection."""
-        self.queued = 0.0
-        """Seconds that it waited to be let through: for a permit, a token, another's answer."""
-        self.first_byte: float | None = None
-        """When the reply's head arrived."""
-        self.route = ""
-        self.upstream = ""
-        self.upstream_request_id = ""
-        """What the upstream calls the request, where that is another name than ours."""
-        self.endpoint = ""
-        self.attempts = 0
-        self.tries: tuple[Try, ...] = ()
-        """All attempts, the first one first, where there was more than one."""
-        self.coalesced = False
-        """Whether it was given another one's answer."""
-        self.elsewhere = False
-        """Whether another server could be asked at once."""
-        self.inform: Callable[[int, bytes, RawHeaders], None] | None = None
-        """Tells the client something before its answer: status, reason, fields (RFC 9110 15.2)."""
-        self.stalled: Callable[[float], float] | None = None
-        """Seconds for which its client has taken nothing, by the time on the loop's clock: of all
-        that a reply took, or since a byte has last gone through a tunnel."""
         self.ties: Ties | None = None
         """The upstream connections that belong to its client; None where there is no client."""
         self.login = False
         """Whether it is part of a login that its connection will have, see ``http/logins``."""
         self.takes_trailers = False
         """Whether its client wants the fields behind a chunked reply (``TE: trailers``)."""
+        self.started_at = started_at
+        self.deadline: float | None = None
+        """Only this is on the loop's clock."""
+        self.route = ""
+        # How its client is reached
+        self.send_informational: Callable[[int, bytes, RawHeaders], None] | None = None
+        """Tells the client something before its answer: status, reason, fields (RFC 9110 15.2)."""
+        self.stalled: Callable[[float], float] | None = None
+        """Seconds for which its client has taken nothing, by the time on the loop's clock: of all
+        that a reply took, or since a byte has last gone through a tunnel."""
+        # What the client was told
         self.committed = False
         self.endless = False
         """Whether its reply is a stream of events, which no end belongs to."""
@@ -153,11 +117,25 @@ class Exchange:
         """Body bytes read from the client."""
         self.bytes_out = 0
         """Body bytes given to the client."""
+        self.record = Record()
 
     @property
     def bound(self) -> bool:
         """Whether it is answered as the user of its connection: nobody else may have the answer."""
         return self.login or (self.ties is not None and bool(self.ties.held))
+
+    def twin(self, body: Body) -> "Exchange":
+        """A copy of the request, to be sent beside it or in its place.
+
+        It has a record of its own, which goes on from this one's but counts its own attempts.
+        Nothing that happens to it is told to the client before its reply is chosen.
+        """
+        twin = copy.copy(self)
+        twin.body = body
+        twin.send_informational = None
+        twin.record = copy.copy(self.record)
+        twin.record.attempt_count = 0
+        return twin
 
 
 Handler: TypeAlias = Callable[[Exchange], Awaitable[Reply]]

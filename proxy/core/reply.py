@@ -67,6 +67,7 @@ class Reply:
         "_held",
         "_listeners",
         "_source",
+        "alternative_ready",
         "closed",
         "encoded",
         "headers",
@@ -87,9 +88,9 @@ class Reply:
         reason: bytes = b"",
         length: int | None = None,
         version: tuple[int, int] = (1, 1),
-        whole: bytes | None = None,
+        buffered: bytes | None = None,
     ) -> None:
-        """``whole``: the body where it is here already; ``source`` has nothing to add."""
+        """``buffered``: the body where it is here already; ``source`` has nothing to add."""
         self.status = status
         self.reason = reason
         self.headers = headers
@@ -97,14 +98,16 @@ class Reply:
         self.length = length
         """Bytes of the body that will follow, None where only the end will tell."""
         self.version = version
+        self.alternative_ready = False
+        """Whether another endpoint could be asked at once, where this one does not answer."""
         self.closed = False
         self.upgraded: UpgradedConnection | None = None
         """The connection itself, after a 101."""
         self.trailers: Callable[[], RawHeaders] | None = None
         """Gives the fields behind the body, once that has been read; None where there are none."""
         self._source = source
-        self._held = whole
-        self._complete = whole is not None
+        self._held = buffered
+        self._complete = buffered is not None
         self._listeners: list[Listener] = []
 
     @property
@@ -115,7 +118,7 @@ class Reply:
             return held if self._complete else None
         return self._source.buffered
 
-    def hold(self, data: bytes, *, complete: bool) -> None:
+    def put_back(self, data: bytes, *, complete: bool) -> None:
         """Take back what was read from the start; ``complete`` where the body ends with it."""
         self._held = data
         self._complete = complete

@@ -57,7 +57,7 @@ class Intake:
             head.fields,
             version=head.version,
             client=stream.peer,
-            started=time.monotonic(),
+            started_at=time.monotonic(),
         )
 
     def admit(self, exchange: Exchange, request: ReadRequest, stream: ClientStream) -> bool:

@@ -172,7 +172,7 @@ class _Taking:
 
 def _named(exchange: Exchange, fields: RawHeaders, ours: bytes) -> RawHeaders:
     """Note what the upstream calls the request; what only repeats our name for it is left out."""
-    exchange.upstream_request_id = upstream_id(fields, ours)
+    exchange.record.upstream_request_id = upstream_id(fields, ours)
     if (UPSTREAM_ID, ours) not in fields:
         return fields
     kept = [field for field in fields if field != (UPSTREAM_ID, ours)]
@@ -181,11 +181,12 @@ def _named(exchange: Exchange, fields: RawHeaders, ours: bytes) -> RawHeaders:
 
 def server_timing(exchange: Exchange) -> bytes:
     """Where the time went until the head (W3C Server Timing; milliseconds)."""
-    connect = (exchange.connected or 0.0) * 1000
-    first_byte = ((exchange.first_byte or exchange.started) - exchange.started) * 1000
+    record, started = exchange.record, exchange.started_at
+    connect = (record.connect_s or 0.0) * 1000
+    first_byte = ((record.first_byte_at or started) - started) * 1000
     return b"queue;dur=%.1f, connect;dur=%.1f, upstream;dur=%.1f, attempts;desc=%d" % (
-        exchange.queued * 1000,
+        record.queue_s * 1000,
         connect,
         first_byte,
-        exchange.attempts,
+        record.attempt_count,
     )

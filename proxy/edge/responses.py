@@ -174,14 +174,14 @@ def left(exchange: Exchange, now: float) -> None:
     when = "before its reply began"
     if exchange.committed:
         when = f"after {exchange.bytes_out} bytes of its reply"
-    what = f"the client left after {now - exchange.started:.3g} s, {when}"
+    what = f"the client left after {now - exchange.started_at:.3g} s, {when}"
     _note(exchange, what, exchange.error)
 
 
 def _note(exchange: Exchange, what: str, token: str) -> None:
     extra = {
         "request_id": exchange.request_id,
-        "endpoint": exchange.endpoint,
+        "endpoint": exchange.record.endpoint,
         "error": token,
         SECRETS: sent(exchange.headers),
     }

@@ -107,7 +107,7 @@ class Edge:
         chain = self.router.find(exchange.method, exchange.host, exchange.path, request.raw_headers)
         stream.errors = chain.errors
         exchange.route = chain.name
-        exchange.inform = stream.informational
+        exchange.send_informational = stream.informational
         exchange.ties = stream.ties
         if further:
             reply = await chain.handle(exchange)
@@ -180,7 +180,8 @@ class Edge:
                 exchange.bytes_in = body.received
                 body.close()
                 exchange.body = EMPTY  # who holds the exchange, the log for one, holds no body
-            exchange.inform = exchange.stalled = None  # or the two would keep each other alive
+            # Or the two would keep each other alive.
+            exchange.send_informational = exchange.stalled = None
             self._traffic.leave(exchange, time.monotonic())
 
     def _answer(self, stream: ClientStream, error: ProxyError) -> bool:

@@ -233,7 +233,7 @@ class Tunnel:
         exchange = self._exchange
         return {
             "route": exchange.route,
-            "endpoint": exchange.endpoint,
+            "endpoint": exchange.record.endpoint,
             "client": exchange.client,
             "request_id": exchange.request_id,
             "protocol": self._protocol.decode("latin-1"),

@@ -102,7 +102,7 @@ class Commit:
             reply.close(Ending.BROKEN if broken else Ending.ABANDONED)
             raise
         if complete or held:
-            reply.hold(held[0] if len(held) == 1 else b"".join(held), complete=complete)
+            reply.put_back(held[0] if len(held) == 1 else b"".join(held), complete=complete)
 
 
 async def _gather(reply: Reply, held: list[bytes], *, whole: bool) -> bool:

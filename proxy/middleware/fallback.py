@@ -55,8 +55,6 @@ class Fallback:
             self._keep(exchange.body)
         last = len(handlers) - 1
         for index, handler in enumerate(handlers):
-            if index:
-                exchange.elsewhere = False  # it was about the servers of another upstream
             try:
                 reply = await handler(exchange)
             except (UpstreamError, ConnectionLimit) as error:

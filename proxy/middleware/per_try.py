@@ -30,7 +30,7 @@ class PerTry:
             reply = await self._inner(exchange)
         except CancelledError:
             if timeout.end(task):
-                stage = Stage.NOT_SENT if exchange.connected is None else Stage.SENT
+                stage = Stage.NOT_SENT if exchange.record.connect_s is None else Stage.SENT
                 raise ResponseTimeout(
                     f"no reply within per_try of {timeout.seconds:g} s", stage=stage
                 ) from None

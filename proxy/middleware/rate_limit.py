@@ -95,7 +95,7 @@ class RateLimit:
             except BaseException:
                 self._tokens.give_back(key)
                 raise
-            exchange.queued += wait
+            exchange.record.queue_s += wait
         return await self._inner(exchange)
 
     def report(self, shown: Callable[[Hashable], str] = hashed) -> dict[str, Any]:

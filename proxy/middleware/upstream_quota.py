@@ -103,4 +103,4 @@ async def _slept(exchange: Exchange, wait: float) -> None:
     try:
         await asyncio.sleep(wait)
     finally:
-        exchange.queued += time.monotonic() - began
+        exchange.record.queue_s += time.monotonic() - began

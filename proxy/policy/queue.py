@@ -27,7 +27,7 @@ class Waiter:
     def __init__(
         self, key: Hashable, urgency: int, notify: Callable[[bool], bool], since: float = 0.0
     ) -> None:
-        """``notify``: True with a permit, False where the place is lost. Says if it is heard."""
+        """``notify``: True with a permit, False where the waiter is lost. Says if it is heard."""
         self.key = key
         self.since = since
         self.urgency = urgency

@@ -4,8 +4,9 @@ from collections import defaultdict
 from functools import partial
 from typing import Any, Final
 
-from proxy.core.exchange import HEDGED, Exchange
+from proxy.core.exchange import Exchange
 from proxy.core.outcome import CONNECT_FAILURE, RESET, TIMEOUT
+from proxy.core.record import HEDGED
 
 _SWITCHED: Final = 101
 _OK: Final = 400
@@ -54,32 +55,34 @@ class Counters:
         """Count an exchange that has ended."""
         counts = self._routes[exchange.route]
         counts["requests"] += 1
-        counts["attempts"] += exchange.attempts
+        record = exchange.record
+        counts["attempts"] += record.attempt_count
         if exchange.status == _SWITCHED:
             counts["tunnels"] += 1
         if exchange.status >= _OK or exchange.error:
             counts[f"status {exchange.status}"] += 1
             if exchange.error:
                 counts[f"error {exchange.error}"] += 1
-        for attempt in exchange.tries[:-1]:
+        for attempt in record.attempt_log[:-1]:
             name = HEDGED if attempt.outcome == HEDGED else f"retry {attempt.outcome}"
             counts[name] += 1
-        if exchange.attempts:  # else it was answered by another's call, or never asked anybody
+        if record.attempt_count:  # else another's call answered it, or nobody was asked
             self._serve(exchange)
 
     def _serve(self, exchange: Exchange) -> None:
-        upstream = exchange.upstream
-        if exchange.tries:
-            for attempt in exchange.tries:
+        record = exchange.record
+        upstream = record.upstream
+        if record.attempt_log:
+            for attempt in record.attempt_log:
                 self._servers[upstream, attempt.endpoint].outcomes[attempt.outcome] += 1
             return
         error = exchange.error
         outcome = _CLASSES.get(error) if error else str(exchange.status)
-        served = self._servers[upstream, exchange.endpoint]
+        served = self._servers[upstream, record.endpoint]
         if outcome is not None:
             served.outcomes[outcome] += 1
-        if not error and exchange.first_byte is not None:
-            took = exchange.first_byte - exchange.started - exchange.queued
+        if not error and record.first_byte_at is not None:
+            took = record.first_byte_at - exchange.started_at - record.queue_s
             known = served.seconds
             served.seconds = took if known is None else known + (took - known) * _SMOOTH
 

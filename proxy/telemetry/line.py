@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from proxy.core.exchange import Try
+from proxy.core.record import Attempt
 from proxy.http.fields import RawHeaders
 
 _UNSAFE: Final = re.compile(rb"[^\x21-\x7e]")
@@ -64,7 +64,7 @@ def _text(value: bytes) -> str:
     return _UNPRINTABLE.sub(lambda found: b"%%%02X" % ord(found[0]), value).decode()
 
 
-def tried(attempt: Try) -> dict[str, str | float]:
+def tried(attempt: Attempt) -> dict[str, str | float]:
     """One of ``tries``."""
     return {
         "endpoint": attempt.endpoint,

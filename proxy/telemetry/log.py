@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from proxy.core.exchange import HEDGED, Exchange
+from proxy.core.exchange import Exchange
 from proxy.core.options import LogOptions
 from proxy.core.secrets import HIDDEN, SECRETS, Targets, conceal
 from proxy.telemetry.line import Line, escaped, named, printable, tried
@@ -183,25 +183,26 @@ class AccessLog:
         if second != self._second:
             self._second = second
             self._second_text = stamp(second)[:-4]
-        asked = exchange.asked
+        asked = exchange.raw_target
         if b"?" in asked or asked[:1] != b"/" or b";" in asked:  # where credentials could stand
             asked = self._show(asked)
-        connected, first_byte, started = exchange.connected, exchange.first_byte, exchange.started
+        record, started = exchange.record, exchange.started_at
+        connected, first_byte = record.connect_s, record.first_byte_at
         user_agent, trace_id = named(exchange.headers if exchange.heard is None else exchange.heard)
-        tries = exchange.tries
+        tries = record.attempt_log
         return Line(
             f"{self._second_text}{int((wall - second) * 1000):03}Z",
             printable(exchange.method),
             escaped(asked),
             exchange.route,
-            exchange.upstream,
-            exchange.endpoint,
+            record.upstream,
+            record.endpoint,
             exchange.status,
             exchange.error or None,
-            exchange.attempts,
+            record.attempt_count,
             exchange.bytes_in,
             exchange.bytes_out,
-            round(exchange.queued * 1000, 3),
+            round(record.queue_s * 1000, 3),
             None if connected is None else round(connected * 1000, 3),
             None if first_byte is None else round((first_byte - started) * 1000, 3),
             round((now - started) * 1000, 3),
@@ -212,9 +213,9 @@ class AccessLog:
             _PROTOCOLS.get(exchange.version, "") if exchange.method else "",
             trace_id,
             [tried(attempt) for attempt in tries] if tries else None,
-            exchange.coalesced,
-            bool(tries) and any(attempt.outcome == HEDGED for attempt in tries),
-            upstream_request_id=printable(exchange.upstream_request_id),
+            record.coalesced,
+            bool(tries) and record.hedged,
+            upstream_request_id=printable(record.upstream_request_id),
         )
 
     def _hand_over(self) -> None:

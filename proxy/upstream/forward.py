@@ -76,10 +76,11 @@ class Forward:
     async def handle(self, exchange: Exchange) -> Reply:
         """One attempt. Raises UpstreamError, or ClientError where the request's body failed."""
         endpoint = self._endpoint
-        exchange.attempts += 1
-        exchange.endpoint = endpoint.name
-        exchange.upstream = endpoint.upstream
-        exchange.connected = exchange.first_byte = None
+        record = exchange.record
+        record.attempt_count += 1
+        record.endpoint = endpoint.name
+        record.upstream = endpoint.upstream
+        record.connect_s = record.first_byte_at = None
         ties, line = exchange.ties, None
         if ties is not None and ties.held:
             line = await self._gateway.own(ties, self._clock)
@@ -88,11 +89,11 @@ class Forward:
             if line and self._gateway.wary and exchange.method in _ONCE:
                 line = line if self._gateway.fresh(line) else None
         if line is not None:
-            exchange.connected = 0.0
+            record.connect_s = 0.0
         else:
             asked = time.monotonic()
             line = await self._gateway.line(self._clock)
-            exchange.connected = time.monotonic() - asked
+            record.connect_s = time.monotonic() - asked
         upload: asyncio.Task[None] | None = None
         message: Any  # a Head or a Response
         known = line.owner is not None
@@ -114,7 +115,7 @@ class Forward:
                 raise head_error(error, stage=stage, name=endpoint.name) from None
             if message.code == _SWITCHING:
                 return await self._switched(exchange, message, line, upload)
-            exchange.first_byte = time.monotonic()
+            record.first_byte_at = time.monotonic()
             stream = Stream(line, payload, upload, self._timeouts.idle)
             if self._timeouts.progress:
                 stream = self._paced(message, line, payload, upload) or stream
@@ -127,13 +128,13 @@ class Forward:
                     stream,
                     reason=message.reason,
                     length=message.length,
-                    whole=protocol.whole,
+                    buffered=protocol.buffered,
                 )
                 reply.encoded = message.encoded
                 return reply
             if exchange.login or speaks_of_login(message.fields):
                 line.bind(ties, endpoint.name)
-            return self._reply(exchange, message, stream, protocol.whole)
+            return self._reply(exchange, message, stream, protocol.buffered)
         except BaseException:
             if upload is not None:
                 upload.cancel()
@@ -147,7 +148,7 @@ class Forward:
         if transport is None or transport.is_closing():
             raise ConnectionTerminated("closed before the request", stage=Stage.NOT_SENT)
         head = self._request_head(exchange)
-        whole = body.finished
+        whole = body.buffered
         if whole is None:
             protocol.send(head)
             return asyncio.create_task(Upload(body, protocol, self._timeouts).run())
@@ -185,8 +186,9 @@ class Forward:
 
     def _inform(self, exchange: Exchange, message: Response) -> None:
         """Pass on what is known before the answer, 103 (Early Hints) for one (RFC 9110 15.2)."""
-        if exchange.inform is not None:
-            exchange.inform(message.code, message.reason, self._scrub(message.fields))
+        if exchange.send_informational is not None:
+            fields = self._scrub(message.fields)
+            exchange.send_informational(message.code, message.reason, fields)
 
     async def _switched(
         self, exchange: Exchange, message: Response, line: Line, upload: asyncio.Task[None] | None
@@ -198,7 +200,7 @@ class Forward:
             await upload
             if (failed := line.protocol.exception()) is not None:
                 raise failed
-        exchange.first_byte = time.monotonic()
+        exchange.record.first_byte_at = time.monotonic()
         answer = b", ".join(values(message.fields, b"upgrade"))
         if not accepted(exchange.upgrade, answer):
             raise ProtocolViolation(f"101 to {answer!r}, which was not offered")
@@ -225,7 +227,7 @@ class Forward:
             reason=message.reason,
             length=None if chunked else message.declared,
             version=message.version,
-            whole=whole,
+            buffered=whole,
         )
         if chunked and exchange.takes_trailers:
             reply.trailers = stream.trailers

@@ -76,7 +76,7 @@ class Checker:
             "GET",
             self._options.path.encode(),
             [(b"User-Agent", b"sidecar-proxy-health-check")],
-            started=time.monotonic(),
+            started_at=time.monotonic(),
         )
         try:
             async with asyncio.timeout(self._options.timeout or None):

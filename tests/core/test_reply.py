@@ -21,14 +21,14 @@ async def rest(reply: Reply) -> list[bytes]:
 
 async def test_what_was_read_can_be_taken_back() -> None:
     reply = Reply(200, (), Slow(b"cd"))
-    reply.hold(b"ab", complete=False)
+    reply.put_back(b"ab", complete=False)
     assert reply.buffered is None
     assert await rest(reply) == [b"ab", b"cd"]
 
 
 async def test_a_body_that_was_read_to_its_end_is_all_there() -> None:
     reply = Reply(200, (), Slow(b""))
-    reply.hold(b"abcd", complete=True)
+    reply.put_back(b"abcd", complete=True)
     assert reply.buffered == reply.buffered == b"abcd"
     assert await rest(reply) == [b"abcd"]
 

@@ -19,7 +19,7 @@ async def test_per_try_says_how_far_the_attempt_had_come(
     jumping: JumpingLoop, connected: float | None, stage: Stage
 ) -> None:
     async def inner(exchange: Exchange) -> Reply:
-        exchange.connected = connected
+        exchange.record.connect_s = connected
         return await Script((9, reply(200)))(exchange)
 
     with pytest.raises(ResponseTimeout) as caught:

@@ -36,8 +36,8 @@ async def test_a_short_wait_is_waited(jumping: JumpingLoop) -> None:
     inner = limited(answers(3), max_wait=Duration(1))
     exchanges = [get() for _ in range(3)]
     await asyncio.gather(*(inner.handle(exchange) for exchange in exchanges))
-    assert [exchange.queued for exchange in exchanges] == [0.0, 0.0, 0.5]
-    assert jumping.time() == exchanges[0].started + 0.5
+    assert [exchange.record.queue_s for exchange in exchanges] == [0.0, 0.0, 0.5]
+    assert jumping.time() == exchanges[0].started_at + 0.5
 
 
 async def test_nobody_waits_beyond_his_deadline(jumping: JumpingLoop) -> None:
@@ -45,7 +45,7 @@ async def test_nobody_waits_beyond_his_deadline(jumping: JumpingLoop) -> None:
     for _ in range(2):
         await inner.handle(get())
     exchange = get()
-    exchange.deadline = exchange.started + 0.4
+    exchange.deadline = exchange.started_at + 0.4
     with pytest.raises(RateLimited):
         await inner.handle(exchange)
 

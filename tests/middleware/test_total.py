@@ -11,13 +11,13 @@ async def test_total_ends_what_takes_longer_than_the_exchange_may(jumping: Jumpi
     exchange = get()
     with pytest.raises(ResponseTimeout):
         await Total(Script((9, reply(200))), 5).handle(exchange)
-    assert jumping.time() == exchange.started + 5
+    assert jumping.time() == exchange.started_at + 5
 
 
 async def test_total_leaves_the_deadline_for_the_relay_to_watch(jumping: JumpingLoop) -> None:
     exchange = get()
     await Total(Script((4, reply(200))), 5).handle(exchange)
-    assert exchange.deadline == exchange.started + 5
+    assert exchange.deadline == exchange.started_at + 5
 
 
 async def test_what_is_in_time_passes(jumping: JumpingLoop) -> None:

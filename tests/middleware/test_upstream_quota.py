@@ -43,7 +43,7 @@ async def test_a_refusal_that_names_a_time_is_heeded(clock: JumpingLoop, status:
     await inner.handle(get())
     exchange = get()
     assert (await inner.handle(exchange)).status == 200
-    assert exchange.queued == 3.0
+    assert exchange.record.queue_s == 3.0
 
 
 async def test_a_success_that_names_a_time_says_nothing(clock: JumpingLoop) -> None:
@@ -62,7 +62,7 @@ async def test_the_last_ones_are_paced(clock: JumpingLoop) -> None:
         await inner.handle(get())
     exchanges: list[Exchange] = [get() for _ in range(3)]
     await asyncio.gather(*(inner.handle(exchange) for exchange in exchanges))
-    assert [exchange.queued for exchange in exchanges] == [0.0, 1.0, 2.0]
+    assert [exchange.record.queue_s for exchange in exchanges] == [0.0, 1.0, 2.0]
 
 
 async def test_pacing_refuses_nobody(clock: JumpingLoop) -> None:
@@ -77,7 +77,7 @@ async def test_pacing_refuses_nobody(clock: JumpingLoop) -> None:
     exchanges = [get() for _ in range(6)]
     for exchange in exchanges:
         assert (await inner.handle(exchange)).status == 200
-    assert {exchange.queued for exchange in exchanges} == {0.0}
+    assert {exchange.record.queue_s for exchange in exchanges} == {0.0}
 
 
 async def test_what_is_refused_to_one_is_not_refused_to_others(clock: JumpingLoop) -> None:

@@ -104,7 +104,7 @@ async def test_a_copy_is_due_when_the_body_has_come_but_was_not_read(jumping: Ju
     assert set(turns) == {None}
     copied = body.copy()
     assert copied is not None
-    assert copied.finished == b"hello"
+    assert copied.buffered == b"hello"
     body.close()
 
 

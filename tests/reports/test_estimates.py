@@ -17,7 +17,7 @@ from tests.support.proxy import parsed
 
 def asked(target: str, left: float | None = None) -> Exchange:
     loop = asyncio.get_running_loop()
-    exchange = Exchange("GET", target.encode(), [], path=target, started=loop.time())
+    exchange = Exchange("GET", target.encode(), [], path=target, started_at=loop.time())
     exchange.deadline = None if left is None else loop.time() + left
     return exchange
 

@@ -106,7 +106,9 @@ async def test_a_name_with_one_address_moves_and_its_warm_connections_are_closed
         assert (await slow.receive()).status == 200  # what was in use has finished
         async with asyncio.timeout(30):
             await one.connections[0].closed.wait()
-        assert len({record.endpoint for record in proxy.records}) == 1  # one server all the time
+        assert (
+            len({exchange.record.endpoint for exchange in proxy.records}) == 1
+        )  # one server all the time
 
 
 async def test_a_resting_connection_is_closed_when_its_address_is_gone(zone: Zone) -> None:

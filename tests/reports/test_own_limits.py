@@ -69,7 +69,7 @@ async def test_without_descriptors_the_answer_is_503_and_the_server_stays(
                     assert (refused.status, refused.value("Proxy-Status")) == (503, TOKEN)
                     assert refused.value("Retry-After") == b"1"
             assert (await client.ask(HELLO, patience=PATIENCE)).status == 200
-        assert {record.attempts for record in proxy.records} == {1}
+        assert {exchange.record.attempt_count for exchange in proxy.records} == {1}
     assert complaints == ["EMFILE"] * 3
 
 

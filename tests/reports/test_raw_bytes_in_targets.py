@@ -27,7 +27,7 @@ async def test_raw_bytes_go_through_and_are_logged_escaped(target: bytes) -> Non
             data = b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % target
             assert (await client.ask(data)).status == 200
             assert upstream.requests[number].line == b"GET %b HTTP/1.1" % target
-        assert escaped((await proxy.record()).asked) == TARGETS[target]
+        assert escaped((await proxy.record()).raw_target) == TARGETS[target]
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -188,5 +188,5 @@ async def test_a_later_minor_version_is_served_as_1_1(line: bytes) -> None:
 async def test_the_log_says_of_a_malformed_request_what_could_be_read_of_it() -> None:
     async with RawUpstream() as upstream, proxied(upstream) as proxy:
         await proxy.ask(b"PUT /path HTTP/1.1\r\nHost: a\r\nX A: b\r\n\r\n")
-        record = await proxy.record()
-        assert (record.method, record.asked, record.status) == ("PUT", b"/path", 400)
+        exchange = await proxy.record()
+        assert (exchange.method, exchange.raw_target, exchange.status) == ("PUT", b"/path", 400)

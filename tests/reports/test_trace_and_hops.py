@@ -104,8 +104,8 @@ async def test_options_with_no_hop_left_is_answered_here(target: bytes) -> None:
             assert {b"GET", b"OPTIONS", b"PUT"} <= set(allow)
             assert b"TRACE" not in allow
         assert upstream.connections == []
-        record = await proxy.record()
-        assert (record.status, record.error, record.attempts) == (200, "", 0)
+        exchange = await proxy.record()
+        assert (exchange.status, exchange.error, exchange.record.attempt_count) == (200, "", 0)
 
 
 async def test_trace_with_no_hop_left_shows_the_request_without_its_credentials() -> None:

@@ -47,7 +47,7 @@ async def test_the_name_that_the_upstream_gave_is_kept(
             assert answer.body == b"ok"
             assert answer.values("X-Request-Id") == [b"mine"]
             assert answer.values("X-Upstream-Request-Id") == shown
-            assert (await proxy.record(number)).upstream_request_id == logged
+            assert (await proxy.record(number)).record.upstream_request_id == logged
 
 
 async def test_a_name_passes_where_a_route_changes_fields() -> None:
@@ -56,7 +56,7 @@ async def test_a_name_passes_where_a_route_changes_fields() -> None:
     async with RawUpstream([reply]) as upstream, proxied(upstream, routes=routes) as proxy:
         answer = await proxy.ask(get(fields=MINE), patience=LONG)
         assert answer.values("X-Upstream-Request-Id") == [b"theirs"]
-        assert (await proxy.record()).upstream_request_id == "theirs"
+        assert (await proxy.record()).record.upstream_request_id == "theirs"
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ async def test_the_log_has_it_where_a_stream_was_opened_before(late: bytes) -> N
         await client.read_until(b": heartbeat\n\n", LONG)
         go.set()
         await client.rest(LONG)
-        assert (await proxy.record()).upstream_request_id == "req_9"
+        assert (await proxy.record()).record.upstream_request_id == "req_9"
 
 
 def test_the_log_has_it_where_there_is_one() -> None:
@@ -87,7 +87,7 @@ def test_the_log_has_it_where_there_is_one() -> None:
         log = AccessLog(LogOptions(), writing)
         for name in ("", "req\n1"):
             exchange = Exchange("GET", b"/", ())
-            exchange.upstream_request_id = name
+            exchange.record.upstream_request_id = name
             log.record(exchange, 1.0)
         log.close()
 

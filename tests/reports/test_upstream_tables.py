@@ -65,7 +65,7 @@ async def test_a_wrong_certificate_is_looked_at_once(certified: Authority) -> No
             response = await proxy.ask(get())
             assert response.status == 502
             assert response.value("Proxy-Status") == b"sidecar-proxy; error=tls_certificate_error"
-            assert (await proxy.record()).attempts == 1
+            assert (await proxy.record()).record.attempt_count == 1
 
 
 async def test_another_server_is_asked_where_one_has_a_wrong_certificate(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ async def test_another_server_is_asked_where_one_has_a_wrong_certificate(tmp_pat
         async with proxied(right, **options) as proxy:
             for _ in range(4):
                 assert (await proxy.ask(get())).status == 200
-            assert {record.attempts for record in proxy.records} == {1, 2}
+            assert {exchange.record.attempt_count for exchange in proxy.records} == {1, 2}
         assert len(right.requests) == 4
 
 

@@ -115,7 +115,7 @@ class KeptBody(BytesBody):
 
 def get(path: str = "/", headers: RawHeaders = (), method: str = "GET") -> Exchange:
     """An exchange without a body."""
-    return Exchange(method, path.encode(), headers, path=path, body=EMPTY, started=_now())
+    return Exchange(method, path.encode(), headers, path=path, body=EMPTY, started_at=_now())
 
 
 def post(
@@ -123,7 +123,7 @@ def post(
 ) -> Exchange:
     """An exchange with a body."""
     kept = KeptBody(body, resendable=resendable)
-    return Exchange("POST", path.encode(), headers, path=path, body=kept, started=_now())
+    return Exchange("POST", path.encode(), headers, path=path, body=kept, started_at=_now())
 
 
 def _now() -> float:

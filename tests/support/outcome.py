@@ -68,8 +68,8 @@ def outcome(*segments: bytes, ends: bool) -> Outcome:
     if code < 200:
         error = protocol.exception()
         return Outcome("waiting" if error is None else "refused")
-    if protocol.whole is not None:
-        return Outcome("whole", code, protocol.whole)
+    if protocol.buffered is not None:
+        return Outcome("whole", code, protocol.buffered)
     assert payload is not None
     broken = payload.exception() is not None
     over = payload.is_eof()

@@ -87,7 +87,7 @@ class Upstream:
             raise ConnectFailed("refused")
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         upload: asyncio.Task[None] | None = None
-        whole = exchange.body.finished
+        whole = exchange.body.buffered
         if whole is not None:
             self.whole.append(whole)
         else:

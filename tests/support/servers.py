@@ -5,7 +5,8 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from proxy.core.exchange import Exchange, Handler, Try
+from proxy.core.exchange import Exchange, Handler
+from proxy.core.record import Attempt
 from proxy.core.reply import Ending, Reply
 from proxy.http.fields import RawHeaders
 from proxy.middleware.load_balance.load_balance import LoadBalance, LoadBalanceOptions
@@ -33,7 +34,7 @@ class Node(StateOnly):
         self._left = len(outcomes)
 
     async def handle(self, exchange: Exchange) -> Reply:
-        exchange.endpoint = self.name
+        exchange.record.endpoint = self.name
         self.asked += 1
         if self.asked > self._left:
             return reply(200)
@@ -54,7 +55,7 @@ def balance(
 def again(*tried: Node) -> Exchange:
     """A request that these have failed."""
     exchange = get()
-    exchange.tries = tuple(Try(node.name, "reset", 0.0) for node in tried)
+    exchange.record.attempt_log = tuple(Attempt(node.name, "reset", 0.0) for node in tried)
     return exchange
 
 

@@ -1,6 +1,7 @@
 """What has happened since start, by route."""
 
-from proxy.core.exchange import Exchange, Try
+from proxy.core.exchange import Exchange
+from proxy.core.record import Attempt
 from proxy.telemetry.counters import Counters
 
 
@@ -9,10 +10,12 @@ def ended(route: str, status: int, error: str = "", *tried: str) -> Exchange:
     exchange.route = route
     exchange.status = status
     exchange.error = error
-    exchange.attempts = len(tried) + 1
+    exchange.record.attempt_count = len(tried) + 1
     if tried:  # the last one is an attempt too, but no reason for another
         outcomes = (*tried, str(status))
-        exchange.tries = tuple(Try("http://a", outcome, 0.1) for outcome in outcomes)
+        exchange.record.attempt_log = tuple(
+            Attempt("http://a", outcome, 0.1) for outcome in outcomes
+        )
     return exchange
 
 

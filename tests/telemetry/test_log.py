@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.core.exchange import HEDGED, Exchange, Try
+from proxy.core.exchange import Exchange
 from proxy.core.options import LogOptions
+from proxy.core.record import HEDGED, Attempt, Record
 from proxy.telemetry import log as module
 from proxy.telemetry.log import MANY, AccessLog, configure
 
@@ -47,9 +48,9 @@ def pipe() -> Iterator[Pipe]:
 
 
 def exchange(**known: Any) -> Exchange:
-    made = Exchange("GET", b"/v1/items?x=1", (), started=100.0, request_id="abc")
+    made = Exchange("GET", b"/v1/items?x=1", (), started_at=100.0, request_id="abc")
     for name, value in ({"status": 200} | known).items():
-        setattr(made, name, value)
+        setattr(made.record if hasattr(Record, name) else made, name, value)
     return made
 
 
@@ -72,11 +73,11 @@ async def test_a_line_has_exactly_the_keys_of_the_contract_in_their_order(pipe: 
         route="/v1",
         upstream="api",
         endpoint="http://10.0.0.1:9000",
-        attempts=2,
+        attempt_count=2,
         bytes_in=3,
         bytes_out=178,
-        connected=0.0012345,
-        first_byte=100.25,
+        connect_s=0.0012345,
+        first_byte_at=100.25,
         client="192.0.2.7",
         target=b"/rewritten",
         host="api.example",
@@ -85,7 +86,7 @@ async def test_a_line_has_exactly_the_keys_of_the_contract_in_their_order(pipe: 
             (b"User-Agent", b"curl/8.5 (x)"),
             (b"traceparent", b"00-" + b"ab" * 16 + b"-" + b"cd" * 8 + b"-01"),
         ],
-        tries=(Try("http://10.0.0.2:9000", HEDGED, 0.1),),
+        attempt_log=(Attempt("http://10.0.0.2:9000", HEDGED, 0.1),),
         coalesced=True,
     )
     [line] = await written(pipe, full)
@@ -138,7 +139,7 @@ async def test_a_phase_that_never_came_is_null(pipe: Pipe) -> None:
 async def test_a_target_cannot_forge_a_line(
     pipe: Pipe, format: Literal["json", "console"], target: bytes, shown: str
 ) -> None:
-    [line] = await written(pipe, exchange(asked=target), format=format)
+    [line] = await written(pipe, exchange(raw_target=target), format=format)
     assert (json.loads(line)["target"] == shown) if format == "json" else (f" {shown} " in line)
 
 
@@ -159,8 +160,8 @@ def test_whatever_a_client_sends_is_one_line_of_text(
 async def test_text_for_a_terminal_says_what_matters(pipe: Pipe) -> None:
     lines = await written(
         pipe,
-        exchange(upstream="api", endpoint="http://a:1", first_byte=100.25, bytes_out=5),
-        exchange(status=504, error="connection_timeout", attempts=3),
+        exchange(upstream="api", endpoint="http://a:1", first_byte_at=100.25, bytes_out=5),
+        exchange(status=504, error="connection_timeout", attempt_count=3),
         format="console",
     )
     assert lines == [
@@ -278,8 +279,8 @@ def test_the_log_of_events_can_be_text(capsys: pytest.CaptureFixture[str]) -> No
 
 
 async def test_attempts_are_listed_where_there_was_more_than_one(pipe: Pipe) -> None:
-    tries = (Try("http://a", "503", 0.0123456), Try("http://b", "200", 0.5))
-    several, alone = await written(pipe, exchange(tries=tries), exchange())
+    tries = (Attempt("http://a", "503", 0.0123456), Attempt("http://b", "200", 0.5))
+    several, alone = await written(pipe, exchange(attempt_log=tries), exchange())
     assert json.loads(several)["tries"] == [
         {"endpoint": "http://a", "outcome": "503", "ms": 12.346},
         {"endpoint": "http://b", "outcome": "200", "ms": 500.0},

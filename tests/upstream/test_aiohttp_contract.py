@@ -76,7 +76,7 @@ async def test_a_connector_makes_connections_of_ours() -> None:
             message, _ = await protocol.read()
             assert message.code == 200
             assert message.fields[0][0] == b"Content-Length"
-            assert protocol.whole == OK.partition(b"\r\n\r\n")[2]
+            assert protocol.buffered == OK.partition(b"\r\n\r\n")[2]
             assert not protocol.should_close
             protocol.rest(10)
             assert protocol.take()

@@ -87,7 +87,7 @@ async def test_a_refused_connection_goes_to_the_backup() -> None:
         dead = f"http://127.0.0.1:{closed_port()}"
         async with proxied(dead, **over(dead, (spare, {"backup": True}))) as proxy:
             assert await ask(proxy, 3, post(b"x")) == [200] * 3
-            assert [record.attempts for record in proxy.records] == [2] * 3
+            assert [exchange.record.attempt_count for exchange in proxy.records] == [2] * 3
 
 
 FAILURES: dict[str, Script] = {
@@ -121,7 +121,7 @@ async def test_a_failed_attempt_goes_to_another_server(
     async with proxied(trio[0], **options) as proxy:
         assert ((await proxy.ask(request_)).status == 200) is again
         assert counts(*trio) == ([1, 1, 1] if again else [1, 0, 0])
-        tries = [attempt.endpoint for attempt in (await proxy.record()).tries]
+        tries = [attempt.endpoint for attempt in (await proxy.record()).record.attempt_log]
         assert tries == ([server.url for server in trio] if again else [])
 
 
@@ -209,7 +209,7 @@ async def test_a_hash_sticks(trio: list[RawUpstream], key: str, field: str) -> N
         for number in range(12):
             request = get(f"/{number}", field.format(number % 6).encode() + b"\r\n")
             assert (await proxy.ask(request)).status == 200
-            homes.append((await proxy.record(number)).endpoint)
+            homes.append((await proxy.record(number)).record.endpoint)
     assert homes[:6] == homes[6:]
     assert len(set(homes)) > 1
 
@@ -259,7 +259,7 @@ async def test_each_address_of_a_name_is_a_server(monkeypatch: pytest.MonkeyPatc
             assert await ask(proxy, 8) == [200] * 8
             assert counts(one, two) == [4, 4]
             names = {f"http://127.0.0.{n}:{one.port}" for n in (1, 2)}
-            assert {record.endpoint for record in proxy.records} == names
+            assert {exchange.record.endpoint for exchange in proxy.records} == names
             addresses[:] = ["127.0.0.2", "127.0.0.3"]
             await one.until(lambda: all(each.closed.is_set() for each in one.connections))
             assert await ask(proxy, 8) == [200] * 8  # what is refused goes to the other

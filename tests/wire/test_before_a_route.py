@@ -46,6 +46,6 @@ async def test_the_target_is_logged_as_it_came() -> None:
     async with RawUpstream() as upstream, proxied(upstream, routes=routes) as proxy:
         for target in ("/v1/abc?d", "/v1/abc?d", "http://a/v1/%41"):
             assert (await proxy.ask(get(target, host=b"a"))).status == 200
-        asked = [record.asked for record in proxy.records]
+        asked = [exchange.raw_target for exchange in proxy.records]
         assert asked == [b"/v1/abc?d", b"/v1/abc?d", b"http://a/v1/%41"]
         assert upstream.requests[0].line == b"GET /x/abc?d HTTP/1.1"

@@ -49,8 +49,8 @@ async def test_hundreds_of_clients_are_one_request() -> None:
         assert {answer.ended for answer in answers} <= {"complete", "open"}
         assert len({answer.value("X-Request-Id") for answer in answers}) == 300
         assert len(upstream.requests) == 1
-        assert sum(record.coalesced for record in proxy.records) == 299
-        assert sum(record.attempts for record in proxy.records) == 1
+        assert sum(exchange.record.coalesced for exchange in proxy.records) == 299
+        assert sum(exchange.record.attempt_count for exchange in proxy.records) == 1
         state = json.loads((await ask(proxy.admin, get("/api/coalesce"))).body)
         assert state["kept_bytes"] == 0
         assert state["routes"]["/"]["joined"] == 299

@@ -204,4 +204,4 @@ async def test_a_client_that_leaves_frees_what_was_held() -> None:
             await client.send(get())
             await upstream.until(lambda: upstream.requests)
         await upstream.until(upstream.connections[0].closed.is_set)
-        assert (await proxy.record()).attempts == 1
+        assert (await proxy.record()).record.attempt_count == 1

@@ -39,7 +39,7 @@ async def test_no_more_requests_than_allowed_are_under_way_and_the_rest_wait() -
         assert len(upstream.requests) == 12
         assert len(upstream.connections) <= 3
         assert (await state(proxy))["in_flight"] == 0
-        waited = sorted(record.queued for record in proxy.records)
+        waited = sorted(exchange.record.queue_s for exchange in proxy.records)
         assert waited[2] < 0.01 < waited[-1]
 
 
@@ -92,9 +92,9 @@ async def test_who_waits_longer_than_the_clock_allows_is_503() -> None:
             assert response.status == 503
             assert b"error=connection_limit_reached" in (response.value("Proxy-Status") or b"")
             assert b"for a permit" in response.body
-            record = await proxy.record()
-            assert 0.02 < record.queued < 1
-            assert record.attempts == 0
+            exchange = await proxy.record()
+            assert 0.02 < exchange.record.queue_s < 1
+            assert exchange.record.attempt_count == 0
             held.cancel()
 
 

@@ -98,7 +98,7 @@ async def test_without_another_server_the_client_is_told_when_to_come_again() ->
         assert (response.status, told) == (503, b"sidecar-proxy; error=destination_unavailable")
         assert 50 < int(response.value("Retry-After") or 0) <= 60
         assert counts(server) == [3]
-        assert (await proxy.record(3)).attempts == 0
+        assert (await proxy.record(3)).record.attempt_count == 0
 
 
 async def test_one_trial_at_a_time_brings_a_server_back() -> None:

@@ -44,8 +44,11 @@ async def test_another_upstream_takes_over_when_the_tries_have_run_out(
     ):
         assert ((await proxy.ask(request_)).status == 200) is bool(sent[1])
         assert (len(first.requests), len(other.requests)) == sent
-        record = await proxy.record()
-        assert (record.upstream, record.attempts) == ("other0" if sent[1] else "api", sum(sent))
+        exchange = await proxy.record()
+        assert (exchange.record.upstream, exchange.record.attempt_count) == (
+            "other0" if sent[1] else "api",
+            sum(sent),
+        )
 
 
 @pytest.mark.parametrize("request_", [get(), post(b"x"), post(b"x" * 300_000)])
@@ -127,8 +130,8 @@ async def test_a_fixed_reply_from_a_file(page: str, script: Script, request_: by
         assert response.value("Content-Type") == b"application/json"
         told = response.value("Proxy-Status")
         assert told == b"sidecar-proxy; error=destination_unavailable"
-        record = await proxy.record()
-        assert (record.status, record.error) == (200, "destination_unavailable")
+        exchange = await proxy.record()
+        assert (exchange.status, exchange.error) == (200, "destination_unavailable")
         head = await proxy.ask(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
         assert (head.status, head.value("Content-Length")) == (200, b"15")
 

@@ -41,8 +41,8 @@ async def test_a_stream_is_opened_before_the_upstream_has_answered(request_: byt
         await client.read_until(b": heartbeat\n\n")
         go.set()
         assert (await client.read_until(b"0\r\n\r\n")).endswith(b"data: 1\n\n\r\n0\r\n\r\n")
-        record = await proxy.record()
-        assert (record.status, record.error, record.attempts) == (200, "", 1)
+        exchange = await proxy.record()
+        assert (exchange.status, exchange.error, exchange.record.attempt_count) == (200, "", 1)
 
 
 async def test_who_does_not_ask_for_events_is_told_the_true_status() -> None:

@@ -40,9 +40,9 @@ async def test_another_server_answers_for_one_that_stalls(request_: bytes) -> No
         assert received(slow, fast) == [1, 1]
         assert slow.requests[0].body == fast.requests[0].body
         await slow.until(slow.connections[0].closed.is_set)  # the loser is told at once
-        record = await proxy.record()
-        assert (record.endpoint, record.attempts) == (fast.url, 2)
-        assert [(t.endpoint, t.outcome) for t in record.tries] == [
+        exchange = await proxy.record()
+        assert (exchange.record.endpoint, exchange.record.attempt_count) == (fast.url, 2)
+        assert [(t.endpoint, t.outcome) for t in exchange.record.attempt_log] == [
             (slow.url, "hedged"),
             (fast.url, "200"),
         ]
@@ -137,6 +137,10 @@ async def test_retries_go_on_where_all_copies_failed() -> None:
         ) as proxy,
     ):
         assert (await proxy.ask(get())).body == b"well"
-        record = await proxy.record()
-        assert record.attempts == 3
-        assert [attempt.outcome for attempt in record.tries] == ["hedged", "503", "200"]
+        exchange = await proxy.record()
+        assert exchange.record.attempt_count == 3
+        assert [attempt.outcome for attempt in exchange.record.attempt_log] == [
+            "hedged",
+            "503",
+            "200",
+        ]

@@ -54,7 +54,7 @@ async def test_a_short_wait_is_waited() -> None:
     async with RawUpstream() as upstream, proxied(upstream, **tables) as proxy:
         answers = await asyncio.gather(*(proxy.ask(get()) for _ in range(5)))
         assert {answer.status for answer in answers} == {200}
-        assert 0.07 < max(record.queued for record in proxy.records) < 1
+        assert 0.07 < max(exchange.record.queue_s for exchange in proxy.records) < 1
 
 
 async def test_an_upstream_that_refused_is_asked_no_more_until_its_time() -> None:

@@ -33,10 +33,10 @@ async def test_a_replay_is_the_same_byte_for_byte(limit: str, first: Script, chu
     async with RawUpstream(first, HEALTHY) as upstream, proxied(upstream, **options) as proxy:
         response = await proxy.ask(b"PUT / HTTP/1.1\r\nHost: a\r\n" + framed(BODY, chunked=chunked))
         assert response.status == 200
-        record = await proxy.record()
-        assert record.attempts == 2
+        exchange = await proxy.record()
+        assert exchange.record.attempt_count == 2
         assert upstream.requests[-1].body == BODY
-        assert record.bytes_in == len(BODY)
+        assert exchange.bytes_in == len(BODY)
     assert descriptors() == before
 
 

@@ -76,8 +76,11 @@ async def test_a_client_that_comes_back_misses_nothing(end: str) -> None:
             later.set()
             assert (await client.rest(0.2)).endswith(b"%b\r\n0\r\n\r\n" % event(4))
         resumed = await proxy.record(1)
-        assert (resumed.status, resumed.error, resumed.attempts) == (200, "", 0)
-        assert (resumed.upstream, resumed.endpoint) == ("api", upstream.url)
+        assert (resumed.status, resumed.error, resumed.record.attempt_count) == (200, "", 0)
+        assert (resumed.record.upstream, resumed.record.endpoint) == (
+            "api",
+            upstream.url,
+        )
         assert resumed.request_id != proxy.records[0].request_id
         assert resumed.bytes_out == len(event(2) + event(3) + event(4))
         assert len(upstream.requests) == 1

@@ -220,7 +220,7 @@ class Connection(ReplyWriter):
         if not self._serving:
             return 0.0
         exchange = self.exchange
-        return None if exchange.upgrade else time.monotonic() - exchange.started
+        return None if exchange.upgrade else time.monotonic() - exchange.started_at
 
     @property
     def _open_ended(self) -> bool:

@@ -117,7 +117,7 @@ class Repeats:
             client=client,
             scheme=asked,
             request_id=request_id,
-            started=time.monotonic(),
+            started_at=time.monotonic(),
         )
         exchange.encoded = Encoded(exchange.headers, lines + naming)
         return exchange, raw

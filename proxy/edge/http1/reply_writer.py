@@ -176,7 +176,7 @@ class ReplyWriter(ClientSide):
 
     def refuse(self, error: ProxyError) -> None:
         """Answer a request that never became one, and hang up."""
-        exchange = Exchange("", b"", (), client=self.peer, started=time.monotonic())
+        exchange = Exchange("", b"", (), client=self.peer, started_at=time.monotonic())
         exchange.request_id = identify(())[1]
         exchange.status, exchange.error = failure(error)
         if not self.gone:

@@ -101,7 +101,7 @@ class ClientBody:
         self.attempt = 0
         """Number of the attempt that may read."""
 
-    finished: Final = None
+    buffered: Final = None
 
     @property
     def trailers(self) -> RawHeaders:

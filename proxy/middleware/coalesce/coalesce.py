@@ -1,7 +1,6 @@
 """Equal requests that are under way at the same time share one call of the upstream."""
 
 import asyncio
-import copy
 import time
 from collections import Counter, OrderedDict
 from functools import partial
@@ -103,23 +102,22 @@ class Coalesce:
             self.alone["max_waiters"] += 1
             return await self._inner(exchange)
         else:
-            exchange.coalesced = True
+            exchange.record.coalesced = True
             call.outlast(exchange.deadline)
             self.joined += 1
-        reply = await call.reply(exchange, self._patience if exchange.coalesced else None)
+        reply = await call.reply(exchange, self._patience if exchange.record.coalesced else None)
         if reply is None:
-            exchange.coalesced = False
+            exchange.record.coalesced = False
             self.alone["wait_timeout" if call.pending else "private"] += 1
             return await self._inner(exchange)
         return reply
 
     def _begun(self, exchange: Exchange, key: Key, whole: bytes) -> SharedCall:
         self.calls += 1
-        twin = copy.copy(exchange)
-        twin.inform = None
-        if exchange.body is not EMPTY:  # which goes with its client, and that may leave
-            body = exchange.body
-            twin.body = BytesBody(whole, body.framing, body.length)
+        body = exchange.body
+        if body is not EMPTY:  # which goes with its client, and that may leave
+            body = BytesBody(whole, body.framing, body.length)
+        twin = exchange.twin(body)
         call = SharedCall(exchange, twin, self._room, partial(self._remember, key))
         call.over = partial(self._over, key, call)
         self._calls[key] = call
@@ -179,8 +177,8 @@ async def _whole(body: Body) -> bytes | None:
 
     Raises ClientError as reading does.
     """
-    if body.finished is not None:
-        return body.finished
+    if body.buffered is not None:
+        return body.buffered
     if (body.length or 0) > _LONGEST:
         return None
     body.keep(_LONGEST, spool=True)

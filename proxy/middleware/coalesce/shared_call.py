@@ -143,14 +143,11 @@ class SharedCall:
 
     def _given(self, exchange: Exchange) -> Reply | None:
         twin = self._twin
-        exchange.upstream, exchange.endpoint = twin.upstream, twin.endpoint
-        exchange.error = twin.error
-        if twin.first_byte is not None:  # who comes late finds it here
-            exchange.first_byte = max(twin.first_byte, exchange.started)
         leads = exchange is self._leader
+        exchange.record.adopt(twin.record, started_at=exchange.started_at, shared=not leads)
         if leads:
-            exchange.connected, exchange.attempts = twin.connected, twin.attempts
-            exchange.tries, exchange.queued = twin.tries, twin.queued
+            exchange.record.attempt_log = twin.record.attempt_log
+        exchange.error = twin.error
         if self._error is not None:
             raise _anew(self._error)
         if self._own is not None:
@@ -200,7 +197,7 @@ def _like(reply: Reply, source: Any, whole: bytes | None = None) -> Reply:
         reason=reply.reason,
         length=reply.length,
         version=reply.version,
-        whole=whole,
+        buffered=whole,
     )
     like.encoded = reply.encoded
     like.trailers_of(reply)

@@ -127,7 +127,7 @@ class Concurrency:
             outcome = await turn.comes(until)
         finally:
             waited = loop.time() - asked
-            exchange.queued += waited
+            exchange.record.queue_s += waited
         if outcome is _Outcome.THROUGH:
             return
         if outcome is _Outcome.TIMEOUT and late:

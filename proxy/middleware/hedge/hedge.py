@@ -1,7 +1,6 @@
 """A second copy of a request that takes unusually long: whichever answers first wins."""
 
 import asyncio
-import copy
 from collections.abc import Callable
 from typing import Annotated, Any, Final
 
@@ -130,12 +129,8 @@ class Hedge:
         body: Body | None = exchange.body.copy()
         if body is None or not self._budget.withdraw():
             return None
-        twin = copy.copy(exchange)
-        twin.body = body
-        twin.inform = None
-        twin.attempts = 0
         self.sent += 1
-        return twin
+        return exchange.twin(body)
 
     def send(self, twin: Exchange) -> "asyncio.Task[Reply]":
         """Begin with a copy."""

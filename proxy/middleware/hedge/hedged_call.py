@@ -4,8 +4,9 @@ import asyncio
 from typing import Any, Protocol
 
 from proxy.core.errors import UpstreamError, forget_frames
-from proxy.core.exchange import HEDGED, Exchange, Handler, Try
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import Verdict, verdict
+from proxy.core.record import HEDGED, Attempt
 from proxy.core.reply import Ending, Reply
 
 
@@ -103,8 +104,8 @@ class HedgedCall:
             return
         now = hedge.loop.time()
         # So that a server is asked that has not been asked.
-        twin.tries += tuple(
-            Try(one.endpoint, HEDGED, now - asked)
+        twin.record.attempt_log += tuple(
+            Attempt(one.record.endpoint, HEDGED, now - asked)
             for one, asked in [(exchange, self._began), *self._slow]
         )
         task = hedge.send(twin)
@@ -141,10 +142,7 @@ class HedgedCall:
         self._end()
         self._hedge.won += 1
         self._list(twin, reply)
-        exchange = self._exchange
-        exchange.endpoint, exchange.upstream = twin.endpoint, twin.upstream
-        exchange.connected, exchange.first_byte = twin.connected, twin.first_byte
-        exchange.queued, exchange.elsewhere = twin.queued, twin.elsewhere
+        self._exchange.record.adopt(twin.record)
         return reply
 
     def _list(self, winner: Exchange | None, came: Reply | UpstreamError) -> None:
@@ -153,14 +151,16 @@ class HedgedCall:
             return
         now = self._hedge.loop.time()
         exchange = self._exchange
-        exchange.attempts += sum(twin.attempts for twin, _ in self._slow)
+        record = exchange.record
         for one, asked in [(exchange, self._began), *self._slow]:
             if one is not (winner or exchange):
-                exchange.tries += (Try(one.endpoint, HEDGED, now - asked),)
+                record.attempt_log += (Attempt(one.record.endpoint, HEDGED, now - asked),)
+                if one is not exchange:
+                    record.attempt_count += one.record.attempt_count
         if self._hedge.alone:
             counts = winner or exchange
             outcome = str(came.status) if isinstance(came, Reply) else type(came).__name__
-            exchange.tries += (Try(counts.endpoint, outcome, now - self._began),)
+            record.attempt_log += (Attempt(counts.record.endpoint, outcome, now - self._began),)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -101,7 +101,7 @@ class LoadBalance:
         targets = self._targets.now
         if (
             targets is not self._clean
-            or exchange.tries
+            or exchange.record.attempt_log
             or (exchange.ties is not None and exchange.ties.held)
         ):
             candidates = self._candidates(targets, exchange)
@@ -131,7 +131,7 @@ class LoadBalance:
         except UpstreamError as error:
             endpoint.in_flight -= 1
             endpoint.outcomes[failure_class(error) or type(error).__name__] += 1
-            exchange.elsewhere = _is_for_another(error, targets, exchange, endpoint)
+            error.alternative_ready = _is_for_another(error, targets, exchange, endpoint)
             self._on_failure(endpoint, permission, began)
             raise
         except BaseException:
@@ -144,7 +144,7 @@ class LoadBalance:
         prior_failures = 0
         if status in UNANSWERED:
             prior_failures = breaker.failures if breaker is not None else 0
-            exchange.elsewhere = self._on_error_status(targets, endpoint, permission, reply)
+            reply.alternative_ready = self._on_error_status(targets, endpoint, permission, reply)
         elif (
             targets is not self._clean
             or targets.counts_successes
@@ -223,7 +223,7 @@ class LoadBalance:
         )
         if full and usable is targets.primaries and all(map(targets.is_clean, usable)):
             self._clean = targets
-        tried = {attempt.endpoint for attempt in exchange.tries}
+        tried = {attempt.endpoint for attempt in exchange.record.attempt_log}
         # One that asked for a pause is better than one that failed, and than no answer.
         paused = [
             endpoint
@@ -266,7 +266,7 @@ def _is_for_another(
     """Whether it is wrong with this server for good, and another one was not asked yet."""
     if not isinstance(error, CertificateInvalid):
         return False
-    tried = {endpoint.name, *[attempt.endpoint for attempt in exchange.tries]}
+    tried = {endpoint.name, *[attempt.endpoint for attempt in exchange.record.attempt_log]}
     return any(other.name not in tried for other in targets.by_endpoint)
 
 

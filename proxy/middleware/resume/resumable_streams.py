@@ -29,8 +29,8 @@ class Entry:
     def __init__(self, key: Key, exchange: Exchange, seconds: float) -> None:
         self.key = key
         self.client = exchange.client
-        self.upstream = exchange.upstream
-        self.endpoint = exchange.endpoint
+        self.upstream = exchange.record.upstream
+        self.endpoint = exchange.record.endpoint
         self.seconds = seconds
         self.taken: float | None = None
         """When it was taken from a client that was there."""

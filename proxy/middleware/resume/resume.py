@@ -51,8 +51,9 @@ class Resume:
         if key is not None and (wanted := _last_event_id(exchange.headers)):
             place = self._shelf.find((self, key), wanted)
             if place is not None:
-                exchange.upstream, exchange.endpoint = place.upstream, place.endpoint
-                exchange.first_byte = time.monotonic()
+                record = exchange.record
+                record.upstream, record.endpoint = place.upstream, place.endpoint
+                record.first_byte_at = time.monotonic()
                 return _shown(place.stream, exchange, length=None)
         reply = await self._inner(exchange)
         if key is None or reply.buffered is not None or not _resumable(reply):

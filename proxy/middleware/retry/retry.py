@@ -11,8 +11,9 @@ from aiohttp_retry.client import RequestParams
 
 from proxy.core.body import EMPTY
 from proxy.core.errors import CertificateInvalid, NotAttempted, UpstreamError, forget_frames
-from proxy.core.exchange import Exchange, Handler, Try
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import CONNECT_FAILURE, failure_class, repeatable
+from proxy.core.record import Attempt
 from proxy.core.reply import Ending, Reply
 from proxy.http.backpressure import retry_after
 from proxy.middleware.retry.options import RetryOptions, statuses
@@ -91,9 +92,10 @@ class Retry:
             first = error
         else:
             if first.status not in self._statuses:
-                if exchange.tries:  # those that it has overtaken, see middleware/hedge/hedge
+                record = exchange.record
+                if record.attempt_log:  # those that it has overtaken, see middleware/hedge/hedge
                     taken = self._loop.time() - begun
-                    exchange.tries += (Try(exchange.endpoint, str(first.status), taken),)
+                    record.attempt_log += (Attempt(record.endpoint, str(first.status), taken),)
                 return first
         trial = _Trial(
             exchange,
@@ -111,8 +113,8 @@ class Retry:
             last = failed.error if isinstance(failed, _Again) else failed
             forget_frames(failed)
             trial.ended(failure_class(last) or type(last).__name__)
-            if exchange.tries:
-                last.detail = f"{last.detail}; tries: {', '.join(map(str, exchange.tries))}"
+            if attempts := exchange.record.attempt_log:
+                last.detail = f"{last.detail}; tries: {', '.join(map(str, attempts))}"
             raise last from None
         finally:
             trial.done()
@@ -205,7 +207,6 @@ class _Trial(RetryOptionsBase):
                 if isinstance(first, Reply):
                     return first
                 raise first
-            exchange.elsewhere = False  # it was said of the attempt before
             self._begun = self._loop.time()
             return await self._inner(exchange)
         except UpstreamError as error:
@@ -213,7 +214,7 @@ class _Trial(RetryOptionsBase):
                 # Nobody was asked: what the attempt before came to is the better answer.
                 self._asked = False
                 raise self._failed from None
-            if isinstance(error, CertificateInvalid) and not exchange.elsewhere:
+            if isinstance(error, CertificateInvalid) and not error.alternative_ready:
                 raise  # a wrong certificate is as wrong the next time
             wait = self._backoff.wait(self._made)
             if self._may_follow(failure_class(error), wait):
@@ -226,7 +227,7 @@ class _Trial(RetryOptionsBase):
         """Whether this reply is the answer; one that is not is given back before the wait."""
         reply = cast(_Attempt, response).reply
         wait: float | None = None
-        if self._options.respect_retry_after and not self._exchange.elsewhere:
+        if self._options.respect_retry_after and not reply.alternative_ready:
             wait = retry_after(reply.headers)
             if wait is not None and wait > self._options.max_retry_after > 0:
                 return True
@@ -240,10 +241,10 @@ class _Trial(RetryOptionsBase):
 
     def ended(self, outcome: str) -> None:
         """Note the last attempt too, where it was not the only one."""
-        exchange = self._exchange
-        if exchange.tries and self._asked:
+        record = self._exchange.record
+        if record.attempt_log and self._asked:
             taken = self._loop.time() - self._begun
-            exchange.tries += (Try(exchange.endpoint, outcome, taken),)
+            record.attempt_log += (Attempt(record.endpoint, outcome, taken),)
 
     def get_timeout(self, attempt: int, response: Any = None) -> float:
         """Seconds until the next attempt, as decided when the last one was judged."""
@@ -265,6 +266,7 @@ class _Trial(RetryOptionsBase):
             return False
         if self._made >= options.attempts or not self._budget.spend(now):
             return False
-        exchange.tries += (Try(exchange.endpoint, failure, now - self._begun),)
+        record = exchange.record
+        record.attempt_log += (Attempt(record.endpoint, failure, now - self._begun),)
         self._wait = wait
         return True

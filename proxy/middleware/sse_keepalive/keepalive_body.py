@@ -176,7 +176,8 @@ class EarlyBody(KeepAliveBody):
         reply = await asyncio.shield(task)
         self._task = None
         exchange = self._exchange
-        exchange.upstream_request_id = upstream_id(reply.headers, exchange.request_id.encode())
+        ours = exchange.request_id.encode()
+        exchange.record.upstream_request_id = upstream_id(reply.headers, ours)
         if reply.status != _OK or not streams_events(reply.headers):
             whole = reply.buffered is not None
             reply.close(Ending.COMPLETE if whole else Ending.ABANDONED)

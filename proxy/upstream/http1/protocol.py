@@ -49,13 +49,13 @@ class UpstreamProtocol(ServerSide):
         "_reader",
         "_responses",
         "awaiting_head",
+        "buffered",
         "trailers",
-        "whole",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
-        self.whole: bytes | None = None
+        self.buffered: bytes | None = None
         """The body of a reply that came in one piece with its head."""
         self.awaiting_head = False
         """Whether the final head of the reply is still to come."""
@@ -74,7 +74,7 @@ class UpstreamProtocol(ServerSide):
         ``reader`` reads the heads that need no parser.
         """
         self.replied = self.unheard = False
-        self.whole = None
+        self.buffered = None
         self.awaiting_head = True
         self._responses = None
         self._reader = None if bodiless else reader
@@ -146,7 +146,7 @@ class UpstreamProtocol(ServerSide):
 
     def _take_whole(self, data: bytes, left: int) -> None:
         """A body that came with its head needs no stream."""
-        self.whole = data[:left]
+        self.buffered = data[:left]
         if len(data) != left:
             self.force_close()
         self._left = 0

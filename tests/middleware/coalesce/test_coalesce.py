@@ -41,7 +41,7 @@ async def test_equal_requests_are_asked_once(jumping: JumpingLoop) -> None:
     answers = await asyncio.gather(*(asked(inner, exchange) for exchange in exchanges))
     assert set(answers) == {b"all"}
     assert script.sends == 1
-    assert [exchange.coalesced for exchange in exchanges] == [False, *[True] * 49]
+    assert [exchange.record.coalesced for exchange in exchanges] == [False, *[True] * 49]
     assert await asked(inner) == b"new"  # it is no cache
     assert inner.report() == {"calls": 2, "joined": 49, "in_flight": 0, "alone": {}}
 
@@ -222,8 +222,8 @@ async def test_who_has_waited_long_enough_goes_alone(jumping: JumpingLoop) -> No
     leader = asyncio.create_task(asked(inner))
     await asyncio.sleep(0)
     assert await asked(inner, exchange) == b"mine"
-    assert jumping.time() == exchange.started + 3
-    assert not exchange.coalesced
+    assert jumping.time() == exchange.started_at + 3
+    assert not exchange.record.coalesced
     assert await leader == b"late"
     assert inner.report()["alone"] == {"wait_timeout": 1}
 
@@ -245,18 +245,21 @@ async def test_a_slow_client_slows_nobody_and_a_fast_one_sets_the_pace(
 
 async def test_what_is_known_of_the_call_is_known_of_each(jumping: JumpingLoop) -> None:
     async def served(exchange: Exchange) -> Reply:
-        exchange.upstream, exchange.endpoint = "api", "http://a"
-        exchange.attempts, exchange.first_byte = 2, 1_007.0
+        exchange.record.upstream, exchange.record.endpoint = "api", "http://a"
+        exchange.record.attempt_count, exchange.record.first_byte_at = 2, 1_007.0
         exchange.error = "destination_unavailable"  # a fixed reply in its place
         return reply(body=b"x")
 
     inner = shared(Script((1, served)))
     leader, follower = get(), get()
     await asyncio.gather(asked(inner, leader), asked(inner, follower))
-    assert (leader.attempts, follower.attempts) == (2, 0)
+    assert (leader.record.attempt_count, follower.record.attempt_count) == (2, 0)
     for exchange in (leader, follower):
-        assert (exchange.upstream, exchange.endpoint) == ("api", "http://a")
-        assert exchange.first_byte == 1_007.0
+        assert (exchange.record.upstream, exchange.record.endpoint) == (
+            "api",
+            "http://a",
+        )
+        assert exchange.record.first_byte_at == 1_007.0
         assert exchange.error == "destination_unavailable"
 
 

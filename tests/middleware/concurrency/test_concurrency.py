@@ -79,7 +79,7 @@ async def test_who_waits_too_long_is_told_when_to_come_again(jumping: JumpingLoo
     exchange = get()
     with pytest.raises(QueueTimeout) as caught:
         await limited(Script(), permits, 3.0).handle(exchange)
-    assert exchange.queued == 3.0
+    assert exchange.record.queue_s == 3.0
     assert caught.value.retry_after == 10.0
     assert permits.waiting == 0
 
@@ -99,12 +99,12 @@ async def test_a_request_leaves_as_soon_as_its_deadline_cannot_be_met(
     permits = limiter()
     permits.try_acquire(b"")
     exchange = get()
-    exchange.deadline = exchange.started + 5
+    exchange.deadline = exchange.started_at + 5
     with pytest.raises(DeadlineTooShort, match=r"waited 3 s"):
         await limited(Script(), permits, usual=lambda *_: 2.0).handle(exchange)
-    assert jumping.time() == exchange.started + 3
+    assert jumping.time() == exchange.started_at + 3
     late = get()
-    late.deadline = late.started + 1.5
+    late.deadline = late.started_at + 1.5
     with pytest.raises(DeadlineTooShort):
         await limited(Script(), permits, usual=lambda *_: 2.0).handle(late)
     assert permits.waiting == 0
@@ -114,14 +114,14 @@ async def test_a_deadline_that_can_be_met_is_no_reason_to_leave(jumping: Jumping
     permits = limiter()
     permits.try_acquire(b"")
     exchange = get()
-    exchange.deadline = exchange.started + 5
+    exchange.deadline = exchange.started_at + 5
     waiting = asyncio.create_task(
         limited(Script(reply()), permits, usual=lambda *_: 2.0).handle(exchange)
     )
     await asyncio.sleep(2.9)
     permits.release(b"", 0.0)
     assert (await waiting).status == 200
-    assert exchange.queued == pytest.approx(2.9)
+    assert exchange.record.queue_s == pytest.approx(2.9)
 
 
 @pytest.mark.parametrize("moment", ["waiting", "let through", "under way"])

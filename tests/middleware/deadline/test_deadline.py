@@ -32,8 +32,8 @@ async def test_the_exchange_ends_when_its_client_would_go(
     exchange = get(headers=fields)
     with pytest.raises(ResponseTimeout):
         await bounded(Script((9_999, reply())), total).handle(exchange)
-    assert jumping.time() == pytest.approx(exchange.started + ends, abs=0.01)
-    assert exchange.deadline == exchange.started + ends
+    assert jumping.time() == pytest.approx(exchange.started_at + ends, abs=0.01)
+    assert exchange.deadline == exchange.started_at + ends
 
 
 async def test_a_client_that_says_nothing_waits_as_ever(jumping: JumpingLoop) -> None:
@@ -47,4 +47,4 @@ async def test_a_client_that_says_nothing_waits_as_ever(jumping: JumpingLoop) ->
 async def test_no_longest_time_is_none(jumping: JumpingLoop) -> None:
     exchange = get(headers=[(MS, b"86400000")])
     await bounded(Script(reply()), max=Duration(0)).handle(exchange)
-    assert exchange.deadline == exchange.started + 86_400
+    assert exchange.deadline == exchange.started_at + 86_400

@@ -57,9 +57,9 @@ async def test_a_request_without_a_deadline_passes_as_it_came(jumping: JumpingLo
 async def hurried(inner: DeadlinePropagation, left: float) -> float:
     """How long a request with so many seconds left takes."""
     exchange = get()
-    exchange.deadline = exchange.started + left
+    exchange.deadline = exchange.started_at + left
     await inner.handle(exchange)
-    return asyncio.get_running_loop().time() - exchange.started
+    return asyncio.get_running_loop().time() - exchange.started_at
 
 
 async def test_what_cannot_be_done_in_time_is_not_begun(jumping: JumpingLoop) -> None:

@@ -36,9 +36,9 @@ class Servers:
     async def __call__(self, exchange: Exchange) -> Reply:
         """As a server called s1, s2, ..."""
         name = f"s{self._script.sends + 1}"
-        exchange.endpoint = name
-        exchange.attempts += 1
-        self.avoided.append([attempt.endpoint for attempt in exchange.tries])
+        exchange.record.endpoint = name
+        exchange.record.attempt_count += 1
+        self.avoided.append([attempt.endpoint for attempt in exchange.record.attempt_log])
         try:
             return await self._script(exchange)
         except asyncio.CancelledError:
@@ -75,7 +75,7 @@ async def test_what_is_in_time_is_asked_once(jumping: JumpingLoop) -> None:
     status, taken, exchange = await outcome(hedge(servers))
     assert (status, servers.sends) == (200, 1)
     assert taken == pytest.approx(0.9)
-    assert (exchange.tries, exchange.attempts) == ((), 1)
+    assert (exchange.record.attempt_log, exchange.record.attempt_count) == ((), 1)
 
 
 async def test_a_copy_that_is_faster_wins_and_the_first_is_stopped(jumping: JumpingLoop) -> None:
@@ -84,8 +84,11 @@ async def test_a_copy_that_is_faster_wins_and_the_first_is_stopped(jumping: Jump
     assert (status, taken) == (201, 1.5)
     assert servers.stopped == ["s1"]
     assert servers.avoided == [[], ["s1"]]
-    assert (exchange.endpoint, exchange.attempts) == ("s2", 2)
-    assert [(t.endpoint, t.outcome) for t in exchange.tries] == [("s1", "hedged"), ("s2", "201")]
+    assert (exchange.record.endpoint, exchange.record.attempt_count) == ("s2", 2)
+    assert [(t.endpoint, t.outcome) for t in exchange.record.attempt_log] == [
+        ("s1", "hedged"),
+        ("s2", "201"),
+    ]
 
 
 async def test_a_first_that_is_faster_wins_and_the_copy_is_stopped(jumping: JumpingLoop) -> None:
@@ -93,8 +96,11 @@ async def test_a_first_that_is_faster_wins_and_the_copy_is_stopped(jumping: Jump
     status, taken, exchange = await outcome(hedge(servers))
     assert (status, taken) == (200, 1.5)
     assert servers.stopped == ["s2"]
-    assert exchange.endpoint == "s1"
-    assert [(t.endpoint, t.outcome) for t in exchange.tries] == [("s2", "hedged"), ("s1", "200")]
+    assert exchange.record.endpoint == "s1"
+    assert [(t.endpoint, t.outcome) for t in exchange.record.attempt_log] == [
+        ("s2", "hedged"),
+        ("s1", "200"),
+    ]
 
 
 @pytest.mark.parametrize("bad", [reply(503), reply(429), ConnectFailed("refused")])
@@ -137,7 +143,7 @@ async def test_several_copies_go_one_after_the_other(jumping: JumpingLoop) -> No
     assert (status, taken) == (202, 2.5)
     assert sorted(servers.stopped) == ["s1", "s2"]
     assert servers.avoided == [[], ["s1"], ["s1", "s2"]]
-    assert [t.outcome for t in exchange.tries] == ["hedged", "hedged", "202"]
+    assert [t.outcome for t in exchange.record.attempt_log] == ["hedged", "hedged", "202"]
 
 
 async def test_no_more_copies_than_the_budget_has(jumping: JumpingLoop) -> None:
@@ -236,4 +242,4 @@ def servers_never_answered(reply: CannedReply) -> bool:
 async def test_who_lists_the_attempts_above_is_left_the_last_one(jumping: JumpingLoop) -> None:
     servers = Servers((9, reply(200)), (0.5, reply(201)))
     _, _, exchange = await outcome(hedge(servers, alone=False))
-    assert [(t.endpoint, t.outcome) for t in exchange.tries] == [("s1", "hedged")]
+    assert [(t.endpoint, t.outcome) for t in exchange.record.attempt_log] == [("s1", "hedged")]

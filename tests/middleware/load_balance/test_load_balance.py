@@ -114,23 +114,21 @@ async def test_one_that_is_paused_goes_before_one_that_failed(jumping: JumpingLo
 
 
 @pytest.mark.parametrize(
-    ("others", "elsewhere"),
+    ("others", "ready"),
     [((), False), ((Node("b"),), True), ((Node("b", backup=True),), True)],
 )
 async def test_a_refusal_says_whether_another_could_be_asked(
-    others: tuple[Node, ...], elsewhere: bool
+    others: tuple[Node, ...], ready: bool
 ) -> None:
-    exchange = get()
-    await balance(Node("a", busy(b"7")), *others)(exchange)
-    assert exchange.elsewhere is elsewhere
+    came = await balance(Node("a", busy(b"7")), *others)(get())
+    assert came.alternative_ready is ready
 
 
 async def test_a_server_that_is_paused_is_nowhere_else(jumping: JumpingLoop) -> None:
     a, b = Node("a", busy(b"7")), Node("b")
     b.pause(jumping.time() + 3)
-    exchange = get()
-    await balance(a, b)(exchange)
-    assert not exchange.elsewhere
+    came = await balance(a, b)(get())
+    assert not came.alternative_ready
 
 
 async def test_without_a_healthy_server_nothing_is_sent() -> None:
@@ -181,7 +179,7 @@ async def test_the_same_key_finds_the_same_server_while_it_is_there() -> None:
     async def home(user: bytes) -> str:
         exchange = get(headers=((b"x-user", user),))
         await handle(exchange)
-        return exchange.endpoint
+        return exchange.record.endpoint
 
     users = [b"%d" % n for n in range(40)]
     before = [await home(user) for user in users]

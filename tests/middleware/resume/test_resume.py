@@ -101,7 +101,7 @@ async def test_an_end_meanwhile_is_told_as_what_it_was(
 async def test_what_was_held_before_is_part_of_it(jumping: JumpingLoop) -> None:
     source = Feed()
     answer = stream(source)
-    answer.hold(event(1), complete=False)
+    answer.put_back(event(1), complete=False)
     resume, _, _ = resuming(answer)
     first = await resume.handle(get(headers=ME))
     assert await first.read() == event(1)

@@ -38,7 +38,7 @@ def retry(script: Script, *, budget: Budget | None = None, **options: Any) -> Ha
     table = RetryOptions(**{"on": EVERYTHING, **options})
 
     async def counted(exchange: Exchange) -> Reply:
-        exchange.attempts += 1
+        exchange.record.attempt_count += 1
         return await script(exchange)
 
     return Retry(counted, table, budget or Budget(0, 1000, 10), random.Random(1)).handle
@@ -207,10 +207,14 @@ async def test_a_client_that_leaves_during_the_wait_ends_it(jumping: JumpingLoop
 async def test_every_attempt_is_listed_where_there_was_more_than_one() -> None:
     exchange = get()
     await retry(Script(reply(503), ConnectFailed(), reply(200)))(exchange)
-    assert [attempt.outcome for attempt in exchange.tries] == ["503", "connect-failure", "200"]
+    assert [attempt.outcome for attempt in exchange.record.attempt_log] == [
+        "503",
+        "connect-failure",
+        "200",
+    ]
     alone = get()
     await retry(Script(reply(200)))(alone)
-    assert alone.tries == ()
+    assert alone.record.attempt_log == ()
 
 
 async def test_the_error_says_what_was_tried() -> None:
@@ -238,5 +242,5 @@ async def test_where_nobody_is_left_to_ask_the_last_attempt_is_the_answer(
     exchange = get()
     with pytest.raises(ConnectionTerminated) as caught:
         await retry(script)(exchange)
-    assert [attempt.outcome for attempt in exchange.tries] == ["reset"]
+    assert [attempt.outcome for attempt in exchange.record.attempt_log] == ["reset"]
     assert "reset" in caught.value.detail

@@ -1,0 +1,62 @@
+"""What is found out while a request is served: who was asked, how often, and how long that took."""
+
+from typing import Final, NamedTuple
+
+HEDGED: Final = "hedged"
+"""Outcome of an attempt that another one has overtaken."""
+
+
+class Attempt(NamedTuple):
+    """One of several attempts."""
+
+    endpoint: str
+    outcome: str
+    """Its status, or the class of its failure as ``[retry] on`` calls it."""
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.endpoint} {self.outcome} {self.seconds * 1000:.0f} ms"
+
+
+class Record:
+    """The findings of one exchange.
+
+    Every request has one, and most write three of its fields only. So what has not been found out
+    is a default of the class: neither ``__init__`` nor ``__slots__``.
+    """
+
+    attempt_count: int = 0
+    """Requests that were sent to an endpoint."""
+    attempt_log: tuple[Attempt, ...] = ()
+    """All attempts, the first one first, where there was more than one."""
+    upstream: str = ""
+    endpoint: str = ""
+    """Of the last attempt."""
+    upstream_request_id: str = ""
+    """What the upstream calls the request, where that is another name than ours."""
+    queue_s: float = 0.0
+    """Seconds that it waited to be let through: for a permit, a token, another's answer."""
+    connect_s: float | None = None
+    """Seconds that the last attempt spent on getting a connection."""
+    first_byte_at: float | None = None
+    """When the reply's head arrived."""
+    coalesced: bool = False
+    """Whether it was given another one's answer."""
+
+    @property
+    def hedged(self) -> bool:
+        """Whether an attempt was overtaken by a copy."""
+        return any(attempt.outcome == HEDGED for attempt in self.attempt_log)
+
+    def adopt(self, call: "Record", *, started_at: float = 0.0, shared: bool = False) -> None:
+        """Take over what another call has found out, whose answer this request is given.
+
+        ``started_at``: when this request began; an answer may have been there before. ``shared``:
+        the call was made for another request. This one did not wait or connect for it.
+        """
+        self.upstream, self.endpoint = call.upstream, call.endpoint
+        if call.first_byte_at is not None:
+            self.first_byte_at = max(call.first_byte_at, started_at)
+        if not shared:
+            self.connect_s, self.queue_s = call.connect_s, call.queue_s
+            self.attempt_count += call.attempt_count
