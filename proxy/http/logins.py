@@ -44,7 +44,7 @@ def speaks_of_login(fields: RawHeaders) -> bool:
 class Held(Protocol):
     """An upstream connection that waits for its client."""
 
-    def drop(self) -> None:
+    def close(self) -> None:
         """Close it."""
 
 
@@ -55,7 +55,7 @@ class Ties:
 
     def __init__(self) -> None:
         self.held: dict[Hashable, tuple[str, Held]] = {}
-        """By the gateway that each came from: the name of its server, and the connection."""
+        """By the pool that each came from: the name of its server, and the connection."""
         self.closed = False
 
     @property
@@ -63,10 +63,10 @@ class Ties:
         """The names of the servers that know this client."""
         return {name for name, _ in self.held.values()}
 
-    def forget(self, gateway: Hashable, line: Held) -> bool:
+    def forget(self, pool: Hashable, connection: Held) -> bool:
         """A connection has ended; whether it was waiting here."""
-        if gateway in self.held and self.held[gateway][1] is line:
-            del self.held[gateway]
+        if pool in self.held and self.held[pool][1] is connection:
+            del self.held[pool]
             return True
         return False
 
@@ -74,4 +74,4 @@ class Ties:
         """The client has gone, and its logins with it."""
         self.closed = True
         while self.held:
-            self.held.popitem()[1][1].drop()
+            self.held.popitem()[1][1].close()

@@ -34,8 +34,8 @@ from proxy.middleware.upstream_quota import UpstreamQuota
 from proxy.policy.budget import Budget
 from proxy.run.chain import Chain
 from proxy.run.limits import Limits
-from proxy.upstream.endpoint import Member
-from proxy.upstream.endpoints import Pool
+from proxy.upstream.endpoint import Endpoint
+from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.forward import Forward
 from proxy.upstream.health import HealthGuard
 from proxy.upstream.session import Session
@@ -49,7 +49,9 @@ class Tree:
         self._config = config
         self._rng = rng
         self._options = {upstream.name: upstream for upstream in config.upstreams}
-        self.pools = {upstream.name: Pool(upstream, session) for upstream in config.upstreams}
+        self.endpoints = {
+            upstream.name: Endpoints(upstream, session) for upstream in config.upstreams
+        }
         self._limits = Limits(self._options)
         self._budgets: dict[tuple[str, BudgetOptions], Budget] = {}
         self._hedges: list[tuple[str, str, Hedge]] = []
@@ -76,10 +78,10 @@ class Tree:
 
     def open(self) -> None:
         """Begin to look names up and to check servers."""
-        for name, pool in self.pools.items():
+        for name, endpoints in self.endpoints.items():
             if (check := self._options[name].health_check) is not None:
-                self._guards.append(HealthGuard(pool, check, self._rng))
-            pool.open()
+                self._guards.append(HealthGuard(endpoints, check, self._rng))
+            endpoints.open()
 
     async def close(self) -> None:
         """Stop all that runs by itself."""
@@ -90,8 +92,8 @@ class Tree:
             await asyncio.wait(self._tasks)
         for guard in self._guards:
             await guard.close()
-        for pool in self.pools.values():
-            await pool.close()
+        for endpoints in self.endpoints.values():
+            await endpoints.close()
 
     def _asked(self, route: Route) -> list[Upstream]:
         """The upstreams of a route, those that take over included."""
@@ -164,14 +166,14 @@ class Tree:
             return Retry(handler, retry, budget, self._rng, hold).handle
         return handler if commit is None else commit.handle
 
-    def _balanced(self, line: "Line", name: str) -> "tuple[Handler, TargetSet[Member] | None]":
+    def _balanced(self, line: "Line", name: str) -> "tuple[Handler, TargetSet[Endpoint] | None]":
         """One attempt at whichever server is the best; where there are several, the ways there."""
-        pool, upstream = self.pools[name], self._options[name]
+        endpoints, upstream = self.endpoints[name], self._options[name]
         route = line.options
-        alone = len(pool.members) == 1 and not pool.changes
+        alone = len(endpoints.members) == 1 and not endpoints.changes
         if alone and (route.circuit_breaker, upstream.health_check) == (None, None):
-            return attempt(pool.members[0], route), None
-        targets = TargetSet(pool, partial(attempt, route=route), route.circuit_breaker)
+            return attempt(endpoints.members[0], route), None
+        targets = TargetSet(endpoints, partial(attempt, route=route), route.circuit_breaker)
         line.targets.append(targets)
         options = upstream.load_balance or LoadBalanceOptions()
         # Without retry every request has one try only.
@@ -189,7 +191,9 @@ class Tree:
     def report(self, now: float) -> dict[str, Any]:
         """The state of servers, breakers and budgets for operators; ``now`` is monotonic."""
         return {
-            "upstreams": {name: pool.report(now) for name, pool in self.pools.items()},
+            "upstreams": {
+                name: endpoints.report(now) for name, endpoints in self.endpoints.items()
+            },
             "streams": self.shelf.report(),
             "concurrency": self._limits.report(now, self._harmless),
             "hedges": [
@@ -222,19 +226,21 @@ class Line:
     def __init__(self, options: Route) -> None:
         self.options = options
         self.name = options.path_regex or options.path
-        self.targets: list[TargetSet[Member]] = []
+        self.targets: list[TargetSet[Endpoint]] = []
 
 
-def attempt(member: Member, route: Route) -> Handler:
+def attempt(endpoint: Endpoint, route: Route) -> Handler:
     """One attempt at one server."""
     clocks = route.timeouts
-    handler: Handler = Forward(member.endpoint, member.gateway, clocks, end_to_end_response).handle
+    handler: Handler = Forward(endpoint.address, endpoint.pool, clocks, end_to_end_response).handle
     if clocks.per_try:  # below Retry: each attempt has its own
         handler = PerTry(handler, clocks.per_try).handle
     if route.deadline is not None:  # what is left is told, and known, by server
         handler = DeadlinePropagation(handler, route.deadline).handle
     if route.rate_limit is not None and route.rate_limit.learn:
-        ours = member.endpoint.credentials
+        ours = endpoint.address.credentials
         patience = route.rate_limit.max_wait
-        handler = UpstreamQuota(handler, member, patience, b"" if ours is None else ours[0]).handle
+        handler = UpstreamQuota(
+            handler, endpoint, patience, b"" if ours is None else ours[0]
+        ).handle
     return handler

@@ -122,7 +122,7 @@ def entries(options: UpstreamOptions) -> list[ServerEntry]:
     ]
 
 
-class Endpoint:
+class Address:
     """One address of an upstream: how it is reached, and what it is told of itself."""
 
     __slots__ = (

@@ -1,4 +1,13 @@
-"""The way to one server: connections that rest, those in use, and how many there may be."""
+"""The connections to one endpoint: those in use, those that are idle, and how many there may be.
+
+Connections are made and closed by aiohttp's connector; between two attempts they are idle here, the
+one used last being the first to be used again. The connector's own pool costs a coroutine, a key
+and a Connection for each use (``docs/decisions/0006``).
+
+An attempt takes a connection by ``try_idle`` or ``acquire``; ``PooledConnection.release`` or
+``discard`` gives it back, through ``park`` or ``release_permit`` here. A connection that belongs to
+one client (``http/logins``) is kept by that client's ``Ties`` instead, see ``acquire_bound``.
+"""
 
 import asyncio
 import time
@@ -12,36 +21,31 @@ from aiohttp import (
 from proxy.core.errors import ConnectionLimit
 from proxy.http.logins import Ties
 from proxy.policy.idle_limit import Ends
-from proxy.upstream.connection import Line
 from proxy.upstream.http1.protocol import UpstreamProtocol
 from proxy.upstream.names import Names
+from proxy.upstream.pooled_connection import PooledConnection
 from proxy.upstream.unreachable import Unreachable
 
 
-class Gateway:
-    """The way to one server: the connector that makes connections, those that rest, the limit.
-
-    Connections are made and closed by aiohttp's connector; between two attempts they rest here,
-    the one used last being the first to be used again. The connector's own pool costs a coroutine,
-    a key and a Connection for each use (``docs/decisions/0006``).
-    """
+class ConnectionPool:
+    """Makes connections to one endpoint, keeps idle ones, and limits how many there are."""
 
     __slots__ = (
+        "_addresses",
         "_closed",
         "_connector",
         "_ends",
+        "_idle",
         "_keepalive",
-        "_listed",
         "_max_age",
         "_permits",
         "_resolver",
-        "_resting",
         "_template",
         "_unreachable",
-        "ageing",
         "connections",
+        "expires",
+        "peer_closes_idle",
         "tls",
-        "wary",
     )
 
     def __init__(
@@ -55,65 +59,66 @@ class Gateway:
         max_age: float = 0.0,
         name: str = "",
     ) -> None:
-        """Seconds that a connection may rest, connections at a time, seconds that one may be used.
+        """``keepalive``: seconds that a connection may be idle; ``max_age``: that it may be used.
 
-        Zero is no limit.
+        ``limit``: connections at a time. Zero is no limit.
         """
         self._connector = connector
         self._template = template
         self._resolver = resolver
         self._keepalive = keepalive
         self._permits = asyncio.Semaphore(limit) if limit else None
-        self._resting: dict[Line, None] = {}
+        self._idle: dict[PooledConnection, None] = {}
         self._max_age = max_age
         self._closed = False
         self._unreachable = Unreachable(template, name)
         self.tls = template.is_ssl()
-        self.ageing = bool(max_age) or not keepalive
+        self.expires = bool(max_age) or not keepalive
         """Whether a connection that still works may have to go."""
         self.connections = 0
-        """Open ones, in use or resting."""
+        """Open ones, in use or idle."""
         self._ends = Ends()
-        self._listed: frozenset[str] = frozenset()
-        self.wary = False
-        """Whether it has closed connections that rested."""
+        self._addresses: frozenset[str] = frozenset()
+        """What the name stands for, where that is known."""
+        self.peer_closes_idle = False
+        """Whether the server has closed connections that were idle."""
 
-    def retired(self, line: Line) -> bool:
-        """Whether it takes no further request; one with a login may rest all the same."""
-        if self._closed or not (self._keepalive or line.owner) or self._moved(line):
+    def expired(self, connection: PooledConnection) -> bool:
+        """Whether it takes no further request; one with a login may be idle all the same."""
+        if self._closed or not (self._keepalive or connection.owner) or self._moved(connection):
             return True
-        return bool(self._max_age) and time.monotonic() - line.born >= self._max_age
+        return bool(self._max_age) and time.monotonic() - connection.made_at >= self._max_age
 
-    def _moved(self, line: Line) -> bool:
+    def _moved(self, connection: PooledConnection) -> bool:
         """Whether the name does not stand any more for the address that it goes to."""
-        return bool(self._listed) and line.address not in self._listed
+        return bool(self._addresses) and connection.peer_ip not in self._addresses
 
-    def follow(self, listed: frozenset[str]) -> None:
-        """The name stands for these addresses: what goes elsewhere rests no more."""
-        if listed == self._listed:
+    def follow_name(self, addresses: frozenset[str]) -> None:
+        """The name stands for these addresses: idle connections to others are closed."""
+        if addresses == self._addresses:
             return
-        self.ageing = self.ageing or bool(self._listed)  # what is in use may have to go as well
-        self._listed = listed
-        for line in [line for line in self._resting if self._moved(line)]:
-            del self._resting[line]
-            line.drop()
+        self.expires = self.expires or bool(self._addresses)  # those in use may have to go as well
+        self._addresses = addresses
+        for connection in [each for each in self._idle if self._moved(each)]:
+            del self._idle[connection]
+            connection.close()
 
     def reopen(self) -> None:
-        """Its address is back."""
+        """The endpoint is there again."""
         self._closed = False
-        self.ageing = bool(self._max_age) or not self._keepalive or bool(self._listed)
+        self.expires = bool(self._max_age) or not self._keepalive or bool(self._addresses)
 
     def close(self) -> None:
-        """Nobody comes here any more: close what rests, and what is in use when it is done."""
-        self._closed = self.ageing = True
-        while self._resting:
-            self._resting.popitem()[0].drop()
+        """The endpoint is gone: close idle connections, and those in use when they are released."""
+        self._closed = self.expires = True
+        while self._idle:
+            self._idle.popitem()[0].close()
 
-    def rested(self) -> Line | None:
-        """A connection that rested, where one is to be had without waiting."""
-        return self._rested() if self._permits is None else None
+    def try_idle(self) -> PooledConnection | None:
+        """An idle connection, where one is to be had without waiting."""
+        return self._take_idle() if self._permits is None else None
 
-    async def own(self, ties: Ties, clock: ClientTimeout) -> Line | None:
+    async def acquire_bound(self, ties: Ties, clock: ClientTimeout) -> PooledConnection | None:
         """The connection that belongs to a client, where it has one that still stands.
 
         Raises ConnectionLimit.
@@ -122,58 +127,58 @@ class Gateway:
         if found is None:
             return None
         if self._permits is not None:
-            await self._enter(self._permits, clock)
+            await self._acquire_permit(self._permits, clock)
             if ties.held.get(self) is not found:  # it ended during the wait
-                self.leave()
+                self.release_permit()
                 return None
-        line = ties.held.pop(self)[1]
-        assert isinstance(line, Line)
-        if line.protocol.take() and not (self.ageing and self.retired(line)):
-            return line
-        line.discard()
+        connection = ties.held.pop(self)[1]
+        assert isinstance(connection, PooledConnection)
+        if connection.protocol.checkout() and not (self.expires and self.expired(connection)):
+            return connection
+        connection.discard()
         return None
 
-    async def line(self, clock: ClientTimeout) -> Line:
-        """A connection that rested, or a new one. Raises ConnectError or ConnectionLimit."""
+    async def acquire(self, clock: ClientTimeout) -> PooledConnection:
+        """An idle connection, or a new one. Raises ConnectError or ConnectionLimit."""
         if self._permits is not None:
-            await self._enter(self._permits, clock)
-        if (line := self._rested()) is not None:
-            return line
+            await self._acquire_permit(self._permits, clock)
+        if (connection := self._take_idle()) is not None:
+            return connection
         try:
-            return await self._made(clock)
+            return await self._connect(clock)
         except BaseException:
-            self.leave()
+            self.release_permit()
             raise
 
-    def left(self, line: Line) -> None:
-        """The server closed one that rested; for how long it had is a hint when it does so."""
-        self._ends.observe(*line.protocol.rested())
-        self.wary = True
+    def _note_closed_idle(self, connection: PooledConnection) -> None:
+        """The server closed an idle one; for how long it was idle is a hint when it does so."""
+        self._ends.observe(*connection.protocol.parked_for())
+        self.peer_closes_idle = True
 
-    def fresh(self, line: Line) -> bool:
-        """Whether one that rests no more is likely to last for a request that has one try only.
+    def likely_open(self, connection: PooledConnection) -> bool:
+        """Whether one that was idle is likely to last for a request that has one try only.
 
-        Where it is not, it is closed; another one has rested for longer still.
+        Where it is not, it is closed; another one has been idle for longer still.
         """
-        rest, now = line.protocol.rested()
-        self.wary = self._ends.known(now)
-        if rest < self._ends.shortest(now):
+        idle, now = connection.protocol.parked_for()
+        self.peer_closes_idle = self._ends.known(now)
+        if idle < self._ends.shortest(now):
             return True
-        line.discard()
+        connection.discard()
         return False
 
-    def _rested(self) -> Line | None:
-        resting = self._resting
-        while resting:
-            line = resting.popitem()[0]
-            if line.protocol.take() and not (self.ageing and self.retired(line)):
-                return line
-            if not self._closed and line.protocol.left_by_peer:
-                self.left(line)
-            line.drop()
+    def _take_idle(self) -> PooledConnection | None:
+        idle = self._idle
+        while idle:
+            connection = idle.popitem()[0]
+            if connection.protocol.checkout() and not (self.expires and self.expired(connection)):
+                return connection
+            if not self._closed and connection.protocol.left_by_peer:
+                self._note_closed_idle(connection)
+            connection.close()
         return None
 
-    async def _enter(self, permits: asyncio.Semaphore, clock: ClientTimeout) -> None:
+    async def _acquire_permit(self, permits: asyncio.Semaphore, clock: ClientTimeout) -> None:
         try:
             async with asyncio.timeout(clock.connect):
                 await permits.acquire()
@@ -182,7 +187,7 @@ class Gateway:
             name = self._unreachable.name
             raise ConnectionLimit(f"no connection to {name} became free {within}") from None
 
-    async def _made(self, clock: ClientTimeout) -> Line:
+    async def _connect(self, clock: ClientTimeout) -> PooledConnection:
         try:
             connection = await self._connector.connect(self._template, [], clock)
         except Exception as error:
@@ -192,27 +197,27 @@ class Gateway:
             raise why from None
         protocol = connection.protocol
         assert isinstance(protocol, UpstreamProtocol)
-        protocol.take()
+        protocol.checkout()
         self.connections += 1
-        if listed := self._resolver.stands_for(self._template.host):
-            self.follow(listed)
-        return Line(connection, protocol, self)
+        if addresses := self._resolver.stands_for(self._template.host):
+            self.follow_name(addresses)
+        return PooledConnection(connection, protocol, self)
 
-    def rest(self, line: Line) -> None:
+    def park(self, connection: PooledConnection) -> None:
         """Keep it for the next attempt, ``keepalive_timeout`` at most."""
-        line.protocol.rest(self._keepalive)
-        self._resting[line] = None
+        connection.protocol.park(self._keepalive)
+        self._idle[connection] = None
         if self._permits is not None:
             self._permits.release()
 
-    def forget(self, line: Line) -> bool:
-        """It has ended; whether it was resting."""
-        found = self._resting.pop(line, self) is None
-        if found and line.protocol.left_by_peer:
-            self.left(line)
+    def remove(self, connection: PooledConnection) -> bool:
+        """It has ended; whether it was idle."""
+        found = self._idle.pop(connection, self) is None
+        if found and connection.protocol.left_by_peer:
+            self._note_closed_idle(connection)
         return found
 
-    def leave(self) -> None:
+    def release_permit(self) -> None:
         """An attempt has no use for its connection any more."""
         if self._permits is not None:
             self._permits.release()

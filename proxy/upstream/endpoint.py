@@ -7,35 +7,35 @@ from typing import Any
 
 from proxy.policy.ewma import Ewma
 from proxy.policy.quota import Quotas
-from proxy.upstream.address import Endpoint
-from proxy.upstream.connection_pool import Gateway
+from proxy.upstream.address import Address
+from proxy.upstream.connection_pool import ConnectionPool
 
 
-class Member:
+class Endpoint:
     """What all routes to a server share: its connections, its load, its health."""
 
     __slots__ = (
         "_on_state",
+        "address",
         "available_since",
         "backup",
-        "checks",
-        "endpoint",
+        "check_pool",
         "full_weight",
-        "gateway",
         "healthy",
         "in_flight",
         "latency",
         "outcomes",
         "paused_until",
+        "pool",
         "quotas",
         "weight",
     )
 
     def __init__(
         self,
-        endpoint: Endpoint,
-        gateway: Gateway,
-        checks: Gateway,
+        address: Address,
+        pool: ConnectionPool,
+        check_pool: ConnectionPool,
         on_state: Callable[[], None],
         *,
         weight: float = 1.0,
@@ -43,9 +43,9 @@ class Member:
     ) -> None:
         """``on_state`` is called when it may be asked no more, or again."""
         self._on_state = on_state
-        self.endpoint = endpoint
-        self.gateway = gateway
-        self.checks = checks
+        self.address = address
+        self.pool = pool
+        self.check_pool = check_pool
         """For health checks: a server at its limit of connections is to be checked all the same."""
         self.backup = backup
         self.full_weight = weight
@@ -70,22 +70,22 @@ class Member:
     @property
     def name(self) -> str:
         """Its address, as the log has it."""
-        return self.endpoint.name
+        return self.address.name
 
-    def follow(self, listed: frozenset[str]) -> None:
+    def follow_name(self, listed: frozenset[str]) -> None:
         """Its name stands for these addresses now."""
-        self.gateway.follow(listed)
-        self.checks.follow(listed)
+        self.pool.follow_name(listed)
+        self.check_pool.follow_name(listed)
 
     def reopen(self) -> None:
         """Its address is back."""
-        self.gateway.reopen()
-        self.checks.reopen()
+        self.pool.reopen()
+        self.check_pool.reopen()
 
     def close(self) -> None:
         """Nobody asks it any more."""
-        self.gateway.close()
-        self.checks.close()
+        self.pool.close()
+        self.check_pool.close()
 
     def pause(self, until: float) -> None:
         """It asked to be left alone until then, a time of ``time.monotonic``."""
@@ -117,6 +117,6 @@ class Member:
             "paused_s": round(max(0.0, self.paused_until - now), 3),
             "quota": None if self.quotas is None else self.quotas.report(now),
             "in_flight": self.in_flight,
-            "connections": self.gateway.connections,
+            "connections": self.pool.connections,
             "outcomes": {str(name): count for name, count in self.outcomes.items()},
         }

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from proxy.core.local_limits import complain, local_limit
 from proxy.policy.rotation import Turns
-from proxy.upstream.address import Endpoint, ServerEntry, UpstreamOptions, entries, tls_context
-from proxy.upstream.endpoint import Member
+from proxy.upstream.address import Address, ServerEntry, UpstreamOptions, entries, tls_context
+from proxy.upstream.endpoint import Endpoint
 from proxy.upstream.names import Addresses
 from proxy.upstream.rotated import LOOK_EVERY, Rotated
 from proxy.upstream.session import Session
@@ -26,7 +26,7 @@ class _Key(NamedTuple):
     """Empty where the server's own address is used, a name included."""
 
 
-class Pool:
+class Endpoints:
     """Knows which servers there are now; names are looked up again every ``dns_ttl``."""
 
     def __init__(self, options: UpstreamOptions, session: Session) -> None:
@@ -39,7 +39,7 @@ class Pool:
         self._names = {
             index: host
             for index, entry in enumerate(self._entries)
-            if (host := Endpoint(options, entry, self._tls).lookup)
+            if (host := Address(options, entry, self._tls).lookup)
         }
         self._rotated: Rotated | None = None
         shown = options.credentials
@@ -48,13 +48,13 @@ class Pool:
         for host in self._names.values():
             session.obey(host, options.dns_ttl)
         self._turns = [Turns() for _ in self._entries]
-        self._known: dict[_Key, Member] = {}
-        self._away: dict[_Key, Member] = {}
+        self._known: dict[_Key, Endpoint] = {}
+        self._away: dict[_Key, Endpoint] = {}
         self.on_membership: list[Callable[[], None]] = []
         """Called when there are other members."""
         self.on_state: list[Callable[[], None]] = []
         """Called when a member may not be asked any more, or may be asked again."""
-        self.members: tuple[Member, ...] = ()
+        self.members: tuple[Endpoint, ...] = ()
         self._update()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -65,7 +65,7 @@ class Pool:
 
     def report(self, now: float) -> list[dict[str, Any]]:
         """The servers for operators; ``now`` is monotonic."""
-        return [member.report(now) for member in self.members]
+        return [endpoint.report(now) for endpoint in self.members]
 
     def open(self) -> None:
         """Begin to look names up; until an answer comes, each is one server."""
@@ -79,8 +79,8 @@ class Pool:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for member in self.members:
-            member.close()
+        for endpoint in self.members:
+            endpoint.close()
 
     async def _watch(self) -> None:
         while True:
@@ -104,7 +104,7 @@ class Pool:
         self._update()
         for index, addresses in found.items():
             if (alone := self._known.get(_Key(index, ""))) is not None:
-                alone.follow(addresses.listed)
+                alone.follow_name(addresses.listed)
         for key in [key for key in self._away if not self._turns[key.entry].remembers(key.ip)]:
             del self._away[key]
 
@@ -114,40 +114,40 @@ class Pool:
             await asyncio.sleep(LOOK_EVERY)
             try:
                 if await asyncio.to_thread(rotated.changed):
-                    for member in (*self.members, *self.away):
-                        member.endpoint.credentials = rotated.field
+                    for endpoint in (*self.members, *self.away):
+                        endpoint.address.credentials = rotated.field
             except Exception:  # or nobody would look again
                 log.exception("credentials of %s", self.name)
 
     def _update(self) -> None:
-        """Have one member for each address; those that stay keep their connections and state.
+        """Have one endpoint for each address; those that stay keep their connections and state.
 
         Those that go are remembered for a while: an address that comes back finds its state.
         """
-        known: dict[_Key, Member] = {}
+        known: dict[_Key, Endpoint] = {}
         for number, entry in enumerate(self._entries):
             for ip in self._turns[number].addresses:
                 key = _Key(number, ip)
                 known[key] = self._known.get(key) or self._back(key) or self._made(entry, ip)
         if known.keys() == self._known.keys():
             return
-        gone = {key: member for key, member in self._known.items() if key not in known}
+        gone = {key: endpoint for key, endpoint in self._known.items() if key not in known}
         self._known = known
-        self._away.update({key: member for key, member in gone.items() if key.ip})
+        self._away.update({key: endpoint for key, endpoint in gone.items() if key.ip})
         self.members = tuple(known.values())
         for call in self.on_membership:
             call()
-        for member in gone.values():
-            member.close()
+        for endpoint in gone.values():
+            endpoint.close()
 
-    def _back(self, key: _Key) -> Member | None:
-        member = self._away.pop(key, None)
-        if member is not None:
-            member.reopen()
-        return member
+    def _back(self, key: _Key) -> Endpoint | None:
+        endpoint = self._away.pop(key, None)
+        if endpoint is not None:
+            endpoint.reopen()
+        return endpoint
 
     @property
-    def away(self) -> tuple[Member, ...]:
+    def away(self) -> tuple[Endpoint, ...]:
         """Servers that are not asked now, and may come back."""
         return tuple(self._away.values())
 
@@ -155,23 +155,23 @@ class Pool:
         for call in self.on_state:
             call()
 
-    def _made(self, entry: ServerEntry, ip: str) -> Member:
+    def _made(self, entry: ServerEntry, ip: str) -> Endpoint:
         options = self._options
-        endpoint = Endpoint(options, entry, self._tls, ip)
+        address = Address(options, entry, self._tls, ip)
         if self._rotated is not None:
-            endpoint.credentials = self._rotated.field
-        gateway = partial(
-            self._session.gateway,
-            endpoint.template,
-            endpoint.unix_path,
+            address.credentials = self._rotated.field
+        pool = partial(
+            self._session.connection_pool,
+            address.template,
+            address.unix_path,
             keepalive=options.keepalive_timeout,
             max_age=options.max_connection_age,
         )
-        limited = gateway(limit=options.limit)
-        return Member(
-            endpoint,
+        limited = pool(limit=options.limit)
+        return Endpoint(
+            address,
             limited,
-            gateway(limit=0) if options.limit else limited,
+            pool(limit=0) if options.limit else limited,
             self._state_changed,
             weight=entry.weight,
             backup=entry.backup,

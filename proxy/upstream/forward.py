@@ -23,15 +23,15 @@ from proxy.http.logins import speaks_of_login
 from proxy.http.sse import streams_events
 from proxy.http.trailers import announcement, last_chunk
 from proxy.http.upgrade import accepted
-from proxy.upstream.address import Endpoint
-from proxy.upstream.connection import Line
-from proxy.upstream.connection_pool import Gateway
+from proxy.upstream.address import Address
+from proxy.upstream.connection_pool import ConnectionPool
+from proxy.upstream.http1.fast_reply_head import FastHead, FastHeadParser, FieldFilter
 from proxy.upstream.http1.protocol import UpstreamProtocol
-from proxy.upstream.http1.reply_body import PacedStream, Stream
-from proxy.upstream.http1.reply_head import Head, HeadReader, Scrub
-from proxy.upstream.http1.request_body import Upload
-from proxy.upstream.http1.response_head import Response
-from proxy.upstream.http1.upgraded import Upgraded
+from proxy.upstream.http1.reply_body import ProgressReplyBody, ReplyBody
+from proxy.upstream.http1.reply_head import ReplyHead
+from proxy.upstream.http1.request_body import RequestBodySender
+from proxy.upstream.http1.upgraded import UpgradedReply
+from proxy.upstream.pooled_connection import PooledConnection
 from proxy.upstream.translate import head_error
 
 _INFORMATIONAL: Final = 100
@@ -46,25 +46,29 @@ class Forward:
     """Sends an exchange to its endpoint and returns the reply at its head."""
 
     __slots__ = (
+        "_address",
         "_clock",
-        "_endpoint",
-        "_gateway",
+        "_filter",
+        "_head_parser",
         "_no_head",
-        "_reader",
-        "_scrub",
+        "_pool",
         "_timeouts",
     )
 
     def __init__(
-        self, endpoint: Endpoint, gateway: Gateway, timeouts: TimeoutsOptions, scrub: Scrub
+        self,
+        address: Address,
+        pool: ConnectionPool,
+        timeouts: TimeoutsOptions,
+        field_filter: FieldFilter,
     ) -> None:
-        """``scrub``: keeps of a reply's fields what goes further than this connection."""
-        self._endpoint = endpoint
-        self._gateway = gateway
+        """``field_filter``: keeps of a reply's fields what goes further than this connection."""
+        self._address = address
+        self._pool = pool
         self._timeouts = timeouts
-        self._no_head = partial(_no_head, endpoint.name, timeouts.first_byte)
-        self._scrub = scrub
-        self._reader = HeadReader(scrub)
+        self._no_head = partial(_no_head, address.name, timeouts.first_byte)
+        self._filter = field_filter
+        self._head_parser = FastHeadParser(field_filter)
         self._clock = ClientTimeout(
             total=None,
             connect=timeouts.connect or None,
@@ -75,31 +79,31 @@ class Forward:
 
     async def handle(self, exchange: Exchange) -> Reply:
         """One attempt. Raises UpstreamError, or ClientError where the request's body failed."""
-        endpoint = self._endpoint
+        address = self._address
         record = exchange.record
         record.attempt_count += 1
-        record.endpoint = endpoint.name
-        record.upstream = endpoint.upstream
+        record.endpoint = address.name
+        record.upstream = address.upstream
         record.connect_s = record.first_byte_at = None
-        ties, line = exchange.ties, None
+        ties, connection = exchange.ties, None
         if ties is not None and ties.held:
-            line = await self._gateway.own(ties, self._clock)
-        if line is None:
-            line = self._gateway.rested()
-            if line and self._gateway.wary and exchange.method in _ONCE:
-                line = line if self._gateway.fresh(line) else None
-        if line is not None:
+            connection = await self._pool.acquire_bound(ties, self._clock)
+        if connection is None:
+            connection = self._pool.try_idle()
+            if connection and self._pool.peer_closes_idle and exchange.method in _ONCE:
+                connection = connection if self._pool.likely_open(connection) else None
+        if connection is not None:
             record.connect_s = 0.0
         else:
             asked = time.monotonic()
-            line = await self._gateway.line(self._clock)
+            connection = await self._pool.acquire(self._clock)
             record.connect_s = time.monotonic() - asked
         upload: asyncio.Task[None] | None = None
-        message: Any  # a Head or a Response
-        known = line.owner is not None
-        protocol = line.protocol
+        message: Any  # a FastHead or a ReplyHead
+        known = connection.owner is not None
+        protocol = connection.protocol
         try:
-            protocol.begin(bodiless=exchange.method == "HEAD", reader=self._reader)
+            protocol.begin(bodiless=exchange.method == "HEAD", fast_parser=self._head_parser)
             upload = self._send(exchange, protocol)
             try:
                 message, payload = await protocol.read()
@@ -112,16 +116,16 @@ class Forward:
             except Exception as error:
                 # Whoever is half logged in has to begin again, on another connection.
                 stage = Stage.SENT if known and exchange.login else _stage(protocol)
-                raise head_error(error, stage=stage, name=endpoint.name) from None
+                raise head_error(error, stage=stage, name=address.name) from None
             if message.code == _SWITCHING:
-                return await self._switched(exchange, message, line, upload)
+                return await self._switched(exchange, message, connection, upload)
             record.first_byte_at = time.monotonic()
-            stream = Stream(line, payload, upload, self._timeouts.idle)
+            stream = ReplyBody(connection, payload, upload, self._timeouts.idle)
             if self._timeouts.progress:
-                stream = self._paced(message, line, payload, upload) or stream
-            if isinstance(message, Head):
+                stream = self._paced(message, connection, payload, upload) or stream
+            if isinstance(message, FastHead):
                 if exchange.login:
-                    line.bind(ties, endpoint.name)
+                    connection.bind(ties, address.name)
                 reply = Reply(
                     message.code,
                     message.fields,
@@ -133,12 +137,12 @@ class Forward:
                 reply.encoded = message.encoded
                 return reply
             if exchange.login or speaks_of_login(message.fields):
-                line.bind(ties, endpoint.name)
+                connection.bind(ties, address.name)
             return self._reply(exchange, message, stream, protocol.buffered)
         except BaseException:
             if upload is not None:
                 upload.cancel()
-            line.discard()
+            connection.discard()
             raise
 
     def _send(self, exchange: Exchange, protocol: UpstreamProtocol) -> asyncio.Task[None] | None:
@@ -151,19 +155,19 @@ class Forward:
         whole = body.buffered
         if whole is None:
             protocol.send(head)
-            return asyncio.create_task(Upload(body, protocol, self._timeouts).run())
+            return asyncio.create_task(RequestBodySender(body, protocol, self._timeouts).run())
         if body.length is None:
             whole = chunked_body(whole, last_chunk(body.trailers))
         protocol.send(head + whole)
-        protocol.expect(self._timeouts.first_byte, self._no_head)
+        protocol.arm(self._timeouts.first_byte, self._no_head)
         return None
 
     def _request_head(self, exchange: Exchange) -> bytes:
-        endpoint = self._endpoint
+        address = self._address
         fields = exchange.headers
-        if endpoint.credentials is not None:
-            fields = [*without(fields, endpoint.credentials[0].lower()), endpoint.credentials]
-        host = endpoint.host or exchange.host.encode("latin-1") or endpoint.authority
+        if address.credentials is not None:
+            fields = [*without(fields, address.credentials[0].lower()), address.credentials]
+        host = address.host or exchange.host.encode("latin-1") or address.authority
         return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b%b\r\n" % (
             exchange.method.encode(),
             exchange.target,
@@ -176,44 +180,52 @@ class Forward:
         )
 
     def _paced(
-        self, message: Any, line: Line, payload: StreamReader, upload: asyncio.Task[None] | None
-    ) -> PacedStream | None:
+        self,
+        message: Any,
+        connection: PooledConnection,
+        payload: StreamReader,
+        upload: asyncio.Task[None] | None,
+    ) -> ProgressReplyBody | None:
         """For a stream of events, where there is a clock for those."""
         if not streams_events(message.fields):
             return None
         clocks = self._timeouts
-        return PacedStream(line, payload, upload, clocks.idle, clocks.progress)
+        return ProgressReplyBody(connection, payload, upload, clocks.idle, clocks.progress)
 
-    def _inform(self, exchange: Exchange, message: Response) -> None:
+    def _inform(self, exchange: Exchange, message: ReplyHead) -> None:
         """Pass on what is known before the answer, 103 (Early Hints) for one (RFC 9110 15.2)."""
         if exchange.send_informational is not None:
-            fields = self._scrub(message.fields)
+            fields = self._filter(message.fields)
             exchange.send_informational(message.code, message.reason, fields)
 
     async def _switched(
-        self, exchange: Exchange, message: Response, line: Line, upload: asyncio.Task[None] | None
+        self,
+        exchange: Exchange,
+        message: ReplyHead,
+        connection: PooledConnection,
+        upload: asyncio.Task[None] | None,
     ) -> Reply:
         """A 101 that was asked for."""
         if not exchange.upgrade:
             raise ProtocolViolation("status 101, which was not asked for")
         if upload is not None:  # the request comes first (RFC 9110 7.8)
             await upload
-            if (failed := line.protocol.exception()) is not None:
+            if (failed := connection.protocol.exception()) is not None:
                 raise failed
         exchange.record.first_byte_at = time.monotonic()
         answer = b", ".join(values(message.fields, b"upgrade"))
         if not accepted(exchange.upgrade, answer):
             raise ProtocolViolation(f"101 to {answer!r}, which was not offered")
-        source = Upgraded(line, answer, self._timeouts.tunnel_idle)
-        fields = self._scrub(message.fields)
+        source = UpgradedReply(connection, answer, self._timeouts.tunnel_idle)
+        fields = self._filter(message.fields)
         reply = Reply(101, fields, source, reason=message.reason, length=0)
         reply.upgraded = source
         return reply
 
     def _reply(
-        self, exchange: Exchange, message: Response, stream: Stream, whole: bytes | None
+        self, exchange: Exchange, message: ReplyHead, stream: ReplyBody, whole: bytes | None
     ) -> Reply:
-        fields = self._scrub(message.fields)
+        fields = self._filter(message.fields)
         if message.code == _UPGRADE_REQUIRED:  # useless without what it asks for (RFC 9110 15.5.22)
             wanted = [(b"Upgrade", value) for value in values(message.fields, b"upgrade")]
             fields = [*fields, *wanted, (b"Connection", b"Upgrade")] if wanted else fields
@@ -236,9 +248,9 @@ class Forward:
 
 def _stage(protocol: UpstreamProtocol) -> Stage:
     """How far a request had come when its connection ended without a head."""
-    if protocol.unheard:
+    if protocol.unacknowledged:
         return Stage.NOT_SENT
-    return Stage.STALE if protocol.reused and not protocol.replied else Stage.SENT
+    return Stage.STALE if protocol.reused and not protocol.any_reply_byte else Stage.SENT
 
 
 def _no_head(name: str, seconds: float) -> Exception:

@@ -14,8 +14,8 @@ from proxy.core.local_limits import complain
 from proxy.core.options import Duration, Table, TimeoutsOptions, described, seconds
 from proxy.core.reply import Ending
 from proxy.policy.health import Health
-from proxy.upstream.endpoint import Member
-from proxy.upstream.endpoints import Pool
+from proxy.upstream.endpoint import Endpoint
+from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.forward import Forward
 
 PATTERN: Final = "^/[!-~]*$"
@@ -43,11 +43,11 @@ class HealthCheckOptions(Table, frozen=True, kw_only=True):
 class Checker:
     """Checks one server, on connections like those that requests use."""
 
-    __slots__ = ("_ask", "_health", "_member", "_options", "_rng", "_task")
+    __slots__ = ("_ask", "_endpoint", "_health", "_options", "_rng", "_task")
 
-    def __init__(self, member: Member, options: HealthCheckOptions, rng: random.Random) -> None:
-        self._member = member
-        self._ask = Forward(member.endpoint, member.checks, TimeoutsOptions(), tuple).handle
+    def __init__(self, endpoint: Endpoint, options: HealthCheckOptions, rng: random.Random) -> None:
+        self._endpoint = endpoint
+        self._ask = Forward(endpoint.address, endpoint.check_pool, TimeoutsOptions(), tuple).handle
         self._options = options
         self._rng = rng
         self._health = Health(
@@ -96,49 +96,51 @@ class Checker:
         except ProxyError as error:
             return f"{type(error).__name__}: {error.detail}"
         except Exception as error:  # or nobody would ever check it again
-            log.exception("a check of %s failed", self._member.name)
+            log.exception("a check of %s failed", self._endpoint.name)
             return repr(error)
         return "" if reply.status < 400 else f"status {reply.status}"
 
     def _heard(self, fault: str) -> None:
-        health, member = self._health, self._member
+        health, endpoint = self._health, self._endpoint
         if fault:
             health.failed()
         else:
             health.passed()
-        if health.healthy == member.healthy:
+        if health.healthy == endpoint.healthy:
             return
-        member.set_health(healthy=health.healthy)
-        if member.healthy:
-            log.warning("%s is healthy again", member.name)
+        endpoint.set_health(healthy=health.healthy)
+        if endpoint.healthy:
+            log.warning("%s is healthy again", endpoint.name)
         else:
-            log.warning("%s is unhealthy: %s", member.name, fault)
+            log.warning("%s is unhealthy: %s", endpoint.name, fault)
 
 
 class HealthGuard:
-    """Checks all servers of a pool, those that come later too."""
+    """Checks all endpoints of an upstream, those that come later too."""
 
-    __slots__ = ("_checkers", "_gone", "_options", "_pool", "_rng")
+    __slots__ = ("_checkers", "_endpoints", "_gone", "_options", "_rng")
 
-    def __init__(self, pool: Pool, options: HealthCheckOptions, rng: random.Random) -> None:
-        self._pool = pool
+    def __init__(
+        self, endpoints: Endpoints, options: HealthCheckOptions, rng: random.Random
+    ) -> None:
+        self._endpoints = endpoints
         self._options = options
         self._rng = rng
-        self._checkers: dict[Member, Checker] = {}
+        self._checkers: dict[Endpoint, Checker] = {}
         self._gone: set[asyncio.Task[None]] = set()
-        pool.on_membership.append(self._follow)
+        endpoints.on_membership.append(self._follow)
         self._follow()
 
     async def close(self) -> None:
         """Stop."""
-        self._pool.on_membership.remove(self._follow)
+        self._endpoints.on_membership.remove(self._follow)
         await asyncio.gather(*self._gone, *[checker.close() for checker in self._checkers.values()])
 
     def _follow(self) -> None:
-        for member in self._pool.members:
-            if member not in self._checkers:
-                self._checkers[member] = Checker(member, self._options, self._rng)
-        for member in self._checkers.keys() - set(self._pool.members):
-            task = asyncio.ensure_future(self._checkers.pop(member).close())
+        for endpoint in self._endpoints.members:
+            if endpoint not in self._checkers:
+                self._checkers[endpoint] = Checker(endpoint, self._options, self._rng)
+        for endpoint in self._checkers.keys() - set(self._endpoints.members):
+            task = asyncio.ensure_future(self._checkers.pop(endpoint).close())
             self._gone.add(task)
             task.add_done_callback(self._gone.discard)

@@ -14,7 +14,7 @@ from aiohttp import (
     UnixConnector,
 )
 
-from proxy.upstream.connection_pool import Gateway
+from proxy.upstream.connection_pool import ConnectionPool
 from proxy.upstream.connector import Connector, install
 from proxy.upstream.names import Addresses, Names, chosen
 
@@ -31,7 +31,7 @@ class Session:
         connector = Connector(
             limit=0,  # aiohttp's 100 would queue silently; limits are ours
             use_dns_cache=False,  # Names remembers
-            force_close=True,  # what rests, rests in a Gateway
+            force_close=True,  # what rests, is idle in a ConnectionPool
             resolver=self._resolver,
         )
         install(connector)
@@ -55,7 +55,7 @@ class Session:
         await self._client.close()
         await self._resolver.close()
 
-    def gateway(
+    def connection_pool(
         self,
         template: Callable[..., ClientRequest],
         unix_path: str | None,
@@ -63,7 +63,7 @@ class Session:
         keepalive: float,
         limit: int,
         max_age: float = 0.0,
-    ) -> Gateway:
+    ) -> ConnectionPool:
         """The way to a server that ``template`` describes, or to a unix socket."""
         connector: BaseConnector = self._connector
         if unix_path is not None:
@@ -72,7 +72,7 @@ class Session:
             install(unix)
             connector = unix
         request = template(loop=asyncio.get_running_loop())
-        return Gateway(
+        return ConnectionPool(
             connector,
             request,
             self._resolver,

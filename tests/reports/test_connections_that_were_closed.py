@@ -22,7 +22,7 @@ LATER = {"keepalive_timeout": "60s"}
 
 
 @pytest.mark.parametrize(
-    ("heard", "pieces", "unheard"),
+    ("head_read", "pieces", "unacknowledged"),
     [
         (False, [HEAD + b"hello"], True),
         (False, [HEAD, b"hello"], True),
@@ -31,9 +31,9 @@ LATER = {"keepalive_timeout": "60s"}
     ],
 )
 async def test_the_kernel_says_what_was_heard(
-    heard: bool, pieces: list[bytes], unheard: bool
+    head_read: bool, pieces: list[bytes], unacknowledged: bool
 ) -> None:
-    """``heard``: the head was read before the connection ended; the body never is."""
+    """``head_read``: the head was read before the connection ended; the body never is."""
     listener = socket.create_server(("127.0.0.1", 0))
     connector = TCPConnector(limit=0)
     install(connector)
@@ -44,25 +44,25 @@ async def test_the_kernel_says_what_was_heard(
     assert isinstance(protocol, UpstreamProtocol)
     protocol.begin(bodiless=False)
     first, *more = pieces
-    if heard:
+    if head_read:
         protocol.send(first)
         assert await asyncio.to_thread(peer.recv, 1000) == first
     peer.shutdown(socket.SHUT_WR)
     peer.close()
-    if not heard:
+    if not head_read:
         protocol.send(first)
     for piece in more:
         protocol.send_more(piece)
     with pytest.raises(Exception):  # noqa: B017, PT011 - whichever came first
         await protocol.read()
-    assert protocol.unheard is unheard
+    assert protocol.unacknowledged is unacknowledged
     connection.close()
     listener.close()
     await connector.close()
 
 
 @pytest.mark.parametrize(
-    ("encrypted", "pieces", "left", "unheard"),
+    ("encrypted", "pieces", "left", "unacknowledged"),
     [
         (False, [100, 100_000], 100_100, True),
         (False, [100, 100_000], 100_000, False),
@@ -74,7 +74,11 @@ async def test_the_kernel_says_what_was_heard(
     ],
 )
 async def test_records_of_tls_are_not_taken_for_bytes_of_the_request(
-    monkeypatch: pytest.MonkeyPatch, encrypted: bool, pieces: list[int], left: int, unheard: bool
+    monkeypatch: pytest.MonkeyPatch,
+    encrypted: bool,
+    pieces: list[int],
+    left: int,
+    unacknowledged: bool,
 ) -> None:
     """``left``: bytes that the peer has not taken, as the kernel counts them."""
     protocol = UpstreamProtocol(asyncio.get_running_loop())
@@ -87,7 +91,7 @@ async def test_records_of_tls_are_not_taken_for_bytes_of_the_request(
         protocol.send_more(b"x" * piece)
     monkeypatch.setattr(protocol.__class__, "unsent", lambda _: left)
     protocol.eof_received()
-    assert protocol.unheard is unheard
+    assert protocol.unacknowledged is unacknowledged
 
 
 async def test_what_goes_once_takes_a_new_connection_where_this_one_may_soon_be_closed() -> None:

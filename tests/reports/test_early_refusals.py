@@ -21,7 +21,7 @@ from proxy.core.body import BytesBody
 from proxy.core.options import TimeoutsOptions
 from proxy.upstream.connector import install
 from proxy.upstream.http1.protocol import UpstreamProtocol
-from proxy.upstream.http1.request_body import Upload
+from proxy.upstream.http1.request_body import RequestBodySender
 from tests.support.client import RawClient, Response
 from tests.support.message import length
 from tests.support.proxy import proxied
@@ -150,7 +150,7 @@ async def test_what_has_come_over_tls_is_read_before_more_is_written(
     protocol.send_more(b"unread, for which the close is a reset")
     go.set()
     server.join()  # the loop stands still: it has read nothing of the answer
-    await Upload(BytesBody(b"x" * size, b"", size), protocol, TimeoutsOptions()).run()
+    await RequestBodySender(BytesBody(b"x" * size, b"", size), protocol, TimeoutsOptions()).run()
     async with asyncio.timeout(30):
         message, _ = await protocol.read()
     assert message.code == 413

@@ -14,7 +14,7 @@ from aiohttp import ThreadedResolver
 
 from proxy.core.options import Duration
 from proxy.upstream.address import UpstreamOptions
-from proxy.upstream.endpoints import Pool
+from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.names import Names, chosen
 from proxy.upstream.session import Session
 from tests.support.loop import JumpingLoop
@@ -148,10 +148,10 @@ async def test_without_a_ttl_each_connection_looks_the_name_up(zone: Zone) -> No
 
 
 @asynccontextmanager
-async def pool() -> AsyncIterator[Pool]:
+async def endpoints() -> AsyncIterator[Endpoints]:
     table = UpstreamOptions(name="api", servers=("http://api.test",), dns_ttl=Duration(TTL))
     async with Session() as session:
-        found = Pool(table, session)
+        found = Endpoints(table, session)
         found.open()
         await asyncio.sleep(1)
         try:
@@ -162,16 +162,16 @@ async def pool() -> AsyncIterator[Pool]:
 
 async def test_answers_that_take_turns_throw_nothing_away(jumping: JumpingLoop, zone: Zone) -> None:
     zone.addresses = [ONE, TWO]
-    async with pool() as found:
-        first = {member.name: member for member in found.members}
+    async with endpoints() as found:
+        first = {endpoint.name: endpoint for endpoint in found.members}
         for answer in ([THREE, FOUR], [ONE, THREE], [TWO, FOUR], [ONE, TWO]):
             zone.addresses = answer
             await asyncio.sleep(TTL)
-        members = {member.name: member for member in found.members}
+        members = {endpoint.name: endpoint for endpoint in found.members}
         assert len(members) == 4
-        for name, member in first.items():
-            assert members[name] is member
-            assert not member.gateway.ageing  # its warm connections stay
+        for name, endpoint in first.items():
+            assert members[name] is endpoint
+            assert not endpoint.pool.expires  # its warm connections stay
         before = found.members
         zone.addresses = [THREE, FOUR]
         await asyncio.sleep(TTL)
@@ -180,7 +180,7 @@ async def test_answers_that_take_turns_throw_nothing_away(jumping: JumpingLoop, 
 
 async def test_an_address_that_comes_back_finds_its_state(jumping: JumpingLoop, zone: Zone) -> None:
     zone.addresses = [ONE, TWO]
-    async with pool() as found:
+    async with endpoints() as found:
         first = found.members[0]
         first.outcomes[500] += 7
         zone.addresses = [TWO, THREE]

@@ -49,5 +49,5 @@ async def test_a_head_that_was_read_before_a_reset_was_heard(
     protocol.send_more(b"hello")  # fails, before the loop has seen the reset
     with pytest.raises(Exception):  # noqa: B017, PT011 - whichever came first
         await protocol.read()
-    assert not protocol.unheard
+    assert not protocol.unacknowledged
     assert not protocol.left_by_peer

@@ -134,7 +134,7 @@ async def test_breakers_survive_news_of_other_servers(jumping: JumpingLoop) -> N
         told: list[None] = []
         targets.on_state.append(lambda: told.append(None))
         before = targets.now
-        known, other = built.pools["api"].members
+        known, other = built.endpoints["api"].members
         breaker = before.by_endpoint[known].breaker
         other.set_health(healthy=False)
         assert len(told) == 1

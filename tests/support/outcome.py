@@ -47,7 +47,7 @@ def connected() -> tuple[UpstreamProtocol, Wire]:
     loop = asyncio.get_running_loop()
     protocol, wire = UpstreamProtocol(loop), Wire()
     protocol.connection_made(wire)
-    protocol.take()
+    protocol.checkout()
     protocol.begin(bodiless=False)
     return protocol, wire
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from proxy.upstream.address import (
+    Address,
     CredentialsOptions,
-    Endpoint,
     ServerEntry,
     UpstreamOptions,
     UpstreamTlsOptions,
@@ -16,9 +16,9 @@ from proxy.upstream.address import (
 )
 
 
-def endpoint(server: str | ServerEntry = "http://a", **options: object) -> Endpoint:
+def endpoint(server: str | ServerEntry = "http://a", **options: object) -> Address:
     upstream = UpstreamOptions(name="api", servers=(server,), **options)  # type: ignore[arg-type]
-    return Endpoint(upstream, entries(upstream)[0], tls_context(upstream))
+    return Address(upstream, entries(upstream)[0], tls_context(upstream))
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_an_address_of_a_name_keeps_the_names_host_and_certificate() -> None:
     options = UpstreamOptions(
         name="api", servers=("https://api.test:8443",), host_header="upstream"
     )
-    found = Endpoint(options, entries(options)[0], tls_context(options), "10.0.0.7")
+    found = Address(options, entries(options)[0], tls_context(options), "10.0.0.7")
     assert found.name == "https://10.0.0.7:8443"
     assert found.host == found.authority == b"api.test:8443"
     assert found.template.keywords["server_hostname"] == "api.test"

@@ -66,7 +66,7 @@ async def test_a_connector_makes_connections_of_ours() -> None:
         connection = await connector.connect(request, [], timeout)
         protocol = connection.protocol
         assert isinstance(protocol, UpstreamProtocol)
-        assert protocol.take()
+        assert protocol.checkout()
         for reused in (False, True):
             assert protocol.reused is reused
             protocol.begin(bodiless=False)
@@ -78,8 +78,8 @@ async def test_a_connector_makes_connections_of_ours() -> None:
             assert message.fields[0][0] == b"Content-Length"
             assert protocol.buffered == OK.partition(b"\r\n\r\n")[2]
             assert not protocol.should_close
-            protocol.rest(10)
-            assert protocol.take()
+            protocol.park(10)
+            assert protocol.checkout()
         connection.close()
         await upstream.connections[0].closed.wait()
         await connector.close()
@@ -93,12 +93,12 @@ async def test_bytes_that_the_loop_has_not_seen_yet_end_a_resting_connection() -
         connection = await connector.connect(request, [], ClientTimeout(connect=1))
         protocol = connection.protocol
         assert isinstance(protocol, UpstreamProtocol)
-        assert protocol.take()
-        protocol.rest(10)
+        assert protocol.checkout()
+        protocol.park(10)
         await upstream.until(lambda: len(upstream.connections) == 1)
         # Written and looked at without giving the loop a turn in between.
         upstream.connections[0].transport.write(b"HTTP/1.1 200 OK\r\n\r\n")
-        assert not protocol.take()
+        assert not protocol.checkout()
         connection.close()
         await upstream.connections[0].closed.wait()
         await connector.close()
@@ -109,9 +109,9 @@ def test_the_version_is_new_enough() -> None:
     assert tuple(int(part) for part in aiohttp.__version__.split(".")[:3]) >= (3, 14, 4)
 
 
-@pytest.mark.parametrize(("reads", "unheard"), [(False, True), (True, False)])
+@pytest.mark.parametrize(("reads", "unacknowledged"), [(False, True), (True, False)])
 async def test_a_request_that_crossed_the_end_of_its_connection_was_not_received(
-    reads: bool, unheard: bool
+    reads: bool, unacknowledged: bool
 ) -> None:
     """What was in nobody's hands may be sent again, even a POST."""
     listener = socket.create_server(("127.0.0.1", 0))
@@ -133,7 +133,7 @@ async def test_a_request_that_crossed_the_end_of_its_connection_was_not_received
         peer.close()
     with pytest.raises(ServerDisconnectedError if reads else ClientConnectionError):
         await protocol.read()
-    assert protocol.unheard is unheard
+    assert protocol.unacknowledged is unacknowledged
     connection.close()
     listener.close()
     await connector.close()

@@ -10,7 +10,7 @@ from aiohttp import ThreadedResolver
 
 from proxy.core.options import Duration
 from proxy.upstream.address import ServerEntry, UpstreamOptions
-from proxy.upstream.endpoints import Pool
+from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.session import Session
 from tests.support.loop import JumpingLoop
 
@@ -45,11 +45,11 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Names:
 
 
 @asynccontextmanager
-async def pool(*servers: str | ServerEntry, **options: Any) -> AsyncIterator[Pool]:
-    """An open pool that looks names up every 30 s."""
+async def endpoints(*servers: str | ServerEntry, **options: Any) -> AsyncIterator[Endpoints]:
+    """Open endpoints that look names up every 30 s."""
     table = UpstreamOptions(name="api", servers=servers, **{"dns_ttl": Duration(TTL), **options})
     async with Session() as outside:
-        found = Pool(table, outside)
+        found = Endpoints(table, outside)
         found.open()
         try:
             await asyncio.sleep(1)
@@ -58,18 +58,18 @@ async def pool(*servers: str | ServerEntry, **options: Any) -> AsyncIterator[Poo
             await found.close()
 
 
-def urls(found: Pool) -> list[str]:
-    return [member.name for member in found.members]
+def urls(found: Endpoints) -> list[str]:
+    return [endpoint.name for endpoint in found.members]
 
 
 async def test_each_address_of_a_name_is_a_server(jumping: JumpingLoop, names: Names) -> None:
     names.answers["api.test"] = ["10.0.0.2", "10.0.0.1"]
     entry = ServerEntry(url="http://api.test:90", weight=2, backup=True)
-    async with pool("http://10.0.0.9:90", entry) as found:
+    async with endpoints("http://10.0.0.9:90", entry) as found:
         assert urls(found) == ["http://10.0.0.9:90", "http://10.0.0.1:90", "http://10.0.0.2:90"]
         last = found.members[-1]
         assert (last.weight, last.backup) == (2, True)
-        assert last.endpoint.authority == b"api.test:90"
+        assert last.address.authority == b"api.test:90"
 
 
 @pytest.mark.parametrize(
@@ -86,13 +86,13 @@ async def test_a_name_with_one_address_is_asked_for_as_it_is(
     jumping: JumpingLoop, names: Names, answer: Any, members: list[str]
 ) -> None:
     names.answers["api.test"] = answer
-    async with pool("http://api.test") as found:
+    async with endpoints("http://api.test") as found:
         assert urls(found) == members
 
 
 async def test_a_change_of_the_name_changes_the_servers(jumping: JumpingLoop, names: Names) -> None:
     names.answers["api.test"] = ["10.0.0.1", "10.0.0.2"]
-    async with pool("http://api.test") as found:
+    async with endpoints("http://api.test") as found:
         first, second = found.members
         told: list[list[str]] = []
         found.on_membership.append(lambda: told.append(urls(found)))
@@ -100,8 +100,8 @@ async def test_a_change_of_the_name_changes_the_servers(jumping: JumpingLoop, na
         await asyncio.sleep(TTL)
         assert told == [["http://10.0.0.2", "http://10.0.0.3"]]
         assert found.members[0] is second  # it keeps its connections and its record
-        assert first.gateway.ageing  # what is in use there is closed when it is done
-        assert not second.gateway.ageing
+        assert first.pool.expires  # what is in use there is closed when it is done
+        assert not second.pool.expires
         names.answers["api.test"] = OSError("the resolver is down")
         await asyncio.sleep(TTL)
         assert len(told) == 1
@@ -114,7 +114,7 @@ async def test_one_name_that_fails_does_not_keep_another_from_moving(
     jumping: JumpingLoop, names: Names
 ) -> None:
     names.answers = {"a.test": OSError("gone"), "b.test": ["10.0.0.1", "10.0.0.2"]}
-    async with pool("http://a.test", "http://b.test") as found:
+    async with endpoints("http://a.test", "http://b.test") as found:
         assert urls(found) == ["http://a.test", "http://10.0.0.1", "http://10.0.0.2"]
 
 
@@ -130,59 +130,59 @@ async def test_one_name_that_fails_does_not_keep_another_from_moving(
 async def test_what_cannot_change_is_not_looked_up(
     jumping: JumpingLoop, names: Names, server: str, options: dict[str, Any]
 ) -> None:
-    async with pool(server, **options) as found:
+    async with endpoints(server, **options) as found:
         await asyncio.sleep(10 * TTL)
         assert (len(found.members), found.changes, names.asked) == (1, False, 0)
 
 
 async def test_nothing_is_looked_up_after_the_end(jumping: JumpingLoop, names: Names) -> None:
     names.answers["api.test"] = ["10.0.0.1", "10.0.0.2"]
-    async with pool("http://api.test") as found:
+    async with endpoints("http://api.test") as found:
         members = found.members
     await asyncio.sleep(10 * TTL)
     assert names.asked == 1
-    assert all(member.gateway.ageing for member in members)
+    assert all(endpoint.pool.expires for endpoint in members)
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_a_member_tells_when_it_may_be_asked_no_more(
     jumping: JumpingLoop, names: Names
 ) -> None:
-    async with pool("http://10.0.0.1") as found:
-        [member] = found.members
+    async with endpoints("http://10.0.0.1") as found:
+        [endpoint] = found.members
         told: list[bool] = []
-        found.on_state.append(lambda: told.append(member.healthy))
-        member.pause(member.available_since + 5)
-        member.pause(member.available_since + 3)  # the longer one counts
+        found.on_state.append(lambda: told.append(endpoint.healthy))
+        endpoint.pause(endpoint.available_since + 5)
+        endpoint.pause(endpoint.available_since + 3)  # the longer one counts
         assert told == [True]
-        assert member.paused_until == member.available_since + 5
-        member.set_health(healthy=False)
+        assert endpoint.paused_until == endpoint.available_since + 5
+        endpoint.set_health(healthy=False)
         assert told == [True, False]
-        member.latency.observe(3.0, member.available_since)
-        member.set_health(healthy=True)
+        endpoint.latency.observe(3.0, endpoint.available_since)
+        endpoint.set_health(healthy=True)
         assert told == [True, False, True]
         assert (
-            member.latency.value(member.available_since) == 0
+            endpoint.latency.value(endpoint.available_since) == 0
         )  # what it did before counts no more
 
 
 async def test_only_requests_are_limited_in_their_connections(jumping: JumpingLoop) -> None:
-    async with pool("http://10.0.0.1", limit=1) as found:
-        [member] = found.members
-        assert member.checks is not member.gateway
-        assert member.checks.rested() is None
-    async with pool("http://10.0.0.1") as found:
-        [member] = found.members
-        assert member.checks is member.gateway
+    async with endpoints("http://10.0.0.1", limit=1) as found:
+        [endpoint] = found.members
+        assert endpoint.check_pool is not endpoint.pool
+        assert endpoint.check_pool.try_idle() is None
+    async with endpoints("http://10.0.0.1") as found:
+        [endpoint] = found.members
+        assert endpoint.check_pool is endpoint.pool
 
 
 async def test_a_member_reports_how_it_is_doing(jumping: JumpingLoop) -> None:
-    async with pool(ServerEntry(url="http://10.0.0.1", weight=2)) as found:
-        [member] = found.members
-        member.pause(member.available_since + 5)
-        member.outcomes.update({200: 2, "reset": 1})
-        member.in_flight = 1
-        assert found.report(member.available_since + 2) == [
+    async with endpoints(ServerEntry(url="http://10.0.0.1", weight=2)) as found:
+        [endpoint] = found.members
+        endpoint.pause(endpoint.available_since + 5)
+        endpoint.outcomes.update({200: 2, "reset": 1})
+        endpoint.in_flight = 1
+        assert found.report(endpoint.available_since + 2) == [
             {
                 "endpoint": "http://10.0.0.1",
                 "weight": 2,

@@ -13,19 +13,19 @@ from proxy.core.exchange import Exchange
 from proxy.core.options import Duration
 from proxy.core.reply import Ending, Reply
 from proxy.upstream import health
-from proxy.upstream.endpoints import Pool
+from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.health import HealthCheckOptions, HealthGuard
 from tests.support.loop import JumpingLoop, reply
 
 
-class Member:
+class Endpoint:
     """A server as checks see it: what it answers, and what was made of it."""
 
-    checks = None
+    check_pool = None
 
     def __init__(self, name: str = "a") -> None:
         self.name = name
-        self.endpoint = self
+        self.address = self
         self.healthy = True
         self.answer: Any = 200
         self.asked: list[float] = []
@@ -52,13 +52,13 @@ class Member:
 
 
 class Members:
-    """A pool as checks see it."""
+    """Endpoints as checks see them."""
 
-    def __init__(self, *members: Member) -> None:
-        self.members: tuple[Member, ...] = members
+    def __init__(self, *members: Endpoint) -> None:
+        self.members: tuple[Endpoint, ...] = members
         self.on_membership: list[Callable[[], None]] = []
 
-    def now(self, *members: Member) -> None:
+    def now(self, *members: Endpoint) -> None:
         self.members = members
         for tell in list(self.on_membership):
             tell()
@@ -66,29 +66,29 @@ class Members:
 
 @pytest.fixture(autouse=True)
 def outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Checks ask the member itself."""
+    """Checks ask the endpoint itself."""
 
-    def forward(endpoint: Member, *_: object) -> Any:
-        return SimpleNamespace(handle=endpoint.handle)
+    def forward(address: Endpoint, *_: object) -> Any:
+        return SimpleNamespace(handle=address.handle)
 
     monkeypatch.setattr(health, "Forward", forward)
 
 
-def guard(pool: Members, **options: Any) -> HealthGuard:
+def guard(endpoints: Members, **options: Any) -> HealthGuard:
     table = HealthCheckOptions(**{"interval": Duration(10), **options})
-    return HealthGuard(cast(Pool, pool), table, random.Random(1))
+    return HealthGuard(cast(Endpoints, endpoints), table, random.Random(1))
 
 
 async def test_a_server_changes_sides_after_several_answers_in_a_row(jumping: JumpingLoop) -> None:
-    member = Member()
-    checks = guard(Members(member), unhealthy_threshold=3, healthy_threshold=2)
+    endpoint = Endpoint()
+    checks = guard(Members(endpoint), unhealthy_threshold=3, healthy_threshold=2)
     seen: list[bool] = []
     for answer in (500, 500, 200, 500, 500, 500, 200, 500, 200, 200):
-        member.answer = answer
-        member.heard.clear()
-        await member.heard.wait()
+        endpoint.answer = answer
+        endpoint.heard.clear()
+        await endpoint.heard.wait()
         await asyncio.sleep(1)
-        seen.append(member.healthy)
+        seen.append(endpoint.healthy)
     await checks.close()
     assert seen == [True] * 5 + [False] * 4 + [True]
 
@@ -112,12 +112,12 @@ async def test_a_server_changes_sides_after_several_answers_in_a_row(jumping: Ju
 async def test_only_a_good_answer_in_time_is_one(
     jumping: JumpingLoop, answer: Any, *, well: bool
 ) -> None:
-    member = Member()
-    member.answer = answer
-    checks = guard(Members(member), unhealthy_threshold=1, timeout=Duration(2))
+    endpoint = Endpoint()
+    endpoint.answer = answer
+    checks = guard(Members(endpoint), unhealthy_threshold=1, timeout=Duration(2))
     await asyncio.sleep(9)
     await checks.close()
-    assert member.healthy is well
+    assert endpoint.healthy is well
 
 
 async def test_a_reply_that_breaks_is_no_good_answer(jumping: JumpingLoop) -> None:
@@ -131,36 +131,36 @@ async def test_a_reply_that_breaks_is_no_good_answer(jumping: JumpingLoop) -> No
         def close(self, ending: Ending) -> None:
             self.ending = ending
 
-    member, source = Member(), Broken()
-    member.answer = Reply(200, (), source)
-    checks = guard(Members(member), unhealthy_threshold=1)
+    endpoint, source = Endpoint(), Broken()
+    endpoint.answer = Reply(200, (), source)
+    checks = guard(Members(endpoint), unhealthy_threshold=1)
     await asyncio.sleep(9)
     await checks.close()
-    assert (member.healthy, source.ending) == (False, Ending.ABANDONED)
+    assert (endpoint.healthy, source.ending) == (False, Ending.ABANDONED)
 
 
 async def test_a_check_reads_the_whole_reply_and_gives_it_back(jumping: JumpingLoop) -> None:
-    member = Member()
-    checks = guard(Members(member), path="/up?x=1")
+    endpoint = Endpoint()
+    checks = guard(Members(endpoint), path="/up?x=1")
     await asyncio.sleep(9)
     await checks.close()
-    assert member.exchange is not None
-    assert (member.exchange.method, member.exchange.target) == ("GET", b"/up?x=1")
-    assert [answer.closed for answer in member.replies] == [True]
+    assert endpoint.exchange is not None
+    assert (endpoint.exchange.method, endpoint.exchange.target) == ("GET", b"/up?x=1")
+    assert [answer.closed for answer in endpoint.replies] == [True]
 
 
 async def test_servers_are_not_all_asked_at_once(jumping: JumpingLoop) -> None:
-    members = [Member(name) for name in "abcdef"]
+    members = [Endpoint(name) for name in "abcdef"]
     start = jumping.time()
     checks = guard(Members(*members))
     await asyncio.sleep(300)
     await checks.close()
-    assert all(start <= member.asked[0] <= start + 1 for member in members)
-    assert len({member.asked[0] for member in members}) == 6
+    assert all(start <= endpoint.asked[0] <= start + 1 for endpoint in members)
+    assert len({endpoint.asked[0] for endpoint in members}) == 6
     gaps = [
         after - before
-        for member in members
-        for before, after in zip(member.asked, member.asked[1:], strict=False)
+        for endpoint in members
+        for before, after in zip(endpoint.asked, endpoint.asked[1:], strict=False)
     ]
     assert len(gaps) > 150
     assert all(9 <= gap <= 11 for gap in gaps)
@@ -168,11 +168,11 @@ async def test_servers_are_not_all_asked_at_once(jumping: JumpingLoop) -> None:
 
 
 async def test_checks_come_and_go_with_the_servers(jumping: JumpingLoop) -> None:
-    a, b = Member("a"), Member("b")
-    pool = Members(a)
-    checks = guard(pool)
+    a, b = Endpoint("a"), Endpoint("b")
+    endpoints = Members(a)
+    checks = guard(endpoints)
     await asyncio.sleep(15)
-    pool.now(b)
+    endpoints.now(b)
     known = len(a.asked)
     await asyncio.sleep(50)
     assert (len(a.asked), len(b.asked) >= 4) == (known, True)
@@ -180,13 +180,13 @@ async def test_checks_come_and_go_with_the_servers(jumping: JumpingLoop) -> None
 
 
 async def test_nothing_is_checked_after_the_end(jumping: JumpingLoop) -> None:
-    a = Member("a")
+    a = Endpoint("a")
     a.answer = 60.0
-    pool = Members(a)
-    checks = guard(pool, timeout=Duration(0))
+    endpoints = Members(a)
+    checks = guard(endpoints, timeout=Duration(0))
     await asyncio.sleep(20)  # in the middle of a check
     await checks.close()
-    pool.now(a, Member("b"))
+    endpoints.now(a, Endpoint("b"))
     await asyncio.sleep(50)
     assert len(a.asked) == 1
     assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -1,7 +1,7 @@
 """HTTP/1.1 on the connections of aiohttp's connector: what comes, taken apart.
 
-What we use of aiohttp beyond its documented API stands here, in ``server_side``,
-``connector.install``, ``Upgraded`` and ``stream.take_buffered``, and is held by
+What we use of aiohttp beyond its documented API stands here, in ``transport``,
+``connector.install``, ``UpgradedReply`` and ``reply_body.take_buffered``, and is held by
 ``tests/upstream/test_aiohttp_contract.py``. Why not ``session.request``: decision 0001.
 """
 
@@ -16,9 +16,9 @@ from proxy.http.chunked import Chunked
 from proxy.http.fields import RawHeaders
 from proxy.http.framing import CHUNKED
 from proxy.http.grammar import Malformed
-from proxy.upstream.http1.reply_head import HEAD_LIMIT, HeadReader
-from proxy.upstream.http1.response_head import Response, ResponseReader
-from proxy.upstream.http1.transport import ServerSide
+from proxy.upstream.http1.fast_reply_head import HEAD_LIMIT, FastHeadParser
+from proxy.upstream.http1.reply_head import ReplyHead, ReplyHeadParser
+from proxy.upstream.http1.transport import UpstreamTransport
 
 READ_BUFFER: Final = 32 << 10
 """Low-water mark of a reply's buffer; twice that stops the upstream."""
@@ -29,7 +29,7 @@ _SWITCHING: Final = 101
 _FINAL: Final = 200
 
 
-class UpstreamProtocol(ServerSide):
+class UpstreamProtocol(UpstreamTransport):
     """One connection to an upstream, which may serve many attempts one after the other.
 
     Of aiohttp's it keeps the connection, the queue of heads, the streams of bodies and their
@@ -44,10 +44,10 @@ class UpstreamProtocol(ServerSide):
     __slots__ = (
         "_bodiless",
         "_chunks",
+        "_fast_parser",
+        "_head_parser",
         "_head_seen",
-        "_left",
-        "_reader",
-        "_responses",
+        "_remaining",
         "awaiting_head",
         "buffered",
         "trailers",
@@ -61,25 +61,25 @@ class UpstreamProtocol(ServerSide):
         """Whether the final head of the reply is still to come."""
         self.trailers: RawHeaders = ()
         """The fields behind a chunked body that has ended."""
-        self._reader: HeadReader | None = None
-        self._responses: ResponseReader | None = None
+        self._fast_parser: FastHeadParser | None = None
+        self._head_parser: ReplyHeadParser | None = None
         self._chunks: Chunked | None = None
         self._bodiless = False
         self._head_seen = 0
-        self._left: int | None = None
+        self._remaining: int | None = None
 
-    def begin(self, *, bodiless: bool, reader: HeadReader | None = None) -> None:
+    def begin(self, *, bodiless: bool, fast_parser: FastHeadParser | None = None) -> None:
         """Get ready for one reply; ``bodiless`` where the request was a HEAD.
 
-        ``reader`` reads the heads that need no parser.
+        ``fast_parser`` reads the heads that leave no doubt.
         """
-        self.replied = self.unheard = False
+        self.any_reply_byte = self.unacknowledged = False
         self.buffered = None
         self.awaiting_head = True
-        self._responses = None
-        self._reader = None if bodiless else reader
+        self._head_parser = None
+        self._fast_parser = None if bodiless else fast_parser
         self._bodiless = bodiless
-        self._left = None
+        self._remaining = None
         self._head_seen = 0
         self._chunks = None
         self.trailers = ()
@@ -92,20 +92,20 @@ class UpstreamProtocol(ServerSide):
         A reset breaks the former too.
         """
         self.timer.close()
-        self._on_ring = None  # it may hold who holds this
-        if exc is not None and not self._resting and self.exception() is None:
-            for data in self.left_unread(exc):
+        self._on_due = None  # it may hold who holds this
+        if exc is not None and not self._parked and self.exception() is None:
+            for data in self.unread_in_kernel(exc):
                 self.data_received(data)
         payload = self._payload
         if payload is not None and not payload.is_eof() and payload.exception() is None:
-            if exc is None and self._left is None:
+            if exc is None and self._remaining is None:
                 payload.feed_eof()
             else:
                 payload.set_exception(exc or ClientPayloadError("the connection ended too early"))
         super().connection_lost(exc)
-        if (lost := self.lost) is not None:
-            self.lost = None  # who is told holds this
-            lost()
+        if (on_lost := self.on_lost) is not None:
+            self.on_lost = None  # who is told holds this
+            on_lost()
 
     def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
         """Tell the reader of the body too: aiohttp leaves it waiting for ever."""
@@ -128,13 +128,13 @@ class UpstreamProtocol(ServerSide):
         """Read heads apart from bodies, and no byte beyond a body."""
         if not data:
             return
-        if self._resting:
+        if self._parked:
             self.abort()
             return
-        self.replied = True
+        self.any_reply_byte = True
         if self.awaiting_head:
-            reader, self._reader = self._reader, None
-            if reader is not None and (head := reader.read(data)) is not None:
+            parser, self._fast_parser = self._fast_parser, None
+            if parser is not None and (head := parser.parse(data)) is not None:
                 self.awaiting_head = False
                 self._take_whole(data[head.size :], head.length)
                 super().feed_data((head, EMPTY_PAYLOAD))  # type: ignore[arg-type]
@@ -149,16 +149,16 @@ class UpstreamProtocol(ServerSide):
         self.buffered = data[:left]
         if len(data) != left:
             self.force_close()
-        self._left = 0
+        self._remaining = 0
         self._payload = None
 
     def _head_received(self, data: bytes) -> bytes:
         """Read up to the end of one head; what follows it is returned."""
-        responses = self._responses
-        if responses is None:
-            responses = self._responses = ResponseReader(bodiless=self._bodiless)
+        head_parser = self._head_parser
+        if head_parser is None:
+            head_parser = self._head_parser = ReplyHeadParser(bodiless=self._bodiless)
         try:
-            response, end = responses.feed(data)
+            response, end = head_parser.feed(data)
         except Malformed as error:
             self._refuse(ProtocolViolation(str(error)))
             return b""
@@ -181,9 +181,9 @@ class UpstreamProtocol(ServerSide):
         super().feed_data((response, EMPTY_PAYLOAD))  # type: ignore[arg-type]
         return data
 
-    def _begin_body(self, response: Response, data: bytes) -> bytes:
+    def _begin_body(self, response: ReplyHead, data: bytes) -> bytes:
         """What of ``data`` the body's stream is to have."""
-        left = self._left = response.length
+        left = self._remaining = response.length
         if response.closes:
             self.force_close()
         if left is not None and 0 <= left <= len(data):
@@ -203,7 +203,7 @@ class UpstreamProtocol(ServerSide):
             self.transport.abort()
 
     def _body_received(self, data: bytes) -> None:
-        payload, left = self._payload, self._left
+        payload, left = self._payload, self._remaining
         if self._upgraded:
             super().data_received(data)
         elif payload is None or payload.is_eof():
@@ -216,9 +216,9 @@ class UpstreamProtocol(ServerSide):
             if len(data) > left:
                 data = data[:left]
                 self.force_close()
-            self._left = left - len(data)
+            self._remaining = left - len(data)
             payload.feed_data(data)
-            if not self._left:
+            if not self._remaining:
                 payload.feed_eof()
             elif len(data) < _SMALL:
                 self.acknowledge()

@@ -9,38 +9,38 @@ from proxy.core.reply import Ending
 from proxy.http.fields import RawHeaders
 from proxy.http.sse import SseScanner
 from proxy.net.small_reads import LARGEST, STALLED_PEERS, limit_read_ahead, read_large, read_small
-from proxy.upstream.connection import Line
+from proxy.upstream.pooled_connection import PooledConnection
 from proxy.upstream.translate import body_error
 
 
-class Stream:
+class ReplyBody:
     """Reads on the idle clock, and gives the connection back at the end."""
 
-    __slots__ = ("_begun", "_idle", "_late", "_line", "_payload", "_upload", "_whole")
+    __slots__ = ("_begun", "_connection", "_idle", "_late", "_payload", "_upload", "_whole")
 
     def __init__(
         self,
-        line: Line,
+        connection: PooledConnection,
         payload: StreamReader,
         upload: asyncio.Task[None] | None,
         idle: float,
     ) -> None:
-        self._line = line
+        self._connection = connection
         self._payload = payload
         self._upload = upload
         self._idle = idle
         self._late = _stalled
         self._whole: bytes | None = None
         self._begun = False
-        line.protocol.timer.disarm()
+        connection.protocol.timer.disarm()
 
     def end_connection(self) -> None:
         """Not for another request after this one."""
-        self._line.protocol.force_close()
+        self._connection.protocol.force_close()
 
     def trailers(self) -> RawHeaders:
         """The fields behind the body; before ``close``, when the body has been read."""
-        return self._line.protocol.trailers
+        return self._connection.protocol.trailers
 
     @property
     def buffered(self) -> bytes | None:
@@ -54,7 +54,7 @@ class Stream:
 
     def pause(self, *, paused: bool) -> None:
         """Read nothing for now, or go on."""
-        protocol = self._line.protocol
+        protocol = self._connection.protocol
         if paused:
             protocol._pause_reading_for_buffer()
         else:
@@ -66,13 +66,13 @@ class Stream:
             whole, self._whole = self._whole, b""
             return whole
         payload = self._payload
-        protocol = self._line.protocol
+        protocol = self._connection.protocol
         if not self._begun:
             self._begun = True
             read_small(protocol)
         if STALLED_PEERS.size != LARGEST:
             limit_read_ahead(payload)
-        protocol.expect(self._idle, self._late)
+        protocol.arm(self._idle, self._late)
         try:
             return await payload.readany()
         except Exception as error:
@@ -95,16 +95,16 @@ class Stream:
         upload = self._upload
         if upload is not None and not upload.done():
             upload.cancel()
-            self._line.discard()
+            self._connection.discard()
         elif ending is Ending.COMPLETE:
             if self._begun:
-                read_large(self._line.protocol)
-            self._line.release()
+                read_large(self._connection.protocol)
+            self._connection.release()
         else:
-            self._line.discard()
+            self._connection.discard()
 
 
-class PacedStream(Stream):
+class ProgressReplyBody(ReplyBody):
     """A stream of events on the progress clock too, which comments and pings do not stop.
 
     Only time spent waiting for the upstream counts: a client that takes slowly is not its fault.
@@ -114,14 +114,14 @@ class PacedStream(Stream):
 
     def __init__(
         self,
-        line: Line,
+        connection: PooledConnection,
         payload: StreamReader,
         upload: asyncio.Task[None] | None,
         idle: float,
         progress: float,
     ) -> None:
         """``idle`` and ``progress`` in seconds; no ``idle`` is zero."""
-        super().__init__(line, payload, upload, idle)
+        super().__init__(connection, payload, upload, idle)
         self._events = SseScanner()
         self._loop = asyncio.get_running_loop()
         self._progress = progress

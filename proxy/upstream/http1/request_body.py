@@ -8,7 +8,7 @@ from proxy.http.trailers import last_chunk
 from proxy.upstream.http1.protocol import UpstreamProtocol
 
 
-class Upload:
+class RequestBodySender:
     """Sends a request's body while its reply is awaited or already coming."""
 
     __slots__ = ("_body", "_first_byte", "_protocol", "_unsent")
@@ -28,7 +28,7 @@ class Upload:
             while chunk := await reader.read():
                 data = CHUNK % (len(chunk), chunk) if chunked else chunk
                 if protocol.encrypted:
-                    await protocol.heard()
+                    await protocol.read_pending()
                 protocol.send_more(data)
                 if protocol.writing_paused:
                     await self._drained()
@@ -46,7 +46,7 @@ class Upload:
             raise
         if protocol.awaiting_head:
             self._unsent = protocol.unsent()
-            protocol.expect(self._first_byte, self._no_progress)
+            protocol.arm(self._first_byte, self._no_progress)
 
     async def _drained(self) -> None:
         """Wait until the upstream takes what was written, on the first_byte clock."""
@@ -55,7 +55,7 @@ class Upload:
             await protocol.drained()
             return
         self._unsent = protocol.unsent()
-        protocol.expect(self._first_byte, self._no_progress)
+        protocol.arm(self._first_byte, self._no_progress)
         try:
             await protocol.drained()
         finally:
@@ -67,11 +67,11 @@ class Upload:
         unsent = self._protocol.unsent()
         if 0 < unsent < self._unsent:
             self._unsent = unsent
-            self._protocol.expect(self._first_byte, self._no_progress)
+            self._protocol.arm(self._first_byte, self._no_progress)
             return None
         if self._unsent and not unsent:
             self._unsent = 0
-            self._protocol.expect(self._first_byte, self._no_progress)
+            self._protocol.arm(self._first_byte, self._no_progress)
             return None
         return ResponseTimeout(
             "the upstream neither took the rest of the request nor replied within first_byte of "

@@ -24,25 +24,25 @@ _QUICKACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)  # Linux ha
 _SPOKEN: Final = select.POLLIN | getattr(select, "POLLRDHUP", 0)
 
 
-class ServerSide(ResponseHandler):
+class UpstreamTransport(ResponseHandler):
     """A connection to an upstream, whatever is said on it."""
 
     # Slots keep aiohttp's own attributes below the thirty that instances may share their keys of,
     # which is 1 KiB a connection.
     __slots__ = (
-        "_before",
-        "_on_ring",
+        "_on_due",
+        "_parked",
+        "_parked_at",
         "_poll",
-        "_rested_at",
-        "_resting",
         "_sent",
+        "_sent_before",
         "_socket",
+        "any_reply_byte",
         "encrypted",
         "left_by_peer",
-        "lost",
-        "replied",
+        "on_lost",
         "timer",
-        "unheard",
+        "unacknowledged",
         "uses",
     )
 
@@ -50,20 +50,20 @@ class ServerSide(ResponseHandler):
         super().__init__(loop)
         self._buffer = ShortQueue()  # type: ignore[assignment]
         self.uses = 0
-        self.replied = False
+        self.any_reply_byte = False
         """Whether one byte of a reply has come since the request was sent."""
-        self.lost: Callable[[], None] | None = None
+        self.on_lost: Callable[[], None] | None = None
         """Called when the connection has ended."""
         self.timer: RearmableTimer  # from when the connection stands, which is told when it ends
-        self._on_ring: Callable[[], Exception | None] | None = None
-        self._resting = False
-        self._rested_at = 0.0
+        self._on_due: Callable[[], Exception | None] | None = None
+        self._parked = False
+        self._parked_at = 0.0
         self._poll: select.poll | None = None
         self._sent = 0
         """Bytes of this request so far."""
-        self._before = 0
+        self._sent_before = 0
         """Bytes of the requests before it."""
-        self.unheard = False
+        self.unacknowledged = False
         """Whether the peer hung up without having received one byte of the request."""
         self.left_by_peer = False
         """Whether it was the peer that ended the connection, and not we."""
@@ -72,12 +72,12 @@ class ServerSide(ResponseHandler):
 
     # Taking and giving back
 
-    def take(self) -> bool:
+    def checkout(self) -> bool:
         """Rest no more. False where the peer has closed or spoken meanwhile: do not use it.
 
         The loop may not have seen yet what the kernel has, hence the look at the socket itself.
         """
-        self._resting = False
+        self._parked = False
         self.timer.disarm()
         self.uses += 1
         if self.uses == 1:
@@ -87,17 +87,17 @@ class ServerSide(ResponseHandler):
         self.left_by_peer = True
         return False
 
-    def rest(self, keepalive: float) -> None:
+    def park(self, keepalive: float) -> None:
         """Wait for the next request, ``keepalive`` seconds at most."""
-        self._resting = True
-        self._rested_at = self._loop.time()
+        self._parked = True
+        self._parked_at = self._loop.time()
         if keepalive:
-            self.timer.arm(self._rested_at + keepalive)
+            self.timer.arm(self._parked_at + keepalive)
 
-    def rested(self) -> tuple[float, float]:
+    def parked_for(self) -> tuple[float, float]:
         """Seconds since it was last given back, and the time on the loop's clock."""
         now = self._loop.time()
-        return now - self._rested_at, now
+        return now - self._parked_at, now
 
     @property
     def reused(self) -> bool:
@@ -106,16 +106,16 @@ class ServerSide(ResponseHandler):
 
     # Clocks
 
-    def expect(self, seconds: float, on_ring: Callable[[], Exception | None] | None) -> None:
-        """Ring in ``seconds``; ``on_ring`` then says what is wrong, or None to wait on."""
+    def arm(self, seconds: float, on_due: Callable[[], Exception | None] | None) -> None:
+        """Ring in ``seconds``; ``on_due`` then says what is wrong, or None to wait on."""
         if seconds:
-            self._on_ring = on_ring
+            self._on_due = on_due
             self.timer.arm(self._loop.time() + seconds)
 
     def _on_timer(self) -> None:
-        if self._resting:
+        if self._parked:
             self.close()
-        elif self._on_ring is not None and (error := self._on_ring()) is not None:
+        elif self._on_due is not None and (error := self._on_due()) is not None:
             self.fail(error)
 
     def fail(self, error: Exception) -> None:
@@ -132,11 +132,11 @@ class ServerSide(ResponseHandler):
         self._socket = transport.get_extra_info("socket")
         self.encrypted = transport.get_extra_info("sslcontext") is not None
 
-    def left_unread(self, failed: BaseException) -> Iterator[bytes]:
+    def unread_in_kernel(self, failed: BaseException) -> Iterator[bytes]:
         """What the kernel still holds when a write has failed: the loop does not read it any more.
 
         Whoever refuses an upload and hangs up resets the connection; its answer came before that.
-        Nothing over TLS, where these bytes mean nothing by themselves, see ``heard``.
+        Nothing over TLS, where these bytes mean nothing by themselves, see ``read_pending``.
         """
         sock = self._socket
         if sock is None or self.encrypted:
@@ -149,7 +149,9 @@ class ServerSide(ResponseHandler):
                     if not isinstance(failed, BrokenPipeError):
                         return
                     self.left_by_peer = True
-                    self.unheard = not self.replied and acknowledged(sock) <= self._before
+                    self.unacknowledged = (
+                        not self.any_reply_byte and acknowledged(sock) <= self._sent_before
+                    )
                     return
                 yield data
 
@@ -162,7 +164,7 @@ class ServerSide(ResponseHandler):
 
     def send(self, request: bytes) -> None:
         """Write a whole request, or its head."""
-        self._before += self._sent
+        self._sent_before += self._sent
         self._sent = len(request)
         self.transport.write(request)  # type: ignore[union-attr]
 
@@ -174,10 +176,10 @@ class ServerSide(ResponseHandler):
         self._sent += _RECORD if self.encrypted else len(data)  # over one record: see eof_received
         transport.write(data)
 
-    async def heard(self) -> None:
+    async def read_pending(self) -> None:
         """Have read what has come before more is written, over TLS.
 
-        A write that fails there takes away what was not read before it, see ``left_unread``.
+        A write that fails there takes away what was not read before it, see ``unread_in_kernel``.
         """
         for _ in range(_READS):
             if not (self.is_connected() and self._readable()):
@@ -201,8 +203,8 @@ class ServerSide(ResponseHandler):
         taken can make up for one that was.
         """
         self.left_by_peer = True
-        if not self.replied and not (self.encrypted and self._sent > _RECORD):
-            self.unheard = 0 < self._sent <= self.unsent()
+        if not self.any_reply_byte and not (self.encrypted and self._sent > _RECORD):
+            self.unacknowledged = 0 < self._sent <= self.unsent()
         super().eof_received()
 
     async def drained(self) -> None:

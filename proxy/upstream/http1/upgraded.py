@@ -4,20 +4,20 @@ import asyncio
 
 from proxy.core.errors import ConnectionTerminated
 from proxy.core.reply import Ending
-from proxy.upstream.connection import Line
+from proxy.upstream.pooled_connection import PooledConnection
 
 
-class Upgraded:
+class UpgradedReply:
     """The source of a reply that has no body but a connection, see ``core/reply``."""
 
-    __slots__ = ("_line", "idle", "protocol")
+    __slots__ = ("_connection", "idle", "protocol")
     buffered = None
 
-    def __init__(self, line: Line, protocol: bytes, idle: float) -> None:
-        self._line = line
+    def __init__(self, connection: PooledConnection, protocol: bytes, idle: float) -> None:
+        self._connection = connection
         self.protocol = protocol
         self.idle = idle
-        line.protocol.timer.disarm()
+        connection.protocol.timer.disarm()
 
     async def read(self) -> bytes:
         """Nothing: what comes is no body."""
@@ -25,11 +25,11 @@ class Upgraded:
 
     def close(self, _: Ending) -> None:
         """Such a connection serves no other request."""
-        self._line.discard()
+        self._connection.discard()
 
     def take_over(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
         """Raises ConnectionTerminated where it has ended."""
-        former = self._line.protocol
+        former = self._connection.protocol
         transport = former.transport
         if transport is None or transport.is_closing():
             raise ConnectionTerminated("closed after its 101")
@@ -39,4 +39,4 @@ class Upgraded:
 
     def connection_lost(self, error: BaseException | None) -> None:
         """It has ended."""
-        self._line.protocol.connection_lost(error)
+        self._connection.protocol.connection_lost(error)

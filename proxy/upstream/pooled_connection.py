@@ -9,28 +9,28 @@ from proxy.http.logins import Ties
 from proxy.upstream.http1.protocol import UpstreamProtocol
 
 if TYPE_CHECKING:
-    from proxy.upstream.connection_pool import Gateway
+    from proxy.upstream.connection_pool import ConnectionPool
 
 
-class Line:
-    """A connection to a server: in use by one attempt, or resting."""
+class PooledConnection:
+    """A connection to a server: in use by one attempt, or idle."""
 
-    __slots__ = ("_connection", "_gateway", "born", "owner", "protocol")
+    __slots__ = ("_connection", "_pool", "made_at", "owner", "protocol")
 
     def __init__(
-        self, connection: Connection, protocol: UpstreamProtocol, gateway: "Gateway"
+        self, connection: Connection, protocol: UpstreamProtocol, pool: "ConnectionPool"
     ) -> None:
         self._connection = connection
-        self._gateway = gateway
-        self.born = time.monotonic()
+        self._pool = pool
+        self.made_at = time.monotonic()
         self.owner: tuple[Ties, str] | None = None
         """The client that alone may use it, and the name of its server, see ``http/logins``."""
         self.protocol = protocol
-        protocol.lost = self._lost
+        protocol.on_lost = self._on_lost
 
     @property
-    def address(self) -> str:
-        """Where it goes to."""
+    def peer_ip(self) -> str:
+        """Where it goes to; empty where that is no IP address."""
         transport = self.protocol.transport
         peer = None if transport is None else transport.get_extra_info("peername")
         return peer[0] if isinstance(peer, tuple) else ""
@@ -43,38 +43,38 @@ class Line:
             self.owner = (ties, server)
 
     def release(self) -> None:
-        """Let it rest, where nothing speaks against another use."""
+        """Keep it for the next attempt, where nothing speaks against another use."""
         protocol = self.protocol
-        if protocol.should_close or (self._gateway.ageing and self._gateway.retired(self)):
+        if protocol.should_close or (self._pool.expires and self._pool.expired(self)):
             self.discard()
         elif self.owner is not None:
-            self._wait_for(*self.owner)
+            self._park_for(*self.owner)
         else:
-            self._gateway.rest(self)
+            self._pool.park(self)
 
-    def _wait_for(self, ties: Ties, server: str) -> None:
-        """Rest until the client that it belongs to asks again or goes."""
-        if ties.closed or self._gateway in ties.held:
+    def _park_for(self, ties: Ties, server: str) -> None:
+        """Stay idle until the client that it belongs to asks again or goes."""
+        if ties.closed or self._pool in ties.held:
             self.discard()
             return
-        self.protocol.rest(0)
-        ties.held[self._gateway] = (server, self)
-        self._gateway.leave()
+        self.protocol.park(0)
+        ties.held[self._pool] = (server, self)
+        self._pool.release_permit()
 
     def discard(self) -> None:
         """Close at once; the upstream is to know that nobody waits any more."""
-        self.drop()
-        self._gateway.leave()
+        self.close()
+        self._pool.release_permit()
 
-    def drop(self) -> None:
+    def close(self) -> None:
         """Close what nobody uses."""
-        self._gateway.connections -= 1
+        self._pool.connections -= 1
         self.protocol.abort()
         self._connection.close()
 
-    def _lost(self) -> None:
+    def _on_lost(self) -> None:
         """The connection has ended. Where an attempt uses it, that attempt will discard it."""
         owner = self.owner
-        if self._gateway.forget(self) or (owner and owner[0].forget(self._gateway, self)):
-            self._gateway.connections -= 1
+        if self._pool.remove(self) or (owner and owner[0].forget(self._pool, self)):
+            self._pool.connections -= 1
             self._connection.close()
