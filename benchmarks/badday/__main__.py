@@ -14,11 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from benchmarks.badday.ceiling import ceiling
 from benchmarks.badday.chart import draw
 from benchmarks.badday.client import orders, spend
 from benchmarks.badday.endpoints import Entry
-from benchmarks.badday.peers import PEERS
-from benchmarks.badday.profile import DAY, ENDPOINTS, PROFILES, Profile
+from benchmarks.badday.peers import TITLES, peer
+from benchmarks.badday.profile import DAY, PROFILES, Profile
 from benchmarks.badday.report import Figures, Results, figures, markdown
 from benchmarks.load import machine
 from benchmarks.load.peer import Peer
@@ -38,8 +39,8 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
         "--profile", choices=PROFILES, action="append", help="one of them instead of all"
     )
     parser.add_argument("--seconds", type=_seconds, default=DAY, help=f"of a day, {DAY:g}")
-    names = ", ".join(PEERS)
-    parser.add_argument("--only", type=_names(PEERS), default=(), help=f"some of {names}")
+    names = ", ".join(TITLES)
+    parser.add_argument("--only", type=_names(TITLES), default=(), help=f"some of {names}")
     return parser.parse_args(words)
 
 
@@ -59,19 +60,21 @@ def _names(known: Iterable[str]) -> Callable[[str], tuple[str, ...]]:
     return names
 
 
-def day(peer: Peer, profile: Profile, seed: int, seconds: float, folder: Path) -> Figures:
+def day(who: Peer, profile: Profile, seed: int, seconds: float, folder: Path) -> Figures:
     """One proxy's. Raises DidNotStart, OSError."""
-    ports = [free_port() for _ in range(ENDPOINTS)]
+    ports = [free_port() for _ in range(profile.servers)]
     module = "benchmarks.badday.endpoints"
     words = (profile.name, seed, seconds, *ports)
     command = [sys.executable, "-m", module, *map(str, words)]
     # Answers on its first port once all are open, which takes no longer.
     with Process(command, ports[0], machine.REST, folder / "log-of-endpoints"):
         servers = ",".join(f"127.0.0.1:{port}" for port in ports)
-        with peer.process(folder, servers) as proxy:
-            records = asyncio.run(spend(proxy.port, orders(seed, seconds)))
+        with who.process(folder, servers) as proxy:
+            sent = orders(seed, seconds)
+            records = asyncio.run(spend(proxy.port, sent))
         entries = ledger(ports[0])
-    return figures(records, entries, profile.lasting(seconds), seconds)
+    scaled = profile.lasting(seconds)
+    return figures(records, entries, scaled, seconds, most=ceiling(scaled, seed, sent))
 
 
 def ledger(port: int) -> list[Entry]:
@@ -90,17 +93,19 @@ def measure(asked: argparse.Namespace, notes: list[str]) -> Results:
     with tempfile.TemporaryDirectory(prefix="badday-") as name:
         for profile in asked.profile or PROFILES:
             results[profile] = {}
-            for key in asked.only or PEERS:
-                peer = PEERS[key]
-                print(f"{profile} {peer.title}", file=sys.stderr, flush=True)
+            for key in PROFILES[profile].rows:
+                if asked.only and key not in asked.only:
+                    continue
+                who = peer(key, PROFILES[profile].tuning)
+                print(f"{profile} {who.title}", file=sys.stderr, flush=True)
                 try:
-                    if missing := peer.missing():
+                    if missing := who.missing():
                         raise DidNotStart(f"{missing} is missing")
                     results[profile][key] = day(
-                        peer, PROFILES[profile], asked.seed, asked.seconds, Path(name)
+                        who, PROFILES[profile], asked.seed, asked.seconds, Path(name)
                     )
                 except (DidNotStart, OSError) as error:
-                    notes.append(f"{profile}: {peer.title} is left out: {error}")
+                    notes.append(f"{profile}: {who.title} is left out: {error}")
                     print(notes[-1], file=sys.stderr, flush=True)
     return results
 

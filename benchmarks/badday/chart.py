@@ -3,11 +3,17 @@
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.badday.peers import OURS, PEERS
+from benchmarks.badday.peers import OURS, TITLES
 from benchmarks.badday.profile import PROFILES, Profile
 from benchmarks.badday.report import Results
 
-_COLOURS: Final = {OURS: "#1f77b4", "nginx": "#6a9f58", "haproxy": "#d1904a", "caddy": "#967bb6"}
+_COLOURS: Final = {
+    OURS: "#1f77b4",
+    "ours-hedge": "#4c9ed9",
+    "nginx": "#6a9f58",
+    "haproxy": "#d1904a",
+    "caddy": "#967bb6",
+}
 _SHADE: Final = "#f0e6e6"
 
 
@@ -34,7 +40,7 @@ def draw(results: Results, seconds: float, path: Path) -> bool:
         for peer, found in peers.items():
             style = {
                 "color": _COLOURS[peer],
-                "label": PEERS[peer].title,
+                "label": TITLES[peer],
                 "linewidth": 1.8 if peer == OURS else 1.1,
                 "zorder": 3 if peer == OURS else 2,
             }

@@ -1,4 +1,4 @@
-"""The endpoints of a day: ``PROFILE SEED SECONDS PORT PORT PORT``.
+"""The endpoints of a day: ``PROFILE SEED SECONDS PORT [PORT ...]``.
 
 The day begins with the first request that bears an id. ``GET /small`` is answered at any time
 without a fault, ``GET /ledger`` with what was executed.

@@ -1,10 +1,13 @@
 """Who has the day."""
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
-from benchmarks.badday import configs
+from benchmarks.badday import configs, defaults
+from benchmarks.badday.profile import Tuning
 from benchmarks.load.machine import raise_limits
 from benchmarks.load.peer import Peer, program
 
@@ -17,33 +20,56 @@ def _found(name: str) -> str:
     return path
 
 
-# Each gets the addresses of all endpoints in one word, with commas.
-def _ours(folder: Path, port: int, servers: str) -> list[str]:
-    config = configs.proxy(folder, port, servers.split(","))
+Command: TypeAlias = Callable[[Path, int, str], list[str]]
+"""From a folder, a port and the addresses of all endpoints in one word, with commas."""
+
+
+def _ours(more: str, tuning: Tuning, folder: Path, port: int, servers: str) -> list[str]:
+    if tuning is Tuning.TUNED:
+        config = configs.proxy(folder, port, servers.split(","))
+    else:
+        more = "[hedge]" if tuning is Tuning.HEDGE else more
+        config = defaults.proxy(folder, port, servers.split(","), more)
     return [sys.executable, "-m", "proxy", "run", str(config)]
 
 
-def _nginx(folder: Path, port: int, servers: str) -> list[str]:
-    config = configs.nginx(folder, port, servers.split(","), raise_limits())
+def _nginx(tuning: Tuning, folder: Path, port: int, servers: str) -> list[str]:
+    made = configs.nginx if tuning is Tuning.TUNED else defaults.nginx
+    config = made(folder, port, servers.split(","), raise_limits())
     return [_found("nginx"), "-p", str(folder), "-c", str(config)]
 
 
-def _haproxy(folder: Path, port: int, servers: str) -> list[str]:
-    config = configs.haproxy(folder, port, servers.split(","))
+def _haproxy(tuning: Tuning, folder: Path, port: int, servers: str) -> list[str]:
+    made = configs.haproxy if tuning is Tuning.TUNED else defaults.haproxy
+    config = made(folder, port, servers.split(","))
     return [_found("haproxy"), "-db", "-q", "-f", str(config)]
 
 
-def _caddy(folder: Path, port: int, servers: str) -> list[str]:
-    config = configs.caddy(folder, port, servers.split(","))
+def _caddy(tuning: Tuning, folder: Path, port: int, servers: str) -> list[str]:
+    made = configs.caddy if tuning is Tuning.TUNED else defaults.caddy
+    config = made(folder, port, servers.split(","))
     return [_found("caddy"), "run", "--adapter", "caddyfile", "--config", str(config)]
 
 
-PEERS: Final = {
-    peer.name: peer
-    for peer in (
-        Peer(OURS, "sidecar-proxy", _ours),
-        Peer("nginx", "nginx", _nginx, program="nginx"),
-        Peer("haproxy", "HAProxy", _haproxy, program="haproxy"),
-        Peer("caddy", "Caddy", _caddy, program="caddy", env=(("GOMAXPROCS", "1"),)),
-    )
+_COMMANDS: Final[dict[str, Callable[[Tuning, Path, int, str], list[str]]]] = {
+    OURS: partial(_ours, ""),
+    "ours-hedge": partial(_ours, "[hedge]"),
+    "nginx": _nginx,
+    "haproxy": _haproxy,
+    "caddy": _caddy,
 }
+TITLES: Final = {
+    OURS: "sidecar-proxy",
+    "ours-hedge": "sidecar-proxy, `[hedge]`",
+    "nginx": "nginx",
+    "haproxy": "HAProxy",
+    "caddy": "Caddy",
+}
+
+
+def peer(name: str, tuning: Tuning) -> Peer:
+    """One of them, as its operator has written it."""
+    program_name = "" if name.startswith(OURS) else name
+    env = (("GOMAXPROCS", "1"),) if name == "caddy" else ()
+    command = partial(_COMMANDS[name], tuning)
+    return Peer(name, TITLES[name], command, program=program_name, env=env)

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias, TypedDict
 from benchmarks.badday.answer import Outcome
 from benchmarks.badday.client import PATIENCE, Record
 from benchmarks.badday.endpoints import Entry
-from benchmarks.badday.peers import PEERS
+from benchmarks.badday.peers import TITLES
 from benchmarks.badday.profile import PROFILES, Profile
 from benchmarks.load.clients.latency import percentile
 
@@ -20,6 +20,8 @@ class Figures(TypedDict):
 
     That is with 2xx, or with the endpoint's own 503 where the request was a POST.
     """
+    ceiling: float
+    """The most that this could be, see ``ceiling``."""
     p50: float
     """Milliseconds, of all requests; whatever failed counts as the client's whole patience."""
     p95: float
@@ -46,23 +48,32 @@ _GOOD: Final = frozenset({Outcome.WHOLE, Outcome.PASSED})
 _READING: Final = (
     "Good: whole, 2xx, the right body, within 3 s; or an endpoint's own 503 to a POST, which "
     "nobody may run again. Times are of all requests, a failure counting "
-    "as 3 s. Sent: requests that endpoints executed per request of a client. False: answers cut "
-    "short but ended as if whole. Recovery: from the return of the endpoint that was lost to the "
-    "first request that it gets."
+    "as 3 s. Ceiling: what could be good if all were known in advance and nothing unsafe were sent "
+    "twice. Sent per request: what endpoints executed for each request of a client. Cut as whole: "
+    "answers cut short but ended as if whole. Recovery: from the return of the endpoint that was "
+    "lost to the first request that it gets."
 )
 _COLUMNS: Final = (
-    "good %", "p50 ms", "p95 ms", "p99 ms", "sent", "POSTs twice", "false", "recovery s", "errors"
+    "good %", "p50 ms", "p95 ms", "p99 ms", "sent per request", "POSTs twice",
+    "cut as whole", "recovery s",
+    "errors",
 )  # fmt: skip
 
 
 def figures(
-    records: Sequence[Record], entries: Sequence[Entry], profile: Profile, seconds: float
+    records: Sequence[Record],
+    entries: Sequence[Entry],
+    profile: Profile,
+    seconds: float,
+    *,
+    most: float = 1.0,
 ) -> Figures:
     """Of a day of so many seconds, during which the profile's stretches were as they are here."""
     latencies = [latency(record) for record in records]
     seen = [[record for record in records if int(record.due) == n] for n in range(int(seconds))]
     return Figures(
         goodput=_good(records) or 0.0,
+        ceiling=most,
         p50=percentile(latencies, 0.5) * 1000,
         p95=percentile(latencies, 0.95) * 1000,
         p99=percentile(latencies, 0.99) * 1000,
@@ -118,7 +129,10 @@ def markdown(results: Results) -> str:
 
 def table(profile: str, peers: dict[str, Figures]) -> str:
     """One profile."""
-    lines = [f"### {PROFILES[profile].title}", "", f"| | {' | '.join(_COLUMNS)} |"]
+    most = max(found["ceiling"] for found in peers.values())
+    title = f"### {PROFILES[profile].title} (`--profile {profile}`)"
+    lines = [title, "", f"Ceiling of this seed: {most * 100:.2f} %.", ""]
+    lines.append(f"| | {' | '.join(_COLUMNS)} |")
     lines.append("|---|" + "---:|" * (len(_COLUMNS) - 1) + "---|")
     for name, found in peers.items():
         back = found["recovery"]
@@ -131,7 +145,7 @@ def table(profile: str, peers: dict[str, Figures]) -> str:
             "" if back is None else f"{back:.1f}",
             ", ".join(f"{error}: {count}" for error, count in found["errors"].items()),
         )
-        lines.append(f"| {PEERS[name].title} | {' | '.join(cells)} |")
+        lines.append(f"| {TITLES[name]} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

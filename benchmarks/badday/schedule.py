@@ -11,8 +11,6 @@ from benchmarks.badday.profile import Profile
 STALL: Final = 4.0
 """Longer than any client waits."""
 SLOWER: Final = 2.0
-_MEDIAN: Final = 0.040
-_SIGMA: Final = 0.5
 _SMALLEST: Final = 200
 _LARGEST: Final = 20 << 10
 _SHED: Final = 0.2
@@ -65,14 +63,17 @@ class Schedule:
         rng, profile = random.Random(f"{self._seed} {name} {before}"), self._profile
         # All are drawn every time: a stretch changes what it is about and nothing else.
         fault, variant, shed = rng.random(), rng.random(), rng.random()
-        wait = rng.lognormvariate(math.log(_MEDIAN), _SIGMA)
+        wait = rng.lognormvariate(math.log(profile.median), profile.sigma)
         size = rng.randint(_SMALLEST, _LARGEST)
-        if profile.slow and profile.slow.covers(self._endpoint, now):
+        slow = profile.slow is not None and profile.slow.covers(self._endpoint, now)
+        if slow or self._endpoint in profile.slow_ones:
             wait += SLOWER
         if profile.brownout and profile.brownout.covers(self._endpoint, now):
             if shed < _SHED:
                 return Fate(Kind.UNAVAILABLE, 0.0, size)
             wait *= 1 + in_flight / _CROWD
+        if profile.faulty and self._endpoint not in profile.faulty:
+            return Fate(Kind.WHOLE, wait, size)
         if (fault := fault - profile.stalled) < 0:
             return Fate(Kind.WHOLE, wait + STALL, size)
         if (fault := fault - profile.reset) < 0:

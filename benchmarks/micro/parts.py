@@ -27,13 +27,13 @@ _REPLY: Final = [
 
 
 def named(name: str) -> Any:
-    """``"proxy.edge.target:normal_path"``, whatever type it has today."""
+    """``"proxy.http.target:normal_path"``, whatever type it has today."""
     module, _, attribute = name.partition(":")
     return getattr(importlib.import_module(module), attribute)
 
 
 def _normal_path() -> Callable[[], object]:
-    normal_path = named("proxy.edge.target:normal_path")
+    normal_path = named("proxy.http.target:normal_path")
     return lambda: normal_path(b"/v1/items/42?page=2")
 
 

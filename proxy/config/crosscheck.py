@@ -13,12 +13,14 @@ from proxy.config.paths import path_meant
 from proxy.config.problems import Finding, Place, suggestion
 from proxy.config.unreachable import shadowed
 from proxy.config.waiting import waits
+from proxy.core import patterns
 from proxy.core.options import AdminOptions, TimeoutsOptions
-from proxy.edge import patterns
-from proxy.edge.field_rules import HeaderRules, Template
-from proxy.edge.target import Rewrite, literal_path
+from proxy.http.target import literal_path
 from proxy.middleware.fallback import FixedReply
 from proxy.middleware.retry.options import RetryOptions
+from proxy.middleware.rewrite.field_rules import Template
+from proxy.middleware.rewrite.options import HeaderRules
+from proxy.middleware.rewrite.paths import PathRewriter
 from proxy.upstream.address import (
     CredentialsOptions,
     UpstreamTlsOptions,
@@ -232,7 +234,7 @@ def _route(options: Route, raw: Mapping[str, Any], place: Place) -> Iterator[Fin
         fault = patterns.fault_of(options.rewrite.pattern)
         yield from _one((*place, "rewrite", "pattern"), fault)
         if not fault:
-            fault = _fault_of(partial(Rewrite, rewrite=options.rewrite))
+            fault = _fault_of(partial(PathRewriter, rewrite=options.rewrite))
             yield from _one((*place, "rewrite", "replacement"), fault)
     if isinstance(options.fallback, FixedReply):
         fault = fields.file_fault(options.fallback.file)

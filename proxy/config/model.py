@@ -27,6 +27,14 @@ from proxy.middleware.load_balance.ejection import CircuitBreakerOptions
 from proxy.middleware.load_balance.load_balance import LoadBalanceOptions
 from proxy.middleware.rate_limit import RateLimitOptions
 from proxy.middleware.retry.options import RetryOptions
+from proxy.middleware.rewrite.options import (
+    AddPrefix,
+    RequestHeaders,
+    ResponseHeaders,
+    RewriteLocation,
+    RewriteTable,
+    StripPrefix,
+)
 from proxy.upstream.address import UpstreamOptions
 from proxy.upstream.health import HealthCheckOptions
 
@@ -45,6 +53,12 @@ class Upstream(UpstreamOptions, frozen=True, kw_only=True):
 class Route(RouteOptions, frozen=True, kw_only=True):
     """Which requests go to which upstream. The most specific route wins; ties go to the first."""
 
+    strip_prefix: StripPrefix = ""
+    add_prefix: AddPrefix = ""
+    rewrite: RewriteTable = None
+    rewrite_location: RewriteLocation = True
+    request_headers: RequestHeaders = None
+    response_headers: ResponseHeaders = None
     timeouts: TimeoutsOptions = field(default_factory=TimeoutsOptions)
     retry: RetryOptions | None = field(default_factory=RetryOptions)
     deadline: DeadlineOptions | None = None

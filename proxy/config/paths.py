@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from proxy.config.model import Route
 from proxy.config.problems import Finding, Place
-from proxy.edge.router import RouteOptions
-from proxy.edge.target import literal_path
+from proxy.http.target import literal_path
 
 _PARAMETER: Final = re.compile(r"\{[^/{}]*\}|<[^/<>]*>|:[A-Za-z_]\w*|\*{1,2}\w*")
 """A segment that other routers take for a variable."""
@@ -14,7 +14,7 @@ _EXPRESSION: Final = re.compile(r"\.[*+]|\\[\w.]|\$$|^/?\^|\[[^\]]+\]|\([^)]*[|*
 _DOLLAR: Final = re.compile(r"\$(?:\{?([0-9]+)\}?|\{?<?([A-Za-z_]\w*)>?\}?|&)")
 
 
-def path_doubts(route: RouteOptions, written: Mapping[str, Any], place: Place) -> Iterator[Finding]:
+def path_doubts(route: Route, written: Mapping[str, Any], place: Place) -> Iterator[Finding]:
     """What is certain about one route; ``written``: its table in the file."""
     for name in ("path", "strip_prefix", "add_prefix"):
         text = getattr(route, name)

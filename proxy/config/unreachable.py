@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from proxy.config.problems import WARNING, Finding
 from proxy.edge.router import RouteOptions, rank
-from proxy.edge.target import literal_path
 from proxy.http.authority import hostname
+from proxy.http.target import literal_path
 
 
 def shadowed(routes: Sequence[RouteOptions]) -> Iterator[Finding]:

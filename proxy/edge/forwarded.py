@@ -7,7 +7,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from proxy.edge.forwarded_values import told_host, told_scheme, valid_values
 from proxy.http.bounded_cache import BoundedCache
-from proxy.http.fields import Fields, RawHeaders
+from proxy.http.fields import Fields
 from proxy.http.forwarded import Element, elements, encode_element
 from proxy.http.grammar import Malformed, members
 
@@ -30,7 +30,6 @@ _NODE: Final = re.compile(
 _UNKNOWN: Final = b"unknown"
 _XFF: Final = b"x-forwarded-for"
 _PROTOCOL: Final = b"x-forwarded-proto"
-_PREFIX: Final = b"x-forwarded-prefix"
 _HOST: Final = b"x-forwarded-host"
 _FORWARDED: Final = b"forwarded"
 _REAL_IP: Final = b"x-real-ip"
@@ -168,19 +167,6 @@ class Forwarding:
             if not known.trusted:
                 break
         return client
-
-
-def prefixed(fields: RawHeaders, prefix: bytes) -> Fields:
-    """With X-Forwarded-Prefix, behind what a trusted proxy said there."""
-    kept: Fields = []
-    said: list[bytes] = []
-    for field in fields:
-        if field[0].lower() == _PREFIX:
-            said.append(field[1])
-        else:
-            kept.append(field)
-    kept.append((b"X-Forwarded-Prefix", b", ".join([*said, prefix])))
-    return kept
 
 
 def _read(given: dict[bytes, list[bytes]]) -> _Said:

@@ -23,13 +23,13 @@ from proxy.edge.http1.request_reader import ReadRequest
 from proxy.edge.http1.spool import Room
 from proxy.edge.last_hop import COUNTED, count_down
 from proxy.edge.router import USUAL
-from proxy.edge.target import check_escapes, normal_path, split_target
-from proxy.http.authority import valid_host
+from proxy.http.authority import comparable, valid_host
 from proxy.http.fields import RawHeaders
 from proxy.http.framing import CHUNKED_LINE, LENGTH_LINE
-from proxy.http.grammar import members
+from proxy.http.grammar import Malformed, members
 from proxy.http.hop_by_hop import bears_mark, end_to_end_request, loops, marked, via
 from proxy.http.request_id import identify
+from proxy.http.target import check_escapes, normal_path, split_target
 from proxy.http.trailers import announcement, takes_trailers
 from proxy.http.upgrade import offered
 
@@ -71,12 +71,7 @@ class Intake:
         watched = head.decisive
         if exchange.method == "CONNECT":
             raise MethodNotAllowed("no tunnels", USUAL)
-        if self._options.strict:
-            check_escapes(exchange.target)
-        exchange.target, authority = split_target(exchange.method, exchange.target)
-        host = _host(exchange, watched, authority, strict=self._options.strict)
-        exchange.host = host.decode("latin-1")
-        exchange.path = normal_path(exchange.target)
+        host = self._host(exchange, watched)
         exchange.body = self._body(exchange, watched, request, stream)
         exchange.login = not watched.keys().isdisjoint(LOGINS)
         raw = exchange.headers
@@ -106,6 +101,20 @@ class Intake:
             stream.remember(raw)
         exchange.headers, exchange.request_id = identify(fields)
         return further is not None
+
+    def _host(self, exchange: Exchange, watched: dict[bytes, bytes]) -> bytes:
+        """Read the target; the host that it, or the Host field, names."""
+        strict = self._options.strict
+        try:
+            if strict:
+                check_escapes(exchange.target)
+            exchange.target, authority = split_target(exchange.method, exchange.target)
+            host = _host(exchange, watched, authority, strict=strict)
+            exchange.host = host.decode("latin-1")
+            exchange.path = normal_path(exchange.target)
+        except Malformed as error:
+            raise BadRequest(str(error)) from None
+        return host
 
     def _body(
         self,
@@ -185,13 +194,8 @@ def _host(
         return authority or b""
     if not valid_host(host):
         raise BadRequest(f"Host {host!r} is not a host name")
-    if authority is None or _plain(authority) == _plain(host):
+    if authority is None or comparable(b"http", authority) == comparable(b"http", host):
         return host
     if strict:
         raise BadRequest(f"Host {host!r} is not the host of the target, {authority!r}")
     return authority
-
-
-def _plain(authority: bytes) -> bytes:
-    """Comparable: lower case, the default port left out (RFC 9110 4.2.3)."""
-    return authority.lower().removesuffix(b":80")

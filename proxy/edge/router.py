@@ -7,14 +7,11 @@ import msgspec
 
 from proxy.core.errors import MethodNotAllowed, NoRoute
 from proxy.core.options import Table, described
-from proxy.edge.field_rules import HeaderRules
-from proxy.edge.patterns import Paths
-from proxy.edge.target import RewriteOptions, literal_path
+from proxy.core.patterns import Paths
 from proxy.http.authority import hostname, valid_host
 from proxy.http.fields import RawHeaders
 from proxy.http.grammar import TOKEN
-
-__all__ = ["HeaderRules", "RewriteOptions", "RouteOptions", "Router", "rank"]
+from proxy.http.target import literal_path
 
 T = TypeVar("T")
 
@@ -31,7 +28,7 @@ _REFLECTING: Final = frozenset({"TRACE", "TRACK"})
 
 
 class RouteOptions(Table, frozen=True, kw_only=True):
-    """Which requests a route takes, and what it does to them on their way."""
+    """Which requests a route takes."""
 
     host: Annotated[
         str, described('"api.example.com", or "*.example.com" for every name below; else any.')
@@ -54,29 +51,6 @@ class RouteOptions(Table, frozen=True, kw_only=True):
         described('Fields that the request must carry with these values; "*" is any value.'),
     ] = msgspec.field(default_factory=dict)
     upstream: Annotated[str, described("Name of the upstream that requests are forwarded to.")]
-    strip_prefix: Annotated[
-        str, described("Segments that are taken off the start of the path, where it has them.")
-    ] = ""
-    add_prefix: Annotated[
-        str, described("Segments that are put before the path, after all other changes.")
-    ] = ""
-    rewrite: Annotated[
-        RewriteOptions | None,
-        described("Search and replace on the path, between strip_prefix and add_prefix."),
-    ] = None
-    rewrite_location: Annotated[
-        bool,
-        described(
-            "Where host or path are changed, change Location, Content-Location, Refresh and the "
-            "Domain and Path of cookies back to what the client knows."
-        ),
-    ] = True
-    request_headers: Annotated[
-        HeaderRules | None, described("Changes to the fields of requests.")
-    ] = None
-    response_headers: Annotated[
-        HeaderRules | None, described("Changes to the fields of replies.")
-    ] = None
 
 
 def rank(options: RouteOptions) -> tuple[int, ...]:

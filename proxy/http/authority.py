@@ -10,6 +10,7 @@ _HOST: Final = re.compile(
     rb"(?::([0-9]{0,5}))?"
 )
 _LARGEST_PORT: Final = 65535
+_DEFAULT_PORTS: Final = {b"http": b":80", b"https": b":443"}
 
 
 def valid_host(value: bytes) -> bool:
@@ -31,3 +32,11 @@ def hostname(host: str) -> str:
     if host.startswith("["):
         return host.partition("]")[0].lower() + "]"
     return host.partition(":")[0].lower().removesuffix(".")
+
+
+def comparable(scheme: bytes, authority: bytes) -> bytes:
+    """An authority in lower case, without the default port of its scheme (RFC 9110 4.2.3).
+
+    Without a scheme it is taken for one of http.
+    """
+    return authority.lower().removesuffix(_DEFAULT_PORTS.get(scheme, b":80"))

@@ -60,7 +60,7 @@ class Tree:
         self._harmless = config.admin.show_keys if config.admin is not None else ()
         self._room = MemoryBudget()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.shelf = ResumableStreams()
+        self.resumable_streams = ResumableStreams()
         self.routes = [Line(route) for route in config.routes]
         prefix = config.server.forwarded in ("both", "x")
         self.router = Router(
@@ -85,7 +85,7 @@ class Tree:
 
     async def close(self) -> None:
         """Stop all that runs by itself."""
-        await self.shelf.close()
+        await self.resumable_streams.close()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -118,7 +118,9 @@ class Tree:
             # Above all that has to do with an upstream: what is resumed has none of it again. A
             # rule for requests may have taken their credentials away.
             by_address = route.request_headers is not None
-            handler = Resume(handler, route.stream.resume, self.shelf, by_address=by_address).handle
+            handler = Resume(
+                handler, route.stream.resume, self.resumable_streams, by_address=by_address
+            ).handle
         if route.stream is not None and speaks(route.stream):
             # Above Resume: what we say in between is for this client, not for the one after it.
             details = route.errors is not None and route.errors.details
@@ -152,7 +154,9 @@ class Tree:
             listed = route.retry is not None and route.retry.attempts > 1
             headroom = partial(has_headroom, self._limits.limiter(name), targets)
             may = partial(repeatable, rules=rule)
-            hedge = Hedge(handler, route.hedge, headroom, may, rule.keep, alone=not listed)
+            hedge = Hedge(
+                handler, route.hedge, headroom, may, rule.keep, records_outcome=not listed
+            )
             self._hedges.append((line.name, name, hedge))
             handler = hedge.handle
         commit = None
@@ -194,7 +198,7 @@ class Tree:
             "upstreams": {
                 name: endpoints.report(now) for name, endpoints in self.endpoints.items()
             },
-            "streams": self.shelf.report(),
+            "streams": self.resumable_streams.report(),
             "concurrency": self._limits.report(now, self._harmless),
             "hedges": [
                 {"route": route, "upstream": name, **hedge.report(now)}

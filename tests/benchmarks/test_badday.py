@@ -1,16 +1,23 @@
 """A seeded day: what goes wrong, what clients make of it, what is counted."""
 
+from pathlib import Path
+
 import pytest
 
+from benchmarks.badday import defaults
 from benchmarks.badday.__main__ import arguments
 from benchmarks.badday.answer import SUM, Answer, Outcome, dechunked, total
 from benchmarks.badday.client import PATIENCE, RATE, Record, orders
 from benchmarks.badday.endpoints import Entry, Request
+from benchmarks.badday.peers import TITLES
 from benchmarks.badday.profile import PROFILES
 from benchmarks.badday.report import errors, figures, latency, markdown, recovery, twice
 from benchmarks.badday.schedule import SLOWER, STALL, Fate, Kind, Schedule
+from proxy.config.load import load
+from proxy.config.model import Route
+from proxy.middleware.hedge.hedge import HedgeOptions
 
-BAD = PROFILES["bad"]
+BAD = PROFILES["tuned"]
 BROWNOUT = PROFILES["brownout"]
 SLOW = BAD.slow
 LOST = BAD.down
@@ -246,10 +253,30 @@ def test_errors_are_named_by_status_the_most_frequent_first() -> None:
 
 def test_a_table_has_a_proxy_a_line() -> None:
     found = figures(RECORDS, ENTRIES, BAD, 3)
-    assert markdown({"bad": {"nginx": found}}).splitlines()[-1] == (
+    assert markdown({"tuned": {"nginx": found}}).splitlines()[-1] == (
         "| nginx | 70.00 | 100 | 3,000 | 3,000 | 0.700 | 1 | 1 | 0.5 "
         "| 503: 1, passed off as whole: 1, late: 1 |"
     )
+
+
+def test_each_profile_names_who_has_its_day() -> None:
+    assert {name for profile in PROFILES.values() for name in profile.rows} == set(TITLES)
+    assert all(profile.rows[0] == "ours" for profile in PROFILES.values())
+
+
+def test_only_the_servers_are_written_where_nothing_is_tuned(tmp_path: Path) -> None:
+    servers = ["127.0.0.1:1", "127.0.0.1:2"]
+    assert load(defaults.proxy(tmp_path, 8080, servers)).routes == (Route(upstream="api"),)
+    hedged = load(defaults.proxy(tmp_path, 8080, servers, "[hedge]")).routes
+    assert hedged == (Route(upstream="api", hedge=HedgeOptions()),)
+    for made in (
+        defaults.nginx(tmp_path, 8080, servers, 5000),
+        defaults.haproxy(tmp_path, 8080, servers),
+        defaults.caddy(tmp_path, 8080, servers),
+    ):
+        text = made.read_text()
+        assert all(server in text for server in servers)
+        assert not any(word in text for word in ("retry", "least", "max_fails", "lb_", "next_"))
 
 
 @pytest.mark.parametrize(

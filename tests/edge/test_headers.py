@@ -1,15 +1,11 @@
 """The field rules together, in the order in which a request meets them."""
 
-from proxy.edge.headers import (
-    FieldRules,
-    Forwarding,
-    HeaderRules,
-    end_to_end_request,
-    identify,
-    loops,
-    valid_host,
-    via,
-)
+from proxy.edge.forwarded import Forwarding
+from proxy.http.authority import valid_host
+from proxy.http.hop_by_hop import end_to_end_request, loops, via
+from proxy.http.request_id import identify
+from proxy.middleware.rewrite.field_rules import FieldRules
+from proxy.middleware.rewrite.options import HeaderRules
 
 INSTANCE = "00c0ffee"
 

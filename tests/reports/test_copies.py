@@ -32,7 +32,7 @@ def hedge(servers: Servers) -> Hedge:
     options = HedgeOptions(delay="1s", budget_percent=100.0)
     retry = RetryOptions()
     may = partial(repeatable, rules=retry)
-    return Hedge(servers, options, lambda: True, may, retry.keep, alone=True)
+    return Hedge(servers, options, lambda: True, may, retry.keep, records_outcome=True)
 
 
 async def test_the_queue_time_of_a_copy_that_has_won_is_logged(jumping: JumpingLoop) -> None:

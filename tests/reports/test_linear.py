@@ -16,8 +16,6 @@ import pytest
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from proxy.edge.http1.request_reader import RequestReader
-from proxy.edge.location import Locations
-from proxy.edge.target import normal_path
 from proxy.http.accept import prefers_events
 from proxy.http.authority import valid_host
 from proxy.http.chunked import Chunked
@@ -25,8 +23,10 @@ from proxy.http.hop_by_hop import end_to_end_request, end_to_end_response, loops
 from proxy.http.request_id import identify
 from proxy.http.sse import SseScanner as Scanner
 from proxy.http.sse import after, ids
+from proxy.http.target import normal_path
 from proxy.http.upgrade import offered
 from proxy.http.websocket import Frames
+from proxy.middleware.rewrite.locations import LocationRewriter
 from proxy.middleware.sse_keepalive.sse_keepalive import SseKeepAlive
 from tests.support.events import Feed
 from tests.support.loop import Script, get
@@ -188,7 +188,7 @@ def test_the_measure_finds_what_is_quadratic(tmp_path: Any) -> None:
 # Fields
 
 OURS = Exchange("GET", b"/", (), host="proxy.test")
-LOCATIONS = Locations(["http://10.0.0.1:9000"], strip="/v1", add="/x")
+LOCATIONS = LocationRewriter(["http://10.0.0.1:9000"], strip="/v1", add="/x")
 BLANKS = b" " * 60_000
 MANY = 3_900
 

@@ -7,7 +7,8 @@ import pytest
 from proxy.config.load import check
 from proxy.core.errors import NoRoute
 from proxy.edge.router import RouteOptions, Router
-from proxy.edge.target import Rewrite, RewriteOptions
+from proxy.middleware.rewrite.options import RewriteOptions
+from proxy.middleware.rewrite.paths import PathRewriter
 
 EVIL = ["(/a+)+b", "/(a|a)*b", "/(a*)*b", "/a*a*a*a*a*a*b", "/(.*)x(.*)y(.*)z", "/([a-z]+)*b"]
 LONG = "/" + "a" * 16_000
@@ -25,7 +26,7 @@ def test_a_route_is_found_or_not(pattern: str) -> None:
 
 @pytest.mark.parametrize("pattern", EVIL)
 def test_a_path_is_rewritten_or_not(pattern: str) -> None:
-    rewrite = Rewrite(rewrite=RewriteOptions(pattern=pattern, replacement="/b"))
+    rewrite = PathRewriter(rewrite=RewriteOptions(pattern=pattern, replacement="/b"))
     assert rewrite.apply(LONG.encode(), LONG) == LONG.encode()
 
 
@@ -43,7 +44,7 @@ def test_a_path_is_rewritten_or_not(pattern: str) -> None:
 def test_groups_are_put_where_the_replacement_names_them(
     pattern: str, replacement: str, path: bytes, after: bytes
 ) -> None:
-    rewrite = Rewrite(rewrite=RewriteOptions(pattern=pattern, replacement=replacement))
+    rewrite = PathRewriter(rewrite=RewriteOptions(pattern=pattern, replacement=replacement))
     normal = path.decode("latin-1") if path.isascii() else "/%E9"
     if path.isascii():
         assert rewrite.apply(path, normal) == after

@@ -31,22 +31,22 @@ async def left(resume: Any, source: Feed, exchange: Exchange) -> None:
 
 async def test_who_varies_what_he_says_has_his_own_streams_dropped(jumping: JumpingLoop) -> None:
     sources = [Feed() for _ in range(30)]
-    resume, shelf, _ = resuming(*map(stream, sources), most=10)
+    resume, streams, _ = resuming(*map(stream, sources), most=10)
     for number in range(3):
         await left(resume, sources[number], asked(f"10.0.0.{number}"))
     for number in range(3, 30):
         await left(resume, sources[number], asked("10.9.9.9", number))
-    assert shelf.report()["waiting"] == 10
+    assert streams.report()["waiting"] == 10
     assert [source.ending for source in sources[:3]] == [None] * 3
     assert [source.ending for source in sources[-7:]] == [None] * 7
 
 
 async def test_one_client_alone_may_have_them_all(jumping: JumpingLoop) -> None:
     sources = [Feed() for _ in range(10)]
-    resume, shelf, _ = resuming(*map(stream, sources), most=10)
+    resume, streams, _ = resuming(*map(stream, sources), most=10)
     for number, source in enumerate(sources):
         await left(resume, source, asked("10.0.0.1", number))
-    assert shelf.report()["waiting"] == 10
+    assert streams.report()["waiting"] == 10
 
 
 async def test_a_look_up_looks_at_a_few_streams_only(
@@ -61,12 +61,12 @@ async def test_a_look_up_looks_at_a_few_streams_only(
 
     monkeypatch.setattr(ResumableStream, "rewind", counted)
     sources = [Feed() for _ in range(101)]
-    resume, shelf, _ = resuming(*map(stream, sources))
+    resume, streams, _ = resuming(*map(stream, sources))
     answers = []
     for source in sources[:100]:
         source.push(event(1))
         answers.append(await resume.handle(asked("10.0.0.1")))
     await asyncio.sleep(1)
-    assert shelf.report() == {"resumable": 100, "waiting": 0}
+    assert streams.report() == {"resumable": 100, "waiting": 0}
     await resume.handle(asked("10.0.0.1", wanted=b"none"))
     assert len(looked) <= 16

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import pytest
 
 from proxy.http.equivalence import told
-from proxy.middleware.coalesce.shared_call import private
-from proxy.middleware.resume.resume import key_of
+from proxy.middleware.coalesce.shared_call import is_unshareable
+from proxy.middleware.resume.resume import resume_key
 from tests.support.loop import get as asked
 from tests.support.loop import reply
 from tests.support.message import get, length
@@ -115,12 +115,12 @@ async def test_a_reply_that_speaks_to_one_is_not_shared(fields: bytes) -> None:
 
 @pytest.mark.parametrize("status", [401, 407, 421, 425, 429])
 def test_a_refusal_of_one_is_not_shared(status: int) -> None:
-    assert private(reply(status))
+    assert is_unshareable(reply(status))
 
 
 @pytest.mark.parametrize("status", [200, 301, 403, 404, 500, 503])
 def test_what_is_said_of_a_resource_is_shared(status: int) -> None:
-    assert not private(reply(status, [(b"Vary", b"Accept, Cookie"), (b"Retry-After", b"1")]))
+    assert not is_unshareable(reply(status, [(b"Vary", b"Accept, Cookie"), (b"Retry-After", b"1")]))
 
 
 Fields = Sequence[tuple[bytes, bytes]]
@@ -139,7 +139,7 @@ def test_the_order_of_lines_counts_within_a_name(one: Fields, other: Fields, sam
     assert (told(one) == told(other)) is same
     first, second = asked(headers=one), asked(headers=other)
     first.client = second.client = "10.0.0.1"
-    assert (key_of(first) == key_of(second)) is same
+    assert (resume_key(first) == resume_key(second)) is same
 
 
 async def test_a_long_query_is_sent_whole() -> None:
@@ -197,7 +197,7 @@ async def test_a_client_with_an_answer_of_its_own_does_not_keep_others_from_shar
         first = asyncio.ensure_future(proxy.ask(logged_in))
         await upstream.until(lambda: len(upstream.requests) == 2)
         second = asyncio.ensure_future(proxy.ask(logged_in))
-        await upstream.until(lambda: shared.joined or shared.alone)
+        await upstream.until(lambda: shared.joined or shared.bypassed)
         go.set()
         await asyncio.gather(first, second)
-        assert (shared.joined, dict(shared.alone)) == (1, {})
+        assert (shared.joined, dict(shared.bypassed)) == (1, {})

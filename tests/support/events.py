@@ -49,11 +49,11 @@ def stream(source: Feed, headers: RawHeaders = EVENTS, status: int = 200, **more
 
 
 def resuming(
-    *outcomes: Any, most: int = 1000, half: int = 1 << 17
+    *outcomes: Any, most: int = 1000, window: int = 1 << 17
 ) -> tuple[Resume, ResumableStreams, Script]:
     """Ten seconds for a client to come back."""
-    script, shelf = Script(*outcomes), ResumableStreams(most)
-    return Resume(script, 10, shelf, half=half), shelf, script
+    script, streams = Script(*outcomes), ResumableStreams(most)
+    return Resume(script, 10, streams, window=window), streams, script
 
 
 def back(last: bytes, headers: RawHeaders = ME, **changes: Any) -> Exchange:

@@ -154,7 +154,7 @@ def chain(inner: Upstream, delay: int, memory: int, *, spool: bool) -> Fallback:
 
     def tries() -> Any:
         may = partial(repeatable, rules=retry)
-        hedge = Hedge(inner, copies, lambda: True, may, retry.keep, alone=False)
+        hedge = Hedge(inner, copies, lambda: True, may, retry.keep, records_outcome=False)
         hedge._budget.deposit()
         return Retry(hedge.handle, retry, budget, rng).handle
 

@@ -12,12 +12,12 @@ from typing import Final, NamedTuple
 from aiohttp import web
 from aiohttp.streams import EMPTY_PAYLOAD
 
-from proxy.core.errors import BadRequest
 from proxy.core.exchange import Exchange
-from proxy.edge.target import normal_path
 from proxy.http.bounded_cache import BoundedCache, Memo
 from proxy.http.fields import Encoded, RawHeaders, encode
+from proxy.http.grammar import Malformed
 from proxy.http.request_id import identified, mint
+from proxy.http.target import normal_path
 
 _LINE: Final = re.compile(
     rb"(DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT) (/[!$%&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]*) HTTP/1\.1"
@@ -130,5 +130,5 @@ def _first_line(line: bytes) -> tuple[str, bytes, str] | None:
         return None
     try:
         return found[1].decode(), found[2], normal_path(found[2])
-    except BadRequest:
+    except Malformed:
         return None

@@ -1,4 +1,35 @@
-"""Equal requests that are under way at the same time share one call of the upstream."""
+"""Equal requests that are under way at the same time share one call of the upstream.
+
+How it works. Two requests are equal if they have the same key: method, scheme, Host, target, the
+digest of a QUERY's body, Proxy-Authorization, and all header fields but those for tracing. The
+first request with a key is the leader. `Coalesce` starts a `SharedCall` for it: a task that sends a
+copy of the request through the rest of the chain, so that the call outlives the leader. A request
+whose key is that of a call in ``_calls`` joins the call.
+
+States of a `SharedCall`. It begins as pending; one of the others follows:
+
+- pending: sent, and no head has come. Clients may join.
+- failed: an error came. Each client gets one of its own.
+- unshareable: the reply is for one client. The leader gets it, the others send their own requests.
+- buffered: the whole body came with the head. Each client gets it.
+- streaming: a `SharedReply` reads the body. Clients may join until it says that joining has ended.
+
+When joining ends, the key leaves ``_calls``; the next equal request starts another call. The key of
+an unshareable reply is remembered for a minute: requests with it bypass all this.
+
+Events while a call is pending or streaming:
+
+- A client joins: the call's deadline becomes the latest of its clients' (``extend_deadline``).
+- ``wait_timeout`` of a client that joined is over: it leaves and sends a request of its own.
+- A client leaves: the others go on, also without the leader. With the last one the call ends: the
+  task is cancelled, or the reply is abandoned.
+- The body comes: `SharedReply` keeps its chunks, and each client reads them at its own pace. It
+  reads no further than READ_AHEAD beyond the fastest client. Joining ends when the body has ended,
+  when more than MAX_KEPT is kept, or when all shared replies keep more than MAX_KEPT_TOTAL. In the
+  last two cases it drops chunks that the fastest client has been given, and a client that is too
+  far behind gets ReplyBroken.
+- The body breaks: each client gets the chunks that are kept, then ReplyBroken.
+"""
 
 import asyncio
 import time
@@ -17,11 +48,12 @@ from proxy.http.equivalence import told
 from proxy.middleware.coalesce.shared_call import SharedCall
 from proxy.middleware.coalesce.shared_reply import MemoryBudget
 
-_REMEMBERED: Final = 1024
-_FOR: Final = 60.0
-"""Seconds for which requests whose replies may not be shared are known."""
-_LONGEST: Final = 64 << 10
-"""Bytes of a body that is read before it is sent, to compare it with others."""
+_MAX_REMEMBERED: Final = 1024
+"""Keys of requests whose replies may not be shared; the oldest gives way."""
+_REMEMBERED_FOR: Final = 60.0
+"""Seconds for which such a key is remembered."""
+_MAX_COMPARED: Final = 64 << 10
+"""Bytes of a QUERY's body that is read before it is sent, to compare it with others."""
 
 Key: TypeAlias = tuple[Any, ...]
 
@@ -42,17 +74,17 @@ class CoalesceOptions(Table, frozen=True, kw_only=True):
 
 
 class Coalesce:
-    """Finds requests that are the same, and those that only looked so."""
+    """Finds equal requests and lets them share one call."""
 
     __slots__ = (
         "_calls",
         "_inner",
-        "_most",
-        "_patience",
-        "_private",
-        "_room",
+        "_max_waiters",
+        "_memory",
         "_tasks",
-        "alone",
+        "_unshareable",
+        "_wait_timeout",
+        "bypassed",
         "calls",
         "joined",
     )
@@ -61,65 +93,67 @@ class Coalesce:
         self,
         inner: Handler,
         options: CoalesceOptions,
-        room: MemoryBudget,
+        memory: MemoryBudget,
         tasks: set[asyncio.Task[None]],
     ) -> None:
-        """``room``: shared by all routes; so is the set of ``tasks`` under way."""
+        """``memory`` and the set of running ``tasks`` are shared by all routes."""
         self._inner = inner
-        self._most = options.max_waiters
-        self._patience = options.wait_timeout or None
-        self._room = room
+        self._max_waiters = options.max_waiters
+        self._wait_timeout = options.wait_timeout or None
+        self._memory = memory
         self._tasks = tasks
         self._calls: dict[Key, SharedCall] = {}
-        self._private: OrderedDict[bytes, float] = OrderedDict()
+        self._unshareable: OrderedDict[bytes, float] = OrderedDict()
         self.calls = 0
         self.joined = 0
-        self.alone: Counter[str] = Counter()
+        self.bypassed: Counter[str] = Counter()
 
     async def handle(self, exchange: Exchange) -> Reply:
-        """GET without a body, and QUERY with one (RFC 10008): they are safe."""
+        """Shares GET without a body and QUERY (RFC 10008), which are safe; passes on all others."""
         if exchange.upgrade or exchange.bound:
             return await self._inner(exchange)
-        whole: bytes | None = b""
+        content: bytes | None = b""
         if exchange.method == "QUERY":
-            whole = await _whole(exchange.body)
+            content = await _read_body(exchange.body)
         elif exchange.method != "GET" or exchange.body is not EMPTY:
             return await self._inner(exchange)
-        if whole is None:
-            self.alone["body"] += 1
+        if content is None:
+            self.bypassed["body"] += 1
             return await self._inner(exchange)
         key: Key = (exchange.method, exchange.scheme, exchange.host, exchange.target)
-        if whole:
-            key += (digest(whole),)
+        if content:
+            key += (digest(content),)
         key += (exchange.proxy_credentials, told(exchange.headers))
-        if self._private and self._is_private(key):
-            self.alone["private"] += 1
+        if self._unshareable and self._is_unshareable(key):
+            self.bypassed["private"] += 1
             return await self._inner(exchange)
         call = self._calls.get(key)
         if call is None:
-            call = self._begun(exchange, key, whole)
-        elif call.clients >= self._most:
-            self.alone["max_waiters"] += 1
+            call = self._start(exchange, key, content)
+        elif call.clients >= self._max_waiters:
+            self.bypassed["max_waiters"] += 1
             return await self._inner(exchange)
         else:
             exchange.record.coalesced = True
-            call.outlast(exchange.deadline)
+            call.extend_deadline(exchange.deadline)
             self.joined += 1
-        reply = await call.reply(exchange, self._patience if exchange.record.coalesced else None)
+        reply = await call.reply_for(
+            exchange, self._wait_timeout if exchange.record.coalesced else None
+        )
         if reply is None:
             exchange.record.coalesced = False
-            self.alone["wait_timeout" if call.pending else "private"] += 1
+            self.bypassed["wait_timeout" if call.head_pending else "private"] += 1
             return await self._inner(exchange)
         return reply
 
-    def _begun(self, exchange: Exchange, key: Key, whole: bytes) -> SharedCall:
+    def _start(self, exchange: Exchange, key: Key, content: bytes) -> SharedCall:
         self.calls += 1
         body = exchange.body
-        if body is not EMPTY:  # which goes with its client, and that may leave
-            body = BytesBody(whole, body.framing, body.length)
+        if body is not EMPTY:  # the call may outlive its client, and the body may not
+            body = BytesBody(content, body.framing, body.length)
         twin = exchange.twin(body)
-        call = SharedCall(exchange, twin, self._room, partial(self._remember, key))
-        call.over = partial(self._over, key, call)
+        call = SharedCall(exchange, twin, self._memory, partial(self._remember, key))
+        call.on_joining_ends = partial(self._end_joining, key, call)
         self._calls[key] = call
         task = asyncio.get_running_loop().create_task(call.run(self._inner))
         call.task = task
@@ -127,27 +161,27 @@ class Coalesce:
         task.add_done_callback(self._tasks.discard)
         return call
 
-    def _over(self, key: Key, call: SharedCall) -> None:
-        call.over = _nothing  # it holds the call
+    def _end_joining(self, key: Key, call: SharedCall) -> None:
+        call.on_joining_ends = _nothing  # the partial refers to the call
         if self._calls.get(key) is call:
             del self._calls[key]
 
-    def _is_private(self, key: Key) -> bool:
-        mark = _mark(key)
-        until = self._private.get(mark)
+    def _is_unshareable(self, key: Key) -> bool:
+        mark = _digest_of(key)
+        until = self._unshareable.get(mark)
         if until is None:
             return False
         if time.monotonic() < until:
             return True
-        del self._private[mark]
+        del self._unshareable[mark]
         return False
 
     def _remember(self, key: Key) -> None:
-        mark = _mark(key)
-        self._private.pop(mark, None)
-        self._private[mark] = time.monotonic() + _FOR
-        if len(self._private) > _REMEMBERED:
-            self._private.popitem(last=False)
+        mark = _digest_of(key)
+        self._unshareable.pop(mark, None)
+        self._unshareable[mark] = time.monotonic() + _REMEMBERED_FOR
+        if len(self._unshareable) > _MAX_REMEMBERED:
+            self._unshareable.popitem(last=False)
 
     def report(self) -> dict[str, Any]:
         """Its state for operators."""
@@ -155,33 +189,33 @@ class Coalesce:
             "calls": self.calls,
             "joined": self.joined,
             "in_flight": len(self._calls),
-            "alone": dict(self.alone),
+            "alone": dict(self.bypassed),
         }
 
 
 def _nothing() -> None:
-    """Nobody could join already."""
+    """Called instead of the listener after its first call."""
 
 
-def _mark(key: Key) -> bytes:
-    """What stands for one kind of request, all that it says included.
+def _digest_of(key: Key) -> bytes:
+    """The digest of a whole key, credentials and cookies included.
 
-    A reply to somebody who is not logged in, or who has no cookie yet, says nothing of what others
-    get: nobody can keep them from sharing.
+    So an unshareable reply to one client keeps no other client's requests from being shared.
     """
     return digest(repr(key).encode())
 
 
-async def _whole(body: Body) -> bytes | None:
-    """All of a body that is not long; None of others, which are sent from the start nevertheless.
+async def _read_body(body: Body) -> bytes | None:
+    """The whole body; None if it is too long to compare or has trailers.
 
-    Raises ClientError as reading does.
+    What was read is kept, so the body can still be sent from its start. Raises ClientError as
+    reading does.
     """
     if body.buffered is not None:
         return body.buffered
-    if (body.length or 0) > _LONGEST:
+    if (body.length or 0) > _MAX_COMPARED:
         return None
-    body.keep(_LONGEST, spool=True)
+    body.keep(_MAX_COMPARED, spool=True)
     body.proceed()
     reader = body.reader()
     parts = []
@@ -189,6 +223,6 @@ async def _whole(body: Body) -> bytes | None:
     while data := await reader.read():
         parts.append(data)
         size += len(data)
-        if size > _LONGEST:
+        if size > _MAX_COMPARED:
             return None
     return None if body.trailers else b"".join(parts)

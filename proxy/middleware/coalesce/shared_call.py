@@ -19,18 +19,18 @@ class SharedCall:
     """One request to the upstream, and the clients that share it."""
 
     __slots__ = (
+        "_buffered",
         "_error",
+        "_head_waiters",
         "_leader",
-        "_on_private",
-        "_own",
-        "_room",
-        "_shared",
+        "_leader_reply",
+        "_memory",
+        "_on_unshareable",
+        "_shared_reply",
         "_twin",
-        "_waiting",
-        "_whole",
         "clients",
-        "over",
-        "pending",
+        "head_pending",
+        "on_joining_ends",
         "task",
     )
 
@@ -38,39 +38,39 @@ class SharedCall:
         self,
         leader: Exchange,
         twin: Exchange,
-        room: MemoryBudget,
-        on_private: Callable[[], None],
+        memory: MemoryBudget,
+        on_unshareable: Callable[[], None],
     ) -> None:
-        """``on_private`` is told that nobody may share."""
+        """``on_unshareable`` is called when the reply may not be shared."""
         self._leader: Exchange | None = leader
         self._twin = twin
-        self._room = room
-        self.over: Callable[[], None]
-        """Told when nobody may join any more."""
-        self._on_private = on_private
+        self._memory = memory
+        self.on_joining_ends: Callable[[], None]
+        """Called once when no further client can join; Coalesce sets it."""
+        self._on_unshareable = on_unshareable
         self.task: asyncio.Task[None]
         self.clients = 0
-        """Those that wait or read."""
-        self.pending = True
+        """How many wait for the head or read the body."""
+        self.head_pending = True
         """Whether the head is still to come."""
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._head_waiters: set[asyncio.Future[None]] = set()
         self._error: Exception | None = None
-        self._own: Reply | None = None
-        """A reply that is the leader's alone."""
-        self._whole: tuple[Reply, bytes] | None = None
-        """One that was here as a whole."""
-        self._shared: SharedReply | None = None
+        self._leader_reply: Reply | None = None
+        """A reply that may not be shared: for the leader only."""
+        self._buffered: tuple[Reply, bytes] | None = None
+        """A reply whose whole body came with its head, and that body."""
+        self._shared_reply: SharedReply | None = None
 
-    def outlast(self, deadline: float | None) -> None:
-        """Another client is there: the call is tried for as long as anybody waits for it."""
+    def extend_deadline(self, deadline: float | None) -> None:
+        """A client with this deadline joins: the call's becomes the latest of them all."""
         own = self._twin.deadline
         if own is not None:
             self._twin.deadline = None if deadline is None else max(own, deadline)
 
     async def run(self, inner: Handler) -> None:
-        """Ask, and see what may be done with the answer.
+        """Send the request and sort the reply; runs as a task of its own, which never raises.
 
-        A task that ends by an error keeps it, and its frames with it.
+        A task that ends with an error would keep it, and its frames with it.
         """
         with contextlib.suppress(asyncio.CancelledError):
             await self._run(inner)
@@ -81,67 +81,70 @@ class SharedCall:
         except Exception as error:
             forget_frames(error)
             self._error = error
-            self.over()
+            self.on_joining_ends()
         except BaseException:
             self._error = InternalError("the call was given up")
-            self.over()
+            self.on_joining_ends()
             raise
         else:
-            self._sort(reply)
+            self._classify(reply)
         finally:
-            self.pending = False
-            for future in self._waiting:
+            self.head_pending = False
+            for future in self._head_waiters:
                 if not future.done():
                     future.set_result(None)
-        if (shared := self._shared) is not None:
+        if (shared := self._shared_reply) is not None:
             try:
                 await asyncio.wait((shared.task,))
             except asyncio.CancelledError:
-                shared.end()
+                shared.abandon()
                 raise
 
-    def _sort(self, reply: Reply) -> None:
-        if private(reply):
-            self.over()
-            self._on_private()
-            self._own = reply
+    def _classify(self, reply: Reply) -> None:
+        if is_unshareable(reply):
+            self.on_joining_ends()
+            self._on_unshareable()
+            self._leader_reply = reply
             if self._leader is None:
                 reply.close(Ending.ABANDONED)
         elif (whole := reply.buffered) is not None:
-            self.over()
+            self.on_joining_ends()
             reply.keep_trailers()
             reply.close(Ending.COMPLETE)
-            self._whole = (reply, whole)
+            self._buffered = (reply, whole)
         else:
-            self._shared = SharedReply(reply, self._room, self.over)
+            self._shared_reply = SharedReply(reply, self._memory, self.on_joining_ends)
             if not self.clients:
-                self._shared.end()
+                self._shared_reply.abandon()
 
-    async def reply(self, exchange: Exchange, patience: float | None) -> Reply | None:
-        """What a client is given; None where it has to ask itself."""
+    async def reply_for(self, exchange: Exchange, wait_timeout: float | None) -> Reply | None:
+        """The reply for one client; None if it has to send a request of its own.
+
+        Raises what the call came to. ``wait_timeout``: seconds until the head has to be here.
+        """
         self.clients += 1
         try:
-            if self.pending and not await self._head(patience):
-                self._leave(exchange)
+            if self.head_pending and not await self._wait_for_head(wait_timeout):
+                self._remove_client(exchange)
                 return None
         except BaseException:
-            self._leave(exchange)
+            self._remove_client(exchange)
             raise
-        return self._given(exchange)
+        return self._outcome_for(exchange)
 
-    async def _head(self, patience: float | None) -> bool:
+    async def _wait_for_head(self, wait_timeout: float | None) -> bool:
         future = asyncio.get_running_loop().create_future()
-        self._waiting.add(future)
+        self._head_waiters.add(future)
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(wait_timeout):
                 await future
         except TimeoutError:
             return False
         finally:
-            self._waiting.discard(future)
+            self._head_waiters.discard(future)
         return True
 
-    def _given(self, exchange: Exchange) -> Reply | None:
+    def _outcome_for(self, exchange: Exchange) -> Reply | None:
         twin = self._twin
         leads = exchange is self._leader
         exchange.record.adopt(twin.record, started_at=exchange.started_at, shared=not leads)
@@ -149,48 +152,49 @@ class SharedCall:
             exchange.record.attempt_log = twin.record.attempt_log
         exchange.error = twin.error
         if self._error is not None:
-            raise _anew(self._error)
-        if self._own is not None:
-            return self._own if leads else None
-        if self._whole is not None:
-            return _like(self._whole[0], _Nothing(), self._whole[1])
-        assert self._shared is not None
-        return _like(self._shared.reply, SharedBody(self._shared, partial(self._leave, exchange)))
+            raise _own_error(self._error)
+        if self._leader_reply is not None:
+            return self._leader_reply if leads else None
+        if self._buffered is not None:
+            return _same_head(self._buffered[0], _NoMoreBytes(), self._buffered[1])
+        assert self._shared_reply is not None
+        body = SharedBody(self._shared_reply, partial(self._remove_client, exchange))
+        return _same_head(self._shared_reply.reply, body)
 
-    def _leave(self, exchange: Exchange) -> None:
-        """A client wants no more; with the last one the call ends."""
+    def _remove_client(self, exchange: Exchange) -> None:
+        """A client has left or has read all; the call ends with the last one."""
         self.clients -= 1
         if exchange is self._leader:
             self._leader = None
-            if self._own is not None:
-                self._own.close(Ending.ABANDONED)
+            if self._leader_reply is not None:
+                self._leader_reply.close(Ending.ABANDONED)
         if self.clients:
             return
-        if self._shared is not None:
-            self._shared.end()
-        elif self.pending:
-            self.over()
+        if self._shared_reply is not None:
+            self._shared_reply.abandon()
+        elif self.head_pending:
+            self.on_joining_ends()
             self.task.cancel()
 
 
-class _Nothing:
-    """Behind a body that is here as a whole."""
+class _NoMoreBytes:
+    """The source of a reply whose whole body is here already."""
 
     __slots__ = ()
 
     buffered: None = None
 
     async def read(self) -> bytes:
-        """It has all been read."""
+        """Nothing is left to read."""
         return b""
 
     def close(self, ending: Ending) -> None:
         """Nothing is held."""
 
 
-def _like(reply: Reply, source: Any, whole: bytes | None = None) -> Reply:
-    """The same head, for another client."""
-    like = Reply(
+def _same_head(reply: Reply, source: Any, whole: bytes | None = None) -> Reply:
+    """A reply with the same head, for another client."""
+    shown = Reply(
         reply.status,
         reply.headers,
         source,
@@ -199,20 +203,20 @@ def _like(reply: Reply, source: Any, whole: bytes | None = None) -> Reply:
         version=reply.version,
         buffered=whole,
     )
-    like.encoded = reply.encoded
-    like.trailers_of(reply)
-    return like
+    shown.encoded = reply.encoded
+    shown.trailers_of(reply)
+    return shown
 
 
-def _anew(error: Exception) -> Exception:
-    """One for each client: they are written to on their way."""
+def _own_error(error: Exception) -> Exception:
+    """An error for each client: handlers add to it on its way up."""
     if not isinstance(error, ProxyError):
         return InternalError("an error of the proxy itself, see its log")
     return copy.copy(error)
 
 
-def private(reply: Reply) -> bool:
-    """Whether it may be meant for one client only, or would never end (RFC 9111 3, 4.1)."""
+def is_unshareable(reply: Reply) -> bool:
+    """Whether a reply may be for one client only, or may never end (RFC 9111 3, 4.1)."""
     if (
         reply.upgraded is not None
         or (reply.length or 0) > MAX_KEPT

@@ -25,79 +25,79 @@ def _cost(chunk: bytes) -> int:
 
 
 class MemoryBudget:
-    """What all shared replies keep together."""
+    """How much memory all shared replies take together."""
 
-    __slots__ = ("_most", "used")
+    __slots__ = ("_limit", "used")
 
-    def __init__(self, most: int = MAX_KEPT_TOTAL) -> None:
-        self._most = most
+    def __init__(self, limit: int = MAX_KEPT_TOTAL) -> None:
+        self._limit = limit
         self.used = 0
 
     @property
-    def full(self) -> bool:
-        """Whether they have to let go of something."""
-        return self.used > self._most
+    def exceeded(self) -> bool:
+        """Whether they take too much: each keeps no more than READ_AHEAD then."""
+        return self.used > self._limit
 
 
 class SharedReply:
-    """Reads a reply by a task of its own, no faster than the fastest of its clients.
+    """Reads a reply in a task of its own, at the pace of the fastest of its clients.
 
-    Chunks are kept from the first on, so that clients can still join. A reply that gets too long
-    for that is closed to others and keeps what its slower clients have not read, up to a bound: who
-    falls behind further than that is cut, not waited for.
+    It keeps all chunks from the first on, so that clients can still join. Once it keeps too much,
+    no client can join any more, and it drops chunks that the fastest client has been given. A
+    client whose next chunk has been dropped gets ReplyBroken: nobody waits for the slowest.
     """
 
     __slots__ = (
-        "_ahead",
+        "_chunk_waiters",
         "_chunks",
-        "_dropped",
+        "_dropped_chunks",
         "_error",
-        "_front",
-        "_most",
-        "_paused",
-        "_room",
-        "_start",
-        "_waiting",
-        "kept",
-        "on_end",
-        "open",
-        "over",
+        "_fastest",
+        "_kept_from",
+        "_max_kept",
+        "_memory",
+        "_pause",
+        "_read_ahead",
+        "bytes_read",
+        "ended",
+        "joinable",
+        "kept_bytes",
+        "on_joining_ends",
         "reply",
-        "size",
         "task",
     )
 
     def __init__(
         self,
         reply: Reply,
-        room: MemoryBudget,
-        on_end: Callable[[], object],
+        memory: MemoryBudget,
+        on_joining_ends: Callable[[], object],
         *,
-        ahead: int = READ_AHEAD,
-        most: int = MAX_KEPT,
+        read_ahead: int = READ_AHEAD,
+        max_kept: int = MAX_KEPT,
     ) -> None:
-        """``on_end`` is told when nobody can join any more."""
+        """``on_joining_ends`` is called once when no further client can join."""
         self.reply = reply
-        self.on_end = on_end
-        self._room = room
-        self._ahead = ahead
-        self._most = most
+        self.on_joining_ends = on_joining_ends
+        self._memory = memory
+        self._read_ahead = read_ahead
+        self._max_kept = max_kept
         self._chunks: deque[bytes] = deque()
-        self._dropped = 0
-        """Chunks that are kept no more."""
-        self._start = 0
-        """Where the first one that is kept begins."""
-        self._front = 0
-        """How far a client has ever come."""
-        self.size = 0
-        self.kept = 0
-        """Bytes of memory."""
-        self.open = True
-        """Whether others may join."""
-        self.over = False
+        self._dropped_chunks = 0
+        """How many chunks have been dropped from the front."""
+        self._kept_from = 0
+        """Position of the first byte that is kept."""
+        self._fastest = 0
+        """Position up to which a client has been given the body, at the most."""
+        self.bytes_read = 0
+        self.kept_bytes = 0
+        """Bytes of memory that the kept chunks cost."""
+        self.joinable = True
+        """Whether clients can still join."""
+        self.ended = False
         self._error: Exception | None = None
-        self._waiting: set[asyncio.Future[None]] = set()
-        self._paused: asyncio.Future[None] | None = None
+        self._chunk_waiters: set[asyncio.Future[None]] = set()
+        self._pause: asyncio.Future[None] | None = None
         self.task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
@@ -105,15 +105,15 @@ class SharedReply:
         try:
             while chunk := await self.reply.read():
                 self._chunks.append(chunk)
-                self.size += len(chunk)
-                self._keep(_cost(chunk))
-                if self.kept > self._most or self._room.full:
-                    self._shut()
+                self.bytes_read += len(chunk)
+                self._account_for(_cost(chunk))
+                if self.kept_bytes > self._max_kept or self._memory.exceeded:
+                    self._end_joining()
                     self._trim()
                 self._wake()
-                if self.size - self._front >= self._ahead:
-                    self._paused = asyncio.get_running_loop().create_future()
-                    await self._paused
+                if self.bytes_read - self._fastest >= self._read_ahead:
+                    self._pause = asyncio.get_running_loop().create_future()
+                    await self._pause
             ending = Ending.COMPLETE
         except asyncio.CancelledError:
             pass  # a task that ends by an error keeps it, and its frames with it
@@ -121,106 +121,108 @@ class SharedReply:
             forget_frames(error)
             ending, self._error = Ending.BROKEN, error
         finally:
-            self._ended(ending)
+            self._finish(ending)
 
-    def _ended(self, ending: Ending) -> None:
-        if not self.over:
-            self.over = True
+    def _finish(self, ending: Ending) -> None:
+        if not self.ended:
+            self.ended = True
             if ending is not Ending.COMPLETE:
                 self._error = self._error or ReplyBroken("the reply was given up")
             else:
                 self.reply.keep_trailers()
-            self._shut()
+            self._end_joining()
             self.reply.close(ending)
             self._wake()
 
-    def _shut(self) -> None:
-        if self.open:
-            self.open = False
-            on_end, self.on_end = self.on_end, _nothing  # who is told holds this
-            on_end()
+    def _end_joining(self) -> None:
+        if self.joinable:
+            self.joinable = False
+            # It refers to the call, and the call to this.
+            call_back, self.on_joining_ends = self.on_joining_ends, _nothing
+            call_back()
 
     def _trim(self) -> None:
-        """Let go of what is too much to keep."""
-        bound = self._ahead if self._room.full else self._most
-        while self._chunks and self.kept - _cost(self._chunks[0]) >= bound:
-            if self._start + len(self._chunks[0]) > self._front:
-                break  # nobody has been given it yet: the fastest is never too slow
+        """Drop chunks from the front until no more than the bound is kept."""
+        bound = self._read_ahead if self._memory.exceeded else self._max_kept
+        while self._chunks and self.kept_bytes - _cost(self._chunks[0]) >= bound:
+            if self._kept_from + len(self._chunks[0]) > self._fastest:
+                break  # no client has been given it yet: the fastest is never cut
             chunk = self._chunks.popleft()
-            self._dropped += 1
-            self._start += len(chunk)
-            self._keep(-_cost(chunk))
+            self._dropped_chunks += 1
+            self._kept_from += len(chunk)
+            self._account_for(-_cost(chunk))
 
-    def _keep(self, cost: int) -> None:
-        self.kept += cost
-        self._room.used += cost
+    def _account_for(self, cost: int) -> None:
+        self.kept_bytes += cost
+        self._memory.used += cost
 
     def _wake(self) -> None:
-        waiting, self._waiting = self._waiting, set()
-        for future in waiting:
+        waiters, self._chunk_waiters = self._chunk_waiters, set()
+        for future in waiters:
             if not future.done():
                 future.set_result(None)
 
-    def go_on(self, position: int) -> None:
-        """A client has come so far: read on where it is the fastest."""
-        self._front = max(self._front, position)
-        paused = self._paused
-        if paused is not None and self.size - position < self._ahead and not paused.done():
-            paused.set_result(None)
+    def advance(self, position: int) -> None:
+        """A client has been given the body up to ``position``: read on if it is the fastest."""
+        self._fastest = max(self._fastest, position)
+        pause = self._pause
+        room = self.bytes_read - position < self._read_ahead
+        if pause is not None and room and not pause.done():
+            pause.set_result(None)
 
     async def chunk(self, number: int) -> bytes:
-        """One of the chunks, ``b""`` after the last. Raises ReplyBroken."""
+        """Wait for the chunk with this number; ``b""`` after the last. Raises ReplyBroken."""
         while True:
-            if number < self._dropped:
+            if number < self._dropped_chunks:
                 raise ReplyBroken("the client read too slowly a reply that others read too")
-            at = number - self._dropped
+            at = number - self._dropped_chunks
             if at < len(self._chunks):
                 return self._chunks[at]
-            if self.over:
+            if self.ended:
                 if self._error is not None:
                     raise ReplyBroken(str(self._error))
                 return b""
             future = asyncio.get_running_loop().create_future()
-            self._waiting.add(future)
+            self._chunk_waiters.add(future)
             try:
                 await future
             finally:
-                self._waiting.discard(future)
+                self._chunk_waiters.discard(future)
 
-    def end(self) -> None:
-        """No client is left."""
+    def abandon(self) -> None:
+        """Read no more and drop all chunks: the last client has left."""
         self.task.cancel()
-        self._ended(Ending.ABANDONED)  # a task that has not begun to run tells nobody
-        self._keep(-self.kept)
+        self._finish(Ending.ABANDONED)  # a task that has not begun to run tells nobody
+        self._account_for(-self.kept_bytes)
         self._chunks.clear()
 
 
 def _nothing() -> None:
-    """Nobody could join already."""
+    """Called instead of the listener after its first call."""
 
 
 class SharedBody:
     """The body of a shared reply as one client reads it."""
 
-    __slots__ = ("_left", "_next", "_position", "_shared")
+    __slots__ = ("_next_chunk", "_on_close", "_position", "_shared")
 
     buffered: None = None
 
-    def __init__(self, shared: SharedReply, left: Callable[[], None]) -> None:
-        """``left`` is told when the client wants no more."""
+    def __init__(self, shared: SharedReply, on_close: Callable[[], None]) -> None:
+        """``on_close`` is called when the client has left or has read all."""
         self._shared = shared
-        self._left = left
-        self._next = 0
+        self._on_close = on_close
+        self._next_chunk = 0
         self._position = 0
 
     async def read(self) -> bytes:
         """The next bytes, ``b""`` at the end. Raises ReplyBroken."""
-        self._shared.go_on(self._position)
-        chunk = await self._shared.chunk(self._next)
-        self._next += 1
+        self._shared.advance(self._position)
+        chunk = await self._shared.chunk(self._next_chunk)
+        self._next_chunk += 1
         self._position += len(chunk)
         return chunk
 
     def close(self, ending: Ending) -> None:
-        """The client wants no more."""
-        self._left()
+        """The client has left or has read all."""
+        self._on_close()

@@ -1,4 +1,35 @@
-"""A second copy of a request that takes unusually long: whichever answers first wins."""
+"""A copy of a request that takes unusually long: the first good answer wins.
+
+How it works. The request itself runs in the caller's task. If the route has a delay for it, a
+`HedgedCall` starts a timer with it. The delay is fixed, or a quantile of the time to a good answer
+on this route in the last five minutes; with fewer than 20 answers it is unknown, and no copy is
+sent.
+
+States of a `HedgedCall`, and what may follow:
+
+- waiting: the request is under way, alone or with copies. Next: copies only, or finished.
+- copies only: the request itself has failed or was refused, and copies are still under way. No
+  further copy is launched. Next: finished, when a copy has won or all have ended.
+- finished: the timer is stopped, and all copies still under way have been cancelled.
+
+Events:
+
+- The delay is over: a copy is launched, and the timer starts again for the next one. There is no
+  copy, and no further timer, if there were ``max`` copies, if the upstream has no headroom (a free
+  permit, and no server paused or ejected), if the body is not complete in memory, or if the
+  budget is empty. Each request deposits ``budget_percent`` of a copy; a copy withdraws one.
+- The request is answered well: it wins.
+- A copy is answered well while the request is under way: it wins. The call cancels its own task,
+  catches the cancellation in `HedgedCall.run` and returns the copy's reply. What was found out for
+  the copy (endpoint, times) is then what is known of the request.
+- A copy fails or is refused: its reply is closed, and the call goes on.
+- The request fails or is refused: if a copy wins later, its reply counts, else what the request
+  itself came to.
+- The client leaves, or an error is the client's fault: all ends, and the error goes up.
+
+"Answered well" is ``Verdict.ANSWERED`` of ``core/outcome``. Only requests that may be repeated are
+hedged, and none that belong to a connection (upgrades, logins).
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -16,6 +47,7 @@ from proxy.policy.quantile import Quantiles
 
 PATTERN: Final = r"^(p[1-9][0-9](\.[0-9])?|[0-9]+(\.[0-9]+)?(ms|s|m|h))$"
 _SHORTEST: Final = 0.001
+"""Seconds of delay at the least."""
 
 
 class HedgeOptions(Table, frozen=True, kw_only=True):
@@ -38,27 +70,26 @@ class HedgeOptions(Table, frozen=True, kw_only=True):
 
 
 class Hedge:
-    """Sends copies of what may be repeated, while the upstream has the room for them.
+    """Sends copies of requests that may be repeated, while the upstream has room for them.
 
-    The request itself runs in the caller's task, so one that is answered in time costs a timer and
-    no task. A copy that wins cancels it there.
+    A request that is answered before its delay costs a timer, and no task.
     """
 
     __slots__ = (
         "_budget",
+        "_copy_tasks",
         "_delay",
         "_has_headroom",
         "_inner",
         "_keep",
+        "_latencies",
         "_options",
         "_quantile",
         "_repeatable",
-        "_taken",
-        "_tasks",
-        "alone",
+        "copies_sent",
+        "copies_won",
         "loop",
-        "sent",
-        "won",
+        "records_outcome",
     )
 
     def __init__(
@@ -69,32 +100,31 @@ class Hedge:
         repeatable: Callable[[Exchange], bool],
         keep: Callable[[Body], None],
         *,
-        alone: bool,
+        records_outcome: bool,
     ) -> None:
         """``has_headroom``: whether the upstream has room for a copy.
 
         ``repeatable``: whether running a request twice is the same as once. ``keep``: has a body
-        kept for its copies.
-        ``alone``: nobody above lists the attempts.
+        kept for its copies. ``records_outcome``: no retry above records the attempt that counts.
         """
         self._inner = inner
         self._options = options
         self._repeatable = repeatable
         self._keep = keep
         self._has_headroom = has_headroom
-        self.alone = alone
+        self.records_outcome = records_outcome
         self._quantile = 0.0
         self._delay = 0.0
         if options.delay.startswith("p"):
             self._quantile = float(options.delay[1:]) / 100
         else:
             self._delay = float(Duration.parse(options.delay))
-        self._taken = Quantiles(window=300.0)
+        self._latencies = Quantiles(window=300.0)
         self._budget = DepositBudget(options.budget_percent)
-        self._tasks: set[asyncio.Task[Reply]] = set()
+        self._copy_tasks: set[asyncio.Task[Reply]] = set()
         self.loop = asyncio.get_running_loop()
-        self.sent = 0
-        self.won = 0
+        self.copies_sent = 0
+        self.copies_won = 0
 
     async def handle(self, exchange: Exchange) -> Reply:
         """The first good answer, or what the request itself came to."""
@@ -103,52 +133,52 @@ class Hedge:
         if exchange.body is not EMPTY:
             self._keep(exchange.body)
         self._budget.deposit()
-        began = self.loop.time()
-        delay = self.delay(began)
+        started_at = self.loop.time()
+        delay = self.delay(started_at)
         if delay is None:
             reply = await self._inner(exchange)
         else:
-            reply = await HedgedCall(self, exchange, delay, began).run(self._inner)
+            reply = await HedgedCall(self, exchange, delay, started_at).run(self._inner)
         now = self.loop.time()
         if acceptable(reply):
             # Where a copy has won, the request itself would have taken longer still.
-            self._taken.observe(now - began, now)
+            self._latencies.observe(now - started_at, now)
         return reply
 
     def delay(self, now: float) -> float | None:
-        """Seconds until a copy is worth it; None while too little is known."""
+        """Seconds until a copy is sent; None while too few answers are known."""
         if not self._quantile:
             return self._delay
-        usual = self._taken.value(self._quantile, now)
+        usual = self._latencies.value(self._quantile, now)
         return None if usual is None else max(usual, _SHORTEST)
 
-    def copied(self, exchange: Exchange, asked: int) -> Exchange | None:
-        """Another one like it, where there may be one after ``asked`` others."""
-        if asked >= self._options.max or not self._has_headroom():
+    def make_copy(self, exchange: Exchange, launched: int) -> Exchange | None:
+        """A copy of the request, or None if there may be no more after ``launched`` others."""
+        if launched >= self._options.max or not self._has_headroom():
             return None
         body: Body | None = exchange.body.copy()
         if body is None or not self._budget.withdraw():
             return None
-        self.sent += 1
+        self.copies_sent += 1
         return exchange.twin(body)
 
-    def send(self, twin: Exchange) -> "asyncio.Task[Reply]":
-        """Begin with a copy."""
-        task = self.loop.create_task(_sent(self._inner, twin))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def launch(self, twin: Exchange) -> "asyncio.Task[Reply]":
+        """Send a copy in a task of its own."""
+        task = self.loop.create_task(_answer(self._inner, twin))
+        self._copy_tasks.add(task)
+        task.add_done_callback(self._copy_tasks.discard)
         return task
 
     def report(self, now: float) -> dict[str, Any]:
         """Its state for operators."""
         delay = self.delay(now)
         return {
-            "sent": self.sent,
-            "won": self.won,
+            "sent": self.copies_sent,
+            "won": self.copies_won,
             "over_budget": self._budget.refused,
             "delay_ms": None if delay is None else round(delay * 1000, 3),
         }
 
 
-async def _sent(inner: Handler, twin: Exchange) -> Reply:
+async def _answer(inner: Handler, twin: Exchange) -> Reply:
     return await inner(twin)

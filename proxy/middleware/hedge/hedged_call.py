@@ -1,4 +1,4 @@
-"""A request and copies of it: whoever is answered well first wins."""
+"""One request and its copies: the first good answer wins. ``hedge.py`` says how."""
 
 import asyncio
 from typing import Any, Protocol
@@ -11,21 +11,22 @@ from proxy.core.reply import Ending, Reply
 
 
 class CopySource(Protocol):
-    """Where copies come from."""
+    """What makes copies and sends them: `Hedge`."""
 
     loop: asyncio.AbstractEventLoop
-    alone: bool
-    won: int
+    records_outcome: bool
+    """Whether the attempt that counts is recorded here too, because no retry above does it."""
+    copies_won: int
 
-    def copied(self, exchange: Exchange, asked: int) -> Exchange | None:
-        """Another one like it, where there may be one after ``asked`` others."""
+    def make_copy(self, exchange: Exchange, launched: int) -> Exchange | None:
+        """A copy of the request, or None if there may be no more after ``launched`` others."""
 
-    def send(self, twin: Exchange) -> "asyncio.Task[Reply]":
-        """Begin with a copy."""
+    def launch(self, twin: Exchange) -> "asyncio.Task[Reply]":
+        """Send a copy in a task of its own."""
 
 
 def acceptable(reply: Reply) -> bool:
-    """Whether it is an answer, not a refusal."""
+    """Whether a reply is a good answer, which ends the call."""
     return verdict(reply) is Verdict.ANSWERED
 
 
@@ -33,36 +34,42 @@ class HedgedCall:
     """A request and its copies."""
 
     __slots__ = (
-        "_began",
-        "_copies",
+        "_copy_done",
         "_delay",
         "_exchange",
-        "_hedge",
-        "_news",
-        "_over",
-        "_slow",
+        "_finished",
+        "_launched",
+        "_running",
+        "_source",
+        "_started_at",
         "_task",
         "_timer",
         "_winner",
     )
 
-    def __init__(self, hedge: CopySource, exchange: Exchange, delay: float, began: float) -> None:
-        self._hedge = hedge
+    def __init__(
+        self, source: CopySource, exchange: Exchange, delay: float, started_at: float
+    ) -> None:
+        self._source = source
         self._exchange = exchange
         self._delay = delay
-        self._began = began
-        self._copies: dict[asyncio.Task[Reply], tuple[Exchange, float]] = {}
-        self._slow: list[tuple[Exchange, float]] = []
+        self._started_at = started_at
+        self._running: dict[asyncio.Task[Reply], tuple[Exchange, float]] = {}
+        """The copies under way, by their tasks: each copy, and when it was launched."""
+        self._launched: list[tuple[Exchange, float]] = []
+        """All copies in their order, also those that have ended."""
         self._winner: tuple[Exchange, Reply] | None = None
-        self._news: asyncio.Future[None] | None = None
-        self._over = False
+        """The copy that was answered well first, until its reply has been handed on."""
+        self._copy_done: asyncio.Future[None] | None = None
+        """Set once the request itself has failed: done when the next copy has ended."""
+        self._finished = False
         task = asyncio.current_task()
         assert task is not None
         self._task: asyncio.Task[Any] = task
-        self._timer: asyncio.TimerHandle | None = hedge.loop.call_later(delay, self._late)
+        self._timer: asyncio.TimerHandle | None = source.loop.call_later(delay, self._on_delay)
 
     async def run(self, inner: Handler) -> Reply:
-        """Until somebody has won."""
+        """Send the request, and copies after each delay, until there is an answer."""
         try:
             own: Reply | UpstreamError = await inner(self._exchange)
         except UpstreamError as error:
@@ -70,109 +77,112 @@ class HedgedCall:
             own = error
         except asyncio.CancelledError:
             if self._winner is None or self._task.uncancel():
-                self._end()
+                self._finish()
                 raise
-            return self._won()
+            return self._adopt_winner()
         except BaseException:
-            self._end()
+            self._finish()
             raise
         if isinstance(own, UpstreamError) or not acceptable(own):
             self._stop_timer()
             try:
-                await self._others()
+                await self._wait_for_copies()
             except BaseException:
                 if isinstance(own, Reply):
                     own.close(Ending.ABANDONED)
-                self._end()
+                self._finish()
                 raise
             if self._winner is not None:
                 if isinstance(own, Reply):
                     own.close(Ending.ABANDONED if own.buffered is None else Ending.COMPLETE)
-                return self._won()
-        self._end()
-        self._list(None, own)
+                return self._adopt_winner()
+        self._finish()
+        self._record(None, own)
         if isinstance(own, UpstreamError):
             raise own
         return own
 
-    def _late(self) -> None:
-        """The request takes unusually long."""
+    def _on_delay(self) -> None:
+        """Launch a copy: there is still no answer ``delay`` after the last launch."""
         self._timer = None
-        hedge, exchange = self._hedge, self._exchange
-        twin = hedge.copied(exchange, len(self._slow))
+        source, exchange = self._source, self._exchange
+        twin = source.make_copy(exchange, len(self._launched))
         if twin is None:
             return
-        now = hedge.loop.time()
-        # So that a server is asked that has not been asked.
+        now = source.loop.time()
+        # Balancing sends the copy to a server that has neither the request nor another copy.
         twin.record.attempt_log += tuple(
-            Attempt(one.record.endpoint, HEDGED, now - asked)
-            for one, asked in [(exchange, self._began), *self._slow]
+            Attempt(one.record.endpoint, HEDGED, now - launched_at)
+            for one, launched_at in [(exchange, self._started_at), *self._launched]
         )
-        task = hedge.send(twin)
-        self._copies[task] = (twin, now)
-        self._slow.append((twin, now))
-        task.add_done_callback(self._came)
-        self._timer = hedge.loop.call_later(self._delay, self._late)
+        task = source.launch(twin)
+        self._running[task] = (twin, now)
+        self._launched.append((twin, now))
+        task.add_done_callback(self._on_copy_done)
+        self._timer = source.loop.call_later(self._delay, self._on_delay)
 
-    def _came(self, task: "asyncio.Task[Reply]") -> None:
-        """A copy has been answered, or has failed."""
-        twin, _ = self._copies.pop(task, (None, 0.0))
+    def _on_copy_done(self, task: "asyncio.Task[Reply]") -> None:
+        """A copy has been answered, has failed or was cancelled."""
+        twin, _ = self._running.pop(task, (None, 0.0))
         if not task.cancelled() and task.exception() is None:
             reply = task.result()
-            if twin is not None and not self._over and self._winner is None and acceptable(reply):
+            decided = self._finished or self._winner is not None
+            if twin is not None and not decided and acceptable(reply):
                 self._winner = (twin, reply)
-                if self._news is None:
+                if self._copy_done is None:
                     self._task.cancel()
             else:
                 reply.close(Ending.ABANDONED if reply.buffered is None else Ending.COMPLETE)
-        if self._news is not None and not self._news.done():
-            self._news.set_result(None)
+        if self._copy_done is not None and not self._copy_done.done():
+            self._copy_done.set_result(None)
 
-    async def _others(self) -> None:
-        """Wait for the copies, since the request itself has failed."""
-        while self._winner is None and self._copies:
-            self._news = self._hedge.loop.create_future()
-            await self._news
+    async def _wait_for_copies(self) -> None:
+        """The request itself has failed: wait until a copy has won or all have ended."""
+        while self._winner is None and self._running:
+            self._copy_done = self._source.loop.create_future()
+            await self._copy_done
 
-    def _won(self) -> Reply:
-        """A copy has: what it found out is what is known of the request."""
+    def _adopt_winner(self) -> Reply:
+        """A copy has won: what was found out about it counts for the request."""
         assert self._winner is not None
         twin, reply = self._winner
         self._winner = None
-        self._end()
-        self._hedge.won += 1
-        self._list(twin, reply)
+        self._finish()
+        self._source.copies_won += 1
+        self._record(twin, reply)
         self._exchange.record.adopt(twin.record)
         return reply
 
-    def _list(self, winner: Exchange | None, came: Reply | UpstreamError) -> None:
-        """Of several attempts, those that lost; the one that counts where nobody else lists it."""
-        if not self._slow:
+    def _record(self, winner: Exchange | None, outcome: Reply | UpstreamError) -> None:
+        """If there were copies, log the attempts that lost, and perhaps the one that
+        counts: the winner, or the request itself where that is None."""
+        if not self._launched:
             return
-        now = self._hedge.loop.time()
+        now = self._source.loop.time()
         exchange = self._exchange
         record = exchange.record
-        for one, asked in [(exchange, self._began), *self._slow]:
+        for one, launched_at in [(exchange, self._started_at), *self._launched]:
             if one is not (winner or exchange):
-                record.attempt_log += (Attempt(one.record.endpoint, HEDGED, now - asked),)
+                record.attempt_log += (Attempt(one.record.endpoint, HEDGED, now - launched_at),)
                 if one is not exchange:
                     record.attempt_count += one.record.attempt_count
-        if self._hedge.alone:
+        if self._source.records_outcome:
             counts = winner or exchange
-            outcome = str(came.status) if isinstance(came, Reply) else type(came).__name__
-            record.attempt_log += (Attempt(counts.record.endpoint, outcome, now - self._began),)
+            text = str(outcome.status) if isinstance(outcome, Reply) else type(outcome).__name__
+            took = now - self._started_at
+            record.attempt_log += (Attempt(counts.record.endpoint, text, took),)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _end(self) -> None:
-        """Nobody waits for the others any more."""
-        self._over = True
+    def _finish(self) -> None:
+        """The call is decided: stop the timer and cancel all copies under way."""
+        self._finished = True
         self._stop_timer()
         if self._winner is not None:
             self._winner[1].close(Ending.ABANDONED)
             self._winner = None
-        for task in self._copies:
+        for task in self._running:
             task.cancel()

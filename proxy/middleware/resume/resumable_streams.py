@@ -1,4 +1,4 @@
-"""All streams of events that can be resumed, and which of them give way."""
+"""All streams of events that can be resumed. ``resume.py`` says how."""
 
 import asyncio
 from collections import OrderedDict
@@ -11,34 +11,43 @@ from proxy.core.reply import Ending, Reply
 from proxy.middleware.resume.resumable_stream import ResumableStream
 from proxy.policy.most import Most
 
-MOST: Final = 1_000
-"""Streams that are kept without a client; each holds 256 KiB at the most, and a connection."""
-OF_ONE: Final = 8
-"""As many of them may be for one request: a page that is loaded again and again leaves one each
-time. As many with a client are looked at, too.
+MAX_WAITING: Final = 1_000
+"""Streams that wait for a client. Each holds up to two windows, 256 KiB, and a connection."""
+MAX_WAITING_PER_KEY: Final = 8
+"""Streams with one key that wait: a page that is loaded again and again leaves one each time. Of
+those that have a client, as many are searched for an id.
 """
 
 Key: TypeAlias = tuple[Any, ...]
 
 
 class Entry:
-    """Where a stream stands on the shelf."""
+    """A stream, with the key of the request that began it."""
 
-    __slots__ = ("client", "endpoint", "key", "seconds", "stream", "taken", "timer", "upstream")
+    __slots__ = (
+        "client",
+        "endpoint",
+        "keep_s",
+        "key",
+        "stream",
+        "taken_over_at",
+        "timer",
+        "upstream",
+    )
 
-    def __init__(self, key: Key, exchange: Exchange, seconds: float) -> None:
+    def __init__(self, key: Key, exchange: Exchange, keep_s: float) -> None:
         self.key = key
         self.client = exchange.client
         self.upstream = exchange.record.upstream
         self.endpoint = exchange.record.endpoint
-        self.seconds = seconds
-        self.taken: float | None = None
-        """When it was taken from a client that was there."""
+        self.keep_s = keep_s
+        self.taken_over_at: float | None = None
+        """When a client was last given the stream of one that still had it, on the loop's clock."""
         self.timer: asyncio.TimerHandle | None = None
         self.stream: ResumableStream
 
 
-class _Alike:
+class _SameKey:
     """The streams of one key, the oldest first."""
 
     __slots__ = ("attached", "waiting")
@@ -51,97 +60,108 @@ class _Alike:
 class ResumableStreams:
     """All streams that can be resumed, with a client or waiting for one.
 
-    Where too many wait, the longest waiting one of the address that has the most gives way: what
-    else a client says, it can vary.
+    If too many wait, one of the client address with the most waiting streams is dropped, the one
+    that has waited longest. (A client could vary all else that it says.)
     """
 
-    __slots__ = ("_clients", "_closing", "_count", "_most", "_of", "_places", "_tasks", "_waiting")
+    __slots__ = (
+        "_by_key",
+        "_closing",
+        "_count",
+        "_max_waiting",
+        "_tasks",
+        "_waiting",
+        "_waiting_by_address",
+        "_waiting_counts",
+    )
 
-    def __init__(self, most: int = MOST) -> None:
-        """``most``: streams that wait for a client at a time."""
-        self._most = most
-        self._places: dict[Key, _Alike] = {}
+    def __init__(self, max_waiting: int = MAX_WAITING) -> None:
+        """``max_waiting``: how many streams may wait for a client."""
+        self._max_waiting = max_waiting
+        self._by_key: dict[Key, _SameKey] = {}
         self._count = 0
         self._waiting = 0
-        self._of: dict[str, OrderedDict[Entry, None]] = {}
-        """Those that wait, by address."""
-        self._clients = Most()
-        """How many wait, by address."""
+        self._waiting_by_address: dict[str, OrderedDict[Entry, None]] = {}
+        """The waiting streams of each client address, the longest waiting first."""
+        self._waiting_counts = Most()
+        """How many wait of each client address."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
 
-    def put(self, place: Entry, reply: Reply, half: int) -> ResumableStream:
-        """Begin to read."""
-        stream = place.stream = ResumableStream(reply, partial(self._left, place), half)
+    def add(self, entry: Entry, reply: Reply, window: int) -> ResumableStream:
+        """Start to read a reply."""
+        stream = entry.stream = ResumableStream(reply, partial(self._on_client_end, entry), window)
         self._tasks.add(stream.task)
         stream.task.add_done_callback(self._tasks.discard)
-        self._places.setdefault(place.key, _Alike()).attached[place] = None
+        self._by_key.setdefault(entry.key, _SameKey()).attached[entry] = None
         self._count += 1
         return stream
 
-    def find(self, key: Key, wanted: bytes) -> Entry | None:
-        """The stream that goes on after this id; it is set to do so.
+    def reclaim(self, key: Key, last_event_id: bytes) -> Entry | None:
+        """The stream that has an event with this id, rewound to the end of that event.
 
-        One that waits before one with a client; and none that has been taken from a client a moment
-        ago: two clients that are both there would take it from each other for ever.
+        A waiting stream is preferred to one that has a client. A stream that was taken over from
+        another client is not taken over again for ``keep_s``: two clients that are both there would
+        take it from each other for ever.
         """
-        alike = self._places.get(key)
-        if alike is None:
+        same_key = self._by_key.get(key)
+        if same_key is None:
             return None
-        for place in reversed(alike.waiting):
-            if place.stream.rewind(wanted):
-                self._unwait(place)
-                return place
+        for entry in reversed(same_key.waiting):
+            if entry.stream.rewind(last_event_id):
+                self._stop_waiting(entry)
+                return entry
         now = asyncio.get_running_loop().time()
-        for place in islice(reversed(alike.attached), OF_ONE):
-            fresh = place.taken is not None and now - place.taken < place.seconds
-            if not fresh and place.stream.rewind(wanted):
-                place.taken = now
-                return place
+        for entry in islice(reversed(same_key.attached), MAX_WAITING_PER_KEY):
+            taken_over = entry.taken_over_at
+            just_taken_over = taken_over is not None and now - taken_over < entry.keep_s
+            if not just_taken_over and entry.stream.rewind(last_event_id):
+                entry.taken_over_at = now
+                return entry
         return None
 
-    def _left(self, place: Entry, ending: Ending) -> None:
-        """A client has ended; one that has left may come back."""
-        if ending is not Ending.ABANDONED or self._closing or not place.stream.resumable:
-            self._drop(place, ending)
+    def _on_client_end(self, entry: Entry, ending: Ending) -> None:
+        """A client's reply has ended: wait for a client that has left, forget any other."""
+        if ending is not Ending.ABANDONED or self._closing or not entry.stream.resumable:
+            self._remove(entry, ending)
             return
         loop = asyncio.get_running_loop()
-        place.timer = loop.call_later(place.seconds, self._drop, place)
-        alike = self._places[place.key]
-        del alike.attached[place]
-        alike.waiting[place] = None
-        self._of.setdefault(place.client, OrderedDict())[place] = None
-        self._clients.more(place.client)
+        entry.timer = loop.call_later(entry.keep_s, self._remove, entry)
+        same_key = self._by_key[entry.key]
+        del same_key.attached[entry]
+        same_key.waiting[entry] = None
+        self._waiting_by_address.setdefault(entry.client, OrderedDict())[entry] = None
+        self._waiting_counts.more(entry.client)
         self._waiting += 1
-        if len(alike.waiting) > OF_ONE:
-            self._drop(next(iter(alike.waiting)))
-        if self._waiting > self._most:
-            self._drop(next(iter(self._of[str(self._clients.key())])))
+        if len(same_key.waiting) > MAX_WAITING_PER_KEY:
+            self._remove(next(iter(same_key.waiting)))
+        if self._waiting > self._max_waiting:
+            self._remove(next(iter(self._waiting_by_address[str(self._waiting_counts.key())])))
 
-    def _unwait(self, place: Entry) -> None:
-        if place.timer is None:
+    def _stop_waiting(self, entry: Entry) -> None:
+        if entry.timer is None:
             return
-        place.timer.cancel()
-        place.timer = None
+        entry.timer.cancel()
+        entry.timer = None
         self._waiting -= 1
-        self._clients.less(place.client)
-        own = self._of[place.client]
-        del own[place]
+        self._waiting_counts.less(entry.client)
+        own = self._waiting_by_address[entry.client]
+        del own[entry]
         if not own:
-            del self._of[place.client]
-        alike = self._places[place.key]
-        del alike.waiting[place]
-        alike.attached[place] = None
+            del self._waiting_by_address[entry.client]
+        same_key = self._by_key[entry.key]
+        del same_key.waiting[entry]
+        same_key.attached[entry] = None
 
-    def _drop(self, place: Entry, ending: Ending = Ending.ABANDONED) -> None:
-        self._unwait(place)
-        alike = self._places.get(place.key)
-        if alike is not None and place in alike.attached:
-            del alike.attached[place]
+    def _remove(self, entry: Entry, ending: Ending = Ending.ABANDONED) -> None:
+        self._stop_waiting(entry)
+        same_key = self._by_key.get(entry.key)
+        if same_key is not None and entry in same_key.attached:
+            del same_key.attached[entry]
             self._count -= 1
-            if not alike.attached and not alike.waiting:
-                del self._places[place.key]
-        place.stream.end(ending)
+            if not same_key.attached and not same_key.waiting:
+                del self._by_key[entry.key]
+        entry.stream.stop(ending)
 
     def report(self) -> dict[str, int]:
         """How many there are, and how many of them wait for a client."""
@@ -151,17 +171,17 @@ class ResumableStreams:
         }
 
     def retire(self) -> None:
-        """Nobody can come back any more: let go of what waits, and keep no more."""
+        """A drain has begun: drop all that wait, and let none wait from now on."""
         self._closing = True
-        for own in list(self._of.values()):
-            for place in list(own):
-                self._drop(place)
+        for own in list(self._waiting_by_address.values()):
+            for entry in list(own):
+                self._remove(entry)
 
     async def close(self) -> None:
-        """End all of them, and what reads them."""
+        """End all streams and the tasks that read them."""
         self.retire()
-        for alike in list(self._places.values()):
-            for place in list(alike.attached):
-                self._drop(place)
+        for same_key in list(self._by_key.values()):
+            for entry in list(same_key.attached):
+                self._remove(entry)
         if self._tasks:
             await asyncio.wait(self._tasks)

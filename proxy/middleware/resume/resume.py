@@ -1,4 +1,39 @@
-"""Streams of events that are read on while their client is away, for it to come back to."""
+"""Streams of events that outlive a client's connection, so that the client can come back to them.
+
+How it works. A reply with status 200 that streams events, to a GET without a body, is read by a
+`ResumableStream`: a task of its own, which goes on when the client's connection is lost. The stream
+is an `Entry` of `ResumableStreams`, under the key of its request (``resume_key``). A request with
+the same key and a Last-Event-ID that the stream still has is given that stream, without a request
+to the upstream. It goes on after the event with that id. Any other request goes to the upstream.
+
+A stream keeps two windows of its bytes, each up to WINDOW:
+
+    bytes that came:   dropped | _sent: given to a client | _pending: no client has read them yet
+                                  ^ searched for the id, as _pending is, when a client comes back
+
+If ``_pending`` is full, reading pauses, with or without a client: the upstream has to wait. If
+``_sent`` is full, its oldest bytes are dropped. A client that comes back moves the border between
+the two (``rewind``).
+
+States of an entry, and what may follow:
+
+- attached: a client reads the stream. Next: waiting or removed. If another client is given the
+  stream it stays attached, and the client before is cut.
+- waiting: its client has left and had been given an id to come back with. A timer of ``keep_s``
+  runs. Next: attached or removed.
+- removed: the task is cancelled, the reply closed, the stream forgotten.
+
+Events:
+
+- The client has read all or the upstream broke the stream: removed.
+- The client leaves (ABANDONED): waiting; removed if no id was among what it was given, or in a
+  drain.
+- The upstream ends or breaks the stream: what has come stays, the reply is closed at once. The
+  client gets the rest and then the end, or the error, also if it comes back only now.
+- A client comes back: attached. A waiting stream is preferred; one that has a client is taken over
+  at most once in ``keep_s``.
+- The timer runs out, too many wait (MAX_WAITING, MAX_WAITING_PER_KEY), a drain begins: removed.
+"""
 
 import time
 from typing import Final
@@ -14,57 +49,60 @@ from proxy.middleware.resume.resumable_stream import WINDOW, ResumableStream
 from proxy.middleware.resume.resumable_streams import Entry, ResumableStreams
 
 _LAST_EVENT_ID: Final = b"last-event-id"
-_PASSING: Final = TRACES | {_LAST_EVENT_ID, b"cache-control", b"pragma"}
-"""What differs between two requests of one client, and gives no right to anything."""
+_IGNORED_FIELDS: Final = TRACES | {_LAST_EVENT_ID, b"cache-control", b"pragma"}
+"""Fields that may differ between two requests of one client, and give no right to anything."""
 
 
 class Resume:
     """Gives a client that comes back with Last-Event-ID the stream that it lost."""
 
-    __slots__ = ("_by_address", "_half", "_inner", "_seconds", "_shelf")
+    __slots__ = ("_by_address", "_inner", "_keep_s", "_streams", "_window")
 
     def __init__(
         self,
         inner: Handler,
-        seconds: float,
-        shelf: ResumableStreams,
+        keep_s: float,
+        streams: ResumableStreams,
         *,
         by_address: bool = False,
-        half: int = WINDOW,
+        window: int = WINDOW,
     ) -> None:
-        """``by_address``: a client is known by its address too, whatever credentials it shows."""
+        """``by_address``: the client's address has to be the same, even if it has credentials.
+
+        ``keep_s``: seconds for which a stream waits for a client; ``window``: see WINDOW.
+        """
         self._inner = inner
-        self._seconds = seconds
-        self._shelf = shelf
+        self._keep_s = keep_s
+        self._streams = streams
         self._by_address = by_address
-        self._half = half
+        self._window = window
 
     async def handle(self, exchange: Exchange) -> Reply:
-        """Only what is safe to be answered from before: GET without a body.
+        """Resumes streams for GET without a body only.
 
-        Nothing of a client that is logged in by its connection: the next one that says the same is
-        not that user.
+        A client that is logged in by its connection is left out: another client that sends the same
+        fields on another connection is not that user.
         """
         if exchange.method != "GET" or exchange.body is not EMPTY or exchange.bound:
             return await self._inner(exchange)
-        key = key_of(exchange, by_address=self._by_address)
-        if key is not None and (wanted := _last_event_id(exchange.headers)):
-            place = self._shelf.find((self, key), wanted)
-            if place is not None:
+        key = resume_key(exchange, by_address=self._by_address)
+        if key is not None and (last_event_id := _last_event_id(exchange.headers)):
+            entry = self._streams.reclaim((self, key), last_event_id)
+            if entry is not None:
                 record = exchange.record
-                record.upstream, record.endpoint = place.upstream, place.endpoint
+                record.upstream, record.endpoint = entry.upstream, entry.endpoint
                 record.first_byte_at = time.monotonic()
-                return _shown(place.stream, exchange, length=None)
+                return _reply_from(entry.stream, exchange, length=None)
         reply = await self._inner(exchange)
         if key is None or reply.buffered is not None or not _resumable(reply):
             return reply
-        place = Entry((self, key), exchange, self._seconds)
-        stream = self._shelf.put(place, reply, self._half)
-        return _shown(stream, exchange, length=reply.length)
+        entry = Entry((self, key), exchange, self._keep_s)
+        stream = self._streams.add(entry, reply, self._window)
+        return _reply_from(stream, exchange, length=reply.length)
 
 
-def _shown(stream: ResumableStream, exchange: Exchange, *, length: int | None) -> Reply:
-    """A stream as its next client gets it."""
+def _reply_from(stream: ResumableStream, exchange: Exchange, *, length: int | None) -> Reply:
+    """The reply that gives a stream to its next client."""
     source = stream.attach(reset=exchange.version < (1, 1))
     kept = stream.reply
     reply = Reply(
@@ -76,7 +114,7 @@ def _shown(stream: ResumableStream, exchange: Exchange, *, length: int | None) -
 
 
 def _resumable(reply: Reply) -> bool:
-    """Of an encoded stream ids cannot be read, and half of it is of no use."""
+    """Whether a reply is a stream of events without a content coding, so that ids can be read."""
     return reply.status == 200 and streams_events(reply.headers)
 
 
@@ -85,26 +123,26 @@ def _last_event_id(fields: RawHeaders) -> bytes:
     return found[0].strip(b" \t") if len(found) == 1 else b""
 
 
-def key_of(exchange: Exchange, *, by_address: bool = False) -> bytes | None:
-    """What two requests have to share for one to be given the stream of the other; None: never.
+def resume_key(exchange: Exchange, *, by_address: bool = False) -> bytes | None:
+    """What has to be equal for a request to be given the stream of another; None: never.
 
-    All that the client says, so that credentials of any kind are among it; and its address, where
-    it shows none that we know as such.
+    All that the client says, so that credentials of any kind are part of it; and its address if it
+    shows no credentials that we know as such.
     """
     fields = []
-    known = bool(exchange.proxy_credentials)
+    has_credentials = bool(exchange.proxy_credentials)
     for name, value in exchange.headers:
         low = name.lower()
-        if low not in _PASSING:
+        if low not in _IGNORED_FIELDS:
             fields.append((low, value))
             if low in CREDENTIALS and value.strip():
-                known = True
+                has_credentials = True
     address = ""
-    if not known or by_address:
+    if not has_credentials or by_address:
         address = exchange.client
         if not address:
             return None
-    fields.sort(key=_name)  # those of one name stay in their order
+    fields.sort(key=_name)  # fields with the same name stay in their order
     words = (exchange.scheme, exchange.host, address)
     said = [part for field in fields for part in field]
     return digest(

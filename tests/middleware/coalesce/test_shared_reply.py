@@ -43,7 +43,7 @@ async def test_a_reply_that_has_got_too_long_is_joined_no_more(jumping: JumpingL
 
 async def test_with_no_room_left_little_is_kept(jumping: JumpingLoop) -> None:
     big = bytes(1 << 20)
-    room = MemoryBudget(most=2 << 20)
+    room = MemoryBudget(limit=2 << 20)
     inner = shared(Script(streaming(Pieces(*[big] * 9))), room)
     answer = await inner.handle(get())
     most = 0
@@ -55,7 +55,7 @@ async def test_with_no_room_left_little_is_kept(jumping: JumpingLoop) -> None:
 
 async def test_who_reads_alone_is_never_too_slow(jumping: JumpingLoop) -> None:
     """Others may have filled the room."""
-    inner = shared(Script(streaming(Pieces(*[bytes(4 << 10)] * 200))), MemoryBudget(most=1))
+    inner = shared(Script(streaming(Pieces(*[bytes(4 << 10)] * 200))), MemoryBudget(limit=1))
     answer = await inner.handle(get())
     await asyncio.sleep(300)
     assert len(await body(answer)) == 200 * (4 << 10)

@@ -47,7 +47,11 @@ class Servers:
 
 
 def hedge(
-    servers: Servers, delay: str = "1s", calm: bool = True, alone: bool = True, **options: Any
+    servers: Servers,
+    delay: str = "1s",
+    calm: bool = True,
+    records_outcome: bool = True,
+    **options: Any,
 ) -> Hedge:
     return Hedge(
         servers,
@@ -55,7 +59,7 @@ def hedge(
         lambda: calm,
         partial(repeatable, rules=RetryOptions()),
         RetryOptions().keep,
-        alone=alone,
+        records_outcome=records_outcome,
     )
 
 
@@ -241,5 +245,5 @@ def servers_never_answered(reply: CannedReply) -> bool:
 
 async def test_who_lists_the_attempts_above_is_left_the_last_one(jumping: JumpingLoop) -> None:
     servers = Servers((9, reply(200)), (0.5, reply(201)))
-    _, _, exchange = await outcome(hedge(servers, alone=False))
+    _, _, exchange = await outcome(hedge(servers, records_outcome=False))
     assert [(t.endpoint, t.outcome) for t in exchange.record.attempt_log] == [("s1", "hedged")]

@@ -14,7 +14,7 @@ from tests.support.loop import JumpingLoop, get, reply
 
 async def test_a_slow_client_stops_the_upstream(jumping: JumpingLoop) -> None:
     source = Feed(*(event(i, b"x" * 100) for i in range(100)))
-    resume, _, _ = resuming(stream(source), half=1000)
+    resume, _, _ = resuming(stream(source), window=1000)
     answer = await resume.handle(get(headers=ME))
     await asyncio.sleep(60)
     paused = source.reads
@@ -27,7 +27,7 @@ async def test_a_slow_client_stops_the_upstream(jumping: JumpingLoop) -> None:
 
 async def test_nothing_is_dropped_while_nobody_is_there(jumping: JumpingLoop) -> None:
     source = Feed(*(event(i, b"x" * 100) for i in range(100)))
-    resume, _, script = resuming(stream(source), reply(204), half=1000)
+    resume, _, script = resuming(stream(source), reply(204), window=1000)
     answer = await resume.handle(get(headers=ME))
     for _ in range(50):
         await answer.read()
@@ -42,33 +42,33 @@ async def test_nothing_is_dropped_while_nobody_is_there(jumping: JumpingLoop) ->
 
 async def test_the_longest_waiting_stream_gives_way(jumping: JumpingLoop) -> None:
     sources = [Feed() for _ in range(3)]
-    resume, shelf, _ = resuming(*map(stream, sources), most=2)
+    resume, streams, _ = resuming(*map(stream, sources), most=2)
     for number, source in enumerate(sources):
         await lost(resume, source, event(1), headers=((b"Cookie", b"%d" % number),))
     assert [source.ending for source in sources] == [Ending.ABANDONED, None, None]
-    assert shelf.report() == {"resumable": 2, "waiting": 2}
+    assert streams.report() == {"resumable": 2, "waiting": 2}
 
 
 async def test_one_client_cannot_have_everybodys_places(jumping: JumpingLoop) -> None:
     sources = [Feed() for _ in range(10)]
-    resume, shelf, _ = resuming(*map(stream, sources))
+    resume, streams, _ = resuming(*map(stream, sources))
     for source in sources:
         await lost(resume, source, event(1))
     assert [source.ending for source in sources] == [Ending.ABANDONED] * 2 + [None] * 8
-    assert shelf.report() == {"resumable": 8, "waiting": 8}
+    assert streams.report() == {"resumable": 8, "waiting": 8}
 
 
 async def test_at_the_end_nothing_is_left(jumping: JumpingLoop) -> None:
     sources = [Feed() for _ in range(3)]
-    resume, shelf, _ = resuming(*map(stream, sources))
+    resume, streams, _ = resuming(*map(stream, sources))
     await lost(resume, sources[0], event(1))
     reading = await resume.handle(get(headers=ME))
-    shelf.retire()
+    streams.retire()
     assert [source.ending for source in sources] == [Ending.ABANDONED, None, None]
     last = await lost(resume, sources[2], event(1))  # leaves while the proxy is being drained
     assert sources[2].ending is Ending.ABANDONED
     assert last.closed
-    await shelf.close()
+    await streams.close()
     assert sources[1].ending is Ending.ABANDONED
     with pytest.raises(ReplyBroken):
         await reading.read()
@@ -77,7 +77,7 @@ async def test_at_the_end_nothing_is_left(jumping: JumpingLoop) -> None:
 
 async def test_who_comes_back_again_and_again_has_no_more_kept(jumping: JumpingLoop) -> None:
     source = Feed()
-    resume, shelf, script = resuming(stream(source), reply(204), half=1000)
+    resume, streams, script = resuming(stream(source), reply(204), window=1000)
     await lost(resume, source, event(0))
     for i in range(20):
         answer = await resume.handle(back(b"%d" % i))
@@ -88,12 +88,12 @@ async def test_who_comes_back_again_and_again_has_no_more_kept(jumping: JumpingL
     again = await resume.handle(back(b"19"))
     assert await come(again, event(20, b"x" * 500))
     assert script.sends == 2
-    await shelf.close()
+    await streams.close()
 
 
 async def test_an_id_that_nobody_has_read_makes_room_for_what_follows(jumping: JumpingLoop) -> None:
     source = Feed()
-    resume, shelf, _ = resuming(stream(source), half=1000)
+    resume, streams, _ = resuming(stream(source), window=1000)
     await lost(resume, source, event(0))
     source.push(event(1, b"x" * 2000))
     await asyncio.sleep(1)
@@ -101,7 +101,7 @@ async def test_an_id_that_nobody_has_read_makes_room_for_what_follows(jumping: J
     source.push(event(2))
     async with asyncio.timeout(5):
         assert await answer.read() == event(2)
-    await shelf.close()
+    await streams.close()
 
 
 @settings(deadline=None)
@@ -124,7 +124,7 @@ def test_what_came_before_and_what_comes_after_is_the_whole(
 
     async def run() -> None:
         source = Feed(*pieces)
-        resume, shelf, _ = resuming(stream(source), half=1 << 16)
+        resume, streams, _ = resuming(stream(source), window=1 << 16)
         answer = await resume.handle(get(headers=ME))
         seen = b"".join([await answer.read() for _ in range(min(reads, len(pieces) - 1))])
         answer.close(Ending.ABANDONED)
@@ -136,8 +136,8 @@ def test_what_came_before_and_what_comes_after_is_the_whole(
             again = await resume.handle(back(b"%d" % last))
             assert await rest(again) == whole[ends[last] :]
             again.close(Ending.COMPLETE)
-        assert shelf.report() == {"resumable": 0, "waiting": 0}
-        await shelf.close()
+        assert streams.report() == {"resumable": 0, "waiting": 0}
+        await streams.close()
 
     loop = JumpingLoop()
     try:

@@ -10,14 +10,14 @@ from proxy.core.errors import ReplyBroken
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
 from proxy.http.fields import RawHeaders
-from proxy.middleware.resume.resume import key_of
+from proxy.middleware.resume.resume import resume_key
 from tests.support.events import EVENTS, ME, Feed, back, come, event, lost, rest, resuming, stream
 from tests.support.loop import JumpingLoop, get, post, reply
 
 
 async def test_a_client_that_comes_back_misses_nothing(jumping: JumpingLoop) -> None:
     source = Feed()
-    resume, shelf, script = resuming(stream(source, reason=b"Fine", version=(1, 0)))
+    resume, streams, script = resuming(stream(source, reason=b"Fine", version=(1, 0)))
     await lost(resume, source, event(1), event(2))
     source.push(event(3))
     await asyncio.sleep(9)
@@ -32,18 +32,18 @@ async def test_a_client_that_comes_back_misses_nothing(jumping: JumpingLoop) -> 
     assert await rest(answer) == b""
     assert source.ending is Ending.COMPLETE
     answer.close(Ending.COMPLETE)
-    assert shelf.report() == {"resumable": 0, "waiting": 0}
+    assert streams.report() == {"resumable": 0, "waiting": 0}
     assert script.sends == 1
 
 
 async def test_nobody_is_waited_for_longer_than_resume(jumping: JumpingLoop) -> None:
     source = Feed()
-    resume, shelf, script = resuming(stream(source), reply(204))
+    resume, streams, script = resuming(stream(source), reply(204))
     await lost(resume, source, event(1))
     await asyncio.sleep(9.9)
-    assert (source.ending, shelf.report()["waiting"]) == (None, 1)
+    assert (source.ending, streams.report()["waiting"]) == (None, 1)
     await asyncio.sleep(0.2)
-    assert (source.ending, shelf.report()) == (Ending.ABANDONED, {"resumable": 0, "waiting": 0})
+    assert (source.ending, streams.report()) == (Ending.ABANDONED, {"resumable": 0, "waiting": 0})
     assert (await resume.handle(back(b"1"))).status == 204
     assert dict(script.exchanges[1].headers)[b"Last-Event-ID"] == b"1"
 
@@ -67,9 +67,9 @@ async def test_without_an_id_there_is_nothing_to_come_back_to(
     jumping: JumpingLoop, seen: tuple[bytes, ...]
 ) -> None:
     source = Feed()
-    resume, shelf, _ = resuming(stream(source))
+    resume, streams, _ = resuming(stream(source))
     await lost(resume, source, *seen)
-    assert (source.ending, shelf.report()["resumable"]) == (Ending.ABANDONED, 0)
+    assert (source.ending, streams.report()["resumable"]) == (Ending.ABANDONED, 0)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ async def test_an_end_meanwhile_is_told_as_what_it_was(
     jumping: JumpingLoop, end: Any, ending: Ending
 ) -> None:
     source = Feed()
-    resume, shelf, script = resuming(stream(source), reply(204))
+    resume, streams, script = resuming(stream(source), reply(204))
     await lost(resume, source, event(1))
     source.push(event(2))
     source.push(end)
@@ -93,7 +93,7 @@ async def test_an_end_meanwhile_is_told_as_what_it_was(
     else:
         assert await answer.read() == b""
     answer.close(ending)
-    assert shelf.report()["resumable"] == 0
+    assert streams.report()["resumable"] == 0
     assert (await resume.handle(back(b"2"))).status == 204  # the end has been told
     assert script.sends == 2
 
@@ -145,11 +145,11 @@ async def test_a_stream_is_only_for_who_asked_for_it(
     jumping: JumpingLoop, exchange: Exchange
 ) -> None:
     source = Feed()
-    resume, shelf, script = resuming(stream(source), reply(204))
+    resume, streams, script = resuming(stream(source), reply(204))
     await lost(resume, source, event(1))
     assert (await resume.handle(exchange)).status == 204
     assert script.exchanges[1] is exchange
-    assert shelf.report()["waiting"] == 1
+    assert streams.report()["waiting"] == 1
 
 
 @pytest.mark.parametrize(
@@ -172,8 +172,8 @@ def test_who_shows_no_credentials_is_known_by_address(
     before = get(headers=[field for field in headers if field[0] not in passing])
     after = get(headers=headers)
     before.client, after.client = "10.0.0.1", client
-    key = key_of(after)
-    assert (key is not None and key == key_of(before)) is known
+    key = resume_key(after)
+    assert (key is not None and key == resume_key(before)) is known
 
 
 def test_where_rules_change_requests_the_address_always_counts() -> None:
@@ -181,7 +181,7 @@ def test_where_rules_change_requests_the_address_always_counts() -> None:
     for client in ("10.0.0.1", "10.0.0.2"):
         exchange = get(headers=ME)
         exchange.client = client
-        keys.add(key_of(exchange, by_address=True))
+        keys.add(resume_key(exchange, by_address=True))
     assert len(keys) == 2
 
 
@@ -189,7 +189,7 @@ async def test_the_newer_client_takes_over_from_one_that_is_thought_to_be_there(
     jumping: JumpingLoop,
 ) -> None:
     source = Feed()
-    resume, shelf, _ = resuming(stream(source))
+    resume, streams, _ = resuming(stream(source))
     older = await resume.handle(get(headers=ME))
     source.push(event(1))
     assert await older.read() == event(1)
@@ -199,7 +199,7 @@ async def test_the_newer_client_takes_over_from_one_that_is_thought_to_be_there(
     with pytest.raises(ConnectionResetError):
         await waiting
     older.close(Ending.ABANDONED)
-    assert shelf.report() == {"resumable": 1, "waiting": 0}
+    assert streams.report() == {"resumable": 1, "waiting": 0}
     source.push(event(2))
     assert await newer.read() == event(2)
 
@@ -247,11 +247,11 @@ async def test_when_no_time_is_left_for_the_whole_none_is_left_for_the_stream(
     jumping: JumpingLoop,
 ) -> None:
     source = Feed(event(1))
-    resume, shelf, _ = resuming(stream(source))
+    resume, streams, _ = resuming(stream(source))
     answer = await resume.handle(get(headers=ME))
     assert await answer.read() == event(1)
     answer.close(Ending.BROKEN)
-    assert (source.ending, shelf.report()["resumable"]) == (Ending.BROKEN, 0)
+    assert (source.ending, streams.report()["resumable"]) == (Ending.BROKEN, 0)
 
 
 OTHERS: list[tuple[Exchange, Callable[[], Reply]]] = [
@@ -270,6 +270,6 @@ async def test_other_replies_pass_as_they_are(
     jumping: JumpingLoop, exchange: Exchange, answer: Callable[[], Reply]
 ) -> None:
     given = answer()
-    resume, shelf, _ = resuming(given)
+    resume, streams, _ = resuming(given)
     assert await resume.handle(exchange) is given
-    assert shelf.report()["resumable"] == 0
+    assert streams.report()["resumable"] == 0

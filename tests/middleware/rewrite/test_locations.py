@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.core.exchange import Exchange
-from proxy.edge.location import Locations
+from proxy.middleware.rewrite.locations import LocationRewriter
 
 UPSTREAM = ("http://10.0.0.1:9000", "http://api.internal", "https://api.test")
 
@@ -14,7 +14,9 @@ def asked(path: str = "/v1/x", host: str = "client.test", scheme: str = "http") 
     return Exchange("GET", path.encode(), (), path=path, host=host, scheme=scheme)
 
 
-def said(locations: Locations, name: str, value: str, exchange: Exchange | None = None) -> str:
+def said(
+    locations: LocationRewriter, name: str, value: str, exchange: Exchange | None = None
+) -> str:
     fields = ((b"X", b"1"), (name.encode(), value.encode()))
     found = locations.apply(fields, exchange or asked())
     assert found[0] == (b"X", b"1")
@@ -50,17 +52,17 @@ HOSTS = [
 def test_the_host_of_an_upstream_becomes_the_clients(
     name: str, given: str, told: str | None
 ) -> None:
-    assert said(Locations(UPSTREAM), name, given) == (given if told is None else told)
+    assert said(LocationRewriter(UPSTREAM), name, given) == (given if told is None else told)
 
 
 def test_scheme_and_port_are_the_clients() -> None:
     exchange = asked(host="client.test:8443", scheme="https")
-    told = said(Locations(UPSTREAM), "Location", "http://api.internal/a", exchange)
+    told = said(LocationRewriter(UPSTREAM), "Location", "http://api.internal/a", exchange)
     assert told == "https://client.test:8443/a"
 
 
 def test_without_a_host_there_is_nothing_to_tell() -> None:
-    assert said(Locations(UPSTREAM), "Location", "http://api.internal/", asked(host="")) == (
+    assert said(LocationRewriter(UPSTREAM), "Location", "http://api.internal/", asked(host="")) == (
         "http://api.internal/"
     )
 
@@ -94,12 +96,12 @@ PREFIXES = [
 
 @pytest.mark.parametrize(("strip", "add", "path", "given", "told"), PREFIXES)
 def test_prefixes_are_put_back(strip: str, add: str, path: str, given: str, told: str) -> None:
-    locations = Locations(UPSTREAM, strip=strip, add=add)
+    locations = LocationRewriter(UPSTREAM, strip=strip, add=add)
     assert said(locations, "Location", given, asked(path)) == told
 
 
 def test_what_a_pattern_did_cannot_be_undone() -> None:
-    locations = Locations(UPSTREAM, strip="/v1", mapped=False)
+    locations = LocationRewriter(UPSTREAM, strip="/v1", mapped=False)
     assert said(locations, "Location", "/login") == "/login"
     assert said(locations, "Location", "http://api.internal/a") == "http://client.test/a"
 
@@ -115,7 +117,7 @@ def test_what_a_pattern_did_cannot_be_undone() -> None:
     ],
 )
 def test_refresh_is_a_location_too(given: str, told: str) -> None:
-    assert said(Locations(UPSTREAM, strip="/v1"), "Refresh", given) == told
+    assert said(LocationRewriter(UPSTREAM, strip="/v1"), "Refresh", given) == told
 
 
 COOKIES = [
@@ -137,7 +139,7 @@ COOKIES = [
 
 @pytest.mark.parametrize(("given", "told"), COOKIES)
 def test_cookies_are_for_the_host_and_the_path_that_the_client_knows(given: str, told: str) -> None:
-    assert said(Locations(UPSTREAM, strip="/v1"), "Set-Cookie", given) == told
+    assert said(LocationRewriter(UPSTREAM, strip="/v1"), "Set-Cookie", given) == told
 
 
 @pytest.mark.parametrize(
@@ -154,7 +156,7 @@ def test_cookies_are_for_the_host_and_the_path_that_the_client_knows(given: str,
 def test_a_cookie_for_all_of_the_upstream_is_for_all_of_the_route(
     strip: str, add: str, given: str, told: str
 ) -> None:
-    locations = Locations(UPSTREAM, strip=strip, add=add)
+    locations = LocationRewriter(UPSTREAM, strip=strip, add=add)
     assert said(locations, "Set-Cookie", f"a=b; Path={given}") == f"a=b; Path={told}"
 
 
@@ -164,4 +166,4 @@ def test_a_cookie_for_all_of_the_upstream_is_for_all_of_the_route(
 )
 def test_what_names_no_upstream_stays_byte_for_byte(name: str, text: str) -> None:
     fields = ((name.encode(), b"http://elsewhere.test/" + text.encode().replace(b";", b"")),)
-    assert Locations(UPSTREAM, strip="/v1", add="/x").apply(fields, asked()) is fields
+    assert LocationRewriter(UPSTREAM, strip="/v1", add="/x").apply(fields, asked()) is fields

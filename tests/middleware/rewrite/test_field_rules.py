@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.edge.field_rules import FieldRules, HeaderRules
 from proxy.http.grammar import CONTROL
+from proxy.middleware.rewrite.field_rules import FieldRules
+from proxy.middleware.rewrite.options import HeaderRules
 
 Fields = list[tuple[bytes, bytes]]
 

@@ -2,13 +2,11 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Final, TypeAlias
+from typing import Final, TypeAlias
 
-import msgspec
-
-from proxy.core.options import Table, described
 from proxy.http.grammar import CONTROL, TOKEN
 from proxy.http.hop_by_hop import FRAMING, HOP_BY_HOP
+from proxy.middleware.rewrite.options import HeaderRules
 
 VARIABLES: Final = frozenset({"client_addr", "request_id", "host"})
 """What values may refer to."""
@@ -16,21 +14,6 @@ VARIABLES: Final = frozenset({"client_addr", "request_id", "host"})
 _Part: TypeAlias = bytes | str
 _BRACES: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _OURS: Final = HOP_BY_HOP | FRAMING
-
-
-class HeaderRules(Table, frozen=True, kw_only=True):
-    """Changes to header fields: remove, then set, then add."""
-
-    set: Annotated[
-        dict[str, str],
-        described(
-            "Fields that replace all of their name; values know {client_addr} {request_id} {host}."
-        ),
-    ] = msgspec.field(default_factory=dict)
-    add: Annotated[
-        dict[str, str], described("Fields that are added to those of their name; values as in set.")
-    ] = msgspec.field(default_factory=dict)
-    remove: Annotated[tuple[str, ...], described("Names of fields that are removed.")] = ()
 
 
 class Template:

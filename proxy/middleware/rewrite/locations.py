@@ -11,7 +11,9 @@ from typing import Final
 from yarl import URL
 
 from proxy.core.exchange import Exchange
+from proxy.http.authority import comparable, hostname
 from proxy.http.fields import RawHeaders
+from proxy.http.target import within
 
 _URL: Final = re.compile(
     rb"(?:(https?):)?//([^/?#\\]*)((?:/[^?#]*)?)((?:[?#].*)?)", re.IGNORECASE | re.DOTALL
@@ -25,11 +27,10 @@ _REFRESH: Final = re.compile(
     rb"[ \t]*+[0-9.]++(?:[ \t]*+[;,]|[ \t])[ \t]*+(?:url[ \t]*+=[ \t]*+)?", re.IGNORECASE
 )
 _QUOTES: Final = (b'"', b"'")
-_PORTS: Final = {b"http": b":80", b"https": b":443"}
 _HOST_ONLY: Final = b"__host-"
 
 
-class Locations:
+class LocationRewriter:
     """Turns Location, Content-Location, Refresh and cookies of a route around."""
 
     __slots__ = ("_add", "_hosts", "_mapped", "_origins", "_strip")
@@ -48,7 +49,7 @@ class Locations:
             url = URL(origin)
             if url.host:
                 scheme = url.scheme.encode()
-                self._origins.add((scheme, _plain(scheme, url.authority.encode())))
+                self._origins.add((scheme, comparable(scheme, url.authority.encode())))
                 self._hosts.add(url.host.lower().encode())
         self._strip = strip.rstrip("/").encode()
         self._add = add.rstrip("/").encode()
@@ -103,7 +104,7 @@ class Locations:
         host = exchange.host.encode("latin-1")
         scheme = (found[1] or b"").lower()
         authority, path = found[2], found[3]
-        ours = _plain(scheme, authority) == _plain(scheme, host)
+        ours = comparable(scheme, authority) == comparable(scheme, host)
         if not host or not (ours or self._is_upstream(scheme, authority)):
             return value
         if path:
@@ -118,7 +119,7 @@ class Locations:
 
     def _is_upstream(self, scheme: bytes, authority: bytes) -> bool:
         schemes = (scheme,) if scheme else (b"http", b"https")
-        return any((known, _plain(known, authority)) in self._origins for known in schemes)
+        return any((known, comparable(known, authority)) in self._origins for known in schemes)
 
     def _path(self, path: bytes, exchange: Exchange) -> bytes:
         """The path that a client has to ask for; what it cannot reach this way stays as it is."""
@@ -126,12 +127,12 @@ class Locations:
             return path
         mapped = path
         if self._add:
-            if not _begins(mapped, self._add):
+            if not within(mapped, self._add):
                 return path
             mapped = mapped[len(self._add) :]
         strip = self._strip
         # An upstream that knows its prefix has put it there itself.
-        if strip and _begins(exchange.path.encode(), strip) and not _begins(mapped, strip):
+        if strip and within(exchange.path.encode(), strip) and not within(mapped, strip):
             mapped = strip + mapped
         mapped = mapped or b"/"
         return path if mapped == path else mapped
@@ -159,9 +160,9 @@ class Locations:
         given = text.strip()
         if not given.startswith(b"/"):
             return attribute
-        if self._mapped and self._add and _begins(self._add, given.rstrip(b"/")):
+        if self._mapped and self._add and within(self._add, given.rstrip(b"/")):
             path = b"/"  # all that the route reaches
-            if self._strip and _begins(exchange.path.encode(), self._strip):
+            if self._strip and within(exchange.path.encode(), self._strip):
                 path = self._strip
         else:
             path = self._path(given, exchange)
@@ -174,23 +175,10 @@ class Locations:
     def _foreign(self, domain: bytes, exchange: Exchange) -> bool:
         """Whether it names the upstream's host or a domain above it, and not the client's."""
         domain = domain.lstrip(b".").lower()
-        client = _without_port(exchange.host.lower().encode("latin-1"))
+        client = hostname(exchange.host).encode("latin-1")
         if _within(client, domain):
             return False
         return any(_within(host, domain) for host in self._hosts)
-
-
-def _plain(scheme: bytes, authority: bytes) -> bytes:
-    """Comparable: lower case, the default port left out (RFC 9110 4.2.3)."""
-    return authority.lower().removesuffix(_PORTS.get(scheme, b":80"))
-
-
-def _begins(path: bytes, prefix: bytes) -> bool:
-    return path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in (b"", b"/")
-
-
-def _without_port(host: bytes) -> bytes:
-    return host.partition(b"]")[0][1:] if host.startswith(b"[") else host.partition(b":")[0]
 
 
 def _within(host: bytes, domain: bytes) -> bool:

@@ -8,10 +8,11 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from proxy.core.errors import BadRequest
 from proxy.core.exchange import Exchange
-from proxy.edge.target import normal_path
+from proxy.http.authority import comparable
 from proxy.http.fields import RawHeaders
+from proxy.http.grammar import Malformed
+from proxy.http.target import normal_path, within
 
 METHODS: Final = frozenset(
     {"COPY", "MOVE", "PUT", "PATCH", "DELETE", "LOCK", "UNLOCK", "MKCOL", "PROPPATCH", "POST"}
@@ -22,10 +23,9 @@ _FIELDS: Final = frozenset({b"destination", b"if"})
 _URL: Final = re.compile(rb"(https?)://([^/?#]*+)([^#]*+)(?:#.*)?", re.IGNORECASE | re.DOTALL)
 _TAGS: Final = re.compile(rb'\((?:[^()"]++|"[^"]*+")*+\)|<([^<>]*+)>')
 """Lists of conditions, which stay, and tags in between."""
-_PORTS: Final = {b"http": b":80", b"https": b":443"}
 
 
-class Destinations:
+class DestinationRewriter:
     """Turns addresses of a request around."""
 
     __slots__ = ("_rewrite", "_server", "_strip")
@@ -38,7 +38,7 @@ class Destinations:
     ) -> None:
         """``servers``: scheme and Host, as each of them is told; no Host where it is the client's.
 
-        ``rewrite``: what becomes of targets, which may raise BadRequest; ``strip``: their prefix.
+        ``rewrite``: what becomes of targets, which may raise Malformed; ``strip``: their prefix.
         """
         known = {(scheme.encode(), host.encode()) for scheme, host in servers}
         # Where servers have names of their own, a path is right for each (RFC 4918 8.3).
@@ -49,7 +49,7 @@ class Destinations:
     def apply(self, fields: RawHeaders, exchange: Exchange) -> RawHeaders:
         """The fields of a request, the very same where there is nothing to change.
 
-        Raises BadRequest for an address on the route's host that the route cannot reach.
+        Raises Malformed for an address on the route's host that the route cannot reach.
         """
         changed = []
         differs = False
@@ -77,7 +77,7 @@ class Destinations:
             return value
         host = exchange.host.encode("latin-1")
         scheme = found[1].lower()
-        if _plain(scheme, found[2]) != _plain(scheme, host):
+        if comparable(scheme, found[2]) != comparable(scheme, host):
             return value  # somebody else's, which the upstream has to refuse
         target = self._target(found[3] if found[3].startswith(b"/") else b"/" + found[3])
         if self._server is None:
@@ -87,14 +87,6 @@ class Destinations:
 
     def _target(self, target: bytes) -> bytes:
         path = normal_path(target)
-        if self._strip:
-            plain = path.encode("ascii")
-            rest = plain[len(self._strip) : len(self._strip) + 1]
-            if not plain.startswith(self._strip) or rest not in (b"", b"/"):
-                raise BadRequest(f"the address {target[:200]!r} is outside the route's prefix")
+        if self._strip and not within(path.encode("ascii"), self._strip):
+            raise Malformed(f"the address {target[:200]!r} is outside the route's prefix")
         return target if self._rewrite is None else self._rewrite(target, path)
-
-
-def _plain(scheme: bytes, authority: bytes) -> bytes:
-    """Comparable: lower case, the default port left out (RFC 9110 4.2.3)."""
-    return authority.lower().removesuffix(_PORTS[scheme])

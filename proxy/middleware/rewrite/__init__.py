@@ -1,0 +1,1 @@
+"""What a route changes of requests and replies."""

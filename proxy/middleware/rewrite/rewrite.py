@@ -1,0 +1,114 @@
+"""What a route changes of a request on its way up, and of its reply on the way down."""
+
+from collections.abc import Callable, Collection
+from typing import Final
+
+from proxy.core.errors import BadRequest
+from proxy.core.exchange import Exchange, Handler
+from proxy.core.reply import Reply
+from proxy.http.fields import Fields, RawHeaders, values, without
+from proxy.http.grammar import Malformed
+from proxy.http.target import literal_path, within
+from proxy.middleware.rewrite.destinations import METHODS, DestinationRewriter
+from proxy.middleware.rewrite.field_rules import FieldRules
+from proxy.middleware.rewrite.locations import LocationRewriter
+from proxy.middleware.rewrite.options import Changes
+from proxy.middleware.rewrite.paths import PathRewriter
+
+_PREFIX: Final = b"X-Forwarded-Prefix"
+
+
+class Rewrite:
+    """Changes target and fields of requests, and the fields of replies."""
+
+    __slots__ = (
+        "_destinations",
+        "_inner",
+        "_locations",
+        "_prefix",
+        "_request_rules",
+        "_response_rules",
+        "_rewrite",
+        "needed",
+    )
+
+    def __init__(
+        self,
+        inner: Handler,
+        options: Changes,
+        *,
+        origins: Collection[str] = (),
+        servers: Collection[tuple[str, str]] = (),
+        renamed: bool = False,
+        tell_prefix: bool = True,
+    ) -> None:
+        """``origins``, ``servers``: how servers call themselves, and are called, see the rewriters.
+
+        ``renamed``: whether one of them is asked for by another host than the client named;
+        ``tell_prefix``: whether they are told which prefix was stripped.
+        """
+        self._inner = inner
+        self._rewrite: Callable[[bytes, str], bytes] | None = None
+        if options.strip_prefix or options.add_prefix or options.rewrite is not None:
+            paths = PathRewriter(options.strip_prefix, options.add_prefix, options.rewrite)
+            self._rewrite = paths.apply
+        asked, answered = options.request_headers, options.response_headers
+        self._request_rules = FieldRules(asked) if asked else None
+        self._response_rules = FieldRules(answered) if answered else None
+        self._prefix = b""
+        if options.strip_prefix and tell_prefix:
+            self._prefix = literal_path(options.strip_prefix, what="strip_prefix")
+        self._locations: LocationRewriter | None = None
+        self._destinations: DestinationRewriter | None = None
+        if options.rewrite_location and (renamed or self._rewrite is not None):
+            self._locations = LocationRewriter(
+                origins,
+                strip=options.strip_prefix,
+                add=options.add_prefix,
+                mapped=options.rewrite is None,
+            )
+            strip = options.strip_prefix
+            self._destinations = DestinationRewriter(servers, self._rewrite, strip)
+        changes = (self._rewrite, self._request_rules, self._response_rules, self._locations)
+        self.needed = changes != (None,) * 4
+        """Whether it changes anything."""
+
+    async def handle(self, exchange: Exchange) -> Reply:
+        """Raises BadRequest where an address cannot be rewritten in one way only."""
+        try:
+            self._change_request(exchange)
+        except Malformed as error:
+            raise BadRequest(str(error)) from None
+        reply = await self._inner(exchange)
+        if self._locations is not None:
+            reply.headers = self._locations.apply(reply.headers, exchange)
+        if self._response_rules is not None:
+            reply.headers = self._response_rules.apply(reply.headers, _variables(exchange))
+        return reply
+
+    def _change_request(self, exchange: Exchange) -> None:
+        if self._rewrite is not None:
+            exchange.target = self._rewrite(exchange.target, exchange.path)
+            if self._prefix and within(exchange.path.encode(), self._prefix):
+                exchange.headers = _prefixed(exchange.headers, self._prefix)
+        if self._destinations is not None and exchange.method in METHODS:
+            exchange.headers = self._destinations.apply(exchange.headers, exchange)
+        if self._request_rules is not None:
+            exchange.heard = exchange.headers
+            exchange.headers = self._request_rules.apply(exchange.headers, _variables(exchange))
+
+
+def _prefixed(fields: RawHeaders, prefix: bytes) -> Fields:
+    """With X-Forwarded-Prefix, behind what a trusted proxy said there."""
+    name = _PREFIX.lower()
+    said = b", ".join([*values(fields, name), prefix])
+    return [*without(fields, name), (_PREFIX, said)]
+
+
+def _variables(exchange: Exchange) -> dict[str, str]:
+    """What the values of header rules may name."""
+    return {
+        "client_addr": exchange.client,
+        "request_id": exchange.request_id,
+        "host": exchange.host,
+    }

@@ -1,0 +1,52 @@
+"""Addresses in requests, in the words of the upstream."""
+
+import pytest
+
+from proxy.core.exchange import Exchange
+from proxy.http.grammar import Malformed
+from proxy.middleware.rewrite.destinations import DestinationRewriter
+from proxy.middleware.rewrite.paths import PathRewriter
+
+SERVER = ("https", "dav.internal:8443")
+
+
+def rewritten(value: bytes, *servers: tuple[str, str], name: bytes = b"Destination") -> bytes:
+    paths = PathRewriter("/dav", "/files")
+    rewriter = DestinationRewriter(servers or (SERVER,), paths.apply, "/dav")
+    exchange = Exchange("MOVE", b"/dav/a", [(b"X", b"1"), (name, value)], host="api.test")
+    return rewriter.apply(exchange.headers, exchange)[1][1]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (b"/dav/b%2Fc", b"/files/b%2Fc"),
+        (b"/dav/b#part", b"/files/b"),
+        (b"http://API.test:80/dav/b?q", b"https://dav.internal:8443/files/b?q"),
+        (b"http://other.test/dav/b", b"http://other.test/dav/b"),
+        (b"//api.test/dav/b", b"//api.test/dav/b"),
+        (b"mailto:a", b"mailto:a"),
+    ],
+)
+def test_an_address_on_the_route_s_host_becomes_the_server_s(given: bytes, told: bytes) -> None:
+    assert rewritten(given) == told
+
+
+def test_where_servers_have_names_of_their_own_a_path_is_left() -> None:
+    servers = (("http", "a.internal"), ("http", "b.internal"))
+    assert rewritten(b"http://api.test/dav/b", *servers) == b"/files/b"
+    assert rewritten(b"http://api.test/dav/b", ("http", "")) == b"http://api.test/files/b"
+
+
+def test_tags_are_rewritten_and_conditions_are_not() -> None:
+    value = b'<http://api.test/dav/a> (<urn:uuid:1> ["/dav/b"]) </dav/c> (<x>)'
+    told = rewritten(value, name=b"If")
+    assert told == (
+        b'<https://dav.internal:8443/files/a> (<urn:uuid:1> ["/dav/b"]) </files/c> (<x>)'
+    )
+
+
+@pytest.mark.parametrize("value", [b"/other", b"/davx", b"http://api.test", b"/dav/../x"])
+def test_an_address_that_the_route_does_not_reach_is_refused(value: bytes) -> None:
+    with pytest.raises(Malformed):
+        rewritten(value)

@@ -1,0 +1,84 @@
+"""A route's changes together, in the order in which a request and its reply meet them."""
+
+from typing import Any
+
+import pytest
+
+from proxy.config.model import Route
+from proxy.core.errors import BadRequest
+from proxy.middleware.rewrite.options import HeaderRules, RewriteOptions
+from proxy.middleware.rewrite.rewrite import Rewrite
+from tests.support.loop import Script, get, reply, settle
+
+ORIGINS = ["http://10.0.0.1:9000"]
+
+
+def rewrite(
+    inner: Script, *, renamed: bool = False, tell_prefix: bool = True, **options: Any
+) -> Rewrite:
+    route = Route(upstream="api", **options)
+    return Rewrite(inner, route, origins=ORIGINS, renamed=renamed, tell_prefix=tell_prefix)
+
+
+@pytest.mark.parametrize(
+    ("options", "needed"),
+    [
+        ({}, False),
+        ({"rewrite_location": False, "renamed": True}, False),
+        ({"renamed": True}, True),
+        ({"strip_prefix": "/v1"}, True),
+        ({"add_prefix": "/v1"}, True),
+        ({"rewrite": RewriteOptions(pattern="a", replacement="b")}, True),
+        ({"request_headers": HeaderRules(remove=("A",))}, True),
+        ({"response_headers": HeaderRules(set={"A": "1"})}, True),
+    ],
+)
+def test_a_route_that_changes_nothing_needs_no_rewriting(
+    options: dict[str, Any], needed: bool
+) -> None:
+    assert rewrite(Script(reply()), **options).needed is needed
+
+
+async def test_the_path_is_changed_before_the_fields_and_rules_see_the_request_s_facts() -> None:
+    upstream = Script(reply(201, [(b"Location", b"http://10.0.0.1:9000/x/b"), (b"Server", b"s")]))
+    route = rewrite(
+        upstream,
+        strip_prefix="/v1",
+        add_prefix="/x",
+        request_headers=HeaderRules(set={"X-Host": "{host}"}, remove=("X-Forwarded-Prefix",)),
+        response_headers=HeaderRules(set={"X-Id": "{request_id}"}, remove=("server",)),
+    )
+    exchange = get("/v1/a", [(b"A", b"1")])
+    exchange.target += b"?q"
+    exchange.host, exchange.request_id = "api.test", "r1"
+    answer = await route.handle(exchange)
+    assert exchange.target == b"/x/a?q"
+    assert exchange.headers == [(b"A", b"1"), (b"X-Host", b"api.test")]
+    assert exchange.heard == [(b"A", b"1"), (b"X-Forwarded-Prefix", b"/v1")]
+    assert answer.headers == [(b"Location", b"http://api.test/v1/b"), (b"X-Id", b"r1")]
+
+
+@pytest.mark.parametrize(
+    ("path", "tell", "told"),
+    [
+        ("/v1/a", True, [(b"A", b"1"), (b"X-Forwarded-Prefix", b"/outer, /v1")]),
+        ("/v10", True, [(b"x-forwarded-prefix", b"/outer"), (b"A", b"1")]),
+        ("/v1/a", False, [(b"x-forwarded-prefix", b"/outer"), (b"A", b"1")]),
+    ],
+)
+async def test_the_upstream_is_told_of_a_prefix_that_was_stripped(
+    path: str, tell: bool, told: list[tuple[bytes, bytes]]
+) -> None:
+    exchange = get(path, [(b"x-forwarded-prefix", b"/outer"), (b"A", b"1")])
+    await rewrite(Script(reply()), strip_prefix="/v1", tell_prefix=tell).handle(exchange)
+    assert exchange.headers == told
+
+
+async def test_what_can_be_rewritten_in_two_ways_is_the_client_s_fault() -> None:
+    upstream = Script(reply())
+    exchange = get("/v1/a")
+    exchange.target = b"/x/../v1/a"
+    error = await settle(rewrite(upstream, strip_prefix="/v1").handle(exchange))
+    assert isinstance(error, BadRequest)
+    assert "prefix" in error.detail
+    assert upstream.sends == 0
