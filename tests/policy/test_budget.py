@@ -4,33 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.policy.budget import Budget
-from proxy.policy.window import Window
+from proxy.policy.budget import Budget, DepositBudget
 
 moves = st.lists(st.tuples(st.floats(0, 3), st.booleans()), max_size=200)
-
-
-@given(st.lists(st.floats(0, 5), max_size=100))
-def test_a_window_counts_what_is_not_older_than_itself(gaps: list[float]) -> None:
-    window = Window(10, buckets=10)
-    now, times = 1000.0, []
-    for gap in gaps:
-        now += gap
-        window.add(now)
-        times.append(now)
-        # To the bucket: nothing of the last nine seconds is missing, nothing over ten is counted.
-        assert sum(t > now - 9 for t in times) <= window.total(now)
-        assert window.total(now) <= sum(t > now - 10 for t in times)
-    assert window.total(now + 11) == 0
-
-
-def test_a_long_pause_empties_a_window_at_once() -> None:
-    window = Window(10)
-    window.add(5.0, 7)
-    assert window.total(5.0) == 7
-    assert window.total(1e9) == 0
-    window.add(1e9)
-    assert window.total(1e9) == 1
 
 
 @given(moves)
@@ -62,3 +38,39 @@ def test_a_share_of_the_requests_or_a_few_at_any_load() -> None:
 @pytest.mark.parametrize("percent", [0, 1])
 def test_no_floor_and_no_requests_mean_no_retry(percent: float) -> None:
     assert not Budget(percent, 0, 10).spend(0.0)
+
+
+@given(st.lists(st.booleans(), max_size=300), st.floats(0, 50))
+def test_extras_are_at_most_a_share_and_a_few(steps: list[bool], percent: float) -> None:
+    budget = DepositBudget(percent)
+    requests = extras = 0
+    for request in steps:
+        if request:
+            budget.deposit()
+            requests += 1
+        elif budget.withdraw():
+            extras += 1
+        assert extras <= requests * percent / 100 + 1 + 1e-6
+
+
+def test_an_api_that_is_asked_rarely_can_afford_an_extra_too() -> None:
+    budget = DepositBudget(5.0)
+    assert budget.withdraw()
+    assert not budget.withdraw()
+    for _ in range(20):
+        budget.deposit()
+    assert budget.withdraw()
+    assert budget.refused == 1
+
+
+def test_nothing_is_saved_up_for_a_stampede() -> None:
+    budget = DepositBudget(5.0, most=3)
+    for _ in range(1000):
+        budget.deposit()
+    assert [budget.withdraw() for _ in range(4)] == [True, True, True, False]
+
+
+def test_no_share_is_no_extra() -> None:
+    budget = DepositBudget(0.0)
+    budget.deposit()
+    assert not budget.withdraw()

@@ -6,7 +6,6 @@ from proxy.core.errors import UpstreamQuotaExceeded
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from proxy.middleware.upstream_quota import UpstreamQuota
-from proxy.policy.quota import KEYS, LONGEST, Quotas
 from tests.support.endpoint import StateOnly
 from tests.support.loop import JumpingLoop, Script, reply, settle
 from tests.support.message import get, length
@@ -81,15 +80,6 @@ async def test_other_methods_of_a_path_go_on(clock: JumpingLoop) -> None:
     then = asked()
     then.method = "POST"
     assert not await refused(reply(503, LATER), asked(), then)
-
-
-def test_a_path_is_paused_for_a_bounded_time_and_in_bounded_number() -> None:
-    quotas = Quotas()
-    for number in range(3 * KEYS):
-        quotas.pause_path(b"/%d" % number, LONGEST)
-    assert quotas.report(0.0)["paths"] == KEYS
-    assert quotas.path_wait(b"/%d" % (3 * KEYS - 1), 0.0) == LONGEST
-    assert quotas.path_wait(b"/%d" % (3 * KEYS - 1), LONGEST) == 0.0
 
 
 async def test_long_credentials_are_kept_as_digests(clock: JumpingLoop) -> None:

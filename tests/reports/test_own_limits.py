@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import errno
 import json
-import logging
 import os
 import resource
 import socket
@@ -19,9 +18,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientConnectorError, ThreadedResolver
 
-from proxy.core import local_limits
-from proxy.core.errors import LocalLimit
-from proxy.core.local_limits import EVERY, WORDS, Complaints, local_limit
+from proxy.core.local_limits import WORDS, Complaints
 from proxy.run.acceptor import Acceptor
 from proxy.run.descriptors import plan
 from proxy.upstream.connector import Connector
@@ -145,32 +142,6 @@ async def test_a_full_disk_costs_the_other_tries_and_not_the_request(
         assert (await client.receive(patience=PATIENCE)).status == 200
         assert upstream.requests[0].body == body
     assert complaints == ["spool"]
-
-
-def test_an_address_that_cannot_be_reached_from_here_is_no_lack_of_ports(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    error = OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
-    assert isinstance(local_limit(error, ("127.0.0.1", 0)), LocalLimit)
-    monkeypatch.setattr(local_limits, "_has_source", lambda _: False)
-    assert local_limit(error, ("::1", 0)) is None
-
-
-def test_each_limit_is_told_once_in_a_while(caplog: pytest.LogCaptureFixture) -> None:
-    now = 100.0
-    complain = Complaints(lambda: now)
-    for _ in range(5):
-        complain("EMFILE", "none left")
-    complain("ENOSPC", "disk full")
-    now += EVERY
-    complain("EMFILE", "none left")
-    told = [message.partition("upstream: ")[2] for message in caplog.messages]
-    assert told == [
-        "none left",
-        "disk full",
-        "none left (4 times more since the last such line)",
-    ]
-    assert {record.levelno for record in caplog.records} == {logging.WARNING}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """What an attempt came to is decided once, and quick failures are no fast answers."""
 
-import asyncio
 import heapq
 import random
 from collections.abc import Callable
@@ -8,74 +7,13 @@ from itertools import count
 
 import pytest
 
-from proxy.core.errors import (
-    BadRequest,
-    ClientGone,
-    ConnectFailed,
-    ConnectionTerminated,
-    DeadlineTooShort,
-    NoEndpointAvailable,
-    ProtocolViolation,
-    QueueTimeout,
-    ReplyBroken,
-    ResponseTimeout,
-)
 from proxy.core.exchange import Exchange
-from proxy.core.outcome import Verdict, at_fault, takes_over, verdict
 from proxy.core.reply import Reply
-from proxy.middleware.hedge.hedged_call import acceptable
 from proxy.policy.gradient import Gradient
 from proxy.policy.limiter import ConcurrencyLimiter
 from proxy.run.limits import Limits, Watch
 from tests.support.loop import Script, get, reply
 from tests.support.proxy import parsed
-
-
-@pytest.mark.parametrize(
-    ("status", "expected", "fault", "over"),
-    [
-        (200, Verdict.ANSWERED, False, False),
-        (101, Verdict.ANSWERED, False, False),
-        (304, Verdict.ANSWERED, False, False),
-        (404, Verdict.ANSWERED, False, False),
-        (408, Verdict.ANSWERED, False, False),
-        (429, Verdict.OVERLOADED, False, False),
-        (500, Verdict.FAILED, True, False),
-        (501, Verdict.FAILED, True, False),
-        (502, Verdict.FAILED, True, True),
-        (503, Verdict.OVERLOADED, True, True),
-        (504, Verdict.FAILED, True, True),
-        (529, Verdict.OVERLOADED, True, False),
-        (599, Verdict.FAILED, True, False),
-    ],
-)
-async def test_statuses(status: int, expected: Verdict, fault: bool, over: bool) -> None:
-    came = reply(status)
-    assert verdict(came) is expected
-    assert (at_fault(status), takes_over(status)) == (fault, over)
-    assert acceptable(came) is (expected is Verdict.ANSWERED)
-
-
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (ConnectFailed(), Verdict.FAILED),
-        (ConnectionTerminated(), Verdict.FAILED),
-        (ProtocolViolation(), Verdict.FAILED),
-        (ReplyBroken(), Verdict.FAILED),
-        (ResponseTimeout(), Verdict.OVERLOADED),
-        (NoEndpointAvailable(), Verdict.NOT_ATTEMPTED),
-        (QueueTimeout(), Verdict.NOT_ATTEMPTED),
-        (DeadlineTooShort(), Verdict.NOT_ATTEMPTED),
-        (BadRequest(), Verdict.NOT_ATTEMPTED),
-        (ClientGone(), Verdict.NOT_ATTEMPTED),
-        (asyncio.CancelledError(), Verdict.NOT_ATTEMPTED),
-        (ValueError(), Verdict.NOT_ATTEMPTED),
-    ],
-)
-def test_errors(error: BaseException, expected: Verdict) -> None:
-    assert verdict(error) is expected
-
 
 Answer = Callable[[random.Random, int], tuple[Exchange, float, Reply]]
 """What one of so many requests under way comes to: seconds and reply."""

@@ -1,0 +1,51 @@
+"""What is never shown, and what is."""
+
+import pytest
+
+from proxy.core.secrets import conceal, hashed, shown
+
+SECRET = "sk-live-4f9a8d77c1"
+
+
+@pytest.mark.parametrize("key", ["client_addr", "path", "route"])
+def test_what_is_no_secret_is_shown(key: str) -> None:
+    assert shown(key, ())(b"/v1/x") == "/v1/x"
+
+
+def test_a_hash_tells_keys_apart_and_is_the_same_each_time() -> None:
+    assert hashed(b"a") == hashed(b"a") != hashed(b"b")
+    assert hashed(None) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"(b'Authorization', b'Bearer {SECRET}')",
+        f"Authorization: {SECRET}",
+        f'{{"Cookie": "session={SECRET}"}}',
+        f"Set-Cookie: session={SECRET}; Path=/",
+        f"X-API-Key={SECRET}",
+        f"Basic {SECRET}",
+        f"cannot connect to http://user:{SECRET}@api.example.com:80",
+        f"https://api.example.com/v1?whatever={SECRET} is not a server",
+        f"target '/v1?a=1&access_token={SECRET}&b=2'",
+        f"Got more than 8190 bytes when reading: b'X-Foo: {SECRET}...'",
+        f"Invalid header token:\n\n  b'X-Foo {SECRET}'\n        ^",
+    ],
+)
+def test_texts_are_shown_without_credentials(text: str) -> None:
+    assert SECRET not in conceal(text)
+    assert SECRET[-6:] not in conceal(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Authorization belongs to the upstream",
+        "refused: http://10.0.0.1:9000",
+        "GET /v1/items?page=2&limit=10",
+        "no upstream is named 'api', did you mean 'apis'?",
+    ],
+)
+def test_texts_without_credentials_stay_as_they_are(text: str) -> None:
+    assert conceal(text) == text
