@@ -42,7 +42,7 @@ from proxy.edge.responses import (
 )
 from proxy.edge.tunnel import Tunnel
 from proxy.http.fields import RawHeaders
-from proxy.http.request_id import identify
+from proxy.http.request_id import ensure_ids
 
 log = logging.getLogger(__name__)
 
@@ -197,7 +197,7 @@ class Edge:
             stream.reset(at_once=True)
             return False
         exchange.status = int(status)
-        exchange.request_id = exchange.request_id or identify(exchange.headers)[1]
+        exchange.request_id = exchange.request_id or ensure_ids(exchange.headers)[1]
         status, reason, fields, body = error_response(
             error, stream.errors, request_id=exchange.request_id
         )

@@ -16,7 +16,7 @@ from proxy.core.exchange import Exchange
 from proxy.http.bounded_cache import BoundedCache, Memo
 from proxy.http.fields import Encoded, RawHeaders, encode
 from proxy.http.grammar import Malformed
-from proxy.http.request_id import identified, mint
+from proxy.http.request_id import has_ids, new_ids
 from proxy.http.target import normal_path
 
 _LINE: Final = re.compile(
@@ -86,7 +86,7 @@ class Repeats:
         the connection's: on another kind of listener the same bytes ask for something else.
         """
         line, _, fields = data.partition(_BREAK)
-        if len(fields) > _LONGEST or not self._lines[line] or identified(exchange.headers):
+        if len(fields) > _LONGEST or not self._lines[line] or has_ids(exchange.headers):
             return
         known = _Known(
             raw,
@@ -107,7 +107,7 @@ class Repeats:
             return None
         method, target, path = first
         raw, kept, lines, host, client, asked = known
-        request_id, named, naming = mint()
+        request_id, named, naming = new_ids()
         exchange = Exchange(
             method,
             target,

@@ -31,7 +31,7 @@ from proxy.http.framing import (
     chunked_body,
     has_no_body,
 )
-from proxy.http.request_id import identify
+from proxy.http.request_id import ensure_ids
 from proxy.http.trailers import last_chunk
 
 
@@ -177,7 +177,7 @@ class ReplyWriter(ClientSide):
     def refuse(self, error: ProxyError) -> None:
         """Answer a request that never became one, and hang up."""
         exchange = Exchange("", b"", (), client=self.peer, started_at=time.monotonic())
-        exchange.request_id = identify(())[1]
+        exchange.request_id = ensure_ids(())[1]
         exchange.status, exchange.error = failure(error)
         if not self.gone:
             self.exchange = exchange
