@@ -21,12 +21,9 @@ from proxy.middleware.retry.options import RetryOptions
 from proxy.middleware.rewrite.field_rules import Template
 from proxy.middleware.rewrite.options import HeaderRules
 from proxy.middleware.rewrite.paths import PathRewriter
-from proxy.upstream.address import (
-    CredentialsOptions,
-    UpstreamTlsOptions,
-    credentials,
-    tls_context,
-)
+from proxy.upstream.address import tls_context
+from proxy.upstream.credentials import CredentialsOptions, credentials_field
+from proxy.upstream.options import UpstreamTlsOptions
 
 _BOUNDED: Final = ("connect", "first_byte", "per_try")
 """Clocks that ``total`` ends before they can; ``idle`` also runs while a reply streams."""
@@ -212,7 +209,7 @@ def _credentials(options: CredentialsOptions, place: Place) -> Iterator[Finding]
         yield Finding((*place, "value_file"), fault.replace(repr(options.value_file), "this file"))
     elif not fields.is_pipe(options.value_file):
         name = "value_file" if options.value_file else "value"
-        yield from _one((*place, name), _fault_of(partial(credentials, options)))
+        yield from _one((*place, name), _fault_of(partial(credentials_field, options)))
 
 
 def _route(options: Route, raw: Mapping[str, Any], place: Place) -> Iterator[Finding]:

@@ -13,7 +13,8 @@ from proxy.config.paths import path_doubts
 from proxy.config.problems import WARNING, Finding, Place
 from proxy.core.options import Duration
 from proxy.middleware.retry.options import RetryOptions
-from proxy.upstream.address import credentials, entries
+from proxy.upstream.credentials import credentials_field
+from proxy.upstream.options import entries
 
 _SCHEMES: Final = frozenset({"bearer", "basic", "token", "digest", "apikey", "negotiate"})
 _CREDENTIALS: Final = ("authorization", "proxy-authorization", "x-api-key", "api-key")
@@ -114,7 +115,7 @@ def _upstream(options: Upstream, written: _Written, place: Place) -> Iterator[Fi
     if options.credentials is not None and not fields.is_pipe(options.credentials.value_file):
         name = "value_file" if options.credentials.value_file else "value"
         try:
-            header, value = credentials(options.credentials)
+            header, value = credentials_field(options.credentials)
         except (OSError, ValueError):  # a problem of its own
             return
         if fault := _secret_fault(header.decode(), value.decode("latin-1")):
