@@ -106,6 +106,7 @@ SENTENCES: Final[dict[type[e.ProxyError], str]] = {
 }
 """What everybody may know; which server, which clock and why is for ``[errors] details``."""
 
+_RETRY_AFTER: Final = b"Retry-After"
 RETRY_AFTER: Final = 1
 """Seconds after which a client refused for want of room may come again."""
 
@@ -142,9 +143,9 @@ def error_response(
     if isinstance(error, e.MethodNotAllowed):
         fields.append((b"Allow", ", ".join(error.allow).encode()))
     if isinstance(error, e.ConnectionLimit | e.ShuttingDown):
-        fields.append((b"Retry-After", b"%d" % RETRY_AFTER))
+        fields.append((_RETRY_AFTER, b"%d" % RETRY_AFTER))
     elif isinstance(error, e.NotAttempted | e.RateLimited) and error.retry_after is not None:
-        fields.append((b"Retry-After", b"%d" % max(1, math.ceil(error.retry_after))))
+        fields.append((_RETRY_AFTER, b"%d" % max(1, math.ceil(error.retry_after))))
     if isinstance(error, e.RateLimited):
         fields.append((b"RateLimit-Policy", error.policy.encode()))
         fields.append((b"RateLimit", error.limit.encode()))

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from proxy.http.fields import Encoded, RawHeaders, encode
+from proxy.http.fields import LINE, Encoded, RawHeaders, encode
 
 CLOSE: Final = b"Connection: close\r\n"
 KEEP_ALIVE: Final = b"Connection: keep-alive\r\n"
@@ -28,7 +28,7 @@ def reply_head(
     )
     tail = b""
     for field in own:
-        tail += b"%b: %b\r\n" % field
+        tail += LINE % field
     return b"HTTP/1.1 %d %b\r\n%b%b%b\r\n" % (
         status,
         reason,
