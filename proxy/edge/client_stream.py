@@ -20,6 +20,7 @@ from proxy.core.reply import RawConnection
 from proxy.edge.responses import ErrorsOptions
 from proxy.http.fields import Encoded, RawHeaders
 from proxy.http.logins import Ties
+from proxy.net.small_reads import SmallReads
 
 
 class ClientStream(RawConnection, Protocol):
@@ -50,8 +51,12 @@ class ClientStream(RawConnection, Protocol):
 
     # The request
 
-    def expect_body(self) -> None:
-        """The body of the request is still coming, and somebody is about to read it."""
+    def expect_body(self, held: int) -> SmallReads | None:
+        """The body of the request is still coming, and somebody is about to read it.
+
+        ``held``: bytes of it that were read before. What this gives counts those that are read
+        from now on; None where the client has gone.
+        """
 
     def remember(self, raw: RawHeaders) -> None:
         """The exchange is complete but for its request id, and it has no body.

@@ -106,7 +106,7 @@ SENTENCES: Final[dict[type[e.ProxyError], str]] = {
 }
 """What everybody may know; which server, which clock and why is for ``[errors] details``."""
 
-_RETRY_AFTER: Final = b"Retry-After"
+_RETRY_AFTER: Final = b"Retry-After"  # house: it is said here, not read
 RETRY_AFTER: Final = 1
 """Seconds after which a client refused for want of room may come again."""
 

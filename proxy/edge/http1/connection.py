@@ -24,7 +24,6 @@ from proxy.http.fields import RawHeaders
 from proxy.http.framing import HEAD_END
 from proxy.http.logins import Ties
 from proxy.net.short_queue import ShortQueue
-from proxy.net.small_reads import read_large, read_small
 
 
 class Connection(ReplyWriter):
@@ -36,7 +35,6 @@ class Connection(ReplyWriter):
         "_limit",
         "_request",
         "_serving",
-        "_small_reads",
         "clock",
         "ties",
     )
@@ -55,7 +53,7 @@ class Connection(ReplyWriter):
         super().__init__(server, options, traffic, **kwargs)
         self._messages = ShortQueue()  # type: ignore[assignment]
         self.ties = Ties()
-        self._serving = self._small_reads = False
+        self._serving = False
         self._parser = (
             None  # edge/http1/request_reader reads instead of aiohttp's (docs/decisions/0016)
         )
@@ -78,6 +76,7 @@ class Connection(ReplyWriter):
             self.refuse(ConnectionLimit(f"{limit} connections are open, which is the limit"))
         else:
             self._traffic.connections.add(self)
+            self.expect_body(0)  # what comes with its first head may wait for a server
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop the clocks; the handler is cancelled by aiohttp."""
@@ -242,11 +241,6 @@ class Connection(ReplyWriter):
 
     # Requests
 
-    def expect_body(self) -> None:
-        """A body is still coming for the request that is being served."""
-        self._small_reads = True
-        read_small(self)
-
     def remember(self, raw: RawHeaders) -> None:
         """A request like this one may come again, where it came in one piece."""
         alone, self._alone = self._alone, b""
@@ -255,9 +249,8 @@ class Connection(ReplyWriter):
 
     def _finish(self) -> None:
         """The request has been served."""
-        if self._small_reads:
-            self._small_reads = False
-            read_large(self)
+        if self._reads is not None:
+            self._written()
         transport = self.transport
         if transport is not None and transport.get_write_buffer_size():
             self._writing(transport).watch()
