@@ -209,7 +209,7 @@ class Runtime:
             await asyncio.sleep(shutdown.delay)
         for listener in self._listeners:
             listener.close()
-        self._tree.resumable_streams.retire()
+        self._tree.shared.retire()
         return await self._traffic.drain(shutdown.grace_period)
 
     async def close(self) -> None:
