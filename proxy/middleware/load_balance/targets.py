@@ -7,6 +7,7 @@ it anew. An API that says with each reply how little is left would otherwise hav
 all routes made anew with each reply.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
@@ -145,6 +146,20 @@ class TargetSet(Generic[E]):
         assert self._breaker_options is not None
         breakers = [each.breaker for each in self._known.values() if each.breaker is not None]
         return may_eject(breakers, self._breaker_options.max_ejection_percent)
+
+    @property
+    def first(self) -> Handler:
+        """The handler of the first endpoint that there is."""
+        return next(iter(self._known.values())).handle
+
+    def has_headroom(self) -> bool:
+        """Whether no endpoint is paused or ejected."""
+        now = time.monotonic()
+        return all(
+            target.endpoint.paused_until <= now
+            and (target.breaker is None or not target.breaker.open)
+            for target in self._known.values()
+        )
 
     def report(self, now: float) -> list[dict[str, Any]]:
         """The breakers for operators; ``now`` is monotonic."""

@@ -43,7 +43,9 @@ from proxy.core.body import EMPTY
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import WARNING, Finding, Written
 from proxy.core.reply import Reply
+from proxy.core.scope import Scope
 from proxy.core.secrets import CREDENTIALS, digest
+from proxy.core.stream_options import StreamOptions
 from proxy.http.equivalence import TRACING_FIELDS, comparable_fields
 from proxy.http.fields import RawHeaders, values
 from proxy.http.sse import streams_events
@@ -62,6 +64,19 @@ def problems(written: Written) -> Iterator[Finding]:
         at = written.at("stream", "resume")
         if at and stream is not None and stream.resume:
             yield Finding(at, f"{WARNING} nothing of {', '.join(methods)} is resumed, only GET")
+
+
+def link(scope: Scope, inner: Handler) -> Handler | None:
+    """Where ``[stream] resume`` is set."""
+    options = scope.find(StreamOptions)
+    if options is None or not options.resume:
+        return None
+    shared = scope.shared
+    streams = shared.share("resume", ResumableStreams)
+    shared.watch("streams", streams)
+    shared.at_end(streams.retire, streams.close)
+    # Where a rule may take credentials away, they do not tell clients apart.
+    return Resume(inner, options.resume, streams, by_address=scope.changes_fields).handle
 
 
 class Resume:
