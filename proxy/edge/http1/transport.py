@@ -94,6 +94,7 @@ class ClientSide(RequestHandler):
             self._half.close()
         if self._reads is not None:
             self._reads.written()
+            self._reads = None  # it holds this
         self._traffic.hangups.forget(self._socket.fileno())
         super().connection_lost(exc)
 
