@@ -1,11 +1,11 @@
 """From aiohttp's request to an exchange; what is ambiguous or hostile ends here."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Final
 
 from proxy.core.body import EMPTY, Body, BytesBody
+from proxy.core.clock import monotonic
 from proxy.core.errors import (
     BadRequest,
     BodyTooLarge,
@@ -74,7 +74,7 @@ class Intake:
             head.fields,
             version=head.version,
             client=connection.peer,
-            started_at=time.monotonic(),
+            started_at=monotonic(),
         )
 
     def admit(self, exchange: Exchange, request: ReadRequest, connection: Connection) -> bool:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any, Final, Protocol, TypeAlias, cast
@@ -10,6 +9,7 @@ from typing import Any, Final, Protocol, TypeAlias, cast
 from aiohttp import web
 
 from proxy.core.body import EMPTY
+from proxy.core.clock import monotonic
 from proxy.core.errors import (
     ClientError,
     ClientGone,
@@ -180,7 +180,7 @@ class Edge:
             # Or the two would keep each other alive.
             exchange.send_informational = exchange.stalled = None
             connection.finish()
-            self._traffic.leave(exchange, time.monotonic())
+            self._traffic.leave(exchange, monotonic())
 
     def _answer(
         self, request: web.BaseRequest, connection: Connection, error: ProxyError
@@ -233,7 +233,7 @@ def gone(exchange: Exchange) -> None:
     if not exchange.error:  # else it was we who cut it
         exchange.status = CLIENT_GONE
         exchange.error = "client_gone"
-        left(exchange, time.monotonic())
+        left(exchange, monotonic())
 
 
 def application(

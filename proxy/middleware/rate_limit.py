@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta
 
+from proxy.core.clock import Clock, loop_clock
 from proxy.core.errors import RateLimited
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.options import Duration, Table, described, seconds
@@ -56,9 +57,11 @@ class RateLimitOptions(Table, frozen=True, kw_only=True):
 class RateLimit:
     """Lets the requests of a client through at a rate."""
 
-    __slots__ = ("_inner", "_key", "_limit", "_loop", "_patience", "_policy", "_tokens", "counts")
+    __slots__ = ("_clock", "_inner", "_key", "_limit", "_patience", "_policy", "_tokens", "counts")
 
-    def __init__(self, inner: Handler, options: RateLimitOptions) -> None:
+    def __init__(
+        self, inner: Handler, options: RateLimitOptions, *, clock: Clock | None = None
+    ) -> None:
         """``options`` with an ``average``."""
         self._inner = inner
         self._tokens = TokenBuckets(
@@ -68,12 +71,12 @@ class RateLimit:
         self._patience = float(options.max_wait)
         window = max(1, math.ceil(options.period))
         self._policy = f'"default";q={math.ceil(options.average)};w={window}'
-        self._loop = asyncio.get_running_loop()
+        self._clock = clock or loop_clock()
         self.counts = {"refused": 0, "waited": 0}
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises RateLimited where the client has had its share."""
-        now = self._loop.time()
+        now = self._clock()
         patience = self._patience
         if exchange.deadline is not None:
             patience = max(0.0, min(patience, exchange.deadline - now))
@@ -103,6 +106,6 @@ class RateLimit:
 
         ``shown``: how a key is shown.
         """
-        left = self._tokens.lowest(self._loop.time())
+        left = self._tokens.lowest(self._clock())
         named = {shown(key): value for key, value in left.items()}
         return {**self.counts, "keys": len(self._tokens), "left": named}

@@ -1,9 +1,9 @@
 """The upstream's own limits: a server is sent no more than it says it takes."""
 
 import asyncio
-import time
 from typing import Final
 
+from proxy.core.clock import Clock, loop_clock
 from proxy.core.errors import UpstreamQuotaExceeded
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import TOO_MANY, Verdict, verdict
@@ -26,10 +26,16 @@ class UpstreamQuota:
     said of a path: another one may be well. So nobody can have others refused.
     """
 
-    __slots__ = ("_inner", "_names", "_ours", "_patience", "_quotas", "_server")
+    __slots__ = ("_clock", "_inner", "_names", "_ours", "_patience", "_quotas", "_server")
 
     def __init__(
-        self, inner: Handler, server: Endpoint, patience: float, ours: bytes = b""
+        self,
+        inner: Handler,
+        server: Endpoint,
+        patience: float,
+        ours: bytes = b"",
+        *,
+        clock: Clock | None = None,
     ) -> None:
         """``patience`` in seconds; ``ours``: the field that carries credentials of the proxy's."""
         self._names = CREDENTIALS - {ours.lower()}
@@ -37,15 +43,15 @@ class UpstreamQuota:
         self._inner = inner
         self._server = server
         self._patience = patience
+        self._clock = clock or loop_clock()
         self._quotas = server.quotas = server.quotas or Quotas()
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises UpstreamQuotaExceeded where it would have to wait too long."""
         own = self._quotas.of(self._who(exchange))
-        until = time.monotonic() + self._patience
+        until = self._clock() + self._patience
         if exchange.deadline is not None:
-            left = exchange.deadline - asyncio.get_running_loop().time()
-            until = min(until, time.monotonic() + left)
+            until = min(until, exchange.deadline)
         await self._wait(exchange, own, until)
         reply = await self._inner(exchange)
         self._heed(exchange, reply, own)
@@ -53,22 +59,20 @@ class UpstreamQuota:
 
     async def _wait(self, exchange: Exchange, own: Quota, until: float) -> None:
         """For its turn, and for as long as the server wants to be left alone."""
-        now = time.monotonic()
+        now = self._clock()
         if turn := own.reserve(now, until - now):
             try:
-                await _slept(exchange, turn)
+                await self._sleep(exchange, turn)
             except BaseException:
                 own.give_back()
                 raise
         # What came meanwhile counts too.
         path = path_of(exchange)
-        while wait := max(
-            own.blocked_for(now := time.monotonic()), self._quotas.path_wait(path, now)
-        ):
+        while wait := max(own.blocked_for(now := self._clock()), self._quotas.path_wait(path, now)):
             if now + wait > until:
                 detail = f"{self._server.name} takes no more requests for {wait:.3g} s"
                 raise UpstreamQuotaExceeded(detail, retry_after=wait)
-            await _slept(exchange, wait)
+            await self._sleep(exchange, wait)
 
     def _who(self, exchange: Exchange) -> bytes:
         """Whose quota a request is counted to; of credentials a digest, which is short too."""
@@ -82,7 +86,7 @@ class UpstreamQuota:
         refused = verdict(reply) is Verdict.OVERLOADED or reply.status == _FORBIDDEN
         if told is None and not refused:
             return
-        now = time.monotonic()
+        now = self._clock()
         if told is not None:
             remaining, reset = told
             own.update(remaining, reset, now)
@@ -97,10 +101,9 @@ class UpstreamQuota:
             else:
                 self._quotas.pause_path(path_of(exchange), until)
 
-
-async def _slept(exchange: Exchange, wait: float) -> None:
-    began = time.monotonic()
-    try:
-        await asyncio.sleep(wait)
-    finally:
-        exchange.record.queue_s += time.monotonic() - began
+    async def _sleep(self, exchange: Exchange, wait: float) -> None:
+        began = self._clock()
+        try:
+            await asyncio.sleep(wait)
+        finally:
+            exchange.record.queue_s += self._clock() - began

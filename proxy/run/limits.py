@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from proxy.config.model import Route, Upstream
+from proxy.core.clock import Clock
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import Verdict, verdict
 from proxy.core.reply import Reply
@@ -44,7 +45,7 @@ class Limits:
         """That of an upstream, where it has one."""
         return self._limiters.get(name)
 
-    def guarded(self, handler: Handler, name: str, route: Route) -> Handler:
+    def guarded(self, handler: Handler, name: str, route: Route, clock: Clock) -> Handler:
         """``handler`` with permits, where its upstream has any."""
         limiter = self._limiters.get(name)
         if limiter is None:
@@ -66,6 +67,7 @@ class Limits:
             else None,
             watch=watch,
             loans=self._loans[name],
+            clock=clock,
         ).handle
 
     def report(self, now: float, harmless: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from proxy.config.model import Config, Route, Upstream
+from proxy.core.clock import Clock, monotonic
 from proxy.core.exchange import Handler
 from proxy.core.outcome import repeatable
 from proxy.core.secrets import shown
@@ -44,10 +45,13 @@ from proxy.upstream.session import Session
 class Tree:
     """What is built of a configuration: pools, routes, and what they share."""
 
-    def __init__(self, config: Config, session: Session, rng: random.Random) -> None:
+    def __init__(
+        self, config: Config, session: Session, rng: random.Random, clock: Clock = monotonic
+    ) -> None:
         """Raises OSError or ssl.SSLError where a file of the options cannot be used."""
         self._config = config
         self._rng = rng
+        self._clock = clock
         self._options = {upstream.name: upstream for upstream in config.upstreams}
         self.endpoints = {
             upstream.name: Endpoints(upstream, session) for upstream in config.upstreams
@@ -60,7 +64,7 @@ class Tree:
         self._harmless = config.admin.show_keys if config.admin is not None else ()
         self._room = MemoryBudget()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.resumable_streams = ResumableStreams()
+        self.resumable_streams = ResumableStreams(clock=clock)
         self.routes = [Line(route) for route in config.routes]
         prefix = config.server.forwarded in ("both", "x")
         self.router = Router(
@@ -111,7 +115,7 @@ class Tree:
             rule = partial(repeatable, rules=retry)
             handler = Fallback(handler, others, fixed, rule, retry.keep).handle
         if route.coalesce is not None:  # above all tries: they are made once for all
-            shared = Coalesce(handler, route.coalesce, self._room, self._tasks)
+            shared = Coalesce(handler, route.coalesce, self._room, self._tasks, clock=self._clock)
             self._shared.append((line.name, shared))
             handler = shared.handle
         if route.stream is not None and route.stream.resume:
@@ -119,7 +123,11 @@ class Tree:
             # rule for requests may have taken their credentials away.
             by_address = route.request_headers is not None
             handler = Resume(
-                handler, route.stream.resume, self.resumable_streams, by_address=by_address
+                handler,
+                route.stream.resume,
+                self.resumable_streams,
+                by_address=by_address,
+                clock=self._clock,
             ).handle
         if route.stream is not None and speaks(route.stream):
             # Above Resume: what we say in between is for this client, not for the one after it.
@@ -129,9 +137,10 @@ class Tree:
                 heartbeat=route.stream.heartbeat,
                 sends_error_event=route.stream.on_error != "abort",
                 error_event=partial(last_event, shape=route.stream.on_error, details=details),
+                clock=self._clock,
             ).handle
         if route.rate_limit is not None and route.rate_limit.average:  # counts whoever answers
-            limited = RateLimit(handler, route.rate_limit)
+            limited = RateLimit(handler, route.rate_limit, clock=self._clock)
             show = shown(route.rate_limit.key, self._harmless)
             self._rates[line.name] = partial(limited.report, show)
             handler = limited.handle
@@ -140,7 +149,9 @@ class Tree:
         if route.timeouts.total:
             bounded = Total(handler, route.timeouts.total).handle
         if route.deadline is not None:
-            bounded = Deadline(handler, bounded, route.deadline, route.timeouts.total).handle
+            bounded = Deadline(
+                handler, bounded, route.deadline, route.timeouts.total, clock=self._clock
+            ).handle
         return bounded
 
     def _attempts(self, line: "Line", name: str) -> Handler:
@@ -148,14 +159,20 @@ class Tree:
         route = line.options
         # Below Retry: nothing is held while nothing is under way.
         balanced, targets = self._balanced(line, name)
-        handler = self._limits.guarded(balanced, name, route)
+        handler = self._limits.guarded(balanced, name, route, self._clock)
         if route.hedge is not None:  # above the permits: a copy needs one of its own
             rule = route.retry or RetryOptions()
             listed = route.retry is not None and route.retry.attempts > 1
-            headroom = partial(has_headroom, self._limits.limiter(name), targets)
+            headroom = partial(has_headroom, self._limits.limiter(name), targets, self._clock)
             may = partial(repeatable, rules=rule)
             hedge = Hedge(
-                handler, route.hedge, headroom, may, rule.keep, records_outcome=not listed
+                handler,
+                route.hedge,
+                headroom,
+                may,
+                rule.keep,
+                records_outcome=not listed,
+                clock=self._clock,
             )
             self._hedges.append((line.name, name, hedge))
             handler = hedge.handle
@@ -167,7 +184,7 @@ class Tree:
             # Holds replies itself, as a frame less for each request, and tries again what breaks.
             budget = self._budget(name, retry.budget)
             hold = None if commit is None else commit.hold
-            return Retry(handler, retry, budget, self._rng, hold).handle
+            return Retry(handler, retry, budget, self._rng, hold, clock=self._clock).handle
         return handler if commit is None else commit.handle
 
     def _balanced(self, line: "Line", name: str) -> "tuple[Handler, TargetSet[Endpoint] | None]":
@@ -176,13 +193,15 @@ class Tree:
         route = line.options
         alone = len(endpoints.members) == 1 and not endpoints.changes
         if alone and (route.circuit_breaker, upstream.health_check) == (None, None):
-            return attempt(endpoints.members[0], route), None
-        targets = TargetSet(endpoints, partial(attempt, route=route), route.circuit_breaker)
+            return attempt(endpoints.members[0], route, self._clock), None
+        targets = TargetSet(
+            endpoints, partial(attempt, route=route, clock=self._clock), route.circuit_breaker
+        )
         line.targets.append(targets)
         options = upstream.load_balance or LoadBalanceOptions()
         # Without retry every request has one try only.
         rule = partial(repeatable, rules=route.retry or RetryOptions(methods=()))
-        return LoadBalance(targets, options, self._rng, rule).handle, targets
+        return LoadBalance(targets, options, self._rng, rule, clock=self._clock).handle, targets
 
     def _budget(self, name: str, options: BudgetOptions) -> Budget:
         """One for each upstream, whichever route retries."""
@@ -233,18 +252,18 @@ class Line:
         self.targets: list[TargetSet[Endpoint]] = []
 
 
-def attempt(endpoint: Endpoint, route: Route) -> Handler:
+def attempt(endpoint: Endpoint, route: Route, clock: Clock) -> Handler:
     """One attempt at one server."""
     clocks = route.timeouts
     handler: Handler = Forward(endpoint.address, endpoint.pool, clocks, end_to_end_response).handle
     if clocks.per_try:  # below Retry: each attempt has its own
         handler = PerTry(handler, clocks.per_try).handle
     if route.deadline is not None:  # what is left is told, and known, by server
-        handler = DeadlinePropagation(handler, route.deadline).handle
+        handler = DeadlinePropagation(handler, route.deadline, clock=clock).handle
     if route.rate_limit is not None and route.rate_limit.learn:
         ours = endpoint.address.credentials
         patience = route.rate_limit.max_wait
         handler = UpstreamQuota(
-            handler, endpoint, patience, b"" if ours is None else ours[0]
+            handler, endpoint, patience, b"" if ours is None else ours[0], clock=clock
         ).handle
     return handler

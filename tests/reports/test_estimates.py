@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from proxy.core.clock import loop_clock
 from proxy.core.errors import DeadlineTooShort
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
@@ -51,7 +52,7 @@ async def test_quick_requests_wait_for_a_permit_beside_slow_ones(jumping: Jumpin
         'servers = ["http://a"]'
     )
     limits = Limits({upstream.name: upstream for upstream in config.upstreams})
-    handle = limits.guarded(server, "api", config.routes[0])
+    handle = limits.guarded(server, "api", config.routes[0], loop_clock())
     for _ in range(30):
         await handle(asked("/slow"))
     under_way = asyncio.ensure_future(handle(asked("/quick")))

@@ -7,6 +7,7 @@ from itertools import count
 
 import pytest
 
+from proxy.core.clock import loop_clock
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from proxy.policy.gradient import Gradient
@@ -114,7 +115,7 @@ async def test_a_small_limit_needs_no_other_option(most: int) -> None:
     limiter = limits.limiter("api")
     assert limiter is not None
     script = Script(*[reply(status) for status in (200, 429, 503, 200) * 50])
-    handle = limits.guarded(script, "api", config.routes[0])
+    handle = limits.guarded(script, "api", config.routes[0], loop_clock())
     for _ in range(200):
         await handle(get())
         assert 1 <= limiter.limit <= most

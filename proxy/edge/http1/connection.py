@@ -5,12 +5,12 @@ Parse errors get their statuses here, before any handler runs.
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
 
+from proxy.core.clock import monotonic
 from proxy.core.errors import ConnectionLimit, ProxyError
 from proxy.core.exchange import Exchange
 from proxy.core.local_limits import complain
@@ -232,7 +232,7 @@ class Connection(ClientSide):
         if not self._serving:
             return 0.0
         exchange = self.exchange
-        return None if exchange.upgrade else time.monotonic() - exchange.started_at
+        return None if exchange.upgrade else monotonic() - exchange.started_at
 
     @property
     def _open_ended(self) -> bool:

@@ -7,12 +7,12 @@ Of aiohttp's ``RequestHandler`` this uses, beyond its documented API, the names 
 import asyncio
 import contextlib
 import socket
-import time
 from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from proxy.core.clock import monotonic
 from proxy.core.errors import ConnectionLimit, ProxyError
 from proxy.core.exchange import Exchange
 from proxy.core.options import ServerOptions
@@ -234,7 +234,7 @@ class ClientSide(RequestHandler):
 
     def refuse(self, error: ProxyError) -> None:
         """Answer a request that never became one, and hang up."""
-        exchange = Exchange("", b"", (), client=self.peer, started_at=time.monotonic())
+        exchange = Exchange("", b"", (), client=self.peer, started_at=monotonic())
         exchange.request_id = identify(())[1]
         exchange.status, exchange.error = failure(error)
         if not self.gone:
@@ -244,4 +244,4 @@ class ClientSide(RequestHandler):
         self.hang_up()
         if not isinstance(error, ConnectionLimit):  # one line for all of them, see above
             report(exchange, error)
-        self._traffic.record(exchange, time.monotonic())
+        self._traffic.record(exchange, monotonic())

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Annotated, Final
 
+from proxy.core.clock import Clock, loop_clock
 from proxy.core.errors import ResponseTimeout
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.options import Duration, Table, described, seconds
@@ -40,17 +41,23 @@ class DeadlineOptions(Table, frozen=True, kw_only=True):
 class Deadline:
     """Bounds the whole exchange by what the client says, and by ``total``."""
 
-    __slots__ = ("_accept", "_inner", "_loop", "_most", "_otherwise")
+    __slots__ = ("_accept", "_clock", "_inner", "_most", "_otherwise")
 
     def __init__(
-        self, inner: Handler, otherwise: Handler, options: DeadlineOptions, total: float
+        self,
+        inner: Handler,
+        otherwise: Handler,
+        options: DeadlineOptions,
+        total: float,
+        *,
+        clock: Clock | None = None,
     ) -> None:
         """``otherwise``: for clients that say nothing; ``total`` in seconds, 0 for none."""
         self._inner = inner
         self._otherwise = otherwise
         self._accept = {name.lower().encode(): notation(name)[0] for name in options.accept}
         self._most = min(options.max or _NEVER, total or _NEVER)
-        self._loop = asyncio.get_running_loop()
+        self._clock = clock or loop_clock()
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises ResponseTimeout when the time is up."""
@@ -58,7 +65,7 @@ class Deadline:
         if asked is None:
             return await self._otherwise(exchange)
         left = min(asked, self._most)
-        until = exchange.deadline = self._loop.time() + left
+        until = exchange.deadline = self._clock() + left
         try:
             async with asyncio.timeout_at(until) as clock:
                 return await self._inner(exchange)

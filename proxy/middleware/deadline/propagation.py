@@ -1,8 +1,8 @@
 """What is left of a client's deadline, as one server is told it."""
 
-import asyncio
 from typing import Final
 
+from proxy.core.clock import Clock, loop_clock
 from proxy.core.errors import DeadlineTooShort, NotAttempted
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import Verdict, verdict
@@ -25,9 +25,11 @@ class DeadlinePropagation:
     They are timed here, those that were given up for what they had taken by then.
     """
 
-    __slots__ = ("_fields", "_forward", "_inner", "_loop", "_probed", "_reserve", "_taken")
+    __slots__ = ("_clock", "_fields", "_forward", "_inner", "_probed", "_reserve", "_taken")
 
-    def __init__(self, inner: Handler, options: DeadlineOptions) -> None:
+    def __init__(
+        self, inner: Handler, options: DeadlineOptions, *, clock: Clock | None = None
+    ) -> None:
         self._inner = inner
         self._reserve = options.reserve
         self._fields = {name.lower().encode(): notation(name)[1] for name in options.accept}
@@ -37,11 +39,11 @@ class DeadlinePropagation:
         self._taken = Soonest()
         self._probed: dict[bytes, float] = {}
         """When one was sent all the same."""
-        self._loop = asyncio.get_running_loop()
+        self._clock = clock or loop_clock()
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises DeadlineTooShort where the client would not be there any more."""
-        began = self._loop.time()
+        began = self._clock()
         if exchange.deadline is not None:
             self._admit(exchange, exchange.deadline - began, began)
             if self._forward:
@@ -55,7 +57,7 @@ class DeadlinePropagation:
         except BaseException:
             self._given_up(asked_for(exchange), began)
             raise
-        now = self._loop.time()
+        now = self._clock()
         if verdict(reply) is Verdict.ANSWERED:
             self._taken.observe(asked_for(exchange), now - began, now)
         return reply
@@ -78,7 +80,7 @@ class DeadlinePropagation:
 
     def _given_up(self, key: bytes, began: float) -> None:
         """It would have taken longer; that says something only where it already took long."""
-        now = self._loop.time()
+        now = self._clock()
         least = self._taken.value(key, now)
         if least is not None and now - began > least:
             self._taken.observe(key, now - began, now)

@@ -35,10 +35,10 @@ Events:
 - The timer runs out, too many wait (MAX_WAITING, MAX_WAITING_PER_KEY), a drain begins: removed.
 """
 
-import time
 from typing import Final
 
 from proxy.core.body import EMPTY
+from proxy.core.clock import Clock, loop_clock
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.core.secrets import CREDENTIALS, digest
@@ -56,7 +56,7 @@ _IGNORED_FIELDS: Final = TRACES | {_LAST_EVENT_ID, b"cache-control", b"pragma"}
 class Resume:
     """Gives a client that comes back with Last-Event-ID the stream that it lost."""
 
-    __slots__ = ("_by_address", "_inner", "_keep_s", "_streams", "_window")
+    __slots__ = ("_by_address", "_clock", "_inner", "_keep_s", "_streams", "_window")
 
     def __init__(
         self,
@@ -66,6 +66,7 @@ class Resume:
         *,
         by_address: bool = False,
         window: int = WINDOW,
+        clock: Clock | None = None,
     ) -> None:
         """``by_address``: the client's address has to be the same, even if it has credentials.
 
@@ -74,6 +75,7 @@ class Resume:
         self._inner = inner
         self._keep_s = keep_s
         self._streams = streams
+        self._clock = clock or loop_clock()
         self._by_address = by_address
         self._window = window
 
@@ -91,7 +93,7 @@ class Resume:
             if entry is not None:
                 record = exchange.record
                 record.upstream, record.endpoint = entry.upstream, entry.endpoint
-                record.first_byte_at = time.monotonic()
+                record.first_byte_at = self._clock()
                 return _reply_from(entry.stream, exchange, length=None)
         reply = await self._inner(exchange)
         if key is None or reply.buffered is not None or not _resumable(reply):

@@ -1,6 +1,5 @@
 """Try again when nothing can have happened twice."""
 
-import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
@@ -10,6 +9,7 @@ from aiohttp_retry import RetryClient, RetryOptionsBase
 from aiohttp_retry.client import RequestParams
 
 from proxy.core.body import EMPTY
+from proxy.core.clock import Clock, loop_clock
 from proxy.core.errors import CertificateInvalid, NotAttempted, UpstreamError, forget_frames
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import CONNECT_FAILURE, failure_class, repeatable
@@ -40,9 +40,9 @@ class Retry:
         "_backoff",
         "_budget",
         "_client",
+        "_clock",
         "_hold",
         "_inner",
-        "_loop",
         "_options",
         "_statuses",
     )
@@ -54,6 +54,8 @@ class Retry:
         budget: Budget,
         rng: random.Random,
         hold: Hold | None = None,
+        *,
+        clock: Clock | None = None,
     ) -> None:
         """``budget``: shared by all that send to the same upstream.
 
@@ -66,7 +68,7 @@ class Retry:
         self._statuses = statuses(options.on)
         self._backoff = Backoff(options.backoff_base, options.backoff_max, rng)
         self._client = RetryClient(client_session=cast(Any, _Session()), logger=log)
-        self._loop = asyncio.get_running_loop()
+        self._clock = clock or loop_clock()
 
     async def handle(self, exchange: Exchange) -> Reply:
         """As often as the policy allows; the last attempt's reply or error is what comes back.
@@ -80,7 +82,7 @@ class Retry:
                 options.keep(exchange.body)
             else:
                 exchange.body.keep(_UNHEARD, spool=False)
-        begun = self._loop.time()
+        begun = self._clock()
         self._budget.request(begun)
         first: Reply | UpstreamError
         try:
@@ -94,7 +96,7 @@ class Retry:
             if first.status not in self._statuses:
                 record = exchange.record
                 if record.attempt_log:  # those that it has overtaken, see middleware/hedge/hedge
-                    taken = self._loop.time() - begun
+                    taken = self._clock() - begun
                     record.attempt_log += (Attempt(record.endpoint, str(first.status), taken),)
                 return first
         trial = _Trial(
@@ -103,6 +105,7 @@ class Retry:
             options,
             self._budget,
             self._backoff,
+            clock=self._clock,
             first=first,
             begun=begun,
         )
@@ -168,10 +171,11 @@ class _Trial(RetryOptionsBase):
         budget: Budget,
         backoff: Backoff,
         *,
+        clock: Clock,
         first: Reply | UpstreamError,
         begun: float,
     ) -> None:
-        """``first``: what became of the first attempt, which had ``begun`` on the loop's clock."""
+        """``first``: what became of the first attempt, which had ``begun`` then."""
         super().__init__(
             attempts=options.attempts,
             methods=(exchange.method,),
@@ -184,7 +188,7 @@ class _Trial(RetryOptionsBase):
         self._options = options
         self._budget = budget
         self._backoff = backoff
-        self._loop = asyncio.get_running_loop()
+        self._clock = clock
         self._first: Reply | UpstreamError | None = first
         self._begun = begun
         self._made = 0
@@ -207,7 +211,7 @@ class _Trial(RetryOptionsBase):
                 if isinstance(first, Reply):
                     return first
                 raise first
-            self._begun = self._loop.time()
+            self._begun = self._clock()
             return await self._inner(exchange)
         except UpstreamError as error:
             if isinstance(error, NotAttempted) and self._failed is not None:
@@ -243,7 +247,7 @@ class _Trial(RetryOptionsBase):
         """Note the last attempt too, where it was not the only one."""
         record = self._exchange.record
         if record.attempt_log and self._asked:
-            taken = self._loop.time() - self._begun
+            taken = self._clock() - self._begun
             record.attempt_log += (Attempt(record.endpoint, outcome, taken),)
 
     def get_timeout(self, attempt: int, response: Any = None) -> float:
@@ -259,7 +263,7 @@ class _Trial(RetryOptionsBase):
             return False
         if failure != CONNECT_FAILURE and not repeatable(exchange, options):
             return False
-        now = self._loop.time()
+        now = self._clock()
         if 0 < options.only_if_failed_within < now - self._begun:
             return False
         if exchange.deadline is not None and now + wait >= exchange.deadline:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from proxy.core.clock import Clock
 from proxy.core.errors import ProxyError, ReplyBroken, ReplyStalled
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
@@ -31,6 +32,7 @@ class Words(NamedTuple):
     sends_error_event: bool
     """Whether a stream that breaks ends with an event that says so."""
     error_event: ErrorEvent
+    clock: Clock
 
 
 class KeepAliveBody:
@@ -124,19 +126,18 @@ class KeepAliveBody:
         deadline = self._exchange.deadline
         if heartbeat is None and deadline is None:
             return await self._read()
-        loop = asyncio.get_running_loop()
+        clock = self._words.clock
         if self._pending is None:
             self._pending = asyncio.ensure_future(self._read())
         while not self._pending.done():
             patience = heartbeat
             if deadline is not None and self._sends_error_event:
-                left = deadline - _BEFORE - loop.time()
+                left = deadline - _BEFORE - clock()
                 if left <= 0:
                     raise ReplyStalled("the time for the whole exchange was over")
                 patience = left if heartbeat is None else min(heartbeat, left)
-            asked = loop.time()
             await asyncio.wait((self._pending,), timeout=patience)
-            silent = heartbeat is not None and loop.time() - asked >= heartbeat
+            silent = heartbeat is not None and patience == heartbeat
             if silent and not self._pending.done() and not self._halfway:
                 return HEARTBEAT
         done, self._pending = self._pending, None

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Final
 
+from proxy.core.clock import Clock, loop_clock
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.http.accept import prefers_events
@@ -32,7 +33,13 @@ class SseKeepAlive:
     __slots__ = ("_heartbeat", "_inner", "_words")
 
     def __init__(
-        self, inner: Handler, *, heartbeat: float, sends_error_event: bool, error_event: ErrorEvent
+        self,
+        inner: Handler,
+        *,
+        heartbeat: float,
+        sends_error_event: bool,
+        error_event: ErrorEvent,
+        clock: Clock | None = None,
     ) -> None:
         """``heartbeat`` in seconds, zero for none.
 
@@ -40,7 +47,9 @@ class SseKeepAlive:
         """
         self._inner = inner
         self._heartbeat = heartbeat
-        self._words = Words(heartbeat or None, sends_error_event, error_event)
+        self._words = Words(
+            heartbeat or None, sends_error_event, error_event, clock or loop_clock()
+        )
 
     async def handle(self, exchange: Exchange) -> Reply:
         """As the rest of the chain, unless the heartbeat comes before it has an answer."""

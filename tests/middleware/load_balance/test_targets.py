@@ -96,20 +96,20 @@ def test_without_options_no_endpoint_has_a_breaker() -> None:
     assert targets.report(0.0) == []
 
 
-def test_there_is_headroom_while_a_permit_is_free_and_no_endpoint_is_out(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("proxy.middleware.load_balance.headroom.time.monotonic", lambda: 10.0)
+def test_there_is_headroom_while_a_permit_is_free_and_no_endpoint_is_out() -> None:
+    def clock() -> float:
+        return 10.0
+
     a, b = StateOnly("a"), StateOnly("b")
     limiter, targets = ConcurrencyLimiter(1), target_set(Live(a, b))
-    assert has_headroom(limiter, targets)
-    assert has_headroom(None, None)
+    assert has_headroom(limiter, targets, clock)
+    assert has_headroom(None, None, clock)
     a.pause(11.0)
-    assert not has_headroom(limiter, targets)
+    assert not has_headroom(limiter, targets, clock)
     a.pause(10.0)
-    assert has_headroom(limiter, targets)
+    assert has_headroom(limiter, targets, clock)
     limiter.try_acquire("a client")
-    assert not has_headroom(limiter, targets)
-    assert has_headroom(None, targets)
+    assert not has_headroom(limiter, targets, clock)
+    assert has_headroom(None, targets, clock)
     eject(targets, b)
-    assert not has_headroom(None, targets)
+    assert not has_headroom(None, targets, clock)
