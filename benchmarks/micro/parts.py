@@ -49,7 +49,7 @@ def _forwarding() -> Callable[[], object]:
 
 
 def _identify() -> Callable[[], object]:
-    identify = named("proxy.http.request_id:identify")
+    identify = named("proxy.http.request_id:ensure_ids")
     fields = _FIELDS[1:-1]
     return lambda: identify(fields)
 

@@ -12,6 +12,7 @@ from typing import Final
 from aiohttp import web
 
 from proxy.core.options import AdminOptions
+from proxy.http.authority import hostname
 
 Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -57,12 +58,9 @@ def _refused(why: str) -> web.Response:
 
 def _name(authority: str) -> str:
     """The host of an authority in lower case, without port, brackets and final dot."""
-    host = authority
-    if authority.startswith("["):
-        host = authority.partition("]")[0]
-    elif authority.count(":") == 1:
-        host = authority.partition(":")[0]
-    return host.strip("[]").removesuffix(".").lower()
+    if authority.count(":") > 1 and not authority.startswith("["):  # an address without brackets
+        return authority.lower()
+    return hostname(authority).strip("[]")
 
 
 def _is_address(name: str) -> bool:

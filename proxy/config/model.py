@@ -24,7 +24,7 @@ from proxy.middleware.deadline.deadline import DeadlineOptions
 from proxy.middleware.fallback import FixedReply
 from proxy.middleware.hedge.hedge import HedgeOptions
 from proxy.middleware.load_balance.ejection import CircuitBreakerOptions
-from proxy.middleware.load_balance.load_balance import LoadBalanceOptions
+from proxy.middleware.load_balance.options import LoadBalanceOptions
 from proxy.middleware.rate_limit import RateLimitOptions
 from proxy.middleware.retry.options import RetryOptions
 from proxy.middleware.rewrite.options import (

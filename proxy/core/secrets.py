@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable
 from functools import partial
 from hashlib import blake2b
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
 from proxy.http.fields import RawHeaders
 
@@ -89,7 +89,7 @@ def _parameter(known: frozenset[bytes], found: re.Match[str]) -> str:
 
 def _named(name: bytes) -> bytes:
     """What a parameter is called: without escapes, case, and the ``[]`` of a list."""
-    return _decoded(name).lower().replace(b"+", b" ").strip(b" ").partition(b"[")[0]
+    return unquote_to_bytes(name).lower().replace(b"+", b" ").strip(b" ").partition(b"[")[0]
 
 
 _rules_now = _rules(CREDENTIALS | {b"set-cookie"}, PARAMETERS)
@@ -243,12 +243,3 @@ class Targets:
         if equals and value and _named(name) in self._names:
             return name + b"=***"
         return part
-
-
-_ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
-
-
-def _decoded(name: bytes) -> bytes:
-    if b"%" not in name:
-        return name
-    return _ESCAPE.sub(lambda found: bytes.fromhex(found[1].decode()), name)

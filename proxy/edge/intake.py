@@ -29,8 +29,8 @@ from proxy.http.authority import comparable, valid_host
 from proxy.http.fields import RawHeaders
 from proxy.http.framing import CHUNKED_LINE, LENGTH_LINE
 from proxy.http.grammar import Malformed, members
-from proxy.http.hop_by_hop import bears_mark, end_to_end_request, loops, marked, via
-from proxy.http.request_id import identified, identify
+from proxy.http.hop_by_hop import bears_mark, end_to_end_request, marked, seen_by, via
+from proxy.http.request_id import ensure_ids, has_ids
 from proxy.http.target import check_escapes, normal_path, split_target
 from proxy.http.trailers import announcement, takes_trailers
 from proxy.http.upgrade import offered
@@ -58,7 +58,7 @@ class Intake:
         """``instance``: 8 hex digits that tell this proxy from others in Via."""
         self._options = options
         self._instance = instance
-        self._loops = loops if options.via else bears_mark
+        self._loops = seen_by if options.via else bears_mark
         self._forwarding = Forwarding(options.trusted_proxies, options.forwarded)
         self._loop = asyncio.get_running_loop()
         self._repeats = Repeats()
@@ -115,9 +115,9 @@ class Intake:
             fields = marked(fields, self._instance)
         exchange.headers = fields
         alone, connection.alone = connection.alone, b""
-        if alone and connection.reusable and watched.keys() <= _PLAIN and not identified(fields):
+        if alone and connection.reusable and watched.keys() <= _PLAIN and not has_ids(fields):
             self._repeats.learn(alone, exchange, raw, connection.peer, connection.scheme)
-        exchange.headers, exchange.request_id = identify(fields)
+        exchange.headers, exchange.request_id = ensure_ids(fields)
         return further is not None
 
     def _host(self, exchange: Exchange, watched: dict[bytes, bytes]) -> bytes:

@@ -6,13 +6,12 @@ from typing import Final
 from proxy.core.errors import BadRequest
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
-from proxy.http.fields import RawHeaders, encode
+from proxy.http.fields import RawHeaders, encode, replaced
 from proxy.http.framing import CRLF
 
 COUNTED: Final = frozenset({"OPTIONS", "TRACE"})
 """For every other method the field means nothing."""
 
-_NAME: Final = b"max-forwards"
 _NUMBER: Final = re.compile(rb"[0-9]{1,9}")
 _LARGEST: Final = 999_999_999
 _DIGITS: Final = re.compile(rb"[0-9]+")
@@ -27,8 +26,7 @@ def count_down(raw: RawHeaders, value: bytes) -> RawHeaders | None:
     left = int(value) if _NUMBER.fullmatch(value) else _LARGEST
     if left == 0:
         return None
-    counted = b"%d" % (left - 1)
-    return [(name, counted) if name.lower() == _NAME else (name, old) for name, old in raw]
+    return replaced(raw, b"max-forwards", b"%d" % (left - 1))
 
 
 def reply_here(exchange: Exchange, raw: RawHeaders, allow: tuple[str, ...]) -> Reply:

@@ -9,7 +9,7 @@ from proxy.core.errors import MethodNotAllowed, NoRoute
 from proxy.core.options import Table, described
 from proxy.core.patterns import Paths
 from proxy.http.authority import hostname, valid_host
-from proxy.http.fields import RawHeaders
+from proxy.http.fields import RawHeaders, values
 from proxy.http.grammar import TOKEN
 from proxy.http.target import literal_path
 
@@ -94,10 +94,8 @@ class _Rule(Generic[T]):
     def carried_by(self, headers: RawHeaders) -> bool:
         """Whether the request has the fields that the route names."""
         for wanted, value in self.fields:
-            for name, given in headers:
-                if name.lower() == wanted and (value is None or given.strip() == value):
-                    break
-            else:
+            given = values(headers, wanted)
+            if not given or (value is not None and value not in [each.strip() for each in given]):
                 return False
         return True
 

@@ -36,7 +36,7 @@ from proxy.edge.responses import ErrorsOptions, answer, failure, left, locate, r
 from proxy.edge.tunnel import Tunnel
 from proxy.edge.written import CLOSED, KEPT
 from proxy.http.fields import RawHeaders
-from proxy.http.request_id import identify
+from proxy.http.request_id import ensure_ids
 
 log = logging.getLogger(__name__)
 
@@ -197,7 +197,7 @@ class Edge:
             connection.cut(reset=True)
             return CLOSED
         exchange.status = int(status)
-        exchange.request_id = exchange.request_id or identify(exchange.headers)[1]
+        exchange.request_id = exchange.request_id or ensure_ids(exchange.headers)[1]
         kept = (
             connection.reusable
             and request.content.is_eof()

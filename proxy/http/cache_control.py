@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from proxy.http.equivalence import TRACES
+from proxy.http.equivalence import TRACING_FIELDS
 from proxy.http.fields import RawHeaders
 from proxy.http.grammar import members
 
@@ -13,6 +13,8 @@ _PRIVATE: Final = frozenset(
     proxy-authentication-info clear-site-data""".split()
 )
 """Fields that speak to one client, or continue a login."""
+_PER_REQUEST: Final = TRACING_FIELDS | {b"*"}
+"""What a reply varies by that no two requests share."""
 _OF_ONE: Final = frozenset({401, 407, 421, 425, 429})
 """Statuses that are about who asked, or about the connection it came on."""
 
@@ -28,7 +30,9 @@ def for_one_client(status: int, fields: RawHeaders) -> bool:
         # Also the fields for one kind of cache (RFC 9213), and Pragma of HTTP/1.0 (RFC 9111 5.4).
         if low.endswith(_CACHE_CONTROL) and not _UNSHARED.isdisjoint(directives(value)):
             return True
-        if low == b"vary" and any(word == b"*" or word in TRACES for word in directives(value)):
+        if low == b"vary" and any(
+            word == b"*" or word in TRACING_FIELDS for word in directives(value)
+        ):
             return True
     return False
 

@@ -66,6 +66,22 @@ def without(fields: RawHeaders, name: bytes) -> Fields:
     return [field for field in fields if len(field[0]) != size or field[0].lower() != name]
 
 
+def replaced(fields: RawHeaders, name: bytes, value: bytes) -> Fields:
+    """The fields with another value for the first of this name; further ones are left out.
+
+    The name is given in lower case, and stays as it was written. Nothing is added.
+    """
+    changed: Fields = []
+    seen = False
+    for field in fields:
+        if field[0].lower() != name:
+            changed.append(field)
+        elif not seen:
+            seen = True
+            changed.append((field[0], value))
+    return changed
+
+
 def cookie(fields: RawHeaders, name: bytes) -> bytes | None:
     """The value of a cookie; None where it is not there. Names keep their case (RFC 6265 4.1.1)."""
     for value in values(fields, b"cookie"):

@@ -126,12 +126,12 @@ def marked(fields: Fields, instance: str) -> Fields:
 
 
 def bears_mark(fields: RawHeaders, instance: str) -> bool:
-    """As ``loops``, by the mark."""
+    """As ``seen_by``, by the mark."""
     own = instance.encode("ascii")
     return any(own in members(value) for value in values(fields, _MARK))
 
 
-def loops(fields: RawHeaders, instance: str) -> bool:
+def seen_by(fields: RawHeaders, instance: str) -> bool:
     """Whether this very instance has seen the message already."""
     for name, value in fields:
         if (

@@ -21,7 +21,11 @@ _VALID_PARENT: Final = re.compile(
 )
 
 
-class Name(NamedTuple):
+TRACE_ID: Final = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-")
+"""The start of a traceparent, with the id of the trace (W3C Trace Context 3.2.2.3)."""
+
+
+class NewIds(NamedTuple):
     """What a request is called, and the fields that say so."""
 
     request_id: str
@@ -29,24 +33,24 @@ class Name(NamedTuple):
     lines: bytes
 
 
-def mint(bits: Callable[[int], int] = random.getrandbits) -> Name:
+def new_ids(bits: Callable[[int], int] = random.getrandbits) -> NewIds:
     """A new name: one number serves as request id and as trace."""
     made = b"%048x" % (bits(192) or 1)
     request_id = made[:32]
     trace = b"00-%b-%b-01" % (request_id, made[32:])
-    return Name(
+    return NewIds(
         request_id.decode(),
         ((b"X-Request-Id", request_id), (b"traceparent", trace)),
         b"X-Request-Id: %b\r\ntraceparent: %b\r\n" % (request_id, trace),
     )
 
 
-def identified(fields: Sequence[tuple[bytes, bytes]]) -> bool:
+def has_ids(fields: Sequence[tuple[bytes, bytes]]) -> bool:
     """Whether the client brought a name of its own."""
     return any(len(name) in _LENGTHS and name.lower() in _NAMES for name, _ in fields)
 
 
-def identify(
+def ensure_ids(
     fields: Sequence[tuple[bytes, bytes]],
     bits: Callable[[int], int] = random.getrandbits,
 ) -> tuple[list[tuple[bytes, bytes]], str]:
@@ -55,8 +59,8 @@ def identify(
     Valid ones stay as and where they are, others are replaced. These are names, not secrets:
     the fast generator will do.
     """
-    if not identified(fields):
-        request_id, named, _ = mint(bits)
+    if not has_ids(fields):
+        request_id, named, _ = new_ids(bits)
         return [*fields, *named], request_id
     ids: list[int] = []
     parents: list[int] = []

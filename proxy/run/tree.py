@@ -21,7 +21,8 @@ from proxy.middleware.deadline.propagation import DeadlinePropagation
 from proxy.middleware.fallback import Fallback, Fixed, FixedReply
 from proxy.middleware.hedge.hedge import Hedge
 from proxy.middleware.load_balance.headroom import has_headroom
-from proxy.middleware.load_balance.load_balance import LoadBalance, LoadBalanceOptions
+from proxy.middleware.load_balance.load_balance import LoadBalance
+from proxy.middleware.load_balance.options import LoadBalanceOptions
 from proxy.middleware.load_balance.targets import TargetSet
 from proxy.middleware.per_try import PerTry
 from proxy.middleware.rate_limit import RateLimit

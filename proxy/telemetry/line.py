@@ -7,10 +7,10 @@ import msgspec
 
 from proxy.core.record import Attempt
 from proxy.http.fields import RawHeaders
+from proxy.http.request_id import TRACE_ID
 
 _UNSAFE: Final = re.compile(rb"[^\x21-\x7e]")
 _UNPRINTABLE: Final = re.compile(rb"[^\x20-\x7e]")
-_TRACE: Final = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-")
 
 
 class Line(msgspec.Struct, gc=False, omit_defaults=True):
@@ -47,12 +47,12 @@ def named(fields: RawHeaders) -> tuple[str, str]:
     """User-Agent, and the trace id of traceparent (W3C Trace Context 3.2.2.3); empty for none."""
     agent = trace = ""
     for name, value in fields:
-        size = len(name)
+        size = len(name)  # one pass over the fields of every request
         if size == 10:
-            if name.lower() == b"user-agent":
+            if name.lower() == b"user-agent":  # house: one pass
                 agent = _text(value)
-        elif size == 11 and name.lower() == b"traceparent":
-            found = _TRACE.match(value)
+        elif size == 11 and name.lower() == b"traceparent":  # house: one pass
+            found = TRACE_ID.match(value)
             trace = "" if found is None else found[1].decode()
     return agent, trace
 

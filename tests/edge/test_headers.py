@@ -2,8 +2,8 @@
 
 from proxy.edge.forwarded import Forwarding
 from proxy.http.authority import valid_host
-from proxy.http.hop_by_hop import end_to_end_request, loops, via
-from proxy.http.request_id import identify
+from proxy.http.hop_by_hop import end_to_end_request, seen_by, via
+from proxy.http.request_id import ensure_ids
 from proxy.middleware.rewrite.field_rules import FieldRules
 from proxy.middleware.rewrite.options import HeaderRules
 
@@ -25,11 +25,11 @@ def test_a_hostile_request_goes_upstream_as_an_honest_one() -> None:
         (b"traceparent", b"00-" + b"1" * 32 + b"-" + b"2" * 16 + b"-00"),
     ]
     assert valid_host(raw[0][1])
-    assert not loops(raw, INSTANCE)
+    assert not seen_by(raw, INSTANCE)
     fields, client, scheme = Forwarding(()).apply(
         end_to_end_request(raw), peer="192.0.2.1", scheme="http", host=b"api.test"
     )
-    fields, request_id = identify(fields)
+    fields, request_id = ensure_ids(fields)
     fields.append((b"Via", via(INSTANCE, (1, 1))))
     rules = FieldRules(HeaderRules(set={"X-Client": "{client_addr} {request_id}"}))
     variables = {"client_addr": client, "request_id": request_id, "host": "api.test"}
@@ -46,5 +46,5 @@ def test_a_hostile_request_goes_upstream_as_an_honest_one() -> None:
         (b"Via", b"1.1 sidecar-proxy-00c0ffee"),
         (b"X-Client", b"192.0.2.1 mine"),
     ]
-    assert loops(fields, INSTANCE)
+    assert seen_by(fields, INSTANCE)
     assert scheme == "http"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.http.authority import hostname, valid_host
+from proxy.http.authority import comparable, hostname, valid_host
 
 
 @pytest.mark.parametrize(
@@ -91,3 +91,20 @@ def test_a_valid_host_can_stand_in_any_field_and_any_url(value: bytes) -> None:
     if valid_host(value):
         assert not set(value) & set(b' \t\r\n\0/\\?#@,"<>')
         assert hostname(value.decode("ascii"))
+
+
+@pytest.mark.parametrize(
+    ("scheme", "authority", "plain"),
+    [
+        (b"http", b"API.test:80", b"api.test"),
+        (b"https", b"api.test:443", b"api.test"),
+        (b"http", b"api.test:443", b"api.test:443"),
+        (b"https", b"api.test:80", b"api.test:80"),
+        (b"", b"api.test:80", b"api.test"),
+        (b"http", b"[::1]:80", b"[::1]"),
+    ],
+)
+def test_an_authority_is_compared_without_case_and_default_port(
+    scheme: bytes, authority: bytes, plain: bytes
+) -> None:
+    assert comparable(scheme, authority) == plain

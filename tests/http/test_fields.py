@@ -10,6 +10,7 @@ from proxy.http.fields import (
     has,
     media_type,
     read_fields,
+    replaced,
     values,
     without,
 )
@@ -74,3 +75,8 @@ def test_cookies_are_told_apart_by_case(name: bytes, value: bytes | None) -> Non
 @pytest.mark.parametrize("value", [b"Text/HTML", b" text/html ;charset=utf-8", b'text/html;a=";"'])
 def test_a_media_type_has_no_parameters_and_no_case(value: bytes) -> None:
     assert media_type(value) == b"text/html"
+
+
+def test_a_value_is_replaced_in_its_place() -> None:
+    assert replaced(FIELDS, b"accept", b"c") == [(b"Accept", b"c"), *FIELDS[2:]]
+    assert replaced(FIELDS, b"host", b"c") == FIELDS

@@ -10,7 +10,7 @@ from proxy.http.hop_by_hop import (
     PROTECTED,
     end_to_end_request,
     end_to_end_response,
-    loops,
+    seen_by,
     via,
 )
 
@@ -134,4 +134,4 @@ def test_via_tells_the_version_that_came_in(version: tuple[int, int], value: byt
 )
 def test_only_this_very_instance_is_a_loop(values: list[bytes], looping: bool) -> None:
     fields = [(b"Host", b"1.1 sidecar-proxy-00c0ffee"), *((b"vIa", value) for value in values)]
-    assert loops(fields, "00c0ffee") is looping
+    assert seen_by(fields, "00c0ffee") is looping

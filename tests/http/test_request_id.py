@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.http.request_id import identify
+from proxy.http.request_id import ensure_ids
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -21,7 +21,7 @@ def same(count: int) -> int:
 
 def test_a_request_without_names_gets_both() -> None:
     name = "0123456789abcdef"
-    fields, request_id = identify([(b"A", b"1")], lambda count: int(name * (count // 64), 16))
+    fields, request_id = ensure_ids([(b"A", b"1")], lambda count: int(name * (count // 64), 16))
     assert request_id == name * 2
     assert fields == [
         (b"A", b"1"),
@@ -37,19 +37,19 @@ def test_valid_names_stay_as_and_where_they_are() -> None:
         (b"A", b"1"),
         (b"tracestate", b"x=1"),
     ]
-    assert identify(fields, same) == (fields, "a,b")
+    assert ensure_ids(fields, same) == (fields, "a,b")
 
 
 @pytest.mark.parametrize("value", [b"", b"a b", b"a\tb", b"\xe9", b"a\x00", b"x" * 129])
 def test_an_invalid_request_id_is_replaced_in_its_place(value: bytes) -> None:
     fields = [(b"x-request-id", value), (b"A", b"1"), (b"traceparent", TRACE)]
-    assert identify(fields, same) == ([ID, *fields[1:]], f"{128:032x}")
+    assert ensure_ids(fields, same) == ([ID, *fields[1:]], f"{128:032x}")
 
 
 @pytest.mark.parametrize(("first", "kept"), [(b"one", "one"), (b"o ne", f"{128:032x}")])
 def test_of_several_request_ids_one_is_left(first: bytes, kept: str) -> None:
     fields = [(b"X-Request-Id", first), (b"traceparent", TRACE), (b"x-request-id", b"two")]
-    result, request_id = identify(fields, same)
+    result, request_id = ensure_ids(fields, same)
     assert request_id == kept
     assert result == [(b"X-Request-Id", kept.encode()), fields[1]]
 
@@ -65,7 +65,7 @@ def test_of_several_request_ids_one_is_left(first: bytes, kept: str) -> None:
 )
 def test_a_valid_traceparent_is_kept(value: bytes) -> None:
     fields = [(b"traceparent", value), (b"tracestate", b"a=1"), (b"X-Request-Id", b"i")]
-    assert identify(fields, same)[0] == fields
+    assert ensure_ids(fields, same)[0] == fields
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_valid_traceparent_is_kept(value: bytes) -> None:
 )
 def test_an_invalid_traceparent_begins_a_new_trace(value: bytes) -> None:
     fields = [(b"traceparent", value), (b"tracestate", b"a=1"), (b"X-Request-Id", b"i")]
-    assert identify(fields, same)[0] == [PARENT, fields[2]]
+    assert ensure_ids(fields, same)[0] == [PARENT, fields[2]]
 
 
 def test_two_traceparents_are_none() -> None:
@@ -92,12 +92,12 @@ def test_two_traceparents_are_none() -> None:
         (b"A", b"1"),
         (b"traceparent", TRACE),
     ]
-    assert identify(fields, same)[0] == [fields[0], PARENT, fields[2]]
+    assert ensure_ids(fields, same)[0] == [fields[0], PARENT, fields[2]]
 
 
 def test_a_state_without_a_trace_is_dropped() -> None:
     fields = [(b"tracestate", b"a=1"), (b"X-Request-Id", b"i")]
-    assert identify(fields, same)[0] == [fields[1], PARENT]
+    assert ensure_ids(fields, same)[0] == [fields[1], PARENT]
 
 
 names = st.sampled_from([b"A", b"X-Request-Id", b"traceparent", b"tracestate", b"x-11-letter"])
@@ -107,11 +107,11 @@ values = st.one_of(st.binary(max_size=6), st.just(TRACE))
 @given(st.lists(st.tuples(names, values), max_size=6), st.integers())
 def test_there_is_one_of_each_and_the_rest_is_as_it_was(some: Fields, seed: int) -> None:
     before = list(some)
-    fields, request_id = identify(some, random.Random(seed).getrandbits)
+    fields, request_id = ensure_ids(some, random.Random(seed).getrandbits)
     assert some == before
     assert [value for name, value in fields if name == b"X-Request-Id"] == [request_id.encode()]
     assert [name for name, _ in fields].count(b"traceparent") == 1
     assert [f for f in fields if f[0] in (b"A", b"x-11-letter")] == [
         f for f in some if f[0] in (b"A", b"x-11-letter")
     ]
-    assert identify(fields)[0] == fields
+    assert ensure_ids(fields)[0] == fields

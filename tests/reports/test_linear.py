@@ -19,8 +19,8 @@ from proxy.edge.http1.request_reader import RequestReader
 from proxy.http.accept import prefers_events
 from proxy.http.authority import valid_host
 from proxy.http.chunked import Chunked
-from proxy.http.hop_by_hop import end_to_end_request, end_to_end_response, loops
-from proxy.http.request_id import identify
+from proxy.http.hop_by_hop import end_to_end_request, end_to_end_response, seen_by
+from proxy.http.request_id import ensure_ids
 from proxy.http.sse import SseScanner as Scanner
 from proxy.http.sse import after, ids
 from proxy.http.target import normal_path
@@ -233,10 +233,10 @@ LISTS: dict[str, Callable[[int], object]] = {
     "Connection fields": lambda n: end_to_end_response(
         [(b"Connection", b"t%d" % i) for i in range(n)]
     ),
-    "Via lists": lambda n: loops([(b"Via", b", ".join([b"1.1 a"] * n))], "x"),
-    "Via fields": lambda n: loops([(b"Via", b"1.1 a")] * n, "x"),
-    "request ids": lambda n: identify([(b"X-Request-Id", b"a")] * n),
-    "traces": lambda n: identify([(b"traceparent", b"a"), (b"tracestate", b"b")] * n),
+    "Via lists": lambda n: seen_by([(b"Via", b", ".join([b"1.1 a"] * n))], "x"),
+    "Via fields": lambda n: seen_by([(b"Via", b"1.1 a")] * n, "x"),
+    "request ids": lambda n: ensure_ids([(b"X-Request-Id", b"a")] * n),
+    "traces": lambda n: ensure_ids([(b"traceparent", b"a"), (b"tracestate", b"b")] * n),
     "upgrades": lambda n: offered([(b"Upgrade", b"a"), (b"Connection", b"upgrade")] * n),
     "locations": lambda n: LOCATIONS.apply([(b"location", b"/x/a")] * n, OURS),
     "accepts": lambda n: prefers_events([(b"Accept", b"a/b;q=0.1")] * n),

@@ -9,7 +9,8 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.record import Attempt
 from proxy.core.reply import Ending, Reply
 from proxy.http.fields import RawHeaders
-from proxy.middleware.load_balance.load_balance import LoadBalance, LoadBalanceOptions
+from proxy.middleware.load_balance.load_balance import LoadBalance
+from proxy.middleware.load_balance.options import LoadBalanceOptions
 from proxy.middleware.load_balance.targets import Target, Targets
 from proxy.policy.breaker import Breaker
 from tests.support.endpoint import StateOnly

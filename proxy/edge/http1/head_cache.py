@@ -16,7 +16,7 @@ from proxy.core.exchange import Exchange
 from proxy.http.bounded_cache import BoundedCache, Memo
 from proxy.http.fields import Encoded, RawHeaders, encode
 from proxy.http.grammar import Malformed
-from proxy.http.request_id import mint
+from proxy.http.request_id import new_ids
 from proxy.http.target import normal_path
 
 _LINE: Final = re.compile(
@@ -104,7 +104,7 @@ class Repeats:
             return None
         method, target, path = first
         raw, kept, lines, host, client, asked = known
-        request_id, named, naming = mint()
+        request_id, named, naming = new_ids()
         exchange = Exchange(
             method,
             target,

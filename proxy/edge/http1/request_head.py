@@ -12,6 +12,7 @@ from proxy.http.bounded_cache import Memo
 from proxy.http.fields import FORBIDDEN, RawHeaders, check_lines, read_fields
 from proxy.http.framing import content_length, keeps_alive
 from proxy.http.grammar import TCHAR, Malformed, members
+from proxy.http.hop_by_hop import FRAMING
 from proxy.http.logins import names_login
 
 _LONGEST_METHOD: Final = 32
@@ -22,7 +23,7 @@ _SHOWN: Final = 80
 """Bytes of something malformed that a log line shows."""
 
 LOOKALIKES: Final = frozenset({b"content_length", b"transfer_encoding"})
-_SINGLE: Final = frozenset({b"host", b"content-length", b"transfer-encoding"})
+_SINGLE: Final = FRAMING
 _PROXY: Final = b"proxy-authorization"
 LOGINS: Final = frozenset({b"authorization", _PROXY})
 PROXY_CREDENTIALS: Final = b"proxy credentials"

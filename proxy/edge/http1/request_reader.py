@@ -1,4 +1,26 @@
-"""What a client sends, cut into requests: one at a time, whatever it sends ahead."""
+"""What a client sends, cut into requests: one at a time, whatever it sends ahead.
+
+How it works. `Connection` gives every byte to ``feed``, and asks ``next`` for a request when none
+is waiting or being served. So the bytes behind a request, which are kept in ``held``, are looked at
+only after its reply.
+
+States of a `RequestReader`, and what may follow:
+
+- between messages: ``_body`` is None. Bytes are kept in ``held``. ``next`` skips empty lines, then
+  looks for the end of a head. Next: in a body, if the head announces one; between messages, if not;
+  over, if the head is malformed or too long.
+- in a body: bytes go to the request's stream. It ends after ``_left`` bytes, or where ``_chunks``
+  finds the end of a chunked body; bytes behind that are kept in ``held``. Next: between messages;
+  over, if the chunked framing is malformed, which the reader of the body then gets as an error.
+- over: nothing that comes is kept, and there is no further request. The connection has been lost
+  (``close``) or now speaks another protocol (``early``), or it was refused. A head that can be read
+  but must be refused (``head.fault``) is still given out as a request, for a reply of its own.
+
+The framing comes from the head alone: a length of 0 is no body, another number is that many bytes,
+None is chunked. ``request_head`` refuses all heads that two readers could take for two different
+framings; nothing is repaired. Reading pauses while ``held`` is full (_AHEAD) and a request is
+being served.
+"""
 
 import asyncio
 import re

@@ -20,7 +20,7 @@ from proxy.edge.connections import Traffic
 from proxy.edge.http1.half_close import AT_ONCE, HalfClosed, may_read_on
 from proxy.edge.http1.write_stall import Writing
 from proxy.edge.responses import ErrorsOptions, answer, failure, report
-from proxy.http.request_id import identify
+from proxy.http.request_id import ensure_ids
 from proxy.net.small_reads import HIGH_WATER, STALLED_PEERS
 from proxy.net.sockets import RESET
 
@@ -235,7 +235,7 @@ class ClientSide(RequestHandler):
     def refuse(self, error: ProxyError) -> None:
         """Answer a request that never became one, and hang up."""
         exchange = Exchange("", b"", (), client=self.peer, started_at=monotonic())
-        exchange.request_id = identify(())[1]
+        exchange.request_id = ensure_ids(())[1]
         exchange.status, exchange.error = failure(error)
         if not self.gone:
             head, body = answer(error, self._errors, request_id=exchange.request_id, hop=_CLOSE)

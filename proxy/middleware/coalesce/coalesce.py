@@ -44,7 +44,7 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.options import Duration, Table, described, seconds
 from proxy.core.reply import Reply
 from proxy.core.secrets import digest
-from proxy.http.equivalence import told
+from proxy.http.equivalence import comparable_fields
 from proxy.middleware.coalesce.shared_call import SharedCall
 from proxy.middleware.coalesce.shared_reply import MemoryBudget
 
@@ -127,7 +127,7 @@ class Coalesce:
         key: Key = (exchange.method, exchange.scheme, exchange.host, exchange.target)
         if content:
             key += (digest(content),)
-        key += (exchange.proxy_credentials, told(exchange.headers))
+        key += (exchange.proxy_credentials, comparable_fields(exchange.headers))
         if self._unshareable and self._is_unshareable(key):
             self.bypassed["private"] += 1
             return await self._inner(exchange)

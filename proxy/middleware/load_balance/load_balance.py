@@ -1,20 +1,45 @@
-"""Which server gets an attempt, and what its outcome says about that server."""
+"""Which server gets an attempt, and what its outcome says about that server.
+
+How it works. Each attempt takes the route's snapshot of servers, ``TargetSet.now``. A snapshot is
+clean if, when it was last looked at, every server but the backups was usable, had its full weight,
+and had a closed breaker without a failure. ``_clean`` is the snapshot that is known to be clean, or
+None. Nearly all attempts take the fast path, which asks no server's state:
+
+- fast path: the snapshot is ``_clean``, this request has had no attempt before, and its client is
+  not logged in on a connection to a server. Any primary server may be picked. With one server the
+  policy is not asked, and no clock is read.
+- slow path (``_candidates``): each server's state is looked at. If all is clean, the snapshot is
+  remembered as ``_clean``. The candidates are the first group of these that has a server which this
+  request has not tried: the usable ones (usable backups if no primary is usable, all primaries in a
+  panic), usable backups, those that asked for a pause. In that group, a server whose breaker is due
+  for a trial goes first; else those with a closed breaker. If every server was tried, the usable or
+  paused ones are tried again. If there is none, NoEndpointAvailable is raised.
+
+What makes ``_clean`` None, so that the next attempt takes the slow path: a failed attempt, a reply
+whose verdict is not ANSWERED, a body that broke, and every change of a server's state
+(``on_state``: a pause, a health check, a recovery). Other servers make another snapshot, which is
+not ``_clean`` either.
+
+What an outcome tells the server's breaker: a failure counts against it (``_on_failure``), and so
+does a status of 500 or above (``_on_error_status``). A success is told only if somebody needs it: a
+breaker that counts a ratio, is open or has failures, a snapshot that is not clean, or
+``peak_ewma``. An attempt that was not made, or that the client left, tells nothing. ``in_flight``
+goes up before the attempt and down when its reply has ended (``_Ended``), or when it has failed.
+"""
 
 import random
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Final, Literal
-
-from msgspec import Meta
+from typing import Any, Final
 
 from proxy.core.clock import Clock, loop_clock
 from proxy.core.errors import CertificateInvalid, NotAttempted, UpstreamError
 from proxy.core.exchange import Exchange
-from proxy.core.options import Duration, Table, described, seconds
 from proxy.core.outcome import UNANSWERED, Verdict, at_fault, failure_class, verdict
 from proxy.core.reply import Ending, Reply
-from proxy.core.request_key import PATTERN, key_of
+from proxy.core.request_key import key_of
 from proxy.http.backpressure import retry_after
 from proxy.http.logins import Ties
+from proxy.middleware.load_balance.options import LoadBalanceOptions
 from proxy.middleware.load_balance.targets import Targets, TargetSet
 from proxy.policy.balance import (
     Hash,
@@ -37,30 +62,6 @@ _POLICIES: Final[dict[str, Callable[[random.Random], Any]]] = {
     "peak_ewma": PeakEwma,
     "hash": Hash,
 }
-
-
-class LoadBalanceOptions(Table, frozen=True, kw_only=True):
-    """How requests are spread over the servers of an upstream."""
-
-    policy: Annotated[
-        Literal["round_robin", "least_request", "peak_ewma", "hash"],
-        described("In turn; the less busy of two; the faster of two; by hash_key."),
-    ] = "round_robin"
-    hash_key: Annotated[
-        str,
-        Meta(
-            pattern=PATTERN,
-            description='What keeps requests together with "hash": "path", "client_addr", '
-            '"header:NAME" or "cookie:NAME".',
-        ),
-    ] = "path"
-    slow_start: Annotated[
-        Duration, described("A endpoint that is new or back gets its full share after this long.")
-    ] = seconds(0)
-    panic_threshold: Annotated[
-        float,
-        Meta(ge=0, le=100, description="With fewer percent usable, all are used; 0: never."),
-    ] = 0.0
 
 
 class LoadBalance:

@@ -42,14 +42,14 @@ from proxy.core.clock import Clock, loop_clock
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.core.secrets import CREDENTIALS, digest
-from proxy.http.equivalence import TRACES
+from proxy.http.equivalence import TRACING_FIELDS, comparable_fields
 from proxy.http.fields import RawHeaders, values
 from proxy.http.sse import streams_events
 from proxy.middleware.resume.resumable_stream import WINDOW, ResumableStream
 from proxy.middleware.resume.resumable_streams import Entry, ResumableStreams
 
 _LAST_EVENT_ID: Final = b"last-event-id"
-_IGNORED_FIELDS: Final = TRACES | {_LAST_EVENT_ID, b"cache-control", b"pragma"}
+_IGNORED_FIELDS: Final = TRACING_FIELDS | {_LAST_EVENT_ID, b"cache-control", b"pragma"}
 """Fields that may differ between two requests of one client, and give no right to anything."""
 
 
@@ -131,26 +131,17 @@ def resume_key(exchange: Exchange, *, by_address: bool = False) -> bytes | None:
     All that the client says, so that credentials of any kind are part of it; and its address if it
     shows no credentials that we know as such.
     """
-    fields = []
-    has_credentials = bool(exchange.proxy_credentials)
-    for name, value in exchange.headers:
-        low = name.lower()
-        if low not in _IGNORED_FIELDS:
-            fields.append((low, value))
-            if low in CREDENTIALS and value.strip():
-                has_credentials = True
+    fields = comparable_fields(exchange.headers, _IGNORED_FIELDS)
+    has_credentials = bool(exchange.proxy_credentials) or any(
+        name in CREDENTIALS and value.strip() for name, value in fields
+    )
     address = ""
     if not has_credentials or by_address:
         address = exchange.client
         if not address:
             return None
-    fields.sort(key=_name)  # fields with the same name stay in their order
     words = (exchange.scheme, exchange.host, address)
     said = [part for field in fields for part in field]
     return digest(
         exchange.target, exchange.proxy_credentials, *[word.encode() for word in words], *said
     )
-
-
-def _name(field: tuple[bytes, bytes]) -> bytes:
-    return field[0]

@@ -7,7 +7,7 @@ from proxy.core.clock import Clock, loop_clock
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.http.accept import prefers_events
-from proxy.http.fields import RawHeaders
+from proxy.http.fields import RawHeaders, has, replaced
 from proxy.http.sse import EVENT_STREAM, streams_events
 from proxy.middleware.sse_keepalive.keepalive_body import (
     EarlyBody,
@@ -91,12 +91,5 @@ class SseKeepAlive:
 
 def uncoded(fields: RawHeaders) -> RawHeaders:
     """The same request for a body without a coding (RFC 9110 12.5.3), if it asks for any."""
-    kept: list[tuple[bytes, bytes]] = []
-    asked = False
-    for field in fields:
-        if field[0].lower() != b"accept-encoding":
-            kept.append(field)
-        elif not asked:
-            asked = True
-            kept.append((field[0], b"identity"))
-    return kept if asked else fields
+    asked = has(fields, b"accept-encoding")
+    return replaced(fields, b"accept-encoding", b"identity") if asked else fields

@@ -1,5 +1,26 @@
 """HTTP/1.1 on the connections of aiohttp's connector: what comes, taken apart.
 
+How it works. A connection serves one attempt at a time. States, and what may follow:
+
+- parked: idle in the pool. A byte from the upstream closes the connection. Next: awaiting the head
+  (``begin``, at the start of an attempt), or lost.
+- awaiting the head: the first segment goes to `FastHeadParser`. If it holds a usual head and the
+  whole body, all is read at once. If not, `ReplyHeadParser` reads the same bytes, and what follows
+  them, strictly. Informational heads are passed on, and the final head is awaited further. Next:
+  body, after the final head; upgraded, after a 101; refused, if a head is malformed or too large.
+- body, framed by the final head in one of five ways: none; ``buffered``, where it came whole with
+  its head; ``_remaining`` bytes; ``_chunks``; or, with neither, up to the end of the connection.
+  The last three go through a stream, ``_payload``. Next: complete, refused, or lost.
+- complete: the body has ended as its framing says. Bytes behind it do not change the reply; they
+  keep the connection from being parked (``force_close``). Next: parked, or closed, by whoever
+  closes the reply (`ReplyBody`).
+- upgraded: bytes go on as they come, without framing.
+- refused: the connection is aborted. Whoever waits for the head or reads the body gets the error.
+
+If the connection is lost (``connection_lost``): before the head, whoever waits for it gets the
+error. A body up to the end of the connection is complete after a clean end, and broken after a
+reset. Any other body that is not complete is broken.
+
 What we use of aiohttp beyond its documented API stands here, in ``transport``,
 ``connector.install``, ``UpgradedReply`` and ``reply_body.take_buffered``, and is held by
 ``tests/upstream/test_aiohttp_contract.py``. Why not ``session.request``: decision 0001.

@@ -78,11 +78,11 @@ class ReplyHeadParser:
         options: list[bytes] = []
         for name, value in fields:
             size = len(name)
-            if size == 10 and name.lower() == b"connection":
+            if size == 10 and name.lower() == b"connection":  # house: one pass
                 options += members(value.lower())
-            elif size == 14 and name.lower() == b"content-length":
-                lengths += value.split(b",")
-            elif size == 17 and name.lower() == b"transfer-encoding":
+            elif size == 14 and name.lower() == b"content-length":  # house: one pass
+                lengths += value.split(b",")  # house: one that is empty is malformed
+            elif size == 17 and name.lower() == b"transfer-encoding":  # house: one pass
                 codings += members(value.lower()) or [b""]
         closes = not keeps_alive(options, version)
         length: int | None

@@ -1,0 +1,32 @@
+"""The table `[load_balance]`."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from proxy.core.options import Duration, Table, described, seconds
+from proxy.core.request_key import PATTERN
+
+
+class LoadBalanceOptions(Table, frozen=True, kw_only=True):
+    """How requests are spread over the servers of an upstream."""
+
+    policy: Annotated[
+        Literal["round_robin", "least_request", "peak_ewma", "hash"],
+        described("In turn; the less busy of two; the faster of two; by hash_key."),
+    ] = "round_robin"
+    hash_key: Annotated[
+        str,
+        Meta(
+            pattern=PATTERN,
+            description='What keeps requests together with "hash": "path", "client_addr", '
+            '"header:NAME" or "cookie:NAME".',
+        ),
+    ] = "path"
+    slow_start: Annotated[
+        Duration, described("A endpoint that is new or back gets its full share after this long.")
+    ] = seconds(0)
+    panic_threshold: Annotated[
+        float,
+        Meta(ge=0, le=100, description="With fewer percent usable, all are used; 0: never."),
+    ] = 0.0
