@@ -87,7 +87,7 @@ class Retry:
         first: Reply | UpstreamError
         try:
             first = await self._inner(exchange)
-            if first.buffered is None and self._hold is not None:
+            if self._hold is not None and first.buffered is None:
                 await self._hold(exchange, first)
         except UpstreamError as error:
             forget_frames(error)
@@ -127,7 +127,7 @@ class Retry:
 
     async def _attempt(self, exchange: Exchange) -> Reply:
         reply = await self._inner(exchange)
-        if reply.buffered is None and self._hold is not None:
+        if self._hold is not None and reply.buffered is None:
             await self._hold(exchange, reply)
         return reply
 
