@@ -1,8 +1,8 @@
 """What the proxy holds, and what it gives back: ``python -m benchmarks.memory [--posts 75000]``.
 
 A proxy process with its defaults between an API and clients on loopback, all of one other process.
-Resident memory in MiB before, at the most, and five seconds after each load has ended. About four
-minutes; ``--posts 5000`` takes one.
+Resident memory in MiB before, at the most, and five seconds after each load has ended. About five
+minutes; ``--posts 5000`` takes two.
 """
 
 import argparse
@@ -22,9 +22,12 @@ import uvloop
 MIB = 1 << 20
 AT_A_TIME = 1000
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n%b\r\n"
+PUT = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n"
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 BLOCK = b"x" * 65536
 LONG = 30_000_000
+REPLY = b"y" * LONG
+UPLOAD = memoryview(REPLY)[:10_000_000]
 RESET = struct.pack("ii", 1, 0)
 SETTLE = 5.0
 
@@ -60,8 +63,9 @@ class Api(asyncio.Protocol):
     def _answer(self) -> None:
         if self._transport.is_closing():
             return
-        body = b"y" * LONG if self.mode == "long" else b"ok"
-        self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        body = REPLY if self.mode == "long" else b"ok"
+        self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body))
+        self._transport.write(body)  # the same bytes for all: uvloop copies none
 
     def _reset(self) -> None:
         sock = self._transport.get_extra_info("socket")
@@ -137,17 +141,19 @@ async def given_up(address: Address, size: int, sent: int) -> None:
 
 
 async def stalls(address: Address, method: bytes) -> None:
-    """A client that takes or sends as much as is taken, for ten seconds."""
+    """A client that reads nothing, or sends as much as is taken, for ten seconds."""
     sock = socket.socket()
     sock.setblocking(False)
     loop = asyncio.get_running_loop()
     await loop.sock_connect(sock, address)
     with contextlib.suppress(TimeoutError, OSError):
         async with asyncio.timeout(10):
-            await loop.sock_sendall(sock, GET if method == b"GET" else POST % (LONG, b""))
             if method == b"GET":
-                await asyncio.sleep(10)
-            await loop.sock_sendall(sock, b"x" * LONG)
+                await loop.sock_sendall(sock, GET)
+            else:
+                await loop.sock_sendall(sock, PUT % len(UPLOAD))
+                await loop.sock_sendall(sock, UPLOAD)
+            await asyncio.sleep(10)
     sock.close()
 
 
@@ -194,8 +200,18 @@ async def main(posts: int) -> None:
         100,
         lambda address: given_up(address, 6_000_000, 6_000_000),
     )
-    await load("100 replies of 30 MB, not read", "long", 100, 100, lambda a: stalls(a, b"GET"))
-    await load("100 uploads, not read", "reads nothing", 100, 100, lambda a: stalls(a, b"POST"))
+    for number in (100, 1000):
+        await load(
+            f"{number:,} replies of 30 MB, not read",
+            *("long", number, number),
+            lambda address: stalls(address, b"GET"),
+        )
+    for number in (100, 500):
+        await load(
+            f"{number:,} PUTs of 10 MB, not read",
+            *("reads nothing", number, number),
+            lambda address: stalls(address, b"PUT"),
+        )
 
 
 if __name__ == "__main__":

@@ -113,7 +113,8 @@ def _is_folded(one: ast.expr, other: ast.expr) -> bool:
     match one:
         case ast.Call(
             func=ast.Attribute(
-                value=ast.Name(id="name" | "key") | ast.Subscript(slice=ast.Constant(value=0)),
+                value=ast.Name(id="name" | "key" | "field")
+                | ast.Subscript(slice=ast.Constant(value=0)),
                 attr="lower",
             )
         ):

@@ -10,23 +10,20 @@ from proxy.config import values as fields
 from proxy.config.doubts import doubts
 from proxy.config.model import Config, Route, Upstream
 from proxy.config.paths import path_meant
-from proxy.config.problems import Finding, Place, suggestion
+from proxy.config.problems import suggestion
+from proxy.config.tables import table_problems
 from proxy.config.unreachable import shadowed
-from proxy.config.waiting import waits
-from proxy.core import patterns
+from proxy.core import findings, patterns
+from proxy.core.findings import Finding, Place
 from proxy.core.options import AdminOptions, TimeoutsOptions
 from proxy.http.target import literal_path
 from proxy.middleware.fallback import FixedReply
-from proxy.middleware.retry.options import RetryOptions
 from proxy.middleware.rewrite.field_rules import Template
 from proxy.middleware.rewrite.options import HeaderRules
 from proxy.middleware.rewrite.paths import PathRewriter
-from proxy.upstream.address import (
-    CredentialsOptions,
-    UpstreamTlsOptions,
-    credentials,
-    tls_context,
-)
+from proxy.upstream.address import tls_context
+from proxy.upstream.credentials import CredentialsOptions, credentials_field
+from proxy.upstream.options import UpstreamTlsOptions
 
 _BOUNDED: Final = ("connect", "first_byte", "per_try")
 """Clocks that ``total`` ends before they can; ``idle`` also runs while a reply streams."""
@@ -42,8 +39,7 @@ def crosscheck(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
     written = raw.get("routes") or ()
     for index, table in enumerate(written):
         yield from _route(config.routes[index], table, ("routes", index))
-    yield from _retries(config, raw)
-    yield from waits(config, raw)
+    yield from table_problems(config, raw)
     yield from shadowed(config.routes)
     yield from doubts(config, raw)
 
@@ -203,7 +199,7 @@ def _tls(options: UpstreamTlsOptions, place: Place) -> Iterator[Finding]:
 
 
 def _credentials(options: CredentialsOptions, place: Place) -> Iterator[Finding]:
-    yield from _one((*place, "header"), fields.owned_fault(options.header))
+    yield from _one((*place, "header"), findings.owned_fault(options.header))
     if bool(options.value) == bool(options.value_file):
         got = "both: leave one out" if options.value else "neither"
         yield Finding(place, f"expected one of value and value_file, got {got}")
@@ -212,7 +208,7 @@ def _credentials(options: CredentialsOptions, place: Place) -> Iterator[Finding]
         yield Finding((*place, "value_file"), fault.replace(repr(options.value_file), "this file"))
     elif not fields.is_pipe(options.value_file):
         name = "value_file" if options.value_file else "value"
-        yield from _one((*place, name), _fault_of(partial(credentials, options)))
+        yield from _one((*place, name), _fault_of(partial(credentials_field, options)))
 
 
 def _route(options: Route, raw: Mapping[str, Any], place: Place) -> Iterator[Finding]:
@@ -226,9 +222,9 @@ def _route(options: Route, raw: Mapping[str, Any], place: Place) -> Iterator[Fin
         yield from _one((*place, "path_regex"), patterns.fault_of(options.path_regex))
         if "path" in raw:
             yield Finding((*place, "path_regex"), "expected either path or path_regex, got both")
-    yield from _each((*place, "methods"), options.methods, fields.method_fault)
+    yield from _each((*place, "methods"), options.methods, findings.method_fault)
     for name, value in options.headers.items():
-        fault = fields.token_fault(name) or fields.value_fault(value)
+        fault = findings.token_fault(name) or findings.value_fault(value)
         yield from _one((*place, "headers", name), fault)
     if options.rewrite is not None:
         fault = patterns.fault_of(options.rewrite.pattern)
@@ -257,33 +253,14 @@ def _rules(rules: HeaderRules, place: Place) -> Iterator[Finding]:
     for act in ("set", "add"):
         for name, value in getattr(rules, act).items():
             fault = (
-                fields.owned_fault(name)
-                or fields.value_fault(value)
+                findings.owned_fault(name)
+                or findings.value_fault(value)
                 or _fault_of(partial(Template, value))
             )
             yield from _one((*place, act, name), fault)
-    yield from _each((*place, "remove"), rules.remove, fields.owned_fault)
+    yield from _each((*place, "remove"), rules.remove, findings.owned_fault)
     if place[-1] == "response_headers" and "date" in map(str.lower, rules.remove):
         yield Finding((*place, "remove"), "a reply without Date is given one (RFC 9110 6.6.1)")
     for name, count in Counter(name.lower() for name in rules.set).items():
         if count > 1:
             yield Finding((*place, "set"), f"{name} is set {count} times, in different cases")
-
-
-def _retries(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
-    """Lists of names; where a route inherits them, the top is to blame."""
-    written: list[tuple[Place, Any, RetryOptions | None]] = [
-        (("retry",), raw.get("retry"), config.retry)
-    ]
-    for index, route in enumerate(raw.get("routes") or ()):
-        written.append((("routes", index, "retry"), route.get("retry"), config.routes[index].retry))
-    for place, table, options in written:
-        if not table or options is None:
-            continue
-        if "methods" in table:
-            yield from _each((*place, "methods"), options.methods, fields.method_fault)
-        if not options.budget.window and "window" in (table.get("budget") or ()):
-            yield Finding((*place, "budget", "window"), "a time to look back on is needed")
-        if options.idempotency_header and "idempotency_header" in table:
-            fault = fields.token_fault(options.idempotency_header)
-            yield from _one((*place, "idempotency_header"), fault)

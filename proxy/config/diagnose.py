@@ -12,7 +12,8 @@ from msgspec import inspect
 
 from proxy.config import hints, names
 from proxy.config.model import SWITCHES, Config, read_unit
-from proxy.config.problems import Finding, Place, secret
+from proxy.config.problems import secret
+from proxy.core.findings import Finding, Place
 
 MISSING: Final = "required, but missing"
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from proxy.config.problems import Finding, Place
+from proxy.core.findings import Finding, Place
 
 _REFERENCE: Final = re.compile(r"\$\$|\$\{([^}]*)(\}?)")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from proxy.config.problems import Finding, Place, secret
+from proxy.config.problems import secret
+from proxy.core.findings import Finding, Place
 from proxy.core.secrets import CREDENTIALS, HIDDEN, conceal
 
 _SHORTEST: Final = 4

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from proxy.config.foreign import VALUES
-from proxy.config.problems import Place, suggestion
-from proxy.config.values import is_token
+from proxy.config.problems import suggestion
 from proxy.core import request_key
+from proxy.core.findings import Place, is_token
 from proxy.core.options import MODE, Duration, Size
 from proxy.middleware import commit
 from proxy.middleware.hedge import hedge

@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any, Final
 
-from proxy.config.problems import Place
+from proxy.core.findings import Place
 
 _TOKEN: Final = re.compile(
     r"""

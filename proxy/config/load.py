@@ -15,8 +15,9 @@ from proxy.config.environment import Origin, substitute
 from proxy.config.merge import merge
 from proxy.config.model import Config, read_unit
 from proxy.config.overrides import Overrides
-from proxy.config.problems import ConfigError, Finding, Place, Problem, spell
+from proxy.config.problems import ConfigError, Problem, spell
 from proxy.config.unexpanded import unexpanded
+from proxy.core.findings import Finding, Place
 from proxy.core.secrets import conceal
 
 if TYPE_CHECKING:

@@ -35,8 +35,8 @@ from proxy.middleware.rewrite.options import (
     RewriteTable,
     StripPrefix,
 )
-from proxy.upstream.address import UpstreamOptions
 from proxy.upstream.health import HealthCheckOptions
+from proxy.upstream.options import UpstreamOptions
 
 # msgspec cannot put a table with durations into a JSON Schema as a default: hence the factories.
 

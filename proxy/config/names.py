@@ -10,7 +10,8 @@ from msgspec import inspect
 from proxy.config.absent import absent
 from proxy.config.foreign import TARGETS
 from proxy.config.model import LISTS, Config
-from proxy.config.problems import Place, suggestion
+from proxy.config.problems import suggestion
+from proxy.core.findings import Place
 
 _GENERAL: Final = ("timeout",)
 """Options of one table that somebody who writes them elsewhere does not mean."""

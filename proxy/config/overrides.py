@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from proxy.config.merge import only_route
-from proxy.config.problems import Finding, Place, spell
+from proxy.config.problems import spell
+from proxy.core.findings import Finding, Place
 
 _STEP: Final = re.compile(
     r"""\.?(?:([A-Za-z0-9_-]+)|"((?:[^"\\]|\\.)*)"|'([^']*)')((?:\[[0-9]{1,6}\])*)"""

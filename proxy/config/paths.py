@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from proxy.config.model import Route
-from proxy.config.problems import Finding, Place
+from proxy.core.findings import Finding, Place
 from proxy.http.target import literal_path
 
 _PARAMETER: Final = re.compile(r"\{[^/{}]*\}|<[^/<>]*>|:[A-Za-z_]\w*|\*{1,2}\w*")

@@ -4,25 +4,15 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final
 
-Place: TypeAlias = tuple[str | int, ...]
-"""Keys and indices from the top of the file: ``("routes", 0, "retry")``."""
-
-WARNING: Final = "warning:"
+from proxy.core.findings import WARNING, Place
 
 _SECRET: Final = re.compile(
     "(?i)auth|cookie|credential|passw|secret|token|api[-_]?key|access[-_]?key|signature"
 )
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
-
-
-class Finding(NamedTuple):
-    """A problem whose line is not known yet."""
-
-    place: Place
-    message: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from msgspec import inspect
 
 from proxy.config.diagnose import plain
 from proxy.config.model import SWITCHES, Config
-from proxy.config.problems import Place
+from proxy.core.findings import Place
 
 _INTEGER: Final = re.compile(r"[+-]?[0-9](?:_?[0-9])*")
 _NUMBER: Final = re.compile(r"[+-]?[0-9][0-9_]*(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")

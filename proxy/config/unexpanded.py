@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from proxy.config.problems import WARNING, Finding, Place, secret
+from proxy.config.problems import secret
+from proxy.core.findings import WARNING, Finding, Place
 
 _NAME: Final = r"([A-Za-z_][A-Za-z0-9_]*)"
 _OTHER: Final = re.compile(

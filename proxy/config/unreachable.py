@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from proxy.config.problems import WARNING, Finding
+from proxy.core.findings import WARNING, Finding
 from proxy.edge.router import RouteOptions, rank
 from proxy.http.authority import hostname
 from proxy.http.target import literal_path

@@ -1,59 +1,9 @@
-"""Names, values, patterns and files in a configuration: what is wrong with one, or nothing."""
+"""Files and owners in a configuration: what is wrong with one, or nothing."""
 
 import grp
 import os
 import pwd
 import stat
-from typing import Final
-
-from proxy.http.grammar import CONTROL, TOKEN
-from proxy.http.hop_by_hop import FRAMING, HOP_BY_HOP
-
-_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "QUERY")
-
-
-def is_token(text: str) -> bool:
-    """Whether it can be the name of a field or a method."""
-    return TOKEN.fullmatch(text.encode("utf-8", "surrogateescape")) is not None
-
-
-def token_fault(name: str) -> str:
-    """The name of a field or a method."""
-    return "" if is_token(name) else f"not a name that HTTP allows: {name!r}"
-
-
-def method_fault(method: str) -> str:
-    """A method; they are case-sensitive (RFC 9110 9.1)."""
-    if method not in _METHODS and method.upper() in _METHODS:
-        return f"methods are case-sensitive, did you mean {method.upper()!r}?"
-    if method == "CONNECT":
-        return "CONNECT is answered with 405 whatever the routes say"
-    return token_fault(method)
-
-
-def owned_fault(name: str) -> str:
-    """The name of a field that a rule wants to change."""
-    lower = name.lower().encode("utf-8", "surrogateescape")
-    if lower == b"host":
-        return "Host is set by host_header of the upstream"
-    if lower in FRAMING:
-        return f"{name} belongs to the framing of the message, which the proxy does itself"
-    if lower in HOP_BY_HOP:
-        return f"{name} concerns one connection only, which the proxy speaks for itself"
-    if lower in (b"via", b"x-request-id", b"x-sidecar-proxy"):
-        return f"{name} is how the proxy signs and names what it forwards"
-    if b"*" in lower:
-        return f"names are whole, * stands for nothing else: {name!r}"
-    return token_fault(name)
-
-
-def value_fault(value: str) -> str:
-    """The value of a field. It may be a secret, so the message does not repeat it."""
-    return (
-        "a control character cannot stand in a field"
-        if CONTROL.search(value.encode("utf-8", "surrogateescape"))
-        else ""
-    )
 
 
 def file_fault(path: str) -> str:

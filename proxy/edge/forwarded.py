@@ -5,10 +5,16 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from proxy.edge.forwarded_values import told_host, told_scheme, valid_values
 from proxy.http.bounded_cache import BoundedCache
 from proxy.http.fields import Fields
-from proxy.http.forwarded import Element, elements, encode_element
+from proxy.http.forwarded import (
+    Element,
+    elements,
+    encode_element,
+    told_host,
+    told_scheme,
+    valid_values,
+)
 from proxy.http.grammar import Malformed, members
 
 Families: TypeAlias = Literal["both", "x", "forwarded", "off"]

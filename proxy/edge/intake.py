@@ -22,7 +22,7 @@ from proxy.edge.http1.head_cache import Repeats
 from proxy.edge.http1.request_body import ClientBody
 from proxy.edge.http1.request_head import LOGINS, PROXY_CREDENTIALS
 from proxy.edge.http1.request_reader import ReadRequest
-from proxy.edge.http1.spool import Room
+from proxy.edge.http1.spool import SMALL, CountedBody, Room
 from proxy.edge.last_hop import COUNTED, count_down
 from proxy.edge.router import USUAL
 from proxy.http.authority import comparable, valid_host
@@ -151,16 +151,23 @@ class Intake:
         if (broken := content.exception()) is not None:
             raise _again(broken)
         if content.is_eof():
-            whole = content.read_nowait()
-            self._check_length(len(whole))
-            body = BytesBody(whole, framing, length)
-            body.trailers = getattr(content, "trailers", ())
-            return body
+            size = content.total_bytes
+            self._check_length(size)
+            if size <= SMALL or self._room.has_memory(size):
+                whole = content.read_nowait()
+                if size <= SMALL:
+                    body = BytesBody(whole, framing, length)
+                else:
+                    body = CountedBody(whole, framing, length, room=self._room)
+                body.trailers = getattr(content, "trailers", ())
+                return body
         go_ahead = None
         if b"expect" in watched and _waits(watched[b"expect"]) and exchange.version >= (1, 1):
             go_ahead = _continue(connection)
-        connection.begin()
-        return ClientBody(content, length, self._options, self._loop, go_ahead, room=self._room)
+        reads = connection.begin(content._size)
+        return ClientBody(
+            content, length, self._options, self._loop, go_ahead, room=self._room, reads=reads
+        )
 
     def _check_body(self, exchange: Exchange, length: int | None) -> None:
         if exchange.method == "TRACE":  # RFC 9110 9.3.8

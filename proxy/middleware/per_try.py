@@ -4,11 +4,30 @@
 """
 
 from asyncio import CancelledError, current_task
+from collections.abc import Iterator
 
 from proxy.core.errors import ResponseTimeout, Stage
 from proxy.core.exchange import Exchange, Handler
+from proxy.core.findings import WARNING, Finding, Written
 from proxy.core.reply import Reply
 from proxy.net.timers import SharedTimeout
+
+
+def problems(written: Written) -> Iterator[Finding]:
+    """What is wrong with `[timeouts] per_try`."""
+    clocks, retry = written.options.timeouts, written.options.retry
+    at = written.at("timeouts", "per_try")
+    if at is None or not clocks.per_try or 0 < clocks.total < clocks.per_try:
+        return  # the last is a problem of its own
+    if clocks.per_try > clocks.first_byte > 0:
+        longer = f"per_try ({clocks.per_try}) is longer than first_byte ({clocks.first_byte})"
+        yield Finding(at, f"{WARNING} {longer}, so it never runs out")
+    elif retry is None or retry.attempts == 1:
+        message = "no other attempt follows: expected [retry] attempts above 1"
+        yield Finding(at, f"{WARNING} {message}")
+    elif "timeout" not in retry.on:
+        message = 'no other attempt follows: expected "timeout" in [retry] on'
+        yield Finding(at, f"{WARNING} {message}")
 
 
 class PerTry:

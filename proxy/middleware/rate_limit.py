@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from typing import Annotated, Any, Final
 
 from msgspec import Meta
@@ -10,6 +10,7 @@ from msgspec import Meta
 from proxy.core.clock import Clock, loop_clock
 from proxy.core.errors import RateLimited
 from proxy.core.exchange import Exchange, Handler
+from proxy.core.findings import Finding, Written
 from proxy.core.options import Duration, Table, described, seconds
 from proxy.core.reply import Reply
 from proxy.core.request_key import PATTERN, key_of
@@ -52,6 +53,19 @@ class RateLimitOptions(Table, frozen=True, kw_only=True):
             "wait for `max_wait` at the most, then answer 429."
         ),
     ] = True
+
+
+def problems(written: Written) -> Iterator[Finding]:
+    """What is wrong with `[rate_limit]`."""
+    options: RateLimitOptions | None = written.options.rate_limit
+    if options is None or (place := written.first_at("rate_limit")) is None:
+        return
+    if not options.period:
+        yield Finding((*place, "period"), "a time to count in is needed")
+    if options.burst and not options.average:
+        yield Finding((*place, "burst"), "of what? expected average beside it")
+    if not options.average and not options.learn:
+        yield Finding(place, "nothing is limited: expected average, or learn = true")
 
 
 class RateLimit:

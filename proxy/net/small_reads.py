@@ -1,11 +1,14 @@
 """Small reads from a peer whose bytes somebody else may take slowly.
 
-uvloop reads up to 256 KB at a time, and what was read is somebody's to hold: a reply of 30 MB that
-its client does not read cost 520 KiB, one read waiting to be written and one behind it. Bodies
-that go on and on are read through ``SmallReads`` instead: 128 KiB at a time, and the more peers
-stall at the same time, the less, so that all of them together stay within what one process may
-take. No more than that is read ahead of the writer (``limit_read_ahead``). Nobody waits for a
-stranger that stalls: a peer that takes its bytes is served, in smaller pieces.
+uvloop reads up to 256 KB at a time, and what was read is somebody's to hold until it has been
+written: a reply of 30 MB that its client did not read cost 520 KiB. Long bodies are read through
+``SmallReads`` instead. A read has 128 KiB while there is room; the more all bodies together have in
+hand (``IN_HAND``), the smaller it is. A body whose last read is not written yet is not read further
+(``limit_read_ahead``). Each body may always read ``SMALLEST``, so that it goes on whatever other
+peers do; beyond ``TOTAL`` each holds that and no more.
+
+A body counts what it reads when it reads it, and all of that is written when its reader comes back
+for more and finds nothing unread (``SmallReads.written``); its end counts as that too.
 """
 
 import asyncio
@@ -14,67 +17,77 @@ from typing import Final, Protocol, cast
 LARGEST: Final = 128 << 10
 """Bytes of a read. Half of it costs a fifth more processor time for each byte of a long body."""
 SMALLEST: Final = 4 << 10
-"""Bytes of a read while thousands stall."""
+"""Bytes of a read where others have taken all the room there is."""
 TOTAL: Final = 8 << 20
-"""Bytes that the reads of all that stall may come to: from 64 of them on each is smaller."""
+"""Bytes that bodies may have in hand before each of them reads no more than ``SMALLEST``."""
+SHARE: Final = 32
+"""A read is at most this part of the room that is left."""
+CROWDED: Final = TOTAL - SHARE * LARGEST
+"""Bytes in hand from which on reads are smaller than ``LARGEST``."""
 HIGH_WATER: Final = 4 << 10
 """Bytes that may wait to be written before whoever writes has to wait: less than one read."""
 
-_ROOM: Final = memoryview(bytearray(LARGEST))
+_BUFFER: Final = memoryview(bytearray(LARGEST))
 """Where a read goes. One for all: what has been read leaves it before anything else is read."""
 
 
-class StalledPeers:
-    """How many exchanges wait for a peer to take what was written."""
+class InHand:
+    """What was read of all bodies and has not been written yet."""
 
-    __slots__ = ("count", "size")
+    __slots__ = ("bytes",)
 
     def __init__(self) -> None:
-        self.count = 0
-        self.size = LARGEST
-        """Bytes of the next read."""
+        self.bytes = 0
 
-    def __enter__(self) -> None:
-        self._moved(1)
-
-    def __exit__(self, *_: object) -> None:
-        self._moved(-1)
-
-    def _moved(self, by: int) -> None:
-        self.count += by
-        self.size = max(SMALLEST, min(LARGEST, TOTAL // max(self.count, 1)))
+    def next_read(self) -> int:
+        """Bytes that the next read may have."""
+        share = (TOTAL - self.bytes) // SHARE
+        return max(SMALLEST, min(LARGEST, share))
 
 
-STALLED_PEERS: Final = StalledPeers()
+IN_HAND: Final = InHand()
 """Of this process; there is one memory."""
 
 
 def limit_read_ahead(reader: object) -> None:
-    """Have aiohttp read no more ahead of who reads this body than one read is, while others stall.
+    """Have aiohttp read no more ahead of who reads this body than one read is, where it is crowded.
 
     For good: what it costs a body that goes on is a pause of its transport at each read.
     """
     most = getattr(reader, "_high_water", 0)  # an empty body has none
-    if most > STALLED_PEERS.size:
-        reader._high_water = STALLED_PEERS.size  # type: ignore[attr-defined]
+    size = IN_HAND.next_read() // 2  # the pause comes when there is more
+    if most > size:
+        reader._high_water = size  # type: ignore[attr-defined]
 
 
 class SmallReads(asyncio.BufferedProtocol):
     """Stands between a transport and its protocol, while a long body comes."""
 
-    __slots__ = ("_protocol",)
+    __slots__ = ("_protocol", "held")
 
-    def __init__(self, protocol: asyncio.Protocol) -> None:
+    def __init__(self, protocol: asyncio.Protocol, held: int = 0) -> None:
+        """``held``: bytes that were read before."""
         self._protocol = protocol
+        self.held = held
+        """Bytes of this body that are in hand: counted in ``IN_HAND`` too."""
+        IN_HAND.bytes += held
+
+    def written(self) -> None:
+        """Nothing of what was read is held any more."""
+        IN_HAND.bytes -= self.held
+        self.held = 0
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where the next read goes."""
-        size = STALLED_PEERS.size
-        return _ROOM if size == LARGEST else _ROOM[:size]
+        if IN_HAND.bytes <= CROWDED:
+            return _BUFFER
+        return _BUFFER[: IN_HAND.next_read()]
 
     def buffer_updated(self, nbytes: int) -> None:
         """So much has been read."""
-        self._protocol.data_received(bytes(_ROOM[:nbytes]))
+        self.held += nbytes
+        IN_HAND.bytes += nbytes
+        self._protocol.data_received(bytes(_BUFFER[:nbytes]))
 
     def eof_received(self) -> bool | None:
         """As the protocol says."""
@@ -99,10 +112,13 @@ class Reads(Protocol):
     transport: asyncio.Transport | None
 
 
-def read_small(protocol: Reads) -> None:
-    """Read what comes to this protocol in small pieces."""
-    if protocol.transport is not None:
-        protocol.transport.set_protocol(SmallReads(cast(asyncio.Protocol, protocol)))
+def read_small(protocol: Reads, held: int) -> SmallReads | None:
+    """Read what comes to this protocol in small pieces; ``held`` bytes of it were read before."""
+    if protocol.transport is None:
+        return None
+    reads = SmallReads(cast(asyncio.Protocol, protocol), held)
+    protocol.transport.set_protocol(reads)
+    return reads
 
 
 def read_large(protocol: Reads) -> None:

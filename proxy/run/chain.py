@@ -6,7 +6,8 @@ from proxy.config.model import Route
 from proxy.core.exchange import Handler
 from proxy.edge.responses import ErrorsOptions
 from proxy.middleware.rewrite.rewrite import Rewrite
-from proxy.upstream.address import UpstreamOptions, entries, origins, renames, told
+from proxy.upstream.address import origins, renames, told
+from proxy.upstream.options import UpstreamOptions, entries
 
 
 class Chain:

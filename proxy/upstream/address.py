@@ -3,123 +3,12 @@
 import ssl
 from functools import partial
 from ipaddress import ip_address
-from pathlib import Path
-from typing import Annotated
 
 from aiohttp import ClientRequest
-from msgspec import Meta
 from yarl import URL
 
-from proxy.core.options import Duration, Table, described, seconds
-from proxy.core.secrets import configured
-from proxy.http.grammar import CONTROL
-
-
-class ServerEntry(Table, frozen=True, kw_only=True):
-    """One server of an upstream."""
-
-    url: Annotated[
-        str, described('"http://10.0.0.1:9000", "https://api.example.com" or "unix:/path".')
-    ]
-    weight: Annotated[
-        float, Meta(gt=0, le=1000, description="Share of the requests, beside the others' weights.")
-    ] = 1.0
-    backup: Annotated[
-        bool, described("Takes requests only while no other server of the upstream can.")
-    ] = False
-
-
-class UpstreamTlsOptions(Table, frozen=True, kw_only=True):
-    """How the certificates of https servers are checked, and which one the proxy shows them."""
-
-    verify: Annotated[bool, described("Check the certificate and the name in it.")] = True
-    ca_file: Annotated[
-        str, described("PEM file of the authorities to trust instead of the system's.")
-    ] = ""
-    server_name: Annotated[
-        str, described("Name to ask for (SNI) and to check, instead of the URL's.")
-    ] = ""
-    cert_file: Annotated[
-        str, described("PEM file of our own certificate, for servers that ask for one.")
-    ] = ""
-    key_file: Annotated[
-        str, described("PEM file of its key; may be left out where cert_file holds it.")
-    ] = ""
-    password_file: Annotated[
-        str, described("File that holds the password of the key; its last line break is dropped.")
-    ] = ""
-
-
-class CredentialsOptions(Table, frozen=True, kw_only=True):
-    """Credentials that the proxy sends to the upstream in place of the client's."""
-
-    header: Annotated[str, described("Field that carries the credentials.")] = "Authorization"
-    value: Annotated[
-        str, described('The value, usually from the environment: "Bearer ${API_TOKEN}".')
-    ] = ""
-    value_file: Annotated[
-        str,
-        described(
-            "File that holds the value; its last line break is dropped. It is read again within "
-            "seconds when it changes."
-        ),
-    ] = ""
-
-
-class UpstreamOptions(Table, frozen=True, kw_only=True):
-    """A named service that requests are forwarded to."""
-
-    name: Annotated[str, Meta(min_length=1, description="Name that routes refer to.")]
-    servers: Annotated[
-        tuple[str | ServerEntry, ...],
-        Meta(
-            min_length=1,
-            description='Addresses, or tables such as { url = "...", weight = 2, backup = true }.',
-        ),
-    ]
-    host_header: Annotated[
-        str,
-        described(
-            '"auto": the server\'s name where it is reached over https by its name, else what the '
-            'client sent; "preserve" what the client sent, "upstream" for the server\'s own, or a '
-            "name."
-        ),
-    ] = "auto"
-    keepalive_timeout: Annotated[
-        Duration,
-        # uvicorn and Node close after 5 s, and a POST that meets a closing connection is lost.
-        described(
-            'How long an idle connection is kept; below the upstream\'s own limit. "0": none is.'
-        ),
-    ] = seconds(4)
-    max_connection_age: Annotated[
-        Duration,
-        described("A connection this old takes no further request; moves traffic off old servers."),
-    ] = seconds(0)
-    dns_ttl: Annotated[
-        Duration,
-        described(
-            "How often names are looked up again; each of several addresses is a server of its "
-            'own. "0": for each new connection, and all addresses are one server.'
-        ),
-    ] = seconds(30)
-    limit: Annotated[
-        int,
-        Meta(
-            ge=0,
-            description="Connections to a server at a time, 0 for no limit; over it requests wait "
-            "`connect`.",
-        ),
-    ] = 0
-    tls: UpstreamTlsOptions | None = None
-    credentials: CredentialsOptions | None = None
-
-
-def entries(options: UpstreamOptions) -> list[ServerEntry]:
-    """The servers, short forms written out."""
-    return [
-        ServerEntry(url=server) if isinstance(server, str) else server for server in options.servers
-    ]
+from proxy.upstream.credentials import credentials_field, file_content
+from proxy.upstream.options import ServerEntry, UpstreamOptions, UpstreamTlsOptions, entries
 
 
 class Address:
@@ -178,7 +67,9 @@ class Address:
             self.host = self.authority
         elif options.host_header != "preserve":
             self.host = options.host_header.encode()
-        self.credentials = None if options.credentials is None else credentials(options.credentials)
+        self.credentials = (
+            None if options.credentials is None else credentials_field(options.credentials)
+        )
 
 
 def _is_address(url: URL) -> bool:
@@ -225,26 +116,6 @@ def _authority(url: URL) -> str:
     return host if url.is_default_port() else f"{host}:{url.port}"
 
 
-def _content(path: str) -> bytes:
-    return Path(path).read_bytes().removesuffix(b"\n").removesuffix(b"\r")
-
-
-def credentials(options: CredentialsOptions) -> tuple[bytes, bytes]:
-    """The field to send. Raises OSError, or ValueError where its value cannot stand in a field.
-
-    It is a secret, so no message repeats it.
-    """
-    value = options.value.encode("utf-8", "surrogateescape")
-    if options.value_file:
-        value = _content(options.value_file)
-    configured(value)
-    if not value:
-        raise ValueError("the value is empty")
-    if CONTROL.search(value):
-        raise ValueError("a control character cannot stand in a field")
-    return options.header.encode(), value
-
-
 def tls_context(options: UpstreamOptions) -> ssl.SSLContext | None:
     """The one context of an upstream, where it has a server that is spoken to over TLS.
 
@@ -262,6 +133,6 @@ def _context(options: UpstreamTlsOptions) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_NONE
     if options.cert_file:
         # An encrypted key without a password is an error, not a question on the terminal.
-        password = _content(options.password_file) if options.password_file else b""
+        password = file_content(options.password_file) if options.password_file else b""
         context.load_cert_chain(options.cert_file, options.key_file or None, password=password)
     return context

@@ -22,8 +22,8 @@ from proxy.core.errors import ConnectionLimit
 from proxy.http.logins import Ties
 from proxy.policy.idle_limit import Ends
 from proxy.upstream.http1.protocol import UpstreamProtocol
-from proxy.upstream.names import Names
 from proxy.upstream.pooled_connection import PooledConnection
+from proxy.upstream.resolver import Resolver
 from proxy.upstream.unreachable import Unreachable
 
 
@@ -52,7 +52,7 @@ class ConnectionPool:
         self,
         connector: BaseConnector,
         template: ClientRequest,
-        resolver: Names,
+        resolver: Resolver,
         *,
         keepalive: float,
         limit: int,

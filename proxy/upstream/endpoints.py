@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 from proxy.core.local_limits import complain, local_limit
 from proxy.policy.rotation import Turns
-from proxy.upstream.address import Address, ServerEntry, UpstreamOptions, entries, tls_context
+from proxy.upstream.address import Address, tls_context
+from proxy.upstream.credentials import LOOK_EVERY, CredentialsFile
 from proxy.upstream.endpoint import Endpoint
-from proxy.upstream.names import Addresses
-from proxy.upstream.rotated import LOOK_EVERY, Rotated
+from proxy.upstream.options import ServerEntry, UpstreamOptions, entries
+from proxy.upstream.resolver import ResolvedName
 from proxy.upstream.session import Session
 from proxy.upstream.translate import reason
 
@@ -41,12 +42,12 @@ class Endpoints:
             for index, entry in enumerate(self._entries)
             if (host := Address(options, entry, self._tls).lookup)
         }
-        self._rotated: Rotated | None = None
+        self._credentials_file: CredentialsFile | None = None
         shown = options.credentials
         if shown is not None and stat.S_ISREG(_mode(shown.value_file)):
-            self._rotated = Rotated(shown)
+            self._credentials_file = CredentialsFile(shown)
         for host in self._names.values():
-            session.obey(host, options.dns_ttl)
+            session.set_ttl(host, options.dns_ttl)
         self._turns = [Turns() for _ in self._entries]
         self._known: dict[_Key, Endpoint] = {}
         self._away: dict[_Key, Endpoint] = {}
@@ -71,8 +72,8 @@ class Endpoints:
         """Begin to look names up; until an answer comes, each is one server."""
         if self.changes:
             self._tasks.append(asyncio.create_task(self._watch()))
-        if self._rotated is not None:
-            self._tasks.append(asyncio.create_task(self._reread(self._rotated)))
+        if self._credentials_file is not None:
+            self._tasks.append(asyncio.create_task(self._reread(self._credentials_file)))
 
     async def close(self) -> None:
         """Stop, and close what rests."""
@@ -84,10 +85,10 @@ class Endpoints:
 
     async def _watch(self) -> None:
         while True:
-            found: dict[int, Addresses] = {}
+            found: dict[int, ResolvedName] = {}
             for index, host in self._names.items():
                 try:
-                    found[index] = await self._session.addresses(host)
+                    found[index] = await self._session.look_up(host)
                 except OSError as error:  # what is known stays; a request would say what is wrong
                     log.info("the name %s could not be looked up: %s", host, reason(error))
                 except Exception as error:  # or nobody would look again
@@ -98,7 +99,7 @@ class Endpoints:
             self._heard(found)
             await asyncio.sleep(self._options.dns_ttl)
 
-    def _heard(self, found: dict[int, Addresses]) -> None:
+    def _heard(self, found: dict[int, ResolvedName]) -> None:
         for index, addresses in found.items():
             self._turns[index].heard(addresses.servers)
         self._update()
@@ -108,14 +109,14 @@ class Endpoints:
         for key in [key for key in self._away if not self._turns[key.entry].remembers(key.ip)]:
             del self._away[key]
 
-    async def _reread(self, rotated: Rotated) -> None:
+    async def _reread(self, credentials_file: CredentialsFile) -> None:
         """Show what the file says now; a disk may stand still, the loop may not."""
         while True:
             await asyncio.sleep(LOOK_EVERY)
             try:
-                if await asyncio.to_thread(rotated.changed):
+                if await asyncio.to_thread(credentials_file.changed):
                     for endpoint in (*self.members, *self.away):
-                        endpoint.address.credentials = rotated.field
+                        endpoint.address.credentials = credentials_file.field
             except Exception:  # or nobody would look again
                 log.exception("credentials of %s", self.name)
 
@@ -158,8 +159,8 @@ class Endpoints:
     def _made(self, entry: ServerEntry, ip: str) -> Endpoint:
         options = self._options
         address = Address(options, entry, self._tls, ip)
-        if self._rotated is not None:
-            address.credentials = self._rotated.field
+        if self._credentials_file is not None:
+            address.credentials = self._credentials_file.field
         pool = partial(
             self._session.connection_pool,
             address.template,

@@ -6,6 +6,7 @@ from aiohttp.connector import Connection
 
 from proxy.core.clock import monotonic
 from proxy.http.logins import Ties
+from proxy.net.small_reads import read_small
 from proxy.upstream.http1.protocol import UpstreamProtocol
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class PooledConnection:
         """The client that alone may use it, and the name of its server, see ``http/logins``."""
         self.protocol = protocol
         protocol.on_lost = self._on_lost
+        protocol.reads = read_small(protocol, 0)
 
     @property
     def peer_ip(self) -> str:
@@ -69,7 +71,10 @@ class PooledConnection:
     def close(self) -> None:
         """Close what nobody uses."""
         self._pool.connections -= 1
-        self.protocol.abort()
+        protocol = self.protocol
+        if protocol.reads is not None:
+            protocol.reads.written()
+        protocol.abort()
         self._connection.close()
 
     def _on_lost(self) -> None:

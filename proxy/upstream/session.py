@@ -16,7 +16,7 @@ from aiohttp import (
 
 from proxy.upstream.connection_pool import ConnectionPool
 from proxy.upstream.connector import Connector, install
-from proxy.upstream.names import Addresses, Names, chosen
+from proxy.upstream.resolver import ResolvedName, Resolver, chosen
 
 
 class Session:
@@ -27,10 +27,10 @@ class Session:
         self._paired: dict[str, tuple[str, ...]] = {}
 
     async def __aenter__(self) -> Self:
-        self._resolver = Names()
+        self._resolver = Resolver()
         connector = Connector(
             limit=0,  # aiohttp's 100 would queue silently; limits are ours
-            use_dns_cache=False,  # Names remembers
+            use_dns_cache=False,  # Resolver remembers
             force_close=True,  # what rests, is idle in a ConnectionPool
             resolver=self._resolver,
         )
@@ -82,13 +82,13 @@ class Session:
             name=f"unix:{unix_path}" if unix_path is not None else "",
         )
 
-    def obey(self, host: str, ttl: float) -> None:
+    def set_ttl(self, host: str, ttl: float) -> None:
         """Look ``host`` up again after ``ttl`` seconds; each time where that is zero."""
-        self._resolver.obey(host, ttl)
+        self._resolver.set_ttl(host, ttl)
 
-    async def addresses(self, host: str) -> Addresses:
+    async def look_up(self, host: str) -> ResolvedName:
         """Look a name up. Raises OSError where it is not known."""
-        found = chosen(await self._resolver.ask(host))
+        found = chosen(await self._resolver.look_up(host))
         alternatives = self._connector.alternatives
         for ip in self._paired.pop(host, ()):
             alternatives.pop(ip, None)

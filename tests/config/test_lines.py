@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.config.lines import Lines
-from proxy.config.problems import Place
+from proxy.core.findings import Place
 
 FILE = '''\
 # [server] in a comment

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from proxy.http.forwarded import Element, elements, encode_element
+from proxy.http.forwarded import (
+    Element,
+    elements,
+    encode_element,
+    told_host,
+    told_scheme,
+    valid_values,
+)
 from proxy.http.grammar import Malformed
 
 TOKEN = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -123,3 +130,33 @@ def test_work_is_linear_in_what_came(value: bytes) -> None:
         elements(value * 100_000)
     except Malformed:
         return
+
+
+@pytest.mark.parametrize(
+    ("value", "host", "scheme"),
+    [
+        (b"api.test:8443", b"api.test:8443", b""),
+        (b"https", b"https", b"https"),
+        (b"x;for=192.0.2.1", b"", b""),
+        (b"a b", b"", b""),
+        (b"", b"", b""),
+        (b"svn+ssh", b"", b"svn+ssh"),
+    ],
+)
+def test_a_host_or_scheme_with_a_delimiter_is_not_said(
+    value: bytes, host: bytes, scheme: bytes
+) -> None:
+    assert told_host(value) == host
+    assert told_scheme(value) == scheme
+
+
+def test_a_line_stays_as_it_came_where_all_of_it_is_right() -> None:
+    line = b'For="[2001:db8::1]:80" ; HOST=api.test, by=_me;x="any;thing"'
+    assert valid_values(line, elements(line)) == (line, elements(line))
+
+
+def test_what_is_no_node_host_or_scheme_is_left_out() -> None:
+    line = b'for="a b";host="x;for=1";proto=http, by="<>"'
+    kept, told = valid_values(line, elements(line))
+    assert kept == b"for=unknown;proto=http"
+    assert told == [{b"for": b"unknown", b"proto": b"http"}, {}]

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from proxy.upstream.address import CredentialsOptions
-from proxy.upstream.rotated import Rotated
+from proxy.upstream.credentials import CredentialsFile, CredentialsOptions
 from tests.support.message import get
 from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream
@@ -50,7 +49,7 @@ async def test_the_next_requests_show_what_the_file_says(tmp_path: Path) -> None
 def test_what_cannot_be_shown_changes_nothing(tmp_path: Path, bad: str) -> None:
     path = tmp_path / "token"
     turn(path, "Bearer one\n")
-    rotated = Rotated(CredentialsOptions(value_file=str(path)))
+    rotated = CredentialsFile(CredentialsOptions(value_file=str(path)))
     turn(path, bad)
     assert not rotated.changed()
     path.unlink()
@@ -66,7 +65,7 @@ def test_a_link_that_is_turned_is_a_change(tmp_path: Path) -> None:
         (tmp_path / name).write_text(f"Bearer {name}")
     link = tmp_path / "token"
     link.symlink_to("one")
-    rotated = Rotated(CredentialsOptions(value_file=str(link)))
+    rotated = CredentialsFile(CredentialsOptions(value_file=str(link)))
     (tmp_path / "new").symlink_to("two")
     os.replace(tmp_path / "new", link)
     assert rotated.changed()
@@ -94,7 +93,7 @@ def test_what_cannot_be_read_is_said_once_and_waited_for_by_nobody(
 ) -> None:
     path = tmp_path / "token"
     turn(path, "Bearer one")
-    rotated = Rotated(CredentialsOptions(value_file=str(path)))
+    rotated = CredentialsFile(CredentialsOptions(value_file=str(path)))
     for _ in range(2):
         spoil(path)
         caplog.clear()

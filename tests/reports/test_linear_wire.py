@@ -51,7 +51,7 @@ async def asked(data: bytes) -> None:
     """A client sends byte by byte."""
     async with (
         RawUpstream() as upstream,
-        proxied(upstream) as proxy,
+        proxied(upstream, server={"request_headers_timeout": "10m"}) as proxy,
         await proxy.connect() as client,
     ):
         for i in range(len(data)):

@@ -13,9 +13,9 @@ import pytest
 from aiohttp import ThreadedResolver
 
 from proxy.core.options import Duration
-from proxy.upstream.address import UpstreamOptions
 from proxy.upstream.endpoints import Endpoints
-from proxy.upstream.names import Names, chosen
+from proxy.upstream.options import UpstreamOptions
+from proxy.upstream.resolver import Resolver, chosen
 from proxy.upstream.session import Session
 from tests.support.loop import JumpingLoop
 from tests.support.message import OK, get
@@ -225,7 +225,7 @@ def test_a_family_without_a_route_is_not_picked(
     others: tuple[str, ...],
 ) -> None:
     monkeypatch.setattr(
-        "proxy.upstream.names._routed", lambda ip: ("6" if ":" in ip else "4") in reaches
+        "proxy.upstream.resolver._routed", lambda ip: ("6" if ":" in ip else "4") in reaches
     )
     found = chosen([entry(ip) for ip in ("::3", "10.0.0.2", "::1", "10.0.0.1", "::2")])
     assert (found.servers, found.others) == (servers, others)
@@ -257,7 +257,7 @@ async def test_without_a_ttl_what_each_connection_hears_holds_for_those_before_i
 
 async def test_without_a_ttl_answers_that_take_turns_throw_nothing_away(zone: Zone) -> None:
     answers = [[ONE, THREE], [TWO, FOUR], [ONE, THREE], [TWO, FOUR]]
-    names = Names()
+    names = Resolver()
     for answer in answers:
         zone.addresses = answer
         await names.resolve("api.test")

@@ -7,6 +7,7 @@ A reply of 30 MB that its client did not read cost 532 KiB, an upload to an API 
 import asyncio
 import contextlib
 import gc
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -15,11 +16,20 @@ from aiohttp.streams import StreamReader
 
 from proxy.edge.http1.connection import Connection
 from proxy.edge.http1.spool import Room
-from proxy.net.small_reads import HIGH_WATER, LARGEST, SMALLEST, STALLED_PEERS, StalledPeers
+from proxy.net.small_reads import (
+    CROWDED,
+    HIGH_WATER,
+    IN_HAND,
+    LARGEST,
+    SMALLEST,
+    TOTAL,
+    InHand,
+    SmallReads,
+)
 from proxy.upstream.http1.protocol import READ_BUFFER, UpstreamProtocol
 from tests.support.client import RawClient
 from tests.support.message import get, length
-from tests.support.proxy import Proxy, proxied
+from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream
 
 MIB = 1 << 20
@@ -60,8 +70,11 @@ async def test_a_reply_that_is_not_read_is_held_once() -> None:
             client = await stack.enter_async_context(await proxy.connect(receive_buffer=4096))
             await client.send(get())
         await upstream.until(lambda: len(upstream.requests) == CLIENTS)
-        sizes = await still()
-        assert len(sizes) <= CLIENTS  # none behind the one that waits to be written
+        async with asyncio.timeout(PATIENCE):
+            while (
+                len(sizes := await still()) > CLIENTS
+            ):  # none behind the one that waits to be written
+                pass
         assert max(sizes) <= LARGEST + HIGH_WATER
 
 
@@ -101,7 +114,7 @@ async def test_a_reply_goes_on_where_its_client_does() -> None:
             await client.send(get())
             assert (await client.receive()).ended == "complete"
         assert len(upstream.connections) == 1
-        assert STALLED_PEERS.count == 0
+        assert IN_HAND.bytes == 0
 
 
 async def test_an_upload_goes_on_where_its_api_does() -> None:
@@ -122,44 +135,128 @@ async def test_an_upload_goes_on_where_its_api_does() -> None:
         assert upstream.requests[0].body == body
         await client.send(get())
         assert (await client.receive()).status == 200
-        await drained(proxy)
+        await proxy.record(1)
+        assert IN_HAND.bytes == 0
 
 
-async def test_no_more_is_read_ahead_than_one_read_while_others_stall() -> None:
-    with contextlib.ExitStack() as others:
-        for _ in range(10_000):
-            others.enter_context(STALLED_PEERS)
+@contextlib.contextmanager
+def others(held: int) -> Iterator[None]:
+    """Other bodies have so many bytes in hand."""
+    IN_HAND.bytes += held
+    try:
+        yield
+    finally:
+        IN_HAND.bytes -= held
+
+
+@pytest.mark.parametrize("method", [b"POST", b"PUT"])
+async def test_no_more_is_read_ahead_than_one_read_where_others_hold_much(method: bytes) -> None:
+    with others(TOTAL):
         async with (
             RawUpstream(["read-nothing", "hold"]) as upstream,
             proxied(upstream) as proxy,
             await proxy.connect() as client,
         ):
-            await filled(client, b"POST")
-            # The first read came before its body was known as one.
-            assert max(await still()) <= SMALLEST + max(HIGH_WATER, READ_BUFFER)
+            await filled(client, method)
+            assert max(await still()) <= SMALLEST + HIGH_WATER
 
 
-async def drained(proxy: Proxy) -> None:
-    """Nobody is counted as stalled who is not there."""
-    await proxy.breathe()
-    assert STALLED_PEERS.count == 0
+async def test_what_comes_with_a_head_is_read_in_small_pieces_too_where_others_hold_much() -> None:
+    """It waits for a server, or for its turn in a queue."""
+    with others(TOTAL):
+        async with (
+            RawUpstream([length(b"")]) as upstream,
+            proxied(upstream) as proxy,
+            await proxy.connect() as client,
+        ):
+            await client.send(get())
+            assert (await client.receive()).status == 200
+            (connection,) = [
+                thing
+                for thing in gc.get_objects()
+                if isinstance(thing, Connection) and thing.transport is not None
+            ]
+            assert connection.transport is not None
+            reads = connection.transport.get_protocol()
+            assert isinstance(reads, SmallReads)
+            assert len(reads.get_buffer(65536)) == SMALLEST
+            assert IN_HAND.bytes == TOTAL
 
 
-def test_the_more_stall_the_less_is_read_for_each() -> None:
-    stalled = StalledPeers()
-    total = 0
+@pytest.mark.parametrize("held", [0, CROWDED, 3 * TOTAL])
+async def test_a_body_goes_on_whatever_others_hold(held: int) -> None:
+    """Up and down, and nothing of it counts as held when it is over."""
+    body = b"y" * (2 * MIB) + b"end"
+    with others(held):
+        async with (
+            RawUpstream(["wait-body", length(body)]) as upstream,
+            proxied(upstream) as proxy,
+            await proxy.connect(receive_buffer=4096) as client,
+        ):
+            sending = asyncio.ensure_future(client.send(HEAD % (b"PUT", len(body)) + body))
+            response = await client.receive()
+            await sending
+            assert (response.status, response.body) == (200, body)
+            assert upstream.requests[0].body == body
+            await proxy.record()
+            assert IN_HAND.bytes == held
+
+
+async def test_a_client_that_leaves_holds_nothing_more() -> None:
+    async with (
+        RawUpstream(["read-nothing", "hold"], [length(b"y" * LONG)]) as upstream,
+        proxied(upstream) as proxy,
+    ):
+        async with await proxy.connect() as client:
+            await filled(client, b"PUT")
+            await still()
+            assert IN_HAND.bytes > 0
+            client.reset()
+            await proxy.record()
+            assert IN_HAND.bytes == 0
+        async with await proxy.connect(receive_buffer=4096) as client:
+            await client.send(get())
+            await still()
+            assert IN_HAND.bytes > 0
+            client.reset()
+            await proxy.record(1)
+            assert IN_HAND.bytes == 0
+
+
+def test_the_more_is_held_the_less_is_read() -> None:
+    in_hand = InHand()
     sizes = []
     for _ in range(10_000):
-        total += stalled.size + HIGH_WATER
-        sizes.append(stalled.size)
-        stalled.__enter__()
+        sizes.append(in_hand.next_read())
+        in_hand.bytes += sizes[-1]
     assert (sizes[0], sizes[-1]) == (LARGEST, SMALLEST)
     assert sizes == sorted(sizes, reverse=True)
-    # Each is held twice at the most: read, and waiting to be written.
-    assert total < 110 * MIB
-    for _ in range(10_000):
-        stalled.__exit__()
-    assert (stalled.count, stalled.size) == (0, LARGEST)
+    assert sizes.count(LARGEST) == CROWDED // LARGEST + 1
+    # Beyond the total each has its floor, and no more.
+    assert sum(sizes) <= TOTAL + 10_000 * SMALLEST
+
+
+@pytest.mark.parametrize(("room", "kept"), [(MIB, True), (50_000, False)])
+async def test_a_body_that_came_with_its_head_takes_room_too(
+    room: int, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is none it is sent all the same, and let go of."""
+    monkeypatch.setattr("proxy.edge.intake.Room", lambda: Room(memory=room))
+    answer = asyncio.Event()
+    async with (
+        RawUpstream(["wait-body", answer, length(b"")]) as upstream,
+        proxied(upstream) as proxy,
+        await proxy.connect() as client,
+    ):
+        rooms = [thing for thing in gc.get_objects() if isinstance(thing, Room)]
+        body = b"y" * 60_000
+        await client.send(HEAD % (b"POST", len(body)) + body)
+        await upstream.until(lambda: upstream.requests and upstream.requests[0].body == body)
+        assert max(each.memory for each in rooms) == (len(body) if kept else 0)
+        answer.set()
+        assert (await client.receive()).status == 200
+        await proxy.record()
+        assert all(each.memory == 0 for each in rooms)
 
 
 async def test_an_upload_without_end_leaves_the_disk_alone() -> None:

@@ -5,15 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from proxy.upstream.address import (
-    Address,
-    CredentialsOptions,
-    ServerEntry,
-    UpstreamOptions,
-    UpstreamTlsOptions,
-    entries,
-    tls_context,
-)
+from proxy.upstream.address import Address, tls_context
+from proxy.upstream.credentials import CredentialsOptions
+from proxy.upstream.options import ServerEntry, UpstreamOptions, UpstreamTlsOptions, entries
 
 
 def endpoint(server: str | ServerEntry = "http://a", **options: object) -> Address:

@@ -52,7 +52,19 @@ async def test_what_follows_a_101_is_kept_in_the_tail() -> None:
     assert handler._payload is None
 
 
-@pytest.mark.parametrize("name", ["_buffer", "_read_nowait", "readany", "is_eof", "feed_data"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "_buffer",
+        "_size",
+        "_high_water",
+        "_read_nowait",
+        "readany",
+        "is_eof",
+        "feed_data",
+        "total_bytes",
+    ],
+)
 def test_the_stream_reader_has_what_we_read(name: str) -> None:
     assert hasattr(StreamReader, name)
 

@@ -9,8 +9,8 @@ import pytest
 from aiohttp import ThreadedResolver
 
 from proxy.core.options import Duration
-from proxy.upstream.address import ServerEntry, UpstreamOptions
 from proxy.upstream.endpoints import Endpoints
+from proxy.upstream.options import ServerEntry, UpstreamOptions
 from proxy.upstream.session import Session
 from tests.support.loop import JumpingLoop
 

@@ -93,7 +93,7 @@ async def test_who_waits_longer_than_the_clock_allows_is_503() -> None:
             assert b"error=connection_limit_reached" in (response.value("Proxy-Status") or b"")
             assert b"for a permit" in response.body
             exchange = await proxy.record()
-            assert 0.02 < exchange.record.queue_s < 1
+            assert exchange.record.queue_s > 0.02
             assert exchange.record.attempt_count == 0
             held.cancel()
 
@@ -144,8 +144,9 @@ async def test_a_client_that_leaves_while_it_waits_makes_room() -> None:
 async def test_clients_share_by_what_tells_them_apart() -> None:
     tables = limited(1, size=100, key="header:X-Tenant")
     tables["admin"] = {**tables["admin"], "show_keys": ["header:X-Tenant"]}
+    go = asyncio.Event()
     async with (
-        RawUpstream([0.2, length(b"ok")], [0.005, length(b"ok")]) as upstream,
+        RawUpstream([go, length(b"ok")], [length(b"ok")]) as upstream,
         proxied(upstream, **tables) as proxy,
     ):
 
@@ -156,8 +157,11 @@ async def test_clients_share_by_what_tells_them_apart() -> None:
         await until(proxy, "waiting", 19)
         hog = (await state(proxy))["waiting_by_key"]["hog"]
         assert hog["waiting"] == 19
-        assert 0 < hog["longest_s"] < 3
-        await asked("mouse")
+        assert hog["longest_s"] > 0
+        mouse = asyncio.create_task(asked("mouse"))
+        await until(proxy, "waiting", 20)
+        go.set()
+        await mouse
         lines = [request.line for request in upstream.requests]
         assert lines.index(b"GET /mouse HTTP/1.1") < 10
         await asyncio.gather(*hogs)

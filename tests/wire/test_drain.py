@@ -148,7 +148,7 @@ async def test_no_grace_period_is_one_without_end() -> None:
 
 
 async def test_readiness_fails_first_and_the_listener_closes_later() -> None:
-    options = {"shutdown": {"delay": "120ms"}, **ADMIN}
+    options = {"shutdown": {"delay": "1500ms"}, **ADMIN}
     async with RawUpstream() as upstream, proxied(upstream, **options) as proxy:
         assert (await _admin(proxy, "/readyz"), await _admin(proxy, "/healthz")) == (200, 200)
         draining = await drained(proxy)

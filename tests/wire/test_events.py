@@ -133,7 +133,7 @@ async def test_a_broken_stream_ends_with_an_event_and_a_cut(
 async def test_total_leaves_time_for_last_words() -> None:
     async with (
         RawUpstream(["wait-body", EVENTS, said(b"data: 1\n\n"), "hold"]) as upstream,
-        proxied(upstream, stream={"on_error": "event"}, timeouts={"total": "150ms"}) as proxy,
+        proxied(upstream, stream={"on_error": "event"}, timeouts={"total": "4s"}) as proxy,
     ):
         assert last_words(await proxy.ask(get()), b"data: 1\n\n")["status"] == 504
 

@@ -15,6 +15,10 @@ ADMIN = {"listen": "127.0.0.1:0"}
 KEYED = post(b"body", fields=b"Idempotency-Key: 1\r\n")
 
 
+LATE = {"delay": "1s", "budget_percent": 100.0}
+"""Late enough for a body or an answer to come before, on a slow machine too."""
+
+
 def hedged(*servers: RawUpstream, **more: Any) -> dict[str, Any]:
     return {
         "admin": ADMIN,
@@ -64,7 +68,7 @@ async def test_the_winners_connection_is_used_again_and_the_losers_is_not() -> N
     async with (
         RawUpstream(["wait-body", "hold"], [length(b"well")]) as slow,
         RawUpstream([length(b"fast")]) as fast,
-        proxied(slow, **hedged(slow, fast)) as proxy,
+        proxied(slow, **hedged(slow, fast, hedge=LATE)) as proxy,
     ):
         for _ in range(4):
             assert (await proxy.ask(get())).status == 200
@@ -77,7 +81,7 @@ async def test_a_body_that_has_streamed_in_is_copied_too() -> None:
     async with (
         RawUpstream(["wait-body", "hold"]) as slow,
         RawUpstream(["wait-body", length(b"fast")]) as fast,
-        proxied(slow, **hedged(slow, fast)) as proxy,
+        proxied(slow, **hedged(slow, fast, hedge=LATE)) as proxy,
         await proxy.connect() as client,
     ):
         await client.send(head)

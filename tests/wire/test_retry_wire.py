@@ -23,7 +23,7 @@ def retry(**options: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("request_", [get(), post(b"body"), post(b"", method=b"PUT")])
 async def test_what_was_never_sent_goes_again_for_any_method(request_: bytes) -> None:
     port = closed_port()
-    options = {"retry": {"attempts": 10, "backoff_base": "40ms", "backoff_max": "60ms"}}
+    options = {"retry": {"attempts": 10, "backoff_base": "500ms", "backoff_max": "1s"}}
     async with proxied(f"http://127.0.0.1:{port}", **options) as proxy:
         asking = asyncio.ensure_future(proxy.ask(request_))
         await asyncio.sleep(0.01)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from proxy.upstream import certificate
 from tests.support.client import ask
 from tests.support.message import get, post
 from tests.support.proxy import proxied
@@ -153,7 +154,10 @@ async def test_a_certificate_that_does_not_fit_is_refused(
         assert upstream.requests == []
 
 
-async def test_a_certificate_for_other_names_is_told_with_them(authority: Authority) -> None:
+async def test_a_certificate_for_other_names_is_told_with_them(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(certificate, "_PATIENCE", 60.0)
     options = trusting(authority, server_name="other.test") | {"errors": {"details": True}}
     async with (
         RawUpstream(tls=authority.server()) as upstream,

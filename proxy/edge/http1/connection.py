@@ -25,7 +25,6 @@ from proxy.http.fields import RawHeaders
 from proxy.http.framing import HEAD_END
 from proxy.http.logins import Ties
 from proxy.net.short_queue import ShortQueue
-from proxy.net.small_reads import read_large, read_small
 
 
 class Connection(ClientSide):
@@ -37,7 +36,6 @@ class Connection(ClientSide):
         "_recall",
         "_request",
         "_serving",
-        "_sips",
         "alone",
         "clock",
         "errors",
@@ -63,7 +61,7 @@ class Connection(ClientSide):
         super().__init__(server, options, traffic, **kwargs)
         self._messages = ShortQueue()  # type: ignore[assignment]
         self.ties = Ties()
-        self._serving = self._sips = False
+        self._serving = False
         self._parser = (
             None  # edge/http1/request_reader reads instead of aiohttp's (docs/decisions/0016)
         )
@@ -90,6 +88,7 @@ class Connection(ClientSide):
             self.refuse(ConnectionLimit(f"{limit} connections are open, which is the limit"))
         else:
             self._traffic.connections.add(self)
+            self.begin(0)  # what comes with its first head may wait for a server
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop the clocks; the handler is cancelled by aiohttp."""
@@ -254,16 +253,10 @@ class Connection(ClientSide):
 
     # Requests
 
-    def begin(self) -> None:
-        """A body is still coming for the request that is being served."""
-        self._sips = True
-        read_small(self)
-
     def finish(self) -> None:
         """The request has been served."""
-        if self._sips:
-            self._sips = False
-            read_large(self)
+        if self._reads is not None:
+            self._written()
         transport = self.transport
         if transport is not None and transport.get_write_buffer_size():
             self._writing(transport).watch()

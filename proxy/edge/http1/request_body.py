@@ -30,7 +30,7 @@ from proxy.core.options import ServerOptions
 from proxy.edge.http1.spool import Room, Spool
 from proxy.http.fields import RawHeaders
 from proxy.http.framing import CHUNKED_LINE, LENGTH_LINE
-from proxy.net.small_reads import LARGEST, STALLED_PEERS, limit_read_ahead
+from proxy.net.small_reads import CROWDED, IN_HAND, SmallReads, limit_read_ahead
 from proxy.net.timers import RearmableTimer
 
 RATE_GRACE: Final = 30.0
@@ -57,6 +57,7 @@ class ClientBody:
         "_max",
         "_over",
         "_rate",
+        "_reads",
         "_room",
         "_timer",
         "_waited",
@@ -75,10 +76,11 @@ class ClientBody:
         go_ahead: Callable[[], None] | None = None,
         *,
         room: Room | None = None,
+        reads: SmallReads | None = None,
     ) -> None:
         """``length`` in bytes, None for chunked; ``go_ahead`` tells a client that waits for it.
 
-        ``room``: what this and others may keep.
+        ``room``: what this and others may keep; ``reads``: who reads it from the socket.
         """
         self._content = content
         self.length = length
@@ -98,6 +100,7 @@ class ClientBody:
         self._timer: RearmableTimer | None = None
         self._kept: Spool | None = None
         self._room = room or Room()
+        self._reads = reads
         self.attempt = 0
         """Number of the attempt that may read."""
 
@@ -185,10 +188,14 @@ class ClientBody:
         if self._go_ahead is not None:
             # Not one that sends without waiting (RFC 9110 10.1.1).
             self._asking = self._loop.call_later(WAIT_FOR_CONTINUE, self.proceed)
-        if STALLED_PEERS.size != LARGEST:
-            limit_read_ahead(self._content)
+        content, reads = self._content, self._reads
+        if reads is not None and not content._size:  # what was read before has been written
+            IN_HAND.bytes -= reads.held
+            reads.held = 0
+        if IN_HAND.bytes > CROWDED:
+            limit_read_ahead(content)
         try:
-            data = await self._content.readany()
+            data = await content.readany()
         except ClientError:
             raise
         except Exception as error:

@@ -3,22 +3,26 @@
 import asyncio
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import IO, Any, Final, TypeVar
 
+from proxy.core.body import BytesBody
 from proxy.core.local_limits import complain, local_limit
 
 T = TypeVar("T")
 
 _PIECE: Final = 64 << 10
 
-IN_MEMORY: Final = 64 << 20
+IN_MEMORY: Final = 32 << 20
 """Bytes of bodies that all requests together keep in memory; more of them goes to the disk."""
 ON_DISK: Final = 1 << 30
 """Bytes that all requests together keep on disk. Over it a body is not kept, and not sent again."""
 LONGEST: Final = 256 << 20
 """Bytes that one request keeps on disk: some upload without end."""
+
+SMALL: Final = 16 << 10
+"""Bytes of a body that came with its head and is not counted: its connection costs as much."""
 
 
 class Room:
@@ -44,6 +48,23 @@ class Room:
     def has_disk(self, more: int, size: int) -> bool:
         """Whether so many more bytes of a body that has come to ``size`` may go to the disk."""
         return size <= self._longest and self.disk + more <= self._most_disk
+
+
+class CountedBody(BytesBody):
+    """A body that came with its head and stays until its exchange ends: it takes room too."""
+
+    __slots__ = ("_room",)
+
+    def __init__(self, whole: bytes, framing: bytes, length: int | None, *, room: Room) -> None:
+        super().__init__(whole, framing, length)
+        self._room: Room | None = room
+        room.memory += len(whole)
+
+    def close(self) -> None:
+        """Take none any more."""
+        room, self._room = self._room, None
+        if room is not None:
+            room.memory -= len(self.buffered)
 
 
 class Spool:
@@ -96,15 +117,16 @@ class Spool:
             if not self._disk:
                 self.close()
                 return
-            data, place = bytes(memory) + data, 0
-        if not room.has_disk(len(data), self.size):
+            place = 0
+        if not room.has_disk(self.size - place, self.size):
             self.close()
             return
-        self._on_disk += len(data)
-        room.disk += len(data)
-        self._forget_memory()
+        self._on_disk += self.size - place
+        room.disk += self.size - place
+        self._memory = None
+        pieces = (memory or b"", data)
         try:
-            await self._run(partial(self._write, data, place))
+            await self._run(partial(self._write, pieces, place), len(pieces[0]))
         except (OSError, RuntimeError) as error:  # RuntimeError: no thread
             ours = local_limit(error)
             why = error if ours is None else ours.detail
@@ -141,27 +163,37 @@ class Spool:
         if memory is not None:
             self._room.memory -= len(memory)
 
-    async def _run(self, work: Callable[[], T]) -> T:
-        """In a thread, after what an attempt that was cancelled has left running there."""
-        while self._busy is not None and not self._busy.done():
-            await asyncio.wait((self._busy,))
-        future = self._loop.run_in_executor(None, work)
+    async def _run(self, work: Callable[[], T], memory: int = 0) -> T:
+        """In a thread, after what an attempt that was cancelled has left running there.
+
+        ``memory``: bytes that are free when it is done.
+        """
+        try:
+            while self._busy is not None and not self._busy.done():
+                await asyncio.wait((self._busy,))
+            future = self._loop.run_in_executor(None, work)
+        except BaseException:
+            self._room.memory -= memory
+            raise
         self._busy = future
-        future.add_done_callback(self._failed)  # whoever waits may have been cancelled
+        # Not by who waits, who may have been cancelled.
+        future.add_done_callback(partial(self._done, memory))
         return await asyncio.shield(future)
 
-    def _failed(self, future: asyncio.Future[Any]) -> None:
+    def _done(self, memory: int, future: asyncio.Future[Any]) -> None:
+        self._room.memory -= memory
         if not future.cancelled() and future.exception() is not None:
             self.close()
 
-    def _write(self, data: bytes, place: int) -> None:
+    def _write(self, pieces: Iterable[bytes | bytearray], place: int) -> None:
         if self._file is None:
             self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  (closed by close)
-        view = memoryview(data)
-        while view:
-            written = os.pwrite(self._file.fileno(), view, place)
-            place += written
-            view = view[written:]
+        for piece in pieces:
+            view = memoryview(piece)
+            while view:
+                written = os.pwrite(self._file.fileno(), view, place)
+                place += written
+                view = view[written:]
 
     def _read(self, place: int) -> bytes:
         if self._file is None:

@@ -21,7 +21,7 @@ from proxy.edge.http1.half_close import AT_ONCE, HalfClosed, may_read_on
 from proxy.edge.http1.write_stall import Writing
 from proxy.edge.responses import ErrorsOptions, answer, failure, report
 from proxy.http.request_id import ensure_ids
-from proxy.net.small_reads import HIGH_WATER, STALLED_PEERS
+from proxy.net.small_reads import CROWDED, HIGH_WATER, IN_HAND, SmallReads, read_large, read_small
 from proxy.net.sockets import RESET
 
 _CLOSE: Final = b"Connection: close\r\n"
@@ -35,6 +35,7 @@ class ClientSide(RequestHandler):
     __slots__ = (
         "_errors",
         "_half",
+        "_reads",
         "_server_options",
         "_side",
         "_socket",
@@ -59,6 +60,8 @@ class ClientSide(RequestHandler):
         self._server_options = options
         self._traffic = traffic
         self._side: Writing | None = None
+        self._reads: SmallReads | None = None
+        """Reads instead of this: the first request, bodies, and where much is in hand anything."""
         self._half: HalfClosed | None = None
         """Where the client has sent all that it will."""
         self._socket: Any = None
@@ -89,6 +92,8 @@ class ClientSide(RequestHandler):
             self._side.close()
         if self._half is not None:
             self._half.close()
+        if self._reads is not None:
+            self._reads.written()
         self._traffic.hangups.forget(self._socket.fileno())
         super().connection_lost(exc)
 
@@ -147,6 +152,22 @@ class ClientSide(RequestHandler):
         self._traffic.hangups.forget(self._socket.fileno())
         super()._resume_transport_reading()
 
+    # Reading
+
+    def begin(self, held: int) -> SmallReads | None:
+        """Count what is read from now on, beside ``held`` bytes of it that came before."""
+        if self._reads is None:
+            self._reads = read_small(self, held)
+        return self._reads
+
+    def _written(self) -> None:
+        """The request has been served."""
+        if (reads := self._reads) is not None:
+            reads.written()
+            if IN_HAND.bytes <= CROWDED:
+                self._reads = None
+                read_large(self)
+
     # Tunnels, see core/reply
 
     def take_over(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
@@ -156,6 +177,9 @@ class ClientSide(RequestHandler):
             raise ConnectionResetError("client gone")
         self._traffic.hangups.forget(self._socket.fileno())
         transport.set_protocol(protocol)
+        if self._reads is not None:
+            self._reads.written()
+            self._reads = None
         early, self._message_tail = self._message_tail, b""
         return transport, early
 
@@ -179,8 +203,7 @@ class ClientSide(RequestHandler):
             raise ConnectionResetError("client gone")
         writing = self._writing(self.transport)
         writing.watch()
-        with STALLED_PEERS:
-            await self._drain_helper()
+        await self._drain_helper()
         writing.clear()
 
     # Endings

@@ -33,6 +33,7 @@ Events while a call is pending or streaming:
 
 import asyncio
 from collections import Counter, OrderedDict
+from collections.abc import Iterator
 from functools import partial
 from typing import Annotated, Any, Final, TypeAlias
 
@@ -41,6 +42,7 @@ from msgspec import Meta
 from proxy.core.body import EMPTY, Body, BytesBody
 from proxy.core.clock import Clock, loop_clock
 from proxy.core.exchange import Exchange, Handler
+from proxy.core.findings import WARNING, Finding, Written
 from proxy.core.options import Duration, Table, described, seconds
 from proxy.core.reply import Reply
 from proxy.core.secrets import digest
@@ -71,6 +73,14 @@ class CoalesceOptions(Table, frozen=True, kw_only=True):
             "0: as long as its own clocks allow."
         ),
     ] = seconds(0)
+
+
+def problems(written: Written) -> Iterator[Finding]:
+    """What is wrong with `[coalesce]`."""
+    options: CoalesceOptions | None = written.options.coalesce
+    methods, at = written.options.methods, written.at("coalesce")
+    if options is not None and at and methods and not {"GET", "HEAD", "QUERY"} & set(methods):
+        yield Finding(at, f"{WARNING} nothing of {', '.join(methods)} is shared, only GET")
 
 
 class Coalesce:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 from collections.abc import Callable
 from enum import Enum
 from typing import Final, TypeAlias
@@ -12,6 +11,7 @@ from proxy.core.errors import DeadlineTooShort, QueueFull, QueueTimeout
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Ending, Reply
 from proxy.core.request_key import key_of
+from proxy.http.priority import USUAL, urgency
 from proxy.middleware.concurrency.options import QueueOptions
 from proxy.policy.limiter import ConcurrencyLimiter
 from proxy.policy.permit_loans import GRACE, LEFT, SHARE, SILENT, Loans
@@ -20,8 +20,6 @@ from proxy.policy.queue import URGENCIES, Waiter
 _log = logging.getLogger(__name__)
 _CUT: Final = "a client that has not moved for long was cut, as others wait for its permit"
 _NEVER: Final = float("inf")
-_USUAL: Final = 3  # RFC 9218 4.1
-_URGENCY: Final = re.compile(rb"(?:^|,)\s*(?:u\s*=\s*)?(\d{1,3})\s*(?:$|[,;])")
 
 
 Usual: TypeAlias = Callable[[Exchange, float], float | None]
@@ -160,11 +158,7 @@ class Concurrency:
 
     def _urgency(self, exchange: Exchange) -> int:
         name = b"" if self.queue is None else self.queue.priority_header.lower().encode()
-        if name:
-            for field, value in exchange.headers:
-                if field.lower() == name and (found := _URGENCY.search(value)):
-                    return min(int(found[1]), URGENCIES - 1)
-        return _USUAL
+        return min(urgency(exchange.headers, name), URGENCIES - 1) if name else USUAL
 
 
 class _Outcome(Enum):

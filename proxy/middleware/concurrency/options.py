@@ -1,9 +1,11 @@
 """The tables `[concurrency]` and `[queue]`."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from proxy.core.findings import WARNING, Finding, Written, token_fault
 from proxy.core.options import Table, described
 from proxy.core.request_key import PATTERN
 
@@ -50,3 +52,23 @@ class QueueOptions(Table, frozen=True, kw_only=True):
             "(RFC 9218); 3 where it does not. The more urgent always go first."
         ),
     ] = ""
+
+
+def problems(written: Written) -> Iterator[Finding]:
+    """What is wrong with `[concurrency]` and `[queue]`."""
+    limits, queue = written.options.concurrency, written.options.queue
+    if limits is not None:
+        place = written.first_at("concurrency")
+        if place and limits.min > limits.max_requests:
+            message = f"min ({limits.min}) is more than max_requests ({limits.max_requests})"
+            yield Finding((*place, "min"), message)
+        at = written.at("concurrency", "min")
+        if at and limits.adaptive == "off":
+            message = 'the limit does not move: expected adaptive = "gradient" beside it'
+            yield Finding(at, f"{WARNING} {message}")
+    if queue is not None and (place := written.first_at("queue")):
+        if limits is None:
+            message = "nothing ever waits here: expected [concurrency] max_requests beside it"
+            yield Finding(place, f"{WARNING} {message}")
+        if queue.priority_header and (fault := token_fault(queue.priority_header)):
+            yield Finding((*place, "priority_header"), fault)

@@ -1,11 +1,13 @@
 """The time that a client gives a request, on its way through all that waits."""
 
 import asyncio
+from collections.abc import Iterator
 from typing import Annotated, Final
 
 from proxy.core.clock import Clock, loop_clock
 from proxy.core.errors import ResponseTimeout
 from proxy.core.exchange import Exchange, Handler
+from proxy.core.findings import Finding, Written, owned_fault, token_fault
 from proxy.core.options import Duration, Table, described, seconds
 from proxy.core.reply import Reply
 from proxy.http.fields import RawHeaders
@@ -36,6 +38,23 @@ class DeadlineOptions(Table, frozen=True, kw_only=True):
     max: Annotated[
         Duration, described("The longest time that counts, whatever the client says.")
     ] = seconds(600)
+
+
+def problems(written: Written) -> Iterator[Finding]:
+    """What is wrong with `[deadline]`."""
+    options: DeadlineOptions | None = written.options.deadline
+    if options is None or (place := written.first_at("deadline")) is None:
+        return
+    if not options.accept:
+        yield Finding((*place, "accept"), "expected at least one field")
+    for index, name in enumerate(options.accept):
+        if fault := token_fault(name):
+            yield Finding((*place, "accept", index), fault)
+    if options.forward and (fault := owned_fault(options.forward)):
+        yield Finding((*place, "forward"), fault)
+    if 0 < options.max <= options.reserve:
+        message = f"reserve ({options.reserve}) leaves nothing of max ({options.max})"
+        yield Finding((*place, "reserve"), message)
 
 
 class Deadline:

@@ -32,7 +32,7 @@ hedged, and none that belong to a connection (upgrades, logins).
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Final
 
 from msgspec import Meta
@@ -40,6 +40,7 @@ from msgspec import Meta
 from proxy.core.body import EMPTY, Body
 from proxy.core.clock import Clock, loop_clock
 from proxy.core.exchange import Exchange, Handler
+from proxy.core.findings import WARNING, Finding, Written
 from proxy.core.options import Duration, Table
 from proxy.core.reply import Reply
 from proxy.middleware.hedge.hedged_call import HedgedCall, acceptable
@@ -68,6 +69,35 @@ class HedgeOptions(Table, frozen=True, kw_only=True):
     budget_percent: Annotated[
         float, Meta(ge=0, le=100, description="Copies, in percent of the requests.")
     ] = 5.0
+
+
+def problems(written: Written) -> Iterator[Finding]:
+    """What is wrong with `[hedge]`."""
+    options: HedgeOptions | None = written.options.hedge
+    at = written.at("hedge")
+    if options is None or at is None:
+        return
+    route, rules = written.options, written.repeat_rules
+    key = rules.idempotency_header
+    if not options.budget_percent:
+        yield Finding(at, f"{WARNING} no copy is ever sent with budget_percent = 0")
+    elif not set(route.methods or rules.methods) & set(rules.methods):
+        may = f", but for what carries {key}" if key else ""
+        taken = ", ".join(route.methods) or "any method"
+        if not (key and written.at("retry", "idempotency_header")):
+            message = f"nothing of {taken} may be repeated{may}: see [retry] methods"
+            yield Finding(at, f"{WARNING} {message}")
+    first_byte = route.timeouts.first_byte
+    if options.delay[:1].isdigit() and 0 < first_byte <= _seconds(options.delay):
+        message = f"first_byte ({first_byte}) ends before delay"
+        yield Finding((*at, "delay"), f"{WARNING} {message}")
+
+
+def _seconds(text: str) -> float:
+    try:
+        return Duration.parse(text)
+    except ValueError:
+        return 0.0
 
 
 class Hedge:

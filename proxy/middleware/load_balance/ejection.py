@@ -1,10 +1,11 @@
 """When a server is left alone for a while."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import Annotated
 
 from msgspec import Meta
 
+from proxy.core.findings import WARNING, Finding, Written
 from proxy.core.options import Duration, Table, described, seconds
 from proxy.policy.breaker import Breaker
 
@@ -42,6 +43,25 @@ class CircuitBreakerOptions(Table, frozen=True, kw_only=True):
             description="Percent of the servers that may be ejected at a time; one always may.",
         ),
     ] = 50.0
+
+
+def problems(written: Written) -> Iterator[Finding]:
+    """What is wrong with `[circuit_breaker]`."""
+    options: CircuitBreakerOptions | None = written.options.circuit_breaker
+    place = written.at("circuit_breaker")
+    if options is None or place is None:
+        return
+    if not options.consecutive_failures and not options.failure_ratio:
+        message = "no server is ever ejected: expected consecutive_failures or failure_ratio"
+        yield Finding(place, f"{WARNING} {message}")
+    base = written.at("circuit_breaker", "base_ejection_time")
+    if base and options.base_ejection_time > options.max_ejection_time > 0:
+        message = f"longer than max_ejection_time ({options.max_ejection_time})"
+        yield Finding(base, f"{WARNING} {message}")
+    counted = written.at("circuit_breaker", "min_requests")
+    if counted and not options.failure_ratio:
+        message = "no ratio is counted: expected failure_ratio beside it"
+        yield Finding(counted, f"{WARNING} {message}")
 
 
 def breaker(options: CircuitBreakerOptions, may_open: Callable[[], bool]) -> Breaker:

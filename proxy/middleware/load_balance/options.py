@@ -1,9 +1,11 @@
 """The table `[load_balance]`."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from proxy.core.findings import WARNING, Finding, Written
 from proxy.core.options import Duration, Table, described, seconds
 from proxy.core.request_key import PATTERN
 
@@ -30,3 +32,12 @@ class LoadBalanceOptions(Table, frozen=True, kw_only=True):
         float,
         Meta(ge=0, le=100, description="With fewer percent usable, all are used; 0: never."),
     ] = 0.0
+
+
+def problems(written: Written) -> Iterator[Finding]:
+    """What is wrong with `[load_balance]`."""
+    options: LoadBalanceOptions | None = written.options.load_balance
+    at = written.at("load_balance", "hash_key")
+    if at and options is not None and options.policy != "hash":
+        message = f'policy is "{options.policy}": expected policy = "hash" beside it'
+        yield Finding(at, f"{WARNING} {message}")

@@ -1,12 +1,13 @@
 """The table `[retry]`: what may be tried again, how often, and how long to wait."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
 from proxy.core.body import Body
+from proxy.core.findings import WARNING, Finding, Written, method_fault, token_fault
 from proxy.core.options import Duration, Size, Table, described, seconds, size
 
 CAUSES: Final = ("connect-failure", "stale-connection", "reset", "timeout")
@@ -68,7 +69,7 @@ class RetryOptions(Table, frozen=True, kw_only=True):
         Size,
         described(
             'Request bodies up to this size are kept in memory for another try; "0" for any size. '
-            "64 MiB for all of them together; a body for which there is no room counts as larger."
+            "32 MiB for all of them together; a body for which there is no room counts as larger."
         ),
     ] = size(1 << 20)
     spool: Annotated[
@@ -83,6 +84,46 @@ class RetryOptions(Table, frozen=True, kw_only=True):
     def keep(self, body: Body) -> None:
         """Have a body kept for another try, as far as these options allow."""
         body.keep(self.max_body, spool=self.spool)
+
+
+def problems(written: Written) -> Iterator[Finding]:
+    """What is wrong with `[retry]`."""
+    options: RetryOptions | None = written.options.retry
+    if options is None:
+        return
+    place = written.own("retry")
+    if place is not None:
+        table = written.entry["retry"]
+        for index, method in enumerate(options.methods if "methods" in table else ()):
+            if fault := method_fault(method):
+                yield Finding((*place, "methods", index), fault)
+        if not options.budget.window and "window" in (table.get("budget") or ()):
+            yield Finding((*place, "budget", "window"), "a time to look back on is needed")
+        header = options.idempotency_header if "idempotency_header" in table else ""
+        if header and (fault := token_fault(header)):
+            yield Finding((*place, "idempotency_header"), fault)
+    if not written.is_top:  # what a table at the top means is known in the routes that inherit it
+        for where, message in _doubts(options, written):
+            yield Finding(where, f"{WARNING} {message}")
+
+
+def _doubts(options: RetryOptions, written: Written) -> Iterator[Finding]:
+    """What can be read and never does what it says."""
+    on, budget = written.at("retry", "on"), options.budget
+    if on and options.attempts == 1:
+        yield Finding(on, "nothing is tried again with attempts = 1")
+    elif on and not options.on:
+        yield Finding(on, "nothing is tried again; retry = false says so too")
+    base = written.at("retry", "backoff_base")
+    if base and options.backoff_base > options.backoff_max > 0:
+        message = f"longer than backoff_max ({options.backoff_max}), which is then waited"
+        yield Finding(base, message)
+    table = written.at("retry", "budget")
+    if table and 0 < budget.percent < 1:
+        meant = f"less than one percent, did you mean {budget.percent * 100:g}?"
+        yield Finding((*table, "percent"), meant)
+    if table and not budget.percent and not budget.min_per_second:
+        yield Finding(table, "nothing is tried again: percent and min_per_second are 0")
 
 
 def statuses(on: Sequence[str]) -> frozenset[int]:

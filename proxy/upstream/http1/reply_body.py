@@ -8,7 +8,7 @@ from proxy.core.errors import ReplyStalled
 from proxy.core.reply import Ending
 from proxy.http.fields import RawHeaders
 from proxy.http.sse import SseScanner
-from proxy.net.small_reads import LARGEST, STALLED_PEERS, limit_read_ahead, read_large, read_small
+from proxy.net.small_reads import CROWDED, IN_HAND, SmallReads, limit_read_ahead, read_small
 from proxy.upstream.pooled_connection import PooledConnection
 from proxy.upstream.translate import body_error
 
@@ -16,7 +16,16 @@ from proxy.upstream.translate import body_error
 class ReplyBody:
     """Reads on the idle clock, and gives the connection back at the end."""
 
-    __slots__ = ("_begun", "_connection", "_idle", "_late", "_payload", "_upload", "_whole")
+    __slots__ = (
+        "_begun",
+        "_connection",
+        "_idle",
+        "_late",
+        "_payload",
+        "_reads",
+        "_upload",
+        "_whole",
+    )
 
     def __init__(
         self,
@@ -32,6 +41,7 @@ class ReplyBody:
         self._late = _stalled
         self._whole: bytes | None = None
         self._begun = False
+        self._reads: SmallReads | None = None
         connection.protocol.timer.disarm()
 
     def end_connection(self) -> None:
@@ -69,8 +79,13 @@ class ReplyBody:
         protocol = self._connection.protocol
         if not self._begun:
             self._begun = True
-            read_small(protocol)
-        if STALLED_PEERS.size != LARGEST:
+            if payload is not EMPTY_PAYLOAD:
+                self._reads = protocol.reads = protocol.reads or read_small(protocol, payload._size)
+        reads = self._reads
+        if reads is not None and not payload._size:  # what was read before has been written
+            IN_HAND.bytes -= reads.held
+            reads.held = 0
+        if IN_HAND.bytes > CROWDED:
             limit_read_ahead(payload)
         protocol.arm(self._idle, self._late)
         try:
@@ -97,8 +112,6 @@ class ReplyBody:
             upload.cancel()
             self._connection.discard()
         elif ending is Ending.COMPLETE:
-            if self._begun:
-                read_large(self._connection.protocol)
             self._connection.release()
         else:
             self._connection.discard()

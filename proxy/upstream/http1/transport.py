@@ -11,7 +11,7 @@ from typing import Any, Final
 from aiohttp.client_proto import ResponseHandler
 
 from proxy.net.short_queue import ShortQueue
-from proxy.net.small_reads import HIGH_WATER, STALLED_PEERS
+from proxy.net.small_reads import HIGH_WATER, SmallReads, read_large
 from proxy.net.sockets import acknowledged, unsent
 from proxy.net.timers import RearmableTimer
 
@@ -41,6 +41,7 @@ class UpstreamTransport(ResponseHandler):
         "encrypted",
         "left_by_peer",
         "on_lost",
+        "reads",
         "timer",
         "unacknowledged",
         "uses",
@@ -69,6 +70,8 @@ class UpstreamTransport(ResponseHandler):
         """Whether it was the peer that ended the connection, and not we."""
         self._socket: Any = None
         self.encrypted = False
+        self.reads: SmallReads | None = None
+        """Reads instead of this: the first reply, long bodies, and where much is in hand."""
 
     # Taking and giving back
 
@@ -89,6 +92,10 @@ class UpstreamTransport(ResponseHandler):
 
     def park(self, keepalive: float) -> None:
         """Wait for the next request, ``keepalive`` seconds at most."""
+        if (reads := self.reads) is not None:
+            self.reads = None
+            reads.written()
+            read_large(self)
         self._parked = True
         self._parked_at = self._loop.time()
         if keepalive:
@@ -209,8 +216,7 @@ class UpstreamTransport(ResponseHandler):
 
     async def drained(self) -> None:
         """Wait until the transport takes more. Raises ConnectionError where it never will."""
-        with STALLED_PEERS:
-            await self._drain_helper()
+        await self._drain_helper()
 
     def unsent(self) -> int:
         """Bytes that we wrote and the peer has not taken yet, in user space and in the kernel."""

@@ -131,6 +131,35 @@ async def test_closing_waits_for_the_disk_without_stopping_the_loop(
             await asyncio.sleep(0.01)
 
 
+async def test_what_waits_for_the_disk_takes_room_in_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """500 uploads that came to their limit at once had 300 MiB there, uncounted."""
+    go_on = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    write: Any = Spool._write
+
+    def slow(spool: Spool, pieces: Any, place: int) -> None:
+        asyncio.run_coroutine_threadsafe(go_on.wait(), loop).result()
+        write(spool, pieces, place)
+
+    monkeypatch.setattr(Spool, "_write", slow)
+    room = Room()
+    spool = Spool(100, disk=True, room=room)
+    await spool.put(b"x" * 100)
+    putting = asyncio.ensure_future(spool.put(b"y"))
+    other = asyncio.ensure_future(spool.put(b"z"))  # of the next attempt; it waits for the first
+    await asyncio.sleep(0)
+    other.cancel()
+    await asyncio.wait((other,))
+    assert room.memory == 100
+    go_on.set()
+    await putting
+    assert room.memory == 0
+    spool.close()
+    assert (room.memory, room.disk) == (0, 0)
+
+
 async def test_a_disk_that_fails_behind_a_cancelled_attempt_is_known_to_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -67,6 +67,11 @@ def test_rules_that_cannot_be_kept_are_refused_at_start(rules: dict[str, object]
         FieldRules(HeaderRules(**rules))  # type: ignore[arg-type]
 
 
+def test_a_tab_may_stand_within_a_value() -> None:
+    rules = FieldRules(HeaderRules(set={"A": " a\tb\t"}))
+    assert rules.apply([], KNOWN) == [(b"A", b"a\tb")]
+
+
 @given(st.text(max_size=20))
 def test_no_message_breaks_out_of_its_line(text: str) -> None:
     rules = FieldRules(HeaderRules(set={"A": "<{host}>"}, add={"B": "{request_id}"}))

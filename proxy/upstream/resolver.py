@@ -14,10 +14,10 @@ from proxy.policy.rotation import Turns
 _DISCARD: Final = 9
 """A port; nothing is sent there."""
 _OTHERS: Final = 2
-"""Addresses of the other family that are tried where one of the first does not answer."""
+"""ResolvedName of the other family that are tried where one of the first does not answer."""
 
 
-class Addresses(NamedTuple):
+class ResolvedName(NamedTuple):
     """What a name stands for."""
 
     servers: tuple[str, ...]
@@ -28,7 +28,7 @@ class Addresses(NamedTuple):
     """All."""
 
 
-class Names(ThreadedResolver):
+class Resolver(ThreadedResolver):
     """Remembers what it looked up, and knows what it is looking up.
 
     So a look-up that hangs can be told from a connect, and a name that moves is followed by what
@@ -43,9 +43,9 @@ class Names(ThreadedResolver):
         self._known: dict[str, tuple[float, list[ResolveResult]]] = {}
         self._turns: dict[str, Turns] = {}
         """Of names that are looked up for each new connection: nobody else follows them."""
-        self._asking: dict[str, asyncio.Task[list[ResolveResult]]] = {}
+        self._pending_look_ups: dict[str, asyncio.Task[list[ResolveResult]]] = {}
 
-    def obey(self, host: str, ttl: float) -> None:
+    def set_ttl(self, host: str, ttl: float) -> None:
         """An upstream wants ``host`` to be looked up again after ``ttl`` seconds, or each time."""
         self._ttl[host] = min(ttl, self._ttl.get(host, ttl))
 
@@ -56,24 +56,24 @@ class Names(ThreadedResolver):
         until, found = self._known.get(host, (0.0, []))
         if asyncio.get_running_loop().time() >= until:
             self.pending.add(host)
-            found = await self.ask(host)
+            found = await self.look_up(host)
         return [{**entry, "port": port} for entry in found]
 
-    async def ask(self, host: str) -> list[ResolveResult]:
+    async def look_up(self, host: str) -> list[ResolveResult]:
         """Look ``host`` up, whatever is known; one look-up for all who ask at the same time."""
-        task = self._asking.get(host)
+        task = self._pending_look_ups.get(host)
         if task is None:
-            task = self._asking[host] = asyncio.ensure_future(self._ask(host))
-            task.add_done_callback(partial(self._asked, host))
+            task = self._pending_look_ups[host] = asyncio.ensure_future(self._look_up(host))
+            task.add_done_callback(partial(self._on_answer, host))
         return await asyncio.shield(task)
 
-    def _asked(self, host: str, task: asyncio.Task[list[ResolveResult]]) -> None:
-        del self._asking[host]
+    def _on_answer(self, host: str, task: asyncio.Task[list[ResolveResult]]) -> None:
+        del self._pending_look_ups[host]
         self.pending.discard(host)
         if not task.cancelled():
             task.exception()  # all who asked may have left
 
-    async def _ask(self, host: str) -> list[ResolveResult]:
+    async def _look_up(self, host: str) -> list[ResolveResult]:
         found = await ThreadedResolver.resolve(self, host, 0, socket.AF_UNSPEC)
         if ttl := self._ttl.get(host, 0.0):
             self._known[host] = (asyncio.get_running_loop().time() + ttl, found)
@@ -89,14 +89,14 @@ class Names(ThreadedResolver):
 
     async def close(self) -> None:
         """Ask no more."""
-        asking = list(self._asking.values())
-        for task in asking:
+        tasks = list(self._pending_look_ups.values())
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*asking, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await super().close()
 
 
-def chosen(found: Iterable[ResolveResult]) -> Addresses:
+def chosen(found: Iterable[ResolveResult]) -> ResolvedName:
     """The servers among the addresses of a name: of IPv4 where there are any and a way there is.
 
     A family without a route is not picked while the other has one (RFC 6724 5, rule 1).
@@ -106,12 +106,12 @@ def chosen(found: Iterable[ResolveResult]) -> Addresses:
     six = tuple(sorted(ip for ip in all_of if ":" in ip))
     listed = frozenset(all_of)
     if not (four and six):
-        return Addresses(four or six, (), listed)
+        return ResolvedName(four or six, (), listed)
     if _routed(four[0]):
-        return Addresses(four, six[:_OTHERS], listed)
+        return ResolvedName(four, six[:_OTHERS], listed)
     if _routed(six[0]):
-        return Addresses(six, four[:_OTHERS], listed)
-    return Addresses(four, six[:_OTHERS], listed)
+        return ResolvedName(six, four[:_OTHERS], listed)
+    return ResolvedName(four, six[:_OTHERS], listed)
 
 
 def _routed(ip: str) -> bool:

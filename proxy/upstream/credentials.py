@@ -1,11 +1,14 @@
-"""Credentials that are kept in a file, which is written anew now and then."""
+"""Credentials that the proxy sends to an upstream: given, or kept in a file that may change."""
 
 import logging
 import os
 import stat
-from typing import Final, TypeAlias
+from pathlib import Path
+from typing import Annotated, Final, TypeAlias
 
-from proxy.upstream.address import CredentialsOptions, credentials
+from proxy.core.options import Table, described
+from proxy.core.secrets import configured
+from proxy.http.grammar import CONTROL
 
 log = logging.getLogger(__name__)
 
@@ -17,8 +20,45 @@ _LONGEST: Final = 64 << 10
 _Mark: TypeAlias = tuple[int, int, int, int]
 
 
-class Rotated:
-    """The field that shows who we are, and the file that says what it says."""
+class CredentialsOptions(Table, frozen=True, kw_only=True):
+    """Credentials that the proxy sends to the upstream in place of the client's."""
+
+    header: Annotated[str, described("Field that carries the credentials.")] = "Authorization"
+    value: Annotated[
+        str, described('The value, usually from the environment: "Bearer ${API_TOKEN}".')
+    ] = ""
+    value_file: Annotated[
+        str,
+        described(
+            "File that holds the value; its last line break is dropped. It is read again within "
+            "seconds when it changes."
+        ),
+    ] = ""
+
+
+def file_content(path: str) -> bytes:
+    """The bytes of a file without its last line break. Raises OSError."""
+    return Path(path).read_bytes().removesuffix(b"\n").removesuffix(b"\r")
+
+
+def credentials_field(options: CredentialsOptions) -> tuple[bytes, bytes]:
+    """The field to send. Raises OSError, or ValueError where its value cannot stand in a field.
+
+    It is a secret, so no message repeats it.
+    """
+    value = options.value.encode("utf-8", "surrogateescape")
+    if options.value_file:
+        value = file_content(options.value_file)
+    configured(value)
+    if not value:
+        raise ValueError("the value is empty")
+    if CONTROL.search(value):
+        raise ValueError("a control character cannot stand in a field")
+    return options.header.encode(), value
+
+
+class CredentialsFile:
+    """The field to send, and the file that holds its value, which may be written anew."""
 
     __slots__ = ("_mark", "_options", "_refused", "field")
 
@@ -28,7 +68,7 @@ class Rotated:
         self._refused = ""
         """What was wrong with the file when it was last looked at: that is said once."""
         self._mark = self._look()
-        self.field = credentials(options)
+        self.field = credentials_field(options)
 
     def _look(self) -> _Mark:
         """What changes with the file, also where it is a link that is turned (Kubernetes).
@@ -51,7 +91,7 @@ class Rotated:
                 self._refused = ""
                 return False
             self._mark = mark
-            field = credentials(self._options)
+            field = credentials_field(self._options)
         except (OSError, ValueError) as error:
             if str(error) != self._refused:
                 self._refused = str(error)

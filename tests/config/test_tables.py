@@ -1,4 +1,4 @@
-"""Rules between the options of what lets requests wait."""
+"""The checks that tables bring with them."""
 
 from pathlib import Path
 

@@ -1,0 +1,59 @@
+"""The checks of tables that stand beside their options, in one place: each is called here."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Protocol
+
+from proxy.config.model import Config
+from proxy.core.findings import Finding, Place, Written
+from proxy.middleware import per_try, rate_limit
+from proxy.middleware.coalesce import coalesce
+from proxy.middleware.concurrency import options as concurrency
+from proxy.middleware.deadline import deadline
+from proxy.middleware.hedge import hedge
+from proxy.middleware.load_balance import ejection
+from proxy.middleware.load_balance import options as load_balance
+from proxy.middleware.resume import resume
+from proxy.middleware.retry import options as retry
+
+
+class Checked(Protocol):
+    """A module with options that checks them itself."""
+
+    def problems(self, written: Written) -> Iterator[Finding]:
+        """What is wrong with its options."""
+
+
+_ROUTE: Final[tuple[Checked, ...]] = (
+    deadline,
+    rate_limit,
+    resume,
+    coalesce,
+    retry,
+    hedge,
+    ejection,
+    per_try,
+)
+_UPSTREAM: Final[tuple[Checked, ...]] = (concurrency, load_balance)
+
+
+def table_problems(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
+    """All that the tables themselves find wrong; what several entries inherit is said once."""
+    seen: set[Finding] = set()
+    for finding in _all(config, raw):
+        if finding not in seen:
+            seen.add(finding)
+            yield finding
+
+
+def _all(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
+    rules = config.retry or retry.RetryOptions()
+    inherited: set[str] = set()
+    yield from retry.problems(Written(raw, (), config, inherited, rules))
+    for index, upstream in enumerate(config.upstreams):
+        place: Place = ("upstreams", index)
+        for checked in _UPSTREAM:
+            yield from checked.problems(Written(raw, place, upstream, inherited, rules))
+    for index, route in enumerate(config.routes):
+        rules = route.retry or retry.RetryOptions()
+        for checked in _ROUTE:
+            yield from checked.problems(Written(raw, ("routes", index), route, inherited, rules))

@@ -1,0 +1,139 @@
+"""What is wrong with a table of the configuration, and where.
+
+The checks of a table stand beside its options, as ``problems(written)``; ``config/tables`` calls
+them all. What they find is a `Finding`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from proxy.core.outcome import RepeatRules
+from proxy.http.grammar import CONTROL, TOKEN
+from proxy.http.hop_by_hop import FRAMING, HOP_BY_HOP
+
+Place: TypeAlias = tuple[str | int, ...]
+"""Keys and indices from the top of the file: ``("routes", 0, "retry")``."""
+
+WARNING: Final = "warning:"
+"""What the message of a finding begins with that does not keep the file from being used."""
+
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "QUERY")
+
+
+class Finding(NamedTuple):
+    """A problem whose line is not known yet."""
+
+    place: Place
+    message: str
+
+
+class Written:
+    """A route, an upstream or the file itself: its options, and where the file writes them."""
+
+    __slots__ = ("_inherited", "_place", "_raw", "entry", "options", "repeat_rules")
+
+    def __init__(
+        self,
+        raw: Mapping[str, Any],
+        place: Place,
+        options: Any,
+        inherited: set[str],
+        repeat_rules: RepeatRules,
+    ) -> None:
+        """``raw``: the file. ``place``: ``("routes", 0)``, or ``()`` for the file itself.
+
+        ``options``: all tables, merged.
+
+        ``inherited``: the tables of the top that an entry before has been checked with; shared by
+        all entries. ``repeat_rules``: those of ``[retry]``, its defaults if it is switched off.
+        """
+        self._raw = raw
+        self._place = place
+        self._inherited = inherited
+        self.options = options
+        self.repeat_rules = repeat_rules
+        self.entry: Mapping[str, Any] = raw
+        """What the file says in this entry itself."""
+        if place:
+            kind, index = str(place[0]), int(place[1])
+            entries = raw.get(kind) or ()
+            self.entry = entries[index] if index < len(entries) else {}
+
+    @property
+    def is_top(self) -> bool:
+        """Whether this is the file itself, whose tables are the defaults of its entries."""
+        return not self._place
+
+    def own(self, table: str) -> Place | None:
+        """The place of a table that is written in this entry itself, else None."""
+        return (*self._place, table) if isinstance(self.entry.get(table), Mapping) else None
+
+    def at(self, table: str, option: str = "") -> Place | None:
+        """The place of a table or of an option in it; at the top if it is inherited.
+
+        None if the file does not write it, or switches the table off here.
+        """
+        own = self.entry.get(table)
+        if own is False:
+            return None
+        rest = (table, option) if option else (table,)
+        if isinstance(own, Mapping) and (not option or option in own):
+            return (*self._place, *rest)
+        top = self._raw.get(table)
+        if isinstance(top, Mapping) and (not option or option in top):
+            return rest
+        return None
+
+    def first_at(self, table: str) -> Place | None:
+        """As ``at``, but None if an entry before has inherited the same table of the top."""
+        place = self.at(table)
+        if place is None or len(place) > 1:
+            return place
+        if table in self._inherited:
+            return None
+        self._inherited.add(table)
+        return place
+
+
+def is_token(text: str) -> bool:
+    """Whether it can be the name of a field or a method."""
+    return TOKEN.fullmatch(text.encode("utf-8", "surrogateescape")) is not None
+
+
+def token_fault(name: str) -> str:
+    """The name of a field or a method."""
+    return "" if is_token(name) else f"not a name that HTTP allows: {name!r}"
+
+
+def method_fault(method: str) -> str:
+    """A method; they are case-sensitive (RFC 9110 9.1)."""
+    if method not in _METHODS and method.upper() in _METHODS:
+        return f"methods are case-sensitive, did you mean {method.upper()!r}?"
+    if method == "CONNECT":
+        return "CONNECT is answered with 405 whatever the routes say"
+    return token_fault(method)
+
+
+def owned_fault(name: str) -> str:
+    """The name of a field that a rule wants to change."""
+    lower = name.lower().encode("utf-8", "surrogateescape")
+    if lower == b"host":
+        return "Host is set by host_header of the upstream"
+    if lower in FRAMING:
+        return f"{name} belongs to the framing of the message, which the proxy does itself"
+    if lower in HOP_BY_HOP:
+        return f"{name} concerns one connection only, which the proxy speaks for itself"
+    if lower in (b"via", b"x-request-id", b"x-sidecar-proxy"):
+        return f"{name} is how the proxy signs and names what it forwards"
+    if b"*" in lower:
+        return f"names are whole, * stands for nothing else: {name!r}"
+    return token_fault(name)
+
+
+def value_fault(value: str) -> str:
+    """The value of a field. It may be a secret, so the message does not repeat it."""
+    return (
+        "a control character cannot stand in a field"
+        if CONTROL.search(value.encode("utf-8", "surrogateescape"))
+        else ""
+    )
