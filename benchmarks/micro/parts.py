@@ -62,10 +62,11 @@ def _router() -> Callable[[], object]:
     return lambda: find("GET", "api.test", "/v1/items/42", _FIELDS)
 
 
-def _relay_head() -> Callable[[], object]:
-    head = named("proxy.edge.relay:Relay")("sidecar-proxy-01234567", server_timing=False)._head
-    exchange, reply = _exchange(), named("proxy.core.reply:Reply")(200, _REPLY, None, length=178)
-    return lambda: head(exchange, reply, b"Content-Length: 178\r\n")
+def _reply_head() -> Callable[[], object]:
+    head = named("proxy.edge.http1.encode:reply_head")
+    own = [(b"Via", b"1.1 sidecar-proxy-01234567"), (b"X-Request-Id", b"0" * 32)]
+    framing = b"Content-Length: 178\r\n"
+    return lambda: head(200, b"OK", _REPLY, own, None, framing=framing)
 
 
 def _request_head() -> Callable[[], object]:
@@ -96,7 +97,7 @@ PARTS: Final = {
     "Forwarding.apply": _forwarding,
     "identify": _identify,
     "Router.find": _router,
-    "Relay._head": _relay_head,
+    "reply_head": _reply_head,
     "Forward._request_head": _request_head,
 }
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
 from typing import Any, Final
 
 from proxy.core.clock import monotonic
@@ -156,8 +157,8 @@ class Tunnel:
         self._began = self.moved = monotonic()
         self.parting = False
 
-    async def run(self, head: bytes) -> None:
-        """Write ``head`` to the client, then pass bytes on until the end.
+    async def run(self, commit: Callable[[], None]) -> None:
+        """Have ``commit`` tell the client, then pass bytes on until the end.
 
         Raises ConnectionError or UpstreamError where one of them has gone already. Cancelled, it
         cuts both.
@@ -171,10 +172,8 @@ class Tunnel:
             upstream.cut()
             self._over = True
             raise
-        self._exchange.status = 101
-        self._exchange.committed = True
-        client.transport.write(head)
         try:
+            commit()
             for side in (upstream, client):
                 if side.early:
                     side.data_received(side.early)

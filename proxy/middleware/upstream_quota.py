@@ -7,8 +7,10 @@ from proxy.core.clock import Clock, loop_clock
 from proxy.core.errors import UpstreamQuotaExceeded
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import TOO_MANY, Verdict, verdict
+from proxy.core.rate_limit_options import RateLimitOptions
 from proxy.core.reply import Reply
 from proxy.core.request_key import path_of
+from proxy.core.scope import EndpointScope
 from proxy.core.secrets import CREDENTIALS, digest
 from proxy.http.backpressure import quota, retry_after
 from proxy.policy.endpoint import Endpoint
@@ -16,6 +18,16 @@ from proxy.policy.quota import LONGEST, Quota, Quotas
 
 _FORBIDDEN: Final = 403
 """With Retry-After it is a limit too: GitHub's secondary ones."""
+
+
+def link(scope: EndpointScope, inner: Handler) -> Handler | None:
+    """Where there is ``[rate_limit]``, unless ``learn`` is off."""
+    options = scope.find(RateLimitOptions)
+    if options is None or not options.learn:
+        return None
+    return UpstreamQuota(
+        inner, scope.endpoint, options.max_wait, scope.own_credentials, clock=scope.shared.clock
+    ).handle
 
 
 class UpstreamQuota:

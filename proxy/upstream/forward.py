@@ -194,14 +194,9 @@ class Forward:
 
     def _inform(self, exchange: Exchange, message: ReplyHead) -> None:
         """Pass on what is known before the answer, 103 (Early Hints) for one (RFC 9110 15.2)."""
-        if (
-            exchange.send_informational is not None
-            and exchange.version >= (1, 1)
-            and not exchange.committed
-        ):
-            lines = encode(self._filter(message.fields), None)
-            head = b"HTTP/1.1 %d %b\r\n%b\r\n" % (message.code, message.reason, lines)
-            exchange.send_informational(head)
+        if exchange.send_informational is not None:
+            fields = self._filter(message.fields)
+            exchange.send_informational(message.code, message.reason, fields)
 
     async def _switched(
         self,

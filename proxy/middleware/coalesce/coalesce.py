@@ -45,6 +45,7 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import WARNING, Finding, Written
 from proxy.core.options import Duration, Table, described, seconds
 from proxy.core.reply import Reply
+from proxy.core.scope import Scope
 from proxy.core.secrets import digest
 from proxy.http.equivalence import comparable_fields
 from proxy.middleware.coalesce.shared_call import SharedCall
@@ -81,6 +82,19 @@ def problems(written: Written) -> Iterator[Finding]:
     methods, at = written.options.methods, written.at("coalesce")
     if options is not None and at and methods and not {"GET", "HEAD", "QUERY"} & set(methods):
         yield Finding(at, f"{WARNING} nothing of {', '.join(methods)} is shared, only GET")
+
+
+def link(scope: Scope, inner: Handler) -> Handler | None:
+    """Where there is ``[coalesce]``."""
+    options = scope.find(CoalesceOptions)
+    if options is None:
+        return None
+    shared = scope.shared
+    memory = shared.share("coalesce", MemoryBudget)
+    shared.watch("coalesce", memory)
+    coalesce = Coalesce(inner, options, memory, shared.tasks, clock=shared.clock)
+    shared.watch("coalesce", coalesce, route=scope.route)
+    return coalesce.handle
 
 
 class Coalesce:

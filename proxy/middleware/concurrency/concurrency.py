@@ -9,13 +9,17 @@ from typing import Final, TypeAlias
 from proxy.core.clock import Clock, loop_clock
 from proxy.core.errors import DeadlineTooShort, QueueFull, QueueTimeout
 from proxy.core.exchange import Exchange, Handler
+from proxy.core.options import TimeoutsOptions
 from proxy.core.reply import Ending, Reply
 from proxy.core.request_key import key_of
+from proxy.core.scope import UpstreamScope
 from proxy.http.priority import USUAL, urgency
-from proxy.middleware.concurrency.options import QueueOptions
+from proxy.middleware.concurrency.options import ConcurrencyOptions, QueueOptions
+from proxy.middleware.concurrency.upstream_limit import HeadTimes, UpstreamLimit
 from proxy.policy.limiter import ConcurrencyLimiter
 from proxy.policy.permit_loans import GRACE, LEFT, SHARE, SILENT, Loans
 from proxy.policy.queue import URGENCIES, Waiter
+from proxy.policy.soonest import Soonest
 
 _log = logging.getLogger(__name__)
 _CUT: Final = "a client that has not moved for long was cut, as others wait for its permit"
@@ -26,6 +30,32 @@ Usual: TypeAlias = Callable[[Exchange, float], float | None]
 """Seconds that a request takes at the least, where that is known; is given the time now."""
 Watch: TypeAlias = Callable[[Exchange, float, float, Reply | BaseException], None]
 """Is given a request, its seconds, the time on the loop's clock, and what came."""
+
+
+def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
+    """Where there is ``[concurrency]``. All routes to an upstream share its permits."""
+    options, queue = scope.find(ConcurrencyOptions), scope.find(QueueOptions)
+    if options is None:
+        return None
+    shared = scope.shared
+    limit = shared.share(
+        ("concurrency", scope.upstream, options, queue),
+        lambda: UpstreamLimit(options, queue, shared.show_keys),
+    )
+    shared.watch("concurrency", limit, upstream=scope.upstream)
+    scope.has_headroom.append(lambda: limit.limiter.free)
+    times = HeadTimes(limit.limiter, limit.gradient, Soonest() if scope.has_deadlines else None)
+    timeouts = scope.find(TimeoutsOptions) or TimeoutsOptions()
+    return Concurrency(
+        inner,
+        limit.limiter,
+        queue,
+        timeouts.queue,
+        usual=times.shortest if scope.has_deadlines else None,
+        watch=times.observe if scope.has_deadlines or limit.gradient else None,
+        clock=scope.shared.clock,
+        loans=limit.loans,
+    ).handle
 
 
 class Concurrency:

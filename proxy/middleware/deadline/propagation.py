@@ -8,6 +8,7 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import Verdict, verdict
 from proxy.core.reply import Reply
 from proxy.core.request_key import asked_for
+from proxy.core.scope import EndpointScope
 from proxy.http.fields import RawHeaders
 from proxy.middleware.deadline.deadline import DeadlineOptions
 from proxy.middleware.deadline.fields import notation
@@ -16,6 +17,16 @@ from proxy.policy.soonest import KEYS, Soonest
 _PROBE: Final = 1.0
 """Seconds after which one that seems too late is sent all the same: the server may be faster."""
 _NEVER: Final = float("inf")
+
+
+def link(scope: EndpointScope, inner: Handler) -> Handler | None:
+    """Where there is ``[deadline]``."""
+    options = scope.find(DeadlineOptions)
+    return (
+        None
+        if options is None
+        else DeadlinePropagation(inner, options, clock=scope.shared.clock).handle
+    )
 
 
 class DeadlinePropagation:

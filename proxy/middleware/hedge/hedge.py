@@ -43,6 +43,7 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import WARNING, Finding, Written
 from proxy.core.options import Duration, Table
 from proxy.core.reply import Reply
+from proxy.core.scope import UpstreamScope
 from proxy.middleware.hedge.hedged_call import HedgedCall, acceptable
 from proxy.policy.budget import DepositBudget
 from proxy.policy.quantile import Quantiles
@@ -98,6 +99,24 @@ def _seconds(text: str) -> float:
         return Duration.parse(text)
     except ValueError:
         return 0.0
+
+
+def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
+    """Where there is ``[hedge]``."""
+    options = scope.find(HedgeOptions)
+    if options is None:
+        return None
+    hedge = Hedge(
+        inner,
+        options,
+        lambda: all(has_headroom() for has_headroom in scope.has_headroom),
+        scope.repeatable,
+        scope.keep,
+        records_outcome=not scope.retries,
+        clock=scope.shared.clock,
+    )
+    scope.shared.watch("hedges", hedge, route=scope.route, upstream=scope.upstream)
+    return hedge.handle
 
 
 class Hedge:

@@ -33,22 +33,16 @@ from typing import Any, Final
 
 from proxy.core.clock import Clock, loop_clock
 from proxy.core.errors import CertificateInvalid, NotAttempted, UpstreamError
-from proxy.core.exchange import Exchange
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import UNANSWERED, Verdict, at_fault, failure_class, verdict
 from proxy.core.reply import Ending, Reply
 from proxy.core.request_key import key_of
+from proxy.core.scope import UpstreamScope
 from proxy.http.backpressure import retry_after
 from proxy.http.logins import Ties
 from proxy.middleware.load_balance.options import LoadBalanceOptions
 from proxy.middleware.load_balance.targets import Targets, TargetSet
-from proxy.policy.balance import (
-    Hash,
-    LeastRequest,
-    PeakEwma,
-    RoundRobin,
-    eligible,
-    slow_start_factor,
-)
+from proxy.policy.balance import POLICIES, eligible, slow_start_factor
 from proxy.policy.breaker import Breaker, Pass
 from proxy.policy.endpoint import Endpoint
 
@@ -56,12 +50,20 @@ _SLOW: Final = 1.0  # seconds that a fast failure counts as: it must not attract
 _LONGEST_PAUSE: Final = 60.0
 _OVERDUE: Final = 1.0
 """Seconds after which any request may be a trial: there may be none but POSTs."""
-_POLICIES: Final[dict[str, Callable[[random.Random], Any]]] = {
-    "round_robin": lambda _: RoundRobin(),
-    "least_request": LeastRequest,
-    "peak_ewma": PeakEwma,
-    "hash": Hash,
-}
+
+
+def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
+    """Where there is anything to choose: several endpoints, or one that may be left alone."""
+    targets: TargetSet[Any] | None = scope.find(TargetSet)
+    if targets is None:
+        return None
+    scope.shared.watch("breakers", targets, route=scope.route)
+    shared = scope.shared
+    scope.has_headroom.append(lambda: targets.has_headroom(shared.clock()))
+    options = scope.find(LoadBalanceOptions) or LoadBalanceOptions()
+    return LoadBalance(
+        targets, options, shared.rng, scope.has_more_attempts, clock=shared.clock
+    ).handle
 
 
 class LoadBalance:
@@ -92,7 +94,7 @@ class LoadBalance:
         self.clock = clock or loop_clock()
         self._repeatable = repeatable
         self._options = options
-        self._pick: Callable[[Sequence[Endpoint], bytes | None, float], Endpoint] = _POLICIES[
+        self._pick: Callable[[Sequence[Endpoint], bytes | None, float], Endpoint] = POLICIES[
             options.policy
         ](rng).pick
         self._key = key_of(options.hash_key) if options.policy == "hash" else None

@@ -36,6 +36,7 @@ Events:
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 from proxy.core.body import EMPTY
@@ -43,7 +44,9 @@ from proxy.core.clock import Clock, loop_clock
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import WARNING, Finding, Written
 from proxy.core.reply import Reply
+from proxy.core.scope import Scope
 from proxy.core.secrets import CREDENTIALS, digest
+from proxy.core.stream_options import StreamOptions
 from proxy.http.equivalence import TRACING_FIELDS, comparable_fields
 from proxy.http.fields import RawHeaders, values
 from proxy.http.sse import streams_events
@@ -62,6 +65,21 @@ def problems(written: Written) -> Iterator[Finding]:
         at = written.at("stream", "resume")
         if at and stream is not None and stream.resume:
             yield Finding(at, f"{WARNING} nothing of {', '.join(methods)} is resumed, only GET")
+
+
+def link(scope: Scope, inner: Handler) -> Handler | None:
+    """Where ``[stream] resume`` is set."""
+    options = scope.find(StreamOptions)
+    if options is None or not options.resume:
+        return None
+    shared = scope.shared
+    streams = shared.share("resume", partial(ResumableStreams, clock=shared.clock))
+    shared.watch("streams", streams)
+    shared.at_end(streams.retire, streams.close)
+    # Where a rule may take credentials away, they do not tell clients apart.
+    return Resume(
+        inner, options.resume, streams, by_address=scope.changes_fields, clock=shared.clock
+    ).handle
 
 
 class Resume:

@@ -2,8 +2,7 @@
 
 import logging
 import random
-from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, cast
 
 from aiohttp_retry import RetryClient, RetryOptionsBase
 from aiohttp_retry.client import RequestParams
@@ -15,17 +14,30 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import CONNECT_FAILURE, failure_class, repeatable
 from proxy.core.record import Attempt
 from proxy.core.reply import Ending, Reply
+from proxy.core.scope import Hold, UpstreamScope
 from proxy.http.backpressure import retry_after
 from proxy.middleware.retry.options import RetryOptions, statuses
 from proxy.policy.backoff import Backoff
 from proxy.policy.budget import Budget
 
-Hold: TypeAlias = Callable[[Exchange, Reply], Awaitable[None]]
-
 log = logging.getLogger(__name__)
 
 _UNHEARD: Final = 64 << 10
 """Bytes kept of what goes again only where its connection had ended before they came."""
+
+
+def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
+    """Where ``[retry] attempts`` is more than one. All routes to an upstream share its budget."""
+    options = scope.find(RetryOptions)
+    if options is None or not scope.retries:
+        return None
+    shared, limits = scope.shared, options.budget
+    budget = shared.share(
+        ("retry", scope.upstream, limits),
+        lambda: Budget(limits.percent, limits.min_per_second, limits.window),
+    )
+    shared.watch("budgets", budget, upstream=scope.upstream)
+    return Retry(inner, options, budget, shared.rng, scope.hold, clock=shared.clock).handle
 
 
 class Retry:

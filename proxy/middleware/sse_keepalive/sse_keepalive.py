@@ -1,11 +1,14 @@
 """Streams of events: opened before the upstream has answered, kept alive, ended with a word."""
 
 import asyncio
+from functools import partial
 from typing import Final
 
 from proxy.core.clock import Clock, loop_clock
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
+from proxy.core.scope import Scope
+from proxy.core.stream_options import StreamOptions
 from proxy.http.accept import prefers_events
 from proxy.http.fields import RawHeaders, has, replaced
 from proxy.http.sse import EVENT_STREAM, streams_events
@@ -22,6 +25,21 @@ _OPENED: Final[RawHeaders] = [
     (b"Cache-Control", b"no-store"),
 ]
 _OK: Final = 200
+_ABORT: Final = "abort"
+
+
+def link(scope: Scope, inner: Handler) -> Handler | None:
+    """Where ``[stream] heartbeat`` or ``on_error`` has anything to say."""
+    options = scope.find(StreamOptions)
+    if options is None or not (options.heartbeat or options.on_error != _ABORT):
+        return None
+    return SseKeepAlive(
+        inner,
+        heartbeat=options.heartbeat,
+        sends_error_event=options.on_error != _ABORT,
+        error_event=partial(scope.error_event, shape=options.on_error),
+        clock=scope.shared.clock,
+    ).handle
 
 
 class SseKeepAlive:
