@@ -4,6 +4,7 @@ import random
 from typing import TypeVar
 
 from proxy.config.model import Config
+from proxy.core.clock import loop_clock
 from proxy.core.scope import Shared, UpstreamScope
 from proxy.run.tree import scope_of, tables
 from tests.support.proxy import Proxy
@@ -14,7 +15,10 @@ T = TypeVar("T")
 def upstream_scope(config: Config) -> UpstreamScope:
     """Of the first upstream of a configuration, as its first route asks it."""
     route, upstream = config.routes[0], config.upstreams[0]
-    scope = UpstreamScope(**vars(scope_of(route, Shared(random.Random(1)))), upstream=upstream.name)
+    scope = UpstreamScope(
+        **vars(scope_of(route, Shared(random.Random(1), clock=loop_clock()))),
+        upstream=upstream.name,
+    )
     scope.options += tables(upstream)
     return scope
 

@@ -29,7 +29,7 @@ _NEVER: Final = float("inf")
 Usual: TypeAlias = Callable[[Exchange, float], float | None]
 """Seconds that a request takes at the least, where that is known; is given the time now."""
 Watch: TypeAlias = Callable[[Exchange, float, float, Reply | BaseException], None]
-"""Is given a request, its seconds, the time on the loop's clock, and what came."""
+"""Is given a request, its seconds, the time now, and what came."""
 
 
 def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
@@ -53,7 +53,7 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
         timeouts.queue,
         usual=times.shortest if scope.has_deadlines else None,
         watch=times.observe if scope.has_deadlines or limit.gradient else None,
-        clock=scope.shared.clock,
+        clock=shared.clock,
         loans=limit.loans,
     ).handle
 
@@ -205,11 +205,7 @@ class _Turn:
     __slots__ = ("_clock", "_future", "_limiter", "_loop", "waiter")
 
     def __init__(
-        self,
-        limiter: ConcurrencyLimiter,
-        key: bytes | None,
-        urgency: int,
-        clock: Clock,
+        self, limiter: ConcurrencyLimiter, key: bytes | None, urgency: int, clock: Clock
     ) -> None:
         self._limiter = limiter
         self._clock = clock
@@ -254,15 +250,9 @@ class _Permit:
     __slots__ = ("_before", "_began", "_clock", "_exchange", "_loans", "_task", "key", "tunnel")
 
     def __init__(
-        self,
-        loans: Loans,
-        exchange: Exchange,
-        key: bytes | None,
-        began: float,
-        clock: Clock,
+        self, loans: Loans, exchange: Exchange, key: bytes | None, began: float, clock: Clock
     ) -> None:
-        self._loans = loans
-        self._clock = clock
+        self._loans, self._clock = loans, clock
         self._exchange = exchange
         self._began = began
         self._before = exchange.body.waited(began)

@@ -61,9 +61,8 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
     shared = scope.shared
     scope.has_headroom.append(lambda: targets.has_headroom(shared.clock()))
     options = scope.find(LoadBalanceOptions) or LoadBalanceOptions()
-    return LoadBalance(
-        targets, options, shared.rng, scope.has_more_attempts, clock=shared.clock
-    ).handle
+    more = scope.has_more_attempts
+    return LoadBalance(targets, options, shared.rng, more, clock=shared.clock).handle
 
 
 class LoadBalance:
