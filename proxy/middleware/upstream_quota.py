@@ -3,6 +3,7 @@
 import asyncio
 from typing import Final
 
+from proxy.core.clock import Clock, loop_clock
 from proxy.core.errors import UpstreamQuotaExceeded
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import TOO_MANY, Verdict, verdict
