@@ -9,10 +9,9 @@ from typing import Any, Final
 
 from proxy.config.foreign import VALUES
 from proxy.config.problems import suggestion
-from proxy.core import request_key
+from proxy.core import request_key, stream_options
 from proxy.core.findings import Place, is_token
 from proxy.core.options import MODE, Duration, Size
-from proxy.middleware import commit
 from proxy.middleware.hedge import hedge
 from proxy.middleware.retry import options as retry
 from proxy.upstream import health
@@ -44,7 +43,7 @@ _LETTERS: Final = re.compile(r"[^a-z0-9]")
 SPELLED: Final = {
     request_key.PATTERN: ("path", "route", "client_addr", "header:NAME", "cookie:NAME"),
     hedge.PATTERN: ("p95 or another quantile", "500ms or another time"),
-    commit.PATTERN: ("headers", "first_chunk", "body:64KiB or another size"),
+    stream_options.PATTERN: ("headers", "first_chunk", "body:64KiB or another size"),
     retry.PATTERN: (*retry.CAUSES, "a status such as 503", "5xx"),
     MODE: ("a mode in octal such as 0660",),
     health.PATTERN: ("a path that begins with a slash",),
@@ -199,7 +198,7 @@ def pattern(wanted: str, raw: Any, words: Iterable[str]) -> str:
         if found and isinstance(raw, str):
             return meant(f"'p{found[1]}'")
         return unit(Duration, raw)
-    elif wanted == commit.PATTERN:
+    elif wanted == stream_options.PATTERN:
         kind, _, amount = low.rpartition(":")
         if near := _size(amount or text):
             return meant("'body:" + near.split('"')[1] + "'")

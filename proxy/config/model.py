@@ -15,17 +15,17 @@ from proxy.core.options import (
     TimeoutsOptions,
     described,
 )
+from proxy.core.rate_limit_options import RateLimitOptions
+from proxy.core.stream_options import StreamOptions
 from proxy.edge.responses import ErrorsOptions
 from proxy.edge.router import RouteOptions
 from proxy.middleware.coalesce.coalesce import CoalesceOptions
-from proxy.middleware.commit import StreamOptions
 from proxy.middleware.concurrency.options import ConcurrencyOptions, QueueOptions
 from proxy.middleware.deadline.deadline import DeadlineOptions
 from proxy.middleware.fallback import FixedReply
 from proxy.middleware.hedge.hedge import HedgeOptions
 from proxy.middleware.load_balance.ejection import CircuitBreakerOptions
 from proxy.middleware.load_balance.options import LoadBalanceOptions
-from proxy.middleware.rate_limit import RateLimitOptions
 from proxy.middleware.retry.options import RetryOptions
 from proxy.middleware.rewrite.options import (
     AddPrefix,

@@ -1,67 +1,34 @@
 """When a reply is good enough to be shown: what breaks before can still be tried again."""
 
 import asyncio
-from typing import Annotated, Final, Literal
-
-from msgspec import Meta
+from typing import Final
 
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.options import Duration, Size, Table, described, seconds
+from proxy.core.options import Size
 from proxy.core.reply import Ending, Reply
+from proxy.core.scope import UpstreamScope
+from proxy.core.stream_options import StreamOptions
 from proxy.http.framing import has_no_body
 from proxy.http.sse import SseScanner, streams_events
 
-PATTERN: Final = r"^(headers|first_chunk|body:[0-9]+(\.[0-9]+)?(B|KiB|MiB))$"
 _HEADERS: Final = "headers"
 _PINGS: Final = 64 << 10
 """Bytes of comments and pings that are held while no event comes."""
 
 
-class StreamOptions(Table, frozen=True, kw_only=True):
-    """How replies are passed on."""
+def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
+    """Where ``[stream] commit`` holds anything.
 
-    commit: Annotated[
-        str,
-        Meta(
-            pattern=PATTERN,
-            description='When the client is shown a reply: with its "headers"; with its '
-            '"first_chunk"; or, up to a known length, as a whole: "body:64KiB". What breaks '
-            "before may be tried again; the rest is held for its first chunk, a stream of events "
-            "for its first event that is no ping.",
-        ),
-    ] = "headers"
-    commit_wait: Annotated[
-        Duration,
-        described(
-            "How long commit holds a reply at the most; then the client is shown what has come, "
-            "pings included."
-        ),
-    ] = seconds(5)
-    heartbeat: Annotated[
-        Duration,
-        described(
-            "A stream of events that is silent for this long gets a comment. To a client whose "
-            "Accept "
-            "prefers text/event-stream to all else, the stream is opened, with status 200, before "
-            "the upstream has answered."
-        ),
-    ] = seconds(0)
-    on_error: Annotated[
-        Literal["abort", "event", "openai", "anthropic", "graphql"],
-        described(
-            'How a stream of events that breaks ends: "abort" cuts it; the others send a last '
-            'event that says what went wrong, and then cut: "event" one that is called error and '
-            'carries problem+json; "openai", "anthropic" and "graphql" what the clients of those '
-            "APIs take for an error."
-        ),
-    ] = "abort"
-    resume: Annotated[
-        Duration,
-        described(
-            "How long a stream of events is read on when its client has left, for it to come back "
-            "with Last-Event-ID; GET only."
-        ),
-    ] = seconds(0)
+    A retry above calls ``hold`` itself, which saves a frame for each request.
+    """
+    options = scope.find(StreamOptions)
+    if options is None or options.commit == _HEADERS:
+        return None
+    commit = Commit(inner, options)
+    if scope.retries:
+        scope.hold = commit.hold
+        return inner
+    return commit.handle
 
 
 class Commit:
@@ -119,13 +86,3 @@ async def _gather(reply: Reply, held: list[bytes], *, whole: bool) -> bool:
         if events is None or events.feed(chunk) or size >= _PINGS:
             return False
     return whole
-
-
-def holds(options: StreamOptions) -> bool:
-    """Whether there is anything to hold."""
-    return options.commit != _HEADERS
-
-
-def speaks(options: StreamOptions) -> bool:
-    """Whether there is anything to say in a stream of events."""
-    return bool(options.heartbeat) or options.on_error != "abort"

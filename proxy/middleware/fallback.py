@@ -14,6 +14,7 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.options import Table, described
 from proxy.core.outcome import takes_over
 from proxy.core.reply import Ending, Reply
+from proxy.core.scope import Scope
 
 _TOKEN: Final = "destination_unavailable"
 
@@ -23,6 +24,15 @@ class FixedReply(Table, frozen=True, kw_only=True):
 
     status: Annotated[int, Meta(ge=200, le=599, description="Its status.")] = 503
     file: Annotated[str, described("Its body; the name's ending gives the Content-Type.")]
+
+
+def link(scope: Scope, inner: Handler) -> Handler | None:
+    """Where ``fallback`` names upstreams that take over, or a fixed reply."""
+    options = scope.find(FixedReply)
+    if options is None and not scope.others:
+        return None
+    fixed = None if options is None else Fixed(options)
+    return Fallback(inner, scope.others, fixed, scope.repeatable, scope.keep).handle
 
 
 class Fallback:

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from proxy.core.errors import ResponseTimeout, Stage
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import WARNING, Finding, Written
+from proxy.core.options import TimeoutsOptions
 from proxy.core.reply import Reply
+from proxy.core.scope import EndpointScope
 from proxy.net.timers import SharedTimeout
 
 
@@ -28,6 +30,12 @@ def problems(written: Written) -> Iterator[Finding]:
     elif "timeout" not in retry.on:
         message = 'no other attempt follows: expected "timeout" in [retry] on'
         yield Finding(at, f"{WARNING} {message}")
+
+
+def link(scope: EndpointScope, inner: Handler) -> Handler | None:
+    """Where ``[timeouts] per_try`` is set."""
+    timeouts = scope.find(TimeoutsOptions)
+    return PerTry(inner, timeouts.per_try).handle if timeouts and timeouts.per_try else None
 
 
 class PerTry:

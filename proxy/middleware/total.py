@@ -4,8 +4,16 @@ from asyncio import CancelledError, current_task
 
 from proxy.core.errors import ResponseTimeout
 from proxy.core.exchange import Exchange, Handler
+from proxy.core.options import TimeoutsOptions
 from proxy.core.reply import Reply
+from proxy.core.scope import Scope
 from proxy.net.timers import SharedTimeout
+
+
+def link(scope: Scope, inner: Handler) -> Handler | None:
+    """Where ``[timeouts] total`` is set."""
+    timeouts = scope.find(TimeoutsOptions)
+    return Total(inner, timeouts.total).handle if timeouts and timeouts.total else None
 
 
 class Total:
@@ -19,6 +27,8 @@ class Total:
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises ResponseTimeout when the time is up."""
+        if exchange.deadline is not None:  # the client's own, in which this one is counted
+            return await self._inner(exchange)
         timeout = self._timeout
         task = current_task()
         assert task is not None

@@ -10,7 +10,7 @@ from bisect import bisect
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from itertools import accumulate
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from proxy.policy.endpoint import Endpoint
 
@@ -137,6 +137,15 @@ class Hash:
         # A digest first: a long key is read once, and no name can run into a key.
         digest = blake2b(key, digest_size=16).digest()
         return min(candidates, key=lambda each: _arrival(each, digest))
+
+
+POLICIES: Final[dict[str, Callable[[random.Random], Any]]] = {
+    "round_robin": lambda _: RoundRobin(),
+    "least_request": LeastRequest,
+    "peak_ewma": PeakEwma,
+    "hash": Hash,
+}
+"""As ``[load_balance] policy`` calls them."""
 
 
 def _arrival(candidate: Endpoint, digest: bytes) -> float:

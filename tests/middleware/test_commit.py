@@ -9,8 +9,11 @@ from proxy.core.errors import ReplyBroken, ReplyStalled
 from proxy.core.exchange import Handler
 from proxy.core.options import Duration
 from proxy.core.reply import Ending, Reply
-from proxy.middleware.commit import Commit, StreamOptions, holds
+from proxy.core.stream_options import StreamOptions
+from proxy.middleware.commit import Commit, link
 from tests.support.loop import JumpingLoop, Script, get, reply
+from tests.support.proxy import parsed
+from tests.support.scope import upstream_scope
 
 
 class Pause:
@@ -189,5 +192,9 @@ async def test_without_a_wait_it_is_held_for_as_long_as_it_takes(jumping: Jumpin
 @pytest.mark.parametrize(
     ("text", "held"), [("headers", False), ("first_chunk", True), ("body:1KiB", True)]
 )
-def test_a_gate_that_holds_nothing_is_none(text: str, held: bool) -> None:
-    assert holds(StreamOptions(commit=text)) is held
+def test_what_holds_nothing_is_not_in_the_chain(text: str, held: bool) -> None:
+    config = parsed(
+        f'retry = false\n[stream]\ncommit = "{text}"\n'
+        '[[upstreams]]\nname = "a"\nservers = ["http://a"]'
+    )
+    assert (link(upstream_scope(config), Script()) is not None) is held

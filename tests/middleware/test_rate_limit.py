@@ -7,8 +7,9 @@ import pytest
 
 from proxy.core.errors import RateLimited
 from proxy.core.options import Duration
+from proxy.core.rate_limit_options import RateLimitOptions
 from proxy.core.reply import Reply
-from proxy.middleware.rate_limit import RateLimit, RateLimitOptions
+from proxy.middleware.rate_limit import RateLimit
 from tests.support.loop import JumpingLoop, Script, get, reply
 
 

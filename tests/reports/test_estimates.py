@@ -7,12 +7,13 @@ import pytest
 from proxy.core.errors import DeadlineTooShort
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
+from proxy.middleware.concurrency import concurrency
 from proxy.middleware.deadline.deadline import DeadlineOptions
 from proxy.middleware.deadline.propagation import DeadlinePropagation
 from proxy.policy.soonest import Soonest
-from proxy.run.limits import Limits
 from tests.support.loop import JumpingLoop, reply, settle
 from tests.support.proxy import parsed
+from tests.support.scope import upstream_scope
 
 
 def asked(target: str, left: float | None = None) -> Exchange:
@@ -50,8 +51,8 @@ async def test_quick_requests_wait_for_a_permit_beside_slow_ones(jumping: Jumpin
         '[concurrency]\nmax_requests = 1\n[queue]\n[deadline]\n[[upstreams]]\nname = "api"\n'
         'servers = ["http://a"]'
     )
-    limits = Limits({upstream.name: upstream for upstream in config.upstreams})
-    handle = limits.guarded(server, "api", config.routes[0])
+    handle = concurrency.link(upstream_scope(config), server)
+    assert handle is not None
     for _ in range(30):
         await handle(asked("/slow"))
     under_way = asyncio.ensure_future(handle(asked("/quick")))

@@ -8,8 +8,9 @@ import pytest
 
 from proxy.core.options import Size
 from proxy.core.reply import Reply
+from proxy.core.stream_options import StreamOptions
 from proxy.edge.http1.spool import Room, Spool
-from proxy.middleware.commit import Commit, StreamOptions
+from proxy.middleware.commit import Commit
 from proxy.middleware.resume.resumable_stream import ResumableStream
 from tests.support.event_wire import EVENTS, said
 from tests.support.events import Feed

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from proxy.middleware.load_balance.targets import TargetSet
 from tests.support.message import get, length
 from tests.support.proxy import proxied
+from tests.support.scope import watched
 from tests.support.upstream import RawUpstream
 
 
@@ -19,9 +21,10 @@ async def test_tables_stay_while_servers_stay() -> None:
         async with proxied(one, rate_limit={}, routes=routes, **servers) as proxy:
             told: list[None] = []
             proxy.runtime._tree.endpoints["api"].on_state.append(lambda: told.append(None))
-            lines = proxy.runtime._tree.routes
-            before = [line.targets[0].now for line in lines]
+            targets = watched(proxy, TargetSet)
+            before = [each.now for each in targets]
             statuses = {(await proxy.ask(get("/1"))).status for _ in range(40)}
             assert statuses == {200}
-            assert all(line.targets[0].now is was for line, was in zip(lines, before, strict=True))
+            assert all(each.now is was for each, was in zip(targets, before, strict=True))
+            assert len(before) == len(routes)
             assert told

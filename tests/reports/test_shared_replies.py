@@ -6,12 +6,14 @@ from collections.abc import Sequence
 import pytest
 
 from proxy.http.equivalence import comparable_fields
+from proxy.middleware.coalesce.coalesce import Coalesce
 from proxy.middleware.coalesce.shared_call import is_unshareable
 from proxy.middleware.resume.resume import resume_key
 from tests.support.loop import get as asked
 from tests.support.loop import reply
 from tests.support.message import get, length
 from tests.support.proxy import proxied
+from tests.support.scope import watched
 from tests.support.upstream import RawUpstream
 
 
@@ -27,7 +29,7 @@ async def calls(
         second = asyncio.ensure_future(proxy.ask(other))
         # Either it joins the call or it makes one of its own.
         await upstream.until(
-            lambda: len(upstream.requests) == 2 or proxy.runtime._tree._shared[0][1].joined
+            lambda: len(upstream.requests) == 2 or watched(proxy, Coalesce)[0].joined
         )
         go.set()
         replies = await asyncio.gather(first, second)
@@ -160,7 +162,7 @@ async def test_the_last_to_wait_for_a_query_is_answered_when_the_first_has_left(
             await leaving.send(query(b"{}"))
             await upstream.until(lambda: upstream.requests)
             second = asyncio.ensure_future(proxy.ask(query(b"{}")))
-            await upstream.until(lambda: proxy.runtime._tree._shared[0][1].joined)
+            await upstream.until(lambda: watched(proxy, Coalesce)[0].joined)
         await proxy.record()
         go.set()
         assert (await second).body == b"x"
@@ -193,7 +195,7 @@ async def test_a_client_with_an_answer_of_its_own_does_not_keep_others_from_shar
         proxied(upstream, coalesce={}) as proxy,
     ):
         assert (await proxy.ask(get())).body == b"x"
-        shared = proxy.runtime._tree._shared[0][1]
+        shared = watched(proxy, Coalesce)[0]
         first = asyncio.ensure_future(proxy.ask(logged_in))
         await upstream.until(lambda: len(upstream.requests) == 2)
         second = asyncio.ensure_future(proxy.ask(logged_in))

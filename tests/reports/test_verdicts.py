@@ -9,11 +9,13 @@ import pytest
 
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
+from proxy.middleware.concurrency import concurrency
+from proxy.middleware.concurrency.upstream_limit import HeadTimes
 from proxy.policy.gradient import Gradient
 from proxy.policy.limiter import ConcurrencyLimiter
-from proxy.run.limits import Limits, Watch
 from tests.support.loop import Script, get, reply
 from tests.support.proxy import parsed
+from tests.support.scope import upstream_scope
 
 Answer = Callable[[random.Random, int], tuple[Exchange, float, Reply]]
 """What one of so many requests under way comes to: seconds and reply."""
@@ -24,7 +26,7 @@ def limit_after(answer: Answer, *, demand: int, requests: int, seed: int = 1) ->
     rng = random.Random(seed)
     gradient = Gradient(4, 10_000)
     limiter = ConcurrencyLimiter(gradient.limit)
-    watch = Watch(limiter, gradient, None)
+    watch = HeadTimes(limiter, gradient, None)
     turn = count()
     now = 0.0
     due: list[tuple[float, int, float, Exchange, Reply]] = []
@@ -35,7 +37,7 @@ def limit_after(answer: Answer, *, demand: int, requests: int, seed: int = 1) ->
             exchange, seconds, came = answer(rng, limiter.in_flight)
             heapq.heappush(due, (now + seconds, next(turn), now, exchange, came))
         now, _, began, exchange, came = heapq.heappop(due)
-        watch(exchange, now - began, now, came)
+        watch.observe(exchange, now - began, now, came)
         limiter.release(None, now)
         if number > requests * 2 // 3:
             limits.append(min(limiter.limit, demand))
@@ -110,11 +112,12 @@ async def test_a_small_limit_needs_no_other_option(most: int) -> None:
         f'[concurrency]\nmax_requests = {most}\nadaptive = "gradient"\n'
         '[[upstreams]]\nname = "api"\nservers = ["http://a"]'
     )
-    limits = Limits({upstream.name: upstream for upstream in config.upstreams})
-    limiter = limits.limiter("api")
-    assert limiter is not None
     script = Script(*[reply(status) for status in (200, 429, 503, 200) * 50])
-    handle = limits.guarded(script, "api", config.routes[0])
+    scope = upstream_scope(config)
+    handle = concurrency.link(scope, script)
+    assert handle is not None
+    [limit] = scope.shared.watched
+    limiter = limit.thing.limiter
     for _ in range(200):
         await handle(get())
         assert 1 <= limiter.limit <= most

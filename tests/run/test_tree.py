@@ -95,6 +95,24 @@ CHAINS: list[tuple[list[str], dict[str, Any], list[str]]] = [
         },
         ["Total", "Resume", "Fallback", "Retry", "Commit", "LoadBalance", "PerTry", "Forward"],
     ),
+    (
+        TWO,
+        {
+            "timeouts": {"total": "9s", "per_try": "1s"},
+            "deadline": {},
+            "rate_limit": {"average": 1},
+            "stream": {"heartbeat": "9s", "resume": "9s", "commit": "first_chunk"},
+            "coalesce": {},
+            "hedge": {},
+            "concurrency": {},
+            "routes": [{"upstream": "api", "fallback": ["b"]}],
+        },
+        [
+            *("Deadline", "Total", "RateLimit", "SseKeepAlive", "Resume", "Coalesce", "Fallback"),
+            *("Retry", "Commit", "Hedge", "Concurrency", "LoadBalance"),
+            *("UpstreamQuota", "DeadlinePropagation", "PerTry", "Forward"),
+        ],
+    ),
 ]
 
 
@@ -129,8 +147,7 @@ async def test_routes_share_servers_and_budgets_but_no_breakers(jumping: Jumping
 
 async def test_breakers_survive_news_of_other_servers(jumping: JumpingLoop) -> None:
     async with tree(TWO, circuit_breaker={}) as built:
-        [line] = built.routes
-        [targets] = line.targets
+        [targets] = [each.thing for each in built.shared.watched if each.part == "breakers"]
         told: list[None] = []
         targets.on_state.append(lambda: told.append(None))
         before = targets.now

@@ -28,27 +28,21 @@ goes up before the attempt and down when its reply has ended (``_Ended``), or wh
 """
 
 import random
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from proxy.core.clock import Clock, loop_clock
 from proxy.core.errors import CertificateInvalid, NotAttempted, UpstreamError
-from proxy.core.exchange import Exchange
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import UNANSWERED, Verdict, at_fault, failure_class, verdict
 from proxy.core.reply import Ending, Reply
 from proxy.core.request_key import key_of
+from proxy.core.scope import UpstreamScope
 from proxy.http.backpressure import retry_after
 from proxy.http.logins import Ties
 from proxy.middleware.load_balance.options import LoadBalanceOptions
 from proxy.middleware.load_balance.targets import Targets, TargetSet
-from proxy.policy.balance import (
-    Hash,
-    LeastRequest,
-    PeakEwma,
-    RoundRobin,
-    eligible,
-    slow_start_factor,
-)
+from proxy.policy.balance import POLICIES, eligible, slow_start_factor
 from proxy.policy.breaker import Breaker, Pass
 from proxy.policy.endpoint import Endpoint
 
@@ -56,12 +50,19 @@ _SLOW: Final = 1.0  # seconds that a fast failure counts as: it must not attract
 _LONGEST_PAUSE: Final = 60.0
 _OVERDUE: Final = 1.0
 """Seconds after which any request may be a trial: there may be none but POSTs."""
-_POLICIES: Final[dict[str, Callable[[random.Random], Any]]] = {
-    "round_robin": lambda _: RoundRobin(),
-    "least_request": LeastRequest,
-    "peak_ewma": PeakEwma,
-    "hash": Hash,
-}
+
+
+def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
+    """Where there is anything to choose: several endpoints, or one that may be left alone."""
+    targets: TargetSet[Any] | None = scope.find(TargetSet)
+    if targets is None:
+        return None
+    scope.shared.watch("breakers", targets, route=scope.route)
+    shared = scope.shared
+    scope.has_headroom.append(lambda: targets.has_headroom(shared.clock()))
+    options = scope.find(LoadBalanceOptions) or LoadBalanceOptions()
+    more = scope.has_more_attempts
+    return LoadBalance(targets, options, shared.rng, more, clock=shared.clock).handle
 
 
 class LoadBalance:
@@ -75,6 +76,7 @@ class LoadBalance:
         "_repeatable",
         "_targets",
         "_timed",
+        "clock",
     )
 
     def __init__(
@@ -83,12 +85,15 @@ class LoadBalance:
         options: LoadBalanceOptions,
         rng: random.Random,
         repeatable: Callable[[Exchange], bool] = lambda _: True,
+        *,
+        clock: Clock | None = None,
     ) -> None:
         """``repeatable``: whether running a request twice is the same as once."""
         self._targets = targets
+        self.clock = clock or loop_clock()
         self._repeatable = repeatable
         self._options = options
-        self._pick: Callable[[Sequence[Endpoint], bytes | None, float], Endpoint] = _POLICIES[
+        self._pick: Callable[[Sequence[Endpoint], bytes | None, float], Endpoint] = POLICIES[
             options.policy
         ](rng).pick
         self._key = key_of(options.hash_key) if options.policy == "hash" else None
@@ -113,14 +118,14 @@ class LoadBalance:
         if len(candidates) == 1:
             endpoint = candidates[0]
         else:
-            began = time.monotonic()
+            began = self.clock()
             key = self._key(exchange) if self._key is not None else None
             endpoint = self._pick(candidates, key, began)
         _, handle, breaker = targets.by_endpoint[endpoint]
         # In a panic a server is asked that its breaker would not admit: without a permission.
         permission = None
         if breaker is not None:
-            permission = breaker.allow(time.monotonic()) if breaker.open else breaker.shared
+            permission = breaker.allow(self.clock()) if breaker.open else breaker.shared
         endpoint.in_flight += 1
         try:
             reply = await handle(exchange)
@@ -165,7 +170,7 @@ class LoadBalance:
         self, endpoint: Endpoint, breaker: Breaker | None, permission: Pass | None, began: float
     ) -> None:
         """A reply says that the server is well."""
-        now = time.monotonic()
+        now = self.clock()
         if began and self._timed:
             endpoint.latency.observe(now - began, now)
         if breaker is not None and permission is not None:
@@ -177,7 +182,7 @@ class LoadBalance:
     def _on_failure(self, endpoint: Endpoint, permission: Pass | None, began: float) -> None:
         """An attempt failed: however fast that was, it must not attract traffic."""
         self._clean = None
-        now = time.monotonic()
+        now = self.clock()
         endpoint.latency.penalise(now, max(_SLOW, now - began) if began else _SLOW)
         if permission is not None:
             permission.failed(now)
@@ -190,7 +195,7 @@ class LoadBalance:
         A fast refusal is no fast server; one that names a time is left alone until then.
         """
         self._clean = None
-        now = time.monotonic()
+        now = self.clock()
         if permission is not None:
             if at_fault(reply.status):
                 permission.failed(now)
@@ -214,7 +219,7 @@ class LoadBalance:
         """Those that may be asked."""
         if exchange.ties is not None and (own := _own(targets, exchange.ties)):
             return own
-        now = time.monotonic()
+        now = self.clock()
         full = self._apply_slow_start(targets, now)
         usable = eligible(
             targets.primaries,
@@ -292,4 +297,4 @@ class _Ended:
             self._endpoint.outcomes["broken"] += 1
             if self._breaker is not None:
                 self._breaker.failures = max(self._breaker.failures, self._prior_failures)
-                self._breaker.note_failure(time.monotonic())
+                self._breaker.note_failure(self._balance.clock())

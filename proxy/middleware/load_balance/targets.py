@@ -146,6 +146,19 @@ class TargetSet(Generic[E]):
         breakers = [each.breaker for each in self._known.values() if each.breaker is not None]
         return may_eject(breakers, self._breaker_options.max_ejection_percent)
 
+    @property
+    def first(self) -> Handler:
+        """The handler of the first endpoint that there is."""
+        return next(iter(self._known.values())).handle
+
+    def has_headroom(self, now: float) -> bool:
+        """Whether no endpoint is paused or ejected."""
+        return all(
+            target.endpoint.paused_until <= now
+            and (target.breaker is None or not target.breaker.open)
+            for target in self._known.values()
+        )
+
     def report(self, now: float) -> list[dict[str, Any]]:
         """The breakers for operators; ``now`` is monotonic."""
         return [

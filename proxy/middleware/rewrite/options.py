@@ -66,11 +66,11 @@ ResponseHeaders: TypeAlias = Annotated[
 
 
 class Changes(Protocol):
-    """The options of a route that are read here; they stand in its own table."""
+    """What ``Rewrite`` reads of the options of a route, which stand in ``[[routes]]``."""
 
     @property
     def strip_prefix(self) -> str:
-        """See ``StripPrefix``, and so on."""
+        """A path, or nothing."""
 
     @property
     def add_prefix(self) -> str:

@@ -7,9 +7,7 @@ import pytest
 
 from proxy.core.exchange import Handler
 from proxy.middleware.load_balance.ejection import CircuitBreakerOptions
-from proxy.middleware.load_balance.headroom import has_headroom
 from proxy.middleware.load_balance.targets import TargetSet
-from proxy.policy.limiter import ConcurrencyLimiter
 from tests.support.endpoint import StateOnly
 from tests.support.loop import Script, reply
 
@@ -96,20 +94,13 @@ def test_without_options_no_endpoint_has_a_breaker() -> None:
     assert targets.report(0.0) == []
 
 
-def test_there_is_headroom_while_a_permit_is_free_and_no_endpoint_is_out(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("proxy.middleware.load_balance.headroom.time.monotonic", lambda: 10.0)
+def test_there_is_headroom_while_no_endpoint_is_out() -> None:
     a, b = StateOnly("a"), StateOnly("b")
-    limiter, targets = ConcurrencyLimiter(1), target_set(Live(a, b))
-    assert has_headroom(limiter, targets)
-    assert has_headroom(None, None)
+    targets = target_set(Live(a, b))
+    assert targets.has_headroom(10.0)
     a.pause(11.0)
-    assert not has_headroom(limiter, targets)
+    assert not targets.has_headroom(10.0)
     a.pause(10.0)
-    assert has_headroom(limiter, targets)
-    limiter.try_acquire("a client")
-    assert not has_headroom(limiter, targets)
-    assert has_headroom(None, targets)
+    assert targets.has_headroom(10.0)
     eject(targets, b)
-    assert not has_headroom(None, targets)
+    assert not targets.has_headroom(10.0)

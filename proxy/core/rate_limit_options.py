@@ -1,0 +1,42 @@
+"""The table ``[rate_limit]``, which two middlewares read: rate_limit and upstream_quota."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from proxy.core.options import Duration, Table, described, seconds
+from proxy.core.request_key import PATTERN
+
+
+class RateLimitOptions(Table, frozen=True, kw_only=True):
+    """How many requests a client may make; the upstream's own limits are respected too."""
+
+    average: Annotated[
+        float,
+        Meta(ge=0, description="Requests in a period, for each key; over it: 429. 0: no limit."),
+    ] = 0.0
+    period: Annotated[Duration, described("What average counts.")] = seconds(1)
+    burst: Annotated[
+        float, Meta(ge=0, description="Requests at once; 0: as many as in a period, at least one.")
+    ] = 0.0
+    key: Annotated[
+        str,
+        Meta(
+            pattern=PATTERN,
+            description='Who is who: "client_addr", "route", "path", "header:NAME" or '
+            '"cookie:NAME"; requests without one share a limit.',
+        ),
+    ] = "client_addr"
+    max_wait: Annotated[
+        Duration,
+        described(
+            "A request that would be let through within this time waits; others are refused."
+        ),
+    ] = seconds(0)
+    learn: Annotated[
+        bool,
+        described(
+            "Do not send what a server would refuse: respect its Retry-After and RateLimit fields, "
+            "wait for `max_wait` at the most, then answer 429."
+        ),
+    ] = True

@@ -1,0 +1,58 @@
+"""What operators are shown, in one shape.
+
+Whatever has a state that operators want to see has ``describe(now)``, which gives samples. All that
+shows them is made from these: ``/api/state`` by ``admin/state``.
+"""
+
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from types import MappingProxyType
+from typing import Final, NamedTuple, Protocol, TypeAlias
+
+Labels: TypeAlias = Mapping[str, str]
+NONE: Final[Labels] = MappingProxyType({})
+Value: TypeAlias = int | float | str
+
+
+class Kind(Enum):
+    """What a value is."""
+
+    GAUGE = "gauge"
+    """A number that goes up and down; a time is in seconds, a size in bytes, yes is 1 and no 0."""
+    COUNTER = "counter"
+    """A number that only grows, from zero at the start of the process."""
+    INFO = "info"
+    """A word."""
+
+
+class Sample(NamedTuple):
+    """One value of one thing at one moment. A value that is not known is no sample."""
+
+    name: str
+    """What is told, with what it is told of in front: ``endpoint_in_flight``."""
+    kind: Kind
+    value: Value
+    labels: Labels = NONE
+    """Which one it is told of: ``{"upstream": "api", "endpoint": "http://10.0.0.1"}``."""
+
+
+class Described(Protocol):
+    """Has a state that operators are shown."""
+
+    def describe(self, now: float) -> Iterable[Sample]:
+        """Its samples; ``now`` in seconds of ``time.monotonic``."""
+
+
+def gauge(name: str, value: float, labels: Labels = NONE) -> Sample:
+    """A number that goes up and down."""
+    return Sample(name, Kind.GAUGE, value, labels)
+
+
+def counter(name: str, value: float, labels: Labels = NONE) -> Sample:
+    """A number that only grows."""
+    return Sample(name, Kind.COUNTER, value, labels)
+
+
+def info(name: str, value: str, labels: Labels = NONE) -> Sample:
+    """A word."""
+    return Sample(name, Kind.INFO, value, labels)

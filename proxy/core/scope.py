@@ -1,0 +1,136 @@
+"""What a link of a chain is made from; ``run/chains`` has the links and their order.
+
+There is a scope for each route, one under it for each upstream that the route asks, and one under
+that for each endpoint. Chains are built from the inside outwards, so a link may leave something in
+its scope for the links above it: ``has_headroom`` and ``hold``.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
+
+from proxy.core.body import Body
+from proxy.core.clock import Clock, monotonic
+from proxy.core.exchange import Exchange, Handler
+from proxy.core.reply import Reply
+from proxy.policy.endpoint import Endpoint
+
+T = TypeVar("T")
+
+Hold: TypeAlias = Callable[[Exchange, Reply], Awaitable[None]]
+"""Waits until a reply is good enough to be shown. Raises ReplyBroken where it breaks before."""
+ErrorEvent: TypeAlias = Callable[..., bytes]
+"""Makes the last event of a stream of what failed, the request id and ``shape``, which is
+``[stream] on_error``.
+"""
+
+
+class Watched(NamedTuple):
+    """Something whose state operators are shown."""
+
+    part: str
+    thing: Any
+    labels: dict[str, str]
+
+
+class Shared:
+    """What all chains of one configuration share."""
+
+    __slots__ = ("_at_end", "_things", "clock", "rng", "show_keys", "tasks", "watched")
+
+    def __init__(
+        self, rng: random.Random, show_keys: tuple[str, ...] = (), clock: Clock = monotonic
+    ) -> None:
+        """``show_keys``: ``[admin] show_keys``."""
+        self.rng = rng
+        self.clock = clock
+        self.show_keys = show_keys
+        self.tasks = set[asyncio.Task[None]]()
+        """Tasks that belong to no request; what is left of them at the end is cancelled."""
+        self.watched: list[Watched] = []
+        self._things: dict[Hashable, Any] = {}
+        self._at_end: list[tuple[Callable[[], None], Callable[[], Awaitable[None]]]] = []
+
+    def share(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What stands under this key, made by the first that asks for it."""
+        if key not in self._things:
+            self._things[key] = make()
+        return cast(T, self._things[key])
+
+    def watch(self, part: str, thing: Any, **labels: str) -> None:
+        """Show operators the state of ``thing``, once; ``labels`` say which one it is."""
+        if not any(each.thing is thing for each in self.watched):
+            self.watched.append(Watched(part, thing, labels))
+
+    def at_end(self, retire: Callable[[], None], close: Callable[[], Awaitable[None]]) -> None:
+        """Call ``retire`` when a drain begins, and ``close`` at the end of it."""
+        if (retire, close) not in self._at_end:
+            self._at_end.append((retire, close))
+
+    def retire(self) -> None:
+        """A drain begins."""
+        for retire, _ in self._at_end:
+            retire()
+
+    async def close(self) -> None:
+        """End all that runs by itself."""
+        for _, close in self._at_end:
+            await close()
+        for task in self.tasks:
+            task.cancel()
+        if self.tasks:
+            await asyncio.wait(self.tasks)
+
+
+@dataclass(kw_only=True)
+class Scope:
+    """Of a route."""
+
+    shared: Shared
+    options: tuple[object, ...]
+    """The tables of the route, and what else ``find`` gives."""
+    route: str
+    """Its name."""
+    repeatable: Callable[[Exchange], bool]
+    """Whether running a request twice is the same as once, as ``[retry]`` says; its defaults where
+    it is switched off."""
+    keep: Callable[[Body], None]
+    """Has a body kept for being sent again, as far as ``[retry]`` allows."""
+    retries: bool
+    """Whether failed attempts are repeated."""
+    has_more_attempts: Callable[[Exchange], bool]
+    """Whether a request may be given another attempt; of no method where ``[retry]`` is off."""
+    has_deadlines: bool
+    """Whether an exchange may have a deadline: ``[deadline]`` or ``[timeouts] total``."""
+    changes_fields: bool
+    """Whether a rule of the route changes the fields of requests, those with credentials too."""
+    error_event: ErrorEvent
+    others: Sequence[Handler] = ()
+    """The chains of the upstreams that take over."""
+
+    def find(self, kind: type[T]) -> T | None:
+        """The table of this class; None where it is switched off."""
+        return next((table for table in self.options if isinstance(table, kind)), None)
+
+
+@dataclass(kw_only=True)
+class UpstreamScope(Scope):
+    """Of an upstream that a route asks."""
+
+    upstream: str
+    """Its name."""
+    has_headroom: list[Callable[[], bool]] = field(default_factory=list)
+    """What has to hold for one more request than was asked for."""
+    hold: Hold | None = None
+    """To be called by whoever tries again, with each reply that is not here as a whole."""
+
+
+@dataclass(kw_only=True)
+class EndpointScope(UpstreamScope):
+    """Of an endpoint of an upstream, as one route reaches it."""
+
+    endpoint: Endpoint
+    own_credentials: bytes
+    """The field in which the proxy shows credentials of its own; empty where it has none."""

@@ -1,0 +1,56 @@
+"""The table ``[stream]``, which three middlewares read: commit, sse_keepalive and resume."""
+
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta
+
+from proxy.core.options import Duration, Table, described, seconds
+
+PATTERN: Final = r"^(headers|first_chunk|body:[0-9]+(\.[0-9]+)?(B|KiB|MiB))$"
+
+
+class StreamOptions(Table, frozen=True, kw_only=True):
+    """How replies are passed on."""
+
+    commit: Annotated[
+        str,
+        Meta(
+            pattern=PATTERN,
+            description='When the client is shown a reply: with its "headers"; with its '
+            '"first_chunk"; or, up to a known length, as a whole: "body:64KiB". What breaks '
+            "before may be tried again; the rest is held for its first chunk, a stream of events "
+            "for its first event that is no ping.",
+        ),
+    ] = "headers"
+    commit_wait: Annotated[
+        Duration,
+        described(
+            "How long commit holds a reply at the most; then the client is shown what has come, "
+            "pings included."
+        ),
+    ] = seconds(5)
+    heartbeat: Annotated[
+        Duration,
+        described(
+            "A stream of events that is silent for this long gets a comment. To a client whose "
+            "Accept "
+            "prefers text/event-stream to all else, the stream is opened, with status 200, before "
+            "the upstream has answered."
+        ),
+    ] = seconds(0)
+    on_error: Annotated[
+        Literal["abort", "event", "openai", "anthropic", "graphql"],
+        described(
+            'How a stream of events that breaks ends: "abort" cuts it; the others send a last '
+            'event that says what went wrong, and then cut: "event" one that is called error and '
+            'carries problem+json; "openai", "anthropic" and "graphql" what the clients of those '
+            "APIs take for an error."
+        ),
+    ] = "abort"
+    resume: Annotated[
+        Duration,
+        described(
+            "How long a stream of events is read on when its client has left, for it to come back "
+            "with Last-Event-ID; GET only."
+        ),
+    ] = seconds(0)

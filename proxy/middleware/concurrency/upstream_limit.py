@@ -1,0 +1,89 @@
+"""The permits of an upstream, shared by all routes to it."""
+
+import asyncio
+from typing import Any
+
+from proxy.core.exchange import Exchange
+from proxy.core.outcome import Verdict, verdict
+from proxy.core.reply import Reply
+from proxy.core.request_key import asked_for, path_of
+from proxy.core.secrets import shown
+from proxy.middleware.concurrency.options import ConcurrencyOptions, QueueOptions
+from proxy.policy.baselines import Baselines
+from proxy.policy.gradient import Gradient
+from proxy.policy.limiter import ConcurrencyLimiter
+from proxy.policy.permit_loans import Loans
+from proxy.policy.queue import Queue
+from proxy.policy.soonest import Soonest
+
+
+class UpstreamLimit:
+    """A limiter, its loans, and what moves its limit where that is adaptive."""
+
+    __slots__ = ("_show", "gradient", "limiter", "loans")
+
+    def __init__(
+        self,
+        options: ConcurrencyOptions,
+        queue: QueueOptions | None = None,
+        show_keys: tuple[str, ...] = (),
+    ) -> None:
+        """``show_keys``: the keys that operators may be shown as they are."""
+        waiting = Queue(queue.size, queue.order) if queue is not None else None
+        self._show = shown(queue.key if queue is not None else "", show_keys)
+        self.limiter = ConcurrencyLimiter(options.max_requests, waiting)
+        self.loans = Loans(self.limiter)
+        self.gradient: Gradient | None = None
+        least = min(options.min, options.max_requests)
+        if options.adaptive == "gradient" and least < options.max_requests:
+            self.gradient = Gradient(least, options.max_requests)
+            self.limiter.limit = self.gradient.limit
+
+    def report(self, now: float) -> dict[str, Any]:
+        """Its state for operators."""
+        return {**self.limiter.report(now, self._show), "lent": len(self.loans.out)}
+
+
+class HeadTimes:
+    """What one route learns of how long the heads of an upstream take."""
+
+    __slots__ = ("_baselines", "_gradient", "_limiter", "_shortest")
+
+    def __init__(
+        self, limiter: ConcurrencyLimiter, gradient: Gradient | None, shortest: Soonest | None
+    ) -> None:
+        """``shortest`` is told of every answer."""
+        self._limiter = limiter
+        self._gradient = gradient
+        self._shortest = shortest
+        self._baselines = Baselines()
+
+    def shortest(self, exchange: Exchange, now: float) -> float | None:
+        """Seconds that a request like this takes at the least; None where that is unknown."""
+        return None if self._shortest is None else self._shortest.value(asked_for(exchange), now)
+
+    def observe(
+        self, exchange: Exchange, seconds: float, now: float, came: Reply | BaseException
+    ) -> None:
+        """A head came after ``seconds``, or something else did."""
+        judged = verdict(came)
+        answered = judged is Verdict.ANSWERED
+        if self._shortest is not None and answered:
+            self._shortest.observe(asked_for(exchange), seconds, now)
+        gradient = self._gradient
+        if gradient is None:
+            return
+        path = path_of(exchange)
+        usual = self._baselines.of(path)
+        if answered and self._baselines.learn(path, seconds):
+            gradient.restart()
+        if answered or (isinstance(came, asyncio.CancelledError) and seconds > usual.value):
+            # A client that left has waited for so long at least.
+            changed = gradient.observe(usual, seconds, now, self._limiter.in_flight)
+        elif judged is Verdict.OVERLOADED:
+            changed = gradient.overloaded(now)
+        else:  # a quick failure is no fast answer, and says nothing of how much is too much
+            return
+        if changed:
+            self._limiter.limit = gradient.limit
+            self._limiter.wake_waiters()

@@ -1,0 +1,98 @@
+"""The order of every chain, with its reasons. No order is decided anywhere else.
+
+A request meets the links of ROUTE from the top, then those of UPSTREAM for the upstream that it is
+for, then those of ENDPOINT for the server that was chosen, and at last ``upstream/forward``, which
+sends it. A reply comes up the same way. What the options of a route leave out is not in its chain.
+
+A link is a module with ``link(scope, inner)``: it returns its handler around ``inner``, ``inner``
+itself where a link above does its work, or None where the options leave it out. ``run/tree`` walks
+these tables. A new concern is one file and one row here. Move a row only with its reason.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+
+from proxy.core.exchange import Handler
+from proxy.core.scope import Scope
+from proxy.middleware import (
+    commit,
+    fallback,
+    per_try,
+    rate_limit,
+    total,
+    upstream_quota,
+)
+from proxy.middleware.coalesce import coalesce
+from proxy.middleware.concurrency import concurrency
+from proxy.middleware.deadline import deadline, propagation
+from proxy.middleware.hedge import hedge
+from proxy.middleware.load_balance import load_balance
+from proxy.middleware.resume import resume
+from proxy.middleware.retry import retry
+from proxy.middleware.sse_keepalive import sse_keepalive
+
+
+class Concern(Protocol):
+    """A module that makes a link."""
+
+    __name__: str
+
+    def link(self, scope: Any, inner: Handler) -> Handler | None:
+        """The handler around ``inner``, or ``inner``, or None."""
+
+
+class Link(NamedTuple):
+    """A row of a chain."""
+
+    concern: Concern
+    reason: str
+
+    @property
+    def name(self) -> str:
+        """As its file, or its folder, is called: ``retry``, ``deadline/propagation``."""
+        folder, _, file = self.concern.__name__.removeprefix("proxy.middleware.").partition(".")
+        return folder if file in ("", folder) else f"{folder}/{file}"
+
+
+OnLink: TypeAlias = Callable[[Scope, Link], None]
+
+
+ROUTE: Final = (
+    Link(deadline, "above all that waits: no wait below may outlive what the client gives it"),
+    Link(total, "likewise; below deadline, which counts total in where the client says something"),
+    Link(rate_limit, "each request of a client counts, whoever answers it"),
+    Link(sse_keepalive, "above resume: what it says is for this client, not for the next one"),
+    Link(resume, "above all that asks an upstream: a stream that is resumed asks nobody"),
+    Link(coalesce, "above all tries: they are made once for all that share the reply"),
+    Link(fallback, "above retry: an upstream has failed when its tries have run out"),
+)
+"""Once for each route."""
+
+UPSTREAM: Final = (
+    Link(retry, "above the permits: while it waits between two tries it holds none"),
+    Link(commit, "below retry: what breaks before the client sees anything is one failed try"),
+    Link(hedge, "above the permits: a copy needs one of its own"),
+    Link(concurrency, "above the choice of a server: the limit counts for all of them together"),
+    Link(load_balance, "chooses last: nothing that waits may come between choice and sending"),
+)
+"""Once for each upstream that a route asks."""
+
+ENDPOINT: Final = (
+    Link(upstream_quota, "each server has its own, and a wait for it is no time of the server's"),
+    Link(propagation, "below all that waits: it says how much time is left when the request goes"),
+    Link(per_try, "around one attempt alone: another one has its own time"),
+)
+"""Once for each endpoint, as a route reaches it."""
+
+
+def linked(
+    chain: Sequence[Link], scope: Scope, inner: Handler, on_link: OnLink | None = None
+) -> Handler:
+    """``inner``, below those links of ``chain`` that the options of ``scope`` ask for."""
+    for link in reversed(chain):
+        handler = link.concern.link(scope, inner)
+        if handler is not None:
+            inner = handler
+            if on_link is not None:
+                on_link(scope, link)
+    return inner

@@ -1,0 +1,88 @@
+"""``/api/state``, byte for byte: programs read it."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from tests.support.client import ask
+from tests.support.message import get, length
+from tests.support.proxy import proxied
+from tests.support.tunnel import OFFER
+from tests.support.upstream import HEALTHY, RawUpstream, Script
+
+EXPECTED = Path(__file__).with_name("state.json")
+"""What the requests below lead to; a time is shown as ``T`` there."""
+
+LEFT = b"X-RateLimit-Remaining: 9\r\nX-RateLimit-Reset: 60\r\n"
+TOLD: Script = ["wait-body", length(b"ok", b"200 OK", LEFT)]
+BUSY: Script = ["wait-body", length(b"busy", b"503 Busy", b"Retry-After: 20\r\n")]
+EVENTS: Script = [
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n",
+    b"id: 1\ndata: a\n\n",
+    "hold",
+]
+TUNNEL: Script = [
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: foo\r\nConnection: Upgrade\r\n\r\n",
+    b"abc",
+    "hold",
+]
+
+
+def tables(a: RawUpstream, b: RawUpstream) -> dict[str, Any]:
+    """Everything that operators are shown is switched on."""
+    return {
+        "admin": {"listen": "127.0.0.1:0", "show_keys": ["header:X-Tenant"]},
+        "upstream_options": {"servers": [a.url, {"url": b.url, "weight": 2}]},
+        "others": [{"name": "b", "servers": [b.url], "concurrency": False, "queue": False}],
+        "concurrency": {"max_requests": 8},
+        "queue": {"key": "header:X-Tenant"},
+        "retry": {"on": ["503", "connect-failure"], "backoff_base": "1ms"},
+        "routes": [
+            {
+                "path": "/api",
+                "upstream": "api",
+                "fallback": ["b"],
+                "hedge": {"delay": "30s"},
+                "coalesce": {},
+                "rate_limit": {"average": 100, "period": "1h", "key": "header:X-Tenant"},
+                "circuit_breaker": {"consecutive_failures": 1},
+                "stream": {"resume": "60s"},
+            },
+            {"path": "/b", "upstream": "b", "stream": {"commit": "first_chunk"}},
+        ],
+    }
+
+
+def shown(text: bytes, servers: dict[str, str]) -> str:
+    """What was answered, without what differs from run to run."""
+    found = text.decode()
+    for url, name in servers.items():
+        found = found.replace(url, name)
+    found = re.sub(r'("\w+_m?s": )[\d.]+(?:e-\d+)?', r"\1T", found)
+    found = re.sub(r'("request_id": )"[^"]+"', r'\1"ID"', found)
+    return re.sub(
+        r'(?<="left": \{)([^}]*)', lambda left: re.sub(r": [\d.]+", ": N", left[0]), found
+    )
+
+
+async def test_the_state_is_what_it_was() -> None:
+    async with (
+        RawUpstream(TOLD, BUSY, HEALTHY) as a,
+        RawUpstream(HEALTHY) as b,
+        proxied(a, **tables(a, b)) as proxy,
+        await proxy.connect() as reader,
+        await proxy.connect() as tunnel,
+    ):
+        for number in range(6):
+            fields = b"X-Tenant: t%d\r\nX-Number: %d\r\n" % (number % 2, number)
+            assert (await proxy.ask(get("/api/x", fields))).status == 200
+        assert (await proxy.ask(get("/b"))).status == 200
+        assert (await proxy.ask(get("/nowhere"))).status == 404
+        b.play(EVENTS, TUNNEL)
+        await reader.send(get("/api/events"))
+        await reader.read_until(b"data: a\n\n")
+        await tunnel.send(OFFER.replace(b"/chat", b"/b") % b"foo")
+        await tunnel.read_until(b"abc")
+        answer = await ask(proxy.admin, get("/api/state"))
+        found = shown(answer.body, {a.url: "http://A", b.url: "http://B"})
+    assert found == EXPECTED.read_text(encoding="utf-8")
