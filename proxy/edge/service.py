@@ -115,7 +115,7 @@ class Edge:
         if exchange.upgrade and connection.ahead:  # maybe in the protocol that it did not get
             keep_alive = False
         kept = await self._relay.send(exchange, reply, connection, keep_alive=keep_alive)
-        if kept and not self._traffic.draining:
+        if kept:  # as its head has said: in a drain the next one says otherwise
             return KEPT
         connection.hang_up()
         return CLOSED
