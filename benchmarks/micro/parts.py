@@ -62,20 +62,21 @@ def _router() -> Callable[[], object]:
     return lambda: find("GET", "api.test", "/v1/items/42", _FIELDS)
 
 
-def _relay_head() -> Callable[[], object]:
-    head = named("proxy.edge.relay:Relay")("sidecar-proxy-01234567", server_timing=False)._head
-    exchange, reply = _exchange(), named("proxy.core.reply:Reply")(200, _REPLY, None, length=178)
-    return lambda: head(exchange, reply, b"Content-Length: 178\r\n")
+def _reply_head() -> Callable[[], object]:
+    head = named("proxy.edge.http1.encode:reply_head")
+    own = [(b"Via", b"1.1 sidecar-proxy-01234567"), (b"X-Request-Id", b"0" * 32)]
+    framing = b"Content-Length: 178\r\n"
+    return lambda: head(200, b"OK", _REPLY, own, None, framing=framing)
 
 
 def _request_head() -> Callable[[], object]:
     config = named("proxy.config.load:from_upstream")("http://127.0.0.1:9000")
     options = config.upstreams[0]
-    entry = named("proxy.upstream.address:entries")(options)[0]
-    endpoint = named("proxy.upstream.address:Endpoint")(options, entry, None)
+    entry = named("proxy.upstream.options:entries")(options)[0]
+    address = named("proxy.upstream.address:Address")(options, entry, None)
     timeouts = named("proxy.core.options:TimeoutsOptions")()
-    scrub = named("proxy.http.hop_by_hop:end_to_end_response")
-    head = named("proxy.upstream.forward:Forward")(endpoint, None, timeouts, scrub)._request_head
+    kept = named("proxy.http.hop_by_hop:end_to_end_response")
+    head = named("proxy.upstream.forward:Forward")(address, None, timeouts, kept)._request_head
     exchange = _exchange()
     return lambda: head(exchange)
 
@@ -96,7 +97,7 @@ PARTS: Final = {
     "Forwarding.apply": _forwarding,
     "identify": _identify,
     "Router.find": _router,
-    "Relay._head": _relay_head,
+    "reply_head": _reply_head,
     "Forward._request_head": _request_head,
 }
 

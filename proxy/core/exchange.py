@@ -101,8 +101,8 @@ class Exchange:
         """Only this is on the loop's clock."""
         self.route = ""
         # How its client is reached
-        self.send_informational: Callable[[bytes], None] | None = None
-        """Writes an informational head to the client (RFC 9110 15.2); not after the commit."""
+        self.send_informational: Callable[[int, bytes, RawHeaders], None] | None = None
+        """Tells the client something before its answer: status, reason, fields (RFC 9110 15.2)."""
         self.stalled: Callable[[float], float] | None = None
         """Seconds for which its client has taken nothing, by the time on the loop's clock: of all
         that a reply took, or since a byte has last gone through a tunnel."""

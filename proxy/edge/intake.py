@@ -1,11 +1,10 @@
 """From aiohttp's request to an exchange; what is ambiguous or hostile ends here."""
 
 import asyncio
-import time
-from collections.abc import Callable
-from typing import Final
+from functools import partial
 
 from proxy.core.body import EMPTY, Body, BytesBody
+from proxy.core.clock import monotonic
 from proxy.core.errors import (
     BadRequest,
     BodyTooLarge,
@@ -16,9 +15,8 @@ from proxy.core.errors import (
 )
 from proxy.core.exchange import Exchange
 from proxy.core.options import ServerOptions
+from proxy.edge.client_stream import ClientStream
 from proxy.edge.forwarded import Forwarding
-from proxy.edge.http1.connection import Connection
-from proxy.edge.http1.head_cache import Repeats
 from proxy.edge.http1.request_body import ClientBody
 from proxy.edge.http1.request_head import LOGINS, PROXY_CREDENTIALS
 from proxy.edge.http1.request_reader import ReadRequest
@@ -30,29 +28,16 @@ from proxy.http.fields import RawHeaders
 from proxy.http.framing import CHUNKED_LINE, LENGTH_LINE
 from proxy.http.grammar import Malformed, members
 from proxy.http.hop_by_hop import bears_mark, end_to_end_request, marked, seen_by, via
-from proxy.http.request_id import ensure_ids, has_ids
+from proxy.http.request_id import ensure_ids
 from proxy.http.target import check_escapes, normal_path, split_target
 from proxy.http.trailers import announcement, takes_trailers
 from proxy.http.upgrade import offered
-
-_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-_PLAIN: Final = frozenset({b"host", b"connection"})
-"""The decisive fields of a request that may be remembered."""
 
 
 class Intake:
     """Makes exchanges of requests."""
 
-    __slots__ = (
-        "_forwarding",
-        "_instance",
-        "_loop",
-        "_loops",
-        "_options",
-        "_repeats",
-        "_room",
-        "recall",
-    )
+    __slots__ = ("_forwarding", "_instance", "_loop", "_loops", "_options", "_room")
 
     def __init__(self, options: ServerOptions, instance: str) -> None:
         """``instance``: 8 hex digits that tell this proxy from others in Via."""
@@ -61,11 +46,9 @@ class Intake:
         self._loops = seen_by if options.via else bears_mark
         self._forwarding = Forwarding(options.trusted_proxies, options.forwarded)
         self._loop = asyncio.get_running_loop()
-        self._repeats = Repeats()
         self._room = Room()
-        self.recall = self._repeats.recall
 
-    def open(self, request: ReadRequest, connection: Connection) -> Exchange:
+    def open(self, request: ReadRequest, stream: ClientStream) -> Exchange:
         """What the log wants to know of any request, good or bad."""
         head = request.head
         return Exchange(
@@ -73,11 +56,11 @@ class Intake:
             head.target,
             head.fields,
             version=head.version,
-            client=connection.peer,
-            started_at=time.monotonic(),
+            client=stream.peer,
+            started_at=monotonic(),
         )
 
-    def admit(self, exchange: Exchange, request: ReadRequest, connection: Connection) -> bool:
+    def admit(self, exchange: Exchange, request: ReadRequest, stream: ClientStream) -> bool:
         """Check and complete the exchange. False where it is to be answered here.
 
         Raises ClientError or LoopDetected.
@@ -89,7 +72,7 @@ class Intake:
         if exchange.method == "CONNECT":
             raise MethodNotAllowed("no tunnels", USUAL)
         host = self._host(exchange, watched)
-        exchange.body = self._body(exchange, watched, request, connection)
+        exchange.body = self._body(exchange, watched, request, stream)
         exchange.login = not watched.keys().isdisjoint(LOGINS)
         raw = exchange.headers
         further: RawHeaders | None = raw
@@ -103,8 +86,8 @@ class Intake:
             raise LoopDetected("Via, or the mark in its place, names this instance")
         fields, exchange.client, exchange.scheme = self._forwarding.apply(
             end_to_end_request(further or raw),
-            peer=connection.peer,
-            scheme=connection.scheme,
+            peer=stream.peer,
+            scheme=stream.scheme,
             host=host,
         )
         if b"te" in watched or b"trailer" in watched:
@@ -114,9 +97,8 @@ class Intake:
         else:
             fields = marked(fields, self._instance)
         exchange.headers = fields
-        alone, connection.alone = connection.alone, b""
-        if alone and connection.reusable and watched.keys() <= _PLAIN and not has_ids(fields):
-            self._repeats.learn(alone, exchange, raw, connection.peer, connection.scheme)
+        if head.length == 0:
+            stream.remember(raw)
         exchange.headers, exchange.request_id = ensure_ids(fields)
         return further is not None
 
@@ -139,7 +121,7 @@ class Intake:
         exchange: Exchange,
         watched: dict[bytes, bytes],
         request: ReadRequest,
-        connection: Connection,
+        stream: ClientStream,
     ) -> Body:
         length = request.head.length
         if length == 0 and b"content-length" not in watched:
@@ -163,8 +145,8 @@ class Intake:
                 return body
         go_ahead = None
         if b"expect" in watched and _waits(watched[b"expect"]) and exchange.version >= (1, 1):
-            go_ahead = _continue(connection)
-        reads = connection.begin(content._size)
+            go_ahead = partial(stream.informational, 100, b"Continue", ())
+        reads = stream.expect_body(content._size)
         return ClientBody(
             content, length, self._options, self._loop, go_ahead, room=self._room, reads=reads
         )
@@ -203,14 +185,6 @@ def _of_trailers(exchange: Exchange, watched: dict[bytes, bytes]) -> list[tuple[
 def _waits(expect: bytes) -> bool:
     """Whether the client waits for 100 (Continue), whatever else it expects (RFC 9110 10.1.1)."""
     return b"100-continue" in members(expect.lower())
-
-
-def _continue(connection: Connection) -> Callable[[], None]:
-    def go_ahead() -> None:
-        if not connection.exchange.committed:  # else it would stand in the midst of a reply
-            connection.put(_CONTINUE)
-
-    return go_ahead
 
 
 def _host(

@@ -3,7 +3,7 @@
 import logging
 import math
 from http import HTTPStatus
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -14,7 +14,7 @@ from proxy.core.options import Table, described
 from proxy.core.secrets import SECRETS, conceal, sent
 from proxy.core.words import plain
 from proxy.http.date import http_date
-from proxy.http.framing import LENGTH_LINE
+from proxy.http.fields import RawHeaders
 from proxy.http.grammar import quoted
 
 log = logging.getLogger(__name__)
@@ -106,6 +106,7 @@ SENTENCES: Final[dict[type[e.ProxyError], str]] = {
 }
 """What everybody may know; which server, which clock and why is for ``[errors] details``."""
 
+_RETRY_AFTER: Final = b"Retry-After"  # house: it is said here, not read
 RETRY_AFTER: Final = 1
 """Seconds after which a client refused for want of room may come again."""
 
@@ -120,41 +121,39 @@ def failure(error: e.ProxyError) -> tuple[HTTPStatus, str]:
     return FAILURES[e.InternalError]
 
 
-def answer(
-    error: e.ProxyError,
-    options: ErrorsOptions | None = DEFAULTS,
-    *,
-    request_id: str,
-    hop: bytes = b"",
-) -> tuple[bytes, bytes]:
-    """A response, head and body.
+class ErrorResponse(NamedTuple):
+    """An answer that the proxy makes itself."""
 
-    ``options`` None leaves the body empty; ``hop`` is the header line that says what becomes of the
-    connection.
-    """
+    status: HTTPStatus
+    reason: bytes
+    fields: RawHeaders
+    body: bytes
+
+
+def error_response(
+    error: e.ProxyError, options: ErrorsOptions | None = DEFAULTS, *, request_id: str
+) -> ErrorResponse:
+    """What the client is told; ``options`` None leaves the body empty."""
     status, token = failure(error)
     body, kind = _body(error, status, options, request_id)
-    fields = [b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode())]
     detail = ""
     if options is not None and options.details and error.detail:
         detail = f"; details={_string(sentence(error))}"
-    fields.append(f"Proxy-Status: sidecar-proxy; error={token}{detail}\r\n".encode())
+    fields = [(b"Proxy-Status", f"sidecar-proxy; error={token}{detail}".encode())]
     if isinstance(error, e.MethodNotAllowed):
-        fields.append(b"Allow: %b\r\n" % ", ".join(error.allow).encode())
+        fields.append((b"Allow", ", ".join(error.allow).encode()))
     if isinstance(error, e.ConnectionLimit | e.ShuttingDown):
-        fields.append(b"Retry-After: %d\r\n" % RETRY_AFTER)
+        fields.append((_RETRY_AFTER, b"%d" % RETRY_AFTER))
     elif isinstance(error, e.NotAttempted | e.RateLimited) and error.retry_after is not None:
-        fields.append(b"Retry-After: %d\r\n" % max(1, math.ceil(error.retry_after)))
+        fields.append((_RETRY_AFTER, b"%d" % max(1, math.ceil(error.retry_after))))
     if isinstance(error, e.RateLimited):
-        fields.append(f"RateLimit-Policy: {error.policy}\r\nRateLimit: {error.limit}\r\n".encode())
-    fields.append(b"X-Request-Id: %b\r\n" % request_id.encode())
-    fields.append(b"Date: %b\r\n" % http_date())
+        fields.append((b"RateLimit-Policy", error.policy.encode()))
+        fields.append((b"RateLimit", error.limit.encode()))
+    fields.append((b"X-Request-Id", request_id.encode()))
+    fields.append((b"Date", http_date()))
     if body:
-        fields.append(b"Content-Type: %b\r\n" % kind)
-    fields.append(LENGTH_LINE % len(body))
-    fields.append(hop)
-    fields.append(b"\r\n")
-    return b"".join(fields), body
+        fields.append((b"Content-Type", kind))
+    return ErrorResponse(status, status.phrase.encode(), fields, body)
 
 
 def report(exchange: Exchange, error: e.ProxyError) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any, Final, Protocol, TypeAlias, cast
@@ -10,6 +9,7 @@ from typing import Any, Final, Protocol, TypeAlias, cast
 from aiohttp import web
 
 from proxy.core.body import EMPTY
+from proxy.core.clock import monotonic
 from proxy.core.errors import (
     ClientError,
     ClientGone,
@@ -25,22 +25,29 @@ from proxy.core.exchange import Exchange
 from proxy.core.local_limits import local_limit
 from proxy.core.reply import Ending, Reply, UpgradedConnection
 from proxy.core.secrets import SECRETS, sent
+from proxy.edge.client_stream import ClientStream
 from proxy.edge.connections import Traffic
-from proxy.edge.http1.connection import Connection
 from proxy.edge.http1.head_cache import RepeatedRequest
 from proxy.edge.http1.request_reader import ReadRequest
 from proxy.edge.intake import Intake
 from proxy.edge.last_hop import reply_here
 from proxy.edge.relay import Relay
-from proxy.edge.responses import ErrorsOptions, answer, failure, left, locate, report
+from proxy.edge.responses import (
+    ErrorsOptions,
+    error_response,
+    failure,
+    left,
+    locate,
+    report,
+)
 from proxy.edge.tunnel import Tunnel
-from proxy.edge.written import CLOSED, KEPT
 from proxy.http.fields import RawHeaders
 from proxy.http.request_id import ensure_ids
 
 log = logging.getLogger(__name__)
 
-Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[bool]]
+"""Says whether the client has a whole reply; its connection knows whether it can ask again."""
 
 CLIENT_GONE: Final = 499
 """nginx's number for a client that left before its answer; only ever seen in logs."""
@@ -90,18 +97,18 @@ class Edge:
         self.router: Finder
         """Set once the upstreams are open."""
 
-    async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        """The catch-all: admit, route, forward, relay."""
-        connection: Connection = request.protocol  # type: ignore[assignment]
-        exchange = connection.exchange
+    async def serve(self, request: web.BaseRequest) -> bool:
+        """The catch-all: admit, route, forward, relay. Says whether the client has its reply."""
+        stream: ClientStream = request.protocol  # type: ignore[assignment]
+        exchange = stream.exchange
         further = True
         if type(request) is ReadRequest:
-            further = self._intake.admit(exchange, request, connection)
+            further = self._intake.admit(exchange, request, stream)
         chain = self.router.find(exchange.method, exchange.host, exchange.path, request.raw_headers)
-        connection.errors = chain.errors
+        stream.errors = chain.errors
         exchange.route = chain.name
-        exchange.send_informational = connection.put
-        exchange.ties = connection.ties
+        exchange.send_informational = stream.informational
+        exchange.ties = stream.ties
         if further:
             reply = await chain.handle(exchange)
         else:
@@ -109,69 +116,65 @@ class Edge:
             allow = self.router.allowed(exchange.host, exchange.path, raw)
             reply = reply_here(exchange, raw, allow)
         if reply.upgraded is not None:
-            return await self._tunnel(exchange, reply, reply.upgraded, connection)
-        # An early reply leaves the rest of the request unread (RFC 9112 9.3).
-        keep_alive = connection.reusable and request.content.is_eof() and not self._traffic.draining
-        if exchange.upgrade and connection.ahead:  # maybe in the protocol that it did not get
-            keep_alive = False
-        kept = await self._relay.send(exchange, reply, connection, keep_alive=keep_alive)
-        if kept:  # as its head has said: in a drain the next one says otherwise
-            return KEPT
-        connection.hang_up()
-        return CLOSED
+            await self._tunnel(exchange, reply, reply.upgraded, stream)
+            return False  # HTTP is over on this connection
+        return await self._relay.send(exchange, reply, stream)
 
     async def _tunnel(
-        self, exchange: Exchange, reply: Reply, upstream: UpgradedConnection, connection: Connection
-    ) -> web.StreamResponse:
+        self,
+        exchange: Exchange,
+        reply: Reply,
+        upstream: UpgradedConnection,
+        stream: ClientStream,
+    ) -> None:
         """Go over to what client and upstream have agreed on."""
-        head = self._relay.switching(exchange, reply, upstream.protocol)
-        tunnel = Tunnel(exchange, connection, upstream)
+        tunnel = Tunnel(exchange, stream, upstream)
         self._traffic.tunnels.add(tunnel)
         exchange.stalled = lambda now: now - tunnel.moved
         ending = Ending.ABANDONED
         try:
-            await tunnel.run(head)
+            commit = partial(self._relay.switch, exchange, reply, upstream.protocol, stream)
+            await tunnel.run(commit)
             ending = Ending.COMPLETE
         finally:
             self._traffic.parted(tunnel)
             reply.close(ending)
-        return CLOSED
 
     @web.middleware
-    async def failures(self, request: web.BaseRequest, handler: Handler) -> web.StreamResponse:
+    async def failures(self, request: web.BaseRequest, handler: Handler) -> bool:
         """Errors to statuses, and the one place where an exchange ends."""
-        connection: Connection = request.protocol  # type: ignore[assignment]
+        stream: ClientStream = request.protocol  # type: ignore[assignment]
         if type(request) is ReadRequest:
-            exchange = self._intake.open(request, connection)
+            exchange = self._intake.open(request, stream)
         else:
             exchange = cast(RepeatedRequest, request).exchange
-        connection.exchange = exchange
-        connection.errors = self._errors
+        stream.exchange = exchange
+        stream.errors = self._errors
         self._traffic.in_flight += 1
         try:
             return await handler(request)
         except ProxyError as error:
-            response = self._answer(request, connection, error)
+            answered = self._answer(stream, error)
             forget_frames(error)
-            return response
+            return answered
         except ConnectionError as error:
             gone(exchange)
             forget_frames(error)
-            return CLOSED
+            return False
         except asyncio.CancelledError:
-            if not self._traffic.over or connection.gone:
+            if not self._traffic.over or stream.gone:
                 gone(exchange)
                 raise
-            return self._answer(request, connection, ShuttingDown("the proxy is shutting down"))
+            return self._answer(stream, ShuttingDown("the proxy is shutting down"))
         except Exception as error:
             if (ours := local_limit(error)) is not None:
-                return self._answer(request, connection, ours)
+                return self._answer(stream, ours)
             known = {"request_id": exchange.request_id, SECRETS: sent(exchange.headers)}
             log.exception("request failed", extra=known)
             fault = InternalError("an error of the proxy itself, see its log")
-            response = self._answer(request, connection, fault)
+            answered = self._answer(stream, fault)
             forget_frames(error)
-            return response
+            return answered
         finally:
             if (body := exchange.body) is not EMPTY:
                 exchange.bytes_in = body.received
@@ -179,46 +182,31 @@ class Edge:
                 exchange.body = EMPTY  # who holds the exchange, the log for one, holds no body
             # Or the two would keep each other alive.
             exchange.send_informational = exchange.stalled = None
-            connection.finish()
-            self._traffic.leave(exchange, time.monotonic())
+            self._traffic.leave(exchange, monotonic())
 
-    def _answer(
-        self, request: web.BaseRequest, connection: Connection, error: ProxyError
-    ) -> web.StreamResponse:
+    def _answer(self, stream: ClientStream, error: ProxyError) -> bool:
         """Say what went wrong, or cut where a head is out already: there is never a second one."""
-        exchange = connection.exchange
-        if isinstance(error, ClientGone) or connection.gone:
+        exchange = stream.exchange
+        if isinstance(error, ClientGone) or stream.gone:
             gone(exchange)
-            return CLOSED
+            return False
         status, exchange.error = failure(error)
         locate(error, exchange.route)
         if exchange.committed:
             report(exchange, error)
-            connection.cut(reset=True)
-            return CLOSED
+            stream.reset(at_once=True)
+            return False
         exchange.status = int(status)
         exchange.request_id = exchange.request_id or ensure_ids(exchange.headers)[1]
-        kept = (
-            connection.reusable
-            and request.content.is_eof()
-            and not self._traffic.draining
-            and not ends_connection(error, exchange)
+        status, reason, fields, body = error_response(
+            error, stream.errors, request_id=exchange.request_id
         )
-        line = b""
-        if not kept:
-            line = b"Connection: close\r\n"
-        elif exchange.version < (1, 1):
-            line = b"Connection: keep-alive\r\n"
-        head, body = answer(error, connection.errors, request_id=exchange.request_id, hop=line)
-        if exchange.method == "HEAD":
-            body = b""
-        exchange.bytes_out = len(body)
-        connection.put(head + body)
+        last = ends_connection(error, exchange)
+        exchange.bytes_out = stream.respond(
+            status, reason, fields, (), body, length=len(body), last=last
+        )
         report(exchange, error)
-        if kept:
-            return KEPT
-        connection.hang_up()
-        return CLOSED
+        return True
 
 
 def ends_connection(error: ProxyError, exchange: Exchange) -> bool:
@@ -233,7 +221,7 @@ def gone(exchange: Exchange) -> None:
     if not exchange.error:  # else it was we who cut it
         exchange.status = CLIENT_GONE
         exchange.error = "client_gone"
-        left(exchange, time.monotonic())
+        left(exchange, monotonic())
 
 
 def application(
@@ -242,7 +230,7 @@ def application(
     """``lifespan`` opens what the edge needs, and closes it when the application is cleaned up."""
     app = web.Application(middlewares=[cast(Any, edge.failures)])
     app.cleanup_ctx.append(lifespan)
-    app.router.add_route("*", "/{target:.*}", edge.serve)
+    app.router.add_route("*", "/{target:.*}", cast(Any, edge.serve))
     return app
 
 

@@ -2,9 +2,10 @@
 
 import asyncio
 import socket
-import time
+from collections.abc import Callable
 from typing import Any, Final
 
+from proxy.core.clock import monotonic
 from proxy.core.exchange import Exchange
 from proxy.core.reply import RawConnection, UpgradedConnection
 from proxy.http.websocket import Frames, going_away
@@ -51,7 +52,7 @@ class Side(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Pass it on."""
         tunnel, other = self._tunnel, self.other
-        tunnel.moved = time.monotonic()
+        tunnel.moved = monotonic()
         self.received += len(data)
         if self._frames is not None:
             self._frames.feed(data)
@@ -153,11 +154,11 @@ class Tunnel:
         self._timer = RearmableTimer(self._loop, self._on_timer)
         self._done: asyncio.Future[None] = self._loop.create_future()
         self._over = False
-        self._began = self.moved = time.monotonic()
+        self._began = self.moved = monotonic()
         self.parting = False
 
-    async def run(self, head: bytes) -> None:
-        """Write ``head`` to the client, then pass bytes on until the end.
+    async def run(self, commit: Callable[[], None]) -> None:
+        """Have ``commit`` tell the client, then pass bytes on until the end.
 
         Raises ConnectionError or UpstreamError where one of them has gone already. Cancelled, it
         cuts both.
@@ -171,10 +172,8 @@ class Tunnel:
             upstream.cut()
             self._over = True
             raise
-        self._exchange.status = 101
-        self._exchange.committed = True
-        client.transport.write(head)
         try:
+            commit()
             for side in (upstream, client):
                 if side.early:
                     side.data_received(side.early)
@@ -222,7 +221,7 @@ class Tunnel:
             self._client.cut()
             self._upstream.cut()
             return
-        left = self.moved + self._idle - time.monotonic()
+        left = self.moved + self._idle - monotonic()
         if left > 0:
             self._timer.arm(self._loop.time() + left)
         else:

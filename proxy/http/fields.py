@@ -13,6 +13,8 @@ from proxy.http.grammar import TCHAR, VCHAR, Malformed
 Fields: TypeAlias = list[tuple[bytes, bytes]]
 RawHeaders: TypeAlias = Sequence[tuple[bytes, bytes]]
 
+LINE: Final = b"%b: %b\r\n"
+"""A field as it is sent: wants its name and value. A format, since many fields pass it."""
 FIELD_LINE: Final = re.compile(rb"([%b]+):([%b]*)" % (TCHAR, VCHAR))
 """Name and value of one line, without its line break; blanks around the value included."""
 FIELD_LINES: Final = re.compile(rb"(?:[%b]++:[%b]*+\r\n)*+" % (TCHAR, VCHAR))
@@ -42,7 +44,7 @@ def encode(fields: RawHeaders, known: Encoded | None) -> bytes:
     """The lines of ``fields``; those that are ``known``, where that is what they belong to."""
     if known is not None and known.fields is fields:
         return known.lines
-    return b"".join([b"%b: %b\r\n" % field for field in fields])
+    return b"".join([LINE % field for field in fields])
 
 
 def values(fields: RawHeaders, name: bytes) -> list[bytes]:

@@ -4,9 +4,8 @@ import asyncio
 import logging
 import random
 import secrets
-import time
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
@@ -16,10 +15,12 @@ from proxy.admin.app import probes as probes_application
 from proxy.admin.door import Door
 from proxy.admin.guard import Guard
 from proxy.config.model import Config
+from proxy.core.clock import monotonic
 from proxy.core.options import AdminOptions
 from proxy.core.secrets import conceal, redact
 from proxy.edge.connections import Observer, Traffic, UnderWay
 from proxy.edge.http1.connection import Connection
+from proxy.edge.http1.head_cache import Repeats
 from proxy.edge.intake import Intake
 from proxy.edge.relay import Relay
 from proxy.edge.service import Edge, flattened
@@ -115,6 +116,7 @@ class Runtime:
         server = self._config.server
         instance = secrets.token_hex(4)
         intake = Intake(server, instance)
+        head_cache = Repeats()
         edge = Edge(
             intake,
             Relay(f"sidecar-proxy-{instance}", server_timing=server.server_timing),
@@ -136,7 +138,7 @@ class Runtime:
         await self._runner(app)
         # The data listener has a server of its own: no dispatching between one middleware and one
         # handler. A client that leaves ends its handler.
-        data = self._data = web.Server(flattened(app), handler_cancellation=True)
+        data = self._data = web.Server(cast(Any, flattened(app)), handler_cancellation=True)
         if self._config.admin is not None:
             await self._open_admin(self._config.admin)
         addresses = (server.listen,) if isinstance(server.listen, str) else server.listen
@@ -147,7 +149,7 @@ class Runtime:
                     data,
                     server,
                     self._traffic,
-                    intake.recall,
+                    head_cache,
                     errors=self._config.errors,
                     access_log=None,
                 ),
@@ -181,7 +183,7 @@ class Runtime:
 
     def _report(self) -> dict[str, Any]:
         """What operators are shown; times in seconds unless they say otherwise."""
-        now = time.monotonic()
+        now = monotonic()
         tree = self._tree.report(now)
         for name, servers in tree["upstreams"].items():
             for server in servers:

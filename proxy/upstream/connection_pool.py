@@ -10,7 +10,6 @@ one client (``http/logins``) is kept by that client's ``Ties`` instead, see ``ac
 """
 
 import asyncio
-import time
 
 from aiohttp import (
     BaseConnector,
@@ -18,6 +17,7 @@ from aiohttp import (
     ClientTimeout,
 )
 
+from proxy.core.clock import monotonic
 from proxy.core.errors import ConnectionLimit
 from proxy.http.logins import Ties
 from proxy.policy.idle_limit import Ends
@@ -87,7 +87,7 @@ class ConnectionPool:
         """Whether it takes no further request; one with a login may be idle all the same."""
         if self._closed or not (self._keepalive or connection.owner) or self._moved(connection):
             return True
-        return bool(self._max_age) and time.monotonic() - connection.made_at >= self._max_age
+        return bool(self._max_age) and monotonic() - connection.made_at >= self._max_age
 
     def _moved(self, connection: PooledConnection) -> bool:
         """Whether the name does not stand any more for the address that it goes to."""
@@ -189,19 +189,19 @@ class ConnectionPool:
 
     async def _connect(self, clock: ClientTimeout) -> PooledConnection:
         try:
-            connection = await self._connector.connect(self._template, [], clock)
+            made = await self._connector.connect(self._template, [], clock)
         except Exception as error:
             looking_up = self._template.host in self._resolver.pending
             patience = clock.connect or 0.0
             why = await self._unreachable.why(error, looking_up=looking_up, patience=patience)
             raise why from None
-        protocol = connection.protocol
+        protocol = made.protocol
         assert isinstance(protocol, UpstreamProtocol)
         protocol.checkout()
         self.connections += 1
         if addresses := self._resolver.stands_for(self._template.host):
             self.follow_name(addresses)
-        return PooledConnection(connection, protocol, self)
+        return PooledConnection(made, protocol, self)
 
     def park(self, connection: PooledConnection) -> None:
         """Keep it for the next attempt, ``keepalive_timeout`` at most."""

@@ -1,13 +1,13 @@
 """The last handler: one attempt on one connection."""
 
 import asyncio
-import time
 from functools import partial
 from typing import Any, Final
 
 from aiohttp import ClientTimeout
 from aiohttp.streams import StreamReader
 
+from proxy.core.clock import monotonic
 from proxy.core.errors import (
     ConnectionTerminated,
     ProtocolViolation,
@@ -95,9 +95,9 @@ class Forward:
         if connection is not None:
             record.connect_s = 0.0
         else:
-            asked = time.monotonic()
+            asked = monotonic()
             connection = await self._pool.acquire(self._clock)
-            record.connect_s = time.monotonic() - asked
+            record.connect_s = monotonic() - asked
         upload: asyncio.Task[None] | None = None
         message: Any  # a FastHead or a ReplyHead
         known = connection.owner is not None
@@ -111,7 +111,7 @@ class Forward:
                     if message.code == _INFORMATIONAL:
                         exchange.body.proceed()
                     else:
-                        self._inform(exchange, message)
+                        self._send_informational(exchange, message)
                     message, payload = await protocol.read()
             except Exception as error:
                 # Whoever is half logged in has to begin again, on another connection.
@@ -119,7 +119,7 @@ class Forward:
                 raise head_error(error, stage=stage, name=address.name) from None
             if message.code == _SWITCHING:
                 return await self._switched(exchange, message, connection, upload)
-            record.first_byte_at = time.monotonic()
+            record.first_byte_at = monotonic()
             stream = ReplyBody(connection, payload, upload, self._timeouts.idle)
             if self._timeouts.progress:
                 stream = self._paced(message, connection, payload, upload) or stream
@@ -192,16 +192,11 @@ class Forward:
         clocks = self._timeouts
         return ProgressReplyBody(connection, payload, upload, clocks.idle, clocks.progress)
 
-    def _inform(self, exchange: Exchange, message: ReplyHead) -> None:
+    def _send_informational(self, exchange: Exchange, message: ReplyHead) -> None:
         """Pass on what is known before the answer, 103 (Early Hints) for one (RFC 9110 15.2)."""
-        if (
-            exchange.send_informational is not None
-            and exchange.version >= (1, 1)
-            and not exchange.committed
-        ):
-            lines = encode(self._filter(message.fields), None)
-            head = b"HTTP/1.1 %d %b\r\n%b\r\n" % (message.code, message.reason, lines)
-            exchange.send_informational(head)
+        if exchange.send_informational is not None:
+            fields = self._filter(message.fields)
+            exchange.send_informational(message.code, message.reason, fields)
 
     async def _switched(
         self,
@@ -217,7 +212,7 @@ class Forward:
             await upload
             if (failed := connection.protocol.exception()) is not None:
                 raise failed
-        exchange.record.first_byte_at = time.monotonic()
+        exchange.record.first_byte_at = monotonic()
         answer = b", ".join(values(message.fields, b"upgrade"))
         if not accepted(exchange.upgrade, answer):
             raise ProtocolViolation(f"101 to {answer!r}, which was not offered")

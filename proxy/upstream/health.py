@@ -3,11 +3,11 @@
 import asyncio
 import logging
 import random
-import time
 from typing import Annotated, Final
 
 from msgspec import Meta
 
+from proxy.core.clock import monotonic
 from proxy.core.errors import LocalLimit, ProxyError
 from proxy.core.exchange import Exchange
 from proxy.core.local_limits import complain
@@ -67,7 +67,7 @@ class Checker:
         await asyncio.sleep(interval * self._rng.random() * 0.1)
         while True:
             if (fault := await self._check()) is not None:
-                self._heard(fault)
+                self._record(fault)
             await asyncio.sleep(interval * (0.9 + 0.2 * self._rng.random()))
 
     async def _check(self) -> str | None:
@@ -76,7 +76,7 @@ class Checker:
             "GET",
             self._options.path.encode(),
             [(b"User-Agent", b"sidecar-proxy-health-check")],
-            started_at=time.monotonic(),
+            started_at=monotonic(),
         )
         try:
             async with asyncio.timeout(self._options.timeout or None):
@@ -100,7 +100,7 @@ class Checker:
             return repr(error)
         return "" if reply.status < 400 else f"status {reply.status}"
 
-    def _heard(self, fault: str) -> None:
+    def _record(self, fault: str) -> None:
         health, endpoint = self._health, self._endpoint
         if fault:
             health.failed()

@@ -8,7 +8,7 @@ from proxy.core.record import Attempt
 def exchange() -> Exchange:
     """One that was tried once, and can be told informational heads."""
     made = Exchange("PUT", b"/a?b", [(b"Accept", b"*/*")], path="/a", request_id="id")
-    made.send_informational = lambda _: None
+    made.send_informational = lambda *_: None
     made.record.attempt_count, made.record.queue_s = 1, 0.5
     made.record.attempt_log = (Attempt("a", "503", 0.1),)
     return made

@@ -14,7 +14,7 @@ from proxy.core.errors import BadRequest, InternalError
 from proxy.core.exchange import Exchange
 from proxy.core.options import LogOptions
 from proxy.core.secrets import conceal, redact
-from proxy.edge.responses import ErrorsOptions, answer, problem
+from proxy.edge.responses import ErrorsOptions, error_response, problem
 from proxy.telemetry.log import AccessLog, ConsoleFormatter, JsonFormatter
 from tests.support.client import ask
 from tests.support.message import get
@@ -100,8 +100,8 @@ def test_lines_on_standard_error_are_shown_without_credentials(
 @pytest.mark.parametrize("format_", ["problem+json", "text"])
 def test_answers_are_shown_without_credentials(error: Any, format_: Any) -> None:
     options = ErrorsOptions(details=True, format=format_)
-    head, body = answer(error(f"('Cookie', 'a={SECRET}')"), options, request_id="1")
-    assert SECRET.encode() not in head + body
+    shown = error_response(error(f"('Cookie', 'a={SECRET}')"), options, request_id="1")
+    assert SECRET.encode() not in b"".join(map(b"".join, shown.fields)) + shown.body
     assert SECRET.encode() not in problem(error(f"Bearer {SECRET}"), "1", details=True)
 
 

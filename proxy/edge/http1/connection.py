@@ -5,21 +5,20 @@ Parse errors get their statuses here, before any handler runs.
 
 import asyncio
 import contextlib
-import time
-from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
 
+from proxy.core.clock import monotonic
 from proxy.core.errors import ConnectionLimit, ProxyError
 from proxy.core.exchange import Exchange
 from proxy.core.local_limits import complain
 from proxy.core.options import ServerOptions
 from proxy.edge.connections import Traffic
-from proxy.edge.http1.head_cache import RepeatedRequest
+from proxy.edge.http1.head_cache import PLAIN, RepeatedRequest, Repeats
 from proxy.edge.http1.head_clock import HeadClock
-from proxy.edge.http1.request_reader import UNLIMITED, RequestReader
-from proxy.edge.http1.transport import ClientSide
+from proxy.edge.http1.reply_writer import ReplyWriter
+from proxy.edge.http1.request_reader import UNLIMITED
 from proxy.edge.responses import ErrorsOptions, stuck
 from proxy.http.fields import RawHeaders
 from proxy.http.framing import HEAD_END
@@ -28,20 +27,16 @@ from proxy.net.short_queue import ShortQueue
 from proxy.net.sockets import unread
 
 
-class Connection(ClientSide):
+class Connection(ReplyWriter):
     """A client's connection, from its first byte to its last."""
 
     __slots__ = (
+        "_alone",
+        "_head_cache",
         "_limit",
-        "_reader",
-        "_recall",
         "_request",
         "_serving",
-        "alone",
         "clock",
-        "errors",
-        "exchange",
-        "reusable",
         "ties",
     )
 
@@ -50,15 +45,12 @@ class Connection(ClientSide):
         server: web.Server,
         options: ServerOptions,
         traffic: Traffic,
-        recall: Callable[[bytes, str, str], tuple[Exchange, RawHeaders] | None],
+        head_cache: Repeats,
         *,
         errors: ErrorsOptions | None,
         **kwargs: Any,
     ) -> None:
-        """``recall``: knows requests that came before, see ``edge/http1/head_cache``.
-
-        ``errors``: how our answers look before there is a route.
-        """
+        """``errors``: how our answers look before there is a route."""
         super().__init__(server, options, traffic, **kwargs)
         self._messages = ShortQueue()  # type: ignore[assignment]
         self.ties = Ties()
@@ -67,16 +59,12 @@ class Connection(ClientSide):
             None  # edge/http1/request_reader reads instead of aiohttp's (docs/decisions/0016)
         )
         self._limit = options.max_header_size or UNLIMITED
-        self._reader = RequestReader(self, self._loop, self._limit, self._read_bufsize)
         self.clock = HeadClock(self._loop, options, self._head_failed)
-        self._recall = recall
+        self._head_cache = head_cache
         self._request: RepeatedRequest | None = None
-        self.alone = b""
+        self._alone = b""
         """The request being served, where it came in one piece and has no body."""
-        self.reusable = True  # whether another request may follow the one that is being served
-        self.exchange: Exchange
-        """The request that is being served."""
-        self.errors = self._errors = errors  # how our answers look on its route, and without one
+        self._errors = errors
 
     # What aiohttp calls
 
@@ -89,7 +77,7 @@ class Connection(ClientSide):
             self.refuse(ConnectionLimit(f"{limit} connections are open, which is the limit"))
         else:
             self._traffic.connections.add(self)
-            self.begin(0)  # what comes with its first head may wait for a server
+            self.expect_body(0)  # what comes with its first head may wait for a server
             if self._traffic.retiring:
                 self.clock.retire()
 
@@ -111,12 +99,12 @@ class Connection(ClientSide):
             return
         idle = self._idle
         if idle and data[-4:] == HEAD_END and len(data) <= self._limit and not reader.held:
-            if (repeated := self._recall(data, self.peer, self.scheme)) is not None:
+            if (repeated := self._head_cache.recall(data, self.peer, self.scheme)) is not None:
                 self._repeated(*repeated)
                 return
-            self.alone = data
+            self._alone = data
         else:
-            self.alone = b""
+            self._alone = b""
         reader.feed(data)
         if idle:
             self._advance()
@@ -131,8 +119,9 @@ class Connection(ClientSide):
             self.refuse(error)
             return
         if request is not None:
-            if request.head.length != 0 or self._reader.begun:
-                self.alone = b""  # it is not all that came
+            head = request.head
+            if head.length != 0 or self._reader.begun or not head.decisive.keys() <= PLAIN:
+                self._alone = b""  # it is not all that came, or what it says is not for the next
             self._take(request)
         elif self._reader.begun:
             self.clock.begin()
@@ -148,11 +137,6 @@ class Connection(ClientSide):
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
-
-    @property
-    def ahead(self) -> bool:
-        """Whether something came behind the request that is being served."""
-        return bool(self._reader.held)
 
     def pause_reading(self) -> None:
         """A body comes faster than it is read."""
@@ -204,9 +188,13 @@ class Connection(ClientSide):
             if self._half is not None and not self._reader.begun:
                 self.reusable = False
             self._serving = True
-            response = await server.request_handler(request)
+            answered = await server.request_handler(request)
             self._serving = False
-            if not response.keep_alive:
+            self._finish()
+            if not answered:
+                break
+            if not self.persists:  # as the reply said: in a drain the next one says otherwise
+                self.hang_up()
                 break
         if not self._force_close and self.transport is not None:
             self.transport.close()
@@ -234,7 +222,7 @@ class Connection(ClientSide):
         if not self._serving:
             return 0.0
         exchange = self.exchange
-        return None if exchange.upgrade else time.monotonic() - exchange.started_at
+        return None if exchange.upgrade else monotonic() - exchange.started_at
 
     @property
     def _open_ended(self) -> bool:
@@ -258,7 +246,13 @@ class Connection(ClientSide):
 
     # Requests
 
-    def finish(self) -> None:
+    def remember(self, raw: RawHeaders) -> None:
+        """A request like this one may come again, where it came in one piece."""
+        alone, self._alone = self._alone, b""
+        if alone and self.reusable:
+            self._head_cache.learn(alone, self.exchange, raw, self.peer, self.scheme)
+
+    def _finish(self) -> None:
         """The request has been served."""
         if self._reads is not None:
             self._written()

@@ -6,23 +6,26 @@ passed already go round them (``docs/decisions/0007``).
 """
 
 import re
-import time
 from typing import Final, NamedTuple
 
 from aiohttp import web
 from aiohttp.streams import EMPTY_PAYLOAD
 
+from proxy.core.clock import monotonic
 from proxy.core.exchange import Exchange
 from proxy.http.bounded_cache import BoundedCache, Memo
 from proxy.http.fields import Encoded, RawHeaders, encode
 from proxy.http.grammar import Malformed
-from proxy.http.request_id import new_ids
+from proxy.http.request_id import has_ids, new_ids
 from proxy.http.target import normal_path
 
 _LINE: Final = re.compile(
     rb"(DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT) (/[!$%&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]*) HTTP/1\.1"
 )
 """Targets of characters that a URI may hold: whatever parsers disagree on takes the long way."""
+
+PLAIN: Final = frozenset({b"host", b"connection"})
+"""The decisive fields of a request that may be remembered."""
 
 _BREAK: Final = b"\r\n"
 _LONGEST: Final = 2048
@@ -83,7 +86,7 @@ class Repeats:
         the connection's: on another kind of listener the same bytes ask for something else.
         """
         line, _, fields = data.partition(_BREAK)
-        if len(fields) > _LONGEST or not self._lines[line]:
+        if len(fields) > _LONGEST or not self._lines[line] or has_ids(exchange.headers):
             return
         known = _Known(
             raw,
@@ -114,7 +117,7 @@ class Repeats:
             client=client,
             scheme=asked,
             request_id=request_id,
-            started_at=time.monotonic(),
+            started_at=monotonic(),
         )
         exchange.encoded = Encoded(exchange.headers, lines + naming)
         return exchange, raw

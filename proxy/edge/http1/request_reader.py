@@ -115,6 +115,11 @@ class RequestReader:
         return self._body is not None
 
     @property
+    def between(self) -> bool:
+        """Whether the request has come to its end, and another one may be looked for behind it."""
+        return self._body is None and not self._over
+
+    @property
     def full(self) -> bool:
         """Whether so much has come ahead that no more is to be read."""
         return len(self.held) >= _AHEAD

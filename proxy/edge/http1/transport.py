@@ -7,24 +7,19 @@ Of aiohttp's ``RequestHandler`` this uses, beyond its documented API, the names 
 import asyncio
 import contextlib
 import socket
-import time
 from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from proxy.core.errors import ConnectionLimit, ProxyError
-from proxy.core.exchange import Exchange
 from proxy.core.options import ServerOptions
 from proxy.edge.connections import Traffic
 from proxy.edge.http1.half_close import AT_ONCE, HalfClosed, may_read_on
 from proxy.edge.http1.write_stall import Writing
-from proxy.edge.responses import ErrorsOptions, answer, failure, report
-from proxy.http.request_id import ensure_ids
+from proxy.edge.responses import ErrorsOptions
 from proxy.net.small_reads import CROWDED, HIGH_WATER, IN_HAND, SmallReads, read_large, read_small
 from proxy.net.sockets import RESET
 
-_CLOSE: Final = b"Connection: close\r\n"
 READ_BUFFER: Final = 32 << 10
 """Low-water mark of a request's buffer; twice that stops the client."""
 
@@ -154,7 +149,7 @@ class ClientSide(RequestHandler):
 
     # Reading
 
-    def begin(self, held: int) -> SmallReads | None:
+    def expect_body(self, held: int) -> SmallReads | None:
         """Count what is read from now on, beside ``held`` bytes of it that came before."""
         if self._reads is None:
             self._reads = read_small(self, held)
@@ -254,17 +249,3 @@ class ClientSide(RequestHandler):
     def _stuck(self) -> None:
         """A client has stopped taking its reply."""
         self.cut(reset=True)
-
-    def refuse(self, error: ProxyError) -> None:
-        """Answer a request that never became one, and hang up."""
-        exchange = Exchange("", b"", (), client=self.peer, started_at=time.monotonic())
-        exchange.request_id = ensure_ids(())[1]
-        exchange.status, exchange.error = failure(error)
-        if not self.gone:
-            head, body = answer(error, self._errors, request_id=exchange.request_id, hop=_CLOSE)
-            exchange.bytes_out = len(body)
-            self.put(head + body)
-        self.hang_up()
-        if not isinstance(error, ConnectionLimit):  # one line for all of them, see above
-            report(exchange, error)
-        self._traffic.record(exchange, time.monotonic())

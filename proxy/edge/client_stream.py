@@ -1,0 +1,135 @@
+"""The way back to one client, whichever version of HTTP it speaks.
+
+All that a client sees of an exchange goes through a ``ClientStream``. ``edge/http1`` fills it; a
+listener for HTTP/2 would fill it too. Nobody above it writes or reads the bytes of a version. The
+calls come in this order, and nothing may follow the last one:
+
+- ``informational``, any number of times;
+- one reply: ``respond`` where all of its body is here, else ``head``, ``data`` for each piece, and
+  ``end`` or ``trailers``. ``switch`` stands for a reply after which both sides speak another
+  protocol;
+- ``reset`` at any moment: the reply cannot be finished, and the client is to see that.
+
+Each call raises ConnectionError where the client has gone, but for ``reset``.
+"""
+
+from typing import Protocol
+
+from proxy.core.exchange import Exchange
+from proxy.core.reply import RawConnection
+from proxy.edge.responses import ErrorsOptions
+from proxy.http.fields import Encoded, RawHeaders
+from proxy.http.logins import Ties
+from proxy.net.small_reads import SmallReads
+
+
+class ClientStream(RawConnection, Protocol):
+    """One exchange as its client's connection sees it."""
+
+    exchange: Exchange
+    """The exchange that is being served; the service sets it."""
+    errors: ErrorsOptions | None
+    """How our own answers look on its route; the service sets it."""
+    ties: Ties
+    """The upstream connections that belong to the client."""
+
+    @property
+    def peer(self) -> str:
+        """Address of the other side; empty on a unix socket."""
+
+    @property
+    def scheme(self) -> str:
+        """``http``, or ``https`` on a listener with TLS."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether nobody is there to answer."""
+
+    @property
+    def writing_paused(self) -> bool:
+        """Whether so much waits to be taken that ``drained`` has to be waited for."""
+
+    # The request
+
+    def expect_body(self, held: int) -> SmallReads | None:
+        """The body of the request is still coming, and somebody is about to read it.
+
+        ``held``: bytes of it that were read before. What this gives counts those that are read
+        from now on; None where the client has gone.
+        """
+
+    def remember(self, raw: RawHeaders) -> None:
+        """The exchange is complete but for its request id, and it has no body.
+
+        ``raw``: its fields as they came. The next request with the same bytes may be made of it.
+        """
+
+    # The reply
+
+    def informational(self, status: int, reason: bytes, fields: RawHeaders) -> None:
+        """Say something before the answer (RFC 9110 15.2), to a client that can take it."""
+
+    def respond(
+        self,
+        status: int,
+        reason: bytes,
+        fields: RawHeaders,
+        own: RawHeaders,
+        body: bytes,
+        *,
+        encoded: Encoded | None = None,
+        length: int | None,
+        trailers: RawHeaders = (),
+        last: bool = False,
+    ) -> int:
+        """Send a whole reply. Returns how many bytes of its body go out: none where it has none.
+
+        The arguments are those of ``head``, with the body and the fields behind it.
+        """
+
+    def head(
+        self,
+        status: int,
+        reason: bytes,
+        fields: RawHeaders,
+        own: RawHeaders,
+        *,
+        encoded: Encoded | None = None,
+        length: int | None,
+        last: bool = False,
+    ) -> None:
+        """Send the head of a reply whose body follows.
+
+        ``own``: fields of the proxy, behind the ``fields`` of the reply, whose lines ``encoded``
+        has where they are known. ``length`` in bytes, None where only the end of the body will
+        tell. ``last``: the client may ask nothing more on this connection.
+        """
+
+    def switch(
+        self,
+        protocol: bytes,
+        reason: bytes,
+        fields: RawHeaders,
+        own: RawHeaders,
+        *,
+        encoded: Encoded | None = None,
+    ) -> None:
+        """Agree to speak ``protocol`` from now on (RFC 9110 7.8)."""
+
+    def data(self, chunk: bytes) -> None:
+        """Send the next bytes of the body."""
+
+    def end(self) -> None:
+        """The body is whole."""
+
+    def trailers(self, fields: RawHeaders) -> None:
+        """The body is whole; send these behind it where that can be done."""
+
+    async def drained(self) -> None:
+        """Wait until the client has taken enough of what was sent."""
+
+    def reset(self, *, at_once: bool = False) -> None:
+        """End a reply that cannot be finished, so that nobody takes it for a whole one.
+
+        What was sent still goes out, unless it is to end ``at_once``.
+        """
