@@ -38,7 +38,7 @@ def unread(sock: Any) -> bool:
         answer = fcntl.ioctl(sock.fileno(), termios.FIONREAD, b"\0\0\0\0")
     except (OSError, ValueError, AttributeError):
         return False
-    return struct.unpack("i", answer)[0] > 0
+    return bool(struct.unpack("i", answer)[0])
 
 
 _SO_ATTACH_FILTER: Final = 26
