@@ -72,11 +72,11 @@ def _reply_head() -> Callable[[], object]:
 def _request_head() -> Callable[[], object]:
     config = named("proxy.config.load:from_upstream")("http://127.0.0.1:9000")
     options = config.upstreams[0]
-    entry = named("proxy.upstream.address:entries")(options)[0]
-    endpoint = named("proxy.upstream.address:Endpoint")(options, entry, None)
+    entry = named("proxy.upstream.options:entries")(options)[0]
+    address = named("proxy.upstream.address:Address")(options, entry, None)
     timeouts = named("proxy.core.options:TimeoutsOptions")()
-    scrub = named("proxy.http.hop_by_hop:end_to_end_response")
-    head = named("proxy.upstream.forward:Forward")(endpoint, None, timeouts, scrub)._request_head
+    kept = named("proxy.http.hop_by_hop:end_to_end_response")
+    head = named("proxy.upstream.forward:Forward")(address, None, timeouts, kept)._request_head
     exchange = _exchange()
     return lambda: head(exchange)
 

@@ -31,42 +31,49 @@ def link(scope: EndpointScope, inner: Handler) -> Handler | None:
 class UpstreamQuota:
     """Sends a server no more than it says it takes.
 
-    A 429 and what is left are said to whoever holds the credentials of the request; where it has
-    none, to the address of its client. Credentials of the proxy's own are everybody's. A 503 is
-    said of a path: another one may be well. So nobody can have others refused.
+    A 429 and the quota that is left concern whoever holds the credentials of the request; if it has
+    none, the address of its client. The proxy's own credentials are one for all clients. A 503
+    concerns a path: another path may work. So no client can have others refused.
     """
 
-    __slots__ = ("_inner", "_names", "_ours", "_patience", "_quotas", "_server")
+    __slots__ = (
+        "_credential_fields",
+        "_endpoint",
+        "_inner",
+        "_max_wait",
+        "_own_credentials",
+        "_quotas",
+    )
 
     def __init__(
-        self, inner: Handler, server: Endpoint, patience: float, ours: bytes = b""
+        self, inner: Handler, endpoint: Endpoint, max_wait: float, own_credentials: bytes = b""
     ) -> None:
-        """``patience`` in seconds; ``ours``: the field that carries credentials of the proxy's."""
-        self._names = CREDENTIALS - {ours.lower()}
-        self._ours = bool(ours)
+        """``max_wait`` in seconds; ``own_credentials``: the field of the proxy's own, if any."""
+        self._credential_fields = CREDENTIALS - {own_credentials.lower()}
+        self._own_credentials = bool(own_credentials)
         self._inner = inner
-        self._server = server
-        self._patience = patience
-        self._quotas = server.quotas = server.quotas or Quotas()
+        self._endpoint = endpoint
+        self._max_wait = max_wait
+        self._quotas = endpoint.quotas = endpoint.quotas or Quotas()
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises UpstreamQuotaExceeded where it would have to wait too long."""
-        own = self._quotas.of(self._who(exchange))
-        until = time.monotonic() + self._patience
+        own = self._quotas.of(self._quota_key(exchange))
+        until = time.monotonic() + self._max_wait
         if exchange.deadline is not None:
-            left = exchange.deadline - asyncio.get_running_loop().time()
-            until = min(until, time.monotonic() + left)
+            remaining = exchange.deadline - asyncio.get_running_loop().time()
+            until = min(until, time.monotonic() + remaining)
         await self._wait(exchange, own, until)
         reply = await self._inner(exchange)
-        self._heed(exchange, reply, own)
+        self._learn(exchange, reply, own)
         return reply
 
     async def _wait(self, exchange: Exchange, own: Quota, until: float) -> None:
-        """For its turn, and for as long as the server wants to be left alone."""
+        """Wait for its turn, and for as long as the server has asked for."""
         now = time.monotonic()
         if turn := own.reserve(now, until - now):
             try:
-                await _slept(exchange, turn)
+                await _sleep(exchange, turn)
             except BaseException:
                 own.give_back()
                 raise
@@ -76,30 +83,32 @@ class UpstreamQuota:
             own.blocked_for(now := time.monotonic()), self._quotas.path_wait(path, now)
         ):
             if now + wait > until:
-                detail = f"{self._server.name} takes no more requests for {wait:.3g} s"
+                detail = f"{self._endpoint.name} takes no more requests for {wait:.3g} s"
                 raise UpstreamQuotaExceeded(detail, retry_after=wait)
-            await _slept(exchange, wait)
+            await _sleep(exchange, wait)
 
-    def _who(self, exchange: Exchange) -> bytes:
+    def _quota_key(self, exchange: Exchange) -> bytes:
         """Whose quota a request is counted to; of credentials a digest, which is short too."""
-        shown = [value for name, value in exchange.headers if name.lower() in self._names]
+        shown = [
+            value for name, value in exchange.headers if name.lower() in self._credential_fields
+        ]
         if shown:
             return digest(*shown)
-        return b"" if self._ours else exchange.client.encode()
+        return b"" if self._own_credentials else exchange.client.encode()
 
-    def _heed(self, exchange: Exchange, reply: Reply, own: Quota) -> None:
-        told = quota(reply.headers)
+    def _learn(self, exchange: Exchange, reply: Reply, own: Quota) -> None:
+        found = quota(reply.headers)
         refused = verdict(reply) is Verdict.OVERLOADED or reply.status == _FORBIDDEN
-        if told is None and not refused:
+        if found is None and not refused:
             return
         now = time.monotonic()
-        if told is not None:
-            remaining, reset = told
+        if found is not None:
+            remaining, reset = found
             own.update(remaining, reset, now)
-            # Others, where there are any, are asked as long as this one has nothing or little left.
+            # As long as this server has little or nothing left, others are asked if there are any.
             until_next = own.spacing(now) if remaining >= 1 else reset
             if until_next:
-                self._server.pause(now + min(until_next, LONGEST))
+                self._endpoint.pause(now + min(until_next, LONGEST))
         if refused and (asked := retry_after(reply.headers)) is not None:
             until = now + min(asked, LONGEST)
             if reply.status in (TOO_MANY, _FORBIDDEN):
@@ -108,7 +117,7 @@ class UpstreamQuota:
                 self._quotas.pause_path(path_of(exchange), until)
 
 
-async def _slept(exchange: Exchange, wait: float) -> None:
+async def _sleep(exchange: Exchange, wait: float) -> None:
     began = time.monotonic()
     try:
         await asyncio.sleep(wait)

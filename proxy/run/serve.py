@@ -12,6 +12,7 @@ from proxy.run.descriptors import descriptors
 from proxy.run.memory import Memory
 from proxy.run.notify import notify
 from proxy.run.runtime import CannotStart, Runtime
+from proxy.run.versions import warn_of_untested
 from proxy.telemetry.log import AccessLog, configure
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ COLLECT = (1_000, 10, 100)
 def run(config: Config) -> int:
     """Serve until told to stop. Returns the exit code: 0 after a clean drain, 1 or 3 as below."""
     configure(config.log)
+    warn_of_untested()
     try:
         import uvloop  # noqa: PLC0415  (absent on some platforms)
     except ImportError:

@@ -189,19 +189,19 @@ class ConnectionPool:
 
     async def _connect(self, clock: ClientTimeout) -> PooledConnection:
         try:
-            connection = await self._connector.connect(self._template, [], clock)
+            made = await self._connector.connect(self._template, [], clock)
         except Exception as error:
             looking_up = self._template.host in self._resolver.pending
             patience = clock.connect or 0.0
             why = await self._unreachable.why(error, looking_up=looking_up, patience=patience)
             raise why from None
-        protocol = connection.protocol
+        protocol = made.protocol
         assert isinstance(protocol, UpstreamProtocol)
         protocol.checkout()
         self.connections += 1
         if addresses := self._resolver.stands_for(self._template.host):
             self.follow_name(addresses)
-        return PooledConnection(connection, protocol, self)
+        return PooledConnection(made, protocol, self)
 
     def park(self, connection: PooledConnection) -> None:
         """Keep it for the next attempt, ``keepalive_timeout`` at most."""

@@ -96,10 +96,10 @@ class Endpoints:
                         complain(ours.kind, ours.detail)
                     else:
                         log.exception("look-up of %s", host)
-            self._heard(found)
+            self._on_answers(found)
             await asyncio.sleep(self._options.dns_ttl)
 
-    def _heard(self, found: dict[int, ResolvedName]) -> None:
+    def _on_answers(self, found: dict[int, ResolvedName]) -> None:
         for index, addresses in found.items():
             self._turns[index].heard(addresses.servers)
         self._update()

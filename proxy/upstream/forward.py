@@ -111,7 +111,7 @@ class Forward:
                     if message.code == _INFORMATIONAL:
                         exchange.body.proceed()
                     else:
-                        self._inform(exchange, message)
+                        self._send_informational(exchange, message)
                     message, payload = await protocol.read()
             except Exception as error:
                 # Whoever is half logged in has to begin again, on another connection.
@@ -192,7 +192,7 @@ class Forward:
         clocks = self._timeouts
         return ProgressReplyBody(connection, payload, upload, clocks.idle, clocks.progress)
 
-    def _inform(self, exchange: Exchange, message: ReplyHead) -> None:
+    def _send_informational(self, exchange: Exchange, message: ReplyHead) -> None:
         """Pass on what is known before the answer, 103 (Early Hints) for one (RFC 9110 15.2)."""
         if exchange.send_informational is not None:
             fields = self._filter(message.fields)

@@ -67,7 +67,7 @@ class Checker:
         await asyncio.sleep(interval * self._rng.random() * 0.1)
         while True:
             if (fault := await self._check()) is not None:
-                self._heard(fault)
+                self._record(fault)
             await asyncio.sleep(interval * (0.9 + 0.2 * self._rng.random()))
 
     async def _check(self) -> str | None:
@@ -100,7 +100,7 @@ class Checker:
             return repr(error)
         return "" if reply.status < 400 else f"status {reply.status}"
 
-    def _heard(self, fault: str) -> None:
+    def _record(self, fault: str) -> None:
         health, endpoint = self._health, self._endpoint
         if fault:
             health.failed()

@@ -1,48 +1,14 @@
-"""What ``edge/http1/connection.py`` uses of aiohttp's RequestHandler beyond its documented API."""
+"""What names cannot tell of aiohttp: what ``proxy/edge`` takes for granted of how it works.
+
+``tests/tools/test_aiohttp_names.py`` holds the names.
+"""
 
 import inspect
 
-import pytest
 from aiohttp import web
-from aiohttp.base_protocol import BaseProtocol
 from aiohttp.web_protocol import RequestHandler
 
 from proxy.edge.http1.connection import Connection
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "_messages",
-        "_waiter",
-        "_force_close",
-        "_current_request",
-        "_read_bufsize",
-        "_buffer_paused",
-        "_reading_paused",
-        "_parser",
-    ],
-)
-def test_the_handler_keeps_the_state_we_look_at(name: str) -> None:
-    assert name in (*RequestHandler.__slots__, *BaseProtocol.__slots__)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "_drain_helper",
-        "_pause_transport_reading",
-        "_resume_transport_reading",
-        "_pause_reading_for_buffer",
-        "_resume_reading_for_buffer",
-        "pause_reading",
-        "resume_reading",
-        "data_received",
-        "force_close",
-    ],
-)
-def test_the_handler_has_the_methods_we_override_or_call(name: str) -> None:
-    assert callable(getattr(RequestHandler, name))
 
 
 def test_the_handler_takes_the_limits_we_set() -> None:

@@ -96,7 +96,10 @@ async def test_what_is_refused_to_one_is_not_refused_to_others(clock: JumpingLoo
 
 async def test_credentials_that_are_ours_are_everybodys(clock: JumpingLoop) -> None:
     inner = UpstreamQuota(
-        Script(reply(429, [(b"Retry-After", b"50")])), StateOnly(), 0.0, ours=b"Authorization"
+        Script(reply(429, [(b"Retry-After", b"50")])),
+        StateOnly(),
+        0.0,
+        own_credentials=b"Authorization",
     )
     await inner.handle(get(headers=[(b"authorization", b"a")]))
     with pytest.raises(UpstreamQuotaExceeded):

@@ -15,7 +15,6 @@ from aiohttp import ThreadedResolver
 from proxy.core.options import Duration
 from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.options import UpstreamOptions
-from proxy.upstream.resolver import Resolver, chosen
 from proxy.upstream.session import Session
 from tests.support.loop import JumpingLoop
 from tests.support.message import OK, get
@@ -209,29 +208,6 @@ async def test_both_families_are_tried(zone: Zone, addresses: list[str]) -> None
             assert len(six.requests) == 6
 
 
-@pytest.mark.parametrize(
-    ("reaches", "servers", "others"),
-    [
-        ({"4", "6"}, ("10.0.0.1", "10.0.0.2"), ("::1", "::2")),
-        ({"4"}, ("10.0.0.1", "10.0.0.2"), ("::1", "::2")),
-        ({"6"}, ("::1", "::2", "::3"), ("10.0.0.1", "10.0.0.2")),
-        (set(), ("10.0.0.1", "10.0.0.2"), ("::1", "::2")),
-    ],
-)
-def test_a_family_without_a_route_is_not_picked(
-    monkeypatch: pytest.MonkeyPatch,
-    reaches: set[str],
-    servers: tuple[str, ...],
-    others: tuple[str, ...],
-) -> None:
-    monkeypatch.setattr(
-        "proxy.upstream.resolver._routed", lambda ip: ("6" if ":" in ip else "4") in reaches
-    )
-    found = chosen([entry(ip) for ip in ("::3", "10.0.0.2", "::1", "10.0.0.1", "::2")])
-    assert (found.servers, found.others) == (servers, others)
-    assert chosen([entry("::1")]).servers == ("::1",)
-
-
 async def test_without_a_ttl_what_each_connection_hears_holds_for_those_before_it(
     zone: Zone,
 ) -> None:
@@ -253,14 +229,3 @@ async def test_without_a_ttl_what_each_connection_hears_holds_for_those_before_i
         for _ in range(3):
             assert (await client.ask(get())).status == 200
         assert (len(one.requests), len(two.requests)) == (1, 4)
-
-
-async def test_without_a_ttl_answers_that_take_turns_throw_nothing_away(zone: Zone) -> None:
-    answers = [[ONE, THREE], [TWO, FOUR], [ONE, THREE], [TWO, FOUR]]
-    names = Resolver()
-    for answer in answers:
-        zone.addresses = answer
-        await names.resolve("api.test")
-    assert names.stands_for("api.test") == {ONE, TWO, THREE, FOUR}
-    assert names.stands_for("other.test") == frozenset()
-    await names.close()

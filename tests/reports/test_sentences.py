@@ -15,7 +15,6 @@ import pytest
 
 from proxy.core import errors
 from proxy.edge.responses import FAILURES, SENTENCES, sentence
-from proxy.upstream.certificate import listed
 from tests.support.client import RawClient
 from tests.support.message import OK
 from tests.support.proxy import Proxy, proxied
@@ -287,10 +286,3 @@ def test_every_failure_has_a_sentence() -> None:
     assert all(re.fullmatch(r"[A-Z].+\.", words) for words in SENTENCES.values())
 
     assert sentence(errors.ConnectError()) == SENTENCES[errors.InternalError]
-
-
-def test_a_certificate_is_told_by_its_names() -> None:
-    names = [("DNS", f"{number}.test") for number in range(10)]
-    assert listed({"subjectAltName": names[:2]}) == "0.test, 1.test"
-    assert listed({"subjectAltName": names}).endswith("7.test and 2 more")
-    assert listed({}) == ""

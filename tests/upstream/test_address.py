@@ -1,12 +1,10 @@
 """Where an upstream is and how it is spoken to."""
 
 import ssl
-from pathlib import Path
 
 import pytest
 
 from proxy.upstream.address import Address, tls_context
-from proxy.upstream.credentials import CredentialsOptions
 from proxy.upstream.options import ServerEntry, UpstreamOptions, UpstreamTlsOptions, entries
 
 
@@ -62,19 +60,6 @@ def test_a_server_that_is_named_over_https_is_asked_for_by_its_name(
     server: str, host: bytes | None
 ) -> None:
     assert endpoint(server).host == host
-
-
-@pytest.mark.parametrize("text", ["Bearer x", "Bearer x\n", "Bearer x\r\n"])
-def test_credentials_come_from_a_file_without_its_line_break(tmp_path: Path, text: str) -> None:
-    (tmp_path / "token").write_bytes(text.encode())
-    options = CredentialsOptions(value_file=str(tmp_path / "token"))
-    assert endpoint(credentials=options).credentials == (b"Authorization", b"Bearer x")
-
-
-def test_credentials_may_stand_in_the_file_itself() -> None:
-    options = CredentialsOptions(header="X-Key", value="secret")
-    assert endpoint(credentials=options).credentials == (b"X-Key", b"secret")
-    assert endpoint().credentials is None
 
 
 def test_certificates_are_checked_unless_told_otherwise() -> None:

@@ -1,4 +1,4 @@
-"""What is left of a client's deadline, as one server is told it."""
+"""What remains of a client's deadline, as one server is told it."""
 
 import asyncio
 from typing import Final
@@ -15,7 +15,8 @@ from proxy.middleware.deadline.fields import notation
 from proxy.policy.soonest import KEYS, Soonest
 
 _PROBE: Final = 1.0
-"""Seconds after which one that seems too late is sent all the same: the server may be faster."""
+"""Seconds after which a request that seems too late is sent all the same: the server may have
+become faster."""
 _NEVER: Final = float("inf")
 
 
@@ -26,13 +27,13 @@ def link(scope: EndpointScope, inner: Handler) -> Handler | None:
 
 
 class DeadlinePropagation:
-    """Tells one server how much is left, or does not ask it where that is not enough.
+    """Tells one server how much time remains, or refuses the request if that is not enough.
 
-    Enough is what the quickest answer to the same method and target has taken in the last minutes.
-    They are timed here, those that were given up for what they had taken by then.
+    Enough is what the quickest answer to the same method and target took in the last five minutes.
+    Answers are timed here; an attempt that was given up counts with the time it had taken by then.
     """
 
-    __slots__ = ("_fields", "_forward", "_inner", "_loop", "_probed", "_reserve", "_taken")
+    __slots__ = ("_fields", "_forward", "_inner", "_loop", "_probed", "_quickest", "_reserve")
 
     def __init__(self, inner: Handler, options: DeadlineOptions) -> None:
         self._inner = inner
@@ -41,38 +42,38 @@ class DeadlinePropagation:
         self._forward = options.forward.encode()
         if options.forward:
             self._fields[options.forward.lower().encode()] = notation(options.forward)[1]
-        self._taken = Soonest()
+        self._quickest = Soonest()
         self._probed: dict[bytes, float] = {}
-        """When one was sent all the same."""
+        """When a request that seemed too late was sent last, by method and target."""
         self._loop = asyncio.get_running_loop()
 
     async def handle(self, exchange: Exchange) -> Reply:
-        """Raises DeadlineTooShort where the client would not be there any more."""
-        began = self._loop.time()
+        """Raises DeadlineTooShort if the client would have given up before an answer."""
+        started_at = self._loop.time()
         if exchange.deadline is not None:
-            self._admit(exchange, exchange.deadline - began, began)
+            self._check_remaining(exchange, exchange.deadline - started_at, started_at)
             if self._forward:
-                exchange.headers = self._told(
-                    exchange.headers, exchange.deadline - began - self._reserve
+                exchange.headers = self._with_remaining(
+                    exchange.headers, exchange.deadline - started_at - self._reserve
                 )
         try:
             reply = await self._inner(exchange)
         except NotAttempted:
             raise
         except BaseException:
-            self._given_up(asked_for(exchange), began)
+            self._observe_given_up(asked_for(exchange), started_at)
             raise
         now = self._loop.time()
         if verdict(reply) is Verdict.ANSWERED:
-            self._taken.observe(asked_for(exchange), now - began, now)
+            self._quickest.observe(asked_for(exchange), now - started_at, now)
         return reply
 
-    def _admit(self, exchange: Exchange, left: float, now: float) -> None:
-        if left <= self._reserve:
-            raise DeadlineTooShort(f"{max(left, 0.0):.3g} s are left")
+    def _check_remaining(self, exchange: Exchange, remaining: float, now: float) -> None:
+        if remaining <= self._reserve:
+            raise DeadlineTooShort(f"{max(remaining, 0.0):.3g} s are left")
         key = asked_for(exchange)
-        least = self._taken.value(key, now)
-        if least is None or left >= least:
+        least = self._quickest.value(key, now)
+        if least is None or remaining >= least:
             return
         if now - self._probed.get(key, -_NEVER) >= _PROBE:
             if len(self._probed) >= KEYS:
@@ -80,27 +81,27 @@ class DeadlinePropagation:
             self._probed[key] = now
             return
         raise DeadlineTooShort(
-            f"{left:.3g} s are left, the quickest answer lately took {least:.3g} s"
+            f"{remaining:.3g} s are left, the quickest answer lately took {least:.3g} s"
         )
 
-    def _given_up(self, key: bytes, began: float) -> None:
-        """It would have taken longer; that says something only where it already took long."""
+    def _observe_given_up(self, key: bytes, started_at: float) -> None:
+        """Note how long an attempt took that was given up, if longer than the quickest answer."""
         now = self._loop.time()
-        least = self._taken.value(key, now)
-        if least is not None and now - began > least:
-            self._taken.observe(key, now - began, now)
+        least = self._quickest.value(key, now)
+        if least is not None and now - started_at > least:
+            self._quickest.observe(key, now - started_at, now)
 
-    def _told(self, fields: RawHeaders, left: float) -> RawHeaders:
-        """Every field that says it, with what is left, and ours."""
+    def _with_remaining(self, fields: RawHeaders, remaining: float) -> RawHeaders:
+        """The fields with the remaining time in each that says it, and in ours."""
         known = self._fields
         found = []
-        said = False
+        has_ours = False
         ours = self._forward.lower()
         for name, value in fields:
             low = name.lower()
-            show = known.get(low)
-            said |= low == ours
-            found.append((name, value) if show is None else (name, show(left)))
-        if not said:
-            found.append((self._forward, known[ours](left)))
+            write = known.get(low)
+            has_ours |= low == ours
+            found.append((name, value) if write is None else (name, write(remaining)))
+        if not has_ours:
+            found.append((self._forward, known[ours](remaining)))
         return found

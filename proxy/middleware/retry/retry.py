@@ -22,8 +22,8 @@ from proxy.policy.budget import Budget
 
 log = logging.getLogger(__name__)
 
-_UNHEARD: Final = 64 << 10
-"""Bytes kept of what goes again only where its connection had ended before they came."""
+_MAX_UNREAD: Final = 64 << 10
+"""Bytes kept of a body that is sent again only if its connection had ended before it came."""
 
 
 def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
@@ -44,8 +44,8 @@ class Retry:
     """Runs the loop of aiohttp-retry over the rest of the chain, with a policy of ours.
 
     aiohttp-retry brings the loop; what may go again, when and how long to wait is decided in
-    ``_Trial``, a fresh one for each exchange. Its own defaults would repeat POSTs, leave rejected
-    replies open during the wait and send empty bodies the second time.
+    ``_Attempts``, a fresh one for each exchange. The library's defaults would repeat POSTs, leave
+    rejected replies open during the wait and send empty bodies the second time.
     """
 
     __slots__ = (
@@ -86,14 +86,14 @@ class Retry:
         The loop is set up only for a first attempt that it may have to repeat.
         """
         options = self._options
-        # What may not be repeated goes again only where nothing of it was read.
+        # A request that may not be repeated is sent again only if nothing of it was read.
         if exchange.body is not EMPTY:
             if repeatable(exchange, options):
                 options.keep(exchange.body)
             else:
-                exchange.body.keep(_UNHEARD, spool=False)
-        begun = self._loop.time()
-        self._budget.request(begun)
+                exchange.body.keep(_MAX_UNREAD, spool=False)
+        started_at = self._loop.time()
+        self._budget.request(started_at)
         first: Reply | UpstreamError
         try:
             first = await self._inner(exchange)
@@ -106,32 +106,32 @@ class Retry:
             if first.status not in self._statuses:
                 record = exchange.record
                 if record.attempt_log:  # those that it has overtaken, see middleware/hedge/hedge
-                    taken = self._loop.time() - begun
-                    record.attempt_log += (Attempt(record.endpoint, str(first.status), taken),)
+                    took = self._loop.time() - started_at
+                    record.attempt_log += (Attempt(record.endpoint, str(first.status), took),)
                 return first
-        trial = _Trial(
+        loop = _Attempts(
             exchange,
             self._attempt,
             options,
             self._budget,
             self._backoff,
             first=first,
-            begun=begun,
+            started_at=started_at,
         )
-        params = RequestParams(exchange.method, "", kwargs={"trial": trial})
+        params = RequestParams(exchange.method, "", kwargs={"loop": loop})
         try:
-            attempt = await self._client.requests([params], retry_options=trial)
-        except (_Again, UpstreamError) as failed:  # the tries ran out, or no other may follow
-            last = failed.error if isinstance(failed, _Again) else failed
+            attempt = await self._client.requests([params], retry_options=loop)
+        except (_MayRepeat, UpstreamError) as failed:  # the tries ran out, or no other may follow
+            last = failed.error if isinstance(failed, _MayRepeat) else failed
             forget_frames(failed)
-            trial.ended(failure_class(last) or type(last).__name__)
+            loop.log_last(failure_class(last) or type(last).__name__)
             if attempts := exchange.record.attempt_log:
                 last.detail = f"{last.detail}; tries: {', '.join(map(str, attempts))}"
             raise last from None
         finally:
-            trial.done()
-        reply = cast(_Attempt, cast(Any, attempt)).reply
-        trial.ended(str(reply.status))
+            loop.release()
+        reply = cast(_Response, cast(Any, attempt)).reply
+        loop.log_last(str(reply.status))
         return reply
 
     async def _attempt(self, exchange: Exchange) -> Reply:
@@ -141,7 +141,7 @@ class Retry:
         return reply
 
 
-class _Again(Exception):
+class _MayRepeat(Exception):
     """An attempt failed in a way that allows another."""
 
     def __init__(self, error: UpstreamError) -> None:
@@ -149,8 +149,8 @@ class _Again(Exception):
         self.error = error
 
 
-class _Attempt:
-    """What aiohttp-retry wants to see of a response."""
+class _Response:
+    """A reply as aiohttp-retry sees it."""
 
     __slots__ = ("method", "reply", "status")
 
@@ -161,15 +161,15 @@ class _Attempt:
 
 
 class _Session:
-    """What aiohttp-retry takes for a session."""
+    """The session that aiohttp-retry is given: a request on it is one attempt of the loop."""
 
     __slots__ = ()
 
-    async def request(self, method: str, url: str, *, trial: "_Trial", **_: object) -> _Attempt:
-        return _Attempt(method, await trial.attempt())
+    async def request(self, method: str, url: str, *, loop: "_Attempts", **_: object) -> _Response:
+        return _Response(method, await loop.attempt())
 
 
-class _Trial(RetryOptionsBase):
+class _Attempts(RetryOptionsBase):
     """Makes the attempts of one exchange and decides whether another may follow, and when."""
 
     def __init__(
@@ -181,13 +181,13 @@ class _Trial(RetryOptionsBase):
         backoff: Backoff,
         *,
         first: Reply | UpstreamError,
-        begun: float,
+        started_at: float,
     ) -> None:
-        """``first``: what became of the first attempt, which had ``begun`` on the loop's clock."""
+        """``first``: what became of the first attempt, which began at ``started_at``."""
         super().__init__(
             attempts=options.attempts,
             methods=(exchange.method,),
-            exceptions=(_Again,),
+            exceptions=(_MayRepeat,),
             retry_all_server_errors=False,
             evaluate_response_callback=self._accepts,
         )
@@ -198,72 +198,75 @@ class _Trial(RetryOptionsBase):
         self._backoff = backoff
         self._loop = asyncio.get_running_loop()
         self._first: Reply | UpstreamError | None = first
-        self._begun = begun
-        self._made = 0
-        self._asked = True
+        self._started_at = started_at
+        self._attempt_count = 0
+        self._last_was_made = True
         self._failed: UpstreamError | None = None
         self._wait = 0.0
 
-    def done(self) -> None:
-        """Let go of itself, and of the failures before the last."""
+    def release(self) -> None:
+        """Drop what refers to this object, and the failures before the last."""
         self.evaluate_response_callback = None
         self._failed = self._first = None
 
     async def attempt(self) -> Reply:
-        """One send, or what became of the first. Raises _Again where another may follow."""
+        """One attempt, or what became of the first. Raises _MayRepeat if another may follow."""
         exchange = self._exchange
-        self._made += 1
+        self._attempt_count += 1
         try:
             if (first := self._first) is not None:
                 self._first = None
                 if isinstance(first, Reply):
                     return first
                 raise first
-            self._begun = self._loop.time()
+            self._started_at = self._loop.time()
             return await self._inner(exchange)
         except UpstreamError as error:
             if isinstance(error, NotAttempted) and self._failed is not None:
-                # Nobody was asked: what the attempt before came to is the better answer.
-                self._asked = False
+                # This attempt was not made: the failure of the one before says more.
+                self._last_was_made = False
                 raise self._failed from None
             if isinstance(error, CertificateInvalid) and not error.alternative_ready:
                 raise  # a wrong certificate is as wrong the next time
-            wait = self._backoff.wait(self._made)
-            if self._may_follow(failure_class(error), wait):
+            wait = self._backoff.wait(self._attempt_count)
+            if self._allow_another(failure_class(error), wait):
                 forget_frames(error)
                 self._failed = error
-                raise _Again(error) from None
+                raise _MayRepeat(error) from None
             raise
 
     async def _accepts(self, response: Any) -> bool:
-        """Whether this reply is the answer; one that is not is given back before the wait."""
-        reply = cast(_Attempt, response).reply
+        """Whether this reply is the answer. One that is not is closed before the wait."""
+        reply = cast(_Response, response).reply
         wait: float | None = None
         if self._options.respect_retry_after and not reply.alternative_ready:
             wait = retry_after(reply.headers)
             if wait is not None and wait > self._options.max_retry_after > 0:
                 return True
         if wait is None:
-            wait = self._backoff.wait(self._made)
-        if not self._may_follow(str(reply.status), wait):
+            wait = self._backoff.wait(self._attempt_count)
+        if not self._allow_another(str(reply.status), wait):
             return True
         # Before the wait: its connection is free for others.
         reply.close(Ending.ABANDONED if reply.buffered is None else Ending.COMPLETE)
         return False
 
-    def ended(self, outcome: str) -> None:
-        """Note the last attempt too, where it was not the only one."""
+    def log_last(self, outcome: str) -> None:
+        """Log the last attempt too, if it was not the only one."""
         record = self._exchange.record
-        if record.attempt_log and self._asked:
-            taken = self._loop.time() - self._begun
-            record.attempt_log += (Attempt(record.endpoint, outcome, taken),)
+        if record.attempt_log and self._last_was_made:
+            took = self._loop.time() - self._started_at
+            record.attempt_log += (Attempt(record.endpoint, outcome, took),)
 
     def get_timeout(self, attempt: int, response: Any = None) -> float:
         """Seconds until the next attempt, as decided when the last one was judged."""
         return self._wait
 
-    def _may_follow(self, failure: str, wait: float) -> bool:
-        """Whether another attempt may be made ``wait`` seconds after a failure of this class."""
+    def _allow_another(self, failure: str, wait: float) -> bool:
+        """Whether another attempt may be made ``wait`` seconds after a failure of this class.
+
+        If so, the failed one is logged and the budget is charged.
+        """
         options, exchange = self._options, self._exchange
         if failure not in options.on or not exchange.body.resendable:
             return False
@@ -272,13 +275,13 @@ class _Trial(RetryOptionsBase):
         if failure != CONNECT_FAILURE and not repeatable(exchange, options):
             return False
         now = self._loop.time()
-        if 0 < options.only_if_failed_within < now - self._begun:
+        if 0 < options.only_if_failed_within < now - self._started_at:
             return False
         if exchange.deadline is not None and now + wait >= exchange.deadline:
             return False
-        if self._made >= options.attempts or not self._budget.spend(now):
+        if self._attempt_count >= options.attempts or not self._budget.spend(now):
             return False
         record = exchange.record
-        record.attempt_log += (Attempt(record.endpoint, failure, now - self._begun),)
+        record.attempt_log += (Attempt(record.endpoint, failure, now - self._started_at),)
         self._wait = wait
         return True

@@ -14,10 +14,11 @@ from proxy.http.upstream_request_id import upstream_id
 HEARTBEAT: Final = b": heartbeat\n\n"
 _OK: Final = 200
 _BOM: Final = b"\xef\xbb\xbf"
-_LONGEST: Final = 64 << 10
-"""Bytes of an event that are held until it is whole; a longer one breaks without last words."""
-_BEFORE: Final = 0.02
-"""Seconds before ``total`` cuts a reply that its last word has to be said."""
+_MAX_HELD: Final = 64 << 10
+"""Bytes of an event that are held until all of it has come; a stream that breaks in a longer one
+ends without an error event."""
+_LAST_EVENT_TIME: Final = 0.02
+"""Seconds before ``total`` cuts a reply, in which its error event is sent."""
 
 ErrorEvent: TypeAlias = Callable[[ProxyError | Reply, str], bytes]
 """Of an error, or of a reply that cannot be shown any more, and the request id: the last event."""
@@ -34,20 +35,20 @@ class Words(NamedTuple):
 
 
 class KeepAliveBody:
-    """The body of a stream of events, with what we say in between."""
+    """The body of a stream of events, with what the proxy says in between."""
 
     __slots__ = (
         "_ended",
         "_error",
+        "_event_open",
         "_exchange",
-        "_halfway",
         "_held",
         "_held_size",
-        "_odd",
-        "_pending",
+        "_next_read",
         "_reply",
         "_scanner",
         "_words",
+        "_wrong_reply",
     )
 
     buffered: Final = None
@@ -57,52 +58,54 @@ class KeepAliveBody:
         self._exchange = exchange
         self._reply = reply
         self._scanner = SseScanner()
-        self._pending: asyncio.Future[Any] | None = None
+        self._next_read: asyncio.Future[Any] | None = None
         self._held: list[bytes] = []
-        """The start of an event, where the end of the stream may have to follow the one before."""
+        """The start of an event, kept back: an error event may have to be sent before it."""
         self._held_size = 0
-        self._halfway = False
-        """Whether the start of an event is out, but not its end."""
+        self._event_open = False
+        """Whether the start of an event has been given out, but not its end."""
         self._ended = False
-        self._odd: Reply | None = None
-        """What came instead of a stream."""
+        self._wrong_reply: Reply | None = None
+        """The reply that came instead of a stream of events."""
         self._error: ProxyError | None = None
 
     async def read(self) -> bytes:
-        """The next bytes, the upstream's or ours. Raises ReplyBroken, after the last words."""
+        """The next bytes, the upstream's or ours. Raises ReplyBroken, after the error event."""
         if self._error is not None:
             raise self._error
         while not self._ended:
             try:
                 data = await self._next()
             except ProxyError as error:
-                if not self._sends_error_event or self._halfway:
+                if not self._sends_error_event or self._event_open:
                     raise
                 self._error = error
-                return self._words.error_event(self._odd or error, self._exchange.request_id)
+                return self._words.error_event(
+                    self._wrong_reply or error, self._exchange.request_id
+                )
             if data is HEARTBEAT:
                 return data
             self._ended = not data
-            if data := self._taken(data):
+            if data := self._release_events(data):
                 return data
         return b""
 
-    def _taken(self, data: bytes) -> bytes:
-        """What may go out: whole events, where a word of ours may have to follow.
+    def _release_events(self, data: bytes) -> bytes:
+        """What may be given out now: whole events only, if an error event may have to follow.
 
-        Half an event would be taken for a whole one, or ours for its end.
+        Behind half an event, the error event would be taken for the end of that one.
         """
         scanner = self._scanner
         if not self._words.sends_error_event:
             scanner.feed(data)
-            self._halfway = not scanner.between
+            self._event_open = not scanner.between
             return data
         end = scanner.last_end(data)
         scanner.feed(data)
         cut = len(data)
         if not (self._ended or scanner.between):
             left = cut - end + (0 if end else self._held_size)
-            if (end or not self._halfway) and left <= _LONGEST:
+            if (end or not self._event_open) and left <= _MAX_HELD:
                 cut = end
         if not cut and not self._ended:
             self._held.append(data)
@@ -111,7 +114,7 @@ class KeepAliveBody:
         out = b"".join([*self._held, data[:cut]])
         self._held = [data[cut:]] if cut < len(data) else []
         self._held_size = len(data) - cut
-        self._halfway = not self._held and not scanner.between
+        self._event_open = not self._held and not scanner.between
         return out
 
     @property
@@ -119,27 +122,30 @@ class KeepAliveBody:
         return self._words.sends_error_event
 
     async def _next(self) -> bytes:
-        """Raises ReplyBroken, and ReplyStalled a moment before the relay's own clock cuts."""
+        """The upstream's next bytes, or a heartbeat.
+
+        Raises ReplyBroken, and ReplyStalled just before the deadline, when the relay would cut.
+        """
         heartbeat = self._words.heartbeat
         deadline = self._exchange.deadline
         if heartbeat is None and deadline is None:
             return await self._read()
         loop = asyncio.get_running_loop()
-        if self._pending is None:
-            self._pending = asyncio.ensure_future(self._read())
-        while not self._pending.done():
+        if self._next_read is None:
+            self._next_read = asyncio.ensure_future(self._read())
+        while not self._next_read.done():
             patience = heartbeat
             if deadline is not None and self._sends_error_event:
-                left = deadline - _BEFORE - loop.time()
+                left = deadline - _LAST_EVENT_TIME - loop.time()
                 if left <= 0:
                     raise ReplyStalled("the time for the whole exchange was over")
                 patience = left if heartbeat is None else min(heartbeat, left)
-            asked = loop.time()
-            await asyncio.wait((self._pending,), timeout=patience)
-            silent = heartbeat is not None and loop.time() - asked >= heartbeat
-            if silent and not self._pending.done() and not self._halfway:
+            started_at = loop.time()
+            await asyncio.wait((self._next_read,), timeout=patience)
+            silent = heartbeat is not None and loop.time() - started_at >= heartbeat
+            if silent and not self._next_read.done() and not self._event_open:
                 return HEARTBEAT
-        done, self._pending = self._pending, None
+        done, self._next_read = self._next_read, None
         data: bytes = done.result()
         return data
 
@@ -148,8 +154,8 @@ class KeepAliveBody:
         return await self._reply.read()
 
     def close(self, ending: Ending) -> None:
-        """Stop reading, and close what is behind it."""
-        pending, self._pending = self._pending, None
+        """Stop reading, and close the upstream's reply."""
+        pending, self._next_read = self._next_read, None
         if pending is not None:
             abandon(pending)
         if self._reply is not None:
@@ -164,11 +170,11 @@ class EarlyBody(KeepAliveBody):
     def __init__(self, words: Words, exchange: Exchange, task: asyncio.Future[Reply]) -> None:
         super().__init__(words, exchange, None)
         self._task: asyncio.Future[Reply] | None = task
-        self._pending = asyncio.ensure_future(self._opening(task))
+        self._next_read = asyncio.ensure_future(self._opening(task))
 
     @property
     def _sends_error_event(self) -> bool:
-        """The status is out: there is no other way to say that it was not true."""
+        """Always until there is a reply: status 200 is sent already, and cannot be taken back."""
         return self._words.sends_error_event or self._reply is None
 
     async def _opening(self, task: asyncio.Future[Reply]) -> bytes:
@@ -181,7 +187,7 @@ class EarlyBody(KeepAliveBody):
         if reply.status != _OK or not streams_events(reply.headers):
             whole = reply.buffered is not None
             reply.close(Ending.COMPLETE if whole else Ending.ABANDONED)
-            self._odd = reply
+            self._wrong_reply = reply
             raise ReplyBroken(
                 f"the upstream answered {reply.status} to a stream that was open already"
             )
@@ -199,7 +205,7 @@ class EarlyBody(KeepAliveBody):
         return () if self._reply is None else self._reply.last_trailers()
 
     def close(self, ending: Ending) -> None:
-        """The chain may still be at work."""
+        """As above; the rest of the chain is cancelled if it has not answered yet."""
         task, self._task = self._task, None
         super().close(ending)
         if task is not None:
@@ -207,7 +213,7 @@ class EarlyBody(KeepAliveBody):
 
 
 def abandon(task: asyncio.Future[Any]) -> None:
-    """Nobody waits for it any more; a reply that comes all the same is closed."""
+    """Cancel a task that nobody waits for; if it gives a reply all the same, close that."""
     task.cancel()
     task.add_done_callback(_closed)
 

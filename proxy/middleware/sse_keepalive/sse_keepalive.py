@@ -1,4 +1,4 @@
-"""Streams of events: opened before the upstream has answered, kept alive, ended with a word."""
+"""Streams of events: opened before there is an answer, kept alive, ended with an error event."""
 
 import asyncio
 from functools import partial
@@ -41,9 +41,9 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
 
 
 class SseKeepAlive:
-    """Says comments while an upstream is silent, and what went wrong where a stream breaks.
+    """Sends comments while an upstream is silent, and an error event if a stream breaks.
 
-    What it makes of a reply is another reply around the same body, see decision 0010.
+    It gives another reply around the same body, see decision 0010.
     """
 
     __slots__ = ("_heartbeat", "_inner", "_words")
@@ -62,9 +62,9 @@ class SseKeepAlive:
     async def handle(self, exchange: Exchange) -> Reply:
         """As the rest of the chain, unless the heartbeat comes before it has an answer."""
         if not self._heartbeat or exchange.method == "HEAD" or not prefers_events(exchange.headers):
-            return self._watched(exchange, await self._inner(exchange))
-        # What is opened early has no Content-Encoding: none is to come.
-        exchange.headers = uncoded(exchange.headers)
+            return self._with_keepalive(exchange, await self._inner(exchange))
+        # A stream that is opened early has no Content-Encoding, so the upstream must not use one.
+        exchange.headers = without_coding(exchange.headers)
         task = asyncio.ensure_future(self._inner(exchange))
         try:
             await asyncio.wait((task,), timeout=self._heartbeat)
@@ -72,14 +72,14 @@ class SseKeepAlive:
             abandon(task)
             raise
         if task.done():
-            return self._watched(exchange, task.result())
+            return self._with_keepalive(exchange, task.result())
         opened = EarlyBody(self._words, exchange, task)
         reply = Reply(_OK, _OPENED, opened, reason=b"OK")
         if exchange.takes_trailers:
             reply.trailers = opened.trailers
         return reply
 
-    def _watched(self, exchange: Exchange, reply: Reply) -> Reply:
+    def _with_keepalive(self, exchange: Exchange, reply: Reply) -> Reply:
         if (
             reply.buffered is not None
             or reply.length is not None
@@ -89,15 +89,15 @@ class SseKeepAlive:
         ):
             return reply
         source = KeepAliveBody(self._words, exchange, reply)
-        watched = Reply(
+        answer = Reply(
             reply.status, reply.headers, source, reason=reply.reason, version=reply.version
         )
-        watched.encoded = reply.encoded
-        watched.trailers_of(reply)
-        return watched
+        answer.encoded = reply.encoded
+        answer.trailers_of(reply)
+        return answer
 
 
-def uncoded(fields: RawHeaders) -> RawHeaders:
-    """The same request for a body without a coding (RFC 9110 12.5.3), if it asks for any."""
-    asked = has(fields, b"accept-encoding")
-    return replaced(fields, b"accept-encoding", b"identity") if asked else fields
+def without_coding(fields: RawHeaders) -> RawHeaders:
+    """The fields of a request, asking for a body without a coding (RFC 9110 12.5.3)."""
+    has_field = has(fields, b"accept-encoding")
+    return replaced(fields, b"accept-encoding", b"identity") if has_field else fields

@@ -1,9 +1,8 @@
-"""Heads of replies that leave no doubt, read without aiohttp's parser.
+"""Usual heads of replies, read fast: a line that came before is one look-up.
 
-That parser makes a new object for each reply, a multidict and a stream: a fifth of what a small
-exchange costs. Here a line that came before is one look-up. What is not strictly RFC 9112, and all
-that decides on the connection or the framing beyond one Content-Length, is left to aiohttp;
-``tests/upstream/test_heads.py`` holds that both read the same.
+What is not strictly RFC 9112, and all that decides on the connection or the framing beyond one
+Content-Length, is left to ``reply_head``, which reads every head;
+``tests/upstream/http1/test_fast_reply_head.py`` holds that aiohttp's parser would read the same.
 """
 
 import re
@@ -59,7 +58,7 @@ class FastHeadParser:
         """What came last, which a busy API says again and again within a second."""
 
     def parse(self, data: bytes) -> FastHead | None:
-        """The head of a reply that is in ``data`` as a whole; None where aiohttp has to look."""
+        """The head, where ``data`` holds a whole reply; None where ``reply_head`` has to look."""
         end = data.find(HEAD_END)
         if not 0 < end < HEAD_LIMIT:
             return None

@@ -21,9 +21,8 @@ If the connection is lost (``connection_lost``): before the head, whoever waits 
 error. A body up to the end of the connection is complete after a clean end, and broken after a
 reset. Any other body that is not complete is broken.
 
-What we use of aiohttp beyond its documented API stands here, in ``transport``,
-``connector.install``, ``UpgradedReply`` and ``reply_body.take_buffered``, and is held by
-``tests/upstream/test_aiohttp_contract.py``. Why not ``session.request``: decision 0001.
+Decision 0036 lists what is used of aiohttp beyond its documented API, and which tests hold it. Why
+not ``session.request``: decision 0001.
 """
 
 import asyncio

@@ -1,0 +1,133 @@
+"""What is said in a stream of events while its upstream says nothing, and when it breaks."""
+
+from typing import Any
+
+import pytest
+
+from proxy.core.errors import ConnectFailed, ProxyError, ReplyBroken, ReplyStalled
+from proxy.core.exchange import Exchange
+from proxy.core.reply import Ending, Reply
+from proxy.middleware.sse_keepalive.keepalive_body import HEARTBEAT
+from proxy.middleware.sse_keepalive.sse_keepalive import SseKeepAlive, without_coding
+from tests.support.events import Feed, stream
+from tests.support.loop import JumpingLoop, Script, get, reply
+
+ACCEPT = (b"Accept", b"text/event-stream")
+FAILED = b"event: error\n\n"
+
+
+def keepalive(script: Script, *, heartbeat: float = 0.0, sends: bool = True) -> SseKeepAlive:
+    def error_event(failed: ProxyError | Reply, request_id: str) -> bytes:
+        said.append((failed, request_id))
+        return FAILED
+
+    said: list[tuple[Any, str]] = []
+    return SseKeepAlive(
+        script, heartbeat=heartbeat, sends_error_event=sends, error_event=error_event
+    )
+
+
+def asks(*fields: tuple[bytes, bytes]) -> Exchange:
+    return get(headers=(ACCEPT, *fields))
+
+
+async def test_a_silent_stream_gets_comments(jumping: JumpingLoop) -> None:
+    source = Feed(b"data: 1\n\n")
+    answer = await keepalive(Script(stream(source)), heartbeat=5).handle(get())
+    began = jumping.time()
+    assert [await answer.read() for _ in range(3)] == [b"data: 1\n\n", HEARTBEAT, HEARTBEAT]
+    assert jumping.time() - began == 10
+    source.push(b"")
+    assert await answer.read() == b""
+
+
+async def test_no_comment_comes_within_an_event(jumping: JumpingLoop) -> None:
+    source = Feed(b"data: 1\n")
+    answer = await keepalive(Script(stream(source)), heartbeat=5, sends=False).handle(get())
+    assert await answer.read() == b"data: 1\n"
+    jumping.call_later(60, source.push, b"\n")
+    assert await answer.read() == b"\n"
+    assert await answer.read() == HEARTBEAT
+
+
+async def test_a_stream_is_opened_before_there_is_an_answer(jumping: JumpingLoop) -> None:
+    script = Script((12, stream(Feed(b"data: 1\n\n", b""))))
+    exchange = asks((b"Accept-Encoding", b"gzip"))
+    answer = await keepalive(script, heartbeat=5).handle(exchange)
+    assert (answer.status, jumping.time()) == (200, exchange.started_at + 5)
+    assert [await answer.read() for _ in range(2)] == [HEARTBEAT, b"data: 1\n\n"]
+    assert (b"Accept-Encoding", b"identity") in script.exchanges[0].headers
+
+
+@pytest.mark.parametrize("outcome", [(12, ConnectFailed("refused")), (12, reply(404))], ids=str)
+async def test_an_opened_stream_says_what_came_instead(jumping: JumpingLoop, outcome: Any) -> None:
+    answer = await keepalive(Script(outcome), heartbeat=5, sends=False).handle(asks())
+    assert [await answer.read() for _ in range(2)] == [HEARTBEAT, FAILED]
+    with pytest.raises(ProxyError):
+        await answer.read()
+
+
+async def test_a_stream_that_breaks_ends_with_an_error_event(jumping: JumpingLoop) -> None:
+    source = Feed(b"data: 1\n\ndata: ha", ReplyBroken("cut"))
+    answer = await keepalive(Script(stream(source))).handle(get())
+    # Half an event is kept back: the error event would be taken for the rest of it.
+    assert [await answer.read() for _ in range(2)] == [b"data: 1\n\n", FAILED]
+    with pytest.raises(ReplyBroken):
+        await answer.read()
+
+
+async def test_a_stream_that_runs_out_of_time_still_gets_its_error_event(
+    jumping: JumpingLoop,
+) -> None:
+    exchange = get()
+    exchange.deadline = exchange.started_at + 30
+    answer = await keepalive(Script(stream(Feed()))).handle(exchange)
+    assert await answer.read() == FAILED
+    assert exchange.deadline - 1 < jumping.time() < exchange.deadline
+    with pytest.raises(ReplyStalled):
+        await answer.read()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        reply(200, body=b"data: 1\n\n"),
+        stream(Feed(), length=8),
+        stream(Feed(), headers=((b"Content-Type", b"text/plain"),)),
+    ],
+    ids=["not held as a stream", "of a known length", "not of events"],
+)
+async def test_other_replies_pass_as_they_are(jumping: JumpingLoop, other: Reply) -> None:
+    assert await keepalive(Script(other), heartbeat=5).handle(get()) is other
+
+
+async def test_a_client_that_leaves_early_cancels_the_request(jumping: JumpingLoop) -> None:
+    late = Feed()
+    script = Script((12, stream(late)))
+    answer = await keepalive(script, heartbeat=5).handle(asks())
+    answer.close(Ending.ABANDONED)
+    await jumping.create_task(_wait(jumping, 60))
+    assert late.reads == 0
+
+
+async def _wait(loop: JumpingLoop, seconds: float) -> None:
+    done = loop.create_future()
+    loop.call_later(seconds, done.set_result, None)
+    await done
+
+
+@pytest.mark.parametrize(
+    ("fields", "sent"),
+    [
+        ([], []),
+        ([(b"Accept-Encoding", b"gzip")], [(b"Accept-Encoding", b"identity")]),
+        (
+            [(b"accept-encoding", b"gzip"), (b"A", b"1"), (b"Accept-Encoding", b"br")],
+            [(b"accept-encoding", b"identity"), (b"A", b"1")],
+        ),
+    ],
+)
+def test_no_coding_is_asked_for_where_one_was(
+    fields: list[tuple[bytes, bytes]], sent: list[tuple[bytes, bytes]]
+) -> None:
+    assert list(without_coding(fields)) == sent

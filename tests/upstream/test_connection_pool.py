@@ -1,0 +1,106 @@
+"""Connections to one endpoint: which one is used next, and which one no more."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp import ClientTimeout
+
+from proxy.core.errors import ConnectionLimit
+from proxy.upstream.address import Address
+from proxy.upstream.connection_pool import ConnectionPool
+from proxy.upstream.options import ServerEntry, UpstreamOptions
+from proxy.upstream.session import Session
+from tests.support.upstream import RawUpstream
+
+PATIENT, HASTY = ClientTimeout(connect=30), ClientTimeout(connect=0.01)
+
+
+@asynccontextmanager
+async def opened(**limits: Any) -> AsyncIterator[tuple[ConnectionPool, RawUpstream]]:
+    """A pool for a server that listens."""
+    async with RawUpstream() as upstream, Session() as session:
+        options = UpstreamOptions(name="api", servers=(upstream.url,))
+        address = Address(options, ServerEntry(url=upstream.url), None)
+        table = {"keepalive": 60.0, "limit": 0, **limits}
+        pool = session.connection_pool(address.template, address.unix_path, **table)
+        yield pool, upstream
+        pool.close()
+
+
+async def test_the_connection_that_was_used_last_is_used_first() -> None:
+    async with opened() as (pool, _):
+        one, two = await pool.acquire(PATIENT), await pool.acquire(PATIENT)
+        assert pool.try_idle() is None
+        one.release()
+        two.release()
+        assert pool.connections == 2
+        assert [pool.try_idle(), pool.try_idle(), pool.try_idle()] == [two, one, None]
+        one.discard()
+        two.discard()
+        assert pool.connections == 0
+
+
+async def test_a_connection_that_the_server_closed_is_not_used_again() -> None:
+    async with opened() as (pool, upstream):
+        connection = await pool.acquire(PATIENT)
+        connection.release()
+        await upstream.until(lambda: len(upstream.connections) == 1)
+        upstream.connections[0].transport.close()
+        async with asyncio.timeout(30):
+            while pool.connections:  # noqa: ASYNC110 - the loop hears of it when it does
+                await asyncio.sleep(0)
+        assert pool.try_idle() is None
+        assert pool.peer_closes_idle
+
+
+@pytest.mark.parametrize(
+    ("limits", "expires", "kept"),
+    [({}, False, 1), ({"keepalive": 0.0}, True, 0), ({"max_age": 1e-9}, True, 0)],
+)
+async def test_what_has_expired_is_closed_when_it_is_released(
+    limits: dict[str, float], expires: bool, kept: int
+) -> None:
+    async with opened(**limits) as (pool, _):
+        connection = await pool.acquire(PATIENT)
+        assert (pool.expires, pool.expired(connection)) == (expires, expires)
+        connection.release()
+        assert pool.connections == kept
+
+
+async def test_idle_connections_to_an_address_that_the_name_has_left_are_closed() -> None:
+    async with opened() as (pool, _):
+        idle, used = await pool.acquire(PATIENT), await pool.acquire(PATIENT)
+        idle.release()
+        pool.follow_name(frozenset({"127.0.0.1"}))
+        assert pool.connections == 2
+        pool.follow_name(frozenset({"127.0.0.2"}))
+        assert (pool.connections, pool.expired(used)) == (1, True)
+        used.release()
+        assert pool.connections == 0
+
+
+async def test_a_closed_pool_keeps_nothing_until_it_is_open_again() -> None:
+    async with opened() as (pool, _):
+        idle, used = await pool.acquire(PATIENT), await pool.acquire(PATIENT)
+        idle.release()
+        pool.close()
+        used.release()
+        assert pool.connections == 0
+        pool.reopen()
+        (await pool.acquire(PATIENT)).release()
+        assert pool.connections == 1
+
+
+async def test_at_the_limit_an_attempt_waits_for_a_connection_to_be_released() -> None:
+    async with opened(limit=1) as (pool, _):
+        connection = await pool.acquire(PATIENT)
+        with pytest.raises(ConnectionLimit, match="became free within connect"):
+            await pool.acquire(HASTY)
+        waiting = asyncio.ensure_future(pool.acquire(PATIENT))
+        await asyncio.sleep(0)
+        connection.release()
+        assert await waiting is connection
+        connection.discard()

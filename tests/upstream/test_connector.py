@@ -1,0 +1,87 @@
+"""How connections to upstreams are made."""
+
+import asyncio
+import socket
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import (
+    ClientConnectionError,
+    ClientConnectorError,
+    ClientRequest,
+    ClientTimeout,
+    TCPConnector,
+)
+from yarl import URL
+
+from proxy.upstream.connector import Connector, install
+from proxy.upstream.http1.protocol import UpstreamProtocol
+from tests.support.message import OK
+from tests.support.upstream import RawUpstream, closed_port
+
+
+async def test_a_connector_makes_connections_of_ours() -> None:
+    async with RawUpstream() as upstream:
+        connector = TCPConnector(limit=0)
+        install(connector)
+        request = ClientRequest("GET", URL(upstream.url))
+        timeout = ClientTimeout(connect=1, ceil_threshold=float("inf"))
+        connection = await connector.connect(request, [], timeout)
+        protocol = connection.protocol
+        assert isinstance(protocol, UpstreamProtocol)
+        assert protocol.checkout()
+        for reused in (False, True):
+            assert protocol.reused is reused
+            protocol.begin(bodiless=False)
+            assert protocol.transport is not None
+            protocol.transport.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            message: Any
+            message, _ = await protocol.read()
+            assert message.code == 200
+            assert message.fields[0][0] == b"Content-Length"
+            assert protocol.buffered == OK.partition(b"\r\n\r\n")[2]
+            assert not protocol.should_close
+            protocol.park(10)
+            assert protocol.checkout()
+        connection.close()
+        await upstream.connections[0].closed.wait()
+        await connector.close()
+
+
+@pytest.mark.parametrize(("host", "raced"), [("127.0.0.1", False), ("[::1]", True)])
+async def test_only_what_needs_a_race_is_raced(
+    host: str, raced: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop connects to a plain IPv4 address at a third of the cost."""
+    races: list[object] = []
+
+    async def race(**options: object) -> socket.socket:
+        races.append(options["addr_infos"])
+        raise OSError("raced")
+
+    monkeypatch.setattr("aiohappyeyeballs.start_connection", race)
+    connector = Connector(force_close=True)
+    install(connector)
+    async with RawUpstream() as upstream, aiohttp.ClientSession(connector=connector):
+        url = URL(f"http://{host}:{upstream.port}")
+        request = ClientRequest("GET", url, loop=asyncio.get_running_loop())
+        if raced:
+            with pytest.raises(ClientConnectionError):
+                await connector.connect(request, [], ClientTimeout())
+        else:
+            connection = await connector.connect(request, [], ClientTimeout())
+            assert isinstance(connection.protocol, UpstreamProtocol)
+            connection.close()
+    assert bool(races) is raced
+
+
+async def test_what_the_loop_says_of_a_connection_is_an_error_of_aiohttps() -> None:
+    connector = Connector(force_close=True)
+    install(connector)
+    async with aiohttp.ClientSession(connector=connector):
+        url = URL(f"http://127.0.0.1:{closed_port()}")
+        request = ClientRequest("GET", url, loop=asyncio.get_running_loop())
+        with pytest.raises(ClientConnectorError) as caught:
+            await connector.connect(request, [], ClientTimeout())
+    assert isinstance(caught.value.os_error, ConnectionRefusedError)
