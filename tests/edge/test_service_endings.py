@@ -100,7 +100,7 @@ async def test_when_the_grace_of_a_drain_is_over_a_request_is_told_so() -> None:
         client = FakeClientStream()
         task = service.begin(client, GET)
         await asked.wait()
-        service.tracker.over = True
+        service.tracker.grace_over = True
         task.cancel()
         assert await task
     assert (client.status, service.records[0].error) == (503, "destination_unavailable")

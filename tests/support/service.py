@@ -12,12 +12,12 @@ from aiohttp.streams import StreamReader
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.options import Duration, ServerOptions
 from proxy.core.reply import Ending, Reply
-from proxy.edge.connections import Traffic
+from proxy.edge.connections import ConnectionTracker
 from proxy.edge.intake import Intake
 from proxy.edge.relay import Relay
 from proxy.edge.responses import ErrorsOptions
 from proxy.edge.router import RouteOptions, Router
-from proxy.edge.service import Edge, application, flattened
+from proxy.edge.service import ProxyService, application, flattened
 from proxy.middleware.retry.options import RetryOptions
 from proxy.middleware.retry.retry import Retry
 from proxy.middleware.total import Total
@@ -45,10 +45,10 @@ class ServiceInMemory:
     def __init__(self, upstream: Handler, **server: Any) -> None:
         self.records: list[Exchange] = []
         """What the access log is told of."""
-        self.tracker = Traffic(100, (lambda exchange, _: self.records.append(exchange),))
+        self.tracker = ConnectionTracker(100, (lambda exchange, _: self.records.append(exchange),))
         options = RetryOptions(backoff_base=Duration(0), backoff_max=Duration(0))
         retry = Retry(upstream, options, Budget(0, 1000, 10), random.Random(1))
-        service = Edge(
+        service = ProxyService(
             Intake(ServerOptions(**server), INSTANCE),
             Relay(f"sidecar-proxy-{INSTANCE}", server_timing=False),
             self.tracker,
