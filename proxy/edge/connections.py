@@ -3,10 +3,10 @@
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, Protocol
 
+from proxy.core.clock import monotonic
 from proxy.core.exchange import Exchange
 from proxy.net.hangups import HangupWatcher
 
@@ -165,9 +165,9 @@ class ConnectionTracker:
         left = self.under_way
         how_long = f"up to {grace:g} s" if grace else "as long as it takes"
         log.info("draining: %s in flight%s", left, f", {how_long}" if any(left) else "")
-        began = time.monotonic()
+        began = monotonic()
         if await self._emptied(grace):
-            log.info("drained after %.1f s: nothing was cut", time.monotonic() - began)
+            log.info("drained after %.1f s: nothing was cut", monotonic() - began)
             return True
         left = self.under_way
         if left.requests:

@@ -1,10 +1,10 @@
 """From aiohttp's request to an exchange; what is ambiguous or hostile ends here."""
 
 import asyncio
-import time
 from functools import partial
 
 from proxy.core.body import EMPTY, Body, BytesBody
+from proxy.core.clock import monotonic
 from proxy.core.errors import (
     BadRequest,
     BodyTooLarge,
@@ -57,7 +57,7 @@ class Intake:
             head.fields,
             version=head.version,
             client=stream.peer,
-            started_at=time.monotonic(),
+            started_at=monotonic(),
         )
 
     def admit(self, exchange: Exchange, request: ReadRequest, stream: ClientStream) -> bool:

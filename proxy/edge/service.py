@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any, Final, Protocol, TypeAlias, cast
@@ -10,6 +9,7 @@ from typing import Any, Final, Protocol, TypeAlias, cast
 from aiohttp import web
 
 from proxy.core.body import EMPTY
+from proxy.core.clock import monotonic
 from proxy.core.errors import (
     ClientError,
     ClientGone,
@@ -182,7 +182,7 @@ class ProxyService:
                 exchange.body = EMPTY  # who holds the exchange, the log for one, holds no body
             # Or the two would keep each other alive.
             exchange.send_informational = exchange.stalled = None
-            self._tracker.finished(exchange, time.monotonic())
+            self._tracker.finished(exchange, monotonic())
 
     def _answer(self, stream: ClientStream, error: ProxyError) -> bool:
         """Say what went wrong, or cut where a head is out already: there is never a second one."""
@@ -221,7 +221,7 @@ def mark_client_gone(exchange: Exchange) -> None:
     if not exchange.error:  # else it was we who cut it
         exchange.status = CLIENT_GONE
         exchange.error = "client_gone"
-        log_client_gone(exchange, time.monotonic())
+        log_client_gone(exchange, monotonic())
 
 
 def application(

@@ -2,10 +2,10 @@
 
 import asyncio
 import socket
-import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from proxy.core.clock import monotonic
 from proxy.core.exchange import Exchange
 from proxy.core.reply import RawConnection, UpgradedConnection
 from proxy.http.websocket import Frames, going_away
@@ -52,7 +52,7 @@ class Side(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Pass it on."""
         tunnel, other = self._tunnel, self.other
-        tunnel.moved = time.monotonic()
+        tunnel.moved = monotonic()
         self.received += len(data)
         if self._frames is not None:
             self._frames.feed(data)
@@ -154,7 +154,7 @@ class Tunnel:
         self._timer = RearmableTimer(self._loop, self._on_timer)
         self._done: asyncio.Future[None] = self._loop.create_future()
         self._over = False
-        self._began = self.moved = time.monotonic()
+        self._began = self.moved = monotonic()
         self.closing = False
 
     async def run(self, commit: Callable[[], None]) -> None:
@@ -221,7 +221,7 @@ class Tunnel:
             self._client.cut()
             self._upstream.cut()
             return
-        left = self.moved + self._idle - time.monotonic()
+        left = self.moved + self._idle - monotonic()
         if left > 0:
             self._timer.arm(self._loop.time() + left)
         else:

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import random
 import secrets
-import time
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
@@ -16,6 +15,7 @@ from proxy.admin.app import probes as probes_application
 from proxy.admin.door import Door
 from proxy.admin.guard import Guard
 from proxy.config.model import Config
+from proxy.core.clock import monotonic
 from proxy.core.options import AdminOptions
 from proxy.core.secrets import conceal, redact
 from proxy.edge.connections import ConnectionTracker, Observer, UnderWay
@@ -183,7 +183,7 @@ class Runtime:
 
     def _report(self) -> dict[str, Any]:
         """What operators are shown; times in seconds unless they say otherwise."""
-        now = time.monotonic()
+        now = monotonic()
         tree = self._tree.report(now)
         for name, servers in tree["upstreams"].items():
             for server in servers:

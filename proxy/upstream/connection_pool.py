@@ -10,7 +10,6 @@ one client (``http/logins``) is kept by that client's ``Ties`` instead, see ``ac
 """
 
 import asyncio
-import time
 
 from aiohttp import (
     BaseConnector,
@@ -18,6 +17,7 @@ from aiohttp import (
     ClientTimeout,
 )
 
+from proxy.core.clock import monotonic
 from proxy.core.errors import ConnectionLimit
 from proxy.http.logins import Ties
 from proxy.policy.idle_limit import Ends
@@ -87,7 +87,7 @@ class ConnectionPool:
         """Whether it takes no further request; one with a login may be idle all the same."""
         if self._closed or not (self._keepalive or connection.owner) or self._moved(connection):
             return True
-        return bool(self._max_age) and time.monotonic() - connection.made_at >= self._max_age
+        return bool(self._max_age) and monotonic() - connection.made_at >= self._max_age
 
     def _moved(self, connection: PooledConnection) -> bool:
         """Whether the name does not stand any more for the address that it goes to."""

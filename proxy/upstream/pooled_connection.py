@@ -1,10 +1,10 @@
 """A connection to a server, as attempts take it and give it back."""
 
-import time
 from typing import TYPE_CHECKING
 
 from aiohttp.connector import Connection
 
+from proxy.core.clock import monotonic
 from proxy.http.logins import Ties
 from proxy.net.small_reads import read_small
 from proxy.upstream.http1.protocol import UpstreamProtocol
@@ -23,7 +23,7 @@ class PooledConnection:
     ) -> None:
         self._connection = connection
         self._pool = pool
-        self.made_at = time.monotonic()
+        self.made_at = monotonic()
         self.owner: tuple[Ties, str] | None = None
         """The client that alone may use it, and the name of its server, see ``http/logins``."""
         self.protocol = protocol

@@ -5,11 +5,11 @@ Parse errors get their statuses here, before any handler runs.
 
 import asyncio
 import contextlib
-import time
 from typing import Any
 
 from aiohttp import web
 
+from proxy.core.clock import monotonic
 from proxy.core.errors import ConnectionLimit, ProxyError
 from proxy.core.exchange import Exchange
 from proxy.core.local_limits import complain
@@ -219,7 +219,7 @@ class Connection(ReplyWriter):
         if not self._serving:
             return 0.0
         exchange = self.exchange
-        return None if exchange.upgrade else time.monotonic() - exchange.started_at
+        return None if exchange.upgrade else monotonic() - exchange.started_at
 
     @property
     def _open_ended(self) -> bool:

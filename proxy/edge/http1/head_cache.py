@@ -6,12 +6,12 @@ passed already go round them (``docs/decisions/0007``).
 """
 
 import re
-import time
 from typing import Final, NamedTuple
 
 from aiohttp import web
 from aiohttp.streams import EMPTY_PAYLOAD
 
+from proxy.core.clock import monotonic
 from proxy.core.exchange import Exchange
 from proxy.http.bounded_cache import BoundedCache, Memo
 from proxy.http.fields import Encoded, RawHeaders, encode
@@ -117,7 +117,7 @@ class RequestHeadCache:
             client=client,
             scheme=asked,
             request_id=request_id,
-            started_at=time.monotonic(),
+            started_at=monotonic(),
         )
         exchange.encoded = Encoded(exchange.headers, lines + naming)
         return exchange, raw

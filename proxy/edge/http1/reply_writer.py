@@ -3,11 +3,11 @@
 A connection serves one request after the other, so it is the stream of each of them in turn.
 """
 
-import time
 from typing import Any
 
 from aiohttp import web
 
+from proxy.core.clock import monotonic
 from proxy.core.errors import ConnectionLimit, ProxyError
 from proxy.core.exchange import Exchange
 from proxy.core.options import ServerOptions
@@ -176,7 +176,7 @@ class ReplyWriter(ClientTransport):
 
     def refuse(self, error: ProxyError) -> None:
         """Answer a request that never became one, and hang up."""
-        exchange = Exchange("", b"", (), client=self.peer, started_at=time.monotonic())
+        exchange = Exchange("", b"", (), client=self.peer, started_at=monotonic())
         exchange.request_id = ensure_ids(())[1]
         exchange.status, exchange.error = failure(error)
         if not self.gone:
@@ -190,4 +190,4 @@ class ReplyWriter(ClientTransport):
         self.hang_up()
         if not isinstance(error, ConnectionLimit):  # one line for all of them, see connection_made
             log_error(exchange, error)
-        self._tracker.record(exchange, time.monotonic())
+        self._tracker.record(exchange, monotonic())
