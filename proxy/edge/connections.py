@@ -32,8 +32,12 @@ class Tracked(Protocol):
     def served(self) -> Exchange | None:
         """What is being asked on it."""
 
+    @property
+    def resting(self) -> bool:
+        """Whether nothing is being asked on it, and nothing is still to be read."""
+
     def retire(self) -> None:
-        """Close now if nothing is being asked on it."""
+        """Take one more request at most, and that within a second."""
 
     def expire(self) -> None:
         """Close now, whatever is being asked on it."""
@@ -84,6 +88,7 @@ class ConnectionTracker:
         "hangups",
         "in_flight",
         "limit",
+        "retiring",
         "tunnels",
     )
 
@@ -95,6 +100,9 @@ class ConnectionTracker:
         self.in_flight = 0
         """Requests that have come in and not ended; whoever takes one in counts it."""
         self.draining = False
+        """Whether each reply says that it is the last one on its connection."""
+        self.retiring = False
+        """Whether connections may rest for a moment only."""
         self.grace_over = False
         """Whether the grace period of a drain has ended."""
         self.hangups = HangupWatcher(asyncio.get_running_loop())
@@ -141,7 +149,8 @@ class ConnectionTracker:
         for connection in self.connections:
             served = connection.served
             if served is None:
-                requests += not connection.gone  # its head is coming, or its reply being read
+                # its head is coming, or its reply being read
+                requests += not (connection.gone or connection.resting)
             elif served.endless:
                 streams += 1
             else:
@@ -159,17 +168,18 @@ class ConnectionTracker:
 
         ``grace`` in seconds, zero for as long as it takes. Tunnels are told to end when it is over.
         """
-        self.draining = True
+        self.draining = self.retiring = True
         for connection in list(self.connections):
             connection.retire()
         left = self.under_way
         how_long = f"up to {grace:g} s" if grace else "as long as it takes"
         log.info("draining: %s in flight%s", left, f", {how_long}" if any(left) else "")
         began = monotonic()
-        if await self._emptied(grace):
+        emptied = await self._emptied(grace)
+        left = self.under_way
+        if emptied or not any(left):  # who only rests misses nothing
             log.info("drained after %.1f s: nothing was cut", monotonic() - began)
             return True
-        left = self.under_way
         if left.requests:
             log.warning("grace_period of %g s is over: cutting %s", grace, left)
         else:

@@ -204,11 +204,11 @@ class Runtime:
         """Fail readiness, wait, stop accepting, let requests finish. False where some were cut."""
         shutdown = self._config.shutdown
         self.ready = False
+        self._tracker.draining = True
         if shutdown.delay:
             log.info("stopping: the listeners close in %g s", shutdown.delay)
             await asyncio.sleep(shutdown.delay)
-        for listener in self._listeners:
-            listener.close()
+        await asyncio.gather(*(listener.retire() for listener in self._listeners))
         self._tree.shared.retire()
         return await self._tracker.drain(shutdown.grace_period)
 

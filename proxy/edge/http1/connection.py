@@ -24,6 +24,7 @@ from proxy.http.fields import RawHeaders
 from proxy.http.framing import HEAD_END
 from proxy.http.logins import Ties
 from proxy.net.short_queue import ShortQueue
+from proxy.net.sockets import unread
 
 
 class Connection(ReplyWriter):
@@ -77,6 +78,8 @@ class Connection(ReplyWriter):
         else:
             self._tracker.connections.add(self)
             self.expect_body(0)  # what comes with its first head may wait for a server
+            if self._tracker.retiring:
+                self.clock.retire()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop the clocks; the handler is cancelled by aiohttp."""
@@ -190,7 +193,7 @@ class Connection(ReplyWriter):
             self._finish()
             if not answered:
                 break
-            if not self.persists or self._tracker.draining:
+            if not self.persists:  # as the reply said: in a drain the next one says otherwise
                 self.hang_up()
                 break
         if not self._force_close and self.transport is not None:
@@ -236,6 +239,8 @@ class Connection(ReplyWriter):
         """A head is too long or too late, or the connection has rested long enough."""
         if error is not None and self._idle:
             self.refuse(error)
+        elif self._idle and unread(self._socket):
+            self.clock.rest()  # a request has come: the loop tells of it in a moment
         elif self._idle:
             self.force_close()
 
@@ -262,12 +267,17 @@ class Connection(ReplyWriter):
         """What is being served."""
         return self.exchange if self._serving else None
 
+    @property
+    def resting(self) -> bool:
+        """Whether nothing is being asked on it, and nothing is still to be read."""
+        # Where it is being closed, its client may still be reading.
+        return self._idle and not self._reader.begun and not self._force_close
+
     def retire(self) -> None:
-        """Close now if nothing is being asked on it, and nothing is still to be read."""
-        if self._force_close:  # it ends by itself when its client has taken the reply
-            return
-        if self._idle and not self._reader.begun:
-            self.force_close()
+        """Take one more request at most, and that within a second."""
+        self.clock.retire()
+        if self.resting:
+            self.clock.rest()
 
     def expire(self) -> None:
         """Close now, whatever is being asked on it."""

@@ -218,9 +218,9 @@ class ClientTransport(RequestHandler):
         self._write_timer(transport).linger(self._ignored)
 
     def _ignored(self) -> int:
-        """Bytes of a refused upload since this was asked last; while we drain nobody waits."""
+        """Bytes of a refused upload since this was asked last; in a drain nobody waits."""
         size, self.ignored = self.ignored, 0
-        return 0 if self._tracker.draining else size
+        return 0 if self._tracker.retiring else size
 
     def cut(self, *, reset: bool) -> None:
         """End a reply that cannot be finished, so that the client can tell.
