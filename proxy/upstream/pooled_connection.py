@@ -74,6 +74,7 @@ class PooledConnection:
         protocol = self.protocol
         if protocol.reads is not None:
             protocol.reads.written()
+            protocol.reads = None  # it holds the protocol
         protocol.abort()
         self._connection.close()
 

@@ -89,6 +89,7 @@ class ClientTransport(RequestHandler):
             self._half.close()
         if self._reads is not None:
             self._reads.written()
+            self._reads = None  # it holds this
         self._tracker.hangups.forget(self._socket.fileno())
         super().connection_lost(exc)
 
