@@ -15,13 +15,13 @@ Observer = Callable[[Exchange, float], None]
 
 log = logging.getLogger(__name__)
 
-_PARTING: Final = 2.5
+_CLOSING: Final = 2.5
 """Seconds for tunnels to end politely, more than each of them takes for itself."""
 _SETTLING: Final = 0.1
 """Seconds for their connections to go after them."""
 
 
-class Visitor(Protocol):
+class Tracked(Protocol):
     """A client connection, as far as draining it goes."""
 
     @property
@@ -46,7 +46,7 @@ class Visitor(Protocol):
 class Tunnel(Protocol):
     """An upgraded connection, as far as draining and looking at it go."""
 
-    def part(self) -> None:
+    def close_politely(self) -> None:
         """End it politely, within a second."""
 
     def report(self, now: float) -> dict[str, Any]:
@@ -75,19 +75,19 @@ class UnderWay(NamedTuple):
         return " and ".join(filter(None, (", ".join(counted[:-1]), *counted[-1:]))) or "nothing"
 
 
-class Traffic:
+class ConnectionTracker:
     """Shared by all connections of a listener."""
 
     __slots__ = (
         "_idle",
+        "_no_tunnels",
         "_observers",
-        "_parted",
         "connections",
         "draining",
+        "grace_over",
         "hangups",
         "in_flight",
         "limit",
-        "over",
         "retiring",
         "tunnels",
     )
@@ -95,7 +95,7 @@ class Traffic:
     def __init__(self, limit: int, observers: tuple[Observer, ...] = ()) -> None:
         """``limit``: connections at a time."""
         self.limit = limit
-        self.connections: set[Visitor] = set()
+        self.connections: set[Tracked] = set()
         self.tunnels: set[Tunnel] = set()
         self.in_flight = 0
         """Requests that have come in and not ended; whoever takes one in counts it."""
@@ -103,19 +103,19 @@ class Traffic:
         """Whether each reply says that it is the last one on its connection."""
         self.retiring = False
         """Whether connections may rest for a moment only."""
-        self.over = False
+        self.grace_over = False
         """Whether the grace period of a drain has ended."""
         self.hangups = HangupWatcher(asyncio.get_running_loop())
         self._observers = observers
         self._idle: asyncio.Future[None] | None = None
-        self._parted: asyncio.Future[None] | None = None
+        self._no_tunnels: asyncio.Future[None] | None = None
 
     @property
     def full(self) -> bool:
         """Whether there is no room for another connection."""
         return len(self.connections) >= self.limit
 
-    def leave(self, exchange: Exchange, now: float) -> None:
+    def finished(self, exchange: Exchange, now: float) -> None:
         """A request has ended, one way or another."""
         self.in_flight -= 1
         for observer in self._observers:
@@ -130,17 +130,17 @@ class Traffic:
         """Let go of the loop."""
         self.hangups.close()
 
-    def disconnected(self, connection: Visitor) -> None:
+    def disconnected(self, connection: Tracked) -> None:
         """A connection has ended."""
         self.connections.discard(connection)
         if not self.connections and self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
 
-    def parted(self, tunnel: Tunnel) -> None:
+    def tunnel_closed(self, tunnel: Tunnel) -> None:
         """A tunnel has ended."""
         self.tunnels.discard(tunnel)
-        if not self.tunnels and self._parted is not None and not self._parted.done():
-            self._parted.set_result(None)
+        if not self.tunnels and self._no_tunnels is not None and not self._no_tunnels.done():
+            self._no_tunnels.set_result(None)
 
     @property
     def under_way(self) -> UnderWay:
@@ -159,7 +159,7 @@ class Traffic:
 
     def expire(self) -> None:
         """Cut what is left."""
-        self.over = True
+        self.grace_over = True
         for connection in list(self.connections):
             connection.expire()
 
@@ -184,20 +184,20 @@ class Traffic:
             log.warning("grace_period of %g s is over: cutting %s", grace, left)
         else:
             log.info("grace_period of %g s is over: ending %s", grace, left)
-        await self._part()
+        await self._close_tunnels()
         return not self.under_way.requests
 
-    async def _part(self) -> None:
+    async def _close_tunnels(self) -> None:
         """End tunnels politely."""
         if not self.tunnels:
             return
         # Requests have had their time: they are cut as soon as the tunnels have ended.
-        self._parted = asyncio.get_running_loop().create_future()
+        self._no_tunnels = asyncio.get_running_loop().create_future()
         for tunnel in list(self.tunnels):
-            tunnel.part()
+            tunnel.close_politely()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_PARTING):
-                await self._parted
+            async with asyncio.timeout(_CLOSING):
+                await self._no_tunnels
         await self._emptied(_SETTLING)
 
     async def _emptied(self, seconds: float) -> bool:

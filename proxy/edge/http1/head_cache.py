@@ -68,7 +68,7 @@ class RepeatedRequest(web.BaseRequest):
         return self
 
 
-class Repeats:
+class RequestHeadCache:
     """The fields that are remembered; bounded, since clients choose them."""
 
     __slots__ = ("_known", "_lines")
@@ -77,7 +77,7 @@ class Repeats:
         self._known: BoundedCache[tuple[str, str, bytes], _Known] = BoundedCache(_REMEMBERED, _ROOM)
         self._lines = Memo(_first_line, _LINES)
 
-    def learn(
+    def store(
         self, data: bytes, exchange: Exchange, raw: RawHeaders, peer: str, scheme: str
     ) -> None:
         """Remember a request without a body that was ``data`` from its first byte to its last.
@@ -99,7 +99,7 @@ class Repeats:
         size = _PARSED * len(fields) + _FIELD * len(raw)
         self._known.remember((peer, scheme, fields), known, size)
 
-    def recall(self, data: bytes, peer: str, scheme: str) -> tuple[Exchange, RawHeaders] | None:
+    def lookup(self, data: bytes, peer: str, scheme: str) -> tuple[Exchange, RawHeaders] | None:
         """The exchange that ``data`` is the whole request of, and its fields as they came."""
         line, _, fields = data.partition(_BREAK)
         known = self._known.get((peer, scheme, fields))
