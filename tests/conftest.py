@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable, Generator, Mapping
+from weakref import WeakValueDictionary
 
 import pytest
 import uvloop
@@ -20,6 +21,8 @@ settings.load_profile("patient")
 def forget_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """A secret of one test's configuration hides no words from the next."""
     monkeypatch.setattr(secrets, "_configured", set())
+    monkeypatch.setattr(secrets, "_rotating", WeakValueDictionary())
+    monkeypatch.setattr(secrets, "_latest", {})
     monkeypatch.setattr(secrets, "_rules_now", secrets._rules_now)
 
 

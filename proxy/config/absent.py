@@ -35,6 +35,7 @@ _SENTENCES: Final = {
     "routes.priority routes.order routes.weight": _ORDER,
     "root static try_files file_server": _FILES,
     "log.output log.path log.file log.stdout log.error_log log.destination": _LOG,
+    "metrics prometheus": "what is counted is shown by the admin listener: write [admin]",
     "routes.name routes.id": "a route has no name, the log shows its host and path",
     "buffering proxy_buffering buffer": "bodies always pass as they come, without buffering",
 }

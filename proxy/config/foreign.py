@@ -50,7 +50,6 @@ log.level: log_level loglevel verbosity debug
 [log]: logging
 log.access: access_log
 log.format: log_format
-[admin]: metrics
 [health_check]: health healthcheck health_checks
 health_check.path: health_path
 health_check.unhealthy_threshold: fails fall failures

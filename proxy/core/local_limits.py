@@ -7,10 +7,10 @@ import errno
 import logging
 import os
 import socket
-import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from proxy.core.clock import monotonic
 from proxy.core.errors import LocalLimit
 
 EVERY: Final = 10.0
@@ -85,7 +85,7 @@ class Complaints:
 
     __slots__ = ("_clock", "_told")
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
         self._told: dict[str, tuple[float, int]] = {}
         """By kind: when it was last told, and how often it has been left out since."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 from proxy.core.body import Body
+from proxy.core.clock import Clock, monotonic
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.policy.endpoint import Endpoint
@@ -37,11 +38,14 @@ class Watched(NamedTuple):
 class Shared:
     """What all chains of one configuration share."""
 
-    __slots__ = ("_at_end", "_things", "rng", "show_keys", "tasks", "watched")
+    __slots__ = ("_at_end", "_things", "clock", "rng", "show_keys", "tasks", "watched")
 
-    def __init__(self, rng: random.Random, show_keys: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, rng: random.Random, show_keys: tuple[str, ...] = (), clock: Clock = monotonic
+    ) -> None:
         """``show_keys``: ``[admin] show_keys``."""
         self.rng = rng
+        self.clock = clock
         self.show_keys = show_keys
         self.tasks = set[asyncio.Task[None]]()
         """Tasks that belong to no request; what is left of them at the end is cancelled."""

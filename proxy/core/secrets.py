@@ -12,6 +12,7 @@ from functools import partial
 from hashlib import blake2b
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
+from weakref import WeakValueDictionary
 
 from proxy.http.fields import RawHeaders
 
@@ -94,14 +95,47 @@ def _named(name: bytes) -> bytes:
 
 _rules_now = _rules(CREDENTIALS | {b"set-cookie"}, PARAMETERS)
 _configured: Final[set[str]] = set()
+_REPLACED: Final = 32
+"""Values of files that are still hidden though nobody holds them: late lines may speak of them."""
+
+
+class Rotating:
+    """A secret that may be replaced: hidden while somebody holds this, and for a while after."""
+
+    __slots__ = ("__weakref__", "writings")
+
+    def __init__(self, value: bytes) -> None:
+        self.writings = _writings(value)
+        """The ways in which texts write it."""
+
+
+_rotating: Final[WeakValueDictionary[bytes, Rotating]] = WeakValueDictionary()
+_latest: Final[dict[bytes, Rotating]] = {}
 
 
 def configured(value: bytes) -> None:
     """Know a secret of the configuration: no text shows it from now on."""
+    _configured.update(_writings(value))
+
+
+def rotating(value: bytes) -> Rotating:
+    """Know a secret from a file that changes.
+
+    No text shows it while somebody holds what is returned, nor until 32 others have come.
+    """
+    known = _rotating.get(value) or Rotating(value)
+    _rotating[value] = known
+    _latest.pop(value, None)
+    _latest[value] = known
+    if len(_latest) > _REPLACED:
+        del _latest[next(iter(_latest))]
+    return known
+
+
+def _writings(value: bytes) -> set[str]:
     text = value.decode("latin-1")
-    for part in (text, text.rpartition(" ")[2]):
-        if len(part) >= _SHORTEST:
-            _configured.update(_written(part))
+    parts = {text, text.rpartition(" ")[2]}
+    return {way for part in parts if len(part) >= _SHORTEST for way in _written(part)}
 
 
 def _written(text: str) -> set[str]:
@@ -127,7 +161,10 @@ def conceal(text: str, also: Iterable[str] = (), *, fields: bool = True) -> str:
 
     ``fields``: whether fields with their values may stand in it; ``cookie:NAME`` looks like one.
     """
-    for secret in sorted({*_configured, *also}, key=len, reverse=True):
+    known = {*_configured, *also}
+    for each in list(_rotating.values()):
+        known |= each.writings
+    for secret in sorted(known, key=len, reverse=True):
         if secret in text:
             text = text.replace(secret, HIDDEN)
     if "://" in text:

@@ -3,10 +3,10 @@
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, Protocol
 
+from proxy.core.clock import monotonic
 from proxy.core.exchange import Exchange
 from proxy.net.hangups import HangupWatcher
 
@@ -15,13 +15,13 @@ Observer = Callable[[Exchange, float], None]
 
 log = logging.getLogger(__name__)
 
-_PARTING: Final = 2.5
+_CLOSING: Final = 2.5
 """Seconds for tunnels to end politely, more than each of them takes for itself."""
 _SETTLING: Final = 0.1
 """Seconds for their connections to go after them."""
 
 
-class Visitor(Protocol):
+class Tracked(Protocol):
     """A client connection, as far as draining it goes."""
 
     @property
@@ -32,8 +32,12 @@ class Visitor(Protocol):
     def served(self) -> Exchange | None:
         """What is being asked on it."""
 
+    @property
+    def resting(self) -> bool:
+        """Whether nothing is being asked on it, and nothing is still to be read."""
+
     def retire(self) -> None:
-        """Close now if nothing is being asked on it."""
+        """Take one more request at most, and that within a second."""
 
     def expire(self) -> None:
         """Close now, whatever is being asked on it."""
@@ -42,7 +46,7 @@ class Visitor(Protocol):
 class Tunnel(Protocol):
     """An upgraded connection, as far as draining and looking at it go."""
 
-    def part(self) -> None:
+    def close_politely(self) -> None:
         """End it politely, within a second."""
 
     def report(self, now: float) -> dict[str, Any]:
@@ -71,43 +75,47 @@ class UnderWay(NamedTuple):
         return " and ".join(filter(None, (", ".join(counted[:-1]), *counted[-1:]))) or "nothing"
 
 
-class Traffic:
+class ConnectionTracker:
     """Shared by all connections of a listener."""
 
     __slots__ = (
         "_idle",
+        "_no_tunnels",
         "_observers",
-        "_parted",
         "connections",
         "draining",
+        "grace_over",
         "hangups",
         "in_flight",
         "limit",
-        "over",
+        "retiring",
         "tunnels",
     )
 
     def __init__(self, limit: int, observers: tuple[Observer, ...] = ()) -> None:
         """``limit``: connections at a time."""
         self.limit = limit
-        self.connections: set[Visitor] = set()
+        self.connections: set[Tracked] = set()
         self.tunnels: set[Tunnel] = set()
         self.in_flight = 0
         """Requests that have come in and not ended; whoever takes one in counts it."""
         self.draining = False
-        self.over = False
+        """Whether each reply says that it is the last one on its connection."""
+        self.retiring = False
+        """Whether connections may rest for a moment only."""
+        self.grace_over = False
         """Whether the grace period of a drain has ended."""
         self.hangups = HangupWatcher(asyncio.get_running_loop())
         self._observers = observers
         self._idle: asyncio.Future[None] | None = None
-        self._parted: asyncio.Future[None] | None = None
+        self._no_tunnels: asyncio.Future[None] | None = None
 
     @property
     def full(self) -> bool:
         """Whether there is no room for another connection."""
         return len(self.connections) >= self.limit
 
-    def leave(self, exchange: Exchange, now: float) -> None:
+    def finished(self, exchange: Exchange, now: float) -> None:
         """A request has ended, one way or another."""
         self.in_flight -= 1
         for observer in self._observers:
@@ -122,17 +130,17 @@ class Traffic:
         """Let go of the loop."""
         self.hangups.close()
 
-    def disconnected(self, connection: Visitor) -> None:
+    def disconnected(self, connection: Tracked) -> None:
         """A connection has ended."""
         self.connections.discard(connection)
         if not self.connections and self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
 
-    def parted(self, tunnel: Tunnel) -> None:
+    def tunnel_closed(self, tunnel: Tunnel) -> None:
         """A tunnel has ended."""
         self.tunnels.discard(tunnel)
-        if not self.tunnels and self._parted is not None and not self._parted.done():
-            self._parted.set_result(None)
+        if not self.tunnels and self._no_tunnels is not None and not self._no_tunnels.done():
+            self._no_tunnels.set_result(None)
 
     @property
     def under_way(self) -> UnderWay:
@@ -141,7 +149,8 @@ class Traffic:
         for connection in self.connections:
             served = connection.served
             if served is None:
-                requests += not connection.gone  # its head is coming, or its reply being read
+                # its head is coming, or its reply being read
+                requests += not (connection.gone or connection.resting)
             elif served.endless:
                 streams += 1
             else:
@@ -150,7 +159,7 @@ class Traffic:
 
     def expire(self) -> None:
         """Cut what is left."""
-        self.over = True
+        self.grace_over = True
         for connection in list(self.connections):
             connection.expire()
 
@@ -159,35 +168,36 @@ class Traffic:
 
         ``grace`` in seconds, zero for as long as it takes. Tunnels are told to end when it is over.
         """
-        self.draining = True
+        self.draining = self.retiring = True
         for connection in list(self.connections):
             connection.retire()
         left = self.under_way
         how_long = f"up to {grace:g} s" if grace else "as long as it takes"
         log.info("draining: %s in flight%s", left, f", {how_long}" if any(left) else "")
-        began = time.monotonic()
-        if await self._emptied(grace):
-            log.info("drained after %.1f s: nothing was cut", time.monotonic() - began)
-            return True
+        began = monotonic()
+        emptied = await self._emptied(grace)
         left = self.under_way
+        if emptied or not any(left):  # who only rests misses nothing
+            log.info("drained after %.1f s: nothing was cut", monotonic() - began)
+            return True
         if left.requests:
             log.warning("grace_period of %g s is over: cutting %s", grace, left)
         else:
             log.info("grace_period of %g s is over: ending %s", grace, left)
-        await self._part()
+        await self._close_tunnels()
         return not self.under_way.requests
 
-    async def _part(self) -> None:
+    async def _close_tunnels(self) -> None:
         """End tunnels politely."""
         if not self.tunnels:
             return
         # Requests have had their time: they are cut as soon as the tunnels have ended.
-        self._parted = asyncio.get_running_loop().create_future()
+        self._no_tunnels = asyncio.get_running_loop().create_future()
         for tunnel in list(self.tunnels):
-            tunnel.part()
+            tunnel.close_politely()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_PARTING):
-                await self._parted
+            async with asyncio.timeout(_CLOSING):
+                await self._no_tunnels
         await self._emptied(_SETTLING)
 
     async def _emptied(self, seconds: float) -> bool:

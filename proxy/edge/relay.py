@@ -7,7 +7,7 @@ from proxy.core.errors import ProxyError, ReplyBroken, ReplyStalled, forget_fram
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
 from proxy.edge.client_stream import ClientStream
-from proxy.edge.responses import failure, locate, report
+from proxy.edge.responses import failure, log_error, name_route
 from proxy.http.date import http_date
 from proxy.http.fields import RawHeaders, has, without
 from proxy.http.sse import of_events
@@ -75,8 +75,8 @@ class Relay:
             # Anything but ReplyBroken: the rest of the request failed while its reply was coming.
             ending = Ending.BROKEN if isinstance(error, ReplyBroken) else Ending.ABANDONED
             exchange.error = failure(error)[1]
-            locate(error, exchange.route)
-            report(exchange, error)
+            name_route(error, exchange.route)
+            log_error(exchange, error)
             stream.reset()
             forget_frames(error)
         finally:

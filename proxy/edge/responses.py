@@ -156,7 +156,7 @@ def error_response(
     return ErrorResponse(status, status.phrase.encode(), fields, body)
 
 
-def report(exchange: Exchange, error: e.ProxyError) -> None:
+def log_error(exchange: Exchange, error: e.ProxyError) -> None:
     """The sentence that the access log has no room for."""
     if isinstance(error, e.LocalLimit):
         complain(error.kind, error.detail)
@@ -164,13 +164,13 @@ def report(exchange: Exchange, error: e.ProxyError) -> None:
     _note(exchange, sentence(error), failure(error)[1])
 
 
-def stuck(exchange: Exchange, seconds: float) -> None:
+def log_stalled_client(exchange: Exchange, seconds: float) -> None:
     """The client took nothing of its reply for ``[server] write_idle_timeout``."""
     what = f"the client took nothing of its reply within write_idle_timeout of {seconds:g} s"
     _note(exchange, what, exchange.error)
 
 
-def left(exchange: Exchange, now: float) -> None:
+def log_client_gone(exchange: Exchange, now: float) -> None:
     """The client did not wait for its answer; ``now`` is monotonic."""
     when = "before its reply began"
     if exchange.committed:
@@ -189,7 +189,7 @@ def _note(exchange: Exchange, what: str, token: str) -> None:
     log.info("%s", what, extra=extra)
 
 
-def locate(error: e.ProxyError, route: str) -> None:
+def name_route(error: e.ProxyError, route: str) -> None:
     """Have its sentence name the route, which those who raise errors do not know."""
     if isinstance(error, e.LocalLimit):
         return

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any, Final, Protocol, TypeAlias, cast
@@ -10,6 +9,7 @@ from typing import Any, Final, Protocol, TypeAlias, cast
 from aiohttp import web
 
 from proxy.core.body import EMPTY
+from proxy.core.clock import monotonic
 from proxy.core.errors import (
     ClientError,
     ClientGone,
@@ -26,7 +26,7 @@ from proxy.core.local_limits import local_limit
 from proxy.core.reply import Ending, Reply, UpgradedConnection
 from proxy.core.secrets import SECRETS, sent
 from proxy.edge.client_stream import ClientStream
-from proxy.edge.connections import Traffic
+from proxy.edge.connections import ConnectionTracker
 from proxy.edge.http1.head_cache import RepeatedRequest
 from proxy.edge.http1.request_reader import ReadRequest
 from proxy.edge.intake import Intake
@@ -36,9 +36,9 @@ from proxy.edge.responses import (
     ErrorsOptions,
     error_response,
     failure,
-    left,
-    locate,
-    report,
+    log_client_gone,
+    log_error,
+    name_route,
 )
 from proxy.edge.tunnel import Tunnel
 from proxy.http.fields import RawHeaders
@@ -81,19 +81,19 @@ class Finder(Protocol):
         """The methods that some route takes for Host, normal path, fields."""
 
 
-class Edge:
+class ProxyService:
     """Serves every request of the data listener."""
 
-    __slots__ = ("_errors", "_intake", "_relay", "_traffic", "router")
+    __slots__ = ("_errors", "_intake", "_relay", "_tracker", "router")
 
     def __init__(
-        self, intake: Intake, relay: Relay, traffic: Traffic, errors: ErrorsOptions | None
+        self, intake: Intake, relay: Relay, tracker: ConnectionTracker, errors: ErrorsOptions | None
     ) -> None:
         """``errors``: how our answers look before there is a route."""
         self._errors = errors
         self._intake = intake
         self._relay = relay
-        self._traffic = traffic
+        self._tracker = tracker
         self.router: Finder
         """Set once the upstreams are open."""
 
@@ -129,7 +129,7 @@ class Edge:
     ) -> None:
         """Go over to what client and upstream have agreed on."""
         tunnel = Tunnel(exchange, stream, upstream)
-        self._traffic.tunnels.add(tunnel)
+        self._tracker.tunnels.add(tunnel)
         exchange.stalled = lambda now: now - tunnel.moved
         ending = Ending.ABANDONED
         try:
@@ -137,11 +137,11 @@ class Edge:
             await tunnel.run(commit)
             ending = Ending.COMPLETE
         finally:
-            self._traffic.parted(tunnel)
+            self._tracker.tunnel_closed(tunnel)
             reply.close(ending)
 
     @web.middleware
-    async def failures(self, request: web.BaseRequest, handler: Handler) -> bool:
+    async def run_exchange(self, request: web.BaseRequest, handler: Handler) -> bool:
         """Errors to statuses, and the one place where an exchange ends."""
         stream: ClientStream = request.protocol  # type: ignore[assignment]
         if type(request) is ReadRequest:
@@ -150,7 +150,7 @@ class Edge:
             exchange = cast(RepeatedRequest, request).exchange
         stream.exchange = exchange
         stream.errors = self._errors
-        self._traffic.in_flight += 1
+        self._tracker.in_flight += 1
         try:
             return await handler(request)
         except ProxyError as error:
@@ -158,12 +158,12 @@ class Edge:
             forget_frames(error)
             return answered
         except ConnectionError as error:
-            gone(exchange)
+            mark_client_gone(exchange)
             forget_frames(error)
             return False
         except asyncio.CancelledError:
-            if not self._traffic.over or stream.gone:
-                gone(exchange)
+            if not self._tracker.grace_over or stream.gone:
+                mark_client_gone(exchange)
                 raise
             return self._answer(stream, ShuttingDown("the proxy is shutting down"))
         except Exception as error:
@@ -182,18 +182,18 @@ class Edge:
                 exchange.body = EMPTY  # who holds the exchange, the log for one, holds no body
             # Or the two would keep each other alive.
             exchange.send_informational = exchange.stalled = None
-            self._traffic.leave(exchange, time.monotonic())
+            self._tracker.finished(exchange, monotonic())
 
     def _answer(self, stream: ClientStream, error: ProxyError) -> bool:
         """Say what went wrong, or cut where a head is out already: there is never a second one."""
         exchange = stream.exchange
         if isinstance(error, ClientGone) or stream.gone:
-            gone(exchange)
+            mark_client_gone(exchange)
             return False
         status, exchange.error = failure(error)
-        locate(error, exchange.route)
+        name_route(error, exchange.route)
         if exchange.committed:
-            report(exchange, error)
+            log_error(exchange, error)
             stream.reset(at_once=True)
             return False
         exchange.status = int(status)
@@ -205,7 +205,7 @@ class Edge:
         exchange.bytes_out = stream.respond(
             status, reason, fields, (), body, length=len(body), last=last
         )
-        report(exchange, error)
+        log_error(exchange, error)
         return True
 
 
@@ -216,21 +216,21 @@ def ends_connection(error: ProxyError, exchange: Exchange) -> bool:
     return isinstance(error, ClientError) and not isinstance(error, NoRoute | RateLimited)
 
 
-def gone(exchange: Exchange) -> None:
+def mark_client_gone(exchange: Exchange) -> None:
     """The client left; nobody is to blame, nothing is to send."""
     if not exchange.error:  # else it was we who cut it
         exchange.status = CLIENT_GONE
         exchange.error = "client_gone"
-        left(exchange, time.monotonic())
+        log_client_gone(exchange, monotonic())
 
 
 def application(
-    edge: Edge, lifespan: Callable[[web.Application], AsyncIterator[None]]
+    service: ProxyService, lifespan: Callable[[web.Application], AsyncIterator[None]]
 ) -> web.Application:
     """``lifespan`` opens what the edge needs, and closes it when the application is cleaned up."""
-    app = web.Application(middlewares=[cast(Any, edge.failures)])
+    app = web.Application(middlewares=[cast(Any, service.run_exchange)])
     app.cleanup_ctx.append(lifespan)
-    app.router.add_route("*", "/{target:.*}", cast(Any, edge.serve))
+    app.router.add_route("*", "/{target:.*}", cast(Any, service.serve))
     return app
 
 

@@ -2,17 +2,17 @@
 
 import asyncio
 import socket
-import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from proxy.core.clock import monotonic
 from proxy.core.exchange import Exchange
 from proxy.core.reply import RawConnection, UpgradedConnection
 from proxy.http.websocket import Frames, going_away
 from proxy.net.sockets import RESET
 from proxy.net.timers import RearmableTimer
 
-_PARTING: Final = 1.0
+_CLOSING: Final = 1.0
 """Seconds for the close frames of both sides once it is time to go."""
 
 
@@ -42,7 +42,7 @@ class Side(asyncio.Protocol):
         """Be told from now on. Raises ConnectionError or UpstreamError."""
         self.transport, self.early = self._connection.take_over(self)
 
-    def settle(self) -> None:
+    def release_connection(self) -> None:
         """Tell whose connection it was that it has ended, and let go of the others."""
         self._connection.connection_lost(self.error)
         del self.other, self._tunnel, self._connection
@@ -52,14 +52,14 @@ class Side(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Pass it on."""
         tunnel, other = self._tunnel, self.other
-        tunnel.moved = time.monotonic()
+        tunnel.moved = monotonic()
         self.received += len(data)
         if self._frames is not None:
             self._frames.feed(data)
         if not other._shut:
             other.transport.write(data)
-        if tunnel.parting:
-            tunnel.go_on_parting()
+        if tunnel.closing:
+            tunnel.continue_closing()
 
     def eof_received(self) -> bool:
         """Half-close: the other direction goes on."""
@@ -68,8 +68,8 @@ class Side(asyncio.Protocol):
         if self.other.ended:
             self.finish()
             self.other.finish()
-        elif self._tunnel.parting:
-            self._tunnel.go_on_parting()
+        elif self._tunnel.closing:
+            self._tunnel.continue_closing()
         return self.transport.can_write_eof()
 
     def pause_writing(self) -> None:
@@ -88,7 +88,7 @@ class Side(asyncio.Protocol):
             self.other.finish()
         else:
             self.other.cut()
-        self._tunnel.left(self)
+        self._tunnel.side_lost(self)
 
     # Endings
 
@@ -102,7 +102,7 @@ class Side(asyncio.Protocol):
         else:  # TLS knows no half-close
             self.transport.close()
 
-    def part(self) -> None:
+    def close_politely(self) -> None:
         """Say goodbye here, unless that would be in the midst of a frame."""
         frames = self.other._frames
         if self._shut or (frames is not None and not frames.whole):
@@ -115,7 +115,7 @@ class Side(asyncio.Protocol):
         self._shut = True  # nothing may follow a close frame
 
     @property
-    def parted(self) -> bool:
+    def closed_politely(self) -> bool:
         """Whether goodbye was said here, and answered."""
         answered = self.ended or (self._frames is not None and self._frames.closed)
         return self._shut and answered
@@ -154,8 +154,8 @@ class Tunnel:
         self._timer = RearmableTimer(self._loop, self._on_timer)
         self._done: asyncio.Future[None] = self._loop.create_future()
         self._over = False
-        self._began = self.moved = time.monotonic()
-        self.parting = False
+        self._began = self.moved = monotonic()
+        self.closing = False
 
     async def run(self, commit: Callable[[], None]) -> None:
         """Have ``commit`` tell the client, then pass bytes on until the end.
@@ -192,41 +192,41 @@ class Tunnel:
             self._exchange.bytes_out = upstream.received
             for side in (client, upstream):
                 if side.gone:  # not now: it would cancel what runs here
-                    self._loop.call_soon(side.settle)
+                    self._loop.call_soon(side.release_connection)
 
-    def left(self, side: Side) -> None:
+    def side_lost(self, side: Side) -> None:
         """One end has gone."""
         if self._over:
-            side.settle()
+            side.release_connection()
         elif side.other.gone and not self._done.done():
             self._done.set_result(None)
 
-    def part(self) -> None:
+    def close_politely(self) -> None:
         """End it politely, with close code 1001 where that can be said; within a second."""
-        if not self.parting:
-            self.parting = True
-            self._timer.arm(self._loop.time() + _PARTING)
-            self.go_on_parting()
+        if not self.closing:
+            self.closing = True
+            self._timer.arm(self._loop.time() + _CLOSING)
+            self.continue_closing()
 
-    def go_on_parting(self) -> None:
+    def continue_closing(self) -> None:
         """Say goodbye where it has not been said; close where it has been answered."""
-        self._client.part()
-        self._upstream.part()
-        if self._client.parted and self._upstream.parted:
+        self._client.close_politely()
+        self._upstream.close_politely()
+        if self._client.closed_politely and self._upstream.closed_politely:
             self._client.finish()
             self._upstream.finish()
 
     def _on_timer(self) -> None:
-        if self.parting:
+        if self.closing:
             self._client.cut()
             self._upstream.cut()
             return
-        left = self.moved + self._idle - time.monotonic()
+        left = self.moved + self._idle - monotonic()
         if left > 0:
             self._timer.arm(self._loop.time() + left)
         else:
             self._exchange.error = "connection_read_timeout"
-            self.part()
+            self.close_politely()
 
     def report(self, now: float) -> dict[str, Any]:
         """For operators; ``now`` is monotonic."""

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
+from proxy.core.clock import Clock, loop_clock
 from proxy.core.errors import RateLimited
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import Finding, Written
@@ -21,7 +22,9 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
     options = scope.find(RateLimitOptions)
     if options is None or not options.average:
         return None
-    limit = RateLimit(inner, options, shown(options.key, scope.shared.show_keys))
+    limit = RateLimit(
+        inner, options, shown(options.key, scope.shared.show_keys), clock=scope.shared.clock
+    )
     scope.shared.watch("rate_limits", limit, route=scope.route)
     return limit.handle
 
@@ -42,13 +45,15 @@ def problems(written: Written) -> Iterator[Finding]:
 class RateLimit:
     """Lets the requests of a client through at a rate."""
 
-    __slots__ = ("_inner", "_key", "_loop", "_patience", "_policy", "_show", "_tokens", "counts")
+    __slots__ = ("_clock", "_inner", "_key", "_patience", "_policy", "_show", "_tokens", "counts")
 
     def __init__(
         self,
         inner: Handler,
         options: RateLimitOptions,
         show: Callable[[Hashable], str] = hashed,
+        *,
+        clock: Clock | None = None,
     ) -> None:
         """``options`` with an ``average``; ``show``: how operators are shown a key."""
         self._show = show
@@ -60,12 +65,12 @@ class RateLimit:
         self._patience = float(options.max_wait)
         window = max(1, math.ceil(options.period))
         self._policy = f'"default";q={math.ceil(options.average)};w={window}'
-        self._loop = asyncio.get_running_loop()
+        self._clock = clock or loop_clock()
         self.counts = {"refused": 0, "waited": 0}
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises RateLimited where the client has had its share."""
-        now = self._loop.time()
+        now = self._clock()
         patience = self._patience
         if exchange.deadline is not None:
             patience = max(0.0, min(patience, exchange.deadline - now))
@@ -92,6 +97,6 @@ class RateLimit:
 
     def report(self) -> dict[str, Any]:
         """Its state for operators; what is left to the clients with the least."""
-        left = self._tokens.lowest(self._loop.time())
+        left = self._tokens.lowest(self._clock())
         named = {self._show(key): value for key, value in left.items()}
         return {**self.counts, "keys": len(self._tokens), "left": named}

@@ -1,9 +1,9 @@
 """The upstream's own limits: a server is sent no more than it says it takes."""
 
 import asyncio
-import time
 from typing import Final
 
+from proxy.core.clock import Clock, loop_clock
 from proxy.core.errors import UpstreamQuotaExceeded
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import TOO_MANY, Verdict, verdict
@@ -25,7 +25,9 @@ def link(scope: EndpointScope, inner: Handler) -> Handler | None:
     options = scope.find(RateLimitOptions)
     if options is None or not options.learn:
         return None
-    return UpstreamQuota(inner, scope.endpoint, options.max_wait, scope.own_credentials).handle
+    return UpstreamQuota(
+        inner, scope.endpoint, options.max_wait, scope.own_credentials, clock=scope.shared.clock
+    ).handle
 
 
 class UpstreamQuota:
@@ -37,6 +39,7 @@ class UpstreamQuota:
     """
 
     __slots__ = (
+        "_clock",
         "_credential_fields",
         "_endpoint",
         "_inner",
@@ -46,7 +49,13 @@ class UpstreamQuota:
     )
 
     def __init__(
-        self, inner: Handler, endpoint: Endpoint, max_wait: float, own_credentials: bytes = b""
+        self,
+        inner: Handler,
+        endpoint: Endpoint,
+        max_wait: float,
+        own_credentials: bytes = b"",
+        *,
+        clock: Clock | None = None,
     ) -> None:
         """``max_wait`` in seconds; ``own_credentials``: the field of the proxy's own, if any."""
         self._credential_fields = CREDENTIALS - {own_credentials.lower()}
@@ -54,15 +63,15 @@ class UpstreamQuota:
         self._inner = inner
         self._endpoint = endpoint
         self._max_wait = max_wait
+        self._clock = clock or loop_clock()
         self._quotas = endpoint.quotas = endpoint.quotas or Quotas()
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises UpstreamQuotaExceeded where it would have to wait too long."""
         own = self._quotas.of(self._quota_key(exchange))
-        until = time.monotonic() + self._max_wait
+        until = self._clock() + self._max_wait
         if exchange.deadline is not None:
-            remaining = exchange.deadline - asyncio.get_running_loop().time()
-            until = min(until, time.monotonic() + remaining)
+            until = min(until, exchange.deadline)
         await self._wait(exchange, own, until)
         reply = await self._inner(exchange)
         self._learn(exchange, reply, own)
@@ -70,22 +79,20 @@ class UpstreamQuota:
 
     async def _wait(self, exchange: Exchange, own: Quota, until: float) -> None:
         """Wait for its turn, and for as long as the server has asked for."""
-        now = time.monotonic()
+        now = self._clock()
         if turn := own.reserve(now, until - now):
             try:
-                await _sleep(exchange, turn)
+                await self._sleep(exchange, turn)
             except BaseException:
                 own.give_back()
                 raise
         # What came meanwhile counts too.
         path = path_of(exchange)
-        while wait := max(
-            own.blocked_for(now := time.monotonic()), self._quotas.path_wait(path, now)
-        ):
+        while wait := max(own.blocked_for(now := self._clock()), self._quotas.path_wait(path, now)):
             if now + wait > until:
                 detail = f"{self._endpoint.name} takes no more requests for {wait:.3g} s"
                 raise UpstreamQuotaExceeded(detail, retry_after=wait)
-            await _sleep(exchange, wait)
+            await self._sleep(exchange, wait)
 
     def _quota_key(self, exchange: Exchange) -> bytes:
         """Whose quota a request is counted to; of credentials a digest, which is short too."""
@@ -101,7 +108,7 @@ class UpstreamQuota:
         refused = verdict(reply) is Verdict.OVERLOADED or reply.status == _FORBIDDEN
         if found is None and not refused:
             return
-        now = time.monotonic()
+        now = self._clock()
         if found is not None:
             remaining, reset = found
             own.update(remaining, reset, now)
@@ -116,10 +123,9 @@ class UpstreamQuota:
             else:
                 self._quotas.pause_path(path_of(exchange), until)
 
-
-async def _sleep(exchange: Exchange, wait: float) -> None:
-    began = time.monotonic()
-    try:
-        await asyncio.sleep(wait)
-    finally:
-        exchange.record.queue_s += time.monotonic() - began
+    async def _sleep(self, exchange: Exchange, wait: float) -> None:
+        began = self._clock()
+        try:
+            await asyncio.sleep(wait)
+        finally:
+            exchange.record.queue_s += self._clock() - began

@@ -1,9 +1,12 @@
 """What the kernel knows of a connection."""
 
 import asyncio
+import contextlib
+import ctypes
 import fcntl
 import socket
 import struct
+import sys
 import termios
 from typing import Any, Final
 
@@ -27,6 +30,41 @@ def unsent(transport: asyncio.Transport | None, sock: Any) -> int:
     except (OSError, ValueError, AttributeError):  # closed meanwhile, or no socket
         return waiting
     return waiting + int(struct.unpack("i", answer)[0])
+
+
+def unread(sock: Any) -> bool:
+    """Whether the kernel holds bytes of the peer's that the loop has not read yet."""
+    try:
+        answer = fcntl.ioctl(sock.fileno(), termios.FIONREAD, b"\0\0\0\0")
+    except (OSError, ValueError, AttributeError):
+        return False
+    return bool(struct.unpack("i", answer)[0])
+
+
+_SO_ATTACH_FILTER: Final = 26
+_NO_SYN: Final = struct.pack(
+    "=" + 5 * "HBBI",
+    *(0x30, 0, 0, 13),  # the flags of the TCP header,
+    *(0x54, 0, 0, 0x12),  # of them SYN and ACK;
+    *(0x15, 0, 1, 0x02),  # SYN alone
+    *(0x06, 0, 0, 0),  # is dropped,
+    *(0x06, 0, 0, 0xFFFFFFFF),  # all else passes
+)
+"""A program of five instructions for the kernel (linux/filter.h)."""
+
+
+def drop_handshakes(listening: Any) -> None:
+    """Let no further client begin to connect; those who have begun are let in.
+
+    Whatever process has this socket: nobody is let in by it any more. Linux; elsewhere nothing
+    happens.
+    """
+    if sys.platform != "linux":
+        return
+    program = ctypes.create_string_buffer(_NO_SYN, len(_NO_SYN))
+    counted = struct.pack("@HP", len(_NO_SYN) // 8, ctypes.addressof(program))
+    with contextlib.suppress(OSError):
+        listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, counted)
 
 
 _TCP_INFO: Final[int | None] = getattr(socket, "TCP_INFO", None)

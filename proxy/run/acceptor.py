@@ -24,7 +24,7 @@ _GONE: Final = frozenset({errno.ECONNABORTED, errno.EPROTO, errno.EINTR})
 class Acceptor:
     """Takes the connections of one listening socket."""
 
-    __slots__ = ("_ceiling", "_factory", "_loop", "_pause", "_socket", "_tasks")
+    __slots__ = ("_ceiling", "_factory", "_loop", "_pause", "_tasks", "listening")
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Acceptor:
         backlog: int,
     ) -> None:
         """``listening``: bound, and ours to close; ``ceiling``: see ``Descriptors``."""
-        self._socket = listening
+        self.listening = listening
         self._factory = factory
         self._ceiling = ceiling
         self._loop = asyncio.get_running_loop()
@@ -49,22 +49,22 @@ class Acceptor:
         if self._pause is not None:
             self._pause.cancel()
         else:
-            self._loop.remove_reader(self._socket.fileno())
-        self._socket.close()
+            self._loop.remove_reader(self.listening.fileno())
+        self.listening.close()
 
     def _go_on(self) -> None:
         self._pause = None
-        self._loop.add_reader(self._socket.fileno(), self._accept)
+        self._loop.add_reader(self.listening.fileno(), self._accept)
 
     def _rest(self, limit: LocalLimit) -> None:
         complain(limit.kind, f"{limit.detail}; clients wait to be accepted")
-        self._loop.remove_reader(self._socket.fileno())
+        self._loop.remove_reader(self.listening.fileno())
         self._pause = self._loop.call_later(PAUSE, self._go_on)
 
     def _accept(self) -> None:
         for _ in range(_AT_ONCE):
             try:
-                client, _ = self._socket.accept()
+                client, _ = self.listening.accept()
             except BlockingIOError:
                 return
             except OSError as error:

@@ -7,16 +7,21 @@ import os
 import socket
 import stat
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from proxy.config.addresses import split_listen
 from proxy.config.values import owner
-from proxy.core.options import ServerOptions
+from proxy.edge.options import ServerOptions
+from proxy.net.sockets import drop_handshakes
 from proxy.run import holder
 from proxy.run.acceptor import Acceptor
 
 BACKLOG: Final = 4096
 """Connections that may wait to be accepted; asyncio's 100 refuses bursts."""
+
+
+CONNECTING: Final = 0.05
+"""Seconds for handshakes that have begun: their last packet may be under way."""
 
 
 class CannotListen(Exception):
@@ -113,6 +118,21 @@ class Listener:
         if error.errno == errno.EADDRNOTAVAIL or "could not bind on any address" in str(error):
             return f"no interface of this machine has the address {host!r}"
         return error.strerror or str(error)
+
+    async def retire(self) -> None:
+        """Let those in who have begun to connect, nobody else, then close.
+
+        A socket that just closes resets whoever waits to be accepted, with what they have sent.
+        """
+        self._unlink()
+        for listening in self._sockets():
+            drop_handshakes(listening)
+        await asyncio.sleep(CONNECTING)
+        self.close()
+
+    def _sockets(self) -> list[Any]:
+        own = [acceptor.listening for acceptor in self._acceptors]
+        return own if self._server is None else [*own, *self._server.sockets]
 
     def close(self) -> None:
         """Accept no more; what is accepted goes on."""

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import random
 import secrets
-import time
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
@@ -16,14 +15,15 @@ from proxy.admin.app import probes as probes_application
 from proxy.admin.door import Door
 from proxy.admin.guard import Guard
 from proxy.config.model import Config
+from proxy.core.clock import monotonic
 from proxy.core.options import AdminOptions
 from proxy.core.secrets import conceal, redact
-from proxy.edge.connections import Observer, Traffic, UnderWay
+from proxy.edge.connections import ConnectionTracker, Observer, UnderWay
 from proxy.edge.http1.connection import Connection
-from proxy.edge.http1.head_cache import Repeats
+from proxy.edge.http1.head_cache import RequestHeadCache
 from proxy.edge.intake import Intake
 from proxy.edge.relay import Relay
-from proxy.edge.service import Edge, flattened
+from proxy.edge.service import ProxyService, flattened
 from proxy.edge.service import application as edge_application
 from proxy.run.descriptors import Descriptors
 from proxy.run.listener import CannotListen, Listener
@@ -76,7 +76,7 @@ class Runtime:
         if descriptors is not None:
             connections = min(connections, descriptors.connections)
             self._ceiling = descriptors.ceiling if descriptors.scarce else 0
-        self._traffic = Traffic(connections, observers)
+        self._tracker = ConnectionTracker(connections, observers)
         self._session = Session()
         self._runners: list[web.AppRunner] = []
         self._listeners: list[Listener] = []
@@ -116,25 +116,25 @@ class Runtime:
         server = self._config.server
         instance = secrets.token_hex(4)
         intake = Intake(server, instance)
-        head_cache = Repeats()
-        edge = Edge(
+        head_cache = RequestHeadCache()
+        service = ProxyService(
             intake,
             Relay(f"sidecar-proxy-{instance}", server_timing=server.server_timing),
-            self._traffic,
+            self._tracker,
             self._config.errors,
         )
 
         async def lifespan(_: web.Application) -> AsyncIterator[None]:
             async with self._session:
                 self._tree = tree = Tree(self._config, self._session, random.Random())
-                edge.router = tree.router
+                service.router = tree.router
                 tree.open()
                 try:
                     yield
                 finally:
                     await tree.close()
 
-        app = edge_application(edge, lifespan)
+        app = edge_application(service, lifespan)
         await self._runner(app)
         # The data listener has a server of its own: no dispatching between one middleware and one
         # handler. A client that leaves ends its handler.
@@ -148,7 +148,7 @@ class Runtime:
                 lambda: Connection(
                     data,
                     server,
-                    self._traffic,
+                    self._tracker,
                     head_cache,
                     errors=self._config.errors,
                     access_log=None,
@@ -183,7 +183,7 @@ class Runtime:
 
     def _report(self) -> dict[str, Any]:
         """What operators are shown; times in seconds unless they say otherwise."""
-        now = time.monotonic()
+        now = monotonic()
         tree = self._tree.report(now)
         for name, servers in tree["upstreams"].items():
             for server in servers:
@@ -191,26 +191,26 @@ class Runtime:
                 server.update(measured)
         return {
             **tree,
-            "tunnels": [tunnel.report(now) for tunnel in self._traffic.tunnels],
+            "tunnels": [tunnel.report(now) for tunnel in self._tracker.tunnels],
             "counters": self._counters.report(),
         }
 
     @property
     def under_way(self) -> UnderWay:
         """What would be cut now."""
-        return self._traffic.under_way
+        return self._tracker.under_way
 
     async def drain(self) -> bool:
         """Fail readiness, wait, stop accepting, let requests finish. False where some were cut."""
         shutdown = self._config.shutdown
         self.ready = False
+        self._tracker.draining = True
         if shutdown.delay:
             log.info("stopping: the listeners close in %g s", shutdown.delay)
             await asyncio.sleep(shutdown.delay)
-        for listener in self._listeners:
-            listener.close()
+        await asyncio.gather(*(listener.retire() for listener in self._listeners))
         self._tree.shared.retire()
-        return await self._traffic.drain(shutdown.grace_period)
+        return await self._tracker.drain(shutdown.grace_period)
 
     async def close(self) -> None:
         """Cut what is left and let go of everything."""
@@ -220,11 +220,11 @@ class Runtime:
         for operators in (self._admin, self._probes):
             if operators is not None:
                 operators.close()
-        self._traffic.expire()
+        self._tracker.expire()
         if self._data is not None:
             self._data.pre_shutdown()
             await self._data.shutdown(CLEANUP)
         for runner in self._runners:
             await runner.cleanup()
         self._runners.clear()
-        self._traffic.close()
+        self._tracker.close()

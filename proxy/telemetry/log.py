@@ -5,13 +5,13 @@ import logging
 import os
 import random
 import sys
-import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 
+from proxy.core.clock import monotonic, wall
 from proxy.core.exchange import Exchange
 from proxy.core.options import LogOptions
 from proxy.core.secrets import HIDDEN, SECRETS, Targets, conceal
@@ -124,8 +124,8 @@ class AccessLog:
         options: LogOptions,
         fd: int = 1,
         *,
-        wall: Callable[[], float] = time.time,
-        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = wall,
+        clock: Callable[[], float] = monotonic,
         rng: random.Random | None = None,
     ) -> None:
         self._sample = options.sample

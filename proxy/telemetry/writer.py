@@ -4,10 +4,11 @@ import logging
 import os
 import select
 import threading
-import time
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Final
+
+from proxy.core.clock import monotonic
 
 _log = logging.getLogger(__name__)
 
@@ -144,7 +145,7 @@ class Writer:
     def _report_lost(self) -> None:
         if not self._complain and self._given - self._written > self._pending // 2:
             return  # the sentence goes the same way, and would be dropped with the count in it
-        dropped, now = self.dropped, time.monotonic()
+        dropped, now = self.dropped, monotonic()
         if dropped > self._told and now >= self._news_at:
             self._tell(_lost(dropped - self._told))
             self._told = dropped

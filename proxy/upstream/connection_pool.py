@@ -10,7 +10,7 @@ one client (``http/logins``) is kept by that client's ``Ties`` instead, see ``ac
 """
 
 import asyncio
-import time
+from typing import Final
 
 from aiohttp import (
     BaseConnector,
@@ -18,6 +18,7 @@ from aiohttp import (
     ClientTimeout,
 )
 
+from proxy.core.clock import monotonic
 from proxy.core.errors import ConnectionLimit
 from proxy.http.logins import Ties
 from proxy.policy.idle_limit import Ends
@@ -25,6 +26,9 @@ from proxy.upstream.http1.protocol import UpstreamProtocol
 from proxy.upstream.pooled_connection import PooledConnection
 from proxy.upstream.resolver import Resolver
 from proxy.upstream.unreachable import Unreachable
+
+_LOGIN: Final = 10.0
+"""Seconds that a login may take before the age of its connection counts."""
 
 
 class ConnectionPool:
@@ -87,7 +91,13 @@ class ConnectionPool:
         """Whether it takes no further request; one with a login may be idle all the same."""
         if self._closed or not (self._keepalive or connection.owner) or self._moved(connection):
             return True
-        return bool(self._max_age) and time.monotonic() - connection.made_at >= self._max_age
+        if not self._max_age:
+            return False
+        now = monotonic()
+        # A login takes several requests, all of them on the connection on which it began.
+        if connection.owner and now - connection.login_at < _LOGIN:
+            return False
+        return now - connection.made_at >= self._max_age
 
     def _moved(self, connection: PooledConnection) -> bool:
         """Whether the name does not stand any more for the address that it goes to."""

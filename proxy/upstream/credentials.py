@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Final, TypeAlias
 
 from proxy.core.options import Table, described
-from proxy.core.secrets import configured
+from proxy.core.secrets import Rotating, configured, rotating
 from proxy.http.grammar import CONTROL
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,9 @@ def credentials_field(options: CredentialsOptions) -> tuple[bytes, bytes]:
     value = options.value.encode("utf-8", "surrogateescape")
     if options.value_file:
         value = file_content(options.value_file)
-    configured(value)
+        rotating(value)
+    else:
+        configured(value)
     if not value:
         raise ValueError("the value is empty")
     if CONTROL.search(value):
@@ -60,7 +62,7 @@ def credentials_field(options: CredentialsOptions) -> tuple[bytes, bytes]:
 class CredentialsFile:
     """The field to send, and the file that holds its value, which may be written anew."""
 
-    __slots__ = ("_mark", "_options", "_refused", "field")
+    __slots__ = ("_hidden", "_mark", "_options", "_refused", "field")
 
     def __init__(self, options: CredentialsOptions) -> None:
         """Raises OSError, or ValueError where the value cannot stand in a field."""
@@ -69,6 +71,7 @@ class CredentialsFile:
         """What was wrong with the file when it was last looked at: that is said once."""
         self._mark = self._look()
         self.field = credentials_field(options)
+        self._hidden: Rotating = rotating(self.field[1])
 
     def _look(self) -> _Mark:
         """What changes with the file, also where it is a link that is turned (Kubernetes).
@@ -101,5 +104,6 @@ class CredentialsFile:
         if field == self.field:
             return False
         self.field = field
+        self._hidden = rotating(field[1])
         log.info("%s was read again", name)
         return True

@@ -1,10 +1,10 @@
 """A server of an upstream, and how it is doing."""
 
-import time
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
+from proxy.core.clock import monotonic
 from proxy.policy.ewma import Ewma
 from proxy.policy.quota import Quotas
 from proxy.upstream.address import Address
@@ -61,7 +61,7 @@ class Endpoint:
         """Its own Retry-After, as a time of ``time.monotonic``."""
         self.quotas: Quotas | None = None
         """What it says of its own limits, where somebody heeds that."""
-        self.available_since = time.monotonic()
+        self.available_since = monotonic()
         """When it came, or came back."""
         self.outcomes: defaultdict[str | int, int] = defaultdict(int)
         """A Counter would take four times as long to count."""
@@ -95,7 +95,7 @@ class Endpoint:
 
     def recovered(self) -> None:
         """It is back: what it did before counts no more, and slow start begins anew."""
-        self.available_since = time.monotonic()
+        self.available_since = monotonic()
         self.latency = Ewma()
         self._on_state()
 

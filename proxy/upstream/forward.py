@@ -1,13 +1,13 @@
 """The last handler: one attempt on one connection."""
 
 import asyncio
-import time
 from functools import partial
 from typing import Any, Final
 
 from aiohttp import ClientTimeout
 from aiohttp.streams import StreamReader
 
+from proxy.core.clock import monotonic
 from proxy.core.errors import (
     ConnectionTerminated,
     ProtocolViolation,
@@ -95,9 +95,9 @@ class Forward:
         if connection is not None:
             record.connect_s = 0.0
         else:
-            asked = time.monotonic()
+            asked = monotonic()
             connection = await self._pool.acquire(self._clock)
-            record.connect_s = time.monotonic() - asked
+            record.connect_s = monotonic() - asked
         upload: asyncio.Task[None] | None = None
         message: Any  # a FastHead or a ReplyHead
         known = connection.owner is not None
@@ -119,7 +119,7 @@ class Forward:
                 raise head_error(error, stage=stage, name=address.name) from None
             if message.code == _SWITCHING:
                 return await self._switched(exchange, message, connection, upload)
-            record.first_byte_at = time.monotonic()
+            record.first_byte_at = monotonic()
             stream = ReplyBody(connection, payload, upload, self._timeouts.idle)
             if self._timeouts.progress:
                 stream = self._paced(message, connection, payload, upload) or stream
@@ -212,7 +212,7 @@ class Forward:
             await upload
             if (failed := connection.protocol.exception()) is not None:
                 raise failed
-        exchange.record.first_byte_at = time.monotonic()
+        exchange.record.first_byte_at = monotonic()
         answer = b", ".join(values(message.fields, b"upgrade"))
         if not accepted(exchange.upgrade, answer):
             raise ProtocolViolation(f"101 to {answer!r}, which was not offered")

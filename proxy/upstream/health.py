@@ -3,11 +3,11 @@
 import asyncio
 import logging
 import random
-import time
 from typing import Annotated, Final
 
 from msgspec import Meta
 
+from proxy.core.clock import monotonic
 from proxy.core.errors import LocalLimit, ProxyError
 from proxy.core.exchange import Exchange
 from proxy.core.local_limits import complain
@@ -76,7 +76,7 @@ class Checker:
             "GET",
             self._options.path.encode(),
             [(b"User-Agent", b"sidecar-proxy-health-check")],
-            started_at=time.monotonic(),
+            started_at=monotonic(),
         )
         try:
             async with asyncio.timeout(self._options.timeout or None):

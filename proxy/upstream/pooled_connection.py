@@ -1,10 +1,10 @@
 """A connection to a server, as attempts take it and give it back."""
 
-import time
 from typing import TYPE_CHECKING
 
 from aiohttp.connector import Connection
 
+from proxy.core.clock import monotonic
 from proxy.http.logins import Ties
 from proxy.net.small_reads import read_small
 from proxy.upstream.http1.protocol import UpstreamProtocol
@@ -16,16 +16,18 @@ if TYPE_CHECKING:
 class PooledConnection:
     """A connection to a server: in use by one attempt, or idle."""
 
-    __slots__ = ("_connection", "_pool", "made_at", "owner", "protocol")
+    __slots__ = ("_connection", "_pool", "login_at", "made_at", "owner", "protocol")
 
     def __init__(
         self, connection: Connection, protocol: UpstreamProtocol, pool: "ConnectionPool"
     ) -> None:
         self._connection = connection
         self._pool = pool
-        self.made_at = time.monotonic()
+        self.made_at = monotonic()
         self.owner: tuple[Ties, str] | None = None
         """The client that alone may use it, and the name of its server, see ``http/logins``."""
+        self.login_at = 0.0
+        """When the login on it began."""
         self.protocol = protocol
         protocol.on_lost = self._on_lost
         protocol.reads = read_small(protocol, 0)
@@ -42,6 +44,8 @@ class PooledConnection:
         if ties is None:  # a health check's
             self.protocol.force_close()
         else:
+            if self.owner is None:
+                self.login_at = monotonic()
             self.owner = (ties, server)
 
     def release(self) -> None:
@@ -74,6 +78,7 @@ class PooledConnection:
         protocol = self.protocol
         if protocol.reads is not None:
             protocol.reads.written()
+            protocol.reads = None  # it holds the protocol
         protocol.abort()
         self._connection.close()
 

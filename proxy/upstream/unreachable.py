@@ -1,11 +1,11 @@
 """Why a server cannot be connected to, in a sentence."""
 
 import ssl
-import time
 from typing import Final
 
 from aiohttp import ClientConnectorCertificateError, ClientRequest
 
+from proxy.core.clock import monotonic
 from proxy.core.errors import UpstreamError
 from proxy.upstream.certificate import MISMATCH, names
 from proxy.upstream.translate import Place, connect_error
@@ -39,7 +39,7 @@ class Unreachable:
         """What to say where the certificate is for other names; found out once in a while."""
         if getattr(error, "verify_code", 0) not in MISMATCH:
             return ""
-        now = time.monotonic()
+        now = monotonic()
         if now >= self._named_until:
             self._named_until = now + _REMEMBERED
             template = self._template

@@ -15,7 +15,6 @@ from tests.support.loop import JumpingLoop, Script, get, reply
 @pytest.fixture
 def clock(jumping: JumpingLoop, monkeypatch: pytest.MonkeyPatch) -> JumpingLoop:
     """Its time is that of everybody."""
-    monkeypatch.setattr("proxy.middleware.upstream_quota.time.monotonic", jumping.time)
     return jumping
 
 

@@ -52,5 +52,5 @@ async def test_a_client_that_does_not_take_its_last_reply_is_let_go(
     ):
         await client.send(get(fields=b"Connection: close\r\n"))
         await proxy.record()
-        await upstream.until(lambda: not proxy.runtime._traffic.connections)
+        await upstream.until(lambda: not proxy.runtime._tracker.connections)
         assert (await client.receive()).ended != "open"

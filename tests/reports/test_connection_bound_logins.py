@@ -223,6 +223,20 @@ async def test_a_client_whose_connection_has_ended_begins_anew() -> None:
         assert (await log_in(client, b"alice")).body == b"alice"
 
 
+async def test_the_age_of_a_connection_does_not_end_a_login_on_the_way() -> None:
+    server = Directory()
+    options = {"max_connection_age": "1ms"}
+    async with (
+        RawUpstream([server]) as upstream,
+        proxied(upstream, upstream_options=options) as proxy,
+        await proxy.connect() as client,
+    ):
+        for _ in range(BACK_TO_BACK):
+            assert (await log_in(client, b"alice")).body == b"alice"
+            await asyncio.sleep(0.005)
+        assert len(upstream.connections) == 1
+
+
 async def test_a_limit_of_connections_counts_what_is_in_use() -> None:
     server = Directory()
     async with (

@@ -110,7 +110,7 @@ async def test_connections_are_kept(name: str, tmp_path: Path) -> None:
         for _ in range(5):
             assert (await client.ask(get(), patience=LONG)).body == b"ok"
         assert len(s.upstream.connections) == 1
-        assert len(s.proxy.runtime._traffic.connections) == 1
+        assert len(s.proxy.runtime._tracker.connections) == 1
 
 
 async def test_another_protocol_goes_through(name: str, tmp_path: Path) -> None:

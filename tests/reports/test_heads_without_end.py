@@ -23,7 +23,7 @@ CHUNKS = b"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 def held(proxy: Proxy) -> int:
     """Bytes that the one connection keeps."""
-    (connection,) = proxy.runtime._traffic.connections
+    (connection,) = proxy.runtime._tracker.connections
     assert isinstance(connection, Connection)
     return len(connection._reader.held)
 

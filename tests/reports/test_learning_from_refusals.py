@@ -18,7 +18,6 @@ NONE_LEFT = [(b"X-RateLimit-Remaining", b"0"), (b"X-RateLimit-Reset", b"50")]
 
 @pytest.fixture
 def clock(jumping: JumpingLoop, monkeypatch: pytest.MonkeyPatch) -> JumpingLoop:
-    monkeypatch.setattr("proxy.middleware.upstream_quota.time.monotonic", jumping.time)
     return jumping
 
 

@@ -23,7 +23,7 @@ TIMES = 2
 async def settled(proxy: Proxy) -> None:
     """Until all connections of clients have ended."""
     async with asyncio.timeout(PATIENCE):
-        while proxy.runtime._traffic.connections:  # noqa: ASYNC110  (nobody tells)
+        while proxy.runtime._tracker.connections:  # noqa: ASYNC110  (nobody tells)
             await asyncio.sleep(0.002)
     await proxy.breathe()
 

@@ -54,7 +54,7 @@ async def test_what_comes_behind_a_refusal_is_counted(monkeypatch: pytest.Monkey
     ):
         await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9999\r\n\r\n")
         assert (await client.receive(patience=PATIENCE)).status == 413
-        (connection,) = proxy.runtime._traffic.connections
+        (connection,) = proxy.runtime._tracker.connections
         await client.send(b"x" * 9999)
         while connection.ignored < 9999:  # type: ignore[attr-defined]
             await proxy.breathe()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.edge.connections import Visitor
+from proxy.edge.connections import Tracked
 from tests.support.message import OK, length
 from tests.support.proxy import Proxy, proxied
 from tests.support.upstream import RawUpstream
@@ -91,12 +91,12 @@ async def test_curl_with_http2_keeps_its_connection() -> None:
         assert [request.head.values("Upgrade") for request in upstream.requests] == [[]] * 5
 
 
-class Counted(set[Visitor]):
+class Counted(set[Tracked]):
     """Client connections, and how many there have been."""
 
     added = 0
 
-    def add(self, connection: Visitor) -> None:
+    def add(self, connection: Tracked) -> None:
         """One more."""
         self.added += 1
         super().add(connection)
@@ -108,7 +108,7 @@ async def test_java_keeps_its_connection(tmp_path: Path) -> None:
     source.write_text(JAVA)
     async with RawUpstream(ASK) as upstream, proxied(upstream) as proxy:
         connections = Counted()
-        proxy.runtime._traffic.connections = connections
+        proxy.runtime._tracker.connections = connections
         assert await run("java", str(source), url(proxy)) == "200 ok\n" * 6
         assert connections.added == 1
         assert [request.body for request in upstream.requests] == [b"", b"hello"] * 3

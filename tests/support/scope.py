@@ -4,6 +4,7 @@ import random
 from typing import TypeVar
 
 from proxy.config.model import Config
+from proxy.core.clock import Clock, loop_clock, monotonic
 from proxy.core.scope import Shared, UpstreamScope
 from proxy.run.tree import scope_of, tables
 from tests.support.proxy import Proxy
@@ -14,7 +15,10 @@ T = TypeVar("T")
 def upstream_scope(config: Config) -> UpstreamScope:
     """Of the first upstream of a configuration, as its first route asks it."""
     route, upstream = config.routes[0], config.upstreams[0]
-    scope = UpstreamScope(**vars(scope_of(route, Shared(random.Random(1)))), upstream=upstream.name)
+    scope = UpstreamScope(
+        **vars(scope_of(route, Shared(random.Random(1), clock=_clock()))),
+        upstream=upstream.name,
+    )
     scope.options += tables(upstream)
     return scope
 
@@ -23,3 +27,10 @@ def watched(proxy: Proxy, kind: type[T]) -> list[T]:
     """Those of this kind that operators are shown."""
     things = [each.thing for each in proxy.runtime._tree.shared.watched]
     return [thing for thing in things if isinstance(thing, kind)]
+
+
+def _clock() -> Clock:
+    try:
+        return loop_clock()
+    except RuntimeError:  # a test without a loop
+        return monotonic

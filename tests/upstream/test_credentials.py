@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from proxy.core import secrets
+from proxy.core.secrets import conceal
 from proxy.upstream.credentials import CredentialsFile, CredentialsOptions, credentials_field
 
 
@@ -89,3 +91,21 @@ def test_what_cannot_be_read_is_said_once_and_waited_for_by_nobody(
         turn(path, "Bearer two")
         file.changed()
         assert file.field[1] == b"Bearer two"
+
+
+def test_what_was_replaced_is_hidden_for_a_while_and_forgotten_then(tmp_path: Path) -> None:
+    """Every value of a file that changes once an hour was looked for in every line, for ever."""
+    path, stays = tmp_path / "token", tmp_path / "stays"
+    turn(stays, "Bearer secret-that-stays")
+    turn(path, "Bearer secret-number-0")
+    other = CredentialsFile(CredentialsOptions(value_file=str(stays)))
+    rotated = CredentialsFile(CredentialsOptions(value_file=str(path)))
+    for number in range(1, 100):
+        turn(path, f"Bearer secret-number-{number}")
+        assert rotated.changed()
+        late = f"the request with secret-number-{number - 1} failed"
+        assert conceal(late) == "the request with *** failed"
+    assert conceal("secret-number-99 secret-that-stays") == "*** ***"
+    assert conceal("secret-number-1.") == "secret-number-1."
+    assert len(secrets._rotating) < 40
+    assert other.field[1] == b"Bearer secret-that-stays"

@@ -47,7 +47,7 @@ async def test_nothing_is_left_of_streams_and_sockets() -> None:
             lambda: all(len(delays) >= 2 * MANY for delays in clients.delays.values()),
             lambda: clients.delays,
         )
-        traffic = proxy.runtime._traffic
+        traffic = proxy.runtime._tracker
         assert (len(traffic.tunnels), len(traffic.connections)) == (MANY, 2 * MANY)
         assert not clients.ends
         assert set(clients.delays) == {"streams", "sockets"}

@@ -29,7 +29,7 @@ async def test_a_drain_ends_websockets_politely_after_its_grace() -> None:
         assert heard[:2] == b"\x88\x82"
         mask, code = heard[2:6], heard[6:8]
         assert bytes(a ^ b for a, b in zip(mask, code, strict=False)) == b"\x03\xe9"
-        assert not proxy.runtime._traffic.tunnels
+        assert not proxy.runtime._tracker.tunnels
 
 
 async def test_a_drain_waits_for_the_end_of_a_frame() -> None:
@@ -67,7 +67,7 @@ async def test_what_is_no_websocket_ends_with_the_drain() -> None:
 async def test_requests_are_cut_as_soon_as_tunnels_have_parted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("proxy.edge.connections._PARTING", 600.0)
+    monkeypatch.setattr("proxy.edge.connections._CLOSING", 600.0)
     async with (
         RawUpstream([SWITCHING % b"foo", "hold"], ["hold"]) as upstream,
         proxied(upstream, shutdown={"grace_period": "20ms"}) as proxy,

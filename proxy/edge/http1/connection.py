@@ -5,25 +5,26 @@ Parse errors get their statuses here, before any handler runs.
 
 import asyncio
 import contextlib
-import time
 from typing import Any
 
 from aiohttp import web
 
+from proxy.core.clock import monotonic
 from proxy.core.errors import ConnectionLimit, ProxyError
 from proxy.core.exchange import Exchange
 from proxy.core.local_limits import complain
-from proxy.core.options import ServerOptions
-from proxy.edge.connections import Traffic
-from proxy.edge.http1.head_cache import PLAIN, RepeatedRequest, Repeats
+from proxy.edge.connections import ConnectionTracker
+from proxy.edge.http1.head_cache import PLAIN, RepeatedRequest, RequestHeadCache
 from proxy.edge.http1.head_clock import HeadClock
 from proxy.edge.http1.reply_writer import ReplyWriter
 from proxy.edge.http1.request_reader import UNLIMITED
-from proxy.edge.responses import ErrorsOptions, stuck
+from proxy.edge.options import ServerOptions
+from proxy.edge.responses import ErrorsOptions, log_stalled_client
 from proxy.http.fields import RawHeaders
 from proxy.http.framing import HEAD_END
 from proxy.http.logins import Ties
 from proxy.net.short_queue import ShortQueue
+from proxy.net.sockets import unread
 
 
 class Connection(ReplyWriter):
@@ -43,14 +44,14 @@ class Connection(ReplyWriter):
         self,
         server: web.Server,
         options: ServerOptions,
-        traffic: Traffic,
-        head_cache: Repeats,
+        tracker: ConnectionTracker,
+        head_cache: RequestHeadCache,
         *,
         errors: ErrorsOptions | None,
         **kwargs: Any,
     ) -> None:
         """``errors``: how our answers look before there is a route."""
-        super().__init__(server, options, traffic, **kwargs)
+        super().__init__(server, options, tracker, **kwargs)
         self._messages = ShortQueue()  # type: ignore[assignment]
         self.ties = Ties()
         self._serving = False
@@ -70,17 +71,19 @@ class Connection(ReplyWriter):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Over the limit, refuse before anything is read."""
         super().connection_made(transport)
-        if self._traffic.full:
-            limit = self._traffic.limit
+        if self._tracker.full:
+            limit = self._tracker.limit
             complain("max_connections", f"{limit} connections are open, more are refused with 503")
             self.refuse(ConnectionLimit(f"{limit} connections are open, which is the limit"))
         else:
-            self._traffic.connections.add(self)
+            self._tracker.connections.add(self)
             self.expect_body(0)  # what comes with its first head may wait for a server
+            if self._tracker.retiring:
+                self.clock.retire()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop the clocks; the handler is cancelled by aiohttp."""
-        self._traffic.disconnected(self)
+        self._tracker.disconnected(self)
         self.ties.close()
         self.clock.close()
         self._reader.close()
@@ -96,7 +99,7 @@ class Connection(ReplyWriter):
             return
         idle = self._idle
         if idle and data[-4:] == HEAD_END and len(data) <= self._limit and not reader.held:
-            if (repeated := self._head_cache.recall(data, self.peer, self.scheme)) is not None:
+            if (repeated := self._head_cache.lookup(data, self.peer, self.scheme)) is not None:
                 self._repeated(*repeated)
                 return
             self._alone = data
@@ -190,7 +193,7 @@ class Connection(ReplyWriter):
             self._finish()
             if not answered:
                 break
-            if not self.persists or self._traffic.draining:
+            if not self.persists:  # as the reply said: in a drain the next one says otherwise
                 self.hang_up()
                 break
         if not self._force_close and self.transport is not None:
@@ -219,7 +222,7 @@ class Connection(ReplyWriter):
         if not self._serving:
             return 0.0
         exchange = self.exchange
-        return None if exchange.upgrade else time.monotonic() - exchange.started_at
+        return None if exchange.upgrade else monotonic() - exchange.started_at
 
     @property
     def _open_ended(self) -> bool:
@@ -236,6 +239,8 @@ class Connection(ReplyWriter):
         """A head is too long or too late, or the connection has rested long enough."""
         if error is not None and self._idle:
             self.refuse(error)
+        elif self._idle and unread(self._socket):
+            self.clock.rest()  # a request has come: the loop tells of it in a moment
         elif self._idle:
             self.force_close()
 
@@ -245,7 +250,7 @@ class Connection(ReplyWriter):
         """A request like this one may come again, where it came in one piece."""
         alone, self._alone = self._alone, b""
         if alone and self.reusable:
-            self._head_cache.learn(alone, self.exchange, raw, self.peer, self.scheme)
+            self._head_cache.store(alone, self.exchange, raw, self.peer, self.scheme)
 
     def _finish(self) -> None:
         """The request has been served."""
@@ -253,7 +258,7 @@ class Connection(ReplyWriter):
             self._written()
         transport = self.transport
         if transport is not None and transport.get_write_buffer_size():
-            self._writing(transport).watch()
+            self._write_timer(transport).watch()
 
     # Endings
 
@@ -262,12 +267,17 @@ class Connection(ReplyWriter):
         """What is being served."""
         return self.exchange if self._serving else None
 
+    @property
+    def resting(self) -> bool:
+        """Whether nothing is being asked on it, and nothing is still to be read."""
+        # Where it is being closed, its client may still be reading.
+        return self._idle and not self._reader.begun and not self._force_close
+
     def retire(self) -> None:
-        """Close now if nothing is being asked on it, and nothing is still to be read."""
-        if self._force_close:  # it ends by itself when its client has taken the reply
-            return
-        if self._idle and not self._reader.begun:
-            self.force_close()
+        """Take one more request at most, and that within a second."""
+        self.clock.retire()
+        if self.resting:
+            self.clock.rest()
 
     def expire(self) -> None:
         """Close now, whatever is being asked on it."""
@@ -279,5 +289,5 @@ class Connection(ReplyWriter):
     def _stuck(self) -> None:
         if self._serving:
             self.exchange.error = "connection_write_timeout"
-            stuck(self.exchange, self._server_options.write_idle_timeout)
+            log_stalled_client(self.exchange, self._server_options.write_idle_timeout)
         super()._stuck()

@@ -6,12 +6,12 @@ passed already go round them (``docs/decisions/0007``).
 """
 
 import re
-import time
 from typing import Final, NamedTuple
 
 from aiohttp import web
 from aiohttp.streams import EMPTY_PAYLOAD
 
+from proxy.core.clock import monotonic
 from proxy.core.exchange import Exchange
 from proxy.http.bounded_cache import BoundedCache, Memo
 from proxy.http.fields import Encoded, RawHeaders, encode
@@ -68,7 +68,7 @@ class RepeatedRequest(web.BaseRequest):
         return self
 
 
-class Repeats:
+class RequestHeadCache:
     """The fields that are remembered; bounded, since clients choose them."""
 
     __slots__ = ("_known", "_lines")
@@ -77,7 +77,7 @@ class Repeats:
         self._known: BoundedCache[tuple[str, str, bytes], _Known] = BoundedCache(_REMEMBERED, _ROOM)
         self._lines = Memo(_first_line, _LINES)
 
-    def learn(
+    def store(
         self, data: bytes, exchange: Exchange, raw: RawHeaders, peer: str, scheme: str
     ) -> None:
         """Remember a request without a body that was ``data`` from its first byte to its last.
@@ -99,7 +99,7 @@ class Repeats:
         size = _PARSED * len(fields) + _FIELD * len(raw)
         self._known.remember((peer, scheme, fields), known, size)
 
-    def recall(self, data: bytes, peer: str, scheme: str) -> tuple[Exchange, RawHeaders] | None:
+    def lookup(self, data: bytes, peer: str, scheme: str) -> tuple[Exchange, RawHeaders] | None:
         """The exchange that ``data`` is the whole request of, and its fields as they came."""
         line, _, fields = data.partition(_BREAK)
         known = self._known.get((peer, scheme, fields))
@@ -117,7 +117,7 @@ class Repeats:
             client=client,
             scheme=asked,
             request_id=request_id,
-            started_at=time.monotonic(),
+            started_at=monotonic(),
         )
         exchange.encoded = Encoded(exchange.headers, lines + naming)
         return exchange, raw

@@ -2,16 +2,21 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
 
 from proxy.core.errors import ProxyError, RequestTimeout
-from proxy.core.options import ServerOptions
+from proxy.edge.options import ServerOptions
 from proxy.net.timers import RearmableTimer
+
+LAST_CALL: Final = 1.0
+"""Seconds that a connection may rest once the listener has closed: clients that keep it in use come
+back within them, and learn from the reply that it was the last one."""
 
 
 class HeadClock:
     """``keepalive_timeout`` and ``request_headers_timeout`` of one connection."""
 
-    __slots__ = ("_begun", "_failed", "_loop", "_options", "_timer")
+    __slots__ = ("_begun", "_failed", "_loop", "_options", "_patience", "_timer")
 
     def __init__(
         self,
@@ -22,14 +27,19 @@ class HeadClock:
         """``failed`` is told that a head is late; None where it is only time to close."""
         self._loop = loop
         self._options = options
+        self._patience: float = options.keepalive_timeout
         self._failed = failed
         self._timer = RearmableTimer(loop, self._on_timer)
         self._begun = False
 
     def rest(self) -> None:
         """Wait for the next request."""
-        if not self._begun and (patience := self._options.keepalive_timeout):
-            self._timer.arm(self._loop.time() + patience)
+        if not self._begun and self._patience:
+            self._timer.arm(self._loop.time() + self._patience)
+
+    def retire(self) -> None:
+        """From now on it rests no longer than for a last request."""
+        self._patience = min(self._patience or LAST_CALL, LAST_CALL)
 
     def begin(self) -> None:
         """Part of a head has come; later parts change nothing."""

@@ -3,15 +3,14 @@
 A connection serves one request after the other, so it is the stream of each of them in turn.
 """
 
-import time
 from typing import Any
 
 from aiohttp import web
 
+from proxy.core.clock import monotonic
 from proxy.core.errors import ConnectionLimit, ProxyError
 from proxy.core.exchange import Exchange
-from proxy.core.options import ServerOptions
-from proxy.edge.connections import Traffic
+from proxy.edge.connections import ConnectionTracker
 from proxy.edge.http1.encode import (
     CLOSE,
     KEEP_ALIVE,
@@ -20,8 +19,9 @@ from proxy.edge.http1.encode import (
     upgrade_lines,
 )
 from proxy.edge.http1.request_reader import UNLIMITED, RequestReader
-from proxy.edge.http1.transport import READ_BUFFER, ClientSide
-from proxy.edge.responses import ErrorsOptions, error_response, failure, report
+from proxy.edge.http1.transport import READ_BUFFER, ClientTransport
+from proxy.edge.options import ServerOptions
+from proxy.edge.responses import ErrorsOptions, error_response, failure, log_error
 from proxy.http.fields import Encoded, RawHeaders
 from proxy.http.framing import (
     CHUNK,
@@ -35,7 +35,7 @@ from proxy.http.request_id import ensure_ids
 from proxy.http.trailers import last_chunk
 
 
-class ReplyWriter(ClientSide):
+class ReplyWriter(ClientTransport):
     """Frames replies, and knows whether another request may follow."""
 
     __slots__ = (
@@ -50,9 +50,9 @@ class ReplyWriter(ClientSide):
     )
 
     def __init__(
-        self, server: web.Server, options: ServerOptions, traffic: Traffic, **kwargs: Any
+        self, server: web.Server, options: ServerOptions, tracker: ConnectionTracker, **kwargs: Any
     ) -> None:
-        super().__init__(server, options, traffic, **kwargs)
+        super().__init__(server, options, tracker, **kwargs)
         limit = options.max_header_size or UNLIMITED
         self._reader = RequestReader(self, self._loop, limit, READ_BUFFER)
         self._bodiless = self._chunked = self._until_close = False
@@ -151,7 +151,7 @@ class ReplyWriter(ClientSide):
         exchange, reader = self.exchange, self._reader
         # An early reply leaves the rest of the request unread (RFC 9112 9.3); and what has come
         # behind an offer to upgrade may be in the protocol that the client did not get.
-        persists = self.reusable and not last and reader.between and not self._traffic.draining
+        persists = self.reusable and not last and reader.between and not self._tracker.draining
         if exchange.upgrade and reader.held:
             persists = False
         framing = b""
@@ -176,7 +176,7 @@ class ReplyWriter(ClientSide):
 
     def refuse(self, error: ProxyError) -> None:
         """Answer a request that never became one, and hang up."""
-        exchange = Exchange("", b"", (), client=self.peer, started_at=time.monotonic())
+        exchange = Exchange("", b"", (), client=self.peer, started_at=monotonic())
         exchange.request_id = ensure_ids(())[1]
         exchange.status, exchange.error = failure(error)
         if not self.gone:
@@ -189,5 +189,5 @@ class ReplyWriter(ClientSide):
             )
         self.hang_up()
         if not isinstance(error, ConnectionLimit):  # one line for all of them, see connection_made
-            report(exchange, error)
-        self._traffic.record(exchange, time.monotonic())
+            log_error(exchange, error)
+        self._tracker.record(exchange, monotonic())

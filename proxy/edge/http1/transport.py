@@ -12,10 +12,10 @@ from typing import Any, Final
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from proxy.core.options import ServerOptions
-from proxy.edge.connections import Traffic
+from proxy.edge.connections import ConnectionTracker
 from proxy.edge.http1.half_close import AT_ONCE, HalfClosed, may_read_on
-from proxy.edge.http1.write_stall import Writing
+from proxy.edge.http1.write_stall import WriteStallTimer
+from proxy.edge.options import ServerOptions
 from proxy.edge.responses import ErrorsOptions
 from proxy.net.small_reads import CROWDED, HIGH_WATER, IN_HAND, SmallReads, read_large, read_small
 from proxy.net.sockets import RESET
@@ -24,7 +24,7 @@ READ_BUFFER: Final = 32 << 10
 """Low-water mark of a request's buffer; twice that stops the client."""
 
 
-class ClientSide(RequestHandler):
+class ClientTransport(RequestHandler):
     """Writes to a client, notices when it leaves, and ends the connection so that it can tell."""
 
     __slots__ = (
@@ -32,16 +32,16 @@ class ClientSide(RequestHandler):
         "_half",
         "_reads",
         "_server_options",
-        "_side",
         "_socket",
-        "_traffic",
+        "_tracker",
+        "_write_stall",
         "ignored",
         "peer",
         "scheme",
     )
 
     def __init__(
-        self, server: web.Server, options: ServerOptions, traffic: Traffic, **kwargs: Any
+        self, server: web.Server, options: ServerOptions, tracker: ConnectionTracker, **kwargs: Any
     ) -> None:
         super().__init__(
             server,
@@ -53,8 +53,8 @@ class ClientSide(RequestHandler):
             **kwargs,
         )
         self._server_options = options
-        self._traffic = traffic
-        self._side: Writing | None = None
+        self._tracker = tracker
+        self._write_stall: WriteStallTimer | None = None
         self._reads: SmallReads | None = None
         """Reads instead of this: the first request, bodies, and where much is in hand anything."""
         self._half: HalfClosed | None = None
@@ -83,20 +83,21 @@ class ClientSide(RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop the clock; the handler is cancelled by aiohttp."""
-        if self._side is not None:
-            self._side.close()
+        if self._write_stall is not None:
+            self._write_stall.close()
         if self._half is not None:
             self._half.close()
         if self._reads is not None:
             self._reads.written()
-        self._traffic.hangups.forget(self._socket.fileno())
+            self._reads = None  # it holds this
+        self._tracker.hangups.forget(self._socket.fileno())
         super().connection_lost(exc)
 
     def _pause_transport_reading(self) -> None:
         """Hold an upload or a pipeline back, but see its end."""
         super()._pause_transport_reading()
         if self.transport is not None and (descriptor := self._socket.fileno()) >= 0:
-            self._traffic.hangups.watch(descriptor, self._ended_unread)
+            self._tracker.hangups.watch(descriptor, self._ended_unread)
 
     def _awaiting(self) -> float | None:
         """Seconds for which a whole request has waited for its answer; None where none does."""
@@ -136,7 +137,7 @@ class ClientSide(RequestHandler):
         if not may_read_on(self._socket, policy, fresh=fresh):
             return False
         if self._half is None:
-            hangups = self._traffic.hangups
+            hangups = self._tracker.hangups
             self._half = HalfClosed(self._loop, transport, self._socket, hangups)
         else:
             self._half.watch()
@@ -144,7 +145,7 @@ class ClientSide(RequestHandler):
 
     def _resume_transport_reading(self) -> None:
         """Let it go on."""
-        self._traffic.hangups.forget(self._socket.fileno())
+        self._tracker.hangups.forget(self._socket.fileno())
         super()._resume_transport_reading()
 
     # Reading
@@ -170,7 +171,7 @@ class ClientSide(RequestHandler):
         transport = self.transport
         if transport is None or transport.is_closing() or self._half is not None:
             raise ConnectionResetError("client gone")
-        self._traffic.hangups.forget(self._socket.fileno())
+        self._tracker.hangups.forget(self._socket.fileno())
         transport.set_protocol(protocol)
         if self._reads is not None:
             self._reads.written()
@@ -178,7 +179,7 @@ class ClientSide(RequestHandler):
         early, self._message_tail = self._message_tail, b""
         return transport, early
 
-    # Writing
+    # WriteStallTimer
 
     @property
     def gone(self) -> bool:
@@ -196,7 +197,7 @@ class ClientSide(RequestHandler):
         """Wait until the client has taken enough of what was written."""
         if self.transport is None:
             raise ConnectionResetError("client gone")
-        writing = self._writing(self.transport)
+        writing = self._write_timer(self.transport)
         writing.watch()
         await self._drain_helper()
         writing.clear()
@@ -215,12 +216,12 @@ class ClientSide(RequestHandler):
             if transport.can_write_eof():
                 transport.write_eof()
         self._resume_transport_reading()
-        self._writing(transport).linger(self._ignored)
+        self._write_timer(transport).linger(self._ignored)
 
     def _ignored(self) -> int:
-        """Bytes of a refused upload since this was asked last; while we drain nobody waits."""
+        """Bytes of a refused upload since this was asked last; in a drain nobody waits."""
         size, self.ignored = self.ignored, 0
-        return 0 if self._traffic.draining else size
+        return 0 if self._tracker.retiring else size
 
     def cut(self, *, reset: bool) -> None:
         """End a reply that cannot be finished, so that the client can tell.
@@ -236,15 +237,17 @@ class ClientSide(RequestHandler):
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             transport.abort()
         else:
-            self._writing(transport).watch()
+            self._write_timer(transport).watch()
             transport.close()
 
-    def _writing(self, transport: asyncio.Transport) -> Writing:
+    def _write_timer(self, transport: asyncio.Transport) -> WriteStallTimer:
         """Made when it is first wanted: most clients take what they asked for at once."""
-        if self._side is None:
+        if self._write_stall is None:
             patience = self._server_options.write_idle_timeout
-            self._side = Writing(self._loop, patience, self._stuck, transport, self._socket)
-        return self._side
+            self._write_stall = WriteStallTimer(
+                self._loop, patience, self._stuck, transport, self._socket
+            )
+        return self._write_stall
 
     def _stuck(self) -> None:
         """A client has stopped taking its reply."""

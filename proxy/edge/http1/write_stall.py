@@ -15,7 +15,7 @@ LONGEST: Final = 30.0
 """Seconds that such a client has to end its upload; nginx gives it as many."""
 
 
-class Writing:
+class WriteStallTimer:
     """The writing side of a client's connection, on the clock of ``write_idle_timeout``.
 
     Slow is not stuck: bytes that left the kernel since the last look count as taken.

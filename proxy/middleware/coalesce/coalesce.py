@@ -32,7 +32,6 @@ Events while a call is pending or streaming:
 """
 
 import asyncio
-import time
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from functools import partial
@@ -41,6 +40,7 @@ from typing import Annotated, Any, Final, TypeAlias
 from msgspec import Meta
 
 from proxy.core.body import EMPTY, Body, BytesBody
+from proxy.core.clock import Clock, loop_clock
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import WARNING, Finding, Written
 from proxy.core.options import Duration, Table, described, seconds
@@ -92,7 +92,7 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
     shared = scope.shared
     memory = shared.share("coalesce", MemoryBudget)
     shared.watch("coalesce", memory)
-    coalesce = Coalesce(inner, options, memory, shared.tasks)
+    coalesce = Coalesce(inner, options, memory, shared.tasks, clock=shared.clock)
     shared.watch("coalesce", coalesce, route=scope.route)
     return coalesce.handle
 
@@ -102,6 +102,7 @@ class Coalesce:
 
     __slots__ = (
         "_calls",
+        "_clock",
         "_inner",
         "_max_waiters",
         "_memory",
@@ -119,6 +120,8 @@ class Coalesce:
         options: CoalesceOptions,
         memory: MemoryBudget,
         tasks: set[asyncio.Task[None]],
+        *,
+        clock: Clock | None = None,
     ) -> None:
         """``memory`` and the set of running ``tasks`` are shared by all routes."""
         self._inner = inner
@@ -126,6 +129,7 @@ class Coalesce:
         self._wait_timeout = options.wait_timeout or None
         self._memory = memory
         self._tasks = tasks
+        self._clock = clock or loop_clock()
         self._calls: dict[Key, SharedCall] = {}
         self._unshareable: OrderedDict[bytes, float] = OrderedDict()
         self.calls = 0
@@ -195,7 +199,7 @@ class Coalesce:
         until = self._unshareable.get(mark)
         if until is None:
             return False
-        if time.monotonic() < until:
+        if self._clock() < until:
             return True
         del self._unshareable[mark]
         return False
@@ -203,7 +207,7 @@ class Coalesce:
     def _remember(self, key: Key) -> None:
         mark = _digest_of(key)
         self._unshareable.pop(mark, None)
-        self._unshareable[mark] = time.monotonic() + _REMEMBERED_FOR
+        self._unshareable[mark] = self._clock() + _REMEMBERED_FOR
         if len(self._unshareable) > _MAX_REMEMBERED:
             self._unshareable.popitem(last=False)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Final, TypeAlias
 
+from proxy.core.clock import Clock, loop_clock
 from proxy.core.errors import DeadlineTooShort, QueueFull, QueueTimeout
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.options import TimeoutsOptions
@@ -28,7 +29,7 @@ _NEVER: Final = float("inf")
 Usual: TypeAlias = Callable[[Exchange, float], float | None]
 """Seconds that a request takes at the least, where that is known; is given the time now."""
 Watch: TypeAlias = Callable[[Exchange, float, float, Reply | BaseException], None]
-"""Is given a request, its seconds, the time on the loop's clock, and what came."""
+"""Is given a request, its seconds, the time now, and what came."""
 
 
 def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
@@ -52,6 +53,7 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
         timeouts.queue,
         usual=times.shortest if scope.has_deadlines else None,
         watch=times.observe if scope.has_deadlines or limit.gradient else None,
+        clock=shared.clock,
         loans=limit.loans,
     ).handle
 
@@ -60,6 +62,7 @@ class Concurrency:
     """Lets a request through with a permit, which it has until its reply has ended."""
 
     __slots__ = (
+        "_clock",
         "_inner",
         "_key",
         "_limiter",
@@ -82,6 +85,7 @@ class Concurrency:
         usual: Usual | None = None,
         watch: Watch | None = None,
         loans: Loans | None = None,
+        clock: Clock | None = None,
     ) -> None:
         """``patience`` in seconds, 0 for any; ``usual``: what a request takes at the least.
 
@@ -96,6 +100,7 @@ class Concurrency:
         self._usual = usual
         self._watch = watch
         self._loop = asyncio.get_running_loop()
+        self._clock = clock or loop_clock()
         self.queue = queue
         fair = queue is not None and queue.order == "fair"
         self._key = key_of(queue.key) if queue is not None and fair else _nobody
@@ -106,18 +111,18 @@ class Concurrency:
         key = self._key(exchange)
         if not limiter.try_acquire(key):
             await self._wait(exchange, key)
-        began = self._loop.time()
-        permit = _Permit(self._loans, exchange, key, began)
+        began = self._clock()
+        permit = _Permit(self._loans, exchange, key, began, self._clock)
         self._loans.begin(permit)
         try:
             reply = await self._inner(exchange)
         except BaseException as error:
-            now = self._loop.time()
+            now = self._clock()
             if self._watch is not None:
                 self._watch(exchange, now - began, now, error)
             self._loans.end(permit, now)
             raise
-        now = self._loop.time()
+        now = self._clock()
         if self._watch is not None:
             self._watch(exchange, now - began, now, reply)
         if reply.buffered is not None:
@@ -129,8 +134,8 @@ class Concurrency:
 
     async def _wait(self, exchange: Exchange, key: bytes | None) -> None:
         """Until there is a permit, which is taken then."""
-        limiter, loop = self._limiter, self._loop
-        asked = loop.time()
+        limiter, clock = self._limiter, self._clock
+        asked = clock()
         until = asked + self._patience if self._patience else _NEVER
         late = False
         if exchange.deadline is not None:
@@ -145,15 +150,15 @@ class Concurrency:
         self._loans.look(asked)
         if limiter.try_acquire(key):
             return
-        turn = _Turn(limiter, key, self._urgency(exchange), loop)
+        turn = _Turn(limiter, key, self._urgency(exchange), clock)
         if not limiter.enqueue(turn.waiter):
             raise QueueFull(self._full(), retry_after=limiter.retry_after(asked))
         if self._looking is None:
-            self._looking = loop.call_later(GRACE / 4, self._look)
+            self._looking = self._loop.call_later(GRACE / 4, self._look)
         try:
             outcome = await turn.comes(until)
         finally:
-            waited = loop.time() - asked
+            waited = clock() - asked
             exchange.record.queue_s += waited
         if outcome is _Outcome.THROUGH:
             return
@@ -161,7 +166,7 @@ class Concurrency:
             raise DeadlineTooShort(
                 f"waited {waited:.3g} s for a permit; less is left than a request takes"
             )
-        again = limiter.retry_after(loop.time())
+        again = limiter.retry_after(clock())
         if outcome is _Outcome.TIMEOUT:
             raise QueueTimeout(f"waited {waited:.3g} s for a permit", retry_after=again)
         raise QueueFull("others had more right to a place in the queue", retry_after=again)
@@ -170,7 +175,7 @@ class Concurrency:
         """While somebody waits."""
         self._looking = None
         if self._limiter.waiting:
-            self._loans.look(self._loop.time())
+            self._loans.look(self._clock())
             self._looking = self._loop.call_later(GRACE / 4, self._look)
 
     def _full(self) -> str:
@@ -197,19 +202,16 @@ class _Outcome(Enum):
 class _Turn:
     """One that waits."""
 
-    __slots__ = ("_future", "_limiter", "_loop", "waiter")
+    __slots__ = ("_clock", "_future", "_limiter", "_loop", "waiter")
 
     def __init__(
-        self,
-        limiter: ConcurrencyLimiter,
-        key: bytes | None,
-        urgency: int,
-        loop: asyncio.AbstractEventLoop,
+        self, limiter: ConcurrencyLimiter, key: bytes | None, urgency: int, clock: Clock
     ) -> None:
         self._limiter = limiter
-        self._loop = loop
-        self._future: asyncio.Future[_Outcome] = loop.create_future()
-        self.waiter = Waiter(key, urgency, self._told, loop.time())
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._future: asyncio.Future[_Outcome] = self._loop.create_future()
+        self.waiter = Waiter(key, urgency, self._told, clock())
 
     def _told(self, through: bool) -> bool:
         """What the limiter says; whether somebody still hears it."""
@@ -225,7 +227,7 @@ class _Turn:
             self._future.set_result(_Outcome.TIMEOUT)
 
     async def comes(self, until: float) -> _Outcome:
-        """With a permit, unless it is refused or ``until`` has come, on the loop's clock."""
+        """With a permit, unless it is refused or ``until`` has come."""
         timer = self._loop.call_at(until, self._rang) if until < _NEVER else None
         future = self._future
         try:
@@ -234,7 +236,7 @@ class _Turn:
             # Cancelled; maybe with the permit already in hand.
             given = future.done() and not future.cancelled()
             if given and future.result() is _Outcome.THROUGH:
-                self._limiter.release(self.waiter.key, self._loop.time())
+                self._limiter.release(self.waiter.key, self._clock())
             self._limiter.dequeue(self.waiter)
             raise
         finally:
@@ -245,10 +247,12 @@ class _Turn:
 class _Permit:
     """Goes back with the end of a reply."""
 
-    __slots__ = ("_before", "_began", "_exchange", "_loans", "_task", "key", "tunnel")
+    __slots__ = ("_before", "_began", "_clock", "_exchange", "_loans", "_task", "key", "tunnel")
 
-    def __init__(self, loans: Loans, exchange: Exchange, key: bytes | None, began: float) -> None:
-        self._loans = loans
+    def __init__(
+        self, loans: Loans, exchange: Exchange, key: bytes | None, began: float, clock: Clock
+    ) -> None:
+        self._loans, self._clock = loans, clock
         self._exchange = exchange
         self._began = began
         self._before = exchange.body.waited(began)
@@ -257,7 +261,7 @@ class _Permit:
         self.tunnel = False
 
     def __call__(self, reply: Reply, ending: Ending) -> None:
-        self._loans.end(self, asyncio.get_running_loop().time())
+        self._loans.end(self, self._clock())
 
     def stalls(self, now: float) -> bool:
         """Whether nothing but the client has been waited for lately."""

@@ -49,7 +49,9 @@ class QueueOptions(Table, frozen=True, kw_only=True):
         str,
         described(
             "Field that says how urgent a request is, from 0 (most) to 7, bare or as in `u=0` "
-            "(RFC 9218); 3 where it does not. The more urgent always go first."
+            "(RFC 9218); 3 where it does not. The more urgent always go first. Any client can "
+            "write it: where clients are not to be believed, set it by the route's "
+            "request_headers."
         ),
     ] = ""
 

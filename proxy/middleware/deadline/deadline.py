@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import Annotated, Final
 
+from proxy.core.clock import Clock, loop_clock
 from proxy.core.errors import ResponseTimeout
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import Finding, Written, owned_fault, token_fault
@@ -63,20 +64,29 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
     timeouts = scope.find(TimeoutsOptions)
     if options is None:
         return None
-    return Deadline(inner, options, timeouts.total if timeouts else 0.0).handle
+    return Deadline(
+        inner, options, timeouts.total if timeouts else 0.0, clock=scope.shared.clock
+    ).handle
 
 
 class Deadline:
     """Bounds the whole exchange by what the client says, and by ``total``."""
 
-    __slots__ = ("_accept", "_inner", "_loop", "_most")
+    __slots__ = ("_accept", "_clock", "_inner", "_most")
 
-    def __init__(self, inner: Handler, options: DeadlineOptions, total: float = 0.0) -> None:
+    def __init__(
+        self,
+        inner: Handler,
+        options: DeadlineOptions,
+        total: float = 0.0,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
         """``total`` in seconds, 0 for none: of clients that say nothing ``inner`` sees to it."""
         self._inner = inner
         self._accept = {name.lower().encode(): notation(name)[0] for name in options.accept}
         self._most = min(options.max or _NEVER, total or _NEVER)
-        self._loop = asyncio.get_running_loop()
+        self._clock = clock or loop_clock()
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises ResponseTimeout when the time is up."""
@@ -84,7 +94,7 @@ class Deadline:
         if asked is None:
             return await self._inner(exchange)
         left = min(asked, self._most)
-        until = exchange.deadline = self._loop.time() + left
+        until = exchange.deadline = self._clock() + left
         try:
             async with asyncio.timeout_at(until) as clock:
                 return await self._inner(exchange)

@@ -1,8 +1,8 @@
 """What remains of a client's deadline, as one server is told it."""
 
-import asyncio
 from typing import Final
 
+from proxy.core.clock import Clock, loop_clock
 from proxy.core.errors import DeadlineTooShort, NotAttempted
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import Verdict, verdict
@@ -23,7 +23,11 @@ _NEVER: Final = float("inf")
 def link(scope: EndpointScope, inner: Handler) -> Handler | None:
     """Where there is ``[deadline]``."""
     options = scope.find(DeadlineOptions)
-    return None if options is None else DeadlinePropagation(inner, options).handle
+    return (
+        None
+        if options is None
+        else DeadlinePropagation(inner, options, clock=scope.shared.clock).handle
+    )
 
 
 class DeadlinePropagation:
@@ -33,9 +37,11 @@ class DeadlinePropagation:
     Answers are timed here; an attempt that was given up counts with the time it had taken by then.
     """
 
-    __slots__ = ("_fields", "_forward", "_inner", "_loop", "_probed", "_quickest", "_reserve")
+    __slots__ = ("_clock", "_fields", "_forward", "_inner", "_probed", "_quickest", "_reserve")
 
-    def __init__(self, inner: Handler, options: DeadlineOptions) -> None:
+    def __init__(
+        self, inner: Handler, options: DeadlineOptions, *, clock: Clock | None = None
+    ) -> None:
         self._inner = inner
         self._reserve = options.reserve
         self._fields = {name.lower().encode(): notation(name)[1] for name in options.accept}
@@ -45,11 +51,11 @@ class DeadlinePropagation:
         self._quickest = Soonest()
         self._probed: dict[bytes, float] = {}
         """When a request that seemed too late was sent last, by method and target."""
-        self._loop = asyncio.get_running_loop()
+        self._clock = clock or loop_clock()
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises DeadlineTooShort if the client would have given up before an answer."""
-        started_at = self._loop.time()
+        started_at = self._clock()
         if exchange.deadline is not None:
             self._check_remaining(exchange, exchange.deadline - started_at, started_at)
             if self._forward:
@@ -63,7 +69,7 @@ class DeadlinePropagation:
         except BaseException:
             self._observe_given_up(asked_for(exchange), started_at)
             raise
-        now = self._loop.time()
+        now = self._clock()
         if verdict(reply) is Verdict.ANSWERED:
             self._quickest.observe(asked_for(exchange), now - started_at, now)
         return reply
@@ -86,7 +92,7 @@ class DeadlinePropagation:
 
     def _observe_given_up(self, key: bytes, started_at: float) -> None:
         """Note how long an attempt took that was given up, if longer than the quickest answer."""
-        now = self._loop.time()
+        now = self._clock()
         least = self._quickest.value(key, now)
         if least is not None and now - started_at > least:
             self._quickest.observe(key, now - started_at, now)

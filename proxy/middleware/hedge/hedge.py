@@ -38,6 +38,7 @@ from typing import Annotated, Any, Final
 from msgspec import Meta
 
 from proxy.core.body import EMPTY, Body
+from proxy.core.clock import Clock, loop_clock
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import WARNING, Finding, Written
 from proxy.core.options import Duration, Table
@@ -112,6 +113,7 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
         scope.repeatable,
         scope.keep,
         records_outcome=not scope.retries,
+        clock=scope.shared.clock,
     )
     scope.shared.watch("hedges", hedge, route=scope.route, upstream=scope.upstream)
     return hedge.handle
@@ -134,6 +136,7 @@ class Hedge:
         "_options",
         "_quantile",
         "_repeatable",
+        "clock",
         "copies_sent",
         "copies_won",
         "loop",
@@ -149,6 +152,7 @@ class Hedge:
         keep: Callable[[Body], None],
         *,
         records_outcome: bool,
+        clock: Clock | None = None,
     ) -> None:
         """``has_headroom``: whether the upstream has room for a copy.
 
@@ -171,6 +175,7 @@ class Hedge:
         self._budget = DepositBudget(options.budget_percent)
         self._copy_tasks: set[asyncio.Task[Reply]] = set()
         self.loop = asyncio.get_running_loop()
+        self.clock = clock or loop_clock()
         self.copies_sent = 0
         self.copies_won = 0
 
@@ -181,13 +186,13 @@ class Hedge:
         if exchange.body is not EMPTY:
             self._keep(exchange.body)
         self._budget.deposit()
-        started_at = self.loop.time()
+        started_at = self.clock()
         delay = self.delay(started_at)
         if delay is None:
             reply = await self._inner(exchange)
         else:
             reply = await HedgedCall(self, exchange, delay, started_at).run(self._inner)
-        now = self.loop.time()
+        now = self.clock()
         if acceptable(reply):
             # Where a copy has won, the request itself would have taken longer still.
             self._latencies.observe(now - started_at, now)

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any, Protocol
 
+from proxy.core.clock import Clock
 from proxy.core.errors import UpstreamError, forget_frames
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import Verdict, verdict
@@ -13,6 +14,7 @@ from proxy.core.reply import Ending, Reply
 class CopySource(Protocol):
     """What makes copies and sends them: `Hedge`."""
 
+    clock: Clock
     loop: asyncio.AbstractEventLoop
     records_outcome: bool
     """Whether the attempt that counts is recorded here too, because no retry above does it."""
@@ -109,7 +111,7 @@ class HedgedCall:
         twin = source.make_copy(exchange, len(self._launched))
         if twin is None:
             return
-        now = source.loop.time()
+        now = source.clock()
         # Balancing sends the copy to a server that has neither the request nor another copy.
         twin.record.attempt_log += tuple(
             Attempt(one.record.endpoint, HEDGED, now - launched_at)
@@ -158,7 +160,7 @@ class HedgedCall:
         counts: the winner, or the request itself where that is None."""
         if not self._launched:
             return
-        now = self._source.loop.time()
+        now = self._source.clock()
         exchange = self._exchange
         record = exchange.record
         for one, launched_at in [(exchange, self._started_at), *self._launched]:

@@ -28,10 +28,10 @@ goes up before the attempt and down when its reply has ended (``_Ended``), or wh
 """
 
 import random
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from proxy.core.clock import Clock, loop_clock
 from proxy.core.errors import CertificateInvalid, NotAttempted, UpstreamError
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import UNANSWERED, Verdict, at_fault, failure_class, verdict
@@ -58,9 +58,11 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
     if targets is None:
         return None
     scope.shared.watch("breakers", targets, route=scope.route)
-    scope.has_headroom.append(targets.has_headroom)
+    shared = scope.shared
+    scope.has_headroom.append(lambda: targets.has_headroom(shared.clock()))
     options = scope.find(LoadBalanceOptions) or LoadBalanceOptions()
-    return LoadBalance(targets, options, scope.shared.rng, scope.has_more_attempts).handle
+    more = scope.has_more_attempts
+    return LoadBalance(targets, options, shared.rng, more, clock=shared.clock).handle
 
 
 class LoadBalance:
@@ -74,6 +76,7 @@ class LoadBalance:
         "_repeatable",
         "_targets",
         "_timed",
+        "clock",
     )
 
     def __init__(
@@ -82,9 +85,12 @@ class LoadBalance:
         options: LoadBalanceOptions,
         rng: random.Random,
         repeatable: Callable[[Exchange], bool] = lambda _: True,
+        *,
+        clock: Clock | None = None,
     ) -> None:
         """``repeatable``: whether running a request twice is the same as once."""
         self._targets = targets
+        self.clock = clock or loop_clock()
         self._repeatable = repeatable
         self._options = options
         self._pick: Callable[[Sequence[Endpoint], bytes | None, float], Endpoint] = POLICIES[
@@ -112,14 +118,14 @@ class LoadBalance:
         if len(candidates) == 1:
             endpoint = candidates[0]
         else:
-            began = time.monotonic()
+            began = self.clock()
             key = self._key(exchange) if self._key is not None else None
             endpoint = self._pick(candidates, key, began)
         _, handle, breaker = targets.by_endpoint[endpoint]
         # In a panic a server is asked that its breaker would not admit: without a permission.
         permission = None
         if breaker is not None:
-            permission = breaker.allow(time.monotonic()) if breaker.open else breaker.shared
+            permission = breaker.allow(self.clock()) if breaker.open else breaker.shared
         endpoint.in_flight += 1
         try:
             reply = await handle(exchange)
@@ -164,7 +170,7 @@ class LoadBalance:
         self, endpoint: Endpoint, breaker: Breaker | None, permission: Pass | None, began: float
     ) -> None:
         """A reply says that the server is well."""
-        now = time.monotonic()
+        now = self.clock()
         if began and self._timed:
             endpoint.latency.observe(now - began, now)
         if breaker is not None and permission is not None:
@@ -176,7 +182,7 @@ class LoadBalance:
     def _on_failure(self, endpoint: Endpoint, permission: Pass | None, began: float) -> None:
         """An attempt failed: however fast that was, it must not attract traffic."""
         self._clean = None
-        now = time.monotonic()
+        now = self.clock()
         endpoint.latency.penalise(now, max(_SLOW, now - began) if began else _SLOW)
         if permission is not None:
             permission.failed(now)
@@ -189,7 +195,7 @@ class LoadBalance:
         A fast refusal is no fast server; one that names a time is left alone until then.
         """
         self._clean = None
-        now = time.monotonic()
+        now = self.clock()
         if permission is not None:
             if at_fault(reply.status):
                 permission.failed(now)
@@ -213,7 +219,7 @@ class LoadBalance:
         """Those that may be asked."""
         if exchange.ties is not None and (own := _own(targets, exchange.ties)):
             return own
-        now = time.monotonic()
+        now = self.clock()
         full = self._apply_slow_start(targets, now)
         usable = eligible(
             targets.primaries,
@@ -291,4 +297,4 @@ class _Ended:
             self._endpoint.outcomes["broken"] += 1
             if self._breaker is not None:
                 self._breaker.failures = max(self._breaker.failures, self._prior_failures)
-                self._breaker.note_failure(time.monotonic())
+                self._breaker.note_failure(self._balance.clock())

@@ -7,7 +7,6 @@ it anew. An API that says with each reply how little is left would otherwise hav
 all routes made anew with each reply.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
@@ -152,9 +151,8 @@ class TargetSet(Generic[E]):
         """The handler of the first endpoint that there is."""
         return next(iter(self._known.values())).handle
 
-    def has_headroom(self) -> bool:
+    def has_headroom(self, now: float) -> bool:
         """Whether no endpoint is paused or ejected."""
-        now = time.monotonic()
         return all(
             target.endpoint.paused_until <= now
             and (target.breaker is None or not target.breaker.open)

@@ -6,6 +6,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, Final, TypeAlias
 
+from proxy.core.clock import Clock, loop_clock
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
 from proxy.middleware.resume.resumable_stream import ResumableStream
@@ -66,6 +67,7 @@ class ResumableStreams:
 
     __slots__ = (
         "_by_key",
+        "_clock",
         "_closing",
         "_count",
         "_max_waiting",
@@ -75,9 +77,10 @@ class ResumableStreams:
         "_waiting_counts",
     )
 
-    def __init__(self, max_waiting: int = MAX_WAITING) -> None:
+    def __init__(self, max_waiting: int = MAX_WAITING, *, clock: Clock | None = None) -> None:
         """``max_waiting``: how many streams may wait for a client."""
         self._max_waiting = max_waiting
+        self._clock = clock or loop_clock()
         self._by_key: dict[Key, _SameKey] = {}
         self._count = 0
         self._waiting = 0
@@ -111,7 +114,7 @@ class ResumableStreams:
             if entry.stream.rewind(last_event_id):
                 self._stop_waiting(entry)
                 return entry
-        now = asyncio.get_running_loop().time()
+        now = self._clock()
         for entry in islice(reversed(same_key.attached), MAX_WAITING_PER_KEY):
             taken_over = entry.taken_over_at
             just_taken_over = taken_over is not None and now - taken_over < entry.keep_s

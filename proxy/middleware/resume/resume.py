@@ -35,11 +35,12 @@ Events:
 - The timer runs out, too many wait (MAX_WAITING, MAX_WAITING_PER_KEY), a drain begins: removed.
 """
 
-import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 from proxy.core.body import EMPTY
+from proxy.core.clock import Clock, loop_clock
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import WARNING, Finding, Written
 from proxy.core.reply import Reply
@@ -72,17 +73,19 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
     if options is None or not options.resume:
         return None
     shared = scope.shared
-    streams = shared.share("resume", ResumableStreams)
+    streams = shared.share("resume", partial(ResumableStreams, clock=shared.clock))
     shared.watch("streams", streams)
     shared.at_end(streams.retire, streams.close)
     # Where a rule may take credentials away, they do not tell clients apart.
-    return Resume(inner, options.resume, streams, by_address=scope.changes_fields).handle
+    return Resume(
+        inner, options.resume, streams, by_address=scope.changes_fields, clock=shared.clock
+    ).handle
 
 
 class Resume:
     """Gives a client that comes back with Last-Event-ID the stream that it lost."""
 
-    __slots__ = ("_by_address", "_inner", "_keep_s", "_streams", "_window")
+    __slots__ = ("_by_address", "_clock", "_inner", "_keep_s", "_streams", "_window")
 
     def __init__(
         self,
@@ -92,6 +95,7 @@ class Resume:
         *,
         by_address: bool = False,
         window: int = WINDOW,
+        clock: Clock | None = None,
     ) -> None:
         """``by_address``: the client's address has to be the same, even if it has credentials.
 
@@ -100,6 +104,7 @@ class Resume:
         self._inner = inner
         self._keep_s = keep_s
         self._streams = streams
+        self._clock = clock or loop_clock()
         self._by_address = by_address
         self._window = window
 
@@ -117,7 +122,7 @@ class Resume:
             if entry is not None:
                 record = exchange.record
                 record.upstream, record.endpoint = entry.upstream, entry.endpoint
-                record.first_byte_at = time.monotonic()
+                record.first_byte_at = self._clock()
                 return _reply_from(entry.stream, exchange, length=None)
         reply = await self._inner(exchange)
         if key is None or reply.buffered is not None or not _resumable(reply):

@@ -1,6 +1,5 @@
 """Try again when nothing can have happened twice."""
 
-import asyncio
 import logging
 import random
 from typing import Any, Final, cast
@@ -9,6 +8,7 @@ from aiohttp_retry import RetryClient, RetryOptionsBase
 from aiohttp_retry.client import RequestParams
 
 from proxy.core.body import EMPTY
+from proxy.core.clock import Clock, loop_clock
 from proxy.core.errors import CertificateInvalid, NotAttempted, UpstreamError, forget_frames
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import CONNECT_FAILURE, failure_class, repeatable
@@ -37,7 +37,7 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
         lambda: Budget(limits.percent, limits.min_per_second, limits.window),
     )
     shared.watch("budgets", budget, upstream=scope.upstream)
-    return Retry(inner, options, budget, shared.rng, scope.hold).handle
+    return Retry(inner, options, budget, shared.rng, scope.hold, clock=shared.clock).handle
 
 
 class Retry:
@@ -52,9 +52,9 @@ class Retry:
         "_backoff",
         "_budget",
         "_client",
+        "_clock",
         "_hold",
         "_inner",
-        "_loop",
         "_options",
         "_statuses",
     )
@@ -66,6 +66,8 @@ class Retry:
         budget: Budget,
         rng: random.Random,
         hold: Hold | None = None,
+        *,
+        clock: Clock | None = None,
     ) -> None:
         """``budget``: shared by all that send to the same upstream.
 
@@ -78,7 +80,7 @@ class Retry:
         self._statuses = statuses(options.on)
         self._backoff = Backoff(options.backoff_base, options.backoff_max, rng)
         self._client = RetryClient(client_session=cast(Any, _Session()), logger=log)
-        self._loop = asyncio.get_running_loop()
+        self._clock = clock or loop_clock()
 
     async def handle(self, exchange: Exchange) -> Reply:
         """As often as the policy allows; the last attempt's reply or error is what comes back.
@@ -92,12 +94,12 @@ class Retry:
                 options.keep(exchange.body)
             else:
                 exchange.body.keep(_MAX_UNREAD, spool=False)
-        started_at = self._loop.time()
+        started_at = self._clock()
         self._budget.request(started_at)
         first: Reply | UpstreamError
         try:
             first = await self._inner(exchange)
-            if first.buffered is None and self._hold is not None:
+            if self._hold is not None and first.buffered is None:
                 await self._hold(exchange, first)
         except UpstreamError as error:
             forget_frames(error)
@@ -106,7 +108,7 @@ class Retry:
             if first.status not in self._statuses:
                 record = exchange.record
                 if record.attempt_log:  # those that it has overtaken, see middleware/hedge/hedge
-                    took = self._loop.time() - started_at
+                    took = self._clock() - started_at
                     record.attempt_log += (Attempt(record.endpoint, str(first.status), took),)
                 return first
         loop = _Attempts(
@@ -115,6 +117,7 @@ class Retry:
             options,
             self._budget,
             self._backoff,
+            clock=self._clock,
             first=first,
             started_at=started_at,
         )
@@ -136,7 +139,7 @@ class Retry:
 
     async def _attempt(self, exchange: Exchange) -> Reply:
         reply = await self._inner(exchange)
-        if reply.buffered is None and self._hold is not None:
+        if self._hold is not None and reply.buffered is None:
             await self._hold(exchange, reply)
         return reply
 
@@ -180,6 +183,7 @@ class _Attempts(RetryOptionsBase):
         budget: Budget,
         backoff: Backoff,
         *,
+        clock: Clock,
         first: Reply | UpstreamError,
         started_at: float,
     ) -> None:
@@ -196,7 +200,7 @@ class _Attempts(RetryOptionsBase):
         self._options = options
         self._budget = budget
         self._backoff = backoff
-        self._loop = asyncio.get_running_loop()
+        self._clock = clock
         self._first: Reply | UpstreamError | None = first
         self._started_at = started_at
         self._attempt_count = 0
@@ -219,7 +223,7 @@ class _Attempts(RetryOptionsBase):
                 if isinstance(first, Reply):
                     return first
                 raise first
-            self._started_at = self._loop.time()
+            self._started_at = self._clock()
             return await self._inner(exchange)
         except UpstreamError as error:
             if isinstance(error, NotAttempted) and self._failed is not None:
@@ -255,7 +259,7 @@ class _Attempts(RetryOptionsBase):
         """Log the last attempt too, if it was not the only one."""
         record = self._exchange.record
         if record.attempt_log and self._last_was_made:
-            took = self._loop.time() - self._started_at
+            took = self._clock() - self._started_at
             record.attempt_log += (Attempt(record.endpoint, outcome, took),)
 
     def get_timeout(self, attempt: int, response: Any = None) -> float:
@@ -274,7 +278,7 @@ class _Attempts(RetryOptionsBase):
             return False
         if failure != CONNECT_FAILURE and not repeatable(exchange, options):
             return False
-        now = self._loop.time()
+        now = self._clock()
         if 0 < options.only_if_failed_within < now - self._started_at:
             return False
         if exchange.deadline is not None and now + wait >= exchange.deadline:

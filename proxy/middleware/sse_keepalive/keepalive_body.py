@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from proxy.core.clock import Clock
 from proxy.core.errors import ProxyError, ReplyBroken, ReplyStalled
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
@@ -32,6 +33,7 @@ class Words(NamedTuple):
     sends_error_event: bool
     """Whether a stream that breaks ends with an event that says so."""
     error_event: ErrorEvent
+    clock: Clock
 
 
 class KeepAliveBody:
@@ -130,19 +132,17 @@ class KeepAliveBody:
         deadline = self._exchange.deadline
         if heartbeat is None and deadline is None:
             return await self._read()
-        loop = asyncio.get_running_loop()
         if self._next_read is None:
             self._next_read = asyncio.ensure_future(self._read())
         while not self._next_read.done():
             patience = heartbeat
             if deadline is not None and self._sends_error_event:
-                left = deadline - _LAST_EVENT_TIME - loop.time()
+                left = deadline - _LAST_EVENT_TIME - self._words.clock()
                 if left <= 0:
                     raise ReplyStalled("the time for the whole exchange was over")
                 patience = left if heartbeat is None else min(heartbeat, left)
-            started_at = loop.time()
             await asyncio.wait((self._next_read,), timeout=patience)
-            silent = heartbeat is not None and loop.time() - started_at >= heartbeat
+            silent = heartbeat is not None and patience == heartbeat
             if silent and not self._next_read.done() and not self._event_open:
                 return HEARTBEAT
         done, self._next_read = self._next_read, None

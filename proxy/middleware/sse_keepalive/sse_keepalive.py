@@ -4,6 +4,7 @@ import asyncio
 from functools import partial
 from typing import Final
 
+from proxy.core.clock import Clock, loop_clock
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.core.scope import Scope
@@ -37,6 +38,7 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
         heartbeat=options.heartbeat,
         sends_error_event=options.on_error != _ABORT,
         error_event=partial(scope.error_event, shape=options.on_error),
+        clock=scope.shared.clock,
     ).handle
 
 
@@ -49,7 +51,13 @@ class SseKeepAlive:
     __slots__ = ("_heartbeat", "_inner", "_words")
 
     def __init__(
-        self, inner: Handler, *, heartbeat: float, sends_error_event: bool, error_event: ErrorEvent
+        self,
+        inner: Handler,
+        *,
+        heartbeat: float,
+        sends_error_event: bool,
+        error_event: ErrorEvent,
+        clock: Clock | None = None,
     ) -> None:
         """``heartbeat`` in seconds, zero for none.
 
@@ -57,7 +65,9 @@ class SseKeepAlive:
         """
         self._inner = inner
         self._heartbeat = heartbeat
-        self._words = Words(heartbeat or None, sends_error_event, error_event)
+        self._words = Words(
+            heartbeat or None, sends_error_event, error_event, clock or loop_clock()
+        )
 
     async def handle(self, exchange: Exchange) -> Reply:
         """As the rest of the chain, unless the heartbeat comes before it has an answer."""

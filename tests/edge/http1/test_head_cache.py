@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from proxy.core.exchange import Exchange
+from proxy.edge.http1.head_cache import RequestHeadCache
 from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream
 
@@ -166,3 +168,19 @@ async def test_the_limit_for_heads_holds_for_repeated_ones_too() -> None:
         long = b"GET /" + b"a" * 100 + b" HTTP/1.1" + fields
         assert (await proxy.ask(long)).status == 431
         assert (await proxy.ask(b"GET /" + b"a" * 300 + b" HTTP/1.1" + fields)).status == 414
+
+
+def test_the_same_bytes_on_a_listener_of_another_scheme_are_another_request() -> None:
+    cache = RequestHeadCache()
+    raw = [(b"Host", b"a")]
+    request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    for scheme in ("http", "https"):
+        fields = [(b"X-Forwarded-Proto", scheme.encode())]
+        learnt = Exchange("GET", b"/", fields, client="192.0.2.1", scheme=scheme)
+        cache.store(request, learnt, raw, "192.0.2.1", scheme)
+    for scheme in ("http", "https"):
+        known = cache.lookup(request, "192.0.2.1", scheme)
+        assert known is not None
+        assert known[0].scheme == scheme
+        assert (b"X-Forwarded-Proto", scheme.encode()) in known[0].headers
+    assert cache.lookup(request, "192.0.2.2", "https") is None

@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from proxy.edge.http1.write_stall import LINGER, LONGEST, UPLOADING, Writing
+from proxy.edge.http1.write_stall import LINGER, LONGEST, UPLOADING, WriteStallTimer
 from tests.support.loop import JumpingLoop
 
 
@@ -28,10 +28,10 @@ class Transport:
 
 def writing(
     loop: JumpingLoop, transport: Transport, patience: float
-) -> tuple[Writing, list[float]]:
+) -> tuple[WriteStallTimer, list[float]]:
     stuck: list[float] = []
     taker = cast(asyncio.Transport, transport)
-    return Writing(loop, patience, lambda: stuck.append(loop.time()), taker, None), stuck
+    return WriteStallTimer(loop, patience, lambda: stuck.append(loop.time()), taker, None), stuck
 
 
 async def taking(transport: Transport, step: int, every: float) -> None:

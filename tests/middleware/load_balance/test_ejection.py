@@ -1,23 +1,20 @@
 """When a server is left alone for a while, and who is its trial."""
 
 import asyncio
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from proxy.core.errors import BodyTooLarge, ConnectFailed, NoEndpointAvailable, ResponseTimeout
 from proxy.core.reply import Ending
-from proxy.middleware.load_balance import load_balance
 from proxy.policy.breaker import Breaker
 from tests.support.loop import JumpingLoop, get, reply, settle
 from tests.support.servers import Node, again, balance, busy, shares, streaming
 
 
 @pytest.fixture(autouse=True)
-def clock(jumping: JumpingLoop, monkeypatch: pytest.MonkeyPatch) -> JumpingLoop:
+def clock(jumping: JumpingLoop) -> JumpingLoop:
     """Balancing looks at the clock that jumps."""
-    monkeypatch.setattr(load_balance, "time", SimpleNamespace(monotonic=jumping.time))
     return jumping
 
 

@@ -1,0 +1,69 @@
+"""Figures in the pages that the code decides are those of the code."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from proxy.admin.door import FIRST, NEXT
+from proxy.core.local_limits import EVERY
+from proxy.edge.http1.half_close import AT_ONCE
+from proxy.edge.http1.spool import IN_MEMORY, LONGEST, ON_DISK
+from proxy.middleware.coalesce.shared_reply import MAX_KEPT, MAX_KEPT_TOTAL
+from proxy.middleware.resume.resumable_stream import WINDOW
+from proxy.middleware.resume.resumable_streams import MAX_WAITING, MAX_WAITING_PER_KEY
+from proxy.net.small_reads import TOTAL
+from proxy.policy.permit_loans import GRACE
+from proxy.policy.quota import LONGEST as QUOTA_LONGEST
+from proxy.telemetry import standard_error, writer
+
+TOP = Path(__file__).parents[2]
+MIB = 1 << 20
+CLAIMS = [
+    ("docs/resume.md", f"the last {WINDOW >> 10} KiB that its client was given"),
+    ("docs/resume.md", f"when {WINDOW >> 10} KiB are unread"),
+    (
+        "docs/resume.md",
+        f"Up to {MAX_WAITING:,} streams wait for clients, {MAX_WAITING_PER_KEY} of",
+    ),
+    ("docs/waiting.md", f"{MAX_KEPT // MIB} MiB of a reply are kept for the others"),
+    ("docs/waiting.md", f"{MAX_KEPT_TOTAL // MIB} MiB of all"),
+    ("docs/waiting.md", f"is silent in its tunnel for {GRACE:g} s"),
+    ("docs/operations.md", f"every {'ten' if EVERY == 10 else EVERY} seconds at most"),
+    ("docs/operations.md", f"drops lines beyond {writer.PENDING // MIB} MiB"),
+    ("docs/operations.md", f"counts lines beyond {standard_error.PENDING // MIB} MiB"),
+    ("docs/operations.md", f"half-closes later than {AT_ONCE * 1000:g} ms after its request"),
+    ("docs/configuration.md", f"{IN_MEMORY // MIB} MiB for all of them together"),
+    (
+        "docs/configuration.md",
+        f"{LONGEST // MIB} MiB each and {ON_DISK // MIB >> 10} GiB in all",
+    ),
+    ("CHANGELOG.md", f"has a total of {TOTAL // MIB} MiB"),
+    (
+        "CHANGELOG.md",
+        f"no request for {FIRST:g} s, or none for {NEXT:g} s after one",
+    ),
+]
+
+
+@pytest.mark.parametrize(("page", "claim"), CLAIMS)
+def test_a_bound_is_the_one_of_the_code(page: str, claim: str) -> None:
+    text = " ".join((TOP / page).read_text(encoding="utf-8").split())
+    assert claim in text
+
+
+def test_nobody_is_believed_for_longer_than_a_minute() -> None:
+    text = " ".join((TOP / "docs/waiting.md").read_text(encoding="utf-8").split())
+    assert "Nobody is believed for longer than a minute." in text
+    assert QUOTA_LONGEST == 60.0
+
+
+def test_what_a_request_costs_is_what_is_counted() -> None:
+    """``make microbench`` holds the code to the same figures."""
+    counts = json.loads((TOP / "benchmarks/micro/expected.json").read_text())["counts"]
+    text = " ".join((TOP / "docs/performance.md").read_text(encoding="utf-8").split())
+    small = counts["small GET"]
+    assert f"| Python and C function calls | {small['calls']:.0f} |" in text
+    for kind in ("a download", "an upload"):
+        calls = counts[f"chunk of {kind}"]["calls"]
+        assert f"chunk of {kind} costs {calls:.0f} calls" in text

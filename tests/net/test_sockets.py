@@ -1,0 +1,57 @@
+"""What is asked of the kernel about sockets."""
+
+import asyncio
+import socket
+import sys
+
+import pytest
+
+from proxy.net.sockets import drop_handshakes, unread
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        client = socket.create_connection(listening.getsockname())
+        return client, listening.accept()[0]
+
+
+def test_bytes_that_nobody_has_read_are_seen_and_an_end_is_none() -> None:
+    client, server = pair()
+    with client, server:
+        assert not unread(server)
+        client.sendall(b"GET")
+        assert unread(server)
+        server.recv(3)
+        client.shutdown(socket.SHUT_WR)
+        assert not unread(server)
+    assert not unread(server)  # closed
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a filter of Linux")
+@pytest.mark.parametrize(
+    ("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
+)
+async def test_who_has_begun_to_connect_is_let_in_and_nobody_after_that(
+    family: socket.AddressFamily, host: str
+) -> None:
+    loop = asyncio.get_running_loop()
+    with (
+        socket.create_server((host, 0), family=family) as listening,
+        socket.create_connection(listening.getsockname()[:2]) as early,
+        socket.socket(family) as late,
+    ):
+        drop_handshakes(listening)
+        late.setblocking(False)
+        connecting = asyncio.ensure_future(loop.sock_connect(late, listening.getsockname()))
+        await asyncio.sleep(0.01)
+        assert not connecting.done()
+        server, _ = listening.accept()
+        with server:
+            early.sendall(b"hello")
+            assert server.recv(5) == b"hello"
+        listening.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listening.accept()
+        listening.close()
+        with pytest.raises(ConnectionRefusedError):  # when its kernel tries again, a second later
+            await connecting
