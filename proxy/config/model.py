@@ -9,7 +9,6 @@ from proxy.core.options import (
     AdminOptions,
     Duration,
     LogOptions,
-    ServerOptions,
     ShutdownOptions,
     Table,
     TimeoutsOptions,
@@ -17,6 +16,7 @@ from proxy.core.options import (
 )
 from proxy.core.rate_limit_options import RateLimitOptions
 from proxy.core.stream_options import StreamOptions
+from proxy.edge.options import ServerOptions
 from proxy.edge.responses import ErrorsOptions
 from proxy.edge.router import RouteOptions
 from proxy.middleware.coalesce.coalesce import CoalesceOptions

@@ -7,7 +7,8 @@ from msgspec import inspect
 
 from proxy.config.describe import default_of
 from proxy.config.model import SWITCHES, Config
-from proxy.core.options import AdminOptions, Duration, ServerOptions, Size
+from proxy.core.options import AdminOptions, Duration, Size
+from proxy.edge.options import ServerOptions
 
 _DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 _REFERENCE: Final = r"\$\{"

@@ -14,7 +14,6 @@ from proxy.core.errors import (
     ProxyError,
 )
 from proxy.core.exchange import Exchange
-from proxy.core.options import ServerOptions
 from proxy.edge.client_stream import ClientStream
 from proxy.edge.forwarded import Forwarding
 from proxy.edge.http1.request_body import ClientBody
@@ -22,6 +21,7 @@ from proxy.edge.http1.request_head import LOGINS, PROXY_CREDENTIALS
 from proxy.edge.http1.request_reader import ReadRequest
 from proxy.edge.http1.spool import SMALL, CountedBody, Room
 from proxy.edge.last_hop import COUNTED, count_down
+from proxy.edge.options import ServerOptions
 from proxy.edge.router import USUAL
 from proxy.http.authority import comparable, valid_host
 from proxy.http.fields import RawHeaders

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from proxy.config.addresses import split_listen
 from proxy.config.values import owner
-from proxy.core.options import ServerOptions
+from proxy.edge.options import ServerOptions
 from proxy.net.sockets import drop_handshakes
 from proxy.run import holder
 from proxy.run.acceptor import Acceptor

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.core.options import Duration, ServerOptions, Size, TimeoutsOptions
+from proxy.core.options import Duration, Size, TimeoutsOptions
+from proxy.edge.options import ServerOptions
 
 
 @pytest.mark.parametrize(

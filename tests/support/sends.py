@@ -13,10 +13,11 @@ from aiohttp.streams import StreamReader
 from proxy.core.body import Body
 from proxy.core.errors import ConnectFailed, ConnectionTerminated, Stage
 from proxy.core.exchange import Exchange
-from proxy.core.options import Duration, ServerOptions, Size
+from proxy.core.options import Duration, Size
 from proxy.core.outcome import repeatable
 from proxy.core.reply import Ending, Reply
 from proxy.edge.http1.request_body import ClientBody
+from proxy.edge.options import ServerOptions
 from proxy.middleware.fallback import Fallback
 from proxy.middleware.hedge.hedge import Hedge, HedgeOptions
 from proxy.middleware.retry.options import RetryOptions

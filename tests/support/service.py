@@ -10,10 +10,11 @@ from aiohttp import web
 from aiohttp.streams import StreamReader
 
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.options import Duration, ServerOptions
+from proxy.core.options import Duration
 from proxy.core.reply import Ending, Reply
 from proxy.edge.connections import ConnectionTracker
 from proxy.edge.intake import Intake
+from proxy.edge.options import ServerOptions
 from proxy.edge.relay import Relay
 from proxy.edge.responses import ErrorsOptions
 from proxy.edge.router import RouteOptions, Router

@@ -13,12 +13,12 @@ from proxy.core.clock import monotonic
 from proxy.core.errors import ConnectionLimit, ProxyError
 from proxy.core.exchange import Exchange
 from proxy.core.local_limits import complain
-from proxy.core.options import ServerOptions
 from proxy.edge.connections import ConnectionTracker
 from proxy.edge.http1.head_cache import PLAIN, RepeatedRequest, RequestHeadCache
 from proxy.edge.http1.head_clock import HeadClock
 from proxy.edge.http1.reply_writer import ReplyWriter
 from proxy.edge.http1.request_reader import UNLIMITED
+from proxy.edge.options import ServerOptions
 from proxy.edge.responses import ErrorsOptions, log_stalled_client
 from proxy.http.fields import RawHeaders
 from proxy.http.framing import HEAD_END

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from proxy.core.errors import ProxyError, RequestTimeout
-from proxy.core.options import ServerOptions
+from proxy.edge.options import ServerOptions
 from proxy.net.timers import RearmableTimer
 
 LAST_CALL: Final = 1.0

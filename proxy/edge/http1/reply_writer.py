@@ -10,7 +10,6 @@ from aiohttp import web
 from proxy.core.clock import monotonic
 from proxy.core.errors import ConnectionLimit, ProxyError
 from proxy.core.exchange import Exchange
-from proxy.core.options import ServerOptions
 from proxy.edge.connections import ConnectionTracker
 from proxy.edge.http1.encode import (
     CLOSE,
@@ -21,6 +20,7 @@ from proxy.edge.http1.encode import (
 )
 from proxy.edge.http1.request_reader import UNLIMITED, RequestReader
 from proxy.edge.http1.transport import READ_BUFFER, ClientTransport
+from proxy.edge.options import ServerOptions
 from proxy.edge.responses import ErrorsOptions, error_response, failure, log_error
 from proxy.http.fields import Encoded, RawHeaders
 from proxy.http.framing import (

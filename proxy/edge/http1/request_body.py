@@ -26,8 +26,8 @@ from proxy.core.errors import (
     forget_frames,
 )
 from proxy.core.local_limits import local_limit
-from proxy.core.options import ServerOptions
 from proxy.edge.http1.spool import Room, Spool
+from proxy.edge.options import ServerOptions
 from proxy.http.fields import RawHeaders
 from proxy.http.framing import CHUNKED_LINE, LENGTH_LINE
 from proxy.net.small_reads import CROWDED, IN_HAND, SmallReads, limit_read_ahead

@@ -12,10 +12,10 @@ from typing import Any, Final
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from proxy.core.options import ServerOptions
 from proxy.edge.connections import ConnectionTracker
 from proxy.edge.http1.half_close import AT_ONCE, HalfClosed, may_read_on
 from proxy.edge.http1.write_stall import WriteStallTimer
+from proxy.edge.options import ServerOptions
 from proxy.edge.responses import ErrorsOptions
 from proxy.net.small_reads import CROWDED, HIGH_WATER, IN_HAND, SmallReads, read_large, read_small
 from proxy.net.sockets import RESET

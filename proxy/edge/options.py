@@ -1,0 +1,95 @@
+"""The table of the listener that clients speak to, ``[server]``."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from proxy.core.options import MODE, Duration, Size, Table, described, seconds, size
+
+
+class ServerOptions(Table, frozen=True, kw_only=True):
+    """The listener that clients speak to."""
+
+    listen: Annotated[
+        str | tuple[str, ...],
+        described(
+            'Address or list of addresses: "127.0.0.1:8080", "[::1]:8080", "unix:/run/proxy.sock"; '
+            '":8080" is every address, a port alone is on 127.0.0.1.'
+        ),
+    ] = "127.0.0.1:8080"
+    unix_mode: Annotated[
+        str,
+        Meta(
+            pattern=MODE,
+            description="Permissions of a unix socket, in octal as for chmod: who may connect.",
+        ),
+    ] = "0660"
+    unix_owner: Annotated[
+        str,
+        described(
+            'Owner of a unix socket, as for chown: "USER", "USER:GROUP" or ":GROUP"; '
+            "else whom the process runs as."
+        ),
+    ] = ""
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        described(
+            "CIDRs of clients whose X-Forwarded-* and Forwarded are believed and appended to; "
+            '"unix" for all clients on unix sockets.'
+        ),
+    ] = ()
+    forwarded: Annotated[
+        Literal["both", "x", "forwarded", "off"],
+        described(
+            "What tells the upstream who asked: X-Forwarded-*, Forwarded (RFC 7239), both, or "
+            "neither. What is left out is also taken from what trusted proxies sent."
+        ),
+    ] = "both"
+    max_body: Annotated[Size, described("Largest request body; over it: 413.")] = size(0)
+    max_header_size: Annotated[
+        Size, described("Largest request head in all; over it: 431, a request line over it: 414.")
+    ] = size(16 << 10)
+    strict: Annotated[
+        bool,
+        described(
+            "Refuse with 400 what is else forwarded: targets with bytes that RFC 3986 wants "
+            "escaped, raw UTF-8 for one; absolute targets whose host is not the one in Host."
+        ),
+    ] = False
+    max_connections: Annotated[
+        int, Meta(ge=1, description="Client connections at a time; over it: 503 and close.")
+    ] = 10_000
+    keepalive_timeout: Annotated[
+        Duration, described("How long a client connection may stay idle between requests.")
+    ] = seconds(75)
+    request_headers_timeout: Annotated[
+        Duration, described("From the first byte of a request head to its end; over it: 408.")
+    ] = seconds(10)
+    body_idle_timeout: Annotated[
+        Duration, described("How long a request body may stall; over it: 408.")
+    ] = seconds(60)
+    body_min_rate: Annotated[
+        Size,
+        described("Bytes a second that a request body must average after 30 s; under it: 408."),
+    ] = size(64)
+    write_idle_timeout: Annotated[
+        Duration, described("How long a client may take nothing of its reply before it is cut.")
+    ] = seconds(60)
+    via: Annotated[
+        bool,
+        described(
+            "Send a Via field to the upstream (RFC 9110 7.6.3). false: no Via goes upstream, and "
+            "loops are found by X-Sidecar-Proxy."
+        ),
+    ] = True
+    half_close: Annotated[
+        Literal["auto", "answer", "leave"],
+        described(
+            'What a FIN behind a whole request means: the client waits for its answer ("answer"), '
+            'or it has left ("leave"). "auto" asks the kernel about clients on this host; of '
+            "others only those wait whose FIN came right behind the request."
+        ),
+    ] = "auto"
+    server_timing: Annotated[
+        bool, described("Add a Server-Timing field that says where the time of a reply went.")
+    ] = False
