@@ -141,7 +141,10 @@ def _names(config: Config) -> Iterator[Finding]:
                 message = f"no upstream is named {name!r}{near}"
                 yield Finding(("routes", index, *place), message)
             elif name in asked:
-                yield Finding(("routes", index, *place), f"{name!r} is what has failed by then")
+                yield Finding(
+                    ("routes", index, *place),
+                    f"{name!r} is the upstream that has failed: expected another",
+                )
             asked.add(name)
 
 

@@ -60,7 +60,7 @@ class NoRoute(ClientError):
 
 
 class MethodNotAllowed(ClientError):
-    """Routes match, none of them takes this method."""
+    """Routes match the request, but none of them takes its method."""
 
     def __init__(self, detail: str, allow: tuple[str, ...]) -> None:
         super().__init__(detail)
@@ -68,7 +68,7 @@ class MethodNotAllowed(ClientError):
 
 
 class RateLimited(ClientError):
-    """This client has had its share: ``[rate_limit]``."""
+    """This client is over its ``[rate_limit]``."""
 
     def __init__(self, detail: str = "", *, retry_after: float, policy: str, limit: str) -> None:
         """``retry_after`` in seconds; ``policy``, ``limit``: RateLimit-Policy and RateLimit."""
@@ -105,7 +105,7 @@ class ConnectError(UpstreamError):
 
 
 class ConnectFailed(ConnectError):
-    """Refused or unreachable."""
+    """The server refused the connection or cannot be reached."""
 
 
 class NameUnknown(ConnectError):
@@ -133,15 +133,15 @@ class ResponseTimeout(UpstreamError):
 
 
 class ConnectionTerminated(UpstreamError):
-    """Closed or reset before the head."""
+    """The server ended the connection before the head of its reply."""
 
 
 class ProtocolViolation(UpstreamError):
-    """The reply is not HTTP, or not one that can be passed on."""
+    """The reply is not valid HTTP, or cannot be passed on."""
 
 
 class ReplyHeadTooLarge(UpstreamError):
-    """The reply's head is longer than we read."""
+    """The head of the reply is longer than the proxy accepts."""
 
 
 class ReplyBroken(UpstreamError):
@@ -169,23 +169,23 @@ class NotAttempted(UpstreamError):
 
 
 class NoEndpointAvailable(NotAttempted):
-    """No endpoint may be asked: all are ejected, unhealthy or gone."""
+    """No server can be used: all are ejected, unhealthy or gone."""
 
 
 class QueueFull(NotAttempted):
-    """All permits of an upstream are taken, and there is no place in its queue."""
+    """All permits of an upstream are taken, and its queue is full."""
 
 
 class QueueTimeout(NotAttempted):
-    """No permit within ``[timeouts] queue``."""
+    """No permit became free within ``[timeouts] queue``."""
 
 
 class UpstreamQuotaExceeded(NotAttempted):
-    """The upstream has said that it would refuse."""
+    """The upstream has said that its own limit is reached: ``[rate_limit] learn``."""
 
 
 class DeadlineTooShort(NotAttempted):
-    """The client gives up before an answer can be there."""
+    """The client's ``[deadline]`` is over before an answer can come."""
 
     def __init__(self, detail: str = "") -> None:
         super().__init__(detail, retry_after=None)
@@ -201,7 +201,7 @@ class LocalLimit(NotAttempted):
 
 
 class ConnectionLimit(ProxyError):
-    """No free connection: ``limit`` of an upstream, or ``[server] max_connections``."""
+    """No connection is free: ``limit`` of an upstream, or ``[server] max_connections``."""
 
 
 class ShuttingDown(ProxyError):
@@ -209,7 +209,7 @@ class ShuttingDown(ProxyError):
 
 
 class LoopDetected(ProxyError):
-    """The request came through this very instance already."""
+    """The request has come through this proxy before."""
 
 
 class InternalError(ProxyError):

@@ -86,7 +86,7 @@ class ShutdownOptions(Table, frozen=True, kw_only=True):
     """What happens on SIGTERM and SIGINT."""
 
     delay: Annotated[
-        Duration, described("Readiness fails first; the listener closes this much later.")
+        Duration, described("How long the listener stays open after readiness has failed.")
     ] = seconds(0)
     grace_period: Annotated[
         Duration, described("How long requests in flight may take to finish before they are cut.")
@@ -130,7 +130,8 @@ class LogOptions(Table, frozen=True, kw_only=True):
     """The access log on standard output, everything else on standard error."""
 
     level: Annotated[
-        Literal["debug", "info", "warning", "error"], described("Least severity on standard error.")
+        Literal["debug", "info", "warning", "error"],
+        described("Least severity that standard error shows."),
     ] = "info"
     format: Annotated[
         Literal["json", "console"], described("One JSON object a line, or text for a terminal.")
@@ -138,7 +139,9 @@ class LogOptions(Table, frozen=True, kw_only=True):
     access: Annotated[bool, described("Write one line for each request.")] = True
     sample: Annotated[
         float,
-        Meta(ge=0, le=1, description="Share of requests that are logged; failures always are."),
+        Meta(
+            ge=0, le=1, description="Share of requests that are logged; failures are always logged."
+        ),
     ] = 1.0
     redact: Annotated[
         tuple[str, ...],
@@ -153,7 +156,10 @@ class TimeoutsOptions(Table, frozen=True, kw_only=True):
     """Each clock has its own status and retry rule; "0" switches it off."""
 
     queue: Annotated[
-        Duration, described("Waiting for a permit, see [concurrency] and [queue]; over it: 503.")
+        Duration,
+        described(
+            "How long a request waits for a permit, see [concurrency] and [queue]; over it: 503."
+        ),
     ] = seconds(10)
     connect: Annotated[Duration, described("Name look-up, TCP and TLS; over it: 504.")] = seconds(5)
     first_byte: Annotated[
@@ -169,7 +175,7 @@ class TimeoutsOptions(Table, frozen=True, kw_only=True):
     progress: Annotated[
         Duration,
         described(
-            "Like idle, but comments and pings of a stream of events do not count as something; "
+            "Like idle, but comments and pings of a stream of events do not count; "
             "over it the reply is cut."
         ),
     ] = seconds(0)
@@ -178,8 +184,15 @@ class TimeoutsOptions(Table, frozen=True, kw_only=True):
         described("The whole exchange, retries included; over it: 504, or cut after the head."),
     ] = seconds(0)
     per_try: Annotated[
-        Duration, described("One attempt, up to its head; like first_byte when tries run out.")
+        Duration,
+        described(
+            "One attempt, up to the head of its reply; over it: 504, unless "
+            "another attempt follows."
+        ),
     ] = seconds(0)
     tunnel_idle: Annotated[
-        Duration, described("Upgraded connections end after so long without a byte either way.")
+        Duration,
+        described(
+            "An upgraded connection ends after this time without a byte in either direction."
+        ),
     ] = seconds(3600)

@@ -15,16 +15,20 @@ class RateLimitOptions(Table, frozen=True, kw_only=True):
         float,
         Meta(ge=0, description="Requests in a period, for each key; over it: 429. 0: no limit."),
     ] = 0.0
-    period: Annotated[Duration, described("What average counts.")] = seconds(1)
+    period: Annotated[Duration, described("The time that average is for.")] = seconds(1)
     burst: Annotated[
-        float, Meta(ge=0, description="Requests at once; 0: as many as in a period, at least one.")
+        float,
+        Meta(
+            ge=0,
+            description="Requests that may come at once; 0: as many as in a period, at least one.",
+        ),
     ] = 0.0
     key: Annotated[
         str,
         Meta(
             pattern=PATTERN,
-            description='Who is who: "client_addr", "route", "path", "header:NAME" or '
-            '"cookie:NAME"; requests without one share a limit.',
+            description='What tells clients apart: "client_addr", "route", "path", '
+            '"header:NAME" or "cookie:NAME"; requests without it share a limit.',
         ),
     ] = "client_addr"
     max_wait: Annotated[

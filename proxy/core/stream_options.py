@@ -17,15 +17,15 @@ class StreamOptions(Table, frozen=True, kw_only=True):
         Meta(
             pattern=PATTERN,
             description='When the client is shown a reply: with its "headers"; with its '
-            '"first_chunk"; or, up to a known length, as a whole: "body:64KiB". What breaks '
-            "before may be tried again; the rest is held for its first chunk, a stream of events "
-            "for its first event that is no ping.",
+            '"first_chunk"; or as a whole, if it is known to be no longer than this: '
+            '"body:64KiB". A reply that breaks before may be tried again. Longer replies are held '
+            "for their first chunk, streams of events for the first event that is no ping.",
         ),
     ] = "headers"
     commit_wait: Annotated[
         Duration,
         described(
-            "How long commit holds a reply at the most; then the client is shown what has come, "
+            "The longest time that commit holds a reply; then the client gets what has come, "
             "pings included."
         ),
     ] = seconds(5)
@@ -33,9 +33,8 @@ class StreamOptions(Table, frozen=True, kw_only=True):
         Duration,
         described(
             "A stream of events that is silent for this long gets a comment. To a client whose "
-            "Accept "
-            "prefers text/event-stream to all else, the stream is opened, with status 200, before "
-            "the upstream has answered."
+            "Accept prefers text/event-stream, the proxy sends status 200 before the upstream has "
+            "answered."
         ),
     ] = seconds(0)
     on_error: Annotated[
@@ -43,14 +42,14 @@ class StreamOptions(Table, frozen=True, kw_only=True):
         described(
             'How a stream of events that breaks ends: "abort" cuts it; the others send a last '
             'event that says what went wrong, and then cut: "event" one that is called error and '
-            'carries problem+json; "openai", "anthropic" and "graphql" what the clients of those '
-            "APIs take for an error."
+            'carries problem+json; "openai", "anthropic" and "graphql" what clients of those APIs '
+            "understand as an error."
         ),
     ] = "abort"
     resume: Annotated[
         Duration,
         described(
-            "How long a stream of events is read on when its client has left, for it to come back "
-            "with Last-Event-ID; GET only."
+            "How long a stream of events is kept after its client has left, so that the client can "
+            "come back with Last-Event-ID; GET only."
         ),
     ] = seconds(0)

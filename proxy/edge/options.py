@@ -28,7 +28,7 @@ class ServerOptions(Table, frozen=True, kw_only=True):
         str,
         described(
             'Owner of a unix socket, as for chown: "USER", "USER:GROUP" or ":GROUP"; '
-            "else whom the process runs as."
+            "else the user of the process."
         ),
     ] = ""
     trusted_proxies: Annotated[
@@ -42,7 +42,7 @@ class ServerOptions(Table, frozen=True, kw_only=True):
         Literal["both", "x", "forwarded", "off"],
         described(
             "What tells the upstream who asked: X-Forwarded-*, Forwarded (RFC 7239), both, or "
-            "neither. What is left out is also taken from what trusted proxies sent."
+            "neither. Fields that are left out are also removed if a trusted proxy sent them."
         ),
     ] = "both"
     max_body: Annotated[Size, described("Largest request body; over it: 413.")] = size(0)
@@ -52,8 +52,9 @@ class ServerOptions(Table, frozen=True, kw_only=True):
     strict: Annotated[
         bool,
         described(
-            "Refuse with 400 what is else forwarded: targets with bytes that RFC 3986 wants "
-            "escaped, raw UTF-8 for one; absolute targets whose host is not the one in Host."
+            "Refuse with 400 some requests that are otherwise forwarded: targets with bytes that "
+            "RFC 3986 wants escaped, such as raw UTF-8; absolute targets whose host is not the one "
+            "in Host."
         ),
     ] = False
     max_connections: Annotated[

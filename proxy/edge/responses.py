@@ -28,7 +28,7 @@ class ErrorsOptions(Table, frozen=True, kw_only=True):
         described("application/problem+json (RFC 9457) or text/plain."),
     ] = "problem+json"
     details: Annotated[
-        bool, described("Say in the answer what failed where; otherwise only the log does.")
+        bool, described("Say in the answer what failed and where; the log always says it.")
     ] = False
 
 

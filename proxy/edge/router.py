@@ -42,8 +42,8 @@ class RouteOptions(Table, frozen=True, kw_only=True):
     methods: Annotated[
         tuple[str, ...],
         described(
-            "Methods that the route takes, HEAD only where it is named; "
-            "none: all but TRACE and TRACK."
+            "Methods that the route takes, HEAD only if it is named; "
+            "without this option all but TRACE and TRACK."
         ),
     ] = ()
     headers: Annotated[

@@ -37,7 +37,7 @@ def problems(written: Written) -> Iterator[Finding]:
     if not options.period:
         yield Finding((*place, "period"), "a time to count in is needed")
     if options.burst and not options.average:
-        yield Finding((*place, "burst"), "of what? expected average beside it")
+        yield Finding((*place, "burst"), "burst needs a rate: expected average beside it")
     if not options.average and not options.learn:
         yield Finding(place, "nothing is limited: expected average, or learn = true")
 

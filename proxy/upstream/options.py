@@ -71,20 +71,24 @@ class UpstreamOptions(Table, frozen=True, kw_only=True):
     ] = seconds(4)
     max_connection_age: Annotated[
         Duration,
-        described("A connection this old takes no further request; moves traffic off old servers."),
+        described(
+            "A connection of this age takes no further request, so that traffic moves off old "
+            "servers."
+        ),
     ] = seconds(0)
     dns_ttl: Annotated[
         Duration,
         described(
-            "How often names are looked up again; each of several addresses is a server of its "
-            'own. "0": for each new connection, and all addresses are one server.'
+            "How often names are looked up again. Each address of a name is a server of its "
+            'own. "0": at each new connection, and all addresses are one server.'
         ),
     ] = seconds(30)
     limit: Annotated[
         int,
         Meta(
             ge=0,
-            description="Connections to a server at a time, 0 for no limit; over it requests wait "
+            description="Most connections to a server at a time; 0: no limit. Further "
+            "requests wait for up to "
             "`connect`.",
         ),
     ] = 0

@@ -34,11 +34,14 @@ TWO = UPSTREAM + '[[upstreams]]\nname = "b"\nservers = ["http://b"]\n' + ROUTE +
             "routes[0].deadline.accept: expected at least one",
         ),
         ("[rate_limit]\nperiod = '0'" + UPSTREAM, "rate_limit.period: a time to count in"),
-        ("[rate_limit]\nburst = 5" + UPSTREAM, "rate_limit.burst: of what? expected average"),
+        (
+            "[rate_limit]\nburst = 5" + UPSTREAM,
+            "rate_limit.burst: burst needs a rate: expected average",
+        ),
         ("[rate_limit]\nlearn = false" + UPSTREAM, "rate_limit: nothing is limited"),
         (
             UPSTREAM + ROUTE + "[routes.rate_limit]\nburst = 5",
-            "routes[0].rate_limit.burst: of what?",
+            "routes[0].rate_limit.burst: burst needs a rate",
         ),
         ("[queue]\nsize = 0" + UPSTREAM, "queue.size: expected a whole number of at least 1"),
         ("[queue]\nkey = 'user'\n[concurrency]" + UPSTREAM, "queue.key: expected one of path, ro"),

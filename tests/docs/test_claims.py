@@ -54,7 +54,7 @@ def test_a_bound_is_the_one_of_the_code(page: str, claim: str) -> None:
 
 def test_nobody_is_believed_for_longer_than_a_minute() -> None:
     text = " ".join((TOP / "docs/waiting.md").read_text(encoding="utf-8").split())
-    assert "Nobody is believed for longer than a minute." in text
+    assert "The proxy believes no server for longer than a minute." in text
     assert QUOTA_LONGEST == 60.0
 
 

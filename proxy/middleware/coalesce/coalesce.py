@@ -70,8 +70,8 @@ class CoalesceOptions(Table, frozen=True, kw_only=True):
     wait_timeout: Annotated[
         Duration,
         described(
-            "How long one waits for the head of another's answer before it goes on alone; "
-            "0: as long as its own clocks allow."
+            "How long a request waits for the head of a shared reply before it is sent by itself; "
+            '"0": as long as its own timeouts allow.'
         ),
     ] = seconds(0)
 

@@ -14,16 +14,19 @@ class ConcurrencyOptions(Table, frozen=True, kw_only=True):
     """How many requests an upstream has at a time, until their replies have ended."""
 
     max_requests: Annotated[
-        int, Meta(ge=1, description="The highest limit; over it: the queue, or 503.")
+        int,
+        Meta(
+            ge=1, description="Most requests at a time; further ones wait in [queue], or get 503."
+        ),
     ] = 1024
     adaptive: Annotated[
         Literal["off", "gradient"],
         described(
-            'With "gradient" the limit follows what the API sustains, as its latencies show, '
-            "between min and max_requests."
+            '"gradient" finds the limit from the latencies of the API, between min and '
+            "max_requests."
         ),
     ] = "off"
-    min: Annotated[int, Meta(ge=1, description="The lowest limit that is found.")] = 4
+    min: Annotated[int, Meta(ge=1, description="The lowest limit that gradient may find.")] = 4
 
 
 class QueueOptions(Table, frozen=True, kw_only=True):
@@ -33,15 +36,16 @@ class QueueOptions(Table, frozen=True, kw_only=True):
     order: Annotated[
         Literal["fair", "fifo", "lifo"],
         described(
-            'Which request is next: "fair" one of the client with the fewest under way, '
-            '"fifo" the first, "lifo" the last.'
+            'Which request is next: "fair": one of the client that has the fewest at the API; '
+            '"fifo": the oldest; "lifo": the newest.'
         ),
     ] = "fair"
     key: Annotated[
         str,
         Meta(
             pattern=PATTERN,
-            description='Who is who to "fair": "client_addr", "route", "path", "header:NAME" or '
+            description='What tells clients apart for "fair": "client_addr", "route", '
+            '"path", "header:NAME" or '
             '"cookie:NAME".',
         ),
     ] = "client_addr"
@@ -49,9 +53,9 @@ class QueueOptions(Table, frozen=True, kw_only=True):
         str,
         described(
             "Field that says how urgent a request is, from 0 (most) to 7, bare or as in `u=0` "
-            "(RFC 9218); 3 where it does not. The more urgent always go first. Any client can "
-            "write it: where clients are not to be believed, set it by the route's "
-            "request_headers."
+            "(RFC 9218); without the field it is 3. More urgent requests always go first. Any "
+            "client can write this field: if you do not trust your clients with it, set it with "
+            "request_headers of the route."
         ),
     ] = ""
 

@@ -25,16 +25,19 @@ class DeadlineOptions(Table, frozen=True, kw_only=True):
     accept: Annotated[
         tuple[str, ...],
         described(
-            "Fields that say it: milliseconds where the name ends in -ms, grpc-timeout as gRPC has "
-            "it, else seconds. Of several the shortest counts; all are passed on with what is left."
+            "Fields in which clients say it: in milliseconds if the name ends in -ms, as in gRPC "
+            "for grpc-timeout, else in seconds. Of several, the shortest time counts. All are "
+            "passed on, with the time that is left."
         ),
     ] = ("x-request-timeout-ms", "grpc-timeout")
     forward: Annotated[
         str,
-        described('Field that says it to the upstream; with "" all fields pass as they came.'),
+        described(
+            'Field that tells the upstream the time that is left; "": all fields pass as they came.'
+        ),
     ] = "x-request-timeout-ms"
     reserve: Annotated[
-        Duration, described("Taken off what is passed on, as time for the way back.")
+        Duration, described("Taken off the time that the upstream is told, for the way back.")
     ] = seconds(0.05)
     max: Annotated[
         Duration, described("The longest time that counts, whatever the client says.")

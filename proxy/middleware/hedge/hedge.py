@@ -54,21 +54,24 @@ _SHORTEST: Final = 0.001
 
 
 class HedgeOptions(Table, frozen=True, kw_only=True):
-    """Send a copy to another server when one takes unusually long; the first good answer counts."""
+    """Send a copy of a request that takes unusually long; the first good answer counts."""
 
     delay: Annotated[
         str,
         Meta(
             pattern=PATTERN,
-            description='After how long: a quantile of what the route takes, "p95", or a time, '
-            '"500ms".',
+            description="How long to wait before a copy is sent: a quantile of the times of the "
+            'route, "p95", or a time, "500ms".',
         ),
     ] = "p95"
     max: Annotated[
-        int, Meta(ge=1, le=5, description="Copies of a request, one after the other.")
+        int,
+        Meta(
+            ge=1, le=5, description="Most copies of a request; they are sent one after the other."
+        ),
     ] = 1
     budget_percent: Annotated[
-        float, Meta(ge=0, le=100, description="Copies, in percent of the requests.")
+        float, Meta(ge=0, le=100, description="Most copies, in percent of the requests.")
     ] = 5.0
 
 

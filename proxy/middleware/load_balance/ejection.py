@@ -24,23 +24,32 @@ class CircuitBreakerOptions(Table, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=1,
-            description="Share of failures over `interval`, at most 1, that ejects; 0: never.",
+            description="Share of failures in `interval`, from 0 to 1, that "
+            "ejects a server; 0: never.",
         ),
     ] = 0.0
     min_requests: Annotated[
-        int, Meta(ge=1, description="Requests in `interval` before their ratio counts.")
+        int, Meta(ge=1, description="Requests in `interval` from which on failure_ratio counts.")
     ] = 20
-    interval: Annotated[Duration, described("How far back failure_ratio counts.")] = seconds(10)
+    interval: Annotated[Duration, described("The time over which failure_ratio is counted.")] = (
+        seconds(10)
+    )
     base_ejection_time: Annotated[
-        Duration, described("How long the first ejection lasts; each relapse doubles it.")
+        Duration,
+        described(
+            "How long the first ejection lasts; each further one in a row lasts twice as long."
+        ),
     ] = seconds(5)
-    max_ejection_time: Annotated[Duration, described("How long one lasts at most.")] = seconds(60)
+    max_ejection_time: Annotated[
+        Duration, described("The longest time that an ejection lasts.")
+    ] = seconds(60)
     max_ejection_percent: Annotated[
         float,
         Meta(
             ge=0,
             le=100,
-            description="Percent of the servers that may be ejected at a time; one always may.",
+            description="Most servers that may be ejected at a time, in "
+            "percent; one always may be.",
         ),
     ] = 50.0
 

@@ -15,22 +15,31 @@ class LoadBalanceOptions(Table, frozen=True, kw_only=True):
 
     policy: Annotated[
         Literal["round_robin", "least_request", "peak_ewma", "hash"],
-        described("In turn; the less busy of two; the faster of two; by hash_key."),
+        described(
+            "round_robin: in turn; least_request: the less busy of two; peak_ewma: the faster of "
+            "two; hash: by hash_key."
+        ),
     ] = "round_robin"
     hash_key: Annotated[
         str,
         Meta(
             pattern=PATTERN,
-            description='What keeps requests together with "hash": "path", "client_addr", '
+            description='With "hash", requests with the same value go to the same server: '
+            '"path", "client_addr", '
             '"header:NAME" or "cookie:NAME".',
         ),
     ] = "path"
     slow_start: Annotated[
-        Duration, described("A endpoint that is new or back gets its full share after this long.")
+        Duration,
+        described("A server that is new or has recovered gets its full share after this time."),
     ] = seconds(0)
     panic_threshold: Annotated[
         float,
-        Meta(ge=0, le=100, description="With fewer percent usable, all are used; 0: never."),
+        Meta(
+            ge=0,
+            le=100,
+            description="If fewer percent of the servers are usable, all are used; 0: never.",
+        ),
     ] = 0.0
 
 

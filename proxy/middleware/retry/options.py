@@ -23,15 +23,19 @@ class BudgetOptions(Table, frozen=True, kw_only=True):
         float, Meta(ge=0, le=1000, description="Retries, in percent of the requests in `window`.")
     ] = 20.0
     min_per_second: Annotated[
-        float, Meta(ge=0, description="Retries a second that are allowed at any load.")
+        float, Meta(ge=0, description="Retries a second that are always allowed.")
     ] = 3.0
-    window: Annotated[Duration, described("How far back requests are counted.")] = seconds(10)
+    window: Annotated[Duration, described("The time over which requests are counted.")] = seconds(
+        10
+    )
 
 
 class RetryOptions(Table, frozen=True, kw_only=True):
-    """Try again when nothing can have happened twice."""
+    """Send a request again, if it cannot run twice."""
 
-    attempts: Annotated[int, Meta(ge=1, le=10, description="Sends in all, the first included.")] = 3
+    attempts: Annotated[
+        int, Meta(ge=1, le=10, description="Attempts in all, the first included.")
+    ] = 3
     on: Annotated[
         tuple[
             Annotated[str, Meta(pattern=PATTERN)],
@@ -52,15 +56,16 @@ class RetryOptions(Table, frozen=True, kw_only=True):
     backoff_base: Annotated[
         Duration,
         described(
-            "Longest wait before the second send, doubled each time; a random part of it is waited."
+            "Longest wait before the second attempt; it doubles for each further one. The wait is "
+            "random, up to that."
         ),
     ] = seconds(0.05)
-    backoff_max: Annotated[Duration, described("Longest wait between two sends.")] = seconds(2)
+    backoff_max: Annotated[Duration, described("Longest wait between two attempts.")] = seconds(2)
     respect_retry_after: Annotated[
         bool, described("Wait as long as the Retry-After of a rejected reply says.")
     ] = True
     max_retry_after: Annotated[
-        Duration, described("A reply that asks for a longer wait than this is passed on.")
+        Duration, described("If a reply asks for a longer wait than this, it is passed on.")
     ] = seconds(30)
     only_if_failed_within: Annotated[
         Duration, described('Only failures that came within this time are tried again; "0": all.')
@@ -76,7 +81,7 @@ class RetryOptions(Table, frozen=True, kw_only=True):
         bool,
         described(
             "Keep larger bodies in a temporary file, up to 256 MiB each and 1 GiB in all; a body "
-            "over that is not sent again. false: no larger body is."
+            "over that is not sent again. false: a larger body is not sent again."
         ),
     ] = True
     budget: BudgetOptions = msgspec.field(default_factory=BudgetOptions)
