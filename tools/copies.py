@@ -27,14 +27,14 @@ _WITHIN: Final = (
     (r"\x00-\x08", "http/grammar.CONTROL"),
     (r"\x00-\x1f", "http/grammar.CONTROL"),
     (r"\x5d-\x7e", "http/grammar.QUOTABLE, quoted() and unquoted()"),
-    ("%x\r\n", "http/framing.CHUNK"),
+    ("%x\r\n", "http/chunked.CHUNK"),
     ("Transfer-Encoding: chunked\r\n", "http/framing.CHUNKED_LINE"),
     ("Content-Length: %d", "http/framing.LENGTH_LINE"),
     ("%b: %b\r\n", "http/fields.encode()"),
 )
 _WHOLE: Final = {
     "\r\n\r\n": "http/framing.HEAD_END",
-    "0\r\n\r\n": "http/framing.LAST_CHUNK",
+    "0\r\n\r\n": "http/chunked.LAST_CHUNK",
     ":80": "http/authority.comparable()",
     ":443": "http/authority.comparable()",
     "text/event-stream": "http/sse.EVENT_STREAM, of_events() and streams_events()",

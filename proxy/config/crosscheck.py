@@ -15,7 +15,8 @@ from proxy.config.tables import table_problems
 from proxy.config.unreachable import shadowed
 from proxy.core import findings, patterns
 from proxy.core.findings import Finding, Place
-from proxy.core.options import AdminOptions, TimeoutsOptions
+from proxy.core.options import AdminOptions
+from proxy.core.timeouts import TimeoutsOptions
 from proxy.http.target import literal_path
 from proxy.middleware.fallback import FixedReply
 from proxy.middleware.rewrite.field_rules import Template

@@ -8,7 +8,8 @@ import msgspec
 from msgspec import inspect
 
 from proxy.config.diagnose import plain
-from proxy.core.options import Duration, Size
+from proxy.core.duration import Duration
+from proxy.core.size import Size
 
 
 class Option(NamedTuple):

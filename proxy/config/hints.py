@@ -10,8 +10,10 @@ from typing import Any, Final
 from proxy.config.foreign import VALUES
 from proxy.config.problems import suggestion
 from proxy.core import request_key, stream_options
+from proxy.core.duration import Duration
 from proxy.core.findings import Place, is_token
-from proxy.core.options import MODE, Duration, Size
+from proxy.core.options import MODE
+from proxy.core.size import Size
 from proxy.middleware.hedge import hedge
 from proxy.middleware.retry import options as retry
 from proxy.upstream import health

@@ -6,7 +6,8 @@ from typing import Any, Final
 import msgspec
 
 from proxy.config.model import INHERITED, SHARED
-from proxy.core.options import Duration, TimeoutsOptions
+from proxy.core.duration import Duration
+from proxy.core.timeouts import TimeoutsOptions
 from proxy.middleware.concurrency.options import ConcurrencyOptions
 from proxy.middleware.deadline.deadline import DeadlineOptions
 

@@ -5,17 +5,17 @@ from typing import Annotated, Any, Final
 
 from msgspec import field
 
+from proxy.core.duration import Duration
 from proxy.core.options import (
     AdminOptions,
-    Duration,
     LogOptions,
     ShutdownOptions,
     Table,
-    TimeoutsOptions,
     described,
 )
 from proxy.core.rate_limit_options import RateLimitOptions
 from proxy.core.stream_options import StreamOptions
+from proxy.core.timeouts import TimeoutsOptions
 from proxy.edge.options import ServerOptions
 from proxy.edge.responses import ErrorsOptions
 from proxy.edge.router import RouteOptions

@@ -7,7 +7,9 @@ from msgspec import inspect
 
 from proxy.config.describe import default_of
 from proxy.config.model import SWITCHES, Config
-from proxy.core.options import AdminOptions, Duration, Size
+from proxy.core.duration import Duration
+from proxy.core.options import AdminOptions
+from proxy.core.size import Size
 from proxy.edge.options import ServerOptions
 
 _DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"

@@ -4,7 +4,14 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
-from proxy.core.options import Duration, Table, described, seconds
+from proxy.core.duration import (
+    Duration,
+    seconds,
+)
+from proxy.core.options import (
+    Table,
+    described,
+)
 
 PATTERN: Final = r"^(headers|first_chunk|body:[0-9]+(\.[0-9]+)?(B|KiB|MiB))$"
 

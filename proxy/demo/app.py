@@ -8,7 +8,7 @@ from typing import Any, Final, NoReturn
 
 from aiohttp import web
 
-from proxy.core.options import Size
+from proxy.core.size import Size
 
 MAX_WAIT: Final = 600.0
 MAX_EVENTS: Final = 100_000

@@ -25,7 +25,10 @@ from proxy.edge.options import ServerOptions
 from proxy.edge.router import USUAL
 from proxy.http.authority import comparable, valid_host
 from proxy.http.fields import RawHeaders
-from proxy.http.framing import CHUNKED_LINE, LENGTH_LINE
+from proxy.http.framing import (
+    CHUNKED_LINE,
+    LENGTH_LINE,
+)
 from proxy.http.grammar import Malformed, members
 from proxy.http.hop_by_hop import bears_mark, end_to_end_request, marked, seen_by, via
 from proxy.http.request_id import ensure_ids

@@ -4,7 +4,19 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from proxy.core.options import MODE, Duration, Size, Table, described, seconds, size
+from proxy.core.duration import (
+    Duration,
+    seconds,
+)
+from proxy.core.options import (
+    MODE,
+    Table,
+    described,
+)
+from proxy.core.size import (
+    Size,
+    size,
+)
 
 
 class ServerOptions(Table, frozen=True, kw_only=True):

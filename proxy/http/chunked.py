@@ -1,8 +1,9 @@
-"""The chunked transfer coding, taken off a body that comes in any pieces (RFC 9112 7.1).
+"""The chunked transfer coding: put on a body, and taken off one that comes in any pieces.
 
-What is refused here is what two readers would take for two different bodies: sizes in any other
-form than hexadecimal digits, line breaks that are not CRLF, data that is longer than its size,
-extensions that are none. Work and memory are linear in what came, and what is kept is bounded.
+RFC 9112 7.1. What is refused here is what two readers would take for two different bodies: sizes
+in any other form than hexadecimal digits, line breaks that are not CRLF, data that is longer than
+its size, extensions that are none. Work and memory are linear in what came, and what is kept is
+bounded.
 """
 
 import re
@@ -12,6 +13,11 @@ from typing import Final
 from proxy.http.fields import FORBIDDEN, Fields, read_fields
 from proxy.http.framing import CRLF
 from proxy.http.grammar import QUOTABLE, TCHAR, Malformed, TooLarge
+
+CHUNK: Final = b"%x\r\n%b\r\n"
+"""A chunk: wants the length of its data, and the data. A format, since each chunk passes it."""
+LAST_CHUNK: Final = b"0\r\n\r\n"
+"""The end of a chunked body without trailers; with them see ``http/trailers``."""
 
 LONGEST_LINE: Final = 4096
 """Bytes of a chunk's size with its extensions. Nobody uses extensions; without a limit they could
@@ -27,6 +33,11 @@ _EXTENDED: Final = re.compile(
 _PADDED: Final = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]++\r\n")
 _SIZE_BEGINS: Final = re.compile(rb"[0-9A-Fa-f]{1,16}(?:\r?\Z|[ \t;])")
 _LARGEST: Final = (1 << 63) - 1
+
+
+def chunked_body(data: bytes, end: bytes = LAST_CHUNK) -> bytes:
+    """A whole body in one chunk; ``end``: its last chunk, with its trailers."""
+    return CHUNK % (len(data), data) + end if data else end
 
 
 class _Expects(IntEnum):

@@ -1,6 +1,6 @@
-"""Where a message's head and body end, and what follows it (RFC 9112 6, 7.1, 9.3).
+"""Where a message's head and body end, and what follows it (RFC 9112 6, 9.3).
 
-The chunked transfer coding is taken off by ``http/chunked``; here it is put on.
+How a chunk is framed stands in ``http/chunked``.
 """
 
 import re
@@ -15,11 +15,6 @@ CHUNKED_LINE: Final = b"Transfer-Encoding: chunked\r\n"
 LENGTH_LINE: Final = b"Content-Length: %d\r\n"
 """The field lines that delimit a body; the second one wants its bytes."""
 
-CHUNK: Final = b"%x\r\n%b\r\n"
-"""A chunk: wants the length of its data, and the data. A format, since each chunk passes it."""
-LAST_CHUNK: Final = b"0\r\n\r\n"
-"""The end of a chunked body without trailers; with them see ``http/trailers``."""
-
 CHUNKED: Final = -1
 """In place of a length: chunks delimit the body."""
 
@@ -33,11 +28,6 @@ _LARGEST: Final = (1 << 63) - 1
 def has_no_body(method: str, status: int) -> bool:
     """Whether the reply to such a request has no body (RFC 9112 6.3)."""
     return method == "HEAD" or status < 200 or status in BODILESS
-
-
-def chunked_body(data: bytes, end: bytes = LAST_CHUNK) -> bytes:
-    """A whole body in one chunk; ``end``: its last chunk, with its trailers."""
-    return CHUNK % (len(data), data) + end if data else end
 
 
 def content_length(value: bytes) -> int | None:

@@ -6,8 +6,8 @@ acted on, here and elsewhere.
 
 from typing import Final
 
+from proxy.http.chunked import LAST_CHUNK
 from proxy.http.fields import Fields, RawHeaders, encode
-from proxy.http.framing import LAST_CHUNK
 from proxy.http.grammar import members
 
 # RFC 9110 6.5.1: what frames, routes, modifies, authenticates or describes a message has its place

@@ -4,9 +4,9 @@ import asyncio
 from typing import Final
 
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.options import Size
 from proxy.core.reply import Ending, Reply
 from proxy.core.scope import UpstreamScope
+from proxy.core.size import Size
 from proxy.core.stream_options import StreamOptions
 from proxy.http.framing import has_no_body
 from proxy.http.sse import SseScanner, streams_events

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from proxy.core.errors import ResponseTimeout, Stage
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import WARNING, Finding, Written
-from proxy.core.options import TimeoutsOptions
 from proxy.core.reply import Reply
 from proxy.core.scope import EndpointScope
+from proxy.core.timeouts import TimeoutsOptions
 from proxy.net.timers import SharedTimeout
 
 

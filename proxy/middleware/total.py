@@ -4,9 +4,9 @@ from asyncio import CancelledError, current_task
 
 from proxy.core.errors import ResponseTimeout
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.options import TimeoutsOptions
 from proxy.core.reply import Reply
 from proxy.core.scope import Scope
+from proxy.core.timeouts import TimeoutsOptions
 from proxy.net.timers import SharedTimeout
 
 

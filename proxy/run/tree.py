@@ -13,9 +13,9 @@ import msgspec
 
 from proxy.config.model import Config, Route, Upstream
 from proxy.core.exchange import Handler
-from proxy.core.options import TimeoutsOptions
 from proxy.core.outcome import repeatable
 from proxy.core.scope import EndpointScope, Scope, Shared, UpstreamScope
+from proxy.core.timeouts import TimeoutsOptions
 from proxy.edge.last_event import last_event
 from proxy.edge.responses import ErrorsOptions
 from proxy.edge.router import Router

@@ -15,10 +15,11 @@ from proxy.core.errors import (
     Stage,
 )
 from proxy.core.exchange import Exchange
-from proxy.core.options import TimeoutsOptions
 from proxy.core.reply import Reply
+from proxy.core.timeouts import TimeoutsOptions
+from proxy.http.chunked import chunked_body
 from proxy.http.fields import encode, values, without
-from proxy.http.framing import CHUNKED, chunked_body
+from proxy.http.framing import CHUNKED
 from proxy.http.logins import speaks_of_login
 from proxy.http.sse import streams_events
 from proxy.http.trailers import announcement, last_chunk

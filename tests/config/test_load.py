@@ -7,7 +7,8 @@ import pytest
 
 from proxy.config.load import ConfigError, check, from_upstream, load
 from proxy.config.model import Config
-from proxy.core.options import Duration, Size
+from proxy.core.duration import Duration
+from proxy.core.size import Size
 
 GOOD = """
 [server]

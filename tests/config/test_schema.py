@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from proxy.config.model import SWITCHES, Config, Route
 from proxy.config.schema import schema
-from proxy.core.options import Duration, Size
+from proxy.core.duration import Duration
+from proxy.core.size import Size
 
 SCHEMA = json.loads(json.dumps(schema()))
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.http.chunked import LONGEST_LINE, Chunked
+from proxy.http.chunked import CHUNK, LAST_CHUNK, LONGEST_LINE, Chunked, chunked_body
 from proxy.http.grammar import Malformed, TooLarge
+from proxy.http.trailers import last_chunk
 
 LIMIT = 4096
 BODY = b'5\r\nhello\r\n0b ;x="y;\\"" ; z\r\n, all of it\r\n00\r\nX-A: 1\r\nX-B:\r\n\r\n'
@@ -111,3 +112,19 @@ def test_an_extension_without_end_is_refused() -> None:
     chunked.feed(b"5;a=")
     with pytest.raises(Malformed):
         feed_again(chunked, b"a" * (LONGEST_LINE // LIMIT + 1))
+
+
+@given(st.lists(st.binary(min_size=1, max_size=300), max_size=4), st.booleans())
+def test_chunks_are_read_back(pieces: list[bytes], trailing: bool) -> None:
+    end = last_chunk([(b"X-Sum", b"1")]) if trailing else LAST_CHUNK
+    sent = b"".join([CHUNK % (len(piece), piece) for piece in pieces]) + end
+    reader = Chunked(1000)
+    assert reader.feed(sent + b"next") == (b"".join(pieces), b"next")
+    assert reader.trailers == ([(b"X-Sum", b"1")] if trailing else [])
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"x" * 300])
+def test_a_whole_body_is_one_chunk_or_none(data: bytes) -> None:
+    body = chunked_body(data)
+    assert Chunked(0).feed(body) == (data, b"")
+    assert body.count(b"\r\n\r\n") == 1

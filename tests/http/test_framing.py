@@ -1,19 +1,12 @@
 """Where a body ends, and whether another message may follow."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from proxy.http.chunked import Chunked
 from proxy.http.framing import (
-    CHUNK,
-    LAST_CHUNK,
-    chunked_body,
     content_length,
     has_no_body,
     keeps_alive,
 )
-from proxy.http.trailers import last_chunk
 
 
 @pytest.mark.parametrize(
@@ -57,22 +50,6 @@ def test_some_replies_have_no_body_whatever_their_fields_say(
 )
 def test_a_length_is_digits_and_nothing_else(value: bytes, length: int | None) -> None:
     assert content_length(value) == length
-
-
-@given(st.lists(st.binary(min_size=1, max_size=300), max_size=4), st.booleans())
-def test_chunks_are_read_back(pieces: list[bytes], trailing: bool) -> None:
-    end = last_chunk([(b"X-Sum", b"1")]) if trailing else LAST_CHUNK
-    sent = b"".join([CHUNK % (len(piece), piece) for piece in pieces]) + end
-    reader = Chunked(1000)
-    assert reader.feed(sent + b"next") == (b"".join(pieces), b"next")
-    assert reader.trailers == ([(b"X-Sum", b"1")] if trailing else [])
-
-
-@pytest.mark.parametrize("data", [b"", b"x", b"x" * 300])
-def test_a_whole_body_is_one_chunk_or_none(data: bytes) -> None:
-    body = chunked_body(data)
-    assert Chunked(0).feed(body) == (data, b"")
-    assert body.count(b"\r\n\r\n") == 1
 
 
 @pytest.mark.parametrize(

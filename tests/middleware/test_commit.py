@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from proxy.core.duration import Duration
 from proxy.core.errors import ReplyBroken, ReplyStalled
 from proxy.core.exchange import Handler
-from proxy.core.options import Duration
 from proxy.core.reply import Ending, Reply
 from proxy.core.stream_options import StreamOptions
 from proxy.middleware.commit import Commit, link

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from proxy.config.load import ConfigError
+from proxy.core.duration import Duration
 from proxy.core.errors import RateLimited
 from proxy.core.exchange import Exchange
-from proxy.core.options import Duration
 from proxy.http.fields import RawHeaders
 from proxy.middleware.cors import Cors, CorsOptions
 from tests.support.loop import Script, get, reply

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from proxy.core.duration import Duration
 from proxy.core.errors import RateLimited
-from proxy.core.options import Duration
 from proxy.core.rate_limit_options import RateLimitOptions
 from proxy.core.reply import Reply
 from proxy.middleware.rate_limit import RateLimit

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.core.errors import ClientError
-from proxy.core.options import Size
+from proxy.core.size import Size
 from proxy.edge.http1.request_body import WAIT_FOR_CONTINUE, ClientBody
 from proxy.edge.options import ServerOptions
 from tests.support.loop import JumpingLoop

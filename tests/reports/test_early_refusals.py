@@ -18,7 +18,7 @@ from aiohttp import ClientRequest, ClientTimeout, TCPConnector
 from yarl import URL
 
 from proxy.core.body import BytesBody
-from proxy.core.options import TimeoutsOptions
+from proxy.core.timeouts import TimeoutsOptions
 from proxy.upstream.connector import install
 from proxy.upstream.http1.protocol import UpstreamProtocol
 from proxy.upstream.http1.request_body import RequestBodySender

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from proxy.core.options import Size
 from proxy.core.reply import Reply
+from proxy.core.size import Size
 from proxy.core.stream_options import StreamOptions
 from proxy.edge.http1.spool import Room, Spool
 from proxy.middleware.commit import Commit

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import ThreadedResolver
 
-from proxy.core.options import Duration
+from proxy.core.duration import Duration
 from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.options import UpstreamOptions
 from proxy.upstream.session import Session

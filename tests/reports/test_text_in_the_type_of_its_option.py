@@ -7,7 +7,7 @@ import pytest
 
 from proxy.config.load import check, from_upstream, load, read
 from proxy.config.model import Config
-from proxy.core.options import Duration
+from proxy.core.duration import Duration
 
 API = '[[upstreams]]\nname = "api"\nservers = [{ url = "http://a", weight = "${WEIGHT:-2}" }]\n'
 

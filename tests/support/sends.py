@@ -11,11 +11,12 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.streams import StreamReader
 
 from proxy.core.body import Body
+from proxy.core.duration import Duration
 from proxy.core.errors import ConnectFailed, ConnectionTerminated, Stage
 from proxy.core.exchange import Exchange
-from proxy.core.options import Duration, Size
 from proxy.core.outcome import repeatable
 from proxy.core.reply import Ending, Reply
+from proxy.core.size import Size
 from proxy.edge.http1.request_body import ClientBody
 from proxy.edge.options import ServerOptions
 from proxy.middleware.fallback import Fallback

@@ -9,8 +9,8 @@ from typing import Any
 from aiohttp import web
 from aiohttp.streams import StreamReader
 
+from proxy.core.duration import Duration
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.options import Duration
 from proxy.core.reply import Ending, Reply
 from proxy.edge.connections import ConnectionTracker
 from proxy.edge.intake import Intake

@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import pytest
 
+from proxy.core.duration import Duration
 from proxy.core.errors import ConnectFailed, ProtocolViolation, ReplyBroken
 from proxy.core.exchange import Exchange
-from proxy.core.options import Duration
 from proxy.core.reply import Ending, Reply
 from proxy.upstream import health
 from proxy.upstream.endpoints import Endpoints

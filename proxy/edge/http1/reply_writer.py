@@ -22,13 +22,15 @@ from proxy.edge.http1.request_reader import UNLIMITED, RequestReader
 from proxy.edge.http1.transport import READ_BUFFER, ClientTransport
 from proxy.edge.options import ServerOptions
 from proxy.edge.responses import ErrorsOptions, error_response, failure, log_error
+from proxy.http.chunked import (
+    CHUNK,
+    LAST_CHUNK,
+    chunked_body,
+)
 from proxy.http.fields import Encoded, RawHeaders
 from proxy.http.framing import (
-    CHUNK,
     CHUNKED_LINE,
-    LAST_CHUNK,
     LENGTH_LINE,
-    chunked_body,
     has_no_body,
 )
 from proxy.http.request_id import ensure_ids

@@ -9,10 +9,10 @@ from typing import Final, TypeAlias
 from proxy.core.clock import Clock, loop_clock
 from proxy.core.errors import DeadlineTooShort, QueueFull, QueueTimeout
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.options import TimeoutsOptions
 from proxy.core.reply import Ending, Reply
 from proxy.core.request_key import key_of
 from proxy.core.scope import UpstreamScope
+from proxy.core.timeouts import TimeoutsOptions
 from proxy.http.priority import USUAL, urgency
 from proxy.middleware.concurrency.options import ConcurrencyOptions, QueueOptions
 from proxy.middleware.concurrency.upstream_limit import HeadTimes, UpstreamLimit

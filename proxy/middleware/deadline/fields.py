@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from proxy.core.options import Duration
+from proxy.core.duration import Duration
 
 _MILLISECONDS: Final = re.compile(rb"\d{1,12}(?:\.\d{1,9})?")
 _SECONDS: Final = re.compile(rb"\d{1,9}(?:\.\d{1,9})?")

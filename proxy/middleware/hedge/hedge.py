@@ -39,9 +39,10 @@ from msgspec import Meta
 
 from proxy.core.body import EMPTY, Body
 from proxy.core.clock import Clock, loop_clock
+from proxy.core.duration import Duration
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import WARNING, Finding, Written
-from proxy.core.options import Duration, Table
+from proxy.core.options import Table
 from proxy.core.reply import Reply
 from proxy.core.scope import UpstreamScope
 from proxy.middleware.hedge.hedged_call import HedgedCall, acceptable

@@ -2,8 +2,8 @@
 
 from proxy.core.body import Body
 from proxy.core.errors import InternalError, ProxyError, ResponseTimeout, forget_frames
-from proxy.core.options import TimeoutsOptions
-from proxy.http.framing import CHUNK
+from proxy.core.timeouts import TimeoutsOptions
+from proxy.http.chunked import CHUNK
 from proxy.http.trailers import last_chunk
 from proxy.upstream.http1.protocol import UpstreamProtocol
 

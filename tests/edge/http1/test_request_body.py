@@ -8,7 +8,7 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.streams import StreamReader
 
 from proxy.core.errors import BadRequest, InternalError, RequestTimeout
-from proxy.core.options import Size
+from proxy.core.size import Size
 from proxy.edge.http1.request_body import WAIT_FOR_CONTINUE, ClientBody
 from proxy.edge.options import ServerOptions
 from tests.support.loop import JumpingLoop

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from proxy.core.duration import Duration
 from proxy.core.errors import ConnectionTerminated, ReplyBroken
 from proxy.core.exchange import Exchange
-from proxy.core.options import Duration
 from proxy.core.reply import Ending, Reply
 from proxy.http.fields import RawHeaders
 from proxy.middleware.coalesce.coalesce import Coalesce, CoalesceOptions

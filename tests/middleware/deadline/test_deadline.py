@@ -2,8 +2,8 @@
 
 import pytest
 
+from proxy.core.duration import Duration
 from proxy.core.errors import ResponseTimeout
-from proxy.core.options import Duration
 from proxy.middleware.deadline.deadline import Deadline, DeadlineOptions
 from tests.support.loop import JumpingLoop, Script, get, reply
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from proxy.core.duration import Duration
 from proxy.core.errors import ConnectFailed, NoEndpointAvailable, ResponseTimeout
-from proxy.core.options import Duration
 from proxy.core.reply import Ending
 from proxy.policy.breaker import Breaker
 from tests.support.loop import JumpingLoop, get, reply, settle

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from proxy.core.duration import Duration
 from proxy.core.errors import (
     BodyTooLarge,
     ConnectFailed,
@@ -23,7 +24,6 @@ from proxy.core.errors import (
     Stage,
 )
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.options import Duration
 from proxy.core.reply import Ending, Reply
 from proxy.middleware.retry.options import RetryOptions
 from proxy.middleware.retry.retry import Retry
