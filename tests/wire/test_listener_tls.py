@@ -1,0 +1,379 @@
+"""TLS on the listener: what clients get, and what the upstream is told."""
+
+import asyncio
+import base64
+import os
+import shutil
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.authority import Authority
+from tests.support.client import RawClient
+from tests.support.message import CHUNKED_HEAD, OK, chunked, get, post
+from tests.support.peer import Peer, echo
+from tests.support.proxy import Proxy, proxied
+from tests.support.tls_client import TlsClient, trusting
+from tests.support.tunnel import OFFER
+from tests.support.upstream import PATIENCE, RawUpstream
+
+
+def entry(authority: Authority, name: str = "server") -> dict[str, str]:
+    return {"cert_file": authority.path(f"{name}.pem"), "key_file": authority.path(f"{name}.key")}
+
+
+def encrypted(authority: Authority, *names: str, **options: Any) -> dict[str, Any]:
+    """The table of a listener that shows these certificates."""
+    certificates = [entry(authority, name) for name in names or ("server",)]
+    return {"tls": {"certificates": certificates, **options}}
+
+
+async def client_of(proxy: Proxy, authority: Authority, **options: Any) -> TlsClient:
+    context = options.pop("context", None) or trusting(authority)
+    return await TlsClient.open(proxy.address, context, **options)
+
+
+async def test_requests_of_all_kinds_pass_and_are_https(authority: Authority) -> None:
+    async with (
+        RawUpstream() as upstream,
+        proxied(upstream, server=encrypted(authority)) as proxy,
+        await client_of(proxy, authority) as client,
+    ):
+        for _ in range(2):  # the second comes from the cache of heads
+            assert (await client.ask(get())).status == 200
+        assert (await client.ask(post(b"x" * 300_000))).body == b"ok"
+        sent = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        assert (await client.ask(sent + chunked(b"one", b"two"))).status == 200
+        assert client.tls.version() == "TLSv1.3"
+    assert [len(request.body) for request in upstream.requests] == [0, 0, 300_000, 6]
+    for request in upstream.requests:
+        assert request.head.value("X-Forwarded-Proto") == b"https"
+        assert b"proto=https" in (request.head.value("Forwarded") or b"")
+    assert [record.scheme for record in proxy.records] == ["https"] * 4
+
+
+async def test_the_protocol_is_agreed_on_and_no_other(authority: Authority) -> None:
+    context = trusting(authority)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    async with (
+        RawUpstream() as upstream,
+        proxied(upstream, server=encrypted(authority)) as proxy,
+        await client_of(proxy, authority, context=context) as client,
+    ):
+        assert client.tls.selected_alpn_protocol() == "http/1.1"
+
+
+async def test_a_stream_of_events_comes_as_it_is_sent(authority: Authority) -> None:
+    go = asyncio.Event()
+    head = (
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    script = [head, chunked(b"data: 1\n\n", end=b""), go, chunked(b"data: 2\n\n")]
+    async with (
+        RawUpstream(script) as upstream,
+        proxied(upstream, server=encrypted(authority)) as proxy,
+        await client_of(proxy, authority) as client,
+    ):
+        await client.send(get())
+        await client.read_until(b"data: 1\n\n\r\n")
+        go.set()
+        assert (await client.read_until(b"0\r\n\r\n")).endswith(b"data: 2\n\n\r\n0\r\n\r\n")
+
+
+async def test_a_tunnel_is_opened(authority: Authority) -> None:
+    async with (
+        Peer(echo, b"websocket") as peer,
+        proxied(peer.url, server=encrypted(authority)) as proxy,
+        await client_of(proxy, authority) as client,
+    ):
+        await client.send(OFFER % b"websocket" + b"early")
+        assert (await client.read_until(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+        assert await client.exactly(5) == b"early"
+        data = os.urandom(200_000)
+        await client.send(data)
+        assert await client.exactly(len(data)) == data
+
+
+@pytest.mark.parametrize(
+    "request_line", [b"GET / HTTP/1.0\r\nHost: a\r\n\r\n", get(fields=b"Connection: close\r\n")]
+)
+async def test_the_end_of_a_reply_is_told_by_close_notify(
+    authority: Authority, request_line: bytes
+) -> None:
+    script = [b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", b"x" * 500_000, "fin"]
+    async with (
+        RawUpstream(script) as upstream,
+        proxied(upstream, server=encrypted(authority)) as proxy,
+        await client_of(proxy, authority) as client,
+    ):
+        response = await client.ask(request_line)
+        assert len(response.body) == 500_000
+        assert await client.closed() == "fin"
+
+
+async def test_a_reply_that_only_the_end_delimits_and_that_broke_has_no_close_notify(
+    authority: Authority,
+) -> None:
+    script = [CHUNKED_HEAD, chunked(b"hello", end=b""), "rst"]
+    async with (
+        RawUpstream(script) as upstream,
+        proxied(upstream, server=encrypted(authority), retry={"attempts": 1}) as proxy,
+        await client_of(proxy, authority) as client,
+    ):
+        response = await client.ask(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")
+        assert (response.body, response.ended) == (b"hello", "rst")
+
+
+async def test_a_slow_reader_gets_all_of_its_last_reply(authority: Authority) -> None:
+    size = 3 << 20
+    script = [b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size, b"x" * size]
+    server = {**encrypted(authority), "write_idle_timeout": "20s"}
+    async with (
+        RawUpstream(script) as upstream,
+        proxied(upstream, server=server) as proxy,
+        await client_of(proxy, authority) as client,
+    ):
+        await client.send(get(fields=b"Connection: close\r\n"))
+        await asyncio.sleep(2.5)  # longer than a connection lingers that has been read
+        response = await client.receive()
+        assert (len(response.body), response.ended) == (size, "complete")
+        assert await client.closed() == "fin"
+
+
+async def test_a_client_that_speaks_plain_http_is_told_so(authority: Authority) -> None:
+    async with (
+        RawUpstream() as upstream,
+        proxied(upstream, server=encrypted(authority)) as proxy,
+        await proxy.connect() as client,
+    ):
+        response = await client.ask(get())
+        assert (response.status, response.ended) == (400, "complete")
+        assert response.value("Connection") == b"close"
+        assert (await proxy.record()).error == "http_request_error"
+    assert upstream.requests == []
+
+
+@pytest.mark.parametrize(
+    "junk", [b"\x16\x03\x01garbage" * 9, b"\0\1\2\3" * 20], ids=["hello", "no"]
+)
+async def test_garbage_ends_the_connection(authority: Authority, junk: bytes) -> None:
+    async with (
+        RawUpstream() as upstream,
+        proxied(upstream, server=encrypted(authority)) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.send(junk)
+        await client.rest()
+        assert client.end
+        async with await client_of(proxy, authority) as other:
+            assert (await other.ask(get())).status == 200
+    assert len(upstream.requests) == 1
+
+
+@pytest.mark.parametrize("start", [b"", b"\x16\x03\x01\x01\x00"], ids=["silent", "begun"])
+async def test_a_handshake_has_the_time_of_a_head(authority: Authority, start: bytes) -> None:
+    server = {**encrypted(authority), "request_headers_timeout": "150ms"}
+    async with (
+        RawUpstream() as upstream,
+        proxied(upstream, server=server) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.send(start)
+        await client.rest()
+        assert client.end
+
+
+async def test_handshakes_do_not_take_the_place_of_clients(authority: Authority) -> None:
+    """As many may be under way as there may be connections: then the first gives way."""
+    server = {**encrypted(authority), "max_connections": 2}
+    async with RawUpstream() as upstream, proxied(upstream, server=server) as proxy:
+        silent = [await proxy.connect() for _ in range(5)]
+        async with await client_of(proxy, authority) as client:
+            assert (await client.ask(get())).status == 200
+        assert await silent[0].closed() in ("fin", "rst")
+        for each in silent:
+            each.close()
+
+
+async def test_old_versions_are_refused(authority: Authority) -> None:
+    old = trusting(authority)
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
+    server = encrypted(authority, min_version="1.3")
+    async with RawUpstream() as upstream, proxied(upstream, server=server) as proxy:
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await client_of(proxy, authority, context=old)
+        async with await client_of(proxy, authority) as client:
+            assert (await client.ask(get())).status == 200
+
+
+async def test_a_session_is_taken_up_again(authority: Authority) -> None:
+    context = trusting(authority)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # whose tickets come with the handshake
+    async with RawUpstream() as upstream, proxied(upstream, server=encrypted(authority)) as proxy:
+        async with await client_of(proxy, authority, context=context) as first:
+            session = first.tls.session
+        async with await client_of(proxy, authority, context=context, session=session) as second:
+            assert second.tls.session_reused
+            assert (await second.ask(get())).status == 200
+
+
+async def test_the_certificate_is_that_of_the_name(authority: Authority) -> None:
+    authority.issue("other", "DNS:other.test,DNS:*.wild.test")
+    server = encrypted(authority, "server", "other")
+    shown = {}
+    async with RawUpstream() as upstream, proxied(upstream, server=server) as proxy:
+        for name in (None, "api.test", "OTHER.test", "a.wild.test", "a.b.wild.test", "no.test"):
+            async with await client_of(proxy, authority, name=name) as client:
+                shown[name] = "other.test" in client.names()
+    assert shown == {
+        None: False,
+        "api.test": False,
+        "OTHER.test": True,
+        "a.wild.test": True,
+        "a.b.wild.test": False,
+        "no.test": False,
+    }
+
+
+async def test_files_that_change_are_used_without_a_reload(
+    authority: Authority, tmp_path: Path, caplog: pytest.LogCaptureFixture, quiet: list[str]
+) -> None:
+    """As Kubernetes does it: a link is made to point to another folder."""
+    authority.issue("renewed", "DNS:renewed.test")
+    for name in ("server", "renewed"):
+        (tmp_path / name).mkdir()
+        for kind in ("pem", "key"):
+            shutil.copy(authority.path(f"{name}.{kind}"), tmp_path / name / f"tls.{kind}")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "tls.pem").write_text("nothing of use")
+
+    def point_to(name: str) -> None:
+        (tmp_path / "new").symlink_to(name)
+        os.replace(tmp_path / "new", tmp_path / "data")
+
+    point_to("server")
+    files = {"cert_file": f"{tmp_path}/data/tls.pem", "key_file": f"{tmp_path}/data/tls.key"}
+    server = {"tls": {"certificates": [files]}}
+
+    async def until(proxy: Proxy, name: str) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                async with await client_of(proxy, authority) as client:
+                    if name in client.names():
+                        return
+                await asyncio.sleep(0.05)
+
+    async with (
+        RawUpstream() as upstream,
+        proxied(upstream, server=server) as proxy,
+        await client_of(proxy, authority) as kept,
+    ):
+        assert (await kept.ask(get())).status == 200
+        point_to("broken")
+        async with asyncio.timeout(PATIENCE):
+            while "the old ones stay" not in caplog.text:
+                async with await client_of(proxy, authority) as client:
+                    assert "api.test" in client.names()
+                await asyncio.sleep(0.05)
+        point_to("renewed")
+        await until(proxy, "renewed.test")
+        assert (await kept.ask(get())).status == 200
+    quiet.clear()
+    assert caplog.text.count("the old ones stay") == 1
+
+
+FORGED = b"Client-Cert: :AAAA:\r\nclient_cert: :BBBB:\r\nX-Client-Cert-Subject: CN=admin\r\n"
+
+
+@pytest.mark.parametrize("auth", ["off", "optional", "required"])
+async def test_the_upstream_is_told_who_the_client_is_and_nobody_can_forge_it(
+    authority: Authority, auth: str
+) -> None:
+    authority.issue("alice", "DNS:alice.test", "/C=DE/O=Acme, Inc./CN=alice")
+    asking = {} if auth == "off" else {"client_ca_file": authority.path("ca.pem")}
+    server = encrypted(authority, client_auth=auth, **asking)
+    async with RawUpstream() as upstream, proxied(upstream, server=server) as proxy:
+        for certificate in ("alice", "client", "alice") + (("",) if auth == "optional" else ()):
+            context = trusting(authority, certificate)
+            async with await client_of(proxy, authority, context=context) as client:
+                for fields in (b"", FORGED, b""):  # the same bytes again come from a cache
+                    assert (await client.ask(get(fields=fields))).status == 200
+    subjects = [request.head.values("X-Client-Cert-Subject") for request in upstream.requests]
+    certificates = [request.head.values("Client-Cert") for request in upstream.requests]
+    assert all(b"client_cert" not in request.head.names() for request in upstream.requests)
+    if auth == "off":
+        assert subjects == certificates == [[]] * 9
+        return
+    alice, other = [b"CN=alice,O=Acme\\, Inc.,C=DE"], [b"CN=client"]
+    assert subjects == [alice] * 3 + [other] * 3 + [alice] * 3 + [[]] * 3 * (auth == "optional")
+    assert certificates[0] == [b":%b:" % base64.b64encode(authority.der("alice"))]
+
+
+async def test_a_client_without_a_certificate_is_refused_where_one_is_required(
+    authority: Authority, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = encrypted(authority, client_auth="required", client_ca_file=authority.path("ca.pem"))
+    stranger = Authority(tmp_path)
+    context = trusting(authority)
+    context.load_cert_chain(stranger.path("client.pem"), stranger.path("client.key"))
+    caplog.set_level("INFO")
+    async with RawUpstream() as upstream, proxied(upstream, server=server) as proxy:
+        for wrong in (trusting(authority), context):
+            wrong.maximum_version = ssl.TLSVersion.TLSv1_2  # 1.3 tells behind the handshake
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                await client_of(proxy, authority, context=wrong)
+        await proxy.breathe()
+    assert "the TLS handshake with 127.0.0.1 failed" in caplog.text
+    assert upstream.requests == []
+
+
+async def test_a_stop_lets_idle_clients_ask_once_more(authority: Authority) -> None:
+    async with (
+        RawUpstream() as upstream,
+        proxied(upstream, server=encrypted(authority)) as proxy,
+        await client_of(proxy, authority) as client,
+        await client_of(proxy, authority) as idle,
+    ):
+        assert (await client.ask(get())).status == 200
+        drain = asyncio.ensure_future(proxy.runtime.drain())
+        await proxy.breathe()
+        response = await client.ask(get())
+        assert (response.status, response.value("Connection")) == (200, b"close")
+        assert await client.closed() == "fin"
+        assert await idle.closed() == "fin"
+        client.close()
+        idle.close()
+        assert await drain
+
+
+async def test_unix_sockets_speak_tls_too(authority: Authority, tmp_path: Path) -> None:
+    path = str(tmp_path / "proxy.sock")
+    server = {**encrypted(authority), "listen": f"unix:{path}"}
+    async with RawUpstream([OK]) as upstream, proxied(upstream, server=server):
+        reader, writer = await asyncio.open_unix_connection(
+            path, ssl=trusting(authority), server_hostname="api.test"
+        )
+        writer.write(get())
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+        writer.close()
+
+
+async def test_an_upload_that_is_refused_reads_its_answer(authority: Authority) -> None:
+    server = {**encrypted(authority), "max_body": "1KiB"}
+    async with (
+        RawUpstream() as upstream,
+        proxied(upstream, server=server) as proxy,
+        await client_of(proxy, authority) as client,
+    ):
+        await client.send(post(b"x" * 400_000))
+        response = await client.receive()
+        assert (response.status, response.ended) == (413, "complete")
+
+
+async def test_plain_listeners_stay_plain(authority: Authority) -> None:
+    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+        async with await RawClient.connect(proxy.address) as client:
+            assert (await client.ask(get(fields=FORGED))).status == 200
+        assert upstream.requests[0].head.value("Client-Cert") == b":AAAA:"  # a front's word
