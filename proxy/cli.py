@@ -39,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands: dict[str, Callable[[], int]] = {
         "run": lambda: _run(arguments),
         "check": lambda: _check(_path(arguments.config), arguments.set),
+        "explain": lambda: _explain(arguments),
         "init": lambda: _init(_path(arguments.config)),
         "schema": _schema,
         "demo": lambda: _demo(rest),
@@ -83,6 +84,11 @@ def _parser() -> argparse.ArgumentParser:
     _set(check)
     init = commands.add_parser("init", help="write a commented configuration to start from")
     init.add_argument("config", nargs="?", metavar="CONFIG", help=f"default: {_DEFAULT}")
+    explain = commands.add_parser("explain", help="say what becomes of a request, and why")
+    explain.add_argument("config", metavar="CONFIG")
+    explain.add_argument("method", metavar="METHOD")
+    explain.add_argument("url", metavar="URL", help="http://HOST/PATH, or /PATH")
+    _set(explain)
     commands.add_parser("schema", help="print the JSON Schema of the configuration")
     commands.add_parser("demo", help="a slow demo API with the proxy in front", add_help=False)
     return parser
@@ -153,6 +159,23 @@ def _check(path: str, sets: Sequence[str]) -> int:
     if not problems:
         _say(f"{path}: ok")
     return _printed((str(problem) for problem in problems), code)
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    from proxy.config.problems import ConfigError
+    from proxy.run.explain import asked_for, explain
+
+    try:
+        asked = asked_for(arguments.method, arguments.url)
+        lines = list(explain(arguments.config, asked, arguments.set))
+    except ConfigError as error:
+        for problem in error.problems:
+            _say(str(problem))
+        return _BAD_CONFIGURATION
+    except (OSError, ValueError) as error:
+        _say(f"sidecar-proxy: cannot explain: {error}")
+        return _BAD_CONFIGURATION
+    return _printed(lines, 0)
 
 
 def _init(path: str) -> int:

@@ -16,6 +16,7 @@ from proxy.core.exchange import Handler
 from proxy.core.scope import Scope
 from proxy.middleware import (
     commit,
+    cors,
     fallback,
     per_try,
     rate_limit,
@@ -29,6 +30,7 @@ from proxy.middleware.hedge import hedge
 from proxy.middleware.load_balance import load_balance
 from proxy.middleware.resume import resume
 from proxy.middleware.retry import retry
+from proxy.middleware.rewrite import rewrite
 from proxy.middleware.sse_keepalive import sse_keepalive
 
 
@@ -58,6 +60,8 @@ OnLink: TypeAlias = Callable[[Scope, Link], None]
 
 
 ROUTE: Final = (
+    Link(cors, "first: it reads Origin as it was sent, and a preflight counts nowhere else"),
+    Link(rewrite, "above the rest: all that follows sees the request as the upstream will"),
     Link(deadline, "above all that waits: no wait below may outlive what the client gives it"),
     Link(total, "likewise; below deadline, which counts total in where the client says something"),
     Link(rate_limit, "each request of a client counts, whoever answers it"),

@@ -5,8 +5,9 @@ own ``link``.
 """
 
 import random
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -16,18 +17,30 @@ from proxy.core.options import TimeoutsOptions
 from proxy.core.outcome import repeatable
 from proxy.core.scope import EndpointScope, Scope, Shared, UpstreamScope
 from proxy.edge.last_event import last_event
+from proxy.edge.responses import ErrorsOptions
 from proxy.edge.router import Router
 from proxy.http.hop_by_hop import end_to_end_response
 from proxy.middleware.load_balance.ejection import CircuitBreakerOptions
 from proxy.middleware.load_balance.targets import TargetSet
 from proxy.middleware.retry.options import RetryOptions
-from proxy.run.chain import Chain
+from proxy.middleware.rewrite.options import UpstreamNames
 from proxy.run.chains import ENDPOINT, ROUTE, UPSTREAM, OnLink, linked
+from proxy.upstream.address import origins, renames, told
 from proxy.upstream.endpoint import Endpoint
 from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.forward import Forward
 from proxy.upstream.health import HealthGuard
+from proxy.upstream.options import entries
 from proxy.upstream.session import Session
+
+
+class RouteNode(NamedTuple):
+    """A route as the edge sees it."""
+
+    name: str
+    errors: ErrorsOptions | None
+    """How answers look that the proxy makes itself."""
+    handle: Handler
 
 
 class Tree:
@@ -50,21 +63,17 @@ class Tree:
             upstream.name: Endpoints(upstream, session) for upstream in config.upstreams
         }
         self.shared = Shared(rng, config.admin.show_keys if config.admin is not None else ())
-        prefix = config.server.forwarded in ("both", "x")
-        routes = [(route, self._route(route, prefix=prefix)) for route in config.routes]
+        tell_prefix = config.server.forwarded in ("both", "x")
+        routes = [(route, self._route(route, tell_prefix=tell_prefix)) for route in config.routes]
         self.router = Router(routes)
         self._guards: list[HealthGuard] = []
 
-    def _route(self, route: Route, *, prefix: bool) -> Chain:
+    def _route(self, route: Route, *, tell_prefix: bool) -> RouteNode:
         scope = scope_of(route, self.shared)
-        asked = self._upstreams_of(route)
+        asked = upstreams_of(route, self._upstreams.values())
+        scope.options += (_names(asked, tell_prefix=tell_prefix),)
         first, *scope.others = [self._attempts(scope, upstream) for upstream in asked]
-        return Chain(route, self._linked(ROUTE, scope, first), asked, prefix=prefix)
-
-    def _upstreams_of(self, route: Route) -> list[Upstream]:
-        """The upstreams of a route, those that take over included."""
-        others = route.fallback if isinstance(route.fallback, tuple) else ()
-        return [self._upstreams[name] for name in (route.upstream, *others)]
+        return RouteNode(scope.route, route.errors, self._linked(ROUTE, scope, first))
 
     def _attempts(self, route: Scope, upstream: Upstream) -> Handler:
         """All attempts of a route at one upstream."""
@@ -161,6 +170,24 @@ def scope_of(route: Route, shared: Shared) -> Scope:
     )
 
 
+def upstreams_of(route: Route, upstreams: Iterable[Upstream]) -> list[Upstream]:
+    """The upstreams of a route, those that take over included."""
+    others = route.fallback if isinstance(route.fallback, tuple) else ()
+    known = {upstream.name: upstream for upstream in upstreams}
+    return [known[name] for name in (route.upstream, *others)]
+
+
 def tables(options: msgspec.Struct) -> tuple[object, ...]:
     """Options, and the tables in them."""
     return (options, *(getattr(options, name) for name in options.__struct_fields__))
+
+
+def _names(upstreams: Sequence[Upstream], *, tell_prefix: bool) -> UpstreamNames:
+    return UpstreamNames(
+        origins=tuple(name for upstream in upstreams for name in origins(upstream)),
+        servers=tuple(name for upstream in upstreams for name in told(upstream)),
+        renamed=any(
+            renames(upstream, entry.url) for upstream in upstreams for entry in entries(upstream)
+        ),
+        tell_prefix=tell_prefix,
+    )

@@ -49,10 +49,7 @@ def chain(handler: Handler) -> list[str]:
     while True:
         link: Any = getattr(handler, "__self__", None)
         names.append(type(link).__name__)
-        if names[-1] == "Chain":
-            handler = link._handler
-            names.pop()
-        elif names[-1] == "LoadBalance":
+        if names[-1] == "LoadBalance":
             handler = next(iter(link._targets.now.by_endpoint.values())).handle
         elif names[-1] == "Forward":
             return names
@@ -105,9 +102,10 @@ CHAINS: list[tuple[list[str], dict[str, Any], list[str]]] = [
             "coalesce": {},
             "hedge": {},
             "concurrency": {},
-            "routes": [{"upstream": "api", "fallback": ["b"]}],
+            "routes": [{"upstream": "api", "fallback": ["b"], "add_prefix": "/v1"}],
         },
         [
+            "Rewrite",
             *("Deadline", "Total", "RateLimit", "SseKeepAlive", "Resume", "Coalesce", "Fallback"),
             *("Retry", "Commit", "Hedge", "Concurrency", "LoadBalance"),
             *("UpstreamQuota", "DeadlinePropagation", "PerTry", "Forward"),

@@ -6,16 +6,34 @@ from typing import Final
 from proxy.core.errors import BadRequest
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
+from proxy.core.scope import Scope
 from proxy.http.fields import Fields, RawHeaders, values, without
 from proxy.http.grammar import Malformed
 from proxy.http.target import literal_path, within
 from proxy.middleware.rewrite.destinations import METHODS, DestinationRewriter
 from proxy.middleware.rewrite.field_rules import FieldRules
 from proxy.middleware.rewrite.locations import LocationRewriter
-from proxy.middleware.rewrite.options import Changes
+from proxy.middleware.rewrite.options import Changes, UpstreamNames
 from proxy.middleware.rewrite.paths import PathRewriter
 
 _PREFIX: Final = b"X-Forwarded-Prefix"
+
+
+def link(scope: Scope, inner: Handler) -> Handler | None:
+    """Where the route changes paths, fields or addresses."""
+    changes = scope.find(Changes)  # type: ignore[type-abstract]
+    names = scope.find(UpstreamNames)
+    if changes is None or names is None:
+        return None
+    rewrite = Rewrite(
+        inner,
+        changes,
+        origins=names.origins,
+        servers=names.servers,
+        renamed=names.renamed,
+        tell_prefix=names.tell_prefix,
+    )
+    return rewrite.handle if rewrite.needed else None
 
 
 class Rewrite:

@@ -1,0 +1,145 @@
+"""What ``sidecar-proxy explain`` says of a request."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from proxy.cli import main
+from proxy.run.chains import ENDPOINT, ROUTE, UPSTREAM
+
+Told = Callable[..., str]
+
+UPSTREAMS = """
+[[upstreams]]
+name = "api"
+servers = ["https://api.example.com", { url = "http://10.0.0.2:9000", weight = 2, backup = true }]
+credentials = { header = "Authorization", value = "Bearer abcdefghijk" }
+[[upstreams]]
+name = "b"
+servers = ["http://10.0.0.1"]
+"""
+SEVERAL = f"""[retry]
+attempts = 4
+{UPSTREAMS}
+[[routes]]
+path = "/v1"
+upstream = "api"
+strip_prefix = "/v1"
+fallback = ["b"]
+[routes.retry]
+on = ["503"]
+[[routes]]
+path = "/v1/x"
+methods = ["POST"]
+upstream = "b"
+[[routes]]
+host = "*.example.com"
+upstream = "b"
+retry = false
+"""
+
+
+@pytest.fixture
+def told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Told:
+    """What is printed of a request, after the configuration was found good."""
+
+    def tell(text: str, method: str, url: str, *more: str) -> str:
+        file = tmp_path / "a.toml"
+        file.write_text(text, encoding="utf-8")
+        assert main(["explain", str(file), method, url, *more]) == 0
+        out, err = capsys.readouterr()
+        assert err == ""
+        return out
+
+    return tell
+
+
+def test_the_route_is_named_with_the_reason_against_each_other(told: Told) -> None:
+    found = told(SEVERAL, "GET", "http://h/v1/x?y=1").splitlines()
+    assert found[0] == "GET http://h/v1/x?y=1"
+    assert "Route: routes[0] (path /v1; a.toml:12) takes it" in found
+    assert "  not routes[1] (path /v1/x; methods POST; a.toml:19): it does not take GET" in found
+    named = "routes[2] (host *.example.com; path /; a.toml:23)"
+    assert f"  not {named}: the request is for h" in found
+
+
+def test_a_route_that_would_match_too_is_less_specific(told: Told) -> None:
+    found = told(SEVERAL, "POST", "http://a.example.com/v1/x")
+    assert "Route: routes[2]" in found
+    assert "routes[1] (path /v1/x; methods POST; a.toml:19): it matches too, but its host" in found
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "said"),
+    [
+        ("GET", "/other", "Route: none takes it: 404"),
+        ("GET", "/v1/x", "Route: routes[0]"),
+        ("TRACE", "/v1", "Route: none takes it: 405, with Allow:"),
+    ],
+)
+def test_a_request_that_no_route_takes_is_told_its_status(
+    told: Told, method: str, url: str, said: str
+) -> None:
+    assert said in told(SEVERAL, method, url)
+
+
+def test_the_chain_is_told_from_the_top_with_reasons(told: Told) -> None:
+    found = told(SEVERAL, "GET", "http://h/v1/x")
+    reasons = {link.name: link.reason for link in (*ROUTE, *UPSTREAM, *ENDPOINT)}
+    chain = found.split("Chain")[1].split("Upstream api")[0]
+    names = [line.split()[0] for line in chain.splitlines() if line.startswith("    ")]
+    at_api = ["retry", "load_balance", "forward"]
+    assert names == ["rewrite", "fallback", *at_api, "retry", "forward"]
+    assert all(reasons[name] in chain for name in names if name != "forward")
+
+
+def test_what_each_server_is_sent_is_told(told: Told) -> None:
+    found = told(SEVERAL, "GET", "http://h/v1/x?y=1")
+    first = "  https://api.example.com (weight 1) is sent: GET /x?y=1  Host: api.example.com"
+    assert first in found
+    assert "  http://10.0.0.2:9000 (weight 2, backup) is sent: GET /x?y=1  Host: h" in found
+    assert "  http://10.0.0.1 (weight 1) is sent: GET /x?y=1  Host: h" in found
+
+
+def test_options_are_told_with_their_origin_and_without_secrets(told: Told) -> None:
+    found = told(SEVERAL, "GET", "http://h/v1/x", "--set", "timeouts.connect=1s")
+    values = {line.split(" = ")[0].strip(): line.split() for line in found.splitlines()}
+    assert values["retry.attempts"][2:] == ["4", "a.toml:2", "[retry]"]
+    assert values["retry.on"][2:] == ['["503"]', "a.toml:18", "[routes[0].retry]"]
+    assert values["retry.spool"][2:] == ["true", "default"]
+    assert values["timeouts.connect"][2:] == ['"1s"', "--set", "[timeouts]"]
+    assert "abcdefghijk" not in found
+
+
+def test_a_table_that_is_switched_off_is_told(told: Told) -> None:
+    found = told(SEVERAL, "GET", "http://a.example.com/")
+    assert any(line.split()[:3] == ["retry", "=", "off"] for line in found.splitlines())
+    assert "while it waits between two tries" not in found
+
+
+def test_without_routes_the_only_upstream_takes_everything(told: Told) -> None:
+    found = told('[[upstreams]]\nname = "a"\nservers = ["unix:/run/a.sock"]\n', "POST", "/x")
+    assert "not written: the only upstream takes everything" in found
+    assert "unix:/run/a.sock (weight 1) is sent: POST /x  Host: localhost" in found
+
+
+@pytest.mark.parametrize("url", ["h/v1", "http://h\\/", "ftp://"])
+def test_a_url_that_is_none_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], url: str
+) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text(SEVERAL, encoding="utf-8")
+    assert main(["explain", str(file), "GET", url]) == 2
+    assert capsys.readouterr().err.startswith("sidecar-proxy: cannot explain: ")
+
+
+def test_a_bad_file_is_told_with_its_problems(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text("[retry]\natempts = 3\n", encoding="utf-8")
+    assert main(["explain", str(file), "GET", "/"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"{file}:2: retry.atempts: unknown option" in err
