@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from tests.support.authority import Authority
 from tests.support.client import PATIENCE, Address, RawClient
+from tests.support.proxy import Proxy
 
 
 def trusting(authority: Authority, certificate: str = "") -> ssl.SSLContext:
@@ -82,3 +83,20 @@ class TlsClient(RawClient):
     def names(self) -> set[str]:
         """Whom it is for."""
         return {value for kind, value in self.shown().get("subjectAltName", ()) if kind == "DNS"}
+
+
+def entry(authority: Authority, name: str = "server") -> dict[str, str]:
+    """One of the certificates of a listener."""
+    return {"cert_file": authority.path(f"{name}.pem"), "key_file": authority.path(f"{name}.key")}
+
+
+def encrypted(authority: Authority, *names: str, **options: Any) -> dict[str, Any]:
+    """The table of a listener that shows these certificates."""
+    certificates = [entry(authority, name) for name in names or ("server",)]
+    return {"tls": {"certificates": certificates, **options}}
+
+
+async def client_of(proxy: Proxy, authority: Authority, **options: Any) -> TlsClient:
+    """A connection to the proxy; ``options`` as ``TlsClient.open`` has them."""
+    context = options.pop("context", None) or trusting(authority)
+    return await TlsClient.open(proxy.address, context, **options)

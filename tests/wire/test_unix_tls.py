@@ -1,7 +1,10 @@
 """Unix sockets on both sides, and upstreams that speak TLS."""
 
+import contextlib
 import socket
+import ssl
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -11,7 +14,7 @@ from tests.support.authority import Authority
 from tests.support.client import ask
 from tests.support.message import get, post
 from tests.support.proxy import proxied
-from tests.support.upstream import HEALTHY, RawUpstream
+from tests.support.upstream import HEALTHY, RESET, RawUpstream
 
 ONCE = {"retry": {"attempts": 1}}
 
@@ -185,3 +188,47 @@ async def test_a_tls_upstream_that_cuts_its_body_is_noticed(authority: Authority
     ):
         response = await proxy.ask(get())
         assert (response.body, response.ended) in ((b"hello", "fin-short"), (b"hello", "rst"))
+
+
+class Ending(Thread):
+    """A server over TLS that ends one reply as told: with close_notify, a FIN alone, or a reset."""
+
+    def __init__(self, context: ssl.SSLContext, how: str, size: int) -> None:
+        super().__init__(daemon=True)
+        self._context, self._how, self._size = context, how, size
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"https://127.0.0.1:{self._listening.getsockname()[1]}"
+
+    def run(self) -> None:
+        """Serve one."""
+        with self._listening:
+            client, _ = self._listening.accept()
+        tls = self._context.wrap_socket(client, server_side=True)
+        tls.recv(4096)
+        tls.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"x" * self._size)
+        if self._how == "close_notify":
+            with contextlib.suppress(OSError):
+                tls.unwrap()
+        with socket.socket(fileno=tls.detach()) as bare:
+            if self._how == "reset":
+                bare.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+
+
+@pytest.mark.parametrize("size", [5, 3_000_000], ids=["short", "long"])
+@pytest.mark.parametrize(
+    ("how", "ended"), [("close_notify", "complete"), ("fin", "cut"), ("reset", "cut")]
+)
+async def test_a_reply_up_to_the_end_is_whole_only_behind_close_notify(
+    authority: Authority, how: str, ended: str, size: int
+) -> None:
+    server = Ending(authority.server(), how, size)
+    server.start()
+    async with proxied(server.url, **trusting(authority)) as proxy, await proxy.connect() as client:
+        await client.send(get())
+        await proxy.breathe()
+        response = await client.receive()
+        whole = (response.status, response.ended, len(response.body)) == (200, "complete", size)
+        assert whole is (ended == "complete")
+        if how == "fin":
+            assert (await proxy.record()).error == "http_response_incomplete"
+    server.join()
