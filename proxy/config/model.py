@@ -6,13 +6,7 @@ from typing import Annotated, Any, Final
 from msgspec import field
 
 from proxy.core.duration import Duration
-from proxy.core.options import (
-    AdminOptions,
-    LogOptions,
-    ShutdownOptions,
-    Table,
-    described,
-)
+from proxy.core.options import AdminOptions, LogOptions, ShutdownOptions, Table, described
 from proxy.core.rate_limit_options import RateLimitOptions
 from proxy.core.stream_options import StreamOptions
 from proxy.core.timeouts import TimeoutsOptions

@@ -4,14 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from proxy.core.duration import (
-    Duration,
-    seconds,
-)
-from proxy.core.options import (
-    Table,
-    described,
-)
+from proxy.core.duration import Duration, seconds
+from proxy.core.options import Table, described
 from proxy.core.request_key import PATTERN
 
 

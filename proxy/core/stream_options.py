@@ -4,14 +4,8 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
-from proxy.core.duration import (
-    Duration,
-    seconds,
-)
-from proxy.core.options import (
-    Table,
-    described,
-)
+from proxy.core.duration import Duration, seconds
+from proxy.core.options import Table, described
 
 PATTERN: Final = r"^(headers|first_chunk|body:[0-9]+(\.[0-9]+)?(B|KiB|MiB))$"
 

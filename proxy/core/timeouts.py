@@ -3,10 +3,7 @@
 from typing import Annotated
 
 from proxy.core.duration import Duration, seconds
-from proxy.core.options import (
-    Table,
-    described,
-)
+from proxy.core.options import Table, described
 
 
 class TimeoutsOptions(Table, frozen=True, kw_only=True):

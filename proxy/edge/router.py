@@ -6,10 +6,7 @@ from typing import Annotated, Final, Generic, TypeVar
 import msgspec
 
 from proxy.core.errors import MethodNotAllowed, NoRoute
-from proxy.core.options import (
-    Table,
-    described,
-)
+from proxy.core.options import Table, described
 from proxy.core.patterns import Paths
 from proxy.http.authority import hostname, valid_host
 from proxy.http.fields import RawHeaders, values

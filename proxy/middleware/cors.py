@@ -10,16 +10,10 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from proxy.core.duration import (
-    Duration,
-    seconds,
-)
+from proxy.core.duration import Duration, seconds
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import WARNING, Finding, Written, method_fault, token_fault
-from proxy.core.options import (
-    Table,
-    described,
-)
+from proxy.core.options import Table, described
 from proxy.core.reply import Ending, Reply
 from proxy.core.scope import Scope
 from proxy.http.fields import Fields, values

@@ -11,10 +11,7 @@ from msgspec import Meta
 from proxy.core.body import EMPTY, Body
 from proxy.core.errors import ConnectionLimit, Stage, UpstreamError, forget_frames
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.options import (
-    Table,
-    described,
-)
+from proxy.core.options import Table, described
 from proxy.core.outcome import takes_over
 from proxy.core.reply import Ending, Reply
 from proxy.core.scope import Scope

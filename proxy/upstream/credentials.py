@@ -6,10 +6,7 @@ import stat
 from pathlib import Path
 from typing import Annotated, Final, TypeAlias
 
-from proxy.core.options import (
-    Table,
-    described,
-)
+from proxy.core.options import Table, described
 from proxy.core.secrets import Rotating, configured, rotating
 from proxy.http.grammar import CONTROL
 

@@ -8,12 +8,7 @@ from aiohttp import ClientTimeout
 from aiohttp.streams import StreamReader
 
 from proxy.core.clock import monotonic
-from proxy.core.errors import (
-    ConnectionTerminated,
-    ProtocolViolation,
-    ResponseTimeout,
-    Stage,
-)
+from proxy.core.errors import ConnectionTerminated, ProtocolViolation, ResponseTimeout, Stage
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from proxy.core.timeouts import TimeoutsOptions

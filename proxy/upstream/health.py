@@ -8,17 +8,11 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from proxy.core.clock import monotonic
-from proxy.core.duration import (
-    Duration,
-    seconds,
-)
+from proxy.core.duration import Duration, seconds
 from proxy.core.errors import LocalLimit, ProxyError
 from proxy.core.exchange import Exchange
 from proxy.core.local_limits import complain
-from proxy.core.options import (
-    Table,
-    described,
-)
+from proxy.core.options import Table, described
 from proxy.core.reply import Ending
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.policy.health import Health

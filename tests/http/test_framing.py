@@ -2,11 +2,7 @@
 
 import pytest
 
-from proxy.http.framing import (
-    content_length,
-    has_no_body,
-    keeps_alive,
-)
+from proxy.http.framing import content_length, has_no_body, keeps_alive
 
 
 @pytest.mark.parametrize(

@@ -11,28 +11,14 @@ from proxy.core.clock import monotonic
 from proxy.core.errors import ConnectionLimit, ProxyError
 from proxy.core.exchange import Exchange
 from proxy.edge.connections import ConnectionTracker
-from proxy.edge.http1.encode import (
-    CLOSE,
-    KEEP_ALIVE,
-    informational_head,
-    reply_head,
-    upgrade_lines,
-)
+from proxy.edge.http1.encode import CLOSE, KEEP_ALIVE, informational_head, reply_head, upgrade_lines
 from proxy.edge.http1.request_reader import UNLIMITED, RequestReader
 from proxy.edge.http1.transport import READ_BUFFER, ClientTransport
 from proxy.edge.options import ServerOptions
 from proxy.edge.responses import ErrorsOptions, error_response, failure, log_error
-from proxy.http.chunked import (
-    CHUNK,
-    LAST_CHUNK,
-    chunked_body,
-)
+from proxy.http.chunked import CHUNK, LAST_CHUNK, chunked_body
 from proxy.http.fields import Encoded, RawHeaders
-from proxy.http.framing import (
-    CHUNKED_LINE,
-    LENGTH_LINE,
-    has_no_body,
-)
+from proxy.http.framing import CHUNKED_LINE, LENGTH_LINE, has_no_body
 from proxy.http.request_id import ensure_ids
 from proxy.http.trailers import last_chunk
 

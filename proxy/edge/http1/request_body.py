@@ -29,10 +29,7 @@ from proxy.core.local_limits import local_limit
 from proxy.edge.http1.spool import Room, Spool
 from proxy.edge.options import ServerOptions
 from proxy.http.fields import RawHeaders
-from proxy.http.framing import (
-    CHUNKED_LINE,
-    LENGTH_LINE,
-)
+from proxy.http.framing import CHUNKED_LINE, LENGTH_LINE
 from proxy.net.small_reads import CROWDED, IN_HAND, SmallReads, limit_read_ahead
 from proxy.net.timers import RearmableTimer
 

@@ -10,10 +10,7 @@ from typing import Final, NamedTuple
 from proxy.core.errors import BadRequest, HeadTooLarge, ProxyError, TargetTooLong, UnsupportedCoding
 from proxy.http.bounded_cache import Memo
 from proxy.http.fields import FORBIDDEN, RawHeaders, check_lines, read_fields
-from proxy.http.framing import (
-    content_length,
-    keeps_alive,
-)
+from proxy.http.framing import content_length, keeps_alive
 from proxy.http.grammar import TCHAR, Malformed, members
 from proxy.http.hop_by_hop import FRAMING
 from proxy.http.logins import names_login

@@ -41,16 +41,10 @@ from msgspec import Meta
 
 from proxy.core.body import EMPTY, Body, BytesBody
 from proxy.core.clock import Clock, loop_clock
-from proxy.core.duration import (
-    Duration,
-    seconds,
-)
+from proxy.core.duration import Duration, seconds
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import WARNING, Finding, Written
-from proxy.core.options import (
-    Table,
-    described,
-)
+from proxy.core.options import Table, described
 from proxy.core.reply import Reply
 from proxy.core.scope import Scope
 from proxy.core.secrets import digest

@@ -6,10 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from proxy.core.findings import WARNING, Finding, Written, token_fault
-from proxy.core.options import (
-    Table,
-    described,
-)
+from proxy.core.options import Table, described
 from proxy.core.request_key import PATTERN
 
 

@@ -5,17 +5,11 @@ from collections.abc import Iterator
 from typing import Annotated, Final
 
 from proxy.core.clock import Clock, loop_clock
-from proxy.core.duration import (
-    Duration,
-    seconds,
-)
+from proxy.core.duration import Duration, seconds
 from proxy.core.errors import ResponseTimeout
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import Finding, Written, owned_fault, token_fault
-from proxy.core.options import (
-    Table,
-    described,
-)
+from proxy.core.options import Table, described
 from proxy.core.reply import Reply
 from proxy.core.scope import Scope
 from proxy.core.timeouts import TimeoutsOptions

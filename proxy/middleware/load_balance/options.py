@@ -5,15 +5,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from proxy.core.duration import (
-    Duration,
-    seconds,
-)
+from proxy.core.duration import Duration, seconds
 from proxy.core.findings import WARNING, Finding, Written
-from proxy.core.options import (
-    Table,
-    described,
-)
+from proxy.core.options import Table, described
 from proxy.core.request_key import PATTERN
 
 

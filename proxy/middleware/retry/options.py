@@ -7,19 +7,10 @@ import msgspec
 from msgspec import Meta
 
 from proxy.core.body import Body
-from proxy.core.duration import (
-    Duration,
-    seconds,
-)
+from proxy.core.duration import Duration, seconds
 from proxy.core.findings import WARNING, Finding, Written, method_fault, token_fault
-from proxy.core.options import (
-    Table,
-    described,
-)
-from proxy.core.size import (
-    Size,
-    size,
-)
+from proxy.core.options import Table, described
+from proxy.core.size import Size, size
 
 CAUSES: Final = ("connect-failure", "stale-connection", "reset", "timeout")
 """Failures that ``on`` may name beside statuses."""

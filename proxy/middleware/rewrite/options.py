@@ -4,10 +4,7 @@ from typing import Annotated, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
-from proxy.core.options import (
-    Table,
-    described,
-)
+from proxy.core.options import Table, described
 
 
 class RewriteOptions(Table, frozen=True, kw_only=True):

@@ -11,12 +11,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from proxy.http.bounded_cache import Memo
 from proxy.http.fields import FIELD_LINE, Encoded, RawHeaders, encode
-from proxy.http.framing import (
-    BODILESS,
-    CRLF,
-    HEAD_END,
-    content_length,
-)
+from proxy.http.framing import BODILESS, CRLF, HEAD_END, content_length
 from proxy.http.logins import names_login
 
 FieldFilter: TypeAlias = Callable[[RawHeaders], RawHeaders]

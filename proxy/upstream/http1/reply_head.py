@@ -7,12 +7,7 @@ import re
 from typing import Final, NamedTuple
 
 from proxy.http.fields import RawHeaders
-from proxy.http.framing import (
-    BODILESS,
-    CHUNKED,
-    content_length,
-    keeps_alive,
-)
+from proxy.http.framing import BODILESS, CHUNKED, content_length, keeps_alive
 from proxy.http.grammar import VCHAR, Malformed, members
 from proxy.upstream.http1.field_section import FieldLines
 
