@@ -12,7 +12,7 @@ PAGES = sorted([*TOP.glob("*.md"), *(TOP / "docs").rglob("*.md")])
 SPAN = re.compile(r"`([^`\n]+)`")
 FILE = re.compile(r"\b(?:proxy|tests|tools|benchmarks)/[\w/]+\.py\b")
 ROOMS = "|".join(p.name for p in (TOP / "proxy").iterdir() if p.is_dir())
-MODULE = re.compile(rf"(?:proxy/)?((?:{ROOMS})(?:/\w+)+)(?:\.py)?(?:[:.](\w+(?:\.\w+)*))?")
+MODULE = re.compile(rf"(?:proxy/)?((?:{ROOMS})(?:/[a-z_]\w*)+)(?:\.py)?(?:[:.](\w+(?:\.\w+)*))?")
 """`core/errors`, `proxy/core/errors.py`, `core/errors.Stage`."""
 NAME = re.compile(r"(?:\w+\.)*[A-Z]\w*[a-z]\w*(?:\.\w+)*(?:\(\))?|(?:\w+\.)*_?[a-z]\w*\(\)")
 """`ConnectionPool`, `Connection.start`, `forget_frames()`."""
