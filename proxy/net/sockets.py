@@ -14,16 +14,17 @@ RESET: Final = struct.pack("ii", 1, 0)
 """SO_LINGER for a close that the peer is to see as a reset."""
 
 
-def unsent(transport: asyncio.Transport | None, sock: Any) -> int:
+def unsent(transport: asyncio.Transport | None, sock: Any, *, lasts: bool = False) -> int:
     """Bytes written to a transport that its peer has not taken: ours, and TIOCOUTQ of the kernel's.
 
     The time spent in one write says little: a client that reads steadily at 100 KB/s leaves our own
-    buffer unchanged for many seconds, while the kernel's moves.
+    buffer unchanged for many seconds, while the kernel's moves. ``lasts``: the socket is open even
+    where the transport is closing.
     """
     if transport is None:
         return 0
     waiting = transport.get_write_buffer_size()
-    if transport.is_closing():  # the descriptor may be somebody else's by now
+    if transport.is_closing() and not lasts:  # the descriptor may be somebody else's by now
         return waiting
     try:
         answer = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0")

@@ -5,6 +5,7 @@ import contextlib
 import os
 import select
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -39,6 +40,7 @@ class UpstreamTransport(ResponseHandler):
         "_socket",
         "any_reply_byte",
         "encrypted",
+        "ended_by_tls",
         "left_by_peer",
         "on_lost",
         "reads",
@@ -70,6 +72,8 @@ class UpstreamTransport(ResponseHandler):
         """Whether it was the peer that ended the connection, and not we."""
         self._socket: Any = None
         self.encrypted = False
+        self.ended_by_tls = False
+        """Whether the peer said by close_notify that it has sent all that it will."""
         self.reads: SmallReads | None = None
         """Reads instead of this: the first reply, long bodies, and where much is in hand."""
 
@@ -210,6 +214,7 @@ class UpstreamTransport(ResponseHandler):
         taken can make up for one that was.
         """
         self.left_by_peer = True
+        self.ended_by_tls = self.encrypted and _notified(self.transport)
         if not self.any_reply_byte and not (self.encrypted and self._sent > _RECORD):
             self.unacknowledged = 0 < self._sent <= self.unsent()
         super().eof_received()
@@ -221,3 +226,18 @@ class UpstreamTransport(ResponseHandler):
     def unsent(self) -> int:
         """Bytes that we wrote and the peer has not taken yet, in user space and in the kernel."""
         return unsent(self.transport, self._socket)
+
+
+def _notified(transport: asyncio.Transport | None) -> bool:
+    """Whether a connection over TLS ended by close_notify, and not by a bare FIN.
+
+    uvloop tells protocols of an end only where there was one; asyncio tells of both alike, and then
+    OpenSSL wants to read on where there was none.
+    """
+    connection = None if transport is None else transport.get_extra_info("ssl_object")
+    try:
+        return connection is not None and not connection.read(1)
+    except ssl.SSLZeroReturnError:
+        return True
+    except (OSError, ValueError):
+        return False
