@@ -1,10 +1,12 @@
 """What is wrong with the listener beyond its addresses: TLS, and the PROXY protocol."""
 
+import ssl
 from collections.abc import Iterator
 
 from proxy.config import values
-from proxy.core.findings import Finding, Place
-from proxy.edge.certificates import certificate_names, files_of, listener_context
+from proxy.core.clock import wall
+from proxy.core.findings import WARNING, Finding, Place
+from proxy.edge.certificates import files_of, listener_context, read_certificate
 from proxy.edge.options import ServerOptions, ServerTlsOptions
 
 _TLS: Place = ("server", "tls")
@@ -35,10 +37,13 @@ def _tls(options: ServerTlsOptions) -> Iterator[Finding]:
         return
     for index, entry in enumerate(options.certificates):
         try:
-            certificate_names(entry)
+            not_after = read_certificate(entry).not_after
         except (OSError, ValueError) as error:
             yield Finding((*_TLS, "certificates", index), str(error))
             return
+        if ssl.cert_time_to_seconds(not_after) <= wall():
+            message = f"{WARNING} the certificate in {entry.cert_file!r} has expired on {not_after}"
+            yield Finding((*_TLS, "certificates", index), message)
     try:
         listener_context(options)
     except (OSError, ValueError) as error:

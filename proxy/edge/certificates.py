@@ -6,7 +6,7 @@ import os
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from proxy.core.clock import monotonic
 from proxy.edge.options import CertificateOptions, ServerTlsOptions
@@ -100,7 +100,7 @@ def listener_context(options: ServerTlsOptions) -> ssl.SSLContext:
     for entry in options.certificates:
         contexts.append(context := _context(options))
         load_certificate(context, entry)
-        for name in certificate_names(entry):
+        for name in read_certificate(entry).names:
             if name.startswith("*."):
                 wildcards.setdefault(name[1:], context)
             else:
@@ -153,8 +153,17 @@ def load_certificate(context: ssl.SSLContext, entry: CertificateOptions) -> None
         ) from None
 
 
-def certificate_names(entry: CertificateOptions) -> list[str]:
-    """The host names that a certificate is for, in lower case.
+class Shown(NamedTuple):
+    """What clients read in a certificate."""
+
+    names: list[str]
+    """The hosts that it is for, in lower case."""
+    not_after: str
+    """When it expires, as OpenSSL writes dates."""
+
+
+def read_certificate(entry: CertificateOptions) -> Shown:
+    """Raises OSError, or ValueError where the files cannot be used.
 
     Python reads certificates of peers only: so this is shown to a peer, in memory.
     """
@@ -175,4 +184,4 @@ def certificate_names(entry: CertificateOptions) -> list[str]:
     if not names:
         subject = shown.get("subject", ())
         names = [value for part in subject for kind, value in part if kind == "commonName"]
-    return [name.lower() for name in names]
+    return Shown([name.lower() for name in names], shown["notAfter"])

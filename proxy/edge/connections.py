@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
-from typing import Any, Final, NamedTuple, Protocol
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple, Protocol
 
 from proxy.core.clock import monotonic
 from proxy.core.exchange import Exchange
+from proxy.core.samples import Sample
 from proxy.net.hangups import HangupWatcher
 
 Observer = Callable[[Exchange, float], None]
@@ -33,6 +34,10 @@ class Tracked(Protocol):
         """What is being asked on it."""
 
     @property
+    def unread(self) -> bool:
+        """Whether it is closed, and its client is still to read what was written before."""
+
+    @property
     def resting(self) -> bool:
         """Whether nothing is being asked on it, and nothing is still to be read."""
 
@@ -49,7 +54,7 @@ class Tunnel(Protocol):
     def close_politely(self) -> None:
         """End it politely, within a second."""
 
-    def report(self, now: float) -> dict[str, Any]:
+    def describe(self, now: float) -> Iterable[Sample]:
         """What operators are shown; ``now`` is monotonic."""
 
 
@@ -150,7 +155,8 @@ class ConnectionTracker:
             served = connection.served
             if served is None:
                 # its head is coming, or its reply being read
-                requests += not (connection.gone or connection.resting)
+                if not connection.resting:
+                    requests += connection.unread or not connection.gone
             elif served.endless:
                 streams += 1
             else:

@@ -20,6 +20,7 @@ from proxy.edge.forwarded import Forwarding
 from proxy.edge.http1.connection import Connection
 from proxy.edge.options import ServerOptions
 from proxy.net.proxy_protocol import LONGEST, read_introduction
+from proxy.net.sockets import acknowledge
 
 Admit: TypeAlias = Callable[[socket.socket], Awaitable[object]]
 """Takes a socket that was accepted, which is its to close."""
@@ -116,7 +117,7 @@ class Entrance:
             await self._loop.connect_accepted_socket(lambda: connection, client)
             return
         try:
-            await self._loop.connect_accepted_socket(
+            transport, _ = await self._loop.connect_accepted_socket(
                 lambda: connection,
                 client,
                 ssl=self._tls.context(),
@@ -125,6 +126,7 @@ class Entrance:
             )
         except ConnectionAbortedError:
             raise _Refused(f"{step} took longer than {self._patience:g} s") from None
+        acknowledge(transport.get_extra_info("socket"))
 
     async def _introduction(self, client: socket.socket) -> str:
         """Address of the client, empty for that of the connection."""

@@ -101,3 +101,10 @@ def test_tls_above_all_tables_is_told_its_place(name: str) -> None:
 def test_clients_that_nobody_may_introduce_are_a_mistake() -> None:
     (problem,) = problems(proxy_protocol=True)
     assert problem.startswith("server.proxy_protocol: only trusted_proxies")
+
+
+def test_a_certificate_that_has_expired_is_a_warning(authority: Authority, tmp_path: Path) -> None:
+    authority.issue("expired", "DNS:a.test", days=-1)
+    (problem,) = problems({"certificates": [entry(authority, "expired", "expired")]})
+    assert problem.startswith("server.tls.certificates[0]: warning: the certificate in ")
+    assert " has expired on " in problem

@@ -21,14 +21,15 @@ class Authority:
         self.issue("server", "DNS:api.test,IP:127.0.0.1")
         self.issue("client", "DNS:sidecar.test")
 
-    def issue(self, name: str, names: str, subject: str = "") -> None:
+    def issue(self, name: str, names: str, subject: str = "", days: int = 2) -> None:
         """A certificate for these names."""
         (self._home / "ext").write_text(f"subjectAltName={names}\n")
         self._run(
             "req", *EC, "-keyout", f"{name}.key", "-out", "csr", "-subj", subject or f"/CN={name}"
         )
         self._run(
-            *("x509", "-req", "-in", "csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-days", "2"),
+            *("x509", "-req", "-in", "csr", "-CA", "ca.pem", "-CAkey", "ca.key"),
+            *("-days", str(days)),
             *("-set_serial", "7", "-extfile", "ext", "-out", f"{name}.pem"),
         )
 

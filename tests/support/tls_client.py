@@ -35,14 +35,19 @@ class TlsClient(RawClient):
         *,
         name: str | None = None,
         before: bytes = b"",
+        receive_buffer: int = 0,
         session: ssl.SSLSession | None = None,
     ) -> Self:
         """Shake hands; ``name``: which host is asked for, ``before``: bytes that go first."""
         assert isinstance(address, tuple)
 
         def connect() -> ssl.SSLSocket:
-            sock = socket.create_connection(address, PATIENCE)
+            sock = socket.socket()
+            sock.settimeout(PATIENCE)
+            if receive_buffer:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
             try:
+                sock.connect(address)
                 sock.sendall(before)
                 return context.wrap_socket(
                     sock, server_hostname=name, suppress_ragged_eofs=False, session=session

@@ -2,10 +2,13 @@
 
 import asyncio
 import os
+import socket
 import ssl
 from pathlib import Path
 
 import pytest
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection, serve
 
 from tests.support.authority import Authority
 from tests.support.client import RawClient
@@ -15,6 +18,7 @@ from tests.support.proxy import proxied
 from tests.support.tls_client import client_of, encrypted, trusting
 from tests.support.tunnel import OFFER
 from tests.support.upstream import RawUpstream
+from tests.support.websocket import LOG
 
 
 async def test_requests_of_all_kinds_pass_and_are_https(authority: Authority) -> None:
@@ -249,3 +253,46 @@ async def test_plain_listeners_stay_plain(authority: Authority) -> None:
         async with await RawClient.connect(proxy.address) as client:
             assert (await client.ask(get(fields=b"Client-Cert: :AAAA:\r\n"))).status == 200
         assert upstream.requests[0].head.value("Client-Cert") == b":AAAA:"  # a front's word
+
+
+async def test_a_stop_waits_for_who_still_reads_and_says_who_was_cut(authority: Authority) -> None:
+    size = 300_000  # the kernel takes it all from us, and the client takes little of it
+    script = [b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size, b"x" * size]
+    options = {"server": encrypted(authority), "shutdown": {"grace_period": "200ms"}}
+    async with (
+        RawUpstream(script) as upstream,
+        proxied(upstream, **options) as proxy,
+        await client_of(proxy, authority, receive_buffer=4096) as client,
+    ):
+        await client.send(get(fields=b"Connection: close\r\n"))
+        assert (await proxy.record()).bytes_out == size
+        assert not await proxy.runtime.drain()
+
+
+async def test_a_websocket_opens_and_closes(authority: Authority) -> None:
+    async def echo_one(connection: ServerConnection) -> None:
+        await connection.send(await connection.recv())
+
+    async with serve(echo_one, "127.0.0.1", 0, logger=LOG) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with proxied(f"http://127.0.0.1:{port}", server=encrypted(authority)) as proxy:
+            url = f"wss://{proxy.runtime.http[0]}/chat"
+            async with connect(url, ssl=trusting(authority), logger=LOG) as client:
+                await client.send("hello")
+                assert await client.recv() == "hello"
+                await client.wait_closed()
+                assert client.close_code == 1000
+
+
+async def test_a_client_that_ends_its_side_of_tls_has_left(authority: Authority) -> None:
+    """No transport of TLS writes behind the peer's end."""
+    async with (
+        RawUpstream(["hold"]) as upstream,
+        proxied(upstream, server=encrypted(authority)) as proxy,
+        await client_of(proxy, authority) as client,
+    ):
+        await client.send(get())
+        await upstream.until(lambda: len(upstream.requests) == 1)
+        client.tls.shutdown(socket.SHUT_WR)
+        await upstream.until(upstream.connections[0].closed.is_set)
+        assert (await proxy.record()).status == 499

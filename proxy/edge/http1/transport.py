@@ -22,7 +22,7 @@ from proxy.edge.responses import ErrorsOptions
 from proxy.http.client_cert import client_cert_fields
 from proxy.http.fields import Fields
 from proxy.net.small_reads import CROWDED, HIGH_WATER, IN_HAND, SmallReads, read_large, read_small
-from proxy.net.sockets import RESET
+from proxy.net.sockets import RESET, unsent
 
 READ_BUFFER: Final = 32 << 10
 """Low-water mark of a request's buffer; twice that stops the client."""
@@ -213,6 +213,13 @@ class ClientTransport(RequestHandler):
     def gone(self) -> bool:
         """Whether nobody is there to answer."""
         return self.transport is None or self.transport.is_closing()
+
+    @property
+    def unread(self) -> bool:
+        """Whether it is closed, and its client is still to read what was written before."""
+        if self.scheme != "https" or self.transport is None:
+            return False
+        return unsent(self.transport, self._socket, lasts=True) > 0
 
     def put(self, data: bytes) -> None:
         """Write. Raises ConnectionError where the client has gone."""

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import select
-import socket
 import ssl
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -13,7 +12,7 @@ from aiohttp.client_proto import ResponseHandler
 
 from proxy.net.short_queue import ShortQueue
 from proxy.net.small_reads import HIGH_WATER, SmallReads, read_large
-from proxy.net.sockets import acknowledged, unsent
+from proxy.net.sockets import acknowledge, acknowledged, unsent
 from proxy.net.timers import RearmableTimer
 
 _READ: Final = 256 << 10
@@ -21,7 +20,6 @@ _RECORD: Final = 16 << 10
 """Bytes that one record of TLS holds at the most."""
 _READS: Final = 8
 """Turns of the loop, each of which reads once: tickets of the session come before an answer."""
-_QUICKACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)  # Linux has it
 _SPOKEN: Final = select.POLLIN | getattr(select, "POLLRDHUP", 0)
 
 
@@ -198,14 +196,9 @@ class UpstreamTransport(ResponseHandler):
             await asyncio.sleep(0)
 
     def acknowledge(self) -> None:
-        """Tell the peer at once that its bytes have come, where more is to follow them.
-
-        A server that writes head and body apart waits for this before the second write (Nagle), and
-        the kernel would put it off for 40 ms (RFC 9293 3.8.6.3).
-        """
-        if self._socket is not None and _QUICKACK is not None:
-            with contextlib.suppress(OSError, ValueError):  # a unix socket
-                self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+        """Some servers write head and body apart."""
+        if self._socket is not None:
+            acknowledge(self._socket)
 
     def eof_received(self) -> None:
         """A clean end acknowledges what the peer had until then; a reset would not tell.
