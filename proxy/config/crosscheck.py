@@ -168,7 +168,7 @@ def _upstream(options: Upstream, place: Place) -> Iterator[Finding]:
         yield Finding((*place, "servers"), "expected a server that is no backup")
     check = options.health_check
     if check is not None and not check.interval:
-        yield Finding((*place, "health_check", "interval"), "a time between two checks is needed")
+        yield Finding((*place, "health_check", "interval"), "expected a time above 0")
     if options.host_header not in ("auto", "preserve", "upstream"):
         fault = addresses.authority_fault(options.host_header)
         hint = 'expected "auto", "preserve", "upstream" or a host'

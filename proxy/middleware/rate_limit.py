@@ -35,7 +35,7 @@ def problems(written: Written) -> Iterator[Finding]:
     if options is None or (place := written.first_at("rate_limit")) is None:
         return
     if not options.period:
-        yield Finding((*place, "period"), "a time to count in is needed")
+        yield Finding((*place, "period"), "expected a time above 0")
     if options.burst and not options.average:
         yield Finding((*place, "burst"), "burst needs a rate: expected average beside it")
     if not options.average and not options.learn:

@@ -33,7 +33,7 @@ TWO = UPSTREAM + '[[upstreams]]\nname = "b"\nservers = ["http://b"]\n' + ROUTE +
             "[deadline]" + UPSTREAM + ROUTE + "[routes.deadline]\naccept = []",
             "routes[0].deadline.accept: expected at least one",
         ),
-        ("[rate_limit]\nperiod = '0'" + UPSTREAM, "rate_limit.period: a time to count in"),
+        ("[rate_limit]\nperiod = '0'" + UPSTREAM, "rate_limit.period: expected a time above 0"),
         (
             "[rate_limit]\nburst = 5" + UPSTREAM,
             "rate_limit.burst: burst needs a rate: expected average",

@@ -105,7 +105,7 @@ def problems(written: Written) -> Iterator[Finding]:
             if fault := method_fault(method):
                 yield Finding((*place, "methods", index), fault)
         if not options.budget.window and "window" in (table.get("budget") or ()):
-            yield Finding((*place, "budget", "window"), "a time to look back on is needed")
+            yield Finding((*place, "budget", "window"), "expected a time above 0")
         header = options.idempotency_header if "idempotency_header" in table else ""
         if header and (fault := token_fault(header)):
             yield Finding((*place, "idempotency_header"), fault)
