@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 from typing import Final
 
-_DECLARES: Final = (
-    "core/samples core/stream_options core/rate_limit_options edge/client_stream edge/options \
-middleware/load_balance/options policy/endpoint"
-)
+_DECLARES: Final = """
+admin/options core/rate_limit_options core/samples core/stream_options edge/client_stream
+edge/options middleware/load_balance/options policy/endpoint telemetry/options
+"""
 """Modules that declare: their tests would repeat them."""
 
 _ELSEWHERE: Final = """

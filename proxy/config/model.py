@@ -5,18 +5,11 @@ from typing import Annotated, Any, Final
 
 from msgspec import field
 
-from proxy.core.options import (
-    AdminOptions,
-    Duration,
-    LogOptions,
-    ShutdownOptions,
-    Table,
-    TimeoutsOptions,
-    described,
-)
+from proxy.admin.options import AdminOptions
+from proxy.core.options import Duration, Table, TimeoutsOptions, described
 from proxy.core.rate_limit_options import RateLimitOptions
 from proxy.core.stream_options import StreamOptions
-from proxy.edge.options import ServerOptions
+from proxy.edge.options import ServerOptions, ShutdownOptions
 from proxy.edge.responses import ErrorsOptions
 from proxy.edge.router import RouteOptions
 from proxy.middleware.coalesce.coalesce import CoalesceOptions
@@ -35,6 +28,7 @@ from proxy.middleware.rewrite.options import (
     RewriteTable,
     StripPrefix,
 )
+from proxy.telemetry.options import LogOptions
 from proxy.upstream.health import HealthCheckOptions
 from proxy.upstream.options import UpstreamOptions
 
