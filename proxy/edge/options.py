@@ -1,4 +1,4 @@
-"""The tables of the listener that clients speak to, ``[server]`` and ``[shutdown]``."""
+"""The table of the listener that clients speak to, ``[server]``."""
 
 from typing import Annotated, Literal
 
@@ -93,14 +93,3 @@ class ServerOptions(Table, frozen=True, kw_only=True):
     server_timing: Annotated[
         bool, described("Add a Server-Timing field that says where the time of a reply went.")
     ] = False
-
-
-class ShutdownOptions(Table, frozen=True, kw_only=True):
-    """What happens on SIGTERM and SIGINT."""
-
-    delay: Annotated[
-        Duration, described("Readiness fails first; the listener closes this much later.")
-    ] = seconds(0)
-    grace_period: Annotated[
-        Duration, described("How long requests in flight may take to finish before they are cut.")
-    ] = seconds(30)
