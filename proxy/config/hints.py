@@ -55,6 +55,7 @@ MAIN: Final = {
     "BudgetOptions": ("percent", 20),
     "CircuitBreakerOptions": ("consecutive_failures", 5),
     "ConcurrencyOptions": ("max_requests", 100),
+    "CorsOptions": ("allow_origins", ["https://app.example.com"]),
     "CredentialsOptions": ("value", "Bearer ${API_TOKEN}"),
     "DeadlineOptions": ("max", "10m"),
     "ErrorsOptions": ("format", "text"),

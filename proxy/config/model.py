@@ -20,6 +20,7 @@ from proxy.edge.responses import ErrorsOptions
 from proxy.edge.router import RouteOptions
 from proxy.middleware.coalesce.coalesce import CoalesceOptions
 from proxy.middleware.concurrency.options import ConcurrencyOptions, QueueOptions
+from proxy.middleware.cors import CorsOptions
 from proxy.middleware.deadline.deadline import DeadlineOptions
 from proxy.middleware.fallback import FixedReply
 from proxy.middleware.hedge.hedge import HedgeOptions
@@ -66,6 +67,7 @@ class Route(RouteOptions, frozen=True, kw_only=True):
     rate_limit: RateLimitOptions | None = None
     circuit_breaker: CircuitBreakerOptions | None = None
     coalesce: CoalesceOptions | None = None
+    cors: CorsOptions | None = None
     stream: StreamOptions | None = None
     errors: ErrorsOptions | None = field(default_factory=ErrorsOptions)
     fallback: Annotated[
@@ -95,6 +97,7 @@ class Config(Table, frozen=True, kw_only=True):
     load_balance: LoadBalanceOptions | None = None
     circuit_breaker: CircuitBreakerOptions | None = None
     coalesce: CoalesceOptions | None = None
+    cors: CorsOptions | None = None
     stream: StreamOptions | None = None
     errors: ErrorsOptions | None = field(default_factory=ErrorsOptions)
     upstreams: tuple[Upstream, ...] = ()
@@ -104,20 +107,14 @@ class Config(Table, frozen=True, kw_only=True):
 LISTS: Final = ("upstreams", "routes")
 """Tables of the top that are written in double brackets."""
 
-INHERITED: Final = (
-    "timeouts",
-    "retry",
-    "deadline",
-    "hedge",
-    "rate_limit",
-    "circuit_breaker",
-    "coalesce",
-    "stream",
-    "errors",
+INHERITED: Final = tuple(
+    name for name in Route.__struct_fields__ if name in Config.__struct_fields__
 )
 """Tables whose values at the top are the defaults of every route."""
 
-SHARED: Final = ("health_check", "load_balance", "concurrency", "queue")
+SHARED: Final = tuple(
+    name for name in Upstream.__struct_fields__ if name in Config.__struct_fields__
+)
 """Likewise of every upstream."""
 
 ALWAYS: Final = ("server", "shutdown", "log", "timeouts", "retry", "errors", "admin")

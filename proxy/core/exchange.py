@@ -27,6 +27,7 @@ class Exchange:
         "encoded",
         "endless",
         "error",
+        "error_fields",
         "headers",
         "heard",
         "host",
@@ -113,6 +114,8 @@ class Exchange:
         self.status = 0
         self.error = ""
         """Proxy-Status error token, empty where all went well."""
+        self.error_fields: RawHeaders = ()
+        """What an answer of the proxy's own carries besides its own fields."""
         self.bytes_in = 0
         """Body bytes read from the client."""
         self.bytes_out = 0

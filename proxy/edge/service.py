@@ -203,7 +203,7 @@ class ProxyService:
         )
         last = ends_connection(error, exchange)
         exchange.bytes_out = stream.respond(
-            status, reason, fields, (), body, length=len(body), last=last
+            status, reason, [*fields, *exchange.error_fields], (), body, length=len(body), last=last
         )
         log_error(exchange, error)
         return True

@@ -16,6 +16,7 @@ from proxy.core.exchange import Handler
 from proxy.core.scope import Scope
 from proxy.middleware import (
     commit,
+    cors,
     fallback,
     per_try,
     rate_limit,
@@ -59,7 +60,8 @@ OnLink: TypeAlias = Callable[[Scope, Link], None]
 
 
 ROUTE: Final = (
-    Link(rewrite, "first: all that follows sees the request as the upstream will"),
+    Link(cors, "first: it reads Origin as it was sent, and a preflight counts nowhere else"),
+    Link(rewrite, "above the rest: all that follows sees the request as the upstream will"),
     Link(deadline, "above all that waits: no wait below may outlive what the client gives it"),
     Link(total, "likewise; below deadline, which counts total in where the client says something"),
     Link(rate_limit, "each request of a client counts, whoever answers it"),

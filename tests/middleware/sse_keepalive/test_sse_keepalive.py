@@ -59,7 +59,9 @@ async def test_a_stream_is_opened_before_there_is_an_answer(jumping: JumpingLoop
     assert (b"Accept-Encoding", b"identity") in script.exchanges[0].headers
 
 
-@pytest.mark.parametrize("outcome", [(12, ConnectFailed("refused")), (12, reply(404))], ids=str)
+@pytest.mark.parametrize(
+    "outcome", [(12, ConnectFailed("refused")), (12, reply(404))], ids=["error", "404"]
+)
 async def test_an_opened_stream_says_what_came_instead(jumping: JumpingLoop, outcome: Any) -> None:
     answer = await keepalive(Script(outcome), heartbeat=5, sends=False).handle(asks())
     assert [await answer.read() for _ in range(2)] == [HEARTBEAT, FAILED]

@@ -1,0 +1,170 @@
+"""Cross-origin requests of browsers: preflights are answered here, replies get the fields.
+
+What the Fetch standard calls the CORS protocol. The upstream sees no preflight. What it says itself
+of other origins is replaced, so that the two cannot contradict each other.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from proxy.core.exchange import Exchange, Handler
+from proxy.core.findings import WARNING, Finding, Written, method_fault, token_fault
+from proxy.core.options import Duration, Table, described, seconds
+from proxy.core.reply import Ending, Reply
+from proxy.core.scope import Scope
+from proxy.http.fields import Fields, values
+
+ORIGIN: Final = r"^(\*|[a-z][a-z0-9+.-]*://((\*\.)?[a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]+)?)$"
+_ANY: Final = "*"
+_PREFIX: Final = b"access-control-"
+_REQUEST: Final = b"access-control-request-"
+_SWITCHING: Final = 101
+_VARY: Final = b"Vary"
+
+
+class CorsOptions(Table, frozen=True, kw_only=True):
+    """Which pages of other origins may ask, by the CORS protocol of browsers."""
+
+    allow_origins: Annotated[
+        tuple[Annotated[str, Meta(pattern=ORIGIN)], ...],
+        described(
+            'Origins whose pages may read replies: "https://app.example.com"; '
+            '"https://*.example.com" for all names below; "*" for any.'
+        ),
+    ] = ()
+    allow_methods: Annotated[
+        tuple[str, ...], described('Methods that they may use; "*" for any.')
+    ] = ("GET", "HEAD", "POST")
+    allow_headers: Annotated[
+        tuple[str, ...], described('Fields that they may send; "*" for any.')
+    ] = ()
+    expose_headers: Annotated[
+        tuple[str, ...], described("Fields of replies that they may read.")
+    ] = ()
+    credentials: Annotated[
+        bool, described("Whether they may send cookies and other credentials of their user.")
+    ] = False
+    max_age: Annotated[
+        Duration,
+        described('How long a browser may remember the answer to a preflight; "0": not told.'),
+    ] = seconds(600)
+
+
+def problems(written: Written) -> Iterator[Finding]:
+    """What is wrong with `[cors]`."""
+    options: CorsOptions | None = written.options.cors
+    methods, at = written.options.methods, written.at("cors")
+    if options is not None and at and methods and "OPTIONS" not in methods:
+        taken = ", ".join(methods)
+        message = f'preflights get 405 where methods are {taken}: expected "OPTIONS" among them'
+        yield Finding(at, f"{WARNING} {message}")
+    if options is None or (place := written.first_at("cors")) is None:
+        return
+    if not options.allow_origins:
+        yield Finding((*place, "allow_origins"), "expected at least one origin")
+    if options.credentials and _ANY in options.allow_origins:
+        message = 'with "*" every site could read what your users see: name the origins'
+        yield Finding((*place, "credentials"), message)
+    for index, name in enumerate(options.allow_methods):
+        if name != _ANY and (fault := method_fault(name)):
+            yield Finding((*place, "allow_methods", index), fault)
+    for option in ("allow_headers", "expose_headers"):
+        for index, name in enumerate(getattr(options, option)):
+            if name != _ANY and (fault := token_fault(name)):
+                yield Finding((*place, option, index), fault)
+
+
+def link(scope: Scope, inner: Handler) -> Handler | None:
+    """Where there is ``[cors]``."""
+    options = scope.find(CorsOptions)
+    return None if options is None else Cors(inner, options).handle
+
+
+class Cors:
+    """Answers preflights, and says on every reply which pages may read it."""
+
+    __slots__ = ("_any", "_exact", "_expose", "_inner", "_options", "_patterns")
+
+    def __init__(self, inner: Handler, options: CorsOptions) -> None:
+        self._inner = inner
+        self._options = options
+        self._any = _ANY in options.allow_origins
+        self._exact = frozenset(each.encode() for each in options.allow_origins)
+        self._patterns = [
+            re.compile(re.escape(each).replace(r"\*\.", r"[a-z0-9._-]+\.").encode())
+            for each in options.allow_origins
+            if "//*." in each
+        ]
+        self._expose = ", ".join(options.expose_headers).encode()
+
+    async def handle(self, exchange: Exchange) -> Reply:
+        """As the rest of the chain; a preflight goes no further."""
+        origins = values(exchange.headers, b"origin")
+        origin = origins[0] if len(origins) == 1 else b""
+        asked = values(exchange.headers, _REQUEST + b"method")
+        if origin and asked and exchange.method == "OPTIONS":
+            return self._preflight(exchange, origin, asked[0])
+        fields = self._allowed(origin)
+        if fields and self._expose:
+            fields.append((b"Access-Control-Expose-Headers", self._expose))
+        if not self._any:
+            fields.append((_VARY, b"Origin"))
+        exchange.error_fields = fields
+        reply = await self._inner(exchange)
+        if reply.status != _SWITCHING:
+            kept = [each for each in reply.headers if not each[0].lower().startswith(_PREFIX)]
+            reply.headers = [*kept, *fields]
+        return reply
+
+    def _allowed(self, origin: bytes) -> Fields:
+        """What says that pages of this origin may read the reply; nothing where they may not."""
+        if not origin or not self._takes(origin):
+            return [(b"Access-Control-Allow-Origin", b"*")] if self._any else []
+        fields = [(b"Access-Control-Allow-Origin", b"*" if self._any else origin)]
+        if self._options.credentials:
+            fields.append((b"Access-Control-Allow-Credentials", b"true"))
+        return fields
+
+    def _takes(self, origin: bytes) -> bool:
+        if self._any or origin in self._exact:
+            return True
+        return any(pattern.fullmatch(origin) for pattern in self._patterns)
+
+    def _preflight(self, exchange: Exchange, origin: bytes, method: bytes) -> Reply:
+        """204, with what is allowed; a browser goes no further where that is nothing."""
+        fields = self._allowed(origin)
+        if self._takes(origin):
+            options = self._options
+            wanted = b", ".join(values(exchange.headers, _REQUEST + b"headers"))
+            # Where credentials are sent "*" is no wildcard: what was asked for is named.
+            _add(fields, b"Methods", options.allow_methods, method)
+            _add(fields, b"Headers", options.allow_headers, wanted)
+            if options.max_age:
+                fields.append((b"Access-Control-Max-Age", b"%d" % options.max_age))
+        vary = b"Access-Control-Request-Method, Access-Control-Request-Headers"
+        fields.append((_VARY, vary if self._any else b"Origin, " + vary))
+        return Reply(204, fields, _Nothing(), reason=b"No Content", length=0)
+
+
+def _add(fields: Fields, name: bytes, allowed: tuple[str, ...], wanted: bytes) -> None:
+    said = wanted if _ANY in allowed else ", ".join(allowed).encode()
+    if said:
+        fields.append((b"Access-Control-Allow-" + name, said))
+
+
+class _Nothing:
+    """No body."""
+
+    __slots__ = ()
+
+    buffered: Final = b""
+
+    async def read(self) -> bytes:
+        """The end."""
+        return b""
+
+    def close(self, ending: Ending) -> None:
+        """Nothing is held."""
