@@ -7,12 +7,13 @@ it anew. An API that says with each reply how little is left would otherwise hav
 all routes made anew with each reply.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from proxy.core.errors import NoEndpointAvailable
 from proxy.core.exchange import Handler
+from proxy.core.samples import Sample, counter, gauge, info
 from proxy.middleware.load_balance.ejection import CircuitBreakerOptions, breaker, may_eject
 from proxy.policy.breaker import Breaker
 from proxy.policy.endpoint import Endpoint
@@ -170,15 +171,11 @@ class TargetSet(Generic[E]):
             for target in self._known.values()
         )
 
-    def report(self, now: float) -> list[dict[str, Any]]:
+    def describe(self, now: float) -> Iterator[Sample]:
         """The breakers for operators; ``now`` is monotonic."""
-        return [
-            {
-                "endpoint": target.endpoint.name,
-                "state": target.breaker.state(now),
-                "ejections": target.breaker.ejections,
-                "for_s": round(max(0.0, target.breaker.until - now), 3),
-            }
-            for target in self._known.values()
-            if target.breaker is not None
-        ]
+        for target in self._known.values():
+            if (breaker := target.breaker) is not None:
+                labels = {"endpoint": target.endpoint.name}
+                yield info("breaker_state", breaker.state(now), labels)
+                yield counter("breaker_ejections", breaker.ejections, labels)
+                yield gauge("breaker_open_seconds", max(0.0, breaker.until - now), labels)
