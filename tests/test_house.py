@@ -48,6 +48,11 @@ def test_every_module_is_tested_where_its_name_says() -> None:
         (["tests/wire/test_all.py"], {"policy/part": "tests/wire/test_all.py"}, []),
         (["tests/test_part.py"], {}, ["proxy/policy/part.py: no tests/policy/test_part.py"]),
         (["tests/policy/test_part.py"], {"policy/part": ""}, ["tools/mirror.py: policy/part has"]),
+        (
+            [],
+            {"policy/part": "", "core/gone": ""},
+            ["tools/mirror.py: there is no proxy/core/gone.py"],
+        ),
         ([], {"policy/part": "tests/wire/test_all.py"}, ["tools/mirror.py: there is no te"]),
     ],
 )

@@ -67,8 +67,10 @@ def untested(exceptions: dict[str, str]) -> list[str]:
             problems.append(f"{path}: no {test}; write it, or name the reason in tools/mirror.py")
         elif test.exists() and module in exceptions:
             problems.append(f"tools/mirror.py: {module} has {test}, so it is no exception")
+    gone = [module for module in sorted(exceptions) if module not in modules]
+    problems += [f"tools/mirror.py: there is no proxy/{module}.py" for module in gone]
     return problems + [
         f"tools/mirror.py: there is no {test}"
-        for module, test in exceptions.items()
-        if module in modules and test and not Path(test).exists()
+        for test in exceptions.values()
+        if test and not Path(test).exists()
     ]
