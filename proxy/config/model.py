@@ -5,8 +5,9 @@ from typing import Annotated, Any, Final
 
 from msgspec import field
 
+from proxy.admin.options import AdminOptions
 from proxy.core.duration import Duration
-from proxy.core.options import AdminOptions, LogOptions, ShutdownOptions, Table, described
+from proxy.core.options import ShutdownOptions, Table, described
 from proxy.core.rate_limit_options import RateLimitOptions
 from proxy.core.stream_options import StreamOptions
 from proxy.core.timeouts import TimeoutsOptions
@@ -30,6 +31,7 @@ from proxy.middleware.rewrite.options import (
     RewriteTable,
     StripPrefix,
 )
+from proxy.telemetry.options import LogOptions
 from proxy.upstream.health import HealthCheckOptions
 from proxy.upstream.options import UpstreamOptions
 

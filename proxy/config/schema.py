@@ -5,10 +5,10 @@ from typing import Any, Final
 import msgspec
 from msgspec import inspect
 
+from proxy.admin.options import AdminOptions
 from proxy.config.describe import default_of
 from proxy.config.model import SWITCHES, Config
 from proxy.core.duration import Duration
-from proxy.core.options import AdminOptions
 from proxy.core.size import Size
 from proxy.edge.options import ServerOptions
 

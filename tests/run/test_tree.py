@@ -175,8 +175,14 @@ ROUTE = '[[routes]]\nupstream = "api"\n'
     ("text", "problem"),
     [
         (A + B + ROUTE + 'fallback = ["c"]', "routes[0].fallback[0]: no upstream is named 'c'"),
-        (A + B + ROUTE + 'fallback = ["api"]', "routes[0].fallback[0]: 'api' is the upstream that has failed"),
-        (A + B + ROUTE + 'fallback = ["b", "b"]', "routes[0].fallback[1]: 'b' is what has failed"),
+        (
+            A + B + ROUTE + 'fallback = ["api"]',
+            "routes[0].fallback[0]: 'api' is the upstream that has failed",
+        ),
+        (
+            A + B + ROUTE + 'fallback = ["b", "b"]',
+            "routes[0].fallback[1]: 'b' is the upstream that has failed",
+        ),
         (
             A + ROUTE + 'fallback = { file = "/gone" }',
             "routes[0].fallback.file: cannot read '/gone'",
