@@ -14,10 +14,10 @@ from proxy.admin.app import application as admin_application
 from proxy.admin.app import probes as probes_application
 from proxy.admin.door import Door
 from proxy.admin.guard import Guard
+from proxy.admin.options import AdminOptions
 from proxy.admin.state import state
 from proxy.config.model import Config
 from proxy.core.clock import monotonic
-from proxy.core.options import AdminOptions
 from proxy.core.samples import Sample
 from proxy.core.secrets import conceal, redact
 from proxy.edge.connections import ConnectionTracker, Observer, UnderWay

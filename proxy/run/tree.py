@@ -68,6 +68,7 @@ class Tree:
         for name, endpoints in self.endpoints.items():
             self.shared.watch(endpoints, upstream=name)
         tell_prefix = config.server.forwarded in ("both", "x")
+        self._targets: list[TargetSet[Endpoint]] = []
         routes = [(route, self._route(route, tell_prefix=tell_prefix)) for route in config.routes]
         self.router = Router(routes)
         self._guards: list[HealthGuard] = []
@@ -90,6 +91,7 @@ class Tree:
         if alone and (breaker, upstream.health_check) == (None, None):  # nothing to choose from
             return self._linked(UPSTREAM, scope, attempt(endpoints.members[0]))
         targets = TargetSet(endpoints, attempt, breaker)
+        self._targets.append(targets)
         scope.options += (targets,)
         return self._linked(UPSTREAM, scope, targets.first)
 
@@ -112,6 +114,8 @@ class Tree:
     async def close(self) -> None:
         """Stop all that runs by itself."""
         await self.shared.close()
+        for targets in self._targets:
+            targets.close()
         for guard in self._guards:
             await guard.close()
         for endpoints in self.endpoints.values():

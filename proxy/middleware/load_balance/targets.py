@@ -124,9 +124,20 @@ class TargetSet(Generic[E]):
         self._breaker_options = breaker_options
         self._known, self._away = dict[E, Target](), dict[E, Target]()
         self.now: Targets
-        self.on_state = endpoints.on_state
+        self.on_state: list[Callable[[], None]] = []
+        """Called when an endpoint may not be asked any more, or may be asked again."""
         endpoints.on_membership.append(self._follow)
+        endpoints.on_state.append(self._state_changed)
         self._follow()
+
+    def close(self) -> None:
+        """Hear no more of the endpoints, which may go on for another tree."""
+        self._endpoints.on_membership.remove(self._follow)
+        self._endpoints.on_state.remove(self._state_changed)
+
+    def _state_changed(self) -> None:
+        for call in self.on_state:
+            call()
 
     def _follow(self) -> None:
         before, now = self._away | self._known, self._endpoints.members

@@ -68,6 +68,25 @@ def test_other_endpoints_are_another_snapshot_in_which_the_breakers_stay() -> No
     assert (targets.now.primaries, targets.now.backups) == ([b], [c])
 
 
+def test_who_asks_is_told_of_states_until_the_set_is_closed() -> None:
+    a, b = StateOnly("a"), StateOnly("b")
+    live = Live(a)
+    targets, other = target_set(live), target_set(live)
+    told: list[str] = []
+    targets.on_state.append(lambda: told.append("closed"))
+    other.on_state.append(lambda: told.append("other"))
+    targets.close()
+    before = targets.now
+    live.become(a, b)
+    for call in live.on_state:
+        call()
+    assert targets.now is before
+    assert other.now.primaries == [a, b]
+    assert told == ["other"]
+    other.close()
+    assert live.on_membership == live.on_state == []
+
+
 @pytest.mark.parametrize("remembered", [True, False])
 def test_the_breaker_of_an_endpoint_that_comes_back_is_kept_while_that_is_remembered(
     remembered: bool,
