@@ -55,6 +55,11 @@ health_check.path: health_path
 health_check.unhealthy_threshold: fails fall failures
 health_check.healthy_threshold: passes rise successes
 rate_limit.key: by
+cors.allow_origins: origins origin allowed_origins allow_origin
+cors.allow_methods: methods allowed_methods
+cors.allow_headers: headers allowed_headers
+cors.expose_headers: exposed_headers
+cors.credentials: allow_credentials supports_credentials
 queue.size: max_pending max_pending_requests
 server.proxy_protocol: accept_proxy accept_proxy proxyprotocol proxy_proto
 server.tls.certificates: certs certificate

@@ -30,7 +30,11 @@ def said(folder: Path, text: str) -> list[str]:
         ("[server]\ngzip = true\n" + API, "2: server.gzip:", "nothing is compressed"),
         ("[server]\nhttp2 = true\n" + API, "2: server.http2:", "neither HTTP/2"),
         ("[cache]\nttl = '1m'\n" + API, "1: cache:", "[coalesce]"),
-        ("[cors]\norigins = ['*']\n" + API, "1: cors:", "response_headers"),
+        (
+            "[cors]\nallow_origins = ['*']\nallow_credentials = false\n" + API,
+            "3: cors.",
+            "'credentials'",
+        ),
         ("include = 'b.toml'\n" + API, "1: include:", "one file"),
         ("[[middlewares]]\nname = 'x'\n" + API, "1: middlewares:", "[retry]"),
         ("[log]\noutput = 'a'\n" + API, "2: log.output:", "standard output"),
@@ -90,7 +94,7 @@ def test_a_habit_has_one_line_that_helps(tmp_path: Path, text: str, place: str, 
 
 @pytest.mark.parametrize(
     "text",
-    ["[cars]\nname = 'x'\n" + API, "[server]\nusername = 'x'\n" + API],
+    ["[boats]\nname = 'x'\n" + API, "[server]\nusername = 'x'\n" + API],
 )
 def test_a_word_that_is_hardly_alike_is_no_suggestion(tmp_path: Path, text: str) -> None:
     [line, *_] = said(tmp_path, text)
