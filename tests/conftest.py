@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 from collections.abc import Callable, Generator, Mapping
 from weakref import WeakValueDictionary
 
@@ -10,6 +11,7 @@ import uvloop
 from hypothesis import settings
 
 from proxy.core import secrets
+from tests.support.authority import Authority
 from tests.support.loop import JumpingLoop
 
 # A machine may be slow or busy: how long an example takes says nothing about what is right.
@@ -66,3 +68,11 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         report.outcome = "failed"
         report.longrepr = f"skipped where nothing may be: {report.longrepr}"
     return report
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Made once; skipped where there is no openssl to make it with."""
+    if shutil.which("openssl") is None:
+        pytest.skip("the openssl command is not installed")
+    return Authority(tmp_path_factory.mktemp("ca"))

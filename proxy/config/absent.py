@@ -5,7 +5,10 @@ from typing import Final
 _FRONT: Final = "put nginx, HAProxy or Caddy in front for it"
 _ONE_FILE: Final = "one file is the whole configuration"
 _ONE_PROCESS: Final = "this proxy is one process; run several of them to use more cores"
-_TLS: Final = f"this proxy does not speak TLS to clients; {_FRONT}; [upstreams.tls] is for servers"
+_TLS: Final = (
+    "for TLS to clients write [server.tls] with certificates = [{ cert_file, key_file }]; "
+    "[upstreams.tls] is for servers"
+)
 _COMPRESSION: Final = "nothing is compressed here, bodies pass as the server sends them"
 _VERSIONS: Final = f"this proxy speaks neither HTTP/2 nor HTTP/3; {_FRONT}"
 _CLIENTS: Final = f"this proxy does not check who the client is; {_FRONT}"
@@ -19,7 +22,7 @@ _THREE: Final = "expected [server], [[upstreams]] and [[routes]]"
 
 _SENTENCES: Final = {
     "workers worker_processes processes threads": _ONE_PROCESS,
-    "server.tls server.ssl server.certificates server.certificate server.cert server.cert_file"
+    "server.ssl server.certificates server.certificate server.cert server.cert_file"
     " server.key_file server.ssl_certificate server.https tls.certificates": _TLS,
     "cache proxy_cache": "there is no cache; [coalesce] shares one answer among equal requests",
     "redirect redirects redir return": "this proxy does not redirect, the API does",

@@ -122,7 +122,7 @@ def listen_fault(address: str) -> str:
         return f'did you mean "${{{reference}}}", from the environment? Got {address!r}'
     first, *rest = address.split() or [""]
     if rest and not listen_fault(first):
-        why = "; this proxy does not speak TLS to clients" if "ssl" in rest or "tls" in rest else ""
+        why = "; [server.tls] is for TLS" if "ssl" in rest or "tls" in rest else ""
         return f"expected nothing behind the address, did you mean {first!r}?{why}"
     host, colon, _ = address.rpartition(":")
     near = _listen_meant(address)

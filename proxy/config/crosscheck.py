@@ -8,6 +8,7 @@ from typing import Any, Final
 from proxy.config import addresses
 from proxy.config import values as fields
 from proxy.config.doubts import doubts
+from proxy.config.listener import listener_problems
 from proxy.config.model import Config, Route, Upstream
 from proxy.config.paths import path_meant
 from proxy.config.problems import suggestion
@@ -73,6 +74,7 @@ def _server(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
         yield from _one(("server", "unix_owner"), fields.owner_fault(server.unix_owner))
     networks = server.trusted_proxies
     yield from _each(("server", "trusted_proxies"), networks, addresses.network_fault)
+    yield from listener_problems(server)
     if config.admin is not None:
         yield from _admin(config.admin, listens)
 

@@ -56,6 +56,11 @@ health_check.unhealthy_threshold: fails fall failures
 health_check.healthy_threshold: passes rise successes
 rate_limit.key: by
 queue.size: max_pending max_pending_requests
+server.proxy_protocol: accept_proxy accept-proxy proxyprotocol proxy_proto
+server.tls.certificates: certs certificate
+server.tls.client_ca_file: client_ca ssl_client_certificate trusted_ca
+server.tls.client_auth: verify_client ssl_verify_client require_client_certificate mtls
+server.tls.min_version: protocols ssl_protocols tls_minimum_protocol_version minimum_version
 upstreams.tls.verify: verify tls_verify insecure insecure_skip_verify skip_verify ssl_verify
 upstreams.tls: ssl tls
 upstreams.tls.ca_file: ca ca_cert cacert

@@ -38,6 +38,7 @@ _FIRST: Final = ("server", "admin", "upstreams", "routes")
 """What somebody has to look at who starts."""
 
 _EXAMPLES: Final = {
+    "server.tls.certificates": '[{ cert_file = "tls.pem", key_file = "tls.key" }]',
     "routes.fallback.file": '"sorry.json"',
     "routes.rewrite.pattern": '"^/old/"',
     "routes.rewrite.replacement": '"/new/"',

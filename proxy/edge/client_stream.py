@@ -18,7 +18,7 @@ from typing import Protocol
 from proxy.core.exchange import Exchange
 from proxy.core.reply import RawConnection
 from proxy.edge.responses import ErrorsOptions
-from proxy.http.fields import Encoded, RawHeaders
+from proxy.http.fields import Encoded, Fields, RawHeaders
 from proxy.http.logins import Ties
 from proxy.net.small_reads import SmallReads
 
@@ -40,6 +40,10 @@ class ClientStream(RawConnection, Protocol):
     @property
     def scheme(self) -> str:
         """``http``, or ``https`` on a listener with TLS."""
+
+    @property
+    def identity(self) -> Fields:
+        """What the upstream is told of the certificate that the client has shown."""
 
     @property
     def gone(self) -> bool:

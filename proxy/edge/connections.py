@@ -33,6 +33,10 @@ class Tracked(Protocol):
         """What is being asked on it."""
 
     @property
+    def unread(self) -> bool:
+        """Whether it is closed, and its client is still to read what was written before."""
+
+    @property
     def resting(self) -> bool:
         """Whether nothing is being asked on it, and nothing is still to be read."""
 
@@ -150,7 +154,8 @@ class ConnectionTracker:
             served = connection.served
             if served is None:
                 # its head is coming, or its reply being read
-                requests += not (connection.gone or connection.resting)
+                if not connection.resting:
+                    requests += connection.unread or not connection.gone
             elif served.endless:
                 streams += 1
             else:

@@ -105,6 +105,10 @@ class Forwarding:
         kept += stamp
         return kept, known.address, scheme
 
+    def trusts(self, peer: str) -> bool:
+        """Whether what this address says of its client is believed; empty on a unix socket."""
+        return (self._peers.get(peer) or self._learn(peer)).trusted
+
     def _learn(self, peer: str) -> _Peer:
         address = _address(peer)
         if address is None:

@@ -21,10 +21,11 @@ from proxy.edge.http1.request_head import LOGINS, PROXY_CREDENTIALS
 from proxy.edge.http1.request_reader import ReadRequest
 from proxy.edge.http1.spool import SMALL, CountedBody, Room
 from proxy.edge.last_hop import COUNTED, count_down
-from proxy.edge.options import ServerOptions
+from proxy.edge.options import ServerOptions, ServerTlsOptions
 from proxy.edge.router import USUAL
 from proxy.http.authority import comparable, valid_host
-from proxy.http.fields import RawHeaders
+from proxy.http.client_cert import names_client_cert
+from proxy.http.fields import Fields, RawHeaders
 from proxy.http.framing import CHUNKED_LINE, LENGTH_LINE
 from proxy.http.grammar import Malformed, members
 from proxy.http.hop_by_hop import bears_mark, end_to_end_request, marked, seen_by, via
@@ -90,6 +91,8 @@ class Intake:
             scheme=stream.scheme,
             host=host,
         )
+        if self._options.tls is not None:
+            fields = self._identified(fields, stream, self._options.tls)
         if b"te" in watched or b"trailer" in watched:
             fields += _of_trailers(exchange, watched)
         if self._options.via:
@@ -101,6 +104,16 @@ class Intake:
             stream.remember(raw)
         exchange.headers, exchange.request_id = ensure_ids(fields)
         return further is not None
+
+    def _identified(self, fields: Fields, stream: ClientStream, tls: ServerTlsOptions) -> Fields:
+        """Say who the client is as far as its certificate does, and nobody else (RFC 9440 3).
+
+        Where no certificate is asked for, one that a trusted proxy was shown may be told.
+        """
+        if tls.client_auth == "off" and self._forwarding.trusts(stream.peer):
+            return fields
+        kept = [field for field in fields if not names_client_cert(field[0])]
+        return kept + stream.identity
 
     def _host(self, exchange: Exchange, watched: dict[bytes, bytes]) -> bytes:
         """Read the target; the host that it, or the Host field, names."""

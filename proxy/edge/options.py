@@ -1,10 +1,52 @@
-"""The table of the listener that clients speak to, ``[server]``."""
+"""The tables of the listener that clients speak to, ``[server]`` and ``[server.tls]``."""
 
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from proxy.core.options import MODE, Duration, Size, Table, described, seconds, size
+
+
+class CertificateOptions(Table, frozen=True, kw_only=True):
+    """A certificate that the listener shows."""
+
+    cert_file: Annotated[
+        str,
+        described("PEM file of the certificate, and behind it those up to its authority."),
+    ]
+    key_file: Annotated[
+        str, described("PEM file of its key; may be left out where cert_file holds it.")
+    ] = ""
+    password_file: Annotated[
+        str, described("File that holds the password of the key; its last line break is dropped.")
+    ] = ""
+
+
+class ServerTlsOptions(Table, frozen=True, kw_only=True):
+    """TLS on every address of the listener. Changed files are used within a second or two."""
+
+    certificates: Annotated[
+        tuple[CertificateOptions, ...],
+        Meta(
+            min_length=1,
+            description="Tables such as { cert_file, key_file, password_file }. A client gets the "
+            "one with the name that it asks for (SNI), else the first.",
+        ),
+    ]
+    client_ca_file: Annotated[
+        str, described("PEM file of the authorities whose certificates clients may show.")
+    ] = ""
+    client_auth: Annotated[
+        Literal["off", "optional", "required"],
+        described(
+            'Whether clients show a certificate: "required" refuses those without, "optional" '
+            "those with a wrong one. The upstream finds it in Client-Cert (RFC 9440) and its "
+            "subject in X-Client-Cert-Subject."
+        ),
+    ] = "off"
+    min_version: Annotated[
+        Literal["1.2", "1.3"], described("Lowest version of TLS that is spoken.")
+    ] = "1.2"
 
 
 class ServerOptions(Table, frozen=True, kw_only=True):
@@ -38,6 +80,13 @@ class ServerOptions(Table, frozen=True, kw_only=True):
             '"unix" for all clients on unix sockets.'
         ),
     ] = ()
+    proxy_protocol: Annotated[
+        bool,
+        described(
+            "Each connection begins with a header of the PROXY protocol, version 1 or 2, that says "
+            "who the client is. Only trusted_proxies may connect."
+        ),
+    ] = False
     forwarded: Annotated[
         Literal["both", "x", "forwarded", "off"],
         described(
@@ -93,3 +142,4 @@ class ServerOptions(Table, frozen=True, kw_only=True):
     server_timing: Annotated[
         bool, described("Add a Server-Timing field that says where the time of a reply went.")
     ] = False
+    tls: ServerTlsOptions | None = None

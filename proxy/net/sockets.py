@@ -14,16 +14,17 @@ RESET: Final = struct.pack("ii", 1, 0)
 """SO_LINGER for a close that the peer is to see as a reset."""
 
 
-def unsent(transport: asyncio.Transport | None, sock: Any) -> int:
+def unsent(transport: asyncio.Transport | None, sock: Any, *, lasts: bool = False) -> int:
     """Bytes written to a transport that its peer has not taken: ours, and TIOCOUTQ of the kernel's.
 
     The time spent in one write says little: a client that reads steadily at 100 KB/s leaves our own
-    buffer unchanged for many seconds, while the kernel's moves.
+    buffer unchanged for many seconds, while the kernel's moves. ``lasts``: the socket is open even
+    where the transport is closing.
     """
     if transport is None:
         return 0
     waiting = transport.get_write_buffer_size()
-    if transport.is_closing():  # the descriptor may be somebody else's by now
+    if transport.is_closing() and not lasts:  # the descriptor may be somebody else's by now
         return waiting
     try:
         answer = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
@@ -65,6 +66,20 @@ def drop_handshakes(listening: Any) -> None:
     counted = struct.pack("@HP", len(_NO_SYN) // 8, ctypes.addressof(program))
     with contextlib.suppress(OSError):
         listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, counted)
+
+
+_QUICKACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)  # Linux has it
+
+
+def acknowledge(sock: Any) -> None:
+    """Tell the peer at once that its bytes have come, where more is to follow them.
+
+    A peer that writes twice waits for this before the second write (Nagle), and the kernel would
+    put it off for 40 ms (RFC 9293 3.8.6.3).
+    """
+    if _QUICKACK is not None:
+        with contextlib.suppress(OSError, ValueError):  # a unix socket
+            sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
 
 _TCP_INFO: Final[int | None] = getattr(socket, "TCP_INFO", None)

@@ -1,14 +1,15 @@
-"""Accepting where descriptors are scarce: nobody is closed without an answer or a line in the log.
+"""Accepting one by one: where descriptors are scarce nobody is closed without a word.
 
 uvloop accepts all that wait before it tells of the first, and once no descriptor is left it closes
 clients silently. This accepts one by one, and stops for a moment while few are left: clients then
-wait in the kernel's queue. It costs a task for each connection, so it is used only there.
+wait in the kernel's queue. It costs a task for each connection, so it is used only there, and where
+something has to be done before a connection is one (``edge/entrance``).
 """
 
 import asyncio
 import errno
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from proxy.core.errors import LocalLimit
@@ -24,22 +25,28 @@ _GONE: Final = frozenset({errno.ECONNABORTED, errno.EPROTO, errno.EINTR})
 class Acceptor:
     """Takes the connections of one listening socket."""
 
-    __slots__ = ("_ceiling", "_factory", "_loop", "_pause", "_tasks", "listening")
+    __slots__ = ("_admit", "_ceiling", "_loop", "_most", "_pause", "_tasks", "listening")
 
     def __init__(
         self,
         listening: socket.socket,
-        factory: Callable[[], asyncio.Protocol],
+        admit: Callable[[socket.socket], Awaitable[object]],
         ceiling: int,
         backlog: int,
+        most: int,
     ) -> None:
-        """``listening``: bound, and ours to close; ``ceiling``: see ``Descriptors``."""
+        """``listening``: bound, and ours to close; ``ceiling``: see ``Descriptors``, zero for none.
+
+        ``admit`` makes a connection of what was accepted; ``most``: how many may be at that.
+        """
         self.listening = listening
-        self._factory = factory
+        self._admit = admit
         self._ceiling = ceiling
+        self._most = most
         self._loop = asyncio.get_running_loop()
         self._pause: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[object]] = set()
+        self._tasks: dict[asyncio.Task[object], None] = {}
+        """Those that are being admitted, the first first."""
         listening.setblocking(False)
         listening.listen(backlog)
         self._go_on()
@@ -51,6 +58,17 @@ class Acceptor:
         else:
             self._loop.remove_reader(self.listening.fileno())
         self.listening.close()
+
+    async def settle(self, seconds: float) -> None:
+        """Wait for those that are being admitted, and close what is left of them then."""
+        if self._tasks:
+            await asyncio.wait(tuple(self._tasks), timeout=seconds)
+        self.cut()
+
+    def cut(self) -> None:
+        """Close those that are being admitted."""
+        for task in self._tasks:
+            task.cancel()
 
     def _go_on(self) -> None:
         self._pause = None
@@ -74,15 +92,17 @@ class Acceptor:
                 return
             client.setblocking(False)
             task: asyncio.Task[object] = self._loop.create_task(self._serve(client))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-            if client.fileno() >= self._ceiling:
+            self._tasks[task] = None
+            task.add_done_callback(self._tasks.pop)
+            if len(self._tasks) > self._most:
+                next(iter(self._tasks)).cancel()  # it has had the most time
+            if self._ceiling and client.fileno() >= self._ceiling:
                 self._rest(LocalLimit("nearly all file descriptors are in use", kind="EMFILE"))
                 return
 
     async def _serve(self, client: socket.socket) -> None:
         try:
-            await self._loop.connect_accepted_socket(self._factory, client)
+            await self._admit(client)
         except (OSError, RuntimeError) as error:
             limit = local_limit(error) or LocalLimit(str(error), kind="accept")
             complain(limit.kind, f"{limit.detail}; a client was closed unanswered")

@@ -7,10 +7,12 @@ import os
 import socket
 import stat
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from proxy.config.addresses import split_listen
 from proxy.config.values import owner
+from proxy.edge.entrance import Admit
 from proxy.edge.options import ServerOptions
 from proxy.net.sockets import drop_handshakes
 from proxy.run import holder
@@ -22,6 +24,10 @@ BACKLOG: Final = 4096
 
 CONNECTING: Final = 0.05
 """Seconds for handshakes that have begun: their last packet may be under way."""
+
+
+ADMITTING: Final = 1.0
+"""Seconds for TLS handshakes that have begun when a listener ends."""
 
 
 class CannotListen(Exception):
@@ -37,27 +43,38 @@ class Listener:
         self._options = options or ServerOptions()
         self._path = address.removeprefix("unix:") if address.startswith("unix:") else None
         self._server: asyncio.Server | None = None
+        self._admit: Admit | None = None
+        self._ceiling = 0
         self._acceptors: list[Acceptor] = []
         self._file: tuple[int, int] | None = None
         self.address = address
         """As it is: with the real port where 0 was asked for."""
 
-    async def open(self, factory: Callable[[], asyncio.Protocol], ceiling: int = 0) -> None:
+    async def open(
+        self,
+        factory: Callable[[], asyncio.Protocol],
+        ceiling: int = 0,
+        admit: Admit | None = None,
+    ) -> None:
         """Raises CannotListen where the address cannot be had.
 
         ``ceiling``: where descriptors are scarce, the number of one that says that few are left.
+        ``admit``: makes connections where there is something to do before, else ``factory`` does.
         """
+        self._ceiling = ceiling
+        if admit is None and ceiling:
+            loop = asyncio.get_running_loop()
+            admit = partial(loop.connect_accepted_socket, factory)
+        self._admit = admit
         try:
             if self._path is not None:
-                await self._open_unix(factory, self._path, ceiling)
+                await self._open_unix(factory, self._path)
             else:
-                await self._open_tcp(factory, ceiling)
+                await self._open_tcp(factory)
         except OSError as error:
             raise CannotListen(f"cannot listen on {self._asked}: {self._reason(error)}") from error
 
-    async def _open_unix(
-        self, factory: Callable[[], asyncio.Protocol], path: str, ceiling: int
-    ) -> None:
+    async def _open_unix(self, factory: Callable[[], asyncio.Protocol], path: str) -> None:
         _clear_stale(path)
         listening = socket.socket(socket.AF_UNIX)
         try:
@@ -67,8 +84,8 @@ class Listener:
             os.chmod(path, int(self._options.unix_mode, 8))
             if self._options.unix_owner:
                 os.chown(path, *owner(self._options.unix_owner))
-            if ceiling:
-                self._acceptors.append(Acceptor(listening, factory, ceiling, BACKLOG))
+            if self._admit is not None:
+                self._acceptors.append(self._acceptor(listening, self._admit))
                 return
             loop = asyncio.get_running_loop()
             self._server = await loop.create_unix_server(factory, sock=listening, backlog=BACKLOG)
@@ -77,10 +94,13 @@ class Listener:
             self._unlink()
             raise
 
-    async def _open_tcp(self, factory: Callable[[], asyncio.Protocol], ceiling: int) -> None:
+    def _acceptor(self, listening: socket.socket, admit: Admit) -> Acceptor:
+        return Acceptor(listening, admit, self._ceiling, BACKLOG, self._options.max_connections)
+
+    async def _open_tcp(self, factory: Callable[[], asyncio.Protocol]) -> None:
         loop = asyncio.get_running_loop()
         host, port = split_listen(self._asked)
-        start = not ceiling
+        start = self._admit is None
         if host:
             self._server = await loop.create_server(
                 factory, host, port, backlog=BACKLOG, start_serving=start
@@ -93,12 +113,12 @@ class Listener:
             host = "0.0.0.0"
         real = self._server.sockets[0].getsockname()[1]
         self.address = f"[{host}]:{real}" if ":" in host else f"{host}:{real}"
-        if ceiling:
+        if self._admit is not None:
             # The server has bound the sockets; a descriptor of our own for each outlives it.
             own = [one.dup() for one in self._server.sockets]
             self._server.close()
             self._server = None
-            self._acceptors = [Acceptor(one, factory, ceiling, BACKLOG) for one in own]
+            self._acceptors = [self._acceptor(one, self._admit) for one in own]
 
     def _reason(self, error: OSError) -> str:
         """What stands in the way, and who."""
@@ -128,14 +148,21 @@ class Listener:
         for listening in self._sockets():
             drop_handshakes(listening)
         await asyncio.sleep(CONNECTING)
-        self.close()
+        accepted = self._acceptors
+        self._stop()
+        await asyncio.gather(*(acceptor.settle(ADMITTING) for acceptor in accepted))
 
     def _sockets(self) -> list[Any]:
         own = [acceptor.listening for acceptor in self._acceptors]
         return own if self._server is None else [*own, *self._server.sockets]
 
     def close(self) -> None:
-        """Accept no more; what is accepted goes on."""
+        """Accept no more; connections go on, who is on the way to one does not."""
+        for acceptor in self._acceptors:
+            acceptor.cut()
+        self._stop()
+
+    def _stop(self) -> None:
         for acceptor in self._acceptors:
             acceptor.close()
         self._acceptors = []

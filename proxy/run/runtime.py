@@ -19,6 +19,7 @@ from proxy.core.clock import monotonic
 from proxy.core.options import AdminOptions
 from proxy.core.secrets import conceal, redact
 from proxy.edge.connections import ConnectionTracker, Observer, UnderWay
+from proxy.edge.entrance import entrance
 from proxy.edge.http1.connection import Connection
 from proxy.edge.http1.head_cache import RequestHeadCache
 from proxy.edge.intake import Intake
@@ -141,20 +142,22 @@ class Runtime:
         data = self._data = web.Server(cast(Any, flattened(app)), handler_cancellation=True)
         if self._config.admin is not None:
             await self._open_admin(self._config.admin)
+
+        def connect() -> Connection:
+            return Connection(
+                data,
+                server,
+                self._tracker,
+                head_cache,
+                errors=self._config.errors,
+                access_log=None,
+            )
+
+        admit = entrance(connect, server)
         addresses = (server.listen,) if isinstance(server.listen, str) else server.listen
         for address in addresses:
             listener = Listener(address, server)
-            await listener.open(
-                lambda: Connection(
-                    data,
-                    server,
-                    self._tracker,
-                    head_cache,
-                    errors=self._config.errors,
-                    access_log=None,
-                ),
-                self._ceiling,
-            )
+            await listener.open(connect, self._ceiling, admit)
             self._listeners.append(listener)
         self.ready = True
 

@@ -106,7 +106,7 @@ def test_all_mistakes_are_found_at_their_places(raw: dict[str, Any], findings: l
         assert line.startswith(start)
 
 
-@pytest.mark.parametrize("name", ["workers", "tls"])
+@pytest.mark.parametrize("name", ["workers"])
 def test_options_of_later_capabilities_are_unknown(name: str) -> None:
     assert found({"server": {name: 1}})[0].startswith(f"server.{name}: unknown option")
 

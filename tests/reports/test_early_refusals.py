@@ -22,11 +22,11 @@ from proxy.core.options import TimeoutsOptions
 from proxy.upstream.connector import install
 from proxy.upstream.http1.protocol import UpstreamProtocol
 from proxy.upstream.http1.request_body import RequestBodySender
+from tests.support.authority import Authority
 from tests.support.client import RawClient, Response
 from tests.support.message import length
 from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream
-from tests.wire.test_unix_tls import Authority
 
 SIZE = 50 << 20
 PIECE = b"x" * (1 << 20)

@@ -12,6 +12,7 @@ import os
 import resource
 import socket
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -172,10 +173,11 @@ async def test_accepting_waits_for_descriptors_and_does_not_spin(complaints: lis
 
     listening, client = socket.socket(), socket.socket()
     listening.bind(("127.0.0.1", 0))
-    acceptor = Acceptor(listening, Answer, 1000, 10)
+    loop = asyncio.get_running_loop()
+    acceptor = Acceptor(listening, partial(loop.connect_accepted_socket, Answer), 1000, 10, 9)
     client.setblocking(False)
     with no_descriptors():
-        await asyncio.get_running_loop().sock_connect(client, listening.getsockname())
+        await loop.sock_connect(client, listening.getsockname())
         async with asyncio.timeout(PATIENCE):
             while len(complaints) < 2:  # noqa: ASYNC110 - nobody notifies tests
                 await asyncio.sleep(0.001)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.authority import Authority
 from tests.support.message import OK
 from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream
-from tests.wire.test_unix_tls import Authority
 
 REFUSED: list[tuple[bytes, str]] = [
     (

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.authority import Authority
 from tests.support.client import ask
 from tests.support.message import get
 from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream
-from tests.wire.test_unix_tls import Authority, trusting
+from tests.wire.test_unix_tls import trusting
 
 
 @pytest.fixture(scope="module")

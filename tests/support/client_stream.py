@@ -9,7 +9,7 @@ from proxy.edge.client_stream import ClientStream
 from proxy.edge.http1.request_head import read_head
 from proxy.edge.http1.request_reader import ReadRequest, RequestStream
 from proxy.edge.responses import ErrorsOptions
-from proxy.http.fields import Encoded, RawHeaders
+from proxy.http.fields import Encoded, Fields, RawHeaders
 from proxy.http.logins import Ties
 from proxy.net.small_reads import SmallReads
 
@@ -27,6 +27,7 @@ class FakeClientStream:
     def __init__(self, *, peer: str = "192.0.2.1", scheme: str = "http") -> None:
         self.peer = peer
         self.scheme = scheme
+        self.identity: Fields = []
         self.ties = Ties()
         self.gone = False
         self.slow = False

@@ -1,22 +1,22 @@
 """Unix sockets on both sides, and upstreams that speak TLS."""
 
-import shutil
+import contextlib
 import socket
 import ssl
-import subprocess
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 
 from proxy.upstream import certificate
+from tests.support.authority import Authority
 from tests.support.client import ask
 from tests.support.message import get, post
 from tests.support.proxy import proxied
-from tests.support.upstream import HEALTHY, RawUpstream
+from tests.support.upstream import HEALTHY, RESET, RawUpstream
 
 ONCE = {"retry": {"attempts": 1}}
-EC = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
 
 
 async def test_both_sides_can_be_unix_sockets(tmp_path: Path) -> None:
@@ -60,53 +60,6 @@ async def test_several_addresses_are_listened_on(tmp_path: Path) -> None:
         assert len(proxy.runtime.http) == 2
         assert (await proxy.ask(get())).status == 200
         assert (await ask(str(tmp_path / "proxy.sock"), get())).status == 200
-
-
-class Authority:
-    """A CA of the test's own, and what it has signed."""
-
-    def __init__(self, home: Path) -> None:
-        self._home = home
-        self._run(
-            *("req", "-x509", *EC, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2"),
-            *("-subj", "/CN=test ca", "-addext", "basicConstraints=critical,CA:TRUE"),
-            *("-addext", "keyUsage=critical,keyCertSign"),
-        )
-        self.issue("server", "DNS:api.test,IP:127.0.0.1")
-        self.issue("client", "DNS:sidecar.test")
-
-    def issue(self, name: str, names: str) -> None:
-        """A certificate for these names."""
-        (self._home / "ext").write_text(f"subjectAltName={names}\n")
-        self._run("req", *EC, "-keyout", f"{name}.key", "-out", "csr", "-subj", f"/CN={name}")
-        self._run(
-            *("x509", "-req", "-in", "csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-days", "2"),
-            *("-set_serial", "7", "-extfile", "ext", "-out", f"{name}.pem"),
-        )
-
-    def _run(self, *words: str) -> None:
-        subprocess.run(["openssl", *words], cwd=self._home, check=True, capture_output=True)
-
-    def path(self, name: str) -> str:
-        """Where a file of it is."""
-        return str(self._home / name)
-
-    def server(self, *, demands: bool = False) -> ssl.SSLContext:
-        """The upstream's side; ``demands`` a certificate of the client's."""
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(self.path("server.pem"), self.path("server.key"))
-        if demands:
-            context.verify_mode = ssl.CERT_REQUIRED
-            context.load_verify_locations(self.path("ca.pem"))
-        return context
-
-
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Made once; skipped where there is no openssl to make it with."""
-    if shutil.which("openssl") is None:
-        pytest.skip("the openssl command is not installed")
-    return Authority(tmp_path_factory.mktemp("ca"))
 
 
 def trusting(authority: Authority, **tls: Any) -> dict[str, Any]:
@@ -235,3 +188,47 @@ async def test_a_tls_upstream_that_cuts_its_body_is_noticed(authority: Authority
     ):
         response = await proxy.ask(get())
         assert (response.body, response.ended) in ((b"hello", "fin-short"), (b"hello", "rst"))
+
+
+class Ending(Thread):
+    """A server over TLS that ends one reply as told: with close_notify, a FIN alone, or a reset."""
+
+    def __init__(self, context: ssl.SSLContext, how: str, size: int) -> None:
+        super().__init__(daemon=True)
+        self._context, self._how, self._size = context, how, size
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"https://127.0.0.1:{self._listening.getsockname()[1]}"
+
+    def run(self) -> None:
+        """Serve one."""
+        with self._listening:
+            client, _ = self._listening.accept()
+        tls = self._context.wrap_socket(client, server_side=True)
+        tls.recv(4096)
+        tls.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"x" * self._size)
+        if self._how == "close_notify":
+            with contextlib.suppress(OSError):
+                tls.unwrap()
+        with socket.socket(fileno=tls.detach()) as bare:
+            if self._how == "reset":
+                bare.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+
+
+@pytest.mark.parametrize("size", [5, 3_000_000], ids=["short", "long"])
+@pytest.mark.parametrize(
+    ("how", "ended"), [("close_notify", "complete"), ("fin", "cut"), ("reset", "cut")]
+)
+async def test_a_reply_up_to_the_end_is_whole_only_behind_close_notify(
+    authority: Authority, how: str, ended: str, size: int
+) -> None:
+    server = Ending(authority.server(), how, size)
+    server.start()
+    async with proxied(server.url, **trusting(authority)) as proxy, await proxy.connect() as client:
+        await client.send(get())
+        await proxy.breathe()
+        response = await client.receive()
+        whole = (response.status, response.ended, len(response.body)) == (200, "complete", size)
+        assert whole is (ended == "complete")
+        if how == "fin":
+            assert (await proxy.record()).error == "http_response_incomplete"
+    server.join()

@@ -71,7 +71,9 @@ class Connection(ReplyWriter):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Over the limit, refuse before anything is read."""
         super().connection_made(transport)
-        if self._tracker.full:
+        if self.refusal is not None:
+            self.refuse(self.refusal)
+        elif self._tracker.full:
             limit = self._tracker.limit
             complain("max_connections", f"{limit} connections are open, more are refused with 503")
             self.refuse(ConnectionLimit(f"{limit} connections are open, which is the limit"))
@@ -99,7 +101,7 @@ class Connection(ReplyWriter):
             return
         idle = self._idle
         if idle and data[-4:] == HEAD_END and len(data) <= self._limit and not reader.held:
-            if (repeated := self._head_cache.lookup(data, self.peer, self.scheme)) is not None:
+            if (repeated := self._head_cache.lookup(data, self.sender, self.scheme)) is not None:
                 self._repeated(*repeated)
                 return
             self._alone = data
@@ -225,6 +227,10 @@ class Connection(ReplyWriter):
         return None if exchange.upgrade else monotonic() - exchange.started_at
 
     @property
+    def _uploading(self) -> bool:
+        return self._reader.midway
+
+    @property
     def _open_ended(self) -> bool:
         return self._serving and self.exchange.committed and self.exchange.version < (1, 1)
 
@@ -242,7 +248,7 @@ class Connection(ReplyWriter):
         elif self._idle and unread(self._socket):
             self.clock.rest()  # a request has come: the loop tells of it in a moment
         elif self._idle:
-            self.force_close()
+            self.close_idle()
 
     # Requests
 
@@ -250,7 +256,7 @@ class Connection(ReplyWriter):
         """A request like this one may come again, where it came in one piece."""
         alone, self._alone = self._alone, b""
         if alone and self.reusable:
-            self._head_cache.store(alone, self.exchange, raw, self.peer, self.scheme)
+            self._head_cache.store(alone, self.exchange, raw, self.sender, self.scheme)
 
     def _finish(self) -> None:
         """The request has been served."""

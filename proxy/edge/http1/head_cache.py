@@ -78,11 +78,11 @@ class RequestHeadCache:
         self._lines = Memo(_first_line, _LINES)
 
     def store(
-        self, data: bytes, exchange: Exchange, raw: RawHeaders, peer: str, scheme: str
+        self, data: bytes, exchange: Exchange, raw: RawHeaders, sender: str, scheme: str
     ) -> None:
         """Remember a request without a body that was ``data`` from its first byte to its last.
 
-        ``exchange`` is complete but for what is new in each request. ``peer`` and ``scheme`` are
+        ``exchange`` is complete but for what is new in each request. ``sender`` and ``scheme`` are
         the connection's: on another kind of listener the same bytes ask for something else.
         """
         line, _, fields = data.partition(_BREAK)
@@ -97,12 +97,12 @@ class RequestHeadCache:
             exchange.scheme,
         )
         size = _PARSED * len(fields) + _FIELD * len(raw)
-        self._known.remember((peer, scheme, fields), known, size)
+        self._known.remember((sender, scheme, fields), known, size)
 
-    def lookup(self, data: bytes, peer: str, scheme: str) -> tuple[Exchange, RawHeaders] | None:
+    def lookup(self, data: bytes, sender: str, scheme: str) -> tuple[Exchange, RawHeaders] | None:
         """The exchange that ``data`` is the whole request of, and its fields as they came."""
         line, _, fields = data.partition(_BREAK)
-        known = self._known.get((peer, scheme, fields))
+        known = self._known.get((sender, scheme, fields))
         if known is None or (first := self._lines[line]) is None:
             return None
         method, target, path = first

@@ -7,18 +7,22 @@ Of aiohttp's ``RequestHandler`` this uses, beyond its documented API, the names 
 import asyncio
 import contextlib
 import socket
+from hashlib import sha256
 from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from proxy.core.errors import ProxyError
 from proxy.edge.connections import ConnectionTracker
 from proxy.edge.http1.half_close import AT_ONCE, HalfClosed, may_read_on
 from proxy.edge.http1.write_stall import WriteStallTimer
 from proxy.edge.options import ServerOptions
 from proxy.edge.responses import ErrorsOptions
+from proxy.http.client_cert import client_cert_fields
+from proxy.http.fields import Fields
 from proxy.net.small_reads import CROWDED, HIGH_WATER, IN_HAND, SmallReads, read_large, read_small
-from proxy.net.sockets import RESET
+from proxy.net.sockets import RESET, unsent
 
 READ_BUFFER: Final = 32 << 10
 """Low-water mark of a request's buffer; twice that stops the client."""
@@ -35,9 +39,13 @@ class ClientTransport(RequestHandler):
         "_socket",
         "_tracker",
         "_write_stall",
+        "identity",
         "ignored",
+        "introduced",
         "peer",
+        "refusal",
         "scheme",
+        "sender",
     )
 
     def __init__(
@@ -64,8 +72,18 @@ class ClientTransport(RequestHandler):
         """How our answers look where no request has a route."""
         self.ignored = 0
         """Bytes of an upload that came behind its refusal."""
+        self.introduced = ""
+        """Address of the client, where a balancer has said it (``edge/entrance``)."""
+        self.refusal: ProxyError | None = None
+        """Why nothing is served on this connection."""
         self.peer = ""
         """Address of the other side; empty on a unix socket."""
+        self.identity: Fields = []
+        """What the upstream is told of the client's certificate; nothing where it has shown none.
+        """
+        self.sender = ""
+        """Peer and certificate: what two connections have in common on which the same bytes say
+        the same."""
         self.scheme = "http"
         """What the client speaks on this connection; https on a listener with TLS."""
 
@@ -75,9 +93,14 @@ class ClientTransport(RequestHandler):
         """Note who it is."""
         self._socket = transport.get_extra_info("socket")
         peername = transport.get_extra_info("peername")
-        self.peer = peername[0] if isinstance(peername, tuple) else ""
-        if transport.get_extra_info("sslcontext") is not None:
+        self.peer = self.introduced or (peername[0] if isinstance(peername, tuple) else "")
+        self.sender = self.peer
+        if (encryption := transport.get_extra_info("ssl_object")) is not None:
             self.scheme = "https"
+            if (certificate := encryption.getpeercert(binary_form=True)) is not None:
+                subject = encryption.getpeercert().get("subject", ())
+                self.identity = client_cert_fields(certificate, subject)
+                self.sender += sha256(certificate).hexdigest()
         super().connection_made(transport)
         self.transport.set_write_buffer_limits(HIGH_WATER)  # type: ignore[union-attr]
 
@@ -101,6 +124,11 @@ class ClientTransport(RequestHandler):
 
     def _awaiting(self) -> float | None:
         """Seconds for which a whole request has waited for its answer; None where none does."""
+        raise NotImplementedError
+
+    @property
+    def _uploading(self) -> bool:
+        """Whether the body of a request is still coming."""
         raise NotImplementedError
 
     @property
@@ -186,6 +214,13 @@ class ClientTransport(RequestHandler):
         """Whether nobody is there to answer."""
         return self.transport is None or self.transport.is_closing()
 
+    @property
+    def unread(self) -> bool:
+        """Whether it is closed, and its client is still to read what was written before."""
+        if self.scheme != "https" or self.transport is None:
+            return False
+        return unsent(self.transport, self._socket, lasts=True) > 0
+
     def put(self, data: bytes) -> None:
         """Write. Raises ConnectionError where the client has gone."""
         transport = self.transport
@@ -204,6 +239,13 @@ class ClientTransport(RequestHandler):
 
     # Endings
 
+    def close_idle(self) -> None:
+        """End a connection on which nobody is to be told anything."""
+        if self.scheme == "https":
+            self.hang_up()  # not every client answers a close_notify
+        else:
+            self.force_close()
+
     def hang_up(self) -> None:
         """Ignore what still comes, and close when the client has read all that was sent."""
         transport = self.transport
@@ -215,6 +257,8 @@ class ClientTransport(RequestHandler):
         with contextlib.suppress(OSError):  # reset a moment ago
             if transport.can_write_eof():
                 transport.write_eof()
+            elif not self._uploading:  # TLS has no end of one side that the other survives
+                transport.close()  # close_notify behind what was written; the clock below ends it
         self._resume_transport_reading()
         self._write_timer(transport).linger(self._ignored)
 

@@ -83,10 +83,11 @@ class WriteStallTimer:
 
     def _linger_on(self, last: int, since: float, end: float, ignored: Callable[[], int]) -> None:
         transport = self._transport
-        if transport.is_closing():
+        encrypted = not transport.can_write_eof()  # then it is closing while its last words go out
+        if transport.is_closing() and not encrypted:
             return
         now = self._loop.time()
-        left = self._unsent()
+        left = unsent(transport, self._socket, lasts=encrypted)
         if left < last:
             since = now
         uploading = ignored() >= UPLOADING and now < end

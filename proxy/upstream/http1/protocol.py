@@ -18,8 +18,8 @@ How it works. A connection serves one attempt at a time. States, and what may fo
 - refused: the connection is aborted. Whoever waits for the head or reads the body gets the error.
 
 If the connection is lost (``connection_lost``): before the head, whoever waits for it gets the
-error. A body up to the end of the connection is complete after a clean end, and broken after a
-reset. Any other body that is not complete is broken.
+error. A body up to the end of the connection is complete after a clean end, which over TLS is one
+by close_notify, and broken after any other. Any other body that is not complete is broken.
 
 Decision 0036 lists what is used of aiohttp beyond its documented API, and which tests hold it. Why
 not ``session.request``: decision 0001.
@@ -109,7 +109,7 @@ class UpstreamProtocol(UpstreamTransport):
     def connection_lost(self, exc: BaseException | None) -> None:
         """End a body that only the end of the connection delimits, break one that has more to come.
 
-        A reset breaks the former too.
+        A reset breaks the former too, and so does a bare FIN behind TLS (RFC 9112 9.8).
         """
         self.timer.close()
         self._on_due = None  # it may hold who holds this
@@ -118,7 +118,8 @@ class UpstreamProtocol(UpstreamTransport):
                 self.data_received(data)
         payload = self._payload
         if payload is not None and not payload.is_eof() and payload.exception() is None:
-            if exc is None and self._remaining is None:
+            cut = exc is not None or (self.encrypted and not self.ended_by_tls)
+            if self._remaining is None and not cut:
                 payload.feed_eof()
             else:
                 payload.set_exception(exc or ClientPayloadError("the connection ended too early"))

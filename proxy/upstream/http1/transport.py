@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import select
-import socket
+import ssl
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from aiohttp.client_proto import ResponseHandler
 
 from proxy.net.short_queue import ShortQueue
 from proxy.net.small_reads import HIGH_WATER, SmallReads, read_large
-from proxy.net.sockets import acknowledged, unsent
+from proxy.net.sockets import acknowledge, acknowledged, unsent
 from proxy.net.timers import RearmableTimer
 
 _READ: Final = 256 << 10
@@ -20,7 +20,6 @@ _RECORD: Final = 16 << 10
 """Bytes that one record of TLS holds at the most."""
 _READS: Final = 8
 """Turns of the loop, each of which reads once: tickets of the session come before an answer."""
-_QUICKACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)  # Linux has it
 _SPOKEN: Final = select.POLLIN | getattr(select, "POLLRDHUP", 0)
 
 
@@ -39,6 +38,7 @@ class UpstreamTransport(ResponseHandler):
         "_socket",
         "any_reply_byte",
         "encrypted",
+        "ended_by_tls",
         "left_by_peer",
         "on_lost",
         "reads",
@@ -70,6 +70,8 @@ class UpstreamTransport(ResponseHandler):
         """Whether it was the peer that ended the connection, and not we."""
         self._socket: Any = None
         self.encrypted = False
+        self.ended_by_tls = False
+        """Whether the peer said by close_notify that it has sent all that it will."""
         self.reads: SmallReads | None = None
         """Reads instead of this: the first reply, long bodies, and where much is in hand."""
 
@@ -194,14 +196,9 @@ class UpstreamTransport(ResponseHandler):
             await asyncio.sleep(0)
 
     def acknowledge(self) -> None:
-        """Tell the peer at once that its bytes have come, where more is to follow them.
-
-        A server that writes head and body apart waits for this before the second write (Nagle), and
-        the kernel would put it off for 40 ms (RFC 9293 3.8.6.3).
-        """
-        if self._socket is not None and _QUICKACK is not None:
-            with contextlib.suppress(OSError, ValueError):  # a unix socket
-                self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+        """Some servers write head and body apart."""
+        if self._socket is not None:
+            acknowledge(self._socket)
 
     def eof_received(self) -> None:
         """A clean end acknowledges what the peer had until then; a reset would not tell.
@@ -210,6 +207,7 @@ class UpstreamTransport(ResponseHandler):
         taken can make up for one that was.
         """
         self.left_by_peer = True
+        self.ended_by_tls = self.encrypted and _notified(self.transport)
         if not self.any_reply_byte and not (self.encrypted and self._sent > _RECORD):
             self.unacknowledged = 0 < self._sent <= self.unsent()
         super().eof_received()
@@ -221,3 +219,18 @@ class UpstreamTransport(ResponseHandler):
     def unsent(self) -> int:
         """Bytes that we wrote and the peer has not taken yet, in user space and in the kernel."""
         return unsent(self.transport, self._socket)
+
+
+def _notified(transport: asyncio.Transport | None) -> bool:
+    """Whether a connection over TLS ended by close_notify, and not by a bare FIN.
+
+    uvloop tells protocols of an end only where there was one; asyncio tells of both alike, and then
+    OpenSSL wants to read on where there was none.
+    """
+    connection = None if transport is None else transport.get_extra_info("ssl_object")
+    try:
+        return connection is not None and not connection.read(1)
+    except ssl.SSLZeroReturnError:
+        return True
+    except (OSError, ValueError):
+        return False

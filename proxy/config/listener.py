@@ -1,0 +1,60 @@
+"""What is wrong with the listener beyond its addresses: TLS, and the PROXY protocol."""
+
+import ssl
+from collections.abc import Iterator
+
+from proxy.config import values
+from proxy.core.clock import wall
+from proxy.core.findings import WARNING, Finding, Place
+from proxy.edge.certificates import files_of, listener_context, read_certificate
+from proxy.edge.options import ServerOptions, ServerTlsOptions
+
+_TLS: Place = ("server", "tls")
+
+
+def listener_problems(server: ServerOptions) -> Iterator[Finding]:
+    """Of ``[server]`` and ``[server.tls]``."""
+    if server.proxy_protocol and not server.trusted_proxies:
+        yield Finding(
+            ("server", "proxy_protocol"),
+            "only trusted_proxies may introduce clients, and there are none: nobody could connect",
+        )
+    if server.tls is not None:
+        yield from _tls(server.tls)
+
+
+def _tls(options: ServerTlsOptions) -> Iterator[Finding]:
+    found = list(_files(options))
+    asked = options.client_auth != "off"
+    if options.client_ca_file and not asked:
+        message = 'no certificate is asked for: expected client_auth = "required" or "optional" too'
+        found.append(Finding((*_TLS, "client_ca_file"), message))
+    if asked and not options.client_ca_file:
+        message = "expected client_ca_file too: nobody's certificate would be accepted"
+        found.append(Finding((*_TLS, "client_auth"), message))
+    yield from found
+    if found or any(map(values.is_pipe, files_of(options))):
+        return
+    for index, entry in enumerate(options.certificates):
+        try:
+            not_after = read_certificate(entry).not_after
+        except (OSError, ValueError) as error:
+            yield Finding((*_TLS, "certificates", index), str(error))
+            return
+        if ssl.cert_time_to_seconds(not_after) <= wall():
+            message = f"{WARNING} the certificate in {entry.cert_file!r} has expired on {not_after}"
+            yield Finding((*_TLS, "certificates", index), message)
+    try:
+        listener_context(options)
+    except (OSError, ValueError) as error:
+        yield Finding(_TLS, str(error))
+
+
+def _files(options: ServerTlsOptions) -> Iterator[Finding]:
+    if options.client_ca_file and (fault := values.file_fault(options.client_ca_file)):
+        yield Finding((*_TLS, "client_ca_file"), fault)
+    for index, entry in enumerate(options.certificates):
+        for name in ("cert_file", "key_file", "password_file"):
+            path = getattr(entry, name)
+            if (path or name == "cert_file") and (fault := values.file_fault(path)):
+                yield Finding((*_TLS, "certificates", index, name), fault)

@@ -1,0 +1,187 @@
+"""TLS on the listener: which certificate a client is shown, renewed when its files change."""
+
+import contextlib
+import logging
+import os
+import ssl
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from proxy.core.clock import monotonic
+from proxy.edge.options import CertificateOptions, ServerTlsOptions
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY: Final = 1.0
+"""Seconds between two looks at the files."""
+CIPHERS: Final = (
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
+)
+"""Of Mozilla's intermediate profile (5.7) those with forward secrecy on curves; TLS 1.3 has its
+own three, all of which the profile has."""
+_VERSIONS: Final = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+_AUTH: Final = {
+    "off": ssl.CERT_NONE,
+    "optional": ssl.CERT_OPTIONAL,
+    "required": ssl.CERT_REQUIRED,
+}
+_FLIGHTS: Final = 4
+"""Times that both sides of a handshake speak, and more."""
+
+_Mark: TypeAlias = tuple[tuple[int, int, int, int] | None, ...]
+
+
+class ListenerTls:
+    """The context for new connections."""
+
+    __slots__ = ("_clock", "_context", "_files", "_look_at", "_mark", "_options")
+
+    def __init__(self, options: ServerTlsOptions, clock: Callable[[], float] = monotonic) -> None:
+        """Raises OSError or ValueError, with a sentence, where a file cannot be used."""
+        self._options = options
+        self._clock = clock
+        self._files = tuple(files_of(options))
+        self._mark = self._marks()
+        self._context = listener_context(options)
+        self._look_at = clock() + LOOK_EVERY
+
+    def context(self) -> ssl.SSLContext:
+        """What the next client is served with; connections that stand keep what they have."""
+        now = self._clock()
+        if now >= self._look_at:
+            self._look_at = now + LOOK_EVERY
+            self._look()
+        return self._context
+
+    def _look(self) -> None:
+        mark = self._marks()
+        if mark == self._mark:
+            return
+        self._mark = mark  # whatever comes of it: what is wrong is said once
+        try:
+            self._context = listener_context(self._options)
+        except (OSError, ValueError) as error:
+            log.error("[server.tls]: changed files cannot be used, the old ones stay: %s", error)
+        else:
+            log.info("[server.tls]: changed files are in use for new connections")
+
+    def _marks(self) -> _Mark:
+        return tuple(map(_mark, self._files))
+
+
+def _mark(path: str) -> tuple[int, int, int, int] | None:
+    """What changes when a file is written anew, or when a link points to another one."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def files_of(options: ServerTlsOptions) -> Iterator[str]:
+    """All that the table names."""
+    for entry in options.certificates:
+        yield from filter(None, (entry.cert_file, entry.key_file, entry.password_file))
+    if options.client_ca_file:
+        yield options.client_ca_file
+
+
+def listener_context(options: ServerTlsOptions) -> ssl.SSLContext:
+    """The context of the first certificate, which gives way to another by the name asked for.
+
+    Raises OSError, or ValueError where a file does not hold what it should.
+    """
+    exact: dict[str, ssl.SSLContext] = {}
+    wildcards: dict[str, ssl.SSLContext] = {}
+    contexts = []
+    for entry in options.certificates:
+        contexts.append(context := _context(options))
+        load_certificate(context, entry)
+        for name in read_certificate(entry).names:
+            if name.startswith("*."):
+                wildcards.setdefault(name[1:], context)
+            else:
+                exact.setdefault(name, context)
+    first = contexts[0]
+
+    def choose(connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
+        """RFC 6066 3, and RFC 6125 6.4.3: a star stands for one label."""
+        if name:
+            asked = name.lower().rstrip(".")
+            found = exact.get(asked) or wildcards.get(asked[asked.find(".") :])
+            connection.context = found or first
+
+    first.sni_callback = choose
+    return first
+
+
+def _context(options: ServerTlsOptions) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = _VERSIONS[options.min_version]
+    context.set_ciphers(CIPHERS)
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    # All of them are good: a client without AES in hardware knows best what is cheap for it.
+    context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
+    context.set_alpn_protocols(["http/1.1"])
+    context.verify_mode = _AUTH[options.client_auth]
+    if options.client_ca_file:
+        try:
+            context.load_verify_locations(options.client_ca_file)
+        except ssl.SSLError as error:
+            raise ValueError(f"no certificates in {options.client_ca_file!r}: {error}") from None
+    return context
+
+
+def load_certificate(context: ssl.SSLContext, entry: CertificateOptions) -> None:
+    """Show this certificate. Raises OSError, or ValueError with the files' names."""
+    # An encrypted key without a password is an error, not a question on the terminal.
+    file = entry.password_file
+    password = Path(file).read_bytes().removesuffix(b"\n").removesuffix(b"\r") if file else b""
+    key = entry.key_file or entry.cert_file
+    try:
+        context.load_cert_chain(entry.cert_file, key, password=password)
+    except ssl.SSLError as error:
+        if "KEY_VALUES_MISMATCH" in str(error):
+            raise ValueError(
+                f"the key in {key!r} is not that of the certificate in {entry.cert_file!r}"
+            ) from None
+        raise ValueError(
+            f"cannot use the certificate in {entry.cert_file!r} with the key in {key!r}: {error}"
+        ) from None
+
+
+class Shown(NamedTuple):
+    """What clients read in a certificate."""
+
+    names: list[str]
+    """The hosts that it is for, in lower case."""
+    not_after: str
+    """When it expires, as OpenSSL writes dates."""
+
+
+def read_certificate(entry: CertificateOptions) -> Shown:
+    """Raises OSError, or ValueError where the files cannot be used.
+
+    Python reads certificates of peers only: so this is shown to a peer, in memory.
+    """
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    load_certificate(server, entry)
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    client.verify_mode = ssl.CERT_NONE
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    sides = client.wrap_bio(back, there), server.wrap_bio(there, back, server_side=True)
+    for _ in range(_FLIGHTS):
+        for side in sides:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+    client.verify_mode = ssl.CERT_REQUIRED  # it says nothing about what it need not verify
+    shown: dict[str, Any] = sides[0].getpeercert() or {}
+    names = [value for kind, value in shown.get("subjectAltName", ()) if kind == "DNS"]
+    if not names:
+        subject = shown.get("subject", ())
+        names = [value for part in subject for kind, value in part if kind == "commonName"]
+    return Shown([name.lower() for name in names], shown["notAfter"])

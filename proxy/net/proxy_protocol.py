@@ -1,0 +1,91 @@
+"""The PROXY protocol: how a balancer that passes connections on says whose they are.
+
+Versions 1 and 2 as HAProxy's ``doc/proxy-protocol.txt`` has them.
+"""
+
+import re
+import struct
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Final, NamedTuple
+
+SIGNATURE: Final = b"\r\n\r\n\0\r\nQUIT\n"
+"""What a header of version 2 begins with."""
+LONGEST: Final = 4096
+"""Bytes of a header of version 2 that are read: addresses have 36, the rest is for extensions."""
+
+_LINE_BEGIN: Final = b"PROXY "
+_LONGEST_LINE: Final = 107
+_LINE: Final = re.compile(
+    rb"PROXY (?:UNKNOWN(?: [^\r\n]*)?"
+    rb"|(TCP[46]) ([0-9A-Fa-f:.]+) [0-9A-Fa-f:.]+ [0-9]{1,5} [0-9]{1,5})\r\n"
+)
+_FIXED: Final = struct.Struct("!12sBBH")
+_LOCAL: Final = 0x20
+_PROXY: Final = 0x21
+_TCP4: Final = 0x11
+_TCP6: Final = 0x21
+_KINDS: Final = {_TCP4: (4, 12), _TCP6: (16, 36)}
+"""By address family and transport: bytes of an address, and of what has to follow the head."""
+
+
+class Introduction(NamedTuple):
+    """A header that is here as a whole."""
+
+    size: int
+    """Its bytes."""
+    client: str
+    """Address of the client; empty where the balancer speaks for itself, or does not know."""
+
+
+def read_introduction(data: bytes) -> Introduction | None:
+    """The header that ``data`` begins with; None where it is not whole yet.
+
+    Raises ValueError where there is none, as soon as that is certain.
+    """
+    if data.startswith(SIGNATURE[: len(data)]):
+        return _version_2(data) if len(data) >= _FIXED.size else None
+    if data.startswith(_LINE_BEGIN[: len(data)]):
+        return _version_1(data)
+    raise ValueError("it does not begin with a header of the PROXY protocol")
+
+
+def _version_1(data: bytes) -> Introduction | None:
+    end = data.find(b"\r\n", 0, _LONGEST_LINE)
+    if end < 0:
+        if len(data) >= _LONGEST_LINE:
+            raise ValueError("the line of version 1 has no end")
+        return None
+    found = _LINE.fullmatch(data[: end + 2])
+    if found is None:
+        raise ValueError("the line of version 1 is malformed")
+    if found[1] is None:
+        return Introduction(end + 2, "")
+    try:
+        client = ip_address(found[2].decode())
+    except ValueError:
+        raise ValueError("the line of version 1 has no address of a client") from None
+    if (client.version == 6) != (found[1] == b"TCP6"):
+        raise ValueError("the line of version 1 has an address of another family")
+    return Introduction(end + 2, _plain(client))
+
+
+def _version_2(data: bytes) -> Introduction | None:
+    _, command, kind, length = _FIXED.unpack_from(data)
+    if command not in (_LOCAL, _PROXY):
+        raise ValueError(f"version and command of version 2 are {command:#x}")
+    size = _FIXED.size + length
+    if size > LONGEST:
+        raise ValueError(f"the header has {size} bytes, more than {LONGEST}")
+    if command == _PROXY and kind in _KINDS and length < _KINDS[kind][1]:
+        raise ValueError("the header of version 2 is shorter than its addresses")
+    if len(data) < size:
+        return None
+    if command == _LOCAL or kind not in _KINDS:
+        return Introduction(size, "")
+    address = data[_FIXED.size : _FIXED.size + _KINDS[kind][0]]
+    return Introduction(size, _plain(ip_address(address)))
+
+
+def _plain(address: IPv4Address | IPv6Address) -> str:
+    """IPv4 as IPv4, however it was mapped."""
+    return str(getattr(address, "ipv4_mapped", None) or address)
