@@ -31,7 +31,7 @@ run: $(RUN) ## the proxy on config.toml, in front of the demo API on 127.0.0.1:9
 test: $(DEV) ## every test, about 5 minutes (ARGS="-k retry" for some); skips what wants a missing system tool
 	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
-fast: $(DEV) ## the tests that need no socket
+fast: $(DEV) ## the quick tests: most need no socket
 	@$(BIN)/python -m pytest $(wildcard tests/core tests/policy tests/middleware tests/config tests/edge) $(ARGS)
 
 wire: $(DEV) ## the whole proxy over loopback, byte for byte
@@ -51,7 +51,7 @@ types: $(DEV) ## its mypy --strict
 imports: $(DEV) ## its import rule: downwards only
 	@$(BIN)/lint-imports
 
-house: imports ## its import rule, no file over 300 lines, no copy of what proxy/http has
+house: imports ## its import rule, no file over 300 lines, no copy of what proxy/http has, tests in their places
 	@$(BIN)/python -m tools.house
 
 docs-current: $(RUN) ## its look at the generated pages

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pytest
 
+from proxy.admin.state import state
 from proxy.config.load import check
 from proxy.config.schema import schema
 from tests.support.proxy import proxied
@@ -160,7 +161,7 @@ async def test_every_part_of_the_state_has_a_row_and_every_row_a_part() -> None:
         RawUpstream([]) as upstream,
         proxied(upstream, admin={"listen": "127.0.0.1:0"}) as proxy,
     ):
-        parts = set(proxy.runtime._report())
+        parts = set(state(proxy.runtime.describe()))
     rows = set(re.findall(r"^\| `/api/(\w+)` \|", TEXTS["docs/operations.md"], re.MULTILINE))
     assert rows == parts
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tools.house import clocks
+from tools.mirror import mirrored, untested
 
 ASKS = [
     "import time\n",
@@ -33,3 +34,39 @@ def test_a_clock_that_was_handed_in_may_be_asked(
     Path("proxy/policy").mkdir(parents=True)
     Path("proxy/policy/part.py").write_text("now = self._clock()\n", encoding="utf-8")
     assert clocks() == []
+
+
+def test_every_module_is_tested_where_its_name_says() -> None:
+    assert mirrored() == []
+
+
+@pytest.mark.parametrize(
+    ("tests", "exceptions", "expected"),
+    [
+        (["tests/policy/test_part.py"], {}, []),
+        ([], {"policy/part": ""}, []),
+        (["tests/wire/test_all.py"], {"policy/part": "tests/wire/test_all.py"}, []),
+        (["tests/test_part.py"], {}, ["proxy/policy/part.py: no tests/policy/test_part.py"]),
+        (["tests/policy/test_part.py"], {"policy/part": ""}, ["tools/mirror.py: policy/part has"]),
+        (
+            [],
+            {"policy/part": "", "core/gone": ""},
+            ["tools/mirror.py: there is no proxy/core/gone.py"],
+        ),
+        ([], {"policy/part": "tests/wire/test_all.py"}, ["tools/mirror.py: there is no te"]),
+    ],
+)
+def test_a_module_without_its_test_is_found_and_so_is_an_exception_that_is_none(
+    tests: list[str],
+    exceptions: dict[str, str],
+    expected: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("proxy/__init__.py", "proxy/policy/part.py", *tests):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).touch()
+    problems = untested(exceptions)
+    assert len(problems) == len(expected)
+    assert all(map(str.startswith, problems, expected))

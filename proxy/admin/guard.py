@@ -11,7 +11,7 @@ from typing import Final
 
 from aiohttp import web
 
-from proxy.core.options import AdminOptions
+from proxy.admin.options import AdminOptions
 from proxy.http.authority import hostname
 
 Next = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -26,7 +26,6 @@ _SENTENCES: Final = {
     " server.key_file server.ssl_certificate server.https tls.certificates": _TLS,
     "cache proxy_cache": "there is no cache; [coalesce] shares one answer among equal requests",
     "redirect redirects redir return": "this proxy does not redirect, the API does",
-    "cors": "the API answers CORS; response_headers of a route can set its fields",
     "gzip compress compression brotli zstd encode": _COMPRESSION,
     "http2 http3 h2 h2c quic alpn": _VERSIONS,
     "basic_auth basicauth forward_auth auth_request jwt oidc": _CLIENTS,

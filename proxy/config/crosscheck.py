@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
+from proxy.admin.options import AdminOptions
 from proxy.config import addresses
 from proxy.config import values as fields
 from proxy.config.doubts import doubts
@@ -16,7 +17,7 @@ from proxy.config.tables import table_problems
 from proxy.config.unreachable import shadowed
 from proxy.core import findings, patterns
 from proxy.core.findings import Finding, Place
-from proxy.core.options import AdminOptions, TimeoutsOptions
+from proxy.core.options import TimeoutsOptions
 from proxy.http.target import literal_path
 from proxy.middleware.fallback import FixedReply
 from proxy.middleware.rewrite.field_rules import Template

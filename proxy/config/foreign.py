@@ -56,7 +56,7 @@ health_check.unhealthy_threshold: fails fall failures
 health_check.healthy_threshold: passes rise successes
 rate_limit.key: by
 queue.size: max_pending max_pending_requests
-server.proxy_protocol: accept_proxy accept-proxy proxyprotocol proxy_proto
+server.proxy_protocol: accept_proxy accept_proxy proxyprotocol proxy_proto
 server.tls.certificates: certs certificate
 server.tls.client_ca_file: client_ca ssl_client_certificate trusted_ca
 server.tls.client_auth: verify_client ssl_verify_client require_client_certificate mtls

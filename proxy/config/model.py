@@ -5,10 +5,9 @@ from typing import Annotated, Any, Final
 
 from msgspec import field
 
+from proxy.admin.options import AdminOptions
 from proxy.core.options import (
-    AdminOptions,
     Duration,
-    LogOptions,
     ShutdownOptions,
     Table,
     TimeoutsOptions,
@@ -36,6 +35,7 @@ from proxy.middleware.rewrite.options import (
     RewriteTable,
     StripPrefix,
 )
+from proxy.telemetry.options import LogOptions
 from proxy.upstream.health import HealthCheckOptions
 from proxy.upstream.options import UpstreamOptions
 

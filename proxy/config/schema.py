@@ -5,9 +5,10 @@ from typing import Any, Final
 import msgspec
 from msgspec import inspect
 
+from proxy.admin.options import AdminOptions
 from proxy.config.describe import default_of
 from proxy.config.model import SWITCHES, Config
-from proxy.core.options import AdminOptions, Duration, Size
+from proxy.core.options import Duration, Size
 from proxy.edge.options import ServerOptions
 
 _DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"

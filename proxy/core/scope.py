@@ -7,7 +7,7 @@ its scope for the links above it: ``has_headroom`` and ``hold``.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
@@ -15,6 +15,7 @@ from proxy.core.body import Body
 from proxy.core.clock import Clock, monotonic
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
+from proxy.core.samples import Described, Sample
 from proxy.policy.endpoint import Endpoint
 
 T = TypeVar("T")
@@ -30,8 +31,7 @@ ErrorEvent: TypeAlias = Callable[..., bytes]
 class Watched(NamedTuple):
     """Something whose state operators are shown."""
 
-    part: str
-    thing: Any
+    thing: Described
     labels: dict[str, str]
 
 
@@ -59,10 +59,16 @@ class Shared:
             self._things[key] = make()
         return cast(T, self._things[key])
 
-    def watch(self, part: str, thing: Any, **labels: str) -> None:
+    def watch(self, thing: Described, **labels: str) -> None:
         """Show operators the state of ``thing``, once; ``labels`` say which one it is."""
         if not any(each.thing is thing for each in self.watched):
-            self.watched.append(Watched(part, thing, labels))
+            self.watched.append(Watched(thing, labels))
+
+    def describe(self, now: float) -> Iterator[Sample]:
+        """The samples of all that is watched; ``now`` is monotonic."""
+        for thing, labels in self.watched:
+            for sample in thing.describe(now):
+                yield sample._replace(labels={**labels, **sample.labels})
 
     def at_end(self, retire: Callable[[], None], close: Callable[[], Awaitable[None]]) -> None:
         """Call ``retire`` when a drain begins, and ``close`` at the end of it."""

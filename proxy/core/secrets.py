@@ -221,7 +221,7 @@ def hashed(key: Hashable) -> str:
     return f"#{digest(raw).hex()[:12]}"
 
 
-def plain(key: Hashable) -> str:
+def readable(key: Hashable) -> str:
     """A key that tells nobody's secrets."""
     if key is None:
         return ""
@@ -241,7 +241,7 @@ def shown(key: str, harmless: Iterable[str]) -> Callable[[Hashable], str]:
     values may be shown.
     """
     known = {_kind(each) for each in harmless}
-    return plain if key in _HARMLESS or _kind(key) in known else hashed
+    return readable if key in _HARMLESS or _kind(key) in known else hashed
 
 
 def _kind(key: str) -> str:

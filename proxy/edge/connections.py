@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
-from typing import Any, Final, NamedTuple, Protocol
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple, Protocol
 
 from proxy.core.clock import monotonic
 from proxy.core.exchange import Exchange
+from proxy.core.samples import Sample
 from proxy.net.hangups import HangupWatcher
 
 Observer = Callable[[Exchange, float], None]
@@ -53,7 +54,7 @@ class Tunnel(Protocol):
     def close_politely(self) -> None:
         """End it politely, within a second."""
 
-    def report(self, now: float) -> dict[str, Any]:
+    def describe(self, now: float) -> Iterable[Sample]:
         """What operators are shown; ``now`` is monotonic."""
 
 

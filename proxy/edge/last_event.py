@@ -12,6 +12,7 @@ import msgspec
 from proxy.core.errors import ProxyError
 from proxy.core.reply import Reply
 from proxy.edge.responses import problem
+from proxy.http.fields import values
 
 Said: TypeAlias = dict[str, Any]
 """problem+json: type, title, status, detail, instance."""
@@ -98,11 +99,12 @@ def _instead(reply: Reply, request_id: str) -> Said:
     status, title = reply.status, reply.reason.decode("latin-1")
     detail = f"the upstream answered {status}"
     if status < _ERROR:
-        fields = {name.lower(): value.decode("latin-1") for name, value in reply.headers}
-        kind = fields.get(b"content-type", "no Content-Type")
-        coding = fields.get(b"content-encoding")
-        with_what = kind if coding is None else f"Content-Encoding: {coding}"
-        detail += f" with {with_what}, where a stream of events as it is was to come"
+        kind = values(reply.headers, b"content-type") or [b"no Content-Type"]
+        coding = values(reply.headers, b"content-encoding")
+        with_what = b"Content-Encoding: " + coding[-1] if coding else kind[-1]
+        detail += (
+            f" with {with_what.decode('latin-1')}, where a stream of events as it is was to come"
+        )
         status, title = HTTPStatus.BAD_GATEWAY.value, HTTPStatus.BAD_GATEWAY.phrase
     return {
         "type": "about:blank",

@@ -2,12 +2,13 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from proxy.core.clock import monotonic
 from proxy.core.exchange import Exchange
 from proxy.core.reply import RawConnection, UpgradedConnection
+from proxy.core.samples import Sample, counter, gauge
 from proxy.http.websocket import Frames, going_away
 from proxy.net.sockets import RESET
 from proxy.net.timers import RearmableTimer
@@ -228,17 +229,17 @@ class Tunnel:
             self._exchange.error = "connection_read_timeout"
             self.close_politely()
 
-    def report(self, now: float) -> dict[str, Any]:
+    def describe(self, now: float) -> Iterator[Sample]:
         """For operators; ``now`` is monotonic."""
         exchange = self._exchange
-        return {
+        labels = {
             "route": exchange.route,
             "endpoint": exchange.record.endpoint,
             "client": exchange.client,
             "request_id": exchange.request_id,
             "protocol": self._protocol.decode("latin-1"),
-            "age_s": round(now - self._began, 3),
-            "idle_s": round(now - self.moved, 3),
-            "bytes_in": self._client.received,
-            "bytes_out": self._upstream.received,
         }
+        yield gauge("tunnel_age_seconds", now - self._began, labels)
+        yield gauge("tunnel_idle_seconds", now - self.moved, labels)
+        yield counter("tunnel_bytes_in", self._client.received, labels)
+        yield counter("tunnel_bytes_out", self._upstream.received, labels)

@@ -53,6 +53,12 @@ def values(fields: RawHeaders, name: bytes) -> list[bytes]:
     return [value for key, value in fields if len(key) == size and key.lower() == name]
 
 
+def of_name(fields: RawHeaders, name: bytes) -> RawHeaders:
+    """All fields of this name, which is given in lower case, as they came."""
+    size = len(name)
+    return [field for field in fields if len(field[0]) == size and field[0].lower() == name]
+
+
 def has(fields: RawHeaders, name: bytes) -> bool:
     """Whether there is a field of this name, which is given in lower case."""
     size = len(name)

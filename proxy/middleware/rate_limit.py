@@ -3,7 +3,6 @@
 import asyncio
 import math
 from collections.abc import Callable, Hashable, Iterator
-from typing import Any
 
 from proxy.core.clock import Clock, loop_clock
 from proxy.core.errors import RateLimited
@@ -12,6 +11,7 @@ from proxy.core.findings import Finding, Written
 from proxy.core.rate_limit_options import RateLimitOptions
 from proxy.core.reply import Reply
 from proxy.core.request_key import key_of
+from proxy.core.samples import Sample, counter, gauge
 from proxy.core.scope import Scope
 from proxy.core.secrets import hashed, shown
 from proxy.policy.token_bucket import TokenBuckets
@@ -25,7 +25,7 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
     limit = RateLimit(
         inner, options, shown(options.key, scope.shared.show_keys), clock=scope.shared.clock
     )
-    scope.shared.watch("rate_limits", limit, route=scope.route)
+    scope.shared.watch(limit, route=scope.route)
     return limit.handle
 
 
@@ -95,8 +95,10 @@ class RateLimit:
             exchange.record.queue_s += wait
         return await self._inner(exchange)
 
-    def report(self) -> dict[str, Any]:
-        """Its state for operators; what is left to the clients with the least."""
-        left = self._tokens.lowest(self._clock())
-        named = {self._show(key): value for key, value in left.items()}
-        return {**self.counts, "keys": len(self._tokens), "left": named}
+    def describe(self, _: float) -> Iterator[Sample]:
+        """For operators; of keys the ten that have the least left."""
+        yield counter("rate_limit_refused", self.counts["refused"])
+        yield counter("rate_limit_waited", self.counts["waited"])
+        yield gauge("rate_limit_keys", len(self._tokens))
+        for key, left in self._tokens.lowest(self._clock()).items():
+            yield gauge("rate_limit_left", left, {"key": self._show(key)})

@@ -1,6 +1,6 @@
 """How many retries and copies there may be, as a share of the requests."""
 
-from typing import Any, Final
+from typing import Final
 
 from proxy.policy.window import Window
 
@@ -38,14 +38,13 @@ class Budget:
         allowed = max(self._floor, self._share * self._requests.total(now))
         return max(0.0, allowed - self._spent.total(now))
 
-    def report(self, now: float) -> dict[str, Any]:
-        """Its state for operators."""
-        return {
-            "requests": self._requests.total(now),
-            "spent": self._spent.total(now),
-            "available": round(self.available(now), 1),
-            "refused": self.refused,
-        }
+    def requests(self, now: float) -> float:
+        """First tries in the window."""
+        return self._requests.total(now)
+
+    def spent(self, now: float) -> float:
+        """Retries in the window."""
+        return self._spent.total(now)
 
 
 class DepositBudget:

@@ -1,8 +1,8 @@
 """Permits: how many requests an upstream has at a time."""
 
 import math
-from collections.abc import Callable, Hashable
-from typing import Any, Final
+from collections.abc import Hashable
+from typing import Final
 
 from proxy.policy.queue import Queue, Waiter
 from proxy.policy.window import Window
@@ -114,20 +114,11 @@ class ConcurrencyLimiter:
             return _LOOK_BACK
         return min(max(1.0, math.ceil((self.waiting + 1) / rate)), _LONGEST)
 
-    def report(self, now: float, shown: Callable[[Hashable], str]) -> dict[str, Any]:
-        """Its state for operators. ``shown``: how a key is shown."""
+    def busiest(self, number: int) -> dict[Hashable, tuple[int, float]]:
+        """The keys of which the most wait: how many, and since when the first of them."""
         by_key = {} if self._queue is None else self._queue.by_key()
-        busiest = sorted(by_key.items(), key=lambda item: -item[1][0])[:10]
-        return {
-            "limit": self.limit,
-            "in_flight": self.in_flight,
-            "waiting": self.waiting,
-            "waiting_by_key": {
-                shown(key): {"waiting": number, "longest_s": round(max(0.0, now - since), 3)}
-                for key, (number, since) in busiest
-            },
-            "finished_per_s": round(self._finished.total(now) / _LOOK_BACK, 1),
-            "refused": self.refused,
-            "evicted": self.evicted,
-            "timed_out": self.timed_out,
-        }
+        return dict(sorted(by_key.items(), key=lambda item: -item[1][0])[:number])
+
+    def finished_per_second(self, now: float) -> float:
+        """How fast requests end."""
+        return self._finished.total(now) / _LOOK_BACK

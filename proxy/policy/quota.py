@@ -2,12 +2,36 @@
 
 from collections import OrderedDict
 from collections.abc import Hashable
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 KEYS: Final = 1_000
 """Credentials that are known at a time."""
 LONGEST: Final = 60.0
 """Seconds for which a server is left alone on its word."""
+
+
+class QuotaState(NamedTuple):
+    """Of one client."""
+
+    wait: float
+    """Seconds until it may ask."""
+    remaining: float | None
+    """Requests that the server would still take; None where it has not said so."""
+    spacing: float
+    """Seconds between two requests."""
+
+
+class QuotasState(NamedTuple):
+    """Of one server."""
+
+    path_wait: float
+    """Seconds until the last of its paths may be asked."""
+    paths: int
+    """How many may not be asked now."""
+    credentials: int
+    """Clients that are known."""
+    longest: QuotaState
+    """Of the client that waits longest."""
 
 
 class Quota:
@@ -73,14 +97,12 @@ class Quota:
         """Whoever had a turn has left."""
         self._next -= self._pace
 
-    def report(self, now: float) -> dict[str, Any]:
-        """Its state for operators."""
+    def state(self, now: float) -> QuotaState:
+        """How things stand."""
         known = self.remaining is not None and now < self._until
-        return {
-            "wait_s": round(self.blocked_for(now), 3),
-            "remaining": self.remaining if known else None,
-            "pace_s": round(self._pace, 3) if known else 0.0,
-        }
+        return QuotaState(
+            self.blocked_for(now), self.remaining if known else None, self._pace if known else 0.0
+        )
 
 
 class Quotas:
@@ -119,13 +141,13 @@ class Quotas:
             return 0.0
         return until - now
 
-    def report(self, now: float) -> dict[str, Any]:
-        """The state for operators: of paths, and of the client with the longest wait."""
+    def state(self, now: float) -> QuotasState:
+        """How things stand with the paths, and with the client that waits longest."""
         worst = max(self._by_key.values(), key=lambda each: each.blocked_for(now), default=Quota())
         longest = max(self._paths.values(), default=now)
-        return {
-            "wait_s": round(max(0.0, longest - now), 3),
-            "paths": sum(until > now for until in self._paths.values()),
-            "credentials": len(self._by_key),
-            "longest": worst.report(now),
-        }
+        return QuotasState(
+            max(0.0, longest - now),
+            sum(until > now for until in self._paths.values()),
+            len(self._by_key),
+            worst.state(now),
+        )

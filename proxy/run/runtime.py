@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, cast
 
 from aiohttp import web
@@ -14,9 +14,11 @@ from proxy.admin.app import application as admin_application
 from proxy.admin.app import probes as probes_application
 from proxy.admin.door import Door
 from proxy.admin.guard import Guard
+from proxy.admin.options import AdminOptions
+from proxy.admin.state import state
 from proxy.config.model import Config
 from proxy.core.clock import monotonic
-from proxy.core.options import AdminOptions
+from proxy.core.samples import Sample
 from proxy.core.secrets import conceal, redact
 from proxy.edge.connections import ConnectionTracker, Observer, UnderWay
 from proxy.edge.entrance import entrance
@@ -164,7 +166,7 @@ class Runtime:
     async def _open_admin(self, options: AdminOptions) -> None:
         # No browser comes by a unix socket.
         guard = None if options.listen.startswith("unix:") else Guard(options)
-        application = admin_application(lambda: self.ready, self._report, guard)
+        application = admin_application(lambda: self.ready, lambda: state(self.describe()), guard)
         self._admin = Listener(options.listen, self._config.server)
         await self._admin.open(Door(await self._runner(application)))
         if options.probes:
@@ -184,19 +186,13 @@ class Runtime:
         assert runner.server is not None
         return runner.server
 
-    def _report(self) -> dict[str, Any]:
-        """What operators are shown; times in seconds unless they say otherwise."""
+    def describe(self) -> Iterator[Sample]:
+        """What operators are shown."""
         now = monotonic()
-        tree = self._tree.report(now)
-        for name, servers in tree["upstreams"].items():
-            for server in servers:
-                measured = self._counters.server(name, server["endpoint"], server["outcomes"])
-                server.update(measured)
-        return {
-            **tree,
-            "tunnels": [tunnel.report(now) for tunnel in self._tracker.tunnels],
-            "counters": self._counters.report(),
-        }
+        yield from self._tree.describe(now)
+        for tunnel in self._tracker.tunnels:
+            yield from tunnel.describe(now)
+        yield from self._counters.describe(now)
 
     @property
     def under_way(self) -> UnderWay:

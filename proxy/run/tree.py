@@ -5,9 +5,9 @@ own ``link``.
 """
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
 
 import msgspec
 
@@ -15,6 +15,7 @@ from proxy.config.model import Config, Route, Upstream
 from proxy.core.exchange import Handler
 from proxy.core.options import TimeoutsOptions
 from proxy.core.outcome import repeatable
+from proxy.core.samples import Sample
 from proxy.core.scope import EndpointScope, Scope, Shared, UpstreamScope
 from proxy.edge.last_event import last_event
 from proxy.edge.responses import ErrorsOptions
@@ -34,7 +35,8 @@ from proxy.upstream.options import entries
 from proxy.upstream.session import Session
 
 
-class RouteNode(NamedTuple):
+@dataclass(slots=True)
+class RouteNode:
     """A route as the edge sees it."""
 
     name: str
@@ -63,7 +65,10 @@ class Tree:
             upstream.name: Endpoints(upstream, session) for upstream in config.upstreams
         }
         self.shared = Shared(rng, config.admin.show_keys if config.admin is not None else ())
+        for name, endpoints in self.endpoints.items():
+            self.shared.watch(endpoints, upstream=name)
         tell_prefix = config.server.forwarded in ("both", "x")
+        self._targets: list[TargetSet[Endpoint]] = []
         routes = [(route, self._route(route, tell_prefix=tell_prefix)) for route in config.routes]
         self.router = Router(routes)
         self._guards: list[HealthGuard] = []
@@ -86,6 +91,7 @@ class Tree:
         if alone and (breaker, upstream.health_check) == (None, None):  # nothing to choose from
             return self._linked(UPSTREAM, scope, attempt(endpoints.members[0]))
         targets = TargetSet(endpoints, attempt, breaker)
+        self._targets.append(targets)
         scope.options += (targets,)
         return self._linked(UPSTREAM, scope, targets.first)
 
@@ -108,48 +114,16 @@ class Tree:
     async def close(self) -> None:
         """Stop all that runs by itself."""
         await self.shared.close()
+        for targets in self._targets:
+            targets.close()
         for guard in self._guards:
             await guard.close()
         for endpoints in self.endpoints.values():
             await endpoints.close()
 
-    def report(self, now: float) -> dict[str, Any]:
-        """The state of servers, breakers and budgets for operators; ``now`` is monotonic."""
-        found: dict[str, list[tuple[Any, dict[str, str]]]] = {}
-        for each in self.shared.watched:
-            found.setdefault(each.part, []).append((each.thing, each.labels))
-        streams = [thing.report() for thing, _ in found.get("streams", ())]
-        shared = found.get("coalesce", ())
-        return {
-            "upstreams": {
-                name: endpoints.report(now) for name, endpoints in self.endpoints.items()
-            },
-            "streams": streams[0] if streams else {"resumable": 0, "waiting": 0},
-            "concurrency": {
-                labels["upstream"]: limit.report(now)
-                for limit, labels in found.get("concurrency", ())
-            },
-            "hedges": [
-                {**labels, **hedge.report(now)} for hedge, labels in found.get("hedges", ())
-            ],
-            "rate_limits": {
-                labels["route"]: limit.report() for limit, labels in found.get("rate_limits", ())
-            },
-            "coalesce": {
-                "kept_bytes": shared[0][0].used if shared else 0,
-                "routes": {
-                    labels["route"]: each.report() for each, labels in shared if "route" in labels
-                },
-            },
-            "budgets": [
-                {**labels, **budget.report(now)} for budget, labels in found.get("budgets", ())
-            ],
-            "breakers": [
-                {**labels, **state}
-                for targets, labels in found.get("breakers", ())
-                for state in targets.report(now)
-            ],
-        }
+    def describe(self, now: float) -> Iterator[Sample]:
+        """The state of everything that was built; ``now`` is monotonic."""
+        return self.shared.describe(now)
 
 
 def scope_of(route: Route, shared: Shared) -> Scope:

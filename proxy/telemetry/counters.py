@@ -1,12 +1,14 @@
 """What has happened since start, by route."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from proxy.core.exchange import Exchange
 from proxy.core.outcome import CONNECT_FAILURE, RESET, TIMEOUT
 from proxy.core.record import HEDGED
+from proxy.core.samples import Sample, counter, gauge
 
 _SWITCHED: Final = 101
 _OK: Final = 400
@@ -86,18 +88,16 @@ class Counters:
             known = served.seconds
             served.seconds = took if known is None else known + (took - known) * _SMOOTH
 
-    def server(self, upstream: str, name: str, outcomes: dict[str, int]) -> dict[str, Any]:
-        """What is measured of one server; ``outcomes``: where its attempts were counted one by one.
-
-        Where there is nothing to choose nobody counts attempts; the ends of exchanges say the same.
-        """
-        served = self._servers.get((upstream, name)) or Served()
-        taken = served.seconds
-        return {
-            "latency_ms": None if taken is None else round(taken * 1000, 3),
-            "outcomes": outcomes or dict(served.outcomes),
-        }
-
-    def report(self) -> dict[str, dict[str, Any]]:
-        """Counts by route; the empty name stands for requests that found none."""
-        return {route: dict(counts) for route, counts in self._routes.items()}
+    def describe(self, _: float = 0.0) -> Iterator[Sample]:
+        """By route, whose empty name stands for requests that found none; and by server."""
+        for route, counts in self._routes.items():
+            for what, number in counts.items():
+                name, _sep, value = what.partition(" ")
+                labels = {"route": route, name: value} if value else {"route": route}
+                yield counter(f"route_{name}", number, labels)
+        for (upstream, endpoint), served in self._servers.items():
+            labels = {"upstream": upstream, "endpoint": endpoint}
+            if served.seconds is not None:
+                yield gauge("served_latency_seconds", served.seconds, labels)
+            for outcome, number in served.outcomes.items():
+                yield counter("served_attempts", number, {**labels, "outcome": outcome})

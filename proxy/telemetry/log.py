@@ -13,9 +13,9 @@ import msgspec
 
 from proxy.core.clock import monotonic, wall
 from proxy.core.exchange import Exchange
-from proxy.core.options import LogOptions
 from proxy.core.secrets import HIDDEN, SECRETS, Targets, conceal
 from proxy.telemetry.line import Line, escaped, named, printable, tried
+from proxy.telemetry.options import LogOptions
 from proxy.telemetry.writer import Writer
 
 BATCH: Final = 0.02

@@ -1,10 +1,10 @@
 """A server of an upstream, and how it is doing."""
 
 from collections import defaultdict
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
 
 from proxy.core.clock import monotonic
+from proxy.core.samples import Sample, counter, gauge
 from proxy.policy.ewma import Ewma
 from proxy.policy.quota import Quotas
 from proxy.upstream.address import Address
@@ -107,16 +107,24 @@ class Endpoint:
         else:
             self._on_state()
 
-    def report(self, now: float) -> dict[str, Any]:
-        """Its state for operators."""
-        return {
-            "endpoint": self.name,
-            "weight": self.full_weight,
-            "backup": self.backup,
-            "healthy": self.healthy,
-            "paused_s": round(max(0.0, self.paused_until - now), 3),
-            "quota": None if self.quotas is None else self.quotas.report(now),
-            "in_flight": self.in_flight,
-            "connections": self.pool.connections,
-            "outcomes": {str(name): count for name, count in self.outcomes.items()},
-        }
+    def describe(self, now: float) -> Iterator[Sample]:
+        """For operators; ``now`` is monotonic."""
+        labels = {"endpoint": self.name}
+        yield gauge("endpoint_weight", self.full_weight, labels)
+        yield gauge("endpoint_backup", int(self.backup), labels)
+        yield gauge("endpoint_healthy", int(self.healthy), labels)
+        yield gauge("endpoint_paused_seconds", max(0.0, self.paused_until - now), labels)
+        if self.quotas is not None:
+            quotas = self.quotas.state(now)
+            yield gauge("endpoint_quota_path_wait_seconds", quotas.path_wait, labels)
+            yield gauge("endpoint_quota_paths", quotas.paths, labels)
+            yield gauge("endpoint_quota_credentials", quotas.credentials, labels)
+            wait, remaining, spacing = quotas.longest
+            yield gauge("endpoint_quota_wait_seconds", wait, labels)
+            if remaining is not None:
+                yield gauge("endpoint_quota_remaining", remaining, labels)
+            yield gauge("endpoint_quota_spacing_seconds", spacing, labels)
+        yield gauge("endpoint_in_flight", self.in_flight, labels)
+        yield gauge("endpoint_connections", self.pool.connections, labels)
+        for outcome, number in self.outcomes.items():
+            yield counter("endpoint_attempts", number, {**labels, "outcome": str(outcome)})

@@ -4,11 +4,12 @@ import asyncio
 import logging
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from proxy.core.local_limits import complain, local_limit
+from proxy.core.samples import Sample
 from proxy.policy.rotation import Turns
 from proxy.upstream.address import Address, tls_context
 from proxy.upstream.credentials import LOOK_EVERY, CredentialsFile
@@ -64,9 +65,10 @@ class Endpoints:
         """Whether there may be other servers later."""
         return bool(self._names and self._options.dns_ttl)
 
-    def report(self, now: float) -> list[dict[str, Any]]:
-        """The servers for operators; ``now`` is monotonic."""
-        return [endpoint.report(now) for endpoint in self.members]
+    def describe(self, now: float) -> Iterator[Sample]:
+        """The endpoints for operators; ``now`` is monotonic."""
+        for endpoint in self.members:
+            yield from endpoint.describe(now)
 
     def open(self) -> None:
         """Begin to look names up; until an answer comes, each is one server."""

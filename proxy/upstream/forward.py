@@ -17,7 +17,7 @@ from proxy.core.errors import (
 from proxy.core.exchange import Exchange
 from proxy.core.options import TimeoutsOptions
 from proxy.core.reply import Reply
-from proxy.http.fields import encode, values, without
+from proxy.http.fields import encode, of_name, values, without
 from proxy.http.framing import CHUNKED, chunked_body
 from proxy.http.logins import speaks_of_login
 from proxy.http.sse import streams_events
@@ -227,7 +227,7 @@ class Forward:
     ) -> Reply:
         fields = self._filter(message.fields)
         if message.code == _UPGRADE_REQUIRED:  # useless without what it asks for (RFC 9110 15.5.22)
-            wanted = [(b"Upgrade", value) for value in values(message.fields, b"upgrade")]
+            wanted = of_name(message.fields, b"upgrade")
             fields = [*fields, *wanted, (b"Connection", b"Upgrade")] if wanted else fields
         chunked = message.length == CHUNKED
         if chunked and exchange.takes_trailers:

@@ -9,6 +9,7 @@ from proxy.http.fields import (
     encode,
     has,
     media_type,
+    of_name,
     read_fields,
     replaced,
     values,
@@ -80,3 +81,8 @@ def test_a_media_type_has_no_parameters_and_no_case(value: bytes) -> None:
 def test_a_value_is_replaced_in_its_place() -> None:
     assert replaced(FIELDS, b"accept", b"c") == [(b"Accept", b"c"), *FIELDS[2:]]
     assert replaced(FIELDS, b"host", b"c") == FIELDS
+
+
+def test_fields_of_a_name_come_as_they_were_sent() -> None:
+    fields = [(b"uPgrade", b"a"), (b"Upgraded", b"b"), (b"Upgrade", b"")]
+    assert of_name(fields, b"upgrade") == [(b"uPgrade", b"a"), (b"Upgrade", b"")]

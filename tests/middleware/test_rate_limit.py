@@ -11,6 +11,7 @@ from proxy.core.rate_limit_options import RateLimitOptions
 from proxy.core.reply import Reply
 from proxy.middleware.rate_limit import RateLimit
 from tests.support.loop import JumpingLoop, Script, get, reply
+from tests.support.samples import told
 
 
 def limited(script: Script, **options: Any) -> RateLimit:
@@ -30,7 +31,12 @@ async def test_who_has_had_his_share_is_told_when_there_is_more(jumping: Jumping
     assert caught.value.retry_after == pytest.approx(5.0)
     assert caught.value.policy == '"default";q=2;w=10'
     assert caught.value.limit == '"default";r=0;t=5'
-    assert inner.report() == {"refused": 1, "waited": 0, "keys": 1, "left": {"": 0.0}}
+    assert told(inner) == {
+        "rate_limit_refused": 1,
+        "rate_limit_waited": 0,
+        "rate_limit_keys": 1,
+        "rate_limit_left ": 0.0,
+    }
 
 
 async def test_a_short_wait_is_waited(jumping: JumpingLoop) -> None:

@@ -32,7 +32,8 @@ def test_a_share_of_the_requests_or_a_few_at_any_load() -> None:
     for _ in range(1000):
         budget.request(20.0)
     assert sum(budget.spend(20.0) for _ in range(300)) == 200
-    assert budget.report(20.0) == {"requests": 1000, "spent": 200, "available": 0.0, "refused": 101}
+    assert (budget.requests(20.0), budget.spent(20.0)) == (1000, 200)
+    assert (budget.available(20.0), budget.refused) == (0.0, 101)
 
 
 @pytest.mark.parametrize("percent", [0, 1])

@@ -160,7 +160,7 @@ def test_retry_after_is_how_long_the_queue_takes() -> None:
     for _ in range(9):
         limiter.enqueue(Client().waiter)
     assert limiter.retry_after(109.9) == 5.0  # ten more, two a second
-    assert limiter.report(109.9, str)["finished_per_s"] == 2.0
+    assert limiter.finished_per_second(109.9) == 2.0
 
 
 keys = st.sampled_from("abc")

@@ -32,8 +32,8 @@ def test_the_rest_is_spread_over_the_time_until_there_is_more() -> None:
     assert quota.reserve(0.0, 5.0) == 0.0  # who has no patience goes at once
     quota.give_back()
     assert quota.reserve(0.0, 9.0) == 4.0
-    assert quota.report(0.0) == {"wait_s": 0.0, "remaining": 10, "pace_s": 2.0}
-    assert quota.report(21.0)["remaining"] is None
+    assert quota.state(0.0) == (0.0, 10, 2.0)
+    assert quota.state(21.0).remaining is None
 
 
 def test_an_hour_is_an_hour() -> None:
@@ -49,7 +49,7 @@ def test_few_credentials_are_remembered() -> None:
     for number in range(KEYS):
         quotas.of(number)
     assert quotas.of("first") is not first
-    assert quotas.report(0.0)["credentials"] == KEYS
+    assert quotas.state(0.0).credentials == KEYS
 
 
 def test_a_new_period_is_a_new_count() -> None:
@@ -72,6 +72,6 @@ def test_a_path_is_paused_for_a_bounded_time_and_in_bounded_number() -> None:
     quotas = Quotas()
     for number in range(3 * KEYS):
         quotas.pause_path(b"/%d" % number, LONGEST)
-    assert quotas.report(0.0)["paths"] == KEYS
+    assert quotas.state(0.0).paths == KEYS
     assert quotas.path_wait(b"/%d" % (3 * KEYS - 1), 0.0) == LONGEST
     assert quotas.path_wait(b"/%d" % (3 * KEYS - 1), LONGEST) == 0.0

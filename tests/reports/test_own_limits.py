@@ -21,7 +21,6 @@ from aiohttp import ClientConnectorError, ThreadedResolver
 
 from proxy.core.local_limits import WORDS, Complaints
 from proxy.run.acceptor import Acceptor
-from proxy.run.descriptors import plan
 from proxy.upstream.connector import Connector
 from tests.support.client import RawClient
 from tests.support.message import OK
@@ -143,24 +142,6 @@ async def test_a_full_disk_costs_the_other_tries_and_not_the_request(
         assert (await client.receive(patience=PATIENCE)).status == 200
         assert upstream.requests[0].body == body
     assert complaints == ["spool"]
-
-
-@pytest.mark.parametrize(
-    ("limit", "asked", "used", "connections", "scarce"),
-    [
-        (1 << 20, 10000, 12, 10000, False),
-        (20480, 10000, 12, 10000, True),
-        (4096, 10000, 12, 2010, True),
-        (64, 10000, 12, 22, True),
-        (16, 10000, 14, 1, True),
-    ],
-)
-def test_clients_get_what_leaves_a_connection_to_an_upstream_for_each(
-    limit: int, asked: int, used: int, connections: int, scarce: bool
-) -> None:
-    planned = plan(limit, asked, used)
-    assert (planned.connections, planned.scarce) == (connections, scarce)
-    assert planned.connections == 1 or used + 2 * planned.connections < planned.ceiling < limit
 
 
 async def test_accepting_waits_for_descriptors_and_does_not_spin(complaints: list[str]) -> None:

@@ -12,10 +12,10 @@ import pytest
 from proxy.config.load import ConfigError, check, from_upstream
 from proxy.core.errors import BadRequest, InternalError
 from proxy.core.exchange import Exchange
-from proxy.core.options import LogOptions
 from proxy.core.secrets import conceal, redact
 from proxy.edge.responses import ErrorsOptions, error_response, problem
 from proxy.telemetry.log import AccessLog, ConsoleFormatter, JsonFormatter
+from proxy.telemetry.options import LogOptions
 from tests.support.client import ask
 from tests.support.message import get
 from tests.support.proxy import proxied

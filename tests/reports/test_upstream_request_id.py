@@ -7,8 +7,8 @@ import os
 import pytest
 
 from proxy.core.exchange import Exchange
-from proxy.core.options import LogOptions
 from proxy.telemetry.log import AccessLog
+from proxy.telemetry.options import LogOptions
 from tests.support.event_wire import ACCEPT, EVENTS
 from tests.support.message import chunked, get
 from tests.support.proxy import proxied

@@ -10,7 +10,7 @@ import pytest
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from proxy.middleware.concurrency import concurrency
-from proxy.middleware.concurrency.upstream_limit import HeadTimes
+from proxy.middleware.concurrency.upstream_limit import HeadTimes, UpstreamLimit
 from proxy.policy.gradient import Gradient
 from proxy.policy.limiter import ConcurrencyLimiter
 from tests.support.loop import Script, get, reply
@@ -116,8 +116,9 @@ async def test_a_small_limit_needs_no_other_option(most: int) -> None:
     scope = upstream_scope(config)
     handle = concurrency.link(scope, script)
     assert handle is not None
-    [limit] = scope.shared.watched
-    limiter = limit.thing.limiter
+    [watched] = scope.shared.watched
+    assert isinstance(watched.thing, UpstreamLimit)
+    limiter = watched.thing.limiter
     for _ in range(200):
         await handle(get())
         assert 1 <= limiter.limit <= most

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from proxy.admin.state import state
 from proxy.config.load import check
 from proxy.core.exchange import Handler
+from proxy.middleware.load_balance.targets import TargetSet
 from proxy.run.tree import Tree
 from proxy.upstream.session import Session
 from tests.support.loop import JumpingLoop
@@ -129,7 +131,7 @@ async def test_routes_share_servers_and_budgets_but_no_breakers(jumping: Jumping
         {"upstream": "api", "path": "/c", "retry": {"budget": {"percent": 50}}},
     ]
     async with tree(TWO, routes=routes, circuit_breaker={}) as built:
-        report = built.report(0.0)
+        report = state(built.describe(0.0))
         assert [server["endpoint"] for server in report["upstreams"]["api"]] == TWO
         assert [budget["upstream"] for budget in report["budgets"]] == ["api", "b", "api"]
         assert [(state["route"], state["endpoint"]) for state in report["breakers"]] == [
@@ -145,7 +147,8 @@ async def test_routes_share_servers_and_budgets_but_no_breakers(jumping: Jumping
 
 async def test_breakers_survive_news_of_other_servers(jumping: JumpingLoop) -> None:
     async with tree(TWO, circuit_breaker={}) as built:
-        [targets] = [each.thing for each in built.shared.watched if each.part == "breakers"]
+        things = [each.thing for each in built.shared.watched]
+        [targets] = [thing for thing in things if isinstance(thing, TargetSet)]
         told: list[None] = []
         targets.on_state.append(lambda: told.append(None))
         before = targets.now

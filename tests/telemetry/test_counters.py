@@ -1,5 +1,6 @@
 """What has happened since start, by route."""
 
+from proxy.admin.state import state
 from proxy.core.exchange import Exchange
 from proxy.core.record import Attempt
 from proxy.telemetry.counters import Counters
@@ -30,7 +31,7 @@ def test_exchanges_are_counted_by_route_and_outcome() -> None:
         ended("", 404, "destination_not_found"),
     ):
         counters.record(exchange, 0.0)
-    assert counters.report() == {
+    assert state(counters.describe())["counters"] == {
         "/a": {
             "requests": 5,
             "attempts": 8,

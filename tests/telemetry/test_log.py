@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.core.exchange import Exchange
-from proxy.core.options import LogOptions
 from proxy.core.record import HEDGED, Attempt, Record
 from proxy.telemetry import log as module
 from proxy.telemetry.log import MANY, AccessLog, configure
+from proxy.telemetry.options import LogOptions
 
 WALL = 1_700_000_000.1239
 

@@ -9,6 +9,7 @@ from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.options import ServerEntry, UpstreamOptions
 from proxy.upstream.session import Session
 from tests.support.loop import JumpingLoop
+from tests.support.samples import told
 
 
 @asynccontextmanager
@@ -53,16 +54,15 @@ async def test_an_endpoint_reports_how_it_is_doing(jumping: JumpingLoop) -> None
         endpoint.pause(endpoint.available_since + 5)
         endpoint.outcomes.update({200: 2, "reset": 1})
         endpoint.in_flight = 1
-        assert found.report(endpoint.available_since + 2) == [
-            {
-                "endpoint": "http://10.0.0.1",
-                "weight": 2,
-                "backup": False,
-                "healthy": True,
-                "paused_s": 3.0,
-                "quota": None,
-                "in_flight": 1,
-                "connections": 0,
-                "outcomes": {"200": 2, "reset": 1},
-            }
-        ]
+        shown = told(found, endpoint.available_since + 2)
+        at = "http://10.0.0.1"
+        assert shown == {
+            f"endpoint_weight {at}": 2,
+            f"endpoint_backup {at}": 0,
+            f"endpoint_healthy {at}": 1,
+            f"endpoint_paused_seconds {at}": 3.0,
+            f"endpoint_in_flight {at}": 1,
+            f"endpoint_connections {at}": 0,
+            f"endpoint_attempts {at} 200": 2,
+            f"endpoint_attempts {at} reset": 1,
+        }

@@ -131,7 +131,7 @@ class Connection(ReplyWriter):
     def _repeated(self, exchange: Exchange, raw: RawHeaders) -> None:
         if self._request is None:
             self._request = RepeatedRequest(self)
-        self._take(self._request.bear(exchange, raw))
+        self._take(self._request.hold(exchange, raw))
 
     def _take(self, request: Any) -> None:
         self.clock.end()

@@ -61,8 +61,8 @@ class RepeatedRequest(web.BaseRequest):
         self._cache = {"content": EMPTY_PAYLOAD}
         self.exchange: Exchange
 
-    def bear(self, exchange: Exchange, raw: RawHeaders) -> "RepeatedRequest":
-        """Be the next one."""
+    def hold(self, exchange: Exchange, raw: RawHeaders) -> "RepeatedRequest":
+        """Stand for this request, no more for the one before."""
         self.exchange = exchange
         self._cache["raw_headers"] = raw
         return self

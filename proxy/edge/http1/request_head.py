@@ -141,7 +141,7 @@ def _keeps(connection: bytes | None, version: tuple[int, int]) -> bool:
     return keeps_alive(members(connection.lower()), version)
 
 
-class Progress:
+class HeadLimits:
     """Looks at a head while it is still coming, so that what can never be right is refused at once.
 
     Each byte is looked at a fixed number of times, however small the pieces are.

@@ -31,7 +31,7 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from proxy.core.errors import BadRequest, HeadTooLarge, ProxyError
-from proxy.edge.http1.request_head import Progress, RequestHead, read_head
+from proxy.edge.http1.request_head import HeadLimits, RequestHead, read_head
 from proxy.http.chunked import Chunked
 from proxy.http.fields import Fields
 from proxy.http.framing import HEAD_END
@@ -82,9 +82,9 @@ class RequestReader:
         "_connection",
         "_left",
         "_limit",
+        "_limits",
         "_loop",
         "_over",
-        "_progress",
         "held",
     )  # fmt: skip
 
@@ -98,7 +98,7 @@ class RequestReader:
         self._bufsize = bufsize
         self.held = bytearray()
         """What came of requests that have not had their turn."""
-        self._progress = Progress(limit)
+        self._limits = HeadLimits(limit)
         self._body: RequestStream | None = None
         self._chunks: Chunked | None = None
         self._left = 0
@@ -154,19 +154,19 @@ class RequestReader:
             del held[: empty.end()]
         if not self.begun:
             return None
-        progress = self._progress
-        end = held.find(HEAD_END, max(0, progress.seen - 3)) + 4
+        limits = self._limits
+        end = held.find(HEAD_END, max(0, limits.seen - 3)) + 4
         try:
             if end < len(HEAD_END):
-                progress.look(held)
+                limits.look(held)
                 return None
-            progress.whole(end, held)
+            limits.whole(end, held)
             head = read_head(bytes(held[:end]))
         except ProxyError:
             self._stop()
             raise
         del held[:end]
-        progress.clear()
+        limits.clear()
         return ReadRequest(self._connection, head, self._content(head))
 
     def _content(self, head: RequestHead) -> StreamReader:

@@ -45,6 +45,7 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import WARNING, Finding, Written
 from proxy.core.options import Duration, Table, described, seconds
 from proxy.core.reply import Reply
+from proxy.core.samples import Sample, counter, gauge
 from proxy.core.scope import Scope
 from proxy.core.secrets import digest
 from proxy.http.equivalence import comparable_fields
@@ -91,9 +92,9 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
         return None
     shared = scope.shared
     memory = shared.share("coalesce", MemoryBudget)
-    shared.watch("coalesce", memory)
+    shared.watch(memory)
     coalesce = Coalesce(inner, options, memory, shared.tasks, clock=shared.clock)
-    shared.watch("coalesce", coalesce, route=scope.route)
+    shared.watch(coalesce, route=scope.route)
     return coalesce.handle
 
 
@@ -211,14 +212,13 @@ class Coalesce:
         if len(self._unshareable) > _MAX_REMEMBERED:
             self._unshareable.popitem(last=False)
 
-    def report(self) -> dict[str, Any]:
-        """Its state for operators."""
-        return {
-            "calls": self.calls,
-            "joined": self.joined,
-            "in_flight": len(self._calls),
-            "alone": dict(self.bypassed),
-        }
+    def describe(self, _: float) -> Iterator[Sample]:
+        """For operators."""
+        yield counter("coalesce_calls", self.calls)
+        yield counter("coalesce_joined", self.joined)
+        yield gauge("coalesce_in_flight", len(self._calls))
+        for reason, number in self.bypassed.items():
+            yield counter("coalesce_bypassed", number, {"reason": reason})
 
 
 def _nothing() -> None:

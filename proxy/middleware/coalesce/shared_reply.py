@@ -2,11 +2,12 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from proxy.core.errors import ReplyBroken, forget_frames
 from proxy.core.reply import Ending, Reply
+from proxy.core.samples import Sample, gauge
 
 READ_AHEAD: Final = 256 << 10
 """Bytes that are read before the fastest client has taken them."""
@@ -37,6 +38,10 @@ class MemoryBudget:
     def exceeded(self) -> bool:
         """Whether they take too much: each keeps no more than READ_AHEAD then."""
         return self.used > self._limit
+
+    def describe(self, _: float) -> Iterator[Sample]:
+        """For operators."""
+        yield gauge("coalesced_bytes", self.used)
 
 
 class SharedReply:

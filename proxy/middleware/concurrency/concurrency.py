@@ -42,7 +42,7 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
         ("concurrency", scope.upstream, options, queue),
         lambda: UpstreamLimit(options, queue, shared.show_keys),
     )
-    shared.watch("concurrency", limit, upstream=scope.upstream)
+    shared.watch(limit, upstream=scope.upstream)
     scope.has_headroom.append(lambda: limit.limiter.free)
     times = HeadTimes(limit.limiter, limit.gradient, Soonest() if scope.has_deadlines else None)
     timeouts = scope.find(TimeoutsOptions) or TimeoutsOptions()

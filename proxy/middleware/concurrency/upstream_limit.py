@@ -1,12 +1,13 @@
 """The permits of an upstream, shared by all routes to it."""
 
 import asyncio
-from typing import Any
+from collections.abc import Iterator
 
 from proxy.core.exchange import Exchange
 from proxy.core.outcome import Verdict, verdict
 from proxy.core.reply import Reply
 from proxy.core.request_key import asked_for, path_of
+from proxy.core.samples import Sample, counter, gauge
 from proxy.core.secrets import shown
 from proxy.middleware.concurrency.options import ConcurrencyOptions, QueueOptions
 from proxy.policy.baselines import Baselines
@@ -39,9 +40,21 @@ class UpstreamLimit:
             self.gradient = Gradient(least, options.max_requests)
             self.limiter.limit = self.gradient.limit
 
-    def report(self, now: float) -> dict[str, Any]:
-        """Its state for operators."""
-        return {**self.limiter.report(now, self._show), "lent": len(self.loans.out)}
+    def describe(self, now: float) -> Iterator[Sample]:
+        """For operators; ``now`` is monotonic. Of keys the ten of which the most wait."""
+        limiter = self.limiter
+        yield gauge("concurrency_limit", limiter.limit)
+        yield gauge("concurrency_in_flight", limiter.in_flight)
+        yield gauge("concurrency_waiting", limiter.waiting)
+        for key, (number, since) in limiter.busiest(10).items():
+            labels = {"key": self._show(key)}
+            yield gauge("concurrency_key_waiting", number, labels)
+            yield gauge("concurrency_key_longest_seconds", max(0.0, now - since), labels)
+        yield gauge("concurrency_finished_per_second", limiter.finished_per_second(now))
+        yield counter("concurrency_refused", limiter.refused)
+        yield counter("concurrency_evicted", limiter.evicted)
+        yield counter("concurrency_timed_out", limiter.timed_out)
+        yield gauge("concurrency_lent", len(self.loans.out))
 
 
 class HeadTimes:

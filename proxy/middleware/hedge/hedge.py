@@ -33,7 +33,7 @@ hedged, and none that belong to a connection (upgrades, logins).
 
 import asyncio
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from msgspec import Meta
 
@@ -43,6 +43,7 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import WARNING, Finding, Written
 from proxy.core.options import Duration, Table
 from proxy.core.reply import Reply
+from proxy.core.samples import Sample, counter, gauge
 from proxy.core.scope import UpstreamScope
 from proxy.middleware.hedge.hedged_call import HedgedCall, acceptable
 from proxy.policy.budget import DepositBudget
@@ -115,7 +116,7 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
         records_outcome=not scope.retries,
         clock=scope.shared.clock,
     )
-    scope.shared.watch("hedges", hedge, route=scope.route, upstream=scope.upstream)
+    scope.shared.watch(hedge, route=scope.route, upstream=scope.upstream)
     return hedge.handle
 
 
@@ -222,15 +223,13 @@ class Hedge:
         task.add_done_callback(self._copy_tasks.discard)
         return task
 
-    def report(self, now: float) -> dict[str, Any]:
-        """Its state for operators."""
-        delay = self.delay(now)
-        return {
-            "sent": self.copies_sent,
-            "won": self.copies_won,
-            "over_budget": self._budget.refused,
-            "delay_ms": None if delay is None else round(delay * 1000, 3),
-        }
+    def describe(self, now: float) -> Iterator[Sample]:
+        """For operators; ``now`` is monotonic."""
+        yield counter("hedge_copies_sent", self.copies_sent)
+        yield counter("hedge_copies_won", self.copies_won)
+        yield counter("hedge_copies_over_budget", self._budget.refused)
+        if (delay := self.delay(now)) is not None:
+            yield gauge("hedge_delay_seconds", delay)
 
 
 async def _answer(inner: Handler, twin: Exchange) -> Reply:

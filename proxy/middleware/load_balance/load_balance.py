@@ -57,7 +57,7 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
     targets: TargetSet[Any] | None = scope.find(TargetSet)
     if targets is None:
         return None
-    scope.shared.watch("breakers", targets, route=scope.route)
+    scope.shared.watch(targets, route=scope.route, upstream=scope.upstream)
     shared = scope.shared
     scope.has_headroom.append(lambda: targets.has_headroom(shared.clock()))
     options = scope.find(LoadBalanceOptions) or LoadBalanceOptions()

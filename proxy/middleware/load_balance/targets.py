@@ -7,12 +7,13 @@ it anew. An API that says with each reply how little is left would otherwise hav
 all routes made anew with each reply.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from proxy.core.errors import NoEndpointAvailable
 from proxy.core.exchange import Handler
+from proxy.core.samples import Sample, counter, gauge, info
 from proxy.middleware.load_balance.ejection import CircuitBreakerOptions, breaker, may_eject
 from proxy.policy.breaker import Breaker
 from proxy.policy.endpoint import Endpoint
@@ -123,9 +124,20 @@ class TargetSet(Generic[E]):
         self._breaker_options = breaker_options
         self._known, self._away = dict[E, Target](), dict[E, Target]()
         self.now: Targets
-        self.on_state = endpoints.on_state
+        self.on_state: list[Callable[[], None]] = []
+        """Called when an endpoint may not be asked any more, or may be asked again."""
         endpoints.on_membership.append(self._follow)
+        endpoints.on_state.append(self._state_changed)
         self._follow()
+
+    def close(self) -> None:
+        """Hear no more of the endpoints, which may go on for another tree."""
+        self._endpoints.on_membership.remove(self._follow)
+        self._endpoints.on_state.remove(self._state_changed)
+
+    def _state_changed(self) -> None:
+        for call in self.on_state:
+            call()
 
     def _follow(self) -> None:
         before, now = self._away | self._known, self._endpoints.members
@@ -159,15 +171,11 @@ class TargetSet(Generic[E]):
             for target in self._known.values()
         )
 
-    def report(self, now: float) -> list[dict[str, Any]]:
+    def describe(self, now: float) -> Iterator[Sample]:
         """The breakers for operators; ``now`` is monotonic."""
-        return [
-            {
-                "endpoint": target.endpoint.name,
-                "state": target.breaker.state(now),
-                "ejections": target.breaker.ejections,
-                "for_s": round(max(0.0, target.breaker.until - now), 3),
-            }
-            for target in self._known.values()
-            if target.breaker is not None
-        ]
+        for target in self._known.values():
+            if (breaker := target.breaker) is not None:
+                labels = {"endpoint": target.endpoint.name}
+                yield info("breaker_state", breaker.state(now), labels)
+                yield counter("breaker_ejections", breaker.ejections, labels)
+                yield gauge("breaker_open_seconds", max(0.0, breaker.until - now), labels)

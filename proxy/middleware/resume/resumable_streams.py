@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Iterator
 from functools import partial
 from itertools import islice
 from typing import Any, Final, TypeAlias
@@ -9,6 +10,7 @@ from typing import Any, Final, TypeAlias
 from proxy.core.clock import Clock, loop_clock
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
+from proxy.core.samples import Sample, gauge
 from proxy.middleware.resume.resumable_stream import ResumableStream
 from proxy.policy.most import Most
 
@@ -166,12 +168,10 @@ class ResumableStreams:
                 del self._by_key[entry.key]
         entry.stream.stop(ending)
 
-    def report(self) -> dict[str, int]:
+    def describe(self, _: float) -> Iterator[Sample]:
         """How many there are, and how many of them wait for a client."""
-        return {
-            "resumable": self._count,
-            "waiting": self._waiting,
-        }
+        yield gauge("resumable_streams", self._count)
+        yield gauge("resumable_streams_waiting", self._waiting)
 
     def retire(self) -> None:
         """A drain has begun: drop all that wait, and let none wait from now on."""

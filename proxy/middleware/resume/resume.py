@@ -74,7 +74,7 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
         return None
     shared = scope.shared
     streams = shared.share("resume", partial(ResumableStreams, clock=shared.clock))
-    shared.watch("streams", streams)
+    shared.watch(streams)
     shared.at_end(streams.retire, streams.close)
     # Where a rule may take credentials away, they do not tell clients apart.
     return Resume(

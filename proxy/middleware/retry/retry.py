@@ -17,6 +17,7 @@ from proxy.core.reply import Ending, Reply
 from proxy.core.scope import Hold, UpstreamScope
 from proxy.http.backpressure import retry_after
 from proxy.middleware.retry.options import RetryOptions, statuses
+from proxy.middleware.retry.upstream_budget import UpstreamBudget
 from proxy.policy.backoff import Backoff
 from proxy.policy.budget import Budget
 
@@ -34,10 +35,10 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
     shared, limits = scope.shared, options.budget
     budget = shared.share(
         ("retry", scope.upstream, limits),
-        lambda: Budget(limits.percent, limits.min_per_second, limits.window),
+        lambda: UpstreamBudget(Budget(limits.percent, limits.min_per_second, limits.window)),
     )
-    shared.watch("budgets", budget, upstream=scope.upstream)
-    return Retry(inner, options, budget, shared.rng, scope.hold, clock=shared.clock).handle
+    shared.watch(budget, upstream=scope.upstream)
+    return Retry(inner, options, budget.budget, shared.rng, scope.hold, clock=shared.clock).handle
 
 
 class Retry:

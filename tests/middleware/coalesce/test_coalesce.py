@@ -15,6 +15,7 @@ from proxy.middleware.coalesce.coalesce import Coalesce, CoalesceOptions
 from proxy.middleware.coalesce.shared_reply import MemoryBudget
 from tests.support.loop import JumpingLoop, Script, get, post, reply
 from tests.support.pieces import Pieces, body, streaming
+from tests.support.samples import told
 
 
 def shared(script: Script, room: MemoryBudget | None = None, **options: Any) -> Coalesce:
@@ -43,7 +44,7 @@ async def test_equal_requests_are_asked_once(jumping: JumpingLoop) -> None:
     assert script.sends == 1
     assert [exchange.record.coalesced for exchange in exchanges] == [False, *[True] * 49]
     assert await asked(inner) == b"new"  # it is no cache
-    assert inner.report() == {"calls": 2, "joined": 49, "in_flight": 0, "alone": {}}
+    assert told(inner) == {"coalesce_calls": 2, "coalesce_joined": 49, "coalesce_in_flight": 0}
 
 
 @pytest.mark.parametrize(
@@ -125,7 +126,7 @@ async def test_a_call_that_nobody_waits_for_is_given_up(jumping: JumpingLoop) ->
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    assert inner.report()["in_flight"] == 0
+    assert told(inner)["coalesce_in_flight"] == 0
     assert await asked(inner) == b"new"
     assert jumping.time() == 1_001.0
 
@@ -136,7 +137,7 @@ async def test_a_body_that_nobody_reads_is_given_up(jumping: JumpingLoop) -> Non
     await asyncio.gather(abandoned(inner), abandoned(inner))
     assert pieces.ending is Ending.ABANDONED
     assert room.used == 0
-    assert inner.report()["in_flight"] == 0
+    assert told(inner)["coalesce_in_flight"] == 0
 
 
 async def test_a_failure_is_everybodys_and_each_has_its_own(jumping: JumpingLoop) -> None:
@@ -178,8 +179,8 @@ async def test_what_may_not_be_shared_is_noticed_and_the_others_ask_at_once(
     assert sorted(answers) == [b"0", b"1", b"2", b"3"]
     assert jumping.time() == began + 2  # all in parallel
     assert await asked(inner) == b"later"
-    assert inner.report()["calls"] == 1  # it is known now
-    assert inner.report()["alone"] == {"private": 4}
+    assert told(inner)["coalesce_calls"] == 1  # it is known now
+    assert told(inner)["coalesce_bypassed private"] == 4
 
 
 async def test_what_may_not_be_shared_goes_back_where_its_leader_has_left(
@@ -212,7 +213,7 @@ async def test_waiters_are_capped(jumping: JumpingLoop) -> None:
     inner = shared(script, max_waiters=3)
     answers = await asyncio.gather(*(asked(inner) for _ in range(4)))
     assert answers == [b"all", b"all", b"all", b"mine"]
-    assert inner.report()["alone"] == {"max_waiters": 1}
+    assert told(inner)["coalesce_bypassed max_waiters"] == 1
 
 
 async def test_who_has_waited_long_enough_goes_alone(jumping: JumpingLoop) -> None:
@@ -225,7 +226,7 @@ async def test_who_has_waited_long_enough_goes_alone(jumping: JumpingLoop) -> No
     assert jumping.time() == exchange.started_at + 3
     assert not exchange.record.coalesced
     assert await leader == b"late"
-    assert inner.report()["alone"] == {"wait_timeout": 1}
+    assert told(inner)["coalesce_bypassed wait_timeout"] == 1
 
 
 async def test_a_slow_client_slows_nobody_and_a_fast_one_sets_the_pace(

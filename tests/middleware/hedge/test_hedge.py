@@ -13,6 +13,7 @@ from proxy.core.reply import Ending, Reply
 from proxy.middleware.hedge.hedge import Hedge, HedgeOptions
 from proxy.middleware.retry.options import RetryOptions
 from tests.support.loop import CannedReply, JumpingLoop, Script, get, post, reply
+from tests.support.samples import told
 
 
 class Servers:
@@ -157,7 +158,7 @@ async def test_no_more_copies_than_the_budget_has(jumping: JumpingLoop) -> None:
     for _ in range(40):
         await outcome(inner)
     assert servers.sends == 40 + 3  # one to begin with, two of forty
-    assert inner.report(0.0)["over_budget"] == 37
+    assert told(inner)["hedge_copies_over_budget"] == 37
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from proxy.middleware.load_balance.ejection import CircuitBreakerOptions
 from proxy.middleware.load_balance.targets import TargetSet
 from tests.support.endpoint import StateOnly
 from tests.support.loop import Script, reply
+from tests.support.samples import told
 
 
 class Live:
@@ -47,7 +48,13 @@ def eject(targets: TargetSet[StateOnly], *endpoints: StateOnly) -> None:
 
 
 def ejected(targets: TargetSet[StateOnly]) -> list[str]:
-    return [state["endpoint"] for state in targets.report(1.0) if state["state"] != "closed"]
+    states = told(targets, 1.0).items()
+    kind = "breaker_state "
+    return [
+        name.removeprefix(kind)
+        for name, value in states
+        if name.startswith(kind) and value != "closed"
+    ]
 
 
 def test_other_endpoints_are_another_snapshot_in_which_the_breakers_stay() -> None:
@@ -61,6 +68,25 @@ def test_other_endpoints_are_another_snapshot_in_which_the_breakers_stay() -> No
     assert (targets.now.primaries, targets.now.backups) == ([b], [c])
 
 
+def test_who_asks_is_told_of_states_until_the_set_is_closed() -> None:
+    a, b = StateOnly("a"), StateOnly("b")
+    live = Live(a)
+    targets, other = target_set(live), target_set(live)
+    told: list[str] = []
+    targets.on_state.append(lambda: told.append("closed"))
+    other.on_state.append(lambda: told.append("other"))
+    targets.close()
+    before = targets.now
+    live.become(a, b)
+    for call in live.on_state:
+        call()
+    assert targets.now is before
+    assert other.now.primaries == [a, b]
+    assert told == ["other"]
+    other.close()
+    assert live.on_membership == live.on_state == []
+
+
 @pytest.mark.parametrize("remembered", [True, False])
 def test_the_breaker_of_an_endpoint_that_comes_back_is_kept_while_that_is_remembered(
     remembered: bool,
@@ -70,7 +96,11 @@ def test_the_breaker_of_an_endpoint_that_comes_back_is_kept_while_that_is_rememb
     targets = target_set(live)
     eject(targets, a)
     live.become(b, away=(a,) if remembered else ())
-    assert targets.report(1.0) == [{"endpoint": "b", "state": "closed", "ejections": 0, "for_s": 0}]
+    assert told(targets, 1.0) == {
+        "breaker_state b": "closed",
+        "breaker_ejections b": 0,
+        "breaker_open_seconds b": 0.0,
+    }
     live.become(a, b)
     assert ejected(targets) == (["a"] if remembered else [])
 
@@ -91,7 +121,7 @@ def test_without_options_no_endpoint_has_a_breaker() -> None:
     a = StateOnly("a")
     targets = TargetSet(Live(a), linked, None)
     assert targets.now.by_endpoint[a].breaker is None
-    assert targets.report(0.0) == []
+    assert told(targets) == {}
 
 
 def test_there_is_headroom_while_no_endpoint_is_out() -> None:

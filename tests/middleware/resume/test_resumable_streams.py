@@ -10,6 +10,7 @@ from proxy.core.errors import ReplyBroken
 from proxy.core.reply import Ending
 from tests.support.events import ME, Feed, back, come, event, lost, rest, resuming, stream
 from tests.support.loop import JumpingLoop, get, reply
+from tests.support.samples import told
 
 
 async def test_a_slow_client_stops_the_upstream(jumping: JumpingLoop) -> None:
@@ -46,7 +47,7 @@ async def test_the_longest_waiting_stream_gives_way(jumping: JumpingLoop) -> Non
     for number, source in enumerate(sources):
         await lost(resume, source, event(1), headers=((b"Cookie", b"%d" % number),))
     assert [source.ending for source in sources] == [Ending.ABANDONED, None, None]
-    assert streams.report() == {"resumable": 2, "waiting": 2}
+    assert told(streams) == {"resumable_streams": 2, "resumable_streams_waiting": 2}
 
 
 async def test_one_client_cannot_have_everybodys_places(jumping: JumpingLoop) -> None:
@@ -55,7 +56,7 @@ async def test_one_client_cannot_have_everybodys_places(jumping: JumpingLoop) ->
     for source in sources:
         await lost(resume, source, event(1))
     assert [source.ending for source in sources] == [Ending.ABANDONED] * 2 + [None] * 8
-    assert streams.report() == {"resumable": 8, "waiting": 8}
+    assert told(streams) == {"resumable_streams": 8, "resumable_streams_waiting": 8}
 
 
 async def test_at_the_end_nothing_is_left(jumping: JumpingLoop) -> None:
@@ -136,7 +137,7 @@ def test_what_came_before_and_what_comes_after_is_the_whole(
             again = await resume.handle(back(b"%d" % last))
             assert await rest(again) == whole[ends[last] :]
             again.close(Ending.COMPLETE)
-        assert streams.report() == {"resumable": 0, "waiting": 0}
+        assert told(streams) == {"resumable_streams": 0, "resumable_streams_waiting": 0}
         await streams.close()
 
     loop = JumpingLoop()

@@ -13,6 +13,7 @@ from proxy.http.fields import RawHeaders
 from proxy.middleware.resume.resume import resume_key
 from tests.support.events import EVENTS, ME, Feed, back, come, event, lost, rest, resuming, stream
 from tests.support.loop import JumpingLoop, get, post, reply
+from tests.support.samples import told
 
 
 async def test_a_client_that_comes_back_misses_nothing(jumping: JumpingLoop) -> None:
@@ -32,7 +33,7 @@ async def test_a_client_that_comes_back_misses_nothing(jumping: JumpingLoop) -> 
     assert await rest(answer) == b""
     assert source.ending is Ending.COMPLETE
     answer.close(Ending.COMPLETE)
-    assert streams.report() == {"resumable": 0, "waiting": 0}
+    assert told(streams) == {"resumable_streams": 0, "resumable_streams_waiting": 0}
     assert script.sends == 1
 
 
@@ -41,9 +42,12 @@ async def test_nobody_is_waited_for_longer_than_resume(jumping: JumpingLoop) -> 
     resume, streams, script = resuming(stream(source), reply(204))
     await lost(resume, source, event(1))
     await asyncio.sleep(9.9)
-    assert (source.ending, streams.report()["waiting"]) == (None, 1)
+    assert (source.ending, told(streams)["resumable_streams_waiting"]) == (None, 1)
     await asyncio.sleep(0.2)
-    assert (source.ending, streams.report()) == (Ending.ABANDONED, {"resumable": 0, "waiting": 0})
+    assert (source.ending, told(streams)) == (
+        Ending.ABANDONED,
+        {"resumable_streams": 0, "resumable_streams_waiting": 0},
+    )
     assert (await resume.handle(back(b"1"))).status == 204
     assert dict(script.exchanges[1].headers)[b"Last-Event-ID"] == b"1"
 
@@ -69,7 +73,7 @@ async def test_without_an_id_there_is_nothing_to_come_back_to(
     source = Feed()
     resume, streams, _ = resuming(stream(source))
     await lost(resume, source, *seen)
-    assert (source.ending, streams.report()["resumable"]) == (Ending.ABANDONED, 0)
+    assert (source.ending, told(streams)["resumable_streams"]) == (Ending.ABANDONED, 0)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +97,7 @@ async def test_an_end_meanwhile_is_told_as_what_it_was(
     else:
         assert await answer.read() == b""
     answer.close(ending)
-    assert streams.report()["resumable"] == 0
+    assert told(streams)["resumable_streams"] == 0
     assert (await resume.handle(back(b"2"))).status == 204  # the end has been told
     assert script.sends == 2
 
@@ -149,7 +153,7 @@ async def test_a_stream_is_only_for_who_asked_for_it(
     await lost(resume, source, event(1))
     assert (await resume.handle(exchange)).status == 204
     assert script.exchanges[1] is exchange
-    assert streams.report()["waiting"] == 1
+    assert told(streams)["resumable_streams_waiting"] == 1
 
 
 @pytest.mark.parametrize(
@@ -199,7 +203,7 @@ async def test_the_newer_client_takes_over_from_one_that_is_thought_to_be_there(
     with pytest.raises(ConnectionResetError):
         await waiting
     older.close(Ending.ABANDONED)
-    assert streams.report() == {"resumable": 1, "waiting": 0}
+    assert told(streams) == {"resumable_streams": 1, "resumable_streams_waiting": 0}
     source.push(event(2))
     assert await newer.read() == event(2)
 
@@ -251,7 +255,7 @@ async def test_when_no_time_is_left_for_the_whole_none_is_left_for_the_stream(
     answer = await resume.handle(get(headers=ME))
     assert await answer.read() == event(1)
     answer.close(Ending.BROKEN)
-    assert (source.ending, streams.report()["resumable"]) == (Ending.BROKEN, 0)
+    assert (source.ending, told(streams)["resumable_streams"]) == (Ending.BROKEN, 0)
 
 
 OTHERS: list[tuple[Exchange, Callable[[], Reply]]] = [
@@ -272,4 +276,4 @@ async def test_other_replies_pass_as_they_are(
     given = answer()
     resume, streams, _ = resuming(given)
     assert await resume.handle(exchange) is given
-    assert streams.report()["resumable"] == 0
+    assert told(streams)["resumable_streams"] == 0

@@ -10,6 +10,7 @@ from proxy.core.reply import Ending
 from proxy.middleware.resume.resumable_stream import ResumableStream
 from tests.support.events import Feed, event, resuming, stream
 from tests.support.loop import JumpingLoop, get
+from tests.support.samples import told
 
 
 def asked(client: str, number: int = 0, wanted: bytes = b"") -> Exchange:
@@ -36,7 +37,7 @@ async def test_who_varies_what_he_says_has_his_own_streams_dropped(jumping: Jump
         await left(resume, sources[number], asked(f"10.0.0.{number}"))
     for number in range(3, 30):
         await left(resume, sources[number], asked("10.9.9.9", number))
-    assert streams.report()["waiting"] == 10
+    assert told(streams)["resumable_streams_waiting"] == 10
     assert [source.ending for source in sources[:3]] == [None] * 3
     assert [source.ending for source in sources[-7:]] == [None] * 7
 
@@ -46,7 +47,7 @@ async def test_one_client_alone_may_have_them_all(jumping: JumpingLoop) -> None:
     resume, streams, _ = resuming(*map(stream, sources), most=10)
     for number, source in enumerate(sources):
         await left(resume, source, asked("10.0.0.1", number))
-    assert streams.report()["waiting"] == 10
+    assert told(streams)["resumable_streams_waiting"] == 10
 
 
 async def test_a_look_up_looks_at_a_few_streams_only(
@@ -67,6 +68,6 @@ async def test_a_look_up_looks_at_a_few_streams_only(
         source.push(event(1))
         answers.append(await resume.handle(asked("10.0.0.1")))
     await asyncio.sleep(1)
-    assert streams.report() == {"resumable": 100, "waiting": 0}
+    assert told(streams) == {"resumable_streams": 100, "resumable_streams_waiting": 0}
     await resume.handle(asked("10.0.0.1", wanted=b"none"))
     assert len(looked) <= 16

@@ -1,0 +1,30 @@
+"""The table of the log, ``[log]``."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from proxy.core.options import Table, described
+
+
+class LogOptions(Table, frozen=True, kw_only=True):
+    """The access log on standard output, everything else on standard error."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], described("Least severity on standard error.")
+    ] = "info"
+    format: Annotated[
+        Literal["json", "console"], described("One JSON object a line, or text for a terminal.")
+    ] = "json"
+    access: Annotated[bool, described("Write one line for each request.")] = True
+    sample: Annotated[
+        float,
+        Meta(ge=0, le=1, description="Share of requests that are logged; failures always are."),
+    ] = 1.0
+    redact: Annotated[
+        tuple[str, ...],
+        described(
+            "Query parameters and fields whose values are never shown, besides those that are "
+            'known to carry credentials: "access_token", "api_key", "signature" and their like.'
+        ),
+    ] = ()

@@ -1,0 +1,48 @@
+"""Messages about a configuration show no secret of it."""
+
+from typing import Any
+
+import pytest
+
+from proxy.config.hidden import hidden, secret_key, shown_value
+from proxy.core.findings import Finding, Place
+from proxy.core.secrets import HIDDEN
+
+
+@pytest.mark.parametrize(
+    ("place", "raw", "tree", "message", "shown"),
+    [
+        (
+            ("retry", "attempts"),
+            {"retry": {"attempts": "${N}"}},
+            {"retry": {"attempts": "many"}},
+            "expected an integer, got 'many'",
+            "expected an integer, got '${N}'",
+        ),
+        (
+            ("upstreams", 0, "credentials", "value"),
+            {"upstreams": [{"credentials": {"value": "sesame"}}]},
+            {"upstreams": [{"credentials": {"value": "sesame"}}]},
+            "'sesame' is wrong: sesame",
+            f"'{HIDDEN}' is wrong: {HIDDEN}",
+        ),
+        (
+            ("upstreams", 0, "name"),
+            {"upstreams": [{"name": "api"}]},
+            {"upstreams": [{"name": "api"}]},
+            "'api' is taken",
+            "'api' is taken",
+        ),
+    ],
+)
+def test_a_message_shows_what_may_be_shown(
+    place: Place, raw: Any, tree: Any, message: str, shown: str
+) -> None:
+    assert hidden(Finding(place, message), raw, tree) == shown
+
+
+def test_a_value_is_shown_unless_its_key_says_that_it_is_secret() -> None:
+    assert shown_value("path", "/v1") == "'/v1'"
+    for key in ("api_key", "credentials.value", "password"):
+        assert secret_key(key)
+        assert shown_value(key, "sesame") == "more"

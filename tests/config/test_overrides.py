@@ -1,0 +1,49 @@
+"""``--set`` changes one place of a tree, or says why it cannot."""
+
+from typing import Any
+
+import pytest
+
+from proxy.config.overrides import Overrides
+
+
+@pytest.mark.parametrize(
+    ("argument", "tree", "expected"),
+    [
+        ("retry.attempts=4", {}, {"retry": {"attempts": "4"}}),
+        ("retry.attempts=4", {"retry": False}, {"retry": {"attempts": "4"}}),
+        ("retry.on=['503']", {}, {"retry": {"on": ["503"]}}),
+        ("routes[0].path=/a=b", {"routes": [{}]}, {"routes": [{"path": "/a=b"}]}),
+        ("routes[1].path=/b", {"routes": [{}]}, {"routes": [{}, {"path": "/b"}]}),
+        ("a.'x.y'=1", {}, {"a": {"x.y": "1"}}),
+    ],
+)
+def test_one_place_is_set(argument: str, tree: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert Overrides([argument], tree).findings == []
+    assert tree == expected
+
+
+@pytest.mark.parametrize(
+    ("argument", "tree", "message"),
+    [
+        ("retry.attempts", {}, "expected PLACE=VALUE"),
+        ("=4", {}, "expected PLACE=VALUE"),
+        ("retry.on=[", {}, "not a TOML value"),
+        ("routes.path=/", {"routes": [{}]}, "routes is a list: expected routes[0].path"),
+        ("retry[0]=1", {"retry": {}}, "retry is a table: no [0] is expected behind it"),
+        ("routes[2].path=/", {"routes": [{}]}, "routes has only 1 entries"),
+        ("a.b=1", {"a": 1}, "a is no table"),
+    ],
+)
+def test_what_cannot_be_set_is_said(argument: str, tree: dict[str, Any], message: str) -> None:
+    overrides = Overrides([argument], tree)
+    [finding] = overrides.findings
+    assert finding.message.startswith(message)
+    assert overrides.texts == []
+
+
+def test_it_knows_which_places_were_set() -> None:
+    overrides = Overrides(["retry.budget.percent=5"], {})
+    assert overrides.names(("retry", "budget", "percent"))
+    assert overrides.holds(("retry",))
+    assert not overrides.names(("retry",))

@@ -1,0 +1,59 @@
+"""Paths and patterns that match something else than was meant."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from proxy.config.model import Route
+from proxy.config.paths import path_doubts, path_meant
+
+
+def doubts(**options: Any) -> list[str]:
+    route = msgspec.convert({"upstream": "api", **options}, Route)
+    return [finding.message for finding in path_doubts(route, options, ("routes", 0))]
+
+
+@pytest.mark.parametrize(
+    ("options", "end"),
+    [
+        ({"path": "/v1/*"}, "did you mean '/v1', which takes all below it?"),
+        ({"path": "/a/{id}/b"}, "did you mean path_regex = '/a/[^/]+/b'?"),
+        ({"path": "/a/.*"}, "did you mean path_regex = '/a/.*'?"),
+        ({"path": "/v1", "strip_prefix": "/v2"}, "so nothing is stripped"),
+        ({"path_regex": "items/[0-9]+"}, "did you mean '/items/[0-9]+'?"),
+        ({"path_regex": "/a\\?b"}, "so no ? is ever found"),
+        ({"path_regex": "^/a"}, "did you mean '^/a(/.*)?'?"),
+        ({"rewrite": {"pattern": "/a(.)", "replacement": "/$1"}}, "did you mean '/\\1'?"),
+    ],
+)
+def test_what_cannot_be_meant_is_doubted(options: dict[str, Any], end: str) -> None:
+    [message] = doubts(**options)
+    assert message.endswith(end)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"path": "/v1"},
+        {"path": "/v1", "strip_prefix": "/v1"},
+        {"path_regex": "/items/(\\d+)"},
+        {"rewrite": {"pattern": "^/a(.)", "replacement": "/\\1"}},
+    ],
+)
+def test_what_works_is_not_doubted(options: dict[str, Any]) -> None:
+    assert doubts(**options) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("v1", ", did you mean '/v1'?"),
+        ("*", ", did you mean '/'?"),
+        ("~ ^/a", ", did you mean path_regex = '/a'?"),
+        ("https://a.test:8/b", ", did you mean host = 'a.test' and path = '/b'?"),
+        ("/v1", ""),
+    ],
+)
+def test_a_path_without_its_slash_is_answered_with_one(text: str, meant: str) -> None:
+    assert path_meant(text) == meant

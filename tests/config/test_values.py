@@ -1,0 +1,39 @@
+"""Files and owners that a configuration names."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from proxy.config.values import file_fault, is_pipe, owner, owner_fault
+
+
+def test_a_file_that_can_be_read_has_no_fault(tmp_path: Path) -> None:
+    file, pipe = tmp_path / "a", tmp_path / "pipe"
+    file.write_text("x", encoding="utf-8")
+    os.mkfifo(pipe)
+    assert file_fault(str(file)) == file_fault(str(pipe)) == ""
+    assert [is_pipe(str(each)) for each in (file, pipe, tmp_path / "gone")] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("gone", "No such file or directory"), ("", "it is a directory"), ("a\0b", "null")],
+)
+def test_why_a_file_cannot_be_read_is_said(tmp_path: Path, name: str, reason: str) -> None:
+    fault = file_fault(os.path.join(tmp_path, name))
+    assert fault.startswith("cannot read ")
+    assert reason in fault
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"), [("12:34", (12, 34)), (":34", (-1, 34)), ("root", (0, -1)), ("12", (12, -1))]
+)
+def test_an_owner_is_a_user_and_a_group(text: str, ids: tuple[int, int]) -> None:
+    assert owner(text) == ids
+    assert owner_fault(text) == ""
+
+
+def test_an_owner_that_does_not_exist_is_a_fault() -> None:
+    assert owner_fault("no-such-user") == "no such user or group: 'no-such-user'"
+    assert owner_fault(":").startswith("expected ")

@@ -1,0 +1,46 @@
+"""Bytes of clients as text of one line."""
+
+import pytest
+
+from proxy.core.record import Attempt
+from proxy.telemetry.line import escaped, named, printable, tried
+
+TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.mark.parametrize(
+    ("target", "text"),
+    [
+        (b"/a?b=%20", "/a?b=%20"),
+        (b"/a\r\nb", "/a%0D%0Ab"),
+        (b"/\xc3\xa4", "/%C3%A4"),
+        (b"/\x7f", "/%7F"),
+    ],
+)
+def test_no_target_breaks_its_line(target: bytes, text: str) -> None:
+    assert escaped(target) == text
+
+
+def test_text_that_cannot_be_printed_is_escaped() -> None:
+    assert printable("a b") == "a b"
+    assert printable("a\n\ud800") == "a%0A%ED%A0%80"
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ([], ("", "")),
+        ([(b"USER-AGENT", b"curl/8\x01")], ("curl/8%01", "")),
+        ([(b"traceparent", TRACE)], ("", "0af7651916cd43dd8448eb211c80319c")),
+        ([(b"Traceparent", b"00-nothing")], ("", "")),
+    ],
+)
+def test_the_agent_and_the_trace_are_found(
+    fields: list[tuple[bytes, bytes]], expected: tuple[str, str]
+) -> None:
+    assert named(fields) == expected
+
+
+def test_a_try_is_told_in_milliseconds() -> None:
+    told = tried(Attempt("http://a", "503", 0.0123456))
+    assert told == {"endpoint": "http://a", "outcome": "503", "ms": 12.346}

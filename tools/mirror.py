@@ -1,0 +1,76 @@
+"""Every module of ``proxy/`` is tested where its name says, or stands here with the reason."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+_DECLARES: Final = """
+admin/options core/rate_limit_options core/samples core/stream_options edge/client_stream
+edge/options middleware/load_balance/options policy/endpoint telemetry/options
+"""
+"""Modules that declare: their tests would repeat them."""
+
+_ELSEWHERE: Final = """
+config/sample: tests/config/test_reference.py  generated pages are compared in one place
+core/scope: tests/run/test_tree.py  a tree is built of scopes
+edge/certificates: tests/wire/test_listener_certificates.py  handshakes, over sockets
+edge/entrance: tests/wire/test_listener_tls.py  what comes in by TLS, over sockets
+edge/connections: tests/wire/test_drain.py  it counts real connections until a drain ends
+edge/http1/connection: tests/reports/test_heads_without_end.py  a protocol of aiohttp, on a socket
+edge/http1/head_clock: tests/wire/test_clocks_client.py  its clocks end connections
+edge/http1/reply_writer: tests/wire/test_headers_response.py  what it writes is seen by a client
+edge/http1/transport: tests/edge/http1/test_write_stall.py  a transport is written to there
+edge/relay: tests/edge/test_service.py  the service relays to a client in memory
+edge/tunnel: tests/wire/test_tunnel.py  bytes both ways, over sockets
+middleware/concurrency/options: tests/config/test_tables.py  the checks of tables stand together
+middleware/hedge/hedged_call: tests/middleware/hedge/test_hedge.py  a call is only made by hedge
+middleware/retry/options: tests/config/test_crosscheck.py  the checks of tables stand together
+middleware/retry/upstream_budget: tests/wire/test_retry_wire.py  counts what upstreams received
+middleware/rewrite/options: tests/config/test_crosscheck.py  the checks of tables stand together
+middleware/sse_keepalive/keepalive_body: tests/wire/test_heartbeat.py  a client sees what it says
+net/hangups: tests/wire/test_departure.py  clients that leave, over sockets
+net/peer: tests/edge/http1/test_half_close.py  the kernel is asked about real connections
+run/acceptor: tests/reports/test_own_limits.py  it accepts until descriptors run out
+run/chains: tests/run/test_explain.py  explain prints the tables
+run/runtime: tests/wire/test_drain.py  all parts together, over sockets
+upstream/forward: tests/wire/test_streaming.py  it talks to upstreams, over sockets
+upstream/http1/reply_body: tests/wire/test_framing.py  bodies are read from sockets
+upstream/http1/upgraded: tests/wire/test_websocket_raw.py  bytes both ways, over sockets
+upstream/options: tests/reports/test_upstream_tables.py  the checks of [[upstreams]]
+upstream/pooled_connection: tests/upstream/test_connection_pool.py  a pool gives it out
+upstream/session: tests/reports/test_names_that_move.py  it connects, over sockets
+"""
+"""``MODULE: TEST  REASON``."""
+
+_ROW: Final = re.compile(r"(\S+): (\S+)  \S.*")
+
+
+def mirrored() -> list[str]:
+    """Name every module without its test file, and every exception that is none any more."""
+    rows = [_ROW.fullmatch(line) for line in _ELSEWHERE.split("\n") if line]
+    elsewhere = {row[1]: row[2] for row in rows if row is not None}
+    assert len(elsewhere) == len(rows), "a row is MODULE: TEST, two spaces, REASON"
+    return untested(elsewhere | dict.fromkeys(_DECLARES.split(), ""))
+
+
+def untested(exceptions: dict[str, str]) -> list[str]:
+    """``exceptions``: tests of other names by module, empty for what needs none."""
+    modules = {
+        str(path.relative_to("proxy").with_suffix("")): path
+        for path in sorted(Path("proxy").rglob("*.py"))
+        if not path.name.startswith("__")
+    }
+    problems = []
+    for module, path in modules.items():
+        test = Path("tests", module).parent / f"test_{path.name}"
+        if not test.exists() and module not in exceptions:
+            problems.append(f"{path}: no {test}; write it, or name the reason in tools/mirror.py")
+        elif test.exists() and module in exceptions:
+            problems.append(f"tools/mirror.py: {module} has {test}, so it is no exception")
+    gone = [module for module in sorted(exceptions) if module not in modules]
+    problems += [f"tools/mirror.py: there is no proxy/{module}.py" for module in gone]
+    return problems + [
+        f"tools/mirror.py: there is no {test}"
+        for test in exceptions.values()
+        if test and not Path(test).exists()
+    ]
