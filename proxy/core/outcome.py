@@ -108,6 +108,15 @@ def takes_over(status: int) -> bool:
     return status in _GATEWAY
 
 
+def attempt_outcome(came: Reply | UpstreamError) -> str:
+    """What the log calls the outcome of an attempt: a status, or why there was no reply."""
+    if isinstance(came, Reply):
+        return str(came.status)
+    if isinstance(came, NotAttempted):
+        return "not-attempted"
+    return failure_class(came) or "failed"
+
+
 def failure_class(error: UpstreamError) -> str:
     """What ``[retry] on`` calls this failure; empty for those that it has no name for."""
     if isinstance(error, NotAttempted):

@@ -20,7 +20,15 @@ from proxy.core.errors import (
     Stage,
     UpstreamError,
 )
-from proxy.core.outcome import Verdict, at_fault, failure_class, takes_over, verdict
+from proxy.core.outcome import (
+    Verdict,
+    at_fault,
+    attempt_outcome,
+    failure_class,
+    takes_over,
+    verdict,
+)
+from proxy.core.reply import Reply
 from tests.support.loop import reply
 
 
@@ -89,3 +97,20 @@ def test_an_error_says_what_an_attempt_came_to(error: BaseException, expected: V
 )
 def test_a_failure_has_the_name_that_retry_knows_it_by(error: UpstreamError, expected: str) -> None:
     assert failure_class(error) == expected
+
+
+@pytest.mark.parametrize(
+    ("came", "name"),
+    [
+        (reply(404), "404"),
+        (ConnectFailed("refused"), "connect-failure"),
+        (ResponseTimeout("60 s"), "timeout"),
+        (NoEndpointAvailable("none"), "not-attempted"),
+        (UpstreamError("something new"), "failed"),
+    ],
+    ids=["status", "no connection", "no head", "none asked", "unknown"],
+)
+async def test_the_log_names_outcomes_in_words_of_the_configuration(
+    came: Reply | UpstreamError, name: str
+) -> None:
+    assert attempt_outcome(came) == name

@@ -22,11 +22,6 @@ def said(folder: Path, text: str) -> list[str]:
     [
         # what this proxy does not have, with what to do instead
         ("[server]\nworkers = 4\n" + API, "2: server.workers:", "one process"),
-        (
-            "[server.tls]\ncert_file = 'a'\n" + API,
-            "1: server.tls:",
-            "does not speak TLS to clients",
-        ),
         ("[server]\ngzip = true\n" + API, "2: server.gzip:", "nothing is compressed"),
         ("[server]\nhttp2 = true\n" + API, "2: server.http2:", "neither HTTP/2"),
         ("[cache]\nttl = '1m'\n" + API, "1: cache:", "[coalesce]"),
@@ -44,7 +39,7 @@ def said(folder: Path, text: str) -> list[str]:
         ("[retry]\nenabled = false\n" + API, "2: retry.enabled:", "retry = false"),
         (ROUTE + "websocket = true", "6: routes[0].websocket:", "without an option"),
         (ROUTE + "priority = 1", "6: routes[0].priority:", "most specific"),
-        ("[tls]\ncert = 'a'\n" + API, "1: tls:", "does not speak TLS to clients"),
+        ("[tls]\ncert = 'a'\n" + API, "1: tls:", "write [server.tls]"),
         ("[health_check]\nfall = 3\n" + API, "2: health_check.fall:", "'unhealthy_threshold'"),
         ("[health_check]\nrise = 3\n" + API, "2: health_check.rise:", "'healthy_threshold'"),
         ("[rate_limit]\nby = 'path'\n" + API, "2: rate_limit.by:", "'key'"),

@@ -206,11 +206,11 @@ async def test_a_hash_sticks(trio: list[RawUpstream], key: str, field: str) -> N
     options = over(*trio, load_balance={"policy": "hash", "hash_key": key})
     async with proxied(trio[0], **options) as proxy:
         homes = []
-        for number in range(12):
-            request = get(f"/{number}", field.format(number % 6).encode() + b"\r\n")
+        for number in range(40):
+            request = get(f"/{number}", field.format(number % 20).encode() + b"\r\n")
             assert (await proxy.ask(request)).status == 200
             homes.append((await proxy.record(number)).record.endpoint)
-    assert homes[:6] == homes[6:]
+    assert homes[:20] == homes[20:]
     assert len(set(homes)) > 1
 
 

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from proxy.core.clock import Clock
 from proxy.core.errors import UpstreamError, forget_frames
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.outcome import Verdict, verdict
+from proxy.core.outcome import Verdict, attempt_outcome, verdict
 from proxy.core.record import HEDGED, Attempt
 from proxy.core.reply import Ending, Reply
 
@@ -170,7 +170,7 @@ class HedgedCall:
                     record.attempt_count += one.record.attempt_count
         if self._source.records_outcome:
             counts = winner or exchange
-            text = str(outcome.status) if isinstance(outcome, Reply) else type(outcome).__name__
+            text = attempt_outcome(outcome)
             took = now - self._started_at
             record.attempt_log += (Attempt(counts.record.endpoint, text, took),)
 

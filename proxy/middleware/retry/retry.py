@@ -11,7 +11,7 @@ from proxy.core.body import EMPTY
 from proxy.core.clock import Clock, loop_clock
 from proxy.core.errors import CertificateInvalid, NotAttempted, UpstreamError, forget_frames
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.outcome import CONNECT_FAILURE, failure_class, repeatable
+from proxy.core.outcome import CONNECT_FAILURE, attempt_outcome, failure_class, repeatable
 from proxy.core.record import Attempt
 from proxy.core.reply import Ending, Reply
 from proxy.core.scope import Hold, UpstreamScope
@@ -128,7 +128,7 @@ class Retry:
         except (_MayRepeat, UpstreamError) as failed:  # the tries ran out, or no other may follow
             last = failed.error if isinstance(failed, _MayRepeat) else failed
             forget_frames(failed)
-            loop.log_last(failure_class(last) or type(last).__name__)
+            loop.log_last(attempt_outcome(last))
             if attempts := exchange.record.attempt_log:
                 last.detail = f"{last.detail}; tries: {', '.join(map(str, attempts))}"
             raise last from None

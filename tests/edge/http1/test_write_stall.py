@@ -12,6 +12,10 @@ from tests.support.loop import JumpingLoop
 class Transport:
     """Holds bytes that a client takes when a test says so."""
 
+    def can_write_eof(self) -> bool:
+        """Plain: a FIN may go out while the client still sends."""
+        return True
+
     def __init__(self, held: int) -> None:
         self.held = held
         self.aborted_at: float | None = None
