@@ -74,7 +74,7 @@ def _request_head() -> Callable[[], object]:
     options = config.upstreams[0]
     entry = named("proxy.upstream.options:entries")(options)[0]
     address = named("proxy.upstream.address:Address")(options, entry, None)
-    timeouts = named("proxy.core.options:TimeoutsOptions")()
+    timeouts = named("proxy.core.timeouts:TimeoutsOptions")()
     kept = named("proxy.http.hop_by_hop:end_to_end_response")
     head = named("proxy.upstream.forward:Forward")(address, None, timeouts, kept)._request_head
     exchange = _exchange()
