@@ -1,22 +1,15 @@
 """A seeded day: what goes wrong, what clients make of it, what is counted."""
 
-from pathlib import Path
-
 import pytest
 
-from benchmarks.badday import files
 from benchmarks.badday.__main__ import arguments
 from benchmarks.badday.answer import SUM, Answer, Outcome, dechunked, total
 from benchmarks.badday.client import PATIENCE, RATE, Record, orders
-from benchmarks.badday.defaults import NOTHING_TUNED
 from benchmarks.badday.endpoints import Entry, Request
 from benchmarks.badday.peers import TITLES
 from benchmarks.badday.profile import PROFILES
 from benchmarks.badday.report import errors, figures, latency, markdown, recovery, twice
 from benchmarks.badday.schedule import SLOWER, STALL, Fate, Kind, Schedule
-from proxy.config.load import load
-from proxy.config.model import Route
-from proxy.middleware.hedge.hedge import HedgeOptions
 
 BAD = PROFILES["tuned"]
 BROWNOUT = PROFILES["brownout"]
@@ -263,23 +256,6 @@ def test_a_table_has_a_proxy_a_line() -> None:
 def test_each_profile_names_who_has_its_day() -> None:
     assert {name for profile in PROFILES.values() for name in profile.rows} == set(TITLES)
     assert all(profile.rows[0] == "ours" for profile in PROFILES.values())
-
-
-def test_only_the_servers_are_written_where_nothing_is_tuned(tmp_path: Path) -> None:
-    servers = ["127.0.0.1:1", "127.0.0.1:2"]
-    assert load(files.proxy(NOTHING_TUNED, tmp_path, 8080, servers)).routes == (
-        Route(upstream="api"),
-    )
-    hedged = load(files.proxy(NOTHING_TUNED, tmp_path, 8080, servers, "[hedge]")).routes
-    assert hedged == (Route(upstream="api", hedge=HedgeOptions()),)
-    for made in (
-        files.nginx(NOTHING_TUNED, tmp_path, 8080, servers, 5000),
-        files.haproxy(NOTHING_TUNED, tmp_path, 8080, servers),
-        files.caddy(NOTHING_TUNED, tmp_path, 8080, servers),
-    ):
-        text = made.read_text()
-        assert all(server in text for server in servers)
-        assert not any(word in text for word in ("retry", "least", "max_fails", "lb_", "next_"))
 
 
 @pytest.mark.parametrize(
