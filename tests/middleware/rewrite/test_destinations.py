@@ -32,6 +32,12 @@ def test_an_address_on_the_route_s_host_becomes_the_server_s(given: bytes, told:
     assert rewritten(given) == told
 
 
+def test_the_prefix_may_be_spelled_in_any_way() -> None:
+    rewriter = DestinationRewriter([SERVER], PathRewriter("/café").apply, "/café")
+    exchange = Exchange("MOVE", b"/", [(b"Destination", b"/caf%c3%a9/b")], host="api.test")
+    assert rewriter.apply(exchange.headers, exchange) == [(b"Destination", b"/b")]
+
+
 def test_where_servers_have_names_of_their_own_a_path_is_left() -> None:
     servers = (("http", "a.internal"), ("http", "b.internal"))
     assert rewritten(b"http://api.test/dav/b", *servers) == b"/files/b"

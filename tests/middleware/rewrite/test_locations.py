@@ -91,6 +91,8 @@ PREFIXES = [
     ("", "/x", "/a", "http://api.internal/x//evil.test/", "http://client.test//evil.test/"),
     ("/v1", "/x", "/v1/a", "/login", "/login"),
     ("/v1/", "/x/", "/v1/a", "/x/login", "/v1/login"),
+    ("/café", "", "/caf%C3%A9/x", "/login", "/caf%C3%A9/login"),
+    ("", "/caf%c3%a9", "/a", "/caf%C3%A9/login", "/login"),
 ]
 
 
