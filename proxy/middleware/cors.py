@@ -14,7 +14,7 @@ from proxy.core.duration import Duration, seconds
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import WARNING, Finding, Written, method_fault, token_fault
 from proxy.core.options import Table, described
-from proxy.core.reply import Ending, Reply
+from proxy.core.reply import NoMoreBytes, Reply
 from proxy.core.scope import Scope
 from proxy.http.fields import Fields, values
 
@@ -147,25 +147,10 @@ class Cors:
                 fields.append((b"Access-Control-Max-Age", b"%d" % options.max_age))
         vary = b"Access-Control-Request-Method, Access-Control-Request-Headers"
         fields.append((_VARY, vary if self._any else b"Origin, " + vary))
-        return Reply(204, fields, _Nothing(), reason=b"No Content", length=0)
+        return Reply(204, fields, NoMoreBytes(), reason=b"No Content", length=0, buffered=b"")
 
 
 def _add(fields: Fields, name: bytes, allowed: tuple[str, ...], wanted: bytes) -> None:
     said = wanted if _ANY in allowed else ", ".join(allowed).encode()
     if said:
         fields.append((b"Access-Control-Allow-" + name, said))
-
-
-class _Nothing:
-    """No body."""
-
-    __slots__ = ()
-
-    buffered: Final = b""
-
-    async def read(self) -> bytes:
-        """The end."""
-        return b""
-
-    def close(self, ending: Ending) -> None:
-        """Nothing is held."""
