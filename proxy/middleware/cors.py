@@ -43,7 +43,7 @@ class CorsOptions(Table, frozen=True, kw_only=True):
         tuple[str, ...], described('Fields that they may send; "*" for any.')
     ] = ()
     expose_headers: Annotated[
-        tuple[str, ...], described("Fields of replies that they may read.")
+        tuple[str, ...], described('Fields of replies that they may read; "*" for any.')
     ] = ()
     credentials: Annotated[
         bool, described("Whether they may send cookies and other credentials of their user.")
@@ -69,12 +69,15 @@ def problems(written: Written) -> Iterator[Finding]:
     if options.credentials and _ANY in options.allow_origins:
         message = 'with "*" every site could read what your users see: name the origins'
         yield Finding((*place, "credentials"), message)
+    if options.credentials and _ANY in options.expose_headers:
+        message = 'browsers take "*" for a name where credentials is true: name the fields'
+        yield Finding((*place, "expose_headers"), message)
     for index, name in enumerate(options.allow_methods):
-        if name != _ANY and (fault := method_fault(name)):
+        if fault := method_fault(name):
             yield Finding((*place, "allow_methods", index), fault)
     for option in ("allow_headers", "expose_headers"):
         for index, name in enumerate(getattr(options, option)):
-            if name != _ANY and (fault := token_fault(name)):
+            if fault := token_fault(name):
                 yield Finding((*place, option, index), fault)
 
 
