@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from proxy.core.duration import Duration
 from proxy.core.errors import BodyTooLarge, ConnectFailed, NoEndpointAvailable, ResponseTimeout
 from proxy.core.reply import Ending
+from proxy.middleware.load_balance.ejection import CircuitBreakerOptions, breaker
 from proxy.policy.breaker import Breaker
 from tests.support.loop import JumpingLoop, get, reply, settle
 from tests.support.servers import Node, again, balance, busy, shares, streaming
@@ -20,6 +22,23 @@ def clock(jumping: JumpingLoop) -> JumpingLoop:
 
 def fragile(failures: int = 3) -> Breaker:
     return Breaker(consecutive_failures=failures, base_ejection_time=5)
+
+
+async def test_a_breaker_is_made_as_the_options_say() -> None:
+    options = CircuitBreakerOptions(
+        consecutive_failures=0,
+        failure_ratio=0.5,
+        min_requests=2,
+        interval=Duration(4),
+        base_ejection_time=Duration(3),
+        max_ejection_time=Duration(5),
+    )
+    made = breaker(options, lambda: True)
+    for now, until in ((0.0, 0.0), (5.0, 0.0), (6.0, 9.0), (9.0, 14.0)):
+        permission = made.allow(now)
+        assert permission is not None
+        permission.failed(now)  # the last one is that of a trial
+        assert made.until == until
 
 
 async def test_the_time_until_the_next_trial_is_told(jumping: JumpingLoop) -> None:
