@@ -20,7 +20,7 @@ from proxy.middleware.load_balance.options import LoadBalanceOptions
 from proxy.middleware.load_balance.targets import TargetSet
 from proxy.policy.breaker import Breaker
 from tests.support.endpoint import Live
-from tests.support.loop import JumpingLoop, get, reply, settle
+from tests.support.loop import JumpingLoop, get, loop_clock, reply, settle
 from tests.support.servers import Node, again, balance, busy, shares, streaming
 
 
@@ -125,7 +125,8 @@ async def test_news_of_a_server_count_from_the_next_request_on() -> None:
     a, b = Node("a"), Node("b")
     live = Live(a, b)
     targets = TargetSet(live, lambda node: node.handle, None)
-    handle = LoadBalance(targets, LoadBalanceOptions(), random.Random(1)).handle
+    clock = loop_clock()
+    handle = LoadBalance(targets, LoadBalanceOptions(), random.Random(1), clock=clock).handle
     assert await shares(handle, a, b, requests=4) == [2, 2]
     b.healthy = False
     live.tell_state()
