@@ -9,7 +9,7 @@ from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from proxy.middleware.upstream_quota import UpstreamQuota
 from tests.support.endpoint import StateOnly
-from tests.support.loop import JumpingLoop, Script, get, reply
+from tests.support.loop import JumpingLoop, Script, get, loop_clock, reply
 
 
 @pytest.fixture
@@ -21,7 +21,10 @@ def clock(jumping: JumpingLoop, monkeypatch: pytest.MonkeyPatch) -> JumpingLoop:
 async def test_what_would_be_refused_is_not_sent(clock: JumpingLoop) -> None:
     server = StateOnly()
     inner = UpstreamQuota(
-        Script(reply(headers=[(b"RateLimit", b'"a";r=0;t=9')]), reply()), server, 0.0
+        Script(reply(headers=[(b"RateLimit", b'"a";r=0;t=9')]), reply()),
+        server,
+        0.0,
+        clock=loop_clock(),
     )
     await inner.handle(get())
     assert server.paused_until == clock.time() + 9
@@ -37,7 +40,10 @@ async def test_what_would_be_refused_is_not_sent(clock: JumpingLoop) -> None:
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_refusal_that_names_a_time_is_heeded(clock: JumpingLoop, status: int) -> None:
     inner = UpstreamQuota(
-        Script(reply(status, [(b"Retry-After", b"3")]), reply()), StateOnly(), 5.0
+        Script(reply(status, [(b"Retry-After", b"3")]), reply()),
+        StateOnly(),
+        5.0,
+        clock=loop_clock(),
     )
     await inner.handle(get())
     exchange = get()
@@ -46,7 +52,9 @@ async def test_a_refusal_that_names_a_time_is_heeded(clock: JumpingLoop, status:
 
 
 async def test_a_success_that_names_a_time_says_nothing(clock: JumpingLoop) -> None:
-    inner = UpstreamQuota(Script(reply(200, [(b"Retry-After", b"3")]), reply()), StateOnly(), 0.0)
+    inner = UpstreamQuota(
+        Script(reply(200, [(b"Retry-After", b"3")]), reply()), StateOnly(), 0.0, clock=loop_clock()
+    )
     await inner.handle(get())
     assert (await inner.handle(get())).status == 200
 
@@ -56,7 +64,9 @@ async def test_the_last_ones_are_paced(clock: JumpingLoop) -> None:
         return reply(headers=[(b"RateLimit", b'"a";r=%d;t=10' % count)])
 
     server = StateOnly()
-    inner = UpstreamQuota(Script(left(100), left(10), reply(), reply(), reply()), server, 30.0)
+    inner = UpstreamQuota(
+        Script(left(100), left(10), reply(), reply(), reply()), server, 30.0, clock=loop_clock()
+    )
     for _ in range(2):
         await inner.handle(get())
     exchanges: list[Exchange] = [get() for _ in range(3)]
@@ -71,7 +81,10 @@ async def test_pacing_refuses_nobody(clock: JumpingLoop) -> None:
         return reply(headers=[(b"RateLimit", b'"a";r=%d;t=30' % count)])
 
     inner = UpstreamQuota(
-        Script(left(100), *(left(n) for n in range(45, 40, -1))), StateOnly(), 0.0
+        Script(left(100), *(left(n) for n in range(45, 40, -1))),
+        StateOnly(),
+        0.0,
+        clock=loop_clock(),
     )
     exchanges = [get() for _ in range(6)]
     for exchange in exchanges:
@@ -84,7 +97,7 @@ async def test_what_is_refused_to_one_is_not_refused_to_others(clock: JumpingLoo
         return get(headers=[(b"Authorization", name)])
 
     script = Script(reply(429, [(b"Retry-After", b"50")]), reply(503, [(b"Retry-After", b"9")]))
-    inner = UpstreamQuota(script, StateOnly(), 0.0)
+    inner = UpstreamQuota(script, StateOnly(), 0.0, clock=loop_clock())
     await inner.handle(of(b"a"))
     with pytest.raises(UpstreamQuotaExceeded):
         await inner.handle(of(b"a"))
@@ -99,6 +112,7 @@ async def test_credentials_that_are_ours_are_everybodys(clock: JumpingLoop) -> N
         StateOnly(),
         0.0,
         own_credentials=b"Authorization",
+        clock=loop_clock(),
     )
     await inner.handle(get(headers=[(b"authorization", b"a")]))
     with pytest.raises(UpstreamQuotaExceeded):
@@ -107,7 +121,7 @@ async def test_credentials_that_are_ours_are_everybodys(clock: JumpingLoop) -> N
 
 async def test_a_refusal_that_comes_while_one_waits_counts(clock: JumpingLoop) -> None:
     server = StateOnly()
-    inner = UpstreamQuota(Script(reply()), server, 5.0)
+    inner = UpstreamQuota(Script(reply()), server, 5.0, clock=loop_clock())
     assert server.quotas is not None
     own = server.quotas.of(b"")
     own.pause(clock.time() + 3)
@@ -120,8 +134,10 @@ async def test_a_refusal_that_comes_while_one_waits_counts(clock: JumpingLoop) -
 
 async def test_routes_learn_from_one_another(clock: JumpingLoop) -> None:
     server = StateOnly()
-    one = UpstreamQuota(Script(reply(headers=[(b"RateLimit", b'"a";r=0;t=9')])), server, 0.0)
-    other = UpstreamQuota(Script(), server, 0.0)
+    one = UpstreamQuota(
+        Script(reply(headers=[(b"RateLimit", b'"a";r=0;t=9')])), server, 0.0, clock=loop_clock()
+    )
+    other = UpstreamQuota(Script(), server, 0.0, clock=loop_clock())
     await one.handle(get())
     with pytest.raises(UpstreamQuotaExceeded):
         await other.handle(get())

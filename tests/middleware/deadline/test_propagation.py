@@ -7,13 +7,13 @@ import pytest
 from proxy.core.errors import ConnectionTerminated, DeadlineTooShort
 from proxy.middleware.deadline.deadline import DeadlineOptions
 from proxy.middleware.deadline.propagation import DeadlinePropagation
-from tests.support.loop import JumpingLoop, Script, get, reply
+from tests.support.loop import JumpingLoop, Script, get, loop_clock, reply
 
 MS = b"x-request-timeout-ms"
 
 
 def remaining(script: Script, **options: object) -> DeadlinePropagation:
-    return DeadlinePropagation(script, DeadlineOptions(**options))  # type: ignore[arg-type]
+    return DeadlinePropagation(script, DeadlineOptions(**options), clock=loop_clock())  # type: ignore[arg-type]
 
 
 async def sent(
