@@ -31,6 +31,12 @@ async def opened(**limits: Any) -> AsyncIterator[tuple[ConnectionPool, RawUpstre
         pool.close()
 
 
+async def all_ended(pool: ConnectionPool) -> None:
+    async with asyncio.timeout(30):
+        while pool.connections:  # noqa: ASYNC110 - the loop hears of it when it does
+            await asyncio.sleep(0)
+
+
 async def test_the_connection_that_was_used_last_is_used_first() -> None:
     async with opened() as (pool, _):
         one, two = await pool.acquire(PATIENT), await pool.acquire(PATIENT)
@@ -50,11 +56,16 @@ async def test_a_connection_that_the_server_closed_is_not_used_again() -> None:
         connection.release()
         await upstream.until(lambda: len(upstream.connections) == 1)
         upstream.connections[0].transport.close()
-        async with asyncio.timeout(30):
-            while pool.connections:  # noqa: ASYNC110 - the loop hears of it when it does
-                await asyncio.sleep(0)
+        await all_ended(pool)
         assert pool.try_idle() is None
         assert pool.peer_closes_idle
+
+
+async def test_what_we_close_ourselves_says_nothing_of_the_server() -> None:
+    async with opened(keepalive=0.01) as (pool, _):
+        (await pool.acquire(PATIENT)).release()
+        await all_ended(pool)
+        assert not pool.peer_closes_idle
 
 
 @pytest.mark.parametrize(
