@@ -61,6 +61,16 @@ async def test_a_connection_that_the_server_closed_is_not_used_again() -> None:
         assert pool.peer_closes_idle
 
 
+async def test_an_end_that_the_loop_has_not_seen_yet_counts_too() -> None:
+    async with opened() as (pool, upstream):
+        (await pool.acquire(PATIENT)).release()
+        await upstream.until(lambda: len(upstream.connections) == 1)
+        # Written and looked at without giving the loop a turn in between.
+        upstream.connections[0].transport.write(b"HTTP/1.1 408 Request Timeout\r\n\r\n")
+        assert pool.try_idle() is None
+        assert (pool.connections, pool.peer_closes_idle) == (0, True)
+
+
 async def test_what_we_close_ourselves_says_nothing_of_the_server() -> None:
     async with opened(keepalive=0.01) as (pool, _):
         (await pool.acquire(PATIENT)).release()
@@ -147,6 +157,18 @@ async def test_a_connection_with_a_login_is_kept_for_its_client_alone() -> None:
         ties.close()
         connection.release()
         assert pool.connections == 0
+
+
+async def test_of_several_connections_with_a_login_one_is_kept() -> None:
+    ties = Ties()
+    async with opened() as (pool, _):
+        one, two = await pool.acquire(PATIENT), await pool.acquire(PATIENT)
+        for connection in (one, two):
+            connection.bind(ties, "a")
+            connection.release()
+        assert pool.connections == 1
+        assert await pool.acquire_bound(ties, PATIENT) is one
+        one.discard()
 
 
 async def test_a_wait_for_a_connection_that_ends_meanwhile_takes_no_permit() -> None:
