@@ -12,7 +12,6 @@ edge/options middleware/load_balance/options policy/endpoint telemetry/options
 
 _ELSEWHERE: Final = """
 config/sample: tests/config/test_reference.py  generated pages are compared in one place
-core/scope: tests/run/test_tree.py  a tree is built of scopes
 edge/certificates: tests/wire/test_listener_certificates.py  handshakes, over sockets
 edge/entrance: tests/wire/test_listener_tls.py  what comes in by TLS, over sockets
 edge/connections: tests/wire/test_drain.py  it counts real connections until a drain ends

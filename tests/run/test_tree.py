@@ -160,6 +160,13 @@ async def test_breakers_survive_news_of_other_servers(jumping: JumpingLoop) -> N
         assert targets.now.by_endpoint[known].breaker is breaker
 
 
+async def test_a_closed_tree_hears_no_more_of_its_servers(jumping: JumpingLoop) -> None:
+    async with tree(TWO, circuit_breaker={}) as built:
+        endpoints = built.endpoints["api"]
+        assert endpoints.on_membership
+    assert endpoints.on_membership == []
+
+
 async def test_nothing_runs_on_after_the_end(jumping: JumpingLoop) -> None:
     async with tree(TWO, health_check={}):
         assert len(asyncio.all_tasks()) > 1
