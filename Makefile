@@ -2,7 +2,7 @@
 PYTHON ?= python3
 CONFIG ?= config.toml
 # Tests wait more than they work: one process more than there are cores.
-JOBS   ?= $(shell expr $$(nproc) + 1)
+JOBS   ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet

@@ -171,8 +171,9 @@ def read_target(exchange: Exchange, watched: Mapping[bytes, bytes], *, strict: b
     try:
         if strict:
             check_escapes(exchange.target)
-        exchange.target, authority = split_target(exchange.method, exchange.target)
-        host = _host(exchange, watched, authority, strict=strict)
+        asked = exchange.target
+        exchange.target, authority = split_target(exchange.method, asked)
+        host = _host(exchange, watched, asked, authority, strict=strict)
         exchange.host = host.decode("latin-1")
         exchange.path = normal_path(exchange.target)
     except Malformed as error:
@@ -205,11 +206,17 @@ def _waits(expect: bytes) -> bool:
 
 
 def _host(
-    exchange: Exchange, watched: Mapping[bytes, bytes], authority: bytes | None, *, strict: bool
+    exchange: Exchange,
+    watched: Mapping[bytes, bytes],
+    asked: bytes,
+    authority: bytes | None,
+    *,
+    strict: bool,
 ) -> bytes:
     """The host that is asked: that of an absolute target, else the field (RFC 9112 3.2).
 
-    The field is ignored where the target names another (``docs/decisions/0017``).
+    The field is ignored where the target names another (``docs/decisions/0017``). ``asked``: the
+    target as it came, whose scheme says which port is the default.
     """
     host = watched.get(b"host")
     if host is None:
@@ -218,7 +225,10 @@ def _host(
         return authority or b""
     if not valid_host(host):
         raise BadRequest(f"Host {host!r} is not a host name")
-    if authority is None or comparable(b"http", authority) == comparable(b"http", host):
+    if authority is None:
+        return host
+    scheme = asked.partition(b":")[0].lower()
+    if comparable(scheme, authority) == comparable(scheme, host):
         return host
     if strict:
         raise BadRequest(f"Host {host!r} is not the host of the target, {authority!r}")

@@ -11,8 +11,10 @@ CASES = [
     (b"http://a:81/p", b"a", b"/p", b"a:81"),
     (b"http://[::1]:81/p", b"a", b"/p", b"[::1]:81"),
     (b"HTTP://Other.test", b"proxy.test", b"/", b"Other.test"),
+    (b"https://a:80/p", b"a", b"/p", b"a:80"),
     # the same host in another spelling stays as the field has it
     (b"http://PROXY.test:80/x", b"proxy.test", b"/x", b"proxy.test"),
+    (b"HTTPS://PROXY.test:443/x", b"proxy.test", b"/x", b"proxy.test"),
 ]
 
 
@@ -49,12 +51,20 @@ async def test_the_route_is_that_of_the_target() -> None:
             assert api.requests[0].head.value("Host") == b"public.test"
 
 
-@pytest.mark.parametrize("case", CASES[:5])
+@pytest.mark.parametrize("case", CASES[:6])
 async def test_strict_refuses_the_contradiction(case: tuple[bytes, ...]) -> None:
     async with RawUpstream() as upstream, proxied(upstream, server={"strict": True}) as proxy:
         data = b"GET %b HTTP/1.1\r\nHost: %b\r\n\r\n" % case[:2]
         assert (await proxy.ask(data)).status == 400
         assert upstream.requests == []
+
+
+@pytest.mark.parametrize("case", CASES[6:])
+async def test_strict_takes_the_same_host_in_another_spelling(case: tuple[bytes, ...]) -> None:
+    async with RawUpstream() as upstream, proxied(upstream, server={"strict": True}) as proxy:
+        data = b"GET %b HTTP/1.1\r\nHost: %b\r\n\r\n" % case[:2]
+        assert (await proxy.ask(data)).status == 200
+        assert len(upstream.requests) == 1
 
 
 @pytest.mark.parametrize("fields", [b"", b"Host: a\r\nHost: a\r\n", b"Host: a b\r\n", b"Host:\r\n"])
