@@ -6,9 +6,11 @@ One try may take 900 ms, all of them 2.9 s where that can be said; connections a
 makes no difference here. One file per proxy, for all profiles; comments say what was tried.
 """
 
-from pathlib import Path
 from typing import Final
 
+from benchmarks.badday.files import Templates
+
+# It buffers whole replies, but has sent the head by then.
 # No passive ejection: the count of max_fails falls only after a second without failures, which a
 # bad day does not have. At 15 all endpoints are ejected at once time and again ("no live
 # upstreams"): 90 % good instead of 98.7 %, against 0.1 % gained in a partition.
@@ -81,6 +83,7 @@ backend api
     default-server check inter 1s rise 1 fall 2 observe layer7 error-limit 3 on-error mark-down
     {servers}
 """
+# Failures of both handlers are counted together, by address.
 # Five failures within a second: three are a matter of luck on a bad day, fifteen come late. A POST
 # whose connection was refused is not tried elsewhere, as its body is closed by then, and with
 # buffer_requests it is empty.
@@ -136,7 +139,9 @@ _CADDY: Final = """
     }}
 }}
 """
+# Replies are held until 64 KiB of them are here, and so can be asked for again.
 _PROXY: Final = """
+{more}
 [server]
 listen = "127.0.0.1:{port}"
 [log]
@@ -164,38 +169,4 @@ servers = [{servers}]
 [[routes]]
 upstream = "api"
 """
-_CONNECTIONS: Final = 4000
-
-
-def nginx(folder: Path, port: int, servers: list[str], files: int) -> Path:
-    """Buffers whole replies, but has sent the head by then."""
-    text = _NGINX.format(
-        folder=folder,
-        port=port,
-        files=files,
-        connections=min(_CONNECTIONS, files - 100),
-        servers=" ".join(f"server {server} max_fails=0;" for server in servers),
-    )
-    return _written(folder / "nginx.conf", text)
-
-
-def haproxy(folder: Path, port: int, servers: list[str]) -> Path:
-    """Has active checks besides."""
-    lines = "\n    ".join(f"server api{n} {server}" for n, server in enumerate(servers))
-    return _written(folder / "haproxy.cfg", _HAPROXY.format(port=port, servers=lines))
-
-
-def caddy(folder: Path, port: int, servers: list[str]) -> Path:
-    """Its failures of both handlers are counted together, by address."""
-    return _written(folder / "Caddyfile", _CADDY.format(port=port, servers=" ".join(servers)))
-
-
-def proxy(folder: Path, port: int, servers: list[str]) -> Path:
-    """This proxy; replies are held until 64 KiB of them are here, and so can be asked for again."""
-    urls = ", ".join(f'"http://{server}"' for server in servers)
-    return _written(folder / "proxy.toml", _PROXY.format(port=port, servers=urls))
-
-
-def _written(path: Path, text: str) -> Path:
-    path.write_text(text)
-    return path
+TUNED: Final = Templates(_NGINX, _HAPROXY, _CADDY, _PROXY, nginx_server=" max_fails=0")

@@ -3,9 +3,11 @@
 What stands beside the servers here is only what the benchmark needs: a port, no log, descriptors.
 """
 
-from pathlib import Path
 from typing import Final
 
+from benchmarks.badday.files import Templates
+
+# In turn; a server that fails once is left alone for ten seconds.
 _NGINX: Final = """
 daemon off;
 master_process off;
@@ -32,6 +34,7 @@ http {{
     }}
 }}
 """
+# In turn; three more tries to connect, a second apart.
 # HAProxy warns where these three are missing; they are those of Debian's own file.
 _HAPROXY: Final = """
 global
@@ -48,6 +51,7 @@ frontend clients
 backend api
     {servers}
 """
+# By chance; nothing is tried again.
 _CADDY: Final = """
 {{
     admin off
@@ -71,39 +75,4 @@ access = false
 name = "api"
 servers = [{servers}]
 """
-_CONNECTIONS: Final = 4000
-
-
-def nginx(folder: Path, port: int, servers: list[str], files: int) -> Path:
-    """In turn; a server that fails once is left alone for ten seconds."""
-    text = _NGINX.format(
-        folder=folder,
-        port=port,
-        files=files,
-        connections=min(_CONNECTIONS, files - 100),
-        servers=" ".join(f"server {server};" for server in servers),
-    )
-    return _written(folder / "nginx.conf", text)
-
-
-def haproxy(folder: Path, port: int, servers: list[str]) -> Path:
-    """In turn; three more tries to connect, a second apart."""
-    lines = "\n    ".join(f"server api{n} {server}" for n, server in enumerate(servers))
-    return _written(folder / "haproxy.cfg", _HAPROXY.format(port=port, servers=lines))
-
-
-def caddy(folder: Path, port: int, servers: list[str]) -> Path:
-    """By chance; nothing is tried again."""
-    return _written(folder / "Caddyfile", _CADDY.format(port=port, servers=" ".join(servers)))
-
-
-def proxy(folder: Path, port: int, servers: list[str], more: str = "") -> Path:
-    """This proxy, with ``more`` tables of the top."""
-    urls = ", ".join(f'"http://{server}"' for server in servers)
-    text = _PROXY.format(port=port, servers=urls, more=more)
-    return _written(folder / "proxy.toml", text)
-
-
-def _written(path: Path, text: str) -> Path:
-    path.write_text(text)
-    return path
+NOTHING_TUNED: Final = Templates(_NGINX, _HAPROXY, _CADDY, _PROXY)

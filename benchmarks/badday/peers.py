@@ -6,7 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from benchmarks.badday import configs, defaults
+from benchmarks.badday import files
+from benchmarks.badday.configs import TUNED
+from benchmarks.badday.defaults import NOTHING_TUNED
+from benchmarks.badday.files import Templates
 from benchmarks.badday.profile import Tuning
 from benchmarks.load.machine import raise_limits
 from benchmarks.load.peer import Peer, program
@@ -24,30 +27,31 @@ Command: TypeAlias = Callable[[Path, int, str], list[str]]
 """From a folder, a port and the addresses of all endpoints in one word, with commas."""
 
 
+def _templates(tuning: Tuning) -> Templates:
+    return TUNED if tuning is Tuning.TUNED else NOTHING_TUNED
+
+
 def _ours(more: str, tuning: Tuning, folder: Path, port: int, servers: str) -> list[str]:
     if tuning is Tuning.TUNED:
-        config = configs.proxy(folder, port, servers.split(","))
-    else:
-        more = "[hedge]" if tuning is Tuning.HEDGE else more
-        config = defaults.proxy(folder, port, servers.split(","), more)
+        more = ""
+    elif tuning is Tuning.HEDGE:
+        more = "[hedge]"
+    config = files.proxy(_templates(tuning), folder, port, servers.split(","), more)
     return [sys.executable, "-m", "proxy", "run", str(config)]
 
 
 def _nginx(tuning: Tuning, folder: Path, port: int, servers: str) -> list[str]:
-    made = configs.nginx if tuning is Tuning.TUNED else defaults.nginx
-    config = made(folder, port, servers.split(","), raise_limits())
+    config = files.nginx(_templates(tuning), folder, port, servers.split(","), raise_limits())
     return [_found("nginx"), "-p", str(folder), "-c", str(config)]
 
 
 def _haproxy(tuning: Tuning, folder: Path, port: int, servers: str) -> list[str]:
-    made = configs.haproxy if tuning is Tuning.TUNED else defaults.haproxy
-    config = made(folder, port, servers.split(","))
+    config = files.haproxy(_templates(tuning), folder, port, servers.split(","))
     return [_found("haproxy"), "-db", "-q", "-f", str(config)]
 
 
 def _caddy(tuning: Tuning, folder: Path, port: int, servers: str) -> list[str]:
-    made = configs.caddy if tuning is Tuning.TUNED else defaults.caddy
-    config = made(folder, port, servers.split(","))
+    config = files.caddy(_templates(tuning), folder, port, servers.split(","))
     return [_found("caddy"), "run", "--adapter", "caddyfile", "--config", str(config)]
 
 

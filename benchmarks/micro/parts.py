@@ -76,7 +76,7 @@ def _request_head() -> Callable[[], object]:
     address = named("proxy.upstream.address:Address")(options, entry, None)
     timeouts = named("proxy.core.timeouts:TimeoutsOptions")()
     kept = named("proxy.http.hop_by_hop:end_to_end_response")
-    head = named("proxy.upstream.forward:Forward")(address, None, timeouts, kept)._request_head
+    head = named("proxy.upstream.forward:Forward")(address, None, timeouts, kept).request_head
     exchange = _exchange()
     return lambda: head(exchange)
 
@@ -98,7 +98,7 @@ PARTS: Final = {
     "identify": _identify,
     "Router.find": _router,
     "reply_head": _reply_head,
-    "Forward._request_head": _request_head,
+    "Forward.request_head": _request_head,
 }
 
 

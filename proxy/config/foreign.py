@@ -61,8 +61,10 @@ cors.allow_headers: headers allowed_headers
 cors.expose_headers: exposed_headers
 cors.credentials: allow_credentials supports_credentials
 queue.size: max_pending max_pending_requests
-server.proxy_protocol: accept_proxy accept_proxy proxyprotocol proxy_proto
+server.proxy_protocol: accept_proxy proxyprotocol proxy_proto
 server.tls.certificates: certs certificate
+server.tls.certificates.cert_file: cert crt cert_path
+server.tls.certificates.key_file: key private_key key_path
 server.tls.client_ca_file: client_ca ssl_client_certificate trusted_ca
 server.tls.client_auth: verify_client ssl_verify_client require_client_certificate mtls
 server.tls.min_version: protocols ssl_protocols tls_minimum_protocol_version minimum_version

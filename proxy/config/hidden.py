@@ -57,6 +57,24 @@ def _values(place: Place, raw: Any, value: Any) -> Iterator[tuple[str, str]]:
             yield str(value), raw
 
 
+def masked(place: Place, raw: Any, value: Any) -> Any:
+    """A value of an option as it may be shown; ``raw``: as the file has it.
+
+    As in messages: no value of an option that holds credentials, and no text from the environment.
+    """
+    if isinstance(value, dict):
+        written = raw if isinstance(raw, dict) else {}
+        return {key: masked((*place, key), written.get(key), each) for key, each in value.items()}
+    if isinstance(value, tuple) and isinstance(raw, list):
+        pairs = enumerate(zip(raw, value, strict=True))
+        return tuple(masked((*place, index), one, each) for index, (one, each) in pairs)
+    if isinstance(value, tuple) and isinstance(raw, str) and "$" in raw:  # a list in one variable
+        return raw
+    if isinstance(value, str) and value:
+        return next((instead for _, instead in _values(place, raw, value)), value)
+    return value
+
+
 def _sensitive(place: Place) -> bool:
     names = [step for step in place if isinstance(step, str)]
     if not names or _HARMLESS.search(names[-1]):

@@ -76,6 +76,9 @@ def _alias_here(name: str, table: tuple[str, ...], here: set[str]) -> str:
         home, _, option = each.rpartition(".")
         if option in here and home.split(".")[-1] == (table[-1] if table else ""):
             return f", did you mean {option!r}?"
+        path = tuple(home.split("."))
+        if table and path != table and path[: len(table)] == table and _exists(each):
+            return f", did you mean {option!r} in {_header(path)}?"
     # Options of one name mean much the same in all tables.
     others = [each.rpartition(".")[2] for each in TARGETS.get(name, ()) if each[0] != "["]
     return next((f", did you mean {option!r}?" for option in others if option in here), "")
@@ -122,33 +125,39 @@ def _homes(name: str, table: tuple[str, ...], *, tables: bool = False) -> list[t
 def _index() -> dict[str, list[tuple[str, ...]]]:
     """The tables of every option, by its name; () is the top of the file."""
     found: dict[str, list[tuple[str, ...]]] = {}
-
-    def walk(kind: inspect.Type, path: tuple[str, ...]) -> None:
-        for table in _tables(kind):
-            for field in table.fields:
-                found.setdefault(field.encode_name, []).append(path)
-                walk(field.type, (*path, field.encode_name))
-
-    walk(inspect.type_info(Config), ())
+    for path, table, _ in _tables(inspect.type_info(Config), ()):
+        for field in table.fields:
+            found.setdefault(field.encode_name, []).append(path)
     return found
 
 
-def _tables(kind: inspect.Type) -> Iterator[inspect.StructType]:
+@cache
+def _lists() -> frozenset[tuple[str, ...]]:
+    """The options that are lists of tables."""
+    return frozenset(path for path, _, listed in _tables(inspect.type_info(Config), ()) if listed)
+
+
+def _tables(
+    kind: inspect.Type, path: tuple[str, ...], *, listed: bool = False
+) -> Iterator[tuple[tuple[str, ...], inspect.StructType, bool]]:
+    """All tables from ``kind`` on: where each stands, its shape, whether it is one of a list."""
     if isinstance(kind, inspect.StructType):
-        yield kind
+        yield path, kind, listed
+        for field in kind.fields:
+            yield from _tables(field.type, (*path, field.encode_name))
     elif isinstance(kind, inspect.Metadata):
-        yield from _tables(kind.type)
+        yield from _tables(kind.type, path, listed=listed)
     elif isinstance(kind, inspect.VarTupleType):
-        yield from _tables(kind.item_type)
+        yield from _tables(kind.item_type, path, listed=True)
     elif isinstance(kind, inspect.UnionType):
         for each in kind.types:
-            yield from _tables(each)
+            yield from _tables(each, path, listed=listed)
 
 
 def _header(path: tuple[str, ...]) -> str:
     """A table as its header is written."""
     if not path:
         return "the top of the file"
-    if path == ("upstreams", "servers"):
-        return "an entry of servers"
-    return f"[[{path[0]}]]" if len(path) == 1 and path[0] in LISTS else f"[{'.'.join(path)}]"
+    if path not in _lists():
+        return f"[{'.'.join(path)}]"
+    return f"[[{path[0]}]]" if len(path) == 1 else f"an entry of {path[-1]}"

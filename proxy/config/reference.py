@@ -25,7 +25,7 @@ declarations in the code; the commented [`config.toml`](../config.toml) comes fr
 - `sidecar-proxy init` writes a commented file to start from, never over an existing one.
 - `sidecar-proxy run --upstream URL [--listen ADDR] [--admin ADDR]` needs no file; `--upstream`
   given again names another server of the same upstream.
-- `--set PLACE=VALUE`, with `run` and `check`, sets one option, with a file or without:
+- `--set PLACE=VALUE`, with `run`, `check` and `explain`, sets one option, with a file or without:
   `--set retry.attempts=4`, `--set 'routes[0].path=/v1'`. The text takes the type of its option;
   a text that begins with a bracket, a brace or a quote is read as TOML.
 

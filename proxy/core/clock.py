@@ -6,7 +6,6 @@ may tick in whole milliseconds, so a time of this clock may be given to ``call_a
 expects that so much has passed on it when a timer rings.
 """
 
-import asyncio
 import time
 from collections.abc import Callable
 from typing import Final, TypeAlias
@@ -17,8 +16,3 @@ monotonic: Final[Clock] = time.monotonic
 """The clock of the proxy."""
 wall: Final[Clock] = time.time
 """Seconds since 1970, for logs and dates only: it may be set back."""
-
-
-def loop_clock() -> Clock:
-    """The running loop's own: for those that are handed none, as on the loops of tests."""
-    return asyncio.get_running_loop().time

@@ -1,6 +1,7 @@
 """From aiohttp's request to an exchange; what is ambiguous or hostile ends here."""
 
 import asyncio
+from collections.abc import Mapping
 from functools import partial
 
 from proxy.core.body import EMPTY, Body, BytesBody
@@ -70,9 +71,7 @@ class Intake:
         if head.fault is not None:
             raise head.fault.error()
         watched = head.decisive
-        if exchange.method == "CONNECT":
-            raise MethodNotAllowed("no tunnels", USUAL)
-        host = self._host(exchange, watched)
+        host = read_target(exchange, watched, strict=self._options.strict)
         exchange.body = self._body(exchange, watched, request, stream)
         exchange.login = not watched.keys().isdisjoint(LOGINS)
         raw = exchange.headers
@@ -114,20 +113,6 @@ class Intake:
             return fields
         kept = [field for field in fields if not names_client_cert(field[0])]
         return kept + stream.identity
-
-    def _host(self, exchange: Exchange, watched: dict[bytes, bytes]) -> bytes:
-        """Read the target; the host that it, or the Host field, names."""
-        strict = self._options.strict
-        try:
-            if strict:
-                check_escapes(exchange.target)
-            exchange.target, authority = split_target(exchange.method, exchange.target)
-            host = _host(exchange, watched, authority, strict=strict)
-            exchange.host = host.decode("latin-1")
-            exchange.path = normal_path(exchange.target)
-        except Malformed as error:
-            raise BadRequest(str(error)) from None
-        return host
 
     def _body(
         self,
@@ -176,6 +161,25 @@ class Intake:
             raise BodyTooLarge(f"the body has {length} bytes, more than max_body of {limit}")
 
 
+def read_target(exchange: Exchange, watched: Mapping[bytes, bytes], *, strict: bool) -> bytes:
+    """Find target, host and path of an exchange, whose fields are ``watched``; returns the host.
+
+    Raises BadRequest, or MethodNotAllowed for CONNECT.
+    """
+    if exchange.method == "CONNECT":
+        raise MethodNotAllowed("no tunnels", USUAL)
+    try:
+        if strict:
+            check_escapes(exchange.target)
+        exchange.target, authority = split_target(exchange.method, exchange.target)
+        host = _host(exchange, watched, authority, strict=strict)
+        exchange.host = host.decode("latin-1")
+        exchange.path = normal_path(exchange.target)
+    except Malformed as error:
+        raise BadRequest(str(error)) from None
+    return host
+
+
 def _again(broken: BaseException) -> ProxyError:
     """What broke a body, without holding on to the body."""
     return (
@@ -201,7 +205,7 @@ def _waits(expect: bytes) -> bool:
 
 
 def _host(
-    exchange: Exchange, watched: dict[bytes, bytes], authority: bytes | None, *, strict: bool
+    exchange: Exchange, watched: Mapping[bytes, bytes], authority: bytes | None, *, strict: bool
 ) -> bytes:
     """The host that is asked: that of an absolute target, else the field (RFC 9112 3.2).
 

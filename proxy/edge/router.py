@@ -69,6 +69,10 @@ def rank(options: RouteOptions) -> tuple[int, ...]:
     return (kind, -len(host) if kind == _WILD else 0, *path, -named)
 
 
+RANKED_BY: Final = ("host", "host", "path", "path", "choice of methods and headers")
+"""What the numbers of a rank speak of."""
+
+
 class _Rule(Generic[T]):
     """What a route asks of a request beyond host and path."""
 

@@ -4,7 +4,7 @@ import asyncio
 import math
 from collections.abc import Callable, Hashable, Iterator
 
-from proxy.core.clock import Clock, loop_clock
+from proxy.core.clock import Clock
 from proxy.core.errors import RateLimited
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import Finding, Written
@@ -53,7 +53,7 @@ class RateLimit:
         options: RateLimitOptions,
         show: Callable[[Hashable], str] = hashed,
         *,
-        clock: Clock | None = None,
+        clock: Clock,
     ) -> None:
         """``options`` with an ``average``; ``show``: how operators are shown a key."""
         self._show = show
@@ -65,7 +65,7 @@ class RateLimit:
         self._patience = float(options.max_wait)
         window = max(1, math.ceil(options.period))
         self._policy = f'"default";q={math.ceil(options.average)};w={window}'
-        self._clock = clock or loop_clock()
+        self._clock = clock
         self.counts = {"refused": 0, "waited": 0}
 
     async def handle(self, exchange: Exchange) -> Reply:

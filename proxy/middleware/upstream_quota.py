@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final
 
-from proxy.core.clock import Clock, loop_clock
+from proxy.core.clock import Clock
 from proxy.core.errors import UpstreamQuotaExceeded
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import TOO_MANY, Verdict, verdict
@@ -55,7 +55,7 @@ class UpstreamQuota:
         max_wait: float,
         own_credentials: bytes = b"",
         *,
-        clock: Clock | None = None,
+        clock: Clock,
     ) -> None:
         """``max_wait`` in seconds; ``own_credentials``: the field of the proxy's own, if any."""
         self._credential_fields = CREDENTIALS - {own_credentials.lower()}
@@ -63,7 +63,7 @@ class UpstreamQuota:
         self._inner = inner
         self._endpoint = endpoint
         self._max_wait = max_wait
-        self._clock = clock or loop_clock()
+        self._clock = clock
         self._quotas = endpoint.quotas = endpoint.quotas or Quotas()
 
     async def handle(self, exchange: Exchange) -> Reply:

@@ -5,89 +5,118 @@ built as for a start, so the explanation cannot say anything else than the proxy
 """
 
 import asyncio
-import os
 import random
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from proxy.config.describe import literal
-from proxy.config.lines import Lines
+from proxy.config.hidden import masked
 from proxy.config.load import load
 from proxy.config.model import Config, Route
-from proxy.config.overrides import Overrides
-from proxy.config.problems import spell
-from proxy.core.errors import MethodNotAllowed, NoRoute
-from proxy.core.findings import Place
+from proxy.config.origins import Origins
+from proxy.core.errors import BadRequest, MethodNotAllowed, NoRoute, ProxyError
+from proxy.core.exchange import Exchange
+from proxy.core.findings import Place, is_token
+from proxy.core.reply import Reply
 from proxy.core.scope import EndpointScope, Scope, UpstreamScope
 from proxy.core.secrets import conceal
-from proxy.edge.router import Router, rank
-from proxy.http.target import normal_path, split_target
-from proxy.middleware.rewrite.paths import PathRewriter
+from proxy.core.timeouts import TimeoutsOptions
+from proxy.edge.intake import read_target
+from proxy.edge.responses import failure
+from proxy.edge.router import RANKED_BY, RouteOptions, Router, rank
+from proxy.http.hop_by_hop import end_to_end_response
+from proxy.http.target import split_target
+from proxy.middleware.rewrite import rewrite
 from proxy.run.chains import ENDPOINT, ROUTE, UPSTREAM, Link
 from proxy.run.tree import Tree, upstreams_of
-from proxy.upstream.address import Address
-from proxy.upstream.credentials import CredentialsOptions
+from proxy.upstream.endpoint import Endpoint
+from proxy.upstream.forward import Forward
 from proxy.upstream.session import Session
 
 _SHOWN: Final = 10
 """Routes that did not match, of those with another path."""
 
 
-class Asked(NamedTuple):
-    """A request."""
+class Server(NamedTuple):
+    """An endpoint, and the request as it is sent to it."""
 
-    method: str
-    target: bytes
-    host: str
-    path: str
-    """Normal form of the path."""
+    name: str
+    weight: float
+    backup: bool
+    sent: str
+    """Method, target and the Host field."""
 
 
-def asked_for(method: str, url: str) -> Asked:
+class Built(NamedTuple):
+    """What was built for one route, as at a start."""
+
+    links: list[tuple[Scope, Link]]
+    servers: dict[str, list[Server]]
+    """By upstream."""
+    refused: BadRequest | None
+    """Where the request cannot be rewritten."""
+
+
+class _Arrived(Exception):
+    """The request is as it goes to an upstream."""
+
+
+def asked_for(method: str, url: str) -> Exchange:
     """The request for a URL, or for a path alone. Raises ValueError with a sentence."""
     raw = url.partition("#")[0]
     if not raw.startswith("/") and "://" not in raw and raw != "*":
         raise ValueError(f"expected http://HOST/PATH or /PATH, got {url!r}")
+    if not is_token(method):
+        raise ValueError(f"{method!r} is not the name of a method")
     target, authority = split_target(method, raw.encode())
-    host = "localhost" if authority is None else authority.decode("latin-1")
-    return Asked(method, target, host, normal_path(target))
+    return Exchange(
+        method, target, (), host="localhost" if authority is None else authority.decode()
+    )
 
 
-def explain(path: str, asked: Asked, sets: Sequence[str] = ()) -> Iterator[str]:
+def explain(path: str, asked: Exchange, sets: Sequence[str] = ()) -> Iterator[str]:
     """Lines for a reader. Raises ConfigError, or OSError where a file cannot be used."""
     config = load(path, sets=sets)
-    origins = _Origins(path, sets)
-    yield f"{asked.method} http://{asked.host}{asked.target.decode('latin-1')}"
+    origins = Origins(path, sets)
+    yield f"{asked.method} http://{asked.host}{asked.target.decode()}"
     yield ""
+    try:
+        read_target(asked, {b"host": asked.host.encode()}, strict=config.server.strict)
+    except ProxyError as error:
+        yield from _title("Route", f"none is looked for: {_answer(error)}")
+        return
     router = Router([(route, number) for number, route in enumerate(config.routes)])
     chosen = None
     try:
         chosen = router.find(asked.method, asked.host, asked.path, ())
         yield from _title("Route", f"{_named(config, chosen, origins)} takes it")
-    except MethodNotAllowed as error:
-        allow = ", ".join(error.allow)
-        yield from _title("Route", f"none takes it: 405, with Allow: {allow}")
-    except NoRoute:
-        yield from _title("Route", "none takes it: 404")
+    except ProxyError as error:
+        yield from _title("Route", f"none takes it: {_answer(error)}")
     yield from _others(config, asked, chosen, origins)
     if chosen is None:
         return
     route = config.routes[chosen]
-    alone = msgspec.structs.replace(config, routes=(route,))
-    links, addresses = asyncio.run(_built(alone))
-    yield from _chain(route, links)
-    yield from _sent(alone, asked, addresses)
+    built = asyncio.run(_built(msgspec.structs.replace(config, routes=(route,)), asked))
+    upstreams = [each.name for each in upstreams_of(route, config.upstreams)]
+    yield from _chain(upstreams, built.links)
+    yield from _sent(upstreams, built)
     yield from _options(config, chosen, origins)
+
+
+def _answer(error: ProxyError) -> str:
+    status = f"{failure(error)[0].value}"
+    if isinstance(error, MethodNotAllowed):
+        return f"{status}, with Allow: {', '.join(error.allow)}"
+    return f"{status}, {error}" if isinstance(error, BadRequest) else status
 
 
 def _title(title: str, said: str = "") -> Iterator[str]:
     yield f"{title}: {said}" if said else title
 
 
-def _named(config: Config, number: int, origins: "_Origins") -> str:
+def _named(config: Config, number: int, origins: Origins) -> str:
     route = config.routes[number]
     parts = [f"host {route.host}"] if route.host else []
     parts.append(f"path_regex {route.path_regex}" if route.path_regex else f"path {route.path}")
@@ -98,7 +127,7 @@ def _named(config: Config, number: int, origins: "_Origins") -> str:
     return f"routes[{number}] ({'; '.join(parts)}; {written})"
 
 
-def _others(config: Config, asked: Asked, chosen: int | None, origins: "_Origins") -> Iterator[str]:
+def _others(config: Config, asked: Exchange, chosen: int | None, origins: Origins) -> Iterator[str]:
     """Why it is none of the others: those whose path it is, and a few more."""
     far = 0
     for number in sorted(range(len(config.routes)), key=lambda each: rank(config.routes[each])):
@@ -115,12 +144,12 @@ def _others(config: Config, asked: Asked, chosen: int | None, origins: "_Origins
         yield f"  nor {far - _SHOWN} more with other paths"
 
 
-def _against(route: Route, asked: Asked) -> list[str]:
+def _against(route: Route, asked: Exchange) -> list[str]:
     """What keeps a route from taking a request."""
-    anything: dict[str, Any] = {"path": "/", "path_regex": "", "methods": (), "headers": {}}
 
     def takes(**kept: Any) -> bool:
-        alone = msgspec.structs.replace(route, **{"host": "", **anything, **kept})
+        """Whether a route would that asks for nothing else."""
+        alone = RouteOptions(upstream="", **{"methods": (asked.method,), **kept})
         try:
             return Router([(alone, True)]).find(asked.method, asked.host, asked.path, ())
         except (NoRoute, MethodNotAllowed):
@@ -143,35 +172,56 @@ def _less(config: Config, number: int, chosen: int | None) -> str:
     mine, other = rank(config.routes[number]), rank(config.routes[chosen or 0])
     if mine == other:
         return "it matches as well, and stands later in the file"
-    names = ("host", "host", "path", "path", "choice of methods and headers")
-    what = next(name for name, a, b in zip(names, mine, other, strict=True) if a != b)
+    what = next(name for name, a, b in zip(RANKED_BY, mine, other, strict=True) if a != b)
     return f"it matches too, but its {what} is less specific"
 
 
-async def _built(
-    config: Config,
-) -> tuple[list[tuple[Scope, Link]], dict[str, list[tuple[Address, float, bool]]]]:
-    """The links that were made, and the addresses of each upstream."""
+async def _built(config: Config, asked: Exchange) -> Built:
+    """Build the only route of a configuration, and do to the request what the route does."""
     links: list[tuple[Scope, Link]] = []
     async with Session() as session:
         rng = random.Random()
         tree = Tree(config, session, rng, on_link=lambda scope, link: links.append((scope, link)))
-        addresses = {
-            name: [(each.address, each.full_weight, each.backup) for each in endpoints.members]
+        refused = await _rewritten(links, asked)
+        servers = {
+            name: [_server(each, asked) for each in endpoints.members]
             for name, endpoints in tree.endpoints.items()
         }
         await tree.close()
-    return links, addresses
+    return Built(links, servers, refused)
 
 
-def _chain(route: Route, links: list[tuple[Scope, Link]]) -> Iterator[str]:
+async def _rewritten(links: list[tuple[Scope, Link]], asked: Exchange) -> BadRequest | None:
+    """Change the request as the link does that changes requests."""
+
+    async def arrive(_: Exchange) -> Reply:
+        raise _Arrived
+
+    for scope, link in links:
+        if link.concern is rewrite and (handle := rewrite.link(scope, arrive)):
+            try:
+                await handle(asked)
+            except BadRequest as error:
+                return error
+            except _Arrived:
+                pass
+    return None
+
+
+def _server(endpoint: Endpoint, asked: Exchange) -> Server:
+    forward = Forward(endpoint.address, endpoint.pool, TimeoutsOptions(), end_to_end_response)
+    first, host, *_ = forward.request_head(asked).decode("latin-1").split("\r\n")
+    sent = f"{first.removesuffix(' HTTP/1.1')}  {host}"
+    return Server(endpoint.address.name, endpoint.full_weight, endpoint.backup, sent)
+
+
+def _chain(upstreams: list[str], links: list[tuple[Scope, Link]]) -> Iterator[str]:
     """The links in the order in which a request meets them."""
     yield ""
     yield from _title("Chain", "what the request meets, from the top")
-    names = (route.upstream, *(route.fallback if isinstance(route.fallback, tuple) else ()))
     made = [link for scope, link in links if not isinstance(scope, UpstreamScope)]
     yield from _links(ROUTE, made)
-    for name in names:
+    for name in upstreams:
         at = [(s, link) for s, link in links if isinstance(s, UpstreamScope) and s.upstream == name]
         yield f"  at upstream {name}"
         yield from _links(UPSTREAM, [link for s, link in at if not isinstance(s, EndpointScope)])
@@ -185,54 +235,20 @@ def _links(chain: Sequence[Link], made: Sequence[Link]) -> Iterator[str]:
             yield f"    {link.name:22} {link.reason}"
 
 
-def _sent(
-    config: Config, asked: Asked, addresses: dict[str, list[tuple[Address, float, bool]]]
-) -> Iterator[str]:
-    [route] = config.routes
-    paths = PathRewriter(route.strip_prefix, route.add_prefix, route.rewrite)
-    target = paths.apply(asked.target, asked.path).decode("latin-1")
-    for name in (each.name for each in upstreams_of(route, config.upstreams)):
+def _sent(upstreams: list[str], built: Built) -> Iterator[str]:
+    if built.refused is not None:
+        yield ""
+        yield from _title("Upstreams", f"none is asked: {_answer(built.refused)}")
+        return
+    for name in upstreams:
         yield ""
         yield from _title(f"Upstream {name}")
-        for address, weight, backup in addresses[name]:
-            host = address.host.decode("latin-1") if address.host else asked.host
-            about = f"weight {weight:g}{', backup' if backup else ''}"
-            yield f"  {address.name} ({about}) is sent: {asked.method} {target}  Host: {host}"
+        for server in built.servers[name]:
+            about = f"weight {server.weight:g}{', backup' if server.backup else ''}"
+            yield f"  {server.name} ({about}) is sent: {server.sent}"
 
 
-class _Origins:
-    """Where values were written."""
-
-    def __init__(self, path: str, sets: Sequence[str]) -> None:
-        self._path = path
-        self._lines = Lines(Path(path).read_text(encoding="utf-8-sig"))
-        self._sets = Overrides(sets, {})
-
-    def line(self, place: Place) -> str:
-        """``FILE:LINE``, or the command line; empty where nobody wrote it."""
-        if self._sets.holds(place):
-            return "--set"
-        return (
-            f"{os.path.basename(self._path)}:{self._lines.of(place)}"
-            if (place in self._lines)
-            else ""
-        )
-
-    def of(self, own: Place, top: Place) -> str:
-        """Where a value of a route or an upstream comes from."""
-        if where := self.line(own):
-            return f"{where} {_table(own)}"
-        if where := self.line(top):
-            return f"{where} {_table(top)}"
-        return "default"
-
-
-def _table(place: Place) -> str:
-    """The table that holds a place: ``[routes.retry]`` of a list is spelled with its number."""
-    return f"[{spell(place[:-1])}]" if place[:-1] else ""
-
-
-def _options(config: Config, chosen: int, origins: _Origins) -> Iterator[str]:
+def _options(config: Config, chosen: int, origins: Origins) -> Iterator[str]:
     """Every option that applies, with where it comes from."""
     route = config.routes[chosen]
     yield ""
@@ -245,19 +261,18 @@ def _options(config: Config, chosen: int, origins: _Origins) -> Iterator[str]:
             yield from _values(upstream, ("upstreams", number), (), origins)
 
 
-def _values(options: msgspec.Struct, own: Place, top: Place, origins: _Origins) -> Iterator[str]:
+def _values(options: msgspec.Struct, own: Place, top: Place, origins: Origins) -> Iterator[str]:
     for name in options.__struct_fields__:
         value = getattr(options, name)
         place, above = (*own, name), (*top, name)
         if isinstance(value, msgspec.Struct):
             yield from _values(value, place, above, origins)
             continue
-        where = origins.of(place, above)
+        where, written = origins.of(place, above)
         if name in ("name", "servers") or (
             where == "default" and (value is None or (len(own) == 2 and own[0] == "routes"))
         ):
             continue  # shown above, or not asked for
-        hidden = isinstance(options, CredentialsOptions) and name == "value" and value
-        shown = '"***"' if hidden else conceal(literal(value)) or "off"
+        shown = conceal(literal(masked(place, written, value))) or "off"
         label = ".".join(map(str, (*own[2:], name)))
         yield f"    {f'{label} = {shown}':44} {where}"

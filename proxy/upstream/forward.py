@@ -147,7 +147,7 @@ class Forward:
         transport = protocol.transport
         if transport is None or transport.is_closing():
             raise ConnectionTerminated("closed before the request", stage=Stage.NOT_SENT)
-        head = self._request_head(exchange)
+        head = self.request_head(exchange)
         whole = body.buffered
         if whole is None:
             protocol.send(head)
@@ -158,7 +158,8 @@ class Forward:
         protocol.arm(self._timeouts.first_byte, self._no_head)
         return None
 
-    def _request_head(self, exchange: Exchange) -> bytes:
+    def request_head(self, exchange: Exchange) -> bytes:
+        """The bytes of the head as this endpoint is sent them."""
         address = self._address
         fields = exchange.headers
         if address.credentials is not None:

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.badday import defaults
+from benchmarks.badday import files
 from benchmarks.badday.__main__ import arguments
 from benchmarks.badday.answer import SUM, Answer, Outcome, dechunked, total
 from benchmarks.badday.client import PATIENCE, RATE, Record, orders
+from benchmarks.badday.defaults import NOTHING_TUNED
 from benchmarks.badday.endpoints import Entry, Request
 from benchmarks.badday.peers import TITLES
 from benchmarks.badday.profile import PROFILES
@@ -266,13 +267,15 @@ def test_each_profile_names_who_has_its_day() -> None:
 
 def test_only_the_servers_are_written_where_nothing_is_tuned(tmp_path: Path) -> None:
     servers = ["127.0.0.1:1", "127.0.0.1:2"]
-    assert load(defaults.proxy(tmp_path, 8080, servers)).routes == (Route(upstream="api"),)
-    hedged = load(defaults.proxy(tmp_path, 8080, servers, "[hedge]")).routes
+    assert load(files.proxy(NOTHING_TUNED, tmp_path, 8080, servers)).routes == (
+        Route(upstream="api"),
+    )
+    hedged = load(files.proxy(NOTHING_TUNED, tmp_path, 8080, servers, "[hedge]")).routes
     assert hedged == (Route(upstream="api", hedge=HedgeOptions()),)
     for made in (
-        defaults.nginx(tmp_path, 8080, servers, 5000),
-        defaults.haproxy(tmp_path, 8080, servers),
-        defaults.caddy(tmp_path, 8080, servers),
+        files.nginx(NOTHING_TUNED, tmp_path, 8080, servers, 5000),
+        files.haproxy(NOTHING_TUNED, tmp_path, 8080, servers),
+        files.caddy(NOTHING_TUNED, tmp_path, 8080, servers),
     ):
         text = made.read_text()
         assert all(server in text for server in servers)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from proxy.config.hidden import hidden, secret_key, shown_value
+from proxy.config.hidden import hidden, masked, secret_key, shown_value
 from proxy.core.findings import Finding, Place
 from proxy.core.secrets import HIDDEN
 
@@ -39,6 +39,31 @@ def test_a_message_shows_what_may_be_shown(
     place: Place, raw: Any, tree: Any, message: str, shown: str
 ) -> None:
     assert hidden(Finding(place, message), raw, tree) == shown
+
+
+KEPT = {"X-Tenant": "a", "X-Api-Key": "k"}
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "value", "shown"),
+    [
+        ("path", "/v1", "/v1", "/v1"),
+        ("attempts", "${N}", 4, 4),
+        ("path", "${P}", "/v1", "${P}"),
+        ("path_regex", "^/v1$", "^/v1$", "^/v1$"),
+        ("password", "sesame", "sesame", HIDDEN),
+        ("password", None, "", ""),
+        ("credentials", True, True, True),
+        ("headers", KEPT, KEPT, {"X-Tenant": "a", "X-Api-Key": HIDDEN}),
+        ("headers", {"X-A": "${A}"}, {"X-A": "sesame"}, {"X-A": "${A}"}),
+        ("on", ["503", "${ON}"], ("503", "reset"), ("503", "${ON}")),
+        ("on", "${ON}", ("503", "reset"), "${ON}"),
+        ("on", "503,reset", ("503", "reset"), ("503", "reset")),
+        ("on", None, ("503",), ("503",)),
+    ],
+)
+def test_an_option_is_shown_without_secrets(name: str, raw: Any, value: Any, shown: Any) -> None:
+    assert masked(("routes", 0, name), raw, value) == shown
 
 
 def test_a_value_is_shown_unless_its_key_says_that_it_is_secret() -> None:

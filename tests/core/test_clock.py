@@ -2,8 +2,7 @@
 
 import asyncio
 
-from proxy.core.clock import loop_clock, monotonic, wall
-from tests.support.loop import JumpingLoop
+from proxy.core.clock import monotonic, wall
 
 
 async def test_timers_of_the_loop_count_from_the_moment_from_which_the_clock_counts() -> None:
@@ -13,13 +12,6 @@ async def test_timers_of_the_loop_count_from_the_moment_from_which_the_clock_cou
     await rung
     # To a minute: a machine may be busy. With another origin there would be hours between them.
     assert abs(loop.time() - monotonic()) < 60
-
-
-async def test_the_clock_of_a_loop_that_jumps_jumps(jumping: JumpingLoop) -> None:
-    clock = loop_clock()
-    before = clock()
-    await asyncio.sleep(30)
-    assert clock() == before + 30
 
 
 def test_dates_are_told_from_times() -> None:

@@ -10,12 +10,12 @@ from proxy.core.errors import RateLimited
 from proxy.core.rate_limit_options import RateLimitOptions
 from proxy.core.reply import Reply
 from proxy.middleware.rate_limit import RateLimit
-from tests.support.loop import JumpingLoop, Script, get, reply
+from tests.support.loop import JumpingLoop, Script, get, loop_clock, reply
 from tests.support.samples import told
 
 
 def limited(script: Script, **options: Any) -> RateLimit:
-    return RateLimit(script, RateLimitOptions(**{"average": 2.0, **options}))
+    return RateLimit(script, RateLimitOptions(**{"average": 2.0, **options}), clock=loop_clock())
 
 
 def answers(count: int) -> Script:

@@ -9,13 +9,16 @@ from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from proxy.middleware.upstream_quota import UpstreamQuota
 from tests.support.endpoint import StateOnly
-from tests.support.loop import JumpingLoop, Script, get, reply
+from tests.support.loop import JumpingLoop, Script, get, loop_clock, reply
 
 
 async def test_what_would_be_refused_is_not_sent(jumping: JumpingLoop) -> None:
     server = StateOnly()
     inner = UpstreamQuota(
-        Script(reply(headers=[(b"RateLimit", b'"a";r=0;t=9')]), reply()), server, 0.0
+        Script(reply(headers=[(b"RateLimit", b'"a";r=0;t=9')]), reply()),
+        server,
+        0.0,
+        clock=loop_clock(),
     )
     await inner.handle(get())
     assert server.paused_until == jumping.time() + 9
@@ -31,7 +34,10 @@ async def test_what_would_be_refused_is_not_sent(jumping: JumpingLoop) -> None:
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_refusal_that_names_a_time_is_heeded(jumping: JumpingLoop, status: int) -> None:
     inner = UpstreamQuota(
-        Script(reply(status, [(b"Retry-After", b"3")]), reply()), StateOnly(), 5.0
+        Script(reply(status, [(b"Retry-After", b"3")]), reply()),
+        StateOnly(),
+        5.0,
+        clock=loop_clock(),
     )
     await inner.handle(get())
     exchange = get()
@@ -40,7 +46,9 @@ async def test_a_refusal_that_names_a_time_is_heeded(jumping: JumpingLoop, statu
 
 
 async def test_a_success_that_names_a_time_says_nothing(jumping: JumpingLoop) -> None:
-    inner = UpstreamQuota(Script(reply(200, [(b"Retry-After", b"3")]), reply()), StateOnly(), 0.0)
+    inner = UpstreamQuota(
+        Script(reply(200, [(b"Retry-After", b"3")]), reply()), StateOnly(), 0.0, clock=loop_clock()
+    )
     await inner.handle(get())
     assert (await inner.handle(get())).status == 200
 
@@ -50,7 +58,9 @@ async def test_the_last_ones_are_paced(jumping: JumpingLoop) -> None:
         return reply(headers=[(b"RateLimit", b'"a";r=%d;t=10' % count)])
 
     server = StateOnly()
-    inner = UpstreamQuota(Script(left(100), left(10), reply(), reply(), reply()), server, 30.0)
+    inner = UpstreamQuota(
+        Script(left(100), left(10), reply(), reply(), reply()), server, 30.0, clock=loop_clock()
+    )
     for _ in range(2):
         await inner.handle(get())
     exchanges: list[Exchange] = [get() for _ in range(3)]
@@ -65,7 +75,10 @@ async def test_pacing_refuses_nobody(jumping: JumpingLoop) -> None:
         return reply(headers=[(b"RateLimit", b'"a";r=%d;t=30' % count)])
 
     inner = UpstreamQuota(
-        Script(left(100), *(left(n) for n in range(45, 40, -1))), StateOnly(), 0.0
+        Script(left(100), *(left(n) for n in range(45, 40, -1))),
+        StateOnly(),
+        0.0,
+        clock=loop_clock(),
     )
     exchanges = [get() for _ in range(6)]
     for exchange in exchanges:
@@ -78,7 +91,7 @@ async def test_what_is_refused_to_one_is_not_refused_to_others(jumping: JumpingL
         return get(headers=[(b"Authorization", name)])
 
     script = Script(reply(429, [(b"Retry-After", b"50")]), reply(503, [(b"Retry-After", b"9")]))
-    inner = UpstreamQuota(script, StateOnly(), 0.0)
+    inner = UpstreamQuota(script, StateOnly(), 0.0, clock=loop_clock())
     await inner.handle(of(b"a"))
     with pytest.raises(UpstreamQuotaExceeded):
         await inner.handle(of(b"a"))
@@ -93,6 +106,7 @@ async def test_credentials_that_are_ours_are_everybodys(jumping: JumpingLoop) ->
         StateOnly(),
         0.0,
         own_credentials=b"Authorization",
+        clock=loop_clock(),
     )
     await inner.handle(get(headers=[(b"authorization", b"a")]))
     with pytest.raises(UpstreamQuotaExceeded):
@@ -101,7 +115,7 @@ async def test_credentials_that_are_ours_are_everybodys(jumping: JumpingLoop) ->
 
 async def test_a_refusal_that_comes_while_one_waits_counts(jumping: JumpingLoop) -> None:
     server = StateOnly()
-    inner = UpstreamQuota(Script(reply()), server, 5.0)
+    inner = UpstreamQuota(Script(reply()), server, 5.0, clock=loop_clock())
     assert server.quotas is not None
     own = server.quotas.of(b"")
     own.pause(jumping.time() + 3)
@@ -114,8 +128,10 @@ async def test_a_refusal_that_comes_while_one_waits_counts(jumping: JumpingLoop)
 
 async def test_routes_learn_from_one_another(jumping: JumpingLoop) -> None:
     server = StateOnly()
-    one = UpstreamQuota(Script(reply(headers=[(b"RateLimit", b'"a";r=0;t=9')])), server, 0.0)
-    other = UpstreamQuota(Script(), server, 0.0)
+    one = UpstreamQuota(
+        Script(reply(headers=[(b"RateLimit", b'"a";r=0;t=9')])), server, 0.0, clock=loop_clock()
+    )
+    other = UpstreamQuota(Script(), server, 0.0, clock=loop_clock())
     await one.handle(get())
     with pytest.raises(UpstreamQuotaExceeded):
         await other.handle(get())

@@ -11,7 +11,7 @@ from proxy.core.outcome import repeatable
 from proxy.core.reply import Reply
 from proxy.middleware.hedge.hedge import Hedge, HedgeOptions
 from proxy.middleware.retry.options import RetryOptions
-from tests.support.loop import JumpingLoop, reply
+from tests.support.loop import JumpingLoop, loop_clock, reply
 
 
 class Servers:
@@ -32,7 +32,9 @@ def hedge(servers: Servers) -> Hedge:
     options = HedgeOptions(delay="1s", budget_percent=100.0)
     retry = RetryOptions()
     may = partial(repeatable, rules=retry)
-    return Hedge(servers, options, lambda: True, may, retry.keep, records_outcome=True)
+    return Hedge(
+        servers, options, lambda: True, may, retry.keep, records_outcome=True, clock=loop_clock()
+    )
 
 
 async def test_the_queue_time_of_a_copy_that_has_won_is_logged(jumping: JumpingLoop) -> None:

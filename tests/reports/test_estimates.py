@@ -11,7 +11,7 @@ from proxy.middleware.concurrency import concurrency
 from proxy.middleware.deadline.deadline import DeadlineOptions
 from proxy.middleware.deadline.propagation import DeadlinePropagation
 from proxy.policy.soonest import Soonest
-from tests.support.loop import JumpingLoop, reply, settle
+from tests.support.loop import JumpingLoop, loop_clock, reply, settle
 from tests.support.proxy import parsed
 from tests.support.scope import upstream_scope
 
@@ -34,7 +34,7 @@ async def server(exchange: Exchange) -> Reply:
 
 @pytest.mark.parametrize("target", ["/quick", "/mixed"])
 async def test_quick_requests_are_sent_beside_slow_ones(jumping: JumpingLoop, target: str) -> None:
-    inner = DeadlinePropagation(server, DeadlineOptions())
+    inner = DeadlinePropagation(server, DeadlineOptions(), clock=loop_clock())
     await asyncio.gather(*[inner.handle(asked("/slow")) for _ in range(200)])
     if target == "/mixed":  # the first that is quick shows it
         await asyncio.gather(*[inner.handle(asked(target)) for _ in range(50)])

@@ -88,6 +88,24 @@ def test_a_habit_has_one_line_that_helps(tmp_path: Path, text: str, place: str, 
 
 
 @pytest.mark.parametrize(
+    ("text", "place", "meant"),
+    [
+        ("[server.tls]\ncert_file = 'a'\n", "2: server.tls.cert_file:", "entry of certificates"),
+        ("[server.tls]\ncert = 'a'\n", "2: server.tls.cert:", "'cert_file' in an entry of cert"),
+        ("[server.tls]\nkey = 'a'\n", "2: server.tls.key:", "'key_file' in an entry of cert"),
+        ("[cors]\norigins = ['*']\n", "2: cors.origins:", "did you mean 'allow_origins'?"),
+    ],
+)
+def test_a_habit_whose_table_lacks_something_is_answered_too(
+    tmp_path: Path, text: str, place: str, meant: str
+) -> None:
+    missing, line = said(tmp_path, text + API)
+    assert missing.startswith("1: ")
+    assert line.startswith(place)
+    assert meant in line
+
+
+@pytest.mark.parametrize(
     "text",
     ["[boats]\nname = 'x'\n" + API, "[server]\nusername = 'x'\n" + API],
 )

@@ -7,7 +7,7 @@ from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from proxy.middleware.upstream_quota import UpstreamQuota
 from tests.support.endpoint import StateOnly
-from tests.support.loop import JumpingLoop, Script, reply, settle
+from tests.support.loop import JumpingLoop, Script, loop_clock, reply, settle
 from tests.support.message import get, length
 from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream
@@ -23,7 +23,9 @@ def asked(client: str = "10.0.0.1", path: str = "/", **fields: bytes) -> Exchang
 
 async def refused(first: Reply, by: Exchange, then: Exchange, ours: bytes = b"") -> bool:
     """Whether a reply to one has the proxy refuse another."""
-    inner = UpstreamQuota(Script(first, reply(), reply()), StateOnly(), 0.0, ours)
+    inner = UpstreamQuota(
+        Script(first, reply(), reply()), StateOnly(), 0.0, ours, clock=loop_clock()
+    )
     await inner.handle(by)
     return isinstance(await settle(inner.handle(then)), UpstreamQuotaExceeded)
 
@@ -78,7 +80,7 @@ async def test_other_methods_of_a_path_go_on(jumping: JumpingLoop) -> None:
 
 async def test_long_credentials_are_kept_as_digests(jumping: JumpingLoop) -> None:
     server = StateOnly()
-    inner = UpstreamQuota(Script(reply(429, LATER)), server, 0.0)
+    inner = UpstreamQuota(Script(reply(429, LATER)), server, 0.0, clock=loop_clock())
     await inner.handle(asked(Authorization=b"x" * 16_000))
     assert server.quotas is not None
     assert max(len(key) for key in server.quotas._by_key) <= 16  # type: ignore[arg-type]

@@ -29,7 +29,7 @@ from proxy.http.websocket import Frames
 from proxy.middleware.rewrite.locations import LocationRewriter
 from proxy.middleware.sse_keepalive.sse_keepalive import SseKeepAlive
 from tests.support.events import Feed
-from tests.support.loop import Script, get
+from tests.support.loop import Script, get, loop_clock
 from tests.support.work import grows_like
 
 BOUND = 1.5
@@ -128,6 +128,7 @@ def told(on_error: bool, text: Callable[[int], bytes]) -> Callable[[int], None]:
             heartbeat=3600,
             sends_error_event=on_error,
             error_event=lambda _, __: b"",
+            clock=loop_clock(),
         )
         reply = await events.handle(get())
         while await reply.read():

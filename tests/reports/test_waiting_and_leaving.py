@@ -9,7 +9,7 @@ from proxy.middleware.concurrency.concurrency import Concurrency
 from proxy.middleware.concurrency.options import QueueOptions
 from proxy.policy.limiter import ConcurrencyLimiter
 from proxy.policy.queue import Queue
-from tests.support.loop import JumpingLoop, Script, get
+from tests.support.loop import JumpingLoop, Script, get, loop_clock
 
 PATIENCE = 3.0
 
@@ -20,7 +20,7 @@ async def test_a_client_leaves_as_its_wait_ends(jumping: JumpingLoop, earlier: f
     jumping.set_exception_handler(lambda _, context: complaints.append(context))
     limiter = ConcurrencyLimiter(1, Queue(10, "fifo"))
     limiter.try_acquire(b"")
-    limited = Concurrency(Script(), limiter, QueueOptions(), PATIENCE)
+    limited = Concurrency(Script(), limiter, QueueOptions(), PATIENCE, clock=loop_clock())
     waiting: list[asyncio.Task[Any]] = []
 
     def leave() -> None:

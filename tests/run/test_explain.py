@@ -102,6 +102,41 @@ def test_what_each_server_is_sent_is_told(told: Told) -> None:
     assert "  http://10.0.0.1 (weight 1) is sent: GET /x?y=1  Host: h" in found
 
 
+def test_what_is_sent_has_gone_through_the_link_that_rewrites(told: Told) -> None:
+    more = SEVERAL.replace(
+        'path = "/v1/x"', 'path = "/v1/x"\nrewrite = { pattern = "x", replacement = "y" }'
+    )
+    assert "is sent: POST /v1/y?x=x  Host: h" in told(more, "POST", "http://h/v1/x?x=x")
+
+
+@pytest.mark.parametrize(
+    ("url", "set_", "said"),
+    [
+        ("http://h/v1/a/%2e%2e%2f", "server.strict=true", "none is looked for: 400, "),
+        ('http://h/v1/"', "server.strict=true", "none is looked for: 400, "),
+        ('http://h/v1/"', "server.strict=false", 'is sent: GET /"  Host: h'),
+        ("http://h/./v1/a", "server.strict=true", "Upstreams: none is asked: 400, "),
+    ],
+)
+def test_what_the_proxy_refuses_is_told_as_refused(
+    told: Told, url: str, set_: str, said: str
+) -> None:
+    found = told(SEVERAL, "GET", url, "--set", set_)
+    assert said in found
+    assert ("is sent:" in found) == ("is sent:" in said)
+
+
+def test_a_tunnel_is_refused_whatever_routes_say(told: Told) -> None:
+    assert "none is looked for: 405, with Allow: GET, " in told(SEVERAL, "CONNECT", "http://h/v1")
+
+
+def test_a_route_for_trace_is_told_from_the_others(told: Told) -> None:
+    more = SEVERAL.replace('methods = ["POST"]', 'methods = ["TRACE"]')
+    found = told(more, "TRACE", "http://h/v1/x")
+    assert "Route: routes[1]" in found
+    assert "  not routes[0] (path /v1; a.toml:12): it does not take TRACE\n" in found
+
+
 def test_options_are_told_with_their_origin_and_without_secrets(told: Told) -> None:
     found = told(SEVERAL, "GET", "http://h/v1/x", "--set", "timeouts.connect=1s")
     values = {line.split(" = ")[0].strip(): line.split() for line in found.splitlines()}
@@ -110,6 +145,16 @@ def test_options_are_told_with_their_origin_and_without_secrets(told: Told) -> N
     assert values["retry.spool"][2:] == ["true", "default"]
     assert values["timeouts.connect"][2:] == ['"1s"', "--set", "[timeouts]"]
     assert "abcdefghijk" not in found
+
+
+def test_no_secret_of_a_rule_and_no_text_of_the_environment_is_told(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("X_FOR_EXPLAIN", "sesame-street")
+    rules = 'set = { X-Own-Secret = "open-sesame", X-A = "${X_FOR_EXPLAIN}" }'
+    found = told(f"{SEVERAL}[routes.request_headers]\n{rules}\n", "GET", "http://a.example.com/")
+    assert 'set = { X-Own-Secret = "***", X-A = "${X_FOR_EXPLAIN}" }' in found
+    assert "sesame" not in found
 
 
 def test_a_table_that_is_switched_off_is_told(told: Told) -> None:

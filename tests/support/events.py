@@ -8,7 +8,7 @@ from proxy.core.reply import Ending, Reply
 from proxy.http.fields import RawHeaders
 from proxy.middleware.resume.resumable_streams import ResumableStreams
 from proxy.middleware.resume.resume import Resume
-from tests.support.loop import Script, get
+from tests.support.loop import Script, get, loop_clock
 
 EVENTS: RawHeaders = ((b"Content-Type", b"text/event-stream; charset=utf-8"),)
 ME: RawHeaders = ((b"Authorization", b"Bearer me"),)
@@ -52,8 +52,8 @@ def resuming(
     *outcomes: Any, most: int = 1000, window: int = 1 << 17
 ) -> tuple[Resume, ResumableStreams, Script]:
     """Ten seconds for a client to come back."""
-    script, streams = Script(*outcomes), ResumableStreams(most)
-    return Resume(script, 10, streams, window=window), streams, script
+    script, streams = Script(*outcomes), ResumableStreams(most, clock=loop_clock())
+    return Resume(script, 10, streams, window=window, clock=loop_clock()), streams, script
 
 
 def back(last: bytes, headers: RawHeaders = ME, **changes: Any) -> Exchange:

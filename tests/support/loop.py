@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeAlias, TypeVar
 
 from proxy.core.body import EMPTY, BytesBody, BytesReader
+from proxy.core.clock import Clock
 from proxy.core.errors import ProxyError
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
@@ -48,6 +49,11 @@ class JumpingLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """The clock that jumps."""
         return self._jumper.now
+
+
+def loop_clock() -> Clock:
+    """The running loop's own, for what is handed the clock of the proxy."""
+    return asyncio.get_running_loop().time
 
 
 class Canned:

@@ -4,9 +4,10 @@ import random
 from typing import TypeVar
 
 from proxy.config.model import Config
-from proxy.core.clock import Clock, loop_clock, monotonic
+from proxy.core.clock import Clock, monotonic
 from proxy.core.scope import Shared, UpstreamScope
 from proxy.run.tree import scope_of, tables
+from tests.support.loop import loop_clock
 from tests.support.proxy import Proxy
 
 T = TypeVar("T")

@@ -24,7 +24,7 @@ from proxy.middleware.hedge.hedge import Hedge, HedgeOptions
 from proxy.middleware.retry.options import RetryOptions
 from proxy.middleware.retry.retry import Retry
 from proxy.policy.budget import Budget
-from tests.support.loop import JumpingLoop, reply
+from tests.support.loop import JumpingLoop, loop_clock, reply
 
 MOMENT = 0.01
 MOST = 400
@@ -156,9 +156,11 @@ def chain(inner: Upstream, delay: int, memory: int, *, spool: bool) -> Fallback:
 
     def tries() -> Any:
         may = partial(repeatable, rules=retry)
-        hedge = Hedge(inner, copies, lambda: True, may, retry.keep, records_outcome=False)
+        hedge = Hedge(
+            inner, copies, lambda: True, may, retry.keep, records_outcome=False, clock=loop_clock()
+        )
         hedge._budget.deposit()
-        return Retry(hedge.handle, retry, budget, rng).handle
+        return Retry(hedge.handle, retry, budget, rng, clock=loop_clock()).handle
 
     return Fallback(tries(), [tries()], None, partial(repeatable, rules=retry), retry.keep)
 

@@ -14,7 +14,7 @@ from proxy.middleware.load_balance.options import LoadBalanceOptions
 from proxy.middleware.load_balance.targets import Target, Targets
 from proxy.policy.breaker import Breaker
 from tests.support.endpoint import StateOnly
-from tests.support.loop import Script, get, reply, settle
+from tests.support.loop import Script, get, loop_clock, reply, settle
 
 
 class Node(StateOnly):
@@ -50,7 +50,7 @@ def balance(
         now=Targets([Target(node, node.handle, node.breaker) for node in nodes]), on_state=[]
     )
     table = LoadBalanceOptions(**options)
-    return LoadBalance(targets, table, random.Random(1), repeatable).handle
+    return LoadBalance(targets, table, random.Random(1), repeatable, clock=loop_clock()).handle
 
 
 def again(*tried: Node) -> Exchange:

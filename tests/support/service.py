@@ -24,6 +24,7 @@ from proxy.middleware.retry.retry import Retry
 from proxy.middleware.total import Total
 from proxy.policy.budget import Budget
 from tests.support.client_stream import FakeClientStream, client_request
+from tests.support.loop import loop_clock
 
 INSTANCE = "00c0ffee"
 GET = b"GET /v1/items HTTP/1.1\r\nHost: api.test\r\n\r\n"
@@ -48,7 +49,7 @@ class ServiceInMemory:
         """What the access log is told of."""
         self.tracker = ConnectionTracker(100, (lambda exchange, _: self.records.append(exchange),))
         options = RetryOptions(backoff_base=Duration(0), backoff_max=Duration(0))
-        retry = Retry(upstream, options, Budget(0, 1000, 10), random.Random(1))
+        retry = Retry(upstream, options, Budget(0, 1000, 10), random.Random(1), clock=loop_clock())
         service = ProxyService(
             Intake(ServerOptions(**server), INSTANCE),
             Relay(f"sidecar-proxy-{INSTANCE}", server_timing=False),

@@ -7,7 +7,7 @@ import pytest
 
 from proxy.core.errors import ConnectFailed
 from tests.support.client import RawClient
-from tests.support.loop import JumpingLoop, Script, Stuck, get, post, reply, settle
+from tests.support.loop import JumpingLoop, Script, Stuck, get, loop_clock, post, reply, settle
 from tests.support.message import CHUNKED_HEAD, OK, chunked
 from tests.support.message import get as raw_get
 from tests.support.message import post as raw_post
@@ -98,3 +98,10 @@ async def test_a_script_plays_its_outcomes_and_records(jumping: JumpingLoop) -> 
     assert script.bodies == [b"", b"body", b""]
     with pytest.raises(AssertionError, match="send 4"):
         await script(get("/d"))
+
+
+async def test_the_clock_of_a_loop_that_jumps_jumps(jumping: JumpingLoop) -> None:
+    clock = loop_clock()
+    before = clock()
+    await asyncio.sleep(30)
+    assert clock() == before + 30

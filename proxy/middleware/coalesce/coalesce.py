@@ -40,7 +40,7 @@ from typing import Annotated, Any, Final, TypeAlias
 from msgspec import Meta
 
 from proxy.core.body import EMPTY, Body, BytesBody
-from proxy.core.clock import Clock, loop_clock
+from proxy.core.clock import Clock
 from proxy.core.duration import Duration, seconds
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import WARNING, Finding, Written
@@ -123,7 +123,7 @@ class Coalesce:
         memory: MemoryBudget,
         tasks: set[asyncio.Task[None]],
         *,
-        clock: Clock | None = None,
+        clock: Clock,
     ) -> None:
         """``memory`` and the set of running ``tasks`` are shared by all routes."""
         self._inner = inner
@@ -131,7 +131,7 @@ class Coalesce:
         self._wait_timeout = options.wait_timeout or None
         self._memory = memory
         self._tasks = tasks
-        self._clock = clock or loop_clock()
+        self._clock = clock
         self._calls: dict[Key, SharedCall] = {}
         self._unshareable: OrderedDict[bytes, float] = OrderedDict()
         self.calls = 0

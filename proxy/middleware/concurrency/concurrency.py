@@ -6,7 +6,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Final, TypeAlias
 
-from proxy.core.clock import Clock, loop_clock
+from proxy.core.clock import Clock
 from proxy.core.errors import DeadlineTooShort, QueueFull, QueueTimeout
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Ending, Reply
@@ -85,7 +85,7 @@ class Concurrency:
         usual: Usual | None = None,
         watch: Watch | None = None,
         loans: Loans | None = None,
-        clock: Clock | None = None,
+        clock: Clock,
     ) -> None:
         """``patience`` in seconds, 0 for any; ``usual``: what a request takes at the least.
 
@@ -100,7 +100,7 @@ class Concurrency:
         self._usual = usual
         self._watch = watch
         self._loop = asyncio.get_running_loop()
-        self._clock = clock or loop_clock()
+        self._clock = clock
         self.queue = queue
         fair = queue is not None and queue.order == "fair"
         self._key = key_of(queue.key) if queue is not None and fair else _nobody

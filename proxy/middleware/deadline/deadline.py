@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import Annotated, Final
 
-from proxy.core.clock import Clock, loop_clock
+from proxy.core.clock import Clock
 from proxy.core.duration import Duration, seconds
 from proxy.core.errors import ResponseTimeout
 from proxy.core.exchange import Exchange, Handler
@@ -83,13 +83,13 @@ class Deadline:
         options: DeadlineOptions,
         total: float = 0.0,
         *,
-        clock: Clock | None = None,
+        clock: Clock,
     ) -> None:
         """``total`` in seconds, 0 for none: of clients that say nothing ``inner`` sees to it."""
         self._inner = inner
         self._accept = {name.lower().encode(): notation(name)[0] for name in options.accept}
         self._most = min(options.max or _NEVER, total or _NEVER)
-        self._clock = clock or loop_clock()
+        self._clock = clock
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises ResponseTimeout when the time is up."""

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from proxy.core.clock import Clock, loop_clock
+from proxy.core.clock import Clock
 from proxy.core.errors import DeadlineTooShort, NotAttempted
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import Verdict, verdict
@@ -39,9 +39,7 @@ class DeadlinePropagation:
 
     __slots__ = ("_clock", "_fields", "_forward", "_inner", "_probed", "_quickest", "_reserve")
 
-    def __init__(
-        self, inner: Handler, options: DeadlineOptions, *, clock: Clock | None = None
-    ) -> None:
+    def __init__(self, inner: Handler, options: DeadlineOptions, *, clock: Clock) -> None:
         self._inner = inner
         self._reserve = options.reserve
         self._fields = {name.lower().encode(): notation(name)[1] for name in options.accept}
@@ -51,7 +49,7 @@ class DeadlinePropagation:
         self._quickest = Soonest()
         self._probed: dict[bytes, float] = {}
         """When a request that seemed too late was sent last, by method and target."""
-        self._clock = clock or loop_clock()
+        self._clock = clock
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises DeadlineTooShort if the client would have given up before an answer."""

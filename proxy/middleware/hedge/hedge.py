@@ -38,7 +38,7 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from proxy.core.body import EMPTY, Body
-from proxy.core.clock import Clock, loop_clock
+from proxy.core.clock import Clock
 from proxy.core.duration import Duration
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import WARNING, Finding, Written
@@ -157,7 +157,7 @@ class Hedge:
         keep: Callable[[Body], None],
         *,
         records_outcome: bool,
-        clock: Clock | None = None,
+        clock: Clock,
     ) -> None:
         """``has_headroom``: whether the upstream has room for a copy.
 
@@ -180,7 +180,7 @@ class Hedge:
         self._budget = DepositBudget(options.budget_percent)
         self._copy_tasks: set[asyncio.Task[Reply]] = set()
         self.loop = asyncio.get_running_loop()
-        self.clock = clock or loop_clock()
+        self.clock = clock
         self.copies_sent = 0
         self.copies_won = 0
 

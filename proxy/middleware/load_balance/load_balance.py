@@ -31,7 +31,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from proxy.core.clock import Clock, loop_clock
+from proxy.core.clock import Clock
 from proxy.core.errors import CertificateInvalid, NotAttempted, UpstreamError
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import UNANSWERED, Verdict, at_fault, failure_class, verdict
@@ -86,11 +86,11 @@ class LoadBalance:
         rng: random.Random,
         repeatable: Callable[[Exchange], bool] = lambda _: True,
         *,
-        clock: Clock | None = None,
+        clock: Clock,
     ) -> None:
         """``repeatable``: whether running a request twice is the same as once."""
         self._targets = targets
-        self.clock = clock or loop_clock()
+        self.clock = clock
         self._repeatable = repeatable
         self._options = options
         self._pick: Callable[[Sequence[Endpoint], bytes | None, float], Endpoint] = POLICIES[

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, Final, TypeAlias
 
-from proxy.core.clock import Clock, loop_clock
+from proxy.core.clock import Clock
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
 from proxy.core.samples import Sample, gauge
@@ -79,10 +79,10 @@ class ResumableStreams:
         "_waiting_counts",
     )
 
-    def __init__(self, max_waiting: int = MAX_WAITING, *, clock: Clock | None = None) -> None:
+    def __init__(self, max_waiting: int = MAX_WAITING, *, clock: Clock) -> None:
         """``max_waiting``: how many streams may wait for a client."""
         self._max_waiting = max_waiting
-        self._clock = clock or loop_clock()
+        self._clock = clock
         self._by_key: dict[Key, _SameKey] = {}
         self._count = 0
         self._waiting = 0

@@ -40,7 +40,7 @@ from functools import partial
 from typing import Final
 
 from proxy.core.body import EMPTY
-from proxy.core.clock import Clock, loop_clock
+from proxy.core.clock import Clock
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import WARNING, Finding, Written
 from proxy.core.reply import Reply
@@ -95,7 +95,7 @@ class Resume:
         *,
         by_address: bool = False,
         window: int = WINDOW,
-        clock: Clock | None = None,
+        clock: Clock,
     ) -> None:
         """``by_address``: the client's address has to be the same, even if it has credentials.
 
@@ -104,7 +104,7 @@ class Resume:
         self._inner = inner
         self._keep_s = keep_s
         self._streams = streams
-        self._clock = clock or loop_clock()
+        self._clock = clock
         self._by_address = by_address
         self._window = window
 

@@ -8,7 +8,7 @@ from aiohttp_retry import RetryClient, RetryOptionsBase
 from aiohttp_retry.client import RequestParams
 
 from proxy.core.body import EMPTY
-from proxy.core.clock import Clock, loop_clock
+from proxy.core.clock import Clock
 from proxy.core.errors import CertificateInvalid, NotAttempted, UpstreamError, forget_frames
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import CONNECT_FAILURE, attempt_outcome, failure_class, repeatable
@@ -68,7 +68,7 @@ class Retry:
         rng: random.Random,
         hold: Hold | None = None,
         *,
-        clock: Clock | None = None,
+        clock: Clock,
     ) -> None:
         """``budget``: shared by all that send to the same upstream.
 
@@ -81,7 +81,7 @@ class Retry:
         self._statuses = statuses(options.on)
         self._backoff = Backoff(options.backoff_base, options.backoff_max, rng)
         self._client = RetryClient(client_session=cast(Any, _Session()), logger=log)
-        self._clock = clock or loop_clock()
+        self._clock = clock
 
     async def handle(self, exchange: Exchange) -> Reply:
         """As often as the policy allows; the last attempt's reply or error is what comes back.

@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 from typing import Final
 
-from proxy.core.clock import Clock, loop_clock
+from proxy.core.clock import Clock
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.core.scope import Scope
@@ -57,7 +57,7 @@ class SseKeepAlive:
         heartbeat: float,
         sends_error_event: bool,
         error_event: ErrorEvent,
-        clock: Clock | None = None,
+        clock: Clock,
     ) -> None:
         """``heartbeat`` in seconds, zero for none.
 
@@ -65,9 +65,7 @@ class SseKeepAlive:
         """
         self._inner = inner
         self._heartbeat = heartbeat
-        self._words = Words(
-            heartbeat or None, sends_error_event, error_event, clock or loop_clock()
-        )
+        self._words = Words(heartbeat or None, sends_error_event, error_event, clock)
 
     async def handle(self, exchange: Exchange) -> Reply:
         """As the rest of the chain, unless the heartbeat comes before it has an answer."""

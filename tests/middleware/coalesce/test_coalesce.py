@@ -13,13 +13,15 @@ from proxy.core.reply import Ending, Reply
 from proxy.http.fields import RawHeaders
 from proxy.middleware.coalesce.coalesce import Coalesce, CoalesceOptions
 from proxy.middleware.coalesce.shared_reply import MemoryBudget
-from tests.support.loop import JumpingLoop, Script, get, post, reply
+from tests.support.loop import JumpingLoop, Script, get, loop_clock, post, reply
 from tests.support.pieces import Pieces, body, streaming
 from tests.support.samples import told
 
 
 def shared(script: Script, room: MemoryBudget | None = None, **options: Any) -> Coalesce:
-    return Coalesce(script, CoalesceOptions(**options), room or MemoryBudget(), set())
+    return Coalesce(
+        script, CoalesceOptions(**options), room or MemoryBudget(), set(), clock=loop_clock()
+    )
 
 
 async def asked(inner: Coalesce, exchange: Exchange | None = None) -> bytes:

@@ -18,7 +18,7 @@ from proxy.middleware.concurrency.concurrency import Concurrency
 from proxy.middleware.concurrency.options import QueueOptions
 from proxy.policy.limiter import ConcurrencyLimiter
 from proxy.policy.queue import Queue
-from tests.support.loop import JumpingLoop, Script, get, reply, settle
+from tests.support.loop import JumpingLoop, Script, get, loop_clock, reply, settle
 
 
 class Streaming:
@@ -45,7 +45,7 @@ def limiter(limit: int = 1, size: int = 10, order: str = "fifo") -> ConcurrencyL
 def limited(
     script: Script, limiter: ConcurrencyLimiter, patience: float = 10.0, **options: Any
 ) -> Concurrency:
-    return Concurrency(script, limiter, QueueOptions(), patience, **options)
+    return Concurrency(script, limiter, QueueOptions(), patience, clock=loop_clock(), **options)
 
 
 async def test_a_permit_is_held_until_the_body_has_ended(jumping: JumpingLoop) -> None:
@@ -90,7 +90,7 @@ async def test_without_a_queue_what_is_over_the_limit_is_refused_at_once(
     permits = ConcurrencyLimiter(1)
     permits.try_acquire(None)
     with pytest.raises(QueueFull, match="1 request is under way, and there is no queue"):
-        await Concurrency(Script(), permits, None, 10.0).handle(get())
+        await Concurrency(Script(), permits, None, 10.0, clock=loop_clock()).handle(get())
 
 
 async def test_a_request_leaves_as_soon_as_its_deadline_cannot_be_met(
@@ -177,7 +177,9 @@ async def test_how_urgent_a_request_is_stands_in_a_field(
     permits = limiter()
     permits.try_acquire(b"")
     script = Script(reply(), reply())
-    inner = Concurrency(script, permits, QueueOptions(priority_header="Priority"), 10.0)
+    inner = Concurrency(
+        script, permits, QueueOptions(priority_header="Priority"), 10.0, clock=loop_clock()
+    )
     usual, other = get("/usual"), get("/other", headers=((b"priority", value),))
     tasks = [asyncio.create_task(inner.handle(exchange)) for exchange in (usual, other)]
     await asyncio.sleep(1)

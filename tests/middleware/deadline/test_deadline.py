@@ -5,7 +5,7 @@ import pytest
 from proxy.core.duration import Duration
 from proxy.core.errors import ResponseTimeout
 from proxy.middleware.deadline.deadline import Deadline, DeadlineOptions, link
-from tests.support.loop import JumpingLoop, Script, get, reply
+from tests.support.loop import JumpingLoop, Script, get, loop_clock, reply
 from tests.support.proxy import parsed
 from tests.support.scope import upstream_scope
 
@@ -13,7 +13,7 @@ MS = b"x-request-timeout-ms"
 
 
 def bounded(script: Script, total: float = 0.0, **options: object) -> Deadline:
-    return Deadline(script, DeadlineOptions(**options), total)  # type: ignore[arg-type]
+    return Deadline(script, DeadlineOptions(**options), total, clock=loop_clock())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ async def test_the_exchange_ends_when_its_client_would_go(
 async def test_a_client_that_says_nothing_waits_as_ever(jumping: JumpingLoop) -> None:
     script = Script(reply())
     exchange = get(headers=((b"x-other", b"1"),))
-    await Deadline(script, DeadlineOptions(), 5).handle(exchange)
+    await Deadline(script, DeadlineOptions(), 5, clock=loop_clock()).handle(exchange)
     assert script.sends == 1
     assert exchange.deadline is None
 

@@ -10,13 +10,13 @@ from proxy.core.exchange import Exchange
 from proxy.middleware.deadline import propagation
 from proxy.middleware.deadline.deadline import DeadlineOptions
 from proxy.middleware.deadline.propagation import DeadlinePropagation
-from tests.support.loop import JumpingLoop, Script, get, reply
+from tests.support.loop import JumpingLoop, Script, get, loop_clock, reply
 
 MS = b"x-request-timeout-ms"
 
 
 def remaining(script: Script, **options: object) -> DeadlinePropagation:
-    return DeadlinePropagation(script, DeadlineOptions(**options))  # type: ignore[arg-type]
+    return DeadlinePropagation(script, DeadlineOptions(**options), clock=loop_clock())  # type: ignore[arg-type]
 
 
 async def sent(

@@ -12,7 +12,7 @@ from proxy.core.outcome import repeatable
 from proxy.core.reply import Ending, Reply
 from proxy.middleware.hedge.hedge import Hedge, HedgeOptions, link
 from proxy.middleware.retry.options import RetryOptions
-from tests.support.loop import CannedReply, JumpingLoop, Script, get, post, reply
+from tests.support.loop import CannedReply, JumpingLoop, Script, get, loop_clock, post, reply
 from tests.support.proxy import parsed
 from tests.support.samples import told
 from tests.support.scope import upstream_scope
@@ -63,6 +63,7 @@ def hedge(
         partial(repeatable, rules=RetryOptions()),
         RetryOptions().keep,
         records_outcome=records_outcome,
+        clock=loop_clock(),
     )
 
 

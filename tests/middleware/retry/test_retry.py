@@ -28,7 +28,7 @@ from proxy.core.reply import Ending, Reply
 from proxy.middleware.retry.options import RetryOptions
 from proxy.middleware.retry.retry import Retry
 from proxy.policy.budget import Budget
-from tests.support.loop import JumpingLoop, Script, get, post, reply
+from tests.support.loop import JumpingLoop, Script, get, loop_clock, post, reply
 
 EVERYTHING = ("connect-failure", "stale-connection", "reset", "timeout", "503")
 
@@ -41,7 +41,9 @@ def retry(script: Script, *, budget: Budget | None = None, **options: Any) -> Ha
         exchange.record.attempt_count += 1
         return await script(exchange)
 
-    return Retry(counted, table, budget or Budget(0, 1000, 10), random.Random(1)).handle
+    return Retry(
+        counted, table, budget or Budget(0, 1000, 10), random.Random(1), clock=loop_clock()
+    ).handle
 
 
 def stale() -> ProxyError:

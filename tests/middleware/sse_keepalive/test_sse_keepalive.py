@@ -10,7 +10,7 @@ from proxy.core.reply import Ending, Reply
 from proxy.middleware.sse_keepalive.keepalive_body import HEARTBEAT
 from proxy.middleware.sse_keepalive.sse_keepalive import SseKeepAlive, without_coding
 from tests.support.events import Feed, stream
-from tests.support.loop import JumpingLoop, Script, get, reply
+from tests.support.loop import JumpingLoop, Script, get, loop_clock, reply
 
 ACCEPT = (b"Accept", b"text/event-stream")
 FAILED = b"event: error\n\n"
@@ -23,7 +23,11 @@ def keepalive(script: Script, *, heartbeat: float = 0.0, sends: bool = True) -> 
 
     said: list[tuple[Any, str]] = []
     return SseKeepAlive(
-        script, heartbeat=heartbeat, sends_error_event=sends, error_event=error_event
+        script,
+        heartbeat=heartbeat,
+        sends_error_event=sends,
+        error_event=error_event,
+        clock=loop_clock(),
     )
 
 
