@@ -264,7 +264,7 @@ async def test_a_copy_needs_headroom_of_every_kind(
     scope = upstream_scope(
         parsed('[hedge]\ndelay = "1s"\n[[upstreams]]\nname = "a"\nservers = ["http://a"]')
     )
-    scope.has_headroom += [lambda kind=kind: kind for kind in headroom]
+    scope.has_headroom += [partial(bool, kind) for kind in headroom]
     handler = link(scope, servers)
     assert handler is not None
     await handler(get())
