@@ -37,7 +37,7 @@ client: an API with plenty of room refuses a few percent too."""
 _LASTING: Final = 1 / 64
 """What each outcome takes of the weight of those before it."""
 _SETTLING: Final = 3
-"""Baselines, in time, until the first round begins."""
+"""Usual times that pass until the first round begins."""
 
 
 class Baseline:

@@ -35,7 +35,7 @@ class ConcurrencyLimiter:
         self._fair = queue if queue is not None and queue.order == "fair" else None
         self.in_flight = 0
         self.refused = 0
-        """Found no waiter."""
+        """Found no place."""
         self.evicted = 0
         """Lost it to one that had more right to it."""
         self.timed_out = 0

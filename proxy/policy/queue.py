@@ -105,8 +105,7 @@ class Fair:
     __slots__ = ("_heap", "_keys", "_most", "_permits_by_key", "_size", "_stamps", "_turn")
 
     def __init__(self, permits_by_key: dict[Hashable, int], turn: "count[int]") -> None:
-        """``permits_by_key``: permits by key, none for keys that have none; kept by the
-        limiter."""
+        """``permits_by_key``: no entry for keys that have none; the limiter keeps it."""
         self._permits_by_key = permits_by_key
         self._turn = turn
         self._keys: dict[Hashable, OrderedDict[Waiter, None]] = {}

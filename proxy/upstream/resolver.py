@@ -14,7 +14,7 @@ from proxy.policy.rotation import Turns
 _DISCARD: Final = 9
 """A port; nothing is sent there."""
 _OTHERS: Final = 2
-"""ResolvedName of the other family that are tried where one of the first does not answer."""
+"""Addresses of the other family that are tried where one of the first does not answer."""
 
 
 class ResolvedName(NamedTuple):

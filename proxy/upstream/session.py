@@ -31,7 +31,7 @@ class Session:
         connector = Connector(
             limit=0,  # aiohttp's 100 would queue silently; limits are ours
             use_dns_cache=False,  # Resolver remembers
-            force_close=True,  # what rests, is idle in a ConnectionPool
+            force_close=True,  # idle ones are kept by a ConnectionPool
             resolver=self._resolver,
         )
         install(connector)

@@ -29,7 +29,9 @@ from proxy.net.small_reads import (
 from proxy.upstream.http1.protocol import READ_BUFFER, UpstreamProtocol
 from tests.support.client import RawClient
 from tests.support.message import get, length
+from tests.support.peer import idle
 from tests.support.proxy import proxied
+from tests.support.tunnel import tunnel
 from tests.support.upstream import RawUpstream
 
 MIB = 1 << 20
@@ -221,6 +223,12 @@ async def test_a_client_that_leaves_holds_nothing_more() -> None:
             client.reset()
             await proxy.record(1)
             assert IN_HAND.bytes == 0
+
+
+async def test_a_tunnel_holds_nothing_of_its_handshake() -> None:
+    async with tunnel(idle, early=b"early") as (client, _, _):
+        assert await client.read_until(b"early")
+        assert IN_HAND.bytes == 0
 
 
 def test_the_more_is_held_the_less_is_read() -> None:

@@ -160,6 +160,15 @@ async def test_breakers_survive_news_of_other_servers(jumping: JumpingLoop) -> N
         assert targets.now.by_endpoint[known].breaker is breaker
 
 
+async def test_nobody_is_told_of_endpoints_after_the_end(jumping: JumpingLoop) -> None:
+    routes = [{"upstream": "api", "path": "/a"}, {"upstream": "api", "path": "/b"}]
+    async with tree(TWO, routes=routes, upstream_options={"health_check": {}}) as built:
+        endpoints = built.endpoints["api"]
+        assert len(endpoints.on_membership) == 3  # both routes and the health checks
+        assert len(endpoints.on_state) == 2
+    assert endpoints.on_membership == endpoints.on_state == []
+
+
 async def test_nothing_runs_on_after_the_end(jumping: JumpingLoop) -> None:
     async with tree(TWO, health_check={}):
         assert len(asyncio.all_tasks()) > 1

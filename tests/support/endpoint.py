@@ -1,6 +1,8 @@
-"""An endpoint that is nothing but its state."""
+"""Endpoints that are nothing but their state."""
 
 from collections import defaultdict
+from collections.abc import Callable
+from typing import Generic, TypeVar
 
 from proxy.policy.ewma import Ewma
 from proxy.policy.quota import Quotas
@@ -27,3 +29,26 @@ class StateOnly:
 
     def recovered(self) -> None:
         self.recoveries += 1
+
+
+E = TypeVar("E", bound=StateOnly)
+
+
+class Live(Generic[E]):
+    """Endpoints that a test changes."""
+
+    def __init__(self, *members: E) -> None:
+        self.members: tuple[E, ...] = members
+        self.away: tuple[E, ...] = ()
+        self.on_membership: list[Callable[[], None]] = []
+        self.on_state: list[Callable[[], None]] = []
+
+    def become(self, *members: E, away: tuple[E, ...] = ()) -> None:
+        self.members, self.away = members, away
+        for call in self.on_membership:
+            call()
+
+    def tell_state(self) -> None:
+        """A member may not be asked any more, or may be asked again."""
+        for call in self.on_state:
+            call()

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from proxy.policy.quota import Quotas
 from proxy.upstream.endpoint import Endpoint
 from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.options import ServerEntry, UpstreamOptions
@@ -14,12 +15,12 @@ from tests.support.samples import told
 
 @asynccontextmanager
 async def one(
-    server: str | ServerEntry, **options: Any
+    *servers: str | ServerEntry, **options: Any
 ) -> AsyncIterator[tuple[Endpoints, Endpoint]]:
-    """The endpoint of an upstream that has one."""
+    """The endpoints of an upstream, and the first of them."""
     async with Session() as session:
-        found = Endpoints(UpstreamOptions(name="api", servers=(server,), **options), session)
-        (endpoint,) = found.members
+        found = Endpoints(UpstreamOptions(name="api", servers=servers, **options), session)
+        endpoint = found.members[0]
         yield found, endpoint
         await found.close()
 
@@ -49,6 +50,53 @@ async def test_only_requests_are_limited_in_their_connections(jumping: JumpingLo
         assert endpoint.check_pool is endpoint.pool
 
 
+async def test_the_connections_of_checks_come_and_go_with_the_others(jumping: JumpingLoop) -> None:
+    async with one("http://10.0.0.1", limit=1) as (_, endpoint):
+        pools = (endpoint.pool, endpoint.check_pool)
+        endpoint.close()
+        assert all(pool.expires for pool in pools)
+        endpoint.reopen()
+        assert not any(pool.expires for pool in pools)
+        endpoint.follow_name(frozenset({"10.0.0.1"}))
+        endpoint.follow_name(frozenset({"10.0.0.2"}))  # what is in use may have to go
+        assert all(pool.expires for pool in pools)
+
+
+async def test_slow_start_begins_when_an_endpoint_has_recovered(jumping: JumpingLoop) -> None:
+    async with one("http://10.0.0.1") as (_, endpoint):
+        endpoint.available_since = 0.0
+        endpoint.set_health(healthy=False)
+        assert endpoint.available_since == 0.0
+        endpoint.set_health(healthy=True)
+        assert endpoint.available_since > 0.0
+
+
+async def test_an_endpoint_reports_what_it_says_of_its_own_limits(jumping: JumpingLoop) -> None:
+    async with one("http://10.0.0.1") as (_, endpoint):
+        endpoint.quotas = Quotas()
+        endpoint.quotas.pause_path(b"/a", 107.0)
+        endpoint.quotas.pause_path(b"/b", 105.0)
+        quota = endpoint.quotas.of(b"one")
+        quota.update(100, 20, now=100.0)
+        quota.update(10, 20, now=100.0)
+        endpoint.quotas.of(b"two")
+        quota.pause(103.0)
+        shown = {k: v for k, v in told(endpoint, 100.0).items() if k.startswith("endpoint_quota")}
+        at = "http://10.0.0.1"
+        assert shown == {
+            f"endpoint_quota_path_wait_seconds {at}": 7.0,
+            f"endpoint_quota_paths {at}": 2,
+            f"endpoint_quota_credentials {at}": 2,
+            f"endpoint_quota_wait_seconds {at}": 3.0,
+            f"endpoint_quota_remaining {at}": 10,
+            f"endpoint_quota_spacing_seconds {at}": 2.0,
+        }
+        later = told(endpoint, 121.0)
+        assert f"endpoint_quota_remaining {at}" not in later  # of a period that is over
+        assert later[f"endpoint_quota_spacing_seconds {at}"] == 0.0
+        assert later[f"endpoint_quota_paths {at}"] == 0
+
+
 async def test_an_endpoint_reports_how_it_is_doing(jumping: JumpingLoop) -> None:
     async with one(ServerEntry(url="http://10.0.0.1", weight=2)) as (found, endpoint):
         endpoint.pause(endpoint.available_since + 5)
@@ -66,3 +114,11 @@ async def test_an_endpoint_reports_how_it_is_doing(jumping: JumpingLoop) -> None
             f"endpoint_attempts {at} 200": 2,
             f"endpoint_attempts {at} reset": 1,
         }
+
+
+async def test_a_backup_that_is_unhealthy_is_reported_as_one(jumping: JumpingLoop) -> None:
+    at = "http://10.0.0.1"
+    async with one("http://10.0.0.2", ServerEntry(url=at, backup=True)) as (found, _):
+        found.members[1].set_health(healthy=False)
+        shown = told(found)
+        assert (shown[f"endpoint_backup {at}"], shown[f"endpoint_healthy {at}"]) == (1, 0)

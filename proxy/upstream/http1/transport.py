@@ -78,7 +78,7 @@ class UpstreamTransport(ResponseHandler):
     # Taking and giving back
 
     def checkout(self) -> bool:
-        """Rest no more. False where the peer has closed or spoken meanwhile: do not use it.
+        """Be idle no more. False where the peer has closed or spoken meanwhile: do not use it.
 
         The loop may not have seen yet what the kernel has, hence the look at the socket itself.
         """

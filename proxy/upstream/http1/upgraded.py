@@ -34,6 +34,9 @@ class UpgradedReply:
         if transport is None or transport.is_closing():
             raise ConnectionTerminated("closed after its 101")
         transport.set_protocol(protocol)
+        if former.reads is not None:
+            former.reads.written()
+            former.reads = None
         early, former._tail = former._tail, b""
         return transport, early
 

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from proxy.core.duration import Duration
 from proxy.core.errors import BodyTooLarge, ConnectFailed, NoEndpointAvailable, ResponseTimeout
 from proxy.core.reply import Ending
+from proxy.middleware.load_balance.ejection import CircuitBreakerOptions, breaker
 from proxy.policy.breaker import Breaker
 from tests.support.loop import JumpingLoop, get, reply, settle
 from tests.support.servers import Node, again, balance, busy, shares, streaming
@@ -20,6 +22,23 @@ def clock(jumping: JumpingLoop) -> JumpingLoop:
 
 def fragile(failures: int = 3) -> Breaker:
     return Breaker(consecutive_failures=failures, base_ejection_time=5)
+
+
+async def test_a_breaker_is_made_as_the_options_say() -> None:
+    options = CircuitBreakerOptions(
+        consecutive_failures=0,
+        failure_ratio=0.5,
+        min_requests=2,
+        interval=Duration(4),
+        base_ejection_time=Duration(3),
+        max_ejection_time=Duration(5),
+    )
+    made = breaker(options, lambda: True)
+    for now, until in ((0.0, 0.0), (5.0, 0.0), (6.0, 9.0), (9.0, 14.0)):
+        permission = made.allow(now)
+        assert permission is not None
+        permission.failed(now)  # the last one is that of a trial
+        assert made.until == until
 
 
 async def test_the_time_until_the_next_trial_is_told(jumping: JumpingLoop) -> None:
@@ -73,6 +92,25 @@ async def test_replies_that_break_eject_a_server() -> None:
     assert await shares(handle, a, b, requests=4) == [0, 4]
 
 
+async def test_a_good_head_does_not_end_a_row_of_replies_that_break() -> None:
+    breaker = fragile(3)
+    handle = balance(Node("a", *[streaming() for _ in range(3)], breaker=breaker))
+    for open_then in (False, False, True):
+        answer = await handle(get())
+        answer.close(Ending.BROKEN)
+        assert breaker.open is open_then
+
+
+async def test_a_backup_that_answers_has_no_failures_in_a_row() -> None:
+    breaker = fragile(2)
+    a, spare = Node("a"), Node("spare", ConnectFailed(), backup=True, breaker=breaker)
+    handle = balance(a, spare)
+    await settle(handle(again(a)))
+    assert breaker.failures == 1
+    await handle(again(a))
+    assert (spare.asked, breaker.failures) == (2, 0)
+
+
 @pytest.mark.parametrize("ending", [Ending.COMPLETE, Ending.ABANDONED])
 async def test_a_reply_that_nobody_wants_is_no_failure(ending: Ending) -> None:
     breaker = fragile(1)
@@ -102,6 +140,23 @@ async def test_a_trial_that_fails_ejects_for_longer(jumping: JumpingLoop) -> Non
     await shares(handle, a, requests=4)
     assert a.asked == 2
     assert breaker.until - jumping.time() == pytest.approx(10)
+
+
+async def test_successes_count_where_a_share_of_failures_ejects() -> None:
+    breaker = Breaker(consecutive_failures=0, failure_ratio=0.5, min_requests=4)
+    script = [reply(200)] * 10 + [ConnectFailed()] * 4
+    a = Node("a", *script, breaker=breaker)
+    handle = balance(a)
+    for _ in script:
+        await settle(handle(get()))
+    assert (a.asked, breaker.open) == (14, False)
+
+
+async def test_servers_that_are_well_share_while_another_is_out() -> None:
+    """Only an open breaker is due for a trial."""
+    a, b, c = nodes = [Node(name, breaker=fragile()) for name in "abc"]
+    c.healthy = False
+    assert await shares(balance(a, b, c), *nodes, requests=6) == [3, 3, 0]
 
 
 @pytest.mark.parametrize("end", ["cancelled", "not its fault"])
@@ -136,3 +191,12 @@ async def test_a_request_with_one_try_is_no_trial_while_another_server_is_well(
     assert await shares(handle, a, b, requests=4) == [0, 4]
     b.healthy = False
     assert await shares(handle, a, b, requests=4) == [4, 0]
+
+
+async def test_a_trial_that_nobody_could_make_is_made_by_a_request_with_one_try() -> None:
+    a, b = Node("a", ConnectFailed(), breaker=fragile(1)), Node("b")
+    handle = balance(a, b, repeatable=lambda _: False)
+    await settle(handle(get()))
+    await asyncio.sleep(6)
+    await handle(get())
+    assert (a.asked, b.asked) == (2, 0)

@@ -1,15 +1,26 @@
 """Which server gets an attempt, and what its outcome says about that server."""
 
 import asyncio
+import random
 from typing import Any
 
 import pytest
 
 from proxy.core.duration import Duration
-from proxy.core.errors import ConnectFailed, NoEndpointAvailable, ResponseTimeout
+from proxy.core.errors import (
+    CertificateInvalid,
+    ConnectFailed,
+    NoEndpointAvailable,
+    ResponseTimeout,
+    UpstreamError,
+)
 from proxy.core.reply import Ending
+from proxy.middleware.load_balance.load_balance import LoadBalance
+from proxy.middleware.load_balance.options import LoadBalanceOptions
+from proxy.middleware.load_balance.targets import TargetSet
 from proxy.policy.breaker import Breaker
-from tests.support.loop import JumpingLoop, get, reply, settle
+from tests.support.endpoint import Live
+from tests.support.loop import JumpingLoop, get, loop_clock, reply, settle
 from tests.support.servers import Node, again, balance, busy, shares, streaming
 
 
@@ -110,6 +121,21 @@ async def test_one_that_is_paused_goes_before_one_that_failed(jumping: JumpingLo
     assert (a.asked, b.asked) == (0, 1)
 
 
+async def test_news_of_a_server_count_from_the_next_request_on() -> None:
+    a, b = Node("a"), Node("b")
+    live = Live(a, b)
+    targets = TargetSet(live, lambda node: node.handle, None)
+    clock = loop_clock()
+    handle = LoadBalance(targets, LoadBalanceOptions(), random.Random(1), clock=clock).handle
+    assert await shares(handle, a, b, requests=4) == [2, 2]
+    b.healthy = False
+    live.tell_state()
+    assert await shares(handle, a, b, requests=4) == [4, 0]
+    b.healthy = True
+    live.tell_state()
+    assert await shares(handle, a, b, requests=4) == [2, 2]
+
+
 @pytest.mark.parametrize(
     ("others", "ready"),
     [((), False), ((Node("b"),), True), ((Node("b", backup=True),), True)],
@@ -119,6 +145,23 @@ async def test_a_refusal_says_whether_another_could_be_asked(
 ) -> None:
     came = await balance(Node("a", busy(b"7")), *others)(get())
     assert came.alternative_ready is ready
+
+
+@pytest.mark.parametrize(
+    ("error", "tried", "ready"),
+    [
+        (CertificateInvalid, (), True),
+        (CertificateInvalid, ("b",), False),
+        (ConnectFailed, (), False),  # the next time it may be another matter
+    ],
+)
+async def test_an_error_says_whether_only_another_server_can_help(
+    error: type[UpstreamError], tried: tuple[str, ...], ready: bool
+) -> None:
+    a, b = Node("a", error()), Node("b")
+    with pytest.raises(error) as caught:
+        await balance(a, b)(again(*[node for node in (a, b) if node.name in tried]))
+    assert caught.value.alternative_ready is ready
 
 
 async def test_a_server_that_is_paused_is_nowhere_else(jumping: JumpingLoop) -> None:
@@ -167,6 +210,13 @@ async def test_a_fast_failure_attracts_nobody(fault: Any) -> None:
     while not a.asked:
         await settle(handle(get()))
     assert (await shares(handle, a, b, requests=10))[0] == 0
+
+
+async def test_a_failure_counts_for_as_long_as_it_took() -> None:
+    a, b = Node("a", (3, ConnectFailed())), Node("b", (3, ConnectFailed()))
+    await settle(balance(a, b, policy="peak_ewma")(get()))
+    now = asyncio.get_running_loop().time()
+    assert sorted(node.latency.value(now) for node in (a, b)) == [0, 3]
 
 
 async def test_the_same_key_finds_the_same_server_while_it_is_there() -> None:

@@ -1,38 +1,23 @@
 """The endpoints of an upstream as one route reaches them: what changes, and what stays."""
 
-from collections.abc import Callable
+import re
 from typing import Any
 
 import pytest
 
 from proxy.core.exchange import Handler
 from proxy.middleware.load_balance.ejection import CircuitBreakerOptions
-from proxy.middleware.load_balance.targets import TargetSet
-from tests.support.endpoint import StateOnly
+from proxy.middleware.load_balance.targets import Targets, TargetSet
+from tests.support.endpoint import Live, StateOnly
 from tests.support.loop import Script, reply
 from tests.support.samples import told
-
-
-class Live:
-    """Endpoints that a test changes."""
-
-    def __init__(self, *members: StateOnly) -> None:
-        self.members: tuple[StateOnly, ...] = members
-        self.away: tuple[StateOnly, ...] = ()
-        self.on_membership: list[Callable[[], None]] = []
-        self.on_state: list[Callable[[], None]] = []
-
-    def become(self, *members: StateOnly, away: tuple[StateOnly, ...] = ()) -> None:
-        self.members, self.away = members, away
-        for call in self.on_membership:
-            call()
 
 
 def linked(endpoint: StateOnly) -> Handler:
     return Script(reply())
 
 
-def target_set(live: Live, **options: Any) -> TargetSet[StateOnly]:
+def target_set(live: Live[StateOnly], **options: Any) -> TargetSet[StateOnly]:
     table = CircuitBreakerOptions(**{"consecutive_failures": 1, **options})
     return TargetSet(live, linked, table)
 
@@ -78,8 +63,7 @@ def test_who_asks_is_told_of_states_until_the_set_is_closed() -> None:
     targets.close()
     before = targets.now
     live.become(a, b)
-    for call in live.on_state:
-        call()
+    live.tell_state()
     assert targets.now is before
     assert other.now.primaries == [a, b]
     assert told == ["other"]
@@ -122,6 +106,24 @@ def test_without_options_no_endpoint_has_a_breaker() -> None:
     targets = TargetSet(Live(a), linked, None)
     assert targets.now.by_endpoint[a].breaker is None
     assert told(targets) == {}
+
+
+def test_why_no_endpoint_may_be_asked_is_said_and_when_the_first_may_be() -> None:
+    a, b, c = StateOnly("a"), StateOnly("b"), StateOnly("c")
+    targets = target_set(Live(a, b, c), max_ejection_percent=100)
+    for endpoint, ejected_at in ((a, 100.0), (b, 102.0), (c, 104.0)):
+        breaker = targets.now.by_endpoint[endpoint].breaker
+        assert breaker is not None
+        breaker.eject(ejected_at)
+    error = targets.now.none_usable(102.5)
+    out = r"is ejected until \d\d:\d\d:\d\d UTC"
+    assert re.fullmatch(f"no server may be asked: a {out}, b {out}, c {out}", error.detail)
+    assert error.retry_after == 2.5
+    c.healthy = False
+    error = targets.now.none_usable(106.5)
+    on_trial = f"a is on trial, b {out}, c is unhealthy"
+    assert re.fullmatch(f"no server may be asked: {on_trial}", error.detail)
+    assert Targets(()).none_usable(0.0).detail == "no server may be asked: there is none"
 
 
 def test_there_is_headroom_while_no_endpoint_is_out() -> None:

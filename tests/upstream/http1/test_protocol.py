@@ -8,14 +8,12 @@ import socket
 from unittest.mock import MagicMock
 
 import pytest
-from aiohttp import ClientRequest, ClientTimeout, TCPConnector
-from yarl import URL
 
-from proxy.upstream.connector import install
 from proxy.upstream.http1.protocol import UpstreamProtocol
 from tests.support.message import OK, get, post
 from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream
+from tests.support.upstream_connection import connected_pair
 
 HEAD = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
 LATER = {"keepalive_timeout": "60s"}
@@ -34,31 +32,21 @@ async def test_the_kernel_says_what_was_heard(
     head_read: bool, pieces: list[bytes], unacknowledged: bool
 ) -> None:
     """``head_read``: the head was read before the connection ended; the body never is."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    connector = TCPConnector(limit=0)
-    install(connector)
-    request = ClientRequest("POST", URL(f"http://127.0.0.1:{listener.getsockname()[1]}"))
-    connection = await connector.connect(request, [], ClientTimeout(connect=30))
-    peer, _ = listener.accept()
-    protocol = connection.protocol
-    assert isinstance(protocol, UpstreamProtocol)
-    protocol.begin(bodiless=False)
-    first, *more = pieces
-    if head_read:
-        protocol.send(first)
-        assert await asyncio.to_thread(peer.recv, 1000) == first
-    peer.shutdown(socket.SHUT_WR)
-    peer.close()
-    if not head_read:
-        protocol.send(first)
-    for piece in more:
-        protocol.send_more(piece)
-    with pytest.raises(Exception):  # noqa: B017, PT011 - whichever came first
-        await protocol.read()
-    assert protocol.unacknowledged is unacknowledged
-    connection.close()
-    listener.close()
-    await connector.close()
+    async with connected_pair() as (protocol, peer):
+        protocol.begin(bodiless=False)
+        first, *more = pieces
+        if head_read:
+            protocol.send(first)
+            assert await asyncio.to_thread(peer.recv, 1000) == first
+        peer.shutdown(socket.SHUT_WR)
+        peer.close()
+        if not head_read:
+            protocol.send(first)
+        for piece in more:
+            protocol.send_more(piece)
+        with pytest.raises(Exception):  # noqa: B017, PT011 - whichever came first
+            await protocol.read()
+        assert protocol.unacknowledged is unacknowledged
 
 
 @pytest.mark.parametrize(

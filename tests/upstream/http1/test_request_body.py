@@ -14,19 +14,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientRequest, ClientTimeout, TCPConnector
-from yarl import URL
 
 from proxy.core.body import BytesBody
 from proxy.core.timeouts import TimeoutsOptions
-from proxy.upstream.connector import install
-from proxy.upstream.http1.protocol import UpstreamProtocol
 from proxy.upstream.http1.request_body import RequestBodySender
 from tests.support.authority import Authority
 from tests.support.client import RawClient, Response
 from tests.support.message import length
 from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream
+from tests.support.upstream_connection import connected_to
 
 SIZE = 50 << 20
 PIECE = b"x" * (1 << 20)
@@ -137,23 +134,17 @@ async def test_what_has_come_over_tls_is_read_before_more_is_written(
 
     server = threading.Thread(target=refuse)
     server.start()
-    connector = TCPConnector(limit=0)
-    install(connector)
-    url = URL(f"https://127.0.0.1:{listener.getsockname()[1]}")
-    request = ClientRequest("POST", url, ssl=False)
-    connection = await connector.connect(request, [], ClientTimeout(connect=30))
-    protocol = connection.protocol
-    assert isinstance(protocol, UpstreamProtocol)
-    protocol.begin(bodiless=False)
-    protocol.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size)
-    assert await asyncio.to_thread(heard.wait, 30)
-    protocol.send_more(b"unread, for which the close is a reset")
-    go.set()
-    server.join()  # the loop stands still: it has read nothing of the answer
-    await RequestBodySender(BytesBody(b"x" * size, b"", size), protocol, TimeoutsOptions()).run()
-    async with asyncio.timeout(30):
-        message, _ = await protocol.read()
+    url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+    async with connected_to(url, ssl=False) as protocol:
+        protocol.begin(bodiless=False)
+        protocol.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size)
+        assert await asyncio.to_thread(heard.wait, 30)
+        protocol.send_more(b"unread, for which the close is a reset")
+        go.set()
+        server.join()  # the loop stands still: it has read nothing of the answer
+        body = BytesBody(b"x" * size, b"", size)
+        await RequestBodySender(body, protocol, TimeoutsOptions()).run()
+        async with asyncio.timeout(30):
+            message, _ = await protocol.read()
     assert message.code == 413
-    connection.close()
     listener.close()
-    await connector.close()
