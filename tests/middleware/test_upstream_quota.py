@@ -68,6 +68,34 @@ async def test_the_last_ones_are_paced(jumping: JumpingLoop) -> None:
     assert [exchange.record.queue_s for exchange in exchanges] == [0.0, 1.0, 2.0]
 
 
+async def test_a_client_that_leaves_gives_its_turn_to_the_next(jumping: JumpingLoop) -> None:
+    def left(count: int) -> Reply:
+        return reply(headers=[(b"RateLimit", b'"a";r=%d;t=10' % count)])
+
+    script = Script(left(100), left(10), reply(), reply())
+    inner = UpstreamQuota(script, StateOnly(), 30.0, clock=loop_clock())
+    for _ in range(3):
+        await inner.handle(get())
+    leaving = asyncio.create_task(inner.handle(get()))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await asyncio.gather(leaving, return_exceptions=True)
+    staying = get()
+    await inner.handle(staying)
+    assert staying.record.queue_s == 1.0
+
+
+async def test_nobody_waits_beyond_his_deadline(jumping: JumpingLoop) -> None:
+    script = Script(reply(429, [(b"Retry-After", b"5")]))
+    inner = UpstreamQuota(script, StateOnly(), 30.0, clock=loop_clock())
+    await inner.handle(get())
+    exchange = get()
+    exchange.deadline = exchange.started_at + 2
+    with pytest.raises(UpstreamQuotaExceeded):
+        await inner.handle(exchange)
+    assert jumping.time() == exchange.started_at
+
+
 async def test_pacing_refuses_nobody(jumping: JumpingLoop) -> None:
     """What the server would still take is sent, at once where nobody has the patience."""
 

@@ -9,6 +9,7 @@ import pytest
 from proxy.core.duration import Duration
 from proxy.core.errors import ConnectionTerminated, ReplyBroken
 from proxy.core.exchange import Exchange
+from proxy.core.record import Attempt
 from proxy.core.reply import Ending, Reply
 from proxy.http.fields import RawHeaders
 from proxy.middleware.coalesce.coalesce import Coalesce, CoalesceOptions
@@ -248,9 +249,12 @@ async def test_a_slow_client_slows_nobody_and_a_fast_one_sets_the_pace(
 
 
 async def test_what_is_known_of_the_call_is_known_of_each(jumping: JumpingLoop) -> None:
+    tries = (Attempt("http://b", "503", 0.5), Attempt("http://a", "200", 0.5))
+
     async def served(exchange: Exchange) -> Reply:
         exchange.record.upstream, exchange.record.endpoint = "api", "http://a"
         exchange.record.attempt_count, exchange.record.first_byte_at = 2, 1_007.0
+        exchange.record.attempt_log = tries
         exchange.error = "destination_unavailable"  # a fixed reply in its place
         return reply(body=b"x")
 
@@ -258,6 +262,7 @@ async def test_what_is_known_of_the_call_is_known_of_each(jumping: JumpingLoop) 
     leader, follower = get(), get()
     await asyncio.gather(asked(inner, leader), asked(inner, follower))
     assert (leader.record.attempt_count, follower.record.attempt_count) == (2, 0)
+    assert (leader.record.attempt_log, follower.record.attempt_log) == (tries, ())
     for exchange in (leader, follower):
         assert (exchange.record.upstream, exchange.record.endpoint) == (
             "api",
