@@ -30,6 +30,21 @@ class Source(Protocol):
         """Give back what the body held. Called once."""
 
 
+class NoMoreBytes:
+    """The source of a reply whose whole body is here already."""
+
+    __slots__ = ()
+
+    buffered: None = None
+
+    async def read(self) -> bytes:
+        """Nothing is left to read."""
+        return b""
+
+    def close(self, ending: Ending) -> None:
+        """Nothing is held."""
+
+
 class RawConnection(Protocol):
     """A connection that speaks HTTP no more."""
 

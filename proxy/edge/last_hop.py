@@ -5,7 +5,7 @@ from typing import Final
 
 from proxy.core.errors import BadRequest
 from proxy.core.exchange import Exchange
-from proxy.core.reply import Ending, Reply
+from proxy.core.reply import NoMoreBytes, Reply
 from proxy.http.fields import RawHeaders, encode, replaced
 from proxy.http.framing import CRLF
 
@@ -36,23 +36,9 @@ def reply_here(exchange: Exchange, raw: RawHeaders, allow: tuple[str, ...]) -> R
     """
     if exchange.method == "OPTIONS":
         fields = [(b"Allow", ", ".join(allow).encode())]
-        return Reply(200, fields, _Nothing(), reason=b"OK", length=0, buffered=b"")
+        return Reply(200, fields, NoMoreBytes(), reason=b"OK", length=0, buffered=b"")
     shown = encode([field for field in raw if not _SECRET.search(field[0])], None)
     line = b"TRACE %b HTTP/%d.%d\r\n" % (exchange.raw_target, *exchange.version)
     echo = line + shown + CRLF
     fields = [(b"Content-Type", b"message/http")]
-    return Reply(200, fields, _Nothing(), reason=b"OK", length=len(echo), buffered=echo)
-
-
-class _Nothing:
-    """The source of a reply that is here already."""
-
-    __slots__ = ()
-    buffered: Final = b""
-
-    async def read(self) -> bytes:
-        """The end."""
-        return b""
-
-    def close(self, _: Ending) -> None:
-        """It holds nothing."""
+    return Reply(200, fields, NoMoreBytes(), reason=b"OK", length=len(echo), buffered=echo)

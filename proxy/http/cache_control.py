@@ -13,8 +13,6 @@ _PRIVATE: Final = frozenset(
     proxy-authentication-info clear-site-data""".split()
 )
 """Fields that speak to one client, or continue a login."""
-_PER_REQUEST: Final = TRACING_FIELDS | {b"*"}
-"""What a reply varies by that no two requests share."""
 _OF_ONE: Final = frozenset({401, 407, 421, 425, 429})
 """Statuses that are about who asked, or about the connection it came on."""
 

@@ -7,6 +7,7 @@ acted on, here and elsewhere.
 from typing import Final
 
 from proxy.http.chunked import LAST_CHUNK
+from proxy.http.client_cert import names_client_cert
 from proxy.http.fields import Fields, RawHeaders, encode
 from proxy.http.grammar import members
 
@@ -28,7 +29,9 @@ _PREFIXES: Final = (b"x-forwarded-", b"sec-", b"access-control-")
 
 def _may_trail(name: bytes) -> bool:
     low = name.lower()
-    return low not in _FORBIDDEN and not low.startswith(_PREFIXES)
+    if low in _FORBIDDEN or low.startswith(_PREFIXES):
+        return False
+    return not names_client_cert(name)
 
 
 def last_chunk(trailers: RawHeaders) -> bytes:

@@ -14,7 +14,7 @@ from proxy.core.duration import Duration, seconds
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import WARNING, Finding, Written, method_fault, token_fault
 from proxy.core.options import Table, described
-from proxy.core.reply import Ending, Reply
+from proxy.core.reply import NoMoreBytes, Reply
 from proxy.core.scope import Scope
 from proxy.http.fields import Fields, values
 
@@ -43,7 +43,7 @@ class CorsOptions(Table, frozen=True, kw_only=True):
         tuple[str, ...], described('Fields that they may send; "*" for any.')
     ] = ()
     expose_headers: Annotated[
-        tuple[str, ...], described("Fields of replies that they may read.")
+        tuple[str, ...], described('Fields of replies that they may read; "*" for any.')
     ] = ()
     credentials: Annotated[
         bool, described("Whether they may send cookies and other credentials of their user.")
@@ -69,12 +69,15 @@ def problems(written: Written) -> Iterator[Finding]:
     if options.credentials and _ANY in options.allow_origins:
         message = 'with "*" every site could read what your users see: name the origins'
         yield Finding((*place, "credentials"), message)
+    if options.credentials and _ANY in options.expose_headers:
+        message = 'browsers take "*" for a name where credentials is true: name the fields'
+        yield Finding((*place, "expose_headers"), message)
     for index, name in enumerate(options.allow_methods):
-        if name != _ANY and (fault := method_fault(name)):
+        if fault := method_fault(name):
             yield Finding((*place, "allow_methods", index), fault)
     for option in ("allow_headers", "expose_headers"):
         for index, name in enumerate(getattr(options, option)):
-            if name != _ANY and (fault := token_fault(name)):
+            if fault := token_fault(name):
                 yield Finding((*place, option, index), fault)
 
 
@@ -147,25 +150,10 @@ class Cors:
                 fields.append((b"Access-Control-Max-Age", b"%d" % options.max_age))
         vary = b"Access-Control-Request-Method, Access-Control-Request-Headers"
         fields.append((_VARY, vary if self._any else b"Origin, " + vary))
-        return Reply(204, fields, _Nothing(), reason=b"No Content", length=0)
+        return Reply(204, fields, NoMoreBytes(), reason=b"No Content", length=0, buffered=b"")
 
 
 def _add(fields: Fields, name: bytes, allowed: tuple[str, ...], wanted: bytes) -> None:
     said = wanted if _ANY in allowed else ", ".join(allowed).encode()
     if said:
         fields.append((b"Access-Control-Allow-" + name, said))
-
-
-class _Nothing:
-    """No body."""
-
-    __slots__ = ()
-
-    buffered: Final = b""
-
-    async def read(self) -> bytes:
-        """The end."""
-        return b""
-
-    def close(self, ending: Ending) -> None:
-        """Nothing is held."""

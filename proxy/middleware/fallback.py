@@ -13,7 +13,7 @@ from proxy.core.errors import ConnectionLimit, Stage, UpstreamError, forget_fram
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.options import Table, described
 from proxy.core.outcome import takes_over
-from proxy.core.reply import Ending, Reply
+from proxy.core.reply import Ending, NoMoreBytes, Reply
 from proxy.core.scope import Scope
 
 _TOKEN: Final = "destination_unavailable"
@@ -114,25 +114,8 @@ class Fixed:
         return Reply(
             self._status,
             self._fields,
-            _Bytes(self._data),
+            NoMoreBytes(),
             reason=responses.get(self._status, "").encode(),
             length=len(self._data),
+            buffered=self._data,
         )
-
-
-class _Bytes:
-    """A body that needs no connection."""
-
-    __slots__ = ("_unread", "buffered")
-
-    def __init__(self, data: bytes) -> None:
-        self.buffered: bytes | None = data
-        self._unread = data
-
-    async def read(self) -> bytes:
-        """All of it, then the end."""
-        data, self._unread = self._unread, b""
-        return data
-
-    def close(self, ending: Ending) -> None:
-        """Nothing is held."""

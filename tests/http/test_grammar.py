@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxy.http.grammar import CONTROL, QUOTABLE, TOKEN, members, quoted, unquoted
@@ -53,6 +53,7 @@ def test_members_of_a_list_have_no_blanks_and_are_not_empty(
     assert members(value) == found
 
 
+@example(b'a"\\b\t')
 @given(st.binary(max_size=40).filter(lambda value: not CONTROL.search(value)))
 def test_what_was_quoted_is_read_back(value: bytes) -> None:
     text = re.fullmatch(rb'"(%b)"' % QUOTABLE, quoted(value))

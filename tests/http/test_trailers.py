@@ -11,6 +11,7 @@ from proxy.http.trailers import announcement, last_chunk, takes_trailers
         *(b"Content-Length", b"transfer-encoding", b"Host", b"Authorization", b"Set-Cookie"),
         *(b"Content-Type", b"Content-Encoding", b"Cache-Control", b"Trailer", b"TE", b"Range"),
         *(b"Connection", b"X-Forwarded-For", b"Forwarded", b"Via", b"X-Request-Id", b"Location"),
+        *(b"Client-Cert", b"client_cert_chain", b"X-Client-Cert-Subject"),
     ],
 )
 def test_what_belongs_into_a_head_is_dropped(name: bytes) -> None:

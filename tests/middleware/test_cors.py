@@ -98,11 +98,23 @@ async def test_a_preflight_of_another_origin_is_allowed_nothing() -> None:
     assert set(said(answer.headers)) == {b"vary"}
 
 
+async def test_a_preflight_of_any_origin_varies_by_no_origin() -> None:
+    middleware, _ = cors(allow_origins=("*",))
+    found = said((await middleware.handle(preflight("https://anywhere"))).headers)
+    assert found == {
+        b"allow-origin": b"*",
+        b"allow-methods": b"GET, HEAD, POST",
+        b"max-age": b"600",
+        b"vary": b"Access-Control-Request-Method, Access-Control-Request-Headers",
+    }
+
+
 async def test_a_wildcard_names_what_was_asked_for() -> None:
-    middleware, _ = cors(allow_methods=("*",), allow_headers=("*",), max_age=Duration(0))
-    exchange = preflight(APP, (b"Access-Control-Request-Headers", b"x-a,x-b"))
+    middleware, _ = cors(allow_methods=("*",), allow_headers=("X-A", "*"), max_age=Duration(0))
+    wanted = b"Access-Control-Request-Headers"
+    exchange = preflight(APP, (wanted, b"x-a"), (wanted, b"x-b"))
     found = said((await middleware.handle(exchange)).headers)
-    assert (found[b"allow-methods"], found[b"allow-headers"]) == (b"PUT", b"x-a,x-b")
+    assert (found[b"allow-methods"], found[b"allow-headers"]) == (b"PUT", b"x-a, x-b")
     assert b"max-age" not in found
 
 
@@ -118,6 +130,34 @@ async def test_other_options_requests_are_the_upstreams(
     exchange.method = "OPTIONS"
     await middleware.handle(exchange)
     assert script.sends == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+async def test_only_options_is_a_preflight(method: str) -> None:
+    middleware, script = cors(reply())
+    exchange = asked(APP, method, (b"Access-Control-Request-Method", b"PUT"))
+    await middleware.handle(exchange)
+    assert script.sends == 1
+
+
+async def test_of_two_origins_none_is_taken() -> None:
+    middleware, script = cors(reply(), reply())
+    for method in ("GET", "OPTIONS"):
+        exchange = asked(APP, method, (b"Origin", APP.encode()))
+        exchange.headers = [*exchange.headers, (b"Access-Control-Request-Method", b"PUT")]
+        assert said((await middleware.handle(exchange)).headers) == {b"vary": b"Origin"}
+    assert script.sends == 2
+
+
+async def test_another_origin_is_not_told_which_fields_there_are() -> None:
+    middleware, _ = cors(reply(), expose_headers=("X",))
+    assert set(said((await middleware.handle(asked("https://evil.com"))).headers)) == {b"vary"}
+
+
+async def test_an_upgraded_connection_is_left_as_it_is() -> None:
+    own = [(b"Upgrade", b"websocket"), (b"Access-Control-Allow-Origin", b"*")]
+    middleware, _ = cors(reply(101, own))
+    assert (await middleware.handle(asked(APP))).headers == own
 
 
 async def test_what_the_upstream_says_of_origins_is_replaced() -> None:
@@ -150,6 +190,15 @@ UPSTREAM = '[[upstreams]]\nname = "a"\nservers = ["http://a"]\n'
         ('allow_origins = ["*"]\ncredentials = true', "every site could read"),
         ('allow_origins = ["app.example.com"]', "allow_origins[0]"),
         ('allow_origins = ["https://app.example.com/"]', "allow_origins[0]"),
+        ('allow_origins = ["see https://app.example.com"]', "allow_origins[0]"),
+        ('allow_origins = ["https://*"]', "allow_origins[0]"),
+        ('allow_origins = ["https://a.*.example.com"]', "allow_origins[0]"),
+        (
+            'allow_origins = ["https://a"]\ncredentials = true\nexpose_headers = ["X", "*"]',
+            'expose_headers: browsers take "*" for a name',
+        ),
+        ('allow_origins = ["*"]\nallow_methods = ["put"]', "did you mean 'PUT'"),
+        ('allow_origins = ["*"]\nallow_headers = ["X", "a b"]', "allow_headers[1]"),
         ('allow_origins = ["*"]\nallow_methods = ["a b"]', "allow_methods[0]"),
         ('allow_origins = ["*"]\nexpose_headers = ["a b"]', "expose_headers[0]"),
     ],
@@ -158,3 +207,15 @@ def test_what_makes_no_sense_is_a_problem(table: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parsed(f"[cors]\n{table}\n{UPSTREAM}")
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        'allow_origins = ["*"]\nallow_methods = ["*"]\nallow_headers = ["*"]',
+        'allow_origins = ["*"]\nexpose_headers = ["*"]',
+        'allow_origins = ["https://*.a.test:8443", "http://[::1]:80"]\ncredentials = true',
+    ],
+)
+def test_wildcards_and_credentials_each_make_sense(table: str) -> None:
+    assert parsed(f"[cors]\n{table}\n{UPSTREAM}").cors is not None

@@ -41,12 +41,23 @@ async def test_an_answer_of_the_proxys_own_carries_them_too() -> None:
         assert refused.value("Vary") == b"Origin"
 
 
+ROUTE = """
+[[upstreams]]
+name = "a"
+servers = ["http://a"]
+[[routes]]
+upstream = "a"
+methods = {}
+[routes.cors]
+allow_origins = ["*"]
+"""
+
+
 def test_a_route_whose_methods_leave_out_preflights_is_warned_of(tmp_path: Path) -> None:
     file = tmp_path / "a.toml"
-    file.write_text(
-        '[[upstreams]]\nname = "a"\nservers = ["http://a"]\n[[routes]]\nupstream = "a"\n'
-        'methods = ["PUT"]\n[routes.cors]\nallow_origins = ["*"]\n'
-    )
+    file.write_text(ROUTE.format(["PUT"]))
     [problem] = read(file)[1]
     assert problem.warning
     assert 'preflights get 405 where methods are PUT: expected "OPTIONS"' in problem.message
+    file.write_text(ROUTE.format(["PUT", "OPTIONS"]))
+    assert read(file)[1] == []

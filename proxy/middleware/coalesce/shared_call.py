@@ -9,7 +9,7 @@ from typing import Any
 
 from proxy.core.errors import InternalError, ProxyError, forget_frames
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.reply import Ending, Reply
+from proxy.core.reply import Ending, NoMoreBytes, Reply
 from proxy.http.cache_control import for_one_client
 from proxy.http.sse import streams_events
 from proxy.middleware.coalesce.shared_reply import MAX_KEPT, MemoryBudget, SharedBody, SharedReply
@@ -156,7 +156,7 @@ class SharedCall:
         if self._leader_reply is not None:
             return self._leader_reply if leads else None
         if self._buffered is not None:
-            return _same_head(self._buffered[0], _NoMoreBytes(), self._buffered[1])
+            return _same_head(self._buffered[0], NoMoreBytes(), self._buffered[1])
         assert self._shared_reply is not None
         body = SharedBody(self._shared_reply, partial(self._remove_client, exchange))
         return _same_head(self._shared_reply.reply, body)
@@ -175,21 +175,6 @@ class SharedCall:
         elif self.head_pending:
             self.on_joining_ends()
             self.task.cancel()
-
-
-class _NoMoreBytes:
-    """The source of a reply whose whole body is here already."""
-
-    __slots__ = ()
-
-    buffered: None = None
-
-    async def read(self) -> bytes:
-        """Nothing is left to read."""
-        return b""
-
-    def close(self, ending: Ending) -> None:
-        """Nothing is held."""
 
 
 def _same_head(reply: Reply, source: Any, whole: bytes | None = None) -> Reply:

@@ -13,6 +13,7 @@ from proxy.http.authority import comparable
 from proxy.http.fields import RawHeaders
 from proxy.http.grammar import Malformed
 from proxy.http.target import normal_path, within
+from proxy.middleware.rewrite.paths import normal_prefix
 
 METHODS: Final = frozenset(
     {"COPY", "MOVE", "PUT", "PATCH", "DELETE", "LOCK", "UNLOCK", "MKCOL", "PROPPATCH", "POST"}
@@ -44,7 +45,7 @@ class DestinationRewriter:
         # Where servers have names of their own, a path is right for each (RFC 4918 8.3).
         self._server = known.pop() if len(known) == 1 else None
         self._rewrite = rewrite
-        self._strip = strip.rstrip("/").encode()
+        self._strip = normal_prefix(strip, what="strip_prefix")
 
     def apply(self, fields: RawHeaders, exchange: Exchange) -> RawHeaders:
         """The fields of a request, the very same where there is nothing to change.

@@ -14,6 +14,7 @@ from proxy.core.exchange import Exchange
 from proxy.http.authority import comparable, hostname
 from proxy.http.fields import RawHeaders
 from proxy.http.target import within
+from proxy.middleware.rewrite.paths import normal_prefix
 
 _URL: Final = re.compile(
     rb"(?:(https?):)?//([^/?#\\]*)((?:/[^?#]*)?)((?:[?#].*)?)", re.IGNORECASE | re.DOTALL
@@ -51,8 +52,8 @@ class LocationRewriter:
                 scheme = url.scheme.encode()
                 self._origins.add((scheme, comparable(scheme, url.authority.encode())))
                 self._hosts.add(url.host.lower().encode())
-        self._strip = strip.rstrip("/").encode()
-        self._add = add.rstrip("/").encode()
+        self._strip = normal_prefix(strip, what="strip_prefix")
+        self._add = normal_prefix(add, what="add_prefix")
         self._mapped = mapped
 
     def apply(self, fields: RawHeaders, exchange: Exchange) -> RawHeaders:

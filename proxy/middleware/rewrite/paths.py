@@ -28,8 +28,8 @@ class PathRewriter:
         rewrite: RewriteOptions | None = None,
     ) -> None:
         """Raises ValueError where the options make no sense."""
-        self._strip = literal_path(strip_prefix, what="strip_prefix") if strip_prefix else b""
-        self._add = literal_path(add_prefix, what="add_prefix") if add_prefix else b""
+        self._strip = normal_prefix(strip_prefix, what="strip_prefix")
+        self._add = normal_prefix(add_prefix, what="add_prefix")
         self._replacement = None if rewrite is None else _compiled(rewrite)
 
     def apply(self, target: bytes, path: str) -> bytes:
@@ -68,6 +68,11 @@ class PathRewriter:
         assert self._replacement is not None
         path = self._replacement.apply(path)
         return path if path.startswith(b"/") else b"/" + path
+
+
+def normal_prefix(text: str, *, what: str) -> bytes:
+    """A prefix of the options as paths have it; empty where there is none. Raises ValueError."""
+    return literal_path(text, what=what) if text else b""
 
 
 def _compiled(options: RewriteOptions) -> Replacement:

@@ -9,12 +9,12 @@ from proxy.core.reply import Reply
 from proxy.core.scope import Scope
 from proxy.http.fields import Fields, RawHeaders, values, without
 from proxy.http.grammar import Malformed
-from proxy.http.target import literal_path, within
+from proxy.http.target import within
 from proxy.middleware.rewrite.destinations import METHODS, DestinationRewriter
 from proxy.middleware.rewrite.field_rules import FieldRules
 from proxy.middleware.rewrite.locations import LocationRewriter
 from proxy.middleware.rewrite.options import Changes, UpstreamNames
-from proxy.middleware.rewrite.paths import PathRewriter
+from proxy.middleware.rewrite.paths import PathRewriter, normal_prefix
 
 _PREFIX: Final = b"X-Forwarded-Prefix"
 
@@ -73,9 +73,8 @@ class Rewrite:
         asked, answered = options.request_headers, options.response_headers
         self._request_rules = FieldRules(asked) if asked else None
         self._response_rules = FieldRules(answered) if answered else None
-        self._prefix = b""
-        if options.strip_prefix and tell_prefix:
-            self._prefix = literal_path(options.strip_prefix, what="strip_prefix")
+        told = options.strip_prefix if tell_prefix else ""
+        self._prefix = normal_prefix(told, what="strip_prefix")
         self._locations: LocationRewriter | None = None
         self._destinations: DestinationRewriter | None = None
         if options.rewrite_location and (renamed or self._rewrite is not None):

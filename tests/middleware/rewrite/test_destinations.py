@@ -23,6 +23,7 @@ def rewritten(value: bytes, *servers: tuple[str, str], name: bytes = b"Destinati
         (b"/dav/b%2Fc", b"/files/b%2Fc"),
         (b"/dav/b#part", b"/files/b"),
         (b"http://API.test:80/dav/b?q", b"https://dav.internal:8443/files/b?q"),
+        (b"HTTP://api.test:80/dav/b#part", b"https://dav.internal:8443/files/b"),
         (b"http://other.test/dav/b", b"http://other.test/dav/b"),
         (b"//api.test/dav/b", b"//api.test/dav/b"),
         (b"mailto:a", b"mailto:a"),
@@ -32,10 +33,31 @@ def test_an_address_on_the_route_s_host_becomes_the_server_s(given: bytes, told:
     assert rewritten(given) == told
 
 
+def test_the_prefix_may_be_spelled_in_any_way() -> None:
+    rewriter = DestinationRewriter([SERVER], PathRewriter("/café").apply, "/café")
+    exchange = Exchange("MOVE", b"/", [(b"Destination", b"/caf%c3%a9/b")], host="api.test")
+    assert rewriter.apply(exchange.headers, exchange) == [(b"Destination", b"/b")]
+
+
+def test_an_address_without_a_path_is_the_root_s() -> None:
+    rewriter = DestinationRewriter([SERVER], PathRewriter("", "/files").apply)
+    exchange = Exchange("MOVE", b"/", [(b"Destination", b"http://api.test?q")], host="api.test")
+    (found,) = rewriter.apply(exchange.headers, exchange)
+    assert found[1] == b"https://dav.internal:8443/files/?q"
+
+
 def test_where_servers_have_names_of_their_own_a_path_is_left() -> None:
     servers = (("http", "a.internal"), ("http", "b.internal"))
     assert rewritten(b"http://api.test/dav/b", *servers) == b"/files/b"
     assert rewritten(b"http://api.test/dav/b", ("http", "")) == b"http://api.test/files/b"
+
+
+def test_what_is_changed_stays_so_whatever_follows() -> None:
+    rewriter = DestinationRewriter([SERVER], PathRewriter("/dav").apply, "/dav")
+    fields = [(b"Destination", b"/dav/b"), (b"If", b"<http://other.test/>"), (b"X", b"1")]
+    exchange = Exchange("MOVE", b"/dav/a", fields, host="api.test")
+    assert rewriter.apply(fields, exchange) == [(b"Destination", b"/b"), *fields[1:]]
+    assert rewriter.apply(fields[1:], exchange) == fields[1:]
 
 
 def test_tags_are_rewritten_and_conditions_are_not() -> None:

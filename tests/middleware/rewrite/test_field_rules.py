@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.http.grammar import CONTROL
 from proxy.middleware.rewrite.field_rules import FieldRules
 from proxy.middleware.rewrite.options import HeaderRules
 
@@ -76,7 +75,7 @@ def test_a_tab_may_stand_within_a_value() -> None:
 def test_no_message_breaks_out_of_its_line(text: str) -> None:
     rules = FieldRules(HeaderRules(set={"A": "<{host}>"}, add={"B": "{request_id}"}))
     for _, value in rules.apply([], dict.fromkeys(KNOWN, text)):
-        assert not CONTROL.search(value)
+        assert not set(value) & {*range(9), *range(10, 32), 127}  # a tab may stand in a value
 
 
 @given(st.lists(st.tuples(st.sampled_from([b"A", b"a", b"B", b"C"]), st.binary(max_size=4))))

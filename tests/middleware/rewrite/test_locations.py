@@ -30,6 +30,7 @@ HOSTS = [
     ("HTTP://API.internal:80/a", "http://client.test/a"),
     ("https://api.test:443/", "http://client.test/"),
     ("//10.0.0.1:9000/a", "//client.test/a"),
+    ("//api.test/a", "//client.test/a"),
     ("http://10.0.0.1:9000", "http://client.test"),
     ("http://10.0.0.1:9000?a", "http://client.test?a"),
     ("http://client.test/a", "http://client.test/a"),
@@ -91,6 +92,8 @@ PREFIXES = [
     ("", "/x", "/a", "http://api.internal/x//evil.test/", "http://client.test//evil.test/"),
     ("/v1", "/x", "/v1/a", "/login", "/login"),
     ("/v1/", "/x/", "/v1/a", "/x/login", "/v1/login"),
+    ("/café", "", "/caf%C3%A9/x", "/login", "/caf%C3%A9/login"),
+    ("", "/caf%c3%a9", "/a", "/caf%C3%A9/login", "/login"),
 ]
 
 
@@ -114,6 +117,9 @@ def test_what_a_pattern_did_cannot_be_undone() -> None:
         ('1.5 , url = "/a"', '1.5 , url = "/v1/a"'),
         ("5", "5"),
         ("5; url=http://other.test/", "5; url=http://other.test/"),
+        ('0; url="http://api.internal', '0; url="http://client.test'),
+        ("0; url='http://api.internal'", "0; url='http://client.test'"),
+        ("0;url=http://api.internal ", "0;url=http://client.test "),
     ],
 )
 def test_refresh_is_a_location_too(given: str, told: str) -> None:
@@ -140,6 +146,14 @@ COOKIES = [
 @pytest.mark.parametrize(("given", "told"), COOKIES)
 def test_cookies_are_for_the_host_and_the_path_that_the_client_knows(given: str, told: str) -> None:
     assert said(LocationRewriter(UPSTREAM, strip="/v1"), "Set-Cookie", given) == told
+
+
+@pytest.mark.parametrize("host", ["app.api.test:8443", "APP.api.test.", "api.test"])
+def test_a_domain_that_client_and_upstream_share_is_kept(host: str) -> None:
+    locations = LocationRewriter(UPSTREAM)
+    assert said(locations, "Set-Cookie", "a=b; Domain=api.test", asked(host=host)) == (
+        "a=b; Domain=api.test"
+    )
 
 
 @pytest.mark.parametrize(
