@@ -12,7 +12,6 @@ edge/options middleware/load_balance/options policy/endpoint telemetry/options
 
 _ELSEWHERE: Final = """
 config/sample: tests/config/test_reference.py  generated pages are compared in one place
-core/scope: tests/run/test_tree.py  a tree is built of scopes
 edge/certificates: tests/wire/test_listener_certificates.py  handshakes, over sockets
 edge/entrance: tests/wire/test_listener_tls.py  what comes in by TLS, over sockets
 edge/connections: tests/wire/test_drain.py  it counts real connections until a drain ends
@@ -20,11 +19,10 @@ edge/http1/connection: tests/reports/test_heads_without_end.py  a protocol of ai
 edge/http1/head_clock: tests/wire/test_clocks_client.py  its clocks end connections
 edge/http1/reply_writer: tests/wire/test_headers_response.py  what it writes is seen by a client
 edge/http1/transport: tests/edge/http1/test_write_stall.py  a transport is written to there
-edge/relay: tests/edge/test_service.py  the service relays to a client in memory
 edge/tunnel: tests/wire/test_tunnel.py  bytes both ways, over sockets
 middleware/concurrency/options: tests/config/test_tables.py  the checks of tables stand together
 middleware/hedge/hedged_call: tests/middleware/hedge/test_hedge.py  a call is only made by hedge
-middleware/retry/options: tests/config/test_crosscheck.py  the checks of tables stand together
+middleware/retry/options: tests/config/test_doubts.py  the checks of tables stand together
 middleware/rewrite/options: tests/config/test_crosscheck.py  the checks of tables stand together
 middleware/sse_keepalive/keepalive_body: tests/wire/test_heartbeat.py  a client sees what it says
 net/hangups: tests/wire/test_departure.py  clients that leave, over sockets

@@ -1,9 +1,12 @@
 """``/api/state``, byte for byte: programs read it."""
 
 import re
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+from proxy.admin.state import state
+from proxy.core.samples import NONE, Labels, Sample, gauge
 from tests.support.client import ask
 from tests.support.message import get, length
 from tests.support.proxy import proxied
@@ -86,3 +89,52 @@ async def test_the_state_is_what_it_was() -> None:
         answer = await ask(proxy.admin, get("/api/state"))
         found = shown(answer.body, {a.url: "http://A", b.url: "http://B"})
     assert found == EXPECTED.read_text(encoding="utf-8")
+
+
+API = {"upstream": "api"}
+SERVER = API | {"endpoint": "http://a"}
+
+
+def numbered(start: str, names: str, labels: Labels = NONE) -> list[Sample]:
+    """A sample for each name, and no two with the same value."""
+    values = count(1)
+    return [gauge(f"{start}_{name}", next(values), labels) for name in names.split()]
+
+
+def test_every_count_stands_under_its_own_name() -> None:
+    names = "limit in_flight waiting refused evicted timed_out lent"
+    shown = state(numbered("concurrency", names, API))["concurrency"]["api"]
+    assert [shown[name] for name in names.split()] == [1, 2, 3, 4, 5, 6, 7]
+    assert (shown["finished_per_s"], shown["waiting_by_key"]) == (None, {})
+    names = "copies_sent copies_won copies_over_budget"
+    [hedge] = state(numbered("hedge", names, {"route": "/"} | API))["hedges"]
+    assert [hedge["sent"], hedge["won"], hedge["over_budget"]] == [1, 2, 3]
+    names = "requests spent refused available"
+    [budget] = state(numbered("retry_budget", names, API))["budgets"]
+    assert [budget[name] for name in names.split()] == [1, 2, 3, 4]
+    names = "calls joined in_flight"
+    shown = state(numbered("coalesce", names, {"route": "/"}))["coalesce"]["routes"]["/"]
+    assert [shown[name] for name in names.split()] == [1, 2, 3]
+    names = "refused waited keys"
+    shown = state(numbered("rate_limit", names, {"route": "/"}))["rate_limits"]["/"]
+    assert [shown[name] for name in names.split()] == [1, 2, 3]
+    shown = state(numbered("resumable", "streams streams_waiting"))["streams"]
+    assert shown == {"resumable": 1, "waiting": 2}
+
+
+def test_what_is_true_of_a_server_is_shown_as_true() -> None:
+    for name in ("backup", "healthy"):
+        for value in (0, 1):
+            [server] = state([gauge(f"endpoint_{name}", value, SERVER)])["upstreams"]["api"]
+            assert server[name] is bool(value)
+
+
+def test_a_time_that_is_not_known_is_null() -> None:
+    [server] = state([gauge("endpoint_weight", 1, SERVER)])["upstreams"]["api"]
+    assert (server["latency_ms"], server["paused_s"], server["quota"]) == (None, None, None)
+    assert state([])["streams"] == {"resumable": 0, "waiting": 0}
+
+
+def test_two_things_with_the_same_labels_are_shown_as_two() -> None:
+    budgets = [*numbered("retry_budget", "requests spent", API)] * 2
+    assert [budget["spent"] for budget in state(budgets)["budgets"]] == [2, 2]

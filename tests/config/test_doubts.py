@@ -107,6 +107,7 @@ def said(folder: Path, text: str, **environ: str) -> list[str]:
         ),
         ("[retry]\nattempts = 1\non = ['503']\n" + API, "retry.on", "attempts = 1"),
         ("[retry]\nbackoff_base = '5s'\n" + API, "retry.backoff_base", "backoff_max (2s)"),
+        ("[retry.budget]\npercent = 0.2\n" + API, "retry.budget.percent", "did you mean 20?"),
         (
             "[retry.budget]\npercent = 0\nmin_per_second = 0\n" + API,
             "retry.budget",

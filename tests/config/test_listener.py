@@ -1,5 +1,6 @@
 """What ``check`` finds in ``[server.tls]``, and with ``proxy_protocol``."""
 
+import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -108,3 +109,15 @@ def test_a_certificate_that_has_expired_is_a_warning(authority: Authority, tmp_p
     (problem,) = problems({"certificates": [entry(authority, "expired", "expired")]})
     assert problem.startswith("server.tls.certificates[0]: warning: the certificate in ")
     assert " has expired on " in problem
+
+
+def test_a_certificate_that_comes_by_a_pipe_is_left_to_the_start(authority: Authority) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"read once only")
+    os.close(writer)
+    try:
+        piped = {"cert_file": f"/dev/fd/{reader}", "key_file": authority.path("server.key")}
+        assert problems({"certificates": [piped]}) == []
+        assert os.read(reader, 99) == b"read once only"
+    finally:
+        os.close(reader)

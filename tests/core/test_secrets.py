@@ -1,8 +1,10 @@
 """What is never shown, and what is."""
 
+from itertools import count
+
 import pytest
 
-from proxy.core.secrets import conceal, hashed, shown
+from proxy.core.secrets import conceal, hashed, rotating, shown
 
 SECRET = "sk-live-4f9a8d77c1"
 
@@ -49,3 +51,18 @@ def test_texts_are_shown_without_credentials(text: str) -> None:
 )
 def test_texts_without_credentials_stay_as_they_are(text: str) -> None:
     assert conceal(text) == text
+
+
+def test_a_secret_that_was_replaced_is_hidden_until_32_others_have_come() -> None:
+    def others(number: int) -> None:
+        for _ in range(number):
+            rotating(b"another-secret-%d" % next(numbers))
+
+    numbers = count()
+    rotating(b"the-first-secret")
+    others(31)
+    rotating(b"the-first-secret")  # it is the latest again
+    others(31)
+    assert conceal("the-first-secret") == "***"
+    others(1)
+    assert conceal("the-first-secret") == "the-first-secret"

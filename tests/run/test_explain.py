@@ -64,6 +64,20 @@ def test_the_route_is_named_with_the_reason_against_each_other(told: Told) -> No
     assert f"  not {named}: the request is for h" in found
 
 
+def test_the_other_routes_stand_in_the_order_in_which_they_are_tried(told: Told) -> None:
+    found = told(SEVERAL, "GET", "http://h/")
+    assert (
+        found.index("not routes[2]") < found.index("not routes[1]") < found.index("not routes[0]")
+    )
+
+
+def test_of_many_routes_with_other_paths_a_few_are_named(told: Told) -> None:
+    more = "".join(f'[[routes]]\npath = "/p{each}"\nupstream = "b"\n' for each in range(12))
+    found = told(SEVERAL + more, "GET", "http://h/v1")
+    assert found.count("the path is another") == 10
+    assert "  nor 3 more with other paths\n" in found
+
+
 def test_a_route_that_would_match_too_is_less_specific(told: Told) -> None:
     found = told(SEVERAL, "POST", "http://a.example.com/v1/x")
     assert "Route: routes[2]" in found
@@ -142,6 +156,7 @@ def test_options_are_told_with_their_origin_and_without_secrets(told: Told) -> N
     values = {line.split(" = ")[0].strip(): line.split() for line in found.splitlines()}
     assert values["retry.attempts"][2:] == ["4", "a.toml:2", "[retry]"]
     assert values["retry.on"][2:] == ['["503"]', "a.toml:18", "[routes[0].retry]"]
+    assert "  upstream b\n" in found
     assert values["retry.spool"][2:] == ["true", "default"]
     assert values["timeouts.connect"][2:] == ['"1s"', "--set", "[timeouts]"]
     assert "abcdefghijk" not in found
@@ -161,6 +176,7 @@ def test_a_table_that_is_switched_off_is_told(told: Told) -> None:
     found = told(SEVERAL, "GET", "http://a.example.com/")
     assert any(line.split()[:3] == ["retry", "=", "off"] for line in found.splitlines())
     assert "while it waits between two tries" not in found
+    assert "  upstream api\n" not in found
 
 
 def test_without_routes_the_only_upstream_takes_everything(told: Told) -> None:

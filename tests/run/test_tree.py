@@ -12,10 +12,11 @@ import pytest
 from proxy.admin.state import state
 from proxy.config.load import check
 from proxy.core.exchange import Handler
+from proxy.core.scope import Shared
 from proxy.middleware.load_balance.targets import TargetSet
-from proxy.run.tree import Tree
+from proxy.run.tree import Tree, scope_of
 from proxy.upstream.session import Session
-from tests.support.loop import JumpingLoop
+from tests.support.loop import JumpingLoop, get
 from tests.support.proxy import parsed, toml
 
 ONE = ["http://10.0.0.1"]
@@ -122,6 +123,50 @@ async def test_a_chain_has_what_is_configured_and_nothing_else(
 ) -> None:
     async with tree(servers, **tables) as built:
         assert chain(top(built)) == links
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "prefix"), [("both", b"/v1"), ("x", b"/v1"), ("forwarded", b""), ("off", b"")]
+)
+async def test_servers_are_told_of_a_stripped_prefix_with_the_other_x_fields(
+    jumping: JumpingLoop, forwarded: str, prefix: bytes
+) -> None:
+    routes = [{"upstream": "api", "strip_prefix": "/v1"}]
+    async with tree(ONE, routes=routes, server={"forwarded": forwarded}) as built:
+        rewrite: Any = getattr(top(built), "__self__", None)
+        assert rewrite._prefix == prefix
+
+
+async def test_a_route_is_called_by_its_pattern_where_it_has_one(jumping: JumpingLoop) -> None:
+    routes = [{"upstream": "api", "path": "/a"}, {"upstream": "b", "path_regex": "/b.*"}]
+    async with tree(ONE, routes=routes) as built:
+        names = [built.router.find("GET", "h", path, ()).name for path in ("/a", "/bc")]
+        assert names == ["/a", "/b.*"]
+
+
+@pytest.mark.parametrize(
+    ("retry", "method", "repeatable", "more"),
+    [
+        ({}, "GET", True, True),
+        ({}, "POST", False, False),
+        (False, "GET", True, False),
+        ({"methods": ["POST"]}, "POST", True, True),
+    ],
+)
+def test_whether_a_request_may_be_sent_again_is_what_retry_says(
+    retry: Any, method: str, *, repeatable: bool, more: bool
+) -> None:
+    text = toml(
+        {
+            "retry": retry,
+            "upstreams": [{"name": "api", "servers": ONE}],
+            "routes": [{"upstream": "api"}],
+        }
+    )
+    scope = scope_of(parsed(text).routes[0], Shared(random.Random(1)))
+    asked = get("/", method=method)
+    assert scope.repeatable(asked) is repeatable
+    assert scope.has_more_attempts(asked) is more
 
 
 async def test_routes_share_servers_and_budgets_but_no_breakers(jumping: JumpingLoop) -> None:

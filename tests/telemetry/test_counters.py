@@ -1,5 +1,7 @@
 """What has happened since start, by route."""
 
+import pytest
+
 from proxy.admin.state import state
 from proxy.core.exchange import Exchange
 from proxy.core.record import Attempt
@@ -45,3 +47,29 @@ def test_exchanges_are_counted_by_route_and_outcome() -> None:
         },
         "": {"requests": 1, "attempts": 1, "status 404": 1, "error destination_not_found": 1},
     }
+
+
+def served(counters: Counters, seconds: float, waited: float = 0.0) -> float | None:
+    """The latency that is shown after one more reply, which came after so many seconds."""
+    exchange = ended("/a", 200)
+    exchange.started_at = 100.0
+    exchange.record.upstream, exchange.record.endpoint = "api", "http://a"
+    exchange.record.queue_s = waited
+    exchange.record.first_byte_at = 100.0 + waited + seconds
+    counters.record(exchange, 0.0)
+    latency = {each.name: float(each.value) for each in counters.describe()}
+    return latency.get("served_latency_seconds")
+
+
+def test_the_latency_of_a_server_is_smoothed_and_without_the_wait_for_a_permit() -> None:
+    counters = Counters()
+    assert served(counters, 0.0) == 0.0
+    assert served(counters, 16.0, waited=5.0) == pytest.approx(1.0)
+
+
+def test_a_server_that_has_given_no_reply_has_no_latency() -> None:
+    counters = Counters()
+    failed = ended("/a", 502, "connection_refused")
+    failed.record.first_byte_at = 3.0
+    counters.record(failed, 0.0)
+    assert "served_latency_seconds" not in {each.name for each in counters.describe()}

@@ -1,0 +1,76 @@
+"""What the links of all chains share."""
+
+import asyncio
+import random
+from collections.abc import Iterator
+
+from proxy.core.samples import Sample, gauge
+from proxy.core.scope import Shared
+
+LABELS = {"endpoint": "http://a"}
+
+
+class Thing:
+    """Has a state."""
+
+    def describe(self, now: float) -> Iterator[Sample]:
+        """The time, as it was given."""
+        yield gauge("thing_age", now)
+        yield gauge("thing_size", 1, LABELS)
+
+
+def shared() -> Shared:
+    return Shared(random.Random(1))
+
+
+def test_what_is_shared_is_made_once_for_each_key() -> None:
+    one = shared()
+    first = one.share("a", Thing)
+    assert one.share("a", Thing) is first
+    assert one.share("b", Thing) is not first
+
+
+def test_what_is_watched_is_described_once_with_its_labels() -> None:
+    one, thing = shared(), Thing()
+    one.watch(thing, route="/a")
+    one.watch(thing, route="/b")
+    one.watch(Thing(), route="/c")
+    assert list(one.describe(5.0)) == [
+        gauge("thing_age", 5.0, {"route": "/a"}),
+        gauge("thing_size", 1, {"route": "/a"} | LABELS),
+        gauge("thing_age", 5.0, {"route": "/c"}),
+        gauge("thing_size", 1, {"route": "/c"} | LABELS),
+    ]
+
+
+class Ends:
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def retire(self) -> None:
+        """A drain begins."""
+        self.told.append("retire")
+
+    async def close(self) -> None:
+        """It is over."""
+        self.told.append("close")
+
+
+async def test_a_drain_retires_and_its_end_closes_once() -> None:
+    one, ends = shared(), Ends()
+    one.at_end(ends.retire, ends.close)
+    one.at_end(ends.retire, ends.close)
+    one.retire()
+    assert ends.told == ["retire"]
+    await one.close()
+    assert ends.told == ["retire", "close"]
+
+
+async def test_tasks_that_belong_to_no_request_are_over_at_the_end() -> None:
+    one = shared()
+    task = asyncio.create_task(asyncio.sleep(3600))
+    one.tasks.add(task)
+    await one.close()
+    assert task.cancelled()

@@ -1,0 +1,44 @@
+"""What the relay writes for a reply, and how it ends the reply."""
+
+import asyncio
+
+import pytest
+
+from proxy.core.errors import BodyTooLarge, ConnectionTerminated, ReplyBroken
+from proxy.core.reply import Ending
+from tests.support.loop import JumpingLoop, Script, reply
+from tests.support.service import GET, Pieces, coming, serving
+
+
+@pytest.mark.parametrize("name", [b"Date", b"date", b"DATE", b"dAtE"])
+async def test_the_date_of_a_reply_stays(name: bytes) -> None:
+    said = b"Mon, 01 Jan 2024 00:00:00 GMT"
+    async with serving(Script(reply(200, [(name, said)], b"a"))) as service:
+        client = await service.ask(GET)
+    assert client.fields[b"date"] == said
+
+
+@pytest.mark.parametrize(
+    ("error", "ending"),
+    [
+        (ReplyBroken("half of it"), Ending.BROKEN),
+        (ConnectionTerminated("likewise"), Ending.ABANDONED),
+        (BodyTooLarge("the rest of the request"), Ending.ABANDONED),
+    ],
+)
+async def test_only_a_reply_that_broke_is_closed_as_broken(
+    error: Exception, ending: Ending
+) -> None:
+    source = Pieces(b"one ", error)
+    async with serving(Script(coming(source))) as service:
+        client = await service.ask(GET)
+    assert (client.body, client.ended, source.endings) == (b"one ", "reset", [ending])
+
+
+async def test_a_reply_that_lasts_longer_than_its_exchange_may_is_cut(jumping: JumpingLoop) -> None:
+    source = Pieces(b"one ", asyncio.Event())
+    began = jumping.time()
+    async with serving(Script(coming(source))) as service:
+        client = await service.ask(GET)
+    assert jumping.time() - began == pytest.approx(60)
+    assert (client.body, client.ended, source.endings) == (b"one ", "reset", [Ending.BROKEN])
