@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.house import clocks
+from tools import house
+from tools.house import LONGEST, clocks
 from tools.mirror import mirrored, untested
 
 ASKS = [
@@ -34,6 +35,42 @@ def test_a_clock_that_was_handed_in_may_be_asked(
     Path("proxy/policy").mkdir(parents=True)
     Path("proxy/policy/part.py").write_text("now = self._clock()\n", encoding="utf-8")
     assert clocks() == []
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "problem"),
+    [
+        ("proxy/policy/part.py", "import time\n", "proxy/policy/part.py:1: asks a clock"),
+        ("proxy/edge/part.py", 'END = b"\\r\\n\\r\\n"\n', "proxy/edge/part.py:1: a copy"),
+        ("tests/test_it.py", "\n" * (LONGEST + 1), f"tests/test_it.py: {LONGEST + 1} lines"),
+        ("proxy/edge/part.py", "", "proxy/edge/part.py: no tests/edge/test_part.py"),
+    ],
+)
+def test_each_kind_of_problem_fails_the_check(
+    file: str,
+    text: str,
+    problem: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(house, "mirrored", lambda: untested({}))
+    told = list[str]()
+    monkeypatch.setattr(house, "print", told.append, raising=False)
+    Path(file).parent.mkdir(parents=True)
+    Path(file).write_text(text, encoding="utf-8")
+    assert house.main() == 1
+    assert problem in told[0]
+
+
+def test_what_is_as_long_as_it_may_be_is_no_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(house, "mirrored", list)
+    Path("tests").mkdir()
+    Path("tests/test_it.py").write_text("\n" * LONGEST, encoding="utf-8")
+    assert house.main() == 0
 
 
 def test_every_module_is_tested_where_its_name_says() -> None:

@@ -56,6 +56,7 @@ def test_a_mistake_is_reported_once(tmp_path: Path, text: str, start: str) -> No
     "text",
     [
         "[concurrency]" + UPSTREAM,
+        "[circuit_breaker]\nbase_ejection_time = '9s'\nmax_ejection_time = '0'" + UPSTREAM + ROUTE,
         "[concurrency]\nmax_requests = 2" + UPSTREAM,
         "[deadline]\nmax = '20ms'" + UPSTREAM,
         "[concurrency]\n[queue]\nkey = 'header:X-Tenant'\npriority_header = 'Priority'" + UPSTREAM,

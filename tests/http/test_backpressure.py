@@ -73,3 +73,19 @@ def test_both_forms_are_read_and_nonsense_is_not(
 
 def test_without_the_field_there_is_nothing_to_wait_for() -> None:
     assert retry_after(((b"Date", b"1"),), NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "seconds"),
+    [
+        ([(b"Retry-After", b"9"), (b"X-MS-Retry-After-MS", b"250")], 0.25),
+        ([(b"retry-after-ms", b"9" * 12)], 999_999_999.999),
+        ([(b"retry-after-ms", b"9" * 13), (b"Retry-After", b"4")], 4),
+        ([(b"Retry-After", b"3"), (b"Retry-After", b"5")], 3),
+        ([(b"Retry-After", b"\xb2")], None),
+    ],
+)
+def test_of_several_fields_the_more_exact_one_and_then_the_first_counts(
+    fields: list[tuple[bytes, bytes]], seconds: float | None
+) -> None:
+    assert retry_after(fields, NOW) == seconds

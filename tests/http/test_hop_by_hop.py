@@ -8,8 +8,10 @@ from proxy.http.hop_by_hop import (
     FRAMING,
     HOP_BY_HOP,
     PROTECTED,
+    bears_mark,
     end_to_end_request,
     end_to_end_response,
+    marked,
     seen_by,
     via,
 )
@@ -135,3 +137,11 @@ def test_via_tells_the_version_that_came_in(version: tuple[int, int], value: byt
 def test_only_this_very_instance_is_a_loop(values: list[bytes], looping: bool) -> None:
     fields = [(b"Host", b"1.1 sidecar-proxy-00c0ffee"), *((b"vIa", value) for value in values)]
     assert seen_by(fields, "00c0ffee") is looping
+
+
+def test_the_mark_in_place_of_via_is_this_instances_alone() -> None:
+    fields = marked(marked([(b"Via", b"00c0ffee")], "0badcafe"), "1badcafe")
+    assert bears_mark(fields, "0badcafe")
+    assert bears_mark(fields, "1badcafe")
+    assert not bears_mark(fields, "00c0ffee")
+    assert not bears_mark(fields, "badcafe")

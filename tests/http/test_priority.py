@@ -16,6 +16,8 @@ from proxy.http.priority import urgency
         ([b"250"], 250),
         ([b"i"], 3),
         ([b"u=x"], 3),
+        ([b"u=1;a"], 1),
+        ([b"i;u=1"], 3),
         ([b"1000"], 3),
         ([b"i", b"u=1", b"u=4"], 1),
     ],

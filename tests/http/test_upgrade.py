@@ -26,6 +26,7 @@ def test_an_offer_stands_in_both_fields(fields: list[tuple[bytes, bytes]], offer
     ("offer", "answer", "right"),
     [
         (b"websocket", b"WebSocket", True),
+        (b"WebSocket", b"websocket", True),
         (b"a, b, c", b"c, a", True),
         (b"websocket", b"websocket, ,", True),  # empty members are ignored (RFC 9110 5.6.1.2)
         (b"websocket", b"h2c", False),

@@ -163,6 +163,14 @@ def test_retry_after_is_how_long_the_queue_takes() -> None:
     assert limiter.finished_per_second(109.9) == 2.0
 
 
+def test_the_keys_of_which_the_most_wait_are_told_first() -> None:
+    limiter = full("fair")
+    waiting = (("a", 3, 5.0), ("b", 3, 6.0), ("c", 3, 7.0), ("b", 3, 8.0), ("c", 3, 9.0))
+    for key, urgency, since in (*waiting, ("c", 1, 6.5)):
+        limiter.enqueue(Waiter(key, urgency, lambda _: True, since))
+    assert list(limiter.busiest(2).items()) == [("c", (3, 6.5)), ("b", (2, 6.0))]
+
+
 keys = st.sampled_from("abc")
 moves = st.lists(
     st.tuples(st.sampled_from(["ask", "end", "leave", "limit"]), keys, st.integers(0, 7)),

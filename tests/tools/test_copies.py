@@ -34,9 +34,16 @@ PLANTED = [
     ('HOPS = frozenset(b"connection keep-alive te transfer-encoding".split())', "HOP_BY_HOP"),
     ('UNSHARED = {b"no-store", b"private"}', "cache_control.for_one_client"),
     ("from email.utils import formatdate", "http/date"),
+    ("BARE = [101, 204, 304]", "framing.has_no_body"),
+    ('host = authority.removesuffix(b":80")', "authority.comparable"),
+    ('NO = b"H2C"', "upgrade.offered"),
+    ('if low == b"retry-after-ms": pass', "backpressure.retry_after"),
+    ('ONCE = (b"host", b"content-length", b"transfer-encoding")', "hop_by_hop.FRAMING"),
+    ('IDS = {b"traceparent", b"tracestate"}', "http/request_id"),
 ]
 
 HONEST = [
+    '"""A token is of #$%& and the like, see \\x00-\\x08."""',
     '"""The end is b"0\\r\\n\\r\\n", see RFC 9112."""',
     'def end() -> bytes:\n    """Not \\r\\n\\r\\n."""\n    return LAST_CHUNK',
     'lengths += value.split(b",")  # house: one that is empty is malformed',

@@ -5,6 +5,7 @@ import ssl
 import pytest
 
 from proxy.upstream.address import Address, tls_context
+from proxy.upstream.credentials import CredentialsOptions
 from proxy.upstream.options import ServerEntry, UpstreamOptions, UpstreamTlsOptions, entries
 
 
@@ -60,6 +61,12 @@ def test_a_server_that_is_named_over_https_is_asked_for_by_its_name(
     server: str, host: bytes | None
 ) -> None:
     assert endpoint(server).host == host
+
+
+def test_credentials_are_those_of_the_upstream() -> None:
+    shown = CredentialsOptions(header="X-Key", value="secret-of-mine")
+    assert endpoint(credentials=shown).credentials == (b"X-Key", b"secret-of-mine")
+    assert endpoint().credentials is None
 
 
 def test_certificates_are_checked_unless_told_otherwise() -> None:

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from aiohttp import ClientTimeout
 
-from proxy.core.errors import ConnectionLimit
+from proxy.core.errors import ConnectFailed, ConnectionLimit
+from proxy.http.logins import Ties
 from proxy.upstream.address import Address
 from proxy.upstream.connection_pool import ConnectionPool
 from proxy.upstream.options import ServerEntry, UpstreamOptions
 from proxy.upstream.session import Session
-from tests.support.upstream import RawUpstream
+from tests.support.upstream import RawUpstream, closed_port
 
 PATIENT, HASTY = ClientTimeout(connect=30), ClientTimeout(connect=0.01)
 
@@ -28,6 +29,12 @@ async def opened(**limits: Any) -> AsyncIterator[tuple[ConnectionPool, RawUpstre
         pool = session.connection_pool(address.template, address.unix_path, **table)
         yield pool, upstream
         pool.close()
+
+
+async def all_ended(pool: ConnectionPool) -> None:
+    async with asyncio.timeout(30):
+        while pool.connections:  # noqa: ASYNC110 - the loop hears of it when it does
+            await asyncio.sleep(0)
 
 
 async def test_the_connection_that_was_used_last_is_used_first() -> None:
@@ -49,11 +56,26 @@ async def test_a_connection_that_the_server_closed_is_not_used_again() -> None:
         connection.release()
         await upstream.until(lambda: len(upstream.connections) == 1)
         upstream.connections[0].transport.close()
-        async with asyncio.timeout(30):
-            while pool.connections:  # noqa: ASYNC110 - the loop hears of it when it does
-                await asyncio.sleep(0)
+        await all_ended(pool)
         assert pool.try_idle() is None
         assert pool.peer_closes_idle
+
+
+async def test_an_end_that_the_loop_has_not_seen_yet_counts_too() -> None:
+    async with opened() as (pool, upstream):
+        (await pool.acquire(PATIENT)).release()
+        await upstream.until(lambda: len(upstream.connections) == 1)
+        # Written and looked at without giving the loop a turn in between.
+        upstream.connections[0].transport.write(b"HTTP/1.1 408 Request Timeout\r\n\r\n")
+        assert pool.try_idle() is None
+        assert (pool.connections, pool.peer_closes_idle) == (0, True)
+
+
+async def test_what_we_close_ourselves_says_nothing_of_the_server() -> None:
+    async with opened(keepalive=0.01) as (pool, _):
+        (await pool.acquire(PATIENT)).release()
+        await all_ended(pool)
+        assert not pool.peer_closes_idle
 
 
 @pytest.mark.parametrize(
@@ -91,7 +113,11 @@ async def test_a_closed_pool_keeps_nothing_until_it_is_open_again() -> None:
         assert pool.connections == 0
         pool.reopen()
         (await pool.acquire(PATIENT)).release()
-        assert pool.connections == 1
+        assert (pool.connections, pool.expires) == (1, False)
+        pool.follow_name(frozenset({"127.0.0.1"}))
+        pool.close()
+        pool.reopen()
+        assert pool.expires  # what was in use before may go to another address
 
 
 async def test_at_the_limit_an_attempt_waits_for_a_connection_to_be_released() -> None:
@@ -104,3 +130,86 @@ async def test_at_the_limit_an_attempt_waits_for_a_connection_to_be_released() -
         connection.release()
         assert await waiting is connection
         connection.discard()
+
+
+async def test_a_connection_that_cannot_be_made_takes_no_permit() -> None:
+    url = f"http://127.0.0.1:{closed_port()}"
+    address = Address(UpstreamOptions(name="api", servers=(url,)), ServerEntry(url=url), None)
+    async with Session() as session:
+        pool = session.connection_pool(address.template, None, keepalive=60.0, limit=1)
+        for _ in range(2):
+            with pytest.raises(ConnectFailed):
+                await pool.acquire(PATIENT)
+
+
+async def test_a_connection_with_a_login_is_kept_for_its_client_alone() -> None:
+    ties = Ties()
+    async with opened(limit=1) as (pool, _):
+        connection = await pool.acquire(PATIENT)
+        connection.bind(ties, "a")
+        connection.release()
+        assert ties.servers == {"a"}
+        other = await pool.acquire(PATIENT)
+        assert other is not connection
+        other.discard()
+        assert await pool.acquire_bound(ties, PATIENT) is connection
+        assert await pool.acquire_bound(ties, PATIENT) is None
+        ties.close()
+        connection.release()
+        assert pool.connections == 0
+
+
+async def test_of_several_connections_with_a_login_one_is_kept() -> None:
+    ties = Ties()
+    async with opened() as (pool, _):
+        one, two = await pool.acquire(PATIENT), await pool.acquire(PATIENT)
+        for connection in (one, two):
+            connection.bind(ties, "a")
+            connection.release()
+        assert pool.connections == 1
+        assert await pool.acquire_bound(ties, PATIENT) is one
+        one.discard()
+
+
+async def test_a_wait_for_a_connection_that_ends_meanwhile_takes_no_permit() -> None:
+    ties = Ties()
+    async with opened(limit=1) as (pool, _):
+        connection = await pool.acquire(PATIENT)
+        connection.bind(ties, "a")
+        connection.release()
+        other = await pool.acquire(PATIENT)
+        waiting = asyncio.ensure_future(pool.acquire_bound(ties, PATIENT))
+        await asyncio.sleep(0)
+        ties.close()
+        other.release()
+        assert await waiting is None
+        assert await pool.acquire(PATIENT) is other
+        other.discard()
+
+
+async def test_the_age_of_a_connection_counts_once_a_login_has_had_its_time() -> None:
+    async with opened(max_age=1e-9) as (pool, _):
+        connection = await pool.acquire(PATIENT)
+        connection.bind(Ties(), "a")
+        assert not pool.expired(connection)
+        connection.login_at -= 11
+        connection.bind(Ties(), "a")  # what follows a login is no new one
+        assert pool.expired(connection)
+        connection.discard()
+
+
+async def test_where_no_connection_is_kept_one_with_a_login_still_is() -> None:
+    async with opened(keepalive=0.0) as (pool, _):
+        connection = await pool.acquire(PATIENT)
+        assert pool.expired(connection)
+        connection.bind(Ties(), "a")
+        assert not pool.expired(connection)
+        connection.discard()
+
+
+async def test_a_login_of_a_health_check_ends_with_its_request() -> None:
+    async with opened() as (pool, _):
+        connection = await pool.acquire(PATIENT)
+        connection.bind(None, "a")
+        connection.release()
+        assert pool.connections == 0

@@ -1,13 +1,16 @@
 """A route's changes together, in the order in which a request and its reply meet them."""
 
+import random
 from typing import Any
 
 import pytest
 
 from proxy.config.model import Route
 from proxy.core.errors import BadRequest
-from proxy.middleware.rewrite.options import HeaderRules, RewriteOptions
-from proxy.middleware.rewrite.rewrite import Rewrite
+from proxy.core.scope import Shared
+from proxy.middleware.rewrite.options import HeaderRules, RewriteOptions, UpstreamNames
+from proxy.middleware.rewrite.rewrite import Rewrite, link
+from proxy.run.tree import scope_of
 from tests.support.loop import Script, get, reply, settle
 
 ORIGINS = ["http://10.0.0.1:9000"]
@@ -82,3 +85,62 @@ async def test_what_can_be_rewritten_in_two_ways_is_the_client_s_fault() -> None
     assert isinstance(error, BadRequest)
     assert "prefix" in error.detail
     assert upstream.sends == 0
+
+
+SERVERS = [("https", "dav.internal")]
+
+
+@pytest.mark.parametrize(
+    ("method", "told"),
+    [("MOVE", b"https://dav.internal/x/b"), ("GET", b"http://api.test/v1/b")],
+)
+async def test_addresses_of_a_request_are_changed_as_its_path_is(method: str, told: bytes) -> None:
+    route = Route(upstream="api", strip_prefix="/v1", add_prefix="/x")
+    rewriting = Rewrite(Script(reply()), route, servers=SERVERS, tell_prefix=False)
+    exchange = get("/v1/a", [(b"Destination", b"http://api.test/v1/b")])
+    exchange.method, exchange.host = method, "api.test"
+    await rewriting.handle(exchange)
+    assert exchange.headers == [(b"Destination", told)]
+
+
+async def test_an_address_outside_the_prefix_is_the_client_s_fault() -> None:
+    exchange = get("/v1/a", [(b"Destination", b"/other")])
+    exchange.method = "MOVE"
+    error = await settle(rewrite(Script(reply()), strip_prefix="/v1").handle(exchange))
+    assert isinstance(error, BadRequest)
+
+
+async def test_what_a_pattern_did_is_not_undone_in_a_reply() -> None:
+    pattern = RewriteOptions(pattern="a", replacement="b")
+    upstream = Script(reply(201, [(b"Location", b"/c")]))
+    answer = await rewrite(upstream, strip_prefix="/v1", rewrite=pattern).handle(get("/v1/a"))
+    assert answer.headers == [(b"Location", b"/c")]
+
+
+@pytest.mark.parametrize(
+    ("strip", "renamed", "tell"), [("", True, True), ("/v1", False, True), ("/v1", False, False)]
+)
+async def test_a_link_knows_how_the_servers_are_called(
+    strip: str, renamed: bool, tell: bool
+) -> None:
+    names = UpstreamNames(tuple(ORIGINS), tuple(SERVERS), renamed=renamed, tell_prefix=tell)
+    route = Route(upstream="api", strip_prefix=strip)
+    scope = scope_of(route, Shared(random.Random(1)))
+    scope.options += (route, names)
+    upstream = Script(reply(201, [(b"Location", b"http://10.0.0.1:9000/c")]))
+    handle = link(scope, upstream)
+    assert handle is not None
+    exchange = get("/v1/a", [(b"Destination", b"http://api.test/v1/b")])
+    exchange.method, exchange.host = "MOVE", "api.test"
+    answer = await handle(exchange)
+    prefix = [(b"X-Forwarded-Prefix", b"/v1")] if strip and tell else []
+    path = b"/b" if strip else b"/v1/b"
+    assert list(exchange.headers) == [(b"Destination", b"https://dav.internal" + path), *prefix]
+    assert answer.headers == [(b"Location", b"http://api.test" + (b"/v1/c" if strip else b"/c"))]
+
+
+def test_a_route_that_changes_nothing_has_no_link() -> None:
+    names = UpstreamNames((), (), renamed=False, tell_prefix=True)
+    scope = scope_of(Route(upstream="api"), Shared(random.Random(1)))
+    scope.options += (Route(upstream="api"), names)
+    assert link(scope, Script()) is None
