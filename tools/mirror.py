@@ -23,7 +23,6 @@ edge/tunnel: tests/wire/test_tunnel.py  bytes both ways, over sockets
 middleware/concurrency/options: tests/config/test_tables.py  the checks of tables stand together
 middleware/hedge/hedged_call: tests/middleware/hedge/test_hedge.py  a call is only made by hedge
 middleware/retry/options: tests/config/test_doubts.py  the checks of tables stand together
-middleware/retry/upstream_budget: tests/wire/test_retry_wire.py  counts what upstreams received
 middleware/rewrite/options: tests/config/test_crosscheck.py  the checks of tables stand together
 middleware/sse_keepalive/keepalive_body: tests/wire/test_heartbeat.py  a client sees what it says
 net/hangups: tests/wire/test_departure.py  clients that leave, over sockets

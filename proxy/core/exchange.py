@@ -99,7 +99,7 @@ class Exchange:
         """Whether its client wants the fields behind a chunked reply (``TE: trailers``)."""
         self.started_at = started_at
         self.deadline: float | None = None
-        """Only this is on the loop's clock."""
+        """When its client, or ``[timeouts] total``, gives it up."""
         self.route = ""
         # How its client is reached
         self.send_informational: Callable[[int, bytes, RawHeaders], None] | None = None

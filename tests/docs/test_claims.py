@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.badday.profile import PROFILES
 from proxy.admin.door import FIRST, NEXT
 from proxy.core.local_limits import EVERY
 from proxy.edge.http1.half_close import AT_ONCE
@@ -50,6 +51,11 @@ CLAIMS = [
 def test_a_bound_is_the_one_of_the_code(page: str, claim: str) -> None:
     text = " ".join((TOP / page).read_text(encoding="utf-8").split())
     assert claim in text
+
+
+def test_the_page_of_the_bad_day_names_every_profile() -> None:
+    text = (TOP / "docs/bad-day.md").read_text(encoding="utf-8")
+    assert [name for name in PROFILES if f"`{name}`" not in text] == []
 
 
 def test_nobody_is_believed_for_longer_than_a_minute() -> None:

@@ -44,6 +44,7 @@ async def test_a_short_wait_is_waited(jumping: JumpingLoop) -> None:
     exchanges = [get() for _ in range(3)]
     await asyncio.gather(*(inner.handle(exchange) for exchange in exchanges))
     assert [exchange.record.queue_s for exchange in exchanges] == [0.0, 0.0, 0.5]
+    assert told(inner)["rate_limit_waited"] == 1
     assert jumping.time() == exchanges[0].started_at + 0.5
 
 

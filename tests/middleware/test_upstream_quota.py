@@ -12,13 +12,7 @@ from tests.support.endpoint import StateOnly
 from tests.support.loop import JumpingLoop, Script, get, loop_clock, reply
 
 
-@pytest.fixture
-def clock(jumping: JumpingLoop, monkeypatch: pytest.MonkeyPatch) -> JumpingLoop:
-    """Its time is that of everybody."""
-    return jumping
-
-
-async def test_what_would_be_refused_is_not_sent(clock: JumpingLoop) -> None:
+async def test_what_would_be_refused_is_not_sent(jumping: JumpingLoop) -> None:
     server = StateOnly()
     inner = UpstreamQuota(
         Script(reply(headers=[(b"RateLimit", b'"a";r=0;t=9')]), reply()),
@@ -27,7 +21,7 @@ async def test_what_would_be_refused_is_not_sent(clock: JumpingLoop) -> None:
         clock=loop_clock(),
     )
     await inner.handle(get())
-    assert server.paused_until == clock.time() + 9
+    assert server.paused_until == jumping.time() + 9
     with pytest.raises(
         UpstreamQuotaExceeded, match="http://a takes no more requests for 9 s"
     ) as caught:
@@ -38,7 +32,7 @@ async def test_what_would_be_refused_is_not_sent(clock: JumpingLoop) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 503])
-async def test_a_refusal_that_names_a_time_is_heeded(clock: JumpingLoop, status: int) -> None:
+async def test_a_refusal_that_names_a_time_is_heeded(jumping: JumpingLoop, status: int) -> None:
     inner = UpstreamQuota(
         Script(reply(status, [(b"Retry-After", b"3")]), reply()),
         StateOnly(),
@@ -51,7 +45,7 @@ async def test_a_refusal_that_names_a_time_is_heeded(clock: JumpingLoop, status:
     assert exchange.record.queue_s == 3.0
 
 
-async def test_a_success_that_names_a_time_says_nothing(clock: JumpingLoop) -> None:
+async def test_a_success_that_names_a_time_says_nothing(jumping: JumpingLoop) -> None:
     inner = UpstreamQuota(
         Script(reply(200, [(b"Retry-After", b"3")]), reply()), StateOnly(), 0.0, clock=loop_clock()
     )
@@ -59,7 +53,7 @@ async def test_a_success_that_names_a_time_says_nothing(clock: JumpingLoop) -> N
     assert (await inner.handle(get())).status == 200
 
 
-async def test_the_last_ones_are_paced(clock: JumpingLoop) -> None:
+async def test_the_last_ones_are_paced(jumping: JumpingLoop) -> None:
     def left(count: int) -> Reply:
         return reply(headers=[(b"RateLimit", b'"a";r=%d;t=10' % count)])
 
@@ -74,7 +68,35 @@ async def test_the_last_ones_are_paced(clock: JumpingLoop) -> None:
     assert [exchange.record.queue_s for exchange in exchanges] == [0.0, 1.0, 2.0]
 
 
-async def test_pacing_refuses_nobody(clock: JumpingLoop) -> None:
+async def test_a_client_that_leaves_gives_its_turn_to_the_next(jumping: JumpingLoop) -> None:
+    def left(count: int) -> Reply:
+        return reply(headers=[(b"RateLimit", b'"a";r=%d;t=10' % count)])
+
+    script = Script(left(100), left(10), reply(), reply())
+    inner = UpstreamQuota(script, StateOnly(), 30.0, clock=loop_clock())
+    for _ in range(3):
+        await inner.handle(get())
+    leaving = asyncio.create_task(inner.handle(get()))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await asyncio.gather(leaving, return_exceptions=True)
+    staying = get()
+    await inner.handle(staying)
+    assert staying.record.queue_s == 1.0
+
+
+async def test_nobody_waits_beyond_his_deadline(jumping: JumpingLoop) -> None:
+    script = Script(reply(429, [(b"Retry-After", b"5")]))
+    inner = UpstreamQuota(script, StateOnly(), 30.0, clock=loop_clock())
+    await inner.handle(get())
+    exchange = get()
+    exchange.deadline = exchange.started_at + 2
+    with pytest.raises(UpstreamQuotaExceeded):
+        await inner.handle(exchange)
+    assert jumping.time() == exchange.started_at
+
+
+async def test_pacing_refuses_nobody(jumping: JumpingLoop) -> None:
     """What the server would still take is sent, at once where nobody has the patience."""
 
     def left(count: int) -> Reply:
@@ -92,7 +114,7 @@ async def test_pacing_refuses_nobody(clock: JumpingLoop) -> None:
     assert {exchange.record.queue_s for exchange in exchanges} == {0.0}
 
 
-async def test_what_is_refused_to_one_is_not_refused_to_others(clock: JumpingLoop) -> None:
+async def test_what_is_refused_to_one_is_not_refused_to_others(jumping: JumpingLoop) -> None:
     def of(name: bytes) -> Exchange:
         return get(headers=[(b"Authorization", name)])
 
@@ -106,7 +128,7 @@ async def test_what_is_refused_to_one_is_not_refused_to_others(clock: JumpingLoo
         await inner.handle(of(b"c"))
 
 
-async def test_credentials_that_are_ours_are_everybodys(clock: JumpingLoop) -> None:
+async def test_credentials_that_are_ours_are_everybodys(jumping: JumpingLoop) -> None:
     inner = UpstreamQuota(
         Script(reply(429, [(b"Retry-After", b"50")])),
         StateOnly(),
@@ -119,20 +141,20 @@ async def test_credentials_that_are_ours_are_everybodys(clock: JumpingLoop) -> N
         await inner.handle(get(headers=[(b"Authorization", b"b")]))
 
 
-async def test_a_refusal_that_comes_while_one_waits_counts(clock: JumpingLoop) -> None:
+async def test_a_refusal_that_comes_while_one_waits_counts(jumping: JumpingLoop) -> None:
     server = StateOnly()
     inner = UpstreamQuota(Script(reply()), server, 5.0, clock=loop_clock())
     assert server.quotas is not None
     own = server.quotas.of(b"")
-    own.pause(clock.time() + 3)
+    own.pause(jumping.time() + 3)
     waiting = asyncio.create_task(inner.handle(get()))
     await asyncio.sleep(1)
-    own.pause(clock.time() + 50)
+    own.pause(jumping.time() + 50)
     with pytest.raises(UpstreamQuotaExceeded):
         await waiting
 
 
-async def test_routes_learn_from_one_another(clock: JumpingLoop) -> None:
+async def test_routes_learn_from_one_another(jumping: JumpingLoop) -> None:
     server = StateOnly()
     one = UpstreamQuota(
         Script(reply(headers=[(b"RateLimit", b'"a";r=0;t=9')])), server, 0.0, clock=loop_clock()

@@ -16,11 +16,6 @@ LATER = [(b"Retry-After", b"50")]
 NONE_LEFT = [(b"X-RateLimit-Remaining", b"0"), (b"X-RateLimit-Reset", b"50")]
 
 
-@pytest.fixture
-def clock(jumping: JumpingLoop, monkeypatch: pytest.MonkeyPatch) -> JumpingLoop:
-    return jumping
-
-
 def asked(client: str = "10.0.0.1", path: str = "/", **fields: bytes) -> Exchange:
     headers = [(name.replace("_", "-").encode(), value) for name, value in fields.items()]
     return Exchange("GET", path.encode(), headers, path=path, client=client)
@@ -62,7 +57,7 @@ async def refused(first: Reply, by: Exchange, then: Exchange, ours: bytes = b"")
     ],
 )
 async def test_a_refusal_concerns_whoever_it_was_said_to(  # noqa: PLR0917
-    clock: JumpingLoop,
+    jumping: JumpingLoop,
     status: int,
     fields: list[tuple[bytes, bytes]],
     by: Exchange,
@@ -72,18 +67,18 @@ async def test_a_refusal_concerns_whoever_it_was_said_to(  # noqa: PLR0917
     assert await refused(reply(status, fields), by, then) is expected
 
 
-async def test_credentials_of_the_proxys_own_are_everybodys(clock: JumpingLoop) -> None:
+async def test_credentials_of_the_proxys_own_are_everybodys(jumping: JumpingLoop) -> None:
     first = reply(429, LATER)
     assert await refused(first, asked(), asked("10.0.0.2"), ours=b"Authorization")
 
 
-async def test_other_methods_of_a_path_go_on(clock: JumpingLoop) -> None:
+async def test_other_methods_of_a_path_go_on(jumping: JumpingLoop) -> None:
     then = asked()
     then.method = "POST"
     assert not await refused(reply(503, LATER), asked(), then)
 
 
-async def test_long_credentials_are_kept_as_digests(clock: JumpingLoop) -> None:
+async def test_long_credentials_are_kept_as_digests(jumping: JumpingLoop) -> None:
     server = StateOnly()
     inner = UpstreamQuota(Script(reply(429, LATER)), server, 0.0, clock=loop_clock())
     await inner.handle(asked(Authorization=b"x" * 16_000))

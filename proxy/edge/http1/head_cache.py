@@ -1,7 +1,7 @@
 """Requests whose header fields came before, byte for byte.
 
-A client repeats itself: what changes from one request to the next is the first line. What aiohttp's
-parser and the rules for fields made of the rest is remembered here, so that only bytes they have
+A client repeats itself: what changes from one request to the next is the first line. What the
+reader and the rules for fields made of the rest is remembered here, so that only bytes they have
 passed already go round them (``docs/decisions/0007``).
 """
 

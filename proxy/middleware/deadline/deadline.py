@@ -16,8 +16,6 @@ from proxy.core.timeouts import TimeoutsOptions
 from proxy.http.fields import RawHeaders
 from proxy.middleware.deadline.fields import notation
 
-_PROBE: Final = 1.0
-"""Seconds after which one that seems too late is sent all the same: the server may be faster."""
 _NEVER: Final = float("inf")
 
 

@@ -45,7 +45,7 @@ class Entry:
         self.endpoint = exchange.record.endpoint
         self.keep_s = keep_s
         self.taken_over_at: float | None = None
-        """When a client was last given the stream of one that still had it, on the loop's clock."""
+        """When a client was last given the stream of one that still had it."""
         self.timer: asyncio.TimerHandle | None = None
         self.stream: ResumableStream
 

@@ -9,6 +9,7 @@ import pytest
 from proxy.core.duration import Duration
 from proxy.core.errors import ConnectionTerminated, ReplyBroken
 from proxy.core.exchange import Exchange
+from proxy.core.record import Attempt
 from proxy.core.reply import Ending, Reply
 from proxy.http.fields import RawHeaders
 from proxy.middleware.coalesce.coalesce import Coalesce, CoalesceOptions
@@ -182,6 +183,7 @@ async def test_what_may_not_be_shared_is_noticed_and_the_others_ask_at_once(
     assert jumping.time() == began + 2  # all in parallel
     assert await asked(inner) == b"later"
     assert told(inner)["coalesce_calls"] == 1  # it is known now
+    assert inner.bypassed == {"private": 4}
     assert told(inner)["coalesce_bypassed private"] == 4
 
 
@@ -215,7 +217,7 @@ async def test_waiters_are_capped(jumping: JumpingLoop) -> None:
     inner = shared(script, max_waiters=3)
     answers = await asyncio.gather(*(asked(inner) for _ in range(4)))
     assert answers == [b"all", b"all", b"all", b"mine"]
-    assert told(inner)["coalesce_bypassed max_waiters"] == 1
+    assert inner.bypassed == {"max_waiters": 1}
 
 
 async def test_who_has_waited_long_enough_goes_alone(jumping: JumpingLoop) -> None:
@@ -228,7 +230,7 @@ async def test_who_has_waited_long_enough_goes_alone(jumping: JumpingLoop) -> No
     assert jumping.time() == exchange.started_at + 3
     assert not exchange.record.coalesced
     assert await leader == b"late"
-    assert told(inner)["coalesce_bypassed wait_timeout"] == 1
+    assert inner.bypassed == {"wait_timeout": 1}
 
 
 async def test_a_slow_client_slows_nobody_and_a_fast_one_sets_the_pace(
@@ -247,9 +249,12 @@ async def test_a_slow_client_slows_nobody_and_a_fast_one_sets_the_pace(
 
 
 async def test_what_is_known_of_the_call_is_known_of_each(jumping: JumpingLoop) -> None:
+    tries = (Attempt("http://b", "503", 0.5), Attempt("http://a", "200", 0.5))
+
     async def served(exchange: Exchange) -> Reply:
         exchange.record.upstream, exchange.record.endpoint = "api", "http://a"
         exchange.record.attempt_count, exchange.record.first_byte_at = 2, 1_007.0
+        exchange.record.attempt_log = tries
         exchange.error = "destination_unavailable"  # a fixed reply in its place
         return reply(body=b"x")
 
@@ -257,6 +262,7 @@ async def test_what_is_known_of_the_call_is_known_of_each(jumping: JumpingLoop) 
     leader, follower = get(), get()
     await asyncio.gather(asked(inner, leader), asked(inner, follower))
     assert (leader.record.attempt_count, follower.record.attempt_count) == (2, 0)
+    assert (leader.record.attempt_log, follower.record.attempt_log) == (tries, ())
     for exchange in (leader, follower):
         assert (exchange.record.upstream, exchange.record.endpoint) == (
             "api",

@@ -1,10 +1,18 @@
 """What all routes to an upstream share of its limit."""
 
+import asyncio
+
+import pytest
+
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from proxy.middleware.concurrency.concurrency import link
+from proxy.middleware.concurrency.options import ConcurrencyOptions, QueueOptions
+from proxy.middleware.concurrency.upstream_limit import HeadTimes, UpstreamLimit
+from proxy.policy.queue import Waiter
 from tests.support.loop import JumpingLoop, Script, get, reply
 from tests.support.proxy import parsed
+from tests.support.samples import told
 from tests.support.scope import upstream_scope
 
 ONE_PERMIT = '[concurrency]\nmax_requests = 1\n[[upstreams]]\nname = "a"\nservers = ["http://a"]\n'
@@ -30,3 +38,84 @@ async def test_two_routes_share_the_permits(jumping: JumpingLoop) -> None:
     assert link(scope, Script()) is not None
     assert link(scope, Script()) is not None
     assert len(scope.shared.watched) == 1
+
+
+class Held:
+    """A request with a permit, whose client has not moved for long."""
+
+    key = b"slow"
+
+    def stalls(self, now: float) -> bool:
+        return True
+
+    def abandoned(self, now: float, since: float) -> bool:
+        return False
+
+    def cut(self) -> None:
+        raise AssertionError("a permit is free")
+
+
+def test_operators_see_who_waits_for_how_long_and_what_is_lent() -> None:
+    limit = UpstreamLimit(ConcurrencyOptions(max_requests=2), QueueOptions(key="path"))
+    held = Held()
+    assert limit.limiter.try_acquire(held.key)
+    assert limit.limiter.try_acquire(b"/a")
+    limit.loans.begin(held)
+    for since in (5.0, 7.0):
+        assert limit.limiter.enqueue(Waiter(b"/a", 3, lambda _: True, since))
+    assert told(limit, 10.0) == {
+        "concurrency_limit": 2,
+        "concurrency_in_flight": 2,
+        "concurrency_waiting": 2,
+        "concurrency_key_waiting /a": 2,
+        "concurrency_key_longest_seconds /a": 5.0,
+        "concurrency_finished_per_second": 0.0,
+        "concurrency_refused": 0,
+        "concurrency_evicted": 0,
+        "concurrency_timed_out": 0,
+        "concurrency_lent": 0,
+    }
+    limit.loans.look(10.0)
+    seen = told(limit, 10.0)
+    assert (seen["concurrency_lent"], seen["concurrency_waiting"]) == (1, 1)
+
+
+def adaptive() -> tuple[UpstreamLimit, HeadTimes]:
+    limit = UpstreamLimit(
+        ConcurrencyOptions(max_requests=100, adaptive="gradient", min=1), QueueOptions()
+    )
+    return limit, HeadTimes(limit.limiter, limit.gradient, None)
+
+
+async def test_a_limit_that_has_grown_lets_those_in_that_wait(jumping: JumpingLoop) -> None:
+    limit, times = adaptive()
+    limiter = limit.limiter
+    first = limiter.limit
+    while limiter.try_acquire(None):
+        pass
+    heard: list[bool] = []
+
+    def notified(through: bool) -> bool:
+        heard.append(through)
+        return True
+
+    for _ in range(first):
+        assert limiter.enqueue(Waiter(None, 3, notified))
+    now = 0.0
+    while limiter.limit == first and now < 1000.0:
+        now += 1.0
+        times.observe(get(), 0.1, now, reply())
+    assert limiter.limit > first
+    assert heard == [True] * (limiter.limit - first)
+
+
+@pytest.mark.parametrize(("seconds", "counts"), [(0.05, False), (0.5, True)])
+async def test_a_client_that_left_counts_once_it_has_waited_for_longer_than_usual(
+    jumping: JumpingLoop, seconds: float, counts: bool
+) -> None:
+    limit, times = adaptive()
+    assert limit.gradient is not None
+    times.observe(get(), 0.1, 1.0, reply())
+    before = limit.gradient._n
+    times.observe(get(), seconds, 100.0, asyncio.CancelledError())
+    assert (limit.gradient._n > before) is counts

@@ -4,8 +4,10 @@ import pytest
 
 from proxy.core.duration import Duration
 from proxy.core.errors import ResponseTimeout
-from proxy.middleware.deadline.deadline import Deadline, DeadlineOptions
+from proxy.middleware.deadline.deadline import Deadline, DeadlineOptions, link
 from tests.support.loop import JumpingLoop, Script, get, loop_clock, reply
+from tests.support.proxy import parsed
+from tests.support.scope import upstream_scope
 
 MS = b"x-request-timeout-ms"
 
@@ -48,3 +50,19 @@ async def test_no_longest_time_is_none(jumping: JumpingLoop) -> None:
     exchange = get(headers=[(MS, b"86400000")])
     await bounded(Script(reply()), max=Duration(0)).handle(exchange)
     assert exchange.deadline == exchange.started_at + 86_400
+
+
+@pytest.mark.parametrize(("total", "ends"), [("5s", 5), ("0", 60)])
+async def test_a_link_counts_the_total_of_its_route_in(
+    jumping: JumpingLoop, total: str, ends: float
+) -> None:
+    config = parsed(
+        f'[deadline]\n[timeouts]\ntotal = "{total}"\n'
+        '[[upstreams]]\nname = "a"\nservers = ["http://a"]'
+    )
+    handler = link(upstream_scope(config), Script((9_999, reply())))
+    assert handler is not None
+    exchange = get(headers=[(MS, b"60000")])
+    with pytest.raises(ResponseTimeout):
+        await handler(exchange)
+    assert exchange.deadline == exchange.started_at + ends

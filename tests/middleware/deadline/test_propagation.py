@@ -4,7 +4,10 @@ import asyncio
 
 import pytest
 
-from proxy.core.errors import ConnectionTerminated, DeadlineTooShort
+from proxy.core.duration import Duration
+from proxy.core.errors import ConnectionTerminated, DeadlineTooShort, LocalLimit
+from proxy.core.exchange import Exchange
+from proxy.middleware.deadline import propagation
 from proxy.middleware.deadline.deadline import DeadlineOptions
 from proxy.middleware.deadline.propagation import DeadlinePropagation
 from tests.support.loop import JumpingLoop, Script, get, loop_clock, reply
@@ -80,9 +83,12 @@ async def test_what_cannot_be_done_in_time_is_not_begun(jumping: JumpingLoop) ->
     assert script.sends == 22
 
 
-async def test_nothing_is_begun_with_nothing_left(jumping: JumpingLoop) -> None:
+@pytest.mark.parametrize(("reserve", "left"), [(0.05, 0.04), (0.0, 0.0)])
+async def test_nothing_is_begun_with_nothing_left(
+    jumping: JumpingLoop, reserve: float, left: float
+) -> None:
     with pytest.raises(DeadlineTooShort):
-        await hurried(remaining(Script()), 0.05)
+        await hurried(remaining(Script(), reserve=Duration(reserve)), left)
 
 
 async def test_refusals_and_short_visits_say_nothing_of_how_long_it_takes(
@@ -102,14 +108,43 @@ async def test_refusals_and_short_visits_say_nothing_of_how_long_it_takes(
 
 
 async def test_one_that_was_given_up_had_taken_at_least_so_long(jumping: JumpingLoop) -> None:
-    script = Script(*[(1, reply())] * 20, *[(99, reply())] * 5)
+    script = Script(*[(1, reply())] * 20, *[(99, reply())] * 40)
     inner = remaining(script)
     for _ in range(20):
         await inner.handle(get())
-    for _ in range(5):
+    for _ in range(40):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(3):
                 await inner.handle(get())
-    await asyncio.sleep(290)
+    assert inner._quickest.value(b"GET /", jumping.time()) == 1.0
+    await asyncio.sleep(200)
     # Those that took a second are forgotten; that it took more than three is known still.
+    assert inner._quickest.value(b"GET /", jumping.time()) == 3.0
+
+
+async def test_one_that_no_server_was_asked_for_says_nothing_of_how_long_it_takes(
+    jumping: JumpingLoop,
+) -> None:
+    script = Script(*[(1, reply())] * 20, *[(3, LocalLimit("no port"))] * 40)
+    inner = remaining(script)
+    for _ in range(20):
+        await inner.handle(get())
+    for _ in range(40):
+        with pytest.raises(LocalLimit):
+            await inner.handle(get())
+    await asyncio.sleep(200)
     assert inner._quickest.value(b"GET /", jumping.time()) is None
+
+
+async def test_no_more_probes_are_remembered_than_answers(
+    jumping: JumpingLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clients choose the targets."""
+    monkeypatch.setattr(propagation, "KEYS", 3)
+    inner = remaining(Script(*[(2, reply())] * (5 * 21)))
+    for number in range(5):
+        for left in [60.0] * 20 + [1.0]:  # the last one is sent to see whether it is faster now
+            exchange = Exchange("GET", b"/%d" % number, ())
+            exchange.deadline = jumping.time() + left
+            await inner.handle(exchange)
+        assert len(inner._probed) <= 3

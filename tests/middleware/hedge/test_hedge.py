@@ -10,10 +10,12 @@ from proxy.core.errors import ConnectFailed, ConnectionTerminated
 from proxy.core.exchange import Exchange
 from proxy.core.outcome import repeatable
 from proxy.core.reply import Ending, Reply
-from proxy.middleware.hedge.hedge import Hedge, HedgeOptions
+from proxy.middleware.hedge.hedge import Hedge, HedgeOptions, link
 from proxy.middleware.retry.options import RetryOptions
 from tests.support.loop import CannedReply, JumpingLoop, Script, get, loop_clock, post, reply
+from tests.support.proxy import parsed
 from tests.support.samples import told
+from tests.support.scope import upstream_scope
 
 
 class Servers:
@@ -249,3 +251,34 @@ async def test_who_lists_the_attempts_above_is_left_the_last_one(jumping: Jumpin
     servers = Servers((9, reply(200)), (0.5, reply(201)))
     _, _, exchange = await outcome(hedge(servers, records_outcome=False))
     assert [(t.endpoint, t.outcome) for t in exchange.record.attempt_log] == [("s1", "hedged")]
+
+
+@pytest.mark.parametrize(
+    ("headroom", "sends"), [([], 2), ([True, True], 2), ([True, False], 1), ([False, True], 1)]
+)
+async def test_a_copy_needs_headroom_of_every_kind(
+    jumping: JumpingLoop, headroom: list[bool], sends: int
+) -> None:
+    """A permit, servers that ask for no pause, and none that is ejected."""
+    servers = Servers((9, reply(200)), (9, reply(200)))
+    scope = upstream_scope(
+        parsed('[hedge]\ndelay = "1s"\n[[upstreams]]\nname = "a"\nservers = ["http://a"]')
+    )
+    scope.has_headroom += [partial(bool, kind) for kind in headroom]
+    handler = link(scope, servers)
+    assert handler is not None
+    await handler(get())
+    assert servers.sends == sends
+
+
+async def test_operators_see_copies_sent_and_won_and_the_delay(jumping: JumpingLoop) -> None:
+    servers = Servers((9, reply(200)), (0.5, reply(201)), (1.5, reply(200)), (9, reply(201)))
+    inner = hedge(servers)
+    for _ in range(2):
+        await outcome(inner)
+    assert told(inner) == {
+        "hedge_copies_sent": 2,
+        "hedge_copies_won": 1,
+        "hedge_copies_over_budget": 0,
+        "hedge_delay_seconds": 1.0,
+    }

@@ -8,9 +8,12 @@ from hypothesis import strategies as st
 
 from proxy.core.errors import ReplyBroken
 from proxy.core.reply import Ending
+from proxy.middleware.resume.resume import link
 from tests.support.events import ME, Feed, back, come, event, lost, rest, resuming, stream
-from tests.support.loop import JumpingLoop, get, reply
+from tests.support.loop import JumpingLoop, Script, get, reply
+from tests.support.proxy import parsed
 from tests.support.samples import told
+from tests.support.scope import upstream_scope
 
 
 async def test_a_slow_client_stops_the_upstream(jumping: JumpingLoop) -> None:
@@ -145,3 +148,25 @@ def test_what_came_before_and_what_comes_after_is_the_whole(
         loop.run_until_complete(run())
     finally:
         loop.close()
+
+
+@pytest.mark.parametrize(
+    ("rules", "sends"), [("", 1), ("request_headers = { remove = ['A'] }\n", 2)]
+)
+async def test_a_route_with_rules_for_requests_tells_clients_apart_by_address(
+    jumping: JumpingLoop, rules: str, sends: int
+) -> None:
+    """A rule may have taken away what told them apart."""
+    script = Script(stream(Feed(event(1))), reply(204))
+    config = parsed(
+        '[stream]\nresume = "10s"\n[[upstreams]]\nname = "a"\nservers = ["http://a"]\n'
+        f'[[routes]]\nupstream = "a"\n{rules}'
+    )
+    handler = link(upstream_scope(config), script)
+    assert handler is not None
+    answer = await handler(get(headers=ME))
+    assert await answer.read() == event(1)
+    answer.close(Ending.ABANDONED)
+    again = await handler(back(b"1", client="10.9.9.9"))
+    assert (script.sends, again.status) == (sends, 200 if sends == 1 else 204)
+    again.close(Ending.ABANDONED)

@@ -26,6 +26,7 @@ async def test_a_client_that_comes_back_misses_nothing(jumping: JumpingLoop) -> 
     answer = await resume.handle(exchange)
     assert (answer.status, answer.headers, answer.reason) == (200, EVENTS, b"Fine")
     assert (answer.version, answer.length, answer.buffered) == ((1, 0), None, None)
+    assert exchange.record.first_byte_at == jumping.time()
     assert await come(answer, event(2) + event(3))
     source.push(event(4))
     assert await answer.read() == event(4)

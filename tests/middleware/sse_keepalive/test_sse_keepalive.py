@@ -82,12 +82,13 @@ async def test_a_stream_that_breaks_ends_with_an_error_event(jumping: JumpingLoo
         await answer.read()
 
 
+@pytest.mark.parametrize("heartbeat", [0.0, 40.0])
 async def test_a_stream_that_runs_out_of_time_still_gets_its_error_event(
-    jumping: JumpingLoop,
+    jumping: JumpingLoop, heartbeat: float
 ) -> None:
     exchange = get()
     exchange.deadline = exchange.started_at + 30
-    answer = await keepalive(Script(stream(Feed()))).handle(exchange)
+    answer = await keepalive(Script(stream(Feed())), heartbeat=heartbeat).handle(exchange)
     assert await answer.read() == FAILED
     assert exchange.deadline - 1 < jumping.time() < exchange.deadline
     with pytest.raises(ReplyStalled):
