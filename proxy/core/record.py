@@ -42,6 +42,8 @@ class Record:
     """When the reply's head arrived."""
     coalesced: bool = False
     """Whether it was given another one's answer."""
+    cache: str = ""
+    """What the cache did, as Cache-Status says it (RFC 9211); empty where there is none."""
 
     @property
     def hedged(self) -> bool:

@@ -16,6 +16,7 @@ from proxy.core.exchange import Handler
 from proxy.core.outcome import repeatable
 from proxy.core.samples import Sample
 from proxy.core.scope import EndpointScope, Scope, Shared, UpstreamScope
+from proxy.core.stored import Store
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.edge.last_event import last_event
 from proxy.edge.responses import ErrorsOptions
@@ -26,6 +27,7 @@ from proxy.middleware.load_balance.targets import TargetSet
 from proxy.middleware.retry.options import RetryOptions
 from proxy.middleware.rewrite.options import UpstreamNames
 from proxy.run.chains import ENDPOINT, ROUTE, UPSTREAM, OnLink, linked
+from proxy.store.memory import MemoryStore
 from proxy.upstream.address import origins, renames, told
 from proxy.upstream.endpoint import Endpoint
 from proxy.upstream.endpoints import Endpoints
@@ -65,6 +67,7 @@ class Tree:
             upstream.name: Endpoints(upstream, session) for upstream in config.upstreams
         }
         self.shared = Shared(rng, config.admin.show_keys if config.admin is not None else ())
+        self.shared.store = store_of(config)
         for name, endpoints in self.endpoints.items():
             self.shared.watch(endpoints, upstream=name)
         tell_prefix = config.server.forwarded in ("both", "x")
@@ -114,6 +117,8 @@ class Tree:
     async def close(self) -> None:
         """Stop all that runs by itself."""
         await self.shared.close()
+        if self.shared.store is not None:
+            await self.shared.store.close()
         for targets in self._targets:
             targets.close()
         for guard in self._guards:
@@ -140,8 +145,18 @@ def scope_of(route: Route, shared: Shared) -> Scope:
         has_more_attempts=partial(repeatable, rules=others),
         has_deadlines=route.deadline is not None or bool(route.timeouts.total),
         changes_fields=route.request_headers is not None,
+        main_upstream=route.upstream,
         error_event=partial(last_event, details=bool(route.errors and route.errors.details)),
     )
+
+
+def store_of(config: Config) -> Store | None:
+    """Where replies are stored; None where no route asks for it."""
+    tables = [route.cache for route in config.routes if route.cache is not None]
+    if not tables:
+        return None
+    unbounded = any(not table.max_size for table in tables)
+    return MemoryStore(0 if unbounded else max(table.max_size for table in tables))
 
 
 def upstreams_of(route: Route, upstreams: Iterable[Upstream]) -> list[Upstream]:
