@@ -17,6 +17,7 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.core.samples import Described, Sample
 from proxy.core.stored import Store
+from proxy.policy.budget import Budget
 from proxy.policy.endpoint import Endpoint
 
 T = TypeVar("T")
@@ -32,8 +33,9 @@ ErrorEvent: TypeAlias = Callable[..., bytes]
 class Sharing(Protocol):
     """How equal requests that are under way share one call; ``middleware/coalesce`` has it."""
 
-    inner: Handler
-    """What sends a request that shares nothing."""
+    @property
+    def inner(self) -> Handler:
+        """What sends a request that shares nothing."""
 
     async def share(self, exchange: Exchange, send: Handler, mark: bytes = b"") -> Reply | None:
         """The reply of the call that equal requests with this ``mark`` share.
@@ -147,6 +149,10 @@ class UpstreamScope(Scope):
 
     upstream: str
     """Its name."""
+    may_follow: Callable[[Exchange], bool]
+    """Whether another attempt may take the place of one that is under way now."""
+    retry_budget: Budget
+    """What retries may add to the load, shared by all routes to this upstream."""
     has_headroom: list[Callable[[], bool]] = field(default_factory=list)
     """What has to hold for one more request than was asked for."""
     hold: Hold | None = None

@@ -16,18 +16,20 @@ from proxy.core.exchange import Handler
 from proxy.core.outcome import repeatable
 from proxy.core.samples import Sample
 from proxy.core.scope import EndpointScope, Scope, Shared, UpstreamScope
-from proxy.core.stored import Store
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.edge.last_event import last_event
 from proxy.edge.responses import ErrorsOptions
 from proxy.edge.router import Router
 from proxy.http.hop_by_hop import end_to_end_response
-from proxy.middleware.load_balance.ejection import CircuitBreakerOptions
+from proxy.middleware.load_balance.ejection import CircuitBreakerOptions, passive
+from proxy.middleware.load_balance.options import LoadBalanceOptions
 from proxy.middleware.load_balance.targets import TargetSet
+from proxy.middleware.retry.may_follow import MayFollow
 from proxy.middleware.retry.options import RetryOptions
 from proxy.middleware.rewrite.options import UpstreamNames
+from proxy.policy.budget import Budget
 from proxy.run.chains import ENDPOINT, ROUTE, UPSTREAM, OnLink, linked
-from proxy.store.memory import MemoryStore
+from proxy.run.stores import store_of
 from proxy.upstream.address import origins, renames, told
 from proxy.upstream.endpoint import Endpoint
 from proxy.upstream.endpoints import Endpoints
@@ -67,7 +69,7 @@ class Tree:
             upstream.name: Endpoints(upstream, session) for upstream in config.upstreams
         }
         self.shared = Shared(rng, config.admin.show_keys if config.admin is not None else ())
-        self.shared.store = store_of(config)
+        self.shared.store = store_of([route.cache for route in config.routes])
         for name, endpoints in self.endpoints.items():
             self.shared.watch(endpoints, upstream=name)
         tell_prefix = config.server.forwarded in ("both", "x")
@@ -86,14 +88,17 @@ class Tree:
     def _attempts(self, route: Scope, upstream: Upstream) -> Handler:
         """All attempts of a route at one upstream."""
         endpoints = self.endpoints[upstream.name]
-        scope = UpstreamScope(**vars(route), upstream=upstream.name)
-        scope.options += tables(upstream)
+        scope = upstream_scope_of(route, upstream)
         attempt = partial(self._attempt, scope)
         breaker = scope.find(CircuitBreakerOptions)
+        balance = scope.find(LoadBalanceOptions) or LoadBalanceOptions()
         alone = len(endpoints.members) == 1 and not endpoints.changes
         if alone and (breaker, upstream.health_check) == (None, None):  # nothing to choose from
             return self._linked(UPSTREAM, scope, attempt(endpoints.members[0]))
-        targets = TargetSet(endpoints, attempt, breaker)
+        passive_ejection = breaker is None and balance.ejection_time > 0
+        if passive_ejection:
+            breaker = passive(balance.ejection_time)
+        targets = TargetSet(endpoints, attempt, breaker, passive=passive_ejection)
         self._targets.append(targets)
         scope.options += (targets,)
         return self._linked(UPSTREAM, scope, targets.first)
@@ -150,13 +155,22 @@ def scope_of(route: Route, shared: Shared) -> Scope:
     )
 
 
-def store_of(config: Config) -> Store | None:
-    """Where replies are stored; None where no route asks for it."""
-    tables = [route.cache for route in config.routes if route.cache is not None]
-    if not tables:
-        return None
-    unbounded = any(not table.max_size for table in tables)
-    return MemoryStore(0 if unbounded else max(table.max_size for table in tables))
+def upstream_scope_of(route: Scope, upstream: Upstream) -> UpstreamScope:
+    """What the links of one upstream of a route are made from."""
+    retry = route.find(RetryOptions) or RetryOptions()
+    limits = retry.budget
+    budget = route.shared.share(
+        ("retry budget", upstream.name, limits),
+        lambda: Budget(limits.percent, limits.min_per_second, limits.window),
+    )
+    scope = UpstreamScope(
+        **vars(route),
+        upstream=upstream.name,
+        retry_budget=budget,
+        may_follow=MayFollow(retry, budget, route.shared.clock),
+    )
+    scope.options += tables(upstream)
+    return scope
 
 
 def upstreams_of(route: Route, upstreams: Iterable[Upstream]) -> list[Upstream]:

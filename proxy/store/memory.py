@@ -197,9 +197,9 @@ class MemoryStore:
 
     def describe(self, _: float) -> Iterator[Sample]:
         """For operators."""
-        yield gauge("cache_entries", len(self._trial) + len(self._kept))
-        yield gauge("cache_bytes", self._trial_cost + self._kept_cost)
-        yield counter("cache_evicted", self.evicted)
+        yield gauge("store_entries", len(self._trial) + len(self._kept))
+        yield gauge("store_bytes", self._trial_cost + self._kept_cost)
+        yield counter("store_evicted", self.evicted)
 
     def _keep(self, entry: MemoryEntry) -> None:
         del self._trial[entry.ident]

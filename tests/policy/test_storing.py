@@ -119,7 +119,7 @@ names = st.sampled_from(
     st.booleans(),
     st.booleans(),
 )
-def test_what_is_stored_breaks_no_rule(
+def test_what_is_stored_breaks_no_rule(  # noqa: PLR0917
     status: int,
     directives: dict[bytes, bytes | None],
     no_store: bool,

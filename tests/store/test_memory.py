@@ -25,7 +25,7 @@ async def test_what_nobody_asked_for_again_gives_way_first() -> None:
     assert [await found(store, number) for number in range(5)] == [True] * 5
     assert not await found(store, 100)
     assert await found(store, 399)
-    assert 0 < told(store)["cache_bytes"] <= 64 << 10
+    assert 0 < told(store)["store_bytes"] <= 64 << 10
 
 
 async def test_the_least_recently_used_of_the_kept_ones_gives_way() -> None:
@@ -110,9 +110,9 @@ async def test_the_room_is_accounted_for(script: list[tuple[str, int]]) -> None:
         else:
             await store.purge(label)
         entries = [each for group in store._keys.values() for each in group]
-        assert told(store)["cache_bytes"] == sum(each.cost for each in entries)
-        assert told(store)["cache_entries"] == len(entries)
+        assert told(store)["store_bytes"] == sum(each.cost for each in entries)
+        assert told(store)["store_entries"] == len(entries)
     for number in range(10):
         await store.delete(b"%d" % number)
     assert not store._labels
-    assert told(store)["cache_bytes"] == 0
+    assert told(store)["store_bytes"] == 0

@@ -78,8 +78,8 @@ class Cache:
     """Answers from the store where it may."""
 
     __slots__ = (
-        "_below",
         "_fetcher",
+        "_inner",
         "_now",
         "_prefix",
         "_refresher",
@@ -101,7 +101,7 @@ class Cache:
         time_of_day: Clock = wall,
     ) -> None:
         self._sharing = sharing
-        self._below = sharing.inner
+        self._inner = sharing.inner
         self._store = store
         self._prefix = scope.main_upstream.encode()
         self._now = never_back(time_of_day, clock)
@@ -116,19 +116,19 @@ class Cache:
         )
         self.counts: Counter[str] = Counter()
         self.hit_bytes = 0
-        self._fetcher = Fetcher(self._below, store, rules, self._now, self.counts)
+        self._fetcher = Fetcher(self._inner, store, rules, self._now, self.counts)
         self._rests = Rests(clock)
         self._refresher = Refresher(scope.shared.tasks, self._rests)
 
     async def handle(self, exchange: Exchange) -> Reply:
         """From the store, or from below."""
         if exchange.upgrade or exchange.bound:
-            return await self._below(exchange)
+            return await self._inner(exchange)
         if exchange.method not in _LOOKED_UP or exchange.body is not EMPTY:
             return await self._other(exchange)
         asked = Asked(exchange, self._key)
         if asked.for_origin:
-            reply = told(await self._below(exchange), "fwd=bypass; detail=precondition")
+            reply = told(await self._inner(exchange), "fwd=bypass; detail=precondition")
             return self._noted(exchange, reply)
         entry: Entry | None = None
         reason = "request"
@@ -185,7 +185,7 @@ class Cache:
         try:
             if exchange.method == "HEAD":
                 words = f"fwd={reason}; detail=head"
-                reply = told(await self._below(exchange), words)
+                reply = told(await self._inner(exchange), words)
             else:
                 reply = await self._shared(asked, entry, reason)
         except (UpstreamError, ConnectionLimit):
@@ -240,7 +240,7 @@ class Cache:
 
     async def _other(self, exchange: Exchange) -> Reply:
         """A method that is not looked up; an unsafe one makes what is stored invalid."""
-        reply = await self._below(exchange)
+        reply = await self._inner(exchange)
         if exchange.method not in _SAFE and 200 <= reply.status < 400:
             for target in invalidated(exchange, reply.headers):
                 await self._store.delete(self._key_of(exchange, target))

@@ -112,6 +112,7 @@ class Coalesce:
     __slots__ = (
         "_calls",
         "_clock",
+        "_inner",
         "_max_waiters",
         "_memory",
         "_tasks",
@@ -119,7 +120,6 @@ class Coalesce:
         "_wait_timeout",
         "bypassed",
         "calls",
-        "inner",
         "joined",
     )
 
@@ -133,7 +133,7 @@ class Coalesce:
         clock: Clock,
     ) -> None:
         """``memory`` and the set of running ``tasks`` are shared by all routes."""
-        self.inner = inner
+        self._inner = inner
         self._max_waiters = options.max_waiters
         self._wait_timeout = options.wait_timeout or None
         self._memory = memory
@@ -145,10 +145,15 @@ class Coalesce:
         self.joined = 0
         self.bypassed: Counter[str] = Counter()
 
+    @property
+    def inner(self) -> Handler:
+        """What sends a request that shares nothing."""
+        return self._inner
+
     async def handle(self, exchange: Exchange) -> Reply:
         """Shares GET without a body and QUERY (RFC 10008), which are safe; passes on all others."""
-        reply = await self.share(exchange, self.inner)
-        return await self.inner(exchange) if reply is None else reply
+        reply = await self.share(exchange, self._inner)
+        return await self._inner(exchange) if reply is None else reply
 
     async def share(self, exchange: Exchange, send: Handler, mark: bytes = b"") -> Reply | None:
         """The reply of the call that equal requests with this ``mark`` share.
