@@ -17,6 +17,8 @@ class Endpoint(Protocol):
     """Attempts whose reply has not ended."""
     latency: Ewma
     healthy: bool
+    withdrawn: bool
+    """Whether an operator has it left alone."""
     paused_until: float
     """Its own Retry-After, as a time of ``time.monotonic``."""
     available_since: float

@@ -18,6 +18,7 @@ class StateOnly:
         self.in_flight = 0
         self.latency = Ewma()
         self.healthy = True
+        self.withdrawn = False
         self.paused_until = 0.0
         self.available_since = 0.0
         self.outcomes: defaultdict[str | int, int] = defaultdict(int)
