@@ -13,10 +13,10 @@ from aiohttp import web
 from proxy import __version__
 from proxy.admin import operations as o
 from proxy.admin.answers import Failed, Told, answer
-from proxy.admin.source import Source
+from proxy.admin.observatory import Observatory
 from proxy.telemetry.call import Call
 
-Handler: TypeAlias = Callable[[Source, web.Request], Awaitable[web.StreamResponse]]
+Handler: TypeAlias = Callable[[Observatory, web.Request], Awaitable[web.StreamResponse]]
 
 
 class Parameter(NamedTuple):
@@ -48,11 +48,6 @@ _FILTER: Final = Parameter("filter", "As in the filter box: `route:/v1 status:5x
 _LIMIT: Final = Parameter("limit", "At most so many, 100 by default, 500 at most.", "integer")
 _SPAN: Final = Parameter("span", "Seconds back from now, 300 by default.", "number")
 _STEP: Final = Parameter("step", "Seconds that are added up, 1 by default.", "number")
-_REQUEST: Final = (
-    Parameter("url", "`http://HOST/PATH` or `/PATH`.", required=True),
-    Parameter("method", "GET by default."),
-    Parameter("header", "`Name: value`; may be given again."),
-)
 
 # fmt: off
 OPERATIONS: Final = (
@@ -74,23 +69,22 @@ OPERATIONS: Final = (
               o.restore, Told, body=o.Server, errors=(400, 404, 409)),
     Operation("GET", "/api/configuration", "The options in force, without secrets",
               o.configuration, dict[str, Any]),
-    Operation("GET", "/api/explain", "What would become of a request, and why",
-              o.explain, o.Explained, _REQUEST, errors=(400,)),
     Operation("GET", "/api/log", "Least severity that standard error shows", o.level, o.Level),
     Operation("PUT", "/api/log", "Change it", o.level, o.Level, body=o.Level, errors=(400,)),
 )
 # fmt: on
 
 
-def routes(source: Source) -> Iterator[web.RouteDef]:
+def routes(seen: Observatory) -> Iterator[web.RouteDef]:
     """What serves them."""
     for each in OPERATIONS:
-        yield web.route(each.method, each.path, partial(each.handler, source))
+        yield web.route(each.method, each.path, partial(each.handler, seen))
 
     async def description(_: web.Request) -> web.Response:
         return answer(openapi())
 
     yield web.get("/api/openapi.json", description)
+    yield web.get("/api/live", seen.live.serve)
 
 
 def openapi() -> dict[str, Any]:

@@ -78,7 +78,7 @@ def _slow(value: str) -> Test:
     if found is None:
         raise ValueError(f"slow:{value}: expected a duration such as >2s or 500ms")
     sign, number, unit = found.groups()
-    limit = float(number) * _UNITS[unit]
+    limit = round(float(number) * _UNITS[unit], 6)
     if sign == "<":
         return lambda call: call.seconds < limit
     return lambda call: call.seconds >= limit

@@ -10,12 +10,13 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
-from proxy.admin.answers import FIELDS
+from proxy.admin.answers import FIELDS, failed
 from proxy.admin.source import Source
 from proxy.admin.state import state
 from proxy.telemetry.call import Call
 from proxy.telemetry.episodes import Episode
-from proxy.telemetry.second import Event
+from proxy.telemetry.history import History
+from proxy.telemetry.second import Event, Second
 
 LISTENERS: Final = 32
 """At a time; one more is refused with 503."""
@@ -46,36 +47,38 @@ class News(msgspec.Struct):
 class Live:
     """Those who listen."""
 
-    __slots__ = ("_ended", "_listeners", "_source")
+    __slots__ = ("_before", "_history", "_listeners", "_source")
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, history: History, source: Source) -> None:
+        self._history = history
         self._source = source
         self._listeners = set[asyncio.Queue[bytes | None]]()
-        self._ended = 0.0
+        self._before = 0.0
 
     @property
     def wanted(self) -> bool:
         """Whether anybody listens."""
         return bool(self._listeners)
 
-    def publish(self, *, at: float, kept: list[Call], events: list[Event], connections: int) -> None:
+    def publish(self, second: Second) -> None:
         """A second is over, and the history knows it."""
-        history = self._source.history
-        before, self._ended = self._ended, at
+        history, at = self._history, second.at
+        before, self._before = self._before, at
         if not self._listeners:
             return
-        steps = history.between(at - 0.5, 1.0)
+        steps = history.between(before, 1.0)
+        ended = [each for each in history.episodes.ended if each.noticed > before]
         news = News(
             at=at,
             series=history.series,
             step=steps[-1] if steps else None,
             in_flight=history.in_flight,
-            kept=kept,
+            kept=second.kept,
             causes=history.episodes.now(),
-            ended=[each for each in history.episodes.ended if before < each.last + 5.0 <= at + 1],
-            events=events,
-            connections=connections,
-            state=state(self._source.samples()),
+            ended=ended,
+            events=second.events,
+            connections=second.connections,
+            state=state(self._source.describe()),
         )
         data = b"event: second\ndata: %b\n\n" % msgspec.json.encode(news)
         for listener in list(self._listeners):
@@ -96,7 +99,7 @@ class Live:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Until the listener leaves."""
         if len(self._listeners) >= LISTENERS:
-            return web.Response(status=503, text=f"{LISTENERS} listen already\n")
+            return failed(f"{LISTENERS} listen already", 503)
         response = web.StreamResponse(headers={**FIELDS, "Content-Type": "text/event-stream"})
         listener: asyncio.Queue[bytes | None] = asyncio.Queue(PENDING)
         await response.prepare(request)

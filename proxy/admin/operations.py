@@ -1,7 +1,6 @@
 """What the operations of the admin API do; ``admin/api`` has the table of them."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal
 
@@ -10,12 +9,11 @@ from aiohttp import web
 
 from proxy.admin.answers import Told, answer, failed, raw
 from proxy.admin.filter import parse
-from proxy.admin.source import Action, Source
+from proxy.admin.observatory import Observatory
 from proxy.telemetry.call import Call
 from proxy.telemetry.episodes import Episode
+from proxy.telemetry.phases import NAMES
 from proxy.telemetry.second import Event
-
-log = logging.getLogger(__name__)
 
 _MOST: Final = 500
 _SHORT: Final = 600.0
@@ -73,13 +71,7 @@ class Level(msgspec.Struct, forbid_unknown_fields=True):
     level: Literal["debug", "info", "warning", "error"]
 
 
-class Explained(msgspec.Struct):
-    """What would become of a request."""
-
-    lines: list[str]
-
-
-async def exchanges(source: Source, request: web.Request) -> web.StreamResponse:
+async def exchanges(seen: Observatory, request: web.Request) -> web.StreamResponse:
     """The slow and the failed, and those in flight."""
     try:
         accepts = parse(request.query.get("filter", ""))
@@ -88,8 +80,8 @@ async def exchanges(source: Source, request: web.Request) -> web.StreamResponse:
             raise ValueError("limit: expected a number, 0 or more")
     except ValueError as error:
         return failed(str(error), 400)
-    flying = [call for call in source.in_flight() if accepts(call)]
-    kept = _accepted(source.history.calls(), accepts, limit)
+    flying = [call for call in await seen.in_flight() if accepts(call)]
+    kept = _accepted(seen.history.calls(), accepts, limit)
     return answer(Exchanges(flying, kept))
 
 
@@ -107,27 +99,27 @@ def _accepted(calls: Iterable[bytes], accepts: Callable[[Call], bool], limit: in
 _call: Final = msgspec.json.Decoder(Call).decode
 
 
-async def exchange(source: Source, request: web.Request) -> web.StreamResponse:
+async def exchange(seen: Observatory, request: web.Request) -> web.StreamResponse:
     """One of them."""
     wanted = request.match_info["id"]
-    for each in source.history.calls():
+    for each in seen.history.calls():
         if wanted.encode() in each and _call(each).id == wanted:
             return raw(each)
-    for call in source.in_flight():
+    for call in await seen.in_flight():
         if call.id == wanted:
             return answer(call)
     return failed(f"no exchange {wanted!r} is in flight, and it was neither slow nor failed", 404)
 
 
-async def cancel(source: Source, request: web.Request) -> web.StreamResponse:
+async def cancel(seen: Observatory, request: web.Request) -> web.StreamResponse:
     """End one in flight."""
     wanted = request.match_info["id"]
-    if await source.cancel(wanted):
+    if await seen.any("cancel", request_id=wanted):
         return answer(Told(f"{wanted} was ended"))
     return failed(f"no exchange {wanted!r} is in flight", 404)
 
 
-async def history(source: Source, request: web.Request) -> web.StreamResponse:
+async def history(seen: Observatory, request: web.Request) -> web.StreamResponse:
     """Sums over time."""
     try:
         span = float(request.query.get("span", "300"))
@@ -136,12 +128,12 @@ async def history(source: Source, request: web.Request) -> web.StreamResponse:
             raise ValueError("expected 1 <= step <= 3600, and step <= span <= 86400")
     except ValueError as error:
         return failed(str(error), 400)
-    return answer(await steps(source, span, step))
+    return answer(await steps(seen, span, step))
 
 
-async def steps(source: Source, span: float, step: float) -> Steps:
+async def steps(seen: Observatory, span: float, step: float) -> Steps:
     """The last ``span`` seconds, in steps."""
-    known = source.history
+    known = seen.history
     latest = known.seconds.items[-1][0] if known.seconds.items else 0.0
     if span > _SHORT:
         found = await asyncio.to_thread(known.between, latest - span, step)
@@ -150,34 +142,34 @@ async def steps(source: Source, span: float, step: float) -> Steps:
     return Steps(step, list(NAMES), known.series, found, known.started, known.size)
 
 
-async def causes(source: Source, _: web.Request) -> web.StreamResponse:
+async def causes(seen: Observatory, _: web.Request) -> web.StreamResponse:
     """What is wrong since when."""
-    known = source.history
+    known = seen.history
     before = list(known.episodes.ended)[::-1]
     return answer(Causes(known.episodes.now(), before, list(known.events)[::-1]))
 
 
-async def configuration(source: Source, _: web.Request) -> web.StreamResponse:
+async def configuration(seen: Observatory, _: web.Request) -> web.StreamResponse:
     """The options in force."""
-    return answer(source.configuration())
+    return answer(await seen.any("configuration"))
 
 
-async def drain(source: Source, request: web.Request) -> web.StreamResponse:
+async def drain(seen: Observatory, request: web.Request) -> web.StreamResponse:
     """Withdraw a server."""
-    return await _change("drain", source, request)
+    return await _change("drain", seen, request)
 
 
-async def eject(source: Source, request: web.Request) -> web.StreamResponse:
+async def eject(seen: Observatory, request: web.Request) -> web.StreamResponse:
     """Withdraw a server for some time."""
-    return await _change("eject", source, request)
+    return await _change("eject", seen, request)
 
 
-async def restore(source: Source, request: web.Request) -> web.StreamResponse:
+async def restore(seen: Observatory, request: web.Request) -> web.StreamResponse:
     """Ask a server again."""
-    return await _change("restore", source, request)
+    return await _change("restore", seen, request)
 
 
-async def _change(action: Action, source: Source, request: web.Request) -> web.StreamResponse:
+async def _change(action: str, seen: Observatory, request: web.Request) -> web.StreamResponse:
     try:
         wanted = msgspec.json.decode(await request.read(), type=Server)
         if not 0 <= wanted.seconds <= 86400:
@@ -185,7 +177,14 @@ async def _change(action: Action, source: Source, request: web.Request) -> web.S
     except (msgspec.MsgspecError, ValueError) as error:
         return failed(str(error), 400)
     try:
-        done = await source.change_server(action, wanted.upstream, wanted.server, wanted.seconds)
+        done = await seen.any(
+            "change_server",
+            keep=f"server {wanted.upstream} {wanted.server}",
+            action=action,
+            upstream=wanted.upstream,
+            server=wanted.server,
+            seconds=wanted.seconds if action == "eject" else 0.0,
+        )
     except ValueError as error:
         return failed(str(error), 409)
     if done is None:
@@ -193,31 +192,12 @@ async def _change(action: Action, source: Source, request: web.Request) -> web.S
     return answer(Told(done))
 
 
-async def explain(source: Source, request: web.Request) -> web.StreamResponse:
-    """What would become of a request."""
-    query = request.query
-    fields = [header.partition(":")[::2] for header in query.getall("header", [])]
-    try:
-        if not query.get("url"):
-            raise ValueError("url: expected http://HOST/PATH or /PATH")
-        lines = await source.explain(
-            query.get("method", "GET"),
-            query["url"],
-            [(name.strip(), value.strip()) for name, value in fields],
-        )
-    except ValueError as error:
-        return failed(str(error), 400)
-    return answer(Explained(lines))
-
-
-async def level(_: Source, request: web.Request) -> web.StreamResponse:
+async def level(seen: Observatory, request: web.Request) -> web.StreamResponse:
     """Say or set what standard error shows."""
-    root = logging.getLogger()
     if request.method == "PUT":
         try:
             wanted = msgspec.json.decode(await request.read(), type=Level)
         except msgspec.MsgspecError as error:
             return failed(str(error), 400)
-        root.setLevel(wanted.level.upper())
-        log.warning("[log] level is %s from now on, as an operator has asked", wanted.level)
-    return answer({"level": logging.getLevelName(root.level).lower()})
+        return answer({"level": await seen.any("log_level", keep="log", level=wanted.level)})
+    return answer({"level": await seen.any("log_level")})

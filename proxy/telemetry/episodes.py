@@ -46,6 +46,8 @@ class Episode(msgspec.Struct, kw_only=True, gc=False):
     """When the last such call was seen."""
     until: float | None = None
     """When it had ended; None while it goes on."""
+    noticed: float = 0.0
+    """When it was known to have ended."""
     number: int
     """Such calls in the last second that had any."""
     peak: int
@@ -85,7 +87,7 @@ class Episodes:
         for key, episode in list(self._active.items()):
             if at - episode.last >= QUIET:
                 del self._active[key]
-                episode.until = episode.last
+                episode.until, episode.noticed = episode.last, at
                 self.ended.append(episode)
 
     def now(self) -> list[Episode]:

@@ -26,14 +26,14 @@ CALLS: Final = 500
 EVENTS: Final = 300
 BUDGET: Final = 4 << 20
 """Bytes in all."""
-_FOR_SECONDS: Final = 2 << 20
-_FOR_MINUTES: Final = 1 << 20
-_FOR_CALLS: Final = 5 << 17
-"""640 KiB; what is left of the budget is for episodes, events and calls in flight."""
+_FOR_SECONDS: Final = 7 << 18
+_FOR_MINUTES: Final = 3 << 18
+_FOR_CALLS: Final = 1 << 19
+"""What is left of the budget is for episodes, events, names and calls in flight."""
 SERIES: Final = 200
 """Routes and servers that are told apart over time; more are one."""
-_OVERHEAD: Final = 48
-"""Bytes that a kept ``bytes`` costs beside its contents, its place in a deque included."""
+_OVERHEAD: Final = 128
+"""Bytes that a kept ``bytes`` costs beside its contents: its head, its time, a tuple, a place."""
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _json: Final = msgspec.json.Encoder().encode

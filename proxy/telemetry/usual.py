@@ -50,7 +50,7 @@ class Usual:
         """Seconds of a phase; None where too little is known."""
         if self._calls < ENOUGH or phase not in NAMES:
             return None
-        return self._seconds[NAMES.index(phase)] / self._calls
+        return round(self._seconds[NAMES.index(phase)] / self._calls, 4)
 
     def unusual(self, spent: Phases, bytes_out: int) -> str:
         """The phase that is long, the one that is so by most; empty where none is."""

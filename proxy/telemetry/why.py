@@ -41,6 +41,23 @@ _TOKENS: Final = {
 """The phase, or another cause, that a failure belongs to, by its Proxy-Status token. A call that
 its client has left is not here: what it was waiting for then says why."""
 _TIMEOUT: Final = 408
+_WRONG: Final = {
+    "connection_refused": "{where} cannot be connected to",
+    "connection_timeout": "no connection to {where} in time",
+    "dns_error": "the name of {where} is unknown",
+    "dns_timeout": "the name of {where} was not found in time",
+    "tls_protocol_error": "no TLS connection to {where}",
+    "tls_certificate_error": "the certificate of {where} is not acceptable",
+    "http_response_timeout": "no answer of {where} in time",
+    "connection_terminated": "{where} ended the connection before it answered",
+    "http_protocol_error": "the answer of {where} is not valid HTTP",
+    "http_response_incomplete": "the body from {where} broke off",
+    "connection_write_timeout": "the client took its reply too slowly and was cut",
+    "connection_limit_reached": "no permit was free, or no connection",
+    "destination_unavailable": "no server may be asked",
+    "destination_not_found": "no route leads there",
+}
+"""What went wrong, by the Proxy-Status token."""
 
 
 class Try(msgspec.Struct, kw_only=True, gc=False):
@@ -92,7 +109,7 @@ def cause_of(why: Why) -> str:
 
 
 def sentence(why: Why) -> str:
-    """What the time went on, and what went wrong."""
+    """What went wrong, if anything, and what the time went on."""
     longest = why.phases.longest
     spent, total = spell(getattr(why.phases, longest)), spell(why.seconds)
     share = total if spent == total else f"{spent} of {total}"
@@ -101,10 +118,12 @@ def sentence(why: Why) -> str:
         return f"{text} so far"
     if why.error == "client_gone":
         return f"{text}; then the client left"
-    if why.error and why.status:
-        return f"{text}; failed with {why.error} ({why.status})"
+    if why.error:
+        where = place(why.upstream, why.server)
+        wrong = _WRONG.get(why.error, "failed with {error}").format(error=why.error, where=where)
+        return f"{wrong} ({why.status}); {text}"
     if why.status >= 500:
-        return f"{text}; the answer was {why.status}"
+        return f"{place(why.upstream, why.server)} answered {why.status}; {text}"
     return text
 
 

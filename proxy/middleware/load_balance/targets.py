@@ -32,8 +32,7 @@ class Target(NamedTuple):
     def usable(self, now: float, *, pauses: bool = True) -> bool:
         """Whether nothing speaks against it; its own Retry-After, where ``pauses`` count."""
         endpoint = self.endpoint
-        if not endpoint.healthy or endpoint.withdrawn or (
-            pauses and endpoint.paused_until > now):
+        if not endpoint.healthy or endpoint.withdrawn or (pauses and endpoint.paused_until > now):
             return False
         return self.breaker is None or self.breaker.would_allow(now)
 
