@@ -27,7 +27,7 @@ def upstream_id(fields: RawHeaders, ours: bytes) -> str:
     """The upstream's name for a request that we call ``ours``; empty where it gives none."""
     found: dict[bytes, bytes] = {}
     for name, value in fields:
-        if value and value != ours:
+        if AN_ID in name.lower() and value and value != ours:
             found.setdefault(name.lower(), value)
     for name in _IDS:
         if name in found:

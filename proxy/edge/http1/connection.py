@@ -14,14 +14,13 @@ from proxy.core.errors import ConnectionLimit, ProxyError
 from proxy.core.exchange import Exchange
 from proxy.core.local_limits import complain
 from proxy.edge.connections import ConnectionTracker
-from proxy.edge.http1.head_cache import PLAIN, RepeatedRequest, RequestHeadCache
+from proxy.edge.http1.fast_request_head import FastHeadReader, FastRequest
 from proxy.edge.http1.head_clock import HeadClock
 from proxy.edge.http1.reply_writer import ReplyWriter
 from proxy.edge.http1.request_reader import UNLIMITED
 from proxy.edge.options import ServerOptions
 from proxy.edge.responses import ErrorsOptions, log_stalled_client
 from proxy.http.fields import RawHeaders
-from proxy.http.framing import HEAD_END
 from proxy.http.logins import Ties
 from proxy.net.short_queue import ShortQueue
 from proxy.net.sockets import unread
@@ -32,7 +31,7 @@ class Connection(ReplyWriter):
 
     __slots__ = (
         "_alone",
-        "_head_cache",
+        "_fast",
         "_limit",
         "_request",
         "_serving",
@@ -45,7 +44,7 @@ class Connection(ReplyWriter):
         server: web.Server,
         options: ServerOptions,
         tracker: ConnectionTracker,
-        head_cache: RequestHeadCache,
+        fast: FastHeadReader,
         *,
         errors: ErrorsOptions | None,
         **kwargs: Any,
@@ -60,8 +59,8 @@ class Connection(ReplyWriter):
         )
         self._limit = options.max_header_size or UNLIMITED
         self.clock = HeadClock(self._loop, options, self._head_failed)
-        self._head_cache = head_cache
-        self._request: RepeatedRequest | None = None
+        self._fast = fast
+        self._request: FastRequest | None = None
         self._alone = b""
         """The request being served, where it came in one piece and has no body."""
         self._errors = errors
@@ -93,16 +92,16 @@ class Connection(ReplyWriter):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Heads that came before go past the reader; what comes ahead of its turn waits."""
+        """Usual requests go past the reader; what comes ahead of its turn waits."""
         reader = self._reader
         if self._force_close or self._close:
             if reader.midway:
                 self.ignored += len(data)
             return
         idle = self._idle
-        if idle and data[-4:] == HEAD_END and len(data) <= self._limit and not reader.held:
-            if (repeated := self._head_cache.lookup(data, self.sender, self.scheme)) is not None:
-                self._repeated(*repeated)
+        if idle and not reader.held:
+            if (read := self._fast.read(data, self.sender, self.scheme)) is not None:
+                self._whole(*read)
                 return
             self._alone = data
         else:
@@ -121,16 +120,15 @@ class Connection(ReplyWriter):
             self.refuse(error)
             return
         if request is not None:
-            head = request.head
-            if head.length != 0 or self._reader.begun or not head.decisive.keys() <= PLAIN:
-                self._alone = b""  # it is not all that came, or what it says is not for the next
+            if self._reader.begun or self._reader.midway:
+                self._alone = b""  # it is not all that came, or has not come as a whole
             self._take(request)
         elif self._reader.begun:
             self.clock.begin()
 
-    def _repeated(self, exchange: Exchange, raw: RawHeaders) -> None:
+    def _whole(self, exchange: Exchange, raw: RawHeaders) -> None:
         if self._request is None:
-            self._request = RepeatedRequest(self)
+            self._request = FastRequest(self)
         self._take(self._request.hold(exchange, raw))
 
     def _take(self, request: Any) -> None:
@@ -186,7 +184,7 @@ class Connection(ReplyWriter):
                 finally:
                     self._waiter = None
             request: Any = self._messages.pop()
-            self.reusable = type(request) is RepeatedRequest or request.head.keep_alive
+            self.reusable = type(request) is FastRequest or request.head.keep_alive
             if self._half is not None and not self._reader.begun:
                 self.reusable = False
             self._serving = True
@@ -256,7 +254,7 @@ class Connection(ReplyWriter):
         """A request like this one may come again, where it came in one piece."""
         alone, self._alone = self._alone, b""
         if alone and self.reusable:
-            self._head_cache.store(alone, self.exchange, raw, self.sender, self.scheme)
+            self._fast.learn(alone, self.exchange, raw, self.sender, self.scheme)
 
     def _finish(self) -> None:
         """The request has been served."""
