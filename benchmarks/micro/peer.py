@@ -33,7 +33,8 @@ REPLY: Final = (
     b"Content-Length: %d\r\nCache-Control: no-store\r\n\r\n"
 )
 VARIED: Final = (
-    b"HTTP/1.1 200 OK\r\nServer: upstream\r\nContent-Type: application/json\r\n"
+    b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nServer: upstream\r\n"
+    b"Content-Type: application/json\r\n"
     b"Content-Length: %d\r\nCache-Control: no-store\r\nVary: Accept-Encoding\r\n"
     b'ETag: "%016x"\r\nX-Request-Id: %032x\r\nX-Runtime: 0.%06d\r\n\r\n'
 )

@@ -17,10 +17,10 @@ from proxy.edge.connections import ConnectionTracker
 from proxy.edge.http1.fast_request_head import FastHeadReader, FastRequest
 from proxy.edge.http1.head_clock import HeadClock
 from proxy.edge.http1.reply_writer import ReplyWriter
-from proxy.edge.http1.request_reader import UNLIMITED
 from proxy.edge.options import ServerOptions
 from proxy.edge.responses import ErrorsOptions, log_stalled_client
 from proxy.http.fields import RawHeaders
+from proxy.http.framing import HEAD_END
 from proxy.http.logins import Ties
 from proxy.net.short_queue import ShortQueue
 from proxy.net.sockets import unread
@@ -32,7 +32,6 @@ class Connection(ReplyWriter):
     __slots__ = (
         "_alone",
         "_fast",
-        "_limit",
         "_request",
         "_serving",
         "clock",
@@ -57,12 +56,11 @@ class Connection(ReplyWriter):
         self._parser = (
             None  # edge/http1/request_reader reads instead of aiohttp's (docs/decisions/0016)
         )
-        self._limit = options.max_header_size or UNLIMITED
         self.clock = HeadClock(self._loop, options, self._head_failed)
         self._fast = fast
         self._request: FastRequest | None = None
         self._alone = b""
-        """The request being served, where it came in one piece and has no body."""
+        """The head of the request being served, where that came in one piece."""
         self._errors = errors
 
     # What aiohttp calls
@@ -120,8 +118,11 @@ class Connection(ReplyWriter):
             self.refuse(error)
             return
         if request is not None:
+            alone = self._alone
             if self._reader.begun or self._reader.midway:
                 self._alone = b""  # it is not all that came, or has not come as a whole
+            elif alone and request.head.length:
+                self._alone = alone[: alone.find(HEAD_END) + len(HEAD_END)]
             self._take(request)
         elif self._reader.begun:
             self.clock.begin()
@@ -258,6 +259,7 @@ class Connection(ReplyWriter):
 
     def _finish(self) -> None:
         """The request has been served."""
+        self._alone = b""
         if self._reads is not None:
             self._written()
         transport = self.transport

@@ -39,7 +39,7 @@ from proxy.http.framing import CRLF, HEAD_END, LENGTH_LINE, content_length
 from proxy.http.grammar import Malformed
 from proxy.http.hop_by_hop import OF_PROXIES
 from proxy.http.logins import names_login
-from proxy.http.request_id import ID_FIELDS, kept_ids
+from proxy.http.request_id import ID_FIELDS, kept_ids, new_ids
 from proxy.http.target import normal_path
 
 _FIRST: Final = re.compile(
@@ -179,11 +179,12 @@ class FastHeadReader:
         if read is None:
             return None
         raw, fields, lines, ids, length, shape = read
-        end += len(HEAD_END)
+        end += 4
         if len(data) != end + length or length > self._max_body:
             return None
         asked = self._first.get(first) or self._asked(first)
-        if asked is None or (names := kept_ids(ids)) is None:
+        names = kept_ids(ids) if ids else new_ids()
+        if asked is None or names is None:
             return None
         exchange = Exchange(
             asked[0],
