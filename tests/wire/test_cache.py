@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -236,3 +237,29 @@ async def test_a_route_without_the_table_is_not_touched() -> None:
             for _ in range(2):
                 assert (await proxy.ask(get())).value("Cache-Status") is None
             assert len(upstream.requests) == 2
+
+
+async def test_a_store_in_a_file_survives_a_restart_and_is_shared(tmp_path: Path) -> None:
+    tables = cached() | {"store": {"url": f"sqlite:{tmp_path / 'store.db'}", "timeout": "0"}}
+    body = bytes(range(256)) * 1000
+    scripts = [length(body, fields=LIFE)], ["rst"]
+    async with RawUpstream(*scripts) as upstream, proxied(upstream, **tables) as proxy:
+        assert (await proxy.ask(get())).body == body
+        again = await proxy.ask(get())
+        assert (is_hit(again), again.body) == (True, body)
+        part = await proxy.ask(get(fields=b"Range: bytes=65530-65540\r\n"))
+        assert (part.status, part.body) == (206, body[65530:65541])
+        async with proxied(upstream, **tables) as other:
+            assert is_hit(await other.ask(get()))
+    async with RawUpstream(["rst"]) as later, proxied(later, **tables) as proxy:
+        answer = await proxy.ask(get())
+        assert (is_hit(answer), answer.body) == (True, body)
+
+
+async def test_a_store_that_cannot_be_used_means_misses(tmp_path: Path) -> None:
+    tables = cached() | {"store": {"url": f"sqlite:{tmp_path / 'none' / 'store.db'}"}}
+    async with RawUpstream([FRESH]) as upstream, proxied(upstream, **tables) as proxy:
+        for _ in range(2):
+            assert (await proxy.ask(get())).body == b"body"
+        assert (await proxy.ask(post(b"x"))).status == 200
+        assert len(upstream.requests) == 3
