@@ -34,7 +34,7 @@ def _templates(tuning: Tuning) -> Templates:
 def _ours(more: str, tuning: Tuning, folder: Path, port: int, servers: str) -> list[str]:
     if tuning is Tuning.TUNED:
         more = ""
-    elif tuning is Tuning.HEDGE:
+    elif tuning is Tuning.HEDGE and not more:
         more = "[hedge]"
     config = files.proxy(_templates(tuning), folder, port, servers.split(","), more)
     return [sys.executable, "-m", "proxy", "run", str(config)]
