@@ -24,6 +24,7 @@ from proxy.edge.intake import Intake
 from proxy.edge.relay import Relay
 from proxy.edge.service import ProxyService, flattened
 from proxy.edge.service import application as edge_application
+from proxy.middleware.cache.purging import purge
 from proxy.run.answers import Answers
 from proxy.run.descriptors import Descriptors
 from proxy.run.listener import CannotListen, Listener
@@ -85,6 +86,7 @@ class Runtime:
         self._operators: Operators | None = None
         self.answers: dict[str, Answer] = {}
         """To questions about this process, see ``admin/source``."""
+        self.answers["purge"] = self._purge
         self._answers: Answers | None = None
         if self._recorder is not None:
             self._answers = Answers(
@@ -97,6 +99,9 @@ class Runtime:
         self._data: web.Server | None = None
         self._tree: Tree
         self.ready = False
+
+    async def _purge(self, **wanted: str) -> int:
+        return await purge(self._tree.shared.store, **wanted)
 
     def _in_flight(self) -> Iterable[Exchange]:
         return self._tracker.exchanges()

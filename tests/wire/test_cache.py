@@ -201,6 +201,18 @@ async def test_a_write_makes_what_is_stored_invalid() -> None:
         assert len(upstream.requests) == 3
 
 
+async def test_an_operator_removes_what_is_stored() -> None:
+    async with RawUpstream([FRESH]) as upstream, proxied(upstream, **cached()) as proxy:
+        for target in ("/a?x", "/b"):
+            await proxy.ask(get(target))
+        remove = b"DELETE /api/cache%b HTTP/1.1\r\nHost: proxy.test\r\n\r\n"
+        answer = await ask(proxy.admin, remove % b"?path=/a")
+        assert (answer.status, json.loads(answer.body)) == (200, {"removed": 1})
+        assert (await ask(proxy.admin, remove % b"")).status == 400
+        assert is_hit(await proxy.ask(get("/b")))
+        assert not is_hit(await proxy.ask(get("/a?x")))
+
+
 async def test_only_if_cached_is_answered_by_the_proxy() -> None:
     async with RawUpstream([FRESH]) as upstream, proxied(upstream, **cached()) as proxy:
         answer = await proxy.ask(get(fields=b"Cache-Control: only-if-cached\r\n"))
