@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Final
 
 _DECLARES: Final = """
-admin/options core/rate_limit_options core/samples core/stream_options edge/client_stream
-edge/options middleware/load_balance/options policy/endpoint telemetry/options
+admin/options core/credentials core/rate_limit_options core/samples core/stream_options
+edge/client_stream edge/options middleware/load_balance/options policy/endpoint telemetry/options
 """
 """Modules that declare: their tests would repeat them."""
 
@@ -29,6 +29,8 @@ net/hangups: tests/wire/test_departure.py  clients that leave, over sockets
 net/peer: tests/edge/http1/test_half_close.py  the kernel is asked about real connections
 run/acceptor: tests/reports/test_own_limits.py  it accepts until descriptors run out
 run/runtime: tests/wire/test_drain.py  all parts together, over sockets
+upstream/credentials/sources: tests/wire/test_credentials.py  what a source has is what is sent
+upstream/credentials/upstream_credentials: tests/wire/test_credentials.py  all sources together
 upstream/forward: tests/wire/test_streaming.py  it talks to upstreams, over sockets
 upstream/http1/reply_body: tests/wire/test_framing.py  bodies are read from sockets
 upstream/http1/upgraded: tests/wire/test_websocket_raw.py  bytes both ways, over sockets

@@ -27,6 +27,7 @@ from proxy.middleware.retry.options import RetryOptions
 from proxy.middleware.rewrite.options import UpstreamNames
 from proxy.run.chains import ENDPOINT, ROUTE, UPSTREAM, OnLink, linked
 from proxy.upstream.address import origins, renames, told
+from proxy.upstream.credentials.upstream_credentials import UpstreamCredentials
 from proxy.upstream.endpoint import Endpoint
 from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.forward import Forward
@@ -85,7 +86,7 @@ class Tree:
         endpoints = self.endpoints[upstream.name]
         scope = UpstreamScope(**vars(route), upstream=upstream.name)
         scope.options += tables(upstream)
-        attempt = partial(self._attempt, scope)
+        attempt = partial(self._attempt, scope, endpoints.credentials)
         breaker = scope.find(CircuitBreakerOptions)
         alone = len(endpoints.members) == 1 and not endpoints.changes
         if alone and (breaker, upstream.health_check) == (None, None):  # nothing to choose from
@@ -95,11 +96,17 @@ class Tree:
         scope.options += (targets,)
         return self._linked(UPSTREAM, scope, targets.first)
 
-    def _attempt(self, scope: UpstreamScope, endpoint: Endpoint) -> Handler:
+    def _attempt(
+        self, scope: UpstreamScope, credentials: UpstreamCredentials, endpoint: Endpoint
+    ) -> Handler:
         """One attempt at one endpoint."""
         address = endpoint.address
-        own = b"" if address.credentials is None else address.credentials[0]
-        below = EndpointScope(**vars(scope), endpoint=endpoint, own_credentials=own)
+        below = EndpointScope(
+            **vars(scope),
+            endpoint=endpoint,
+            own_credentials=next(iter(credentials.names), b""),
+            credentials=credentials,
+        )
         timeouts = scope.find(TimeoutsOptions) or TimeoutsOptions()
         forward = Forward(address, endpoint.pool, timeouts, end_to_end_response)
         return self._linked(ENDPOINT, below, forward.handle)

@@ -10,6 +10,7 @@ one client (``http/logins``) is kept by that client's ``Ties`` instead, see ``ac
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from aiohttp import (
@@ -112,6 +113,11 @@ class ConnectionPool:
         for connection in [each for each in self._idle if self._moved(each)]:
             del self._idle[connection]
             connection.close()
+
+    def use(self, template: Callable[..., ClientRequest]) -> None:
+        """Make new connections to what this describes; those that stand stay."""
+        self._template = template(loop=asyncio.get_running_loop())
+        self._unreachable = Unreachable(self._template, self._unreachable.name)
 
     def reopen(self) -> None:
         """The endpoint is there again."""

@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from proxy.core.duration import Duration, seconds
 from proxy.core.options import Table, described
-from proxy.upstream.credentials import CredentialsOptions
+from proxy.upstream.credentials.options import CredentialsTables
 
 
 class ServerEntry(Table, frozen=True, kw_only=True):
@@ -94,7 +94,13 @@ class UpstreamOptions(Table, frozen=True, kw_only=True):
         ),
     ] = 0
     tls: UpstreamTlsOptions | None = None
-    credentials: CredentialsOptions | None = None
+    credentials: Annotated[
+        CredentialsTables | None,
+        described(
+            "Credentials that the proxy sends to the upstream in place of the client's; "
+            "`[[upstreams.credentials]]` for several, each with its own quota."
+        ),
+    ] = None
 
 
 def entries(options: UpstreamOptions) -> list[ServerEntry]:

@@ -31,6 +31,7 @@ PARTS = [
     "coalesce",
     "budgets",
     "breakers",
+    "credentials",
     "tunnels",
     "counters",
 ]
