@@ -4,20 +4,16 @@ import asyncio
 import logging
 import random
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 
-from proxy.admin.app import application as admin_application
-from proxy.admin.app import probes as probes_application
-from proxy.admin.door import Door
-from proxy.admin.guard import Guard
-from proxy.admin.options import AdminOptions
-from proxy.admin.state import state
+from proxy.admin.source import Answer, Local
 from proxy.config.model import Config
 from proxy.core.clock import monotonic
+from proxy.core.exchange import Exchange
 from proxy.core.samples import Sample
 from proxy.core.secrets import conceal, redact
 from proxy.edge.connections import ConnectionTracker, Observer, UnderWay
@@ -28,16 +24,16 @@ from proxy.edge.intake import Intake
 from proxy.edge.relay import Relay
 from proxy.edge.service import ProxyService, flattened
 from proxy.edge.service import application as edge_application
+from proxy.run.answers import Answers
 from proxy.run.descriptors import Descriptors
 from proxy.run.listener import CannotListen, Listener
+from proxy.run.operators import CLEANUP, Operators, set_up
 from proxy.run.tree import Tree
 from proxy.telemetry.counters import Counters
+from proxy.telemetry.recorder import Recorder
 from proxy.upstream.session import Session
 
 log = logging.getLogger(__name__)
-
-CLEANUP = 0.1
-"""Seconds that aiohttp may wait for handlers once the grace period is over; it waits twice."""
 
 
 class CannotStart(Exception):
@@ -71,23 +67,39 @@ class Runtime:
         self._config = config
         redact(config.log.redact)
         self._counters = Counters()
+        self._recorder: Recorder | None = None
         if config.admin is not None:  # nobody else asks for them
-            observers = (*observers, self._counters.record)
+            self._recorder = Recorder(self._in_flight, config.log.redact)
+            observers = (*observers, self._counters.record, self._recorder.record)
         self._observers = observers
         connections = config.server.max_connections
-        self._ceiling = 0
+        self._ceiling = self._refused = 0
         if descriptors is not None:
             connections = min(connections, descriptors.connections)
-            self._ceiling = descriptors.ceiling if descriptors.scarce else 0
+            if descriptors.scarce:
+                self._ceiling, self._refused = descriptors.ceiling, descriptors.refused
         self._tracker = ConnectionTracker(connections, observers)
         self._session = Session()
         self._runners: list[web.AppRunner] = []
         self._listeners: list[Listener] = []
-        self._admin: Listener | None = None
-        self._probes: Listener | None = None
+        self._operators: Operators | None = None
+        self.answers: dict[str, Answer] = {}
+        """To questions about this process, see ``admin/source``."""
+        self._answers: Answers | None = None
+        if self._recorder is not None:
+            self._answers = Answers(
+                self._recorder,
+                self._tracker,
+                lambda: self._tree.endpoints,
+                lambda: self._config,
+            )
+            self.answers |= self._answers.table()
         self._data: web.Server | None = None
         self._tree: Tree
         self.ready = False
+
+    def _in_flight(self) -> Iterable[Exchange]:
+        return self._tracker.exchanges()
 
     @property
     def http(self) -> list[str]:
@@ -97,12 +109,12 @@ class Runtime:
     @property
     def admin(self) -> str:
         """Address of the admin listener, empty where there is none."""
-        return self._admin.address if self._admin is not None else ""
+        return self._operators.address if self._operators is not None else ""
 
     @property
     def probes(self) -> str:
         """Address of the listener for probes alone, empty where there is none."""
-        return self._probes.address if self._probes is not None else ""
+        return self._operators.probes if self._operators is not None else ""
 
     async def open(self) -> None:
         """Serve. Raises CannotStart."""
@@ -138,12 +150,14 @@ class Runtime:
                     await tree.close()
 
         app = edge_application(service, lifespan)
-        await self._runner(app)
+        self._runners.append(await set_up(app))
         # The data listener has a server of its own: no dispatching between one middleware and one
         # handler. A client that leaves ends its handler.
         data = self._data = web.Server(cast(Any, flattened(app)), handler_cancellation=True)
         if self._config.admin is not None:
-            await self._open_admin(self._config.admin)
+            self._operators = Operators(self._config.admin, server)
+            source = Local(lambda: self.ready, self.describe, self.answers)
+            await self._operators.open(source)
 
         def connect() -> Connection:
             return Connection(
@@ -159,32 +173,16 @@ class Runtime:
         addresses = (server.listen,) if isinstance(server.listen, str) else server.listen
         for address in addresses:
             listener = Listener(address, server)
-            await listener.open(connect, self._ceiling, admit)
             self._listeners.append(listener)
+            room = self._room if self._refused else None
+            await listener.open(connect, self._ceiling, admit, room)
         self.ready = True
 
-    async def _open_admin(self, options: AdminOptions) -> None:
-        # No browser comes by a unix socket.
-        guard = None if options.listen.startswith("unix:") else Guard(options)
-        application = admin_application(lambda: self.ready, lambda: state(self.describe()), guard)
-        self._admin = Listener(options.listen, self._config.server)
-        await self._admin.open(Door(await self._runner(application)))
-        if options.probes:
-            self._probes = Listener(options.probes, self._config.server)
-            probes = await self._runner(probes_application(lambda: self.ready))
-            await self._probes.open(Door(probes))
-
-    async def _runner(self, app: web.Application) -> web.Server:
-        runner = web.AppRunner(
-            app,
-            handle_signals=False,
-            access_log=None,
-            shutdown_timeout=CLEANUP,
-        )
-        self._runners.append(runner)
-        await runner.setup()
-        assert runner.server is not None
-        return runner.server
+    def _room(self) -> int:
+        """How many more clients may be accepted: to be served, and to be refused."""
+        tracker = self._tracker
+        left = tracker.limit - len(tracker.connections) + self._refused - len(tracker.refused)
+        return left - sum(listener.admitting for listener in self._listeners)
 
     def describe(self) -> Iterator[Sample]:
         """What operators are shown."""
@@ -216,9 +214,10 @@ class Runtime:
         self.ready = False
         for listener in self._listeners:
             listener.close()
-        for operators in (self._admin, self._probes):
-            if operators is not None:
-                operators.close()
+        if self._operators is not None:
+            self._operators.stop()
+        if self._answers is not None:
+            self._answers.close()
         self._tracker.expire()
         if self._data is not None:
             self._data.pre_shutdown()
@@ -226,4 +225,6 @@ class Runtime:
         for runner in self._runners:
             await runner.cleanup()
         self._runners.clear()
+        if self._operators is not None:
+            await self._operators.close()
         self._tracker.close()
