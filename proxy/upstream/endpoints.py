@@ -169,6 +169,7 @@ class Endpoints:
             keepalive=options.keepalive_timeout,
             max_age=options.max_connection_age,
         )
+        pool = partial(pool, send_proxy=entry.send_proxy)
         limited = pool(limit=options.limit)
         return Endpoint(
             address,

@@ -92,7 +92,7 @@ class Forward:
             record.connect_s = 0.0
         else:
             asked = monotonic()
-            connection = await self._pool.acquire(self._clock)
+            connection = await self._pool.acquire(self._clock, exchange.client, ties)
             record.connect_s = monotonic() - asked
         upload: asyncio.Task[None] | None = None
         message: Any  # a FastHead or a ReplyHead

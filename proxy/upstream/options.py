@@ -1,6 +1,6 @@
 """The table of an upstream, ``[[upstreams]]``: its servers, and how it is spoken to."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -21,6 +21,13 @@ class ServerEntry(Table, frozen=True, kw_only=True):
     backup: Annotated[
         bool, described("Takes requests only while no other server of the upstream can.")
     ] = False
+    send_proxy: Annotated[
+        Literal["", "v1", "v2"],
+        described(
+            "Begin each connection with a header of the PROXY protocol, version 1 or 2, which "
+            "names the client. Such a connection serves one client connection only."
+        ),
+    ] = ""
 
 
 class UpstreamTlsOptions(Table, frozen=True, kw_only=True):

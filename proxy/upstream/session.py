@@ -62,6 +62,7 @@ class Session:
         keepalive: float,
         limit: int,
         max_age: float = 0.0,
+        send_proxy: str = "",
     ) -> ConnectionPool:
         """The way to a server that ``template`` describes, or to a unix socket."""
         connector: BaseConnector = self._connector
@@ -78,6 +79,7 @@ class Session:
             keepalive=keepalive,
             limit=limit,
             max_age=max_age,
+            send_proxy=send_proxy,
             name=f"unix:{unix_path}" if unix_path is not None else "",
         )
 

@@ -6,9 +6,9 @@ from typing import Final, Protocol
 from proxy.core.clock import Clock
 from proxy.core.credentials import Field
 from proxy.core.files import LOOK_EVERY
+from proxy.core.secret_file import SecretFile
 from proxy.policy.keys import Key
 from proxy.upstream.credentials.options import CredentialsOptions, checked_value, credentials_field
-from proxy.upstream.credentials.secret_file import SecretFile
 
 
 class Source(Protocol):

@@ -15,6 +15,7 @@ from proxy.core.clock import monotonic
 from proxy.core.errors import ProxyError
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
+from proxy.core.secret_file import SecretFile
 from proxy.core.secrets import conceal, rotating
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.core.words import plain
@@ -22,7 +23,6 @@ from proxy.http.fields import Fields
 from proxy.http.framing import LENGTH_LINE
 from proxy.upstream.address import Address, tls_context
 from proxy.upstream.credentials.options import OAuth2Options
-from proxy.upstream.credentials.secret_file import SecretFile
 from proxy.upstream.forward import Forward
 from proxy.upstream.options import UpstreamOptions, UpstreamTlsOptions, entries
 from proxy.upstream.session import Session

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from proxy.core import secrets
+from proxy.core.secret_file import SecretFile
 from proxy.core.secrets import conceal
 from proxy.upstream.credentials.options import checked_value
-from proxy.upstream.credentials.secret_file import SecretFile
 
 
 def turn(path: Path, text: str) -> None:
