@@ -25,6 +25,7 @@ from proxy.http.logins import Ties
 from proxy.net.proxy_protocol import introduction
 from proxy.policy.idle_limit import Ends
 from proxy.upstream.connector import FIRST_WORDS
+from proxy.upstream.connects import Connects
 from proxy.upstream.http1.protocol import UpstreamProtocol
 from proxy.upstream.pooled_connection import PooledConnection, ends_of
 from proxy.upstream.resolver import Resolver
@@ -41,6 +42,7 @@ class ConnectionPool:
         "_addresses",
         "_closed",
         "_connector",
+        "_connects",
         "_ends",
         "_idle",
         "_max_age",
@@ -67,13 +69,16 @@ class ConnectionPool:
         max_age: float = 0.0,
         name: str = "",
         send_proxy: str = "",
+        connects: Connects | None = None,
     ) -> None:
         """``keepalive``: seconds that a connection may be idle; ``max_age``: that it may be used.
 
         ``limit``: connections at a time. Zero is no limit. ``send_proxy``: version of the PROXY
-        header with which connections begin, if any.
+        header with which connections begin, if any. ``connects`` is told what becomes of each
+        attempt to make one.
         """
         self._connector = connector
+        self._connects = connects or Connects()
         self._template = template
         self._resolver = resolver
         self.keepalive = keepalive
@@ -238,6 +243,7 @@ class ConnectionPool:
         try:
             made = await self._connector.connect(self._template, [], clock)
         except Exception as error:
+            self._connects.failed()
             looking_up = self._template.host in self._resolver.pending
             patience = clock.connect or 0.0
             why = await self._unreachable.why(error, looking_up=looking_up, patience=patience)
@@ -253,7 +259,9 @@ class ConnectionPool:
         self.connections += 1
         if addresses := self._resolver.stands_for(self._template.host):
             self.follow_name(addresses)
-        return PooledConnection(made, protocol, self)
+        connection = PooledConnection(made, protocol, self)
+        self._connects.made()
+        return connection
 
     def park(self, connection: PooledConnection) -> None:
         """Keep it for the next attempt, ``keepalive_timeout`` at most."""

@@ -11,6 +11,7 @@ from proxy.core.local_limits import complain, local_limit
 from proxy.core.samples import Sample
 from proxy.policy.rotation import Turns
 from proxy.upstream.address import Address
+from proxy.upstream.connects import Connects
 from proxy.upstream.credentials.upstream_credentials import UpstreamCredentials
 from proxy.upstream.endpoint import Endpoint
 from proxy.upstream.options import ServerEntry, UpstreamOptions, entries
@@ -53,6 +54,8 @@ class Endpoints:
         """Called when there are other members."""
         self.on_state: list[Callable[[], None]] = []
         """Called when a member may not be asked any more, or may be asked again."""
+        self.on_connect: list[Callable[[], None]] = []
+        """Called when a new connection to a member works."""
         self.members: tuple[Endpoint, ...] = ()
         self._update()
         self._tasks: list[asyncio.Task[None]] = []
@@ -155,6 +158,11 @@ class Endpoints:
         """Servers that are not asked now, and may come back."""
         return tuple(self._away.values())
 
+    @property
+    def connects(self) -> bool:
+        """Whether connections to any member are made, as far as is known."""
+        return any(endpoint.connects.works for endpoint in self.members)
+
     def _state_changed(self) -> None:
         for call in self.on_state:
             call()
@@ -162,12 +170,14 @@ class Endpoints:
     def _made(self, entry: ServerEntry, ip: str) -> Endpoint:
         options = self._options
         address = Address(options, entry, self._tls.context, ip)
+        connects = Connects(self.on_connect)
         pool = partial(
             self._session.connection_pool,
             address.template,
             address.unix_path,
             keepalive=options.keepalive_timeout,
             max_age=options.max_connection_age,
+            connects=connects,
         )
         pool = partial(pool, send_proxy=entry.send_proxy)
         limited = pool(limit=options.limit)
@@ -178,4 +188,5 @@ class Endpoints:
             self._state_changed,
             weight=entry.weight,
             backup=entry.backup,
+            connects=connects,
         )
