@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import secrets
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, cast
 
 from aiohttp import web
@@ -97,6 +97,8 @@ class Runtime:
             )
             self.answers |= self._answers.table()
         self._data: web.Server | None = None
+        self.connect: Callable[[type[Connection]], Connection]
+        """Makes the protocol of one client's connection, once it is open."""
         self._tree: Tree
         self.ready = False
 
@@ -164,8 +166,8 @@ class Runtime:
             source = Local(lambda: self.ready, self.describe, self.answers)
             await self._operators.open(source)
 
-        def connect() -> Connection:
-            return Connection(
+        def connect(kind: type[Connection] = Connection) -> Connection:
+            return kind(
                 data,
                 server,
                 self._tracker,
@@ -174,6 +176,7 @@ class Runtime:
                 access_log=None,
             )
 
+        self.connect = connect
         admit = entrance(connect, server)
         addresses = (server.listen,) if isinstance(server.listen, str) else server.listen
         for address in addresses:
