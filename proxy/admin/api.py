@@ -14,6 +14,7 @@ from proxy import __version__
 from proxy.admin import operations as o
 from proxy.admin.answers import Failed, Told, answer
 from proxy.admin.observatory import Observatory
+from proxy.admin.page.document import page
 from proxy.telemetry.call import Call
 
 Handler: TypeAlias = Callable[[Observatory, web.Request], Awaitable[web.StreamResponse]]
@@ -83,6 +84,7 @@ def routes(seen: Observatory) -> Iterator[web.RouteDef]:
     async def description(_: web.Request) -> web.Response:
         return answer(openapi())
 
+    yield web.get("/", page)
     yield web.get("/api/openapi.json", description)
     yield web.get("/api/live", seen.live.serve)
 
