@@ -88,6 +88,14 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("config", metavar="CONFIG")
     explain.add_argument("method", metavar="METHOD")
     explain.add_argument("url", metavar="URL", help="http://HOST/PATH, or /PATH")
+    explain.add_argument(
+        "-H",
+        "--header",
+        action="append",
+        default=[],
+        metavar="'NAME: VALUE'",
+        help="a field of the request; may be given again",
+    )
     _set(explain)
     commands.add_parser("schema", help="print the JSON Schema of the configuration")
     commands.add_parser("demo", help="a slow demo API with the proxy in front", add_help=False)
@@ -166,7 +174,10 @@ def _explain(arguments: argparse.Namespace) -> int:
     from proxy.run.explain import asked_for, explain
 
     try:
-        asked = asked_for(arguments.method, arguments.url)
+        fields = [header.partition(":")[::2] for header in arguments.header]
+        asked = asked_for(
+            arguments.method, arguments.url, [(name, value.strip()) for name, value in fields]
+        )
         lines = list(explain(arguments.config, asked, arguments.set))
     except ConfigError as error:
         for problem in error.problems:

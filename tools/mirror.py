@@ -12,7 +12,6 @@ edge/options middleware/load_balance/options policy/endpoint telemetry/options t
 
 _ELSEWHERE: Final = """
 admin/answers: tests/admin/test_api.py  the bodies of answers, over sockets
-admin/operations: tests/admin/test_api.py  each is asked, over sockets
 config/sample: tests/config/test_reference.py  generated pages are compared in one place
 edge/certificates: tests/wire/test_listener_certificates.py  handshakes, over sockets
 edge/entrance: tests/wire/test_listener_tls.py  what comes in by TLS, over sockets

@@ -50,6 +50,12 @@ _LIMIT: Final = Parameter("limit", "At most so many, 100 by default, 500 at most
 _SPAN: Final = Parameter("span", "Seconds back from now, 300 by default.", "number")
 _STEP: Final = Parameter("step", "Seconds that are added up, 1 by default.", "number")
 
+_REQUEST: Final = (
+    Parameter("url", "`http://HOST/PATH` or `/PATH`.", required=True),
+    Parameter("method", "GET by default."),
+    Parameter("header", "`Name: value`; may be given again."),
+)
+
 # fmt: off
 OPERATIONS: Final = (
     Operation("GET", "/api/exchanges", "Calls that were slow or failed, and those in flight",
@@ -70,6 +76,8 @@ OPERATIONS: Final = (
               o.restore, Told, body=o.Server, errors=(400, 404, 409)),
     Operation("GET", "/api/configuration", "The options in force, without secrets",
               o.configuration, dict[str, Any]),
+    Operation("GET", "/api/explain", "What would become of a request, and why",
+              o.explain, o.Explained, _REQUEST, errors=(400,)),
     Operation("GET", "/api/log", "Least severity that standard error shows", o.level, o.Level),
     Operation("PUT", "/api/log", "Change it", o.level, o.Level, body=o.Level, errors=(400,)),
 )

@@ -247,13 +247,14 @@ async def test_the_description_says_what_is_answered() -> None:
         for operation in OPERATIONS:
             flying = (await told(proxy, "/api/exchanges"))["in_flight"]
             wanted = flying[0]["id"] if operation.path.endswith("cancel") else known["id"]
+            asked = {"/api/explain": "?url=/v1"}
             bodies: dict[str, Any] = {"PUT": {"level": "error"}}
             if "servers" in operation.path:
                 bodies["POST"] = {"upstream": "api", "server": b.url}
             response = await call(
                 proxy,
                 operation.method,
-                operation.path.replace("{id}", wanted),
+                operation.path.replace("{id}", wanted) + asked.get(operation.path, ""),
                 bodies.get(operation.method),
             )
             assert response.status == 200, (operation.path, response.body)
