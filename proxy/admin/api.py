@@ -78,6 +78,8 @@ OPERATIONS: Final = (
               o.configuration, dict[str, Any]),
     Operation("GET", "/api/explain", "What would become of a request, and why",
               o.explain, o.Explained, _REQUEST, errors=(400,)),
+    Operation("POST", "/api/drain", "Stop as on SIGTERM: what is in flight may finish",
+              o.stop, Told, errors=(409,)),
     Operation("GET", "/api/log", "Least severity that standard error shows", o.level, o.Level),
     Operation("PUT", "/api/log", "Change it", o.level, o.Level, body=o.Level, errors=(400,)),
 )
@@ -95,6 +97,11 @@ def routes(seen: Observatory) -> Iterator[web.RouteDef]:
     yield web.get("/", page)
     yield web.get("/api/openapi.json", description)
     yield web.get("/api/live", seen.live.serve)
+
+
+def quit_routes(seen: Observatory) -> Iterator[web.RouteDef]:
+    """Where ``[admin] quit`` asks for it; what jobs in Kubernetes know from other proxies."""
+    yield web.post("/quitquitquit", partial(o.stop, seen))
 
 
 def openapi() -> dict[str, Any]:
