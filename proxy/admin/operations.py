@@ -1,6 +1,7 @@
 """What the operations of the admin API do; ``admin/api`` has the table of them."""
 
 import asyncio
+import signal
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal
 
@@ -65,6 +66,13 @@ class Server(msgspec.Struct, forbid_unknown_fields=True):
     """With eject: when it is restored by itself; 0: never."""
 
 
+class Purged(msgspec.Struct):
+    """What was removed."""
+
+    removed: int
+    """Stored replies."""
+
+
 class Level(msgspec.Struct, forbid_unknown_fields=True):
     """Least severity that standard error shows."""
 
@@ -109,6 +117,15 @@ async def exchange(seen: Observatory, request: web.Request) -> web.StreamRespons
         if call.id == wanted:
             return answer(call)
     return failed(f"no exchange {wanted!r} is in flight, and it was neither slow nor failed", 404)
+
+
+async def purge(seen: Observatory, request: web.Request) -> web.StreamResponse:
+    """Remove stored replies."""
+    wanted = {kind: request.query.get(kind, "") for kind in ("path", "tag", "route")}
+    try:
+        return answer(Purged(sum(await seen.source.ask("purge", **wanted))))
+    except ValueError as error:
+        return failed(str(error), 400)
 
 
 async def cancel(seen: Observatory, request: web.Request) -> web.StreamResponse:
@@ -190,6 +207,18 @@ async def _change(action: str, seen: Observatory, request: web.Request) -> web.S
     if done is None:
         return failed(f"upstream {wanted.upstream!r} has no server {wanted.server!r}", 404)
     return answer(Told(done))
+
+
+async def stop(seen: Observatory, _: web.Request) -> web.StreamResponse:
+    """Stop as on SIGTERM, which this process is sent: the parent too, where there are workers."""
+    if not seen.source.ready:
+        return failed("it is stopping already, or not ready yet", 409)
+    flying = len(await seen.in_flight())
+    # The answer is written first. A second signal would cut what is in flight.
+    if not seen.stopping:
+        seen.stopping = True
+        asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGTERM)
+    return answer(Told(f"stopping; requests in flight: {flying}"))
 
 
 async def level(seen: Observatory, request: web.Request) -> web.StreamResponse:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import signal
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -225,7 +226,9 @@ async def test_the_options_in_force_are_shown_with_their_defaults() -> None:
         assert options["hedge"] is None
 
 
-async def test_the_description_says_what_is_answered() -> None:
+async def test_the_description_says_what_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[int] = []
+    monkeypatch.setattr(signal, "raise_signal", sent.append)  # it would stop the tests
     """Each operation is asked, and its answer fits what is said of it."""
     async with (
         _level_kept(),
@@ -234,6 +237,7 @@ async def test_the_description_says_what_is_answered() -> None:
         proxied(
             a,
             admin=ADMIN,
+            cache={},
             upstream_options={"servers": [a.url, {"url": b.url, "backup": True}]},
         ) as proxy,
         await proxy.connect() as client,
@@ -244,6 +248,7 @@ async def test_the_description_says_what_is_answered() -> None:
         await client.send(get())
         exchanges = await until(proxy, "/api/exchanges", "exchanges")
         known = exchanges["exchanges"][0]
+        asked = {"/api/cache": "?path=/"}
         for operation in OPERATIONS:
             flying = (await told(proxy, "/api/exchanges"))["in_flight"]
             wanted = flying[0]["id"] if operation.path.endswith("cancel") else known["id"]
@@ -253,13 +258,14 @@ async def test_the_description_says_what_is_answered() -> None:
             response = await call(
                 proxy,
                 operation.method,
-                operation.path.replace("{id}", wanted),
+                operation.path.replace("{id}", wanted) + asked.get(operation.path, ""),
                 bodies.get(operation.method),
             )
             assert response.status == 200, (operation.path, response.body)
             # The description is made of the type; nothing is answered beside it.
             found = msgspec.json.decode(response.body, type=operation.result)
             assert json.loads(msgspec.json.encode(found)) == json.loads(response.body)
+        assert sent == [signal.SIGTERM]
 
 
 def test_the_description_is_whole() -> None:
