@@ -123,10 +123,8 @@ async def test_a_copy_that_is_refused_does_not_win(jumping: JumpingLoop, bad: An
 @pytest.mark.parametrize("bad", [reply(503), ConnectionTerminated("reset")])
 async def test_a_copy_that_fails_is_replaced_once(jumping: JumpingLoop, bad: Any) -> None:
     servers = Servers((9, reply(200)), (0.5, bad), (0.5, reply(202)))
-    status, taken, exchange = await outcome(hedge(servers))
-    assert (status, taken) == (202, 2.5)
+    assert (await outcome(hedge(servers)))[:2] == (202, 2.5)
     assert servers.avoided == [[], ["s1"], ["s1", "s2"]]
-    assert exchange.record.attempt_count == 3
     servers = Servers((9, reply(200)), (0.5, bad), (0.5, ConnectFailed()), (0.5, reply(203)))
     assert (await outcome(hedge(servers)))[:2] == (200, 9)
     assert servers.sends == 3
