@@ -8,7 +8,7 @@ from proxy.core.duration import Duration, seconds
 from proxy.core.options import MODE, Table, described
 from proxy.core.size import Size, size
 
-MOST_WORKERS = 256
+MOST_WORKERS = 128
 
 
 class CertificateOptions(Table, frozen=True, kw_only=True):

@@ -45,6 +45,8 @@ class Listener:
         self._server: asyncio.Server | None = None
         self._admit: Admit | None = None
         self._ceiling = 0
+        self._most = 0
+        self._room: Callable[[], int] | None = None
         self._acceptors: list[Acceptor] = []
         self._file: tuple[int, int] | None = None
         self.address = address
@@ -55,13 +57,18 @@ class Listener:
         factory: Callable[[], asyncio.Protocol],
         ceiling: int = 0,
         admit: Admit | None = None,
+        room: Callable[[], int] | None = None,
     ) -> None:
         """Raises CannotListen where the address cannot be had.
 
-        ``ceiling``: where descriptors are scarce, the number of one that says that few are left.
-        ``admit``: makes connections where there is something to do before, else ``factory`` does.
+        ``ceiling``: where descriptors are scarce, the number of one that says that few are left;
+        ``room``: how many clients may be accepted there. ``admit``: makes connections where there
+        is something to do before, else ``factory`` does.
         """
         self._ceiling = ceiling
+        self._room = room
+        # Only what may be silent has to make room; others are connections in a moment.
+        self._most = self._options.max_connections if admit is not None else 0
         if admit is None and ceiling:
             loop = asyncio.get_running_loop()
             admit = partial(loop.connect_accepted_socket, factory)
@@ -72,14 +79,18 @@ class Listener:
             else:
                 await self._open_tcp(factory)
         except OSError as error:
-            raise CannotListen(f"cannot listen on {self._asked}: {self._reason(error)}") from error
+            raise self.cannot_listen(error) from error
+
+    def cannot_listen(self, error: OSError) -> CannotListen:
+        """What to say where the address cannot be had."""
+        return CannotListen(f"cannot listen on {self._asked}: {self._reason(error)}")
 
     async def _open_unix(self, factory: Callable[[], asyncio.Protocol], path: str) -> None:
-        _clear_stale(path)
+        clear_stale(path)
         listening = socket.socket(socket.AF_UNIX)
         try:
             listening.bind(path)
-            self._file = _identity(path)
+            self._file = identity(path)
             # Nobody can connect before it listens, so nobody gets in with the mode of the umask.
             os.chmod(path, int(self._options.unix_mode, 8))
             if self._options.unix_owner:
@@ -95,7 +106,13 @@ class Listener:
             raise
 
     def _acceptor(self, listening: socket.socket, admit: Admit) -> Acceptor:
-        return Acceptor(listening, admit, self._ceiling, BACKLOG, self._options.max_connections)
+        most, room = self._most, self._room
+        return Acceptor(listening, admit, self._ceiling, BACKLOG, most=most, room=room)
+
+    @property
+    def admitting(self) -> int:
+        """How many were accepted and are no connections yet."""
+        return sum(acceptor.admitting for acceptor in self._acceptors)
 
     async def _open_tcp(self, factory: Callable[[], asyncio.Protocol]) -> None:
         loop = asyncio.get_running_loop()
@@ -174,7 +191,7 @@ class Listener:
     def _unlink(self) -> None:
         """Take our socket away; whoever has taken its path since keeps it."""
         file, self._file = self._file, None
-        if self._path is not None and file is not None and _identity(self._path) == file:
+        if self._path is not None and file is not None and identity(self._path) == file:
             with contextlib.suppress(OSError):
                 os.unlink(self._path)
 
@@ -216,7 +233,8 @@ def _is_socket(path: str) -> bool:
         return False
 
 
-def _identity(path: str) -> tuple[int, int] | None:
+def identity(path: str) -> tuple[int, int] | None:
+    """Which file it is; None where there is none."""
     try:
         found = os.stat(path)
     except OSError:
@@ -224,7 +242,7 @@ def _identity(path: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _clear_stale(path: str) -> None:
+def clear_stale(path: str) -> None:
     """Remove a socket that nobody listens on any more, as left by a crash.
 
     Raises OSError where somebody does: the loop would take the path away without asking.

@@ -53,7 +53,7 @@ def converts(raw: dict[str, Any]) -> bool:
         (
             {"server": {"workers": "auo"}},
             [
-                "server.workers: expected a whole number from 1 to 256 or \"auto\", got 'auo', "
+                "server.workers: expected a whole number from 1 to 128 or \"auto\", got 'auo', "
                 "did you mean 'auto'?"
             ],
         ),

@@ -7,7 +7,7 @@ and then all together allow more than is written, which ``exceeding`` says.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -17,7 +17,6 @@ from proxy.edge.options import ServerOptions
 from proxy.middleware.concurrency.options import ConcurrencyOptions, QueueOptions
 from proxy.middleware.retry.options import BudgetOptions
 
-T = TypeVar("T")
 Division: TypeAlias = Callable[[Any, int, int], Any]
 """Of a table's value, for one of so many workers."""
 
@@ -53,10 +52,11 @@ DIVIDED: Final[dict[type[msgspec.Struct], dict[str, Division]]] = {
 
 def share(config: Config, slot: int, workers: int) -> Config:
     """The configuration of the worker in ``slot``."""
-    return config if workers == 1 else _share(config, slot, workers)
+    part: Config = config if workers == 1 else _share(config, slot, workers)
+    return part
 
 
-def _share(value: T, slot: int, workers: int) -> T:
+def _share(value: Any, slot: int, workers: int) -> Any:
     if isinstance(value, tuple):
         return type(value)(_share(each, slot, workers) for each in value)
     if not isinstance(value, msgspec.Struct):
