@@ -32,7 +32,6 @@ middleware/rewrite/options: tests/config/test_crosscheck.py  the checks of table
 middleware/sse_keepalive/keepalive_body: tests/wire/test_heartbeat.py  a client sees what it says
 net/hangups: tests/wire/test_departure.py  clients that leave, over sockets
 net/peer: tests/edge/http1/test_half_close.py  the kernel is asked about real connections
-run/acceptor: tests/reports/test_own_limits.py  it accepts until descriptors run out
 run/runtime: tests/wire/test_drain.py  all parts together, over sockets
 upstream/forward: tests/wire/test_streaming.py  it talks to upstreams, over sockets
 upstream/http1/reply_body: tests/wire/test_framing.py  bodies are read from sockets

@@ -68,10 +68,11 @@ class Runtime:
             observers = (*observers, self._counters.record)
         self._observers = observers
         connections = config.server.max_connections
-        self._ceiling = 0
+        self._ceiling = self._refused = 0
         if descriptors is not None:
             connections = min(connections, descriptors.connections)
-            self._ceiling = descriptors.ceiling if descriptors.scarce else 0
+            if descriptors.scarce:
+                self._ceiling, self._refused = descriptors.ceiling, descriptors.refused
         self._tracker = ConnectionTracker(connections, observers)
         self._session = Session()
         self._runners: list[web.AppRunner] = []
@@ -155,9 +156,16 @@ class Runtime:
         addresses = (server.listen,) if isinstance(server.listen, str) else server.listen
         for address in addresses:
             listener = Listener(address, server)
-            await listener.open(connect, self._ceiling, admit)
             self._listeners.append(listener)
+            room = self._room if self._refused else None
+            await listener.open(connect, self._ceiling, admit, room)
         self.ready = True
+
+    def _room(self) -> int:
+        """How many more clients may be accepted: to be served, and to be refused."""
+        tracker = self._tracker
+        left = tracker.limit - len(tracker.connections) + self._refused - len(tracker.refused)
+        return left - sum(listener.admitting for listener in self._listeners)
 
     def describe(self) -> Iterator[Sample]:
         """What operators are shown."""
