@@ -51,6 +51,10 @@ class StandardError(io.TextIOBase):
                 self._writer.put(lines, lines.count(b"\n") or 1)
         return len(text)
 
+    def share(self, turn: Turn) -> None:
+        """From now on other processes write there as well."""
+        self._writer.turn = turn
+
     def writable(self) -> bool:
         """Always."""
         return True

@@ -74,8 +74,8 @@ class Writer:
         "_tell",
         "_thread",
         "_told",
-        "_turn",
         "_written",
+        "turn",
     )
 
     def __init__(
@@ -93,7 +93,7 @@ class Writer:
         where ``tell`` writes to this very descriptor that would only be lost as well. ``pending``:
         bytes that may wait. ``turn``: where other processes write there as well.
         """
-        self._turn = turn
+        self.turn = turn
         self._fd = fd
         self._tell = tell or _warn
         self._complain = complain
@@ -161,9 +161,10 @@ class Writer:
                 self._report_lost()
 
     def _write_in_turn(self, lines: bytearray) -> bool:
-        if self._turn is None:
+        turn = self.turn
+        if turn is None:
             return self._write(lines)
-        with self._turn.at(self._fd):
+        with turn.at(self._fd):
             return self._write(lines)
 
     def _write(self, lines: bytearray) -> bool:

@@ -19,7 +19,6 @@ import tempfile
 from collections.abc import Sequence, Sized
 from typing import Any, Final
 
-from proxy.edge.connections import ConnectionTracker, Observer, Tracked
 from proxy.edge.entrance import Admit
 
 _NONE: Final = -1
@@ -197,19 +196,3 @@ class Balance:
             client.close()
             return True
         return False
-
-
-class CountedTracker(ConnectionTracker):
-    """Says how many connections there are, whenever one has ended."""
-
-    __slots__ = ("_balance",)
-
-    def __init__(self, limit: int, observers: tuple[Observer, ...], balance: Balance) -> None:
-        super().__init__(limit, observers)
-        self._balance = balance
-        balance.connections = self.connections
-
-    def disconnected(self, connection: Tracked) -> None:
-        """A connection has ended."""
-        super().disconnected(connection)
-        self._balance.publish()

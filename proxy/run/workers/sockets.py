@@ -1,4 +1,4 @@
-"""The sockets that the parent binds, and what a worker accepts from.
+"""The sockets that the parent binds.
 
 A TCP address has a socket for each slot, all with SO_REUSEPORT, so each worker has an accept queue
 of its own. The parent never accepts and never listens, but holds the descriptors: a queue whose
@@ -6,21 +6,16 @@ worker has ended stays open, and the next worker of the slot serves who waits in
 is one for all: two sockets cannot have the same path.
 """
 
-import asyncio
 import contextlib
 import errno
 import os
 import socket
-from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from proxy.config.addresses import split_listen
 from proxy.config.values import owner
-from proxy.edge.entrance import Admit
 from proxy.edge.options import ServerOptions
-from proxy.net.sockets import drop_handshakes
-from proxy.run.acceptor import Acceptor
-from proxy.run.listener import ADMITTING, BACKLOG, CONNECTING, Listener, clear_stale, identity
+from proxy.run.listener import Listener, clear_stale, identity
 
 
 class Bound:
@@ -132,43 +127,3 @@ def bound(place: Place, port: int, *, share: bool) -> socket.socket:
         made.close()
         raise
     return made
-
-
-class Accepting:
-    """A worker's end of one address, or its inbox, as a ``Listener`` is without workers."""
-
-    def __init__(self, address: str, sockets: Iterable[Any]) -> None:
-        """``sockets``: ours to close."""
-        self.address = address
-        self._sockets = list(sockets)
-        self._acceptors: list[Acceptor] = []
-
-    def open(self, admit: Admit, ceiling: int, most: int) -> None:
-        """Accept; see ``Acceptor``."""
-        self._acceptors = [
-            Acceptor(one, admit, ceiling, BACKLOG, most) for one in self._sockets
-        ]
-
-    async def retire(self) -> None:
-        """Let those in who have begun to connect, nobody else, then close."""
-        for one in self._sockets:
-            drop_handshakes(one)
-        await asyncio.sleep(CONNECTING)
-        await self.leave()
-
-    async def leave(self) -> None:
-        """Accept no more, where another worker goes on; let those in who were accepted."""
-        acceptors = self._stop()
-        await asyncio.gather(*(acceptor.settle(ADMITTING) for acceptor in acceptors))
-
-    def close(self) -> None:
-        """Accept no more; connections go on, who is on the way to one does not."""
-        for acceptor in self._stop():
-            acceptor.cut()
-
-    def _stop(self) -> list[Acceptor]:
-        acceptors, self._acceptors = self._acceptors, []
-        for acceptor in acceptors:
-            acceptor.close()
-        self._sockets = []
-        return acceptors
