@@ -35,6 +35,7 @@ PARTS = [
     "budgets",
     "breakers",
     "tunnels",
+    "workers",
     "counters",
 ]
 

@@ -102,6 +102,7 @@ class Inbox:
 
     def __init__(self, end: socket.socket) -> None:
         self._end = end
+        end.setblocking(False)  # send_fds and recv_fds of Python drop their flags
 
     def fileno(self) -> int:
         """What to wait for."""
@@ -120,7 +121,7 @@ class Inbox:
 
     def accept(self) -> tuple[socket.socket, str]:
         """A connection. Raises BlockingIOError where there is none, OSError as accept(2) does."""
-        message, found, _, _ = socket.recv_fds(self._end, 1, 1, socket.MSG_DONTWAIT)
+        message, found, _, _ = socket.recv_fds(self._end, 1, 1)
         if found:
             return socket.socket(fileno=found[0]), ""
         # A message without its socket: no descriptor was left to receive it with.
@@ -188,7 +189,7 @@ class Balance:
 
     def _hand_over(self, client: socket.socket, slot: int) -> bool:
         with contextlib.suppress(OSError):  # its inbox is full: it is served here
-            socket.send_fds(self._sending[slot], [b"\0"], [client.fileno()], socket.MSG_DONTWAIT)
+            socket.send_fds(self._sending[slot], [b"\0"], [client.fileno()])
             # It counts there before it is read: others come at the same time.
             number = self._counts.get(slot)
             if number is not None:

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 PATIENCE: Final = 2.0
 """Seconds that a worker has for an answer."""
+GIVEN_UP: Final = 1.0
+"""Seconds of a wait at which a start has failed, where the slot has never served."""
 SETTLING: Final = 0.1
 """Seconds from a SIGTERM to a worker until it is replaced: the parent may be about to get one."""
 
@@ -194,6 +196,9 @@ class Crew:
         if member.successor is not None:
             return
         wait = self._backoffs[member.slot].ended(monotonic())
+        if wait > GIVEN_UP and not self.started.is_set():
+            self._cannot_start(member.slot, "workers end before they serve")
+            return
         self.restarts += 1
         again = f" in {wait:g} s" if wait else ""
         log.error(
