@@ -33,6 +33,10 @@ middleware/sse_keepalive/keepalive_body: tests/wire/test_heartbeat.py  a client 
 net/hangups: tests/wire/test_departure.py  clients that leave, over sockets
 net/peer: tests/edge/http1/test_half_close.py  the kernel is asked about real connections
 run/runtime: tests/wire/test_drain.py  all parts together, over sockets
+run/workers/inherited: tests/run/workers/test_crew.py  real processes accept by it
+run/workers/member: tests/run/workers/test_crew.py  it is what the crew knows of a process
+run/workers/nursery: tests/run/workers/test_crew.py  real processes are forked
+run/workers/worker: tests/run/workers/test_parent.py  it is a process of its own
 upstream/forward: tests/wire/test_streaming.py  it talks to upstreams, over sockets
 upstream/http1/reply_body: tests/wire/test_framing.py  bodies are read from sockets
 upstream/http1/upgraded: tests/wire/test_websocket_raw.py  bytes both ways, over sockets

@@ -201,12 +201,8 @@ class Crew:
             return
         self.restarts += 1
         again = f" in {wait:g} s" if wait else ""
-        log.error(
-            "worker %d, process %d, has ended; another one takes its place%s",
-            member.slot,
-            member.pid,
-            again,
-        )
+        which = f"worker {member.slot}, process {member.pid}"
+        log.error("%s, has ended; another one takes its place%s", which, again)
         self._spawn(self._start(member.slot, wait))
 
     def _exited(self, pid: int, status: int) -> None:
@@ -261,7 +257,7 @@ class Crew:
             labels = {"worker": str(member.slot), "pid": str(member.pid)}
             yield info("worker_state", member.state, labels)
             yield gauge("worker_age_seconds", now - member.since, labels)
-            yield gauge("worker_connections", self._counts.get(member.slot) or 0, labels)
+            yield gauge("worker_connections", self._counts.get(member.slot), labels)
             requests = (s.value for s in member.samples if s.name == "route_requests")
             yield counter("worker_requests", sum(map(int, requests)), labels)
 

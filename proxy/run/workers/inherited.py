@@ -77,12 +77,12 @@ class Inherited:
         """Take connections; see ``Acceptor``."""
         for listener in self._named:
             listener.open(self._balance.spread(admit), ceiling, most, room)
-        self._inbox.open(self._balance.counted(admit), ceiling, most, room)
+        self._inbox.open(self._balance.here(admit), ceiling, most, room)
         self._balance.open()
 
     async def retire(self, *, replaced: bool) -> None:
         """Take no more. ``replaced``: another worker goes on with the sockets."""
-        self._balance.close()
+        self._balance.close(replaced=replaced)
         ends = (one.leave() if replaced else one.retire() for one in self._named)
         await asyncio.gather(*ends)
         # What others sent before they saw that nothing is taken here.

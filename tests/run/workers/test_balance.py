@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from proxy.run.workers.balance import Balance, Counts, Inbox, Inboxes, shared_file
+from proxy.run.workers.balance import Balance, Counts, Inboxes, shared_file
 
 
 class Crew:
@@ -32,7 +32,7 @@ class Crew:
                     handed, _ = worker.inbox.accept()
                 except BlockingIOError:
                     break
-                await worker.counted(partial(self._serve, other))(handed)
+                await worker.here(partial(self._serve, other))(handed)
 
     async def _serve(self, slot: int, client: socket.socket) -> None:
         self.served.append((slot, client))
@@ -86,9 +86,9 @@ async def test_a_worker_that_takes_none_gets_none(crew: Crew, clients: list[sock
     crew.workers[1].close()
     for _ in range(6):
         await crew.accept(0, _connection(clients))
-    assert [crew.counts.get(slot) for slot in range(3)] == [3, None, 3]
+    assert [crew.counts.get(slot) for slot in range(3)] == [3, 0, 3]
     crew.workers[1].publish()
-    assert crew.counts.get(1) is None
+    assert not crew.counts.takes(1)
 
 
 async def test_a_small_difference_is_left_alone(crew: Crew, clients: list[socket.socket]) -> None:
@@ -124,7 +124,7 @@ async def test_a_full_inbox_is_served_by_who_accepted(
 async def test_a_connection_that_comes_to_nothing_counts_no_more(
     crew: Crew, clients: list[socket.socket]
 ) -> None:
-    seen: list[int | None] = []
+    seen: list[int] = []
 
     async def fail(client: socket.socket) -> None:
         seen.append(crew.counts.get(0))
@@ -137,41 +137,59 @@ async def test_a_connection_that_comes_to_nothing_counts_no_more(
     assert crew.counts.get(0) == 0
 
 
+async def test_one_on_its_way_counts_already(crew: Crew, clients: list[socket.socket]) -> None:
+    for _ in range(3):
+        await crew.workers[0].spread(partial(crew._serve, 0))(_connection(clients))
+    assert [crew.counts.get(slot) for slot in range(3)] == [1, 1, 1]
+    assert [slot for slot, _ in crew.served] == [0]
+
+
+async def test_a_worker_that_was_replaced_leaves_the_counts_to_the_next(crew: Crew) -> None:
+    successor = Balance(1, crew.counts, crew.inboxes.sending, crew.inboxes.receiving[1])
+    successor.connections = range(4)
+    successor.open()
+    crew.workers[1].close(replaced=True)
+    crew.workers[1].publish()
+    assert crew.counts.get(1) == 4
+
+
 async def test_what_lies_in_an_inbox_waits_for_the_next_worker(
     crew: Crew, clients: list[socket.socket]
 ) -> None:
     crew.counts.set(0, 5)
+    crew.counts.set(2, 5)
 
     async def never(_: socket.socket) -> None:
         pytest.fail("it belongs to another")
 
+    kept = crew.inboxes.receiving[1].dup()  # as the parent has it
     await crew.workers[0].spread(never)(_connection(clients))
     crew.workers[1].inbox.close()
-    # The next worker of the slot has a descriptor of the same end, as the parent has.
-    ends = [Inbox(end) for end in crew.inboxes.receiving if end.fileno() >= 0]
-    crew.counts.set(2, 0)
-    await crew.workers[0].spread(never)(_connection(clients))
-    [found] = [end for end in ends if _has(end)]
-    handed, _ = found.accept()
+    crew.counts.leave(1)
+    successor = Balance(1, crew.counts, crew.inboxes.sending, kept)
+    successor.open()
+    assert crew.counts.get(1) == 1
+    handed, _ = successor.inbox.accept()
+    with pytest.raises(BlockingIOError):
+        successor.inbox.accept()
+    assert crew.counts.get(1) == 1
+    clients[0].sendall(b"hello")
+    assert handed.recv(5) == b"hello"
     handed.close()
-
-
-def _has(inbox: Inbox) -> bool:
-    with socket.socket(fileno=os.dup(inbox.fileno())) as end:
-        try:
-            return bool(end.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
-        except BlockingIOError:
-            return False
+    kept.close()
 
 
 def test_counts_are_one_memory() -> None:
     file = shared_file(2)
     one, other = Counts(file, 2), Counts(file, 2)
-    assert one.get(0) is None
+    assert not one.takes(0)
     one.set(0, 7)
-    assert other.get(0) == 7
+    one.send(0)
+    assert other.get(0) == 8
+    other.receive_all(0)
+    assert one.get(0) == 7
     other.leave(0)
-    assert one.get(0) is None
+    assert not one.takes(0)
     assert one.least(0) == 0
     one.close()
     other.close()
