@@ -212,8 +212,16 @@ class ShuttingDown(ProxyError):
     """The grace period of a shutdown is over."""
 
 
+class EndedByOperator(ProxyError):
+    """An operator has ended the request."""
+
+
 class LoopDetected(ProxyError):
     """The request has come through this proxy before."""
+
+
+class NotCached(ProxyError):
+    """The client takes a stored reply only (``only-if-cached``), and there is none."""
 
 
 class InternalError(ProxyError):

@@ -23,6 +23,7 @@ from proxy.middleware import (
     total,
     upstream_quota,
 )
+from proxy.middleware.cache import cache
 from proxy.middleware.coalesce import coalesce
 from proxy.middleware.concurrency import concurrency
 from proxy.middleware.deadline import deadline, propagation
@@ -67,6 +68,7 @@ ROUTE: Final = (
     Link(rate_limit, "each request of a client counts, whoever answers it"),
     Link(sse_keepalive, "above resume: what it says is for this client, not for the next one"),
     Link(resume, "above all that asks an upstream: a stream that is resumed asks nobody"),
+    Link(cache, "above all that asks: a stored answer takes no token, no permit and no server"),
     Link(coalesce, "above all tries: they are made once for all that share the reply"),
     Link(fallback, "above retry: an upstream has failed when its tries have run out"),
 )

@@ -29,6 +29,7 @@ from proxy.middleware.retry.options import RetryOptions
 from proxy.middleware.rewrite.options import UpstreamNames
 from proxy.policy.budget import Budget
 from proxy.run.chains import ENDPOINT, ROUTE, UPSTREAM, OnLink, linked
+from proxy.run.stores import store_of
 from proxy.upstream.address import origins, renames, told
 from proxy.upstream.endpoint import Endpoint
 from proxy.upstream.endpoints import Endpoints
@@ -68,6 +69,7 @@ class Tree:
             upstream.name: Endpoints(upstream, session) for upstream in config.upstreams
         }
         self.shared = Shared(rng, config.admin.show_keys if config.admin is not None else ())
+        self.shared.store = store_of([route.cache for route in config.routes])
         for name, endpoints in self.endpoints.items():
             self.shared.watch(endpoints, upstream=name)
         tell_prefix = config.server.forwarded in ("both", "x")
@@ -120,6 +122,8 @@ class Tree:
     async def close(self) -> None:
         """Stop all that runs by itself."""
         await self.shared.close()
+        if self.shared.store is not None:
+            await self.shared.store.close()
         for targets in self._targets:
             targets.close()
         for guard in self._guards:
@@ -146,6 +150,7 @@ def scope_of(route: Route, shared: Shared) -> Scope:
         has_more_attempts=partial(repeatable, rules=others),
         has_deadlines=route.deadline is not None or bool(route.timeouts.total),
         changes_fields=route.request_headers is not None,
+        main_upstream=route.upstream,
         error_event=partial(last_event, details=bool(route.errors and route.errors.details)),
     )
 

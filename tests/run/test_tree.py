@@ -85,6 +85,8 @@ CHAINS: list[tuple[list[str], dict[str, Any], list[str]]] = [
     (ONE, {"stream": {}}, ["Retry", "Commit", "Forward"]),
     (ONE, {"stream": {"commit_wait": "1s"}}, ["Retry", "Commit", "Forward"]),
     (ONE, {"stream": {"resume": "9s"}}, ["Resume", "Retry", "Commit", "Forward"]),
+    (ONE, {"cache": {}}, ["Cache", "Retry", "Commit", "Forward"]),
+    (ONE, {"cache": {}, "coalesce": {}}, ["Cache", "Retry", "Commit", "Forward"]),
     (
         ONE,
         {"routes": [{"upstream": "api", "fallback": ["b"]}]},
