@@ -163,7 +163,16 @@ class Inbox:
 class Balance:
     """The part of one worker."""
 
-    __slots__ = ("_admitting", "_counts", "_open", "_sending", "_slot", "connections", "inbox")
+    __slots__ = (
+        "_admitting",
+        "_coming",
+        "_counts",
+        "_open",
+        "_sending",
+        "_slot",
+        "connections",
+        "inbox",
+    )
 
     def __init__(
         self, slot: int, counts: Counts, sending: Sequence[socket.socket], end: socket.socket
@@ -172,7 +181,7 @@ class Balance:
         self._slot = slot
         self._counts = counts
         self._sending = sending
-        self._admitting = 0
+        self._admitting = self._coming = 0
         self._open = False
         self.inbox: Any = Inbox(end, self._received, partial(counts.receive_all, slot))
         self.connections: Sized = ()
@@ -194,12 +203,21 @@ class Balance:
     def publish(self) -> None:
         """Say how many connections there are, unless none is taken any more."""
         if self._open:
-            self._counts.set(self._slot, len(self.connections) + self._admitting)
+            self._counts.set(self._slot, len(self.connections) + self._coming)
+
+    def made(self) -> None:
+        """What was being admitted is a connection now; it is not to count twice."""
+        self._coming = max(0, self._coming - 1)
+        self.publish()
+
+    def _begin(self) -> None:
+        self._admitting += 1
+        self._coming += 1
+        self.publish()
 
     def _received(self) -> None:
         """One has come; it counts here from now on."""
-        self._admitting += 1
-        self.publish()
+        self._begin()
         self._counts.receive(self._slot)
 
     def here(self, admit: Admit) -> Admit:
@@ -210,6 +228,7 @@ class Balance:
                 await admit(client)
             finally:
                 self._admitting -= 1
+                self._coming = min(self._coming, self._admitting)  # it came to nothing
                 self.publish()
 
         return admit_counted
@@ -221,8 +240,7 @@ class Balance:
         async def admit_or_hand_over(client: socket.socket) -> None:
             slot = self._counts.least(self._slot)
             if slot == self._slot or not self._hand_over(client, slot):
-                self._admitting += 1
-                self.publish()
+                self._begin()
                 await here(client)
 
         return admit_or_hand_over

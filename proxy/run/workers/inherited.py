@@ -96,15 +96,28 @@ class Inherited:
             listener.close()
 
 
+class CountedSet(set[Tracked]):
+    """Says when a connection comes in."""
+
+    def __init__(self, made: Callable[[], None]) -> None:
+        super().__init__()
+        self._made = made
+
+    def add(self, connection: Tracked) -> None:
+        """As of a set."""
+        super().add(connection)
+        self._made()
+
+
 class CountedTracker(ConnectionTracker):
-    """Says how many connections there are, whenever one has ended."""
+    """Says how many connections there are, whenever one has begun or ended."""
 
     __slots__ = ("_balance",)
 
     def __init__(self, limit: int, observers: tuple[Observer, ...], balance: Balance) -> None:
         super().__init__(limit, observers)
         self._balance = balance
-        balance.connections = self.connections
+        balance.connections = self.connections = CountedSet(balance.made)
 
     def disconnected(self, connection: Tracked) -> None:
         """A connection has ended."""

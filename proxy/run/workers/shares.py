@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from proxy.config.model import Config, Upstream
+from proxy.core.cache_options import CacheOptions
 from proxy.core.rate_limit_options import RateLimitOptions
 from proxy.edge.options import ServerOptions
 from proxy.middleware.concurrency.options import ConcurrencyOptions, QueueOptions
@@ -44,6 +45,7 @@ DIVIDED: Final[dict[type[msgspec.Struct], dict[str, Division]]] = {
     ConcurrencyOptions: {"max_requests": whole, "min": whole},
     QueueOptions: {"size": whole},
     RateLimitOptions: {"average": even, "burst": burst},
+    CacheOptions: {"max_size": whole},
     BudgetOptions: {"min_per_second": even},
     Upstream: {"limit": whole},
 }

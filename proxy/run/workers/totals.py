@@ -19,6 +19,7 @@ LARGEST: Final = frozenset(
         "endpoint_backup",
         "endpoint_quota_credentials",
         "endpoint_quota_paths",
+        "endpoint_withdrawn",
         "endpoint_weight",
         "rate_limit_keys",
     }
@@ -29,6 +30,7 @@ SMALLEST: Final = frozenset({"endpoint_healthy", "endpoint_quota_remaining"})
 MEAN: Final = frozenset({"hedge_delay_seconds", "served_latency_seconds"})
 SUMMED: Final = frozenset(
     {
+        "cache_refreshing",
         "coalesce_in_flight",
         "coalesced_bytes",
         "concurrency_finished_per_second",
@@ -45,6 +47,8 @@ SUMMED: Final = frozenset(
         "retry_budget_available",
         "retry_budget_requests",
         "retry_budget_spent",
+        "store_bytes",
+        "store_entries",
     }
 )
 """What is divided among the workers; what is in none of these is added up as well."""

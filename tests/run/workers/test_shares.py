@@ -120,6 +120,7 @@ NOT_DIVIDED: Final = {
     "circuit_breaker": "what one worker has seen: each has breakers of its own",
     "health_check": "what one worker has seen: each checks by itself",
     "load_balance": "a share of the servers",
+    "cache.max_object": "one object",
     "coalesce": "one shared call: each worker has its own",
     "cors": "told to browsers",
     "servers": "a share of the requests",
