@@ -120,6 +120,8 @@ class Scope:
     repeatable: Callable[[Exchange], bool]
     """Whether running a request twice is the same as once, as ``[retry]`` says; its defaults where
     it is switched off."""
+    wait_for_connect: float
+    """Seconds that a request may wait for a server that can be connected to; 0: it does not."""
     keep: Callable[[Body], None]
     """Has a body kept for being sent again, as far as ``[retry]`` allows."""
     retries: bool
@@ -143,12 +145,24 @@ class Scope:
         return next((table for table in self.options if isinstance(table, kind)), None)
 
 
+class Servers(Protocol):
+    """The servers of an upstream, as far as connections to them go."""
+
+    on_connect: list[Callable[[], None]]
+    """Called when a new connection to one of them works."""
+
+    @property
+    def connects(self) -> bool:
+        """Whether connections to any of them are made, as far as is known."""
+
+
 @dataclass(kw_only=True)
 class UpstreamScope(Scope):
     """Of an upstream that a route asks."""
 
     upstream: str
     """Its name."""
+    servers: Servers
     may_follow: Callable[[Exchange], bool]
     """Whether another attempt may take the place of one that is under way now."""
     retry_budget: Budget

@@ -25,7 +25,7 @@ from proxy.middleware import (
 )
 from proxy.middleware.cache import cache
 from proxy.middleware.coalesce import coalesce
-from proxy.middleware.concurrency import concurrency
+from proxy.middleware.concurrency import concurrency, wait_for_connect
 from proxy.middleware.deadline import deadline, propagation
 from proxy.middleware.hedge import hedge
 from proxy.middleware.load_balance import load_balance
@@ -75,6 +75,7 @@ ROUTE: Final = (
 """Once for each route."""
 
 UPSTREAM: Final = (
+    Link(wait_for_connect, "above retry: its tries have run out while no server is there"),
     Link(retry, "above the permits: while it waits between two tries it holds none"),
     Link(commit, "below retry: what breaks before the client sees anything is one failed try"),
     Link(hedge, "above the permits: a copy needs one of its own"),

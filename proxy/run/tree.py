@@ -15,7 +15,7 @@ from proxy.config.model import Config, Route, Upstream
 from proxy.core.exchange import Handler
 from proxy.core.outcome import repeatable
 from proxy.core.samples import Sample
-from proxy.core.scope import EndpointScope, Scope, Shared, UpstreamScope
+from proxy.core.scope import EndpointScope, Scope, Servers, Shared, UpstreamScope
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.edge.last_event import last_event
 from proxy.edge.responses import ErrorsOptions
@@ -88,7 +88,7 @@ class Tree:
     def _attempts(self, route: Scope, upstream: Upstream) -> Handler:
         """All attempts of a route at one upstream."""
         endpoints = self.endpoints[upstream.name]
-        scope = upstream_scope_of(route, upstream)
+        scope = upstream_scope_of(route, upstream, endpoints)
         attempt = partial(self._attempt, scope)
         breaker = scope.find(CircuitBreakerOptions)
         balance = scope.find(LoadBalanceOptions) or LoadBalanceOptions()
@@ -145,6 +145,7 @@ def scope_of(route: Route, shared: Shared) -> Scope:
         options=tables(route),
         route=route.path_regex or route.path,
         repeatable=partial(repeatable, rules=retry),
+        wait_for_connect=route.retry.wait_for_connect if route.retry is not None else 0.0,
         keep=retry.keep,
         retries=route.retry is not None and route.retry.attempts > 1,
         has_more_attempts=partial(repeatable, rules=others),
@@ -155,7 +156,7 @@ def scope_of(route: Route, shared: Shared) -> Scope:
     )
 
 
-def upstream_scope_of(route: Scope, upstream: Upstream) -> UpstreamScope:
+def upstream_scope_of(route: Scope, upstream: Upstream, servers: Servers) -> UpstreamScope:
     """What the links of one upstream of a route are made from."""
     retry = route.find(RetryOptions) or RetryOptions()
     limits = retry.budget
@@ -166,6 +167,7 @@ def upstream_scope_of(route: Scope, upstream: Upstream) -> UpstreamScope:
     scope = UpstreamScope(
         **vars(route),
         upstream=upstream.name,
+        servers=servers,
         retry_budget=budget,
         may_follow=MayFollow(retry, budget, route.shared.clock),
     )

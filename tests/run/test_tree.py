@@ -79,6 +79,16 @@ CHAINS: list[tuple[list[str], dict[str, Any], list[str]]] = [
     (["unix:/run/api.sock"], {}, ["Retry", "Commit", "Forward"]),
     (ONE, {"circuit_breaker": {}}, ["Retry", "Commit", "LoadBalance", "Forward"]),
     (ONE, {"health_check": {}}, ["Retry", "Commit", "LoadBalance", "Forward"]),
+    (
+        TWO,
+        {"retry": {"wait_for_connect": "30s"}},
+        ["WaitForConnect", "Retry", "Commit", "LoadBalance", "Forward"],
+    ),
+    (
+        ONE,
+        {"retry": {"wait_for_connect": "30s", "attempts": 1}},
+        ["WaitForConnect", "Forward"],
+    ),
     (ONE, {"stream": {"commit": "first_chunk"}}, ["Retry", "Commit", "Forward"]),
     (ONE, {"stream": {"commit": "first_chunk"}, "retry": False}, ["Commit", "Forward"]),
     (ONE, {"stream": {"commit": "headers"}}, ["Retry", "Forward"]),
