@@ -113,17 +113,17 @@ def places(host: str, port: int) -> list[Place]:
 
 def bound(place: Place, port: int, *, share: bool) -> socket.socket:
     """A socket that does not listen. ``share``: with SO_REUSEPORT. Raises OSError."""
-    made = socket.socket(place.family, socket.SOCK_STREAM)
+    own = socket.socket(place.family, socket.SOCK_STREAM)
     try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if share:
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         scope: tuple[int, ...] = ()
         if place.family == socket.AF_INET6:
-            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not place.dual)
+            own.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not place.dual)
             scope = (0, place.scope)
-        made.bind((place.host, port, *scope))
+        own.bind((place.host, port, *scope))
     except BaseException:
-        made.close()
+        own.close()
         raise
-    return made
+    return own
