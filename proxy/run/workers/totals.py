@@ -25,7 +25,14 @@ LARGEST: Final = frozenset(
     }
 )
 """What every worker has, or sees a part of that others may see as well. Times are too."""
-SMALLEST: Final = frozenset({"endpoint_healthy", "endpoint_quota_remaining"})
+SMALLEST: Final = frozenset(
+    {
+        "credentials_expires_seconds",
+        "credentials_left",
+        "endpoint_healthy",
+        "endpoint_quota_remaining",
+    }
+)
 """Healthy is what all workers find so."""
 MEAN: Final = frozenset({"hedge_delay_seconds", "served_latency_seconds"})
 SUMMED: Final = frozenset(
@@ -39,6 +46,7 @@ SUMMED: Final = frozenset(
         "concurrency_lent",
         "concurrency_limit",
         "concurrency_waiting",
+        "connect_waiting",
         "endpoint_connections",
         "endpoint_in_flight",
         "rate_limit_left",
