@@ -29,6 +29,7 @@ SMALLEST: Final = frozenset(
     {
         "credentials_expires_seconds",
         "credentials_left",
+        "credentials_usable",
         "endpoint_healthy",
         "endpoint_quota_remaining",
     }
