@@ -37,6 +37,10 @@ net/hangups: tests/wire/test_departure.py  clients that leave, over sockets
 net/peer: tests/edge/http1/test_half_close.py  the kernel is asked about real connections
 telemetry/call: tests/telemetry/test_recorder.py  a recorder makes calls of exchanges
 run/runtime: tests/wire/test_drain.py  all parts together, over sockets
+run/workers/inherited: tests/run/workers/test_crew.py  real processes accept by it
+run/workers/member: tests/run/workers/test_crew.py  it is what the crew knows of a process
+run/workers/nursery: tests/run/workers/test_crew.py  real processes are forked
+run/workers/worker: tests/run/workers/test_parent.py  it is a process of its own
 upstream/credentials/sources: tests/wire/test_credentials.py  what a source has is what is sent
 upstream/credentials/upstream_credentials: tests/wire/test_credentials.py  all sources together
 upstream/forward: tests/wire/test_streaming.py  it talks to upstreams, over sockets
