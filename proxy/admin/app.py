@@ -4,12 +4,15 @@ Liveness is not readiness: a draining proxy lives on.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
+
+from proxy.admin.metrics import add_metrics
+from proxy.core.samples import Sample
 
 _dumps: Final = partial(json.dumps, indent=1)
 
@@ -18,10 +21,12 @@ def application(
     ready: Callable[[], bool],
     report: Callable[[], dict[str, Any]],
     guard: Middleware | None = None,
+    samples: Callable[[], Iterable[Sample]] = tuple,
 ) -> web.Application:
     """The probes, and ``/api/state``, which is ``report`` as JSON; ``/api/NAME`` is a part of it.
 
-    ``guard`` is asked before anything is answered, see ``admin/guard``.
+    ``guard`` is asked before anything is answered, see ``admin/guard``. ``samples``: what
+    ``/metrics`` is made of.
     """
 
     async def api(request: web.Request) -> web.Response:
@@ -36,6 +41,7 @@ def application(
 
     app = web.Application(middlewares=() if guard is None else (guard,))
     app.router.add_get("/api/{name}", api)
+    add_metrics(app, samples)
     _add_probes(app, ready)
     return app
 

@@ -42,6 +42,10 @@ class Record:
     """When the reply's head arrived."""
     coalesced: bool = False
     """Whether it was given another one's answer."""
+    refused: str = ""
+    """Why the proxy itself refused it: the ``reason`` of the error; empty where it did not."""
+    clock: str = ""
+    """The timeout that ended it, as its option is called."""
 
     @property
     def hedged(self) -> bool:

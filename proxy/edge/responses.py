@@ -121,6 +121,29 @@ def failure(error: e.ProxyError) -> tuple[HTTPStatus, str]:
     return FAILURES[e.InternalError]
 
 
+_NO_REFUSALS: Final = e.ClientGone, e.RequestTimeout
+"""Errors of the client's side that refuse nothing."""
+_REFUSALS: Final = (
+    e.ClientError,
+    e.NotAttempted,
+    e.ConnectionLimit,
+    e.ShuttingDown,
+    e.LoopDetected,
+)
+"""Errors with which the proxy refuses a request, and sends it to nobody."""
+
+
+def charge(exchange: Exchange, error: e.ProxyError) -> HTTPStatus:
+    """Note what an exchange failed of, for the log and for metrics; the status of that."""
+    status, exchange.error = failure(error)
+    record = exchange.record
+    if error.clock:
+        record.clock = error.clock
+    if isinstance(error, _REFUSALS) and not isinstance(error, _NO_REFUSALS):
+        record.refused = error.reason
+    return status
+
+
 class ErrorResponse(NamedTuple):
     """An answer that the proxy makes itself."""
 

@@ -59,7 +59,9 @@ class PerTry:
             if timeout.end(task):
                 stage = Stage.NOT_SENT if exchange.record.connect_s is None else Stage.SENT
                 raise ResponseTimeout(
-                    f"no reply within per_try of {timeout.seconds:g} s", stage=stage
+                    f"no reply within per_try of {timeout.seconds:g} s",
+                    stage=stage,
+                    clock="per_try",
                 ) from None
             raise
         except BaseException:

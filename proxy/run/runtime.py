@@ -31,6 +31,7 @@ from proxy.edge.service import application as edge_application
 from proxy.run.descriptors import Descriptors
 from proxy.run.listener import CannotListen, Listener
 from proxy.run.tree import Tree
+from proxy.telemetry import process
 from proxy.telemetry.counters import Counters
 from proxy.upstream.session import Session
 
@@ -166,7 +167,9 @@ class Runtime:
     async def _open_admin(self, options: AdminOptions) -> None:
         # No browser comes by a unix socket.
         guard = None if options.listen.startswith("unix:") else Guard(options)
-        application = admin_application(lambda: self.ready, lambda: state(self.describe()), guard)
+        application = admin_application(
+            lambda: self.ready, lambda: state(self.describe()), guard, self.describe
+        )
         self._admin = Listener(options.listen, self._config.server)
         await self._admin.open(Door(await self._runner(application)))
         if options.probes:
@@ -192,7 +195,9 @@ class Runtime:
         yield from self._tree.describe(now)
         for tunnel in self._tracker.tunnels:
             yield from tunnel.describe(now)
+        yield from self._tracker.describe(now)
         yield from self._counters.describe(now)
+        yield from process.describe()
 
     @property
     def under_way(self) -> UnderWay:

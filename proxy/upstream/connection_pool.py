@@ -48,6 +48,7 @@ class ConnectionPool:
         "_unreachable",
         "connections",
         "expires",
+        "opened",
         "peer_closes_idle",
         "tls",
     )
@@ -81,6 +82,8 @@ class ConnectionPool:
         """Whether a connection that still works may have to go."""
         self.connections = 0
         """Open ones, in use or idle."""
+        self.opened = 0
+        """Made since the start."""
         self._ends = Ends()
         self._addresses: frozenset[str] = frozenset()
         """What the name stands for, where that is known."""
@@ -209,6 +212,7 @@ class ConnectionPool:
         assert isinstance(protocol, UpstreamProtocol)
         protocol.checkout()
         self.connections += 1
+        self.opened += 1
         if addresses := self._resolver.stands_for(self._template.host):
             self.follow_name(addresses)
         return PooledConnection(made, protocol, self)

@@ -78,7 +78,7 @@ class Connection(ReplyWriter):
             complain("max_connections", f"{limit} connections are open, more are refused with 503")
             self.refuse(ConnectionLimit(f"{limit} connections are open, which is the limit"))
         else:
-            self._tracker.connections.add(self)
+            self._tracker.connected(self)
             self.expect_body(0)  # what comes with its first head may wait for a server
             if self._tracker.retiring:
                 self.clock.retire()
@@ -295,5 +295,6 @@ class Connection(ReplyWriter):
     def _stuck(self) -> None:
         if self._serving:
             self.exchange.error = "connection_write_timeout"
+            self.exchange.record.clock = "write_idle_timeout"
             log_stalled_client(self.exchange, self._server_options.write_idle_timeout)
         super()._stuck()
