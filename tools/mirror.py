@@ -23,11 +23,15 @@ edge/tunnel: tests/wire/test_tunnel.py  bytes both ways, over sockets
 middleware/concurrency/options: tests/config/test_tables.py  the checks of tables stand together
 middleware/hedge/hedged_call: tests/middleware/hedge/test_hedge.py  a call is only made by hedge
 middleware/retry/options: tests/config/test_doubts.py  the checks of tables stand together
+middleware/load_balance/alternatives: tests/middleware/load_balance/test_calm.py  asked by balancing
+middleware/load_balance/reply_ended: tests/middleware/load_balance/test_ejection.py  bodies that end
+middleware/load_balance/weights: tests/middleware/load_balance/test_calm.py  applied by balancing
+middleware/retry/adapters: tests/middleware/retry/test_retry.py  only aiohttp-retry calls them
+middleware/retry/may_follow: tests/wire/test_clocks.py  asked when a clock runs out
 middleware/rewrite/options: tests/config/test_crosscheck.py  the checks of tables stand together
 middleware/sse_keepalive/keepalive_body: tests/wire/test_heartbeat.py  a client sees what it says
 net/hangups: tests/wire/test_departure.py  clients that leave, over sockets
 net/peer: tests/edge/http1/test_half_close.py  the kernel is asked about real connections
-run/acceptor: tests/reports/test_own_limits.py  it accepts until descriptors run out
 run/runtime: tests/wire/test_drain.py  all parts together, over sockets
 upstream/forward: tests/wire/test_streaming.py  it talks to upstreams, over sockets
 upstream/http1/reply_body: tests/wire/test_framing.py  bodies are read from sockets

@@ -4,33 +4,27 @@ Liveness is not readiness: a draining proxy lives on.
 """
 
 import json
-from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from proxy.admin.metrics import add_metrics
-from proxy.core.samples import Sample
+from proxy.admin.source import Source
+from proxy.admin.state import state
 
 _dumps: Final = partial(json.dumps, indent=1)
 
 
-def application(
-    ready: Callable[[], bool],
-    report: Callable[[], dict[str, Any]],
-    guard: Middleware | None = None,
-    samples: Callable[[], Iterable[Sample]] = tuple,
-) -> web.Application:
-    """The probes, and ``/api/state``, which is ``report`` as JSON; ``/api/NAME`` is a part of it.
+def application(source: Source, guard: Middleware | None = None) -> web.Application:
+    """The probes, and ``/api/state``; ``/api/NAME`` is a part of it.
 
-    ``guard`` is asked before anything is answered, see ``admin/guard``. ``samples``: what
-    ``/metrics`` is made of.
+    ``guard`` is asked before anything is answered, see ``admin/guard``.
     """
 
     async def api(request: web.Request) -> web.Response:
-        parts = report()
+        parts = state(source.describe())
         name = request.match_info["name"]
         if name == "state":
             return web.json_response(parts, dumps=_dumps)
@@ -41,26 +35,26 @@ def application(
 
     app = web.Application(middlewares=() if guard is None else (guard,))
     app.router.add_get("/api/{name}", api)
-    add_metrics(app, samples)
-    _add_probes(app, ready)
+    add_metrics(app, source)
+    _add_probes(app, source)
     return app
 
 
-def probes(ready: Callable[[], bool]) -> web.Application:
+def probes(source: Source) -> web.Application:
     """``/healthz`` and ``/readyz`` alone, for an address that others reach too."""
     app = web.Application()
-    _add_probes(app, ready)
+    _add_probes(app, source)
     return app
 
 
-def _add_probes(app: web.Application, ready: Callable[[], bool]) -> None:
+def _add_probes(app: web.Application, source: Source) -> None:
     """``/healthz`` says that the process serves, ``/readyz`` that it wants new requests."""
 
     async def healthz(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
     async def readyz(_: web.Request) -> web.Response:
-        if ready():
+        if source.ready:
             return web.Response(text="ready\n")
         return web.Response(status=503, text="draining\n")
 

@@ -1,24 +1,23 @@
 """``/metrics`` for Prometheus and whoever speaks its formats."""
 
 import asyncio
-from collections.abc import Callable, Iterable
 from typing import Final
 
 from aiohttp import web
 
-from proxy.core.samples import Sample
+from proxy.admin.source import Source
 
 _SMALL: Final = 1 << 10
 """Bytes that are not worth packing."""
 
 
-def add_metrics(app: web.Application, samples: Callable[[], Iterable[Sample]]) -> None:
-    """``samples``: of this process, or of all workers together."""
+def add_metrics(app: web.Application, source: Source) -> None:
+    """Answer with the samples of ``source``."""
     # Its library is of no use to a proxy without this listener: 35 ms and 3 MiB.
     from proxy.telemetry.metrics import render  # noqa: PLC0415
 
     async def metrics(request: web.Request) -> web.Response:
-        told = list(samples())
+        told = list(source.describe())
         accept = ", ".join(request.headers.getall("Accept", []))
         # Thousands of lines take milliseconds, in which the loop has better things to do.
         body, content_type = await asyncio.to_thread(render, told, accept)

@@ -151,6 +151,10 @@ class ResponseTimeout(UpstreamError):
     """No head in time: ``first_byte``, ``per_try`` or ``total``."""
 
 
+class AttemptTimeout(ResponseTimeout):
+    """No head within ``per_try``, while another attempt may follow."""
+
+
 class ConnectionTerminated(UpstreamError):
     """The server ended the connection before the head of its reply."""
 

@@ -27,6 +27,12 @@ class Record:
 
     attempt_count: int = 0
     """Requests that were sent to an endpoint."""
+    hedge_began_at: float = 0.0
+    """When the request was sent that copies may be made of."""
+    attempt_began_at: float = 0.0
+    """When the last attempt began to look for a server."""
+    attempts_left: int = 0
+    """How many more attempts may follow this one."""
     attempt_log: tuple[Attempt, ...] = ()
     """All attempts, the first one first, where there was more than one."""
     upstream: str = ""

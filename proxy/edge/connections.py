@@ -94,6 +94,7 @@ class ConnectionTracker:
         "in_flight",
         "limit",
         "opened",
+        "refused",
         "retiring",
         "tunnels",
     )
@@ -102,6 +103,8 @@ class ConnectionTracker:
         """``limit``: connections at a time."""
         self.limit = limit
         self.connections: set[Tracked] = set()
+        self.refused: set[object] = set()
+        """Those that were refused before anything was read, and are still to read that."""
         self.tunnels: set[Tunnel] = set()
         self.in_flight = 0
         """Requests that have come in and not ended; whoever takes one in counts it."""
@@ -155,6 +158,7 @@ class ConnectionTracker:
     def disconnected(self, connection: Tracked) -> None:
         """A connection has ended."""
         self.connections.discard(connection)
+        self.refused.discard(connection)
         if not self.connections and self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
 

@@ -45,6 +45,8 @@ class Listener:
         self._server: asyncio.Server | None = None
         self._admit: Admit | None = None
         self._ceiling = 0
+        self._most = 0
+        self._room: Callable[[], int] | None = None
         self._acceptors: list[Acceptor] = []
         self._file: tuple[int, int] | None = None
         self.address = address
@@ -55,13 +57,18 @@ class Listener:
         factory: Callable[[], asyncio.Protocol],
         ceiling: int = 0,
         admit: Admit | None = None,
+        room: Callable[[], int] | None = None,
     ) -> None:
         """Raises CannotListen where the address cannot be had.
 
-        ``ceiling``: where descriptors are scarce, the number of one that says that few are left.
-        ``admit``: makes connections where there is something to do before, else ``factory`` does.
+        ``ceiling``: where descriptors are scarce, the number of one that says that few are left;
+        ``room``: how many clients may be accepted there. ``admit``: makes connections where there
+        is something to do before, else ``factory`` does.
         """
         self._ceiling = ceiling
+        self._room = room
+        # Only what may be silent has to make room; others are connections in a moment.
+        self._most = self._options.max_connections if admit is not None else 0
         if admit is None and ceiling:
             loop = asyncio.get_running_loop()
             admit = partial(loop.connect_accepted_socket, factory)
@@ -95,7 +102,13 @@ class Listener:
             raise
 
     def _acceptor(self, listening: socket.socket, admit: Admit) -> Acceptor:
-        return Acceptor(listening, admit, self._ceiling, BACKLOG, self._options.max_connections)
+        most, room = self._most, self._room
+        return Acceptor(listening, admit, self._ceiling, BACKLOG, most=most, room=room)
+
+    @property
+    def admitting(self) -> int:
+        """How many were accepted and are no connections yet."""
+        return sum(acceptor.admitting for acceptor in self._acceptors)
 
     async def _open_tcp(self, factory: Callable[[], asyncio.Protocol]) -> None:
         loop = asyncio.get_running_loop()

@@ -10,12 +10,7 @@ from typing import Any, cast
 from aiohttp import web
 from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 
-from proxy.admin.app import application as admin_application
-from proxy.admin.app import probes as probes_application
-from proxy.admin.door import Door
-from proxy.admin.guard import Guard
-from proxy.admin.options import AdminOptions
-from proxy.admin.state import state
+from proxy.admin.source import Answer, Local
 from proxy.config.model import Config
 from proxy.core.clock import monotonic
 from proxy.core.samples import Sample
@@ -30,15 +25,13 @@ from proxy.edge.service import ProxyService, flattened
 from proxy.edge.service import application as edge_application
 from proxy.run.descriptors import Descriptors
 from proxy.run.listener import CannotListen, Listener
+from proxy.run.operators import CLEANUP, Operators, set_up
 from proxy.run.tree import Tree
 from proxy.telemetry import process
 from proxy.telemetry.counters import Counters
 from proxy.upstream.session import Session
 
 log = logging.getLogger(__name__)
-
-CLEANUP = 0.1
-"""Seconds that aiohttp may wait for handlers once the grace period is over; it waits twice."""
 
 
 class CannotStart(Exception):
@@ -76,16 +69,18 @@ class Runtime:
             observers = (*observers, self._counters.record)
         self._observers = observers
         connections = config.server.max_connections
-        self._ceiling = 0
+        self._ceiling = self._refused = 0
         if descriptors is not None:
             connections = min(connections, descriptors.connections)
-            self._ceiling = descriptors.ceiling if descriptors.scarce else 0
+            if descriptors.scarce:
+                self._ceiling, self._refused = descriptors.ceiling, descriptors.refused
         self._tracker = ConnectionTracker(connections, observers)
         self._session = Session()
         self._runners: list[web.AppRunner] = []
         self._listeners: list[Listener] = []
-        self._admin: Listener | None = None
-        self._probes: Listener | None = None
+        self._operators: Operators | None = None
+        self.answers: dict[str, Answer] = {}
+        """To questions about this process, see ``admin/source``."""
         self._data: web.Server | None = None
         self._tree: Tree
         self.ready = False
@@ -98,12 +93,12 @@ class Runtime:
     @property
     def admin(self) -> str:
         """Address of the admin listener, empty where there is none."""
-        return self._admin.address if self._admin is not None else ""
+        return self._operators.address if self._operators is not None else ""
 
     @property
     def probes(self) -> str:
         """Address of the listener for probes alone, empty where there is none."""
-        return self._probes.address if self._probes is not None else ""
+        return self._operators.probes if self._operators is not None else ""
 
     async def open(self) -> None:
         """Serve. Raises CannotStart."""
@@ -139,12 +134,14 @@ class Runtime:
                     await tree.close()
 
         app = edge_application(service, lifespan)
-        await self._runner(app)
+        self._runners.append(await set_up(app))
         # The data listener has a server of its own: no dispatching between one middleware and one
         # handler. A client that leaves ends its handler.
         data = self._data = web.Server(cast(Any, flattened(app)), handler_cancellation=True)
         if self._config.admin is not None:
-            await self._open_admin(self._config.admin)
+            self._operators = Operators(self._config.admin, server)
+            source = Local(lambda: self.ready, self.describe, self.answers)
+            await self._operators.open(source)
 
         def connect() -> Connection:
             return Connection(
@@ -160,34 +157,16 @@ class Runtime:
         addresses = (server.listen,) if isinstance(server.listen, str) else server.listen
         for address in addresses:
             listener = Listener(address, server)
-            await listener.open(connect, self._ceiling, admit)
             self._listeners.append(listener)
+            room = self._room if self._refused else None
+            await listener.open(connect, self._ceiling, admit, room)
         self.ready = True
 
-    async def _open_admin(self, options: AdminOptions) -> None:
-        # No browser comes by a unix socket.
-        guard = None if options.listen.startswith("unix:") else Guard(options)
-        application = admin_application(
-            lambda: self.ready, lambda: state(self.describe()), guard, self.describe
-        )
-        self._admin = Listener(options.listen, self._config.server)
-        await self._admin.open(Door(await self._runner(application)))
-        if options.probes:
-            self._probes = Listener(options.probes, self._config.server)
-            probes = await self._runner(probes_application(lambda: self.ready))
-            await self._probes.open(Door(probes))
-
-    async def _runner(self, app: web.Application) -> web.Server:
-        runner = web.AppRunner(
-            app,
-            handle_signals=False,
-            access_log=None,
-            shutdown_timeout=CLEANUP,
-        )
-        self._runners.append(runner)
-        await runner.setup()
-        assert runner.server is not None
-        return runner.server
+    def _room(self) -> int:
+        """How many more clients may be accepted: to be served, and to be refused."""
+        tracker = self._tracker
+        left = tracker.limit - len(tracker.connections) + self._refused - len(tracker.refused)
+        return left - sum(listener.admitting for listener in self._listeners)
 
     def describe(self) -> Iterator[Sample]:
         """What operators are shown."""
@@ -221,9 +200,8 @@ class Runtime:
         self.ready = False
         for listener in self._listeners:
             listener.close()
-        for operators in (self._admin, self._probes):
-            if operators is not None:
-                operators.close()
+        if self._operators is not None:
+            self._operators.stop()
         self._tracker.expire()
         if self._data is not None:
             self._data.pre_shutdown()
@@ -231,4 +209,6 @@ class Runtime:
         for runner in self._runners:
             await runner.cleanup()
         self._runners.clear()
+        if self._operators is not None:
+            await self._operators.close()
         self._tracker.close()

@@ -21,10 +21,13 @@ from proxy.edge.last_event import last_event
 from proxy.edge.responses import ErrorsOptions
 from proxy.edge.router import Router
 from proxy.http.hop_by_hop import end_to_end_response
-from proxy.middleware.load_balance.ejection import CircuitBreakerOptions
+from proxy.middleware.load_balance.ejection import CircuitBreakerOptions, passive
+from proxy.middleware.load_balance.options import LoadBalanceOptions
 from proxy.middleware.load_balance.targets import TargetSet
+from proxy.middleware.retry.may_follow import MayFollow
 from proxy.middleware.retry.options import RetryOptions
 from proxy.middleware.rewrite.options import UpstreamNames
+from proxy.policy.budget import Budget
 from proxy.run.chains import ENDPOINT, ROUTE, UPSTREAM, OnLink, linked
 from proxy.upstream.address import origins, renames, told
 from proxy.upstream.endpoint import Endpoint
@@ -83,14 +86,17 @@ class Tree:
     def _attempts(self, route: Scope, upstream: Upstream) -> Handler:
         """All attempts of a route at one upstream."""
         endpoints = self.endpoints[upstream.name]
-        scope = UpstreamScope(**vars(route), upstream=upstream.name)
-        scope.options += tables(upstream)
+        scope = upstream_scope_of(route, upstream)
         attempt = partial(self._attempt, scope)
         breaker = scope.find(CircuitBreakerOptions)
+        balance = scope.find(LoadBalanceOptions) or LoadBalanceOptions()
         alone = len(endpoints.members) == 1 and not endpoints.changes
         if alone and (breaker, upstream.health_check) == (None, None):  # nothing to choose from
             return self._linked(UPSTREAM, scope, attempt(endpoints.members[0]))
-        targets = TargetSet(endpoints, attempt, breaker)
+        passive_ejection = breaker is None and balance.ejection_time > 0
+        if passive_ejection:
+            breaker = passive(balance.ejection_time)
+        targets = TargetSet(endpoints, attempt, breaker, passive=passive_ejection)
         self._targets.append(targets)
         scope.options += (targets,)
         return self._linked(UPSTREAM, scope, targets.first)
@@ -142,6 +148,24 @@ def scope_of(route: Route, shared: Shared) -> Scope:
         changes_fields=route.request_headers is not None,
         error_event=partial(last_event, details=bool(route.errors and route.errors.details)),
     )
+
+
+def upstream_scope_of(route: Scope, upstream: Upstream) -> UpstreamScope:
+    """What the links of one upstream of a route are made from."""
+    retry = route.find(RetryOptions) or RetryOptions()
+    limits = retry.budget
+    budget = route.shared.share(
+        ("retry budget", upstream.name, limits),
+        lambda: Budget(limits.percent, limits.min_per_second, limits.window),
+    )
+    scope = UpstreamScope(
+        **vars(route),
+        upstream=upstream.name,
+        retry_budget=budget,
+        may_follow=MayFollow(retry, budget, route.shared.clock),
+    )
+    scope.options += tables(upstream)
+    return scope
 
 
 def upstreams_of(route: Route, upstreams: Iterable[Upstream]) -> list[Upstream]:

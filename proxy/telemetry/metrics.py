@@ -167,9 +167,9 @@ def _by_bucket(
 
 
 def _later(known: str, new: str | float) -> str:
-    """Of two examples the one that ended last; their time is what stands last."""
-    text = str(new)
-    return text if not known or float(text.split()[2]) > float(known.split()[2]) else known
+    """Of these examples the one that ended last; workers' are told with commas between."""
+    told = [known, *str(new).split(", ")] if known else str(new).split(", ")
+    return max(told, key=lambda example: float(example.split()[2]))
 
 
 def _exemplar(example: str) -> Exemplar:

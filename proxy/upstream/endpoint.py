@@ -7,6 +7,7 @@ from proxy.core.clock import monotonic
 from proxy.core.samples import Sample, counter, gauge
 from proxy.policy.ewma import Ewma
 from proxy.policy.quota import Quotas
+from proxy.policy.slowness import UsualTime
 from proxy.upstream.address import Address
 from proxy.upstream.connection_pool import ConnectionPool
 
@@ -28,6 +29,9 @@ class Endpoint:
         "paused_until",
         "pool",
         "quotas",
+        "refused_until",
+        "share",
+        "usual",
         "weight",
     )
 
@@ -55,10 +59,16 @@ class Endpoint:
         """Attempts whose reply has not ended."""
         self.latency = Ewma()
         """Seconds until a reply's head."""
+        self.usual = UsualTime()
+        """The same, as it usually is; where servers are compared by it."""
+        self.share = 1.0
+        """Of its weight, for as long as it is slow beside the others."""
         self.healthy = True
         """What its health checks say."""
         self.paused_until = 0.0
         """Its own Retry-After, as a time of ``time.monotonic``."""
+        self.refused_until = 0.0
+        """The same, where it came with a 503."""
         self.quotas: Quotas | None = None
         """What it says of its own limits, where somebody heeds that."""
         self.available_since = monotonic()
@@ -97,6 +107,9 @@ class Endpoint:
         """It is back: what it did before counts no more, and slow start begins anew."""
         self.available_since = monotonic()
         self.latency = Ewma()
+        self.usual = UsualTime()
+        self.share = 1.0
+        self.weight = self.full_weight
         self._on_state()
 
     def set_health(self, *, healthy: bool) -> None:

@@ -86,11 +86,10 @@ async def test_times_have_the_trace_as_an_example() -> None:
     [
         (["hold"], {"timeouts": {"first_byte": "50ms"}}, "first_byte"),
         (["hold"], {"timeouts": {"total": "50ms"}}, "total"),
-        (["hold"], {"timeouts": {"per_try": "50ms"}}, "per_try"),
         ([CHUNKED_HEAD, b"1\r\nx\r\n", "hold"], {"timeouts": {"idle": "50ms"}}, "idle"),
         ([CHUNKED_HEAD, b"1\r\nx\r\n", "hold"], {"timeouts": {"total": "200ms"}}, "total"),
     ],
-    ids=["first_byte", "total", "per_try", "idle", "total in the middle"],
+    ids=["first_byte", "total", "idle", "total in the middle"],
 )
 async def test_a_timeout_is_counted_by_its_option(
     script: Script, options: dict[str, Any], clock: str

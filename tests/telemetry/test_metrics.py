@@ -139,13 +139,18 @@ def test_buckets_grow_and_end_with_all() -> None:
     assert sums["sidecar_proxy_request_duration_seconds_sum"] == pytest.approx(2000.601)
 
 
-def test_an_example_names_its_trace_and_the_latest_one_counts() -> None:
+@pytest.mark.parametrize("merged", [False, True], ids=["apart", "of workers"])
+def test_an_example_names_its_trace_and_the_latest_one_counts(merged: bool) -> None:
     one, other = Histogram(), Histogram()
     for histogram, trace, at in ((one, "a", 20.0), (other, "b", 9.0)):
         histogram.observe([0.3])
         histogram.exemplify(0.3, trace * 32, at)
     labels = {"route": "/v1", "upstream": "api"}
     samples = [*one.describe("time_total", labels), *other.describe("time_total", labels)]
+    if merged:
+        told = [str(each.value) for each in samples if each.name == "time_total_example"]
+        samples = [each for each in samples if each.name != "time_total_example"]
+        samples.append(info("time_total_example", ", ".join(told), {**labels, "le": "0.5"}))
     [_, family] = families(render(samples, OPEN).body.decode(), openmetrics=True)
     examples = [each.exemplar for each in family.samples if each.exemplar]
     [example] = examples

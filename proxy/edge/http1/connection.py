@@ -72,11 +72,11 @@ class Connection(ReplyWriter):
         """Over the limit, refuse before anything is read."""
         super().connection_made(transport)
         if self.refusal is not None:
-            self.refuse(self.refusal)
+            self.turn_away(self.refusal)
         elif self._tracker.full:
             limit = self._tracker.limit
             complain("max_connections", f"{limit} connections are open, more are refused with 503")
-            self.refuse(ConnectionLimit(f"{limit} connections are open, which is the limit"))
+            self.turn_away(ConnectionLimit(f"{limit} connections are open, which is the limit"))
         else:
             self._tracker.connected(self)
             self.expect_body(0)  # what comes with its first head may wait for a server

@@ -9,7 +9,7 @@ all routes made anew with each reply.
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from proxy.core.errors import NoEndpointAvailable
 from proxy.core.exchange import Handler
@@ -17,6 +17,9 @@ from proxy.core.samples import Sample, counter, gauge, info
 from proxy.middleware.load_balance.ejection import CircuitBreakerOptions, breaker, may_eject
 from proxy.policy.breaker import Breaker
 from proxy.policy.endpoint import Endpoint
+
+_AT_LEAST: Final = 2
+"""Endpoints that are asked, before one of them may be ejected without ``[circuit_breaker]``."""
 
 E = TypeVar("E", bound=Endpoint)
 E_co = TypeVar("E_co", bound=Endpoint, covariant=True)
@@ -110,18 +113,34 @@ class TargetSet(Generic[E]):
     The breaker of an endpoint that is away is kept, for it to come back to.
     """
 
-    __slots__ = ("_away", "_breaker_options", "_endpoints", "_known", "_link", "now", "on_state")
+    __slots__ = (
+        "_away",
+        "_breaker_options",
+        "_endpoints",
+        "_known",
+        "_link",
+        "now",
+        "on_state",
+        "passive",
+    )
 
     def __init__(
         self,
         endpoints: Members[E],
         link: Callable[[E], Handler],
         breaker_options: CircuitBreakerOptions | None,
+        *,
+        passive: bool = False,
     ) -> None:
-        """``link`` makes the handler that sends one attempt to an endpoint."""
+        """``link`` makes the handler that sends one attempt to an endpoint.
+
+        ``passive``: nobody has asked for breakers. They never leave a lone endpoint alone, and
+        count as failures only what another endpoint might do better.
+        """
         self._endpoints = endpoints
         self._link = link
         self._breaker_options = breaker_options
+        self.passive = passive
         self._known, self._away = dict[E, Target](), dict[E, Target]()
         self.now: Targets
         self.on_state: list[Callable[[], None]] = []
@@ -156,6 +175,8 @@ class TargetSet(Generic[E]):
     def _may_eject(self) -> bool:
         assert self._breaker_options is not None
         breakers = [each.breaker for each in self._known.values() if each.breaker is not None]
+        if self.passive and sum(not breaker.open for breaker in breakers) < _AT_LEAST:
+            return False
         return may_eject(breakers, self._breaker_options.max_ejection_percent)
 
     @property
@@ -164,12 +185,16 @@ class TargetSet(Generic[E]):
         return next(iter(self._known.values())).handle
 
     def has_headroom(self, now: float) -> bool:
-        """Whether no endpoint is paused or ejected."""
-        return all(
+        """Whether at least half of the endpoints are well: neither paused nor ejected.
+
+        On a bad day one of several nearly always is not, and a copy goes to another one.
+        """
+        well = sum(
             target.endpoint.paused_until <= now
             and (target.breaker is None or not target.breaker.open)
             for target in self._known.values()
         )
+        return well > 0 and well * 2 >= len(self._known)
 
     def describe(self, now: float) -> Iterator[Sample]:
         """The breakers for operators; ``now`` is monotonic."""
