@@ -35,8 +35,8 @@ answer is packed. Without `[admin]` nothing is counted.
   a client may choose.
 - A counter grows from 0 at the start of the process. Seconds and bytes are never scaled.
 - A metric is there as soon as there is something to tell, and only if its option is on.
-- The phases of a request do not overlap: queue, retry, connect, first byte and body make its
-  duration, but for what the proxy takes itself. So `rate(..._sum)` of each, one on top of the
+- The phases of a request do not overlap: client, queue, retries, connect, first byte and body
+  make its duration. So `rate(..._sum)` of each, one on top of the
   other, shows what the time goes on.
 """
 

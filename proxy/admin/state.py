@@ -149,6 +149,7 @@ def _upstreams(told: list[Sample]) -> dict[str, list[dict[str, Any]]]:
             "weight": row.get("endpoint_weight"),
             "backup": bool(row.get("endpoint_backup")),
             "healthy": bool(row.get("endpoint_healthy")),
+            "withdrawn": bool(row.get("endpoint_withdrawn")),
             "paused_s": row.rounded("endpoint_paused_seconds"),
             "quota": _quota(row),
             "in_flight": row.get("endpoint_in_flight"),

@@ -235,6 +235,10 @@ class ShuttingDown(ProxyError):
     """The grace period of a shutdown is over."""
 
 
+class EndedByOperator(ProxyError):
+    """An operator has ended the request."""
+
+
 class LoopDetected(ProxyError):
     """The request has come through this proxy before."""
 

@@ -67,6 +67,7 @@ FAILURES: Final[dict[type[e.ProxyError], tuple[HTTPStatus, str]]] = {
     e.LocalLimit:           (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
     e.ConnectionLimit:      (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
     e.ShuttingDown:         (S.SERVICE_UNAVAILABLE,             "destination_unavailable"),
+    e.EndedByOperator:      (S.SERVICE_UNAVAILABLE,             "http_request_denied"),
     e.LoopDetected:         (S.LOOP_DETECTED,                   "proxy_loop_detected"),
     e.InternalError:        (S.INTERNAL_SERVER_ERROR,           "proxy_internal_error"),
 }
@@ -103,6 +104,7 @@ SENTENCES: Final[dict[type[e.ProxyError], str]] = {
     e.LocalLimit: "This proxy has reached a limit of its own.",
     e.ConnectionLimit: "No connection is free.",
     e.ShuttingDown: "This proxy is shutting down.",
+    e.EndedByOperator: "An operator of this proxy has ended the request.",
     e.LoopDetected: "The request has come through this proxy already.",
     e.InternalError: "This proxy failed.",
 }

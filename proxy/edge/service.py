@@ -13,6 +13,7 @@ from proxy.core.clock import monotonic
 from proxy.core.errors import (
     ClientError,
     ClientGone,
+    EndedByOperator,
     InternalError,
     MethodNotAllowed,
     NoRoute,
@@ -162,6 +163,8 @@ class ProxyService:
             forget_frames(error)
             return False
         except asyncio.CancelledError:
+            if exchange in self._tracker.cancelled and not stream.gone:
+                return self._ended_by_operator(stream)
             if not self._tracker.grace_over or stream.gone:
                 mark_client_gone(exchange)
                 raise
@@ -179,10 +182,17 @@ class ProxyService:
             if (body := exchange.body) is not EMPTY:
                 exchange.bytes_in = body.received
                 body.close()
-                exchange.body = EMPTY  # who holds the exchange, the log for one, holds no body
+            # It still knows how long its client was waited for.
+            self._tracker.finished(exchange, monotonic())
+            exchange.body = EMPTY  # who holds the exchange, the log for one, holds no body
             # Or the two would keep each other alive.
             exchange.send_informational = exchange.stalled = None
-            self._tracker.finished(exchange, monotonic())
+
+    def _ended_by_operator(self, stream: ClientStream) -> bool:
+        self._tracker.cancelled.discard(stream.exchange)
+        if (task := asyncio.current_task()) is not None:
+            task.uncancel()  # the connection goes on
+        return self._answer(stream, EndedByOperator("ended by an operator"))
 
     def _answer(self, stream: ClientStream, error: ProxyError) -> bool:
         """Say what went wrong, or cut where a head is out already: there is never a second one."""

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final, TypeAlias
 
+from proxy.core.body import EMPTY
 from proxy.core.clock import monotonic, wall
 from proxy.core.exchange import Exchange
 from proxy.core.outcome import CONNECT_FAILURE, RESET, TIMEOUT
 from proxy.core.record import HEDGED
 from proxy.core.samples import Sample, counter, gauge
 from proxy.telemetry.phases import phases
-from proxy.telemetry.traffic import OTHER, Traffic
+from proxy.telemetry.traffic import OTHER, Times, Traffic, times
 
 MANY: Final = 64
 """Exchanges that are counted at once; whoever asks for the counts has the rest counted."""
@@ -44,6 +45,9 @@ _CLASSES: Final = {
 Counts: TypeAlias = defaultdict[str, int]
 _Kind: TypeAlias = tuple[str, str, str, str, int]
 """Route, upstream, endpoint, method, status."""
+_Ended: TypeAlias = tuple[Exchange, float, Times | None]
+"""An exchange, when it ended, and its times where they are not plain: of one attempt that a client
+without a body made and whose reply it took at once."""
 _Row: TypeAlias = tuple[float, float, float, float, float, int, int]
 """Queue, connect, until the head, body, total; bytes in and out."""
 
@@ -76,37 +80,40 @@ class Counters:
         """``clock``: that of the exchanges; ``wall``: the time of day."""
         self._clock = clock
         self._wall = wall
-        self._ended: list[tuple[Exchange, float]] = []
+        self._ended: list[_Ended] = []
         self._routes: defaultdict[str, Counts] = defaultdict(partial(defaultdict, int))
         self._servers: defaultdict[tuple[str, str], Served] = defaultdict(Served)
         self._traffic: defaultdict[tuple[str, str], Traffic] = defaultdict(Traffic)
 
     def record(self, exchange: Exchange, now: float) -> None:
         """Count an exchange that has ended ``now``."""
-        ended = self._ended
-        ended.append((exchange, now))
+        record, ended = exchange.record, self._ended
+        if (
+            record.attempt_count == 1
+            and exchange.body is EMPTY
+            and exchange.stalled is None
+            and not exchange.error
+            and not record.attempt_log
+            and record.first_byte_at is not None
+            and exchange.status != _SWITCHED
+        ):
+            ended.append((exchange, now, None))
+        else:  # what is known of its client is forgotten with its body
+            ended.append((exchange, now, times(exchange, phases(exchange, now), now)))
         if len(ended) >= MANY:
             self._count()
 
     def _count(self) -> None:
         ended, self._ended = self._ended, []
         behind = self._wall() - self._clock()
-        odd: list[tuple[Exchange, float]] = []
-        kinds: dict[_Kind, tuple[list[_Row], list[tuple[Exchange, float]]]] = {}
+        odd: list[tuple[Exchange, Times, float]] = []
+        kinds: dict[_Kind, tuple[list[_Row], list[_Ended]]] = {}
         for each in ended:
-            exchange, now = each
+            exchange, now, spent = each
             record = exchange.record
-            head, connect = record.first_byte_at, record.connect_s
-            # One attempt, and its whole reply: nearly all of them.
-            if (
-                record.attempt_count != 1
-                or head is None
-                or connect is None
-                or exchange.error
-                or record.attempt_log
-                or exchange.status == _SWITCHED
-            ):
-                odd.append(each)
+            head = record.first_byte_at
+            if spent is not None or head is None:
+                odd.append((exchange, spent or (), behind + now))
                 continue
             kind = (
                 exchange.route,
@@ -123,7 +130,7 @@ class Counters:
             rows.append(
                 (
                     record.queue_s,
-                    connect,
+                    record.connect_s or 0.0,
                     head - began,
                     now - head,
                     now - began,
@@ -134,24 +141,27 @@ class Counters:
             those.append(each)
         for kind, (rows, those) in kinds.items():
             self._count_plain(kind, rows, those, behind)
-        for exchange, now in odd:
-            self._count_odd(exchange, now, behind + now)
+        for exchange, spent, at in odd:
+            self._count_odd(exchange, spent, at)
 
     def _count_plain(
-        self, kind: _Kind, rows: list[_Row], those: list[tuple[Exchange, float]], behind: float
+        self, kind: _Kind, rows: list[_Row], those: list[_Ended], behind: float
     ) -> None:
         """Those of a batch that have route, server, method and status in common."""
         route, upstream, endpoint, method, status = kind
         number = len(rows)
-        queue, connect, head, body, total, taken, given = columns = list(zip(*rows, strict=True))
+        queue, connect, head, body, total, taken, given = zip(*rows, strict=True)
         traffic = self._traffic[route, upstream]
         traffic.count(method, status, number, sum(taken), sum(given))
         thought: Any = head
         if any(queue) or any(connect):
             thought = [max(0.0, h - q - c) for h, q, c in zip(head, queue, connect, strict=True)]
-        slowest, ended_at = those[total.index(max(total))]
-        spent = phases(slowest, ended_at)
-        traffic.add((queue, (), connect, thought, body, total), slowest, spent, behind + ended_at)
+        nobody = (0.0,) * number
+        columns = (nobody, queue, (), connect, thought, body, total)
+        slowest = total.index(max(total))
+        spent = tuple(column[slowest] if column else None for column in columns)
+        exchange, ended_at, _ = those[slowest]
+        traffic.add(columns, exchange, spent, behind + ended_at)
         counts = self._routes[route]
         counts["requests"] += number
         counts["attempts"] += number
@@ -159,9 +169,9 @@ class Counters:
             counts[f"status {status}"] += number
         served = self._server(upstream, endpoint)
         served.outcomes[str(status)] += number
-        served.took((sum(columns[2]) - sum(queue)) / number, number)
+        served.took((sum(head) - sum(queue)) / number, number)
 
-    def _count_odd(self, exchange: Exchange, now: float, at: float) -> None:
+    def _count_odd(self, exchange: Exchange, spent: Times, at: float) -> None:
         counts = self._routes[exchange.route]
         counts["requests"] += 1
         record = exchange.record
@@ -177,7 +187,7 @@ class Counters:
             counts[name] += 1
         if record.attempt_count:  # else another's call answered it, or nobody was asked
             self._serve(exchange)
-        self._traffic[exchange.route, record.upstream].add_odd(exchange, now, at)
+        self._traffic[exchange.route, record.upstream].add_odd(exchange, spent, at)
 
     def _serve(self, exchange: Exchange) -> None:
         record = exchange.record

@@ -124,6 +124,7 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         _counter("endpoint_connections_opened", _SERVER, "Connections to the server that were made."),
         _gauge("endpoint_weight", _SERVER, "Its share of requests, relative to the others.", fold=max),
         _gauge("endpoint_backup", _SERVER, "1 for a server that is asked only if no other can be.", fold=max),
+        _gauge("endpoint_withdrawn", _SERVER, "1 while an operator keeps requests from it.", fold=max),
         _gauge("endpoint_paused_seconds", _SERVER, "For which the server has asked to be left alone (Retry-After).", fold=max),
         _gauge("endpoint_quota_wait_seconds", _SERVER, "Longest time until a quota that the server has told of allows a request again.", fold=max),
         _gauge("endpoint_quota_path_wait_seconds", _SERVER, "The same of quotas of single paths.", fold=max),
@@ -169,10 +170,11 @@ STATES: Final = {
 TIMES: Final = (
     Metric("time_total", "request_duration_seconds", Type.HISTOGRAM, ("route", "upstream"), "From the first byte of a request to the last byte of its reply; not of tunnels."),
     Metric("time_queue", "request_queue_seconds", Type.HISTOGRAM, ("route", "upstream"), "Waiting to be let through: for a permit, a token, another request's answer."),
-    Metric("time_retry", "request_retry_seconds", Type.HISTOGRAM, ("route", "upstream"), "Attempts that failed before the last one, and the waits between; only of requests that were sent again."),
+    Metric("time_retries", "request_retries_seconds", Type.HISTOGRAM, ("route", "upstream"), "Attempts that failed before the last one, and the waits between; only of requests that were sent again."),
     Metric("time_connect", "request_connect_seconds", Type.HISTOGRAM, ("route", "upstream"), "Getting a connection for the last attempt; 0 from the pool."),
     Metric("time_first_byte", "request_first_byte_seconds", Type.HISTOGRAM, ("route", "upstream"), "From there to the head of the reply: what the upstream takes to answer."),
-    Metric("time_body", "request_body_seconds", Type.HISTOGRAM, ("route", "upstream"), "From the head of the reply to its end, waiting for the client included; not of tunnels."),
+    Metric("time_body", "request_body_seconds", Type.HISTOGRAM, ("route", "upstream"), "The rest of the reply; not of tunnels."),
+    Metric("time_client", "request_client_seconds", Type.HISTOGRAM, ("route", "upstream"), "The client was waited for, to send its body or to take its reply; not of tunnels."),
 )
 """Histograms: ``SAMPLE_bucket``, ``_sum`` and ``_example``, see ``telemetry/histograms``."""
 

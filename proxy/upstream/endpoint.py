@@ -33,6 +33,7 @@ class Endpoint:
         "share",
         "usual",
         "weight",
+        "withdrawn",
     )
 
     def __init__(
@@ -65,6 +66,8 @@ class Endpoint:
         """Of its weight, for as long as it is slow beside the others."""
         self.healthy = True
         """What its health checks say."""
+        self.withdrawn = False
+        """Whether an operator has it left alone."""
         self.paused_until = 0.0
         """Its own Retry-After, as a time of ``time.monotonic``."""
         self.refused_until = 0.0
@@ -120,12 +123,22 @@ class Endpoint:
         else:
             self._on_state()
 
+    def withdraw(self, *, withdrawn: bool) -> None:
+        """An operator has it left alone, or asked again."""
+        if withdrawn is not self.withdrawn:
+            self.withdrawn = withdrawn
+            if withdrawn:
+                self._on_state()
+            else:
+                self.recovered()
+
     def describe(self, now: float) -> Iterator[Sample]:
         """For operators; ``now`` is monotonic."""
         labels = {"endpoint": self.name}
         yield gauge("endpoint_weight", self.full_weight, labels)
         yield gauge("endpoint_backup", int(self.backup), labels)
         yield gauge("endpoint_healthy", int(self.healthy), labels)
+        yield gauge("endpoint_withdrawn", int(self.withdrawn), labels)
         yield gauge("endpoint_paused_seconds", max(0.0, self.paused_until - now), labels)
         if self.quotas is not None:
             quotas = self.quotas.state(now)

@@ -63,7 +63,7 @@ async def test_requests_attempts_and_retries_are_counted() -> None:
         assert found[f"attempts_total {upstream.url} 503 api"] == 1
         assert found[f"attempts_total {upstream.url} 200 api"] == 2
         assert found["request_duration_seconds_count /v1 api"] == 2
-        assert found["request_retry_seconds_count /v1 api"] == 1
+        assert found["request_retries_seconds_count /v1 api"] == 1
         assert found["response_bytes_total /v1 api"] == 4
         assert found["client_connections_opened_total"] == 3
         assert found[f"endpoint_connections_opened_total {upstream.url} api"] >= 1

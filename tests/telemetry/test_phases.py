@@ -1,94 +1,128 @@
 """Where the time of an exchange went."""
 
+from typing import Any
+
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from proxy.core.body import BytesBody
 from proxy.core.exchange import Exchange
-from proxy.core.record import Attempt
-from proxy.telemetry.phases import Phases, phases
+from proxy.core.record import HEDGED, Attempt
+from proxy.telemetry.phases import NAMES, phase_now, phases
+from tests.support.ended import ended
 
 
-def exchange(status: int = 200, queue: float = 0.0, **found: float | None) -> Exchange:
-    """One that began at 100; ``found``: ``connect`` and ``head``, seconds after that."""
-    made = Exchange("GET", b"/", (), started_at=100.0)
-    made.status = status
-    record = made.record
-    record.queue_s = queue
-    record.connect_s = found.get("connect")
-    head = found.get("head")
-    record.first_byte_at = None if head is None else 100.0 + head
-    return made
+class Slow(BytesBody):
+    """A body that its client took its time for, and still takes while it ``goes_on``."""
+
+    def __init__(self, seconds: float, *, goes_on: bool = False) -> None:
+        super().__init__(b"x")
+        self.seconds, self.goes_on = seconds, goes_on
+
+    def waited(self, now: float) -> float:
+        return self.seconds + (now - 100.0 if self.goes_on else 0.0)
+
+
+def failed(outcome: str, began: float, seconds: float, queue: float = 0.0) -> Attempt:
+    return Attempt("http://a", outcome, seconds, began, 0.0, queue)
+
+
+def retried(*tries: Attempt, **fields: Any) -> Exchange:
+    return ended(3.0, asked=2, tries=tries, **{"began": 100.0, "head_at": 3.0} | fields)
+
+
+CASES: dict[str, tuple[Exchange, dict[str, float]]] = {
+    "plain": (
+        ended(3.0, connect=0.5, head_at=2.0),
+        {"connect": 0.5, "first_byte": 1.5, "body": 1.0},
+    ),
+    "queue": (
+        ended(3.0, queue=2.0, head_at=2.5),
+        {"queue": 2.0, "first_byte": 0.5, "body": 0.5},
+    ),
+    "reply not taken": (
+        ended(3.0, stalled=lambda _: 2.0, head_at=0.5),
+        {"client": 2.0, "first_byte": 0.5, "body": 0.5},
+    ),
+    "body sent slowly": (
+        ended(3.0, body=Slow(2.0), head_at=2.5),
+        {"client": 2.0, "first_byte": 0.5, "body": 0.5},
+    ),
+    "no connection": (
+        ended(3.0, connect=None, error="connection_timeout", status=504),
+        {"connect": 3.0},
+    ),
+    "no head": (ended(3.0, error="http_response_timeout", status=504), {"first_byte": 3.0}),
+    "not let through": (ended(3.0, asked=0, queue=3.0, status=503), {"queue": 3.0}),
+    "shared": (ended(3.0, asked=0, status=200, connect=None), {"queue": 3.0}),
+    "retried": (
+        retried(failed("503", 100.0, 1.5), failed("200", 102.0, 0.9), head_at=2.9),
+        {"retries": 2.0, "first_byte": 0.9, "body": 0.1},
+    ),
+    "retried behind a queue": (
+        retried(failed("503", 100.0, 1.5, 1.0), failed("200", 102.0, 1.0, 1.0), queue=1.0),
+        {"queue": 1.0, "retries": 1.0, "first_byte": 1.0},
+    ),
+    "hedged": (
+        retried(failed(HEDGED, 100.0, 3.0), failed("200", 101.0, 2.0)),
+        {"first_byte": 3.0},
+    ),
+}
+
+
+@pytest.mark.parametrize(("exchange", "spent"), CASES.values(), ids=CASES)
+def test_each_moment_belongs_to_a_phase(exchange: Exchange, spent: dict[str, float]) -> None:
+    found = phases(exchange, exchange.started_at + 3.0)
+    assert found._asdict() == pytest.approx({name: spent.get(name, 0.0) for name in NAMES})
+    assert sum(found) == pytest.approx(3.0)
+    assert found.longest == max(NAMES, key=lambda name: spent.get(name, 0.0))
+
+
+def test_a_tunnel_waits_for_nobody() -> None:
+    exchange = ended(10.0, status=101, head_at=1.0, stalled=lambda _: 5.0)
+    assert phases(exchange, 10.0).client == 0.0
+
+
+def flying(**fields: Any) -> Exchange:
+    return ended(**{"seconds": 0.0, "status": 0, "error": "-", "began": 100.0, **fields})
 
 
 @pytest.mark.parametrize(
-    ("what", "ended", "expected"),
+    ("exchange", "phase", "seconds"),
     [
-        pytest.param(
-            exchange(queue=1.0, connect=0.5, head=4.0),
-            6.0,
-            Phases(1.0, None, 0.5, 2.5, 2.0, 6.0),
-            id="all phases of one attempt",
-        ),
-        pytest.param(
-            exchange(503, queue=3.0),
-            3.0,
-            Phases(3.0, None, None, None, None, 3.0),
-            id="refused after a wait",
-        ),
-        pytest.param(
-            exchange(504, connect=0.5),
-            3.0,
-            Phases(0.0, None, 0.5, None, None, 3.0),
-            id="no head ever came",
-        ),
-        pytest.param(
-            exchange(101, connect=0.5, head=1.0),
-            3600.0,
-            Phases(0.0, None, 0.5, 0.5, None, None),
-            id="a tunnel",
-        ),
-        pytest.param(
-            exchange(queue=2.0, head=1.0),
-            2.0,
-            Phases(2.0, None, None, 0.0, 1.0, 2.0),
-            id="the answer of a call that was there before",
+        (flying(asked=0), "queue", 5.0),
+        (flying(connect=None), "connect", 5.0),
+        (flying(), "first_byte", 5.0),
+        (flying(body=Slow(0.0, goes_on=True)), "client", 5.0),
+        (flying(tries=(failed("503", 100.0, 1.0),)), "retries", 5.0),
+        (flying(tries=(failed("503", 100.0, 1.0),), asked=2, connect=None), "connect", 4.0),
+        (flying(head_at=1.0, committed=True, status=200), "body", 4.0),
+        (
+            flying(head_at=1.0, committed=True, status=200, stalled=lambda now: now - 101.0),
+            "client",
+            4.0,
         ),
     ],
+    ids=[
+        "queue",
+        "connect",
+        "first byte",
+        "upload",
+        "between tries",
+        "second try",
+        "body",
+        "taken",
+    ],
 )
-def test_phases_follow_one_another(what: Exchange, ended: float, expected: Phases) -> None:
-    assert phases(what, 100.0 + ended) == expected
-
-
-def test_what_passed_before_the_last_attempt_is_retry() -> None:
-    made = exchange(queue=1.0, connect=0.25, head=8.0)
-    made.record.attempt_log = (Attempt("a", "503", 3.0), Attempt("b", "200", 2.0))
-    # 8 s until the head: 1 in the queue, 2 for the last attempt; the rest is the first and a wait
-    assert phases(made, 109.0) == Phases(1.0, 5.0, 0.25, 1.75, 1.0, 9.0)
-
-
-def test_tries_that_all_failed_have_no_head() -> None:
-    made = exchange(502, connect=0.0)
-    made.record.attempt_log = (Attempt("a", "reset", 3.0), Attempt("b", "reset", 2.0))
-    assert phases(made, 106.0) == Phases(0.0, 4.0, 0.0, None, None, 6.0)
-
-
-TIMES = st.floats(0, 1000)
-
-
-@given(st.tuples(TIMES, TIMES, TIMES, TIMES, TIMES), st.booleans())
-def test_the_phases_are_never_negative_and_make_the_whole(
-    times: tuple[float, float, float, float, float], again: bool
+def test_what_is_in_flight_waits_for_something(
+    exchange: Exchange, phase: str, seconds: float
 ) -> None:
-    queue, first, connect, thought, body = times
-    before = first if again else 0.0
-    made = exchange(queue=queue, connect=connect, head=queue + before + connect + thought)
-    if again:
-        made.record.attempt_log = (
-            Attempt("a", "503", first),
-            Attempt("a", "200", connect + thought),
-        )
-    total = queue + before + connect + thought + body
-    found = phases(made, 100.0 + total)
-    assert all(took is None or took >= 0 for took in found)
-    assert sum(took or 0.0 for took in found[:-1]) == pytest.approx(total, abs=1e-6)
+    assert phase_now(exchange, 105.0) == phase
+    assert getattr(phases(exchange, 105.0), phase) == pytest.approx(seconds)
+
+
+def test_a_failed_attempt_that_is_still_known_is_no_answer() -> None:
+    """Between two tries the record is that of the one that has failed."""
+    exchange = flying(head_at=1.0, tries=(failed("503", 100.0, 1.0),))
+    assert phases(exchange, 105.0)._asdict() == pytest.approx(
+        dict.fromkeys(NAMES, 0.0) | {"retries": 5.0}
+    )

@@ -3,7 +3,8 @@
 from typing import Any
 
 from proxy.core.exchange import Exchange
-from proxy.telemetry.traffic import Traffic
+from proxy.telemetry.phases import phases
+from proxy.telemetry.traffic import Traffic, times
 
 TRACE = b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01"
 
@@ -20,12 +21,17 @@ def ended(status: int, error: str = "", *, refused: str = "", clock: str = "") -
     return exchange
 
 
+def add(traffic: Traffic, exchange: Exchange, took: float = 0.0, at: float = 0.0) -> None:
+    now = exchange.started_at + took
+    traffic.add_odd(exchange, times(exchange, phases(exchange, now), now), at)
+
+
 def test_refusals_and_timeouts_are_told_apart() -> None:
     traffic = Traffic()
-    traffic.add_odd(ended(429, "http_request_denied", refused="rate_limited"), 100.0, 0.0)
-    traffic.add_odd(ended(504, "http_response_timeout", clock="first_byte"), 100.0, 0.0)
+    add(traffic, ended(429, "http_request_denied", refused="rate_limited"))
+    add(traffic, ended(504, "http_response_timeout", clock="first_byte"))
     both = ended(503, "connection_limit_reached", refused="queue_timeout", clock="queue")
-    traffic.add_odd(both, 100.0, 0.0)
+    add(traffic, both)
     found = told(traffic)
     assert {name: found[name] for name in found if name.startswith(("refusals", "timeouts"))} == {
         "timeouts first_byte": 1,
@@ -37,7 +43,7 @@ def test_refusals_and_timeouts_are_told_apart() -> None:
 
 def test_a_timeout_that_another_attempt_made_good_is_none() -> None:
     traffic = Traffic()
-    traffic.add_odd(ended(200, clock="per_try"), 100.0, 0.0)
+    add(traffic, ended(200, clock="per_try"))
     assert "timeouts per_try" not in told(traffic)
 
 
@@ -64,5 +70,5 @@ def test_the_example_is_the_trace_that_the_client_sent() -> None:
     traffic = Traffic()
     exchange = ended(200)
     exchange.heard, exchange.headers = exchange.headers, ()  # a rule of the route took it away
-    traffic.add_odd(exchange, 100.2, 5.0)
+    add(traffic, exchange, took=0.2, at=5.0)
     assert told(traffic)["time_total_example 0.25"] == f"{'a' * 32} 0.200000 5.000"
