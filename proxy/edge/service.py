@@ -28,7 +28,7 @@ from proxy.core.reply import Ending, Reply, UpgradedConnection
 from proxy.core.secrets import SECRETS, sent
 from proxy.edge.client_stream import ClientStream
 from proxy.edge.connections import ConnectionTracker
-from proxy.edge.http1.head_cache import RepeatedRequest
+from proxy.edge.http1.fast_request_head import FastRequest
 from proxy.edge.http1.request_reader import ReadRequest
 from proxy.edge.intake import Intake
 from proxy.edge.last_hop import reply_here
@@ -148,7 +148,7 @@ class ProxyService:
         if type(request) is ReadRequest:
             exchange = self._intake.open(request, stream)
         else:
-            exchange = cast(RepeatedRequest, request).exchange
+            exchange = cast(FastRequest, request).exchange
         stream.exchange = exchange
         stream.errors = self._errors
         self._tracker.in_flight += 1

@@ -19,7 +19,7 @@ from proxy.core.secrets import conceal, redact
 from proxy.edge.connections import ConnectionTracker, Observer, UnderWay
 from proxy.edge.entrance import entrance
 from proxy.edge.http1.connection import Connection
-from proxy.edge.http1.head_cache import RequestHeadCache
+from proxy.edge.http1.fast_request_head import FastHeadReader
 from proxy.edge.intake import Intake
 from proxy.edge.relay import Relay
 from proxy.edge.service import ProxyService, flattened
@@ -132,7 +132,7 @@ class Runtime:
         server = self._config.server
         instance = secrets.token_hex(4)
         intake = Intake(server, instance)
-        head_cache = RequestHeadCache()
+        fast = FastHeadReader(server)
         service = ProxyService(
             intake,
             Relay(f"sidecar-proxy-{instance}", server_timing=server.server_timing),
@@ -165,7 +165,7 @@ class Runtime:
                 data,
                 server,
                 self._tracker,
-                head_cache,
+                fast,
                 errors=self._config.errors,
                 access_log=None,
             )
