@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Final
 
 _DECLARES: Final = """
-admin/options core/rate_limit_options core/samples core/stream_options edge/client_stream
-edge/options middleware/load_balance/options policy/endpoint telemetry/options telemetry/second
+admin/options core/cache_options core/rate_limit_options core/samples core/stored
+core/stream_options edge/client_stream
+edge/options middleware/load_balance/options policy/endpoint telemetry/options
+telemetry/second
 """
 """Modules that declare: their tests would repeat them."""
 

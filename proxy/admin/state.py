@@ -84,6 +84,7 @@ def state(samples: Iterable[Sample]) -> dict[str, Any]:
             }
             for row in rows(told, "rate_limit_", "route")
         },
+        "cache": _cache(told),
         "coalesce": {
             "kept_bytes": next((each.value for each in told if each.name == "coalesced_bytes"), 0),
             "routes": {
@@ -200,3 +201,23 @@ def _count(sample: Sample) -> str:
     name = sample.name.removeprefix("route_")
     value = sample.labels.get(name)
     return name if value is None else f"{name} {value}"
+
+
+def _cache(told: list[Sample]) -> dict[str, Any]:
+    """The store, and what became of the requests of each route."""
+    [*_, store] = [Row({}), *rows(told, "store_")]
+    return {
+        "store": {
+            name: store.get(f"store_{name}") or 0 for name in ("entries", "bytes", "evicted")
+        },
+        "routes": {
+            row.labels["route"]: {
+                name: row.get(f"cache_{name}")
+                for name in (
+                    *("hits", "stale", "revalidated", "misses", "collapsed", "stored"),
+                    *("hit_bytes", "refreshing"),
+                )
+            }
+            for row in rows(told, "cache_", "route")
+        },
+    }

@@ -243,6 +243,10 @@ class LoopDetected(ProxyError):
     """The request has come through this proxy before."""
 
 
+class NotCached(ProxyError):
+    """The client takes a stored reply only (``only-if-cached``), and there is none."""
+
+
 class InternalError(ProxyError):
     """A fault of the proxy itself or of its configuration."""
 

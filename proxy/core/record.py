@@ -58,6 +58,8 @@ class Record:
     """Why the proxy itself refused it: the ``reason`` of the error; empty where it did not."""
     clock: str = ""
     """The timeout that ended it, as its option is called."""
+    cache: str = ""
+    """What the cache did, as Cache-Status says it (RFC 9211); empty where there is none."""
 
     def log_attempt(self, endpoint: str, outcome: str, began: float, now: float) -> None:
         """Log the attempt that these findings are of, which ends now."""

@@ -67,6 +67,7 @@ FAILURES: Final[dict[type[e.ProxyError], tuple[HTTPStatus, str]]] = {
     e.LocalLimit:           (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
     e.ConnectionLimit:      (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
     e.ShuttingDown:         (S.SERVICE_UNAVAILABLE,             "destination_unavailable"),
+    e.NotCached:            (S.GATEWAY_TIMEOUT,                 "http_request_denied"),
     e.EndedByOperator:      (S.SERVICE_UNAVAILABLE,             "http_request_denied"),
     e.LoopDetected:         (S.LOOP_DETECTED,                   "proxy_loop_detected"),
     e.InternalError:        (S.INTERNAL_SERVER_ERROR,           "proxy_internal_error"),

@@ -22,6 +22,7 @@ from proxy.core.clock import monotonic
 from proxy.core.errors import ConnectionLimit
 from proxy.http.logins import Ties
 from proxy.policy.idle_limit import Ends
+from proxy.upstream.connects import Connects
 from proxy.upstream.http1.protocol import UpstreamProtocol
 from proxy.upstream.pooled_connection import PooledConnection
 from proxy.upstream.resolver import Resolver
@@ -38,6 +39,7 @@ class ConnectionPool:
         "_addresses",
         "_closed",
         "_connector",
+        "_connects",
         "_ends",
         "_idle",
         "_keepalive",
@@ -63,12 +65,15 @@ class ConnectionPool:
         limit: int,
         max_age: float = 0.0,
         name: str = "",
+        connects: Connects | None = None,
     ) -> None:
         """``keepalive``: seconds that a connection may be idle; ``max_age``: that it may be used.
 
-        ``limit``: connections at a time. Zero is no limit.
+        ``limit``: connections at a time. Zero is no limit. ``connects`` is told what becomes of
+        each attempt to make one.
         """
         self._connector = connector
+        self._connects = connects or Connects()
         self._template = template
         self._resolver = resolver
         self._keepalive = keepalive
@@ -204,6 +209,7 @@ class ConnectionPool:
         try:
             made = await self._connector.connect(self._template, [], clock)
         except Exception as error:
+            self._connects.failed()
             looking_up = self._template.host in self._resolver.pending
             patience = clock.connect or 0.0
             why = await self._unreachable.why(error, looking_up=looking_up, patience=patience)
@@ -215,7 +221,9 @@ class ConnectionPool:
         self.opened += 1
         if addresses := self._resolver.stands_for(self._template.host):
             self.follow_name(addresses)
-        return PooledConnection(made, protocol, self)
+        connection = PooledConnection(made, protocol, self)
+        self._connects.made()
+        return connection
 
     def park(self, connection: PooledConnection) -> None:
         """Keep it for the next attempt, ``keepalive_timeout`` at most."""

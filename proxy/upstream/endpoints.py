@@ -12,6 +12,7 @@ from proxy.core.local_limits import complain, local_limit
 from proxy.core.samples import Sample
 from proxy.policy.rotation import Turns
 from proxy.upstream.address import Address, tls_context
+from proxy.upstream.connects import Connects
 from proxy.upstream.credentials import LOOK_EVERY, CredentialsFile
 from proxy.upstream.endpoint import Endpoint
 from proxy.upstream.options import ServerEntry, UpstreamOptions, entries
@@ -56,6 +57,8 @@ class Endpoints:
         """Called when there are other members."""
         self.on_state: list[Callable[[], None]] = []
         """Called when a member may not be asked any more, or may be asked again."""
+        self.on_connect: list[Callable[[], None]] = []
+        """Called when a new connection to a member works."""
         self.members: tuple[Endpoint, ...] = ()
         self._update()
         self._tasks: list[asyncio.Task[None]] = []
@@ -154,6 +157,11 @@ class Endpoints:
         """Servers that are not asked now, and may come back."""
         return tuple(self._away.values())
 
+    @property
+    def connects(self) -> bool:
+        """Whether connections to any member are made, as far as is known."""
+        return any(endpoint.connects.works for endpoint in self.members)
+
     def _state_changed(self) -> None:
         for call in self.on_state:
             call()
@@ -163,12 +171,14 @@ class Endpoints:
         address = Address(options, entry, self._tls, ip)
         if self._credentials_file is not None:
             address.credentials = self._credentials_file.field
+        connects = Connects(self.on_connect)
         pool = partial(
             self._session.connection_pool,
             address.template,
             address.unix_path,
             keepalive=options.keepalive_timeout,
             max_age=options.max_connection_age,
+            connects=connects,
         )
         limited = pool(limit=options.limit)
         return Endpoint(
@@ -178,6 +188,7 @@ class Endpoints:
             self._state_changed,
             weight=entry.weight,
             backup=entry.backup,
+            connects=connects,
         )
 
 

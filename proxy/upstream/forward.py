@@ -238,6 +238,8 @@ class Forward:
             version=message.version,
             buffered=whole,
         )
+        if message.length is None:
+            reply.until_close = True
         if chunked and exchange.takes_trailers:
             reply.trailers = stream.trailers
         return reply

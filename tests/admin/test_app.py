@@ -31,6 +31,7 @@ PARTS = [
     "concurrency",
     "hedges",
     "rate_limits",
+    "cache",
     "coalesce",
     "budgets",
     "breakers",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy.middleware.cache.cache import _COUNTED as COUNTED
 from proxy.telemetry.metric_table import LEFT_OUT, METRICS, PREFIX, STATES, TIMES, Metric, Type
 
 ROWS = [*METRICS, *STATES, *TIMES]
@@ -13,6 +14,7 @@ BY_ROUTE = ("requests", "attempts", "tunnels", "status", "error", "retry", "hedg
 """What ``telemetry/counters`` counts as ``route_NAME``."""
 MADE = {
     "proxy/telemetry/counters.py": {f"route_{name}" for name in BY_ROUTE},
+    "proxy/middleware/cache/cache.py": {f"cache_{kind}" for kind in COUNTED},
     "proxy/telemetry/histograms.py": set(),  # named by telemetry/traffic, see TIMES
 }
 """Samples whose name is put together, by file."""
