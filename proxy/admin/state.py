@@ -117,6 +117,9 @@ def state(samples: Iterable[Sample]) -> dict[str, Any]:
             }
             for row in rows(told, "breaker_", "route", "upstream", "endpoint")
         ],
+        "credentials": [
+            _credentials(row) for row in rows(told, "credentials_", "upstream", "credentials")
+        ],
         "tunnels": [
             {
                 **row.labels,
@@ -175,6 +178,23 @@ def _quota(row: Row) -> dict[str, Any] | None:
             "remaining": row.get("endpoint_quota_remaining"),
             "pace_s": row.rounded("endpoint_quota_spacing_seconds"),
         },
+    }
+
+
+def _credentials(row: Row) -> dict[str, Any]:
+    """Credentials of the proxy's own, by name."""
+    return {
+        **row.labels,
+        "usable": bool(row.get("credentials_usable")),
+        "requests": row.get("credentials_requests"),
+        "exceeded": row.get("credentials_exceeded"),
+        "refused": row.get("credentials_refused"),
+        "blocked_s": row.rounded("credentials_blocked_seconds"),
+        "left": row.get("credentials_left"),
+        "expires_s": row.rounded("credentials_expires_seconds"),
+        "renewals": row.get("credentials_renewals"),
+        "failures": row.get("credentials_failures"),
+        "failure": row.get("credentials_failure"),
     }
 
 

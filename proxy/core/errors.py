@@ -209,6 +209,10 @@ class UpstreamQuotaExceeded(NotAttempted):
     """The upstream has said that its own limit is reached: ``[rate_limit] learn``."""
 
 
+class CredentialsUnavailable(NotAttempted):
+    """The proxy has no credentials for the upstream now: the token server has given none."""
+
+
 class DeadlineTooShort(NotAttempted):
     """The client's ``[deadline]`` is over before an answer can come."""
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
 from proxy.core.body import Body
 from proxy.core.clock import Clock, monotonic
+from proxy.core.credentials import Credentials
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.core.samples import Described, Sample
@@ -180,3 +181,5 @@ class EndpointScope(UpstreamScope):
     endpoint: Endpoint
     own_credentials: bytes
     """The field in which the proxy shows credentials of its own; empty where it has none."""
+    credentials: Credentials | None = None
+    """The proxy's own for this upstream."""

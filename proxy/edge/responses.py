@@ -63,6 +63,7 @@ FAILURES: Final[dict[type[e.ProxyError], tuple[HTTPStatus, str]]] = {
     e.QueueFull:         (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
     e.QueueTimeout:         (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
     e.UpstreamQuotaExceeded:          (S.TOO_MANY_REQUESTS,               "http_request_denied"),
+    e.CredentialsUnavailable:       (S.SERVICE_UNAVAILABLE,             "destination_unavailable"),
     e.DeadlineTooShort:              (S.GATEWAY_TIMEOUT,                 "http_response_timeout"),
     e.LocalLimit:           (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
     e.ConnectionLimit:      (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
@@ -101,6 +102,7 @@ SENTENCES: Final[dict[type[e.ProxyError], str]] = {
     e.QueueFull: "The upstream is busy, and its queue has no place left.",
     e.QueueTimeout: "The upstream was busy for as long as the request may wait.",
     e.UpstreamQuotaExceeded: "The upstream takes no more requests for now.",
+    e.CredentialsUnavailable: "This proxy has no valid credentials for the upstream at the moment.",
     e.DeadlineTooShort: "Too little is left of the time that the client gives for an answer.",
     e.LocalLimit: "This proxy has reached a limit of its own.",
     e.ConnectionLimit: "No connection is free.",
@@ -192,8 +194,10 @@ def log_error(exchange: Exchange, error: e.ProxyError) -> None:
     _note(exchange, sentence(error), failure(error)[1])
 
 
-def log_stalled_client(exchange: Exchange, seconds: float) -> None:
+def charge_stalled_client(exchange: Exchange, seconds: float) -> None:
     """The client took nothing of its reply for ``[server] write_idle_timeout``."""
+    exchange.error = "connection_write_timeout"
+    exchange.record.clock = "write_idle_timeout"
     what = f"the client took nothing of its reply within write_idle_timeout of {seconds:g} s"
     _note(exchange, what, exchange.error)
 

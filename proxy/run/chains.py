@@ -17,6 +17,7 @@ from proxy.core.scope import Scope
 from proxy.middleware import (
     commit,
     cors,
+    credentials,
     fallback,
     per_try,
     rate_limit,
@@ -85,6 +86,7 @@ UPSTREAM: Final = (
 """Once for each upstream that a route asks."""
 
 ENDPOINT: Final = (
+    Link(credentials, "above the quota: a key that is refused gives way to one that has its own"),
     Link(upstream_quota, "each server has its own, and a wait for it is no time of the server's"),
     Link(propagation, "below all that waits: it says how much time is left when the request goes"),
     Link(per_try, "around one attempt alone: another one has its own time"),

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from proxy.admin.api import routes
+from proxy.admin.api import quit_routes, routes
 from proxy.admin.app import application, probes
 from proxy.admin.door import Door
 from proxy.admin.guard import Guard
@@ -42,7 +42,10 @@ class Operators:
         # No browser comes by a unix socket.
         guard = None if self._options.listen.startswith("unix:") else Guard(self._options)
         self._observatory = Observatory(source)
-        app = application(source, guard, routes(self._observatory))
+        served = [*routes(self._observatory)]
+        if self._options.quit:
+            served += quit_routes(self._observatory)
+        app = application(source, guard, served)
         await self._listener.open(Door(await self._server(app)))
         self._observatory.open()
         if self._probes is not None:

@@ -31,6 +31,7 @@ from proxy.policy.budget import Budget
 from proxy.run.chains import ENDPOINT, ROUTE, UPSTREAM, OnLink, linked
 from proxy.run.stores import store_of
 from proxy.upstream.address import origins, renames, told
+from proxy.upstream.credentials.upstream_credentials import UpstreamCredentials
 from proxy.upstream.endpoint import Endpoint
 from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.forward import Forward
@@ -89,7 +90,7 @@ class Tree:
         """All attempts of a route at one upstream."""
         endpoints = self.endpoints[upstream.name]
         scope = upstream_scope_of(route, upstream, endpoints)
-        attempt = partial(self._attempt, scope)
+        attempt = partial(self._attempt, scope, endpoints.credentials)
         breaker = scope.find(CircuitBreakerOptions)
         balance = scope.find(LoadBalanceOptions) or LoadBalanceOptions()
         alone = len(endpoints.members) == 1 and not endpoints.changes
@@ -103,11 +104,17 @@ class Tree:
         scope.options += (targets,)
         return self._linked(UPSTREAM, scope, targets.first)
 
-    def _attempt(self, scope: UpstreamScope, endpoint: Endpoint) -> Handler:
+    def _attempt(
+        self, scope: UpstreamScope, credentials: UpstreamCredentials, endpoint: Endpoint
+    ) -> Handler:
         """One attempt at one endpoint."""
         address = endpoint.address
-        own = b"" if address.credentials is None else address.credentials[0]
-        below = EndpointScope(**vars(scope), endpoint=endpoint, own_credentials=own)
+        below = EndpointScope(
+            **vars(scope),
+            endpoint=endpoint,
+            own_credentials=next(iter(credentials.names), b""),
+            credentials=credentials,
+        )
         timeouts = scope.find(TimeoutsOptions) or TimeoutsOptions()
         forward = Forward(address, endpoint.pool, timeouts, end_to_end_response)
         return self._linked(ENDPOINT, below, forward.handle)

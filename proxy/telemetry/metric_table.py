@@ -80,6 +80,7 @@ def _process(sample: str, kind: Type, text: str) -> Metric:
 
 
 _SERVER: Final = "upstream endpoint"
+_CREDENTIALS: Final = "upstream credentials"
 
 # fmt: off
 SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
@@ -135,6 +136,17 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         _counter("breaker_ejections", "route upstream endpoint", "Times that a server was taken out."),
         _gauge("breaker_open_seconds", "route upstream endpoint", "Until a trial may be sent to it.", fold=max),
     ),
+    "Credentials of upstreams": (
+        _gauge("credentials_usable", _CREDENTIALS, "1 while these credentials can be shown, by their name in the configuration.", fold=min),
+        _counter("credentials_requests", _CREDENTIALS, "Requests that were sent with them."),
+        _counter("credentials_exceeded", _CREDENTIALS, "Requests that their quota did not allow."),
+        _counter("credentials_refused", _CREDENTIALS, "Replies that said that they are not valid."),
+        _gauge("credentials_blocked_seconds", _CREDENTIALS, "Until they are used again.", fold=max),
+        _gauge("credentials_left", _CREDENTIALS, "Requests that their quota still allows.", fold=min),
+        _gauge("credentials_expires_seconds", _CREDENTIALS, "Until they expire.", fold=min),
+        _counter("credentials_renewals", _CREDENTIALS, "Tokens that were got."),
+        _counter("credentials_failures", _CREDENTIALS, "Tokens that could not be got."),
+    ),
     "Limits and queues": (
         _gauge("concurrency_limit", "upstream", "Permits: requests that may be at the upstream at a time."),
         _gauge("concurrency_in_flight", "upstream", "Permits that are taken."),
@@ -144,6 +156,10 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         _counter("concurrency_refused", "upstream", "Requests that found the queue full."),
         _counter("concurrency_evicted", "upstream", "Requests that had to give their place in the queue to another client's."),
         _counter("concurrency_timed_out", "upstream", "Requests that waited for as long as they may."),
+        _gauge("connect_waiting", "upstream", "Requests that wait for a server that can be connected to (wait_for_connect)."),
+        _counter("connect_woken", "upstream", "Those whose wait ended because a server came back."),
+        _counter("connect_refused", "upstream", "Those that found no place to wait."),
+        _counter("connect_timed_out", "upstream", "Those that waited for as long as they may."),
         _counter("rate_limit_refused", "route", "Requests over the limit of their client."),
         _counter("rate_limit_waited", "route", "Requests that waited for their client's limit."),
         _gauge("rate_limit_keys", "route", "Clients whose limit is being counted."),
@@ -199,6 +215,7 @@ LEFT_OUT: Final = {
     "tunnel_idle_seconds": "likewise",
     "tunnel_bytes_in": "likewise",
     "tunnel_bytes_out": "likewise",
+    "credentials_failure": "a sentence; credentials_failures counts them",
     "endpoint_attempts": "served_attempts counts the same, also where there is one server only",
     "route_requests": "requests counts the same with more labels",
     "route_status": "likewise",

@@ -1,5 +1,6 @@
 """A server of an upstream, and how it is doing."""
 
+import ssl
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
@@ -94,6 +95,12 @@ class Endpoint:
         """Its name stands for these addresses now."""
         self.pool.follow_name(listed)
         self.check_pool.follow_name(listed)
+
+    def use_tls(self, context: ssl.SSLContext | None) -> None:
+        """Make new connections with this context; those that stand stay."""
+        self.address.use_tls(context)
+        for pool in {self.pool, self.check_pool}:
+            pool.use(self.address.template)
 
     def reopen(self) -> None:
         """Its address is back."""

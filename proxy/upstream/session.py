@@ -63,6 +63,7 @@ class Session:
         keepalive: float,
         limit: int,
         max_age: float = 0.0,
+        send_proxy: str = "",
         connects: Connects | None = None,
     ) -> ConnectionPool:
         """The way to a server that ``template`` describes, or to a unix socket.
@@ -83,6 +84,7 @@ class Session:
             keepalive=keepalive,
             limit=limit,
             max_age=max_age,
+            send_proxy=send_proxy,
             name=f"unix:{unix_path}" if unix_path is not None else "",
             connects=connects,
         )

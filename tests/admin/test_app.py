@@ -35,6 +35,7 @@ PARTS = [
     "coalesce",
     "budgets",
     "breakers",
+    "credentials",
     "tunnels",
     "counters",
 ]
