@@ -177,6 +177,8 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         _gauge("cache_refreshing", "route", "Stored replies that are being asked for anew."),
         _gauge("store_entries", "", "Replies in the store."),
         _gauge("store_bytes", "", "Bytes that the store holds."),
+        _counter("store_failures", "", "Times that the store could not be read or written."),
+        _counter("store_timeouts", "", "Times that it took longer than it may."),
         _counter("store_evicted", "", "Replies that had to make room for others."),
     ),
     "The process": (
