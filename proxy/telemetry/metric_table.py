@@ -181,6 +181,14 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         _counter("store_timeouts", "", "Times that it took longer than it may."),
         _counter("store_evicted", "", "Replies that had to make room for others."),
     ),
+    "Workers": (
+        _gauge("workers_wanted", "", "Processes that shall serve: workers, where it is more than 1."),
+        _gauge("workers_serving", "", "Those that do."),
+        _counter("workers_restarted", "", "Processes that took the place of one that had died."),
+        _gauge("worker_connections", "worker", "Connections of clients that a worker has, by its number."),
+        _counter("worker_requests", "worker", "Requests that a worker has served; from 0 again for one that takes its place."),
+        _gauge("worker_age_seconds", "worker", "Since a worker was started.", fold=min),
+    ),
     "The process": (
         _process("process_cpu_seconds", Type.COUNTER, "Processor time, of the user and of the system."),
         _process("process_resident_memory_bytes", Type.GAUGE, "Memory in use."),
@@ -217,6 +225,7 @@ LEFT_OUT: Final = {
     "tunnel_idle_seconds": "likewise",
     "tunnel_bytes_in": "likewise",
     "tunnel_bytes_out": "likewise",
+    "worker_state": "workers_serving counts those that serve",
     "credentials_failure": "a sentence; credentials_failures counts them",
     "endpoint_attempts": "served_attempts counts the same, also where there is one server only",
     "route_requests": "requests counts the same with more labels",

@@ -79,4 +79,4 @@ def test_a_name_says_what_it_is(row: Metric) -> None:
 def test_labels_are_few_and_known(row: Metric) -> None:
     """A label that a client or an upstream may fill in freely would make series without end."""
     own = {"method", "status", "error", "reason", "clock", "outcome", "state"}
-    assert set(row.labels) <= {"route", "upstream", "endpoint", "credentials"} | own
+    assert set(row.labels) <= {"route", "upstream", "endpoint", "credentials", "worker"} | own
