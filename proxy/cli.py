@@ -10,6 +10,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Final
 
 from proxy import __version__
@@ -135,11 +136,12 @@ def _served(arguments: argparse.Namespace) -> int:
     from proxy.config.load import ConfigError, read, usable, without_file
 
     if arguments.upstream is None:
-        config, problems = read(_path(arguments.config), sets=arguments.set)
+        again = partial(read, _path(arguments.config), sets=arguments.set)
     else:
-        config, problems = without_file(
-            arguments.upstream, arguments.listen, arguments.admin, arguments.set
+        again = partial(
+            without_file, arguments.upstream, arguments.listen, arguments.admin, arguments.set
         )
+    config, problems = again()
     for problem in problems:
         print(problem, file=sys.stderr)
     try:
@@ -148,7 +150,7 @@ def _served(arguments: argparse.Namespace) -> int:
         return _BAD_CONFIGURATION
     from proxy.run.serve import run
 
-    return run(config)
+    return run(config, again)
 
 
 def _check(path: str, sets: Sequence[str]) -> int:

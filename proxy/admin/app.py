@@ -4,12 +4,15 @@ Liveness is not readiness: a draining proxy lives on.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
+
+Reload: TypeAlias = Callable[[], Awaitable[dict[str, Any]]]
+"""Reads the configuration again; what became of it."""
 
 _dumps: Final = partial(json.dumps, indent=1)
 
@@ -18,10 +21,12 @@ def application(
     ready: Callable[[], bool],
     report: Callable[[], dict[str, Any]],
     guard: Middleware | None = None,
+    reload: Reload | None = None,
 ) -> web.Application:
     """The probes, and ``/api/state``, which is ``report`` as JSON; ``/api/NAME`` is a part of it.
 
-    ``guard`` is asked before anything is answered, see ``admin/guard``.
+    ``guard`` is asked before anything is answered, see ``admin/guard``. ``POST /api/reload`` is
+    there where ``reload`` is: 200 with what has changed, 409 with what speaks against it.
     """
 
     async def api(request: web.Request) -> web.Response:
@@ -36,6 +41,14 @@ def application(
 
     app = web.Application(middlewares=() if guard is None else (guard,))
     app.router.add_get("/api/{name}", api)
+    if reload is not None:
+        again = reload
+
+        async def changed(_: web.Request) -> web.Response:
+            told = await again()
+            return web.json_response(told, status=200 if told["reloaded"] else 409, dumps=_dumps)
+
+        app.router.add_post("/api/reload", changed)
     _add_probes(app, ready)
     return app
 

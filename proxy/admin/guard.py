@@ -17,17 +17,27 @@ from proxy.http.authority import hostname
 Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _LOCAL: Final = "localhost"
+_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_ELSEWHERE: Final = (
+    "what changes something is refused, unless [admin] listen is a loopback address or a unix "
+    "socket\n"
+)
 
 
 class Guard:
     """Refuses requests with a foreign Host or Origin; an aiohttp middleware."""
 
-    __slots__ = ("_hosts", "_names")
+    __slots__ = ("_changes", "_hosts", "_names")
 
     __middleware_version__ = 1
 
     def __init__(self, options: AdminOptions) -> None:
         """``options``: the names of the admin listener."""
+        self.follow(options)
+
+    def follow(self, options: AdminOptions) -> None:
+        """Know these names from now on."""
+        self._changes = is_local(options.listen)
         self._hosts = {_name(host) for host in options.hosts}
         self._names = {_LOCAL, _name(options.listen), *self._hosts}
 
@@ -41,6 +51,8 @@ class Guard:
             authority = origin.partition("://")[2].lower()
             if authority not in map(str.lower, hosts) and _name(authority) not in self._hosts:
                 return _refused("requests from pages of other sites are refused")
+        if request.method not in _READING and not self._changes:
+            return web.Response(status=403, text=_ELSEWHERE)
         return await handler(request)
 
     def _is_ours(self, authority: str) -> bool:
@@ -61,6 +73,14 @@ def _name(authority: str) -> str:
     if authority.count(":") > 1 and not authority.startswith("["):  # an address without brackets
         return authority.lower()
     return hostname(authority).strip("[]")
+
+
+def is_local(listen: str) -> bool:
+    """Whether only this host can reach this address of a listener."""
+    if listen.startswith("unix:"):
+        return True
+    name = _name(listen)
+    return name == _LOCAL or (_is_address(name) and ipaddress.ip_address(name).is_loopback)
 
 
 def _is_address(name: str) -> bool:

@@ -86,13 +86,13 @@ class ConnectionTracker:
     __slots__ = (
         "_idle",
         "_no_tunnels",
-        "_observers",
         "connections",
         "draining",
         "grace_over",
         "hangups",
         "in_flight",
         "limit",
+        "observers",
         "retiring",
         "tunnels",
     )
@@ -111,7 +111,7 @@ class ConnectionTracker:
         self.grace_over = False
         """Whether the grace period of a drain has ended."""
         self.hangups = HangupWatcher(asyncio.get_running_loop())
-        self._observers = observers
+        self.observers = observers
         self._idle: asyncio.Future[None] | None = None
         self._no_tunnels: asyncio.Future[None] | None = None
 
@@ -123,12 +123,12 @@ class ConnectionTracker:
     def finished(self, exchange: Exchange, now: float) -> None:
         """A request has ended, one way or another."""
         self.in_flight -= 1
-        for observer in self._observers:
+        for observer in self.observers:
             observer(exchange, now)
 
     def record(self, exchange: Exchange, now: float) -> None:
         """Tell the observers of an exchange that never was in flight."""
-        for observer in self._observers:
+        for observer in self.observers:
             observer(exchange, now)
 
     def close(self) -> None:

@@ -42,7 +42,7 @@ class Listener:
         self._asked = address
         self._options = options or ServerOptions()
         self._path = address.removeprefix("unix:") if address.startswith("unix:") else None
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._admit: Admit | None = None
         self._ceiling = 0
         self._acceptors: list[Acceptor] = []
@@ -62,10 +62,7 @@ class Listener:
         ``admit``: makes connections where there is something to do before, else ``factory`` does.
         """
         self._ceiling = ceiling
-        if admit is None and ceiling:
-            loop = asyncio.get_running_loop()
-            admit = partial(loop.connect_accepted_socket, factory)
-        self._admit = admit
+        self._use(factory, admit)
         try:
             if self._path is not None:
                 await self._open_unix(factory, self._path)
@@ -74,6 +71,62 @@ class Listener:
         except OSError as error:
             raise CannotListen(f"cannot listen on {self._asked}: {self._reason(error)}") from error
 
+    def _use(self, factory: Callable[[], asyncio.Protocol], admit: Admit | None) -> None:
+        if admit is None and self._ceiling:
+            loop = asyncio.get_running_loop()
+            admit = partial(loop.connect_accepted_socket, factory)
+        self._admit = admit
+
+    async def follow(
+        self,
+        options: ServerOptions,
+        factory: Callable[[], asyncio.Protocol],
+        admit: Admit | None = None,
+    ) -> None:
+        """Make connections in another way from now on. Nobody who waits to be accepted is lost.
+
+        Raises CannotListen where a unix socket cannot have the mode or the owner.
+        """
+        before, self._options = self._options, options
+        if self._path is not None and rights(before) != rights(options):
+            try:
+                self._set_rights(self._path)
+            except OSError as error:
+                self._options = before
+                reason = self._reason(error)
+                raise CannotListen(f"cannot change {self._asked}: {reason}") from error
+        plain = self._admit is None
+        self._use(factory, admit)
+        if plain and self._admit is None:
+            return
+        # Descriptors of our own keep the sockets, and who waits there, open.
+        own = [one.dup() for one in self._sockets()]
+        accepted, self._acceptors = self._acceptors, []
+        for acceptor in accepted:
+            acceptor.close()
+        self._end_servers()
+        for one in own:
+            await self._serve(one, factory)
+
+    async def _serve(self, listening: socket.socket, factory: Callable[[], Any]) -> None:
+        """Accept what comes to this socket."""
+        loop = asyncio.get_running_loop()
+        if self._admit is not None:
+            most = self._options.max_connections
+            acceptor = Acceptor(listening, self._admit, self._ceiling, BACKLOG, most)
+            self._acceptors.append(acceptor)
+        elif self._path is not None:
+            server = await loop.create_unix_server(factory, sock=listening, backlog=BACKLOG)
+            self._servers.append(server)
+        else:
+            server = await loop.create_server(factory, sock=listening, backlog=BACKLOG)
+            self._servers.append(server)
+
+    def _set_rights(self, path: str) -> None:
+        os.chmod(path, int(self._options.unix_mode, 8))
+        if self._options.unix_owner:
+            os.chown(path, *owner(self._options.unix_owner))
+
     async def _open_unix(self, factory: Callable[[], asyncio.Protocol], path: str) -> None:
         _clear_stale(path)
         listening = socket.socket(socket.AF_UNIX)
@@ -81,44 +134,36 @@ class Listener:
             listening.bind(path)
             self._file = _identity(path)
             # Nobody can connect before it listens, so nobody gets in with the mode of the umask.
-            os.chmod(path, int(self._options.unix_mode, 8))
-            if self._options.unix_owner:
-                os.chown(path, *owner(self._options.unix_owner))
-            if self._admit is not None:
-                self._acceptors.append(self._acceptor(listening, self._admit))
-                return
-            loop = asyncio.get_running_loop()
-            self._server = await loop.create_unix_server(factory, sock=listening, backlog=BACKLOG)
+            self._set_rights(path)
+            await self._serve(listening, factory)
         except BaseException:
             listening.close()
             self._unlink()
             raise
-
-    def _acceptor(self, listening: socket.socket, admit: Admit) -> Acceptor:
-        return Acceptor(listening, admit, self._ceiling, BACKLOG, self._options.max_connections)
 
     async def _open_tcp(self, factory: Callable[[], asyncio.Protocol]) -> None:
         loop = asyncio.get_running_loop()
         host, port = split_listen(self._asked)
         start = self._admit is None
         if host:
-            self._server = await loop.create_server(
+            server = await loop.create_server(
                 factory, host, port, backlog=BACKLOG, start_serving=start
             )
         else:
             # One socket for both families: with port 0, two would get two ports.
-            self._server = await loop.create_server(
+            server = await loop.create_server(
                 factory, sock=_every_address(port), backlog=BACKLOG, start_serving=start
             )
             host = "0.0.0.0"
-        real = self._server.sockets[0].getsockname()[1]
+        real = server.sockets[0].getsockname()[1]
         self.address = f"[{host}]:{real}" if ":" in host else f"{host}:{real}"
+        self._servers.append(server)
         if self._admit is not None:
             # The server has bound the sockets; a descriptor of our own for each outlives it.
-            own = [one.dup() for one in self._server.sockets]
-            self._server.close()
-            self._server = None
-            self._acceptors = [self._acceptor(one, self._admit) for one in own]
+            own = [one.dup() for one in server.sockets]
+            self._end_servers()
+            for one in own:
+                await self._serve(one, factory)
 
     def _reason(self, error: OSError) -> str:
         """What stands in the way, and who."""
@@ -154,7 +199,12 @@ class Listener:
 
     def _sockets(self) -> list[Any]:
         own = [acceptor.listening for acceptor in self._acceptors]
-        return own if self._server is None else [*own, *self._server.sockets]
+        return [*own, *(each for server in self._servers for each in server.sockets)]
+
+    def _end_servers(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
 
     def close(self) -> None:
         """Accept no more; connections go on, who is on the way to one does not."""
@@ -166,9 +216,7 @@ class Listener:
         for acceptor in self._acceptors:
             acceptor.close()
         self._acceptors = []
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        self._end_servers()
         self._unlink()
 
     def _unlink(self) -> None:
@@ -177,6 +225,11 @@ class Listener:
         if self._path is not None and file is not None and _identity(self._path) == file:
             with contextlib.suppress(OSError):
                 os.unlink(self._path)
+
+
+def rights(options: ServerOptions) -> tuple[str, str]:
+    """Who may use a unix socket."""
+    return options.unix_mode, options.unix_owner
 
 
 def _every_address(port: int) -> socket.socket:

@@ -1,43 +1,35 @@
-"""The built tree: open, drain, close."""
+"""A proxy in the running loop: open, reload, drain, close."""
 
 import asyncio
+import contextlib
 import logging
-import random
-import secrets
-from collections.abc import AsyncIterator, Iterator
-from typing import Any, cast
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, NamedTuple, cast
 
 from aiohttp import web
 from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 
-from proxy.admin.app import application as admin_application
-from proxy.admin.app import probes as probes_application
-from proxy.admin.door import Door
-from proxy.admin.guard import Guard
-from proxy.admin.options import AdminOptions
 from proxy.admin.state import state
 from proxy.config.model import Config
 from proxy.core.clock import monotonic
 from proxy.core.samples import Sample
 from proxy.core.secrets import conceal, redact
 from proxy.edge.connections import ConnectionTracker, Observer, UnderWay
-from proxy.edge.entrance import entrance
 from proxy.edge.http1.connection import Connection
 from proxy.edge.http1.head_cache import RequestHeadCache
-from proxy.edge.intake import Intake
-from proxy.edge.relay import Relay
 from proxy.edge.service import ProxyService, flattened
 from proxy.edge.service import application as edge_application
+from proxy.run.changes import Report, changes
 from proxy.run.descriptors import Descriptors
-from proxy.run.listener import CannotListen, Listener
-from proxy.run.tree import Tree
+from proxy.run.generation import Generation, Generations
+from proxy.run.listener import CannotListen
+from proxy.run.listeners import Listeners, Opened
+from proxy.run.operators import CLEANUP, Desks, Operators
+from proxy.run.reload import CannotReload, Read, Reloader
 from proxy.telemetry.counters import Counters
 from proxy.upstream.session import Session
 
 log = logging.getLogger(__name__)
-
-CLEANUP = 0.1
-"""Seconds that aiohttp may wait for handlers once the grace period is over; it waits twice."""
 
 
 class CannotStart(Exception):
@@ -51,6 +43,14 @@ def _reason(error: OSError | ValueError) -> str:
     return f"{type(error).__name__}: {error}"
 
 
+class Prepared(NamedTuple):
+    """Another configuration, ready to be used: that cannot fail any more."""
+
+    generation: Generation
+    listeners: Opened
+    operators: Desks
+
+
 class Runtime:
     """A proxy in the running loop."""
 
@@ -59,50 +59,72 @@ class Runtime:
         config: Config,
         observers: tuple[Observer, ...] = (),
         descriptors: Descriptors | None = None,
+        read: Read | None = None,
+        follow: Callable[[Config], tuple[Observer, ...]] = lambda _: (),
     ) -> None:
         """``observers`` are told of every exchange when it has ended.
 
-        ``descriptors``: where the process has no more than those.
+        ``descriptors``: where the process has no more than those. ``read`` reads the configuration
+        again, for reloads that operators ask for. ``follow`` is told of each that is used, and
+        says who observes exchanges then, beside ``observers``.
         """
         if HttpRequestParser is HttpRequestParserPy:
             raise CannotStart(
                 "aiohttp runs on its pure-Python parser, which accepts what it should not"
             )
         self._config = config
-        redact(config.log.redact)
+        self._follow = follow
         self._counters = Counters()
-        if config.admin is not None:  # nobody else asks for them
-            observers = (*observers, self._counters.record)
         self._observers = observers
-        connections = config.server.max_connections
-        self._ceiling = 0
-        if descriptors is not None:
-            connections = min(connections, descriptors.connections)
-            self._ceiling = descriptors.ceiling if descriptors.scarce else 0
-        self._tracker = ConnectionTracker(connections, observers)
+        self._descriptors = descriptors
+        self._tracker = ConnectionTracker(self._most(config))
+        self._observe(config)
         self._session = Session()
-        self._runners: list[web.AppRunner] = []
-        self._listeners: list[Listener] = []
-        self._admin: Listener | None = None
-        self._probes: Listener | None = None
+        self._head_cache = RequestHeadCache()
+        self._service = ProxyService(self._tracker)
+        self._generations = Generations(self._session)
+        ceiling = 0 if descriptors is None or not descriptors.scarce else descriptors.ceiling
+        self._listeners = Listeners(self._connect, ceiling)
+        self.reloader = None if read is None else Reloader(read, self.reload)
+        reload = None if read is None else self._reloaded
+        self._operators = Operators(lambda: self.ready, self._state, reload)
+        self._runner: web.AppRunner | None = None
         self._data: web.Server | None = None
-        self._tree: Tree
+        self._changing = asyncio.Lock()
         self.ready = False
 
     @property
     def http(self) -> list[str]:
         """Addresses that clients speak to."""
-        return [listener.address for listener in self._listeners]
+        return self._listeners.addresses
 
     @property
     def admin(self) -> str:
         """Address of the admin listener, empty where there is none."""
-        return self._admin.address if self._admin is not None else ""
+        return self._operators.admin
 
     @property
     def probes(self) -> str:
         """Address of the listener for probes alone, empty where there is none."""
-        return self._probes.address if self._probes is not None else ""
+        return self._operators.probes
+
+    @property
+    def config(self) -> Config:
+        """What is used now."""
+        return self._config
+
+    def _most(self, config: Config) -> int:
+        """Client connections at a time."""
+        most = config.server.max_connections
+        return most if self._descriptors is None else min(most, self._descriptors.connections)
+
+    def _observe(self, config: Config) -> None:
+        """Have exchanges observed, and secrets hidden, as a configuration says."""
+        redact(config.log.redact)
+        observers = (*self._observers, *self._follow(config))
+        if config.admin is not None:  # nobody else asks for them
+            observers = (*observers, self._counters.record)
+        self._tracker.observers = observers
 
     async def open(self) -> None:
         """Serve. Raises CannotStart."""
@@ -116,80 +138,115 @@ class Runtime:
             raise CannotStart(conceal(_reason(error))) from error
 
     async def _open(self) -> None:
-        server = self._config.server
-        instance = secrets.token_hex(4)
-        intake = Intake(server, instance)
-        head_cache = RequestHeadCache()
-        service = ProxyService(
-            intake,
-            Relay(f"sidecar-proxy-{instance}", server_timing=server.server_timing),
-            self._tracker,
-            self._config.errors,
-        )
+        config = self._config
 
         async def lifespan(_: web.Application) -> AsyncIterator[None]:
             async with self._session:
-                self._tree = tree = Tree(self._config, self._session, random.Random())
-                service.router = tree.router
-                tree.open()
+                self._become(self._generations.build(config))
                 try:
                     yield
                 finally:
-                    await tree.close()
+                    await self._generations.close()
 
-        app = edge_application(service, lifespan)
-        await self._runner(app)
+        app = edge_application(self._service, lifespan)
+        self._runner = web.AppRunner(
+            app, handle_signals=False, access_log=None, shutdown_timeout=CLEANUP
+        )
+        await self._runner.setup()
         # The data listener has a server of its own: no dispatching between one middleware and one
         # handler. A client that leaves ends its handler.
-        data = self._data = web.Server(cast(Any, flattened(app)), handler_cancellation=True)
-        if self._config.admin is not None:
-            await self._open_admin(self._config.admin)
-
-        def connect() -> Connection:
-            return Connection(
-                data,
-                server,
-                self._tracker,
-                head_cache,
-                errors=self._config.errors,
-                access_log=None,
-            )
-
-        admit = entrance(connect, server)
-        addresses = (server.listen,) if isinstance(server.listen, str) else server.listen
-        for address in addresses:
-            listener = Listener(address, server)
-            await listener.open(connect, self._ceiling, admit)
-            self._listeners.append(listener)
+        self._data = web.Server(cast(Any, flattened(app)), handler_cancellation=True)
+        await self._operators.open(config.admin, config.server)
+        await self._listeners.follow(await self._listeners.prepare(config.server))
         self.ready = True
 
-    async def _open_admin(self, options: AdminOptions) -> None:
-        # No browser comes by a unix socket.
-        guard = None if options.listen.startswith("unix:") else Guard(options)
-        application = admin_application(lambda: self.ready, lambda: state(self.describe()), guard)
-        self._admin = Listener(options.listen, self._config.server)
-        await self._admin.open(Door(await self._runner(application)))
-        if options.probes:
-            self._probes = Listener(options.probes, self._config.server)
-            probes = await self._runner(probes_application(lambda: self.ready))
-            await self._probes.open(Door(probes))
-
-    async def _runner(self, app: web.Application) -> web.Server:
-        runner = web.AppRunner(
-            app,
-            handle_signals=False,
+    def _connect(self) -> Connection:
+        assert self._data is not None
+        config = self._config
+        return Connection(
+            self._data,
+            config.server,
+            self._tracker,
+            self._head_cache,
+            errors=config.errors,
             access_log=None,
-            shutdown_timeout=CLEANUP,
         )
-        self._runners.append(runner)
-        await runner.setup()
-        assert runner.server is not None
-        return runner.server
+
+    def _become(self, generation: Generation) -> None:
+        """Begin with this generation whatever begins from now on."""
+        self._config = generation.config
+        before = self._generations.current
+        self._generations.become(generation)
+        self._service.generation = generation
+        if before is not None and before.intake is not generation.intake:
+            self._head_cache.forget()
+
+    # Reload
+
+    async def reload(self, config: Config) -> Report:
+        """Serve by another configuration from now on; nothing that is under way is cut.
+
+        Raises CannotReload with a sentence, and then all is as it was.
+        """
+        async with self._changing:
+            return await self.commit(await self.prepare(config))
+
+    async def prepare(self, config: Config) -> Prepared:
+        """Build and open all that a configuration asks for; ``commit`` or ``abandon`` it.
+
+        Raises CannotReload. Nothing is used of it yet, but for new addresses, which are served.
+        """
+        if not self.ready:
+            raise CannotReload("the proxy is stopping" if self._data else "the proxy is starting")
+        try:
+            async with contextlib.AsyncExitStack() as undo:
+                opened = await self._listeners.prepare(config.server)
+                undo.callback(self._listeners.abandon, opened)
+                desks = await self._operators.prepare(config.admin, config.server)
+                undo.push_async_callback(self._operators.abandon, desks)
+                prepared = Prepared(self._generations.build(config), opened, desks)
+                undo.pop_all()
+                return prepared
+        except CannotListen as error:
+            raise CannotReload(conceal(str(error))) from error
+        except (OSError, ValueError) as error:
+            raise CannotReload(conceal(_reason(error))) from error
+
+    async def commit(self, prepared: Prepared) -> Report:
+        """Use it; what was is said in the report."""
+        before, config = self._config, prepared.generation.config
+        self._become(prepared.generation)
+        self._tracker.limit = self._most(config)
+        self._observe(config)
+        self._operators.follow(config.admin, prepared.operators)
+        await self._listeners.follow(prepared.listeners)
+        return changes(before, config)
+
+    async def abandon(self, prepared: Prepared) -> None:
+        """It is not wanted after all."""
+        prepared.generation.tree.abandon()
+        self._listeners.abandon(prepared.listeners)
+        await self._operators.abandon(prepared.operators)
+
+    async def _reloaded(self) -> dict[str, Any]:
+        """For the admin listener."""
+        assert self.reloader is not None
+        return (await self.reloader.reload("POST /api/reload")).told()
+
+    # Operators
+
+    def _state(self) -> dict[str, Any]:
+        parts = state(self.describe())
+        if self.reloader is not None:
+            parts["reload"] = self.reloader.state()
+        return parts
 
     def describe(self) -> Iterator[Sample]:
         """What operators are shown."""
         now = monotonic()
-        yield from self._tree.describe(now)
+        current = self._generations.current
+        if current is not None:
+            yield from current.tree.describe(now)
         for tunnel in self._tracker.tunnels:
             yield from tunnel.describe(now)
         yield from self._counters.describe(now)
@@ -199,31 +256,32 @@ class Runtime:
         """What would be cut now."""
         return self._tracker.under_way
 
+    # The end
+
     async def drain(self) -> bool:
         """Fail readiness, wait, stop accepting, let requests finish. False where some were cut."""
-        shutdown = self._config.shutdown
         self.ready = False
         self._tracker.draining = True
+        async with self._changing:  # a reload that has begun comes to its end
+            shutdown = self._config.shutdown
         if shutdown.delay:
             log.info("stopping: the listeners close in %g s", shutdown.delay)
             await asyncio.sleep(shutdown.delay)
-        await asyncio.gather(*(listener.retire() for listener in self._listeners))
-        self._tree.shared.retire()
+        await self._listeners.retire()
+        self._generations.retire()
         return await self._tracker.drain(shutdown.grace_period)
 
     async def close(self) -> None:
         """Cut what is left and let go of everything."""
         self.ready = False
-        for listener in self._listeners:
-            listener.close()
-        for operators in (self._admin, self._probes):
-            if operators is not None:
-                operators.close()
+        self._listeners.close()
+        self._operators.stop()
         self._tracker.expire()
         if self._data is not None:
             self._data.pre_shutdown()
             await self._data.shutdown(CLEANUP)
-        for runner in self._runners:
-            await runner.cleanup()
-        self._runners.clear()
+        await self._operators.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
         self._tracker.close()

@@ -5,23 +5,26 @@ own ``link``.
 """
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from typing import cast
 
 import msgspec
 
+from proxy.config.files import marks, named_files
 from proxy.config.model import Config, Route, Upstream
 from proxy.core.exchange import Handler
 from proxy.core.outcome import repeatable
 from proxy.core.samples import Sample
-from proxy.core.scope import EndpointScope, Scope, Shared, UpstreamScope
+from proxy.core.scope import EndpointScope, Scope, Shared, UpstreamScope, Uses
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.edge.last_event import last_event
 from proxy.edge.responses import ErrorsOptions
 from proxy.edge.router import Router
 from proxy.http.hop_by_hop import end_to_end_response
-from proxy.middleware.load_balance.ejection import CircuitBreakerOptions
+from proxy.middleware.load_balance.ejection import Breakers, CircuitBreakerOptions
 from proxy.middleware.load_balance.targets import TargetSet
 from proxy.middleware.retry.options import RetryOptions
 from proxy.middleware.rewrite.options import UpstreamNames
@@ -37,16 +40,30 @@ from proxy.upstream.session import Session
 
 @dataclass(slots=True)
 class RouteNode:
-    """A route as the edge sees it."""
+    """A route as the edge sees it, and what it was made from."""
 
     name: str
     errors: ErrorsOptions | None
     """How answers look that the proxy makes itself."""
     handle: Handler
+    facts: tuple[object, ...] = ()
+    """All that its chain depends on: where that is equal, the next configuration keeps it."""
+    uses: Uses = field(default_factory=lambda: Uses([], []))
+    targets: tuple[TargetSet[Endpoint], ...] = ()
+
+    def close(self) -> None:
+        """Hear no more of the endpoints."""
+        for targets in self.targets:
+            targets.close()
 
 
 class Tree:
-    """Upstreams, routes, and what they share."""
+    """Upstreams, routes, and what they share.
+
+    A tree that is built with the one before it finds there what stays: endpoints by the name of
+    their upstream, routes by all that they are made from, what is shared by its keys. Nothing of
+    that is taken away until ``open``; until then ``abandon`` leaves all as it was.
+    """
 
     def __init__(
         self,
@@ -54,6 +71,7 @@ class Tree:
         session: Session,
         rng: random.Random,
         on_link: OnLink | None = None,
+        before: "Tree | None" = None,
     ) -> None:
         """Raises OSError or ssl.SSLError where a file of the options cannot be used.
 
@@ -61,36 +79,93 @@ class Tree:
         """
         self._upstreams = {upstream.name: upstream for upstream in config.upstreams}
         self._linked = partial(linked, on_link=on_link)
-        self.endpoints = {
-            upstream.name: Endpoints(upstream, session) for upstream in config.upstreams
+        self._before = before
+        known = before.endpoints if before is not None else {}
+        self._plans = {
+            name: known[name].prepare(upstream)
+            for name, upstream in self._upstreams.items()
+            if name in known
         }
-        self.shared = Shared(rng, config.admin.show_keys if config.admin is not None else ())
+        self.endpoints: dict[str, Endpoints] = {
+            name: known.get(name) or Endpoints(upstream, session)
+            for name, upstream in self._upstreams.items()
+        }
+        self.shared: Shared = Shared(
+            rng,
+            config.admin.show_keys if config.admin is not None else (),
+            before=before.shared if before is not None else None,
+        )
         for name, endpoints in self.endpoints.items():
             self.shared.watch(endpoints, upstream=name)
-        tell_prefix = config.server.forwarded in ("both", "x")
+        self._tell_prefix = config.server.forwarded in ("both", "x")
         self._targets: list[TargetSet[Endpoint]] = []
-        routes = [(route, self._route(route, tell_prefix=tell_prefix)) for route in config.routes]
-        self.router = Router(routes)
-        self._guards: list[HealthGuard] = []
+        self._guards: dict[str, HealthGuard] = {}
+        self.nodes: list[RouteNode] = []
+        try:
+            for route in config.routes:
+                self.nodes.append(self._route(route))
+            self._by_identity: defaultdict[Hashable, list[RouteNode]] = defaultdict(list)
+            for route, node in zip(config.routes, self.nodes, strict=True):
+                self._by_identity[identity(route)].append(node)
+            self.router = Router(list(zip(config.routes, self.nodes, strict=True)))
+        except BaseException:
+            self.abandon()
+            raise
 
-    def _route(self, route: Route, *, tell_prefix: bool) -> RouteNode:
+    def _route(self, route: Route) -> RouteNode:
+        facts = self._facts(route)
+        kept = self._before.find(facts) if self._before is not None else None
+        if kept is not None:
+            self.shared.keep(kept.uses)
+            return kept
+        self.shared.uses = Uses([], [])
+        self._targets = []
         scope = scope_of(route, self.shared)
         asked = upstreams_of(route, self._upstreams.values())
-        scope.options += (_names(asked, tell_prefix=tell_prefix),)
-        first, *scope.others = [self._attempts(scope, upstream) for upstream in asked]
-        return RouteNode(scope.route, route.errors, self._linked(ROUTE, scope, first))
+        scope.options += (_names(asked, tell_prefix=self._tell_prefix),)
+        try:
+            first, *scope.others = [self._attempts(scope, upstream) for upstream in asked]
+            handle = self._linked(ROUTE, scope, first)
+        except BaseException:
+            for targets in self._targets:
+                targets.close()
+            raise
+        return RouteNode(
+            scope.route, route.errors, handle, facts, self.shared.uses, tuple(self._targets)
+        )
+
+    def _facts(self, route: Route) -> tuple[object, ...]:
+        asked = upstreams_of(route, self._upstreams.values())
+        plans = [self._plans.get(name) or self.endpoints[name].plan for name in map(_name, asked)]
+        return (
+            route,
+            *asked,
+            *[plan.ways for plan in plans],
+            self._tell_prefix,
+            self.shared.show_keys,
+            marks(named_files(route)),
+        )
+
+    def find(self, facts: tuple[object, ...]) -> RouteNode | None:
+        """The route that is made from all of this."""
+        alike = self._by_identity[identity(cast(Route, facts[0]))]
+        return next((node for node in alike if node.facts == facts), None)
 
     def _attempts(self, route: Scope, upstream: Upstream) -> Handler:
         """All attempts of a route at one upstream."""
-        endpoints = self.endpoints[upstream.name]
+        endpoints, plan = self.endpoints[upstream.name], self._plans.get(upstream.name)
         scope = UpstreamScope(**vars(route), upstream=upstream.name)
         scope.options += tables(upstream)
         attempt = partial(self._attempt, scope)
         breaker = scope.find(CircuitBreakerOptions)
-        alone = len(endpoints.members) == 1 and not endpoints.changes
-        if alone and (breaker, upstream.health_check) == (None, None):  # nothing to choose from
-            return self._linked(UPSTREAM, scope, attempt(endpoints.members[0]))
-        targets = TargetSet(endpoints, attempt, breaker)
+        alone = endpoints.alone(plan)
+        if alone is not None and (breaker, upstream.health_check) == (None, None):
+            return self._linked(UPSTREAM, scope, attempt(alone))  # nothing to choose from
+        breakers = None
+        if breaker is not None:
+            key = ("breakers", scope.identity, upstream.name, breaker)
+            breakers = self.shared.share(key, partial(Breakers, breaker))
+        targets = TargetSet(endpoints, attempt, breakers)
         self._targets.append(targets)
         scope.options += (targets,)
         return self._linked(UPSTREAM, scope, targets.first)
@@ -104,19 +179,53 @@ class Tree:
         forward = Forward(address, endpoint.pool, timeouts, end_to_end_response)
         return self._linked(ENDPOINT, below, forward.handle)
 
+    # Life
+
     def open(self) -> None:
-        """Begin to look names up and to check servers."""
+        """Apply: take over what stays, begin to look names up and to check servers."""
+        before, self._before = self._before, None
+        plans, self._plans = self._plans, {}
+        for name, plan in plans.items():
+            self.endpoints[name].follow(plan)
+        self.shared.begin()
+        if before is not None:
+            self._take_over(before)
         for name, endpoints in self.endpoints.items():
-            if (check := self._upstreams[name].health_check) is not None:
-                self._guards.append(HealthGuard(endpoints, check, self.shared.rng))
+            check = self._upstreams[name].health_check
+            if check is not None and name not in self._guards:
+                self._guards[name] = HealthGuard(endpoints, check, self.shared.rng)
             endpoints.open()
 
+    def _take_over(self, before: "Tree") -> None:
+        kept = set(map(id, self.nodes))
+        before.nodes = [node for node in before.nodes if id(node) not in kept]
+        stopped: dict[str, HealthGuard] = {}
+        for name, guard in before._guards.items():
+            check = self._upstreams[name].health_check if name in self._upstreams else None
+            if check == guard.options:
+                self._guards[name] = guard
+                continue
+            guard.stop()
+            stopped[name] = guard
+            if check is None and name in self.endpoints:
+                self.endpoints[name].trust()
+        before._guards = stopped
+        for name in self.endpoints:
+            before.endpoints.pop(name, None)
+
+    def abandon(self) -> None:
+        """It will never be opened: leave those alone that belong to the tree before."""
+        mine = set() if self._before is None else set(map(id, self._before.nodes))
+        for node in self.nodes:
+            if id(node) not in mine:
+                node.close()
+
     async def close(self) -> None:
-        """Stop all that runs by itself."""
+        """Stop all that runs by itself and that no other tree has taken over."""
         await self.shared.close()
-        for targets in self._targets:
-            targets.close()
-        for guard in self._guards:
+        for node in self.nodes:
+            node.close()
+        for guard in self._guards.values():
             await guard.close()
         for endpoints in self.endpoints.values():
             await endpoints.close()
@@ -134,6 +243,7 @@ def scope_of(route: Route, shared: Shared) -> Scope:
         shared=shared,
         options=tables(route),
         route=route.path_regex or route.path,
+        identity=identity(route),
         repeatable=partial(repeatable, rules=retry),
         keep=retry.keep,
         retries=route.retry is not None and route.retry.attempts > 1,
@@ -142,6 +252,12 @@ def scope_of(route: Route, shared: Shared) -> Scope:
         changes_fields=route.request_headers is not None,
         error_event=partial(last_event, details=bool(route.errors and route.errors.details)),
     )
+
+
+def identity(route: Route) -> Hashable:
+    """What a route takes."""
+    headers = tuple(sorted(route.headers.items()))
+    return (route.host, route.path, route.path_regex, route.methods, headers)
 
 
 def upstreams_of(route: Route, upstreams: Iterable[Upstream]) -> list[Upstream]:
@@ -154,6 +270,10 @@ def upstreams_of(route: Route, upstreams: Iterable[Upstream]) -> list[Upstream]:
 def tables(options: msgspec.Struct) -> tuple[object, ...]:
     """Options, and the tables in them."""
     return (options, *(getattr(options, name) for name in options.__struct_fields__))
+
+
+def _name(upstream: Upstream) -> str:
+    return upstream.name
 
 
 def _names(upstreams: Sequence[Upstream], *, tell_prefix: bool) -> UpstreamNames:

@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import os
-import stat
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
@@ -11,45 +9,41 @@ from typing import NamedTuple
 from proxy.core.local_limits import complain, local_limit
 from proxy.core.samples import Sample
 from proxy.policy.rotation import Turns
-from proxy.upstream.address import Address, tls_context
+from proxy.upstream.address import Address
 from proxy.upstream.credentials import LOOK_EVERY, CredentialsFile
 from proxy.upstream.endpoint import Endpoint
-from proxy.upstream.options import ServerEntry, UpstreamOptions, entries
+from proxy.upstream.options import UpstreamOptions
+from proxy.upstream.plan import Plan, Server
 from proxy.upstream.resolver import ResolvedName
 from proxy.upstream.session import Session
 from proxy.upstream.translate import reason
 
 log = logging.getLogger(__name__)
 
+_NAMES, _CREDENTIALS = "names", "credentials"
+
 
 class _Key(NamedTuple):
-    entry: int
+    server: Server
     ip: str
     """Empty where the server's own address is used, a name included."""
 
 
 class Endpoints:
-    """Knows which servers there are now; names are looked up again every ``dns_ttl``."""
+    """Knows which servers there are now; names are looked up again every ``dns_ttl``.
+
+    They belong to the name of their upstream and outlive a configuration: ``prepare`` looks at
+    other options, ``follow`` goes on with them. A server that is reached as before keeps its
+    connections and all that is known of it; one that is reached in another way keeps the latter.
+    """
 
     def __init__(self, options: UpstreamOptions, session: Session) -> None:
         """Raises OSError or ssl.SSLError where a file of the options cannot be used."""
         self.name = options.name
-        self._options = options
         self._session = session
-        self._tls = tls_context(options)
-        self._entries = entries(options)
-        self._names = {
-            index: host
-            for index, entry in enumerate(self._entries)
-            if (host := Address(options, entry, self._tls).lookup)
-        }
-        self._credentials_file: CredentialsFile | None = None
-        shown = options.credentials
-        if shown is not None and stat.S_ISREG(_mode(shown.value_file)):
-            self._credentials_file = CredentialsFile(shown)
-        for host in self._names.values():
-            session.set_ttl(host, options.dns_ttl)
-        self._turns = [Turns() for _ in self._entries]
+        self.plan = Plan(options)
+        """What is used now."""
+        self._turns: dict[Server, Turns] = {}
         self._known: dict[_Key, Endpoint] = {}
         self._away: dict[_Key, Endpoint] = {}
         self.on_membership: list[Callable[[], None]] = []
@@ -57,40 +51,112 @@ class Endpoints:
         self.on_state: list[Callable[[], None]] = []
         """Called when a member may not be asked any more, or may be asked again."""
         self.members: tuple[Endpoint, ...] = ()
+        self._open = False
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._use_names()
         self._update()
-        self._tasks: list[asyncio.Task[None]] = []
+
+    # Options
+
+    def prepare(self, options: UpstreamOptions) -> Plan:
+        """What it takes to follow other options; nothing changes by it. Raises as above."""
+        return Plan(options, self.plan)
+
+    def alone(self, plan: Plan | None = None) -> Endpoint | None:
+        """The one server that there will be as long as the options stay; None for a choice.
+
+        ``plan``: what will be followed.
+        """
+        plan = plan or self.plan
+        if len(plan.entries) != 1 or plan.changes:
+            return None
+        (server,) = plan.entries
+        key = _Key(server, "")
+        if plan.alone is None:
+            plan.alone = self._unchanged(plan, self._known).get(key) or self._made(plan, key)
+        return plan.alone
+
+    def follow(self, plan: Plan) -> None:
+        """Go on with these options."""
+        before, self.plan = self.plan, plan
+        if (plan.names, plan.options.dns_ttl) != (before.names, before.options.dns_ttl):
+            self._end(_NAMES)
+        if plan.credentials_file is not before.credentials_file:
+            self._end(_CREDENTIALS)
+        replaced = {**self._away, **self._known}
+        stay, self._away = self._unchanged(before, self._known), self._unchanged(before, self._away)
+        changed = False
+        for key, endpoint in [*stay.items(), *self._away.items()]:
+            entry = plan.entries[key.server]
+            changed = endpoint.share(entry.weight, backup=entry.backup) or changed
+        self._use_names()
+        self._update(stay, replaced, changed=changed)
+        if self._open:
+            self.open()
+
+    def _unchanged(self, other: Plan, endpoints: dict[_Key, Endpoint]) -> dict[_Key, Endpoint]:
+        """Those that are reached in the same way now and by the other plan."""
+        here, there = self.plan.ways, other.ways
+        return {
+            key: endpoint
+            for key, endpoint in endpoints.items()
+            if key.server in here and here[key.server] == there.get(key.server)
+        }
+
+    def _use_names(self) -> None:
+        self._turns = {server: self._turns.get(server) or Turns() for server in self.plan.entries}
 
     @property
     def changes(self) -> bool:
-        """Whether there may be other servers later."""
-        return bool(self._names and self._options.dns_ttl)
+        """Whether there may be other servers later, without other options."""
+        return self.plan.changes
 
     def describe(self, now: float) -> Iterator[Sample]:
         """The endpoints for operators; ``now`` is monotonic."""
         for endpoint in self.members:
             yield from endpoint.describe(now)
 
+    # Life
+
     def open(self) -> None:
         """Begin to look names up; until an answer comes, each is one server."""
-        if self.changes:
-            self._tasks.append(asyncio.create_task(self._watch()))
-        if self._credentials_file is not None:
-            self._tasks.append(asyncio.create_task(self._reread(self._credentials_file)))
+        self._open = True
+        plan = self.plan
+        self._session.set_ttl(self.name, plan.names.values(), plan.options.dns_ttl)
+        if plan.changes and _NAMES not in self._tasks:
+            self._tasks[_NAMES] = asyncio.create_task(self._watch())
+        if plan.credentials_file is not None and _CREDENTIALS not in self._tasks:
+            reread = self._reread(plan.credentials_file)
+            self._tasks[_CREDENTIALS] = asyncio.create_task(reread)
+
+    def _end(self, name: str) -> None:
+        task = self._tasks.pop(name, None)
+        if task is not None:
+            task.cancel()
+
+    def trust(self) -> None:
+        """Nobody checks any more whether they are well."""
+        for endpoint in (*self.members, *self.away):
+            if not endpoint.healthy:
+                endpoint.set_health(healthy=True)
 
     async def close(self) -> None:
         """Stop, and close what rests."""
-        for task in self._tasks:
+        self._open = False
+        self._session.set_ttl(self.name, (), 0)
+        tasks = list(self._tasks.values())
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         for endpoint in self.members:
             endpoint.close()
 
     async def _watch(self) -> None:
         while True:
-            found: dict[int, ResolvedName] = {}
-            for index, host in self._names.items():
+            found: dict[Server, ResolvedName] = {}
+            for server, host in self.plan.names.items():
                 try:
-                    found[index] = await self._session.look_up(host)
+                    found[server] = await self._session.look_up(host)
                 except OSError as error:  # what is known stays; a request would say what is wrong
                     log.info("the name %s could not be looked up: %s", host, reason(error))
                 except Exception as error:  # or nobody would look again
@@ -99,16 +165,16 @@ class Endpoints:
                     else:
                         log.exception("look-up of %s", host)
             self._on_answers(found)
-            await asyncio.sleep(self._options.dns_ttl)
+            await asyncio.sleep(self.plan.options.dns_ttl)
 
-    def _on_answers(self, found: dict[int, ResolvedName]) -> None:
-        for index, addresses in found.items():
-            self._turns[index].heard(addresses.servers)
+    def _on_answers(self, found: dict[Server, ResolvedName]) -> None:
+        for server, addresses in found.items():
+            self._turns[server].heard(addresses.servers)
         self._update()
-        for index, addresses in found.items():
-            if (alone := self._known.get(_Key(index, ""))) is not None:
+        for server, addresses in found.items():
+            if (alone := self._known.get(_Key(server, ""))) is not None:
                 alone.follow_name(addresses.listed)
-        for key in [key for key in self._away if not self._turns[key.entry].remembers(key.ip)]:
+        for key in [key for key in self._away if not self._turns[key.server].remembers(key.ip)]:
             del self._away[key]
 
     async def _reread(self, credentials_file: CredentialsFile) -> None:
@@ -122,26 +188,46 @@ class Endpoints:
             except Exception:  # or nobody would look again
                 log.exception("credentials of %s", self.name)
 
-    def _update(self) -> None:
+    # Members
+
+    def _update(
+        self,
+        stay: dict[_Key, Endpoint] | None = None,
+        replaced: dict[_Key, Endpoint] | None = None,
+        *,
+        changed: bool = False,
+    ) -> None:
         """Have one endpoint for each address; those that stay keep their connections and state.
 
         Those that go are remembered for a while: an address that comes back finds its state.
+        ``replaced``: of whom a new one knows what they knew; ``changed``: a weight, or a backup.
         """
+        stay = self._known if stay is None else stay
         known: dict[_Key, Endpoint] = {}
-        for number, entry in enumerate(self._entries):
-            for ip in self._turns[number].addresses:
-                key = _Key(number, ip)
-                known[key] = self._known.get(key) or self._back(key) or self._made(entry, ip)
-        if known.keys() == self._known.keys():
+        for server in self.plan.entries:
+            for ip in self._turns[server].addresses:
+                key = _Key(server, ip)
+                known[key] = stay.get(key) or self._back(key) or self._new(key, replaced or {})
+        if known == self._known and not changed:
             return
-        gone = {key: endpoint for key, endpoint in self._known.items() if key not in known}
+        stays = set(map(id, known.values()))
+        gone = {key: each for key, each in self._known.items() if id(each) not in stays}
         self._known = known
-        self._away.update({key: endpoint for key, endpoint in gone.items() if key.ip})
+        if replaced is None:  # by the name, which may bring them back
+            self._away.update({key: endpoint for key, endpoint in gone.items() if key.ip})
         self.members = tuple(known.values())
         for call in self.on_membership:
             call()
         for endpoint in gone.values():
             endpoint.close()
+
+    def _new(self, key: _Key, replaced: dict[_Key, Endpoint]) -> Endpoint:
+        plan = self.plan
+        prepared = plan.alone if not key.ip else None
+        endpoint = prepared or self._made(plan, key)
+        if (before := replaced.get(key)) is not None:
+            endpoint.take_over(before)
+        return endpoint
 
     def _back(self, key: _Key) -> Endpoint | None:
         endpoint = self._away.pop(key, None)
@@ -158,11 +244,11 @@ class Endpoints:
         for call in self.on_state:
             call()
 
-    def _made(self, entry: ServerEntry, ip: str) -> Endpoint:
-        options = self._options
-        address = Address(options, entry, self._tls, ip)
-        if self._credentials_file is not None:
-            address.credentials = self._credentials_file.field
+    def _made(self, plan: Plan, key: _Key) -> Endpoint:
+        options, entry = plan.options, plan.entries[key.server]
+        address = Address(options, entry, plan.tls, key.ip)
+        if plan.credentials_file is not None:
+            address.credentials = plan.credentials_file.field
         pool = partial(
             self._session.connection_pool,
             address.template,
@@ -179,11 +265,3 @@ class Endpoints:
             weight=entry.weight,
             backup=entry.backup,
         )
-
-
-def _mode(path: str) -> int:
-    """The kind of a file; 0 where there is none. A pipe gives its bytes once only."""
-    try:
-        return os.stat(path).st_mode if path else 0
-    except OSError:
-        return 0

@@ -11,6 +11,7 @@ from proxy.config.load import load
 from proxy.config.model import Config
 from proxy.core.exchange import Exchange
 from proxy.run.runtime import Runtime
+from proxy.run.tree import Tree
 from tests.support.client import Address, RawClient, Response, ask
 from tests.support.upstream import PATIENCE, RawUpstream
 
@@ -27,6 +28,13 @@ class Proxy:
 
     def _ended(self, exchange: Exchange, _: float) -> None:
         self.records.append(exchange)
+
+    @property
+    def tree(self) -> Tree:
+        """What its configuration was built into."""
+        current = self.runtime._generations.current
+        assert current is not None
+        return current.tree
 
     @property
     def address(self) -> Address:

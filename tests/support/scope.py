@@ -26,7 +26,7 @@ def upstream_scope(config: Config) -> UpstreamScope:
 
 def watched(proxy: Proxy, kind: type[T]) -> list[T]:
     """Those of this kind that operators are shown."""
-    things = [each.thing for each in proxy.runtime._tree.shared.watched]
+    things = [each.thing for each in proxy.tree.shared.watched]
     return [thing for thing in things if isinstance(thing, kind)]
 
 

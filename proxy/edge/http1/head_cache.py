@@ -77,6 +77,10 @@ class RequestHeadCache:
         self._known: BoundedCache[tuple[str, str, bytes], _Known] = BoundedCache(_REMEMBERED, _ROOM)
         self._lines = Memo(_first_line, _LINES)
 
+    def forget(self) -> None:
+        """The rules for fields are others now."""
+        self._known.clear()
+
     def store(
         self, data: bytes, exchange: Exchange, raw: RawHeaders, sender: str, scheme: str
     ) -> None:
