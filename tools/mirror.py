@@ -6,11 +6,14 @@ from typing import Final
 
 _DECLARES: Final = """
 admin/options core/rate_limit_options core/samples core/stream_options edge/client_stream
-edge/options middleware/load_balance/options policy/endpoint telemetry/options
+edge/options middleware/load_balance/options policy/endpoint run/failures
+telemetry/options telemetry/second
 """
 """Modules that declare: their tests would repeat them."""
 
 _ELSEWHERE: Final = """
+admin/answers: tests/admin/test_api.py  the bodies of answers, over sockets
+admin/operations: tests/admin/test_api.py  each is asked, over sockets
 config/sample: tests/config/test_reference.py  generated pages are compared in one place
 edge/certificates: tests/wire/test_listener_certificates.py  handshakes, over sockets
 edge/entrance: tests/wire/test_listener_tls.py  what comes in by TLS, over sockets
@@ -23,16 +26,24 @@ edge/tunnel: tests/wire/test_tunnel.py  bytes both ways, over sockets
 middleware/concurrency/options: tests/config/test_tables.py  the checks of tables stand together
 middleware/hedge/hedged_call: tests/middleware/hedge/test_hedge.py  a call is only made by hedge
 middleware/retry/options: tests/config/test_doubts.py  the checks of tables stand together
+middleware/load_balance/alternatives: tests/middleware/load_balance/test_calm.py  asked by balancing
+middleware/load_balance/reply_ended: tests/middleware/load_balance/test_ejection.py  bodies that end
+middleware/load_balance/weights: tests/middleware/load_balance/test_calm.py  applied by balancing
+middleware/retry/adapters: tests/middleware/retry/test_retry.py  only aiohttp-retry calls them
+middleware/retry/may_follow: tests/wire/test_clocks.py  asked when a clock runs out
 middleware/rewrite/options: tests/config/test_crosscheck.py  the checks of tables stand together
 middleware/sse_keepalive/keepalive_body: tests/wire/test_heartbeat.py  a client sees what it says
 net/hangups: tests/wire/test_departure.py  clients that leave, over sockets
 net/peer: tests/edge/http1/test_half_close.py  the kernel is asked about real connections
-run/acceptor: tests/reports/test_own_limits.py  it accepts until descriptors run out
+telemetry/call: tests/telemetry/test_recorder.py  a recorder makes calls of exchanges
+run/listeners: tests/wire/test_reload.py  addresses that come and go, over sockets
+run/scopes: tests/run/test_tree.py  what is built of them is looked at there
 run/runtime: tests/wire/test_drain.py  all parts together, over sockets
 upstream/forward: tests/wire/test_streaming.py  it talks to upstreams, over sockets
 upstream/http1/reply_body: tests/wire/test_framing.py  bodies are read from sockets
 upstream/http1/upgraded: tests/wire/test_websocket_raw.py  bytes both ways, over sockets
 upstream/options: tests/reports/test_upstream_tables.py  the checks of [[upstreams]]
+upstream/plan: tests/upstream/test_endpoints.py  what endpoints follow
 upstream/pooled_connection: tests/upstream/test_connection_pool.py  a pool gives it out
 upstream/session: tests/reports/test_names_that_move.py  it connects, over sockets
 """

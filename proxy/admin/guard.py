@@ -2,10 +2,14 @@
 
 A page of another site can make a browser ask us in two ways: by a name of its own that it lets
 point to our address (DNS rebinding; the Host is then foreign), or by a request across sites (the
-Origin is then foreign). Neither is answered.
+Origin is then foreign, or Sec-Fetch-Site says so). Neither is answered, but for a link to a page.
+
+What changes something needs a token too, where others than this machine reach the listener.
 """
 
+import hmac
 import ipaddress
+import os
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -17,27 +21,28 @@ from proxy.http.authority import hostname
 Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _LOCAL: Final = "localhost"
-_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_ELSEWHERE: Final = (
-    "what changes something is refused, unless [admin] listen is a loopback address or a unix "
-    "socket\n"
-)
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_NO_TOKEN: Final = "nothing can be changed from outside this machine without [admin] token_file\n"
+_WRONG_TOKEN: Final = "this changes something: expected Authorization: Bearer TOKEN\n"
 
 
 class Guard:
     """Refuses requests with a foreign Host or Origin; an aiohttp middleware."""
 
-    __slots__ = ("_changes", "_hosts", "_names")
+    __slots__ = ("_hosts", "_names", "_open", "_token_file")
 
     __middleware_version__ = 1
 
     def __init__(self, options: AdminOptions) -> None:
-        """``options``: the names of the admin listener."""
+        """``options``: the names of the admin listener. Raises OSError without its token file."""
         self.follow(options)
 
     def follow(self, options: AdminOptions) -> None:
-        """Know these names from now on."""
-        self._changes = is_local(options.listen)
+        """Go by these options from now on. Raises as above."""
+        if options.token_file:
+            os.stat(options.token_file)
+        self._open = _is_local(options.listen)
+        self._token_file = options.token_file
         self._hosts = {_name(host) for host in options.hosts}
         self._names = {_LOCAL, _name(options.listen), *self._hosts}
 
@@ -51,9 +56,26 @@ class Guard:
             authority = origin.partition("://")[2].lower()
             if authority not in map(str.lower, hosts) and _name(authority) not in self._hosts:
                 return _refused("requests from pages of other sites are refused")
-        if request.method not in _READING and not self._changes:
-            return web.Response(status=403, text=_ELSEWHERE)
+        if _from_other_page(request):
+            return _refused("requests from pages of other sites are refused")
+        if request.method not in _SAFE and not self._open:
+            if not self._token_file:
+                return web.Response(status=403, text=_NO_TOKEN)
+            if not self._authorized(request.headers.get("Authorization", "")):
+                asked = {"WWW-Authenticate": "Bearer"}
+                return web.Response(status=401, text=_WRONG_TOKEN, headers=asked)
         return await handler(request)
+
+    def _authorized(self, given: str) -> bool:
+        """Whether the token is the one in the file, which is read each time: it may change."""
+        scheme, _, token = given.partition(" ")
+        try:
+            with open(self._token_file, "rb") as file:
+                wanted = file.read(4096).strip()
+        except OSError:
+            return False
+        known = hmac.compare_digest(token.strip().encode("utf-8", "surrogateescape"), wanted)
+        return scheme.lower() == "bearer" and bool(wanted) and known
 
     def _is_ours(self, authority: str) -> bool:
         """Whether no site of somebody else can have this name.
@@ -62,6 +84,23 @@ class Guard:
         """
         name = _name(authority)
         return name in self._names or name.endswith("." + _LOCAL) or _is_address(name)
+
+
+def _from_other_page(request: web.Request) -> bool:
+    """Whether a browser says so (W3C Fetch Metadata); following a link to us is no harm."""
+    site = request.headers.get("Sec-Fetch-Site", "none")
+    if site in ("none", "same-origin"):
+        return False
+    link = (request.headers.get("Sec-Fetch-Mode"), request.headers.get("Sec-Fetch-Dest"))
+    return link != ("navigate", "document") or request.method not in _SAFE
+
+
+def _is_local(listen: str) -> bool:
+    """Whether only this machine reaches an address to listen on."""
+    if listen.startswith("unix:"):
+        return True
+    name = _name(listen)
+    return name == _LOCAL or (_is_address(name) and ipaddress.ip_address(name).is_loopback)
 
 
 def _refused(why: str) -> web.Response:
@@ -73,14 +112,6 @@ def _name(authority: str) -> str:
     if authority.count(":") > 1 and not authority.startswith("["):  # an address without brackets
         return authority.lower()
     return hostname(authority).strip("[]")
-
-
-def is_local(listen: str) -> bool:
-    """Whether only this host can reach this address of a listener."""
-    if listen.startswith("unix:"):
-        return True
-    name = _name(listen)
-    return name == _LOCAL or (_is_address(name) and ipaddress.ip_address(name).is_loopback)
 
 
 def _is_address(name: str) -> bool:

@@ -116,6 +116,7 @@ def state(samples: Iterable[Sample]) -> dict[str, Any]:
             }
             for row in rows(told, "breaker_", "route", "upstream", "endpoint")
         ],
+        "reload": _reload(told),
         "tunnels": [
             {
                 **row.labels,
@@ -135,6 +136,18 @@ def state(samples: Iterable[Sample]) -> dict[str, Any]:
     }
 
 
+def _reload(told: list[Sample]) -> dict[str, Any]:
+    """How often the configuration was read again, and what became of it the last time."""
+    [*_, row] = [Row({}), *rows(told, "reload_")]
+    return {
+        "reloads": row.get("reload_done") or 0,
+        "refused": row.get("reload_refused") or 0,
+        "last": row.get("reload_last"),
+        "at": row.get("reload_at"),
+        "problems": list(row.by("reload_problem", "number").values()),
+    }
+
+
 def _upstreams(told: list[Sample]) -> dict[str, list[dict[str, Any]]]:
     served = {
         tuple(row.labels.values()): row for row in rows(told, "served_", "upstream", "endpoint")
@@ -149,6 +162,7 @@ def _upstreams(told: list[Sample]) -> dict[str, list[dict[str, Any]]]:
             "weight": row.get("endpoint_weight"),
             "backup": bool(row.get("endpoint_backup")),
             "healthy": bool(row.get("endpoint_healthy")),
+            "withdrawn": bool(row.get("endpoint_withdrawn")),
             "paused_s": row.rounded("endpoint_paused_seconds"),
             "quota": _quota(row),
             "in_flight": row.get("endpoint_in_flight"),

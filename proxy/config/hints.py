@@ -90,7 +90,7 @@ def unit(kind: type, raw: Any) -> str:
         return ', "0" switches it off'
     if isinstance(raw, bool) or not isinstance(raw, str | int | float):
         return ""
-    if kind is Duration:
+    if issubclass(kind, Duration):
         return _duration(raw)
     return _size(raw)
 

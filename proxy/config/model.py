@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 from msgspec import field
 
 from proxy.admin.options import AdminOptions
-from proxy.core.duration import Duration
+from proxy.core.duration import AutoDuration, Duration
 from proxy.core.options import ShutdownOptions, Table, described
 from proxy.core.rate_limit_options import RateLimitOptions
 from proxy.core.stream_options import StreamOptions
@@ -133,6 +133,6 @@ def read_unit(kind: Callable[[Any], Any], raw: object) -> Any:
         value = kind.parse(raw)  # type: ignore[attr-defined]
     except OverflowError:
         value = _LARGEST
-    if value >= (_LONGEST if kind is Duration else _LARGEST):
+    if value >= (_LONGEST if kind in (Duration, AutoDuration) else _LARGEST):
         raise ValueError("too large")
     return value

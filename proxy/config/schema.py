@@ -8,7 +8,7 @@ from msgspec import inspect
 from proxy.admin.options import AdminOptions
 from proxy.config.describe import default_of
 from proxy.config.model import SWITCHES, Config
-from proxy.core.duration import Duration
+from proxy.core.duration import AutoDuration, Duration
 from proxy.core.size import Size
 from proxy.edge.options import ServerOptions
 
@@ -20,6 +20,7 @@ _ALONE: Final = {"type": "string", "pattern": r"^\$\{[^}]*\}$"}
 """A reference that is the whole value takes the type of its option."""
 
 _PATTERNS: Final[dict[type, str]] = {
+    AutoDuration: r"^(auto|0|\d+(\.\d+)?(ms|s|m|h))$",
     Duration: r"^(0|\d+(\.\d+)?(ms|s|m|h))$",
     Size: r"^(0|\d+(\.\d+)?(B|KiB|MiB|GiB))$",
 }

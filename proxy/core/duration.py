@@ -31,6 +31,27 @@ class Duration(float):
         return f"{number}{unit}"
 
 
+AUTO: Final = -1.0
+"""What ``"auto"`` is as a duration."""
+
+
+class AutoDuration(Duration):
+    """The same, or ``"auto"``."""
+
+    @classmethod
+    def parse(cls, text: object) -> Self:
+        """Read ``"auto"`` or ``"250ms"``. Raises ValueError with a sentence for the operator."""
+        if text == "auto":
+            return cls(AUTO)
+        try:
+            return super().parse(text)
+        except ValueError as error:
+            raise ValueError(str(error).replace("expected", 'expected "auto", or')) from None
+
+    def __str__(self) -> str:
+        return "auto" if self == AUTO else super().__str__()
+
+
 def seconds(amount: float) -> Duration:
     """A default for a Duration field (msgspec wants a factory for types of our own)."""
     return msgspec.field(default_factory=partial(Duration, amount))

@@ -132,6 +132,10 @@ class ResponseTimeout(UpstreamError):
     """No head in time: ``first_byte``, ``per_try`` or ``total``."""
 
 
+class AttemptTimeout(ResponseTimeout):
+    """No head within ``per_try``, while another attempt may follow."""
+
+
 class ConnectionTerminated(UpstreamError):
     """The server ended the connection before the head of its reply."""
 
@@ -206,6 +210,10 @@ class ConnectionLimit(ProxyError):
 
 class ShuttingDown(ProxyError):
     """The grace period of a shutdown is over."""
+
+
+class EndedByOperator(ProxyError):
+    """An operator has ended the request."""
 
 
 class LoopDetected(ProxyError):

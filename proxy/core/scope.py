@@ -17,6 +17,7 @@ from proxy.core.clock import Clock, monotonic
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.core.samples import Described, Sample
+from proxy.policy.budget import Budget
 from proxy.policy.endpoint import Endpoint
 
 T = TypeVar("T")
@@ -204,6 +205,10 @@ class UpstreamScope(Scope):
 
     upstream: str
     """Its name."""
+    may_follow: Callable[[Exchange], bool]
+    """Whether another attempt may take the place of one that is under way now."""
+    retry_budget: Budget
+    """What retries may add to the load, shared by all routes to this upstream."""
     has_headroom: list[Callable[[], bool]] = field(default_factory=list)
     """What has to hold for one more request than was asked for."""
     hold: Hold | None = None

@@ -7,7 +7,7 @@ from msgspec import Meta
 from proxy.core.duration import Duration, seconds
 from proxy.core.options import Table, described
 
-PATTERN: Final = r"^(headers|first_chunk|body:[0-9]+(\.[0-9]+)?(B|KiB|MiB))$"
+PATTERN: Final = r"^(auto|headers|first_chunk|body:[0-9]+(\.[0-9]+)?(B|KiB|MiB))$"
 
 
 class StreamOptions(Table, frozen=True, kw_only=True):
@@ -20,9 +20,11 @@ class StreamOptions(Table, frozen=True, kw_only=True):
             description='When the client is shown a reply: with its "headers"; with its '
             '"first_chunk"; or as a whole, if it is known to be no longer than this: '
             '"body:64KiB". A reply that breaks before may be tried again. Longer replies are held '
-            "for their first chunk, streams of events for the first event that is no ping.",
+            "for their first chunk, streams of events for the first event that is no ping. "
+            '"auto", which also applies without [stream]: replies that are known to be no longer '
+            "than 64 KiB are held as a whole where [retry] may try again, and nothing else is.",
         ),
-    ] = "headers"
+    ] = "auto"
     commit_wait: Annotated[
         Duration,
         described(

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple, Protocol
 
 from proxy.core.clock import monotonic
@@ -86,6 +86,7 @@ class ConnectionTracker:
     __slots__ = (
         "_idle",
         "_no_tunnels",
+        "cancelled",
         "connections",
         "draining",
         "grace_over",
@@ -93,6 +94,7 @@ class ConnectionTracker:
         "in_flight",
         "limit",
         "observers",
+        "refused",
         "retiring",
         "tunnels",
     )
@@ -101,9 +103,13 @@ class ConnectionTracker:
         """``limit``: connections at a time."""
         self.limit = limit
         self.connections: set[Tracked] = set()
+        self.refused: set[object] = set()
+        """Those that were refused before anything was read, and are still to read that."""
         self.tunnels: set[Tunnel] = set()
         self.in_flight = 0
         """Requests that have come in and not ended; whoever takes one in counts it."""
+        self.cancelled = set[Exchange]()
+        """Exchanges that an operator has ended, until they have."""
         self.draining = False
         """Whether each reply says that it is the last one on its connection."""
         self.retiring = False
@@ -131,6 +137,23 @@ class ConnectionTracker:
         for observer in self.observers:
             observer(exchange, now)
 
+    def exchanges(self) -> Iterator[Exchange]:
+        """Those that have not ended."""
+        return (
+            served for connection in self.connections if (served := connection.served) is not None
+        )
+
+    def cancel(self, request_id: str) -> bool:
+        """End the exchange with this id, with 503 or by a cut. False where there is none."""
+        for connection in self.connections:
+            served = connection.served
+            if served is not None and served.request_id == request_id:
+                self.cancelled.intersection_update(self.exchanges())  # some have left meanwhile
+                self.cancelled.add(served)
+                connection.expire()
+                return True
+        return False
+
     def close(self) -> None:
         """Let go of the loop."""
         self.hangups.close()
@@ -138,6 +161,7 @@ class ConnectionTracker:
     def disconnected(self, connection: Tracked) -> None:
         """A connection has ended."""
         self.connections.discard(connection)
+        self.refused.discard(connection)
         if not self.connections and self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
 

@@ -53,6 +53,7 @@ FAILURES: Final[dict[type[e.ProxyError], tuple[HTTPStatus, str]]] = {
     e.TlsFailed:            (S.BAD_GATEWAY,                     "tls_protocol_error"),
     e.CertificateInvalid:   (S.BAD_GATEWAY,                     "tls_certificate_error"),
     e.ResponseTimeout:      (S.GATEWAY_TIMEOUT,                 "http_response_timeout"),
+    e.AttemptTimeout:       (S.GATEWAY_TIMEOUT,                 "http_response_timeout"),
     e.ConnectionTerminated: (S.BAD_GATEWAY,                     "connection_terminated"),
     e.ProtocolViolation:    (S.BAD_GATEWAY,                     "http_protocol_error"),
     e.ReplyHeadTooLarge:    (S.BAD_GATEWAY,                     HEAD_SIZE),
@@ -66,6 +67,7 @@ FAILURES: Final[dict[type[e.ProxyError], tuple[HTTPStatus, str]]] = {
     e.LocalLimit:           (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
     e.ConnectionLimit:      (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
     e.ShuttingDown:         (S.SERVICE_UNAVAILABLE,             "destination_unavailable"),
+    e.EndedByOperator:      (S.SERVICE_UNAVAILABLE,             "http_request_denied"),
     e.LoopDetected:         (S.LOOP_DETECTED,                   "proxy_loop_detected"),
     e.InternalError:        (S.INTERNAL_SERVER_ERROR,           "proxy_internal_error"),
 }
@@ -88,6 +90,7 @@ SENTENCES: Final[dict[type[e.ProxyError], str]] = {
     e.TlsFailed: "The TLS handshake with the upstream failed.",
     e.CertificateInvalid: "The certificate of the upstream is not acceptable.",
     e.ResponseTimeout: "No reply came from the upstream in time.",
+    e.AttemptTimeout: "No reply came from the upstream in time.",
     e.ConnectionTerminated: "The upstream ended the connection before it replied.",
     e.ProtocolViolation: "The upstream sent a reply that is not valid HTTP.",
     e.ReplyHeadTooLarge: "The upstream sent a reply whose fields are too large.",
@@ -101,6 +104,7 @@ SENTENCES: Final[dict[type[e.ProxyError], str]] = {
     e.LocalLimit: "This proxy has reached a limit of its own.",
     e.ConnectionLimit: "No connection is free.",
     e.ShuttingDown: "This proxy is shutting down.",
+    e.EndedByOperator: "An operator of this proxy has ended the request.",
     e.LoopDetected: "The request has come through this proxy already.",
     e.InternalError: "This proxy failed.",
 }

@@ -13,6 +13,7 @@ from proxy.core.clock import monotonic
 from proxy.core.errors import (
     ClientError,
     ClientGone,
+    EndedByOperator,
     InternalError,
     MethodNotAllowed,
     NoRoute,
@@ -27,7 +28,7 @@ from proxy.core.reply import Ending, Reply, UpgradedConnection
 from proxy.core.secrets import SECRETS, sent
 from proxy.edge.client_stream import ClientStream
 from proxy.edge.connections import ConnectionTracker
-from proxy.edge.http1.head_cache import RepeatedRequest
+from proxy.edge.http1.fast_request_head import FastRequest
 from proxy.edge.http1.request_reader import ReadRequest
 from proxy.edge.intake import Intake
 from proxy.edge.last_hop import reply_here
@@ -179,7 +180,7 @@ class ProxyService:
         if type(request) is ReadRequest:
             exchange = generation.intake.open(request, stream)
         else:
-            exchange = cast(RepeatedRequest, request).exchange
+            exchange = cast(FastRequest, request).exchange
         stream.exchange = exchange
         stream.errors = generation.errors
         self._tracker.in_flight += 1
@@ -195,6 +196,8 @@ class ProxyService:
             forget_frames(error)
             return False
         except asyncio.CancelledError:
+            if exchange in self._tracker.cancelled and not stream.gone:
+                return self._ended_by_operator(stream)
             if not self._tracker.grace_over or stream.gone:
                 mark_client_gone(exchange)
                 raise
@@ -212,13 +215,20 @@ class ProxyService:
             if (body := exchange.body) is not EMPTY:
                 exchange.bytes_in = body.received
                 body.close()
-                exchange.body = EMPTY  # who holds the exchange, the log for one, holds no body
+            # It still knows how long its client was waited for.
+            self._tracker.finished(exchange, monotonic())
+            exchange.body = EMPTY  # who holds the exchange, the log for one, holds no body
             # Or the two would keep each other alive.
             exchange.send_informational = exchange.stalled = None
-            self._tracker.finished(exchange, monotonic())
             generation.users -= 1
             if generation.superseded and not generation.users:
                 generation.end()
+
+    def _ended_by_operator(self, stream: ClientStream) -> bool:
+        self._tracker.cancelled.discard(stream.exchange)
+        if (task := asyncio.current_task()) is not None:
+            task.uncancel()  # the connection goes on
+        return self._answer(stream, EndedByOperator("ended by an operator"))
 
     def _answer(self, stream: ClientStream, error: ProxyError) -> bool:
         """Say what went wrong, or cut where a head is out already: there is never a second one."""

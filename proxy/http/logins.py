@@ -25,6 +25,8 @@ _CHALLENGES: Final = frozenset(
     }
 )
 _SESSION: Final = b"session-based-authentication"
+OF_LOGINS: Final = _CHALLENGES | {b"proxy-support", b"persistent-auth", _SESSION}
+"""The fields that may speak of a login of the connection, in lower case."""
 
 
 def names_login(low: bytes, value: bytes) -> bool:

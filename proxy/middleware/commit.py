@@ -11,18 +11,24 @@ from proxy.core.stream_options import StreamOptions
 from proxy.http.framing import has_no_body
 from proxy.http.sse import SseScanner, streams_events
 
+_AUTO: Final = "auto"
 _HEADERS: Final = "headers"
+_SMALL: Final = Size(64 << 10)
+"""Bytes of a reply that "auto" holds: it has them in a round trip or two, and the client gains
+nothing from a part of them."""
 _PINGS: Final = 64 << 10
 """Bytes of comments and pings that are held while no event comes."""
 
 
 def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
-    """Where ``[stream] commit`` holds anything.
+    """Where ``[stream] commit`` holds anything; "auto", without a retry above, does not.
 
     A retry above calls ``hold`` itself, which saves a frame for each request.
     """
     options = scope.find(StreamOptions)
-    if options is None or options.commit == _HEADERS:
+    if options is None:
+        options = StreamOptions()
+    if options.commit == _HEADERS or (options.commit == _AUTO and not scope.retries):
         return None
     commit = Commit(inner, options)
     if scope.retries:
@@ -34,12 +40,15 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
 class Commit:
     """Holds a reply until enough of it is here, or until it has been held for long enough."""
 
-    __slots__ = ("_inner", "_limit", "_wait")
+    __slots__ = ("_inner", "_limit", "_only_whole", "_wait")
 
     def __init__(self, inner: Handler, options: StreamOptions) -> None:
         self._inner = inner
         kind, _, text = options.commit.partition(":")
         self._limit = Size.parse(text) if kind == "body" else 0
+        self._only_whole = kind == _AUTO
+        if self._only_whole:
+            self._limit = _SMALL
         self._wait = options.commit_wait or None
 
     async def handle(self, exchange: Exchange) -> Reply:
@@ -54,6 +63,8 @@ class Commit:
         if has_no_body(exchange.method, reply.status) or reply.length == 0:
             return
         whole = reply.length is not None and reply.length <= self._limit
+        if self._only_whole and not whole:
+            return
         held: list[bytes] = []
         complete = False
         try:

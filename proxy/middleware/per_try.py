@@ -1,18 +1,31 @@
-"""``[timeouts] per_try``: a bound on one attempt up to its head.
+"""``[timeouts] per_try``: a bound on one attempt up to its head, while another may follow.
 
 ``connect``, ``first_byte`` and ``idle`` are the upstream's own, in ``upstream/forward.py``.
+
+The clock knows what may follow. When it runs out, and nothing could be tried instead (it was the
+last attempt, the request may have been executed and may not be run twice, the retry budget is used
+up), the attempt goes on, for as long as ``first_byte``, ``total`` and the client allow. To end it
+would turn a slow answer into none.
 """
 
+import asyncio
 from asyncio import CancelledError, current_task
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
 
-from proxy.core.errors import ResponseTimeout, Stage
+from proxy.core.clock import Clock
+from proxy.core.duration import AUTO
+from proxy.core.errors import AttemptTimeout, Stage
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import WARNING, Finding, Written
+from proxy.core.outcome import Verdict, verdict
 from proxy.core.reply import Reply
 from proxy.core.scope import EndpointScope
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.net.timers import SharedTimeout
+from proxy.policy.attempt_bound import AttemptBound
+
+Task: TypeAlias = "asyncio.Task[Any]"
 
 
 def problems(written: Written) -> Iterator[Finding]:
@@ -27,43 +40,109 @@ def problems(written: Written) -> Iterator[Finding]:
     elif retry is None or retry.attempts == 1:
         message = "no other attempt follows: expected [retry] attempts above 1"
         yield Finding(at, f"{WARNING} {message}")
-    elif "timeout" not in retry.on:
-        message = 'no other attempt follows: expected "timeout" in [retry] on'
-        yield Finding(at, f"{WARNING} {message}")
 
 
 def link(scope: EndpointScope, inner: Handler) -> Handler | None:
-    """Where ``[timeouts] per_try`` is set."""
+    """Where ``[timeouts] per_try`` is set, and other attempts may follow."""
     timeouts = scope.find(TimeoutsOptions)
-    return PerTry(inner, timeouts.per_try).handle if timeouts and timeouts.per_try else None
+    if timeouts is None or not timeouts.per_try or not scope.retries:
+        return None
+    if timeouts.per_try == AUTO:
+        # What is usual on a route is so at every server; ``may_follow`` is the same for them all.
+        clock = scope.shared.share(
+            ("per_try", scope.may_follow),
+            lambda: AttemptClock(0.0, scope.may_follow, AttemptBound(), clock=scope.shared.clock),
+        )
+    else:
+        clock = AttemptClock(timeouts.per_try, scope.may_follow, clock=scope.shared.clock)
+    return PerTry(inner, clock).handle
+
+
+class AttemptClock:
+    """One clock for all attempts that are under way."""
+
+    __slots__ = ("_clock", "_exchanges", "_may_follow", "_timeout", "_usual")
+
+    def __init__(
+        self,
+        seconds: float,
+        may_follow: Callable[[Exchange], bool],
+        usual: AttemptBound | None = None,
+        *,
+        clock: Clock,
+    ) -> None:
+        """``may_follow``: whether another attempt may take the place of this one.
+
+        ``usual``: where the bound follows what attempts take.
+        """
+        self._clock = clock
+        self._may_follow = may_follow
+        self._usual = usual
+        self._exchanges: dict[Task, Exchange] = {}
+        bound = seconds if usual is None else usual.seconds(self._clock())
+        self._timeout = SharedTimeout(bound, self._spares)
+
+    @property
+    def seconds(self) -> float:
+        """The bound as it is now."""
+        return self._timeout.seconds
+
+    def begin(self, task: Task, exchange: Exchange) -> float:
+        """An attempt begins, and when that is; ``end`` has to follow."""
+        self._exchanges[task] = exchange
+        self._timeout.begin(task)
+        return self._clock()
+
+    def end(self, task: Task) -> bool:
+        """It is over. Whether it was this clock that cancelled it."""
+        del self._exchanges[task]
+        return self._timeout.end(task)
+
+    def _spares(self, task: Task) -> bool:
+        return not self._may_follow(self._exchanges[task])
+
+    def learn(self, begun: float, *, answered: bool) -> None:
+        """An attempt that began then was answered, or was ended by this clock."""
+        usual = self._usual
+        if usual is None:
+            return
+        now = self._clock()
+        (usual.observe if answered else usual.cut)(now - begun, now)
+        bound = usual.seconds(now)
+        if bound != self._timeout.seconds:
+            self._timeout.adjust(bound)
 
 
 class PerTry:
-    """Bounds one attempt up to its head; another one may follow."""
+    """Bounds one attempt up to its head, as long as another one may follow."""
 
-    __slots__ = ("_inner", "_timeout")
+    __slots__ = ("_clock", "_inner")
 
-    def __init__(self, inner: Handler, seconds: float) -> None:
+    def __init__(self, inner: Handler, clock: AttemptClock) -> None:
         self._inner = inner
-        self._timeout = SharedTimeout(seconds)
+        self._clock = clock
 
     async def handle(self, exchange: Exchange) -> Reply:
-        """Raises ResponseTimeout when the attempt took too long."""
-        timeout = self._timeout
+        """Raises AttemptTimeout when the attempt took too long and another may follow."""
+        clock = self._clock
         task = current_task()
         assert task is not None
-        timeout.begin(task)
+        begun = clock.begin(task, exchange)
         try:
             reply = await self._inner(exchange)
         except CancelledError:
-            if timeout.end(task):
+            if clock.end(task):
+                bound = clock.seconds
+                clock.learn(begun, answered=False)
                 stage = Stage.NOT_SENT if exchange.record.connect_s is None else Stage.SENT
-                raise ResponseTimeout(
-                    f"no reply within per_try of {timeout.seconds:g} s", stage=stage
+                raise AttemptTimeout(
+                    f"no reply within per_try of {bound:.3g} s", stage=stage
                 ) from None
             raise
         except BaseException:
-            timeout.end(task)
+            clock.end(task)
             raise
-        timeout.end(task)
+        clock.end(task)
+        if verdict(reply) is Verdict.ANSWERED:
+            clock.learn(begun, answered=True)
         return reply

@@ -1,6 +1,7 @@
 """Clocks for waits that nearly always end in time: one timer that is moved, or one for all."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -72,21 +73,36 @@ class SharedTimeout:
     task may be under way once, and is not being cancelled when it begins.
     """
 
-    __slots__ = ("_loop", "_running", "_timer", "seconds")
+    __slots__ = ("_loop", "_running", "_spared", "_spares", "_timer", "seconds")
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, spares: Callable[[Task], bool] | None = None) -> None:
+        """``seconds``: ``math.inf`` for none yet. ``spares``: whether a task may go on although its
+        time is over; it is asked once for each."""
         self.seconds = seconds
         self._loop = asyncio.get_running_loop()
         self._timer = RearmableTimer(self._loop, self._on_timer)
         self._running: dict[Task, float] = {}
+        """When each began."""
+        self._spares = spares
+        self._spared: set[Task] = set()
 
     def begin(self, task: Task) -> float:
         """The time of ``task`` begins now; when it ends. ``end`` has to follow."""
-        at = self._loop.time() + self.seconds
-        if not self._running:
+        begun = self._loop.time()
+        at = begun + self.seconds
+        if not self._running and at < math.inf:
             self._timer.arm(at)
-        self._running[task] = at
+        self._running[task] = begun
         return at
+
+    def adjust(self, seconds: float) -> None:
+        """From now on all have so long, those that are under way too."""
+        self.seconds = seconds
+        begun = next(iter(self._running.values()), math.inf)
+        if begun + seconds < math.inf:
+            self._timer.arm(begun + seconds)
+        else:
+            self._timer.disarm()
 
     def end(self, task: Task) -> bool:
         """It is over, however it ended.
@@ -96,18 +112,25 @@ class SharedTimeout:
         """
         if self._running.pop(task, None) is not None:
             return False
+        if task in self._spared:
+            self._spared.discard(task)
+            return False
         return task.uncancel() == 0
 
     def _on_timer(self) -> None:
         now = self._loop.time()
         running = self._running
         while running:
-            task, at = next(iter(running.items()))
-            if at > now:
-                self._timer.arm(at)
+            task, begun = next(iter(running.items()))
+            if begun + self.seconds > now:
+                if self.seconds < math.inf:
+                    self._timer.arm(begun + self.seconds)
                 return
             del running[task]
-            task.cancel()
+            if self._spares is not None and self._spares(task):
+                self._spared.add(task)
+            else:
+                task.cancel()
 
 
 def _nobody() -> None:

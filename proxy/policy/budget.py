@@ -66,10 +66,11 @@ class DepositBudget:
         """A request is made."""
         self._saved = min(self._saved + self._share, self._most)
 
-    def withdraw(self) -> bool:
-        """Take one extra, where there is one."""
-        if self._saved < 1:
-            self.refused += 1
+    def withdraw(self, full: float = 0.0, *, again: bool = False) -> bool:
+        """Take one extra, where there is one, and where at least this share of all that can be
+        saved is there. ``again``: it was refused before, and is counted already."""
+        if self._saved < max(1.0, full * self._most):
+            self.refused += not again
             return False
         self._saved -= 1
         return True

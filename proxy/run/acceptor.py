@@ -1,9 +1,10 @@
 """Accepting one by one: where descriptors are scarce nobody is closed without a word.
 
 uvloop accepts all that wait before it tells of the first, and once no descriptor is left it closes
-clients silently. This accepts one by one, and stops for a moment while few are left: clients then
-wait in the kernel's queue. It costs a task for each connection, so it is used only there, and where
-something has to be done before a connection is one (``edge/entrance``).
+clients silently. This accepts one by one, and stops for a moment while few are left, or while as
+many clients as may be are still to read their refusals: others then wait in the kernel's queue. It
+costs a task for each connection, so it is used only there, and where something has to be done
+before a connection is one (``edge/entrance``).
 """
 
 import asyncio
@@ -17,6 +18,8 @@ from proxy.core.local_limits import complain, local_limit
 
 PAUSE: Final = 0.05
 """Seconds until the next look, once descriptors are short: others may have been given back."""
+ENOUGH: Final = 1.0
+"""Seconds after which a silent client makes room for others, where there is none left."""
 _AT_ONCE: Final = 16
 _GONE: Final = frozenset({errno.ECONNABORTED, errno.EPROTO, errno.EINTR})
 """The client has left while it waited (accept(2))."""
@@ -25,7 +28,17 @@ _GONE: Final = frozenset({errno.ECONNABORTED, errno.EPROTO, errno.EINTR})
 class Acceptor:
     """Takes the connections of one listening socket."""
 
-    __slots__ = ("_admit", "_ceiling", "_loop", "_most", "_pause", "_tasks", "listening")
+    __slots__ = (
+        "_admit",
+        "_ceiling",
+        "_evictable",
+        "_loop",
+        "_most",
+        "_pause",
+        "_room",
+        "_tasks",
+        "listening",
+    )
 
     def __init__(
         self,
@@ -33,20 +46,27 @@ class Acceptor:
         admit: Callable[[socket.socket], Awaitable[object]],
         ceiling: int,
         backlog: int,
-        most: int,
+        *,
+        most: int = 0,
+        room: Callable[[], int] | None = None,
     ) -> None:
         """``listening``: bound, and ours to close; ``ceiling``: see ``Descriptors``, zero for none.
 
-        ``admit`` makes a connection of what was accepted; ``most``: how many may be at that.
+        ``admit`` makes a connection of what was accepted; ``most``: how many may be at that at a
+        time, zero for no bound. ``room``: how many more may be accepted now.
         """
         self.listening = listening
         self._admit = admit
         self._ceiling = ceiling
         self._most = most
+        self._room = room
         self._loop = asyncio.get_running_loop()
         self._pause: asyncio.TimerHandle | None = None
-        self._tasks: dict[asyncio.Task[object], None] = {}
-        """Those that are being admitted, the first first."""
+        self._tasks: dict[asyncio.Task[object], socket.socket] = {}
+        """Those that are being admitted."""
+        self._evictable: dict[asyncio.Task[object], float] = {}
+        """Those of them that may have to make room, with the time of their beginning; the first
+        first."""
         listening.setblocking(False)
         listening.listen(backlog)
         self._go_on()
@@ -58,6 +78,11 @@ class Acceptor:
         else:
             self._loop.remove_reader(self.listening.fileno())
         self.listening.close()
+
+    @property
+    def admitting(self) -> int:
+        """How many were accepted and are no connections yet."""
+        return len(self._tasks)
 
     async def settle(self, seconds: float) -> None:
         """Wait for those that are being admitted, and close what is left of them then."""
@@ -80,7 +105,13 @@ class Acceptor:
         self._pause = self._loop.call_later(PAUSE, self._go_on)
 
     def _accept(self) -> None:
+        if self._room is not None and self._room() <= 0:  # and somebody waits
+            self._evict(self._loop.time() - ENOUGH)
+            self._rest(LocalLimit("no file descriptor is left for more clients", kind="accepted"))
+            return
         for _ in range(_AT_ONCE):
+            if self._room is not None and self._room() <= 0:
+                return
             try:
                 client, _ = self.listening.accept()
             except BlockingIOError:
@@ -92,13 +123,33 @@ class Acceptor:
                 return
             client.setblocking(False)
             task: asyncio.Task[object] = self._loop.create_task(self._serve(client))
-            self._tasks[task] = None
-            task.add_done_callback(self._tasks.pop)
-            if len(self._tasks) > self._most:
-                next(iter(self._tasks)).cancel()  # it has had the most time
+            self._tasks[task] = client
+            task.add_done_callback(self._admitted)
+            if self._most:
+                self._make_room(task)
             if self._ceiling and client.fileno() >= self._ceiling:
                 self._rest(LocalLimit("nearly all file descriptors are in use", kind="EMFILE"))
                 return
+
+    def _make_room(self, newcomer: asyncio.Task[object]) -> None:
+        """If too many are being admitted, close the one that has had the most time."""
+        now = self._loop.time()
+        self._evictable[newcomer] = now
+        if len(self._evictable) > self._most:
+            self._evict(now)
+
+    def _evict(self, before: float) -> None:
+        """Close the first of those that began by then, if there is one."""
+        oldest, began = next(iter(self._evictable.items()), (None, 0.0))
+        if oldest is not None and began <= before:
+            del self._evictable[oldest]  # it ends in the next turn: the next one cancels another
+            oldest.cancel()
+
+    def _admitted(self, task: asyncio.Task[object]) -> None:
+        client = self._tasks.pop(task)
+        self._evictable.pop(task, None)
+        if task.cancelled():  # perhaps before its first step
+            client.close()
 
     async def _serve(self, client: socket.socket) -> None:
         try:

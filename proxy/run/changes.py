@@ -8,7 +8,7 @@ import msgspec
 
 from proxy.config.model import INHERITED, LISTS, SHARED, Config, Route
 from proxy.core.secrets import conceal
-from proxy.run.tree import identity
+from proxy.run.scopes import identity
 from proxy.upstream.options import UpstreamOptions, entries
 
 RESTART: Final[frozenset[str]] = frozenset()

@@ -36,6 +36,11 @@ class Descriptors(NamedTuple):
         """A new descriptor with this number or a higher one says that nearly all are in use."""
         return self.limit - max(2, min(_SPARE, self.limit // 8) // 2)
 
+    @property
+    def refused(self) -> int:
+        """Clients that may be reading their refusals at a time: each holds a descriptor."""
+        return max(1, (self.limit - self.ceiling) // 2)
+
 
 def raise_limit() -> int:
     """Raise the soft limit to the hard one, as Go, Caddy and HAProxy do; what it is then."""

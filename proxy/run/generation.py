@@ -8,7 +8,7 @@ of them, and closes what the new one has not taken over (``run/tree``).
 import asyncio
 import random
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from proxy.config.model import Config
 from proxy.edge.intake import Intake
@@ -16,6 +16,7 @@ from proxy.edge.relay import Relay
 from proxy.edge.responses import ErrorsOptions
 from proxy.edge.router import Router
 from proxy.run.tree import RouteNode, Tree
+from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.session import Session
 
 
@@ -79,6 +80,11 @@ class Generations:
         self.current: Generation | None = None
         self.before: set[Generation] = set()
         self._closing: set[asyncio.Task[None]] = set()
+
+    @property
+    def endpoints(self) -> Mapping[str, Endpoints]:
+        """The servers of now, by the names of their upstreams."""
+        return {} if self.current is None else self.current.tree.endpoints
 
     def build(self, config: Config) -> Generation:
         """What a configuration is built into; ``become`` it, or ``abandon`` its tree.

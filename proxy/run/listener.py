@@ -20,12 +20,8 @@ from proxy.run.acceptor import Acceptor
 
 BACKLOG: Final = 4096
 """Connections that may wait to be accepted; asyncio's 100 refuses bursts."""
-
-
 CONNECTING: Final = 0.05
 """Seconds for handshakes that have begun: their last packet may be under way."""
-
-
 ADMITTING: Final = 1.0
 """Seconds for TLS handshakes that have begun when a listener ends."""
 
@@ -45,6 +41,8 @@ class Listener:
         self._servers: list[asyncio.Server] = []
         self._admit: Admit | None = None
         self._ceiling = 0
+        self._most = 0
+        self._room: Callable[[], int] | None = None
         self._acceptors: list[Acceptor] = []
         self._file: tuple[int, int] | None = None
         self.address = address
@@ -55,13 +53,16 @@ class Listener:
         factory: Callable[[], asyncio.Protocol],
         ceiling: int = 0,
         admit: Admit | None = None,
+        room: Callable[[], int] | None = None,
     ) -> None:
         """Raises CannotListen where the address cannot be had.
 
-        ``ceiling``: where descriptors are scarce, the number of one that says that few are left.
-        ``admit``: makes connections where there is something to do before, else ``factory`` does.
+        ``ceiling``: where descriptors are scarce, the number of one that says that few are left;
+        ``room``: how many clients may be accepted there. ``admit``: makes connections where there
+        is something to do before, else ``factory`` does.
         """
         self._ceiling = ceiling
+        self._room = room
         self._use(factory, admit)
         try:
             if self._path is not None:
@@ -72,6 +73,8 @@ class Listener:
             raise CannotListen(f"cannot listen on {self._asked}: {self._reason(error)}") from error
 
     def _use(self, factory: Callable[[], asyncio.Protocol], admit: Admit | None) -> None:
+        # Only what may be silent has to make room; others are connections in a moment.
+        self._most = self._options.max_connections if admit is not None else 0
         if admit is None and self._ceiling:
             loop = asyncio.get_running_loop()
             admit = partial(loop.connect_accepted_socket, factory)
@@ -88,7 +91,7 @@ class Listener:
         Raises CannotListen where a unix socket cannot have the mode or the owner.
         """
         before, self._options = self._options, options
-        if self._path is not None and rights(before) != rights(options):
+        if self._path is not None:
             try:
                 self._set_rights(self._path)
             except OSError as error:
@@ -112,8 +115,10 @@ class Listener:
         """Accept what comes to this socket."""
         loop = asyncio.get_running_loop()
         if self._admit is not None:
-            most = self._options.max_connections
-            acceptor = Acceptor(listening, self._admit, self._ceiling, BACKLOG, most)
+            most, room = self._most, self._room
+            acceptor = Acceptor(
+                listening, self._admit, self._ceiling, BACKLOG, most=most, room=room
+            )
             self._acceptors.append(acceptor)
         elif self._path is not None:
             server = await loop.create_unix_server(factory, sock=listening, backlog=BACKLOG)
@@ -140,6 +145,11 @@ class Listener:
             listening.close()
             self._unlink()
             raise
+
+    @property
+    def admitting(self) -> int:
+        """How many were accepted and are no connections yet."""
+        return sum(acceptor.admitting for acceptor in self._acceptors)
 
     async def _open_tcp(self, factory: Callable[[], asyncio.Protocol]) -> None:
         loop = asyncio.get_running_loop()
@@ -225,11 +235,6 @@ class Listener:
         if self._path is not None and file is not None and _identity(self._path) == file:
             with contextlib.suppress(OSError):
                 os.unlink(self._path)
-
-
-def rights(options: ServerOptions) -> tuple[str, str]:
-    """Who may use a unix socket."""
-    return options.unix_mode, options.unix_owner
 
 
 def _every_address(port: int) -> socket.socket:

@@ -3,15 +3,17 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from proxy.config.load import usable
 from proxy.config.model import Config
 from proxy.config.problems import ConfigError, Problem
 from proxy.core.clock import wall
+from proxy.core.samples import Sample, counter, info
 from proxy.core.secrets import conceal
 from proxy.run.changes import Report
+from proxy.run.failures import CannotReload
 from proxy.run.notify import notify
 from proxy.telemetry.log import stamp
 
@@ -25,10 +27,6 @@ Apply: TypeAlias = Callable[[Config], Awaitable[Report]]
 _SINCE: Final = time.CLOCK_MONOTONIC
 """What systemd compares with its own reading, to tell one reload from the next (sd_notify(3))."""
 _WHY_NOT: Final = "the configuration was not changed"
-
-
-class CannotReload(Exception):
-    """A sentence for the operator. All is as it was."""
 
 
 class Outcome(NamedTuple):
@@ -60,10 +58,15 @@ class Reloader:
         self.done = self.refused = 0
         self.last: Outcome | None = None
 
-    def state(self) -> dict[str, Any]:
+    def describe(self, _: float) -> Iterator[Sample]:
         """For operators."""
-        last = None if self.last is None else self.last.told()
-        return {"reloads": self.done, "refused": self.refused, "last": last}
+        yield counter("reload_done", self.done)
+        yield counter("reload_refused", self.refused)
+        if (last := self.last) is not None:
+            yield info("reload_last", "refused" if last.report is None else str(last.report))
+            yield info("reload_at", stamp(last.at))
+            for number, problem in enumerate(last.problems, 1):
+                yield info("reload_problem", problem, {"number": str(number)})
 
     async def reload(self, by: str) -> Outcome:
         """Read the configuration, and use it if nothing speaks against it.
@@ -74,6 +77,10 @@ class Reloader:
         if self._next is None:
             self._next = asyncio.create_task(self._run(by))
         return await asyncio.shield(self._next)
+
+    async def answer(self) -> dict[str, Any]:
+        """To the question of the admin listener."""
+        return (await self.reload("POST /api/reload")).told()
 
     async def _run(self, by: str) -> Outcome:
         async with self._lock:

@@ -9,38 +9,30 @@ from typing import Any, NamedTuple, cast
 from aiohttp import web
 from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 
-from proxy.admin.state import state
+from proxy.admin.source import Answer, Local
 from proxy.config.model import Config
 from proxy.core.clock import monotonic
 from proxy.core.samples import Sample
 from proxy.core.secrets import conceal, redact
 from proxy.edge.connections import ConnectionTracker, Observer, UnderWay
 from proxy.edge.http1.connection import Connection
-from proxy.edge.http1.head_cache import RequestHeadCache
+from proxy.edge.http1.fast_request_head import FastHeadReader
 from proxy.edge.service import ProxyService, flattened
 from proxy.edge.service import application as edge_application
+from proxy.run.answers import Answers
 from proxy.run.changes import Report, changes
 from proxy.run.descriptors import Descriptors
+from proxy.run.failures import CannotReload, CannotStart, reason
 from proxy.run.generation import Generation, Generations
 from proxy.run.listener import CannotListen
 from proxy.run.listeners import Listeners, Opened
-from proxy.run.operators import CLEANUP, Desks, Operators
-from proxy.run.reload import CannotReload, Read, Reloader
+from proxy.run.operators import CLEANUP, Desks, Operators, set_up
+from proxy.run.reload import Read, Reloader
 from proxy.telemetry.counters import Counters
+from proxy.telemetry.recorder import Recorder
 from proxy.upstream.session import Session
 
 log = logging.getLogger(__name__)
-
-
-class CannotStart(Exception):
-    """A sentence for the operator."""
-
-
-def _reason(error: OSError | ValueError) -> str:
-    """What cannot be used, with the name of the file where it is one."""
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"cannot use {error.filename!r}: {error.strerror}"
-    return f"{type(error).__name__}: {error}"
 
 
 class Prepared(NamedTuple):
@@ -48,7 +40,8 @@ class Prepared(NamedTuple):
 
     generation: Generation
     listeners: Opened
-    operators: Desks
+    operators: Operators | None
+    desks: Desks | None
 
 
 class Runtime:
@@ -65,29 +58,34 @@ class Runtime:
         """``observers`` are told of every exchange when it has ended.
 
         ``descriptors``: where the process has no more than those. ``read`` reads the configuration
-        again, for reloads that operators ask for. ``follow`` is told of each that is used, and
-        says who observes exchanges then, beside ``observers``.
+        again, for reloads that operators ask for. ``follow`` is told of each configuration that is
+        used, and says who observes exchanges then, beside ``observers``.
         """
         if HttpRequestParser is HttpRequestParserPy:
             raise CannotStart(
                 "aiohttp runs on its pure-Python parser, which accepts what it should not"
             )
         self._config = config
-        self._follow = follow
-        self._counters = Counters()
         self._observers = observers
         self._descriptors = descriptors
+        self._follow = follow
+        self._counters = Counters()
+        self._recorder: Recorder | None = None
+        self.answers: dict[str, Answer] = {}
+        """To questions about this process, see ``admin/source``."""
+        self._answers: Answers | None = None
         self._tracker = ConnectionTracker(self._most(config))
         self._observe(config)
         self._session = Session()
-        self._head_cache = RequestHeadCache()
+        self._fast = FastHeadReader(config.server)
         self._service = ProxyService(self._tracker)
         self._generations = Generations(self._session)
-        ceiling = 0 if descriptors is None or not descriptors.scarce else descriptors.ceiling
-        self._listeners = Listeners(self._connect, ceiling)
+        self._listeners = Listeners(self._connect, self._tracker, descriptors)
+        self._operators: Operators | None = None
         self.reloader = None if read is None else Reloader(read, self.reload)
-        reload = None if read is None else self._reloaded
-        self._operators = Operators(lambda: self.ready, self._state, reload)
+        if self.reloader is not None:
+            self.answers["reload"] = self.reloader.answer
+        self._source = Local(lambda: self.ready, self.describe, self.answers)
         self._runner: web.AppRunner | None = None
         self._data: web.Server | None = None
         self._changing = asyncio.Lock()
@@ -101,17 +99,12 @@ class Runtime:
     @property
     def admin(self) -> str:
         """Address of the admin listener, empty where there is none."""
-        return self._operators.admin
+        return self._operators.address if self._operators is not None else ""
 
     @property
     def probes(self) -> str:
         """Address of the listener for probes alone, empty where there is none."""
-        return self._operators.probes
-
-    @property
-    def config(self) -> Config:
-        """What is used now."""
-        return self._config
+        return self._operators.probes if self._operators is not None else ""
 
     def _most(self, config: Config) -> int:
         """Client connections at a time."""
@@ -123,7 +116,17 @@ class Runtime:
         redact(config.log.redact)
         observers = (*self._observers, *self._follow(config))
         if config.admin is not None:  # nobody else asks for them
-            observers = (*observers, self._counters.record)
+            if self._recorder is None:
+                self._recorder = Recorder(self._tracker.exchanges, config.log.redact)
+                self._answers = Answers(
+                    self._recorder,
+                    self._tracker,
+                    lambda: self._generations.endpoints,
+                    lambda: self._config,
+                )
+                self.answers |= self._answers.table()
+            self._recorder.redact(config.log.redact)
+            observers = (*observers, self._counters.record, self._recorder.record)
         self._tracker.observers = observers
 
     async def open(self) -> None:
@@ -135,7 +138,7 @@ class Runtime:
             raise CannotStart(conceal(str(error))) from error
         except (OSError, ValueError) as error:
             await self.close()
-            raise CannotStart(conceal(_reason(error))) from error
+            raise CannotStart(conceal(reason(error))) from error
 
     async def _open(self) -> None:
         config = self._config
@@ -149,14 +152,13 @@ class Runtime:
                     await self._generations.close()
 
         app = edge_application(self._service, lifespan)
-        self._runner = web.AppRunner(
-            app, handle_signals=False, access_log=None, shutdown_timeout=CLEANUP
-        )
-        await self._runner.setup()
+        self._runner = await set_up(app)
         # The data listener has a server of its own: no dispatching between one middleware and one
         # handler. A client that leaves ends its handler.
         self._data = web.Server(cast(Any, flattened(app)), handler_cancellation=True)
-        await self._operators.open(config.admin, config.server)
+        if config.admin is not None:
+            self._operators = Operators(config.admin, config.server)
+            await self._operators.open(self._source)
         await self._listeners.follow(await self._listeners.prepare(config.server))
         self.ready = True
 
@@ -167,7 +169,7 @@ class Runtime:
             self._data,
             config.server,
             self._tracker,
-            self._head_cache,
+            self._fast,
             errors=config.errors,
             access_log=None,
         )
@@ -179,7 +181,7 @@ class Runtime:
         self._generations.become(generation)
         self._service.generation = generation
         if before is not None and before.intake is not generation.intake:
-            self._head_cache.forget()
+            self._fast.follow(generation.config.server)
 
     # Reload
 
@@ -197,28 +199,40 @@ class Runtime:
         Raises CannotReload. Nothing is used of it yet, but for new addresses, which are served.
         """
         if not self.ready:
-            raise CannotReload("the proxy is stopping" if self._data else "the proxy is starting")
+            raise CannotReload("the proxy does not serve now")
         try:
             async with contextlib.AsyncExitStack() as undo:
                 opened = await self._listeners.prepare(config.server)
                 undo.callback(self._listeners.abandon, opened)
-                desks = await self._operators.prepare(config.admin, config.server)
-                undo.push_async_callback(self._operators.abandon, desks)
-                prepared = Prepared(self._generations.build(config), opened, desks)
+                operators, desks = self._operators, None
+                if config.admin is None:
+                    operators = None
+                elif operators is None:
+                    operators = Operators(config.admin, config.server)
+                    undo.push_async_callback(operators.close)
+                    await operators.open(self._source)
+                else:
+                    desks = await operators.prepare(config.admin, config.server)
+                    undo.push_async_callback(operators.abandon, desks)
+                generation = self._generations.build(config)
                 undo.pop_all()
-                return prepared
+                return Prepared(generation, opened, operators, desks)
         except CannotListen as error:
             raise CannotReload(conceal(str(error))) from error
         except (OSError, ValueError) as error:
-            raise CannotReload(conceal(_reason(error))) from error
+            raise CannotReload(conceal(reason(error))) from error
 
     async def commit(self, prepared: Prepared) -> Report:
-        """Use it; what was is said in the report."""
+        """Use it. What is said of it compares it with what was used before."""
         before, config = self._config, prepared.generation.config
         self._become(prepared.generation)
         self._tracker.limit = self._most(config)
         self._observe(config)
-        self._operators.follow(config.admin, prepared.operators)
+        if config.admin is not None and prepared.operators is not None and prepared.desks:
+            prepared.operators.follow(config.admin, prepared.desks)
+        elif self._operators is not None:
+            self._operators.leave()
+        self._operators = prepared.operators
         await self._listeners.follow(prepared.listeners)
         return changes(before, config)
 
@@ -226,30 +240,24 @@ class Runtime:
         """It is not wanted after all."""
         prepared.generation.tree.abandon()
         self._listeners.abandon(prepared.listeners)
-        await self._operators.abandon(prepared.operators)
+        if prepared.operators is not None:
+            if prepared.desks is not None:
+                await prepared.operators.abandon(prepared.desks)
+            elif prepared.operators is not self._operators:
+                await prepared.operators.close()
 
-    async def _reloaded(self) -> dict[str, Any]:
-        """For the admin listener."""
-        assert self.reloader is not None
-        return (await self.reloader.reload("POST /api/reload")).told()
-
-    # Operators
-
-    def _state(self) -> dict[str, Any]:
-        parts = state(self.describe())
-        if self.reloader is not None:
-            parts["reload"] = self.reloader.state()
-        return parts
+    # What is shown
 
     def describe(self) -> Iterator[Sample]:
         """What operators are shown."""
         now = monotonic()
-        current = self._generations.current
-        if current is not None:
-            yield from current.tree.describe(now)
+        if self._generations.current is not None:
+            yield from self._generations.current.tree.describe(now)
         for tunnel in self._tracker.tunnels:
             yield from tunnel.describe(now)
         yield from self._counters.describe(now)
+        if self.reloader is not None:
+            yield from self.reloader.describe(now)
 
     @property
     def under_way(self) -> UnderWay:
@@ -275,13 +283,17 @@ class Runtime:
         """Cut what is left and let go of everything."""
         self.ready = False
         self._listeners.close()
-        self._operators.stop()
+        if self._operators is not None:
+            self._operators.stop()
+        if self._answers is not None:
+            self._answers.close()
         self._tracker.expire()
         if self._data is not None:
             self._data.pre_shutdown()
             await self._data.shutdown(CLEANUP)
-        await self._operators.close()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+        if self._operators is not None:
+            await self._operators.close()
         self._tracker.close()

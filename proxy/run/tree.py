@@ -6,35 +6,29 @@ own ``link``.
 
 import random
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
 
-import msgspec
-
 from proxy.config.files import marks, named_files
 from proxy.config.model import Config, Route, Upstream
 from proxy.core.exchange import Handler
-from proxy.core.outcome import repeatable
 from proxy.core.samples import Sample
 from proxy.core.scope import EndpointScope, Scope, Shared, UpstreamScope, Uses
 from proxy.core.timeouts import TimeoutsOptions
-from proxy.edge.last_event import last_event
 from proxy.edge.responses import ErrorsOptions
 from proxy.edge.router import Router
 from proxy.http.hop_by_hop import end_to_end_response
-from proxy.middleware.load_balance.ejection import Breakers, CircuitBreakerOptions
+from proxy.middleware.load_balance.ejection import Breakers, CircuitBreakerOptions, passive
+from proxy.middleware.load_balance.options import LoadBalanceOptions
 from proxy.middleware.load_balance.targets import TargetSet
-from proxy.middleware.retry.options import RetryOptions
-from proxy.middleware.rewrite.options import UpstreamNames
 from proxy.run.chains import ENDPOINT, ROUTE, UPSTREAM, OnLink, linked
-from proxy.upstream.address import origins, renames, told
+from proxy.run.scopes import identity, scope_of, upstream_names, upstream_scope_of, upstreams_of
 from proxy.upstream.endpoint import Endpoint
 from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.forward import Forward
 from proxy.upstream.health import HealthGuard
-from proxy.upstream.options import entries
 from proxy.upstream.session import Session
 
 
@@ -122,7 +116,7 @@ class Tree:
         self._targets = []
         scope = scope_of(route, self.shared)
         asked = upstreams_of(route, self._upstreams.values())
-        scope.options += (_names(asked, tell_prefix=self._tell_prefix),)
+        scope.options += (upstream_names(asked, tell_prefix=self._tell_prefix),)
         try:
             first, *scope.others = [self._attempts(scope, upstream) for upstream in asked]
             handle = self._linked(ROUTE, scope, first)
@@ -136,7 +130,8 @@ class Tree:
 
     def _facts(self, route: Route) -> tuple[object, ...]:
         asked = upstreams_of(route, self._upstreams.values())
-        plans = [self._plans.get(name) or self.endpoints[name].plan for name in map(_name, asked)]
+        names = [upstream.name for upstream in asked]
+        plans = [self._plans.get(name) or self.endpoints[name].plan for name in names]
         return (
             route,
             *asked,
@@ -154,18 +149,21 @@ class Tree:
     def _attempts(self, route: Scope, upstream: Upstream) -> Handler:
         """All attempts of a route at one upstream."""
         endpoints, plan = self.endpoints[upstream.name], self._plans.get(upstream.name)
-        scope = UpstreamScope(**vars(route), upstream=upstream.name)
-        scope.options += tables(upstream)
+        scope = upstream_scope_of(route, upstream)
         attempt = partial(self._attempt, scope)
         breaker = scope.find(CircuitBreakerOptions)
+        balance = scope.find(LoadBalanceOptions) or LoadBalanceOptions()
         alone = endpoints.alone(plan)
         if alone is not None and (breaker, upstream.health_check) == (None, None):
             return self._linked(UPSTREAM, scope, attempt(alone))  # nothing to choose from
+        is_passive = breaker is None and balance.ejection_time > 0
+        if is_passive:
+            breaker = passive(balance.ejection_time)
         breakers = None
         if breaker is not None:
-            key = ("breakers", scope.identity, upstream.name, breaker)
-            breakers = self.shared.share(key, partial(Breakers, breaker))
-        targets = TargetSet(endpoints, attempt, breakers)
+            key = ("breakers", scope.identity, upstream.name, breaker, is_passive)
+            breakers = self.shared.share(key, partial(Breakers, breaker, passive=is_passive))
+        targets = TargetSet(endpoints, attempt, breakers, passive=is_passive)
         self._targets.append(targets)
         scope.options += (targets,)
         return self._linked(UPSTREAM, scope, targets.first)
@@ -233,55 +231,3 @@ class Tree:
     def describe(self, now: float) -> Iterator[Sample]:
         """The state of everything that was built; ``now`` is monotonic."""
         return self.shared.describe(now)
-
-
-def scope_of(route: Route, shared: Shared) -> Scope:
-    """What the links of a route are made from."""
-    retry = route.retry or RetryOptions()
-    others = route.retry or RetryOptions(methods=())
-    return Scope(
-        shared=shared,
-        options=tables(route),
-        route=route.path_regex or route.path,
-        identity=identity(route),
-        repeatable=partial(repeatable, rules=retry),
-        keep=retry.keep,
-        retries=route.retry is not None and route.retry.attempts > 1,
-        has_more_attempts=partial(repeatable, rules=others),
-        has_deadlines=route.deadline is not None or bool(route.timeouts.total),
-        changes_fields=route.request_headers is not None,
-        error_event=partial(last_event, details=bool(route.errors and route.errors.details)),
-    )
-
-
-def identity(route: Route) -> Hashable:
-    """What a route takes."""
-    headers = tuple(sorted(route.headers.items()))
-    return (route.host, route.path, route.path_regex, route.methods, headers)
-
-
-def upstreams_of(route: Route, upstreams: Iterable[Upstream]) -> list[Upstream]:
-    """The upstreams of a route, those that take over included."""
-    others = route.fallback if isinstance(route.fallback, tuple) else ()
-    known = {upstream.name: upstream for upstream in upstreams}
-    return [known[name] for name in (route.upstream, *others)]
-
-
-def tables(options: msgspec.Struct) -> tuple[object, ...]:
-    """Options, and the tables in them."""
-    return (options, *(getattr(options, name) for name in options.__struct_fields__))
-
-
-def _name(upstream: Upstream) -> str:
-    return upstream.name
-
-
-def _names(upstreams: Sequence[Upstream], *, tell_prefix: bool) -> UpstreamNames:
-    return UpstreamNames(
-        origins=tuple(name for upstream in upstreams for name in origins(upstream)),
-        servers=tuple(name for upstream in upstreams for name in told(upstream)),
-        renamed=any(
-            renames(upstream, entry.url) for upstream in upstreams for entry in entries(upstream)
-        ),
-        tell_prefix=tell_prefix,
-    )

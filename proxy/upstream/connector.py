@@ -3,19 +3,24 @@
 import asyncio
 import functools
 import socket
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeAlias
 
+import aiohttp
 from aiohttp import (
     BaseConnector,
     ClientConnectorError,
     ClientRequest,
+    ClientTimeout,
     TCPConnector,
 )
 from aiohttp.abc import ResolveResult
+from aiohttp.client_exceptions import UnixClientConnectorError
 from aiohttp.tracing import Trace
 
 from proxy.upstream.http1.protocol import UpstreamProtocol
+
+Factory: TypeAlias = Callable[[], UpstreamProtocol]
 
 
 class Connector(TCPConnector):
@@ -44,15 +49,61 @@ class Connector(TCPConnector):
     async def _wrap_create_connection(
         self, *args: Any, addr_infos: list[Any], req: ClientRequest, **kwargs: Any
     ) -> Any:
+        factory, *more = args
         (family, _, _, _, address), *others = addr_infos
         if others or family != socket.AF_INET or kwargs.get("ssl"):
-            return await super()._wrap_create_connection(
-                *args, addr_infos=addr_infos, req=req, **kwargs
+            connect = super()._wrap_create_connection
+            return await _connected(
+                factory,
+                lambda made: connect(made, *more, addr_infos=addr_infos, req=req, **kwargs),
             )
         try:
-            return await self._loop.create_connection(args[0], *address)
+            return await _connected(
+                factory, lambda made: self._loop.create_connection(made, *address)
+            )
         except OSError as error:
             raise ClientConnectorError(req.connection_key, error) from error
+
+
+class UnixConnector(aiohttp.UnixConnector):
+    """As aiohttp's, and lets go of a connection whose attempt is cancelled while it is made."""
+
+    async def _create_connection(
+        self,
+        req: ClientRequest,
+        traces: list[Trace],
+        timeout: ClientTimeout,  # noqa: ASYNC109 - as aiohttp has it
+    ) -> Any:
+        try:
+            _, protocol = await _connected(
+                self._factory,
+                lambda made: self._loop.create_unix_connection(made, self.path),
+            )
+        except OSError as error:
+            raise UnixClientConnectorError(self.path, req.connection_key, error) from error
+        return protocol
+
+
+async def _connected(
+    factory: Any, connect: Callable[[Factory], Awaitable[tuple[Any, Any]]]
+) -> tuple[Any, Any]:
+    """What ``connect`` makes: a transport and its protocol.
+
+    If the attempt is cancelled at the moment at which the connection stands, uvloop closes it and
+    does not call ``connection_lost``: the protocol is told here.
+    """
+    made: list[UpstreamProtocol] = []
+
+    def make() -> UpstreamProtocol:
+        made.append(factory())
+        return made[-1]
+
+    try:
+        return await connect(make)
+    except BaseException:
+        for protocol in made:
+            protocol.never_used()
+        raise
 
 
 def install(connector: BaseConnector) -> None:

@@ -7,6 +7,7 @@ from proxy.core.clock import monotonic
 from proxy.core.samples import Sample, counter, gauge
 from proxy.policy.ewma import Ewma
 from proxy.policy.quota import Quotas
+from proxy.policy.slowness import UsualTime
 from proxy.upstream.address import Address
 from proxy.upstream.connection_pool import ConnectionPool
 
@@ -28,7 +29,11 @@ class Endpoint:
         "paused_until",
         "pool",
         "quotas",
+        "refused_until",
+        "share",
+        "usual",
         "weight",
+        "withdrawn",
     )
 
     def __init__(
@@ -55,10 +60,18 @@ class Endpoint:
         """Attempts whose reply has not ended."""
         self.latency = Ewma()
         """Seconds until a reply's head."""
+        self.usual = UsualTime()
+        """The same, as it usually is; where servers are compared by it."""
+        self.share = 1.0
+        """Of its weight, for as long as it is slow beside the others."""
         self.healthy = True
         """What its health checks say."""
+        self.withdrawn = False
+        """Whether an operator has it left alone."""
         self.paused_until = 0.0
         """Its own Retry-After, as a time of ``time.monotonic``."""
+        self.refused_until = 0.0
+        """The same, where it came with a 503."""
         self.quotas: Quotas | None = None
         """What it says of its own limits, where somebody heeds that."""
         self.available_since = monotonic()
@@ -73,10 +86,11 @@ class Endpoint:
         self.healthy = before.healthy
         self.paused_until = before.paused_until
         self.quotas = before.quotas
+        self.withdrawn = before.withdrawn
         self.available_since = before.available_since
         self.outcomes = before.outcomes
 
-    def share(self, weight: float, *, backup: bool) -> bool:
+    def weigh(self, weight: float, *, backup: bool) -> bool:
         """What the options say of it now; whether that is new. A slow start begins anew."""
         before = self.full_weight, self.backup
         self.full_weight = self.weight = weight
@@ -113,6 +127,9 @@ class Endpoint:
         """It is back: what it did before counts no more, and slow start begins anew."""
         self.available_since = monotonic()
         self.latency = Ewma()
+        self.usual = UsualTime()
+        self.share = 1.0
+        self.weight = self.full_weight
         self._on_state()
 
     def set_health(self, *, healthy: bool) -> None:
@@ -123,12 +140,22 @@ class Endpoint:
         else:
             self._on_state()
 
+    def withdraw(self, *, withdrawn: bool) -> None:
+        """An operator has it left alone, or asked again."""
+        if withdrawn is not self.withdrawn:
+            self.withdrawn = withdrawn
+            if withdrawn:
+                self._on_state()
+            else:
+                self.recovered()
+
     def describe(self, now: float) -> Iterator[Sample]:
         """For operators; ``now`` is monotonic."""
         labels = {"endpoint": self.name}
         yield gauge("endpoint_weight", self.full_weight, labels)
         yield gauge("endpoint_backup", int(self.backup), labels)
         yield gauge("endpoint_healthy", int(self.healthy), labels)
+        yield gauge("endpoint_withdrawn", int(self.withdrawn), labels)
         yield gauge("endpoint_paused_seconds", max(0.0, self.paused_until - now), labels)
         if self.quotas is not None:
             quotas = self.quotas.state(now)

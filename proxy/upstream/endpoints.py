@@ -88,7 +88,7 @@ class Endpoints:
         changed = False
         for key, endpoint in [*stay.items(), *self._away.items()]:
             entry = plan.entries[key.server]
-            changed = endpoint.share(entry.weight, backup=entry.backup) or changed
+            changed = endpoint.weigh(entry.weight, backup=entry.backup) or changed
         self._use_names()
         self._update(stay, replaced, changed=changed)
         if self._open:

@@ -11,11 +11,10 @@ from aiohttp import (
     ClientSession,
     ClientTimeout,
     DummyCookieJar,
-    UnixConnector,
 )
 
 from proxy.upstream.connection_pool import ConnectionPool
-from proxy.upstream.connector import Connector, install
+from proxy.upstream.connector import Connector, UnixConnector, install
 from proxy.upstream.resolver import ResolvedName, Resolver, chosen
 
 

@@ -16,7 +16,10 @@ BUSY: Script = ["wait-body", length(b"busy", b"503 Busy", b"Retry-After: 20\r\n"
 def options(*servers: RawUpstream) -> dict[str, Any]:
     return {
         "admin": {"listen": "127.0.0.1:0"},
-        "upstream_options": {"servers": [server.url for server in servers]},
+        "upstream_options": {
+            "servers": [server.url for server in servers],
+            "load_balance": {"policy": "round_robin"},
+        },
         "retry": {"on": ["503"], "backoff_base": "1ms"},
         "circuit_breaker": {"consecutive_failures": 1},
     }
@@ -31,6 +34,7 @@ PARTS = [
     "coalesce",
     "budgets",
     "breakers",
+    "reload",
     "tunnels",
     "counters",
 ]

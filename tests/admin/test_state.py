@@ -35,7 +35,10 @@ def tables(a: RawUpstream, b: RawUpstream) -> dict[str, Any]:
     """Everything that operators are shown is switched on."""
     return {
         "admin": {"listen": "127.0.0.1:0", "show_keys": ["header:X-Tenant"]},
-        "upstream_options": {"servers": [a.url, {"url": b.url, "weight": 2}]},
+        "upstream_options": {
+            "servers": [a.url, {"url": b.url, "weight": 2}],
+            "load_balance": {"policy": "round_robin", "ejection_time": "0"},
+        },
         "others": [{"name": "b", "servers": [b.url], "concurrency": False, "queue": False}],
         "concurrency": {"max_requests": 8},
         "queue": {"key": "header:X-Tenant"},

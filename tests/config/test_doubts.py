@@ -84,7 +84,6 @@ def said(folder: Path, text: str, **environ: str) -> list[str]:
             "timeouts.per_try",
             "attempts above 1",
         ),
-        ('[timeouts]\nper_try = "2s"\n' + API, "timeouts.per_try", '"timeout" in [retry] on'),
         ('[timeouts]\nqueue = "2s"\n' + API, "timeouts.queue", "[concurrency]"),
         ("[hedge]\n" + BOTH + 'methods = ["POST"]', "hedge", "POST"),
         (
@@ -154,7 +153,8 @@ def test_what_cannot_work_has_one_warning(
         API + KEY + "value = 'pa$sw0rd'\nheader = 'X-Word'",
         API + KEY + "value = 'Token a$$b'",
         BOTH + "request_headers.set.X-A = '100%'",
-        '[timeouts]\nper_try = "2s"\n[retry]\non = ["timeout"]\n' + API,
+        '[timeouts]\nper_try = "2s"\n' + API,
+        '[timeouts]\nper_try = "auto"\n' + API,
         "[hedge]\n" + BOTH + 'methods = ["GET", "POST"]',
         "[retry]\nidempotency_header = 'X-Key'\n[hedge]\n" + BOTH + 'methods = ["POST"]',
         "[concurrency]\n[queue]\n[timeouts]\nqueue = '2s'\n" + API,
@@ -171,4 +171,4 @@ def test_a_warning_about_credentials_does_not_show_them(tmp_path: Path) -> None:
 
 def test_what_all_routes_inherit_is_said_once(tmp_path: Path) -> None:
     routes = "".join(f"{ROUTE}path = '/{number}'\n" for number in range(5))
-    assert len(said(tmp_path, '[timeouts]\nper_try = "2m"\n' + API + routes)) == 1
+    assert len(said(tmp_path, '[timeouts]\nper_try = "20m"\n' + API + routes)) == 1

@@ -42,7 +42,12 @@ def test_every_option_is_described() -> None:
         ("TimeoutsOptions", "total", "0"),
         ("ServerOptions", "max_header_size", "16KiB"),
         ("RetryOptions", "attempts", 3),
-        ("RetryOptions", "on", ["connect-failure", "stale-connection"]),
+        (
+            "RetryOptions",
+            "on",
+            ["connect-failure", "stale-connection", "reset", "502", "503", "504"],
+        ),
+        ("TimeoutsOptions", "per_try", "0"),
         ("LogOptions", "format", "json"),
     ],
 )

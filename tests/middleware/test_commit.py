@@ -190,11 +190,31 @@ async def test_without_a_wait_it_is_held_for_as_long_as_it_takes(jumping: Jumpin
 
 
 @pytest.mark.parametrize(
-    ("text", "held"), [("headers", False), ("first_chunk", True), ("body:1KiB", True)]
+    ("retry", "text", "held"),
+    [
+        ("retry = false\n", "headers", False),
+        ("retry = false\n", "first_chunk", True),
+        ("retry = false\n", "body:1KiB", True),
+        ("retry = false\n", "auto", False),
+        ("", "auto", True),
+        ("", "headers", False),
+    ],
 )
-def test_what_holds_nothing_is_not_in_the_chain(text: str, held: bool) -> None:
+def test_what_holds_nothing_is_not_in_the_chain(retry: str, text: str, held: bool) -> None:
     config = parsed(
-        f'retry = false\n[stream]\ncommit = "{text}"\n'
-        '[[upstreams]]\nname = "a"\nservers = ["http://a"]'
+        f'{retry}[stream]\ncommit = "{text}"\n[[upstreams]]\nname = "a"\nservers = ["http://a"]'
     )
     assert (link(upstream_scope(config), Script()) is not None) is held
+
+
+@pytest.mark.parametrize(
+    ("length", "held"), [(2, True), (64 << 10, True), ((64 << 10) + 1, False), (None, False)]
+)
+async def test_auto_holds_what_is_known_to_be_small(
+    jumping: JumpingLoop, length: int | None, held: bool
+) -> None:
+    source = Source(b"a", b"b")
+    reply = Reply(200, [], source, length=length)
+    await Commit(Script(reply), StreamOptions()).handle(get())
+    assert source.reads == (3 if held else 0)
+    assert (reply.buffered is not None) is held

@@ -1,17 +1,36 @@
-"""The bound on one attempt."""
+"""The bound on one attempt, while another may follow."""
+
+import asyncio
+import math
+from collections.abc import Callable
 
 import pytest
 
-from proxy.core.errors import ResponseTimeout, Stage
+from proxy.core.errors import AttemptTimeout, ConnectionTerminated, Stage
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
-from proxy.middleware.per_try import PerTry
-from tests.support.loop import JumpingLoop, Script, get, reply
+from proxy.middleware.per_try import AttemptClock, PerTry
+from proxy.policy.attempt_bound import AttemptBound
+from tests.support.loop import JumpingLoop, Script, get, loop_clock, reply
+
+
+def always(_: Exchange) -> bool:
+    return True
+
+
+def never(_: Exchange) -> bool:
+    return False
+
+
+def bounded(
+    seconds: float, may_follow: Callable[[Exchange], bool], usual: AttemptBound | None = None
+) -> AttemptClock:
+    return AttemptClock(seconds, may_follow, usual, clock=loop_clock())
 
 
 async def test_what_is_in_time_passes(jumping: JumpingLoop) -> None:
     answer = reply(200)
-    assert await PerTry(Script((4, answer)), 5).handle(get()) is answer
+    assert await PerTry(Script((4, answer)), bounded(5, always)).handle(get()) is answer
 
 
 @pytest.mark.parametrize(("connected", "stage"), [(None, Stage.NOT_SENT), (0.1, Stage.SENT)])
@@ -22,6 +41,70 @@ async def test_per_try_says_how_far_the_attempt_had_come(
         exchange.record.connect_s = connected
         return await Script((9, reply(200)))(exchange)
 
-    with pytest.raises(ResponseTimeout) as caught:
-        await PerTry(inner, 5).handle(get())
+    begun = jumping.time()
+    with pytest.raises(AttemptTimeout) as caught:
+        await PerTry(inner, bounded(5, always)).handle(get())
     assert caught.value.stage is stage
+    assert jumping.time() - begun == pytest.approx(5)
+
+
+async def test_an_attempt_that_nothing_may_follow_goes_on(jumping: JumpingLoop) -> None:
+    answer = reply(200)
+    assert await PerTry(Script((9, answer)), bounded(5, never)).handle(get()) is answer
+
+
+async def test_what_may_follow_is_asked_when_the_time_is_over(jumping: JumpingLoop) -> None:
+    asked: list[float] = []
+
+    def may_follow(_: Exchange) -> bool:
+        asked.append(jumping.time())
+        return True
+
+    begun = jumping.time()
+    with pytest.raises(AttemptTimeout):
+        await PerTry(Script((9, reply())), bounded(5, may_follow)).handle(get())
+    assert asked == [pytest.approx(begun + 5)]
+
+
+async def test_one_that_went_on_still_fails_and_can_be_cancelled(jumping: JumpingLoop) -> None:
+    clock = bounded(5, never)
+    with pytest.raises(ConnectionTerminated):
+        await PerTry(Script((9, ConnectionTerminated())), clock).handle(get())
+    task = asyncio.create_task(PerTry(Script((9, reply())), clock).handle(get()))
+    await asyncio.sleep(6)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_auto_bounds_nothing_until_enough_is_known(jumping: JumpingLoop) -> None:
+    clock = bounded(0, always, AttemptBound())
+    assert clock.seconds == math.inf
+    assert (await PerTry(Script((900, reply(200))), clock).handle(get())).status == 200
+
+
+async def test_auto_follows_what_attempts_take(jumping: JumpingLoop) -> None:
+    clock = bounded(0, always, AttemptBound())
+    for _ in range(30):
+        await PerTry(Script((2, reply())), clock).handle(get())
+    assert clock.seconds == pytest.approx(8)
+    for _ in range(30):  # refusals are no answers, however fast they are
+        await PerTry(Script(reply(503)), clock).handle(get())
+    assert clock.seconds == pytest.approx(8)
+    begun = jumping.time()
+    with pytest.raises(AttemptTimeout):
+        await PerTry(Script((60, reply())), clock).handle(get())
+    assert jumping.time() - begun == pytest.approx(8)
+
+
+async def test_a_bound_that_becomes_shorter_concerns_what_is_under_way(
+    jumping: JumpingLoop,
+) -> None:
+    clock = bounded(0, always, AttemptBound())
+    stalled = asyncio.create_task(PerTry(Script((60, reply())), clock).handle(get()))
+    begun = jumping.time()
+    for _ in range(20):
+        await PerTry(Script((0.1, reply())), clock).handle(get())
+    with pytest.raises(AttemptTimeout):
+        await stalled
+    assert jumping.time() - begun == pytest.approx(2, abs=0.1)

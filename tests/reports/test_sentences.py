@@ -64,10 +64,10 @@ CASES: list[tuple[str, dict[str, Any], tuple[Any, ...], int, str]] = [
     ),
     (
         "per_try",
-        {"timeouts": {"per_try": "50ms"}, "retry": {"attempts": 1}},
+        {"timeouts": {"per_try": "50ms", "first_byte": "100ms"}, "retry": {"attempts": 2}},
         ("hold",),
         504,
-        r"no reply within per_try of 0\.05 s on route /v1",
+        r"no reply from \S+ within first_byte of 0\.1 s on route /v1",
     ),
     (
         "closed",

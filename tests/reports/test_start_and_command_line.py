@@ -76,9 +76,10 @@ async def test_every_server_that_is_named_gets_requests() -> None:
         await proxy.ready()
         port = int(proxy.http[0].rpartition(":")[2])
         async with await RawClient.connect(("127.0.0.1", port)) as client:
-            for _ in range(4):
+            for _ in range(40):  # which one is a matter of chance
                 assert (await client.ask(get())).status == 200
-        assert (len(one.requests), len(two.requests)) == (2, 2)
+        assert one.requests
+        assert two.requests
 
 
 async def test_a_port_alone_is_on_loopback_and_several_listeners_can_be_named() -> None:

@@ -77,6 +77,7 @@ async def test_another_server_is_asked_where_one_has_a_wrong_certificate(tmp_pat
         options.pop("retry")
         servers = [wrong.url.replace("127.0.0.1", "localhost"), right.url]
         options["upstream_options"]["servers"] = servers
+        options["upstream_options"]["load_balance"] = {"policy": "round_robin"}
         async with proxied(right, **options) as proxy:
             for _ in range(4):
                 assert (await proxy.ask(get())).status == 200

@@ -20,4 +20,5 @@ def test_clients_get_what_leaves_a_connection_to_an_upstream_for_each(
 ) -> None:
     planned = plan(limit, asked, used)
     assert (planned.connections, planned.scarce) == (connections, scarce)
+    assert planned.connections == 1 or used + 2 * planned.connections + planned.refused < limit
     assert planned.connections == 1 or used + 2 * planned.connections < planned.ceiling < limit

@@ -14,7 +14,8 @@ from proxy.config.load import check
 from proxy.core.exchange import Handler
 from proxy.core.scope import Shared
 from proxy.middleware.load_balance.targets import TargetSet
-from proxy.run.tree import Tree, scope_of
+from proxy.run.scopes import scope_of
+from proxy.run.tree import Tree
 from proxy.upstream.session import Session
 from tests.support.loop import JumpingLoop, get
 from tests.support.proxy import parsed, toml
@@ -70,21 +71,26 @@ def top(built: Tree) -> Handler:
 
 CHAINS: list[tuple[list[str], dict[str, Any], list[str]]] = [
     # servers, tables, links from the top
-    (ONE, {}, ["Retry", "Forward"]),
+    (ONE, {}, ["Retry", "Commit", "Forward"]),
     (ONE, {"retry": False}, ["Forward"]),
     (ONE, {"retry": {"attempts": 1}}, ["Forward"]),
-    (TWO, {}, ["Retry", "LoadBalance", "Forward"]),
-    (["http://api.test"], {}, ["Retry", "LoadBalance", "Forward"]),
-    (["http://api.test"], {"upstream_options": {"dns_ttl": "0"}}, ["Retry", "Forward"]),
-    (["unix:/run/api.sock"], {}, ["Retry", "Forward"]),
-    (ONE, {"circuit_breaker": {}}, ["Retry", "LoadBalance", "Forward"]),
-    (ONE, {"health_check": {}}, ["Retry", "LoadBalance", "Forward"]),
+    (TWO, {}, ["Retry", "Commit", "LoadBalance", "Forward"]),
+    (["http://api.test"], {}, ["Retry", "Commit", "LoadBalance", "Forward"]),
+    (["http://api.test"], {"upstream_options": {"dns_ttl": "0"}}, ["Retry", "Commit", "Forward"]),
+    (["unix:/run/api.sock"], {}, ["Retry", "Commit", "Forward"]),
+    (ONE, {"circuit_breaker": {}}, ["Retry", "Commit", "LoadBalance", "Forward"]),
+    (ONE, {"health_check": {}}, ["Retry", "Commit", "LoadBalance", "Forward"]),
     (ONE, {"stream": {"commit": "first_chunk"}}, ["Retry", "Commit", "Forward"]),
     (ONE, {"stream": {"commit": "first_chunk"}, "retry": False}, ["Commit", "Forward"]),
-    (ONE, {"stream": {}}, ["Retry", "Forward"]),
-    (ONE, {"stream": {"commit_wait": "1s"}}, ["Retry", "Forward"]),
-    (ONE, {"stream": {"resume": "9s"}}, ["Resume", "Retry", "Forward"]),
-    (ONE, {"routes": [{"upstream": "api", "fallback": ["b"]}]}, ["Fallback", "Retry", "Forward"]),
+    (ONE, {"stream": {"commit": "headers"}}, ["Retry", "Forward"]),
+    (ONE, {"stream": {}}, ["Retry", "Commit", "Forward"]),
+    (ONE, {"stream": {"commit_wait": "1s"}}, ["Retry", "Commit", "Forward"]),
+    (ONE, {"stream": {"resume": "9s"}}, ["Resume", "Retry", "Commit", "Forward"]),
+    (
+        ONE,
+        {"routes": [{"upstream": "api", "fallback": ["b"]}]},
+        ["Fallback", "Retry", "Commit", "Forward"],
+    ),
     (
         TWO,
         {

@@ -193,7 +193,9 @@ ENDINGS = {
     "shared, broken": Ending(asks(get(), status=502), [["rst"]], {"coalesce": {}}),
     "total": Ending(asks(put(), status=504), [["hold"]], {"timeouts": {"total": "50ms"}}),
     "per_try": Ending(
-        asks(put(), status=504), [["hold"]], {"timeouts": {"per_try": "30ms"}, **RETRIED}
+        asks(put(), status=504),
+        [["hold"]],
+        {"timeouts": {"per_try": "30ms", "first_byte": "90ms"}, **RETRIED},
     ),
     "deadline": Ending(
         asks(get(fields=b"X-Request-Timeout-Ms: 100\r\n"), status=504), [["hold"]], {"deadline": {}}

@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 
 from proxy.policy.ewma import Ewma
 from proxy.policy.quota import Quotas
+from proxy.policy.slowness import UsualTime
 
 
 class StateOnly:
@@ -17,8 +18,11 @@ class StateOnly:
         self.backup = backup
         self.in_flight = 0
         self.latency = Ewma()
+        self.usual = UsualTime()
+        self.share = 1.0
         self.healthy = True
-        self.paused_until = 0.0
+        self.withdrawn = False
+        self.paused_until = self.refused_until = 0.0
         self.available_since = 0.0
         self.outcomes: defaultdict[str | int, int] = defaultdict(int)
         self.quotas: Quotas | None = None

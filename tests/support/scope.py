@@ -6,7 +6,7 @@ from typing import TypeVar
 from proxy.config.model import Config
 from proxy.core.clock import Clock, monotonic
 from proxy.core.scope import Shared, UpstreamScope
-from proxy.run.tree import scope_of, tables
+from proxy.run.scopes import scope_of, upstream_scope_of
 from tests.support.loop import loop_clock
 from tests.support.proxy import Proxy
 
@@ -16,12 +16,8 @@ T = TypeVar("T")
 def upstream_scope(config: Config) -> UpstreamScope:
     """Of the first upstream of a configuration, as its first route asks it."""
     route, upstream = config.routes[0], config.upstreams[0]
-    scope = UpstreamScope(
-        **vars(scope_of(route, Shared(random.Random(1), clock=_clock()))),
-        upstream=upstream.name,
-    )
-    scope.options += tables(upstream)
-    return scope
+    shared = Shared(random.Random(1), clock=_clock())
+    return upstream_scope_of(scope_of(route, shared), upstream)
 
 
 def watched(proxy: Proxy, kind: type[T]) -> list[T]:

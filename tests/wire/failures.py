@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from tests.support.message import OK, get, post
 from tests.support.upstream import Script
 
-PLAIN: dict[str, Any] = {}
+PLAIN: dict[str, Any] = {"retry": {"on": ["connect-failure", "stale-connection"]}}
 HELD: Script = ["hold"]
 
 
@@ -38,13 +38,6 @@ ROWS = [
         "http_response_timeout",
         script=HELD,
         options={"timeouts": {"total": "50ms", "first_byte": "0", "connect": "50ms"}},
-    ),
-    Case(
-        "one try's deadline",
-        504,
-        "http_response_timeout",
-        script=HELD,
-        options={"timeouts": {"per_try": "50ms"}, "retry": {"attempts": 1}},
     ),
     Case("closed before the head", 502, "connection_terminated", script=["fin"]),
     Case("reset before the head", 502, "connection_terminated", script=["rst"]),

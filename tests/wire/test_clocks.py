@@ -23,7 +23,7 @@ def clocks(**timeouts: str) -> dict[str, Any]:
     return {"timeouts": timeouts, **ONCE}
 
 
-@pytest.mark.parametrize("clock", ["first_byte", "total", "per_try"])
+@pytest.mark.parametrize("clock", ["first_byte", "total"])
 async def test_a_reply_that_does_not_begin_is_given_up(clock: str) -> None:
     options = clocks(**{"first_byte": "0", "connect": "500ms", clock: "600ms"})
     async with RawUpstream(["hold"], HEALTHY) as upstream, proxied(upstream, **options) as proxy:
@@ -108,12 +108,54 @@ async def test_total_spans_all_tries_and_their_waits() -> None:
     ((["hold"], HEALTHY), 200, 2), ((["hold"],), 504, 2)])  # fmt: skip
 async def test_per_try_ends_one_attempt(scripts: Any, status: int, sent: int) -> None:
     options = {
-        "timeouts": {"per_try": "700ms"},
-        "retry": {"attempts": 2, "on": ["timeout"], "backoff_base": "1ms"},
+        "timeouts": {"per_try": "700ms", "first_byte": "2s"},
+        "retry": {"attempts": 2, "backoff_base": "1ms"},
     }
     async with RawUpstream(*scripts) as upstream, proxied(upstream, **options) as proxy:
         assert (await proxy.ask(get())).status == status
         assert len(upstream.requests) == sent
+
+
+@pytest.mark.parametrize(
+    ("request_", "options"),
+    [
+        (post(b"x"), {}),  # a POST may have been executed
+        (get(), {"retry": {"attempts": 1}}),
+        (get(), {"retry": {"budget": {"percent": 0, "min_per_second": 0}}}),
+    ],
+)
+async def test_per_try_ends_nothing_that_no_other_attempt_may_follow(
+    request_: bytes, options: dict[str, Any]
+) -> None:
+    script = ["wait-body", 0.6, OK]
+    bound = {"timeouts": {"per_try": "200ms"}, **options}
+    async with RawUpstream(script) as upstream, proxied(upstream, **bound) as proxy:
+        response = await proxy.ask(request_)
+        assert (response.status, response.ended) == (200, "complete")
+        assert len(upstream.requests) == 1
+
+
+async def test_what_per_try_ended_is_told_where_no_other_attempt_was_made_after_all() -> None:
+    options = {
+        "timeouts": {"per_try": "50ms"},
+        "retry": {"attempts": 2, "backoff_base": "1ms"},
+        "circuit_breaker": {"consecutive_failures": 1},  # the only server is ejected meanwhile
+    }
+    async with RawUpstream(["hold"]) as upstream, proxied(upstream, **options) as proxy:
+        response = await proxy.ask(get())
+        assert response.status == 504
+        assert response.value("Proxy-Status") == b"sidecar-proxy; error=http_response_timeout"
+        assert len(upstream.requests) == 1
+
+
+async def test_the_last_attempt_has_what_is_left() -> None:
+    options = {
+        "timeouts": {"per_try": "200ms"},
+        "retry": {"attempts": 2, "backoff_base": "1ms"},
+    }
+    async with RawUpstream(["hold"], [0.8, OK]) as upstream, proxied(upstream, **options) as proxy:
+        assert (await proxy.ask(get())).status == 200
+        assert len(upstream.requests) == 2
 
 
 @contextlib.contextmanager

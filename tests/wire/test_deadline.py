@@ -34,7 +34,8 @@ async def test_a_retry_has_less_time_left_than_the_first() -> None:
 
 async def test_a_reply_is_cut_when_its_client_would_have_gone() -> None:
     script = [b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab", "hold"]
-    async with RawUpstream(script) as upstream, proxied(upstream, deadline={}) as proxy:
+    tables = {"deadline": {}, "stream": {"commit": "headers"}}
+    async with RawUpstream(script) as upstream, proxied(upstream, **tables) as proxy:
         response = await proxy.ask(get("/", FIELD + b": 150\r\n"))
         assert (response.status, response.body) == (200, b"ab")
         assert response.ended != "complete"

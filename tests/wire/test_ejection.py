@@ -21,7 +21,11 @@ def over(*servers: RawUpstream, **upstream: Any) -> dict[str, Any]:
     return {
         **ONCE,
         "admin": {"listen": "127.0.0.1:0"},
-        "upstream_options": {"servers": urls, **upstream},
+        "upstream_options": {
+            "servers": urls,
+            "load_balance": {"policy": "round_robin"},
+            **upstream,
+        },
     }
 
 
@@ -261,7 +265,7 @@ async def test_checks_end_with_the_proxy() -> None:
 async def test_a_server_that_is_back_starts_slowly() -> None:
     async with RawUpstream(SICK) as a, RawUpstream() as b:
         options = checked(a, b, healthy_threshold=1)
-        options["upstream_options"]["load_balance"] = {"slow_start": "3s"}
+        options["upstream_options"]["load_balance"] = {"policy": "round_robin", "slow_start": "3s"}
         async with proxied(a, **options) as proxy:
             await asyncio.sleep(3.1)  # b has its full weight by now
             a.play(HEALTHY)
@@ -279,17 +283,13 @@ async def test_where_all_requests_have_one_try_a_server_comes_back_too() -> None
     """Requests that may be repeated make the trials, but not for ever."""
     sick: Script = ["wait-body", length(b"sick", b"500 Sick")]
     breaker = {"consecutive_failures": 1, "base_ejection_time": "20ms"}
-    async with (
-        RawUpstream(sick, HEALTHY) as one,
-        RawUpstream() as other,
-        proxied(
-            one, upstream_options={"servers": [one.url, other.url]}, circuit_breaker=breaker
-        ) as proxy,
-    ):
-        for _ in range(4):
-            await proxy.ask(post(b"x"))
-        assert len(one.requests) == 1
-        await asyncio.sleep(1.1)
-        for _ in range(4):
-            await proxy.ask(post(b"x"))
-        assert len(one.requests) > 1
+    async with RawUpstream(sick, HEALTHY) as one, RawUpstream() as other:
+        options = {**over(one, other), "retry": {}, "circuit_breaker": breaker}
+        async with proxied(one, **options) as proxy:
+            for _ in range(4):
+                await proxy.ask(post(b"x"))
+            assert len(one.requests) == 1
+            await asyncio.sleep(1.1)
+            for _ in range(4):
+                await proxy.ask(post(b"x"))
+            assert len(one.requests) > 1

@@ -23,7 +23,10 @@ def hedged(*servers: RawUpstream, **more: Any) -> dict[str, Any]:
     return {
         "admin": ADMIN,
         "hedge": {"delay": "30ms", "budget_percent": 100.0},
-        "upstream_options": {"servers": [server.url for server in servers]},
+        "upstream_options": {
+            "servers": [server.url for server in servers],
+            "load_balance": {"policy": "round_robin"},
+        },
         **more,
     }
 

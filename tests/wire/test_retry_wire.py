@@ -87,7 +87,8 @@ async def test_a_pooled_connection_that_died_before_is_not_used(
 @pytest.mark.parametrize("request_", [get(), post(b"x"), post(b"x", method=b"PUT")])
 async def test_nothing_is_resent_behind_our_back(request_: bytes, end: str) -> None:
     """aiohttp's session would repeat idempotent requests on its own."""
-    async with RawUpstream(["wait-body", end]) as upstream, proxied(upstream) as proxy:
+    options = retry(on=["connect-failure", "stale-connection"])
+    async with RawUpstream(["wait-body", end]) as upstream, proxied(upstream, **options) as proxy:
         assert (await proxy.ask(request_)).status == 502
         await proxy.breathe()
         assert len(upstream.requests) == 1

@@ -166,7 +166,7 @@ async def test_the_upstream_s_own_failures_pass_unchanged(status: bytes) -> None
 async def test_an_answer_to_head_has_no_body() -> None:
     async with (
         RawUpstream(["fin"], (OK,)) as upstream,
-        proxied(upstream) as proxy,
+        proxied(upstream, retry={"attempts": 1}) as proxy,
         await proxy.connect() as client,
     ):
         response = await client.ask(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")

@@ -162,6 +162,11 @@ class ReplyWriter(ClientTransport):
             framing += KEEP_ALIVE
         return framing
 
+    def turn_away(self, error: ProxyError) -> None:
+        """Refuse the connection: it has a descriptor until its client has read that."""
+        self._tracker.refused.add(self)
+        self.refuse(error)
+
     def refuse(self, error: ProxyError) -> None:
         """Answer a request that never became one, and hang up."""
         exchange = Exchange("", b"", (), client=self.peer, started_at=monotonic())

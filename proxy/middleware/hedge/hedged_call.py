@@ -1,7 +1,7 @@
 """One request and its copies: the first good answer wins. ``hedge.py`` says how."""
 
 import asyncio
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from proxy.core.clock import Clock
 from proxy.core.errors import UpstreamError, forget_frames
@@ -20,8 +20,14 @@ class CopySource(Protocol):
     """Whether the attempt that counts is recorded here too, because no retry above does it."""
     copies_won: int
 
-    def make_copy(self, exchange: Exchange, launched: int) -> Exchange | None:
-        """A copy of the request, or None if there may be no more after ``launched`` others."""
+    def make_copy(self, exchange: Exchange, launched: int, *, again: bool) -> Exchange | None:
+        """A copy of the request, or None if there may be none now after ``launched`` others.
+
+        ``again``: this copy was asked for before.
+        """
+
+    def may_copy_later(self, launched: int) -> bool:
+        """Whether it is worth asking for a copy again, after ``launched`` others."""
 
     def launch(self, twin: Exchange) -> "asyncio.Task[Reply]":
         """Send a copy in a task of its own."""
@@ -32,10 +38,15 @@ def acceptable(reply: Reply) -> bool:
     return verdict(reply) is Verdict.ANSWERED
 
 
+_GROWTH: Final = 0.5
+"""Of the time that it has waited: so much later a copy is asked for again."""
+
+
 class HedgedCall:
     """A request and its copies."""
 
     __slots__ = (
+        "_asked",
         "_copy_done",
         "_delay",
         "_exchange",
@@ -56,6 +67,8 @@ class HedgedCall:
         self._exchange = exchange
         self._delay = delay
         self._started_at = started_at
+        self._asked = False
+        """Whether the next copy was asked for already, in vain."""
         self._running: dict[asyncio.Task[Reply], tuple[Exchange, float]] = {}
         """The copies under way, by their tasks: each copy, and when it was launched."""
         self._launched: list[tuple[Exchange, float]] = []
@@ -108,13 +121,19 @@ class HedgedCall:
         """Launch a copy: there is still no answer ``delay`` after the last launch."""
         self._timer = None
         source, exchange = self._source, self._exchange
-        twin = source.make_copy(exchange, len(self._launched))
+        twin = source.make_copy(exchange, len(self._launched), again=self._asked)
         if twin is None:
+            # There may be one later: the budget grows, and a server may be well again.
+            self._asked = True
+            if source.may_copy_later(len(self._launched)):
+                waited = max(source.clock() - self._started_at, self._delay)
+                self._timer = source.loop.call_later(waited * _GROWTH, self._on_delay)
             return
+        self._asked = False
         now = source.clock()
         # Balancing sends the copy to a server that has neither the request nor another copy.
         twin.record.attempt_log += tuple(
-            Attempt(one.record.endpoint, HEDGED, now - launched_at)
+            _attempt(one, HEDGED, launched_at, now)
             for one, launched_at in [(exchange, self._started_at), *self._launched]
         )
         task = source.launch(twin)
@@ -165,14 +184,13 @@ class HedgedCall:
         record = exchange.record
         for one, launched_at in [(exchange, self._started_at), *self._launched]:
             if one is not (winner or exchange):
-                record.attempt_log += (Attempt(one.record.endpoint, HEDGED, now - launched_at),)
+                record.attempt_log += (_attempt(one, HEDGED, launched_at, now),)
                 if one is not exchange:
                     record.attempt_count += one.record.attempt_count
         if self._source.records_outcome:
             counts = winner or exchange
             text = attempt_outcome(outcome)
-            took = now - self._started_at
-            record.attempt_log += (Attempt(counts.record.endpoint, text, took),)
+            record.attempt_log += (_attempt(counts, text, self._started_at, now),)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -188,3 +206,10 @@ class HedgedCall:
             self._winner = None
         for task in self._running:
             task.cancel()
+
+
+def _attempt(one: Exchange, outcome: str, began: float, now: float) -> Attempt:
+    """What became of the request or a copy that was launched when it ``began``."""
+    record = one.record
+    seconds = now - began
+    return Attempt(record.endpoint, outcome, seconds, began, record.connect_s, record.queue_s)

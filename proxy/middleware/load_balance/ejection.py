@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta
 
@@ -10,6 +10,10 @@ from proxy.core.duration import Duration, seconds
 from proxy.core.findings import WARNING, Finding, Written
 from proxy.core.options import Table, described
 from proxy.policy.breaker import Breaker
+
+_IN_A_ROW: Final = 3
+_RELAPSES: Final = 5
+"""Times the first ejection, for a server that fails again as soon as it is asked."""
 
 
 class CircuitBreakerOptions(Table, frozen=True, kw_only=True):
@@ -56,6 +60,20 @@ class CircuitBreakerOptions(Table, frozen=True, kw_only=True):
     ] = 50.0
 
 
+def passive(ejection_time: float) -> CircuitBreakerOptions:
+    """What applies where several servers have no ``[circuit_breaker]``: short and soon over.
+
+    Three in a row: with 5 % of failures that come by chance, this happens to a server once in
+    8,000 requests.
+    """
+    longest = Duration(_RELAPSES * ejection_time)
+    return CircuitBreakerOptions(
+        consecutive_failures=_IN_A_ROW,
+        base_ejection_time=Duration(ejection_time),
+        max_ejection_time=longest,
+    )
+
+
 def problems(written: Written) -> Iterator[Finding]:
     """What is wrong with `[circuit_breaker]`."""
     options: CircuitBreakerOptions | None = written.options.circuit_breaker
@@ -88,16 +106,22 @@ def breaker(options: CircuitBreakerOptions, may_open: Callable[[], bool]) -> Bre
     )
 
 
+_AT_LEAST: Final = 2
+"""Endpoints that are asked, before one of them may be ejected without ``[circuit_breaker]``."""
+
+
 class Breakers:
     """The breakers of one route for the servers of an upstream, found again by their names.
 
     A configuration that follows another builds the route anew, and finds what was learnt here.
     """
 
-    __slots__ = ("_all", "_counted", "_options")
+    __slots__ = ("_all", "_counted", "_options", "_passive")
 
-    def __init__(self, options: CircuitBreakerOptions) -> None:
+    def __init__(self, options: CircuitBreakerOptions, *, passive: bool = False) -> None:
+        """``passive``: nobody has asked for them, see ``TargetSet``."""
         self._options = options
+        self._passive = passive
         self._all: dict[tuple[str, int], Breaker] = {}
         self._counted: Collection[Breaker] = ()
 
@@ -115,6 +139,8 @@ class Breakers:
         self._all = {key: each for key, each in self._all.items() if id(each) in known}
 
     def _may_eject(self) -> bool:
+        if self._passive and sum(not each.open for each in self._counted) < _AT_LEAST:
+            return False
         return may_eject(self._counted, self._options.max_ejection_percent)
 
 

@@ -24,28 +24,39 @@ What an outcome tells the server's breaker: a failure counts against it (``_on_f
 does a status of 500 or above (``_on_error_status``). A success is told only if somebody needs it: a
 breaker that counts a ratio, is open or has failures, a snapshot that is not clean, or
 ``peak_ewma``. An attempt that was not made, or that the client left, tells nothing. ``in_flight``
-goes up before the attempt and down when its reply has ended (``_Ended``), or when it has failed.
+goes up before the attempt and down when its reply has ended (``ReplyEnded``), or it has failed.
 """
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from proxy.core.clock import Clock
-from proxy.core.errors import CertificateInvalid, NotAttempted, UpstreamError
+from proxy.core.errors import NotAttempted, UpstreamError
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.outcome import UNANSWERED, Verdict, at_fault, failure_class, verdict
-from proxy.core.reply import Ending, Reply
+from proxy.core.outcome import (
+    UNANSWERED,
+    Verdict,
+    at_fault,
+    failure_class,
+    takes_over,
+    verdict,
+)
+from proxy.core.reply import Reply
 from proxy.core.request_key import key_of
 from proxy.core.scope import UpstreamScope
 from proxy.http.backpressure import retry_after
-from proxy.http.logins import Ties
+from proxy.middleware.load_balance.alternatives import is_for_another, logged_in_at, with_refusing
 from proxy.middleware.load_balance.options import LoadBalanceOptions
+from proxy.middleware.load_balance.reply_ended import ReplyEnded
 from proxy.middleware.load_balance.targets import Targets, TargetSet
-from proxy.policy.balance import POLICIES, eligible, slow_start_factor
+from proxy.middleware.load_balance.weights import COMPARE_EVERY, apply_weights, compare
+from proxy.policy.balance import POLICIES, eligible
 from proxy.policy.breaker import Breaker, Pass
 from proxy.policy.endpoint import Endpoint
 
+_ALL: Final = 100.0
 _SLOW: Final = 1.0  # seconds that a fast failure counts as: it must not attract traffic
 _LONGEST_PAUSE: Final = 60.0
 _OVERDUE: Final = 1.0
@@ -70,12 +81,15 @@ class LoadBalance:
 
     __slots__ = (
         "_clean",
+        "_fails",
+        "_floor",
         "_key",
         "_options",
         "_pick",
         "_repeatable",
         "_targets",
         "_timed",
+        "_weigh_at",
         "clock",
     )
 
@@ -98,6 +112,12 @@ class LoadBalance:
         ](rng).pick
         self._key = key_of(options.hash_key) if options.policy == "hash" else None
         self._timed = options.policy == "peak_ewma"
+        # With hash, keys would move; with round_robin, turns are what was asked for.
+        weighs = options.policy == "least_request" and options.min_share < _ALL
+        self._floor = options.min_share / _ALL if weighs else 0.0
+        self._weigh_at = 0.0 if weighs else math.inf
+        # A 500 may be the answer to what was asked: only who asked for a breaker has it count.
+        self._fails = takes_over if targets.passive else at_fault
         self._clean: Targets | None = None
         """What needs no second look: nothing speaks against any of these servers."""
         targets.on_state.append(self.invalidate)
@@ -120,6 +140,10 @@ class LoadBalance:
         else:
             began = self.clock()
             key = self._key(exchange) if self._key is not None else None
+            if began >= self._weigh_at:
+                self._weigh_at = began + COMPARE_EVERY
+                compare(targets, self._floor)
+                apply_weights(targets, self._options.slow_start, began)
             endpoint = self._pick(candidates, key, began)
         _, handle, breaker = targets.by_endpoint[endpoint]
         # In a panic a server is asked that its breaker would not admit: without a permission.
@@ -137,13 +161,19 @@ class LoadBalance:
         except UpstreamError as error:
             endpoint.in_flight -= 1
             endpoint.outcomes[failure_class(error) or type(error).__name__] += 1
-            error.alternative_ready = _is_for_another(error, targets, exchange, endpoint)
+            error.alternative_ready = is_for_another(
+                error, targets, exchange, endpoint, self.clock()
+            )
             self._on_failure(endpoint, permission, began)
             raise
         except BaseException:
             endpoint.in_flight -= 1
             if permission is not None:
                 permission.abandoned()
+            # The client has left, or a copy was faster: it would have taken longer still.
+            waited = self.clock() - began
+            if began and self._floor and waited > endpoint.usual.seconds > 0:
+                endpoint.usual.observe(waited)
             raise
         status = reply.status
         endpoint.outcomes[status] += 1
@@ -151,19 +181,22 @@ class LoadBalance:
         if status in UNANSWERED:
             prior_failures = breaker.failures if breaker is not None else 0
             reply.alternative_ready = self._on_error_status(targets, endpoint, permission, reply)
-        elif (
-            targets is not self._clean
-            or targets.counts_successes
-            or self._timed
-            # A backup's: it is not looked at while all is well with the others.
-            or (breaker is not None and (breaker.open or breaker.failures))
-        ):
-            prior_failures = breaker.failures if breaker is not None else 0
-            self._on_success(endpoint, breaker, permission, began)
+        else:
+            if began and self._floor and (first := exchange.record.first_byte_at) is not None:
+                endpoint.usual.observe(first - began)
+            if (
+                targets is not self._clean
+                or targets.counts_successes
+                or self._timed
+                # A backup's: it is not looked at while all is well with the others.
+                or (breaker is not None and (breaker.open or breaker.failures))
+            ):
+                prior_failures = breaker.failures if breaker is not None else 0
+                self._on_success(endpoint, breaker, permission, began)
         if reply.buffered is not None:
             endpoint.in_flight -= 1
         else:
-            reply.on_close(_Ended(self, endpoint, breaker, prior_failures))
+            reply.on_close(ReplyEnded(self, endpoint, breaker, prior_failures))
         return reply
 
     def _on_success(
@@ -184,6 +217,7 @@ class LoadBalance:
         self._clean = None
         now = self.clock()
         endpoint.latency.penalise(now, max(_SLOW, now - began) if began else _SLOW)
+        endpoint.usual.failed()
         if permission is not None:
             permission.failed(now)
 
@@ -197,15 +231,19 @@ class LoadBalance:
         self._clean = None
         now = self.clock()
         if permission is not None:
-            if at_fault(reply.status):
+            if self._fails(reply.status):
                 permission.failed(now)
             else:
                 permission.succeeded(now)
+        if takes_over(reply.status):
+            endpoint.usual.failed()
         if verdict(reply) is Verdict.OVERLOADED:
             endpoint.latency.penalise(now, _SLOW)
             wait = retry_after(reply.headers)
             if wait is not None:
                 endpoint.pause(now + min(wait, _LONGEST_PAUSE))
+                if at_fault(reply.status):
+                    endpoint.refused_until = endpoint.paused_until
         return any(
             other is not endpoint and target.usable(now)
             for other, target in targets.by_endpoint.items()
@@ -217,10 +255,10 @@ class LoadBalance:
 
     def _candidates(self, targets: Targets, exchange: Exchange) -> Sequence[Endpoint]:
         """Those that may be asked."""
-        if exchange.ties is not None and (own := _own(targets, exchange.ties)):
+        if exchange.ties is not None and (own := logged_in_at(targets, exchange.ties)):
             return own
         now = self.clock()
-        full = self._apply_slow_start(targets, now)
+        full = apply_weights(targets, self._options.slow_start, now)
         usable = eligible(
             targets.primaries,
             targets.backups,
@@ -239,6 +277,8 @@ class LoadBalance:
         backups = [
             endpoint for endpoint in targets.backups if targets.by_endpoint[endpoint].usable(now)
         ]
+        if not backups and 2 * len(usable) < len(targets.primaries):
+            usable = with_refusing(usable, paused)
         for candidates in (usable, backups, paused):
             if fresh := [endpoint for endpoint in candidates if endpoint.name not in tried]:
                 # A trial that is due is made at once, lest its latency put it off for ever; by a
@@ -249,52 +289,3 @@ class LoadBalance:
         if not (usable or paused):
             raise targets.none_usable(now)
         return usable or paused
-
-    def _apply_slow_start(self, targets: Targets, now: float) -> bool:
-        """Whether every server has its full weight, which it is given bit by bit."""
-        window = self._options.slow_start
-        for endpoint in targets.primaries if window else ():
-            endpoint.weight = endpoint.full_weight * slow_start_factor(
-                now - endpoint.available_since, window
-            )
-        return all(endpoint.weight == endpoint.full_weight for endpoint in targets.primaries)
-
-
-def _own(targets: Targets, ties: Ties) -> Sequence[Endpoint]:
-    """The server that the client of a connection is logged in at, whatever speaks against it."""
-    known = ties.servers
-    return [endpoint for endpoint in targets.by_endpoint if endpoint.name in known][:1]
-
-
-def _is_for_another(
-    error: UpstreamError, targets: Targets, exchange: Exchange, endpoint: Endpoint
-) -> bool:
-    """Whether it is wrong with this server for good, and another one was not asked yet."""
-    if not isinstance(error, CertificateInvalid):
-        return False
-    tried = {endpoint.name, *[attempt.endpoint for attempt in exchange.record.attempt_log]}
-    return any(other.name not in tried for other in targets.by_endpoint)
-
-
-class _Ended:
-    """Waits for the end of a reply's body."""
-
-    __slots__ = ("_balance", "_breaker", "_endpoint", "_prior_failures")
-
-    def __init__(
-        self, balance: LoadBalance, endpoint: Endpoint, breaker: Breaker | None, prior_failures: int
-    ) -> None:
-        """``prior_failures``: failures before its head, which looked like the end of them."""
-        self._balance = balance
-        self._endpoint = endpoint
-        self._breaker = breaker
-        self._prior_failures = prior_failures
-
-    def __call__(self, reply: Reply, ending: Ending) -> None:
-        self._endpoint.in_flight -= 1
-        if ending is Ending.BROKEN:
-            self._balance.invalidate()
-            self._endpoint.outcomes["broken"] += 1
-            if self._breaker is not None:
-                self._breaker.failures = max(self._breaker.failures, self._prior_failures)
-                self._breaker.note_failure(self._balance.clock())

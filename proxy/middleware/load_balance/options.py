@@ -17,10 +17,10 @@ class LoadBalanceOptions(Table, frozen=True, kw_only=True):
     policy: Annotated[
         Literal["round_robin", "least_request", "peak_ewma", "hash"],
         described(
-            "round_robin: in turn; least_request: the less busy of two; peak_ewma: the faster of "
-            "two; hash: by hash_key."
+            "round_robin: in turn; least_request: the less busy of two, and less to servers that "
+            "are slow beside the others; peak_ewma: the faster of two; hash: by hash_key."
         ),
-    ] = "round_robin"
+    ] = "least_request"
     hash_key: Annotated[
         str,
         Meta(
@@ -30,6 +30,23 @@ class LoadBalanceOptions(Table, frozen=True, kw_only=True):
             '"header:NAME" or "cookie:NAME".',
         ),
     ] = "path"
+    min_share: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=100,
+            description='With "least_request", what a server keeps of its share, in percent, '
+            "however slow it is beside the others; 100: it does not matter how slow it is.",
+        ),
+    ] = 5.0
+    ejection_time: Annotated[
+        Duration,
+        described(
+            "How long a server that fails three times in a row is left alone at first, where there "
+            "is no [circuit_breaker]; up to five times as long if it fails again at once. No "
+            'connection, a reset, a timeout, 502, 503 and 504 are failures. "0": never.'
+        ),
+    ] = seconds(1)
     slow_start: Annotated[
         Duration,
         described("A server that is new or has recovered gets its full share after this time."),

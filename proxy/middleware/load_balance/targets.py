@@ -32,7 +32,7 @@ class Target(NamedTuple):
     def usable(self, now: float, *, pauses: bool = True) -> bool:
         """Whether nothing speaks against it; its own Retry-After, where ``pauses`` count."""
         endpoint = self.endpoint
-        if not endpoint.healthy or (pauses and endpoint.paused_until > now):
+        if not endpoint.healthy or endpoint.withdrawn or (pauses and endpoint.paused_until > now):
             return False
         return self.breaker is None or self.breaker.would_allow(now)
 
@@ -79,6 +79,8 @@ class Targets:
 
 def _why(target: Target, now: float) -> str:
     """Why it may not be asked."""
+    if target.endpoint.withdrawn:
+        return "was withdrawn by an operator"
     if not target.endpoint.healthy:
         return "is unhealthy"
     if target.breaker is not None and target.breaker.until > now:
@@ -110,20 +112,36 @@ class TargetSet(Generic[E]):
     The breaker of an endpoint that is away is kept, for it to come back to.
     """
 
-    __slots__ = ("_away", "_breakers", "_endpoints", "_known", "_link", "now", "on_state")
+    __slots__ = (
+        "_away",
+        "_breakers",
+        "_endpoints",
+        "_known",
+        "_link",
+        "now",
+        "on_state",
+        "passive",
+    )
 
     def __init__(
         self,
         endpoints: Members[E],
         link: Callable[[E], Handler],
         breakers: Breakers | CircuitBreakerOptions | None,
+        *,
+        passive: bool = False,
     ) -> None:
-        """``link`` makes the handler that sends one attempt to an endpoint."""
+        """``link`` makes the handler that sends one attempt to an endpoint.
+
+        ``passive``: nobody has asked for breakers. They never leave a lone endpoint alone, and
+        count as failures only what another endpoint might do better.
+        """
         self._endpoints = endpoints
         self._link = link
         if isinstance(breakers, CircuitBreakerOptions):
-            breakers = Breakers(breakers)
+            breakers = Breakers(breakers, passive=passive)
         self._breakers = breakers
+        self.passive = passive
         self._known, self._away = dict[E, Target](), dict[E, Target]()
         self.now: Targets
         self.on_state: list[Callable[[], None]] = []
@@ -169,12 +187,16 @@ class TargetSet(Generic[E]):
         return next(iter(self._known.values())).handle
 
     def has_headroom(self, now: float) -> bool:
-        """Whether no endpoint is paused or ejected."""
-        return all(
+        """Whether at least half of the endpoints are well: neither paused nor ejected.
+
+        On a bad day one of several nearly always is not, and a copy goes to another one.
+        """
+        well = sum(
             target.endpoint.paused_until <= now
             and (target.breaker is None or not target.breaker.open)
             for target in self._known.values()
         )
+        return well > 0 and well * 2 >= len(self._known)
 
     def describe(self, now: float) -> Iterator[Sample]:
         """The breakers for operators; ``now`` is monotonic."""

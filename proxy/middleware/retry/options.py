@@ -45,9 +45,10 @@ class RetryOptions(Table, frozen=True, kw_only=True):
         ],
         described(
             'What is tried again: "connect-failure", "stale-connection", "reset", "timeout", '
-            'and statuses such as "503", or "5xx" for all of them.'
+            'and statuses such as "503", or "5xx" for all of them. What took longer than per_try '
+            "is always tried again."
         ),
-    ] = ("connect-failure", "stale-connection")
+    ] = ("connect-failure", "stale-connection", "reset", "502", "503", "504")
     methods: Annotated[
         tuple[str, ...],
         described("Methods that may be sent again although they may have been received."),

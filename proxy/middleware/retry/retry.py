@@ -2,6 +2,7 @@
 
 import logging
 import random
+from collections.abc import Set
 from typing import Any, Final, cast
 
 from aiohttp_retry import RetryClient, RetryOptionsBase
@@ -9,13 +10,19 @@ from aiohttp_retry.client import RequestParams
 
 from proxy.core.body import EMPTY
 from proxy.core.clock import Clock
-from proxy.core.errors import CertificateInvalid, NotAttempted, UpstreamError, forget_frames
+from proxy.core.errors import (
+    AttemptTimeout,
+    CertificateInvalid,
+    NotAttempted,
+    UpstreamError,
+    forget_frames,
+)
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import CONNECT_FAILURE, attempt_outcome, failure_class, repeatable
-from proxy.core.record import Attempt
 from proxy.core.reply import Ending, Reply
 from proxy.core.scope import Hold, UpstreamScope
 from proxy.http.backpressure import retry_after
+from proxy.middleware.retry.adapters import AttemptResponse, AttemptSession
 from proxy.middleware.retry.options import RetryOptions, statuses
 from proxy.middleware.retry.upstream_budget import UpstreamBudget
 from proxy.policy.backoff import Backoff
@@ -32,13 +39,10 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
     options = scope.find(RetryOptions)
     if options is None or not scope.retries:
         return None
-    shared, limits = scope.shared, options.budget
-    budget = shared.share(
-        ("retry", scope.upstream, limits),
-        lambda: UpstreamBudget(Budget(limits.percent, limits.min_per_second, limits.window)),
-    )
-    shared.watch(budget, upstream=scope.upstream)
-    return Retry(inner, options, budget.budget, shared.rng, scope.hold, clock=shared.clock).handle
+    shared, budget = scope.shared, scope.retry_budget
+    shown = shared.share(("retry", scope.upstream, options.budget), lambda: UpstreamBudget(budget))
+    shared.watch(shown, upstream=scope.upstream)
+    return Retry(inner, options, budget, shared.rng, scope.hold, clock=shared.clock).handle
 
 
 class Retry:
@@ -50,6 +54,7 @@ class Retry:
     """
 
     __slots__ = (
+        "_again",
         "_backoff",
         "_budget",
         "_client",
@@ -79,8 +84,9 @@ class Retry:
         self._budget = budget
         self._options = options
         self._statuses = statuses(options.on)
+        self._again = frozenset(options.on) | frozenset(map(str, self._statuses))
         self._backoff = Backoff(options.backoff_base, options.backoff_max, rng)
-        self._client = RetryClient(client_session=cast(Any, _Session()), logger=log)
+        self._client = RetryClient(client_session=cast(Any, AttemptSession()), logger=log)
         self._clock = clock
 
     async def handle(self, exchange: Exchange) -> Reply:
@@ -97,6 +103,8 @@ class Retry:
                 exchange.body.keep(_MAX_UNREAD, spool=False)
         started_at = self._clock()
         self._budget.request(started_at)
+        record = exchange.record
+        record.attempts_left, record.attempt_began_at = options.attempts - 1, started_at
         first: Reply | UpstreamError
         try:
             first = await self._inner(exchange)
@@ -107,17 +115,17 @@ class Retry:
             first = error
         else:
             if first.status not in self._statuses:
-                record = exchange.record
                 if record.attempt_log:  # those that it has overtaken, see middleware/hedge/hedge
-                    took = self._clock() - started_at
-                    record.attempt_log += (Attempt(record.endpoint, str(first.status), took),)
+                    status = str(first.status)
+                    record.log_attempt(record.endpoint, status, started_at, self._clock())
                 return first
         loop = _Attempts(
             exchange,
             self._attempt,
             options,
-            self._budget,
-            self._backoff,
+            again=self._again,
+            budget=self._budget,
+            backoff=self._backoff,
             clock=self._clock,
             first=first,
             started_at=started_at,
@@ -134,7 +142,7 @@ class Retry:
             raise last from None
         finally:
             loop.release()
-        reply = cast(_Response, cast(Any, attempt)).reply
+        reply = cast(AttemptResponse, cast(Any, attempt)).reply
         loop.log_last(str(reply.status))
         return reply
 
@@ -153,26 +161,6 @@ class _MayRepeat(Exception):
         self.error = error
 
 
-class _Response:
-    """A reply as aiohttp-retry sees it."""
-
-    __slots__ = ("method", "reply", "status")
-
-    def __init__(self, method: str, reply: Reply) -> None:
-        self.method = method
-        self.status = reply.status
-        self.reply = reply
-
-
-class _Session:
-    """The session that aiohttp-retry is given: a request on it is one attempt of the loop."""
-
-    __slots__ = ()
-
-    async def request(self, method: str, url: str, *, loop: "_Attempts", **_: object) -> _Response:
-        return _Response(method, await loop.attempt())
-
-
 class _Attempts(RetryOptionsBase):
     """Makes the attempts of one exchange and decides whether another may follow, and when."""
 
@@ -181,14 +169,17 @@ class _Attempts(RetryOptionsBase):
         exchange: Exchange,
         inner: Handler,
         options: RetryOptions,
+        *,
+        again: Set[str],
         budget: Budget,
         backoff: Backoff,
-        *,
         clock: Clock,
         first: Reply | UpstreamError,
         started_at: float,
     ) -> None:
-        """``first``: what became of the first attempt, which began at ``started_at``."""
+        """``again``: what ``[retry] on`` names, each status by itself.
+
+        ``first``: what became of the first attempt, which began at ``started_at``."""
         super().__init__(
             attempts=options.attempts,
             methods=(exchange.method,),
@@ -199,6 +190,7 @@ class _Attempts(RetryOptionsBase):
         self._exchange = exchange
         self._inner = inner
         self._options = options
+        self._again = again
         self._budget = budget
         self._backoff = backoff
         self._clock = clock
@@ -224,7 +216,9 @@ class _Attempts(RetryOptionsBase):
                 if isinstance(first, Reply):
                     return first
                 raise first
-            self._started_at = self._clock()
+            record = exchange.record
+            record.attempts_left = self._options.attempts - self._attempt_count
+            record.attempt_began_at = self._started_at = self._clock()
             return await self._inner(exchange)
         except UpstreamError as error:
             if isinstance(error, NotAttempted) and self._failed is not None:
@@ -233,8 +227,12 @@ class _Attempts(RetryOptionsBase):
                 raise self._failed from None
             if isinstance(error, CertificateInvalid) and not error.alternative_ready:
                 raise  # a wrong certificate is as wrong the next time
-            wait = self._backoff.wait(self._attempt_count)
-            if self._allow_another(failure_class(error), wait):
+            failure = failure_class(error)
+            # Nothing was sent, and another server is there: that costs nobody anything.
+            free = failure == CONNECT_FAILURE and error.alternative_ready
+            wait = 0.0 if free else self._backoff.wait(self._attempt_count)
+            asked_for = failure in self._again or isinstance(error, AttemptTimeout)
+            if asked_for and self._allow_another(failure, wait, free=free):
                 forget_frames(error)
                 self._failed = error
                 raise _MayRepeat(error) from None
@@ -242,7 +240,7 @@ class _Attempts(RetryOptionsBase):
 
     async def _accepts(self, response: Any) -> bool:
         """Whether this reply is the answer. One that is not is closed before the wait."""
-        reply = cast(_Response, response).reply
+        reply = cast(AttemptResponse, response).reply
         wait: float | None = None
         if self._options.respect_retry_after and not reply.alternative_ready:
             wait = retry_after(reply.headers)
@@ -250,7 +248,8 @@ class _Attempts(RetryOptionsBase):
                 return True
         if wait is None:
             wait = self._backoff.wait(self._attempt_count)
-        if not self._allow_another(str(reply.status), wait):
+        status = str(reply.status)
+        if status not in self._again or not self._allow_another(status, wait):
             return True
         # Before the wait: its connection is free for others.
         reply.close(Ending.ABANDONED if reply.buffered is None else Ending.COMPLETE)
@@ -260,20 +259,19 @@ class _Attempts(RetryOptionsBase):
         """Log the last attempt too, if it was not the only one."""
         record = self._exchange.record
         if record.attempt_log and self._last_was_made:
-            took = self._clock() - self._started_at
-            record.attempt_log += (Attempt(record.endpoint, outcome, took),)
+            record.log_attempt(record.endpoint, outcome, self._started_at, self._clock())
 
     def get_timeout(self, attempt: int, response: Any = None) -> float:
         """Seconds until the next attempt, as decided when the last one was judged."""
         return self._wait
 
-    def _allow_another(self, failure: str, wait: float) -> bool:
+    def _allow_another(self, failure: str, wait: float, *, free: bool = False) -> bool:
         """Whether another attempt may be made ``wait`` seconds after a failure of this class.
 
-        If so, the failed one is logged and the budget is charged.
+        If so, the failed one is logged and, unless it is ``free``, the budget is charged.
         """
         options, exchange = self._options, self._exchange
-        if failure not in options.on or not exchange.body.resendable:
+        if not exchange.body.resendable:
             return False
         if exchange.login and failure != CONNECT_FAILURE:  # another connection knows nothing of it
             return False
@@ -284,9 +282,9 @@ class _Attempts(RetryOptionsBase):
             return False
         if exchange.deadline is not None and now + wait >= exchange.deadline:
             return False
-        if self._attempt_count >= options.attempts or not self._budget.spend(now):
+        if self._attempt_count >= options.attempts or not (free or self._budget.spend(now)):
             return False
         record = exchange.record
-        record.attempt_log += (Attempt(record.endpoint, failure, now - self._started_at),)
+        record.log_attempt(record.endpoint, failure, self._started_at, now)
         self._wait = wait
         return True

@@ -141,6 +141,12 @@ class UpstreamTransport(ResponseHandler):
         self._socket = transport.get_extra_info("socket")
         self.encrypted = transport.get_extra_info("sslcontext") is not None
 
+    def never_used(self) -> None:
+        """Whoever had it made was cancelled: let go of what holds it, which nobody else will."""
+        if self.transport is not None:
+            self.timer.close()
+            self.transport = None
+
     def unread_in_kernel(self, failed: BaseException) -> Iterator[bytes]:
         """What the kernel still holds when a write has failed: the loop does not read it any more.
 

@@ -37,6 +37,8 @@ async def test_the_link_is_made_of_the_targets_and_of_what_retry_allows(
     breaker = targets.now.by_endpoint[a].breaker
     assert breaker is not None
     breaker.eject(jumping.time())
+    assert has_headroom(), "half of the servers are well"
+    b.pause(jumping.time() + 1)
     assert not has_headroom()
     await asyncio.sleep(5)
     exchange = get()

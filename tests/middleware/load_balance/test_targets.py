@@ -123,16 +123,30 @@ def test_why_no_endpoint_may_be_asked_is_said_and_when_the_first_may_be() -> Non
     error = targets.now.none_usable(106.5)
     on_trial = f"a is on trial, b {out}, c is unhealthy"
     assert re.fullmatch(f"no server may be asked: {on_trial}", error.detail)
+    a.withdrawn = True
+    assert "a was withdrawn by an operator" in targets.now.none_usable(106.5).detail
     assert Targets(()).none_usable(0.0).detail == "no server may be asked: there is none"
 
 
-def test_there_is_headroom_while_no_endpoint_is_out() -> None:
-    a, b = StateOnly("a"), StateOnly("b")
-    targets = target_set(Live(a, b))
+def test_there_is_headroom_while_half_of_the_endpoints_are_well() -> None:
+    a, b, c = StateOnly("a"), StateOnly("b"), StateOnly("c")
+    targets = target_set(Live(a, b, c))
     assert targets.has_headroom(10.0)
     a.pause(11.0)
-    assert not targets.has_headroom(10.0)
-    a.pause(10.0)
     assert targets.has_headroom(10.0)
     eject(targets, b)
     assert not targets.has_headroom(10.0)
+    a.pause(10.0)
+    assert targets.has_headroom(12.0)
+    alone = StateOnly("d")
+    alone.pause(11.0)
+    assert not target_set(Live(alone)).has_headroom(10.0)
+
+
+def test_a_server_that_an_operator_has_withdrawn_is_not_usable() -> None:
+    a = StateOnly("a")
+    [target] = target_set(Live(a)).now.by_endpoint.values()
+    assert target.usable(0.0)
+    a.withdrawn = True
+    assert not target.usable(0.0)
+    assert not target.usable(0.0, pauses=False)

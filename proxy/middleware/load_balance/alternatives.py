@@ -1,0 +1,48 @@
+"""Whether another server could do what one could not, and who has no choice."""
+
+from collections.abc import Sequence
+
+from proxy.core.errors import CertificateInvalid, UpstreamError
+from proxy.core.exchange import Exchange
+from proxy.core.outcome import CONNECT_FAILURE, failure_class
+from proxy.http.logins import Ties
+from proxy.middleware.load_balance.targets import Targets
+from proxy.policy.endpoint import Endpoint
+
+
+def logged_in_at(targets: Targets, ties: Ties) -> Sequence[Endpoint]:
+    """The server that the client of a connection is logged in at, whatever speaks against it."""
+    known = ties.servers
+    return [endpoint for endpoint in targets.by_endpoint if endpoint.name in known][:1]
+
+
+def is_for_another(
+    error: UpstreamError, targets: Targets, exchange: Exchange, endpoint: Endpoint, now: float
+) -> bool:
+    """Whether nothing was sent, and another server, which was not asked yet, may be asked at once.
+
+    A wrong certificate is wrong for good: then it does not matter what speaks against the others.
+    """
+    wrong = isinstance(error, CertificateInvalid)
+    if not wrong and failure_class(error) != CONNECT_FAILURE:
+        return False
+    tried = {endpoint.name, *[attempt.endpoint for attempt in exchange.record.attempt_log]}
+    return any(
+        other.name not in tried and (wrong or target.usable(now))
+        for other, target in targets.by_endpoint.items()
+    )
+
+
+def with_refusing(usable: Sequence[Endpoint], paused: Sequence[Endpoint]) -> Sequence[Endpoint]:
+    """What to choose from where less than half of the servers are usable, and no backup is.
+
+    Then those count too that have answered a 503 with Retry-After, as long as nothing else speaks
+    against them. The others could not carry the load of all, and one of them may be the worst. A
+    quota that is used up stays one. ``paused``: all that are usable but for a pause.
+    """
+    return [
+        endpoint
+        for endpoint in paused
+        if endpoint in usable
+        or (endpoint.refused_until >= endpoint.paused_until and not endpoint.backup)
+    ]

@@ -1,0 +1,70 @@
+"""The listeners for operators."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+
+from proxy.admin.options import AdminOptions
+from proxy.admin.source import Local
+from proxy.edge.options import ServerOptions
+from proxy.run.listener import CannotListen
+from proxy.run.operators import Operators, set_up
+from tests.support.client import ask
+from tests.support.message import get
+
+
+def _where(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host, int(port)
+
+
+async def test_both_listeners_show_one_source() -> None:
+    wanted = asyncio.Event()
+    options = AdminOptions(listen="127.0.0.1:0", probes="127.0.0.1:0", hosts=("proxy.test",))
+    operators = Operators(options, ServerOptions())
+    await operators.open(Local(wanted.is_set, lambda: (), {}))
+    try:
+        for address in (operators.address, operators.probes):
+            wanted.clear()
+            assert (await ask(_where(address), get("/readyz"))).status == 503
+            wanted.set()
+            assert (await ask(_where(address), get("/readyz"))).status == 200
+        assert (await ask(_where(operators.address), get("/api/state"))).status == 200
+        assert (await ask(_where(operators.probes), get("/api/state"))).status == 404
+    finally:
+        await operators.close()
+    with pytest.raises(ConnectionRefusedError):
+        await ask(_where(operators.address), get("/readyz"))
+
+
+async def test_an_address_that_is_taken_is_said() -> None:
+    first = Operators(AdminOptions(listen="127.0.0.1:0"), ServerOptions())
+    await first.open(Local(lambda: True, lambda: (), {}))
+    second = Operators(AdminOptions(listen=first.address), ServerOptions())
+    try:
+        with pytest.raises(CannotListen, match="is taken"):
+            await second.open(Local(lambda: True, lambda: (), {}))
+    finally:
+        await second.close()
+        await first.close()
+
+
+async def test_an_application_that_fails_to_start_is_cleaned_up() -> None:
+    cleaned: list[bool] = []
+
+    async def first(_: web.Application) -> AsyncIterator[None]:
+        yield
+        cleaned.append(True)
+
+    async def fail(_: web.Application) -> AsyncIterator[None]:
+        if not cleaned:
+            raise OSError("no such file")
+        yield
+
+    app = web.Application()
+    app.cleanup_ctx.extend((first, fail))
+    with pytest.raises(OSError, match="no such file"):
+        await set_up(app)
+    assert cleaned
