@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from contextlib import AsyncExitStack
 
+from proxy.run.generation import Generation
 from tests.support.message import OK, get
 from tests.support.proxy import Proxy, proxied
 from tests.support.upstream import HEALTHY, PATIENCE, RawUpstream
@@ -22,6 +23,11 @@ async def clients(proxy: Proxy, number: int, stop: asyncio.Event) -> list[int]:
     return statuses
 
 
+async def asked(upstream: RawUpstream, number: int) -> None:
+    """Until so many requests have arrived."""
+    await upstream.until(lambda: len(upstream.requests) == number)
+
+
 async def test_generations_are_swapped_under_load_and_each_ends_with_its_last_user() -> None:
     async with RawUpstream(HEALTHY) as a, RawUpstream(HEALTHY) as b, proxied(a) as proxy:
         generations = proxy.runtime._generations
@@ -30,7 +36,7 @@ async def test_generations_are_swapped_under_load_and_each_ends_with_its_last_us
         turns = itertools.cycle(
             [{"upstream": "api", "path": "/v1"}, {"upstream": "api"}, {"upstream": "b"}]
         )
-        seen = set()
+        seen: set[Generation | None] = set()
         for turn in itertools.islice(turns, 60):
             await proxy.reload(
                 upstreams=[
@@ -77,7 +83,7 @@ async def test_nothing_is_left_of_generations_that_have_ended() -> None:
             for number in range(3):
                 client = await stack.enter_async_context(await proxy.connect())
                 await client.send(get())
-                await upstream.until(lambda n=number: len(upstream.requests) == n + 1)
+                await asked(upstream, number + 1)
                 await proxy.reload(
                     upstreams=[{"name": f"u{number}", "servers": [upstream.url]}],
                     routes=[{"upstream": f"u{number}"}],
