@@ -71,6 +71,8 @@ OPERATIONS: Final = (
               o.configuration, dict[str, Any]),
     Operation("POST", "/api/reload", "Read the configuration again, and use it if it is right",
               o.reload, o.Reloaded, errors=(404, 409)),
+    Operation("POST", "/api/drain", "Stop as on SIGTERM: what is in flight may finish",
+              o.stop, Told, errors=(409,)),
     Operation("GET", "/api/log", "Least severity that standard error shows", o.level, o.Level),
     Operation("PUT", "/api/log", "Change it", o.level, o.Level, body=o.Level, errors=(400,)),
 )
@@ -87,6 +89,11 @@ def routes(seen: Observatory) -> Iterator[web.RouteDef]:
 
     yield web.get("/api/openapi.json", description)
     yield web.get("/api/live", seen.live.serve)
+
+
+def quit_routes(seen: Observatory) -> Iterator[web.RouteDef]:
+    """Where ``[admin] quit`` asks for it; what jobs in Kubernetes know from other proxies."""
+    yield web.post("/quitquitquit", partial(o.stop, seen))
 
 
 def openapi() -> dict[str, Any]:

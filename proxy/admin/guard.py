@@ -9,13 +9,13 @@ What changes something needs a token too, where others than this machine reach t
 
 import hmac
 import ipaddress
-import os
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
 
 from proxy.admin.options import AdminOptions
+from proxy.core.secret_file import SecretFile
 from proxy.http.authority import hostname
 
 Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -29,22 +29,22 @@ _WRONG_TOKEN: Final = "this changes something: expected Authorization: Bearer TO
 class Guard:
     """Refuses requests with a foreign Host or Origin; an aiohttp middleware."""
 
-    __slots__ = ("_hosts", "_names", "_open", "_token_file")
+    __slots__ = ("_hosts", "_names", "_open", "_token")
 
     __middleware_version__ = 1
 
     def __init__(self, options: AdminOptions) -> None:
-        """``options``: the names of the admin listener. Raises OSError without its token file."""
-        self.follow(options)
-
-    def follow(self, options: AdminOptions) -> None:
-        """Go by these options from now on. Raises as above."""
-        if options.token_file:
-            os.stat(options.token_file)
+        """``options``: the names of the admin listener. Raises OSError or ValueError where its
+        token file cannot be used."""
         self._open = _is_local(options.listen)
-        self._token_file = options.token_file
+        self._token = SecretFile(options.token_file, _filled) if options.token_file else None
         self._hosts = {_name(host) for host in options.hosts}
         self._names = {_LOCAL, _name(options.listen), *self._hosts}
+
+    def follow(self, other: "Guard") -> None:
+        """Go by the options of this one from now on."""
+        self._open, self._token = other._open, other._token
+        self._hosts, self._names = other._hosts, other._names
 
     async def __call__(self, request: web.Request, handler: Next) -> web.StreamResponse:
         """Answer with 403 what comes by another name or from another site."""
@@ -59,23 +59,12 @@ class Guard:
         if _from_other_page(request):
             return _refused("requests from pages of other sites are refused")
         if request.method not in _SAFE and not self._open:
-            if not self._token_file:
+            if self._token is None:
                 return web.Response(status=403, text=_NO_TOKEN)
-            if not self._authorized(request.headers.get("Authorization", "")):
+            if not _authorized(self._token, request.headers.get("Authorization", "")):
                 asked = {"WWW-Authenticate": "Bearer"}
                 return web.Response(status=401, text=_WRONG_TOKEN, headers=asked)
         return await handler(request)
-
-    def _authorized(self, given: str) -> bool:
-        """Whether the token is the one in the file, which is read each time: it may change."""
-        scheme, _, token = given.partition(" ")
-        try:
-            with open(self._token_file, "rb") as file:
-                wanted = file.read(4096).strip()
-        except OSError:
-            return False
-        known = hmac.compare_digest(token.strip().encode("utf-8", "surrogateescape"), wanted)
-        return scheme.lower() == "bearer" and bool(wanted) and known
 
     def _is_ours(self, authority: str) -> bool:
         """Whether no site of somebody else can have this name.
@@ -84,6 +73,21 @@ class Guard:
         """
         name = _name(authority)
         return name in self._names or name.endswith("." + _LOCAL) or _is_address(name)
+
+
+def _filled(token: bytes) -> bytes:
+    if not token.strip():
+        raise ValueError("the token is empty")
+    return token.strip()
+
+
+def _authorized(wanted: SecretFile, given: str) -> bool:
+    """Whether the token is the one in the file, which is looked at each time: it may change."""
+    if wanted.may_change:
+        wanted.changed()
+    scheme, _, token = given.partition(" ")
+    known = hmac.compare_digest(token.strip().encode("utf-8", "surrogateescape"), wanted.value)
+    return scheme.lower() == "bearer" and known
 
 
 def _from_other_page(request: web.Request) -> bool:

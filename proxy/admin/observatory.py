@@ -27,11 +27,13 @@ _calls: Final = msgspec.msgpack.Decoder(list[Call]).decode
 class Observatory:
     """What the page and the API show beside the state."""
 
-    __slots__ = ("_changes", "_task", "_wall", "history", "live", "source")
+    __slots__ = ("_changes", "_task", "_wall", "history", "live", "source", "stopping")
 
     def __init__(self, source: Source, wall: Callable[[], float] = wall) -> None:
         """``wall``: seconds since 1970."""
         self.source = source
+        self.stopping = False
+        """Whether the admin API was told to stop the proxy."""
         self.history = History(wall())
         self.live = Live(self.history, source)
         self._changes = Changes()

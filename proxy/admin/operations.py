@@ -1,6 +1,7 @@
 """What the operations of the admin API do; ``admin/api`` has the table of them."""
 
 import asyncio
+import signal
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal
 
@@ -215,6 +216,18 @@ async def _change(action: str, seen: Observatory, request: web.Request) -> web.S
     if done is None:
         return failed(f"upstream {wanted.upstream!r} has no server {wanted.server!r}", 404)
     return answer(Told(done))
+
+
+async def stop(seen: Observatory, _: web.Request) -> web.StreamResponse:
+    """Stop as on SIGTERM, which this process is sent: the parent too, where there are workers."""
+    if not seen.source.ready:
+        return failed("it is stopping already, or not ready yet", 409)
+    flying = len(await seen.in_flight())
+    # The answer is written first. A second signal would cut what is in flight.
+    if not seen.stopping:
+        seen.stopping = True
+        asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGTERM)
+    return answer(Told(f"stopping; requests in flight: {flying}"))
 
 
 async def level(seen: Observatory, request: web.Request) -> web.StreamResponse:

@@ -39,6 +39,13 @@ class AdminOptions(Table, frozen=True, kw_only=True):
             '"Authorization: Bearer TOKEN". On loopback and on a unix socket none is asked for.'
         ),
     ] = ""
+    quit: Annotated[
+        bool,
+        described(
+            "Serve POST /quitquitquit, which stops the proxy as SIGTERM does: for jobs in "
+            "Kubernetes whose other container has ended."
+        ),
+    ] = False
     show_keys: Annotated[
         tuple[Annotated[str, Meta(pattern=PATTERN)], ...],
         described(

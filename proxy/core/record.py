@@ -54,6 +54,8 @@ class Record:
     """When the reply's head arrived."""
     coalesced: bool = False
     """Whether it was given another one's answer."""
+    cache: str = ""
+    """What the cache did, as Cache-Status says it (RFC 9211); empty where there is none."""
 
     def log_attempt(self, endpoint: str, outcome: str, began: float, now: float) -> None:
         """Log the attempt that these findings are of, which ends now."""

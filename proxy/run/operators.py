@@ -1,11 +1,12 @@
 """The listeners for operators: ``[admin] listen``, and ``probes`` beside it."""
 
 import asyncio
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Iterator
+from typing import NamedTuple, TypeAlias, cast
 
 from aiohttp import web
 
-from proxy.admin.api import routes
+from proxy.admin.api import quit_routes, routes
 from proxy.admin.app import application, probes
 from proxy.admin.door import Door
 from proxy.admin.guard import Guard
@@ -14,6 +15,8 @@ from proxy.admin.options import AdminOptions
 from proxy.admin.source import Source
 from proxy.edge.options import ServerOptions
 from proxy.run.listener import Listener
+
+Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 CLEANUP = 0.1
 """Seconds that aiohttp may wait for handlers once the grace period is over; it waits twice."""
@@ -51,6 +54,13 @@ class Desks(NamedTuple):
 
     admin: Desk
     probes: Desk | None
+    guard: Guard | None = None
+    """By which the admin listener goes then, where that is another one."""
+
+    @property
+    def all(self) -> Iterator[Desk]:
+        """Those that there are."""
+        return (desk for desk in (self.admin, self.probes) if desk is not None)
 
 
 class Operators:
@@ -89,6 +99,7 @@ class Operators:
         Raises CannotListen, or OSError without a file of theirs.
         """
         opened: list[Desk] = []
+        guard: Guard | None = None
         before = self._desks
         admin = before.admin if before is not None else None
         prober = before.probes if before is not None else None
@@ -96,8 +107,8 @@ class Operators:
             if admin is None or admin.asked != options.listen:
                 opened.append(admin := self._admin(options, server))
                 await admin.open()
-            elif admin.guard is not None:
-                Guard(options)
+            elif admin.guard is not None and options != self._options:
+                guard = Guard(options)
             if not options.probes:
                 prober = None
             elif prober is None or prober.asked != options.probes:
@@ -108,28 +119,43 @@ class Operators:
             for desk in opened:
                 await desk.close()
             raise
-        return Desks(admin, prober)
+        return Desks(admin, prober, guard)
 
     def _admin(self, options: AdminOptions, server: ServerOptions) -> Desk:
         # No browser comes by a unix socket.
         guard = None if options.listen.startswith("unix:") else Guard(options)
-        app = application(self._source, guard, routes(self._observatory))
+        seen = self._observatory
+        app = application(
+            self._source, guard, [*routes(seen), *map(self._if_asked, quit_routes(seen))]
+        )
         return Desk(options.listen, server, app, guard)
+
+    def _if_asked(self, route: web.RouteDef) -> web.RouteDef:
+        """What is there while ``[admin] quit`` is on."""
+        handler = cast(Handler, route.handler)
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            if not self._options.quit:
+                raise web.HTTPNotFound
+            return await handler(request)
+
+        return web.route(route.method, route.path, answer)
 
     async def abandon(self, desks: Desks) -> None:
         """They are not wanted after all."""
-        for desk in desks:
-            if desk is not None and desk not in (self._desks or ()):
+        kept = [] if self._desks is None else list(self._desks.all)
+        for desk in desks.all:
+            if desk not in kept:
                 await desk.close()
 
     def follow(self, options: AdminOptions, desks: Desks) -> None:
         """Answer there from now on; what is being asked elsewhere is answered yet."""
         before, self._desks = self._desks, desks
         self._options = options
-        if desks.admin.guard is not None:
-            desks.admin.guard.follow(options)
-        for desk in before or ():
-            if desk is not None and desk not in desks:
+        if desks.admin.guard is not None and desks.guard is not None:
+            desks.admin.guard.follow(desks.guard)
+        for desk in () if before is None else before.all:
+            if desk not in desks.all:
                 self._leave(desk)
 
     def _leave(self, desk: Desk) -> None:
@@ -142,24 +168,21 @@ class Operators:
         """Accept no more, and close when what is being asked has been answered."""
         self.stop()
         desks, self._desks = self._desks, None
-        for desk in desks or ():
-            if desk is not None:
-                self._leave(desk)
+        for desk in () if desks is None else desks.all:
+            self._leave(desk)
 
     def stop(self) -> None:
         """Accept no more."""
         if self._desks is not None:
             self._observatory.close()
-        for desk in self._desks or ():
-            if desk is not None:
-                desk.listener.close()
+        for desk in () if self._desks is None else self._desks.all:
+            desk.listener.close()
 
     async def close(self) -> None:
         """Let go of everything."""
         self.stop()
-        for desk in self._desks or ():
-            if desk is not None:
-                await desk.close()
+        for desk in () if self._desks is None else self._desks.all:
+            await desk.close()
         if self._leaving:
             await asyncio.wait(tuple(self._leaving))
 

@@ -7,7 +7,7 @@ import msgspec
 
 from proxy.config.model import Route, Upstream
 from proxy.core.outcome import repeatable
-from proxy.core.scope import Scope, Shared, UpstreamScope
+from proxy.core.scope import Scope, Servers, Shared, UpstreamScope
 from proxy.edge.last_event import last_event
 from proxy.middleware.retry.may_follow import MayFollow
 from proxy.middleware.retry.options import RetryOptions
@@ -27,11 +27,13 @@ def scope_of(route: Route, shared: Shared) -> Scope:
         route=route.path_regex or route.path,
         identity=identity(route),
         repeatable=partial(repeatable, rules=retry),
+        wait_for_connect=route.retry.wait_for_connect if route.retry is not None else 0.0,
         keep=retry.keep,
         retries=route.retry is not None and route.retry.attempts > 1,
         has_more_attempts=partial(repeatable, rules=others),
         has_deadlines=route.deadline is not None or bool(route.timeouts.total),
         changes_fields=route.request_headers is not None,
+        main_upstream=route.upstream,
         error_event=partial(last_event, details=bool(route.errors and route.errors.details)),
     )
 
@@ -42,7 +44,7 @@ def identity(route: Route) -> Hashable:
     return (route.host, route.path, route.path_regex, route.methods, headers)
 
 
-def upstream_scope_of(route: Scope, upstream: Upstream) -> UpstreamScope:
+def upstream_scope_of(route: Scope, upstream: Upstream, servers: Servers) -> UpstreamScope:
     """What the links of one upstream of a route are made from."""
     retry = route.find(RetryOptions) or RetryOptions()
     limits = retry.budget
@@ -53,6 +55,7 @@ def upstream_scope_of(route: Scope, upstream: Upstream) -> UpstreamScope:
     scope = UpstreamScope(
         **vars(route),
         upstream=upstream.name,
+        servers=servers,
         retry_budget=budget,
         may_follow=MayFollow(retry, budget, route.shared.clock),
     )

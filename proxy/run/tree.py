@@ -25,10 +25,13 @@ from proxy.middleware.load_balance.options import LoadBalanceOptions
 from proxy.middleware.load_balance.targets import TargetSet
 from proxy.run.chains import ENDPOINT, ROUTE, UPSTREAM, OnLink, linked
 from proxy.run.scopes import identity, scope_of, upstream_names, upstream_scope_of, upstreams_of
+from proxy.run.stores import fit, store_of
+from proxy.upstream.credentials.upstream_credentials import UpstreamCredentials
 from proxy.upstream.endpoint import Endpoint
 from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.forward import Forward
 from proxy.upstream.health import HealthGuard
+from proxy.upstream.plan import Plan
 from proxy.upstream.session import Session
 
 
@@ -89,11 +92,15 @@ class Tree:
             config.admin.show_keys if config.admin is not None else (),
             before=before.shared if before is not None else None,
         )
+        self._caches = [route.cache for route in config.routes]
+        self.shared.store = store_of(self._caches, before.shared.store if before else None)
         for name, endpoints in self.endpoints.items():
             self.shared.watch(endpoints, upstream=name)
         self._tell_prefix = config.server.forwarded in ("both", "x")
         self._targets: list[TargetSet[Endpoint]] = []
         self._guards: dict[str, HealthGuard] = {}
+        self._outdated: list[UpstreamCredentials] = []
+        """Of upstreams whose options are others now: what is in flight may still want them."""
         self.nodes: list[RouteNode] = []
         try:
             for route in config.routes:
@@ -130,12 +137,10 @@ class Tree:
 
     def _facts(self, route: Route) -> tuple[object, ...]:
         asked = upstreams_of(route, self._upstreams.values())
-        names = [upstream.name for upstream in asked]
-        plans = [self._plans.get(name) or self.endpoints[name].plan for name in names]
         return (
             route,
             *asked,
-            *[plan.ways for plan in plans],
+            self.shared.store,
             self._tell_prefix,
             self.shared.show_keys,
             marks(named_files(route)),
@@ -148,9 +153,9 @@ class Tree:
 
     def _attempts(self, route: Scope, upstream: Upstream) -> Handler:
         """All attempts of a route at one upstream."""
-        endpoints, plan = self.endpoints[upstream.name], self._plans.get(upstream.name)
-        scope = upstream_scope_of(route, upstream)
-        attempt = partial(self._attempt, scope)
+        endpoints, plan = self.endpoints[upstream.name], self._plan_of(upstream)
+        scope = upstream_scope_of(route, upstream, endpoints)
+        attempt = partial(self._attempt, scope, plan.credentials)
         breaker = scope.find(CircuitBreakerOptions)
         balance = scope.find(LoadBalanceOptions) or LoadBalanceOptions()
         alone = endpoints.alone(plan)
@@ -168,11 +173,20 @@ class Tree:
         scope.options += (targets,)
         return self._linked(UPSTREAM, scope, targets.first)
 
-    def _attempt(self, scope: UpstreamScope, endpoint: Endpoint) -> Handler:
+    def _plan_of(self, upstream: Upstream) -> Plan:
+        return self._plans.get(upstream.name) or self.endpoints[upstream.name].plan
+
+    def _attempt(
+        self, scope: UpstreamScope, credentials: UpstreamCredentials, endpoint: Endpoint
+    ) -> Handler:
         """One attempt at one endpoint."""
         address = endpoint.address
-        own = b"" if address.credentials is None else address.credentials[0]
-        below = EndpointScope(**vars(scope), endpoint=endpoint, own_credentials=own)
+        below = EndpointScope(
+            **vars(scope),
+            endpoint=endpoint,
+            own_credentials=next(iter(credentials.names), b""),
+            credentials=credentials,
+        )
         timeouts = scope.find(TimeoutsOptions) or TimeoutsOptions()
         forward = Forward(address, endpoint.pool, timeouts, end_to_end_response)
         return self._linked(ENDPOINT, below, forward.handle)
@@ -184,8 +198,11 @@ class Tree:
         before, self._before = self._before, None
         plans, self._plans = self._plans, {}
         for name, plan in plans.items():
-            self.endpoints[name].follow(plan)
+            outdated = self.endpoints[name].follow(plan)
+            if outdated is not None and before is not None:
+                before._outdated.append(outdated)
         self.shared.begin()
+        fit(self.shared.store, self._caches)
         if before is not None:
             self._take_over(before)
         for name, endpoints in self.endpoints.items():
@@ -208,6 +225,8 @@ class Tree:
             if check is None and name in self.endpoints:
                 self.endpoints[name].trust()
         before._guards = stopped
+        if self.shared.store is before.shared.store:
+            before.shared.store = None
         for name in self.endpoints:
             before.endpoints.pop(name, None)
 
@@ -225,6 +244,10 @@ class Tree:
             node.close()
         for guard in self._guards.values():
             await guard.close()
+        for outdated in self._outdated:
+            await outdated.close()
+        if self.shared.store is not None:
+            await self.shared.store.close()
         for endpoints in self.endpoints.values():
             await endpoints.close()
 

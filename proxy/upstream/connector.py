@@ -1,15 +1,20 @@
 """How connections are made: by the connector of aiohttp, with a protocol and a shortcut of ours."""
 
 import asyncio
-import functools
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeAlias
+from contextvars import ContextVar
+from functools import partial
+from typing import Any, Final, TypeAlias
 
+import aiohappyeyeballs
 import aiohttp
 from aiohttp import (
     BaseConnector,
+    ClientConnectorCertificateError,
     ClientConnectorError,
+    ClientConnectorSSLError,
     ClientRequest,
     ClientTimeout,
     TCPConnector,
@@ -21,6 +26,11 @@ from aiohttp.tracing import Trace
 from proxy.upstream.http1.protocol import UpstreamProtocol
 
 Factory: TypeAlias = Callable[[], UpstreamProtocol]
+
+FIRST_WORDS: Final[ContextVar[bytes]] = ContextVar("first_words", default=b"")
+"""What the connection that is being made says ahead of its TLS handshake."""
+_RACE: Final = 0.25
+"""Seconds after which the next address of a name is tried beside the first (RFC 8305)."""
 
 
 class Connector(TCPConnector):
@@ -50,6 +60,9 @@ class Connector(TCPConnector):
         self, *args: Any, addr_infos: list[Any], req: ClientRequest, **kwargs: Any
     ) -> Any:
         factory, *more = args
+        if first_words := FIRST_WORDS.get():
+            introduce = partial(self._introduced, first_words, addr_infos, req, *more, **kwargs)
+            return await _connected(factory, introduce)
         (family, _, _, _, address), *others = addr_infos
         if others or family != socket.AF_INET or kwargs.get("ssl"):
             connect = super()._wrap_create_connection
@@ -63,6 +76,37 @@ class Connector(TCPConnector):
             )
         except OSError as error:
             raise ClientConnectorError(req.connection_key, error) from error
+
+    async def _introduced(
+        self,
+        first_words: bytes,
+        infos: list[Any],
+        req: ClientRequest,
+        *more: Any,
+        timeout: ClientTimeout,  # noqa: ASYNC109 - as aiohttp has it
+        client_error: type[OSError] = ClientConnectorError,
+        **kwargs: Any,
+    ) -> Any:
+        """Connect as aiohttp does, and say something ahead of the TLS handshake."""
+        *ahead, factory = more
+        try:
+            sock = await aiohappyeyeballs.start_connection(
+                infos, happy_eyeballs_delay=_RACE, loop=self._loop
+            )
+            try:
+                await self._loop.sock_sendall(sock, first_words)
+            except BaseException:
+                sock.close()
+                raise
+            return await self._loop.create_connection(factory, *ahead, sock=sock, **kwargs)
+        except ssl.CertificateError as error:
+            raise ClientConnectorCertificateError(req.connection_key, error) from error
+        except ssl.SSLError as error:
+            raise ClientConnectorSSLError(req.connection_key, error) from error
+        except OSError as error:
+            if error.errno is None and isinstance(error, TimeoutError):
+                raise
+            raise client_error(req.connection_key, error) from error
 
 
 class UnixConnector(aiohttp.UnixConnector):
@@ -108,6 +152,6 @@ async def _connected(
 
 def install(connector: BaseConnector) -> None:
     """Have a connector of aiohttp make connections of ours."""
-    connector._factory = functools.partial(  # type: ignore[assignment]
+    connector._factory = partial(  # type: ignore[assignment]
         UpstreamProtocol, loop=asyncio.get_running_loop()
     )

@@ -1,5 +1,6 @@
 """A server of an upstream, and how it is doing."""
 
+import ssl
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
@@ -10,6 +11,7 @@ from proxy.policy.quota import Quotas
 from proxy.policy.slowness import UsualTime
 from proxy.upstream.address import Address
 from proxy.upstream.connection_pool import ConnectionPool
+from proxy.upstream.connects import Connects
 
 
 class Endpoint:
@@ -21,6 +23,7 @@ class Endpoint:
         "available_since",
         "backup",
         "check_pool",
+        "connects",
         "full_weight",
         "healthy",
         "in_flight",
@@ -45,6 +48,7 @@ class Endpoint:
         *,
         weight: float = 1.0,
         backup: bool = False,
+        connects: Connects | None = None,
     ) -> None:
         """``on_state`` is called when it may be asked no more, or again."""
         self._on_state = on_state
@@ -53,6 +57,8 @@ class Endpoint:
         self.check_pool = check_pool
         """For health checks: a server at its limit of connections is to be checked all the same."""
         self.backup = backup
+        self.connects = connects or Connects()
+        """Whether connections to it are made; its pools see to that."""
         self.full_weight = weight
         self.weight = weight
         """What balancing reads; less than ``full_weight`` while it starts slowly."""
@@ -106,6 +112,12 @@ class Endpoint:
         """Its name stands for these addresses now."""
         self.pool.follow_name(listed)
         self.check_pool.follow_name(listed)
+
+    def use_tls(self, context: ssl.SSLContext | None) -> None:
+        """Make new connections with this context; those that stand stay."""
+        self.address.use_tls(context)
+        for pool in {self.pool, self.check_pool}:
+            pool.use(self.address.template)
 
     def reopen(self) -> None:
         """Its address is back."""

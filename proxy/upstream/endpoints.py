@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
+from proxy.core.files import LOOK_EVERY
 from proxy.core.local_limits import complain, local_limit
 from proxy.core.samples import Sample
 from proxy.policy.rotation import Turns
 from proxy.upstream.address import Address
-from proxy.upstream.credentials import LOOK_EVERY, CredentialsFile
+from proxy.upstream.connects import Connects
+from proxy.upstream.credentials.upstream_credentials import UpstreamCredentials
 from proxy.upstream.endpoint import Endpoint
 from proxy.upstream.options import UpstreamOptions
 from proxy.upstream.plan import Plan, Server
@@ -20,7 +22,7 @@ from proxy.upstream.translate import reason
 
 log = logging.getLogger(__name__)
 
-_NAMES, _CREDENTIALS = "names", "credentials"
+_NAMES, _FILES = "names", "files"
 
 
 class _Key(NamedTuple):
@@ -41,7 +43,7 @@ class Endpoints:
         """Raises OSError or ssl.SSLError where a file of the options cannot be used."""
         self.name = options.name
         self._session = session
-        self.plan = Plan(options)
+        self.plan = Plan(options, session)
         """What is used now."""
         self._turns: dict[Server, Turns] = {}
         self._known: dict[_Key, Endpoint] = {}
@@ -50,6 +52,8 @@ class Endpoints:
         """Called when there are other members."""
         self.on_state: list[Callable[[], None]] = []
         """Called when a member may not be asked any more, or may be asked again."""
+        self.on_connect: list[Callable[[], None]] = []
+        """Called when a new connection to a member works."""
         self.members: tuple[Endpoint, ...] = ()
         self._open = False
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -60,7 +64,7 @@ class Endpoints:
 
     def prepare(self, options: UpstreamOptions) -> Plan:
         """What it takes to follow other options; nothing changes by it. Raises as above."""
-        return Plan(options, self.plan)
+        return Plan(options, self._session, self.plan)
 
     def alone(self, plan: Plan | None = None) -> Endpoint | None:
         """The one server that there will be as long as the options stay; None for a choice.
@@ -76,13 +80,13 @@ class Endpoints:
             plan.alone = self._unchanged(plan, self._known).get(key) or self._made(plan, key)
         return plan.alone
 
-    def follow(self, plan: Plan) -> None:
-        """Go on with these options."""
+    def follow(self, plan: Plan) -> UpstreamCredentials | None:
+        """Go on with these options. Returns credentials that are no more, to be closed."""
         before, self.plan = self.plan, plan
         if (plan.names, plan.options.dns_ttl) != (before.names, before.options.dns_ttl):
             self._end(_NAMES)
-        if plan.credentials_file is not before.credentials_file:
-            self._end(_CREDENTIALS)
+        if (plan.credentials, plan.tls) != (before.credentials, before.tls):
+            self._end(_FILES)
         replaced = {**self._away, **self._known}
         stay, self._away = self._unchanged(before, self._known), self._unchanged(before, self._away)
         changed = False
@@ -93,6 +97,7 @@ class Endpoints:
         self._update(stay, replaced, changed=changed)
         if self._open:
             self.open()
+        return None if plan.credentials is before.credentials else before.credentials
 
     def _unchanged(self, other: Plan, endpoints: dict[_Key, Endpoint]) -> dict[_Key, Endpoint]:
         """Those that are reached in the same way now and by the other plan."""
@@ -107,14 +112,20 @@ class Endpoints:
         self._turns = {server: self._turns.get(server) or Turns() for server in self.plan.entries}
 
     @property
+    def credentials(self) -> UpstreamCredentials:
+        """The proxy's own."""
+        return self.plan.credentials
+
+    @property
     def changes(self) -> bool:
         """Whether there may be other servers later, without other options."""
         return self.plan.changes
 
     def describe(self, now: float) -> Iterator[Sample]:
-        """The endpoints for operators; ``now`` is monotonic."""
+        """The endpoints and credentials for operators; ``now`` is monotonic."""
         for endpoint in self.members:
             yield from endpoint.describe(now)
+        yield from self.credentials.describe(now)
 
     # Life
 
@@ -125,9 +136,9 @@ class Endpoints:
         self._session.set_ttl(self.name, plan.names.values(), plan.options.dns_ttl)
         if plan.changes and _NAMES not in self._tasks:
             self._tasks[_NAMES] = asyncio.create_task(self._watch())
-        if plan.credentials_file is not None and _CREDENTIALS not in self._tasks:
-            reread = self._reread(plan.credentials_file)
-            self._tasks[_CREDENTIALS] = asyncio.create_task(reread)
+        plan.credentials.open()
+        if (plan.credentials.may_change or plan.tls.may_change) and _FILES not in self._tasks:
+            self._tasks[_FILES] = asyncio.create_task(self._look_at_files(plan))
 
     def _end(self, name: str) -> None:
         task = self._tasks.pop(name, None)
@@ -148,6 +159,7 @@ class Endpoints:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self.credentials.close()
         for endpoint in self.members:
             endpoint.close()
 
@@ -177,16 +189,17 @@ class Endpoints:
         for key in [key for key in self._away if not self._turns[key.server].remembers(key.ip)]:
             del self._away[key]
 
-    async def _reread(self, credentials_file: CredentialsFile) -> None:
-        """Show what the file says now; a disk may stand still, the loop may not."""
+    async def _look_at_files(self, plan: Plan) -> None:
+        """Use what the files say now; a disk may stand still, the loop may not."""
         while True:
             await asyncio.sleep(LOOK_EVERY)
             try:
-                if await asyncio.to_thread(credentials_file.changed):
+                await plan.credentials.look()
+                if plan.tls.may_change and await asyncio.to_thread(plan.tls.changed):
                     for endpoint in (*self.members, *self.away):
-                        endpoint.address.credentials = credentials_file.field
+                        endpoint.use_tls(plan.tls.context)
             except Exception:  # or nobody would look again
-                log.exception("credentials of %s", self.name)
+                log.exception("files of %s", self.name)
 
     # Members
 
@@ -240,21 +253,27 @@ class Endpoints:
         """Servers that are not asked now, and may come back."""
         return tuple(self._away.values())
 
+    @property
+    def connects(self) -> bool:
+        """Whether connections to any member are made, as far as is known."""
+        return any(endpoint.connects.works for endpoint in self.members)
+
     def _state_changed(self) -> None:
         for call in self.on_state:
             call()
 
     def _made(self, plan: Plan, key: _Key) -> Endpoint:
         options, entry = plan.options, plan.entries[key.server]
-        address = Address(options, entry, plan.tls, key.ip)
-        if plan.credentials_file is not None:
-            address.credentials = plan.credentials_file.field
+        address = Address(options, entry, plan.tls.context, key.ip)
+        connects = Connects(self.on_connect)
         pool = partial(
             self._session.connection_pool,
             address.template,
             address.unix_path,
             keepalive=options.keepalive_timeout,
             max_age=options.max_connection_age,
+            connects=connects,
+            send_proxy=entry.send_proxy,
         )
         limited = pool(limit=options.limit)
         return Endpoint(
@@ -264,4 +283,5 @@ class Endpoints:
             self._state_changed,
             weight=entry.weight,
             backup=entry.backup,
+            connects=connects,
         )

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import signal
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -225,7 +226,9 @@ async def test_the_options_in_force_are_shown_with_their_defaults() -> None:
         assert options["hedge"] is None
 
 
-async def test_the_description_says_what_is_answered() -> None:
+async def test_the_description_says_what_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[int] = []
+    monkeypatch.setattr(signal, "raise_signal", sent.append)  # it would stop the tests
     """Each operation is asked, and its answer fits what is said of it."""
     async with (
         _level_kept(),
@@ -260,6 +263,7 @@ async def test_the_description_says_what_is_answered() -> None:
             # The description is made of the type; nothing is answered beside it.
             found = msgspec.json.decode(response.body, type=operation.result)
             assert json.loads(msgspec.json.encode(found)) == json.loads(response.body)
+        assert sent == [signal.SIGTERM]
 
 
 def test_the_description_is_whole() -> None:

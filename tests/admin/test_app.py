@@ -31,10 +31,12 @@ PARTS = [
     "concurrency",
     "hedges",
     "rate_limits",
+    "cache",
     "coalesce",
     "budgets",
     "breakers",
     "reload",
+    "credentials",
     "tunnels",
     "counters",
 ]

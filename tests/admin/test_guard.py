@@ -179,3 +179,20 @@ async def test_a_token_file_that_is_not_there_keeps_the_proxy_from_starting() ->
         with pytest.raises(CannotStart, match="/nowhere/token"):
             async with proxied(upstream, admin=options):
                 pass
+
+
+async def test_a_token_file_that_is_emptied_keeps_its_token(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = tmp_path / "token"
+    token.write_text("secret\n")
+    options = {"listen": "0.0.0.0:0", "token_file": str(token)}
+    async with RawUpstream() as upstream, proxied(upstream, admin=options) as proxy:
+        where = ("127.0.0.1", int(proxy.runtime.admin.rpartition(":")[2]))
+        for text in ("\n", None):
+            token.unlink() if text is None else token.write_text(text)
+            for given, status in (("secret", 400), ("", 401)):
+                asked = changing("Host: localhost", f"Authorization: Bearer {given}")
+                assert (await ask(where, asked)).status == status
+        warnings = [each for each in caplog.records if "was not taken over" in each.getMessage()]
+        assert len(warnings) == 2

@@ -1,14 +1,18 @@
 """The servers of one upstream, as names and their addresses come and go."""
 
 import asyncio
+import os
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import ThreadedResolver
 
 from proxy.core.duration import Duration
+from proxy.upstream.credentials.options import CredentialsOptions
 from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.options import ServerEntry, UpstreamOptions
 from proxy.upstream.session import Session
@@ -218,3 +222,18 @@ async def test_the_one_server_of_a_plan_is_the_one_that_is_used_later(
         assert found.members == (alone,)
         assert found.alone(found.prepare(options("http://10.0.0.1", "http://10.0.0.2"))) is None
         assert found.alone(found.prepare(options("http://api.test"))) is None
+
+
+async def test_credentials_from_a_pipe_are_read_once_for_all_servers(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=(b"Bearer piped\n",), daemon=True)
+    writer.start()
+    credentials = CredentialsOptions(value_file=str(path))
+    servers = ("http://10.0.0.1", "http://10.0.0.2")
+    table = UpstreamOptions(name="api", servers=servers, credentials=credentials)
+    async with Session() as outside:
+        found = Endpoints(table, outside)
+        assert found.credentials.shown() == ((b"Authorization", b"Bearer piped"),)
+        assert not found.credentials.may_change
+    writer.join(30)

@@ -75,6 +75,7 @@ class Connection(ReplyWriter):
             complain("max_connections", f"{limit} connections are open, more are refused with 503")
             self.turn_away(ConnectionLimit(f"{limit} connections are open, which is the limit"))
         else:
+            self.ties.transport = transport
             self._tracker.connections.add(self)
             self.expect_body(0)  # what comes with its first head may wait for a server
             if self._tracker.retiring:

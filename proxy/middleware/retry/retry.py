@@ -277,6 +277,8 @@ class _Attempts(RetryOptionsBase):
             return False
         if failure != CONNECT_FAILURE and not repeatable(exchange, options):
             return False
+        if failure == CONNECT_FAILURE and options.wait_for_connect and not free:
+            return False  # there is no other server: what is above waits until there is one
         now = self._clock()
         if 0 < options.only_if_failed_within < now - self._started_at:
             return False
