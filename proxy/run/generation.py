@@ -15,6 +15,7 @@ from proxy.edge.intake import Intake
 from proxy.edge.relay import Relay
 from proxy.edge.responses import ErrorsOptions
 from proxy.edge.router import Router
+from proxy.middleware.cache.purging import purge
 from proxy.run.tree import RouteNode, Tree
 from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.session import Session
@@ -120,6 +121,12 @@ class Generations:
         closing = asyncio.get_running_loop().create_task(generation.tree.close())
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
+
+    async def purge(self, **wanted: str) -> int:
+        """Remove stored replies, as an operator has asked; how many there were."""
+        return await purge(
+            None if self.current is None else self.current.tree.shared.store, **wanted
+        )
 
     def retire(self) -> None:
         """A drain begins."""

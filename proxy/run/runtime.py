@@ -62,9 +62,7 @@ class Runtime:
         used, and says who observes exchanges then, beside ``observers``.
         """
         if HttpRequestParser is HttpRequestParserPy:
-            raise CannotStart(
-                "aiohttp runs on its pure-Python parser, which accepts what it should not"
-            )
+            raise CannotStart("aiohttp runs on its pure-Python parser, which accepts too much")
         self._config = config
         self._observers = observers
         self._descriptors = descriptors
@@ -80,7 +78,8 @@ class Runtime:
         self._fast = FastHeadReader(config.server)
         self._service = ProxyService(self._tracker)
         self._generations = Generations(self._session)
-        self._listeners = Listeners(self._connect, self._tracker, descriptors)
+        self.answers["purge"] = self._generations.purge
+        self._listeners = Listeners(self.connect, self._tracker, descriptors)
         self._operators: Operators | None = None
         self.reloader = None if read is None else Reloader(read, self.reload)
         if self.reloader is not None:
@@ -162,10 +161,11 @@ class Runtime:
         await self._listeners.follow(await self._listeners.prepare(config.server))
         self.ready = True
 
-    def _connect(self) -> Connection:
+    def connect(self, kind: type[Connection] = Connection) -> Connection:
+        """The protocol of one client's connection, once it is open."""
         assert self._data is not None
         config = self._config
-        return Connection(
+        return kind(
             self._data,
             config.server,
             self._tracker,

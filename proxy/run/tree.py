@@ -92,8 +92,12 @@ class Tree:
             config.admin.show_keys if config.admin is not None else (),
             before=before.shared if before is not None else None,
         )
+        self._store = config.store
         self._caches = [route.cache for route in config.routes]
-        self.shared.store = store_of(self._caches, before.shared.store if before else None)
+        same = before is not None and before._store == config.store
+        self.shared.store = store_of(
+            config.store, self._caches, before.shared.store if before and same else None
+        )
         for name, endpoints in self.endpoints.items():
             self.shared.watch(endpoints, upstream=name)
         self._tell_prefix = config.server.forwarded in ("both", "x")
