@@ -1,6 +1,10 @@
 """Why the proxy cannot start, or cannot use another configuration."""
 
 
+class CannotListen(Exception):
+    """A sentence for the operator, with the address in it."""
+
+
 class CannotStart(Exception):
     """A sentence for the operator."""
 

@@ -75,9 +75,10 @@ def _nothing(_: Generation) -> None:
 class Generations:
     """The one that serves, and those before it that have not ended."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, instance: str = "") -> None:
+        """``instance``: the id in Via, where there is one already."""
         self._session = session
-        self._instance = secrets.token_hex(4)
+        self._instance = instance or secrets.token_hex(4)
         self.current: Generation | None = None
         self.before: set[Generation] = set()
         self._closing: set[asyncio.Task[None]] = set()

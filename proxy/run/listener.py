@@ -17,6 +17,7 @@ from proxy.edge.options import ServerOptions
 from proxy.net.sockets import drop_handshakes
 from proxy.run import holder
 from proxy.run.acceptor import Acceptor
+from proxy.run.failures import CannotListen
 
 BACKLOG: Final = 4096
 """Connections that may wait to be accepted; asyncio's 100 refuses bursts."""
@@ -24,10 +25,6 @@ CONNECTING: Final = 0.05
 """Seconds for handshakes that have begun: their last packet may be under way."""
 ADMITTING: Final = 1.0
 """Seconds for TLS handshakes that have begun when a listener ends."""
-
-
-class CannotListen(Exception):
-    """A sentence for the operator, with the address in it."""
 
 
 class Listener:
@@ -70,7 +67,11 @@ class Listener:
             else:
                 await self._open_tcp(factory)
         except OSError as error:
-            raise CannotListen(f"cannot listen on {self._asked}: {self._reason(error)}") from error
+            raise self.cannot_listen(error) from error
+
+    def cannot_listen(self, error: OSError) -> CannotListen:
+        """What to say where the address cannot be had."""
+        return CannotListen(f"cannot listen on {self._asked}: {self._reason(error)}")
 
     def _use(self, factory: Callable[[], asyncio.Protocol], admit: Admit | None) -> None:
         # Only what may be silent has to make room; others are connections in a moment.
@@ -133,11 +134,11 @@ class Listener:
             os.chown(path, *owner(self._options.unix_owner))
 
     async def _open_unix(self, factory: Callable[[], asyncio.Protocol], path: str) -> None:
-        _clear_stale(path)
+        clear_stale(path)
         listening = socket.socket(socket.AF_UNIX)
         try:
             listening.bind(path)
-            self._file = _identity(path)
+            self._file = identity(path)
             # Nobody can connect before it listens, so nobody gets in with the mode of the umask.
             self._set_rights(path)
             await self._serve(listening, factory)
@@ -232,7 +233,7 @@ class Listener:
     def _unlink(self) -> None:
         """Take our socket away; whoever has taken its path since keeps it."""
         file, self._file = self._file, None
-        if self._path is not None and file is not None and _identity(self._path) == file:
+        if self._path is not None and file is not None and identity(self._path) == file:
             with contextlib.suppress(OSError):
                 os.unlink(self._path)
 
@@ -274,7 +275,8 @@ def _is_socket(path: str) -> bool:
         return False
 
 
-def _identity(path: str) -> tuple[int, int] | None:
+def identity(path: str) -> tuple[int, int] | None:
+    """Which file it is; None where there is none."""
     try:
         found = os.stat(path)
     except OSError:
@@ -282,7 +284,7 @@ def _identity(path: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _clear_stale(path: str) -> None:
+def clear_stale(path: str) -> None:
     """Remove a socket that nobody listens on any more, as left by a crash.
 
     Raises OSError where somebody does: the loop would take the path away without asking.

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
@@ -10,7 +11,9 @@ from proxy.edge.entrance import Admit, entrance
 from proxy.edge.http1.connection import Connection
 from proxy.edge.options import ServerOptions
 from proxy.run.descriptors import Descriptors
-from proxy.run.listener import CannotListen, Listener
+from proxy.run.failures import CannotListen
+from proxy.run.listener import Listener
+from proxy.run.workers.inherited import Inherited
 
 log = logging.getLogger(__name__)
 
@@ -46,11 +49,14 @@ class Listeners:
         connect: Callable[[], Connection],
         tracker: ConnectionTracker,
         descriptors: Descriptors | None = None,
+        inherited: Inherited | None = None,
     ) -> None:
         """``connect`` makes connections, by the options of the moment.
 
-        ``descriptors``: where the process has no more than those.
+        ``descriptors``: where the process has no more than those. ``inherited``: what a worker
+        serves on in place of addresses of its own.
         """
+        self._inherited = inherited
         self._connect = connect
         self._tracker = tracker
         self._ceiling = self._refused = 0
@@ -77,7 +83,7 @@ class Listeners:
             admit = entrance(self._connect, server)
         opened = Opened(server, admit, {})
         try:
-            for address in asked(server):
+            for address in asked(server) if self._inherited is None else ():
                 if address not in self._by_address:
                     listener = opened.new[address] = Listener(address, server)
                     room = self._room if self._refused else None
@@ -91,7 +97,9 @@ class Listeners:
         """How many more clients may be accepted: to be served, and to be refused."""
         tracker = self._tracker
         left = tracker.limit - len(tracker.connections) + self._refused - len(tracker.refused)
-        return left - sum(listener.admitting for listener in self._by_address.values())
+        own = list(self._by_address.values())
+        listeners = own if self._inherited is None else self._inherited.listeners
+        return left - sum(listener.admitting for listener in listeners)
 
     def abandon(self, opened: Opened) -> None:
         """They are not wanted after all."""
@@ -100,6 +108,9 @@ class Listeners:
 
     async def follow(self, opened: Opened) -> None:
         """Listen where these options say, and as they say; nobody on the way in is lost."""
+        if self._inherited is not None:
+            self._follow_inherited(self._inherited, opened)
+            return
         found = {**self._by_address, **opened.new}
         self._by_address = {address: found[address] for address in asked(opened.server)}
         before, self._server = self._server, opened.server
@@ -117,12 +128,33 @@ class Listeners:
                     log.error("reload: %s", error)
         await _retire(leaving)
 
-    async def retire(self) -> None:
-        """Let those in who have begun to connect, nobody else."""
+    def _follow_inherited(self, inherited: Inherited, opened: Opened) -> None:
+        first, self._server = self._server is None, opened.server
+        self._admit = opened.admit
+        if first:
+            room = self._room if self._refused else None
+            inherited.open(self._let_in, self._ceiling, opened.server.max_connections, room)
+
+    async def _let_in(self, client: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        if self._admit is not None:
+            await self._admit(client)
+        else:
+            await loop.connect_accepted_socket(self._connect, client)
+
+    async def retire(self, *, replaced: bool = False) -> None:
+        """Let those in who have begun to connect, nobody else.
+
+        ``replaced``: another worker goes on with the sockets.
+        """
+        if self._inherited is not None:
+            await self._inherited.retire(replaced=replaced)
         await _retire(self._by_address.values())
 
     def close(self) -> None:
         """Accept no more."""
+        if self._inherited is not None:
+            self._inherited.close()
         for listener in self._by_address.values():
             listener.close()
 

@@ -3,33 +3,31 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, NamedTuple, cast
 
 from aiohttp import web
 from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 
-from proxy.admin.source import Answer, Local
+from proxy.admin.source import Local
 from proxy.config.model import Config
 from proxy.core.clock import monotonic
 from proxy.core.samples import Sample
-from proxy.core.secrets import conceal, redact
+from proxy.core.secrets import conceal
 from proxy.edge.connections import ConnectionTracker, Observer, UnderWay
 from proxy.edge.http1.connection import Connection
 from proxy.edge.http1.fast_request_head import FastHeadReader
 from proxy.edge.service import ProxyService, flattened
 from proxy.edge.service import application as edge_application
-from proxy.run.answers import Answers
 from proxy.run.changes import Report, changes
 from proxy.run.descriptors import Descriptors
-from proxy.run.failures import CannotReload, CannotStart, reason
+from proxy.run.failures import CannotListen, CannotReload, CannotStart, reason
 from proxy.run.generation import Generation, Generations
-from proxy.run.listener import CannotListen
 from proxy.run.listeners import Listeners, Opened
+from proxy.run.observation import Follow, Observation
 from proxy.run.operators import CLEANUP, Desks, Operators, set_up
 from proxy.run.reload import Read, Reloader
-from proxy.telemetry.counters import Counters
-from proxy.telemetry.recorder import Recorder
+from proxy.run.workers.inherited import Inherited
 from proxy.upstream.session import Session
 
 log = logging.getLogger(__name__)
@@ -52,34 +50,36 @@ class Runtime:
         config: Config,
         observers: tuple[Observer, ...] = (),
         descriptors: Descriptors | None = None,
+        inherited: Inherited | None = None,
+        *,
         read: Read | None = None,
-        follow: Callable[[Config], tuple[Observer, ...]] = lambda _: (),
+        follow: Follow = lambda _: (),
     ) -> None:
         """``observers`` are told of every exchange when it has ended.
 
-        ``descriptors``: where the process has no more than those. ``read`` reads the configuration
-        again, for reloads that operators ask for. ``follow`` is told of each configuration that is
-        used, and says who observes exchanges then, beside ``observers``.
+        ``descriptors``: where the process has no more than those. ``inherited``: what a worker
+        serves on; it has no admin listener, and no delay: its parent waits for all. ``read`` reads
+        the configuration again, for reloads that operators ask for. ``follow`` is told of each
+        configuration that is used, and says who observes exchanges then, beside ``observers``.
         """
         if HttpRequestParser is HttpRequestParserPy:
             raise CannotStart("aiohttp runs on its pure-Python parser, which accepts too much")
         self._config = config
-        self._observers = observers
         self._descriptors = descriptors
-        self._follow = follow
-        self._counters = Counters()
-        self._recorder: Recorder | None = None
-        self.answers: dict[str, Answer] = {}
-        """To questions about this process, see ``admin/source``."""
-        self._answers: Answers | None = None
-        self._tracker = ConnectionTracker(self._most(config))
-        self._observe(config)
+        self._inherited = inherited
+        tracker = ConnectionTracker if inherited is None else inherited.tracker
+        self._tracker = tracker(self._most(config), ())
         self._session = Session()
         self._fast = FastHeadReader(config.server)
         self._service = ProxyService(self._tracker)
-        self._generations = Generations(self._session)
+        self._generations = Generations(self._session, inherited.instance if inherited else "")
+        self._observation = Observation(
+            self._tracker, observers, follow, lambda: self._generations.endpoints
+        )
+        self._observation.follow(config)
+        self.answers = self._observation.answers
         self.answers["purge"] = self._generations.purge
-        self._listeners = Listeners(self.connect, self._tracker, descriptors)
+        self._listeners = Listeners(self.connect, self._tracker, descriptors, inherited)
         self._operators: Operators | None = None
         self.reloader = None if read is None else Reloader(read, self.reload)
         if self.reloader is not None:
@@ -110,24 +110,6 @@ class Runtime:
         most = config.server.max_connections
         return most if self._descriptors is None else min(most, self._descriptors.connections)
 
-    def _observe(self, config: Config) -> None:
-        """Have exchanges observed, and secrets hidden, as a configuration says."""
-        redact(config.log.redact)
-        observers = (*self._observers, *self._follow(config))
-        if config.admin is not None:  # nobody else asks for them
-            if self._recorder is None:
-                self._recorder = Recorder(self._tracker.exchanges, config.log.redact)
-                self._answers = Answers(
-                    self._recorder,
-                    self._tracker,
-                    lambda: self._generations.endpoints,
-                    lambda: self._config,
-                )
-                self.answers |= self._answers.table()
-            self._recorder.redact(config.log.redact)
-            observers = (*observers, self._counters.record, self._recorder.record)
-        self._tracker.observers = observers
-
     async def open(self) -> None:
         """Serve. Raises CannotStart."""
         try:
@@ -155,7 +137,7 @@ class Runtime:
         # The data listener has a server of its own: no dispatching between one middleware and one
         # handler. A client that leaves ends its handler.
         self._data = web.Server(cast(Any, flattened(app)), handler_cancellation=True)
-        if config.admin is not None:
+        if config.admin is not None and self._inherited is None:
             self._operators = Operators(config.admin, config.server)
             await self._operators.open(self._source)
         await self._listeners.follow(await self._listeners.prepare(config.server))
@@ -205,7 +187,7 @@ class Runtime:
                 opened = await self._listeners.prepare(config.server)
                 undo.callback(self._listeners.abandon, opened)
                 operators, desks = self._operators, None
-                if config.admin is None:
+                if config.admin is None or self._inherited is not None:
                     operators = None
                 elif operators is None:
                     operators = Operators(config.admin, config.server)
@@ -227,7 +209,7 @@ class Runtime:
         before, config = self._config, prepared.generation.config
         self._become(prepared.generation)
         self._tracker.limit = self._most(config)
-        self._observe(config)
+        self._observation.follow(config)
         if config.admin is not None and prepared.operators is not None and prepared.desks:
             prepared.operators.follow(config.admin, prepared.desks)
         elif self._operators is not None:
@@ -255,7 +237,7 @@ class Runtime:
             yield from self._generations.current.tree.describe(now)
         for tunnel in self._tracker.tunnels:
             yield from tunnel.describe(now)
-        yield from self._counters.describe(now)
+        yield from self._observation.counters.describe(now)
         if self.reloader is not None:
             yield from self.reloader.describe(now)
 
@@ -266,16 +248,23 @@ class Runtime:
 
     # The end
 
-    async def drain(self) -> bool:
-        """Fail readiness, wait, stop accepting, let requests finish. False where some were cut."""
+    def fail_readiness(self) -> None:
+        """Want no new requests; those that come are served, each as the last of its connection."""
         self.ready = False
         self._tracker.draining = True
+
+    async def drain(self, *, replaced: bool = False) -> bool:
+        """Fail readiness, wait, stop accepting, let requests finish. False where some were cut.
+
+        ``replaced``: another worker goes on with the sockets, at once.
+        """
+        self.fail_readiness()
         async with self._changing:  # a reload that has begun comes to its end
             shutdown = self._config.shutdown
-        if shutdown.delay:
+        if shutdown.delay and self._inherited is None:
             log.info("stopping: the listeners close in %g s", shutdown.delay)
             await asyncio.sleep(shutdown.delay)
-        await self._listeners.retire()
+        await self._listeners.retire(replaced=replaced)
         self._generations.retire()
         return await self._tracker.drain(shutdown.grace_period)
 
@@ -285,8 +274,7 @@ class Runtime:
         self._listeners.close()
         if self._operators is not None:
             self._operators.stop()
-        if self._answers is not None:
-            self._answers.close()
+        self._observation.close()
         self._tracker.expire()
         if self._data is not None:
             self._data.pre_shutdown()

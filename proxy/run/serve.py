@@ -5,9 +5,9 @@ import gc
 import logging
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from proxy.config.model import Config
 from proxy.edge.connections import Observer
@@ -18,6 +18,7 @@ from proxy.run.notify import notify
 from proxy.run.reload import Outcome, Read, Reloader
 from proxy.run.runtime import Runtime
 from proxy.run.versions import warn_of_untested
+from proxy.run.workers.cores import workers
 from proxy.telemetry.log import AccessLog, configure
 
 log = logging.getLogger(__name__)
@@ -38,12 +39,26 @@ def run(config: Config, read: Read | None = None) -> int:
     """
     configure(config.log)
     warn_of_untested()
+    number = workers(config.server.workers)
+    if number == 1:
+        return run_in_loop(lambda: serve(config, read))
+    from proxy.run.workers.parent import serve_by_workers  # noqa: PLC0415  (it is rarely wanted)
+
+    return run_in_loop(lambda: serve_by_workers(config, number))
+
+
+def run_in_loop(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    """The result of ``main``, which is called in the loop that the proxy runs on."""
+
+    async def run() -> int:
+        return await main()
+
     try:
         import uvloop  # noqa: PLC0415  (absent on some platforms)
     except ImportError:
-        return asyncio.run(serve(config, read))
+        return asyncio.run(run())
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(serve(config, read))
+        return runner.run(run())
 
 
 def settle_memory() -> None:

@@ -16,7 +16,7 @@ from proxy.core.exchange import Exchange
 from proxy.core.secrets import HIDDEN, SECRETS, Targets, conceal
 from proxy.telemetry.line import Line, escaped, named, printable, tried
 from proxy.telemetry.options import LogOptions
-from proxy.telemetry.writer import Writer
+from proxy.telemetry.writer import Turn, Writer
 
 BATCH: Final = 0.02
 """Seconds over which lines are collected: waking the writer costs more than a line."""
@@ -129,7 +129,9 @@ class AccessLog:
         wall: Callable[[], float] = wall,
         clock: Callable[[], float] = monotonic,
         rng: random.Random | None = None,
+        turn: Turn | None = None,
     ) -> None:
+        """``turn``: where other processes write to ``fd`` as well."""
         self._random = (rng or random.Random()).random
         self._wall = wall
         self._clock = clock
@@ -139,7 +141,7 @@ class AccessLog:
         self._count = 0
         self._ended: list[tuple[Exchange, float]] = []
         self._handle: asyncio.TimerHandle | None = None
-        self._writer = Writer(fd)
+        self._writer = Writer(fd, turn=turn)
         self._fd = fd
         self._closed = False
         self.follow(options)

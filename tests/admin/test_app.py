@@ -38,6 +38,7 @@ PARTS = [
     "reload",
     "credentials",
     "tunnels",
+    "workers",
     "counters",
 ]
 

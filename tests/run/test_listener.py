@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from proxy.run.failures import CannotStart
-from proxy.run.listener import CannotListen, Listener
+from proxy.run.failures import CannotListen, CannotStart
+from proxy.run.listener import Listener
 from tests.support.message import get
 from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream
