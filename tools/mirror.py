@@ -7,14 +7,13 @@ from typing import Final
 _DECLARES: Final = """
 admin/options core/cache_options core/credentials core/rate_limit_options core/samples core/stored
 core/stream_options edge/client_stream
-edge/options middleware/load_balance/options policy/endpoint run/failures
+edge/options middleware/load_balance/options policy/endpoint run/reasons
 telemetry/options telemetry/second
 """
 """Modules that declare: their tests would repeat them."""
 
 _ELSEWHERE: Final = """
 admin/answers: tests/admin/test_api.py  the bodies of answers, over sockets
-admin/operations: tests/admin/test_api.py  each is asked, over sockets
 admin/client: tests/run/test_drain_command.py  it speaks to a running proxy
 config/sample: tests/config/test_reference.py  generated pages are compared in one place
 edge/certificates: tests/wire/test_listener_certificates.py  handshakes, over sockets

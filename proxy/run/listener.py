@@ -17,7 +17,7 @@ from proxy.edge.options import ServerOptions
 from proxy.net.sockets import drop_handshakes
 from proxy.run import holder
 from proxy.run.acceptor import Acceptor
-from proxy.run.failures import CannotListen
+from proxy.run.reasons import CannotListen
 
 BACKLOG: Final = 4096
 """Connections that may wait to be accepted; asyncio's 100 refuses bursts."""

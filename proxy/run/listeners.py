@@ -11,8 +11,8 @@ from proxy.edge.entrance import Admit, entrance
 from proxy.edge.http1.connection import Connection
 from proxy.edge.options import ServerOptions
 from proxy.run.descriptors import Descriptors
-from proxy.run.failures import CannotListen
 from proxy.run.listener import Listener
+from proxy.run.reasons import CannotListen
 from proxy.run.workers.inherited import Inherited
 
 log = logging.getLogger(__name__)

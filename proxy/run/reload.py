@@ -13,8 +13,8 @@ from proxy.core.clock import wall
 from proxy.core.samples import Sample, counter, info
 from proxy.core.secrets import conceal
 from proxy.run.changes import Report
-from proxy.run.failures import CannotReload
 from proxy.run.notify import notify
+from proxy.run.reasons import CannotReload
 from proxy.telemetry.log import stamp
 
 log = logging.getLogger(__name__)

@@ -21,13 +21,14 @@ from proxy.edge.service import ProxyService, flattened
 from proxy.edge.service import application as edge_application
 from proxy.run.changes import Report, changes
 from proxy.run.descriptors import Descriptors
-from proxy.run.failures import CannotListen, CannotReload, CannotStart, reason
 from proxy.run.generation import Generation, Generations
 from proxy.run.listeners import Listeners, Opened
 from proxy.run.observation import Follow, Observation
 from proxy.run.operators import CLEANUP, Desks, Operators, set_up
+from proxy.run.reasons import CannotListen, CannotReload, CannotStart, reason
 from proxy.run.reload import Read, Reloader
 from proxy.run.workers.inherited import Inherited
+from proxy.telemetry import process
 from proxy.upstream.session import Session
 
 log = logging.getLogger(__name__)
@@ -237,7 +238,9 @@ class Runtime:
             yield from self._generations.current.tree.describe(now)
         for tunnel in self._tracker.tunnels:
             yield from tunnel.describe(now)
+        yield from self._tracker.describe(now)
         yield from self._observation.counters.describe(now)
+        yield from process.describe()
         if self.reloader is not None:
             yield from self.reloader.describe(now)
 

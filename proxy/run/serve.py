@@ -12,9 +12,9 @@ from typing import Any, Final
 from proxy.config.model import Config
 from proxy.edge.connections import Observer
 from proxy.run.descriptors import descriptors
-from proxy.run.failures import CannotStart
 from proxy.run.memory import Memory
 from proxy.run.notify import notify
+from proxy.run.reasons import CannotStart
 from proxy.run.reload import Outcome, Read, Reloader
 from proxy.run.runtime import Runtime
 from proxy.run.versions import warn_of_untested

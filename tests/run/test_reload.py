@@ -8,7 +8,7 @@ import pytest
 from proxy.config.model import Config
 from proxy.config.problems import Problem
 from proxy.run.changes import Report
-from proxy.run.failures import CannotReload
+from proxy.run.reasons import CannotReload
 from proxy.run.reload import Reloader
 
 REPORT = Report(["route /a"], [], [], ["[server]"], [])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from proxy.run.failures import CannotReload
+from proxy.run.reasons import CannotReload
 from tests.support.client import ask
 from tests.support.message import OK, chunked, get, length, post
 from tests.support.peer import echo

@@ -9,9 +9,9 @@ from typing import Any, Final
 from proxy.config.model import Config
 from proxy.core.samples import Sample
 from proxy.core.secrets import conceal
-from proxy.run.failures import CannotListen
 from proxy.run.notify import notify
 from proxy.run.operators import Operators
+from proxy.run.reasons import CannotListen
 from proxy.run.serve import CUT, FAILED_TO_START, Stop, settle_memory
 from proxy.run.workers.crew import Crew
 from proxy.run.workers.shares import exceeding
