@@ -10,11 +10,13 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from proxy import __version__
 
 _BAD_CONFIGURATION: Final = 2
+_REFUSED: Final = 400
+"""Statuses from here on say that nothing was done."""
 _DEFAULT: Final = "config.toml"
 
 
@@ -43,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "init": lambda: _init(_path(arguments.config)),
         "schema": _schema,
         "demo": lambda: _demo(rest),
+        "drain": lambda: _operate(arguments, "/api/drain"),
     }
     return commands[arguments.command]()
 
@@ -57,12 +60,26 @@ def _open_missing() -> None:
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
+_EXAMPLES: Final = {
+    "run": "sidecar-proxy run --upstream http://127.0.0.1:9000 --set retry.attempts=4",
+    "check": "sidecar-proxy check /etc/sidecar-proxy/config.toml",
+    "init": "sidecar-proxy init my.toml",
+    "explain": "sidecar-proxy explain config.toml POST http://api.example.com/v1/items",
+    "schema": "sidecar-proxy schema > sidecar-proxy.schema.json",
+    "demo": "sidecar-proxy demo",
+    "drain": "sidecar-proxy drain --admin 127.0.0.1:9901",
+}
+"""Of each command, at the end of its help."""
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "sidecar-proxy", description="A reverse proxy for slow APIs.", allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"sidecar-proxy {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMAND", required=True, parser_class=_Command
+    )
     run = commands.add_parser("run", help="run the proxy", allow_abbrev=False)
     _config(run)
     run.add_argument(
@@ -89,9 +106,34 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("method", metavar="METHOD")
     explain.add_argument("url", metavar="URL", help="http://HOST/PATH, or /PATH")
     _set(explain)
+    drain = commands.add_parser("drain", help="stop a running proxy as SIGTERM does")
+    _admin(drain)
     commands.add_parser("schema", help="print the JSON Schema of the configuration")
     commands.add_parser("demo", help="a slow demo API with the proxy in front", add_help=False)
     return parser
+
+
+class _Command(argparse.ArgumentParser):
+    """A command, whose help ends with an example."""
+
+    def __init__(self, prog: str = "", **options: Any) -> None:
+        example = _EXAMPLES.get(prog.rpartition(" ")[2])
+        if example is not None:
+            options.setdefault("epilog", f"example: {example}")
+        super().__init__(prog, **options)
+
+
+def _admin(command: argparse.ArgumentParser) -> None:
+    """How a running proxy is reached."""
+    command.add_argument(
+        "--admin",
+        metavar="ADDR",
+        default="127.0.0.1:9901",
+        help="the proxy's [admin] listen; default: 127.0.0.1:9901",
+    )
+    command.add_argument(
+        "--token-file", metavar="FILE", default="", help="the proxy's [admin] token_file"
+    )
 
 
 def _config(command: argparse.ArgumentParser) -> None:
@@ -204,6 +246,20 @@ def _schema() -> int:
     from proxy.config.schema import schema
 
     return _printed([json.dumps(schema(), indent=2)], 0)
+
+
+def _operate(arguments: argparse.Namespace, path: str) -> int:
+    """Ask a running proxy for something: 0, 1 where it cannot be reached, 2 where it refuses."""
+    from proxy.admin.client import post
+
+    try:
+        said = post(arguments.admin, path, arguments.token_file)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        _say(f"sidecar-proxy: no proxy was reached at {arguments.admin}: {reason}")
+        return 1
+    _say(said.message)
+    return 0 if said.status < _REFUSED else _BAD_CONFIGURATION
 
 
 def _demo(arguments: list[str]) -> int:

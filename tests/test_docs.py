@@ -42,6 +42,9 @@ def test_a_piece_of_configuration_passes_check(text: str, tmp_path: Path) -> Non
     if "routes" not in tables:
         named = tables.get("upstreams", [{"name": "api"}])[0]["name"]
         text += f'[[routes]]\nupstream = "{named}"\n'
+    for secret in set(re.findall(r"/run/secrets/([\w-]+)", text)):
+        (tmp_path / secret).write_text("sample")
+    text = text.replace("/run/secrets", str(tmp_path))
     config = tmp_path / "config.toml"
     config.write_text(text)
     environ = dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "sample")

@@ -5,12 +5,17 @@ from pathlib import Path
 from typing import Final
 
 _DECLARES: Final = """
-admin/options core/rate_limit_options core/samples core/stream_options edge/client_stream
+admin/options core/cache_options core/credentials core/rate_limit_options core/samples core/stored
+core/stream_options edge/client_stream
 edge/options middleware/load_balance/options policy/endpoint telemetry/options
+telemetry/second
 """
 """Modules that declare: their tests would repeat them."""
 
 _ELSEWHERE: Final = """
+admin/answers: tests/admin/test_api.py  the bodies of answers, over sockets
+admin/operations: tests/admin/test_api.py  each is asked, over sockets
+admin/client: tests/run/test_drain_command.py  it speaks to a running proxy
 config/sample: tests/config/test_reference.py  generated pages are compared in one place
 edge/certificates: tests/wire/test_listener_certificates.py  handshakes, over sockets
 edge/entrance: tests/wire/test_listener_tls.py  what comes in by TLS, over sockets
@@ -32,7 +37,10 @@ middleware/rewrite/options: tests/config/test_crosscheck.py  the checks of table
 middleware/sse_keepalive/keepalive_body: tests/wire/test_heartbeat.py  a client sees what it says
 net/hangups: tests/wire/test_departure.py  clients that leave, over sockets
 net/peer: tests/edge/http1/test_half_close.py  the kernel is asked about real connections
+telemetry/call: tests/telemetry/test_recorder.py  a recorder makes calls of exchanges
 run/runtime: tests/wire/test_drain.py  all parts together, over sockets
+upstream/credentials/sources: tests/wire/test_credentials.py  what a source has is what is sent
+upstream/credentials/upstream_credentials: tests/wire/test_credentials.py  all sources together
 upstream/forward: tests/wire/test_streaming.py  it talks to upstreams, over sockets
 upstream/http1/reply_body: tests/wire/test_framing.py  bodies are read from sockets
 upstream/http1/upgraded: tests/wire/test_websocket_raw.py  bytes both ways, over sockets

@@ -10,6 +10,8 @@ from benchmarks.badday.report import Results
 _COLOURS: Final = {
     OURS: "#1f77b4",
     "ours-hedge": "#4c9ed9",
+    "ours-auto": "#2a5783",
+    "ours-wait": "#74c2c4",
     "nginx": "#6a9f58",
     "haproxy": "#d1904a",
     "caddy": "#967bb6",

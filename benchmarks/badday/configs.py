@@ -1,6 +1,6 @@
 """What each proxy is told for the day: the same patience for all, and the best it can do with it.
 
-One try may take 900 ms, all of them 2.9 s where that can be said; connections are tried for
+One try may take 800 ms, all of them 2.9 s where that can be said; connections are tried for
 300 ms. A GET goes to another endpoint after a failed connection, a reset, a timeout, 502, 503 or
 504; a POST only where nothing was sent, hence its one try may take 2.8 s, but for this proxy, which
 makes no difference here. One file per proxy, for all profiles; comments say what was tried.
@@ -47,7 +47,7 @@ http {{
         location / {{
             if ($request_method = POST) {{ return 418; }}
             proxy_pass http://api;
-            proxy_read_timeout 900ms;
+            proxy_read_timeout 800ms;
         }}
         location @once {{
             proxy_pass http://api;
@@ -66,7 +66,7 @@ defaults
     timeout connect 300ms
     timeout client 60s
     timeout http-keep-alive 75s
-    timeout server 900ms
+    timeout server 800ms
     retries 3
     option redispatch 1
     retry-on conn-failure empty-response junk-response response-timeout 502 503 504
@@ -79,7 +79,7 @@ backend api
     http-request disable-l7-retry if METH_POST
     http-request set-timeout server 2800ms if METH_POST
     option httpchk GET /small
-    timeout check 900ms
+    timeout check 800ms
     default-server check inter 1s rise 1 fall 2 observe layer7 error-limit 3 on-error mark-down
     {servers}
 """
@@ -112,12 +112,12 @@ _CADDY: Final = """
 }}
 (third) {{
     reverse_proxy {{
-        import api 900ms
+        import api 800ms
     }}
 }}
 (second) {{
     reverse_proxy {{
-        import api 900ms
+        import api 800ms
         @failed status 502 503 504
         handle_response @failed {{
             import third
@@ -131,7 +131,7 @@ _CADDY: Final = """
         import api 2800ms
     }}
     reverse_proxy {{
-        import api 900ms
+        import api 800ms
         @failed status 502 503 504
         handle_response @failed {{
             import second
@@ -148,7 +148,7 @@ listen = "127.0.0.1:{port}"
 access = false
 [timeouts]
 connect = "300ms"
-per_try = "900ms"
+per_try = "800ms"
 first_byte = "2500ms"
 total = "2900ms"
 [retry]

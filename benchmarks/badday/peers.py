@@ -34,7 +34,7 @@ def _templates(tuning: Tuning) -> Templates:
 def _ours(more: str, tuning: Tuning, folder: Path, port: int, servers: str) -> list[str]:
     if tuning is Tuning.TUNED:
         more = ""
-    elif tuning is Tuning.HEDGE:
+    elif tuning is Tuning.HEDGE and not more:
         more = "[hedge]"
     config = files.proxy(_templates(tuning), folder, port, servers.split(","), more)
     return [sys.executable, "-m", "proxy", "run", str(config)]
@@ -58,6 +58,8 @@ def _caddy(tuning: Tuning, folder: Path, port: int, servers: str) -> list[str]:
 _COMMANDS: Final[dict[str, Callable[[Tuning, Path, int, str], list[str]]]] = {
     OURS: partial(_ours, ""),
     "ours-hedge": partial(_ours, "[hedge]"),
+    "ours-auto": partial(_ours, '[timeouts]\nper_try = "auto"'),
+    "ours-wait": partial(_ours, '[retry]\nwait_for_connect = "30s"'),
     "nginx": _nginx,
     "haproxy": _haproxy,
     "caddy": _caddy,
@@ -65,6 +67,8 @@ _COMMANDS: Final[dict[str, Callable[[Tuning, Path, int, str], list[str]]]] = {
 TITLES: Final = {
     OURS: "sidecar-proxy",
     "ours-hedge": "sidecar-proxy, `[hedge]`",
+    "ours-auto": 'sidecar-proxy, `per_try = "auto"`',
+    "ours-wait": 'sidecar-proxy, `wait_for_connect = "30s"`',
     "nginx": "nginx",
     "haproxy": "HAProxy",
     "caddy": "Caddy",

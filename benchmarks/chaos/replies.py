@@ -35,8 +35,20 @@ class Arrival:
         return self.target[: self.target.index("/", 1)]
 
 
-def reply(arrival: Arrival) -> bytes:
-    """Its head and as much of its body as is to come."""
+def writes(arrival: Arrival) -> list[bytes]:
+    """What is written, one after the other: its head and as much of its body as is to come.
+
+    A reply that nobody asked for comes in one write with the end of the one before. Between two
+    writes the connection may have been given the next request, and then nobody could tell.
+    """
+    rng = random.Random(f"{arrival.nonce} writes")
+    parts = list(content.pieces(_reply(arrival), rng, arrival.fate.pieces))
+    if arrival.fate.end is End.SURPLUS:
+        parts[-1] += _UNASKED
+    return parts
+
+
+def _reply(arrival: Arrival) -> bytes:
     drawn = arrival.fate
     end = drawn.end
     if end is End.BROKEN:
@@ -54,8 +66,6 @@ def reply(arrival: Arrival) -> bytes:
     framed = b""
     if drawn.status not in BODILESS and arrival.method != "HEAD":
         framed = _framed(drawn, coding, body, random.Random(f"{arrival.nonce} chunks"))
-    if end is End.SURPLUS:
-        framed += _UNASKED
     return "\r\n".join(head).encode() + b"\r\n\r\n" + framed
 
 

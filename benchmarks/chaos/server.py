@@ -11,7 +11,6 @@ import contextlib
 import dataclasses
 import json
 import os
-import random
 import socket
 import struct
 import sys
@@ -19,7 +18,7 @@ from collections import Counter
 
 from benchmarks.chaos import content
 from benchmarks.chaos.fates import End, Fate, fate, stream
-from benchmarks.chaos.replies import Arrival, reply
+from benchmarks.chaos.replies import Arrival, writes
 
 _RESET = struct.pack("ii", 1, 0)
 _FIN = struct.pack("ii", 0, 0)
@@ -145,11 +144,10 @@ class Server:
         """Also what is wrong about it."""
         arrival.sent = True
         drawn = arrival.fate
-        rng = random.Random(f"{arrival.nonce} writes")
         if drawn.coding == "close":
             linger(writer, _RESET)  # also where this process is killed in the midst of it
-        for piece in content.pieces(reply(arrival), rng, drawn.pieces):
-            writer.write(piece)
+        for part in writes(arrival):
+            writer.write(part)
             await writer.drain()
             await asyncio.sleep(drawn.drip)
         linger(writer, _FIN)

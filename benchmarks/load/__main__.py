@@ -14,12 +14,12 @@ from typing import Final
 from benchmarks.load import machine
 from benchmarks.load.bench import Bench
 from benchmarks.load.chart import draw
-from benchmarks.load.peer import DIRECT, LOGGED, OURS, PEERS
+from benchmarks.load.peer import DIRECT, OURS, OURS_LOGGED, PEERS
 from benchmarks.load.report import markdown
 from benchmarks.load.scenario import QUICK, SCENARIOS, Effort
 
 RESULTS: Final = Path(__file__).parents[1] / "results"
-QUICK_PEERS: Final = (OURS, LOGGED, "nginx", "caddy", "aiohttp", DIRECT)
+QUICK_PEERS: Final = (OURS, OURS_LOGGED, "nginx", "caddy", "aiohttp", DIRECT)
 _INTERRUPTED: Final = 130
 
 

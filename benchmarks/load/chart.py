@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.load.bench import Results
-from benchmarks.load.peer import DIRECT, LOGGED, OURS
+from benchmarks.load.peer import DIRECT, OURS, OURS_LOGGED
 from benchmarks.load.report import median, title
 from benchmarks.load.scenario import SCENARIOS
 
@@ -40,7 +40,7 @@ def draw(results: Results, path: Path) -> bool:
         bars = axis.barh(
             [title(name) for name, _ in pairs],
             [value for _, value in pairs],
-            color=[_OURS if name in {OURS, LOGGED} else _OTHERS for name, _ in pairs],
+            color=[_OURS if name in {OURS, OURS_LOGGED} else _OTHERS for name, _ in pairs],
         )
         axis.bar_label(bars, fmt=f"{{:,.{column.digits}f}}", padding=2, fontsize=7)
         axis.margins(x=0.2)

@@ -1,4 +1,4 @@
-"""What nginx, HAProxy, Caddy and the proxy are told: one thread each, no access log."""
+"""What nginx, HAProxy, Caddy and the proxy are told: one thread each, an access log or none."""
 
 from pathlib import Path
 from typing import Final
@@ -15,7 +15,7 @@ pid {folder}/nginx.pid;
 error_log stderr crit;
 events {{ worker_connections {connections}; }}
 http {{
-    access_log off;
+    access_log {access};
     sendfile on;
     tcp_nopush on;
     keepalive_requests 100000000;
@@ -33,6 +33,14 @@ _FILES: Final = """
         listen 127.0.0.1:{port} backlog=8192;
         root {root};
         default_type application/octet-stream;
+        location /varied {{
+            default_type application/json;
+            add_header ETag '"$request_id"';
+            add_header X-Request-Id $request_id;
+            add_header X-Runtime $msec;
+            add_header Vary Accept-Encoding;
+            return 200 '{small}';
+        }}
         location = /small {{ default_type application/json; return 200 '{small}'; }}
     }}
 """
@@ -63,6 +71,7 @@ defaults
     timeout client 60s
     timeout server 60s
     option forwardfor
+{log}
     http-reuse always
 frontend clients
     bind 127.0.0.1:{port} backlog 8192
@@ -84,6 +93,7 @@ _CADDY: Final = """
 }}
 :{port} {{
     bind 127.0.0.1
+    {log}
     reverse_proxy {upstream} {{
         transport http {{
             keepalive_idle_conns 8192
@@ -112,26 +122,33 @@ def nginx_upstream(folder: Path, port: int, files: int) -> Path:
     return _nginx(folder / "upstream", rest, files)
 
 
-def nginx(folder: Path, port: int, upstream: str, files: int) -> Path:
+def nginx(folder: Path, port: int, upstream: str, files: int, *, access: bool) -> Path:
     """nginx as a proxy, with its default buffering."""
-    return _nginx(folder, _FORWARD.format(port=port, upstream=upstream), files)
+    rest = _FORWARD.format(port=port, upstream=upstream)
+    # Its lines in batches, as ours are.
+    log = f"{folder}/access.log combined buffer=64k flush=1s" if access else "off"
+    return _nginx(folder, rest, files, log)
 
 
-def _nginx(folder: Path, rest: str, files: int) -> Path:
+def _nginx(folder: Path, rest: str, files: int, access: str = "off") -> Path:
     folder.mkdir(exist_ok=True)
     connections = min(_CONNECTIONS, files - 100)
-    text = _NGINX.format(folder=folder, files=files, connections=connections, rest=rest)
+    text = _NGINX.format(
+        folder=folder, files=files, connections=connections, rest=rest, access=access
+    )
     return _written(folder / "nginx.conf", text)
 
 
-def haproxy(folder: Path, port: int, upstream: str) -> Path:
-    """HAProxy."""
-    return _written(folder / "haproxy.cfg", _HAPROXY.format(port=port, upstream=upstream))
+def haproxy(folder: Path, port: int, upstream: str, *, access: bool) -> Path:
+    """HAProxy; its lines go to standard output, which is a file."""
+    log = "    log stdout format raw local0\n    option httplog" if access else ""
+    return _written(folder / "haproxy.cfg", _HAPROXY.format(port=port, upstream=upstream, log=log))
 
 
-def caddy(folder: Path, port: int, upstream: str) -> Path:
-    """Caddy."""
-    return _written(folder / "Caddyfile", _CADDY.format(port=port, upstream=upstream))
+def caddy(folder: Path, port: int, upstream: str, *, access: bool) -> Path:
+    """Caddy; its lines go to standard error, which is a file."""
+    log = "log {\n        level INFO\n    }" if access else ""
+    return _written(folder / "Caddyfile", _CADDY.format(port=port, upstream=upstream, log=log))
 
 
 def proxy(folder: Path, port: int, upstream: str, *, access: bool) -> Path:

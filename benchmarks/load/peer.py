@@ -68,18 +68,28 @@ def _proxy(access: bool) -> Command:
     return command
 
 
-def _nginx(folder: Path, port: int, upstream: str) -> list[str]:
-    config = configs.nginx(folder, port, upstream, raise_limits())
-    return [_found("nginx"), "-p", str(folder), "-c", str(config)]
+def _nginx(access: bool) -> Command:
+    def command(folder: Path, port: int, upstream: str) -> list[str]:
+        config = configs.nginx(folder, port, upstream, raise_limits(), access=access)
+        return [_found("nginx"), "-p", str(folder), "-c", str(config)]
+
+    return command
 
 
-def _haproxy(folder: Path, port: int, upstream: str) -> list[str]:
-    return [_found("haproxy"), "-db", "-q", "-f", str(configs.haproxy(folder, port, upstream))]
+def _haproxy(access: bool) -> Command:
+    def command(folder: Path, port: int, upstream: str) -> list[str]:
+        config = configs.haproxy(folder, port, upstream, access=access)
+        return [_found("haproxy"), "-db", *([] if access else ["-q"]), "-f", str(config)]
+
+    return command
 
 
-def _caddy(folder: Path, port: int, upstream: str) -> list[str]:
-    config = configs.caddy(folder, port, upstream)
-    return [_found("caddy"), "run", "--adapter", "caddyfile", "--config", str(config)]
+def _caddy(access: bool) -> Command:
+    def command(folder: Path, port: int, upstream: str) -> list[str]:
+        config = configs.caddy(folder, port, upstream, access=access)
+        return [_found("caddy"), "run", "--adapter", "caddyfile", "--config", str(config)]
+
+    return command
 
 
 def _python(name: str) -> Command:
@@ -91,18 +101,25 @@ def _python(name: str) -> Command:
 
 
 OURS: Final = "proxy"
-LOGGED: Final = "proxy-log"
+OURS_LOGGED: Final = "proxy-log"
 DIRECT: Final = "direct"
 """No proxy at all: what the upstream and the load generator are good for."""
+
+_ONE_CORE: Final = (("GOMAXPROCS", "1"),)
 
 PEERS: Final = {
     peer.name: peer
     for peer in (
         Peer(OURS, "sidecar-proxy", _proxy(access=False)),
-        Peer(LOGGED, "sidecar-proxy, access log on", _proxy(access=True)),
-        Peer("nginx", "nginx", _nginx, program="nginx"),
-        Peer("haproxy", "HAProxy", _haproxy, program="haproxy"),
-        Peer("caddy", "Caddy", _caddy, program="caddy", env=(("GOMAXPROCS", "1"),)),
+        Peer(OURS_LOGGED, "sidecar-proxy, access log on", _proxy(access=True)),
+        Peer("nginx", "nginx", _nginx(access=False), program="nginx"),
+        Peer("nginx-log", "nginx, access log on", _nginx(access=True), program="nginx"),
+        Peer("haproxy", "HAProxy", _haproxy(access=False), program="haproxy"),
+        Peer("haproxy-log", "HAProxy, access log on", _haproxy(access=True), program="haproxy"),
+        Peer("caddy", "Caddy", _caddy(access=False), program="caddy", env=_ONE_CORE),
+        Peer(
+            "caddy-log", "Caddy, access log on", _caddy(access=True), program="caddy", env=_ONE_CORE
+        ),
         Peer("aiohttp", "plain aiohttp", _python("plain_aiohttp"), modules=("uvloop",)),
         Peer(
             "fastapi-aiohttp",
@@ -118,3 +135,8 @@ PEERS: Final = {
         ),
     )
 }
+
+LOGGED: Final = frozenset(name for name in PEERS if name.endswith("-log"))
+"""Peers that write an access log."""
+UNLOGGED: Final = frozenset(name.removesuffix("-log") for name in LOGGED)
+"""The same without."""

@@ -8,13 +8,13 @@ from benchmarks.load.bench import Results, Runs
 from benchmarks.load.peer import DIRECT, PEERS
 from benchmarks.load.scenario import SCENARIOS, Column, Scenario
 
-AGAINST: Final = ("aiohttp", "caddy", "nginx")
+AGAINST: Final = ("aiohttp", "caddy", "caddy-log", "nginx", "nginx-log")
 """Peers whose ratio is printed."""
 
 _READING: Final = (
     "Medians. Who does not get the whole of its core is held up, by an upstream and a load "
     "generator at their end (see the direct line) or by others on this machine: then the "
-    "processor time tells more than the rate."
+    'processor time tells more than the rate. "to X": how many times better than X.'
 )
 
 
@@ -47,7 +47,7 @@ def table(scenario: Scenario, runs: Runs) -> str:
     for name in runs:
         cells = [cell(runs, name, first), spread(runs, name, first)]
         cells += [cell(runs, name, column) for column in scenario.columns[1:]]
-        cells += [ratio(runs, name, other, first.key) for other in others]
+        cells += [ratio(runs, name, other, first) for other in others]
         lines.append(f"| {title(name)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -66,9 +66,9 @@ def spread(runs: Runs, name: str, column: Column) -> str:
     return f"{min(values):,.{column.digits}f} to {max(values):,.{column.digits}f}"
 
 
-def ratio(runs: Runs, name: str, other: str, key: str) -> str:
-    """How many times the other's median."""
-    ours, theirs = median(runs, name, key), median(runs, other, key)
-    if ours is None or not theirs:
+def ratio(runs: Runs, name: str, other: str, column: Column) -> str:
+    """How many times better than the other's median."""
+    ours, theirs = median(runs, name, column.key), median(runs, other, column.key)
+    if not ours or not theirs:
         return ""
-    return f"{ours / theirs:.2f}"
+    return f"{theirs / ours if column.less else ours / theirs:.2f}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from benchmarks.load import tool
-from benchmarks.load.peer import DIRECT, LOGGED, PEERS
+from benchmarks.load.peer import DIRECT, LOGGED, PEERS, UNLOGGED
 from benchmarks.load.process import Process
 
 Figures: TypeAlias = dict[str, float]
@@ -57,7 +57,7 @@ class Scenario:
     measure: Measure
     columns: tuple[Column, ...]
     upstream: str = "nginx"
-    without: frozenset[str] = frozenset({LOGGED})
+    without: frozenset[str] = LOGGED
     """Peers for which it would say nothing new."""
     fresh: bool = False
     """Each measurement wants a process that has done nothing yet."""
@@ -74,10 +74,13 @@ def _whole(seconds: float) -> int:
     return max(1, math.ceil(seconds))  # wrk takes no fractions
 
 
-def _requests(path: str, connections: int, body: int = 0, share: float = 1.0) -> Measure:
+def _requests(
+    path: str, connections: int, body: int = 0, share: float = 1.0, *, varied: bool = False
+) -> Measure:
     def measure(target: Process, effort: Effort) -> Figures:
         before = target.cpu()
-        found = tool.wrk(target, path, connections, _whole(effort.seconds * share), body)
+        seconds = _whole(effort.seconds * share)
+        found = tool.wrk(target, path, connections, seconds, body, varied=varied)
         used = target.cpu() - before
         return {
             "rate": found["requests"] / found["seconds"],
@@ -132,8 +135,8 @@ def _start(target: Process, _: Effort) -> Figures:
 _CORE: Final = Column("core", "of its core", 2)
 _FAILED: Final = Column("failed", "failed", 0, less=True)
 _REQUESTS: Final = (
-    Column("rate", "requests/s", 0),
     Column("cpu", "CPU µs each", less=True),
+    Column("rate", "requests/s", 0),
     _CORE,
     Column("p99", "p99 ms", less=True),
     _FAILED,
@@ -144,11 +147,27 @@ _VOLUME: Final = (
     _CORE,
     _FAILED,
 )
-_IN_PROCESS: Final = frozenset({LOGGED, DIRECT})
+_IN_PROCESS: Final = LOGGED | {DIRECT}
 
 SCENARIOS: Final = {
     scenario.name: scenario
     for scenario in (
+        Scenario(
+            "production",
+            "GET as in production: own path, query and traceparent, a token of 800 bytes, "
+            "20 fields; replies that differ; 64 connections, access logs on",
+            _requests("/varied", 64, varied=True),
+            _REQUESTS,
+            without=UNLOGGED,
+        ),
+        Scenario(
+            "production-post",
+            "POST of 4 KiB as in production, 64 connections, access logs on",
+            _requests("/varied", 64, body=4 << 10, share=0.6, varied=True),
+            _REQUESTS,
+            upstream="raw",
+            without=UNLOGGED,
+        ),
         Scenario(
             "small",
             "Small GET: 178 bytes of JSON, 64 connections",

@@ -23,16 +23,21 @@ class NotMeasured(Exception):
 
 
 def wrk(
-    target: Process, path: str, connections: int, seconds: int, body: int = 0
+    target: Process,
+    path: str,
+    connections: int,
+    seconds: int,
+    body: int = 0,
+    *,
+    varied: bool = False,
 ) -> dict[str, float]:
-    """wrk on one thread; ``body`` bytes are posted."""
+    """wrk on one thread; ``body`` bytes are posted. ``varied``: no two requests are alike."""
     found = program("wrk")
     if found is None:
         raise NotMeasured("wrk is missing: make bench-tools")
     command = [found, "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s"]
     command += ["-s", str(_SCRIPT), f"http://{target.address}{path}"]
-    if body:
-        command += ["--", str(body)]
+    command += ["--", str(body), *(["varied"] if varied else [])]
     return _finished(_started(command))
 
 

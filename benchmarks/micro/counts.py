@@ -15,7 +15,9 @@ Counts: TypeAlias = dict[str, dict[str, float]]
 
 CASES: Final = {
     "small GET": "get",
+    "GET as in production": "get-production",
     "POST of 4 KiB": "post",
+    "POST as in production": "post-production",
     "chunk of a download": "download",
     "chunk of an upload": "upload",
 }

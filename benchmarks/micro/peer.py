@@ -17,10 +17,28 @@ SMALL: Final = json.dumps({"items": ["x" * 20] * 6, "total": 6}).encode()
 DOCUMENT: Final = b"y" * (4 << 10)
 
 HOST: Final = b"Host: api.test\r\nUser-Agent: bench/1.0\r\nAccept: */*\r\n"
+PRODUCTION: Final = (
+    b"Host: api.test\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36\r\n"
+    b"Accept: application/json\r\nAccept-Language: en-GB,en;q=0.8\r\nAccept-Encoding: gzip, br\r\n"
+    b"Authorization: Bearer %b\r\nCookie: session=%b; theme=dark\r\n"
+    b"Origin: https://app.test\r\nReferer: https://app.test/items\r\nCache-Control: no-cache\r\n"
+    b"Sec-Fetch-Site: same-site\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\nDNT: 1\r\n"
+    b"X-Client-Version: 4.11.2\r\nX-Tenant: acme\r\nX-Region: eu-west-1\r\n"
+    b"Connection: keep-alive\r\n"
+) % (b"e" * 800, b"s" * 64)
+"""What a browser or a service sends in earnest; each request has a query and a trace of its own."""
+TRACE: Final = b"traceparent: 00-%032x-%016x-01\r\n"
 REPLY: Final = (
     b"HTTP/1.1 200 OK\r\nServer: upstream\r\nContent-Type: application/json\r\n"
     b"Content-Length: %d\r\nCache-Control: no-store\r\n\r\n"
 )
+VARIED: Final = (
+    b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nServer: upstream\r\n"
+    b"Content-Type: application/json\r\n"
+    b"Content-Length: %d\r\nCache-Control: no-store\r\nVary: Accept-Encoding\r\n"
+    b'ETag: "%016x"\r\nX-Request-Id: %032x\r\nX-Runtime: 0.%06d\r\n\r\n'
+)
+"""Replies of which no two are alike."""
 
 
 class Peer:
@@ -31,6 +49,7 @@ class Peer:
         self.port = self._listener.getsockname()[1]
         self._upstream: socket.socket | None = None
         self._client: tuple[int, socket.socket] | None = None
+        self._number = 0
 
     def run(self, kind: str, proxy: int, count: int) -> None:
         """``count`` requests, or one request with ``count`` chunks."""
@@ -42,6 +61,13 @@ class Peer:
             head = b"POST /v1/items HTTP/1.1\r\n%bContent-Length: %d\r\n\r\n"
             for _ in range(count):
                 self._exchange(client, head % (HOST, len(DOCUMENT)) + DOCUMENT)
+        elif kind == "get-production":
+            for _ in range(count):
+                self._varied(client, b"GET", b"", b"")
+        elif kind == "post-production":
+            fields = b"Content-Type: application/json\r\nContent-Length: %d\r\n" % len(DOCUMENT)
+            for _ in range(count):
+                self._varied(client, b"POST", fields, DOCUMENT)
         elif kind == "download":
             self._download(client, count)
         elif kind == "upload":
@@ -49,10 +75,21 @@ class Peer:
         else:
             raise ValueError(kind)
 
-    def _exchange(self, client: socket.socket, request: bytes) -> None:
+    def _varied(self, client: socket.socket, method: bytes, fields: bytes, body: bytes) -> None:
+        """A request and a reply that are like no other."""
+        self._number = number = self._number + 1
+        line = b"%b /v1/items/%d?page=%d HTTP/1.1\r\n" % (method, number, number % 7)
+        trace = TRACE % (number, number)
+        request = line + PRODUCTION + trace + fields + b"\r\n" + body
+        reply = VARIED % (len(SMALL), number, number, number) + SMALL
+        self._exchange(client, request, reply)
+
+    def _exchange(
+        self, client: socket.socket, request: bytes, reply: bytes = REPLY % len(SMALL) + SMALL
+    ) -> None:
         client.sendall(request)
         upstream = self._asked()
-        upstream.sendall(REPLY % len(SMALL) + SMALL)
+        upstream.sendall(reply)
         received(client)
 
     def _download(self, client: socket.socket, count: int) -> None:

@@ -11,8 +11,8 @@ from benchmarks.waiting.adaptive import compare
 
 PARTS: Final = ("adaptive", "hedge", "coalesce")
 _HEADS: Final = {
-    "adaptive": "| seed | API sustains | limit found | good/s | % of the best fixed limit "
-    "| good/s without | p99 s | p99 s without | times |\n" + "|---:" * 9 + "|",
+    "adaptive": "| times | seed | API sustains | limit found | good/s | % of the best fixed limit "
+    "| good/s without | p99 s | p99 s without | times less |\n" + "|---|" + "---:|" * 9,
     "hedge": "| seed | | p95 ms | p99 ms | p99 to p95 | sent for each |\n"
     "|---:|---|---:|---:|---:|---:|",
     "coalesce": "| seed | body | upstream requests | last answer s | over the API's own second "

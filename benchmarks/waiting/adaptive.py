@@ -3,6 +3,9 @@
 The API works on ``N`` requests at a time at full speed. On ``n`` more than that each goes
 ``(N / n) ** 1.5`` as fast, so the more it is asked the less it does. Requests come at 1.2 times of
 what it can do at best; who has waited for a second is refused. The policies are the proxy's own.
+
+There are three kinds of APIs: one whose answers take about as long, one whose times are log-normal
+with a sigma of 0.8, and one with three routes that take very different times.
 """
 
 import heapq
@@ -10,20 +13,45 @@ import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
-from proxy.policy.gradient import Baseline, Gradient
+from proxy.policy.baselines import Baselines
+from proxy.policy.gradient import Gradient
 from proxy.policy.limiter import ConcurrencyLimiter
 from proxy.policy.queue import Queue, Waiter
 
 SERVICE: Final = 0.2
 """Seconds that a request takes, on average."""
-SPREAD: Final = 0.3
 LOAD: Final = 1.2
 PATIENCE: Final = 10.0
 """Seconds after which an answer is of no use any more."""
 QUEUE: Final = 1.0
 _UNLIMITED: Final = 10**9
+
+
+class Route(NamedTuple):
+    """One of several."""
+
+    share: float
+    """Of the requests."""
+    factor: float
+    """Of the average time."""
+
+
+class Kind(NamedTuple):
+    """What the times of an API are like; on average a request takes ``SERVICE``."""
+
+    name: str
+    spread: float
+    """Sigma of their logarithms, on each route."""
+    routes: tuple[Route, ...] = (Route(1.0, 1.0),)
+
+
+KINDS: Final = (
+    Kind("even", 0.3),
+    Kind("noisy", 0.8),
+    Kind("routes", 0.3, (Route(0.7, 0.3), Route(0.2, 1.0), Route(0.1, 5.9))),
+)
 
 
 class Api:
@@ -66,6 +94,8 @@ class Request:
     number: int
     asked: float
     stage: int
+    route: bytes
+    factor: float
     begun: float = 0.0
 
 
@@ -88,13 +118,16 @@ class Stage:
 class Day:
     """A run through several stages."""
 
-    def __init__(self, seed: int, capacities: list[int], seconds: float, limit: int | None) -> None:
+    def __init__(
+        self, seed: int, kind: Kind, capacities: list[int], seconds: float, limit: int | None
+    ) -> None:
         """``limit`` None for the adaptive one, 0 for none."""
         self._rng = random.Random(seed)
+        self._kind = kind
         self._seconds = seconds
         self.stages = [Stage(capacity) for capacity in capacities]
         self._gradient = Gradient(4, 1024) if limit is None else None
-        self._usual = Baseline()
+        self._baselines = Baselines()
         first = self._gradient.limit if self._gradient is not None else limit or _UNLIMITED
         self._limiter = ConcurrencyLimiter(first, Queue(100_000, "fifo"))
         self._api = Api(capacities[0])
@@ -129,7 +162,10 @@ class Day:
 
     def _arrive(self, stage: int) -> None:
         self._number += 1
-        request = Request(self._number, self._now, stage)
+        [(route, found)] = self._rng.choices(
+            list(enumerate(self._kind.routes)), [each.share for each in self._kind.routes]
+        )
+        request = Request(self._number, self._now, stage, b"%d" % route, found.factor)
         if self._limiter.try_acquire(None):
             self._begin(request)
             return
@@ -144,8 +180,9 @@ class Day:
 
     def _begin(self, request: Request) -> None:
         request.begun = self._now
-        drawn = self._rng.lognormvariate(-SPREAD * SPREAD / 2, SPREAD)
-        self._api.take(request, SERVICE * drawn)
+        spread = self._kind.spread
+        drawn = self._rng.lognormvariate(-spread * spread / 2, spread)
+        self._api.take(request, SERVICE * request.factor * drawn)
 
     def _finish(self, request: Request) -> None:
         stage = self.stages[request.stage]
@@ -157,7 +194,10 @@ class Day:
         limiter.release(None, self._now)
         if gradient is not None:
             served = self._now - request.begun
-            if gradient.observe(self._usual, served, self._now, under_way):
+            usual = self._baselines.of(request.route)
+            if self._baselines.learn(request.route, served):
+                gradient.restart()
+            if gradient.observe(usual, served, self._now, under_way):
                 limiter.limit = gradient.limit
                 limiter.wake_waiters()
 
@@ -167,13 +207,18 @@ class Day:
 
 
 def compare(seed: int, seconds: float, say: Callable[[str], None]) -> None:
-    """Say a line for each stage."""
+    """Say a line for each stage of each kind."""
+    for kind in KINDS:
+        _compare(kind, seed, seconds, say)
+
+
+def _compare(kind: Kind, seed: int, seconds: float, say: Callable[[str], None]) -> None:
     capacities = [20, 60, 20]
-    adaptive = Day(seed, capacities, seconds, None).run()
-    without = Day(seed, capacities, seconds, 0).run()
+    adaptive = Day(seed, kind, capacities, seconds, None).run()
+    without = Day(seed, kind, capacities, seconds, 0).run()
     fixed = {
         capacity: max(
-            Day(seed, [capacity], seconds, limit).run()[0].good
+            Day(seed, kind, [capacity], seconds, limit).run()[0].good
             for limit in range(capacity - 4, capacity + 6, 2)
         )
         for capacity in set(capacities)
@@ -183,7 +228,7 @@ def compare(seed: int, seconds: float, say: Callable[[str], None]) -> None:
         tail = none.p99() / stage.p99()
         settled = stage.limits[len(stage.limits) // 2 :]
         say(
-            f"| {seed} | {stage.capacity} | {sum(settled) / len(settled):.1f} "
+            f"| {kind.name} | {seed} | {stage.capacity} | {sum(settled) / len(settled):.1f} "
             f"| {stage.good / seconds:,.0f} | {100 * share:.1f} | {none.good / seconds:,.0f} "
             f"| {stage.p99():.2f} | {none.p99():.2f} | {tail:.1f} |"
         )

@@ -4,6 +4,7 @@ Liveness is not readiness: a draining proxy lives on.
 """
 
 import json
+from collections.abc import Iterable
 from functools import partial
 from typing import Final
 
@@ -16,10 +17,15 @@ from proxy.admin.state import state
 _dumps: Final = partial(json.dumps, indent=1)
 
 
-def application(source: Source, guard: Middleware | None = None) -> web.Application:
+def application(
+    source: Source,
+    guard: Middleware | None = None,
+    routes: Iterable[web.AbstractRouteDef] = (),
+) -> web.Application:
     """The probes, and ``/api/state``; ``/api/NAME`` is a part of it.
 
-    ``guard`` is asked before anything is answered, see ``admin/guard``.
+    ``guard`` is asked before anything is answered, see ``admin/guard``. ``routes``: all else, see
+    ``admin/api``.
     """
 
     async def api(request: web.Request) -> web.Response:
@@ -33,6 +39,7 @@ def application(source: Source, guard: Middleware | None = None) -> web.Applicat
         return web.json_response({"error": f"there is {known}"}, status=404, dumps=_dumps)
 
     app = web.Application(middlewares=() if guard is None else (guard,))
+    app.router.add_routes(routes)
     app.router.add_get("/api/{name}", api)
     _add_probes(app, source)
     return app

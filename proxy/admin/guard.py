@@ -2,9 +2,12 @@
 
 A page of another site can make a browser ask us in two ways: by a name of its own that it lets
 point to our address (DNS rebinding; the Host is then foreign), or by a request across sites (the
-Origin is then foreign). Neither is answered.
+Origin is then foreign, or Sec-Fetch-Site says so). Neither is answered, but for a link to a page.
+
+What changes something needs a token too, where others than this machine reach the listener.
 """
 
+import hmac
 import ipaddress
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -12,22 +15,29 @@ from typing import Final
 from aiohttp import web
 
 from proxy.admin.options import AdminOptions
+from proxy.core.secret_file import SecretFile
 from proxy.http.authority import hostname
 
 Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _LOCAL: Final = "localhost"
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_NO_TOKEN: Final = "nothing can be changed from outside this machine without [admin] token_file\n"
+_WRONG_TOKEN: Final = "this changes something: expected Authorization: Bearer TOKEN\n"
 
 
 class Guard:
     """Refuses requests with a foreign Host or Origin; an aiohttp middleware."""
 
-    __slots__ = ("_hosts", "_names")
+    __slots__ = ("_hosts", "_names", "_open", "_token")
 
     __middleware_version__ = 1
 
     def __init__(self, options: AdminOptions) -> None:
-        """``options``: the names of the admin listener."""
+        """``options``: the names of the admin listener. Raises OSError or ValueError where its
+        token file cannot be used."""
+        self._open = _is_local(options.listen)
+        self._token = SecretFile(options.token_file, _filled) if options.token_file else None
         self._hosts = {_name(host) for host in options.hosts}
         self._names = {_LOCAL, _name(options.listen), *self._hosts}
 
@@ -41,6 +51,14 @@ class Guard:
             authority = origin.partition("://")[2].lower()
             if authority not in map(str.lower, hosts) and _name(authority) not in self._hosts:
                 return _refused("requests from pages of other sites are refused")
+        if _from_other_page(request):
+            return _refused("requests from pages of other sites are refused")
+        if request.method not in _SAFE and not self._open:
+            if self._token is None:
+                return web.Response(status=403, text=_NO_TOKEN)
+            if not _authorized(self._token, request.headers.get("Authorization", "")):
+                asked = {"WWW-Authenticate": "Bearer"}
+                return web.Response(status=401, text=_WRONG_TOKEN, headers=asked)
         return await handler(request)
 
     def _is_ours(self, authority: str) -> bool:
@@ -50,6 +68,38 @@ class Guard:
         """
         name = _name(authority)
         return name in self._names or name.endswith("." + _LOCAL) or _is_address(name)
+
+
+def _filled(token: bytes) -> bytes:
+    if not token.strip():
+        raise ValueError("the token is empty")
+    return token.strip()
+
+
+def _authorized(wanted: SecretFile, given: str) -> bool:
+    """Whether the token is the one in the file, which is looked at each time: it may change."""
+    if wanted.may_change:
+        wanted.changed()
+    scheme, _, token = given.partition(" ")
+    known = hmac.compare_digest(token.strip().encode("utf-8", "surrogateescape"), wanted.value)
+    return scheme.lower() == "bearer" and known
+
+
+def _from_other_page(request: web.Request) -> bool:
+    """Whether a browser says so (W3C Fetch Metadata); following a link to us is no harm."""
+    site = request.headers.get("Sec-Fetch-Site", "none")
+    if site in ("none", "same-origin"):
+        return False
+    link = (request.headers.get("Sec-Fetch-Mode"), request.headers.get("Sec-Fetch-Dest"))
+    return link != ("navigate", "document") or request.method not in _SAFE
+
+
+def _is_local(listen: str) -> bool:
+    """Whether only this machine reaches an address to listen on."""
+    if listen.startswith("unix:"):
+        return True
+    name = _name(listen)
+    return name == _LOCAL or (_is_address(name) and ipaddress.ip_address(name).is_loopback)
 
 
 def _refused(why: str) -> web.Response:

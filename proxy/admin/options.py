@@ -9,7 +9,7 @@ from proxy.core.request_key import PATTERN
 
 
 class AdminOptions(Table, frozen=True, kw_only=True):
-    """The listener for operators: /healthz, /readyz, /api/state. No table, no listener."""
+    """The listener for operators: the page, /api, /healthz, /readyz. No table, no listener."""
 
     listen: Annotated[
         str,
@@ -32,6 +32,20 @@ class AdminOptions(Table, frozen=True, kw_only=True):
             "localhost, the host of `listen` and addresses; others are refused with 403."
         ),
     ] = ()
+    token_file: Annotated[
+        str,
+        described(
+            "File with the token that requests which change something carry as "
+            '"Authorization: Bearer TOKEN". On loopback and on a unix socket none is asked for.'
+        ),
+    ] = ""
+    quit: Annotated[
+        bool,
+        described(
+            "Serve POST /quitquitquit, which stops the proxy as SIGTERM does: for jobs in "
+            "Kubernetes whose other container has ended."
+        ),
+    ] = False
     show_keys: Annotated[
         tuple[Annotated[str, Meta(pattern=PATTERN)], ...],
         described(

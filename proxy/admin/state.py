@@ -84,6 +84,7 @@ def state(samples: Iterable[Sample]) -> dict[str, Any]:
             }
             for row in rows(told, "rate_limit_", "route")
         },
+        "cache": _cache(told),
         "coalesce": {
             "kept_bytes": next((each.value for each in told if each.name == "coalesced_bytes"), 0),
             "routes": {
@@ -115,6 +116,9 @@ def state(samples: Iterable[Sample]) -> dict[str, Any]:
                 "for_s": row.rounded("breaker_open_seconds"),
             }
             for row in rows(told, "breaker_", "route", "upstream", "endpoint")
+        ],
+        "credentials": [
+            _credentials(row) for row in rows(told, "credentials_", "upstream", "credentials")
         ],
         "tunnels": [
             {
@@ -149,6 +153,7 @@ def _upstreams(told: list[Sample]) -> dict[str, list[dict[str, Any]]]:
             "weight": row.get("endpoint_weight"),
             "backup": bool(row.get("endpoint_backup")),
             "healthy": bool(row.get("endpoint_healthy")),
+            "withdrawn": bool(row.get("endpoint_withdrawn")),
             "paused_s": row.rounded("endpoint_paused_seconds"),
             "quota": _quota(row),
             "in_flight": row.get("endpoint_in_flight"),
@@ -176,6 +181,23 @@ def _quota(row: Row) -> dict[str, Any] | None:
     }
 
 
+def _credentials(row: Row) -> dict[str, Any]:
+    """Credentials of the proxy's own, by name."""
+    return {
+        **row.labels,
+        "usable": bool(row.get("credentials_usable")),
+        "requests": row.get("credentials_requests"),
+        "exceeded": row.get("credentials_exceeded"),
+        "refused": row.get("credentials_refused"),
+        "blocked_s": row.rounded("credentials_blocked_seconds"),
+        "left": row.get("credentials_left"),
+        "expires_s": row.rounded("credentials_expires_seconds"),
+        "renewals": row.get("credentials_renewals"),
+        "failures": row.get("credentials_failures"),
+        "failure": row.get("credentials_failure"),
+    }
+
+
 def _concurrency(row: Row) -> dict[str, Any]:
     longest = row.by("concurrency_key_longest_seconds", "key")
     return {
@@ -199,3 +221,23 @@ def _count(sample: Sample) -> str:
     name = sample.name.removeprefix("route_")
     value = sample.labels.get(name)
     return name if value is None else f"{name} {value}"
+
+
+def _cache(told: list[Sample]) -> dict[str, Any]:
+    """The store, and what became of the requests of each route."""
+    [*_, store] = [Row({}), *rows(told, "store_")]
+    return {
+        "store": {
+            name: store.get(f"store_{name}") or 0 for name in ("entries", "bytes", "evicted")
+        },
+        "routes": {
+            row.labels["route"]: {
+                name: row.get(f"cache_{name}")
+                for name in (
+                    *("hits", "stale", "revalidated", "misses", "collapsed", "stored"),
+                    *("hit_bytes", "refreshing"),
+                )
+            }
+            for row in rows(told, "cache_", "route")
+        },
+    }

@@ -45,6 +45,18 @@ def server_fault(url: str) -> str:
     return authority_fault(authority)
 
 
+def token_url_fault(url: str) -> str:
+    """The URL of a token server; a query may stand there (RFC 6749 3.2)."""
+    if "@" in url.partition("?")[0]:  # not repeated: it may hold a password
+        return "a user and a password do not belong in the URL; see client_id, client_secret_file"
+    found = _URL.fullmatch(url)
+    if not found or found[1] not in ("http", "https") or not url.isascii() or " " in url:
+        return f'expected "https://HOST/PATH", got {url.partition("?")[0]!r}'
+    if found[5]:
+        return "a fragment does not belong in the URL of a token server (RFC 6749 3.2)"
+    return authority_fault(found[2])
+
+
 def _server_meant(url: str) -> str:
     """The URL that somebody means who writes an address, a port or another scheme."""
     text = re.sub(

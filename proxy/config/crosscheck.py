@@ -8,6 +8,7 @@ from typing import Any, Final
 from proxy.admin.options import AdminOptions
 from proxy.config import addresses
 from proxy.config import values as fields
+from proxy.config.credentials import credentials_problems
 from proxy.config.doubts import doubts
 from proxy.config.listener import listener_problems
 from proxy.config.model import Config, Route, Upstream
@@ -24,7 +25,6 @@ from proxy.middleware.rewrite.field_rules import Template
 from proxy.middleware.rewrite.options import HeaderRules
 from proxy.middleware.rewrite.paths import PathRewriter
 from proxy.upstream.address import tls_context
-from proxy.upstream.credentials import CredentialsOptions, credentials_field
 from proxy.upstream.options import UpstreamTlsOptions
 
 _BOUNDED: Final = ("connect", "first_byte", "per_try")
@@ -189,7 +189,7 @@ def _upstream(options: Upstream, place: Place) -> Iterator[Finding]:
             faults = list(_one((*place, "tls"), _fault_of(partial(tls_context, options))))
         yield from faults
     if options.credentials is not None:
-        yield from _credentials(options.credentials, (*place, "credentials"))
+        yield from credentials_problems(options.credentials, (*place, "credentials"))
 
 
 def _tls(options: UpstreamTlsOptions, place: Place) -> Iterator[Finding]:
@@ -202,19 +202,6 @@ def _tls(options: UpstreamTlsOptions, place: Place) -> Iterator[Finding]:
         yield Finding((*place, "password_file"), "a password without a key: expected cert_file too")
     if options.server_name:
         yield from _one((*place, "server_name"), addresses.host_fault(options.server_name))
-
-
-def _credentials(options: CredentialsOptions, place: Place) -> Iterator[Finding]:
-    yield from _one((*place, "header"), findings.owned_fault(options.header))
-    if bool(options.value) == bool(options.value_file):
-        got = "both: leave one out" if options.value else "neither"
-        yield Finding(place, f"expected one of value and value_file, got {got}")
-    elif options.value_file and (fault := fields.file_fault(options.value_file)):
-        # Somebody may have written the secret itself there.
-        yield Finding((*place, "value_file"), fault.replace(repr(options.value_file), "this file"))
-    elif not fields.is_pipe(options.value_file):
-        name = "value_file" if options.value_file else "value"
-        yield from _one((*place, name), _fault_of(partial(credentials_field, options)))
 
 
 def _route(options: Route, raw: Mapping[str, Any], place: Place) -> Iterator[Finding]:

@@ -26,7 +26,7 @@ def options(table: inspect.StructType) -> Iterator[Option]:
     """What a table may hold, in the order of its class."""
     for field in table.fields:
         kind = plain(field.type)
-        inner = kind.item_type if isinstance(kind, inspect.VarTupleType) else kind
+        inner = _item(kind)
         yield Option(
             field.encode_name,
             words(kind),
@@ -34,6 +34,16 @@ def options(table: inspect.StructType) -> Iterator[Option]:
             _description(field.type),
             inner if isinstance(inner, inspect.StructType) else None,
         )
+
+
+def _item(kind: inspect.Type) -> inspect.Type:
+    """The table that an option holds, once or in a list, or either way; else the type itself."""
+    if isinstance(kind, inspect.VarTupleType):
+        return kind.item_type
+    if isinstance(kind, inspect.UnionType):
+        first, *others = map(_item, kind.types)
+        return first if all(other == first for other in others) else kind
+    return kind
 
 
 def summary(table: inspect.StructType) -> str:

@@ -4,18 +4,14 @@ A warning is for what is certain. What is unusual and works is nobody's mistake.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
-from proxy.config import values as fields
 from proxy.config.addresses import split_listen
+from proxy.config.credentials import credentials_doubts, secret_fault
 from proxy.config.model import Config, Route, Upstream
 from proxy.config.paths import path_doubts
 from proxy.core.findings import WARNING, Finding, Place
-from proxy.upstream.credentials import credentials_field
 from proxy.upstream.options import entries
-
-_SCHEMES: Final = frozenset({"bearer", "basic", "token", "digest", "apikey", "negotiate"})
-_CREDENTIALS: Final = ("authorization", "proxy-authorization", "x-api-key", "api-key")
 
 
 def doubts(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
@@ -77,32 +73,7 @@ def _upstream(options: Upstream, place: Place) -> Iterator[Finding]:
         for name in ("ca_file", "server_name"):
             if name == "ca_file" and options.tls.ca_file:
                 yield Finding((*place, "tls", name), "nothing is checked with verify = false")
-    if options.credentials is not None and not fields.is_pipe(options.credentials.value_file):
-        name = "value_file" if options.credentials.value_file else "value"
-        try:
-            header, value = credentials_field(options.credentials)
-        except (OSError, ValueError):  # a problem of its own
-            return
-        if fault := _secret_fault(header.decode(), value.decode("latin-1")):
-            yield Finding((*place, "credentials", name), fault)
-
-
-def _secret_fault(name: str, value: str) -> str:
-    """Why a value cannot be the credentials that it should be. It is not repeated."""
-    words = value.split()
-    low = [word.lower() for word in words[:2]]
-    if name.lower() in _CREDENTIALS:
-        if low and low[0].rstrip(":") == name.lower():
-            return f"the name {name} does not belong in the value"
-        if len(words) == 1 and low[0].rstrip(":") in _SCHEMES:
-            return "a scheme with nothing behind it: is the variable of the token empty?"
-        if len(low) == 2 and low[0] == low[1] and low[0] in _SCHEMES:
-            return f"{words[0]!r} stands there twice"
-        if len(low) == 2 and low[0].rstrip(":") in _SCHEMES and low[0].endswith(":"):
-            return f"did you mean {words[0][:-1]!r}, without the colon?"
-        if not words:
-            return "it is empty: is the variable?"
-    return ""
+    yield from credentials_doubts(options.credentials, (*place, "credentials"))
 
 
 def _addresses(config: Config, options: Upstream, place: Place) -> Iterator[Finding]:
@@ -143,5 +114,5 @@ def _fields(route: Route, place: Place) -> Iterator[Finding]:
     rules = route.request_headers
     for act in ("set", "add") if rules is not None else ():
         for name, value in getattr(rules, act).items():
-            if fault := _secret_fault(name, value):
+            if fault := secret_fault(name, value):
                 yield Finding((*place, "request_headers", act, name), fault)

@@ -18,7 +18,7 @@ _PART: Final = 3
 """Letters of a quoted part of a value that tell something of it."""
 _QUOTED: Final = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 _SECRET: Final = re.compile(r"(?i)credential|password|passwd|secret|token|api.?key")
-_HARMLESS: Final = re.compile(r"(?i)(_file|_url)$")
+_HARMLESS: Final = re.compile(r"(?i)(_file|_url)$|^(name|scope|client_id|client_auth)$")
 _FIELD: Final = re.compile(r"[A-Za-z-]{1,32}")
 
 

@@ -55,6 +55,7 @@ SPELLED: Final = {
 MAIN: Final = {
     "AdminOptions": ("listen", "127.0.0.1:9901"),
     "BudgetOptions": ("percent", 20),
+    "CacheOptions": ("ttl", "1m"),
     "CircuitBreakerOptions": ("consecutive_failures", 5),
     "ConcurrencyOptions": ("max_requests", 100),
     "CorsOptions": ("allow_origins", ["https://app.example.com"]),

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 from msgspec import field
 
 from proxy.admin.options import AdminOptions
+from proxy.core.cache_options import CacheOptions
 from proxy.core.duration import AutoDuration, Duration
 from proxy.core.options import ShutdownOptions, Table, described
 from proxy.core.rate_limit_options import RateLimitOptions
@@ -63,6 +64,7 @@ class Route(RouteOptions, frozen=True, kw_only=True):
     rate_limit: RateLimitOptions | None = None
     circuit_breaker: CircuitBreakerOptions | None = None
     coalesce: CoalesceOptions | None = None
+    cache: CacheOptions | None = None
     cors: CorsOptions | None = None
     stream: StreamOptions | None = None
     errors: ErrorsOptions | None = field(default_factory=ErrorsOptions)
@@ -93,6 +95,7 @@ class Config(Table, frozen=True, kw_only=True):
     load_balance: LoadBalanceOptions | None = None
     circuit_breaker: CircuitBreakerOptions | None = None
     coalesce: CoalesceOptions | None = None
+    cache: CacheOptions | None = None
     cors: CorsOptions | None = None
     stream: StreamOptions | None = None
     errors: ErrorsOptions | None = field(default_factory=ErrorsOptions)

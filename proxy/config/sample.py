@@ -40,6 +40,9 @@ _FIRST: Final = ("server", "admin", "upstreams", "routes")
 _EXAMPLES: Final = {
     "server.tls.certificates": '[{ cert_file = "tls.pem", key_file = "tls.key" }]',
     "routes.fallback.file": '"sorry.json"',
+    "upstreams.credentials.oauth2.token_url": '"https://auth.example.com/oauth2/token"',
+    "upstreams.credentials.oauth2.client_id": '"sidecar"',
+    "upstreams.credentials.oauth2.client_secret_file": '"client-secret"',
     "routes.rewrite.pattern": '"^/old/"',
     "routes.rewrite.replacement": '"/new/"',
 }

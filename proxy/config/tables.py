@@ -6,6 +6,7 @@ from typing import Any, Final, Protocol
 from proxy.config.model import Config
 from proxy.core.findings import Finding, Place, Written
 from proxy.middleware import cors, per_try, rate_limit
+from proxy.middleware.cache import cache
 from proxy.middleware.coalesce import coalesce
 from proxy.middleware.concurrency import options as concurrency
 from proxy.middleware.deadline import deadline
@@ -28,6 +29,7 @@ _ROUTE: Final[tuple[Checked, ...]] = (
     rate_limit,
     resume,
     coalesce,
+    cache,
     cors,
     retry,
     hedge,

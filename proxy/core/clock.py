@@ -16,3 +16,22 @@ monotonic: Final[Clock] = time.monotonic
 """The clock of the proxy."""
 wall: Final[Clock] = time.time
 """Seconds since 1970, for logs and dates only: it may be set back."""
+
+
+def never_back(wall: Clock, clock: Clock) -> Clock:
+    """Seconds since 1970 for what is stored and grows old: never set back, and never slower.
+
+    ``wall`` may be set back, and ``clock`` stands still while the machine sleeps. Between two looks
+    as much has passed as the faster of the two says.
+    """
+    now = seen_wall = wall()
+    seen_clock = clock()
+
+    def look() -> float:
+        nonlocal now, seen_wall, seen_clock
+        by_wall, by_clock = wall(), clock()
+        now += max(0.0, by_wall - seen_wall, by_clock - seen_clock)
+        seen_wall, seen_clock = by_wall, by_clock
+        return now
+
+    return look

@@ -188,6 +188,10 @@ class UpstreamQuotaExceeded(NotAttempted):
     """The upstream has said that its own limit is reached: ``[rate_limit] learn``."""
 
 
+class CredentialsUnavailable(NotAttempted):
+    """The proxy has no credentials for the upstream now: the token server has given none."""
+
+
 class DeadlineTooShort(NotAttempted):
     """The client's ``[deadline]`` is over before an answer can come."""
 
@@ -212,8 +216,16 @@ class ShuttingDown(ProxyError):
     """The grace period of a shutdown is over."""
 
 
+class EndedByOperator(ProxyError):
+    """An operator has ended the request."""
+
+
 class LoopDetected(ProxyError):
     """The request has come through this proxy before."""
+
+
+class NotCached(ProxyError):
+    """The client takes a stored reply only (``only-if-cached``), and there is none."""
 
 
 class InternalError(ProxyError):

@@ -94,6 +94,12 @@ class Written:
         self._inherited.add(table)
         return place
 
+    def anywhere(self, table: str, option: str) -> bool:
+        """Whether the file writes this option at its top or in any route."""
+        entries = (self._raw, *(self._raw.get("routes") or ()))
+        tables = [entry.get(table) for entry in entries]
+        return any(isinstance(each, Mapping) and option in each for each in tables)
+
 
 def is_token(text: str) -> bool:
     """Whether it can be the name of a field or a method."""

@@ -13,6 +13,12 @@ class Attempt(NamedTuple):
     outcome: str
     """Its status, or the class of its failure as ``[retry] on`` calls it."""
     seconds: float
+    began: float = 0.0
+    """When it was begun, a time of ``time.monotonic``; 0 where that is not known."""
+    connect_s: float | None = None
+    """Seconds that it spent on getting a connection; None where it got none."""
+    queue_s: float = 0.0
+    """Seconds that its request had waited in queues when it ended, all attempts together."""
 
     def __str__(self) -> str:
         return f"{self.endpoint} {self.outcome} {self.seconds * 1000:.0f} ms"
@@ -48,6 +54,13 @@ class Record:
     """When the reply's head arrived."""
     coalesced: bool = False
     """Whether it was given another one's answer."""
+    cache: str = ""
+    """What the cache did, as Cache-Status says it (RFC 9211); empty where there is none."""
+
+    def log_attempt(self, endpoint: str, outcome: str, began: float, now: float) -> None:
+        """Log the attempt that these findings are of, which ends now."""
+        attempt = Attempt(endpoint, outcome, now - began, began, self.connect_s, self.queue_s)
+        self.attempt_log += (attempt,)
 
     @property
     def hedged(self) -> bool:

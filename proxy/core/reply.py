@@ -90,6 +90,7 @@ class Reply:
         "reason",
         "status",
         "trailers",
+        "until_close",
         "upgraded",
         "version",
     )
@@ -116,6 +117,8 @@ class Reply:
         self.alternative_ready = False
         """Whether another endpoint could be asked at once, where this one does not answer."""
         self.closed = False
+        self.until_close = False
+        """Whether only the end of the connection ends its body: it may have been cut."""
         self.upgraded: UpgradedConnection | None = None
         """The connection itself, after a 101."""
         self.trailers: Callable[[], RawHeaders] | None = None

@@ -9,13 +9,15 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
 from proxy.core.body import Body
 from proxy.core.clock import Clock, monotonic
+from proxy.core.credentials import Credentials
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.core.samples import Described, Sample
+from proxy.core.stored import Store
 from proxy.policy.budget import Budget
 from proxy.policy.endpoint import Endpoint
 
@@ -29,6 +31,20 @@ ErrorEvent: TypeAlias = Callable[..., bytes]
 """
 
 
+class Sharing(Protocol):
+    """How equal requests that are under way share one call; ``middleware/coalesce`` has it."""
+
+    @property
+    def inner(self) -> Handler:
+        """What sends a request that shares nothing."""
+
+    async def share(self, exchange: Exchange, send: Handler, mark: bytes = b"") -> Reply | None:
+        """The reply of the call that equal requests with this ``mark`` share.
+
+        ``send`` makes the call where there is none yet. None where the request has to go alone.
+        """
+
+
 class Watched(NamedTuple):
     """Something whose state operators are shown."""
 
@@ -39,7 +55,7 @@ class Watched(NamedTuple):
 class Shared:
     """What all chains of one configuration share."""
 
-    __slots__ = ("_at_end", "_things", "clock", "rng", "show_keys", "tasks", "watched")
+    __slots__ = ("_at_end", "_things", "clock", "rng", "show_keys", "store", "tasks", "watched")
 
     def __init__(
         self, rng: random.Random, show_keys: tuple[str, ...] = (), clock: Clock = monotonic
@@ -48,6 +64,8 @@ class Shared:
         self.rng = rng
         self.clock = clock
         self.show_keys = show_keys
+        self.store: Store | None = None
+        """Where replies are stored, if a route has ``[cache]``."""
         self.tasks = set[asyncio.Task[None]]()
         """Tasks that belong to no request; what is left of them at the end is cancelled."""
         self.watched: list[Watched] = []
@@ -103,6 +121,8 @@ class Scope:
     repeatable: Callable[[Exchange], bool]
     """Whether running a request twice is the same as once, as ``[retry]`` says; its defaults where
     it is switched off."""
+    wait_for_connect: float
+    """Seconds that a request may wait for a server that can be connected to; 0: it does not."""
     keep: Callable[[Body], None]
     """Has a body kept for being sent again, as far as ``[retry]`` allows."""
     retries: bool
@@ -114,12 +134,27 @@ class Scope:
     changes_fields: bool
     """Whether a rule of the route changes the fields of requests, those with credentials too."""
     error_event: ErrorEvent
+    main_upstream: str = ""
+    """The name of the upstream that is asked first."""
     others: Sequence[Handler] = ()
     """The chains of the upstreams that take over."""
+    sharing: Sharing | None = None
+    """How equal requests share one call; left by the coalescer for the cache above it."""
 
     def find(self, kind: type[T]) -> T | None:
         """The table of this class; None where it is switched off."""
         return next((table for table in self.options if isinstance(table, kind)), None)
+
+
+class Servers(Protocol):
+    """The servers of an upstream, as far as connections to them go."""
+
+    on_connect: list[Callable[[], None]]
+    """Called when a new connection to one of them works."""
+
+    @property
+    def connects(self) -> bool:
+        """Whether connections to any of them are made, as far as is known."""
 
 
 @dataclass(kw_only=True)
@@ -128,6 +163,7 @@ class UpstreamScope(Scope):
 
     upstream: str
     """Its name."""
+    servers: Servers
     may_follow: Callable[[Exchange], bool]
     """Whether another attempt may take the place of one that is under way now."""
     retry_budget: Budget
@@ -145,3 +181,5 @@ class EndpointScope(UpstreamScope):
     endpoint: Endpoint
     own_credentials: bytes
     """The field in which the proxy shows credentials of its own; empty where it has none."""
+    credentials: Credentials | None = None
+    """The proxy's own for this upstream."""

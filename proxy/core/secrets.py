@@ -14,6 +14,7 @@ from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 from weakref import WeakValueDictionary
 
+from proxy.http.bounded_cache import Memo
 from proxy.http.fields import RawHeaders
 
 HIDDEN: Final = "***"
@@ -249,17 +250,29 @@ def _kind(key: str) -> str:
     return key.lower() if key.startswith("header:") else key
 
 
+_USUAL: Final = re.compile(rb"/[^;?]*\?[^/?]*")
+"""A target whose only parameters stand behind its one question mark."""
+_PARAMETER: Final = re.compile(rb"[&;?]([^&;=]*)=")
+"""The name of one, up to its first equals sign."""
+_NAMES: Final = 1024
+
+
 class Targets:
     """Shows request targets without the values of some query parameters."""
 
-    __slots__ = ("_names",)
+    __slots__ = ("_hidden",)
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         """``names``: more parameters whose values are never shown."""
-        self._names = PARAMETERS | {name.lower().encode() for name in names}
+        hidden = PARAMETERS | {name.lower().encode() for name in names}
+        self._hidden = Memo(lambda name: _named(name) in hidden, _NAMES)
 
     def show(self, target: bytes) -> bytes:
         """The target as it may be shown."""
+        if _USUAL.fullmatch(target):
+            hidden = self._hidden
+            if True not in [hidden[name] for name in _PARAMETER.findall(target)]:
+                return target
         if not target.startswith(b"/"):
             scheme, slashes, rest = target.partition(b"://")
             if slashes:
@@ -277,6 +290,6 @@ class Targets:
 
     def _part(self, part: bytes) -> bytes:
         name, equals, value = part.partition(b"=")
-        if equals and value and _named(name) in self._names:
+        if equals and value and self._hidden[name]:
             return name + b"=***"
         return part

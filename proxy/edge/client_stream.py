@@ -63,9 +63,9 @@ class ClientStream(RawConnection, Protocol):
         """
 
     def remember(self, raw: RawHeaders) -> None:
-        """The exchange is complete but for its request id, and it has no body.
+        """The exchange is complete but for its request id, and all of its body is here.
 
-        ``raw``: its fields as they came. The next request with the same bytes may be made of it.
+        ``raw``: its fields as they came. The next request with such fields may be made of it.
         """
 
     # The reply

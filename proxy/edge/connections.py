@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple, Protocol
 
 from proxy.core.clock import monotonic
@@ -87,6 +87,7 @@ class ConnectionTracker:
         "_idle",
         "_no_tunnels",
         "_observers",
+        "cancelled",
         "connections",
         "draining",
         "grace_over",
@@ -107,6 +108,8 @@ class ConnectionTracker:
         self.tunnels: set[Tunnel] = set()
         self.in_flight = 0
         """Requests that have come in and not ended; whoever takes one in counts it."""
+        self.cancelled = set[Exchange]()
+        """Exchanges that an operator has ended, until they have."""
         self.draining = False
         """Whether each reply says that it is the last one on its connection."""
         self.retiring = False
@@ -133,6 +136,23 @@ class ConnectionTracker:
         """Tell the observers of an exchange that never was in flight."""
         for observer in self._observers:
             observer(exchange, now)
+
+    def exchanges(self) -> Iterator[Exchange]:
+        """Those that have not ended."""
+        return (
+            served for connection in self.connections if (served := connection.served) is not None
+        )
+
+    def cancel(self, request_id: str) -> bool:
+        """End the exchange with this id, with 503 or by a cut. False where there is none."""
+        for connection in self.connections:
+            served = connection.served
+            if served is not None and served.request_id == request_id:
+                self.cancelled.intersection_update(self.exchanges())  # some have left meanwhile
+                self.cancelled.add(served)
+                connection.expire()
+                return True
+        return False
 
     def close(self) -> None:
         """Let go of the loop."""

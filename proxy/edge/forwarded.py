@@ -100,7 +100,7 @@ class Forwarding:
         kept = [
             field
             for field in fields
-            if field[0][:1] not in _INITIALS or _about_the_client(field[0]) is None
+            if field[0][:1] not in _INITIALS or about_the_client(field[0]) is None
         ]
         kept += stamp
         return kept, known.address, scheme
@@ -128,7 +128,7 @@ class Forwarding:
         return [
             field
             for field in fields
-            if (about := _about_the_client(field[0])) is None
+            if (about := about_the_client(field[0])) is None
             or about == _REAL_IP
             or (about == _FORWARDED) is wanted
         ]
@@ -140,7 +140,7 @@ class Forwarding:
         kept: Fields = []
         given: dict[bytes, list[bytes]] = {}
         for field in fields:
-            name = _about_the_client(field[0])
+            name = about_the_client(field[0])
             if name is None:
                 kept.append(field)
             elif b"_" not in field[0]:
@@ -244,7 +244,7 @@ def _spread(values: list[bytes], count: int) -> list[bytes]:
     return [values[0] if len(values) == 1 else b"", *[b""] * (count - 1)]
 
 
-def _about_the_client(name: bytes) -> bytes | None:
+def about_the_client(name: bytes) -> bytes | None:
     """X-Forwarded-*, Forwarded and X-Real-IP in lower case, however spelled; None for all else."""
     low = name.lower().replace(b"_", b"-")
     return low if low.startswith(b"x-forwarded") or low in (_FORWARDED, _REAL_IP) else None

@@ -99,7 +99,7 @@ class Intake:
         else:
             fields = marked(fields, self._instance)
         exchange.headers = fields
-        if head.length == 0:
+        if type(exchange.body) is BytesBody:  # it is here, or there is none
             stream.remember(raw)
         exchange.headers, exchange.request_id = ensure_ids(fields)
         return further is not None

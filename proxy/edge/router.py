@@ -104,6 +104,39 @@ class _Rule(Generic[T]):
         return True
 
 
+class _Rules(Generic[T]):
+    """The rules of one path, in the order of rank."""
+
+    __slots__ = ("_by_value", "_others", "_rules")
+
+    def __init__(self) -> None:
+        self._rules: list[_Rule[T]] = []
+        self._others: list[int] = []
+        """Those that want no field with one value."""
+        self._by_value: dict[bytes, dict[bytes, list[int]]] = {}
+        """All others, by the name and the value of the first such field."""
+
+    def add(self, rule: _Rule[T]) -> None:
+        """A rule that ranks below those before it."""
+        number = len(self._rules)
+        self._rules.append(rule)
+        for name, value in rule.fields:
+            if value is not None:
+                self._by_value.setdefault(name, {}).setdefault(value, []).append(number)
+                return
+        self._others.append(number)
+
+    def possible(self, headers: RawHeaders) -> Sequence[_Rule[T]]:
+        """Those that the request may satisfy, in the order of rank."""
+        if not self._by_value:
+            return self._rules
+        found = self._others.copy()
+        for name, by_value in self._by_value.items():
+            for value in {given.strip() for given in values(headers, name)}:
+                found += by_value.get(value, ())
+        return [self._rules[number] for number in sorted(found)]
+
+
 class _Paths(Generic[T]):
     """The rules of one host pattern by path, the more specific ones first."""
 
@@ -111,7 +144,7 @@ class _Paths(Generic[T]):
 
     def __init__(self, ranked: Sequence[tuple[RouteOptions, _Rule[T]]]) -> None:
         self._by_regex: list[_Rule[T]] = []
-        self._prefixes: dict[str, list[_Rule[T]]] = {}
+        self._prefixes: dict[str, _Rules[T]] = {}
         patterns: list[str] = []
         for options, rule in ranked:
             if options.path_regex:
@@ -119,19 +152,21 @@ class _Paths(Generic[T]):
                 self._by_regex.append(rule)
             else:
                 prefix = literal_path(options.path, what="path").decode()
-                self._prefixes.setdefault(prefix, []).append(rule)
+                self._prefixes.setdefault(prefix, _Rules()).add(rule)
         self._regexes = Paths(patterns) if patterns else None
         self._lengths = sorted({len(prefix) for prefix in self._prefixes}, reverse=True)
 
-    def matching(self, path: str) -> Iterator[_Rule[T]]:
-        """Rules whose path this is."""
+    def matching(self, path: str, headers: RawHeaders) -> Iterator[_Rule[T]]:
+        """Rules whose path this is, less those that want a field with another value."""
         if self._regexes is not None:
             for index in self._regexes.matching(path):
                 yield self._by_regex[index]
         size = len(path)
         for length in self._lengths:
             if length == size or (length < size and path[length] == "/"):
-                yield from self._prefixes.get(path[:length], ())
+                rules = self._prefixes.get(path[:length])
+                if rules is not None:
+                    yield from rules.possible(headers)
 
 
 class Router(Generic[T]):
@@ -154,13 +189,12 @@ class Router(Generic[T]):
             rules.append((options, _Rule(options, target)))
         paths = {host: _Paths(rules) for host, rules in hosts.items()}
         # What a request falls through to is written out for each name, so that finding it is one
-        # look-up. The dict has the order of rank: names, then wildcards, the longest first.
+        # look-up for each label of its host at most.
         self._anywhere = [paths[""]] if "" in paths else []
         suffixes = [host[1:] for host in paths if host.startswith(_WILDCARD)]
-        self._wild = [
-            (suffix, [paths["*" + s] for s in suffixes if suffix.endswith(s)] + self._anywhere)
-            for suffix in suffixes
-        ]
+        self._wild: dict[str, list[_Paths[T]]] = {}
+        for suffix in sorted(suffixes, key=len):  # wider ones first
+            self._wild[suffix] = [paths["*" + suffix], *self._by_suffix(suffix[1:])]
         self._by_name = {
             host: [paths[host], *self._by_suffix(host)]
             for host in paths
@@ -173,9 +207,13 @@ class Router(Generic[T]):
             self.find = self._find_only
 
     def _by_suffix(self, name: str) -> list[_Paths[T]]:
-        for suffix, candidates in self._wild:
-            if name.endswith(suffix):
-                return candidates
+        """What is found for a name of which nothing but its end is known, the longest end first."""
+        if self._wild:
+            dot = name.find(".")
+            while dot >= 0:
+                if (candidates := self._wild.get(name[dot:])) is not None:
+                    return candidates
+                dot = name.find(".", dot + 1)
         return self._anywhere
 
     def allowed(self, host: str, path: str, headers: RawHeaders) -> tuple[str, ...]:
@@ -202,7 +240,7 @@ class Router(Generic[T]):
 def _allowed(candidates: Sequence[_Paths[T]], path: str, headers: RawHeaders) -> tuple[str, ...]:
     allow: set[str] = set()
     for paths in candidates:
-        for rule in paths.matching(path):
+        for rule in paths.matching(path, headers):
             if rule.carried_by(headers):
                 allow.update(rule.methods or USUAL)
     return tuple(sorted(allow))
@@ -211,7 +249,7 @@ def _allowed(candidates: Sequence[_Paths[T]], path: str, headers: RawHeaders) ->
 def _choose(candidates: Sequence[_Paths[T]], method: str, path: str, headers: RawHeaders) -> T:
     allow: set[str] = set()
     for paths in candidates:
-        for rule in paths.matching(path):
+        for rule in paths.matching(path, headers):
             if rule.fields and not rule.carried_by(headers):
                 continue
             if rule.takes(method):

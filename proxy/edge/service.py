@@ -13,6 +13,7 @@ from proxy.core.clock import monotonic
 from proxy.core.errors import (
     ClientError,
     ClientGone,
+    EndedByOperator,
     InternalError,
     MethodNotAllowed,
     NoRoute,
@@ -27,7 +28,7 @@ from proxy.core.reply import Ending, Reply, UpgradedConnection
 from proxy.core.secrets import SECRETS, sent
 from proxy.edge.client_stream import ClientStream
 from proxy.edge.connections import ConnectionTracker
-from proxy.edge.http1.head_cache import RepeatedRequest
+from proxy.edge.http1.fast_request_head import FastRequest
 from proxy.edge.http1.request_reader import ReadRequest
 from proxy.edge.intake import Intake
 from proxy.edge.last_hop import reply_here
@@ -147,7 +148,7 @@ class ProxyService:
         if type(request) is ReadRequest:
             exchange = self._intake.open(request, stream)
         else:
-            exchange = cast(RepeatedRequest, request).exchange
+            exchange = cast(FastRequest, request).exchange
         stream.exchange = exchange
         stream.errors = self._errors
         self._tracker.in_flight += 1
@@ -162,6 +163,8 @@ class ProxyService:
             forget_frames(error)
             return False
         except asyncio.CancelledError:
+            if exchange in self._tracker.cancelled and not stream.gone:
+                return self._ended_by_operator(stream)
             if not self._tracker.grace_over or stream.gone:
                 mark_client_gone(exchange)
                 raise
@@ -179,10 +182,17 @@ class ProxyService:
             if (body := exchange.body) is not EMPTY:
                 exchange.bytes_in = body.received
                 body.close()
-                exchange.body = EMPTY  # who holds the exchange, the log for one, holds no body
+            # It still knows how long its client was waited for.
+            self._tracker.finished(exchange, monotonic())
+            exchange.body = EMPTY  # who holds the exchange, the log for one, holds no body
             # Or the two would keep each other alive.
             exchange.send_informational = exchange.stalled = None
-            self._tracker.finished(exchange, monotonic())
+
+    def _ended_by_operator(self, stream: ClientStream) -> bool:
+        self._tracker.cancelled.discard(stream.exchange)
+        if (task := asyncio.current_task()) is not None:
+            task.uncancel()  # the connection goes on
+        return self._answer(stream, EndedByOperator("ended by an operator"))
 
     def _answer(self, stream: ClientStream, error: ProxyError) -> bool:
         """Say what went wrong, or cut where a head is out already: there is never a second one."""

@@ -1,10 +1,18 @@
-"""Which replies are meant for whoever asked, and nobody else (RFC 9111)."""
+"""What Cache-Control and the fields beside it say (RFC 9111 5.2, RFC 9213).
 
-from typing import Final
+Which replies are meant for whoever asked, and nobody else; and the directives with their values.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeAlias
 
 from proxy.http.equivalence import TRACING_FIELDS
-from proxy.http.fields import RawHeaders
-from proxy.http.grammar import members
+from proxy.http.fields import RawHeaders, values
+from proxy.http.grammar import members, unquoted
+
+Directives: TypeAlias = dict[bytes, bytes | None]
+"""Names in lower case, and their values; None for a directive without one."""
 
 _UNSHARED: Final = frozenset({b"private", b"no-store", b"no-cache"})
 _CACHE_CONTROL: Final = (b"cache-control", b"surrogate-control", b"pragma")
@@ -15,6 +23,13 @@ _PRIVATE: Final = frozenset(
 """Fields that speak to one client, or continue a login."""
 _OF_ONE: Final = frozenset({401, 407, 421, 425, 429})
 """Statuses that are about who asked, or about the connection it came on."""
+_MEMBER: Final = re.compile(rb'(?:[^,"]++|"(?:[^"\\]|\\.)*+(?:"|$))++', re.DOTALL)
+"""A member of a list; a comma within quotes does not end it."""
+_QUALIFIED: Final = (b"no-cache", b"private")
+"""Directives that may name fields; then they are about those fields alone."""
+_SECONDS: Final = (b"max-age", b"s-maxage", b"stale-while-revalidate", b"stale-if-error")
+MOST: Final = 2**31
+"""Seconds; what is more is this (RFC 9111 1.2.2)."""
 
 
 def for_one_client(status: int, fields: RawHeaders) -> bool:
@@ -38,3 +53,74 @@ def for_one_client(status: int, fields: RawHeaders) -> bool:
 def directives(value: bytes) -> list[bytes]:
     """The members of a list in lower case, without what they say: ``max-age=1`` is ``max-age``."""
     return [member.partition(b"=")[0].strip(b" \t") for member in members(value.lower())]
+
+
+def cache_directives(lines: Iterable[bytes]) -> Directives:
+    """The directives of all Cache-Control lines, quotes around values removed.
+
+    Of a directive that comes twice the first one counts (RFC 9111 4.2.1). But no-cache and private
+    without field names count before those with names, and the names of several are put together.
+    """
+    found: Directives = {}
+    for line in lines:
+        for member in _MEMBER.findall(line):
+            name, equals, value = member.strip(b" \t").partition(b"=")
+            name = name.lower()
+            if not name:
+                continue
+            if value[:1] == b'"':
+                value = unquoted(value[1:-1] if value[-1:] == b'"' else value[1:])
+            said = value if equals else None
+            if name in found:
+                before = found[name]
+                if name in _QUALIFIED and before is not None:
+                    found[name] = None if said is None else b"%b, %b" % (before, said)
+                continue
+            found[name] = said
+    return found
+
+
+def delta_seconds(value: bytes | None) -> int | None:
+    """A number of seconds (RFC 9111 1.2.2); None where it is none."""
+    if value is None or not value.isdigit():
+        return None
+    return MOST if len(value) > 10 else min(int(value), MOST)
+
+
+def targeted(fields: RawHeaders, targets: Iterable[bytes]) -> Directives | None:
+    """The directives of the first of these fields that is there and is valid (RFC 9213 2.1, 2.2).
+
+    ``targets`` in lower case. A field that is empty, malformed or has a directive of a wrong type
+    is as if it were not there.
+    """
+    for name in targets:
+        lines = values(fields, name)
+        if lines:
+            found = _dictionary(b", ".join(lines))
+            if found:
+                return found
+    return None
+
+
+def _dictionary(text: bytes) -> Directives | None:
+    try:
+        members_ = _parser()(text, tltype="dictionary")
+    except ValueError:
+        return None
+    found: Directives = {}
+    for key, (value, *_) in members_.items():
+        name = str(key).encode()
+        number = isinstance(value, int) and not isinstance(value, bool)
+        if name in _SECONDS and not (number and value >= 0):
+            return None
+        if value is False:
+            continue
+        found[name] = None if value is True else str(value).encode("latin-1", "replace")
+    return found
+
+
+def _parser() -> Callable[..., Any]:
+    """Structured fields (RFC 9651); imported by those who need it, since it takes 9 ms."""
+    import http_sf  # noqa: PLC0415
+
+    return http_sf.parse

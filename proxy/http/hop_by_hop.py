@@ -35,6 +35,8 @@ _CONNECTION_SIZE: Final = len(_CONNECTION)
 _REQUEST_ID: Final = b"x-request-id"
 _REQUEST_ID_SIZE: Final = len(_REQUEST_ID)
 _MARK: Final = b"x-sidecar-proxy"
+OF_PROXIES: Final = HOP_BY_HOP | {b"via", _MARK}
+"""What proxies tell each other: nothing of it goes through them as it came, but for Via."""
 _known_requests: Final = Memo(lambda name: name.lower() in _REQUEST, 2048)
 _known_replies: Final = Memo(lambda name: name.lower() in _REPLY, 2048)
 """Whether a name is dropped, by its spelling."""

@@ -6,7 +6,7 @@ upstream connection on which one was mentioned belongs to one client connection 
 
 import re
 from collections.abc import Hashable
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from proxy.http.fields import RawHeaders
 
@@ -25,6 +25,8 @@ _CHALLENGES: Final = frozenset(
     }
 )
 _SESSION: Final = b"session-based-authentication"
+OF_LOGINS: Final = _CHALLENGES | {b"proxy-support", b"persistent-auth", _SESSION}
+"""The fields that may speak of a login of the connection, in lower case."""
 
 
 def names_login(low: bytes, value: bytes) -> bool:
@@ -48,12 +50,23 @@ class Held(Protocol):
         """Close it."""
 
 
+class Transport(Protocol):
+    """A connection that knows its addresses."""
+
+    def get_extra_info(self, name: str) -> Any:
+        """As asyncio's transports have it: ``peername``, ``sockname``."""
+
+
 class Ties:
     """The upstream connections that belong to one client connection, while they are not in use."""
 
-    __slots__ = ("closed", "held")
+    __slots__ = ("closed", "held", "introduced", "transport")
 
     def __init__(self) -> None:
+        self.transport: Transport | None = None
+        """The client's connection, while it stands."""
+        self.introduced: dict[Hashable, tuple[bytes, Held]] = {}
+        """By pool: connections that began by saying who the client is, and with which words."""
         self.held: dict[Hashable, tuple[str, Held]] = {}
         """By the pool that each came from: the name of its server, and the connection."""
         self.closed = False
@@ -65,13 +78,17 @@ class Ties:
 
     def forget(self, pool: Hashable, connection: Held) -> bool:
         """A connection has ended; whether it was waiting here."""
-        if pool in self.held and self.held[pool][1] is connection:
-            del self.held[pool]
-            return True
+        for known in (self.held, self.introduced):
+            if pool in known and known[pool][1] is connection:
+                del known[pool]
+                return True
         return False
 
     def close(self) -> None:
         """The client has gone, and its logins with it."""
         self.closed = True
+        self.transport = None
+        while self.introduced:
+            self.introduced.popitem()[1][1].close()
         while self.held:
             self.held.popitem()[1][1].close()

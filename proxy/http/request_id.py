@@ -10,7 +10,8 @@ Field: TypeAlias = tuple[bytes, bytes]
 _REQUEST_ID: Final = b"x-request-id"
 _TRACEPARENT: Final = b"traceparent"
 _TRACESTATE: Final = b"tracestate"
-_NAMES: Final = frozenset((_REQUEST_ID, _TRACEPARENT, _TRACESTATE))
+ID_FIELDS: Final = frozenset((_REQUEST_ID, _TRACEPARENT, _TRACESTATE))
+"""The fields that name a request, in lower case."""
 _LENGTHS: Final = frozenset(map(len, (_REQUEST_ID, _TRACEPARENT, _TRACESTATE)))
 
 _VALID_ID: Final = re.compile(rb"[!-~]{1,128}")
@@ -29,7 +30,8 @@ class NewIds(NamedTuple):
     """What a request is called, and the fields that say so."""
 
     request_id: str
-    fields: tuple[Field, Field]
+    fields: tuple[Field, ...]
+    """Those that are added."""
     lines: bytes
 
 
@@ -45,9 +47,45 @@ def new_ids(bits: Callable[[int], int] = random.getrandbits) -> NewIds:
     )
 
 
+def kept_ids(
+    given: Sequence[Field], bits: Callable[[int], int] = random.getrandbits
+) -> NewIds | None:
+    """The name of a request that came with these fields of ``ID_FIELDS``, and what it lacks.
+
+    As ``ensure_ids`` has it; None where one of them could not stay as it is.
+    """
+    if not given:
+        return new_ids(bits)
+    request_id = b""
+    parents = states = 0
+    for name, value in given:
+        low = name.lower()
+        if low == _TRACEPARENT and not parents and _VALID_PARENT.fullmatch(value):
+            parents = 1
+        elif low == _REQUEST_ID and not request_id and _VALID_ID.fullmatch(value):
+            request_id = value
+        elif low == _TRACESTATE:
+            states = 1
+        else:
+            return None
+    if states and not parents:
+        return None
+    added: tuple[Field, ...] = ()
+    lines = b""
+    if not request_id:
+        request_id = b"%032x" % bits(128)
+        added = ((b"X-Request-Id", request_id),)
+        lines = b"X-Request-Id: %b\r\n" % request_id
+    if not parents:
+        trace = b"00-%032x-%016x-01" % (bits(128) or 1, bits(64) or 1)
+        added += ((b"traceparent", trace),)
+        lines += b"traceparent: %b\r\n" % trace
+    return NewIds(request_id.decode("ascii"), added, lines)
+
+
 def has_ids(fields: Sequence[tuple[bytes, bytes]]) -> bool:
     """Whether the client brought a name of its own."""
-    return any(len(name) in _LENGTHS and name.lower() in _NAMES for name, _ in fields)
+    return any(len(name) in _LENGTHS and name.lower() in ID_FIELDS for name, _ in fields)
 
 
 def ensure_ids(

@@ -7,7 +7,7 @@ from proxy.http.fields import RawHeaders
 UPSTREAM_ID: Final = b"X-Upstream-Request-Id"
 """The upstream's X-Request-Id, on its way to the client."""
 AN_ID: Final = b"equest"
-"""Stands in the names of all fields below, so that most replies need no second look."""
+"""Stands in the names of all fields below as they are written, so that few need a second look."""
 
 _IDS: Final = (
     UPSTREAM_ID.lower(),
@@ -27,7 +27,7 @@ def upstream_id(fields: RawHeaders, ours: bytes) -> str:
     """The upstream's name for a request that we call ``ours``; empty where it gives none."""
     found: dict[bytes, bytes] = {}
     for name, value in fields:
-        if value and value != ours:
+        if AN_ID in name and value and value != ours:
             found.setdefault(name.lower(), value)
     for name in _IDS:
         if name in found:

@@ -21,8 +21,13 @@ _FORBIDDEN: Final = 403
 
 
 def link(scope: EndpointScope, inner: Handler) -> Handler | None:
-    """Where there is ``[rate_limit]``, unless ``learn`` is off."""
+    """Where there is ``[rate_limit]``, unless ``learn`` is off.
+
+    The quotas of several keys are ``middleware/credentials``' own: it chooses by them.
+    """
     options = scope.find(RateLimitOptions)
+    if scope.credentials is not None and len(scope.credentials.keys) > 1:
+        return None
     if options is None or not options.learn:
         return None
     return UpstreamQuota(

@@ -20,6 +20,9 @@ _LINE: Final = re.compile(
     rb"|(TCP[46]) ([0-9A-Fa-f:.]+) [0-9A-Fa-f:.]+ [0-9]{1,5} [0-9]{1,5})\r\n"
 )
 _FIXED: Final = struct.Struct("!12sBBH")
+_HEAD: Final = struct.Struct("!BBH")
+_PORTS: Final = struct.Struct("!HH")
+UNKNOWN: Final = b"PROXY UNKNOWN\r\n"
 _LOCAL: Final = 0x20
 _PROXY: Final = 0x21
 _TCP4: Final = 0x11
@@ -47,6 +50,30 @@ def read_introduction(data: bytes) -> Introduction | None:
     if data.startswith(_LINE_BEGIN[: len(data)]):
         return _version_1(data)
     raise ValueError("it does not begin with a header of the PROXY protocol")
+
+
+def introduction(version: str, source: tuple[str, int] | None, to: tuple[str, int] | None) -> bytes:
+    """The header that begins a connection to a server, of version ``"v1"`` or ``"v2"``.
+
+    ``source``: address and port of the client, ``to``: where it has connected to; both None where
+    nobody is introduced, for a health check and for a client that has no address.
+    """
+    if source is None or to is None:
+        return UNKNOWN if version == "v1" else SIGNATURE + _HEAD.pack(_LOCAL, 0, 0)
+    client, server = (ip_address(host.partition("%")[0]) for host, _ in (source, to))
+    if client.version != server.version:  # a header has one family for both
+        client, server = _mapped(client), _mapped(server)
+    if version == "v1":
+        line = f"PROXY TCP{client.version} {client} {server} {source[1]} {to[1]}\r\n"
+        return line.encode()
+    ports = _PORTS.pack(source[1], to[1])
+    body = client.packed + server.packed + ports
+    kind = _TCP4 if client.version == 4 else _TCP6
+    return SIGNATURE + _HEAD.pack(_PROXY, kind, len(body)) + body
+
+
+def _mapped(address: IPv4Address | IPv6Address) -> IPv6Address:
+    return address if isinstance(address, IPv6Address) else IPv6Address(f"::ffff:{address}")
 
 
 def _version_1(data: bytes) -> Introduction | None:

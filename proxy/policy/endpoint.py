@@ -22,6 +22,8 @@ class Endpoint(Protocol):
     share: float
     """Of its weight, for as long as it is slow beside the others; else 1."""
     healthy: bool
+    withdrawn: bool
+    """Whether an operator has it left alone."""
     paused_until: float
     """Its own Retry-After, as a time of ``time.monotonic``."""
     refused_until: float

@@ -213,10 +213,13 @@ class Queue:
         self._disciplines = [kinds[order]() for _ in range(URGENCIES)]
         self.waiting = 0
 
-    def enqueue(self, waiter: Waiter) -> Waiter | None:
-        """Who has no place now: nobody, the newcomer, or one that had less right to it."""
+    def enqueue(self, waiter: Waiter, *, again: bool = False) -> Waiter | None:
+        """Who has no place now: nobody, the newcomer, or one that had less right to it.
+
+        ``again``: it had a place before, and has one whatever the size.
+        """
         victim = None
-        if self.waiting >= self._size:
+        if self.waiting >= self._size and not again:
             victim = self._victim(waiter)
             if victim is waiter:
                 return waiter

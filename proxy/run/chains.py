@@ -17,14 +17,16 @@ from proxy.core.scope import Scope
 from proxy.middleware import (
     commit,
     cors,
+    credentials,
     fallback,
     per_try,
     rate_limit,
     total,
     upstream_quota,
 )
+from proxy.middleware.cache import cache
 from proxy.middleware.coalesce import coalesce
-from proxy.middleware.concurrency import concurrency
+from proxy.middleware.concurrency import concurrency, wait_for_connect
 from proxy.middleware.deadline import deadline, propagation
 from proxy.middleware.hedge import hedge
 from proxy.middleware.load_balance import load_balance
@@ -67,12 +69,14 @@ ROUTE: Final = (
     Link(rate_limit, "each request of a client counts, whoever answers it"),
     Link(sse_keepalive, "above resume: what it says is for this client, not for the next one"),
     Link(resume, "above all that asks an upstream: a stream that is resumed asks nobody"),
+    Link(cache, "above all that asks: a stored answer takes no token, no permit and no server"),
     Link(coalesce, "above all tries: they are made once for all that share the reply"),
     Link(fallback, "above retry: an upstream has failed when its tries have run out"),
 )
 """Once for each route."""
 
 UPSTREAM: Final = (
+    Link(wait_for_connect, "above retry: its tries have run out while no server is there"),
     Link(retry, "above the permits: while it waits between two tries it holds none"),
     Link(commit, "below retry: what breaks before the client sees anything is one failed try"),
     Link(hedge, "above the permits: a copy needs one of its own"),
@@ -82,6 +86,7 @@ UPSTREAM: Final = (
 """Once for each upstream that a route asks."""
 
 ENDPOINT: Final = (
+    Link(credentials, "above the quota: a key that is refused gives way to one that has its own"),
     Link(upstream_quota, "each server has its own, and a wait for it is no time of the server's"),
     Link(propagation, "below all that waits: it says how much time is left when the request goes"),
     Link(per_try, "around one attempt alone: another one has its own time"),

@@ -2,9 +2,11 @@
 
 from aiohttp import web
 
+from proxy.admin.api import quit_routes, routes
 from proxy.admin.app import application, probes
 from proxy.admin.door import Door
 from proxy.admin.guard import Guard
+from proxy.admin.observatory import Observatory
 from proxy.admin.options import AdminOptions
 from proxy.admin.source import Source
 from proxy.edge.options import ServerOptions
@@ -23,6 +25,7 @@ class Operators:
         self._listener = Listener(options.listen, server)
         self._probes = Listener(options.probes, server) if options.probes else None
         self._runners: list[web.AppRunner] = []
+        self._observatory: Observatory | None = None
 
     @property
     def address(self) -> str:
@@ -38,7 +41,13 @@ class Operators:
         """Answer. Raises CannotListen."""
         # No browser comes by a unix socket.
         guard = None if self._options.listen.startswith("unix:") else Guard(self._options)
-        await self._listener.open(Door(await self._server(application(source, guard))))
+        self._observatory = Observatory(source)
+        served = [*routes(self._observatory)]
+        if self._options.quit:
+            served += quit_routes(self._observatory)
+        app = application(source, guard, served)
+        await self._listener.open(Door(await self._server(app)))
+        self._observatory.open()
         if self._probes is not None:
             await self._probes.open(Door(await self._server(probes(source))))
 
@@ -50,6 +59,8 @@ class Operators:
 
     def stop(self) -> None:
         """Accept no more."""
+        if self._observatory is not None:
+            self._observatory.close()
         self._listener.close()
         if self._probes is not None:
             self._probes.close()

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any, cast
 
 from aiohttp import web
@@ -13,21 +13,24 @@ from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 from proxy.admin.source import Answer, Local
 from proxy.config.model import Config
 from proxy.core.clock import monotonic
+from proxy.core.exchange import Exchange
 from proxy.core.samples import Sample
 from proxy.core.secrets import conceal, redact
 from proxy.edge.connections import ConnectionTracker, Observer, UnderWay
 from proxy.edge.entrance import entrance
 from proxy.edge.http1.connection import Connection
-from proxy.edge.http1.head_cache import RequestHeadCache
+from proxy.edge.http1.fast_request_head import FastHeadReader
 from proxy.edge.intake import Intake
 from proxy.edge.relay import Relay
 from proxy.edge.service import ProxyService, flattened
 from proxy.edge.service import application as edge_application
+from proxy.run.answers import Answers
 from proxy.run.descriptors import Descriptors
 from proxy.run.listener import CannotListen, Listener
 from proxy.run.operators import CLEANUP, Operators, set_up
 from proxy.run.tree import Tree
 from proxy.telemetry.counters import Counters
+from proxy.telemetry.recorder import Recorder
 from proxy.upstream.session import Session
 
 log = logging.getLogger(__name__)
@@ -64,8 +67,10 @@ class Runtime:
         self._config = config
         redact(config.log.redact)
         self._counters = Counters()
+        self._recorder: Recorder | None = None
         if config.admin is not None:  # nobody else asks for them
-            observers = (*observers, self._counters.record)
+            self._recorder = Recorder(self._in_flight, config.log.redact)
+            observers = (*observers, self._counters.record, self._recorder.record)
         self._observers = observers
         connections = config.server.max_connections
         self._ceiling = self._refused = 0
@@ -80,9 +85,21 @@ class Runtime:
         self._operators: Operators | None = None
         self.answers: dict[str, Answer] = {}
         """To questions about this process, see ``admin/source``."""
+        self._answers: Answers | None = None
+        if self._recorder is not None:
+            self._answers = Answers(
+                self._recorder,
+                self._tracker,
+                lambda: self._tree.endpoints,
+                lambda: self._config,
+            )
+            self.answers |= self._answers.table()
         self._data: web.Server | None = None
         self._tree: Tree
         self.ready = False
+
+    def _in_flight(self) -> Iterable[Exchange]:
+        return self._tracker.exchanges()
 
     @property
     def http(self) -> list[str]:
@@ -114,7 +131,7 @@ class Runtime:
         server = self._config.server
         instance = secrets.token_hex(4)
         intake = Intake(server, instance)
-        head_cache = RequestHeadCache()
+        fast = FastHeadReader(server)
         service = ProxyService(
             intake,
             Relay(f"sidecar-proxy-{instance}", server_timing=server.server_timing),
@@ -147,7 +164,7 @@ class Runtime:
                 data,
                 server,
                 self._tracker,
-                head_cache,
+                fast,
                 errors=self._config.errors,
                 access_log=None,
             )
@@ -199,6 +216,8 @@ class Runtime:
             listener.close()
         if self._operators is not None:
             self._operators.stop()
+        if self._answers is not None:
+            self._answers.close()
         self._tracker.expire()
         if self._data is not None:
             self._data.pre_shutdown()

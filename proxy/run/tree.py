@@ -15,7 +15,7 @@ from proxy.config.model import Config, Route, Upstream
 from proxy.core.exchange import Handler
 from proxy.core.outcome import repeatable
 from proxy.core.samples import Sample
-from proxy.core.scope import EndpointScope, Scope, Shared, UpstreamScope
+from proxy.core.scope import EndpointScope, Scope, Servers, Shared, UpstreamScope
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.edge.last_event import last_event
 from proxy.edge.responses import ErrorsOptions
@@ -29,7 +29,9 @@ from proxy.middleware.retry.options import RetryOptions
 from proxy.middleware.rewrite.options import UpstreamNames
 from proxy.policy.budget import Budget
 from proxy.run.chains import ENDPOINT, ROUTE, UPSTREAM, OnLink, linked
+from proxy.run.stores import store_of
 from proxy.upstream.address import origins, renames, told
+from proxy.upstream.credentials.upstream_credentials import UpstreamCredentials
 from proxy.upstream.endpoint import Endpoint
 from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.forward import Forward
@@ -68,6 +70,7 @@ class Tree:
             upstream.name: Endpoints(upstream, session) for upstream in config.upstreams
         }
         self.shared = Shared(rng, config.admin.show_keys if config.admin is not None else ())
+        self.shared.store = store_of([route.cache for route in config.routes])
         for name, endpoints in self.endpoints.items():
             self.shared.watch(endpoints, upstream=name)
         tell_prefix = config.server.forwarded in ("both", "x")
@@ -86,8 +89,8 @@ class Tree:
     def _attempts(self, route: Scope, upstream: Upstream) -> Handler:
         """All attempts of a route at one upstream."""
         endpoints = self.endpoints[upstream.name]
-        scope = upstream_scope_of(route, upstream)
-        attempt = partial(self._attempt, scope)
+        scope = upstream_scope_of(route, upstream, endpoints)
+        attempt = partial(self._attempt, scope, endpoints.credentials)
         breaker = scope.find(CircuitBreakerOptions)
         balance = scope.find(LoadBalanceOptions) or LoadBalanceOptions()
         alone = len(endpoints.members) == 1 and not endpoints.changes
@@ -101,11 +104,17 @@ class Tree:
         scope.options += (targets,)
         return self._linked(UPSTREAM, scope, targets.first)
 
-    def _attempt(self, scope: UpstreamScope, endpoint: Endpoint) -> Handler:
+    def _attempt(
+        self, scope: UpstreamScope, credentials: UpstreamCredentials, endpoint: Endpoint
+    ) -> Handler:
         """One attempt at one endpoint."""
         address = endpoint.address
-        own = b"" if address.credentials is None else address.credentials[0]
-        below = EndpointScope(**vars(scope), endpoint=endpoint, own_credentials=own)
+        below = EndpointScope(
+            **vars(scope),
+            endpoint=endpoint,
+            own_credentials=next(iter(credentials.names), b""),
+            credentials=credentials,
+        )
         timeouts = scope.find(TimeoutsOptions) or TimeoutsOptions()
         forward = Forward(address, endpoint.pool, timeouts, end_to_end_response)
         return self._linked(ENDPOINT, below, forward.handle)
@@ -120,6 +129,8 @@ class Tree:
     async def close(self) -> None:
         """Stop all that runs by itself."""
         await self.shared.close()
+        if self.shared.store is not None:
+            await self.shared.store.close()
         for targets in self._targets:
             targets.close()
         for guard in self._guards:
@@ -141,16 +152,18 @@ def scope_of(route: Route, shared: Shared) -> Scope:
         options=tables(route),
         route=route.path_regex or route.path,
         repeatable=partial(repeatable, rules=retry),
+        wait_for_connect=route.retry.wait_for_connect if route.retry is not None else 0.0,
         keep=retry.keep,
         retries=route.retry is not None and route.retry.attempts > 1,
         has_more_attempts=partial(repeatable, rules=others),
         has_deadlines=route.deadline is not None or bool(route.timeouts.total),
         changes_fields=route.request_headers is not None,
+        main_upstream=route.upstream,
         error_event=partial(last_event, details=bool(route.errors and route.errors.details)),
     )
 
 
-def upstream_scope_of(route: Scope, upstream: Upstream) -> UpstreamScope:
+def upstream_scope_of(route: Scope, upstream: Upstream, servers: Servers) -> UpstreamScope:
     """What the links of one upstream of a route are made from."""
     retry = route.find(RetryOptions) or RetryOptions()
     limits = retry.budget
@@ -161,6 +174,7 @@ def upstream_scope_of(route: Scope, upstream: Upstream) -> UpstreamScope:
     scope = UpstreamScope(
         **vars(route),
         upstream=upstream.name,
+        servers=servers,
         retry_budget=budget,
         may_follow=MayFollow(retry, budget, route.shared.clock),
     )

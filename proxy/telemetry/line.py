@@ -41,6 +41,7 @@ class Line(msgspec.Struct, gc=False, omit_defaults=True):
     coalesced: bool = False
     hedged: bool = False
     upstream_request_id: str = ""
+    cache: str = ""
 
 
 def named(fields: RawHeaders) -> tuple[str, str]:

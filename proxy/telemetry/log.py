@@ -216,6 +216,7 @@ class AccessLog:
             record.coalesced,
             bool(tries) and record.hedged,
             upstream_request_id=printable(record.upstream_request_id),
+            cache=record.cache,
         )
 
     def _hand_over(self) -> None:

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from aiohttp import ClientRequest
 from yarl import URL
 
-from proxy.upstream.credentials import credentials_field, file_content
+from proxy.core.files import secret_content
 from proxy.upstream.options import ServerEntry, UpstreamOptions, UpstreamTlsOptions, entries
 
 
@@ -16,7 +16,6 @@ class Address:
 
     __slots__ = (
         "authority",
-        "credentials",
         "host",
         "lookup",
         "name",
@@ -67,9 +66,12 @@ class Address:
             self.host = self.authority
         elif options.host_header != "preserve":
             self.host = options.host_header.encode()
-        self.credentials = (
-            None if options.credentials is None else credentials_field(options.credentials)
-        )
+
+    def use_tls(self, context: ssl.SSLContext | None) -> None:
+        """Make new connections with this context, where they are made over TLS."""
+        if self.template.args[1].scheme == "https" and context is not None:
+            made = self.template
+            self.template = partial(made.func, *made.args, **{**made.keywords, "ssl": context})
 
 
 def _is_address(url: URL) -> bool:
@@ -133,6 +135,6 @@ def _context(options: UpstreamTlsOptions) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_NONE
     if options.cert_file:
         # An encrypted key without a password is an error, not a question on the terminal.
-        password = file_content(options.password_file) if options.password_file else b""
+        password = secret_content(options.password_file) if options.password_file else b""
         context.load_cert_chain(options.cert_file, options.key_file or None, password=password)
     return context

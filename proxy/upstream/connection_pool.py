@@ -10,6 +10,7 @@ one client (``http/logins``) is kept by that client's ``Ties`` instead, see ``ac
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from aiohttp import (
@@ -21,9 +22,12 @@ from aiohttp import (
 from proxy.core.clock import monotonic
 from proxy.core.errors import ConnectionLimit
 from proxy.http.logins import Ties
+from proxy.net.proxy_protocol import introduction
 from proxy.policy.idle_limit import Ends
+from proxy.upstream.connector import FIRST_WORDS
+from proxy.upstream.connects import Connects
 from proxy.upstream.http1.protocol import UpstreamProtocol
-from proxy.upstream.pooled_connection import PooledConnection
+from proxy.upstream.pooled_connection import PooledConnection, ends_of
 from proxy.upstream.resolver import Resolver
 from proxy.upstream.unreachable import Unreachable
 
@@ -38,16 +42,18 @@ class ConnectionPool:
         "_addresses",
         "_closed",
         "_connector",
+        "_connects",
         "_ends",
         "_idle",
-        "_keepalive",
         "_max_age",
         "_permits",
         "_resolver",
+        "_send_proxy",
         "_template",
         "_unreachable",
         "connections",
         "expires",
+        "keepalive",
         "peer_closes_idle",
         "tls",
     )
@@ -62,18 +68,25 @@ class ConnectionPool:
         limit: int,
         max_age: float = 0.0,
         name: str = "",
+        send_proxy: str = "",
+        connects: Connects | None = None,
     ) -> None:
         """``keepalive``: seconds that a connection may be idle; ``max_age``: that it may be used.
 
-        ``limit``: connections at a time. Zero is no limit.
+        ``limit``: connections at a time. Zero is no limit. ``send_proxy``: version of the PROXY
+        header with which connections begin, if any. ``connects`` is told what becomes of each
+        attempt to make one.
         """
         self._connector = connector
+        self._connects = connects or Connects()
         self._template = template
         self._resolver = resolver
-        self._keepalive = keepalive
+        self.keepalive = keepalive
+        """Seconds that a connection may be idle."""
         self._permits = asyncio.Semaphore(limit) if limit else None
         self._idle: dict[PooledConnection, None] = {}
         self._max_age = max_age
+        self._send_proxy = send_proxy
         self._closed = False
         self._unreachable = Unreachable(template, name)
         self.tls = template.is_ssl()
@@ -89,7 +102,7 @@ class ConnectionPool:
 
     def expired(self, connection: PooledConnection) -> bool:
         """Whether it takes no further request; one with a login may be idle all the same."""
-        if self._closed or not (self._keepalive or connection.owner) or self._moved(connection):
+        if self._closed or not (self.keepalive or connection.owner) or self._moved(connection):
             return True
         if not self._max_age:
             return False
@@ -113,10 +126,15 @@ class ConnectionPool:
             del self._idle[connection]
             connection.close()
 
+    def use(self, template: Callable[..., ClientRequest]) -> None:
+        """Make new connections to what this describes; those that stand stay."""
+        self._template = template(loop=asyncio.get_running_loop())
+        self._unreachable = Unreachable(self._template, self._unreachable.name)
+
     def reopen(self) -> None:
         """The endpoint is there again."""
         self._closed = False
-        self.expires = bool(self._max_age) or not self._keepalive or bool(self._addresses)
+        self.expires = bool(self._max_age) or not self.keepalive or bool(self._addresses)
 
     def close(self) -> None:
         """The endpoint is gone: close idle connections, and those in use when they are released."""
@@ -148,17 +166,38 @@ class ConnectionPool:
         connection.discard()
         return None
 
-    async def acquire(self, clock: ClientTimeout) -> PooledConnection:
-        """An idle connection, or a new one. Raises ConnectError or ConnectionLimit."""
+    async def acquire(
+        self, clock: ClientTimeout, client: str = "", ties: Ties | None = None
+    ) -> PooledConnection:
+        """An idle connection, or a new one. Raises ConnectError or ConnectionLimit.
+
+        ``client``: address of who asks, by the connection that has ``ties``.
+        """
         if self._permits is not None:
             await self._acquire_permit(self._permits, clock)
-        if (connection := self._take_idle()) is not None:
-            return connection
         try:
-            return await self._connect(clock)
+            if self._send_proxy:
+                return await self._introduced(clock, client, ties)
+            return self._take_idle() or await self._connect(clock)
         except BaseException:
             self.release_permit()
             raise
+
+    async def _introduced(
+        self, clock: ClientTimeout, client: str, ties: Ties | None
+    ) -> PooledConnection:
+        """A connection on which this client, and nobody else, has been introduced."""
+        words = introduction(self._send_proxy, *ends_of(client, ties))
+        if ties is not None and (found := ties.introduced.pop(self, None)) is not None:
+            connection = found[1]
+            assert isinstance(connection, PooledConnection)
+            fresh = connection.protocol.checkout()
+            if fresh and found[0] == words and not (self.expires and self.expired(connection)):
+                return connection
+            connection.close()
+        connection = await self._connect(clock, words)
+        connection.introduced = (ties, words)
+        return connection
 
     def _note_closed_idle(self, connection: PooledConnection) -> None:
         """The server closed an idle one; for how long it was idle is a hint when it does so."""
@@ -197,25 +236,36 @@ class ConnectionPool:
             name = self._unreachable.name
             raise ConnectionLimit(f"no connection to {name} became free {within}") from None
 
-    async def _connect(self, clock: ClientTimeout) -> PooledConnection:
+    async def _connect(self, clock: ClientTimeout, words: bytes = b"") -> PooledConnection:
+        """``words`` come first, ahead of TLS too."""
+        if words and self.tls:
+            FIRST_WORDS.set(words)
         try:
             made = await self._connector.connect(self._template, [], clock)
         except Exception as error:
+            self._connects.failed()
             looking_up = self._template.host in self._resolver.pending
             patience = clock.connect or 0.0
             why = await self._unreachable.why(error, looking_up=looking_up, patience=patience)
             raise why from None
+        finally:
+            if words and self.tls:
+                FIRST_WORDS.set(b"")
         protocol = made.protocol
         assert isinstance(protocol, UpstreamProtocol)
         protocol.checkout()
+        if words and not self.tls and protocol.transport is not None:
+            protocol.transport.write(words)
         self.connections += 1
         if addresses := self._resolver.stands_for(self._template.host):
             self.follow_name(addresses)
-        return PooledConnection(made, protocol, self)
+        connection = PooledConnection(made, protocol, self)
+        self._connects.made()
+        return connection
 
     def park(self, connection: PooledConnection) -> None:
         """Keep it for the next attempt, ``keepalive_timeout`` at most."""
-        connection.protocol.park(self._keepalive)
+        connection.protocol.park(self.keepalive)
         self._idle[connection] = None
         if self._permits is not None:
             self._permits.release()

@@ -1,12 +1,14 @@
 """How connections are made: by the connector of aiohttp, with a protocol and a shortcut of ours."""
 
 import asyncio
-import functools
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from ssl import SSLContext
-from typing import Any, TypeAlias
+from contextvars import ContextVar
+from functools import partial
+from typing import Any, Final, TypeAlias
 
+import aiohappyeyeballs
 import aiohttp
 from aiohttp import (
     BaseConnector,
@@ -18,13 +20,18 @@ from aiohttp import (
     TCPConnector,
 )
 from aiohttp.abc import ResolveResult
-from aiohttp.client_exceptions import UnixClientConnectorError, cert_errors, ssl_errors
+from aiohttp.client_exceptions import UnixClientConnectorError
 from aiohttp.tracing import Trace
 
 from proxy.net.below_tls import stand_below
 from proxy.upstream.http1.protocol import UpstreamProtocol
 
 Factory: TypeAlias = Callable[[], UpstreamProtocol]
+
+FIRST_WORDS: Final[ContextVar[bytes]] = ContextVar("first_words", default=b"")
+"""What the connection that is being made says ahead of its TLS handshake."""
+_RACE: Final = 0.25
+"""Seconds after which the next address of a name is tried beside the first (RFC 8305)."""
 
 
 class Connector(TCPConnector):
@@ -53,18 +60,24 @@ class Connector(TCPConnector):
     async def _wrap_create_connection(
         self, *args: Any, addr_infos: list[Any], req: ClientRequest, **kwargs: Any
     ) -> Any:
+        factory = args[0]
+        first_words = FIRST_WORDS.get()
+        if context := kwargs.pop("ssl", None):
+            return await self._over_tls(
+                factory, context, first_words, addr_infos=addr_infos, req=req, **kwargs
+            )
+        if first_words:
+            introduce = partial(self._introduced, first_words, addr_infos, req, **kwargs)
+            return await _connected(factory, introduce)
         (family, _, _, _, address), *others = addr_infos
-        context = kwargs.pop("ssl", None)
-        if context:
-            return await self._over_tls(args[0], context, addr_infos=addr_infos, req=req, **kwargs)
         if others or family != socket.AF_INET:
             connect = super()._wrap_create_connection
             return await _connected(
-                args[0], lambda made: connect(made, addr_infos=addr_infos, req=req, **kwargs)
+                factory, lambda made: connect(made, addr_infos=addr_infos, req=req, **kwargs)
             )
         try:
             return await _connected(
-                args[0], lambda made: self._loop.create_connection(made, *address)
+                factory, lambda made: self._loop.create_connection(made, *address)
             )
         except OSError as error:
             raise ClientConnectorError(req.connection_key, error) from error
@@ -72,7 +85,8 @@ class Connector(TCPConnector):
     async def _over_tls(
         self,
         factory: Any,
-        context: SSLContext,
+        context: ssl.SSLContext,
+        first_words: bytes,
         *,
         req: ClientRequest,
         server_hostname: str | None,
@@ -81,18 +95,46 @@ class Connector(TCPConnector):
         """In two steps: what a lost connection holds is read below TLS, see ``net/below_tls``."""
         tcp, _ = await super()._wrap_create_connection(asyncio.Protocol, req=req, **kwargs)
         protocol = factory()
+        if first_words:
+            tcp.write(first_words)
         try:
             shaking = self._loop.start_tls(tcp, protocol, context, server_hostname=server_hostname)
             transport = await shaking
-        except cert_errors as error:
+        except ssl.CertificateError as error:
             raise ClientConnectorCertificateError(req.connection_key, error) from error
-        except ssl_errors as error:
+        except ssl.SSLError as error:
             raise ClientConnectorSSLError(req.connection_key, error) from error
         except OSError as error:
             raise ClientConnectorError(req.connection_key, error) from error
         stand_below(tcp)
         protocol.connection_made(transport)
         return transport, protocol
+
+    async def _introduced(
+        self,
+        first_words: bytes,
+        infos: list[Any],
+        req: ClientRequest,
+        factory: Any,
+        *,
+        client_error: type[OSError] = ClientConnectorError,
+        **_: Any,
+    ) -> Any:
+        """Connect as aiohttp does, and say something before anything else."""
+        try:
+            sock = await aiohappyeyeballs.start_connection(
+                infos, happy_eyeballs_delay=_RACE, loop=self._loop
+            )
+            try:
+                await self._loop.sock_sendall(sock, first_words)
+            except BaseException:
+                sock.close()
+                raise
+            return await self._loop.create_connection(factory, sock=sock)
+        except OSError as error:
+            if error.errno is None and isinstance(error, TimeoutError):
+                raise
+            raise client_error(req.connection_key, error) from error
 
 
 class UnixConnector(aiohttp.UnixConnector):
@@ -138,6 +180,6 @@ async def _connected(
 
 def install(connector: BaseConnector) -> None:
     """Have a connector of aiohttp make connections of ours."""
-    connector._factory = functools.partial(  # type: ignore[assignment]
+    connector._factory = partial(  # type: ignore[assignment]
         UpstreamProtocol, loop=asyncio.get_running_loop()
     )

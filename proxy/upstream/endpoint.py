@@ -1,5 +1,6 @@
 """A server of an upstream, and how it is doing."""
 
+import ssl
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
@@ -10,6 +11,7 @@ from proxy.policy.quota import Quotas
 from proxy.policy.slowness import UsualTime
 from proxy.upstream.address import Address
 from proxy.upstream.connection_pool import ConnectionPool
+from proxy.upstream.connects import Connects
 
 
 class Endpoint:
@@ -21,6 +23,7 @@ class Endpoint:
         "available_since",
         "backup",
         "check_pool",
+        "connects",
         "full_weight",
         "healthy",
         "in_flight",
@@ -33,6 +36,7 @@ class Endpoint:
         "share",
         "usual",
         "weight",
+        "withdrawn",
     )
 
     def __init__(
@@ -44,6 +48,7 @@ class Endpoint:
         *,
         weight: float = 1.0,
         backup: bool = False,
+        connects: Connects | None = None,
     ) -> None:
         """``on_state`` is called when it may be asked no more, or again."""
         self._on_state = on_state
@@ -52,6 +57,8 @@ class Endpoint:
         self.check_pool = check_pool
         """For health checks: a server at its limit of connections is to be checked all the same."""
         self.backup = backup
+        self.connects = connects or Connects()
+        """Whether connections to it are made; its pools see to that."""
         self.full_weight = weight
         self.weight = weight
         """What balancing reads; less than ``full_weight`` while it starts slowly."""
@@ -65,6 +72,8 @@ class Endpoint:
         """Of its weight, for as long as it is slow beside the others."""
         self.healthy = True
         """What its health checks say."""
+        self.withdrawn = False
+        """Whether an operator has it left alone."""
         self.paused_until = 0.0
         """Its own Retry-After, as a time of ``time.monotonic``."""
         self.refused_until = 0.0
@@ -86,6 +95,12 @@ class Endpoint:
         """Its name stands for these addresses now."""
         self.pool.follow_name(listed)
         self.check_pool.follow_name(listed)
+
+    def use_tls(self, context: ssl.SSLContext | None) -> None:
+        """Make new connections with this context; those that stand stay."""
+        self.address.use_tls(context)
+        for pool in {self.pool, self.check_pool}:
+            pool.use(self.address.template)
 
     def reopen(self) -> None:
         """Its address is back."""
@@ -120,12 +135,22 @@ class Endpoint:
         else:
             self._on_state()
 
+    def withdraw(self, *, withdrawn: bool) -> None:
+        """An operator has it left alone, or asked again."""
+        if withdrawn is not self.withdrawn:
+            self.withdrawn = withdrawn
+            if withdrawn:
+                self._on_state()
+            else:
+                self.recovered()
+
     def describe(self, now: float) -> Iterator[Sample]:
         """For operators; ``now`` is monotonic."""
         labels = {"endpoint": self.name}
         yield gauge("endpoint_weight", self.full_weight, labels)
         yield gauge("endpoint_backup", int(self.backup), labels)
         yield gauge("endpoint_healthy", int(self.healthy), labels)
+        yield gauge("endpoint_withdrawn", int(self.withdrawn), labels)
         yield gauge("endpoint_paused_seconds", max(0.0, self.paused_until - now), labels)
         if self.quotas is not None:
             quotas = self.quotas.state(now)

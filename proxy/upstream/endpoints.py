@@ -2,21 +2,22 @@
 
 import asyncio
 import logging
-import os
-import stat
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
+from proxy.core.files import LOOK_EVERY
 from proxy.core.local_limits import complain, local_limit
 from proxy.core.samples import Sample
 from proxy.policy.rotation import Turns
-from proxy.upstream.address import Address, tls_context
-from proxy.upstream.credentials import LOOK_EVERY, CredentialsFile
+from proxy.upstream.address import Address
+from proxy.upstream.connects import Connects
+from proxy.upstream.credentials.upstream_credentials import UpstreamCredentials
 from proxy.upstream.endpoint import Endpoint
 from proxy.upstream.options import ServerEntry, UpstreamOptions, entries
 from proxy.upstream.resolver import ResolvedName
 from proxy.upstream.session import Session
+from proxy.upstream.tls_files import UpstreamTls
 from proxy.upstream.translate import reason
 
 log = logging.getLogger(__name__)
@@ -36,17 +37,14 @@ class Endpoints:
         self.name = options.name
         self._options = options
         self._session = session
-        self._tls = tls_context(options)
+        self._tls = UpstreamTls(options)
         self._entries = entries(options)
         self._names = {
             index: host
             for index, entry in enumerate(self._entries)
-            if (host := Address(options, entry, self._tls).lookup)
+            if (host := Address(options, entry, self._tls.context).lookup)
         }
-        self._credentials_file: CredentialsFile | None = None
-        shown = options.credentials
-        if shown is not None and stat.S_ISREG(_mode(shown.value_file)):
-            self._credentials_file = CredentialsFile(shown)
+        self.credentials = UpstreamCredentials(options.credentials, options.name, session)
         for host in self._names.values():
             session.set_ttl(host, options.dns_ttl)
         self._turns = [Turns() for _ in self._entries]
@@ -56,6 +54,8 @@ class Endpoints:
         """Called when there are other members."""
         self.on_state: list[Callable[[], None]] = []
         """Called when a member may not be asked any more, or may be asked again."""
+        self.on_connect: list[Callable[[], None]] = []
+        """Called when a new connection to a member works."""
         self.members: tuple[Endpoint, ...] = ()
         self._update()
         self._tasks: list[asyncio.Task[None]] = []
@@ -66,22 +66,25 @@ class Endpoints:
         return bool(self._names and self._options.dns_ttl)
 
     def describe(self, now: float) -> Iterator[Sample]:
-        """The endpoints for operators; ``now`` is monotonic."""
+        """The endpoints and credentials for operators; ``now`` is monotonic."""
         for endpoint in self.members:
             yield from endpoint.describe(now)
+        yield from self.credentials.describe(now)
 
     def open(self) -> None:
         """Begin to look names up; until an answer comes, each is one server."""
         if self.changes:
             self._tasks.append(asyncio.create_task(self._watch()))
-        if self._credentials_file is not None:
-            self._tasks.append(asyncio.create_task(self._reread(self._credentials_file)))
+        self.credentials.open()
+        if self.credentials.may_change or self._tls.may_change:
+            self._tasks.append(asyncio.create_task(self._look_at_files()))
 
     async def close(self) -> None:
         """Stop, and close what rests."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.credentials.close()
         for endpoint in self.members:
             endpoint.close()
 
@@ -111,16 +114,17 @@ class Endpoints:
         for key in [key for key in self._away if not self._turns[key.entry].remembers(key.ip)]:
             del self._away[key]
 
-    async def _reread(self, credentials_file: CredentialsFile) -> None:
-        """Show what the file says now; a disk may stand still, the loop may not."""
+    async def _look_at_files(self) -> None:
+        """Use what the files say now; a disk may stand still, the loop may not."""
         while True:
             await asyncio.sleep(LOOK_EVERY)
             try:
-                if await asyncio.to_thread(credentials_file.changed):
+                await self.credentials.look()
+                if self._tls.may_change and await asyncio.to_thread(self._tls.changed):
                     for endpoint in (*self.members, *self.away):
-                        endpoint.address.credentials = credentials_file.field
+                        endpoint.use_tls(self._tls.context)
             except Exception:  # or nobody would look again
-                log.exception("credentials of %s", self.name)
+                log.exception("files of %s", self.name)
 
     def _update(self) -> None:
         """Have one endpoint for each address; those that stay keep their connections and state.
@@ -154,22 +158,28 @@ class Endpoints:
         """Servers that are not asked now, and may come back."""
         return tuple(self._away.values())
 
+    @property
+    def connects(self) -> bool:
+        """Whether connections to any member are made, as far as is known."""
+        return any(endpoint.connects.works for endpoint in self.members)
+
     def _state_changed(self) -> None:
         for call in self.on_state:
             call()
 
     def _made(self, entry: ServerEntry, ip: str) -> Endpoint:
         options = self._options
-        address = Address(options, entry, self._tls, ip)
-        if self._credentials_file is not None:
-            address.credentials = self._credentials_file.field
+        address = Address(options, entry, self._tls.context, ip)
+        connects = Connects(self.on_connect)
         pool = partial(
             self._session.connection_pool,
             address.template,
             address.unix_path,
             keepalive=options.keepalive_timeout,
             max_age=options.max_connection_age,
+            connects=connects,
         )
+        pool = partial(pool, send_proxy=entry.send_proxy)
         limited = pool(limit=options.limit)
         return Endpoint(
             address,
@@ -178,12 +188,5 @@ class Endpoints:
             self._state_changed,
             weight=entry.weight,
             backup=entry.backup,
+            connects=connects,
         )
-
-
-def _mode(path: str) -> int:
-    """The kind of a file; 0 where there is none. A pipe gives its bytes once only."""
-    try:
-        return os.stat(path).st_mode if path else 0
-    except OSError:
-        return 0

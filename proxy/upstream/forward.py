@@ -13,7 +13,7 @@ from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.http.chunked import chunked_body
-from proxy.http.fields import encode, of_name, values, without
+from proxy.http.fields import encode, of_name, values
 from proxy.http.framing import CHUNKED
 from proxy.http.logins import speaks_of_login
 from proxy.http.sse import streams_events
@@ -92,7 +92,7 @@ class Forward:
             record.connect_s = 0.0
         else:
             asked = monotonic()
-            connection = await self._pool.acquire(self._clock)
+            connection = await self._pool.acquire(self._clock, exchange.client, ties)
             record.connect_s = monotonic() - asked
         upload: asyncio.Task[None] | None = None
         message: Any  # a FastHead or a ReplyHead
@@ -161,15 +161,12 @@ class Forward:
     def request_head(self, exchange: Exchange) -> bytes:
         """The bytes of the head as this endpoint is sent them."""
         address = self._address
-        fields = exchange.headers
-        if address.credentials is not None:
-            fields = [*without(fields, address.credentials[0].lower()), address.credentials]
         host = address.host or exchange.host.encode("latin-1") or address.authority
         return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b%b\r\n" % (
             exchange.method.encode(),
             exchange.target,
             host,
-            encode(fields, exchange.encoded),
+            encode(exchange.headers, exchange.encoded),
             exchange.body.framing,
             b"Connection: Upgrade\r\nUpgrade: %b\r\n" % exchange.upgrade
             if exchange.upgrade
@@ -238,6 +235,8 @@ class Forward:
             version=message.version,
             buffered=whole,
         )
+        if message.length is None:
+            reply.until_close = True
         if chunked and exchange.takes_trailers:
             reply.trailers = stream.trailers
         return reply

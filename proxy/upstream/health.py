@@ -16,6 +16,7 @@ from proxy.core.options import Table, described
 from proxy.core.reply import Ending
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.policy.health import Health
+from proxy.upstream.credentials.upstream_credentials import UpstreamCredentials
 from proxy.upstream.endpoint import Endpoint
 from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.forward import Forward
@@ -45,9 +46,16 @@ class HealthCheckOptions(Table, frozen=True, kw_only=True):
 class Checker:
     """Checks one server, on connections like those that requests use."""
 
-    __slots__ = ("_ask", "_endpoint", "_health", "_options", "_rng", "_task")
+    __slots__ = ("_ask", "_credentials", "_endpoint", "_health", "_options", "_rng", "_task")
 
-    def __init__(self, endpoint: Endpoint, options: HealthCheckOptions, rng: random.Random) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        options: HealthCheckOptions,
+        rng: random.Random,
+        credentials: UpstreamCredentials,
+    ) -> None:
+        self._credentials = credentials
         self._endpoint = endpoint
         self._ask = Forward(endpoint.address, endpoint.check_pool, TimeoutsOptions(), tuple).handle
         self._options = options
@@ -77,7 +85,7 @@ class Checker:
         exchange = Exchange(
             "GET",
             self._options.path.encode(),
-            [(b"User-Agent", b"sidecar-proxy-health-check")],
+            [(b"User-Agent", b"sidecar-proxy-health-check"), *self._credentials.shown()],
             started_at=monotonic(),
         )
         try:
@@ -141,7 +149,9 @@ class HealthGuard:
     def _follow(self) -> None:
         for endpoint in self._endpoints.members:
             if endpoint not in self._checkers:
-                self._checkers[endpoint] = Checker(endpoint, self._options, self._rng)
+                self._checkers[endpoint] = Checker(
+                    endpoint, self._options, self._rng, self._endpoints.credentials
+                )
         for endpoint in self._checkers.keys() - set(self._endpoints.members):
             task = asyncio.ensure_future(self._checkers.pop(endpoint).close())
             self._gone.add(task)

@@ -1,12 +1,12 @@
 """The table of an upstream, ``[[upstreams]]``: its servers, and how it is spoken to."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from proxy.core.duration import Duration, seconds
 from proxy.core.options import Table, described
-from proxy.upstream.credentials import CredentialsOptions
+from proxy.upstream.credentials.options import CredentialsTables
 
 
 class ServerEntry(Table, frozen=True, kw_only=True):
@@ -21,6 +21,13 @@ class ServerEntry(Table, frozen=True, kw_only=True):
     backup: Annotated[
         bool, described("Takes requests only while no other server of the upstream can.")
     ] = False
+    send_proxy: Annotated[
+        Literal["", "v1", "v2"],
+        described(
+            "Begin each connection with a header of the PROXY protocol, version 1 or 2, which "
+            "names the client. Such a connection serves one client connection only."
+        ),
+    ] = ""
 
 
 class UpstreamTlsOptions(Table, frozen=True, kw_only=True):
@@ -94,7 +101,13 @@ class UpstreamOptions(Table, frozen=True, kw_only=True):
         ),
     ] = 0
     tls: UpstreamTlsOptions | None = None
-    credentials: CredentialsOptions | None = None
+    credentials: Annotated[
+        CredentialsTables | None,
+        described(
+            "Credentials that the proxy sends to the upstream in place of the client's; "
+            "`[[upstreams.credentials]]` for several, each with its own quota."
+        ),
+    ] = None
 
 
 def entries(options: UpstreamOptions) -> list[ServerEntry]:

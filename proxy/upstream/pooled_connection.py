@@ -1,6 +1,6 @@
 """A connection to a server, as attempts take it and give it back."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from aiohttp.connector import Connection
 
@@ -13,10 +13,28 @@ if TYPE_CHECKING:
     from proxy.upstream.connection_pool import ConnectionPool
 
 
+Ends: TypeAlias = tuple[tuple[str, int] | None, tuple[str, int] | None]
+
+
+def ends_of(client: str, ties: Ties | None) -> Ends:
+    """Address and port of a client, and of where it has connected to; None for both if unknown.
+
+    The port of a client that a trusted proxy names is not known, and is 0, as HAProxy has it.
+    """
+    transport = None if ties is None else ties.transport
+    if transport is None or not client:
+        return None, None
+    to, peer = transport.get_extra_info("sockname"), transport.get_extra_info("peername")
+    if not isinstance(to, tuple) or not isinstance(peer, tuple):
+        return None, None
+    mapped = peer[0].removeprefix("::ffff:")
+    return (client, peer[1] if client in (peer[0], mapped) else 0), (to[0], to[1])
+
+
 class PooledConnection:
     """A connection to a server: in use by one attempt, or idle."""
 
-    __slots__ = ("_connection", "_pool", "login_at", "made_at", "owner", "protocol")
+    __slots__ = ("_connection", "_pool", "introduced", "login_at", "made_at", "owner", "protocol")
 
     def __init__(
         self, connection: Connection, protocol: UpstreamProtocol, pool: "ConnectionPool"
@@ -26,6 +44,8 @@ class PooledConnection:
         self.made_at = monotonic()
         self.owner: tuple[Ties, str] | None = None
         """The client that alone may use it, and the name of its server, see ``http/logins``."""
+        self.introduced: tuple[Ties | None, bytes] | None = None
+        """Whose it is from its first bytes on, and those, where it began with a PROXY header."""
         self.login_at = 0.0
         """When the login on it began."""
         self.protocol = protocol
@@ -55,6 +75,8 @@ class PooledConnection:
             self.discard()
         elif self.owner is not None:
             self._park_for(*self.owner)
+        elif self.introduced is not None:
+            self._park_introduced(*self.introduced)
         else:
             self._pool.park(self)
 
@@ -65,6 +87,15 @@ class PooledConnection:
             return
         self.protocol.park(0)
         ties.held[self._pool] = (server, self)
+        self._pool.release_permit()
+
+    def _park_introduced(self, ties: Ties | None, words: bytes) -> None:
+        """Stay idle for the client that was introduced; nobody asks again for a health check."""
+        if ties is None or ties.closed or self._pool in ties.introduced:
+            self.discard()
+            return
+        self.protocol.park(self._pool.keepalive)
+        ties.introduced[self._pool] = (words, self)
         self._pool.release_permit()
 
     def discard(self) -> None:
@@ -84,7 +115,8 @@ class PooledConnection:
 
     def _on_lost(self) -> None:
         """The connection has ended. Where an attempt uses it, that attempt will discard it."""
-        owner = self.owner
-        if self._pool.remove(self) or (owner and owner[0].forget(self._pool, self)):
+        owner = self.owner or self.introduced
+        ties = owner[0] if owner else None
+        if self._pool.remove(self) or (ties and ties.forget(self._pool, self)):
             self._pool.connections -= 1
             self._connection.close()

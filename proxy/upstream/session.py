@@ -15,6 +15,7 @@ from aiohttp import (
 
 from proxy.upstream.connection_pool import ConnectionPool
 from proxy.upstream.connector import Connector, UnixConnector, install
+from proxy.upstream.connects import Connects
 from proxy.upstream.resolver import ResolvedName, Resolver, chosen
 
 
@@ -62,8 +63,13 @@ class Session:
         keepalive: float,
         limit: int,
         max_age: float = 0.0,
+        send_proxy: str = "",
+        connects: Connects | None = None,
     ) -> ConnectionPool:
-        """The way to a server that ``template`` describes, or to a unix socket."""
+        """The way to a server that ``template`` describes, or to a unix socket.
+
+        ``connects`` is told what becomes of each attempt to connect.
+        """
         connector: BaseConnector = self._connector
         if unix_path is not None:
             unix = UnixConnector(unix_path, limit=0, force_close=True)
@@ -78,7 +84,9 @@ class Session:
             keepalive=keepalive,
             limit=limit,
             max_age=max_age,
+            send_proxy=send_proxy,
             name=f"unix:{unix_path}" if unix_path is not None else "",
+            connects=connects,
         )
 
     def set_ttl(self, host: str, ttl: float) -> None:

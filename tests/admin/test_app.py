@@ -31,9 +31,11 @@ PARTS = [
     "concurrency",
     "hedges",
     "rate_limits",
+    "cache",
     "coalesce",
     "budgets",
     "breakers",
+    "credentials",
     "tunnels",
     "counters",
 ]

@@ -1,7 +1,10 @@
 """Probes have an address of their own, and no page of another site reads the admin listener."""
 
+from pathlib import Path
+
 import pytest
 
+from proxy.run.runtime import CannotStart
 from tests.support.client import ask
 from tests.support.proxy import Proxy, proxied
 from tests.support.upstream import RawUpstream
@@ -89,3 +92,107 @@ async def test_without_the_option_there_is_no_such_listener() -> None:
     admin = {"listen": "127.0.0.1:0"}
     async with RawUpstream() as upstream, proxied(upstream, admin=admin) as proxy:
         assert proxy.runtime.probes == ""
+
+
+LINK = ["Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        (["Sec-Fetch-Site: same-origin"], 200),
+        (["Sec-Fetch-Site: none"], 200),
+        (["Sec-Fetch-Site: cross-site", *LINK], 200),
+        (["Sec-Fetch-Site: cross-site"], 403),
+        (["Sec-Fetch-Site: same-site"], 403),
+        (["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: image"], 403),
+        (["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: iframe"], 403),
+    ],
+    ids=["own page", "typed", "link", "fetch", "other port", "image", "frame"],
+)
+async def test_what_a_browser_says_of_its_page_is_heard(lines: list[str], status: int) -> None:
+    async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
+        asked = request("/api/state", "Host: localhost", *lines)
+        assert (await ask(proxy.admin, asked)).status == status
+
+
+def changing(*lines: str) -> bytes:
+    head = ["PUT /api/log HTTP/1.1", "Content-Length: 2", *lines, "", ""]
+    return "\r\n".join(head).encode() + b"{}"
+
+
+async def test_a_link_changes_nothing() -> None:
+    async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
+        asked = changing("Host: localhost", "Sec-Fetch-Site: cross-site", *LINK)
+        assert (await ask(proxy.admin, asked)).status == 403
+
+
+async def test_on_loopback_no_token_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("secret")
+    options = {**ADMIN, "token_file": str(tmp_path / "token")}
+    async with RawUpstream() as upstream, proxied(upstream, admin=options) as proxy:
+        assert (await ask(proxy.admin, changing("Host: localhost"))).status == 400  # the body is
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [
+        ("Bearer secret", 400),
+        ("bearer secret", 400),
+        ("Bearer wrong", 401),
+        ("Bearer ", 401),
+        ("Basic secret", 401),
+        ("", 401),
+    ],
+)
+async def test_elsewhere_what_changes_something_needs_the_token(
+    tmp_path: Path, given: str, status: int
+) -> None:
+    (tmp_path / "token").write_text("secret\n")
+    options = {"listen": "0.0.0.0:0", "token_file": str(tmp_path / "token")}
+    async with RawUpstream() as upstream, proxied(upstream, admin=options) as proxy:
+        where = ("127.0.0.1", int(proxy.runtime.admin.rpartition(":")[2]))
+        assert (await ask(where, request("/api/log", "Host: localhost"))).status == 200
+        response = await ask(where, changing("Host: localhost", f"Authorization: {given}"))
+        assert response.status == status
+        if status == 401:
+            assert response.value("WWW-Authenticate") == b"Bearer"
+        (tmp_path / "token").write_text("other")
+        again = await ask(where, changing("Host: localhost", f"Authorization: {given}"))
+        assert again.status == 401
+        assert (
+            await ask(where, changing("Host: localhost", "Authorization: Bearer other"))
+        ).status == 400
+
+
+async def test_elsewhere_nothing_is_changed_without_a_token_file() -> None:
+    async with RawUpstream() as upstream, proxied(upstream, admin={"listen": "0.0.0.0:0"}) as proxy:
+        where = ("127.0.0.1", int(proxy.runtime.admin.rpartition(":")[2]))
+        response = await ask(where, changing("Host: localhost", "Authorization: Bearer "))
+        assert response.status == 403
+        assert b"token_file" in response.body
+
+
+async def test_a_token_file_that_is_not_there_keeps_the_proxy_from_starting() -> None:
+    options = {**ADMIN, "token_file": "/nowhere/token"}
+    async with RawUpstream() as upstream:
+        with pytest.raises(CannotStart, match="/nowhere/token"):
+            async with proxied(upstream, admin=options):
+                pass
+
+
+async def test_a_token_file_that_is_emptied_keeps_its_token(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = tmp_path / "token"
+    token.write_text("secret\n")
+    options = {"listen": "0.0.0.0:0", "token_file": str(token)}
+    async with RawUpstream() as upstream, proxied(upstream, admin=options) as proxy:
+        where = ("127.0.0.1", int(proxy.runtime.admin.rpartition(":")[2]))
+        for text in ("\n", None):
+            token.unlink() if text is None else token.write_text(text)
+            for given, status in (("secret", 400), ("", 401)):
+                asked = changing("Host: localhost", f"Authorization: Bearer {given}")
+                assert (await ask(where, asked)).status == status
+        warnings = [each for each in caplog.records if "was not taken over" in each.getMessage()]
+        assert len(warnings) == 2

@@ -39,7 +39,7 @@ def test_each_is_told_as_much_as_its_operator_has_written(
     peers.peer(name, tuning).command(tmp_path, 8080, "127.0.0.1:1,127.0.0.1:2")
     [made] = tmp_path.iterdir()
     text = made.read_text()
-    clocks = ("300ms" in text, "900ms" in text)
+    clocks = ("300ms" in text, "800ms" in text)
     assert clocks == ((True, True) if tuning is Tuning.TUNED else (False, False))
     assert text.count("max_fails=0") == (2 if name == "nginx" and tuning is Tuning.TUNED else 0)
     hedged = name == "ours" and tuning is Tuning.HEDGE

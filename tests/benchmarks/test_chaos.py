@@ -11,8 +11,10 @@ from benchmarks.chaos.__main__ import arguments
 from benchmarks.chaos.answer import Answer, End, judge, read
 from benchmarks.chaos.book import Book
 from benchmarks.chaos.client import Client, Door
+from benchmarks.chaos.fates import End as Fated
 from benchmarks.chaos.fates import fate, stream
 from benchmarks.chaos.plan import Ask, Kind, Leave, Session, session
+from benchmarks.chaos.replies import Arrival, writes
 from benchmarks.chaos.storm import What, storm
 from benchmarks.chaos.streams import judge_events, judge_tunnel
 
@@ -195,3 +197,18 @@ async def test_a_client_reports_what_an_upstream_that_lies_says() -> None:
 
 def test_a_stream_has_as_many_events_wherever_it_is_asked_for() -> None:
     assert len({stream(1, "n", server, nth).events for server in range(4) for nth in range(9)}) == 1
+
+
+def test_a_reply_that_nobody_asked_for_comes_with_the_end_of_the_one_before() -> None:
+    """Behind a pause it could not be told from the answer to the next request."""
+    seen = set()
+    for number in range(2000):
+        drawn = fate(1, f"n{number}", 0, 0, "/all")
+        parts = writes(Arrival("a", f"n{number}", "GET", "/all/x", {}, drawn, b""))
+        last, _, unasked = parts[-1].rpartition(b"HTTP/1.1 200 OK\r\n")
+        surplus = content.POISON.encode() in unasked and drawn.end is not Fated.BROKEN
+        assert surplus is (drawn.end is Fated.SURPLUS)
+        if surplus:
+            assert last
+            seen.add(len(parts))
+    assert len(seen) > 2

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from benchmarks.load.__main__ import arguments, effort
-from benchmarks.load.peer import DIRECT, LOGGED, PEERS
+from benchmarks.load.peer import DIRECT, OURS_LOGGED, PEERS, UNLOGGED
 from benchmarks.load.report import markdown, median
 from benchmarks.load.scenario import QUICK, SCENARIOS, Effort, added
 
@@ -19,8 +19,13 @@ SMALL = {
 
 def test_a_table_has_medians_spreads_and_ratios() -> None:
     lines = markdown({"small": SMALL}).splitlines()
-    assert lines[-2] == "| sidecar-proxy | 300 | 300 to 300 | 3.0 | 1.00 | 1.0 | 0 | 3.00 |"
-    assert lines[-1] == "| plain aiohttp | 100 | 90 to 900 | 9.0 | 0.50 | 2.0 | 1 | 1.00 |"
+    assert lines[-2] == "| sidecar-proxy | 3.0 | 3.0 to 3.0 | 300 | 1.00 | 1.0 | 0 | 3.00 |"
+    assert lines[-1] == "| plain aiohttp | 9.0 | 9.0 to 9.0 | 100 | 0.50 | 2.0 | 1 | 1.00 |"
+
+
+def test_more_is_better_where_nothing_else_is_said() -> None:
+    runs = {"proxy": [{"rate": 300.0}], "caddy": [{"rate": 200.0}]}
+    assert markdown({"down-64k": runs}).splitlines()[-2].endswith("| 1.50 |")
 
 
 def test_nobody_is_compared_with_a_peer_that_is_missing() -> None:
@@ -64,5 +69,8 @@ def test_unknown_names_are_refused(words: list[str], capsys: pytest.CaptureFixtu
 def test_peers_stand_in_the_order_of_the_table_and_only_where_they_say_something() -> None:
     everybody = frozenset({*PEERS, DIRECT})
     assert SCENARIOS["small"].peers(everybody) == [*PEERS, DIRECT]
-    assert LOGGED not in SCENARIOS["post"].peers(everybody)
+    assert OURS_LOGGED not in SCENARIOS["post"].peers(everybody)
+    in_production = SCENARIOS["production"].peers(everybody)
+    assert OURS_LOGGED in in_production
+    assert not UNLOGGED.intersection(in_production)
     assert DIRECT not in SCENARIOS["start"].peers(everybody)

@@ -100,11 +100,12 @@ def problems(path: Path, text: str) -> list[str]:
         ),
         (
             UPSTREAM + "[upstreams.credentials]",
-            "upstreams[0].credentials: expected one of value and value_file, got neither",
+            "upstreams[0].credentials: expected one of value, value_file and oauth2, got none",
         ),
         (
             UPSTREAM + '[upstreams.credentials]\nvalue = "a"\nvalue_file = "/dev/null"',
-            "upstreams[0].credentials: expected one of value and value_file, got both",
+            "upstreams[0].credentials: expected one of value, value_file and oauth2, "
+            "got value, value_file: leave one out",
         ),
         (
             UPSTREAM + '[upstreams.credentials]\nvalue_file = "/gone"',

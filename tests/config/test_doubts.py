@@ -105,6 +105,11 @@ def said(folder: Path, text: str, **environ: str) -> list[str]:
             "failure_ratio",
         ),
         ("[retry]\nattempts = 1\non = ['503']\n" + API, "retry.on", "attempts = 1"),
+        (
+            "[retry]\nwait_for_connect = '1m'\n[timeouts]\ntotal = '30s'\nper_try = '0'\n" + API,
+            "retry.wait_for_connect",
+            "[timeouts] total (30s) ends the wait before",
+        ),
         ("[retry]\nbackoff_base = '5s'\n" + API, "retry.backoff_base", "backoff_max (2s)"),
         ("[retry.budget]\npercent = 0.2\n" + API, "retry.budget.percent", "did you mean 20?"),
         (
@@ -155,6 +160,8 @@ def test_what_cannot_work_has_one_warning(
         BOTH + "request_headers.set.X-A = '100%'",
         '[timeouts]\nper_try = "2s"\n' + API,
         '[timeouts]\nper_try = "auto"\n' + API,
+        "[queue]\n[retry]\nwait_for_connect = '1m'\n" + API,
+        "[queue]\n" + BOTH + "retry.wait_for_connect = '1m'",
         "[hedge]\n" + BOTH + 'methods = ["GET", "POST"]',
         "[retry]\nidempotency_header = 'X-Key'\n[hedge]\n" + BOTH + 'methods = ["POST"]',
         "[concurrency]\n[queue]\n[timeouts]\nqueue = '2s'\n" + API,

@@ -9,6 +9,7 @@ from proxy.config.load import ConfigError, check, from_upstream, load
 from proxy.config.model import Config
 from proxy.core.duration import Duration
 from proxy.core.size import Size
+from proxy.upstream.credentials.options import CredentialsOptions
 
 GOOD = """
 [server]
@@ -61,7 +62,7 @@ def test_units_and_environment_are_read(good: Config) -> None:
     assert good.timeouts.connect == Duration(0.25)
     assert good.timeouts.total == Duration(30)
     assert good.upstreams[0].servers == ("http://10.0.0.1:9000",)
-    assert good.upstreams[0].credentials is not None
+    assert isinstance(good.upstreams[0].credentials, CredentialsOptions)
     assert good.upstreams[0].credentials.value == "Bearer s3cr$t"
 
 

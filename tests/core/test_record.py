@@ -38,3 +38,9 @@ def test_a_record_is_hedged_once_a_copy_has_overtaken_an_attempt() -> None:
 def test_findings_of_one_request_are_no_defaults_of_the_next() -> None:
     call().attempt_log += (Attempt("a", "503", 0.1),)
     assert (Record().attempt_count, Record().attempt_log, Record().endpoint) == (0, (), "")
+
+
+def test_an_attempt_is_logged_with_what_it_found_out() -> None:
+    record = call()
+    record.log_attempt("http://a", "503", 40.0, 52.5)
+    assert record.attempt_log == (Attempt("http://a", "503", 12.5, 40.0, 0.1, 0.2),)

@@ -2,7 +2,15 @@
 
 import pytest
 
-from proxy.http.cache_control import directives, for_one_client
+from proxy.http.cache_control import (
+    MOST,
+    Directives,
+    cache_directives,
+    delta_seconds,
+    directives,
+    for_one_client,
+    targeted,
+)
 
 
 @pytest.mark.parametrize(
@@ -42,3 +50,71 @@ def test_some_statuses_are_about_who_asked(status: int, alone: bool) -> None:
 
 def test_directives_are_names() -> None:
     assert directives(b"Max-Age = 60, NO-CACHE,, x") == [b"max-age", b"no-cache", b"x"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        ([b"max-age=60, Public"], {b"max-age": b"60", b"public": None}),
+        ([b'MaX-aGe="60"'], {b"max-age": b"60"}),
+        ([b'x="max-age=9, y", max-age=1'], {b"x": b"max-age=9, y", b"max-age": b"1"}),
+        ([b'max-age="1", x="max-age=9'], {b"max-age": b"1", b"x": b"max-age=9"}),
+        ([b"max-age=1, max-age=2", b"max-age=3"], {b"max-age": b"1"}),
+        ([b"max-age =60"], {b"max-age ": b"60"}),
+        ([b"max-age= 60"], {b"max-age": b" 60"}),
+        ([b'no-cache="a", no-cache'], {b"no-cache": None}),
+        ([b'private="a, b"', b'private="c"'], {b"private": b"a, b, c"}),
+        ([b" , ,"], {}),
+        ([rb'x="a\"b"'], {b"x": b'a"b'}),
+    ],
+    ids=range(11),
+)
+def test_directives_have_values(lines: list[bytes], found: Directives) -> None:
+    assert cache_directives(lines) == found
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (b"0", 0),
+        (b"003600", 3600),
+        (b"99999999999", MOST),
+        (b"9" * 5000, MOST),
+        (b"-1", None),
+        (b"1.5", None),
+        (b"'1'", None),
+        (b" 1", None),
+        (b"", None),
+        (None, None),
+    ],
+    ids=range(10),
+)
+def test_seconds_are_whole_numbers(value: bytes | None, seconds: int | None) -> None:
+    assert delta_seconds(value) == seconds
+
+
+@pytest.mark.parametrize(
+    ("fields", "found"),
+    [
+        ([(b"CDN-Cache-Control", b"max-age=60, foo")], {b"max-age": b"60", b"foo": None}),
+        ([(b"CDN-Cache-Control", b"no-store")], {b"no-store": None}),
+        ([(b"cdn-cache-control", b"max-age=6"), (b"X-Own", b"max-age=7")], {b"max-age": b"7"}),
+        (
+            [(b"X-Own", b"max-age=6"), (b"X-Own", b"no-cache")],
+            {b"max-age": b"6", b"no-cache": None},
+        ),
+        # malformed, of a wrong type, or empty: as if it were not there (RFC 9213 2.1)
+        ([(b"CDN-Cache-Control", b"max-age=60, &&&")], None),
+        ([(b"CDN-Cache-Control", b'max-age="60"')], None),
+        ([(b"CDN-Cache-Control", b"max-age=-1")], None),
+        ([(b"CDN-Cache-Control", b"MaX-aGe=60")], None),
+        ([(b"CDN-Cache-Control", b"")], None),
+        ([(b"X-Own", b"&"), (b"CDN-Cache-Control", b"max-age=1")], {b"max-age": b"1"}),
+        ([(b"Cache-Control", b"max-age=1")], None),
+    ],
+    ids=range(11),
+)
+def test_the_first_valid_targeted_field_counts(
+    fields: list[tuple[bytes, bytes]], found: Directives | None
+) -> None:
+    assert targeted(fields, (b"x-own", b"cdn-cache-control")) == found

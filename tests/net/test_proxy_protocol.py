@@ -2,12 +2,13 @@
 
 import struct
 from ipaddress import ip_address
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.net.proxy_protocol import SIGNATURE, read_introduction
+from proxy.net.proxy_protocol import SIGNATURE, introduction, read_introduction
 
 
 def version_2(command: int = 0x21, kind: int = 0x11, body: bytes = b"") -> bytes:
@@ -78,3 +79,35 @@ def test_no_bytes_break_it(data: bytes) -> None:
     except ValueError:
         return
     assert found is None or 0 < found.size <= len(data)
+
+
+V4, V6 = ("192.0.2.7", 5000), ("2001:db8::7", 5001)
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+@pytest.mark.parametrize(
+    ("source", "to", "client"),
+    [
+        (V4, ("10.0.0.1", 443), "192.0.2.7"),
+        (V6, ("2001:db8::1", 443), "2001:db8::7"),
+        (V4, ("::ffff:10.0.0.1", 443), "192.0.2.7"),
+        (V4, ("2001:db8::1", 443), "192.0.2.7"),
+        (V6, ("10.0.0.1", 443), "2001:db8::7"),
+        (None, None, ""),
+        (None, V4, ""),
+    ],
+)
+def test_what_is_written_is_what_is_read(version: str, source: Any, to: Any, client: str) -> None:
+    header = introduction(version, source, to)
+    assert read_introduction(header + b"GET") == (len(header), client)
+
+
+def test_the_headers_are_those_of_the_specification() -> None:
+    """Section 2.1 and 2.2 of HAProxy's ``doc/proxy-protocol.txt``."""
+    to = ("10.0.0.1", 443)
+    assert introduction("v1", V4, to) == b"PROXY TCP4 192.0.2.7 10.0.0.1 5000 443\r\n"
+    assert introduction("v1", None, None) == b"PROXY UNKNOWN\r\n"
+    assert introduction("v2", V4, to) == bytes.fromhex(
+        "0d0a0d0a000d0a515549540a 21 11 000c c0000207 0a000001 1388 01bb"
+    )
+    assert introduction("v2", None, None) == bytes.fromhex("0d0a0d0a000d0a515549540a 20 00 0000")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.waiting.adaptive import Day
+from benchmarks.waiting.adaptive import KINDS, Day
 from proxy.policy.gradient import Baseline, Gradient
 
 
@@ -105,7 +105,7 @@ def test_it_never_leaves_its_bounds(
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_it_finds_what_an_api_sustains_and_follows_it(seed: int) -> None:
-    stages = Day(seed, [20, 60, 20], 60.0, None).run()
+    stages = Day(seed, KINDS[0], [20, 60, 20], 60.0, None).run()
     for stage in stages:
         ideal = stage.capacity / 0.2 * 60
         assert stage.good > 0.88 * ideal
@@ -115,6 +115,6 @@ def test_it_finds_what_an_api_sustains_and_follows_it(seed: int) -> None:
 
 
 def test_without_a_limit_the_same_api_does_nothing_any_more() -> None:
-    [stage] = Day(1, [20], 60.0, 0).run()
+    [stage] = Day(1, KINDS[0], [20], 60.0, 0).run()
     assert stage.good < 20 * 60
     assert stage.p99() == 10.0

@@ -75,3 +75,13 @@ def test_it_is_always_known_who_waits_most(steps: list[tuple[str, int]]) -> None
         assert {n: set(found) for n, found in line._most._keys.items()} == {
             n: {key for key in keys if keys.count(key) == n} for n in set(map(keys.count, keys))
         }
+
+
+def test_one_that_had_a_place_has_one_again_whatever_the_size() -> None:
+    queue = Queue(1, "fifo")
+    first, second, third = (place(name) for name in "abc")
+    assert queue.enqueue(first) is None
+    assert queue.enqueue(second) is second
+    assert queue.enqueue(third, again=True) is None
+    assert queue.waiting == 2
+    assert [queue.pop(), queue.pop()] == [first, third]

@@ -9,8 +9,9 @@ import pytest
 
 from proxy.core.exchange import Exchange
 from proxy.edge.forwarded import Forwarding
-from proxy.edge.http1.head_cache import RequestHeadCache
+from proxy.edge.http1.fast_request_head import FastHeadReader
 from proxy.edge.http1.request_head import read_head
+from proxy.edge.options import ServerOptions
 from proxy.http.bounded_cache import BoundedCache, Memo
 from proxy.http.hop_by_hop import end_to_end_request, end_to_end_response
 
@@ -21,7 +22,7 @@ MUCH = 12 << 20
 @pytest.mark.parametrize("size", [10, 500, 2000, 16_000])
 def test_heads_that_differ_each_time_leave_little(size: int) -> None:
     forwarding = Forwarding(())
-    repeats = RequestHeadCache()
+    reader = FastHeadReader(ServerOptions())
     tracemalloc.start()
     try:
         for number in range(5000):
@@ -37,8 +38,8 @@ def test_heads_that_differ_each_time_leave_little(size: int) -> None:
                 scheme="http", host=host,
             )  # fmt: skip
             exchange = Exchange("GET", target, fields, host=host.decode())
-            repeats.store(data, exchange, head.fields, "10.0.0.1", "http")
-            repeats.lookup(data, "10.0.0.1", "http")
+            reader.learn(data, exchange, head.fields, "10.0.0.1", "http")
+            reader.read(data, "10.0.0.1", "http")
         del data, head, fields, exchange
         assert tracemalloc.get_traced_memory()[0] < MUCH
     finally:
@@ -69,11 +70,11 @@ def test_long_keys_of_a_memo_share_its_room() -> None:
 
 def test_a_head_that_came_over_one_kind_of_listener_is_not_known_on_another() -> None:
     """It carries the scheme that the upstream is told."""
-    repeats = RequestHeadCache()
+    reader = FastHeadReader(ServerOptions())
     data = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
     exchange = Exchange("GET", b"/", [(b"Host", b"a")], host="a", scheme="http")
-    repeats.store(data, exchange, [(b"Host", b"a")], "10.0.0.1", "http")
-    assert repeats.lookup(data, "10.0.0.1", "https") is None
-    found = repeats.lookup(data, "10.0.0.1", "http")
+    reader.learn(data, exchange, [(b"Host", b"a")], "10.0.0.1", "http")
+    assert reader.read(data, "10.0.0.1", "https") is None
+    found = reader.read(data, "10.0.0.1", "http")
     assert found is not None
     assert found[0].scheme == "http"

@@ -103,7 +103,7 @@ def test_the_chain_is_told_from_the_top_with_reasons(told: Told) -> None:
     reasons = {link.name: link.reason for link in (*ROUTE, *UPSTREAM, *ENDPOINT)}
     chain = found.split("Chain")[1].split("Upstream api")[0]
     names = [line.split()[0] for line in chain.splitlines() if line.startswith("    ")]
-    at_api = ["retry", "commit", "load_balance", "forward"]
+    at_api = ["retry", "commit", "load_balance", "credentials", "forward"]
     assert names == ["rewrite", "fallback", *at_api, "retry", "commit", "forward"]
     assert all(reasons[name] in chain for name in names if name != "forward")
 

@@ -22,7 +22,7 @@ def _where(address: str) -> tuple[str, int]:
 
 async def test_both_listeners_show_one_source() -> None:
     wanted = asyncio.Event()
-    options = AdminOptions(listen="127.0.0.1:0", probes="127.0.0.1:0", hosts=("a",))
+    options = AdminOptions(listen="127.0.0.1:0", probes="127.0.0.1:0", hosts=("proxy.test",))
     operators = Operators(options, ServerOptions())
     await operators.open(Local(wanted.is_set, lambda: (), {}))
     try:

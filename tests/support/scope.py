@@ -1,6 +1,7 @@
 """What links are made from, and what became of them."""
 
 import random
+from collections.abc import Callable
 from typing import TypeVar
 
 from proxy.config.model import Config
@@ -17,7 +18,15 @@ def upstream_scope(config: Config) -> UpstreamScope:
     """Of the first upstream of a configuration, as its first route asks it."""
     route, upstream = config.routes[0], config.upstreams[0]
     shared = Shared(random.Random(1), clock=_clock())
-    return upstream_scope_of(scope_of(route, shared), upstream)
+    return upstream_scope_of(scope_of(route, shared), upstream, ServersOnly())
+
+
+class ServersOnly:
+    """Servers that connections are made to, or not."""
+
+    def __init__(self) -> None:
+        self.on_connect: list[Callable[[], None]] = []
+        self.connects = True
 
 
 def watched(proxy: Proxy, kind: type[T]) -> list[T]:

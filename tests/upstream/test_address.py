@@ -5,7 +5,6 @@ import ssl
 import pytest
 
 from proxy.upstream.address import Address, tls_context
-from proxy.upstream.credentials import CredentialsOptions
 from proxy.upstream.options import ServerEntry, UpstreamOptions, UpstreamTlsOptions, entries
 
 
@@ -63,12 +62,6 @@ def test_a_server_that_is_named_over_https_is_asked_for_by_its_name(
     assert endpoint(server).host == host
 
 
-def test_credentials_are_those_of_the_upstream() -> None:
-    shown = CredentialsOptions(header="X-Key", value="secret-of-mine")
-    assert endpoint(credentials=shown).credentials == (b"X-Key", b"secret-of-mine")
-    assert endpoint().credentials is None
-
-
 def test_certificates_are_checked_unless_told_otherwise() -> None:
     def context(tls: UpstreamTlsOptions) -> ssl.SSLContext:
         options = UpstreamOptions(name="api", servers=("http://a", "https://b"), tls=tls)
@@ -103,3 +96,12 @@ def test_an_address_of_a_name_keeps_the_names_host_and_certificate() -> None:
     assert found.host == found.authority == b"api.test:8443"
     assert found.template.keywords["server_hostname"] == "api.test"
     assert not found.lookup
+
+
+def test_another_context_is_for_those_who_are_spoken_to_over_tls() -> None:
+    other = ssl.create_default_context()
+    encrypted, plain = endpoint("https://a"), endpoint("http://a")
+    for address in (encrypted, plain):
+        address.use_tls(other)
+    assert encrypted.template.keywords["ssl"] is other
+    assert plain.template.keywords["ssl"] is True

@@ -1,5 +1,6 @@
 """What all routes to an endpoint share: its connections, load and health."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -108,6 +109,7 @@ async def test_an_endpoint_reports_how_it_is_doing(jumping: JumpingLoop) -> None
             f"endpoint_weight {at}": 2,
             f"endpoint_backup {at}": 0,
             f"endpoint_healthy {at}": 1,
+            f"endpoint_withdrawn {at}": 0,
             f"endpoint_paused_seconds {at}": 3.0,
             f"endpoint_in_flight {at}": 1,
             f"endpoint_connections {at}": 0,
@@ -122,3 +124,18 @@ async def test_a_backup_that_is_unhealthy_is_reported_as_one(jumping: JumpingLoo
         found.members[1].set_health(healthy=False)
         shown = told(found)
         assert (shown[f"endpoint_backup {at}"], shown[f"endpoint_healthy {at}"]) == (1, 0)
+
+
+async def test_an_operator_withdraws_a_server_and_restores_it(jumping: JumpingLoop) -> None:
+    async with one("http://10.0.0.1") as (found, endpoint):
+        told_of: list[bool] = []
+        found.on_state.append(lambda: told_of.append(endpoint.withdrawn))
+        endpoint.withdraw(withdrawn=True)
+        endpoint.withdraw(withdrawn=True)
+        endpoint.set_health(healthy=True)  # its checks go on, and change nothing
+        assert told(found)["endpoint_withdrawn http://10.0.0.1"] == 1
+        since = endpoint.available_since
+        await asyncio.sleep(0.001)
+        endpoint.withdraw(withdrawn=False)
+        assert endpoint.available_since > since  # slow start begins anew
+        assert told_of == [True, True, False]

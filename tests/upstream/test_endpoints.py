@@ -1,14 +1,18 @@
 """The servers of one upstream, as names and their addresses come and go."""
 
 import asyncio
+import os
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import ThreadedResolver
 
 from proxy.core.duration import Duration
+from proxy.upstream.credentials.options import CredentialsOptions
 from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.options import ServerEntry, UpstreamOptions
 from proxy.upstream.session import Session
@@ -143,3 +147,18 @@ async def test_nothing_is_looked_up_after_the_end(jumping: JumpingLoop, names: N
     assert names.asked == 1
     assert all(endpoint.pool.expires for endpoint in members)
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_credentials_from_a_pipe_are_read_once_for_all_servers(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=(b"Bearer piped\n",), daemon=True)
+    writer.start()
+    credentials = CredentialsOptions(value_file=str(path))
+    servers = ("http://10.0.0.1", "http://10.0.0.2")
+    table = UpstreamOptions(name="api", servers=servers, credentials=credentials)
+    async with Session() as outside:
+        found = Endpoints(table, outside)
+        assert found.credentials.shown() == ((b"Authorization", b"Bearer piped"),)
+        assert not found.credentials.may_change
+    writer.join(30)

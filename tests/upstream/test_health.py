@@ -57,6 +57,7 @@ class Members:
     def __init__(self, *members: Endpoint) -> None:
         self.members: tuple[Endpoint, ...] = members
         self.on_membership: list[Callable[[], None]] = []
+        self.credentials = SimpleNamespace(shown=lambda: ((b"X-Key", b"of-the-proxy"),))
 
     def now(self, *members: Endpoint) -> None:
         self.members = members
@@ -146,6 +147,7 @@ async def test_a_check_reads_the_whole_reply_and_gives_it_back(jumping: JumpingL
     await checks.close()
     assert endpoint.exchange is not None
     assert (endpoint.exchange.method, endpoint.exchange.target) == ("GET", b"/up?x=1")
+    assert (b"X-Key", b"of-the-proxy") in endpoint.exchange.headers
     assert [answer.closed for answer in endpoint.replies] == [True]
 
 

@@ -57,7 +57,11 @@ async def test_a_body_that_is_cut_is_asked_for_again(
 
 async def test_a_body_that_breaks_goes_to_another_server() -> None:
     async with RawUpstream(cut(HEAD, b"12345")) as bad, RawUpstream() as good:
-        options = gate(upstream_options={"servers": [bad.url, good.url]}, circuit_breaker={})
+        options = gate(
+            upstream_options={"servers": [bad.url, good.url]},
+            circuit_breaker={},
+            load_balance={"policy": "round_robin"},  # each is asked first every other time
+        )
         async with proxied(bad, **options) as proxy:
             for _ in range(12):
                 assert (await proxy.ask(get())).body == b"ok"

@@ -49,11 +49,13 @@ def url(proxy: Proxy, path: str) -> str:
 
 async def curl(*words: str, stdin: bytes = b"") -> tuple[int, bytes]:
     """Exit code and standard output."""
+    # What reads nothing may have ended before a pipe to it is used.
+    given = asyncio.subprocess.PIPE if stdin else asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(
         "curl", "--silent", "--show-error", "--max-time", "5", *words,
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        stdin=given, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    output, _ = await process.communicate(stdin)
+    output, _ = await process.communicate(stdin or None)
     return process.returncode or 0, output
 
 

@@ -14,10 +14,9 @@ from proxy.core.errors import ConnectionLimit, ProxyError
 from proxy.core.exchange import Exchange
 from proxy.core.local_limits import complain
 from proxy.edge.connections import ConnectionTracker
-from proxy.edge.http1.head_cache import PLAIN, RepeatedRequest, RequestHeadCache
+from proxy.edge.http1.fast_request_head import FastHeadReader, FastRequest
 from proxy.edge.http1.head_clock import HeadClock
 from proxy.edge.http1.reply_writer import ReplyWriter
-from proxy.edge.http1.request_reader import UNLIMITED
 from proxy.edge.options import ServerOptions
 from proxy.edge.responses import ErrorsOptions, log_stalled_client
 from proxy.http.fields import RawHeaders
@@ -32,8 +31,7 @@ class Connection(ReplyWriter):
 
     __slots__ = (
         "_alone",
-        "_head_cache",
-        "_limit",
+        "_fast",
         "_request",
         "_serving",
         "clock",
@@ -45,7 +43,7 @@ class Connection(ReplyWriter):
         server: web.Server,
         options: ServerOptions,
         tracker: ConnectionTracker,
-        head_cache: RequestHeadCache,
+        fast: FastHeadReader,
         *,
         errors: ErrorsOptions | None,
         **kwargs: Any,
@@ -58,12 +56,11 @@ class Connection(ReplyWriter):
         self._parser = (
             None  # edge/http1/request_reader reads instead of aiohttp's (docs/decisions/0016)
         )
-        self._limit = options.max_header_size or UNLIMITED
         self.clock = HeadClock(self._loop, options, self._head_failed)
-        self._head_cache = head_cache
-        self._request: RepeatedRequest | None = None
+        self._fast = fast
+        self._request: FastRequest | None = None
         self._alone = b""
-        """The request being served, where it came in one piece and has no body."""
+        """The head of the request being served, where that came in one piece."""
         self._errors = errors
 
     # What aiohttp calls
@@ -78,6 +75,7 @@ class Connection(ReplyWriter):
             complain("max_connections", f"{limit} connections are open, more are refused with 503")
             self.turn_away(ConnectionLimit(f"{limit} connections are open, which is the limit"))
         else:
+            self.ties.transport = transport
             self._tracker.connections.add(self)
             self.expect_body(0)  # what comes with its first head may wait for a server
             if self._tracker.retiring:
@@ -93,16 +91,16 @@ class Connection(ReplyWriter):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Heads that came before go past the reader; what comes ahead of its turn waits."""
+        """Usual requests go past the reader; what comes ahead of its turn waits."""
         reader = self._reader
         if self._force_close or self._close:
             if reader.midway:
                 self.ignored += len(data)
             return
         idle = self._idle
-        if idle and data[-4:] == HEAD_END and len(data) <= self._limit and not reader.held:
-            if (repeated := self._head_cache.lookup(data, self.sender, self.scheme)) is not None:
-                self._repeated(*repeated)
+        if idle and not reader.held:
+            if (read := self._fast.read(data, self.sender, self.scheme)) is not None:
+                self._whole(*read)
                 return
             self._alone = data
         else:
@@ -121,16 +119,18 @@ class Connection(ReplyWriter):
             self.refuse(error)
             return
         if request is not None:
-            head = request.head
-            if head.length != 0 or self._reader.begun or not head.decisive.keys() <= PLAIN:
-                self._alone = b""  # it is not all that came, or what it says is not for the next
+            alone = self._alone
+            if self._reader.begun or self._reader.midway:
+                self._alone = b""  # it is not all that came, or has not come as a whole
+            elif alone and request.head.length:
+                self._alone = alone[: alone.find(HEAD_END) + len(HEAD_END)]
             self._take(request)
         elif self._reader.begun:
             self.clock.begin()
 
-    def _repeated(self, exchange: Exchange, raw: RawHeaders) -> None:
+    def _whole(self, exchange: Exchange, raw: RawHeaders) -> None:
         if self._request is None:
-            self._request = RepeatedRequest(self)
+            self._request = FastRequest(self)
         self._take(self._request.hold(exchange, raw))
 
     def _take(self, request: Any) -> None:
@@ -186,7 +186,7 @@ class Connection(ReplyWriter):
                 finally:
                     self._waiter = None
             request: Any = self._messages.pop()
-            self.reusable = type(request) is RepeatedRequest or request.head.keep_alive
+            self.reusable = type(request) is FastRequest or request.head.keep_alive
             if self._half is not None and not self._reader.begun:
                 self.reusable = False
             self._serving = True
@@ -256,10 +256,11 @@ class Connection(ReplyWriter):
         """A request like this one may come again, where it came in one piece."""
         alone, self._alone = self._alone, b""
         if alone and self.reusable:
-            self._head_cache.store(alone, self.exchange, raw, self.sender, self.scheme)
+            self._fast.learn(alone, self.exchange, raw, self.sender, self.scheme)
 
     def _finish(self) -> None:
         """The request has been served."""
+        self._alone = b""
         if self._reads is not None:
             self._written()
         transport = self.transport

@@ -129,8 +129,12 @@ class ClientBody:
 
         Without ``spool`` more than that is let go. What was read before is not there.
         """
-        if self._kept is None and self.received == 0:  # a fallback keeps it too
-            self._kept = Spool(limit or float("inf"), disk=spool, room=self._room)
+        if self.received:
+            return
+        most = limit or float("inf")
+        # A fallback keeps it too, and so do several keys: the one who wants most of it decides.
+        if self._kept is None or (spool, most) > (self._kept.disk, self._kept.limit):
+            self._kept = Spool(most, disk=spool, room=self._room)
 
     def waited(self, now: float) -> float:
         """Seconds that the client was waited for so far."""

@@ -28,14 +28,14 @@ _PROXY: Final = b"proxy-authorization"
 LOGINS: Final = frozenset({b"authorization", _PROXY})
 PROXY_CREDENTIALS: Final = b"proxy credentials"
 """The name of Proxy-Authorization among the decisive fields where it is no login."""
-_DECISIVE: Final = (
+DECISIVE: Final = (
     _SINGLE
     | LOOKALIKES
     | LOGINS
     | {b"upgrade", b"expect", b"connection", b"max-forwards", b"te", b"trailer"}
 )
 _decisive: Final[Memo[bytes]] = Memo(
-    lambda name: low if (low := name.lower()) in _DECISIVE else b"", 4096
+    lambda name: low if (low := name.lower()) in DECISIVE else b"", 4096
 )
 
 

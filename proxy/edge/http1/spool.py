@@ -76,23 +76,23 @@ class Spool:
 
     __slots__ = (
         "_busy",
-        "_disk",
         "_file",
-        "_limit",
         "_loop",
         "_memory",
         "_on_disk",
         "_room",
+        "disk",
+        "limit",
         "lost",
         "size",
     )
 
     def __init__(self, limit: float, *, disk: bool, room: Room) -> None:
         """``limit``: bytes in memory; ``disk``: whether more may go into a file."""
-        self._limit = limit
+        self.limit = limit
         self._room = room
         self._on_disk = 0
-        self._disk = disk
+        self.disk = disk
         self._loop = asyncio.get_running_loop()
         self._memory: bytearray | None = bytearray()
         self._file: IO[bytes] | None = None
@@ -110,11 +110,11 @@ class Spool:
         self.size += len(data)
         memory = self._memory
         if memory is not None:
-            if self.size <= self._limit and room.has_memory(len(data)):
+            if self.size <= self.limit and room.has_memory(len(data)):
                 memory += data
                 room.memory += len(data)
                 return
-            if not self._disk:
+            if not self.disk:
                 self.close()
                 return
             place = 0

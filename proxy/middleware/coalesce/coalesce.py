@@ -40,6 +40,7 @@ from typing import Annotated, Any, Final, TypeAlias
 from msgspec import Meta
 
 from proxy.core.body import EMPTY, Body, BytesBody
+from proxy.core.cache_options import CacheOptions
 from proxy.core.clock import Clock
 from proxy.core.duration import Duration, seconds
 from proxy.core.exchange import Exchange, Handler
@@ -50,6 +51,7 @@ from proxy.core.samples import Sample, counter, gauge
 from proxy.core.scope import Scope
 from proxy.core.secrets import digest
 from proxy.http.equivalence import comparable_fields
+from proxy.http.fields import RawHeaders
 from proxy.middleware.coalesce.shared_call import SharedCall
 from proxy.middleware.coalesce.shared_reply import MemoryBudget
 
@@ -87,16 +89,21 @@ def problems(written: Written) -> Iterator[Finding]:
 
 
 def link(scope: Scope, inner: Handler) -> Handler | None:
-    """Where there is ``[coalesce]``."""
+    """Where there is ``[coalesce]``; a cache above shares its calls by it in any case."""
     options = scope.find(CoalesceOptions)
-    if options is None:
+    caches = scope.find(CacheOptions) is not None
+    if options is None and not caches:
         return None
     shared = scope.shared
     memory = shared.share("coalesce", MemoryBudget)
     shared.watch(memory)
-    coalesce = Coalesce(inner, options, memory, shared.tasks, clock=shared.clock)
+    coalesce = Coalesce(
+        inner, options or CoalesceOptions(), memory, shared.tasks, clock=shared.clock
+    )
     shared.watch(coalesce, route=scope.route)
-    return coalesce.handle
+    if caches:
+        scope.sharing = coalesce
+    return None if options is None else coalesce.handle
 
 
 class Coalesce:
@@ -138,31 +145,44 @@ class Coalesce:
         self.joined = 0
         self.bypassed: Counter[str] = Counter()
 
+    @property
+    def inner(self) -> Handler:
+        """What sends a request that shares nothing."""
+        return self._inner
+
     async def handle(self, exchange: Exchange) -> Reply:
         """Shares GET without a body and QUERY (RFC 10008), which are safe; passes on all others."""
+        reply = await self.share(exchange, self._inner)
+        return await self._inner(exchange) if reply is None else reply
+
+    async def share(self, exchange: Exchange, send: Handler, mark: bytes = b"") -> Reply | None:
+        """The reply of the call that equal requests with this ``mark`` share.
+
+        ``send`` makes the call where there is none yet. None where the request has to go alone.
+        """
         if exchange.upgrade or exchange.bound:
-            return await self._inner(exchange)
+            return None
         content: bytes | None = b""
         if exchange.method == "QUERY":
             content = await _read_body(exchange.body)
         elif exchange.method != "GET" or exchange.body is not EMPTY:
-            return await self._inner(exchange)
+            return None
         if content is None:
             self.bypassed["body"] += 1
-            return await self._inner(exchange)
-        key: Key = (exchange.method, exchange.scheme, exchange.host, exchange.target)
+            return None
+        key: Key = (mark, exchange.method, exchange.scheme, exchange.host, exchange.target)
         if content:
             key += (digest(content),)
         key += (exchange.proxy_credentials, comparable_fields(exchange.headers))
         if self._unshareable and self._is_unshareable(key):
             self.bypassed["private"] += 1
-            return await self._inner(exchange)
+            return None
         call = self._calls.get(key)
         if call is None:
-            call = self._start(exchange, key, content)
+            call = self._start(exchange, key, content, send)
         elif call.clients >= self._max_waiters:
             self.bypassed["max_waiters"] += 1
-            return await self._inner(exchange)
+            return None
         else:
             exchange.record.coalesced = True
             call.extend_deadline(exchange.deadline)
@@ -173,19 +193,19 @@ class Coalesce:
         if reply is None:
             exchange.record.coalesced = False
             self.bypassed["wait_timeout" if call.head_pending else "private"] += 1
-            return await self._inner(exchange)
         return reply
 
-    def _start(self, exchange: Exchange, key: Key, content: bytes) -> SharedCall:
+    def _start(self, exchange: Exchange, key: Key, content: bytes, send: Handler) -> SharedCall:
         self.calls += 1
         body = exchange.body
         if body is not EMPTY:  # the call may outlive its client, and the body may not
             body = BytesBody(content, body.framing, body.length)
         twin = exchange.twin(body)
+        twin.send_informational = partial(_inform, exchange)
         call = SharedCall(exchange, twin, self._memory, partial(self._remember, key))
         call.on_joining_ends = partial(self._end_joining, key, call)
         self._calls[key] = call
-        task = asyncio.get_running_loop().create_task(call.run(self._inner))
+        task = asyncio.get_running_loop().create_task(call.run(send))
         call.task = task
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -220,6 +240,12 @@ class Coalesce:
         yield gauge("coalesce_in_flight", len(self._calls))
         for reason, number in self.bypassed.items():
             yield counter("coalesce_bypassed", number, {"reason": reason})
+
+
+def _inform(leader: Exchange, status: int, reason: bytes, fields: RawHeaders) -> None:
+    """Tell the leader, while it is there, what is known before the answer (RFC 9110 15.2)."""
+    if leader.send_informational is not None:
+        leader.send_informational(status, reason, fields)
 
 
 def _nothing() -> None:

@@ -30,7 +30,10 @@ class ConcurrencyOptions(Table, frozen=True, kw_only=True):
 
 
 class QueueOptions(Table, frozen=True, kw_only=True):
-    """Where requests wait for `[concurrency]`, for `[timeouts] queue` at the most."""
+    """Where requests wait for `[concurrency]`, for `[timeouts] queue` at the most.
+
+    Also, in a queue of their own, those that wait for a server with `[retry] wait_for_connect`.
+    """
 
     size: Annotated[int, Meta(ge=1, description="Requests that may wait; over it: 503.")] = 1024
     order: Annotated[
@@ -73,7 +76,7 @@ def problems(written: Written) -> Iterator[Finding]:
             message = 'the limit does not move: expected adaptive = "gradient" beside it'
             yield Finding(at, f"{WARNING} {message}")
     if queue is not None and (place := written.first_at("queue")):
-        if limits is None:
+        if limits is None and not written.anywhere("retry", "wait_for_connect"):
             message = "nothing ever waits here: expected [concurrency] max_requests beside it"
             yield Finding(place, f"{WARNING} {message}")
         if queue.priority_header and (fault := token_fault(queue.priority_header)):

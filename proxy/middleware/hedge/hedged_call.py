@@ -133,7 +133,7 @@ class HedgedCall:
         now = source.clock()
         # Balancing sends the copy to a server that has neither the request nor another copy.
         twin.record.attempt_log += tuple(
-            Attempt(one.record.endpoint, HEDGED, now - launched_at)
+            _attempt(one, HEDGED, launched_at, now)
             for one, launched_at in [(exchange, self._started_at), *self._launched]
         )
         task = source.launch(twin)
@@ -184,14 +184,13 @@ class HedgedCall:
         record = exchange.record
         for one, launched_at in [(exchange, self._started_at), *self._launched]:
             if one is not (winner or exchange):
-                record.attempt_log += (Attempt(one.record.endpoint, HEDGED, now - launched_at),)
+                record.attempt_log += (_attempt(one, HEDGED, launched_at, now),)
                 if one is not exchange:
                     record.attempt_count += one.record.attempt_count
         if self._source.records_outcome:
             counts = winner or exchange
             text = attempt_outcome(outcome)
-            took = now - self._started_at
-            record.attempt_log += (Attempt(counts.record.endpoint, text, took),)
+            record.attempt_log += (_attempt(counts, text, self._started_at, now),)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -207,3 +206,10 @@ class HedgedCall:
             self._winner = None
         for task in self._running:
             task.cancel()
+
+
+def _attempt(one: Exchange, outcome: str, began: float, now: float) -> Attempt:
+    """What became of the request or a copy that was launched when it ``began``."""
+    record = one.record
+    seconds = now - began
+    return Attempt(record.endpoint, outcome, seconds, began, record.connect_s, record.queue_s)

@@ -35,7 +35,7 @@ class Target(NamedTuple):
     def usable(self, now: float, *, pauses: bool = True) -> bool:
         """Whether nothing speaks against it; its own Retry-After, where ``pauses`` count."""
         endpoint = self.endpoint
-        if not endpoint.healthy or (pauses and endpoint.paused_until > now):
+        if not endpoint.healthy or endpoint.withdrawn or (pauses and endpoint.paused_until > now):
             return False
         return self.breaker is None or self.breaker.would_allow(now)
 
@@ -82,6 +82,8 @@ class Targets:
 
 def _why(target: Target, now: float) -> str:
     """Why it may not be asked."""
+    if target.endpoint.withdrawn:
+        return "was withdrawn by an operator"
     if not target.endpoint.healthy:
         return "is unhealthy"
     if target.breaker is not None and target.breaker.until > now:

@@ -49,6 +49,14 @@ class RetryOptions(Table, frozen=True, kw_only=True):
             "is always tried again."
         ),
     ] = ("connect-failure", "stale-connection", "reset", "502", "503", "504")
+    wait_for_connect: Annotated[
+        Duration,
+        described(
+            "How long a request of any method may wait while no server of the upstream can be "
+            "connected to, such as during a restart. As many as [queue] size may wait, in its "
+            'order; the first connection that works wakes them all. "0": it is not waited.'
+        ),
+    ] = seconds(0)
     methods: Annotated[
         tuple[str, ...],
         described("Methods that may be sent again although they may have been received."),
@@ -126,6 +134,9 @@ def _doubts(options: RetryOptions, written: Written) -> Iterator[Finding]:
     if base and options.backoff_base > options.backoff_max > 0:
         message = f"longer than backoff_max ({options.backoff_max}), which is then waited"
         yield Finding(base, message)
+    waits, total = written.at("retry", "wait_for_connect"), written.options.timeouts.total
+    if waits and 0 < total <= options.wait_for_connect:
+        yield Finding(waits, f"[timeouts] total ({total}) ends the wait before")
     table = written.at("retry", "budget")
     if table and 0 < budget.percent < 1:
         meant = f"less than one percent, did you mean {budget.percent * 100:g}?"

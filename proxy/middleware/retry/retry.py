@@ -19,7 +19,6 @@ from proxy.core.errors import (
 )
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import CONNECT_FAILURE, attempt_outcome, failure_class, repeatable
-from proxy.core.record import Attempt
 from proxy.core.reply import Ending, Reply
 from proxy.core.scope import Hold, UpstreamScope
 from proxy.http.backpressure import retry_after
@@ -117,8 +116,8 @@ class Retry:
         else:
             if first.status not in self._statuses:
                 if record.attempt_log:  # those that it has overtaken, see middleware/hedge/hedge
-                    took = self._clock() - started_at
-                    record.attempt_log += (Attempt(record.endpoint, str(first.status), took),)
+                    status = str(first.status)
+                    record.log_attempt(record.endpoint, status, started_at, self._clock())
                 return first
         loop = _Attempts(
             exchange,
@@ -260,8 +259,7 @@ class _Attempts(RetryOptionsBase):
         """Log the last attempt too, if it was not the only one."""
         record = self._exchange.record
         if record.attempt_log and self._last_was_made:
-            took = self._clock() - self._started_at
-            record.attempt_log += (Attempt(record.endpoint, outcome, took),)
+            record.log_attempt(record.endpoint, outcome, self._started_at, self._clock())
 
     def get_timeout(self, attempt: int, response: Any = None) -> float:
         """Seconds until the next attempt, as decided when the last one was judged."""
@@ -279,6 +277,8 @@ class _Attempts(RetryOptionsBase):
             return False
         if failure != CONNECT_FAILURE and not repeatable(exchange, options):
             return False
+        if failure == CONNECT_FAILURE and options.wait_for_connect and not free:
+            return False  # there is no other server: what is above waits until there is one
         now = self._clock()
         if 0 < options.only_if_failed_within < now - self._started_at:
             return False
@@ -287,6 +287,6 @@ class _Attempts(RetryOptionsBase):
         if self._attempt_count >= options.attempts or not (free or self._budget.spend(now)):
             return False
         record = exchange.record
-        record.attempt_log += (Attempt(record.endpoint, failure, now - self._started_at),)
+        record.log_attempt(record.endpoint, failure, self._started_at, now)
         self._wait = wait
         return True

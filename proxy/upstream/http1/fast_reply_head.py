@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Final, NamedTuple, TypeAlias
 
 from proxy.http.bounded_cache import Memo
-from proxy.http.fields import FIELD_LINE, Encoded, RawHeaders, encode
+from proxy.http.fields import FIELD_LINE, LINE, Encoded, RawHeaders, encode
 from proxy.http.framing import BODILESS, CRLF, HEAD_END, content_length
-from proxy.http.logins import names_login
+from proxy.http.logins import OF_LOGINS, names_login
 
 FieldFilter: TypeAlias = Callable[[RawHeaders], RawHeaders]
 
@@ -21,6 +21,7 @@ HEAD_LIMIT: Final = 64 << 10
 
 _STATUS: Final = re.compile(rb"HTTP/1\.1 ([2-5][0-9][0-9]) ((?:[!-~](?:[ -~]*[!-~])?)?)")
 _DOUBTFUL: Final = frozenset({b"transfer-encoding", b"upgrade", b"proxy-connection"})
+_WEIGHED: Final = _DOUBTFUL | {b"connection", b"content-length"}
 _LINES: Final = 2048
 _STATUSES: Final = 256
 
@@ -46,12 +47,13 @@ class FastHead(NamedTuple):
 class FastHeadParser:
     """Reads the heads of one upstream's replies."""
 
-    __slots__ = ("_filter", "_last_head", "_last_text", "_lines", "_statuses")
+    __slots__ = ("_filter", "_last_head", "_last_text", "_lines", "_names", "_statuses")
 
     def __init__(self, field_filter: FieldFilter) -> None:
         """``field_filter``: keeps of a reply's fields what goes further than this connection."""
         self._filter = field_filter
         self._lines = Memo(self._line, _LINES)
+        self._names = Memo(self._name, _LINES)
         self._statuses = Memo(_status, _STATUSES)
         self._last_text = b""
         self._last_head: FastHead | None = None
@@ -99,6 +101,8 @@ class FastHeadParser:
         if found is None:
             return _NOT_OURS
         name, value = found[1], found[2].strip(b" \t")
+        if told := self._names[name]:
+            return (_PASSED, (told, value), LINE % (told, value), 0)
         low = name.lower()
         if low in _DOUBTFUL or (low == b"connection" and value.lower() != b"keep-alive"):
             return _NOT_OURS
@@ -112,6 +116,14 @@ class FastHeadParser:
         if not kept:
             return (_DROPPED, field, b"", 0)
         return (_PASSED, kept[0], encode(kept, None), 0)
+
+    def _name(self, name: bytes) -> bytes:
+        """What a field is called on its way to the client; empty where its value has a say."""
+        low = name.lower()
+        if low in _WEIGHED or low in OF_LOGINS:
+            return b""
+        kept = self._filter(((name, b""),))
+        return kept[0][0] if kept else b""
 
 
 def _status(line: bytes) -> tuple[int, bytes]:

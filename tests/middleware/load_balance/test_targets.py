@@ -123,6 +123,8 @@ def test_why_no_endpoint_may_be_asked_is_said_and_when_the_first_may_be() -> Non
     error = targets.now.none_usable(106.5)
     on_trial = f"a is on trial, b {out}, c is unhealthy"
     assert re.fullmatch(f"no server may be asked: {on_trial}", error.detail)
+    a.withdrawn = True
+    assert "a was withdrawn by an operator" in targets.now.none_usable(106.5).detail
     assert Targets(()).none_usable(0.0).detail == "no server may be asked: there is none"
 
 
@@ -139,3 +141,12 @@ def test_there_is_headroom_while_half_of_the_endpoints_are_well() -> None:
     alone = StateOnly("d")
     alone.pause(11.0)
     assert not target_set(Live(alone)).has_headroom(10.0)
+
+
+def test_a_server_that_an_operator_has_withdrawn_is_not_usable() -> None:
+    a = StateOnly("a")
+    [target] = target_set(Live(a)).now.by_endpoint.values()
+    assert target.usable(0.0)
+    a.withdrawn = True
+    assert not target.usable(0.0)
+    assert not target.usable(0.0, pauses=False)

@@ -104,3 +104,19 @@ async def test_by_default_only_what_http_allows_is_tried_again(
         ).handle
         await settle(handle(exchange))
         assert script.sends == sends
+
+
+@pytest.mark.parametrize(
+    ("ready", "wait", "sends"), [(False, "0", 2), (False, "1m", 1), (True, "1m", 2)]
+)
+async def test_where_somebody_waits_for_a_server_nothing_is_spent_on_one_that_is_gone(
+    jumping: JumpingLoop, ready: bool, wait: str, sends: int
+) -> None:
+    gone = ConnectFailed("gone")
+    gone.alternative_ready = ready
+    script, budget = Script(gone, reply()), Budget(20, 3, 10)
+    options = RetryOptions(wait_for_connect=Duration.parse(wait))
+    handle = Retry(script, options, budget, random.Random(1), clock=loop_clock()).handle
+    await settle(handle(post()))
+    assert script.sends == sends
+    assert budget.spent(jumping.time()) == (sends - 1) * (not ready)

@@ -1,4 +1,4 @@
-"""A request whose fields came before goes upstream as if it had been parsed."""
+"""A request that is read fast goes upstream as if it had gone the long way."""
 
 import asyncio
 import itertools
@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from proxy.core.exchange import Exchange
-from proxy.edge.http1.head_cache import RequestHeadCache
+from proxy.edge.http1.fast_request_head import FastHeadReader
+from proxy.edge.options import ServerOptions
 from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream
 
@@ -171,16 +172,16 @@ async def test_the_limit_for_heads_holds_for_repeated_ones_too() -> None:
 
 
 def test_the_same_bytes_on_a_listener_of_another_scheme_are_another_request() -> None:
-    cache = RequestHeadCache()
+    reader = FastHeadReader(ServerOptions())
     raw = [(b"Host", b"a")]
     request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
     for scheme in ("http", "https"):
         fields = [(b"X-Forwarded-Proto", scheme.encode())]
         learnt = Exchange("GET", b"/", fields, client="192.0.2.1", scheme=scheme)
-        cache.store(request, learnt, raw, "192.0.2.1", scheme)
+        reader.learn(request, learnt, raw, "192.0.2.1", scheme)
     for scheme in ("http", "https"):
-        known = cache.lookup(request, "192.0.2.1", scheme)
+        known = reader.read(request, "192.0.2.1", scheme)
         assert known is not None
         assert known[0].scheme == scheme
         assert (b"X-Forwarded-Proto", scheme.encode()) in known[0].headers
-    assert cache.lookup(request, "192.0.2.2", "https") is None
+    assert reader.read(request, "192.0.2.2", "https") is None

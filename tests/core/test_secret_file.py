@@ -1,4 +1,4 @@
-"""Credentials that are given, or kept in a file that may change."""
+"""A file that holds one secret, and may be written anew."""
 
 import os
 import threading
@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from proxy.core import secrets
+from proxy.core.secret_file import SecretFile
 from proxy.core.secrets import conceal
-from proxy.upstream.credentials import CredentialsFile, CredentialsOptions, credentials_field
+from proxy.upstream.credentials.options import checked_value
 
 
 def turn(path: Path, text: str) -> None:
@@ -18,31 +19,19 @@ def turn(path: Path, text: str) -> None:
     os.replace(path.parent / "new", path)
 
 
-@pytest.mark.parametrize("text", ["Bearer x", "Bearer x\n", "Bearer x\r\n"])
-def test_credentials_come_from_a_file_without_its_line_break(tmp_path: Path, text: str) -> None:
-    (tmp_path / "token").write_bytes(text.encode())
-    options = CredentialsOptions(value_file=str(tmp_path / "token"))
-    assert credentials_field(options) == (b"Authorization", b"Bearer x")
-
-
-def test_credentials_may_stand_in_the_file_itself() -> None:
-    options = CredentialsOptions(header="X-Key", value="secret")
-    assert credentials_field(options) == (b"X-Key", b"secret")
-
-
 @pytest.mark.parametrize("bad", ["", "\n", "Bearer a\nX: b"])
 def test_what_cannot_be_shown_changes_nothing(tmp_path: Path, bad: str) -> None:
     path = tmp_path / "token"
     turn(path, "Bearer one\n")
-    file = CredentialsFile(CredentialsOptions(value_file=str(path)))
+    file = SecretFile(str(path), checked_value)
     turn(path, bad)
     assert not file.changed()
     path.unlink()
     assert not file.changed()
-    assert file.field == (b"Authorization", b"Bearer one")
+    assert file.value == b"Bearer one"
     turn(path, "Bearer two")
     assert file.changed()
-    assert file.field == (b"Authorization", b"Bearer two")
+    assert file.value == b"Bearer two"
 
 
 def test_a_link_that_is_turned_is_a_change(tmp_path: Path) -> None:
@@ -50,11 +39,11 @@ def test_a_link_that_is_turned_is_a_change(tmp_path: Path) -> None:
         (tmp_path / name).write_text(f"Bearer {name}")
     link = tmp_path / "token"
     link.symlink_to("one")
-    file = CredentialsFile(CredentialsOptions(value_file=str(link)))
+    file = SecretFile(str(link), checked_value)
     (tmp_path / "new").symlink_to("two")
     os.replace(tmp_path / "new", link)
     assert file.changed()
-    assert file.field[1] == b"Bearer two"
+    assert file.value == b"Bearer two"
 
 
 def missing(path: Path) -> None:
@@ -78,7 +67,7 @@ def test_what_cannot_be_read_is_said_once_and_waited_for_by_nobody(
 ) -> None:
     path = tmp_path / "token"
     turn(path, "Bearer one")
-    file = CredentialsFile(CredentialsOptions(value_file=str(path)))
+    file = SecretFile(str(path), checked_value)
     for _ in range(2):
         spoil(path)
         caplog.clear()
@@ -90,7 +79,7 @@ def test_what_cannot_be_read_is_said_once_and_waited_for_by_nobody(
         assert len(caplog.records) == 1
         turn(path, "Bearer two")
         file.changed()
-        assert file.field[1] == b"Bearer two"
+        assert file.value == b"Bearer two"
 
 
 def test_what_was_replaced_is_hidden_for_a_while_and_forgotten_then(tmp_path: Path) -> None:
@@ -98,8 +87,8 @@ def test_what_was_replaced_is_hidden_for_a_while_and_forgotten_then(tmp_path: Pa
     path, stays = tmp_path / "token", tmp_path / "stays"
     turn(stays, "Bearer secret-that-stays")
     turn(path, "Bearer secret-number-0")
-    other = CredentialsFile(CredentialsOptions(value_file=str(stays)))
-    rotated = CredentialsFile(CredentialsOptions(value_file=str(path)))
+    other = SecretFile(str(stays), checked_value)
+    rotated = SecretFile(str(path), checked_value)
     for number in range(1, 100):
         turn(path, f"Bearer secret-number-{number}")
         assert rotated.changed()
@@ -108,4 +97,14 @@ def test_what_was_replaced_is_hidden_for_a_while_and_forgotten_then(tmp_path: Pa
     assert conceal("secret-number-99 secret-that-stays") == "*** ***"
     assert conceal("secret-number-1.") == "secret-number-1."
     assert len(secrets._rotating) < 40
-    assert other.field[1] == b"Bearer secret-that-stays"
+    assert other.value == b"Bearer secret-that-stays"
+
+
+def test_a_pipe_is_read_once_and_not_looked_at_again(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=(b"Bearer piped\n",), daemon=True)
+    writer.start()
+    file = SecretFile(str(path), checked_value)
+    writer.join(30)
+    assert (file.value, file.may_change) == (b"Bearer piped", False)

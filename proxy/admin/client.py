@@ -1,0 +1,73 @@
+"""Commands that speak to the admin listener of a running proxy: ``sidecar-proxy drain``."""
+
+import http.client
+import json
+import socket
+from pathlib import Path
+from typing import Final, NamedTuple
+
+PATIENCE: Final = 30.0
+"""Seconds for an answer."""
+
+
+class Said(NamedTuple):
+    """What the listener has answered."""
+
+    status: int
+    message: str
+    """Its sentence."""
+
+
+class _Unix(http.client.HTTPConnection):
+    """To a unix socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=PATIENCE)
+        self._path = path
+
+    def connect(self) -> None:
+        """Raises OSError."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def post(address: str, path: str, token_file: str = "") -> Said:
+    """Ask for something to be done. ``address``: as ``[admin] listen`` has it.
+
+    Raises OSError where nobody answers, or where the file with the token cannot be read;
+    ValueError where the address is none.
+    """
+    fields = {"Content-Length": "0"}
+    if token_file:
+        fields["Authorization"] = f"Bearer {Path(token_file).read_text(encoding='utf-8').strip()}"
+    connection = _connection(address)
+    try:
+        connection.request("POST", path, headers=fields)
+        answer = connection.getresponse()
+        said = answer.read(1 << 20).decode("utf-8", "replace")
+    except http.client.HTTPException as error:
+        raise OSError(f"no answer in HTTP ({type(error).__name__})") from None
+    finally:
+        connection.close()
+    return Said(answer.status, _sentence(said))
+
+
+def _connection(address: str) -> http.client.HTTPConnection:
+    if address.startswith("unix:"):
+        return _Unix(address.removeprefix("unix:"))
+    host, _, port = address.rpartition(":")
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ValueError(f"expected HOST:PORT or unix:PATH, got {address!r}")
+    return http.client.HTTPConnection(host.strip("[]") or "127.0.0.1", int(port), timeout=PATIENCE)
+
+
+def _sentence(said: str) -> str:
+    """The one in a JSON answer; what is no such answer is a sentence itself."""
+    try:
+        told = json.loads(said)
+    except ValueError:
+        return said.strip()
+    if isinstance(told, dict):
+        return str(told.get("message") or told.get("error") or said)
+    return said

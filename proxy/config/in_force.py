@@ -1,0 +1,57 @@
+"""The options in force, for operators: every one, with its default, and without secrets."""
+
+import os
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from proxy.config.hidden import masked
+from proxy.config.model import Config
+from proxy.core.duration import Duration
+from proxy.core.findings import Place
+from proxy.core.secrets import HIDDEN, conceal
+from proxy.core.size import Size
+
+_FIELDS: Final = frozenset({"request_headers", "response_headers", "headers"})
+"""Tables with values of fields, which may be secrets whatever the fields are called."""
+_SHORTEST: Final = 8
+"""Letters of a value of the environment that is looked for in options."""
+
+
+def in_force(config: Config, environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """Tables of options as JSON has them; an option that is off is null.
+
+    Hidden are options that hold credentials, values of fields, and what comes from the environment.
+    """
+    known = {
+        value: f"${{{name}}}"
+        for name, value in environ.items()
+        if len(value) >= _SHORTEST and not value.startswith("/")
+    }
+    shown: dict[str, Any] = _shown(config, (), known)
+    return shown
+
+
+def _shown(value: Any, place: Place, known: Mapping[str, str]) -> Any:
+    if isinstance(value, msgspec.Struct):
+        pairs = {name: getattr(value, name) for name in value.__struct_fields__}
+        return {name: _shown(each, (*place, name), known) for name, each in pairs.items()}
+    if isinstance(value, dict):
+        return {str(name): _shown(each, (*place, name), known) for name, each in value.items()}
+    if isinstance(value, tuple | list | frozenset):
+        return [_shown(each, (*place, index), known) for index, each in enumerate(value)]
+    if isinstance(value, Duration | Size):
+        return str(value)
+    if not isinstance(value, str):
+        return value if isinstance(value, bool | int | float | None) else conceal(str(value))
+    if value and not _FIELDS.isdisjoint(place) and place[-1] not in _FIELDS:
+        return HIDDEN if _holds_a_value(place) else value
+    for secret, name in known.items():
+        value = value.replace(secret, name)
+    return conceal(str(masked(place, None, value)), fields=False)
+
+
+def _holds_a_value(place: Place) -> bool:
+    """``set`` and ``add`` have values; ``remove`` has names, which are no secrets."""
+    return "remove" not in place

@@ -1,0 +1,52 @@
+"""The table ``[cache]``, which the cache, the coalescer and what makes the store read."""
+
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from proxy.core.duration import Duration, seconds
+from proxy.core.options import Table, described
+from proxy.core.size import Size, size
+from proxy.http.grammar import TCHAR
+
+TARGET: Final = f"^[{TCHAR.decode()}]+$"
+
+
+class CacheOptions(Table, frozen=True, kw_only=True):
+    """Answer from stored replies, as a shared cache of HTTP (RFC 9111)."""
+
+    ttl: Annotated[
+        Duration,
+        described(
+            "How long a reply below 400 is fresh that says nothing of it itself; "
+            '"0": a tenth of the time since its Last-Modified, at most a day.'
+        ),
+    ] = seconds(0)
+    stale_while_revalidate: Annotated[
+        Duration,
+        described(
+            "How long a stale reply is used while the upstream is asked in the background, unless "
+            "the reply says it itself."
+        ),
+    ] = seconds(0)
+    stale_if_error: Annotated[
+        Duration,
+        described(
+            "How long a stale reply is used while the upstream cannot be reached or answers with "
+            "429 or 5xx, unless the reply says it itself."
+        ),
+    ] = seconds(0)
+    max_size: Annotated[
+        Size,
+        described(
+            "Bytes that all stored replies take together; of several routes the largest counts."
+        ),
+    ] = size(64 << 20)
+    max_object: Annotated[Size, described("The longest body that is stored.")] = size(8 << 20)
+    targets: Annotated[
+        tuple[Annotated[str, Meta(pattern=TARGET)], ...],
+        described(
+            "Fields that count before Cache-Control and Expires (RFC 9213): the first of them "
+            "that a reply has."
+        ),
+    ] = ("Sidecar-Cache-Control", "CDN-Cache-Control")

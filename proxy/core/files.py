@@ -1,0 +1,56 @@
+"""Files that are looked at again: whether one is another than it was."""
+
+import os
+import stat
+from pathlib import Path
+from typing import Final, TypeAlias
+
+LOOK_EVERY: Final = 1.0
+"""Seconds between two looks at a file."""
+_LONGEST: Final = 64 << 10
+"""Bytes of a secret; no server takes a field that is longer."""
+
+Mark: TypeAlias = tuple[int, int, int, int]
+
+
+def mark_of(found: os.stat_result) -> Mark:
+    """What changes when a file is written anew, or when a link is turned (Kubernetes)."""
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def marks(paths: tuple[str, ...]) -> tuple[Mark | None, ...]:
+    """Of each file; None where there is none now."""
+    return tuple(map(_mark, paths))
+
+
+def _mark(path: str) -> Mark | None:
+    try:
+        return mark_of(os.stat(path))
+    except OSError:
+        return None
+
+
+def rereadable(path: str) -> bool:
+    """Whether the file gives its bytes as often as it is read. A pipe gives them once."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
+def secret_mark(path: str) -> Mark:
+    """The mark of a file that holds one secret.
+
+    Raises OSError, or ValueError where it cannot be read in one go: a pipe would be waited for.
+    """
+    found = os.stat(path)
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError("it is no regular file")
+    if found.st_size > _LONGEST:
+        raise ValueError(f"it has more than {_LONGEST} bytes")
+    return mark_of(found)
+
+
+def secret_content(path: str) -> bytes:
+    """The bytes of a file without its last line break. Raises OSError."""
+    return Path(path).read_bytes().removesuffix(b"\n").removesuffix(b"\r")

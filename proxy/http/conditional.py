@@ -1,0 +1,82 @@
+"""Preconditions of requests, against a representation that is at hand (RFC 9110 13)."""
+
+import re
+from typing import Final
+
+from proxy.http.date import date_of
+from proxy.http.fields import RawHeaders, values
+
+CONDITIONS: Final = frozenset({b"if-none-match", b"if-modified-since"})
+"""What a cache may answer (RFC 9111 4.3.2)."""
+FOR_ORIGINS: Final = frozenset({b"if-match", b"if-unmodified-since"})
+"""What only the server can answer that has the resource."""
+
+_TAG: Final = re.compile(rb'[Ww]/"[^"]*"|"[^"]*"|[^,\s]+')
+_ANY: Final = b"*"
+
+
+def entity_tags(lines: list[bytes]) -> list[bytes]:
+    """The tags of If-None-Match, or ``*``; those without quotes, which some send, as they are."""
+    return [tag for line in lines for tag in _TAG.findall(line)]
+
+
+def strong_tag(tag: bytes) -> bytes:
+    """What weak comparison compares (RFC 9110 8.8.3.2): the tag without ``W/``, in quotes."""
+    opaque = tag[2:] if tag[:2] in (b"W/", b"w/") else tag
+    return opaque if opaque[:1] == b'"' else b'"%b"' % opaque
+
+
+def first(fields: RawHeaders, name: bytes) -> bytes | None:
+    """The value of the first field of this name, which is in lower case."""
+    found = values(fields, name)
+    return found[0] if found else None
+
+
+def not_modified(asked: RawHeaders, held: RawHeaders, received: float) -> bool:
+    """Whether 304 answers a GET or HEAD with the fields ``asked``.
+
+    ``held``: the fields of the reply at hand, which was ``received`` then (seconds since 1970).
+    If-None-Match counts before If-Modified-Since (RFC 9110 13.2.2).
+    """
+    tags = values(asked, b"if-none-match")
+    if tags:
+        own = first(held, b"etag")
+        found = entity_tags(tags)
+        if _ANY in found:
+            return True
+        return own is not None and strong_tag(own) in map(strong_tag, found)
+    since = values(asked, b"if-modified-since")
+    if len(since) != 1 or (when := date_of(since[0])) is None:
+        return False
+    for name in (b"last-modified", b"date"):  # RFC 9111 4.3.2
+        if (value := first(held, name)) is not None and (moment := date_of(value)) is not None:
+            return moment <= when
+    return received <= when
+
+
+def range_applies(asked: RawHeaders, held: RawHeaders) -> bool:
+    """Whether If-Range lets a Range count (RFC 9110 13.1.5); it does where there is none."""
+    lines = values(asked, b"if-range")
+    if not lines:
+        return True
+    wanted = lines[0]
+    if wanted[:1] == b'"':
+        return first(held, b"etag") == wanted
+    when = date_of(wanted)
+    modified, made = first(held, b"last-modified"), first(held, b"date")
+    if when is None or modified is None or made is None:
+        return False
+    then, dated = date_of(modified), date_of(made)
+    # A strong one: the reply was made a second or more after the change (RFC 9110 8.8.2.2).
+    return then == when and then is not None and dated is not None and dated >= then + 1
+
+
+def validators(held: RawHeaders) -> list[tuple[bytes, bytes]]:
+    """The fields that ask whether the reply at hand is still right (RFC 9111 4.3.1)."""
+    fields = []
+    if (tag := first(held, b"etag")) is not None:
+        fields.append((b"If-None-Match", tag))
+    modified = first(held, b"last-modified")
+    if modified is not None and date_of(modified) is not None:
+        fields.append((b"If-Modified-Since", modified))
+    return fields

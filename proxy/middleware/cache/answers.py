@@ -1,0 +1,143 @@
+"""Replies that are made from stored ones (RFC 9111 4, RFC 9110 13 and 14)."""
+
+import secrets
+from collections.abc import Sequence
+from typing import Final
+
+from proxy.core.errors import ReplyBroken
+from proxy.core.reply import Ending, NoMoreBytes, Reply
+from proxy.core.stored import Entry, StoreFailed
+from proxy.http.conditional import not_modified, range_applies
+from proxy.http.fields import Fields, values, without
+from proxy.http.ranges import byte_ranges, content_range, last_boundary, part_head, unsatisfied
+from proxy.middleware.cache.asked import Asked
+
+STATUS: Final = b"Cache-Status"
+_IN_304: Final = frozenset(
+    b"""cache-control cdn-cache-control sidecar-cache-control content-location date etag expires
+    last-modified vary set-cookie""".split()
+)
+"""What a 304 repeats of the fields of a 200 (RFC 9110 15.4.5)."""
+_OF_WHOLE: Final = frozenset({b"content-range", b"content-length"})
+_OK: Final = 200
+
+
+def status_field(words: str) -> tuple[bytes, bytes]:
+    """Cache-Status (RFC 9211); ``words``: its parameters."""
+    return (STATUS, b"sidecar-proxy; %b" % words.encode("ascii"))
+
+
+class StoredBody:
+    """Some of the body of an entry: literal bytes, and parts from one position to another."""
+
+    __slots__ = ("_at", "_entry", "_number", "_pieces")
+
+    buffered: None = None
+
+    def __init__(self, entry: Entry, pieces: Sequence[bytes | tuple[int, int]]) -> None:
+        """Each piece: bytes, or first position and the one behind the last."""
+        self._entry = entry
+        self._pieces = pieces
+        self._number = 0
+        self._at = 0
+
+    async def read(self) -> bytes:
+        """The next bytes, ``b""`` at the end. Raises ReplyBroken where the store has lost it."""
+        while self._number < len(self._pieces):
+            piece = self._pieces[self._number]
+            if isinstance(piece, bytes):
+                self._number += 1
+                return piece
+            start, end = piece
+            position = start + self._at
+            if position >= end:
+                self._number += 1
+                self._at = 0
+                continue
+            try:
+                data = await self._entry.read(position)
+            except StoreFailed as error:
+                raise ReplyBroken(f"the rest of a stored reply is lost: {error}") from None
+            if not data:
+                raise ReplyBroken("a stored reply is shorter than it was")
+            data = data[: end - position]
+            self._at += len(data)
+            return data
+        return b""
+
+    def close(self, ending: Ending) -> None:
+        """Nothing is held."""
+
+
+def answer(asked: Asked, entry: Entry, now: float, words: str) -> Reply:
+    """The reply to this request from a stored one. ``words``: the parameters of Cache-Status."""
+    meta = entry.meta
+    own: Fields = [(b"Age", b"%d" % meta.freshness.age(now)), status_field(words)]
+    request = asked.exchange.headers
+    if meta.status == _OK:
+        received = meta.freshness.received_at
+        if asked.conditional and not_modified(request, meta.fields, received):
+            kept = [field for field in meta.fields if field[0].lower() in _IN_304]
+            return _empty(304, b"Not Modified", [*kept, *own])
+        if asked.ranged and asked.exchange.method == "GET" and range_applies(request, meta.fields):
+            ranges = byte_ranges(values(request, b"range"), entry.size)
+            if ranges is not None:
+                return _part(entry, ranges, own)
+    fields = [*meta.fields, *own]
+    if asked.exchange.method == "HEAD":
+        return Reply(
+            meta.status,
+            fields,
+            NoMoreBytes(),
+            reason=meta.reason,
+            length=entry.size,
+            buffered=b"",
+        )
+    if (whole := entry.whole) is not None:
+        return Reply(
+            meta.status,
+            fields,
+            NoMoreBytes(),
+            reason=meta.reason,
+            length=entry.size,
+            buffered=whole,
+        )
+    body = StoredBody(entry, ((0, entry.size),))
+    return Reply(meta.status, fields, body, reason=meta.reason, length=entry.size)
+
+
+def _empty(status: int, reason: bytes, fields: Fields) -> Reply:
+    return Reply(status, fields, NoMoreBytes(), reason=reason, length=None, buffered=b"")
+
+
+def _part(entry: Entry, ranges: list[tuple[int, int]], own: Fields) -> Reply:
+    meta, size = entry.meta, entry.size
+    fields = [field for field in meta.fields if field[0].lower() not in _OF_WHOLE]
+    if not ranges:
+        fields = without(fields, b"content-type")
+        fields += [(b"Content-Range", unsatisfied(size)), *own]
+        return Reply(
+            416, fields, NoMoreBytes(), reason=b"Range Not Satisfiable", length=0, buffered=b""
+        )
+    if len(ranges) == 1:
+        start, last = ranges[0]
+        fields += [(b"Content-Range", content_range(start, last, size)), *own]
+        pieces: list[bytes | tuple[int, int]] = [(start, last + 1)]
+        length = last + 1 - start
+    else:
+        boundary = secrets.token_hex(12).encode()
+        kinds = values(fields, b"content-type")
+        kind = kinds[0] if kinds else None
+        fields = without(fields, b"content-type")
+        fields += [(b"Content-Type", b"multipart/byteranges; boundary=" + boundary), *own]
+        pieces = []
+        for number, (start, last) in enumerate(ranges):
+            where = content_range(start, last, size)
+            pieces += [
+                part_head(boundary, kind, where, is_first=number == 0),
+                (start, last + 1),
+            ]
+        pieces.append(last_boundary(boundary))
+        length = sum(len(p) if isinstance(p, bytes) else p[1] - p[0] for p in pieces)
+    body = StoredBody(entry, pieces)
+    return Reply(206, fields, body, reason=b"Partial Content", length=length)

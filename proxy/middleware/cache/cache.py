@@ -1,0 +1,266 @@
+"""Answers requests from stored replies: a shared cache of HTTP (RFC 9111, RFC 5861).
+
+How it works. A GET or HEAD is looked up under its key: upstream, scheme, Host and target. Of the
+entries under the key the last one counts that `Vary` and the owner let answer this request
+(``Asked.takes``). `policy/freshness` says what may be done with it:
+
+- fresh, or stale and the client takes that: it is the answer;
+- stale, within stale-while-revalidate: it is the answer, and one task asks the upstream for all;
+- otherwise the upstream is asked, with the validators of the entry in place of the client's own.
+
+Requests that ask at the same time share one call, by the key and the rules of `[coalesce]`
+(``Sharing``). The call is ``_fetch``. What comes of it:
+
+- 304 to our validators: the entry gets the new fields, and each client is answered from it;
+- an error, or a status that says that the server fails: a stale entry is the answer, within
+  stale-if-error, and the upstream is left alone for a second;
+- any other reply goes to the clients. If it may be stored (`policy/storing`), a `Recorder` stores
+  it while it is read. It becomes visible with its last byte; what is cut is forgotten.
+
+Every reply says in Cache-Status what the cache did, and why it was not stored (RFC 9211).
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from typing import Final
+
+from proxy.core.body import EMPTY
+from proxy.core.cache_options import CacheOptions
+from proxy.core.clock import Clock, never_back, wall
+from proxy.core.errors import ConnectionLimit, NotCached, UpstreamError
+from proxy.core.exchange import Exchange, Handler
+from proxy.core.findings import WARNING, Finding, Written
+from proxy.core.outcome import Verdict, verdict
+from proxy.core.reply import Ending, Reply
+from proxy.core.samples import Sample, counter, gauge
+from proxy.core.scope import Scope, Sharing
+from proxy.core.stored import Entry, Store
+from proxy.http.conditional import validators
+from proxy.middleware.cache.answers import STATUS, answer
+from proxy.middleware.cache.asked import Asked, stable_digest
+from proxy.middleware.cache.fetching import Fetcher, told
+from proxy.middleware.cache.filling import Rules
+from proxy.middleware.cache.invalidation import invalidated
+from proxy.middleware.cache.refreshing import Refresher, Rests
+from proxy.policy.freshness import Use, reuse, usable_on_error
+
+_LOOKED_UP: Final = ("GET", "HEAD")
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
+_COUNTED: Final = ("hits", "stale", "revalidated", "misses", "collapsed", "stored")
+
+
+def problems(written: Written) -> Iterator[Finding]:
+    """What is wrong with `[cache]`."""
+    options: CacheOptions | None = written.options.cache
+    methods, at = written.options.methods, written.at("cache")
+    if options is not None and at and methods and not set(_LOOKED_UP) & set(methods):
+        yield Finding(at, f"{WARNING} nothing of {', '.join(methods)} is stored, only GET")
+    if options is None or (place := written.first_at("cache")) is None:
+        return
+    if options.max_size and options.max_object > options.max_size:
+        yield Finding((*place, "max_object"), "larger than max_size: nothing so long can be stored")
+
+
+def link(scope: Scope, inner: Handler) -> Handler | None:
+    """Where there is ``[cache]``. It asks below the coalescer, which shares its calls."""
+    options = scope.find(CacheOptions)
+    shared = scope.shared
+    if options is None or scope.sharing is None or shared.store is None:
+        return None
+    shared.watch(shared.store)
+    made = Cache(scope.sharing, options, shared.store, scope, clock=shared.clock)
+    shared.watch(made, route=scope.route)
+    return made.handle
+
+
+class Cache:
+    """Answers from the store where it may."""
+
+    __slots__ = (
+        "_fetcher",
+        "_inner",
+        "_now",
+        "_prefix",
+        "_refresher",
+        "_rests",
+        "_sharing",
+        "_store",
+        "counts",
+        "hit_bytes",
+    )
+
+    def __init__(
+        self,
+        sharing: Sharing,
+        options: CacheOptions,
+        store: Store,
+        scope: Scope,
+        *,
+        clock: Clock,
+        time_of_day: Clock = wall,
+    ) -> None:
+        self._sharing = sharing
+        self._inner = sharing.inner
+        self._store = store
+        self._prefix = scope.main_upstream.encode()
+        self._now = never_back(time_of_day, clock)
+        rules = Rules(
+            ttl=options.ttl,
+            while_revalidate=options.stale_while_revalidate,
+            if_error=options.stale_if_error,
+            max_object=options.max_object,
+            targets=tuple(name.lower().encode() for name in options.targets),
+            route=scope.route.encode(),
+            wall=time_of_day,
+        )
+        self.counts: Counter[str] = Counter()
+        self.hit_bytes = 0
+        self._fetcher = Fetcher(self._inner, store, rules, self._now, self.counts)
+        self._rests = Rests(clock)
+        self._refresher = Refresher(scope.shared.tasks, self._rests)
+
+    async def handle(self, exchange: Exchange) -> Reply:
+        """From the store, or from below."""
+        if exchange.upgrade or exchange.bound:
+            return await self._inner(exchange)
+        if exchange.method not in _LOOKED_UP or exchange.body is not EMPTY:
+            return await self._other(exchange)
+        asked = Asked(exchange, self._key)
+        if asked.for_origin:
+            reply = told(await self._inner(exchange), "fwd=bypass; detail=precondition")
+            return self._noted(exchange, reply)
+        entry: Entry | None = None
+        reason = "request"
+        if not asked.wanted.no_store:
+            entries = await self._store.get(asked.key)
+            entry = next(filter(asked.takes, entries), None)
+            if entry is None:
+                reason = "vary-miss" if entries else "uri-miss"
+            elif (found := self._from_store(asked, entry)) is not None:
+                return found
+            elif not asked.wanted.no_cache:
+                reason = "stale"
+        if asked.wanted.only_if_cached:
+            raise NotCached("no stored reply may be used, and the client takes no other")
+        return await self._ask(asked, entry, reason)
+
+    def _key(self, exchange: Exchange) -> bytes:
+        return self._key_of(exchange, exchange.target)
+
+    def _key_of(self, exchange: Exchange, target: bytes) -> bytes:
+        """What a target is stored under: a digest, since a query may hold secrets."""
+        host = exchange.host.lower().encode("latin-1", "replace")
+        return stable_digest(self._prefix, exchange.scheme.encode(), host, target)
+
+    def _from_store(self, asked: Asked, entry: Entry) -> Reply | None:
+        """The answer from an entry; None where the upstream has to be asked first."""
+        now = self._now()
+        stored = entry.meta.freshness
+        use = reuse(stored, asked.wanted, now)
+        words = f"hit; ttl={int(stored.remaining(now))}"
+        if use is Use.FRESH:
+            return self._answer(asked, entry, now, words, "hits")
+        if use is Use.STALE:
+            return self._answer(asked, entry, now, f"{words}; detail=max-stale", "stale")
+        if use is Use.REFRESH:
+            ask = partial(self._ask_for, entry)
+            self._refresher.begin(asked.exchange, asked.key, entry.ident, ask)
+            words += "; detail=stale-while-revalidate"
+            return self._answer(asked, entry, now, words, "stale")
+        if self._rests.under_way(asked.key) and usable_on_error(stored, asked.wanted, now):
+            return self._answer(asked, entry, now, f"{words}; detail=stale-if-error", "stale")
+        return None
+
+    def _answer(self, asked: Asked, entry: Entry, now: float, words: str, kind: str) -> Reply:
+        self.counts[kind] += 1
+        self.hit_bytes += entry.size
+        asked.exchange.record.cache = words
+        return answer(asked, entry, now, words)
+
+    async def _ask(self, asked: Asked, entry: Entry | None, reason: str) -> Reply:
+        """From the upstream; from a stale entry where that fails."""
+        exchange = asked.exchange
+        asked_at = self._now()
+        try:
+            if exchange.method == "HEAD":
+                words = f"fwd={reason}; detail=head"
+                reply = told(await self._inner(exchange), words)
+            else:
+                reply = await self._shared(asked, entry, reason)
+        except (UpstreamError, ConnectionLimit):
+            if entry is None or (stale := self._instead(asked, entry, "")) is None:
+                self.counts["misses"] += 1
+                raise
+            return stale
+        if entry is not None:
+            if exchange.error or verdict(reply) in (Verdict.OVERLOADED, Verdict.FAILED):
+                stale = self._instead(asked, entry, f"; fwd-status={reply.status}")
+                if stale is not None:
+                    reply.close(Ending.ABANDONED)
+                    return stale
+            elif exchange.method == "HEAD":
+                await self._fetcher.learn(asked, entry, reply, asked_at)
+            elif reply.status == 304 and validators(entry.meta.fields):
+                return await self._validated(asked, entry, reply, reason)
+        self.counts["misses"] += 1
+        return self._noted(exchange, reply)
+
+    async def _shared(self, asked: Asked, entry: Entry | None, reason: str) -> Reply:
+        """The reply of the call that equal requests share, for the same entry."""
+        send = partial(self._fetcher.fetch, asked, entry, reason)
+        mark = b"" if entry is None else entry.ident
+        reply = await self._sharing.share(asked.exchange, send, mark)
+        return await send(asked.exchange) if reply is None else reply
+
+    async def _ask_for(self, entry: Entry, exchange: Exchange) -> Reply:
+        """The same in the background."""
+        return await self._shared(Asked(exchange, self._key), entry, "stale")
+
+    def _instead(self, asked: Asked, entry: Entry, status: str) -> Reply | None:
+        """A stale entry in the place of a failure, within its bounds."""
+        now = self._now()
+        if not usable_on_error(entry.meta.freshness, asked.wanted, now):
+            return None
+        self._rests.begin(asked.key)
+        asked.exchange.error = ""
+        ttl = int(entry.meta.freshness.remaining(now))
+        words = f"fwd=stale{status}; ttl={ttl}; detail=stale-if-error"
+        return self._answer(asked, entry, now, words, "stale")
+
+    async def _validated(self, asked: Asked, entry: Entry, reply: Reply, reason: str) -> Reply:
+        """From the entry that the upstream has confirmed; it has other fields now."""
+        reply.close(Ending.COMPLETE)
+        entries = await self._store.get(asked.key)
+        current = next((each for each in entries if each.ident == entry.ident), entry)
+        words = f"fwd={reason}; fwd-status=304"
+        if asked.exchange.record.coalesced:
+            words += "; collapsed"
+        return self._answer(asked, current, self._now(), words, "revalidated")
+
+    async def _other(self, exchange: Exchange) -> Reply:
+        """A method that is not looked up; an unsafe one makes what is stored invalid."""
+        reply = await self._inner(exchange)
+        if exchange.method not in _SAFE and 200 <= reply.status < 400:
+            for target in invalidated(exchange, reply.headers):
+                await self._store.delete(self._key_of(exchange, target))
+        return self._noted(exchange, told(reply, "fwd=method"))
+
+    def _noted(self, exchange: Exchange, reply: Reply) -> Reply:
+        """With Cache-Status for one of the clients that share a reply; the log has it too."""
+        name, value = reply.headers[-1]
+        if name is not STATUS:  # a 304 to a condition of the client's own, shared or not
+            return reply
+        if exchange.record.coalesced:
+            self.counts["collapsed"] += 1
+            value = value.replace(b"; stored", b"") + b"; collapsed"
+            reply.headers = [*reply.headers[:-1], (STATUS, value)]
+        exchange.record.cache = value.partition(b"; ")[2].decode()
+        return reply
+
+    def describe(self, _: float) -> Iterator[Sample]:
+        """For operators."""
+        for kind in _COUNTED:
+            yield counter(f"cache_{kind}", self.counts[kind])
+        yield counter("cache_hit_bytes", self.hit_bytes)
+        yield gauge("cache_refreshing", len(self._refresher.under_way))

@@ -1,0 +1,134 @@
+"""One call of the upstream for the cache: with validators where there is an entry, and stored."""
+
+from collections import Counter
+from typing import Final
+
+from proxy.core.clock import Clock
+from proxy.core.exchange import Exchange, Handler
+from proxy.core.outcome import Verdict, verdict
+from proxy.core.reply import Reply
+from proxy.core.stored import Entry, Meta, Store
+from proxy.http.conditional import CONDITIONS, validators
+from proxy.http.fields import Fields, RawHeaders, values
+from proxy.middleware.cache.answers import status_field
+from proxy.middleware.cache.asked import Asked
+from proxy.middleware.cache.filling import Recorder, Rules, freshened, plan
+from proxy.policy.freshness import ANYTHING, usable_on_error
+
+REPLACED: Final = CONDITIONS | {b"range", b"if-range"}
+"""Fields of a client that are left out where an entry is validated."""
+_SAME_BODY: Final = (b"etag", b"last-modified")
+
+
+class Fetcher:
+    """Asks the upstream, and stores what it may."""
+
+    __slots__ = ("_below", "_counts", "_now", "_rules", "_store")
+
+    def __init__(
+        self, below: Handler, store: Store, rules: Rules, now: Clock, counts: Counter[str]
+    ) -> None:
+        """``now``: the time of what is stored, see ``core/clock.never_back``."""
+        self._below = below
+        self._store = store
+        self._rules = rules
+        self._now = now
+        self._counts = counts
+
+    async def fetch(
+        self, asked: Asked, entry: Entry | None, reason: str, exchange: Exchange
+    ) -> Reply:
+        """One call for all that share it; ``exchange`` is what is sent.
+
+        Returns the 304 where that confirms ``entry``, which has its new fields then. Any other
+        reply has Cache-Status as its last field; ``reason``: why it was forwarded (RFC 9211 2.2).
+        """
+        asked_at = self._now()
+        kept = exchange.headers
+        ours = [] if entry is None else validators(entry.meta.fields)
+        if ours:
+            exchange.headers = without_all(kept, REPLACED) + ours
+        try:
+            reply = await self._below(exchange)
+        finally:
+            exchange.headers = kept
+        times = (asked_at, self._now())
+        if entry is not None and ours and reply.status == 304:
+            await self._freshen(asked.key, entry, reply.headers, times)
+            return reply
+        words = f"fwd={reason}; fwd-status={reply.status}"
+        meta: Meta | str
+        if exchange.error:
+            meta = "fallback"
+        elif entry is not None and self._better(entry, reply, times[1]):
+            meta = "error"
+        else:
+            meta = plan(asked, reply, self._rules, times)
+        if isinstance(meta, str):
+            return told(reply, f"{words}; detail={meta}")
+        entries = await self._store.get(asked.key)
+        replaces = [each.ident for each in entries if asked.takes(each)]
+        writer = self._store.put(asked.key, meta)
+        limit = self._rules.max_object
+        whole = reply.buffered
+        if whole is not None:
+            too_large = bool(limit) and len(whole) > limit
+            if too_large or reply.last_trailers() or not writer.write(whole):
+                writer.abort()
+                return told(reply, f"{words}; detail={'too-large' if too_large else 'not-kept'}")
+            writer.commit(replaces)
+        else:
+            reply = _recorded(reply, Recorder(reply, writer, limit, replaces))
+        self._counts["stored"] += 1
+        return told(reply, f"{words}; stored")
+
+    def _better(self, entry: Entry, reply: Reply, now: float) -> bool:
+        """Whether an entry is kept, since it is used in the place of this error."""
+        failed = verdict(reply) is not Verdict.ANSWERED
+        return failed and usable_on_error(entry.meta.freshness, ANYTHING, now)
+
+    async def learn(self, asked: Asked, entry: Entry, reply: Reply, asked_at: float) -> None:
+        """What the reply to a HEAD says of an entry (RFC 9111 4.3.5)."""
+        if reply.status != entry.meta.status:
+            return
+        same_size = reply.length is None or reply.length == entry.size
+        if same_size and all(
+            values(reply.headers, name) in ([], values(entry.meta.fields, name))
+            for name in _SAME_BODY
+        ):
+            await self._freshen(asked.key, entry, reply.headers, (asked_at, self._now()))
+        else:
+            await self._store.delete(asked.key, entry.ident)
+
+    async def _freshen(
+        self, key: bytes, entry: Entry, fields: RawHeaders, times: tuple[float, float]
+    ) -> None:
+        meta = freshened(entry.meta, fields, self._rules, times)
+        if meta is None:
+            await self._store.delete(key, entry.ident)
+        else:
+            await self._store.touch(key, entry.ident, meta)
+
+
+def _recorded(reply: Reply, source: Recorder) -> Reply:
+    shown = Reply(
+        reply.status,
+        reply.headers,
+        source,
+        reason=reply.reason,
+        length=reply.length,
+        version=reply.version,
+    )
+    shown.trailers_of(reply)
+    return shown
+
+
+def told(reply: Reply, words: str) -> Reply:
+    """The reply, with Cache-Status as its last field."""
+    reply.headers = [*reply.headers, status_field(words)]
+    return reply
+
+
+def without_all(fields: RawHeaders, dropped: frozenset[bytes]) -> Fields:
+    """The fields but for those of these names."""
+    return [(name, value) for name, value in fields if name.lower() not in dropped]

@@ -1,0 +1,89 @@
+"""What happens behind a stale answer: the upstream is asked once for all, or left alone."""
+
+import asyncio
+from collections import OrderedDict
+from typing import Final
+
+from proxy.core.body import EMPTY
+from proxy.core.clock import Clock
+from proxy.core.errors import ProxyError, forget_frames
+from proxy.core.exchange import Exchange, Handler
+from proxy.core.outcome import Verdict, verdict
+from proxy.core.reply import Ending, Reply
+from proxy.middleware.cache.fetching import REPLACED, without_all
+
+_OF_CLIENT: Final = REPLACED | {b"cache-control", b"pragma"}
+_REST: Final = 1.0
+"""Seconds for which a stale entry is the answer at once, after the upstream has failed for it."""
+_MOST_RESTING: Final = 4096
+
+
+class Rests:
+    """Keys for which the upstream has just failed."""
+
+    __slots__ = ("_clock", "_until")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._until: OrderedDict[bytes, float] = OrderedDict()
+
+    def begin(self, key: bytes) -> None:
+        """It has failed now."""
+        self._until[key] = self._clock() + _REST
+        self._until.move_to_end(key)
+        if len(self._until) > _MOST_RESTING:
+            self._until.popitem(last=False)
+
+    def under_way(self, key: bytes) -> bool:
+        """Whether it is left alone."""
+        until = self._until.get(key)
+        if until is None:
+            return False
+        if self._clock() < until:
+            return True
+        del self._until[key]
+        return False
+
+
+class Refresher:
+    """Asks in the background."""
+
+    __slots__ = ("_rests", "_tasks", "under_way")
+
+    def __init__(self, tasks: set[asyncio.Task[None]], rests: Rests) -> None:
+        """``tasks``: those that belong to no request."""
+        self._tasks = tasks
+        self._rests = rests
+        self.under_way: set[bytes] = set()
+        """Idents of the entries that are asked for."""
+
+    def begin(self, exchange: Exchange, key: bytes, ident: bytes, ask: Handler) -> None:
+        """Have ``ask`` send the request of ``exchange`` for an entry, unless it is under way."""
+        if ident in self.under_way or self._rests.under_way(key):
+            return
+        self.under_way.add(ident)
+        twin = exchange.twin(EMPTY)
+        twin.method = "GET"
+        twin.deadline = twin.stalled = twin.ties = None
+        twin.headers = without_all(twin.headers, _OF_CLIENT)
+        task = asyncio.get_running_loop().create_task(self._run(twin, key, ident, ask))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, twin: Exchange, key: bytes, ident: bytes, ask: Handler) -> None:
+        reply: Reply | None = None
+        ending = Ending.ABANDONED
+        try:
+            reply = await ask(twin)
+            while await reply.read():
+                pass
+            ending = Ending.COMPLETE
+            if twin.error or verdict(reply) is not Verdict.ANSWERED:
+                self._rests.begin(key)
+        except ProxyError as error:
+            self._rests.begin(key)
+            forget_frames(error)
+        finally:
+            self.under_way.discard(ident)
+            if reply is not None:
+                reply.close(ending)

@@ -1,0 +1,189 @@
+"""``[retry] wait_for_connect``: requests sit out a time in which no server can be connected to.
+
+How it works. A request for which there was no connection to a server has not been sent. So it may
+wait and be sent later, whatever its method. All requests of an upstream wait in one queue, which
+has the size and the order of ``[queue]`` (``reconnection.py``). While there is one that waits, a
+new request takes its place behind it and asks nobody.
+
+A request waits for ``wait_for_connect`` at the most, counted from its first failure to connect.
+Then its client is told of the last failure. ``[timeouts] total`` and the client's deadline end the
+wait as they end any other.
+"""
+
+import asyncio
+from collections.abc import Callable
+from enum import Enum
+
+from proxy.core.clock import Clock
+from proxy.core.errors import CertificateInvalid, NoEndpointAvailable, QueueFull, UpstreamError
+from proxy.core.exchange import Exchange, Handler
+from proxy.core.outcome import CONNECT_FAILURE, failure_class
+from proxy.core.reply import Reply
+from proxy.core.request_key import key_of
+from proxy.core.scope import Servers, UpstreamScope
+from proxy.http.priority import USUAL, urgency
+from proxy.middleware.concurrency.options import QueueOptions
+from proxy.middleware.concurrency.reconnection import Reconnection, Try
+from proxy.policy.queue import URGENCIES, Queue
+
+
+def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
+    """Where there is ``[retry] wait_for_connect``. All routes to an upstream share the queue."""
+    if not scope.wait_for_connect:
+        return None
+    options, shared = scope.find(QueueOptions) or QueueOptions(), scope.shared
+    waiting = shared.share(
+        ("wait_for_connect", scope.upstream, options),
+        lambda: Reconnection(scope.servers, Queue(options.size, options.order)),
+    )
+    shared.watch(waiting, upstream=scope.upstream)
+    return WaitForConnect(
+        inner, waiting, options, scope.wait_for_connect, scope.servers, clock=shared.clock
+    ).handle
+
+
+class WaitForConnect:
+    """Has a request wait while no server can be connected to."""
+
+    __slots__ = ("_clock", "_inner", "_key", "_patience", "_priority", "_servers", "_waiting")
+
+    def __init__(
+        self,
+        inner: Handler,
+        waiting: Reconnection,
+        queue: QueueOptions,
+        patience: float,
+        servers: Servers,
+        *,
+        clock: Clock,
+    ) -> None:
+        """``patience`` in seconds; ``waiting``: shared by all that send to the same servers."""
+        self._inner = inner
+        self._waiting = waiting
+        self._patience = patience
+        self._servers = servers
+        self._priority = queue.priority_header.lower().encode()
+        self._key: Callable[[Exchange], bytes | None] = (
+            key_of(queue.key) if queue.order == "fair" else _nobody
+        )
+        self._clock = clock
+
+    async def handle(self, exchange: Exchange) -> Reply:
+        """Raises QueueFull where there is no place to wait, and the last failure after the wait."""
+        if not self._waiting.waiting:
+            try:
+                return await self._inner(exchange)
+            except UpstreamError as error:
+                if not self._unreachable(error, exchange, waited=False):
+                    raise
+                self._waiting.fails_with(error)
+        return await self._wait(exchange)
+
+    def _unreachable(self, error: UpstreamError, exchange: Exchange, *, waited: bool) -> bool:
+        """Whether there is no server to connect to, and the request can be sent later.
+
+        A server that is back may still be ejected, on trial or unhealthy: who has waited for the
+        server waits for that too.
+        """
+        if not exchange.body.resendable or isinstance(error, CertificateInvalid):
+            return False
+        if isinstance(error, NoEndpointAvailable):
+            return waited or not self._servers.connects
+        return failure_class(error) == CONNECT_FAILURE
+
+    async def _wait(self, exchange: Exchange) -> Reply:
+        waiting, record = self._waiting, exchange.record
+        key, attempts = self._key(exchange), record.attempt_log
+        until = self._clock() + self._patience
+        again = False
+        while True:
+            await self._turn(exchange, key, until, again=again)
+            again = True
+            record.attempt_log = attempts  # the log shows the attempts since the last wait
+            task = asyncio.current_task()
+            try:
+                reply = await self._inner(exchange)
+            except UpstreamError as error:
+                if not self._unreachable(error, exchange, waited=True):
+                    raise
+                waiting.fails_with(error)
+            else:
+                waiting.connected()
+                return reply
+            finally:
+                waiting.tried(task)
+
+    async def _turn(
+        self, exchange: Exchange, key: bytes | None, until: float, *, again: bool
+    ) -> None:
+        """Wait until it is to be sent. Raises QueueFull, or the last failure at ``until``."""
+        waiting, asked = self._waiting, self._clock()
+        turn = _Turn(waiting, key, self._urgency(exchange), asked)
+        if not waiting.enqueue(turn.waiter, again=again):
+            raise QueueFull("no server can be connected to, and the queue is full")
+        try:
+            came = await turn.comes(until - asked)
+        finally:
+            exchange.record.queue_s += self._clock() - asked
+        if came is _Outcome.REFUSED:
+            raise QueueFull("no server can be connected to, and others had more right to wait")
+        if came is _Outcome.TIMEOUT:
+            waiting.timed_out += 1
+            raise waiting.last_failure(self._patience)
+        waiting.woken += 1
+
+    def _urgency(self, exchange: Exchange) -> int:
+        name = self._priority
+        return min(urgency(exchange.headers, name), URGENCIES - 1) if name else USUAL
+
+
+class _Outcome(Enum):
+    """Of waiting."""
+
+    SENT = "sent"
+    REFUSED = "refused"
+    TIMEOUT = "timeout"
+
+
+class _Turn:
+    """One that waits."""
+
+    __slots__ = ("_future", "_loop", "_waiting", "waiter")
+
+    def __init__(
+        self, waiting: Reconnection, key: bytes | None, urgency: int, asked: float
+    ) -> None:
+        self._waiting = waiting
+        self._loop = asyncio.get_running_loop()
+        self._future: asyncio.Future[_Outcome] = self._loop.create_future()
+        task = asyncio.current_task()
+        assert task is not None
+        self.waiter = Try(key, urgency, self._told, asked, task)
+
+    def _told(self, sent: bool) -> bool:
+        """Whether somebody still hears it."""
+        if self._future.done():
+            return False
+        self._future.set_result(_Outcome.SENT if sent else _Outcome.REFUSED)
+        return True
+
+    def _rang(self) -> None:
+        # In the same turn of the loop it may have been told to go, and its client have left.
+        if not self._future.done() and self._waiting.dequeue(self.waiter):
+            self._future.set_result(_Outcome.TIMEOUT)
+
+    async def comes(self, seconds: float) -> _Outcome:
+        """What it was told, or that the time is over."""
+        timer = self._loop.call_later(max(seconds, 0.0), self._rang)
+        try:
+            return await self._future
+        except BaseException:  # cancelled: it may have been told to go in the same turn
+            self._waiting.dequeue(self.waiter)
+            self._waiting.tried(self.waiter.task)
+            raise
+        finally:
+            timer.cancel()
+
+
+def _nobody(_: Exchange) -> None:
+    """Where nobody is told apart."""

@@ -1,0 +1,192 @@
+"""The proxy's own credentials, in place of the client's.
+
+A reply with 401 or 429 says that the request was refused, not that it was processed, so it may go
+again with other credentials whatever its method is, if its body can be sent again. After a 401 the
+same key is tried again where its file or its token server has another value for it by now; after
+that, and after a 429, the next key is. Every key is tried once for a request.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from proxy.core.body import EMPTY, Body
+from proxy.core.clock import Clock
+from proxy.core.credentials import Credentials, Field
+from proxy.core.errors import CredentialsUnavailable, UpstreamQuotaExceeded
+from proxy.core.exchange import Exchange, Handler
+from proxy.core.outcome import TOO_MANY
+from proxy.core.rate_limit_options import RateLimitOptions
+from proxy.core.record import Attempt
+from proxy.core.reply import Ending, Reply
+from proxy.core.scope import EndpointScope
+from proxy.http.backpressure import quota, retry_after
+from proxy.http.fields import Fields, RawHeaders
+from proxy.policy.keys import REFUSED_FOR, Key
+
+log = logging.getLogger(__name__)
+
+_UNAUTHORIZED: Final = 401
+_FORBIDDEN: Final = 403
+"""With Retry-After it is a limit too: GitHub's secondary ones."""
+PATIENCE: Final = 10.0
+"""Seconds that a request waits for credentials that are on their way."""
+
+
+def link(scope: EndpointScope, inner: Handler) -> Handler | None:
+    """Where the upstream has ``[upstreams.credentials]``."""
+    if scope.credentials is None or not scope.credentials.keys:
+        return None
+    limits = scope.find(RateLimitOptions)
+    max_wait = limits.max_wait if limits is not None and limits.learn else None
+    clock = scope.shared.clock
+    return OwnCredentials(
+        inner, scope.credentials, scope.upstream, scope.keep, max_wait, clock=clock
+    ).handle
+
+
+class OwnCredentials:
+    """Shows the upstream the proxy's own credentials, and others where it does not take them."""
+
+    __slots__ = ("_clock", "_credentials", "_inner", "_keep", "_max_wait", "_several", "_upstream")
+
+    def __init__(
+        self,
+        inner: Handler,
+        credentials: Credentials,
+        upstream: str,
+        keep: Callable[[Body], None],
+        max_wait: float | None = None,
+        *,
+        clock: Clock,
+    ) -> None:
+        """``keep``: has a body kept for being sent again.
+
+        ``max_wait``: seconds that a request may wait for a key whose quota is used up; None where
+        nobody asked for that, and it is sent with the key that may be used first.
+        """
+        self._inner = inner
+        self._credentials = credentials
+        self._several = len(credentials.keys) > 1
+        self._upstream = upstream
+        self._keep = keep
+        self._max_wait = max_wait
+        self._clock = clock
+
+    async def handle(self, exchange: Exchange) -> Reply:
+        """Raises CredentialsUnavailable, or UpstreamQuotaExceeded where no key may be shown."""
+        if self._several and exchange.body is not EMPTY:
+            self._keep(exchange.body)
+        theirs = exchange.headers
+        tried: list[Key] = []
+        key, field = await self._first(exchange, tried)
+        while True:
+            key.spend()
+            started_at = self._clock()
+            exchange.headers = self._with(theirs, field)
+            try:
+                reply = await self._inner(exchange)
+            finally:
+                exchange.headers = theirs
+            try:
+                other = await self._other(exchange, reply, key, field, tried)
+            except BaseException:
+                reply.close(Ending.ABANDONED)
+                raise
+            if other is None:
+                return reply
+            reply.close(Ending.ABANDONED if reply.buffered is None else Ending.COMPLETE)
+            record = exchange.record
+            took = self._clock() - started_at
+            record.attempt_log += (Attempt(record.endpoint, str(reply.status), took),)
+            key, field = other
+
+    def _with(self, theirs: RawHeaders, field: Field) -> Fields:
+        """The client's fields, with ours in place of all that could stand for it."""
+        names = self._credentials.names
+        return [*(each for each in theirs if each[0].lower() not in names), field]
+
+    def _until(self, exchange: Exchange, seconds: float) -> float:
+        until = self._clock() + seconds
+        return until if exchange.deadline is None else min(until, exchange.deadline)
+
+    async def _first(self, exchange: Exchange, tried: list[Key]) -> tuple[Key, Field]:
+        """What the request is sent with at first."""
+        key = await self._free(exchange) if self._several else self._credentials.keys[0]
+        try:
+            tried.append(key)
+            return key, await self._credentials.ready(key, self._until(exchange, PATIENCE))
+        except CredentialsUnavailable:
+            if (other := await self._next(exchange, tried)) is None:
+                raise
+            return other
+
+    async def _free(self, exchange: Exchange) -> Key:
+        """The key with most left; where all quotas are used up, wait if that is allowed."""
+        keys = self._credentials.choice
+        until = None if self._max_wait is None else self._until(exchange, self._max_wait)
+        while (key := keys.free(now := self._clock())) is None:
+            key = keys.soonest(now)
+            wait = key.quota.blocked_for(now)
+            if until is None or not wait:
+                return key
+            if now + wait > until:
+                detail = f"no credentials for {self._upstream} have requests left for {wait:.3g} s"
+                raise UpstreamQuotaExceeded(detail, retry_after=wait)
+            try:
+                await asyncio.sleep(wait)
+            finally:
+                exchange.record.queue_s += self._clock() - now
+        return key
+
+    async def _next(self, exchange: Exchange, tried: list[Key]) -> tuple[Key, Field] | None:
+        """A key that may be shown and was not tried; None where there is none."""
+        while (key := self._credentials.choice.free(self._clock(), tried)) is not None:
+            tried.append(key)
+            try:
+                return key, await self._credentials.ready(key, self._until(exchange, PATIENCE))
+            except CredentialsUnavailable:
+                continue
+        return None
+
+    async def _other(
+        self, exchange: Exchange, reply: Reply, key: Key, shown: Field, tried: list[Key]
+    ) -> tuple[Key, Field] | None:
+        """What the request is to be sent with again; None where this reply is the answer."""
+        status = reply.status
+        may_repeat = exchange.body.resendable and not exchange.login
+        if status == _UNAUTHORIZED:
+            first = tried.count(key) == 1
+            until = self._until(exchange, PATIENCE)
+            if await self._credentials.refused(key, shown, until) and first:
+                if not may_repeat:
+                    return None
+                tried.append(key)
+                return key, await self._credentials.ready(key, until)
+            if self._several:
+                self._refuse(key)
+        elif not self._several or not self._exceeds(key, reply):
+            return None
+        return await self._next(exchange, tried) if may_repeat else None
+
+    def _refuse(self, key: Key) -> None:
+        if not key.blocked_for(self._clock()):
+            message = "%s does not accept the credentials %r (401): not used for %g s"
+            log.warning(message, self._upstream, key.name, REFUSED_FOR)
+        key.refuse(self._clock())
+
+    def _exceeds(self, key: Key, reply: Reply) -> bool:
+        """Learn what is left of a key's quota: whether it is used up."""
+        now = self._clock()
+        if (found := quota(reply.headers)) is not None:
+            key.told(*found, now)
+        asked = retry_after(reply.headers)
+        if reply.status != TOO_MANY and (reply.status != _FORBIDDEN or asked is None):
+            return False
+        known = bool(key.quota.blocked_for(now))
+        key.exceed(asked, now)
+        if not known:
+            message = "the quota of the credentials %r at %s is used up for %.3g s"
+            log.info(message, key.name, self._upstream, key.quota.blocked_for(now))
+        return True

@@ -1,0 +1,114 @@
+"""Several keys for one API: which one is shown next."""
+
+import math
+from collections.abc import Collection, Sequence
+from itertools import count
+from typing import Final
+
+from proxy.policy.quota import LONGEST, Quota
+
+REFUSED_FOR: Final = 60.0
+"""Seconds for which a key that the upstream does not know is left out."""
+_UNSAID: Final = 1.0
+"""Seconds for which a key is left alone that got a 429 without a time."""
+
+
+class Key:
+    """Credentials under a name, and what the upstream has said of them.
+
+    Times are on the clock of whoever asks. The quota is the key's own, for all servers of the
+    upstream.
+    """
+
+    __slots__ = ("_asked", "exceeded", "field", "name", "quota", "refused", "refused_until",
+                 "requests", "turn", "usable_until")  # fmt: skip
+
+    def __init__(self, name: str, field: tuple[bytes, bytes] | None = None) -> None:
+        self.name = name
+        self.field = field
+        """The field that shows it; None where there is none now."""
+        self.usable_until = math.inf
+        """When the field's value expires."""
+        self.quota = Quota()
+        self.refused_until = 0.0
+        """Until when it is left out, since the upstream does not know it (401)."""
+        self.turn = 0
+        """When it was chosen last, counted in choices."""
+        self._asked = 0
+        """Requests since the upstream has said how much is left."""
+        self.requests = 0
+        """Requests that have shown it."""
+        self.exceeded = 0
+        """Those of them that got a 429."""
+        self.refused = 0
+        """Those of them that got a 401."""
+
+    def blocked_for(self, now: float) -> float:
+        """Seconds until it may be shown."""
+        return max(self.quota.blocked_for(now), self.refused_until - now, 0.0)
+
+    def left(self, now: float) -> float:
+        """Requests that the upstream would still take; infinite where it has not said so."""
+        remaining = self.quota.state(now).remaining
+        return math.inf if remaining is None else remaining - self._asked
+
+    def spend(self) -> None:
+        """A request shows it."""
+        self.requests += 1
+        self._asked += 1
+
+    def told(self, remaining: float, reset: float, now: float) -> None:
+        """The upstream takes so many more within the next ``reset`` seconds."""
+        self.quota.update(remaining, reset, now)
+        self._asked = 0
+
+    def exceed(self, seconds: float | None, now: float) -> None:
+        """Its quota is used up for so long, where that is said."""
+        self.exceeded += 1
+        self.quota.pause(now + (_UNSAID if seconds is None else min(seconds, LONGEST)))
+
+    def refuse(self, now: float) -> None:
+        """The upstream does not know it."""
+        self.refused += 1
+        self.refused_until = now + REFUSED_FOR
+
+    def renew(self, field: tuple[bytes, bytes], usable_until: float = math.inf) -> None:
+        """It has another value, of which nothing bad is known."""
+        self.field = field
+        self.usable_until = usable_until
+        self.refused_until = 0.0
+
+
+class Keys:
+    """Chooses the key with most left; those of which as much is left take turns."""
+
+    __slots__ = ("_all", "_turns")
+
+    def __init__(self, keys: Sequence[Key]) -> None:
+        self._all = tuple(keys)
+        self._turns = count(1)
+
+    def free(self, now: float, tried: Collection[Key] = ()) -> Key | None:
+        """The next key of those that may be shown now, but for those that were tried."""
+        free = [key for key in self._all if key not in tried and not key.blocked_for(now)]
+        return self._choose(free, now)
+
+    def soonest(self, now: float) -> Key:
+        """The key whose quota has requests first, where none may be shown now.
+
+        Where only keys that were refused have some, that is one of those: asking is better than
+        never, and the answer is the upstream's own.
+        """
+
+        def order(key: Key) -> tuple[float, float, int]:
+            return key.quota.blocked_for(now), key.refused_until, key.turn
+
+        first = min(self._all, key=order)
+        first.turn = next(self._turns)
+        return first
+
+    def _choose(self, free: Sequence[Key], now: float) -> Key | None:
+        chosen = min(free, key=lambda key: (-key.left(now), key.turn), default=None)
+        if chosen is not None:
+            chosen.turn = next(self._turns)
+        return chosen

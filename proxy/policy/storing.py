@@ -1,0 +1,126 @@
+"""Which replies may be stored, and for whom (RFC 9111 3)."""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple, TypeAlias
+
+from proxy.policy.freshness import HEURISTIC, Freshness, Lifetime, seconds
+
+Directives: TypeAlias = Mapping[bytes, bytes | None]
+
+_UNDERSTOOD: Final = frozenset(
+    {
+        *(200, 203, 204, 300, 301, 302, 303, 307, 308, 400, 403, 404, 405, 410, 414, 451),
+        *(500, 501, 502, 503, 504),
+    }
+)
+"""Final statuses whose rules for caches are known and followed here (``must-understand``)."""
+_NEVER: Final = frozenset({206, 304, 401, 407, 421, 425, 429})
+"""Parts, answers to conditions, and statuses about who asked or how."""
+_ERROR: Final = 500
+_SAYS_SO: Final = (b"public", b"s-maxage")
+"""What gives a reply to everybody, whatever the request carried."""
+
+
+class Facts(NamedTuple):
+    """Of a request and its reply, what decides whether it is stored."""
+
+    status: int
+    directives: Directives
+    """Of the reply; of its targeted field where it has one."""
+    lifetime: Lifetime
+    no_store: bool
+    """Whether the request says so."""
+    authorized: bool
+    """Whether the request has Authorization."""
+    varies_on_all: bool
+    """``Vary: *``."""
+    sets_cookie: bool
+    has_validator: bool
+
+
+def why_not_stored(facts: Facts, *, if_error: float = 0.0, while_revalidate: float = 0.0) -> str:
+    """In a word that Cache-Status and the log show; empty where it is stored.
+
+    ``if_error``, ``while_revalidate``: what the options add, in seconds.
+    """
+    said = facts.directives
+    if facts.no_store:
+        return "request-no-store"
+    if facts.status < 200 or facts.status in _NEVER:
+        return "status"
+    if b"must-understand" in said:  # then no-store is for caches that do not (RFC 9111 5.2.2.3)
+        if facts.status not in _UNDERSTOOD:
+            return "must-understand"
+    elif b"no-store" in said:
+        return "no-store"
+    if b"private" in said and said[b"private"] is None:
+        return "private"
+    if facts.varies_on_all:
+        return "vary"
+    if facts.authorized and not may_answer_authorized(said):
+        return "authorization"
+    if facts.sets_cookie and not (facts.lifetime.explicit or is_public(said)):
+        return "set-cookie"
+    if not (facts.lifetime.explicit or b"public" in said or facts.status in HEURISTIC):
+        return "status"
+    fresh = facts.lifetime.seconds > 0 and not always_validates(said)
+    outlives = not (must_revalidate(said) or always_validates(said)) and (
+        seconds(said, b"stale-if-error") > 0
+        or seconds(said, b"stale-while-revalidate") > 0
+        or ((if_error > 0 or while_revalidate > 0) and facts.status < _ERROR)
+    )
+    if not (fresh or outlives or facts.has_validator):
+        return "no-freshness"
+    return ""
+
+
+def freshness(
+    said: Directives,
+    status: int,
+    life: Lifetime,
+    *,
+    initial_age: float,
+    received_at: float,
+    if_error: float = 0.0,
+    while_revalidate: float = 0.0,
+) -> Freshness:
+    """What of a reply is stored beside it. What it says itself counts before the options.
+
+    An error of the server is never used when it is stale, unless it says so itself.
+    """
+    if status >= _ERROR:
+        if_error = while_revalidate = 0.0
+    if b"stale-if-error" in said:
+        if_error = seconds(said, b"stale-if-error")
+    if b"stale-while-revalidate" in said:
+        while_revalidate = seconds(said, b"stale-while-revalidate")
+    return Freshness(
+        received_at=received_at,
+        initial_age=initial_age,
+        lifetime=life.seconds,
+        must_revalidate=must_revalidate(said),
+        always_validate=always_validates(said),
+        while_revalidate=while_revalidate,
+        if_error=if_error,
+        immutable=b"immutable" in said,
+    )
+
+
+def must_revalidate(said: Directives) -> bool:
+    """Whether a stale one may never be used (RFC 9111 5.2.2.2, .8, .10)."""
+    return any(name in said for name in (b"must-revalidate", b"proxy-revalidate", b"s-maxage"))
+
+
+def always_validates(said: Directives) -> bool:
+    """Whether no-cache is said of the whole reply."""
+    return b"no-cache" in said and said[b"no-cache"] is None
+
+
+def is_public(said: Directives) -> bool:
+    """Whether a reply is for everybody, credentials or cookies in the request or not."""
+    return any(name in said for name in _SAYS_SO)
+
+
+def may_answer_authorized(said: Directives) -> bool:
+    """Whether it may answer requests with Authorization (RFC 9111 3.5)."""
+    return is_public(said) or b"must-revalidate" in said

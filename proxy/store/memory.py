@@ -1,0 +1,245 @@
+"""Replies in the memory of the process.
+
+Which entry gives way when there is no room: new ones are on trial, and those that were asked for
+again are kept. The kept ones take four fifths of the room at most. Those on trial give way first,
+the least recently used one of them before the others. So a crawler that asks for everything once
+does not drive out what others ask for.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from itertools import count
+from typing import Final
+
+from proxy.core.samples import Sample, counter, gauge
+from proxy.core.stored import Meta
+
+SHORT: Final = 64 << 10
+"""Bytes of a body that is one piece, and of the pieces of longer ones."""
+MOST_VARIANTS: Final = 64
+"""Entries under one key; beyond it the oldest gives way. What names what varies is a client."""
+_OVERHEAD: Final = 1024
+"""Bytes that an entry costs beyond its body and its fields."""
+_PER_FIELD: Final = 160
+_KEPT_SHARE: Final = 0.8
+
+
+class MemoryEntry:
+    """A reply whose body is here."""
+
+    __slots__ = ("cost", "ident", "kept", "key", "meta", "pieces", "size", "whole")
+
+    def __init__(self, key: bytes, ident: bytes, meta: Meta, pieces: list[bytes]) -> None:
+        self.key = key
+        self.ident = ident
+        self.meta = meta
+        self.pieces = pieces
+        self.size = sum(map(len, pieces))
+        self.whole = b"".join(pieces) if len(pieces) <= 1 else None
+        self.kept = False
+        """Whether it was asked for again."""
+        self.cost = _cost(meta, self.size)
+
+    async def read(self, position: int) -> bytes:
+        """Some bytes from ``position`` on. All pieces but the last are of one length."""
+        number, offset = divmod(position, SHORT)
+        if number >= len(self.pieces):
+            return b""
+        piece = self.pieces[number]
+        return piece[offset:] if offset else piece
+
+
+class MemoryWriter:
+    """A reply that is being stored."""
+
+    __slots__ = ("_key", "_meta", "_pending", "_pieces", "_store", "size")
+
+    def __init__(self, store: "MemoryStore", key: bytes, meta: Meta) -> None:
+        self._store = store
+        self._key = key
+        self._meta = meta
+        self._pieces: list[bytes] = []
+        self._pending = bytearray()
+        self.size = 0
+
+    def write(self, data: bytes) -> bool:
+        """Take the next bytes, in pieces of one length; tiny chunks would cost much more."""
+        if not self._store.reserve(len(data)):
+            return False
+        self.size += len(data)
+        pending = self._pending
+        pending += data
+        while len(pending) >= SHORT:
+            self._pieces.append(bytes(pending[:SHORT]))
+            del pending[:SHORT]
+        return True
+
+    def commit(self, replaces: Sequence[bytes] = ()) -> None:
+        """Make it visible."""
+        if self._pending:
+            self._pieces.append(bytes(self._pending))
+        self._store.release(self.size)
+        self._store.add(self._key, self._meta, self._pieces, replaces)
+
+    def abort(self) -> None:
+        """Forget it."""
+        self._store.release(self.size)
+        self._pieces.clear()
+
+
+class MemoryStore:
+    """All entries, by their keys."""
+
+    __slots__ = (
+        "_idents",
+        "_kept",
+        "_kept_cost",
+        "_keys",
+        "_labels",
+        "_max_size",
+        "_trial",
+        "_trial_cost",
+        "_writing",
+        "evicted",
+    )
+
+    def __init__(self, max_size: int) -> None:
+        """``max_size`` in bytes; 0 for no bound."""
+        self._max_size = max_size or 1 << 62
+        self._keys: dict[bytes, list[MemoryEntry]] = {}
+        """The last stored first."""
+        self._labels: dict[bytes, dict[bytes, MemoryEntry]] = {}
+        self._trial: OrderedDict[bytes, MemoryEntry] = OrderedDict()
+        self._kept: OrderedDict[bytes, MemoryEntry] = OrderedDict()
+        self._trial_cost = self._kept_cost = self._writing = 0
+        self._idents = count()
+        self.evicted = 0
+
+    async def get(self, key: bytes) -> Sequence[MemoryEntry]:
+        """The replies under this key; what is asked for counts as used."""
+        entries = self._keys.get(key)
+        if entries is None:
+            return ()
+        for entry in entries:
+            if entry.kept:
+                self._kept.move_to_end(entry.ident)
+            else:
+                self._keep(entry)
+        return entries
+
+    def put(self, key: bytes, meta: Meta) -> MemoryWriter:
+        """Begin to store a reply."""
+        return MemoryWriter(self, key, meta)
+
+    def reserve(self, size: int) -> bool:
+        """Whether there is room for what is being stored; what is stored may give way to it."""
+        if self._writing + size > self._max_size:
+            return False
+        self._writing += size
+        self._make_room()
+        return True
+
+    def release(self, size: int) -> None:
+        """It is being stored no more."""
+        self._writing -= size
+
+    def add(
+        self, key: bytes, meta: Meta, pieces: list[bytes], replaces: Sequence[bytes] = ()
+    ) -> None:
+        """Store a whole reply in the place of those with the idents ``replaces``."""
+        for old in [old for old in self._keys.get(key, ()) if old.ident in replaces]:
+            self._remove(old)
+        entry = MemoryEntry(key, next(self._idents).to_bytes(8, "big"), meta, pieces)
+        if entry.cost > self._max_size:
+            return
+        entries = self._keys.setdefault(key, [])
+        entries.insert(0, entry)
+        self._trial[entry.ident] = entry
+        self._trial_cost += entry.cost
+        for label in meta.labels:
+            self._labels.setdefault(label, {})[entry.ident] = entry
+        if len(entries) > MOST_VARIANTS:
+            self._remove(entries[-1])
+        self._make_room()
+
+    async def touch(self, key: bytes, ident: bytes, meta: Meta) -> None:
+        """Give an entry another head."""
+        for entry in self._keys.get(key, ()):
+            if entry.ident == ident:
+                entry.meta = meta
+                cost = _cost(meta, entry.size)
+                if entry.kept:
+                    self._kept_cost += cost - entry.cost
+                else:
+                    self._trial_cost += cost - entry.cost
+                entry.cost = cost
+
+    async def delete(self, key: bytes, ident: bytes | None = None) -> None:
+        """Remove one entry, or all under the key."""
+        for entry in list(self._keys.get(key, ())):
+            if ident is None or entry.ident == ident:
+                self._remove(entry)
+
+    async def purge(self, label: bytes) -> int:
+        """Remove all entries with this label; how many there were."""
+        entries = list(self._labels.get(label, {}).values())
+        for entry in entries:
+            self._remove(entry)
+        return len(entries)
+
+    async def close(self) -> None:
+        """Forget everything."""
+        self._keys.clear()
+        self._labels.clear()
+        self._trial.clear()
+        self._kept.clear()
+        self._trial_cost = self._kept_cost = 0
+
+    def describe(self, _: float) -> Iterator[Sample]:
+        """For operators."""
+        yield gauge("store_entries", len(self._trial) + len(self._kept))
+        yield gauge("store_bytes", self._trial_cost + self._kept_cost)
+        yield counter("store_evicted", self.evicted)
+
+    def _keep(self, entry: MemoryEntry) -> None:
+        del self._trial[entry.ident]
+        self._trial_cost -= entry.cost
+        entry.kept = True
+        self._kept[entry.ident] = entry
+        self._kept_cost += entry.cost
+        while self._kept_cost > self._max_size * _KEPT_SHARE and len(self._kept) > 1:
+            _, oldest = self._kept.popitem(last=False)  # once more on trial
+            self._kept_cost -= oldest.cost
+            oldest.kept = False
+            self._trial[oldest.ident] = oldest
+            self._trial_cost += oldest.cost
+
+    def _make_room(self) -> None:
+        while self._trial_cost + self._kept_cost + self._writing > self._max_size:
+            group = self._trial or self._kept
+            if not group:
+                return
+            self.evicted += 1
+            self._remove(next(iter(group.values())))
+
+    def _remove(self, entry: MemoryEntry) -> None:
+        if entry.kept:
+            del self._kept[entry.ident]
+            self._kept_cost -= entry.cost
+        else:
+            del self._trial[entry.ident]
+            self._trial_cost -= entry.cost
+        entries = self._keys[entry.key]
+        entries.remove(entry)
+        if not entries:
+            del self._keys[entry.key]
+        for label in entry.meta.labels:
+            labelled = self._labels[label]
+            labelled.pop(entry.ident, None)
+            if not labelled:
+                del self._labels[label]
+
+
+def _cost(meta: Meta, size: int) -> int:
+    fields = sum(len(name) + len(value) + _PER_FIELD for name, value in meta.fields)
+    return size + fields + _OVERHEAD

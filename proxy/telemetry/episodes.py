@@ -1,0 +1,128 @@
+"""Trouble, from its beginning to its end: calls that were slow or failed for one cause.
+
+An episode begins with the first second that has such calls, and ends when there have been none for
+``QUIET`` seconds. So it says since when something is wrong, and how many calls it concerns.
+"""
+
+from collections import deque
+from typing import Final
+
+import msgspec
+
+from proxy.telemetry.second import Hit
+from proxy.telemetry.why import place, spell
+
+QUIET: Final = 5.0
+"""Seconds without such calls that end an episode."""
+KEPT: Final = 200
+"""Episodes that have ended and are remembered; the oldest go first."""
+ACTIVE: Final = 256
+"""Episodes at a time."""
+
+_TEXT: Final = {
+    "client": "Clients are slow to send or to take what is theirs",
+    "queue": "Calls wait in the queue",
+    "retries": "Calls need several tries",
+    "connect": "Connections are slow or fail",
+    "first_byte": "Calls wait for the first byte",
+    "body": "Bodies come slowly or break off",
+    "answer": "The upstream answers with errors",
+    "unavailable": "No server may be asked",
+    "quota": "A quota is used up",
+    "proxy": "The proxy itself fails",
+}
+
+
+class Episode(msgspec.Struct, kw_only=True, gc=False):
+    """One of them. Moments are in seconds since 1970."""
+
+    cause: str
+    """As in ``telemetry/why``."""
+    route: str
+    upstream: str
+    server: str
+    since: float
+    last: float
+    """When the last such call was seen."""
+    until: float | None = None
+    """When it had ended; None while it goes on."""
+    noticed: float = 0.0
+    """When it was known to have ended."""
+    number: int
+    """Such calls in the last second that had any."""
+    peak: int
+    """The most in a second."""
+    worst: float
+    """Seconds of the longest."""
+    example: str
+    """The request id of the longest."""
+    usual: float | None = None
+    """Seconds that the phase usually takes."""
+    text: str = ""
+
+
+class Episodes:
+    """Those that go on, and the latest that have ended."""
+
+    __slots__ = ("_active", "ended")
+
+    def __init__(self) -> None:
+        self._active: dict[tuple[str, str, str, str], Episode] = {}
+        self.ended: deque[Episode] = deque(maxlen=KEPT)
+
+    def add(self, hits: list[Hit], at: float) -> None:
+        """What a second had, which ended then."""
+        for hit in hits:
+            key = (hit.cause, hit.route, hit.upstream, hit.server)
+            known = self._active.get(key)
+            if known is None:
+                if len(self._active) < ACTIVE:
+                    self._active[key] = _begun(hit, at)
+                continue
+            known.number, known.last = hit.number, at
+            known.peak = max(known.peak, hit.number)
+            if hit.worst >= known.worst:
+                known.worst, known.example = hit.worst, hit.example
+            known.text = told(known)
+        for key, episode in list(self._active.items()):
+            if at - episode.last >= QUIET:
+                del self._active[key]
+                episode.until, episode.noticed = episode.last, at
+                self.ended.append(episode)
+
+    def now(self) -> list[Episode]:
+        """Those that go on, the one with most calls first."""
+        return sorted(self._active.values(), key=lambda each: (-each.number, each.since))
+
+
+def _begun(hit: Hit, at: float) -> Episode:
+    episode = Episode(
+        cause=hit.cause,
+        route=hit.route,
+        upstream=hit.upstream,
+        server=hit.server,
+        since=at,
+        last=at,
+        number=hit.number,
+        peak=hit.number,
+        worst=hit.worst,
+        example=hit.example,
+        usual=hit.usual,
+    )
+    episode.text = told(episode)
+    return episode
+
+
+def told(episode: Episode) -> str:
+    """One sentence."""
+    where = place(episode.upstream, episode.server) if episode.upstream else ""
+    text = _TEXT.get(episode.cause, episode.cause)
+    if where:
+        text += f" of {where}" if episode.cause in ("first_byte", "queue") else f": {where}"
+    if episode.route:
+        text += f" on {episode.route}"
+    number = f"{episode.number} {'call' if episode.number == 1 else 'calls'}"
+    text += f"; {number}, up to {spell(episode.worst)}"
+    if episode.usual is not None:
+        text += f", usually {spell(episode.usual)}"
+    return text

@@ -1,0 +1,109 @@
+"""Where the time of an exchange went: one of six phases for each moment of it.
+
+- ``client``: the client was waited for, to send its body or to take its reply;
+- ``queue``: the request waited to be let through, for a permit, a token, another one's answer;
+- ``retries``: attempts that failed, and the waits between them;
+- ``connect``: the last attempt got its connection;
+- ``first_byte``: the server was waited for, from the connection to the head of its reply;
+- ``body``: the rest of the reply came.
+"""
+
+from typing import Final, NamedTuple
+
+from proxy.core.body import EMPTY
+from proxy.core.exchange import Exchange
+from proxy.core.record import HEDGED, Attempt
+
+NAMES: Final = ("client", "queue", "retries", "connect", "first_byte", "body")
+"""In the order in which a request meets them."""
+_SWITCHED: Final = 101
+
+
+class Phases(NamedTuple):
+    """Seconds of each."""
+
+    client: float
+    queue: float
+    retries: float
+    connect: float
+    first_byte: float
+    body: float
+
+    @property
+    def longest(self) -> str:
+        """The phase that most of the time went on."""
+        return NAMES[max(range(len(NAMES)), key=self.__getitem__)]
+
+
+def phases(exchange: Exchange, now: float) -> Phases:
+    """Of an exchange that ends now, or that is looked at in its midst; ``now`` is monotonic."""
+    record, started = exchange.record, exchange.started_at
+    head_at, queue, tries = record.first_byte_at, record.queue_s, record.attempt_log
+    ended = bool(exchange.status)
+    between = bool(tries) and not ended and record.attempt_count <= len(tries)
+    if between:  # what is known is of the attempt that has failed
+        head_at = None
+    sending = taking = 0.0
+    if exchange.body is not EMPTY:
+        sending = exchange.body.waited(now)
+    if exchange.stalled is not None and exchange.status != _SWITCHED:
+        taking = exchange.stalled(now)
+    body = 0.0
+    if head_at is not None:
+        head_at = max(head_at, started)
+        body = max(0.0, now - head_at - taking)
+    before = max(0.0, (now if head_at is None else head_at) - started - queue)
+    retries = 0.0
+    if tries:
+        retries = min(before, _retries(tries, now if between else None, ended=ended))
+        before -= retries
+    upload = min(sending, before)
+    before -= upload
+    connect = record.connect_s
+    if not record.attempt_count:  # nobody was asked: it waited, for another's answer at most
+        return Phases(upload + taking, queue + before, retries, 0.0, 0.0, body)
+    if connect is None and head_at is None:  # it got no connection, or has none yet
+        return Phases(upload + taking, queue, retries, before, 0.0, 0.0)
+    connect = min(connect or 0.0, before)
+    return Phases(upload + taking, queue, retries, connect, before - connect, body)
+
+
+def phase_now(exchange: Exchange, now: float) -> str:
+    """What an exchange in flight is waiting for; ``now`` is monotonic."""
+    record = exchange.record
+    if exchange.committed:
+        stalled = exchange.stalled
+        return "client" if exchange.status != _SWITCHED and is_growing(stalled, now) else "body"
+    if not record.attempt_count:
+        return "queue"
+    if record.attempt_log and record.attempt_count <= len(record.attempt_log):
+        return "retries"
+    if record.connect_s is None:
+        return "connect"
+    if exchange.body is not EMPTY and is_growing(exchange.body.waited, now):
+        return "client"
+    return "first_byte" if record.first_byte_at is None else "body"
+
+
+def is_growing(waited: object, now: float) -> bool:
+    """Whether a clock of waits stands for a wait that is going on."""
+    return callable(waited) and waited(now + 1.0) > waited(now)
+
+
+def _retries(tries: tuple[Attempt, ...], until: float | None, *, ended: bool) -> float:
+    """Seconds from each failed attempt's beginning to the next one's, less waits in queues.
+
+    ``until``: the time now where the next attempt has not begun. Of an exchange that has ``ended``
+    the last attempt is the one that counts. One that a copy has overtaken has not failed: its
+    server was waited for.
+    """
+    seconds, queued = 0.0, 0.0
+    for number, attempt in enumerate(tries):
+        last = number == len(tries) - 1
+        if last and ended and number:
+            break
+        end = tries[number + 1].began if not last else until or attempt.began + attempt.seconds
+        if attempt.outcome != HEDGED and attempt.began:
+            seconds += max(0.0, end - attempt.began - (attempt.queue_s - queued))
+        queued = max(queued, attempt.queue_s)
+    return seconds

@@ -1,0 +1,241 @@
+"""Records what happens, a second at a time, of exchanges that end and of those in flight.
+
+It is there only with ``[admin]``. What it costs each exchange is a few sums; all else is done once
+a second, or for an exchange that was slow or has failed.
+"""
+
+import heapq
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Final
+
+from proxy.core.body import EMPTY
+from proxy.core.clock import Clock, monotonic, wall
+from proxy.core.exchange import Exchange
+from proxy.telemetry.buckets import bucket
+from proxy.telemetry.call import Call, Teller, is_failure
+from proxy.telemetry.phases import NAMES, phase_now, phases
+from proxy.telemetry.second import Cell, Event, Flying, Hit, Second
+from proxy.telemetry.usual import Usual
+
+FAILURES: Final = 5
+"""Failed exchanges of each route that are kept in a second: of a flood, some are enough."""
+SLOWEST: Final = 2
+"""Likewise slow ones, the slowest."""
+LOOKED_AT: Final = 2000
+"""Exchanges in flight that are looked at; of more, it is estimated from these."""
+SHOWN: Final = 64
+"""Exchanges in flight that are told one by one, the oldest first, streams of events last."""
+ROUTES: Final = 256
+"""Routes and servers that are told apart in a second; more are one."""
+OTHER: Final = "other"
+
+
+class Recorder:
+    """Makes a ``Second`` of each second."""
+
+    __slots__ = (
+        "_cells",
+        "_clock",
+        "_events",
+        "_failures",
+        "_hits",
+        "_in_flight",
+        "_kept",
+        "_slowest",
+        "_teller",
+        "_troubled",
+        "_usual",
+        "_wall",
+    )
+
+    def __init__(
+        self,
+        in_flight: Callable[[], Iterable[Exchange]],
+        redact: tuple[str, ...] = (),
+        *,
+        clock: Clock = monotonic,
+        wall: Callable[[], float] = wall,
+    ) -> None:
+        """``in_flight``: the exchanges that have not ended; ``redact``: ``[log] redact``."""
+        self._in_flight = in_flight
+        self._clock = clock
+        self._wall = wall
+        self._teller = Teller(redact, wall)
+        self._cells: dict[tuple[str, str, str], Cell] = {}
+        self._failures: dict[str, int] = {}
+        self._kept: list[Call] = []
+        self._slowest: dict[str, list[tuple[float, int, Call]]] = {}
+        self._usual: dict[str, Usual] = {}
+        self._hits: dict[tuple[str, str, str, str], Hit] = {}
+        self._events: list[Event] = []
+        self._troubled = set[str]()
+        """Routes on which something was wrong in this second."""
+
+    def record(self, exchange: Exchange, now: float) -> None:
+        """An exchange has ended; ``now`` is monotonic."""
+        record = exchange.record
+        key = (exchange.route, record.upstream, record.endpoint)
+        cell = self._cells.get(key)
+        if cell is None:
+            cell = self._cell(key)
+        seconds = now - exchange.started_at
+        cell.calls += 1
+        cell.bytes_in += exchange.bytes_in
+        cell.bytes_out += exchange.bytes_out
+        number = bucket(seconds)
+        cell.counts[number] = cell.counts.get(number, 0) + 1
+        head_at, sums = record.first_byte_at, cell.phases
+        plain = (
+            head_at is not None
+            and exchange.body is EMPTY
+            and exchange.stalled is None
+            and not record.attempt_log
+            and record.attempt_count == 1
+        )
+        if plain and head_at is not None:  # as ``phases`` would say, without the cost
+            queue, connect = record.queue_s, record.connect_s or 0.0
+            sums[1] += queue
+            sums[3] += connect
+            sums[4] += head_at - exchange.started_at - queue - connect
+            sums[5] += now - head_at
+        else:
+            for index, spent in enumerate(phases(exchange, now)):
+                sums[index] += spent
+        failed = exchange.status >= 500 or exchange.error
+        if failed:
+            cell.failed += 1
+        elif exchange.status >= 400:
+            cell.denied += 1
+        usual = self._usual.get(exchange.route)
+        if failed or seconds >= (0.25 if usual is None else usual.slow):
+            self._note(exchange, seconds, now)
+
+    def event(self, kind: str, text: str, **labels: str) -> None:
+        """Note a change of state; ``labels``: upstream, server and route, where it has them."""
+        self._events.append(Event(at=self._wall(), kind=kind, text=text, **labels))
+
+    def tick(self, connections: int = 0) -> Second:
+        """The second is over."""
+        now = self._clock()
+        flying, shown = self._look(now)
+        kept = [
+            *self._kept,
+            *(call for slowest in self._slowest.values() for _, _, call in slowest),
+        ]
+        second = Second(
+            at=round(self._wall(), 3),
+            cells=list(self._cells.values()),
+            flying=flying,
+            in_flight=shown,
+            kept=kept,
+            hits=list(self._hits.values()),
+            events=self._events,
+            connections=connections,
+        )
+        self._learn()
+        self._cells, self._failures, self._kept, self._slowest = {}, {}, [], {}
+        self._hits, self._events, self._troubled = {}, [], set()
+        return second
+
+    def look(self) -> list[Call]:
+        """The exchanges in flight now, the oldest first."""
+        return self._look(self._clock(), count=False)[1]
+
+    def _cell(self, key: tuple[str, str, str]) -> Cell:
+        if len(self._cells) >= ROUTES:
+            key = (OTHER, "", "")
+            if key in self._cells:
+                return self._cells[key]
+        cell = self._cells[key] = Cell(*key, 0, 0, 0, 0, 0, [0.0] * len(NAMES), {})
+        return cell
+
+    def _note(self, exchange: Exchange, seconds: float, now: float) -> None:
+        """One that was slow or has failed."""
+        route = exchange.route
+        failed = is_failure(exchange)
+        usual = self._usual_of(route)
+        spent = phases(exchange, now)
+        tunnel = exchange.status == 101
+        long = "" if exchange.endless or tunnel else usual.unusual(spent, exchange.bytes_out)
+        slowest = self._slowest.setdefault(route, [])
+        if failed:
+            keep = self._failures[route] = self._failures.get(route, 0) + 1
+            if keep > FAILURES:
+                # The cause is told for all of a flood by those that are kept.
+                for cause, at, upstream, server in list(self._hits):
+                    if at == route and server == exchange.record.endpoint:
+                        self._hits[cause, at, upstream, server].number += 1
+                        break
+                return
+        elif tunnel or (len(slowest) >= SLOWEST and seconds <= slowest[0][0]):
+            if long:
+                self._hit(long, exchange, seconds, exchange.request_id, usual)
+            return
+        call = self._teller.call(exchange, now)
+        if failed:
+            self._kept.append(call)
+        else:
+            entry = (seconds, id(call), call)
+            push = heapq.heappush if len(slowest) < SLOWEST else heapq.heappushpop
+            push(slowest, entry)
+        left = exchange.error == "client_gone"
+        cause = long if not failed or left else call.cause
+        if cause and cause != "request":
+            self._hit(cause, exchange, seconds, call.id, usual)
+
+    def _usual_of(self, route: str) -> Usual:
+        if len(self._usual) >= ROUTES and route not in self._usual:
+            route = OTHER
+        return self._usual.setdefault(route, Usual())
+
+    def _hit(
+        self, cause: str, exchange: Exchange, seconds: float, example: str, usual: Usual
+    ) -> None:
+        record, route = exchange.record, exchange.route
+        self._troubled.add(route)
+        key = (cause, route, record.upstream, record.endpoint)
+        hit = self._hits.get(key)
+        if hit is None:
+            if len(self._hits) < ROUTES:
+                self._hits[key] = Hit(*key, 1, round(seconds, 4), example, usual.mean(cause))
+            return
+        hit.number += 1
+        if seconds > hit.worst:
+            hit.worst, hit.example = round(seconds, 4), example
+
+    def _look(self, now: float, *, count: bool = True) -> tuple[list[Flying], list[Call]]:
+        """Who is in flight, by phase; and the oldest of them."""
+        flying: dict[tuple[str, str, str, str], Flying] = {}
+        all_of_them = iter(self._in_flight())
+        seen = list(islice(all_of_them, LOOKED_AT))
+        more = sum(1 for _ in all_of_them)
+        for exchange in seen if count else ():
+            record, seconds = exchange.record, now - exchange.started_at
+            key = (exchange.route, record.upstream, record.endpoint, phase_now(exchange, now))
+            known = flying.get(key)
+            if known is None:
+                flying[key] = Flying(*key, 1, round(seconds, 3))
+            else:
+                known.number += 1
+                known.oldest = max(known.oldest, round(seconds, 3))
+            if seconds >= 0.25 and not exchange.endless and exchange.status != 101:
+                usual = self._usual_of(exchange.route)
+                if long := usual.unusual(phases(exchange, now), exchange.bytes_out):
+                    self._hit(long, exchange, seconds, exchange.request_id, usual)
+        if more:
+            for each in flying.values():
+                each.number = round(each.number * (1 + more / LOOKED_AT))
+        oldest = heapq.nsmallest(SHOWN, seen, key=lambda each: (each.endless, each.started_at))
+        calls = [self._teller.call(exchange, now, in_flight=True) for exchange in oldest]
+        return list(flying.values()), calls
+
+    def _learn(self) -> None:
+        """What the second says of what is usual."""
+        sums: dict[str, tuple[int, list[float]]] = {}
+        for cell in self._cells.values():
+            calls, seconds = sums.get(cell.route, (0, [0.0] * len(NAMES)))
+            added = [a + b for a, b in zip(seconds, cell.phases, strict=True)]
+            sums[cell.route] = (calls + cell.calls, added)
+        for route, (calls, seconds) in sums.items():
+            self._usual_of(route).learn(calls, seconds, doubt=route in self._troubled)

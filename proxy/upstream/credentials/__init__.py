@@ -1,0 +1,1 @@
+"""The credentials that the proxy shows an upstream: one or several, which may change."""

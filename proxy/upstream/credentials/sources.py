@@ -1,0 +1,118 @@
+"""Where the value of a key comes from: the configuration, or a file that may change."""
+
+import asyncio
+from typing import Final, Protocol
+
+from proxy.core.clock import Clock
+from proxy.core.credentials import Field
+from proxy.core.files import LOOK_EVERY
+from proxy.core.secret_file import SecretFile
+from proxy.policy.keys import Key
+from proxy.upstream.credentials.options import CredentialsOptions, checked_value, credentials_field
+
+
+class Source(Protocol):
+    """Keeps the field of one key as it should be."""
+
+    key: Key
+
+    @property
+    def may_change(self) -> bool:
+        """Whether ``look`` has something to look at."""
+
+    def open(self) -> None:
+        """Begin to do what has to be done without being asked."""
+
+    async def close(self) -> None:
+        """Stop."""
+
+    async def look(self) -> None:
+        """A second has passed: look at the files."""
+
+    async def ready(self, until: float) -> Field:
+        """The field, at ``until`` (monotonic) at the latest. Raises CredentialsUnavailable."""
+
+    async def refused(self, shown: Field, until: float) -> bool:
+        """The upstream has refused what was shown: whether there is something else now."""
+
+
+class Given:
+    """A value that stands in the configuration."""
+
+    __slots__ = ("_field", "key")
+
+    def __init__(self, name: str, options: CredentialsOptions) -> None:
+        """Raises ValueError where the value cannot stand in a field."""
+        self._field = credentials_field(options)
+        self.key = Key(name, self._field)
+
+    @property
+    def may_change(self) -> bool:
+        """It stays as it is."""
+        return False
+
+    def open(self) -> None:
+        """Nothing has to be done."""
+
+    async def close(self) -> None:
+        """Nothing was begun."""
+
+    async def look(self) -> None:
+        """It has no file."""
+
+    async def ready(self, until: float) -> Field:
+        """It is always there."""
+        return self._field
+
+    async def refused(self, shown: Field, until: float) -> bool:
+        """There is no other."""
+        return False
+
+
+class FromFile:
+    """A value that stands in a file, which may be written anew."""
+
+    __slots__ = ("_clock", "_field", "_file", "_header", "_looked_at", "_looking", "key")
+
+    def __init__(self, name: str, options: CredentialsOptions, clock: Clock) -> None:
+        """Raises OSError, or ValueError where the value cannot stand in a field."""
+        self._clock = clock
+        self._file: Final = SecretFile(options.value_file, checked_value)
+        self._header = options.header.encode()
+        self._field = (self._header, self._file.value)
+        self._looked_at = clock()
+        self._looking = asyncio.Lock()
+        self.key = Key(name, self._field)
+
+    @property
+    def may_change(self) -> bool:
+        """A pipe does not."""
+        return self._file.may_change
+
+    def open(self) -> None:
+        """Whoever looks at all files does it."""
+
+    async def close(self) -> None:
+        """Nothing was begun."""
+
+    async def look(self) -> None:
+        """Read the file if it has changed; a disk may stand still, the loop may not."""
+        if not self._file.may_change:
+            return
+        async with self._looking:
+            self._looked_at = self._clock()
+            if await asyncio.to_thread(self._file.changed):
+                self._field = (self._header, self._file.value)
+                self.key.renew(self._field)
+
+    async def ready(self, until: float) -> Field:
+        """What the file has said last."""
+        return self._field
+
+    async def refused(self, shown: Field, until: float) -> bool:
+        """Look at once, though not more than once a second for all that are refused."""
+        if self._field == shown and (
+            self._looking.locked() or self._clock() - self._looked_at >= LOOK_EVERY
+        ):
+            await self.look()
+        return self._field != shown

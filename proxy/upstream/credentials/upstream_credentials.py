@@ -1,0 +1,103 @@
+"""All credentials of one upstream."""
+
+from collections.abc import Iterator
+from functools import partial
+from math import isinf
+
+from proxy.core.clock import Clock, monotonic
+from proxy.core.credentials import Field
+from proxy.core.samples import Sample, counter, gauge, info
+from proxy.policy.keys import Key, Keys
+from proxy.upstream.credentials.options import (
+    CredentialsOptions,
+    CredentialsTables,
+    each_of,
+    names_of,
+)
+from proxy.upstream.credentials.sources import FromFile, Given, Source
+from proxy.upstream.credentials.token_server import TokenServer
+from proxy.upstream.credentials.tokens import Tokens
+from proxy.upstream.session import Session
+
+
+class UpstreamCredentials:
+    """The keys of an upstream, and where their values come from."""
+
+    __slots__ = ("_sources", "_tokens", "choice", "keys", "names")
+
+    def __init__(
+        self,
+        tables: CredentialsTables | None,
+        upstream: str,
+        session: Session,
+        clock: Clock = monotonic,
+    ) -> None:
+        """Raises OSError, ValueError or ssl.SSLError where a file or a value cannot be used."""
+        made = partial(_source, upstream=upstream, session=session, clock=clock)
+        sources = [made(*each) for each in zip(names_of(tables), each_of(tables), strict=True)]
+        self.keys = tuple(source.key for source in sources)
+        self.choice = Keys(self.keys)
+        self.names = frozenset(each.header.lower().encode() for each in each_of(tables))
+        self._sources = {source.key: source for source in sources}
+        self._tokens = {each.key: each for each in sources if isinstance(each, Tokens)}
+
+    @property
+    def may_change(self) -> bool:
+        """Whether there are files that are worth a look."""
+        return any(source.may_change for source in self._sources.values())
+
+    def open(self) -> None:
+        """Ask for tokens."""
+        for source in self._sources.values():
+            source.open()
+
+    async def close(self) -> None:
+        """Stop asking."""
+        for source in self._sources.values():
+            await source.close()
+
+    async def look(self) -> None:
+        """A second has passed: look at the files."""
+        for source in self._sources.values():
+            await source.look()
+
+    def shown(self) -> tuple[Field, ...]:
+        """What a health check shows: the first key that there is, without waiting for any."""
+        return tuple(key.field for key in self.keys if key.field is not None)[:1]
+
+    async def ready(self, key: Key, until: float) -> Field:
+        """See ``core/credentials``. Raises CredentialsUnavailable."""
+        return await self._sources[key].ready(until)
+
+    async def refused(self, key: Key, shown: Field, until: float) -> bool:
+        """See ``core/credentials``."""
+        return await self._sources[key].refused(shown, until)
+
+    def describe(self, now: float) -> Iterator[Sample]:
+        """For operators, by name; ``now`` is monotonic."""
+        for key in self.keys:
+            labels = {"credentials": key.name}
+            yield gauge(
+                "credentials_usable", int(now < key.usable_until and bool(key.field)), labels
+            )
+            yield counter("credentials_requests", key.requests, labels)
+            yield counter("credentials_exceeded", key.exceeded, labels)
+            yield counter("credentials_refused", key.refused, labels)
+            yield gauge("credentials_blocked_seconds", key.blocked_for(now), labels)
+            if not isinf(left := key.left(now)):
+                yield gauge("credentials_left", left, labels)
+            if not isinf(key.usable_until):
+                yield gauge("credentials_expires_seconds", max(0.0, key.usable_until - now), labels)
+            if (tokens := self._tokens.get(key)) is not None:
+                yield counter("credentials_renewals", tokens.renewals, labels)
+                yield counter("credentials_failures", tokens.failures, labels)
+                yield info("credentials_failure", tokens.failure, labels)
+
+
+def _source(
+    name: str, options: CredentialsOptions, *, upstream: str, session: Session, clock: Clock
+) -> Source:
+    if options.oauth2 is not None:
+        ask = TokenServer(options.oauth2, session).ask
+        return Tokens(Key(name), options.header.encode(), ask, upstream, clock)
+    return FromFile(name, options, clock) if options.value_file else Given(name, options)

@@ -1,0 +1,53 @@
+"""TLS towards an upstream, with files that may be written anew at any time."""
+
+import logging
+import ssl
+
+from proxy.core.files import marks, rereadable
+from proxy.upstream.address import tls_context
+from proxy.upstream.options import UpstreamOptions
+
+log = logging.getLogger(__name__)
+
+
+class UpstreamTls:
+    """The context for new connections to the https servers of one upstream."""
+
+    __slots__ = ("_files", "_marks", "_options", "context")
+
+    def __init__(self, options: UpstreamOptions) -> None:
+        """Raises OSError or ssl.SSLError where a file of the options cannot be used."""
+        self._options = options
+        tls = options.tls
+        named = () if tls is None else (tls.ca_file, tls.cert_file, tls.key_file, tls.password_file)
+        files = tuple(filter(None, named))
+        self._files = files if all(map(rereadable, files)) else ()
+        self._marks = marks(self._files)
+        self.context = tls_context(options)
+        """None where no server is spoken to over TLS."""
+
+    @property
+    def may_change(self) -> bool:
+        """Whether the files are worth a look."""
+        return self.context is not None and bool(self._files)
+
+    def changed(self) -> bool:
+        """Read the files again where one has changed: whether there is another context now.
+
+        What cannot be used leaves the one before in use, and is said once.
+        """
+        found = marks(self._files)
+        if found == self._marks:
+            return False
+        self._marks = found
+        try:
+            self.context = tls_context(self._options)
+        except (OSError, ssl.SSLError) as error:
+            message = "[upstreams.tls] of %s: changed files cannot be used, the old ones stay: %s"
+            log.warning(message, self._options.name, error)
+            return False
+        log.info(
+            "[upstreams.tls] of %s: changed files are in use for new connections",
+            self._options.name,
+        )
+        return True

@@ -1,0 +1,111 @@
+"""What happens, second by second, as events."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from proxy.admin import live as module
+from proxy.admin.live import LISTENERS, Live
+from proxy.admin.source import Local
+from proxy.telemetry.history import History
+from tests.support.client import RawClient, ask
+from tests.support.message import get
+from tests.support.proxy import Proxy, proxied
+from tests.support.seconds import call, cell, second
+from tests.support.upstream import RawUpstream, Script
+
+ADMIN = {"listen": "127.0.0.1:0"}
+SILENT: Script = ["hold"]
+
+
+async def listen(proxy: Proxy) -> RawClient:
+    client = await RawClient.connect(proxy.admin)
+    await client.send(get("/api/live"))
+    head = await client.read_until(b"retry: 1000\n\n")
+    assert b"Content-Type: text/event-stream" in head
+    assert b"Cache-Control: no-store" in head
+    return client
+
+
+async def news(client: RawClient) -> dict[str, Any]:
+    text = await client.read_until(b"\n\n")
+    event, _, data = text.partition(b"event: second\ndata: ")[2].partition(b"\n\n")
+    assert not data.strip()
+    told: dict[str, Any] = json.loads(event)
+    return told
+
+
+async def test_each_second_is_told() -> None:
+    async with (
+        RawUpstream(SILENT) as upstream,
+        proxied(upstream, admin=ADMIN) as proxy,
+        await listen(proxy) as operator,
+        await proxy.connect() as client,
+    ):
+        await client.send(get())
+        async with asyncio.timeout(30):
+            while not (told := await news(operator))["in_flight"]:
+                pass
+        [flying] = told["in_flight"]
+        assert (flying["phase"], flying["server"]) == ("first_byte", upstream.url)
+        assert told["series"] == [["/", "api", upstream.url]]
+        assert [each[:3] for each in told["step"]["flying"]] == [[0, 4, 1]]
+        assert told["state"]["upstreams"]["api"][0]["endpoint"] == upstream.url
+        assert told["connections"] == 1
+        again = await news(operator)
+        assert again["at"] > told["at"]
+
+
+async def test_who_listens_is_told_that_the_proxy_ends() -> None:
+    async with RawUpstream() as upstream:
+        async with proxied(upstream, admin=ADMIN) as proxy:
+            operator = await listen(proxy)
+        await operator.rest()
+        await operator.__aexit__(None, None, None)
+
+
+async def test_more_than_some_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LISTENERS", 1)
+    assert LISTENERS > 1
+    async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
+        async with await listen(proxy):
+            assert (await ask(proxy.admin, get("/api/live"))).status == 503
+        async with asyncio.timeout(30):  # it is noticed when something is told
+            while (await ask_live(proxy)) == 503:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.05)
+
+
+async def ask_live(proxy: Proxy) -> int:
+    async with await RawClient.connect(proxy.admin) as client:
+        await client.send(get("/api/live"))
+        return int((await client.read_until(b"\r\n\r\n")).split()[1])
+
+
+async def test_nothing_is_made_while_nobody_listens() -> None:
+    asked: list[bool] = []
+
+    def describe() -> list[Any]:
+        asked.append(True)
+        return []
+
+    history = History(0.0)
+    live = Live(history, Local(lambda: True, describe, {}))
+    history.add(second(1.0, cell()))
+    live.publish(second(1.0, cell()))
+    assert not asked
+    assert not live.wanted
+
+
+async def test_a_listener_that_takes_nothing_is_let_go() -> None:
+    history = History(0.0)
+    live = Live(history, Local(lambda: True, list, {}))
+    queue: asyncio.Queue[bytes | None] = asyncio.Queue(2)
+    live._listeners.add(queue)
+    for at in range(4):
+        history.add(second(at + 0.5, kept=[call(at, failed=True)]))
+        live.publish(second(at + 0.5, kept=[call(at, failed=True)]))
+    assert not live.wanted
+    assert b'"r1"' in (queue.get_nowait() or b"")
+    assert queue.get_nowait() is None

@@ -1,0 +1,72 @@
+"""What ``check`` says of ``[upstreams.credentials]``, without showing a secret."""
+
+from pathlib import Path
+
+import pytest
+
+from proxy.config.load import check
+
+API = '[[upstreams]]\nname = "api"\nservers = ["http://127.0.0.1:1"]\n'
+KEY = "[[upstreams.credentials]]\n"
+OAUTH2 = "[upstreams.credentials.oauth2]\n"
+GOOD = 'token_url = "https://a/t"\nclient_id = "me"\nclient_secret_file = "secret"\n'
+
+
+@pytest.fixture
+def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "secret").write_text("hush-hush-hush")
+    (tmp_path / "nothing").write_text("\n")
+    return tmp_path / "config.toml"
+
+
+@pytest.mark.parametrize(
+    ("text", "messages"),
+    [
+        (OAUTH2 + GOOD, []),
+        (OAUTH2 + GOOD + 'scope = "a b"\nclient_auth = "post"', []),
+        (KEY + 'name = "a"\nvalue = "x"\n' + KEY + 'name = "b"\nvalue = "y"', []),
+        (
+            KEY + 'name = "a"\nvalue = "x"\n' + KEY + 'value = "y"',
+            ["credentials[1]: expected a name, by which logs tell these credentials apart"],
+        ),
+        (
+            KEY + 'name = "a"\nvalue = "x"\n' + KEY + 'name = "a"\nvalue = "y"',
+            ["credentials[1].name: 'a' is taken by others of this upstream"],
+        ),
+        (KEY + "value = 'x'\nvalue_file = 'secret'", ["credentials[0]: expected one of"]),
+        ("credentials = []", ["credentials: expected at least one"]),
+        (
+            "[upstreams.credentials]\nvalue = 'x'\n" + OAUTH2 + GOOD,
+            ["credentials: expected one of value, value_file and oauth2, got value, oauth2"],
+        ),
+        (
+            OAUTH2 + GOOD.replace("https://a/t", "a/t"),
+            ["token_url: expected \"https://HOST/PATH\", got 'a/t'"],
+        ),
+        (
+            OAUTH2 + GOOD.replace("https://a/t", "https://me:hush-hush-hush@a/t"),
+            ["token_url: a user and a password do not belong in the URL"],
+        ),
+        (OAUTH2 + GOOD.replace("https://a/t", "https://a/t#x"), ["token_url: a fragment"]),
+        (OAUTH2 + GOOD.replace('"me"', '""'), ["client_id: expected what the token server"]),
+        (OAUTH2 + GOOD.replace('"secret"', '"gone"'), ["client_secret_file: cannot read this"]),
+        (OAUTH2 + GOOD.replace('"secret"', '"nothing"'), ["client_secret_file: the secret is"]),
+        (OAUTH2 + GOOD + 'ca_file = "secret"', ["oauth2.ca_file: "]),
+        (OAUTH2 + GOOD + 'scopes = "a"', ["oauth2.scopes: unknown option, did you mean 'scope'?"]),
+    ],
+)
+def test_what_cannot_work_is_said_once(said: Path, text: str, messages: list[str]) -> None:
+    said.write_text(API + text)
+    found = [f"{problem}" for problem in check(said)]
+    assert len(found) == len(messages)
+    for problem, message in zip(found, messages, strict=True):
+        assert message in problem
+        assert "hush" not in problem
+
+
+def test_a_value_of_a_list_that_cannot_be_meant_is_doubted(said: Path) -> None:
+    said.write_text(f"{API}{KEY}name = 'a'\nvalue = 'Bearer'\n")
+    (problem,) = check(said)
+    assert problem.warning
+    assert "upstreams[0].credentials[0].value" in str(problem)

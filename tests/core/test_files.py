@@ -1,0 +1,42 @@
+"""Whether a file is another than it was."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from proxy.core.files import marks, rereadable, secret_content, secret_mark
+
+
+def test_another_file_or_link_has_another_mark(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).write_text("same")
+    (tmp_path / "link").symlink_to("one")
+    path = (str(tmp_path / "link"),)
+    before = marks(path)
+    assert marks(path) == before
+    (tmp_path / "new").symlink_to("two")
+    os.replace(tmp_path / "new", tmp_path / "link")
+    assert marks(path) != before
+    (tmp_path / "link").unlink()
+    assert marks(path) == (None,)
+
+
+def test_a_secret_is_a_regular_file_of_moderate_size(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(1 << 30)
+    for name, why in (("pipe", "no regular file"), ("large", "more than 65536 bytes")):
+        with pytest.raises(ValueError, match=why):
+            secret_mark(str(tmp_path / name))
+    assert [rereadable(str(tmp_path / name)) for name in ("pipe", "large", "none")] == [
+        False,
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_the_last_line_break_is_no_part_of_a_secret(tmp_path: Path, end: str) -> None:
+    (tmp_path / "secret").write_bytes(f"a\n b {end}".encode())
+    assert secret_content(str(tmp_path / "secret")) == b"a\n b "

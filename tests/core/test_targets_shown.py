@@ -1,0 +1,53 @@
+"""Targets in the access log: the short look at usual ones finds what the long one finds."""
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.core.secrets import PARAMETERS, Targets, _named
+
+SHOWN = Targets(["Mine", "a/b"])
+HIDDEN = PARAMETERS | {b"mine", b"a/b"}
+
+pieces = st.sampled_from(
+    [
+        b"/",
+        b"?",
+        b"&",
+        b";",
+        b"=",
+        b"token",
+        b"to%6Ben",
+        b"TOKEN[]",
+        b"mine",
+        b"a/b",
+        b"x",
+        b"1",
+        b"%",
+    ]
+)
+
+
+def slowly(target: bytes) -> bytes:
+    """Part by part: of the query, and of a path that has parameters."""
+    path, mark, query = target.partition(b"?")
+    if b";" in path:
+        path = b"".join(map(part, re.split(rb"([;/])", path)))
+    return path + mark + b"".join(map(part, re.split(rb"([&;?])", query)))
+
+
+def part(text: bytes) -> bytes:
+    name, equals, value = text.partition(b"=")
+    return name + b"=***" if equals and value and _named(name) in HIDDEN else text
+
+
+@given(st.lists(pieces, max_size=14).map(lambda parts: b"/" + b"".join(parts)))
+def test_every_parameter_is_found(target: bytes) -> None:
+    assert SHOWN.show(target) == slowly(target)
+
+
+def test_the_same_name_is_hidden_each_time() -> None:
+    for _ in range(3):
+        assert SHOWN.show(b"/a?page=2&token=secret") == b"/a?page=2&token=***"
+        assert SHOWN.show(b"/a?page=2&limit=3") == b"/a?page=2&limit=3"

@@ -1,0 +1,38 @@
+"""What selects one of several replies."""
+
+import pytest
+
+from proxy.http.vary import selecting_names, selecting_value
+
+
+def test_names_are_found_once_whatever_their_case() -> None:
+    assert selecting_names([(b"Vary", b"Accept, foo"), (b"VARY", b"FOO, *, ,")]) == [
+        b"accept",
+        b"foo",
+        b"*",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "other", "same"),
+    [
+        (b"foo", [b"1, 2"], [b"1", b"2"], True),
+        (b"foo", [b"1,2"], [b" 1 ,\t2 "], True),
+        (b"foo", [b"a"], [b"A"], False),
+        (b"foo", [b"1, 2"], [b"2, 1"], False),
+        (b"foo", [], [b""], False),
+        (b"foo", [b'"a, b"'], [b'"a,b"'], False),  # within quotes a blank counts
+        (b"accept-language", [b"en, de"], [b"eN,DE"], True),
+        (b"accept-language", [b"en, de"], [b"de, en"], False),
+        (b"accept-encoding", [b"gzip, br"], [b"GZIP,br"], True),
+        (b"cookie", [b"a=1"], [b"a=2"], False),
+    ],
+    ids=range(10),
+)
+def test_what_means_the_same_is_the_same(
+    name: bytes, one: list[bytes], other: list[bytes], same: bool
+) -> None:
+    first, second = (
+        selecting_value([(name.title(), value) for value in lines], name) for lines in (one, other)
+    )
+    assert (first == second) is same

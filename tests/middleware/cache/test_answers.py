@@ -1,0 +1,139 @@
+"""Replies that are made from stored ones."""
+
+import re
+
+import pytest
+
+from proxy.core.errors import ReplyBroken
+from proxy.core.stored import Entry
+from proxy.middleware.cache.answers import answer
+from proxy.middleware.cache.asked import Asked
+from proxy.store.memory import SHORT, MemoryStore
+from tests.support.caching import Answer
+from tests.support.loop import get
+from tests.support.pieces import body
+from tests.support.stored import meta, put
+
+DATE = (b"Date", b"Mon, 07 Nov 1994 08:49:37 GMT")
+FIELDS = [
+    DATE,
+    (b"Content-Type", b"text/plain"),
+    (b"ETag", b'"a"'),
+    (b"Cache-Control", b"max-age=60"),
+    (b"X-Other", b"1"),
+]
+DIGITS = b"0123456789"
+
+
+async def stored(content: bytes = DIGITS, status: int = 200) -> Entry:
+    store = MemoryStore(0)
+    put(store, b"k", content, status=status, fields=FIELDS)
+    [entry] = await store.get(b"k")
+    return entry
+
+
+async def asked_for(entry: Entry, *fields: tuple[bytes, bytes], method: str = "GET") -> Answer:
+    exchange = get(headers=fields, method=method)
+    came = answer(Asked(exchange, lambda _: b"k"), entry, 7.9, "hit")
+    whole = await body(came)
+    if method != "HEAD":
+        assert came.length in (None, len(whole))
+    return Answer(came, whole, exchange)
+
+
+async def test_all_of_it_with_its_age() -> None:
+    found = await asked_for(await stored())
+    assert (found.status, found.body) == (200, DIGITS)
+    own = [(b"Age", b"7"), (b"Cache-Status", b"sidecar-proxy; hit")]
+    assert list(found.headers) == [*FIELDS, *own]
+
+
+async def test_a_long_body_comes_in_pieces() -> None:
+    content = bytes(range(256)) * 1000
+    assert (await asked_for(await stored(content))).body == content
+
+
+async def test_a_304_has_the_fields_that_it_has_to_have() -> None:
+    found = await asked_for(await stored(), (b"If-None-Match", b'"a"'))
+    assert (found.status, found.body) == (304, b"")
+    assert {name for name, _ in found.headers} == {
+        b"Date",
+        b"ETag",
+        b"Cache-Control",
+        b"Age",
+        b"Cache-Status",
+    }
+
+
+@pytest.mark.parametrize("status", [404, 500])
+async def test_conditions_and_ranges_are_for_a_200(status: int) -> None:
+    entry = await stored(status=status)
+    for field in ((b"If-None-Match", b'"a"'), (b"Range", b"bytes=0-1")):
+        assert (await asked_for(entry, field)).status == status
+
+
+@pytest.mark.parametrize(
+    ("value", "status", "content", "where"),
+    [
+        (b"bytes=2-4", 206, b"234", b"bytes 2-4/10"),
+        (b"bytes=7-", 206, b"789", b"bytes 7-9/10"),
+        (b"bytes=-2", 206, b"89", b"bytes 8-9/10"),
+        (b"bytes=10-", 416, b"", b"bytes */10"),
+        (b"bytes=x", 200, DIGITS, None),
+    ],
+    ids=range(5),
+)
+async def test_a_part(value: bytes, status: int, content: bytes, where: bytes | None) -> None:
+    found = await asked_for(await stored(), (b"Range", value))
+    assert (found.status, found.body, found.value(b"content-range")) == (status, content, where)
+    assert found.value(b"etag") == b'"a"'
+
+
+async def test_a_part_of_a_long_body_crosses_its_pieces() -> None:
+    content = bytes(range(256)) * 1000
+    found = await asked_for(await stored(content), (b"Range", b"bytes=65000-140000"))
+    assert found.body == content[65000:140001]
+
+
+async def test_several_parts() -> None:
+    found = await asked_for(await stored(), (b"Range", b"bytes=0-1,-2"))
+    kind = found.value(b"content-type") or b""
+    boundary = re.fullmatch(rb"multipart/byteranges; boundary=(\w+)", kind)
+    assert boundary is not None
+    part = b"--%b\r\nContent-Type: text/plain\r\nContent-Range: bytes %b/10\r\n\r\n%b\r\n"
+    mark = boundary[1]
+    wanted = part % (mark, b"0-1", b"01") + part % (mark, b"8-9", b"89") + b"--%b--\r\n" % mark
+    assert found.body == wanted
+    assert [value for name, value in found.headers if name == b"Content-Type"] == [kind]
+
+
+async def test_if_range_decides_whether_a_range_counts() -> None:
+    entry, part = await stored(), (b"Range", b"bytes=0-1")
+    assert (await asked_for(entry, part, (b"If-Range", b'"a"'))).status == 206
+    assert (await asked_for(entry, part, (b"If-Range", b'"b"'))).status == 200
+
+
+async def test_head_has_the_length_and_no_range() -> None:
+    entry = await stored()
+    exchange = get(method="HEAD", headers=[(b"Range", b"bytes=0-1")])
+    came = answer(Asked(exchange, lambda _: b"k"), entry, 0.0, "hit")
+    assert (came.status, came.length, await body(came)) == (200, 10, b"")
+
+
+async def test_what_the_store_has_lost_breaks_and_never_ends_early() -> None:
+    store = MemoryStore(0)
+    put(store, b"k", b"x" * SHORT * 2)
+    [entry] = await store.get(b"k")
+    came = answer(Asked(get(), lambda _: b"k"), entry, 0.0, "hit")
+    assert len(await came.read()) == SHORT
+    entry.pieces.pop()
+    with pytest.raises(ReplyBroken):
+        await came.read()
+
+
+async def test_bytes_of_fields_are_as_they_came() -> None:
+    store = MemoryStore(0)
+    put(store, b"k", b"", fields=meta().fields)
+    [entry] = await store.get(b"k")
+    found = await asked_for(entry)
+    assert (b"X-\xff", b"\xfe") in found.headers

@@ -1,0 +1,183 @@
+"""Whether a reply is stored, and its body on the way."""
+
+import contextlib
+from typing import Any
+
+import pytest
+
+from proxy.core.errors import ReplyBroken
+from proxy.core.reply import Reply
+from proxy.core.stored import Meta
+from proxy.http.date import http_date
+from proxy.http.fields import RawHeaders, values
+from proxy.middleware.cache.asked import Asked
+from proxy.middleware.cache.filling import Rules, freshened, label, plan
+from tests.support.caching import Caching, fresh
+from tests.support.loop import JumpingLoop, get, reply
+from tests.support.pieces import Pieces, body, streaming
+
+LIFE = (b"Cache-Control", b"max-age=60")
+TIMES = (100.0, 100.0)
+
+
+def rules(**changes: Any) -> Rules:
+    usual = Rules(0.0, 0.0, 0.0, 100, (b"cdn-cache-control",), b"/", lambda: 100.0)
+    return usual._replace(**changes)
+
+
+def planned(*fields: tuple[bytes, bytes], status: int = 200, **options: Any) -> Meta | str:
+    asked = Asked(get("/a?b", headers=[(b"Accept", b"x")]), lambda _: b"k")
+    return plan(asked, reply(status, fields, b"body"), rules(**options), TIMES)
+
+
+def stored(*fields: tuple[bytes, bytes], status: int = 200, **options: Any) -> Meta:
+    found = planned(*fields, status=status, **options)
+    assert isinstance(found, Meta)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("fields", "options", "why"),
+    [
+        ([], {}, "no-freshness"),
+        ([(b"Cache-Control", b"private")], {}, "private"),
+        ([LIFE, (b"Vary", b"*")], {}, "vary"),
+        ([(b"CDN-Cache-Control", b"no-store"), LIFE], {}, "no-store"),
+        ([(b"Content-Type", b"text/event-stream")], {"ttl": 60.0}, "event-stream"),
+        ([(b"Set-Cookie", b"a=1")], {"ttl": 60.0}, "set-cookie"),
+        ([LIFE], {"max_object": 3}, "too-large"),
+    ],
+    ids=range(7),
+)
+def test_a_word_says_why_not(fields: Any, options: Any, why: str) -> None:
+    assert planned(*fields, **options) == why
+
+
+def test_what_only_the_end_of_a_connection_ends_may_have_been_cut() -> None:
+    answer = reply(200, [LIFE])
+    answer.until_close = True
+    assert plan(Asked(get(), lambda _: b"k"), answer, rules(), TIMES) == "no-length"
+
+
+@pytest.mark.parametrize(
+    ("fields", "options", "lifetime", "age"),
+    [
+        ([LIFE], {}, 60, 0),
+        ([(b"Cache-Control", b"max-age=1, s-maxage=60")], {}, 60, 0),
+        ([(b"CDN-Cache-Control", b"max-age=9"), LIFE], {}, 9, 0),
+        ([(b"CDN-Cache-Control", b"max-age=9"), (b"Cache-Control", b"no-store")], {}, 9, 0),
+        ([(b"CDN-Cache-Control", b'max-age="9"'), LIFE], {}, 60, 0),
+        ([LIFE, (b"CDN-Cache-Control", b"max-age=9")], {"targets": ()}, 60, 0),
+        ([LIFE, (b"Age", b"7")], {}, 60, 7),
+        ([LIFE, (b"Age", b"7, 9")], {}, 60, 7),
+        ([LIFE, (b"Age", b"x")], {}, 60, 0),
+        ([LIFE, (b"Age", b"-7")], {}, 60, 0),
+        ([LIFE, (b"Date", b"Thu, 01 Jan 1970 00:01:30 GMT")], {}, 60, 10),
+        ([], {"ttl": 5.0}, 5, 0),
+        ([(b"Expires", b"Thu, 01 Jan 1970 00:02:00 GMT")], {"ttl": 5.0}, 20, 0),
+    ],
+    ids=range(13),
+)
+def test_for_how_long(fields: Any, options: Any, lifetime: float, age: float) -> None:
+    found = stored(*fields, **options).freshness
+    assert (found.lifetime, found.initial_age) == (lifetime, age)
+
+
+def test_fields_that_are_not_stored() -> None:
+    control = (b"Cache-Control", b'max-age=60, no-cache="x-a", private="x-b, Set-Cookie"')
+    given = [control, (b"X-A", b"1"), (b"x-b", b"2"), (b"X-C", b"3"), (b"Age", b"4")]
+    found = stored(*given, (b"Set-Cookie", b"a=1")).fields
+    assert found == [control, (b"X-C", b"3"), (b"Date", http_date())]
+
+
+def test_a_reply_is_found_again_by_its_labels() -> None:
+    tags = [(b"Cache-Tag", b"a, b"), (b"Surrogate-Key", b"c d"), (b"Cache-Tag", b"")]
+    found = stored(LIFE, *tags).labels
+    named = [(b"route", b"/"), (b"path", b"/a"), (b"path", b"/a?b")]
+    named += [(b"tag", tag) for tag in (b"a", b"b", b"c", b"d")]
+    assert set(found) == {label(*each) for each in named}
+
+
+def changed(*fields: tuple[bytes, bytes]) -> Meta:
+    old = [LIFE, (b"ETag", b'"a"'), (b"Content-Encoding", b"gzip"), (b"X-Old", b"1")]
+    found = freshened(stored(*old, (b"X-Two", b"1"), (b"X-Two", b"2")), fields, rules(), TIMES)
+    assert found is not None
+    return found
+
+
+def test_a_304_changes_fields_but_not_those_of_the_bytes() -> None:
+    new: RawHeaders = [
+        (b"cache-control", b"max-age=9"),
+        (b"X-Two", b"3"),
+        (b"Content-Encoding", b"br"),
+        (b"Content-Length", b"9"),
+        (b"Age", b"2"),
+    ]
+    found = changed(*new)
+    assert values(found.fields, b"x-two") == [b"3"]
+    assert values(found.fields, b"x-old") == [b"1"]
+    assert values(found.fields, b"content-encoding") == [b"gzip"]
+    assert not values(found.fields, b"content-length")
+    assert not values(found.fields, b"age")
+    assert (found.freshness.lifetime, found.freshness.initial_age) == (9, 2)
+
+
+@pytest.mark.parametrize("control", [b"no-store", b"private"])
+def test_a_304_may_end_the_storing(control: bytes) -> None:
+    assert freshened(stored(LIFE), [(b"Cache-Control", control)], rules(), TIMES) is None
+
+
+# The body
+
+
+async def stores(source: Reply, **options: Any) -> bool:
+    """Whether a reply is there again when it has been read."""
+    caching = Caching(source, fresh(60, b"second"), **options)
+    with contextlib.suppress(ReplyBroken):
+        await body(await caching.cache.handle(get()))
+    return (await caching.ask()).body != b"second"
+
+
+def coming(*pieces: bytes, error: Exception | None = None, length: int | None = None) -> Reply:
+    source = streaming(Pieces(*pieces, error=error), [LIFE])
+    source.length = length
+    return source
+
+
+async def test_a_body_is_stored_while_it_is_read(jumping: JumpingLoop) -> None:
+    assert await stores(coming(b"one", b"two"))
+    assert await stores(coming(b"one", b"two", length=6))
+
+
+@pytest.mark.parametrize("length", [None, 9])
+async def test_what_breaks_is_not_stored(jumping: JumpingLoop, length: int | None) -> None:
+    assert not await stores(coming(b"one", b"two", error=ReplyBroken("cut"), length=length))
+
+
+async def test_what_is_shorter_than_it_says_is_not_stored(jumping: JumpingLoop) -> None:
+    assert not await stores(coming(b"one", b"two", length=7))
+
+
+async def test_what_becomes_too_long_is_not_stored(jumping: JumpingLoop) -> None:
+    assert not await stores(coming(b"one", b"two"), max_object=5)
+    assert await stores(coming(b"one", b"two"), max_object=6)
+    assert not await stores(reply(200, [LIFE], b"onetwo"), max_object=5)
+
+
+async def test_what_has_trailers_is_not_stored(jumping: JumpingLoop) -> None:
+    source = coming(b"one")
+    source.trailers = lambda: [(b"Digest", b"x")]
+    assert not await stores(source)
+    whole = reply(200, [LIFE], b"one")
+    whole.trailers = lambda: [(b"Digest", b"x")]
+    assert not await stores(whole)
+
+
+async def test_a_reply_of_a_fallback_is_not_stored(jumping: JumpingLoop) -> None:
+    async def fixed(exchange: Any) -> Reply:
+        exchange.error = "destination_unavailable"
+        return fresh(60, b"sorry")
+
+    caching = Caching(fixed, fresh(60, b"body"))
+    assert (await caching.ask()).cache.endswith("detail=fallback")
+    assert (await caching.ask()).body == b"body"

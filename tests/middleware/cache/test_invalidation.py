@@ -1,0 +1,38 @@
+"""What an unsafe request makes invalid."""
+
+import pytest
+
+from proxy.core.exchange import Exchange
+from proxy.middleware.cache.invalidation import invalidated
+
+
+@pytest.mark.parametrize(
+    ("reference", "target"),
+    [
+        (b"/b", b"/b"),
+        (b"b?c=%2F", b"/dir/b?c=%2F"),
+        (b"http://a.test/b", b"/b"),
+        (b"http://A.test:80/b", b"/b"),
+        (b"//a.test/b", b"/b"),
+        (b"http://b.test/b", None),
+        (b"https://a.test/b", None),
+        (b"http://a.test:81/b", None),
+        (b"http://[/", None),
+        (b"", None),
+        (b"\xff", b"/dir/\xff"),
+    ],
+    ids=range(11),
+)
+@pytest.mark.parametrize("name", [b"Location", b"content-location"])
+def test_its_own_target_and_what_it_names_of_the_same_origin(
+    name: bytes, reference: bytes, target: bytes | None
+) -> None:
+    exchange = Exchange("POST", b"/dir/a?x", (), host="a.test")
+    found = list(invalidated(exchange, [(name, reference)]))
+    assert found[0] == b"/dir/a?x"
+    assert found[1:] == ([] if target is None else [target])
+
+
+def test_a_host_that_is_none_names_nothing() -> None:
+    exchange = Exchange("POST", b"/a", (), host="[")
+    assert list(invalidated(exchange, [(b"Location", b"/b")])) == [b"/a"]

@@ -1,0 +1,156 @@
+"""Stale is better than down."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from proxy.core.errors import (
+    BadRequest,
+    ConnectFailed,
+    NoEndpointAvailable,
+    QueueFull,
+    ResponseTimeout,
+    UpstreamQuotaExceeded,
+)
+from proxy.core.exchange import Exchange
+from proxy.core.reply import Reply
+from tests.support.caching import Caching, fresh, settled
+from tests.support.loop import JumpingLoop, get, reply
+from tests.support.samples import told
+
+
+@pytest.fixture(autouse=True)
+async def nothing_left(jumping: JumpingLoop) -> AsyncIterator[None]:
+    """No task outlives a test."""
+    yield
+    await settled()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def stale(*outcomes: Any, control: bytes = b"max-age=5", **options: Any) -> Caching:
+    """With an entry that has been stale for five seconds, and these outcomes."""
+    caching = Caching(reply(200, [(b"Cache-Control", control)], b"old"), *outcomes, **options)
+    await caching.ask()
+    await asyncio.sleep(10)
+    return caching
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        ConnectFailed,
+        ResponseTimeout,
+        NoEndpointAvailable(),
+        QueueFull(),
+        UpstreamQuotaExceeded(),
+        reply(500, [], b"no"),
+        reply(503, [], b"no"),
+        reply(429, [], b"no"),
+    ],
+    ids=range(8),
+)
+@pytest.mark.parametrize("by_reply", [False, True])
+async def test_a_stale_reply_is_better_than_an_error(failure: Any, by_reply: bool) -> None:
+    control = b"max-age=5, stale-if-error=60" if by_reply else b"max-age=5"
+    options = {} if by_reply else {"stale_if_error": 60.0}
+    caching = await stale(failure, fresh(60, b"new"), control=control, **options)
+    answer = await caching.ask()
+    assert (answer.status, answer.body) == (200, b"old")
+    assert answer.cache.startswith("fwd=stale; ")
+    assert answer.cache.endswith("ttl=-5; detail=stale-if-error")
+    assert answer.exchange.error == ""
+    again = await caching.ask()  # the upstream is left alone for a second
+    assert again.cache == "hit; ttl=-5; detail=stale-if-error"
+    assert caching.script.sends == 2
+    await asyncio.sleep(1)
+    assert (await caching.ask()).body == b"new"
+
+
+@pytest.mark.parametrize(
+    ("control", "field"),
+    [
+        (b"max-age=5", None),
+        (b"max-age=5, must-revalidate", None),
+        (b"s-maxage=5", None),
+        (b"max-age=5, stale-if-error=4", None),
+        (b"max-age=5, stale-if-error=60", (b"Cache-Control", b"no-cache")),
+    ],
+    ids=range(5),
+)
+async def test_within_its_bounds_only(control: bytes, field: tuple[bytes, bytes] | None) -> None:
+    by_option = 60.0 if b"revalidate" in control or b"s-maxage" in control else 0.0
+    failures = reply(503, [], b"no"), ConnectFailed
+    caching = await stale(*failures, control=control, stale_if_error=by_option)
+    fields = () if field is None else (field,)
+    assert (await caching.ask_for(*fields)).status == 503
+    with pytest.raises(ConnectFailed):
+        await caching.ask_for(*fields)
+
+
+async def test_a_client_may_ask_for_a_stale_reply_in_place_of_an_error() -> None:
+    caching = await stale(ConnectFailed)
+    answer = await caching.ask_for((b"Cache-Control", b"stale-if-error=60"))
+    assert answer.body == b"old"
+
+
+async def test_a_fault_of_the_client_is_its_own() -> None:
+    caching = await stale(BadRequest, stale_if_error=60.0)
+    with pytest.raises(BadRequest):
+        await caching.ask()
+
+
+@pytest.mark.parametrize("by_reply", [False, True])
+async def test_a_stale_reply_is_refreshed_behind_the_answer_once(by_reply: bool) -> None:
+    control = b"max-age=5, stale-while-revalidate=60" if by_reply else b"max-age=5"
+    options = {} if by_reply else {"stale_while_revalidate": 60.0}
+    caching = await stale((3, fresh(60, b"new")), control=control, **options)
+    answers = await asyncio.gather(*(caching.ask() for _ in range(20)))
+    assert {(each.body, each.cache) for each in answers} == {
+        (b"old", "hit; ttl=-5; detail=stale-while-revalidate")
+    }
+    assert told(caching.cache)["cache_refreshing"] == 1
+    await asyncio.sleep(4)
+    assert (await caching.ask()).body == b"new"
+    assert caching.script.sends == 2
+
+
+async def test_a_refresh_that_fails_leaves_the_upstream_alone_for_a_second() -> None:
+    caching = await stale(ConnectFailed, reply(503), fresh(60, b"new"), stale_while_revalidate=60.0)
+    for sends in (2, 3):
+        for _ in range(3):
+            assert (await caching.ask()).body == b"old"
+            await settled()
+        assert caching.script.sends == sends
+        await asyncio.sleep(1)
+    assert (await caching.ask()).body == b"old"
+    await settled()
+    assert (await caching.ask()).body == b"new"
+
+
+async def test_an_error_does_not_take_the_place_of_what_is_better() -> None:
+    error = reply(503, [(b"Cache-Control", b"max-age=60")], b"no")
+    caching = await stale(error, error, stale_if_error=30.0)
+    assert (await caching.ask()).body == b"old"
+    await asyncio.sleep(2)
+    assert (await caching.ask()).body == b"old"
+    await asyncio.sleep(60)
+    caching.script._outcomes = iter([reply(503, [(b"Cache-Control", b"max-age=60")], b"no")])
+    assert (await caching.ask()).status == 503
+    assert (await caching.ask()).cache.startswith("hit")
+
+
+async def test_a_refresh_goes_on_without_its_client_and_without_its_conditions() -> None:
+    seen: list[Any] = []
+
+    async def second(exchange: Exchange) -> Reply:
+        seen.extend((exchange.method, exchange.deadline, list(exchange.headers)))
+        return fresh(60, b"new")
+
+    caching = await stale(second, stale_while_revalidate=60.0)
+    exchange = get(method="HEAD", headers=[(b"If-None-Match", b'"x"'), (b"Accept", b"a")])
+    exchange.deadline = 1.0
+    assert (await caching.ask(exchange)).status == 200
+    await settled()
+    assert seen == ["GET", None, [(b"Accept", b"a")]]

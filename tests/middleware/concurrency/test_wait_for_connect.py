@@ -1,0 +1,175 @@
+"""What waits for a server, and what does not."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from proxy.core.errors import (
+    CertificateInvalid,
+    ConnectFailed,
+    ConnectionTerminated,
+    ConnectTimeout,
+    NameUnknown,
+    NoEndpointAvailable,
+    ProxyError,
+    QueueFull,
+    ResponseTimeout,
+    Stage,
+)
+from proxy.core.exchange import Exchange
+from proxy.core.record import Attempt
+from proxy.core.reply import Reply
+from proxy.middleware.concurrency.options import QueueOptions
+from proxy.middleware.concurrency.reconnection import Reconnection
+from proxy.middleware.concurrency.wait_for_connect import WaitForConnect, link
+from proxy.policy.queue import Queue
+from tests.support.loop import JumpingLoop, Script, get, loop_clock, post, reply, settle
+from tests.support.proxy import parsed
+from tests.support.scope import ServersOnly, upstream_scope
+
+API = '[[upstreams]]\nname = "a"\nservers = ["http://a"]'
+
+
+class Waits:
+    """Requests that wait for 30 s, over a script."""
+
+    def __init__(self, *outcomes: Any, size: int = 10, order: str = "fifo") -> None:
+        self.script = Script(*outcomes)
+        self.servers = ServersOnly()
+        options: Any = QueueOptions(size=size, order=order)  # type: ignore[arg-type]
+        self.waiting = Reconnection(self.servers, Queue(size, order))
+        self.handle = WaitForConnect(
+            self.script, self.waiting, options, 30.0, self.servers, clock=loop_clock()
+        ).handle
+
+
+@pytest.mark.parametrize("exchange", [get, post])
+@pytest.mark.parametrize("error", [ConnectFailed, ConnectTimeout, NameUnknown])
+async def test_what_was_not_sent_is_sent_later(
+    jumping: JumpingLoop, exchange: Any, error: type[ProxyError]
+) -> None:
+    waits = Waits(error, error, error, reply(201))
+    request, begun = exchange(), jumping.time()
+    assert (await waits.handle(request)).status == 201
+    assert jumping.time() - begun == pytest.approx(0.3)
+    assert request.record.queue_s == pytest.approx(0.3)
+    assert (waits.waiting.woken, waits.waiting.waiting) == (3, False)
+
+
+@pytest.mark.parametrize(
+    ("error", "connects"),
+    [
+        (CertificateInvalid(), True),
+        (ConnectionTerminated(stage=Stage.SENT), True),
+        (ResponseTimeout(stage=Stage.SENT), False),
+        (QueueFull(), False),
+        (NoEndpointAvailable(), True),  # it is left alone for what it answered
+    ],
+)
+async def test_what_waiting_does_not_help_is_told_at_once(
+    jumping: JumpingLoop, error: ProxyError, connects: bool
+) -> None:
+    waits = Waits(error)
+    waits.servers.connects = connects
+    assert await settle(waits.handle(get())) is error
+    assert waits.script.sends == 1
+
+
+async def test_a_server_that_was_gone_and_is_ejected_for_that_is_waited_for(
+    jumping: JumpingLoop,
+) -> None:
+    waits = Waits(NoEndpointAvailable(), NoEndpointAvailable(), reply(200))
+    waits.servers.connects = False
+    task = asyncio.create_task(waits.handle(get()))
+    await asyncio.sleep(0.11)
+    waits.servers.connects = True  # it is back, but still on trial
+    assert (await task).status == 200
+
+
+async def test_a_body_that_cannot_be_sent_again_is_not_waited_for(jumping: JumpingLoop) -> None:
+    waits = Waits(ConnectFailed("gone"))
+    assert isinstance(await settle(waits.handle(post(resendable=False))), ConnectFailed)
+
+
+async def test_the_wait_ends_with_the_last_failure(jumping: JumpingLoop) -> None:
+    waits = Waits(*[ConnectFailed("gone")] * 400)
+    begun = jumping.time()
+    told = await settle(waits.handle(post()))
+    assert isinstance(told, ConnectFailed)
+    assert told.detail == "gone; waited for wait_for_connect of 30 s"
+    assert jumping.time() - begun == pytest.approx(30, abs=0.2)
+    assert (waits.waiting.timed_out, waits.waiting.waiting) == (1, False)
+
+
+async def test_a_newcomer_waits_behind_the_others_and_asks_nobody(jumping: JumpingLoop) -> None:
+    waits = Waits(ConnectFailed, (0.01, reply(200)), reply(201))
+    first = asyncio.create_task(waits.handle(get("/first")))
+    await asyncio.sleep(0.05)
+    second = asyncio.create_task(waits.handle(get("/second")))
+    await asyncio.sleep(0.04)
+    assert waits.script.sends == 1
+    assert ((await first).status, (await second).status) == (200, 201)
+    assert [each.path for each in waits.script.exchanges] == ["/first", "/first", "/second"]
+
+
+async def test_the_log_shows_the_attempts_since_the_last_wait(jumping: JumpingLoop) -> None:
+    async def fails(exchange: Exchange) -> Reply:
+        exchange.record.attempt_log += (Attempt("a", "connect-failure", 0.0),)
+        raise ConnectFailed
+
+    waits = Waits(*[fails] * 9, reply(200))
+    request = get()
+    await waits.handle(request)
+    assert request.record.attempt_log == (Attempt("a", "connect-failure", 0.0),)
+
+
+async def test_there_is_no_place_for_more_than_the_queue_has(jumping: JumpingLoop) -> None:
+    waits = Waits(ConnectFailed, reply(200), size=1)
+    first = asyncio.create_task(waits.handle(get()))
+    await asyncio.sleep(0.01)
+    full = await settle(waits.handle(get()))
+    assert isinstance(full, QueueFull)
+    assert "the queue is full" in full.detail
+    assert (await first).status == 200
+
+
+async def test_who_loses_its_place_is_told_so(jumping: JumpingLoop) -> None:
+    waits = Waits(ConnectFailed, reply(200), size=1, order="lifo")
+    first = asyncio.create_task(settle(waits.handle(get())))
+    await asyncio.sleep(0.01)
+    second = asyncio.create_task(waits.handle(get()))
+    assert isinstance(await first, QueueFull)
+    assert (await second).status == 200
+
+
+@pytest.mark.parametrize("left_at", [0.05, 0.1, 0.15])
+async def test_who_leaves_is_nobody_s_concern_any_more(
+    jumping: JumpingLoop, left_at: float
+) -> None:
+    waits = Waits(ConnectFailed, *[(0.1, reply(200))] * 2)
+    first = asyncio.create_task(waits.handle(get()))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(waits.handle(get()))
+    jumping.call_later(left_at, first.cancel)
+    assert (await second).status == 200
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    assert not waits.waiting.waiting
+
+
+@pytest.mark.parametrize(
+    ("text", "there"),
+    [
+        ("", False),
+        ('[retry]\nwait_for_connect = "0"\n', False),
+        ("retry = false\n", False),
+        ('[retry]\nattempts = 1\nwait_for_connect = "30s"\n', True),
+    ],
+)
+async def test_the_link_is_there_where_somebody_may_wait(
+    jumping: JumpingLoop, text: str, there: bool
+) -> None:
+    scope = upstream_scope(parsed(text + API))
+    assert (link(scope, Script()) is not None) is there
+    assert [type(each.thing) for each in scope.shared.watched] == [Reconnection] * there

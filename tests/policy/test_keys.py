@@ -1,0 +1,77 @@
+"""Which of several keys is shown next."""
+
+import math
+
+import pytest
+
+from proxy.policy.keys import REFUSED_FOR, Key, Keys
+
+
+def chosen(keys: Keys, now: float, number: int) -> list[str]:
+    found = []
+    for _ in range(number):
+        key = keys.free(now)
+        assert key is not None
+        key.spend()
+        found.append(key.name)
+    return found
+
+
+def three() -> tuple[Key, Key, Key]:
+    return Key("a"), Key("b"), Key("c")
+
+
+def test_keys_of_which_nothing_is_known_take_turns() -> None:
+    assert chosen(Keys(three()), 0.0, 6) == ["a", "b", "c", "a", "b", "c"]
+
+
+def test_the_key_with_most_left_is_next_and_what_was_sent_since_counts() -> None:
+    a, b, c = three()
+    for key, left in ((a, 2.0), (b, 5.0), (c, 1.0)):
+        key.told(left, 60.0, 0.0)
+    assert chosen(Keys((a, b, c)), 1.0, 4) == ["b", "b", "b", "a"]
+
+
+def test_a_key_that_has_not_said_what_is_left_is_asked_first() -> None:
+    a, b, _ = three()
+    a.told(1_000.0, 60.0, 0.0)
+    assert chosen(Keys((a, b)), 1.0, 2) == ["b", "b"]
+    assert a.left(1.0) == 1_000.0
+    assert a.left(61.0) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"), [(None, 1.0), (7.0, 7.0), (1e9, 60.0)], ids=["unsaid", "said", "forever"]
+)
+def test_a_used_up_key_is_left_out_for_a_bounded_time(asked: float | None, seconds: float) -> None:
+    a, b, _ = three()
+    keys = Keys((a, b))
+    a.exceed(asked, 100.0)
+    assert chosen(keys, 100.0, 2) == ["b", "b"]
+    assert a.blocked_for(100.0) == seconds
+    assert keys.free(100.0 + seconds, tried=[b]) is a
+    assert (a.exceeded, a.refused) == (1, 0)
+
+
+def test_a_refused_key_comes_back_by_time_or_with_another_value() -> None:
+    a, b, _ = three()
+    keys = Keys((a, b))
+    a.refuse(0.0)
+    assert keys.free(0.0, tried=[b]) is None
+    assert keys.free(REFUSED_FOR, tried=[b]) is a
+    a.refuse(REFUSED_FOR)
+    a.renew((b"X", b"other"))
+    assert keys.free(REFUSED_FOR, tried=[b]) is a
+    assert (a.field, a.refused) == ((b"X", b"other"), 2)
+
+
+def test_where_none_is_free_the_soonest_is_by_quota_first() -> None:
+    a, b, c = three()
+    keys = Keys((a, b, c))
+    a.exceed(30.0, 0.0)
+    b.exceed(20.0, 0.0)
+    c.refuse(0.0)
+    assert keys.free(0.0) is None
+    assert keys.soonest(0.0) is c  # it may work again; the others will not
+    c.exceed(40.0, 0.0)
+    assert keys.soonest(0.0) is b

@@ -1,0 +1,85 @@
+"""What one process answers; ``tests/admin/test_api.py`` asks most of it over HTTP."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from proxy.config.load import from_upstream
+from proxy.edge.connections import ConnectionTracker
+from proxy.run.answers import Answers
+from proxy.telemetry.recorder import Recorder
+
+
+class Server:
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.withdrawn = False
+
+    def withdraw(self, *, withdrawn: bool) -> None:
+        self.withdrawn = withdrawn
+
+
+class Asked:
+    def __init__(self, *names: str, changes: bool = False) -> None:
+        self.servers = [Server(name) for name in names]
+        endpoints = SimpleNamespace(members=tuple(self.servers), changes=changes)
+        config = from_upstream("http://a")
+        upstreams = cast(Any, {"api": endpoints})
+        self.answers = Answers(
+            Recorder(list), ConnectionTracker(1), lambda: upstreams, lambda: config
+        )
+
+    def change(self, action: str, server: str = "http://a", seconds: float = 0.0) -> str | None:
+        return self.answers.change_server(action, "api", server, seconds)
+
+
+async def test_every_question_has_its_answer() -> None:
+    asked = Asked("http://a", "http://b")
+    assert set(asked.answers.table()) == {
+        "second", "in_flight", "cancel", "change_server", "log_level", "configuration",
+    }  # fmt: skip
+    assert asked.answers.cancel("nobody") is False
+
+
+async def test_an_ejected_server_comes_back_by_itself() -> None:
+    asked = Asked("http://a", "http://b")
+    assert asked.change("eject", seconds=0.01) == "http://a of api is asked no more for 10 ms"
+    async with asyncio.timeout(30):
+        while asked.servers[0].withdrawn:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.001)
+    assert not asked.servers[1].withdrawn
+
+
+async def test_an_ejection_without_a_time_lasts() -> None:
+    asked = Asked("http://a", "http://b")
+    assert asked.change("eject") == "http://a of api is asked no more"
+    assert asked.servers[0].withdrawn
+
+
+@pytest.mark.parametrize("then", ["drain", "close"])
+async def test_a_drain_and_an_end_stop_the_clock_of_an_ejection(then: str) -> None:
+    asked = Asked("http://a", "http://b")
+    asked.change("eject", seconds=0.01)
+    if then == "drain":
+        asked.change("drain")
+    else:
+        asked.answers.close()
+    await asyncio.sleep(0.05)
+    assert asked.servers[0].withdrawn
+
+
+async def test_the_only_server_may_be_withdrawn_where_there_may_be_others() -> None:
+    asked = Asked("http://a", changes=True)
+    assert asked.change("drain") == "http://a of api is asked no more"
+    assert asked.change("restore") == "http://a of api is asked again"
+    assert not asked.servers[0].withdrawn
+
+
+async def test_nobody_elses_server_is_withdrawn() -> None:
+    asked = Asked("http://a", "http://b")
+    assert asked.change("drain", "http://c") is None
+    assert asked.answers.change_server("drain", "other", "http://a") is None
+    with pytest.raises(ValueError, match="the only server of api"):
+        Asked("http://a").change("drain")

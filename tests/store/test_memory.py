@@ -1,0 +1,118 @@
+"""What only the store in memory does: which entries give way."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from proxy.store.memory import MOST_VARIANTS, SHORT, MemoryStore
+from tests.support.samples import told
+from tests.support.stored import meta, put
+
+KIB = b"x" * 1024
+
+
+async def found(store: MemoryStore, number: int) -> bool:
+    return bool(await store.get(b"%d" % number))
+
+
+async def test_what_nobody_asked_for_again_gives_way_first() -> None:
+    store = MemoryStore(64 << 10)
+    for number in range(5):
+        put(store, b"%d" % number, KIB)
+        assert await found(store, number)
+    for number in range(100, 400):  # a crawler
+        put(store, b"%d" % number, KIB)
+    assert [await found(store, number) for number in range(5)] == [True] * 5
+    assert not await found(store, 100)
+    assert await found(store, 399)
+    assert 0 < told(store)["store_bytes"] <= 64 << 10
+
+
+async def test_the_least_recently_used_of_the_kept_ones_gives_way() -> None:
+    store = MemoryStore(64 << 10)
+    for number in range(60):
+        put(store, b"%d" % number, KIB)
+        await store.get(b"%d" % number)
+        await store.get(b"0")
+    assert await found(store, 0)
+    assert not await found(store, 1)
+
+
+async def test_nothing_larger_than_the_room_is_stored() -> None:
+    store = MemoryStore(8 << 10)
+    put(store, b"small", KIB)
+    writer = store.put(b"large", meta())
+    assert writer.write(KIB * 7)
+    assert not writer.write(KIB * 2)
+    writer.abort()
+    assert not await store.get(b"large")
+    put(store, b"again", KIB)
+    assert await store.get(b"again")
+
+
+async def test_what_is_being_written_takes_room() -> None:
+    store = MemoryStore(16 << 10)
+    put(store, b"old", KIB * 8)
+    writer = store.put(b"new", meta())
+    assert writer.write(KIB * 12)
+    assert not await store.get(b"old")
+    writer.abort()
+    put(store, b"next", KIB * 8)
+    assert await store.get(b"next")
+
+
+async def test_variants_of_one_key_are_bounded() -> None:
+    store = MemoryStore(0)
+    for number in range(MOST_VARIANTS + 5):
+        put(store, b"k", b"%d" % number)
+    entries = await store.get(b"k")
+    assert len(entries) == MOST_VARIANTS
+    assert entries[0].whole == b"%d" % (MOST_VARIANTS + 4)
+
+
+async def test_tiny_chunks_become_pieces() -> None:
+    store = MemoryStore(0)
+    put(store, b"k", *[b"ab"] * SHORT)
+    [entry] = await store.get(b"k")
+    assert [len(piece) for piece in entry.pieces] == [SHORT, SHORT]
+
+
+@pytest.mark.parametrize("size", [0, 1, SHORT - 1, SHORT])
+async def test_a_short_body_is_one_piece(size: int) -> None:
+    store = MemoryStore(0)
+    put(store, b"k", b"x" * size)
+    [entry] = await store.get(b"k")
+    assert entry.whole == b"x" * size
+
+
+acts = st.lists(
+    st.tuples(st.sampled_from(["put", "get", "touch", "delete", "purge"]), st.integers(0, 9)),
+    max_size=60,
+)
+
+
+@settings(max_examples=50)
+@given(acts)
+async def test_the_room_is_accounted_for(script: list[tuple[str, int]]) -> None:
+    store = MemoryStore(12 << 10)
+    for act, number in script:
+        key, label = b"%d" % number, b"label %d" % (number % 3)
+        if act == "put":
+            put(store, key, KIB * (number % 4), labels=[label])
+        elif act == "get":
+            await store.get(key)
+        elif act == "touch":
+            for entry in list(await store.get(key)):
+                longer = meta(labels=[label], fields=[(b"A", KIB)])
+                await store.touch(key, entry.ident, longer)
+        elif act == "delete":
+            await store.delete(key)
+        else:
+            await store.purge(label)
+        entries = [each for group in store._keys.values() for each in group]
+        assert told(store)["store_bytes"] == sum(each.cost for each in entries)
+        assert told(store)["store_entries"] == len(entries)
+    for number in range(10):
+        await store.delete(b"%d" % number)
+    assert not store._labels
+    assert told(store)["store_bytes"] == 0

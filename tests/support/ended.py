@@ -1,0 +1,41 @@
+"""Exchanges that have ended, as those who only look at them see them."""
+
+from typing import Any
+
+from proxy.core.exchange import Exchange
+from proxy.core.record import Attempt
+
+SERVER = "http://10.0.0.2:9000"
+
+
+def ended(
+    seconds: float = 1.0,
+    *,
+    route: str = "/v1",
+    status: int = 200,
+    error: str = "",
+    queue: float = 0.0,
+    connect: float | None = 0.0,
+    head_at: float | None = None,
+    asked: int = 1,
+    tries: tuple[Attempt, ...] = (),
+    began: float = 0.0,
+    **fields: Any,
+) -> Exchange:
+    """One that began at ``began`` and ends ``seconds`` later; its head came ``head_at`` seconds
+    after its beginning, by default with its end; None with ``connect=None``: it had no head.
+    """
+    exchange = Exchange(
+        "GET", b"/v1/items", (), client="10.0.0.7", host="a", request_id="r1", started_at=began
+    )
+    exchange.route, exchange.status, exchange.error = route, status, error
+    record = exchange.record
+    record.attempt_count, record.queue_s, record.connect_s = asked, queue, connect
+    record.attempt_log = tries
+    if asked:
+        record.upstream, record.endpoint = "api", SERVER
+        if connect is not None and (not error or head_at is not None):
+            record.first_byte_at = began + (seconds if head_at is None else head_at)
+    for name, value in fields.items():
+        setattr(exchange, name, value)
+    return exchange

@@ -1,0 +1,55 @@
+"""Trouble, from its beginning to its end."""
+
+from proxy.telemetry.episodes import ACTIVE, KEPT, QUIET, Episodes
+from proxy.telemetry.second import Hit
+
+
+def hit(
+    number: int = 1, worst: float = 2.0, *, cause: str = "first_byte", route: str = "/v1"
+) -> Hit:
+    return Hit(cause, route, "api", "http://10.0.0.2:9000", number, worst, f"r{worst:g}", 0.08)
+
+
+def test_an_episode_lasts_from_the_first_such_call_until_there_were_none_for_a_while() -> None:
+    episodes = Episodes()
+    for at in (10.0, 11.0, 14.0):
+        episodes.add([hit()], at)
+    episodes.add([], 14.0 + QUIET - 0.1)
+    [going_on] = episodes.now()
+    assert (going_on.since, going_on.last, going_on.until) == (10.0, 14.0, None)
+    episodes.add([], 14.0 + QUIET)
+    assert episodes.now() == []
+    [ended] = episodes.ended
+    assert (ended.since, ended.until, ended.noticed) == (10.0, 14.0, 19.0)
+
+
+def test_it_knows_how_many_calls_and_the_worst_of_them() -> None:
+    episodes = Episodes()
+    for number, worst in ((3, 2.0), (7, 4.5), (5, 1.0)):
+        episodes.add([hit(number, worst)], 10.0)
+    [episode] = episodes.now()
+    assert (episode.number, episode.peak, episode.worst, episode.example) == (5, 7, 4.5, "r4.5")
+    assert episode.text == (
+        "Calls wait for the first byte of api (10.0.0.2:9000) on /v1; "
+        "5 calls, up to 4.5 s, usually 80 ms"
+    )
+
+
+def test_causes_and_places_are_told_apart_and_the_greatest_is_first() -> None:
+    episodes = Episodes()
+    episodes.add([hit(1), hit(9, cause="connect"), hit(4, route="/v2")], 10.0)
+    assert [(e.cause, e.route) for e in episodes.now()] == [
+        ("connect", "/v1"),
+        ("first_byte", "/v2"),
+        ("first_byte", "/v1"),
+    ]
+
+
+def test_their_number_is_bounded() -> None:
+    episodes = Episodes()
+    for round_ in range(3):
+        at = round_ * 10 * QUIET
+        episodes.add([hit(route=f"/{round_}/{number}") for number in range(2 * ACTIVE)], at)
+        assert len(episodes.now()) == ACTIVE
+        episodes.add([], at + QUIET)
+    assert len(episodes.ended) == KEPT

@@ -1,0 +1,128 @@
+"""Where the time of an exchange went."""
+
+from typing import Any
+
+import pytest
+
+from proxy.core.body import BytesBody
+from proxy.core.exchange import Exchange
+from proxy.core.record import HEDGED, Attempt
+from proxy.telemetry.phases import NAMES, phase_now, phases
+from tests.support.ended import ended
+
+
+class Slow(BytesBody):
+    """A body that its client took its time for, and still takes while it ``goes_on``."""
+
+    def __init__(self, seconds: float, *, goes_on: bool = False) -> None:
+        super().__init__(b"x")
+        self.seconds, self.goes_on = seconds, goes_on
+
+    def waited(self, now: float) -> float:
+        return self.seconds + (now - 100.0 if self.goes_on else 0.0)
+
+
+def failed(outcome: str, began: float, seconds: float, queue: float = 0.0) -> Attempt:
+    return Attempt("http://a", outcome, seconds, began, 0.0, queue)
+
+
+def retried(*tries: Attempt, **fields: Any) -> Exchange:
+    return ended(3.0, asked=2, tries=tries, **{"began": 100.0, "head_at": 3.0} | fields)
+
+
+CASES: dict[str, tuple[Exchange, dict[str, float]]] = {
+    "plain": (
+        ended(3.0, connect=0.5, head_at=2.0),
+        {"connect": 0.5, "first_byte": 1.5, "body": 1.0},
+    ),
+    "queue": (
+        ended(3.0, queue=2.0, head_at=2.5),
+        {"queue": 2.0, "first_byte": 0.5, "body": 0.5},
+    ),
+    "reply not taken": (
+        ended(3.0, stalled=lambda _: 2.0, head_at=0.5),
+        {"client": 2.0, "first_byte": 0.5, "body": 0.5},
+    ),
+    "body sent slowly": (
+        ended(3.0, body=Slow(2.0), head_at=2.5),
+        {"client": 2.0, "first_byte": 0.5, "body": 0.5},
+    ),
+    "no connection": (
+        ended(3.0, connect=None, error="connection_timeout", status=504),
+        {"connect": 3.0},
+    ),
+    "no head": (ended(3.0, error="http_response_timeout", status=504), {"first_byte": 3.0}),
+    "not let through": (ended(3.0, asked=0, queue=3.0, status=503), {"queue": 3.0}),
+    "shared": (ended(3.0, asked=0, status=200, connect=None), {"queue": 3.0}),
+    "retried": (
+        retried(failed("503", 100.0, 1.5), failed("200", 102.0, 0.9), head_at=2.9),
+        {"retries": 2.0, "first_byte": 0.9, "body": 0.1},
+    ),
+    "retried behind a queue": (
+        retried(failed("503", 100.0, 1.5, 1.0), failed("200", 102.0, 1.0, 1.0), queue=1.0),
+        {"queue": 1.0, "retries": 1.0, "first_byte": 1.0},
+    ),
+    "hedged": (
+        retried(failed(HEDGED, 100.0, 3.0), failed("200", 101.0, 2.0)),
+        {"first_byte": 3.0},
+    ),
+}
+
+
+@pytest.mark.parametrize(("exchange", "spent"), CASES.values(), ids=CASES)
+def test_each_moment_belongs_to_a_phase(exchange: Exchange, spent: dict[str, float]) -> None:
+    found = phases(exchange, exchange.started_at + 3.0)
+    assert found._asdict() == pytest.approx({name: spent.get(name, 0.0) for name in NAMES})
+    assert sum(found) == pytest.approx(3.0)
+    assert found.longest == max(NAMES, key=lambda name: spent.get(name, 0.0))
+
+
+def test_a_tunnel_waits_for_nobody() -> None:
+    exchange = ended(10.0, status=101, head_at=1.0, stalled=lambda _: 5.0)
+    assert phases(exchange, 10.0).client == 0.0
+
+
+def flying(**fields: Any) -> Exchange:
+    return ended(**{"seconds": 0.0, "status": 0, "error": "-", "began": 100.0, **fields})
+
+
+@pytest.mark.parametrize(
+    ("exchange", "phase", "seconds"),
+    [
+        (flying(asked=0), "queue", 5.0),
+        (flying(connect=None), "connect", 5.0),
+        (flying(), "first_byte", 5.0),
+        (flying(body=Slow(0.0, goes_on=True)), "client", 5.0),
+        (flying(tries=(failed("503", 100.0, 1.0),)), "retries", 5.0),
+        (flying(tries=(failed("503", 100.0, 1.0),), asked=2, connect=None), "connect", 4.0),
+        (flying(head_at=1.0, committed=True, status=200), "body", 4.0),
+        (
+            flying(head_at=1.0, committed=True, status=200, stalled=lambda now: now - 101.0),
+            "client",
+            4.0,
+        ),
+    ],
+    ids=[
+        "queue",
+        "connect",
+        "first byte",
+        "upload",
+        "between tries",
+        "second try",
+        "body",
+        "taken",
+    ],
+)
+def test_what_is_in_flight_waits_for_something(
+    exchange: Exchange, phase: str, seconds: float
+) -> None:
+    assert phase_now(exchange, 105.0) == phase
+    assert getattr(phases(exchange, 105.0), phase) == pytest.approx(seconds)
+
+
+def test_a_failed_attempt_that_is_still_known_is_no_answer() -> None:
+    """Between two tries the record is that of the one that has failed."""
+    exchange = flying(head_at=1.0, tries=(failed("503", 100.0, 1.0),))
+    assert phases(exchange, 105.0)._asdict() == pytest.approx(
+        dict.fromkeys(NAMES, 0.0) | {"retries": 5.0}
+    )
