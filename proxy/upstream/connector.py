@@ -4,20 +4,24 @@ import asyncio
 import functools
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from ssl import SSLContext
 from typing import Any, TypeAlias
 
 import aiohttp
 from aiohttp import (
     BaseConnector,
+    ClientConnectorCertificateError,
     ClientConnectorError,
+    ClientConnectorSSLError,
     ClientRequest,
     ClientTimeout,
     TCPConnector,
 )
 from aiohttp.abc import ResolveResult
-from aiohttp.client_exceptions import UnixClientConnectorError
+from aiohttp.client_exceptions import UnixClientConnectorError, cert_errors, ssl_errors
 from aiohttp.tracing import Trace
 
+from proxy.net.below_tls import stand_below
 from proxy.upstream.http1.protocol import UpstreamProtocol
 
 Factory: TypeAlias = Callable[[], UpstreamProtocol]
@@ -49,20 +53,46 @@ class Connector(TCPConnector):
     async def _wrap_create_connection(
         self, *args: Any, addr_infos: list[Any], req: ClientRequest, **kwargs: Any
     ) -> Any:
-        factory, *more = args
         (family, _, _, _, address), *others = addr_infos
-        if others or family != socket.AF_INET or kwargs.get("ssl"):
+        context = kwargs.pop("ssl", None)
+        if context:
+            return await self._over_tls(args[0], context, addr_infos=addr_infos, req=req, **kwargs)
+        if others or family != socket.AF_INET:
             connect = super()._wrap_create_connection
             return await _connected(
-                factory,
-                lambda made: connect(made, *more, addr_infos=addr_infos, req=req, **kwargs),
+                args[0], lambda made: connect(made, addr_infos=addr_infos, req=req, **kwargs)
             )
         try:
             return await _connected(
-                factory, lambda made: self._loop.create_connection(made, *address)
+                args[0], lambda made: self._loop.create_connection(made, *address)
             )
         except OSError as error:
             raise ClientConnectorError(req.connection_key, error) from error
+
+    async def _over_tls(
+        self,
+        factory: Any,
+        context: SSLContext,
+        *,
+        req: ClientRequest,
+        server_hostname: str | None,
+        **kwargs: Any,
+    ) -> Any:
+        """In two steps: what a lost connection holds is read below TLS, see ``net/below_tls``."""
+        tcp, _ = await super()._wrap_create_connection(asyncio.Protocol, req=req, **kwargs)
+        protocol = factory()
+        try:
+            shaking = self._loop.start_tls(tcp, protocol, context, server_hostname=server_hostname)
+            transport = await shaking
+        except cert_errors as error:
+            raise ClientConnectorCertificateError(req.connection_key, error) from error
+        except ssl_errors as error:
+            raise ClientConnectorSSLError(req.connection_key, error) from error
+        except OSError as error:
+            raise ClientConnectorError(req.connection_key, error) from error
+        stand_below(tcp)
+        protocol.connection_made(transport)
+        return transport, protocol
 
 
 class UnixConnector(aiohttp.UnixConnector):
