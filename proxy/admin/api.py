@@ -48,6 +48,11 @@ _FILTER: Final = Parameter("filter", "As in the filter box: `route:/v1 status:5x
 _LIMIT: Final = Parameter("limit", "At most so many, 100 by default, 500 at most.", "integer")
 _SPAN: Final = Parameter("span", "Seconds back from now, 300 by default.", "number")
 _STEP: Final = Parameter("step", "Seconds that are added up, 1 by default.", "number")
+_PURGED: Final = (
+    Parameter("path", "Of requests for this path, whatever their query."),
+    Parameter("tag", "With this word in Cache-Tag or Surrogate-Key."),
+    Parameter("route", "Of this route, as the log calls it."),
+)
 
 # fmt: off
 OPERATIONS: Final = (
@@ -67,6 +72,8 @@ OPERATIONS: Final = (
               o.eject, Told, body=o.Server, errors=(400, 404, 409)),
     Operation("POST", "/api/servers/restore", "Ask a server again",
               o.restore, Told, body=o.Server, errors=(400, 404, 409)),
+    Operation("DELETE", "/api/cache", "Remove stored replies: of a path, a tag or a route",
+              o.purge, o.Purged, _PURGED, errors=(400,)),
     Operation("GET", "/api/configuration", "The options in force, without secrets",
               o.configuration, dict[str, Any]),
     Operation("POST", "/api/drain", "Stop as on SIGTERM: what is in flight may finish",

@@ -66,6 +66,13 @@ class Server(msgspec.Struct, forbid_unknown_fields=True):
     """With eject: when it is restored by itself; 0: never."""
 
 
+class Purged(msgspec.Struct):
+    """What was removed."""
+
+    removed: int
+    """Stored replies."""
+
+
 class Level(msgspec.Struct, forbid_unknown_fields=True):
     """Least severity that standard error shows."""
 
@@ -110,6 +117,15 @@ async def exchange(seen: Observatory, request: web.Request) -> web.StreamRespons
         if call.id == wanted:
             return answer(call)
     return failed(f"no exchange {wanted!r} is in flight, and it was neither slow nor failed", 404)
+
+
+async def purge(seen: Observatory, request: web.Request) -> web.StreamResponse:
+    """Remove stored replies."""
+    wanted = {kind: request.query.get(kind, "") for kind in ("path", "tag", "route")}
+    try:
+        return answer(Purged(sum(await seen.source.ask("purge", **wanted))))
+    except ValueError as error:
+        return failed(str(error), 400)
 
 
 async def cancel(seen: Observatory, request: web.Request) -> web.StreamResponse:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from proxy.config.foreign import VALUES
 from proxy.config.problems import suggestion
-from proxy.core import request_key, stream_options
+from proxy.core import cache_options, request_key, stream_options
 from proxy.core.duration import Duration
 from proxy.core.findings import Place, is_token
 from proxy.core.options import MODE
@@ -47,6 +47,7 @@ SPELLED: Final = {
     hedge.PATTERN: ("p95 or another quantile", "500ms or another time"),
     stream_options.PATTERN: ("headers", "first_chunk", "body:64KiB or another size"),
     retry.PATTERN: (*retry.CAUSES, "a status such as 503", "5xx"),
+    cache_options.STORE: ("memory:", "sqlite:PATH"),
     MODE: ("a mode in octal such as 0660",),
     health.PATTERN: ("a path that begins with a slash",),
 }
@@ -73,6 +74,7 @@ MAIN: Final = {
     "ServerEntry": ("url", "http://10.0.0.1:9000"),
     "ServerOptions": ("listen", "127.0.0.1:8080"),
     "ShutdownOptions": ("grace_period", "30s"),
+    "StoreOptions": ("url", "sqlite:/var/lib/sidecar-proxy/store.db"),
     "StreamOptions": ("heartbeat", "15s"),
     "TimeoutsOptions": ("first_byte", "5m"),
     "UpstreamTlsOptions": ("ca_file", "ca.pem"),

@@ -72,6 +72,23 @@ def from_upstream(
     return usable(*without_file(urls, listen, admin, sets, environ))
 
 
+def from_tables(tables: Mapping[str, Any], environ: Environ = os.environ) -> Config:
+    """The same as a file, as a tree of mappings and lists. Raises ConfigError."""
+    config, findings, _ = _converted(_plain(tables), environ, ())
+    return usable(
+        config, [Problem("config", 0, spell(each.place), each.message) for each in findings]
+    )
+
+
+def _plain(value: Any) -> Any:
+    """A copy, with the types that a file has: it is changed while it is read."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
 def without_file(
     urls: str | Sequence[str],
     listen: str | Sequence[str] | None = None,

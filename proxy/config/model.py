@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 from msgspec import field
 
 from proxy.admin.options import AdminOptions
-from proxy.core.cache_options import CacheOptions
+from proxy.core.cache_options import CacheOptions, StoreOptions
 from proxy.core.duration import AutoDuration, Duration
 from proxy.core.options import ShutdownOptions, Table, described
 from proxy.core.rate_limit_options import RateLimitOptions
@@ -84,6 +84,7 @@ class Config(Table, frozen=True, kw_only=True):
     shutdown: ShutdownOptions = field(default_factory=ShutdownOptions)
     admin: AdminOptions | None = None
     log: LogOptions = field(default_factory=LogOptions)
+    store: StoreOptions | None = None
     timeouts: TimeoutsOptions = field(default_factory=TimeoutsOptions)
     retry: RetryOptions | None = field(default_factory=RetryOptions)
     deadline: DeadlineOptions | None = None

@@ -1,4 +1,4 @@
-"""The table ``[cache]``, which the cache, the coalescer and what makes the store read."""
+"""The tables ``[cache]`` and ``[store]``: the cache, the coalescer and the stores read them."""
 
 from typing import Annotated, Final
 
@@ -9,7 +9,25 @@ from proxy.core.options import Table, described
 from proxy.core.size import Size, size
 from proxy.http.grammar import TCHAR
 
+STORE: Final = "^(memory:|sqlite:.+)$"
 TARGET: Final = f"^[{TCHAR.decode()}]+$"
+
+
+class StoreOptions(Table, frozen=True, kw_only=True):
+    """Where replies are stored that `[cache]` keeps."""
+
+    url: Annotated[
+        str,
+        Meta(
+            pattern=STORE,
+            description='"memory:" keeps them in this process; "sqlite:/var/lib/app/store.db" in a '
+            "file, which survives a restart and which several processes share.",
+        ),
+    ] = "memory:"
+    timeout: Annotated[
+        Duration,
+        described("How long the proxy waits for a store that is no memory; then it is a miss."),
+    ] = seconds(0.05)
 
 
 class CacheOptions(Table, frozen=True, kw_only=True):

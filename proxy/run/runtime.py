@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import secrets
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, cast
 
 from aiohttp import web
@@ -24,6 +24,7 @@ from proxy.edge.intake import Intake
 from proxy.edge.relay import Relay
 from proxy.edge.service import ProxyService, flattened
 from proxy.edge.service import application as edge_application
+from proxy.middleware.cache.purging import purge
 from proxy.run.answers import Answers
 from proxy.run.descriptors import Descriptors
 from proxy.run.listener import CannotListen, Listener
@@ -85,6 +86,7 @@ class Runtime:
         self._operators: Operators | None = None
         self.answers: dict[str, Answer] = {}
         """To questions about this process, see ``admin/source``."""
+        self.answers["purge"] = self._purge
         self._answers: Answers | None = None
         if self._recorder is not None:
             self._answers = Answers(
@@ -95,8 +97,13 @@ class Runtime:
             )
             self.answers |= self._answers.table()
         self._data: web.Server | None = None
+        self.connect: Callable[[type[Connection]], Connection]
+        """Makes the protocol of one client's connection, once it is open."""
         self._tree: Tree
         self.ready = False
+
+    async def _purge(self, **wanted: str) -> int:
+        return await purge(self._tree.shared.store, **wanted)
 
     def _in_flight(self) -> Iterable[Exchange]:
         return self._tracker.exchanges()
@@ -159,8 +166,8 @@ class Runtime:
             source = Local(lambda: self.ready, self.describe, self.answers)
             await self._operators.open(source)
 
-        def connect() -> Connection:
-            return Connection(
+        def connect(kind: type[Connection] = Connection) -> Connection:
+            return kind(
                 data,
                 server,
                 self._tracker,
@@ -169,6 +176,7 @@ class Runtime:
                 access_log=None,
             )
 
+        self.connect = connect
         admit = entrance(connect, server)
         addresses = (server.listen,) if isinstance(server.listen, str) else server.listen
         for address in addresses:

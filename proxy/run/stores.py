@@ -1,13 +1,14 @@
 """The store of a configuration, which all routes share that have ``[cache]``."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
-from proxy.core.cache_options import CacheOptions
+from proxy.core.cache_options import CacheOptions, StoreOptions
 from proxy.core.stored import Store
 from proxy.store.memory import MemoryStore
 
 
-def store_of(tables: Iterable[CacheOptions | None]) -> Store | None:
+def store_of(options: StoreOptions | None, tables: Iterable[CacheOptions | None]) -> Store | None:
     """The store for the tables of the routes; None where no route has one.
 
     Its bound is the largest ``max_size``; none where one of them is 0.
@@ -15,4 +16,10 @@ def store_of(tables: Iterable[CacheOptions | None]) -> Store | None:
     sizes = [table.max_size for table in tables if table is not None]
     if not sizes:
         return None
-    return MemoryStore(max(sizes) if all(sizes) else 0)
+    bound = max(sizes) if all(sizes) else 0
+    kind, _, place = (options or StoreOptions()).url.partition(":")
+    if kind == "memory":
+        return MemoryStore(bound)
+    from proxy.store.sqlite import SqliteStore  # noqa: PLC0415 - sqlite3 only where it is asked for
+
+    return SqliteStore(Path(place), bound, (options or StoreOptions()).timeout)

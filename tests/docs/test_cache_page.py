@@ -27,10 +27,12 @@ async def test_the_configuration_gives_what_the_console_shows(demo: str, tmp_pat
     await runtime.open()
     try:
         lines = CONSOLE.findall(read(PAGE))
-        assert len(lines) == 3
+        assert len(lines) == 4
         for command, shown in lines:
             process = await asyncio.create_subprocess_shell(
-                command.replace("127.0.0.1:8080", runtime.http[0]),
+                command.replace("127.0.0.1:8080", runtime.http[0]).replace(
+                    "127.0.0.1:9901", runtime.admin
+                ),
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
             )

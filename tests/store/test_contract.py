@@ -7,15 +7,18 @@ import pytest
 
 from proxy.core.stored import Store
 from proxy.store.memory import MemoryStore
+from proxy.store.sqlite import SqliteStore
 from tests.support.stored import body_of, meta, put
 
 LONG = bytes(range(256)) * 1024
 
 
-@pytest.fixture(params=["memory"])
+@pytest.fixture(params=["memory", "sqlite"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     """An empty one of each kind."""
-    made = MemoryStore(64 << 20)
+    made: Store = MemoryStore(64 << 20)
+    if request.param == "sqlite":
+        made = SqliteStore(tmp_path / "store.db", 64 << 20, 0.0)
     yield made
     await made.close()
 

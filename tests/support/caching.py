@@ -76,6 +76,12 @@ class Caching:
     def _scope(self) -> Scope:
         return scope_of(config().routes[0], self.shared)
 
+    def exchange(self, target: str) -> Exchange:
+        """A GET whose target has a query, maybe."""
+        exchange = get(target)
+        exchange.path = target.partition("?")[0]
+        return exchange
+
     async def ask(self, exchange: Exchange | None = None) -> "Answer":
         """One request, its body read to the end."""
         exchange = exchange or get()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -200,6 +201,18 @@ async def test_a_write_makes_what_is_stored_invalid() -> None:
         assert len(upstream.requests) == 3
 
 
+async def test_an_operator_removes_what_is_stored() -> None:
+    async with RawUpstream([FRESH]) as upstream, proxied(upstream, **cached()) as proxy:
+        for target in ("/a?x", "/b"):
+            await proxy.ask(get(target))
+        remove = b"DELETE /api/cache%b HTTP/1.1\r\nHost: proxy.test\r\n\r\n"
+        answer = await ask(proxy.admin, remove % b"?path=/a")
+        assert (answer.status, json.loads(answer.body)) == (200, {"removed": 1})
+        assert (await ask(proxy.admin, remove % b"")).status == 400
+        assert is_hit(await proxy.ask(get("/b")))
+        assert not is_hit(await proxy.ask(get("/a?x")))
+
+
 async def test_only_if_cached_is_answered_by_the_proxy() -> None:
     async with RawUpstream([FRESH]) as upstream, proxied(upstream, **cached()) as proxy:
         answer = await proxy.ask(get(fields=b"Cache-Control: only-if-cached\r\n"))
@@ -236,3 +249,29 @@ async def test_a_route_without_the_table_is_not_touched() -> None:
             for _ in range(2):
                 assert (await proxy.ask(get())).value("Cache-Status") is None
             assert len(upstream.requests) == 2
+
+
+async def test_a_store_in_a_file_survives_a_restart_and_is_shared(tmp_path: Path) -> None:
+    tables = cached() | {"store": {"url": f"sqlite:{tmp_path / 'store.db'}", "timeout": "0"}}
+    body = bytes(range(256)) * 1000
+    scripts = [length(body, fields=LIFE)], ["rst"]
+    async with RawUpstream(*scripts) as upstream, proxied(upstream, **tables) as proxy:
+        assert (await proxy.ask(get())).body == body
+        again = await proxy.ask(get())
+        assert (is_hit(again), again.body) == (True, body)
+        part = await proxy.ask(get(fields=b"Range: bytes=65530-65540\r\n"))
+        assert (part.status, part.body) == (206, body[65530:65541])
+        async with proxied(upstream, **tables) as other:
+            assert is_hit(await other.ask(get()))
+    async with RawUpstream(["rst"]) as later, proxied(later, **tables) as proxy:
+        answer = await proxy.ask(get())
+        assert (is_hit(answer), answer.body) == (True, body)
+
+
+async def test_a_store_that_cannot_be_used_means_misses(tmp_path: Path) -> None:
+    tables = cached() | {"store": {"url": f"sqlite:{tmp_path / 'none' / 'store.db'}"}}
+    async with RawUpstream([FRESH]) as upstream, proxied(upstream, **tables) as proxy:
+        for _ in range(2):
+            assert (await proxy.ask(get())).body == b"body"
+        assert (await proxy.ask(post(b"x"))).status == 200
+        assert len(upstream.requests) == 3

@@ -106,9 +106,9 @@ class Cache:
         self._prefix = scope.main_upstream.encode()
         self._now = never_back(time_of_day, clock)
         rules = Rules(
-            ttl=options.ttl,
-            while_revalidate=options.stale_while_revalidate,
-            if_error=options.stale_if_error,
+            ttl=float(options.ttl),
+            while_revalidate=float(options.stale_while_revalidate),
+            if_error=float(options.stale_if_error),
             max_object=options.max_object,
             targets=tuple(name.lower().encode() for name in options.targets),
             route=scope.route.encode(),

@@ -1,0 +1,24 @@
+"""Operators remove what is stored: by path, by tag or by route."""
+
+from typing import Final
+
+from proxy.core.stored import Store
+from proxy.middleware.cache.filling import label
+
+KINDS: Final = ("path", "tag", "route")
+
+
+async def purge(store: Store | None, **wanted: str) -> int:
+    """Remove all entries of each path, tag or route; how many there were.
+
+    Raises ValueError with a sentence for the operator.
+    """
+    chosen = {kind: value for kind, value in wanted.items() if value and kind in KINDS}
+    if not chosen:
+        raise ValueError("expected path=, tag= or route=, to say what is removed")
+    if store is None:
+        raise ValueError("no route has [cache]: nothing is stored")
+    removed = 0
+    for kind, value in chosen.items():
+        removed += await store.purge(label(kind.encode(), value.encode()))
+    return removed

@@ -1,0 +1,270 @@
+"""The file of the SQLite store: its tables, and what is done with them.
+
+An entry is a row of ``entries``. It is written last, in one transaction with what it replaces, when
+all chunks of its body are there; a short body stands in the row itself. So whatever is cut off in
+the middle leaves chunks that no entry names, and never an entry without its body.
+
+What is removed loses its row at once. Its chunks stay for ten minutes (``gone``), since a slow
+client may still be reading them, in this process or in another one.
+"""
+
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+VERSION: Final = 1
+MOST_VARIANTS: Final = 64
+_LINGER: Final = 600.0
+"""Seconds for which the chunks of what was removed stay."""
+_ORPHANED: Final = 3600.0
+"""Seconds after which chunks without an entry are of a process that has died."""
+_OVERHEAD: Final = 512
+"""Bytes that an entry costs beyond its head and its body."""
+_BATCH: Final = 64
+"""Entries that give way at a time."""
+_SCHEMA: Final = """
+CREATE TABLE entries (
+    id INTEGER PRIMARY KEY, key BLOB NOT NULL, meta BLOB NOT NULL, size INTEGER NOT NULL,
+    cost INTEGER NOT NULL, used REAL NOT NULL, kept INTEGER NOT NULL, body BLOB);
+CREATE INDEX by_key ON entries (key);
+CREATE INDEX by_use ON entries (kept, used);
+CREATE TABLE chunks (
+    entry INTEGER NOT NULL, number INTEGER NOT NULL, data BLOB NOT NULL,
+    PRIMARY KEY (entry, number)) WITHOUT ROWID;
+CREATE TABLE labels (
+    label BLOB NOT NULL, entry INTEGER NOT NULL, PRIMARY KEY (label, entry)) WITHOUT ROWID;
+CREATE INDEX labels_of ON labels (entry);
+CREATE TABLE gone (entry INTEGER PRIMARY KEY, at REAL NOT NULL);
+"""
+
+
+class Row(NamedTuple):
+    """An entry as it is found; ``body`` is None where it stands in chunks."""
+
+    ident: int
+    meta: bytes
+    size: int
+    kept: bool
+    body: bytes | None
+
+
+def new_ident(wall: float) -> int:
+    """Told apart from those of all processes, and later ones are larger."""
+    return (int(wall * 1_000_000) << 10) | secrets.randbits(10)
+
+
+def _began(ident: int) -> float:
+    return (ident >> 10) / 1_000_000
+
+
+class Database:
+    """One connection. Each thread has its own."""
+
+    __slots__ = ("_db", "_wall", "bytes", "entries", "evicted")
+
+    def __init__(self, path: Path, wall: Callable[[], float] = time.time) -> None:
+        """Raises sqlite3.Error or OSError where the file cannot be used."""
+        self._wall = wall
+        self._db = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+        self.entries = self.bytes = self.evicted = 0
+        try:
+            self._prepare()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _prepare(self) -> None:
+        db = self._db
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("PRAGMA cache_size = -4096")
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if not tables:
+                for statement in _SCHEMA.split(";"):
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version = {VERSION}")
+            elif version != VERSION:
+                raise sqlite3.DatabaseError(f"its tables are of version {version}, not {VERSION}")
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._db.close()
+
+    def find(self, key: bytes) -> list[Row]:
+        """The entries under a key, the last stored first."""
+        found = self._db.execute(
+            "SELECT id, meta, size, kept, body FROM entries WHERE key = ? ORDER BY id DESC", (key,)
+        )
+        return [Row(ident, meta, size, bool(kept), body) for ident, meta, size, kept, body in found]
+
+    def chunk(self, ident: int, number: int) -> bytes | None:
+        """One chunk of a body; None where it is not there."""
+        found = self._db.execute(
+            "SELECT data FROM chunks WHERE entry = ? AND number = ?", (ident, number)
+        ).fetchone()
+        return None if found is None else bytes(found[0])
+
+    def add_chunk(self, ident: int, number: int, data: bytes) -> None:
+        """Write a chunk of a body whose entry follows."""
+        self._db.execute("INSERT INTO chunks VALUES (?, ?, ?)", (ident, number, data))
+
+    def drop_chunks(self, ident: int) -> None:
+        """Forget the chunks of a body that has not come to its end."""
+        self._db.execute("DELETE FROM chunks WHERE entry = ?", (ident,))
+
+    def add(
+        self,
+        key: bytes,
+        row: Row,
+        labels: Iterable[bytes],
+        replaces: Sequence[int],
+        *,
+        max_size: int,
+    ) -> None:
+        """Make an entry visible, whose chunks are there; what is too large is forgotten."""
+        db = self._db
+        cost = row.size + len(row.meta) + _OVERHEAD
+        if max_size and cost > max_size:
+            self.drop_chunks(row.ident)
+            return
+        with _Transaction(db):
+            for old in replaces:
+                self._remove(old)
+            db.execute(
+                "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, 0, ?)",
+                (row.ident, key, row.meta, row.size, cost, self._wall(), row.body),
+            )
+            db.executemany(
+                "INSERT OR IGNORE INTO labels VALUES (?, ?)",
+                [(label, row.ident) for label in labels],
+            )
+            for (old,) in db.execute(
+                "SELECT id FROM entries WHERE key = ? ORDER BY id DESC LIMIT -1 OFFSET ?",
+                (key, MOST_VARIANTS),
+            ).fetchall():
+                self._remove(old)
+            self.entries += 1
+            self.bytes += cost
+            while max_size and self.bytes > max_size:
+                oldest = db.execute(
+                    "SELECT id FROM entries ORDER BY kept, used LIMIT ?", (_BATCH,)
+                ).fetchall()
+                if not oldest:
+                    break
+                for (old,) in oldest:
+                    if self.bytes <= max_size:
+                        break
+                    self._remove(old)
+                    self.evicted += 1
+
+    def touch(self, ident: int, meta: bytes) -> None:
+        """Give an entry another head."""
+        self._db.execute("UPDATE entries SET meta = ? WHERE id = ?", (meta, ident))
+
+    def use(self, times: dict[int, float], kept: set[int]) -> None:
+        """Note when entries were used, and which ones were asked for again."""
+        with _Transaction(self._db):
+            self._db.executemany(
+                "UPDATE entries SET used = ?, kept = max(kept, ?) WHERE id = ?",
+                [(at, ident in kept, ident) for ident, at in times.items()],
+            )
+            # Those that were kept take four fifths of the room: the oldest are on trial again.
+            (count,) = self._db.execute("SELECT count(*) FROM entries WHERE kept = 1").fetchone()
+            surplus = count - max(1, self.entries * 4 // 5)
+            if surplus > 0:
+                self._db.execute(
+                    "UPDATE entries SET kept = 0 WHERE id IN "
+                    "(SELECT id FROM entries WHERE kept = 1 ORDER BY used LIMIT ?)",
+                    (surplus,),
+                )
+
+    def delete(self, key: bytes, ident: int | None) -> None:
+        """Remove one entry, or all under a key."""
+        with _Transaction(self._db):
+            found = self._db.execute("SELECT id FROM entries WHERE key = ?", (key,)).fetchall()
+            for (each,) in found:
+                if ident in (None, each):
+                    self._remove(each)
+
+    def purge(self, label: bytes) -> int:
+        """Remove all entries with a label; how many there were."""
+        with _Transaction(self._db):
+            found = self._db.execute(
+                "SELECT entry FROM labels WHERE label = ?", (label,)
+            ).fetchall()
+            for (each,) in found:
+                self._remove(each)
+        return len(found)
+
+    def _remove(self, ident: int) -> None:
+        db = self._db
+        found = db.execute("SELECT cost, body FROM entries WHERE id = ?", (ident,)).fetchone()
+        if found is None:
+            return
+        self.entries -= 1
+        self.bytes -= found[0]
+        db.execute("DELETE FROM entries WHERE id = ?", (ident,))
+        db.execute("DELETE FROM labels WHERE entry = ?", (ident,))
+        if found[1] is None:
+            db.execute("INSERT OR IGNORE INTO gone VALUES (?, ?)", (ident, self._wall()))
+
+    def count(self) -> None:
+        """How much there is, other processes' entries included."""
+        found = self._db.execute("SELECT count(*), coalesce(sum(cost), 0) FROM entries").fetchone()
+        self.entries, self.bytes = found
+
+    def sweep(self) -> None:
+        """Remove chunks that nobody reads and that belong to no entry."""
+        now = self._wall()
+        self.count()
+        with _Transaction(self._db):
+            old = self._db.execute("SELECT entry FROM gone WHERE at < ?", (now - _LINGER,))
+            for (ident,) in old.fetchall():
+                self.drop_chunks(ident)
+                self._db.execute("DELETE FROM gone WHERE entry = ?", (ident,))
+            orphans = self._db.execute(
+                "SELECT DISTINCT entry FROM chunks WHERE entry NOT IN (SELECT id FROM entries) "
+                "AND entry NOT IN (SELECT entry FROM gone)"
+            )
+            for (ident,) in orphans.fetchall():
+                if _began(ident) < now - _ORPHANED:
+                    self.drop_chunks(ident)
+
+
+class _Transaction:
+    """All of it or nothing."""
+
+    __slots__ = ("_db",)
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self._db.execute("COMMIT")
+        elif self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+
+def set_aside(path: Path, wall: float) -> Path:
+    """Rename a file that cannot be used, and what belongs to it; where it is now."""
+    aside = path.with_name(f"{path.name}.unusable-{int(wall)}")
+    for suffix in ("-wal", "-shm", ""):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    return aside

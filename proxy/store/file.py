@@ -1,0 +1,149 @@
+"""A file of SQLite, its two connections and their threads, and what is done when it fails.
+
+A file that is damaged, or of another version, is set aside and a new one begun. One that cannot be
+used for another reason (no room, no permission) is tried again after ten seconds.
+"""
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeVar
+
+from proxy.core.clock import monotonic, wall
+from proxy.store.database import Database, set_aside
+from proxy.store.thread import Worker
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+REST: Final = 10.0
+"""Seconds until a file is tried again that could not be used."""
+_SWEEP_EVERY: Final = 60.0
+
+
+class File:
+    """Reads in one thread, and writes in another one."""
+
+    __slots__ = (
+        "_path",
+        "_reader",
+        "_reading",
+        "_rest_until",
+        "_swept_at",
+        "_writer",
+        "failures",
+        "writing",
+    )
+
+    def __init__(self, path: Path) -> None:
+        """The file is opened when it is first used."""
+        self._path = path
+        self._reader, self._writer = Worker("store reader"), Worker("store writer")
+        self._reading: Database | None = None
+        self.writing: Database | None = None
+        self._swept_at = self._rest_until = 0.0
+        self.failures = 0
+
+    async def read(self, look: Callable[[Database], T]) -> T:
+        """What is found. Raises StoreFailed."""
+        return await self._reader.call(partial(self._read, look))
+
+    async def change(self, change: Callable[[Database], T]) -> T | None:
+        """Change something, when all that was begun before is done; None where that fails."""
+        return await self._writer.call(partial(self.write, change))
+
+    def begin(self, work: Callable[[], object]) -> None:
+        """Do it in the thread that writes; nobody waits for it."""
+        self._writer.begin(work)
+
+    def write(self, change: Callable[[Database], T]) -> T | None:
+        """Change something, in the thread that writes; None where that fails."""
+        try:
+            if self.writing is None:
+                self._rested()
+                self.writing = self._open()
+            now = monotonic()
+            if now >= self._swept_at + _SWEEP_EVERY:
+                self._swept_at = now
+                self.writing.sweep()
+            return change(self.writing)
+        except (sqlite3.Error, OSError) as error:
+            self._failed(error)
+            if _is_damage(error) and self.writing is not None:
+                self.writing.close()
+                self.writing = None
+            return None
+
+    def _read(self, look: Callable[[Database], T]) -> T:
+        try:
+            if self._reading is None:
+                self._rested()
+                self._reading = Database(self._path)
+            return look(self._reading)
+        except (sqlite3.Error, OSError) as error:
+            self._failed(error)
+            if _is_damage(error):
+                if self._reading is not None:
+                    self._reading.close()
+                    self._reading = None
+                self._writer.begin(self._replace)
+            raise
+
+    def _open(self) -> Database:
+        """The file; a new one where it is no database of ours."""
+        try:
+            return Database(self._path)
+        except sqlite3.DatabaseError as error:
+            if not _is_damage(error):
+                raise
+            aside = set_aside(self._path, wall())
+            log.error("store %s cannot be used and is now %s: %s", self._path, aside, error)
+            return Database(self._path)
+
+    def _replace(self) -> None:
+        """The thread that reads has found damage: begin a new file."""
+        if self.writing is not None:
+            self.writing.close()
+            self.writing = None
+            log.error(
+                "store %s is damaged and is now %s", self._path, set_aside(self._path, wall())
+            )
+        self._rest_until = 0.0
+        self.write(Database.count)
+
+    def _rested(self) -> None:
+        if monotonic() < self._rest_until:
+            raise sqlite3.OperationalError("it could not be used a moment ago")
+
+    def _failed(self, error: Exception) -> None:
+        now = monotonic()
+        self.failures += 1
+        if now >= self._rest_until:
+            self._rest_until = now + REST
+            log.warning("store %s: %s; what cannot be stored is a miss", self._path, error)
+
+    def _close_writing(self) -> None:
+        if self.writing is not None:
+            self.writing.close()
+            self.writing = None
+
+    def _close_reading(self) -> None:
+        if self._reading is not None:
+            self._reading.close()
+            self._reading = None
+
+    def close(self) -> None:
+        """Do what is left, and give the file back. It waits for the disk."""
+        self._writer.begin(self._close_writing)
+        self._writer.stop()
+        self._reader.begin(self._close_reading)
+        self._reader.stop()
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether the file is no database of ours; other failures may pass."""
+    return isinstance(error, sqlite3.DatabaseError) and not isinstance(
+        error, sqlite3.OperationalError | sqlite3.IntegrityError
+    )

@@ -1,0 +1,288 @@
+"""Replies in a file of SQLite, which survives a restart and which workers share.
+
+The loop never waits for the disk: one thread writes, another one reads (`file`). What a store in
+memory does at once happens in the order in which it was begun: a look-up of a key for which
+something is still to be written waits for that. Whatever fails is a miss.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeVar
+
+import msgspec
+
+from proxy.core.clock import monotonic, wall
+from proxy.core.samples import Sample, counter, gauge
+from proxy.core.stored import Meta, StoreFailed
+from proxy.store.database import Database, Row, new_ident
+from proxy.store.file import File
+
+T = TypeVar("T")
+
+PIECE: Final = 64 << 10
+"""Bytes of a chunk; a body that is no longer stands in the row of its entry."""
+_BACKLOG: Final = 16 << 20
+"""Bytes that wait for the disk at the most; what comes beyond it is not stored."""
+_NOTE_EVERY: Final = 5.0
+"""Seconds between two notes of which entries were used."""
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(Meta).decode
+
+
+class SqliteEntry:
+    """A reply whose body is in the file, or here where it is short."""
+
+    __slots__ = ("_number", "_store", "ident", "meta", "size", "whole")
+
+    def __init__(self, store: "SqliteStore", row: Row) -> None:
+        self._store = store
+        self._number = row.ident
+        self.ident = row.ident.to_bytes(8, "big")
+        self.meta: Meta = _decode(row.meta)
+        self.size = row.size
+        self.whole = row.body
+
+    async def read(self, position: int) -> bytes:
+        """Some bytes from ``position`` on. Raises StoreFailed where they are not there."""
+        if position >= self.size:
+            return b""
+        if self.whole is not None:
+            return self.whole[position:]
+        number, offset = divmod(position, PIECE)
+        data = await self._store.chunk(self._number, number)
+        return data[offset:]
+
+
+class SqliteWriter:
+    """A reply that is being stored."""
+
+    __slots__ = ("_ident", "_key", "_meta", "_pending", "_pieces", "_store")
+
+    def __init__(self, store: "SqliteStore", key: bytes, meta: Meta, ident: int) -> None:
+        self._store = store
+        self._key = key
+        self._meta = meta
+        self._ident = ident
+        self._pending = bytearray()
+        self._pieces = 0
+
+    def write(self, data: bytes) -> bool:
+        """Take the next bytes; False where the disk does not keep up."""
+        pending = self._pending
+        pending += data
+        while len(pending) > PIECE:
+            if not self._write_piece(bytes(pending[:PIECE])):
+                return False
+            del pending[:PIECE]
+        return True
+
+    def _write_piece(self, piece: bytes) -> bool:
+        taken = self._store.write_chunk(self._ident, self._pieces, piece)
+        self._pieces += taken
+        return taken
+
+    def commit(self, replaces: Sequence[bytes] = ()) -> None:
+        """Have it made visible when all before it is written."""
+        body: bytes | None = bytes(self._pending)
+        size = self._pieces * PIECE + len(self._pending)
+        if self._pieces:
+            if not self._write_piece(bytes(self._pending)):
+                self.abort()
+                return
+            body = None
+        row = Row(self._ident, _encode(self._meta), size, kept=False, body=body)
+        self._store.add(self._key, row, self._meta.labels, replaces)
+
+    def abort(self) -> None:
+        """Have what is written of it forgotten."""
+        if self._pieces:
+            self._store.drop(self._ident)
+            self._pieces = 0
+
+
+class SqliteStore:
+    """All entries of a file."""
+
+    __slots__ = (
+        "_backlog",
+        "_file",
+        "_kept",
+        "_last_ident",
+        "_lost",
+        "_max_size",
+        "_noted_at",
+        "_timeout",
+        "_unwritten",
+        "_used",
+        "timeouts",
+    )
+
+    def __init__(self, path: Path, max_size: int, timeout: float) -> None:
+        """``timeout``: seconds that a look-up may take, 0 for any time."""
+        self._file = File(path)
+        self._max_size = max_size
+        self._timeout = timeout or None
+        self._unwritten: Counter[bytes] = Counter()
+        """Keys for which something is still to be written."""
+        self._backlog = 0
+        self._last_ident = 0
+        self._lost: set[int] = set()
+        """Idents of bodies of which a chunk could not be written."""
+        self._used: dict[int, float] = {}
+        self._kept: set[int] = set()
+        self._noted_at = 0.0
+        self.timeouts = 0
+
+    async def get(self, key: bytes) -> Sequence[SqliteEntry]:
+        """The replies under this key; none where the file cannot be read in time."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                if key in self._unwritten:
+                    await self._file.change(_nothing)
+                rows = await self._file.read(partial(_find, key))
+            entries = [SqliteEntry(self, row) for row in rows]
+        except (StoreFailed, TimeoutError, msgspec.DecodeError) as error:
+            self.timeouts += isinstance(error, TimeoutError)
+            return ()
+        now = wall()
+        for row in rows:
+            if not row.kept:
+                self._kept.add(row.ident)
+            self._used[row.ident] = now
+        self._note()
+        return entries
+
+    def put(self, key: bytes, meta: Meta) -> SqliteWriter:
+        """Begin to store a reply."""
+        self._last_ident = max(self._last_ident + 1, new_ident(wall()))
+        return SqliteWriter(self, key, meta, self._last_ident)
+
+    async def chunk(self, ident: int, number: int) -> bytes:
+        """One chunk of a body. Raises StoreFailed where it is not there."""
+        found = await self._file.read(partial(_chunk, ident, number))
+        if found is None:
+            raise StoreFailed("a part of it is not there")
+        return found
+
+    def write_chunk(self, ident: int, number: int, data: bytes) -> bool:
+        """Have a chunk written; False where too much waits already."""
+        if self._backlog + len(data) > _BACKLOG:
+            return False
+        self._backlog += len(data)
+        self._file.begin(partial(self._write_chunk, ident, number, data))
+        return True
+
+    def add(self, key: bytes, row: Row, labels: list[bytes], replaces: Sequence[bytes]) -> None:
+        """Have an entry made visible."""
+        old = [int.from_bytes(ident, "big") for ident in replaces]
+        self._unwritten[key] += 1
+        loop = asyncio.get_running_loop()
+        self._file.begin(partial(self._add, loop, key, row, labels, old))
+
+    def drop(self, ident: int) -> None:
+        """Have the chunks of a body forgotten."""
+        self._file.begin(partial(self._file.write, partial(_drop, ident)))
+
+    async def touch(self, key: bytes, ident: bytes, meta: Meta) -> None:
+        """Give an entry another head."""
+        number = int.from_bytes(ident, "big")
+        await self._changed(lambda db: db.touch(number, _encode(meta)))
+
+    async def delete(self, key: bytes, ident: bytes | None = None) -> None:
+        """Remove one entry, or all under the key."""
+        number = None if ident is None else int.from_bytes(ident, "big")
+        await self._changed(lambda db: db.delete(key, number))
+
+    async def purge(self, label: bytes) -> int:
+        """Remove all entries with this label; how many there were."""
+        return await self._changed(lambda db: db.purge(label)) or 0
+
+    async def _changed(self, change: Callable[[Database], T]) -> T | None:
+        """Wait for a change; one that takes too long is made later."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await self._file.change(change)
+        except (StoreFailed, TimeoutError) as error:
+            self.timeouts += isinstance(error, TimeoutError)
+            return None
+
+    async def close(self) -> None:
+        """Write what is left, and give the file back."""
+        self._note(at_once=True)
+        await asyncio.get_running_loop().run_in_executor(None, self._file.close)
+
+    def describe(self, _: float) -> Iterator[Sample]:
+        """For operators."""
+        database = self._file.writing
+        if database is not None:
+            yield gauge("store_entries", database.entries)
+            yield gauge("store_bytes", database.bytes)
+            yield counter("store_evicted", database.evicted)
+        yield counter("store_failures", self._file.failures)
+        yield counter("store_timeouts", self.timeouts)
+
+    def _note(self, *, at_once: bool = False) -> None:
+        """Have it written down now and then which entries were used."""
+        now = monotonic()
+        if not self._used or (not at_once and now < self._noted_at + _NOTE_EVERY):
+            return
+        self._noted_at = now
+        used, self._used = self._used, {}
+        kept, self._kept = self._kept, set()
+        self._file.begin(partial(self._file.write, lambda db: db.use(used, kept)))
+
+    # In the thread that writes
+
+    def _write_chunk(self, ident: int, number: int, data: bytes) -> None:
+        self._backlog -= len(data)
+        if ident in self._lost:
+            return
+
+        def add(database: Database) -> bool:
+            database.add_chunk(ident, number, data)
+            return True
+
+        if self._file.write(add) is None:
+            self._lost.add(ident)
+
+    def _add(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        key: bytes,
+        row: Row,
+        labels: list[bytes],
+        replaces: list[int],
+    ) -> None:
+        if row.ident in self._lost:
+            self._lost.discard(row.ident)
+            self._file.write(partial(_drop, row.ident))
+        else:
+            bound = self._max_size
+            self._file.write(lambda db: db.add(key, row, labels, replaces, max_size=bound))
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(self._now_written, key)
+
+    def _now_written(self, key: bytes) -> None:
+        self._unwritten[key] -= 1
+        if self._unwritten[key] <= 0:
+            del self._unwritten[key]
+
+
+def _find(key: bytes, database: Database) -> list[Row]:
+    return database.find(key)
+
+
+def _chunk(ident: int, number: int, database: Database) -> bytes | None:
+    return database.chunk(ident, number)
+
+
+def _drop(ident: int, database: Database) -> None:
+    database.drop_chunks(ident)
+
+
+def _nothing(_: Database) -> None:
+    """A place in the order of what is written."""

@@ -1,0 +1,137 @@
+"""A fixture for pytest that starts the proxy in front of a test server of yours.
+
+    pytest_plugins = ["proxy.testing"]          # in conftest.py
+
+    def test_my_api(sidecar_proxy):
+        proxy = sidecar_proxy("http://127.0.0.1:9000", retry={"attempts": 1})
+        assert requests.get(f"{proxy.url}/items").status_code == 200
+
+The proxy runs in a process of its own, so it works with any test server and any client, with or
+without an event loop.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from threading import Thread
+from typing import Any, Final
+
+import pytest
+
+__all__ = ["RunningProxy", "sidecar_proxy", "start"]
+
+_PATIENCE: Final = 60.0
+"""Seconds for a start and for a stop, however busy the machine is."""
+
+
+class RunningProxy:
+    """A proxy that runs until ``stop``."""
+
+    def __init__(self, process: "subprocess.Popen[str]", url: str, folder: Path) -> None:
+        self.url: Final = url
+        """Where clients speak to it: ``http://127.0.0.1:PORT``."""
+        self._process = process
+        self._folder = folder
+        self._errors: list[str] = []
+        assert process.stderr is not None
+        # What is not read would fill the pipe, and a full pipe loses lines.
+        self._reading = Thread(target=self._errors.extend, args=(process.stderr,), daemon=True)
+        self._reading.start()
+
+    def stop(self) -> int:
+        """Let requests in flight finish, then end. The exit status: 0, or 1 if some were cut."""
+        if self._process.poll() is None:
+            self._process.terminate()
+        try:
+            return self._process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            raise
+        finally:
+            self._reading.join(_PATIENCE)
+            if self._process.stderr is not None:
+                self._process.stderr.close()
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """The access log so far, an entry for each request that has ended (see the docs)."""
+        with (self._folder / "access.log").open(encoding="utf-8") as lines:
+            return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    @property
+    def errors(self) -> str:
+        """What stands on standard error so far."""
+        return "".join(self._errors)
+
+
+def start(*upstream: str, folder: Path, **tables: Any) -> RunningProxy:
+    """Start the proxy on a free port of loopback, in front of these servers of one upstream.
+
+    ``folder``: for its files. ``tables``: as in a configuration file, ``retry={"attempts": 1}``;
+    with ``upstreams`` of your own, name no server. Raises RuntimeError with what the proxy has said
+    where it does not start.
+    """
+    if upstream:
+        tables = {"upstreams": [{"name": "upstream", "servers": list(upstream)}], **tables}
+    server = {"listen": "127.0.0.1:0", **tables.pop("server", {})}
+    config = folder / "config.toml"
+    config.write_text(_toml({"server": server, **tables}), encoding="utf-8")
+    with (folder / "access.log").open("w", encoding="utf-8") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "proxy", "run", str(config)],
+            stdout=log,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+    assert process.stderr is not None
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if line.startswith("ready http="):
+            address = line.split()[1].removeprefix("http=").partition(",")[0]
+            return RunningProxy(process, f"http://{address}", folder)
+    process.stderr.close()
+    process.wait(_PATIENCE)
+    raise RuntimeError(f"the proxy did not start:\n{''.join(said)}")
+
+
+def _toml(tables: Mapping[str, Any]) -> str:
+    """Tables in TOML, each as the value of one key."""
+    return "".join(f"{json.dumps(name)} = {_value(value)}\n" for name, value in tables.items())
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        pairs = (f"{json.dumps(str(key))} = {_value(inner)}" for key, inner in value.items())
+        return f"{{ {', '.join(pairs)} }}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_value, value))}]"
+    # Strings, numbers and booleans are written as in JSON.
+    return json.dumps(os.fspath(value) if isinstance(value, os.PathLike) else value)
+
+
+@pytest.fixture
+def sidecar_proxy() -> Iterator[Callable[..., RunningProxy]]:
+    """Call it with the URL of your server, and with tables of the configuration; see ``start``.
+
+    Every proxy that it has started is stopped at the end of the test.
+    """
+    running: list[RunningProxy] = []
+    with tempfile.TemporaryDirectory(prefix="sidecar-proxy-") as folder:
+
+        def begin(*upstream: str, **tables: Any) -> RunningProxy:
+            own = Path(folder, str(len(running)))
+            own.mkdir()
+            running.append(start(*upstream, folder=own, **tables))
+            return running[-1]
+
+        try:
+            yield begin
+        finally:
+            for proxy in running:
+                proxy.stop()

@@ -1,0 +1,249 @@
+"""``proxy.create_app``: the proxy as an application of aiohttp, on its own or in another one."""
+
+import asyncio
+import contextlib
+import gzip
+import hashlib
+import io
+import os
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from proxy import create_app
+from proxy.config.load import ConfigError
+from tests.support.client import RawClient
+from tests.support.message import get, post
+from tests.support.process import PATIENCE
+from tests.support.upstream import RawUpstream
+
+OK = b"HTTP/1.1 200 OK\r\nx-Odd: 1\r\nContent-Length: 2\r\n\r\nok"
+
+
+def tables(upstream: RawUpstream, **more: Any) -> dict[str, Any]:
+    return {"upstreams": [{"name": "api", "servers": [upstream.url]}], **more}
+
+
+@contextlib.asynccontextmanager
+async def served(app: web.Application, **options: Any) -> AsyncIterator[tuple[str, int]]:
+    """By aiohttp's own server."""
+    runner = web.AppRunner(app, access_log=None, **options)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0][:2]
+        yield host, port
+    finally:
+        await runner.cleanup()
+
+
+def mounted(config: dict[str, Any], prefix: str) -> web.Application:
+    app = create_app(config)
+    if not prefix:
+        return app
+    parent = web.Application()
+
+    async def own(_: web.Request) -> web.Response:
+        return web.Response(text="its own")
+
+    parent.router.add_get("/own", own)
+    parent.add_subapp(prefix, app)
+    return parent
+
+
+@pytest.mark.parametrize("prefix", ["", "/api", "/a/b"])
+async def test_requests_go_through_byte_for_byte(prefix: str) -> None:
+    async with (
+        RawUpstream(("wait-body", OK)) as upstream,
+        served(mounted(tables(upstream), prefix)) as address,
+        await RawClient.connect(address) as client,
+    ):
+        for target in ("/x%2Fy//z;a?q=%41&&", "/", "/?"):
+            head = await client.ask(
+                post(b"hello", f"{prefix}{target}", b"X-odd: 1\r\nx-Odd: 2\r\n")
+            )
+            assert (head.status, head.body) == (200, b"ok")
+            assert b"x-Odd: 1" in head.head.lines
+            assert not head.head.values("Server")
+            asked = upstream.requests[-1]
+            assert asked.line == f"POST {target} HTTP/1.1".encode()
+            assert asked.head.lines.index(b"X-odd: 1") + 1 == asked.head.lines.index(b"x-Odd: 2")
+            assert asked.head.value("X-Forwarded-For") == b"127.0.0.1"
+            assert asked.body == b"hello"
+        assert len(upstream.connections) == 1
+
+
+async def test_the_application_around_it_keeps_its_own_paths() -> None:
+    async with (
+        RawUpstream() as upstream,
+        served(mounted(tables(upstream), "/api")) as address,
+        await RawClient.connect(address) as client,
+    ):
+        assert (await client.ask(get("/own"))).body == b"its own"
+        assert (await client.ask(get("/api"))).status == 200
+        assert upstream.requests[0].line == b"GET / HTTP/1.1"
+        assert (await client.ask(get("/apiary"))).status == 404
+        assert len(upstream.requests) == 1
+
+
+async def test_a_redirect_leads_back_below_the_path() -> None:
+    moved = b"HTTP/1.1 302 Found\r\nLocation: /new\r\nContent-Length: 0\r\n\r\n"
+    async with (
+        RawUpstream((moved,)) as upstream,
+        served(mounted(tables(upstream), "/api")) as address,
+        await RawClient.connect(address) as client,
+    ):
+        response = await client.ask(get("/api/old"))
+        assert response.value("Location") == b"/api/new"
+
+
+async def test_routes_and_statuses_are_those_of_the_configuration() -> None:
+    async with RawUpstream() as upstream:
+        config = tables(upstream, routes=[{"path": "/v1", "upstream": "api", "methods": ["GET"]}])
+        async with served(mounted(config, "/api")) as address:
+            for data, status in (
+                (get("/api/v1/x"), 200),
+                (get("/api/v2"), 404),
+                (post(b"x", "/api/v1"), 405),
+            ):
+                async with await RawClient.connect(address) as client:
+                    response = await client.ask(data)
+                    assert response.status == status
+                    if status != 200:
+                        assert response.value("Proxy-Status")
+
+
+async def test_large_bodies_go_both_ways_and_are_waited_for() -> None:
+    body = os.urandom(5 << 20)
+
+    async def echo(connection: Any, request: Any) -> None:
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(request.body)
+        await connection.send(head)
+        await connection.send(request.body)
+
+    async with (
+        RawUpstream(("wait-body", echo)) as upstream,
+        served(mounted(tables(upstream), "/api")) as (host, port),
+        aiohttp.ClientSession() as session,
+    ):
+        for data in (io.BytesIO(body), _pieces(body)):
+            async with session.post(f"http://{host}:{port}/api", data=data) as response:
+                found = await response.read()
+        assert hashlib.sha256(found).digest() == hashlib.sha256(body).digest()
+        assert [request.framing for request in upstream.requests] == ["length", "chunked"]
+
+
+async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), 100_000):
+        yield body[start : start + 100_000]
+
+
+@pytest.mark.parametrize("plain", [True, False])
+async def test_a_compressed_body_and_its_fields_agree(plain: bool) -> None:
+    """aiohttp decompresses, unless its server is told not to."""
+    packed = gzip.compress(b"hello" * 1000)
+    async with (
+        RawUpstream() as upstream,
+        served(mounted(tables(upstream), "/api"), auto_decompress=plain) as address,
+        await RawClient.connect(address) as client,
+    ):
+        assert (await client.ask(post(packed, "/api", b"Content-Encoding: gzip\r\n"))).status == 200
+        asked = upstream.requests[0]
+        assert asked.body == (b"hello" * 1000 if plain else packed)
+        assert asked.head.value("Content-Encoding") == (None if plain else b"gzip")
+
+
+async def test_a_client_that_leaves_ends_its_request_at_once() -> None:
+    async with (
+        RawUpstream(("hold",)) as upstream,
+        served(mounted(tables(upstream), "/api")) as address,
+    ):
+        for data in (get("/api/x"), post(b"hello", "/api/x")):
+            client = await RawClient.connect(address)
+            await client.send(data)
+            async with asyncio.timeout(PATIENCE):
+                while not upstream.requests:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+                client.close()
+                await upstream.connections[-1].closed.wait()
+            upstream.requests.clear()
+
+
+@pytest.mark.parametrize("version", [b"1.1", b"1.0"])
+@pytest.mark.parametrize(
+    "head", [b"Content-Length: 10\r\n", b"Transfer-Encoding: chunked\r\n", b""]
+)
+async def test_a_reply_that_is_cut_short_is_never_whole(version: bytes, head: bytes) -> None:
+    begun = b"5\r\nhello\r\n" if b"chunked" in head else b"hello"
+    script = (b"HTTP/1.1 200 OK\r\n" + head + b"\r\n" + begun, 0.05, "rst")
+    async with (
+        RawUpstream(script) as upstream,
+        served(mounted(tables(upstream, retry=False), "/api")) as address,
+        await RawClient.connect(address) as client,
+    ):
+        await client.send(get("/api").replace(b"HTTP/1.1", b"HTTP/" + version))
+        response = await client.receive()
+        assert response.ended in ("fin-short", "rst")
+
+
+async def test_a_stream_comes_as_it_is_sent() -> None:
+    go = asyncio.Event()
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+    async with (
+        RawUpstream((head, b"data: 1\n\n", go, b"data: 2\n\n", "fin")) as upstream,
+        served(mounted(tables(upstream), "/api")) as (host, port),
+        aiohttp.ClientSession() as session,
+        session.get(f"http://{host}:{port}/api") as response,
+    ):
+        assert await response.content.readuntil(b"\n\n") == b"data: 1\n\n"
+        go.set()
+        assert await response.content.read() == b"data: 2\n\n"
+
+
+async def test_websockets_go_through() -> None:
+    async def echo(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        async for message in socket:
+            await socket.send_str(f"{message.data}!")
+        return socket
+
+    behind = web.Application()
+    behind.router.add_get("/ws", echo)
+    async with served(behind) as (host, port):
+        config = {"upstreams": [{"name": "a", "servers": [f"http://{host}:{port}"]}]}
+        async with (
+            served(mounted(config, "/api")) as (front, number),
+            aiohttp.ClientSession() as session,
+            session.ws_connect(f"http://{front}:{number}/api/ws") as socket,
+        ):
+            for word in ("a", "b" * 300_000):
+                await socket.send_str(word)
+                async with asyncio.timeout(PATIENCE):
+                    assert (await socket.receive()).data == f"{word}!"
+
+
+async def test_an_upload_waits_for_100_continue_of_the_upstream() -> None:
+    async with (
+        RawUpstream((b"HTTP/1.1 100 Continue\r\n\r\n", "wait-body", OK)) as upstream,
+        served(mounted(tables(upstream), "/api")) as address,
+        await RawClient.connect(address) as client,
+    ):
+        head, _, body = post(b"hello", "/api", b"Expect: 100-continue\r\n").partition(b"\r\n\r\n")
+        await client.send(head + b"\r\n\r\n")
+        async with asyncio.timeout(PATIENCE):
+            while not upstream.requests:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        await client.send(body)
+        response = await client.receive()
+        assert response.status in (100, 200)
+
+
+def test_a_wrong_configuration_says_all_its_problems() -> None:
+    with pytest.raises(ConfigError) as caught:
+        create_app({"upstreams": [{"name": "a", "servers": ["nonsense"]}], "retry": {"atempts": 1}})
+    assert "upstreams[0].servers[0]: " in str(caught.value)
+    assert "retry.atempts: unknown option, did you mean 'attempts'?" in str(caught.value)

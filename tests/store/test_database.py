@@ -1,0 +1,66 @@
+"""The tables of the store in a file."""
+
+from pathlib import Path
+
+from proxy.store.database import Database, Row, new_ident
+
+NOW = 1_700_000_000.0
+
+
+def rows(database: Database, table: str) -> int:
+    return int(database._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+
+def test_idents_grow_with_time() -> None:
+    assert new_ident(NOW) < new_ident(NOW + 0.001) < 2**63
+
+
+def test_chunks_of_what_was_removed_stay_for_a_while(tmp_path: Path) -> None:
+    now = NOW
+    database = Database(tmp_path / "a.db", lambda: now)
+    ident = new_ident(NOW)
+    database.add_chunk(ident, 0, b"x")
+    database.add(b"k", Row(ident, b"", 1, False, None), [b"l"], [], max_size=0)
+    database.delete(b"k", None)
+    assert database.find(b"k") == []
+    assert database.chunk(ident, 0) == b"x"
+    database.sweep()
+    assert database.chunk(ident, 0) == b"x"
+    now += 700
+    database.sweep()
+    assert database.chunk(ident, 0) is None
+    assert [rows(database, each) for each in ("entries", "chunks", "labels", "gone")] == [0] * 4
+    database.close()
+
+
+def test_chunks_of_a_process_that_died_are_swept(tmp_path: Path) -> None:
+    now = NOW
+    database = Database(tmp_path / "a.db", lambda: now)
+    dead, alive = new_ident(NOW), new_ident(NOW + 5000)
+    database.add_chunk(dead, 0, b"x")
+    database.add_chunk(alive, 0, b"x")
+    now += 5000
+    database.sweep()
+    assert database.chunk(dead, 0) is None
+    assert database.chunk(alive, 0) == b"x"
+    database.close()
+
+
+def test_what_others_have_stored_is_counted(tmp_path: Path) -> None:
+    one, two = Database(tmp_path / "a.db"), Database(tmp_path / "a.db")
+    for number in range(3):
+        one.add(b"k", Row(number, b"", 10, False, b"x" * 10), [], [], max_size=0)
+    assert (two.entries, one.entries) == (0, 3)
+    two.sweep()
+    assert (two.entries, two.bytes) == (one.entries, one.bytes)
+    one.close()
+    two.close()
+
+
+def test_variants_of_one_key_are_bounded(tmp_path: Path) -> None:
+    database = Database(tmp_path / "a.db")
+    for number in range(70):
+        database.add(b"k", Row(number, b"", 1, False, b"x"), [], [], max_size=0)
+    found = [row.ident for row in database.find(b"k")]
+    assert found == list(range(69, 5, -1))
+    database.close()

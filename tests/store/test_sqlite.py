@@ -1,0 +1,215 @@
+"""What only the store in a file does."""
+
+import asyncio
+import os
+import resource
+import signal
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+
+from proxy.store.database import Database
+from proxy.store.sqlite import PIECE, SqliteStore
+from tests.support.killed_store import KEYS, body
+from tests.support.samples import told
+from tests.support.stored import body_of, meta, put
+
+TOP = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a file may be."""
+    return tmp_path / "store.db"
+
+
+def opened(path: Path, max_size: int = 64 << 20) -> SqliteStore:
+    return SqliteStore(path, max_size, 0)
+
+
+async def test_it_survives_a_restart(path: Path) -> None:
+    first = opened(path)
+    put(first, b"k", b"short")
+    put(first, b"l", b"x" * PIECE * 3, labels=[b"red"])
+    await first.close()
+    second = opened(path)
+    assert [await body_of(entry) for entry in await second.get(b"k")] == [b"short"]
+    [entry] = await second.get(b"l")
+    assert await body_of(entry) == b"x" * PIECE * 3
+    assert entry.meta == meta(labels=[b"red"])
+    assert await second.purge(b"red") == 1
+    await second.close()
+
+
+async def test_two_processes_share_it(path: Path) -> None:
+    one, two = opened(path), opened(path)
+    put(one, b"k", b"1")
+    assert await one.get(b"k")
+    [entry] = await two.get(b"k")
+    await two.delete(b"k", entry.ident)
+    assert not await one.get(b"k")
+    await one.close()
+    await two.close()
+
+
+@pytest.mark.parametrize("size", [10, PIECE * 2])
+async def test_who_reads_is_not_cut_when_it_is_replaced(path: Path, size: int) -> None:
+    store = opened(path)
+    put(store, b"k", b"x" * size)
+    [entry] = await store.get(b"k")
+    writer = store.put(b"k", meta())
+    writer.write(b"new")
+    writer.commit([entry.ident])
+    assert [await body_of(each) for each in await store.get(b"k")] == [b"new"]
+    assert await body_of(entry) == b"x" * size
+    await store.close()
+
+
+async def test_its_size_is_bounded_and_what_was_used_again_stays(path: Path) -> None:
+    store = opened(path, 256 << 10)
+    for number in range(5):
+        put(store, b"%d" % number, b"x" * 4096)
+        await store.get(b"%d" % number)
+    store._note(at_once=True)
+    for number in range(100, 200):
+        put(store, b"%d" % number, b"x" * 4096)
+    found = [bool(await store.get(b"%d" % number)) for number in (199, *range(1, 5), 100)]
+    assert found == [True] * 5 + [False]
+    assert told(store)["store_bytes"] <= 256 << 10
+    assert told(store)["store_evicted"] > 30
+    put(store, b"large", b"x" * (300 << 10))
+    assert not await store.get(b"large")
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(b"no database" * 1000),
+        lambda path: path.write_bytes(path.read_bytes()[:100] + os.urandom(8000)),
+        lambda path: sqlite3.connect(path).execute("PRAGMA user_version = 99").close(),
+    ],
+    ids=["text", "noise", "version"],
+)
+async def test_what_cannot_be_used_is_set_aside(
+    path: Path, damage: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = opened(path)
+    put(first, b"k", b"old")
+    await first.close()
+    damage(path)  # type: ignore[operator]
+    store = opened(path)
+    put(store, b"k", b"new")
+    assert [await body_of(entry) for entry in await store.get(b"k")] == [b"new"]
+    await store.close()
+    assert len(list(path.parent.glob("store.db.unusable-*[0-9]"))) == 1
+    assert "cannot be used" in caplog.text
+
+
+async def test_a_file_that_is_damaged_while_it_is_used(path: Path) -> None:
+    store = opened(path)
+    for number in range(200):
+        put(store, b"%d" % number, b"x" * 4000)
+    assert await store.get(b"1")
+    await store._file.change(lambda db: db._db.execute("PRAGMA wal_checkpoint(TRUNCATE)"))
+    with path.open("r+b") as file:
+        file.seek(8192)
+        file.write(os.urandom(400_000))
+    for number in range(200):  # misses, never an error
+        await store.get(b"%d" % number)
+    await store._file.change(lambda _: None)
+    put(store, b"new", b"1")
+    assert [await body_of(entry) for entry in await store.get(b"new")] == [b"1"]
+    await store.close()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+async def test_a_directory_that_cannot_be_written_to_means_misses(path: Path) -> None:
+    path.parent.chmod(0o500)
+    store = opened(path)
+    put(store, b"k", b"1")
+    assert not await store.get(b"k")
+    assert await store.purge(b"red") == 0
+    await store.close()
+    path.parent.chmod(0o700)
+
+
+async def test_a_directory_that_is_not_there_means_misses(tmp_path: Path) -> None:
+    store = opened(tmp_path / "none" / "store.db")
+    put(store, b"k", b"1")
+    assert not await store.get(b"k")
+    assert told(store)["store_failures"] >= 1
+    await store.close()
+
+
+async def test_a_disk_that_is_full_means_misses(path: Path) -> None:
+    code = (
+        "import asyncio, sys; from pathlib import Path\n"
+        "from proxy.store.sqlite import SqliteStore\n"
+        "from tests.support.stored import body_of, put\n"
+        "async def main():\n"
+        "    store = SqliteStore(Path(sys.argv[1]), 0, 0)\n"
+        "    for number in range(60):\n"
+        "        put(store, b'%d' % number, b'x' * 100_000)\n"
+        "        for entry in await store.get(b'%d' % number):\n"
+        "            assert await body_of(entry) == b'x' * 100_000\n"
+        "    found = [bool(await store.get(b'%d' % n)) for n in range(60)]\n"
+        "    print(sum(found), store._file.failures > 0)\n"
+        "    await store.close()\n"
+        "asyncio.run(main())\n"
+    )
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", code, str(path)),
+        stdout=asyncio.subprocess.PIPE,
+        cwd=TOP,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20)),
+    )
+    out, _ = await process.communicate()
+    stored, failed = out.decode().split()
+    assert (process.returncode, failed) == (0, "True")
+    assert 0 < int(stored) < 60
+
+
+async def test_a_look_up_that_takes_too_long_is_a_miss(path: Path) -> None:
+    store = SqliteStore(path, 0, 0.05)
+    put(store, b"k", b"1")
+    gate = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    blocked = loop.create_future()
+
+    def block(_: Database) -> None:
+        loop.call_soon_threadsafe(blocked.set_result, None)
+        asyncio.run_coroutine_threadsafe(gate.wait(), loop).result()
+
+    reading = asyncio.create_task(store._file.read(block))
+    await blocked
+    assert not await store.get(b"k")
+    assert told(store)["store_timeouts"] == 1
+    gate.set()
+    await reading
+    await store.close()
+
+
+async def test_what_a_killed_process_leaves_is_whole(path: Path) -> None:
+    for seed in range(8):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.support.killed_store", str(path), str(seed)),
+            stdout=asyncio.subprocess.PIPE,
+            cwd=TOP,
+        )
+        assert process.stdout is not None
+        await process.stdout.readline()
+        await asyncio.sleep(0.05 * (seed + 1))  # where it is cut does not matter
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+        store = opened(path)
+        for number in range(KEYS):
+            key = b"%d" % number
+            for entry in await store.get(key):
+                size = int(entry.meta.fields[0][1])
+                assert entry.size == size
+                assert await body_of(entry) == body(key, size)
+        await store.close()
+    assert not list(path.parent.glob("*unusable*"))
