@@ -123,10 +123,7 @@ class ClientTransport(RequestHandler):
             self._tracker.hangups.watch(descriptor, self._ended_unread)
 
     def _awaiting(self) -> float | None:
-        """Seconds for which a whole request has waited for its answer; None where none does.
-
-        A transport alone knows of no request. ``Connection`` does, and says this and what follows.
-        """
+        """Seconds that a whole request has waited for its answer; None here: see Connection."""
         return None
 
     @property
