@@ -28,7 +28,6 @@ edge/tunnel: tests/wire/test_tunnel.py  bytes both ways, over sockets
 middleware/concurrency/options: tests/config/test_tables.py  the checks of tables stand together
 middleware/hedge/hedged_call: tests/middleware/hedge/test_hedge.py  a call is only made by hedge
 middleware/retry/options: tests/config/test_doubts.py  the checks of tables stand together
-middleware/load_balance/alternatives: tests/middleware/load_balance/test_calm.py  asked by balancing
 middleware/load_balance/reply_ended: tests/middleware/load_balance/test_ejection.py  bodies that end
 middleware/load_balance/weights: tests/middleware/load_balance/test_calm.py  applied by balancing
 middleware/retry/adapters: tests/middleware/retry/test_retry.py  only aiohttp-retry calls them
