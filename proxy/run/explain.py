@@ -18,7 +18,7 @@ from proxy.config.model import Config, Route
 from proxy.config.origins import Origins
 from proxy.core.errors import BadRequest, MethodNotAllowed, NoRoute, ProxyError
 from proxy.core.exchange import Exchange
-from proxy.core.findings import Place, is_token
+from proxy.core.findings import Place, is_token, value_fault
 from proxy.core.reply import Reply
 from proxy.core.scope import EndpointScope, Scope, UpstreamScope
 from proxy.core.secrets import conceal
@@ -26,6 +26,7 @@ from proxy.core.timeouts import TimeoutsOptions
 from proxy.edge.intake import read_target
 from proxy.edge.responses import failure
 from proxy.edge.router import RANKED_BY, RouteOptions, Router, rank
+from proxy.http.authority import valid_host
 from proxy.http.hop_by_hop import end_to_end_response
 from proxy.http.target import split_target
 from proxy.middleware.rewrite import rewrite
@@ -63,17 +64,33 @@ class _Arrived(Exception):
     """The request is as it goes to an upstream."""
 
 
-def asked_for(method: str, url: str) -> Exchange:
-    """The request for a URL, or for a path alone. Raises ValueError with a sentence."""
+def asked_for(method: str, url: str, lines: Sequence[str] = ()) -> Exchange:
+    """The request for a URL, or for a path alone; ``lines``: fields as curl's ``-H`` has them.
+
+    Raises ValueError with a sentence that repeats no value, which may be a secret.
+    """
     raw = url.partition("#")[0]
     if not raw.startswith("/") and "://" not in raw and raw != "*":
         raise ValueError(f"expected http://HOST/PATH or /PATH, got {url!r}")
     if not is_token(method):
         raise ValueError(f"{method!r} is not the name of a method")
     target, authority = split_target(method, raw.encode())
-    return Exchange(
-        method, target, (), host="localhost" if authority is None else authority.decode()
-    )
+    fields = [_field(line) for line in lines]
+    hosts = [value for name, value in fields if name.lower() == b"host"]
+    if len(hosts) > 1 or not all(map(valid_host, hosts)):
+        raise ValueError("expected one Host at most, a name or an address with or without a port")
+    host = authority or (hosts or [b"localhost"])[0]  # as requests are read (RFC 9112 3.2.2)
+    headers = tuple(field for field in fields if field[0].lower() != b"host")
+    return Exchange(method, target, headers, host=host.decode())
+
+
+def _field(line: str) -> tuple[bytes, bytes]:
+    name, colon, value = line.partition(":")
+    if not colon or not is_token(name):
+        raise ValueError("expected 'NAME: VALUE' behind -H, as in -H 'X-Tenant: acme'")
+    if fault := value_fault(value := value.strip(" \t")):
+        raise ValueError(f"{fault}: {name}")
+    return name.encode(), value.encode("utf-8", "surrogateescape")
 
 
 def explain(path: str, asked: Exchange, sets: Sequence[str] = ()) -> Iterator[str]:
@@ -90,7 +107,7 @@ def explain(path: str, asked: Exchange, sets: Sequence[str] = ()) -> Iterator[st
     router = Router([(route, number) for number, route in enumerate(config.routes)])
     chosen = None
     try:
-        chosen = router.find(asked.method, asked.host, asked.path, ())
+        chosen = router.find(asked.method, asked.host, asked.path, asked.headers)
         yield from _title("Route", f"{_named(config, chosen, origins)} takes it")
     except ProxyError as error:
         yield from _title("Route", f"none takes it: {_answer(error)}")
@@ -151,7 +168,8 @@ def _against(route: Route, asked: Exchange) -> list[str]:
         """Whether a route would that asks for nothing else."""
         alone = RouteOptions(upstream="", **{"methods": (asked.method,), **kept})
         try:
-            return Router([(alone, True)]).find(asked.method, asked.host, asked.path, ())
+            only = Router([(alone, True)])
+            return only.find(asked.method, asked.host, asked.path, asked.headers)
         except (NoRoute, MethodNotAllowed):
             return False
 
@@ -162,8 +180,9 @@ def _against(route: Route, asked: Exchange) -> list[str]:
         reasons.append("the path is another")
     if not takes(methods=route.methods):
         reasons.append(f"it does not take {asked.method}")
-    if route.headers:
-        reasons.append(f"the request has to carry {', '.join(route.headers)}")
+    missing = [name for name, value in route.headers.items() if not takes(headers={name: value})]
+    if missing:
+        reasons.append(f"the request has to carry {', '.join(missing)}")
     return reasons
 
 
