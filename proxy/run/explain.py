@@ -27,6 +27,7 @@ from proxy.edge.intake import read_target
 from proxy.edge.responses import failure
 from proxy.edge.router import RANKED_BY, RouteOptions, Router, rank
 from proxy.http.authority import valid_host
+from proxy.http.fields import values, without
 from proxy.http.hop_by_hop import end_to_end_response
 from proxy.http.target import split_target
 from proxy.middleware.rewrite import rewrite
@@ -76,12 +77,11 @@ def asked_for(method: str, url: str, lines: Sequence[str] = ()) -> Exchange:
         raise ValueError(f"{method!r} is not the name of a method")
     target, authority = split_target(method, raw.encode())
     fields = [_field(line) for line in lines]
-    hosts = [value for name, value in fields if name.lower() == b"host"]
+    hosts = values(fields, b"host")
     if len(hosts) > 1 or not all(map(valid_host, hosts)):
         raise ValueError("expected one Host at most, a name or an address with or without a port")
     host = authority or (hosts or [b"localhost"])[0]  # as requests are read (RFC 9112 3.2.2)
-    headers = tuple(field for field in fields if field[0].lower() != b"host")
-    return Exchange(method, target, headers, host=host.decode())
+    return Exchange(method, target, without(fields, b"host"), host=host.decode())
 
 
 def _field(line: str) -> tuple[bytes, bytes]:
