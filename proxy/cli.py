@@ -215,7 +215,9 @@ def _explain(arguments: argparse.Namespace) -> int:
     from proxy.run.explain import asked_for, explain
 
     try:
-        asked = asked_for(arguments.method, arguments.url, arguments.header)
+        parts = [header.partition(":") for header in arguments.header]
+        fields = [(name if colon else "", value.strip()) for name, colon, value in parts]
+        asked = asked_for(arguments.method, arguments.url, fields)
         lines = list(explain(arguments.config, asked, arguments.set))
     except ConfigError as error:
         for problem in error.problems:

@@ -14,7 +14,6 @@ telemetry/second
 
 _ELSEWHERE: Final = """
 admin/answers: tests/admin/test_api.py  the bodies of answers, over sockets
-admin/operations: tests/admin/test_api.py  each is asked, over sockets
 admin/client: tests/run/test_drain_command.py  it speaks to a running proxy
 config/sample: tests/config/test_reference.py  generated pages are compared in one place
 edge/certificates: tests/wire/test_listener_certificates.py  handshakes, over sockets
@@ -32,6 +31,10 @@ middleware/retry/may_follow: tests/wire/test_clocks.py  asked when a clock runs 
 net/peer: tests/edge/http1/test_half_close.py  the kernel is asked about real connections
 telemetry/call: tests/telemetry/test_recorder.py  a recorder makes calls of exchanges
 run/runtime: tests/wire/test_drain.py  all parts together, over sockets
+run/workers/inherited: tests/run/workers/test_crew.py  real processes accept by it
+run/workers/member: tests/run/workers/test_crew.py  it is what the crew knows of a process
+run/workers/nursery: tests/run/workers/test_crew.py  real processes are forked
+run/workers/worker: tests/run/workers/test_parent.py  it is a process of its own
 upstream/credentials/sources: tests/wire/test_credentials.py  what a source has is what is sent
 upstream/credentials/upstream_credentials: tests/wire/test_credentials.py  all sources together
 upstream/forward: tests/wire/test_streaming.py  it talks to upstreams, over sockets

@@ -224,13 +224,11 @@ def test_a_route_that_asks_for_fields_takes_a_request_that_carries_them(told: To
     assert "carry X-Tenant, X-Beta\n" in told(TENANTS, "GET", "/", "-H", "X-Tenant: other")
 
 
-@pytest.mark.parametrize(
-    ("url", "host"), [("/", "a.example.com"), ("http://h/", "h"), ("http://h:80/", "h:80")]
-)
-def test_a_host_counts_where_the_url_names_none(told: Told, url: str, host: str) -> None:
+@pytest.mark.parametrize("url", ["/", "http://h/"])
+def test_a_host_counts_as_it_does_with_curl(told: Told, url: str) -> None:
     found = told(SEVERAL, "GET", url, "-H", "Host: a.example.com")
-    assert found.startswith(f"GET http://{host}/\n")
-    assert ("Route: routes[2]" in found) == (host == "a.example.com")
+    assert found.startswith("GET http://a.example.com/\n")
+    assert "Route: routes[2]" in found
 
 
 @pytest.mark.parametrize(
