@@ -115,12 +115,15 @@ async def test_what_the_page_says_is_served(request_: bytes) -> None:
 
 
 async def test_complete_requests_before_a_malformed_one_are_answered_first() -> None:
-    async with RawUpstream() as upstream, proxied(upstream) as proxy:
-        async with await proxy.connect() as client:
-            await client.send(get("/1") + get("/2") + b"GET  / HTTP/1.1\r\n\r\n")
-            answers = [(await client.receive()).status for _ in range(3)]
-            assert answers == [200, 200, 400]
-            assert await client.closed() == "fin"
+    async with (
+        RawUpstream() as upstream,
+        proxied(upstream) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.send(get("/1") + get("/2") + b"GET  / HTTP/1.1\r\n\r\n")
+        answers = [(await client.receive()).status for _ in range(3)]
+        assert answers == [200, 200, 400]
+        assert await client.closed() == "fin"
 
 
 ABSOLUTE = head(first=b"GET http://b.test/v1?q HTTP/1.1")
