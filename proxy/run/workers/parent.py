@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, Final
 
+from proxy.config.in_force import in_force
 from proxy.config.model import Config
 from proxy.core.samples import Sample
 from proxy.core.secrets import conceal
@@ -52,7 +53,12 @@ class Parent:
 
     async def ask(self, question: str, *, keep: str = "", **values: Any) -> list[Any]:
         """The answers of all; see ``Source``."""
-        return await self._crew.ask(question, keep=keep, **values)
+        if question == "configuration":  # theirs have their shares of the limits
+            return [in_force(self._config)]
+        answers = await self._crew.ask(question, keep=keep, **values)
+        if question == "log_level" and values.get("level"):  # the parent has a log too
+            logging.getLogger().setLevel(values["level"].upper())
+        return answers
 
     # What it does
 
