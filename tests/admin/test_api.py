@@ -131,7 +131,7 @@ async def test_a_reply_that_has_begun_is_cut() -> None:
         await proxy.connect() as client,
     ):
         await client.send(get())
-        await client.read_until(b"123")
+        await client.read_until(b"\r\n\r\n123")
         [found] = (await until(proxy, "/api/exchanges", "in_flight"))["in_flight"]
         assert (found["phase"], found["bytes_out"]) == ("body", 3)
         await call(proxy, "POST", f"/api/exchanges/{found['id']}/cancel")
@@ -248,7 +248,7 @@ async def test_the_description_says_what_is_answered(monkeypatch: pytest.MonkeyP
         await client.send(get())
         exchanges = await until(proxy, "/api/exchanges", "exchanges")
         known = exchanges["exchanges"][0]
-        asked = {"/api/cache": "?path=/"}
+        asked = {"/api/cache": "?path=/", "/api/explain": "?url=/v1"}
         for operation in OPERATIONS:
             flying = (await told(proxy, "/api/exchanges"))["in_flight"]
             wanted = flying[0]["id"] if operation.path.endswith("cancel") else known["id"]
