@@ -18,6 +18,7 @@ from proxy.core.exchange import Exchange
 from proxy.core.samples import Sample
 from proxy.core.secrets import conceal, redact
 from proxy.edge.connections import ConnectionTracker, Observer, UnderWay
+from proxy.edge.drain import drain
 from proxy.edge.entrance import entrance
 from proxy.edge.http1.connection import Connection
 from proxy.edge.http1.fast_request_head import FastHeadReader
@@ -32,6 +33,7 @@ from proxy.run.listener import CannotListen, Listener
 from proxy.run.operators import CLEANUP, Operators, set_up
 from proxy.run.tree import Tree
 from proxy.run.workers.inherited import Inherited
+from proxy.telemetry import process
 from proxy.telemetry.counters import Counters
 from proxy.telemetry.recorder import Recorder
 from proxy.upstream.session import Session
@@ -213,7 +215,9 @@ class Runtime:
         yield from self._tree.describe(now)
         for tunnel in self._tracker.tunnels:
             yield from tunnel.describe(now)
+        yield from self._tracker.describe(now)
         yield from self._counters.describe(now)
+        yield from process.describe()
 
     @property
     def under_way(self) -> UnderWay:
@@ -239,7 +243,7 @@ class Runtime:
             await asyncio.sleep(shutdown.delay)
         await asyncio.gather(*(listener.retire() for listener in self._listeners))
         self._tree.shared.retire()
-        return await self._tracker.drain(shutdown.grace_period)
+        return await drain(self._tracker, shutdown.grace_period)
 
     async def close(self) -> None:
         """Cut what is left and let go of everything."""

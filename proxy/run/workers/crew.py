@@ -176,6 +176,7 @@ class Crew:
         state, member.state = member.state, "ended"
         self.members.remove(member)
         self._totals.end(member.samples)
+        member.link = None  # they hold each other
         with contextlib.suppress(ChildProcessError):
             os.waitpid(member.pid, os.WNOHANG)  # ours, if the nursery died and we are process 1
         clean = bool(member.clean)
