@@ -27,8 +27,6 @@ class RequestBodySender:
             reader = body.reader()
             while chunk := await reader.read():
                 data = CHUNK % (len(chunk), chunk) if chunked else chunk
-                if protocol.encrypted:
-                    await protocol.read_pending()
                 protocol.send_more(data)
                 if protocol.writing_paused:
                     await self._drained()
@@ -75,5 +73,6 @@ class RequestBodySender:
             return None
         return ResponseTimeout(
             "the upstream neither took the rest of the request nor replied within first_byte of "
-            f"{self._first_byte:g} s"
+            f"{self._first_byte:g} s",
+            clock="first_byte",
         )
