@@ -10,13 +10,13 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from proxy import __version__
 
 _BAD_CONFIGURATION: Final = 2
-_REFUSED: Final = 400
-"""Statuses from here on say that nothing was done."""
+_REFUSED: Final = 400  # from here on nothing was done
 _DEFAULT: Final = "config.toml"
 
 
@@ -105,7 +105,13 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("config", metavar="CONFIG")
     explain.add_argument("method", metavar="METHOD")
     explain.add_argument("url", metavar="URL", help="http://HOST/PATH, or /PATH")
-    explain.add_argument("-H", action="append", default=[], dest="header", help="'Name: value'")
+    explain.add_argument(
+        *("-H", "--header"),
+        action="append",
+        default=[],
+        metavar="'NAME: VALUE'",
+        help="a field that the request carries; may be given again",
+    )
     _set(explain)
     drain = commands.add_parser("drain", help="stop a running proxy as SIGTERM does")
     _admin(drain)
@@ -178,11 +184,12 @@ def _served(arguments: argparse.Namespace) -> int:
     from proxy.config.load import ConfigError, read, usable, without_file
 
     if arguments.upstream is None:
-        config, problems = read(_path(arguments.config), sets=arguments.set)
+        again = partial(read, _path(arguments.config), sets=arguments.set)
     else:
-        config, problems = without_file(
-            arguments.upstream, arguments.listen, arguments.admin, arguments.set
+        again = partial(
+            without_file, arguments.upstream, arguments.listen, arguments.admin, arguments.set
         )
+    config, problems = again()
     for problem in problems:
         print(problem, file=sys.stderr)
     try:
@@ -191,7 +198,7 @@ def _served(arguments: argparse.Namespace) -> int:
         return _BAD_CONFIGURATION
     from proxy.run.serve import run
 
-    return run(config)
+    return run(config, again)
 
 
 def _check(path: str, sets: Sequence[str]) -> int:
@@ -209,10 +216,9 @@ def _explain(arguments: argparse.Namespace) -> int:
     from proxy.run.explain import asked_for, explain
 
     try:
-        fields = [header.partition(":")[::2] for header in arguments.header]
-        asked = asked_for(
-            arguments.method, arguments.url, [(name, value.strip()) for name, value in fields]
-        )
+        parts = [header.partition(":") for header in arguments.header]
+        fields = [(name if colon else "", value.strip()) for name, colon, value in parts]
+        asked = asked_for(arguments.method, arguments.url, fields)
         lines = list(explain(arguments.config, asked, arguments.set))
     except ConfigError as error:
         for problem in error.problems:
