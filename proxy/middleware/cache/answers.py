@@ -1,5 +1,6 @@
 """Replies that are made from stored ones (RFC 9111 4, RFC 9110 13 and 14)."""
 
+import asyncio
 import secrets
 from collections.abc import Sequence
 from typing import Final
@@ -83,6 +84,40 @@ class Shown:
         self.encoded = Encoded(self.fields, encode(self.fields, None))
 
 
+class PacedBody:
+    """A stored stream of events at the pace at which it came."""
+
+    __slots__ = ("_began", "_body", "_next", "_pieces")
+
+    buffered: None = None
+
+    def __init__(self, entry: Entry) -> None:
+        pace = entry.meta.pace
+        ends = [position for position, _ in pace[1:]] + [entry.size]
+        self._pieces = [
+            (moment, StoredBody(entry, ((position, end),)))
+            for (position, moment), end in zip(pace, ends, strict=True)
+        ]
+        self._next = 0
+        self._began: float | None = None
+
+    async def read(self) -> bytes:
+        """The next bytes, as long after the first look as they came after the head."""
+        loop = asyncio.get_running_loop()
+        if self._began is None:
+            self._began = loop.time()
+        while self._next < len(self._pieces):
+            moment, body = self._pieces[self._next]
+            await asyncio.sleep(max(0.0, self._began + moment - loop.time()))
+            if data := await body.read():
+                return data
+            self._next += 1
+        return b""
+
+    def close(self, ending: Ending) -> None:
+        """Nothing is held."""
+
+
 def fresh_answer(asked: Asked, entry: Entry, now: float) -> Reply:
     """The same for a fresh entry; Cache-Status has nothing special to say, the record has it."""
     age = int(entry.meta.freshness.age(now))
@@ -91,7 +126,13 @@ def fresh_answer(asked: Asked, entry: Entry, now: float) -> Reply:
         shown = entry.shown = Shown(entry, age)
     asked.exchange.record.cache = shown.words
     whole = entry.whole
-    if whole is None or asked.conditional or asked.ranged or asked.exchange.method == "HEAD":
+    if (
+        whole is None
+        or entry.meta.pace
+        or asked.conditional
+        or asked.ranged
+        or asked.exchange.method == "HEAD"
+    ):
         return answer(asked, entry, now, shown.words)
     meta = entry.meta
     reply = Reply(
@@ -125,6 +166,8 @@ def answer(asked: Asked, entry: Entry, now: float, words: str) -> Reply:
             length=entry.size,
             buffered=b"",
         )
+    if meta.pace:
+        return Reply(meta.status, fields, PacedBody(entry), reason=meta.reason, length=None)
     if (whole := entry.whole) is not None:
         return Reply(
             meta.status,
