@@ -178,7 +178,7 @@ class Cache:
         if use is Use.FRESH:
             self.hits += 1
             self.hit_bytes += entry.size
-            return fresh_answer(asked, entry, now)
+            return fresh_answer(asked, entry, self._now)
         words = f"hit; ttl={int(stored.remaining(now))}"
         if use is Use.STALE:
             return self._answer(asked, entry, now, f"{words}; detail=max-stale", "stale")
@@ -199,7 +199,7 @@ class Cache:
         self.counts[kind] += 1
         self.hit_bytes += entry.size
         asked.exchange.record.cache = words
-        return answer(asked, entry, now, words)
+        return answer(asked, entry, now, words, self._now)
 
     async def _ask(self, asked: Asked, entry: Entry | None, reason: str) -> Reply:
         """From the upstream; from a stale entry where that fails."""
