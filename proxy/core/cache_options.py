@@ -94,7 +94,7 @@ def store_problems(options: StoreOptions | None, *, used: bool) -> Iterator[Find
     place: Place = ("store", "url")
     kind, _, rest = options.url.partition(":")
     if kind == "sqlite" and not Path(rest).absolute().parent.is_dir():
-        yield Finding(place, f"the directory of {rest} is not there")
+        yield Finding(place, f"{WARNING} the directory of {rest} is not there")
     if kind in ("redis", "rediss", "unix") and find_spec("redis") is None:
         yield Finding(place, "Redis wants redis-py: pip install 'sidecar-proxy[redis]'")
     if not used:

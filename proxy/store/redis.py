@@ -20,58 +20,27 @@ from proxy.core.clock import Clock, monotonic, wall
 from proxy.core.samples import Sample, counter, gauge
 from proxy.core.stored import Meta, StoreFailed
 from proxy.store.circuit import Circuit
+from proxy.store.redis_entry import (
+    LONGEST,
+    PIECE,
+    PREFIX,
+    Kept,
+    RedisEntry,
+    decode,
+    encode,
+    lasts_for,
+    newest_first,
+    part_name,
+)
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-PIECE: Final = 64 << 10
-"""Bytes of a part; a body that is no longer stands beside its head."""
 MOST_VARIANTS: Final = 64
-_PREFIX: Final = b"sidecar-proxy:1:"
 _BACKLOG: Final = 16 << 20
 """Bytes that wait for the network at the most; what comes beyond it is not stored."""
 _WRITE_TIMEOUT: Final = 2.0
 """Seconds for one reply to be written; nobody waits for that."""
-_VALIDATED_FOR: Final = 24 * 3600.0
-_LONGEST: Final = 30 * 24 * 3600.0
-"""Seconds for which an entry may be kept."""
-
-
-class Kept(msgspec.Struct, array_like=True):
-    """What stands in a field of the hash."""
-
-    at: float
-    meta: Meta
-    size: int
-    body: bytes | None
-
-
-_encode: Final = msgspec.msgpack.Encoder().encode
-_decode: Final = msgspec.msgpack.Decoder(Kept).decode
-
-
-class RedisEntry:
-    """A reply whose body is in Redis, or here where it is short."""
-
-    __slots__ = ("_store", "at", "ident", "meta", "shown", "size", "whole")
-
-    def __init__(self, store: "RedisStore", ident: bytes, kept: Kept) -> None:
-        self._store = store
-        self.ident = ident
-        self.at = kept.at
-        self.meta = kept.meta
-        self.size = kept.size
-        self.whole = kept.body
-        self.shown: object = None
-
-    async def read(self, position: int) -> bytes:
-        """Some bytes from ``position`` on. Raises StoreFailed where they are not there."""
-        if position >= self.size:
-            return b""
-        if self.whole is not None:
-            return self.whole[position:]
-        number, offset = divmod(position, PIECE)
-        return (await self._store.part(self.ident, number))[offset:]
 
 
 class RedisWriter:
@@ -140,7 +109,7 @@ class RedisStore:
         async def look() -> Any:
             if (task := self._writing.get(key)) is not None:
                 await asyncio.wait((task,))
-            return await self._client.hgetall(_PREFIX + b"k" + key)
+            return await self._client.hgetall(PREFIX + b"k" + key)
 
         try:
             found = await self._asked(look)
@@ -149,10 +118,10 @@ class RedisStore:
         entries = []
         for ident, text in found.items():
             try:
-                entries.append(RedisEntry(self, ident, _decode(text)))
+                entries.append(RedisEntry(ident, decode(text), self.part))
             except msgspec.DecodeError:  # of another version of the proxy
                 continue
-        return sorted(entries, key=_newest_first)
+        return sorted(entries, key=newest_first)
 
     def put(self, key: bytes, meta: Meta) -> RedisWriter:
         """Begin to store a reply."""
@@ -160,7 +129,7 @@ class RedisStore:
 
     async def part(self, ident: bytes, number: int) -> bytes:
         """One part of a body. Raises StoreFailed where it is not there."""
-        found = await self._asked(lambda: self._client.get(_part(ident, number)))
+        found = await self._asked(lambda: self._client.get(part_name(ident, number)))
         if found is None:
             raise StoreFailed("a part of it is not there")
         return bytes(found)
@@ -206,25 +175,25 @@ class RedisStore:
         if before is not None:
             await asyncio.wait((before,))
         meta, pieces = whole
-        lasts = _lasts(meta)
+        lasts = lasts_for(meta)
         size = sum(map(len, pieces))
         short = len(pieces) == 1
 
         async def write() -> None:
-            name = _PREFIX + b"k" + key
+            name = PREFIX + b"k" + key
             if not short:  # all of them first: one that fails leaves no entry
                 async with self._client.pipeline(transaction=False) as pipe:
                     for number, piece in enumerate(pieces):
-                        pipe.set(_part(ident, number), piece, ex=lasts)
+                        pipe.set(part_name(ident, number), piece, ex=lasts)
                     await pipe.execute()
             async with self._client.pipeline(transaction=False) as pipe:
                 for label in meta.labels:
-                    pipe.sadd(_PREFIX + b"l" + label, key + ident)
-                    pipe.expire(_PREFIX + b"l" + label, int(_LONGEST))
+                    pipe.sadd(PREFIX + b"l" + label, key + ident)
+                    pipe.expire(PREFIX + b"l" + label, int(LONGEST))
                 if replaces:
                     pipe.hdel(name, *replaces)
                 kept = Kept(wall(), meta, size, pieces[0] if short else None)
-                pipe.hset(name, ident, _encode(kept))
+                pipe.hset(name, ident, encode(kept))
                 pipe.expire(name, lasts)
                 await pipe.execute()
             if await self._client.hlen(name) > MOST_VARIANTS:
@@ -237,23 +206,23 @@ class RedisStore:
 
     async def touch(self, key: bytes, ident: bytes, meta: Meta) -> None:
         """Give an entry another head."""
-        name = _PREFIX + b"k" + key
+        name = PREFIX + b"k" + key
 
         async def change() -> None:
             text = await self._client.hget(name, ident)
             if text is not None:
-                kept = _decode(text)
+                kept = decode(text)
                 kept.meta = meta
-                await self._client.hset(name, ident, _encode(kept))
-                await self._client.expire(name, _lasts(meta))
+                await self._client.hset(name, ident, encode(kept))
+                await self._client.expire(name, lasts_for(meta))
                 for number in range(-(-kept.size // PIECE) if kept.body is None else 0):
-                    await self._client.expire(_part(ident, number), _lasts(meta))
+                    await self._client.expire(part_name(ident, number), lasts_for(meta))
 
         await self._quietly(change)
 
     async def delete(self, key: bytes, ident: bytes | None = None) -> None:
         """Remove one entry, or all under the key."""
-        name = _PREFIX + b"k" + key
+        name = PREFIX + b"k" + key
 
         async def change() -> None:
             if (task := self._writing.get(key)) is not None:
@@ -267,7 +236,7 @@ class RedisStore:
 
     async def purge(self, label: bytes) -> int:
         """Remove all entries with this label; how many there were."""
-        name = _PREFIX + b"l" + label
+        name = PREFIX + b"l" + label
 
         async def change() -> int:
             if self._writing:
@@ -275,7 +244,7 @@ class RedisStore:
             removed = 0
             for each in await self._client.smembers(name):
                 key, ident = each[:16], each[16:]
-                removed += await self._client.hdel(_PREFIX + b"k" + key, ident)
+                removed += await self._client.hdel(PREFIX + b"k" + key, ident)
             await self._client.delete(name)
             return removed
 
@@ -315,18 +284,3 @@ class RedisStore:
             raise StoreFailed(str(error)) from None
         self._circuit.succeeded()
         return found
-
-
-def _part(ident: bytes, number: int) -> bytes:
-    return b"%bb%b:%d" % (_PREFIX, ident, number)
-
-
-def _lasts(meta: Meta) -> int:
-    """Seconds for which an entry can be of use: fresh, stale within its bounds, or validated."""
-    fresh = meta.freshness
-    stale = max(fresh.if_error, fresh.while_revalidate, _VALIDATED_FOR)
-    return int(min(max(0.0, fresh.lifetime) + stale, _LONGEST)) + 1
-
-
-def _newest_first(entry: RedisEntry) -> tuple[float, bytes]:
-    return -entry.at, entry.ident

@@ -20,7 +20,7 @@ def test_a_store_that_can_be_used(tmp_path: Path) -> None:
 
 def test_a_file_wants_its_directory(tmp_path: Path) -> None:
     assert told(f"sqlite:{tmp_path}/none/a.db") == [
-        f"the directory of {tmp_path}/none/a.db is not there"
+        f"warning: the directory of {tmp_path}/none/a.db is not there"
     ]
 
 
