@@ -250,6 +250,9 @@ class RedisStore:
 
         return await self._quietly(change) or 0
 
+    def resize(self, max_size: int) -> None:
+        """Redis itself bounds what it keeps."""
+
     async def close(self) -> None:
         """Send what is left, and hang up."""
         if self._writing:

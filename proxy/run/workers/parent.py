@@ -10,10 +10,10 @@ from proxy.config.in_force import in_force
 from proxy.config.model import Config
 from proxy.core.samples import Sample
 from proxy.core.secrets import conceal
-from proxy.run.listener import CannotListen
 from proxy.run.memory import Memory
 from proxy.run.notify import notify
 from proxy.run.operators import Operators
+from proxy.run.reasons import CannotListen
 from proxy.run.serve import CUT, FAILED_TO_START, Stop, settle_memory
 from proxy.run.workers.crew import Crew
 from proxy.run.workers.shares import exceeding
