@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from proxy.core.body import EMPTY, Body
+from proxy.core.errors import UpstreamError
 from proxy.core.record import Record
 from proxy.core.reply import Reply
 from proxy.http.fields import Encoded, RawHeaders
@@ -43,6 +44,7 @@ class Exchange:
         "stalled",
         "started_at",
         "status",
+        "suffices",
         "takes_trailers",
         "target",
         "ties",
@@ -100,6 +102,9 @@ class Exchange:
         self.deadline: float | None = None
         """When its client, or ``[timeouts] total``, gives it up."""
         self.route = ""
+        self.suffices: Callable[[Reply | UpstreamError], bool] | None = None
+        """Whether what an attempt came to is enough for what stands above all tries: no other one
+        is made then. None where nothing there has a say."""
         # How its client is reached
         self.send_informational: Callable[[int, bytes, RawHeaders], None] | None = None
         """Tells the client something before its answer: status, reason, fields (RFC 9110 15.2)."""

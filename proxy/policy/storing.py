@@ -17,6 +17,8 @@ _UNDERSTOOD: Final = frozenset(
 _NEVER: Final = frozenset({206, 304, 401, 407, 421, 425, 429})
 """Parts, answers to conditions, and statuses about who asked or how."""
 _ERROR: Final = 500
+_DOCUMENT: Final = 60.0
+"""Seconds since the last change of what was not made for this request; many stamp "now"."""
 _SAYS_SO: Final = (b"public", b"s-maxage")
 """What gives a reply to everybody, whatever the request carried."""
 
@@ -104,6 +106,20 @@ def freshness(
         if_error=if_error,
         immutable=b"immutable" in said,
     )
+
+
+def stays(said: Directives, life: Lifetime, *, age: float, unchanged: float) -> bool:
+    """Whether an error says that asking again at once is of no use.
+
+    It does if it is fresh for a while by its own word, or a document that has not changed for a
+    while, such as a maintenance page; unless it may not be kept for others (RFC 9111 5.2.2).
+    ``age``: when it came; ``unchanged``: seconds since its Last-Modified, 0 where it has none.
+    """
+    if b"no-store" in said or always_validates(said):
+        return False
+    if b"private" in said and said[b"private"] is None:
+        return False
+    return (life.explicit and life.seconds > age) or unchanged > _DOCUMENT
 
 
 def must_revalidate(said: Directives) -> bool:

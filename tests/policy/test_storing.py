@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.policy.freshness import HEURISTIC, Lifetime
-from proxy.policy.storing import Facts, freshness, is_public, may_answer_authorized, why_not_stored
+from proxy.policy.storing import (
+    Facts,
+    freshness,
+    is_public,
+    may_answer_authorized,
+    stays,
+    why_not_stored,
+)
 
 SAID = Lifetime(60.0, explicit=True)
 SILENT = Lifetime(0.0, explicit=False)
@@ -63,6 +70,16 @@ def said(*names: bytes) -> dict[bytes, bytes | None]:
 )
 def test_a_word_says_why_not(found: Facts, why: str) -> None:
     assert why_not_stored(found) == why
+
+
+def test_an_error_that_stays() -> None:
+    assert stays({}, SAID, age=59, unchanged=0)
+    assert not stays({}, SAID, age=60, unchanged=0)
+    assert not stays({}, Lifetime(60.0, explicit=False), age=0, unchanged=60)
+    assert stays({}, SILENT, age=0, unchanged=61)
+    assert stays({b"private": b"x", b"no-cache": b"x"}, SAID, age=0, unchanged=0)
+    for name in (b"no-store", b"private", b"no-cache"):
+        assert not stays({name: None}, SAID, age=0, unchanged=61)
 
 
 def test_what_options_let_outlive_its_freshness_is_stored() -> None:

@@ -204,6 +204,7 @@ class Cache:
     async def _ask(self, asked: Asked, entry: Entry | None, reason: str) -> Reply:
         """From the upstream; from a stale entry where that fails."""
         exchange = asked.exchange
+        exchange.suffices = self._fetcher.suffices(asked, entry)
         asked_at = self._now()
         try:
             if exchange.method == "HEAD":
@@ -238,7 +239,9 @@ class Cache:
 
     async def _ask_for(self, entry: Entry, content: bytes | None, exchange: Exchange) -> Reply:
         """The same in the background."""
-        return await self._shared(Asked(exchange, self._key, content), entry, "stale")
+        asked = Asked(exchange, self._key, content)
+        exchange.suffices = self._fetcher.suffices(asked, None)  # nobody waits: it may try again
+        return await self._shared(asked, entry, "stale")
 
     def _instead(self, asked: Asked, entry: Entry, status: str) -> Reply | None:
         """A stale entry in the place of a failure, within its bounds."""

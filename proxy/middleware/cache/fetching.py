@@ -15,6 +15,7 @@ from proxy.middleware.cache.answers import status_field
 from proxy.middleware.cache.asked import Asked
 from proxy.middleware.cache.filling import Rules, freshened, plan
 from proxy.middleware.cache.recording import Recorder
+from proxy.middleware.cache.sufficing import Suffices
 from proxy.policy.freshness import ANYTHING, usable_on_error
 
 REPLACED: Final = CONDITIONS | {b"range", b"if-range"}
@@ -90,6 +91,10 @@ class Fetcher:
             )
         self._counts["stored"] += 1
         return told(reply, f"{words}; stored")
+
+    def suffices(self, asked: Asked, entry: Entry | None) -> Suffices:
+        """Which failures are not tried again; ``entry`` where that may be the answer instead."""
+        return Suffices(self._rules, self._now, asked, entry)
 
     def _better(self, entry: Entry, reply: Reply, now: float) -> bool:
         """Whether an entry is kept, since it is used in the place of this error."""

@@ -21,10 +21,13 @@ from proxy.policy.storing import (
     freshness,
     is_public,
     may_answer_authorized,
+    stays,
     why_not_stored,
 )
 
-_KEPT_BY_304: Final = frozenset({b"content-encoding", b"content-length", b"content-range", b"etag"})
+_KEPT_BY_304: Final = frozenset(
+    b"""content-digest content-encoding content-length content-md5 content-range etag""".split()
+)
 """What a 304 does not change: it is about the bytes that are stored (RFC 9111 3.2)."""
 _TAGS: Final = (b"cache-tag", b"surrogate-key")
 _MOST_TAGS: Final = 64
@@ -136,6 +139,15 @@ def _freshness(
         while_revalidate=rules.while_revalidate,
     )
     return fresh, said, life
+
+
+def lasts(reply: Reply, rules: Rules, now: float) -> bool:
+    """Whether an error is what the upstream means to answer, see ``policy/storing.stays``."""
+    found = rules.find(reply.headers)
+    fresh, said, life = _freshness(found, reply.status, rules, (now, now))
+    modified = _date(found, b"last-modified")
+    unchanged = 0.0 if modified is None else rules.wall() - modified
+    return stays(said, life, age=fresh.initial_age, unchanged=unchanged)
 
 
 def plan(asked: Asked, reply: Reply, rules: Rules, times: tuple[float, float]) -> Meta | str:

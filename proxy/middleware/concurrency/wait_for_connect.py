@@ -77,6 +77,10 @@ class WaitForConnect:
                 if not self._unreachable(error, exchange, waited=False):
                     raise
                 self._waiting.fails_with(error)
+        elif exchange.suffices is not None:
+            error = self._waiting.last_failure(0)
+            if exchange.suffices(error):
+                raise error
         return await self._wait(exchange)
 
     def _unreachable(self, error: UpstreamError, exchange: Exchange, *, waited: bool) -> bool:
@@ -86,6 +90,8 @@ class WaitForConnect:
         server waits for that too.
         """
         if not exchange.body.resendable or isinstance(error, CertificateInvalid):
+            return False
+        if exchange.suffices is not None and exchange.suffices(error):
             return False
         if isinstance(error, NoEndpointAvailable):
             return waited or not self._servers.connects

@@ -227,6 +227,8 @@ class _Attempts(RetryOptionsBase):
                 raise self._failed from None
             if isinstance(error, CertificateInvalid) and not error.alternative_ready:
                 raise  # a wrong certificate is as wrong the next time
+            if exchange.suffices is not None and exchange.suffices(error):
+                raise
             failure = failure_class(error)
             # Nothing was sent, and another server is there: that costs nobody anything.
             free = failure == CONNECT_FAILURE and error.alternative_ready
@@ -241,6 +243,8 @@ class _Attempts(RetryOptionsBase):
     async def _accepts(self, response: Any) -> bool:
         """Whether this reply is the answer. One that is not is closed before the wait."""
         reply = cast(AttemptResponse, response).reply
+        if (suffices := self._exchange.suffices) is not None and suffices(reply):
+            return True
         wait: float | None = None
         if self._options.respect_retry_after and not reply.alternative_ready:
             wait = retry_after(reply.headers)

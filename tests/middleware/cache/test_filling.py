@@ -111,13 +111,16 @@ def test_a_304_changes_fields_but_not_those_of_the_bytes() -> None:
         (b"X-Two", b"3"),
         (b"Content-Encoding", b"br"),
         (b"Content-Length", b"9"),
+        (b"Content-MD5", b"x"),
+        (b"Content-Digest", b"sha-256=:x:"),
         (b"Age", b"2"),
     ]
     found = changed(*new)
     assert values(found.fields, b"x-two") == [b"3"]
     assert values(found.fields, b"x-old") == [b"1"]
     assert values(found.fields, b"content-encoding") == [b"gzip"]
-    assert not values(found.fields, b"content-length")
+    for name in (b"content-length", b"content-md5", b"content-digest"):
+        assert not values(found.fields, name)
     assert not values(found.fields, b"age")
     assert (found.freshness.lifetime, found.freshness.initial_age) == (9, 2)
 

@@ -175,3 +175,18 @@ async def test_the_link_is_there_where_somebody_may_wait(
     scope = upstream_scope(parsed(text + API))
     assert (link(scope, Script()) is not None) is there
     assert [type(each.thing) for each in scope.shared.watched] == [Reconnection] * there
+
+
+async def test_who_has_something_better_than_a_wait_does_not_wait(jumping: JumpingLoop) -> None:
+    waits = Waits(ConnectFailed, ConnectFailed, reply(200))
+    request, begun = get(), jumping.time()
+    request.suffices = lambda came: isinstance(came, ConnectFailed)
+    with pytest.raises(ConnectFailed):
+        await waits.handle(request)
+    other = asyncio.ensure_future(waits.handle(get()))
+    await settle()
+    assert (waits.script.sends, waits.waiting.waiting) == (2, True)
+    with pytest.raises(ConnectFailed):  # not behind the other one either
+        await waits.handle(request)
+    assert (waits.script.sends, jumping.time()) == (2, begun)
+    assert (await other).status == 200
