@@ -15,7 +15,7 @@ from proxy.config.values import owner
 from proxy.edge.entrance import Admit
 from proxy.edge.options import ServerOptions
 from proxy.net.sockets import drop_handshakes
-from proxy.run import holder
+from proxy.run import holder, inherited
 from proxy.run.acceptor import Acceptor
 
 BACKLOG: Final = 4096
@@ -49,6 +49,8 @@ class Listener:
         self._room: Callable[[], int] | None = None
         self._acceptors: list[Acceptor] = []
         self._file: tuple[int, int] | None = None
+        self._given: socket.socket | None = None
+        """The socket that the service manager has opened, if it has opened one for this."""
         self.address = address
         """As it is: with the real port where 0 was asked for."""
 
@@ -73,6 +75,7 @@ class Listener:
             loop = asyncio.get_running_loop()
             admit = partial(loop.connect_accepted_socket, factory)
         self._admit = admit
+        self._given = inherited.sockets().take(self._asked)
         try:
             if self._path is not None:
                 await self._open_unix(factory, self._path)
@@ -82,15 +85,14 @@ class Listener:
             raise CannotListen(f"cannot listen on {self._asked}: {self._reason(error)}") from error
 
     async def _open_unix(self, factory: Callable[[], asyncio.Protocol], path: str) -> None:
-        _clear_stale(path)
-        listening = socket.socket(socket.AF_UNIX)
+        listening = self._given or _bound(path)
         try:
-            listening.bind(path)
-            self._file = _identity(path)
-            # Nobody can connect before it listens, so nobody gets in with the mode of the umask.
-            os.chmod(path, int(self._options.unix_mode, 8))
-            if self._options.unix_owner:
-                os.chown(path, *owner(self._options.unix_owner))
+            if self._given is None:
+                self._file = _identity(path)
+                # Nobody can connect before it listens, so nobody comes in by the umask's mode.
+                os.chmod(path, int(self._options.unix_mode, 8))
+                if self._options.unix_owner:
+                    os.chown(path, *owner(self._options.unix_owner))
             if self._admit is not None:
                 self._acceptors.append(self._acceptor(listening, self._admit))
                 return
@@ -114,7 +116,12 @@ class Listener:
         loop = asyncio.get_running_loop()
         host, port = split_listen(self._asked)
         start = self._admit is None
-        if host:
+        if self._given is not None:
+            self._server = await loop.create_server(
+                factory, sock=self._given, backlog=BACKLOG, start_serving=start
+            )
+            host = host or "0.0.0.0"
+        elif host:
             self._server = await loop.create_server(
                 factory, host, port, backlog=BACKLOG, start_serving=start
             )
@@ -158,7 +165,8 @@ class Listener:
         A socket that just closes resets whoever waits to be accepted, with what they have sent.
         """
         self._unlink()
-        for listening in self._sockets():
+        # A socket of the service manager is for whoever comes after us too: its clients wait.
+        for listening in self._sockets() if self._given is None else ():
             drop_handshakes(listening)
         await asyncio.sleep(CONNECTING)
         accepted = self._acceptors
@@ -235,6 +243,18 @@ def _identity(path: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+def _bound(path: str) -> socket.socket:
+    """Raises OSError where somebody listens there."""
+    _clear_stale(path)
+    listening = socket.socket(socket.AF_UNIX)
+    try:
+        listening.bind(path)
+    except BaseException:
+        listening.close()
+        raise
+    return listening
 
 
 def _clear_stale(path: str) -> None:

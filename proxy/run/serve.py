@@ -9,8 +9,9 @@ from typing import Final
 
 from proxy.config.model import Config
 from proxy.run.descriptors import descriptors
+from proxy.run.inherited import accept_sockets, sockets
 from proxy.run.memory import Memory
-from proxy.run.notify import notify
+from proxy.run.notify import Watchdog, notify
 from proxy.run.runtime import CannotStart, Runtime
 from proxy.run.versions import warn_of_untested
 from proxy.telemetry.log import AccessLog, configure
@@ -32,6 +33,7 @@ COLLECT = (1_000, 10, 100)
 def run(config: Config) -> int:
     """Serve until told to stop. Returns the exit code: 0 after a clean drain, 1 or 3 as below."""
     configure(config.log)
+    accept_sockets()
     warn_of_untested()
     try:
         import uvloop  # noqa: PLC0415  (absent on some platforms)
@@ -63,6 +65,7 @@ async def serve(config: Config) -> int:
     except CannotStart as error:
         print(f"sidecar-proxy: cannot start: {error}", file=sys.stderr)
         return FAILED_TO_START
+    sockets().tell_unused()
     settle_memory()
     memory = Memory(asyncio.get_running_loop())
     ready = f"ready http={','.join(runtime.http)}"
@@ -70,6 +73,7 @@ async def serve(config: Config) -> int:
         ready += f" admin={runtime.admin}"
     print(ready, file=sys.stderr, flush=True)
     notify("READY=1")
+    watchdog = Watchdog()
     await stop.asked.wait()
     log.info("%s: stopping", stop.by)
     notify("STOPPING=1")
@@ -86,6 +90,7 @@ async def serve(config: Config) -> int:
     again.cancel()
     await runtime.close()
     memory.close()
+    watchdog.close()
     if access is not None:
         access.close()
     return 0 if clean else CUT
