@@ -28,7 +28,6 @@ edge/tunnel: tests/wire/test_tunnel.py  bytes both ways, over sockets
 middleware/concurrency/options: tests/config/test_tables.py  the checks of tables stand together
 middleware/hedge/hedged_call: tests/middleware/hedge/test_hedge.py  a call is only made by hedge
 middleware/retry/options: tests/config/test_doubts.py  the checks of tables stand together
-middleware/load_balance/alternatives: tests/middleware/load_balance/test_calm.py  asked by balancing
 middleware/load_balance/reply_ended: tests/middleware/load_balance/test_ejection.py  bodies that end
 middleware/load_balance/weights: tests/middleware/load_balance/test_calm.py  applied by balancing
 middleware/retry/adapters: tests/middleware/retry/test_retry.py  only aiohttp-retry calls them
@@ -39,6 +38,10 @@ net/hangups: tests/wire/test_departure.py  clients that leave, over sockets
 net/peer: tests/edge/http1/test_half_close.py  the kernel is asked about real connections
 telemetry/call: tests/telemetry/test_recorder.py  a recorder makes calls of exchanges
 run/runtime: tests/wire/test_drain.py  all parts together, over sockets
+run/workers/inherited: tests/run/workers/test_crew.py  real processes accept by it
+run/workers/member: tests/run/workers/test_crew.py  it is what the crew knows of a process
+run/workers/nursery: tests/run/workers/test_crew.py  real processes are forked
+run/workers/worker: tests/run/workers/test_parent.py  it is a process of its own
 upstream/credentials/sources: tests/wire/test_credentials.py  what a source has is what is sent
 upstream/credentials/upstream_credentials: tests/wire/test_credentials.py  all sources together
 upstream/forward: tests/wire/test_streaming.py  it talks to upstreams, over sockets

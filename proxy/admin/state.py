@@ -132,6 +132,17 @@ def state(samples: Iterable[Sample]) -> dict[str, Any]:
                 told, "tunnel_", "route", "endpoint", "client", "request_id", "protocol"
             )
         ],
+        "workers": [
+            {
+                "worker": int(row.labels["worker"]),
+                "pid": int(row.labels["pid"]),
+                "state": row.get("worker_state"),
+                "age_s": row.rounded("worker_age_seconds"),
+                "connections": row.get("worker_connections"),
+                "requests": row.get("worker_requests"),
+            }
+            for row in rows(told, "worker_", "worker", "pid")
+        ],
         "counters": {
             row.labels["route"]: {_count(sample): sample.value for sample in row.samples}
             for row in rows(told, "route_", "route")

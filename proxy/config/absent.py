@@ -4,7 +4,7 @@ from typing import Final
 
 _FRONT: Final = "put nginx, HAProxy or Caddy in front for it"
 _ONE_FILE: Final = "one file is the whole configuration"
-_ONE_PROCESS: Final = "this proxy is one process; run several of them to use more cores"
+_WORKERS: Final = "[server] workers says how many processes serve"
 _TLS: Final = (
     "for TLS to clients write [server.tls] with certificates = [{ cert_file, key_file }]; "
     "[upstreams.tls] is for servers"
@@ -21,7 +21,7 @@ _ORDER: Final = "the most specific route wins"
 _THREE: Final = "expected [server], [[upstreams]] and [[routes]]"
 
 _SENTENCES: Final = {
-    "workers worker_processes processes threads": _ONE_PROCESS,
+    "worker_processes processes threads": _WORKERS,
     "server.ssl server.certificates server.certificate server.cert server.cert_file"
     " server.key_file server.ssl_certificate server.https tls.certificates": _TLS,
     "cache proxy_cache": "there is no cache; [coalesce] shares one answer among equal requests",

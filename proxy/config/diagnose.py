@@ -5,7 +5,7 @@ checks across options can still be made. ``hints`` and ``names`` say what was me
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from msgspec import inspect
@@ -79,11 +79,14 @@ class _Walk:
         if found is not _WRONG:
             usable[meant] = found
 
-    def value(self, kind: inspect.Type, raw: Any, place: Place) -> Any:
-        """One value of any kind, as far as it is usable."""
+    def value(self, kind: inspect.Type, raw: Any, place: Place, words: Sequence[str] = ()) -> Any:
+        """One value of any kind, as far as it is usable; ``words`` may stand there as well."""
         kind = plain(kind)
         if isinstance(kind, inspect.UnionType):
-            return self.value(_branch(kind, raw), raw, place)
+            words = [word for each in kind.types for word in getattr(each, "values", ())]
+            if isinstance(raw, str) and raw in words:
+                return raw
+            return self.value(_branch(kind, raw), raw, place, words)
         if isinstance(kind, inspect.StructType):
             if not isinstance(raw, dict):
                 return self.no_table(kind, raw, place)
@@ -100,6 +103,9 @@ class _Walk:
         if complaint and secret(place):
             complaint = complaint.partition(", got ")[0]
         elif complaint:
+            if words:
+                more = f' or "{", ".join(words)}", got '
+                complaint = complaint.replace(", got ", more, 1) + hints.word(raw, list(words))
             complaint += hints.without(place[-1], raw)
         return self.wrong(place, complaint) if complaint else raw
 

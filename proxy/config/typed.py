@@ -42,7 +42,9 @@ def _at(root: inspect.Type, place: Place, text: str) -> Any:
                 return False
         kinds = [plain_kind for kind in kinds for plain_kind in _within(kind, step)]
     for kind in kinds:
-        if isinstance(kind, inspect.StrType | inspect.CustomType | inspect.LiteralType):
+        if isinstance(kind, inspect.StrType | inspect.CustomType):
+            return text
+        if isinstance(kind, inspect.LiteralType) and (len(kinds) == 1 or text in kind.values):
             return text
     for kind in kinds:
         value = _read(kind, text)

@@ -8,6 +8,8 @@ from proxy.core.duration import Duration, seconds
 from proxy.core.options import MODE, Table, described
 from proxy.core.size import Size, size
 
+MOST_WORKERS = 128
+
 
 class CertificateOptions(Table, frozen=True, kw_only=True):
     """A certificate that the listener shows."""
@@ -61,6 +63,13 @@ class ServerOptions(Table, frozen=True, kw_only=True):
             '":8080" is every address, a port alone is on 127.0.0.1.'
         ),
     ] = "127.0.0.1:8080"
+    workers: Annotated[
+        Annotated[int, Meta(ge=1, le=MOST_WORKERS)] | Literal["auto"],
+        described(
+            'Processes that serve, each on a core of its own; "auto" is the cores that the '
+            "process may use. What is counted in one process, such as a limit, is divided by them."
+        ),
+    ] = 1
     unix_mode: Annotated[
         str,
         Meta(

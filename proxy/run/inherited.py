@@ -44,6 +44,9 @@ class Inherited:
                 log.warning("descriptor %d is no socket to listen on: %s", number, error.strerror)
         return cls(sockets)
 
+    def __len__(self) -> int:
+        return len(self._sockets)
+
     def take(self, address: str) -> socket.socket | None:
         """A socket of its own for an address; None where there is none for it.
 

@@ -82,13 +82,17 @@ class Listener:
             else:
                 await self._open_tcp(factory)
         except OSError as error:
-            raise CannotListen(f"cannot listen on {self._asked}: {self._reason(error)}") from error
+            raise self.cannot_listen(error) from error
+
+    def cannot_listen(self, error: OSError) -> CannotListen:
+        """What to say where the address cannot be had."""
+        return CannotListen(f"cannot listen on {self._asked}: {self._reason(error)}")
 
     async def _open_unix(self, factory: Callable[[], asyncio.Protocol], path: str) -> None:
         listening = self._given or _bound(path)
         try:
             if self._given is None:
-                self._file = _identity(path)
+                self._file = identity(path)
                 # Nobody can connect before it listens, so nobody comes in by the umask's mode.
                 os.chmod(path, int(self._options.unix_mode, 8))
                 if self._options.unix_owner:
@@ -195,7 +199,7 @@ class Listener:
     def _unlink(self) -> None:
         """Take our socket away; whoever has taken its path since keeps it."""
         file, self._file = self._file, None
-        if self._path is not None and file is not None and _identity(self._path) == file:
+        if self._path is not None and file is not None and identity(self._path) == file:
             with contextlib.suppress(OSError):
                 os.unlink(self._path)
 
@@ -237,7 +241,8 @@ def _is_socket(path: str) -> bool:
         return False
 
 
-def _identity(path: str) -> tuple[int, int] | None:
+def identity(path: str) -> tuple[int, int] | None:
+    """Which file it is; None where there is none."""
     try:
         found = os.stat(path)
     except OSError:
@@ -247,7 +252,7 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 def _bound(path: str) -> socket.socket:
     """Raises OSError where somebody listens there."""
-    _clear_stale(path)
+    clear_stale(path)
     listening = socket.socket(socket.AF_UNIX)
     try:
         listening.bind(path)
@@ -257,7 +262,7 @@ def _bound(path: str) -> socket.socket:
     return listening
 
 
-def _clear_stale(path: str) -> None:
+def clear_stale(path: str) -> None:
     """Remove a socket that nobody listens on any more, as left by a crash.
 
     Raises OSError where somebody does: the loop would take the path away without asking.

@@ -21,7 +21,7 @@ class Watchdog:
     """Says that the loop turns, twice in the time that the service manager gives for it.
 
     A loop that stands still says nothing, and the service manager starts another process
-    (``WatchdogSec=`` of the unit). It goes on during a drain.
+    (``WatchdogSec=`` of the unit).
     """
 
     __slots__ = ("_loop", "_timer", "_wait")

@@ -5,6 +5,7 @@ import logging
 import random
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, cast
 
 from aiohttp import web
@@ -30,6 +31,7 @@ from proxy.run.descriptors import Descriptors
 from proxy.run.listener import CannotListen, Listener
 from proxy.run.operators import CLEANUP, Operators, set_up
 from proxy.run.tree import Tree
+from proxy.run.workers.inherited import Inherited
 from proxy.telemetry.counters import Counters
 from proxy.telemetry.recorder import Recorder
 from proxy.upstream.session import Session
@@ -56,10 +58,12 @@ class Runtime:
         config: Config,
         observers: tuple[Observer, ...] = (),
         descriptors: Descriptors | None = None,
+        inherited: Inherited | None = None,
     ) -> None:
         """``observers`` are told of every exchange when it has ended.
 
-        ``descriptors``: where the process has no more than those.
+        ``descriptors``: where the process has no more than those. ``inherited``: what a worker
+        serves on; it has no admin listener, and no delay: its parent waits for all.
         """
         if HttpRequestParser is HttpRequestParserPy:
             raise CannotStart(
@@ -79,7 +83,9 @@ class Runtime:
             connections = min(connections, descriptors.connections)
             if descriptors.scarce:
                 self._ceiling, self._refused = descriptors.ceiling, descriptors.refused
-        self._tracker = ConnectionTracker(connections, observers)
+        self._inherited = inherited
+        tracker = ConnectionTracker if inherited is None else inherited.tracker
+        self._tracker = tracker(connections, observers)
         self._session = Session()
         self._runners: list[web.AppRunner] = []
         self._listeners: list[Listener] = []
@@ -136,7 +142,8 @@ class Runtime:
 
     async def _open(self) -> None:
         server = self._config.server
-        instance = secrets.token_hex(4)
+        inherited = self._inherited
+        instance = secrets.token_hex(4) if inherited is None else inherited.instance
         intake = Intake(server, instance)
         fast = FastHeadReader(server)
         service = ProxyService(
@@ -161,7 +168,7 @@ class Runtime:
         # The data listener has a server of its own: no dispatching between one middleware and one
         # handler. A client that leaves ends its handler.
         data = self._data = web.Server(cast(Any, flattened(app)), handler_cancellation=True)
-        if self._config.admin is not None:
+        if self._config.admin is not None and inherited is None:
             self._operators = Operators(self._config.admin, server)
             source = Local(lambda: self.ready, self.describe, self.answers)
             await self._operators.open(source)
@@ -178,6 +185,12 @@ class Runtime:
 
         self.connect = connect
         admit = entrance(connect, server)
+        if inherited is not None:
+            admit = admit or partial(asyncio.get_running_loop().connect_accepted_socket, connect)
+            room = self._room if self._refused else None
+            inherited.open(admit, self._ceiling, server.max_connections, room)
+            self.ready = True
+            return
         addresses = (server.listen,) if isinstance(server.listen, str) else server.listen
         for address in addresses:
             listener = Listener(address, server)
@@ -190,7 +203,9 @@ class Runtime:
         """How many more clients may be accepted: to be served, and to be refused."""
         tracker = self._tracker
         left = tracker.limit - len(tracker.connections) + self._refused - len(tracker.refused)
-        return left - sum(listener.admitting for listener in self._listeners)
+        inherited = self._inherited
+        listeners = self._listeners if inherited is None else inherited.listeners
+        return left - sum(listener.admitting for listener in listeners)
 
     def describe(self) -> Iterator[Sample]:
         """What operators are shown."""
@@ -205,12 +220,21 @@ class Runtime:
         """What would be cut now."""
         return self._tracker.under_way
 
-    async def drain(self) -> bool:
-        """Fail readiness, wait, stop accepting, let requests finish. False where some were cut."""
-        shutdown = self._config.shutdown
+    def fail_readiness(self) -> None:
+        """Want no new requests; those that come are served, each as the last of its connection."""
         self.ready = False
         self._tracker.draining = True
-        if shutdown.delay:
+
+    async def drain(self, *, replaced: bool = False) -> bool:
+        """Fail readiness, wait, stop accepting, let requests finish. False where some were cut.
+
+        ``replaced``: another worker goes on with the sockets, at once.
+        """
+        shutdown = self._config.shutdown
+        self.fail_readiness()
+        if self._inherited is not None:
+            await self._inherited.retire(replaced=replaced)
+        elif shutdown.delay:
             log.info("stopping: the listeners close in %g s", shutdown.delay)
             await asyncio.sleep(shutdown.delay)
         await asyncio.gather(*(listener.retire() for listener in self._listeners))
@@ -222,6 +246,8 @@ class Runtime:
         self.ready = False
         for listener in self._listeners:
             listener.close()
+        if self._inherited is not None:
+            self._inherited.close()
         if self._operators is not None:
             self._operators.stop()
         if self._answers is not None:

@@ -5,7 +5,8 @@ import gc
 import logging
 import signal
 import sys
-from typing import Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 from proxy.config.model import Config
 from proxy.run.descriptors import descriptors
@@ -14,6 +15,7 @@ from proxy.run.memory import Memory
 from proxy.run.notify import Watchdog, notify
 from proxy.run.runtime import CannotStart, Runtime
 from proxy.run.versions import warn_of_untested
+from proxy.run.workers.cores import workers
 from proxy.telemetry.log import AccessLog, configure
 
 log = logging.getLogger(__name__)
@@ -35,12 +37,30 @@ def run(config: Config) -> int:
     configure(config.log)
     accept_sockets()
     warn_of_untested()
+    number = workers(config.server.workers)
+    if number == 1:
+        return run_in_loop(lambda: serve(config))
+    if sockets():
+        why = "sockets of the service manager (socket activation) are for [server] workers = 1"
+        print(f"sidecar-proxy: cannot start: {why}", file=sys.stderr)
+        return FAILED_TO_START
+    from proxy.run.workers.parent import serve_by_workers  # noqa: PLC0415  (it is rarely wanted)
+
+    return run_in_loop(lambda: serve_by_workers(config, number))
+
+
+def run_in_loop(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    """The result of ``main``, which is called in the loop that the proxy runs on."""
+
+    async def run() -> int:
+        return await main()
+
     try:
         import uvloop  # noqa: PLC0415  (absent on some platforms)
     except ImportError:
-        return asyncio.run(serve(config))
+        return asyncio.run(run())
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(serve(config))
+        return runner.run(run())
 
 
 def settle_memory() -> None:

@@ -16,7 +16,7 @@ from proxy.core.exchange import Exchange
 from proxy.core.secrets import HIDDEN, SECRETS, Targets, conceal
 from proxy.telemetry.line import Line, escaped, named, printable, tried
 from proxy.telemetry.options import LogOptions
-from proxy.telemetry.writer import Writer
+from proxy.telemetry.writer import Turn, Writer
 
 BATCH: Final = 0.02
 """Seconds over which lines are collected: waking the writer costs more than a line."""
@@ -127,7 +127,9 @@ class AccessLog:
         wall: Callable[[], float] = wall,
         clock: Callable[[], float] = monotonic,
         rng: random.Random | None = None,
+        turn: Turn | None = None,
     ) -> None:
+        """``turn``: where other processes write to ``fd`` as well."""
         self._sample = options.sample
         self._show = Targets(options.redact).show
         self._unnamed = "x-request-id" in map(str.lower, options.redact)
@@ -140,7 +142,7 @@ class AccessLog:
         self._count = 0
         self._ended: list[tuple[Exchange, float]] = []
         self._handle: asyncio.TimerHandle | None = None
-        self._writer = Writer(fd)
+        self._writer = Writer(fd, turn=turn)
         self._append = _json if options.format == "json" else _console(fd)
         self.record = self._record if options.access else _nothing
 

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator
 from typing import Final
 
-from proxy.telemetry.writer import Writer
+from proxy.telemetry.writer import Turn, Writer
 
 PENDING: Final = 1 << 20
 """Bytes that may wait for a slow reader before lines are dropped."""
@@ -26,10 +26,11 @@ _log = logging.getLogger(__name__)
 class StandardError(io.TextIOBase):
     """Text that a thread writes line by line. Never waits and never fails; any thread may write."""
 
-    def __init__(self, fd: int = 2) -> None:
+    def __init__(self, fd: int = 2, turn: Turn | None = None) -> None:
+        """``turn``: where other processes write to ``fd`` as well."""
         self._fd = fd
         self._begun = bytearray()
-        self._writer = Writer(fd, tell=_tell, complain=False, pending=PENDING)
+        self._writer = Writer(fd, tell=_tell, complain=False, pending=PENDING, turn=turn)
         # Reentrant: a finalizer may complain in the midst of a write.
         self._lock = threading.RLock()
 
@@ -49,6 +50,10 @@ class StandardError(io.TextIOBase):
                 lines, self._begun = self._begun[:end], self._begun[end:]
                 self._writer.put(lines, lines.count(b"\n") or 1)
         return len(text)
+
+    def share(self, turn: Turn) -> None:
+        """From now on other processes write there as well."""
+        self._writer.turn = turn
 
     def writable(self) -> bool:
         """Always."""
@@ -71,11 +76,12 @@ class StandardError(io.TextIOBase):
 
 
 @contextlib.contextmanager
-def standard_error() -> Iterator[None]:
+def standard_error(turn: Turn | None = None) -> Iterator[None]:
     """Put one in the place of ``sys.stderr`` for a while, unless that is no descriptor's."""
     before = sys.stderr
     try:
-        ours = StandardError(2 if before is None else before.fileno())  # None: it was closed
+        # None: it was closed
+        ours = StandardError(2 if before is None else before.fileno(), turn)
     except OSError:  # somebody who runs us in their own process keeps it in memory
         yield
         return

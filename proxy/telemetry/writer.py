@@ -1,10 +1,12 @@
 """Blocking writes, out of the way of the event loop."""
 
+import contextlib
+import fcntl
 import logging
 import os
 import select
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from typing import Final
 
@@ -18,6 +20,35 @@ PATIENCE: Final = 2.0
 """Seconds that a shutdown waits for a reader that is stuck."""
 NEWS: Final = 5.0
 """Seconds between two reports of dropped lines."""
+
+
+class Turn:
+    """Whose turn it is to write, among processes that share an output.
+
+    A pipe takes no more than PIPE_BUF, 4,096 bytes, as a whole; of a longer write the reader may
+    find the middle of another's. So whoever writes holds a lock meanwhile, one for each file. The
+    kernel takes it from a process that ends.
+    """
+
+    __slots__ = ("_file",)
+
+    def __init__(self, file: int) -> None:
+        """``file``: of the processes' own, open in all of them; nothing is written to it."""
+        self._file = file
+
+    @contextlib.contextmanager
+    def at(self, fd: int) -> Iterator[None]:
+        """Hold the lock of the file that ``fd`` is."""
+        try:
+            place = os.fstat(fd).st_ino % (1 << 31)
+            fcntl.lockf(self._file, fcntl.LOCK_EX, 1, place)
+        except OSError:  # no locks here: lines may be mixed, none is lost
+            yield
+            return
+        try:
+            yield
+        finally:
+            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, place)
 
 
 class Writer:
@@ -44,6 +75,7 @@ class Writer:
         "_thread",
         "_told",
         "_written",
+        "turn",
     )
 
     def __init__(
@@ -53,13 +85,15 @@ class Writer:
         tell: Callable[[str], None] | None = None,
         complain: bool = True,
         pending: int = PENDING,
+        turn: Turn | None = None,
     ) -> None:
         """``tell``: is given the sentences about lines that were lost, the log by default.
 
         ``complain``: whether it is told at once that writing fails, and at the end what was lost;
         where ``tell`` writes to this very descriptor that would only be lost as well. ``pending``:
-        bytes that may wait.
+        bytes that may wait. ``turn``: where other processes write there as well.
         """
+        self.turn = turn
         self._fd = fd
         self._tell = tell or _warn
         self._complain = complain
@@ -119,12 +153,19 @@ class Writer:
                 item.set()
                 continue
             lines, count = item
-            done = not self._gone and self._write(lines)
+            done = not self._gone and self._write_in_turn(lines)
             self._lost += 0 if done else count
             self._written += len(lines)
             self._finished += count
             if done:
                 self._report_lost()
+
+    def _write_in_turn(self, lines: bytearray) -> bool:
+        turn = self.turn
+        if turn is None:
+            return self._write(lines)
+        with turn.at(self._fd):
+            return self._write(lines)
 
     def _write(self, lines: bytearray) -> bool:
         rest = memoryview(lines)

@@ -37,6 +37,7 @@ PARTS = [
     "breakers",
     "credentials",
     "tunnels",
+    "workers",
     "counters",
 ]
 

@@ -34,6 +34,8 @@ def loaded(folder: Path, text: str, *sets: str, **environ: str) -> Config:
         ('server.trusted_proxies = "${N}"', {"N": "10.0.0.0/8, ::1"}, ("10.0.0.0/8", "::1")),
         ('retry.on = "${N:-5xx,reset}"', {}, ("5xx", "reset")),
         ('retry = "${N}"', {"N": "false"}, None),
+        ('server.workers = "${N:-3}"', {}, 3),
+        ('server.workers = "${N}"', {"N": "auto"}, "auto"),
     ],
 )
 def test_a_reference_alone_takes_the_type_of_its_option(

@@ -7,5 +7,5 @@ from proxy.edge.options import ServerOptions
 
 
 def test_an_unknown_option_is_refused() -> None:
-    with pytest.raises(msgspec.ValidationError, match="workers"):
-        msgspec.convert({"workers": 2}, ServerOptions)
+    with pytest.raises(msgspec.ValidationError, match="wokers"):
+        msgspec.convert({"wokers": 2}, ServerOptions)

@@ -21,7 +21,7 @@ def said(folder: Path, text: str) -> list[str]:
     ("text", "place", "meant"),
     [
         # what this proxy does not have, with what to do instead
-        ("[server]\nworkers = 4\n" + API, "2: server.workers:", "one process"),
+        ("[server]\nthreads = 4\n" + API, "2: server.threads:", "[server] workers"),
         ("[server]\ngzip = true\n" + API, "2: server.gzip:", "nothing is compressed"),
         ("[server]\nhttp2 = true\n" + API, "2: server.http2:", "neither HTTP/2"),
         ("[cache]\nttl = '1m'\n" + API, "1: cache:", "[coalesce]"),

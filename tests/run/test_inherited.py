@@ -111,3 +111,14 @@ def test_sockets_of_another_process_are_left_alone() -> None:
         environ = {"LISTEN_PID": "1", "LISTEN_FDS": "1", "PATH": "/bin"}
         assert Inherited.of_environment(environ).take(f"127.0.0.1:{port}") is None
     assert environ == {"PATH": "/bin"}
+
+
+async def test_sockets_are_for_one_worker(tmp_path: Path) -> None:
+    one, name = listening("tcp", tmp_path)
+    with one:
+        words = ["run", "--upstream", "http://127.0.0.1:1", "--listen", name]
+        words += ["--set", "server.workers=2"]
+        async with activated(*words, sockets=[one]) as process:
+            said = await process.said()
+            assert (await process.ended())[0] == 3
+            assert said[-1].endswith("(socket activation) are for [server] workers = 1")

@@ -15,14 +15,17 @@ States of a `HedgedCall`, and what may follow:
 Events:
 
 - The delay is over: a copy is launched, and the timer starts again for the next one. There is no
-  copy, and no further timer, if there were ``max`` copies, if the upstream has no headroom (a free
-  permit, and no server paused or ejected), if the body is not complete in memory, or if the
-  budget is empty. Each request deposits ``budget_percent`` of a copy; a copy withdraws one.
+  copy now if ``max`` copies are under way, if the upstream has no headroom (a free permit, and a
+  third of the servers neither paused nor ejected), if the body is not complete in memory, or if the
+  budget has not enough. Then it is asked for again, the later the longer the request has waited.
+  Each request deposits ``budget_percent`` of a copy; a copy withdraws one. The budget has to be
+  full for a request that has just waited for the delay, and less so the longer it has waited.
 - The request is answered well: it wins.
 - A copy is answered well while the request is under way: it wins. The call cancels its own task,
   catches the cancellation in `HedgedCall.run` and returns the copy's reply. What was found out for
   the copy (endpoint, times) is then what is known of the request.
-- A copy fails or is refused: its reply is closed, and the call goes on.
+- A copy fails or is refused: its reply is closed, and the call goes on. Another copy may be sent
+  after the next delay, twice ``max`` in all.
 - The request fails or is refused: if a copy wins later, its reply counts, else what the request
   itself came to.
 - The client leaves, or an error is the client's fault: all ends, and the error goes up.
@@ -56,6 +59,8 @@ _CERTAIN: Final = 4.0
 _RUNAWAY: Final = 6.0
 """Times the median: a delay is never longer. For log-normal times with a sigma of 1, 95 % take less
 than 5.2 times the median."""
+_REPLACED: Final = 2
+"""Times ``max``, copies in all: one that fails is replaced once, or nothing would come of it."""
 _SHORTEST: Final = 0.001
 """Seconds of delay at the least."""
 
@@ -74,7 +79,10 @@ class HedgeOptions(Table, frozen=True, kw_only=True):
     max: Annotated[
         int,
         Meta(
-            ge=1, le=5, description="Most copies of a request; they are sent one after the other."
+            ge=1,
+            le=5,
+            description="Most copies of a request at a time; they are sent one after the other. A "
+            "copy that fails may be replaced once.",
         ),
     ] = 1
     budget_percent: Annotated[
@@ -221,9 +229,13 @@ class Hedge:
         # that would help nobody. The median is still what the others take.
         return max(min(usual, _RUNAWAY * median), _SHORTEST)
 
-    def make_copy(self, exchange: Exchange, launched: int, *, again: bool) -> Exchange | None:
-        """A copy of the request, or None if there may be none now after ``launched`` others."""
-        if launched >= self._options.max or not self._has_headroom():
+    def make_copy(
+        self, exchange: Exchange, running: int, launched: int, *, again: bool
+    ) -> Exchange | None:
+        """A copy of the request, or None if there may be none now after ``launched`` others, of
+        which ``running`` are under way."""
+        most = self._options.max
+        if running >= most or launched >= _REPLACED * most or not self._has_headroom():
             return None
         body: Body | None = exchange.body.copy()
         if body is None:
@@ -247,9 +259,9 @@ class Hedge:
         waited = now - exchange.record.hedge_began_at
         return min(1.0, max(0.0, 1.0 - (waited / usual - 1.0) / (_CERTAIN - 1.0)))
 
-    def may_copy_later(self, launched: int) -> bool:
-        """Whether it is worth asking for a copy again."""
-        return launched < self._options.max
+    def may_copy_later(self, running: int, launched: int) -> bool:
+        """Whether it is worth asking for a copy again, while one of these may fail."""
+        return launched < _REPLACED * self._options.max
 
     def launch(self, twin: Exchange) -> "asyncio.Task[Reply]":
         """Send a copy in a task of its own."""

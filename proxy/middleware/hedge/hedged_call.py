@@ -20,14 +20,17 @@ class CopySource(Protocol):
     """Whether the attempt that counts is recorded here too, because no retry above does it."""
     copies_won: int
 
-    def make_copy(self, exchange: Exchange, launched: int, *, again: bool) -> Exchange | None:
-        """A copy of the request, or None if there may be none now after ``launched`` others.
+    def make_copy(
+        self, exchange: Exchange, running: int, launched: int, *, again: bool
+    ) -> Exchange | None:
+        """A copy of the request, or None if there may be none now after ``launched`` others, of
+        which ``running`` are under way.
 
         ``again``: this copy was asked for before.
         """
 
-    def may_copy_later(self, launched: int) -> bool:
-        """Whether it is worth asking for a copy again, after ``launched`` others."""
+    def may_copy_later(self, running: int, launched: int) -> bool:
+        """Whether it is worth asking for a copy again, while one of these may fail."""
 
     def launch(self, twin: Exchange) -> "asyncio.Task[Reply]":
         """Send a copy in a task of its own."""
@@ -121,11 +124,12 @@ class HedgedCall:
         """Launch a copy: there is still no answer ``delay`` after the last launch."""
         self._timer = None
         source, exchange = self._source, self._exchange
-        twin = source.make_copy(exchange, len(self._launched), again=self._asked)
+        running, launched = len(self._running), len(self._launched)
+        twin = source.make_copy(exchange, running, launched, again=self._asked)
         if twin is None:
             # There may be one later: the budget grows, and a server may be well again.
             self._asked = True
-            if source.may_copy_later(len(self._launched)):
+            if source.may_copy_later(running, launched):
                 waited = max(source.clock() - self._started_at, self._delay)
                 self._timer = source.loop.call_later(waited * _GROWTH, self._on_delay)
             return

@@ -33,12 +33,18 @@ def is_for_another(
     )
 
 
+def too_few(usable: Sequence[Endpoint], primaries: Sequence[Endpoint]) -> bool:
+    """Whether these could not carry the load of all: less than half of them, one that is slow
+    counting as little as it gets."""
+    return 2 * sum(each.share for each in usable) < len(primaries)
+
+
 def with_refusing(usable: Sequence[Endpoint], paused: Sequence[Endpoint]) -> Sequence[Endpoint]:
-    """What to choose from where less than half of the servers are usable, and no backup is.
+    """What to choose from where there are too few that are usable, and no backup is.
 
     Then those count too that have answered a 503 with Retry-After, as long as nothing else speaks
-    against them. The others could not carry the load of all, and one of them may be the worst. A
-    quota that is used up stays one. ``paused``: all that are usable but for a pause.
+    against them. A quota that is used up stays one. ``paused``: all that are usable, but for a
+    pause.
     """
     return [
         endpoint

@@ -47,7 +47,12 @@ from proxy.core.reply import Reply
 from proxy.core.request_key import key_of
 from proxy.core.scope import UpstreamScope
 from proxy.http.backpressure import retry_after
-from proxy.middleware.load_balance.alternatives import is_for_another, logged_in_at, with_refusing
+from proxy.middleware.load_balance.alternatives import (
+    is_for_another,
+    logged_in_at,
+    too_few,
+    with_refusing,
+)
 from proxy.middleware.load_balance.options import LoadBalanceOptions
 from proxy.middleware.load_balance.reply_ended import ReplyEnded
 from proxy.middleware.load_balance.targets import Targets, TargetSet
@@ -277,7 +282,7 @@ class LoadBalance:
         backups = [
             endpoint for endpoint in targets.backups if targets.by_endpoint[endpoint].usable(now)
         ]
-        if not backups and 2 * len(usable) < len(targets.primaries):
+        if not backups and too_few(usable, targets.primaries):
             usable = with_refusing(usable, paused)
         for candidates in (usable, backups, paused):
             if fresh := [endpoint for endpoint in candidates if endpoint.name not in tried]:

@@ -187,7 +187,7 @@ class TargetSet(Generic[E]):
         return next(iter(self._known.values())).handle
 
     def has_headroom(self, now: float) -> bool:
-        """Whether at least half of the endpoints are well: neither paused nor ejected.
+        """Whether at least a third of the endpoints is well: neither paused nor ejected.
 
         On a bad day one of several nearly always is not, and a copy goes to another one.
         """
@@ -196,7 +196,7 @@ class TargetSet(Generic[E]):
             and (target.breaker is None or not target.breaker.open)
             for target in self._known.values()
         )
-        return well > 0 and well * 2 >= len(self._known)
+        return well > 0 and well * 3 >= len(self._known)
 
     def describe(self, now: float) -> Iterator[Sample]:
         """The breakers for operators; ``now`` is monotonic."""

@@ -120,6 +120,22 @@ async def test_a_copy_that_is_refused_does_not_win(jumping: JumpingLoop, bad: An
         assert bad.closed
 
 
+@pytest.mark.parametrize("bad", [reply(503), ConnectionTerminated("reset")])
+async def test_a_copy_that_fails_is_replaced_once(jumping: JumpingLoop, bad: Any) -> None:
+    servers = Servers((9, reply(200)), (0.5, bad), (0.5, reply(202)))
+    assert (await outcome(hedge(servers)))[:2] == (202, 2.5)
+    assert servers.avoided == [[], ["s1"], ["s1", "s2"]]
+    servers = Servers((9, reply(200)), (0.5, bad), (0.5, ConnectFailed()), (0.5, reply(203)))
+    assert (await outcome(hedge(servers)))[:2] == (200, 9)
+    assert servers.sends == 3
+
+
+async def test_there_are_no_more_copies_at_a_time_than_were_asked_for(jumping: JumpingLoop) -> None:
+    servers = Servers((9, reply(200)), (8.5, reply(201)))
+    assert (await outcome(hedge(servers)))[:2] == (200, 9)
+    assert servers.sends == 2
+
+
 @pytest.mark.parametrize("bad", [reply(500), reply(429), ConnectionTerminated("reset")])
 async def test_a_first_that_is_refused_waits_for_the_copy(jumping: JumpingLoop, bad: Any) -> None:
     servers = Servers((1.5, bad), (2, reply(200)))

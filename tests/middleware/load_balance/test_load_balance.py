@@ -114,32 +114,6 @@ async def test_where_all_are_paused_one_of_them_is_asked() -> None:
     assert await shares(balance(a, b), a, b, requests=6) == [3, 3]
 
 
-@pytest.mark.parametrize(("status", "asked"), [(503, [2, 2, 2]), (429, [0, 0, 6])])
-async def test_a_minority_does_not_carry_the_load_of_all_for_a_503(
-    jumping: JumpingLoop, status: int, asked: list[int]
-) -> None:
-    a, b, c = Node("a", busy(b"9", status)), Node("b", busy(b"9", status)), Node("c")
-    handle = balance(a, b, c)
-    assert await shares(handle, a, b, requests=2) == [1, 1]
-    await shares(handle, a, b, c, requests=3)  # until turns are even again
-    assert await shares(handle, a, b, c, requests=6) == asked
-
-
-async def test_one_that_refuses_is_left_alone_while_half_are_well(jumping: JumpingLoop) -> None:
-    a, b, c = Node("a", busy(b"9")), Node("b"), Node("c")
-    handle = balance(a, b, c)
-    await handle(get())
-    assert await shares(handle, a, b, c, requests=6) == [0, 3, 3]
-
-
-async def test_a_quota_that_is_used_up_stays_one_behind_a_503(jumping: JumpingLoop) -> None:
-    a, b, c = Node("a", busy(b"3")), Node("b", busy(b"3")), Node("c")
-    handle = balance(a, b, c)
-    assert await shares(handle, a, b, requests=2) == [1, 1]
-    a.pause(jumping.time() + 9)
-    assert await shares(handle, a, b, c, requests=4) == [0, 2, 2]
-
-
 async def test_one_that_is_paused_goes_before_one_that_failed(jumping: JumpingLoop) -> None:
     a, b = Node("a"), Node("b")
     b.pause(jumping.time() + 5)

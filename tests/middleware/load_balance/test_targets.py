@@ -128,16 +128,22 @@ def test_why_no_endpoint_may_be_asked_is_said_and_when_the_first_may_be() -> Non
     assert Targets(()).none_usable(0.0).detail == "no server may be asked: there is none"
 
 
-def test_there_is_headroom_while_half_of_the_endpoints_are_well() -> None:
+def test_there_is_headroom_while_a_third_of_the_endpoints_is_well() -> None:
     a, b, c = StateOnly("a"), StateOnly("b"), StateOnly("c")
     targets = target_set(Live(a, b, c))
     assert targets.has_headroom(10.0)
     a.pause(11.0)
     assert targets.has_headroom(10.0)
     eject(targets, b)
+    assert targets.has_headroom(10.0)
+    c.pause(11.0)
     assert not targets.has_headroom(10.0)
-    a.pause(10.0)
     assert targets.has_headroom(12.0)
+    four = StateOnly("a"), StateOnly("b"), StateOnly("c"), StateOnly("d")
+    targets = target_set(Live(*four))
+    for each in four[:3]:
+        each.pause(11.0)
+    assert not targets.has_headroom(10.0)
     alone = StateOnly("d")
     alone.pause(11.0)
     assert not target_set(Live(alone)).has_headroom(10.0)

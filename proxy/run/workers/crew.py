@@ -1,0 +1,297 @@
+"""The workers, as their parent sees them: started, replaced, asked, told to end."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import pickle
+import secrets
+import signal
+import socket
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from proxy.config.model import Config
+from proxy.core.clock import monotonic
+from proxy.core.samples import Sample, counter, gauge, info
+from proxy.run.workers.backoff import Backoff
+from proxy.run.workers.balance import Counts, Inboxes, shared_file
+from proxy.run.workers.link import Link
+from proxy.run.workers.member import Member
+from proxy.run.workers.nursery import CannotFork, Nursery
+from proxy.run.workers.sockets import Bound
+from proxy.run.workers.totals import Totals, unpacked
+
+log = logging.getLogger(__name__)
+
+PATIENCE: Final = 2.0
+"""Seconds that a worker has for an answer."""
+GIVEN_UP: Final = 1.0
+"""Seconds of a wait at which a start has failed, where the slot has never served."""
+SETTLING: Final = 0.1
+"""Seconds from a SIGTERM to a worker until it is replaced: the parent may be about to get one."""
+
+
+class Crew:
+    """All of them."""
+
+    def __init__(self, config: Config, slots: int, addresses: Sequence[Bound]) -> None:
+        self._config = config
+        self.slots = slots
+        self._addresses = addresses
+        self._instance = secrets.token_hex(4)
+        self._memory = shared_file(slots)
+        self._counts = Counts(self._memory, slots)
+        self._inboxes = Inboxes(slots)
+        self._nursery = Nursery((self._memory,), self._exited)
+        self._backoffs = [Backoff() for _ in range(slots)]
+        self.members: list[Member] = []
+        """Those that live."""
+        self._totals = Totals()
+        self._kept: dict[str, tuple[str, dict[str, Any]]] = {}
+        self._tasks = set[asyncio.Task[None]]()
+        self.restarts = 0
+        self.stopping = self.leaving = False
+        self.all_clean = True
+        """Whether no worker has cut a request since the stop began."""
+        self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        """Why a worker cannot start, before all have."""
+        self.started = asyncio.Event()
+        """Whether all have been serving at the same time."""
+        self.gone = asyncio.Event()
+        """Whether none lives any more, once they were told to end."""
+
+    @property
+    def memory(self) -> int:
+        """The file that all processes share, for turns at the output too."""
+        return self._memory
+
+    @property
+    def serving(self) -> list[Member]:
+        """Those that take new connections."""
+        return [member for member in self.members if member.state == "serving"]
+
+    def start(self) -> None:
+        """Have all slots served."""
+        for slot in range(self.slots):
+            self._spawn(self._start(slot))
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _start(self, slot: int, wait: float = 0.0, before: Member | None = None) -> None:
+        """Start a worker, in the place of ``before`` where that one still serves."""
+        if wait:
+            await asyncio.sleep(wait)
+        if self.stopping:
+            return
+        member = Member(slot)
+        ours, theirs = socket.socketpair()
+        try:
+            descriptors = (
+                theirs.fileno(),
+                self._memory,
+                self._inboxes.receiving[slot].fileno(),
+                *(end.fileno() for end in self._inboxes.sending),
+                *(one.fileno() for bound in self._addresses for one in bound.rows[slot]),
+            )
+            member.pid = await self._nursery.fork(slot, descriptors)
+        except CannotFork as error:
+            ours.close()
+            self._cannot_start(slot, str(error))
+            return
+        finally:
+            theirs.close()
+        self.members.append(member)
+        if before is not None:
+            before.successor = member
+
+        async def answer(question: str, values: dict[str, Any]) -> None:
+            self._hear(member, question, values)
+
+        member.link = await Link.over(
+            ours,
+            answer,
+            lambda notice, values: self._hear(member, notice, values),
+            lambda: self._ended(member),
+        )
+        member.tell(
+            "start",
+            config=pickle.dumps(self._config),
+            slots=self.slots,
+            instance=self._instance,
+            sockets=[len(bound.rows[slot]) for bound in self._addresses],
+            kept=list(self._kept.values()),
+        )
+        if self.leaving:
+            member.tell("drain")
+
+    def _cannot_start(self, slot: int, why: str) -> None:
+        if not self.started.is_set():
+            if not self.failed.done():
+                self.failed.set_result(why)
+            return
+        wait = max(0.1, self._backoffs[slot].ended(monotonic()))
+        log.error("worker %d cannot start: %s; again in %g s", slot, why, wait)
+        if not self.stopping:
+            self._spawn(self._start(slot, wait))
+
+    def _hear(self, member: Member, what: str, values: dict[str, Any]) -> None:
+        """What a worker says of itself."""
+        if what == "ready":
+            self._is_ready(member)
+        elif what == "failed":
+            member.state = "failed"
+            member.clean = True
+            self._cannot_start(member.slot, values["why"])
+        elif what == "replace":
+            asyncio.get_running_loop().call_later(SETTLING, self._replace, member)
+        elif what == "ended":
+            member.clean = values["clean"]
+            member.samples = unpacked(values["samples"])
+
+    def _is_ready(self, member: Member) -> None:
+        if member.state == "starting":
+            member.state = "serving"
+        member.since = monotonic()
+        for other in self.members:
+            if other.successor is member and other.state == "serving":
+                other.state = "retiring"
+                other.tell("retire")
+        if len({each.slot for each in self.serving}) == self.slots:
+            self.started.set()
+
+    def _replace(self, member: Member) -> None:
+        """It was asked to end, it alone: another one takes its place first."""
+        if not self.stopping and member.state == "serving" and member.successor is None:
+            log.info("worker %d was told to end: another one takes its place", member.slot)
+            self.restarts += 1
+            self._spawn(self._start(member.slot, before=member))
+
+    def _ended(self, member: Member) -> None:
+        """Its link has closed."""
+        state, member.state = member.state, "ended"
+        self.members.remove(member)
+        self._totals.end(member.samples)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(member.pid, os.WNOHANG)  # ours, if the nursery died and we are process 1
+        clean = bool(member.clean)
+        if not any(other.slot == member.slot for other in self.serving):
+            self._counts.leave(member.slot)
+        if self.stopping:
+            self.all_clean = self.all_clean and clean
+            if not self.members:
+                self.gone.set()
+        elif state in ("starting", "serving"):
+            self._restart(member)
+
+    def _restart(self, member: Member) -> None:
+        for other in self.members:
+            if other.successor is member:  # it goes on until another one is ready
+                other.successor = None
+                self._backoffs[member.slot].ended(monotonic())
+                return
+        if member.successor is not None:
+            return
+        wait = self._backoffs[member.slot].ended(monotonic())
+        if wait > GIVEN_UP and not self.started.is_set():
+            self._cannot_start(member.slot, "workers end before they serve")
+            return
+        self.restarts += 1
+        again = f" in {wait:g} s" if wait else ""
+        which = f"worker {member.slot}, process {member.pid}"
+        log.error("%s, has ended; another one takes its place%s", which, again)
+        self._spawn(self._start(member.slot, wait))
+
+    def _exited(self, pid: int, status: int) -> None:
+        """Its process has ended; that it has is known by its link."""
+        if os.WIFSIGNALED(status):
+            name = signal.Signals(os.WTERMSIG(status)).name
+            log.error("process %d of a worker was ended by %s", pid, name)
+
+    # Questions
+
+    async def ask(self, question: str, *, keep: str = "", **values: Any) -> list[Any]:
+        """See ``Source.ask``."""
+        members = self.serving
+        answers = await asyncio.gather(
+            *(self._asked(member, question, values) for member in members),
+            return_exceptions=True,
+        )
+        given: list[Any] = [one for one in answers if not isinstance(one, BaseException)]
+        if not given:
+            for failure in answers:
+                if isinstance(failure, ValueError):
+                    raise failure
+            raise ValueError("no worker has answered")
+        if keep:
+            self._kept[keep] = (question, values)
+        return given
+
+    async def _asked(self, member: Member, question: str, values: dict[str, Any]) -> Any:
+        assert member.link is not None
+        async with asyncio.timeout(PATIENCE):
+            return await member.link.ask(question, **values)
+
+    async def look(self) -> None:
+        """Have every worker tell its samples."""
+        await asyncio.gather(*(self._look(member) for member in tuple(self.members)))
+
+    async def _look(self, member: Member) -> None:
+        if member.state in ("serving", "retiring"):
+            with contextlib.suppress(ValueError, TimeoutError):
+                told = unpacked(await self._asked(member, "samples", {}))
+                if member.state != "ended":
+                    member.samples = told
+
+    def describe(self) -> Iterable[Sample]:
+        """The sum of what they told, and how they are."""
+        yield from self._totals.of(member.samples for member in self.members)
+        yield gauge("workers_wanted", self.slots)
+        yield gauge("workers_serving", len(self.serving))
+        yield counter("workers_restarted", self.restarts)
+        now = monotonic()
+        for member in self.members:
+            labels = {"worker": str(member.slot), "pid": str(member.pid)}
+            yield info("worker_state", member.state, labels)
+            yield gauge("worker_age_seconds", now - member.since, labels)
+            yield gauge("worker_connections", self._counts.get(member.slot), labels)
+            requests = (s.value for s in member.samples if s.name == "route_requests")
+            yield counter("worker_requests", sum(map(int, requests)), labels)
+
+    # The end
+
+    def tell(self, notice: str) -> None:
+        """Tell all."""
+        self.leaving = self.leaving or notice == "drain"
+        for member in self.members:
+            member.tell(notice)
+
+    def stop(self) -> None:
+        """Start no more."""
+        self.stopping = True
+        if not self.members:
+            self.gone.set()
+
+    def kill(self) -> None:
+        """End those that do not."""
+        for member in self.members:
+            log.error("worker %d, process %d, does not end: killed", member.slot, member.pid)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(member.pid, signal.SIGKILL)
+
+    async def close(self) -> None:
+        """Let go of everything; workers that live on end by themselves."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(tuple(self._tasks))
+        for member in self.members:
+            if member.link is not None:
+                member.link.close()
+        self._nursery.close()
+        self._inboxes.close()
+        self._counts.close()
+        os.close(self._memory)

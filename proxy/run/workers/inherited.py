@@ -1,0 +1,125 @@
+"""What a worker serves on: sockets that its parent has bound, and its inbox."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeAlias
+
+from proxy.edge.connections import ConnectionTracker, Observer, Tracked
+from proxy.edge.entrance import Admit
+from proxy.net.sockets import drop_handshakes
+from proxy.run.acceptor import Acceptor
+from proxy.run.listener import ADMITTING, BACKLOG, CONNECTING
+from proxy.run.workers.balance import Balance
+
+Room: TypeAlias = Callable[[], int]
+
+
+class Accepting:
+    """A worker's end of one address, or its inbox, as a ``Listener`` is without workers."""
+
+    def __init__(self, sockets: Iterable[Any]) -> None:
+        """``sockets``: ours to close."""
+        self._sockets = list(sockets)
+        self._acceptors: list[Acceptor] = []
+
+    def open(self, admit: Admit, ceiling: int, most: int, room: Room | None) -> None:
+        """Accept; see ``Acceptor``."""
+        self._acceptors = [
+            Acceptor(one, admit, ceiling, BACKLOG, most=most, room=room) for one in self._sockets
+        ]
+
+    @property
+    def admitting(self) -> int:
+        """How many were accepted and are no connections yet."""
+        return sum(acceptor.admitting for acceptor in self._acceptors)
+
+    async def retire(self) -> None:
+        """Let those in who have begun to connect, nobody else, then close."""
+        for one in self._sockets:
+            drop_handshakes(one)
+        await asyncio.sleep(CONNECTING)
+        await self.leave()
+
+    async def leave(self) -> None:
+        """Accept no more, where another worker goes on; let those in who were accepted."""
+        acceptors = self._stop()
+        await asyncio.gather(*(acceptor.settle(ADMITTING) for acceptor in acceptors))
+
+    def close(self) -> None:
+        """Accept no more; connections go on, who is on the way to one does not."""
+        for acceptor in self._stop():
+            acceptor.cut()
+
+    def _stop(self) -> list[Acceptor]:
+        acceptors, self._acceptors = self._acceptors, []
+        for acceptor in acceptors:
+            acceptor.close()
+        self._sockets = []
+        return acceptors
+
+
+class Inherited:
+    """All of it."""
+
+    def __init__(self, instance: str, listeners: Sequence[Accepting], balance: Balance) -> None:
+        """``instance``: the id in Via, the same for all workers."""
+        self.instance = instance
+        self._inbox = Accepting([balance.inbox])
+        self._named = listeners
+        self.listeners = (*listeners, self._inbox)
+        self._balance = balance
+
+    def tracker(self, limit: int, observers: tuple[Observer, ...]) -> ConnectionTracker:
+        """One that says how many connections there are."""
+        return CountedTracker(limit, observers, self._balance)
+
+    def open(self, admit: Admit, ceiling: int, most: int, room: Room | None) -> None:
+        """Take connections; see ``Acceptor``."""
+        for listener in self._named:
+            listener.open(self._balance.spread(admit), ceiling, most, room)
+        self._inbox.open(self._balance.here(admit), ceiling, most, room)
+        self._balance.open()
+
+    async def retire(self, *, replaced: bool) -> None:
+        """Take no more. ``replaced``: another worker goes on with the sockets."""
+        self._balance.close(replaced=replaced)
+        ends = (one.leave() if replaced else one.retire() for one in self._named)
+        await asyncio.gather(*ends)
+        # What others sent before they saw that nothing is taken here.
+        await asyncio.sleep(0 if replaced else CONNECTING)
+        await self._inbox.leave()
+
+    def close(self) -> None:
+        """Take no more, and cut who is on the way to a connection."""
+        self._balance.close()
+        for listener in self.listeners:
+            listener.close()
+
+
+class CountedSet(set[Tracked]):
+    """Says when a connection comes in."""
+
+    def __init__(self, made: Callable[[], None]) -> None:
+        super().__init__()
+        self._made = made
+
+    def add(self, connection: Tracked) -> None:
+        """As of a set."""
+        super().add(connection)
+        self._made()
+
+
+class CountedTracker(ConnectionTracker):
+    """Says how many connections there are, whenever one has begun or ended."""
+
+    __slots__ = ("_balance",)
+
+    def __init__(self, limit: int, observers: tuple[Observer, ...], balance: Balance) -> None:
+        super().__init__(limit, observers)
+        self._balance = balance
+        balance.connections = self.connections = CountedSet(balance.made)
+
+    def disconnected(self, connection: Tracked) -> None:
+        """A connection has ended."""
+        super().disconnected(connection)
+        self._balance.publish()

@@ -1,0 +1,178 @@
+"""The process that serves no requests: sockets, signals, the admin listener, the ready line."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Iterable
+from typing import Any, Final
+
+from proxy.config.model import Config
+from proxy.core.samples import Sample
+from proxy.core.secrets import conceal
+from proxy.run.listener import CannotListen
+from proxy.run.notify import Watchdog, notify
+from proxy.run.operators import Operators
+from proxy.run.serve import CUT, FAILED_TO_START, Stop, settle_memory
+from proxy.run.workers.crew import Crew
+from proxy.run.workers.shares import exceeding
+from proxy.run.workers.sockets import Bound
+from proxy.telemetry.standard_error import StandardError
+from proxy.telemetry.writer import Turn
+
+log = logging.getLogger(__name__)
+
+LOOK: Final = 1.0
+"""Seconds between two looks at the workers' samples."""
+LATE: Final = 5.0
+"""Seconds that workers have to end, beyond the grace period, before they are killed."""
+
+
+class Parent:
+    """In the running loop."""
+
+    def __init__(self, config: Config, slots: int) -> None:
+        self._config = config
+        self._slots = slots
+        self._addresses: list[Bound] = []
+        self._crew: Crew
+        self._operators: Operators | None = None
+        self._looking: asyncio.Task[None] | None = None
+
+    # What the admin listener shows
+
+    @property
+    def ready(self) -> bool:
+        """Whether new requests are wanted: all have been serving, and one still is."""
+        crew = self._crew
+        return crew.started.is_set() and not crew.stopping and bool(crew.serving)
+
+    def describe(self) -> Iterable[Sample]:
+        """The state of all."""
+        return self._crew.describe()
+
+    async def ask(self, question: str, *, keep: str = "", **values: Any) -> list[Any]:
+        """The answers of all; see ``Source``."""
+        return await self._crew.ask(question, keep=keep, **values)
+
+    # What it does
+
+    async def run(self) -> int:
+        """The exit code."""
+        stop = Stop()
+        try:
+            await self._open()
+        except CannotListen as error:
+            return await self._give_up(conceal(str(error)))
+        crew = self._crew
+        crew.start()
+        if not await self._first(crew.started.wait(), stop.asked.wait(), crew.failed):
+            return await self._give_up(crew.failed.result())
+        if not stop.asked.is_set():
+            settle_memory()
+            self._say_ready()
+            watchdog = Watchdog()
+            await stop.asked.wait()
+            watchdog.close()  # from here on it is the time to stop that counts
+        log.info("%s: stopping", stop.by)
+        notify("STOPPING=1")
+        clean = await self._drain(stop)
+        await self._close()
+        return 0 if clean else CUT
+
+    async def _open(self) -> None:
+        server = self._config.server
+        for sentence in exceeding(self._config, self._slots):
+            log.warning("%s", sentence)
+        addresses = (server.listen,) if isinstance(server.listen, str) else server.listen
+        for address in addresses:
+            self._addresses.append(Bound(address, server, self._slots))
+        self._crew = Crew(self._config, self._slots, self._addresses)
+        if isinstance(sys.stderr, StandardError):
+            sys.stderr.share(Turn(self._crew.memory))
+        if self._config.admin is not None:
+            self._operators = Operators(self._config.admin, server)
+            await self._operators.open(self)
+            self._looking = asyncio.create_task(self._look())
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK)
+            await self._crew.look()
+
+    @staticmethod
+    async def _first(*waits: Any) -> bool:
+        """Wait for one of them; False where the last one is it."""
+        tasks = [asyncio.ensure_future(wait) for wait in waits]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        done = any(task.done() for task in tasks[:-1])
+        for task in tasks[:-1]:
+            task.cancel()
+        return done
+
+    def _say_ready(self) -> None:
+        ready = f"ready http={','.join(bound.address for bound in self._addresses)}"
+        if self._operators is not None:
+            ready += f" admin={self._operators.address}"
+        print(ready, file=sys.stderr, flush=True)
+        notify("READY=1")
+
+    async def _give_up(self, why: str) -> int:
+        print(f"sidecar-proxy: cannot start: {why}", file=sys.stderr)
+        if hasattr(self, "_crew"):
+            self._crew.stop()
+            self._crew.tell("drain")
+            self._crew.tell("cut")
+            await self._gone(LATE)
+        await self._close()
+        return FAILED_TO_START
+
+    async def _drain(self, stop: Stop) -> bool:
+        """Whether nothing was cut."""
+        crew, shutdown = self._crew, self._config.shutdown
+        crew.stop()
+        again = asyncio.ensure_future(stop.again.wait())
+        if shutdown.delay:
+            crew.tell("fail_readiness")
+            log.info("stopping: the listeners close in %g s", shutdown.delay)
+            await asyncio.wait((again,), timeout=shutdown.delay)
+        # From here on a worker's socket closes when the worker closes its own.
+        for bound in self._addresses:
+            bound.close()
+        crew.tell("drain")
+        gone = asyncio.ensure_future(crew.gone.wait())
+        limit = shutdown.grace_period + LATE if shutdown.grace_period else None
+        await asyncio.wait((gone, again), timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        gone.cancel()
+        if again.done():
+            log.warning("%s again: ending at once", stop.by)
+            crew.tell("cut")
+        again.cancel()
+        await self._gone(LATE)
+        return crew.all_clean
+
+    async def _gone(self, patience: float) -> None:
+        """Wait until no worker lives, and see to it."""
+        for kill in (False, True):
+            if kill:
+                self._crew.kill()
+            try:
+                async with asyncio.timeout(patience):
+                    await self._crew.gone.wait()
+                return
+            except TimeoutError:
+                self._crew.all_clean = False
+
+    async def _close(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+        if self._operators is not None:
+            await self._operators.close()
+        if hasattr(self, "_crew"):
+            await self._crew.close()
+        for bound in self._addresses:
+            bound.close()
+
+
+async def serve_by_workers(config: Config, slots: int) -> int:
+    """Serve by so many workers until told to stop; the exit code, as of ``run/serve``."""
+    return await Parent(config, slots).run()

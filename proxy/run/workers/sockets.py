@@ -1,0 +1,129 @@
+"""The sockets that the parent binds.
+
+A TCP address has a socket for each slot, all with SO_REUSEPORT, so each worker has an accept queue
+of its own. The parent never accepts and never listens, but holds the descriptors: a queue whose
+worker has ended stays open, and the next worker of the slot serves who waits in it. A unix socket
+is one for all: two sockets cannot have the same path.
+"""
+
+import contextlib
+import errno
+import os
+import socket
+from typing import Final, NamedTuple
+
+from proxy.config.addresses import split_listen
+from proxy.config.values import owner
+from proxy.edge.options import ServerOptions
+from proxy.run.listener import Listener, clear_stale, identity
+
+
+class Bound:
+    """One address of ``[server] listen``."""
+
+    def __init__(self, asked: str, options: ServerOptions, slots: int) -> None:
+        """Raises CannotListen."""
+        self.asked = asked
+        self.address = asked
+        """With the real port where 0 was asked for."""
+        self.rows: list[list[socket.socket]] = [[] for _ in range(slots)]
+        """The sockets of each slot."""
+        self._path = asked.removeprefix("unix:") if asked.startswith("unix:") else None
+        self._file: tuple[int, int] | None = None
+        try:
+            if self._path is not None:
+                self._bind_unix(self._path, options)
+            else:
+                self._bind_tcp()
+        except OSError as error:
+            self.close()
+            raise Listener(asked, options).cannot_listen(error) from error
+        except BaseException:
+            self.close()
+            raise
+
+    def _bind_unix(self, path: str, options: ServerOptions) -> None:
+        clear_stale(path)
+        shared = socket.socket(socket.AF_UNIX)
+        for row in self.rows:
+            row.append(shared)
+        shared.bind(path)
+        self._file = identity(path)
+        # Nobody can connect before a worker listens, so nobody gets in with the umask's mode.
+        os.chmod(path, int(options.unix_mode, 8))
+        if options.unix_owner:
+            os.chown(path, *owner(options.unix_owner))
+
+    def _bind_tcp(self) -> None:
+        host, port = split_listen(self.asked)
+        for place in places(host, port):
+            if port:  # else two proxies could share a port without knowing of each other
+                bound(place, port, share=False).close()
+            for row in self.rows:
+                one = bound(place, port, share=True)
+                row.append(one)
+                port = one.getsockname()[1]  # with 0, all get the port of the first
+        host = host or "0.0.0.0"
+        self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def close(self) -> None:
+        """Let go of the sockets, and take a unix socket's file away; workers have their own."""
+        for row in self.rows:
+            for one in row:
+                one.close()
+        file, self._file = self._file, None
+        if self._path is not None and file is not None and identity(self._path) == file:
+            with contextlib.suppress(OSError):
+                os.unlink(self._path)
+
+
+class Place(NamedTuple):
+    """A TCP address without its port."""
+
+    family: int
+    host: str
+    dual: bool = False
+    """Whether an IPv6 socket takes IPv4 clients too."""
+    scope: int = 0
+    """The interface of a link-local address (RFC 4007)."""
+
+
+_NO_IPV6: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+
+
+def places(host: str, port: int) -> list[Place]:
+    """Those of a name; of every address of the machine, where it is empty. Raises OSError."""
+    if not host:
+        every = Place(socket.AF_INET6, "::", dual=True)
+        try:
+            if socket.has_dualstack_ipv6():
+                bound(every, 0, share=False).close()
+                return [every]
+        except OSError as error:
+            if error.errno not in _NO_IPV6:
+                raise
+        return [Place(socket.AF_INET, "0.0.0.0")]
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    named = (
+        Place(family, str(at[0]), scope=at[3] if len(at) == 4 else 0)
+        for family, _, _, _, at in found
+    )
+    return list(dict.fromkeys(named))
+
+
+def bound(place: Place, port: int, *, share: bool) -> socket.socket:
+    """A socket that does not listen. ``share``: with SO_REUSEPORT. Raises OSError."""
+    own = socket.socket(place.family, socket.SOCK_STREAM)
+    try:
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if share:
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        scope: tuple[int, ...] = ()
+        if place.family == socket.AF_INET6:
+            own.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not place.dual)
+            scope = (0, place.scope)
+        own.bind((place.host, port, *scope))
+    except BaseException:
+        own.close()
+        raise
+    return own
