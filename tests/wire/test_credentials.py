@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import os
+import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -182,6 +183,25 @@ async def test_the_token_server_may_have_an_authority_of_its_own(tmp_path: Path)
                 proxied(upstream, **oauth2(tmp_path, server, **tables)) as proxy,
             ):
                 assert (await proxy.ask(get())).status == status
+
+
+async def test_another_authority_of_the_token_server_is_trusted_without_a_restart(
+    tmp_path: Path,
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    one, two = Authority(tmp_path / "one"), Authority(tmp_path / "two")
+    shutil.copy(one.path("ca.pem"), tmp_path / "ca.pem")
+    async with RawUpstream(("wait-body", token("abc")), tls=two.server()) as server:
+        tables = oauth2(tmp_path, server, ca_file=str(tmp_path / "ca.pem"))
+        async with RawUpstream() as upstream, proxied(upstream, **tables) as proxy:
+            assert (await proxy.ask(get())).status == 503
+            shutil.copy(two.path("ca.pem"), tmp_path / "ca.pem")
+
+            async def works() -> bool:
+                return (await proxy.ask(get())).status == 200
+
+            await until(works)
 
 
 @pytest.mark.parametrize(

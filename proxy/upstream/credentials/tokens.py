@@ -88,8 +88,9 @@ class Tokens:
         return False
 
     def open(self) -> None:
-        """Ask for the first token, before the first request needs it."""
-        self._renew()
+        """Ask for the first token, before the first request needs it; later calls do nothing."""
+        if self._got_at == self._next_try == -math.inf:
+            self._renew()
 
     async def close(self) -> None:
         """Stop."""
