@@ -35,6 +35,7 @@ async def test_a_token_is_asked_for_as_rfc_6749_says_and_shown(tmp_path: Path) -
         }
         pair = base64.b64decode((asked.head.value("Authorization") or b"").removeprefix(b"Basic "))
         assert pair == b"side%3Acar:a+secret%2Fwith%2Bsigns"  # each form-encoded (2.3.1)
+        assert base64.b64encode(pair).decode() not in conceal(f"x {base64.b64encode(pair)!r} y")
         row = told(proxy)["0"]
         assert (row["usable"], row["renewals"], row["failures"]) == (True, 1, 0)
         assert 3500 < row["expires_s"] <= 3600
