@@ -12,7 +12,7 @@ sum         = $(shell cat $(1) 2>/dev/null | cksum | tr ' ' '-')
 MADE       := $(VENV)/.made
 RUN        := $(VENV)/.run-$(call sum,requirements/build.txt requirements/run.txt pyproject.toml)
 DEV        := $(VENV)/.dev-$(call sum,requirements/build.txt requirements/dev.txt pyproject.toml)
-GENERATED  := config.toml docs/configuration.md docs/errors.md docs/life-of-a-request.md \
+GENERATED  := config.toml docs/configuration.md docs/errors.md docs/life-of-a-request.md docs/metrics.md \
 	docs/decisions/0036-aiohttp-what-the-hot-path-goes-round.md
 BENCH      := $(VENV)/.bench-$(call sum,requirements/build.txt requirements/dev.txt requirements/bench.txt)
 CLIENTS    := $(VENV)/.clients-$(call sum,requirements/build.txt requirements/dev.txt requirements/clients.txt)
@@ -20,7 +20,7 @@ CONFORMANT := $(VENV)/.conformance-$(call sum,requirements/conformance.txt)
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test fast wire check format lint types imports house docs docs-current \
-	clients conformance figures bench badday arming soak waiting chaos microbench bench-tools ci-tools lock clean
+	clients conformance figures bench badday arming soak waiting cache chaos microbench bench-tools ci-tools lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,7 @@ docs: $(RUN) ## write config.toml and the generated pages anew from the declarat
 	@$(BIN)/python -m proxy.config.reference
 	@$(BIN)/python -m tools.errors_page
 	@$(BIN)/python -m tools.chain_page
+	@$(BIN)/python -m tools.metrics_page
 	@$(BIN)/python -m tools.aiohttp_names
 
 conformance: $(DEV) $(CONFORMANT) ## probes from outside: CONFORMANCE_DIR=... holds faults.py and raw_requests.py
@@ -91,6 +92,9 @@ soak: $(DEV) ## 1,000 streams and 1,000 sockets for 2 minutes, then a drain (ARG
 waiting: $(DEV) ## the adaptive limit, hedging and coalescing, three seeds: 5 minutes (ARGS="--only hedge")
 	@$(BIN)/python -m benchmarks.waiting $(ARGS)
 
+cache: $(DEV) ## what hits and stored misses cost beside nginx and Varnish, an outage, 200 kills: 10 minutes (ARGS="--only cost")
+	@$(BIN)/python -m benchmarks.cache $(ARGS)
+
 chaos: $(DEV) ## everything at once, every answer checked: 10 minutes (ARGS="--seconds 60 --seed 7")
 	@$(BIN)/python -m benchmarks.chaos $(ARGS)
 
@@ -100,7 +104,7 @@ microbench: $(DEV) ## calls, writes, timers, tasks per request; fails where they
 bench-tools: ## (root) the load generator and the peers: wrk, nginx, haproxy, caddy
 	@tools/bench-tools.sh
 
-ci-tools: ## (root) system packages that some tests want: nginx, haproxy, caddy, curl, openssl, chromium, systemd
+ci-tools: ## (root) system packages that some tests want: nginx, haproxy, caddy, curl, openssl, chromium, prometheus, systemd
 	@tools/ci-tools.sh
 
 lock: ## pin requirements/ anew (wants uv)

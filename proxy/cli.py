@@ -105,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("config", metavar="CONFIG")
     explain.add_argument("method", metavar="METHOD")
     explain.add_argument("url", metavar="URL", help="http://HOST/PATH, or /PATH")
+    explain.add_argument("-H", action="append", default=[], dest="header", help="'Name: value'")
     _set(explain)
     drain = commands.add_parser("drain", help="stop a running proxy as SIGTERM does")
     _admin(drain)
@@ -208,7 +209,10 @@ def _explain(arguments: argparse.Namespace) -> int:
     from proxy.run.explain import asked_for, explain
 
     try:
-        asked = asked_for(arguments.method, arguments.url)
+        fields = [header.partition(":")[::2] for header in arguments.header]
+        asked = asked_for(
+            arguments.method, arguments.url, [(name, value.strip()) for name, value in fields]
+        )
         lines = list(explain(arguments.config, asked, arguments.set))
     except ConfigError as error:
         for problem in error.problems:

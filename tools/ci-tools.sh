@@ -5,6 +5,7 @@ export PATH="$PATH:/usr/sbin:/sbin"
 
 missing=()
 command -v nginx >/dev/null || missing+=(nginx-light)
+command -v promtool >/dev/null || missing+=(prometheus)
 for tool in haproxy caddy curl openssl chromium; do
     command -v "$tool" >/dev/null || missing+=("$tool")
 done

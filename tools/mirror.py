@@ -14,7 +14,6 @@ telemetry/second
 
 _ELSEWHERE: Final = """
 admin/answers: tests/admin/test_api.py  the bodies of answers, over sockets
-admin/operations: tests/admin/test_api.py  each is asked, over sockets
 admin/client: tests/run/test_drain_command.py  it speaks to a running proxy
 config/sample: tests/config/test_reference.py  generated pages are compared in one place
 edge/certificates: tests/wire/test_listener_certificates.py  handshakes, over sockets

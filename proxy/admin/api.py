@@ -14,6 +14,7 @@ from proxy import __version__
 from proxy.admin import operations as o
 from proxy.admin.answers import Failed, Told, answer
 from proxy.admin.observatory import Observatory
+from proxy.admin.page.document import page
 from proxy.telemetry.call import Call
 
 Handler: TypeAlias = Callable[[Observatory, web.Request], Awaitable[web.StreamResponse]]
@@ -54,6 +55,12 @@ _PURGED: Final = (
     Parameter("route", "Of this route, as the log calls it."),
 )
 
+_REQUEST: Final = (
+    Parameter("url", "`http://HOST/PATH` or `/PATH`.", required=True),
+    Parameter("method", "GET by default."),
+    Parameter("header", "`Name: value`; may be given again."),
+)
+
 # fmt: off
 OPERATIONS: Final = (
     Operation("GET", "/api/exchanges", "Calls that were slow or failed, and those in flight",
@@ -76,6 +83,8 @@ OPERATIONS: Final = (
               o.purge, o.Purged, _PURGED, errors=(400,)),
     Operation("GET", "/api/configuration", "The options in force, without secrets",
               o.configuration, dict[str, Any]),
+    Operation("GET", "/api/explain", "What would become of a request, and why",
+              o.explain, o.Explained, _REQUEST, errors=(400,)),
     Operation("POST", "/api/drain", "Stop as on SIGTERM: what is in flight may finish",
               o.stop, Told, errors=(409,)),
     Operation("GET", "/api/log", "Least severity that standard error shows", o.level, o.Level),
@@ -92,6 +101,7 @@ def routes(seen: Observatory) -> Iterator[web.RouteDef]:
     async def description(_: web.Request) -> web.Response:
         return answer(openapi())
 
+    yield web.get("/", page)
     yield web.get("/api/openapi.json", description)
     yield web.get("/api/live", seen.live.serve)
 

@@ -83,6 +83,10 @@ class Visitor(RequestHandler):
         self._door.asked(self)
         return await super()._handle_request(*args, **kwargs)
 
+    def stay(self) -> None:
+        """Its answer goes on for as long as it is listened to; who gives it sees to the rest."""
+        self._door.left(self)
+
     def cut(self) -> None:
         """End it, whatever is under way."""
         self._door.left(self)

@@ -5,12 +5,15 @@ same bytes. One that does not take them is cut, and asks again.
 """
 
 import asyncio
+import contextlib
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 from aiohttp import web
 
 from proxy.admin.answers import FIELDS, failed
+from proxy.admin.door import Visitor
 from proxy.admin.source import Source
 from proxy.admin.state import state
 from proxy.telemetry.call import Call
@@ -52,7 +55,8 @@ class Live:
     def __init__(self, history: History, source: Source) -> None:
         self._history = history
         self._source = source
-        self._listeners = set[asyncio.Queue[bytes | None]]()
+        self._listeners: dict[asyncio.Queue[bytes | None], Callable[[], None]] = {}
+        """Events that wait for each, and what ends its connection."""
         self._before = 0.0
 
     @property
@@ -81,11 +85,10 @@ class Live:
             state=state(self._source.describe()),
         )
         data = b"event: second\ndata: %b\n\n" % msgspec.json.encode(news)
-        for listener in list(self._listeners):
+        for listener, cut in list(self._listeners.items()):
             if listener.full():
-                self._listeners.discard(listener)
-                listener.get_nowait()
-                listener.put_nowait(None)
+                del self._listeners[listener]
+                cut()
             else:
                 listener.put_nowait(data)
 
@@ -103,11 +106,16 @@ class Live:
         response = web.StreamResponse(headers={**FIELDS, "Content-Type": "text/event-stream"})
         listener: asyncio.Queue[bytes | None] = asyncio.Queue(PENDING)
         await response.prepare(request)
-        await response.write(b"retry: 1000\n\n")
-        self._listeners.add(listener)
-        try:
-            while (data := await listener.get()) is not None:
-                await response.write(data)
-        finally:
-            self._listeners.discard(listener)
+        visitor = request.protocol
+        assert isinstance(visitor, Visitor)
+        visitor.stay()
+        self._listeners[listener] = visitor.cut
+        # A listener may leave at any time.
+        with contextlib.suppress(ConnectionError):
+            try:
+                await response.write(b"retry: 1000\n\n")
+                while (data := await listener.get()) is not None:
+                    await response.write(data)
+            finally:
+                self._listeners.pop(listener, None)
         return response

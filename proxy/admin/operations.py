@@ -209,6 +209,30 @@ async def _change(action: str, seen: Observatory, request: web.Request) -> web.S
     return answer(Told(done))
 
 
+class Explained(msgspec.Struct):
+    """What would become of a request."""
+
+    lines: list[str]
+
+
+async def explain(seen: Observatory, request: web.Request) -> web.StreamResponse:
+    """What would become of a request."""
+    query = request.query
+    fields = [header.partition(":")[::2] for header in query.getall("header", [])]
+    try:
+        if not query.get("url"):
+            raise ValueError("url: expected http://HOST/PATH or /PATH")
+        lines = await seen.any(
+            "explain",
+            method=query.get("method", "GET"),
+            url=query["url"],
+            fields=[[name.strip(), value.strip()] for name, value in fields],
+        )
+    except ValueError as error:
+        return failed(str(error), 400)
+    return answer(Explained(lines))
+
+
 async def stop(seen: Observatory, _: web.Request) -> web.StreamResponse:
     """Stop as on SIGTERM, which this process is sent: the parent too, where there are workers."""
     if not seen.source.ready:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from proxy.config.describe import literal
 from proxy.config.hidden import masked
 from proxy.config.model import Config
 from proxy.core.duration import Duration
@@ -24,13 +25,37 @@ def in_force(config: Config, environ: Mapping[str, str] = os.environ) -> dict[st
 
     Hidden are options that hold credentials, values of fields, and what comes from the environment.
     """
-    known = {
+    shown: dict[str, Any] = _shown(config, (), _known(environ))
+    return shown
+
+
+class Unwritten:
+    """In the place of ``config/origins`` where nobody knows the file any more."""
+
+    def line(self, place: Place) -> str:
+        """Nobody knows."""
+        return ""
+
+    def of(self, own: Place, top: Place) -> tuple[str, Any]:
+        """Nobody knows where."""
+        return "", None
+
+    def shown(self, place: Place, written: Any, value: Any) -> str:
+        """A value as ``in_force`` has it."""
+        return literal(_listed(_shown(value, place, _known(os.environ))))
+
+
+def _listed(value: Any) -> Any:
+    return tuple(map(_listed, value)) if isinstance(value, list) else value
+
+
+def _known(environ: Mapping[str, str]) -> dict[str, str]:
+    """What stands for values of the environment."""
+    return {
         value: f"${{{name}}}"
         for name, value in environ.items()
         if len(value) >= _SHORTEST and not value.startswith("/")
     }
-    shown: dict[str, Any] = _shown(config, (), known)
-    return shown
 
 
 def _shown(value: Any, place: Place, known: Mapping[str, str]) -> Any:

@@ -4,12 +4,28 @@ import os
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from proxy.config.describe import literal
+from proxy.config.hidden import masked
 from proxy.config.lines import Lines
 from proxy.config.overrides import Overrides
 from proxy.config.problems import spell
 from proxy.core.findings import Place
+from proxy.core.secrets import conceal
+
+
+class Told(Protocol):
+    """Where options were written, and how they are shown."""
+
+    def line(self, place: Place) -> str:
+        """``FILE:LINE``; empty where nobody wrote it, or nobody knows."""
+
+    def of(self, own: Place, top: Place) -> tuple[str, Any]:
+        """Where a value comes from, and how it is written there."""
+
+    def shown(self, place: Place, written: Any, value: Any) -> str:
+        """A value without secrets, as TOML writes it."""
 
 
 class Origins:
@@ -41,6 +57,10 @@ class Origins:
             if self._at(own[:-1]) is not None and self._at(top[:-1]) is False:
                 break  # what is off at the top begins with its defaults in the table that is there
         return "default", None
+
+    def shown(self, place: Place, written: Any, value: Any) -> str:
+        """A value without secrets, as TOML writes it; ``written`` is what ``of`` gives."""
+        return conceal(literal(masked(place, written, value)))
 
     def _at(self, place: Place) -> Any:
         found: Any = self._raw

@@ -54,6 +54,10 @@ class Record:
     """When the reply's head arrived."""
     coalesced: bool = False
     """Whether it was given another one's answer."""
+    refused: str = ""
+    """Why the proxy itself refused it: the ``reason`` of the error; empty where it did not."""
+    clock: str = ""
+    """The timeout that ended it, as its option is called."""
     cache: str = ""
     """What the cache did, as Cache-Status says it (RFC 9211); empty where there is none."""
 
@@ -66,6 +70,12 @@ class Record:
     def hedged(self) -> bool:
         """Whether an attempt was overtaken by a copy."""
         return any(attempt.outcome == HEDGED for attempt in self.attempt_log)
+
+    def copy(self) -> "Record":
+        """Another one that says the same."""
+        copied = Record()
+        copied.__dict__.update(self.__dict__)
+        return copied
 
     def adopt(self, call: "Record", *, started_at: float = 0.0, shared: bool = False) -> None:
         """Take over what another call has found out, whose answer this request is given.

@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 
 from proxy.admin.source import Answer
-from proxy.config.in_force import in_force
+from proxy.config.in_force import Unwritten, in_force
 from proxy.config.model import Config
 from proxy.edge.connections import ConnectionTracker
+from proxy.run.explain import asked_for, explained
 from proxy.telemetry.recorder import Recorder
 from proxy.telemetry.why import spell
 from proxy.upstream.endpoint import Endpoint
@@ -47,6 +48,7 @@ class Answers:
             "change_server": self.change_server,
             "log_level": self.log_level,
             "configuration": self.configuration,
+            "explain": self.explain,
         }
 
     def close(self) -> None:
@@ -113,3 +115,9 @@ class Answers:
     def configuration(self) -> dict[str, Any]:
         """The options in force, without secrets."""
         return in_force(self._config())
+
+    async def explain(self, method: str, url: str, fields: list[list[str]]) -> list[str]:
+        """What would become of a request, in lines. Raises ValueError."""
+        asked = asked_for(method, url, [(name, value) for name, value in fields])
+        config = self._config()
+        return await asyncio.to_thread(lambda: list(explained(config, asked, Unwritten())))

@@ -6,31 +6,30 @@ built as for a start, so the explanation cannot say anything else than the proxy
 
 import asyncio
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from proxy.config.describe import literal
-from proxy.config.hidden import masked
 from proxy.config.load import load
 from proxy.config.model import Config, Route
-from proxy.config.origins import Origins
+from proxy.config.origins import Origins, Told
 from proxy.config.problems import spell
 from proxy.core.errors import BadRequest, MethodNotAllowed, NoRoute, ProxyError
 from proxy.core.exchange import Exchange
 from proxy.core.findings import Place, is_token
 from proxy.core.reply import Reply
 from proxy.core.scope import EndpointScope, Scope, UpstreamScope
-from proxy.core.secrets import conceal
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.edge.intake import read_target
 from proxy.edge.responses import failure
 from proxy.edge.router import RANKED_BY, RouteOptions, Router, rank
+from proxy.http.grammar import CONTROL
 from proxy.http.hop_by_hop import end_to_end_response
 from proxy.http.target import split_target
 from proxy.middleware.rewrite import rewrite
 from proxy.run.chains import ENDPOINT, ROUTE, UPSTREAM, Link
+from proxy.run.failures import failures
 from proxy.run.tree import Tree, upstreams_of
 from proxy.upstream.endpoint import Endpoint
 from proxy.upstream.forward import Forward
@@ -64,23 +63,33 @@ class _Arrived(Exception):
     """The request is as it goes to an upstream."""
 
 
-def asked_for(method: str, url: str) -> Exchange:
-    """The request for a URL, or for a path alone. Raises ValueError with a sentence."""
+def asked_for(method: str, url: str, fields: Iterable[tuple[str, str]] = ()) -> Exchange:
+    """The request for a URL, or for a path alone, with these fields. Raises ValueError."""
     raw = url.partition("#")[0]
     if not raw.startswith("/") and "://" not in raw and raw != "*":
         raise ValueError(f"expected http://HOST/PATH or /PATH, got {url!r}")
     if not is_token(method):
         raise ValueError(f"{method!r} is not the name of a method")
     target, authority = split_target(method, raw.encode())
-    return Exchange(
-        method, target, (), host="localhost" if authority is None else authority.decode()
-    )
+    host = "localhost" if authority is None else authority.decode()
+    raw_fields: list[tuple[bytes, bytes]] = []
+    for name, value in fields:
+        if not is_token(name) or CONTROL.search(value.encode("utf-8", "surrogateescape")):
+            raise ValueError(f"expected 'Name: value', got {name!r}")
+        if name.lower() == "host":
+            host = value
+        else:
+            raw_fields.append((name.encode(), value.encode("utf-8", "surrogateescape")))
+    return Exchange(method, target, raw_fields, host=host)
 
 
 def explain(path: str, asked: Exchange, sets: Sequence[str] = ()) -> Iterator[str]:
     """Lines for a reader. Raises ConfigError, or OSError where a file cannot be used."""
-    config = load(path, sets=sets)
-    origins = Origins(path, sets)
+    yield from explained(load(path, sets=sets), asked, Origins(path, sets))
+
+
+def explained(config: Config, asked: Exchange, origins: Told) -> Iterator[str]:
+    """The same of a configuration that is known already. No loop may run in this thread."""
     yield f"{asked.method} http://{asked.host}{asked.target.decode()}"
     yield ""
     try:
@@ -91,7 +100,7 @@ def explain(path: str, asked: Exchange, sets: Sequence[str] = ()) -> Iterator[st
     router = Router([(route, number) for number, route in enumerate(config.routes)])
     chosen = None
     try:
-        chosen = router.find(asked.method, asked.host, asked.path, ())
+        chosen = router.find(asked.method, asked.host, asked.path, asked.headers)
         yield from _title("Route", f"{_named(config, chosen, origins)} takes it")
     except ProxyError as error:
         yield from _title("Route", f"none takes it: {_answer(error)}")
@@ -103,6 +112,9 @@ def explain(path: str, asked: Exchange, sets: Sequence[str] = ()) -> Iterator[st
     upstreams = [each.name for each in upstreams_of(route, config.upstreams)]
     yield from _chain(upstreams, built.links)
     yield from _sent(upstreams, built)
+    yield ""
+    yield from _title("Failures", f"what becomes of this {asked.method} if its server fails")
+    yield from failures(route, asked)
     yield from _options(config, chosen, origins)
 
 
@@ -117,7 +129,7 @@ def _title(title: str, said: str = "") -> Iterator[str]:
     yield f"{title}: {said}" if said else title
 
 
-def _named(config: Config, number: int, origins: Origins) -> str:
+def _named(config: Config, number: int, origins: Told) -> str:
     route = config.routes[number]
     parts = [f"host {route.host}"] if route.host else []
     parts.append(f"path_regex {route.path_regex}" if route.path_regex else f"path {route.path}")
@@ -128,7 +140,7 @@ def _named(config: Config, number: int, origins: Origins) -> str:
     return f"routes[{number}] ({'; '.join(parts)}; {written})"
 
 
-def _others(config: Config, asked: Exchange, chosen: int | None, origins: Origins) -> Iterator[str]:
+def _others(config: Config, asked: Exchange, chosen: int | None, origins: Told) -> Iterator[str]:
     """Why it is none of the others: those whose path it is, and a few more."""
     far = 0
     for number in sorted(range(len(config.routes)), key=lambda each: rank(config.routes[each])):
@@ -249,7 +261,7 @@ def _sent(upstreams: list[str], built: Built) -> Iterator[str]:
             yield f"  {server.name} ({about}) is sent: {server.sent}"
 
 
-def _options(config: Config, chosen: int, origins: Origins) -> Iterator[str]:
+def _options(config: Config, chosen: int, origins: Told) -> Iterator[str]:
     """Every option that applies, with where it comes from."""
     route = config.routes[chosen]
     yield ""
@@ -262,7 +274,7 @@ def _options(config: Config, chosen: int, origins: Origins) -> Iterator[str]:
             yield from _values(upstream, ("upstreams", number), (), origins)
 
 
-def _values(options: msgspec.Struct, own: Place, top: Place, origins: Origins) -> Iterator[str]:
+def _values(options: msgspec.Struct, own: Place, top: Place, origins: Told) -> Iterator[str]:
     for name in options.__struct_fields__:
         value = getattr(options, name)
         place, above = (*own, name), (*top, name)
@@ -275,9 +287,9 @@ def _values(options: msgspec.Struct, own: Place, top: Place, origins: Origins) -
             continue
         where, written = origins.of(place, above)
         if (name in ("name", "servers") and len(own) == 2) or (
-            where == "default" and (value is None or (len(own) == 2 and own[0] == "routes"))
+            where in ("", "default") and (value is None or (len(own) == 2 and own[0] == "routes"))
         ):
             continue  # shown above, or not asked for
-        shown = conceal(literal(masked(place, written, value))) or "off"
+        shown = origins.shown(place, written, value) or "off"
         label = spell((*own[2:], name))
-        yield f"    {f'{label} = {shown}':44} {where}"
+        yield f"    {f'{label} = {shown}':44} {where}".rstrip()

@@ -131,7 +131,7 @@ async def test_a_reply_that_has_begun_is_cut() -> None:
         await proxy.connect() as client,
     ):
         await client.send(get())
-        await client.read_until(b"123")
+        await client.read_until(b"\r\n\r\n123")
         [found] = (await until(proxy, "/api/exchanges", "in_flight"))["in_flight"]
         assert (found["phase"], found["bytes_out"]) == ("body", 3)
         await call(proxy, "POST", f"/api/exchanges/{found['id']}/cancel")
@@ -157,9 +157,9 @@ async def test_a_server_is_withdrawn_and_restored() -> None:
             assert (len(a.connections), len(b.connections)) == (0, 1)
             assert await _withdrawn(proxy) == [True, False]
             await call(proxy, "POST", "/api/servers/restore", which)
-            for _ in range(4):
-                assert (await proxy.ask(get())).status == 200
-            assert len(a.connections) == 1
+            async with asyncio.timeout(30):
+                while not a.connections:  # it is asked by chance, and less often at first
+                    assert (await proxy.ask(get())).status == 200
             await call(proxy, "POST", "/api/servers/eject", which | {"seconds": 0.2})
             async with asyncio.timeout(30):
                 while (await _withdrawn(proxy))[0]:  # noqa: ASYNC110 - it tells nobody
@@ -248,7 +248,7 @@ async def test_the_description_says_what_is_answered(monkeypatch: pytest.MonkeyP
         await client.send(get())
         exchanges = await until(proxy, "/api/exchanges", "exchanges")
         known = exchanges["exchanges"][0]
-        asked = {"/api/cache": "?path=/"}
+        asked = {"/api/cache": "?path=/", "/api/explain": "?url=/v1"}
         for operation in OPERATIONS:
             flying = (await told(proxy, "/api/exchanges"))["in_flight"]
             wanted = flying[0]["id"] if operation.path.endswith("cancel") else known["id"]

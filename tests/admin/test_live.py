@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from proxy.admin import door
 from proxy.admin import live as module
 from proxy.admin.live import LISTENERS, Live
 from proxy.admin.source import Local
@@ -98,14 +99,32 @@ async def test_nothing_is_made_while_nobody_listens() -> None:
     assert not live.wanted
 
 
-async def test_a_listener_that_takes_nothing_is_let_go() -> None:
+async def test_a_listener_that_takes_nothing_is_cut() -> None:
     history = History(0.0)
     live = Live(history, Local(lambda: True, list, {}))
     queue: asyncio.Queue[bytes | None] = asyncio.Queue(2)
-    live._listeners.add(queue)
+    cut: list[bool] = []
+    live._listeners[queue] = lambda: cut.append(True)
     for at in range(4):
         history.add(second(at + 0.5, kept=[call(at, failed=True)]))
         live.publish(second(at + 0.5, kept=[call(at, failed=True)]))
-    assert not live.wanted
-    assert b'"r1"' in (queue.get_nowait() or b"")
-    assert queue.get_nowait() is None
+    assert (live.wanted, cut) == (False, [True])
+
+
+async def test_a_listener_is_not_cut_for_asking_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other visitors are, after a while: ``admin/door``."""
+    monkeypatch.setattr(door, "NEXT", 0.2)
+    async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
+        async with await listen(proxy) as operator:
+            first, second_ = await news(operator), await news(operator)
+        assert second_["at"] > first["at"]
+
+
+async def test_a_listener_that_leaves_is_no_fault(caplog: pytest.LogCaptureFixture) -> None:
+    async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
+        async with await listen(proxy) as operator:
+            await news(operator)
+        async with await listen(proxy) as operator:
+            for _ in range(2):
+                await news(operator)
+    assert not [each for each in caplog.records if each.levelname == "ERROR"]

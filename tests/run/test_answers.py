@@ -38,7 +38,7 @@ class Asked:
 async def test_every_question_has_its_answer() -> None:
     asked = Asked("http://a", "http://b")
     assert set(asked.answers.table()) == {
-        "second", "in_flight", "cancel", "change_server", "log_level", "configuration",
+        "second", "in_flight", "cancel", "change_server", "log_level", "configuration", "explain",
     }  # fmt: skip
     assert asked.answers.cancel("nobody") is False
 

@@ -136,8 +136,11 @@ class SharedCall:
         future = asyncio.get_running_loop().create_future()
         self._head_waiters.add(future)
         try:
-            async with asyncio.timeout(wait_timeout):
+            if wait_timeout is None:
                 await future
+            else:
+                async with asyncio.timeout(wait_timeout):
+                    await future
         except TimeoutError:
             return False
         finally:

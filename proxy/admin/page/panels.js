@@ -1,0 +1,145 @@
+// The verdict, routes, servers, queues and limits.
+const HEADLINES = {
+  client: "The clients: slow to send, or to take their reply", queue: "The queue: calls wait to be let through",
+  retries: "The retries: time goes on attempts that fail", connect: "The connect: servers are not reached, or slowly",
+  first_byte: "The first byte: the API takes its time to answer", body: "The body: replies come slowly or break off",
+  answer: "The API answers with errors", unavailable: "No server may be asked", quota: "A quota is used up", proxy: "The proxy itself fails",
+};
+
+function together(causes) {
+  const found = new Map();
+  for (const each of causes) {
+    if (known.at - each.last > 3.5) continue;  // it has just stopped
+    const known_ = found.get(each.cause) || { cause: each.cause, number: 0, since: Infinity, worst: 0, usual: null, routes: new Set(), servers: new Set(), upstreams: new Set(), example: "" };
+    known_.number += each.number; known_.since = Math.min(known_.since, each.since);
+    if (each.worst >= known_.worst) { known_.worst = each.worst; known_.example = each.example; known_.usual = each.usual; }
+    if (each.route) known_.routes.add(each.route);
+    if (each.server) known_.servers.add(each.server);
+    if (each.upstream) known_.upstreams.add(each.upstream);
+    found.set(each.cause, known_);
+  }
+  return [...found.values()].sort((a, b) => b.number * b.worst - a.number * a.worst);
+}
+
+const some = (set, most = 3) => [...set].slice(0, most).map(short).join(", ") + (set.size > most ? ` and ${set.size - most} more` : "");
+
+function drawVerdict() {
+  const wanted = places(known.filter);
+  const causes = together(known.causes.filter(each => wanted([each.route, each.upstream, each.server])));
+  const shown = causes.slice(0, 4).map((each, index) => {
+    const where = [
+      each.routes.size ? `on ${some(each.routes)}` : "",
+      each.servers.size ? `at ${[...each.upstreams].join(", ")} (${some(each.servers)})` : "",
+    ].filter(Boolean).join(" ");
+    const long = `${each.number} ${each.number === 1 ? "call" : "calls"} ${where}, up to ${spell(each.worst)}${each.usual === null ? "" : `; usually ${spell(each.usual)}`}. `;
+    return h("div", { class: `cause${index ? " minor" : ""}`, colour: colour(each.cause), "data-cause": each.cause },
+      h("div", null, h("p", { class: "what" }, HEADLINES[each.cause] || each.cause),
+        h("p", null, long, each.example ? h("a", { href: link({ call: each.example }), "data-key": `why-${each.cause}` }, "See one of them") : "")),
+      h("p", { class: "since" }, "since ", h("b", null, clock(each.since - 1)), `for ${spell(Math.max(1, Math.round(known.at - each.since + 1)))}`));
+  });
+  if (!shown.length && known.at) {
+    const { steps, seconds } = window_();
+    const sum = empty();
+    for (const step of steps) for (const row of step.rows) if (wanted(known.series[row[0]])) addRow(sum, row);
+    const quiet = !sum.calls && !known.flying.length;
+    const last = known.ended.find(each => wanted([each.route, each.upstream, each.server]));
+    shown.push(h("div", { class: `cause ${quiet ? "still" : "well"}`, "data-cause": "" },
+      h("div", null, h("p", { class: "what" }, quiet ? "Nothing is asked at the moment" : "All is well: nothing is slow, nothing fails"),
+        h("p", null, quiet ? "" : `${rate(sum.calls / seconds)} calls a second, half of them within ${spell(quantile(sum.counts, 0.5))}, 95 % within ${spell(quantile(sum.counts, 0.95))}.`,
+          last ? ` Last trouble: ${NAMES[last.cause] || last.cause}, until ${clock(last.until)}.` : ""))));
+  }
+  fill($("verdict"), shown);
+}
+
+function phaseBar(sum) {
+  const all = sum.phases.reduce((a, b) => a + b, 0);
+  if (!all) return h("span", { class: "soft" }, "–");
+  const most = sum.phases.indexOf(Math.max(...sum.phases));
+  const bars = PHASES.map((name, index) => h("i", { colour: colour(name), style: { flex: `${sum.phases[index] / all} 1 0` }, title: `${NAMES[name]} ${spell(sum.phases[index] / sum.calls)}` }));
+  return h("div", { class: "shares" }, h("div", { class: "bar" }, bars), h("span", null, `${share(sum.phases[most] / all)} ${NAMES[PHASES[most]]}`));
+}
+
+function drawRoutes() {
+  const { steps, seconds, name } = window_();
+  const wanted = places(known.filter);
+  const found = [...grouped(steps, each => (wanted(each) ? each[0] : null))].sort((a, b) => b[1].calls - a[1].calls).slice(0, 50);
+  $("routes-window").textContent = name;
+  fill($("routes").tBodies[0], found.length ? found.map(([route, sum]) => h("tr", null,
+    h("td", { class: "mono" }, route ? h("a", { href: link({ filter: `route:${route}` }), "data-key": `route-${route}` }, route) : "no route"),
+    h("td", { class: "n" }, rate(sum.calls / seconds)),
+    h("td", { class: `n${sum.failed ? " bad" : ""}` }, share(sum.failed / sum.calls)),
+    ...[0.5, 0.95, 0.99].map(part => h("td", { class: "n" }, spell(quantile(sum.counts, part)))),
+    h("td", null, phaseBar(sum)))) : h("tr", null, h("td", { colspan: 7, class: "none" }, "No calls ended in this time.")));
+}
+
+function serverState(server, breakers) {
+  const open = breakers.find(each => each.endpoint === server.endpoint && each.state !== "closed");
+  if (server.withdrawn) return ["warn", "◌ drained"];
+  if (!server.healthy) return ["bad", "✕ unhealthy"];
+  if (open) return open.state === "open" ? ["bad", `✕ ejected for ${spell(open.for_s)}`] : ["warn", "◔ on trial"];
+  if (server.paused_s > 0) return ["warn", `‖ paused for ${spell(server.paused_s)}`];
+  return ["good", "✓ well"];
+}
+
+function drawServers() {
+  const { steps, seconds, name } = window_();
+  const sums = grouped(steps, ([, upstream, server]) => `${upstream}\n${server}`);
+  const wanted = places(known.filter);
+  const breakers = known.state.breakers || [];
+  $("servers-window").textContent = name;
+  const shown = Object.entries(known.state.upstreams || {}).map(([upstream, servers]) => {
+    const tiles = servers.filter(each => wanted(["", upstream, each.endpoint]) || known.series.some(one => one[1] === upstream && one[2] === each.endpoint && wanted(one))).slice(0, 60).map(server => {
+      const sum = sums.get(`${upstream}\n${server.endpoint}`) || empty();
+      const [tone, words] = serverState(server, breakers);
+      const fact = (term, value, bad) => [h("dt", null, term), h("dd", { class: bad ? "bad" : "" }, value)];
+      const which = { upstream, server: server.endpoint };
+      const quota = server.quota;
+      const action = server.withdrawn ? ["restore", "Restore"] : ["drain", "Drain"];
+      return h("article", { class: "tile", colour: colour(tone) },
+        h("p", { class: "state" }, h("span", { class: "badge" }, words),
+          servers.length > 1 ? h("button", { "data-act": action[0], "data-upstream": upstream, "data-server": server.endpoint, "data-key": `${action[0]}-${server.endpoint}`, "aria-label": `${action[1]} ${server.endpoint}` }, action[1]) : ""),
+        h("h3", { class: "name" }, short(server.endpoint)),
+        h("dl", null, fact("calls/s", rate(sum.calls / seconds)), fact("failed", share(sum.calls ? sum.failed / sum.calls : 0), sum.failed),
+          fact("p50", spell(quantile(sum.counts, 0.5))), fact("p95", spell(quantile(sum.counts, 0.95))),
+          fact("in flight", String(server.in_flight)), fact("open", String(server.connections))),
+        phaseBar(sum).classList.contains("shares") ? h("div", { class: "bar" }, [...phaseBar(sum).firstChild.childNodes]) : "",
+        h("p", null, [server.backup ? "backup" : "", server.weight !== 1 ? `weight ${server.weight}` : "",
+          quota && quota.longest.remaining !== null ? `quota: ${quota.longest.remaining} left${quota.longest.wait_s ? `, waits ${spell(quota.longest.wait_s)}` : ""}` : ""].filter(Boolean).join(", ")));
+    });
+    return tiles.length ? h("div", { class: "upstream" }, h("h3", null, upstream), h("div", { class: "tiles" }, tiles)) : null;
+  });
+  fill($("servers"), shown.filter(Boolean).length ? shown : h("p", { class: "none" }, known.live ? "No server fits the filter." : "…"));
+}
+
+function meter(title, used, most, name, ...notes) {
+  const wide = most ? Math.min(100, used / most * 100) : 0;
+  return h("div", { class: "limit" }, h("p", null, h("b", null, title), h("span", null, most ? `${used} of ${most}` : String(used))),
+    most ? h("div", { class: "meter" }, h("i", { colour: colour(name), style: { width: `${wide}%` } })) : "",
+    ...notes.filter(Boolean).map(note => h("p", { class: "soft" }, note)));
+}
+
+function drawLimits() {
+  const state = known.state, shown = [];
+  for (const [upstream, each] of Object.entries(state.concurrency || {})) {
+    const who = Object.entries(each.waiting_by_key || {}).map(([name, one]) => `${name || "all"}: ${one.waiting}, up to ${spell(one.longest_s)}`);
+    shown.push(meter(`${upstream}: requests at a time`, each.in_flight, each.limit, each.waiting ? "queue" : "first_byte",
+      each.waiting ? h("span", { class: "bad" }, `${each.waiting} wait`) : "none waits", who.slice(0, 5).join("; "),
+      [each.refused ? `${each.refused} refused` : "", each.timed_out ? `${each.timed_out} waited too long` : "", each.evicted ? `${each.evicted} gave way` : ""].filter(Boolean).join(", ")));
+  }
+  for (const each of state.budgets || []) {
+    if (each.spent || each.refused) shown.push(meter(`${each.upstream}: retry budget`, each.spent, each.spent + (each.available || 0), "retries", each.refused ? `${each.refused} retries refused` : ""));
+  }
+  for (const [route, each] of Object.entries(state.rate_limits || {})) {
+    shown.push(meter(`${route}: rate limit`, each.refused, 0, "queue", `${each.refused} refused, ${each.waited} waited, ${each.keys} clients`));
+  }
+  for (const each of state.hedges || []) {
+    shown.push(meter(`${each.route} at ${each.upstream}: copies`, each.sent, 0, "retries", `${each.won} won, ${each.over_budget} over budget, after ${spell((each.delay_ms || 0) / 1000)}`));
+  }
+  for (const [route, each] of Object.entries((state.coalesce || {}).routes || {})) {
+    shown.push(meter(`${route}: shared answers`, each.joined, 0, "queue", `${each.calls} calls asked, ${each.joined} joined them`));
+  }
+  const streams = state.streams || {};
+  if (streams.resumable) shown.push(meter("Streams that can be resumed", streams.resumable, 0, "body", `${streams.waiting} wait for their client`));
+  $("limits-card").hidden = !shown.length;
+  fill($("limits"), shown);
+}
