@@ -32,7 +32,8 @@ from proxy.middleware.rewrite import rewrite
 from proxy.run.chains import ENDPOINT, ROUTE, UPSTREAM, Link
 from proxy.run.explain_options import told_options
 from proxy.run.failures import failures
-from proxy.run.tree import Tree, upstreams_of
+from proxy.run.scopes import upstreams_of
+from proxy.run.tree import Tree
 from proxy.upstream.endpoint import Endpoint
 from proxy.upstream.forward import Forward
 from proxy.upstream.session import Session
