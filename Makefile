@@ -12,7 +12,7 @@ sum         = $(shell cat $(1) 2>/dev/null | cksum | tr ' ' '-')
 MADE       := $(VENV)/.made
 RUN        := $(VENV)/.run-$(call sum,requirements/build.txt requirements/run.txt pyproject.toml)
 DEV        := $(VENV)/.dev-$(call sum,requirements/build.txt requirements/dev.txt pyproject.toml)
-GENERATED  := config.toml docs/configuration.md docs/errors.md docs/life-of-a-request.md \
+GENERATED  := config.toml docs/configuration.md docs/errors.md docs/life-of-a-request.md docs/metrics.md \
 	docs/decisions/0036-aiohttp-what-the-hot-path-goes-round.md
 BENCH      := $(VENV)/.bench-$(call sum,requirements/build.txt requirements/dev.txt requirements/bench.txt)
 CLIENTS    := $(VENV)/.clients-$(call sum,requirements/build.txt requirements/dev.txt requirements/clients.txt)
@@ -68,6 +68,7 @@ docs: $(RUN) ## write config.toml and the generated pages anew from the declarat
 	@$(BIN)/python -m proxy.config.reference
 	@$(BIN)/python -m tools.errors_page
 	@$(BIN)/python -m tools.chain_page
+	@$(BIN)/python -m tools.metrics_page
 	@$(BIN)/python -m tools.aiohttp_names
 
 conformance: $(DEV) $(CONFORMANT) ## probes from outside: CONFORMANCE_DIR=... holds faults.py and raw_requests.py
@@ -100,7 +101,7 @@ microbench: $(DEV) ## calls, writes, timers, tasks per request; fails where they
 bench-tools: ## (root) the load generator and the peers: wrk, nginx, haproxy, caddy
 	@tools/bench-tools.sh
 
-ci-tools: ## (root) system packages that some tests want: nginx, haproxy, caddy, curl, openssl, chromium
+ci-tools: ## (root) system packages that some tests want: nginx, haproxy, caddy, curl, openssl, chromium, prometheus
 	@tools/ci-tools.sh
 
 lock: ## pin requirements/ anew (wants uv)

@@ -40,12 +40,16 @@ _STREAM: Final = """
 [stream]
 commit = "body:64KiB"
 """
+_ADMIN: Final = """
+[admin]
+listen = "127.0.0.1:0"
+"""
 _ALL: Final = _RETRY + _BREAKER + _STREAM
 _TOP: Final = """
 [server]
 listen = "127.0.0.1:{port}"
 [log]
-access = false
+access = {access}
 {tables}
 [[upstreams]]
 name = "api"
@@ -62,6 +66,12 @@ _GROUPS: Final[dict[str, dict[str, dict[str, str]]]] = {
         "retry, circuit_breaker, stream": {"tables": _ALL},
         "and total": {"tables": _ALL + _TOTAL},
     },
+    "what operators are shown": {
+        "nothing": {},
+        "metrics": {"tables": _ADMIN},
+        "the access log": {"access": "true"},
+        "both": {"tables": _ADMIN, "access": "true"},
+    },
     "three servers": {
         "defaults": {"count": "3"},
         "all of it": {"count": "3", "tables": _ALL + _TOTAL},
@@ -76,6 +86,7 @@ def main() -> int:
     arguments = argparse.ArgumentParser(prog="python -m benchmarks.arming", description=__doc__)
     arguments.add_argument("--rounds", type=int, default=9)
     arguments.add_argument("--seconds", type=int, default=2, help="of each measurement")
+    arguments.add_argument("--only", choices=list(_GROUPS), help="one group of configurations")
     given = arguments.parse_args()
     nginx = program("nginx")
     if nginx is None or program("wrk") is None:
@@ -89,7 +100,8 @@ def main() -> int:
             upstreams = [
                 running.enter_context(answering(nginx, folder / str(n))) for n in range(_SERVERS)
             ]
-            for title, group in _GROUPS.items():
+            for title in [given.only] if given.only else _GROUPS:
+                group = _GROUPS[title]
                 used = measured(folder, upstreams, group, given.rounds, given.seconds)
                 print(table(title, used), flush=True)
     except (DidNotStart, NotMeasured) as error:
@@ -137,6 +149,7 @@ def started(
     count: str = "1",
     tables: str = "",
     policy: str = "round_robin",
+    access: str = "false",
 ) -> Process:
     """The proxy in front of the first ``count`` of ``upstreams``."""
     port = free_port()
@@ -146,6 +159,7 @@ def started(
         _TOP.format(
             port=port,
             tables=tables,
+            access=access,
             servers=", ".join(names),
             balance=_BALANCE.format(policy=policy) if len(names) > 1 else "",
         )

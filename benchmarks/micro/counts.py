@@ -21,6 +21,8 @@ CASES: Final = {
     "chunk of a download": "download",
     "chunk of an upload": "upload",
 }
+COUNTED: Final = {"small GET with [admin]": "get"}
+"""The same in a proxy that counts what it does."""
 KINDS: Final = ("calls", "writes to the client", "writes to the upstream", "timers", "tasks")
 
 _WARM: Final = 20
@@ -80,16 +82,21 @@ def measure() -> Counts:
 async def _measure() -> Counts:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, CountingLoop)
+    found: Counts = {}
     async with partner() as other:
-        # All defaults: every clock runs and retry is armed. No access log.
-        runtime = Runtime(from_upstream(f"http://127.0.0.1:{other.port}", "127.0.0.1:0"))
-        await runtime.open()
-        try:
-            counter = Counter(loop, other.port)
-            proxy = int(runtime.http[0].rpartition(":")[2])
-            return {name: await _case(counter, other, kind, proxy) for name, kind in CASES.items()}
-        finally:
-            await runtime.close()
+        counter = Counter(loop, other.port)
+        for cases, admin in ((CASES, None), (COUNTED, "127.0.0.1:0")):
+            # All defaults: every clock runs and retry is armed. No access log.
+            upstream = f"http://127.0.0.1:{other.port}"
+            runtime = Runtime(from_upstream(upstream, "127.0.0.1:0", admin))
+            await runtime.open()
+            try:
+                proxy = int(runtime.http[0].rpartition(":")[2])
+                for name, kind in cases.items():
+                    found[name] = await _case(counter, other, kind, proxy)
+            finally:
+                await runtime.close()
+    return found
 
 
 async def _case(counter: Counter, other: Partner, kind: str, proxy: int) -> dict[str, float]:

@@ -11,6 +11,7 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from proxy.admin.metrics import add_metrics
 from proxy.admin.source import Source
 from proxy.admin.state import state
 
@@ -41,6 +42,7 @@ def application(
     app = web.Application(middlewares=() if guard is None else (guard,))
     app.router.add_routes(routes)
     app.router.add_get("/api/{name}", api)
+    add_metrics(app, source)
     _add_probes(app, source)
     return app
 

@@ -3,8 +3,11 @@
 Statuses are not here: ``edge/responses.py`` gives each of these its own.
 """
 
+import re
 from enum import Enum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
+
+_WORD: Final = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 class Stage(Enum):
@@ -19,9 +22,19 @@ class Stage(Enum):
 class ProxyError(Exception):
     """A failure with a sentence for the operator."""
 
-    def __init__(self, detail: str = "") -> None:
+    reason: ClassVar[str] = "proxy_error"
+    """Its class as metrics call it: ``queue_full`` for QueueFull."""
+    clock: str = ""
+    """The timeout that has run out, as its option is called; empty for all other failures."""
+
+    def __init__(self, detail: str = "", *, clock: str = "") -> None:
         super().__init__(detail)
         self.detail = detail
+        if clock:
+            self.clock = clock
+
+    def __init_subclass__(cls) -> None:
+        cls.reason = _WORD.sub("_", cls.__name__).lower()
 
 
 # The client's side
@@ -92,8 +105,10 @@ class UpstreamError(ProxyError):
     alternative_ready = False
     """Whether another endpoint could be asked at once."""
 
-    def __init__(self, detail: str = "", *, stage: Stage | None = None, **context: Any) -> None:
-        super().__init__(detail)
+    def __init__(
+        self, detail: str = "", *, stage: Stage | None = None, clock: str = "", **context: Any
+    ) -> None:
+        super().__init__(detail, clock=clock)
         self.stage = self.default_stage if stage is None else stage
         self.context = context
 
@@ -115,9 +130,13 @@ class NameUnknown(ConnectError):
 class LookupTimeout(ConnectError):
     """The look-up of the upstream's name took too long."""
 
+    clock = "connect"
+
 
 class ConnectTimeout(ConnectError):
     """TCP and TLS took longer than ``[timeouts] connect``."""
+
+    clock = "connect"
 
 
 class TlsFailed(ConnectError):
@@ -183,6 +202,8 @@ class QueueFull(NotAttempted):
 class QueueTimeout(NotAttempted):
     """No permit became free within ``[timeouts] queue``."""
 
+    clock = "queue"
+
 
 class UpstreamQuotaExceeded(NotAttempted):
     """The upstream has said that its own limit is reached: ``[rate_limit] learn``."""
@@ -194,6 +215,8 @@ class CredentialsUnavailable(NotAttempted):
 
 class DeadlineTooShort(NotAttempted):
     """The client's ``[deadline]`` is over before an answer can come."""
+
+    clock = "deadline"
 
     def __init__(self, detail: str = "") -> None:
         super().__init__(detail, retry_after=None)

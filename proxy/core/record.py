@@ -54,6 +54,10 @@ class Record:
     """When the reply's head arrived."""
     coalesced: bool = False
     """Whether it was given another one's answer."""
+    refused: str = ""
+    """Why the proxy itself refused it: the ``reason`` of the error; empty where it did not."""
+    clock: str = ""
+    """The timeout that ended it, as its option is called."""
     cache: str = ""
     """What the cache did, as Cache-Status says it (RFC 9211); empty where there is none."""
 

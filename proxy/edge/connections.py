@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, Protocol
 
 from proxy.core.clock import monotonic
 from proxy.core.exchange import Exchange
-from proxy.core.samples import Sample
+from proxy.core.samples import Sample, counter, gauge
 from proxy.net.hangups import HangupWatcher
 
 Observer = Callable[[Exchange, float], None]
@@ -94,6 +94,7 @@ class ConnectionTracker:
         "hangups",
         "in_flight",
         "limit",
+        "opened",
         "refused",
         "retiring",
         "tunnels",
@@ -116,6 +117,8 @@ class ConnectionTracker:
         """Whether connections may rest for a moment only."""
         self.grace_over = False
         """Whether the grace period of a drain has ended."""
+        self.opened = 0
+        """Connections that were let in since the start."""
         self.hangups = HangupWatcher(asyncio.get_running_loop())
         self._observers = observers
         self._idle: asyncio.Future[None] | None = None
@@ -157,6 +160,20 @@ class ConnectionTracker:
     def close(self) -> None:
         """Let go of the loop."""
         self.hangups.close()
+
+    def connected(self, connection: Tracked) -> None:
+        """A connection has been let in."""
+        self.connections.add(connection)
+        self.opened += 1
+
+    def describe(self, _: float) -> Iterator[Sample]:
+        """For operators."""
+        yield gauge("requests_in_flight", self.in_flight)
+        yield gauge("client_connections", len(self.connections))
+        yield gauge("client_connections_limit", self.limit)
+        yield counter("client_connections_opened", self.opened)
+        yield gauge("tunnels_open", len(self.tunnels))
+        yield gauge("draining", int(self.draining))
 
     def disconnected(self, connection: Tracked) -> None:
         """A connection has ended."""

@@ -7,7 +7,7 @@ from proxy.core.errors import ProxyError, ReplyBroken, ReplyStalled, forget_fram
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
 from proxy.edge.client_stream import ClientStream
-from proxy.edge.responses import failure, log_error, name_route
+from proxy.edge.responses import charge, log_error, name_route
 from proxy.http.date import http_date
 from proxy.http.fields import RawHeaders, has, without
 from proxy.http.sse import of_events
@@ -74,7 +74,7 @@ class Relay:
         except ProxyError as error:
             # Anything but ReplyBroken: the rest of the request failed while its reply was coming.
             ending = Ending.BROKEN if isinstance(error, ReplyBroken) else Ending.ABANDONED
-            exchange.error = failure(error)[1]
+            charge(exchange, error)
             name_route(error, exchange.route)
             log_error(exchange, error)
             stream.reset()
@@ -103,7 +103,7 @@ class Relay:
             async with asyncio.timeout_at(deadline):
                 await self._stream(exchange, reply, stream)
         except TimeoutError:
-            raise ReplyStalled("the time for the whole exchange was over") from None
+            raise ReplyStalled("the time for the whole exchange was over", clock="total") from None
 
     def switch(
         self, exchange: Exchange, reply: Reply, protocol: bytes, stream: ClientStream

@@ -128,6 +128,29 @@ def failure(error: e.ProxyError) -> tuple[HTTPStatus, str]:
     return FAILURES[e.InternalError]
 
 
+_NO_REFUSALS: Final = e.ClientGone, e.RequestTimeout
+"""Errors of the client's side that refuse nothing."""
+_REFUSALS: Final = (
+    e.ClientError,
+    e.NotAttempted,
+    e.ConnectionLimit,
+    e.ShuttingDown,
+    e.LoopDetected,
+)
+"""Errors with which the proxy refuses a request, and sends it to nobody."""
+
+
+def charge(exchange: Exchange, error: e.ProxyError) -> HTTPStatus:
+    """Note what an exchange failed of, for the log and for metrics; the status of that."""
+    status, exchange.error = failure(error)
+    record = exchange.record
+    if error.clock:
+        record.clock = error.clock
+    if isinstance(error, _REFUSALS) and not isinstance(error, _NO_REFUSALS):
+        record.refused = error.reason
+    return status
+
+
 class ErrorResponse(NamedTuple):
     """An answer that the proxy makes itself."""
 
@@ -171,8 +194,10 @@ def log_error(exchange: Exchange, error: e.ProxyError) -> None:
     _note(exchange, sentence(error), failure(error)[1])
 
 
-def log_stalled_client(exchange: Exchange, seconds: float) -> None:
+def charge_stalled_client(exchange: Exchange, seconds: float) -> None:
     """The client took nothing of its reply for ``[server] write_idle_timeout``."""
+    exchange.error = "connection_write_timeout"
+    exchange.record.clock = "write_idle_timeout"
     what = f"the client took nothing of its reply within write_idle_timeout of {seconds:g} s"
     _note(exchange, what, exchange.error)
 

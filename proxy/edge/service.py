@@ -35,8 +35,8 @@ from proxy.edge.last_hop import reply_here
 from proxy.edge.relay import Relay
 from proxy.edge.responses import (
     ErrorsOptions,
+    charge,
     error_response,
-    failure,
     log_client_gone,
     log_error,
     name_route,
@@ -200,7 +200,7 @@ class ProxyService:
         if isinstance(error, ClientGone) or stream.gone:
             mark_client_gone(exchange)
             return False
-        status, exchange.error = failure(error)
+        status = charge(exchange, error)
         name_route(error, exchange.route)
         if exchange.committed:
             log_error(exchange, error)

@@ -227,6 +227,7 @@ class Tunnel:
             self._timer.arm(self._loop.time() + left)
         else:
             self._exchange.error = "connection_read_timeout"
+            self._exchange.record.clock = "tunnel_idle"
             self.close_politely()
 
     def describe(self, now: float) -> Iterator[Sample]:

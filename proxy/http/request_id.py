@@ -26,6 +26,15 @@ TRACE_ID: Final = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-")
 """The start of a traceparent, with the id of the trace (W3C Trace Context 3.2.2.3)."""
 
 
+def trace_id(fields: Sequence[tuple[bytes, bytes]]) -> str:
+    """The id of the trace in the first traceparent that has one; empty for none."""
+    for name, value in fields:
+        if len(name) == 11 and name.lower() == _TRACEPARENT:
+            found = TRACE_ID.match(value)
+            return "" if found is None else found[1].decode()
+    return ""
+
+
 class NewIds(NamedTuple):
     """What a request is called, and the fields that say so."""
 

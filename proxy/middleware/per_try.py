@@ -136,7 +136,7 @@ class PerTry:
                 clock.learn(begun, answered=False)
                 stage = Stage.NOT_SENT if exchange.record.connect_s is None else Stage.SENT
                 raise AttemptTimeout(
-                    f"no reply within per_try of {bound:.3g} s", stage=stage
+                    f"no reply within per_try of {bound:.3g} s", stage=stage, clock="per_try"
                 ) from None
             raise
         except BaseException:

@@ -37,7 +37,9 @@ class Total:
             reply = await self._inner(exchange)
         except CancelledError:
             if timeout.end(task):
-                raise ResponseTimeout(f"no reply within total of {timeout.seconds:g} s") from None
+                raise ResponseTimeout(
+                    f"no reply within total of {timeout.seconds:g} s", clock="total"
+                ) from None
             raise
         except BaseException:
             timeout.end(task)

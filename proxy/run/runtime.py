@@ -32,6 +32,7 @@ from proxy.run.listener import CannotListen, Listener
 from proxy.run.operators import CLEANUP, Operators, set_up
 from proxy.run.tree import Tree
 from proxy.run.workers.inherited import Inherited
+from proxy.telemetry import process
 from proxy.telemetry.counters import Counters
 from proxy.telemetry.recorder import Recorder
 from proxy.upstream.session import Session
@@ -213,7 +214,9 @@ class Runtime:
         yield from self._tree.describe(now)
         for tunnel in self._tracker.tunnels:
             yield from tunnel.describe(now)
+        yield from self._tracker.describe(now)
         yield from self._counters.describe(now)
+        yield from process.describe()
 
     @property
     def under_way(self) -> UnderWay:

@@ -54,6 +54,7 @@ class ConnectionPool:
         "connections",
         "expires",
         "keepalive",
+        "opened",
         "peer_closes_idle",
         "tls",
     )
@@ -94,6 +95,8 @@ class ConnectionPool:
         """Whether a connection that still works may have to go."""
         self.connections = 0
         """Open ones, in use or idle."""
+        self.opened = 0
+        """Made since the start."""
         self._ends = Ends()
         self._addresses: frozenset[str] = frozenset()
         """What the name stands for, where that is known."""
@@ -257,6 +260,7 @@ class ConnectionPool:
         if words and not self.tls and protocol.transport is not None:
             protocol.transport.write(words)
         self.connections += 1
+        self.opened += 1
         if addresses := self._resolver.stands_for(self._template.host):
             self.follow_name(addresses)
         connection = PooledConnection(made, protocol, self)

@@ -164,5 +164,6 @@ class Endpoint:
             yield gauge("endpoint_quota_spacing_seconds", spacing, labels)
         yield gauge("endpoint_in_flight", self.in_flight, labels)
         yield gauge("endpoint_connections", self.pool.connections, labels)
+        yield counter("endpoint_connections_opened", self.pool.opened, labels)
         for outcome, number in self.outcomes.items():
             yield counter("endpoint_attempts", number, {**labels, "outcome": str(outcome)})

@@ -250,4 +250,6 @@ def _stage(protocol: UpstreamProtocol) -> Stage:
 
 
 def _no_head(name: str, seconds: float) -> Exception:
-    return ResponseTimeout(f"no reply from {name} within first_byte of {seconds:g} s")
+    return ResponseTimeout(
+        f"no reply from {name} within first_byte of {seconds:g} s", clock="first_byte"
+    )

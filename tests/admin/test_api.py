@@ -157,9 +157,9 @@ async def test_a_server_is_withdrawn_and_restored() -> None:
             assert (len(a.connections), len(b.connections)) == (0, 1)
             assert await _withdrawn(proxy) == [True, False]
             await call(proxy, "POST", "/api/servers/restore", which)
-            for _ in range(4):
-                assert (await proxy.ask(get())).status == 200
-            assert len(a.connections) == 1
+            async with asyncio.timeout(30):
+                while not a.connections:  # it is asked by chance, and less often at first
+                    assert (await proxy.ask(get())).status == 200
             await call(proxy, "POST", "/api/servers/eject", which | {"seconds": 0.2})
             async with asyncio.timeout(30):
                 while (await _withdrawn(proxy))[0]:  # noqa: ASYNC110 - it tells nobody

@@ -1,11 +1,15 @@
 """What has happened since start, by route."""
 
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proxy.admin.state import state
 from proxy.core.exchange import Exchange
 from proxy.core.record import Attempt
-from proxy.telemetry.counters import Counters
+from proxy.telemetry.counters import MANY, Counters
 
 
 def ended(route: str, status: int, error: str = "", *tried: str) -> Exchange:
@@ -73,3 +77,61 @@ def test_a_server_that_has_given_no_reply_has_no_latency() -> None:
     failed.record.first_byte_at = 3.0
     counters.record(failed, 0.0)
     assert "served_latency_seconds" not in {each.name for each in counters.describe()}
+
+
+SECONDS = st.sampled_from([0.0, 0.001, 0.02, 0.3, 4.0, 50.0])
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["/a", "/b"]),
+            st.sampled_from(["GET", "PUT", "MADE-UP"]),
+            st.sampled_from([200, 404, 503]),
+            st.tuples(SECONDS, SECONDS, SECONDS, SECONDS),
+        ),
+        max_size=3 * MANY,
+    )
+)
+def test_column_by_column_counts_as_one_by_one(asked: list[Any]) -> None:
+    """An exchange whose client was waited for is counted by itself, even if that took no time."""
+    found = []
+    for odd in (False, True):
+        counters = Counters(lambda: 100.0, lambda: 2000.0)
+        for route, method, status, (queue, connect, thought, body) in asked:
+            exchange = ended(route, status)
+            exchange.method = method
+            exchange.started_at, exchange.bytes_in, exchange.bytes_out = 100.0, 3, 5
+            if odd:
+                exchange.stalled = lambda _: 0.0
+            record = exchange.record
+            record.upstream, record.endpoint = "api", "http://a"
+            record.queue_s, record.connect_s = queue, connect
+            record.first_byte_at = 100.0 + queue + connect + thought
+            counters.record(exchange, record.first_byte_at + body)
+            exchange.stalled = None  # as its service forgets it
+        found.append(
+            {
+                (sample.name, *sorted(sample.labels.items())): sample.value
+                for sample in counters.describe()
+                if not sample.name.endswith(("_example", "_latency_seconds"))
+            }
+        )
+    plain, one_by_one = found
+    assert plain == pytest.approx(one_by_one)
+
+
+def test_servers_without_end_are_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proxy.telemetry.counters.MOST", 2)
+    counters = Counters()
+    for address in ("http://a", "http://b", "http://c", "http://d", "http://a"):
+        exchange = ended("/a", 200)
+        exchange.record.upstream, exchange.record.endpoint = "api", address
+        exchange.record.first_byte_at = 1.0
+        counters.record(exchange, 2.0)
+    told = {
+        each.labels["endpoint"]: each.value
+        for each in counters.describe()
+        if each.name == "served_attempts"
+    }
+    assert told == {"http://a": 2, "http://b": 1, "other": 2}

@@ -113,6 +113,7 @@ async def test_an_endpoint_reports_how_it_is_doing(jumping: JumpingLoop) -> None
             f"endpoint_paused_seconds {at}": 3.0,
             f"endpoint_in_flight {at}": 1,
             f"endpoint_connections {at}": 0,
+            f"endpoint_connections_opened {at}": 0,
             f"endpoint_attempts {at} 200": 2,
             f"endpoint_attempts {at} reset": 1,
         }

@@ -18,7 +18,7 @@ from proxy.edge.http1.fast_request_head import FastHeadReader, FastRequest
 from proxy.edge.http1.head_clock import HeadClock
 from proxy.edge.http1.reply_writer import ReplyWriter
 from proxy.edge.options import ServerOptions
-from proxy.edge.responses import ErrorsOptions, log_stalled_client
+from proxy.edge.responses import ErrorsOptions, charge_stalled_client
 from proxy.http.fields import RawHeaders
 from proxy.http.framing import HEAD_END
 from proxy.http.logins import Ties
@@ -76,7 +76,7 @@ class Connection(ReplyWriter):
             self.turn_away(ConnectionLimit(f"{limit} connections are open, which is the limit"))
         else:
             self.ties.transport = transport
-            self._tracker.connections.add(self)
+            self._tracker.connected(self)
             self.expect_body(0)  # what comes with its first head may wait for a server
             if self._tracker.retiring:
                 self.clock.retire()
@@ -295,6 +295,5 @@ class Connection(ReplyWriter):
 
     def _stuck(self) -> None:
         if self._serving:
-            self.exchange.error = "connection_write_timeout"
-            log_stalled_client(self.exchange, self._server_options.write_idle_timeout)
+            charge_stalled_client(self.exchange, self._server_options.write_idle_timeout)
         super()._stuck()

@@ -62,7 +62,8 @@ class HeadClock:
         self._failed = _nobody  # it holds the connection, which holds this
 
     def _on_timer(self) -> None:
-        self._failed(RequestTimeout("the head came too slowly") if self._begun else None)
+        late = RequestTimeout("the head came too slowly", clock="request_headers_timeout")
+        self._failed(late if self._begun else None)
 
 
 def _nobody(_: ProxyError | None) -> None:

@@ -15,7 +15,7 @@ from proxy.edge.http1.encode import CLOSE, KEEP_ALIVE, informational_head, reply
 from proxy.edge.http1.request_reader import UNLIMITED, RequestReader
 from proxy.edge.http1.transport import READ_BUFFER, ClientTransport
 from proxy.edge.options import ServerOptions
-from proxy.edge.responses import ErrorsOptions, error_response, failure, log_error
+from proxy.edge.responses import ErrorsOptions, charge, error_response, log_error
 from proxy.http.chunked import CHUNK, LAST_CHUNK, chunked_body
 from proxy.http.fields import Encoded, RawHeaders
 from proxy.http.framing import CHUNKED_LINE, LENGTH_LINE, has_no_body
@@ -171,7 +171,7 @@ class ReplyWriter(ClientTransport):
         """Answer a request that never became one, and hang up."""
         exchange = Exchange("", b"", (), client=self.peer, started_at=monotonic())
         exchange.request_id = ensure_ids(())[1]
-        exchange.status, exchange.error = failure(error)
+        exchange.status = charge(exchange, error)
         if not self.gone:
             self.exchange = exchange
             status, reason, fields, body = error_response(

@@ -249,7 +249,8 @@ class ClientBody:
         return max(0.0, min(self._idle, earned - self._waited))
 
     def _on_timer(self) -> None:
-        self._content.set_exception(RequestTimeout("the body came too slowly"))
+        clock = "body_idle_timeout" if self._patience() == self._idle else "body_min_rate"
+        self._content.set_exception(RequestTimeout("the body came too slowly", clock=clock))
 
 
 class _Reader:

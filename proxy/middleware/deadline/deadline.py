@@ -105,7 +105,7 @@ class Deadline:
             if not clock.expired():
                 raise
             raise ResponseTimeout(
-                f"no reply within the client's deadline of {left:.3g} s"
+                f"no reply within the client's deadline of {left:.3g} s", clock="deadline"
             ) from None
 
     def _asked(self, fields: RawHeaders) -> float | None:

@@ -139,7 +139,7 @@ class KeepAliveBody:
             if deadline is not None and self._sends_error_event:
                 left = deadline - _LAST_EVENT_TIME - self._words.clock()
                 if left <= 0:
-                    raise ReplyStalled("the time for the whole exchange was over")
+                    raise ReplyStalled("the time for the whole exchange was over", clock="total")
                 patience = left if heartbeat is None else min(heartbeat, left)
             await asyncio.wait((self._next_read,), timeout=patience)
             silent = heartbeat is not None and patience == heartbeat

@@ -16,6 +16,7 @@ from proxy.core.samples import Kind, Sample
 
 LARGEST: Final = frozenset(
     {
+        "draining",
         "endpoint_backup",
         "endpoint_quota_credentials",
         "endpoint_quota_paths",
@@ -32,6 +33,7 @@ SMALLEST: Final = frozenset(
         "credentials_usable",
         "endpoint_healthy",
         "endpoint_quota_remaining",
+        "process_start_time_seconds",
     }
 )
 """Healthy is what all workers find so."""
@@ -39,6 +41,8 @@ MEAN: Final = frozenset({"hedge_delay_seconds", "served_latency_seconds"})
 SUMMED: Final = frozenset(
     {
         "cache_refreshing",
+        "client_connections",
+        "client_connections_limit",
         "coalesce_in_flight",
         "coalesced_bytes",
         "concurrency_finished_per_second",
@@ -50,7 +54,12 @@ SUMMED: Final = frozenset(
         "connect_waiting",
         "endpoint_connections",
         "endpoint_in_flight",
+        "process_max_fds",
+        "process_open_fds",
+        "process_resident_memory_bytes",
+        "process_virtual_memory_bytes",
         "rate_limit_left",
+        "requests_in_flight",
         "resumable_streams",
         "resumable_streams_waiting",
         "retry_budget_available",
@@ -58,6 +67,7 @@ SUMMED: Final = frozenset(
         "retry_budget_spent",
         "store_bytes",
         "store_entries",
+        "tunnels_open",
     }
 )
 """What is divided among the workers; what is in none of these is added up as well."""

@@ -163,11 +163,11 @@ class ProgressReplyBody(ReplyBody):
 
 
 def _no_progress() -> Exception:
-    return ReplyStalled("the upstream sent no event within progress")
+    return ReplyStalled("the upstream sent no event within progress", clock="progress")
 
 
 def _stalled() -> Exception:
-    return ReplyStalled("the upstream sent nothing more of its reply within idle")
+    return ReplyStalled("the upstream sent nothing more of its reply within idle", clock="idle")
 
 
 def take_buffered(payload: StreamReader) -> bytes:

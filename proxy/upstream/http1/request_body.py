@@ -75,5 +75,6 @@ class RequestBodySender:
             return None
         return ResponseTimeout(
             "the upstream neither took the rest of the request nor replied within first_byte of "
-            f"{self._first_byte:g} s"
+            f"{self._first_byte:g} s",
+            clock="first_byte",
         )
