@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 EVERY: Final = 1.0
 """Seconds from one look to the next."""
+_BEHIND: Final = 0.01
+"""Seconds after the full one: timers may ring a little early."""
 _second: Final = msgspec.msgpack.Decoder(Second).decode
 _calls: Final = msgspec.msgpack.Decoder(list[Call]).decode
 
@@ -53,7 +55,8 @@ class Observatory:
 
     async def _run(self) -> None:
         while True:
-            await asyncio.sleep(EVERY)
+            # On the second: each look is in a second of its own, and none has none.
+            await asyncio.sleep(EVERY - self._wall() % EVERY + _BEHIND)
             try:
                 await self.look()
             except Exception:  # or nobody would look again
