@@ -14,7 +14,7 @@ from proxy.telemetry.call import Call
 from proxy.telemetry.changes import Changes
 from proxy.telemetry.history import History
 from proxy.telemetry.recorder import SHOWN
-from proxy.telemetry.second import Flying, Hit, Second
+from proxy.telemetry.second import Event, Flying, Hit, Second
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ _calls: Final = msgspec.msgpack.Decoder(list[Call]).decode
 class Observatory:
     """What the page and the API show beside the state."""
 
-    __slots__ = ("_changes", "_task", "_wall", "history", "live", "source", "stopping")
+    __slots__ = ("_changes", "_ready", "_task", "_wall", "history", "live", "source", "stopping")
 
     def __init__(self, source: Source, wall: Callable[[], float] = wall) -> None:
         """``wall``: seconds since 1970."""
@@ -39,6 +39,7 @@ class Observatory:
         self.history = History(wall())
         self.live = Live(self.history, source)
         self._changes = Changes()
+        self._ready = False
         self._wall = wall
         self._task: asyncio.Task[None] | None = None
 
@@ -70,6 +71,10 @@ class Observatory:
             return
         second = merged([_second(each) for each in answers], self._wall())
         second.events += self._changes.look(self.source.describe(), second.at)
+        if self.source.ready is not self._ready:
+            self._ready = self.source.ready
+            text = "the proxy wants new requests" if self._ready else "the proxy drains"
+            second.events.append(Event(at=second.at, kind="proxy", text=text))
         self.history.add(second)
         self.live.publish(second)
 
