@@ -16,8 +16,7 @@ from typing import Any, Final
 from proxy import __version__
 
 _BAD_CONFIGURATION: Final = 2
-_REFUSED: Final = 400
-"""Statuses from here on say that nothing was done."""
+_REFUSED: Final = 400  # from here on nothing was done
 _DEFAULT: Final = "config.toml"
 
 
