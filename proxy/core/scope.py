@@ -55,7 +55,17 @@ class Watched(NamedTuple):
 class Shared:
     """What all chains of one configuration share."""
 
-    __slots__ = ("_at_end", "_things", "clock", "rng", "show_keys", "store", "tasks", "watched")
+    __slots__ = (
+        "_at_end",
+        "_things",
+        "clock",
+        "rng",
+        "show_keys",
+        "store",
+        "tasks",
+        "traced",
+        "watched",
+    )
 
     def __init__(
         self, rng: random.Random, show_keys: tuple[str, ...] = (), clock: Clock = monotonic
@@ -68,6 +78,8 @@ class Shared:
         """Where replies are stored, if a route has ``[cache]``."""
         self.tasks = set[asyncio.Task[None]]()
         """Tasks that belong to no request; what is left of them at the end is cancelled."""
+        self.traced = False
+        """Whether spans are made, with ``[tracing]``."""
         self.watched: list[Watched] = []
         self._things: dict[Hashable, Any] = {}
         self._at_end: list[tuple[Callable[[], None], Callable[[], Awaitable[None]]]] = []

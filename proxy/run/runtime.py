@@ -28,6 +28,7 @@ from proxy.edge.service import ProxyService, flattened
 from proxy.edge.service import application as edge_application
 from proxy.middleware.cache.purging import purge
 from proxy.run.answers import Answers
+from proxy.run.collector import MISSING, collector
 from proxy.run.descriptors import Descriptors
 from proxy.run.listener import CannotListen, Listener
 from proxy.run.operators import CLEANUP, Operators, set_up
@@ -78,6 +79,13 @@ class Runtime:
         if config.admin is not None:  # nobody else asks for them
             self._recorder = Recorder(self._in_flight, config.log.redact)
             observers = (*observers, self._counters.record, self._recorder.record)
+        self._collector = None
+        if config.tracing is not None:
+            try:
+                self._collector = collector(config.tracing, config.log)
+            except ImportError as error:
+                raise CannotStart(MISSING) from error
+            observers = (*observers, self._collector.tracer.record)
         self._observers = observers
         connections = config.server.max_connections
         self._ceiling = self._refused = 0
@@ -143,6 +151,8 @@ class Runtime:
             raise CannotStart(conceal(_reason(error))) from error
 
     async def _open(self) -> None:
+        if self._collector is not None:
+            self._collector.open()
         server = self._config.server
         inherited = self._inherited
         instance = secrets.token_hex(4) if inherited is None else inherited.instance
@@ -218,6 +228,8 @@ class Runtime:
         yield from self._tracker.describe(now)
         yield from self._counters.describe(now)
         yield from process.describe()
+        if self._collector is not None:
+            yield from self._collector.tracer.describe(now)
 
     @property
     def under_way(self) -> UnderWay:
@@ -265,4 +277,6 @@ class Runtime:
         self._runners.clear()
         if self._operators is not None:
             await self._operators.close()
+        if self._collector is not None:
+            await self._collector.close()
         self._tracker.close()

@@ -70,6 +70,7 @@ class Tree:
             upstream.name: Endpoints(upstream, session) for upstream in config.upstreams
         }
         self.shared = Shared(rng, config.admin.show_keys if config.admin is not None else ())
+        self.shared.traced = config.tracing is not None
         self.shared.store = store_of(config.store, [route.cache for route in config.routes])
         for name, endpoints in self.endpoints.items():
             self.shared.watch(endpoints, upstream=name)
