@@ -9,12 +9,11 @@ from typing import Final, NamedTuple, Protocol
 from proxy.core.clock import monotonic
 from proxy.core.exchange import Exchange
 from proxy.core.samples import Sample, counter, gauge
+from proxy.core.state_changes import tell
 from proxy.net.hangups import HangupWatcher
 
 Observer = Callable[[Exchange, float], None]
 """Is told of every exchange once, when it has ended, with the loop's time."""
-
-log = logging.getLogger(__name__)
 
 _CLOSING: Final = 2.5
 """Seconds for tunnels to end politely, more than each of them takes for itself."""
@@ -220,17 +219,18 @@ class ConnectionTracker:
             connection.retire()
         left = self.under_way
         how_long = f"up to {grace:g} s" if grace else "as long as it takes"
-        log.info("draining: %s in flight%s", left, f", {how_long}" if any(left) else "")
+        more = f", {how_long}" if any(left) else ""
+        sentence = f"draining: {left} in flight{more}"
+        tell("draining", sentence, level=logging.INFO, **left._asdict(), grace_s=grace)
         began = monotonic()
         emptied = await self._emptied(grace)
         left = self.under_way
         if emptied or not any(left):  # who only rests misses nothing
-            log.info("drained after %.1f s: nothing was cut", monotonic() - began)
+            sentence = f"drained after {monotonic() - began:.1f} s: nothing was cut"
+            _tell_drained(UnderWay(0, 0, 0), sentence, began)
             return True
-        if left.requests:
-            log.warning("grace_period of %g s is over: cutting %s", grace, left)
-        else:
-            log.info("grace_period of %g s is over: ending %s", grace, left)
+        act = "cutting" if left.requests else "ending"
+        _tell_drained(left, f"grace_period of {grace:g} s is over: {act} {left}", began)
         await self._close_tunnels()
         return not self.under_way.requests
 
@@ -257,3 +257,9 @@ class ConnectionTracker:
             except TimeoutError:
                 return False
         return True
+
+
+def _tell_drained(left: UnderWay, sentence: str, began: float) -> None:
+    level = logging.WARNING if left.requests else logging.INFO
+    seconds = round(monotonic() - began, 3)
+    tell("drained", sentence, level=level, **left._asdict(), seconds=seconds)
