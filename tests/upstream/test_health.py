@@ -25,7 +25,7 @@ class Endpoint:
 
     def __init__(self, name: str = "a") -> None:
         self.name = name
-        self.address = SimpleNamespace(upstream="api")
+        self.upstream = "api"
         self.address = self
         self.healthy = True
         self.answer: Any = 200
