@@ -18,6 +18,7 @@ from proxy.core.exchange import Exchange
 from proxy.core.samples import Sample
 from proxy.core.secrets import conceal, redact
 from proxy.edge.connections import ConnectionTracker, Observer, UnderWay
+from proxy.edge.drain import drain
 from proxy.edge.entrance import entrance
 from proxy.edge.http1.connection import Connection
 from proxy.edge.http1.fast_request_head import FastHeadReader
@@ -242,7 +243,7 @@ class Runtime:
             await asyncio.sleep(shutdown.delay)
         await asyncio.gather(*(listener.retire() for listener in self._listeners))
         self._tree.shared.retire()
-        return await self._tracker.drain(shutdown.grace_period)
+        return await drain(self._tracker, shutdown.grace_period)
 
     async def close(self) -> None:
         """Cut what is left and let go of everything."""
