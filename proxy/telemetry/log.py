@@ -110,6 +110,7 @@ class AccessLog:
         "_second",
         "_second_text",
         "_show",
+        "_slow",
         "_unnamed",
         "_wall",
         "_writer",
@@ -131,6 +132,7 @@ class AccessLog:
     ) -> None:
         """``turn``: where other processes write to ``fd`` as well."""
         self._sample = options.sample
+        self._slow = float(options.slow) or float("inf")
         self._show = Targets(options.redact).show
         self._unnamed = "x-request-id" in map(str.lower, options.redact)
         self._random = (rng or random.Random()).random
@@ -163,7 +165,12 @@ class AccessLog:
         self._writer.close()
 
     def _record(self, exchange: Exchange, now: float) -> None:
-        if exchange.status < 400 and not exchange.error and self._random() >= self._sample:
+        if (
+            exchange.status < 400
+            and not exchange.error
+            and self._random() >= self._sample
+            and now - exchange.started_at < self._slow
+        ):
             return
         ended = self._ended
         ended.append((exchange, now))

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from proxy.core.duration import Duration, seconds
 from proxy.core.options import Table, described
 
 
@@ -44,6 +45,10 @@ class LogOptions(Table, frozen=True, kw_only=True):
             ge=0, le=1, description="Share of requests that are logged; failures are always logged."
         ),
     ] = 1.0
+    slow: Annotated[
+        Duration,
+        described("What takes longer is logged even if `sample` leaves it out; 0: nothing is."),
+    ] = seconds(0)
     redact: Annotated[
         tuple[str, ...],
         described(

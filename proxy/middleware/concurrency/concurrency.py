@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from enum import Enum
+from functools import partial
 from typing import Final, TypeAlias
 
 from proxy.core.clock import Clock
@@ -44,7 +45,9 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
     )
     shared.watch(limit, upstream=scope.upstream)
     scope.has_headroom.append(lambda: limit.limiter.free)
-    times = HeadTimes(limit.limiter, limit.gradient, Soonest() if scope.has_deadlines else None)
+    soonest = Soonest() if scope.has_deadlines else None
+    moved = partial(limit.moved, scope.upstream)
+    times = HeadTimes(limit.limiter, limit.gradient, soonest, moved)
     timeouts = scope.find(TimeoutsOptions) or TimeoutsOptions()
     return Concurrency(
         inner,

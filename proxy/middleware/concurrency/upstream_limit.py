@@ -1,7 +1,9 @@
 """The permits of an upstream, shared by all routes to it."""
 
 import asyncio
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 
 from proxy.core.exchange import Exchange
 from proxy.core.outcome import Verdict, verdict
@@ -9,6 +11,7 @@ from proxy.core.reply import Reply
 from proxy.core.request_key import asked_for, path_of
 from proxy.core.samples import Sample, counter, gauge
 from proxy.core.secrets import shown
+from proxy.core.state_changes import tell
 from proxy.middleware.concurrency.options import ConcurrencyOptions, QueueOptions
 from proxy.policy.baselines import Baselines
 from proxy.policy.gradient import Gradient
@@ -17,11 +20,16 @@ from proxy.policy.permit_loans import Loans
 from proxy.policy.queue import Queue
 from proxy.policy.soonest import Soonest
 
+_MOVED: Final = 0.2
+"""An adaptive limit moves all the time: the share of it that is worth a line."""
+_EVERY: Final = 10.0
+"""Seconds between two lines of one limit."""
+
 
 class UpstreamLimit:
     """A limiter, its loans, and what moves its limit where that is adaptive."""
 
-    __slots__ = ("_show", "gradient", "limiter", "loans")
+    __slots__ = ("_show", "_told", "_told_at", "gradient", "limiter", "loans")
 
     def __init__(
         self,
@@ -39,6 +47,16 @@ class UpstreamLimit:
         if options.adaptive == "gradient" and least < options.max_requests:
             self.gradient = Gradient(least, options.max_requests)
             self.limiter.limit = self.gradient.limit
+        self._told, self._told_at = self.limiter.limit, float("-inf")
+
+    def moved(self, upstream: str, now: float) -> None:
+        """The limit of this upstream has changed: tell operators now and then."""
+        limit = self.limiter.limit
+        if abs(limit - self._told) >= _MOVED * self._told and now - self._told_at >= _EVERY:
+            sentence = f"the limit of requests at {upstream} moved from {self._told} to {limit}"
+            keys: dict[str, Any] = {"upstream": upstream, "before": self._told, "after": limit}
+            tell("limit_moved", sentence, level=logging.INFO, **keys)
+            self._told, self._told_at = limit, now
 
     def describe(self, now: float) -> Iterator[Sample]:
         """For operators; ``now`` is monotonic. Of keys the ten of which the most wait."""
@@ -60,12 +78,17 @@ class UpstreamLimit:
 class HeadTimes:
     """What one route learns of how long the heads of an upstream take."""
 
-    __slots__ = ("_baselines", "_gradient", "_limiter", "_shortest")
+    __slots__ = ("_baselines", "_gradient", "_limiter", "_on_move", "_shortest")
 
     def __init__(
-        self, limiter: ConcurrencyLimiter, gradient: Gradient | None, shortest: Soonest | None
+        self,
+        limiter: ConcurrencyLimiter,
+        gradient: Gradient | None,
+        shortest: Soonest | None,
+        on_move: Callable[[float], None] = lambda _: None,
     ) -> None:
-        """``shortest`` is told of every answer."""
+        """``shortest`` is told of every answer, ``on_move`` when the limit has changed."""
+        self._on_move = on_move
         self._limiter = limiter
         self._gradient = gradient
         self._shortest = shortest
@@ -100,3 +123,4 @@ class HeadTimes:
         if changed:
             self._limiter.limit = gradient.limit
             self._limiter.wake_waiters()
+            self._on_move(now)

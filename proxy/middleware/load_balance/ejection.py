@@ -93,8 +93,15 @@ def problems(written: Written) -> Iterator[Finding]:
             yield Finding(counted, f"{WARNING} {message}")
 
 
-def breaker(options: CircuitBreakerOptions, may_open: Callable[[], bool]) -> Breaker:
-    """One for a server; ``may_open``: whether another one may be ejected."""
+def breaker(
+    options: CircuitBreakerOptions,
+    may_open: Callable[[], bool],
+    on_change: Callable[[float], None] = lambda _: None,
+) -> Breaker:
+    """One for a server; ``may_open``: whether another one may be ejected.
+
+    ``on_change``: see ``policy/breaker``.
+    """
     return Breaker(
         consecutive_failures=options.consecutive_failures,
         failure_ratio=options.failure_ratio,
@@ -103,6 +110,7 @@ def breaker(options: CircuitBreakerOptions, may_open: Callable[[], bool]) -> Bre
         base_ejection_time=options.base_ejection_time,
         max_ejection_time=options.max_ejection_time,
         may_open=may_open,
+        on_change=on_change,
     )
 
 

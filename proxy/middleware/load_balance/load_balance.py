@@ -73,7 +73,8 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
     targets: TargetSet[Any] | None = scope.find(TargetSet)
     if targets is None:
         return None
-    scope.shared.watch(targets, route=scope.route, upstream=scope.upstream)
+    targets.labels = {"route": scope.route, "upstream": scope.upstream}
+    scope.shared.watch(targets, **targets.labels)
     shared = scope.shared
     scope.has_headroom.append(lambda: targets.has_headroom(shared.clock()))
     options = scope.find(LoadBalanceOptions) or LoadBalanceOptions()

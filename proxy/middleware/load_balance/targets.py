@@ -9,11 +9,13 @@ all routes made anew with each reply.
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final, Generic, NamedTuple, Protocol, TypeVar
+from functools import partial
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from proxy.core.errors import NoEndpointAvailable
 from proxy.core.exchange import Handler
 from proxy.core.samples import Sample, counter, gauge, info
+from proxy.core.state_changes import tell
 from proxy.middleware.load_balance.ejection import CircuitBreakerOptions, breaker, may_eject
 from proxy.policy.breaker import Breaker
 from proxy.policy.endpoint import Endpoint
@@ -121,6 +123,7 @@ class TargetSet(Generic[E]):
         "_endpoints",
         "_known",
         "_link",
+        "labels",
         "now",
         "on_state",
         "passive",
@@ -143,6 +146,8 @@ class TargetSet(Generic[E]):
         self._link = link
         self._breaker_options = breaker_options
         self.passive = passive
+        self.labels: dict[str, Any] = {"route": "", "upstream": ""}
+        """Of what it is told when one is ejected."""
         self._known, self._away = dict[E, Target](), dict[E, Target]()
         self.now: Targets
         self.on_state: list[Callable[[], None]] = []
@@ -171,8 +176,19 @@ class TargetSet(Generic[E]):
         return Target(
             endpoint,
             self._link(endpoint),
-            breaker(options, self._may_eject) if options is not None else None,
+            breaker(options, self._may_eject, partial(self._tell, endpoint))
+            if options is not None
+            else None,
         )
+
+    def _tell(self, endpoint: E, seconds: float) -> None:
+        """Its breaker has opened for so long, or has closed."""
+        of, name = self.labels, endpoint.name
+        if seconds:
+            sentence = f"{name} fails, and gets no requests of {of['route']} for {seconds:g} s"
+            tell("ejected", sentence, **of, endpoint=name, for_s=round(seconds, 3))
+        else:
+            tell("back", f"{name} works again for {of['route']}", **of, endpoint=name)
 
     def _may_eject(self) -> bool:
         assert self._breaker_options is not None
