@@ -30,6 +30,7 @@ middleware/retry/adapters: tests/middleware/retry/test_retry.py  only aiohttp-re
 middleware/retry/may_follow: tests/wire/test_clocks.py  asked when a clock runs out
 net/peer: tests/edge/http1/test_half_close.py  the kernel is asked about real connections
 telemetry/call: tests/telemetry/test_recorder.py  a recorder makes calls of exchanges
+run/collector: tests/wire/test_tracing.py  it sends to a receiver, over sockets
 run/runtime: tests/wire/test_drain.py  all parts together, over sockets
 run/workers/inherited: tests/run/workers/test_crew.py  real processes accept by it
 run/workers/member: tests/run/workers/test_crew.py  it is what the crew knows of a process

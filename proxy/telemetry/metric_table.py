@@ -189,6 +189,11 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         _counter("worker_requests", "worker", "Requests that a worker has served; from 0 again for one that takes its place."),
         _gauge("worker_age_seconds", "worker", "Since a worker was started.", fold=min),
     ),
+    "Traces": (
+        _counter("trace_spans_sent", "", "Spans that the collector has taken."),
+        _counter("trace_spans_dropped", "", "Spans that were lost: the collector was away, or 8 MiB of them waited already."),
+        _gauge("trace_waiting_bytes", "", "Bytes of spans that wait to be sent."),
+    ),
     "The process": (
         _process("process_cpu_seconds", Type.COUNTER, "Processor time, of the user and of the system."),
         _process("process_resident_memory_bytes", Type.GAUGE, "Memory in use."),

@@ -76,8 +76,6 @@ class Tracer:
         if not (worth or exchange.record.traced or _sampled(exchange)):
             return
         trace = self._spans.trace(exchange, now)
-        if trace is None:
-            return
         behind, idle = self._behind(), not self._waiting
         for span in trace.spans:
             self._keep(_encoded(trace, span, behind))
@@ -94,7 +92,7 @@ class Tracer:
 
     def batch(self) -> tuple[int, bytes]:
         """How many spans, and the message that holds them; they wait no more."""
-        spans = []
+        spans: list[pb.Span] = []
         while self._waiting and len(spans) < BATCH:
             span, size = self._waiting.popleft()
             self.waiting_bytes -= size

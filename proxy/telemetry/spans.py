@@ -67,11 +67,12 @@ class Spans:
         self._show = Targets(redact).show
         self._bits = bits
 
-    def trace(self, exchange: Exchange, now: float) -> Trace | None:
-        """Of an exchange that ends now; None where it has no traceparent."""
+    def trace(self, exchange: Exchange, now: float) -> Trace:
+        """Of an exchange that ends now; one that was refused before it had a trace gets one."""
         parent, state = _context(exchange)
         if not parent:
-            return None
+            made = f"{self._bits(128) or 1:032x}"
+            parent = f"00-{made}-{made[16:]}-00"
         trace_id, parent_id = parent[3:35], parent[36:52]
         span_id = f"{self._bits(64) or 1:016x}"
         if parent_id == trace_id[16:]:  # it began here, see ``http/request_id``
@@ -135,30 +136,26 @@ class Spans:
             if not record.attempt_count:
                 return []
             tries = (_only(record, exchange, now),)
-        ids = [attempt.span_id or f"{self._bits(64) or 1:016x}" for attempt in tries]
+        spans = []
+        for number, attempt in enumerate(tries):
+            until = now if number == len(tries) - 1 else None
+            span_id = attempt.span_id or f"{self._bits(64) or 1:016x}"
+            spans.append(self._client(exchange, attempt, number, (span_id, parent_id), until))
         parent, _ = _context(exchange)
+        # A copy that was overtaken tells by which attempt.
+        won = ((parent[3:35], spans[-1].span_id),)
         return [
-            self._client(
-                exchange,
-                attempt,
-                ids[number],
-                parent_id,
-                number,
-                now if number == len(tries) - 1 else None,
-                ((parent[3:35], ids[-1]),) if attempt.outcome == HEDGED else (),
-            )
-            for number, attempt in enumerate(tries)
+            span._replace(links=won) if attempt.outcome == HEDGED else span
+            for span, attempt in zip(spans, tries, strict=True)
         ]
 
     def _client(
         self,
         exchange: Exchange,
         attempt: Attempt,
-        span_id: str,
-        parent_id: str,
         number: int,
+        ids: Ids,
         until: float | None,
-        links: tuple[Ids, ...],
     ) -> Span:
         target = escaped(self._show(exchange.target))
         found: Attributes = {
@@ -177,13 +174,13 @@ class Spans:
             failed = int(outcome) >= 400
         if failed or hedged:
             found["error.type"] = outcome
-        events = ()
+        events: tuple[Event, ...] = ()
         if attempt.connect_s:
             events = (Event("connect", attempt.began, {"seconds": attempt.connect_s}),)
         began = attempt.began or exchange.started_at
         ended = began + attempt.seconds if until is None else max(until, began)
         name = _name(exchange, "")
-        return Span(span_id, parent_id, name, False, began, ended, found, events, links, failed)
+        return Span(*ids, name, False, began, ended, found, events, (), failed)
 
 
 def _only(record: Record, exchange: Exchange, now: float) -> Attempt:

@@ -67,6 +67,7 @@ SUMMED: Final = frozenset(
         "retry_budget_spent",
         "store_bytes",
         "store_entries",
+        "trace_waiting_bytes",
         "tunnels_open",
     }
 )
