@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.core.duration import Duration
 from proxy.core.exchange import Exchange
 from proxy.core.record import HEDGED, Attempt, Record
 from proxy.telemetry import log as module
@@ -190,15 +189,6 @@ async def test_a_sample_holds_its_share_and_every_failure(
         pipe, *[exchange(target=b"/", **known)] * 400, sample=sample, format="console"
     )
     assert least <= len(lines) <= most
-
-
-@pytest.mark.parametrize(("slow", "lines"), [(0.0, 0), (0.4, 1), (0.5, 1), (0.6, 0)])
-async def test_what_is_slow_is_written_even_if_the_sample_leaves_it_out(
-    pipe: Pipe, slow: float, lines: int
-) -> None:
-    """The exchange took half a second."""
-    fine: dict[str, Any] = {"status": 200, "error": ""}
-    assert len(await written(pipe, exchange(**fine), sample=0.0, slow=Duration(slow))) == lines
 
 
 async def test_nothing_is_written_where_the_access_log_is_off(pipe: Pipe) -> None:
