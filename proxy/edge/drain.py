@@ -14,7 +14,7 @@ A second SIGTERM goes to the cutting at once (``run/serve``).
 """
 
 import logging
-from typing import Final
+from typing import Any, Final
 
 from proxy.core.clock import monotonic
 from proxy.core.state_changes import tell
@@ -38,7 +38,7 @@ async def drain(tracker: ConnectionTracker, grace: float) -> bool:
     how_long = f"up to {grace:g} s" if grace else "as long as it takes"
     more = f", {how_long}" if any(left) else ""
     sentence = f"draining: {left} in flight{more}"
-    tell("draining", sentence, level=logging.INFO, **left._asdict(), grace_s=grace)
+    tell("draining", sentence, level=logging.INFO, **_counted(left), grace_s=grace)
     began = monotonic()
     emptied = await tracker.emptied(grace)
     left = tracker.under_way
@@ -58,4 +58,8 @@ async def drain(tracker: ConnectionTracker, grace: float) -> bool:
 def _tell_drained(left: UnderWay, sentence: str, began: float) -> None:
     level = logging.WARNING if left.requests else logging.INFO
     seconds = round(monotonic() - began, 3)
-    tell("drained", sentence, level=level, **left._asdict(), seconds=seconds)
+    tell("drained", sentence, level=level, **_counted(left), seconds=seconds)
+
+
+def _counted(left: UnderWay) -> dict[str, Any]:
+    return {"requests": left.requests, "streams": left.streams, "tunnels": left.tunnels}
