@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from aiohttp import web
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
+from proxy.run.runtime import CannotStart
 from tests.support.message import get, length
 from tests.support.proxy import proxied
 from tests.support.upstream import HEALTHY, PATIENCE, RawUpstream, Script
@@ -182,6 +184,15 @@ async def test_a_collector_that_is_away_costs_nothing_but_the_spans() -> None:
         async with asyncio.timeout(PATIENCE):
             while tracer.dropped < 6:  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0.01)
+
+
+async def test_without_the_extra_the_proxy_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "proxy.telemetry.otlp", None)
+    with pytest.raises(CannotStart, match=r"pip install 'sidecar-proxy\[otel\]'"):
+        async with proxied("http://127.0.0.1:1", tracing={}):
+            pass
 
 
 async def test_the_end_sends_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
