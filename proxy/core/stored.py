@@ -98,6 +98,9 @@ class Store(Protocol):
     async def purge(self, label: bytes) -> int:
         """Remove all entries with this label; how many there were."""
 
+    def resize(self, max_size: int) -> None:
+        """Take this many bytes from now on; 0 for no bound."""
+
     async def close(self) -> None:
         """Let go of everything that it holds."""
 

@@ -6,6 +6,7 @@ that fails is tried again only where the protocol says so (OTLP 1, "Failures").
 
 import asyncio
 import contextlib
+import importlib
 import logging
 import random
 from typing import TYPE_CHECKING, Final
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar
 
 from proxy.core.clock import monotonic, wall
-from proxy.http.request_id import sample
 from proxy.telemetry.options import LogOptions, TracingOptions
 from proxy.telemetry.spans import Spans
 
@@ -35,12 +35,21 @@ MISSING: Final = "[tracing] needs opentelemetry-proto: pip install 'sidecar-prox
 log = logging.getLogger(__name__)
 
 
+def lacking(options: TracingOptions | None) -> str:
+    """What has to be installed for this; empty where everything is here."""
+    if options is not None:
+        try:
+            importlib.import_module("proxy.telemetry.otlp")
+        except ImportError:
+            return MISSING
+    return ""
+
+
 def collector(options: TracingOptions, logged: LogOptions) -> "Collector":
-    """What ``[tracing]`` asks for. Raises ImportError where the extra is not installed."""
+    """What ``[tracing]`` asks for, once nothing is lacking for it."""
     # Only those who want it pay for it: 30 ms and 3 MiB.
     from proxy.telemetry.otlp import Tracer  # noqa: PLC0415
 
-    sample(options.sample)
     spans = Spans(logged.redact, random.getrandbits)
     tracer = Tracer(spans, options.service_name, float(logged.slow), lambda: wall() - monotonic())
     return Collector(tracer, options.endpoint)
@@ -55,19 +64,18 @@ class Collector:
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._failing = False
-        tracer.on_spans = self._wanted.set
+        tracer.on_spans = self._wake
 
-    def open(self) -> None:
-        """Begin to send."""
-        self._task = asyncio.create_task(self._run())
+    def _wake(self) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+        self._wanted.set()
 
     async def close(self) -> None:
         """Send what is left, for a bounded time."""
-        if self._task is None:
-            return
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        self._task = None
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
         if self.tracer.waiting:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LAST), self._session() as session:

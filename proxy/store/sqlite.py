@@ -138,6 +138,10 @@ class SqliteStore:
         self._noted_at = 0.0
         self.timeouts = 0
 
+    def resize(self, max_size: int) -> None:
+        """Take this much from now on; what is too much goes when the next reply is stored."""
+        self._max_size = max_size
+
     async def get(self, key: bytes) -> Sequence[SqliteEntry]:
         """The replies under this key; none where the file cannot be read in time."""
         try:

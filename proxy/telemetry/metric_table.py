@@ -189,6 +189,11 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         _counter("worker_requests", "worker", "Requests that a worker has served; from 0 again for one that takes its place."),
         _gauge("worker_age_seconds", "worker", "Since a worker was started.", fold=min),
     ),
+    "Reloads": (
+        _counter("reload_done", "", "Configurations that were taken over without a restart.", "config_reloads"),
+        _counter("reload_refused", "", "Configurations that were refused: the one before stays.", "config_reloads_refused"),
+        _gauge("reload_succeeded", "", "1 if the last reload was taken over, 0 if it was refused.", "config_last_reload_successful", min),
+    ),
     "Traces": (
         _counter("trace_spans_sent", "", "Spans that the collector has taken."),
         _counter("trace_spans_dropped", "", "Spans that were lost: the collector was away, or 8 MiB of them waited already."),
@@ -230,6 +235,9 @@ LEFT_OUT: Final = {
     "tunnel_idle_seconds": "likewise",
     "tunnel_bytes_in": "likewise",
     "tunnel_bytes_out": "likewise",
+    "reload_last": "a sentence; config_last_reload_successful says whether it went well",
+    "reload_at": "a date, for people",
+    "reload_problem": "a sentence",
     "worker_state": "workers_serving counts those that serve",
     "credentials_failure": "a sentence; credentials_failures counts them",
     "endpoint_attempts": "served_attempts counts the same, also where there is one server only",

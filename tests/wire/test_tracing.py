@@ -11,7 +11,7 @@ from aiohttp import web
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from proxy.run.runtime import CannotStart
+from proxy.run.reasons import CannotStart
 from tests.support.message import get, length
 from tests.support.proxy import proxied
 from tests.support.upstream import HEALTHY, PATIENCE, RawUpstream, Script
@@ -180,7 +180,7 @@ async def test_a_collector_that_is_away_costs_nothing_but_the_spans() -> None:
     async with RawUpstream() as upstream, proxied(upstream, **options(gone)) as proxy:
         for _ in range(3):
             assert (await proxy.ask(get())).status == 200
-        tracer = proxy.runtime._collector.tracer  # type: ignore[union-attr]
+        tracer = proxy.runtime._observation._collector.tracer  # type: ignore[union-attr]
         async with asyncio.timeout(PATIENCE):
             while tracer.dropped < 6:  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0.01)

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Iterator
 from typing import Any, Final
 
 from proxy.core.exchange import Exchange
@@ -20,6 +21,7 @@ from proxy.policy.permit_loans import Loans
 from proxy.policy.queue import Queue
 from proxy.policy.soonest import Soonest
 
+UNLIMITED: Final = sys.maxsize
 _MOVED: Final = 0.2
 """An adaptive limit moves all the time: the share of it that is worth a line."""
 _EVERY: Final = 10.0
@@ -29,7 +31,16 @@ _EVERY: Final = 10.0
 class UpstreamLimit:
     """A limiter, its loans, and what moves its limit where that is adaptive."""
 
-    __slots__ = ("_show", "_told", "_told_at", "gradient", "limiter", "loans")
+    __slots__ = (
+        "_options",
+        "_show",
+        "_told",
+        "_told_at",
+        "gradient",
+        "limiter",
+        "loans",
+        "upstream",
+    )
 
     def __init__(
         self,
@@ -38,25 +49,51 @@ class UpstreamLimit:
         show_keys: tuple[str, ...] = (),
     ) -> None:
         """``show_keys``: the keys that operators may be shown as they are."""
-        waiting = Queue(queue.size, queue.order) if queue is not None else None
-        self._show = shown(queue.key if queue is not None else "", show_keys)
-        self.limiter = ConcurrencyLimiter(options.max_requests, waiting)
+        self.limiter = ConcurrencyLimiter(options.max_requests)
         self.loans = Loans(self.limiter)
         self.gradient: Gradient | None = None
-        least = min(options.min, options.max_requests)
-        if options.adaptive == "gradient" and least < options.max_requests:
-            self.gradient = Gradient(least, options.max_requests)
-            self.limiter.limit = self.gradient.limit
-        self._told, self._told_at = self.limiter.limit, float("-inf")
+        self.upstream = ""
+        """Its name."""
+        self._told, self._told_at = 0, float("-inf")
+        self._options: tuple[ConcurrencyOptions | None, QueueOptions | None] = (None, None)
+        self.follow(options, queue, show_keys)
 
-    def moved(self, upstream: str, now: float) -> None:
-        """The limit of this upstream has changed: tell operators now and then."""
+    def follow(
+        self,
+        options: ConcurrencyOptions,
+        queue: QueueOptions | None,
+        show_keys: tuple[str, ...] = (),
+    ) -> None:
+        """Be what these options say. Those under way stay counted, those that wait move along."""
+        self._show = shown(queue.key if queue is not None else "", show_keys)
+        before, self._options = self._options, (options, queue)
+        if before[0] != options:
+            self.gradient = None
+            self.limiter.limit = options.max_requests
+            least = min(options.min, options.max_requests)
+            if options.adaptive == "gradient" and least < options.max_requests:
+                self.gradient = Gradient(least, options.max_requests)
+                self.limiter.limit = self.gradient.limit
+            self._told = self.limiter.limit
+        if before[1] != queue:
+            self.limiter.queue_up(None if queue is None else Queue(queue.size, queue.order))
+        self.limiter.wake_waiters()
+
+    def moved(self, now: float) -> None:
+        """The adaptive limit has changed: tell operators now and then."""
         limit = self.limiter.limit
         if abs(limit - self._told) >= _MOVED * self._told and now - self._told_at >= _EVERY:
-            sentence = f"the limit of requests at {upstream} moved from {self._told} to {limit}"
-            keys: dict[str, Any] = {"upstream": upstream, "before": self._told, "after": limit}
+            of = self.upstream
+            sentence = f"the limit of requests at {of} moved from {self._told} to {limit}"
+            keys: dict[str, Any] = {"upstream": of, "before": self._told, "after": limit}
             tell("limit_moved", sentence, level=logging.INFO, **keys)
             self._told, self._told_at = limit, now
+
+    def lift(self) -> None:
+        """There is no limit any more: those that wait go."""
+        self.gradient = None
+        self.limiter.limit = UNLIMITED
+        self.limiter.wake_waiters()
 
     def describe(self, now: float) -> Iterator[Sample]:
         """For operators; ``now`` is monotonic. Of keys the ten of which the most wait."""
@@ -78,19 +115,11 @@ class UpstreamLimit:
 class HeadTimes:
     """What one route learns of how long the heads of an upstream take."""
 
-    __slots__ = ("_baselines", "_gradient", "_limiter", "_on_move", "_shortest")
+    __slots__ = ("_baselines", "_limit", "_shortest")
 
-    def __init__(
-        self,
-        limiter: ConcurrencyLimiter,
-        gradient: Gradient | None,
-        shortest: Soonest | None,
-        on_move: Callable[[float], None] = lambda _: None,
-    ) -> None:
-        """``shortest`` is told of every answer, ``on_move`` when the limit has changed."""
-        self._on_move = on_move
-        self._limiter = limiter
-        self._gradient = gradient
+    def __init__(self, limit: UpstreamLimit, shortest: Soonest | None) -> None:
+        """``shortest`` is told of every answer."""
+        self._limit = limit
         self._shortest = shortest
         self._baselines = Baselines()
 
@@ -106,7 +135,7 @@ class HeadTimes:
         answered = judged is Verdict.ANSWERED
         if self._shortest is not None and answered:
             self._shortest.observe(asked_for(exchange), seconds, now)
-        gradient = self._gradient
+        limiter, gradient = self._limit.limiter, self._limit.gradient
         if gradient is None:
             return
         path = path_of(exchange)
@@ -115,12 +144,12 @@ class HeadTimes:
             gradient.restart()
         if answered or (isinstance(came, asyncio.CancelledError) and seconds > usual.value):
             # A client that left has waited for so long at least.
-            changed = gradient.observe(usual, seconds, now, self._limiter.in_flight)
+            changed = gradient.observe(usual, seconds, now, limiter.in_flight)
         elif judged is Verdict.OVERLOADED:
             changed = gradient.overloaded(now)
         else:  # a quick failure is no fast answer, and says nothing of how much is too much
             return
         if changed:
-            self._limiter.limit = gradient.limit
-            self._limiter.wake_waiters()
-            self._on_move(now)
+            limiter.limit = gradient.limit
+            limiter.wake_waiters()
+            self._limit.moved(now)

@@ -1,13 +1,16 @@
 """When a server is left alone for a while."""
 
-from collections.abc import Callable, Collection, Iterator
-from typing import Annotated, Final
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
+from typing import Annotated, Any, Final
 
 from msgspec import Meta
 
 from proxy.core.duration import Duration, seconds
 from proxy.core.findings import WARNING, Finding, Written
 from proxy.core.options import Table, described
+from proxy.core.state_changes import tell
 from proxy.policy.breaker import Breaker
 
 _IN_A_ROW: Final = 3
@@ -112,6 +115,65 @@ def breaker(
         may_open=may_open,
         on_change=on_change,
     )
+
+
+_AT_LEAST: Final = 2
+"""Endpoints that are asked, before one of them may be ejected without ``[circuit_breaker]``."""
+
+
+class Breakers:
+    """The breakers of one route for the servers of an upstream, found again by their names.
+
+    A configuration that follows another builds the route anew, and finds what was learnt here.
+    """
+
+    __slots__ = ("_all", "_counted", "_options", "_passive", "labels")
+
+    def __init__(self, options: CircuitBreakerOptions, *, passive: bool = False) -> None:
+        """``passive``: nobody has asked for them, see ``TargetSet``."""
+        self._options = options
+        self._passive = passive
+        self._all: dict[tuple[str, int], Breaker] = {}
+        self._counted: Collection[Breaker] = ()
+        self.labels: dict[str, Any] = {"route": "", "upstream": ""}
+        """Of what operators are told when a server is ejected."""
+
+    def of(self, name: str, number: int = 0) -> Breaker:
+        """The breaker of a server; ``number``: of those that have the same name."""
+        found = self._all.get((name, number))
+        if found is None:
+            found = self._all[name, number] = breaker(
+                self._options, self._may_eject, partial(self._tell, name)
+            )
+        return found
+
+    def keep(self, now: Collection[Breaker], away: Collection[Breaker]) -> None:
+        """Of the servers that there are now, and of those that may come back; forget others."""
+        self._counted = now
+        known = set(map(id, (*now, *away)))
+        self._all = {key: each for key, each in self._all.items() if id(each) in known}
+
+    def _tell(self, name: str, seconds: float) -> None:
+        """The breaker of a server has opened for so long, or has closed."""
+        of = self.labels
+        if seconds:
+            sentence = f"{name} fails, and gets no requests of {of['route']} for {seconds:g} s"
+            tell("ejected", sentence, **of, endpoint=name, for_s=round(seconds, 3))
+        else:
+            tell("back", f"{name} works again for {of['route']}", **of, endpoint=name)
+
+    def _may_eject(self) -> bool:
+        if self._passive and sum(not each.open for each in self._counted) < _AT_LEAST:
+            return False
+        return may_eject(self._counted, self._options.max_ejection_percent)
+
+
+def numbered(names: Iterable[str]) -> Iterator[int]:
+    """For each name how often it came before."""
+    seen: Counter[str] = Counter()
+    for name in names:
+        yield seen[name]
+        seen[name] += 1
 
 
 def may_eject(breakers: Collection[Breaker], max_percent: float) -> bool:

@@ -34,6 +34,7 @@ SMALLEST: Final = frozenset(
         "endpoint_healthy",
         "endpoint_quota_remaining",
         "process_start_time_seconds",
+        "reload_succeeded",
     }
 )
 """Healthy is what all workers find so."""

@@ -13,7 +13,8 @@ from proxy.admin.source import answered
 from proxy.config.model import Config
 from proxy.run.descriptors import descriptors as planned
 from proxy.run.memory import Memory
-from proxy.run.runtime import CannotStart, Runtime
+from proxy.run.reasons import CannotStart
+from proxy.run.runtime import Runtime
 from proxy.run.serve import CUT, FAILED_TO_START, run_in_loop, settle_memory
 from proxy.run.workers.balance import Balance, Counts
 from proxy.run.workers.inherited import Accepting, Inherited

@@ -84,7 +84,7 @@ def adaptive() -> tuple[UpstreamLimit, HeadTimes]:
     limit = UpstreamLimit(
         ConcurrencyOptions(max_requests=100, adaptive="gradient", min=1), QueueOptions()
     )
-    return limit, HeadTimes(limit.limiter, limit.gradient, None)
+    return limit, HeadTimes(limit, None)
 
 
 async def test_a_limit_that_has_grown_lets_those_in_that_wait(jumping: JumpingLoop) -> None:
@@ -124,8 +124,9 @@ async def test_a_client_that_left_counts_once_it_has_waited_for_longer_than_usua
 def test_a_limit_that_has_moved_far_is_told_now_and_then(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     limit = UpstreamLimit(ConcurrencyOptions(max_requests=100))
+    limit.upstream = "api"
     for now, value in ((0.0, 90), (0.0, 79), (5.0, 40), (10.0, 39), (11.0, 38)):
         limit.limiter.limit = value
-        limit.moved("api", now)
+        limit.moved(now)
     told = [(r.event, r.upstream, r.before, r.after) for r in caplog.records]  # type: ignore[attr-defined]
     assert told == [("limit_moved", "api", 100, 79), ("limit_moved", "api", 79, 39)]
