@@ -179,6 +179,7 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         _gauge("store_bytes", "", "Bytes that the store holds."),
         _counter("store_failures", "", "Times that the store could not be read or written."),
         _counter("store_timeouts", "", "Times that it took longer than it may."),
+        _gauge("store_circuit_open", "", "1 while the store has failed and is not asked.", fold=max),
         _counter("store_evicted", "", "Replies that had to make room for others."),
     ),
     "Workers": (

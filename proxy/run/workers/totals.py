@@ -17,6 +17,7 @@ from proxy.core.samples import Kind, Sample
 LARGEST: Final = frozenset(
     {
         "draining",
+        "store_circuit_open",
         "endpoint_backup",
         "endpoint_quota_credentials",
         "endpoint_quota_paths",
