@@ -12,8 +12,9 @@ from typing import Any, Final
 from proxy.config.model import Config
 from proxy.edge.connections import Observer
 from proxy.run.descriptors import descriptors
+from proxy.run.inherited import accept_sockets, sockets
 from proxy.run.memory import Memory
-from proxy.run.notify import notify
+from proxy.run.notify import Watchdog, notify
 from proxy.run.reasons import CannotStart
 from proxy.run.reload import Outcome, Read, Reloader
 from proxy.run.runtime import Runtime
@@ -38,13 +39,18 @@ def run(config: Config, read: Read | None = None) -> int:
     ``read`` reads the configuration again, for a reload; it may run in a thread.
     """
     configure(config.log)
+    accept_sockets()
     warn_of_untested()
     number = workers(config.server.workers)
     if number == 1:
         return run_in_loop(lambda: serve(config, read))
+    if sockets():
+        why = "sockets of the service manager (socket activation) are for [server] workers = 1"
+        print(f"sidecar-proxy: cannot start: {why}", file=sys.stderr)
+        return FAILED_TO_START
     from proxy.run.workers.parent import serve_by_workers  # noqa: PLC0415  (it is rarely wanted)
 
-    return run_in_loop(lambda: serve_by_workers(config, number))
+    return run_in_loop(lambda: serve_by_workers(config, number, read))
 
 
 def run_in_loop(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
@@ -85,12 +91,13 @@ async def serve(config: Config, read: Read | None = None) -> int:
     planned = descriptors(config.server.max_connections)
     runtime = Runtime(config, descriptors=planned, read=read, follow=follow)
     if runtime.reloader is not None:
-        stop.on_hangup = partial(_reload, runtime.reloader)
+        stop.on_hangup = partial(reload_later, runtime.reloader)
     try:
         await runtime.open()
     except CannotStart as error:
         print(f"sidecar-proxy: cannot start: {error}", file=sys.stderr)
         return FAILED_TO_START
+    sockets().tell_unused()
     settle_memory()
     memory = Memory(asyncio.get_running_loop())
     ready = f"ready http={','.join(runtime.http)}"
@@ -98,6 +105,7 @@ async def serve(config: Config, read: Read | None = None) -> int:
         ready += f" admin={runtime.admin}"
     print(ready, file=sys.stderr, flush=True)
     notify("READY=1")
+    watchdog = Watchdog()
     await stop.asked.wait()
     log.info("%s: stopping", stop.by)
     notify("STOPPING=1")
@@ -114,11 +122,12 @@ async def serve(config: Config, read: Read | None = None) -> int:
     again.cancel()
     await runtime.close()
     memory.close()
+    watchdog.close()
     access.close()
     return 0 if clean else CUT
 
 
-def _reload(reloader: Reloader) -> None:
+def reload_later(reloader: Reloader) -> None:
     """As SIGHUP asks for; who asks is not waited for."""
     task = asyncio.ensure_future(reloader.reload("SIGHUP"))
     _reloading.add(task)
