@@ -78,9 +78,9 @@ class WaitForConnect:
                     raise
                 self._waiting.fails_with(error)
         elif exchange.suffices is not None:
-            error = self._waiting.last_failure(0)
-            if exchange.suffices(error):
-                raise error
+            failure = self._waiting.last_failure(0)
+            if exchange.suffices(failure):
+                raise failure
         return await self._wait(exchange)
 
     def _unreachable(self, error: UpstreamError, exchange: Exchange, *, waited: bool) -> bool:

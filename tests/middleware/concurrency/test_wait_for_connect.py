@@ -24,6 +24,7 @@ from proxy.middleware.concurrency.options import QueueOptions
 from proxy.middleware.concurrency.reconnection import Reconnection
 from proxy.middleware.concurrency.wait_for_connect import WaitForConnect, link
 from proxy.policy.queue import Queue
+from tests.support.caching import settled
 from tests.support.loop import JumpingLoop, Script, get, loop_clock, post, reply, settle
 from tests.support.proxy import parsed
 from tests.support.scope import ServersOnly, upstream_scope
@@ -184,7 +185,7 @@ async def test_who_has_something_better_than_a_wait_does_not_wait(jumping: Jumpi
     with pytest.raises(ConnectFailed):
         await waits.handle(request)
     other = asyncio.ensure_future(waits.handle(get()))
-    await settle()
+    await settled()
     assert (waits.script.sends, waits.waiting.waiting) == (2, True)
     with pytest.raises(ConnectFailed):  # not behind the other one either
         await waits.handle(request)
