@@ -92,15 +92,20 @@ async def test_another_server_may_know_better() -> None:
 
 @pytest.mark.parametrize(
     "failure",
-    [failing(""), failing("Retry-After: 20"), failing("Retry-After: 20", 500), "rst"],
+    [
+        [failing("")],
+        [failing("Retry-After: 20")],
+        [failing("Retry-After: 20", 500)],
+        [b"HTTP/1.1 200 OK\r\n", "rst"],
+    ],
     ids=range(4),
 )
 async def test_a_stale_reply_is_the_answer_at_once(failure: Any) -> None:
     tables: dict[str, Any] = {
         "cache": {"stale_if_error": "1h"},
-        "retry": {"attempts": 5, "on": ["5xx", "reset", "connect-failure"]},
+        "retry": {"attempts": 5, "on": ["5xx", "reset", "stale-connection"]},
     }
-    async with RawUpstream([STALE], [failure], [GOOD]) as upstream:
+    async with RawUpstream([STALE], failure, [GOOD]) as upstream:
         async with proxied(upstream, **tables) as proxy:
             await proxy.ask(get())
             answer = await asyncio.wait_for(proxy.ask(get()), 15)  # less than Retry-After says

@@ -7,11 +7,13 @@ import pytest
 from proxy.core.cache_options import CacheOptions
 from proxy.core.duration import Duration
 from proxy.core.errors import ConnectFailed, ConnectionTerminated, ResponseTimeout, Stage
+from proxy.core.exchange import Exchange
+from proxy.core.reply import Reply
 from proxy.core.stored import Entry
 from proxy.middleware.cache.asked import Asked
 from proxy.middleware.cache.filling import Rules
 from proxy.middleware.cache.sufficing import Suffices
-from tests.support.caching import Caching, fresh, time_of_day
+from tests.support.caching import Caching, fresh, settled, time_of_day
 from tests.support.loop import JumpingLoop, get, reply
 
 LIFE = (b"Cache-Control", b"max-age=60")
@@ -67,3 +69,19 @@ async def test_a_request_leaves_no_cycle(jumping: JumpingLoop) -> None:
     assert exchange.suffices is not None
     held = [getattr(exchange.suffices, name) for name in Suffices.__slots__]
     assert not any(isinstance(each, Asked) or each is exchange for each in held)
+
+
+async def test_behind_a_stale_answer_it_is_tried_again(jumping: JumpingLoop) -> None:
+    found: list[bool] = []
+
+    async def looks(exchange: Exchange) -> Reply:
+        assert exchange.suffices is not None
+        found.append(exchange.suffices(reply(503)))
+        return fresh(60)
+
+    said = (b"Cache-Control", b"max-age=0, stale-while-revalidate=60")
+    caching = Caching(reply(200, [said], b"old"), looks)
+    await caching.ask()
+    assert (await caching.ask()).body == b"old"
+    await settled()
+    assert found == [False]
