@@ -17,6 +17,7 @@ from proxy.core.samples import Kind, Sample
 LARGEST: Final = frozenset(
     {
         "draining",
+        "store_circuit_open",
         "endpoint_backup",
         "endpoint_quota_credentials",
         "endpoint_quota_paths",
@@ -35,6 +36,7 @@ SMALLEST: Final = frozenset(
         "endpoint_healthy",
         "endpoint_quota_remaining",
         "process_start_time_seconds",
+        "reload_succeeded",
     }
 )
 """Healthy is what all workers find so."""
@@ -68,6 +70,7 @@ SUMMED: Final = frozenset(
         "retry_budget_spent",
         "store_bytes",
         "store_entries",
+        "trace_waiting_bytes",
         "tunnels_open",
     }
 )
