@@ -24,7 +24,6 @@ LARGEST: Final = frozenset(
         "endpoint_withdrawn",
         "endpoint_weight",
         "rate_limit_keys",
-        "store_circuit_open",
     }
 )
 """What every worker has, or sees a part of that others may see as well. Times are too."""
