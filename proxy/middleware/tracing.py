@@ -41,9 +41,9 @@ class Tracing:
         name, value = exchange.headers[-1] if exchange.headers else (b"", b"")
         if name != _NAME:
             for name, value in exchange.headers:  # noqa: B007 - it is used behind the loop
-                if name == _NAME or (
-                    name[:1] in b"tT" and name.lower() == _NAME
-                ):  # house: one pass
+                if name == _NAME:
+                    break
+                if name[:1] in b"tT" and name.lower() == _NAME:  # house: one pass
                     break
             else:
                 return await self._inner(exchange)
