@@ -174,8 +174,10 @@ def _path(given: str | None) -> str:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from proxy.run import early_signals
     from proxy.telemetry.standard_error import standard_error
 
+    early_signals.settle()
     with standard_error():
         return _served(arguments)
 
@@ -189,8 +191,7 @@ def _served(arguments: argparse.Namespace) -> int:
         config, problems = without_file(
             arguments.upstream, arguments.listen, arguments.admin, arguments.set
         )
-    for problem in problems:
-        print(problem, file=sys.stderr)
+    print(*problems, sep="\n", end="\n" if problems else "", file=sys.stderr)
     try:
         config = usable(config, problems)
     except ConfigError:
