@@ -108,7 +108,7 @@ microbench: $(DEV) ## calls, writes, timers, tasks per request; fails where they
 bench-tools: ## (root) the load generator and the peers: wrk, nginx, haproxy, caddy
 	@tools/bench-tools.sh
 
-ci-tools: ## (root) system packages that some tests want: nginx, haproxy, caddy, curl, openssl, chromium, prometheus
+ci-tools: ## (root) system packages that some tests want: nginx, haproxy, caddy, curl, openssl, chromium, prometheus, redis
 	@tools/ci-tools.sh
 
 lock: ## pin requirements/ anew (wants uv)

@@ -10,13 +10,13 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from proxy import __version__
 
 _BAD_CONFIGURATION: Final = 2
-_REFUSED: Final = 400
-"""Statuses from here on say that nothing was done."""
+_REFUSED: Final = 400  # from here on nothing was done
 _DEFAULT: Final = "config.toml"
 
 
@@ -186,11 +186,12 @@ def _served(arguments: argparse.Namespace) -> int:
     from proxy.config.load import ConfigError, read, usable, without_file
 
     if arguments.upstream is None:
-        config, problems = read(_path(arguments.config), sets=arguments.set)
+        again = partial(read, _path(arguments.config), sets=arguments.set)
     else:
-        config, problems = without_file(
-            arguments.upstream, arguments.listen, arguments.admin, arguments.set
+        again = partial(
+            without_file, arguments.upstream, arguments.listen, arguments.admin, arguments.set
         )
+    config, problems = again()
     print(*problems, sep="\n", end="\n" if problems else "", file=sys.stderr)
     try:
         config = usable(config, problems)
@@ -198,7 +199,7 @@ def _served(arguments: argparse.Namespace) -> int:
         return _BAD_CONFIGURATION
     from proxy.run.serve import run
 
-    return run(config)
+    return run(config, again)
 
 
 def _check(path: str, sets: Sequence[str]) -> int:

@@ -6,10 +6,11 @@ export PATH="$PATH:/usr/sbin:/sbin"
 missing=()
 command -v nginx >/dev/null || missing+=(nginx-light)
 command -v promtool >/dev/null || missing+=(prometheus)
+command -v redis-server >/dev/null || missing+=(redis-server)
 for tool in haproxy caddy curl openssl chromium; do
     command -v "$tool" >/dev/null || missing+=("$tool")
 done
-[ ${#missing[@]} -gt 0 ] || { echo "ci-tools: nginx, haproxy, caddy, curl, openssl, chromium and prometheus are here"; exit 0; }
+[ ${#missing[@]} -gt 0 ] || { echo "ci-tools: nginx, haproxy, caddy, curl, openssl, chromium, prometheus and redis are here"; exit 0; }
 
 command -v apt-get >/dev/null || { echo "ci-tools: no apt-get; please install: ${missing[*]}" >&2; exit 1; }
 [ "$(id -u)" = 0 ] || { echo "ci-tools: run as root to install: ${missing[*]}" >&2; exit 1; }

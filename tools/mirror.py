@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Final
 
 _DECLARES: Final = """
-admin/options core/cache_options core/credentials core/rate_limit_options core/samples core/stored
+admin/options core/credentials core/rate_limit_options core/samples core/stored
 core/stream_options edge/client_stream
-edge/options middleware/load_balance/options policy/endpoint telemetry/options
-telemetry/second
+edge/options middleware/load_balance/options policy/endpoint run/reasons
+telemetry/options telemetry/second
 """
 """Modules that declare: their tests would repeat them."""
 
@@ -30,6 +30,9 @@ middleware/retry/adapters: tests/middleware/retry/test_retry.py  only aiohttp-re
 middleware/retry/may_follow: tests/wire/test_clocks.py  asked when a clock runs out
 net/peer: tests/edge/http1/test_half_close.py  the kernel is asked about real connections
 telemetry/call: tests/telemetry/test_recorder.py  a recorder makes calls of exchanges
+run/observation: tests/wire/test_reload.py  an [admin] table that comes and goes, over sockets
+run/listeners: tests/wire/test_reload.py  addresses that come and go, over sockets
+run/scopes: tests/run/test_tree.py  what is built of them is looked at there
 run/runtime: tests/wire/test_drain.py  all parts together, over sockets
 run/workers/inherited: tests/run/workers/test_crew.py  real processes accept by it
 run/workers/member: tests/run/workers/test_crew.py  it is what the crew knows of a process
@@ -41,6 +44,7 @@ upstream/forward: tests/wire/test_streaming.py  it talks to upstreams, over sock
 upstream/http1/reply_body: tests/wire/test_framing.py  bodies are read from sockets
 upstream/http1/upgraded: tests/wire/test_websocket_raw.py  bytes both ways, over sockets
 upstream/options: tests/reports/test_upstream_tables.py  the checks of [[upstreams]]
+upstream/plan: tests/upstream/test_endpoints.py  what endpoints follow
 upstream/pooled_connection: tests/upstream/test_connection_pool.py  a pool gives it out
 """
 """``MODULE: TEST  REASON``."""

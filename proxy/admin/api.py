@@ -83,6 +83,8 @@ OPERATIONS: Final = (
               o.purge, o.Purged, _PURGED, errors=(400,)),
     Operation("GET", "/api/configuration", "The options in force, without secrets",
               o.configuration, dict[str, Any]),
+    Operation("POST", "/api/reload", "Read the configuration again, and use it if it is right",
+              o.reload, o.Reloaded, errors=(404, 409)),
     Operation("GET", "/api/explain", "What would become of a request, and why",
               o.explain, o.Explained, _REQUEST, errors=(400,)),
     Operation("POST", "/api/drain", "Stop as on SIGTERM: what is in flight may finish",

@@ -41,6 +41,11 @@ class Guard:
         self._hosts = {_name(host) for host in options.hosts}
         self._names = {_LOCAL, _name(options.listen), *self._hosts}
 
+    def follow(self, other: "Guard") -> None:
+        """Go by the options of this one from now on."""
+        self._open, self._token = other._open, other._token
+        self._hosts, self._names = other._hosts, other._names
+
     async def __call__(self, request: web.Request, handler: Next) -> web.StreamResponse:
         """Answer with 403 what comes by another name or from another site."""
         hosts = request.headers.getall("Host", [])

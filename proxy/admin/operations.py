@@ -186,6 +186,31 @@ async def restore(seen: Observatory, request: web.Request) -> web.StreamResponse
     return await _change("restore", seen, request)
 
 
+class Reloaded(msgspec.Struct, forbid_unknown_fields=True):
+    """What became of a reload; with 409 where nothing has changed."""
+
+    reloaded: bool
+    at: str
+    """When it ended."""
+    problems: list[str]
+    """What speaks against the configuration; warnings where it is used."""
+    added: list[str] = []
+    changed: list[str] = []
+    removed: list[str] = []
+    kept: list[str] = []
+    restart: list[str] = []
+    """What will be other after a restart only."""
+
+
+async def reload(seen: Observatory, _: web.Request) -> web.StreamResponse:
+    """Read the configuration again."""
+    try:
+        told = Reloaded(**await seen.any("reload"))
+    except ValueError:
+        return failed("there is no configuration that could be read again", 404)
+    return answer(told, 200 if told.reloaded else 409)
+
+
 async def _change(action: str, seen: Observatory, request: web.Request) -> web.StreamResponse:
     try:
         wanted = msgspec.json.decode(await request.read(), type=Server)

@@ -117,6 +117,7 @@ def state(samples: Iterable[Sample]) -> dict[str, Any]:
             }
             for row in rows(told, "breaker_", "route", "upstream", "endpoint")
         ],
+        "reload": _reload(told),
         "credentials": [
             _credentials(row) for row in rows(told, "credentials_", "upstream", "credentials")
         ],
@@ -147,6 +148,18 @@ def state(samples: Iterable[Sample]) -> dict[str, Any]:
             row.labels["route"]: {_count(sample): sample.value for sample in row.samples}
             for row in rows(told, "route_", "route")
         },
+    }
+
+
+def _reload(told: list[Sample]) -> dict[str, Any]:
+    """How often the configuration was read again, and what became of it the last time."""
+    [*_, row] = [Row({}), *rows(told, "reload_")]
+    return {
+        "reloads": row.get("reload_done") or 0,
+        "refused": row.get("reload_refused") or 0,
+        "last": row.get("reload_last"),
+        "at": row.get("reload_at"),
+        "problems": list(row.by("reload_problem", "number").values()),
     }
 
 

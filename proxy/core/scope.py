@@ -9,7 +9,8 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, cast
+from functools import partial
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, cast, runtime_checkable
 
 from proxy.core.body import Body
 from proxy.core.clock import Clock, monotonic
@@ -38,10 +39,17 @@ class Sharing(Protocol):
     def inner(self) -> Handler:
         """What sends a request that shares nothing."""
 
-    async def share(self, exchange: Exchange, send: Handler, mark: bytes = b"") -> Reply | None:
+    async def share(
+        self,
+        exchange: Exchange,
+        send: Handler,
+        mark: bytes = b"",
+        content: bytes | None = None,
+    ) -> Reply | None:
         """The reply of the call that equal requests with this ``mark`` share.
 
-        ``send`` makes the call where there is none yet. None where the request has to go alone.
+        ``send`` makes the call where there is none yet. ``content``: the body, which has been read;
+        then a request of any method may share. None where the request has to go alone.
         """
 
 
@@ -52,36 +60,112 @@ class Watched(NamedTuple):
     labels: dict[str, str]
 
 
-class Shared:
-    """What all chains of one configuration share."""
+class Uses(NamedTuple):
+    """What the links of one route took from what is shared, and had shown."""
 
-    __slots__ = ("_at_end", "_things", "clock", "rng", "show_keys", "store", "tasks", "watched")
+    keys: list[Hashable]
+    watched: list[Watched]
+
+
+@runtime_checkable
+class Ends(Protocol):
+    """Something shared that runs by itself, and is told of the end."""
+
+    def retire(self) -> None:
+        """A drain begins."""
+
+    async def close(self) -> None:
+        """Nobody uses it any more."""
+
+
+class Shared:
+    """What all chains of one configuration share.
+
+    A configuration that follows another takes over what it shares under equal keys: ``share`` finds
+    it, and ``begin`` makes it the new one's. Until then the one before has lost nothing.
+    """
+
+    __slots__ = (
+        "_adaptations",
+        "_before",
+        "_things",
+        "clock",
+        "rng",
+        "show_keys",
+        "store",
+        "tasks",
+        "uses",
+        "watched",
+    )
 
     def __init__(
-        self, rng: random.Random, show_keys: tuple[str, ...] = (), clock: Clock = monotonic
+        self,
+        rng: random.Random,
+        show_keys: tuple[str, ...] = (),
+        clock: Clock = monotonic,
+        before: "Shared | None" = None,
     ) -> None:
-        """``show_keys``: ``[admin] show_keys``."""
+        """``show_keys``: ``[admin] show_keys``; ``before``: of the configuration that ends."""
         self.rng = rng
         self.clock = clock
         self.show_keys = show_keys
         self.store: Store | None = None
         """Where replies are stored, if a route has ``[cache]``."""
-        self.tasks = set[asyncio.Task[None]]()
+        self.tasks: set[asyncio.Task[None]] = set() if before is None else before.tasks
         """Tasks that belong to no request; what is left of them at the end is cancelled."""
         self.watched: list[Watched] = []
+        self.uses = Uses([], [])
+        """What has been taken and shown since whoever builds a route put this here."""
         self._things: dict[Hashable, Any] = {}
-        self._at_end: list[tuple[Callable[[], None], Callable[[], Awaitable[None]]]] = []
+        self._before = before
+        self._adaptations: list[Callable[[], None]] = []
 
-    def share(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What stands under this key, made by the first that asks for it."""
+    def share(
+        self, key: Hashable, make: Callable[[], T], adapt: Callable[[T], None] | None = None
+    ) -> T:
+        """What stands under this key, made by the first that asks for it.
+
+        It may come from the configuration before. What may differ between the two stands in the
+        key, or ``adapt`` is told of what there was when this configuration begins.
+        """
+        self.uses.keys.append(key)
         if key not in self._things:
-            self._things[key] = make()
+            known = None if self._before is None else self._before._things.get(key)
+            if known is not None and adapt is not None:
+                self._adaptations.append(partial(adapt, known))
+            self._things[key] = make() if known is None else known
         return cast(T, self._things[key])
+
+    def do_without(self, key: Hashable, adapt: Callable[[T], None]) -> None:
+        """``adapt`` is told of what the configuration before had here, when this one begins."""
+        known = None if self._before is None else self._before._things.get(key)
+        if known is not None:
+            self._adaptations.append(partial(adapt, known))
 
     def watch(self, thing: Described, **labels: str) -> None:
         """Show operators the state of ``thing``, once; ``labels`` say which one it is."""
+        self.uses.watched.append(Watched(thing, labels))
         if not any(each.thing is thing for each in self.watched):
             self.watched.append(Watched(thing, labels))
+
+    def keep(self, uses: Uses) -> None:
+        """A route stays as it is, with what it took from the configuration before."""
+        assert self._before is not None
+        for key in uses.keys:
+            self._things.setdefault(key, self._before._things[key])
+        for thing, labels in uses.watched:
+            self.watch(thing, **labels)
+
+    def begin(self) -> None:
+        """This configuration applies from now on."""
+        for adapt in self._adaptations:
+            adapt()
+        self._adaptations.clear()
+        before, self._before = self._before, None
+        if before is not None:
+            before.tasks = set()
+            for key in self._things:
+                before._things.pop(key, None)
 
     def describe(self, now: float) -> Iterator[Sample]:
         """The samples of all that is watched; ``now`` is monotonic."""
@@ -89,20 +173,19 @@ class Shared:
             for sample in thing.describe(now):
                 yield sample._replace(labels={**labels, **sample.labels})
 
-    def at_end(self, retire: Callable[[], None], close: Callable[[], Awaitable[None]]) -> None:
-        """Call ``retire`` when a drain begins, and ``close`` at the end of it."""
-        if (retire, close) not in self._at_end:
-            self._at_end.append((retire, close))
-
     def retire(self) -> None:
         """A drain begins."""
-        for retire, _ in self._at_end:
-            retire()
+        for thing in self._things.values():
+            if isinstance(thing, Ends):
+                thing.retire()
 
     async def close(self) -> None:
-        """End all that runs by itself."""
-        for _, close in self._at_end:
-            await close()
+        """End all that runs by itself and that no other configuration has taken over."""
+        things, self._things = list(self._things.values()), {}
+        self.watched.clear()
+        for thing in things:
+            if isinstance(thing, Ends):
+                await thing.close()
         for task in self.tasks:
             task.cancel()
         if self.tasks:
@@ -118,6 +201,8 @@ class Scope:
     """The tables of the route, and what else ``find`` gives."""
     route: str
     """Its name."""
+    identity: Hashable
+    """What it takes: tells it from others, and finds it again in the next configuration."""
     repeatable: Callable[[Exchange], bool]
     """Whether running a request twice is the same as once, as ``[retry]`` says; its defaults where
     it is switched off."""

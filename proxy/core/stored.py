@@ -32,6 +32,9 @@ class Meta(msgspec.Struct, array_like=True, frozen=True):
     """Whether it answers requests with Authorization."""
     labels: list[bytes]
     """Digests of path, route and tags: what it is purged by."""
+    pace: list[tuple[int, float]]
+    """Of a stream of events that is replayed as it came: the position of each chunk, and seconds
+    from the head to it."""
 
 
 class Entry(Protocol):
@@ -97,6 +100,9 @@ class Store(Protocol):
 
     async def purge(self, label: bytes) -> int:
         """Remove all entries with this label; how many there were."""
+
+    def resize(self, max_size: int) -> None:
+        """Take this many bytes from now on; 0 for no bound."""
 
     async def close(self) -> None:
         """Let go of everything that it holds."""

@@ -77,7 +77,6 @@ class ConnectionTracker:
     __slots__ = (
         "_idle",
         "_no_tunnels",
-        "_observers",
         "cancelled",
         "connections",
         "draining",
@@ -85,6 +84,7 @@ class ConnectionTracker:
         "hangups",
         "in_flight",
         "limit",
+        "observers",
         "opened",
         "refused",
         "retiring",
@@ -111,7 +111,7 @@ class ConnectionTracker:
         self.opened = 0
         """Connections that were let in since the start."""
         self.hangups = HangupWatcher(asyncio.get_running_loop())
-        self._observers = observers
+        self.observers = observers
         self._idle: asyncio.Future[None] | None = None
         self._no_tunnels: asyncio.Future[None] | None = None
 
@@ -123,12 +123,12 @@ class ConnectionTracker:
     def finished(self, exchange: Exchange, now: float) -> None:
         """A request has ended, one way or another."""
         self.in_flight -= 1
-        for observer in self._observers:
+        for observer in self.observers:
             observer(exchange, now)
 
     def record(self, exchange: Exchange, now: float) -> None:
         """Tell the observers of an exchange that never was in flight."""
-        for observer in self._observers:
+        for observer in self.observers:
             observer(exchange, now)
 
     def exchanges(self) -> Iterator[Exchange]:

@@ -41,14 +41,19 @@ class Intake:
 
     __slots__ = ("_forwarding", "_instance", "_loop", "_loops", "_options", "_room")
 
-    def __init__(self, options: ServerOptions, instance: str) -> None:
-        """``instance``: 8 hex digits that tell this proxy from others in Via."""
+    def __init__(
+        self, options: ServerOptions, instance: str, before: "Intake | None" = None
+    ) -> None:
+        """``instance``: 8 hex digits that tell this proxy from others in Via.
+
+        ``before``: of other options; what bodies take is counted together with it.
+        """
         self._options = options
         self._instance = instance
         self._loops = seen_by if options.via else bears_mark
         self._forwarding = Forwarding(options.trusted_proxies, options.forwarded)
         self._loop = asyncio.get_running_loop()
-        self._room = Room()
+        self._room: Room = Room() if before is None else before._room
 
     def open(self, request: ReadRequest, stream: ClientStream) -> Exchange:
         """What the log wants to know of any request, good or bad."""

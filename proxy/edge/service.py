@@ -82,30 +82,60 @@ class Finder(Protocol):
         """The methods that some route takes for Host, normal path, fields."""
 
 
+class Generation(Protocol):
+    """What one configuration was built into, as the edge sees it."""
+
+    users: int
+    """Exchanges that go on with it: whoever begins one counts it, and counts it off."""
+
+    @property
+    def intake(self) -> Intake:
+        """Makes exchanges of requests."""
+
+    @property
+    def relay(self) -> Relay:
+        """Writes their replies."""
+
+    @property
+    def errors(self) -> ErrorsOptions | None:
+        """How our answers look before there is a route."""
+
+    @property
+    def router(self) -> Finder:
+        """Finds the route of a request."""
+
+    @property
+    def superseded(self) -> bool:
+        """Whether nothing more begins with it: the last of its users calls ``end``."""
+
+    @property
+    def end(self) -> Callable[[], None]:
+        """Let go of all that no other generation uses."""
+
+
 class ProxyService:
-    """Serves every request of the data listener."""
+    """Serves every request of the data listener.
 
-    __slots__ = ("_errors", "_intake", "_relay", "_tracker", "router")
+    Each exchange ends with the generation with which it began, however long that takes.
+    """
 
-    def __init__(
-        self, intake: Intake, relay: Relay, tracker: ConnectionTracker, errors: ErrorsOptions | None
-    ) -> None:
-        """``errors``: how our answers look before there is a route."""
-        self._errors = errors
-        self._intake = intake
-        self._relay = relay
+    __slots__ = ("_tracker", "generation")
+
+    def __init__(self, tracker: ConnectionTracker) -> None:
         self._tracker = tracker
-        self.router: Finder
-        """Set once the upstreams are open."""
+        self.generation: Generation
+        """With which exchanges begin; set once the upstreams are open."""
 
     async def serve(self, request: web.BaseRequest) -> bool:
         """The catch-all: admit, route, forward, relay. Says whether the client has its reply."""
         stream: ClientStream = request.protocol  # type: ignore[assignment]
         exchange = stream.exchange
+        generation = self.generation  # nothing has waited since ``run_exchange`` counted it
+        router, relay = generation.router, generation.relay
         further = True
         if type(request) is ReadRequest:
-            further = self._intake.admit(exchange, request, stream)
-        chain = self.router.find(exchange.method, exchange.host, exchange.path, request.raw_headers)
+            further = generation.intake.admit(exchange, request, stream)
+        chain = router.find(exchange.method, exchange.host, exchange.path, request.raw_headers)
         stream.errors = chain.errors
         exchange.route = chain.name
         exchange.send_informational = stream.informational
@@ -114,12 +144,12 @@ class ProxyService:
             reply = await chain.handle(exchange)
         else:
             raw = request.raw_headers
-            allow = self.router.allowed(exchange.host, exchange.path, raw)
+            allow = router.allowed(exchange.host, exchange.path, raw)
             reply = reply_here(exchange, raw, allow)
         if reply.upgraded is not None:
-            await self._tunnel(exchange, reply, reply.upgraded, stream)
+            await self._tunnel(exchange, reply, reply.upgraded, stream, relay)
             return False  # HTTP is over on this connection
-        return await self._relay.send(exchange, reply, stream)
+        return await relay.send(exchange, reply, stream)
 
     async def _tunnel(
         self,
@@ -127,6 +157,7 @@ class ProxyService:
         reply: Reply,
         upstream: UpgradedConnection,
         stream: ClientStream,
+        relay: Relay,
     ) -> None:
         """Go over to what client and upstream have agreed on."""
         tunnel = Tunnel(exchange, stream, upstream)
@@ -134,7 +165,7 @@ class ProxyService:
         exchange.stalled = lambda now: now - tunnel.moved
         ending = Ending.ABANDONED
         try:
-            commit = partial(self._relay.switch, exchange, reply, upstream.protocol, stream)
+            commit = partial(relay.switch, exchange, reply, upstream.protocol, stream)
             await tunnel.run(commit)
             ending = Ending.COMPLETE
         finally:
@@ -145,13 +176,15 @@ class ProxyService:
     async def run_exchange(self, request: web.BaseRequest, handler: Handler) -> bool:
         """Errors to statuses, and the one place where an exchange ends."""
         stream: ClientStream = request.protocol  # type: ignore[assignment]
+        generation = self.generation
         if type(request) is ReadRequest:
-            exchange = self._intake.open(request, stream)
+            exchange = generation.intake.open(request, stream)
         else:
             exchange = cast(FastRequest, request).exchange
         stream.exchange = exchange
-        stream.errors = self._errors
+        stream.errors = generation.errors
         self._tracker.in_flight += 1
+        generation.users += 1
         try:
             return await handler(request)
         except ProxyError as error:
@@ -187,6 +220,9 @@ class ProxyService:
             exchange.body = EMPTY  # who holds the exchange, the log for one, holds no body
             # Or the two would keep each other alive.
             exchange.send_informational = exchange.stalled = None
+            generation.users -= 1
+            if generation.superseded and not generation.users:
+                generation.end()
 
     def _ended_by_operator(self, stream: ClientStream) -> bool:
         self._tracker.cancelled.discard(stream.exchange)

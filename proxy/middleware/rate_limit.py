@@ -22,10 +22,16 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
     options = scope.find(RateLimitOptions)
     if options is None or not options.average:
         return None
-    limit = RateLimit(
-        inner, options, shown(options.key, scope.shared.show_keys), clock=scope.shared.clock
+    shared = scope.shared
+    rate, burst = options.average / options.period, options.burst or options.average
+    known = shared.share(
+        ("rate limit", scope.identity, options.key),
+        lambda: Known(TokenBuckets(rate, burst)),
+        lambda before: before.tokens.follow(rate, burst, shared.clock()),
     )
-    scope.shared.watch(limit, route=scope.route)
+    show = shown(options.key, shared.show_keys)
+    limit = RateLimit(inner, options, show, known=known, clock=shared.clock)
+    shared.watch(limit, route=scope.route)
     return limit.handle
 
 
@@ -42,6 +48,16 @@ def problems(written: Written) -> Iterator[Finding]:
         yield Finding(place, "nothing is limited: expected average, or learn = true")
 
 
+class Known:
+    """What a rate limit knows of its clients, and what became of them so far."""
+
+    __slots__ = ("counts", "tokens")
+
+    def __init__(self, tokens: TokenBuckets) -> None:
+        self.tokens = tokens
+        self.counts = {"refused": 0, "waited": 0}
+
+
 class RateLimit:
     """Lets the requests of a client through at a rate."""
 
@@ -53,20 +69,24 @@ class RateLimit:
         options: RateLimitOptions,
         show: Callable[[Hashable], str] = hashed,
         *,
+        known: Known | None = None,
         clock: Clock,
     ) -> None:
-        """``options`` with an ``average``; ``show``: how operators are shown a key."""
+        """``options`` with an ``average``; ``show``: how operators are shown a key.
+
+        ``known``: by the configuration before; nothing is, where it is left out.
+        """
         self._show = show
         self._inner = inner
-        self._tokens = TokenBuckets(
-            options.average / options.period, options.burst or options.average
-        )
+        if known is None:
+            rate = options.average / options.period
+            known = Known(TokenBuckets(rate, options.burst or options.average))
+        self._tokens, self.counts = known.tokens, known.counts
         self._key = key_of(options.key)
         self._patience = float(options.max_wait)
         window = max(1, math.ceil(options.period))
         self._policy = f'"default";q={math.ceil(options.average)};w={window}'
         self._clock = clock
-        self.counts = {"refused": 0, "waited": 0}
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises RateLimited where the client has had its share."""

@@ -6,11 +6,14 @@ class Health:
 
     __slots__ = ("_healthy_threshold", "_row", "_unhealthy_threshold", "healthy")
 
-    def __init__(self, healthy_threshold: int = 2, unhealthy_threshold: int = 3) -> None:
+    def __init__(
+        self, healthy_threshold: int = 2, unhealthy_threshold: int = 3, *, healthy: bool = True
+    ) -> None:
+        """``healthy``: what was known before the first answer."""
         self._healthy_threshold = healthy_threshold
         self._unhealthy_threshold = unhealthy_threshold
         self._row = 0
-        self.healthy = True
+        self.healthy = healthy
 
     def passed(self) -> None:
         """A good answer."""

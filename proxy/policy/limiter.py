@@ -18,6 +18,7 @@ class ConcurrencyLimiter:
     """
 
     __slots__ = (
+        "_closed",
         "_fair",
         "_finished",
         "_queue",
@@ -32,6 +33,7 @@ class ConcurrencyLimiter:
         """Without ``queue`` nobody waits."""
         self.limit = limit
         self._queue = queue
+        self._closed = False
         self._fair = queue if queue is not None and queue.order == "fair" else None
         self.in_flight = 0
         self.refused = 0
@@ -41,6 +43,22 @@ class ConcurrencyLimiter:
         self.timed_out = 0
         """Waited for as long as they could."""
         self._finished = Window(_LOOK_BACK)
+
+    def queue_up(self, queue: Queue | None) -> None:
+        """Wait in this queue from now on, which is empty; those that wait go there, the next first.
+
+        All of them find room there. Without a queue nobody comes to those that wait already.
+        """
+        before = self._queue
+        self._closed = queue is None
+        if queue is None:
+            return
+        if before is not None:
+            queue.permits_by_key.update(before.permits_by_key)
+            while before.waiting:
+                queue.add(before.pop())
+        self._queue = queue
+        self._fair = queue if queue.order == "fair" else None
 
     @property
     def waiting(self) -> int:
@@ -69,7 +87,8 @@ class ConcurrencyLimiter:
 
     def enqueue(self, waiter: Waiter) -> bool:
         """Wait. False where there is no place for it."""
-        victim = waiter if self._queue is None else self._queue.enqueue(waiter)
+        nowhere = self._queue is None or self._closed
+        victim = waiter if self._queue is None or nowhere else self._queue.enqueue(waiter)
         if victim is waiter:
             self.refused += 1
             return False
@@ -92,9 +111,9 @@ class ConcurrencyLimiter:
         self.in_flight -= 1
         if self._fair is not None:
             permits = self._fair.permits_by_key
-            permits[key] -= 1
-            if not permits[key]:
-                del permits[key]
+            held = permits.pop(key, 1)  # taken before keys counted, it counts for none
+            if held > 1:
+                permits[key] = held - 1
             if self._fair.waiting:
                 self._fair.reprioritize(key)
 

@@ -224,9 +224,13 @@ class Queue:
             if victim is waiter:
                 return waiter
             self.dequeue(victim)
+        self.add(waiter)
+        return victim
+
+    def add(self, waiter: Waiter) -> None:
+        """Take it in, whether there is room or not."""
         self._disciplines[waiter.urgency].push(waiter)
         self.waiting += 1
-        return victim
 
     def _victim(self, newcomer: Waiter) -> Waiter:
         last = max(

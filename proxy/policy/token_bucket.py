@@ -25,6 +25,17 @@ class TokenBuckets:
         self._keys = keys
         self._full_at: OrderedDict[Hashable, float] = OrderedDict()
 
+    def follow(self, rate: float, burst: float, now: float) -> None:
+        """Go on at this rate: what each client has used counts, and is given back at the new one.
+
+        Whoever has its place in the line already keeps it.
+        """
+        factor, self._pace = 1.0 / rate / self._pace, 1.0 / rate
+        self._burst = max(burst, 1.0)
+        if factor != 1.0:
+            for key, full_at in self._full_at.items():
+                self._full_at[key] = now + max(0.0, full_at - now) * factor
+
     def __len__(self) -> int:
         return len(self._full_at)
 

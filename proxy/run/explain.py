@@ -31,7 +31,8 @@ from proxy.http.target import split_target
 from proxy.middleware.rewrite import rewrite
 from proxy.run.chains import ENDPOINT, ROUTE, UPSTREAM, Link
 from proxy.run.failures import failures
-from proxy.run.tree import Tree, upstreams_of
+from proxy.run.scopes import upstreams_of
+from proxy.run.tree import Tree
 from proxy.upstream.endpoint import Endpoint
 from proxy.upstream.forward import Forward
 from proxy.upstream.session import Session

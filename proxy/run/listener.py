@@ -17,21 +17,14 @@ from proxy.edge.options import ServerOptions
 from proxy.net.sockets import drop_handshakes
 from proxy.run import holder
 from proxy.run.acceptor import Acceptor
+from proxy.run.reasons import CannotListen
 
 BACKLOG: Final = 4096
 """Connections that may wait to be accepted; asyncio's 100 refuses bursts."""
-
-
 CONNECTING: Final = 0.05
 """Seconds for handshakes that have begun: their last packet may be under way."""
-
-
 ADMITTING: Final = 1.0
 """Seconds for TLS handshakes that have begun when a listener ends."""
-
-
-class CannotListen(Exception):
-    """A sentence for the operator, with the address in it."""
 
 
 class Listener:
@@ -42,7 +35,7 @@ class Listener:
         self._asked = address
         self._options = options or ServerOptions()
         self._path = address.removeprefix("unix:") if address.startswith("unix:") else None
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._admit: Admit | None = None
         self._ceiling = 0
         self._most = 0
@@ -67,12 +60,7 @@ class Listener:
         """
         self._ceiling = ceiling
         self._room = room
-        # Only what may be silent has to make room; others are connections in a moment.
-        self._most = self._options.max_connections if admit is not None else 0
-        if admit is None and ceiling:
-            loop = asyncio.get_running_loop()
-            admit = partial(loop.connect_accepted_socket, factory)
-        self._admit = admit
+        self._use(factory, admit)
         try:
             if self._path is not None:
                 await self._open_unix(factory, self._path)
@@ -85,6 +73,66 @@ class Listener:
         """What to say where the address cannot be had."""
         return CannotListen(f"cannot listen on {self._asked}: {self._reason(error)}")
 
+    def _use(self, factory: Callable[[], asyncio.Protocol], admit: Admit | None) -> None:
+        # Only what may be silent has to make room; others are connections in a moment.
+        self._most = self._options.max_connections if admit is not None else 0
+        if admit is None and self._ceiling:
+            loop = asyncio.get_running_loop()
+            admit = partial(loop.connect_accepted_socket, factory)
+        self._admit = admit
+
+    async def follow(
+        self,
+        options: ServerOptions,
+        factory: Callable[[], asyncio.Protocol],
+        admit: Admit | None = None,
+    ) -> None:
+        """Make connections in another way from now on. Nobody who waits to be accepted is lost.
+
+        Raises CannotListen where a unix socket cannot have the mode or the owner.
+        """
+        before, self._options = self._options, options
+        if self._path is not None:
+            try:
+                self._set_rights(self._path)
+            except OSError as error:
+                self._options = before
+                reason = self._reason(error)
+                raise CannotListen(f"cannot change {self._asked}: {reason}") from error
+        plain = self._admit is None
+        self._use(factory, admit)
+        if plain and self._admit is None:
+            return
+        # Descriptors of our own keep the sockets, and who waits there, open.
+        own = [one.dup() for one in self._sockets()]
+        accepted, self._acceptors = self._acceptors, []
+        for acceptor in accepted:
+            acceptor.close()
+        self._end_servers()
+        for one in own:
+            await self._serve(one, factory)
+
+    async def _serve(self, listening: socket.socket, factory: Callable[[], Any]) -> None:
+        """Accept what comes to this socket."""
+        loop = asyncio.get_running_loop()
+        if self._admit is not None:
+            most, room = self._most, self._room
+            acceptor = Acceptor(
+                listening, self._admit, self._ceiling, BACKLOG, most=most, room=room
+            )
+            self._acceptors.append(acceptor)
+        elif self._path is not None:
+            server = await loop.create_unix_server(factory, sock=listening, backlog=BACKLOG)
+            self._servers.append(server)
+        else:
+            server = await loop.create_server(factory, sock=listening, backlog=BACKLOG)
+            self._servers.append(server)
+
+    def _set_rights(self, path: str) -> None:
+        os.chmod(path, int(self._options.unix_mode, 8))
+        if self._options.unix_owner:
+            os.chown(path, *owner(self._options.unix_owner))
+
     async def _open_unix(self, factory: Callable[[], asyncio.Protocol], path: str) -> None:
         clear_stale(path)
         listening = socket.socket(socket.AF_UNIX)
@@ -92,22 +140,12 @@ class Listener:
             listening.bind(path)
             self._file = identity(path)
             # Nobody can connect before it listens, so nobody gets in with the mode of the umask.
-            os.chmod(path, int(self._options.unix_mode, 8))
-            if self._options.unix_owner:
-                os.chown(path, *owner(self._options.unix_owner))
-            if self._admit is not None:
-                self._acceptors.append(self._acceptor(listening, self._admit))
-                return
-            loop = asyncio.get_running_loop()
-            self._server = await loop.create_unix_server(factory, sock=listening, backlog=BACKLOG)
+            self._set_rights(path)
+            await self._serve(listening, factory)
         except BaseException:
             listening.close()
             self._unlink()
             raise
-
-    def _acceptor(self, listening: socket.socket, admit: Admit) -> Acceptor:
-        most, room = self._most, self._room
-        return Acceptor(listening, admit, self._ceiling, BACKLOG, most=most, room=room)
 
     @property
     def admitting(self) -> int:
@@ -119,23 +157,24 @@ class Listener:
         host, port = split_listen(self._asked)
         start = self._admit is None
         if host:
-            self._server = await loop.create_server(
+            server = await loop.create_server(
                 factory, host, port, backlog=BACKLOG, start_serving=start
             )
         else:
             # One socket for both families: with port 0, two would get two ports.
-            self._server = await loop.create_server(
+            server = await loop.create_server(
                 factory, sock=_every_address(port), backlog=BACKLOG, start_serving=start
             )
             host = "0.0.0.0"
-        real = self._server.sockets[0].getsockname()[1]
+        real = server.sockets[0].getsockname()[1]
         self.address = f"[{host}]:{real}" if ":" in host else f"{host}:{real}"
+        self._servers.append(server)
         if self._admit is not None:
             # The server has bound the sockets; a descriptor of our own for each outlives it.
-            own = [one.dup() for one in self._server.sockets]
-            self._server.close()
-            self._server = None
-            self._acceptors = [self._acceptor(one, self._admit) for one in own]
+            own = [one.dup() for one in server.sockets]
+            self._end_servers()
+            for one in own:
+                await self._serve(one, factory)
 
     def _reason(self, error: OSError) -> str:
         """What stands in the way, and who."""
@@ -171,7 +210,12 @@ class Listener:
 
     def _sockets(self) -> list[Any]:
         own = [acceptor.listening for acceptor in self._acceptors]
-        return own if self._server is None else [*own, *self._server.sockets]
+        return [*own, *(each for server in self._servers for each in server.sockets)]
+
+    def _end_servers(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
 
     def close(self) -> None:
         """Accept no more; connections go on, who is on the way to one does not."""
@@ -183,9 +227,7 @@ class Listener:
         for acceptor in self._acceptors:
             acceptor.close()
         self._acceptors = []
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        self._end_servers()
         self._unlink()
 
     def _unlink(self) -> None:

@@ -1,5 +1,9 @@
 """The listeners for operators: ``[admin] listen``, and ``probes`` beside it."""
 
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from typing import NamedTuple, TypeAlias, cast
+
 from aiohttp import web
 
 from proxy.admin.api import quit_routes, routes
@@ -12,8 +16,51 @@ from proxy.admin.source import Source
 from proxy.edge.options import ServerOptions
 from proxy.run.listener import Listener
 
+Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
 CLEANUP = 0.1
 """Seconds that aiohttp may wait for handlers once the grace period is over; it waits twice."""
+
+
+class Desk:
+    """One listener, and what answers there."""
+
+    def __init__(
+        self, address: str, server: ServerOptions, app: web.Application, guard: Guard | None = None
+    ) -> None:
+        """``server``: mode and owner of a unix socket; ``guard``: that of the application."""
+        self.asked = address
+        self.guard = guard
+        self.listener = Listener(address, server)
+        self._app = app
+        self._runner: web.AppRunner | None = None
+
+    async def open(self) -> None:
+        """Raises CannotListen."""
+        self._runner = await set_up(self._app)
+        assert self._runner.server is not None
+        await self.listener.open(Door(self._runner.server))
+
+    async def close(self) -> None:
+        """End it, and whatever is asked there."""
+        self.listener.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+
+class Desks(NamedTuple):
+    """Those that there are to be."""
+
+    admin: Desk
+    probes: Desk | None
+    guard: Guard | None = None
+    """By which the admin listener goes then, where that is another one."""
+
+    @property
+    def all(self) -> Iterator[Desk]:
+        """Those that there are."""
+        return (desk for desk in (self.admin, self.probes) if desk is not None)
 
 
 class Operators:
@@ -22,55 +69,127 @@ class Operators:
     def __init__(self, options: AdminOptions, server: ServerOptions) -> None:
         """``server``: mode and owner of unix sockets."""
         self._options = options
-        self._listener = Listener(options.listen, server)
-        self._probes = Listener(options.probes, server) if options.probes else None
-        self._runners: list[web.AppRunner] = []
-        self._observatory: Observatory | None = None
+        self._server = server
+        self._desks: Desks | None = None
+        self._observatory: Observatory
+        self._source: Source
+        self._leaving: set[asyncio.Task[None]] = set()
 
     @property
     def address(self) -> str:
         """Of the admin listener, with its real port."""
-        return self._listener.address
+        return self._desks.admin.listener.address if self._desks is not None else ""
 
     @property
     def probes(self) -> str:
         """Address of the listener for probes alone, empty where there is none."""
-        return self._probes.address if self._probes is not None else ""
+        found = None if self._desks is None else self._desks.probes
+        return found.listener.address if found is not None else ""
 
     async def open(self, source: Source) -> None:
         """Answer. Raises CannotListen."""
-        # No browser comes by a unix socket.
-        guard = None if self._options.listen.startswith("unix:") else Guard(self._options)
+        self._source = source
         self._observatory = Observatory(source)
-        served = [*routes(self._observatory)]
-        if self._options.quit:
-            served += quit_routes(self._observatory)
-        app = application(source, guard, served)
-        await self._listener.open(Door(await self._server(app)))
+        self._desks = await self.prepare(self._options, self._server)
         self._observatory.open()
-        if self._probes is not None:
-            await self._probes.open(Door(await self._server(probes(source))))
 
-    async def _server(self, app: web.Application) -> web.Server:
-        runner = await set_up(app)
-        self._runners.append(runner)
-        assert runner.server is not None
-        return runner.server
+    async def prepare(self, options: AdminOptions, server: ServerOptions) -> Desks:
+        """Listen where other options say; ``follow`` or ``abandon`` it.
+
+        Raises CannotListen, or OSError without a file of theirs.
+        """
+        opened: list[Desk] = []
+        guard: Guard | None = None
+        before = self._desks
+        admin = before.admin if before is not None else None
+        prober = before.probes if before is not None else None
+        try:
+            if admin is None or admin.asked != options.listen:
+                opened.append(admin := self._admin(options, server))
+                await admin.open()
+            elif admin.guard is not None and options != self._options:
+                guard = Guard(options)
+            if not options.probes:
+                prober = None
+            elif prober is None or prober.asked != options.probes:
+                prober = Desk(options.probes, server, probes(self._source))
+                opened.append(prober)
+                await prober.open()
+        except BaseException:
+            for desk in opened:
+                await desk.close()
+            raise
+        return Desks(admin, prober, guard)
+
+    def _admin(self, options: AdminOptions, server: ServerOptions) -> Desk:
+        # No browser comes by a unix socket.
+        guard = None if options.listen.startswith("unix:") else Guard(options)
+        seen = self._observatory
+        app = application(
+            self._source, guard, [*routes(seen), *map(self._if_asked, quit_routes(seen))]
+        )
+        return Desk(options.listen, server, app, guard)
+
+    def _if_asked(self, route: web.RouteDef) -> web.RouteDef:
+        """What is there while ``[admin] quit`` is on."""
+        handler = cast(Handler, route.handler)
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            if not self._options.quit:
+                raise web.HTTPNotFound
+            return await handler(request)
+
+        return web.route(route.method, route.path, answer)
+
+    async def abandon(self, desks: Desks) -> None:
+        """They are not wanted after all."""
+        kept = [] if self._desks is None else list(self._desks.all)
+        for desk in desks.all:
+            if desk not in kept:
+                await desk.close()
+
+    def follow(self, options: AdminOptions, desks: Desks) -> None:
+        """Answer there from now on; what is being asked elsewhere is answered yet."""
+        before, self._desks = self._desks, desks
+        self._options = options
+        if desks.admin.guard is not None and desks.guard is not None:
+            desks.admin.guard.follow(desks.guard)
+        for desk in () if before is None else before.all:
+            if desk not in desks.all:
+                self._leave(desk)
+
+    def _leave(self, desk: Desk) -> None:
+        desk.listener.close()
+        task = asyncio.get_running_loop().create_task(_close_later(desk))
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    def leave(self) -> None:
+        """Accept no more, and close when what is being asked has been answered."""
+        self.stop()
+        desks, self._desks = self._desks, None
+        for desk in () if desks is None else desks.all:
+            self._leave(desk)
 
     def stop(self) -> None:
         """Accept no more."""
-        if self._observatory is not None:
+        if self._desks is not None:
             self._observatory.close()
-        self._listener.close()
-        if self._probes is not None:
-            self._probes.close()
+        for desk in () if self._desks is None else self._desks.all:
+            desk.listener.close()
 
     async def close(self) -> None:
         """Let go of everything."""
         self.stop()
-        for runner in self._runners:
-            await runner.cleanup()
-        self._runners.clear()
+        for desk in () if self._desks is None else self._desks.all:
+            await desk.close()
+        if self._leaving:
+            await asyncio.wait(tuple(self._leaving))
+
+
+async def _close_later(desk: Desk) -> None:
+    await asyncio.sleep(CLEANUP)  # whoever has asked for this reads the answer
+    await desk.close()
 
 
 async def set_up(app: web.Application) -> web.AppRunner:

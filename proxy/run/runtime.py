@@ -1,55 +1,47 @@
-"""The built tree: open, drain, close."""
+"""A proxy in the running loop: open, reload, drain, close."""
 
 import asyncio
+import contextlib
 import logging
-import random
-import secrets
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from functools import partial
-from typing import Any, cast
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, NamedTuple, cast
 
 from aiohttp import web
 from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 
-from proxy.admin.source import Answer, Local
+from proxy.admin.source import Local
 from proxy.config.model import Config
 from proxy.core.clock import monotonic
-from proxy.core.exchange import Exchange
 from proxy.core.samples import Sample
-from proxy.core.secrets import conceal, redact
+from proxy.core.secrets import conceal
 from proxy.edge.connections import ConnectionTracker, Observer, UnderWay
 from proxy.edge.drain import drain
-from proxy.edge.entrance import entrance
 from proxy.edge.http1.connection import Connection
 from proxy.edge.http1.fast_request_head import FastHeadReader
-from proxy.edge.intake import Intake
-from proxy.edge.relay import Relay
 from proxy.edge.service import ProxyService, flattened
 from proxy.edge.service import application as edge_application
-from proxy.middleware.cache.purging import purge
-from proxy.run.answers import Answers
+from proxy.run.changes import Report, changes
 from proxy.run.descriptors import Descriptors
-from proxy.run.listener import CannotListen, Listener
-from proxy.run.operators import CLEANUP, Operators, set_up
-from proxy.run.tree import Tree
+from proxy.run.generation import Generation, Generations
+from proxy.run.listeners import Listeners, Opened
+from proxy.run.observation import Follow, Observation
+from proxy.run.operators import CLEANUP, Desks, Operators, set_up
+from proxy.run.reasons import CannotListen, CannotReload, CannotStart, reason
+from proxy.run.reload import Read, Reloader
 from proxy.run.workers.inherited import Inherited
 from proxy.telemetry import process
-from proxy.telemetry.counters import Counters
-from proxy.telemetry.recorder import Recorder
 from proxy.upstream.session import Session
 
 log = logging.getLogger(__name__)
 
 
-class CannotStart(Exception):
-    """A sentence for the operator."""
+class Prepared(NamedTuple):
+    """Another configuration, ready to be used: that cannot fail any more."""
 
-
-def _reason(error: OSError | ValueError) -> str:
-    """What cannot be used, with the name of the file where it is one."""
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"cannot use {error.filename!r}: {error.strerror}"
-    return f"{type(error).__name__}: {error}"
+    generation: Generation
+    listeners: Opened
+    operators: Operators | None
+    desks: Desks | None
 
 
 class Runtime:
@@ -61,65 +53,49 @@ class Runtime:
         observers: tuple[Observer, ...] = (),
         descriptors: Descriptors | None = None,
         inherited: Inherited | None = None,
+        *,
+        read: Read | None = None,
+        follow: Follow = lambda _: (),
     ) -> None:
         """``observers`` are told of every exchange when it has ended.
 
         ``descriptors``: where the process has no more than those. ``inherited``: what a worker
-        serves on; it has no admin listener, and no delay: its parent waits for all.
+        serves on; it has no admin listener, and no delay: its parent waits for all. ``read`` reads
+        the configuration again, for reloads that operators ask for. ``follow`` is told of each
+        configuration that is used, and says who observes exchanges then, beside ``observers``.
         """
         if HttpRequestParser is HttpRequestParserPy:
-            raise CannotStart(
-                "aiohttp runs on its pure-Python parser, which accepts what it should not"
-            )
+            raise CannotStart("aiohttp runs on its pure-Python parser, which accepts too much")
         self._config = config
-        redact(config.log.redact)
-        self._counters = Counters()
-        self._recorder: Recorder | None = None
-        if config.admin is not None:  # nobody else asks for them
-            self._recorder = Recorder(self._in_flight, config.log.redact)
-            observers = (*observers, self._counters.record, self._recorder.record)
-        self._observers = observers
-        connections = config.server.max_connections
-        self._ceiling = self._refused = 0
-        if descriptors is not None:
-            connections = min(connections, descriptors.connections)
-            if descriptors.scarce:
-                self._ceiling, self._refused = descriptors.ceiling, descriptors.refused
+        self._descriptors = descriptors
         self._inherited = inherited
         tracker = ConnectionTracker if inherited is None else inherited.tracker
-        self._tracker = tracker(connections, observers)
+        self._tracker = tracker(self._most(config), ())
         self._session = Session()
-        self._runners: list[web.AppRunner] = []
-        self._listeners: list[Listener] = []
+        self._fast = FastHeadReader(config.server)
+        self._service = ProxyService(self._tracker)
+        self._generations = Generations(self._session, inherited.instance if inherited else "")
+        self._observation = Observation(
+            self._tracker, observers, follow, lambda: self._generations.endpoints
+        )
+        self._observation.follow(config)
+        self.answers = self._observation.answers
+        self.answers["purge"] = self._generations.purge
+        self._listeners = Listeners(self.connect, self._tracker, descriptors, inherited)
         self._operators: Operators | None = None
-        self.answers: dict[str, Answer] = {}
-        """To questions about this process, see ``admin/source``."""
-        self.answers["purge"] = self._purge
-        self._answers: Answers | None = None
-        if self._recorder is not None:
-            self._answers = Answers(
-                self._recorder,
-                self._tracker,
-                lambda: self._tree.endpoints,
-                lambda: self._config,
-            )
-            self.answers |= self._answers.table()
+        self.reloader = None if read is None else Reloader(read, self.reload)
+        if self.reloader is not None:
+            self.answers["reload"] = self.reloader.answer
+        self._source = Local(lambda: self.ready, self.describe, self.answers)
+        self._runner: web.AppRunner | None = None
         self._data: web.Server | None = None
-        self.connect: Callable[[type[Connection]], Connection]
-        """Makes the protocol of one client's connection, once it is open."""
-        self._tree: Tree
+        self._changing = asyncio.Lock()
         self.ready = False
-
-    async def _purge(self, **wanted: str) -> int:
-        return await purge(self._tree.shared.store, **wanted)
-
-    def _in_flight(self) -> Iterable[Exchange]:
-        return self._tracker.exchanges()
 
     @property
     def http(self) -> list[str]:
         """Addresses that clients speak to."""
-        return [listener.address for listener in self._listeners]
+        return self._listeners.addresses
 
     @property
     def admin(self) -> str:
@@ -131,6 +107,11 @@ class Runtime:
         """Address of the listener for probes alone, empty where there is none."""
         return self._operators.probes if self._operators is not None else ""
 
+    def _most(self, config: Config) -> int:
+        """Client connections at a time."""
+        most = config.server.max_connections
+        return most if self._descriptors is None else min(most, self._descriptors.connections)
+
     async def open(self) -> None:
         """Serve. Raises CannotStart."""
         try:
@@ -140,89 +121,136 @@ class Runtime:
             raise CannotStart(conceal(str(error))) from error
         except (OSError, ValueError) as error:
             await self.close()
-            raise CannotStart(conceal(_reason(error))) from error
+            raise CannotStart(conceal(reason(error))) from error
 
     async def _open(self) -> None:
-        server = self._config.server
-        inherited = self._inherited
-        instance = secrets.token_hex(4) if inherited is None else inherited.instance
-        intake = Intake(server, instance)
-        fast = FastHeadReader(server)
-        service = ProxyService(
-            intake,
-            Relay(f"sidecar-proxy-{instance}", server_timing=server.server_timing),
-            self._tracker,
-            self._config.errors,
-        )
+        config = self._config
 
         async def lifespan(_: web.Application) -> AsyncIterator[None]:
             async with self._session:
-                self._tree = tree = Tree(self._config, self._session, random.Random())
-                service.router = tree.router
-                tree.open()
+                self._become(self._generations.build(config))
                 try:
                     yield
                 finally:
-                    await tree.close()
+                    await self._generations.close()
 
-        app = edge_application(service, lifespan)
-        self._runners.append(await set_up(app))
+        app = edge_application(self._service, lifespan)
+        self._runner = await set_up(app)
         # The data listener has a server of its own: no dispatching between one middleware and one
         # handler. A client that leaves ends its handler.
-        data = self._data = web.Server(cast(Any, flattened(app)), handler_cancellation=True)
-        if self._config.admin is not None and inherited is None:
-            self._operators = Operators(self._config.admin, server)
-            source = Local(lambda: self.ready, self.describe, self.answers)
-            await self._operators.open(source)
-
-        def connect(kind: type[Connection] = Connection) -> Connection:
-            return kind(
-                data,
-                server,
-                self._tracker,
-                fast,
-                errors=self._config.errors,
-                access_log=None,
-            )
-
-        self.connect = connect
-        admit = entrance(connect, server)
-        if inherited is not None:
-            admit = admit or partial(asyncio.get_running_loop().connect_accepted_socket, connect)
-            room = self._room if self._refused else None
-            inherited.open(admit, self._ceiling, server.max_connections, room)
-            self.ready = True
-            return
-        addresses = (server.listen,) if isinstance(server.listen, str) else server.listen
-        for address in addresses:
-            listener = Listener(address, server)
-            self._listeners.append(listener)
-            room = self._room if self._refused else None
-            await listener.open(connect, self._ceiling, admit, room)
+        self._data = web.Server(cast(Any, flattened(app)), handler_cancellation=True)
+        if config.admin is not None and self._inherited is None:
+            self._operators = Operators(config.admin, config.server)
+            await self._operators.open(self._source)
+        await self._listeners.follow(await self._listeners.prepare(config.server))
         self.ready = True
 
-    def _room(self) -> int:
-        """How many more clients may be accepted: to be served, and to be refused."""
-        tracker = self._tracker
-        left = tracker.limit - len(tracker.connections) + self._refused - len(tracker.refused)
-        inherited = self._inherited
-        listeners = self._listeners if inherited is None else inherited.listeners
-        return left - sum(listener.admitting for listener in listeners)
+    def connect(self, kind: type[Connection] = Connection) -> Connection:
+        """The protocol of one client's connection, once it is open."""
+        assert self._data is not None
+        config = self._config
+        return kind(
+            self._data,
+            config.server,
+            self._tracker,
+            self._fast,
+            errors=config.errors,
+            access_log=None,
+        )
+
+    def _become(self, generation: Generation) -> None:
+        """Begin with this generation whatever begins from now on."""
+        self._config = generation.config
+        before = self._generations.current
+        self._generations.become(generation)
+        self._service.generation = generation
+        if before is not None and before.intake is not generation.intake:
+            self._fast.follow(generation.config.server)
+
+    # Reload
+
+    async def reload(self, config: Config) -> Report:
+        """Serve by another configuration from now on; nothing that is under way is cut.
+
+        Raises CannotReload with a sentence, and then all is as it was.
+        """
+        async with self._changing:
+            return await self.commit(await self.prepare(config))
+
+    async def prepare(self, config: Config) -> Prepared:
+        """Build and open all that a configuration asks for; ``commit`` or ``abandon`` it.
+
+        Raises CannotReload. Nothing is used of it yet, but for new addresses, which are served.
+        """
+        if not self.ready:
+            raise CannotReload("the proxy does not serve now")
+        try:
+            async with contextlib.AsyncExitStack() as undo:
+                opened = await self._listeners.prepare(config.server)
+                undo.callback(self._listeners.abandon, opened)
+                operators, desks = self._operators, None
+                if config.admin is None or self._inherited is not None:
+                    operators = None
+                elif operators is None:
+                    operators = Operators(config.admin, config.server)
+                    undo.push_async_callback(operators.close)
+                    await operators.open(self._source)
+                else:
+                    desks = await operators.prepare(config.admin, config.server)
+                    undo.push_async_callback(operators.abandon, desks)
+                generation = self._generations.build(config)
+                undo.pop_all()
+                return Prepared(generation, opened, operators, desks)
+        except CannotListen as error:
+            raise CannotReload(conceal(str(error))) from error
+        except (OSError, ValueError) as error:
+            raise CannotReload(conceal(reason(error))) from error
+
+    async def commit(self, prepared: Prepared) -> Report:
+        """Use it. What is said of it compares it with what was used before."""
+        before, config = self._config, prepared.generation.config
+        self._become(prepared.generation)
+        self._tracker.limit = self._most(config)
+        self._observation.follow(config)
+        if config.admin is not None and prepared.operators is not None and prepared.desks:
+            prepared.operators.follow(config.admin, prepared.desks)
+        elif self._operators is not None:
+            self._operators.leave()
+        self._operators = prepared.operators
+        await self._listeners.follow(prepared.listeners)
+        return changes(before, config)
+
+    async def abandon(self, prepared: Prepared) -> None:
+        """It is not wanted after all."""
+        prepared.generation.tree.abandon()
+        self._listeners.abandon(prepared.listeners)
+        if prepared.operators is not None:
+            if prepared.desks is not None:
+                await prepared.operators.abandon(prepared.desks)
+            elif prepared.operators is not self._operators:
+                await prepared.operators.close()
+
+    # What is shown
 
     def describe(self) -> Iterator[Sample]:
         """What operators are shown."""
         now = monotonic()
-        yield from self._tree.describe(now)
+        if self._generations.current is not None:
+            yield from self._generations.current.tree.describe(now)
         for tunnel in self._tracker.tunnels:
             yield from tunnel.describe(now)
         yield from self._tracker.describe(now)
-        yield from self._counters.describe(now)
+        yield from self._observation.counters.describe(now)
         yield from process.describe()
+        if self.reloader is not None:
+            yield from self.reloader.describe(now)
 
     @property
     def under_way(self) -> UnderWay:
         """What would be cut now."""
         return self._tracker.under_way
+
+    # The end
 
     def fail_readiness(self) -> None:
         """Want no new requests; those that come are served, each as the last of its connection."""
@@ -234,35 +262,30 @@ class Runtime:
 
         ``replaced``: another worker goes on with the sockets, at once.
         """
-        shutdown = self._config.shutdown
         self.fail_readiness()
-        if self._inherited is not None:
-            await self._inherited.retire(replaced=replaced)
-        elif shutdown.delay:
+        async with self._changing:  # a reload that has begun comes to its end
+            shutdown = self._config.shutdown
+        if shutdown.delay and self._inherited is None:
             log.info("stopping: the listeners close in %g s", shutdown.delay)
             await asyncio.sleep(shutdown.delay)
-        await asyncio.gather(*(listener.retire() for listener in self._listeners))
-        self._tree.shared.retire()
+        await self._listeners.retire(replaced=replaced)
+        self._generations.retire()
         return await drain(self._tracker, shutdown.grace_period)
 
     async def close(self) -> None:
         """Cut what is left and let go of everything."""
         self.ready = False
-        for listener in self._listeners:
-            listener.close()
-        if self._inherited is not None:
-            self._inherited.close()
+        self._listeners.close()
         if self._operators is not None:
             self._operators.stop()
-        if self._answers is not None:
-            self._answers.close()
+        self._observation.close()
         self._tracker.expire()
         if self._data is not None:
             self._data.pre_shutdown()
             await self._data.shutdown(CLEANUP)
-        for runner in self._runners:
-            await runner.cleanup()
-        self._runners.clear()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
         if self._operators is not None:
             await self._operators.close()
         self._tracker.close()

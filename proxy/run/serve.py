@@ -6,13 +6,17 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Final
 
 from proxy.config.model import Config
+from proxy.edge.connections import Observer
 from proxy.run.descriptors import descriptors
 from proxy.run.memory import Memory
 from proxy.run.notify import notify
-from proxy.run.runtime import CannotStart, Runtime
+from proxy.run.reasons import CannotStart
+from proxy.run.reload import Outcome, Read, Reloader
+from proxy.run.runtime import Runtime
 from proxy.run.versions import warn_of_untested
 from proxy.run.workers.cores import workers
 from proxy.telemetry.log import AccessLog, configure
@@ -22,25 +26,25 @@ log = logging.getLogger(__name__)
 FAILED_TO_START = 3
 CUT = 1
 """Exit code where requests were cut."""
-_IGNORED: Final = {
-    signal.SIGHUP: ": reload is not supported",
-    signal.SIGUSR1: "",
-    signal.SIGUSR2: "",
-}
+_IGNORED: Final = (signal.SIGUSR1, signal.SIGUSR2)
+_NOTHING_TO_RELOAD: Final = "SIGHUP is ignored: there is no configuration to read again"
 COLLECT = (1_000, 10, 100)
 """Thresholds of the three generations: all that lives is looked at once in a million objects."""
 
 
-def run(config: Config) -> int:
-    """Serve until told to stop. Returns the exit code: 0 after a clean drain, 1 or 3 as below."""
+def run(config: Config, read: Read | None = None) -> int:
+    """Serve until told to stop. Returns the exit code: 0 after a clean drain, 1 or 3 as below.
+
+    ``read`` reads the configuration again, for a reload; it may run in a thread.
+    """
     configure(config.log)
     warn_of_untested()
     number = workers(config.server.workers)
     if number == 1:
-        return run_in_loop(lambda: serve(config))
+        return run_in_loop(lambda: serve(config, read))
     from proxy.run.workers.parent import serve_by_workers  # noqa: PLC0415  (it is rarely wanted)
 
-    return run_in_loop(lambda: serve_by_workers(config, number))
+    return run_in_loop(lambda: serve_by_workers(config, number, read))
 
 
 def run_in_loop(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
@@ -68,12 +72,20 @@ def settle_memory() -> None:
     gc.set_threshold(*COLLECT)
 
 
-async def serve(config: Config) -> int:
+async def serve(config: Config, read: Read | None = None) -> int:
     """Open, wait for a signal, drain, close."""
     stop = Stop()
-    access = AccessLog(config.log) if config.log.access else None
-    observers = (access.record,) if access is not None else ()
-    runtime = Runtime(config, observers, descriptors(config.server.max_connections))
+    access = AccessLog(config.log)
+
+    def follow(config: Config) -> tuple[Observer, ...]:
+        configure(config.log)
+        access.follow(config.log)
+        return (access.record,) if config.log.access else ()
+
+    planned = descriptors(config.server.max_connections)
+    runtime = Runtime(config, descriptors=planned, read=read, follow=follow)
+    if runtime.reloader is not None:
+        stop.on_hangup = partial(reload_later, runtime.reloader)
     try:
         await runtime.open()
     except CannotStart as error:
@@ -102,9 +114,18 @@ async def serve(config: Config) -> int:
     again.cancel()
     await runtime.close()
     memory.close()
-    if access is not None:
-        access.close()
+    access.close()
     return 0 if clean else CUT
+
+
+def reload_later(reloader: Reloader) -> None:
+    """As SIGHUP asks for; who asks is not waited for."""
+    task = asyncio.ensure_future(reloader.reload("SIGHUP"))
+    _reloading.add(task)
+    task.add_done_callback(_reloading.discard)
+
+
+_reloading: Final[set["asyncio.Task[Outcome]"]] = set()
 
 
 class Stop:
@@ -117,9 +138,18 @@ class Stop:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop, number.name)
+        self.on_hangup: Callable[[], None] = partial(log.warning, _NOTHING_TO_RELOAD)
+        self._loop = loop
         # By default each of these would end the process.
-        for number, why in _IGNORED.items():
-            loop.add_signal_handler(number, log.warning, "%s is ignored%s", number.name, why)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        for number in _IGNORED:
+            loop.add_signal_handler(number, log.warning, "%s is ignored", number.name)
+
+    def _hang_up(self) -> None:
+        if self.asked.is_set():
+            log.warning("SIGHUP is ignored: the proxy is stopping")
+        else:
+            self.on_hangup()
 
     def _stop(self, name: str) -> None:
         self.by = name

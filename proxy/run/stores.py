@@ -8,18 +8,38 @@ from proxy.core.stored import Store
 from proxy.store.memory import MemoryStore
 
 
-def store_of(options: StoreOptions | None, tables: Iterable[CacheOptions | None]) -> Store | None:
+def store_of(
+    options: StoreOptions | None,
+    tables: Iterable[CacheOptions | None],
+    before: Store | None = None,
+) -> Store | None:
     """The store for the tables of the routes; None where no route has one.
 
-    Its bound is the largest ``max_size``; none where one of them is 0.
+    Its bound is the largest ``max_size``; none where one of them is 0. ``before``: that of the
+    configuration that ends, which goes on where there is one.
     """
     sizes = [table.max_size for table in tables if table is not None]
     if not sizes:
         return None
+    if before is not None:
+        return before
     bound = max(sizes) if all(sizes) else 0
     kind, _, place = (options or StoreOptions()).url.partition(":")
     if kind == "memory":
         return MemoryStore(bound)
-    from proxy.store.sqlite import SqliteStore  # noqa: PLC0415 - sqlite3 only where it is asked for
+    # What these import is needed only where it is asked for.
+    chosen = options or StoreOptions()
+    if kind == "sqlite":
+        from proxy.store.sqlite import SqliteStore  # noqa: PLC0415
 
-    return SqliteStore(Path(place), bound, (options or StoreOptions()).timeout)
+        return SqliteStore(Path(place), bound, chosen.timeout)
+    from proxy.store.redis import RedisStore  # noqa: PLC0415
+
+    return RedisStore(chosen.url, chosen.timeout)
+
+
+def fit(store: Store | None, tables: Iterable[CacheOptions | None]) -> None:
+    """Give a store that goes on the bound that these tables say."""
+    sizes = [table.max_size for table in tables if table is not None]
+    if store is not None:
+        store.resize(max(sizes) if all(sizes) else 0)

@@ -5,53 +5,62 @@ own ``link``.
 """
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field
 from functools import partial
+from typing import cast
 
-import msgspec
-
+from proxy.config.files import marks, named_files
 from proxy.config.model import Config, Route, Upstream
 from proxy.core.exchange import Handler
-from proxy.core.outcome import repeatable
 from proxy.core.samples import Sample
-from proxy.core.scope import EndpointScope, Scope, Servers, Shared, UpstreamScope
+from proxy.core.scope import EndpointScope, Scope, Shared, UpstreamScope, Uses
 from proxy.core.timeouts import TimeoutsOptions
-from proxy.edge.last_event import last_event
 from proxy.edge.responses import ErrorsOptions
 from proxy.edge.router import Router
 from proxy.http.hop_by_hop import end_to_end_response
-from proxy.middleware.load_balance.ejection import CircuitBreakerOptions, passive
+from proxy.middleware.load_balance.ejection import Breakers, CircuitBreakerOptions, passive
 from proxy.middleware.load_balance.options import LoadBalanceOptions
 from proxy.middleware.load_balance.targets import TargetSet
-from proxy.middleware.retry.may_follow import MayFollow
-from proxy.middleware.retry.options import RetryOptions
-from proxy.middleware.rewrite.options import UpstreamNames
-from proxy.policy.budget import Budget
 from proxy.run.chains import ENDPOINT, ROUTE, UPSTREAM, OnLink, linked
-from proxy.run.stores import store_of
-from proxy.upstream.address import origins, renames, told
+from proxy.run.scopes import identity, scope_of, upstream_names, upstream_scope_of, upstreams_of
+from proxy.run.stores import fit, store_of
 from proxy.upstream.credentials.upstream_credentials import UpstreamCredentials
 from proxy.upstream.endpoint import Endpoint
 from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.forward import Forward
 from proxy.upstream.health import HealthGuard
-from proxy.upstream.options import entries
+from proxy.upstream.plan import Plan
 from proxy.upstream.session import Session
 
 
 @dataclass(slots=True)
 class RouteNode:
-    """A route as the edge sees it."""
+    """A route as the edge sees it, and what it was made from."""
 
     name: str
     errors: ErrorsOptions | None
     """How answers look that the proxy makes itself."""
     handle: Handler
+    facts: tuple[object, ...] = ()
+    """All that its chain depends on: where that is equal, the next configuration keeps it."""
+    uses: Uses = field(default_factory=lambda: Uses([], []))
+    targets: tuple[TargetSet[Endpoint], ...] = ()
+
+    def close(self) -> None:
+        """Hear no more of the endpoints."""
+        for targets in self.targets:
+            targets.close()
 
 
 class Tree:
-    """Upstreams, routes, and what they share."""
+    """Upstreams, routes, and what they share.
+
+    A tree that is built with the one before it finds there what stays: endpoints by the name of
+    their upstream, routes by all that they are made from, what is shared by its keys. Nothing of
+    that is taken away until ``open``; until then ``abandon`` leaves all as it was.
+    """
 
     def __init__(
         self,
@@ -59,6 +68,7 @@ class Tree:
         session: Session,
         rng: random.Random,
         on_link: OnLink | None = None,
+        before: "Tree | None" = None,
     ) -> None:
         """Raises OSError or ssl.SSLError where a file of the options cannot be used.
 
@@ -66,43 +76,109 @@ class Tree:
         """
         self._upstreams = {upstream.name: upstream for upstream in config.upstreams}
         self._linked = partial(linked, on_link=on_link)
-        self.endpoints = {
-            upstream.name: Endpoints(upstream, session) for upstream in config.upstreams
+        self._before = before
+        known = before.endpoints if before is not None else {}
+        self._plans = {
+            name: known[name].prepare(upstream)
+            for name, upstream in self._upstreams.items()
+            if name in known
         }
-        self.shared = Shared(rng, config.admin.show_keys if config.admin is not None else ())
-        self.shared.store = store_of(config.store, [route.cache for route in config.routes])
+        self.endpoints: dict[str, Endpoints] = {
+            name: known.get(name) or Endpoints(upstream, session)
+            for name, upstream in self._upstreams.items()
+        }
+        self.shared: Shared = Shared(
+            rng,
+            config.admin.show_keys if config.admin is not None else (),
+            before=before.shared if before is not None else None,
+        )
+        self._store = config.store
+        self._caches = [route.cache for route in config.routes]
+        same = before is not None and before._store == config.store
+        self.shared.store = store_of(
+            config.store, self._caches, before.shared.store if before and same else None
+        )
         for name, endpoints in self.endpoints.items():
             self.shared.watch(endpoints, upstream=name)
-        tell_prefix = config.server.forwarded in ("both", "x")
+        self._tell_prefix = config.server.forwarded in ("both", "x")
         self._targets: list[TargetSet[Endpoint]] = []
-        routes = [(route, self._route(route, tell_prefix=tell_prefix)) for route in config.routes]
-        self.router = Router(routes)
-        self._guards: list[HealthGuard] = []
+        self._guards: dict[str, HealthGuard] = {}
+        self._outdated: list[UpstreamCredentials] = []
+        """Of upstreams whose options are others now: what is in flight may still want them."""
+        self.nodes: list[RouteNode] = []
+        try:
+            for route in config.routes:
+                self.nodes.append(self._route(route))
+            self._by_identity: defaultdict[Hashable, list[RouteNode]] = defaultdict(list)
+            for route, node in zip(config.routes, self.nodes, strict=True):
+                self._by_identity[identity(route)].append(node)
+            self.router = Router(list(zip(config.routes, self.nodes, strict=True)))
+        except BaseException:
+            self.abandon()
+            raise
 
-    def _route(self, route: Route, *, tell_prefix: bool) -> RouteNode:
+    def _route(self, route: Route) -> RouteNode:
+        facts = self._facts(route)
+        kept = self._before.find(facts) if self._before is not None else None
+        if kept is not None:
+            self.shared.keep(kept.uses)
+            return kept
+        self.shared.uses = Uses([], [])
+        self._targets = []
         scope = scope_of(route, self.shared)
         asked = upstreams_of(route, self._upstreams.values())
-        scope.options += (_names(asked, tell_prefix=tell_prefix),)
-        first, *scope.others = [self._attempts(scope, upstream) for upstream in asked]
-        return RouteNode(scope.route, route.errors, self._linked(ROUTE, scope, first))
+        scope.options += (upstream_names(asked, tell_prefix=self._tell_prefix),)
+        try:
+            first, *scope.others = [self._attempts(scope, upstream) for upstream in asked]
+            handle = self._linked(ROUTE, scope, first)
+        except BaseException:
+            for targets in self._targets:
+                targets.close()
+            raise
+        return RouteNode(
+            scope.route, route.errors, handle, facts, self.shared.uses, tuple(self._targets)
+        )
+
+    def _facts(self, route: Route) -> tuple[object, ...]:
+        asked = upstreams_of(route, self._upstreams.values())
+        return (
+            route,
+            *asked,
+            self.shared.store,
+            self._tell_prefix,
+            self.shared.show_keys,
+            marks(named_files(route)),
+        )
+
+    def find(self, facts: tuple[object, ...]) -> RouteNode | None:
+        """The route that is made from all of this."""
+        alike = self._by_identity[identity(cast(Route, facts[0]))]
+        return next((node for node in alike if node.facts == facts), None)
 
     def _attempts(self, route: Scope, upstream: Upstream) -> Handler:
         """All attempts of a route at one upstream."""
-        endpoints = self.endpoints[upstream.name]
+        endpoints, plan = self.endpoints[upstream.name], self._plan_of(upstream)
         scope = upstream_scope_of(route, upstream, endpoints)
-        attempt = partial(self._attempt, scope, endpoints.credentials)
+        attempt = partial(self._attempt, scope, plan.credentials)
         breaker = scope.find(CircuitBreakerOptions)
         balance = scope.find(LoadBalanceOptions) or LoadBalanceOptions()
-        alone = len(endpoints.members) == 1 and not endpoints.changes
-        if alone and (breaker, upstream.health_check) == (None, None):  # nothing to choose from
-            return self._linked(UPSTREAM, scope, attempt(endpoints.members[0]))
-        passive_ejection = breaker is None and balance.ejection_time > 0
-        if passive_ejection:
+        alone = endpoints.alone(plan)
+        if alone is not None and (breaker, upstream.health_check) == (None, None):
+            return self._linked(UPSTREAM, scope, attempt(alone))  # nothing to choose from
+        is_passive = breaker is None and balance.ejection_time > 0
+        if is_passive:
             breaker = passive(balance.ejection_time)
-        targets = TargetSet(endpoints, attempt, breaker, passive=passive_ejection)
+        breakers = None
+        if breaker is not None:
+            key = ("breakers", scope.identity, upstream.name, breaker, is_passive)
+            breakers = self.shared.share(key, partial(Breakers, breaker, passive=is_passive))
+        targets = TargetSet(endpoints, attempt, breakers, passive=is_passive)
         self._targets.append(targets)
         scope.options += (targets,)
         return self._linked(UPSTREAM, scope, targets.first)
+
+    def _plan_of(self, upstream: Upstream) -> Plan:
+        return self._plans.get(upstream.name) or self.endpoints[upstream.name].plan
 
     def _attempt(
         self, scope: UpstreamScope, credentials: UpstreamCredentials, endpoint: Endpoint
@@ -119,87 +195,66 @@ class Tree:
         forward = Forward(address, endpoint.pool, timeouts, end_to_end_response)
         return self._linked(ENDPOINT, below, forward.handle)
 
+    # Life
+
     def open(self) -> None:
-        """Begin to look names up and to check servers."""
+        """Apply: take over what stays, begin to look names up and to check servers."""
+        before, self._before = self._before, None
+        plans, self._plans = self._plans, {}
+        for name, plan in plans.items():
+            outdated = self.endpoints[name].follow(plan)
+            if outdated is not None and before is not None:
+                before._outdated.append(outdated)
+        self.shared.begin()
+        fit(self.shared.store, self._caches)
+        if before is not None:
+            self._take_over(before)
         for name, endpoints in self.endpoints.items():
-            if (check := self._upstreams[name].health_check) is not None:
-                self._guards.append(HealthGuard(endpoints, check, self.shared.rng))
+            check = self._upstreams[name].health_check
+            if check is not None and name not in self._guards:
+                self._guards[name] = HealthGuard(endpoints, check, self.shared.rng)
             endpoints.open()
 
+    def _take_over(self, before: "Tree") -> None:
+        kept = set(map(id, self.nodes))
+        before.nodes = [node for node in before.nodes if id(node) not in kept]
+        stopped: dict[str, HealthGuard] = {}
+        for name, guard in before._guards.items():
+            check = self._upstreams[name].health_check if name in self._upstreams else None
+            if check == guard.options:
+                self._guards[name] = guard
+                continue
+            guard.stop()
+            stopped[name] = guard
+            if check is None and name in self.endpoints:
+                self.endpoints[name].trust()
+        before._guards = stopped
+        if self.shared.store is before.shared.store:
+            before.shared.store = None
+        for name in self.endpoints:
+            before.endpoints.pop(name, None)
+
+    def abandon(self) -> None:
+        """It will never be opened: leave those alone that belong to the tree before."""
+        mine = set() if self._before is None else set(map(id, self._before.nodes))
+        for node in self.nodes:
+            if id(node) not in mine:
+                node.close()
+
     async def close(self) -> None:
-        """Stop all that runs by itself."""
+        """Stop all that runs by itself and that no other tree has taken over."""
         await self.shared.close()
+        for node in self.nodes:
+            node.close()
+        for guard in self._guards.values():
+            await guard.close()
+        for outdated in self._outdated:
+            await outdated.close()
         if self.shared.store is not None:
             await self.shared.store.close()
-        for targets in self._targets:
-            targets.close()
-        for guard in self._guards:
-            await guard.close()
         for endpoints in self.endpoints.values():
             await endpoints.close()
 
     def describe(self, now: float) -> Iterator[Sample]:
         """The state of everything that was built; ``now`` is monotonic."""
         return self.shared.describe(now)
-
-
-def scope_of(route: Route, shared: Shared) -> Scope:
-    """What the links of a route are made from."""
-    retry = route.retry or RetryOptions()
-    others = route.retry or RetryOptions(methods=())
-    return Scope(
-        shared=shared,
-        options=tables(route),
-        route=route.path_regex or route.path,
-        repeatable=partial(repeatable, rules=retry),
-        wait_for_connect=route.retry.wait_for_connect if route.retry is not None else 0.0,
-        keep=retry.keep,
-        retries=route.retry is not None and route.retry.attempts > 1,
-        has_more_attempts=partial(repeatable, rules=others),
-        has_deadlines=route.deadline is not None or bool(route.timeouts.total),
-        changes_fields=route.request_headers is not None,
-        main_upstream=route.upstream,
-        error_event=partial(last_event, details=bool(route.errors and route.errors.details)),
-    )
-
-
-def upstream_scope_of(route: Scope, upstream: Upstream, servers: Servers) -> UpstreamScope:
-    """What the links of one upstream of a route are made from."""
-    retry = route.find(RetryOptions) or RetryOptions()
-    limits = retry.budget
-    budget = route.shared.share(
-        ("retry budget", upstream.name, limits),
-        lambda: Budget(limits.percent, limits.min_per_second, limits.window),
-    )
-    scope = UpstreamScope(
-        **vars(route),
-        upstream=upstream.name,
-        servers=servers,
-        retry_budget=budget,
-        may_follow=MayFollow(retry, budget, route.shared.clock),
-    )
-    scope.options += tables(upstream)
-    return scope
-
-
-def upstreams_of(route: Route, upstreams: Iterable[Upstream]) -> list[Upstream]:
-    """The upstreams of a route, those that take over included."""
-    others = route.fallback if isinstance(route.fallback, tuple) else ()
-    known = {upstream.name: upstream for upstream in upstreams}
-    return [known[name] for name in (route.upstream, *others)]
-
-
-def tables(options: msgspec.Struct) -> tuple[object, ...]:
-    """Options, and the tables in them."""
-    return (options, *(getattr(options, name) for name in options.__struct_fields__))
-
-
-def _names(upstreams: Sequence[Upstream], *, tell_prefix: bool) -> UpstreamNames:
-    return UpstreamNames(
-        origins=tuple(name for upstream in upstreams for name in origins(upstream)),
-        servers=tuple(name for upstream in upstreams for name in told(upstream)),
-        renamed=any(
-            renames(upstream, entry.url) for upstream in upstreams for entry in entries(upstream)
-        ),
-        tell_prefix=tell_prefix,
-    )

@@ -116,6 +116,11 @@ class MemoryStore:
         self._idents = count()
         self.evicted = 0
 
+    def resize(self, max_size: int) -> None:
+        """Take this much from now on."""
+        self._max_size = max_size or 1 << 62
+        self._make_room()
+
     async def get(self, key: bytes) -> Sequence[MemoryEntry]:
         """The replies under this key; what is asked for counts as used."""
         entries = self._keys.get(key)

@@ -138,6 +138,10 @@ class SqliteStore:
         self._noted_at = 0.0
         self.timeouts = 0
 
+    def resize(self, max_size: int) -> None:
+        """Take this much from now on; what is too much goes when the next reply is stored."""
+        self._max_size = max_size
+
     async def get(self, key: bytes) -> Sequence[SqliteEntry]:
         """The replies under this key; none where the file cannot be read in time."""
         try:
@@ -145,12 +149,16 @@ class SqliteStore:
                 if key in self._unwritten:
                     await self._file.change(_nothing)
                 rows = await self._file.read(partial(_find, key))
-            entries = [SqliteEntry(self, row) for row in rows]
-        except (StoreFailed, TimeoutError, msgspec.DecodeError) as error:
+        except (StoreFailed, TimeoutError) as error:
             self.timeouts += isinstance(error, TimeoutError)
             return ()
+        entries = []
         now = wall()
         for row in rows:
+            try:
+                entries.append(SqliteEntry(self, row))
+            except msgspec.DecodeError:  # of another version of the proxy
+                continue
             if not row.kept:
                 self._kept.add(row.ident)
             self._used[row.ident] = now

@@ -101,8 +101,10 @@ class AccessLog:
     __slots__ = (
         "_append",
         "_clock",
+        "_closed",
         "_count",
         "_ended",
+        "_fd",
         "_handle",
         "_lines",
         "_random",
@@ -130,9 +132,6 @@ class AccessLog:
         turn: Turn | None = None,
     ) -> None:
         """``turn``: where other processes write to ``fd`` as well."""
-        self._sample = options.sample
-        self._show = Targets(options.redact).show
-        self._unnamed = "x-request-id" in map(str.lower, options.redact)
         self._random = (rng or random.Random()).random
         self._wall = wall
         self._clock = clock
@@ -143,8 +142,17 @@ class AccessLog:
         self._ended: list[tuple[Exchange, float]] = []
         self._handle: asyncio.TimerHandle | None = None
         self._writer = Writer(fd, turn=turn)
-        self._append = _json if options.format == "json" else _console(fd)
-        self.record = self._record if options.access else _nothing
+        self._fd = fd
+        self._closed = False
+        self.follow(options)
+
+    def follow(self, options: LogOptions) -> None:
+        """Write by these options from now on."""
+        self._sample = options.sample
+        self._show = Targets(options.redact).show
+        self._unnamed = "x-request-id" in map(str.lower, options.redact)
+        self._append = _json if options.format == "json" else _console(self._fd)
+        self.record = self._record if options.access and not self._closed else _nothing
 
     @property
     def dropped(self) -> int:
@@ -158,6 +166,7 @@ class AccessLog:
 
     def close(self) -> None:
         """Write what is left, or give it up where the reader is stuck; later lines are ignored."""
+        self._closed = True
         self.record = _nothing
         self._hand_over()
         self._writer.close()

@@ -72,6 +72,10 @@ class Recorder:
         self._troubled = set[str]()
         """Routes on which something was wrong in this second."""
 
+    def redact(self, names: tuple[str, ...]) -> None:
+        """Hide these too: ``[log] redact``."""
+        self._teller = Teller(names, self._wall)
+
     def record(self, exchange: Exchange, now: float) -> None:
         """An exchange has ended; ``now`` is monotonic."""
         record = exchange.record

@@ -86,6 +86,23 @@ class Endpoint:
         """A Counter would take four times as long to count."""
         """Attempts by status, or by the class of their failure."""
 
+    def take_over(self, before: "Endpoint") -> None:
+        """It is the same server, reached in another way: go on with what is known of it."""
+        self.latency = before.latency
+        self.healthy = before.healthy
+        self.paused_until = before.paused_until
+        self.quotas = before.quotas
+        self.withdrawn = before.withdrawn
+        self.available_since = before.available_since
+        self.outcomes = before.outcomes
+
+    def weigh(self, weight: float, *, backup: bool) -> bool:
+        """What the options say of it now; whether that is new. A slow start begins anew."""
+        before = self.full_weight, self.backup
+        self.full_weight = self.weight = weight
+        self.backup = backup
+        return before != (weight, backup)
+
     @property
     def name(self) -> str:
         """Its address, as the log has it."""

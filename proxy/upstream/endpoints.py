@@ -14,40 +14,38 @@ from proxy.upstream.address import Address
 from proxy.upstream.connects import Connects
 from proxy.upstream.credentials.upstream_credentials import UpstreamCredentials
 from proxy.upstream.endpoint import Endpoint
-from proxy.upstream.options import ServerEntry, UpstreamOptions, entries
+from proxy.upstream.options import UpstreamOptions
+from proxy.upstream.plan import Plan, Server
 from proxy.upstream.resolver import ResolvedName
 from proxy.upstream.session import Session
-from proxy.upstream.tls_files import UpstreamTls
 from proxy.upstream.translate import reason
 
 log = logging.getLogger(__name__)
 
+_NAMES, _FILES = "names", "files"
+
 
 class _Key(NamedTuple):
-    entry: int
+    server: Server
     ip: str
     """Empty where the server's own address is used, a name included."""
 
 
 class Endpoints:
-    """Knows which servers there are now; names are looked up again every ``dns_ttl``."""
+    """Knows which servers there are now; names are looked up again every ``dns_ttl``.
+
+    They belong to the name of their upstream and outlive a configuration: ``prepare`` looks at
+    other options, ``follow`` goes on with them. A server that is reached as before keeps its
+    connections and all that is known of it; one that is reached in another way keeps the latter.
+    """
 
     def __init__(self, options: UpstreamOptions, session: Session) -> None:
         """Raises OSError or ssl.SSLError where a file of the options cannot be used."""
         self.name = options.name
-        self._options = options
         self._session = session
-        self._tls = UpstreamTls(options)
-        self._entries = entries(options)
-        self._names = {
-            index: host
-            for index, entry in enumerate(self._entries)
-            if (host := Address(options, entry, self._tls.context).lookup)
-        }
-        self.credentials = UpstreamCredentials(options.credentials, options.name, session)
-        for host in self._names.values():
-            session.set_ttl(host, options.dns_ttl)
-        self._turns = [Turns() for _ in self._entries]
+        self.plan = Plan(options, session)
+        """What is used now."""
+        self._turns: dict[Server, Turns] = {}
         self._known: dict[_Key, Endpoint] = {}
         self._away: dict[_Key, Endpoint] = {}
         self.on_membership: list[Callable[[], None]] = []
@@ -57,13 +55,71 @@ class Endpoints:
         self.on_connect: list[Callable[[], None]] = []
         """Called when a new connection to a member works."""
         self.members: tuple[Endpoint, ...] = ()
+        self._open = False
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._use_names()
         self._update()
-        self._tasks: list[asyncio.Task[None]] = []
+
+    # Options
+
+    def prepare(self, options: UpstreamOptions) -> Plan:
+        """What it takes to follow other options; nothing changes by it. Raises as above."""
+        return Plan(options, self._session, self.plan)
+
+    def alone(self, plan: Plan | None = None) -> Endpoint | None:
+        """The one server that there will be as long as the options stay; None for a choice.
+
+        ``plan``: what will be followed.
+        """
+        plan = plan or self.plan
+        if len(plan.entries) != 1 or plan.changes:
+            return None
+        (server,) = plan.entries
+        key = _Key(server, "")
+        if plan.alone is None:
+            plan.alone = self._unchanged(plan, self._known).get(key) or self._made(plan, key)
+        return plan.alone
+
+    def follow(self, plan: Plan) -> UpstreamCredentials | None:
+        """Go on with these options. Returns credentials that are no more, to be closed."""
+        before, self.plan = self.plan, plan
+        if (plan.names, plan.options.dns_ttl) != (before.names, before.options.dns_ttl):
+            self._end(_NAMES)
+        if (plan.credentials, plan.tls) != (before.credentials, before.tls):
+            self._end(_FILES)
+        replaced = {**self._away, **self._known}
+        stay, self._away = self._unchanged(before, self._known), self._unchanged(before, self._away)
+        changed = False
+        for key, endpoint in [*stay.items(), *self._away.items()]:
+            entry = plan.entries[key.server]
+            changed = endpoint.weigh(entry.weight, backup=entry.backup) or changed
+        self._use_names()
+        self._update(stay, replaced, changed=changed)
+        if self._open:
+            self.open()
+        return None if plan.credentials is before.credentials else before.credentials
+
+    def _unchanged(self, other: Plan, endpoints: dict[_Key, Endpoint]) -> dict[_Key, Endpoint]:
+        """Those that are reached in the same way now and by the other plan."""
+        here, there = self.plan.ways, other.ways
+        return {
+            key: endpoint
+            for key, endpoint in endpoints.items()
+            if key.server in here and here[key.server] == there.get(key.server)
+        }
+
+    def _use_names(self) -> None:
+        self._turns = {server: self._turns.get(server) or Turns() for server in self.plan.entries}
+
+    @property
+    def credentials(self) -> UpstreamCredentials:
+        """The proxy's own."""
+        return self.plan.credentials
 
     @property
     def changes(self) -> bool:
-        """Whether there may be other servers later."""
-        return bool(self._names and self._options.dns_ttl)
+        """Whether there may be other servers later, without other options."""
+        return self.plan.changes
 
     def describe(self, now: float) -> Iterator[Sample]:
         """The endpoints and credentials for operators; ``now`` is monotonic."""
@@ -71,29 +127,48 @@ class Endpoints:
             yield from endpoint.describe(now)
         yield from self.credentials.describe(now)
 
+    # Life
+
     def open(self) -> None:
         """Begin to look names up; until an answer comes, each is one server."""
-        if self.changes:
-            self._tasks.append(asyncio.create_task(self._watch()))
-        self.credentials.open()
-        if self.credentials.may_change or self._tls.may_change:
-            self._tasks.append(asyncio.create_task(self._look_at_files()))
+        self._open = True
+        plan = self.plan
+        self._session.set_ttl(self.name, plan.names.values(), plan.options.dns_ttl)
+        if plan.changes and _NAMES not in self._tasks:
+            self._tasks[_NAMES] = asyncio.create_task(self._watch())
+        plan.credentials.open()
+        if (plan.credentials.may_change or plan.tls.may_change) and _FILES not in self._tasks:
+            self._tasks[_FILES] = asyncio.create_task(self._look_at_files(plan))
+
+    def _end(self, name: str) -> None:
+        task = self._tasks.pop(name, None)
+        if task is not None:
+            task.cancel()
+
+    def trust(self) -> None:
+        """Nobody checks any more whether they are well."""
+        for endpoint in (*self.members, *self.away):
+            if not endpoint.healthy:
+                endpoint.set_health(healthy=True)
 
     async def close(self) -> None:
         """Stop, and close what rests."""
-        for task in self._tasks:
+        self._open = False
+        self._session.set_ttl(self.name, (), 0)
+        tasks = list(self._tasks.values())
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self.credentials.close()
         for endpoint in self.members:
             endpoint.close()
 
     async def _watch(self) -> None:
         while True:
-            found: dict[int, ResolvedName] = {}
-            for index, host in self._names.items():
+            found: dict[Server, ResolvedName] = {}
+            for server, host in self.plan.names.items():
                 try:
-                    found[index] = await self._session.look_up(host)
+                    found[server] = await self._session.look_up(host)
                 except OSError as error:  # what is known stays; a request would say what is wrong
                     log.info("the name %s could not be looked up: %s", host, reason(error))
                 except Exception as error:  # or nobody would look again
@@ -102,50 +177,70 @@ class Endpoints:
                     else:
                         log.exception("look-up of %s", host)
             self._on_answers(found)
-            await asyncio.sleep(self._options.dns_ttl)
+            await asyncio.sleep(self.plan.options.dns_ttl)
 
-    def _on_answers(self, found: dict[int, ResolvedName]) -> None:
-        for index, addresses in found.items():
-            self._turns[index].heard(addresses.servers)
+    def _on_answers(self, found: dict[Server, ResolvedName]) -> None:
+        for server, addresses in found.items():
+            self._turns[server].heard(addresses.servers)
         self._update()
-        for index, addresses in found.items():
-            if (alone := self._known.get(_Key(index, ""))) is not None:
+        for server, addresses in found.items():
+            if (alone := self._known.get(_Key(server, ""))) is not None:
                 alone.follow_name(addresses.listed)
-        for key in [key for key in self._away if not self._turns[key.entry].remembers(key.ip)]:
+        for key in [key for key in self._away if not self._turns[key.server].remembers(key.ip)]:
             del self._away[key]
 
-    async def _look_at_files(self) -> None:
+    async def _look_at_files(self, plan: Plan) -> None:
         """Use what the files say now; a disk may stand still, the loop may not."""
         while True:
             await asyncio.sleep(LOOK_EVERY)
             try:
-                await self.credentials.look()
-                if self._tls.may_change and await asyncio.to_thread(self._tls.changed):
+                await plan.credentials.look()
+                if plan.tls.may_change and await asyncio.to_thread(plan.tls.changed):
                     for endpoint in (*self.members, *self.away):
-                        endpoint.use_tls(self._tls.context)
+                        endpoint.use_tls(plan.tls.context)
             except Exception:  # or nobody would look again
                 log.exception("files of %s", self.name)
 
-    def _update(self) -> None:
+    # Members
+
+    def _update(
+        self,
+        stay: dict[_Key, Endpoint] | None = None,
+        replaced: dict[_Key, Endpoint] | None = None,
+        *,
+        changed: bool = False,
+    ) -> None:
         """Have one endpoint for each address; those that stay keep their connections and state.
 
         Those that go are remembered for a while: an address that comes back finds its state.
+        ``replaced``: of whom a new one knows what they knew; ``changed``: a weight, or a backup.
         """
+        stay = self._known if stay is None else stay
         known: dict[_Key, Endpoint] = {}
-        for number, entry in enumerate(self._entries):
-            for ip in self._turns[number].addresses:
-                key = _Key(number, ip)
-                known[key] = self._known.get(key) or self._back(key) or self._made(entry, ip)
-        if known.keys() == self._known.keys():
+        for server in self.plan.entries:
+            for ip in self._turns[server].addresses:
+                key = _Key(server, ip)
+                known[key] = stay.get(key) or self._back(key) or self._new(key, replaced or {})
+        if known == self._known and not changed:
             return
-        gone = {key: endpoint for key, endpoint in self._known.items() if key not in known}
+        stays = set(map(id, known.values()))
+        gone = {key: each for key, each in self._known.items() if id(each) not in stays}
         self._known = known
-        self._away.update({key: endpoint for key, endpoint in gone.items() if key.ip})
+        if replaced is None:  # by the name, which may bring them back
+            self._away.update({key: endpoint for key, endpoint in gone.items() if key.ip})
         self.members = tuple(known.values())
         for call in self.on_membership:
             call()
         for endpoint in gone.values():
             endpoint.close()
+
+    def _new(self, key: _Key, replaced: dict[_Key, Endpoint]) -> Endpoint:
+        plan = self.plan
+        prepared = plan.alone if not key.ip else None
+        endpoint = prepared or self._made(plan, key)
+        if (before := replaced.get(key)) is not None:
+            endpoint.take_over(before)
+        return endpoint
 
     def _back(self, key: _Key) -> Endpoint | None:
         endpoint = self._away.pop(key, None)
@@ -167,9 +262,9 @@ class Endpoints:
         for call in self.on_state:
             call()
 
-    def _made(self, entry: ServerEntry, ip: str) -> Endpoint:
-        options = self._options
-        address = Address(options, entry, self._tls.context, ip)
+    def _made(self, plan: Plan, key: _Key) -> Endpoint:
+        options, entry = plan.options, plan.entries[key.server]
+        address = Address(options, entry, plan.tls.context, key.ip)
         connects = Connects(self.on_connect)
         pool = partial(
             self._session.connection_pool,
@@ -178,8 +273,8 @@ class Endpoints:
             keepalive=options.keepalive_timeout,
             max_age=options.max_connection_age,
             connects=connects,
+            send_proxy=entry.send_proxy,
         )
-        pool = partial(pool, send_proxy=entry.send_proxy)
         limited = pool(limit=options.limit)
         return Endpoint(
             address,

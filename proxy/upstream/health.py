@@ -63,12 +63,17 @@ class Checker:
         self._health = Health(
             healthy_threshold=options.healthy_threshold,
             unhealthy_threshold=options.unhealthy_threshold,
+            healthy=endpoint.healthy,
         )
         self._task = asyncio.create_task(self._run())
 
-    async def close(self) -> None:
-        """Stop."""
+    def stop(self) -> None:
+        """Check no more."""
         self._task.cancel()
+
+    async def close(self) -> None:
+        """Stop, and wait for it."""
+        self.stop()
         await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
@@ -128,29 +133,36 @@ class Checker:
 class HealthGuard:
     """Checks all endpoints of an upstream, those that come later too."""
 
-    __slots__ = ("_checkers", "_endpoints", "_gone", "_options", "_rng")
+    __slots__ = ("_checkers", "_endpoints", "_gone", "_rng", "options")
 
     def __init__(
         self, endpoints: Endpoints, options: HealthCheckOptions, rng: random.Random
     ) -> None:
         self._endpoints = endpoints
-        self._options = options
+        self.options = options
         self._rng = rng
         self._checkers: dict[Endpoint, Checker] = {}
         self._gone: set[asyncio.Task[None]] = set()
         endpoints.on_membership.append(self._follow)
         self._follow()
 
+    def stop(self) -> None:
+        """Check no more."""
+        if self._follow in self._endpoints.on_membership:
+            self._endpoints.on_membership.remove(self._follow)
+        for checker in self._checkers.values():
+            checker.stop()
+
     async def close(self) -> None:
-        """Stop."""
-        self._endpoints.on_membership.remove(self._follow)
+        """Stop, and wait for it."""
+        self.stop()
         await asyncio.gather(*self._gone, *[checker.close() for checker in self._checkers.values()])
 
     def _follow(self) -> None:
         for endpoint in self._endpoints.members:
             if endpoint not in self._checkers:
                 self._checkers[endpoint] = Checker(
-                    endpoint, self._options, self._rng, self._endpoints.credentials
+                    endpoint, self.options, self._rng, self._endpoints.credentials
                 )
         for endpoint in self._checkers.keys() - set(self._endpoints.members):
             task = asyncio.ensure_future(self._checkers.pop(endpoint).close())

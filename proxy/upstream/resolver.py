@@ -40,14 +40,23 @@ class Resolver(ThreadedResolver):
         self.pending: set[str] = set()
         """Names that connections wait for, or waited for until their time was up."""
         self._ttl: dict[str, float] = {}
+        self._asked: dict[str, dict[str, float]] = {}
+        """The same by upstream and name; of several the shortest counts."""
         self._known: dict[str, tuple[float, list[ResolveResult]]] = {}
         self._turns: dict[str, Turns] = {}
         """Of names that are looked up for each new connection: nobody else follows them."""
         self._pending_look_ups: dict[str, asyncio.Task[list[ResolveResult]]] = {}
 
-    def set_ttl(self, host: str, ttl: float) -> None:
-        """An upstream wants ``host`` to be looked up again after ``ttl`` seconds, or each time."""
-        self._ttl[host] = min(ttl, self._ttl.get(host, ttl))
+    def set_ttl(self, upstream: str, hosts: Iterable[str], ttl: float) -> None:
+        """An upstream has these names, to be looked up again after ``ttl`` seconds, or each time.
+
+        They take the place of those that it had before.
+        """
+        self._asked[upstream] = dict.fromkeys(hosts, ttl)
+        self._ttl.clear()
+        for asked in self._asked.values():
+            for host, each in asked.items():
+                self._ttl[host] = min(each, self._ttl.get(host, each))
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET

@@ -1,7 +1,7 @@
 """One ClientSession for all upstreams, and the connections that come out of it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
@@ -23,7 +23,7 @@ class Session:
     """The one ClientSession, its tuned TCPConnector, and a connector per unix socket."""
 
     def __init__(self) -> None:
-        self._unix: list[UnixConnector] = []
+        self._unix: dict[str, UnixConnector] = {}
         self._paired: dict[str, tuple[str, ...]] = {}
 
     async def __aenter__(self) -> Self:
@@ -50,7 +50,7 @@ class Session:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for connector in self._unix:
+        for connector in self._unix.values():
             await connector.close()
         await self._client.close()
         await self._resolver.close()
@@ -72,9 +72,9 @@ class Session:
         """
         connector: BaseConnector = self._connector
         if unix_path is not None:
-            unix = UnixConnector(unix_path, limit=0, force_close=True)
-            self._unix.append(unix)
-            install(unix)
+            if (unix := self._unix.get(unix_path)) is None:
+                unix = self._unix[unix_path] = UnixConnector(unix_path, limit=0, force_close=True)
+                install(unix)
             connector = unix
         request = template(loop=asyncio.get_running_loop())
         return ConnectionPool(
@@ -89,9 +89,9 @@ class Session:
             connects=connects,
         )
 
-    def set_ttl(self, host: str, ttl: float) -> None:
-        """Look ``host`` up again after ``ttl`` seconds; each time where that is zero."""
-        self._resolver.set_ttl(host, ttl)
+    def set_ttl(self, upstream: str, hosts: Iterable[str], ttl: float) -> None:
+        """Look the names of an upstream up again after ``ttl`` seconds; each time where it is 0."""
+        self._resolver.set_ttl(upstream, hosts, ttl)
 
     async def look_up(self, host: str) -> ResolvedName:
         """Look a name up. Raises OSError where it is not known."""

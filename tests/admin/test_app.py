@@ -35,6 +35,7 @@ PARTS = [
     "coalesce",
     "budgets",
     "breakers",
+    "reload",
     "credentials",
     "tunnels",
     "workers",

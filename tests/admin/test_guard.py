@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.run.runtime import CannotStart
+from proxy.run.reasons import CannotStart
 from tests.support.client import ask
 from tests.support.proxy import Proxy, proxied
 from tests.support.upstream import RawUpstream

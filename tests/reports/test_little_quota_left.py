@@ -20,7 +20,7 @@ async def test_tables_stay_while_servers_stay() -> None:
         routes = [{"path": f"/{n}", "upstream": "api"} for n in range(5)]
         async with proxied(one, rate_limit={}, routes=routes, **servers) as proxy:
             told: list[None] = []
-            proxy.runtime._tree.endpoints["api"].on_state.append(lambda: told.append(None))
+            proxy.tree.endpoints["api"].on_state.append(lambda: told.append(None))
             targets = watched(proxy, TargetSet)
             before = [each.now for each in targets]
             statuses = {(await proxy.ask(get("/1"))).status for _ in range(40)}

@@ -113,7 +113,7 @@ async def test_a_fault_of_ours_shows_nothing_of_the_request(
 
     tables = {"errors": {"details": True}}
     async with RawUpstream() as upstream, proxied(upstream, **tables) as proxy:
-        chain = proxy.runtime._tree.router.find("GET", "h", "/", [])
+        chain = proxy.tree.router.find("GET", "h", "/", [])
         monkeypatch.setattr(chain, "handle", broken)
         response = await proxy.ask(get(fields=f"X-Api-Key: {SECRET}\r\n".encode()))
         assert response.status == 500

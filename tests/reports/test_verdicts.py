@@ -10,9 +10,8 @@ import pytest
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from proxy.middleware.concurrency import concurrency
+from proxy.middleware.concurrency.options import ConcurrencyOptions
 from proxy.middleware.concurrency.upstream_limit import HeadTimes, UpstreamLimit
-from proxy.policy.gradient import Gradient
-from proxy.policy.limiter import ConcurrencyLimiter
 from tests.support.loop import Script, get, reply
 from tests.support.proxy import parsed
 from tests.support.scope import upstream_scope
@@ -24,9 +23,9 @@ Answer = Callable[[random.Random, int], tuple[Exchange, float, Reply]]
 def limit_after(answer: Answer, *, demand: int, requests: int, seed: int = 1) -> float:
     """The mean limit over the last third, where so many clients ask as fast as they may."""
     rng = random.Random(seed)
-    gradient = Gradient(4, 10_000)
-    limiter = ConcurrencyLimiter(gradient.limit)
-    watch = HeadTimes(limiter, gradient, None)
+    limit = UpstreamLimit(ConcurrencyOptions(min=4, max_requests=10_000, adaptive="gradient"))
+    limiter = limit.limiter
+    watch = HeadTimes(limit, None)
     turn = count()
     now = 0.0
     due: list[tuple[float, int, float, Exchange, Reply]] = []

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from proxy.run.listener import CannotListen, Listener
-from proxy.run.runtime import CannotStart
+from proxy.run.listener import Listener
+from proxy.run.reasons import CannotListen, CannotStart
 from tests.support.message import get
 from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream

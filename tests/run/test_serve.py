@@ -5,6 +5,7 @@ import json
 import re
 import signal
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,7 @@ async def test_a_second_signal_ends_at_once() -> None:
         assert json.loads(output)["status"] == 503
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
 async def test_other_signals_are_ignored_with_a_word(number: signal.Signals) -> None:
     async with (
         RawUpstream() as upstream,
@@ -70,6 +71,54 @@ async def test_other_signals_are_ignored_with_a_word(number: signal.Signals) -> 
         assert "ignored" in await proxy.line(number.name)
         async with await proxy.client() as client:
             assert (await client.ask(HELLO)).status == 200
+
+
+async def test_sighup_reads_the_configuration_again(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    async with RawUpstream() as upstream:
+        text = f"""
+            [server]
+            listen = "127.0.0.1:0"
+            [[upstreams]]
+            name = "api"
+            servers = ["{upstream.url}"]
+            [[routes]]
+            path = "/v1"
+            upstream = "api"
+            """
+        config.write_text(text)
+        async with started("run", str(config)) as proxy:
+            await proxy.ready()
+            async with await proxy.client() as client:
+                assert (await client.ask(HELLO)).status == 404
+                config.write_text(text.replace("/v1", "/"))
+                proxy.process.send_signal(signal.SIGHUP)
+                assert "added route /" in await proxy.line("reload (SIGHUP)")
+                assert (await client.ask(HELLO)).status == 200
+                config.write_text(text.replace("path", "pth"))
+                proxy.process.send_signal(signal.SIGHUP)
+                assert "config.toml:8: routes[0].pth: unknown option" in await proxy.line("pth")
+                await proxy.line("refused")
+                assert (await client.ask(HELLO)).status == 200
+            assert await proxy.stopped() == 0
+
+
+async def test_the_service_manager_is_told_of_a_reload(tmp_path: Path) -> None:
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(path)
+        manager.settimeout(PATIENCE)
+        arguments = ("run", "--upstream", "http://127.0.0.1:1", "--listen", "127.0.0.1:0")
+        async with started(*arguments, NOTIFY_SOCKET=path) as proxy:
+            await proxy.ready()
+            assert manager.recv(100) == b"READY=1"
+            before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+            proxy.process.send_signal(signal.SIGHUP)
+            told = re.fullmatch(rb"RELOADING=1\nMONOTONIC_USEC=(\d+)", manager.recv(100))
+            assert told is not None
+            assert int(told[1]) >= before
+            assert "nothing has changed" in await proxy.line("reload")
+            assert manager.recv(100) == b"READY=1"
 
 
 async def test_an_address_that_is_taken_fails_to_start() -> None:

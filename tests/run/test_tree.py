@@ -14,7 +14,8 @@ from proxy.config.load import check
 from proxy.core.exchange import Handler
 from proxy.core.scope import Shared
 from proxy.middleware.load_balance.targets import TargetSet
-from proxy.run.tree import Tree, scope_of
+from proxy.run.scopes import scope_of
+from proxy.run.tree import Tree
 from proxy.upstream.session import Session
 from tests.support.loop import JumpingLoop, get
 from tests.support.proxy import parsed, toml

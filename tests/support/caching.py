@@ -16,7 +16,7 @@ from proxy.http.fields import RawHeaders, values
 from proxy.middleware.cache.cache import Cache
 from proxy.middleware.coalesce.coalesce import Coalesce, CoalesceOptions
 from proxy.middleware.coalesce.shared_reply import MemoryBudget
-from proxy.run.tree import scope_of
+from proxy.run.scopes import scope_of
 from proxy.store.memory import MemoryStore
 from tests.support.loop import Script, get, loop_clock, reply
 from tests.support.pieces import body

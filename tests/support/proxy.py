@@ -4,13 +4,16 @@ import asyncio
 import contextlib
 import json
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from proxy.config.load import load
+from proxy.config.load import load, read
 from proxy.config.model import Config
+from proxy.config.problems import Problem
 from proxy.core.exchange import Exchange
+from proxy.run.changes import Report
 from proxy.run.runtime import Runtime
+from proxy.run.tree import Tree
 from tests.support.client import Address, RawClient, Response, ask
 from tests.support.upstream import PATIENCE, RawUpstream
 
@@ -23,10 +26,32 @@ class Proxy:
     def __init__(self, text: str) -> None:
         self.records: list[Exchange] = []
         """One exchange per line of the access log, in the order in which they ended."""
-        self.runtime = Runtime(parsed(text), observers=(self._ended,))
+        self.tables: dict[str, Any] = {}
+        self.text = text
+        """What is read again for a reload."""
+        self.runtime = Runtime(parsed(text), observers=(self._ended,), read=self._read)
+
+    def _read(self) -> tuple[Config | None, list[Problem]]:
+        with written(self.text) as path:
+            return read(path)
+
+    async def reload(self, **tables: Any) -> Report:
+        """Serve by these tables from now on, laid over those of ``proxied``. Raises CannotReload.
+
+        ``upstream_options`` are the whole table of the one upstream, but for its name.
+        """
+        self.text = toml(laid_over(self.tables, tables))
+        return await self.runtime.reload(parsed(self.text))
 
     def _ended(self, exchange: Exchange, _: float) -> None:
         self.records.append(exchange)
+
+    @property
+    def tree(self) -> Tree:
+        """What its configuration was built into."""
+        current = self.runtime._generations.current
+        assert current is not None
+        return current.tree
 
     @property
     def address(self) -> Address:
@@ -89,12 +114,28 @@ def toml(tables: Mapping[str, Any]) -> str:
     return "\n".join(text) + "\n"
 
 
-def parsed(text: str) -> Config:
-    """What a file with this text means."""
+@contextlib.contextmanager
+def written(text: str) -> Iterator[str]:
+    """The path of a file with this text."""
     with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
         file.write(text)
         file.flush()
-        return load(file.name)
+        yield file.name
+
+
+def parsed(text: str) -> Config:
+    """What a file with this text means."""
+    with written(text) as path:
+        return load(path)
+
+
+def laid_over(tables: Tables, others: Tables) -> Tables:
+    """Tables with others in their place; ``upstream_options`` is that of the first upstream."""
+    found = {**tables, **others}
+    if (options := found.pop("upstream_options", None)) is not None:
+        first, *rest = found["upstreams"]
+        found["upstreams"] = [{"name": first["name"], **options}, *rest]
+    return found
 
 
 @contextlib.asynccontextmanager
@@ -118,6 +159,7 @@ async def proxied(upstream: RawUpstream | str, **overrides: Any) -> AsyncIterato
         "routes": routes,
     }
     proxy = Proxy(toml(tables))
+    proxy.tables = tables
     await proxy.runtime.open()
     try:
         yield proxy

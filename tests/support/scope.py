@@ -7,7 +7,7 @@ from typing import TypeVar
 from proxy.config.model import Config
 from proxy.core.clock import Clock, monotonic
 from proxy.core.scope import Shared, UpstreamScope
-from proxy.run.tree import scope_of, upstream_scope_of
+from proxy.run.scopes import scope_of, upstream_scope_of
 from tests.support.loop import loop_clock
 from tests.support.proxy import Proxy
 
@@ -31,7 +31,7 @@ class ServersOnly:
 
 def watched(proxy: Proxy, kind: type[T]) -> list[T]:
     """Those of this kind that operators are shown."""
-    things = [each.thing for each in proxy.runtime._tree.shared.watched]
+    things = [each.thing for each in proxy.tree.shared.watched]
     return [thing for thing in things if isinstance(thing, kind)]
 
 

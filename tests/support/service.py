@@ -41,6 +41,21 @@ class OneRoute:
         self.handle = handle
 
 
+class OneGeneration:
+    """What the edge knows of a configuration."""
+
+    errors = ErrorsOptions()
+
+    def __init__(self, intake: Intake, relay: Relay, router: Router[OneRoute]) -> None:
+        self.intake, self.relay, self.router = intake, relay, router
+        self.users = 0
+        self.superseded = False
+        self.ended = 0
+
+    def end(self) -> None:
+        self.ended += 1
+
+
 class ServiceInMemory:
     """Answers what is under ``/v1`` by ``upstream``, below Total and Retry."""
 
@@ -50,14 +65,13 @@ class ServiceInMemory:
         self.tracker = ConnectionTracker(100, (lambda exchange, _: self.records.append(exchange),))
         options = RetryOptions(backoff_base=Duration(0), backoff_max=Duration(0))
         retry = Retry(upstream, options, Budget(0, 1000, 10), random.Random(1), clock=loop_clock())
-        service = ProxyService(
+        self.service = service = ProxyService(self.tracker)
+        route = OneRoute(Total(retry.handle, 60).handle)
+        service.generation = OneGeneration(
             Intake(ServerOptions(**server), INSTANCE),
             Relay(f"sidecar-proxy-{INSTANCE}", server_timing=False),
-            self.tracker,
-            ErrorsOptions(),
+            Router([(RouteOptions(path="/v1", upstream="api"), route)]),
         )
-        route = OneRoute(Total(retry.handle, 60).handle)
-        service.router = Router([(RouteOptions(path="/v1", upstream="api"), route)])
         self._handle = flattened(application(service, _nothing))
 
     def begin(

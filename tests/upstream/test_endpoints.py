@@ -149,6 +149,81 @@ async def test_nothing_is_looked_up_after_the_end(jumping: JumpingLoop, names: N
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+def options(*servers: str | ServerEntry, **more: Any) -> UpstreamOptions:
+    return UpstreamOptions(name="api", servers=servers, **{"dns_ttl": Duration(TTL), **more})
+
+
+async def test_servers_that_stay_in_other_options_keep_what_they_have(
+    jumping: JumpingLoop, names: Names
+) -> None:
+    a, b, c = "http://10.0.0.1", "http://10.0.0.2", "http://10.0.0.3"
+    async with endpoints(a, b) as found:
+        first, second = found.members
+        told: list[list[str]] = []
+        found.on_membership.append(lambda: told.append(urls(found)))
+        plan = found.prepare(options(c, ServerEntry(url=b, weight=3, backup=True)))
+        assert urls(found) == [a, b]  # nothing has changed yet
+        found.follow(plan)
+        assert told == [[c, b]]
+        assert found.members[1] is second
+        assert (second.weight, second.full_weight, second.backup) == (3, 3, True)
+        assert first.pool.expires
+        assert not second.pool.expires
+
+
+async def test_a_server_that_is_reached_in_another_way_keeps_what_is_known_of_it(
+    jumping: JumpingLoop, names: Names
+) -> None:
+    url = "http://10.0.0.1"
+    async with endpoints(url, "http://10.0.0.2") as found:
+        before = found.members[0]
+        before.set_health(healthy=False)
+        before.outcomes[200] += 1
+        before.withdraw(withdrawn=True)
+        found.follow(found.prepare(options(url, keepalive_timeout=Duration(9))))
+        (after,) = found.members
+        assert after is not before
+        assert after.pool is not before.pool
+        assert before.pool.expires
+        assert (after.healthy, after.outcomes[200], after.withdrawn) == (False, 1, True)
+        found.trust()
+        assert after.healthy
+
+
+async def test_names_are_looked_up_as_the_new_options_say(
+    jumping: JumpingLoop, names: Names
+) -> None:
+    names.answers["api.test"] = ["10.0.0.1", "10.0.0.2"]
+    names.answers["other.test"] = ["10.0.1.1", "10.0.1.2"]
+    async with endpoints("http://api.test") as found:
+        first, second = found.members
+        found.follow(found.prepare(options("http://api.test", "http://other.test")))
+        await asyncio.sleep(1)
+        assert found.members[:2] == (first, second)
+        assert urls(found)[2:] == ["http://10.0.1.1", "http://10.0.1.2"]
+        found.follow(found.prepare(options("http://10.0.0.9")))
+        assert urls(found) == ["http://10.0.0.9"]
+        asked = names.asked
+        await asyncio.sleep(5 * TTL)
+        assert names.asked == asked  # nobody asks for a name that is no more
+
+
+async def test_the_one_server_of_a_plan_is_the_one_that_is_used_later(
+    jumping: JumpingLoop, names: Names
+) -> None:
+    async with endpoints("http://10.0.0.1") as found:
+        (first,) = found.members
+        assert found.alone() is first
+        assert found.alone(found.prepare(options("http://10.0.0.1", dns_ttl=Duration(1)))) is first
+        plan = found.prepare(options("http://10.0.0.2"))
+        alone = found.alone(plan)
+        assert found.members == (first,)
+        found.follow(plan)
+        assert found.members == (alone,)
+        assert found.alone(found.prepare(options("http://10.0.0.1", "http://10.0.0.2"))) is None
+        assert found.alone(found.prepare(options("http://api.test"))) is None
+
+
 async def test_credentials_from_a_pipe_are_read_once_for_all_servers(tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)

@@ -160,7 +160,7 @@ async def test_an_end_meanwhile_is_told_as_what_it_was(end: Any, ended: str) -> 
     servers: dict[str, Any] = {"load_balance": {"policy": "least_request"}, "circuit_breaker": {}}
     async with waiting(script, HEALTHY, **servers) as (upstream, proxy):
         await lost(proxy, event(2))
-        (member,) = proxy.runtime._tree.endpoints["api"].members
+        (member,) = proxy.tree.endpoints["api"].members
         assert member.in_flight == 1
         meanwhile.set()
         await upstream.until(lambda: member.in_flight == 0)  # long before the client is back

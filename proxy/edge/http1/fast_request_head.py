@@ -64,10 +64,8 @@ _BY_VALUE: Final = frozenset({b"authorization", b"connection", b"content-length"
 _Line: TypeAlias = tuple[int, tuple[bytes, bytes], bytes]
 """Kind; field; the line as it goes upstream."""
 _NOT_OURS: Final[_Line] = (_ODD, (b"", b""), b"")
-_Key: TypeAlias = tuple[str, str, bytes]
-"""Sender, scheme, lines."""
-_First: TypeAlias = tuple[str, bytes, str]
-"""Method, target, normal path."""
+_Key: TypeAlias = tuple[str, str, bytes]  # sender, scheme, lines
+_First: TypeAlias = tuple[str, bytes, str]  # method, target, normal path
 
 
 class Shape(NamedTuple):
@@ -122,13 +120,19 @@ class FastHeadReader:
     __slots__ = ("_blocks", "_first", "_lines", "_max_body", "_max_head", "_shapes")
 
     def __init__(self, options: ServerOptions) -> None:
-        self._max_body = min(options.max_body or SMALL, SMALL)
-        self._max_head = (options.max_header_size or UNLIMITED) - len(HEAD_END)
         self._blocks: BoundedCache[_Key, _Block] = BoundedCache(_NUMBER, _ROOM)
         """What came before without a name: a client that sends only that is read in one look."""
         self._shapes: BoundedCache[_Key, Shape] = BoundedCache(_NUMBER, _ROOM)
         self._lines: BoundedCache[bytes, _Line] = BoundedCache(_LINES, _ROOM)
         self._first: BoundedCache[bytes, _First] = BoundedCache(_NUMBER, _ROOM)
+        self.follow(options)
+
+    def follow(self, options: ServerOptions) -> None:
+        """Read by these options; what others have made of a request counts no more."""
+        self._blocks.clear()
+        self._shapes.clear()
+        self._max_body = min(options.max_body or SMALL, SMALL)
+        self._max_head = (options.max_header_size or UNLIMITED) - len(HEAD_END)
 
     def learn(
         self, data: bytes, exchange: Exchange, raw: RawHeaders, sender: str, scheme: str

@@ -35,16 +35,22 @@ Watch: TypeAlias = Callable[[Exchange, float, float, Reply | BaseException], Non
 def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
     """Where there is ``[concurrency]``. All routes to an upstream share its permits."""
     options, queue = scope.find(ConcurrencyOptions), scope.find(QueueOptions)
+    shared, key = scope.shared, ("concurrency", scope.upstream)
     if options is None:
+        shared.do_without(key, UpstreamLimit.lift)
         return None
-    shared = scope.shared
+    show = shared.show_keys
     limit = shared.share(
-        ("concurrency", scope.upstream, options, queue),
-        lambda: UpstreamLimit(options, queue, shared.show_keys),
+        key,
+        lambda: UpstreamLimit(options, queue, show),
+        lambda before: before.follow(options, queue, show),
     )
     shared.watch(limit, upstream=scope.upstream)
     scope.has_headroom.append(lambda: limit.limiter.free)
-    times = HeadTimes(limit.limiter, limit.gradient, Soonest() if scope.has_deadlines else None)
+    times = shared.share(
+        ("head times", scope.identity, scope.upstream, scope.has_deadlines),
+        lambda: HeadTimes(limit, Soonest() if scope.has_deadlines else None),
+    )
     timeouts = scope.find(TimeoutsOptions) or TimeoutsOptions()
     return Concurrency(
         inner,
@@ -52,7 +58,7 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
         queue,
         timeouts.queue,
         usual=times.shortest if scope.has_deadlines else None,
-        watch=times.observe if scope.has_deadlines or limit.gradient else None,
+        watch=times.observe if scope.has_deadlines or options.adaptive != "off" else None,
         clock=shared.clock,
         loans=limit.loans,
     ).handle

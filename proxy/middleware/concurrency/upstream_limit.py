@@ -1,7 +1,9 @@
 """The permits of an upstream, shared by all routes to it."""
 
 import asyncio
+import sys
 from collections.abc import Iterator
+from typing import Final
 
 from proxy.core.exchange import Exchange
 from proxy.core.outcome import Verdict, verdict
@@ -17,11 +19,13 @@ from proxy.policy.permit_loans import Loans
 from proxy.policy.queue import Queue
 from proxy.policy.soonest import Soonest
 
+UNLIMITED: Final = sys.maxsize
+
 
 class UpstreamLimit:
     """A limiter, its loans, and what moves its limit where that is adaptive."""
 
-    __slots__ = ("_show", "gradient", "limiter", "loans")
+    __slots__ = ("_options", "_show", "gradient", "limiter", "loans")
 
     def __init__(
         self,
@@ -30,15 +34,37 @@ class UpstreamLimit:
         show_keys: tuple[str, ...] = (),
     ) -> None:
         """``show_keys``: the keys that operators may be shown as they are."""
-        waiting = Queue(queue.size, queue.order) if queue is not None else None
-        self._show = shown(queue.key if queue is not None else "", show_keys)
-        self.limiter = ConcurrencyLimiter(options.max_requests, waiting)
+        self.limiter = ConcurrencyLimiter(options.max_requests)
         self.loans = Loans(self.limiter)
         self.gradient: Gradient | None = None
-        least = min(options.min, options.max_requests)
-        if options.adaptive == "gradient" and least < options.max_requests:
-            self.gradient = Gradient(least, options.max_requests)
-            self.limiter.limit = self.gradient.limit
+        self._options: tuple[ConcurrencyOptions | None, QueueOptions | None] = (None, None)
+        self.follow(options, queue, show_keys)
+
+    def follow(
+        self,
+        options: ConcurrencyOptions,
+        queue: QueueOptions | None,
+        show_keys: tuple[str, ...] = (),
+    ) -> None:
+        """Be what these options say. Those under way stay counted, those that wait move along."""
+        self._show = shown(queue.key if queue is not None else "", show_keys)
+        before, self._options = self._options, (options, queue)
+        if before[0] != options:
+            self.gradient = None
+            self.limiter.limit = options.max_requests
+            least = min(options.min, options.max_requests)
+            if options.adaptive == "gradient" and least < options.max_requests:
+                self.gradient = Gradient(least, options.max_requests)
+                self.limiter.limit = self.gradient.limit
+        if before[1] != queue:
+            self.limiter.queue_up(None if queue is None else Queue(queue.size, queue.order))
+        self.limiter.wake_waiters()
+
+    def lift(self) -> None:
+        """There is no limit any more: those that wait go."""
+        self.gradient = None
+        self.limiter.limit = UNLIMITED
+        self.limiter.wake_waiters()
 
     def describe(self, now: float) -> Iterator[Sample]:
         """For operators; ``now`` is monotonic. Of keys the ten of which the most wait."""
@@ -60,14 +86,11 @@ class UpstreamLimit:
 class HeadTimes:
     """What one route learns of how long the heads of an upstream take."""
 
-    __slots__ = ("_baselines", "_gradient", "_limiter", "_shortest")
+    __slots__ = ("_baselines", "_limit", "_shortest")
 
-    def __init__(
-        self, limiter: ConcurrencyLimiter, gradient: Gradient | None, shortest: Soonest | None
-    ) -> None:
+    def __init__(self, limit: UpstreamLimit, shortest: Soonest | None) -> None:
         """``shortest`` is told of every answer."""
-        self._limiter = limiter
-        self._gradient = gradient
+        self._limit = limit
         self._shortest = shortest
         self._baselines = Baselines()
 
@@ -83,7 +106,7 @@ class HeadTimes:
         answered = judged is Verdict.ANSWERED
         if self._shortest is not None and answered:
             self._shortest.observe(asked_for(exchange), seconds, now)
-        gradient = self._gradient
+        limiter, gradient = self._limit.limiter, self._limit.gradient
         if gradient is None:
             return
         path = path_of(exchange)
@@ -92,11 +115,11 @@ class HeadTimes:
             gradient.restart()
         if answered or (isinstance(came, asyncio.CancelledError) and seconds > usual.value):
             # A client that left has waited for so long at least.
-            changed = gradient.observe(usual, seconds, now, self._limiter.in_flight)
+            changed = gradient.observe(usual, seconds, now, limiter.in_flight)
         elif judged is Verdict.OVERLOADED:
             changed = gradient.overloaded(now)
         else:  # a quick failure is no fast answer, and says nothing of how much is too much
             return
         if changed:
-            self._limiter.limit = gradient.limit
-            self._limiter.wake_waiters()
+            limiter.limit = gradient.limit
+            limiter.wake_waiters()

@@ -1,6 +1,7 @@
 """When a server is left alone for a while."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Annotated, Final
 
 from msgspec import Meta
@@ -104,6 +105,52 @@ def breaker(options: CircuitBreakerOptions, may_open: Callable[[], bool]) -> Bre
         max_ejection_time=options.max_ejection_time,
         may_open=may_open,
     )
+
+
+_AT_LEAST: Final = 2
+"""Endpoints that are asked, before one of them may be ejected without ``[circuit_breaker]``."""
+
+
+class Breakers:
+    """The breakers of one route for the servers of an upstream, found again by their names.
+
+    A configuration that follows another builds the route anew, and finds what was learnt here.
+    """
+
+    __slots__ = ("_all", "_counted", "_options", "_passive")
+
+    def __init__(self, options: CircuitBreakerOptions, *, passive: bool = False) -> None:
+        """``passive``: nobody has asked for them, see ``TargetSet``."""
+        self._options = options
+        self._passive = passive
+        self._all: dict[tuple[str, int], Breaker] = {}
+        self._counted: Collection[Breaker] = ()
+
+    def of(self, name: str, number: int = 0) -> Breaker:
+        """The breaker of a server; ``number``: of those that have the same name."""
+        found = self._all.get((name, number))
+        if found is None:
+            found = self._all[name, number] = breaker(self._options, self._may_eject)
+        return found
+
+    def keep(self, now: Collection[Breaker], away: Collection[Breaker]) -> None:
+        """Of the servers that there are now, and of those that may come back; forget others."""
+        self._counted = now
+        known = set(map(id, (*now, *away)))
+        self._all = {key: each for key, each in self._all.items() if id(each) in known}
+
+    def _may_eject(self) -> bool:
+        if self._passive and sum(not each.open for each in self._counted) < _AT_LEAST:
+            return False
+        return may_eject(self._counted, self._options.max_ejection_percent)
+
+
+def numbered(names: Iterable[str]) -> Iterator[int]:
+    """For each name how often it came before."""
+    seen: Counter[str] = Counter()
+    for name in names:
+        yield seen[name]
+        seen[name] += 1
 
 
 def may_eject(breakers: Collection[Breaker], max_percent: float) -> bool:

@@ -9,17 +9,14 @@ all routes made anew with each reply.
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final, Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from proxy.core.errors import NoEndpointAvailable
 from proxy.core.exchange import Handler
 from proxy.core.samples import Sample, counter, gauge, info
-from proxy.middleware.load_balance.ejection import CircuitBreakerOptions, breaker, may_eject
+from proxy.middleware.load_balance.ejection import Breakers, CircuitBreakerOptions, numbered
 from proxy.policy.breaker import Breaker
 from proxy.policy.endpoint import Endpoint
-
-_AT_LEAST: Final = 2
-"""Endpoints that are asked, before one of them may be ejected without ``[circuit_breaker]``."""
 
 E = TypeVar("E", bound=Endpoint)
 E_co = TypeVar("E_co", bound=Endpoint, covariant=True)
@@ -117,7 +114,7 @@ class TargetSet(Generic[E]):
 
     __slots__ = (
         "_away",
-        "_breaker_options",
+        "_breakers",
         "_endpoints",
         "_known",
         "_link",
@@ -130,7 +127,7 @@ class TargetSet(Generic[E]):
         self,
         endpoints: Members[E],
         link: Callable[[E], Handler],
-        breaker_options: CircuitBreakerOptions | None,
+        breakers: Breakers | CircuitBreakerOptions | None,
         *,
         passive: bool = False,
     ) -> None:
@@ -141,7 +138,9 @@ class TargetSet(Generic[E]):
         """
         self._endpoints = endpoints
         self._link = link
-        self._breaker_options = breaker_options
+        if isinstance(breakers, CircuitBreakerOptions):
+            breakers = Breakers(breakers, passive=passive)
+        self._breakers = breakers
         self.passive = passive
         self._known, self._away = dict[E, Target](), dict[E, Target]()
         self.now: Targets
@@ -161,25 +160,26 @@ class TargetSet(Generic[E]):
             call()
 
     def _follow(self) -> None:
-        before, now = self._away | self._known, self._endpoints.members
-        self._known = {each: before.get(each) or self._made(each) for each in now}
-        self._away = {each: before[each] for each in self._endpoints.away if each in before}
-        self.now = Targets(tuple(self._known.values()))
+        before, members = self._away | self._known, self._endpoints.members
+        everyone = (*members, *self._endpoints.away)
+        numbers = numbered(each.name for each in everyone)
+        targets = [
+            before.get(each) or self._made(each, number)
+            for each, number in zip(everyone, numbers, strict=True)
+        ]
+        here, away = targets[: len(members)], targets[len(members) :]
+        self._known = dict(zip(everyone, here, strict=False))
+        self._away = dict(zip(self._endpoints.away, away, strict=True))
+        self.now = Targets(here)
+        if self._breakers is not None:
+            self._breakers.keep(
+                *[[each.breaker for each in some if each.breaker] for some in (here, away)]
+            )
 
-    def _made(self, endpoint: E) -> Target:
-        options = self._breaker_options
-        return Target(
-            endpoint,
-            self._link(endpoint),
-            breaker(options, self._may_eject) if options is not None else None,
-        )
-
-    def _may_eject(self) -> bool:
-        assert self._breaker_options is not None
-        breakers = [each.breaker for each in self._known.values() if each.breaker is not None]
-        if self.passive and sum(not breaker.open for breaker in breakers) < _AT_LEAST:
-            return False
-        return may_eject(breakers, self._breaker_options.max_ejection_percent)
+    def _made(self, endpoint: E, number: int) -> Target:
+        breakers = self._breakers
+        known = breakers.of(endpoint.name, number) if breakers is not None else None
+        return Target(endpoint, self._link(endpoint), known)
 
     @property
     def first(self) -> Handler:

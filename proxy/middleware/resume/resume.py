@@ -35,7 +35,7 @@ Events:
 - The timer runs out, too many wait (MAX_WAITING, MAX_WAITING_PER_KEY), a drain begins: removed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from functools import partial
 from typing import Final
 
@@ -75,17 +75,21 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
     shared = scope.shared
     streams = shared.share("resume", partial(ResumableStreams, clock=shared.clock))
     shared.watch(streams)
-    shared.at_end(streams.retire, streams.close)
     # Where a rule may take credentials away, they do not tell clients apart.
     return Resume(
-        inner, options.resume, streams, by_address=scope.changes_fields, clock=shared.clock
+        inner,
+        options.resume,
+        streams,
+        by_address=scope.changes_fields,
+        identity=scope.identity,
+        clock=shared.clock,
     ).handle
 
 
 class Resume:
     """Gives a client that comes back with Last-Event-ID the stream that it lost."""
 
-    __slots__ = ("_by_address", "_clock", "_inner", "_keep_s", "_streams", "_window")
+    __slots__ = ("_by_address", "_clock", "_identity", "_inner", "_keep_s", "_streams", "_window")
 
     def __init__(
         self,
@@ -94,11 +98,13 @@ class Resume:
         streams: ResumableStreams,
         *,
         by_address: bool = False,
+        identity: Hashable = None,
         window: int = WINDOW,
         clock: Clock,
     ) -> None:
         """``by_address``: the client's address has to be the same, even if it has credentials.
 
+        ``identity``: of the route; a stream can be resumed on the route on which it began.
         ``keep_s``: seconds for which a stream waits for a client; ``window``: see WINDOW.
         """
         self._inner = inner
@@ -106,6 +112,7 @@ class Resume:
         self._streams = streams
         self._clock = clock
         self._by_address = by_address
+        self._identity = self if identity is None else identity
         self._window = window
 
     async def handle(self, exchange: Exchange) -> Reply:
@@ -118,7 +125,7 @@ class Resume:
             return await self._inner(exchange)
         key = resume_key(exchange, by_address=self._by_address)
         if key is not None and (last_event_id := _last_event_id(exchange.headers)):
-            entry = self._streams.reclaim((self, key), last_event_id)
+            entry = self._streams.reclaim((self._identity, key), last_event_id)
             if entry is not None:
                 record = exchange.record
                 record.upstream, record.endpoint = entry.upstream, entry.endpoint
@@ -127,7 +134,7 @@ class Resume:
         reply = await self._inner(exchange)
         if key is None or reply.buffered is not None or not _resumable(reply):
             return reply
-        entry = Entry((self, key), exchange, self._keep_s)
+        entry = Entry((self._identity, key), exchange, self._keep_s)
         stream = self._streams.add(entry, reply, self._window)
         return _reply_from(stream, exchange, length=reply.length)
 

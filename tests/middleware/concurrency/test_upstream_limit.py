@@ -84,7 +84,7 @@ def adaptive() -> tuple[UpstreamLimit, HeadTimes]:
     limit = UpstreamLimit(
         ConcurrencyOptions(max_requests=100, adaptive="gradient", min=1), QueueOptions()
     )
-    return limit, HeadTimes(limit.limiter, limit.gradient, None)
+    return limit, HeadTimes(limit, None)
 
 
 async def test_a_limit_that_has_grown_lets_those_in_that_wait(jumping: JumpingLoop) -> None:

@@ -10,7 +10,7 @@ from proxy.core.errors import BadRequest
 from proxy.core.scope import Shared
 from proxy.middleware.rewrite.options import HeaderRules, RewriteOptions, UpstreamNames
 from proxy.middleware.rewrite.rewrite import Rewrite, link
-from proxy.run.tree import scope_of
+from proxy.run.scopes import scope_of
 from tests.support.loop import Script, get, reply, settle
 
 ORIGINS = ["http://10.0.0.1:9000"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from proxy.edge.options import ServerOptions
-from proxy.run.listener import CannotListen
+from proxy.run.reasons import CannotListen
 from proxy.run.workers.sockets import Bound, Place, bound, places
 
 

@@ -1,0 +1,173 @@
+"""The addresses that clients speak to: all of them, and how they change."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+from proxy.edge.connections import ConnectionTracker
+from proxy.edge.entrance import Admit, entrance
+from proxy.edge.http1.connection import Connection
+from proxy.edge.options import ServerOptions
+from proxy.run.descriptors import Descriptors
+from proxy.run.listener import Listener
+from proxy.run.reasons import CannotListen
+from proxy.run.workers.inherited import Inherited
+
+log = logging.getLogger(__name__)
+
+
+_ENTRANCE: Final = (
+    "tls",
+    "proxy_protocol",
+    "trusted_proxies",
+    "request_headers_timeout",
+    "write_idle_timeout",
+)
+"""Options that ``edge/entrance`` reads."""
+
+
+class Opened(NamedTuple):
+    """What it takes to listen by other options."""
+
+    server: ServerOptions
+    admit: Admit | None
+    new: dict[str, Listener]
+
+
+def asked(server: ServerOptions) -> tuple[str, ...]:
+    """The addresses of ``[server] listen``."""
+    return (server.listen,) if isinstance(server.listen, str) else server.listen
+
+
+class Listeners:
+    """Those of ``[server] listen``."""
+
+    def __init__(
+        self,
+        connect: Callable[[], Connection],
+        tracker: ConnectionTracker,
+        descriptors: Descriptors | None = None,
+        inherited: Inherited | None = None,
+    ) -> None:
+        """``connect`` makes connections, by the options of the moment.
+
+        ``descriptors``: where the process has no more than those. ``inherited``: what a worker
+        serves on in place of addresses of its own.
+        """
+        self._inherited = inherited
+        self._connect = connect
+        self._tracker = tracker
+        self._ceiling = self._refused = 0
+        if descriptors is not None and descriptors.scarce:
+            self._ceiling, self._refused = descriptors.ceiling, descriptors.refused
+        self._by_address: dict[str, Listener] = {}
+        self._server: ServerOptions | None = None
+        self._admit: Admit | None = None
+
+    @property
+    def addresses(self) -> list[str]:
+        """As they are: with the real ports where 0 was asked for."""
+        return [listener.address for listener in self._by_address.values()]
+
+    async def prepare(self, server: ServerOptions) -> Opened:
+        """Listen on those addresses that are new.
+
+        Raises CannotListen, and OSError or ValueError where a certificate cannot be used.
+        """
+        before = self._server
+        if before is not None and _same_entrance(before, server):
+            admit = self._admit
+        else:
+            admit = entrance(self._connect, server)
+        opened = Opened(server, admit, {})
+        try:
+            for address in asked(server) if self._inherited is None else ():
+                if address not in self._by_address:
+                    listener = opened.new[address] = Listener(address, server)
+                    room = self._room if self._refused else None
+                    await listener.open(self._connect, self._ceiling, admit, room)
+        except BaseException:
+            self.abandon(opened)
+            raise
+        return opened
+
+    def _room(self) -> int:
+        """How many more clients may be accepted: to be served, and to be refused."""
+        tracker = self._tracker
+        left = tracker.limit - len(tracker.connections) + self._refused - len(tracker.refused)
+        own = list(self._by_address.values())
+        listeners = own if self._inherited is None else self._inherited.listeners
+        return left - sum(listener.admitting for listener in listeners)
+
+    def abandon(self, opened: Opened) -> None:
+        """They are not wanted after all."""
+        for listener in opened.new.values():
+            listener.close()
+
+    async def follow(self, opened: Opened) -> None:
+        """Listen where these options say, and as they say; nobody on the way in is lost."""
+        if self._inherited is not None:
+            self._follow_inherited(self._inherited, opened)
+            return
+        found = {**self._by_address, **opened.new}
+        self._by_address = {address: found[address] for address in asked(opened.server)}
+        before, self._server = self._server, opened.server
+        admitted, self._admit = self._admit, opened.admit
+        leaving: list[Listener] = []
+        for address, listener in found.items():
+            if address not in self._by_address:
+                leaving.append(listener)
+            elif before is None or address in opened.new:
+                continue
+            elif admitted is not opened.admit or _rights(before) != _rights(opened.server):
+                try:
+                    await listener.follow(opened.server, self._connect, opened.admit)
+                except CannotListen as error:
+                    log.error("reload: %s", error)
+        await _retire(leaving)
+
+    def _follow_inherited(self, inherited: Inherited, opened: Opened) -> None:
+        first, self._server = self._server is None, opened.server
+        self._admit = opened.admit
+        if first:
+            room = self._room if self._refused else None
+            inherited.open(self._let_in, self._ceiling, opened.server.max_connections, room)
+
+    async def _let_in(self, client: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        if self._admit is not None:
+            await self._admit(client)
+        else:
+            await loop.connect_accepted_socket(self._connect, client)
+
+    async def retire(self, *, replaced: bool = False) -> None:
+        """Let those in who have begun to connect, nobody else.
+
+        ``replaced``: another worker goes on with the sockets.
+        """
+        if self._inherited is not None:
+            await self._inherited.retire(replaced=replaced)
+        await _retire(self._by_address.values())
+
+    def close(self) -> None:
+        """Accept no more."""
+        if self._inherited is not None:
+            self._inherited.close()
+        for listener in self._by_address.values():
+            listener.close()
+
+
+async def _retire(listeners: Iterable[Listener]) -> None:
+    await asyncio.gather(*(listener.retire() for listener in listeners))
+
+
+def _same_entrance(before: ServerOptions, after: ServerOptions) -> bool:
+    """Whether clients come in as before."""
+    return all(getattr(before, name) == getattr(after, name) for name in _ENTRANCE)
+
+
+def _rights(options: ServerOptions) -> tuple[str, str]:
+    """Who may use a unix socket."""
+    return options.unix_mode, options.unix_owner

@@ -1,0 +1,124 @@
+"""Another configuration while the proxy runs: read and checked as a whole, then used, or not."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from proxy.config.load import usable
+from proxy.config.model import Config
+from proxy.config.problems import ConfigError, Problem
+from proxy.core.clock import wall
+from proxy.core.samples import Sample, counter, info
+from proxy.core.secrets import conceal
+from proxy.run.changes import Report
+from proxy.run.notify import notify
+from proxy.run.reasons import CannotReload
+from proxy.telemetry.log import stamp
+
+log = logging.getLogger(__name__)
+
+Read: TypeAlias = Callable[[], tuple[Config | None, list[Problem]]]
+"""Reads the configuration again: it, and all that is wrong with it. May wait for a disk."""
+Apply: TypeAlias = Callable[[Config], Awaitable[Report]]
+"""Has a configuration used. Raises CannotReload, and then nothing has changed."""
+
+_SINCE: Final = time.CLOCK_MONOTONIC
+"""What systemd compares with its own reading, to tell one reload from the next (sd_notify(3))."""
+_WHY_NOT: Final = "the configuration was not changed"
+
+
+class Outcome(NamedTuple):
+    """Of one reload."""
+
+    at: float
+    """When it ended, in seconds since the epoch."""
+    problems: list[str]
+    """Why nothing has changed; warnings where ``report`` is there."""
+    report: Report | None
+    """What has changed; None where nothing has."""
+
+    def told(self) -> dict[str, Any]:
+        """As JSON has it."""
+        told: dict[str, Any] = {"reloaded": self.report is not None, "at": stamp(self.at)}
+        if self.report is not None:
+            told |= self.report._asdict()
+        return told | {"problems": self.problems}
+
+
+class Reloader:
+    """Reloads, one at a time."""
+
+    def __init__(self, read: Read, apply: Apply) -> None:
+        self._read = read
+        self._apply = apply
+        self._lock = asyncio.Lock()
+        self._next: asyncio.Task[Outcome] | None = None
+        self.done = self.refused = 0
+        self.last: Outcome | None = None
+
+    def describe(self, _: float) -> Iterator[Sample]:
+        """For operators."""
+        yield counter("reload_done", self.done)
+        yield counter("reload_refused", self.refused)
+        if (last := self.last) is not None:
+            yield info("reload_last", "refused" if last.report is None else str(last.report))
+            yield info("reload_at", stamp(last.at))
+            for number, problem in enumerate(last.problems, 1):
+                yield info("reload_problem", problem, {"number": str(number)})
+
+    async def reload(self, by: str) -> Outcome:
+        """Read the configuration, and use it if nothing speaks against it.
+
+        Whoever asks while one is under way has another one after it, together with all others that
+        ask meanwhile: the file may have changed since it was read. ``by``: who asks, for the log.
+        """
+        if self._next is None:
+            self._next = asyncio.create_task(self._run(by))
+        return await asyncio.shield(self._next)
+
+    async def answer(self) -> dict[str, Any]:
+        """To the question of the admin listener."""
+        return (await self.reload("POST /api/reload")).told()
+
+    async def _run(self, by: str) -> Outcome:
+        async with self._lock:
+            self._next = None
+            notify(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(_SINCE) // 1000}")
+            try:
+                outcome = self.last = await self._reload()
+            finally:
+                notify("READY=1")
+        if outcome.report is None:
+            self.refused += 1
+            for problem in outcome.problems:
+                log.error("reload: %s", problem)
+            log.error("reload (%s): refused, %s", by, _WHY_NOT)
+        else:
+            self.done += 1
+            for problem in outcome.problems:
+                log.warning("reload: %s", problem)
+            log.info("reload (%s): %s", by, outcome.report, extra=outcome.report._asdict())
+        return outcome
+
+    async def _reload(self) -> Outcome:
+        try:
+            config, problems = await asyncio.to_thread(self._read)
+            config = usable(config, problems)
+        except ConfigError as error:
+            return self._outcome(error.problems)
+        except Exception as error:
+            log.exception("reload")
+            return self._outcome([repr(error)])
+        try:
+            report = await self._apply(config)
+        except CannotReload as error:
+            return self._outcome([str(error)])
+        except Exception as error:
+            log.exception("reload")
+            return self._outcome([repr(error)])
+        return self._outcome(problems, report)
+
+    def _outcome(self, problems: Sequence[object], report: Report | None = None) -> Outcome:
+        return Outcome(wall(), [conceal(str(each)) for each in problems], report)

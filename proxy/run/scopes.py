@@ -1,0 +1,87 @@
+"""What the links of a route are made from: its options, and what they mean together."""
+
+from collections.abc import Hashable, Iterable, Sequence
+from functools import partial
+
+import msgspec
+
+from proxy.config.model import Route, Upstream
+from proxy.core.outcome import repeatable
+from proxy.core.scope import Scope, Servers, Shared, UpstreamScope
+from proxy.edge.last_event import last_event
+from proxy.middleware.retry.may_follow import MayFollow
+from proxy.middleware.retry.options import RetryOptions
+from proxy.middleware.rewrite.options import UpstreamNames
+from proxy.policy.budget import Budget
+from proxy.upstream.address import origins, renames, told
+from proxy.upstream.options import entries
+
+
+def scope_of(route: Route, shared: Shared) -> Scope:
+    """What the links of a route are made from."""
+    retry = route.retry or RetryOptions()
+    others = route.retry or RetryOptions(methods=())
+    return Scope(
+        shared=shared,
+        options=tables(route),
+        route=route.path_regex or route.path,
+        identity=identity(route),
+        repeatable=partial(repeatable, rules=retry),
+        wait_for_connect=route.retry.wait_for_connect if route.retry is not None else 0.0,
+        keep=retry.keep,
+        retries=route.retry is not None and route.retry.attempts > 1,
+        has_more_attempts=partial(repeatable, rules=others),
+        has_deadlines=route.deadline is not None or bool(route.timeouts.total),
+        changes_fields=route.request_headers is not None,
+        main_upstream=route.upstream,
+        error_event=partial(last_event, details=bool(route.errors and route.errors.details)),
+    )
+
+
+def identity(route: Route) -> Hashable:
+    """What a route takes."""
+    headers = tuple(sorted(route.headers.items()))
+    return (route.host, route.path, route.path_regex, route.methods, headers)
+
+
+def upstream_scope_of(route: Scope, upstream: Upstream, servers: Servers) -> UpstreamScope:
+    """What the links of one upstream of a route are made from."""
+    retry = route.find(RetryOptions) or RetryOptions()
+    limits = retry.budget
+    budget = route.shared.share(
+        ("retry budget", upstream.name, limits),
+        lambda: Budget(limits.percent, limits.min_per_second, limits.window),
+    )
+    scope = UpstreamScope(
+        **vars(route),
+        upstream=upstream.name,
+        servers=servers,
+        retry_budget=budget,
+        may_follow=MayFollow(retry, budget, route.shared.clock),
+    )
+    scope.options += tables(upstream)
+    return scope
+
+
+def upstreams_of(route: Route, upstreams: Iterable[Upstream]) -> list[Upstream]:
+    """The upstreams of a route, those that take over included."""
+    others = route.fallback if isinstance(route.fallback, tuple) else ()
+    known = {upstream.name: upstream for upstream in upstreams}
+    return [known[name] for name in (route.upstream, *others)]
+
+
+def tables(options: msgspec.Struct) -> tuple[object, ...]:
+    """Options, and the tables in them."""
+    return (options, *(getattr(options, name) for name in options.__struct_fields__))
+
+
+def upstream_names(upstreams: Sequence[Upstream], *, tell_prefix: bool) -> UpstreamNames:
+    """What the servers of these are called, and whether they are told what was cut off."""
+    return UpstreamNames(
+        origins=tuple(name for upstream in upstreams for name in origins(upstream)),
+        servers=tuple(name for upstream in upstreams for name in told(upstream)),
+        renamed=any(
+            renames(upstream, entry.url) for upstream in upstreams for entry in entries(upstream)
+        ),
+        tell_prefix=tell_prefix,
+    )

@@ -1,0 +1,72 @@
+"""What is other in one configuration than in another."""
+
+from proxy.run.changes import Report, changes
+from tests.support.proxy import parsed
+
+BEFORE = """
+[server]
+listen = ["127.0.0.1:1", "127.0.0.1:2"]
+[admin]
+[[upstreams]]
+name = "a"
+servers = ["http://10.0.0.1", "http://10.0.0.2"]
+[[upstreams]]
+name = "b"
+servers = ["http://10.0.0.1"]
+[[routes]]
+upstream = "a"
+[[routes]]
+host = "one.test"
+path = "/v1"
+methods = ["GET"]
+headers = { X-Tenant = "secret" }
+upstream = "b"
+"""
+
+
+def compared(*replaced: tuple[str, str]) -> Report:
+    after = BEFORE
+    for old, new in replaced:
+        assert old in after
+        after = after.replace(old, new)
+    return changes(parsed(BEFORE), parsed(after))
+
+
+def test_where_nothing_has_changed_all_is_kept() -> None:
+    report = compared()
+    assert report[:3] == ([], [], [])
+    assert not report.restart
+    assert {"[server]", "[admin]", "upstream a", "upstream b", "route /"} <= set(report.kept)
+    assert "listener 127.0.0.1:1" in report.kept
+    assert "route GET one.test/v1 with X-Tenant" in report.kept
+    assert str(report) == f"nothing has changed; {len(report.kept)} kept"
+
+
+def test_listeners_and_servers_come_and_go() -> None:
+    report = compared(('"127.0.0.1:2"', '"127.0.0.1:3"'), ('"http://10.0.0.1", ', ""))
+    assert report.added == ["listener 127.0.0.1:3"]
+    assert report.removed == ["listener 127.0.0.1:2", "server http://10.0.0.1 of upstream a"]
+    assert report.changed == ["upstream a (servers)"]
+    assert "[server]" in report.kept
+
+
+def test_tables_upstreams_and_routes_are_compared_by_value() -> None:
+    report = compared(
+        ("[admin]", "[timeouts]\nidle = '1m'"), ('upstream = "b"', 'upstream = "b"\nretry = false')
+    )
+    assert report.removed == ["[admin]"]
+    assert report.changed == [
+        "route / (timeouts.idle)",
+        "route GET one.test/v1 with X-Tenant (timeouts.idle, retry)",
+    ]
+    assert str(report).startswith("changed route / (timeouts.idle), route GET")
+
+
+def test_a_default_that_is_written_is_no_change() -> None:
+    assert compared(("[admin]", "[admin]\nprobes = ''"))[:3] == ([], [], [])
+
+
+def test_no_value_is_named() -> None:
+    report = compared(('"secret"', '"other"'))
+    assert "secret" not in str(report)
+    assert "other" not in str(report)
