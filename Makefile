@@ -20,7 +20,7 @@ CONFORMANT := $(VENV)/.conformance-$(call sum,requirements/conformance.txt)
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test fast wire check format lint types imports house docs docs-current \
-	clients conformance figures bench badday arming soak waiting chaos microbench bench-tools ci-tools lock clean
+	clients conformance figures bench badday arming soak waiting chaos reload microbench bench-tools ci-tools lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +91,9 @@ soak: $(DEV) ## 1,000 streams and 1,000 sockets for 2 minutes, then a drain (ARG
 
 waiting: $(DEV) ## the adaptive limit, hedging and coalescing, three seeds: 5 minutes (ARGS="--only hedge")
 	@$(BIN)/python -m benchmarks.waiting $(ARGS)
+
+reload: $(DEV) ## 200 reloads in a minute under load, then the same without: 3 minutes (ARGS="--seconds 10 --reloads 30")
+	@$(BIN)/python -m benchmarks.reload $(ARGS)
 
 chaos: $(DEV) ## everything at once, every answer checked: 10 minutes (ARGS="--seconds 60 --seed 7")
 	@$(BIN)/python -m benchmarks.chaos $(ARGS)

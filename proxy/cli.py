@@ -47,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "schema": _schema,
         "demo": lambda: _demo(rest),
         "drain": lambda: _operate(arguments, "/api/drain"),
+        "reload": lambda: _operate(arguments, "/api/reload"),
     }
     return commands[arguments.command]()
 
@@ -69,6 +70,7 @@ _EXAMPLES: Final = {
     "schema": "sidecar-proxy schema > sidecar-proxy.schema.json",
     "demo": "sidecar-proxy demo",
     "drain": "sidecar-proxy drain --admin 127.0.0.1:9901",
+    "reload": "sidecar-proxy reload --admin 127.0.0.1:9901",
 }
 """Of each command, at the end of its help."""
 
@@ -96,6 +98,11 @@ def _parser() -> argparse.ArgumentParser:
         help="with --upstream; default: 127.0.0.1:8080; may be given again",
     )
     run.add_argument("--admin", metavar="ADDR", help="with --upstream: an admin listener")
+    run.add_argument(
+        "--watch",
+        action="store_true",
+        help="reload when CONFIG, or a file that it names, changes",
+    )
     _set(run)
     check = commands.add_parser("check", help="list every problem of a configuration")
     _config(check)
@@ -110,6 +117,8 @@ def _parser() -> argparse.ArgumentParser:
     _set(explain)
     drain = commands.add_parser("drain", help="stop a running proxy as SIGTERM does")
     _admin(drain)
+    reload = commands.add_parser("reload", help="have a running proxy read its configuration again")
+    _admin(reload)
     commands.add_parser("schema", help="print the JSON Schema of the configuration")
     commands.add_parser("demo", help="a slow demo API with the proxy in front", add_help=False)
     return parser
@@ -154,6 +163,8 @@ def _set(command: argparse.ArgumentParser) -> None:
 
 def _agree(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
     """End with a usage error where arguments of ``run`` exclude each other."""
+    if arguments.watch and arguments.upstream is not None:
+        parser.error("--watch goes with CONFIG: without a file there is nothing to look at")
     if arguments.upstream is not None and arguments.config is not None:
         parser.error(
             "run takes CONFIG or --upstream, not both; to change one option of a file: "
@@ -193,7 +204,7 @@ def _served(arguments: argparse.Namespace) -> int:
         return _BAD_CONFIGURATION
     from proxy.run.serve import run
 
-    return run(config, again)
+    return run(config, again, _path(arguments.config) if arguments.watch else "")
 
 
 def _check(path: str, sets: Sequence[str]) -> int:

@@ -17,11 +17,11 @@ BAD = GOOD + "[retry]\natempts = 3\n[log]\nlevel = 'x'\n"
 
 
 def replaced(monkeypatch: pytest.MonkeyPatch, name: str) -> list[object]:
-    """What is handed to the ``run`` of a module, which answers 7."""
+    """What is handed to the ``run`` of a module first, which answers 7."""
     given: list[object] = []
     module = ModuleType(name)
 
-    def run(argument: object) -> int:
+    def run(argument: object, *_: object) -> int:
         given.append(argument)
         return 7
 
