@@ -20,7 +20,7 @@ CONFORMANT := $(VENV)/.conformance-$(call sum,requirements/conformance.txt)
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test fast wire check format lint types imports house docs docs-current \
-	clients conformance figures bench badday arming soak waiting chaos reload microbench bench-tools ci-tools lock clean
+	clients conformance figures bench badday arming soak waiting cache chaos reload microbench bench-tools ci-tools lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,6 +94,9 @@ waiting: $(DEV) ## the adaptive limit, hedging and coalescing, three seeds: 5 mi
 
 reload: $(DEV) ## 200 reloads in a minute under load, then the same without: 3 minutes (ARGS="--seconds 10 --reloads 30")
 	@$(BIN)/python -m benchmarks.reload $(ARGS)
+
+cache: $(DEV) ## what hits and stored misses cost beside nginx and Varnish, an outage, 200 kills: 10 minutes (ARGS="--only cost")
+	@$(BIN)/python -m benchmarks.cache $(ARGS)
 
 chaos: $(DEV) ## everything at once, every answer checked: 10 minutes (ARGS="--seconds 60 --seed 7")
 	@$(BIN)/python -m benchmarks.chaos $(ARGS)

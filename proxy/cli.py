@@ -113,7 +113,13 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("config", metavar="CONFIG")
     explain.add_argument("method", metavar="METHOD")
     explain.add_argument("url", metavar="URL", help="http://HOST/PATH, or /PATH")
-    explain.add_argument("-H", action="append", default=[], dest="header", help="'Name: value'")
+    explain.add_argument(
+        *("-H", "--header"),
+        action="append",
+        default=[],
+        metavar="'NAME: VALUE'",
+        help="a field that the request carries; may be given again",
+    )
     _set(explain)
     drain = commands.add_parser("drain", help="stop a running proxy as SIGTERM does")
     _admin(drain)
@@ -222,10 +228,9 @@ def _explain(arguments: argparse.Namespace) -> int:
     from proxy.run.explain import asked_for, explain
 
     try:
-        fields = [header.partition(":")[::2] for header in arguments.header]
-        asked = asked_for(
-            arguments.method, arguments.url, [(name, value.strip()) for name, value in fields]
-        )
+        parts = [header.partition(":") for header in arguments.header]
+        fields = [(name if colon else "", value.strip()) for name, colon, value in parts]
+        asked = asked_for(arguments.method, arguments.url, fields)
         lines = list(explain(arguments.config, asked, arguments.set))
     except ConfigError as error:
         for problem in error.problems:

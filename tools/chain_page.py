@@ -28,10 +28,17 @@ def _row(link: Link) -> str:
 
 
 def main() -> None:
-    """Replace what stands between the marks."""
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(before + START + "\n" + tables() + "\n" + END + after, encoding="utf-8")
+    """Write the tables into the page."""
+    PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def renewed(page: str) -> str:
+    """The page with the tables between its marks. Raises ValueError where a mark is missing."""
+    before, start, rest = page.partition(START)
+    _, end, after = rest.partition(END)
+    if not (start and end):
+        raise ValueError(f"{PAGE}: expected the lines {START.strip()!r} and {END.strip()!r}")
+    return before + START + "\n" + tables() + "\n" + END + after
 
 
 if __name__ == "__main__":

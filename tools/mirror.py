@@ -18,11 +18,8 @@ admin/client: tests/run/test_drain_command.py  it speaks to a running proxy
 config/sample: tests/config/test_reference.py  generated pages are compared in one place
 edge/certificates: tests/wire/test_listener_certificates.py  handshakes, over sockets
 edge/entrance: tests/wire/test_listener_tls.py  what comes in by TLS, over sockets
-edge/connections: tests/wire/test_drain.py  it counts real connections until a drain ends
 edge/http1/connection: tests/reports/test_heads_without_end.py  a protocol of aiohttp, on a socket
-edge/http1/head_clock: tests/wire/test_clocks_client.py  its clocks end connections
 edge/http1/reply_writer: tests/wire/test_headers_response.py  what it writes is seen by a client
-edge/http1/transport: tests/edge/http1/test_write_stall.py  a transport is written to there
 edge/tunnel: tests/wire/test_tunnel.py  bytes both ways, over sockets
 middleware/concurrency/options: tests/config/test_tables.py  the checks of tables stand together
 middleware/hedge/hedged_call: tests/middleware/hedge/test_hedge.py  a call is only made by hedge
@@ -31,9 +28,6 @@ middleware/load_balance/reply_ended: tests/middleware/load_balance/test_ejection
 middleware/load_balance/weights: tests/middleware/load_balance/test_calm.py  applied by balancing
 middleware/retry/adapters: tests/middleware/retry/test_retry.py  only aiohttp-retry calls them
 middleware/retry/may_follow: tests/wire/test_clocks.py  asked when a clock runs out
-middleware/rewrite/options: tests/config/test_crosscheck.py  the checks of tables stand together
-middleware/sse_keepalive/keepalive_body: tests/wire/test_heartbeat.py  a client sees what it says
-net/hangups: tests/wire/test_departure.py  clients that leave, over sockets
 net/peer: tests/edge/http1/test_half_close.py  the kernel is asked about real connections
 telemetry/call: tests/telemetry/test_recorder.py  a recorder makes calls of exchanges
 run/observation: tests/wire/test_reload.py  an [admin] table that comes and goes, over sockets
@@ -52,7 +46,6 @@ upstream/http1/upgraded: tests/wire/test_websocket_raw.py  bytes both ways, over
 upstream/options: tests/reports/test_upstream_tables.py  the checks of [[upstreams]]
 upstream/plan: tests/upstream/test_endpoints.py  what endpoints follow
 upstream/pooled_connection: tests/upstream/test_connection_pool.py  a pool gives it out
-upstream/session: tests/reports/test_names_that_move.py  it connects, over sockets
 """
 """``MODULE: TEST  REASON``."""
 

@@ -1,6 +1,5 @@
 """One client request, from its first byte to the last byte of its reply."""
 
-import copy
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
@@ -133,10 +132,12 @@ class Exchange:
         It has a record of its own, which goes on from this one's but counts its own attempts.
         Nothing that happens to it is told to the client before its reply is chosen.
         """
-        twin = copy.copy(self)
+        twin = object.__new__(Exchange)
+        for name in Exchange.__slots__:  # copy.copy takes four times as long
+            setattr(twin, name, getattr(self, name))
         twin.body = body
         twin.send_informational = None
-        twin.record = copy.copy(self.record)
+        twin.record = self.record.copy()
         twin.record.attempt_count = 0
         return twin
 

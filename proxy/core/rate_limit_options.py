@@ -1,4 +1,7 @@
-"""The table ``[rate_limit]``, which two middlewares read: rate_limit and upstream_quota."""
+"""The table ``[rate_limit]``, which rate_limit, upstream_quota and credentials read.
+
+It is here and not beside one of them because middlewares do not import each other.
+"""
 
 from typing import Annotated
 

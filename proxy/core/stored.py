@@ -45,6 +45,9 @@ class Entry(Protocol):
     def meta(self) -> Meta:
         """Its head."""
 
+    shown: object
+    """What its last answer was made of, for the next one; None at first."""
+
     @property
     def size(self) -> int:
         """Bytes of its body."""

@@ -1,4 +1,7 @@
-"""The table ``[stream]``, which three middlewares read: commit, sse_keepalive and resume."""
+"""The table ``[stream]``, which three middlewares read: commit, sse_keepalive and resume.
+
+It is here and not beside one of them because middlewares do not import each other.
+"""
 
 from typing import Annotated, Final, Literal
 

@@ -1,25 +1,16 @@
-"""What is going on at the listener: connections, requests in flight, draining."""
+"""What is going on at the listener: connections, tunnels, requests in flight."""
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-from proxy.core.clock import monotonic
 from proxy.core.exchange import Exchange
 from proxy.core.samples import Sample, counter, gauge
 from proxy.net.hangups import HangupWatcher
 
 Observer = Callable[[Exchange, float], None]
 """Is told of every exchange once, when it has ended, with the loop's time."""
-
-log = logging.getLogger(__name__)
-
-_CLOSING: Final = 2.5
-"""Seconds for tunnels to end politely, more than each of them takes for itself."""
-_SETTLING: Final = 0.1
-"""Seconds for their connections to go after them."""
 
 
 class Tracked(Protocol):
@@ -210,45 +201,19 @@ class ConnectionTracker:
         for connection in list(self.connections):
             connection.expire()
 
-    async def drain(self, grace: float) -> bool:
-        """Let requests finish and replies be read; False where some were not.
-
-        ``grace`` in seconds, zero for as long as it takes. Tunnels are told to end when it is over.
-        """
-        self.draining = self.retiring = True
-        for connection in list(self.connections):
-            connection.retire()
-        left = self.under_way
-        how_long = f"up to {grace:g} s" if grace else "as long as it takes"
-        log.info("draining: %s in flight%s", left, f", {how_long}" if any(left) else "")
-        began = monotonic()
-        emptied = await self._emptied(grace)
-        left = self.under_way
-        if emptied or not any(left):  # who only rests misses nothing
-            log.info("drained after %.1f s: nothing was cut", monotonic() - began)
-            return True
-        if left.requests:
-            log.warning("grace_period of %g s is over: cutting %s", grace, left)
-        else:
-            log.info("grace_period of %g s is over: ending %s", grace, left)
-        await self._close_tunnels()
-        return not self.under_way.requests
-
-    async def _close_tunnels(self) -> None:
-        """End tunnels politely."""
+    async def tunnels_closed(self, seconds: float) -> None:
+        """End all tunnels politely, and wait until they have ended, no longer than that."""
         if not self.tunnels:
             return
-        # Requests have had their time: they are cut as soon as the tunnels have ended.
         self._no_tunnels = asyncio.get_running_loop().create_future()
         for tunnel in list(self.tunnels):
             tunnel.close_politely()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_CLOSING):
+            async with asyncio.timeout(seconds):
                 await self._no_tunnels
-        await self._emptied(_SETTLING)
 
-    async def _emptied(self, seconds: float) -> bool:
-        """Whether all connections end in time, zero for no limit."""
+    async def emptied(self, seconds: float) -> bool:
+        """Whether all connections end within these seconds, zero for no limit."""
         if self.connections:
             self._idle = asyncio.get_running_loop().create_future()
             try:

@@ -1,6 +1,7 @@
 """What selects one of several replies to the same target (RFC 9110 12.5.5, RFC 9111 4.1)."""
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from proxy.http.fields import RawHeaders, values
@@ -13,9 +14,9 @@ _CASELESS: Final = frozenset({b"accept", b"accept-charset", b"accept-encoding", 
 _COMMA: Final = re.compile(rb'("(?:[^"\\]|\\.)*+")|[ \t]*,[ \t,]*', re.DOTALL)
 
 
-def selecting_names(reply: RawHeaders) -> list[bytes]:
-    """The names in Vary, in lower case, each once."""
-    named = [name for line in values(reply, b"vary") for name in members(line.lower())]
+def selecting_names(lines: Iterable[bytes]) -> list[bytes]:
+    """The names in the values of Vary, in lower case, each once."""
+    named = [name for line in lines for name in members(line.lower())]
     return list(dict.fromkeys(named))
 
 

@@ -3,9 +3,14 @@
 import asyncio
 import math
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 Task: TypeAlias = "asyncio.Task[Any]"
+
+LATE: Final = 0.1
+"""Seconds by which a loop that runs is never late: by more, it has stood still itself."""
+TURNS: Final = 8
+"""Turns of the loop until what came meanwhile has been read and whoever waits for it has run."""
 
 
 class RearmableTimer:
@@ -13,15 +18,20 @@ class RearmableTimer:
 
     ``call_later`` and ``cancel`` cost 1.8 µs a pair, and a request has several waits. Here the
     loop's timer is left to fire at the old time and looks then whether the time has moved.
+
+    Loops look at timers before they read. A process that was stopped or frozen for a while would
+    take its own pause for silence of its peers, so what they have sent is read first.
     """
 
-    __slots__ = ("_at", "_callback", "_due", "_handle", "_loop")
+    __slots__ = ("_at", "_callback", "_due", "_handle", "_loop", "_turns")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
         self._loop = loop
         self._callback = callback
         self._at: float | None = None
-        self._handle: asyncio.TimerHandle | None = None
+        self._handle: asyncio.Handle | None = None
+        self._turns = 0
+        """Turns of the loop for which it has waited beyond its time."""
         self._due = 0.0
         """When the loop's timer fires; uvloop's handle for what is due at once does not know."""
 
@@ -56,9 +66,16 @@ class RearmableTimer:
     def _look(self) -> None:
         self._handle = None
         at = self._at
+        late = 0.0 if at is None else self._loop.time() - at
+        if late > LATE and self._turns < TURNS:
+            self._turns += 1
+            self._due = self._loop.time()
+            self._handle = self._loop.call_soon(self._look)
+            return
+        self._turns = 0
         if at is None:
             return
-        if self._loop.time() < at:
+        if late < 0:
             self._due = at
             self._handle = self._loop.call_at(at, self._look)
             return

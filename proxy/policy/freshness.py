@@ -74,8 +74,9 @@ def reuse(stored: Freshness, wanted: Wanted, now: float) -> Use:
     """What may be done with it for this request (RFC 9111 4, RFC 5861 3)."""
     if wanted.no_cache or stored.always_validate:
         return Use.VALIDATE
-    remaining = stored.remaining(now)
-    if wanted.max_age is not None and stored.age(now) > wanted.max_age:
+    age = stored.age(now)
+    remaining = stored.lifetime - age
+    if wanted.max_age is not None and age > wanted.max_age:
         return Use.VALIDATE
     if remaining > 0 and remaining >= wanted.min_fresh:
         return Use.FRESH

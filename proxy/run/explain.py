@@ -23,6 +23,8 @@ from proxy.core.timeouts import TimeoutsOptions
 from proxy.edge.intake import read_target
 from proxy.edge.responses import failure
 from proxy.edge.router import RANKED_BY, RouteOptions, Router, rank
+from proxy.http.authority import valid_host
+from proxy.http.fields import values, without
 from proxy.http.grammar import CONTROL
 from proxy.http.hop_by_hop import end_to_end_response
 from proxy.http.target import split_target
@@ -64,7 +66,11 @@ class _Arrived(Exception):
 
 
 def asked_for(method: str, url: str, fields: Iterable[tuple[str, str]] = ()) -> Exchange:
-    """The request for a URL, or for a path alone, with these fields. Raises ValueError."""
+    """The request for a URL, or for a path alone, with these fields.
+
+    As with curl, a Host field counts, not the host of the URL. Raises ValueError with a sentence
+    that repeats no field, which may be a secret.
+    """
     raw = url.partition("#")[0]
     if not raw.startswith("/") and "://" not in raw and raw != "*":
         raise ValueError(f"expected http://HOST/PATH or /PATH, got {url!r}")
@@ -75,12 +81,13 @@ def asked_for(method: str, url: str, fields: Iterable[tuple[str, str]] = ()) -> 
     raw_fields: list[tuple[bytes, bytes]] = []
     for name, value in fields:
         if not is_token(name) or CONTROL.search(value.encode("utf-8", "surrogateescape")):
-            raise ValueError(f"expected 'Name: value', got {name!r}")
-        if name.lower() == "host":
-            host = value
-        else:
-            raw_fields.append((name.encode(), value.encode("utf-8", "surrogateescape")))
-    return Exchange(method, target, raw_fields, host=host)
+            raise ValueError("expected a field as 'Name: value', as in 'X-Tenant: acme'")
+        raw_fields.append((name.encode(), value.encode("utf-8", "surrogateescape")))
+    if hosts := values(raw_fields, b"host"):
+        if len(hosts) > 1 or not valid_host(hosts[0]):
+            raise ValueError("expected one Host, a name or an address, with or without a port")
+        host = hosts[0].decode()
+    return Exchange(method, target, without(raw_fields, b"host"), host=host)
 
 
 def explain(path: str, asked: Exchange, sets: Sequence[str] = ()) -> Iterator[str]:
@@ -164,7 +171,8 @@ def _against(route: Route, asked: Exchange) -> list[str]:
         """Whether a route would that asks for nothing else."""
         alone = RouteOptions(upstream="", **{"methods": (asked.method,), **kept})
         try:
-            return Router([(alone, True)]).find(asked.method, asked.host, asked.path, ())
+            only = Router([(alone, True)])
+            return only.find(asked.method, asked.host, asked.path, asked.headers)
         except (NoRoute, MethodNotAllowed):
             return False
 
@@ -175,8 +183,9 @@ def _against(route: Route, asked: Exchange) -> list[str]:
         reasons.append("the path is another")
     if not takes(methods=route.methods):
         reasons.append(f"it does not take {asked.method}")
-    if route.headers:
-        reasons.append(f"the request has to carry {', '.join(route.headers)}")
+    missing = [name for name, value in route.headers.items() if not takes(headers={name: value})]
+    if missing:
+        reasons.append(f"the request has to carry {', '.join(missing)}")
     return reasons
 
 

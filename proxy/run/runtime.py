@@ -15,6 +15,7 @@ from proxy.core.clock import monotonic
 from proxy.core.samples import Sample
 from proxy.core.secrets import conceal
 from proxy.edge.connections import ConnectionTracker, Observer, UnderWay
+from proxy.edge.drain import drain
 from proxy.edge.http1.connection import Connection
 from proxy.edge.http1.fast_request_head import FastHeadReader
 from proxy.edge.service import ProxyService, flattened
@@ -269,7 +270,7 @@ class Runtime:
             await asyncio.sleep(shutdown.delay)
         await self._listeners.retire(replaced=replaced)
         self._generations.retire()
-        return await self._tracker.drain(shutdown.grace_period)
+        return await drain(self._tracker, shutdown.grace_period)
 
     async def close(self) -> None:
         """Cut what is left and let go of everything."""

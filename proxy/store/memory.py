@@ -27,7 +27,7 @@ _KEPT_SHARE: Final = 0.8
 class MemoryEntry:
     """A reply whose body is here."""
 
-    __slots__ = ("cost", "ident", "kept", "key", "meta", "pieces", "size", "whole")
+    __slots__ = ("cost", "ident", "kept", "key", "meta", "pieces", "shown", "size", "whole")
 
     def __init__(self, key: bytes, ident: bytes, meta: Meta, pieces: list[bytes]) -> None:
         self.key = key
@@ -36,6 +36,7 @@ class MemoryEntry:
         self.pieces = pieces
         self.size = sum(map(len, pieces))
         self.whole = b"".join(pieces) if len(pieces) <= 1 else None
+        self.shown: object = None
         self.kept = False
         """Whether it was asked for again."""
         self.cost = _cost(meta, self.size)
@@ -171,7 +172,7 @@ class MemoryStore:
         """Give an entry another head."""
         for entry in self._keys.get(key, ()):
             if entry.ident == ident:
-                entry.meta = meta
+                entry.meta, entry.shown = meta, None
                 cost = _cost(meta, entry.size)
                 if entry.kept:
                     self._kept_cost += cost - entry.cost

@@ -36,7 +36,7 @@ _decode: Final = msgspec.msgpack.Decoder(Meta).decode
 class SqliteEntry:
     """A reply whose body is in the file, or here where it is short."""
 
-    __slots__ = ("_number", "_store", "ident", "meta", "size", "whole")
+    __slots__ = ("_number", "_store", "ident", "meta", "shown", "size", "whole")
 
     def __init__(self, store: "SqliteStore", row: Row) -> None:
         self._store = store
@@ -45,6 +45,7 @@ class SqliteEntry:
         self.meta: Meta = _decode(row.meta)
         self.size = row.size
         self.whole = row.body
+        self.shown: object = None
 
     async def read(self, position: int) -> bytes:
         """Some bytes from ``position`` on. Raises StoreFailed where they are not there."""

@@ -23,6 +23,7 @@ from aiohttp.abc import ResolveResult
 from aiohttp.client_exceptions import UnixClientConnectorError
 from aiohttp.tracing import Trace
 
+from proxy.net.below_tls import stand_below
 from proxy.upstream.http1.protocol import UpstreamProtocol
 
 Factory: TypeAlias = Callable[[], UpstreamProtocol]
@@ -59,16 +60,20 @@ class Connector(TCPConnector):
     async def _wrap_create_connection(
         self, *args: Any, addr_infos: list[Any], req: ClientRequest, **kwargs: Any
     ) -> Any:
-        factory, *more = args
-        if first_words := FIRST_WORDS.get():
-            introduce = partial(self._introduced, first_words, addr_infos, req, *more, **kwargs)
+        factory = args[0]
+        first_words = FIRST_WORDS.get()
+        if context := kwargs.pop("ssl", None):
+            return await self._over_tls(
+                factory, context, first_words, addr_infos=addr_infos, req=req, **kwargs
+            )
+        if first_words:
+            introduce = partial(self._introduced, first_words, addr_infos, req, **kwargs)
             return await _connected(factory, introduce)
         (family, _, _, _, address), *others = addr_infos
-        if others or family != socket.AF_INET or kwargs.get("ssl"):
+        if others or family != socket.AF_INET:
             connect = super()._wrap_create_connection
             return await _connected(
-                factory,
-                lambda made: connect(made, *more, addr_infos=addr_infos, req=req, **kwargs),
+                factory, lambda made: connect(made, addr_infos=addr_infos, req=req, **kwargs)
             )
         try:
             return await _connected(
@@ -77,18 +82,45 @@ class Connector(TCPConnector):
         except OSError as error:
             raise ClientConnectorError(req.connection_key, error) from error
 
+    async def _over_tls(
+        self,
+        factory: Any,
+        context: ssl.SSLContext,
+        first_words: bytes,
+        *,
+        req: ClientRequest,
+        server_hostname: str | None,
+        **kwargs: Any,
+    ) -> Any:
+        """In two steps: what a lost connection holds is read below TLS, see ``net/below_tls``."""
+        tcp, _ = await super()._wrap_create_connection(asyncio.Protocol, req=req, **kwargs)
+        protocol = factory()
+        if first_words:
+            tcp.write(first_words)
+        try:
+            shaking = self._loop.start_tls(tcp, protocol, context, server_hostname=server_hostname)
+            transport = await shaking
+        except ssl.CertificateError as error:
+            raise ClientConnectorCertificateError(req.connection_key, error) from error
+        except ssl.SSLError as error:
+            raise ClientConnectorSSLError(req.connection_key, error) from error
+        except OSError as error:
+            raise ClientConnectorError(req.connection_key, error) from error
+        stand_below(tcp)
+        protocol.connection_made(transport)
+        return transport, protocol
+
     async def _introduced(
         self,
         first_words: bytes,
         infos: list[Any],
         req: ClientRequest,
-        *more: Any,
-        timeout: ClientTimeout,  # noqa: ASYNC109 - as aiohttp has it
+        factory: Any,
+        *,
         client_error: type[OSError] = ClientConnectorError,
-        **kwargs: Any,
+        **_: Any,
     ) -> Any:
-        """Connect as aiohttp does, and say something ahead of the TLS handshake."""
-        *ahead, factory = more
+        """Connect as aiohttp does, and say something before anything else."""
         try:
             sock = await aiohappyeyeballs.start_connection(
                 infos, happy_eyeballs_delay=_RACE, loop=self._loop
@@ -98,11 +130,7 @@ class Connector(TCPConnector):
             except BaseException:
                 sock.close()
                 raise
-            return await self._loop.create_connection(factory, *ahead, sock=sock, **kwargs)
-        except ssl.CertificateError as error:
-            raise ClientConnectorCertificateError(req.connection_key, error) from error
-        except ssl.SSLError as error:
-            raise ClientConnectorSSLError(req.connection_key, error) from error
+            return await self._loop.create_connection(factory, sock=sock)
         except OSError as error:
             if error.errno is None and isinstance(error, TimeoutError):
                 raise

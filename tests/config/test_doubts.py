@@ -104,6 +104,11 @@ def said(folder: Path, text: str, **environ: str) -> list[str]:
             "circuit_breaker.min_requests",
             "failure_ratio",
         ),
+        (
+            '[circuit_breaker]\ninterval = "1m"\n' + API,
+            "circuit_breaker.interval",
+            "failure_ratio",
+        ),
         ("[retry]\nattempts = 1\non = ['503']\n" + API, "retry.on", "attempts = 1"),
         (
             "[retry]\nwait_for_connect = '1m'\n[timeouts]\ntotal = '30s'\nper_try = '0'\n" + API,

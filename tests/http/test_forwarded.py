@@ -160,3 +160,21 @@ def test_what_is_no_node_host_or_scheme_is_left_out() -> None:
     kept, told = valid_values(line, elements(line))
     assert kept == b"for=unknown;proto=http"
     assert told == [{b"for": b"unknown", b"proto": b"http"}, {}]
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        *(b"192.0.2.1", b"192.0.2.1:80", b"[2001:db8::1]", b"[fe80::1%eth0]:80", b"unknown"),
+        *(b"_a-b.c", b"_Z9"),
+    ],
+)
+def test_every_form_of_a_node_is_passed_on(node: bytes) -> None:
+    line = b'for="%b"' % node
+    assert valid_values(line, elements(line)) == (line, [{b"for": node}])
+
+
+@pytest.mark.parametrize("node", [b"a/b", b"a=b", b"a;b", b"a,b", b"<a>", b"a@b", b"\xff", b"a b"])
+def test_what_is_no_form_of_a_node_is_not(node: bytes) -> None:
+    line = b'for="%b"' % node
+    assert valid_values(line, elements(line)) == (b"for=unknown", [{b"for": b"unknown"}])

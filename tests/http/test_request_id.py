@@ -3,10 +3,10 @@
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from proxy.http.request_id import ensure_ids
+from proxy.http.request_id import ensure_ids, kept_ids, new_ids
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -115,3 +115,47 @@ def test_there_is_one_of_each_and_the_rest_is_as_it_was(some: Fields, seed: int)
         f for f in some if f[0] in (b"A", b"x-11-letter")
     ]
     assert ensure_ids(fields)[0] == fields
+
+
+GIVEN = st.lists(
+    st.tuples(
+        st.sampled_from([b"X-Request-Id", b"TRACEPARENT", b"tracestate"]),
+        st.sampled_from([TRACE, b"a", b"", b"a b", b"x=1"]),
+    ),
+    max_size=4,
+)
+
+
+@given(GIVEN)
+@example([(b"traceparent", TRACE), (b"traceparent", TRACE)])
+@example([(b"X-Request-Id", b"a"), (b"X-Request-Id", b"a")])
+def test_the_quick_way_says_the_same_where_all_may_stay(given_: Fields) -> None:
+    fields, request_id = ensure_ids(given_, same)
+    made = kept_ids(given_, same)
+    if made is None:  # something has to be replaced or left out
+        assert fields[: len(given_)] != given_
+        return
+    assert fields == [*given_, *made.fields]
+    assert made.request_id == request_id
+    assert made.lines == b"".join(b"%b: %b\r\n" % field for field in made.fields)
+
+
+def test_without_any_a_request_has_one_number_for_both_names() -> None:
+    made = kept_ids((), lambda _: 1 << 191)
+    assert made is not None
+    assert made.request_id == "8" + "0" * 31
+    assert made.fields[1] == (b"traceparent", b"00-8" + b"0" * 31 + b"-" + b"0" * 16 + b"-01")
+
+
+def test_an_id_is_never_zero_in_all_its_digits() -> None:
+    """A trace of zeros is none (W3C Trace Context 3.2.2.3)."""
+
+    def zero(_: int) -> int:
+        return 0
+
+    for made in (new_ids(zero), kept_ids([(b"X-Request-Id", b"a")], zero)):
+        assert made is not None
+        assert made.fields[-1][1] != b"00-" + b"0" * 32 + b"-" + b"0" * 16 + b"-01"
+    made = kept_ids([(b"X-Request-Id", b"a")], zero)
+    assert made is not None
+    assert made.fields == ((b"traceparent", b"00-%032x-%016x-01" % (1, 1)),)

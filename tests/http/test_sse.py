@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.http.sse import SseScanner, after, ids, lined_up, streams_events
+from proxy.http.sse import SseScanner, after, ids, lined_up, of_events, streams_events
 
 STREAMS = [
     # bytes, whether anything is an event's data, whether it ends between two events
@@ -162,3 +162,69 @@ def test_what_follows_an_id(data: bytes, wanted: bytes, rest: bytes) -> None:
 )
 def test_what_is_no_id(data: bytes) -> None:
     assert after(data, b"7", whole=True) is None
+
+
+def last_blank(stream: bytes) -> int:
+    """Where the last empty line ends, looked for at every byte."""
+    return max(
+        (
+            at + len(blank)
+            for at in range(len(stream))
+            for blank in (b"\n\n", b"\n\r\n", b"\r\r")
+            if stream.startswith(blank, at)
+        ),
+        default=0,
+    )
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        b"data: 1\n\ndata: 2",
+        b"data: 1\r\n\r\ndata: 2\r\n",
+        b"data: 1\r\rdata: 2\r",
+        b"data: 1\n\r\ndata: 2\n\n",
+        b"data: 1",
+        b"\n\n\n",
+    ],
+)
+def test_the_end_of_an_event_is_found_wherever_a_piece_ends(stream: bytes) -> None:
+    for cut in range(len(stream) + 1):
+        events = SseScanner()
+        first, second = stream[:cut], stream[cut:]
+        assert events.last_end(first) == last_blank(first)
+        found = events.last_end(second)
+        assert found == max(last_blank(stream) - cut, 0)
+        assert found <= len(second)
+    events = SseScanner()
+    ends = [events.last_end(stream[at : at + 1]) for at in range(len(stream))]
+    assert ends == [int(last_blank(stream[: at + 1]) == at + 1) for at in range(len(stream))]
+
+
+def test_no_more_of_a_line_is_kept_than_tells_what_it_is() -> None:
+    events = SseScanner()
+    for _ in range(1000):
+        events.feed(b"x" * 1000)
+    assert len(events._open) <= 64
+    assert not events.between
+    assert not events.feed(b"\n\n")
+    assert events.between
+
+
+@pytest.mark.parametrize(
+    ("kinds", "one"),
+    [
+        ([b"text/event-stream"], True),
+        ([b"text/html"], False),
+        ([b"text/html", b"text/event-stream; charset=utf-8"], True),
+        ([], False),
+    ],
+)
+def test_a_stream_of_events_is_one_compressed_or_not(kinds: list[bytes], one: bool) -> None:
+    fields = [(b"Content-Encoding", b"gzip"), *((b"content-Type", kind) for kind in kinds)]
+    assert of_events(fields) is one
+
+
+def test_an_id_with_nul_is_none() -> None:
+    data = b"\nid: 1\n\nid: a\0b\n\nid: 2\nid: \0\n\n"
+    assert [found for found, _ in ids(data)] == [b"1", b"2"]

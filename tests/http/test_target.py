@@ -182,3 +182,26 @@ def test_what_has_to_be_escaped_is_found(target: bytes, right: bool) -> None:
 )
 def test_a_prefix_is_of_whole_segments(path: bytes, prefix: bytes, inside: bool) -> None:
     assert within(path, prefix) is inside
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        (b"http://user:secret@api.test /", b"api.test /"),
+        (b"/a b?token=secret", b"/a b"),
+        (b"/a b?token=secret@x", b"/a b"),
+        (b"/\x00" + b"a" * 500, b"/\x00" + b"a" * 198),
+    ],
+)
+def test_a_refused_target_is_shown_without_secrets_and_not_at_length(
+    raw: bytes, shown: bytes
+) -> None:
+    with pytest.raises(Malformed) as caught:
+        split_target("GET", raw)
+    assert str(caught.value) == f"target {shown!r}"
+
+
+def test_a_refused_authority_is_shown_without_user_information() -> None:
+    with pytest.raises(Malformed) as caught:
+        split_target("GET", b"http://user:secret@api.test/?q")
+    assert str(caught.value) == f"authority {b'api.test'!r} in the target"

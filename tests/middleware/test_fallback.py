@@ -109,17 +109,6 @@ async def test_a_client_at_fault_asks_nobody_else(jumping: JumpingLoop, page: Fi
     assert other.sends == 0
 
 
-async def test_a_refusal_of_one_upstream_says_nothing_about_the_servers_of_the_next(
-    jumping: JumpingLoop,
-) -> None:
-    """Else its Retry-After would be passed over although it has no other server."""
-
-    first, second = reply(503), reply(503)
-    first.alternative_ready = True
-    came = await fallback(Script(first), Script(second))(get())
-    assert not came.alternative_ready
-
-
 @pytest.mark.parametrize(
     "fault", [ConnectFailed(), ConnectionTerminated(), ConnectionLimit(), reply(503)]
 )

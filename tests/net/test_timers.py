@@ -5,7 +5,7 @@ import asyncio
 import pytest
 import uvloop
 
-from proxy.net.timers import RearmableTimer, SharedTimeout
+from proxy.net.timers import TURNS, RearmableTimer, SharedTimeout
 from tests.support.loop import JumpingLoop
 
 
@@ -197,3 +197,58 @@ async def test_a_burst_costs_one_timer(jumping: JumpingLoop) -> None:
         bound.begin(task)
         bound.end(task)
     assert made == 1
+
+
+def stand_still(loop: JumpingLoop, seconds: float) -> None:
+    """The process is stopped: time passes, and the loop does nothing."""
+    loop._jumper.now += seconds
+
+
+@pytest.mark.parametrize("turns", [0, 1, TURNS - 1])
+async def test_what_came_while_the_loop_stood_still_counts(
+    jumping: JumpingLoop, turns: int
+) -> None:
+    """It takes a few turns of the loop until it has been read and somebody has acted on it."""
+    timer, rings = counted(jumping)
+    timer.arm(jumping.time() + 5)
+    await asyncio.sleep(1)
+    jumping.call_soon(stand_still, jumping, 60)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    for _ in range(turns):
+        assert timer.armed
+        await asyncio.sleep(0)
+    timer.arm(jumping.time() + 5)
+    await asyncio.sleep(4.9)
+    assert rings == []
+    await asyncio.sleep(1000)
+    assert len(rings) == 1
+
+
+async def test_where_nothing_came_meanwhile_it_rings_in_the_same_moment(
+    jumping: JumpingLoop,
+) -> None:
+    timer, rings = counted(jumping)
+    timer.arm(jumping.time() + 5)
+    await asyncio.sleep(1)
+    jumping.call_soon(stand_still, jumping, 60)
+    await asyncio.sleep(0)
+    now = jumping.time()
+    for _ in range(2 * TURNS):
+        await asyncio.sleep(0)
+    assert rings == [now]
+    assert not timer.armed
+
+
+async def test_a_closed_timer_stays_closed_while_it_waits_for_what_came(
+    jumping: JumpingLoop,
+) -> None:
+    timer, rings = counted(jumping)
+    timer.arm(jumping.time() + 5)
+    await asyncio.sleep(1)
+    jumping.call_soon(stand_still, jumping, 60)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    timer.close()
+    await asyncio.sleep(1000)
+    assert rings == []

@@ -204,3 +204,52 @@ def test_a_bad_file_is_told_with_its_problems(
     out, err = capsys.readouterr()
     assert out == ""
     assert f"{file}:2: retry.atempts: unknown option" in err
+
+
+TENANTS = f"""{UPSTREAMS}
+[[routes]]
+upstream = "api"
+[[routes]]
+upstream = "b"
+headers = {{ X-Tenant = "acme", X-Beta = "*" }}
+"""
+
+
+def test_a_route_that_asks_for_fields_takes_a_request_that_carries_them(told: Told) -> None:
+    both = ("-H", "x-tenant: acme", "--header", "X-Beta:1")
+    assert "Route: routes[1]" in told(TENANTS, "GET", "http://h/", *both)
+    found = told(TENANTS, "GET", "http://h/", *both[:2])
+    assert "Route: routes[0]" in found
+    assert "the request has to carry X-Beta\n" in found
+    assert "carry X-Tenant, X-Beta\n" in told(TENANTS, "GET", "/", "-H", "X-Tenant: other")
+
+
+@pytest.mark.parametrize("url", ["/", "http://h/"])
+def test_a_host_counts_as_it_does_with_curl(told: Told, url: str) -> None:
+    found = told(SEVERAL, "GET", url, "-H", "Host: a.example.com")
+    assert found.startswith("GET http://a.example.com/\n")
+    assert "Route: routes[2]" in found
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["secret-in-the-wrong-place"],
+        ["X Y: secret"],
+        [": secret"],
+        ["A: secret\nB: 2"],
+        ["Host: a", "Host: b"],
+        ["Host: a b"],
+    ],
+)
+def test_fields_that_no_request_carries_are_refused_without_showing_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], lines: list[str]
+) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text(SEVERAL, encoding="utf-8")
+    more = [word for line in lines for word in ("-H", line)]
+    assert main(["explain", str(file), "GET", "/", *more]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("sidecar-proxy: cannot explain: ")
+    assert "secret" not in err

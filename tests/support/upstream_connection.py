@@ -5,17 +5,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiohttp import ClientRequest, ClientTimeout, TCPConnector
+from aiohttp import ClientRequest, ClientTimeout
 from yarl import URL
 
-from proxy.upstream.connector import install
+from proxy.upstream.connector import Connector, install
 from proxy.upstream.http1.protocol import UpstreamProtocol
 
 
 @asynccontextmanager
 async def connected_to(url: str, **request: Any) -> AsyncIterator[UpstreamProtocol]:
     """A connection that a connector has made; ``request``: as ``ClientRequest`` has it."""
-    connector = TCPConnector(limit=0)
+    connector = Connector(limit=0)
     install(connector)
     made = ClientRequest("POST", URL(url), **request)
     connection = await connector.connect(made, [], ClientTimeout(connect=30))

@@ -237,3 +237,30 @@ async def test_credentials_from_a_pipe_are_read_once_for_all_servers(tmp_path: P
         assert found.credentials.shown() == ((b"Authorization", b"Bearer piped"),)
         assert not found.credentials.may_change
     writer.join(30)
+
+
+async def test_an_address_that_does_not_come_back_is_forgotten(
+    jumping: JumpingLoop, names: Names
+) -> None:
+    names.answers["api.test"] = ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
+    async with endpoints("http://api.test") as found:
+        gone = found.members[0]
+        names.answers["api.test"] = ["10.0.0.2", "10.0.0.3"]
+        await asyncio.sleep(TTL)
+        assert found.away == (gone,)
+        await asyncio.sleep(20 * TTL)
+        assert not found.away
+
+
+async def test_health_checks_take_no_connection_of_a_limit(
+    jumping: JumpingLoop, names: Names
+) -> None:
+    """Else a server all of whose connections are in use would be taken for a sick one."""
+    async with endpoints("http://10.0.0.1", limit=1) as found:
+        (member,) = found.members
+        assert member.check_pool is not member.pool
+        assert member.pool.try_idle() is None
+        assert (member.pool._permits is None, member.check_pool._permits is None) == (False, True)
+    async with endpoints("http://10.0.0.1") as found:
+        (member,) = found.members
+        assert member.check_pool is member.pool

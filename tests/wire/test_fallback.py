@@ -1,5 +1,6 @@
 """Who answers when an upstream has failed for a request."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -161,3 +162,22 @@ async def test_a_body_that_streams_in_is_kept_for_the_next_without_retries_too()
         await client.send(b"def")
         assert (await client.receive()).status == 200
         assert other.requests[0].body == b"abcdef"
+
+
+async def test_a_refusal_of_one_upstream_says_nothing_about_the_servers_of_the_next() -> None:
+    """The first has two servers, so its Retry-After is passed over; the next one has no other."""
+    busy = ["wait-body", length(b"busy", b"503 Busy", fields=b"Retry-After: 1\r\n")]
+    async with (
+        RawUpstream(busy) as first,
+        RawUpstream(busy) as second,
+        RawUpstream(busy, HEALTHY) as other,
+    ):
+        options = then(other)
+        options["upstream_options"] = {"servers": [first.url, second.url]}
+        async with proxied(first, **options) as proxy:
+            began = asyncio.get_running_loop().time()
+            assert (await proxy.ask(get())).status == 200
+            assert len(other.requests) == 2
+            assert asyncio.get_running_loop().time() - began >= 0.99
+            assert (await proxy.record()).record.attempt_log[0].seconds < 0.9
+            assert len(first.requests) + len(second.requests) == 2

@@ -123,18 +123,18 @@ class ClientTransport(RequestHandler):
             self._tracker.hangups.watch(descriptor, self._ended_unread)
 
     def _awaiting(self) -> float | None:
-        """Seconds for which a whole request has waited for its answer; None where none does."""
-        raise NotImplementedError
+        """Seconds that a whole request has waited for its answer; None here: see Connection."""
+        return None
 
     @property
     def _uploading(self) -> bool:
         """Whether the body of a request is still coming."""
-        raise NotImplementedError
+        return False
 
     @property
     def _open_ended(self) -> bool:
         """Whether a reply is under way whose end is that of the connection: a FIN would lie."""
-        raise NotImplementedError
+        return False
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """The client has sent all that it will. Says whether it is still to be answered."""

@@ -8,7 +8,7 @@ from proxy.core.errors import ReplyBroken
 from proxy.core.reply import Ending, NoMoreBytes, Reply
 from proxy.core.stored import Entry, StoreFailed
 from proxy.http.conditional import not_modified, range_applies
-from proxy.http.fields import Fields, values, without
+from proxy.http.fields import Encoded, Fields, encode, values, without
 from proxy.http.ranges import byte_ranges, content_range, last_boundary, part_head, unsatisfied
 from proxy.middleware.cache.asked import Asked
 
@@ -20,6 +20,7 @@ _IN_304: Final = frozenset(
 """What a 304 repeats of the fields of a 200 (RFC 9110 15.4.5)."""
 _OF_WHOLE: Final = frozenset({b"content-range", b"content-length"})
 _OK: Final = 200
+_NOTHING: Final = NoMoreBytes()
 
 
 def status_field(words: str) -> tuple[bytes, bytes]:
@@ -67,6 +68,37 @@ class StoredBody:
 
     def close(self, ending: Ending) -> None:
         """Nothing is held."""
+
+
+class Shown:
+    """The head of an answer; the next one within the same second has the same."""
+
+    __slots__ = ("age", "encoded", "fields", "words")
+
+    def __init__(self, entry: Entry, age: int) -> None:
+        self.age = age
+        self.words = f"hit; ttl={int(entry.meta.freshness.lifetime) - age}"
+        own = [(b"Age", b"%d" % age), status_field(self.words)]
+        self.fields: Fields = [*entry.meta.fields, *own]
+        self.encoded = Encoded(self.fields, encode(self.fields, None))
+
+
+def fresh_answer(asked: Asked, entry: Entry, now: float) -> Reply:
+    """The same for a fresh entry; Cache-Status has nothing special to say, the record has it."""
+    age = int(entry.meta.freshness.age(now))
+    shown = entry.shown
+    if not isinstance(shown, Shown) or shown.age != age:
+        shown = entry.shown = Shown(entry, age)
+    asked.exchange.record.cache = shown.words
+    whole = entry.whole
+    if whole is None or asked.conditional or asked.ranged or asked.exchange.method == "HEAD":
+        return answer(asked, entry, now, shown.words)
+    meta = entry.meta
+    reply = Reply(
+        meta.status, shown.fields, _NOTHING, reason=meta.reason, length=entry.size, buffered=whole
+    )
+    reply.encoded = shown.encoded
+    return reply
 
 
 def answer(asked: Asked, entry: Entry, now: float, words: str) -> Reply:

@@ -1,12 +1,13 @@
 """What a request says that matters for a cache, found in one pass over its fields."""
 
 from collections.abc import Callable
-from hashlib import sha256
+from hashlib import blake2b
 from typing import Final
 
 from proxy.core.exchange import Exchange
 from proxy.core.secrets import CREDENTIALS
 from proxy.core.stored import Entry
+from proxy.http.bounded_cache import Memo
 from proxy.http.cache_control import cache_directives
 from proxy.http.conditional import CONDITIONS, FOR_ORIGINS
 from proxy.http.vary import selecting_value
@@ -19,10 +20,23 @@ _IDENTITY: Final = frozenset(
 )
 """Fields in which a proxy in front says who the client is."""
 _OWNER: Final = (CREDENTIALS | _IDENTITY) - {b"authorization"}
-_ORIGINS: Final = FOR_ORIGINS
-_SIZES: Final = frozenset(
-    map(len, {b"cache-control", b"pragma", b"range", *CONDITIONS, *_ORIGINS, *_OWNER})
-) | {len(b"authorization")}
+
+
+def _meaning(name: bytes) -> bytes:
+    """A name in lower case where it matters, else nothing."""
+    low = name.lower()
+    if low in _OWNER:
+        return b"owner"
+    if low in CONDITIONS:
+        return b"condition"
+    if low in FOR_ORIGINS:
+        return b"origin"
+    return low if low in _READ else b""
+
+
+_READ: Final = frozenset({b"authorization", b"cache-control", b"pragma", b"range"})
+_MEANINGS: Final = Memo(_meaning, 2048)
+"""What a field is to a cache, by the spelling of its name."""
 
 
 class Asked:
@@ -56,22 +70,22 @@ class Asked:
         controls: list[bytes] = []
         pragma = False
         for name, value in exchange.headers:
-            if len(name) not in _SIZES:
+            meaning = _MEANINGS[name]
+            if not meaning:
                 continue
-            low = name.lower()
-            if low == b"authorization":
+            if meaning == b"owner":
+                owner += (name.lower(), value)
+            elif meaning == b"authorization":
                 self.authorized = True
-            elif low in _OWNER:
-                owner += (low, value)
-            elif low == b"cache-control":
+            elif meaning == b"cache-control":
                 controls.append(value)
-            elif low == b"range":
+            elif meaning == b"range":
                 self.ranged = True
-            elif low in CONDITIONS:
+            elif meaning == b"condition":
                 self.conditional = True
-            elif low in _ORIGINS:
+            elif meaning == b"origin":
                 self.for_origin = True
-            elif low == b"pragma":
+            else:
                 pragma = pragma or b"no-cache" in value.lower()
         if controls or pragma:
             self.wanted = wanted_by(cache_directives(controls), pragma=pragma)
@@ -85,6 +99,8 @@ class Asked:
             return False
         if self.authorized and not meta.authorized:
             return False
+        if not meta.vary:
+            return True
         fields = self.exchange.headers
         return all(selecting_value(fields, name) == value for name, value in meta.vary)
 
@@ -94,7 +110,5 @@ def stable_digest(*parts: bytes) -> bytes:
 
     What is stored outlives the process, so the key of ``core/secrets`` cannot be used.
     """
-    made = sha256()
-    for part in parts:
-        made.update(b"%d:%b" % (len(part), part))
-    return made.digest()[:16]
+    text = b"".join([b"%d:%b" % (len(part), part) for part in parts])
+    return blake2b(text, digest_size=16).digest()

@@ -36,10 +36,11 @@ from proxy.core.reply import Ending, Reply
 from proxy.core.samples import Sample, counter, gauge
 from proxy.core.scope import Scope, Sharing
 from proxy.core.stored import Entry, Store
+from proxy.http.bounded_cache import BoundedCache
 from proxy.http.conditional import validators
-from proxy.middleware.cache.answers import STATUS, answer
+from proxy.middleware.cache.answers import STATUS, answer, fresh_answer
 from proxy.middleware.cache.asked import Asked, stable_digest
-from proxy.middleware.cache.fetching import Fetcher, told
+from proxy.middleware.cache.fetching import NOTHING_STORED, Fetcher, told
 from proxy.middleware.cache.filling import Rules
 from proxy.middleware.cache.invalidation import invalidated
 from proxy.middleware.cache.refreshing import Refresher, Rests
@@ -47,7 +48,7 @@ from proxy.policy.freshness import Use, reuse, usable_on_error
 
 _LOOKED_UP: Final = ("GET", "HEAD")
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
-_COUNTED: Final = ("hits", "stale", "revalidated", "misses", "collapsed", "stored")
+_COUNTED: Final = ("stale", "revalidated", "misses", "collapsed", "stored")
 
 
 def problems(written: Written) -> Iterator[Finding]:
@@ -80,6 +81,7 @@ class Cache:
     __slots__ = (
         "_fetcher",
         "_inner",
+        "_keys",
         "_now",
         "_prefix",
         "_refresher",
@@ -88,6 +90,7 @@ class Cache:
         "_store",
         "counts",
         "hit_bytes",
+        "hits",
     )
 
     def __init__(
@@ -105,17 +108,10 @@ class Cache:
         self._store = store
         self._prefix = scope.main_upstream.encode()
         self._now = never_back(time_of_day, clock)
-        rules = Rules(
-            ttl=float(options.ttl),
-            while_revalidate=float(options.stale_while_revalidate),
-            if_error=float(options.stale_if_error),
-            max_object=options.max_object,
-            targets=tuple(name.lower().encode() for name in options.targets),
-            route=scope.route.encode(),
-            wall=time_of_day,
-        )
+        rules = Rules(options, scope.route, time_of_day)
         self.counts: Counter[str] = Counter()
-        self.hit_bytes = 0
+        self.hits = self.hit_bytes = 0
+        self._keys: BoundedCache[tuple[bytes, str, str], bytes] = BoundedCache(4096, 4 << 20)
         self._fetcher = Fetcher(self._inner, store, rules, self._now, self.counts)
         self._rests = Rests(clock)
         self._refresher = Refresher(scope.shared.tasks, self._rests)
@@ -134,9 +130,12 @@ class Cache:
         reason = "request"
         if not asked.wanted.no_store:
             entries = await self._store.get(asked.key)
-            entry = next(filter(asked.takes, entries), None)
+            for each in entries:
+                if asked.takes(each):
+                    entry = each
+                    break
             if entry is None:
-                reason = "vary-miss" if entries else "uri-miss"
+                reason = "vary-miss" if entries else NOTHING_STORED
             elif (found := self._from_store(asked, entry)) is not None:
                 return found
             elif not asked.wanted.no_cache:
@@ -146,21 +145,26 @@ class Cache:
         return await self._ask(asked, entry, reason)
 
     def _key(self, exchange: Exchange) -> bytes:
-        return self._key_of(exchange, exchange.target)
+        known = self._keys.get((exchange.target, exchange.host, exchange.scheme))
+        return self._key_of(exchange, exchange.target) if known is None else known
 
     def _key_of(self, exchange: Exchange, target: bytes) -> bytes:
         """What a target is stored under: a digest, since a query may hold secrets."""
         host = exchange.host.lower().encode("latin-1", "replace")
-        return stable_digest(self._prefix, exchange.scheme.encode(), host, target)
+        key = stable_digest(self._prefix, exchange.scheme.encode(), host, target)
+        self._keys.remember((target, exchange.host, exchange.scheme), key, len(target) + len(host))
+        return key
 
     def _from_store(self, asked: Asked, entry: Entry) -> Reply | None:
         """The answer from an entry; None where the upstream has to be asked first."""
         now = self._now()
         stored = entry.meta.freshness
         use = reuse(stored, asked.wanted, now)
-        words = f"hit; ttl={int(stored.remaining(now))}"
         if use is Use.FRESH:
-            return self._answer(asked, entry, now, words, "hits")
+            self.hits += 1
+            self.hit_bytes += entry.size
+            return fresh_answer(asked, entry, now)
+        words = f"hit; ttl={int(stored.remaining(now))}"
         if use is Use.STALE:
             return self._answer(asked, entry, now, f"{words}; detail=max-stale", "stale")
         if use is Use.REFRESH:
@@ -260,6 +264,7 @@ class Cache:
 
     def describe(self, _: float) -> Iterator[Sample]:
         """For operators."""
+        yield counter("cache_hits", self.hits)
         for kind in _COUNTED:
             yield counter(f"cache_{kind}", self.counts[kind])
         yield counter("cache_hit_bytes", self.hit_bytes)

@@ -17,6 +17,8 @@ from proxy.policy.freshness import ANYTHING, usable_on_error
 
 REPLACED: Final = CONDITIONS | {b"range", b"if-range"}
 """Fields of a client that are left out where an entry is validated."""
+NOTHING_STORED: Final = "uri-miss"
+"""Why a request is forwarded whose target has no entry at all (RFC 9211 2.2)."""
 _SAME_BODY: Final = (b"etag", b"last-modified")
 
 
@@ -66,8 +68,10 @@ class Fetcher:
             meta = plan(asked, reply, self._rules, times)
         if isinstance(meta, str):
             return told(reply, f"{words}; detail={meta}")
-        entries = await self._store.get(asked.key)
-        replaces = [each.ident for each in entries if asked.takes(each)]
+        replaces: list[bytes] = []
+        if reason != NOTHING_STORED:
+            entries = await self._store.get(asked.key)
+            replaces = [each.ident for each in entries if asked.takes(each)]
         writer = self._store.put(asked.key, meta)
         limit = self._rules.max_object
         whole = reply.buffered

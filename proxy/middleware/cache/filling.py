@@ -1,14 +1,16 @@
 """From a reply to a stored one: whether it is stored, and the body on its way (RFC 9111 3)."""
 
-from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final, TypeAlias
 
+from proxy.core.cache_options import CacheOptions
+from proxy.core.clock import Clock
 from proxy.core.reply import Ending, Reply
 from proxy.core.stored import Meta, Writer
+from proxy.http.bounded_cache import Memo
 from proxy.http.cache_control import Directives, cache_directives, targeted
-from proxy.http.conditional import first, validators
 from proxy.http.date import date_of, http_date
-from proxy.http.fields import Fields, RawHeaders, has, of_name, values
+from proxy.http.fields import Fields, RawHeaders, of_name
 from proxy.http.grammar import members
 from proxy.http.sse import streams_events
 from proxy.http.vary import ANY, selecting_names, selecting_value
@@ -28,58 +30,102 @@ _KEPT_BY_304: Final = frozenset({b"content-encoding", b"content-length", b"conte
 _TAGS: Final = (b"cache-tag", b"surrogate-key")
 _MOST_TAGS: Final = 64
 _LONGEST_TAG: Final = 256
-_COOKIES: Final = (b"set-cookie", b"set-cookie2")
 
 
-class Rules(NamedTuple):
+_READ: Final = frozenset(
+    b"""age cache-control cache-tag content-type date etag expires last-modified set-cookie
+    set-cookie2 surrogate-key vary""".split()
+)
+"""Fields of a reply that are looked at."""
+_DIRECTIVES: Final = Memo(lambda line: cache_directives((line,)), 512)
+"""Of a field that is one line; an API sends few different ones."""
+
+Found: TypeAlias = dict[bytes, list[bytes]]
+"""The values of the fields that are looked at, by their names in lower case."""
+
+
+class Rules:
     """The options, and what does not change between two replies."""
 
-    ttl: float
-    while_revalidate: float
-    if_error: float
-    max_object: int
-    """Bytes; 0 for no bound."""
-    targets: tuple[bytes, ...]
-    """Names in lower case."""
-    route: bytes
-    wall: Callable[[], float]
-    """The time of day, which Date is compared with."""
+    __slots__ = (
+        "_names",
+        "if_error",
+        "max_object",
+        "route_label",
+        "targets",
+        "ttl",
+        "wall",
+        "while_revalidate",
+    )
+
+    def __init__(self, options: CacheOptions, route: str, wall: Clock) -> None:
+        """``wall``: the time of day, which Date is compared with."""
+        self.ttl = float(options.ttl)
+        self.while_revalidate = float(options.stale_while_revalidate)
+        self.if_error = float(options.stale_if_error)
+        self.max_object = options.max_object
+        self.targets = tuple(name.lower().encode() for name in options.targets)
+        self.route_label = label(b"route", route.encode())
+        self.wall = wall
+        read = _READ | set(self.targets)
+        self._names = Memo(lambda name: low if (low := name.lower()) in read else b"", 2048)
+
+    def find(self, fields: RawHeaders) -> Found:
+        """The fields that are looked at, in one pass."""
+        found: Found = {}
+        names = self._names
+        for name, value in fields:
+            if low := names[name]:
+                if low in found:
+                    found[low].append(value)
+                else:
+                    found[low] = [value]
+        return found
+
+    def said_by(self, found: Found) -> tuple[Directives, bool]:
+        """The directives that count, and whether they are of a targeted field (RFC 9213 2.2)."""
+        for name in self.targets:
+            if name in found:
+                aimed = targeted([(name, value) for value in found[name]], (name,))
+                if aimed is not None:
+                    return aimed, True
+        lines = found.get(b"cache-control", ())
+        return (_DIRECTIVES[lines[0]] if len(lines) == 1 else cache_directives(lines)), False
 
 
-def said_by(fields: RawHeaders, rules: Rules) -> tuple[Directives, bool]:
-    """The directives that count, and whether they are of a targeted field (RFC 9213 2.2)."""
-    aimed = targeted(fields, rules.targets)
-    if aimed is not None:
-        return aimed, True
-    return cache_directives(values(fields, b"cache-control")), False
+def _first(found: Found, name: bytes) -> bytes | None:
+    return found[name][0] if name in found else None
+
+
+def _date(found: Found, name: bytes) -> float | None:
+    return date_of(found[name][0]) if name in found else None
 
 
 def _freshness(
-    fields: RawHeaders, status: int, rules: Rules, times: tuple[float, float]
+    found: Found, status: int, rules: Rules, times: tuple[float, float]
 ) -> tuple[Freshness, Directives, Lifetime]:
     """With the directives that count, and how long the reply is fresh.
 
     ``times``: when it was asked for, and when it came.
     """
-    said, aimed = said_by(fields, rules)
+    said, aimed = rules.said_by(found)
     asked_at, received_at = times
-    made = date_of(value) if (value := first(fields, b"date")) is not None else None
+    made = _date(found, b"date")
     expires: float | None = None
-    if not aimed and (value := first(fields, b"expires")) is not None:
-        expires = date_of(value) or 0.0
-    changed = first(fields, b"last-modified")
+    if not aimed and b"expires" in found:
+        expires = _date(found, b"expires") or 0.0
     life = lifetime(
         said,
         status,
         expires=expires,
         made=received_at if made is None else made,
-        modified=None if changed is None else date_of(changed),
+        modified=_date(found, b"last-modified"),
         ttl=rules.ttl,
     )
-    old = first(fields, b"age")
+    old = _first(found, b"age")
     number = None if old is None else old.partition(b",")[0].strip()
     said_age = float(number[:10]) if number is not None and number.isdigit() else None
-    found = freshness(
+    fresh = freshness(
         said,
         status,
         life,
@@ -88,14 +134,14 @@ def _freshness(
         if_error=rules.if_error,
         while_revalidate=rules.while_revalidate,
     )
-    return found, said, life
+    return fresh, said, life
 
 
 def plan(asked: Asked, reply: Reply, rules: Rules, times: tuple[float, float]) -> Meta | str:
     """The head of what is stored, or why it is not, in a word."""
-    fields = reply.headers
-    found, said, life = _freshness(fields, reply.status, rules, times)
-    names = selecting_names(fields)
+    found = rules.find(reply.headers)
+    fresh, said, life = _freshness(found, reply.status, rules, times)
+    names = selecting_names(found[b"vary"]) if b"vary" in found else []
     facts = Facts(
         status=reply.status,
         directives=said,
@@ -103,15 +149,15 @@ def plan(asked: Asked, reply: Reply, rules: Rules, times: tuple[float, float]) -
         no_store=asked.wanted.no_store,
         authorized=asked.authorized,
         varies_on_all=ANY in names,
-        sets_cookie=any(has(fields, name) for name in _COOKIES),
-        has_validator=bool(validators(fields)),
+        sets_cookie=b"set-cookie" in found or b"set-cookie2" in found,
+        has_validator=b"etag" in found or _date(found, b"last-modified") is not None,
     )
     why = why_not_stored(facts, if_error=rules.if_error, while_revalidate=rules.while_revalidate)
     if why:
         return why
     if reply.upgraded is not None:
         return "upgrade"
-    if not life.explicit and streams_events(fields):  # nobody expects an old one
+    if not life.explicit and streams_events(reply.headers):  # nobody expects an old one
         return "event-stream"
     if reply.until_close:
         return "no-length"
@@ -120,49 +166,49 @@ def plan(asked: Asked, reply: Reply, rules: Rules, times: tuple[float, float]) -
     return Meta(
         status=reply.status,
         reason=reply.reason,
-        fields=_kept(fields, said, rules),
-        freshness=found,
+        fields=_kept(reply.headers, found, said),
+        freshness=fresh,
         vary=[(name, selecting_value(asked.exchange.headers, name)) for name in names],
         owner=asked.owner,
         public=is_public(said),
         authorized=may_answer_authorized(said),
-        labels=_labels(asked, fields, rules),
+        labels=_labels(asked, found, rules),
     )
 
 
-def _kept(fields: RawHeaders, said: Directives, rules: Rules) -> Fields:
+def _kept(fields: RawHeaders, found: Found, said: Directives) -> Fields:
     """The fields that are stored: without Age, and without those that no-cache or private name."""
-    dropped = {b"age"}
+    kept = list(fields)
+    dropped = {b"age"} if b"age" in found else set()
     for name in (b"no-cache", b"private"):
         if (named := said.get(name)) is not None:
             dropped.update(members(named.lower()))
-    kept = [field for field in fields if field[0].lower() not in dropped]
-    if not has(kept, b"date"):
+    if dropped:
+        kept = [field for field in kept if field[0].lower() not in dropped]
+    if b"date" not in found or b"date" in dropped:
         kept.append((b"Date", http_date()))
     return kept
 
 
-def _labels(asked: Asked, fields: RawHeaders, rules: Rules) -> list[bytes]:
+def _labels(asked: Asked, found: Found, rules: Rules) -> list[bytes]:
     """Digests of what the reply can be purged by."""
     exchange = asked.exchange
-    labels = {label(b"route", rules.route), label(b"path", exchange.path.encode())}
-    labels.add(label(b"path", _path(exchange.raw_target)))
+    path, sent = exchange.path.encode(), exchange.raw_target.partition(b"?")[0]
+    labels = {rules.route_label, label(b"path", path)}
+    if sent != path:
+        labels.add(label(b"path", sent))
     for name in _TAGS:
-        for value in values(fields, name):
+        for value in found.get(name, ()):
             tags = members(value) if name == b"cache-tag" else value.split()
             labels.update(
                 label(b"tag", tag) for tag in tags[:_MOST_TAGS] if len(tag) < _LONGEST_TAG
             )
-    return sorted(labels)
+    return list(labels)
 
 
 def label(kind: bytes, value: bytes) -> bytes:
     """What stands for a path, a route or a tag: ``kind`` is one of these words."""
     return stable_digest(kind, value)
-
-
-def _path(target: bytes) -> bytes:
-    return target.partition(b"?")[0]
 
 
 def freshened(
@@ -180,14 +226,15 @@ def freshened(
     replaced = {name.lower() for name, _ in updates}
     merged = [field for field in meta.fields if field[0].lower() not in replaced] + updates
     aged = [*merged, *of_name(fields, b"age")]
-    found, said, _ = _freshness(aged, meta.status, rules, times)
+    found = rules.find(aged)
+    fresh, said, _ = _freshness(found, meta.status, rules, times)
     if b"no-store" in said or (b"private" in said and said[b"private"] is None):
         return None
     return Meta(
         status=meta.status,
         reason=meta.reason,
-        fields=_kept(merged, said, rules),
-        freshness=found,
+        fields=_kept(merged, found, said),
+        freshness=fresh,
         vary=meta.vary,
         owner=meta.owner,
         public=is_public(said),

@@ -136,8 +136,11 @@ class SharedCall:
         future = asyncio.get_running_loop().create_future()
         self._head_waiters.add(future)
         try:
-            async with asyncio.timeout(wait_timeout):
+            if wait_timeout is None:
                 await future
+            else:
+                async with asyncio.timeout(wait_timeout):
+                    await future
         except TimeoutError:
             return False
         finally:
@@ -147,6 +150,8 @@ class SharedCall:
     def _outcome_for(self, exchange: Exchange) -> Reply | None:
         twin = self._twin
         leads = exchange is self._leader
+        if self._leader_reply is not None and not leads:  # nothing of this call is its own
+            return None
         exchange.record.adopt(twin.record, started_at=exchange.started_at, shared=not leads)
         if leads:
             exchange.record.attempt_log = twin.record.attempt_log
@@ -154,7 +159,7 @@ class SharedCall:
         if self._error is not None:
             raise _own_error(self._error)
         if self._leader_reply is not None:
-            return self._leader_reply if leads else None
+            return self._leader_reply
         if self._buffered is not None:
             return _same_head(self._buffered[0], NoMoreBytes(), self._buffered[1])
         assert self._shared_reply is not None

@@ -87,10 +87,11 @@ def problems(written: Written) -> Iterator[Finding]:
     if base and options.base_ejection_time > options.max_ejection_time > 0:
         message = f"longer than max_ejection_time ({options.max_ejection_time})"
         yield Finding(base, f"{WARNING} {message}")
-    counted = written.at("circuit_breaker", "min_requests")
-    if counted and not options.failure_ratio:
-        message = "no ratio is counted: expected failure_ratio beside it"
-        yield Finding(counted, f"{WARNING} {message}")
+    for name in ("min_requests", "interval"):
+        counted = written.at("circuit_breaker", name)
+        if counted and not options.failure_ratio:
+            message = "no ratio is counted: expected failure_ratio beside it"
+            yield Finding(counted, f"{WARNING} {message}")
 
 
 def breaker(options: CircuitBreakerOptions, may_open: Callable[[], bool]) -> Breaker:

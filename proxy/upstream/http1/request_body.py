@@ -27,8 +27,6 @@ class RequestBodySender:
             reader = body.reader()
             while chunk := await reader.read():
                 data = CHUNK % (len(chunk), chunk) if chunked else chunk
-                if protocol.encrypted:
-                    await protocol.read_pending()
                 protocol.send_more(data)
                 if protocol.writing_paused:
                     await self._drained()

@@ -18,8 +18,6 @@ from proxy.net.timers import RearmableTimer
 _READ: Final = 256 << 10
 _RECORD: Final = 16 << 10
 """Bytes that one record of TLS holds at the most."""
-_READS: Final = 8
-"""Turns of the loop, each of which reads once: tickets of the session come before an answer."""
 _SPOKEN: Final = select.POLLIN | getattr(select, "POLLRDHUP", 0)
 
 
@@ -151,7 +149,7 @@ class UpstreamTransport(ResponseHandler):
         """What the kernel still holds when a write has failed: the loop does not read it any more.
 
         Whoever refuses an upload and hangs up resets the connection; its answer came before that.
-        Nothing over TLS, where these bytes mean nothing by themselves, see ``read_pending``.
+        Nothing over TLS, where it has been read before this is called (``net/below_tls``).
         """
         sock = self._socket
         if sock is None or self.encrypted:
@@ -190,16 +188,6 @@ class UpstreamTransport(ResponseHandler):
             raise ConnectionResetError("upstream closed")
         self._sent += _RECORD if self.encrypted else len(data)  # over one record: see eof_received
         transport.write(data)
-
-    async def read_pending(self) -> None:
-        """Have read what has come before more is written, over TLS.
-
-        A write that fails there takes away what was not read before it, see ``unread_in_kernel``.
-        """
-        for _ in range(_READS):
-            if not (self.is_connected() and self._readable()):
-                return
-            await asyncio.sleep(0)
 
     def acknowledge(self) -> None:
         """Some servers write head and body apart."""

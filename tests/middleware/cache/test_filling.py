@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
+from proxy.core.cache_options import CacheOptions
+from proxy.core.duration import Duration
 from proxy.core.errors import ReplyBroken
 from proxy.core.reply import Reply
+from proxy.core.size import Size
 from proxy.core.stored import Meta
 from proxy.http.date import http_date
 from proxy.http.fields import RawHeaders, values
@@ -20,9 +23,9 @@ LIFE = (b"Cache-Control", b"max-age=60")
 TIMES = (100.0, 100.0)
 
 
-def rules(**changes: Any) -> Rules:
-    usual = Rules(0.0, 0.0, 0.0, 100, (b"cdn-cache-control",), b"/", lambda: 100.0)
-    return usual._replace(**changes)
+def rules(**options: Any) -> Rules:
+    chosen: dict[str, Any] = {"max_object": Size(100), "targets": ("CDN-Cache-Control",)}
+    return Rules(CacheOptions(**{**chosen, **options}), "/", lambda: 100.0)
 
 
 def planned(*fields: tuple[bytes, bytes], status: int = 200, **options: Any) -> Meta | str:
@@ -43,9 +46,9 @@ def stored(*fields: tuple[bytes, bytes], status: int = 200, **options: Any) -> M
         ([(b"Cache-Control", b"private")], {}, "private"),
         ([LIFE, (b"Vary", b"*")], {}, "vary"),
         ([(b"CDN-Cache-Control", b"no-store"), LIFE], {}, "no-store"),
-        ([(b"Content-Type", b"text/event-stream")], {"ttl": 60.0}, "event-stream"),
-        ([(b"Set-Cookie", b"a=1")], {"ttl": 60.0}, "set-cookie"),
-        ([LIFE], {"max_object": 3}, "too-large"),
+        ([(b"Content-Type", b"text/event-stream")], {"ttl": Duration(60)}, "event-stream"),
+        ([(b"Set-Cookie", b"a=1")], {"ttl": Duration(60)}, "set-cookie"),
+        ([LIFE], {"max_object": Size(3)}, "too-large"),
     ],
     ids=range(7),
 )
@@ -73,8 +76,8 @@ def test_what_only_the_end_of_a_connection_ends_may_have_been_cut() -> None:
         ([LIFE, (b"Age", b"x")], {}, 60, 0),
         ([LIFE, (b"Age", b"-7")], {}, 60, 0),
         ([LIFE, (b"Date", b"Thu, 01 Jan 1970 00:01:30 GMT")], {}, 60, 10),
-        ([], {"ttl": 5.0}, 5, 0),
-        ([(b"Expires", b"Thu, 01 Jan 1970 00:02:00 GMT")], {"ttl": 5.0}, 20, 0),
+        ([], {"ttl": Duration(5)}, 5, 0),
+        ([(b"Expires", b"Thu, 01 Jan 1970 00:02:00 GMT")], {"ttl": Duration(5)}, 20, 0),
     ],
     ids=range(13),
 )

@@ -110,10 +110,10 @@ async def test_a_refusal_in_parts_comes_through_too(head: bytes) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 300_000])
-async def test_what_has_come_over_tls_is_read_before_more_is_written(
+async def test_what_has_come_over_tls_is_read_when_a_write_has_failed(
     tmp_path: Path, size: int
 ) -> None:
-    """A failed write takes away what was not read before it: there it cannot be read afterwards.
+    """A failed write ends the connection: what had come is read below TLS (``net/below_tls``).
 
     Tickets of the session come before the answer, in a record of their own.
     """

@@ -1,0 +1,1 @@
+"""What stored replies cost, and what they are worth when the API is off."""

@@ -1,0 +1,128 @@
+"""What is counted at a listener, and who is told when it has ended."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import pytest
+
+from proxy.core.exchange import Exchange
+from proxy.edge.connections import ConnectionTracker, UnderWay
+from tests.support.loop import get
+
+PATIENCE = 30.0
+
+
+class Client:
+    """A connection as a drain sees it."""
+
+    def __init__(self, served: Exchange | None = None, **states: bool) -> None:
+        self.served = served
+        self.gone = states.get("gone", False)
+        self.unread = states.get("unread", False)
+        self.resting = states.get("resting", False)
+        self.expired = 0
+
+    def retire(self) -> None:
+        """Nothing to do."""
+
+    def expire(self) -> None:
+        self.expired += 1
+
+
+def endless() -> Exchange:
+    exchange = get()
+    exchange.endless = True
+    return exchange
+
+
+@pytest.fixture
+async def tracker() -> AsyncIterator[ConnectionTracker]:
+    made = ConnectionTracker(2)
+    yield made
+    made.close()
+
+
+def add(tracker: ConnectionTracker, *clients: Any) -> None:
+    tracker.connections.update(clients)
+
+
+@pytest.mark.parametrize(
+    ("clients", "tunnels", "left"),
+    [
+        ([], 0, UnderWay(0, 0, 0)),
+        ([Client(get()), Client(get())], 0, UnderWay(2, 0, 0)),
+        ([Client(endless())], 0, UnderWay(0, 1, 0)),
+        ([Client(get())], 1, UnderWay(0, 0, 1)),
+        ([Client(resting=True)], 0, UnderWay(0, 0, 0)),
+        ([Client()], 0, UnderWay(1, 0, 0)),  # its head is coming
+        ([Client(gone=True)], 0, UnderWay(0, 0, 0)),
+        ([Client(gone=True, unread=True)], 0, UnderWay(1, 0, 0)),
+    ],
+)
+async def test_what_would_be_cut(
+    tracker: ConnectionTracker, clients: list[Client], tunnels: int, left: UnderWay
+) -> None:
+    add(tracker, *clients)
+    tracker.tunnels.update(cast(Any, range(tunnels)))
+    assert tracker.under_way == left
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [
+        (UnderWay(0, 0, 0), "nothing"),
+        (UnderWay(1, 0, 0), "1 request"),
+        (UnderWay(2, 1, 0), "2 requests and 1 stream of events"),
+        (UnderWay(1, 2, 3), "1 request, 2 streams of events and 3 tunnels"),
+        (UnderWay(0, 0, 1), "1 tunnel"),
+    ],
+)
+def test_what_would_be_cut_in_words(left: UnderWay, words: str) -> None:
+    assert str(left) == words
+
+
+async def test_it_is_full_at_its_limit(tracker: ConnectionTracker) -> None:
+    one, other = Client(), Client()
+    add(tracker, one)
+    found = [tracker.full]
+    add(tracker, other)
+    found.append(tracker.full)
+    tracker.disconnected(one)
+    assert [*found, tracker.full] == [False, True, False]
+
+
+async def test_whoever_waits_is_told_when_the_last_connection_has_ended(
+    tracker: ConnectionTracker,
+) -> None:
+    one, other = Client(), Client()
+    add(tracker, one, other)
+    emptied = asyncio.ensure_future(tracker.emptied(PATIENCE))
+    await asyncio.sleep(0)
+    tracker.disconnected(one)
+    await asyncio.sleep(0)
+    assert not emptied.done()
+    tracker.disconnected(other)
+    assert await emptied
+    assert await tracker.emptied(0)
+
+
+async def test_those_that_do_not_end_in_time_are_cut(tracker: ConnectionTracker) -> None:
+    one = Client(get())
+    add(tracker, one)
+    assert not await tracker.emptied(0.001)
+    tracker.expire()
+    assert one.expired == 1
+    assert tracker.grace_over
+
+
+async def test_observers_are_told_of_each_end_once() -> None:
+    told: list[tuple[Exchange, float]] = []
+    tracker = ConnectionTracker(1, (lambda exchange, at: told.append((exchange, at)),))
+    first, second = get(), get()
+    tracker.in_flight = 1
+    tracker.finished(first, 1.0)
+    tracker.record(second, 2.0)
+    assert told == [(first, 1.0), (second, 2.0)]
+    assert tracker.in_flight == 0
+    tracker.close()
