@@ -18,9 +18,10 @@ from benchmarks.badday.ceiling import ceiling
 from benchmarks.badday.chart import draw
 from benchmarks.badday.client import orders, spend
 from benchmarks.badday.endpoints import Entry
-from benchmarks.badday.peers import TITLES, peer
+from benchmarks.badday.peers import OURS, TITLES, peer
 from benchmarks.badday.profile import DAY, PROFILES, Profile
 from benchmarks.badday.report import Figures, Results, figures, markdown
+from benchmarks.badday.virtual import virtual_day
 from benchmarks.load import machine
 from benchmarks.load.peer import Peer
 from benchmarks.load.process import DidNotStart, Process, free_port
@@ -39,6 +40,11 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
         "--profile", choices=PROFILES, action="append", help="one of them instead of all"
     )
     parser.add_argument("--seconds", type=_seconds, default=DAY, help=f"of a day, {DAY:g}")
+    parser.add_argument(
+        "--virtual",
+        action="store_true",
+        help="this proxy alone, in virtual time: what a busy machine cannot change",
+    )
     names = ", ".join(TITLES)
     parser.add_argument("--only", type=_names(TITLES), default=(), help=f"some of {names}")
     return parser.parse_args(words)
@@ -98,6 +104,12 @@ def measure(asked: argparse.Namespace, notes: list[str]) -> Results:
                     continue
                 who = peer(key, PROFILES[profile].tuning)
                 print(f"{profile} {who.title}", file=sys.stderr, flush=True)
+                if asked.virtual:
+                    if key.startswith(OURS):
+                        results[profile][key] = virtual_day(
+                            PROFILES[profile], key, asked.seed, asked.seconds, Path(name)
+                        )
+                    continue
                 try:
                     if missing := who.missing():
                         raise DidNotStart(f"{missing} is missing")
@@ -127,7 +139,8 @@ def main() -> int:
         return _INTERRUPTED
     about = (
         f"{machine.described()}; load before: {busy:.2f}; seed {asked.seed}, "
-        f"days of {asked.seconds:g} s; took {(time.monotonic() - begun) / 60:.1f} min"
+        f"days of {asked.seconds:g} s{' of virtual time' if asked.virtual else ''}; "
+        f"took {(time.monotonic() - begun) / 60:.1f} min"
     )
     print("\n\n".join([about, markdown(results), *notes]))
     # Only a whole run may take the place of one that is committed.

@@ -17,6 +17,15 @@ from benchmarks.load.peer import Peer, program
 OURS: Final = "ours"
 
 
+_MORE: Final = {
+    OURS: "",
+    "ours-hedge": "[hedge]",
+    "ours-auto": '[timeouts]\nper_try = "auto"',
+    "ours-wait": '[retry]\nwait_for_connect = "30s"',
+}
+"""What is written in this proxy's rows beside the servers."""
+
+
 def _found(name: str) -> str:
     path = program(name)
     assert path is not None, "asked for before it was missed"
@@ -31,12 +40,18 @@ def _templates(tuning: Tuning) -> Templates:
     return TUNED if tuning is Tuning.TUNED else NOTHING_TUNED
 
 
-def _ours(more: str, tuning: Tuning, folder: Path, port: int, servers: str) -> list[str]:
+def told(name: str, tuning: Tuning, folder: Path, port: int, servers: list[str]) -> Path:
+    """The file of one of this proxy's rows."""
+    more = _MORE[name]
     if tuning is Tuning.TUNED:
         more = ""
     elif tuning is Tuning.HEDGE and not more:
         more = "[hedge]"
-    config = files.proxy(_templates(tuning), folder, port, servers.split(","), more)
+    return files.proxy(_templates(tuning), folder, port, servers, more)
+
+
+def _ours(name: str, tuning: Tuning, folder: Path, port: int, servers: str) -> list[str]:
+    config = told(name, tuning, folder, port, servers.split(","))
     return [sys.executable, "-m", "proxy", "run", str(config)]
 
 
@@ -56,10 +71,7 @@ def _caddy(tuning: Tuning, folder: Path, port: int, servers: str) -> list[str]:
 
 
 _COMMANDS: Final[dict[str, Callable[[Tuning, Path, int, str], list[str]]]] = {
-    OURS: partial(_ours, ""),
-    "ours-hedge": partial(_ours, "[hedge]"),
-    "ours-auto": partial(_ours, '[timeouts]\nper_try = "auto"'),
-    "ours-wait": partial(_ours, '[retry]\nwait_for_connect = "30s"'),
+    **{name: partial(_ours, name) for name in _MORE},
     "nginx": _nginx,
     "haproxy": _haproxy,
     "caddy": _caddy,

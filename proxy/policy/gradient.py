@@ -36,6 +36,8 @@ _REFUSED: Final = 0.1
 client: an API with plenty of room refuses a few percent too."""
 _LASTING: Final = 1 / 64
 """What each outcome takes of the weight of those before it."""
+_SETTLED: Final = 2.0
+"""Times what answers take now, after which a lowered limit shows in all of them."""
 _SETTLING: Final = 3
 """Usual times that pass until the first round begins."""
 
@@ -131,7 +133,9 @@ class Gradient:
             # What began before was slowed by what is gone now.
             if in_flight > self.limit:
                 self._changed = now
-            if now - max(seconds, 2 * usual.value) < self._changed:
+            # Short ones are the first to come back: until the usual ones do, a mean is too low.
+            settled = _SETTLED * usual.value * math.exp(max(self._mean, 0.0))
+            if now - max(seconds, settled) < self._changed:
                 return False
         elif now - self._changed < usual.value * (1 if self._rounds else _SETTLING):
             return False
@@ -193,7 +197,8 @@ class Gradient:
         self._cut = None
         if not busy:
             return self._set(level, now)
-        if mean > TOLERANCE / 2:
+        # While it grows by leaps, noise is no reason to stop: too much of it ends a round early.
+        if mean > TOLERANCE / 2 and self._growth <= _STEP * level:
             return self._set(level * math.exp(TOLERANCE - mean), now)
         step = max(self._growth, _STEP * level, 1.0)
         self._growth = min(_FASTER * step, level / 2)

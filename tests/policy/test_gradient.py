@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.waiting.adaptive import KINDS, Day
+from benchmarks.waiting.adaptive import KINDS, Day, Kind
 from proxy.policy.gradient import Baseline, Gradient
 
 
@@ -112,6 +112,29 @@ def test_it_finds_what_an_api_sustains_and_follows_it(seed: int) -> None:
         assert stage.p99() < 2.0
         settled = stage.limits[len(stage.limits) // 2 :]
         assert 0.85 < sum(settled) / len(settled) / stage.capacity < 1.2
+
+
+@pytest.mark.parametrize("kind", KINDS[1:], ids=lambda kind: kind.name)
+def test_neither_noise_nor_different_routes_lead_it_astray(kind: Kind) -> None:
+    for stage in Day(2, kind, [20, 60, 20], 90.0, None).run():
+        assert stage.good > 0.85 * stage.capacity / 0.2 * 90
+
+
+def test_after_a_cut_the_first_answers_are_not_taken_for_all() -> None:
+    """The quick ones come back first: their mean says that it helped more than it did."""
+    gradient, usual, now = Gradient(4, 100), Baseline(), 0.0
+    while gradient.limit < 50:
+        now += 0.02
+        gradient.observe(usual, 1.0, now, gradient.limit)
+    high, now = gradient.limit, now + 2.0
+    while gradient.limit >= high:
+        now += 0.02
+        gradient.observe(usual, 6.0, now, gradient.limit)
+    cut = gradient.limit
+    for _ in range(200):  # within 4 s of the cut only those come back that take no longer
+        now += 0.02
+        gradient.observe(usual, 0.5, now, gradient.limit)
+    assert gradient.limit == cut
 
 
 def test_without_a_limit_the_same_api_does_nothing_any_more() -> None:

@@ -105,9 +105,11 @@ class WaitForConnect:
                 reply = await self._inner(exchange)
             except UpstreamError as error:
                 if not self._unreachable(error, exchange, waited=True):
+                    waiting.woken += 1
                     raise
                 waiting.fails_with(error)
             else:
+                waiting.woken += 1
                 waiting.connected()
                 return reply
             finally:
@@ -130,7 +132,6 @@ class WaitForConnect:
         if came is _Outcome.TIMEOUT:
             waiting.timed_out += 1
             raise waiting.last_failure(self._patience)
-        waiting.woken += 1
 
     def _urgency(self, exchange: Exchange) -> int:
         name = self._priority
