@@ -35,11 +35,13 @@ UNDOCUMENTED: Final = (ClientRequest, Connection, RequestHandler, ResponseHandle
 RECEIVERS: Final[dict[str, type]] = {
     "connector": BaseConnector,
     "content": StreamReader,
+    "handler": RequestHandler,
     "former": ResponseHandler,
     "made": Connection,
     "payload": StreamReader,
     "protocol": ResponseHandler,
     "reader": StreamReader,
+    "request": web.Request,
     "server": web.Server,
     "template": ClientRequest,
 }

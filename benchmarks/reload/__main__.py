@@ -64,7 +64,10 @@ timeouts = {{ idle = "{idle}s" }}
 path = "/broken"
 upstream = "broken"
 retry = false
-circuit_breaker = {{ consecutive_failures = 1, base_ejection_time = "1h", max_ejection_time = "1h" }}
+[routes.circuit_breaker]
+consecutive_failures = 1
+base_ejection_time = "1h"
+max_ejection_time = "1h"
 [[routes]]
 upstream = "live"
 {more}

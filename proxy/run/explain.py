@@ -14,6 +14,7 @@ import msgspec
 from proxy.config.load import load
 from proxy.config.model import Config, Route
 from proxy.config.origins import Origins, Told
+from proxy.config.problems import spell
 from proxy.core.errors import BadRequest, MethodNotAllowed, NoRoute, ProxyError
 from proxy.core.exchange import Exchange
 from proxy.core.findings import Place, is_token
@@ -290,11 +291,15 @@ def _values(options: msgspec.Struct, own: Place, top: Place, origins: Told) -> I
         if isinstance(value, msgspec.Struct):
             yield from _values(value, place, above, origins)
             continue
+        if name == "credentials" and isinstance(value, tuple):  # a table each
+            for number, each in enumerate(value):
+                yield from _values(each, (*place, number), (*above, number), origins)
+            continue
         where, written = origins.of(place, above)
-        if name in ("name", "servers") or (
+        if (name in ("name", "servers") and len(own) == 2) or (
             where in ("", "default") and (value is None or (len(own) == 2 and own[0] == "routes"))
         ):
             continue  # shown above, or not asked for
         shown = origins.shown(place, written, value) or "off"
-        label = ".".join(map(str, (*own[2:], name)))
+        label = spell((*own[2:], name))
         yield f"    {f'{label} = {shown}':44} {where}".rstrip()

@@ -12,8 +12,9 @@ from typing import Any, Final
 from proxy.config.model import Config
 from proxy.edge.connections import Observer
 from proxy.run.descriptors import descriptors
+from proxy.run.inherited import accept_sockets, sockets
 from proxy.run.memory import Memory
-from proxy.run.notify import notify
+from proxy.run.notify import Watchdog, notify
 from proxy.run.reasons import CannotStart
 from proxy.run.reload import Outcome, Read, Reloader
 from proxy.run.runtime import Runtime
@@ -40,10 +41,15 @@ def run(config: Config, read: Read | None = None, watch: str = "") -> int:
     file of it, to be looked at with those that it names; empty where nothing is watched.
     """
     configure(config.log)
+    accept_sockets()
     warn_of_untested()
     number = workers(config.server.workers)
     if number == 1:
         return run_in_loop(lambda: serve(config, read, watch))
+    if sockets():
+        why = "sockets of the service manager (socket activation) are for [server] workers = 1"
+        print(f"sidecar-proxy: cannot start: {why}", file=sys.stderr)
+        return FAILED_TO_START
     from proxy.run.workers.parent import serve_by_workers  # noqa: PLC0415  (it is rarely wanted)
 
     return run_in_loop(lambda: serve_by_workers(config, number))
@@ -93,6 +99,7 @@ async def serve(config: Config, read: Read | None = None, watch: str = "") -> in
     except CannotStart as error:
         print(f"sidecar-proxy: cannot start: {error}", file=sys.stderr)
         return FAILED_TO_START
+    sockets().tell_unused()
     settle_memory()
     memory = Memory(asyncio.get_running_loop())
     ready = f"ready http={','.join(runtime.http)}"
@@ -100,6 +107,7 @@ async def serve(config: Config, read: Read | None = None, watch: str = "") -> in
         ready += f" admin={runtime.admin}"
     print(ready, file=sys.stderr, flush=True)
     notify("READY=1")
+    watchdog = Watchdog()
     reloader = runtime.reloader
     watching = (
         Watch(partial(reloader.files, watch), reloader.reload) if reloader and watch else None
@@ -122,6 +130,7 @@ async def serve(config: Config, read: Read | None = None, watch: str = "") -> in
     again.cancel()
     await runtime.close()
     memory.close()
+    watchdog.close()
     access.close()
     return 0 if clean else CUT
 

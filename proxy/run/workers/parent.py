@@ -9,7 +9,7 @@ from typing import Any, Final
 from proxy.config.model import Config
 from proxy.core.samples import Sample
 from proxy.core.secrets import conceal
-from proxy.run.notify import notify
+from proxy.run.notify import Watchdog, notify
 from proxy.run.operators import Operators
 from proxy.run.reasons import CannotListen
 from proxy.run.serve import CUT, FAILED_TO_START, Stop, settle_memory
@@ -70,7 +70,9 @@ class Parent:
         if not stop.asked.is_set():
             settle_memory()
             self._say_ready()
+            watchdog = Watchdog()
             await stop.asked.wait()
+            watchdog.close()  # from here on it is the time to stop that counts
         log.info("%s: stopping", stop.by)
         notify("STOPPING=1")
         clean = await self._drain(stop)
