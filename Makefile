@@ -20,7 +20,8 @@ CONFORMANT := $(VENV)/.conformance-$(call sum,requirements/conformance.txt)
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test fast wire check format lint types imports house docs docs-current \
-	clients conformance figures bench badday arming soak waiting cache chaos reload microbench bench-tools ci-tools release lock clean
+	clients conformance figures bench badday arming soak waiting cache chaos reload workers microbench \
+	bench-tools ci-tools release lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -100,6 +101,9 @@ cache: $(DEV) ## what hits and stored misses cost beside nginx and Varnish, an o
 
 chaos: $(DEV) ## everything at once, every answer checked: 10 minutes (ARGS="--seconds 60 --seed 7")
 	@$(BIN)/python -m benchmarks.chaos $(ARGS)
+
+workers: $(BENCH) ## several workers: cost, evenness, deaths, 1,000 restarts: 5 minutes (ARGS="--restarts 50")
+	@$(BIN)/python -m benchmarks.workers $(ARGS)
 
 microbench: $(DEV) ## calls, writes, timers, tasks per request; fails where they have grown (ARGS=--update)
 	@$(BIN)/python -m benchmarks.micro $(ARGS)

@@ -33,8 +33,8 @@ class Source(Protocol):
         """The answers, one of each process that serves requests and gives one in time.
 
         ``keep``: a question that changes something is asked again of each worker that starts
-        later; a further one with the same ``keep`` takes its place. Raises ValueError with a
-        sentence for the operator where no process can answer.
+        later; a further one with the same ``keep`` takes its place. A value ``seconds`` is how long
+        it holds. Raises ValueError with a sentence for the operator where no process can answer.
         """
 
 

@@ -3,9 +3,9 @@
 Three kinds of process. The **parent** (``parent``) serves no requests. It binds the sockets, keeps
 them open, starts the workers and replaces those that end, takes the signals, and has the admin
 listener. The **nursery** (``nursery``) does nothing but fork: it has no loop and one thread, so
-forking it is safe, and it has everything imported, so a worker serves some 20 ms after it was asked
-for. A **worker** (``worker``) is a proxy like that of one process, with sockets that it was given,
-its share of every limit (``shares``), and no admin listener.
+forking it is safe, and it has everything imported, so a worker serves some tens of milliseconds
+after it was asked for. A **worker** (``worker``) is a proxy like that of one process, with sockets
+that it was given, its share of every limit (``shares``), and no admin listener.
 
 Each worker has a **slot**, a number from 0. A slot has a listening socket for each TCP address
 (SO_REUSEPORT), an inbox, and a count of connections in memory that all share (``balance``). They

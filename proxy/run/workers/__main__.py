@@ -1,6 +1,11 @@
 """The nursery as a process: ``python -m proxy.run.workers DESCRIPTOR``."""
 
+import contextlib
 import sys
+
+with contextlib.suppress(ImportError):
+    # What a worker would import only when it starts, and has not here.
+    import uvloop  # noqa: F401  (absent on some platforms)
 
 from proxy.run.workers.nursery import main
 from proxy.run.workers.worker import work

@@ -16,6 +16,7 @@ from proxy.core.clock import monotonic
 from proxy.core.samples import Sample, counter, gauge, info
 from proxy.run.workers.backoff import Backoff
 from proxy.run.workers.balance import Counts, Inboxes, shared_file
+from proxy.run.workers.kept import Kept
 from proxy.run.workers.link import Link
 from proxy.run.workers.member import Member
 from proxy.run.workers.nursery import CannotFork, Nursery
@@ -48,7 +49,7 @@ class Crew:
         self.members: list[Member] = []
         """Those that live."""
         self._totals = Totals()
-        self._kept: dict[str, tuple[str, dict[str, Any]]] = {}
+        self._kept = Kept()
         self._tasks = set[asyncio.Task[None]]()
         self.restarts = 0
         self.stopping = self.leaving = False
@@ -123,7 +124,7 @@ class Crew:
             slots=self.slots,
             instance=self._instance,
             sockets=[len(bound.rows[slot]) for bound in self._addresses],
-            kept=list(self._kept.values()),
+            kept=self._kept.now(),
         )
         if self.leaving:
             member.tell("drain")
@@ -175,6 +176,7 @@ class Crew:
         state, member.state = member.state, "ended"
         self.members.remove(member)
         self._totals.end(member.samples)
+        member.link = None  # they hold each other
         with contextlib.suppress(ChildProcessError):
             os.waitpid(member.pid, os.WNOHANG)  # ours, if the nursery died and we are process 1
         clean = bool(member.clean)
@@ -215,7 +217,7 @@ class Crew:
 
     async def ask(self, question: str, *, keep: str = "", **values: Any) -> list[Any]:
         """See ``Source.ask``."""
-        members = self.serving
+        members = [each for each in self.members if each.state in ("serving", "retiring")]
         answers = await asyncio.gather(
             *(self._asked(member, question, values) for member in members),
             return_exceptions=True,
@@ -227,7 +229,7 @@ class Crew:
                     raise failure
             raise ValueError("no worker has answered")
         if keep:
-            self._kept[keep] = (question, values)
+            self._kept.keep(keep, question, values)
         return given
 
     async def _asked(self, member: Member, question: str, values: dict[str, Any]) -> Any:

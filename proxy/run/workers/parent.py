@@ -6,9 +6,11 @@ import sys
 from collections.abc import Iterable
 from typing import Any, Final
 
+from proxy.config.in_force import in_force
 from proxy.config.model import Config
 from proxy.core.samples import Sample
 from proxy.core.secrets import conceal
+from proxy.run.memory import Memory
 from proxy.run.notify import Watchdog, notify
 from proxy.run.operators import Operators
 from proxy.run.reasons import CannotListen
@@ -37,6 +39,7 @@ class Parent:
         self._crew: Crew
         self._operators: Operators | None = None
         self._looking: asyncio.Task[None] | None = None
+        self._memory: Memory | None = None
 
     # What the admin listener shows
 
@@ -52,7 +55,12 @@ class Parent:
 
     async def ask(self, question: str, *, keep: str = "", **values: Any) -> list[Any]:
         """The answers of all; see ``Source``."""
-        return await self._crew.ask(question, keep=keep, **values)
+        if question == "configuration":  # theirs have their shares of the limits
+            return [in_force(self._config)]
+        answers = await self._crew.ask(question, keep=keep, **values)
+        if question == "log_level" and values.get("level"):  # the parent has a log too
+            logging.getLogger().setLevel(values["level"].upper())
+        return answers
 
     # What it does
 
@@ -69,6 +77,7 @@ class Parent:
             return await self._give_up(crew.failed.result())
         if not stop.asked.is_set():
             settle_memory()
+            self._memory = Memory(asyncio.get_running_loop())
             self._say_ready()
             watchdog = Watchdog()
             await stop.asked.wait()
@@ -165,6 +174,8 @@ class Parent:
     async def _close(self) -> None:
         if self._looking is not None:
             self._looking.cancel()
+        if self._memory is not None:
+            self._memory.close()
         if self._operators is not None:
             await self._operators.close()
         if hasattr(self, "_crew"):

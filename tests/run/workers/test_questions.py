@@ -1,0 +1,96 @@
+"""What an operator asks and changes reaches every worker."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from tests.support.client import ask
+from tests.support.message import OK, get, post
+from tests.support.process import PATIENCE, Process
+from tests.support.upstream import RawUpstream
+from tests.support.workers import crew, replaced, requests, serving, state, until, where
+
+SERVER = b"Host: 127.0.0.1\r\n"
+
+
+async def told(proxy: Process, path: str) -> Any:
+    response = await ask(where(proxy.admin), get(path, host=b"127.0.0.1"))
+    assert response.status == 200, response.body
+    return json.loads(response.body)
+
+
+async def change(proxy: Process, method: bytes, path: str, body: object = None) -> Any:
+    data = b"" if body is None else json.dumps(body).encode()
+    request = post(data, path, method=method).replace(b"Host: proxy.test\r\n", SERVER)
+    response = await ask(where(proxy.admin), request)
+    assert response.status == 200, response.body
+    return json.loads(response.body)
+
+
+async def test_calls_in_flight_are_those_of_all_and_each_can_be_cancelled(tmp_path: Path) -> None:
+    answer = asyncio.Event()
+    async with (
+        RawUpstream([answer, OK]) as upstream,
+        crew(tmp_path, upstream) as proxy,
+        await proxy.client() as one,
+        await proxy.client() as other,
+    ):
+        for client in (one, other):
+            await client.send(get("/held"))
+        await upstream.until(lambda: len(upstream.requests) == 2)
+        calls = (await told(proxy, "/api/exchanges?in_flight"))["in_flight"]
+        ids = [call["id"] for call in calls]
+        assert len(set(ids)) == 2
+        for each in ids:
+            await change(proxy, b"POST", f"/api/exchanges/{each}/cancel")
+        for client in (one, other):
+            await client.receive()
+        await until(proxy, lambda found: requests(found) == 2)
+        assert (await told(proxy, "/api/exchanges?in_flight"))["in_flight"] == []
+
+
+async def test_a_level_holds_for_a_worker_that_starts_later(tmp_path: Path) -> None:
+    async with RawUpstream() as upstream, crew(tmp_path, upstream) as proxy:
+        assert await change(proxy, b"PUT", "/api/log", {"level": "warning"}) == {"level": "warning"}
+        for _ in range(2):
+            assert "the level of the log is warning now" in await proxy.line("level of the log")
+        pids = serving(await state(proxy))
+        os.kill(pids[0], signal.SIGKILL)
+        await proxy.line("has ended; another one takes its place")
+        await replaced(proxy, pids, 0)
+        assert "the level of the log is warning now" in await proxy.line('"worker":0')
+
+
+async def test_the_configuration_in_force_is_the_whole_not_a_share(tmp_path: Path) -> None:
+    limit = "[concurrency]\nmax_requests = 7"
+    async with RawUpstream() as upstream, crew(tmp_path, upstream, more=limit) as proxy:
+        found = await told(proxy, "/api/configuration")
+        assert found["concurrency"]["max_requests"] == 7
+        assert found["server"]["workers"] == 2
+
+
+async def test_history_has_the_requests_of_all(tmp_path: Path) -> None:
+    async with (
+        RawUpstream() as upstream,
+        crew(tmp_path, upstream) as proxy,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        for _ in range(8):
+            client = await stack.enter_async_context(await proxy.client())
+            assert (await client.ask(get())).status == 200
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                history = await told(proxy, "/api/history?span=60&step=60")
+                if sum(row[1] for step in history["steps"] for row in step["rows"]) == 8:
+                    break
+                await asyncio.sleep(0.1)
+
+
+async def test_drain_stops_all(tmp_path: Path) -> None:
+    async with RawUpstream() as upstream, crew(tmp_path, upstream) as proxy:
+        await change(proxy, b"POST", "/api/drain")
+        assert (await proxy.ended())[0] == 0
