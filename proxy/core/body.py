@@ -73,6 +73,29 @@ class Body(Protocol):
         """Let go of what was kept, and of the clock."""
 
 
+async def read_whole(body: Body, limit: int) -> bytes | None:
+    """The whole body; None if it is longer than ``limit`` bytes or has trailers.
+
+    What was read is kept, so the body can still be sent from its start. Raises ClientError as
+    reading does.
+    """
+    if body.buffered is not None:
+        return body.buffered if len(body.buffered) <= limit else None
+    if (body.length or 0) > limit:
+        return None
+    body.keep(limit, spool=True)
+    body.proceed()
+    reader = body.reader()
+    parts = []
+    size = 0
+    while data := await reader.read():
+        parts.append(data)
+        size += len(data)
+        if size > limit:
+            return None
+    return None if body.trailers else b"".join(parts)
+
+
 class BytesBody:
     """A body that is all here, or none at all; it never changes."""
 

@@ -1,6 +1,6 @@
 """The tables ``[cache]`` and ``[store]``: the cache, the coalescer and the stores read them."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
@@ -61,6 +61,18 @@ class CacheOptions(Table, frozen=True, kw_only=True):
         ),
     ] = size(64 << 20)
     max_object: Annotated[Size, described("The longest body that is stored.")] = size(8 << 20)
+    post: Annotated[
+        bool,
+        described(
+            "Whether POSTs with a JSON body are stored too, by the canonical form of the body "
+            "(RFC 8785): for model and search APIs, whose POSTs change nothing. Their streams of "
+            "events are stored whole."
+        ),
+    ] = False
+    replay: Annotated[
+        Literal["fast", "paced"],
+        described("A stored stream of events comes at once, or at the pace at which it came."),
+    ] = "fast"
     targets: Annotated[
         tuple[Annotated[str, Meta(pattern=TARGET)], ...],
         described(

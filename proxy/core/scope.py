@@ -39,10 +39,17 @@ class Sharing(Protocol):
     def inner(self) -> Handler:
         """What sends a request that shares nothing."""
 
-    async def share(self, exchange: Exchange, send: Handler, mark: bytes = b"") -> Reply | None:
+    async def share(
+        self,
+        exchange: Exchange,
+        send: Handler,
+        mark: bytes = b"",
+        content: bytes | None = None,
+    ) -> Reply | None:
         """The reply of the call that equal requests with this ``mark`` share.
 
-        ``send`` makes the call where there is none yet. None where the request has to go alone.
+        ``send`` makes the call where there is none yet. ``content``: the body, which has been read;
+        then a request of any method may share. None where the request has to go alone.
         """
 
 

@@ -32,6 +32,9 @@ class Meta(msgspec.Struct, array_like=True, frozen=True):
     """Whether it answers requests with Authorization."""
     labels: list[bytes]
     """Digests of path, route and tags: what it is purged by."""
+    pace: list[tuple[int, float]]
+    """Of a stream of events that is replayed as it came: the position of each chunk, and seconds
+    from the head to it."""
 
 
 class Entry(Protocol):

@@ -149,12 +149,16 @@ class SqliteStore:
                 if key in self._unwritten:
                     await self._file.change(_nothing)
                 rows = await self._file.read(partial(_find, key))
-            entries = [SqliteEntry(self, row) for row in rows]
-        except (StoreFailed, TimeoutError, msgspec.DecodeError) as error:
+        except (StoreFailed, TimeoutError) as error:
             self.timeouts += isinstance(error, TimeoutError)
             return ()
+        entries = []
         now = wall()
         for row in rows:
+            try:
+                entries.append(SqliteEntry(self, row))
+            except msgspec.DecodeError:  # of another version of the proxy
+                continue
             if not row.kept:
                 self._kept.add(row.ident)
             self._used[row.ident] = now

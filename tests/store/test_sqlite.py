@@ -213,3 +213,14 @@ async def test_what_a_killed_process_leaves_is_whole(path: Path) -> None:
                 assert await body_of(entry) == body(key, size)
         await store.close()
     assert not list(path.parent.glob("*unusable*"))
+
+
+async def test_an_entry_of_another_version_of_the_proxy_is_a_miss(path: Path) -> None:
+    store = opened(path)
+    for content in (b"1", b"2"):
+        put(store, b"k", content)
+    [first, _] = await store.get(b"k")
+    number = int.from_bytes(first.ident, "big")
+    await store._file.change(lambda db: db.touch(number, b"\x91\x01"))
+    assert [await body_of(entry) for entry in await store.get(b"k")] == [b"1"]
+    await store.close()

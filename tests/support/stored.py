@@ -20,6 +20,7 @@ def meta(**changes: Any) -> Meta:
         "public": False,
         "authorized": False,
         "labels": [],
+        "pace": [],
     }
     return Meta(**{**usual, **changes})
 

@@ -201,6 +201,24 @@ async def test_a_write_makes_what_is_stored_invalid() -> None:
         assert len(upstream.requests) == 3
 
 
+async def test_a_stream_of_a_model_is_replayed() -> None:
+    head = (
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    events = head + chunked(b"data: a\n\n", b"data: b\n\n")
+    fields = b"Content-Type: application/json\r\n"
+    scripts = ["wait-body", events]
+    for replay in ("fast", "paced"):
+        tables = cached(post=True, ttl="1h", replay=replay)
+        async with RawUpstream(scripts) as upstream, proxied(upstream, **tables) as proxy:
+            for question in (b'{"stream": true}', b'{"stream":true}'):
+                answer = await proxy.ask(post(question, fields=fields))
+                assert (answer.body, answer.ended) == (b"data: a\n\ndata: b\n\n", "complete")
+            assert is_hit(answer)
+            assert upstream.requests[0].body == b'{"stream": true}'
+            assert len(upstream.requests) == 1
+
+
 async def test_an_operator_removes_what_is_stored() -> None:
     async with RawUpstream([FRESH]) as upstream, proxied(upstream, **cached()) as proxy:
         for target in ("/a?x", "/b"):

@@ -1,9 +1,11 @@
 """Replies that are made from stored ones (RFC 9111 4, RFC 9110 13 and 14)."""
 
+import asyncio
 import secrets
 from collections.abc import Sequence
 from typing import Final
 
+from proxy.core.clock import Clock, monotonic
 from proxy.core.errors import ReplyBroken
 from proxy.core.reply import Ending, NoMoreBytes, Reply
 from proxy.core.stored import Entry, StoreFailed
@@ -83,16 +85,57 @@ class Shown:
         self.encoded = Encoded(self.fields, encode(self.fields, None))
 
 
-def fresh_answer(asked: Asked, entry: Entry, now: float) -> Reply:
+class PacedBody:
+    """A stored stream of events at the pace at which it came."""
+
+    __slots__ = ("_began", "_clock", "_next", "_pieces")
+
+    buffered: None = None
+
+    def __init__(self, entry: Entry, clock: Clock) -> None:
+        self._clock = clock
+        pace = entry.meta.pace
+        ends = [position for position, _ in pace[1:]] + [entry.size]
+        self._pieces = [
+            (moment, StoredBody(entry, ((position, end),)))
+            for (position, moment), end in zip(pace, ends, strict=True)
+        ]
+        self._next = 0
+        self._began: float | None = None
+
+    async def read(self) -> bytes:
+        """The next bytes, as long after the first look as they came after the head."""
+        if self._began is None:
+            self._began = self._clock()
+        while self._next < len(self._pieces):
+            moment, body = self._pieces[self._next]
+            await asyncio.sleep(max(0.0, self._began + moment - self._clock()))
+            if data := await body.read():
+                return data
+            self._next += 1
+        return b""
+
+    def close(self, ending: Ending) -> None:
+        """Nothing is held."""
+
+
+def fresh_answer(asked: Asked, entry: Entry, clock: Clock) -> Reply:
     """The same for a fresh entry; Cache-Status has nothing special to say, the record has it."""
+    now = clock()
     age = int(entry.meta.freshness.age(now))
     shown = entry.shown
     if not isinstance(shown, Shown) or shown.age != age:
         shown = entry.shown = Shown(entry, age)
     asked.exchange.record.cache = shown.words
     whole = entry.whole
-    if whole is None or asked.conditional or asked.ranged or asked.exchange.method == "HEAD":
-        return answer(asked, entry, now, shown.words)
+    if (
+        whole is None
+        or entry.meta.pace
+        or asked.conditional
+        or asked.ranged
+        or asked.exchange.method == "HEAD"
+    ):
+        return answer(asked, entry, now, shown.words, clock)
     meta = entry.meta
     reply = Reply(
         meta.status, shown.fields, _NOTHING, reason=meta.reason, length=entry.size, buffered=whole
@@ -101,7 +144,7 @@ def fresh_answer(asked: Asked, entry: Entry, now: float) -> Reply:
     return reply
 
 
-def answer(asked: Asked, entry: Entry, now: float, words: str) -> Reply:
+def answer(asked: Asked, entry: Entry, now: float, words: str, clock: Clock = monotonic) -> Reply:
     """The reply to this request from a stored one. ``words``: the parameters of Cache-Status."""
     meta = entry.meta
     own: Fields = [(b"Age", b"%d" % meta.freshness.age(now)), status_field(words)]
@@ -125,6 +168,8 @@ def answer(asked: Asked, entry: Entry, now: float, words: str) -> Reply:
             length=entry.size,
             buffered=b"",
         )
+    if meta.pace:
+        return Reply(meta.status, fields, PacedBody(entry, clock), reason=meta.reason, length=None)
     if (whole := entry.whole) is not None:
         return Reply(
             meta.status,

@@ -9,7 +9,9 @@ from proxy.core.secrets import CREDENTIALS
 from proxy.core.stored import Entry
 from proxy.http.bounded_cache import Memo
 from proxy.http.cache_control import cache_directives
+from proxy.http.canonical_json import canonical
 from proxy.http.conditional import CONDITIONS, FOR_ORIGINS
+from proxy.http.fields import RawHeaders, has, media_type, values
 from proxy.http.vary import selecting_value
 from proxy.policy.freshness import ANYTHING, Wanted, wanted_by
 
@@ -34,6 +36,7 @@ def _meaning(name: bytes) -> bytes:
     return low if low in _READ else b""
 
 
+_CONTENT: Final = (b"content-type", b"content-encoding")
 _READ: Final = frozenset({b"authorization", b"cache-control", b"pragma", b"range"})
 _MEANINGS: Final = Memo(_meaning, 2048)
 """What a field is to a cache, by the spelling of its name."""
@@ -45,18 +48,29 @@ class Asked:
     __slots__ = (
         "authorized",
         "conditional",
+        "content",
         "exchange",
         "for_origin",
         "key",
         "owner",
         "ranged",
+        "target_key",
         "wanted",
     )
 
-    def __init__(self, exchange: Exchange, key_of: Callable[[Exchange], bytes]) -> None:
-        """``key_of`` gives what it is stored under."""
+    def __init__(
+        self,
+        exchange: Exchange,
+        key_of: Callable[[Exchange], bytes],
+        content: bytes | None = None,
+    ) -> None:
+        """``key_of`` gives what it is stored under; ``content``: its body, if that counts."""
         self.exchange = exchange
-        self.key = key_of(exchange)
+        self.content = content
+        self.target_key = self.key = key_of(exchange)
+        """What a GET of the same target is stored under."""
+        if content is not None:
+            self.key = content_key(exchange, self.key, content)
         self.wanted: Wanted = ANYTHING
         self.authorized = bool(exchange.proxy_credentials)
         self.conditional = False
@@ -66,7 +80,8 @@ class Asked:
         self.ranged = False
         self.owner = b""
         """Digest of its cookies and the like; empty for none."""
-        owner: list[bytes] = []
+        posted = exchange.method == "POST"
+        owner: list[bytes] = [exchange.proxy_credentials] if posted and self.authorized else []
         controls: list[bytes] = []
         pragma = False
         for name, value in exchange.headers:
@@ -77,6 +92,8 @@ class Asked:
                 owner += (name.lower(), value)
             elif meaning == b"authorization":
                 self.authorized = True
+                if posted:
+                    owner.append(value)
             elif meaning == b"cache-control":
                 controls.append(value)
             elif meaning == b"range":
@@ -89,6 +106,10 @@ class Asked:
                 pragma = pragma or b"no-cache" in value.lower()
         if controls or pragma:
             self.wanted = wanted_by(cache_directives(controls), pragma=pragma)
+        if content is not None:
+            self.conditional = self.ranged = False  # these are for GET and HEAD
+            # What an operator lets be stored of POSTs is for the same credentials only.
+            self.authorized = self.authorized and not posted
         if owner:
             self.owner = stable_digest(*owner)
 
@@ -103,6 +124,24 @@ class Asked:
             return True
         fields = self.exchange.headers
         return all(selecting_value(fields, name) == value for name, value in meta.vary)
+
+
+def is_json(fields: RawHeaders) -> bool:
+    """Whether a body is JSON as it is, without a coding."""
+    kinds = values(fields, b"content-type")
+    if len(kinds) != 1 or has(fields, b"content-encoding"):
+        return False
+    kind = media_type(kinds[0])
+    return kind == b"application/json" or kind.endswith(b"+json")
+
+
+def content_key(exchange: Exchange, key: bytes, content: bytes) -> bytes:
+    """What a QUERY is stored under (RFC 10008 2.7), or a POST with a JSON body."""
+    if exchange.method == "POST":
+        form = canonical(content)
+        return stable_digest(key, b"POST", b"raw" if form is None else b"", form or content)
+    kinds = [selecting_value(exchange.headers, name) or b"" for name in _CONTENT]
+    return stable_digest(key, exchange.method.encode(), *kinds, content)
 
 
 def stable_digest(*parts: bytes) -> bytes:

@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
-from proxy.core.body import EMPTY
+from proxy.core.body import EMPTY, Body, BytesBody, read_whole
 from proxy.core.cache_options import CacheOptions
 from proxy.core.clock import Clock, never_back, wall
 from proxy.core.errors import ConnectionLimit, NotCached, UpstreamError
@@ -37,17 +37,19 @@ from proxy.core.samples import Sample, counter, gauge
 from proxy.core.scope import Scope, Sharing
 from proxy.core.stored import Entry, Store
 from proxy.http.bounded_cache import BoundedCache
-from proxy.http.conditional import validators
 from proxy.middleware.cache.answers import STATUS, answer, fresh_answer
-from proxy.middleware.cache.asked import Asked, stable_digest
-from proxy.middleware.cache.fetching import NOTHING_STORED, Fetcher, told
-from proxy.middleware.cache.filling import Rules
+from proxy.middleware.cache.asked import Asked, is_json, stable_digest
+from proxy.middleware.cache.fetching import NOTHING_STORED, Fetcher, sent_validators, told
+from proxy.middleware.cache.filling import Rules, label
 from proxy.middleware.cache.invalidation import invalidated
 from proxy.middleware.cache.refreshing import Refresher, Rests
 from proxy.policy.freshness import Use, reuse, usable_on_error
 
 _LOOKED_UP: Final = ("GET", "HEAD")
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
+_MAX_QUERY: Final = 64 << 10
+_MAX_POST: Final = 1 << 20
+"""Bytes of a body that requests are told apart by; longer ones are not looked up."""
 _COUNTED: Final = ("stale", "revalidated", "misses", "collapsed", "stored")
 
 
@@ -83,6 +85,7 @@ class Cache:
         "_inner",
         "_keys",
         "_now",
+        "_post",
         "_prefix",
         "_refresher",
         "_rests",
@@ -108,6 +111,7 @@ class Cache:
         self._store = store
         self._prefix = scope.main_upstream.encode()
         self._now = never_back(time_of_day, clock)
+        self._post = options.post
         rules = Rules(options, scope.route, time_of_day)
         self.counts: Counter[str] = Counter()
         self.hits = self.hit_bytes = 0
@@ -120,9 +124,12 @@ class Cache:
         """From the store, or from below."""
         if exchange.upgrade or exchange.bound:
             return await self._inner(exchange)
+        content: bytes | None = None
         if exchange.method not in _LOOKED_UP or exchange.body is not EMPTY:
-            return await self._other(exchange)
-        asked = Asked(exchange, self._key)
+            content = await self._content(exchange)
+            if content is None:
+                return await self._other(exchange)
+        asked = Asked(exchange, self._key, content)
         if asked.for_origin:
             reply = told(await self._inner(exchange), "fwd=bypass; detail=precondition")
             return self._noted(exchange, reply)
@@ -144,6 +151,14 @@ class Cache:
             raise NotCached("no stored reply may be used, and the client takes no other")
         return await self._ask(asked, entry, reason)
 
+    async def _content(self, exchange: Exchange) -> bytes | None:
+        """The body of a request that is told apart by it; None where that is not looked up."""
+        if exchange.method == "QUERY":
+            return await read_whole(exchange.body, _MAX_QUERY)
+        if exchange.method == "POST" and self._post and is_json(exchange.headers):
+            return await read_whole(exchange.body, _MAX_POST)
+        return None
+
     def _key(self, exchange: Exchange) -> bytes:
         known = self._keys.get((exchange.target, exchange.host, exchange.scheme))
         return self._key_of(exchange, exchange.target) if known is None else known
@@ -163,13 +178,17 @@ class Cache:
         if use is Use.FRESH:
             self.hits += 1
             self.hit_bytes += entry.size
-            return fresh_answer(asked, entry, now)
+            return fresh_answer(asked, entry, self._now)
         words = f"hit; ttl={int(stored.remaining(now))}"
         if use is Use.STALE:
             return self._answer(asked, entry, now, f"{words}; detail=max-stale", "stale")
         if use is Use.REFRESH:
-            ask = partial(self._ask_for, entry)
-            self._refresher.begin(asked.exchange, asked.key, entry.ident, ask)
+            ask = partial(self._ask_for, entry, asked.content)
+            body: Body = EMPTY
+            if asked.content is not None:
+                sent = asked.exchange.body
+                body = BytesBody(asked.content, sent.framing, sent.length)
+            self._refresher.begin(asked.exchange, asked.key, entry.ident, ask, body)
             words += "; detail=stale-while-revalidate"
             return self._answer(asked, entry, now, words, "stale")
         if self._rests.under_way(asked.key) and usable_on_error(stored, asked.wanted, now):
@@ -180,7 +199,7 @@ class Cache:
         self.counts[kind] += 1
         self.hit_bytes += entry.size
         asked.exchange.record.cache = words
-        return answer(asked, entry, now, words)
+        return answer(asked, entry, now, words, self._now)
 
     async def _ask(self, asked: Asked, entry: Entry | None, reason: str) -> Reply:
         """From the upstream; from a stale entry where that fails."""
@@ -205,7 +224,7 @@ class Cache:
                     return stale
             elif exchange.method == "HEAD":
                 await self._fetcher.learn(asked, entry, reply, asked_at)
-            elif reply.status == 304 and validators(entry.meta.fields):
+            elif reply.status == 304 and sent_validators(exchange, entry):
                 return await self._validated(asked, entry, reply, reason)
         self.counts["misses"] += 1
         return self._noted(exchange, reply)
@@ -214,12 +233,12 @@ class Cache:
         """The reply of the call that equal requests share, for the same entry."""
         send = partial(self._fetcher.fetch, asked, entry, reason)
         mark = b"" if entry is None else entry.ident
-        reply = await self._sharing.share(asked.exchange, send, mark)
+        reply = await self._sharing.share(asked.exchange, send, mark, asked.content)
         return await send(asked.exchange) if reply is None else reply
 
-    async def _ask_for(self, entry: Entry, exchange: Exchange) -> Reply:
+    async def _ask_for(self, entry: Entry, content: bytes | None, exchange: Exchange) -> Reply:
         """The same in the background."""
-        return await self._shared(Asked(exchange, self._key), entry, "stale")
+        return await self._shared(Asked(exchange, self._key, content), entry, "stale")
 
     def _instead(self, asked: Asked, entry: Entry, status: str) -> Reply | None:
         """A stale entry in the place of a failure, within its bounds."""
@@ -247,7 +266,9 @@ class Cache:
         reply = await self._inner(exchange)
         if exchange.method not in _SAFE and 200 <= reply.status < 400:
             for target in invalidated(exchange, reply.headers):
-                await self._store.delete(self._key_of(exchange, target))
+                key = self._key_of(exchange, target)
+                await self._store.delete(key)
+                await self._store.purge(label(b"target", key))  # QUERYs of the same target
         return self._noted(exchange, told(reply, "fwd=method"))
 
     def _noted(self, exchange: Exchange, reply: Reply) -> Reply:

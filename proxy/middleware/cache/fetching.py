@@ -10,9 +10,11 @@ from proxy.core.reply import Reply
 from proxy.core.stored import Entry, Meta, Store
 from proxy.http.conditional import CONDITIONS, validators
 from proxy.http.fields import Fields, RawHeaders, values
+from proxy.http.sse import streams_events
 from proxy.middleware.cache.answers import status_field
 from proxy.middleware.cache.asked import Asked
-from proxy.middleware.cache.filling import Recorder, Rules, freshened, plan
+from proxy.middleware.cache.filling import Rules, freshened, plan
+from proxy.middleware.cache.recording import Recorder
 from proxy.policy.freshness import ANYTHING, usable_on_error
 
 REPLACED: Final = CONDITIONS | {b"range", b"if-range"}
@@ -47,7 +49,7 @@ class Fetcher:
         """
         asked_at = self._now()
         kept = exchange.headers
-        ours = [] if entry is None else validators(entry.meta.fields)
+        ours = sent_validators(exchange, entry)
         if ours:
             exchange.headers = without_all(kept, REPLACED) + ours
         try:
@@ -82,7 +84,10 @@ class Fetcher:
                 return told(reply, f"{words}; detail={'too-large' if too_large else 'not-kept'}")
             writer.commit(replaces)
         else:
-            reply = _recorded(reply, Recorder(reply, writer, limit, replaces))
+            pace = meta.pace if self._rules.paced and streams_events(reply.headers) else None
+            reply = _recorded(
+                reply, Recorder(reply, writer, limit, replaces, pace=pace, clock=self._now)
+            )
         self._counts["stored"] += 1
         return told(reply, f"{words}; stored")
 
@@ -112,6 +117,13 @@ class Fetcher:
             await self._store.delete(key, entry.ident)
         else:
             await self._store.touch(key, entry.ident, meta)
+
+
+def sent_validators(exchange: Exchange, entry: Entry | None) -> Fields:
+    """What asks whether an entry is still right; nothing in a POST, which knows no 304."""
+    if entry is None or exchange.method == "POST":
+        return []
+    return validators(entry.meta.fields)
 
 
 def _recorded(reply: Reply, source: Recorder) -> Reply:

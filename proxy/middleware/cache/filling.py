@@ -1,12 +1,11 @@
-"""From a reply to a stored one: whether it is stored, and the body on its way (RFC 9111 3)."""
+"""From a reply to a stored one: whether it is stored, and its head (RFC 9111 3)."""
 
-from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 from proxy.core.cache_options import CacheOptions
 from proxy.core.clock import Clock
-from proxy.core.reply import Ending, Reply
-from proxy.core.stored import Meta, Writer
+from proxy.core.reply import Reply
+from proxy.core.stored import Meta
 from proxy.http.bounded_cache import Memo
 from proxy.http.cache_control import Directives, cache_directives, targeted
 from proxy.http.date import date_of, http_date
@@ -51,6 +50,7 @@ class Rules:
         "_names",
         "if_error",
         "max_object",
+        "paced",
         "route_label",
         "targets",
         "ttl",
@@ -64,6 +64,7 @@ class Rules:
         self.while_revalidate = float(options.stale_while_revalidate)
         self.if_error = float(options.stale_if_error)
         self.max_object = options.max_object
+        self.paced = options.replay == "paced"
         self.targets = tuple(name.lower().encode() for name in options.targets)
         self.route_label = label(b"route", route.encode())
         self.wall = wall
@@ -157,8 +158,11 @@ def plan(asked: Asked, reply: Reply, rules: Rules, times: tuple[float, float]) -
         return why
     if reply.upgraded is not None:
         return "upgrade"
-    if not life.explicit and streams_events(reply.headers):  # nobody expects an old one
-        return "event-stream"
+    posted = asked.exchange.method == "POST"
+    if posted and reply.status != 200:
+        return "status"
+    if not (life.explicit or posted) and streams_events(reply.headers):
+        return "event-stream"  # nobody expects an old one
     if reply.until_close:
         return "no-length"
     if rules.max_object and (reply.length or 0) > rules.max_object:
@@ -173,6 +177,7 @@ def plan(asked: Asked, reply: Reply, rules: Rules, times: tuple[float, float]) -
         public=is_public(said),
         authorized=may_answer_authorized(said),
         labels=_labels(asked, found, rules),
+        pace=[],
     )
 
 
@@ -197,6 +202,8 @@ def _labels(asked: Asked, found: Found, rules: Rules) -> list[bytes]:
     labels = {rules.route_label, label(b"path", path)}
     if sent != path:
         labels.add(label(b"path", sent))
+    if asked.content is not None:
+        labels.add(label(b"target", asked.target_key))
     for name in _TAGS:
         for value in found.get(name, ()):
             tags = members(value) if name == b"cache-tag" else value.split()
@@ -240,58 +247,5 @@ def freshened(
         public=is_public(said),
         authorized=may_answer_authorized(said),
         labels=meta.labels,
+        pace=meta.pace,
     )
-
-
-class Recorder:
-    """The source of a reply that is stored while it is read.
-
-    What is cut, breaks or is given up is forgotten; what ends is stored.
-    """
-
-    __slots__ = ("_left", "_replaces", "_reply", "_size", "_writer")
-
-    buffered: None = None
-
-    def __init__(
-        self, reply: Reply, writer: Writer, max_object: int, replaces: Sequence[bytes]
-    ) -> None:
-        """``replaces``: idents of the entries whose place it takes."""
-        self._reply = reply
-        self._writer: Writer | None = writer
-        self._left = max_object or 1 << 62
-        self._replaces = replaces
-        self._size = 0
-
-    async def read(self) -> bytes:
-        """The next bytes, which are stored too."""
-        data = await self._reply.read()
-        writer = self._writer
-        if writer is None:
-            return data
-        if data:
-            self._size += len(data)
-            if self._size > self._left or not writer.write(data):
-                self._abort()
-            return data
-        length = self._reply.length
-        if self._reply.last_trailers() or (length is not None and length != self._size):
-            self._abort()
-        else:
-            self._writer = None
-            writer.commit(self._replaces)
-        return data
-
-    def pause(self, *, paused: bool) -> None:
-        """As the reply that it reads."""
-        self._reply.pause(paused=paused)
-
-    def close(self, ending: Ending) -> None:
-        """Close the reply that it reads."""
-        self._abort()
-        self._reply.close(ending)
-
-    def _abort(self) -> None:
-        if self._writer is not None:
-            self._writer.abort()
-            self._writer = None

@@ -4,7 +4,7 @@ import asyncio
 from collections import OrderedDict
 from typing import Final
 
-from proxy.core.body import EMPTY
+from proxy.core.body import EMPTY, Body
 from proxy.core.clock import Clock
 from proxy.core.errors import ProxyError, forget_frames
 from proxy.core.exchange import Exchange, Handler
@@ -57,13 +57,19 @@ class Refresher:
         self.under_way: set[bytes] = set()
         """Idents of the entries that are asked for."""
 
-    def begin(self, exchange: Exchange, key: bytes, ident: bytes, ask: Handler) -> None:
-        """Have ``ask`` send the request of ``exchange`` for an entry, unless it is under way."""
+    def begin(
+        self, exchange: Exchange, key: bytes, ident: bytes, ask: Handler, body: Body = EMPTY
+    ) -> None:
+        """Have ``ask`` send the request of ``exchange`` for an entry, unless it is under way.
+
+        ``body``: one that outlives its client.
+        """
         if ident in self.under_way or self._rests.under_way(key):
             return
         self.under_way.add(ident)
-        twin = exchange.twin(EMPTY)
-        twin.method = "GET"
+        twin = exchange.twin(body)
+        if twin.method == "HEAD":
+            twin.method = "GET"
         twin.deadline = twin.stalled = twin.ties = None
         twin.headers = without_all(twin.headers, _OF_CLIENT)
         task = asyncio.get_running_loop().create_task(self._run(twin, key, ident, ask))

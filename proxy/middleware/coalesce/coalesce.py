@@ -39,7 +39,7 @@ from typing import Annotated, Any, Final, TypeAlias
 
 from msgspec import Meta
 
-from proxy.core.body import EMPTY, Body, BytesBody
+from proxy.core.body import EMPTY, BytesBody, read_whole
 from proxy.core.cache_options import CacheOptions
 from proxy.core.clock import Clock
 from proxy.core.duration import Duration, seconds
@@ -155,18 +155,28 @@ class Coalesce:
         reply = await self.share(exchange, self._inner)
         return await self._inner(exchange) if reply is None else reply
 
-    async def share(self, exchange: Exchange, send: Handler, mark: bytes = b"") -> Reply | None:
+    async def share(
+        self,
+        exchange: Exchange,
+        send: Handler,
+        mark: bytes = b"",
+        content: bytes | None = None,
+    ) -> Reply | None:
         """The reply of the call that equal requests with this ``mark`` share.
 
-        ``send`` makes the call where there is none yet. None where the request has to go alone.
+        ``send`` makes the call where there is none yet. ``content``: the body, which has been read;
+        then a request of any method may share. None where the request has to go alone.
         """
         if exchange.upgrade or exchange.bound:
             return None
-        content: bytes | None = b""
-        if exchange.method == "QUERY":
-            content = await _read_body(exchange.body)
+        if content is not None:
+            pass
+        elif exchange.method == "QUERY":
+            content = await read_whole(exchange.body, _MAX_COMPARED)
         elif exchange.method != "GET" or exchange.body is not EMPTY:
             return None
+        else:
+            content = b""
         if content is None:
             self.bypassed["body"] += 1
             return None
@@ -258,26 +268,3 @@ def _digest_of(key: Key) -> bytes:
     So an unshareable reply to one client keeps no other client's requests from being shared.
     """
     return digest(repr(key).encode())
-
-
-async def _read_body(body: Body) -> bytes | None:
-    """The whole body; None if it is too long to compare or has trailers.
-
-    What was read is kept, so the body can still be sent from its start. Raises ClientError as
-    reading does.
-    """
-    if body.buffered is not None:
-        return body.buffered
-    if (body.length or 0) > _MAX_COMPARED:
-        return None
-    body.keep(_MAX_COMPARED, spool=True)
-    body.proceed()
-    reader = body.reader()
-    parts = []
-    size = 0
-    while data := await reader.read():
-        parts.append(data)
-        size += len(data)
-        if size > _MAX_COMPARED:
-            return None
-    return None if body.trailers else b"".join(parts)

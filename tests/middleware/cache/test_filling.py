@@ -1,13 +1,11 @@
-"""Whether a reply is stored, and its body on the way."""
+"""Whether a reply is stored, and its head."""
 
-import contextlib
 from typing import Any
 
 import pytest
 
 from proxy.core.cache_options import CacheOptions
 from proxy.core.duration import Duration
-from proxy.core.errors import ReplyBroken
 from proxy.core.reply import Reply
 from proxy.core.size import Size
 from proxy.core.stored import Meta
@@ -17,7 +15,6 @@ from proxy.middleware.cache.asked import Asked
 from proxy.middleware.cache.filling import Rules, freshened, label, plan
 from tests.support.caching import Caching, fresh
 from tests.support.loop import JumpingLoop, get, reply
-from tests.support.pieces import Pieces, body, streaming
 
 LIFE = (b"Cache-Control", b"max-age=60")
 TIMES = (100.0, 100.0)
@@ -128,52 +125,6 @@ def test_a_304_changes_fields_but_not_those_of_the_bytes() -> None:
 @pytest.mark.parametrize("control", [b"no-store", b"private"])
 def test_a_304_may_end_the_storing(control: bytes) -> None:
     assert freshened(stored(LIFE), [(b"Cache-Control", control)], rules(), TIMES) is None
-
-
-# The body
-
-
-async def stores(source: Reply, **options: Any) -> bool:
-    """Whether a reply is there again when it has been read."""
-    caching = Caching(source, fresh(60, b"second"), **options)
-    with contextlib.suppress(ReplyBroken):
-        await body(await caching.cache.handle(get()))
-    return (await caching.ask()).body != b"second"
-
-
-def coming(*pieces: bytes, error: Exception | None = None, length: int | None = None) -> Reply:
-    source = streaming(Pieces(*pieces, error=error), [LIFE])
-    source.length = length
-    return source
-
-
-async def test_a_body_is_stored_while_it_is_read(jumping: JumpingLoop) -> None:
-    assert await stores(coming(b"one", b"two"))
-    assert await stores(coming(b"one", b"two", length=6))
-
-
-@pytest.mark.parametrize("length", [None, 9])
-async def test_what_breaks_is_not_stored(jumping: JumpingLoop, length: int | None) -> None:
-    assert not await stores(coming(b"one", b"two", error=ReplyBroken("cut"), length=length))
-
-
-async def test_what_is_shorter_than_it_says_is_not_stored(jumping: JumpingLoop) -> None:
-    assert not await stores(coming(b"one", b"two", length=7))
-
-
-async def test_what_becomes_too_long_is_not_stored(jumping: JumpingLoop) -> None:
-    assert not await stores(coming(b"one", b"two"), max_object=5)
-    assert await stores(coming(b"one", b"two"), max_object=6)
-    assert not await stores(reply(200, [LIFE], b"onetwo"), max_object=5)
-
-
-async def test_what_has_trailers_is_not_stored(jumping: JumpingLoop) -> None:
-    source = coming(b"one")
-    source.trailers = lambda: [(b"Digest", b"x")]
-    assert not await stores(source)
-    whole = reply(200, [LIFE], b"one")
-    whole.trailers = lambda: [(b"Digest", b"x")]
-    assert not await stores(whole)
 
 
 async def test_a_reply_of_a_fallback_is_not_stored(jumping: JumpingLoop) -> None:

@@ -1,0 +1,80 @@
+"""The body of a reply on its way into the store."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from proxy.core.clock import Clock, monotonic
+from proxy.core.reply import Ending, Reply
+from proxy.core.stored import Writer
+
+_MOST_CHUNKS: Final = 10_000
+"""Of a stream whose pace is noted; what comes behind them is replayed at once."""
+
+
+class Recorder:
+    """The source of a reply that is stored while it is read.
+
+    What is cut, breaks or is given up is forgotten; what ends is stored.
+    """
+
+    __slots__ = ("_began", "_clock", "_left", "_pace", "_replaces", "_reply", "_size", "_writer")
+
+    buffered: None = None
+
+    def __init__(
+        self,
+        reply: Reply,
+        writer: Writer,
+        max_object: int,
+        replaces: Sequence[bytes],
+        *,
+        pace: list[tuple[int, float]] | None = None,
+        clock: Clock = monotonic,
+    ) -> None:
+        """``replaces``: idents of the entries whose place it takes.
+
+        ``pace``: where to note when each chunk came, see ``core/stored.Meta``.
+        """
+        self._pace = pace
+        self._clock = clock
+        self._began = clock()
+        self._reply = reply
+        self._writer: Writer | None = writer
+        self._left = max_object or 1 << 62
+        self._replaces = replaces
+        self._size = 0
+
+    async def read(self) -> bytes:
+        """The next bytes, which are stored too."""
+        data = await self._reply.read()
+        writer = self._writer
+        if writer is None:
+            return data
+        if data:
+            if self._pace is not None and len(self._pace) < _MOST_CHUNKS:
+                self._pace.append((self._size, self._clock() - self._began))
+            self._size += len(data)
+            if self._size > self._left or not writer.write(data):
+                self._abort()
+            return data
+        length = self._reply.length
+        if self._reply.last_trailers() or (length is not None and length != self._size):
+            self._abort()
+        else:
+            self._writer = None
+            writer.commit(self._replaces)
+        return data
+
+    def pause(self, *, paused: bool) -> None:
+        """As the reply that it reads."""
+        self._reply.pause(paused=paused)
+
+    def close(self, ending: Ending) -> None:
+        """Close the reply that it reads."""
+        self._abort()
+        self._reply.close(ending)
+
+    def _abort(self) -> None:
+        if self._writer is not None:
+            self._writer.abort()
+            self._writer = None
