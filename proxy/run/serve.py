@@ -92,8 +92,11 @@ async def serve(config: Config, read: Read | None = None, watch: str = "") -> in
 
     planned = descriptors(config.server.max_connections)
     runtime = Runtime(config, descriptors=planned, read=read, follow=follow)
-    if runtime.reloader is not None:
-        stop.on_hangup = partial(_reload, runtime.reloader)
+    watching = None
+    if (reloader := runtime.reloader) is not None:
+        stop.on_hangup = partial(_reload, reloader)
+        if watch:
+            watching = Watch(partial(reloader.files, watch), reloader.reload)
     try:
         await runtime.open()
     except CannotStart as error:
@@ -108,10 +111,8 @@ async def serve(config: Config, read: Read | None = None, watch: str = "") -> in
     print(ready, file=sys.stderr, flush=True)
     notify("READY=1")
     watchdog = Watchdog()
-    reloader = runtime.reloader
-    watching = (
-        Watch(partial(reloader.files, watch), reloader.reload) if reloader and watch else None
-    )
+    if watching is not None:
+        watching.open()
     await stop.asked.wait()
     if watching is not None:
         await watching.close()

@@ -23,23 +23,36 @@ class Watch:
     def __init__(
         self, files: Callable[[], Iterable[str]], reload: Callable[[], Awaitable[object]]
     ) -> None:
-        """``files``: those of now; they may be others after a reload."""
+        """``files``: those of now; they may be others after a reload.
+
+        What changes from now on is a change, also before ``open``.
+        """
         self._files = files
         self._reload = reload
+        names = self._names()
+        self._first: dict[str, object] = dict(zip(names, marks(names), strict=True))
+        self._task: asyncio.Task[None] | None = None
+
+    def open(self) -> None:
+        """Begin to look."""
         self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:
         """Look no more."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def _names(self) -> list[str]:
+        return list(dict.fromkeys(self._files()))
 
     async def _look(self) -> dict[str, object]:
         """A disk may stand still, the loop may not."""
-        names = list(dict.fromkeys(self._files()))
+        names = self._names()
         return dict(zip(names, await asyncio.to_thread(marks, names), strict=True))
 
     async def _run(self) -> None:
-        used = seen = await self._look()
+        used = seen = self._first
         while True:
             await asyncio.sleep(EVERY)
             try:

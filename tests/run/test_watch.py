@@ -55,6 +55,7 @@ async def test_a_change_is_told_once(tmp_path: Path) -> None:
     path, told = tmp_path / "config.toml", Told()
     path.write_text("a")
     looking = Watch(told.looking_at(path), told.reload)
+    looking.open()
     await told.looked(3)
     assert told.times == 0
     path.write_text("ab")
@@ -71,6 +72,7 @@ async def test_a_link_that_is_turned_and_a_file_that_comes_are_changes(tmp_path:
     link.symlink_to(one)
     told = Told()
     looking = Watch(told.looking_at(link, late), told.reload)
+    looking.open()
     await told.looked(2)
     other = tmp_path / "other"
     other.symlink_to(two)
@@ -101,6 +103,7 @@ async def test_a_file_that_is_being_written_is_waited_for(
         await told.reload()
 
     looking = Watch(told.looking_at(tmp_path), reload)
+    looking.open()
     await told.until(1)
     await told.looked(3)
     assert at_reload == ["f"]
@@ -113,11 +116,22 @@ async def test_files_that_come_to_be_named_are_no_change_and_are_looked_at(tmp_p
     second.write_text("a")
     paths = [first]
     looking = Watch(lambda: told.look(paths), told.reload)
+    looking.open()
     await told.looked(2)
     paths.append(second)
     await told.looked(3)
     assert told.times == 0
     second.write_text("ab")
+    await told.until(1)
+    await looking.close()
+
+
+async def test_a_change_before_it_begins_is_one(tmp_path: Path) -> None:
+    path, told = tmp_path / "config.toml", Told()
+    path.write_text("a")
+    looking = Watch(told.looking_at(path), told.reload)
+    path.write_text("ab")
+    looking.open()
     await told.until(1)
     await looking.close()
 
@@ -128,6 +142,7 @@ async def test_it_goes_on_after_a_reload_that_fails(
     path, told = tmp_path / "config.toml", Told()
     path.write_text("a")
     looking = Watch(told.looking_at(path), told.reload)
+    looking.open()
     await told.looked(2)
     told.fails = True
     path.write_text("ab")
