@@ -32,6 +32,7 @@ net/peer: tests/edge/http1/test_half_close.py  the kernel is asked about real co
 telemetry/call: tests/telemetry/test_recorder.py  a recorder makes calls of exchanges
 run/observation: tests/wire/test_reload.py  an [admin] table that comes and goes, over sockets
 run/listeners: tests/wire/test_reload.py  addresses that come and go, over sockets
+arguments: tests/test_cli.py  a command line is read by a command
 run/unix_socket: tests/run/test_listener.py  a listener opens them
 run/scopes: tests/run/test_tree.py  what is built of them is looked at there
 run/runtime: tests/wire/test_drain.py  all parts together, over sockets
