@@ -82,7 +82,7 @@ async def test_a_server_that_was_gone_and_is_ejected_for_that_is_waited_for(
     waits = Waits(NoEndpointAvailable(), NoEndpointAvailable(), reply(200))
     waits.servers.connects = False
     task = asyncio.create_task(waits.handle(get()))
-    await asyncio.sleep(0.11)
+    await asyncio.sleep(0.05)
     waits.servers.connects = True  # it is back, but still on trial
     assert (await task).status == 200
 
@@ -152,7 +152,9 @@ async def test_who_leaves_is_nobody_s_concern_any_more(
     await asyncio.sleep(0)
     second = asyncio.create_task(waits.handle(get()))
     jumping.call_later(left_at, first.cancel)
+    begun = jumping.time()
     assert (await second).status == 200
+    assert jumping.time() - begun < 0.5
     with pytest.raises(asyncio.CancelledError):
         await first
     assert not waits.waiting.waiting
