@@ -46,8 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "explain": lambda: _explain(arguments),
         "init": lambda: _init(_path(arguments.config)),
         "schema": _schema,
-        "demo": lambda: _own("proxy.demo.command", rest),
-        "top": lambda: _own("proxy.admin.top", rest),
+        "demo": lambda: int(importlib.import_module("proxy.demo.command").run(rest)),
+        "top": lambda: int(importlib.import_module("proxy.admin.top").run(rest)),
         "drain": lambda: _operate(arguments, "/api/drain"),
         "reload": lambda: _operate(arguments, "/api/reload"),
     }
@@ -165,11 +165,6 @@ def _operate(arguments: argparse.Namespace, path: str) -> int:
         return 1
     _say(said.message)
     return 0 if said.status < _REFUSED else _BAD_CONFIGURATION
-
-
-def _own(module: str, arguments: list[str]) -> int:
-    """A command that reads its arguments itself."""
-    return int(importlib.import_module(module).run(arguments))
 
 
 def _say(line: str) -> None:

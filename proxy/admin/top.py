@@ -129,8 +129,14 @@ def screen(seen: Seen) -> Iterator[Line]:
         for server in servers[:10]:
             state = _state(server, seen.state["breakers"])
             where = place(upstream, server["endpoint"])
+            # Where there is one server only, nobody counts but the exchanges.
+            known = sum(
+                (each.get("upstream"), each.get("server")) == (upstream, server["endpoint"])
+                for each in flying
+            )
+            number = max(server["in_flight"], known)
             yield Line(
-                f"{where:44} {server['in_flight']:>7} {server['connections']:>6}  {state}",
+                f"{where:44} {number:>7} {server['connections']:>6}  {state}",
                 "" if state == "well" else _RED,
             )
     for upstream, each in seen.state["concurrency"].items():

@@ -8,7 +8,7 @@ from proxy.config.model import Config
 from proxy.config.origins import Told
 from proxy.config.problems import spell
 from proxy.core.findings import Place
-from proxy.run.tree import upstreams_of
+from proxy.run.scopes import upstreams_of
 
 
 def told_options(config: Config, chosen: int, origins: Told) -> Iterator[str]:

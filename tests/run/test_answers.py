@@ -9,6 +9,7 @@ import pytest
 from proxy.config.load import from_upstream
 from proxy.edge.connections import ConnectionTracker
 from proxy.run.answers import Answers
+from proxy.run.runtime import Runtime
 from proxy.telemetry.recorder import Recorder
 
 
@@ -83,3 +84,12 @@ async def test_nobody_elses_server_is_withdrawn() -> None:
     assert asked.answers.change_server("drain", "other", "http://a") is None
     with pytest.raises(ValueError, match="the only server of api"):
         Asked("http://a").change("drain")
+
+
+async def test_without_an_admin_listener_nothing_is_recorded() -> None:
+    runtime = Runtime(from_upstream("http://a"))
+    assert "second" not in runtime.answers
+    assert runtime._observation._recorder is None
+    assert runtime._tracker.observers == ()
+    recorded = Runtime(from_upstream("http://a", admin="127.0.0.1:0"))
+    assert "second" in recorded.answers
