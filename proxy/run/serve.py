@@ -52,7 +52,7 @@ def run(config: Config, read: Read | None = None, watch: str = "") -> int:
         return FAILED_TO_START
     from proxy.run.workers.parent import serve_by_workers  # noqa: PLC0415  (it is rarely wanted)
 
-    return run_in_loop(lambda: serve_by_workers(config, number))
+    return run_in_loop(lambda: serve_by_workers(config, number, read, watch))
 
 
 def run_in_loop(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
@@ -94,7 +94,7 @@ async def serve(config: Config, read: Read | None = None, watch: str = "") -> in
     runtime = Runtime(config, descriptors=planned, read=read, follow=follow)
     watching = None
     if (reloader := runtime.reloader) is not None:
-        stop.on_hangup = partial(_reload, reloader)
+        stop.on_hangup = partial(reload_later, reloader)
         if watch:
             watching = Watch(partial(reloader.files, watch), reloader.reload)
     try:
@@ -136,7 +136,7 @@ async def serve(config: Config, read: Read | None = None, watch: str = "") -> in
     return 0 if clean else CUT
 
 
-def _reload(reloader: Reloader) -> None:
+def reload_later(reloader: Reloader) -> None:
     """As SIGHUP asks for; who asks is not waited for."""
     task = asyncio.ensure_future(reloader.reload("SIGHUP"))
     _reloading.add(task)

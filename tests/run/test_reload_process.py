@@ -232,3 +232,17 @@ async def test_a_rotated_secret_is_sent_after_a_reload_too(tmp_path: Path) -> No
                                 break
                             await asyncio.sleep(0.05)
             assert await proxy.stopped() == 0
+
+
+async def test_watch_reloads_workers_too(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    async with RawUpstream(HEALTHY) as upstream:
+        written(path, upstream.url, server="workers = 2")
+        async with started("run", "--watch", str(path)) as proxy:
+            await proxy.ready()
+            written(path, upstream.url, server="workers = 2", route="methods = ['POST']")
+            assert "added route POST /" in await proxy.line("reload (--watch)")
+            for _ in range(4):
+                async with await proxy.client() as client:
+                    assert (await client.ask(get())).status == 405
+            assert await proxy.stopped() == 0
