@@ -111,7 +111,7 @@ microbench: $(DEV) ## calls, writes, timers, tasks per request; fails where they
 bench-tools: ## (root) the load generator and the peers: wrk, nginx, haproxy, caddy
 	@tools/bench-tools.sh
 
-ci-tools: ## (root) system packages that some tests want: nginx, haproxy, caddy, curl, openssl, chromium, prometheus, systemd
+ci-tools: ## (root) system packages that some tests want: nginx, haproxy, caddy, curl, openssl, chromium, prometheus, redis, systemd
 	@tools/ci-tools.sh
 
 release: ## wheel and sdist into dist/; the wheel runs on every CPython from 3.11 that is here

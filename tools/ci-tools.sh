@@ -6,6 +6,7 @@ export PATH="$PATH:/usr/sbin:/sbin"
 missing=()
 command -v nginx >/dev/null || missing+=(nginx-light)
 command -v promtool >/dev/null || missing+=(prometheus)
+command -v redis-server >/dev/null || missing+=(redis-server)
 for tool in haproxy caddy curl openssl chromium; do
     command -v "$tool" >/dev/null || missing+=("$tool")
 done

@@ -47,7 +47,7 @@ SPELLED: Final = {
     hedge.PATTERN: ("p95 or another quantile", "500ms or another time"),
     stream_options.PATTERN: ("headers", "first_chunk", "body:64KiB or another size"),
     retry.PATTERN: (*retry.CAUSES, "a status such as 503", "5xx"),
-    cache_options.STORE: ("memory:", "sqlite:PATH"),
+    cache_options.STORE: ("memory:", "sqlite:PATH", "redis://HOST:PORT/NUMBER"),
     MODE: ("a mode in octal such as 0660",),
     health.PATTERN: ("a path that begins with a slash",),
 }

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, Protocol
 
 from proxy.config.model import Config
+from proxy.core.cache_options import store_problems
 from proxy.core.findings import Finding, Place, Written
 from proxy.middleware import cors, per_try, rate_limit
 from proxy.middleware.cache import cache
@@ -52,6 +53,7 @@ def _all(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
     rules = config.retry or retry.RetryOptions()
     inherited: set[str] = set()
     yield from retry.problems(Written(raw, (), config, inherited, rules))
+    yield from store_problems(config.store, used=any(route.cache for route in config.routes))
     for index, upstream in enumerate(config.upstreams):
         place: Place = ("upstreams", index)
         for checked in _UPSTREAM:

@@ -1,15 +1,19 @@
 """The tables ``[cache]`` and ``[store]``: the cache, the coalescer and the stores read them."""
 
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
 from proxy.core.duration import Duration, seconds
+from proxy.core.findings import WARNING, Finding, Place
 from proxy.core.options import Table, described
 from proxy.core.size import Size, size
 from proxy.http.grammar import TCHAR
 
-STORE: Final = "^(memory:|sqlite:.+)$"
+STORE: Final = "^(memory:|sqlite:.+|rediss?://.+|unix://.+)$"
 TARGET: Final = f"^[{TCHAR.decode()}]+$"
 
 
@@ -21,7 +25,8 @@ class StoreOptions(Table, frozen=True, kw_only=True):
         Meta(
             pattern=STORE,
             description='"memory:" keeps them in this process; "sqlite:/var/lib/app/store.db" in a '
-            "file, which survives a restart and which several processes share.",
+            "file, which survives a restart and which several processes share; "
+            '"redis://127.0.0.1:6379/0" in Redis or Valkey, which several machines share.',
         ),
     ] = "memory:"
     timeout: Annotated[
@@ -80,3 +85,17 @@ class CacheOptions(Table, frozen=True, kw_only=True):
             "that a reply has."
         ),
     ] = ("Sidecar-Cache-Control", "CDN-Cache-Control")
+
+
+def store_problems(options: StoreOptions | None, *, used: bool) -> Iterator[Finding]:
+    """What is wrong with `[store]`; ``used``: whether a route has `[cache]`."""
+    if options is None:
+        return
+    place: Place = ("store", "url")
+    kind, _, rest = options.url.partition(":")
+    if kind == "sqlite" and not Path(rest).absolute().parent.is_dir():
+        yield Finding(place, f"{WARNING} the directory of {rest} is not there")
+    if kind in ("redis", "rediss", "unix") and find_spec("redis") is None:
+        yield Finding(place, "Redis wants redis-py: pip install 'sidecar-proxy[redis]'")
+    if not used:
+        yield Finding(("store",), f"{WARNING} no route has [cache], so nothing is stored")

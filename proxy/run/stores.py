@@ -27,9 +27,15 @@ def store_of(
     kind, _, place = (options or StoreOptions()).url.partition(":")
     if kind == "memory":
         return MemoryStore(bound)
-    from proxy.store.sqlite import SqliteStore  # noqa: PLC0415 - sqlite3 only where it is asked for
+    # What these import is needed only where it is asked for.
+    chosen = options or StoreOptions()
+    if kind == "sqlite":
+        from proxy.store.sqlite import SqliteStore  # noqa: PLC0415
 
-    return SqliteStore(Path(place), bound, (options or StoreOptions()).timeout)
+        return SqliteStore(Path(place), bound, chosen.timeout)
+    from proxy.store.redis import RedisStore  # noqa: PLC0415
+
+    return RedisStore(chosen.url, chosen.timeout)
 
 
 def fit(store: Store | None, tables: Iterable[CacheOptions | None]) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from proxy.core.cache_options import CacheOptions, StoreOptions
+from proxy.core.duration import Duration
 from proxy.core.size import Size
 from proxy.run.stores import store_of
 from proxy.store.memory import MemoryStore
@@ -27,7 +28,8 @@ def test_the_largest_bound_counts() -> None:
 
 async def test_a_file_is_opened_when_it_is_used(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
-    store = store_of(StoreOptions(url=f"sqlite:{path}"), [CacheOptions()])
+    options = StoreOptions(url=f"sqlite:{path}", timeout=Duration(0))
+    store = store_of(options, [CacheOptions()])
     assert isinstance(store, SqliteStore)
     assert not path.exists()
     assert not await store.get(b"k")

@@ -38,6 +38,17 @@ async def test_the_least_recently_used_of_the_kept_ones_gives_way() -> None:
     assert not await found(store, 1)
 
 
+async def test_the_kept_ones_leave_room_for_those_on_trial() -> None:
+    store = MemoryStore(64 << 10)
+    for number in range(100):
+        put(store, b"%d" % number, KIB)
+        await store.get(b"%d" % number)
+    put(store, b"new", KIB)
+    put(store, b"newer", KIB)
+    assert await store.get(b"new")
+    assert store._kept_cost <= (64 << 10) * 0.8
+
+
 async def test_nothing_larger_than_the_room_is_stored() -> None:
     store = MemoryStore(8 << 10)
     put(store, b"small", KIB)

@@ -154,3 +154,13 @@ async def test_a_refresh_goes_on_without_its_client_and_without_its_conditions()
     assert (await caching.ask(exchange)).status == 200
     await settled()
     assert seen == ["GET", None, [(b"Accept", b"a")]]
+
+
+async def test_a_stale_reply_is_better_than_that_of_a_fallback() -> None:
+    async def fixed(exchange: Exchange) -> Reply:
+        exchange.error = "destination_unavailable"
+        return reply(200, [], b"sorry")
+
+    caching = await stale(fixed, stale_if_error=60.0)
+    answer = await caching.ask()
+    assert (answer.body, answer.exchange.error) == (b"old", "")

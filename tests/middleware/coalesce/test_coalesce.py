@@ -283,3 +283,11 @@ async def test_a_call_is_tried_for_as_long_as_anybody_waits(
     follower.deadline = other
     await asyncio.gather(asked(inner, leader), asked(inner, follower))
     assert script.exchanges[0].deadline == until
+
+
+async def test_calls_with_different_marks_are_not_shared(jumping: JumpingLoop) -> None:
+    script = Script((5, reply(body=b"one")), (5, reply(body=b"two")))
+    inner = shared(script)
+    both = [inner.share(get(), script, mark) for mark in (b"a", b"b")]
+    answers = [answer for answer in await asyncio.gather(*both) if answer is not None]
+    assert [await body(answer) for answer in answers] == [b"one", b"two"]

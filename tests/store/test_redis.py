@@ -1,0 +1,104 @@
+"""What only the store in Redis does, against a real server that stops and stalls."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from proxy.store.redis import RedisStore
+from proxy.store.redis_entry import PIECE
+from tests.support.redis_server import RedisServer, redis_server
+from tests.support.samples import told
+from tests.support.stored import FRESH, body_of, meta, put
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[RedisServer]:
+    """A running redis-server."""
+    async with redis_server() as running:
+        yield running
+
+
+async def test_machines_share_it(server: RedisServer) -> None:
+    one, two = RedisStore(server.url, 5.0), RedisStore(server.url, 5.0)
+    put(one, b"k" * 16, b"x" * PIECE * 3, labels=[b"red"])
+    assert await one.get(b"k" * 16)
+    [entry] = await two.get(b"k" * 16)
+    assert await body_of(entry) == b"x" * PIECE * 3
+    assert await two.purge(b"red") == 1
+    assert not await one.get(b"k" * 16)
+    await one.close()
+    await two.close()
+
+
+async def test_everything_expires(server: RedisServer) -> None:
+    store = RedisStore(server.url, 5.0)
+    put(store, b"k" * 16, b"x" * PIECE * 2, labels=[b"red"], freshness=FRESH)
+    assert await store.get(b"k" * 16)
+    for name in await store._client.keys("*"):
+        assert 0 < await store._client.ttl(name) <= 30 * 24 * 3600 + 1
+    assert len(await store._client.keys("*")) == 4
+    await store.close()
+
+
+async def test_a_part_that_redis_has_dropped_is_an_error_and_no_short_body(
+    server: RedisServer,
+) -> None:
+    store = RedisStore(server.url, 5.0)
+    put(store, b"k" * 16, b"x" * PIECE * 2)
+    [entry] = await store.get(b"k" * 16)
+    for name in await store._client.keys("*b*:1"):
+        await store._client.delete(name)
+    assert len(await entry.read(0)) == PIECE
+    with pytest.raises(Exception, match="not there"):
+        await entry.read(PIECE)
+    await store.close()
+
+
+async def test_a_server_that_stalls_is_not_waited_for(server: RedisServer) -> None:
+    now = 100.0
+    store = RedisStore(server.url, 0.05, lambda: now)
+    put(store, b"k" * 16, b"1")
+    async with asyncio.timeout(30):
+        while not await store.get(b"k" * 16):  # a busy machine takes longer than the timeout
+            now += 2
+    server.stall()
+    for _ in range(3):
+        assert not await store.get(b"k" * 16)
+    assert told(store)["store_circuit_open"] == 1
+    began = time.monotonic()
+    for _ in range(100):
+        assert not await store.get(b"k" * 16)
+    assert time.monotonic() - began < 4  # more than 5 seconds, if each had waited
+    assert not store.put(b"l" * 16, meta()).write(b"x")
+    server.go_on()
+    async with asyncio.timeout(30):
+        while not await store.get(b"k" * 16):  # the probe of each second
+            now += 1
+            await asyncio.sleep(0.01)
+    assert told(store)["store_circuit_open"] == 0
+    await store.close()
+
+
+async def test_a_server_that_is_gone_means_misses(server: RedisServer) -> None:
+    store = RedisStore(server.url, 0.5)
+    await server.kill()
+    put(store, b"k" * 16, b"1")
+    assert not await store.get(b"k" * 16)
+    await store.touch(b"k" * 16, b"i", meta())
+    await store.delete(b"k" * 16)
+    assert await store.purge(b"red") == 0
+    assert told(store)["store_failures"] >= 3
+    await store.close()
+
+
+async def test_a_server_without_room_means_misses() -> None:
+    async with redis_server("--maxmemory", "2mb", "--maxmemory-policy", "noeviction") as server:
+        store = RedisStore(server.url, 5.0)
+        for number in range(40):
+            put(store, b"%016d" % number, b"x" * PIECE * 3)
+            for entry in await store.get(b"%016d" % number):
+                assert await body_of(entry) == b"x" * PIECE * 3
+        assert told(store)["store_failures"] > 0
+        await store.close()
