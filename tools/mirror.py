@@ -30,6 +30,7 @@ middleware/retry/adapters: tests/middleware/retry/test_retry.py  only aiohttp-re
 middleware/retry/may_follow: tests/wire/test_clocks.py  asked when a clock runs out
 net/peer: tests/edge/http1/test_half_close.py  the kernel is asked about real connections
 telemetry/call: tests/telemetry/test_recorder.py  a recorder makes calls of exchanges
+run/collector: tests/wire/test_tracing.py  it sends to a receiver, over sockets
 run/observation: tests/wire/test_reload.py  an [admin] table that comes and goes, over sockets
 run/listeners: tests/wire/test_reload.py  addresses that come and go, over sockets
 arguments: tests/test_cli.py  a command line is read by a command
