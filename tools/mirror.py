@@ -34,8 +34,8 @@ run/collector: tests/wire/test_tracing.py  it sends to a receiver, over sockets
 run/observation: tests/wire/test_reload.py  an [admin] table that comes and goes, over sockets
 run/listeners: tests/wire/test_reload.py  addresses that come and go, over sockets
 arguments: tests/test_cli.py  a command line is read by a command
-run/unix_socket: tests/run/test_listener.py  a listener opens them
 run/scopes: tests/run/test_tree.py  what is built of them is looked at there
+run/unix_sockets: tests/run/test_listener.py  a listener binds by it
 run/explain_options: tests/run/test_explain.py  what explain prints at its end
 run/runtime: tests/wire/test_drain.py  all parts together, over sockets
 run/workers/inherited: tests/run/workers/test_crew.py  real processes accept by it

@@ -17,7 +17,7 @@ from proxy.net.sockets import drop_handshakes
 from proxy.run import holder, inherited
 from proxy.run.acceptor import Acceptor
 from proxy.run.reasons import CannotListen
-from proxy.run.unix_socket import bound, identity, unix_reason
+from proxy.run.unix_sockets import bound_unix, identity, unix_reason
 
 BACKLOG: Final = 4096
 """Connections that may wait to be accepted; asyncio's 100 refuses bursts."""
@@ -62,8 +62,8 @@ class Listener:
         """
         self._ceiling = ceiling
         self._room = room
-        self._use(factory, admit)
         self._given = inherited.sockets().take(self._asked)
+        self._use(factory, admit)
         try:
             if self._path is not None:
                 await self._open_unix(factory, self._path)
@@ -95,7 +95,7 @@ class Listener:
         Raises CannotListen where a unix socket cannot have the mode or the owner.
         """
         before, self._options = self._options, options
-        if self._path is not None:
+        if self._path is not None and self._given is None:
             try:
                 self._set_rights(self._path)
             except OSError as error:
@@ -137,7 +137,7 @@ class Listener:
             os.chown(path, *owner(self._options.unix_owner))
 
     async def _open_unix(self, factory: Callable[[], asyncio.Protocol], path: str) -> None:
-        listening = self._given or bound(path)
+        listening = self._given or bound_unix(path)
         try:
             if self._given is None:
                 self._file = identity(path)

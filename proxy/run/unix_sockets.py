@@ -1,4 +1,4 @@
-"""Unix sockets to listen on: who has the path, and what is left of a crash."""
+"""Unix sockets to listen on: their files, and what stands in the way of one."""
 
 import errno
 import os
@@ -10,10 +10,10 @@ from proxy.run import holder
 
 
 def unix_reason(error: OSError, path: str, options: ServerOptions) -> str:
-    """Why it cannot be had, and who has it."""
+    """What keeps a unix socket from being had, and who."""
     folder = os.path.dirname(path)
     if error.errno == errno.EADDRINUSE:
-        if not is_socket(path):
+        if not _is_socket(path):
             return "there is a file of that name that is no socket"
         return f"somebody listens on that socket{holder.of_socket(path)}"
     if not os.path.isdir(folder):
@@ -27,8 +27,7 @@ def unix_reason(error: OSError, path: str, options: ServerOptions) -> str:
     return error.strerror or str(error)
 
 
-def is_socket(path: str) -> bool:
-    """Whether there is one of that name."""
+def _is_socket(path: str) -> bool:
     try:
         return stat.S_ISSOCK(os.stat(path).st_mode)
     except OSError:
@@ -44,7 +43,7 @@ def identity(path: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def bound(path: str) -> socket.socket:
+def bound_unix(path: str) -> socket.socket:
     """Raises OSError where somebody listens there."""
     clear_stale(path)
     listening = socket.socket(socket.AF_UNIX)
@@ -61,7 +60,7 @@ def clear_stale(path: str) -> None:
 
     Raises OSError where somebody does: the loop would take the path away without asking.
     """
-    if not is_socket(path):
+    if not _is_socket(path):
         return
     with socket.socket(socket.AF_UNIX) as probe:
         try:
