@@ -7,6 +7,7 @@ and ``check`` and ``schema`` never load the server.
 
 import argparse
 import contextlib
+import importlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -30,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not left.code and _printed((), 0):  # --help or --version, whose words found no room
             return 1
         raise
-    if rest and arguments.command != "demo":
+    if rest and arguments.command not in ("demo", "top"):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if arguments.command == "run":
         _agree(parser, arguments)
@@ -44,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "explain": lambda: _explain(arguments),
         "init": lambda: _init(_path(arguments.config)),
         "schema": _schema,
-        "demo": lambda: _demo(rest),
+        "demo": lambda: int(importlib.import_module("proxy.demo.command").run(rest)),
+        "top": lambda: int(importlib.import_module("proxy.admin.top").run(rest)),
         "drain": lambda: _operate(arguments, "/api/drain"),
     }
     return commands[arguments.command]()
@@ -67,6 +69,7 @@ _EXAMPLES: Final = {
     "explain": "sidecar-proxy explain config.toml POST http://api.example.com/v1/items",
     "schema": "sidecar-proxy schema > sidecar-proxy.schema.json",
     "demo": "sidecar-proxy demo",
+    "top": "sidecar-proxy top --admin 127.0.0.1:9901",
     "drain": "sidecar-proxy drain --admin 127.0.0.1:9901",
 }
 """Of each command, at the end of its help."""
@@ -116,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     drain = commands.add_parser("drain", help="stop a running proxy as SIGTERM does")
     _admin(drain)
     commands.add_parser("schema", help="print the JSON Schema of the configuration")
+    commands.add_parser("top", help="show what a running proxy is doing", add_help=False)
     commands.add_parser("demo", help="a slow demo API with the proxy in front", add_help=False)
     return parser
 
@@ -270,12 +274,6 @@ def _operate(arguments: argparse.Namespace, path: str) -> int:
         return 1
     _say(said.message)
     return 0 if said.status < _REFUSED else _BAD_CONFIGURATION
-
-
-def _demo(arguments: list[str]) -> int:
-    from proxy.demo.command import run
-
-    return run(arguments)
 
 
 def _say(line: str) -> None:

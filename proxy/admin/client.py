@@ -1,10 +1,10 @@
-"""Commands that speak to the admin listener of a running proxy: ``sidecar-proxy drain``."""
+"""Commands that speak to the admin listener of a running proxy: ``drain``, ``top``."""
 
 import http.client
 import json
 import socket
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 PATIENCE: Final = 30.0
 """Seconds for an answer."""
@@ -51,6 +51,22 @@ def post(address: str, path: str, token_file: str = "") -> Said:
     finally:
         connection.close()
     return Said(answer.status, _sentence(said))
+
+
+def get(address: str, path: str) -> Any:
+    """What is answered there, as JSON has it. Raises OSError and ValueError as ``post`` does."""
+    connection = _connection(address)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        said = answer.read(64 << 20)
+    except http.client.HTTPException as error:
+        raise OSError(f"no answer in HTTP ({type(error).__name__})") from None
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise ValueError(f"{path}: {answer.status}, {_sentence(said.decode('utf-8', 'replace'))}")
+    return json.loads(said)
 
 
 def _connection(address: str) -> http.client.HTTPConnection:

@@ -14,12 +14,14 @@ from proxy.telemetry.call import Call
 from proxy.telemetry.changes import Changes
 from proxy.telemetry.history import History
 from proxy.telemetry.recorder import SHOWN
-from proxy.telemetry.second import Flying, Hit, Second
+from proxy.telemetry.second import Event, Flying, Hit, Second
 
 log = logging.getLogger(__name__)
 
 EVERY: Final = 1.0
 """Seconds from one look to the next."""
+_BEHIND: Final = 0.01
+"""Seconds after the full one: timers may ring a little early."""
 _second: Final = msgspec.msgpack.Decoder(Second).decode
 _calls: Final = msgspec.msgpack.Decoder(list[Call]).decode
 
@@ -27,7 +29,7 @@ _calls: Final = msgspec.msgpack.Decoder(list[Call]).decode
 class Observatory:
     """What the page and the API show beside the state."""
 
-    __slots__ = ("_changes", "_task", "_wall", "history", "live", "source", "stopping")
+    __slots__ = ("_changes", "_ready", "_task", "_wall", "history", "live", "source", "stopping")
 
     def __init__(self, source: Source, wall: Callable[[], float] = wall) -> None:
         """``wall``: seconds since 1970."""
@@ -37,6 +39,7 @@ class Observatory:
         self.history = History(wall())
         self.live = Live(self.history, source)
         self._changes = Changes()
+        self._ready = False
         self._wall = wall
         self._task: asyncio.Task[None] | None = None
 
@@ -53,7 +56,8 @@ class Observatory:
 
     async def _run(self) -> None:
         while True:
-            await asyncio.sleep(EVERY)
+            # On the second: each look is in a second of its own, and none has none.
+            await asyncio.sleep(EVERY - self._wall() % EVERY + _BEHIND)
             try:
                 await self.look()
             except Exception:  # or nobody would look again
@@ -67,6 +71,10 @@ class Observatory:
             return
         second = merged([_second(each) for each in answers], self._wall())
         second.events += self._changes.look(self.source.describe(), second.at)
+        if self.source.ready is not self._ready:
+            self._ready = self.source.ready
+            text = "the proxy wants new requests" if self._ready else "the proxy drains"
+            second.events.append(Event(at=second.at, kind="proxy", text=text))
         self.history.add(second)
         self.live.publish(second)
 

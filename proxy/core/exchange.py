@@ -30,6 +30,7 @@ class Exchange:
         "headers",
         "heard",
         "host",
+        "length",
         "login",
         "method",
         "path",
@@ -110,6 +111,8 @@ class Exchange:
         self.committed = False
         self.endless = False
         """Whether its reply is a stream of events, which no end belongs to."""
+        self.length: int | None = None
+        """Bytes that the reply will have; None where only its end will tell, or it was whole."""
         self.status = 0
         self.error = ""
         """Proxy-Status error token, empty where all went well."""

@@ -22,6 +22,7 @@ ENDPOINTS: Final = {
     "/": "this list",
     "/slow?seconds=2": "answers after a wait",
     "/stream?events=5&interval=1": "server-sent events, one after the other",
+    "/drip?seconds=2": "ten pieces of a body, spread over that time",
     "/bytes/1MiB": "that many bytes, of known length",
     "/status/503": "that status",
     "/flaky": "fails every other time: 503 with Retry-After",
@@ -42,6 +43,7 @@ def application(sleep: Sleep = asyncio.sleep) -> web.Application:
             web.get("/", api.index),
             web.get("/slow", api.slow),
             web.get("/stream", api.stream),
+            web.get("/drip", api.drip),
             web.get("/bytes/{size}", api.bytes),
             web.route("*", "/status/{status}", api.status),
             web.route("*", "/flaky", api.flaky),
@@ -85,6 +87,16 @@ class _Api:
                 await self._sleep(interval)
             event = f'id: {number}\nevent: tick\ndata: {{"number": {number}, "of": {events}}}\n\n'
             await response.write(event.encode())
+        return response
+
+    async def drip(self, request: web.Request) -> web.StreamResponse:
+        pause = _number(request, "seconds", 2, MAX_WAIT) / 10
+        response = web.StreamResponse(headers={"Content-Type": "application/octet-stream"})
+        response.content_length = 10 * 1024
+        await response.prepare(request)
+        for _ in range(10 if request.method == "GET" else 0):
+            await response.write(_BLOCK[:1024])
+            await self._sleep(pause)
         return response
 
     async def bytes(self, request: web.Request) -> web.StreamResponse:

@@ -1,17 +1,26 @@
-"""``sidecar-proxy demo``: the demo API with the proxy in front of it."""
+"""``sidecar-proxy demo``: the demo API with the proxy in front, load, and troubles in turn."""
 
 import argparse
+import contextlib
+import json
+import random
 import sys
+import tempfile
+from pathlib import Path
 from typing import Final
 
 from proxy.config.addresses import LOOPBACK, split_listen
-from proxy.config.load import ConfigError, from_upstream
+from proxy.config.load import ConfigError, from_upstream, load
+from proxy.config.model import Config
+from proxy.demo.deaf import DeafServer
 from proxy.demo.process import DemoFailed, DemoProcess
+from proxy.demo.traffic import CONFIG, Traffic, driven
 from proxy.run import serve
 
 _TRY: Final = """\
 demo API  {api}
 proxy     http://{listen}
+page      http://{admin}/
 
 Try, in another terminal:
   curl -i 'http://{listen}/slow?seconds=2'
@@ -24,22 +33,50 @@ Ctrl-C ends both.
 
 
 def run(argv: list[str]) -> int:
-    """Run both until a signal comes; the exit status is the proxy's."""
+    """Run all of it until a signal comes; the exit status is the proxy's."""
     parser = argparse.ArgumentParser(prog="sidecar-proxy demo", description=__doc__)
     parser.add_argument("--listen", default="127.0.0.1:8080", metavar="HOST:PORT")
-    listen = parser.parse_args(argv).listen
+    parser.add_argument("--admin", default="127.0.0.1:9901", metavar="HOST:PORT")
+    parser.add_argument(
+        "--no-load", action="store_true", help="ask for nothing: you bring the load yourself"
+    )
+    arguments = parser.parse_args(argv)
+    listen: str = arguments.listen
     try:
-        with DemoProcess("127.0.0.1:0") as demo:
-            config = from_upstream(demo.url, listen)
-            shown = listen
-            if not listen.startswith(("unix:", "[")):
-                host, port = split_listen(listen)
-                shown = f"{host or LOOPBACK}:{port}"
-            sys.stderr.write(_TRY.format(api=demo.url, listen=shown))
-            return serve.run(config)
+        # Whether it makes sense is said of the argument, not of a file that nobody has seen.
+        from_upstream("http://127.0.0.1", listen, arguments.admin)
+        with DemoProcess("127.0.0.1:0") as demo, DeafServer() as deaf:
+            config = configuration(demo.url, deaf.url, listen, arguments.admin)
+            shown = _shown(listen)
+            sys.stderr.write(_TRY.format(api=demo.url, listen=shown, admin=_shown(arguments.admin)))
+            load_: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+            if not arguments.no_load and not listen.startswith("unix:"):
+                load_ = driven(Traffic(shown, deaf, random.Random()), _say)
+            with load_:
+                return serve.run(config)
     except ConfigError as error:
         sys.stderr.writelines(f"{problem}\n" for problem in error.problems)
         return 2
     except DemoFailed as error:
         sys.stderr.write(f"{error}\n")
         return serve.FAILED_TO_START
+
+
+def configuration(api: str, deaf: str, listen: str, admin: str) -> Config:
+    """What the proxy of the demo runs on. Raises ConfigError."""
+    text = CONFIG.format(api=api, deaf=deaf, listen=json.dumps(listen), admin=json.dumps(admin))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "demo.toml")
+        file.write_text(text, encoding="utf-8")
+        return load(file)
+
+
+def _shown(listen: str) -> str:
+    if listen.startswith(("unix:", "[")):
+        return listen
+    host, port = split_listen(listen)
+    return f"{host or LOOPBACK}:{port}"
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"demo: {sentence}\n")

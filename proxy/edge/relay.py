@@ -63,6 +63,7 @@ class Relay:
                     await _drained(exchange, stream)
             else:
                 encoded, length = reply.encoded, reply.length
+                exchange.length = length
                 stream.head(status, reply.reason, fields, own, encoded=encoded, length=length)
                 if length is None:
                     exchange.endless = of_events(reply.headers)

@@ -109,6 +109,7 @@ SENTENCES: Final[dict[type[e.ProxyError], str]] = {
     e.ShuttingDown: "This proxy is shutting down.",
     e.EndedByOperator: "An operator of this proxy has ended the request.",
     e.LoopDetected: "The request has come through this proxy already.",
+    e.NotCached: "The request takes a stored reply only, and there is none that may be used.",
     e.InternalError: "This proxy failed.",
 }
 """What everybody may know; which server, which clock and why is for ``[errors] details``."""

@@ -11,7 +11,7 @@ from proxy.core.secrets import conceal
 from proxy.run.scopes import identity
 from proxy.upstream.options import UpstreamOptions, entries
 
-RESTART: Final[frozenset[str]] = frozenset()
+RESTART: Final[frozenset[str]] = frozenset({"workers"})
 """Options of ``[server]`` that only a restart changes."""
 _DEFAULTS: Final = frozenset({*INHERITED, *SHARED, *LISTS} - {"errors"})
 """Tables of the top that routes and upstreams carry, and the lists of these."""

@@ -50,6 +50,8 @@ class Observation:
                     self._recorder, self._tracker, self._upstreams, lambda: self._config
                 )
                 self.answers |= self._about.table()
+            else:
+                self._recorder.event("proxy", "reloaded: other options are in force")
             self._recorder.redact(config.log.redact)
             observers = (*observers, self.counters.record, self._recorder.record)
         self._tracker.observers = observers

@@ -44,7 +44,7 @@ def run(config: Config, read: Read | None = None) -> int:
         return run_in_loop(lambda: serve(config, read))
     from proxy.run.workers.parent import serve_by_workers  # noqa: PLC0415  (it is rarely wanted)
 
-    return run_in_loop(lambda: serve_by_workers(config, number))
+    return run_in_loop(lambda: serve_by_workers(config, number, read))
 
 
 def run_in_loop(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
@@ -85,7 +85,7 @@ async def serve(config: Config, read: Read | None = None) -> int:
     planned = descriptors(config.server.max_connections)
     runtime = Runtime(config, descriptors=planned, read=read, follow=follow)
     if runtime.reloader is not None:
-        stop.on_hangup = partial(_reload, runtime.reloader)
+        stop.on_hangup = partial(reload_later, runtime.reloader)
     try:
         await runtime.open()
     except CannotStart as error:
@@ -118,7 +118,7 @@ async def serve(config: Config, read: Read | None = None) -> int:
     return 0 if clean else CUT
 
 
-def _reload(reloader: Reloader) -> None:
+def reload_later(reloader: Reloader) -> None:
     """As SIGHUP asks for; who asks is not waited for."""
     task = asyncio.ensure_future(reloader.reload("SIGHUP"))
     _reloading.add(task)

@@ -48,6 +48,7 @@ class Call(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
     bytes_in: int = 0
     bytes_out: int = 0
     length: int | None = None
+    """Bytes that its reply will have, where that is known."""
     attempts: int = 0
     tries: list[Try] = []
     trace_id: str = ""
@@ -118,6 +119,7 @@ class Teller:
             failed=is_failure(exchange) and not in_flight,
             bytes_in=exchange.body.received if in_flight else exchange.bytes_in,
             bytes_out=exchange.bytes_out,
+            length=exchange.length,
             attempts=record.attempt_count,
             tries=tries,
             trace_id=trace,

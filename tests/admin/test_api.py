@@ -133,7 +133,7 @@ async def test_a_reply_that_has_begun_is_cut() -> None:
         await client.send(get())
         await client.read_until(b"\r\n\r\n123")
         [found] = (await until(proxy, "/api/exchanges", "in_flight"))["in_flight"]
-        assert (found["phase"], found["bytes_out"]) == ("body", 3)
+        assert (found["phase"], found["bytes_out"], found["length"]) == ("body", 3, 9)
         await call(proxy, "POST", f"/api/exchanges/{found['id']}/cancel")
         await client.closed()
         assert (await proxy.record()).error == "http_request_denied"

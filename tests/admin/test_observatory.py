@@ -55,11 +55,25 @@ async def test_a_look_keeps_what_happened_and_what_changed() -> None:
     samples[0] = gauge("endpoint_healthy", 0, LABELS)
     await seen.look()
     assert [each.text for each in seen.history.events] == [
-        f"api ({SERVER.removeprefix('http://')}): fails its health checks"
+        "the proxy wants new requests",
+        f"api ({SERVER.removeprefix('http://')}): fails its health checks",
     ]
     [step] = seen.history.between(90.0, 60.0)
     assert step["rows"][0][1] == 4
     assert [each.cause for each in seen.history.episodes.now()] == ["connect"]
+
+
+async def test_a_drain_is_an_event() -> None:
+    told = msgspec.msgpack.encode(second(1.0))
+    ready = [True, True, False, False]
+    seen = Observatory(Local(lambda: ready[0], list, {"second": lambda: told}))
+    while ready:
+        await seen.look()
+        del ready[0]
+    assert [each.text for each in seen.history.events] == [
+        "the proxy wants new requests",
+        "the proxy drains",
+    ]
 
 
 async def test_a_look_that_nobody_answers_is_no_second() -> None:

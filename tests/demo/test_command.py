@@ -1,11 +1,16 @@
 """``sidecar-proxy demo``."""
 
+import asyncio
+import threading
 import urllib.request
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from proxy.config.load import check
 from proxy.config.model import Config
-from proxy.demo import command
+from proxy.demo import command, traffic
 
 
 def test_it_runs_the_proxy_in_front_of_a_demo_api_that_answers(
@@ -15,6 +20,8 @@ def test_it_runs_the_proxy_in_front_of_a_demo_api_that_answers(
 
     def serve(config: Config) -> int:
         seen.append(config)
+        assert config.admin is not None
+        assert config.admin.listen == "127.0.0.1:8098"
         [url] = config.upstreams[0].servers
         assert isinstance(url, str)
         with urllib.request.urlopen(f"{url}/slow?seconds=0") as answer:
@@ -22,10 +29,13 @@ def test_it_runs_the_proxy_in_front_of_a_demo_api_that_answers(
         return 7
 
     monkeypatch.setattr("proxy.run.serve.run", serve)
-    assert command.run(["--listen", "127.0.0.1:8099"]) == 7
+    assert (
+        command.run(["--listen", "127.0.0.1:8099", "--admin", "127.0.0.1:8098", "--no-load"]) == 7
+    )
     assert [config.server.listen for config in seen] == ["127.0.0.1:8099"]
     out, err = capsys.readouterr()
     assert out == ""
+    assert "page      http://127.0.0.1:8098/" in err
     assert "curl -i 'http://127.0.0.1:8099/slow?seconds=2'" in err
 
 
@@ -34,3 +44,31 @@ def test_an_address_that_makes_no_sense_is_a_bad_configuration(
 ) -> None:
     assert command.run(["--listen", "nowhere"]) == 2
     assert "--listen" in capsys.readouterr().err
+
+
+def test_load_is_brought_while_the_proxy_runs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+
+    async def drive(_: traffic.Traffic, say: Callable[[str], None]) -> None:
+        say("now")
+        begun.set()
+        await asyncio.Event().wait()
+
+    def serve(config: Config) -> int:
+        assert begun.wait(30)
+        return 0
+
+    monkeypatch.setattr("proxy.run.serve.run", serve)
+    monkeypatch.setattr(traffic, "drive", drive)
+    assert command.run(["--listen", "127.0.0.1:8099"]) == 0
+    assert "demo: now\n" in capsys.readouterr().err
+    assert not [each for each in threading.enumerate() if each.name.startswith("demo-")]
+
+
+def test_the_configuration_of_the_demo_has_no_doubts(tmp_path: Path) -> None:
+    file = tmp_path / "demo.toml"
+    where = {"listen": '"127.0.0.1:0"', "admin": '"127.0.0.1:0"'}
+    file.write_text(traffic.CONFIG.format(api="http://a", deaf="http://b", **where))
+    assert check(file) == []

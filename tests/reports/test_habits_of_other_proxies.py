@@ -24,7 +24,6 @@ def said(folder: Path, text: str) -> list[str]:
         ("[server]\nthreads = 4\n" + API, "2: server.threads:", "[server] workers"),
         ("[server]\ngzip = true\n" + API, "2: server.gzip:", "nothing is compressed"),
         ("[server]\nhttp2 = true\n" + API, "2: server.http2:", "neither HTTP/2"),
-        ("[cache]\nttl = '1m'\n" + API, "1: cache:", "[coalesce]"),
         (
             "[cors]\nallow_origins = ['*']\nallow_credentials = false\n" + API,
             "3: cors.",

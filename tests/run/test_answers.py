@@ -4,12 +4,15 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from proxy.config.load import from_upstream
 from proxy.edge.connections import ConnectionTracker
 from proxy.run.answers import Answers
+from proxy.run.runtime import Runtime
 from proxy.telemetry.recorder import Recorder
+from proxy.telemetry.second import Second
 
 
 class Server:
@@ -83,3 +86,16 @@ async def test_nobody_elses_server_is_withdrawn() -> None:
     assert asked.answers.change_server("drain", "other", "http://a") is None
     with pytest.raises(ValueError, match="the only server of api"):
         Asked("http://a").change("drain")
+
+
+async def test_without_an_admin_listener_nothing_is_recorded() -> None:
+    assert "second" not in Runtime(from_upstream("http://a")).answers
+    assert "second" in Runtime(from_upstream("http://a", admin="127.0.0.1:0")).answers
+
+
+async def test_a_reload_is_an_event() -> None:
+    runtime = Runtime(from_upstream("http://a", admin="127.0.0.1:0"))
+    again = from_upstream("http://b", admin="127.0.0.1:0")
+    runtime._observation.follow(again)
+    second = msgspec.msgpack.decode(runtime.answers["second"](), type=Second)
+    assert [each.text for each in second.events] == ["reloaded: other options are in force"]

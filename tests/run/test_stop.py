@@ -3,6 +3,7 @@
 import asyncio
 import random
 from pathlib import Path
+from time import monotonic
 from typing import Final
 
 import pytest
@@ -13,6 +14,7 @@ from tests.support.process import Process, started
 from tests.support.upstream import RawUpstream
 
 CLIENTS: Final = 40
+RESTED: Final = 0.7
 REQUEST: Final = post(b"hello")
 
 
@@ -25,6 +27,8 @@ class Poster:
         self.told = 0
         """Replies with ``Connection: close``."""
         self.failed: list[str] = []
+        self.late = False
+        """Whether it ever asked on a connection that had rested for too long."""
 
     async def run(self, proxy: Process) -> None:
         """Post until nobody listens any more."""
@@ -37,16 +41,23 @@ class Poster:
                 await self._post(client)
 
     async def _post(self, client: RawClient) -> None:
+        heard = monotonic()
         while True:
             try:
+                # A connection that rests in a stop has a second. A machine that is so busy that
+                # the pause below takes as long says nothing of the proxy.
+                late = monotonic() - heard > RESTED
+                self.late |= late
                 await client.send(REQUEST)
                 response = await client.receive()
             except OSError as error:
-                self.failed.append(repr(error))
+                self.failed += [] if late else [repr(error)]
                 return
             if (response.status, response.ended) != (200, "complete"):
-                self.failed.append(f"{response.status} {response.ended} {response.head.first!r}")
+                what = f"{response.status} {response.ended} {response.head.first!r}"
+                self.failed += [] if late else [what]
                 return
+            heard = monotonic()
             self.answered += 1
             if response.value("Connection") == b"close":
                 self.told += 1
@@ -83,7 +94,7 @@ async def test_a_stop_costs_no_client_a_request(kind: str, delay: str, tmp_path:
             await upstream.until(lambda: len(upstream.requests) > 4 * CLIENTS)
             status = await proxy.stopped()
         assert [poster.failed for poster in posters if poster.failed] == []
-        assert all(poster.told for poster in posters)
+        assert all(poster.told or poster.late for poster in posters)
         assert status == 0
 
 

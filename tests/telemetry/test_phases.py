@@ -126,3 +126,11 @@ def test_a_failed_attempt_that_is_still_known_is_no_answer() -> None:
     assert phases(exchange, 105.0)._asdict() == pytest.approx(
         dict.fromkeys(NAMES, 0.0) | {"retries": 5.0}
     )
+
+
+def test_all_failed_attempts_before_the_one_under_way_count() -> None:
+    tries = (failed("503", 100.0, 1.0), failed("reset", 101.5, 1.0))
+    exchange = flying(tries=tries, asked=3)
+    assert phases(exchange, 105.0)._asdict() == pytest.approx(
+        dict.fromkeys(NAMES, 0.0) | {"retries": 2.5, "first_byte": 2.5}
+    )

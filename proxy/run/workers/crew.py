@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from proxy.config.model import Config
 from proxy.core.clock import monotonic
-from proxy.core.samples import Sample, counter, gauge, info
+from proxy.core.samples import Sample, counter, gauge
+from proxy.run.workers import reload
 from proxy.run.workers.backoff import Backoff
 from proxy.run.workers.balance import Counts, Inboxes, shared_file
 from proxy.run.workers.kept import Kept
@@ -25,8 +26,6 @@ from proxy.run.workers.totals import Totals, unpacked
 
 log = logging.getLogger(__name__)
 
-PATIENCE: Final = 2.0
-"""Seconds that a worker has for an answer."""
 GIVEN_UP: Final = 1.0
 """Seconds of a wait at which a start has failed, where the slot has never served."""
 SETTLING: Final = 0.1
@@ -50,6 +49,8 @@ class Crew:
         """Those that live."""
         self._totals = Totals()
         self._kept = Kept()
+        self._version = 0
+        """Of the configuration."""
         self._tasks = set[asyncio.Task[None]]()
         self.restarts = 0
         self.stopping = self.leaving = False
@@ -72,6 +73,16 @@ class Crew:
         """Those that take new connections."""
         return [member for member in self.members if member.state == "serving"]
 
+    async def reload(self, config: Config) -> None:
+        """Have all use another configuration. Raises CannotReload, and then none does."""
+        prepared = await reload.prepare(self.serving, config)
+        self._config = config  # of workers that start from now on
+        self._version += 1
+        for member in prepared:
+            member.version = self._version
+        for member in await reload.commit(prepared):
+            self._replace(member)
+
     def start(self) -> None:
         """Have all slots served."""
         for slot in range(self.slots):
@@ -88,7 +99,7 @@ class Crew:
             await asyncio.sleep(wait)
         if self.stopping:
             return
-        member = Member(slot)
+        member = Member(slot, self._version)
         ours, theirs = socket.socketpair()
         try:
             descriptors = (
@@ -163,6 +174,8 @@ class Crew:
                 other.tell("retire")
         if len({each.slot for each in self.serving}) == self.slots:
             self.started.set()
+        if member.version != self._version:  # it was started before a reload
+            self._replace(member)
 
     def _replace(self, member: Member) -> None:
         """It was asked to end, it alone: another one takes its place first."""
@@ -219,7 +232,7 @@ class Crew:
         """See ``Source.ask``."""
         members = [each for each in self.members if each.state in ("serving", "retiring")]
         answers = await asyncio.gather(
-            *(self._asked(member, question, values) for member in members),
+            *(member.ask(question, values) for member in members),
             return_exceptions=True,
         )
         given: list[Any] = [one for one in answers if not isinstance(one, BaseException)]
@@ -232,21 +245,9 @@ class Crew:
             self._kept.keep(keep, question, values)
         return given
 
-    async def _asked(self, member: Member, question: str, values: dict[str, Any]) -> Any:
-        assert member.link is not None
-        async with asyncio.timeout(PATIENCE):
-            return await member.link.ask(question, **values)
-
     async def look(self) -> None:
         """Have every worker tell its samples."""
-        await asyncio.gather(*(self._look(member) for member in tuple(self.members)))
-
-    async def _look(self, member: Member) -> None:
-        if member.state in ("serving", "retiring"):
-            with contextlib.suppress(ValueError, TimeoutError):
-                told = unpacked(await self._asked(member, "samples", {}))
-                if member.state != "ended":
-                    member.samples = told
+        await asyncio.gather(*(member.look() for member in tuple(self.members)))
 
     def describe(self) -> Iterable[Sample]:
         """The sum of what they told, and how they are."""
@@ -256,12 +257,7 @@ class Crew:
         yield counter("workers_restarted", self.restarts)
         now = monotonic()
         for member in self.members:
-            labels = {"worker": str(member.slot), "pid": str(member.pid)}
-            yield info("worker_state", member.state, labels)
-            yield gauge("worker_age_seconds", now - member.since, labels)
-            yield gauge("worker_connections", self._counts.get(member.slot), labels)
-            requests = (s.value for s in member.samples if s.name == "route_requests")
-            yield counter("worker_requests", sum(map(int, requests)), labels)
+            yield from member.describe(now, self._counts.get(member.slot))
 
     # The end
 

@@ -1,17 +1,26 @@
 """A worker, as its parent knows it."""
 
-from typing import Any
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from typing import Any, Final
 
 from proxy.core.clock import monotonic
-from proxy.core.samples import Sample
-from proxy.run.workers.link import Link
+from proxy.core.samples import Sample, counter, gauge, info
+from proxy.run.workers.link import Link, LinkClosed
+from proxy.run.workers.totals import unpacked
+
+PATIENCE: Final = 2.0
+"""Seconds that a worker has for an answer."""
 
 
 class Member:
     """A worker process."""
 
-    def __init__(self, slot: int) -> None:
+    def __init__(self, slot: int, version: int) -> None:
+        """``version``: of the configuration that it begins with."""
         self.slot = slot
+        self.version = version
         self.pid = 0
         self.state = "starting"
         """Then ``serving``, ``retiring`` and ``ended``."""
@@ -27,3 +36,27 @@ class Member:
         """Say something, where it is there to hear it."""
         if self.link is not None:
             self.link.tell(notice, **values)
+
+    async def ask(self, question: str, values: dict[str, Any]) -> Any:
+        """Its answer. Raises ValueError where it has none, TimeoutError where it gives none."""
+        if self.link is None:
+            raise LinkClosed("the process has ended")
+        async with asyncio.timeout(PATIENCE):
+            return await self.link.ask(question, **values)
+
+    async def look(self) -> None:
+        """Have it tell its samples."""
+        if self.state in ("serving", "retiring"):
+            with contextlib.suppress(ValueError, TimeoutError):
+                told = unpacked(await self.ask("samples", {}))
+                if self.clean is None:  # else it has told its last ones
+                    self.samples = told
+
+    def describe(self, now: float, connections: int) -> Iterator[Sample]:
+        """How it is; ``connections``: those of its slot."""
+        labels = {"worker": str(self.slot), "pid": str(self.pid)}
+        yield info("worker_state", self.state, labels)
+        yield gauge("worker_age_seconds", now - self.since, labels)
+        yield gauge("worker_connections", connections, labels)
+        requests = (each.value for each in self.samples if each.name == "route_requests")
+        yield counter("worker_requests", sum(map(int, requests)), labels)

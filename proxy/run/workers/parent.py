@@ -4,20 +4,26 @@ import asyncio
 import logging
 import sys
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, Final
 
 from proxy.config.in_force import in_force
 from proxy.config.model import Config
+from proxy.core.clock import monotonic
 from proxy.core.samples import Sample
 from proxy.core.secrets import conceal
+from proxy.run.changes import Report
 from proxy.run.memory import Memory
 from proxy.run.notify import notify
 from proxy.run.operators import Operators
-from proxy.run.reasons import CannotListen
-from proxy.run.serve import CUT, FAILED_TO_START, Stop, settle_memory
+from proxy.run.reasons import CannotListen, CannotReload
+from proxy.run.reload import Read, Reloader
+from proxy.run.serve import CUT, FAILED_TO_START, Stop, reload_later, settle_memory
 from proxy.run.workers.crew import Crew
+from proxy.run.workers.reload import possible, report
 from proxy.run.workers.shares import exceeding
 from proxy.run.workers.sockets import Bound
+from proxy.telemetry.log import configure
 from proxy.telemetry.standard_error import StandardError
 from proxy.telemetry.writer import Turn
 
@@ -32,8 +38,10 @@ LATE: Final = 5.0
 class Parent:
     """In the running loop."""
 
-    def __init__(self, config: Config, slots: int) -> None:
+    def __init__(self, config: Config, slots: int, read: Read | None) -> None:
+        """``read`` reads the configuration again, for a reload."""
         self._config = config
+        self._reloader = None if read is None else Reloader(read, self._reload)
         self._slots = slots
         self._addresses: list[Bound] = []
         self._crew: Crew
@@ -51,22 +59,40 @@ class Parent:
 
     def describe(self) -> Iterable[Sample]:
         """The state of all."""
-        return self._crew.describe()
+        yield from self._crew.describe()
+        if self._reloader is not None:
+            yield from self._reloader.describe(monotonic())
 
     async def ask(self, question: str, *, keep: str = "", **values: Any) -> list[Any]:
         """The answers of all; see ``Source``."""
         if question == "configuration":  # theirs have their shares of the limits
             return [in_force(self._config)]
+        if question == "reload" and self._reloader is not None:
+            return [await self._reloader.answer()]
         answers = await self._crew.ask(question, keep=keep, **values)
         if question == "log_level" and values.get("level"):  # the parent has a log too
             logging.getLogger().setLevel(values["level"].upper())
         return answers
+
+    async def _reload(self, asked: Config) -> Report:
+        """Have all workers use it. Raises CannotReload, and then all is as it was."""
+        if not self.ready:
+            raise CannotReload("the proxy does not serve now")
+        before = self._config
+        config, later = possible(before, asked)
+        await self._crew.reload(config)
+        self._config = config
+        configure(config.log)
+        self._warn(config)
+        return report(before, config, later)
 
     # What it does
 
     async def run(self) -> int:
         """The exit code."""
         stop = Stop()
+        if self._reloader is not None:
+            stop.on_hangup = partial(reload_later, self._reloader)
         try:
             await self._open()
         except CannotListen as error:
@@ -88,8 +114,7 @@ class Parent:
 
     async def _open(self) -> None:
         server = self._config.server
-        for sentence in exceeding(self._config, self._slots):
-            log.warning("%s", sentence)
+        self._warn(self._config)
         addresses = (server.listen,) if isinstance(server.listen, str) else server.listen
         for address in addresses:
             self._addresses.append(Bound(address, server, self._slots))
@@ -100,6 +125,10 @@ class Parent:
             self._operators = Operators(self._config.admin, server)
             await self._operators.open(self)
             self._looking = asyncio.create_task(self._look())
+
+    def _warn(self, config: Config) -> None:
+        for sentence in exceeding(config, self._slots):
+            log.warning("%s", sentence)
 
     async def _look(self) -> None:
         while True:
@@ -182,6 +211,6 @@ class Parent:
             bound.close()
 
 
-async def serve_by_workers(config: Config, slots: int) -> int:
+async def serve_by_workers(config: Config, slots: int, read: Read | None = None) -> int:
     """Serve by so many workers until told to stop; the exit code, as of ``run/serve``."""
-    return await Parent(config, slots).run()
+    return await Parent(config, slots, read).run()

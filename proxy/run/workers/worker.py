@@ -11,10 +11,11 @@ from typing import Any, Final
 
 from proxy.admin.source import answered
 from proxy.config.model import Config
+from proxy.edge.connections import Observer
 from proxy.run.descriptors import descriptors as planned
 from proxy.run.memory import Memory
-from proxy.run.reasons import CannotStart
-from proxy.run.runtime import Runtime
+from proxy.run.reasons import CannotReload, CannotStart
+from proxy.run.runtime import Prepared, Runtime
 from proxy.run.serve import CUT, FAILED_TO_START, run_in_loop, settle_memory
 from proxy.run.workers.balance import Balance, Counts
 from proxy.run.workers.inherited import Accepting, Inherited
@@ -51,6 +52,8 @@ class Worker:
         self._turn = turn
         self._link: Link
         self._runtime: Runtime | None = None
+        self._prepared: Prepared | None = None
+        self._slots = 1
         self._told: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._readiness_fails = False
         self._end = asyncio.Event()
@@ -69,19 +72,28 @@ class Worker:
             return FAILED_TO_START  # the parent has ended
         # SIGTERM to all processes, as of systemd, is the parent's to act on.
         loop.add_signal_handler(signal.SIGTERM, self._link.tell, "replace")
-        config: Config = pickle.loads(start["config"])
         name_worker(self._slot)
-        configure(config.log)
-        return await self._serve(share(config, self._slot, start["slots"]), start)
+        self._slots = start["slots"]
+        return await self._serve(self._share(start["config"]), start)
+
+    def _share(self, data: bytes) -> Config:
+        """Our part of a whole configuration."""
+        config: Config = pickle.loads(data)
+        return share(config, self._slot, self._slots)
 
     async def _serve(self, config: Config, start: dict[str, Any]) -> int:
-        access = AccessLog(config.log, turn=self._turn) if config.log.access else None
-        observers = (access.record,) if access is not None else ()
+        access = AccessLog(config.log, turn=self._turn)
+
+        def follow(config: Config) -> tuple[Observer, ...]:
+            configure(config.log)
+            access.follow(config.log)
+            return (access.record,) if config.log.access else ()
+
         counts = Counts(self._descriptors[1], start["slots"])
         try:
             plan = planned(config.server.max_connections)
             inherited = self._inherited(counts, start)
-            self._runtime = runtime = Runtime(config, observers, plan, inherited)
+            self._runtime = runtime = Runtime(config, (), plan, inherited, follow=follow)
             await runtime.open()
             for question, values in start["kept"]:
                 with contextlib.suppress(ValueError):  # it is not of this configuration any more
@@ -99,8 +111,7 @@ class Worker:
         samples = packed(runtime.describe())
         await runtime.close()
         memory.close()
-        if access is not None:
-            access.close()
+        access.close()
         await self._say("ended", clean=clean, samples=samples)
         return 0 if clean else CUT
 
@@ -140,7 +151,25 @@ class Worker:
             raise ValueError("this worker has not started yet")
         if question == "samples":
             return packed(self._runtime.describe())
+        if question.endswith("_reload"):
+            await self._reload(self._runtime, question, values)
+            return None
         return await answered(self._runtime.answers, question, values)
+
+    async def _reload(self, runtime: Runtime, step: str, values: dict[str, Any]) -> None:
+        prepared, self._prepared = self._prepared, None
+        if step == "commit_reload":
+            if prepared is None:
+                raise ValueError("nothing was prepared")
+            await runtime.commit(prepared)
+            return
+        if prepared is not None:
+            await runtime.abandon(prepared)
+        if step == "prepare_reload":
+            try:
+                self._prepared = await runtime.prepare(self._share(values["config"]))
+            except CannotReload as error:
+                raise ValueError(str(error)) from error
 
     def _notice(self, name: str, values: dict[str, Any]) -> None:
         notices: dict[str, Callable[[], None]] = {

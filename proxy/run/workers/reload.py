@@ -1,0 +1,84 @@
+"""A reload of all workers: each prepares, then all use it, or none does.
+
+The parent has the sockets and the number of workers, so these stay until a restart; all else is
+reloaded as by one process. Whoever starts meanwhile has the former configuration, and is replaced
+once it serves.
+"""
+
+import asyncio
+import pickle
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from proxy.config.model import Config
+from proxy.run.changes import Report, changes
+from proxy.run.reasons import CannotReload
+from proxy.run.workers.link import LinkClosed
+from proxy.run.workers.member import Member
+
+PATIENCE: Final = 30.0
+"""Seconds that a worker has to prepare: it reads files and looks names up."""
+STAYS: Final = ("listen", "workers", "unix_mode", "unix_owner")
+"""Options of ``[server]`` that the parent has acted on."""
+
+
+def possible(before: Config, asked: Config) -> tuple[Config, list[str]]:
+    """``asked`` with what stays as it was, and the names of that."""
+    kept = {name: getattr(before.server, name) for name in STAYS}
+    later = [f"[server] {name}" for name in STAYS if getattr(asked.server, name) != kept[name]]
+    server = msgspec.structs.replace(asked.server, **kept)
+    config = msgspec.structs.replace(asked, server=server)
+    if before.admin != asked.admin:
+        later.append("[admin]")
+        config = msgspec.structs.replace(config, admin=before.admin)
+    return config, later
+
+
+def report(before: Config, after: Config, later: Sequence[str]) -> Report:
+    """What has changed, and what does only after a restart."""
+    told = changes(before, after)
+    return told._replace(restart=sorted({*told.restart, *later}))
+
+
+async def prepare(members: Sequence[Member], config: Config) -> list[Member]:
+    """Have all of them prepare; those that did. Raises CannotReload where one cannot."""
+    data = pickle.dumps(config)
+    asked = (_ask(member, "prepare_reload", config=data) for member in members)
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    # Whoever has ended meanwhile is replaced by one that begins with the new configuration.
+    why = [
+        str(each) or "a worker gave no answer"
+        for each in answers
+        if isinstance(each, BaseException) and not isinstance(each, LinkClosed)
+    ]
+    prepared = [
+        member
+        for member, each in zip(members, answers, strict=True)
+        if not isinstance(each, BaseException)
+    ]
+    if why or not prepared:
+        await asyncio.gather(
+            *(_ask(member, "abandon_reload") for member in members), return_exceptions=True
+        )
+        raise CannotReload(why[0] if why else "no worker serves now")
+    return prepared
+
+
+async def commit(members: Sequence[Member]) -> list[Member]:
+    """Have all of them use it; those that could not, which have to be replaced."""
+    asked = (_ask(member, "commit_reload") for member in members)
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    return [
+        member
+        for member, each in zip(members, answers, strict=True)
+        if isinstance(each, BaseException)
+    ]
+
+
+async def _ask(member: Member, question: str, **values: Any) -> None:
+    if member.link is None:
+        raise LinkClosed("the process has ended")
+    async with asyncio.timeout(PATIENCE):
+        await member.link.ask(question, **values)

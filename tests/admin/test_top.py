@@ -1,0 +1,101 @@
+"""What ``sidecar-proxy top`` shows."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from proxy.admin import top
+from proxy.cli import main
+from tests.support.message import get
+from tests.support.proxy import proxied
+from tests.support.upstream import RawUpstream, Script, closed_port
+
+BUSY: Script = ["wait-body", b"HTTP/1.1 500 Busy\r\nContent-Length: 4\r\n\r\nbusy"]
+SILENT: Script = ["hold"]
+
+
+async def _printed(*words: str) -> int:
+    return await asyncio.to_thread(main, ["top", "--once", *words])
+
+
+async def test_it_shows_what_is_wrong_and_where(capsys: pytest.CaptureFixture[str]) -> None:
+    tables: dict[str, Any] = {"admin": {"listen": "127.0.0.1:0"}, "concurrency": {}}
+    async with (
+        RawUpstream(BUSY, SILENT) as upstream,
+        proxied(upstream, retry=False, **tables) as proxy,
+        await proxy.connect() as client,
+    ):
+        await proxy.ask(get("/first%1B[2J"))
+        await client.send(get("/held"))
+        server = upstream.url.removeprefix("http://")
+        async with asyncio.timeout(30):
+            while "! answer since" not in (  # noqa: ASYNC110 - it is polled by design
+                out := await _shown(proxy.runtime.admin, capsys)
+            ):
+                await asyncio.sleep(0.1)
+        assert out.startswith(f"{proxy.runtime.admin}  0.0 calls/s  100.0 % failed  1 in flight")
+        assert "The upstream answers with errors: api" in out
+        assert f"api ({server})" in out
+        assert "api: 1 of 1024 requests, 0 wait" in out
+        assert "GET /held" in out.partition("IN FLIGHT")[2]
+        assert "GET /first%1B[2J" in out.partition("SLOW OR FAILED")[2]
+        assert f"api ({server}) answered 500" in out
+
+
+async def _shown(address: str, capsys: pytest.CaptureFixture[str]) -> str:
+    assert await _printed("--admin", address) == 0
+    return capsys.readouterr().out
+
+
+async def test_several_proxies_are_shown_and_one_is_not_there(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    nobody = f"127.0.0.1:{closed_port()}"
+    async with RawUpstream() as up, proxied(up, admin={"listen": "127.0.0.1:0"}) as proxy:
+        assert await _printed("--admin", nobody, "--admin", proxy.runtime.admin) == 0
+        out = capsys.readouterr().out
+        assert f"{nobody}: not reached" in out
+        assert f"{proxy.runtime.admin}  0.0 calls/s  - failed  0 in flight" in out
+        assert "all is well" in out
+    assert await _printed("--admin", nobody) == 1
+    assert await _printed("--admin", "nowhere") == 1
+    assert "expected HOST:PORT" in capsys.readouterr().out
+
+
+def test_control_characters_do_not_reach_the_terminal() -> None:
+    line = top.Line("a\x1b[2Jb\r\n\x9bc", "\33[31m")
+    assert top._dressed(line, 80, colours=False) == "a?[2Jb???c"
+    assert top._dressed(line, 4, colours=True) == "\33[31ma?[2\33[0m"
+
+
+def test_it_goes_on_until_it_is_told_to_stop(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        times.append(seconds)
+        if len(times) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("time.sleep", sleep)
+    assert top.show([f"127.0.0.1:{closed_port()}"]) == 0
+    assert capsys.readouterr().out.count("not reached") == 3
+
+
+@pytest.mark.parametrize(
+    ("server", "breakers", "state"),
+    [
+        ({}, [], "well"),
+        ({"withdrawn": True}, [], "drained"),
+        ({"healthy": False}, [], "unhealthy"),
+        ({"paused_s": 2.0}, [], "paused for 2.0 s"),
+        ({}, [{"endpoint": "a", "state": "open"}], "ejected"),
+        ({}, [{"endpoint": "a", "state": "half-open"}], "on trial"),
+        ({}, [{"endpoint": "b", "state": "open"}], "well"),
+    ],
+)
+def test_a_server_has_a_state(server: Any, breakers: Any, state: str) -> None:
+    known = {"endpoint": "a", "withdrawn": False, "healthy": True, "paused_s": 0.0}
+    assert top._state(known | server, breakers) == state
