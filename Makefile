@@ -21,7 +21,7 @@ CONFORMANT := $(VENV)/.conformance-$(call sum,requirements/conformance.txt)
 .DEFAULT_GOAL := help
 .PHONY: help install run test fast wire check format lint types imports house docs docs-current \
 	clients conformance figures bench badday arming soak waiting cache chaos workers microbench \
-	bench-tools ci-tools lock clean
+	bench-tools ci-tools release lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -108,8 +108,11 @@ microbench: $(DEV) ## calls, writes, timers, tasks per request; fails where they
 bench-tools: ## (root) the load generator and the peers: wrk, nginx, haproxy, caddy
 	@tools/bench-tools.sh
 
-ci-tools: ## (root) system packages that some tests want: nginx, haproxy, caddy, curl, openssl, chromium, prometheus, redis
+ci-tools: ## (root) system packages that some tests want: nginx, haproxy, caddy, curl, openssl, chromium, prometheus, redis, systemd
 	@tools/ci-tools.sh
+
+release: ## wheel and sdist into dist/; the wheel runs on every CPython from 3.11 that is here
+	@tools/release.sh
 
 lock: ## pin requirements/ anew (wants uv)
 	@tools/lock.sh

@@ -35,11 +35,13 @@ UNDOCUMENTED: Final = (ClientRequest, Connection, RequestHandler, ResponseHandle
 RECEIVERS: Final[dict[str, type]] = {
     "connector": BaseConnector,
     "content": StreamReader,
+    "handler": RequestHandler,
     "former": ResponseHandler,
     "made": Connection,
     "payload": StreamReader,
     "protocol": ResponseHandler,
     "reader": StreamReader,
+    "request": web.Request,
     "server": web.Server,
     "template": ClientRequest,
 }
@@ -71,7 +73,11 @@ def unknown(root: Path = Path("proxy")) -> list[str]:
     """
     theirs = frozenset[str]().union(*map(names_of, RECEIVERS.values()))
     trees = {path: ast.parse(path.read_text("utf-8")) for path in sorted(root.rglob("*.py"))}
-    ours = {name for tree in trees.values() for name in _declared(tree)} | {"_replace", "_exit"}
+    ours = {name for tree in trees.values() for name in _declared(tree)} | {
+        "_asdict",
+        "_replace",
+        "_exit",
+    }
     return [
         f"{path}:{node.lineno}: {ast.unparse(node)}"
         for path, tree in trees.items()

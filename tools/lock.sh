@@ -19,4 +19,4 @@ pin build.txt --constraint requirements/dev.txt - <<<'setuptools>=77'
 pin bench.txt --constraint requirements/dev.txt - \
     <<<$'fastapi\nhttpx\nhttptools\nuvicorn\nuvloop\nmatplotlib'
 pin clients.txt --constraint requirements/dev.txt - \
-    <<<$'openai\nanthropic\nmcp\nhttpx\nhttpx-sse\nsseclient-py\naiohttp-sse-client2'
+    <<<$'openai\nanthropic\nmcp\nhttpx\nhttpx-sse\nsseclient-py\naiohttp-sse-client2\nkubernetes-validate\nhadolint-bin\ncompose-spec'

@@ -124,6 +124,18 @@ def _port_as_text(value: Any) -> Any:
     return str(value) if type(value) is int and value >= 0 else value
 
 
+def collector_fault(url: str) -> str:
+    """The address of a collector of spans; their path is put behind it."""
+    if "@" in url:  # not repeated: it may hold a password
+        return "a user and a password do not belong in the URL"
+    found = _URL.fullmatch(url)
+    if not found or found[1] not in ("http", "https") or not url.isascii() or " " in url:
+        return f'expected "http://HOST:4318", got {url!r}'
+    if "?" in url or "#" in url:
+        return "neither a query nor a fragment belongs in the address of a collector"
+    return authority_fault(found[2])
+
+
 def listen_fault(address: str) -> str:
     """An address to listen on; port 0 lets the system choose one."""
     if address.startswith("unix:"):

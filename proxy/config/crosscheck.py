@@ -78,6 +78,8 @@ def _server(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
     yield from listener_problems(server)
     if config.admin is not None:
         yield from _admin(config.admin, listens)
+    if config.tracing is not None:
+        yield from _one(("tracing", "endpoint"), addresses.collector_fault(config.tracing.endpoint))
 
 
 def _admin(options: AdminOptions, listens: list[str]) -> Iterator[Finding]:

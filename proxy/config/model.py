@@ -32,7 +32,7 @@ from proxy.middleware.rewrite.options import (
     RewriteTable,
     StripPrefix,
 )
-from proxy.telemetry.options import LogOptions
+from proxy.telemetry.options import LogOptions, TracingOptions
 from proxy.upstream.health import HealthCheckOptions
 from proxy.upstream.options import UpstreamOptions
 
@@ -84,6 +84,7 @@ class Config(Table, frozen=True, kw_only=True):
     shutdown: ShutdownOptions = field(default_factory=ShutdownOptions)
     admin: AdminOptions | None = None
     log: LogOptions = field(default_factory=LogOptions)
+    tracing: TracingOptions | None = None
     store: StoreOptions | None = None
     timeouts: TimeoutsOptions = field(default_factory=TimeoutsOptions)
     retry: RetryOptions | None = field(default_factory=RetryOptions)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from proxy.core.clock import monotonic
 from proxy.core.errors import LocalLimit
+from proxy.core.state_changes import tell
 
 EVERY: Final = 10.0
 """Seconds between two lines of the log about the same limit."""
@@ -99,7 +100,8 @@ class Complaints:
             return
         self._told[kind] = now, 0
         more = f" ({left_out} times more since the last such line)" if left_out else ""
-        _log.warning("a limit of the proxy, not of an upstream: %s%s", sentence, more)
+        said = f"a limit of the proxy, not of an upstream: {sentence}{more}"
+        tell("local_limit", said, kind=kind)
 
 
 complain: Final = Complaints()

@@ -19,6 +19,8 @@ class Attempt(NamedTuple):
     """Seconds that it spent on getting a connection; None where it got none."""
     queue_s: float = 0.0
     """Seconds that its request had waited in queues when it ended, all attempts together."""
+    span_id: str = ""
+    """Of its span, where it was told one."""
 
     def __str__(self) -> str:
         return f"{self.endpoint} {self.outcome} {self.seconds * 1000:.0f} ms"
@@ -61,9 +63,18 @@ class Record:
     cache: str = ""
     """What the cache did, as Cache-Status says it (RFC 9211); empty where there is none."""
 
+    traced: bytes = b""
+    """The traceparent that came, where spans are made of it."""
+    span_id: str = ""
+    """Of the span of the last attempt, as the upstream was told it."""
+    shared_span: tuple[str, str] | None = None
+    """Trace and span of the call of another request, whose answer it was given."""
+
     def log_attempt(self, endpoint: str, outcome: str, began: float, now: float) -> None:
         """Log the attempt that these findings are of, which ends now."""
-        attempt = Attempt(endpoint, outcome, now - began, began, self.connect_s, self.queue_s)
+        attempt = Attempt(
+            endpoint, outcome, now - began, began, self.connect_s, self.queue_s, self.span_id
+        )
         self.attempt_log += (attempt,)
 
     @property
@@ -86,6 +97,9 @@ class Record:
         self.upstream, self.endpoint = call.upstream, call.endpoint
         if call.first_byte_at is not None:
             self.first_byte_at = max(call.first_byte_at, started_at)
+        if shared and call.span_id:
+            self.shared_span = call.traced[3:35].decode(), call.span_id
         if not shared:
+            self.traced, self.span_id = call.traced or self.traced, call.span_id
             self.connect_s, self.queue_s = call.connect_s, call.queue_s
             self.attempt_count += call.attempt_count

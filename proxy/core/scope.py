@@ -94,6 +94,7 @@ class Shared:
         "show_keys",
         "store",
         "tasks",
+        "traced",
         "uses",
         "watched",
     )
@@ -113,6 +114,8 @@ class Shared:
         """Where replies are stored, if a route has ``[cache]``."""
         self.tasks: set[asyncio.Task[None]] = set() if before is None else before.tasks
         """Tasks that belong to no request; what is left of them at the end is cancelled."""
+        self.traced = False
+        """Whether spans are made, with ``[tracing]``."""
         self.watched: list[Watched] = []
         self.uses = Uses([], [])
         """What has been taken and shown since whoever builds a route put this here."""

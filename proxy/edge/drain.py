@@ -14,12 +14,11 @@ A second SIGTERM goes to the cutting at once (``run/serve``).
 """
 
 import logging
-from typing import Final
+from typing import Any, Final
 
 from proxy.core.clock import monotonic
-from proxy.edge.connections import ConnectionTracker
-
-log = logging.getLogger(__name__)
+from proxy.core.state_changes import tell
+from proxy.edge.connections import ConnectionTracker, UnderWay
 
 _CLOSING: Final = 2.5
 """Seconds for tunnels to end politely, more than each of them takes for itself."""
@@ -37,19 +36,30 @@ async def drain(tracker: ConnectionTracker, grace: float) -> bool:
         connection.retire()
     left = tracker.under_way
     how_long = f"up to {grace:g} s" if grace else "as long as it takes"
-    log.info("draining: %s in flight%s", left, f", {how_long}" if any(left) else "")
+    more = f", {how_long}" if any(left) else ""
+    sentence = f"draining: {left} in flight{more}"
+    tell("draining", sentence, level=logging.INFO, **_counted(left), grace_s=grace)
     began = monotonic()
     emptied = await tracker.emptied(grace)
     left = tracker.under_way
     if emptied or not any(left):  # who only rests misses nothing
-        log.info("drained after %.1f s: nothing was cut", monotonic() - began)
+        sentence = f"drained after {monotonic() - began:.1f} s: nothing was cut"
+        _tell_drained(UnderWay(0, 0, 0), sentence, began)
         return True
-    if left.requests:
-        log.warning("grace_period of %g s is over: cutting %s", grace, left)
-    else:
-        log.info("grace_period of %g s is over: ending %s", grace, left)
+    act = "cutting" if left.requests else "ending"
+    _tell_drained(left, f"grace_period of {grace:g} s is over: {act} {left}", began)
     if tracker.tunnels:
         # Requests have had their time: they are cut as soon as the tunnels have ended.
         await tracker.tunnels_closed(_CLOSING)
         await tracker.emptied(_SETTLING)
     return not tracker.under_way.requests
+
+
+def _tell_drained(left: UnderWay, sentence: str, began: float) -> None:
+    level = logging.WARNING if left.requests else logging.INFO
+    seconds = round(monotonic() - began, 3)
+    tell("drained", sentence, level=level, **_counted(left), seconds=seconds)
+
+
+def _counted(left: UnderWay) -> dict[str, Any]:
+    return {"requests": left.requests, "streams": left.streams, "tunnels": left.tunnels}

@@ -102,6 +102,7 @@ SENTENCES: Final[dict[type[e.ProxyError], str]] = {
     e.QueueFull: "The upstream is busy, and its queue has no place left.",
     e.QueueTimeout: "The upstream was busy for as long as the request may wait.",
     e.UpstreamQuotaExceeded: "The upstream takes no more requests for now.",
+    e.NotCached: "No stored reply answers the request, which asks for one only.",
     e.CredentialsUnavailable: "This proxy has no valid credentials for the upstream at the moment.",
     e.DeadlineTooShort: "Too little is left of the time that the client gives for an answer.",
     e.LocalLimit: "This proxy has reached a limit of its own.",

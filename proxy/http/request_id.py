@@ -44,11 +44,30 @@ class NewIds(NamedTuple):
     lines: bytes
 
 
+_LOW: Final = (1 << 64) - 1
+_bound = 1 << 64
+
+
+def sample(share: float) -> None:
+    """Mark this share of the traces that are made here as sampled: ``[tracing] sample``."""
+    global _bound  # noqa: PLW0603
+    _bound = round(share * (1 << 64))
+
+
+def _new_trace(number: int) -> bytes:
+    """A traceparent. Its parent is the second half of the trace: whoever reads it again knows that
+    the trace began here, and that this is the id of our own span."""
+    trace = b"%032x" % number
+    return b"00-%b-%b-%b" % (trace, trace[16:], b"01" if number & _LOW < _bound else b"00")
+
+
 def new_ids(bits: Callable[[int], int] = random.getrandbits) -> NewIds:
     """A new name: one number serves as request id and as trace."""
-    made = b"%048x" % (bits(192) or 1)
-    request_id = made[:32]
-    trace = b"00-%b-%b-01" % (request_id, made[32:])
+    number = bits(128) or 1
+    request_id = b"%032x" % number
+    # As ``_new_trace`` has it, without a call: most requests come here.
+    flags = b"01" if number & _LOW < _bound else b"00"
+    trace = b"00-%b-%b-%b" % (request_id, request_id[16:], flags)
     return NewIds(
         request_id.decode(),
         ((b"X-Request-Id", request_id), (b"traceparent", trace)),
@@ -86,7 +105,7 @@ def kept_ids(
         added = ((b"X-Request-Id", request_id),)
         lines = b"X-Request-Id: %b\r\n" % request_id
     if not parents:
-        trace = b"00-%032x-%016x-01" % (bits(128) or 1, bits(64) or 1)
+        trace = _new_trace(bits(128) or 1)
         added += ((b"traceparent", trace),)
         lines += b"traceparent: %b\r\n" % trace
     return NewIds(request_id.decode("ascii"), added, lines)
@@ -130,7 +149,7 @@ def ensure_ids(
         _put(kept, ids, (b"X-Request-Id", request_id.encode("ascii")))
     if len(parents) != 1 or not _VALID_PARENT.fullmatch(fields[parents[0]][1]):
         # A new trace: the state of another one does not belong to it (W3C Trace Context 3.4).
-        trace = b"00-%032x-%016x-01" % (bits(128) or 1, bits(64) or 1)
+        trace = _new_trace(bits(128) or 1)
         _put(kept, parents, (b"traceparent", trace))
         gone += parents[1:] + states
     if gone:

@@ -57,6 +57,7 @@ class Breaker:
         "_longest",
         "_may_open",
         "_min_requests",
+        "_on_change",
         "_ratio",
         "_relapses",
         "counts",
@@ -79,13 +80,16 @@ class Breaker:
         base_ejection_time: float = 5.0,
         max_ejection_time: float = 60.0,
         may_open: Callable[[], bool] = lambda: True,
+        on_change: Callable[[float], None] = lambda _: None,
     ) -> None:
+        """``on_change`` is told for how many seconds it opens, or 0 when it closes again."""
         self._consecutive = consecutive_failures
         self._ratio = failure_ratio
         self._min_requests = min_requests
         self._base = base_ejection_time
         self._longest = max_ejection_time
         self._may_open = may_open
+        self._on_change = on_change
         self._interval = interval or 10.0
         self._all = Window(self._interval)
         self._bad = Window(self._interval)
@@ -162,6 +166,7 @@ class Breaker:
         self.open = True
         self.trial = False
         self.period += 1
+        self._on_change(seconds)
 
     def close(self, now: float) -> None:
         """It is well again; what it did before counts no more."""
@@ -174,3 +179,4 @@ class Breaker:
         self.period += 1
         self._closed_at = now
         self.shared = Pass(self, self.period, trial=False)
+        self._on_change(0.0)

@@ -47,6 +47,10 @@ class Key:
         """Seconds until it may be shown."""
         return max(self.quota.blocked_for(now), self.refused_until - now, 0.0)
 
+    def usable(self, now: float) -> bool:
+        """Whether there is a value to show."""
+        return self.field is not None and now < self.usable_until
+
     def left(self, now: float) -> float:
         """Requests that the upstream would still take; infinite where it has not said so."""
         remaining = self.quota.state(now).remaining
@@ -80,7 +84,10 @@ class Key:
 
 
 class Keys:
-    """Chooses the key with most left; those of which as much is left take turns."""
+    """Chooses the key with most left; those of which as much is left take turns.
+
+    A key that has no value now, since its token is still to come, is the last.
+    """
 
     __slots__ = ("_all", "_turns")
 
@@ -108,7 +115,11 @@ class Keys:
         return first
 
     def _choose(self, free: Sequence[Key], now: float) -> Key | None:
-        chosen = min(free, key=lambda key: (-key.left(now), key.turn), default=None)
+
+        def order(key: Key) -> tuple[bool, float, int]:
+            return not key.usable(now), -key.left(now), key.turn
+
+        chosen = min(free, key=order, default=None)
         if chosen is not None:
             chosen.turn = next(self._turns)
         return chosen

@@ -22,6 +22,7 @@ from proxy.middleware import (
     per_try,
     rate_limit,
     total,
+    tracing,
     upstream_quota,
 )
 from proxy.middleware.cache import cache
@@ -90,6 +91,7 @@ ENDPOINT: Final = (
     Link(upstream_quota, "each server has its own, and a wait for it is no time of the server's"),
     Link(propagation, "below all that waits: it says how much time is left when the request goes"),
     Link(per_try, "around one attempt alone: another one has its own time"),
+    Link(tracing, "last: each attempt that is sent tells the upstream its own span"),
 )
 """Once for each endpoint, as a route reaches it."""
 

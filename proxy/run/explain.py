@@ -16,7 +16,7 @@ from proxy.config.model import Config, Route
 from proxy.config.origins import Origins, Told
 from proxy.core.errors import BadRequest, MethodNotAllowed, NoRoute, ProxyError
 from proxy.core.exchange import Exchange
-from proxy.core.findings import Place, is_token
+from proxy.core.findings import is_token
 from proxy.core.reply import Reply
 from proxy.core.scope import EndpointScope, Scope, UpstreamScope
 from proxy.core.timeouts import TimeoutsOptions
@@ -30,6 +30,7 @@ from proxy.http.hop_by_hop import end_to_end_response
 from proxy.http.target import split_target
 from proxy.middleware.rewrite import rewrite
 from proxy.run.chains import ENDPOINT, ROUTE, UPSTREAM, Link
+from proxy.run.explain_options import told_options
 from proxy.run.failures import failures
 from proxy.run.scopes import upstreams_of
 from proxy.run.tree import Tree
@@ -122,7 +123,7 @@ def explained(config: Config, asked: Exchange, origins: Told) -> Iterator[str]:
     yield ""
     yield from _title("Failures", f"what becomes of this {asked.method} if its server fails")
     yield from failures(route, asked)
-    yield from _options(config, chosen, origins)
+    yield from told_options(config, chosen, origins)
 
 
 def _answer(error: ProxyError) -> str:
@@ -268,33 +269,3 @@ def _sent(upstreams: list[str], built: Built) -> Iterator[str]:
         for server in built.servers[name]:
             about = f"weight {server.weight:g}{', backup' if server.backup else ''}"
             yield f"  {server.name} ({about}) is sent: {server.sent}"
-
-
-def _options(config: Config, chosen: int, origins: Told) -> Iterator[str]:
-    """Every option that applies, with where it comes from."""
-    route = config.routes[chosen]
-    yield ""
-    yield from _title("Options", "what applies to this request, and where it was written")
-    yield from _values(route, ("routes", chosen), (), origins)
-    used = {upstream.name for upstream in upstreams_of(route, config.upstreams)}
-    for number, upstream in enumerate(config.upstreams):
-        if upstream.name in used:
-            yield f"  upstream {upstream.name}"
-            yield from _values(upstream, ("upstreams", number), (), origins)
-
-
-def _values(options: msgspec.Struct, own: Place, top: Place, origins: Told) -> Iterator[str]:
-    for name in options.__struct_fields__:
-        value = getattr(options, name)
-        place, above = (*own, name), (*top, name)
-        if isinstance(value, msgspec.Struct):
-            yield from _values(value, place, above, origins)
-            continue
-        where, written = origins.of(place, above)
-        if name in ("name", "servers") or (
-            where in ("", "default") and (value is None or (len(own) == 2 and own[0] == "routes"))
-        ):
-            continue  # shown above, or not asked for
-        shown = origins.shown(place, written, value) or "off"
-        label = ".".join(map(str, (*own[2:], name)))
-        yield f"    {f'{label} = {shown}':44} {where}".rstrip()

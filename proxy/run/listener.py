@@ -5,7 +5,6 @@ import contextlib
 import errno
 import os
 import socket
-import stat
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -15,9 +14,10 @@ from proxy.config.values import owner
 from proxy.edge.entrance import Admit
 from proxy.edge.options import ServerOptions
 from proxy.net.sockets import drop_handshakes
-from proxy.run import holder
+from proxy.run import holder, inherited
 from proxy.run.acceptor import Acceptor
 from proxy.run.reasons import CannotListen
+from proxy.run.unix_sockets import bound_unix, identity, unix_reason
 
 BACKLOG: Final = 4096
 """Connections that may wait to be accepted; asyncio's 100 refuses bursts."""
@@ -42,6 +42,8 @@ class Listener:
         self._room: Callable[[], int] | None = None
         self._acceptors: list[Acceptor] = []
         self._file: tuple[int, int] | None = None
+        self._given: socket.socket | None = None
+        """The socket that the service manager has opened, if it has opened one for this."""
         self.address = address
         """As it is: with the real port where 0 was asked for."""
 
@@ -60,6 +62,7 @@ class Listener:
         """
         self._ceiling = ceiling
         self._room = room
+        self._given = inherited.sockets().take(self._asked)
         self._use(factory, admit)
         try:
             if self._path is not None:
@@ -92,7 +95,7 @@ class Listener:
         Raises CannotListen where a unix socket cannot have the mode or the owner.
         """
         before, self._options = self._options, options
-        if self._path is not None:
+        if self._path is not None and self._given is None:
             try:
                 self._set_rights(self._path)
             except OSError as error:
@@ -134,13 +137,12 @@ class Listener:
             os.chown(path, *owner(self._options.unix_owner))
 
     async def _open_unix(self, factory: Callable[[], asyncio.Protocol], path: str) -> None:
-        clear_stale(path)
-        listening = socket.socket(socket.AF_UNIX)
+        listening = self._given or bound_unix(path)
         try:
-            listening.bind(path)
-            self._file = identity(path)
-            # Nobody can connect before it listens, so nobody gets in with the mode of the umask.
-            self._set_rights(path)
+            if self._given is None:
+                self._file = identity(path)
+                # Nobody can connect before it listens, so nobody comes in by the umask's mode.
+                self._set_rights(path)
             await self._serve(listening, factory)
         except BaseException:
             listening.close()
@@ -156,7 +158,12 @@ class Listener:
         loop = asyncio.get_running_loop()
         host, port = split_listen(self._asked)
         start = self._admit is None
-        if host:
+        if self._given is not None:
+            server = await loop.create_server(
+                factory, sock=self._given, backlog=BACKLOG, start_serving=start
+            )
+            host = host or "0.0.0.0"
+        elif host:
             server = await loop.create_server(
                 factory, host, port, backlog=BACKLOG, start_serving=start
             )
@@ -179,7 +186,7 @@ class Listener:
     def _reason(self, error: OSError) -> str:
         """What stands in the way, and who."""
         if self._path is not None:
-            return _unix_reason(error, self._path, self._options)
+            return unix_reason(error, self._path, self._options)
         host, port = split_listen(self._asked)
         if isinstance(error, socket.gaierror):
             return f"no address for the name {host!r} ({error.strerror})"
@@ -201,7 +208,8 @@ class Listener:
         A socket that just closes resets whoever waits to be accepted, with what they have sent.
         """
         self._unlink()
-        for listening in self._sockets():
+        # A socket of the service manager is for whoever comes after us too: its clients wait.
+        for listening in self._sockets() if self._given is None else ():
             drop_handshakes(listening)
         await asyncio.sleep(CONNECTING)
         accepted = self._acceptors
@@ -249,52 +257,3 @@ def _every_address(port: int) -> socket.socket:
             if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
                 raise
     return socket.create_server(("0.0.0.0", port), backlog=BACKLOG)
-
-
-def _unix_reason(error: OSError, path: str, options: ServerOptions) -> str:
-    folder = os.path.dirname(path)
-    if error.errno == errno.EADDRINUSE:
-        if not _is_socket(path):
-            return "there is a file of that name that is no socket"
-        return f"somebody listens on that socket{holder.of_socket(path)}"
-    if not os.path.isdir(folder):
-        return f"there is no folder {folder!r}"
-    if error.errno == errno.EPERM and options.unix_owner:
-        return (
-            f"this process may not give the socket to {options.unix_owner!r} ([server] unix_owner)"
-        )
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return f"this process may not write into {folder!r}"
-    return error.strerror or str(error)
-
-
-def _is_socket(path: str) -> bool:
-    try:
-        return stat.S_ISSOCK(os.stat(path).st_mode)
-    except OSError:
-        return False
-
-
-def identity(path: str) -> tuple[int, int] | None:
-    """Which file it is; None where there is none."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def clear_stale(path: str) -> None:
-    """Remove a socket that nobody listens on any more, as left by a crash.
-
-    Raises OSError where somebody does: the loop would take the path away without asking.
-    """
-    if not _is_socket(path):
-        return
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            os.unlink(path)
-        else:
-            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE), path)

@@ -201,7 +201,8 @@ async def _feed(request: web.Request, theirs: socket.socket, leaves: Any) -> Non
     head, chunked = _head(request)
     if "Upgrade" in request.headers:
         later = _Later(request, leaves)
-        request.protocol.set_parser(later)  # type: ignore[arg-type]
+        handler = request.protocol
+        handler.set_parser(later)  # type: ignore[arg-type]
         await loop.sock_sendall(theirs, head)
         while data := await later.read():
             await loop.sock_sendall(theirs, data)
@@ -230,17 +231,18 @@ def _head(request: web.Request) -> tuple[bytes, bool]:
 
 def _decompresses(request: web.Request) -> bool:
     """Whether aiohttp's server takes codings away, as it does by default."""
-    manager = request.protocol._manager
+    handler = request.protocol
+    server = handler._manager
     kind = request.headers.get("Content-Encoding", "").lower()
     known = kind in ("gzip", "deflate", "br", "zstd")
-    return known and bool(manager is None or manager._kwargs.get("auto_decompress", True))
+    return known and bool(server is None or server._kwargs.get("auto_decompress", True))
 
 
 class _Later:
     """Stands in the place of a parser behind an offer to upgrade: bytes stay as they come."""
 
     def __init__(self, request: web.Request, leaves: Any) -> None:
-        self._request = request
+        self._handler = request.protocol
         self._leaves = leaves
         self._waiting = bytearray()
         self._moved = asyncio.Event()
@@ -250,7 +252,7 @@ class _Later:
         self._waiting += data
         self._moved.set()
         if len(self._waiting) > _AHEAD:
-            self._request.protocol.pause_reading()
+            self._handler.pause_reading()
         return False, b""
 
     def feed_eof(self) -> None:
@@ -263,5 +265,5 @@ class _Later:
         self._moved.clear()
         data = bytes(self._waiting)
         self._waiting.clear()
-        self._request.protocol.resume_reading()
+        self._handler.resume_reading()
         return data

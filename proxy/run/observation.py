@@ -1,14 +1,19 @@
 """Who is told of exchanges that end, and what operators may ask about this process."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
 from proxy.admin.source import Answer
 from proxy.config.model import Config
+from proxy.core.samples import Sample
 from proxy.core.secrets import redact
 from proxy.edge.connections import ConnectionTracker, Observer
+from proxy.http.request_id import sample
 from proxy.run.answers import Answers
+from proxy.run.collector import Collector, collector
 from proxy.telemetry.counters import Counters
+from proxy.telemetry.options import LogOptions, TracingOptions
 from proxy.telemetry.recorder import Recorder
 from proxy.upstream.endpoints import Endpoints
 
@@ -34,6 +39,10 @@ class Observation:
         self._config: Config
         self.counters = Counters()
         self._recorder: Recorder | None = None
+        self._traced: tuple[TracingOptions, LogOptions] | None = None
+        self._collector: Collector | None = None
+        self._leaving = set[asyncio.Task[None]]()
+        """Collectors of configurations before, which send what is left."""
         self._about: Answers | None = None
         self.answers: dict[str, Answer] = {}
         """By the names of their questions, see ``admin/source``."""
@@ -54,7 +63,34 @@ class Observation:
                 self._recorder.event("proxy", "reloaded: other options are in force")
             self._recorder.redact(config.log.redact)
             observers = (*observers, self.counters.record, self._recorder.record)
+        if (tracer := self._tracer(config)) is not None:
+            observers = (*observers, tracer)
         self._tracker.observers = observers
+
+    def _tracer(self, config: Config) -> Observer | None:
+        """Who makes spans, where there is ``[tracing]``."""
+        wanted = None if config.tracing is None else (config.tracing, config.log)
+        if wanted != self._traced:
+            if self._collector is not None:
+                leaving = asyncio.ensure_future(self._collector.close())
+                self._leaving.add(leaving)
+                leaving.add_done_callback(self._leaving.discard)
+            self._traced = wanted
+            self._collector = None if wanted is None else collector(*wanted)
+            sample(1.0 if wanted is None else wanted[0].sample)
+        return None if self._collector is None else self._collector.tracer.record
+
+    def describe(self, now: float) -> Iterator[Sample]:
+        """For operators."""
+        yield from self.counters.describe(now)
+        if self._collector is not None:
+            yield from self._collector.tracer.describe(now)
+
+    async def end(self) -> None:
+        """Send the spans that are left, for a bounded time."""
+        if self._collector is not None:
+            await self._collector.close()
+        await asyncio.gather(*self._leaving)
 
     def close(self) -> None:
         """Nothing is done later any more."""

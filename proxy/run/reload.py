@@ -10,7 +10,7 @@ from proxy.config.load import usable
 from proxy.config.model import Config
 from proxy.config.problems import ConfigError, Problem
 from proxy.core.clock import wall
-from proxy.core.samples import Sample, counter, info
+from proxy.core.samples import Sample, counter, gauge, info
 from proxy.core.secrets import conceal
 from proxy.run.changes import Report
 from proxy.run.notify import notify
@@ -65,6 +65,7 @@ class Reloader:
         if (last := self.last) is not None:
             yield info("reload_last", "refused" if last.report is None else str(last.report))
             yield info("reload_at", stamp(last.at))
+            yield gauge("reload_succeeded", int(last.report is not None))
             for number, problem in enumerate(last.problems, 1):
                 yield info("reload_problem", problem, {"number": str(number)})
 

@@ -21,6 +21,7 @@ from proxy.edge.http1.fast_request_head import FastHeadReader
 from proxy.edge.service import ProxyService, flattened
 from proxy.edge.service import application as edge_application
 from proxy.run.changes import Report, changes
+from proxy.run.collector import lacking
 from proxy.run.descriptors import Descriptors
 from proxy.run.generation import Generation, Generations
 from proxy.run.listeners import Listeners, Opened
@@ -66,6 +67,8 @@ class Runtime:
         """
         if HttpRequestParser is HttpRequestParserPy:
             raise CannotStart("aiohttp runs on its pure-Python parser, which accepts too much")
+        if fault := lacking(config.tracing):
+            raise CannotStart(fault)
         self._config = config
         self._descriptors = descriptors
         self._inherited = inherited
@@ -184,6 +187,8 @@ class Runtime:
         """
         if not self.ready:
             raise CannotReload("the proxy does not serve now")
+        if fault := lacking(config.tracing):
+            raise CannotReload(fault)
         try:
             async with contextlib.AsyncExitStack() as undo:
                 opened = await self._listeners.prepare(config.server)
@@ -240,7 +245,7 @@ class Runtime:
         for tunnel in self._tracker.tunnels:
             yield from tunnel.describe(now)
         yield from self._tracker.describe(now)
-        yield from self._observation.counters.describe(now)
+        yield from self._observation.describe(now)
         yield from process.describe()
         if self.reloader is not None:
             yield from self.reloader.describe(now)
@@ -288,4 +293,5 @@ class Runtime:
             self._runner = None
         if self._operators is not None:
             await self._operators.close()
+        await self._observation.end()
         self._tracker.close()

@@ -12,8 +12,9 @@ from typing import Any, Final
 from proxy.config.model import Config
 from proxy.edge.connections import Observer
 from proxy.run.descriptors import descriptors
+from proxy.run.inherited import accept_sockets, sockets
 from proxy.run.memory import Memory
-from proxy.run.notify import notify
+from proxy.run.notify import Watchdog, notify
 from proxy.run.reasons import CannotStart
 from proxy.run.reload import Outcome, Read, Reloader
 from proxy.run.runtime import Runtime
@@ -38,10 +39,15 @@ def run(config: Config, read: Read | None = None) -> int:
     ``read`` reads the configuration again, for a reload; it may run in a thread.
     """
     configure(config.log)
+    accept_sockets()
     warn_of_untested()
     number = workers(config.server.workers)
     if number == 1:
         return run_in_loop(lambda: serve(config, read))
+    if sockets():
+        why = "sockets of the service manager (socket activation) are for [server] workers = 1"
+        print(f"sidecar-proxy: cannot start: {why}", file=sys.stderr)
+        return FAILED_TO_START
     from proxy.run.workers.parent import serve_by_workers  # noqa: PLC0415  (it is rarely wanted)
 
     return run_in_loop(lambda: serve_by_workers(config, number, read))
@@ -91,6 +97,7 @@ async def serve(config: Config, read: Read | None = None) -> int:
     except CannotStart as error:
         print(f"sidecar-proxy: cannot start: {error}", file=sys.stderr)
         return FAILED_TO_START
+    sockets().tell_unused()
     settle_memory()
     memory = Memory(asyncio.get_running_loop())
     ready = f"ready http={','.join(runtime.http)}"
@@ -98,6 +105,7 @@ async def serve(config: Config, read: Read | None = None) -> int:
         ready += f" admin={runtime.admin}"
     print(ready, file=sys.stderr, flush=True)
     notify("READY=1")
+    watchdog = Watchdog()
     await stop.asked.wait()
     log.info("%s: stopping", stop.by)
     notify("STOPPING=1")
@@ -114,6 +122,7 @@ async def serve(config: Config, read: Read | None = None) -> int:
     again.cancel()
     await runtime.close()
     memory.close()
+    watchdog.close()
     access.close()
     return 0 if clean else CUT
 

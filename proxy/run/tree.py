@@ -92,6 +92,7 @@ class Tree:
             config.admin.show_keys if config.admin is not None else (),
             before=before.shared if before is not None else None,
         )
+        self.shared.traced = config.tracing is not None
         self._store = config.store
         self._caches = [route.cache for route in config.routes]
         same = before is not None and before._store == config.store
@@ -147,6 +148,7 @@ class Tree:
             self.shared.store,
             self._tell_prefix,
             self.shared.show_keys,
+            self.shared.traced,
             marks(named_files(route)),
         )
 

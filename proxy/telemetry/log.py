@@ -112,6 +112,7 @@ class AccessLog:
         "_second",
         "_second_text",
         "_show",
+        "_slow",
         "_unnamed",
         "_wall",
         "_writer",
@@ -149,6 +150,7 @@ class AccessLog:
     def follow(self, options: LogOptions) -> None:
         """Write by these options from now on."""
         self._sample = options.sample
+        self._slow = float(options.slow) or float("inf")
         self._show = Targets(options.redact).show
         self._unnamed = "x-request-id" in map(str.lower, options.redact)
         self._append = _json if options.format == "json" else _console(self._fd)
@@ -172,7 +174,12 @@ class AccessLog:
         self._writer.close()
 
     def _record(self, exchange: Exchange, now: float) -> None:
-        if exchange.status < 400 and not exchange.error and self._random() >= self._sample:
+        if (
+            exchange.status < 400
+            and not exchange.error
+            and self._random() >= self._sample
+            and now - exchange.started_at < self._slow
+        ):
             return
         ended = self._ended
         ended.append((exchange, now))

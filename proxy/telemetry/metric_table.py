@@ -179,6 +179,7 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         _gauge("store_bytes", "", "Bytes that the store holds."),
         _counter("store_failures", "", "Times that the store could not be read or written."),
         _counter("store_timeouts", "", "Times that it took longer than it may."),
+        _gauge("store_circuit_open", "", "1 while the store has failed and is not asked.", fold=max),
         _counter("store_evicted", "", "Replies that had to make room for others."),
     ),
     "Workers": (
@@ -188,6 +189,16 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         _gauge("worker_connections", "worker", "Connections of clients that a worker has, by its number."),
         _counter("worker_requests", "worker", "Requests that a worker has served; from 0 again for one that takes its place."),
         _gauge("worker_age_seconds", "worker", "Since a worker was started.", fold=min),
+    ),
+    "Reloads": (
+        _counter("reload_done", "", "Configurations that were taken over without a restart.", "config_reloads"),
+        _counter("reload_refused", "", "Configurations that were refused: the one before stays.", "config_reloads_refused"),
+        _gauge("reload_succeeded", "", "1 if the last reload was taken over, 0 if it was refused.", "config_last_reload_successful", min),
+    ),
+    "Traces": (
+        _counter("trace_spans_sent", "", "Spans that the collector has taken."),
+        _counter("trace_spans_dropped", "", "Spans that were lost: the collector was away, or 8 MiB of them waited already."),
+        _gauge("trace_waiting_bytes", "", "Bytes of spans that wait to be sent."),
     ),
     "The process": (
         _process("process_cpu_seconds", Type.COUNTER, "Processor time, of the user and of the system."),
@@ -225,6 +236,9 @@ LEFT_OUT: Final = {
     "tunnel_idle_seconds": "likewise",
     "tunnel_bytes_in": "likewise",
     "tunnel_bytes_out": "likewise",
+    "reload_last": "a sentence; config_last_reload_successful says whether it went well",
+    "reload_at": "a date, for people",
+    "reload_problem": "a sentence",
     "worker_state": "workers_serving counts those that serve",
     "credentials_failure": "a sentence; credentials_failures counts them",
     "endpoint_attempts": "served_attempts counts the same, also where there is one server only",

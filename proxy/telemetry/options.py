@@ -4,7 +4,28 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from proxy.core.duration import Duration, seconds
 from proxy.core.options import Table, described
+
+
+class TracingOptions(Table, frozen=True, kw_only=True):
+    """Spans of OpenTelemetry, sent by OTLP over HTTP. Needs the extra: sidecar-proxy[otel]."""
+
+    endpoint: Annotated[
+        str, described("The collector's address for OTLP over HTTP; spans go to /v1/traces there.")
+    ] = "http://127.0.0.1:4318"
+    service_name: Annotated[
+        str, described("service.name of the spans: what this proxy stands beside.")
+    ] = "sidecar-proxy"
+    sample: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="Share of the traces that begin here; clients that send a traceparent "
+            "decide for theirs. What failed, or took longer than `[log] slow`, is always sent.",
+        ),
+    ] = 1.0
 
 
 class LogOptions(Table, frozen=True, kw_only=True):
@@ -24,6 +45,10 @@ class LogOptions(Table, frozen=True, kw_only=True):
             ge=0, le=1, description="Share of requests that are logged; failures are always logged."
         ),
     ] = 1.0
+    slow: Annotated[
+        Duration,
+        described("What takes longer is logged even if `sample` leaves it out; 0: nothing is."),
+    ] = seconds(0)
     redact: Annotated[
         tuple[str, ...],
         described(

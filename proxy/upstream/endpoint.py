@@ -3,9 +3,11 @@
 import ssl
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from proxy.core.clock import monotonic
 from proxy.core.samples import Sample, counter, gauge
+from proxy.core.state_changes import tell
 from proxy.policy.ewma import Ewma
 from proxy.policy.quota import Quotas
 from proxy.policy.slowness import UsualTime
@@ -133,6 +135,11 @@ class Endpoint:
     def pause(self, until: float) -> None:
         """It asked to be left alone until then, a time of ``time.monotonic``."""
         if until > self.paused_until:
+            now = monotonic()
+            if self.paused_until <= now < until:
+                of: dict[str, Any] = {"upstream": self.address.upstream, "endpoint": self.name}
+                sentence = f"{self.name} asks to be left alone for {until - now:.3g} s"
+                tell("paused", sentence, **of, for_s=round(until - now, 3))
             self.paused_until = until
             self._on_state()
 

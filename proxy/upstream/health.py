@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from msgspec import Meta
 
@@ -14,6 +14,7 @@ from proxy.core.exchange import Exchange
 from proxy.core.local_limits import complain
 from proxy.core.options import Table, described
 from proxy.core.reply import Ending
+from proxy.core.state_changes import tell
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.policy.health import Health
 from proxy.upstream.credentials.upstream_credentials import UpstreamCredentials
@@ -124,10 +125,11 @@ class Checker:
         if health.healthy == endpoint.healthy:
             return
         endpoint.set_health(healthy=health.healthy)
+        of: dict[str, Any] = {"upstream": endpoint.address.upstream, "endpoint": endpoint.name}
         if endpoint.healthy:
-            log.warning("%s is healthy again", endpoint.name)
+            tell("healthy", f"{endpoint.name} is healthy again", **of)
         else:
-            log.warning("%s is unhealthy: %s", endpoint.name, fault)
+            tell("unhealthy", f"{endpoint.name} is unhealthy: {fault}", **of, fault=fault)
 
 
 class HealthGuard:

@@ -6,6 +6,7 @@ import pytest
 
 from proxy.config.addresses import (
     authority_fault,
+    collector_fault,
     listen_fault,
     network_fault,
     pattern_fault,
@@ -73,6 +74,10 @@ def test_a_good_address_has_no_fault(fault: Callable[[str], str], text: str) -> 
         (server_fault, "unix:run/api.sock", "absolute"),
         (server_fault, "unix:", "absolute"),
         (server_fault, LONG, "107 bytes"),
+        (collector_fault, "localhost:4318", "expected"),
+        (collector_fault, "http://a:hunter2@c:4318", "do not belong"),
+        (collector_fault, "http://c:4318/?a=1", "neither a query"),
+        (collector_fault, "http://c:99999", "port"),
         (listen_fault, "127.0.0.1", "expected"),
         (listen_fault, "[::1]", "did you mean '[::1]:8080'?"),
         (listen_fault, ":70000", "port from 0 to 65535"),

@@ -60,6 +60,7 @@ def problems(path: Path, text: str) -> list[str]:
             "admin.listen: '127.0.0.1:8080' is taken by [server] listen",
         ),
         ('[admin]\nlisten = "x"' + UPSTREAM, "admin.listen: expected"),
+        ('[tracing]\nendpoint = "x"' + UPSTREAM, "tracing.endpoint: expected"),
         (UPSTREAM + 'host_header = "a b"', 'upstreams[0].host_header: expected "auto"'),
         (UPSTREAM + "[upstreams.tls]", "upstreams[0].tls: only a server with https://"),
         (

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from proxy.http.request_id import ensure_ids, kept_ids, new_ids
+from proxy.http.request_id import ensure_ids, kept_ids, new_ids, sample
 
 Fields = list[tuple[bytes, bytes]]
 
 TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 ID = (b"X-Request-Id", b"%032x" % 128)
-PARENT = (b"traceparent", b"00-%032x-%016x-01" % (128, 64))
+PARENT = (b"traceparent", b"00-%032x-%016x-01" % (128, 128))
 
 
 def same(count: int) -> int:
@@ -141,7 +141,7 @@ def test_the_quick_way_says_the_same_where_all_may_stay(given_: Fields) -> None:
 
 
 def test_without_any_a_request_has_one_number_for_both_names() -> None:
-    made = kept_ids((), lambda _: 1 << 191)
+    made = kept_ids((), lambda _: 1 << 127)
     assert made is not None
     assert made.request_id == "8" + "0" * 31
     assert made.fields[1] == (b"traceparent", b"00-8" + b"0" * 31 + b"-" + b"0" * 16 + b"-01")
@@ -159,3 +159,13 @@ def test_an_id_is_never_zero_in_all_its_digits() -> None:
     made = kept_ids([(b"X-Request-Id", b"a")], zero)
     assert made is not None
     assert made.fields == ((b"traceparent", b"00-%032x-%016x-01" % (1, 1)),)
+
+
+def test_a_share_of_the_traces_that_begin_here_is_sampled() -> None:
+    sample(0.5)
+    try:
+        made = [new_ids(lambda _: 1 << 62), new_ids(lambda _: 3 << 62)]
+    finally:
+        sample(1.0)
+    assert [names.fields[1][1][-2:] for names in made] == [b"01", b"00"]
+    assert new_ids(lambda _: (1 << 128) - 1).fields[1][1][-2:] == b"01"

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from proxy.core.credentials import Field
 from proxy.core.errors import CredentialsUnavailable, ProtocolViolation, UpstreamQuotaExceeded
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
-from proxy.middleware.credentials import OwnCredentials
+from proxy.middleware import upstream_quota
+from proxy.middleware.credentials import OwnCredentials, link
 from proxy.policy.keys import Key, Keys
+from tests.support.endpoint import StateOnly
 from tests.support.loop import JumpingLoop, Script, get, loop_clock, post, reply, settle
 
 
@@ -23,7 +26,7 @@ class Held:
         self.keys = tuple(Key(name, (header, name.encode())) for name in names)
         self.choice = Keys(self.keys)
         self.names = frozenset({header.lower()})
-        self.renewed: dict[str, bytes] = {}
+        self.renewed: dict[str, list[bytes]] = {}
         self.absent: set[str] = set()
         self.looks: list[str] = []
 
@@ -35,8 +38,8 @@ class Held:
 
     async def refused(self, key: Key, shown: Field, until: float) -> bool:
         self.looks.append(key.name)
-        if key.name in self.renewed:
-            key.renew((shown[0], self.renewed.pop(key.name)))
+        if self.renewed.get(key.name):
+            key.renew((shown[0], self.renewed[key.name].pop(0)))
         return key.field != shown
 
 
@@ -160,7 +163,7 @@ async def test_a_401_is_asked_again_where_the_key_has_another_value_by_now(
     jumping: JumpingLoop, names: tuple[str, ...]
 ) -> None:
     held = Held(*names)
-    held.renewed["a"] = b"new"
+    held.renewed["a"] = [b"new"]
     own, sent = shows(held, *refusals(401), reply())
     assert (await own.handle(post(body=b"x"))).status == 200
     assert sent == [b"a", b"new"]
@@ -168,7 +171,7 @@ async def test_a_401_is_asked_again_where_the_key_has_another_value_by_now(
 
 async def test_another_value_is_tried_once_only(jumping: JumpingLoop) -> None:
     held = Held("a")
-    held.renewed["a"] = b"new"
+    held.renewed["a"] = [b"new", b"newer"]
     own, sent = shows(held, *refusals(401, 401))
     assert (await own.handle(get())).status == 401
     assert sent == [b"a", b"new"]
@@ -243,3 +246,41 @@ async def test_a_client_that_leaves_during_a_look_leaves_no_reply_open(
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert came.ending is Ending.ABANDONED
+
+
+@pytest.mark.parametrize("status", [401, 429])
+async def test_half_a_login_is_not_sent_again(jumping: JumpingLoop, status: int) -> None:
+    """The next connection would know nothing of it."""
+    own, sent = shows(Held("a", "b"), *refusals(status))
+    exchange = get()
+    exchange.login = True
+    assert (await own.handle(exchange)).status == status
+    assert len(sent) == 1
+
+
+async def test_nobody_waits_for_a_key_beyond_its_deadline(jumping: JumpingLoop) -> None:
+    own, sent = shows(Held("a", "b"), *refusals(429, 429), max_wait=20.0)
+    await own.handle(get())
+    exchange = get()
+    exchange.deadline = jumping.time() + 8.0
+    assert isinstance(await settle(own.handle(exchange)), UpstreamQuotaExceeded)
+    assert len(sent) == 2
+
+
+@pytest.mark.parametrize(("names", "links"), [((), 0), (("a",), 1), (("a", "b"), 1)])
+async def test_with_several_keys_their_quotas_are_known_here_alone(
+    jumping: JumpingLoop, names: tuple[str, ...], links: int
+) -> None:
+    options = SimpleNamespace(max_wait=1.0, learn=True)
+    scope: Any = SimpleNamespace(
+        credentials=Held(*names),
+        find=lambda _: options,
+        shared=SimpleNamespace(clock=loop_clock()),
+        upstream="api",
+        keep=kept,
+        endpoint=StateOnly(),
+        own_credentials=b"x-key",
+    )
+    inner = Script().__call__
+    assert bool(link(scope, inner)) == bool(links)
+    assert bool(upstream_quota.link(scope, inner)) == (len(names) < 2)

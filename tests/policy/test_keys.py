@@ -18,7 +18,7 @@ def chosen(keys: Keys, now: float, number: int) -> list[str]:
 
 
 def three() -> tuple[Key, Key, Key]:
-    return Key("a"), Key("b"), Key("c")
+    return tuple(Key(name, (b"X-Key", name.encode())) for name in "abc")  # type: ignore[return-value]
 
 
 def test_keys_of_which_nothing_is_known_take_turns() -> None:
@@ -75,3 +75,13 @@ def test_where_none_is_free_the_soonest_is_by_quota_first() -> None:
     assert keys.soonest(0.0) is c  # it may work again; the others will not
     c.exceed(40.0, 0.0)
     assert keys.soonest(0.0) is b
+
+
+def test_a_key_without_a_value_is_the_last() -> None:
+    a, b, _ = three()
+    a.field = None
+    b.told(1.0, 60.0, 0.0)
+    assert chosen(Keys((a, b)), 0.0, 1) == ["b"]
+    b.usable_until = 5.0
+    a.renew((b"X-Key", b"a"))
+    assert chosen(Keys((a, b)), 5.0, 2) == ["a", "a"]

@@ -37,12 +37,15 @@ async def drained(process: Process, *words: str) -> tuple[int, str]:
         return (await command.ended())[0], "\n".join(said)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("unix", [False, True], ids=["tcp", "unix"])
-async def test_drain_lets_what_is_in_flight_finish(unix: bool, tmp_path: Path) -> None:
+async def test_drain_lets_what_is_in_flight_finish(
+    unix: bool, workers: int, tmp_path: Path
+) -> None:
     go = asyncio.Event()
     admin = f"unix:{tmp_path / 'admin.sock'}" if unix else "127.0.0.1:0"
     upstream = RawUpstream((HOLD, go, b"34"))
-    async with upstream, started(*flags(upstream, admin)) as process:
+    async with upstream, started(*flags(upstream, admin, f"server.workers={workers}")) as process:
         await process.ready()
         client = await in_flight(process, upstream)
         assert await drained(process) == (0, "stopping; requests in flight: 1")

@@ -206,6 +206,21 @@ def test_a_bad_file_is_told_with_its_problems(
     assert f"{file}:2: retry.atempts: unknown option" in err
 
 
+def test_each_of_several_credentials_is_told_by_its_name_without_its_value(told: Told) -> None:
+    key = '[[upstreams.credentials]]\nname = "{}"\nheader = "X-Key"\nvalue = "{}"\n'
+    several = "".join(key.format(name, f"abcdefgh-{name}") for name in ("first", "second"))
+    text = f'[[upstreams]]\nname = "api"\nservers = ["http://a"]\n{several}'
+    found = told(text, "GET", "http://h/")
+    lines = [line.split() for line in found.splitlines() if " credentials[" in line]
+    assert [line[:3] for line in lines if line[0].endswith(("name", ".value"))] == [
+        ["credentials[0].name", "=", '"first"'],
+        ["credentials[0].value", "=", '"***"'],
+        ["credentials[1].name", "=", '"second"'],
+        ["credentials[1].value", "=", '"***"'],
+    ]
+    assert "abcdefgh" not in found
+
+
 TENANTS = f"""{UPSTREAMS}
 [[routes]]
 upstream = "api"

@@ -213,3 +213,20 @@ async def test_a_login_of_a_health_check_ends_with_its_request() -> None:
         connection.bind(None, "a")
         connection.release()
         assert pool.connections == 0
+
+
+async def test_of_several_connections_that_name_one_client_one_is_kept() -> None:
+    """An attempt and its copy have one each."""
+    ties = Ties()
+    async with opened(send_proxy="v1", limit=2) as (pool, _):
+        one, two = [await pool.acquire(PATIENT, "192.0.2.7", ties) for _ in range(2)]
+        for connection in (one, two):
+            connection.release()
+        assert (pool.connections, pool.try_idle()) == (1, None)
+        assert await pool.acquire(PATIENT, "192.0.2.7", ties) is one
+        other = await pool.acquire(PATIENT, "192.0.2.7", ties)  # both permits were given back
+        assert other is not two
+        ties.close()
+        for connection in (one, other):
+            connection.release()
+        assert pool.connections == 0

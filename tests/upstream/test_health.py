@@ -25,6 +25,7 @@ class Endpoint:
 
     def __init__(self, name: str = "a") -> None:
         self.name = name
+        self.upstream = "api"
         self.address = self
         self.healthy = True
         self.answer: Any = 200

@@ -45,6 +45,7 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
         lambda: UpstreamLimit(options, queue, show),
         lambda before: before.follow(options, queue, show),
     )
+    limit.upstream = scope.upstream
     shared.watch(limit, upstream=scope.upstream)
     scope.has_headroom.append(lambda: limit.limiter.free)
     times = shared.share(

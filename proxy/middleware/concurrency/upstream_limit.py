@@ -1,9 +1,10 @@
 """The permits of an upstream, shared by all routes to it."""
 
 import asyncio
+import logging
 import sys
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from proxy.core.exchange import Exchange
 from proxy.core.outcome import Verdict, verdict
@@ -11,6 +12,7 @@ from proxy.core.reply import Reply
 from proxy.core.request_key import asked_for, path_of
 from proxy.core.samples import Sample, counter, gauge
 from proxy.core.secrets import shown
+from proxy.core.state_changes import tell
 from proxy.middleware.concurrency.options import ConcurrencyOptions, QueueOptions
 from proxy.policy.baselines import Baselines
 from proxy.policy.gradient import Gradient
@@ -20,12 +22,25 @@ from proxy.policy.queue import Queue
 from proxy.policy.soonest import Soonest
 
 UNLIMITED: Final = sys.maxsize
+_MOVED: Final = 0.2
+"""An adaptive limit moves all the time: the share of it that is worth a line."""
+_EVERY: Final = 10.0
+"""Seconds between two lines of one limit."""
 
 
 class UpstreamLimit:
     """A limiter, its loans, and what moves its limit where that is adaptive."""
 
-    __slots__ = ("_options", "_show", "gradient", "limiter", "loans")
+    __slots__ = (
+        "_options",
+        "_show",
+        "_told",
+        "_told_at",
+        "gradient",
+        "limiter",
+        "loans",
+        "upstream",
+    )
 
     def __init__(
         self,
@@ -37,6 +52,9 @@ class UpstreamLimit:
         self.limiter = ConcurrencyLimiter(options.max_requests)
         self.loans = Loans(self.limiter)
         self.gradient: Gradient | None = None
+        self.upstream = ""
+        """Its name."""
+        self._told, self._told_at = 0, float("-inf")
         self._options: tuple[ConcurrencyOptions | None, QueueOptions | None] = (None, None)
         self.follow(options, queue, show_keys)
 
@@ -56,9 +74,20 @@ class UpstreamLimit:
             if options.adaptive == "gradient" and least < options.max_requests:
                 self.gradient = Gradient(least, options.max_requests)
                 self.limiter.limit = self.gradient.limit
+            self._told = self.limiter.limit
         if before[1] != queue:
             self.limiter.queue_up(None if queue is None else Queue(queue.size, queue.order))
         self.limiter.wake_waiters()
+
+    def moved(self, now: float) -> None:
+        """The adaptive limit has changed: tell operators now and then."""
+        limit = self.limiter.limit
+        if abs(limit - self._told) >= _MOVED * self._told and now - self._told_at >= _EVERY:
+            of = self.upstream
+            sentence = f"the limit of requests at {of} moved from {self._told} to {limit}"
+            keys: dict[str, Any] = {"upstream": of, "before": self._told, "after": limit}
+            tell("limit_moved", sentence, level=logging.INFO, **keys)
+            self._told, self._told_at = limit, now
 
     def lift(self) -> None:
         """There is no limit any more: those that wait go."""
@@ -123,3 +152,4 @@ class HeadTimes:
         if changed:
             limiter.limit = gradient.limit
             limiter.wake_waiters()
+            self._limit.moved(now)

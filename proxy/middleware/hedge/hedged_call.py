@@ -216,4 +216,12 @@ def _attempt(one: Exchange, outcome: str, began: float, now: float) -> Attempt:
     """What became of the request or a copy that was launched when it ``began``."""
     record = one.record
     seconds = now - began
-    return Attempt(record.endpoint, outcome, seconds, began, record.connect_s, record.queue_s)
+    return Attempt(
+        record.endpoint,
+        outcome,
+        seconds,
+        began,
+        record.connect_s,
+        record.queue_s,
+        record.span_id,
+    )

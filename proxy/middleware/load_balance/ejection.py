@@ -2,13 +2,15 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Annotated, Final
+from functools import partial
+from typing import Annotated, Any, Final
 
 from msgspec import Meta
 
 from proxy.core.duration import Duration, seconds
 from proxy.core.findings import WARNING, Finding, Written
 from proxy.core.options import Table, described
+from proxy.core.state_changes import tell
 from proxy.policy.breaker import Breaker
 
 _IN_A_ROW: Final = 3
@@ -94,8 +96,15 @@ def problems(written: Written) -> Iterator[Finding]:
             yield Finding(counted, f"{WARNING} {message}")
 
 
-def breaker(options: CircuitBreakerOptions, may_open: Callable[[], bool]) -> Breaker:
-    """One for a server; ``may_open``: whether another one may be ejected."""
+def breaker(
+    options: CircuitBreakerOptions,
+    may_open: Callable[[], bool],
+    on_change: Callable[[float], None] = lambda _: None,
+) -> Breaker:
+    """One for a server; ``may_open``: whether another one may be ejected.
+
+    ``on_change``: see ``policy/breaker``.
+    """
     return Breaker(
         consecutive_failures=options.consecutive_failures,
         failure_ratio=options.failure_ratio,
@@ -104,6 +113,7 @@ def breaker(options: CircuitBreakerOptions, may_open: Callable[[], bool]) -> Bre
         base_ejection_time=options.base_ejection_time,
         max_ejection_time=options.max_ejection_time,
         may_open=may_open,
+        on_change=on_change,
     )
 
 
@@ -117,7 +127,7 @@ class Breakers:
     A configuration that follows another builds the route anew, and finds what was learnt here.
     """
 
-    __slots__ = ("_all", "_counted", "_options", "_passive")
+    __slots__ = ("_all", "_counted", "_options", "_passive", "labels")
 
     def __init__(self, options: CircuitBreakerOptions, *, passive: bool = False) -> None:
         """``passive``: nobody has asked for them, see ``TargetSet``."""
@@ -125,12 +135,16 @@ class Breakers:
         self._passive = passive
         self._all: dict[tuple[str, int], Breaker] = {}
         self._counted: Collection[Breaker] = ()
+        self.labels: dict[str, Any] = {"route": "", "upstream": ""}
+        """Of what operators are told when a server is ejected."""
 
     def of(self, name: str, number: int = 0) -> Breaker:
         """The breaker of a server; ``number``: of those that have the same name."""
         found = self._all.get((name, number))
         if found is None:
-            found = self._all[name, number] = breaker(self._options, self._may_eject)
+            found = self._all[name, number] = breaker(
+                self._options, self._may_eject, partial(self._tell, name)
+            )
         return found
 
     def keep(self, now: Collection[Breaker], away: Collection[Breaker]) -> None:
@@ -138,6 +152,15 @@ class Breakers:
         self._counted = now
         known = set(map(id, (*now, *away)))
         self._all = {key: each for key, each in self._all.items() if id(each) in known}
+
+    def _tell(self, name: str, seconds: float) -> None:
+        """The breaker of a server has opened for so long, or has closed."""
+        of = self.labels
+        if seconds:
+            sentence = f"{name} fails, and gets no requests of {of['route']} for {seconds:g} s"
+            tell("ejected", sentence, **of, endpoint=name, for_s=round(seconds, 3))
+        else:
+            tell("back", f"{name} works again for {of['route']}", **of, endpoint=name)
 
     def _may_eject(self) -> bool:
         if self._passive and sum(not each.open for each in self._counted) < _AT_LEAST:

@@ -73,6 +73,7 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
     targets: TargetSet[Any] | None = scope.find(TargetSet)
     if targets is None:
         return None
+    targets.tell_of(route=scope.route, upstream=scope.upstream)
     scope.shared.watch(targets, route=scope.route, upstream=scope.upstream)
     shared = scope.shared
     scope.has_headroom.append(lambda: targets.has_headroom(shared.clock()))

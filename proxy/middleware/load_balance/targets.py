@@ -176,6 +176,11 @@ class TargetSet(Generic[E]):
                 *[[each.breaker for each in some if each.breaker] for some in (here, away)]
             )
 
+    def tell_of(self, **labels: str) -> None:
+        """Name route and upstream to operators, when a server is ejected."""
+        if self._breakers is not None:
+            self._breakers.labels = dict(labels)
+
     def _made(self, endpoint: E, number: int) -> Target:
         breakers = self._breakers
         known = breakers.of(endpoint.name, number) if breakers is not None else None

@@ -14,7 +14,7 @@ from proxy.core.samples import Sample
 from proxy.core.secrets import conceal
 from proxy.run.changes import Report
 from proxy.run.memory import Memory
-from proxy.run.notify import notify
+from proxy.run.notify import Watchdog, notify
 from proxy.run.operators import Operators
 from proxy.run.reasons import CannotListen, CannotReload
 from proxy.run.reload import Read, Reloader
@@ -105,7 +105,9 @@ class Parent:
             settle_memory()
             self._memory = Memory(asyncio.get_running_loop())
             self._say_ready()
+            watchdog = Watchdog()
             await stop.asked.wait()
+            watchdog.close()  # from here on it is the time to stop that counts
         log.info("%s: stopping", stop.by)
         notify("STOPPING=1")
         clean = await self._drain(stop)

@@ -15,7 +15,8 @@ from typing import Final, NamedTuple
 from proxy.config.addresses import split_listen
 from proxy.config.values import owner
 from proxy.edge.options import ServerOptions
-from proxy.run.listener import Listener, clear_stale, identity
+from proxy.run.listener import Listener
+from proxy.run.unix_sockets import clear_stale, identity
 
 
 class Bound:

@@ -17,6 +17,7 @@ from proxy.core.samples import Kind, Sample
 LARGEST: Final = frozenset(
     {
         "draining",
+        "store_circuit_open",
         "endpoint_backup",
         "endpoint_quota_credentials",
         "endpoint_quota_paths",
@@ -34,6 +35,7 @@ SMALLEST: Final = frozenset(
         "endpoint_healthy",
         "endpoint_quota_remaining",
         "process_start_time_seconds",
+        "reload_succeeded",
     }
 )
 """Healthy is what all workers find so."""
@@ -67,6 +69,7 @@ SUMMED: Final = frozenset(
         "retry_budget_spent",
         "store_bytes",
         "store_entries",
+        "trace_waiting_bytes",
         "tunnels_open",
     }
 )

@@ -21,11 +21,12 @@ from proxy.core.timeouts import TimeoutsOptions
 from proxy.core.words import plain
 from proxy.http.fields import Fields
 from proxy.http.framing import LENGTH_LINE
-from proxy.upstream.address import Address, tls_context
+from proxy.upstream.address import Address
 from proxy.upstream.credentials.options import OAuth2Options
 from proxy.upstream.forward import Forward
 from proxy.upstream.options import UpstreamOptions, UpstreamTlsOptions, entries
 from proxy.upstream.session import Session
+from proxy.upstream.tls_files import UpstreamTls
 
 PATIENCE: Final = 10.0
 """Seconds for one request of a token, from connecting to the end of the answer."""
@@ -54,7 +55,7 @@ class Token(NamedTuple):
 class TokenServer:
     """Asks for tokens by the client credentials grant (RFC 6749 4.4), over the proxy's session."""
 
-    __slots__ = ("_forward", "_host", "_options", "_secret", "_target")
+    __slots__ = ("_address", "_forward", "_host", "_options", "_pool", "_secret", "_target", "_tls")
 
     def __init__(self, options: OAuth2Options, session: Session) -> None:
         """Raises OSError, ValueError or ssl.SSLError where a file cannot be used."""
@@ -65,9 +66,10 @@ class TokenServer:
         server = UpstreamOptions(
             name="token server", servers=(str(url.origin()),), host_header="upstream", tls=tls
         )
-        address = Address(server, entries(server)[0], tls_context(server))
-        pool = session.connection_pool(address.template, None, keepalive=0, limit=0)
-        self._forward = Forward(address, pool, TimeoutsOptions(), tuple).handle
+        self._tls = UpstreamTls(server)
+        self._address = address = Address(server, entries(server)[0], self._tls.context)
+        self._pool = session.connection_pool(address.template, None, keepalive=0, limit=0)
+        self._forward = Forward(address, self._pool, TimeoutsOptions(), tuple).handle
         self._host = address.authority.decode()
         self._target = url.raw_path_qs.encode()
 
@@ -75,6 +77,9 @@ class TokenServer:
         """A new token. Raises NoToken."""
         if self._secret.may_change:
             await asyncio.to_thread(self._secret.changed)
+        if self._tls.may_change and await asyncio.to_thread(self._tls.changed):
+            self._address.use_tls(self._tls.context)
+            self._pool.use(self._address.template)
         exchange = self._request()
         try:
             async with asyncio.timeout(PATIENCE):

@@ -39,7 +39,6 @@ class Tokens:
     __slots__ = (
         "_ask",
         "_clock",
-        "_closed",
         "_got_at",
         "_header",
         "_hidden",
@@ -71,7 +70,6 @@ class Tokens:
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._hidden: Rotating | None = None
-        self._closed = False
         self._got_at = -math.inf
         self._next_try = -math.inf
         self._pause = _FIRST
@@ -88,12 +86,12 @@ class Tokens:
         return False
 
     def open(self) -> None:
-        """Ask for the first token, before the first request needs it."""
-        self._renew()
+        """Ask for the first token, before the first request needs it; later calls do nothing."""
+        if self._got_at == self._next_try == -math.inf:
+            self._renew()
 
     async def close(self) -> None:
         """Stop."""
-        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
         if self._task is not None:
@@ -180,6 +178,5 @@ class Tokens:
         self._pause = min(2 * self._pause, _LAST)
 
     def _again_in(self, seconds: float) -> None:
-        if not self._closed:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(min(seconds, 86400.0), self._renew)
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(min(seconds, 86400.0), self._renew)

@@ -77,9 +77,7 @@ class UpstreamCredentials:
         """For operators, by name; ``now`` is monotonic."""
         for key in self.keys:
             labels = {"credentials": key.name}
-            yield gauge(
-                "credentials_usable", int(now < key.usable_until and bool(key.field)), labels
-            )
+            yield gauge("credentials_usable", int(key.usable(now)), labels)
             yield counter("credentials_requests", key.requests, labels)
             yield counter("credentials_exceeded", key.exceeded, labels)
             yield counter("credentials_refused", key.refused, labels)

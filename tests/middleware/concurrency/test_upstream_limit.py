@@ -119,3 +119,14 @@ async def test_a_client_that_left_counts_once_it_has_waited_for_longer_than_usua
     before = limit.gradient._n
     times.observe(get(), seconds, 100.0, asyncio.CancelledError())
     assert (limit.gradient._n > before) is counts
+
+
+def test_a_limit_that_has_moved_far_is_told_now_and_then(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    limit = UpstreamLimit(ConcurrencyOptions(max_requests=100))
+    limit.upstream = "api"
+    for now, value in ((0.0, 90), (0.0, 79), (5.0, 40), (10.0, 39), (11.0, 38)):
+        limit.limiter.limit = value
+        limit.moved(now)
+    told = [(r.event, r.upstream, r.before, r.after) for r in caplog.records]  # type: ignore[attr-defined]
+    assert told == [("limit_moved", "api", 100, 79), ("limit_moved", "api", 79, 39)]

@@ -182,3 +182,14 @@ async def test_a_token_is_shown_in_no_text(jumping: JumpingLoop) -> None:
     async with tokens(server.ask) as made:
         await shown(made)
         assert conceal("the field was token-number-0, oh") == "the field was ***, oh"
+
+
+async def test_a_second_opening_asks_for_nothing(jumping: JumpingLoop) -> None:
+    """A configuration that is read again opens what it keeps."""
+    server = Server(3600.0)
+    async with tokens(server.ask) as made:
+        made.open()
+        await shown(made)
+        made.open()
+        await asyncio.sleep(10)
+    assert len(server.times) == 1

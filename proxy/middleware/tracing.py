@@ -1,0 +1,58 @@
+"""Tells the upstream the span of each attempt: the context of W3C Trace Context goes on.
+
+Only of traces that are sampled. Any other traceparent passes as it is, and costs one look.
+"""
+
+import random
+from collections.abc import Callable
+from typing import Final
+
+from proxy.core.exchange import Exchange, Handler
+from proxy.core.reply import Reply
+from proxy.core.scope import EndpointScope
+
+_PARENT: Final = slice(36, 52)
+"""Where the id of the parent stands in a traceparent (W3C Trace Context 3.2.2)."""
+_FLAG: Final = 54
+"""Where the digit stands that says whether the trace is sampled (3.2.2.5.1)."""
+_ODD: Final = b"13579bdf"
+_NAME: Final = b"traceparent"
+
+
+def link(scope: EndpointScope, inner: Handler) -> Handler | None:
+    """Where there is ``[tracing]``."""
+    return Tracing(inner, scope.shared.rng).handle if scope.shared.traced else None
+
+
+class Tracing:
+    """Gives an attempt an id and says it in its traceparent."""
+
+    __slots__ = ("_bits", "_inner")
+
+    def __init__(self, inner: Handler, rng: random.Random) -> None:
+        self._inner = inner
+        self._bits: Callable[[int], int] = rng.getrandbits
+
+    async def handle(self, exchange: Exchange) -> Reply:
+        """Every request has a traceparent by now, its own or one of ours."""
+        record = exchange.record
+        record.span_id = ""
+        # Without a call: most traces are not sampled. One that was made here stands last.
+        name, value = exchange.headers[-1] if exchange.headers else (b"", b"")
+        if name != _NAME:
+            for name, value in exchange.headers:  # noqa: B007 - it is used behind the loop
+                if name == _NAME:
+                    break
+                if name[:1] in b"tT" and name.lower() == _NAME:  # house: one pass
+                    break
+            else:
+                return await self._inner(exchange)
+        if value[_FLAG] in _ODD:
+            span = b"%016x" % (self._bits(64) or 1)
+            record.span_id = span.decode()
+            record.traced = record.traced or value
+            told = value[: _PARENT.start] + span + value[_PARENT.stop :]
+            exchange.headers = [
+                (name, told) if field[1] is value else field for field in exchange.headers
+            ]
+        return await self._inner(exchange)

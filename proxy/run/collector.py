@@ -1,0 +1,138 @@
+"""Sends spans to a collector by OTLP over HTTP, in the background.
+
+A collector that is away costs nothing but the spans: what waits has a bound, and a request of ours
+that fails is tried again only where the protocol says so (OTLP 1, "Failures").
+"""
+
+import asyncio
+import contextlib
+import importlib
+import logging
+import random
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar
+
+from proxy.core.clock import monotonic, wall
+from proxy.telemetry.options import LogOptions, TracingOptions
+from proxy.telemetry.spans import Spans
+
+if TYPE_CHECKING:
+    from proxy.telemetry.otlp import Tracer
+
+EVERY: Final = 1.0
+"""Seconds for which spans are collected before they are sent."""
+PATIENCE: Final = 10.0
+"""Seconds for one request to the collector."""
+LAST: Final = 2.0
+"""Seconds that the end waits for what is left."""
+_AGAIN: Final = frozenset({429, 502, 503, 504})
+_TRIES: Final = 5
+_WAIT: Final = 1.0
+
+MISSING: Final = "[tracing] needs opentelemetry-proto: pip install 'sidecar-proxy[otel]'"
+
+log = logging.getLogger(__name__)
+
+
+def lacking(options: TracingOptions | None) -> str:
+    """What has to be installed for this; empty where everything is here."""
+    if options is not None:
+        try:
+            importlib.import_module("proxy.telemetry.otlp")
+        except ImportError:
+            return MISSING
+    return ""
+
+
+def collector(options: TracingOptions, logged: LogOptions) -> "Collector":
+    """What ``[tracing]`` asks for, once nothing is lacking for it."""
+    # Only those who want it pay for it: 30 ms and 3 MiB.
+    from proxy.telemetry.otlp import Tracer  # noqa: PLC0415
+
+    spans = Spans(logged.redact, random.getrandbits)
+    tracer = Tracer(spans, options.service_name, float(logged.slow), lambda: wall() - monotonic())
+    return Collector(tracer, options.endpoint)
+
+
+class Collector:
+    """The one that ``[tracing] endpoint`` names."""
+
+    def __init__(self, tracer: "Tracer", endpoint: str) -> None:
+        self.tracer = tracer
+        self._url = f"{endpoint.rstrip('/')}/v1/traces"
+        self._wanted = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._failing = False
+        tracer.on_spans = self._wake
+
+    def _wake(self) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+        self._wanted.set()
+
+    async def close(self) -> None:
+        """Send what is left, for a bounded time."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self.tracer.waiting:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST), self._session() as session:
+                    while self.tracer.waiting:
+                        await self._send(session, tries=1)
+
+    def _session(self) -> ClientSession:
+        timeout = ClientTimeout(total=PATIENCE)
+        return ClientSession(timeout=timeout, cookie_jar=DummyCookieJar(), trust_env=False)
+
+    async def _run(self) -> None:
+        async with self._session() as session:
+            while True:
+                await self._wanted.wait()
+                self._wanted.clear()
+                await asyncio.sleep(EVERY)
+                while self.tracer.waiting:
+                    await self._send(session, tries=_TRIES)
+
+    async def _send(self, session: ClientSession, tries: int) -> None:
+        number, body = self.tracer.batch()
+        fault = ""
+        try:
+            for again in range(tries):
+                if again:
+                    await asyncio.sleep(_WAIT * 2**again)
+                fault, final = await self._post(session, body)
+                if not fault:
+                    self.tracer.sent += number
+                    self._note("")
+                    return
+                if final:
+                    break
+        except asyncio.CancelledError:
+            self.tracer.dropped += number
+            raise
+        self.tracer.dropped += number
+        self._note(fault)
+
+    async def _post(self, session: ClientSession, body: bytes) -> tuple[str, bool]:
+        """What went wrong, empty for nothing; and whether it would go wrong again."""
+        kind = {"Content-Type": "application/x-protobuf"}
+        try:
+            async with session.post(
+                self._url, data=body, headers=kind, allow_redirects=False
+            ) as answer:
+                await answer.read()
+        except (ClientError, OSError, TimeoutError) as error:
+            return f"{type(error).__name__}: {error}", False
+        if answer.status < 300:
+            return "", True
+        return f"status {answer.status}", answer.status not in _AGAIN
+
+    def _note(self, fault: str) -> None:
+        """Say once that spans are lost, and once that they are not any more."""
+        if fault and not self._failing:
+            log.warning("the collector takes no spans, they are dropped: %s", fault)
+        elif self._failing and not fault:
+            log.info("the collector takes spans again")
+        self._failing = bool(fault)

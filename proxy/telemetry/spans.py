@@ -1,0 +1,225 @@
+"""What OpenTelemetry calls spans, made of an exchange that has ended.
+
+One server span for each exchange, and one client span for each attempt, with the attributes of
+the semantic conventions for HTTP, version 1.44. Nothing is made while an exchange is served: an
+exchange that is neither sampled nor worth it costs a look at its flags.
+"""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple, TypeAlias
+from urllib.parse import urlsplit
+
+from proxy.core.exchange import Exchange
+from proxy.core.record import HEDGED, Attempt, Record
+from proxy.core.secrets import Targets
+from proxy.http.authority import hostname
+from proxy.telemetry.line import escaped, named, printable
+from proxy.telemetry.traffic import METHODS
+
+Attributes: TypeAlias = dict[str, str | int | float | bool]
+Bits: TypeAlias = Callable[[int], int]
+Ids: TypeAlias = tuple[str, str]
+"""Of a trace and of a span in it, in hex."""
+_OTHER: Final = "_OTHER"
+"""What the conventions call a method that they do not know."""
+_BROKEN: Final = {"broken", "http_response_incomplete"}
+
+
+class Event(NamedTuple):
+    """A moment of a span."""
+
+    name: str
+    at: float
+    attributes: Attributes
+
+
+class Span(NamedTuple):
+    """Times are monotonic."""
+
+    span_id: str
+    parent_id: str
+    name: str
+    server: bool
+    began: float
+    ended: float
+    attributes: Attributes
+    events: tuple[Event, ...]
+    links: tuple[Ids, ...]
+    failed: bool
+
+
+class Trace(NamedTuple):
+    """The spans of one exchange, that of the server first."""
+
+    trace_id: str
+    state: str
+    sampled: bool
+    spans: list[Span]
+
+
+class Spans:
+    """Makes them. Hides what the access log hides."""
+
+    __slots__ = ("_bits", "_show")
+
+    def __init__(self, redact: tuple[str, ...], bits: Bits) -> None:
+        """``redact``: ``[log] redact``; ``bits``: makes random numbers of so many bits."""
+        self._show = Targets(redact).show
+        self._bits = bits
+
+    def trace(self, exchange: Exchange, now: float) -> Trace:
+        """Of an exchange that ends now; one that was refused before it had a trace gets one."""
+        parent, state = _context(exchange)
+        if not parent:
+            made = f"{self._bits(128) or 1:032x}"
+            parent = f"00-{made}-{made[16:]}-00"
+        trace_id, parent_id = parent[3:35], parent[36:52]
+        span_id = f"{self._bits(64) or 1:016x}"
+        if parent_id == trace_id[16:]:  # it began here, see ``http/request_id``
+            span_id, parent_id = parent_id, ""
+        spans = [self._server(exchange, now, span_id, parent_id)]
+        spans += self._clients(exchange, now, span_id)
+        return Trace(trace_id, state, bool(int(parent[53:55], 16) & 1), spans)
+
+    def _server(self, exchange: Exchange, now: float, span_id: str, parent_id: str) -> Span:
+        record, status, error = exchange.record, exchange.status, exchange.error
+        agent, _ = named(exchange.headers)
+        target = escaped(self._show(exchange.raw_target))
+        path, mark, query = target.partition("?")
+        found: Attributes = {
+            "http.request.method": _method(exchange),
+            "url.scheme": exchange.scheme,
+            "url.path": path,
+            "network.protocol.name": "http",
+            "network.protocol.version": "{}.{}".format(*exchange.version),
+            "sidecar_proxy.request_id": printable(exchange.request_id),
+            "sidecar_proxy.attempts": record.attempt_count,
+            "http.request.body.size": exchange.bytes_in,
+            "http.response.body.size": exchange.bytes_out,
+        }
+        if found["http.request.method"] == _OTHER:
+            found["http.request.method_original"] = printable(exchange.method)
+        if mark:
+            found["url.query"] = query
+        _put_server(found, exchange.host)
+        for name, value in (
+            ("http.route", exchange.route),
+            ("client.address", exchange.client),
+            ("user_agent.original", agent),
+            ("sidecar_proxy.upstream", record.upstream),
+        ):
+            if value:
+                found[name] = value
+        if status:
+            found["http.response.status_code"] = status
+        failed = status >= 500 or (bool(error) and status != 499 and status < 400)
+        if failed or error:
+            found["error.type"] = error or str(status)
+        events = []
+        if record.queue_s:
+            events.append(Event("queue", exchange.started_at, {"seconds": record.queue_s}))
+        if record.first_byte_at is not None:
+            events.append(Event("first_byte", record.first_byte_at, {}))
+        if record.clock:
+            events.append(Event("timeout", now, {"clock": record.clock}))
+        if record.refused:
+            events.append(Event("refused", now, {"reason": record.refused}))
+        links = () if record.shared_span is None else (record.shared_span,)
+        name = _name(exchange, exchange.route)
+        began = exchange.started_at
+        return Span(span_id, parent_id, name, True, began, now, found, tuple(events), links, failed)
+
+    def _clients(self, exchange: Exchange, now: float, parent_id: str) -> list[Span]:
+        record = exchange.record
+        tries = record.attempt_log
+        if not tries:
+            if not record.attempt_count:
+                return []
+            tries = (_only(record, exchange, now),)
+        spans = []
+        for number, attempt in enumerate(tries):
+            until = now if number == len(tries) - 1 else None
+            span_id = attempt.span_id or f"{self._bits(64) or 1:016x}"
+            spans.append(self._client(exchange, attempt, number, (span_id, parent_id), until))
+        parent, _ = _context(exchange)
+        # A copy that was overtaken tells by which attempt.
+        won = ((parent[3:35], spans[-1].span_id),)
+        return [
+            span._replace(links=won) if attempt.outcome == HEDGED else span
+            for span, attempt in zip(spans, tries, strict=True)
+        ]
+
+    def _client(
+        self,
+        exchange: Exchange,
+        attempt: Attempt,
+        number: int,
+        ids: Ids,
+        until: float | None,
+    ) -> Span:
+        target = escaped(self._show(exchange.target))
+        found: Attributes = {
+            "http.request.method": _method(exchange),
+            "url.full": attempt.endpoint + (target if target.startswith("/") else "/"),
+            "network.protocol.name": "http",
+            "network.protocol.version": "1.1",
+        }
+        if number:
+            found["http.request.resend_count"] = number
+        _put_server(found, urlsplit(attempt.endpoint).netloc)
+        outcome, hedged = attempt.outcome, attempt.outcome == HEDGED
+        failed = not hedged and not outcome.isdecimal()
+        if outcome.isdecimal():
+            found["http.response.status_code"] = int(outcome)
+            failed = int(outcome) >= 400
+        if failed or hedged:
+            found["error.type"] = outcome
+        events: tuple[Event, ...] = ()
+        if attempt.connect_s:
+            events = (Event("connect", attempt.began, {"seconds": attempt.connect_s}),)
+        began = attempt.began or exchange.started_at
+        ended = began + attempt.seconds if until is None else max(until, began)
+        name = _name(exchange, "")
+        return Span(*ids, name, False, began, ended, found, events, (), failed)
+
+
+def _only(record: Record, exchange: Exchange, now: float) -> Attempt:
+    """The one attempt of an exchange, which nobody has logged."""
+    began = record.attempt_began_at or exchange.started_at + record.queue_s
+    outcome = str(exchange.status)
+    if exchange.error and (record.first_byte_at is None or exchange.error in _BROKEN):
+        outcome = exchange.error
+    return Attempt(
+        record.endpoint, outcome, now - began, began, record.connect_s, 0.0, record.span_id
+    )
+
+
+def _context(exchange: Exchange) -> tuple[str, str]:
+    """The traceparent that came, or that was made for it, and the tracestate; empty for none."""
+    parent, state = exchange.record.traced, b""
+    for name, value in exchange.headers:
+        size = len(name)
+        if size == 11 and not parent and name.lower() == b"traceparent":  # house: one pass
+            parent = value
+        elif size == 10 and name.lower() == b"tracestate":  # house: one pass
+            state = value
+    return parent.decode("latin-1"), state.decode("latin-1")
+
+
+def _method(exchange: Exchange) -> str:
+    return exchange.method if exchange.method in METHODS else _OTHER
+
+
+def _name(exchange: Exchange, route: str) -> str:
+    """``{method} {http.route}``, as the conventions have it."""
+    method = exchange.method if exchange.method in METHODS else "HTTP"
+    return f"{method} {route}".rstrip()
+
+
+def _put_server(found: Attributes, authority: str) -> None:
+    if not authority:
+        return
+    found["server.address"] = hostname(printable(authority)).strip("[]")
+    port = authority.rpartition(":")[2]
+    if port.isdecimal() and "]" not in port and port != authority:
+        found["server.port"] = int(port)

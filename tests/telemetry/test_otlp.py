@@ -1,0 +1,78 @@
+"""Spans that wait for the collector."""
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from proxy.core.exchange import Exchange
+from proxy.telemetry.otlp import BATCH, Tracer
+from proxy.telemetry.spans import Spans
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+def tracer(slow: float = 0.0) -> Tracer:
+    return Tracer(Spans((), lambda bits: 5), "shop", slow, lambda: 1_000_000.0)
+
+
+def ended(flags: str = "01", status: int = 200) -> Exchange:
+    exchange = Exchange("GET", b"/", [(b"traceparent", f"00-{TRACE}-{'a' * 16}-{flags}".encode())])
+    exchange.started_at, exchange.status = 100.0, status
+    return exchange
+
+
+@pytest.mark.parametrize(
+    ("flags", "status", "slow", "kept"),
+    [
+        ("01", 200, 0.0, 1),
+        ("00", 200, 0.0, 0),
+        ("00", 503, 0.0, 1),
+        ("00", 200, 1.0, 1),
+        ("00", 200, 1.1, 0),
+    ],
+)
+def test_what_is_kept(flags: str, status: int, slow: float, kept: int) -> None:
+    found = tracer(slow)
+    found.record(ended(flags, status), 101.0)
+    assert found.waiting == kept
+
+
+def test_times_are_those_of_the_day() -> None:
+    found = tracer()
+    found.record(ended(), 101.0)
+    number, body = found.batch()
+    assert (number, found.waiting, found.waiting_bytes) == (1, 0, 0)
+    [resource] = ExportTraceServiceRequest.FromString(body).resource_spans
+    [span] = resource.scope_spans[0].spans
+    assert span.start_time_unix_nano == 1_000_100 * 10**9
+    assert span.end_time_unix_nano == 1_000_101 * 10**9
+    assert span.trace_id.hex() == TRACE
+
+
+def test_what_waits_has_a_bound_and_the_rest_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proxy.telemetry.otlp.MOST", 5_000)
+    found = tracer()
+    for _ in range(100):
+        found.record(ended(), 101.0)
+    assert 10 < found.waiting < 100
+    assert found.waiting + found.dropped == 100
+    assert found.waiting_bytes <= 5_000
+    assert {each.name: each.value for each in found.describe(0.0)} == {
+        "trace_spans_sent": 0,
+        "trace_spans_dropped": found.dropped,
+        "trace_waiting_bytes": found.waiting_bytes,
+    }
+
+
+def test_a_batch_has_its_size() -> None:
+    found = tracer()
+    for _ in range(BATCH + 3):
+        found.record(ended(), 101.0)
+    assert [found.batch()[0], found.batch()[0]] == [BATCH, 3]
+
+
+def test_it_says_when_spans_begin_to_wait() -> None:
+    found, told = tracer(), []
+    found.on_spans = lambda: told.append(1)
+    for _ in range(3):
+        found.record(ended(), 101.0)
+    assert told == [1]

@@ -1,0 +1,47 @@
+"""Where the value of a key comes from."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxy.core.files import LOOK_EVERY
+from proxy.core.secret_file import SecretFile
+from proxy.upstream.credentials.options import CredentialsOptions
+from proxy.upstream.credentials.sources import FromFile, Given
+
+
+async def test_a_value_of_the_configuration_stays() -> None:
+    source = Given("main", CredentialsOptions(header="X-Key", value="one"))
+    field = await source.ready(0.0)
+    assert field == source.key.field == (b"X-Key", b"one")
+    assert not source.may_change
+    assert not await source.refused(field, 0.0)
+
+
+async def test_a_crowd_that_is_refused_has_the_file_looked_at_once_a_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "key").write_text("one")
+    now = 100.0
+    looks: list[float] = []
+    changed = SecretFile.changed
+
+    def look(file: Any) -> bool:
+        looks.append(now)
+        return changed(file)
+
+    monkeypatch.setattr(SecretFile, "changed", look)
+    options = CredentialsOptions(header="X-Key", value_file=str(tmp_path / "key"))
+    source = FromFile("main", options, lambda: now)
+    field = await source.ready(0.0)
+    for moment in (100.0, 100.0 + LOOK_EVERY, 100.0 + LOOK_EVERY):
+        now = moment
+        assert not await source.refused(field, 0.0)
+    assert looks == [101.0]
+    (tmp_path / "key").write_text("another")
+    now = 103.0
+    assert await source.refused(field, 0.0)
+    assert await source.refused(field, 0.0)  # there is another one already
+    assert looks == [101.0, 103.0]
+    assert await source.ready(0.0) == source.key.field == (b"X-Key", b"another")
