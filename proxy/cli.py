@@ -35,8 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if arguments.command == "run":
         _agree(parser, arguments)
-    for stream in (sys.stdout, sys.stderr):
-        # Names of files and values of options may hold what the terminal cannot show.
+    for stream in (sys.stdout, sys.stderr):  # names and values may hold what it cannot show
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="backslashreplace")
     commands: dict[str, Callable[[], int]] = {
@@ -178,8 +177,10 @@ def _path(given: str | None) -> str:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from proxy.run import early_signals
     from proxy.telemetry.standard_error import standard_error
 
+    early_signals.settle()
     with standard_error():
         return _served(arguments)
 
@@ -194,8 +195,7 @@ def _served(arguments: argparse.Namespace) -> int:
             without_file, arguments.upstream, arguments.listen, arguments.admin, arguments.set
         )
     config, problems = again()
-    for problem in problems:
-        print(problem, file=sys.stderr)
+    print(*problems, sep="\n", end="\n" if problems else "", file=sys.stderr)
     try:
         config = usable(config, problems)
     except ConfigError:
@@ -209,10 +209,10 @@ def _check(path: str, sets: Sequence[str]) -> int:
     from proxy.config.load import check
 
     problems = check(path, sets=sets)
-    code = 0 if all(problem.warning for problem in problems) else _BAD_CONFIGURATION
     if not problems:
         _say(f"{path}: ok")
-    return _printed((str(problem) for problem in problems), code)
+    fine = all(problem.warning for problem in problems)
+    return _printed(map(str, problems), 0 if fine else _BAD_CONFIGURATION)
 
 
 def _explain(arguments: argparse.Namespace) -> int:
