@@ -30,12 +30,13 @@ middleware/retry/adapters: tests/middleware/retry/test_retry.py  only aiohttp-re
 middleware/retry/may_follow: tests/wire/test_clocks.py  asked when a clock runs out
 net/peer: tests/edge/http1/test_half_close.py  the kernel is asked about real connections
 telemetry/call: tests/telemetry/test_recorder.py  a recorder makes calls of exchanges
-run/explain_options: tests/run/test_explain.py  what explain prints at its end
 run/collector: tests/wire/test_tracing.py  it sends to a receiver, over sockets
 run/observation: tests/wire/test_reload.py  an [admin] table that comes and goes, over sockets
 run/listeners: tests/wire/test_reload.py  addresses that come and go, over sockets
+arguments: tests/test_cli.py  a command line is read by a command
 run/scopes: tests/run/test_tree.py  what is built of them is looked at there
 run/unix_sockets: tests/run/test_listener.py  a listener binds by it
+run/explain_options: tests/run/test_explain.py  what explain prints at its end
 run/runtime: tests/wire/test_drain.py  all parts together, over sockets
 run/workers/inherited: tests/run/workers/test_crew.py  real processes accept by it
 run/workers/member: tests/run/workers/test_crew.py  it is what the crew knows of a process

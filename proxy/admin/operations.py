@@ -190,6 +190,8 @@ class Reloaded(msgspec.Struct, forbid_unknown_fields=True):
     """What became of a reload; with 409 where nothing has changed."""
 
     reloaded: bool
+    message: str
+    """All of it in words."""
     at: str
     """When it ended."""
     problems: list[str]

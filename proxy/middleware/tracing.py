@@ -13,7 +13,10 @@ from proxy.core.scope import EndpointScope
 
 _PARENT: Final = slice(36, 52)
 """Where the id of the parent stands in a traceparent (W3C Trace Context 3.2.2)."""
-_FLAGS: Final = slice(53, 55)
+_FLAG: Final = 54
+"""Where the digit stands that says whether the trace is sampled (3.2.2.5.1)."""
+_ODD: Final = b"13579bdf"
+_NAME: Final = b"traceparent"
 
 
 def link(scope: EndpointScope, inner: Handler) -> Handler | None:
@@ -32,20 +35,24 @@ class Tracing:
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Every request has a traceparent by now, its own or one of ours."""
-        fields, record = exchange.headers, exchange.record
+        record = exchange.record
         record.span_id = ""
-        for index, (name, value) in enumerate(fields):
-            if len(name) == 11 and name.lower() == b"traceparent":  # house: one pass
-                if is_sampled(value):
-                    span = b"%016x" % (self._bits(64) or 1)
-                    record.span_id = span.decode()
-                    record.traced = record.traced or value
-                    told = value[: _PARENT.start] + span + value[_PARENT.stop :]
-                    exchange.headers = [*fields[:index], (name, told), *fields[index + 1 :]]
-                break
+        # Without a call: most traces are not sampled. One that was made here stands last.
+        name, value = exchange.headers[-1] if exchange.headers else (b"", b"")
+        if name != _NAME:
+            for name, value in exchange.headers:  # noqa: B007 - it is used behind the loop
+                if name == _NAME:
+                    break
+                if name[:1] in b"tT" and name.lower() == _NAME:  # house: one pass
+                    break
+            else:
+                return await self._inner(exchange)
+        if value[_FLAG] in _ODD:
+            span = b"%016x" % (self._bits(64) or 1)
+            record.span_id = span.decode()
+            record.traced = record.traced or value
+            told = value[: _PARENT.start] + span + value[_PARENT.stop :]
+            exchange.headers = [
+                (name, told) if field[1] is value else field for field in exchange.headers
+            ]
         return await self._inner(exchange)
-
-
-def is_sampled(traceparent: bytes) -> bool:
-    """Whether its maker keeps the trace (W3C Trace Context 3.2.2.5.1)."""
-    return bool(int(traceparent[_FLAGS], 16) & 1)

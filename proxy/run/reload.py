@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from proxy.config.files import named_files
 from proxy.config.load import usable
 from proxy.config.model import Config
 from proxy.config.problems import ConfigError, Problem
@@ -41,7 +42,9 @@ class Outcome(NamedTuple):
 
     def told(self) -> dict[str, Any]:
         """As JSON has it."""
-        told: dict[str, Any] = {"reloaded": self.report is not None, "at": stamp(self.at)}
+        why = self.report or "\n".join(["nothing was changed:", *self.problems])
+        told: dict[str, Any] = {"reloaded": self.report is not None, "message": str(why)}
+        told["at"] = stamp(self.at)
         if self.report is not None:
             told |= self.report._asdict()
         return told | {"problems": self.problems}
@@ -50,10 +53,13 @@ class Outcome(NamedTuple):
 class Reloader:
     """Reloads, one at a time."""
 
-    def __init__(self, read: Read, apply: Apply) -> None:
+    def __init__(self, read: Read, apply: Apply, config: Config | None = None) -> None:
+        """``config``: what is used now."""
         self._read = read
         self._apply = apply
         self._lock = asyncio.Lock()
+        self._tried = config
+        """The last configuration that could be read, used or not."""
         self._next: asyncio.Task[Outcome] | None = None
         self.done = self.refused = 0
         self.last: Outcome | None = None
@@ -69,7 +75,13 @@ class Reloader:
             for number, problem in enumerate(last.problems, 1):
                 yield info("reload_problem", problem, {"number": str(number)})
 
-    async def reload(self, by: str) -> Outcome:
+    def files(self, path: str) -> Iterator[str]:
+        """The file of the configuration, and those that it names now."""
+        yield path
+        if self._tried is not None:
+            yield from named_files(self._tried)
+
+    async def reload(self, by: str = "--watch") -> Outcome:
         """Read the configuration, and use it if nothing speaks against it.
 
         Whoever asks while one is under way has another one after it, together with all others that
@@ -106,6 +118,7 @@ class Reloader:
     async def _reload(self) -> Outcome:
         try:
             config, problems = await asyncio.to_thread(self._read)
+            self._tried = config or self._tried
             config = usable(config, problems)
         except ConfigError as error:
             return self._outcome(error.problems)

@@ -86,7 +86,7 @@ class Runtime:
         self.answers["purge"] = self._generations.purge
         self._listeners = Listeners(self.connect, self._tracker, descriptors, inherited)
         self._operators: Operators | None = None
-        self.reloader = None if read is None else Reloader(read, self.reload)
+        self.reloader = None if read is None else Reloader(read, self.reload, config)
         if self.reloader is not None:
             self.answers["reload"] = self.reloader.answer
         self._source = Local(lambda: self.ready, self.describe, self.answers)

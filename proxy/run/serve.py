@@ -19,6 +19,7 @@ from proxy.run.reasons import CannotStart
 from proxy.run.reload import Outcome, Read, Reloader
 from proxy.run.runtime import Runtime
 from proxy.run.versions import warn_of_untested
+from proxy.run.watch import Watch
 from proxy.run.workers.cores import workers
 from proxy.telemetry.log import AccessLog, configure
 
@@ -33,24 +34,25 @@ COLLECT = (1_000, 10, 100)
 """Thresholds of the three generations: all that lives is looked at once in a million objects."""
 
 
-def run(config: Config, read: Read | None = None) -> int:
+def run(config: Config, read: Read | None = None, watch: str = "") -> int:
     """Serve until told to stop. Returns the exit code: 0 after a clean drain, 1 or 3 as below.
 
-    ``read`` reads the configuration again, for a reload; it may run in a thread.
+    ``read`` reads the configuration again, for a reload; it may run in a thread. ``watch``: the
+    file of it, to be looked at with those that it names; empty where nothing is watched.
     """
     configure(config.log)
     accept_sockets()
     warn_of_untested()
     number = workers(config.server.workers)
     if number == 1:
-        return run_in_loop(lambda: serve(config, read))
+        return run_in_loop(lambda: serve(config, read, watch))
     if sockets():
         why = "sockets of the service manager (socket activation) are for [server] workers = 1"
         print(f"sidecar-proxy: cannot start: {why}", file=sys.stderr)
         return FAILED_TO_START
     from proxy.run.workers.parent import serve_by_workers  # noqa: PLC0415  (it is rarely wanted)
 
-    return run_in_loop(lambda: serve_by_workers(config, number, read))
+    return run_in_loop(lambda: serve_by_workers(config, number, read, watch))
 
 
 def run_in_loop(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
@@ -78,7 +80,7 @@ def settle_memory() -> None:
     gc.set_threshold(*COLLECT)
 
 
-async def serve(config: Config, read: Read | None = None) -> int:
+async def serve(config: Config, read: Read | None = None, watch: str = "") -> int:
     """Open, wait for a signal, drain, close."""
     stop = Stop()
     access = AccessLog(config.log)
@@ -90,8 +92,11 @@ async def serve(config: Config, read: Read | None = None) -> int:
 
     planned = descriptors(config.server.max_connections)
     runtime = Runtime(config, descriptors=planned, read=read, follow=follow)
-    if runtime.reloader is not None:
-        stop.on_hangup = partial(reload_later, runtime.reloader)
+    watching = None
+    if (reloader := runtime.reloader) is not None:
+        stop.on_hangup = partial(reload_later, reloader)
+        if watch:
+            watching = Watch(partial(reloader.files, watch), reloader.reload)
     try:
         await runtime.open()
     except CannotStart as error:
@@ -106,7 +111,11 @@ async def serve(config: Config, read: Read | None = None) -> int:
     print(ready, file=sys.stderr, flush=True)
     notify("READY=1")
     watchdog = Watchdog()
+    if watching is not None:
+        watching.open()
     await stop.asked.wait()
+    if watching is not None:
+        await watching.close()
     log.info("%s: stopping", stop.by)
     notify("STOPPING=1")
     drain = asyncio.ensure_future(runtime.drain())

@@ -248,6 +248,10 @@ class Tree:
         await self.shared.close()
         for node in self.nodes:
             node.close()
+        # Chains that another tree keeps make the ways to new servers here: they keep no others.
+        self.nodes.clear()
+        self._by_identity.clear()
+        self.router = Router([])
         for guard in self._guards.values():
             await guard.close()
         for outdated in self._outdated:

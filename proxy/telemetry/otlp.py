@@ -68,12 +68,10 @@ class Tracer:
 
     def record(self, exchange: Exchange, now: float) -> None:
         """An exchange has ended."""
-        worth = (
-            exchange.status >= 500
-            or bool(exchange.error)
-            or now - exchange.started_at >= self._slow
-        )
-        if not (worth or exchange.record.traced or _sampled(exchange)):
+        worth = exchange.status >= 500 or exchange.error or now - exchange.started_at >= self._slow
+        record = exchange.record
+        # Of an exchange that was sent somewhere its own link has looked.
+        if not (worth or record.traced) and (record.attempt_count or not _sampled(exchange)):
             return
         trace = self._spans.trace(exchange, now)
         behind, idle = self._behind(), not self._waiting
@@ -126,8 +124,6 @@ def _nobody() -> None:
 
 def _sampled(exchange: Exchange) -> bool:
     """Of an exchange for which nobody was asked."""
-    if exchange.record.attempt_count:  # else its own link has looked
-        return False
     for name, value in exchange.headers:
         if len(name) == 11 and name.lower() == b"traceparent":  # house: one pass
             return bool(int(value[53:55], 16) & 1)

@@ -91,8 +91,9 @@ class Endpoint:
     def take_over(self, before: "Endpoint") -> None:
         """It is the same server, reached in another way: go on with what is known of it."""
         self.latency = before.latency
+        self.usual, self.share = before.usual, before.share
         self.healthy = before.healthy
-        self.paused_until = before.paused_until
+        self.paused_until, self.refused_until = before.paused_until, before.refused_until
         self.quotas = before.quotas
         self.withdrawn = before.withdrawn
         self.available_since = before.available_since

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from proxy.middleware.tracing import Tracing, is_sampled
+from proxy.middleware.tracing import Tracing
 from tests.support.loop import Script, get, reply
 
 TRACE = b"4bf92f3577b34da6a3ce929d0e0e4736"
@@ -35,5 +35,15 @@ async def test_what_is_not_sampled_is_the_same_list_as_before() -> None:
 
 
 @pytest.mark.parametrize(("flags", "sampled"), [(b"00", 0), (b"01", 1), (b"02", 0), (b"ff", 1)])
-def test_only_the_lowest_bit_says_it(flags: bytes, sampled: int) -> None:
-    assert is_sampled(CAME[:-2] + flags) == bool(sampled)
+async def test_only_the_lowest_bit_says_it(flags: bytes, sampled: int) -> None:
+    exchange = get("/")
+    exchange.headers = [(b"traceparent", CAME[:-2] + flags), (b"B", b"2")]
+    await Tracing(Script(reply(200)), random.Random(1)).handle(exchange)
+    assert bool(exchange.record.span_id) == bool(sampled)
+
+
+async def test_without_the_field_nothing_happens() -> None:
+    exchange = get("/")
+    exchange.headers = [(b"Trace", b"1"), (b"t", b"2")]
+    assert (await Tracing(Script(reply(200)), random.Random(1)).handle(exchange)).status == 200
+    assert exchange.record.span_id == ""

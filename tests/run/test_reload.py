@@ -43,6 +43,7 @@ async def test_what_is_right_is_used_and_warnings_are_told(
     assert applied.configs == [config]
     assert outcome.told() == {
         "reloaded": True,
+        "message": "added route /a; 1 kept",
         "at": outcome.told()["at"],
         "added": ["route /a"],
         "changed": [],

@@ -140,3 +140,15 @@ async def test_an_operator_withdraws_a_server_and_restores_it(jumping: JumpingLo
         endpoint.withdraw(withdrawn=False)
         assert endpoint.available_since > since  # slow start begins anew
         assert told_of == [True, True, False]
+
+
+async def test_the_same_server_reached_in_another_way_is_as_slow_as_before(
+    jumping: JumpingLoop,
+) -> None:
+    async with one("http://10.0.0.1") as (_, before), one("http://10.0.0.1") as (_, after):
+        before.usual.observe(3.0)
+        before.share = 0.25
+        before.refused_until = before.available_since + 9
+        after.take_over(before)
+        assert (after.usual.seconds, after.share) == (3.0, 0.25)
+        assert after.refused_until == before.available_since + 9

@@ -19,6 +19,7 @@ from proxy.run.operators import Operators
 from proxy.run.reasons import CannotListen, CannotReload
 from proxy.run.reload import Read, Reloader
 from proxy.run.serve import CUT, FAILED_TO_START, Stop, reload_later, settle_memory
+from proxy.run.watch import Watch
 from proxy.run.workers.crew import Crew
 from proxy.run.workers.reload import possible, report
 from proxy.run.workers.shares import exceeding
@@ -38,10 +39,13 @@ LATE: Final = 5.0
 class Parent:
     """In the running loop."""
 
-    def __init__(self, config: Config, slots: int, read: Read | None) -> None:
-        """``read`` reads the configuration again, for a reload."""
+    def __init__(self, config: Config, slots: int, read: Read | None, watch: str = "") -> None:
+        """``read`` reads the configuration again, for a reload; ``watch``: see ``serve.run``."""
         self._config = config
-        self._reloader = None if read is None else Reloader(read, self._reload)
+        self._reloader = None if read is None else Reloader(read, self._reload, config)
+        self._watching: Watch | None = None
+        if watch and self._reloader is not None:
+            self._watching = Watch(partial(self._reloader.files, watch), self._reloader.reload)
         self._slots = slots
         self._addresses: list[Bound] = []
         self._crew: Crew
@@ -105,9 +109,13 @@ class Parent:
             settle_memory()
             self._memory = Memory(asyncio.get_running_loop())
             self._say_ready()
+            if self._watching is not None:
+                self._watching.open()
             watchdog = Watchdog()
             await stop.asked.wait()
             watchdog.close()  # from here on it is the time to stop that counts
+        if self._watching is not None:
+            await self._watching.close()
         log.info("%s: stopping", stop.by)
         notify("STOPPING=1")
         clean = await self._drain(stop)
@@ -213,6 +221,8 @@ class Parent:
             bound.close()
 
 
-async def serve_by_workers(config: Config, slots: int, read: Read | None = None) -> int:
+async def serve_by_workers(
+    config: Config, slots: int, read: Read | None = None, watch: str = ""
+) -> int:
     """Serve by so many workers until told to stop; the exit code, as of ``run/serve``."""
-    return await Parent(config, slots, read).run()
+    return await Parent(config, slots, read, watch).run()

@@ -111,7 +111,7 @@ class UpstreamProtocol(UpstreamTransport):
 
         A reset breaks the former too, and so does a bare FIN behind TLS (RFC 9112 9.8).
         """
-        if self._socket is None:  # it never stood: the TLS handshake failed
+        if not hasattr(self, "timer"):  # it never stood: the TLS handshake failed
             return
         self.timer.close()
         self._on_due = None  # it may hold who holds this

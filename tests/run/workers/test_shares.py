@@ -115,6 +115,7 @@ NOT_DIVIDED: Final = {
     "server.workers": "their number itself",
     "timeouts": "one request",
     "log": "a share of the lines",
+    "tracing": "a share of the requests",
     "retry": "one request, or a share of the requests",
     "hedge": "one request, or a share of the requests",
     "circuit_breaker": "what one worker has seen: each has breakers of its own",

@@ -1,0 +1,130 @@
+"""What the command line of ``sidecar-proxy`` takes."""
+
+import argparse
+from typing import Any, Final
+
+from proxy import __version__
+
+DEFAULT: Final = "config.toml"
+"""The file where none is named."""
+
+_EXAMPLES: Final = {
+    "run": "sidecar-proxy run --upstream http://127.0.0.1:9000 --set retry.attempts=4",
+    "check": "sidecar-proxy check /etc/sidecar-proxy/config.toml",
+    "init": "sidecar-proxy init my.toml",
+    "explain": "sidecar-proxy explain config.toml POST http://api.example.com/v1/items",
+    "schema": "sidecar-proxy schema > sidecar-proxy.schema.json",
+    "demo": "sidecar-proxy demo",
+    "top": "sidecar-proxy top --admin 127.0.0.1:9901",
+    "drain": "sidecar-proxy drain --admin 127.0.0.1:9901",
+    "reload": "sidecar-proxy reload --admin 127.0.0.1:9901",
+}
+"""Of each command, at the end of its help."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Of all commands."""
+    found = argparse.ArgumentParser(
+        "sidecar-proxy", description="A reverse proxy for slow APIs.", allow_abbrev=False
+    )
+    found.add_argument("--version", action="version", version=f"sidecar-proxy {__version__}")
+    commands = found.add_subparsers(
+        dest="command", metavar="COMMAND", required=True, parser_class=_Command
+    )
+    run = commands.add_parser("run", help="run the proxy", allow_abbrev=False)
+    _config(run)
+    run.add_argument(
+        "--upstream",
+        action="append",
+        metavar="URL",
+        help="no file: forward everything to this server; given again, the servers take turns",
+    )
+    run.add_argument(
+        "--listen",
+        action="append",
+        metavar="ADDR",
+        help="with --upstream; default: 127.0.0.1:8080; may be given again",
+    )
+    run.add_argument("--admin", metavar="ADDR", help="with --upstream: an admin listener")
+    run.add_argument(
+        "--watch",
+        action="store_true",
+        help="reload when CONFIG, or a file that it names, changes",
+    )
+    _set(run)
+    check = commands.add_parser("check", help="list every problem of a configuration")
+    _config(check)
+    _set(check)
+    init = commands.add_parser("init", help="write a commented configuration to start from")
+    init.add_argument("config", nargs="?", metavar="CONFIG", help=f"default: {DEFAULT}")
+    explain = commands.add_parser("explain", help="say what becomes of a request, and why")
+    explain.add_argument("config", metavar="CONFIG")
+    explain.add_argument("method", metavar="METHOD")
+    explain.add_argument("url", metavar="URL", help="http://HOST/PATH, or /PATH")
+    explain.add_argument(
+        *("-H", "--header"),
+        action="append",
+        default=[],
+        metavar="'NAME: VALUE'",
+        help="a field that the request carries; may be given again",
+    )
+    _set(explain)
+    drain = commands.add_parser("drain", help="stop a running proxy as SIGTERM does")
+    _admin(drain)
+    reload = commands.add_parser("reload", help="have a running proxy read its configuration again")
+    _admin(reload)
+    commands.add_parser("schema", help="print the JSON Schema of the configuration")
+    commands.add_parser("top", help="show what a running proxy is doing", add_help=False)
+    commands.add_parser("demo", help="a slow demo API with the proxy in front", add_help=False)
+    return found
+
+
+class _Command(argparse.ArgumentParser):
+    """A command, whose help ends with an example."""
+
+    def __init__(self, prog: str = "", **options: Any) -> None:
+        example = _EXAMPLES.get(prog.rpartition(" ")[2])
+        if example is not None:
+            options.setdefault("epilog", f"example: {example}")
+        super().__init__(prog, **options)
+
+
+def _admin(command: argparse.ArgumentParser) -> None:
+    """How a running proxy is reached."""
+    command.add_argument(
+        "--admin",
+        metavar="ADDR",
+        default="127.0.0.1:9901",
+        help="the proxy's [admin] listen; default: 127.0.0.1:9901",
+    )
+    command.add_argument(
+        "--token-file", metavar="FILE", default="", help="the proxy's [admin] token_file"
+    )
+
+
+def _config(command: argparse.ArgumentParser) -> None:
+    command.add_argument("config", nargs="?", metavar="CONFIG", help=f"default: {DEFAULT}")
+
+
+def _set(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="PLACE=VALUE",
+        help="set one option, as in retry.attempts=4 or routes[0].path=/v1; may be given again",
+    )
+
+
+def agree(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """End with a usage error where arguments of ``run`` exclude each other."""
+    if arguments.watch and arguments.upstream is not None:
+        parser.error("--watch goes with CONFIG: without a file there is nothing to look at")
+    if arguments.upstream is not None and arguments.config is not None:
+        parser.error(
+            "run takes CONFIG or --upstream, not both; to change one option of a file: "
+            "--set 'upstreams[0].servers[0]=URL'"
+        )
+    for name, place in (("listen", "server.listen"), ("admin", "admin.listen")):
+        if getattr(arguments, name) is not None and arguments.upstream is None:
+            parser.error(f"--{name} goes with --upstream; with CONFIG write --set {place}=ADDR")

@@ -1,0 +1,68 @@
+"""``run --watch``: a reload when the configuration, or a file that it names, has changed."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
+
+from proxy.config.files import marks
+
+log = logging.getLogger(__name__)
+
+EVERY: Final = 0.5
+"""Seconds between two looks."""
+
+
+class Watch:
+    """Looks at files. A change counts once it is half a second old: files are written in steps.
+
+    Files are looked at by what ``stat`` says of where their names lead: Kubernetes turns a link,
+    editors put another file in the place, and no event of the file itself tells of that.
+    """
+
+    def __init__(
+        self, files: Callable[[], Iterable[str]], reload: Callable[[], Awaitable[object]]
+    ) -> None:
+        """``files``: those of now; they may be others after a reload.
+
+        What changes from now on is a change, also before ``open``.
+        """
+        self._files = files
+        self._reload = reload
+        names = self._names()
+        self._first: dict[str, object] = dict(zip(names, marks(names), strict=True))
+        self._task: asyncio.Task[None] | None = None
+
+    def open(self) -> None:
+        """Begin to look."""
+        self._task = asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        """Look no more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def _names(self) -> list[str]:
+        return list(dict.fromkeys(self._files()))
+
+    async def _look(self) -> dict[str, object]:
+        """A disk may stand still, the loop may not."""
+        names = self._names()
+        return dict(zip(names, await asyncio.to_thread(marks, names), strict=True))
+
+    async def _run(self) -> None:
+        used = seen = self._first
+        while True:
+            await asyncio.sleep(EVERY)
+            try:
+                before, seen = seen, await self._look()
+                # A file that is named since the last look was read when it came to be named.
+                used = {name: used.get(name, mark) for name, mark in seen.items()}
+                if seen == before and used != seen:
+                    changed = [name for name, mark in seen.items() if used[name] != mark]
+                    used = seen
+                    log.info("changed: %s", ", ".join(changed))
+                    await self._reload()
+            except Exception:  # or nobody would look again
+                log.exception("watch")
