@@ -258,3 +258,33 @@ def test_a_queue_that_is_never_empty_does_not_grow() -> None:
         limiter.enqueue(Client("a").waiter)
     lines = [each for each in queue._disciplines if isinstance(each, Fair)]
     assert max(len(line._heap) for line in lines) < 200
+
+
+@pytest.mark.parametrize("before", ["fair", "fifo", "lifo"])
+@pytest.mark.parametrize("after", ["fair", "fifo", "lifo"])
+def test_those_that_wait_move_to_another_queue_with_room_for_all(before: str, after: str) -> None:
+    limiter = full(before)
+    clients = [Client(key) for key in "abcd"]
+    assert all(limiter.enqueue(client.waiter) for client in clients)
+    limiter.queue_up(Queue(2, after))
+    assert limiter.waiting == 4
+    limiter.enqueue(Client("e").waiter)
+    assert limiter.waiting == 4  # it is full for newcomers: one comes, one goes
+    limiter.limit = 100
+    limiter.wake_waiters()
+    assert limiter.waiting == 0
+    lost = sum(client.said == [False] for client in clients)
+    assert lost == limiter.evicted  # none but for a newcomer that had more right to its place
+    assert all(client.said in ([True], [False]) for client in clients)
+
+
+def test_without_a_queue_nobody_comes_to_those_that_wait() -> None:
+    limiter = full("fair")
+    first = Client("a")
+    assert limiter.enqueue(first.waiter)
+    limiter.queue_up(None)
+    assert not limiter.enqueue(Client("b").waiter)
+    limiter.release("held", 1.0)
+    assert first.said == [True]
+    limiter.release("a", 2.0)
+    assert (limiter.in_flight, limiter.waiting) == (0, 0)

@@ -73,3 +73,14 @@ def test_no_more_than_the_burst_and_the_rate_in_any_time(
         for last in range(first, len(admitted)):
             allowed = burst + rate * (admitted[last] - admitted[first])
             assert last - first + 1 <= allowed + 1e-3
+
+
+def test_what_was_used_counts_at_another_rate_and_is_given_back_at_that() -> None:
+    tokens = TokenBuckets(rate=1.0, burst=10.0)
+    assert all(tokens.take("a", 0.0)[0] for _ in range(10))
+    tokens.follow(10.0, 10.0, 0.0)
+    assert not tokens.take("a", 0.0)[0]
+    assert tokens.take("a", 0.1)[0]
+    assert not tokens.take("a", 0.1)[0]
+    tokens.follow(10.0, 20.0, 0.1)  # ten more at once
+    assert [tokens.take("a", 0.1)[0] for _ in range(11)] == [True] * 10 + [False]
