@@ -1,13 +1,16 @@
 """What one client does to a cache, and what an API says to one client, must not reach others."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from email.utils import formatdate
 from typing import Any
 
 import pytest
 
 from tests.support.client import Response
-from tests.support.message import get, length
+from tests.support.message import chunked, get, length, post
 from tests.support.proxy import Proxy, proxied
 from tests.support.upstream import RawUpstream
 
@@ -165,3 +168,130 @@ async def test_a_head_that_names_more_fields_that_select_ends_the_storing() -> N
         fields = b"X-Lang: en\r\nCache-Control: no-cache\r\n"
         await proxy.ask(get(fields=fields).replace(b"GET", b"HEAD", 1))
         assert (await proxy.ask(get(fields=b"X-Lang: en\r\n"))).body == b"text"
+
+
+HELD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" + LIFE
+
+
+def date(seconds: float) -> bytes:
+    """A Date so many seconds from now."""
+    return f"Date: {formatdate(time.time() + seconds, usegmt=True)}\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("older", "newer", "kept"),
+    [(date(-9), date(0), b"second"), (date(0), date(-9), b"first"), (b"", b"", b"second")],
+    ids=["older", "newer", "of one second"],
+)
+async def test_of_two_replies_that_cross_the_newer_one_stays(
+    older: bytes, newer: bytes, kept: bytes
+) -> None:
+    gate = asyncio.Event()
+    scripts = [
+        [HELD + older + b"\r\n", gate, chunked(b"first")],
+        [length(b"second", fields=LIFE + newer)],
+    ]
+    # Fields that differ, and do not select: each request has a call of its own.
+    async with cached(*scripts) as (proxy, upstream):
+        first = asyncio.create_task(proxy.ask(get(fields=b"X-A: 1\r\n")))
+        await upstream.until(lambda: len(upstream.requests) == 1)
+        assert (await proxy.ask(get(fields=b"X-A: 2\r\n"))).body == b"second"
+        gate.set()
+        assert (await first).body == b"first"
+        answer = await proxy.ask(get())
+        assert is_hit(answer)
+        assert answer.body == kept
+
+
+async def test_a_fresh_reply_stays_where_an_older_one_comes_from_another_cache() -> None:
+    scripts = [
+        [length(b"new", fields=LIFE + date(0))],
+        [length(b"old", fields=LIFE + date(-30) + b"Age: 30\r\n")],
+    ]
+    async with cached(*scripts) as (proxy, _):
+        await proxy.ask(get())
+        fields = b"Cache-Control: no-cache\r\n"
+        other = await proxy.ask(get(fields=fields))
+        assert other.body == b"old"
+        assert (other.value("Cache-Status") or b"").endswith(b"; detail=superseded")
+        assert (await proxy.ask(get())).body == b"new"
+
+
+async def test_a_stale_reply_gives_way_to_one_of_a_server_whose_clock_is_late() -> None:
+    scripts = [
+        [length(b"old", fields=OLD + date(0))],
+        [length(b"new", fields=LIFE + date(-30))],
+    ]
+    async with cached(*scripts) as (proxy, _):
+        await proxy.ask(get())
+        assert (await proxy.ask(get())).body == b"new"
+        assert (await proxy.ask(get())).body == b"new"
+
+
+async def test_what_was_asked_for_before_a_write_is_not_stored() -> None:
+    gate = asyncio.Event()
+    scripts = [
+        [HELD + b"\r\n", chunked(b"old", end=b""), gate, b"0\r\n\r\n"],
+        ["wait-body", length(b"written")],
+        [length(b"new", fields=LIFE)],
+    ]
+    async with cached(*scripts) as (proxy, upstream):
+        before = asyncio.create_task(proxy.ask(get()))
+        await upstream.until(lambda: len(upstream.requests) == 1)
+        assert (await proxy.ask(post(b"x"))).body == b"written"
+        after = await proxy.ask(get())  # it does not join what was asked for before, either
+        assert after.body == b"new"
+        gate.set()
+        assert (await before).body == b"old"
+        answer = await proxy.ask(get())
+        assert is_hit(answer)
+        assert answer.body == b"new"
+
+
+async def test_a_refresh_in_the_background_that_a_write_overtakes_is_not_stored() -> None:
+    gate = asyncio.Event()
+    scripts = [
+        [length(b"old", fields=OLD)],
+        [gate, length(b"old too", fields=LIFE)],
+        ["wait-body", length(b"written")],
+        [length(b"new", fields=LIFE)],
+    ]
+    async with cached(*scripts, stale_while_revalidate="1h") as (proxy, upstream):
+        await proxy.ask(get())
+        assert (await proxy.ask(get())).body == b"old"
+        await upstream.until(lambda: len(upstream.requests) == 2)
+        await proxy.ask(post(b"x"))
+        gate.set()
+        await upstream.until(lambda: len(upstream.requests) == 3)
+        assert (await proxy.ask(get())).body == b"new"
+        assert (await proxy.ask(get())).body == b"new"
+
+
+@pytest.mark.parametrize("word", ["private", "no-cache"])
+@pytest.mark.parametrize("value", ["=", '=""', '=" "', '=" , "'], ids=range(4))
+async def test_a_directive_that_names_no_fields_is_about_the_whole_reply(
+    word: str, value: str
+) -> None:
+    fields = f"Cache-Control: max-age=60, {word}{value}\r\n".encode()
+    scripts = [length(b"one", fields=fields)], [length(b"two", fields=fields)]
+    async with cached(*scripts) as (proxy, _):
+        assert (await proxy.ask(get())).body == b"one"
+        assert (await proxy.ask(get())).body == b"two"
+
+
+async def test_a_304_that_nobody_asked_for_is_no_answer() -> None:
+    scripts = [length(b"old", fields=OLD)], [not_modified(LIFE)], [not_modified(LIFE)]
+    async with cached(*scripts) as (proxy, _):
+        await proxy.ask(get())
+        assert (await proxy.ask(get())).status == 502
+        fields = b'If-None-Match: "mine"\r\n'
+        assert (await proxy.ask(get(fields=fields))).status == 304
+
+
+async def test_a_304_that_nobody_asked_for_is_an_error_that_a_stale_reply_stands_in_for() -> None:
+    scripts = [length(b"old", fields=OLD)], [not_modified(LIFE)]
+    async with cached(*scripts, stale_if_error="1h") as (proxy, _):
+        await proxy.ask(get())
+        answer = await proxy.ask(get())
+        assert (answer.status, answer.body) == (200, b"old")
+        assert (answer.value("Cache-Status") or b"").endswith(b"; detail=stale-if-error")

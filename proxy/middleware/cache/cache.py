@@ -43,6 +43,7 @@ from proxy.middleware.cache.fetching import NOTHING_STORED, Fetcher, is_confirmi
 from proxy.middleware.cache.filling import Rules, label
 from proxy.middleware.cache.invalidation import invalidated
 from proxy.middleware.cache.refreshing import Refresher, Rests
+from proxy.middleware.cache.succession import Changes
 from proxy.policy.freshness import Use, reuse, usable_on_error
 
 _LOOKED_UP: Final = ("GET", "HEAD")
@@ -116,7 +117,8 @@ class Cache:
         self.counts: Counter[str] = Counter()
         self.hits = self.hit_bytes = 0
         self._keys: BoundedCache[tuple[bytes, str, str], bytes] = BoundedCache(4096, 4 << 20)
-        self._fetcher = Fetcher(self._inner, store, rules, self._now, self.counts)
+        changes = scope.shared.share("cache changes", Changes)
+        self._fetcher = Fetcher(self._inner, store, rules, self._now, self.counts, changes=changes)
         self._rests = Rests(clock)
         self._refresher = Refresher(scope.shared.tasks, self._rests)
 
@@ -233,7 +235,9 @@ class Cache:
     async def _shared(self, asked: Asked, entry: Entry | None, reason: str) -> Reply:
         """The reply of the call that equal requests share, for the same entry."""
         send = partial(self._fetcher.fetch, asked, entry, reason)
-        mark = b"" if entry is None else entry.ident
+        mark = self._fetcher.changes.mark(asked.target_key) + (
+            b"" if entry is None else entry.ident
+        )
         reply = await self._sharing.share(asked.exchange, send, mark, asked.content)
         return await send(asked.exchange) if reply is None else reply
 
@@ -263,9 +267,7 @@ class Cache:
         if asked.exchange.record.coalesced:
             words += "; collapsed"
         found = self._answer(asked, current, self._now(), words, "revalidated")
-        if not asked.exchange.record.coalesced:
-            found.headers = with_own(found.headers, reply.headers)
-        return found
+        return found if asked.exchange.record.coalesced else with_own(found, reply.headers)
 
     async def _other(self, exchange: Exchange) -> Reply:
         """A method that is not looked up; an unsafe one makes what is stored invalid."""
@@ -273,6 +275,7 @@ class Cache:
         if exchange.method not in _SAFE and 200 <= reply.status < 400:
             for target in invalidated(exchange, reply.headers):
                 key = self._key_of(exchange, target)
+                self._fetcher.changes.invalidated(key)
                 await self._store.delete(key)
                 await self._store.purge(label(b"target", key))  # QUERYs of the same target
         return self._noted(exchange, told(reply, "fwd=method"))

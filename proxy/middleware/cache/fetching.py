@@ -1,9 +1,12 @@
 """One call of the upstream for the cache: with validators where there is an entry, and stored."""
 
 from collections import Counter
+from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from proxy.core.clock import Clock
+from proxy.core.errors import ProtocolViolation
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import Verdict, verdict
 from proxy.core.reply import Ending, Reply
@@ -16,6 +19,7 @@ from proxy.middleware.cache.answers import STATUS, status_field
 from proxy.middleware.cache.asked import Asked
 from proxy.middleware.cache.filling import Rules, freshened, plan
 from proxy.middleware.cache.recording import Recorder
+from proxy.middleware.cache.succession import Changes, is_newer
 from proxy.middleware.cache.sufficing import Suffices
 from proxy.policy.freshness import ANYTHING, usable_on_error
 
@@ -29,12 +33,20 @@ _SAME_BODY: Final = (b"etag", b"last-modified")
 class Fetcher:
     """Asks the upstream, and stores what it may."""
 
-    __slots__ = ("_below", "_counts", "_now", "_rules", "_store")
+    __slots__ = ("_below", "_counts", "_now", "_rules", "_store", "changes")
 
     def __init__(
-        self, below: Handler, store: Store, rules: Rules, now: Clock, counts: Counter[str]
+        self,
+        below: Handler,
+        store: Store,
+        rules: Rules,
+        now: Clock,
+        counts: Counter[str],
+        *,
+        changes: Changes,
     ) -> None:
         """``now``: the time of what is stored, see ``core/clock.never_back``."""
+        self.changes = changes
         self._below = below
         self._store = store
         self._rules = rules
@@ -49,11 +61,14 @@ class Fetcher:
         Returns the 304 where that confirms ``entry``, which has its new fields then. Any other
         reply has Cache-Status as its last field; ``reason``: why it was forwarded (RFC 9211 2.2).
         A 304 that speaks of another representation says nothing of the entry: the whole is asked
-        for (RFC 9111 4.3.4).
+        for (RFC 9111 4.3.4). Raises ProtocolViolation at a 304 to a request without conditions
+        where there is an entry: that would be an empty answer to a client that asked for a whole.
         """
+        since = self.changes.now
         asked_at = self._now()
         kept = exchange.headers
         ours = sent_validators(exchange, entry)
+        conditional = asked.conditional or bool(ours)
         if ours:
             exchange.headers = without_all(kept, REPLACED) + ours
         try:
@@ -63,13 +78,16 @@ class Fetcher:
                 exchange.headers = without_all(kept, REPLACED)
                 asked_at = self._now()
                 reply = await self._below(exchange)
-                ours = []
+                ours, conditional = [], False
         finally:
             exchange.headers = kept
         times = (asked_at, self._now())
         if entry is not None and ours and reply.status == 304:
             await self._freshen(asked, entry, reply.headers, times)
             return reply
+        if entry is not None and reply.status == 304 and not conditional:
+            reply.close(Ending.COMPLETE)
+            raise ProtocolViolation("304 to a request without conditions")
         words = f"fwd={reason}; fwd-status={reply.status}"
         meta: Meta | str
         if exchange.error:
@@ -80,10 +98,8 @@ class Fetcher:
             meta = plan(asked, reply, self._rules, times)
         if isinstance(meta, str):
             return told(reply, f"{words}; detail={meta}")
-        replaces: list[bytes] = []
-        if reason != NOTHING_STORED:
-            entries = await self._store.get(asked.key)
-            replaces = [each.ident for each in entries if asked.takes(each)]
+        is_first = reason == NOTHING_STORED
+        place = partial(self._place, asked, meta, asked_at, since, is_first=is_first)
         writer = self._store.put(asked.key, meta)
         limit = self._rules.max_object
         whole = reply.buffered
@@ -92,14 +108,37 @@ class Fetcher:
             if too_large or reply.last_trailers() or not writer.write(whole):
                 writer.abort()
                 return told(reply, f"{words}; detail={'too-large' if too_large else 'not-kept'}")
+            replaces = await place()
+            if replaces is None:
+                writer.abort()
+                return told(reply, f"{words}; detail=superseded")
             writer.commit(replaces)
         else:
             pace = meta.pace if self._rules.paced and streams_events(reply.headers) else None
             reply = _recorded(
-                reply, Recorder(reply, writer, limit, replaces, pace=pace, clock=self._now)
+                reply, Recorder(reply, writer, limit, place, pace=pace, clock=self._now)
             )
         self._counts["stored"] += 1
         return told(reply, f"{words}; stored")
+
+    async def _place(
+        self, asked: Asked, meta: Meta, asked_at: float, since: int, *, is_first: bool
+    ) -> Sequence[bytes] | None:
+        """The idents of the entries whose place a reply takes that has come to its end.
+
+        None where it may not be stored: a newer one is, or it was asked for before a write.
+        ``since``: the moment of ``Changes`` at which it was asked for; ``is_first``: whether
+        nothing was stored then. It is stored at once: nothing may come between.
+        """
+        entries: list[Entry] = []
+        if not is_first or self.changes.may_have_stored(asked.key, since):
+            entries = [each for each in await self._store.get(asked.key) if asked.takes(each)]
+        if self.changes.is_invalid(asked.target_key, since):
+            return None
+        if any(is_newer(each.meta, meta, asked_at) for each in entries):
+            return None
+        self.changes.stored(asked.key)
+        return [each.ident for each in entries]
 
     def suffices(self, asked: Asked, entry: Entry | None) -> Suffices:
         """Which failures are not tried again; ``entry`` where that may be the answer instead."""
@@ -167,10 +206,11 @@ def is_confirming(exchange: Exchange, entry: Entry, reply: Reply) -> bool:
     return not reply.headers or reply.headers[-1][0] is not STATUS
 
 
-def with_own(fields: RawHeaders, of_304: RawHeaders) -> Fields:
-    """The fields of an answer, with what a 304 says to the client that asked."""
+def with_own(answer: Reply, of_304: RawHeaders) -> Reply:
+    """The answer, with what a 304 says to the client that asked."""
     own = [field for field in of_304 if field[0].lower() in OF_ONE_CLIENT]
-    return own + without_all(fields, frozenset(name.lower() for name, _ in own))
+    answer.headers = own + without_all(answer.headers, frozenset(name.lower() for name, _ in own))
+    return answer
 
 
 def told(reply: Reply, words: str) -> Reply:

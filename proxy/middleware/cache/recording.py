@@ -1,6 +1,6 @@
 """The body of a reply on its way into the store."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from proxy.core.clock import Clock, monotonic
@@ -17,7 +17,7 @@ class Recorder:
     What is cut, breaks or is given up is forgotten; what ends is stored.
     """
 
-    __slots__ = ("_began", "_clock", "_left", "_pace", "_replaces", "_reply", "_size", "_writer")
+    __slots__ = ("_began", "_clock", "_left", "_pace", "_place", "_reply", "_size", "_writer")
 
     buffered: None = None
 
@@ -26,12 +26,12 @@ class Recorder:
         reply: Reply,
         writer: Writer,
         max_object: int,
-        replaces: Sequence[bytes],
+        place: Callable[[], Awaitable[Sequence[bytes] | None]],
         *,
         pace: list[tuple[int, float]] | None = None,
         clock: Clock = monotonic,
     ) -> None:
-        """``replaces``: idents of the entries whose place it takes.
+        """``place``: idents of the entries whose place it takes; None where it is not stored.
 
         ``pace``: where to note when each chunk came, see ``core/stored.Meta``.
         """
@@ -41,7 +41,7 @@ class Recorder:
         self._reply = reply
         self._writer: Writer | None = writer
         self._left = max_object or 1 << 62
-        self._replaces = replaces
+        self._place = place
         self._size = 0
 
     async def read(self) -> bytes:
@@ -58,11 +58,14 @@ class Recorder:
                 self._abort()
             return data
         length = self._reply.length
-        if self._reply.last_trailers() or (length is not None and length != self._size):
+        replaces: Sequence[bytes] | None = None
+        if not self._reply.last_trailers() and length in (None, self._size):
+            replaces = await self._place()
+        if replaces is None:
             self._abort()
-        else:
+        elif self._writer is not None:  # it may have been closed meanwhile
             self._writer = None
-            writer.commit(self._replaces)
+            writer.commit(replaces)
         return data
 
     def pause(self, *, paused: bool) -> None:
