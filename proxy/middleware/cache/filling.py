@@ -12,8 +12,8 @@ from proxy.http.date import date_of, http_date
 from proxy.http.fields import Fields, RawHeaders, of_name
 from proxy.http.grammar import members
 from proxy.http.sse import streams_events
-from proxy.http.vary import ANY, selecting_names, selecting_value
-from proxy.middleware.cache.asked import Asked, stable_digest
+from proxy.http.vary import ANY, selecting_names
+from proxy.middleware.cache.asked import Asked, kept_value, stable_digest
 from proxy.policy.freshness import Freshness, Lifetime, lifetime
 from proxy.policy.freshness import initial_age as age_of
 from proxy.policy.storing import (
@@ -184,7 +184,7 @@ def plan(asked: Asked, reply: Reply, rules: Rules, times: tuple[float, float]) -
         reason=reply.reason,
         fields=_kept(reply.headers, found, said),
         freshness=fresh,
-        vary=[(name, selecting_value(asked.exchange.headers, name)) for name in names],
+        vary=[(name, kept_value(asked.exchange.headers, name)) for name in names],
         owner=asked.owner,
         public=is_public(said),
         authorized=may_answer_authorized(said),
