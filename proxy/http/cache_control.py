@@ -16,7 +16,7 @@ Directives: TypeAlias = dict[bytes, bytes | None]
 
 _UNSHARED: Final = frozenset({b"private", b"no-store", b"no-cache"})
 _CACHE_CONTROL: Final = (b"cache-control", b"surrogate-control", b"pragma")
-_PRIVATE: Final = frozenset(
+OF_ONE_CLIENT: Final = frozenset(
     b"""set-cookie set-cookie2 www-authenticate proxy-authenticate authentication-info
     proxy-authentication-info clear-site-data""".split()
 )
@@ -38,7 +38,7 @@ def for_one_client(status: int, fields: RawHeaders) -> bool:
         return True
     for name, value in fields:
         low = name.lower()
-        if low in _PRIVATE:
+        if low in OF_ONE_CLIENT:
             return True
         # Also the fields for one kind of cache (RFC 9213), and Pragma of HTTP/1.0 (RFC 9111 5.4).
         if low.endswith(_CACHE_CONTROL) and not _UNSHARED.isdisjoint(directives(value)):

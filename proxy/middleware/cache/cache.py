@@ -39,7 +39,7 @@ from proxy.core.scope import Scope, Sharing
 from proxy.core.stored import Entry, Store
 from proxy.middleware.cache.answers import STATUS, answer, fresh_answer
 from proxy.middleware.cache.asked import Asked, is_json
-from proxy.middleware.cache.fetching import NOTHING_STORED, Fetcher, sent_validators, told
+from proxy.middleware.cache.fetching import NOTHING_STORED, Fetcher, is_confirming, told, with_own
 from proxy.middleware.cache.filling import Rules, label
 from proxy.middleware.cache.invalidation import invalidated
 from proxy.middleware.cache.keying import Keys
@@ -213,7 +213,7 @@ class Cache:
                     return stale
             elif exchange.method == "HEAD":
                 await self._fetcher.learn(asked, entry, reply, asked_at)
-            elif reply.status == 304 and sent_validators(exchange, entry):
+            elif is_confirming(exchange, entry, reply):
                 return await self._validated(asked, entry, reply, reason)
         self.counts["misses"] += 1
         return self._noted(exchange, reply)
@@ -250,7 +250,10 @@ class Cache:
         words = f"fwd={reason}; fwd-status=304"
         if asked.exchange.record.coalesced:
             words += "; collapsed"
-        return self._answer(asked, current, self._now(), words, "revalidated")
+        found = self._answer(asked, current, self._now(), words, "revalidated")
+        if not asked.exchange.record.coalesced:
+            found.headers = with_own(found.headers, reply.headers)
+        return found
 
     async def _other(self, exchange: Exchange) -> Reply:
         """A method that is not looked up; an unsafe one makes what is stored invalid."""

@@ -6,12 +6,13 @@ from typing import Final
 from proxy.core.clock import Clock
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import Verdict, verdict
-from proxy.core.reply import Reply
+from proxy.core.reply import Ending, Reply
 from proxy.core.stored import Entry, Meta, Store
-from proxy.http.conditional import CONDITIONS, validators
+from proxy.http.cache_control import OF_ONE_CLIENT
+from proxy.http.conditional import CONDITIONS, first, strong_tag, validators
 from proxy.http.fields import Fields, RawHeaders, values
 from proxy.http.sse import streams_events
-from proxy.middleware.cache.answers import status_field
+from proxy.middleware.cache.answers import STATUS, status_field
 from proxy.middleware.cache.asked import Asked
 from proxy.middleware.cache.filling import Rules, freshened, plan
 from proxy.middleware.cache.recording import Recorder
@@ -47,6 +48,8 @@ class Fetcher:
 
         Returns the 304 where that confirms ``entry``, which has its new fields then. Any other
         reply has Cache-Status as its last field; ``reason``: why it was forwarded (RFC 9211 2.2).
+        A 304 that speaks of another representation says nothing of the entry: the whole is asked
+        for (RFC 9111 4.3.4).
         """
         asked_at = self._now()
         kept = exchange.headers
@@ -55,11 +58,17 @@ class Fetcher:
             exchange.headers = without_all(kept, REPLACED) + ours
         try:
             reply = await self._below(exchange)
+            if ours and reply.status == 304 and not is_confirmed(entry, reply):
+                reply.close(Ending.COMPLETE)
+                exchange.headers = without_all(kept, REPLACED)
+                asked_at = self._now()
+                reply = await self._below(exchange)
+                ours = []
         finally:
             exchange.headers = kept
         times = (asked_at, self._now())
         if entry is not None and ours and reply.status == 304:
-            await self._freshen(asked.key, entry, reply.headers, times)
+            await self._freshen(asked, entry, reply.headers, times)
             return reply
         words = f"fwd={reason}; fwd-status={reply.status}"
         meta: Meta | str
@@ -110,18 +119,18 @@ class Fetcher:
             values(reply.headers, name) in ([], values(entry.meta.fields, name))
             for name in _SAME_BODY
         ):
-            await self._freshen(asked.key, entry, reply.headers, (asked_at, self._now()))
+            await self._freshen(asked, entry, reply.headers, (asked_at, self._now()))
         else:
             await self._store.delete(asked.key, entry.ident)
 
     async def _freshen(
-        self, key: bytes, entry: Entry, fields: RawHeaders, times: tuple[float, float]
+        self, asked: Asked, entry: Entry, fields: RawHeaders, times: tuple[float, float]
     ) -> None:
-        meta = freshened(entry.meta, fields, self._rules, times)
+        meta = freshened(entry.meta, asked, fields, self._rules, times)
         if meta is None:
-            await self._store.delete(key, entry.ident)
+            await self._store.delete(asked.key, entry.ident)
         else:
-            await self._store.touch(key, entry.ident, meta)
+            await self._store.touch(asked.key, entry.ident, meta)
 
 
 def sent_validators(exchange: Exchange, entry: Entry | None) -> Fields:
@@ -129,6 +138,13 @@ def sent_validators(exchange: Exchange, entry: Entry | None) -> Fields:
     if entry is None or exchange.method == "POST":
         return []
     return validators(entry.meta.fields)
+
+
+def is_confirmed(entry: Entry | None, reply: Reply) -> bool:
+    """Whether a 304 to our validators speaks of this entry: its ETag is none, or the same."""
+    tag = first(reply.headers, b"etag")
+    own = None if entry is None else first(entry.meta.fields, b"etag")
+    return tag is None or own is None or strong_tag(tag) == strong_tag(own)
 
 
 def _recorded(reply: Reply, source: Recorder) -> Reply:
@@ -142,6 +158,19 @@ def _recorded(reply: Reply, source: Recorder) -> Reply:
     )
     shown.trailers_of(reply)
     return shown
+
+
+def is_confirming(exchange: Exchange, entry: Entry, reply: Reply) -> bool:
+    """Whether ``fetch`` returned a 304 that confirms the entry; any other reply was ``told``."""
+    if reply.status != 304 or not sent_validators(exchange, entry):
+        return False
+    return not reply.headers or reply.headers[-1][0] is not STATUS
+
+
+def with_own(fields: RawHeaders, of_304: RawHeaders) -> Fields:
+    """The fields of an answer, with what a 304 says to the client that asked."""
+    own = [field for field in of_304 if field[0].lower() in OF_ONE_CLIENT]
+    return own + without_all(fields, frozenset(name.lower() for name, _ in own))
 
 
 def told(reply: Reply, words: str) -> Reply:

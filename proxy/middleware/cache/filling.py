@@ -7,9 +7,9 @@ from proxy.core.clock import Clock
 from proxy.core.reply import Reply
 from proxy.core.stored import Meta
 from proxy.http.bounded_cache import Memo
-from proxy.http.cache_control import Directives, cache_directives, targeted
+from proxy.http.cache_control import OF_ONE_CLIENT, Directives, cache_directives, targeted
 from proxy.http.date import date_of, http_date
-from proxy.http.fields import Fields, RawHeaders, of_name
+from proxy.http.fields import Fields, RawHeaders, of_name, values
 from proxy.http.grammar import members
 from proxy.http.sse import streams_events
 from proxy.http.vary import ANY, selecting_names
@@ -29,6 +29,7 @@ _KEPT_BY_304: Final = frozenset(
     b"""content-digest content-encoding content-length content-md5 content-range etag""".split()
 )
 """What a 304 does not change: it is about the bytes that are stored (RFC 9111 3.2)."""
+_NOT_KEPT: Final = _KEPT_BY_304 | OF_ONE_CLIENT | {b"age", b"cache-status"}
 _TAGS: Final = (b"cache-tag", b"surrogate-key")
 _MOST_TAGS: Final = 64
 _LONGEST_TAG: Final = 256
@@ -231,17 +232,17 @@ def label(kind: bytes, value: bytes) -> bytes:
 
 
 def freshened(
-    meta: Meta, fields: RawHeaders, rules: Rules, times: tuple[float, float]
+    meta: Meta, asked: Asked, fields: RawHeaders, rules: Rules, times: tuple[float, float]
 ) -> Meta | None:
     """The head after a 304 or a HEAD with these ``fields`` (RFC 9111 3.2, 4.3.4).
 
+    What they say to the client that asked, such as Set-Cookie, is not for others (RFC 9111 7.3).
     None where what is stored may not be kept any longer.
     """
-    updates = [
-        field
-        for field in fields
-        if field[0].lower() not in _KEPT_BY_304 | {b"age", b"cache-status"}
-    ]
+    vary = _selected(meta, asked, fields)
+    if vary is None:
+        return None
+    updates = [field for field in fields if field[0].lower() not in _NOT_KEPT]
     replaced = {name.lower() for name, _ in updates}
     merged = [field for field in meta.fields if field[0].lower() not in replaced] + updates
     aged = [*merged, *of_name(fields, b"age")]
@@ -254,10 +255,27 @@ def freshened(
         reason=meta.reason,
         fields=_kept(merged, found, said),
         freshness=fresh,
-        vary=meta.vary,
+        vary=vary,
         owner=meta.owner,
         public=is_public(said),
         authorized=may_answer_authorized(said),
         labels=meta.labels,
         pace=meta.pace,
     )
+
+
+def _selected(
+    meta: Meta, asked: Asked, fields: RawHeaders
+) -> list[tuple[bytes, bytes | None]] | None:
+    """What selects an entry after the ``fields`` of a 304 or a HEAD; None where nothing does.
+
+    A 304 says that the entry answers ``asked``, so that has the values of new names. The reply to
+    a HEAD says nothing of the request whose reply is stored.
+    """
+    names = selecting_names(values(fields, b"vary"))
+    known = {name for name, _ in meta.vary}
+    new = [name for name in names if name not in known]
+    if ANY in new or (new and asked.exchange.method == "HEAD"):
+        return None
+    request = asked.exchange.headers
+    return [*meta.vary, *((name, kept_value(request, name)) for name in new)]

@@ -25,9 +25,12 @@ def rules(**options: Any) -> Rules:
     return Rules(CacheOptions(**{**chosen, **options}), "/", lambda: 100.0)
 
 
+def asked() -> Asked:
+    return Asked(get("/a?b", headers=[(b"Accept", b"x")]), lambda _: b"k")
+
+
 def planned(*fields: tuple[bytes, bytes], status: int = 200, **options: Any) -> Meta | str:
-    asked = Asked(get("/a?b", headers=[(b"Accept", b"x")]), lambda _: b"k")
-    return plan(asked, reply(status, fields, b"body"), rules(**options), TIMES)
+    return plan(asked(), reply(status, fields, b"body"), rules(**options), TIMES)
 
 
 def stored(*fields: tuple[bytes, bytes], status: int = 200, **options: Any) -> Meta:
@@ -100,7 +103,8 @@ def test_a_reply_is_found_again_by_its_labels() -> None:
 
 def changed(*fields: tuple[bytes, bytes]) -> Meta:
     old = [LIFE, (b"ETag", b'"a"'), (b"Content-Encoding", b"gzip"), (b"X-Old", b"1")]
-    found = freshened(stored(*old, (b"X-Two", b"1"), (b"X-Two", b"2")), fields, rules(), TIMES)
+    before = stored(*old, (b"X-Two", b"1"), (b"X-Two", b"2"))
+    found = freshened(before, asked(), fields, rules(), TIMES)
     assert found is not None
     return found
 
@@ -127,7 +131,8 @@ def test_a_304_changes_fields_but_not_those_of_the_bytes() -> None:
 
 @pytest.mark.parametrize("control", [b"no-store", b"private"])
 def test_a_304_may_end_the_storing(control: bytes) -> None:
-    assert freshened(stored(LIFE), [(b"Cache-Control", control)], rules(), TIMES) is None
+    fields = [(b"Cache-Control", control)]
+    assert freshened(stored(LIFE), asked(), fields, rules(), TIMES) is None
 
 
 async def test_a_reply_of_a_fallback_is_not_stored(jumping: JumpingLoop) -> None:
@@ -138,3 +143,21 @@ async def test_a_reply_of_a_fallback_is_not_stored(jumping: JumpingLoop) -> None
     caching = Caching(fixed, fresh(60, b"body"))
     assert (await caching.ask()).cache.endswith("detail=fallback")
     assert (await caching.ask()).body == b"body"
+
+
+def test_what_a_304_says_to_one_client_is_not_stored() -> None:
+    before = stored(LIFE, (b"Set-Cookie", b"a=1"))
+    fields = [(b"Set-Cookie", b"b=2"), (b"WWW-Authenticate", b"Negotiate x"), (b"X-A", b"1")]
+    found = freshened(before, asked(), fields, rules(), TIMES)
+    assert found is not None
+    assert values(found.fields, b"set-cookie") == [b"a=1"]
+    assert not values(found.fields, b"www-authenticate")
+    assert values(found.fields, b"x-a") == [b"1"]
+
+
+def test_names_in_the_vary_of_a_304_come_beside_those_that_are_known() -> None:
+    before = stored(LIFE, (b"Vary", b"X-B"))
+    found = freshened(before, asked(), [(b"Vary", b"Accept, X-B")], rules(), TIMES)
+    assert found is not None
+    assert found.vary == [(b"x-b", None), (b"accept", b"x")]
+    assert freshened(before, asked(), [(b"Vary", b"X-B, *")], rules(), TIMES) is None
