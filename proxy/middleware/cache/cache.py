@@ -2,8 +2,8 @@
 
 How it works. A GET or HEAD is looked up under its key: upstream, scheme, Host, target, and
 what else names the address (``Keys``). Of the entries under the key the last one counts that
-`Vary` and the owner let answer this request (``Asked.takes``). `policy/freshness` says what may be done
-with it:
+`Vary` and the owner let answer this request (``Asked.takes``). `policy/freshness` says what
+may be done with it:
 
 - fresh, or stale and the client takes that: it is the answer;
 - stale, within stale-while-revalidate: it is the answer, and one task asks the upstream for all;
