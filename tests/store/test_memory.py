@@ -132,7 +132,7 @@ async def test_the_room_is_accounted_for(script: list[tuple[str, int]]) -> None:
 
 
 async def test_all_that_is_held_of_an_entry_counts() -> None:
-    def cost(**changes: Any) -> float:
+    def cost(**changes: Any) -> Any:
         store = MemoryStore(1 << 20)
         put(store, b"k", KIB, **changes)
         return told(store)["store_bytes"]
