@@ -21,6 +21,8 @@ MOST_VARIANTS: Final = 64
 _OVERHEAD: Final = 1024
 """Bytes that an entry costs beyond its body and its fields."""
 _PER_FIELD: Final = 160
+_PER_LABEL: Final = 320
+_PER_MOMENT: Final = 120
 _KEPT_SHARE: Final = 0.8
 
 
@@ -247,5 +249,8 @@ class MemoryStore:
 
 
 def _cost(meta: Meta, size: int) -> int:
+    """Bytes in memory, about; each field, label and moment costs its objects too."""
     fields = sum(len(name) + len(value) + _PER_FIELD for name, value in meta.fields)
-    return size + fields + _OVERHEAD
+    varying = sum(len(name) + len(value or b"") + _PER_FIELD for name, value in meta.vary)
+    labels = sum(len(label) + _PER_LABEL for label in meta.labels)
+    return size + fields + varying + labels + _PER_MOMENT * len(meta.pace) + _OVERHEAD

@@ -1,5 +1,7 @@
 """What only the store in memory does: which entries give way."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -127,3 +129,16 @@ async def test_the_room_is_accounted_for(script: list[tuple[str, int]]) -> None:
         await store.delete(b"%d" % number)
     assert not store._labels
     assert told(store)["store_bytes"] == 0
+
+
+async def test_all_that_is_held_of_an_entry_counts() -> None:
+    def cost(**changes: Any) -> Any:
+        store = MemoryStore(1 << 20)
+        put(store, b"k", KIB, **changes)
+        return told(store)["store_bytes"]
+
+    usual = cost(vary=[])
+    assert cost(vary=[(b"x-big", b"b" * 10_000)]) > usual + 10_000
+    assert cost(vary=[(b"x", None)] * 100) > usual + 10_000
+    assert cost(vary=[], labels=[b"%016d" % each for each in range(100)]) > usual + 100 * 100
+    assert cost(vary=[], pace=[(each, 0.5) for each in range(1000)]) > usual + 1000 * 80

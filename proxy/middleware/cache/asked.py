@@ -5,41 +5,17 @@ from hashlib import blake2b
 from typing import Final
 
 from proxy.core.exchange import Exchange
-from proxy.core.secrets import CREDENTIALS
 from proxy.core.stored import Entry
-from proxy.http.bounded_cache import Memo
 from proxy.http.cache_control import cache_directives
 from proxy.http.canonical_json import canonical
-from proxy.http.conditional import CONDITIONS, FOR_ORIGINS
 from proxy.http.fields import RawHeaders, has, media_type, values
 from proxy.http.vary import selecting_value
+from proxy.middleware.cache.meanings import ADDRESS, CONDITION, MEANINGS, ORIGIN, OWNER
 from proxy.policy.freshness import ANYTHING, Wanted, wanted_by
 
-_IDENTITY: Final = frozenset(
-    b"""x-forwarded-user x-forwarded-email x-forwarded-groups x-forwarded-preferred-username
-    x-auth-request-user x-auth-request-email x-remote-user remote-user x-user-id
-    x-forwarded-client-cert client-cert x-ssl-client-cert x-client-cert""".split()
-)
-"""Fields in which a proxy in front says who the client is."""
-_OWNER: Final = (CREDENTIALS | _IDENTITY) - {b"authorization"}
-
-
-def _meaning(name: bytes) -> bytes:
-    """A name in lower case where it matters, else nothing."""
-    low = name.lower()
-    if low in _OWNER:
-        return b"owner"
-    if low in CONDITIONS:
-        return b"condition"
-    if low in FOR_ORIGINS:
-        return b"origin"
-    return low if low in _READ else b""
-
-
-_CONTENT: Final = (b"content-type", b"content-encoding")
-_READ: Final = frozenset({b"authorization", b"cache-control", b"pragma", b"range"})
-_MEANINGS: Final = Memo(_meaning, 2048)
-"""What a field is to a cache, by the spelling of its name."""
+_CONTENT: Final = (b"content-type", b"content-encoding", b"content-language")
+_LONG: Final = 64
+"""Bytes of a value that Vary names; of longer ones a digest is kept."""
 
 
 class Asked:
@@ -85,10 +61,10 @@ class Asked:
         controls: list[bytes] = []
         pragma = False
         for name, value in exchange.headers:
-            meaning = _MEANINGS[name]
-            if not meaning:
+            meaning = MEANINGS[name]
+            if not meaning or meaning is ADDRESS:
                 continue
-            if meaning == b"owner":
+            if meaning is OWNER:
                 owner += (name.lower(), value)
             elif meaning == b"authorization":
                 self.authorized = True
@@ -98,9 +74,9 @@ class Asked:
                 controls.append(value)
             elif meaning == b"range":
                 self.ranged = True
-            elif meaning == b"condition":
+            elif meaning is CONDITION:
                 self.conditional = True
-            elif meaning == b"origin":
+            elif meaning is ORIGIN:
                 self.for_origin = True
             else:
                 pragma = pragma or b"no-cache" in value.lower()
@@ -123,7 +99,15 @@ class Asked:
         if not meta.vary:
             return True
         fields = self.exchange.headers
-        return all(selecting_value(fields, name) == value for name, value in meta.vary)
+        return all(kept_value(fields, name) == value for name, value in meta.vary)
+
+
+def kept_value(fields: RawHeaders, name: bytes) -> bytes | None:
+    """What a request says in a field that Vary names, as it is stored: no longer than 64 bytes."""
+    value = selecting_value(fields, name)
+    if value is None or len(value) <= _LONG:
+        return value
+    return b"\0" + stable_digest(value)  # no field can say that
 
 
 def is_json(fields: RawHeaders) -> bool:
@@ -137,10 +121,11 @@ def is_json(fields: RawHeaders) -> bool:
 
 def content_key(exchange: Exchange, key: bytes, content: bytes) -> bytes:
     """What a QUERY is stored under (RFC 10008 2.7), or a POST with a JSON body."""
+    kinds = [selecting_value(exchange.headers, name) or b"" for name in _CONTENT]
     if exchange.method == "POST":
         form = canonical(content)
-        return stable_digest(key, b"POST", b"raw" if form is None else b"", form or content)
-    kinds = [selecting_value(exchange.headers, name) or b"" for name in _CONTENT]
+        raw = b"raw" if form is None else b""
+        return stable_digest(key, b"POST", *kinds, raw, form or content)
     return stable_digest(key, exchange.method.encode(), *kinds, content)
 
 

@@ -1,8 +1,9 @@
 """Answers requests from stored replies: a shared cache of HTTP (RFC 9111, RFC 5861).
 
-How it works. A GET or HEAD is looked up under its key: upstream, scheme, Host and target. Of the
-entries under the key the last one counts that `Vary` and the owner let answer this request
-(``Asked.takes``). `policy/freshness` says what may be done with it:
+How it works. A GET or HEAD is looked up under its key: upstream, scheme, Host, target, and
+what else names the address (``Keys``). Of the entries under the key the last one counts that
+`Vary` and the owner let answer this request (``Asked.takes``). `policy/freshness` says what
+may be done with it:
 
 - fresh, or stale and the client takes that: it is the answer;
 - stale, within stale-while-revalidate: it is the answer, and one task asks the upstream for all;
@@ -36,12 +37,12 @@ from proxy.core.reply import Ending, Reply
 from proxy.core.samples import Sample, counter, gauge
 from proxy.core.scope import Scope, Sharing
 from proxy.core.stored import Entry, Store
-from proxy.http.bounded_cache import BoundedCache
 from proxy.middleware.cache.answers import STATUS, answer, fresh_answer
-from proxy.middleware.cache.asked import Asked, is_json, stable_digest
+from proxy.middleware.cache.asked import Asked, is_json
 from proxy.middleware.cache.fetching import NOTHING_STORED, Fetcher, is_confirming, told, with_own
 from proxy.middleware.cache.filling import Rules, label
 from proxy.middleware.cache.invalidation import invalidated
+from proxy.middleware.cache.keying import Keys
 from proxy.middleware.cache.refreshing import Refresher, Rests
 from proxy.middleware.cache.succession import Changes
 from proxy.policy.freshness import Use, reuse, usable_on_error
@@ -87,7 +88,6 @@ class Cache:
         "_keys",
         "_now",
         "_post",
-        "_prefix",
         "_refresher",
         "_rests",
         "_sharing",
@@ -110,13 +110,12 @@ class Cache:
         self._sharing = sharing
         self._inner = sharing.inner
         self._store = store
-        self._prefix = scope.main_upstream.encode()
         self._now = never_back(time_of_day, clock)
         self._post = options.post
         rules = Rules(options, scope.route, time_of_day)
         self.counts: Counter[str] = Counter()
         self.hits = self.hit_bytes = 0
-        self._keys: BoundedCache[tuple[bytes, str, str], bytes] = BoundedCache(4096, 4 << 20)
+        self._keys = Keys(scope.main_upstream)
         changes = scope.shared.share("cache changes", Changes)
         self._fetcher = Fetcher(self._inner, store, rules, self._now, self.counts, changes=changes)
         self._rests = Rests(clock)
@@ -131,7 +130,7 @@ class Cache:
             content = await self._content(exchange)
             if content is None:
                 return await self._other(exchange)
-        asked = Asked(exchange, self._key, content)
+        asked = Asked(exchange, self._keys.of, content)
         if asked.for_origin:
             reply = told(await self._inner(exchange), "fwd=bypass; detail=precondition")
             return self._noted(exchange, reply)
@@ -160,17 +159,6 @@ class Cache:
         if exchange.method == "POST" and self._post and is_json(exchange.headers):
             return await read_whole(exchange.body, _MAX_POST)
         return None
-
-    def _key(self, exchange: Exchange) -> bytes:
-        known = self._keys.get((exchange.target, exchange.host, exchange.scheme))
-        return self._key_of(exchange, exchange.target) if known is None else known
-
-    def _key_of(self, exchange: Exchange, target: bytes) -> bytes:
-        """What a target is stored under: a digest, since a query may hold secrets."""
-        host = exchange.host.lower().encode("latin-1", "replace")
-        key = stable_digest(self._prefix, exchange.scheme.encode(), host, target)
-        self._keys.remember((target, exchange.host, exchange.scheme), key, len(target) + len(host))
-        return key
 
     def _from_store(self, asked: Asked, entry: Entry) -> Reply | None:
         """The answer from an entry; None where the upstream has to be asked first."""
@@ -235,15 +223,14 @@ class Cache:
     async def _shared(self, asked: Asked, entry: Entry | None, reason: str) -> Reply:
         """The reply of the call that equal requests share, for the same entry."""
         send = partial(self._fetcher.fetch, asked, entry, reason)
-        mark = self._fetcher.changes.mark(asked.target_key) + (
-            b"" if entry is None else entry.ident
-        )
+        mark = asked.key + self._fetcher.changes.mark(asked.target_key)
+        mark += b"" if entry is None else entry.ident
         reply = await self._sharing.share(asked.exchange, send, mark, asked.content)
         return await send(asked.exchange) if reply is None else reply
 
     async def _ask_for(self, entry: Entry, content: bytes | None, exchange: Exchange) -> Reply:
         """The same in the background."""
-        asked = Asked(exchange, self._key, content)
+        asked = Asked(exchange, self._keys.of, content)
         exchange.suffices = self._fetcher.suffices(asked, None)  # nobody waits: it may try again
         return await self._shared(asked, entry, "stale")
 
@@ -274,7 +261,7 @@ class Cache:
         reply = await self._inner(exchange)
         if exchange.method not in _SAFE and 200 <= reply.status < 400:
             for target in invalidated(exchange, reply.headers):
-                key = self._key_of(exchange, target)
+                key = self._keys.of_target(exchange, target, exchange.host)
                 self._fetcher.changes.invalidated(key)
                 await self._store.delete(key)
                 await self._store.purge(label(b"target", key))  # QUERYs of the same target

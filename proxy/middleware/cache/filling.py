@@ -12,8 +12,8 @@ from proxy.http.date import date_of, http_date
 from proxy.http.fields import Fields, RawHeaders, of_name, values
 from proxy.http.grammar import members
 from proxy.http.sse import streams_events
-from proxy.http.vary import ANY, selecting_names, selecting_value
-from proxy.middleware.cache.asked import Asked, stable_digest
+from proxy.http.vary import ANY, selecting_names
+from proxy.middleware.cache.asked import Asked, kept_value, stable_digest
 from proxy.policy.freshness import Freshness, Lifetime, lifetime
 from proxy.policy.freshness import initial_age as age_of
 from proxy.policy.storing import (
@@ -185,7 +185,7 @@ def plan(asked: Asked, reply: Reply, rules: Rules, times: tuple[float, float]) -
         reason=reply.reason,
         fields=_kept(reply.headers, found, said),
         freshness=fresh,
-        vary=[(name, selecting_value(asked.exchange.headers, name)) for name in names],
+        vary=[(name, kept_value(asked.exchange.headers, name)) for name in names],
         owner=asked.owner,
         public=is_public(said),
         authorized=may_answer_authorized(said),
@@ -278,4 +278,4 @@ def _selected(
     if ANY in new or (new and asked.exchange.method == "HEAD"):
         return None
     request = asked.exchange.headers
-    return [*meta.vary, *((name, selecting_value(request, name)) for name in new)]
+    return [*meta.vary, *((name, kept_value(request, name)) for name in new)]

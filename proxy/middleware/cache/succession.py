@@ -45,7 +45,7 @@ class Changes:
 
     def mark(self, key: bytes) -> bytes:
         """Another one after each time that the key was made invalid."""
-        return b"%d" % self._invalid.moments.get(key, 0)
+        return b"%d;" % self._invalid.moments.get(key, 0)
 
 
 class _Last:

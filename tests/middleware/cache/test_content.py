@@ -155,3 +155,13 @@ async def test_a_stream_that_breaks_is_not_stored() -> None:
     with pytest.raises(ReplyBroken):
         await asked(caching, b"{}")
     assert (await asked(caching, b"{}")).body == b"data: b\n\n"
+
+
+async def test_a_post_is_told_apart_by_what_its_body_is() -> None:
+    caching = Caching(*[fresh(60, b"%d" % number) for number in range(3)], post=True)
+    other = (b"Content-Type", b"application/vnd.api+json")
+    language = (b"Content-Language", b"de")
+    for _ in range(2):
+        assert (await asked(caching, b"{}", JSON)).body == b"0"
+        assert (await asked(caching, b"{ }", other)).body == b"1"
+        assert (await asked(caching, b"{}", JSON, language)).body == b"2"

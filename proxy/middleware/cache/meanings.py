@@ -1,0 +1,113 @@
+"""What the fields of a request are to a cache: who asks, and for what address.
+
+Nobody can list all fields in which proxies and APIs say who a user is. So names are read by their
+words. A field that is taken for an identity and is none costs hits; one that is missed would give
+a reply to somebody else.
+"""
+
+import re
+from typing import Final
+
+from proxy.core.secrets import CREDENTIALS
+from proxy.http.bounded_cache import Memo
+from proxy.http.conditional import CONDITIONS, FOR_ORIGINS
+from proxy.http.fields import RawHeaders
+
+OWNER: Final = b"owner"
+ADDRESS: Final = b"address"
+CONDITION: Final = b"condition"
+ORIGIN: Final = b"origin"
+
+_WORD: Final = re.compile(
+    rb"""auth[a-z]*|[a-z]*auth|user[a-z]*|[a-z]*username|[a-z]*userid|uid|login|e?mail|identity
+    |principal|subject|dn|consumer|customer|member|tenant[a-z]*|account[a-z]*|org|orgid
+    |organi[sz]ation|workspace|team|project|groups?|roles?|scopes?|claims?|permissions?|impersonate
+    |[a-z]*token|[a-z]*key|[a-z]*secret|session[a-z]*|[a-z]*cookie|[a-z]*certs?|[a-z]*certificate
+    |jwt|oidc|saml|dpop|mtls|pomerium|assertion|signature|bearer|credentials?|passw(?:or)?d|otp""",
+    re.VERBOSE,
+)
+"""A word between dashes that says that a field is about who asks."""
+_OWNERS: Final = (b"remote-", b"x-remote-", b"ssl-client-", b"x-ssl-client-")
+_NOT_OWNERS: Final = frozenset(
+    b"""authorization sec-fetch-user sec-websocket-key idempotency-key x-idempotency-key
+    remote-addr remote-host remote-ip remote-port x-remote-addr x-remote-host x-remote-ip
+    x-remote-port""".split()
+)
+_ADDRESSES: Final = frozenset(
+    b"""forwarded x-host x-http-host-override x-rewrite-url x-url x-http-method x-method
+    x-http-method-override x-method-override x-scheme x-url-scheme x-script-name
+    front-end-https""".split()
+)
+_ADDRESS_STARTS: Final = (b"x-forwarded", b"x-original-")
+_CLIENTS: Final = frozenset({b"x-forwarded-for", b"x-original-for", b"x-original-forwarded-for"})
+"""Who is connected: the address of a client chooses no reply."""
+_READ: Final = frozenset({b"authorization", b"cache-control", b"pragma", b"range"})
+_PAIR: Final = re.compile(
+    rb'(?i)(?:^|[;,\s])(host|proto)[ \t]*+=[ \t]*+("(?:[^"\\]|\\.)*+"|[^;,\s]*+)'
+)
+"""What Forwarded says of the address (RFC 7239 5.3, 5.4)."""
+
+
+def _meaning(name: bytes) -> bytes:
+    """A name in lower case where it matters, else nothing."""
+    low = name.lower()
+    if low in CONDITIONS:
+        return CONDITION
+    if low in FOR_ORIGINS:
+        return ORIGIN
+    if is_owner(low):
+        return OWNER
+    if is_address(low):
+        return ADDRESS
+    return low if low in _READ else b""
+
+
+MEANINGS: Final = Memo(_meaning, 2048)
+"""What a field is to a cache, by the spelling of its name."""
+
+
+def is_owner(name: bytes) -> bool:
+    """Whether a field, in lower case, says who asks. Authorization has rules of its own."""
+    dashed = name.replace(b"_", b"-")
+    if dashed in _NOT_OWNERS:
+        return False
+    if name in CREDENTIALS or dashed.startswith(_OWNERS):
+        return True
+    words = dashed.replace(b"user-agent", b"").split(b"-")
+    return any(map(_WORD.fullmatch, words))
+
+
+def is_address(name: bytes) -> bool:
+    """Whether a field, in lower case, may say what was asked for, beside Host and target."""
+    dashed = name.replace(b"_", b"-")
+    if dashed in _CLIENTS:
+        return False
+    return dashed in _ADDRESSES or dashed.startswith(_ADDRESS_STARTS)
+
+
+def address_parts(name: bytes, value: bytes, host: bytes, scheme: bytes) -> tuple[bytes, ...]:
+    """What a field says of the address; nothing where that is the ``host`` and ``scheme`` known."""
+    low = name.lower().replace(b"_", b"-")
+    if low == b"forwarded":
+        found: list[bytes] = []
+        for which, said in _PAIR.findall(value):
+            kind = which.lower()
+            bare = said.strip(b'"').lower()
+            if bare != (host if kind == b"host" else scheme):
+                found += (kind, bare)
+        return (low, *found) if found else ()
+    if low == b"x-forwarded-host":
+        value = value.lower()
+        return () if value == host else (low, value)
+    if low == b"x-forwarded-proto" and value == scheme:
+        return ()
+    return low, value
+
+
+def address(fields: RawHeaders, host: bytes, scheme: bytes) -> list[bytes]:
+    """What all fields say of the address, beside ``host`` (in lower case) and ``scheme``."""
+    found: list[bytes] = []
+    for name, value in fields:
+        if MEANINGS[name] is ADDRESS:
+            found += address_parts(name, value, host, scheme)
+    return found

@@ -1,0 +1,60 @@
+"""What fields are to a cache, by their names."""
+
+import time
+
+import pytest
+
+from proxy.core.secrets import CREDENTIALS
+from proxy.middleware.cache.meanings import (
+    ADDRESS,
+    MEANINGS,
+    OWNER,
+    address,
+    address_parts,
+    is_owner,
+)
+
+HOST, SCHEME = b"a.test:80", b"http"
+
+
+@pytest.mark.parametrize("name", sorted(CREDENTIALS - {b"authorization"}))
+def test_credentials_are_of_an_owner(name: bytes) -> None:
+    assert MEANINGS[name.upper()] is OWNER
+
+
+@pytest.mark.parametrize(
+    "name",
+    b"""authorization user-agent x-user-agent sec-fetch-user sec-websocket-key idempotency-key
+    accept accept-language origin referer x-request-id x-forwarded-for x-real-ip via remote_addr
+    traceparent x-monkeys x-organic x-tokenizer cache-control if-none-match""".split(),
+)
+def test_other_fields_are_of_nobody(name: bytes) -> None:
+    assert not is_owner(name)
+    assert MEANINGS[name] is not ADDRESS
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "parts"),
+    [
+        (b"X-Forwarded-Host", b"A.test:80", ()),
+        (b"X-Forwarded-Host", b"B.test", (b"x-forwarded-host", b"b.test")),
+        (b"X-Forwarded-Proto", b"http", ()),
+        (b"X-Forwarded-Proto", b"https", (b"x-forwarded-proto", b"https")),
+        (b"Forwarded", b'for=192.0.2.1;host="a.test:80";proto=http', ()),
+        (b"Forwarded", b"for=192.0.2.1, for=192.0.2.2", ()),
+        (b"Forwarded", b"for=x;HOST=b, for=y;host=c", (b"forwarded", b"host", b"b", b"host", b"c")),
+        (b"Forwarded", b"proto = https", (b"forwarded", b"proto", b"https")),
+        (b"X_Rewrite_URL", b"/A", (b"x-rewrite-url", b"/A")),
+    ],
+)
+def test_what_is_said_of_the_address(name: bytes, value: bytes, parts: tuple[bytes, ...]) -> None:
+    assert MEANINGS[name] is ADDRESS
+    assert address_parts(name, value, HOST, SCHEME) == parts
+    assert address([(b"Accept", b"x"), (name, value)], HOST, SCHEME) == list(parts)
+
+
+def test_many_quotes_take_linear_time() -> None:
+    value = b';host="' + b'\\";host=' * 32_000
+    begun = time.process_time()
+    assert len(address_parts(b"forwarded", value, HOST, SCHEME)) == 64_003
+    assert time.process_time() - begun < 5  # of minutes, if each quote looked for the next one
