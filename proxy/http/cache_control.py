@@ -70,7 +70,7 @@ def cache_directives(lines: Iterable[bytes]) -> Directives:
                 continue
             if value[:1] == b'"':
                 value = unquoted(value[1:-1] if value[-1:] == b'"' else value[1:])
-            said = value if equals else None
+            said = _about_fields(name, value if equals else None)
             if name in found:
                 before = found[name]
                 if name in _QUALIFIED and before is not None:
@@ -78,6 +78,13 @@ def cache_directives(lines: Iterable[bytes]) -> Directives:
                 continue
             found[name] = said
     return found
+
+
+def _about_fields(name: bytes, value: bytes | None) -> bytes | None:
+    """None for ``private=""`` and the like: what names no field is about the whole reply."""
+    if name in _QUALIFIED and value is not None and not value.strip(b" \t,"):
+        return None
+    return value
 
 
 def delta_seconds(value: bytes | None) -> int | None:
@@ -115,7 +122,8 @@ def _dictionary(text: bytes) -> Directives | None:
             return None
         if value is False:
             continue
-        found[name] = None if value is True else str(value).encode("latin-1", "replace")
+        said = None if value is True else str(value).encode("latin-1", "replace")
+        found[name] = _about_fields(name, said)
     return found
 
 

@@ -158,3 +158,34 @@ async def test_long_values_that_vary_are_not_kept() -> None:
     requests = [get(fields=field) for field in (big[0], big[1], big[0], big[1])]
     upstream = RawUpstream(*numbered(4, FRESH + b"Vary: X-Big\r\n"))
     assert await bodies(upstream, requests) == [b"0", b"1", b"0", b"1"]
+
+
+@pytest.mark.parametrize("field", ["Cache-Control", "CDN-Cache-Control"])
+@pytest.mark.parametrize(
+    "said", ["private=", 'private=""', 'private=", "', "no-cache=", 'no-cache=""']
+)
+async def test_a_directive_that_names_no_field_is_about_the_whole(field: str, said: str) -> None:
+    fields = f"{field}: max-age=60, {said}\r\n".encode()
+    upstream = RawUpstream(*numbered(2, fields))
+    assert await bodies(upstream, [get(), get()]) == [b"0", b"1"]
+
+
+async def test_a_post_whose_reply_breaks_has_changed_something() -> None:
+    whole = numbered(2)
+    cut = [b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", "fin"]
+    requests = [get(), post(b"x"), get()]
+    found = await bodies(RawUpstream(whole[0], cut, whole[1]), requests)
+    assert [found[0], found[2]] == [b"0", b"1"]
+
+
+@pytest.mark.parametrize("host", [b"proxy.test:80", b"PROXY.test"])
+async def test_a_post_removes_what_is_stored_of_the_same_origin(host: bytes) -> None:
+    requests = [get(), post().replace(b"proxy.test", host), get()]
+    assert await bodies(RawUpstream(*numbered(3)), requests) == [b"0", b"1", b"2"]
+
+
+async def test_a_post_that_reached_nobody_removes_nothing() -> None:
+    found = await bodies(
+        RawUpstream(*numbered(1), ["rst"]), [get(), post(b"x"), get()], retry={"attempts": 1}
+    )
+    assert [found[0], found[2]] == [b"0", b"0"]

@@ -29,7 +29,7 @@ from typing import Final
 from proxy.core.body import EMPTY, Body, BytesBody, read_whole
 from proxy.core.cache_options import CacheOptions
 from proxy.core.clock import Clock, never_back, wall
-from proxy.core.errors import ConnectionLimit, NotCached, UpstreamError
+from proxy.core.errors import ConnectionLimit, NotCached, Stage, UpstreamError
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import WARNING, Finding, Written
 from proxy.core.outcome import Verdict, verdict
@@ -37,6 +37,7 @@ from proxy.core.reply import Ending, Reply
 from proxy.core.samples import Sample, counter, gauge
 from proxy.core.scope import Scope, Sharing
 from proxy.core.stored import Entry, Store
+from proxy.http.fields import RawHeaders
 from proxy.middleware.cache.answers import STATUS, answer, fresh_answer
 from proxy.middleware.cache.asked import Asked, is_json
 from proxy.middleware.cache.fetching import NOTHING_STORED, Fetcher, is_confirming, told, with_own
@@ -257,13 +258,22 @@ class Cache:
 
     async def _other(self, exchange: Exchange) -> Reply:
         """A method that is not looked up; an unsafe one makes what is stored invalid."""
-        reply = await self._inner(exchange)
-        if exchange.method not in _SAFE and 200 <= reply.status < 400:
-            for target in invalidated(exchange, reply.headers):
-                key = self._keys.of_target(exchange, target, exchange.host)
-                await self._store.delete(key)
-                await self._store.purge(label(b"target", key))  # QUERYs of the same target
+        unsafe = exchange.method not in _SAFE
+        try:
+            reply = await self._inner(exchange)
+        except UpstreamError as error:
+            if unsafe and error.stage is Stage.ANSWERED:  # only the end of the reply is missing
+                await self._invalidate(exchange, ())
+            raise
+        if unsafe and 200 <= reply.status < 400:
+            await self._invalidate(exchange, reply.headers)
         return self._noted(exchange, told(reply, "fwd=method"))
+
+    async def _invalidate(self, exchange: Exchange, fields: RawHeaders) -> None:
+        for host, target in invalidated(exchange, fields):
+            key = self._keys.of_target(exchange, target, host)
+            await self._store.delete(key)
+            await self._store.purge(label(b"target", key))  # QUERYs of the same target
 
     def _noted(self, exchange: Exchange, reply: Reply) -> Reply:
         """With Cache-Status for one of the clients that share a reply; the log has it too."""

@@ -9,16 +9,31 @@ from proxy.core.exchange import Exchange
 from proxy.http.fields import RawHeaders, values
 
 _NAMED_IN: Final = (b"location", b"content-location")
+_DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
 
-def invalidated(exchange: Exchange, fields: RawHeaders) -> Iterator[bytes]:
-    """The targets: its own, and what the reply's ``fields`` name of the same origin."""
-    yield exchange.target
+def invalidated(exchange: Exchange, fields: RawHeaders) -> Iterator[tuple[str, bytes]]:
+    """Hosts and targets: its own, and what the reply's ``fields`` name of the same origin."""
+    targets = [exchange.target]
     for name in _NAMED_IN:
         for value in values(fields, name):
             target = _target(exchange, value)
-            if target is not None and target != exchange.target:
-                yield target
+            if target is not None and target not in targets:
+                targets.append(target)
+    for host in _spellings(exchange):
+        for target in targets:
+            yield host, target
+
+
+def _spellings(exchange: Exchange) -> tuple[str, ...]:
+    """A host with and without the port that is meant without one."""
+    port = _DEFAULT_PORTS.get(exchange.scheme, "")
+    bare = exchange.host.removesuffix(port)
+    if bare != exchange.host:
+        return exchange.host, bare
+    if ":" in exchange.host.rpartition("]")[2]:
+        return (exchange.host,)
+    return exchange.host, exchange.host + port
 
 
 def _target(exchange: Exchange, reference: bytes) -> bytes | None:
@@ -31,7 +46,9 @@ def _target(exchange: Exchange, reference: bytes) -> bytes | None:
             return None
     except ValueError:
         return None
-    return found.raw_path_qs.encode("latin-1")
+    target = found.raw_path_qs.encode("latin-1")
+    empty_query = reference.partition(b"#")[0].endswith(b"?") and b"?" not in target
+    return target + b"?" if empty_query else target
 
 
 def _origin(url: URL) -> tuple[str, str, int | None]:

@@ -11,6 +11,9 @@ from proxy.middleware.cache.invalidation import invalidated
     [
         (b"/b", b"/b"),
         (b"b?c=%2F", b"/dir/b?c=%2F"),
+        (b"/b?", b"/b?"),
+        (b"/b?#c", b"/b?"),
+        (b"/b?c?", b"/b?c?"),
         (b"http://a.test/b", b"/b"),
         (b"http://A.test:80/b", b"/b"),
         (b"//a.test/b", b"/b"),
@@ -21,18 +24,38 @@ from proxy.middleware.cache.invalidation import invalidated
         (b"", None),
         (b"\xff", b"/dir/\xff"),
     ],
-    ids=range(11),
+    ids=range(14),
 )
 @pytest.mark.parametrize("name", [b"Location", b"content-location"])
 def test_its_own_target_and_what_it_names_of_the_same_origin(
     name: bytes, reference: bytes, target: bytes | None
 ) -> None:
     exchange = Exchange("POST", b"/dir/a?x", (), host="a.test")
-    found = list(invalidated(exchange, [(name, reference)]))
+    found = [
+        target for host, target in invalidated(exchange, [(name, reference)]) if host == "a.test"
+    ]
     assert found[0] == b"/dir/a?x"
     assert found[1:] == ([] if target is None else [target])
 
 
 def test_a_host_that_is_none_names_nothing() -> None:
     exchange = Exchange("POST", b"/a", (), host="[")
-    assert list(invalidated(exchange, [(b"Location", b"/b")])) == [b"/a"]
+    assert {target for _, target in invalidated(exchange, [(b"Location", b"/b")])} == {b"/a"}
+
+
+@pytest.mark.parametrize(
+    ("scheme", "host", "hosts"),
+    [
+        ("http", "a.test", {"a.test", "a.test:80"}),
+        ("http", "a.test:80", {"a.test", "a.test:80"}),
+        ("http", "a.test:443", {"a.test:443"}),
+        ("https", "a.test:443", {"a.test", "a.test:443"}),
+        ("http", "[::1]", {"[::1]", "[::1]:80"}),
+        ("http", "[::1]:8080", {"[::1]:8080"}),
+    ],
+)
+def test_the_port_that_is_meant_without_one_is_the_same_origin(
+    scheme: str, host: str, hosts: set[str]
+) -> None:
+    exchange = Exchange("POST", b"/a", (), host=host, scheme=scheme)
+    assert set(invalidated(exchange, ())) == {(each, b"/a") for each in hosts}
