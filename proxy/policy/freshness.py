@@ -6,11 +6,8 @@ from typing import Final, NamedTuple, TypeAlias
 
 Directives: TypeAlias = Mapping[bytes, bytes | None]
 
-HEURISTIC: Final = frozenset({200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 501})
-"""Statuses that may be stored though nothing says for how long (RFC 9110 15.1).
-
-Without 414, which speaks of one request, see ``policy/storing``.
-"""
+HEURISTIC: Final = frozenset({200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501})
+"""Statuses that may be stored though nothing says for how long (RFC 9110 15.1)."""
 _TENTH: Final = 0.1
 """Of the time since the last change: how long nothing is expected to change (RFC 9111 4.2.2)."""
 _LONGEST_GUESS: Final = 24 * 3600.0

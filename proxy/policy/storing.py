@@ -9,7 +9,7 @@ Directives: TypeAlias = Mapping[bytes, bytes | None]
 
 _UNDERSTOOD: Final = frozenset(
     {
-        *(200, 203, 204, 300, 301, 302, 303, 307, 308, 403, 404, 405, 410, 451),
+        *(200, 203, 204, 300, 301, 302, 303, 307, 308, 403, 404, 405, 410, 414, 451),
         *(500, 501, 502, 503, 504),
     }
 )
@@ -17,14 +17,14 @@ _UNDERSTOOD: Final = frozenset(
 _NEVER: Final = frozenset(
     {
         *(206, 304, 401, 407, 421, 425),
-        *(400, 406, 408, 411, 412, 413, 414, 415, 416, 417, 426),
+        *(400, 406, 408, 411, 412, 413, 415, 416, 417, 426),
         *(428, 429, 431, 511),  # RFC 6585 forbids these
     }
 )
 """Parts, answers to conditions, and statuses about who asked or how.
 
 One client could have an error stored that is about its own request, such as a Range or a field that
-is too long, and all others would get that.
+is too long, and all others would get that. 414 is about the target, which is what it is stored by.
 """
 _ERROR: Final = 500
 _DOCUMENT: Final = 60.0
