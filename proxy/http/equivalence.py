@@ -1,5 +1,6 @@
 """What two requests have to share to be the same."""
 
+import re
 from typing import Final
 
 from proxy.http.fields import RawHeaders
@@ -12,16 +13,27 @@ TRACING_FIELDS: Final = frozenset(
 )
 """Fields that tell requests apart, but give no right to anything and choose nothing."""
 
+_FORWARDED: Final = b"forwarded"
+_ASKED: Final = re.compile(rb'(?i)\b(?:host|proto)=(?:"[^"]*"|[^;,"]*)')
+"""What Forwarded says of the address that was asked (RFC 7239 5.3, 5.4)."""
+
 
 def comparable_fields(
     fields: RawHeaders, ignored: frozenset[bytes] = TRACING_FIELDS
 ) -> tuple[tuple[bytes, bytes], ...]:
     """All that a request says but for what is ``ignored``, in lower case and in an order.
 
-    Fields of one name stay in the order in which they came: it may matter (RFC 9110 5.3).
+    Fields of one name stay in the order in which they came: it may matter (RFC 9110 5.3). Of
+    Forwarded the address counts that was asked: a server may have several, each with its pages.
     """
-    lowered = [(name.lower(), value) for name, value in fields]
-    return tuple(sorted([field for field in lowered if field[0] not in ignored], key=_name))
+    compared = []
+    for name, value in fields:
+        low = name.lower()
+        if low not in ignored:
+            compared.append((low, value))
+        elif low == _FORWARDED:
+            compared.append((low, b";".join(_ASKED.findall(value))))
+    return tuple(sorted(compared, key=_name))
 
 
 def _name(field: tuple[bytes, bytes]) -> bytes:

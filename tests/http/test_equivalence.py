@@ -18,3 +18,16 @@ def test_fields_that_only_trace_are_left_out() -> None:
 def test_what_is_left_out_can_be_chosen() -> None:
     fields = [(b"Via", b"3"), (b"Cookie", b"4")]
     assert comparable_fields(fields, frozenset({b"cookie"})) == ((b"via", b"3"),)
+
+
+def test_of_forwarded_the_address_counts_that_was_asked() -> None:
+    def said(value: bytes) -> object:
+        return comparable_fields([(b"Forwarded", value), (b"Accept", b"*/*")])
+
+    usual = said(b"for=192.0.2.1;host=a.test;proto=https")
+    assert said(b"for=192.0.2.2;host=a.test;proto=https") == usual
+    assert said(b"for=192.0.2.1;by=_x;host=a.test;proto=https") == usual
+    assert said(b"for=192.0.2.1;host=b.test;proto=https") != usual
+    assert said(b'for=192.0.2.1;Host="a.test:81";proto=https') != usual
+    assert said(b"for=192.0.2.1;host=a.test;proto=http") != usual
+    assert said(b"for=192.0.2.1") != usual
