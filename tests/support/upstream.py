@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import itertools
+import os
 import socket
 import ssl
 import struct
@@ -18,11 +20,20 @@ RESET: Final = struct.pack("ii", 1, 0)
 PATIENCE: Final = 30.0
 
 
+_PORTS: Final = itertools.cycle(
+    range(20_000 + os.getpid() % 120 * 100, 20_000 + (os.getpid() % 120 + 1) * 100)
+)
+"""Below those that the kernel gives to whoever asks for any: else another process of the tests may
+have been given it a moment later. Each process has a hundred of its own."""
+
+
 def closed_port() -> int:
     """A port of loopback on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return cast(int, probe.getsockname()[1])
+    for port in _PORTS:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("a cycle has no end")
 
 
 class Request:
