@@ -16,7 +16,8 @@ cp -r "$work/source/dist" dist
 wheel=$(ls "$work"/source/dist/*.whl)
 
 for python in ${PYTHONS:-python3.11 python3.12 python3.13 python3.14}; do
-    command -v "$python" >/dev/null || { echo "release: no $python here"; continue; }
+    # A name alone may be a stand-in of pyenv for a version that is not in use.
+    "$python" -c "" 2>/dev/null || { echo "release: no $python here"; continue; }
     home="$work/${python//\//_}"
     "$python" -m venv "$home"
     "$home/bin/pip" install --quiet --require-hashes -r requirements/run.txt
