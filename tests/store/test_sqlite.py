@@ -120,8 +120,11 @@ async def test_a_file_that_is_damaged_while_it_is_used(path: Path) -> None:
     for number in range(200):  # misses, never an error
         await store.get(b"%d" % number)
     await store._file.change(lambda _: None)
-    put(store, b"new", b"1")
-    assert [await body_of(entry) for entry in await store.get(b"new")] == [b"1"]
+    for _ in range(20):  # what was asked of the damaged file in the meantime may still fail
+        put(store, b"new", b"1")
+        if found := [await body_of(entry) for entry in await store.get(b"new")]:
+            break
+    assert found == [b"1"]
     await store.close()
 
 
