@@ -16,7 +16,6 @@ _TROUBLE: Final = ("Traceback", '"exception":', "never retrieved", "never awaite
 _STARVED: Final = ("Too many open files", "out of system resource", "EMFILE")
 _SLOW: Final = 1.0
 """Seconds of pausing that no clock of the proxy minds."""
-_LEFT: Final = 499
 _INTERNAL: Final = "proxy_internal_error"
 
 
@@ -131,8 +130,6 @@ def _line(record: Record, line: Line) -> str:
         return "log: it tells of an answer that the client has not seen"
     if answer.end in (End.LEFT, End.SILENT, End.REFUSED, End.NONE):
         return ""
-    if line["status"] == _LEFT and answer.end is End.WHOLE and record.taken == line["bytes_out"]:
-        return ""  # it closed as soon as it had the last byte, ahead of the proxy's learning that
     if answer.status != line["status"]:
         # A client that has left may still have had an answer.
         return "" if ask.leave is not Leave.NO else "log: another status than the client's"

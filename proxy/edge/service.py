@@ -192,14 +192,14 @@ class ProxyService:
             forget_frames(error)
             return answered
         except ConnectionError as error:
-            mark_client_gone(exchange)
+            mark_client_gone(exchange, stream)
             forget_frames(error)
             return False
         except asyncio.CancelledError:
             if exchange in self._tracker.cancelled and not stream.gone:
                 return self._ended_by_operator(stream)
             if not self._tracker.grace_over or stream.gone:
-                mark_client_gone(exchange)
+                mark_client_gone(exchange, stream)
                 raise
             return self._answer(stream, ShuttingDown("the proxy is shutting down"))
         except Exception as error:
@@ -234,7 +234,7 @@ class ProxyService:
         """Say what went wrong, or cut where a head is out already: there is never a second one."""
         exchange = stream.exchange
         if isinstance(error, ClientGone) or stream.gone:
-            mark_client_gone(exchange)
+            mark_client_gone(exchange, stream)
             return False
         status = charge(exchange, error)
         name_route(error, exchange.route)
@@ -262,9 +262,14 @@ def ends_connection(error: ProxyError, exchange: Exchange) -> bool:
     return isinstance(error, ClientError) and not isinstance(error, NoRoute | RateLimited)
 
 
-def mark_client_gone(exchange: Exchange) -> None:
-    """The client left; nobody is to blame, nothing is to send."""
-    if not exchange.error:  # else it was we who cut it
+def mark_client_gone(exchange: Exchange, stream: ClientStream) -> None:
+    """The client left; nobody is to blame, nothing is to send.
+
+    One that closes as soon as it has the last byte may be seen to leave before whoever waited for
+    it to take that byte goes on: it has its answer.
+    """
+    taken = exchange.bytes_out == exchange.length and not stream.writing_paused
+    if not (exchange.committed and taken) and not exchange.error:  # else it was we who cut it
         exchange.status = CLIENT_GONE
         exchange.error = "client_gone"
         log_client_gone(exchange, monotonic())

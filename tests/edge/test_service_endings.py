@@ -88,6 +88,27 @@ async def test_a_client_that_leaves_in_the_midst_of_its_reply_is_499_too() -> No
     assert (client.ended, source.endings) == ("", [Ending.ABANDONED])
 
 
+@pytest.mark.parametrize(
+    ("length", "slow", "status"), [(3, False, 200), (3, True, 499), (4, False, 499)]
+)
+async def test_a_client_that_leaves_with_the_last_byte_has_its_answer(
+    length: int, slow: bool, status: int
+) -> None:
+    """It is cancelled when its connection has ended, between the last byte and what follows."""
+    async with serving(Script(coming(Pieces(b"one"), length=length))) as service:
+        client = FakeClientStream()
+        client.slow = True
+        task = service.begin(client, GET)
+        await client.waiting.wait()
+        client.slow = slow  # not slow any more: all that was written has been taken
+        client.gone = True
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert service.records[0].status == status
+    assert bool(service.records[0].error) is (status == 499)
+
+
 async def test_when_the_grace_of_a_drain_is_over_a_request_is_told_so() -> None:
     asked = asyncio.Event()
 
