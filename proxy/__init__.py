@@ -25,6 +25,6 @@ def create_app(config: str | os.PathLike[str] | Mapping[str, Any]) -> web.Applic
     ``proxy.config.load.ConfigError`` with all problems where the configuration is wrong.
     """
     from proxy.config.load import from_tables, load  # noqa: PLC0415 - commands start without these
-    from proxy.run.mounted import application  # noqa: PLC0415
+    from proxy.run.mounted import application  # noqa: PLC0415 - nor this
 
     return application(from_tables(config) if isinstance(config, Mapping) else load(config))

@@ -129,6 +129,6 @@ def _dictionary(text: bytes) -> Directives | None:
 
 def _parser() -> Callable[..., Any]:
     """Structured fields (RFC 9651); imported by those who need it, since it takes 9 ms."""
-    import http_sf  # noqa: PLC0415
+    import http_sf  # noqa: PLC0415 - few replies have such fields
 
     return http_sf.parse

@@ -50,7 +50,7 @@ _bound = 1 << 64
 
 def sample(share: float) -> None:
     """Mark this share of the traces that are made here as sampled: ``[tracing] sample``."""
-    global _bound  # noqa: PLW0603
+    global _bound  # noqa: PLW0603 - one share for the process; a request has no time to look it up
     _bound = round(share * (1 << 64))
 
 

@@ -48,7 +48,7 @@ def lacking(options: TracingOptions | None) -> str:
 def collector(options: TracingOptions, logged: LogOptions) -> "Collector":
     """What ``[tracing]`` asks for, once nothing is lacking for it."""
     # Only those who want it pay for it: 30 ms and 3 MiB.
-    from proxy.telemetry.otlp import Tracer  # noqa: PLC0415
+    from proxy.telemetry.otlp import Tracer  # noqa: PLC0415 - an extra
 
     spans = Spans(logged.redact, random.getrandbits)
     tracer = Tracer(spans, options.service_name, float(logged.slow), lambda: wall() - monotonic())

@@ -30,10 +30,10 @@ def store_of(
     # What these import is needed only where it is asked for.
     chosen = options or StoreOptions()
     if kind == "sqlite":
-        from proxy.store.sqlite import SqliteStore  # noqa: PLC0415
+        from proxy.store.sqlite import SqliteStore  # noqa: PLC0415 - if written
 
         return SqliteStore(Path(place), bound, chosen.timeout)
-    from proxy.store.redis import RedisStore  # noqa: PLC0415
+    from proxy.store.redis import RedisStore  # noqa: PLC0415 - an extra
 
     return RedisStore(chosen.url, chosen.timeout)
 
