@@ -20,9 +20,9 @@ from proxy.core.clock import Clock, monotonic, wall
 from proxy.core.samples import Sample, counter, gauge
 from proxy.core.stored import Meta, StoreFailed
 from proxy.store.circuit import Circuit
+from proxy.store.parts import PIECE
 from proxy.store.redis_entry import (
     LONGEST,
-    PIECE,
     PREFIX,
     Kept,
     RedisEntry,

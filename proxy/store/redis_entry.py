@@ -1,17 +1,17 @@
 """An entry in Redis: what stands for it there, and how it is read."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, TypeAlias
 
 import msgspec
 
 from proxy.core.stored import Meta
+from proxy.store.parts import PartedEntry
 
-ReadPart: TypeAlias = Callable[[bytes, int], Awaitable[bytes]]
+ReadAnyPart: TypeAlias = Callable[[bytes, int], Awaitable[bytes]]
 """Gives a part of a body by ident and number."""
 
-PIECE: Final = 64 << 10
-"""Bytes of a part; a body that is no longer stands beside its head."""
 PREFIX: Final = b"sidecar-proxy:1:"
 _VALIDATED_FOR: Final = 24 * 3600.0
 LONGEST: Final = 30 * 24 * 3600.0
@@ -31,28 +31,14 @@ encode: Final = msgspec.msgpack.Encoder().encode
 decode: Final = msgspec.msgpack.Decoder(Kept).decode
 
 
-class RedisEntry:
+class RedisEntry(PartedEntry):
     """A reply whose body is in Redis, or here where it is short."""
 
-    __slots__ = ("_part", "at", "ident", "meta", "shown", "size", "whole")
+    __slots__ = ("at",)
 
-    def __init__(self, ident: bytes, kept: Kept, part: ReadPart) -> None:
-        self._part = part
-        self.ident = ident
+    def __init__(self, ident: bytes, kept: Kept, part: ReadAnyPart) -> None:
+        super().__init__(ident, kept.meta, kept.size, kept.body, partial(part, ident))
         self.at = kept.at
-        self.meta = kept.meta
-        self.size = kept.size
-        self.whole = kept.body
-        self.shown: object = None
-
-    async def read(self, position: int) -> bytes:
-        """Some bytes from ``position`` on. Raises StoreFailed where they are not there."""
-        if position >= self.size:
-            return b""
-        if self.whole is not None:
-            return self.whole[position:]
-        number, offset = divmod(position, PIECE)
-        return (await self._part(self.ident, number))[offset:]
 
 
 def part_name(ident: bytes, number: int) -> bytes:

@@ -19,11 +19,10 @@ from proxy.core.samples import Sample, counter, gauge
 from proxy.core.stored import Meta, StoreFailed
 from proxy.store.database import Database, Row, new_ident
 from proxy.store.file import File
+from proxy.store.parts import PIECE, PartedEntry
 
 T = TypeVar("T")
 
-PIECE: Final = 64 << 10
-"""Bytes of a chunk; a body that is no longer stands in the row of its entry."""
 _BACKLOG: Final = 16 << 20
 """Bytes that wait for the disk at the most; what comes beyond it is not stored."""
 _NOTE_EVERY: Final = 5.0
@@ -31,31 +30,6 @@ _NOTE_EVERY: Final = 5.0
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Meta).decode
-
-
-class SqliteEntry:
-    """A reply whose body is in the file, or here where it is short."""
-
-    __slots__ = ("_number", "_store", "ident", "meta", "shown", "size", "whole")
-
-    def __init__(self, store: "SqliteStore", row: Row) -> None:
-        self._store = store
-        self._number = row.ident
-        self.ident = row.ident.to_bytes(8, "big")
-        self.meta: Meta = _decode(row.meta)
-        self.size = row.size
-        self.whole = row.body
-        self.shown: object = None
-
-    async def read(self, position: int) -> bytes:
-        """Some bytes from ``position`` on. Raises StoreFailed where they are not there."""
-        if position >= self.size:
-            return b""
-        if self.whole is not None:
-            return self.whole[position:]
-        number, offset = divmod(position, PIECE)
-        data = await self._store.chunk(self._number, number)
-        return data[offset:]
 
 
 class SqliteWriter:
@@ -142,7 +116,7 @@ class SqliteStore:
         """Take this much from now on; what is too much goes when the next reply is stored."""
         self._max_size = max_size
 
-    async def get(self, key: bytes) -> Sequence[SqliteEntry]:
+    async def get(self, key: bytes) -> Sequence[PartedEntry]:
         """The replies under this key; none where the file cannot be read in time."""
         try:
             async with asyncio.timeout(self._timeout):
@@ -156,9 +130,13 @@ class SqliteStore:
         now = wall()
         for row in rows:
             try:
-                entries.append(SqliteEntry(self, row))
+                meta = _decode(row.meta)
             except msgspec.DecodeError:  # of another version of the proxy
                 continue
+            part = partial(self.chunk, row.ident)
+            entries.append(
+                PartedEntry(row.ident.to_bytes(8, "big"), meta, row.size, row.body, part)
+            )
             if not row.kept:
                 self._kept.add(row.ident)
             self._used[row.ident] = now

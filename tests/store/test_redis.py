@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from proxy.store.parts import PIECE
 from proxy.store.redis import RedisStore
-from proxy.store.redis_entry import PIECE
 from tests.support.redis_server import RedisServer, redis_server
 from tests.support.samples import told
 from tests.support.stored import FRESH, body_of, meta, put

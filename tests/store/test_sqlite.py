@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from proxy.store.database import Database
-from proxy.store.sqlite import PIECE, SqliteStore
+from proxy.store.parts import PIECE
+from proxy.store.sqlite import SqliteStore
 from tests.support.killed_store import KEYS, body
 from tests.support.samples import told
 from tests.support.stored import body_of, meta, put
