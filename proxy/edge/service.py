@@ -269,7 +269,7 @@ def mark_client_gone(exchange: Exchange, stream: ClientStream) -> None:
     it to take that byte goes on: it has its answer.
     """
     taken = exchange.bytes_out == exchange.length and not stream.writing_paused
-    if not (exchange.committed and taken) and not exchange.error:  # else it was we who cut it
+    if not taken and not exchange.error:  # else it was we who cut it
         exchange.status = CLIENT_GONE
         exchange.error = "client_gone"
         log_client_gone(exchange, monotonic())

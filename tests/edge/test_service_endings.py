@@ -182,3 +182,20 @@ async def test_a_body_that_stalls_is_the_clients_fault() -> None:
         body.set_exception(RequestTimeout("the body came too slowly"))
         assert await task
     assert (client.status, client.last) == (408, True)
+
+
+async def test_a_superseded_generation_ends_with_the_last_of_its_exchanges() -> None:
+    first, last = asyncio.Event(), asyncio.Event()
+    replies = Script(coming(Pieces(first, b"one")), coming(Pieces(last, b"two")))
+    async with serving(replies) as service:
+        generation = service.generation
+        tasks = [service.begin(FakeClientStream(), GET) for _ in range(2)]
+        while generation.users < 2:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0)
+        generation.superseded = True
+        first.set()
+        assert await tasks[0] is True
+        assert (generation.users, generation.ended) == (1, 0)
+        last.set()
+        assert await tasks[1] is True
+        assert (generation.users, generation.ended) == (0, 1)

@@ -67,7 +67,7 @@ class ServiceInMemory:
         retry = Retry(upstream, options, Budget(0, 1000, 10), random.Random(1), clock=loop_clock())
         self.service = service = ProxyService(self.tracker)
         route = OneRoute(Total(retry.handle, 60).handle)
-        service.generation = OneGeneration(
+        self.generation = service.generation = OneGeneration(
             Intake(ServerOptions(**server), INSTANCE),
             Relay(f"sidecar-proxy-{INSTANCE}", server_timing=False),
             Router([(RouteOptions(path="/v1", upstream="api"), route)]),
