@@ -50,6 +50,22 @@ def texts(routes: int, servers: int, *, every: bool) -> Iterator[str]:
         yield "\n".join(lines)
 
 
+class File:
+    """A configuration that is another one each time."""
+
+    def __init__(self, folder: str, files: Iterator[str]) -> None:
+        self._path = Path(folder, "config.toml")
+        self._files = files
+        self.change()
+
+    def change(self) -> None:
+        """Write the next one."""
+        self._path.write_text(next(self._files))
+
+    def __str__(self) -> str:
+        return str(self._path)
+
+
 class Turns:
     """The longest times between two turns of the loop, in milliseconds."""
 
@@ -74,17 +90,15 @@ class Turns:
 async def _measure(reloads: int, routes: int, servers: int) -> bool:
     fine = True
     for every in (True, False):
-        files = texts(routes, servers, every=every)
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "config.toml")
-            path.write_text(next(files))
-            runtime = Runtime(load(str(path)), read=partial(read, str(path)))
+            file = File(folder, texts(routes, servers, every=every))
+            runtime = Runtime(load(str(file)), read=partial(read, str(file)))
             await runtime.open()
             settle_memory()
             assert runtime.reloader is not None
             own, clock, took = [], [], []
             for _ in range(reloads):
-                path.write_text(next(files))
+                file.change()
                 turns, began = Turns(), time.perf_counter()
                 outcome = await runtime.reloader.reload()
                 took.append((time.perf_counter() - began) * 1000)

@@ -12,8 +12,8 @@ from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 from proxy.admin.source import Local
 from proxy.config.model import Config
 from proxy.core.clock import monotonic
+from proxy.core.redaction import conceal
 from proxy.core.samples import Sample
-from proxy.core.secrets import conceal
 from proxy.edge.connections import ConnectionTracker, Observer, UnderWay
 from proxy.edge.drain import drain
 from proxy.edge.http1.connection import Connection
