@@ -21,7 +21,7 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import CONNECT_FAILURE, attempt_outcome, failure_class, repeatable
 from proxy.core.reply import Ending, Reply
 from proxy.core.scope import Hold, UpstreamScope
-from proxy.http.backpressure import retry_after
+from proxy.http.retry_after import retry_after
 from proxy.middleware.retry.adapters import AttemptResponse, AttemptSession
 from proxy.middleware.retry.options import RetryOptions, statuses
 from proxy.middleware.retry.upstream_budget import UpstreamBudget
