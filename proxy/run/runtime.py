@@ -131,7 +131,7 @@ class Runtime:
 
         async def lifespan(_: web.Application) -> AsyncIterator[None]:
             async with self._session:
-                self._become(self._generations.build(config))
+                self._become(await self._generations.build(config))
                 try:
                     yield
                 finally:
@@ -203,7 +203,7 @@ class Runtime:
                 else:
                     desks = await operators.prepare(config.admin, config.server)
                     undo.push_async_callback(operators.abandon, desks)
-                generation = self._generations.build(config)
+                generation = await self._generations.build(config)
                 undo.pop_all()
                 return Prepared(generation, opened, operators, desks)
         except CannotListen as error:
@@ -223,6 +223,7 @@ class Runtime:
             self._operators.leave()
         self._operators = prepared.operators
         await self._listeners.follow(prepared.listeners)
+        await asyncio.sleep(0)  # to compare hundreds of routes takes a while, and so did the above
         return changes(before, config)
 
     async def abandon(self, prepared: Prepared) -> None:
