@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from proxy.run.workers import heartbeat
 from proxy.run.workers.heartbeat import HUNG, HUNG_AT_START, PASSED_OVER, Heartbeat
 from proxy.run.workers.link import LinkClosed
 from proxy.run.workers.member import Member
@@ -34,7 +33,7 @@ class Beats:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, state: str = "serving") -> None:
         self.killed: list[int] = []
         self.passed_over: list[int] = []
-        monkeypatch.setattr(heartbeat.os, "kill", lambda pid, _: self.killed.append(pid))
+        monkeypatch.setattr(os, "kill", lambda pid, _: self.killed.append(pid))
         self.link, self.member = Silent(), Member(1, 0)
         self.member.pid, self.member.state = 4711, state
         self.member.link = self.link  # type: ignore[assignment]  # all that is asked of it
