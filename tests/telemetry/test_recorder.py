@@ -92,7 +92,7 @@ def test_many_at_a_time_are_added_up_as_one_by_one(asked: list[tuple[float, floa
         bench = Bench()
         for queue, seconds, status in asked:
             each = ended(queue + seconds, queue=queue, status=status, head_at=queue, bytes_out=3)
-            each.stalled = lambda _, waited=waited: waited  # type: ignore[misc]
+            each.stalled = lambda _, waited=waited: waited
             bench.end(each, queue + seconds)
             each.stalled = None  # as its service forgets it
         found.append(bench.tick())
