@@ -27,7 +27,7 @@ from proxy.edge.router import USUAL
 from proxy.http.authority import comparable, valid_host
 from proxy.http.client_cert import names_client_cert
 from proxy.http.fields import Fields, RawHeaders
-from proxy.http.framing import CHUNKED_LINE, LENGTH_LINE
+from proxy.http.framing import CHUNKED, CHUNKED_LINE, LENGTH_LINE
 from proxy.http.grammar import Malformed, members
 from proxy.http.hop_by_hop import bears_mark, end_to_end_request, marked, seen_by, via
 from proxy.http.request_id import EVERY, ensure_ids
@@ -132,8 +132,10 @@ class Intake:
         request: ReadRequest,
         stream: ClientStream,
     ) -> Body:
-        length = request.head.length
-        if length == 0 and b"content-length" not in watched:
+        length: int | None = request.head.length
+        if length == CHUNKED:
+            length = None
+        elif length == 0 and b"content-length" not in watched:
             return EMPTY
         framing = CHUNKED_LINE if length is None else LENGTH_LINE % length
         if length != 0:
