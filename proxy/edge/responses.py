@@ -11,7 +11,7 @@ from proxy.core import errors as e
 from proxy.core.exchange import Exchange
 from proxy.core.local_limits import complain
 from proxy.core.options import Table, described
-from proxy.core.secrets import SECRETS, conceal, sent
+from proxy.core.redaction import SECRETS, conceal, sent
 from proxy.core.words import plain
 from proxy.http.date import http_date
 from proxy.http.fields import RawHeaders

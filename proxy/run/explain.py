@@ -205,6 +205,7 @@ async def _built(config: Config, asked: Exchange) -> Built:
     async with Session() as session:
         rng = random.Random()
         tree = Tree(config, session, rng, on_link=lambda scope, link: links.append((scope, link)))
+        tree.build()
         refused = await _rewritten(links, asked)
         servers = {
             name: [_server(each, asked) for each in endpoints.members]

@@ -6,8 +6,8 @@ from typing import TypeAlias
 
 from proxy.admin.source import Answer
 from proxy.config.model import Config
+from proxy.core.redaction import redact
 from proxy.core.samples import Sample
-from proxy.core.secrets import redact
 from proxy.edge.connections import ConnectionTracker, Observer
 from proxy.http.request_id import sample
 from proxy.run.answers import Answers

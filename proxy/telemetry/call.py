@@ -6,8 +6,8 @@ from typing import Final
 import msgspec
 
 from proxy.core.exchange import Exchange
-from proxy.core.secrets import HIDDEN, Targets
-from proxy.telemetry.line import escaped, named, printable
+from proxy.core.redaction import HIDDEN, Targets
+from proxy.telemetry.access_log_line import escaped, named, printable
 from proxy.telemetry.phases import phase_now, phases
 from proxy.telemetry.why import Try, Why, cause_of, sentence
 
