@@ -69,6 +69,7 @@ FAILURES: Final[dict[type[e.ProxyError], tuple[HTTPStatus, str]]] = {
     e.ConnectionLimit:      (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
     e.ShuttingDown:         (S.SERVICE_UNAVAILABLE,             "destination_unavailable"),
     e.NotCached:            (S.GATEWAY_TIMEOUT,                 "http_request_denied"),
+    e.NotRecorded:          (S.BAD_GATEWAY,                     "destination_not_found"),
     e.EndedByOperator:      (S.SERVICE_UNAVAILABLE,             "http_request_denied"),
     e.LoopDetected:         (S.LOOP_DETECTED,                   "proxy_loop_detected"),
     e.InternalError:        (S.INTERNAL_SERVER_ERROR,           "proxy_internal_error"),
@@ -102,7 +103,6 @@ SENTENCES: Final[dict[type[e.ProxyError], str]] = {
     e.QueueFull: "The upstream is busy, and its queue has no place left.",
     e.QueueTimeout: "The upstream was busy for as long as the request may wait.",
     e.UpstreamQuotaExceeded: "The upstream takes no more requests for now.",
-    e.NotCached: "No stored reply answers the request, which asks for one only.",
     e.CredentialsUnavailable: "This proxy has no valid credentials for the upstream at the moment.",
     e.DeadlineTooShort: "Too little is left of the time that the client gives for an answer.",
     e.LocalLimit: "This proxy has reached a limit of its own.",
@@ -111,6 +111,7 @@ SENTENCES: Final[dict[type[e.ProxyError], str]] = {
     e.EndedByOperator: "An operator of this proxy has ended the request.",
     e.LoopDetected: "The request has come through this proxy already.",
     e.NotCached: "The request takes a stored reply only, and there is none that may be used.",
+    e.NotRecorded: "The recording that is replayed has no answer to the request.",
     e.InternalError: "This proxy failed.",
 }
 """What everybody may know; which server, which clock and why is for ``[errors] details``."""

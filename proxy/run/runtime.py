@@ -12,6 +12,7 @@ from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 from proxy.admin.source import Local
 from proxy.config.model import Config
 from proxy.core.clock import monotonic
+from proxy.core.recording import Deck
 from proxy.core.samples import Sample
 from proxy.core.secrets import conceal
 from proxy.edge.connections import ConnectionTracker, Observer, UnderWay
@@ -57,6 +58,7 @@ class Runtime:
         *,
         read: Read | None = None,
         follow: Follow = lambda _: (),
+        deck: Deck | None = None,
     ) -> None:
         """``observers`` are told of every exchange when it has ended.
 
@@ -77,7 +79,8 @@ class Runtime:
         self._session = Session()
         self._fast = FastHeadReader(config.server)
         self._service = ProxyService(self._tracker)
-        self._generations = Generations(self._session, inherited.instance if inherited else "")
+        instance = inherited.instance if inherited else ""
+        self._generations = Generations(self._session, instance, deck)
         self._observation = Observation(
             self._tracker, observers, follow, lambda: self._generations.endpoints
         )

@@ -14,6 +14,7 @@ from typing import cast
 from proxy.config.files import marks, named_files
 from proxy.config.model import Config, Route, Upstream
 from proxy.core.exchange import Handler
+from proxy.core.recording import Deck
 from proxy.core.samples import Sample
 from proxy.core.scope import EndpointScope, Scope, Shared, UpstreamScope, Uses
 from proxy.core.timeouts import TimeoutsOptions
@@ -69,6 +70,8 @@ class Tree:
         rng: random.Random,
         on_link: OnLink | None = None,
         before: "Tree | None" = None,
+        *,
+        deck: Deck | None = None,
     ) -> None:
         """Raises OSError or ssl.SSLError where a file of the options cannot be used.
 
@@ -93,6 +96,7 @@ class Tree:
             before=before.shared if before is not None else None,
         )
         self.shared.traced = config.tracing is not None
+        self.shared.deck = deck
         self._store = config.store
         self._caches = [route.cache for route in config.routes]
         same = before is not None and before._store == config.store
