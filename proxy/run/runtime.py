@@ -13,8 +13,8 @@ from proxy.admin.source import Local
 from proxy.config.model import Config
 from proxy.core.clock import monotonic
 from proxy.core.recording import Deck
+from proxy.core.redaction import conceal
 from proxy.core.samples import Sample
-from proxy.core.secrets import conceal
 from proxy.edge.connections import ConnectionTracker, Observer, UnderWay
 from proxy.edge.drain import drain
 from proxy.edge.http1.connection import Connection
@@ -79,8 +79,9 @@ class Runtime:
         self._session = Session()
         self._fast = FastHeadReader(config.server)
         self._service = ProxyService(self._tracker)
-        instance = inherited.instance if inherited else ""
-        self._generations = Generations(self._session, instance, deck)
+        self._generations = Generations(
+            self._session, inherited.instance if inherited else "", deck
+        )
         self._observation = Observation(
             self._tracker, observers, follow, lambda: self._generations.endpoints
         )
@@ -134,7 +135,7 @@ class Runtime:
 
         async def lifespan(_: web.Application) -> AsyncIterator[None]:
             async with self._session:
-                self._become(self._generations.build(config))
+                self._become(await self._generations.build(config))
                 try:
                     yield
                 finally:
@@ -170,8 +171,8 @@ class Runtime:
         before = self._generations.current
         self._generations.become(generation)
         self._service.generation = generation
-        if before is not None and before.intake is not generation.intake:
-            self._fast.follow(generation.config.server)
+        if before is None or before.intake is not generation.intake:
+            self._fast.follow(generation.config.server, generation.intake.sampled)
 
     # Reload
 
@@ -206,7 +207,7 @@ class Runtime:
                 else:
                     desks = await operators.prepare(config.admin, config.server)
                     undo.push_async_callback(operators.abandon, desks)
-                generation = self._generations.build(config)
+                generation = await self._generations.build(config)
                 undo.pop_all()
                 return Prepared(generation, opened, operators, desks)
         except CannotListen as error:
@@ -226,6 +227,7 @@ class Runtime:
             self._operators.leave()
         self._operators = prepared.operators
         await self._listeners.follow(prepared.listeners)
+        await asyncio.sleep(0)  # to compare hundreds of routes takes a while, and so did the above
         return changes(before, config)
 
     async def abandon(self, prepared: Prepared) -> None:

@@ -23,9 +23,9 @@ from proxy.core.clock import Clock
 from proxy.core.errors import NotRecorded
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.recording import MOST, Answer, Deck, Question
+from proxy.core.redaction import HIDDEN
 from proxy.core.reply import Ending, Reply
 from proxy.core.scope import Scope
-from proxy.core.secrets import HIDDEN
 from proxy.http.fields import RawHeaders, values, without
 from proxy.http.sse import streams_events
 from proxy.middleware.recording.asking import not_found, question_of

@@ -4,7 +4,7 @@ In a request a secret becomes ``***``, so that a test may send any other in its 
 a reply it becomes as many asterisks as it had bytes: all others stay where they were, and
 Content-Length and the pieces of a stream stay right.
 
-Secrets are: the fields and parameters that ``core/secrets`` knows, cookies, members of JSON and
+Secrets are: the fields and parameters that ``core/redaction`` knows, cookies, members of JSON and
 parameters of forms that are called as a secret is, the secrets of the configuration, and whatever a
 request has sent as a credential, wherever it stands.
 """
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Final
 
-from proxy.core.secrets import CREDENTIALS, HIDDEN, Targets, known_secrets
+from proxy.core.redaction import CREDENTIALS, HIDDEN, Targets, known_secrets
 from proxy.http.equivalence import TRACING_FIELDS
 from proxy.http.fields import Fields, RawHeaders, media_type, values, without
 from proxy.http.hop_by_hop import HOP_BY_HOP

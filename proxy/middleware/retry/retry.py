@@ -1,4 +1,4 @@
-"""Try again when nothing can have happened twice."""
+"""Try again when nothing can have happened twice. Which requests: see ``may_repeat``."""
 
 import logging
 import random
@@ -21,8 +21,9 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import CONNECT_FAILURE, attempt_outcome, failure_class, repeatable
 from proxy.core.reply import Ending, Reply
 from proxy.core.scope import Hold, UpstreamScope
-from proxy.http.backpressure import retry_after
+from proxy.http.retry_after import retry_after
 from proxy.middleware.retry.adapters import AttemptResponse, AttemptSession
+from proxy.middleware.retry.may_repeat import may_repeat
 from proxy.middleware.retry.options import RetryOptions, statuses
 from proxy.middleware.retry.upstream_budget import UpstreamBudget
 from proxy.policy.backoff import Backoff
@@ -275,13 +276,10 @@ class _Attempts(RetryOptionsBase):
         If so, the failed one is logged and, unless it is ``free``, the budget is charged.
         """
         options, exchange = self._options, self._exchange
-        if not exchange.body.resendable:
+        unsent = failure == CONNECT_FAILURE
+        if not may_repeat(exchange, options, nothing_sent=unsent):
             return False
-        if exchange.login and failure != CONNECT_FAILURE:  # another connection knows nothing of it
-            return False
-        if failure != CONNECT_FAILURE and not repeatable(exchange, options):
-            return False
-        if failure == CONNECT_FAILURE and options.wait_for_connect and not free:
+        if unsent and options.wait_for_connect and not free:
             return False  # there is no other server: what is above waits until there is one
         now = self._clock()
         if 0 < options.only_if_failed_within < now - self._started_at:

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from proxy.core.secrets import configured
+from proxy.core.redaction import configured
 from proxy.http.fields import Fields
 from proxy.middleware.recording.scrubbing import Scrubber, secrets_of
 
