@@ -151,7 +151,7 @@ def test_the_exit_statuses_are_those_of_the_code() -> None:
 
 
 def test_the_table_of_the_log_has_every_key() -> None:
-    from proxy.telemetry.line import Line  # noqa: PLC0415
+    from proxy.telemetry.access_log_line import Line  # noqa: PLC0415
 
     page = TEXTS["docs/operations.md"]
     rows = [line for line in page.splitlines() if line.startswith("| `")]

@@ -28,7 +28,6 @@ middleware/load_balance/reply_ended: tests/middleware/load_balance/test_ejection
 middleware/load_balance/weights: tests/middleware/load_balance/test_calm.py  applied by balancing
 middleware/retry/attempts: tests/middleware/retry/test_retry.py  retry alone makes them
 middleware/retry/adapters: tests/middleware/retry/test_retry.py  only aiohttp-retry calls them
-middleware/retry/may_follow: tests/wire/test_clocks.py  asked when a clock runs out
 net/peer: tests/edge/http1/test_half_close.py  the kernel is asked about real connections
 telemetry/call: tests/telemetry/test_recorder.py  a recorder makes calls of exchanges
 run/collector: tests/wire/test_tracing.py  it sends to a receiver, over sockets

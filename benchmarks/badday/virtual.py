@@ -206,7 +206,7 @@ async def _spend(profile: Profile, row: str, seed: int, day: list[Order], folder
         stack.enter_context(patch.object(tree, "Forward", servers.forward))
         stack.enter_context(patch.object(tree, "Shared", partial(Shared, clock=loop.time)))
         async with Session() as session:
-            built = tree.Tree(config, session, random.Random(seed))
+            built = tree.Tree(config, session, random.Random(seed)).build()
             handle = built.router.find("GET", "a", "/", ()).handle
             async with asyncio.TaskGroup() as group:
                 tasks = []

@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.reload.pause import pauses
 from benchmarks.reload.server import serve
 from benchmarks.soak import Clients, quantile, resident
 
@@ -338,12 +339,15 @@ def main() -> int:
         "--rate", type=float, default=2000, help="requests a second, of all clients"
     )
     parser.add_argument("--upstream", action="store_true", help="be the servers")
+    parser.add_argument("--pause", action="store_true", help="only how long the loop stands still")
     options = parser.parse_args()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if options.upstream:
         asyncio.run(serve())
         return 0
+    if options.pause:
+        return pauses()
     print(f"{options.reloads} reloads and {options.bad} bad files in {options.seconds} s;", end=" ")
     print(
         f"{options.streams} streams, {options.sockets} sockets, {options.rate:.0f} requests/s;",

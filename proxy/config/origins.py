@@ -12,7 +12,7 @@ from proxy.config.lines import Lines
 from proxy.config.overrides import Overrides
 from proxy.config.problems import spell
 from proxy.core.findings import Place
-from proxy.core.secrets import conceal
+from proxy.core.redaction import conceal
 
 
 class Told(Protocol):

@@ -1,6 +1,6 @@
 """Everything that can go wrong, by whose side it went wrong on.
 
-Statuses are not here: ``edge/responses.py`` gives each of these its own.
+Statuses are not here: ``edge/statuses.py`` gives each of these its own.
 """
 
 import re

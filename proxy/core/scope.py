@@ -88,6 +88,7 @@ class Shared:
     __slots__ = (
         "_adaptations",
         "_before",
+        "_shown",
         "_things",
         "clock",
         "rng",
@@ -117,6 +118,8 @@ class Shared:
         self.traced = False
         """Whether spans are made, with ``[tracing]``."""
         self.watched: list[Watched] = []
+        self._shown: set[int] = set()
+        """Identities of what is watched: with hundreds of routes there are thousands."""
         self.uses = Uses([], [])
         """What has been taken and shown since whoever builds a route put this here."""
         self._things: dict[Hashable, Any] = {}
@@ -148,7 +151,8 @@ class Shared:
     def watch(self, thing: Described, **labels: str) -> None:
         """Show operators the state of ``thing``, once; ``labels`` say which one it is."""
         self.uses.watched.append(Watched(thing, labels))
-        if not any(each.thing is thing for each in self.watched):
+        if id(thing) not in self._shown:
+            self._shown.add(id(thing))
             self.watched.append(Watched(thing, labels))
 
     def keep(self, uses: Uses) -> None:
@@ -186,6 +190,7 @@ class Shared:
         """End all that runs by itself and that no other configuration has taken over."""
         things, self._things = list(self._things.values()), {}
         self.watched.clear()
+        self._shown.clear()
         for thing in things:
             if isinstance(thing, Ends):
                 await thing.close()

@@ -8,11 +8,12 @@ from proxy.core.errors import UpstreamQuotaExceeded
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import TOO_MANY, Verdict, verdict
 from proxy.core.rate_limit_options import RateLimitOptions
+from proxy.core.redaction import CREDENTIALS, digest
 from proxy.core.reply import Reply
 from proxy.core.request_key import path_of
 from proxy.core.scope import EndpointScope
-from proxy.core.secrets import CREDENTIALS, digest
-from proxy.http.backpressure import quota, retry_after
+from proxy.http.rate_limit_fields import quota
+from proxy.http.retry_after import retry_after
 from proxy.policy.endpoint import Endpoint
 from proxy.policy.quota import LONGEST, Quota, Quotas
 

@@ -88,16 +88,17 @@ class Generations:
         """The servers of now, by the names of their upstreams."""
         return {} if self.current is None else self.current.tree.endpoints
 
-    def build(self, config: Config) -> Generation:
+    async def build(self, config: Config) -> Generation:
         """What a configuration is built into; ``become`` it, or ``abandon`` its tree.
 
         Raises OSError, ssl.SSLError or ValueError.
         """
         before = self.current
         if before is None:
-            tree = Tree(config, self._session, random.Random())
+            tree = Tree(config, self._session, random.Random()).build()
             return Generation(config, tree, self._intake(config), self._relay(config))
         tree = Tree(config, self._session, before.tree.shared.rng, before=before.tree)
+        await tree.build_in_turns()
         intake, relay = before.intake, before.relay
         if config.server != before.config.server:
             intake, relay = self._intake(config, intake), self._relay(config)

@@ -12,8 +12,8 @@ from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 from proxy.admin.source import Local
 from proxy.config.model import Config
 from proxy.core.clock import monotonic
+from proxy.core.redaction import conceal
 from proxy.core.samples import Sample
-from proxy.core.secrets import conceal
 from proxy.edge.connections import ConnectionTracker, Observer, UnderWay
 from proxy.edge.drain import drain
 from proxy.edge.http1.connection import Connection
@@ -131,7 +131,7 @@ class Runtime:
 
         async def lifespan(_: web.Application) -> AsyncIterator[None]:
             async with self._session:
-                self._become(self._generations.build(config))
+                self._become(await self._generations.build(config))
                 try:
                     yield
                 finally:
@@ -203,7 +203,7 @@ class Runtime:
                 else:
                     desks = await operators.prepare(config.admin, config.server)
                     undo.push_async_callback(operators.abandon, desks)
-                generation = self._generations.build(config)
+                generation = await self._generations.build(config)
                 undo.pop_all()
                 return Prepared(generation, opened, operators, desks)
         except CannotListen as error:
@@ -223,6 +223,7 @@ class Runtime:
             self._operators.leave()
         self._operators = prepared.operators
         await self._listeners.follow(prepared.listeners)
+        await asyncio.sleep(0)  # to compare hundreds of routes takes a while, and so did the above
         return changes(before, config)
 
     async def abandon(self, prepared: Prepared) -> None:

@@ -13,8 +13,8 @@ import msgspec
 
 from proxy.core.clock import monotonic, wall
 from proxy.core.exchange import Exchange
-from proxy.core.secrets import HIDDEN, SECRETS, Targets, conceal
-from proxy.telemetry.line import Line, escaped, named, printable, tried
+from proxy.core.redaction import HIDDEN, SECRETS, Targets, conceal
+from proxy.telemetry.access_log_line import Line, escaped, named, printable, tried
 from proxy.telemetry.options import LogOptions
 from proxy.telemetry.writer import Turn, Writer
 

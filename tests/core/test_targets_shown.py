@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.core.secrets import PARAMETERS, Targets, _named
+from proxy.core.redaction import PARAMETERS, Targets, _named
 
 SHOWN = Targets(["Mine", "a/b"])
 HIDDEN = PARAMETERS | {b"mine", b"a/b"}

@@ -132,7 +132,7 @@ def content_key(exchange: Exchange, key: bytes, content: bytes) -> bytes:
 def stable_digest(*parts: bytes) -> bytes:
     """16 bytes that stand for ``parts``, the same ones in every process and after a restart.
 
-    What is stored outlives the process, so the key of ``core/secrets`` cannot be used.
+    What is stored outlives the process, so the key of ``core/redaction`` cannot be used.
     """
     text = b"".join([b"%d:%b" % (len(part), part) for part in parts])
     return blake2b(text, digest_size=16).digest()

@@ -8,7 +8,7 @@ a reply to somebody else.
 import re
 from typing import Final
 
-from proxy.core.secrets import CREDENTIALS
+from proxy.core.redaction import CREDENTIALS
 from proxy.http.bounded_cache import Memo
 from proxy.http.conditional import CONDITIONS, FOR_ORIGINS
 from proxy.http.fields import RawHeaders

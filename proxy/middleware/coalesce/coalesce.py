@@ -46,10 +46,10 @@ from proxy.core.duration import Duration, seconds
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import WARNING, Finding, Written
 from proxy.core.options import Table, described
+from proxy.core.redaction import digest
 from proxy.core.reply import Reply
 from proxy.core.samples import Sample, counter, gauge
 from proxy.core.scope import Scope
-from proxy.core.secrets import digest
 from proxy.http.equivalence import comparable_fields
 from proxy.http.fields import RawHeaders
 from proxy.middleware.coalesce.shared_call import SharedCall

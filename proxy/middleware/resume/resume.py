@@ -43,9 +43,9 @@ from proxy.core.body import EMPTY
 from proxy.core.clock import Clock
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import WARNING, Finding, Written
+from proxy.core.redaction import CREDENTIALS, digest
 from proxy.core.reply import Reply
 from proxy.core.scope import Scope
-from proxy.core.secrets import CREDENTIALS, digest
 from proxy.core.stream_options import StreamOptions
 from proxy.http.equivalence import TRACING_FIELDS, comparable_fields
 from proxy.http.fields import RawHeaders, values

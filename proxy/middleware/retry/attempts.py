@@ -14,10 +14,11 @@ from proxy.core.errors import (
     forget_frames,
 )
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.outcome import CONNECT_FAILURE, failure_class, repeatable
+from proxy.core.outcome import CONNECT_FAILURE, failure_class
 from proxy.core.reply import Ending, Reply
-from proxy.http.backpressure import retry_after
+from proxy.http.retry_after import retry_after
 from proxy.middleware.retry.adapters import AttemptResponse
+from proxy.middleware.retry.may_repeat import may_repeat
 from proxy.middleware.retry.options import RetryOptions
 from proxy.policy.backoff import Backoff
 from proxy.policy.budget import Budget
@@ -145,13 +146,10 @@ class Attempts(RetryOptionsBase):
         If so, the failed one is logged and, unless it is ``free``, the budget is charged.
         """
         options, exchange = self._options, self._exchange
-        if not exchange.body.resendable:
+        unsent = failure == CONNECT_FAILURE
+        if not may_repeat(exchange, options, nothing_sent=unsent):
             return False
-        if exchange.login and failure != CONNECT_FAILURE:  # another connection knows nothing of it
-            return False
-        if failure != CONNECT_FAILURE and not repeatable(exchange, options):
-            return False
-        if failure == CONNECT_FAILURE and options.wait_for_connect and not free:
+        if unsent and options.wait_for_connect and not free:
             return False  # there is no other server: what is above waits until there is one
         now = self._clock()
         if 0 < options.only_if_failed_within < now - self._started_at:

@@ -1,4 +1,4 @@
-"""Try again when nothing can have happened twice."""
+"""Try again when nothing can have happened twice. Which requests: see ``may_repeat``."""
 
 import logging
 import random

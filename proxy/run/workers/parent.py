@@ -10,8 +10,8 @@ from typing import Any, Final
 from proxy.config.in_force import in_force
 from proxy.config.model import Config
 from proxy.core.clock import monotonic
+from proxy.core.redaction import conceal
 from proxy.core.samples import Sample
-from proxy.core.secrets import conceal
 from proxy.run.changes import Report
 from proxy.run.memory import Memory
 from proxy.run.notify import Watchdog, notify

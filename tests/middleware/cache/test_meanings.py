@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from proxy.core.secrets import CREDENTIALS
+from proxy.core.redaction import CREDENTIALS
 from proxy.middleware.cache.meanings import (
     ADDRESS,
     MEANINGS,

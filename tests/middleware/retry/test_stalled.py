@@ -9,7 +9,7 @@ import pytest
 
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
-from proxy.middleware.retry.may_follow import MayFollow
+from proxy.middleware.retry.may_repeat import MayFollow
 from proxy.middleware.retry.options import RetryOptions
 from proxy.middleware.retry.retry import Retry
 from proxy.middleware.retry.stalled import StalledAttempts

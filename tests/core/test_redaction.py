@@ -4,7 +4,7 @@ from itertools import count
 
 import pytest
 
-from proxy.core.secrets import conceal, hashed, rotating, shown
+from proxy.core.redaction import conceal, hashed, rotating, shown
 
 SECRET = "sk-live-4f9a8d77c1"
 
