@@ -194,7 +194,7 @@ async def test_it_acts_where_nothing_else_does_so_earlier(
         "routes": [{"upstream": "api"}],
     }
     async with Session() as session:
-        built = Tree(parsed(toml({**tables, **servers})), session, random.Random(1))
+        built = Tree(parsed(toml({**tables, **servers})), session, random.Random(1)).build()
         watched = [each.thing for each in built.shared.watched]
         await built.close()
     assert any(isinstance(thing, StalledAttempts) for thing in watched) is acts
