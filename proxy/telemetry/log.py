@@ -24,6 +24,7 @@ MANY: Final = 64
 """Lines that are written at once, so that a batch does not hold up the loop."""
 
 _PROTOCOLS: Final = {(1, 0): "HTTP/1.0", (1, 1): "HTTP/1.1"}
+_ENDS: Final = [f"{number:03}Z" for number in range(1000)]  # of stamps
 _PLAIN: Final = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", SECRETS}
 
 
@@ -175,7 +176,8 @@ class AccessLog:
 
     def _record(self, exchange: Exchange, now: float) -> None:
         if (
-            exchange.status < 400
+            self._sample < 1.0
+            and exchange.status < 400
             and not exchange.error
             and self._random() >= self._sample
             and now - exchange.started_at < self._slow
@@ -208,10 +210,16 @@ class AccessLog:
         connected, first_byte = record.connect_s, record.first_byte_at
         user_agent, trace_id = named(exchange.headers if exchange.heard is None else exchange.heard)
         tries = record.attempt_log
+        method, host, name = exchange.method, exchange.host, exchange.request_id
+        theirs, target = record.upstream_request_id, asked.decode("latin-1")
+        all_of_them = f"{method}{host}{name}{theirs}{target}"  # nearly always it is all plain text
+        if not (all_of_them.isascii() and all_of_them.isprintable()):
+            method, host, name, theirs = map(printable, (method, host, name, theirs))
+            target = escaped(asked)
         return Line(
-            f"{self._second_text}{int((wall - second) * 1000):03}Z",
-            printable(exchange.method),
-            escaped(asked),
+            self._second_text + _ENDS[int((wall - second) * 1000)],
+            method,
+            target,
             exchange.route,
             record.upstream,
             record.endpoint,
@@ -220,20 +228,20 @@ class AccessLog:
             record.attempt_count,
             exchange.bytes_in,
             exchange.bytes_out,
-            round(record.queue_s * 1000, 3),
-            None if connected is None else round(connected * 1000, 3),
-            None if first_byte is None else round((first_byte - started) * 1000, 3),
-            round((now - started) * 1000, 3),
-            HIDDEN if self._unnamed else printable(exchange.request_id),
+            int(record.queue_s * 1e6 + 0.5) / 1e3,  # ``round`` takes eight times as long
+            None if connected is None else int(connected * 1e6 + 0.5) / 1e3,
+            None if first_byte is None else int((first_byte - started) * 1e6 + 0.5) / 1e3,
+            int((now - started) * 1e6 + 0.5) / 1e3,
+            HIDDEN if self._unnamed else name,
             exchange.client,
-            printable(exchange.host),
+            host,
             user_agent,
-            _PROTOCOLS.get(exchange.version, "") if exchange.method else "",
+            _PROTOCOLS.get(exchange.version, "") if method else "",
             trace_id,
             [tried(attempt) for attempt in tries] if tries else None,
             record.coalesced,
-            bool(tries) and record.hedged,
-            upstream_request_id=printable(record.upstream_request_id),
+            record.hedged if tries else False,
+            upstream_request_id=theirs,
             cache=record.cache,
         )
 
