@@ -15,6 +15,7 @@ from proxy.edge.intake import Intake
 from proxy.edge.relay import Relay
 from proxy.edge.responses import ErrorsOptions
 from proxy.edge.router import Router
+from proxy.http.request_id import EVERY, sampled_of
 from proxy.middleware.cache.purging import purge
 from proxy.run.tree import RouteNode, Tree
 from proxy.upstream.endpoints import Endpoints
@@ -68,6 +69,11 @@ class Generation:
             on_end()
 
 
+def _sampled(config: Config) -> int:
+    """Of the traces that begin here."""
+    return EVERY if config.tracing is None else sampled_of(config.tracing.sample)
+
+
 def _nothing(_: Generation) -> None:
     """It is being closed already."""
 
@@ -102,10 +108,12 @@ class Generations:
         intake, relay = before.intake, before.relay
         if config.server != before.config.server:
             intake, relay = self._intake(config, intake), self._relay(config)
+        elif _sampled(config) != intake.sampled:
+            intake = self._intake(config, intake)
         return Generation(config, tree, intake, relay, before.number + 1)
 
     def _intake(self, config: Config, before: Intake | None = None) -> Intake:
-        return Intake(config.server, self._instance, before)
+        return Intake(config.server, self._instance, before, _sampled(config))
 
     def _relay(self, config: Config) -> Relay:
         return Relay(f"sidecar-proxy-{self._instance}", server_timing=config.server.server_timing)

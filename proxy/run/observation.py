@@ -9,7 +9,6 @@ from proxy.config.model import Config
 from proxy.core.redaction import redact
 from proxy.core.samples import Sample
 from proxy.edge.connections import ConnectionTracker, Observer
-from proxy.http.request_id import sample
 from proxy.run.answers import Answers
 from proxy.run.collector import Collector, collector
 from proxy.telemetry.counters import Counters
@@ -79,7 +78,6 @@ class Observation:
                 leaving.add_done_callback(self._leaving.discard)
             self._traced = wanted
             self._collector = None if wanted is None else collector(*wanted)
-            sample(1.0 if wanted is None else wanted[0].sample)
         return None if self._collector is None else self._collector.tracer.record
 
     def describe(self, now: float) -> Iterator[Sample]:

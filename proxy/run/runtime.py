@@ -167,8 +167,8 @@ class Runtime:
         before = self._generations.current
         self._generations.become(generation)
         self._service.generation = generation
-        if before is not None and before.intake is not generation.intake:
-            self._fast.follow(generation.config.server)
+        if before is None or before.intake is not generation.intake:
+            self._fast.follow(generation.config.server, generation.intake.sampled)
 
     # Reload
 
