@@ -252,7 +252,7 @@ def _kind(key: str) -> str:
 
 _USUAL: Final = re.compile(rb"/[^;?]*\?[^/?]*")
 """A target whose only parameters stand behind its one question mark."""
-_PARAMETER: Final = re.compile(rb"[&;?]([^&;=]*)=")
+_PARAMETER: Final = re.compile(rb"[&;?]([^&;?=]*)=")
 """The name of one, up to its first equals sign."""
 _NAMES: Final = 1024
 
