@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import random
 import sys
 from collections.abc import Callable, Iterable
@@ -14,7 +13,15 @@ import msgspec
 from proxy.core.clock import monotonic, wall
 from proxy.core.exchange import Exchange
 from proxy.core.redaction import HIDDEN, SECRETS, Targets, conceal
-from proxy.telemetry.access_log_line import Line, escaped, named, printable, tried
+from proxy.telemetry.access_log_line import (
+    Line,
+    escaped,
+    named,
+    printable,
+    tried,
+    written_as_json,
+    written_as_text,
+)
 from proxy.telemetry.options import LogOptions
 from proxy.telemetry.writer import Turn, Writer
 
@@ -158,7 +165,7 @@ class AccessLog:
         self._slow = float(options.slow) or float("inf")
         self._show = Targets(options.redact).show
         self._unnamed = "x-request-id" in map(str.lower, options.redact)
-        self._append = _json if options.format == "json" else _console(self._fd)
+        self._append = written_as_json if options.format == "json" else written_as_text(self._fd)
         self.record = self._record if options.access and not self._closed else _nothing
 
     @property
@@ -267,38 +274,3 @@ def stamp(wall: float) -> str:
 
 def _nothing(_exchange: Exchange, _now: float) -> None:
     """What is switched off."""
-
-
-_encode_into: Final = msgspec.json.Encoder().encode_into
-
-
-def _json(line: Line, lines: bytearray) -> None:
-    _encode_into(line, lines, -1)
-    lines += b"\n"
-
-
-def _console(fd: int) -> Callable[[Line, bytearray], None]:
-    coloured = os.isatty(fd) and "NO_COLOR" not in os.environ
-    colours = ("", "", "\33[32m", "\33[36m", "\33[33m", "\33[31m") if coloured else ("",) * 6
-    end = "\33[0m" if coloured else ""
-
-    def append(line: Line, lines: bytearray) -> None:
-        colour = colours[min(line.status // 100, 5)]
-        parts = [
-            f"{line.time[11:-1]} {colour}{line.status}{end} {line.method} {line.target}",
-            f"{line.total_ms:.1f} ms",
-        ]
-        if line.first_byte_ms is not None:
-            parts.append(f"(first byte {line.first_byte_ms:.1f})")
-        parts.append(f"in {line.bytes_in} out {line.bytes_out}")
-        if line.upstream:
-            parts.append(f"{line.upstream} {line.endpoint}")
-        if line.attempts > 1:
-            parts.append(f"attempts {line.attempts}")
-        if line.error:
-            parts.append(f"{colour}{line.error}{end}")
-        parts.append(line.request_id)
-        lines += " ".join(parts).encode("utf-8", "replace")
-        lines += b"\n"
-
-    return append
