@@ -152,7 +152,7 @@ class ResponseTimeout(UpstreamError):
 
 
 class AttemptTimeout(ResponseTimeout):
-    """No head within ``per_try``, while another attempt may follow."""
+    """No head within ``per_try``, or in time for ``last_chance``, while another may follow."""
 
 
 class ConnectionTerminated(UpstreamError):

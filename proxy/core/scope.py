@@ -263,6 +263,9 @@ class UpstreamScope(Scope):
     """What retries may add to the load, shared by all routes to this upstream."""
     has_headroom: list[Callable[[], bool]] = field(default_factory=list)
     """What has to hold for one more request than was asked for."""
+    sends_copies: bool = False
+    """Whether a request that takes long is sent a second time beside the first; left by the link
+    that does so."""
     hold: Hold | None = None
     """To be called by whoever tries again, with each reply that is not here as a whole."""
 
