@@ -251,6 +251,10 @@ class NotCached(ProxyError):
     """The client takes a stored reply only (``only-if-cached``), and there is none."""
 
 
+class NotRecorded(ProxyError):
+    """The recording that is replayed has no answer to the request."""
+
+
 class InternalError(ProxyError):
     """A fault of the proxy itself or of its configuration."""
 

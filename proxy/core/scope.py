@@ -16,6 +16,7 @@ from proxy.core.body import Body
 from proxy.core.clock import Clock, monotonic
 from proxy.core.credentials import Credentials
 from proxy.core.exchange import Exchange, Handler
+from proxy.core.recording import Deck
 from proxy.core.reply import Reply
 from proxy.core.samples import Described, Sample
 from proxy.core.stored import Store
@@ -91,6 +92,7 @@ class Shared:
         "_shown",
         "_things",
         "clock",
+        "deck",
         "rng",
         "show_keys",
         "store",
@@ -113,6 +115,8 @@ class Shared:
         self.show_keys = show_keys
         self.store: Store | None = None
         """Where replies are stored, if a route has ``[cache]``."""
+        self.deck: Deck | None = None
+        """What is recorded or replayed, with those commands."""
         self.tasks: set[asyncio.Task[None]] = set() if before is None else before.tasks
         """Tasks that belong to no request; what is left of them at the end is cancelled."""
         self.traced = False
