@@ -26,6 +26,7 @@ middleware/hedge/hedged_call: tests/middleware/hedge/test_hedge.py  a call is on
 middleware/retry/options: tests/config/test_doubts.py  the checks of tables stand together
 middleware/load_balance/reply_ended: tests/middleware/load_balance/test_ejection.py  bodies that end
 middleware/load_balance/weights: tests/middleware/load_balance/test_calm.py  applied by balancing
+middleware/retry/attempts: tests/middleware/retry/test_retry.py  retry alone makes them
 middleware/retry/adapters: tests/middleware/retry/test_retry.py  only aiohttp-retry calls them
 net/peer: tests/edge/http1/test_half_close.py  the kernel is asked about real connections
 telemetry/call: tests/telemetry/test_recorder.py  a recorder makes calls of exchanges

@@ -42,6 +42,7 @@ FAILURES: Final[dict[type[e.ProxyError], tuple[HTTPStatus, str]]] = {
     e.ConnectionLimit:         (S.SERVICE_UNAVAILABLE,             "connection_limit_reached"),
     e.ShuttingDown:            (S.SERVICE_UNAVAILABLE,             "destination_unavailable"),
     e.NotCached:               (S.GATEWAY_TIMEOUT,                 "http_request_denied"),
+    e.NotRecorded:             (S.BAD_GATEWAY,                     "destination_not_found"),
     e.EndedByOperator:         (S.SERVICE_UNAVAILABLE,             "http_request_denied"),
     e.LoopDetected:            (S.LOOP_DETECTED,                   "proxy_loop_detected"),
     e.InternalError:           (S.INTERNAL_SERVER_ERROR,           "proxy_internal_error"),
@@ -83,6 +84,7 @@ SENTENCES: Final[dict[type[e.ProxyError], str]] = {
     e.EndedByOperator: "An operator of this proxy has ended the request.",
     e.LoopDetected: "The request has come through this proxy already.",
     e.NotCached: "The request takes a stored reply only, and there is none that may be used.",
+    e.NotRecorded: "The recording that is replayed has no answer to the request.",
     e.InternalError: "This proxy failed.",
 }
 """What everybody may know; which server, which clock and why is for ``[errors] details``."""

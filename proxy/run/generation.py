@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable, Mapping
 
 from proxy.config.model import Config
+from proxy.core.recording import Deck
 from proxy.edge.intake import Intake
 from proxy.edge.relay import Relay
 from proxy.edge.responses import ErrorsOptions
@@ -81,9 +82,10 @@ def _nothing(_: Generation) -> None:
 class Generations:
     """The one that serves, and those before it that have not ended."""
 
-    def __init__(self, session: Session, instance: str = "") -> None:
+    def __init__(self, session: Session, instance: str = "", deck: Deck | None = None) -> None:
         """``instance``: the id in Via, where there is one already."""
         self._session = session
+        self._deck = deck
         self._instance = instance or secrets.token_hex(4)
         self.current: Generation | None = None
         self.before: set[Generation] = set()
@@ -101,9 +103,10 @@ class Generations:
         """
         before = self.current
         if before is None:
-            tree = Tree(config, self._session, random.Random()).build()
+            tree = Tree(config, self._session, random.Random(), deck=self._deck).build()
             return Generation(config, tree, self._intake(config), self._relay(config))
-        tree = Tree(config, self._session, before.tree.shared.rng, before=before.tree)
+        rng = before.tree.shared.rng
+        tree = Tree(config, self._session, rng, before=before.tree, deck=self._deck)
         await tree.build_in_turns()
         intake, relay = before.intake, before.relay
         if config.server != before.config.server:
