@@ -43,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "run": lambda: _run(arguments),
         "check": lambda: _check(_path(arguments.config), arguments.set),
         "explain": lambda: _explain(arguments),
+        "record": lambda: _record(arguments),
+        "replay": lambda: _replay(arguments),
         "init": lambda: _init(_path(arguments.config)),
         "schema": _schema,
         "demo": lambda: int(importlib.import_module("proxy.demo.command").run(rest)),
@@ -94,6 +96,32 @@ def _served(arguments: argparse.Namespace) -> int:
     from proxy.run.serve import run
 
     return run(config, again, _path(arguments.config) if arguments.watch else "")
+
+
+def _record(arguments: argparse.Namespace) -> int:
+    from proxy.run import early_signals
+    from proxy.run.recording import record
+    from proxy.telemetry.standard_error import standard_error
+
+    early_signals.settle()
+    with standard_error():
+        return record(
+            arguments.upstream,
+            arguments.to,
+            arguments.listen,
+            arguments.set,
+            compressed=arguments.compressed,
+        )
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    from proxy.run import early_signals
+    from proxy.run.recording import replay
+    from proxy.telemetry.standard_error import standard_error
+
+    early_signals.settle()
+    with standard_error():
+        return replay(arguments.folder, arguments.listen, arguments.set, paced=arguments.paced)
 
 
 def _check(path: str, sets: Sequence[str]) -> int:

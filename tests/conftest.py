@@ -11,6 +11,7 @@ import uvloop
 from hypothesis import settings
 
 from proxy.core import redaction
+from tests.support import ways
 from tests.support.authority import Authority
 from tests.support.loop import JumpingLoop
 
@@ -38,6 +39,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=("uvloop", "asyncio"),
         default=os.environ.get("SIDECAR_LOOP", "uvloop"),
         help="event loop of the tests that use sockets (default: uvloop, which the proxy uses)",
+    )
+    parser.addoption(
+        "--way",
+        choices=ways.WAYS,
+        default=os.environ.get("SIDECAR_WAY", "usual"),
+        help="how tests/wire has heads read: as in production, none of them fast, or the first too",
     )
 
 

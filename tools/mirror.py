@@ -26,8 +26,8 @@ middleware/hedge/hedged_call: tests/middleware/hedge/test_hedge.py  a call is on
 middleware/retry/options: tests/config/test_doubts.py  the checks of tables stand together
 middleware/load_balance/reply_ended: tests/middleware/load_balance/test_ejection.py  bodies that end
 middleware/load_balance/weights: tests/middleware/load_balance/test_calm.py  applied by balancing
+middleware/retry/attempts: tests/middleware/retry/test_retry.py  retry alone makes them
 middleware/retry/adapters: tests/middleware/retry/test_retry.py  only aiohttp-retry calls them
-middleware/retry/may_follow: tests/wire/test_clocks.py  asked when a clock runs out
 net/peer: tests/edge/http1/test_half_close.py  the kernel is asked about real connections
 store/file_claims: tests/store/test_claims.py  what every store does about requests under way
 store/own_claims: tests/store/test_claims.py  what every store does about requests under way

@@ -26,7 +26,7 @@ COUNTED: Final = {"small GET with [admin]": "get"}
 KINDS: Final = ("calls", "writes to the client", "writes to the upstream", "timers", "tasks")
 
 _WARM: Final = 20
-_FEW, _MANY = 50, 150
+_FEW, _MANY = 64, 192  # whole batches of `telemetry/ended`
 _TIMES: Final = 3
 _PATIENCE: Final = 30.0
 

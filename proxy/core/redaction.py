@@ -157,15 +157,17 @@ def redact(names: Iterable[str]) -> None:
     _rules_now = _rules(CREDENTIALS | {b"set-cookie"} | more, PARAMETERS | more)
 
 
+def known_secrets() -> set[str]:
+    """The secrets of the configuration, in all the ways in which texts write them."""
+    return _configured.union(*(each.writings for each in list(_rotating.values())))
+
+
 def conceal(text: str, also: Iterable[str] = (), *, fields: bool = True) -> str:
     """A text without what must not be shown; ``also``: secrets of the moment.
 
     ``fields``: whether fields with their values may stand in it; ``cookie:NAME`` looks like one.
     """
-    known = {*_configured, *also}
-    for each in list(_rotating.values()):
-        known |= each.writings
-    for secret in sorted(known, key=len, reverse=True):
+    for secret in sorted({*known_secrets(), *also}, key=len, reverse=True):
         if secret in text:
             text = text.replace(secret, HIDDEN)
     if "://" in text:
@@ -252,7 +254,7 @@ def _kind(key: str) -> str:
 
 _USUAL: Final = re.compile(rb"/[^;?]*\?[^/?]*")
 """A target whose only parameters stand behind its one question mark."""
-_PARAMETER: Final = re.compile(rb"[&;?]([^&;=]*)=")
+_PARAMETER: Final = re.compile(rb"[&;?]([^&;?=]*)=")
 """The name of one, up to its first equals sign."""
 _NAMES: Final = 1024
 

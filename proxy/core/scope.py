@@ -16,6 +16,7 @@ from proxy.core.body import Body
 from proxy.core.clock import Clock, monotonic
 from proxy.core.credentials import Credentials
 from proxy.core.exchange import Exchange, Handler
+from proxy.core.recording import Deck
 from proxy.core.reply import Reply
 from proxy.core.samples import Described, Sample
 from proxy.core.stored import Store
@@ -95,6 +96,7 @@ class Shared:
         "_shown",
         "_things",
         "clock",
+        "deck",
         "rng",
         "show_keys",
         "store",
@@ -117,6 +119,8 @@ class Shared:
         self.show_keys = show_keys
         self.store: Store | None = None
         """Where replies are stored, if a route has ``[cache]``."""
+        self.deck: Deck | None = None
+        """What is recorded or replayed, with those commands."""
         self.tasks: set[asyncio.Task[None]] = set() if before is None else before.tasks
         """Tasks that belong to no request; what is left of them at the end is cancelled."""
         self.traced = False
@@ -267,6 +271,9 @@ class UpstreamScope(Scope):
     """What retries may add to the load, shared by all routes to this upstream."""
     has_headroom: list[Callable[[], bool]] = field(default_factory=list)
     """What has to hold for one more request than was asked for."""
+    sends_copies: bool = False
+    """Whether a request that takes long is sent a second time beside the first; left by the link
+    that does so."""
     hold: Hold | None = None
     """To be called by whoever tries again, with each reply that is not here as a whole."""
 

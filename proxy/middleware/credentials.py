@@ -21,8 +21,9 @@ from proxy.core.rate_limit_options import RateLimitOptions
 from proxy.core.record import Attempt
 from proxy.core.reply import Ending, Reply
 from proxy.core.scope import EndpointScope
-from proxy.http.backpressure import quota, retry_after
 from proxy.http.fields import Fields, RawHeaders
+from proxy.http.rate_limit_fields import quota
+from proxy.http.retry_after import retry_after
 from proxy.policy.keys import REFUSED_FOR, Key
 
 log = logging.getLogger(__name__)

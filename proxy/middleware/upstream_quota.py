@@ -12,7 +12,8 @@ from proxy.core.redaction import CREDENTIALS, digest
 from proxy.core.reply import Reply
 from proxy.core.request_key import path_of
 from proxy.core.scope import EndpointScope
-from proxy.http.backpressure import quota, retry_after
+from proxy.http.rate_limit_fields import quota
+from proxy.http.retry_after import retry_after
 from proxy.policy.endpoint import Endpoint
 from proxy.policy.quota import LONGEST, Quota, Quotas
 

@@ -21,8 +21,8 @@ from proxy.core.reply import Reply
 from proxy.core.scope import EndpointScope, Scope, UpstreamScope
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.edge.intake import read_target
-from proxy.edge.responses import failure
 from proxy.edge.router import RANKED_BY, RouteOptions, Router, rank
+from proxy.edge.statuses import failure
 from proxy.http.authority import valid_host
 from proxy.http.fields import values, without
 from proxy.http.grammar import CONTROL

@@ -12,6 +12,7 @@ from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 from proxy.admin.source import Local
 from proxy.config.model import Config
 from proxy.core.clock import monotonic
+from proxy.core.recording import Deck
 from proxy.core.redaction import conceal
 from proxy.core.samples import Sample
 from proxy.edge.connections import ConnectionTracker, Observer, UnderWay
@@ -57,6 +58,7 @@ class Runtime:
         *,
         read: Read | None = None,
         follow: Follow = lambda _: (),
+        deck: Deck | None = None,
     ) -> None:
         """``observers`` are told of every exchange when it has ended.
 
@@ -72,12 +74,14 @@ class Runtime:
         self._config = config
         self._descriptors = descriptors
         self._inherited = inherited
-        tracker = ConnectionTracker if inherited is None else inherited.tracker
-        self._tracker = tracker(self._most(config), ())
+        self._tracker = (inherited.tracker if inherited else ConnectionTracker)(
+            self._most(config), ()
+        )
         self._session = Session()
         self._fast = FastHeadReader(config.server)
         self._service = ProxyService(self._tracker)
-        self._generations = Generations(self._session, inherited.instance if inherited else "")
+        known = "" if inherited is None else inherited.instance
+        self._generations = Generations(self._session, known, deck)
         self._observation = Observation(
             self._tracker, observers, follow, lambda: self._generations.endpoints
         )
@@ -167,8 +171,8 @@ class Runtime:
         before = self._generations.current
         self._generations.become(generation)
         self._service.generation = generation
-        if before is not None and before.intake is not generation.intake:
-            self._fast.follow(generation.config.server)
+        if before is None or before.intake is not generation.intake:
+            self._fast.follow(generation.config.server, generation.intake.sampled)
 
     # Reload
 
@@ -235,8 +239,6 @@ class Runtime:
                 await prepared.operators.abandon(prepared.desks)
             elif prepared.operators is not self._operators:
                 await prepared.operators.close()
-
-    # What is shown
 
     def describe(self) -> Iterator[Sample]:
         """What operators are shown."""

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Final
 
 from proxy.config.model import Config
+from proxy.core.recording import Deck
 from proxy.edge.connections import Observer
 from proxy.run.descriptors import descriptors
 from proxy.run.inherited import accept_sockets, sockets
@@ -34,18 +35,21 @@ COLLECT = (1_000, 10, 100)
 """Thresholds of the three generations: all that lives is looked at once in a million objects."""
 
 
-def run(config: Config, read: Read | None = None, watch: str = "") -> int:
+def run(
+    config: Config, read: Read | None = None, watch: str = "", *, deck: Deck | None = None
+) -> int:
     """Serve until told to stop. Returns the exit code: 0 after a clean drain, 1 or 3 as below.
 
     ``read`` reads the configuration again, for a reload; it may run in a thread. ``watch``: the
-    file of it, to be looked at with those that it names; empty where nothing is watched.
+    file of it, to be looked at with those that it names; empty where nothing is watched. ``deck``:
+    what is recorded or replayed, by one worker.
     """
     configure(config.log)
     accept_sockets()
     warn_of_untested()
     number = workers(config.server.workers)
     if number == 1:
-        return run_in_loop(lambda: serve(config, read, watch))
+        return run_in_loop(lambda: serve(config, read, watch, deck))
     if sockets():
         why = "sockets of the service manager (socket activation) are for [server] workers = 1"
         print(f"sidecar-proxy: cannot start: {why}", file=sys.stderr)
@@ -80,7 +84,9 @@ def settle_memory() -> None:
     gc.set_threshold(*COLLECT)
 
 
-async def serve(config: Config, read: Read | None = None, watch: str = "") -> int:
+async def serve(
+    config: Config, read: Read | None = None, watch: str = "", deck: Deck | None = None
+) -> int:
     """Open, wait for a signal, drain, close."""
     stop = Stop()
     access = AccessLog(config.log)
@@ -91,7 +97,7 @@ async def serve(config: Config, read: Read | None = None, watch: str = "") -> in
         return (access.record,) if config.log.access else ()
 
     planned = descriptors(config.server.max_connections)
-    runtime = Runtime(config, descriptors=planned, read=read, follow=follow)
+    runtime = Runtime(config, descriptors=planned, read=read, follow=follow, deck=deck)
     watching = None
     if (reloader := runtime.reloader) is not None:
         stop.on_hangup = partial(reload_later, reloader)

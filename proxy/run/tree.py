@@ -16,6 +16,7 @@ from proxy.config.files import marks, named_files
 from proxy.config.model import Config, Route, Upstream
 from proxy.core.clock import monotonic
 from proxy.core.exchange import Handler
+from proxy.core.recording import Deck
 from proxy.core.samples import Sample
 from proxy.core.scope import EndpointScope, Scope, Shared, UpstreamScope, Uses
 from proxy.core.timeouts import TimeoutsOptions
@@ -76,6 +77,8 @@ class Tree:
         rng: random.Random,
         on_link: OnLink | None = None,
         before: "Tree | None" = None,
+        *,
+        deck: Deck | None = None,
     ) -> None:
         """Without its chains, which ``build`` makes.
 
@@ -101,6 +104,7 @@ class Tree:
             before=before.shared if before is not None else None,
         )
         self.shared.traced = config.tracing is not None
+        self.shared.deck = deck
         self._store = config.store
         self._caches = [route.cache for route in config.routes]
         same = before is not None and before._store == config.store

@@ -64,7 +64,11 @@ def _concealed(value: object, record: logging.LogRecord) -> Any:
         return {str(k): _concealed(v, record) for k, v in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_concealed(each, record) for each in value]
-    return value if isinstance(value, int | float | None) else conceal(str(value), _sent(record))
+    if isinstance(value, float):  # a Duration too: its text is for files of configuration
+        return float(value)
+    if isinstance(value, int):  # a Size too
+        return value if isinstance(value, bool) else int(value)
+    return None if value is None else conceal(str(value), _sent(record))
 
 
 def _sent(record: logging.LogRecord) -> Iterable[str]:

@@ -14,8 +14,7 @@ Kinds of lines:
 - length: Content-Length, where the whole body came with the head.
 - odd: everything else. The request goes the long way.
 
-So nothing is accepted here that the long way would not accept (``docs/decisions/0007``);
-``tests/edge/http1/test_fast_request_head.py`` holds that both ways give the same bytes.
+Nothing is accepted here that the long way would not accept, see ``docs/decisions/0007``.
 """
 
 import re
@@ -39,7 +38,7 @@ from proxy.http.framing import CRLF, HEAD_END, LENGTH_LINE, content_length
 from proxy.http.grammar import Malformed
 from proxy.http.hop_by_hop import OF_PROXIES
 from proxy.http.logins import names_login
-from proxy.http.request_id import ID_FIELDS, kept_ids, new_ids
+from proxy.http.request_id import EVERY, ID_FIELDS, kept_ids, new_ids
 from proxy.http.target import normal_path
 
 _FIRST: Final = re.compile(
@@ -117,7 +116,7 @@ class FastRequest(web.BaseRequest):
 class FastHeadReader:
     """Reads whole requests; one for all connections."""
 
-    __slots__ = ("_blocks", "_first", "_lines", "_max_body", "_max_head", "_shapes")
+    __slots__ = ("_blocks", "_first", "_lines", "_max_body", "_max_head", "_sampled", "_shapes")
 
     def __init__(self, options: ServerOptions) -> None:
         self._blocks: BoundedCache[_Key, _Block] = BoundedCache(_NUMBER, _ROOM)
@@ -127,8 +126,9 @@ class FastHeadReader:
         self._first: BoundedCache[bytes, _First] = BoundedCache(_NUMBER, _ROOM)
         self.follow(options)
 
-    def follow(self, options: ServerOptions) -> None:
+    def follow(self, options: ServerOptions, sampled: int = EVERY) -> None:
         """Read by these options; what others have made of a request counts no more."""
+        self._sampled = sampled
         self._blocks.clear()
         self._shapes.clear()
         self._max_body = min(options.max_body or SMALL, SMALL)
@@ -183,11 +183,11 @@ class FastHeadReader:
         if read is None:
             return None
         raw, fields, lines, ids, length, shape = read
-        end += 4
-        if len(data) != end + length or length > self._max_body:
+        if len(data) != end + 4 + length or length > self._max_body:
             return None
         asked = self._first.get(first) or self._asked(first)
-        names = kept_ids(ids) if ids else new_ids()
+        bound = self._sampled
+        names = kept_ids(ids, sampled=bound) if ids else new_ids(sampled=bound)
         if asked is None or names is None:
             return None
         exchange = Exchange(
@@ -202,7 +202,7 @@ class FastHeadReader:
             started_at=monotonic(),
         )
         if length:
-            exchange.body = BytesBody(data[end:], LENGTH_LINE % length, length)
+            exchange.body = BytesBody(data[end + 4 :], LENGTH_LINE % length, length)
         exchange.encoded = Encoded(exchange.headers, lines + names.lines)
         return exchange, raw
 

@@ -34,7 +34,7 @@ from proxy.core.errors import BadRequest, HeadTooLarge, ProxyError
 from proxy.edge.http1.request_head import HeadLimits, RequestHead, read_head
 from proxy.http.chunked import Chunked
 from proxy.http.fields import Fields
-from proxy.http.framing import HEAD_END
+from proxy.http.framing import CHUNKED, HEAD_END
 from proxy.http.grammar import Malformed, TooLarge
 
 UNLIMITED: Final = 1 << 30
@@ -179,8 +179,8 @@ class RequestReader:
         body = RequestStream(self._connection, self._bufsize, loop=self._loop)
         body.trailers = []
         self._body = body
-        self._left = head.length or 0
-        self._chunks = Chunked(self._limit) if head.length is None else None
+        self._left = max(head.length, 0)
+        self._chunks = Chunked(self._limit) if head.length == CHUNKED else None
         if held := self.held:
             data = bytes(held)
             held.clear()

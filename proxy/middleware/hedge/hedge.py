@@ -134,6 +134,7 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
         clock=scope.shared.clock,
     )
     scope.shared.watch(hedge, route=scope.route, upstream=scope.upstream)
+    scope.sends_copies = True
     return hedge.handle
 
 

@@ -46,7 +46,7 @@ from proxy.core.outcome import (
 from proxy.core.reply import Reply
 from proxy.core.request_key import key_of
 from proxy.core.scope import UpstreamScope
-from proxy.http.backpressure import retry_after
+from proxy.http.retry_after import retry_after
 from proxy.middleware.load_balance.alternatives import (
     is_for_another,
     logged_in_at,

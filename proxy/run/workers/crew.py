@@ -17,6 +17,7 @@ from proxy.core.samples import Sample, counter, gauge
 from proxy.run.workers import reload
 from proxy.run.workers.backoff import Backoff
 from proxy.run.workers.balance import Counts, Inboxes, shared_file
+from proxy.run.workers.heartbeat import Heartbeat
 from proxy.run.workers.kept import Kept
 from proxy.run.workers.link import Link
 from proxy.run.workers.member import Member
@@ -85,6 +86,7 @@ class Crew:
 
     def start(self) -> None:
         """Have all slots served."""
+        self._spawn(Heartbeat(lambda: self.members, self._counts.leave).run())
         for slot in range(self.slots):
             self._spawn(self._start(slot))
 

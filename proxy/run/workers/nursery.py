@@ -33,6 +33,9 @@ _LONGEST: Final = 4096
 _IGNORED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 """A terminal and systemd send them to every process; it is the parent that decides."""
 
+PATIENCE: Final = 10.0
+"""Seconds for a fork; a nursery that takes longer hangs."""
+
 Work = Callable[[int, Sequence[int]], int]
 """What a worker does: from its slot and its descriptors to its exit code."""
 
@@ -146,10 +149,12 @@ class Nursery:
             try:
                 message = json.dumps({"fork": slot}).encode() + b"\n"
                 socket.send_fds(self._control, [message], descriptors)
-                return await self._forked
-            except OSError as error:
+                async with asyncio.timeout(PATIENCE):
+                    return await self._forked
+            except OSError as error:  # TimeoutError too
                 self._lost()
-                raise CannotFork(f"cannot start a worker: {error}") from error
+                why = str(error) or f"no answer for {PATIENCE:g} s"
+                raise CannotFork(f"cannot start a worker: {why}") from error
             finally:
                 self._forked = None
 
