@@ -38,12 +38,13 @@ _HANDED: Final = b"\0stored elsewhere"
 class Leases:
     """Takes them for one route, and waits for those of others."""
 
-    __slots__ = ("_in_vain", "_now", "_store", "_wait_timeout", "waits")
+    __slots__ = ("_clock", "_in_vain", "_now", "_store", "_wait_timeout", "waits")
 
     def __init__(self, store: Store, now: Clock, clock: Clock, wait_timeout: float) -> None:
         """``now``: the time of what is stored; ``wait_timeout`` in seconds, 0 for any time."""
         self._store = store
         self._now = now
+        self._clock = clock
         self._wait_timeout = wait_timeout
         self._in_vain = Rests(clock, _IN_VAIN_FOR)
         self.waits = 0
@@ -74,10 +75,9 @@ class Leases:
 
     async def _ended(self, claim: Claim) -> None:
         """Wait until the process that has the lease has it no more."""
-        clock = asyncio.get_running_loop().time
-        began = clock()
+        began = self._clock()
         while await self._store.claims.holder(claim.name) == claim.held_by:
-            waited = clock() - began
+            waited = self._clock() - began
             if 0 < self._wait_timeout <= waited:
                 return
             await asyncio.sleep(min(max(_SHORTEST, waited * _SHARE), _LONGEST))
