@@ -20,7 +20,7 @@ CONFORMANT := $(VENV)/.conformance-$(call sum,requirements/conformance.txt)
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test fast wire check format lint types imports house docs docs-current \
-	clients conformance figures bench badday arming soak waiting cache chaos reload workers microbench \
+	clients conformance figures bench badday arming soak waiting cache chaos pages reload workers microbench \
 	bench-tools ci-tools release lock clean
 
 help: ## this list
@@ -92,6 +92,9 @@ soak: $(DEV) ## 1,000 streams and 1,000 sockets for 2 minutes, then a drain (ARG
 
 waiting: $(DEV) ## the adaptive limit, hedging and coalescing, three seeds: 5 minutes (ARGS="--only hedge")
 	@$(BIN)/python -m benchmarks.waiting $(ARGS)
+
+pages: $(DEV) ## what open pages of the admin listener cost at 2,000 requests/s: 2 minutes (ARGS="--pages 10")
+	@$(BIN)/python -m benchmarks.pages $(ARGS)
 
 reload: $(DEV) ## 200 reloads in a minute under load, then the same without: 3 minutes (ARGS="--seconds 10 --reloads 30")
 	@$(BIN)/python -m benchmarks.reload $(ARGS)
