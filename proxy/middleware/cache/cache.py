@@ -117,7 +117,7 @@ class Cache:
         self._keys = Keys(scope.main_upstream)
         self._leases = Leases(store, self._now, clock, sharing.wait_timeout)
         self._fetcher = Fetcher(
-            self._inner, store, rules, self._now, self.counts, leases=self._leases
+            self._inner, store, rules, self._now, self.counts, leases=self._leases, clock=clock
         )
         self._rests = Rests(clock)
         self._refresher = Refresher(scope.shared.tasks, self._rests)

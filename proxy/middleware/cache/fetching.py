@@ -20,6 +20,7 @@ from proxy.middleware.cache.asked import Asked
 from proxy.middleware.cache.filling import Rules, freshened, label, plan
 from proxy.middleware.cache.leasing import Leases, handed
 from proxy.middleware.cache.recording import Recorder
+from proxy.middleware.cache.rests import Rests
 from proxy.middleware.cache.succession import is_newer
 from proxy.middleware.cache.sufficing import Suffices
 from proxy.policy.freshness import ANYTHING, usable_on_error
@@ -28,13 +29,15 @@ REPLACED: Final = CONDITIONS | {b"range", b"if-range"}
 """Fields of a client that are left out where an entry is validated."""
 NOTHING_STORED: Final = "uri-miss"
 """Why a request is forwarded whose target has no entry at all (RFC 9211 2.2)."""
+_STAYS_FOR: Final = 10.0
+"""Seconds for which errors of one status are taken for the one that said that it stays."""
 _SAME_BODY: Final = (b"etag", b"last-modified")
 
 
 class Fetcher:
     """Asks the upstream, and stores what it may."""
 
-    __slots__ = ("_below", "_counts", "_leases", "_now", "_rules", "_store")
+    __slots__ = ("_below", "_counts", "_leases", "_now", "_rules", "_staying", "_store")
 
     def __init__(
         self,
@@ -45,8 +48,10 @@ class Fetcher:
         counts: Counter[str],
         *,
         leases: Leases,
+        clock: Clock,
     ) -> None:
         """``now``: the time of what is stored, see ``core/clock.never_back``."""
+        self._staying = Rests(clock, _STAYS_FOR)
         self._leases = leases
         self._below = below
         self._store = store
@@ -168,7 +173,7 @@ class Fetcher:
 
     def suffices(self, asked: Asked, entry: Entry | None) -> Suffices:
         """Which failures are not tried again; ``entry`` where that may be the answer instead."""
-        return Suffices(self._rules, self._now, asked, entry)
+        return Suffices(self._rules, self._now, asked, entry, self._staying)
 
     def _better(self, entry: Entry, reply: Reply, now: float) -> bool:
         """Whether an entry is kept, since it is used in the place of this error."""
