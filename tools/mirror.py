@@ -29,6 +29,11 @@ middleware/load_balance/weights: tests/middleware/load_balance/test_calm.py  app
 middleware/retry/attempts: tests/middleware/retry/test_retry.py  retry alone makes them
 middleware/retry/adapters: tests/middleware/retry/test_retry.py  only aiohttp-retry calls them
 net/peer: tests/edge/http1/test_half_close.py  the kernel is asked about real connections
+store/file_claims: tests/store/test_claims.py  what every store does about requests under way
+store/own_claims: tests/store/test_claims.py  what every store does about requests under way
+store/redis_calls: tests/store/test_redis.py  against a server that stops and stalls
+store/redis_claims: tests/store/test_claims.py  what every store does about requests under way
+store/redis_scripts: tests/store/test_claims.py  a real server runs them
 telemetry/call: tests/telemetry/test_recorder.py  a recorder makes calls of exchanges
 run/collector: tests/wire/test_tracing.py  it sends to a receiver, over sockets
 run/observation: tests/wire/test_reload.py  an [admin] table that comes and goes, over sockets
