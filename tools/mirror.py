@@ -23,6 +23,11 @@ edge/tunnel: tests/wire/test_tunnel.py  bytes both ways, over sockets
 middleware/hedge/hedged_call: tests/middleware/hedge/test_hedge.py  a call is only made by hedge
 middleware/retry/attempts: tests/middleware/retry/test_retry.py  retry alone makes them
 middleware/retry/adapters: tests/middleware/retry/test_retry.py  only aiohttp-retry calls them
+store/file_claims: tests/store/test_claims.py  what every store does about requests under way
+store/own_claims: tests/store/test_claims.py  what every store does about requests under way
+store/redis_calls: tests/store/test_redis.py  against a server that stops and stalls
+store/redis_claims: tests/store/test_claims.py  what every store does about requests under way
+store/redis_scripts: tests/store/test_claims.py  a real server runs them
 telemetry/call: tests/telemetry/test_recorder.py  a recorder makes calls of exchanges
 run/collector: tests/wire/test_tracing.py  it sends to a receiver, over sockets
 run/observation: tests/wire/test_reload.py  an [admin] table that comes and goes, over sockets
