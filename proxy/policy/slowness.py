@@ -36,11 +36,15 @@ class UsualTime:
         """Seconds for which each of them was waited for at the least."""
 
     @property
-    def apparent(self) -> float:
-        """Seconds that it takes, as far as is known; 0 where nothing is."""
-        if self._unanswered >= _HANGS:
+    def hangs(self) -> bool:
+        """Whether there was no answer several times in a row."""
+        return self._unanswered >= _HANGS
+
+    def apparent(self, least: int) -> float:
+        """Seconds that it takes, as far as is known; 0 where fewer answers are than ``least``."""
+        if self.hangs:
             return max(self.seconds, self._waited)
-        return self.seconds if self.answers >= _ENOUGH else 0.0
+        return self.seconds if self.answers >= least else 0.0
 
     def observe(self, seconds: float) -> None:
         """An answer came after so long."""
@@ -79,11 +83,13 @@ def shares(times: Sequence[UsualTime], floor: float) -> list[float]:
     Each is compared with the median of the others (of two in the middle, the faster one). One that
     takes four times as long gets a quarter.
     """
-    known = [time.apparent if time.answers >= _ENOUGH else 0.0 for time in times]
     found = []
-    for index, seconds in enumerate(time.apparent for time in times):
+    for index, time in enumerate(times):
         # What one takes that has never answered is not known: it takes longer than it was given.
-        others = sorted(other for at, other in enumerate(known) if other and at != index)
+        least = _HANGS if time.hangs else _ENOUGH
+        known = (other for at, other in enumerate(times) if at != index)
+        others = sorted(other.apparent(least) for other in known if other.answers >= least)
+        seconds = time.apparent(_ENOUGH)
         if not seconds or not others:
             found.append(1.0)
             continue

@@ -164,7 +164,7 @@ async def test_a_server_that_hangs_is_known_after_three_clients(
     handle = balanced(*servers)
     await ask(handle, known)
     b.seconds = 1e6
-    assert await ask_for(handle, 60, patience=2.0) <= 8
+    assert await ask_for(handle, 60, patience=2.0) <= 6
     b.seconds = 0.05
     before = b.asked
     await ask(handle, 300)
