@@ -224,7 +224,7 @@ async def test_beyond_a_total_replies_are_shown_as_they_come(
     jumping: JumpingLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("proxy.middleware.commit.MOST_HELD", 100)
-    first = asyncio.create_task(commit(Source(b"a" * 60, 3, b"b" * 30), "auto", length=90)(get()))
+    first = asyncio.ensure_future(commit(Source(b"a" * 60, 3, b"b" * 30), "auto", length=90)(get()))
     await asyncio.sleep(1)
     source, start = Source(b"c" * 60, 3, b"d" * 60), jumping.time()
     shown = await commit(source, "auto", length=120)(get())
@@ -239,7 +239,7 @@ async def test_beyond_a_total_replies_are_shown_as_they_come(
 
 async def test_who_leaves_while_a_reply_is_held_gives_the_room_back(jumping: JumpingLoop) -> None:
     before = HELD.bytes
-    held = asyncio.create_task(commit(Source(b"ab", 9, b"cd"), "auto", length=4)(get()))
+    held = asyncio.ensure_future(commit(Source(b"ab", 9, b"cd"), "auto", length=4)(get()))
     await asyncio.sleep(1)
     assert HELD.bytes == before + 2
     held.cancel()
