@@ -15,7 +15,7 @@ DEV        := $(VENV)/.dev-$(call sum,requirements/build.txt requirements/dev.tx
 GENERATED  := config.toml docs/configuration.md docs/errors.md docs/life-of-a-request.md docs/metrics.md \
 	docs/decisions/0036-aiohttp-what-the-hot-path-goes-round.md
 BENCH      := $(VENV)/.bench-$(call sum,requirements/build.txt requirements/dev.txt requirements/bench.txt)
-CLIENTS    := $(VENV)/.clients-$(call sum,requirements/build.txt requirements/dev.txt requirements/clients.txt requirements/page.txt)
+CLIENTS    := $(VENV)/.clients-$(call sum,requirements/build.txt requirements/dev.txt requirements/clients.txt requirements/api.txt requirements/page.txt)
 CONFORMANT := $(VENV)/.conformance-$(call sum,requirements/conformance.txt)
 
 .DEFAULT_GOAL := help
@@ -152,7 +152,7 @@ $(BENCH): $(DEV)
 
 $(CLIENTS): $(DEV)
 	@echo "installing the clients that some tests want into $(VENV) ..." >&2
-	@$(PIP) --require-hashes -r requirements/clients.txt
+	@$(PIP) --require-hashes -r requirements/clients.txt -r requirements/api.txt
 	@$(PIP) --require-hashes --no-deps -r requirements/page.txt
 	@rm -f $(VENV)/.clients-* && touch $@
 
