@@ -72,7 +72,7 @@ def main() -> int:
     """Returns 1 where something is out of its bounds."""
     parser = argparse.ArgumentParser(prog="make cache", description=__doc__)
     parser.add_argument("--only", choices=PARTS)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
+    parser.add_argument("--seconds", type=int, default=3, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--outage", type=float, default=60.0, help="seconds without the API")
     parser.add_argument("--kills", type=int, default=200)

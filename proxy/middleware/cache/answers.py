@@ -119,9 +119,8 @@ class PacedBody:
         """Nothing is held."""
 
 
-def fresh_answer(asked: Asked, entry: Entry, clock: Clock) -> Reply:
+def fresh_answer(asked: Asked, entry: Entry, now: float, clock: Clock) -> Reply:
     """The same for a fresh entry; Cache-Status has nothing special to say, the record has it."""
-    now = clock()
     age = int(entry.meta.freshness.age(now))
     shown = entry.shown
     if not isinstance(shown, Shown) or shown.age != age:

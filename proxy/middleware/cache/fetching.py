@@ -130,15 +130,17 @@ class Fetcher:
         ``since``: the moment of ``Changes`` at which it was asked for; ``is_first``: whether
         nothing was stored then. It is stored at once: nothing may come between.
         """
-        entries: list[Entry] = []
+        replaced: list[bytes] = []
         if not is_first or self.changes.may_have_stored(asked.key, since):
-            entries = [each for each in await self._store.get(asked.key) if asked.takes(each)]
+            for each in await self._store.get(asked.key):
+                if asked.takes(each):
+                    if is_newer(each.meta, meta, asked_at):
+                        return None
+                    replaced.append(each.ident)
         if self.changes.is_invalid(asked.target_key, since):
             return None
-        if any(is_newer(each.meta, meta, asked_at) for each in entries):
-            return None
         self.changes.stored(asked.key)
-        return [each.ident for each in entries]
+        return replaced
 
     def suffices(self, asked: Asked, entry: Entry | None) -> Suffices:
         """Which failures are not tried again; ``entry`` where that may be the answer instead."""

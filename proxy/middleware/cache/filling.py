@@ -199,7 +199,7 @@ def _kept(fields: RawHeaders, found: Found, said: Directives) -> Fields:
     kept = list(fields)
     dropped = {b"age"} if b"age" in found else set()
     for name in (b"no-cache", b"private"):
-        if (named := said.get(name)) is not None:
+        if name in said and (named := said[name]) is not None:
             dropped.update(members(named.lower()))
     if dropped:
         kept = [field for field in kept if field[0].lower() not in dropped]
