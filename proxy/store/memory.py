@@ -172,7 +172,10 @@ class MemoryStore:
         self._trial[entry.ident] = entry
         self._trial_cost += entry.cost
         for label in meta.labels:
-            self._labels.setdefault(label, {})[entry.ident] = entry
+            if label in self._labels:
+                self._labels[label][entry.ident] = entry
+            else:
+                self._labels[label] = {entry.ident: entry}
         if len(entries) > MOST_VARIANTS:
             self._remove(entries[-1])
         self._make_room()

@@ -17,6 +17,7 @@ import msgspec
 from proxy.core.clock import monotonic, wall
 from proxy.core.samples import Sample, counter, gauge
 from proxy.core.stored import Meta, StoreFailed
+from proxy.http.bounded_cache import BoundedCache
 from proxy.store.database import Database, Row, new_ident
 from proxy.store.file import File
 from proxy.store.parts import PIECE, PartedEntry
@@ -25,6 +26,8 @@ T = TypeVar("T")
 
 _BACKLOG: Final = 16 << 20
 """Bytes that wait for the disk at the most; what comes beyond it is not stored."""
+_RECENT: Final = 8 << 20
+"""Bytes of entries that are at hand: they are found in the file each time, but not made anew."""
 _NOTE_EVERY: Final = 5.0
 """Seconds between two notes of which entries were used."""
 
@@ -90,6 +93,7 @@ class SqliteStore:
         "_lost",
         "_max_size",
         "_noted_at",
+        "_recent",
         "_timeout",
         "_unwritten",
         "_used",
@@ -107,6 +111,8 @@ class SqliteStore:
         self._last_ident = 0
         self._lost: set[int] = set()
         """Idents of bodies of which a chunk could not be written."""
+        self._recent: BoundedCache[int, tuple[bytes, PartedEntry]] = BoundedCache(4096, _RECENT)
+        """Entries that were found, by their idents, with the heads that they were made of."""
         self._used: dict[int, float] = {}
         self._kept: set[int] = set()
         self._noted_at = 0.0
@@ -119,29 +125,46 @@ class SqliteStore:
     async def get(self, key: bytes) -> Sequence[PartedEntry]:
         """The replies under this key; none where the file cannot be read in time."""
         try:
-            async with asyncio.timeout(self._timeout):
-                if key in self._unwritten:
+            if key in self._unwritten:
+                async with asyncio.timeout(self._timeout):
                     await self._file.change(_nothing)
-                rows = await self._file.read(partial(_find, key))
+                    rows = await self._file.read(partial(_find, key))
+            else:
+                rows = await self._file.read(partial(_find, key), self._timeout)
         except (StoreFailed, TimeoutError) as error:
             self.timeouts += isinstance(error, TimeoutError)
             return ()
         entries = []
         now = wall()
         for row in rows:
-            try:
-                meta = _decode(row.meta)
-            except msgspec.DecodeError:  # of another version of the proxy
+            entry = self._entry(row)
+            if entry is None:  # of another version of the proxy
                 continue
-            part = partial(self.chunk, row.ident)
-            entries.append(
-                PartedEntry(row.ident.to_bytes(8, "big"), meta, row.size, row.body, part)
-            )
+            entries.append(entry)
             if not row.kept:
                 self._kept.add(row.ident)
             self._used[row.ident] = now
         self._note()
         return entries
+
+    def _entry(self, row: Row) -> PartedEntry | None:
+        """The same one as the last time, if it is the same still: with what was made of its head.
+
+        None where it cannot be read.
+        """
+        known = self._recent.get(row.ident)
+        if known is not None and known[0] == row.meta:
+            return known[1]
+        try:
+            meta = _decode(row.meta)
+        except msgspec.DecodeError:
+            return None
+        part = partial(self.chunk, row.ident)
+        entry = PartedEntry(row.ident.to_bytes(8, "big"), meta, row.size, row.body, part)
+        self._recent.remember(
+            row.ident, (row.meta, entry), 4 * len(row.meta) + len(row.body or b"")
+        )
+        return entry
 
     def put(self, key: bytes, meta: Meta) -> SqliteWriter:
         """Begin to store a reply."""

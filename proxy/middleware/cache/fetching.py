@@ -99,7 +99,6 @@ class Fetcher:
         if isinstance(meta, str):
             return told(reply, f"{words}; detail={meta}")
         is_first = reason == NOTHING_STORED
-        place = partial(self._place, asked, meta, asked_at, since, is_first=is_first)
         writer = self._store.put(asked.key, meta)
         limit = self._rules.max_object
         whole = reply.buffered
@@ -108,12 +107,13 @@ class Fetcher:
             if too_large or reply.last_trailers() or not writer.write(whole):
                 writer.abort()
                 return told(reply, f"{words}; detail={'too-large' if too_large else 'not-kept'}")
-            replaces = await place()
+            replaces = await self._place(asked, meta, asked_at, since, is_first=is_first)
             if replaces is None:
                 writer.abort()
                 return told(reply, f"{words}; detail=superseded")
             writer.commit(replaces)
         else:
+            place = partial(self._place, asked, meta, asked_at, since, is_first=is_first)
             pace = meta.pace if self._rules.paced and streams_events(reply.headers) else None
             reply = _recorded(
                 reply, Recorder(reply, writer, limit, place, pace=pace, clock=self._now)
