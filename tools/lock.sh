@@ -20,3 +20,4 @@ pin bench.txt --constraint requirements/dev.txt - \
     <<<$'fastapi\nhttpx\nhttptools\nuvicorn\nuvloop\nmatplotlib'
 pin clients.txt --constraint requirements/dev.txt - \
     <<<$'openai\nanthropic\nmcp\nhttpx\nhttpx-sse\nsseclient-py\naiohttp-sse-client2\nkubernetes-validate\nhadolint-bin\ncompose-spec'
+pin api.txt --constraint requirements/dev.txt --constraint requirements/clients.txt - <<<'schemathesis'

@@ -40,6 +40,10 @@ class Sharing(Protocol):
     def inner(self) -> Handler:
         """What sends a request that shares nothing."""
 
+    @property
+    def wait_timeout(self) -> float:
+        """Seconds that a request waits for the head of a call of others; 0 for any time."""
+
     async def share(
         self,
         exchange: Exchange,

@@ -115,18 +115,24 @@ def freshness(
     )
 
 
-def stays(said: Directives, life: Lifetime, *, age: float, unchanged: float) -> bool:
+def stays(
+    said: Directives, life: Lifetime, *, age: float, unchanged: float, follows: bool = False
+) -> bool:
     """Whether an error says that asking again at once is of no use.
 
     It does if it is fresh for a while by its own word, or a document that has not changed for a
     while, such as a maintenance page; unless it may not be kept for others (RFC 9111 5.2.2).
-    ``age``: when it came; ``unchanged``: seconds since its Last-Modified, 0 where it has none.
+    One that says nothing of it is taken for the same as one that said so a moment ago.
+    ``age``: when it came; ``unchanged``: seconds since its Last-Modified, 0 where it has none;
+    ``follows``: whether one of this status, for the same target, said so a moment ago.
     """
     if b"no-store" in said or always_validates(said):
         return False
     if b"private" in said and said[b"private"] is None:
         return False
-    return (life.explicit and life.seconds > age) or unchanged > _DOCUMENT
+    if unchanged > _DOCUMENT:
+        return True
+    return life.seconds > age if life.explicit else follows
 
 
 def must_revalidate(said: Directives) -> bool:

@@ -12,7 +12,9 @@ from itertools import chain, count
 from typing import Final
 
 from proxy.core.samples import Sample, counter, gauge
-from proxy.core.stored import Meta
+from proxy.core.stored import Claim, Claims, Meta
+from proxy.policy.key_changes import Changes
+from proxy.store.own_claims import OwnClaims
 
 SHORT: Final = 64 << 10
 """Bytes of a body that is one piece, and of the pieces of longer ones."""
@@ -55,10 +57,11 @@ class MemoryEntry:
 class MemoryWriter:
     """A reply that is being stored."""
 
-    __slots__ = ("_key", "_meta", "_pending", "_pieces", "_store", "size")
+    __slots__ = ("_claim", "_key", "_meta", "_pending", "_pieces", "_store", "size")
 
-    def __init__(self, store: "MemoryStore", key: bytes, meta: Meta) -> None:
+    def __init__(self, store: "MemoryStore", key: bytes, meta: Meta, claim: Claim | None) -> None:
         self._store = store
+        self._claim = claim
         self._key = key
         self._meta = meta
         self._pieces: list[bytes] = []
@@ -87,7 +90,9 @@ class MemoryWriter:
         if self._pending:
             self._pieces.append(bytes(self._pending))
         self._store.release(self.size)
-        self._store.add(self._key, self._meta, self._pieces, replaces)
+        claim, names = self._claim, (self._key, *self._meta.labels)
+        if claim is None or not self._store.changes.is_invalid(names, claim.since):
+            self._store.add(self._key, self._meta, self._pieces, replaces)
 
     def abort(self) -> None:
         """Forget it."""
@@ -108,6 +113,8 @@ class MemoryStore:
         "_trial",
         "_trial_cost",
         "_writing",
+        "changes",
+        "claims",
         "evicted",
     )
 
@@ -122,6 +129,8 @@ class MemoryStore:
         self._trial_cost = self._kept_cost = self._writing = 0
         self._idents = count()
         self.evicted = 0
+        self.changes = Changes()
+        self.claims: Claims = OwnClaims(self.changes)
 
     def resize(self, max_size: int) -> None:
         """Take this much from now on."""
@@ -140,9 +149,9 @@ class MemoryStore:
                 self._keep(entry)
         return entries
 
-    def put(self, key: bytes, meta: Meta) -> MemoryWriter:
+    def put(self, key: bytes, meta: Meta, claim: Claim | None = None) -> MemoryWriter:
         """Begin to store a reply."""
-        return MemoryWriter(self, key, meta)
+        return MemoryWriter(self, key, meta, claim)
 
     def reserve(self, size: int) -> bool:
         """Whether there is room for what is being stored; what is stored may give way to it."""
@@ -194,12 +203,15 @@ class MemoryStore:
 
     async def delete(self, key: bytes, ident: bytes | None = None) -> None:
         """Remove one entry, or all under the key."""
+        if ident is None:
+            self.changes.invalidated(key)
         for entry in list(self._keys.get(key, ())):
             if ident is None or entry.ident == ident:
                 self._remove(entry)
 
     async def purge(self, label: bytes) -> int:
         """Remove all entries with this label; how many there were."""
+        self.changes.invalidated(label)
         entries = list(self._labels.get(label, {}).values())
         for entry in entries:
             self._remove(entry)

@@ -1,6 +1,8 @@
 """What a line of the access log holds, and how bytes of clients become text in it."""
 
+import os
 import re
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -86,3 +88,40 @@ def printable(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return escaped(text.encode("utf-8", "surrogatepass"))
+
+
+_encode_into: Final = msgspec.json.Encoder().encode_into
+
+
+def written_as_json(line: Line, lines: bytearray) -> None:
+    """Write a line behind others."""
+    _encode_into(line, lines, -1)
+    lines += b"\n"
+
+
+def written_as_text(fd: int) -> Callable[[Line, bytearray], None]:
+    """What writes lines for people to read; in colours where ``fd`` is a terminal."""
+    coloured = os.isatty(fd) and "NO_COLOR" not in os.environ
+    colours = ("", "", "\33[32m", "\33[36m", "\33[33m", "\33[31m") if coloured else ("",) * 6
+    end = "\33[0m" if coloured else ""
+
+    def append(line: Line, lines: bytearray) -> None:
+        colour = colours[min(line.status // 100, 5)]
+        parts = [
+            f"{line.time[11:-1]} {colour}{line.status}{end} {line.method} {line.target}",
+            f"{line.total_ms:.1f} ms",
+        ]
+        if line.first_byte_ms is not None:
+            parts.append(f"(first byte {line.first_byte_ms:.1f})")
+        parts.append(f"in {line.bytes_in} out {line.bytes_out}")
+        if line.upstream:
+            parts.append(f"{line.upstream} {line.endpoint}")
+        if line.attempts > 1:
+            parts.append(f"attempts {line.attempts}")
+        if line.error:
+            parts.append(f"{colour}{line.error}{end}")
+        parts.append(line.request_id)
+        lines += " ".join(parts).encode("utf-8", "replace")
+        lines += b"\n"
+
+    return append

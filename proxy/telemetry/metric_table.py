@@ -176,6 +176,9 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         _counter("cache_collapsed", "route", "Requests that were given the reply to another one's miss."),
         _counter("cache_stored", "route", "Replies that were stored."),
         _counter("cache_hit_bytes", "route", "Bytes of bodies that came from the store."),
+        _counter(
+            "cache_lease_waits", "route", "Times that a call waited for one of another process."
+        ),
         _gauge("cache_refreshing", "route", "Stored replies that are being asked for anew."),
         _gauge("store_entries", "", "Replies in the store."),
         _gauge("store_bytes", "", "Bytes that the store holds."),

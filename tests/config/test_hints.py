@@ -50,6 +50,8 @@ def said(folder: Path, text: str, **environ: str) -> list[str]:
         ("[timeouts]\nread = '5s'\n" + API, "2: timeouts.read:", "'idle'"),
         ("[server]\nlog_level = 'x'\n" + API, "2: server.log_level:", "'level' in [log]"),
         ("attempts = 3\n" + API, "1: attempts:", "[retry]"),
+        ("[queue]\nmax = 3\n[concurrency]\n" + API, "2: queue.max:", "'size'"),
+        ("[concurrency]\nmax = 3\n" + API, "2: concurrency.max:", "'max_requests'"),
         ("[server]\ntimeout = '5s'\n" + API, "2: server.timeout:", "[timeouts]"),
         (API + 'upstream = "x"', "4: upstreams[0].upstream:", "[[routes]]"),
         ('upstream = "http://a"\n' + API, "1: upstream:", 'servers = ["URL"]'),

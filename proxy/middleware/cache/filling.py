@@ -143,13 +143,13 @@ def _freshness(
     return fresh, said, life
 
 
-def lasts(reply: Reply, rules: Rules, now: float) -> bool:
+def lasts(reply: Reply, rules: Rules, now: float, *, follows: bool) -> bool:
     """Whether an error is what the upstream means to answer, see ``policy/storing.stays``."""
     found = rules.find(reply.headers)
     fresh, said, life = _freshness(found, reply.status, rules, (now, now))
     modified = _date(found, b"last-modified")
     unchanged = 0.0 if modified is None else rules.wall() - modified
-    return stays(said, life, age=fresh.initial_age, unchanged=unchanged)
+    return stays(said, life, age=fresh.initial_age, unchanged=unchanged, follows=follows)
 
 
 def plan(asked: Asked, reply: Reply, rules: Rules, times: tuple[float, float]) -> Meta | str:

@@ -150,6 +150,11 @@ class Coalesce:
         """What sends a request that shares nothing."""
         return self._inner
 
+    @property
+    def wait_timeout(self) -> float:
+        """Seconds that a request waits for the head of a call of others; 0 for any time."""
+        return self._wait_timeout or 0.0
+
     async def handle(self, exchange: Exchange) -> Reply:
         """Shares GET without a body and QUERY (RFC 10008), which are safe; passes on all others."""
         reply = await self.share(exchange, self._inner)

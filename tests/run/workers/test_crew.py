@@ -187,7 +187,7 @@ async def test_a_nursery_that_hangs_is_replaced(monkeypatch: pytest.MonkeyPatch)
     async def forked() -> int:
         link, theirs = socket.socketpair()
         with link, theirs:
-            return await made.fork(0, (theirs.fileno(),))
+            return await made.fork(0, lambda: (theirs.fileno(),))
 
     with contextlib.suppress(nursery.CannotFork):  # it may take longer than that to start
         await forked()

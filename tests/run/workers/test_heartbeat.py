@@ -34,7 +34,7 @@ class Beats:
         self.killed: list[int] = []
         self.passed_over: list[int] = []
         monkeypatch.setattr(os, "kill", lambda pid, _: self.killed.append(pid))
-        self.link, self.member = Silent(), Member(1, 0)
+        self.link, self.member = Silent(), Member(1)
         self.member.pid, self.member.state = 4711, state
         self.member.link = self.link  # type: ignore[assignment]  # all that is asked of it
         self.members = [self.member]
