@@ -23,7 +23,7 @@ OF_ONE_CLIENT: Final = frozenset(
 """Fields that speak to one client, or continue a login."""
 _OF_ONE: Final = frozenset({401, 407, 421, 425, 429})
 """Statuses that are about who asked, or about the connection it came on."""
-_MEMBER: Final = re.compile(rb'(?:[^,"]++|"(?:[^"\\]|\\.)*+(?:"|$))++', re.DOTALL)
+_MEMBER: Final = re.compile(rb'(?>(?:[^,"]++|"(?>(?:[^"\\]|\\.)*)(?:"|$))+)', re.DOTALL)
 """A member of a list; a comma within quotes does not end it."""
 _QUALIFIED: Final = (b"no-cache", b"private")
 """Directives that may name fields; then they are about those fields alone."""
