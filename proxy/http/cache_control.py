@@ -26,7 +26,7 @@ _ONE: Final = b"one"
 _CONTROL: Final = b"control"
 _OF_ONE: Final = frozenset({401, 407, 421, 425, 429})
 """Statuses that are about who asked, or about the connection it came on."""
-_MEMBER: Final = re.compile(rb'(?:[^,"]++|"(?:[^"\\]|\\.)*+(?:"|$))++', re.DOTALL)
+_MEMBER: Final = re.compile(rb'(?>(?:[^,"]++|"(?>(?:[^"\\]|\\.)*)(?:"|$))+)', re.DOTALL)
 """A member of a list; a comma within quotes does not end it."""
 _QUALIFIED: Final = (b"no-cache", b"private")
 """Directives that may name fields; then they are about those fields alone."""
@@ -108,7 +108,8 @@ def delta_seconds(value: bytes | None) -> int | None:
     """A number of seconds (RFC 9111 1.2.2); None where it is none."""
     if value is None or not value.isdigit():
         return None
-    return MOST if len(value) > 10 else min(int(value), MOST)
+    digits = value.lstrip(b"0") or b"0"
+    return MOST if len(digits) > 10 else min(int(digits), MOST)
 
 
 def targeted(fields: RawHeaders, targets: Iterable[bytes]) -> Directives | None:

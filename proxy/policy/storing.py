@@ -146,8 +146,11 @@ def always_validates(said: Directives) -> bool:
 
 
 def is_public(said: Directives) -> bool:
-    """Whether it says that it is for everybody, credentials or cookies in the request or not."""
-    return b"public" in said or b"s-maxage" in said
+    """Whether a reply is for everybody, credentials or cookies in the request or not.
+
+    An s-maxage without a number says nothing so far-reaching.
+    """
+    return b"public" in said or (said.get(b"s-maxage") or b"").isdigit()
 
 
 def may_answer_authorized(said: Directives) -> bool:

@@ -17,7 +17,9 @@ TOP = Path(__file__).parents[2]
 PAGE = (TOP / "docs" / "record.md").read_text(encoding="utf-8")
 FILE = re.search(r"^    # (\S+)\n((?:    .*\n|\n)+)", PAGE, re.MULTILINE)
 PYTHON = re.findall(r"^```python\n((?s:.*?))^```$", PAGE, re.MULTILINE)
-VARIES = re.compile(r'\["(?:Date|Server|User-Agent)".*|(?<=wait = )[\d.]+')
+VARIES = re.compile(
+    r'\["(?:Date|Server|User-Agent)".*|(?<=wait = )[\d.]+|(?<=\[)\d+\.\d{3}(?=, \d+\])'
+)
 """What depends on the day and on what is installed."""
 
 __all__ = ["demo"]

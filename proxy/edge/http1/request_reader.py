@@ -44,7 +44,7 @@ _AHEAD: Final = 64 << 10
 """Bytes behind a request that are read while it is being served; more wait in the kernel."""
 
 
-_EMPTY_LINES: Final = re.compile(rb"(?:\r\n)++")
+_EMPTY_LINES: Final = re.compile(rb"(?>(?:\r\n)+)")
 """RFC 9112 2.2: lines with nothing in them before a request are ignored."""
 
 

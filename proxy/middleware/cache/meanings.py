@@ -43,7 +43,7 @@ _CLIENTS: Final = frozenset({b"x-forwarded-for", b"x-original-for", b"x-original
 """Who is connected: the address of a client chooses no reply."""
 _READ: Final = frozenset({b"authorization", b"cache-control", b"pragma", b"range"})
 _PAIR: Final = re.compile(
-    rb'(?i)(?:^|[;,\s])(host|proto)[ \t]*+=[ \t]*+("(?:[^"\\]|\\.)*+"|[^;,\s]*+)'
+    rb'(?i)(?:^|[;,\s])(host|proto)[ \t]*+=[ \t]*+("(?>(?:[^"\\]|\\.)*)"|[^;,\s]*+)'
 )
 """What Forwarded says of the address (RFC 7239 5.3, 5.4)."""
 
