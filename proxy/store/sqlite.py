@@ -144,7 +144,7 @@ class SqliteStore:
                 meta = _decode(row.meta)
             except msgspec.DecodeError:  # of another version of the proxy
                 continue
-            part = partial(self.chunk, row.ident)
+            part = partial(self.chunk, key, row.ident)
             entries.append(
                 PartedEntry(row.ident.to_bytes(8, "big"), meta, row.size, row.body, part)
             )
@@ -159,10 +159,11 @@ class SqliteStore:
         self._last_ident = max(self._last_ident + 1, new_ident(wall()))
         return SqliteWriter(self, key, meta, self._last_ident, claim)
 
-    async def chunk(self, ident: int, number: int) -> bytes:
-        """One chunk of a body. Raises StoreFailed where it is not there."""
+    async def chunk(self, key: bytes, ident: int, number: int) -> bytes:
+        """One chunk of a body. Raises StoreFailed where it is gone; then the entry goes too."""
         found = await self._file.read(lambda db: db.chunk(ident, number))
         if found is None:
+            self._file.begin(partial(self._file.write, lambda db: db.delete(key, ident)))
             raise StoreFailed("a part of it is not there")
         return found
 
