@@ -244,3 +244,17 @@ async def test_an_entry_that_has_lost_a_part_of_its_body_goes(path: Path) -> Non
         while await store.get(b"k"):
             pass
     await store.close()
+
+
+async def test_an_entry_that_is_the_same_is_not_made_anew(path: Path) -> None:
+    store = opened(path)
+    put(store, b"k", b"body")
+    [first] = await store.get(b"k")
+    [again] = await store.get(b"k")
+    assert again is first
+    await store.touch(b"k", first.ident, meta(status=203))
+    [touched] = await store.get(b"k")
+    assert touched.meta.status == 203
+    await store.delete(b"k")
+    assert not await store.get(b"k")
+    await store.close()
