@@ -91,7 +91,8 @@ def delta_seconds(value: bytes | None) -> int | None:
     """A number of seconds (RFC 9111 1.2.2); None where it is none."""
     if value is None or not value.isdigit():
         return None
-    return MOST if len(value) > 10 else min(int(value), MOST)
+    digits = value.lstrip(b"0") or b"0"
+    return MOST if len(digits) > 10 else min(int(digits), MOST)
 
 
 def targeted(fields: RawHeaders, targets: Iterable[bytes]) -> Directives | None:

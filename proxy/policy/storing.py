@@ -29,8 +29,6 @@ is too long, and all others would get that. 414 is about the target, which is wh
 _ERROR: Final = 500
 _DOCUMENT: Final = 60.0
 """Seconds since the last change of what was not made for this request; many stamp "now"."""
-_SAYS_SO: Final = (b"public", b"s-maxage")
-"""What gives a reply to everybody, whatever the request carried."""
 
 
 class Facts(NamedTuple):
@@ -149,8 +147,11 @@ def always_validates(said: Directives) -> bool:
 
 
 def is_public(said: Directives) -> bool:
-    """Whether a reply is for everybody, credentials or cookies in the request or not."""
-    return any(name in said for name in _SAYS_SO)
+    """Whether a reply is for everybody, credentials or cookies in the request or not.
+
+    An s-maxage without a number says nothing so far-reaching.
+    """
+    return b"public" in said or (said.get(b"s-maxage") or b"").isdigit()
 
 
 def may_answer_authorized(said: Directives) -> bool:

@@ -112,9 +112,8 @@ class Fetcher:
                 return told(reply, f"{words}; detail={why}")
         else:
             pace = meta.pace if self._rules.paced and streams_events(reply.headers) else None
-            reply = _recorded(
-                reply, Recorder(reply, writer, limit, place, pace=pace, clock=self._now)
-            )
+            recorder = Recorder(reply, writer, limit, place, pace=pace, clock=self._now)
+            reply = reply.with_body(recorder, reply.length)
         self._counts["stored"] += 1
         return told(reply, f"{words}; stored")
 
@@ -240,19 +239,6 @@ async def _store(
         raise
     writer.abort()
     return why
-
-
-def _recorded(reply: Reply, source: Recorder) -> Reply:
-    shown = Reply(
-        reply.status,
-        reply.headers,
-        source,
-        reason=reply.reason,
-        length=reply.length,
-        version=reply.version,
-    )
-    shown.trailers_of(reply)
-    return shown
 
 
 def is_confirming(exchange: Exchange, entry: Entry, reply: Reply) -> bool:

@@ -7,7 +7,13 @@ from proxy.core.clock import Clock
 from proxy.core.reply import Reply
 from proxy.core.stored import Meta
 from proxy.http.bounded_cache import Memo
-from proxy.http.cache_control import OF_ONE_CLIENT, Directives, cache_directives, targeted
+from proxy.http.cache_control import (
+    OF_ONE_CLIENT,
+    Directives,
+    cache_directives,
+    delta_seconds,
+    targeted,
+)
 from proxy.http.date import date_of, http_date
 from proxy.http.fields import Fields, RawHeaders, of_name, values
 from proxy.http.grammar import members
@@ -128,8 +134,7 @@ def _freshness(
         ttl=rules.ttl,
     )
     old = _first(found, b"age")
-    number = None if old is None else old.partition(b",")[0].strip()
-    said_age = float(number[:10]) if number is not None and number.isdigit() else None
+    said_age = None if old is None else delta_seconds(old.partition(b",")[0].strip(b" \t"))
     fresh = freshness(
         said,
         status,

@@ -75,11 +75,14 @@ def test_what_only_the_end_of_a_connection_ends_may_have_been_cut() -> None:
         ([LIFE, (b"Age", b"7, 9")], {}, 60, 7),
         ([LIFE, (b"Age", b"x")], {}, 60, 0),
         ([LIFE, (b"Age", b"-7")], {}, 60, 0),
+        ([LIFE, (b"Age", b"00000000000007")], {}, 60, 7),
+        ([LIFE, (b"Age", b"99999999999999")], {}, 60, 2**31),
+        ([(b"Cache-Control", b"max-age=00000000000060")], {}, 60, 0),
         ([LIFE, (b"Date", b"Thu, 01 Jan 1970 00:01:30 GMT")], {}, 60, 10),
         ([], {"ttl": Duration(5)}, 5, 0),
         ([(b"Expires", b"Thu, 01 Jan 1970 00:02:00 GMT")], {"ttl": Duration(5)}, 20, 0),
     ],
-    ids=range(13),
+    ids=range(16),
 )
 def test_for_how_long(fields: Any, options: Any, lifetime: float, age: float) -> None:
     found = stored(*fields, **options).freshness
