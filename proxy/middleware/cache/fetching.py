@@ -155,15 +155,17 @@ class Fetcher:
         nothing was stored then. It is stored at once: nothing may come between.
         """
         store = self._store
-        entries: list[Entry] = []
+        replaced: list[bytes] = []
         if not is_first or store.claims.shared or store.changes.may_have_stored(asked.key, since):
-            entries = [each for each in await store.get(asked.key) if asked.takes(each)]
+            for each in await store.get(asked.key):
+                if asked.takes(each):
+                    if is_newer(each.meta, meta, asked_at):
+                        return None
+                    replaced.append(each.ident)
         if store.changes.is_invalid((asked.key, *meta.labels), since):
             return None
-        if any(is_newer(each.meta, meta, asked_at) for each in entries):
-            return None
         store.changes.stored(asked.key)
-        return [each.ident for each in entries]
+        return replaced
 
     def mark(self, asked: Asked) -> bytes:
         """Another one after each time that what is asked for was made invalid."""
