@@ -12,10 +12,14 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from proxy.arguments import DEFAULT, agree
 from proxy.arguments import parser as arguments_of_all
+
+if TYPE_CHECKING:
+    from proxy.config.model import Config
+    from proxy.config.problems import Problem
 
 _BAD_CONFIGURATION: Final = 2
 _REFUSED: Final = 400
@@ -79,14 +83,14 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _served(arguments: argparse.Namespace) -> int:
-    from proxy.config.load import ConfigError, read, usable, without_file
+    from proxy.config.load import ConfigError, usable, without_file
+    from proxy.config.origins import ConfigFile
 
+    again: Callable[[], tuple[Config | None, list[Problem]]] = partial(
+        without_file, arguments.upstream, arguments.listen, arguments.admin, arguments.set
+    )
     if arguments.upstream is None:
-        again = partial(read, _path(arguments.config), sets=arguments.set)
-    else:
-        again = partial(
-            without_file, arguments.upstream, arguments.listen, arguments.admin, arguments.set
-        )
+        again = ConfigFile(_path(arguments.config), arguments.set)
     config, problems = again()
     print(*problems, sep="\n", end="\n" if problems else "", file=sys.stderr)
     try:

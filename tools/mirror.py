@@ -42,7 +42,6 @@ run/admin_listeners: tests/wire/test_reload.py  it comes, moves and goes by relo
 run/workers/outfit: tests/run/workers/test_addresses.py  workers that start after a reload
 run/workers/nursery: tests/run/workers/test_crew.py  real processes are forked
 run/workers/worker: tests/run/workers/test_parent.py  it is a process of its own
-upstream/credentials/upstream_credentials: tests/wire/test_credentials.py  all sources together
 upstream/forward: tests/wire/test_streaming.py  it talks to upstreams, over sockets
 upstream/http1/reply_body: tests/wire/test_framing.py  bodies are read from sockets
 upstream/http1/upgraded: tests/wire/test_websocket_raw.py  bytes both ways, over sockets

@@ -137,7 +137,9 @@ def openapi() -> dict[str, Any]:
         paths.setdefault(each.path, {})[each.method.lower()] = _described(each, known)
     paths["/api/state"] = {"get": _plain("state", "The state of everything")}
     for part in state(()):
-        paths.setdefault(f"/api/{part}", {})["get"] = _plain(part, f"Of the state: {part}")
+        paths.setdefault(f"/api/{part}", {})["get"] = _plain(
+            f"state_{part}", f"Of the state: {part}"
+        )
     paths["/api/live"] = {"get": _plain("live", "The same, second by second", "text/event-stream")}
     paths["/api/live"]["get"]["responses"]["503"] = _json("A sentence", known[repr(Failed)])
     return {

@@ -18,6 +18,7 @@ from proxy.telemetry.second import Event
 
 LONGEST_STEP: Final = 3600
 LONGEST_SPAN: Final = 86400
+_UP_TO_A_DAY: Final = {"minimum": 0, "maximum": LONGEST_SPAN}
 _MOST: Final = 500
 _SHORT: Final = 600.0
 """Seconds that are added up within a few milliseconds; more would hold up the loop."""
@@ -64,7 +65,7 @@ class Server(msgspec.Struct, forbid_unknown_fields=True):
     upstream: str
     server: str
     """Its address, as ``/api/upstreams`` gives it."""
-    seconds: Annotated[float, msgspec.Meta(ge=0, le=86400)] = 0.0
+    seconds: Annotated[float, msgspec.Meta(extra_json_schema=_UP_TO_A_DAY)] = 0.0
     """With eject: when it is restored by itself; 0: never."""
 
 
@@ -220,7 +221,9 @@ async def reload(seen: Observatory, _: web.Request) -> web.StreamResponse:
 async def _change(action: str, seen: Observatory, request: web.Request) -> web.StreamResponse:
     try:
         wanted = msgspec.json.decode(await request.read(), type=Server)
-    except msgspec.MsgspecError as error:
+        if not 0 <= wanted.seconds <= LONGEST_SPAN:
+            raise ValueError(f"seconds: expected 0 to {LONGEST_SPAN}")
+    except (msgspec.MsgspecError, ValueError) as error:
         return failed(str(error), 400)
     try:
         done = await seen.any(

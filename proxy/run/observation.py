@@ -11,6 +11,7 @@ from proxy.core.samples import Sample
 from proxy.edge.connections import ConnectionTracker, Observer
 from proxy.run.answers import Answers
 from proxy.run.collector import Collector, collector
+from proxy.run.reload import Read
 from proxy.telemetry.counters import Counters
 from proxy.telemetry.ended import Ended
 from proxy.telemetry.options import LogOptions, TracingOptions
@@ -30,8 +31,10 @@ class Observation:
         observers: tuple[Observer, ...],
         follow: Follow,
         upstreams: Callable[[], Mapping[str, Endpoints]],
+        read: Read | None = None,
     ) -> None:
-        """``upstreams``: those of now."""
+        """``upstreams``: those of now. ``read``: what reads the configuration."""
+        self._read = read
         self._tracker = tracker
         self._observers = observers
         self._follow = follow
@@ -57,7 +60,11 @@ class Observation:
             if self._recorder is None:
                 self._recorder = Recorder(self._ended, self._tracker.exchanges, config.log.redact)
                 self._about = Answers(
-                    self._recorder, self._tracker, self._upstreams, lambda: self._config
+                    self._recorder,
+                    self._tracker,
+                    self._upstreams,
+                    lambda: self._config,
+                    self._read,
                 )
                 self.answers |= self._about.table()
             else:

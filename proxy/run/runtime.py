@@ -83,7 +83,7 @@ class Runtime:
         known = "" if inherited is None else inherited.instance
         self._generations = Generations(self._session, known, deck)
         self._observation = Observation(
-            self._tracker, observers, follow, lambda: self._generations.endpoints
+            self._tracker, observers, follow, lambda: self._generations.endpoints, read
         )
         self._observation.follow(config)
         self.answers = self._observation.answers

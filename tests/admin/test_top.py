@@ -79,9 +79,16 @@ def test_it_goes_on_until_it_is_told_to_stop(
         if len(times) == 3:
             raise KeyboardInterrupt
 
+    looks = iter([True, False, True, True])  # it restarts meanwhile
+    monkeypatch.setattr(top, "_all", lambda _: ([top.Line("seen")], next(looks)))
     monkeypatch.setattr("time.sleep", sleep)
-    assert top.show([f"127.0.0.1:{closed_port()}"]) == 0
-    assert capsys.readouterr().out.count("not reached") == 3
+    assert top.show(["127.0.0.1:9901"]) == 0
+    assert capsys.readouterr().out.count("seen") == 3
+
+
+def test_a_proxy_that_is_not_there_at_first_ends_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert top.show([f"127.0.0.1:{closed_port()}"]) == 1
+    assert capsys.readouterr().out.count("not reached") == 1
 
 
 @pytest.mark.parametrize(

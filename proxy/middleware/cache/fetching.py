@@ -112,9 +112,8 @@ class Fetcher:
                 return told(reply, f"{words}; detail={why}")
         else:
             pace = meta.pace if self._rules.paced and streams_events(reply.headers) else None
-            reply = _recorded(
-                reply, Recorder(reply, writer, limit, place, pace=pace, clock=self._now)
-            )
+            recorder = Recorder(reply, writer, limit, place, pace=pace, clock=self._now)
+            reply = reply.with_body(recorder, reply.length)
         self._counts["stored"] += 1
         return told(reply, f"{words}; stored")
 
@@ -156,15 +155,17 @@ class Fetcher:
         nothing was stored then. It is stored at once: nothing may come between.
         """
         store = self._store
-        entries: list[Entry] = []
+        replaced: list[bytes] = []
         if not is_first or store.claims.shared or store.changes.may_have_stored(asked.key, since):
-            entries = [each for each in await store.get(asked.key) if asked.takes(each)]
+            for each in await store.get(asked.key):
+                if asked.takes(each):
+                    if is_newer(each.meta, meta, asked_at):
+                        return None
+                    replaced.append(each.ident)
         if store.changes.is_invalid((asked.key, *meta.labels), since):
             return None
-        if any(is_newer(each.meta, meta, asked_at) for each in entries):
-            return None
         store.changes.stored(asked.key)
-        return [each.ident for each in entries]
+        return replaced
 
     def mark(self, asked: Asked) -> bytes:
         """Another one after each time that what is asked for was made invalid."""
@@ -240,19 +241,6 @@ async def _store(
         raise
     writer.abort()
     return why
-
-
-def _recorded(reply: Reply, source: Recorder) -> Reply:
-    shown = Reply(
-        reply.status,
-        reply.headers,
-        source,
-        reason=reply.reason,
-        length=reply.length,
-        version=reply.version,
-    )
-    shown.trailers_of(reply)
-    return shown
 
 
 def is_confirming(exchange: Exchange, entry: Entry, reply: Reply) -> bool:

@@ -176,10 +176,9 @@ class LoadBalance:
             endpoint.in_flight -= 1
             if permission is not None:
                 permission.abandoned()
-            # The client has left, or a copy was faster: it would have taken longer still.
             waited = self.clock() - began
-            if began and self._floor and waited > endpoint.usual.seconds > 0:
-                endpoint.usual.observe(waited)
+            if began and self._floor and waited > endpoint.usual.seconds:
+                endpoint.usual.unanswered(waited)
             raise
         status = reply.status
         endpoint.outcomes[status] += 1

@@ -14,12 +14,13 @@ from proxy.core.clock import monotonic
 from proxy.core.redaction import conceal
 from proxy.core.samples import Sample
 from proxy.run.admin_listeners import AdminListeners
+from proxy.run.answers import explanation
 from proxy.run.changes import Report
-from proxy.run.memory import Memory
+from proxy.run.memory import Memory, settle_memory
 from proxy.run.notify import Watchdog, notify
 from proxy.run.reasons import CannotListen, CannotReload, reason
 from proxy.run.reload import Read, Reloader
-from proxy.run.serve import CUT, FAILED_TO_START, Stop, reload_later, settle_memory
+from proxy.run.stop import CUT, FAILED_TO_START, Stop, reload_later
 from proxy.run.watch import Watch
 from proxy.run.workers.addresses import Addresses
 from proxy.run.workers.crew import Crew
@@ -43,6 +44,7 @@ class Parent:
     def __init__(self, config: Config, slots: int, read: Read | None, watch: str = "") -> None:
         """``read`` reads the configuration again, for a reload; ``watch``: see ``serve.run``."""
         self._config = config
+        self._read = read
         self._reloader = None if read is None else Reloader(read, self._reload, config)
         self._watching: Watch | None = None
         if watch and self._reloader is not None:
@@ -75,6 +77,8 @@ class Parent:
         """The answers of all; see ``Source``."""
         if question == "configuration":  # theirs have their shares of the limits
             return [in_force(self._config)]
+        if question == "explain":  # likewise
+            return [await explanation(self._config, self._read, **values)]
         if question == "reload" and self._reloader is not None:
             return [await self._reloader.answer()]
         answers = await self._crew.ask(question, keep=keep, **values)
