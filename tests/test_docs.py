@@ -139,13 +139,13 @@ def test_every_file_that_is_named_exists(name: str) -> None:
 
 def test_the_exit_statuses_are_those_of_the_code() -> None:
     from proxy import cli  # noqa: PLC0415
-    from proxy.run import serve  # noqa: PLC0415
+    from proxy.run import stop  # noqa: PLC0415
 
     page = TEXTS["docs/operations.md"]
     for status, what in (
-        (serve.CUT, "requests were cut at the end"),
+        (stop.CUT, "requests were cut at the end"),
         (cli._BAD_CONFIGURATION, "bad configuration"),
-        (serve.FAILED_TO_START, "failed to start"),
+        (stop.FAILED_TO_START, "failed to start"),
     ):
         assert f"{status} {what}" in page
 

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from benchmarks.soak import quantile
 from proxy.config.load import load, read
+from proxy.run.memory import settle_memory
 from proxy.run.runtime import Runtime
-from proxy.run.serve import run_in_loop, settle_memory
+from proxy.run.serve import run_in_loop
 
 LONGEST_MS = 20.0
 """Milliseconds of processor time that a reload may keep the loop."""

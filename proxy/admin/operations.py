@@ -282,7 +282,7 @@ async def level(seen: Observatory, request: web.Request) -> web.StreamResponse:
     if request.method == "PUT":
         try:
             wanted = msgspec.json.decode(await request.read(), type=Level)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, ValueError) as error:
             return failed(str(error), 400)
         return answer({"level": await seen.any("log_level", keep="log", level=wanted.level)})
     return answer({"level": await seen.any("log_level")})

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable
 from functools import partial
 from hashlib import blake2b
 from typing import Final
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote, quote_plus, unquote_to_bytes
 from weakref import WeakValueDictionary
 
 from proxy.http.bounded_cache import Memo
@@ -143,7 +143,7 @@ def _written(text: str) -> set[str]:
     """The ways in which texts write it: as it is, decoded, and escaped by Python, JSON or a URL."""
     raw = text.encode("latin-1", "replace")
     plain = {text, raw.decode("utf-8", "replace")}
-    found = {*plain, repr(raw)[2:-1], quote(raw, safe="")}
+    found = {*plain, repr(raw)[2:-1], quote(raw, safe=""), quote_plus(raw)}
     for each in plain:
         found |= {repr(each)[1:-1], ascii(each)[1:-1], json.dumps(each)[1:-1]}
         found.add(json.dumps(each, ensure_ascii=False)[1:-1])

@@ -73,15 +73,14 @@ def why_not_stored(facts: Facts, *, if_error: float = 0.0, while_revalidate: flo
         return "set-cookie"
     if not (facts.lifetime.explicit or b"public" in said or facts.status in HEURISTIC):
         return "status"
-    fresh = facts.lifetime.seconds > 0 and not always_validates(said)
+    if facts.has_validator or (facts.lifetime.seconds > 0 and not always_validates(said)):
+        return ""
     outlives = not (must_revalidate(said) or always_validates(said)) and (
         seconds(said, b"stale-if-error") > 0
         or seconds(said, b"stale-while-revalidate") > 0
         or ((if_error > 0 or while_revalidate > 0) and facts.status < _ERROR)
     )
-    if not (fresh or outlives or facts.has_validator):
-        return "no-freshness"
-    return ""
+    return "" if outlives else "no-freshness"
 
 
 def freshness(
@@ -138,7 +137,7 @@ def stays(
 
 def must_revalidate(said: Directives) -> bool:
     """Whether a stale one may never be used (RFC 9111 5.2.2.2, .8, .10)."""
-    return any(name in said for name in (b"must-revalidate", b"proxy-revalidate", b"s-maxage"))
+    return b"must-revalidate" in said or b"proxy-revalidate" in said or b"s-maxage" in said
 
 
 def always_validates(said: Directives) -> bool:

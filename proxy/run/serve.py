@@ -1,38 +1,29 @@
-"""The process: loop, signals, ready line, exit code."""
+"""The process: loop, ready line, exit code. Its signals are in ``run/stop``."""
 
 import asyncio
-import gc
 import logging
-import signal
 import sys
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from proxy.config.model import Config
 from proxy.core.recording import Deck
 from proxy.edge.connections import Observer
 from proxy.run.descriptors import descriptors
 from proxy.run.inherited import accept_sockets, sockets
-from proxy.run.memory import Memory
+from proxy.run.memory import Memory, settle_memory
 from proxy.run.notify import Watchdog, notify
 from proxy.run.reasons import CannotStart
-from proxy.run.reload import Outcome, Read, Reloader
+from proxy.run.reload import Read
 from proxy.run.runtime import Runtime
+from proxy.run.stop import CUT, FAILED_TO_START, Stop, reload_later
 from proxy.run.versions import warn_of_untested
 from proxy.run.watch import Watch
 from proxy.run.workers.cores import workers
 from proxy.telemetry.log import AccessLog, configure
 
 log = logging.getLogger(__name__)
-
-FAILED_TO_START = 3
-CUT = 1
-"""Exit code where requests were cut."""
-_IGNORED: Final = (signal.SIGUSR1, signal.SIGUSR2)
-_NOTHING_TO_RELOAD: Final = "SIGHUP is ignored: there is no configuration to read again"
-COLLECT = (1_000, 10, 100)
-"""Thresholds of the three generations: all that lives is looked at once in a million objects."""
 
 
 def run(
@@ -71,17 +62,6 @@ def run_in_loop(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
         return asyncio.run(run())
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(run())
-
-
-def settle_memory() -> None:
-    """Keep the garbage collector from stopping the loop for long.
-
-    What start-up made lives for good. Requests leave no cycles behind, so a look at all that lives
-    is rarely worth its time: by default there is one whenever a quarter more lives than at the
-    last, and with thousands of requests in flight each takes tenths of a second.
-    """
-    gc.freeze()
-    gc.set_threshold(*COLLECT)
 
 
 async def serve(
@@ -140,43 +120,3 @@ async def serve(
     watchdog.close()
     access.close()
     return 0 if clean else CUT
-
-
-def reload_later(reloader: Reloader) -> None:
-    """As SIGHUP asks for; who asks is not waited for."""
-    task = asyncio.ensure_future(reloader.reload("SIGHUP"))
-    _reloading.add(task)
-    task.add_done_callback(_reloading.discard)
-
-
-_reloading: Final[set["asyncio.Task[Outcome]"]] = set()
-
-
-class Stop:
-    """The first SIGTERM or SIGINT drains, a second one ends at once."""
-
-    def __init__(self) -> None:
-        self.asked = asyncio.Event()
-        self.again = asyncio.Event()
-        self.by = ""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop, number.name)
-        self.on_hangup: Callable[[], None] = partial(log.warning, _NOTHING_TO_RELOAD)
-        self._loop = loop
-        # By default each of these would end the process.
-        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
-        for number in _IGNORED:
-            loop.add_signal_handler(number, log.warning, "%s is ignored", number.name)
-
-    def _hang_up(self) -> None:
-        if self.asked.is_set():
-            log.warning("SIGHUP is ignored: the proxy is stopping")
-        else:
-            self.on_hangup()
-
-    def _stop(self, name: str) -> None:
-        self.by = name
-        if self.asked.is_set():
-            self.again.set()
-        self.asked.set()

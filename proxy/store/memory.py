@@ -8,7 +8,7 @@ does not drive out what others ask for.
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from itertools import count
+from itertools import chain, count
 from typing import Final
 
 from proxy.core.samples import Sample, counter, gauge
@@ -65,7 +65,7 @@ class MemoryWriter:
         self._key = key
         self._meta = meta
         self._pieces: list[bytes] = []
-        self._pending = bytearray()
+        self._pending: bytes | bytearray = b""
         self.size = 0
 
     def write(self, data: bytes) -> bool:
@@ -73,7 +73,12 @@ class MemoryWriter:
         if not self._store.reserve(len(data)):
             return False
         self.size += len(data)
+        if self.size <= SHORT and not self._pending:
+            self._pending = data  # most bodies are one chunk, which is not copied
+            return True
         pending = self._pending
+        if isinstance(pending, bytes):
+            pending = self._pending = bytearray(pending)
         pending += data
         while len(pending) >= SHORT:
             self._pieces.append(bytes(pending[:SHORT]))
@@ -153,7 +158,8 @@ class MemoryStore:
         if self._writing + size > self._max_size:
             return False
         self._writing += size
-        self._make_room()
+        if self._trial_cost + self._kept_cost + self._writing > self._max_size:
+            self._make_room()
         return True
 
     def release(self, size: int) -> None:
@@ -164,8 +170,9 @@ class MemoryStore:
         self, key: bytes, meta: Meta, pieces: list[bytes], replaces: Sequence[bytes] = ()
     ) -> None:
         """Store a whole reply in the place of those with the idents ``replaces``."""
-        for old in [old for old in self._keys.get(key, ()) if old.ident in replaces]:
-            self._remove(old)
+        if replaces:
+            for old in [old for old in self._keys.get(key, ()) if old.ident in replaces]:
+                self._remove(old)
         entry = MemoryEntry(key, next(self._idents).to_bytes(8, "big"), meta, pieces)
         if entry.cost > self._max_size:
             return
@@ -174,7 +181,10 @@ class MemoryStore:
         self._trial[entry.ident] = entry
         self._trial_cost += entry.cost
         for label in meta.labels:
-            self._labels.setdefault(label, {})[entry.ident] = entry
+            if label in self._labels:
+                self._labels[label][entry.ident] = entry
+            else:
+                self._labels[label] = {entry.ident: entry}
         if len(entries) > MOST_VARIANTS:
             self._remove(entries[-1])
         self._make_room()
@@ -262,7 +272,9 @@ class MemoryStore:
 
 def _cost(meta: Meta, size: int) -> int:
     """Bytes in memory, about; each field, label and moment costs its objects too."""
-    fields = sum(len(name) + len(value) + _PER_FIELD for name, value in meta.fields)
-    varying = sum(len(name) + len(value or b"") + _PER_FIELD for name, value in meta.vary)
-    labels = sum(len(label) + _PER_LABEL for label in meta.labels)
-    return size + fields + varying + labels + _PER_MOMENT * len(meta.pace) + _OVERHEAD
+    fields, labels = meta.fields, meta.labels
+    cost = size + _OVERHEAD + len(fields) * _PER_FIELD + len(labels) * _PER_LABEL
+    cost += sum(map(len, chain.from_iterable(fields))) + sum(map(len, labels))
+    if meta.vary:
+        cost += sum(len(name) + len(value or b"") + _PER_FIELD for name, value in meta.vary)
+    return cost + _PER_MOMENT * len(meta.pace)

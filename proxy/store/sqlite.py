@@ -22,6 +22,7 @@ from proxy.store.database import Database, Row, new_ident
 from proxy.store.file import File
 from proxy.store.file_claims import FileClaims
 from proxy.store.parts import PIECE, PartedEntry
+from proxy.store.recent_entries import RecentEntries
 
 T = TypeVar("T")
 
@@ -31,7 +32,6 @@ _NOTE_EVERY: Final = 5.0
 """Seconds between two notes of which entries were used."""
 
 _encode: Final = msgspec.msgpack.Encoder().encode
-_decode: Final = msgspec.msgpack.Decoder(Meta).decode
 
 
 class SqliteWriter:
@@ -97,6 +97,7 @@ class SqliteStore:
         "_lost",
         "_max_size",
         "_noted_at",
+        "_recent",
         "_timeout",
         "_unwritten",
         "_used",
@@ -116,6 +117,7 @@ class SqliteStore:
         self._last_ident = 0
         self._lost: set[int] = set()
         """Idents of bodies of which a chunk could not be written."""
+        self._recent = RecentEntries(self.chunk)
         self._used: dict[int, float] = {}
         self._kept: set[int] = set()
         self._noted_at = 0.0
@@ -130,24 +132,22 @@ class SqliteStore:
     async def get(self, key: bytes) -> Sequence[PartedEntry]:
         """The replies under this key; none where the file cannot be read in time."""
         try:
-            async with asyncio.timeout(self._timeout):
-                if key in self._unwritten:
+            if key in self._unwritten:
+                async with asyncio.timeout(self._timeout):
                     await self._file.change(_nothing)
-                rows = await self._file.read(lambda db: db.find(key))
+                    rows = await self._file.read(lambda db: db.find(key))
+            else:
+                rows = await self._file.read(lambda db: db.find(key), self._timeout)
         except (StoreFailed, TimeoutError) as error:
             self.timeouts += isinstance(error, TimeoutError)
             return ()
         entries = []
         now = wall()
         for row in rows:
-            try:
-                meta = _decode(row.meta)
-            except msgspec.DecodeError:  # of another version of the proxy
+            entry = self._recent.entry(row)
+            if entry is None:  # of another version of the proxy
                 continue
-            part = partial(self.chunk, row.ident)
-            entries.append(
-                PartedEntry(row.ident.to_bytes(8, "big"), meta, row.size, row.body, part)
-            )
+            entries.append(entry)
             if not row.kept:
                 self._kept.add(row.ident)
             self._used[row.ident] = now
@@ -160,9 +160,10 @@ class SqliteStore:
         return SqliteWriter(self, key, meta, self._last_ident, claim)
 
     async def chunk(self, ident: int, number: int) -> bytes:
-        """One chunk of a body. Raises StoreFailed where it is not there."""
+        """One chunk of a body. Raises StoreFailed where it is gone; then the entry goes too."""
         found = await self._file.read(lambda db: db.chunk(ident, number))
         if found is None:
+            self._file.begin(partial(self._file.write, lambda db: db.remove(ident)))
             raise StoreFailed("a part of it is not there")
         return found
 

@@ -161,7 +161,7 @@ class Cache:
         if use is Use.FRESH:
             self.hits += 1
             self.hit_bytes += entry.size
-            return fresh_answer(asked, entry, self._now)
+            return fresh_answer(asked, entry, now, self._now)
         words = f"hit; ttl={int(stored.remaining(now))}"
         if use is Use.STALE:
             return self._answer(asked, entry, now, f"{words}; detail=max-stale", "stale")

@@ -24,6 +24,7 @@ from proxy.middleware.cache.rests import Rests
 from proxy.middleware.cache.succession import is_newer
 from proxy.middleware.cache.sufficing import Suffices
 from proxy.policy.freshness import ANYTHING, usable_on_error
+from proxy.policy.key_changes import Changes
 
 REPLACED: Final = CONDITIONS | {b"range", b"if-range"}
 """Fields of a client that are left out where an entry is validated."""
@@ -31,6 +32,7 @@ NOTHING_STORED: Final = "uri-miss"
 """Why a request is forwarded whose target has no entry at all (RFC 9211 2.2)."""
 _STAYS_FOR: Final = 10.0
 """Seconds for which errors of one status are taken for the one that said that it stays."""
+_NO_MARK: Final = Changes().mark(b"")
 _SAME_BODY: Final = (b"etag", b"last-modified")
 
 
@@ -91,6 +93,8 @@ class Fetcher:
             words = f"fwd={reason}; fwd-status={reply.status}"
             if exchange.error:
                 meta = "fallback"
+            elif self._store.claims.shared and claim.order is None:
+                meta = "not-kept"  # the store does not say what has become of the key since
             elif entry is not None and self._better(entry, reply, times[1]):
                 meta = "error"
             else:
@@ -112,9 +116,8 @@ class Fetcher:
                 return told(reply, f"{words}; detail={why}")
         else:
             pace = meta.pace if self._rules.paced and streams_events(reply.headers) else None
-            reply = _recorded(
-                reply, Recorder(reply, writer, limit, place, pace=pace, clock=self._now)
-            )
+            recorder = Recorder(reply, writer, limit, place, pace=pace, clock=self._now)
+            reply = reply.with_body(recorder, reply.length)
         self._counts["stored"] += 1
         return told(reply, f"{words}; stored")
 
@@ -156,20 +159,25 @@ class Fetcher:
         nothing was stored then. It is stored at once: nothing may come between.
         """
         store = self._store
-        entries: list[Entry] = []
+        replaced: list[bytes] = []
         if not is_first or store.claims.shared or store.changes.may_have_stored(asked.key, since):
-            entries = [each for each in await store.get(asked.key) if asked.takes(each)]
+            for each in await store.get(asked.key):
+                if asked.takes(each):
+                    if is_newer(each.meta, meta, asked_at):
+                        return None
+                    replaced.append(each.ident)
         if store.changes.is_invalid((asked.key, *meta.labels), since):
             return None
-        if any(is_newer(each.meta, meta, asked_at) for each in entries):
-            return None
         store.changes.stored(asked.key)
-        return [each.ident for each in entries]
+        return replaced
 
     def mark(self, asked: Asked) -> bytes:
         """Another one after each time that what is asked for was made invalid."""
+        changes = self._store.changes
+        if changes.none_invalid:
+            return _NO_MARK
         path = label(b"path", asked.exchange.path.encode())
-        return self._store.changes.mark(asked.target_key, self._rules.route_label, path)
+        return changes.mark(asked.target_key, self._rules.route_label, path)
 
     def suffices(self, asked: Asked, entry: Entry | None) -> Suffices:
         """Which failures are not tried again; ``entry`` where that may be the answer instead."""
@@ -240,19 +248,6 @@ async def _store(
         raise
     writer.abort()
     return why
-
-
-def _recorded(reply: Reply, source: Recorder) -> Reply:
-    shown = Reply(
-        reply.status,
-        reply.headers,
-        source,
-        reason=reply.reason,
-        length=reply.length,
-        version=reply.version,
-    )
-    shown.trailers_of(reply)
-    return shown
 
 
 def is_confirming(exchange: Exchange, entry: Entry, reply: Reply) -> bool:

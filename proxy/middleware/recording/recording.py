@@ -83,17 +83,7 @@ class Recorder:
             return reply
         taken = _Taken(question, secrets, reply, self._clock() - began)
         body = RecordedBody(reply, partial(self._keep, taken), self._clock)
-        shown = Reply(
-            reply.status,
-            reply.headers,
-            body,
-            reason=reply.reason,
-            length=reply.length,
-            version=reply.version,
-        )
-        shown.until_close = reply.until_close
-        shown.trailers_of(reply)
-        return shown
+        return reply.with_body(body, reply.length)
 
     def _keep(self, taken: "_Taken", pieces: Pieces | None, *, ended: bool) -> None:
         question, reply = taken.question, taken.reply

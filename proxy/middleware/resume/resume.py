@@ -142,13 +142,7 @@ class Resume:
 def _reply_from(stream: ResumableStream, exchange: Exchange, *, length: int | None) -> Reply:
     """The reply that gives a stream to its next client."""
     source = stream.attach(reset=exchange.version < (1, 1))
-    kept = stream.reply
-    reply = Reply(
-        kept.status, kept.headers, source, reason=kept.reason, length=length, version=kept.version
-    )
-    reply.encoded = kept.encoded
-    reply.trailers_of(kept)
-    return reply
+    return stream.reply.with_body(source, length)
 
 
 def _resumable(reply: Reply) -> bool:

@@ -16,11 +16,11 @@ from proxy.core.samples import Sample
 from proxy.run.admin_listeners import AdminListeners
 from proxy.run.answers import explanation
 from proxy.run.changes import Report
-from proxy.run.memory import Memory
+from proxy.run.memory import Memory, settle_memory
 from proxy.run.notify import Watchdog, notify
 from proxy.run.reasons import CannotListen, CannotReload, reason
 from proxy.run.reload import Read, Reloader
-from proxy.run.serve import CUT, FAILED_TO_START, Stop, reload_later, settle_memory
+from proxy.run.stop import CUT, FAILED_TO_START, Stop, reload_later
 from proxy.run.watch import Watch
 from proxy.run.workers.addresses import Addresses
 from proxy.run.workers.crew import Crew

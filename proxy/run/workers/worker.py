@@ -13,10 +13,11 @@ from proxy.admin.source import answered
 from proxy.config.model import Config
 from proxy.edge.connections import Observer
 from proxy.run.descriptors import descriptors as planned
-from proxy.run.memory import Memory
+from proxy.run.memory import Memory, settle_memory
 from proxy.run.reasons import CannotReload, CannotStart
 from proxy.run.runtime import Prepared, Runtime
-from proxy.run.serve import CUT, FAILED_TO_START, run_in_loop, settle_memory
+from proxy.run.serve import run_in_loop
+from proxy.run.stop import CUT, FAILED_TO_START
 from proxy.run.workers.balance import Balance, Counts
 from proxy.run.workers.inherited import Accepting, Inherited
 from proxy.run.workers.link import Link

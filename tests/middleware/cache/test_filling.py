@@ -11,7 +11,7 @@ from proxy.core.size import Size
 from proxy.core.stored import Meta
 from proxy.http.date import http_date
 from proxy.http.fields import RawHeaders, values
-from proxy.middleware.cache.asked import Asked
+from proxy.middleware.cache.asked import Asked, stable_digest
 from proxy.middleware.cache.filling import Rules, freshened, label, plan
 from tests.support.caching import Caching, fresh
 from tests.support.loop import JumpingLoop, get, reply
@@ -164,3 +164,9 @@ def test_names_in_the_vary_of_a_304_come_beside_those_that_are_known() -> None:
     assert found is not None
     assert found.vary == [(b"x-b", None), (b"accept", b"x")]
     assert freshened(before, asked(), [(b"Vary", b"X-B, *")], rules(), TIMES) is None
+
+
+def test_a_label_is_the_digest_of_its_kind_and_its_value() -> None:
+    """Stores that outlive the process have such labels in them."""
+    for value in (b"", b"/a", b"x" * 300):
+        assert label(b"path", value) == stable_digest(b"path", value)
