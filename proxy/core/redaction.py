@@ -256,7 +256,17 @@ _USUAL: Final = re.compile(rb"/[^;?]*\?[^/?]*")
 """A target whose only parameters stand behind its one question mark."""
 _PARAMETER: Final = re.compile(rb"[&;?]([^&;?=]*)=")
 """The name of one, up to its first equals sign."""
+_AUTHORITY: Final = re.compile(rb"(?i)((?::|%3a)(?:/|%2f){2})((?:(?!%2f|%3f|%23)[^/?#&;])*)")
+"""Of a URL in a target, as it is or encoded."""
 _NAMES: Final = 1024
+
+
+def _without_user(found: re.Match[bytes]) -> bytes:
+    slashes, authority = found.groups()
+    for sign in (b"@", b"%40"):
+        if sign in authority:
+            return slashes + b"***" + sign + authority.rpartition(sign)[2]
+    return found[0]
 
 
 class Targets:
@@ -271,6 +281,8 @@ class Targets:
 
     def show(self, target: bytes) -> bytes:
         """The target as it may be shown."""
+        if b"@" in target or b"%40" in target:  # http://USER:PASSWORD@HOST in a parameter or a path
+            target = _AUTHORITY.sub(_without_user, target)
         if _USUAL.fullmatch(target):
             hidden = self._hidden
             if True not in [hidden[name] for name in _PARAMETER.findall(target)]:

@@ -215,7 +215,8 @@ class AccessLog:
             self._second = second
             self._second_text = stamp(second)[:-4]
         asked = exchange.raw_target
-        if b"?" in asked or asked[:1] != b"/" or b";" in asked:  # where credentials could stand
+        # Where credentials could stand:
+        if b"?" in asked or asked[:1] != b"/" or b";" in asked or b"@" in asked:
             asked = self._show(asked)
         record, started = exchange.record, exchange.started_at
         connected, first_byte = record.connect_s, record.first_byte_at
