@@ -97,7 +97,8 @@ def _all(addresses: Sequence[str], ask: Callable[[str], Seen] = look) -> tuple[l
             lines += screen(ask(address))
             reached = True
         except (OSError, ValueError) as error:
-            lines.append(Line(f"{address}: not reached: {error}", _RED))
+            reason = getattr(error, "strerror", None) or str(error)
+            lines.append(Line(f"{address}: not reached: {reason}", _RED))
         lines.append(Line(""))
     return lines, reached
 

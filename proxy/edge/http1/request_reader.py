@@ -17,7 +17,7 @@ States of a `RequestReader`, and what may follow:
   but must be refused (``head.fault``) is still given out as a request, for a reply of its own.
 
 The framing comes from the head alone: a length of 0 is no body, another number is that many bytes,
-None is chunked. ``request_head`` refuses all heads that two readers could take for two different
+CHUNKED is chunks. ``request_head`` refuses all heads that two readers could take for two different
 framings; nothing is repaired. Reading pauses while ``held`` is full (_AHEAD) and a request is
 being served.
 """
