@@ -12,7 +12,8 @@ import msgspec
 
 from proxy.core.clock import monotonic, wall
 from proxy.core.exchange import Exchange
-from proxy.core.redaction import HIDDEN, SECRETS, Targets, conceal
+from proxy.core.redaction import HIDDEN, SECRETS, conceal
+from proxy.core.targets_shown import Targets
 from proxy.telemetry.access_log_line import (
     Line,
     escaped,

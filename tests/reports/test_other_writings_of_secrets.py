@@ -9,7 +9,8 @@ from urllib.parse import quote
 import pytest
 
 from proxy.core import redaction
-from proxy.core.redaction import CREDENTIALS, SECRETS, Targets, conceal, configured, sent
+from proxy.core.redaction import CREDENTIALS, SECRETS, conceal, configured, sent
+from proxy.core.targets_shown import Targets
 from proxy.telemetry.log import JsonFormatter
 
 SECRET = "sk-live-4f9a8d77c1"
