@@ -39,11 +39,18 @@ def test_a_figure_that_could_not_be_taken_is_left_blank() -> None:
 
 def test_what_a_proxy_adds_is_taken_from_the_direct_call_of_its_round() -> None:
     runs = {
-        "proxy": [{"p50": 0.5, "p99": 1.0}, {"p50": 0.7, "p99": 2.0}],
-        DIRECT: [{"p50": 0.2, "p99": 0.4}, {"p50": 0.1, "p99": 0.2}],
+        "proxy": [
+            {"p50": 0.5, "p99": 1.0, "p99.9": 3.0},
+            {"p50": 0.7, "p99": 2.0, "p99.9": 3.0},
+        ],
+        DIRECT: [
+            {"p50": 0.2, "p99": 0.4, "p99.9": 0.5},
+            {"p50": 0.1, "p99": 0.2, "p99.9": 0.5},
+        ],
     }
     added(SCENARIOS["latency"], runs)
     assert [round(run["added p50"], 3) for run in runs["proxy"]] == [0.3, 0.6]
+    assert [run["added p99.9"] for run in runs["proxy"]] == [2.5, 2.5]
     assert "added p50" not in runs[DIRECT][0]
 
 
