@@ -20,7 +20,7 @@ CONFORMANT := $(VENV)/.conformance-$(call sum,requirements/conformance.txt)
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test fast wire check format lint types imports house docs docs-current \
-	clients conformance figures bench badday arming soak waiting cache chaos pages reload workers microbench \
+	clients conformance figures bench badday arming soak waiting cache chaos pages pauses reload workers microbench \
 	bench-tools ci-tools release lock clean
 
 help: ## this list
@@ -104,6 +104,9 @@ cache: $(DEV) ## what hits and stored misses cost beside nginx and Varnish, an o
 
 chaos: $(DEV) ## everything at once, every answer checked: 10 minutes (ARGS="--seconds 60 --seed 7")
 	@$(BIN)/python -m benchmarks.chaos $(ARGS)
+
+pauses: $(BENCH) ## what keeps the loop from its work for over 10 ms under load: half a minute (ARGS="--seconds 60")
+	@$(BIN)/python -m benchmarks.pauses $(ARGS)
 
 workers: $(BENCH) ## several workers: cost, evenness, deaths, 1,000 restarts: 5 minutes (ARGS="--restarts 50")
 	@$(BIN)/python -m benchmarks.workers $(ARGS)
