@@ -38,6 +38,10 @@ class Encoded(NamedTuple):
 
     fields: RawHeaders
     lines: bytes
+    dated: bool | None = None
+    """Whether a Date is among them; None where nobody has looked."""
+    ids: RawHeaders = ()
+    """Those of them that may name the request, where somebody has looked."""
 
 
 def encode(fields: RawHeaders, known: Encoded | None) -> bytes:
