@@ -42,6 +42,8 @@ class Encoded(NamedTuple):
     """Whether a Date is among them; None where nobody has looked."""
     ids: RawHeaders = ()
     """Those of them that may name the request, where somebody has looked."""
+    agent: bytes | None = None
+    """User-Agent of a request, empty for none; None where nobody has looked."""
 
 
 def encode(fields: RawHeaders, known: Encoded | None) -> bytes:

@@ -7,7 +7,7 @@ import msgspec
 
 from proxy.core.exchange import Exchange
 from proxy.core.secrets import HIDDEN, Targets
-from proxy.telemetry.line import escaped, named, printable
+from proxy.telemetry.line import escaped, named_by, printable
 from proxy.telemetry.phases import phase_now, phases
 from proxy.telemetry.why import Try, Why, cause_of, sentence
 
@@ -73,7 +73,7 @@ class Teller:
         """What is told of an exchange; ``now`` is monotonic."""
         record, seconds = exchange.record, now - exchange.started_at
         spent = phases(exchange, now)
-        agent, trace = named(exchange.headers if exchange.heard is None else exchange.heard)
+        agent, trace = named_by(exchange)
         tries = [
             Try(
                 server=attempt.endpoint,

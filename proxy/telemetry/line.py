@@ -1,10 +1,13 @@
 """What a line of the access log holds, and how bytes of clients become text in it."""
 
+import os
 import re
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
+from proxy.core.exchange import Exchange
 from proxy.core.record import Attempt
 from proxy.http.fields import RawHeaders
 from proxy.http.request_id import TRACE_ID
@@ -58,6 +61,16 @@ def named(fields: RawHeaders) -> tuple[str, str]:
     return agent, trace
 
 
+def named_by(exchange: Exchange) -> tuple[str, str]:
+    """The same of a request, as its client sent it; without a look at all fields where known."""
+    fields = exchange.headers if exchange.heard is None else exchange.heard
+    known = exchange.encoded
+    if known is None or known.agent is None or known.fields is not fields:
+        return named(fields)
+    _, trace = named(known.ids)
+    return _text(known.agent), trace
+
+
 def _text(value: bytes) -> str:
     """The value of a field, as text of one line."""
     if value.isascii() and (text := value.decode()).isprintable():
@@ -86,3 +99,31 @@ def printable(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return escaped(text.encode("utf-8", "surrogatepass"))
+
+
+def console(fd: int) -> Callable[[Line, bytearray], None]:
+    """Writes lines for people; ``fd``: where they go, with colours if that is a terminal."""
+    coloured = os.isatty(fd) and "NO_COLOR" not in os.environ
+    colours = ("", "", "\33[32m", "\33[36m", "\33[33m", "\33[31m") if coloured else ("",) * 6
+    end = "\33[0m" if coloured else ""
+
+    def append(line: Line, lines: bytearray) -> None:
+        colour = colours[min(line.status // 100, 5)]
+        parts = [
+            f"{line.time[11:-1]} {colour}{line.status}{end} {line.method} {line.target}",
+            f"{line.total_ms:.1f} ms",
+        ]
+        if line.first_byte_ms is not None:
+            parts.append(f"(first byte {line.first_byte_ms:.1f})")
+        parts.append(f"in {line.bytes_in} out {line.bytes_out}")
+        if line.upstream:
+            parts.append(f"{line.upstream} {line.endpoint}")
+        if line.attempts > 1:
+            parts.append(f"attempts {line.attempts}")
+        if line.error:
+            parts.append(f"{colour}{line.error}{end}")
+        parts.append(line.request_id)
+        lines += " ".join(parts).encode("utf-8", "replace")
+        lines += b"\n"
+
+    return append

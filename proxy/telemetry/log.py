@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import random
 import sys
 from collections.abc import Callable, Iterable
@@ -14,7 +13,8 @@ import msgspec
 from proxy.core.clock import monotonic, wall
 from proxy.core.exchange import Exchange
 from proxy.core.secrets import HIDDEN, SECRETS, Targets, conceal
-from proxy.telemetry.line import Line, escaped, named, printable, tried
+from proxy.http.bounded_cache import BoundedCache
+from proxy.telemetry.line import Line, console, escaped, named_by, printable, tried
 from proxy.telemetry.options import LogOptions
 from proxy.telemetry.writer import Turn, Writer
 
@@ -23,6 +23,9 @@ BATCH: Final = 0.02
 MANY: Final = 64
 """Lines that are written at once, so that a batch does not hold up the loop."""
 
+_PLAIN_TEXTS: Final = 512
+_ROOM: Final = 256 << 10
+"""Bytes of methods and hosts that are kept: clients choose them."""
 _PROTOCOLS: Final = {(1, 0): "HTTP/1.0", (1, 1): "HTTP/1.1"}
 _PLAIN: Final = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", SECRETS}
 
@@ -107,6 +110,9 @@ class AccessLog:
         "_fd",
         "_handle",
         "_lines",
+        "_moment",
+        "_moment_text",
+        "_plain",
         "_random",
         "_sample",
         "_second",
@@ -136,8 +142,13 @@ class AccessLog:
         self._random = (rng or random.Random()).random
         self._wall = wall
         self._clock = clock
+        self._moment = -1
+        """In milliseconds; many lines are of the same one."""
+        self._moment_text = ""
         self._second = -1
         self._second_text = ""
+        self._plain: BoundedCache[str, str] = BoundedCache(_PLAIN_TEXTS, _ROOM)
+        """Methods and hosts that came before, as they are written."""
         self._lines = bytearray()
         self._count = 0
         self._ended: list[tuple[Exchange, float]] = []
@@ -153,7 +164,7 @@ class AccessLog:
         self._slow = float(options.slow) or float("inf")
         self._show = Targets(options.redact).show
         self._unnamed = "x-request-id" in map(str.lower, options.redact)
-        self._append = _json if options.format == "json" else _console(self._fd)
+        self._append = _json if options.format == "json" else console(self._fd)
         self.record = self._record if options.access and not self._closed else _nothing
 
     @property
@@ -197,20 +208,24 @@ class AccessLog:
         self._count += len(ended)
 
     def _line(self, exchange: Exchange, now: float, wall: float) -> Line:
-        second = int(wall)
-        if second != self._second:
-            self._second = second
-            self._second_text = stamp(second)[:-4]
+        moment = int(wall * 1000)
+        if moment != self._moment:
+            self._moment = moment
+            second, milliseconds = divmod(moment, 1000)
+            if second != self._second:
+                self._second = second
+                self._second_text = stamp(second)[:-4]
+            self._moment_text = f"{self._second_text}{milliseconds:03}Z"
         asked = exchange.raw_target
         if b"?" in asked or asked[:1] != b"/" or b";" in asked:  # where credentials could stand
             asked = self._show(asked)
         record, started = exchange.record, exchange.started_at
-        connected, first_byte = record.connect_s, record.first_byte_at
-        user_agent, trace_id = named(exchange.headers if exchange.heard is None else exchange.heard)
+        queued, connected, first_byte = record.queue_s, record.connect_s, record.first_byte_at
+        user_agent, trace_id = named_by(exchange)
         tries = record.attempt_log
         return Line(
-            f"{self._second_text}{int((wall - second) * 1000):03}Z",
-            printable(exchange.method),
+            self._moment_text,
+            self._plain.get(exchange.method) or self._printable(exchange.method),
             escaped(asked),
             exchange.route,
             record.upstream,
@@ -220,13 +235,13 @@ class AccessLog:
             record.attempt_count,
             exchange.bytes_in,
             exchange.bytes_out,
-            round(record.queue_s * 1000, 3),
-            None if connected is None else round(connected * 1000, 3),
+            round(queued * 1000, 3) if queued else 0.0,
+            None if connected is None else round(connected * 1000, 3) if connected else 0.0,
             None if first_byte is None else round((first_byte - started) * 1000, 3),
             round((now - started) * 1000, 3),
             HIDDEN if self._unnamed else printable(exchange.request_id),
             exchange.client,
-            printable(exchange.host),
+            self._plain.get(exchange.host) or self._printable(exchange.host),
             user_agent,
             _PROTOCOLS.get(exchange.version, "") if exchange.method else "",
             trace_id,
@@ -236,6 +251,11 @@ class AccessLog:
             upstream_request_id=printable(record.upstream_request_id),
             cache=record.cache,
         )
+
+    def _printable(self, text: str) -> str:
+        written = printable(text)
+        self._plain.remember(text, written, len(text) + len(written))
+        return written
 
     def _hand_over(self) -> None:
         if self._handle is not None:
@@ -263,30 +283,3 @@ _encode_into: Final = msgspec.json.Encoder().encode_into
 def _json(line: Line, lines: bytearray) -> None:
     _encode_into(line, lines, -1)
     lines += b"\n"
-
-
-def _console(fd: int) -> Callable[[Line, bytearray], None]:
-    coloured = os.isatty(fd) and "NO_COLOR" not in os.environ
-    colours = ("", "", "\33[32m", "\33[36m", "\33[33m", "\33[31m") if coloured else ("",) * 6
-    end = "\33[0m" if coloured else ""
-
-    def append(line: Line, lines: bytearray) -> None:
-        colour = colours[min(line.status // 100, 5)]
-        parts = [
-            f"{line.time[11:-1]} {colour}{line.status}{end} {line.method} {line.target}",
-            f"{line.total_ms:.1f} ms",
-        ]
-        if line.first_byte_ms is not None:
-            parts.append(f"(first byte {line.first_byte_ms:.1f})")
-        parts.append(f"in {line.bytes_in} out {line.bytes_out}")
-        if line.upstream:
-            parts.append(f"{line.upstream} {line.endpoint}")
-        if line.attempts > 1:
-            parts.append(f"attempts {line.attempts}")
-        if line.error:
-            parts.append(f"{colour}{line.error}{end}")
-        parts.append(line.request_id)
-        lines += " ".join(parts).encode("utf-8", "replace")
-        lines += b"\n"
-
-    return append

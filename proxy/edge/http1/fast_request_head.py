@@ -154,7 +154,7 @@ class FastHeadReader:
                 return None
             known = learnt
             differing = [lines[number] for number in known.template.varying]
-        template, kinds, raw, further, length, shape = known
+        template, kinds, raw, further, agent, length, shape = known
         ids: Fields = []
         read: list[Line] = []
         if differing:
@@ -196,7 +196,9 @@ class FastHeadReader:
         )
         if length:
             exchange.body = BytesBody(data[end:], LENGTH_LINE % length, length)
-        exchange.encoded = Encoded(fields, encoded)
+        ids += names.fields
+        told = raw[agent][1] if agent >= 0 else b""
+        exchange.encoded = Encoded(fields, encoded, None, ids, told)
         return exchange, raw
 
     def _by_line(self, lines: list[bytes], sender: str, scheme: str) -> KnownHead | None:
@@ -225,7 +227,7 @@ class FastHeadReader:
             length = int(read[layout.length][1][1]) if layout.length >= 0 else 0
             raw = [line[1] for line in read]
             differ = [kinds[number] for number in varying]
-            known = KnownHead(template, differ, raw, fields, length, shape)
+            known = KnownHead(template, differ, raw, fields, layout.agent, length, shape)
         self._heads.keep(alike, known, PARSED * sum(map(len, lines)) + _FIELD * len(lines))
         return known
 

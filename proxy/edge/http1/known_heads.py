@@ -5,7 +5,7 @@ See ``fast_request_head``, which fills and uses it.
 
 from typing import Final, NamedTuple, TypeAlias
 
-from proxy.edge.http1.request_lines import DECIDING, LENGTH, NAMED
+from proxy.edge.http1.request_lines import AGENT, DECIDING, LENGTH, NAMED
 from proxy.http.bounded_cache import BoundedCache
 from proxy.http.fields import Fields, RawHeaders
 from proxy.http.head_template import HeadTemplate, TemplateFields
@@ -34,7 +34,7 @@ class Shape(NamedTuple):
 class Layout:
     """Where the lines stand in heads whose lines are of the same kinds."""
 
-    __slots__ = ("_kinds", "_passed", "deciding", "length", "named")
+    __slots__ = ("_kinds", "_passed", "agent", "deciding", "length", "named")
 
     def __init__(self, kinds: tuple[int, ...]) -> None:
         self._kinds = kinds
@@ -43,6 +43,9 @@ class Layout:
         """Of each line whether it decides."""
         self.named = [number for number, kind in enumerate(kinds) if kind == NAMED]
         """The numbers of those that name the request."""
+        agents = [number for number, kind in enumerate(kinds) if kind == AGENT]
+        self.agent = agents[-1] if agents else -1
+        """The number of the last one that is User-Agent; -1 where there is none."""
         self.length = kinds.index(LENGTH) if LENGTH in kinds else -1
         """The number of that with the length of the body."""
 
@@ -69,6 +72,8 @@ class KnownHead(NamedTuple):
     """The fields as they came."""
     fields: TemplateFields
     """As they go upstream."""
+    agent: int
+    """The number of User-Agent in ``raw``; -1 where there is none."""
     length: int
     """Bytes of the body."""
     shape: Shape

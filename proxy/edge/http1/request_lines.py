@@ -3,6 +3,7 @@
 Kinds of lines:
 
 - plain: goes upstream as it came.
+- agent: User-Agent, which is plain, and which logs want to know.
 - named: X-Request-Id, traceparent, tracestate: goes upstream where it is valid and there is one.
 - deciding: Host, and what speaks of the client or of other proxies.
 - length: Content-Length, where the whole body came with the head.
@@ -22,7 +23,7 @@ from proxy.http.hop_by_hop import OF_PROXIES
 from proxy.http.logins import names_login
 from proxy.http.request_id import ID_FIELDS
 
-PLAIN, NAMED, DECIDING, LENGTH, ODD, _WEIGHED = range(6)
+PLAIN, AGENT, NAMED, DECIDING, LENGTH, ODD, _WEIGHED = range(7)
 
 PARSED: Final = 4
 """A line is held about so often: as it came, as name and value, and as it goes on."""
@@ -71,7 +72,7 @@ def _kind(name: bytes) -> int:
         return ODD
     if low in OF_PROXIES or about_the_client(name) is not None or names_client_cert(name):
         return DECIDING
-    return PLAIN
+    return AGENT if low == b"user-agent" else PLAIN
 
 
 def _weigh(low: bytes, value: bytes) -> int:

@@ -1,7 +1,7 @@
 """Which heads are compared with one that comes, and that they are bounded."""
 
 from proxy.edge.http1.known_heads import Alike, KnownHead, KnownHeads, Layout, Shape
-from proxy.edge.http1.request_lines import DECIDING, LENGTH, NAMED, PLAIN
+from proxy.edge.http1.request_lines import AGENT, DECIDING, LENGTH, NAMED, PLAIN
 from proxy.http.head_template import HeadTemplate, TemplateFields
 
 SHAPE = Shape("a", "192.0.2.1", "http", (), (), b"")
@@ -9,7 +9,7 @@ SHAPE = Shape("a", "192.0.2.1", "http", (), (), b"")
 
 def head(text: bytes) -> KnownHead:
     fields = TemplateFields([], [], [], [], b"")
-    return KnownHead(HeadTemplate([text]), [], [], fields, 0, SHAPE)
+    return KnownHead(HeadTemplate([text]), [], [], fields, -1, 0, SHAPE)
 
 
 def alike(number: int, sender: str = "192.0.2.1") -> Alike:
@@ -55,6 +55,8 @@ def test_a_layout_says_where_lines_stand() -> None:
     assert layout.deciding == [True, False, False, False, True]
     assert layout.named == [3]
     assert layout.length == 2
+    assert layout.agent == -1
+    assert Layout((AGENT, PLAIN, AGENT)).agent == 2
     assert layout.passed(()) == [False, True, False, True, False]
     assert layout.passed((1,)) == [False, True, False, True, True]
     assert layout.passed(()) == [False, True, False, True, False]

@@ -2,11 +2,12 @@
 
 import pytest
 
-from proxy.edge.http1.request_lines import DECIDING, LENGTH, NAMED, ODD, PLAIN, RequestLines
+from proxy.edge.http1.request_lines import AGENT, DECIDING, LENGTH, NAMED, ODD, PLAIN, RequestLines
 
 KINDS = [
     (b"Accept: */*", PLAIN),
     (b"Authorization: Bearer a", PLAIN),
+    (b"user-agent: a", AGENT),
     (b"Authorization: NTLM a", ODD),
     (b"X-Request-Id: a", NAMED),
     (b"traceparent: a", NAMED),
