@@ -9,10 +9,12 @@ import msgspec
 
 from proxy.core.exchange import Exchange
 from proxy.core.record import Attempt
+from proxy.http.bounded_cache import Memo
 from proxy.http.fields import RawHeaders
 from proxy.http.request_id import TRACE_ID
 
 _UNSAFE: Final = re.compile(rb"[^\x21-\x7e]")
+_TRACEPARENT: Final = len(b"traceparent")
 _UNPRINTABLE: Final = re.compile(rb"[^\x20-\x7e]")
 
 
@@ -67,8 +69,11 @@ def named_by(exchange: Exchange) -> tuple[str, str]:
     known = exchange.encoded
     if known is None or known.agent is None or known.fields is not fields:
         return named(fields)
-    _, trace = named(known.ids)
-    return _text(known.agent), trace
+    trace = b""
+    for name, value in known.ids:
+        if len(name) == _TRACEPARENT:
+            trace = value[3:35]  # whoever has put it there has looked at it
+    return _agents[known.agent], trace.decode()
 
 
 def _text(value: bytes) -> str:
@@ -76,6 +81,9 @@ def _text(value: bytes) -> str:
     if value.isascii() and (text := value.decode()).isprintable():
         return text
     return _UNPRINTABLE.sub(lambda found: b"%%%02X" % ord(found[0]), value).decode()
+
+
+_agents: Final = Memo(_text, 512)
 
 
 def tried(attempt: Attempt) -> dict[str, str | float]:
