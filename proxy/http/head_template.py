@@ -19,7 +19,7 @@ Line: TypeAlias = tuple[int, tuple[bytes, bytes], bytes]
 class HeadTemplate:
     """The lines of a head behind its first one."""
 
-    __slots__ = ("_lines", "_parts", "_tail", "varying")
+    __slots__ = ("_ending", "_lines", "_parts", "varying")
 
     def __init__(self, lines: Sequence[bytes], varying: Collection[int] = ()) -> None:
         """``lines`` without their breaks; ``varying``: the numbers of those that differ."""
@@ -28,7 +28,7 @@ class HeadTemplate:
         """The numbers of the lines that differ."""
         starts = [0, *(number + 1 for number in self.varying)]
         ends = [*self.varying, len(lines)]
-        *self._parts, self._tail = [
+        *self._parts, self._ending = [
             b"".join([line + CRLF for line in lines[start:end]])
             for start, end in zip(starts, ends, strict=True)
         ]
@@ -48,7 +48,7 @@ class HeadTemplate:
                 return None
             found.append(data[start:until])
             start = until + 2
-        return found if data[start:end] == self._tail else None
+        return found if data[start:end] == self._ending else None
 
     def widened(self, lines: Sequence[bytes]) -> "HeadTemplate":
         """One that these lines fit too, which are as many; this one where they fit already."""
