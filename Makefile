@@ -15,12 +15,12 @@ DEV        := $(VENV)/.dev-$(call sum,requirements/build.txt requirements/dev.tx
 GENERATED  := config.toml docs/configuration.md docs/errors.md docs/life-of-a-request.md docs/metrics.md \
 	docs/decisions/0036-aiohttp-what-the-hot-path-goes-round.md
 BENCH      := $(VENV)/.bench-$(call sum,requirements/build.txt requirements/dev.txt requirements/bench.txt)
-CLIENTS    := $(VENV)/.clients-$(call sum,requirements/build.txt requirements/dev.txt requirements/clients.txt requirements/page.txt)
+CLIENTS    := $(VENV)/.clients-$(call sum,requirements/build.txt requirements/dev.txt requirements/clients.txt requirements/api.txt requirements/page.txt)
 CONFORMANT := $(VENV)/.conformance-$(call sum,requirements/conformance.txt)
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test fast wire check format lint types imports house docs docs-current \
-	clients conformance figures bench badday arming soak waiting cache chaos reload workers microbench \
+	clients conformance figures bench badday arming soak waiting cache chaos pages reload workers microbench \
 	bench-tools ci-tools release lock clean
 
 help: ## this list
@@ -93,6 +93,9 @@ soak: $(DEV) ## 1,000 streams and 1,000 sockets for 2 minutes, then a drain (ARG
 waiting: $(DEV) ## the adaptive limit, hedging and coalescing, three seeds: 5 minutes (ARGS="--only hedge")
 	@$(BIN)/python -m benchmarks.waiting $(ARGS)
 
+pages: $(DEV) ## what open pages of the admin listener cost at 2,000 requests/s: 2 minutes (ARGS="--pages 10")
+	@$(BIN)/python -m benchmarks.pages $(ARGS)
+
 reload: $(DEV) ## 200 reloads in a minute under load, then the same without: 3 minutes (ARGS="--seconds 10 --reloads 30")
 	@$(BIN)/python -m benchmarks.reload $(ARGS)
 
@@ -149,7 +152,7 @@ $(BENCH): $(DEV)
 
 $(CLIENTS): $(DEV)
 	@echo "installing the clients that some tests want into $(VENV) ..." >&2
-	@$(PIP) --require-hashes -r requirements/clients.txt
+	@$(PIP) --require-hashes -r requirements/clients.txt -r requirements/api.txt
 	@$(PIP) --require-hashes --no-deps -r requirements/page.txt
 	@rm -f $(VENV)/.clients-* && touch $@
 

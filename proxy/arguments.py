@@ -13,6 +13,8 @@ _EXAMPLES: Final = {
     "check": "sidecar-proxy check /etc/sidecar-proxy/config.toml",
     "init": "sidecar-proxy init my.toml",
     "explain": "sidecar-proxy explain config.toml POST http://api.example.com/v1/items",
+    "record": "sidecar-proxy record --upstream https://api.example.com --to tests/recording",
+    "replay": "sidecar-proxy replay tests/recording",
     "schema": "sidecar-proxy schema > sidecar-proxy.schema.json",
     "demo": "sidecar-proxy demo",
     "top": "sidecar-proxy top --admin 127.0.0.1:9901",
@@ -73,10 +75,39 @@ def parser() -> argparse.ArgumentParser:
     _admin(drain)
     reload = commands.add_parser("reload", help="have a running proxy read its configuration again")
     _admin(reload)
+    _recordings(commands)
     commands.add_parser("schema", help="print the JSON Schema of the configuration")
     commands.add_parser("top", help="show what a running proxy is doing", add_help=False)
     commands.add_parser("demo", help="a slow demo API with the proxy in front", add_help=False)
     return found
+
+
+def _recordings(commands: "argparse._SubParsersAction[_Command]") -> None:
+    record = commands.add_parser("record", help="record an API for tests", allow_abbrev=False)
+    record.add_argument(
+        "--upstream",
+        action="append",
+        required=True,
+        metavar="URL",
+        help="the API; given again, its servers take turns",
+    )
+    record.add_argument("--to", required=True, metavar="DIR", help="where the recording is written")
+    record.add_argument(
+        "--compressed",
+        action="store_true",
+        help="let clients ask for compressed replies, whose files nobody can read",
+    )
+    replay = commands.add_parser("replay", help="answer from a recording", allow_abbrev=False)
+    replay.add_argument("folder", metavar="DIR", help="where the recording is")
+    replay.add_argument("--paced", action="store_true", help="take the time that the API took")
+    for command in (record, replay):
+        command.add_argument(
+            "--listen",
+            action="append",
+            metavar="ADDR",
+            help="default: 127.0.0.1:8080; may be given again",
+        )
+        _set(command)
 
 
 class _Command(argparse.ArgumentParser):

@@ -12,10 +12,14 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from proxy.arguments import DEFAULT, agree
 from proxy.arguments import parser as arguments_of_all
+
+if TYPE_CHECKING:
+    from proxy.config.model import Config
+    from proxy.config.problems import Problem
 
 _BAD_CONFIGURATION: Final = 2
 _REFUSED: Final = 400
@@ -43,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "run": lambda: _run(arguments),
         "check": lambda: _check(_path(arguments.config), arguments.set),
         "explain": lambda: _explain(arguments),
+        "record": lambda: _record(arguments),
+        "replay": lambda: _replay(arguments),
         "init": lambda: _init(_path(arguments.config)),
         "schema": _schema,
         "demo": lambda: int(importlib.import_module("proxy.demo.command").run(rest)),
@@ -77,14 +83,14 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _served(arguments: argparse.Namespace) -> int:
-    from proxy.config.load import ConfigError, read, usable, without_file
+    from proxy.config.load import ConfigError, usable, without_file
+    from proxy.config.origins import ConfigFile
 
+    again: Callable[[], tuple[Config | None, list[Problem]]] = partial(
+        without_file, arguments.upstream, arguments.listen, arguments.admin, arguments.set
+    )
     if arguments.upstream is None:
-        again = partial(read, _path(arguments.config), sets=arguments.set)
-    else:
-        again = partial(
-            without_file, arguments.upstream, arguments.listen, arguments.admin, arguments.set
-        )
+        again = ConfigFile(_path(arguments.config), arguments.set)
     config, problems = again()
     print(*problems, sep="\n", end="\n" if problems else "", file=sys.stderr)
     try:
@@ -94,6 +100,32 @@ def _served(arguments: argparse.Namespace) -> int:
     from proxy.run.serve import run
 
     return run(config, again, _path(arguments.config) if arguments.watch else "")
+
+
+def _record(arguments: argparse.Namespace) -> int:
+    from proxy.run import early_signals
+    from proxy.run.recording import record
+    from proxy.telemetry.standard_error import standard_error
+
+    early_signals.settle()
+    with standard_error():
+        return record(
+            arguments.upstream,
+            arguments.to,
+            arguments.listen,
+            arguments.set,
+            compressed=arguments.compressed,
+        )
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    from proxy.run import early_signals
+    from proxy.run.recording import replay
+    from proxy.telemetry.standard_error import standard_error
+
+    early_signals.settle()
+    with standard_error():
+        return replay(arguments.folder, arguments.listen, arguments.set, paced=arguments.paced)
 
 
 def _check(path: str, sets: Sequence[str]) -> int:

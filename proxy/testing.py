@@ -10,6 +10,7 @@ The proxy runs in a process of its own, so it works with any test server and any
 without an event loop.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -22,7 +23,7 @@ from typing import Any, Final
 
 import pytest
 
-__all__ = ["RunningProxy", "sidecar_proxy", "start"]
+__all__ = ["RunningProxy", "replay", "replayed_api", "sidecar_proxy", "start"]
 
 _PATIENCE: Final = 60.0
 """Seconds for a start and for a stop, however busy the machine is."""
@@ -68,6 +69,17 @@ class RunningProxy:
         return "".join(self._errors)
 
 
+def replay(recording: str | os.PathLike[str], *, folder: Path, paced: bool = False) -> RunningProxy:
+    """Start a proxy on a free port of loopback that answers from a recording.
+
+    ``recording``: the folder that ``sidecar-proxy record`` has written; ``folder``: for the files
+    of this proxy; ``paced``: replies take the time that the API took. Raises RuntimeError with what
+    the proxy has said where it does not start.
+    """
+    words = ["replay", os.fspath(recording), "--listen", "127.0.0.1:0"]
+    return _running([*words, "--paced"] if paced else words, folder)
+
+
 def start(*upstream: str, folder: Path, **tables: Any) -> RunningProxy:
     """Start the proxy on a free port of loopback, in front of these servers of one upstream.
 
@@ -80,9 +92,13 @@ def start(*upstream: str, folder: Path, **tables: Any) -> RunningProxy:
     server = {"listen": "127.0.0.1:0", **tables.pop("server", {})}
     config = folder / "config.toml"
     config.write_text(_toml({"server": server, **tables}), encoding="utf-8")
+    return _running(["run", str(config)], folder)
+
+
+def _running(words: list[str], folder: Path) -> RunningProxy:
     with (folder / "access.log").open("w", encoding="utf-8") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "proxy", "run", str(config)],
+            [sys.executable, "-m", "proxy", *words],
             stdout=log,
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
@@ -121,17 +137,34 @@ def sidecar_proxy() -> Iterator[Callable[..., RunningProxy]]:
 
     Every proxy that it has started is stopped at the end of the test.
     """
+    with _stopping(start) as begin:
+        yield begin
+
+
+@pytest.fixture
+def replayed_api() -> Iterator[Callable[..., RunningProxy]]:
+    """Call it with the folder of a recording, and ``paced=True`` if that is wanted; see ``replay``.
+
+    Each call begins with the first answers again. Every proxy is stopped at the end of the test.
+    """
+    with _stopping(replay) as begin:
+        yield begin
+
+
+@contextlib.contextmanager
+def _stopping(begin: Callable[..., RunningProxy]) -> Iterator[Callable[..., RunningProxy]]:
+    """``begin`` with a folder for each proxy, all of which are stopped at the end."""
     running: list[RunningProxy] = []
     with tempfile.TemporaryDirectory(prefix="sidecar-proxy-") as folder:
 
-        def begin(*upstream: str, **tables: Any) -> RunningProxy:
+        def begun(*words: Any, **options: Any) -> RunningProxy:
             own = Path(folder, str(len(running)))
             own.mkdir()
-            running.append(start(*upstream, folder=own, **tables))
+            running.append(begin(*words, folder=own, **options))
             return running[-1]
 
         try:
-            yield begin
+            yield begun
         finally:
             for proxy in running:
                 proxy.stop()

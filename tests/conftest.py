@@ -10,7 +10,8 @@ import pytest
 import uvloop
 from hypothesis import settings
 
-from proxy.core import secrets
+from proxy.core import redaction
+from tests.support import ways
 from tests.support.authority import Authority
 from tests.support.loop import JumpingLoop
 
@@ -22,10 +23,10 @@ settings.load_profile("patient")
 @pytest.fixture(autouse=True)
 def forget_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """A secret of one test's configuration hides no words from the next."""
-    monkeypatch.setattr(secrets, "_configured", set())
-    monkeypatch.setattr(secrets, "_rotating", WeakValueDictionary())
-    monkeypatch.setattr(secrets, "_latest", {})
-    monkeypatch.setattr(secrets, "_rules_now", secrets._rules_now)
+    monkeypatch.setattr(redaction, "_configured", set())
+    monkeypatch.setattr(redaction, "_rotating", WeakValueDictionary())
+    monkeypatch.setattr(redaction, "_latest", {})
+    monkeypatch.setattr(redaction, "_rules_now", redaction._rules_now)
 
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
@@ -38,6 +39,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=("uvloop", "asyncio"),
         default=os.environ.get("SIDECAR_LOOP", "uvloop"),
         help="event loop of the tests that use sockets (default: uvloop, which the proxy uses)",
+    )
+    parser.addoption(
+        "--way",
+        choices=ways.WAYS,
+        default=os.environ.get("SIDECAR_WAY", "usual"),
+        help="how tests/wire has heads read: as in production, none of them fast, or the first too",
     )
 
 

@@ -139,19 +139,19 @@ def test_every_file_that_is_named_exists(name: str) -> None:
 
 def test_the_exit_statuses_are_those_of_the_code() -> None:
     from proxy import cli  # noqa: PLC0415
-    from proxy.run import serve  # noqa: PLC0415
+    from proxy.run import stop  # noqa: PLC0415
 
     page = TEXTS["docs/operations.md"]
     for status, what in (
-        (serve.CUT, "requests were cut at the end"),
+        (stop.CUT, "requests were cut at the end"),
         (cli._BAD_CONFIGURATION, "bad configuration"),
-        (serve.FAILED_TO_START, "failed to start"),
+        (stop.FAILED_TO_START, "failed to start"),
     ):
         assert f"{status} {what}" in page
 
 
 def test_the_table_of_the_log_has_every_key() -> None:
-    from proxy.telemetry.line import Line  # noqa: PLC0415
+    from proxy.telemetry.access_log_line import Line  # noqa: PLC0415
 
     page = TEXTS["docs/operations.md"]
     rows = [line for line in page.splitlines() if line.startswith("| `")]

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -63,3 +64,15 @@ async def test_a_curl_line_gives_what_is_shown(command: str, shown: str, address
     )
     seen, _ = await process.communicate()
     assert steady(seen.decode()) == steady(shown)
+
+
+def test_the_table_has_every_command() -> None:
+    table = README.read_text(encoding="utf-8").partition("| command | does |\n")[2]
+    cells = [row.split(" | ")[0] for row in table.partition("\n\n")[0].splitlines()[1:]]
+    shown = re.findall(r"`(?:sidecar-proxy )?(\w+)[^`]*`", "\n".join(cells))
+    done = subprocess.run(
+        [sys.executable, "-m", "proxy", "--help"], capture_output=True, text=True, check=True
+    )
+    commands = set(re.findall(r"^    ([a-z]+) ", done.stdout, re.MULTILINE))
+    assert {"run", "check", "record"} <= commands
+    assert set(shown) == commands

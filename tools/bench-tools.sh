@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# The load generator and the peers of `make bench`. Run as root; does nothing where all are there.
+# The load generator and the peers of `make bench` and `make cache`. Run as root; does nothing where all are there.
 set -euo pipefail
 export PATH="$PATH:/usr/sbin:/sbin"
 
 missing=()
 command -v nginx >/dev/null || missing+=(nginx-light)
-for tool in haproxy caddy wrk; do
+for tool in haproxy caddy wrk redis-server; do
     command -v "$tool" >/dev/null || missing+=("$tool")
 done
-[ ${#missing[@]} -gt 0 ] || { echo "bench-tools: nginx, haproxy, caddy and wrk are here"; exit 0; }
+command -v varnishd >/dev/null || missing+=(varnish)
+[ ${#missing[@]} -gt 0 ] || { echo "bench-tools: nginx, haproxy, caddy, varnish, redis-server and wrk are here"; exit 0; }
 
 command -v apt-get >/dev/null || { echo "bench-tools: no apt-get; please install: ${missing[*]}" >&2; exit 1; }
 [ "$(id -u)" = 0 ] || { echo "bench-tools: run as root to install: ${missing[*]}" >&2; exit 1; }

@@ -38,8 +38,8 @@ _WHOLE: Final = {
     ":80": "http/authority.comparable()",
     ":443": "http/authority.comparable()",
     "text/event-stream": "http/sse.EVENT_STREAM, of_events() and streams_events()",
-    "retry-after": "http/backpressure.retry_after()",
-    "retry-after-ms": "http/backpressure.retry_after()",
+    "retry-after": "http/retry_after.retry_after()",
+    "retry-after-ms": "http/retry_after.retry_after()",
     "h2c": "http/upgrade.offered()",
 }
 """Of bytes only: a text may be the name of an option."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from proxy.edge.responses import FAILURES
+from proxy.edge.statuses import FAILURES
 
 HEAD = """# Statuses
 
@@ -12,7 +12,7 @@ unchanged. When no attempt is left, the client gets the outcome of the last one.
 An answer of the proxy carries `Proxy-Status: sidecar-proxy; error=TOKEN` (RFC 9209; with details
 only if `[errors] details` is on) and a body in `application/problem+json` (RFC 9457). The
 `instance` in that body is the request id of the log. `make docs` writes this page
-from `proxy/edge/responses.py`.
+from `proxy/edge/statuses.py`.
 
 | what happened | status | token |
 |---|---|---|

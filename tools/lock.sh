@@ -19,4 +19,5 @@ pin build.txt --constraint requirements/dev.txt - <<<'setuptools>=77'
 pin bench.txt --constraint requirements/dev.txt - \
     <<<$'fastapi\nhttpx\nhttptools\nuvicorn\nuvloop\nmatplotlib'
 pin clients.txt --constraint requirements/dev.txt - \
-    <<<$'openai\nanthropic\nmcp\nhttpx\nhttpx-sse\nsseclient-py\naiohttp-sse-client2\nkubernetes-validate\nhadolint-bin\ncompose-spec'
+    <<<$'openai\nanthropic\nmcp\nhttpx\nhttpx-sse\nsseclient-py\naiohttp-sse-client2\nkubernetes-validate\nhadolint-bin\ncompose-spec\nsslyze'
+pin api.txt --constraint requirements/dev.txt --constraint requirements/clients.txt - <<<'schemathesis'

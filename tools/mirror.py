@@ -15,34 +15,33 @@ telemetry/options telemetry/second
 _ELSEWHERE: Final = """
 admin/answers: tests/admin/test_api.py  the bodies of answers, over sockets
 admin/client: tests/run/test_drain_command.py  it speaks to a running proxy
-config/sample: tests/config/test_reference.py  generated pages are compared in one place
 edge/certificates: tests/wire/test_listener_certificates.py  handshakes, over sockets
 edge/entrance: tests/wire/test_listener_tls.py  what comes in by TLS, over sockets
 edge/http1/connection: tests/reports/test_heads_without_end.py  a protocol of aiohttp, on a socket
 edge/http1/reply_writer: tests/wire/test_headers_response.py  what it writes is seen by a client
 edge/tunnel: tests/wire/test_tunnel.py  bytes both ways, over sockets
-middleware/concurrency/options: tests/config/test_tables.py  the checks of tables stand together
 middleware/hedge/hedged_call: tests/middleware/hedge/test_hedge.py  a call is only made by hedge
-middleware/retry/options: tests/config/test_doubts.py  the checks of tables stand together
-middleware/load_balance/reply_ended: tests/middleware/load_balance/test_ejection.py  bodies that end
-middleware/load_balance/weights: tests/middleware/load_balance/test_calm.py  applied by balancing
+middleware/retry/attempts: tests/middleware/retry/test_retry.py  retry alone makes them
 middleware/retry/adapters: tests/middleware/retry/test_retry.py  only aiohttp-retry calls them
-middleware/retry/may_follow: tests/wire/test_clocks.py  asked when a clock runs out
-net/peer: tests/edge/http1/test_half_close.py  the kernel is asked about real connections
+store/file_claims: tests/store/test_claims.py  what every store does about requests under way
+store/own_claims: tests/store/test_claims.py  what every store does about requests under way
+store/redis_calls: tests/store/test_redis.py  against a server that stops and stalls
+store/redis_claims: tests/store/test_claims.py  what every store does about requests under way
+store/redis_scripts: tests/store/test_claims.py  a real server runs them
 telemetry/call: tests/telemetry/test_recorder.py  a recorder makes calls of exchanges
 run/collector: tests/wire/test_tracing.py  it sends to a receiver, over sockets
 run/observation: tests/wire/test_reload.py  an [admin] table that comes and goes, over sockets
 run/listeners: tests/wire/test_reload.py  addresses that come and go, over sockets
 arguments: tests/test_cli.py  a command line is read by a command
 run/scopes: tests/run/test_tree.py  what is built of them is looked at there
-run/unix_sockets: tests/run/test_listener.py  a listener binds by it
 run/explain_options: tests/run/test_explain.py  what explain prints at its end
 run/runtime: tests/wire/test_drain.py  all parts together, over sockets
 run/workers/inherited: tests/run/workers/test_crew.py  real processes accept by it
 run/workers/member: tests/run/workers/test_crew.py  it is what the crew knows of a process
+run/admin_listeners: tests/wire/test_reload.py  it comes, moves and goes by reloads
+run/workers/outfit: tests/run/workers/test_addresses.py  workers that start after a reload
 run/workers/nursery: tests/run/workers/test_crew.py  real processes are forked
 run/workers/worker: tests/run/workers/test_parent.py  it is a process of its own
-upstream/credentials/upstream_credentials: tests/wire/test_credentials.py  all sources together
 upstream/forward: tests/wire/test_streaming.py  it talks to upstreams, over sockets
 upstream/http1/reply_body: tests/wire/test_framing.py  bodies are read from sockets
 upstream/http1/upgraded: tests/wire/test_websocket_raw.py  bytes both ways, over sockets

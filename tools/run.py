@@ -4,7 +4,7 @@ import sys
 
 from proxy.cli import main as command
 from proxy.demo.process import DemoFailed, DemoProcess
-from proxy.run.serve import FAILED_TO_START
+from proxy.run.stop import FAILED_TO_START
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from benchmarks.badday.ceiling import ceiling
+from benchmarks.badday.ceiling import ceiling, foreseen
 from benchmarks.badday.chart import draw
 from benchmarks.badday.client import orders, spend
 from benchmarks.badday.endpoints import Entry
@@ -80,7 +80,8 @@ def day(who: Peer, profile: Profile, seed: int, seconds: float, folder: Path) ->
             records = asyncio.run(spend(proxy.port, sent))
         entries = ledger(ports[0])
     scaled = profile.lasting(seconds)
-    return figures(records, entries, scaled, seconds, most=ceiling(scaled, seed, sent))
+    most, without = ceiling(scaled, seed, sent), foreseen(scaled, seed, sent)
+    return figures(records, entries, scaled, seconds, most=most, without_foresight=without)
 
 
 def ledger(port: int) -> list[Entry]:

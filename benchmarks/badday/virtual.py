@@ -17,7 +17,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from benchmarks.badday.answer import Outcome
-from benchmarks.badday.ceiling import ceiling
+from benchmarks.badday.ceiling import ceiling, foreseen
 from benchmarks.badday.client import PATIENCE, Order, Record, orders
 from benchmarks.badday.endpoints import Entry
 from benchmarks.badday.peers import told
@@ -206,7 +206,7 @@ async def _spend(profile: Profile, row: str, seed: int, day: list[Order], folder
         stack.enter_context(patch.object(tree, "Forward", servers.forward))
         stack.enter_context(patch.object(tree, "Shared", partial(Shared, clock=loop.time)))
         async with Session() as session:
-            built = tree.Tree(config, session, random.Random(seed))
+            built = tree.Tree(config, session, random.Random(seed)).build()
             handle = built.router.find("GET", "a", "/", ()).handle
             async with asyncio.TaskGroup() as group:
                 tasks = []
@@ -222,4 +222,5 @@ def virtual_day(profile: Profile, row: str, seed: int, seconds: float, folder: P
     scaled, sent = profile.lasting(seconds), orders(seed, seconds)
     with asyncio.Runner(loop_factory=_Loop) as runner:
         records, entries = runner.run(_spend(scaled, row, seed, sent, folder))
-    return figures(records, entries, scaled, seconds, most=ceiling(scaled, seed, sent))
+    most, without = ceiling(scaled, seed, sent), foreseen(scaled, seed, sent)
+    return figures(records, entries, scaled, seconds, most=most, without_foresight=without)

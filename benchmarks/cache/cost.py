@@ -1,6 +1,7 @@
 """Processor time and latency of hits, of stored misses, and of requests that are forwarded."""
 
 import shutil
+import statistics
 import subprocess
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -22,7 +23,7 @@ class Cost(NamedTuple):
     failed: int
 
 
-def cost(target: Running, path: str, seconds: float, *, connections: int, varied: bool) -> Cost:
+def cost(target: Running, path: str, seconds: int, *, connections: int, varied: bool) -> Cost:
     """wrk on one thread. ``varied``: no two requests are for the same target."""
     program = shutil.which("wrk")
     if program is None:
@@ -30,7 +31,7 @@ def cost(target: Running, path: str, seconds: float, *, connections: int, varied
     before = target.processor_seconds()
     done = subprocess.run(
         [
-            *(program, "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", str(_SCRIPT)),
+            *(program, "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(_SCRIPT)),
             *(f"http://127.0.0.1:{target.port}", "--", path, "varied" if varied else "same"),
         ],
         capture_output=True,
@@ -43,14 +44,29 @@ def cost(target: Running, path: str, seconds: float, *, connections: int, varied
 
 
 def alternating(
-    target: Running, paths: dict[str, tuple[str, bool]], seconds: float, rounds: int
-) -> dict[str, Cost]:
-    """Each kind in turn, round by round, so that a noisy machine is noisy for all; the medians."""
-    found: dict[str, list[Cost]] = {name: [] for name in paths}
+    targets: dict[str, Running],
+    paths: dict[str, tuple[str, bool]],
+    seconds: int,
+    rounds: int,
+    *,
+    connections: int = 16,
+) -> dict[str, dict[str, Cost]]:
+    """Each kind of each target in turn, so that a noisy machine is noisy for all; the medians."""
+    found: dict[tuple[str, str], list[Cost]] = {}
     for _ in range(rounds):
-        for name, (path, varied) in paths.items():
-            found[name].append(cost(target, path, seconds, connections=16, varied=varied))
-    return {
-        name: sorted(costs, key=lambda each: each.processor)[len(costs) // 2]
-        for name, costs in found.items()
-    }
+        for name, target in targets.items():
+            for kind, (path, varied) in paths.items():
+                seen = cost(target, path, seconds, connections=connections, varied=varied)
+                found.setdefault((name, kind), []).append(seen)
+    return {name: {kind: _middle(found[name, kind]) for kind in paths} for name in targets}
+
+
+def _middle(costs: list[Cost]) -> Cost:
+    """The median of each figure by itself; all requests, and all that failed."""
+    return Cost(
+        sum(each.requests for each in costs),
+        statistics.median(each.processor for each in costs),
+        statistics.median(each.p50 for each in costs),
+        statistics.median(each.p99 for each in costs),
+        sum(each.failed for each in costs),
+    )

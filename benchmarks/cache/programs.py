@@ -44,6 +44,11 @@ http {{
   }}
 }}
 """
+_VCL: Final = """
+vcl 4.1;
+backend default {{ .host = "127.0.0.1"; .port = "{api}"; }}
+sub vcl_recv {{ if (req.url ~ "^/plain/") {{ return (pass); }} }}
+"""
 CONFIG: Final = """
 [server]
 listen = "127.0.0.1:{port}"
@@ -51,7 +56,7 @@ listen = "127.0.0.1:{port}"
 access = false
 [cache]
 stale_if_error = "1h"
-max_size = "64MiB"
+max_size = "{size}"
 {store}
 [[upstreams]]
 name = "api"
@@ -86,6 +91,11 @@ class Running:
     def processor_seconds(self) -> float:
         """What it and its children have used."""
         return sum(map(_used, [self.process.pid, *_children(self.process.pid)]))
+
+    def resident(self) -> int:
+        """Bytes of memory that it has now."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
 
     def kill(self) -> None:
         """At once, as ``kill -9`` does."""
@@ -166,17 +176,31 @@ def varnish(where: Path, behind: int) -> Iterator[Running]:
     if (program := shutil.which("varnishd", path=f"{os.environ['PATH']}:/usr/sbin")) is None:
         raise Missing("varnishd")
     port = free_port()
-    backend = ["-b", f"127.0.0.1:{behind}", "-s", "malloc,64m", "-n", str(where / "varnish")]
-    with _started([program, "-F", "-a", f"127.0.0.1:{port}", *backend], port) as running:
+    config = where / "varnish.vcl"
+    config.write_text(_VCL.format(api=behind))
+    options = ["-f", str(config), "-s", "malloc,64m", "-n", str(where / "varnish")]
+    with _started([program, "-F", "-a", f"127.0.0.1:{port}", *options], port) as running:
         yield running
 
 
 @contextlib.contextmanager
-def proxy(where: Path, behind: int, store: str = "", port: int = 0) -> Iterator[Running]:
-    """This proxy; ``store``: lines of the configuration."""
+def redis(where: Path) -> Iterator[Running]:
+    """Redis on loopback, which keeps everything in memory."""
+    if (program := shutil.which("redis-server")) is None:
+        raise Missing("redis-server")
+    port = free_port()
+    with _started([program, "--port", str(port), "--save", "", "--dir", str(where)], port) as it:
+        yield it
+
+
+@contextlib.contextmanager
+def proxy(
+    where: Path, behind: int, store: str = "", port: int = 0, size: str = "64MiB"
+) -> Iterator[Running]:
+    """This proxy; ``store``: lines of the configuration; ``size``: ``[cache] max_size``."""
     port = port or free_port()
     config = where / f"proxy-{port}.toml"
-    config.write_text(CONFIG.format(port=port, api=behind, store=store))
+    config.write_text(CONFIG.format(port=port, api=behind, store=store, size=size))
     command = [sys.executable, "-m", "proxy", "run", str(config)]
     with _started(command, port) as running:
         yield running

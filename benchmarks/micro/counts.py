@@ -23,10 +23,16 @@ CASES: Final = {
 }
 COUNTED: Final = {"small GET with [admin]": "get"}
 """The same in a proxy that counts what it does."""
+STORING: Final = {
+    "hit of 1 KiB from memory": "hit",
+    "miss of 1 KiB, not stored": "miss",
+    "miss of 1 KiB, stored in memory": "miss-stored",
+}
+"""In a proxy with [cache]."""
 KINDS: Final = ("calls", "writes to the client", "writes to the upstream", "timers", "tasks")
 
 _WARM: Final = 20
-_FEW, _MANY = 50, 150
+_FEW, _MANY = 64, 192  # whole batches of `telemetry/ended`
 _TIMES: Final = 3
 _PATIENCE: Final = 30.0
 
@@ -85,10 +91,15 @@ async def _measure() -> Counts:
     found: Counts = {}
     async with partner() as other:
         counter = Counter(loop, other.port)
-        for cases, admin in ((CASES, None), (COUNTED, "127.0.0.1:0")):
+        runs: tuple[tuple[dict[str, str], str | None, tuple[str, ...]], ...] = (
+            (CASES, None, ()),
+            (COUNTED, "127.0.0.1:0", ()),
+            (STORING, None, ("cache={}",)),
+        )
+        for cases, admin, sets in runs:
             # All defaults: every clock runs and retry is armed. No access log.
             upstream = f"http://127.0.0.1:{other.port}"
-            runtime = Runtime(from_upstream(upstream, "127.0.0.1:0", admin))
+            runtime = Runtime(from_upstream(upstream, "127.0.0.1:0", admin, sets))
             await runtime.open()
             try:
                 proxy = int(runtime.http[0].rpartition(":")[2])

@@ -9,6 +9,7 @@ import json
 import select
 import socket
 import sys
+from email.utils import formatdate
 from typing import Final
 
 PATIENCE: Final = 20.0
@@ -32,6 +33,12 @@ REPLY: Final = (
     b"HTTP/1.1 200 OK\r\nServer: upstream\r\nContent-Type: application/json\r\n"
     b"Content-Length: %d\r\nCache-Control: no-store\r\n\r\n"
 )
+STORED: Final = (
+    b"HTTP/1.1 200 OK\r\nDate: %b\r\nServer: upstream\r\nContent-Type: text/plain\r\n"
+    b'Content-Length: %d\r\nCache-Control: %b\r\nETag: "a"\r\n\r\n'
+)
+"""Its date, its length, and whether it may be stored."""
+PAGE: Final = b"z" * 1024
 VARIED: Final = (
     b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nServer: upstream\r\n"
     b"Content-Type: application/json\r\n"
@@ -50,6 +57,8 @@ class Peer:
         self._upstream: socket.socket | None = None
         self._client: tuple[int, socket.socket] | None = None
         self._number = 0
+        self._hits = 0
+        """The port of the proxy that has what is asked for again and again."""
 
     def run(self, kind: str, proxy: int, count: int) -> None:
         """``count`` requests, or one request with ``count`` chunks."""
@@ -68,12 +77,31 @@ class Peer:
             fields = b"Content-Type: application/json\r\nContent-Length: %d\r\n" % len(DOCUMENT)
             for _ in range(count):
                 self._varied(client, b"POST", fields, DOCUMENT)
+        elif kind == "hit":
+            self._hit(client, proxy, count)
+        elif kind in ("miss", "miss-stored"):
+            life = b"max-age=3600" if kind == "miss-stored" else b"no-store"
+            for _ in range(count):
+                self._number += 1
+                line = b"GET /v1/items/%d HTTP/1.1\r\n" % self._number
+                self._exchange(client, line + HOST + b"\r\n", storable(life))
         elif kind == "download":
             self._download(client, count)
         elif kind == "upload":
             self._upload(client, count)
         else:
             raise ValueError(kind)
+
+    def _hit(self, client: socket.socket, proxy: int, count: int) -> None:
+        """Requests that the proxy answers from its store, but for the very first one."""
+        request = b"GET /v1/hit HTTP/1.1\r\n" + HOST + b"\r\n"
+        for _ in range(count):
+            if self._hits == proxy:
+                client.sendall(request)
+                received(client)
+            else:
+                self._exchange(client, request, storable(b"max-age=3600"))
+                self._hits = proxy
 
     def _varied(self, client: socket.socket, method: bytes, fields: bytes, body: bytes) -> None:
         """A request and a reply that are like no other."""
@@ -140,6 +168,12 @@ class Peer:
                 return self._upstream
             else:
                 self._upstream = None
+
+
+def storable(life: bytes) -> bytes:
+    """A reply of 1 KiB; ``life``: its Cache-Control."""
+    now = formatdate(usegmt=True).encode()
+    return STORED % (now, len(PAGE), life) + PAGE
 
 
 def head(connection: socket.socket) -> bytes:

@@ -15,6 +15,7 @@ from proxy.admin import operations as o
 from proxy.admin.answers import Failed, Told, answer
 from proxy.admin.observatory import Observatory
 from proxy.admin.page.document import page
+from proxy.admin.state import state
 from proxy.telemetry.call import Call
 
 Handler: TypeAlias = Callable[[Observatory, web.Request], Awaitable[web.StreamResponse]]
@@ -25,7 +26,7 @@ class Parameter(NamedTuple):
 
     name: str
     description: str
-    kind: str = "string"
+    schema: dict[str, Any] = {"type": "string"}  # noqa: RUF012 - it is never changed
     required: bool = False
 
 
@@ -46,22 +47,33 @@ class Operation(NamedTuple):
 
 _ID: Final = Parameter("id", "The request id.", required=True)
 _FILTER: Final = Parameter("filter", "As in the filter box: `route:/v1 status:5xx slow:>2s`.")
-_LIMIT: Final = Parameter("limit", "At most so many, 100 by default, 500 at most.", "integer")
-_SPAN: Final = Parameter("span", "Seconds back from now, 300 by default.", "number")
-_STEP: Final = Parameter("step", "Seconds that are added up, 1 by default.", "number")
+_LIMIT: Final = Parameter(
+    "limit", "At most so many, 100 by default, 500 at most.", {"type": "integer", "minimum": 0}
+)
+_SPAN: Final = Parameter(
+    "span", "Seconds back from now, 300 by default.",
+    {"type": "number", "minimum": 1, "maximum": o.LONGEST_SPAN},
+)  # fmt: skip
+_STEP: Final = Parameter(
+    "step", "Seconds that are added up, 1 by default; no more than span.",
+    {"type": "number", "minimum": 1, "maximum": o.LONGEST_STEP},
+)  # fmt: skip
 _PURGED: Final = (
     Parameter("path", "Of requests for this path, whatever their query."),
     Parameter("tag", "With this word in Cache-Tag or Surrogate-Key."),
     Parameter("route", "Of this route, as the log calls it."),
 )
 
+# fmt: off
 _REQUEST: Final = (
-    Parameter("url", "`http://HOST/PATH` or `/PATH`.", required=True),
+    Parameter("url", "`http://HOST/PATH` or `/PATH`.", {"type": "string", "minLength": 1}, True),
     Parameter("method", "GET by default."),
-    Parameter("header", "`Name: value`; may be given again."),
+    Parameter(
+        "header", "`Name: value`; may be given again.",
+        {"type": "array", "items": {"type": "string"}},
+    ),
 )
 
-# fmt: off
 OPERATIONS: Final = (
     Operation("GET", "/api/exchanges", "Calls that were slow or failed, and those in flight",
               o.exchanges, o.Exchanges, (_FILTER, _LIMIT), errors=(400,)),
@@ -124,7 +136,12 @@ def openapi() -> dict[str, Any]:
     for each in OPERATIONS:
         paths.setdefault(each.path, {})[each.method.lower()] = _described(each, known)
     paths["/api/state"] = {"get": _plain("state", "The state of everything")}
+    for part in state(()):
+        paths.setdefault(f"/api/{part}", {})["get"] = _plain(
+            f"state_{part}", f"Of the state: {part}"
+        )
     paths["/api/live"] = {"get": _plain("live", "The same, second by second", "text/event-stream")}
+    paths["/api/live"]["get"]["responses"]["503"] = _json("A sentence", known[repr(Failed)])
     return {
         "openapi": "3.1.0",
         "info": {
@@ -151,7 +168,7 @@ def _described(operation: Operation, known: dict[str, Any]) -> dict[str, Any]:
                 "in": "path" if f"{{{each.name}}}" in operation.path else "query",
                 "required": each.required,
                 "description": each.description,
-                "schema": {"type": each.kind},
+                "schema": each.schema,
             }
             for each in operation.parameters
         ],
@@ -162,10 +179,19 @@ def _described(operation: Operation, known: dict[str, Any]) -> dict[str, Any]:
     if operation.body is not None:
         content = {"application/json": {"schema": known[repr(operation.body)]}}
         told["requestBody"] = {"required": True, "content": content}
+        told["responses"]["413"] = _text("The body is longer than 1 MiB")
+    told["responses"]["403"] = _FOREIGN
     if operation.method != "GET":
         told["security"] = [{}, {"token": []}]
-        told["responses"]["401"] = {"description": "The token is missing or wrong"}
+        told["responses"]["401"] = _text("The token is missing or wrong")
     return told
+
+
+def _text(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}
+
+
+_FOREIGN: Final = _text("It comes by a name that is not ours, from a page, or may not change this")
 
 
 def _json(description: str, schema: Any) -> dict[str, Any]:
@@ -177,5 +203,5 @@ def _plain(name: str, summary: str, kind: str = "application/json") -> dict[str,
     return {
         "operationId": name,
         "summary": summary,
-        "responses": {"200": {"description": summary, "content": content}},
+        "responses": {"200": {"description": summary, "content": content}, "403": _FOREIGN},
     }

@@ -5,11 +5,15 @@ knows no limit. A client that opens connections and says nothing would use up de
 """
 
 import asyncio
+import logging
 from collections import OrderedDict
 from typing import Any, Final
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
+
+log = logging.getLogger(__name__)
 
 MOST: Final = 128
 """Connections at a time. The one that has been silent for the longest time gives way: who holds
@@ -82,6 +86,14 @@ class Visitor(RequestHandler):
         """What aiohttp calls for each request."""
         self._door.asked(self)
         return await super()._handle_request(*args, **kwargs)
+
+    def log_exception(self, *args: Any, **known: Any) -> None:
+        """What a stranger sends that is no HTTP is no fault of ours: a line without a traceback."""
+        fault = known.get("exc_info")
+        if isinstance(fault, HttpProcessingError):
+            log.debug("a connection of the admin listener sent no HTTP: %s", fault.message)
+        else:
+            super().log_exception(*args, **known)
 
     def stay(self) -> None:
         """Its answer goes on for as long as it is listened to; who gives it sees to the rest."""

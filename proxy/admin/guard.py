@@ -49,7 +49,8 @@ class Guard:
     async def __call__(self, request: web.Request, handler: Next) -> web.StreamResponse:
         """Answer with 403 what comes by another name or from another site."""
         hosts = request.headers.getall("Host", [])
-        names = [*hosts, request.rel_url.authority] if request.rel_url.absolute else hosts
+        # With an absolute-form target its authority counts (RFC 9112 3.2.2), and is ``host``.
+        names = hosts if request.raw_path.startswith(("/", "*")) else [*hosts, request.host]
         if len(hosts) > 1 or not all(map(self._is_ours, names)):
             return _refused("this Host is not a name of the admin listener")
         for origin in request.headers.getall("Origin", []):
@@ -92,8 +93,8 @@ def _authorized(wanted: SecretFile, given: str) -> bool:
 
 def _from_other_page(request: web.Request) -> bool:
     """Whether a browser says so (W3C Fetch Metadata); following a link to us is no harm."""
-    site = request.headers.get("Sec-Fetch-Site", "none")
-    if site in ("none", "same-origin"):
+    sites = request.headers.getall("Sec-Fetch-Site", [])
+    if {"none", "same-origin"}.issuperset(sites):
         return False
     link = (request.headers.get("Sec-Fetch-Mode"), request.headers.get("Sec-Fetch-Dest"))
     return link != ("navigate", "document") or request.method not in _SAFE

@@ -106,6 +106,8 @@ class Live:
         response = web.StreamResponse(headers={**FIELDS, "Content-Type": "text/event-stream"})
         listener: asyncio.Queue[bytes | None] = asyncio.Queue(PENDING)
         await response.prepare(request)
+        if request.method == "HEAD":
+            return response
         visitor = request.protocol
         assert isinstance(visitor, Visitor)
         visitor.stay()

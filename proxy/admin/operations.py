@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Callable, Iterable
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from aiohttp import web
@@ -16,6 +16,9 @@ from proxy.telemetry.episodes import Episode
 from proxy.telemetry.phases import NAMES
 from proxy.telemetry.second import Event
 
+LONGEST_STEP: Final = 3600
+LONGEST_SPAN: Final = 86400
+_UP_TO_A_DAY: Final = {"minimum": 0, "maximum": LONGEST_SPAN}
 _MOST: Final = 500
 _SHORT: Final = 600.0
 """Seconds that are added up within a few milliseconds; more would hold up the loop."""
@@ -35,7 +38,7 @@ class Steps(msgspec.Struct):
     """Seconds from one to the next."""
     phases: list[str]
     """Names of the phases, in the order of their numbers."""
-    series: list[tuple[str, str, str]]
+    series: list[list[str]]
     """Route, upstream and server, in the order of their numbers."""
     steps: list[dict[str, Any]]
     """As ``telemetry/history`` gives them."""
@@ -62,7 +65,7 @@ class Server(msgspec.Struct, forbid_unknown_fields=True):
     upstream: str
     server: str
     """Its address, as ``/api/upstreams`` gives it."""
-    seconds: float = 0.0
+    seconds: Annotated[float, msgspec.Meta(extra_json_schema=_UP_TO_A_DAY)] = 0.0
     """With eject: when it is restored by itself; 0: never."""
 
 
@@ -141,8 +144,9 @@ async def history(seen: Observatory, request: web.Request) -> web.StreamResponse
     try:
         span = float(request.query.get("span", "300"))
         step = float(request.query.get("step", "1"))
-        if not (1 <= step <= 3600 and step <= span <= 86400):
-            raise ValueError("expected 1 <= step <= 3600, and step <= span <= 86400")
+        if not (1 <= step <= LONGEST_STEP and step <= span <= LONGEST_SPAN):
+            expected = f"1 <= step <= {LONGEST_STEP}, and step <= span <= {LONGEST_SPAN}"
+            raise ValueError(f"expected {expected}")
     except ValueError as error:
         return failed(str(error), 400)
     return answer(await steps(seen, span, step))
@@ -156,7 +160,8 @@ async def steps(seen: Observatory, span: float, step: float) -> Steps:
         found = await asyncio.to_thread(known.between, latest - span, step)
     else:
         found = known.between(latest - span, step)
-    return Steps(step, list(NAMES), known.series, found, known.started, known.size)
+    series = [list(each) for each in known.series]
+    return Steps(step, list(NAMES), series, found, known.started, known.size)
 
 
 async def causes(seen: Observatory, _: web.Request) -> web.StreamResponse:
@@ -216,8 +221,8 @@ async def reload(seen: Observatory, _: web.Request) -> web.StreamResponse:
 async def _change(action: str, seen: Observatory, request: web.Request) -> web.StreamResponse:
     try:
         wanted = msgspec.json.decode(await request.read(), type=Server)
-        if not 0 <= wanted.seconds <= 86400:
-            raise ValueError("seconds: expected 0 to 86400")
+        if not 0 <= wanted.seconds <= LONGEST_SPAN:
+            raise ValueError(f"seconds: expected 0 to {LONGEST_SPAN}")
     except (msgspec.MsgspecError, ValueError) as error:
         return failed(str(error), 400)
     try:
@@ -277,7 +282,7 @@ async def level(seen: Observatory, request: web.Request) -> web.StreamResponse:
     if request.method == "PUT":
         try:
             wanted = msgspec.json.decode(await request.read(), type=Level)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, ValueError) as error:
             return failed(str(error), 400)
         return answer({"level": await seen.any("log_level", keep="log", level=wanted.level)})
     return answer({"level": await seen.any("log_level")})

@@ -68,10 +68,15 @@ def run(argv: list[str]) -> int:
 
 
 def show(addresses: Sequence[str], *, once: bool = False, every: float = 1.0) -> int:
-    """Show them until Ctrl-C, or ``once``. 0, or 1 where none of them is reached."""
+    """Show them until Ctrl-C, or ``once``. 0, or 1 where none of them is reached at first.
+
+    Later it waits for one that is away: it may be restarting.
+    """
+    first = True
     with contextlib.suppress(KeyboardInterrupt):
         while True:
             lines, reached = _all(addresses)
+            once, first = once or (first and not reached), False
             size = shutil.get_terminal_size()
             colours = sys.stdout.isatty()
             shown = lines if once else lines[: size.lines - 1]
@@ -92,7 +97,8 @@ def _all(addresses: Sequence[str], ask: Callable[[str], Seen] = look) -> tuple[l
             lines += screen(ask(address))
             reached = True
         except (OSError, ValueError) as error:
-            lines.append(Line(f"{address}: not reached: {error}", _RED))
+            reason = getattr(error, "strerror", None) or str(error)
+            lines.append(Line(f"{address}: not reached: {reason}", _RED))
         lines.append(Line(""))
     return lines, reached
 

@@ -1,12 +1,13 @@
 """What is wrong, or doubtful, in `[upstreams.credentials]`. No message repeats a secret."""
 
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
 from proxy.config import addresses
 from proxy.config import values as fields
+from proxy.config.problems import fault_of
 from proxy.core import findings
 from proxy.core.files import secret_content
 from proxy.core.findings import Finding, Place
@@ -57,7 +58,7 @@ def _one(options: CredentialsOptions, place: Place) -> Iterator[Finding]:
         # Somebody may have written the secret itself there.
         yield Finding((*place, "value_file"), fault.replace(repr(options.value_file), "this file"))
     elif not fields.is_pipe(options.value_file) and (
-        fault := _fault_of(partial(credentials_field, options))
+        fault := fault_of(partial(credentials_field, options))
     ):
         yield Finding((*place, given[0]), fault)
 
@@ -76,19 +77,11 @@ def _oauth2(options: OAuth2Options, place: Place) -> Iterator[Finding]:
         if not (fault := fields.file_fault(options.ca_file)) and not fields.is_pipe(
             options.ca_file
         ):
-            fault = _fault_of(partial(ssl.create_default_context, cafile=options.ca_file))
+            fault = fault_of(partial(ssl.create_default_context, cafile=options.ca_file))
         if fault:
             yield Finding((*place, "ca_file"), fault)
         elif options.token_url.startswith("http:"):
             yield Finding((*place, "ca_file"), "only a token_url with https:// has a certificate")
-
-
-def _fault_of(build: Callable[[], object]) -> str:
-    try:
-        build()
-    except (ValueError, OSError) as error:
-        return str(error)
-    return ""
 
 
 def credentials_doubts(tables: CredentialsTables | None, place: Place) -> Iterator[Finding]:

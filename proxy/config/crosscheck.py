@@ -13,7 +13,7 @@ from proxy.config.doubts import doubts
 from proxy.config.listener import listener_problems
 from proxy.config.model import Config, Route, Upstream
 from proxy.config.paths import path_meant
-from proxy.config.problems import suggestion
+from proxy.config.problems import fault_of, suggestion
 from proxy.config.tables import table_problems
 from proxy.config.unreachable import shadowed
 from proxy.core import findings, patterns
@@ -188,7 +188,7 @@ def _upstream(options: Upstream, place: Place) -> Iterator[Finding]:
             options.tls.password_file,
         )
         if not faults and not any(map(fields.is_pipe, files)):
-            faults = list(_one((*place, "tls"), _fault_of(partial(tls_context, options))))
+            faults = list(_one((*place, "tls"), fault_of(partial(tls_context, options))))
         yield from faults
     if options.credentials is not None:
         yield from credentials_problems(options.credentials, (*place, "credentials"))
@@ -211,7 +211,7 @@ def _route(options: Route, raw: Mapping[str, Any], place: Place) -> Iterator[Fin
     for name in ("path", "strip_prefix", "add_prefix"):
         path = getattr(options, name)
         if path or name == "path":
-            fault = _fault_of(partial(literal_path, path, what="a path"))
+            fault = fault_of(partial(literal_path, path, what="a path"))
             yield from _one((*place, name), fault and f"{fault}{path_meant(path)}")
     if options.path_regex:
         yield from _one((*place, "path_regex"), patterns.fault_of(options.path_regex))
@@ -225,7 +225,7 @@ def _route(options: Route, raw: Mapping[str, Any], place: Place) -> Iterator[Fin
         fault = patterns.fault_of(options.rewrite.pattern)
         yield from _one((*place, "rewrite", "pattern"), fault)
         if not fault:
-            fault = _fault_of(partial(PathRewriter, rewrite=options.rewrite))
+            fault = fault_of(partial(PathRewriter, rewrite=options.rewrite))
             yield from _one((*place, "rewrite", "replacement"), fault)
     if isinstance(options.fallback, FixedReply):
         fault = fields.file_fault(options.fallback.file)
@@ -235,22 +235,13 @@ def _route(options: Route, raw: Mapping[str, Any], place: Place) -> Iterator[Fin
             yield from _rules(rules, (*place, side))
 
 
-def _fault_of(build: Callable[[], object]) -> str:
-    """What the code that uses an option has against it."""
-    try:
-        build()
-    except (ValueError, OSError) as error:
-        return str(error)
-    return ""
-
-
 def _rules(rules: HeaderRules, place: Place) -> Iterator[Finding]:
     for act in ("set", "add"):
         for name, value in getattr(rules, act).items():
             fault = (
                 findings.owned_fault(name)
                 or findings.value_fault(value)
-                or _fault_of(partial(Template, value))
+                or fault_of(partial(Template, value))
             )
             yield from _one((*place, act, name), fault)
     yield from _each((*place, "remove"), rules.remove, findings.owned_fault)

@@ -1,7 +1,8 @@
 """The second look at a file that msgspec refused: every value against its declaration.
 
 msgspec stops at the first mistake. This walk finds them all and leaves wrong values out, so that
-checks across options can still be made. ``hints`` and ``names`` say what was meant.
+checks across options can still be made. ``hints``, ``wrong_units`` and ``names`` say what was
+meant.
 """
 
 import re
@@ -10,7 +11,7 @@ from typing import Any, Final
 
 from msgspec import inspect
 
-from proxy.config import hints, names
+from proxy.config import hints, names, wrong_units
 from proxy.config.model import SWITCHES, Config, read_unit
 from proxy.config.problems import secret
 from proxy.core.findings import Finding, Place
@@ -216,7 +217,7 @@ def _number(kind: inspect.FloatType, raw: Any) -> str:
 def _near(kind: inspect.IntType | inspect.FloatType, raw: Any) -> str:
     """The number that is meant by a string, or by a percentage."""
     found = hints.number(raw, whole=isinstance(kind, inspect.IntType), high=kind.le)
-    return hints.meant(str(found)) if found is not None and _between(kind, found) else ""
+    return wrong_units.meant(str(found)) if found is not None and _between(kind, found) else ""
 
 
 def _between(kind: inspect.IntType | inspect.FloatType, raw: float) -> bool:
@@ -277,7 +278,8 @@ def _unit(kind: inspect.CustomType, raw: Any) -> str:
     try:
         read_unit(kind.cls, raw)
     except ValueError as error:
-        return f"{str(error).partition(', got ')[0]}, got {shown(raw)}{hints.unit(kind.cls, raw)}"
+        meant = wrong_units.unit(kind.cls, raw)
+        return f"{str(error).partition(', got ')[0]}, got {shown(raw)}{meant}"
     return ""
 
 

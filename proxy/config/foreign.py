@@ -85,10 +85,10 @@ load_balance.policy: lb_policy balance strategy algorithm
 circuit_breaker.consecutive_failures: failures threshold max_fails max_failures failure_threshold
     consecutive_errors
 circuit_breaker.base_ejection_time: fail_timeout cooldown
-concurrency.max_requests: limit max_concurrency max_concurrent max_in_flight
+concurrency.max_requests: max limit max_concurrency max_concurrent max_in_flight
 rate_limit.average: limit rps rate requests_per_second requests
 rate_limit.period: per window
-queue.size: max_size length depth
+queue.size: max max_size max_length length depth capacity
 [rate_limit]: ratelimit rate_limits
 [coalesce]: dedupe collapse single_flight
 [stream]: streaming sse

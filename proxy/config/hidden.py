@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from proxy.config.problems import secret
 from proxy.core.findings import Finding, Place
-from proxy.core.secrets import CREDENTIALS, HIDDEN, conceal
+from proxy.core.redaction import CREDENTIALS, HIDDEN, conceal
 
 _SHORTEST: Final = 4
 """Letters of a value that is looked for outside of quotes."""

@@ -9,35 +9,15 @@ from typing import Any, Final
 
 from proxy.config.foreign import VALUES
 from proxy.config.problems import suggestion
+from proxy.config.wrong_units import NEVER, meant, size_unit, unit
 from proxy.core import cache_options, request_key, stream_options
 from proxy.core.duration import Duration
 from proxy.core.findings import Place, is_token
 from proxy.core.options import MODE
-from proxy.core.size import Size
 from proxy.middleware.hedge import hedge
 from proxy.middleware.retry import options as retry
 from proxy.upstream import health
 
-_NO: Final = "no,off,none,never,false,null,nil,-1,unlimited,infinite,infinity,inf,disabled,disable"
-_NEVER: Final = frozenset(["", *_NO.split(",")])
-_PART: Final = re.compile(r"([0-9]+(?:[.,][0-9]+)?)\s*([A-Za-zµμ]*)\s*")
-_CLOCKS: Final[dict[str, float]] = {
-    **dict.fromkeys(("ns", "nanos", "nanoseconds"), 1e-9),
-    **dict.fromkeys(("us", "µs", "μs", "micros", "microseconds"), 1e-6),
-    **dict.fromkeys(("ms", "msec", "msecs", "millis", "millisecond", "milliseconds"), 0.001),
-    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
-    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60.0),
-    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3600.0),
-    **dict.fromkeys(("d", "day", "days"), 86400.0),
-    **dict.fromkeys(("w", "week", "weeks"), 604800.0),
-}
-_WEIGHTS: Final[dict[str, int]] = {
-    **dict.fromkeys(("b", "byte", "bytes"), 1),
-    **dict.fromkeys(("k", "kb", "kib", "ki"), 1 << 10),
-    **dict.fromkeys(("m", "mb", "mib", "mi"), 1 << 20),
-    **dict.fromkeys(("g", "gb", "gib", "gi"), 1 << 30),
-    **dict.fromkeys(("t", "tb", "tib", "ti"), 1 << 40),
-}
 _RATE: Final = re.compile(r"([0-9.]+) ?(?:r|req|requests?|rps)?(?: ?/ ?(?:s|sec|second))?")
 """``10r/s`` of other proxies, where the period is a second."""
 _LETTERS: Final = re.compile(r"[^a-z0-9]")
@@ -80,62 +60,6 @@ MAIN: Final = {
     "UpstreamTlsOptions": ("ca_file", "ca.pem"),
 }
 """The option that somebody means who writes a bare value for a table, with an example."""
-
-
-def meant(text: str) -> str:
-    """The end of a sentence that suggests ``text``."""
-    return f", did you mean {text}?"
-
-
-def unit(kind: type, raw: Any) -> str:
-    """A duration or a size."""
-    if raw is False or (isinstance(raw, str) and raw.strip().lower() in _NEVER):
-        return ', "0" switches it off'
-    if isinstance(raw, bool) or not isinstance(raw, str | int | float):
-        return ""
-    if issubclass(kind, Duration):
-        return _duration(raw)
-    return _size(raw)
-
-
-def _duration(raw: str | float) -> str:
-    if not isinstance(raw, str):
-        return meant(f'"{raw:g}s"') if 0 < raw < 1e9 else ', "0" switches it off' * (raw == 0)
-    parts, total = _parts(raw, _CLOCKS)
-    if not parts:
-        return ""
-    if parts == [""]:  # a bare number says no unit
-        number = raw.strip().replace(",", ".")
-        return meant(f'"{number}s" or "{number}ms"')
-    return meant(f'"{Duration(round(total, 9))}"') if 0 < total < 1e9 else ""
-
-
-def _size(raw: str | float) -> str:
-    if not isinstance(raw, str):
-        if raw == 0:
-            return ', "0" switches it off'
-        return meant(f'"{Size(raw)}"') if isinstance(raw, int) and 0 < raw < 1 << 62 else ""
-    parts, total = _parts(raw, _WEIGHTS)
-    if parts == [""]:
-        return meant(f'"{Size(int(total))}"') if 0 < total < 1 << 62 else ""
-    return meant(f'"{Size(int(total))}"') if parts and 0 < total < 1 << 62 else ""
-
-
-def _parts(raw: str, units: dict[str, Any]) -> tuple[list[str], float]:
-    """The units of a text, and its sum; no units where it cannot be read."""
-    text, at, found, total = raw.strip().removeprefix("+"), 0, list[str](), 0.0
-    if text[:2].upper() == "PT":  # ISO 8601
-        text = text[2:]
-    while at < len(text):
-        part = _PART.match(text, at)
-        name = part[2] if part else ""
-        weight = units.get(name) or units.get(name.lower()) if name else 1
-        if not part or weight is None or len(part[1]) > 15:
-            return [], 0.0
-        total += float(part[1].replace(",", ".")) * weight
-        found.append(name)
-        at = part.end()
-    return ([], 0.0) if "" in found and len(found) > 1 else (found, total)
 
 
 def switch(raw: Any) -> str:
@@ -206,7 +130,7 @@ def pattern(wanted: str, raw: Any, words: Iterable[str]) -> str:
         return unit(Duration, raw)
     elif wanted == stream_options.PATTERN:
         kind, _, amount = low.rpartition(":")
-        if near := _size(amount or text):
+        if near := size_unit(amount or text):
             return meant("'body:" + near.split('"')[1] + "'")
         if re.fullmatch(r"[0-9.]+(?:b|kib|mib|gib)", amount) and not kind:
             return meant(f"'body:{text}'")
@@ -241,7 +165,7 @@ def _mode(raw: Any) -> str:
 
 def without(name: Any, raw: Any) -> str:
     """How to say "no limit", or "never", with an option that takes no 0."""
-    nothing = raw is False or str(raw).strip().lower() in _NEVER or raw in (0, "0")
+    nothing = raw is False or str(raw).strip().lower() in NEVER or raw in (0, "0")
     return _WITHOUT.get(name, "") if nothing else ""
 
 

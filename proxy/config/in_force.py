@@ -11,7 +11,7 @@ from proxy.config.hidden import masked
 from proxy.config.model import Config
 from proxy.core.duration import Duration
 from proxy.core.findings import Place
-from proxy.core.secrets import HIDDEN, conceal
+from proxy.core.redaction import HIDDEN, conceal
 from proxy.core.size import Size
 
 _FIELDS: Final = frozenset({"request_headers", "response_headers", "headers"})

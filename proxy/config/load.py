@@ -18,7 +18,7 @@ from proxy.config.overrides import Overrides
 from proxy.config.problems import ConfigError, Problem, spell
 from proxy.config.unexpanded import unexpanded
 from proxy.core.findings import Finding, Place
-from proxy.core.secrets import conceal
+from proxy.core.redaction import conceal
 
 if TYPE_CHECKING:
     from proxy.config.syntax import Fault

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -70,3 +70,12 @@ def suggestion(word: str, known: Iterable[str], near: float = 0.6) -> str:
     close = [each for each in known if each.lower() == word.lower()]
     close = close or get_close_matches(word, known, 1, near)
     return f", did you mean {close[0]!r}?" if close else ""
+
+
+def fault_of(build: Callable[[], object]) -> str:
+    """What the code that uses an option has against it."""
+    try:
+        build()
+    except (ValueError, OSError) as error:
+        return str(error)
+    return ""

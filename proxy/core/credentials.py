@@ -22,7 +22,7 @@ class Credentials(Protocol):
 
     @property
     def names(self) -> frozenset[bytes]:
-        """Fields of a client that are not sent, in lower case: those of all keys."""
+        """Fields of a client that are not sent, those of all keys: in lower case, with dashes."""
 
     async def ready(self, key: Key, until: float) -> Field:
         """The field of a key, waiting until then for one that is on its way; ``until`` monotonic.

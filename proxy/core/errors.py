@@ -1,6 +1,6 @@
 """Everything that can go wrong, by whose side it went wrong on.
 
-Statuses are not here: ``edge/responses.py`` gives each of these its own.
+Statuses are not here: ``edge/statuses.py`` gives each of these its own.
 """
 
 import re
@@ -152,7 +152,7 @@ class ResponseTimeout(UpstreamError):
 
 
 class AttemptTimeout(ResponseTimeout):
-    """No head within ``per_try``, while another attempt may follow."""
+    """No head within ``per_try``, or in time for ``last_chance``, while another may follow."""
 
 
 class ConnectionTerminated(UpstreamError):
@@ -249,6 +249,10 @@ class LoopDetected(ProxyError):
 
 class NotCached(ProxyError):
     """The client takes a stored reply only (``only-if-cached``), and there is none."""
+
+
+class NotRecorded(ProxyError):
+    """The recording that is replayed has no answer to the request."""
 
 
 class InternalError(ProxyError):

@@ -140,9 +140,38 @@ class Exchange:
         It has a record of its own, which goes on from this one's but counts its own attempts.
         Nothing that happens to it is told to the client before its reply is chosen.
         """
+        # One by one: a loop with setattr takes four times as long, copy.copy eight times.
         twin = object.__new__(Exchange)
-        for name in Exchange.__slots__:  # copy.copy takes four times as long
-            setattr(twin, name, getattr(self, name))
+        twin.bytes_in = self.bytes_in
+        twin.bytes_out = self.bytes_out
+        twin.client = self.client
+        twin.committed = self.committed
+        twin.deadline = self.deadline
+        twin.encoded = self.encoded
+        twin.endless = self.endless
+        twin.error = self.error
+        twin.error_fields = self.error_fields
+        twin.headers = self.headers
+        twin.heard = self.heard
+        twin.host = self.host
+        twin.length = self.length
+        twin.login = self.login
+        twin.method = self.method
+        twin.path = self.path
+        twin.proxy_credentials = self.proxy_credentials
+        twin.raw_target = self.raw_target
+        twin.request_id = self.request_id
+        twin.route = self.route
+        twin.scheme = self.scheme
+        twin.stalled = self.stalled
+        twin.started_at = self.started_at
+        twin.status = self.status
+        twin.suffices = self.suffices
+        twin.takes_trailers = self.takes_trailers
+        twin.target = self.target
+        twin.ties = self.ties
+        twin.upgrade = self.upgrade
+        twin.version = self.version
         twin.body = body
         twin.send_informational = None
         twin.record = self.record.copy()

@@ -150,10 +150,27 @@ class Reply:
             return b""
         return await self._source.read()
 
-    def trailers_of(self, other: "Reply") -> None:
-        """This one shows the body of ``other``: what comes behind that is behind this one too."""
-        if other.trailers is not None:
-            self.trailers = other.last_trailers
+    def with_body(
+        self, source: Source, length: int | None, buffered: bytes | None = None
+    ) -> "Reply":
+        """Another one with the same head and the same trailers, whose body comes from ``source``.
+
+        ``length`` and ``buffered`` as for a reply of its own.
+        """
+        shown = Reply(
+            self.status,
+            self.headers,
+            source,
+            reason=self.reason,
+            length=length,
+            version=self.version,
+            buffered=buffered,
+        )
+        shown.encoded = self.encoded
+        shown.until_close = self.until_close
+        if self.trailers is not None:
+            shown.trailers = self.last_trailers
+        return shown
 
     def last_trailers(self) -> RawHeaders:
         """The fields behind the body, which has been read."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from proxy.core.exchange import Exchange
-from proxy.core.secrets import digest
+from proxy.core.redaction import digest
 from proxy.http.fields import cookie, values
 from proxy.http.grammar import TCHAR
 

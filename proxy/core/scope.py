@@ -16,6 +16,7 @@ from proxy.core.body import Body
 from proxy.core.clock import Clock, monotonic
 from proxy.core.credentials import Credentials
 from proxy.core.exchange import Exchange, Handler
+from proxy.core.recording import Deck
 from proxy.core.reply import Reply
 from proxy.core.samples import Described, Sample
 from proxy.core.stored import Store
@@ -38,6 +39,10 @@ class Sharing(Protocol):
     @property
     def inner(self) -> Handler:
         """What sends a request that shares nothing."""
+
+    @property
+    def wait_timeout(self) -> float:
+        """Seconds that a request waits for the head of a call of others; 0 for any time."""
 
     async def share(
         self,
@@ -88,8 +93,10 @@ class Shared:
     __slots__ = (
         "_adaptations",
         "_before",
+        "_shown",
         "_things",
         "clock",
+        "deck",
         "rng",
         "show_keys",
         "store",
@@ -112,11 +119,15 @@ class Shared:
         self.show_keys = show_keys
         self.store: Store | None = None
         """Where replies are stored, if a route has ``[cache]``."""
+        self.deck: Deck | None = None
+        """What is recorded or replayed, with those commands."""
         self.tasks: set[asyncio.Task[None]] = set() if before is None else before.tasks
         """Tasks that belong to no request; what is left of them at the end is cancelled."""
         self.traced = False
         """Whether spans are made, with ``[tracing]``."""
         self.watched: list[Watched] = []
+        self._shown: set[int] = set()
+        """Identities of what is watched: with hundreds of routes there are thousands."""
         self.uses = Uses([], [])
         """What has been taken and shown since whoever builds a route put this here."""
         self._things: dict[Hashable, Any] = {}
@@ -148,7 +159,8 @@ class Shared:
     def watch(self, thing: Described, **labels: str) -> None:
         """Show operators the state of ``thing``, once; ``labels`` say which one it is."""
         self.uses.watched.append(Watched(thing, labels))
-        if not any(each.thing is thing for each in self.watched):
+        if id(thing) not in self._shown:
+            self._shown.add(id(thing))
             self.watched.append(Watched(thing, labels))
 
     def keep(self, uses: Uses) -> None:
@@ -186,6 +198,7 @@ class Shared:
         """End all that runs by itself and that no other configuration has taken over."""
         things, self._things = list(self._things.values()), {}
         self.watched.clear()
+        self._shown.clear()
         for thing in things:
             if isinstance(thing, Ends):
                 await thing.close()
@@ -258,6 +271,9 @@ class UpstreamScope(Scope):
     """What retries may add to the load, shared by all routes to this upstream."""
     has_headroom: list[Callable[[], bool]] = field(default_factory=list)
     """What has to hold for one more request than was asked for."""
+    sends_copies: bool = False
+    """Whether a request that takes long is sent a second time beside the first; left by the link
+    that does so."""
     hold: Hold | None = None
     """To be called by whoever tries again, with each reply that is not here as a whole."""
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 
 from proxy.core.files import rereadable, secret_content, secret_mark
-from proxy.core.secrets import Rotating, rotating
+from proxy.core.redaction import Rotating, rotating
 
 log = logging.getLogger(__name__)
 

@@ -6,12 +6,13 @@ byte has been written.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 from proxy.core.samples import Sample
 from proxy.policy.freshness import Freshness
+from proxy.policy.key_changes import Changes
 
 
 class Meta(msgspec.Struct, array_like=True, frozen=True):
@@ -66,14 +67,73 @@ class Entry(Protocol):
         """
 
 
+class Claim:
+    """What is kept of a request for a key that is under way: when it began, and a lease.
+
+    A reply may not be stored if its key or one of its labels was invalidated after its request
+    began. ``since`` says when that was among the changes that this process knows of (`Changes`),
+    ``order`` among those of all processes that share the store. A lease asks other processes to
+    wait for the reply, see `Claims`.
+    """
+
+    __slots__ = ("held_by", "name", "order", "since", "token")
+
+    def __init__(self, since: int, name: bytes = b"") -> None:
+        self.since = since
+        self.name = name
+        """Of the lease; empty where none is wanted."""
+        self.order: int | None = None
+        """None where the store could not say it: then nothing is stored."""
+        self.token = b""
+        """Proves that the lease is ours; empty where it is not."""
+        self.held_by = b""
+        """The token of the process that has the lease."""
+
+
+class Claims(Protocol):
+    """Requests under way, of all processes that share a store.
+
+    A lease lasts for `LEASE` seconds from when it was taken or renewed last. It is given back by
+    what stores the reply, at the moment at which that can be found, or by ``give_back``.
+    """
+
+    shared: bool
+    """Whether other processes may use the store."""
+
+    async def take(self, name: bytes = b"") -> Claim:
+        """Note that a request begins; with the lease of this name, where nobody has it.
+
+        It never fails: where the store does, there is no lease, and ``order`` may be None.
+        """
+
+    async def holder(self, name: bytes) -> bytes:
+        """The token of who has this lease; empty for nobody, and where the store fails."""
+
+    def renew(self, claim: Claim) -> None:
+        """Have the lease last from now on, if it is still ours. Nobody waits for it."""
+
+    def give_back(self, claim: Claim) -> None:
+        """Let others take the lease. Nobody waits for it."""
+
+
+LEASE: Final = 10.0
+"""Seconds for which other processes wait for one that says nothing any more."""
+
+
 class Writer(Protocol):
-    """One reply that is being stored. Exactly one of ``commit`` and ``abort`` ends it."""
+    """One reply that is being stored. Exactly one of ``commit`` and ``abort`` ends it.
+
+    Both give back the lease of its claim.
+    """
 
     def write(self, data: bytes) -> bool:
         """Take the next bytes of the body; False where the store has no room for them."""
 
     def commit(self, replaces: Sequence[bytes] = ()) -> None:
-        """The body has ended: make it visible, in the place of the entries of these idents."""
+        """The body has ended: make it visible, in the place of the entries of these idents.
+
+        Not if its key or one of its labels was invalidated after its claim was taken.
+        """
 
     def abort(self) -> None:
         """Forget it."""
@@ -86,20 +146,24 @@ class StoreFailed(Exception):
 class Store(Protocol):
     """Keeps replies."""
 
+    changes: Changes
+    """What this process has changed."""
+    claims: Claims
+
     async def get(self, key: bytes) -> Sequence[Entry]:
         """The replies under this key, the last stored first. None where the store fails."""
 
-    def put(self, key: bytes, meta: Meta) -> Writer:
-        """Begin to store a reply."""
+    def put(self, key: bytes, meta: Meta, claim: Claim | None = None) -> Writer:
+        """Begin to store a reply to a request that began with this claim."""
 
     async def touch(self, key: bytes, ident: bytes, meta: Meta) -> None:
         """Give an entry another head."""
 
     async def delete(self, key: bytes, ident: bytes | None = None) -> None:
-        """Remove one entry, or all under the key."""
+        """Remove one entry, or all under the key, also those that are on their way there."""
 
     async def purge(self, label: bytes) -> int:
-        """Remove all entries with this label; how many there were."""
+        """Remove all entries with this label; how many there were. Also those on their way."""
 
     def resize(self, max_size: int) -> None:
         """Take this many bytes from now on; 0 for no bound."""

@@ -16,6 +16,7 @@ from proxy.demo.deaf import DeafServer
 from proxy.demo.process import DemoFailed, DemoProcess
 from proxy.demo.traffic import CONFIG, Traffic, driven
 from proxy.run import serve
+from proxy.run.stop import FAILED_TO_START
 
 _TRY: Final = """\
 demo API  {api}
@@ -59,7 +60,7 @@ def run(argv: list[str]) -> int:
         return 2
     except DemoFailed as error:
         sys.stderr.write(f"{error}\n")
-        return serve.FAILED_TO_START
+        return FAILED_TO_START
 
 
 def configuration(api: str, deaf: str, listen: str, admin: str) -> Config:

@@ -23,6 +23,7 @@ class DeafServer:
         self._socket.settimeout(0.1)
         self._hears = threading.Event()
         self._hears.set()
+        self._parked = threading.Event()
         self._over = False
         self._thread = threading.Thread(target=self._serve, daemon=True, name="demo-server")
         self._fillers: list[socket.socket] = []
@@ -45,8 +46,12 @@ class DeafServer:
         self._socket.close()
 
     def go_deaf(self) -> None:
-        """Take no connection any more."""
+        """Take no connection any more. Waits until the thread has left ``accept``.
+
+        A connection that it took from the full queue would leave a place in it.
+        """
         self._hears.clear()
+        self._parked.wait()
         for _ in range(_FILL):
             filler = socket.socket()
             filler.setblocking(False)
@@ -59,16 +64,16 @@ class DeafServer:
         for filler in self._fillers:
             filler.close()
         self._fillers.clear()
+        self._parked.clear()
         self._hears.set()
 
     def _serve(self) -> None:
         while not self._over:
-            self._hears.wait()
+            if not self._hears.is_set():
+                self._parked.set()
+                self._hears.wait()
             with contextlib.suppress(OSError):
                 client, _ = self._socket.accept()
-                if not self._hears.is_set():
-                    self._fillers.append(client)  # taken as it went deaf: it waits too
-                    continue
                 with client:
                     client.settimeout(1.0)
                     client.recv(65536)

@@ -10,7 +10,7 @@ In this order:
 4. Tunnels and streams of events have no end of their own. Tunnels are closed politely when the
    grace period is over, then whatever is left is cut (``run/runtime.close``).
 
-A second SIGTERM goes to the cutting at once (``run/serve``).
+A second SIGTERM goes to the cutting at once (``run/stop``).
 """
 
 import logging

@@ -27,10 +27,10 @@ from proxy.edge.router import USUAL
 from proxy.http.authority import comparable, valid_host
 from proxy.http.client_cert import names_client_cert
 from proxy.http.fields import Fields, RawHeaders
-from proxy.http.framing import CHUNKED_LINE, LENGTH_LINE
+from proxy.http.framing import CHUNKED, CHUNKED_LINE, LENGTH_LINE
 from proxy.http.grammar import Malformed, members
 from proxy.http.hop_by_hop import bears_mark, end_to_end_request, marked, seen_by, via
-from proxy.http.request_id import ensure_ids
+from proxy.http.request_id import EVERY, ensure_ids
 from proxy.http.target import check_escapes, normal_path, split_target
 from proxy.http.trailers import announcement, takes_trailers
 from proxy.http.upgrade import offered
@@ -39,15 +39,21 @@ from proxy.http.upgrade import offered
 class Intake:
     """Makes exchanges of requests."""
 
-    __slots__ = ("_forwarding", "_instance", "_loop", "_loops", "_options", "_room")
+    __slots__ = ("_forwarding", "_instance", "_loop", "_loops", "_options", "_room", "sampled")
 
     def __init__(
-        self, options: ServerOptions, instance: str, before: "Intake | None" = None
+        self,
+        options: ServerOptions,
+        instance: str,
+        before: "Intake | None" = None,
+        sampled: int = EVERY,
     ) -> None:
         """``instance``: 8 hex digits that tell this proxy from others in Via.
 
-        ``before``: of other options; what bodies take is counted together with it.
+        ``before``: of other options; what bodies take is counted together with it. ``sampled``: of
+        the traces that begin here, see ``http/request_id``.
         """
+        self.sampled = sampled
         self._options = options
         self._instance = instance
         self._loops = seen_by if options.via else bears_mark
@@ -106,7 +112,7 @@ class Intake:
         exchange.headers = fields
         if type(exchange.body) is BytesBody:  # it is here, or there is none
             stream.remember(raw)
-        exchange.headers, exchange.request_id = ensure_ids(fields)
+        exchange.headers, exchange.request_id = ensure_ids(fields, sampled=self.sampled)
         return further is not None
 
     def _identified(self, fields: Fields, stream: ClientStream, tls: ServerTlsOptions) -> Fields:
@@ -126,8 +132,10 @@ class Intake:
         request: ReadRequest,
         stream: ClientStream,
     ) -> Body:
-        length = request.head.length
-        if length == 0 and b"content-length" not in watched:
+        length: int | None = request.head.length
+        if length == CHUNKED:
+            length = None
+        elif length == 0 and b"content-length" not in watched:
             return EMPTY
         framing = CHUNKED_LINE if length is None else LENGTH_LINE % length
         if length != 0:

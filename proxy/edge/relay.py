@@ -86,6 +86,7 @@ class Relay:
                 reply.pause(paused=True)  # one read is enough to hold for each stalled client
                 await _drained(exchange, stream)
                 reply.pause(paused=False)
+            chunk = b""  # not kept while the upstream sends no more
         if reply.trailers is None:
             stream.end()
         else:

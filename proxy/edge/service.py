@@ -24,8 +24,8 @@ from proxy.core.errors import (
 )
 from proxy.core.exchange import Exchange
 from proxy.core.local_limits import local_limit
+from proxy.core.redaction import SECRETS, sent
 from proxy.core.reply import Ending, Reply, UpgradedConnection
-from proxy.core.secrets import SECRETS, sent
 from proxy.edge.client_stream import ClientStream
 from proxy.edge.connections import ConnectionTracker
 from proxy.edge.http1.request_reader import ReadRequest

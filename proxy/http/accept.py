@@ -9,8 +9,8 @@ from proxy.http.sse import EVENT_STREAM
 
 # Each alternative takes what it can and gives nothing back, so that a list of any shape is read in
 # one pass. A quoted string that does not end goes on to the end.
-_MEMBER: Final = re.compile(rb'(?:[^,"]++|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z))++', re.DOTALL)
-_PARAMETER: Final = re.compile(rb'(?:[^;"]++|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z))++', re.DOTALL)
+_MEMBER: Final = re.compile(rb'(?>(?:[^,"]++|"(?>(?:[^"\\]++|\\.)*)(?:"|\\?\Z))+)', re.DOTALL)
+_PARAMETER: Final = re.compile(rb'(?>(?:[^;"]++|"(?>(?:[^"\\]++|\\.)*)(?:"|\\?\Z))+)', re.DOTALL)
 _WEIGHT: Final = re.compile(rb"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias
 
+from proxy.http.bounded_cache import Memo
 from proxy.http.equivalence import TRACING_FIELDS
 from proxy.http.fields import RawHeaders, values
 from proxy.http.grammar import members, unquoted
@@ -21,9 +22,11 @@ OF_ONE_CLIENT: Final = frozenset(
     proxy-authentication-info clear-site-data""".split()
 )
 """Fields that speak to one client, or continue a login."""
+_ONE: Final = b"one"
+_CONTROL: Final = b"control"
 _OF_ONE: Final = frozenset({401, 407, 421, 425, 429})
 """Statuses that are about who asked, or about the connection it came on."""
-_MEMBER: Final = re.compile(rb'(?:[^,"]++|"(?:[^"\\]|\\.)*+(?:"|$))++', re.DOTALL)
+_MEMBER: Final = re.compile(rb'(?>(?:[^,"]++|"(?>(?:[^"\\]|\\.)*)(?:"|$))+)', re.DOTALL)
 """A member of a list; a comma within quotes does not end it."""
 _QUALIFIED: Final = (b"no-cache", b"private")
 """Directives that may name fields; then they are about those fields alone."""
@@ -37,17 +40,31 @@ def for_one_client(status: int, fields: RawHeaders) -> bool:
     if status in _OF_ONE:
         return True
     for name, value in fields:
-        low = name.lower()
-        if low in OF_ONE_CLIENT:
-            return True
-        # Also the fields for one kind of cache (RFC 9213), and Pragma of HTTP/1.0 (RFC 9111 5.4).
-        if low.endswith(_CACHE_CONTROL) and not _UNSHARED.isdisjoint(directives(value)):
-            return True
-        if low == b"vary" and any(
-            word == b"*" or word in TRACING_FIELDS for word in directives(value)
-        ):
-            return True
+        if meaning := _MEANINGS[name]:
+            if meaning is _ONE:
+                return True
+            if (_RESTRICTS if meaning is _CONTROL else _TELLS_APART)[value]:
+                return True
     return False
+
+
+def _meaning(name: bytes) -> bytes:
+    """What a field says of who may have a reply; nothing of most."""
+    low = name.lower()
+    if low in OF_ONE_CLIENT:
+        return _ONE
+    # Also the fields for one kind of cache (RFC 9213), and Pragma of HTTP/1.0 (RFC 9111 5.4).
+    if low.endswith(_CACHE_CONTROL):
+        return _CONTROL
+    return low if low == b"vary" else b""
+
+
+_MEANINGS: Final = Memo(_meaning, 2048)
+_RESTRICTS: Final = Memo(lambda value: not _UNSHARED.isdisjoint(directives(value)), 512)
+_TELLS_APART: Final = Memo(
+    lambda value: any(word == b"*" or word in TRACING_FIELDS for word in directives(value)), 512
+)
+"""What values say; an API sends few different ones."""
 
 
 def directives(value: bytes) -> list[bytes]:
@@ -91,7 +108,8 @@ def delta_seconds(value: bytes | None) -> int | None:
     """A number of seconds (RFC 9111 1.2.2); None where it is none."""
     if value is None or not value.isdigit():
         return None
-    return MOST if len(value) > 10 else min(int(value), MOST)
+    digits = value.lstrip(b"0") or b"0"
+    return MOST if len(digits) > 10 else min(int(digits), MOST)
 
 
 def targeted(fields: RawHeaders, targets: Iterable[bytes]) -> Directives | None:

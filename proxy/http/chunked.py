@@ -26,7 +26,7 @@ be a body of their own that counts for nothing."""
 _SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})\r\n")
 _EXTENDED: Final = re.compile(
     rb"""([0-9A-Fa-f]{1,16})
-    (?:[ \t]*+;[ \t]*+[%b]++ (?:[ \t]*+=[ \t]*+ (?:[%b]++ | "%b" ) )? )*+\r\n"""
+    (?>(?:[ \t]*+;[ \t]*+[%b]++ (?:[ \t]*+=[ \t]*+ (?:[%b]++ | "%b" ) )? )*)\r\n"""
     % (TCHAR, TCHAR, QUOTABLE),
     re.VERBOSE,
 )

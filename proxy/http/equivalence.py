@@ -1,8 +1,10 @@
 """What two requests have to share to be the same."""
 
 import re
+from operator import itemgetter
 from typing import Final
 
+from proxy.http.bounded_cache import Memo
 from proxy.http.fields import RawHeaders
 
 TRACING_FIELDS: Final = frozenset(
@@ -13,6 +15,8 @@ TRACING_FIELDS: Final = frozenset(
 )
 """Fields that tell requests apart, but give no right to anything and choose nothing."""
 
+_LOWER: Final = Memo(bytes.lower, 2048)
+_NAME: Final = itemgetter(0)
 _FORWARDED: Final = b"forwarded"
 _ASKED: Final = re.compile(rb'(?i)\b(?:host|proto)=(?:"[^"]*"|[^;,"]*)')
 """What Forwarded says of the address that was asked (RFC 7239 5.3, 5.4)."""
@@ -28,13 +32,9 @@ def comparable_fields(
     """
     compared = []
     for name, value in fields:
-        low = name.lower()
+        low = _LOWER[name]
         if low not in ignored:
             compared.append((low, value))
         elif low == _FORWARDED:
             compared.append((low, b";".join(_ASKED.findall(value))))
-    return tuple(sorted(compared, key=_name))
-
-
-def _name(field: tuple[bytes, bytes]) -> bytes:
-    return field[0]
+    return tuple(sorted(compared, key=_NAME))

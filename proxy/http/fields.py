@@ -17,7 +17,7 @@ LINE: Final = b"%b: %b\r\n"
 """A field as it is sent: wants its name and value. A format, since many fields pass it."""
 FIELD_LINE: Final = re.compile(rb"([%b]+):([%b]*)" % (TCHAR, VCHAR))
 """Name and value of one line, without its line break; blanks around the value included."""
-FIELD_LINES: Final = re.compile(rb"(?:[%b]++:[%b]*+\r\n)*+" % (TCHAR, VCHAR))
+FIELD_LINES: Final = re.compile(rb"(?:[%b]++:[%b]*+\r\n)*" % (TCHAR, VCHAR))
 """Any number of whole field lines.
 
 A name is a token with the colon right behind it; a value holds no control character but HTAB, so

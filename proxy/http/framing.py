@@ -15,8 +15,11 @@ CHUNKED_LINE: Final = b"Transfer-Encoding: chunked\r\n"
 LENGTH_LINE: Final = b"Content-Length: %d\r\n"
 """The field lines that delimit a body; the second one wants its bytes."""
 
+# What ends a body (RFC 9112 6.3): so many bytes, or one of these in place of their number.
 CHUNKED: Final = -1
-"""In place of a length: chunks delimit the body."""
+"""Chunks end it."""
+UNTIL_CLOSE: Final = -2
+"""The end of the connection does: only that of a reply."""
 
 BODILESS: Final = frozenset({204, 304})
 """Final statuses whose replies have no body, whatever their fields say (RFC 9112 6.3)."""

@@ -10,7 +10,7 @@ The dash is the last one: further characters go in front of it.
 """
 VCHAR: Final = rb"\t\x20-\x7e\x80-\xff"
 """The characters of a field value, for the same use: no control character but HTAB."""
-QUOTABLE: Final = rb"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*+"
+QUOTABLE: Final = rb"(?>(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*)"
 """What stands between the quotes of a quoted string, for a larger regular expression."""
 
 TOKEN: Final = re.compile(rb"[%b]+" % TCHAR)

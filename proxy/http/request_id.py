@@ -45,28 +45,31 @@ class NewIds(NamedTuple):
 
 
 _LOW: Final = (1 << 64) - 1
-_bound = 1 << 64
+EVERY: Final = 1 << 64
+"""``sampled``, where every trace that is made here is marked as sampled."""
 
 
-def sample(share: float) -> None:
-    """Mark this share of the traces that are made here as sampled: ``[tracing] sample``."""
-    global _bound  # noqa: PLW0603 - one share for the process; a request has no time to look it up
-    _bound = round(share * (1 << 64))
+def sampled_of(share: float) -> int:
+    """``sampled``, where it is a share of them: ``[tracing] sample``.
+
+    A trace is sampled where the lower half of its id is a smaller number.
+    """
+    return round(share * EVERY)
 
 
-def _new_trace(number: int) -> bytes:
+def _new_trace(number: int, sampled: int) -> bytes:
     """A traceparent. Its parent is the second half of the trace: whoever reads it again knows that
     the trace began here, and that this is the id of our own span."""
     trace = b"%032x" % number
-    return b"00-%b-%b-%b" % (trace, trace[16:], b"01" if number & _LOW < _bound else b"00")
+    return b"00-%b-%b-%b" % (trace, trace[16:], b"01" if number & _LOW < sampled else b"00")
 
 
-def new_ids(bits: Callable[[int], int] = random.getrandbits) -> NewIds:
+def new_ids(bits: Callable[[int], int] = random.getrandbits, sampled: int = EVERY) -> NewIds:
     """A new name: one number serves as request id and as trace."""
     number = bits(128) or 1
     request_id = b"%032x" % number
     # As ``_new_trace`` has it, without a call: most requests come here.
-    flags = b"01" if number & _LOW < _bound else b"00"
+    flags = b"01" if number & _LOW < sampled else b"00"
     trace = b"00-%b-%b-%b" % (request_id, request_id[16:], flags)
     return NewIds(
         request_id.decode(),
@@ -76,14 +79,16 @@ def new_ids(bits: Callable[[int], int] = random.getrandbits) -> NewIds:
 
 
 def kept_ids(
-    given: Sequence[Field], bits: Callable[[int], int] = random.getrandbits
+    given: Sequence[Field],
+    bits: Callable[[int], int] = random.getrandbits,
+    sampled: int = EVERY,
 ) -> NewIds | None:
     """The name of a request that came with these fields of ``ID_FIELDS``, and what it lacks.
 
     As ``ensure_ids`` has it; None where one of them could not stay as it is.
     """
     if not given:
-        return new_ids(bits)
+        return new_ids(bits, sampled)
     request_id = b""
     parents = states = 0
     for name, value in given:
@@ -105,7 +110,7 @@ def kept_ids(
         added = ((b"X-Request-Id", request_id),)
         lines = b"X-Request-Id: %b\r\n" % request_id
     if not parents:
-        trace = _new_trace(bits(128) or 1)
+        trace = _new_trace(bits(128) or 1, sampled)
         added += ((b"traceparent", trace),)
         lines += b"traceparent: %b\r\n" % trace
     return NewIds(request_id.decode("ascii"), added, lines)
@@ -119,6 +124,7 @@ def has_ids(fields: Sequence[tuple[bytes, bytes]]) -> bool:
 def ensure_ids(
     fields: Sequence[tuple[bytes, bytes]],
     bits: Callable[[int], int] = random.getrandbits,
+    sampled: int = EVERY,
 ) -> tuple[list[tuple[bytes, bytes]], str]:
     """The fields with exactly one X-Request-Id and one traceparent, and the request id.
 
@@ -126,7 +132,7 @@ def ensure_ids(
     the fast generator will do.
     """
     if not has_ids(fields):
-        request_id, named, _ = new_ids(bits)
+        request_id, named, _ = new_ids(bits, sampled)
         return [*fields, *named], request_id
     ids: list[int] = []
     parents: list[int] = []
@@ -149,7 +155,7 @@ def ensure_ids(
         _put(kept, ids, (b"X-Request-Id", request_id.encode("ascii")))
     if len(parents) != 1 or not _VALID_PARENT.fullmatch(fields[parents[0]][1]):
         # A new trace: the state of another one does not belong to it (W3C Trace Context 3.4).
-        trace = _new_trace(bits(128) or 1)
+        trace = _new_trace(bits(128) or 1, sampled)
         _put(kept, parents, (b"traceparent", trace))
         gone += parents[1:] + states
     if gone:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from proxy.http.bounded_cache import Memo
 from proxy.http.fields import RawHeaders, media_type, values
 
 EVENT_STREAM: Final = b"text/event-stream"
@@ -94,16 +95,25 @@ def of_events(fields: RawHeaders) -> bool:
     return any(media_type(value) == EVENT_STREAM for value in values(fields, b"content-type"))
 
 
+def _content(name: bytes) -> bytes:
+    """The name in lower case where it says of what kind a body is, else nothing."""
+    low = name.lower()
+    return low if low in (b"content-encoding", b"content-type") else b""
+
+
+_CONTENT: Final = Memo(_content, 2048)
+_OF_EVENTS: Final = Memo(lambda kind: media_type(kind) == EVENT_STREAM, 512)
+
+
 def streams_events(fields: RawHeaders) -> bool:
     """Whether a body with these fields is a stream of events that can be read as it is."""
-    kind = b""
+    found = False
     for name, value in fields:
-        low = name.lower()
-        if low == b"content-encoding":
-            return False
-        if low == b"content-type":
-            kind = value
-    return media_type(kind) == EVENT_STREAM
+        if meaning := _CONTENT[name]:
+            if meaning == b"content-encoding":
+                return False
+            found = _OF_EVENTS[value]
+    return found
 
 
 def ids(data: bytes, start: int = 0) -> Iterator[tuple[bytes, int]]:

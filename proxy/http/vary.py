@@ -11,7 +11,7 @@ ANY: Final = b"*"
 
 _CASELESS: Final = frozenset({b"accept", b"accept-charset", b"accept-encoding", b"accept-language"})
 """Fields whose members mean the same in any case. Their order stays: some servers heed it."""
-_COMMA: Final = re.compile(rb'("(?:[^"\\]|\\.)*+")|[ \t]*,[ \t,]*', re.DOTALL)
+_COMMA: Final = re.compile(rb'("(?>(?:[^"\\]|\\.)*)")|[ \t]*,[ \t,]*', re.DOTALL)
 
 
 def selecting_names(lines: Iterable[bytes]) -> list[bytes]:

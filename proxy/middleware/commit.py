@@ -18,6 +18,22 @@ _SMALL: Final = Size(64 << 10)
 nothing from a part of them."""
 _PINGS: Final = 64 << 10
 """Bytes of comments and pings that are held while no event comes."""
+MOST_HELD: Final = 32 << 20
+"""Bytes of replies that are held, all together: beyond that they are shown as they come. Where an
+upstream sends all but the end of its replies to ten thousand clients, it were 640 MiB."""
+
+
+class Held:
+    """What is held of replies."""
+
+    __slots__ = ("bytes",)
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+
+HELD: Final = Held()
+"""Of this process; there is one memory."""
 
 
 def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
@@ -79,6 +95,8 @@ class Commit:
             broken = isinstance(error, Exception)
             reply.close(Ending.BROKEN if broken else Ending.ABANDONED)
             raise
+        finally:
+            HELD.bytes -= sum(map(len, held))
         if complete or held:
             reply.put_back(held[0] if len(held) == 1 else b"".join(held), complete=complete)
 
@@ -89,7 +107,10 @@ async def _gather(reply: Reply, held: list[bytes], *, whole: bool) -> bool:
     size = 0
     while chunk := await reply.read():
         held.append(chunk)
+        HELD.bytes += len(chunk)
         if whole:
+            if HELD.bytes > MOST_HELD:
+                return False
             continue
         size += len(chunk)
         # Comments and pings are no sign that it works: an upstream that fails behind them can still

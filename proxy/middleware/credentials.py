@@ -9,7 +9,7 @@ that, and after a 429, the next key is. Every key is tried once for a request.
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 from proxy.core.body import EMPTY, Body
 from proxy.core.clock import Clock
@@ -21,13 +21,16 @@ from proxy.core.rate_limit_options import RateLimitOptions
 from proxy.core.record import Attempt
 from proxy.core.reply import Ending, Reply
 from proxy.core.scope import EndpointScope
-from proxy.http.backpressure import quota, retry_after
 from proxy.http.fields import Fields, RawHeaders
+from proxy.http.rate_limit_fields import quota
+from proxy.http.retry_after import retry_after
 from proxy.policy.keys import REFUSED_FOR, Key
 
 log = logging.getLogger(__name__)
 
 _UNAUTHORIZED: Final = 401
+_SENT_BACK: Final = ("TRACE", "TRACK")
+"""The client gets the request as the reply, with all fields (RFC 9110 9.3.8)."""
 _FORBIDDEN: Final = 403
 """With Retry-After it is a limit too: GitHub's secondary ones."""
 PATIENCE: Final = 10.0
@@ -76,15 +79,22 @@ class OwnCredentials:
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises CredentialsUnavailable, or UpstreamQuotaExceeded where no key may be shown."""
+        theirs = exchange.headers
+        if exchange.method in _SENT_BACK:
+            exchange.headers = self._without(theirs)
+            try:
+                return await self._inner(exchange)
+            finally:
+                exchange.headers = theirs
         if self._several and exchange.body is not EMPTY:
             self._keep(exchange.body)
-        theirs = exchange.headers
+        without = self._without(theirs)
         tried: list[Key] = []
         key, field = await self._first(exchange, tried)
         while True:
             key.spend()
             started_at = self._clock()
-            exchange.headers = self._with(theirs, field)
+            exchange.headers = [*without, field]
             try:
                 reply = await self._inner(exchange)
             finally:
@@ -102,10 +112,13 @@ class OwnCredentials:
             record.attempt_log += (Attempt(record.endpoint, str(reply.status), took),)
             key, field = other
 
-    def _with(self, theirs: RawHeaders, field: Field) -> Fields:
-        """The client's fields, with ours in place of all that could stand for it."""
+    def _without(self, theirs: RawHeaders) -> Fields:
+        """The client's fields, but for all that could stand for ours.
+
+        Names count with dashes: what runs behind CGI or WSGI takes ``X_Api_Key`` for ``X-Api-Key``.
+        """
         names = self._credentials.names
-        return [*(each for each in theirs if each[0].lower() not in names), field]
+        return [field for field in theirs if field[0].lower().replace(b"_", b"-") not in names]
 
     def _until(self, exchange: Exchange, seconds: float) -> float:
         until = self._clock() + seconds
@@ -127,7 +140,10 @@ class OwnCredentials:
         keys = self._credentials.choice
         until = None if self._max_wait is None else self._until(exchange, self._max_wait)
         while (key := keys.free(now := self._clock())) is None:
-            key = keys.soonest(now)
+            # One that is refused is asked if no other can be waited for.
+            key = None if until is None else keys.coming(now)
+            if key is None or now + key.quota.blocked_for(now) > cast(float, until):
+                key = keys.soonest(now)
             wait = key.quota.blocked_for(now)
             if until is None or not wait:
                 return key

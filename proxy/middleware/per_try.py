@@ -48,10 +48,13 @@ def link(scope: EndpointScope, inner: Handler) -> Handler | None:
     if timeouts is None or not timeouts.per_try or not scope.retries:
         return None
     if timeouts.per_try == AUTO:
-        # What is usual on a route is so at every server; ``may_follow`` is the same for them all.
-        clock = scope.shared.share(
+        # What is usual on a route is so at every server, and stays so when its options change;
+        # ``may_follow`` is the same for all servers.
+        share, now = scope.shared.share, scope.shared.clock
+        usual = share(("usual attempts", scope.identity, scope.upstream), AttemptBound)
+        clock = share(
             ("per_try", scope.may_follow),
-            lambda: AttemptClock(0.0, scope.may_follow, AttemptBound(), clock=scope.shared.clock),
+            lambda: AttemptClock(0.0, scope.may_follow, usual, clock=now),
         )
     else:
         clock = AttemptClock(timeouts.per_try, scope.may_follow, clock=scope.shared.clock)

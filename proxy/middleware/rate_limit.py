@@ -9,11 +9,11 @@ from proxy.core.errors import RateLimited
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import Finding, Written
 from proxy.core.rate_limit_options import RateLimitOptions
+from proxy.core.redaction import hashed, shown
 from proxy.core.reply import Reply
 from proxy.core.request_key import key_of
 from proxy.core.samples import Sample, counter, gauge
 from proxy.core.scope import Scope
-from proxy.core.secrets import hashed, shown
 from proxy.policy.token_bucket import TokenBuckets
 
 

@@ -8,11 +8,12 @@ from proxy.core.errors import UpstreamQuotaExceeded
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import TOO_MANY, Verdict, verdict
 from proxy.core.rate_limit_options import RateLimitOptions
+from proxy.core.redaction import CREDENTIALS, digest
 from proxy.core.reply import Reply
 from proxy.core.request_key import path_of
 from proxy.core.scope import EndpointScope
-from proxy.core.secrets import CREDENTIALS, digest
-from proxy.http.backpressure import quota, retry_after
+from proxy.http.rate_limit_fields import quota
+from proxy.http.retry_after import retry_after
 from proxy.policy.endpoint import Endpoint
 from proxy.policy.quota import LONGEST, Quota, Quotas
 
@@ -26,12 +27,15 @@ def link(scope: EndpointScope, inner: Handler) -> Handler | None:
     The quotas of several keys are ``middleware/credentials``' own: it chooses by them.
     """
     options = scope.find(RateLimitOptions)
-    if scope.credentials is not None and len(scope.credentials.keys) > 1:
-        return None
     if options is None or not options.learn:
         return None
     return UpstreamQuota(
-        inner, scope.endpoint, options.max_wait, scope.own_credentials, clock=scope.shared.clock
+        inner,
+        scope.endpoint,
+        options.max_wait,
+        scope.own_credentials,
+        clock=scope.shared.clock,
+        counts_quotas=scope.credentials is None or len(scope.credentials.keys) < 2,
     ).handle
 
 
@@ -51,6 +55,7 @@ class UpstreamQuota:
         "_max_wait",
         "_own_credentials",
         "_quotas",
+        "counts_quotas",
     )
 
     def __init__(
@@ -61,8 +66,13 @@ class UpstreamQuota:
         own_credentials: bytes = b"",
         *,
         clock: Clock,
+        counts_quotas: bool = True,
     ) -> None:
-        """``max_wait`` in seconds; ``own_credentials``: the field of the proxy's own, if any."""
+        """``max_wait`` in seconds; ``own_credentials``: the field of the proxy's own, if any.
+
+        Without ``counts_quotas`` somebody else does: only what concerns a path is learned here.
+        """
+        self.counts_quotas = counts_quotas
         self._credential_fields = CREDENTIALS - {own_credentials.lower()}
         self._own_credentials = bool(own_credentials)
         self._inner = inner
@@ -73,7 +83,7 @@ class UpstreamQuota:
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises UpstreamQuotaExceeded where it would have to wait too long."""
-        own = self._quotas.of(self._quota_key(exchange))
+        own = self._quotas.of(self._quota_key(exchange)) if self.counts_quotas else Quota()
         until = self._clock() + self._max_wait
         if exchange.deadline is not None:
             until = min(until, exchange.deadline)
@@ -109,7 +119,7 @@ class UpstreamQuota:
         return b"" if self._own_credentials else exchange.client.encode()
 
     def _learn(self, exchange: Exchange, reply: Reply, own: Quota) -> None:
-        found = quota(reply.headers)
+        found = quota(reply.headers) if self.counts_quotas else None
         refused = verdict(reply) is Verdict.OVERLOADED or reply.status == _FORBIDDEN
         if found is None and not refused:
             return

@@ -161,7 +161,8 @@ def seconds(directives: Directives, name: bytes) -> float:
     value = directives.get(name)
     if value is None or not value.isdigit():
         return 0.0
-    return 2.0**31 if len(value) > 10 else min(float(value), 2.0**31)
+    digits = value.lstrip(b"0") or b"0"
+    return 2.0**31 if len(digits) > 10 else min(float(digits), 2.0**31)
 
 
 def wanted_by(directives: Directives, *, pragma: bool) -> Wanted:

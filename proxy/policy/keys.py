@@ -100,6 +100,11 @@ class Keys:
         free = [key for key in self._all if key not in tried and not key.blocked_for(now)]
         return self._choose(free, now)
 
+    def coming(self, now: float) -> Key | None:
+        """Of the keys that the upstream takes the one whose quota has requests first."""
+        known = [key for key in self._all if key.refused_until <= now]
+        return min(known, key=lambda key: (key.quota.blocked_for(now), key.turn), default=None)
+
     def soonest(self, now: float) -> Key:
         """The key whose quota has requests first, where none may be shown now.
 

@@ -29,8 +29,6 @@ is too long, and all others would get that. 414 is about the target, which is wh
 _ERROR: Final = 500
 _DOCUMENT: Final = 60.0
 """Seconds since the last change of what was not made for this request; many stamp "now"."""
-_SAYS_SO: Final = (b"public", b"s-maxage")
-"""What gives a reply to everybody, whatever the request carried."""
 
 
 class Facts(NamedTuple):
@@ -75,15 +73,14 @@ def why_not_stored(facts: Facts, *, if_error: float = 0.0, while_revalidate: flo
         return "set-cookie"
     if not (facts.lifetime.explicit or b"public" in said or facts.status in HEURISTIC):
         return "status"
-    fresh = facts.lifetime.seconds > 0 and not always_validates(said)
+    if facts.has_validator or (facts.lifetime.seconds > 0 and not always_validates(said)):
+        return ""
     outlives = not (must_revalidate(said) or always_validates(said)) and (
         seconds(said, b"stale-if-error") > 0
         or seconds(said, b"stale-while-revalidate") > 0
         or ((if_error > 0 or while_revalidate > 0) and facts.status < _ERROR)
     )
-    if not (fresh or outlives or facts.has_validator):
-        return "no-freshness"
-    return ""
+    return "" if outlives else "no-freshness"
 
 
 def freshness(
@@ -118,23 +115,29 @@ def freshness(
     )
 
 
-def stays(said: Directives, life: Lifetime, *, age: float, unchanged: float) -> bool:
+def stays(
+    said: Directives, life: Lifetime, *, age: float, unchanged: float, follows: bool = False
+) -> bool:
     """Whether an error says that asking again at once is of no use.
 
     It does if it is fresh for a while by its own word, or a document that has not changed for a
     while, such as a maintenance page; unless it may not be kept for others (RFC 9111 5.2.2).
-    ``age``: when it came; ``unchanged``: seconds since its Last-Modified, 0 where it has none.
+    One that says nothing of it is taken for the same as one that said so a moment ago.
+    ``age``: when it came; ``unchanged``: seconds since its Last-Modified, 0 where it has none;
+    ``follows``: whether one of this status, for the same target, said so a moment ago.
     """
     if b"no-store" in said or always_validates(said):
         return False
     if b"private" in said and said[b"private"] is None:
         return False
-    return (life.explicit and life.seconds > age) or unchanged > _DOCUMENT
+    if unchanged > _DOCUMENT:
+        return True
+    return life.seconds > age if life.explicit else follows
 
 
 def must_revalidate(said: Directives) -> bool:
     """Whether a stale one may never be used (RFC 9111 5.2.2.2, .8, .10)."""
-    return any(name in said for name in (b"must-revalidate", b"proxy-revalidate", b"s-maxage"))
+    return b"must-revalidate" in said or b"proxy-revalidate" in said or b"s-maxage" in said
 
 
 def always_validates(said: Directives) -> bool:
@@ -143,8 +146,11 @@ def always_validates(said: Directives) -> bool:
 
 
 def is_public(said: Directives) -> bool:
-    """Whether a reply is for everybody, credentials or cookies in the request or not."""
-    return any(name in said for name in _SAYS_SO)
+    """Whether a reply is for everybody, credentials or cookies in the request or not.
+
+    An s-maxage without a number says nothing so far-reaching.
+    """
+    return b"public" in said or (said.get(b"s-maxage") or b"").isdigit()
 
 
 def may_answer_authorized(said: Directives) -> bool:

@@ -10,8 +10,10 @@ import msgspec
 from proxy.admin.source import Answer
 from proxy.config.in_force import Unwritten, in_force
 from proxy.config.model import Config
+from proxy.config.origins import ConfigFile
 from proxy.edge.connections import ConnectionTracker
 from proxy.run.explain import asked_for, explained
+from proxy.run.reload import Read
 from proxy.telemetry.recorder import Recorder
 from proxy.telemetry.why import spell
 from proxy.upstream.endpoint import Endpoint
@@ -31,12 +33,15 @@ class Answers:
         tracker: ConnectionTracker,
         upstreams: Callable[[], Mapping[str, Endpoints]],
         config: Callable[[], Config],
+        read: Read | None = None,
     ) -> None:
-        """``upstreams``, ``config``: those of now, as both may be replaced."""
+        """``upstreams``, ``config``: those of now, as both may be replaced. ``read``: what reads
+        the configuration."""
         self._recorder = recorder
         self._tracker = tracker
         self._upstreams = upstreams
         self._config = config
+        self._read = read
         self._timers: dict[Endpoint, asyncio.TimerHandle] = {}
 
     def table(self) -> dict[str, Answer]:
@@ -118,6 +123,20 @@ class Answers:
 
     async def explain(self, method: str, url: str, fields: list[list[str]]) -> list[str]:
         """What would become of a request, in lines. Raises ValueError."""
-        asked = asked_for(method, url, [(name, value) for name, value in fields])
-        config = self._config()
-        return await asyncio.to_thread(lambda: list(explained(config, asked, Unwritten())))
+        return await explanation(self._config(), self._read, method, url, fields)
+
+
+async def explanation(
+    config: Config, read: Read | None, method: str, url: str, fields: list[list[str]]
+) -> list[str]:
+    """What would become of a request. Raises ValueError.
+
+    Where its options were written is told while the file says what is in force.
+    """
+    asked = asked_for(method, url, [(name, value) for name, value in fields])
+
+    def lines() -> list[str]:
+        origins = read.origins(config) if isinstance(read, ConfigFile) else None
+        return list(explained(config, asked, origins or Unwritten()))
+
+    return await asyncio.to_thread(lines)

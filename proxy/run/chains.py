@@ -31,6 +31,7 @@ from proxy.middleware.concurrency import concurrency, wait_for_connect
 from proxy.middleware.deadline import deadline, propagation
 from proxy.middleware.hedge import hedge
 from proxy.middleware.load_balance import load_balance
+from proxy.middleware.recording import recording
 from proxy.middleware.resume import resume
 from proxy.middleware.retry import retry
 from proxy.middleware.rewrite import rewrite
@@ -63,7 +64,8 @@ OnLink: TypeAlias = Callable[[Scope, Link], None]
 
 
 ROUTE: Final = (
-    Link(cors, "first: it reads Origin as it was sent, and a preflight counts nowhere else"),
+    Link(recording, "first: what `record` keeps is what clients see; `replay` asks nobody below"),
+    Link(cors, "above rewrite: it reads Origin as it was sent; a preflight counts nowhere else"),
     Link(rewrite, "above the rest: all that follows sees the request as the upstream will"),
     Link(deadline, "above all that waits: no wait below may outlive what the client gives it"),
     Link(total, "likewise; below deadline, which counts total in where the client says something"),

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from proxy.config.model import INHERITED, LISTS, SHARED, Config, Route
-from proxy.core.secrets import conceal
+from proxy.core.redaction import conceal
 from proxy.run.scopes import identity
 from proxy.upstream.options import UpstreamOptions, entries
 

@@ -13,7 +13,7 @@ _IGNORED: Final = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def settle() -> None:
-    """From now on, and until ``run/serve`` has its own handlers."""
+    """From now on, and until ``run/stop`` has its own handlers."""
     for number in _END:
         signal.signal(number, signal.SIG_DFL)
     for number in _IGNORED:

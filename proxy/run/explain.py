@@ -21,8 +21,8 @@ from proxy.core.reply import Reply
 from proxy.core.scope import EndpointScope, Scope, UpstreamScope
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.edge.intake import read_target
-from proxy.edge.responses import failure
 from proxy.edge.router import RANKED_BY, RouteOptions, Router, rank
+from proxy.edge.statuses import failure
 from proxy.http.authority import valid_host
 from proxy.http.fields import values, without
 from proxy.http.grammar import CONTROL
@@ -205,6 +205,7 @@ async def _built(config: Config, asked: Exchange) -> Built:
     async with Session() as session:
         rng = random.Random()
         tree = Tree(config, session, rng, on_link=lambda scope, link: links.append((scope, link)))
+        tree.build()
         refused = await _rewritten(links, asked)
         servers = {
             name: [_server(each, asked) for each in endpoints.members]

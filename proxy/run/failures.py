@@ -33,7 +33,7 @@ _FAILURES: Final = (
     Failure(
         CONNECT_FAILURE, "no connection: nothing was sent", "502, or 504 after a timeout", True
     ),
-    Failure(STALE_CONNECTION, "a resting connection had ended", "502", True),
+    Failure(STALE_CONNECTION, "an idle connection had ended", "502", True),
     Failure(RESET, "a reset after it was sent", "502", True),
     Failure(TIMEOUT, "no head within first_byte", "504", True),
     *(Failure(str(each), f"status {each}", _PASSED, takes_over(each)) for each in (500, 502, 503)),

@@ -11,10 +11,12 @@ import secrets
 from collections.abc import Callable, Mapping
 
 from proxy.config.model import Config
+from proxy.core.recording import Deck
 from proxy.edge.intake import Intake
 from proxy.edge.relay import Relay
 from proxy.edge.responses import ErrorsOptions
 from proxy.edge.router import Router
+from proxy.http.request_id import EVERY, sampled_of
 from proxy.middleware.cache.purging import purge
 from proxy.run.tree import RouteNode, Tree
 from proxy.upstream.endpoints import Endpoints
@@ -68,6 +70,11 @@ class Generation:
             on_end()
 
 
+def _sampled(config: Config) -> int:
+    """Of the traces that begin here."""
+    return EVERY if config.tracing is None else sampled_of(config.tracing.sample)
+
+
 def _nothing(_: Generation) -> None:
     """It is being closed already."""
 
@@ -75,9 +82,10 @@ def _nothing(_: Generation) -> None:
 class Generations:
     """The one that serves, and those before it that have not ended."""
 
-    def __init__(self, session: Session, instance: str = "") -> None:
+    def __init__(self, session: Session, instance: str = "", deck: Deck | None = None) -> None:
         """``instance``: the id in Via, where there is one already."""
         self._session = session
+        self._deck = deck
         self._instance = instance or secrets.token_hex(4)
         self.current: Generation | None = None
         self.before: set[Generation] = set()
@@ -88,23 +96,27 @@ class Generations:
         """The servers of now, by the names of their upstreams."""
         return {} if self.current is None else self.current.tree.endpoints
 
-    def build(self, config: Config) -> Generation:
+    async def build(self, config: Config) -> Generation:
         """What a configuration is built into; ``become`` it, or ``abandon`` its tree.
 
         Raises OSError, ssl.SSLError or ValueError.
         """
         before = self.current
         if before is None:
-            tree = Tree(config, self._session, random.Random())
+            tree = Tree(config, self._session, random.Random(), deck=self._deck).build()
             return Generation(config, tree, self._intake(config), self._relay(config))
-        tree = Tree(config, self._session, before.tree.shared.rng, before=before.tree)
+        rng = before.tree.shared.rng
+        tree = Tree(config, self._session, rng, before=before.tree, deck=self._deck)
+        await tree.build_in_turns()
         intake, relay = before.intake, before.relay
         if config.server != before.config.server:
             intake, relay = self._intake(config, intake), self._relay(config)
+        elif _sampled(config) != intake.sampled:
+            intake = self._intake(config, intake)
         return Generation(config, tree, intake, relay, before.number + 1)
 
     def _intake(self, config: Config, before: Intake | None = None) -> Intake:
-        return Intake(config.server, self._instance, before)
+        return Intake(config.server, self._instance, before, _sampled(config))
 
     def _relay(self, config: Config) -> Relay:
         return Relay(f"sidecar-proxy-{self._instance}", server_timing=config.server.server_timing)

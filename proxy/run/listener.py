@@ -10,14 +10,13 @@ from functools import partial
 from typing import Any, Final
 
 from proxy.config.addresses import split_listen
-from proxy.config.values import owner
 from proxy.edge.entrance import Admit
 from proxy.edge.options import ServerOptions
 from proxy.net.sockets import drop_handshakes
 from proxy.run import holder, inherited
 from proxy.run.acceptor import Acceptor
 from proxy.run.reasons import CannotListen
-from proxy.run.unix_sockets import bound_unix, identity, unix_reason
+from proxy.run.unix_sockets import bound_unix, identity, set_rights, unix_reason
 
 BACKLOG: Final = 4096
 """Connections that may wait to be accepted; asyncio's 100 refuses bursts."""
@@ -76,6 +75,10 @@ class Listener:
         """What to say where the address cannot be had."""
         return CannotListen(f"cannot listen on {self._asked}: {self._reason(error)}")
 
+    def cannot_change(self, error: OSError) -> CannotListen:
+        """What to say where a unix socket cannot have other rights."""
+        return CannotListen(f"cannot change {self._asked}: {self._reason(error)}")
+
     def _use(self, factory: Callable[[], asyncio.Protocol], admit: Admit | None) -> None:
         # Only what may be silent has to make room; others are connections in a moment.
         self._most = self._options.max_connections if admit is not None else 0
@@ -97,11 +100,10 @@ class Listener:
         before, self._options = self._options, options
         if self._path is not None and self._given is None:
             try:
-                self._set_rights(self._path)
+                set_rights(self._path, options)
             except OSError as error:
                 self._options = before
-                reason = self._reason(error)
-                raise CannotListen(f"cannot change {self._asked}: {reason}") from error
+                raise self.cannot_change(error) from error
         plain = self._admit is None
         self._use(factory, admit)
         if plain and self._admit is None:
@@ -131,18 +133,13 @@ class Listener:
             server = await loop.create_server(factory, sock=listening, backlog=BACKLOG)
             self._servers.append(server)
 
-    def _set_rights(self, path: str) -> None:
-        os.chmod(path, int(self._options.unix_mode, 8))
-        if self._options.unix_owner:
-            os.chown(path, *owner(self._options.unix_owner))
-
     async def _open_unix(self, factory: Callable[[], asyncio.Protocol], path: str) -> None:
         listening = self._given or bound_unix(path)
         try:
             if self._given is None:
                 self._file = identity(path)
                 # Nobody can connect before it listens, so nobody comes in by the umask's mode.
-                self._set_rights(path)
+                set_rights(path, self._options)
             await self._serve(listening, factory)
         except BaseException:
             listening.close()

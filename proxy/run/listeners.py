@@ -82,6 +82,8 @@ class Listeners:
         else:
             admit = entrance(self._connect, server)
         opened = Opened(server, admit, {})
+        if self._inherited is not None and (lacking := self._inherited.lacks(asked(server))):
+            raise CannotListen(f"cannot listen on {lacking[0]}: the parent has not handed it over")
         try:
             for address in asked(server) if self._inherited is None else ():
                 if address not in self._by_address:
@@ -109,7 +111,7 @@ class Listeners:
     async def follow(self, opened: Opened) -> None:
         """Listen where these options say, and as they say; nobody on the way in is lost."""
         if self._inherited is not None:
-            self._follow_inherited(self._inherited, opened)
+            await self._follow_inherited(self._inherited, opened)
             return
         found = {**self._by_address, **opened.new}
         self._by_address = {address: found[address] for address in asked(opened.server)}
@@ -128,12 +130,14 @@ class Listeners:
                     log.error("reload: %s", error)
         await _retire(leaving)
 
-    def _follow_inherited(self, inherited: Inherited, opened: Opened) -> None:
+    async def _follow_inherited(self, inherited: Inherited, opened: Opened) -> None:
         first, self._server = self._server is None, opened.server
         self._admit = opened.admit
         if first:
             room = self._room if self._refused else None
             inherited.open(self._let_in, self._ceiling, opened.server.max_connections, room)
+        else:
+            await inherited.follow(asked(opened.server))
 
     async def _let_in(self, client: socket.socket) -> None:
         loop = asyncio.get_running_loop()

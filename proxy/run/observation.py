@@ -6,13 +6,14 @@ from typing import TypeAlias
 
 from proxy.admin.source import Answer
 from proxy.config.model import Config
+from proxy.core.redaction import redact
 from proxy.core.samples import Sample
-from proxy.core.secrets import redact
 from proxy.edge.connections import ConnectionTracker, Observer
-from proxy.http.request_id import sample
 from proxy.run.answers import Answers
 from proxy.run.collector import Collector, collector
+from proxy.run.reload import Read
 from proxy.telemetry.counters import Counters
+from proxy.telemetry.ended import Ended
 from proxy.telemetry.options import LogOptions, TracingOptions
 from proxy.telemetry.recorder import Recorder
 from proxy.upstream.endpoints import Endpoints
@@ -30,14 +31,17 @@ class Observation:
         observers: tuple[Observer, ...],
         follow: Follow,
         upstreams: Callable[[], Mapping[str, Endpoints]],
+        read: Read | None = None,
     ) -> None:
-        """``upstreams``: those of now."""
+        """``upstreams``: those of now. ``read``: what reads the configuration."""
+        self._read = read
         self._tracker = tracker
         self._observers = observers
         self._follow = follow
         self._upstreams = upstreams
         self._config: Config
-        self.counters = Counters()
+        self._ended = Ended()
+        self.counters = Counters(self._ended)
         self._recorder: Recorder | None = None
         self._traced: tuple[TracingOptions, LogOptions] | None = None
         self._collector: Collector | None = None
@@ -54,15 +58,19 @@ class Observation:
         observers = (*self._observers, *self._follow(config))
         if config.admin is not None:
             if self._recorder is None:
-                self._recorder = Recorder(self._tracker.exchanges, config.log.redact)
+                self._recorder = Recorder(self._ended, self._tracker.exchanges, config.log.redact)
                 self._about = Answers(
-                    self._recorder, self._tracker, self._upstreams, lambda: self._config
+                    self._recorder,
+                    self._tracker,
+                    self._upstreams,
+                    lambda: self._config,
+                    self._read,
                 )
                 self.answers |= self._about.table()
             else:
                 self._recorder.event("proxy", "reloaded: other options are in force")
             self._recorder.redact(config.log.redact)
-            observers = (*observers, self.counters.record, self._recorder.record)
+            observers = (*observers, self._ended.record)
         if (tracer := self._tracer(config)) is not None:
             observers = (*observers, tracer)
         self._tracker.observers = observers
@@ -77,7 +85,6 @@ class Observation:
                 leaving.add_done_callback(self._leaving.discard)
             self._traced = wanted
             self._collector = None if wanted is None else collector(*wanted)
-            sample(1.0 if wanted is None else wanted[0].sample)
         return None if self._collector is None else self._collector.tracer.record
 
     def describe(self, now: float) -> Iterator[Sample]:

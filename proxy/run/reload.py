@@ -11,8 +11,8 @@ from proxy.config.load import usable
 from proxy.config.model import Config
 from proxy.config.problems import ConfigError, Problem
 from proxy.core.clock import wall
+from proxy.core.redaction import conceal
 from proxy.core.samples import Sample, counter, gauge, info
-from proxy.core.secrets import conceal
 from proxy.run.changes import Report
 from proxy.run.notify import notify
 from proxy.run.reasons import CannotReload

@@ -12,21 +12,23 @@ from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 from proxy.admin.source import Local
 from proxy.config.model import Config
 from proxy.core.clock import monotonic
+from proxy.core.recording import Deck
+from proxy.core.redaction import conceal
 from proxy.core.samples import Sample
-from proxy.core.secrets import conceal
 from proxy.edge.connections import ConnectionTracker, Observer, UnderWay
 from proxy.edge.drain import drain
 from proxy.edge.http1.connection import Connection
 from proxy.edge.http1.fast_request_head import FastHeadReader
 from proxy.edge.service import ProxyService, flattened
 from proxy.edge.service import application as edge_application
+from proxy.run.admin_listeners import AdminListeners, Next
 from proxy.run.changes import Report, changes
 from proxy.run.collector import lacking
 from proxy.run.descriptors import Descriptors
 from proxy.run.generation import Generation, Generations
 from proxy.run.listeners import Listeners, Opened
 from proxy.run.observation import Follow, Observation
-from proxy.run.operators import CLEANUP, Desks, Operators, set_up
+from proxy.run.operators import CLEANUP, set_up
 from proxy.run.reasons import CannotListen, CannotReload, CannotStart, reason
 from proxy.run.reload import Read, Reloader
 from proxy.run.workers.inherited import Inherited
@@ -41,8 +43,7 @@ class Prepared(NamedTuple):
 
     generation: Generation
     listeners: Opened
-    operators: Operators | None
-    desks: Desks | None
+    admin: Next
 
 
 class Runtime:
@@ -57,6 +58,7 @@ class Runtime:
         *,
         read: Read | None = None,
         follow: Follow = lambda _: (),
+        deck: Deck | None = None,
     ) -> None:
         """``observers`` are told of every exchange when it has ended.
 
@@ -72,24 +74,25 @@ class Runtime:
         self._config = config
         self._descriptors = descriptors
         self._inherited = inherited
-        tracker = ConnectionTracker if inherited is None else inherited.tracker
-        self._tracker = tracker(self._most(config), ())
+        self._tracker = (inherited.tracker if inherited else ConnectionTracker)(
+            self._most(config), ()
+        )
         self._session = Session()
         self._fast = FastHeadReader(config.server)
         self._service = ProxyService(self._tracker)
-        self._generations = Generations(self._session, inherited.instance if inherited else "")
+        known = "" if inherited is None else inherited.instance
+        self._generations = Generations(self._session, known, deck)
         self._observation = Observation(
-            self._tracker, observers, follow, lambda: self._generations.endpoints
+            self._tracker, observers, follow, lambda: self._generations.endpoints, read
         )
         self._observation.follow(config)
         self.answers = self._observation.answers
         self.answers["purge"] = self._generations.purge
         self._listeners = Listeners(self.connect, self._tracker, descriptors, inherited)
-        self._operators: Operators | None = None
         self.reloader = None if read is None else Reloader(read, self.reload, config)
         if self.reloader is not None:
             self.answers["reload"] = self.reloader.answer
-        self._source = Local(lambda: self.ready, self.describe, self.answers)
+        self._admin = AdminListeners(Local(lambda: self.ready, self.describe, self.answers))
         self._runner: web.AppRunner | None = None
         self._data: web.Server | None = None
         self._changing = asyncio.Lock()
@@ -103,12 +106,12 @@ class Runtime:
     @property
     def admin(self) -> str:
         """Address of the admin listener, empty where there is none."""
-        return self._operators.address if self._operators is not None else ""
+        return self._admin.address
 
     @property
     def probes(self) -> str:
         """Address of the listener for probes alone, empty where there is none."""
-        return self._operators.probes if self._operators is not None else ""
+        return self._admin.probes
 
     def _most(self, config: Config) -> int:
         """Client connections at a time."""
@@ -131,7 +134,7 @@ class Runtime:
 
         async def lifespan(_: web.Application) -> AsyncIterator[None]:
             async with self._session:
-                self._become(self._generations.build(config))
+                self._become(await self._generations.build(config))
                 try:
                     yield
                 finally:
@@ -142,9 +145,7 @@ class Runtime:
         # The data listener has a server of its own: no dispatching between one middleware and one
         # handler. A client that leaves ends its handler.
         self._data = web.Server(cast(Any, flattened(app)), handler_cancellation=True)
-        if config.admin is not None and self._inherited is None:
-            self._operators = Operators(config.admin, config.server)
-            await self._operators.open(self._source)
+        self._admin.follow(await self._prepare_admin(config))
         await self._listeners.follow(await self._listeners.prepare(config.server))
         self.ready = True
 
@@ -167,8 +168,8 @@ class Runtime:
         before = self._generations.current
         self._generations.become(generation)
         self._service.generation = generation
-        if before is not None and before.intake is not generation.intake:
-            self._fast.follow(generation.config.server)
+        if before is None or before.intake is not generation.intake:
+            self._fast.follow(generation.config.server, generation.intake.sampled)
 
     # Reload
 
@@ -193,23 +194,19 @@ class Runtime:
             async with contextlib.AsyncExitStack() as undo:
                 opened = await self._listeners.prepare(config.server)
                 undo.callback(self._listeners.abandon, opened)
-                operators, desks = self._operators, None
-                if config.admin is None or self._inherited is not None:
-                    operators = None
-                elif operators is None:
-                    operators = Operators(config.admin, config.server)
-                    undo.push_async_callback(operators.close)
-                    await operators.open(self._source)
-                else:
-                    desks = await operators.prepare(config.admin, config.server)
-                    undo.push_async_callback(operators.abandon, desks)
-                generation = self._generations.build(config)
+                admin = await self._prepare_admin(config)
+                undo.push_async_callback(self._admin.abandon, admin)
+                generation = await self._generations.build(config)
                 undo.pop_all()
-                return Prepared(generation, opened, operators, desks)
+                return Prepared(generation, opened, admin)
         except CannotListen as error:
             raise CannotReload(conceal(str(error))) from error
         except (OSError, ValueError) as error:
             raise CannotReload(conceal(reason(error))) from error
+
+    async def _prepare_admin(self, config: Config) -> Next:
+        options = config.admin if self._inherited is None else None
+        return await self._admin.prepare(options, config.server)
 
     async def commit(self, prepared: Prepared) -> Report:
         """Use it. What is said of it compares it with what was used before."""
@@ -217,25 +214,16 @@ class Runtime:
         self._become(prepared.generation)
         self._tracker.limit = self._most(config)
         self._observation.follow(config)
-        if config.admin is not None and prepared.operators is not None and prepared.desks:
-            prepared.operators.follow(config.admin, prepared.desks)
-        elif self._operators is not None:
-            self._operators.leave()
-        self._operators = prepared.operators
+        self._admin.follow(prepared.admin)
         await self._listeners.follow(prepared.listeners)
+        await asyncio.sleep(0)  # to compare hundreds of routes takes a while, and so did the above
         return changes(before, config)
 
     async def abandon(self, prepared: Prepared) -> None:
         """It is not wanted after all."""
         prepared.generation.tree.abandon()
         self._listeners.abandon(prepared.listeners)
-        if prepared.operators is not None:
-            if prepared.desks is not None:
-                await prepared.operators.abandon(prepared.desks)
-            elif prepared.operators is not self._operators:
-                await prepared.operators.close()
-
-    # What is shown
+        await self._admin.abandon(prepared.admin)
 
     def describe(self) -> Iterator[Sample]:
         """What operators are shown."""
@@ -281,8 +269,7 @@ class Runtime:
         """Cut what is left and let go of everything."""
         self.ready = False
         self._listeners.close()
-        if self._operators is not None:
-            self._operators.stop()
+        self._admin.stop()
         self._observation.close()
         self._tracker.expire()
         if self._data is not None:
@@ -291,7 +278,6 @@ class Runtime:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
-        if self._operators is not None:
-            await self._operators.close()
+        await self._admin.close()
         await self._observation.end()
         self._tracker.close()

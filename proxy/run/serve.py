@@ -1,23 +1,23 @@
-"""The process: loop, signals, ready line, exit code."""
+"""The process: loop, ready line, exit code. Its signals are in ``run/stop``."""
 
 import asyncio
-import gc
 import logging
-import signal
 import sys
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from proxy.config.model import Config
+from proxy.core.recording import Deck
 from proxy.edge.connections import Observer
 from proxy.run.descriptors import descriptors
 from proxy.run.inherited import accept_sockets, sockets
-from proxy.run.memory import Memory
+from proxy.run.memory import Memory, settle_memory
 from proxy.run.notify import Watchdog, notify
 from proxy.run.reasons import CannotStart
-from proxy.run.reload import Outcome, Read, Reloader
+from proxy.run.reload import Read
 from proxy.run.runtime import Runtime
+from proxy.run.stop import CUT, FAILED_TO_START, Stop, reload_later
 from proxy.run.versions import warn_of_untested
 from proxy.run.watch import Watch
 from proxy.run.workers.cores import workers
@@ -25,27 +25,22 @@ from proxy.telemetry.log import AccessLog, configure
 
 log = logging.getLogger(__name__)
 
-FAILED_TO_START = 3
-CUT = 1
-"""Exit code where requests were cut."""
-_IGNORED: Final = (signal.SIGUSR1, signal.SIGUSR2)
-_NOTHING_TO_RELOAD: Final = "SIGHUP is ignored: there is no configuration to read again"
-COLLECT = (1_000, 10, 100)
-"""Thresholds of the three generations: all that lives is looked at once in a million objects."""
 
-
-def run(config: Config, read: Read | None = None, watch: str = "") -> int:
+def run(
+    config: Config, read: Read | None = None, watch: str = "", *, deck: Deck | None = None
+) -> int:
     """Serve until told to stop. Returns the exit code: 0 after a clean drain, 1 or 3 as below.
 
     ``read`` reads the configuration again, for a reload; it may run in a thread. ``watch``: the
-    file of it, to be looked at with those that it names; empty where nothing is watched.
+    file of it, to be looked at with those that it names; empty where nothing is watched. ``deck``:
+    what is recorded or replayed, by one worker.
     """
     configure(config.log)
     accept_sockets()
     warn_of_untested()
     number = workers(config.server.workers)
     if number == 1:
-        return run_in_loop(lambda: serve(config, read, watch))
+        return run_in_loop(lambda: serve(config, read, watch, deck))
     if sockets():
         why = "sockets of the service manager (socket activation) are for [server] workers = 1"
         print(f"sidecar-proxy: cannot start: {why}", file=sys.stderr)
@@ -69,18 +64,9 @@ def run_in_loop(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
         return runner.run(run())
 
 
-def settle_memory() -> None:
-    """Keep the garbage collector from stopping the loop for long.
-
-    What start-up made lives for good. Requests leave no cycles behind, so a look at all that lives
-    is rarely worth its time: by default there is one whenever a quarter more lives than at the
-    last, and with thousands of requests in flight each takes tenths of a second.
-    """
-    gc.freeze()
-    gc.set_threshold(*COLLECT)
-
-
-async def serve(config: Config, read: Read | None = None, watch: str = "") -> int:
+async def serve(
+    config: Config, read: Read | None = None, watch: str = "", deck: Deck | None = None
+) -> int:
     """Open, wait for a signal, drain, close."""
     stop = Stop()
     access = AccessLog(config.log)
@@ -91,7 +77,7 @@ async def serve(config: Config, read: Read | None = None, watch: str = "") -> in
         return (access.record,) if config.log.access else ()
 
     planned = descriptors(config.server.max_connections)
-    runtime = Runtime(config, descriptors=planned, read=read, follow=follow)
+    runtime = Runtime(config, descriptors=planned, read=read, follow=follow, deck=deck)
     watching = None
     if (reloader := runtime.reloader) is not None:
         stop.on_hangup = partial(reload_later, reloader)
@@ -134,43 +120,3 @@ async def serve(config: Config, read: Read | None = None, watch: str = "") -> in
     watchdog.close()
     access.close()
     return 0 if clean else CUT
-
-
-def reload_later(reloader: Reloader) -> None:
-    """As SIGHUP asks for; who asks is not waited for."""
-    task = asyncio.ensure_future(reloader.reload("SIGHUP"))
-    _reloading.add(task)
-    task.add_done_callback(_reloading.discard)
-
-
-_reloading: Final[set["asyncio.Task[Outcome]"]] = set()
-
-
-class Stop:
-    """The first SIGTERM or SIGINT drains, a second one ends at once."""
-
-    def __init__(self) -> None:
-        self.asked = asyncio.Event()
-        self.again = asyncio.Event()
-        self.by = ""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop, number.name)
-        self.on_hangup: Callable[[], None] = partial(log.warning, _NOTHING_TO_RELOAD)
-        self._loop = loop
-        # By default each of these would end the process.
-        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
-        for number in _IGNORED:
-            loop.add_signal_handler(number, log.warning, "%s is ignored", number.name)
-
-    def _hang_up(self) -> None:
-        if self.asked.is_set():
-            log.warning("SIGHUP is ignored: the proxy is stopping")
-        else:
-            self.on_hangup()
-
-    def _stop(self, name: str) -> None:
-        self.by = name
-        if self.asked.is_set():
-            self.again.set()
-        self.asked.set()

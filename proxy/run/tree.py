@@ -4,16 +4,19 @@ The order of the links stands in ``run/chains``; when there is one, and what it 
 own ``link``.
 """
 
+import asyncio
 import random
 from collections import defaultdict
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import cast
+from typing import Final, cast
 
 from proxy.config.files import marks, named_files
 from proxy.config.model import Config, Route, Upstream
+from proxy.core.clock import monotonic
 from proxy.core.exchange import Handler
+from proxy.core.recording import Deck
 from proxy.core.samples import Sample
 from proxy.core.scope import EndpointScope, Scope, Shared, UpstreamScope, Uses
 from proxy.core.timeouts import TimeoutsOptions
@@ -54,6 +57,11 @@ class RouteNode:
             targets.close()
 
 
+TURN: Final = 0.005
+"""Seconds of building between two looks at what else there is to do: as long as a thread that reads
+a file keeps the interpreter."""
+
+
 class Tree:
     """Upstreams, routes, and what they share.
 
@@ -69,9 +77,12 @@ class Tree:
         rng: random.Random,
         on_link: OnLink | None = None,
         before: "Tree | None" = None,
+        *,
+        deck: Deck | None = None,
     ) -> None:
-        """Raises OSError or ssl.SSLError where a file of the options cannot be used.
+        """Without its chains, which ``build`` makes.
 
+        Raises OSError or ssl.SSLError where a file of the options cannot be used.
         ``on_link`` is told of every link that is made, the innermost first.
         """
         self._upstreams = {upstream.name: upstream for upstream in config.upstreams}
@@ -93,6 +104,7 @@ class Tree:
             before=before.shared if before is not None else None,
         )
         self.shared.traced = config.tracing is not None
+        self.shared.deck = deck
         self._store = config.store
         self._caches = [route.cache for route in config.routes]
         same = before is not None and before._store == config.store
@@ -106,14 +118,34 @@ class Tree:
         self._guards: dict[str, HealthGuard] = {}
         self._outdated: list[UpstreamCredentials] = []
         """Of upstreams whose options are others now: what is in flight may still want them."""
+        self._routes = config.routes
         self.nodes: list[RouteNode] = []
+        self._by_identity: defaultdict[Hashable, list[RouteNode]] = defaultdict(list)
+        self.router: Router[RouteNode] = Router([])
+
+    def build(self) -> "Tree":
+        """Make the chains. Raises as above."""
+        for _ in self._steps():
+            pass
+        return self
+
+    async def build_in_turns(self) -> "Tree":
+        """Likewise, while the tree before serves: the loop is never kept from that for long."""
+        began = monotonic()
+        for _ in self._steps():
+            if monotonic() - began >= TURN:
+                await asyncio.sleep(0)
+                began = monotonic()
+        return self
+
+    def _steps(self) -> Iterator[None]:
         try:
-            for route in config.routes:
-                self.nodes.append(self._route(route))
-            self._by_identity: defaultdict[Hashable, list[RouteNode]] = defaultdict(list)
-            for route, node in zip(config.routes, self.nodes, strict=True):
+            for route in self._routes:
+                node = self._route(route)
+                self.nodes.append(node)
                 self._by_identity[identity(route)].append(node)
-            self.router = Router(list(zip(config.routes, self.nodes, strict=True)))
+                yield
+            self.router = Router(list(zip(self._routes, self.nodes, strict=True)))
         except BaseException:
             self.abandon()
             raise

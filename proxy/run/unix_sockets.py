@@ -5,6 +5,7 @@ import os
 import socket
 import stat
 
+from proxy.config.values import owner
 from proxy.edge.options import ServerOptions
 from proxy.run import holder
 
@@ -53,6 +54,13 @@ def bound_unix(path: str) -> socket.socket:
         listening.close()
         raise
     return listening
+
+
+def set_rights(path: str, options: ServerOptions) -> None:
+    """Mode and owner. Raises OSError where it may not be given away."""
+    os.chmod(path, int(options.unix_mode, 8))
+    if options.unix_owner:
+        os.chown(path, *owner(options.unix_owner))
 
 
 def clear_stale(path: str) -> None:

@@ -11,9 +11,13 @@ client may still be reading them, in this process or in another one.
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
+
+from proxy.core.stored import Claim
+from proxy.store.agreements import SCHEMA as AGREEMENTS
+from proxy.store.agreements import Agreements
 
 VERSION: Final = 1
 MOST_VARIANTS: Final = 64
@@ -63,12 +67,13 @@ def _began(ident: int) -> float:
 class Database:
     """One connection. Each thread has its own."""
 
-    __slots__ = ("_db", "_wall", "bytes", "entries", "evicted")
+    __slots__ = ("_db", "_wall", "agreements", "bytes", "entries", "evicted")
 
     def __init__(self, path: Path, wall: Callable[[], float] = time.time) -> None:
         """Raises sqlite3.Error or OSError where the file cannot be used."""
         self._wall = wall
         self._db = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+        self.agreements = Agreements(self._db, wall)
         self.entries = self.bytes = self.evicted = 0
         try:
             self._prepare()
@@ -91,11 +96,17 @@ class Database:
                 db.execute(f"PRAGMA user_version = {VERSION}")
             elif version != VERSION:
                 raise sqlite3.DatabaseError(f"its tables are of version {version}, not {VERSION}")
+            for statement in AGREEMENTS.split(";"):
+                db.execute(statement)
             db.execute("COMMIT")
         except BaseException:
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
+
+    def transaction(self) -> "_Transaction":
+        """For what has to be done wholly or not at all."""
+        return _Transaction(self._db)
 
     def close(self) -> None:
         """Give the file back."""
@@ -127,18 +138,25 @@ class Database:
         self,
         key: bytes,
         row: Row,
-        labels: Iterable[bytes],
+        labels: Sequence[bytes],
         replaces: Sequence[int],
         *,
         max_size: int,
+        claim: Claim | None = None,
     ) -> None:
-        """Make an entry visible, whose chunks are there; what is too large is forgotten."""
+        """Make an entry visible, whose chunks are there, and give back the lease of its claim.
+
+        What is too large is forgotten, and what was invalidated after the claim was taken.
+        """
         db = self._db
         cost = row.size + len(row.meta) + _OVERHEAD
-        if max_size and cost > max_size:
-            self.drop_chunks(row.ident)
-            return
-        with _Transaction(db):
+        with self.transaction():
+            if claim is not None and claim.token:
+                self.agreements.give_back(claim.name, claim.token)
+            too_large = max_size and cost > max_size
+            if too_large or (claim is not None and self._is_invalid(key, labels, claim)):
+                self.drop_chunks(row.ident)
+                return
             for old in replaces:
                 self._remove(old)
             db.execute(
@@ -168,13 +186,16 @@ class Database:
                     self._remove(old)
                     self.evicted += 1
 
+    def _is_invalid(self, key: bytes, labels: Sequence[bytes], claim: Claim) -> bool:
+        return claim.order is None or self.agreements.is_invalid((key, *labels), claim.order)
+
     def touch(self, ident: int, meta: bytes) -> None:
         """Give an entry another head."""
         self._db.execute("UPDATE entries SET meta = ? WHERE id = ?", (meta, ident))
 
     def use(self, times: dict[int, float], kept: set[int]) -> None:
         """Note when entries were used, and which ones were asked for again."""
-        with _Transaction(self._db):
+        with self.transaction():
             self._db.executemany(
                 "UPDATE entries SET used = ?, kept = max(kept, ?) WHERE id = ?",
                 [(at, ident in kept, ident) for ident, at in times.items()],
@@ -190,16 +211,19 @@ class Database:
                 )
 
     def delete(self, key: bytes, ident: int | None) -> None:
-        """Remove one entry, or all under a key."""
-        with _Transaction(self._db):
+        """Remove one entry, or all under a key, also those that are on their way there."""
+        with self.transaction():
+            if ident is None:
+                self.agreements.invalidated(key)
             found = self._db.execute("SELECT id FROM entries WHERE key = ?", (key,)).fetchall()
             for (each,) in found:
                 if ident in (None, each):
                     self._remove(each)
 
     def purge(self, label: bytes) -> int:
-        """Remove all entries with a label; how many there were."""
-        with _Transaction(self._db):
+        """Remove all entries with a label; how many there were. Also those on their way."""
+        with self.transaction():
+            self.agreements.invalidated(label)
             found = self._db.execute(
                 "SELECT entry FROM labels WHERE label = ?", (label,)
             ).fetchall()
@@ -228,7 +252,8 @@ class Database:
         """Remove chunks that nobody reads and that belong to no entry."""
         now = self._wall()
         self.count()
-        with _Transaction(self._db):
+        with self.transaction():
+            self.agreements.sweep()
             old = self._db.execute("SELECT entry FROM gone WHERE at < ?", (now - _LINGER,))
             for (ident,) in old.fetchall():
                 self.drop_chunks(ident)

@@ -46,9 +46,9 @@ class File:
         self._swept_at = self._rest_until = 0.0
         self.failures = 0
 
-    async def read(self, look: Callable[[Database], T]) -> T:
-        """What is found. Raises StoreFailed."""
-        return await self._reader.call(partial(self._read, look))
+    async def read(self, look: Callable[[Database], T], within: float | None = None) -> T:
+        """What is found. Raises StoreFailed; TimeoutError after ``within`` seconds."""
+        return await self._reader.call(partial(self._read, look), within)
 
     async def change(self, change: Callable[[Database], T]) -> T | None:
         """Change something, when all that was begun before is done; None where that fails."""

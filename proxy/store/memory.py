@@ -8,11 +8,13 @@ does not drive out what others ask for.
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from itertools import count
+from itertools import chain, count
 from typing import Final
 
 from proxy.core.samples import Sample, counter, gauge
-from proxy.core.stored import Meta
+from proxy.core.stored import Claim, Claims, Meta
+from proxy.policy.key_changes import Changes
+from proxy.store.own_claims import OwnClaims
 
 SHORT: Final = 64 << 10
 """Bytes of a body that is one piece, and of the pieces of longer ones."""
@@ -55,14 +57,15 @@ class MemoryEntry:
 class MemoryWriter:
     """A reply that is being stored."""
 
-    __slots__ = ("_key", "_meta", "_pending", "_pieces", "_store", "size")
+    __slots__ = ("_claim", "_key", "_meta", "_pending", "_pieces", "_store", "size")
 
-    def __init__(self, store: "MemoryStore", key: bytes, meta: Meta) -> None:
+    def __init__(self, store: "MemoryStore", key: bytes, meta: Meta, claim: Claim | None) -> None:
         self._store = store
+        self._claim = claim
         self._key = key
         self._meta = meta
         self._pieces: list[bytes] = []
-        self._pending = bytearray()
+        self._pending: bytes | bytearray = b""
         self.size = 0
 
     def write(self, data: bytes) -> bool:
@@ -70,7 +73,12 @@ class MemoryWriter:
         if not self._store.reserve(len(data)):
             return False
         self.size += len(data)
+        if self.size <= SHORT and not self._pending:
+            self._pending = data  # most bodies are one chunk, which is not copied
+            return True
         pending = self._pending
+        if isinstance(pending, bytes):
+            pending = self._pending = bytearray(pending)
         pending += data
         while len(pending) >= SHORT:
             self._pieces.append(bytes(pending[:SHORT]))
@@ -82,7 +90,9 @@ class MemoryWriter:
         if self._pending:
             self._pieces.append(bytes(self._pending))
         self._store.release(self.size)
-        self._store.add(self._key, self._meta, self._pieces, replaces)
+        claim, names = self._claim, (self._key, *self._meta.labels)
+        if claim is None or not self._store.changes.is_invalid(names, claim.since):
+            self._store.add(self._key, self._meta, self._pieces, replaces)
 
     def abort(self) -> None:
         """Forget it."""
@@ -103,6 +113,8 @@ class MemoryStore:
         "_trial",
         "_trial_cost",
         "_writing",
+        "changes",
+        "claims",
         "evicted",
     )
 
@@ -117,6 +129,8 @@ class MemoryStore:
         self._trial_cost = self._kept_cost = self._writing = 0
         self._idents = count()
         self.evicted = 0
+        self.changes = Changes()
+        self.claims: Claims = OwnClaims(self.changes)
 
     def resize(self, max_size: int) -> None:
         """Take this much from now on."""
@@ -135,16 +149,17 @@ class MemoryStore:
                 self._keep(entry)
         return entries
 
-    def put(self, key: bytes, meta: Meta) -> MemoryWriter:
+    def put(self, key: bytes, meta: Meta, claim: Claim | None = None) -> MemoryWriter:
         """Begin to store a reply."""
-        return MemoryWriter(self, key, meta)
+        return MemoryWriter(self, key, meta, claim)
 
     def reserve(self, size: int) -> bool:
         """Whether there is room for what is being stored; what is stored may give way to it."""
         if self._writing + size > self._max_size:
             return False
         self._writing += size
-        self._make_room()
+        if self._trial_cost + self._kept_cost + self._writing > self._max_size:
+            self._make_room()
         return True
 
     def release(self, size: int) -> None:
@@ -155,8 +170,9 @@ class MemoryStore:
         self, key: bytes, meta: Meta, pieces: list[bytes], replaces: Sequence[bytes] = ()
     ) -> None:
         """Store a whole reply in the place of those with the idents ``replaces``."""
-        for old in [old for old in self._keys.get(key, ()) if old.ident in replaces]:
-            self._remove(old)
+        if replaces:
+            for old in [old for old in self._keys.get(key, ()) if old.ident in replaces]:
+                self._remove(old)
         entry = MemoryEntry(key, next(self._idents).to_bytes(8, "big"), meta, pieces)
         if entry.cost > self._max_size:
             return
@@ -165,7 +181,10 @@ class MemoryStore:
         self._trial[entry.ident] = entry
         self._trial_cost += entry.cost
         for label in meta.labels:
-            self._labels.setdefault(label, {})[entry.ident] = entry
+            if label in self._labels:
+                self._labels[label][entry.ident] = entry
+            else:
+                self._labels[label] = {entry.ident: entry}
         if len(entries) > MOST_VARIANTS:
             self._remove(entries[-1])
         self._make_room()
@@ -184,12 +203,15 @@ class MemoryStore:
 
     async def delete(self, key: bytes, ident: bytes | None = None) -> None:
         """Remove one entry, or all under the key."""
+        if ident is None:
+            self.changes.invalidated(key)
         for entry in list(self._keys.get(key, ())):
             if ident is None or entry.ident == ident:
                 self._remove(entry)
 
     async def purge(self, label: bytes) -> int:
         """Remove all entries with this label; how many there were."""
+        self.changes.invalidated(label)
         entries = list(self._labels.get(label, {}).values())
         for entry in entries:
             self._remove(entry)
@@ -250,7 +272,9 @@ class MemoryStore:
 
 def _cost(meta: Meta, size: int) -> int:
     """Bytes in memory, about; each field, label and moment costs its objects too."""
-    fields = sum(len(name) + len(value) + _PER_FIELD for name, value in meta.fields)
-    varying = sum(len(name) + len(value or b"") + _PER_FIELD for name, value in meta.vary)
-    labels = sum(len(label) + _PER_LABEL for label in meta.labels)
-    return size + fields + varying + labels + _PER_MOMENT * len(meta.pace) + _OVERHEAD
+    fields, labels = meta.fields, meta.labels
+    cost = size + _OVERHEAD + len(fields) * _PER_FIELD + len(labels) * _PER_LABEL
+    cost += sum(map(len, chain.from_iterable(fields))) + sum(map(len, labels))
+    if meta.vary:
+        cost += sum(len(name) + len(value or b"") + _PER_FIELD for name, value in meta.vary)
+    return cost + _PER_MOMENT * len(meta.pace)

@@ -8,19 +8,20 @@ and what fails is a miss.
 """
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import Any, Final, TypeVar
+import secrets
+from collections.abc import Iterator, Sequence
+from hashlib import sha1
+from typing import Any, Final
 
 import msgspec
-import redis.asyncio
-from redis.exceptions import RedisError
 
 from proxy.core.clock import Clock, monotonic, wall
 from proxy.core.samples import Sample, counter, gauge
-from proxy.core.stored import Meta, StoreFailed
-from proxy.store.circuit import Circuit
+from proxy.core.stored import Claim, Claims, Meta, StoreFailed
+from proxy.policy.key_changes import Changes
 from proxy.store.parts import PIECE
+from proxy.store.redis_calls import WRITE_TIMEOUT, RedisCalls
+from proxy.store.redis_claims import RedisClaims, lease_name
 from proxy.store.redis_entry import (
     LONGEST,
     PREFIX,
@@ -32,24 +33,27 @@ from proxy.store.redis_entry import (
     newest_first,
     part_name,
 )
-
-log = logging.getLogger(__name__)
-T = TypeVar("T")
+from proxy.store.redis_scripts import GONE, INVALIDATE, MARK, PURGE, STORE, TOUCH
 
 MOST_VARIANTS: Final = 64
 _BACKLOG: Final = 16 << 20
 """Bytes that wait for the network at the most; what comes beyond it is not stored."""
-_WRITE_TIMEOUT: Final = 2.0
-"""Seconds for one reply to be written; nobody waits for that."""
+_REMEMBERED: Final = 24 * 3600
+"""Seconds for which an invalidation is known."""
+_AT_A_TIME: Final = 500
+"""Entries that one script removes; Redis does nothing else meanwhile."""
+_TRIES: Final = 3
+"""Of a change to an entry that somebody else changes too."""
 
 
 class RedisWriter:
     """A reply that is being stored: it is sent when it is whole."""
 
-    __slots__ = ("_key", "_meta", "_pending", "_pieces", "_size", "_store")
+    __slots__ = ("_claim", "_key", "_meta", "_pending", "_pieces", "_size", "_store")
 
-    def __init__(self, store: "RedisStore", key: bytes, meta: Meta) -> None:
+    def __init__(self, store: "RedisStore", key: bytes, meta: Meta, claim: Claim | None) -> None:
         self._store = store
+        self._claim = claim
         self._key = key
         self._meta = meta
         self._pieces: list[bytes] = []
@@ -70,11 +74,16 @@ class RedisWriter:
     def commit(self, replaces: Sequence[bytes] = ()) -> None:
         """Have it sent."""
         self._pieces.append(bytes(self._pending))
-        self._store.send(self._key, self._meta, self._pieces, self._size, replaces)
+        if self._claim is not None and self._claim.order is None:
+            self.abort()  # nobody can say what has become of its key since
+        else:
+            self._store.send(self._key, self._meta, self._pieces, replaces, self._claim)
 
     def abort(self) -> None:
         """Forget it."""
         self._store.release(self._size)
+        if self._claim is not None:
+            self._store.claims.give_back(self._claim)
 
 
 class RedisStore:
@@ -82,26 +91,27 @@ class RedisStore:
 
     __slots__ = (
         "_backlog",
-        "_circuit",
+        "_calls",
         "_client",
         "_number",
-        "_timeout",
+        "_run",
         "_writing",
-        "failures",
+        "changes",
+        "claims",
     )
 
     def __init__(self, url: str, timeout: float, clock: Clock = monotonic) -> None:
         """``timeout``: seconds that an answer may take, 0 for any time."""
-        self._client: Any = redis.asyncio.Redis.from_url(
-            url, socket_connect_timeout=timeout or None, retry=None
-        )
-        self._timeout = timeout or None
-        self._circuit = Circuit(clock)
+        self._calls = RedisCalls(url, timeout, clock)
+        self._client = self._calls.client
         self._backlog = 0
         self._number = 0
         self._writing: dict[bytes, asyncio.Task[None]] = {}
         """The last write of each key that is under way."""
-        self.failures = 0
+        scripts = (STORE, TOUCH, INVALIDATE, MARK, PURGE)
+        self._run = {text: self._client.register_script(text) for text in scripts}
+        self.changes = Changes()
+        self.claims: Claims = RedisClaims(self._calls, self.changes)
 
     async def get(self, key: bytes) -> Sequence[RedisEntry]:
         """The replies under this key; none where Redis does not answer in time."""
@@ -112,31 +122,33 @@ class RedisStore:
             return await self._client.hgetall(PREFIX + b"k" + key)
 
         try:
-            found = await self._asked(look)
+            found = await self._calls.ask(look)
         except StoreFailed:
             return ()
         entries = []
         for ident, text in found.items():
+            if ident == GONE:
+                continue
             try:
                 entries.append(RedisEntry(ident, decode(text), self.part))
             except msgspec.DecodeError:  # of another version of the proxy
                 continue
         return sorted(entries, key=newest_first)
 
-    def put(self, key: bytes, meta: Meta) -> RedisWriter:
+    def put(self, key: bytes, meta: Meta, claim: Claim | None = None) -> RedisWriter:
         """Begin to store a reply."""
-        return RedisWriter(self, key, meta)
+        return RedisWriter(self, key, meta, claim)
 
     async def part(self, ident: bytes, number: int) -> bytes:
         """One part of a body. Raises StoreFailed where it is not there."""
-        found = await self._asked(lambda: self._client.get(part_name(ident, number)))
+        found = await self._calls.ask(lambda: self._client.get(part_name(ident, number)))
         if found is None:
             raise StoreFailed("a part of it is not there")
         return bytes(found)
 
     def reserve(self, size: int) -> bool:
         """Whether so much more may wait to be sent."""
-        if self._backlog + size > _BACKLOG or self._circuit.is_open:
+        if self._backlog + size > _BACKLOG or self._calls.circuit.is_open:
             return False
         self._backlog += size
         return True
@@ -146,14 +158,27 @@ class RedisStore:
         self._backlog -= size
 
     def send(
-        self, key: bytes, meta: Meta, pieces: list[bytes], size: int, replaces: Sequence[bytes]
+        self,
+        key: bytes,
+        meta: Meta,
+        pieces: list[bytes],
+        replaces: Sequence[bytes],
+        claim: Claim | None,
     ) -> None:
         """Have a reply written, behind what is being written under the same key."""
         before = self._writing.get(key)
         self._number += 1
-        ident = b"%d-%d" % (int(wall() * 1_000_000), self._number)
-        parts = (meta, pieces)
-        work = self._write(key, ident, parts, list(replaces), before)
+        ident = b"%d-%d-%b" % (wall() * 1_000_000, self._number, secrets.token_hex(4).encode())
+        size = sum(map(len, pieces))
+        kept = Kept(wall(), meta, size, pieces[0] if len(pieces) == 1 else None)
+        what = [PREFIX, b"", b"", ident, encode(kept), lasts_for(meta), MOST_VARIANTS]
+        what += [key + ident, int(LONGEST), len(meta.labels), *meta.labels, *replaces]
+        lease = b""
+        if claim is not None:
+            what[1:3] = [claim.order, claim.token]
+            lease = claim.name
+        parts = [] if kept.body is not None else pieces
+        work = self._write([PREFIX + b"k" + key, lease_name(lease)], what, parts, before)
         task = asyncio.get_running_loop().create_task(work)
         self._writing[key] = task
 
@@ -166,89 +191,78 @@ class RedisStore:
 
     async def _write(
         self,
-        key: bytes,
-        ident: bytes,
-        whole: tuple[Meta, list[bytes]],
-        replaces: list[bytes],
+        names: list[bytes],
+        what: list[Any],
+        parts: list[bytes],
         before: "asyncio.Task[None] | None",
     ) -> None:
+        """``names`` and ``what``: the arguments of the script."""
         if before is not None:
             await asyncio.wait((before,))
-        meta, pieces = whole
-        lasts = lasts_for(meta)
-        size = sum(map(len, pieces))
-        short = len(pieces) == 1
+        ident, lasts = what[3], what[5]
 
         async def write() -> None:
-            name = PREFIX + b"k" + key
-            if not short:  # all of them first: one that fails leaves no entry
+            if parts:  # all of them first: one that fails leaves no entry
                 async with self._client.pipeline(transaction=False) as pipe:
-                    for number, piece in enumerate(pieces):
+                    for number, piece in enumerate(parts):
                         pipe.set(part_name(ident, number), piece, ex=lasts)
                     await pipe.execute()
-            async with self._client.pipeline(transaction=False) as pipe:
-                for label in meta.labels:
-                    pipe.sadd(PREFIX + b"l" + label, key + ident)
-                    pipe.expire(PREFIX + b"l" + label, int(LONGEST))
-                if replaces:
-                    pipe.hdel(name, *replaces)
-                kept = Kept(wall(), meta, size, pieces[0] if short else None)
-                pipe.hset(name, ident, encode(kept))
-                pipe.expire(name, lasts)
-                await pipe.execute()
-            if await self._client.hlen(name) > MOST_VARIANTS:
-                await self._client.delete(name)
+            if not await self._run[STORE](names, what) and parts:
+                await self._client.delete(*(part_name(ident, at) for at in range(len(parts))))
 
-        try:
-            await self._asked(write, _WRITE_TIMEOUT)
-        except StoreFailed:
-            return
+        await self._calls.quietly(write)
 
     async def touch(self, key: bytes, ident: bytes, meta: Meta) -> None:
         """Give an entry another head."""
-        name = PREFIX + b"k" + key
+        name, lasts = PREFIX + b"k" + key, lasts_for(meta)
 
         async def change() -> None:
-            text = await self._client.hget(name, ident)
-            if text is not None:
+            for _ in range(_TRIES):
+                text = await self._client.hget(name, ident)
+                if text is None:
+                    return
                 kept = decode(text)
                 kept.meta = meta
-                await self._client.hset(name, ident, encode(kept))
-                await self._client.expire(name, lasts_for(meta))
-                for number in range(-(-kept.size // PIECE) if kept.body is None else 0):
-                    await self._client.expire(part_name(ident, number), lasts_for(meta))
+                known = sha1(text, usedforsecurity=False).hexdigest()
+                if await self._run[TOUCH]([name], [ident, known, encode(kept), lasts]):
+                    break
+            for number in range(-(-kept.size // PIECE) if kept.body is None else 0):
+                await self._client.expire(part_name(ident, number), lasts)
 
-        await self._quietly(change)
+        await self._calls.quietly(change)
 
     async def delete(self, key: bytes, ident: bytes | None = None) -> None:
         """Remove one entry, or all under the key."""
         name = PREFIX + b"k" + key
+        if ident is None:
+            self.changes.invalidated(key)
 
         async def change() -> None:
             if (task := self._writing.get(key)) is not None:
                 await asyncio.wait((task,))
             if ident is None:
-                await self._client.delete(name)
+                await self._run[INVALIDATE]([name], [_REMEMBERED])
             else:
                 await self._client.hdel(name, ident)
 
-        await self._quietly(change)
+        await self._calls.quietly(change)
 
     async def purge(self, label: bytes) -> int:
         """Remove all entries with this label; how many there were."""
-        name = PREFIX + b"l" + label
+        self.changes.invalidated(label)
+        members = PREFIX + b"l" + label
 
         async def change() -> int:
             if self._writing:
                 await asyncio.wait(self._writing.values())
+            left = await self._run[MARK]([PREFIX + b"g" + label, members], [_REMEMBERED])
             removed = 0
-            for each in await self._client.smembers(name):
-                key, ident = each[:16], each[16:]
-                removed += await self._client.hdel(PREFIX + b"k" + key, ident)
-            await self._client.delete(name)
+            while left > 0:
+                removed += await self._run[PURGE]([members], [PREFIX, _AT_A_TIME])
+                left -= _AT_A_TIME
             return removed
 
-        return await self._quietly(change) or 0
+        return await self._calls.quietly(change) or 0
 
     def resize(self, max_size: int) -> None:
         """Redis itself bounds what it keeps."""
@@ -256,34 +270,10 @@ class RedisStore:
     async def close(self) -> None:
         """Send what is left, and hang up."""
         if self._writing:
-            await asyncio.wait(self._writing.values(), timeout=_WRITE_TIMEOUT)
-        await self._client.connection_pool.disconnect(inuse_connections=True)
-        await self._client.aclose()
+            await asyncio.wait(self._writing.values(), timeout=WRITE_TIMEOUT)
+        await self._calls.close()
 
     def describe(self, _: float) -> Iterator[Sample]:
         """For operators."""
-        yield counter("store_failures", self.failures)
-        yield gauge("store_circuit_open", int(self._circuit.is_open))
-
-    async def _quietly(self, work: Callable[[], Awaitable[T]]) -> T | None:
-        try:
-            return await self._asked(work, _WRITE_TIMEOUT)
-        except StoreFailed:
-            return None
-
-    async def _asked(self, work: Callable[[], Awaitable[T]], within: float | None = None) -> T:
-        """Do it within the timeout and behind the circuit. Raises StoreFailed."""
-        if not self._circuit.admits():
-            raise StoreFailed("it does not answer")
-        try:
-            async with asyncio.timeout(within or self._timeout):
-                found = await work()
-        except (RedisError, OSError, TimeoutError) as error:
-            self.failures += 1
-            was_open = self._circuit.is_open
-            self._circuit.failed()
-            if self._circuit.is_open and not was_open:
-                log.warning("store: Redis does not answer (%s); stored replies are misses", error)
-            raise StoreFailed(str(error)) from None
-        self._circuit.succeeded()
-        return found
+        yield counter("store_failures", self._calls.failures)
+        yield gauge("store_circuit_open", int(self._calls.circuit.is_open))

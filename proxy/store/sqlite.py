@@ -16,10 +16,13 @@ import msgspec
 
 from proxy.core.clock import monotonic, wall
 from proxy.core.samples import Sample, counter, gauge
-from proxy.core.stored import Meta, StoreFailed
+from proxy.core.stored import Claim, Claims, Meta, StoreFailed
+from proxy.policy.key_changes import Changes
 from proxy.store.database import Database, Row, new_ident
 from proxy.store.file import File
+from proxy.store.file_claims import FileClaims
 from proxy.store.parts import PIECE, PartedEntry
+from proxy.store.recent_entries import RecentEntries
 
 T = TypeVar("T")
 
@@ -29,16 +32,18 @@ _NOTE_EVERY: Final = 5.0
 """Seconds between two notes of which entries were used."""
 
 _encode: Final = msgspec.msgpack.Encoder().encode
-_decode: Final = msgspec.msgpack.Decoder(Meta).decode
 
 
 class SqliteWriter:
     """A reply that is being stored."""
 
-    __slots__ = ("_ident", "_key", "_meta", "_pending", "_pieces", "_store")
+    __slots__ = ("_claim", "_ident", "_key", "_meta", "_pending", "_pieces", "_store")
 
-    def __init__(self, store: "SqliteStore", key: bytes, meta: Meta, ident: int) -> None:
+    def __init__(
+        self, store: "SqliteStore", key: bytes, meta: Meta, ident: int, claim: Claim | None
+    ) -> None:
         self._store = store
+        self._claim = claim
         self._key = key
         self._meta = meta
         self._ident = ident
@@ -70,13 +75,15 @@ class SqliteWriter:
                 return
             body = None
         row = Row(self._ident, _encode(self._meta), size, kept=False, body=body)
-        self._store.add(self._key, row, self._meta.labels, replaces)
+        self._store.add(self._key, row, self._meta.labels, replaces, self._claim)
 
     def abort(self) -> None:
         """Have what is written of it forgotten."""
         if self._pieces:
             self._store.drop(self._ident)
             self._pieces = 0
+        if self._claim is not None:
+            self._store.claims.give_back(self._claim)
 
 
 class SqliteStore:
@@ -90,9 +97,12 @@ class SqliteStore:
         "_lost",
         "_max_size",
         "_noted_at",
+        "_recent",
         "_timeout",
         "_unwritten",
         "_used",
+        "changes",
+        "claims",
         "timeouts",
     )
 
@@ -107,10 +117,13 @@ class SqliteStore:
         self._last_ident = 0
         self._lost: set[int] = set()
         """Idents of bodies of which a chunk could not be written."""
+        self._recent = RecentEntries(self.chunk)
         self._used: dict[int, float] = {}
         self._kept: set[int] = set()
         self._noted_at = 0.0
         self.timeouts = 0
+        self.changes = Changes()
+        self.claims: Claims = FileClaims(self._file, self.changes, self._timeout)
 
     def resize(self, max_size: int) -> None:
         """Take this much from now on; what is too much goes when the next reply is stored."""
@@ -119,38 +132,36 @@ class SqliteStore:
     async def get(self, key: bytes) -> Sequence[PartedEntry]:
         """The replies under this key; none where the file cannot be read in time."""
         try:
-            async with asyncio.timeout(self._timeout):
-                if key in self._unwritten:
+            if key in self._unwritten:
+                async with asyncio.timeout(self._timeout):
                     await self._file.change(_nothing)
-                rows = await self._file.read(partial(_find, key))
+                    rows = await self._file.read(lambda db: db.find(key))
+            else:
+                rows = await self._file.read(lambda db: db.find(key), self._timeout)
         except (StoreFailed, TimeoutError) as error:
             self.timeouts += isinstance(error, TimeoutError)
             return ()
         entries = []
         now = wall()
         for row in rows:
-            try:
-                meta = _decode(row.meta)
-            except msgspec.DecodeError:  # of another version of the proxy
+            entry = self._recent.entry(row)
+            if entry is None:  # of another version of the proxy
                 continue
-            part = partial(self.chunk, row.ident)
-            entries.append(
-                PartedEntry(row.ident.to_bytes(8, "big"), meta, row.size, row.body, part)
-            )
+            entries.append(entry)
             if not row.kept:
                 self._kept.add(row.ident)
             self._used[row.ident] = now
         self._note()
         return entries
 
-    def put(self, key: bytes, meta: Meta) -> SqliteWriter:
+    def put(self, key: bytes, meta: Meta, claim: Claim | None = None) -> SqliteWriter:
         """Begin to store a reply."""
         self._last_ident = max(self._last_ident + 1, new_ident(wall()))
-        return SqliteWriter(self, key, meta, self._last_ident)
+        return SqliteWriter(self, key, meta, self._last_ident, claim)
 
     async def chunk(self, ident: int, number: int) -> bytes:
         """One chunk of a body. Raises StoreFailed where it is not there."""
-        found = await self._file.read(partial(_chunk, ident, number))
+        found = await self._file.read(lambda db: db.chunk(ident, number))
         if found is None:
             raise StoreFailed("a part of it is not there")
         return found
@@ -163,16 +174,28 @@ class SqliteStore:
         self._file.begin(partial(self._write_chunk, ident, number, data))
         return True
 
-    def add(self, key: bytes, row: Row, labels: list[bytes], replaces: Sequence[bytes]) -> None:
+    def add(
+        self,
+        key: bytes,
+        row: Row,
+        labels: list[bytes],
+        replaces: Sequence[bytes],
+        claim: Claim | None,
+    ) -> None:
         """Have an entry made visible."""
         old = [int.from_bytes(ident, "big") for ident in replaces]
         self._unwritten[key] += 1
         loop = asyncio.get_running_loop()
-        self._file.begin(partial(self._add, loop, key, row, labels, old))
+        most = self._max_size
+
+        def work(database: Database) -> None:
+            database.add(key, row, labels, old, max_size=most, claim=claim)
+
+        self._file.begin(partial(self._add, loop, key, row.ident, work, claim))
 
     def drop(self, ident: int) -> None:
         """Have the chunks of a body forgotten."""
-        self._file.begin(partial(self._file.write, partial(_drop, ident)))
+        self._file.begin(partial(self._file.write, lambda db: db.drop_chunks(ident)))
 
     async def touch(self, key: bytes, ident: bytes, meta: Meta) -> None:
         """Give an entry another head."""
@@ -181,11 +204,14 @@ class SqliteStore:
 
     async def delete(self, key: bytes, ident: bytes | None = None) -> None:
         """Remove one entry, or all under the key."""
+        if ident is None:
+            self.changes.invalidated(key)
         number = None if ident is None else int.from_bytes(ident, "big")
         await self._changed(lambda db: db.delete(key, number))
 
     async def purge(self, label: bytes) -> int:
         """Remove all entries with this label; how many there were."""
+        self.changes.invalidated(label)
         return await self._changed(lambda db: db.purge(label)) or 0
 
     async def _changed(self, change: Callable[[Database], T]) -> T | None:
@@ -240,16 +266,17 @@ class SqliteStore:
         self,
         loop: asyncio.AbstractEventLoop,
         key: bytes,
-        row: Row,
-        labels: list[bytes],
-        replaces: list[int],
+        ident: int,
+        work: Callable[[Database], None],
+        claim: Claim | None,
     ) -> None:
-        if row.ident in self._lost:
-            self._lost.discard(row.ident)
-            self._file.write(partial(_drop, row.ident))
+        if ident in self._lost:
+            self._lost.discard(ident)
+            self._file.write(lambda db: db.drop_chunks(ident))
+            if claim is not None:
+                self.claims.give_back(claim)
         else:
-            bound = self._max_size
-            self._file.write(lambda db: db.add(key, row, labels, replaces, max_size=bound))
+            self._file.write(work)
         if not loop.is_closed():
             loop.call_soon_threadsafe(self._now_written, key)
 
@@ -257,18 +284,6 @@ class SqliteStore:
         self._unwritten[key] -= 1
         if self._unwritten[key] <= 0:
             del self._unwritten[key]
-
-
-def _find(key: bytes, database: Database) -> list[Row]:
-    return database.find(key)
-
-
-def _chunk(ident: int, number: int, database: Database) -> bytes | None:
-    return database.chunk(ident, number)
-
-
-def _drop(ident: int, database: Database) -> None:
-    database.drop_chunks(ident)
 
 
 def _nothing(_: Database) -> None:

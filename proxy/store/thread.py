@@ -1,7 +1,11 @@
-"""A thread that does one thing after the other for the loop: what waits for a disk."""
+"""A thread that does one thing after the other for the loop: what waits for a disk.
+
+What is done while the loop is busy is told to it together: a wake-up costs as much as a look-up.
+"""
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, TypeAlias, TypeVar
@@ -15,29 +19,38 @@ Work: TypeAlias = Callable[[], Any]
 class Worker:
     """Runs what it is given, in the order in which that comes. It starts with the first of it."""
 
-    __slots__ = ("_name", "_queue", "_thread")
+    __slots__ = ("_done", "_name", "_queue", "_thread", "_told")
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._queue: SimpleQueue[tuple[Work, Callable[[Any, BaseException | None], None]] | None]
-        self._queue = SimpleQueue()
+        self._queue: SimpleQueue[tuple[Work, asyncio.Future[Any] | None] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._done: deque[tuple[asyncio.Future[Any], Any, Exception | None]] = deque()
+        """What the loop has not been told."""
+        self._told = False
+        """Whether it has been told that there is something."""
 
-    async def call(self, work: Callable[[], T]) -> T:
-        """What ``work`` returns. Raises StoreFailed where it fails."""
+    async def call(self, work: Callable[[], T], within: float | None = None) -> T:
+        """What ``work`` returns. Raises StoreFailed where it fails.
+
+        Raises TimeoutError where that takes longer than ``within`` seconds; it is done all the
+        same.
+        """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-
-        def done(result: Any, error: BaseException | None) -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(_settle, future, result, error)
-
-        self._put(work, done)
-        return await future
+        self._put(work, future)
+        if within is None:
+            return await future
+        # Less than half of what ``asyncio.timeout`` costs.
+        timer = loop.call_later(within, _expire, future)
+        try:
+            return await future
+        finally:
+            timer.cancel()
 
     def begin(self, work: Work) -> None:
         """Run it when its turn comes; nobody waits for it. It never raises."""
-        self._put(work, _nothing)
+        self._put(work, None)
 
     def stop(self) -> None:
         """End the thread when all that was given has been done, and wait for that."""
@@ -46,32 +59,42 @@ class Worker:
             self._thread.join()
             self._thread = None
 
-    def _put(self, work: Work, done: Callable[[Any, BaseException | None], None]) -> None:
+    def _put(self, work: Work, future: "asyncio.Future[Any] | None") -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
             self._thread.start()
-        self._queue.put((work, done))
+        self._queue.put((work, future))
 
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:
-            work, done = item
+            work, future = item
+            result, failed = None, None
             try:
                 result = work()
             except Exception as error:
-                done(None, error)
+                failed = error
+            if future is not None:
+                self._done.append((future, result, failed))
+                loop = future.get_loop()
+                if not self._told and not loop.is_closed():
+                    self._told = True
+                    loop.call_soon_threadsafe(self._settle)
+            del item, work, future, result, failed
+
+    def _settle(self) -> None:
+        """In the loop: tell whoever waits what has been done."""
+        self._told = False  # before looking: what is done from now on is told of again
+        done = self._done
+        while done:
+            future, result, failed = done.popleft()
+            if future.done():  # nobody waits any longer
+                continue
+            if failed is None:
+                future.set_result(result)
             else:
-                done(result, None)
-            del item, work, done
+                future.set_exception(StoreFailed(str(failed)))
 
 
-def _settle(future: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:
-    if future.done():  # nobody waits any longer
-        return
-    if error is None:
-        future.set_result(result)
-    else:
-        future.set_exception(StoreFailed(str(error)))
-
-
-def _nothing(_result: Any, _error: BaseException | None) -> None:
-    """Nobody waits."""
+def _expire(future: "asyncio.Future[Any]") -> None:
+    if not future.done():
+        future.set_exception(TimeoutError())

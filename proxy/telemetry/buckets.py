@@ -6,21 +6,13 @@ are added up by adding their counts. Bucket 0 holds all below 0.25 ms; the last 
 about two hours.
 """
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 _UNIT: Final = 16384
 """Parts of a second that are told apart: 61 microseconds, a quarter of the first bucket's end."""
 LAST: Final = 100
-
-
-def bucket(seconds: float) -> int:
-    """The number of the bucket that a duration belongs to."""
-    units = int(seconds * _UNIT)
-    if units < 4:
-        return 0
-    octave = units.bit_length() - 3
-    return min(octave * 4 + (units >> octave) - 3, LAST)
 
 
 def begin(number: int) -> float:
@@ -29,6 +21,26 @@ def begin(number: int) -> float:
         return 0.0
     octave, part = divmod(number - 1, 4)
     return float((part + 4) << octave) / _UNIT
+
+
+_ENDS: Final = [begin(number + 1) for number in range(LAST)]
+
+
+def bucket(seconds: float) -> int:
+    """The number of the bucket that a duration belongs to."""
+    return bisect_right(_ENDS, seconds)
+
+
+def histogram(ordered: Sequence[float]) -> dict[int, int]:
+    """How many of these durations, the shortest first, are in each bucket."""
+    counts: dict[int, int] = {}
+    found, number = 0, len(ordered)
+    while found < number:
+        at = bisect_right(_ENDS, ordered[found])
+        upto = number if at == LAST else bisect_left(ordered, _ENDS[at], found)
+        counts[at] = upto - found
+        found = upto
+    return counts
 
 
 def quantile(counts: Mapping[int, int], share: float) -> float | None:

@@ -6,9 +6,9 @@ from typing import Final
 import msgspec
 
 from proxy.core.exchange import Exchange
-from proxy.core.secrets import HIDDEN, Targets
-from proxy.telemetry.line import escaped, named_by, printable
-from proxy.telemetry.phases import phase_now, phases
+from proxy.core.redaction import HIDDEN, Targets
+from proxy.telemetry.access_log_line import escaped, named_by, printable
+from proxy.telemetry.phases import Phases, phase_now
 from proxy.telemetry.why import Try, Why, cause_of, sentence
 
 LONGEST: Final = 300
@@ -61,18 +61,22 @@ class Call(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
 class Teller:
     """Makes calls of exchanges. Hides what the access log hides."""
 
-    __slots__ = ("_show", "_unnamed", "_wall")
+    __slots__ = ("_clock", "_show", "_unnamed", "_wall")
 
-    def __init__(self, redact: tuple[str, ...], wall: Callable[[], float]) -> None:
-        """``redact``: ``[log] redact``; ``wall``: seconds since 1970."""
+    def __init__(
+        self, redact: tuple[str, ...], clock: Callable[[], float], wall: Callable[[], float]
+    ) -> None:
+        """``redact``: ``[log] redact``; ``clock``: monotonic; ``wall``: seconds since 1970."""
+        self._clock = clock
         self._show = Targets(redact).show
         self._unnamed = "x-request-id" in map(str.lower, redact)
         self._wall = wall
 
-    def call(self, exchange: Exchange, now: float, *, in_flight: bool = False) -> Call:
-        """What is told of an exchange; ``now`` is monotonic."""
+    def call(
+        self, exchange: Exchange, spent: Phases, now: float, *, in_flight: bool = False
+    ) -> Call:
+        """What is told of an exchange that has ended ``now``, or is looked at then: monotonic."""
         record, seconds = exchange.record, now - exchange.started_at
-        spent = phases(exchange, now)
         agent, trace = named_by(exchange)
         tries = [
             Try(
@@ -101,7 +105,7 @@ class Teller:
         )
         return Call(
             id=HIDDEN if self._unnamed else printable(exchange.request_id)[:LONGEST],
-            at=round(self._wall() - seconds, 3),
+            at=round(self._wall() - self._clock() + exchange.started_at, 3),
             method=printable(exchange.method)[:32],
             target=escaped(self._show(exchange.raw_target[: 4 * LONGEST]))[:LONGEST],
             host=printable(exchange.host)[:LONGEST],

@@ -1,26 +1,18 @@
-"""What has happened since start: by route, by server, and how long it took.
-
-Exchanges are counted in batches, as the access log writes its lines (docs/decisions/0012). Those of
-a batch that went well are counted column by column: one by one, histograms would cost three times
-as much as everything else that is counted.
-"""
+"""What has happened since start: by route, by server, and how long it took."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
-from proxy.core.body import EMPTY
-from proxy.core.clock import monotonic, wall
 from proxy.core.exchange import Exchange
 from proxy.core.outcome import CONNECT_FAILURE, RESET, TIMEOUT
 from proxy.core.record import HEDGED
 from proxy.core.samples import Sample, counter, gauge
-from proxy.telemetry.phases import phases
-from proxy.telemetry.traffic import OTHER, Times, Traffic, times
+from proxy.telemetry.ended import Alike, Ended
+from proxy.telemetry.phases import Phases
+from proxy.telemetry.traffic import OTHER, Traffic, times
 
-MANY: Final = 64
-"""Exchanges that are counted at once; whoever asks for the counts has the rest counted."""
 MOST: Final = 500
 """Servers that are told apart; names that are looked up may stand for ever new addresses."""
 
@@ -43,13 +35,6 @@ _CLASSES: Final = {
 """What became of an attempt whose request was given this token."""
 
 Counts: TypeAlias = defaultdict[str, int]
-_Kind: TypeAlias = tuple[str, str, str, str, int]
-"""Route, upstream, endpoint, method, status."""
-_Ended: TypeAlias = tuple[Exchange, float, Times | None]
-"""An exchange, when it ended, and its times where they are not plain: of one attempt that a client
-without a body made and whose reply it took at once."""
-_Row: TypeAlias = tuple[float, float, float, float, float, int, int]
-"""Queue, connect, until the head, body, total; bytes in and out."""
 
 
 class Served:
@@ -70,108 +55,38 @@ class Served:
 
 
 class Counters:
-    """An observer that counts."""
+    """Counts what has ended."""
 
-    __slots__ = ("_clock", "_ended", "_routes", "_servers", "_traffic", "_wall")
+    __slots__ = ("_ended", "_routes", "_servers", "_traffic")
 
-    def __init__(
-        self, clock: Callable[[], float] = monotonic, wall: Callable[[], float] = wall
-    ) -> None:
-        """``clock``: that of the exchanges; ``wall``: the time of day."""
-        self._clock = clock
-        self._wall = wall
-        self._ended: list[_Ended] = []
+    def __init__(self, ended: Ended) -> None:
+        self._ended = ended
         self._routes: defaultdict[str, Counts] = defaultdict(partial(defaultdict, int))
         self._servers: defaultdict[tuple[str, str], Served] = defaultdict(Served)
         self._traffic: defaultdict[tuple[str, str], Traffic] = defaultdict(Traffic)
+        ended.tell(self)
 
-    def record(self, exchange: Exchange, now: float) -> None:
-        """Count an exchange that has ended ``now``."""
-        record, ended = exchange.record, self._ended
-        if (
-            record.attempt_count == 1
-            and exchange.body is EMPTY
-            and exchange.stalled is None
-            and not exchange.error
-            and not record.attempt_log
-            and record.first_byte_at is not None
-            and exchange.status != _SWITCHED
-        ):
-            ended.append((exchange, now, None))
-        else:  # what is known of its client is forgotten with its body
-            ended.append((exchange, now, times(exchange, phases(exchange, now), now)))
-        if len(ended) >= MANY:
-            self._count()
-
-    def _count(self) -> None:
-        ended, self._ended = self._ended, []
-        behind = self._wall() - self._clock()
-        odd: list[tuple[Exchange, Times, float]] = []
-        kinds: dict[_Kind, tuple[list[_Row], list[_Ended]]] = {}
-        for each in ended:
-            exchange, now, spent = each
-            record = exchange.record
-            head = record.first_byte_at
-            if spent is not None or head is None:
-                odd.append((exchange, spent or (), behind + now))
-                continue
-            kind = (
-                exchange.route,
-                record.upstream,
-                record.endpoint,
-                exchange.method,
-                exchange.status,
-            )
-            if kind in kinds:
-                rows, those = kinds[kind]
-            else:
-                rows, those = kinds[kind] = [], []
-            began = exchange.started_at
-            rows.append(
-                (
-                    record.queue_s,
-                    record.connect_s or 0.0,
-                    head - began,
-                    now - head,
-                    now - began,
-                    exchange.bytes_in,
-                    exchange.bytes_out,
-                )
-            )
-            those.append(each)
-        for kind, (rows, those) in kinds.items():
-            self._count_plain(kind, rows, those, behind)
-        for exchange, spent, at in odd:
-            self._count_odd(exchange, spent, at)
-
-    def _count_plain(
-        self, kind: _Kind, rows: list[_Row], those: list[_Ended], behind: float
-    ) -> None:
-        """Those of a batch that have route, server, method and status in common."""
-        route, upstream, endpoint, method, status = kind
-        number = len(rows)
-        queue, connect, head, body, total, taken, given = zip(*rows, strict=True)
-        traffic = self._traffic[route, upstream]
-        traffic.count(method, status, number, sum(taken), sum(given))
-        thought: Any = head
-        if any(queue) or any(connect):
-            thought = [max(0.0, h - q - c) for h, q, c in zip(head, queue, connect, strict=True)]
+    def count(self, alike: Alike, behind: float) -> None:
+        """See ``telemetry/ended``."""
+        number, status, queue, total = len(alike.total), alike.status, alike.queue, alike.total
+        traffic = self._traffic[alike.route, alike.upstream]
+        traffic.count(alike.method, status, number, alike.bytes_in, alike.bytes_out)
         nobody = (0.0,) * number
-        columns = (nobody, queue, (), connect, thought, body, total)
+        columns = (nobody, queue, (), alike.connect, alike.first_byte, alike.body, total)
         slowest = total.index(max(total))
-        spent = tuple(column[slowest] if column else None for column in columns)
-        exchange, ended_at, _ = those[slowest]
-        traffic.add(columns, exchange, spent, behind + ended_at)
-        counts = self._routes[route]
+        spent = tuple([column[slowest] if column else None for column in columns])
+        traffic.add(columns, alike.exchanges[slowest], spent, behind + alike.ended_at[slowest])
+        counts = self._routes[alike.route]
         counts["requests"] += number
         counts["attempts"] += number
         if status >= _FAILED:
             counts[f"status {status}"] += number
-        served = self._server(upstream, endpoint)
+        served = self._server(alike.upstream, alike.endpoint)
         served.outcomes[str(status)] += number
-        served.took((sum(head) - sum(queue)) / number, number)
+        served.took((sum(alike.first_byte) + sum(alike.connect)) / number, number)
 
-    def _count_odd(self, exchange: Exchange, spent: Times, at: float) -> None:
+    def count_odd(self, exchange: Exchange, spent: Phases, now: float, behind: float) -> None:
+        """Likewise."""
         counts = self._routes[exchange.route]
         counts["requests"] += 1
         record = exchange.record
@@ -187,7 +102,8 @@ class Counters:
             counts[name] += 1
         if record.attempt_count:  # else another's call answered it, or nobody was asked
             self._serve(exchange)
-        self._traffic[exchange.route, record.upstream].add_odd(exchange, spent, at)
+        traffic = self._traffic[exchange.route, record.upstream]
+        traffic.add_odd(exchange, times(exchange, spent, now), behind + now)
 
     def _serve(self, exchange: Exchange) -> None:
         record = exchange.record
@@ -212,7 +128,7 @@ class Counters:
 
     def describe(self, _: float = 0.0) -> Iterator[Sample]:
         """By route, whose empty name stands for requests that found none; and by server."""
-        self._count()
+        self._ended.flush()
         for route, counts in self._routes.items():
             for what, number in counts.items():
                 name, _sep, value = what.partition(" ")

@@ -1,6 +1,6 @@
 """Distributions of times."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -34,18 +34,15 @@ class Histogram:
             return
         self._sum += sum(times)
         found, ordered = 0, sorted(times)
-        for bucket, bound in enumerate(BOUNDS):
-            upto = bisect_right(ordered, bound, found)
+        while found < left:
+            bucket = bisect_left(BOUNDS, ordered[found])
+            upto = left if bucket == len(BOUNDS) else bisect_right(ordered, BOUNDS[bucket], found)
             counts[bucket] += upto - found
             found = upto
-            if found == left:
-                return
-        counts[-1] += left - found
 
     def exemplify(self, seconds: float, trace: str, at: float) -> None:
         """Keep a trace as the example of its bucket; ``at`` is a time of day."""
-        bucket = next((i for i, bound in enumerate(BOUNDS) if seconds <= bound), len(BOUNDS))
-        self._examples[bucket] = trace, seconds, at
+        self._examples[bisect_left(BOUNDS, seconds)] = trace, seconds, at
 
     def describe(self, name: str, labels: Labels) -> Iterator[Sample]:
         """``NAME_bucket`` by ``le``, each for itself, ``NAME_sum``, and ``NAME_example`` by ``le``.

@@ -108,6 +108,8 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         _gauge("retry_budget_spent", "upstream", "Retries in the window of the retry budget."),
         _gauge("retry_budget_available", "upstream", "Retries that the budget would allow now."),
         _counter("retry_budget_refused", "upstream", "Retries that the budget did not allow."),
+        _counter("retry_last_chances", "route upstream", "Attempts that were ended for another one because their clients were about to leave."),
+        _gauge("client_patience_seconds", "route upstream", "How long clients wait that leave without an answer, where that is known.", fold=min),
         _counter("hedge_copies_sent", "route upstream", "Copies of slow requests that were sent."),
         _counter("hedge_copies_won", "route upstream", "Copies whose reply came first."),
         _counter("hedge_copies_over_budget", "route upstream", "Copies that the budget did not allow."),
@@ -174,6 +176,9 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         _counter("cache_collapsed", "route", "Requests that were given the reply to another one's miss."),
         _counter("cache_stored", "route", "Replies that were stored."),
         _counter("cache_hit_bytes", "route", "Bytes of bodies that came from the store."),
+        _counter(
+            "cache_lease_waits", "route", "Times that a call waited for one of another process."
+        ),
         _gauge("cache_refreshing", "route", "Stored replies that are being asked for anew."),
         _gauge("store_entries", "", "Replies in the store."),
         _gauge("store_bytes", "", "Bytes that the store holds."),

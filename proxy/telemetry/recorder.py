@@ -1,7 +1,7 @@
 """Records what happens, a second at a time, of exchanges that end and of those in flight.
 
-It is there only with ``[admin]``. What it costs each exchange is a few sums; all else is done once
-a second, or for an exchange that was slow or has failed.
+It is there only with ``[admin]``. Exchanges that went as usual are added up many at a time; all
+else is done once a second, or for an exchange that was slow or has failed.
 """
 
 import heapq
@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Final
 
-from proxy.core.body import EMPTY
 from proxy.core.clock import Clock, monotonic, wall
 from proxy.core.exchange import Exchange
-from proxy.telemetry.buckets import bucket
+from proxy.telemetry.buckets import bucket, histogram
 from proxy.telemetry.call import Call, Teller, is_failure
-from proxy.telemetry.phases import NAMES, phase_now, phases
+from proxy.telemetry.ended import Alike, Ended
+from proxy.telemetry.phases import NAMES, Phases, phase_now, phases
 from proxy.telemetry.second import Cell, Event, Flying, Hit, Second
-from proxy.telemetry.usual import Usual
+from proxy.telemetry.usual import FLOOR, Usual
 
 FAILURES: Final = 5
 """Failed exchanges of each route that are kept in a second: of a flood, some are enough."""
@@ -37,6 +37,7 @@ class Recorder:
     __slots__ = (
         "_cells",
         "_clock",
+        "_ended",
         "_events",
         "_failures",
         "_hits",
@@ -51,6 +52,7 @@ class Recorder:
 
     def __init__(
         self,
+        ended: Ended,
         in_flight: Callable[[], Iterable[Exchange]],
         redact: tuple[str, ...] = (),
         *,
@@ -58,10 +60,11 @@ class Recorder:
         wall: Callable[[], float] = wall,
     ) -> None:
         """``in_flight``: the exchanges that have not ended; ``redact``: ``[log] redact``."""
+        self._ended = ended
         self._in_flight = in_flight
         self._clock = clock
         self._wall = wall
-        self._teller = Teller(redact, wall)
+        self._teller = Teller(redact, clock, wall)
         self._cells: dict[tuple[str, str, str], Cell] = {}
         self._failures: dict[str, int] = {}
         self._kept: list[Call] = []
@@ -71,49 +74,62 @@ class Recorder:
         self._events: list[Event] = []
         self._troubled = set[str]()
         """Routes on which something was wrong in this second."""
+        ended.tell(self)
 
     def redact(self, names: tuple[str, ...]) -> None:
         """Hide these too: ``[log] redact``."""
-        self._teller = Teller(names, self._wall)
+        self._teller = Teller(names, self._clock, self._wall)
 
-    def record(self, exchange: Exchange, now: float) -> None:
-        """An exchange has ended; ``now`` is monotonic."""
+    def count(self, alike: Alike, _: float) -> None:
+        """See ``telemetry/ended``."""
+        route, status, total = alike.route, alike.status, alike.total
+        cell = self._cell((route, alike.upstream, alike.endpoint))
+        number, ordered, sums = len(total), sorted(total), cell.phases
+        cell.calls += number
+        cell.bytes_in += alike.bytes_in
+        cell.bytes_out += alike.bytes_out
+        for at, counted in histogram(ordered).items():
+            cell.counts[at] = cell.counts.get(at, 0) + counted
+        sums[1] += sum(alike.queue)
+        sums[3] += sum(alike.connect)
+        sums[4] += sum(alike.first_byte)
+        sums[5] += sum(alike.body)
+        failed = status >= 500
+        if failed:
+            cell.failed += number
+        elif status >= 400:
+            cell.denied += number
+        slow = self._slow(route)
+        if failed or ordered[-1] >= slow:
+            ended = zip(alike.exchanges, alike.ended_at, total, strict=True)
+            for exchange, now, seconds in ended:
+                if failed or seconds >= slow:
+                    self._note(exchange, phases(exchange, now), now)
+
+    def count_odd(self, exchange: Exchange, spent: Phases, now: float, _: float) -> None:
+        """Likewise."""
         record = exchange.record
-        key = (exchange.route, record.upstream, record.endpoint)
-        cell = self._cells.get(key)
-        if cell is None:
-            cell = self._cell(key)
+        cell = self._cell((exchange.route, record.upstream, record.endpoint))
         seconds = now - exchange.started_at
         cell.calls += 1
         cell.bytes_in += exchange.bytes_in
         cell.bytes_out += exchange.bytes_out
-        number = bucket(seconds)
-        cell.counts[number] = cell.counts.get(number, 0) + 1
-        head_at, sums = record.first_byte_at, cell.phases
-        plain = (
-            head_at is not None
-            and exchange.body is EMPTY
-            and exchange.stalled is None
-            and not record.attempt_log
-            and record.attempt_count == 1
-        )
-        if plain and head_at is not None:  # as ``phases`` would say, without the cost
-            queue, connect = record.queue_s, record.connect_s or 0.0
-            sums[1] += queue
-            sums[3] += connect
-            sums[4] += head_at - exchange.started_at - queue - connect
-            sums[5] += now - head_at
-        else:
-            for index, spent in enumerate(phases(exchange, now)):
-                sums[index] += spent
-        failed = exchange.status >= 500 or exchange.error
+        at = bucket(seconds)
+        cell.counts[at] = cell.counts.get(at, 0) + 1
+        for index, phase in enumerate(spent):
+            cell.phases[index] += phase
+        failed = is_failure(exchange)
         if failed:
             cell.failed += 1
         elif exchange.status >= 400:
             cell.denied += 1
-        usual = self._usual.get(exchange.route)
-        if failed or seconds >= (0.25 if usual is None else usual.slow):
-            self._note(exchange, seconds, now)
+        if failed or seconds >= self._slow(exchange.route):
+            self._note(exchange, spent, now)
+
+    def _slow(self, route: str) -> float:
+        """Seconds from which on a call may be worth keeping."""
+        usual = self._usual.get(route)
+        return FLOOR if usual is None else usual.slow
 
     def event(self, kind: str, text: str, **labels: str) -> None:
         """Note a change of state; ``labels``: upstream, server and route, where it has them."""
@@ -121,6 +137,7 @@ class Recorder:
 
     def tick(self, connections: int = 0) -> Second:
         """The second is over."""
+        self._ended.flush()
         now = self._clock()
         flying, shown = self._look(now)
         kept = [
@@ -147,6 +164,8 @@ class Recorder:
         return self._look(self._clock(), count=False)[1]
 
     def _cell(self, key: tuple[str, str, str]) -> Cell:
+        if (cell := self._cells.get(key)) is not None:
+            return cell
         if len(self._cells) >= ROUTES:
             key = (OTHER, "", "")
             if key in self._cells:
@@ -154,12 +173,11 @@ class Recorder:
         cell = self._cells[key] = Cell(*key, 0, 0, 0, 0, 0, [0.0] * len(NAMES), {})
         return cell
 
-    def _note(self, exchange: Exchange, seconds: float, now: float) -> None:
+    def _note(self, exchange: Exchange, spent: Phases, now: float) -> None:
         """One that was slow or has failed."""
-        route = exchange.route
+        route, seconds = exchange.route, now - exchange.started_at
         failed = is_failure(exchange)
         usual = self._usual_of(route)
-        spent = phases(exchange, now)
         tunnel = exchange.status == 101
         long = "" if exchange.endless or tunnel else usual.unusual(spent, exchange.bytes_out)
         slowest = self._slowest.setdefault(route, [])
@@ -176,7 +194,7 @@ class Recorder:
             if long:
                 self._hit(long, exchange, seconds, exchange.request_id, usual)
             return
-        call = self._teller.call(exchange, now)
+        call = self._teller.call(exchange, spent, now)
         if failed:
             self._kept.append(call)
         else:
@@ -231,7 +249,7 @@ class Recorder:
             for each in flying.values():
                 each.number = round(each.number * (1 + more / LOOKED_AT))
         oldest = heapq.nsmallest(SHOWN, seen, key=lambda each: (each.endless, each.started_at))
-        calls = [self._teller.call(exchange, now, in_flight=True) for exchange in oldest]
+        calls = [self._teller.call(each, phases(each, now), now, in_flight=True) for each in oldest]
         return list(flying.values()), calls
 
     def _learn(self) -> None:

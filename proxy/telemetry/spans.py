@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 from proxy.core.exchange import Exchange
 from proxy.core.record import HEDGED, Attempt, Record
-from proxy.core.secrets import Targets
+from proxy.core.redaction import Targets
 from proxy.http.authority import hostname
-from proxy.telemetry.line import escaped, named, printable
+from proxy.telemetry.access_log_line import escaped, named, printable
 from proxy.telemetry.traffic import METHODS
 
 Attributes: TypeAlias = dict[str, str | int | float | bool]

@@ -14,7 +14,7 @@ from proxy.core.reply import Reply
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.http.chunked import chunked_body
 from proxy.http.fields import encode, of_name, values
-from proxy.http.framing import CHUNKED
+from proxy.http.framing import CHUNKED, UNTIL_CLOSE
 from proxy.http.logins import speaks_of_login
 from proxy.http.sse import streams_events
 from proxy.http.trailers import announcement, last_chunk
@@ -235,7 +235,7 @@ class Forward:
             version=message.version,
             buffered=whole,
         )
-        if message.length is None:
+        if message.length == UNTIL_CLOSE:
             reply.until_close = True
         if chunked and exchange.takes_trailers:
             reply.trailers = stream.trailers

@@ -279,3 +279,11 @@ def test_the_description_is_whole() -> None:
             assert ("security" in each) == (method != "get")
     references = json.dumps(document).split('"#/components/schemas/')[1:]
     assert {each.partition('"')[0] for each in references} <= set(document["components"]["schemas"])
+
+
+@pytest.mark.parametrize(("method", "path"), [("PUT", "/api/log"), ("POST", "/api/servers/drain")])
+async def test_what_is_no_text_is_refused(method: str, path: str) -> None:
+    body = b'{"level":"\xff\xfe"}'
+    head = f"{method} {path} HTTP/1.1\r\nHost: proxy.test\r\nContent-Length: {len(body)}\r\n\r\n"
+    async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
+        assert (await ask(proxy.admin, head.encode() + body)).status == 400

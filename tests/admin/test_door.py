@@ -44,3 +44,11 @@ def test_aiohttp_calls_what_we_override() -> None:
         "request",
     ]
     assert "self._handle_request(" in inspect.getsource(RequestHandler.start)
+
+
+async def test_what_is_no_http_is_no_fault_of_the_proxy(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    async with RawUpstream() as upstream, proxied(upstream, **ADMIN) as proxy:
+        for sent in (b"\x16\x03\x01\x02\x00", get(fields=b"X: \x00\r\n")):
+            assert (await ask(proxy.admin, sent)).status == 400
+    assert not [record for record in caplog.records if record.name.startswith("aiohttp")]

@@ -196,3 +196,16 @@ async def test_a_token_file_that_is_emptied_keeps_its_token(
                 assert (await ask(where, asked)).status == status
         warnings = [each for each in caplog.records if "was not taken over" in each.getMessage()]
         assert len(warnings) == 2
+
+
+async def test_the_authority_of_a_whole_url_counts() -> None:
+    async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
+        for authority, status in (("evil.example", 403), ("127.0.0.1:9901", 200)):
+            line = request(f"http://{authority}/api/state", "Host: 127.0.0.1:9901")
+            assert (await ask(proxy.admin, line)).status == status
+
+
+async def test_a_second_word_of_a_browser_is_heard_too() -> None:
+    lines = ["Host: localhost", "Sec-Fetch-Site: none", "Sec-Fetch-Site: cross-site"]
+    async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
+        assert (await ask(proxy.admin, request("/api/state", *lines))).status == 403

@@ -128,3 +128,15 @@ async def test_a_listener_that_leaves_is_no_fault(caplog: pytest.LogCaptureFixtu
             for _ in range(2):
                 await news(operator)
     assert not [each for each in caplog.records if each.levelname == "ERROR"]
+
+
+async def test_who_asks_for_the_head_alone_has_no_events() -> None:
+    async with (
+        RawUpstream() as upstream,
+        proxied(upstream, admin=ADMIN) as proxy,
+        await RawClient.connect(proxy.admin) as client,
+    ):
+        head = b"HEAD /api/live HTTP/1.1\r\nHost: proxy.test\r\nConnection: close\r\n\r\n"
+        assert (await client.ask(head)).value("Content-Type") == b"text/event-stream"
+        await client.rest(patience=30)
+        assert client.end == "fin"

@@ -55,7 +55,7 @@ async def test_several_proxies_are_shown_and_one_is_not_there(
     async with RawUpstream() as up, proxied(up, admin={"listen": "127.0.0.1:0"}) as proxy:
         assert await _printed("--admin", nobody, "--admin", proxy.runtime.admin) == 0
         out = capsys.readouterr().out
-        assert f"{nobody}: not reached" in out
+        assert f"{nobody}: not reached: Connection refused\n" in out
         assert f"{proxy.runtime.admin}  0.0 calls/s  - failed  0 in flight" in out
         assert "all is well" in out
     assert await _printed("--admin", nobody) == 1
@@ -79,9 +79,16 @@ def test_it_goes_on_until_it_is_told_to_stop(
         if len(times) == 3:
             raise KeyboardInterrupt
 
+    looks = iter([True, False, True, True])  # it restarts meanwhile
+    monkeypatch.setattr(top, "_all", lambda _: ([top.Line("seen")], next(looks)))
     monkeypatch.setattr("time.sleep", sleep)
-    assert top.show([f"127.0.0.1:{closed_port()}"]) == 0
-    assert capsys.readouterr().out.count("not reached") == 3
+    assert top.show(["127.0.0.1:9901"]) == 0
+    assert capsys.readouterr().out.count("seen") == 3
+
+
+def test_a_proxy_that_is_not_there_at_first_ends_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert top.show([f"127.0.0.1:{closed_port()}"]) == 1
+    assert capsys.readouterr().out.count("not reached") == 1
 
 
 @pytest.mark.parametrize(

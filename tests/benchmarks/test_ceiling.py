@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.badday.ceiling import ceiling
+from benchmarks.badday.ceiling import ceiling, foreseen
 from benchmarks.badday.client import PATIENCE, Order
 from benchmarks.badday.profile import PROFILES, Profile, Stretch
 from benchmarks.badday.schedule import SLOWER, Kind, Schedule
@@ -55,3 +55,26 @@ def test_of_twenty_servers_two_are_bad() -> None:
     assert [number for number, found in kinds.items() if found != {Kind.WHOLE}] == [3]
     waits = [Schedule(twenty, 1, number).fate("1-1", 0, 0, 0).wait for number in range(20)]
     assert [number for number, wait in enumerate(waits) if wait > SLOWER] == [11]
+
+
+def test_without_foresight_a_day_that_shows_all_in_time_is_as_good_as_the_ceiling() -> None:
+    quick = Profile("quick", "", servers=1, reset=0.1, stalled=0.02, slow=Stretch(20, 30, (0,)))
+    day = ordered(5, count=500)
+    assert foreseen(quick, 1, day) == (1.0, 1.0) == (ceiling(quick, 1, day),) * 2
+
+
+def test_what_shows_too_late_is_helped_only_by_copies_that_were_sent_blindly() -> None:
+    day = ordered(25, count=2000)
+    late = Profile("late", "", servers=1, reset=0.1, slow=Stretch(20, 30, (0,)))
+    drawn = [Schedule(late, 1, 0).fate(order.name, 0, 25, 0) for order in day]
+    lost = sum(fate.kind is Kind.RESET for fate in drawn) / len(day)
+    assert 0.08 < lost < 0.12
+    found = foreseen(late, 1, day)
+    assert found is not None
+    assert ceiling(late, 1, day) == 1
+    assert found == pytest.approx((1 - lost + 0.10 * lost, 1 - lost + 0.05 * lost))
+
+
+def test_it_is_of_days_with_one_server() -> None:
+    assert foreseen(BAD, 1, ordered(5)) is None
+    assert foreseen(PROFILES["restart"], 1, ordered(5)) is None

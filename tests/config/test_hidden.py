@@ -6,7 +6,7 @@ import pytest
 
 from proxy.config.hidden import hidden, masked, secret_key, shown_value
 from proxy.core.findings import Finding, Place
-from proxy.core.secrets import HIDDEN
+from proxy.core.redaction import HIDDEN
 
 
 @pytest.mark.parametrize(

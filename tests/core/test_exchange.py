@@ -21,6 +21,19 @@ def test_a_twin_asks_the_same_with_a_body_of_its_own() -> None:
     assert (twin.path, twin.request_id, twin.body) == ("/a", "id", body)
 
 
+def test_a_twin_has_all_else_of_the_first() -> None:
+    first = exchange()
+    for name in Exchange.__slots__:
+        if name != "record":
+            setattr(first, name, object())
+    twin = first.twin(BytesBody())
+    own = {"body", "send_informational", "record"}
+    others = [
+        name for name in Exchange.__slots__ if getattr(twin, name) is not getattr(first, name)
+    ]
+    assert set(others) == own
+
+
 def test_a_twin_tells_the_client_nothing_before_it_is_chosen() -> None:
     assert exchange().twin(BytesBody()).send_informational is None
 

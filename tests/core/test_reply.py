@@ -3,6 +3,7 @@
 import pytest
 
 from proxy.core.reply import Ending, Reply
+from proxy.http.fields import Encoded
 from tests.support.loop import Canned
 
 
@@ -31,6 +32,22 @@ async def test_a_body_that_was_read_to_its_end_is_all_there() -> None:
     reply.put_back(b"abcd", complete=True)
     assert reply.buffered == reply.buffered == b"abcd"
     assert await rest(reply) == [b"abcd"]
+
+
+def test_another_reply_may_show_the_same_head_and_trailers() -> None:
+    fields = [(b"A", b"b")]
+    first = Reply(201, fields, Slow(b"ab"), reason=b"Made", length=2, version=(1, 0))
+    first.encoded = Encoded(fields, b"A: b\r\n")
+    first.until_close = True
+    first.trailers = lambda: [(b"X", b"1")]
+    shown = first.with_body(Canned(b""), None, b"whole")
+    head = (shown.status, shown.reason, shown.headers, shown.encoded, shown.version)
+    assert head == (201, b"Made", fields, first.encoded, (1, 0))
+    assert (shown.length, shown.buffered, shown.until_close) == (None, b"whole", True)
+    first.trailers = lambda: [(b"X", b"2")]  # kept, before the connection is at its next reply
+    assert shown.last_trailers() == [(b"X", b"2")]
+    first.trailers = None
+    assert first.with_body(Canned(b""), 0).trailers is None
 
 
 def test_listeners_are_told_once_and_before_the_connection_is_free() -> None:

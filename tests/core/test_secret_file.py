@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from proxy.core import secrets
+from proxy.core import redaction
+from proxy.core.redaction import conceal
 from proxy.core.secret_file import SecretFile
-from proxy.core.secrets import conceal
 from proxy.upstream.credentials.options import checked_value
 
 
@@ -96,7 +96,7 @@ def test_what_was_replaced_is_hidden_for_a_while_and_forgotten_then(tmp_path: Pa
         assert conceal(late) == "the request with *** failed"
     assert conceal("secret-number-99 secret-that-stays") == "*** ***"
     assert conceal("secret-number-1.") == "secret-number-1."
-    assert len(secrets._rotating) < 40
+    assert len(redaction._rotating) < 40
     assert other.value == b"Bearer secret-that-stays"
 
 

@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.core.secrets import PARAMETERS, Targets, _named
+from proxy.core.redaction import PARAMETERS, Targets, _named
 
 SHOWN = Targets(["Mine", "a/b"])
 HIDDEN = PARAMETERS | {b"mine", b"a/b"}
@@ -51,3 +51,8 @@ def test_the_same_name_is_hidden_each_time() -> None:
     for _ in range(3):
         assert SHOWN.show(b"/a?page=2&token=secret") == b"/a?page=2&token=***"
         assert SHOWN.show(b"/a?page=2&limit=3") == b"/a?page=2&limit=3"
+
+
+def test_an_ampersand_in_the_path_does_not_show_what_follows() -> None:
+    assert SHOWN.show(b"/a&b?token=secret") == b"/a&b?token=***"
+    assert SHOWN.show(b"/&?x=1&token=secret") == b"/&?x=1&token=***"

@@ -5,9 +5,10 @@ import asyncio
 import pytest
 
 from proxy.core.errors import BodyTooLarge, ConnectionTerminated, ReplyBroken
-from proxy.core.reply import Ending
+from proxy.core.reply import Ending, Reply
 from tests.support.loop import JumpingLoop, Script, reply
 from tests.support.service import GET, Pieces, coming, serving
+from tests.support.watched_chunk import Stalling
 
 
 @pytest.mark.parametrize("name", [b"Date", b"date", b"DATE", b"dAtE"])
@@ -42,3 +43,13 @@ async def test_a_reply_that_lasts_longer_than_its_exchange_may_is_cut(jumping: J
         client = await service.ask(GET)
     assert jumping.time() - began == pytest.approx(60)
     assert (client.body, client.ended, source.endings) == (b"one ", "reset", [Ending.BROKEN])
+
+
+async def test_what_was_passed_on_is_let_go_of_while_more_is_awaited() -> None:
+    source = Stalling()
+    async with serving(Script(Reply(200, (), source))) as service:
+        asked = asyncio.create_task(service.ask(GET))
+        await source.awaited.wait()
+        assert not source.held
+        source.more.set()
+        assert (await asked).body == b"one "

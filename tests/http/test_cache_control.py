@@ -86,8 +86,10 @@ def test_directives_have_values(lines: list[bytes], found: Directives) -> None:
         (b" 1", None),
         (b"", None),
         (None, None),
+        (b"0" * 5000 + b"60", 60),
+        (b"0" * 5000, 0),
     ],
-    ids=range(10),
+    ids=range(12),
 )
 def test_seconds_are_whole_numbers(value: bytes | None, seconds: int | None) -> None:
     assert delta_seconds(value) == seconds

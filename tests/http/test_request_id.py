@@ -1,12 +1,13 @@
 """A request keeps the names it came with, or gets some."""
 
 import random
+from collections.abc import Callable
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from proxy.http.request_id import ensure_ids, kept_ids, new_ids, sample
+from proxy.http.request_id import ensure_ids, kept_ids, new_ids, sampled_of
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -161,11 +162,18 @@ def test_an_id_is_never_zero_in_all_its_digits() -> None:
     assert made.fields == ((b"traceparent", b"00-%032x-%016x-01" % (1, 1)),)
 
 
+def always(number: int) -> Callable[[int], int]:
+    return lambda _: number
+
+
 def test_a_share_of_the_traces_that_begin_here_is_sampled() -> None:
-    sample(0.5)
-    try:
-        made = [new_ids(lambda _: 1 << 62), new_ids(lambda _: 3 << 62)]
-    finally:
-        sample(1.0)
-    assert [names.fields[1][1][-2:] for names in made] == [b"01", b"00"]
+    half = sampled_of(0.5)
+    for number, flags in ((1 << 62, b"01"), (3 << 62, b"00")):
+        bits = always(number)
+        made = new_ids(bits, half)
+        kept = kept_ids([(b"X-Request-Id", b"a")], bits, half)
+        assert kept is not None
+        ensured, _ = ensure_ids([(b"A", b"1")], bits, half)
+        traces = [made.fields[1][1], kept.fields[0][1], ensured[-1][1]]
+        assert [trace[-2:] for trace in traces] == [flags] * 3
     assert new_ids(lambda _: (1 << 128) - 1).fields[1][1][-2:] == b"01"

@@ -10,7 +10,7 @@ from proxy.core.errors import ReplyBroken, ReplyStalled
 from proxy.core.exchange import Handler
 from proxy.core.reply import Ending, Reply
 from proxy.core.stream_options import StreamOptions
-from proxy.middleware.commit import Commit, link
+from proxy.middleware.commit import HELD, Commit, link
 from tests.support.loop import JumpingLoop, Script, get, reply
 from tests.support.proxy import parsed
 from tests.support.scope import upstream_scope
@@ -218,3 +218,31 @@ async def test_auto_holds_what_is_known_to_be_small(
     await Commit(Script(reply), StreamOptions()).handle(get())
     assert source.reads == (3 if held else 0)
     assert (reply.buffered is not None) is held
+
+
+async def test_beyond_a_total_replies_are_shown_as_they_come(
+    jumping: JumpingLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.middleware.commit.MOST_HELD", 100)
+    first = asyncio.ensure_future(commit(Source(b"a" * 60, 3, b"b" * 30), "auto", length=90)(get()))
+    await asyncio.sleep(1)
+    source, start = Source(b"c" * 60, 3, b"d" * 60), jumping.time()
+    shown = await commit(source, "auto", length=120)(get())
+    assert (jumping.time() - start, shown.buffered, source.reads) == (0, None, 1)
+    assert await rest(shown) == [b"c" * 60, b"d" * 60]
+    assert (await first).buffered == b"a" * 60 + b"b" * 30
+    # What was held before takes no room any more, whether it was shown or broke.
+    with pytest.raises(ReplyBroken):
+        await commit(Source(b"e" * 60, 1, ReplyBroken()), "auto", length=120)(get())
+    assert (await commit(Source(b"f" * 60, 1, b"g" * 30), "auto", length=90)(get())).buffered
+
+
+async def test_who_leaves_while_a_reply_is_held_gives_the_room_back(jumping: JumpingLoop) -> None:
+    before = HELD.bytes
+    held = asyncio.ensure_future(commit(Source(b"ab", 9, b"cd"), "auto", length=4)(get()))
+    await asyncio.sleep(1)
+    assert HELD.bytes == before + 2
+    held.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await held
+    assert HELD.bytes == before

@@ -283,4 +283,6 @@ async def test_with_several_keys_their_quotas_are_known_here_alone(
     )
     inner = Script().__call__
     assert bool(link(scope, inner)) == bool(links)
-    assert bool(upstream_quota.link(scope, inner)) == (len(names) < 2)
+    handle = upstream_quota.link(scope, inner)
+    assert handle is not None
+    assert handle.__self__.counts_quotas == (len(names) < 2)  # type: ignore[attr-defined]

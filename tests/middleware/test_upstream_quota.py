@@ -163,3 +163,32 @@ async def test_routes_learn_from_one_another(jumping: JumpingLoop) -> None:
     await one.handle(get())
     with pytest.raises(UpstreamQuotaExceeded):
         await other.handle(get())
+
+
+async def test_where_there_are_several_keys_a_path_that_asks_for_a_pause_still_gets_it(
+    jumping: JumpingLoop,
+) -> None:
+    """The quotas are those of the keys; a 503 is about the path, whoever asks."""
+    server = StateOnly()
+    inner = UpstreamQuota(
+        Script(
+            reply(429, [(b"Retry-After", b"9"), (b"RateLimit", b'"a";r=0;t=9')]),
+            reply(503, [(b"Retry-After", b"3")]),
+            reply(),
+            reply(),
+        ),
+        server,
+        5.0,
+        clock=loop_clock(),
+        counts_quotas=False,
+    )
+    assert (await inner.handle(get("/a"))).status == 429
+    began = jumping.time()
+    assert (await inner.handle(get("/a"))).status == 503  # another key's, at once
+    assert jumping.time() == began
+    await inner.handle(get("/b"))
+    assert jumping.time() == began
+    exchange = get("/a")
+    assert (await inner.handle(exchange)).status == 200
+    assert exchange.record.queue_s == 3.0
+    assert not server.paused_until

@@ -70,3 +70,23 @@ def test_the_fastest_gets_all_and_none_gets_nothing(times: list[float], floor: f
     if known:
         fastest = min(range(len(known)), key=lambda at: known[at].seconds)
         assert found[fastest] == 1
+
+
+def test_three_in_a_row_that_were_not_waited_for_say_that_it_hangs() -> None:
+    known, fresh = usual(0.05), UsualTime()
+    for hung in (known, fresh):
+        for waited in (2.0, 3.0):
+            hung.unanswered(waited)
+        assert shares([usual(0.05), hung], 0.05)[1] > 0.5
+        hung.unanswered(2.5)
+        assert shares([usual(0.05), hung], 0.05) == [1, 0.05]
+        hung.observe(0.05)
+    assert shares([usual(0.05), known], 0.05)[1] > 0.5
+    assert shares([usual(0.05), fresh], 0.05)[1] == 1
+
+
+def test_what_nobody_waited_for_makes_no_other_server_slow() -> None:
+    hurried = UsualTime()
+    for _ in range(20):
+        hurried.unanswered(0.001)
+    assert shares([usual(0.5), hurried, usual(0.5)], 0.05) == pytest.approx([1, 1, 1], rel=0.3)

@@ -123,6 +123,12 @@ def test_who_may_have_it(name: bytes, everybody: bool, authorized: bool) -> None
     assert may_answer_authorized({name: b"9"}) is authorized
 
 
+@pytest.mark.parametrize("value", [None, b"", b"x", b"-1", b"1.5"])
+def test_an_s_maxage_without_a_number_opens_nothing(value: bytes | None) -> None:
+    assert not is_public({b"s-maxage": value})
+    assert not may_answer_authorized({b"s-maxage": value})
+
+
 names = st.sampled_from(
     b"public private no-store no-cache must-revalidate s-maxage must-understand".split()
 )

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from proxy.run.serve import COLLECT, settle_memory
+from proxy.run.memory import COLLECT, settle_memory
 from tests.support.client import RawClient
 from tests.support.message import get
 from tests.support.proxy import proxied

@@ -151,6 +151,28 @@ async def test_nobody_but_us_tries_again(name: str, tmp_path: Path) -> None:
         assert len(s.upstream.requests) == 1
 
 
+async def test_a_front_that_passes_connections_on_says_who_the_client_is(tmp_path: Path) -> None:
+    if not installed("haproxy"):
+        pytest.skip("haproxy is not installed; tools/ci-tools.sh")
+    section = "A front that passes connections on"
+    server = tomllib.loads(part("toml", section))["server"] | {"listen": "127.0.0.1:0"}
+    async with (
+        RawUpstream(HEALTHY) as upstream,
+        proxied(upstream, server=server) as proxy,
+        front("haproxy", tmp_path, proxy.runtime.http[0], part("haproxy", section)) as address,
+    ):
+        stood = Stand(address, proxy, upstream)
+        async with await stood.client() as client:
+            forged = get(fields=b"X-Forwarded-For: 192.0.2.1\r\n")
+            assert (await client.ask(forged, patience=LONG)).status == 200
+        [request] = upstream.requests
+        assert request.head.value("X-Forwarded-For") == b"127.0.0.2"
+        assert (await proxy.record()).client == "127.0.0.2"
+        async with await proxy.connect() as stranger:  # who does not say it is not served
+            await stranger.send(get())
+            assert await stranger.read(patience=LONG) == b""
+
+
 @pytest.mark.parametrize(("via", "coding"), [(True, None), (False, b"gzip")])
 async def test_nginx_compresses_for_whoever_has_no_via(
     via: bool, coding: bytes | None, tmp_path: Path

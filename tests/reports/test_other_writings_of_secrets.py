@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import pytest
 
-from proxy.core import secrets
-from proxy.core.secrets import CREDENTIALS, SECRETS, Targets, conceal, configured, sent
+from proxy.core import redaction
+from proxy.core.redaction import CREDENTIALS, SECRETS, Targets, conceal, configured, sent
 from proxy.telemetry.log import JsonFormatter
 
 SECRET = "sk-live-4f9a8d77c1"
@@ -19,7 +19,7 @@ ODD = "sk-\"4f\\9a'8d7\u00e4\u20ac"
 @pytest.fixture
 def odd(monkeypatch: pytest.MonkeyPatch) -> str:
     """A configured secret with all that is escaped somewhere."""
-    monkeypatch.setattr(secrets, "_configured", set())
+    monkeypatch.setattr(redaction, "_configured", set())
     configured(f"Bearer {ODD}".encode())
     return ODD
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from proxy.http.backpressure import quota, retry_after
+from proxy.http.rate_limit_fields import quota
+from proxy.http.retry_after import retry_after
 
 WALL = 1_700_000_000.0  # 2023-11-14T22:13:20Z
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.telemetry.line import escaped
+from proxy.telemetry.access_log_line import escaped
 from tests.support.message import get
 from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream

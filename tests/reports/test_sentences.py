@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from proxy.core import errors
-from proxy.edge.responses import FAILURES, SENTENCES, sentence
+from proxy.edge.responses import sentence
+from proxy.edge.statuses import FAILURES, SENTENCES
 from tests.support.client import RawClient
 from tests.support.message import OK
 from tests.support.proxy import Proxy, proxied

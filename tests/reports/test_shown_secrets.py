@@ -12,7 +12,7 @@ import pytest
 from proxy.config.load import ConfigError, check, from_upstream
 from proxy.core.errors import BadRequest, InternalError
 from proxy.core.exchange import Exchange
-from proxy.core.secrets import conceal, redact
+from proxy.core.redaction import conceal, redact
 from proxy.edge.responses import ErrorsOptions, error_response, problem
 from proxy.telemetry.log import AccessLog, ConsoleFormatter, JsonFormatter
 from proxy.telemetry.options import LogOptions

@@ -11,6 +11,7 @@ from proxy.config.load import from_upstream
 from proxy.edge.connections import ConnectionTracker
 from proxy.run.answers import Answers
 from proxy.run.runtime import Runtime
+from proxy.telemetry.ended import Ended
 from proxy.telemetry.recorder import Recorder
 from proxy.telemetry.second import Second
 
@@ -31,7 +32,7 @@ class Asked:
         config = from_upstream("http://a")
         upstreams = cast(Any, {"api": endpoints})
         self.answers = Answers(
-            Recorder(list), ConnectionTracker(1), lambda: upstreams, lambda: config
+            Recorder(Ended(), list), ConnectionTracker(1), lambda: upstreams, lambda: config
         )
 
     def change(self, action: str, server: str = "http://a", seconds: float = 0.0) -> str | None:

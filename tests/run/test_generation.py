@@ -4,6 +4,9 @@ import asyncio
 import itertools
 from contextlib import AsyncExitStack
 
+import pytest
+
+from proxy.run import tree
 from proxy.run.generation import Generation
 from tests.support.message import OK, get
 from tests.support.proxy import Proxy, proxied
@@ -92,3 +95,45 @@ async def test_nothing_is_left_of_generations_that_have_ended() -> None:
         async with asyncio.timeout(PATIENCE):  # all clients have left
             while proxy.runtime._generations.before:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
+
+
+async def test_requests_are_served_while_hundreds_of_chains_are_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tree, "TURN", 0.0)  # each route takes longer than that
+    turns = 0
+
+    def turn() -> None:
+        nonlocal turns
+        turns += 1
+        asyncio.get_running_loop().call_soon(turn)
+
+    async with RawUpstream(HEALTHY) as upstream, proxied(upstream) as proxy:
+        turn()
+        before, routes = turns, [{"upstream": "api", "path": f"/{each}"} for each in range(50)]
+        reloading = asyncio.ensure_future(proxy.reload(routes=routes))
+        assert (await proxy.ask(get("/outside"))).status == 200  # the one before serves
+        await reloading
+        assert turns - before >= len(routes)
+        assert (await proxy.ask(get("/outside"))).status == 404
+        assert (await proxy.ask(get("/49"))).status == 200
+
+
+async def test_a_reload_that_is_broken_off_while_chains_are_made_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tree, "TURN", 0.0)
+    async with RawUpstream(HEALTHY) as a, RawUpstream(HEALTHY) as b, proxied(a) as proxy:
+        await proxy.reload(upstream_options={"servers": [a.url, b.url]})
+        hears = len(proxy.tree.endpoints["api"].on_membership)
+        routes = [{"upstream": "api", "path": f"/{each}"} for each in range(50)]
+        reloading = asyncio.ensure_future(
+            proxy.reload(upstream_options={"servers": [a.url, b.url]}, routes=routes)
+        )
+        while len(proxy.tree.endpoints["api"].on_membership) < hears + 5:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        reloading.cancel()
+        await asyncio.wait((reloading,))
+        assert len(proxy.tree.endpoints["api"].on_membership) == hears
+        await proxy.reload(upstream_options={"servers": [a.url, b.url]}, routes=routes)
+        assert (await proxy.ask(get("/7"))).status == 200

@@ -2,6 +2,9 @@
 
 import asyncio
 import gc
+import platform
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -37,6 +40,29 @@ class Process:
                 before()
             await asyncio.sleep(LOOK)
         self.memory.close()
+
+
+_FAULTS = """
+import resource
+from proxy.run.memory import keep_what_is_free
+
+keep_what_is_free()
+for turn in range(300):
+    if turn == 100:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    pieces = [bytearray(b"x") * (60 << 10) for _ in range(8)]
+    del pieces
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def test_the_pages_of_a_body_are_not_taken_anew_for_each_request() -> None:
+    if platform.libc_ver()[0] != "glibc":
+        pytest.skip("only glibc is told")
+    done = subprocess.run(
+        [sys.executable, "-c", _FAULTS], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert int(done.stdout) < 1000  # else it is 73 for each turn
 
 
 @pytest.fixture(autouse=True)

@@ -39,7 +39,7 @@ async def tree(servers: list[str], **tables: Any) -> AsyncIterator[Tree]:
         }
     )
     async with Session() as session:
-        built = Tree(parsed(text), session, random.Random(1))
+        built = Tree(parsed(text), session, random.Random(1)).build()
         built.open()
         try:
             yield built

@@ -227,3 +227,17 @@ async def test_an_entry_of_another_version_of_the_proxy_is_a_miss(path: Path) ->
     await store._file.change(lambda db: db.touch(number, b"\x91\x01"))
     assert [await body_of(entry) for entry in await store.get(b"k")] == [b"1"]
     await store.close()
+
+
+async def test_an_entry_that_is_the_same_is_not_made_anew(path: Path) -> None:
+    store = opened(path)
+    put(store, b"k", b"body")
+    [first] = await store.get(b"k")
+    [again] = await store.get(b"k")
+    assert again is first
+    await store.touch(b"k", first.ident, meta(status=203))
+    [touched] = await store.get(b"k")
+    assert touched.meta.status == 203
+    await store.delete(b"k")
+    assert not await store.get(b"k")
+    await store.close()

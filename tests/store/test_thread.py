@@ -37,3 +37,41 @@ async def test_who_waits_no_longer_is_told_nothing() -> None:
     assert waiting.cancelled()
     worker.stop()
     worker.stop()
+
+
+async def test_who_waits_too_long_is_told_so_and_the_rest_goes_on() -> None:
+    worker, gate = Worker("w"), threading.Event()
+    with pytest.raises(TimeoutError):
+        await worker.call(gate.wait, 0.01)
+    gate.set()
+    assert await worker.call(lambda: 5, 60.0) == 5
+    worker.stop()
+
+
+async def test_what_is_done_while_the_loop_is_busy_is_told_together() -> None:
+    loop = asyncio.get_running_loop()
+    worker, gate = Worker("w"), threading.Event()
+    waiting = [asyncio.create_task(worker.call(lambda n=n: n)) for n in range(50)]  # type: ignore[misc]
+    worker.begin(gate.set)
+    await asyncio.sleep(0)  # all of it is given to the thread
+    wake, wakes = loop.call_soon_threadsafe, list[object]()
+    loop.call_soon_threadsafe = lambda *given: (wakes.append(given), wake(*given))[1]  # type: ignore[method-assign,func-returns-value]
+    assert gate.wait(60)  # the loop stands still meanwhile
+    assert await asyncio.gather(*waiting) == list(range(50))
+    assert len(wakes) <= 2  # the thread may have begun before the loop stood still
+    worker.stop()
+
+
+def test_who_is_gone_with_its_loop_is_told_nothing() -> None:
+    worker, gate = Worker("w"), threading.Event()
+    seen: list[int] = []
+
+    async def leave() -> None:
+        asyncio.get_running_loop().create_task(worker.call(gate.wait))
+        await asyncio.sleep(0)
+
+    asyncio.run(leave())
+    gate.set()
+    worker.begin(lambda: seen.append(1))
+    worker.stop()
+    assert seen == [1]

@@ -40,10 +40,12 @@ def installed(name: str) -> bool:
     return shutil.which(name, path=PATH) is not None
 
 
-def part(language: str) -> str:
-    """The one block of the page in this language."""
-    [found] = re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    return str(found)
+def part(language: str, section: str = "") -> str:
+    """The first block of the page, or of this section of it, in this language."""
+    text = PAGE.read_text().partition(f"\n## {section}")[2] if section else PAGE.read_text()
+    found = re.search(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    assert found is not None
+    return found[1]
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.telemetry.buckets import LAST, add, begin, bucket, quantile
+from proxy.telemetry.buckets import LAST, add, begin, bucket, histogram, quantile
 
 
 @given(st.floats(0, 7000))
@@ -21,6 +21,14 @@ def test_a_bucket_is_a_quarter_wide_at_most(seconds: float) -> None:
 
 def test_what_is_longer_than_all_buckets_is_in_the_last() -> None:
     assert bucket(1e9) == LAST
+
+
+@given(st.lists(st.floats(0, 20000)))
+def test_many_durations_are_counted_as_each_would_be(durations: list[float]) -> None:
+    one_by_one: dict[int, int] = {}
+    for seconds in durations:
+        add(one_by_one, [(bucket(seconds), 1)])
+    assert histogram(sorted(durations)) == one_by_one
 
 
 @pytest.mark.parametrize(("share", "seconds"), [(0.5, 0.1), (0.95, 0.1), (0.99, 2.0), (1.0, 2.0)])

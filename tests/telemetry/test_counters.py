@@ -1,5 +1,6 @@
 """What has happened since start, by route."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,7 +10,19 @@ from hypothesis import strategies as st
 from proxy.admin.state import state
 from proxy.core.exchange import Exchange
 from proxy.core.record import Attempt
-from proxy.telemetry.counters import MANY, Counters
+from proxy.telemetry.counters import Counters
+from proxy.telemetry.ended import MANY, Ended
+
+
+class Counted(Counters):
+    """With the one that gathers for it."""
+
+    __slots__ = ("record",)
+
+    def __init__(self, *clocks: Callable[[], float]) -> None:
+        gathered = Ended(*clocks)
+        super().__init__(gathered)
+        self.record = gathered.record
 
 
 def ended(route: str, status: int, error: str = "", *tried: str) -> Exchange:
@@ -27,7 +40,7 @@ def ended(route: str, status: int, error: str = "", *tried: str) -> Exchange:
 
 
 def test_exchanges_are_counted_by_route_and_outcome() -> None:
-    counters = Counters()
+    counters = Counted()
     for exchange in (
         ended("/a", 200),
         ended("/a", 200, "", "503", "connect-failure"),
@@ -53,7 +66,7 @@ def test_exchanges_are_counted_by_route_and_outcome() -> None:
     }
 
 
-def served(counters: Counters, seconds: float, waited: float = 0.0) -> float | None:
+def served(counters: Counted, seconds: float, waited: float = 0.0) -> float | None:
     """The latency that is shown after one more reply, which came after so many seconds."""
     exchange = ended("/a", 200)
     exchange.started_at = 100.0
@@ -66,13 +79,13 @@ def served(counters: Counters, seconds: float, waited: float = 0.0) -> float | N
 
 
 def test_the_latency_of_a_server_is_smoothed_and_without_the_wait_for_a_permit() -> None:
-    counters = Counters()
+    counters = Counted()
     assert served(counters, 0.0) == 0.0
     assert served(counters, 16.0, waited=5.0) == pytest.approx(1.0)
 
 
 def test_a_server_that_has_given_no_reply_has_no_latency() -> None:
-    counters = Counters()
+    counters = Counted()
     failed = ended("/a", 502, "connection_refused")
     failed.record.first_byte_at = 3.0
     counters.record(failed, 0.0)
@@ -97,7 +110,7 @@ def test_column_by_column_counts_as_one_by_one(asked: list[Any]) -> None:
     """An exchange whose client was waited for is counted by itself, even if that took no time."""
     found = []
     for odd in (False, True):
-        counters = Counters(lambda: 100.0, lambda: 2000.0)
+        counters = Counted(lambda: 100.0, lambda: 2000.0)
         for route, method, status, (queue, connect, thought, body) in asked:
             exchange = ended(route, status)
             exchange.method = method
@@ -123,7 +136,7 @@ def test_column_by_column_counts_as_one_by_one(asked: list[Any]) -> None:
 
 def test_servers_without_end_are_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("proxy.telemetry.counters.MOST", 2)
-    counters = Counters()
+    counters = Counted()
     for address in ("http://a", "http://b", "http://c", "http://d", "http://a"):
         exchange = ended("/a", 200)
         exchange.record.upstream, exchange.record.endpoint = "api", address

@@ -3,10 +3,13 @@
 from collections.abc import Iterable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proxy.core.exchange import Exchange
 from proxy.core.record import Attempt
 from proxy.telemetry.buckets import bucket
+from proxy.telemetry.ended import MANY, Ended
 from proxy.telemetry.phases import phases
 from proxy.telemetry.recorder import FAILURES, LOOKED_AT, ROUTES, SHOWN, SLOWEST, Recorder
 from proxy.telemetry.second import Second
@@ -21,15 +24,16 @@ class Bench:
     def __init__(self, redact: tuple[str, ...] = ()) -> None:
         self.now = 0.0
         self.flying: list[Exchange] = []
+        self.ended = Ended(lambda: self.now, lambda: WALL + self.now)
         self.recorder = Recorder(
-            self.in_flight, redact, clock=lambda: self.now, wall=lambda: WALL + self.now
+            self.ended, self.in_flight, redact, clock=lambda: self.now, wall=lambda: WALL + self.now
         )
 
     def in_flight(self) -> Iterable[Exchange]:
         return self.flying
 
     def end(self, exchange: Exchange, seconds: float = 1.0) -> None:
-        self.recorder.record(exchange, exchange.started_at + seconds)
+        self.ended.record(exchange, exchange.started_at + seconds)
 
     def tick(self) -> Second:
         self.now += 1.0
@@ -70,6 +74,44 @@ def test_the_short_way_to_the_phases_agrees_with_the_long_one(exchange: Exchange
     bench.end(exchange, 3.0)
     [cell] = bench.tick().cells
     assert cell.phases == pytest.approx(list(phases(exchange, 3.0)))
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([0.0, 0.0003, 0.02, 0.24]), st.floats(0, 3), st.sampled_from([200, 404])
+        ),
+        min_size=1,
+        max_size=2 * MANY,
+    )
+)
+def test_many_at_a_time_are_added_up_as_one_by_one(asked: list[tuple[float, float, int]]) -> None:
+    """One whose client was waited for is counted by itself, even if for no time that matters."""
+    found = []
+    for waited in (0.0, 1e-12):
+        bench = Bench()
+        for queue, seconds, status in asked:
+            each = ended(queue + seconds, queue=queue, status=status, head_at=queue, bytes_out=3)
+            each.stalled = lambda _, waited=waited: waited
+            bench.end(each, queue + seconds)
+            each.stalled = None  # as its service forgets it
+        found.append(bench.tick())
+    [plain], [single] = found[0].cells, found[1].cells
+    assert plain.phases == pytest.approx(single.phases, abs=1e-6)
+    plain.phases = single.phases = []
+    assert plain == single
+    assert [(hit.cause, hit.number, hit.worst) for hit in found[0].hits] == [
+        (hit.cause, hit.number, hit.worst) for hit in found[1].hits
+    ]
+
+
+def test_a_call_that_ended_some_time_ago_says_when_it_began() -> None:
+    bench = Bench()
+    bench.now = 100.2
+    bench.end(ended(0.1, status=503, began=100.1), 0.1)
+    bench.now = 100.9
+    [call] = bench.tick().kept
+    assert call.at == WALL + 100.1
 
 
 def test_a_call_that_failed_is_kept_with_what_it_was() -> None:

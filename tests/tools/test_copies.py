@@ -27,7 +27,7 @@ PLANTED = [
     ("any(name.lower() == wanted for name, _ in fields)", "fields: values"),
     ("[field for field in fields if field[0].lower() != name]", "fields: values"),
     ('kept = b"host" == key.lower()', "fields: values"),
-    ('if low == b"retry-after": pass', "backpressure.retry_after"),
+    ('if low == b"retry-after": pass', "retry_after.retry_after"),
     ('EVENTS = b"text/event-stream"', "sse.EVENT_STREAM"),
     ('host = authority.removesuffix(b":443")', "authority.comparable"),
     ('HOPS = {b"connection", b"keep-alive", b"te", b"transfer-encoding"}', "HOP_BY_HOP"),
@@ -37,7 +37,7 @@ PLANTED = [
     ("BARE = [101, 204, 304]", "framing.has_no_body"),
     ('host = authority.removesuffix(b":80")', "authority.comparable"),
     ('NO = b"H2C"', "upgrade.offered"),
-    ('if low == b"retry-after-ms": pass', "backpressure.retry_after"),
+    ('if low == b"retry-after-ms": pass', "retry_after.retry_after"),
     ('ONCE = (b"host", b"content-length", b"transfer-encoding")', "hop_by_hop.FRAMING"),
     ('IDS = {b"traceparent", b"tracestate"}', "http/request_id"),
 ]

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support import ways
+
 
 class _Complaints(logging.Handler):
     def __init__(self) -> None:
@@ -27,3 +29,11 @@ def quiet() -> Iterator[list[str]]:
     yield complaints.heard
     root.removeHandler(complaints)
     assert complaints.heard == []
+
+
+@pytest.fixture(autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How heads are read; proxies that run in a process of their own read as in production."""
+    chosen: str = request.config.getoption("--way")
+    ways.take(chosen, monkeypatch)
+    return chosen

@@ -1,16 +1,22 @@
 """The listener against Mozilla's intermediate profile, version 5.7: every cipher is tried."""
 
 import asyncio
+import os
+import re
 import shutil
 import socket
 import ssl
 import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from tests.support.authority import Authority
 from tests.support.client import PATIENCE
+from tests.support.process import started
 from tests.support.proxy import Proxy, proxied
 from tests.support.upstream import RawUpstream
 
@@ -88,3 +94,54 @@ async def test_nothing_is_agreed_on_that_the_profile_has_not(kind: str, tmp_path
     signed = "ECDSA" if kind == "ec" else "RSA"
     usual = {name for name in INTERMEDIATE if name.startswith(f"ECDHE-{signed}-")}
     assert found >= usual, "a usual client finds nothing"
+
+
+TOP: Final = Path(__file__).parents[2]
+CONFIG: Final = """
+[server]
+listen = "127.0.0.1:0"
+[server.tls]
+certificates = [{{ cert_file = "{0}.pem", key_file = "{0}.key" }}]
+[[upstreams]]
+name = "api"
+servers = ["http://127.0.0.1:9"]
+[[routes]]
+upstream = "api"
+"""
+CURVES: Final = {"X448", "secp521r1"}
+"""Curves of OpenSSL that the profile has not, and that Python cannot switch off alone."""
+
+
+def complaints(port: str, authority: Authority) -> list[str]:
+    """What sslyze says against the listener by the profile."""
+    command = [sys.executable, "-m", "sslyze", "--mozilla_config", "intermediate"]
+    command += ["--certinfo_ca_file", authority.path("ca.pem"), f"127.0.0.1:{port}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    verdict = done.stdout.partition("COMPLIANCE AGAINST TLS CONFIGURATION")[2]
+    assert "Checking results against Mozilla's" in verdict, done.stdout + done.stderr
+    found = re.findall(r"(?m)^ +\* (.*)$", verdict)
+    assert done.returncode == bool(found), verdict
+    assert ("OK - Compliant" in verdict) == (not found), verdict
+    # An authority of the test's own is in no trust store.
+    return [line for line in found if not line.startswith("certificate_path_validation")]
+
+
+@pytest.mark.skipif(not find_spec("sslyze"), reason="needs sslyze: make clients")
+@pytest.mark.parametrize("curves", ["all", "of-the-profile"])
+async def test_sslyze_has_nothing_against_it_but_two_curves_of_openssl(
+    curves: str, authority: Authority, tmp_path: Path
+) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(CONFIG.format(authority.path("server")))
+    settings = "" if curves == "all" else str(TOP / "deploy" / "openssl.cnf")
+    usual = os.environ.get("OPENSSL_CONF", "")
+    async with started("run", str(path), OPENSSL_CONF=settings or usual) as process:
+        await process.ready()
+        port = process.http[0].rpartition(":")[2]
+        found = await asyncio.to_thread(complaints, port, authority)
+        if curves == "all":
+            [only] = found
+            assert only.startswith("tls_curves: ")
+            assert set(re.findall(r"'(\w+)'", only)) <= CURVES, only
+        else:
+            assert found == []

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from proxy.core.secrets import conceal
+from proxy.core.redaction import conceal
 from tests.support.authority import Authority
 from tests.support.credentials import SECRET, answer, oauth2, shown, token, told, turn, until
 from tests.support.message import get

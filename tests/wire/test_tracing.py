@@ -151,6 +151,22 @@ async def test_what_failed_is_always_sent_and_what_began_here_has_no_parent() ->
     )
 
 
+async def test_the_share_that_is_sampled_may_change_without_a_restart() -> None:
+    async with (
+        receiving() as receiver,
+        RawUpstream(*[HEALTHY] * 9) as upstream,
+        proxied(upstream, **options(receiver, sample=0.0)) as proxy,
+        await proxy.connect() as client,
+    ):
+        marks = []
+        for sample in (0.0, 1.0, 0.0):
+            await proxy.reload(**options(receiver, sample=sample))
+            for _ in range(3):  # the first goes the long way, the others are read fast
+                assert (await client.ask(get())).status == 200
+                marks.append(upstream.requests[-1].head.value("traceparent")[-2:])  # type: ignore[index]
+    assert marks == [b"00"] * 3 + [b"01"] * 3 + [b"00"] * 3
+
+
 async def test_what_is_slow_is_always_sent() -> None:
     async with (
         receiving() as receiver,

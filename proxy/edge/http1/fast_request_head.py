@@ -11,8 +11,7 @@ are its layout. Many heads share one, so where the lines stand that count is fou
 heads of one client mostly differ in the same few lines; then only those are read, and what is known
 of the others is used again (``http/head_template``).
 
-So nothing is accepted here that the long way would not accept (``docs/decisions/0007``);
-``tests/edge/http1/test_fast_request_head.py`` holds that both ways give the same bytes.
+Nothing is accepted here that the long way would not accept, see ``docs/decisions/0007``.
 """
 
 import re
@@ -43,7 +42,7 @@ from proxy.http.fields import Encoded, Fields, RawHeaders, encode
 from proxy.http.framing import CRLF, HEAD_END, LENGTH_LINE
 from proxy.http.grammar import Malformed
 from proxy.http.head_template import HeadTemplate, Line, TemplateFields
-from proxy.http.request_id import kept_ids, new_ids
+from proxy.http.request_id import EVERY, kept_ids, new_ids
 from proxy.http.target import normal_path
 
 _FIRST: Final = re.compile(
@@ -81,7 +80,16 @@ class FastRequest(web.BaseRequest):
 class FastHeadReader:
     """Reads whole requests; one for all connections."""
 
-    __slots__ = ("_first", "_heads", "_layouts", "_lines", "_max_body", "_max_head", "_shapes")
+    __slots__ = (
+        "_first",
+        "_heads",
+        "_layouts",
+        "_lines",
+        "_max_body",
+        "_max_head",
+        "_sampled",
+        "_shapes",
+    )
 
     def __init__(self, options: ServerOptions) -> None:
         self._heads = KnownHeads()
@@ -91,8 +99,9 @@ class FastHeadReader:
         self._first: BoundedCache[bytes, _First] = BoundedCache(NUMBER, ROOM)
         self.follow(options)
 
-    def follow(self, options: ServerOptions) -> None:
+    def follow(self, options: ServerOptions, sampled: int = EVERY) -> None:
         """Read by these options; what others have made of a request counts no more."""
+        self._sampled = sampled
         self._heads.clear()
         self._shapes.clear()
         self._max_body = min(options.max_body or SMALL, SMALL)
@@ -174,7 +183,8 @@ class FastHeadReader:
             return None
         first = data[: start - 2]
         asked = self._first.get(first) or self._asked(first)
-        names = kept_ids(ids) if ids else new_ids()
+        bound = self._sampled
+        names = kept_ids(ids, sampled=bound) if ids else new_ids(sampled=bound)
         if asked is None or names is None:
             return None
         if read:

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from proxy.core.errors import BadRequest, HeadTooLarge, ProxyError, TargetTooLong, UnsupportedCoding
 from proxy.http.bounded_cache import Memo
 from proxy.http.fields import FORBIDDEN, RawHeaders, check_lines, read_fields
-from proxy.http.framing import content_length, keeps_alive
+from proxy.http.framing import CHUNKED, content_length, keeps_alive
 from proxy.http.grammar import TCHAR, Malformed, members
 from proxy.http.hop_by_hop import FRAMING
 from proxy.http.logins import names_login
@@ -61,8 +61,8 @@ class RequestHead(NamedTuple):
     fields: RawHeaders = ()
     decisive: dict[bytes, bytes] = {}  # noqa: RUF012 - never changed
     """Values of the fields that decide on framing and connection, by their lower-case name."""
-    length: int | None = 0
-    """Bytes of the body; None where it is chunked."""
+    length: int = 0
+    """Bytes of the body, or CHUNKED."""
     keep_alive: bool = False
     """Whether the client takes another reply on this connection (RFC 9112 9.3)."""
     fault: Fault | None = None
@@ -111,8 +111,8 @@ def _decide(fields: RawHeaders) -> dict[bytes, bytes]:
     return decisive
 
 
-def _length(decisive: dict[bytes, bytes], version: tuple[int, int]) -> int | None:
-    """Where the body ends (RFC 9112 6.3)."""
+def _length(decisive: dict[bytes, bytes], version: tuple[int, int]) -> int:
+    """What ends the body (RFC 9112 6.3)."""
     coding = decisive.get(b"transfer-encoding")
     declared = decisive.get(b"content-length")
     if coding is None:
@@ -132,7 +132,7 @@ def _length(decisive: dict[bytes, bytes], version: tuple[int, int]) -> int | Non
             why = "does not say where the body ends"
             raise BadRequest(f"transfer coding {coding[:_SHOWN]!r} {why}")
         raise UnsupportedCoding(f"transfer coding {coding[:_SHOWN]!r} is not supported")
-    return None
+    return CHUNKED
 
 
 def _keeps(connection: bytes | None, version: tuple[int, int]) -> bool:

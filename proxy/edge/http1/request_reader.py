@@ -17,7 +17,7 @@ States of a `RequestReader`, and what may follow:
   but must be refused (``head.fault``) is still given out as a request, for a reply of its own.
 
 The framing comes from the head alone: a length of 0 is no body, another number is that many bytes,
-None is chunked. ``request_head`` refuses all heads that two readers could take for two different
+CHUNKED is chunks. ``request_head`` refuses all heads that two readers could take for two different
 framings; nothing is repaired. Reading pauses while ``held`` is full (_AHEAD) and a request is
 being served.
 """
@@ -34,7 +34,7 @@ from proxy.core.errors import BadRequest, HeadTooLarge, ProxyError
 from proxy.edge.http1.request_head import HeadLimits, RequestHead, read_head
 from proxy.http.chunked import Chunked
 from proxy.http.fields import Fields
-from proxy.http.framing import HEAD_END
+from proxy.http.framing import CHUNKED, HEAD_END
 from proxy.http.grammar import Malformed, TooLarge
 
 UNLIMITED: Final = 1 << 30
@@ -44,7 +44,7 @@ _AHEAD: Final = 64 << 10
 """Bytes behind a request that are read while it is being served; more wait in the kernel."""
 
 
-_EMPTY_LINES: Final = re.compile(rb"(?:\r\n)++")
+_EMPTY_LINES: Final = re.compile(rb"(?>(?:\r\n)+)")
 """RFC 9112 2.2: lines with nothing in them before a request are ignored."""
 
 
@@ -179,8 +179,8 @@ class RequestReader:
         body = RequestStream(self._connection, self._bufsize, loop=self._loop)
         body.trailers = []
         self._body = body
-        self._left = head.length or 0
-        self._chunks = Chunked(self._limit) if head.length is None else None
+        self._left = max(head.length, 0)
+        self._chunks = Chunked(self._limit) if head.length == CHUNKED else None
         if held := self.held:
             data = bytes(held)
             held.clear()

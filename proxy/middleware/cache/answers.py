@@ -75,10 +75,11 @@ class StoredBody:
 class Shown:
     """The head of an answer; the next one within the same second has the same."""
 
-    __slots__ = ("age", "encoded", "fields", "words")
+    __slots__ = ("encoded", "fields", "since", "words")
 
-    def __init__(self, entry: Entry, age: int) -> None:
-        self.age = age
+    def __init__(self, entry: Entry, age: int, since: float) -> None:
+        self.since = since
+        """When the entry became as old as this."""
         self.words = f"hit; ttl={int(entry.meta.freshness.lifetime) - age}"
         own = [(b"Age", b"%d" % age), status_field(self.words)]
         self.fields: Fields = [*entry.meta.fields, *own]
@@ -119,13 +120,12 @@ class PacedBody:
         """Nothing is held."""
 
 
-def fresh_answer(asked: Asked, entry: Entry, clock: Clock) -> Reply:
+def fresh_answer(asked: Asked, entry: Entry, now: float, clock: Clock) -> Reply:
     """The same for a fresh entry; Cache-Status has nothing special to say, the record has it."""
-    now = clock()
-    age = int(entry.meta.freshness.age(now))
     shown = entry.shown
-    if not isinstance(shown, Shown) or shown.age != age:
-        shown = entry.shown = Shown(entry, age)
+    if type(shown) is not Shown or not shown.since <= now < shown.since + 1:
+        age = entry.meta.freshness.age(now)
+        shown = entry.shown = Shown(entry, int(age), now - age % 1)
     asked.exchange.record.cache = shown.words
     whole = entry.whole
     if (

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Final
 
+from proxy.core.body import read_whole
 from proxy.core.exchange import Exchange
 from proxy.core.stored import Entry
 from proxy.http.cache_control import cache_directives
@@ -14,6 +15,9 @@ from proxy.middleware.cache.meanings import ADDRESS, CONDITION, MEANINGS, ORIGIN
 from proxy.policy.freshness import ANYTHING, Wanted, wanted_by
 
 _CONTENT: Final = (b"content-type", b"content-encoding", b"content-language")
+_MAX_QUERY: Final = 64 << 10
+_MAX_POST: Final = 1 << 20
+"""Bytes of a body that requests are told apart by; longer ones are not looked up."""
 _LONG: Final = 64
 """Bytes of a value that Vary names; of longer ones a digest is kept."""
 
@@ -110,6 +114,18 @@ def kept_value(fields: RawHeaders, name: bytes) -> bytes | None:
     return b"\0" + stable_digest(value)  # no field can say that
 
 
+async def content_of(exchange: Exchange, *, post: bool) -> bytes | None:
+    """The body of a request that is told apart by it; None where that is not looked up.
+
+    ``post``: whether POST may be.
+    """
+    if exchange.method == "QUERY":
+        return await read_whole(exchange.body, _MAX_QUERY)
+    if exchange.method == "POST" and post and is_json(exchange.headers):
+        return await read_whole(exchange.body, _MAX_POST)
+    return None
+
+
 def is_json(fields: RawHeaders) -> bool:
     """Whether a body is JSON as it is, without a coding."""
     kinds = values(fields, b"content-type")
@@ -132,7 +148,7 @@ def content_key(exchange: Exchange, key: bytes, content: bytes) -> bytes:
 def stable_digest(*parts: bytes) -> bytes:
     """16 bytes that stand for ``parts``, the same ones in every process and after a restart.
 
-    What is stored outlives the process, so the key of ``core/secrets`` cannot be used.
+    What is stored outlives the process, so the key of ``core/redaction`` cannot be used.
     """
     text = b"".join([b"%d:%b" % (len(part), part) for part in parts])
     return blake2b(text, digest_size=16).digest()

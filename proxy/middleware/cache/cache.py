@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
-from proxy.core.body import EMPTY, Body, BytesBody, read_whole
+from proxy.core.body import EMPTY, Body, BytesBody
 from proxy.core.cache_options import CacheOptions
 from proxy.core.clock import Clock, never_back, wall
 from proxy.core.errors import ConnectionLimit, NotCached, Stage, UpstreamError
@@ -37,22 +37,19 @@ from proxy.core.reply import Ending, Reply
 from proxy.core.samples import Sample, counter, gauge
 from proxy.core.scope import Scope, Sharing
 from proxy.core.stored import Entry, Store
-from proxy.http.fields import RawHeaders
 from proxy.middleware.cache.answers import STATUS, answer, fresh_answer
-from proxy.middleware.cache.asked import Asked, is_json
+from proxy.middleware.cache.asked import Asked, content_of
 from proxy.middleware.cache.fetching import NOTHING_STORED, Fetcher, is_confirming, told, with_own
-from proxy.middleware.cache.filling import Rules, label
-from proxy.middleware.cache.invalidation import invalidated
+from proxy.middleware.cache.filling import Rules
+from proxy.middleware.cache.invalidation import invalidate
 from proxy.middleware.cache.keying import Keys
-from proxy.middleware.cache.refreshing import Refresher, Rests
-from proxy.middleware.cache.succession import Changes
+from proxy.middleware.cache.leasing import Leases, entry_of
+from proxy.middleware.cache.refreshing import Refresher
+from proxy.middleware.cache.rests import Rests
 from proxy.policy.freshness import Use, reuse, usable_on_error
 
 _LOOKED_UP: Final = ("GET", "HEAD")
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
-_MAX_QUERY: Final = 64 << 10
-_MAX_POST: Final = 1 << 20
-"""Bytes of a body that requests are told apart by; longer ones are not looked up."""
 _COUNTED: Final = ("stale", "revalidated", "misses", "collapsed", "stored")
 
 
@@ -87,6 +84,7 @@ class Cache:
         "_fetcher",
         "_inner",
         "_keys",
+        "_leases",
         "_now",
         "_post",
         "_refresher",
@@ -117,8 +115,10 @@ class Cache:
         self.counts: Counter[str] = Counter()
         self.hits = self.hit_bytes = 0
         self._keys = Keys(scope.main_upstream)
-        changes = scope.shared.share("cache changes", Changes)
-        self._fetcher = Fetcher(self._inner, store, rules, self._now, self.counts, changes=changes)
+        self._leases = Leases(store, self._now, clock, sharing.wait_timeout)
+        self._fetcher = Fetcher(
+            self._inner, store, rules, self._now, self.counts, leases=self._leases, clock=clock
+        )
         self._rests = Rests(clock)
         self._refresher = Refresher(scope.shared.tasks, self._rests)
 
@@ -128,7 +128,7 @@ class Cache:
             return await self._inner(exchange)
         content: bytes | None = None
         if exchange.method not in _LOOKED_UP or exchange.body is not EMPTY:
-            content = await self._content(exchange)
+            content = await content_of(exchange, post=self._post)
             if content is None:
                 return await self._other(exchange)
         asked = Asked(exchange, self._keys.of, content)
@@ -153,14 +153,6 @@ class Cache:
             raise NotCached("no stored reply may be used, and the client takes no other")
         return await self._ask(asked, entry, reason)
 
-    async def _content(self, exchange: Exchange) -> bytes | None:
-        """The body of a request that is told apart by it; None where that is not looked up."""
-        if exchange.method == "QUERY":
-            return await read_whole(exchange.body, _MAX_QUERY)
-        if exchange.method == "POST" and self._post and is_json(exchange.headers):
-            return await read_whole(exchange.body, _MAX_POST)
-        return None
-
     def _from_store(self, asked: Asked, entry: Entry) -> Reply | None:
         """The answer from an entry; None where the upstream has to be asked first."""
         now = self._now()
@@ -169,7 +161,7 @@ class Cache:
         if use is Use.FRESH:
             self.hits += 1
             self.hit_bytes += entry.size
-            return fresh_answer(asked, entry, self._now)
+            return fresh_answer(asked, entry, now, self._now)
         words = f"hit; ttl={int(stored.remaining(now))}"
         if use is Use.STALE:
             return self._answer(asked, entry, now, f"{words}; detail=max-stale", "stale")
@@ -208,6 +200,8 @@ class Cache:
                 self.counts["misses"] += 1
                 raise
             return stale
+        if (found := entry_of(reply)) is not None:
+            return await self._from_elsewhere(asked, found, reason)
         if entry is not None:
             if exchange.error or verdict(reply) in (Verdict.OVERLOADED, Verdict.FAILED):
                 stale = self._instead(asked, entry, f"; fwd-status={reply.status}")
@@ -224,10 +218,19 @@ class Cache:
     async def _shared(self, asked: Asked, entry: Entry | None, reason: str) -> Reply:
         """The reply of the call that equal requests share, for the same entry."""
         send = partial(self._fetcher.fetch, asked, entry, reason)
-        mark = asked.key + self._fetcher.changes.mark(asked.target_key)
+        mark = asked.key + self._fetcher.mark(asked)
         mark += b"" if entry is None else entry.ident
         reply = await self._sharing.share(asked.exchange, send, mark, asked.content)
-        return await send(asked.exchange) if reply is None else reply
+        return await send(asked.exchange, alone=True) if reply is None else reply
+
+    async def _from_elsewhere(self, asked: Asked, entry: Entry, reason: str) -> Reply:
+        """From an entry that another process has stored while this request waited for it."""
+        if not asked.takes(entry):  # it differs in what does not tell calls apart
+            reply = await self._fetcher.fetch(asked, None, reason, asked.exchange, alone=True)
+            return self._noted(asked.exchange, reply)
+        asked.exchange.record.coalesced = True
+        words = f"fwd={reason}; fwd-status={entry.meta.status}; collapsed"
+        return self._answer(asked, entry, self._now(), words, "collapsed")
 
     async def _ask_for(self, entry: Entry, content: bytes | None, exchange: Exchange) -> Reply:
         """The same in the background."""
@@ -264,18 +267,11 @@ class Cache:
             reply = await self._inner(exchange)
         except UpstreamError as error:
             if unsafe and error.stage is Stage.ANSWERED:  # only the end of the reply is missing
-                await self._invalidate(exchange, ())
+                await invalidate(self._store, self._keys, exchange, ())
             raise
         if unsafe and 200 <= reply.status < 400:
-            await self._invalidate(exchange, reply.headers)
+            await invalidate(self._store, self._keys, exchange, reply.headers)
         return self._noted(exchange, told(reply, "fwd=method"))
-
-    async def _invalidate(self, exchange: Exchange, fields: RawHeaders) -> None:
-        for host, target in invalidated(exchange, fields):
-            key = self._keys.of_target(exchange, target, host)
-            self._fetcher.changes.invalidated(key)
-            await self._store.delete(key)
-            await self._store.purge(label(b"target", key))  # QUERYs of the same target
 
     def _noted(self, exchange: Exchange, reply: Reply) -> Reply:
         """With Cache-Status for one of the clients that share a reply; the log has it too."""
@@ -295,4 +291,5 @@ class Cache:
         for kind in _COUNTED:
             yield counter(f"cache_{kind}", self.counts[kind])
         yield counter("cache_hit_bytes", self.hit_bytes)
+        yield counter("cache_lease_waits", self._leases.waits)
         yield gauge("cache_refreshing", len(self._refresher.under_way))

@@ -1,7 +1,7 @@
 """One call of the upstream for the cache: with validators where there is an entry, and stored."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -10,16 +10,18 @@ from proxy.core.errors import ProtocolViolation
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import Verdict, verdict
 from proxy.core.reply import Ending, Reply
-from proxy.core.stored import Entry, Meta, Store
+from proxy.core.stored import Claim, Entry, Meta, Store, Writer
 from proxy.http.cache_control import OF_ONE_CLIENT
 from proxy.http.conditional import CONDITIONS, first, strong_tag, validators
 from proxy.http.fields import Fields, RawHeaders, values
 from proxy.http.sse import streams_events
 from proxy.middleware.cache.answers import STATUS, status_field
 from proxy.middleware.cache.asked import Asked
-from proxy.middleware.cache.filling import Rules, freshened, plan
+from proxy.middleware.cache.filling import Rules, freshened, label, plan
+from proxy.middleware.cache.leasing import Leases, handed
 from proxy.middleware.cache.recording import Recorder
-from proxy.middleware.cache.succession import Changes, is_newer
+from proxy.middleware.cache.rests import Rests
+from proxy.middleware.cache.succession import is_newer
 from proxy.middleware.cache.sufficing import Suffices
 from proxy.policy.freshness import ANYTHING, usable_on_error
 
@@ -27,13 +29,15 @@ REPLACED: Final = CONDITIONS | {b"range", b"if-range"}
 """Fields of a client that are left out where an entry is validated."""
 NOTHING_STORED: Final = "uri-miss"
 """Why a request is forwarded whose target has no entry at all (RFC 9211 2.2)."""
+_STAYS_FOR: Final = 10.0
+"""Seconds for which errors of one status are taken for the one that said that it stays."""
 _SAME_BODY: Final = (b"etag", b"last-modified")
 
 
 class Fetcher:
     """Asks the upstream, and stores what it may."""
 
-    __slots__ = ("_below", "_counts", "_now", "_rules", "_store", "changes")
+    __slots__ = ("_below", "_counts", "_leases", "_now", "_rules", "_staying", "_store")
 
     def __init__(
         self,
@@ -43,10 +47,12 @@ class Fetcher:
         now: Clock,
         counts: Counter[str],
         *,
-        changes: Changes,
+        leases: Leases,
+        clock: Clock,
     ) -> None:
         """``now``: the time of what is stored, see ``core/clock.never_back``."""
-        self.changes = changes
+        self._staying = Rests(clock, _STAYS_FOR)
+        self._leases = leases
         self._below = below
         self._store = store
         self._rules = rules
@@ -54,17 +60,70 @@ class Fetcher:
         self._counts = counts
 
     async def fetch(
-        self, asked: Asked, entry: Entry | None, reason: str, exchange: Exchange
+        self,
+        asked: Asked,
+        entry: Entry | None,
+        reason: str,
+        exchange: Exchange,
+        *,
+        alone: bool = False,
     ) -> Reply:
-        """One call for all that share it; ``exchange`` is what is sent.
+        """One call for all that share it; ``exchange`` is what is sent. ``alone``: nobody does.
 
+        Returns what `handed` gives where another process has stored a reply meanwhile.
         Returns the 304 where that confirms ``entry``, which has its new fields then. Any other
         reply has Cache-Status as its last field; ``reason``: why it was forwarded (RFC 9211 2.2).
         A 304 that speaks of another representation says nothing of the entry: the whole is asked
         for (RFC 9111 4.3.4). Raises ProtocolViolation at a 304 to a request without conditions
         where there is an entry: that would be an empty answer to a client that asked for a whole.
         """
-        since = self.changes.now
+        claim = await self._leases.begin(asked, entry, alone=alone)
+        if not isinstance(claim, Claim):
+            return handed(claim)
+        meta: Meta | str
+        try:
+            with self._leases.renewing(claim):
+                reply, validated, times = await self._send(asked, entry, exchange)
+            if entry is not None and validated and reply.status == 304:
+                await self._freshen(asked, entry, reply.headers, times)
+                self._store.claims.give_back(claim)
+                return reply
+            words = f"fwd={reason}; fwd-status={reply.status}"
+            if exchange.error:
+                meta = "fallback"
+            elif entry is not None and self._better(entry, reply, times[1]):
+                meta = "error"
+            else:
+                meta = plan(asked, reply, self._rules, times)
+        except BaseException:
+            self._store.claims.give_back(claim)
+            raise
+        if isinstance(meta, str):
+            self._store.claims.give_back(claim)
+            return told(reply, f"{words}; detail={meta}")
+        if streams_events(reply.headers):
+            self._store.claims.give_back(claim)  # others need not wait for its end
+        is_first = reason == NOTHING_STORED
+        place = partial(self._place, asked, meta, times[0], claim.since, is_first=is_first)
+        writer = self._store.put(asked.key, meta, claim)
+        limit = self._rules.max_object
+        if (whole := reply.buffered) is not None:
+            if why := await _store(writer, reply, whole, limit, place):
+                return told(reply, f"{words}; detail={why}")
+        else:
+            pace = meta.pace if self._rules.paced and streams_events(reply.headers) else None
+            recorder = Recorder(reply, writer, limit, place, pace=pace, clock=self._now)
+            reply = reply.with_body(recorder, reply.length)
+        self._counts["stored"] += 1
+        return told(reply, f"{words}; stored")
+
+    async def _send(
+        self, asked: Asked, entry: Entry | None, exchange: Exchange
+    ) -> tuple[Reply, bool, tuple[float, float]]:
+        """A reply of the upstream, whether a 304 confirms the entry; when it was asked, and came.
+
+        Raises ProtocolViolation as ``fetch`` says.
+        """
         asked_at = self._now()
         kept = exchange.headers
         ours = sent_validators(exchange, entry)
@@ -81,45 +140,10 @@ class Fetcher:
                 ours, conditional = [], False
         finally:
             exchange.headers = kept
-        times = (asked_at, self._now())
-        if entry is not None and ours and reply.status == 304:
-            await self._freshen(asked, entry, reply.headers, times)
-            return reply
         if entry is not None and reply.status == 304 and not conditional:
             reply.close(Ending.COMPLETE)
             raise ProtocolViolation("304 to a request without conditions")
-        words = f"fwd={reason}; fwd-status={reply.status}"
-        meta: Meta | str
-        if exchange.error:
-            meta = "fallback"
-        elif entry is not None and self._better(entry, reply, times[1]):
-            meta = "error"
-        else:
-            meta = plan(asked, reply, self._rules, times)
-        if isinstance(meta, str):
-            return told(reply, f"{words}; detail={meta}")
-        is_first = reason == NOTHING_STORED
-        place = partial(self._place, asked, meta, asked_at, since, is_first=is_first)
-        writer = self._store.put(asked.key, meta)
-        limit = self._rules.max_object
-        whole = reply.buffered
-        if whole is not None:
-            too_large = bool(limit) and len(whole) > limit
-            if too_large or reply.last_trailers() or not writer.write(whole):
-                writer.abort()
-                return told(reply, f"{words}; detail={'too-large' if too_large else 'not-kept'}")
-            replaces = await place()
-            if replaces is None:
-                writer.abort()
-                return told(reply, f"{words}; detail=superseded")
-            writer.commit(replaces)
-        else:
-            pace = meta.pace if self._rules.paced and streams_events(reply.headers) else None
-            reply = _recorded(
-                reply, Recorder(reply, writer, limit, place, pace=pace, clock=self._now)
-            )
-        self._counts["stored"] += 1
-        return told(reply, f"{words}; stored")
+        return reply, bool(ours), (asked_at, self._now())
 
     async def _place(
         self, asked: Asked, meta: Meta, asked_at: float, since: int, *, is_first: bool
@@ -130,19 +154,27 @@ class Fetcher:
         ``since``: the moment of ``Changes`` at which it was asked for; ``is_first``: whether
         nothing was stored then. It is stored at once: nothing may come between.
         """
-        entries: list[Entry] = []
-        if not is_first or self.changes.may_have_stored(asked.key, since):
-            entries = [each for each in await self._store.get(asked.key) if asked.takes(each)]
-        if self.changes.is_invalid(asked.target_key, since):
+        store = self._store
+        replaced: list[bytes] = []
+        if not is_first or store.claims.shared or store.changes.may_have_stored(asked.key, since):
+            for each in await store.get(asked.key):
+                if asked.takes(each):
+                    if is_newer(each.meta, meta, asked_at):
+                        return None
+                    replaced.append(each.ident)
+        if store.changes.is_invalid((asked.key, *meta.labels), since):
             return None
-        if any(is_newer(each.meta, meta, asked_at) for each in entries):
-            return None
-        self.changes.stored(asked.key)
-        return [each.ident for each in entries]
+        store.changes.stored(asked.key)
+        return replaced
+
+    def mark(self, asked: Asked) -> bytes:
+        """Another one after each time that what is asked for was made invalid."""
+        path = label(b"path", asked.exchange.path.encode())
+        return self._store.changes.mark(asked.target_key, self._rules.route_label, path)
 
     def suffices(self, asked: Asked, entry: Entry | None) -> Suffices:
         """Which failures are not tried again; ``entry`` where that may be the answer instead."""
-        return Suffices(self._rules, self._now, asked, entry)
+        return Suffices(self._rules, self._now, asked, entry, self._staying)
 
     def _better(self, entry: Entry, reply: Reply, now: float) -> bool:
         """Whether an entry is kept, since it is used in the place of this error."""
@@ -186,17 +218,29 @@ def is_confirmed(entry: Entry | None, reply: Reply) -> bool:
     return tag is None or own is None or strong_tag(tag) == strong_tag(own)
 
 
-def _recorded(reply: Reply, source: Recorder) -> Reply:
-    shown = Reply(
-        reply.status,
-        reply.headers,
-        source,
-        reason=reply.reason,
-        length=reply.length,
-        version=reply.version,
-    )
-    shown.trailers_of(reply)
-    return shown
+async def _store(
+    writer: Writer,
+    reply: Reply,
+    whole: bytes,
+    limit: int,
+    place: Callable[[], Awaitable[Sequence[bytes] | None]],
+) -> str:
+    """Store a reply that is here already; why not, in a word."""
+    try:
+        if limit and len(whole) > limit:
+            why = "too-large"
+        elif reply.last_trailers() or not writer.write(whole):
+            why = "not-kept"
+        elif (replaces := await place()) is None:
+            why = "superseded"
+        else:
+            writer.commit(replaces)
+            return ""
+    except BaseException:
+        writer.abort()
+        raise
+    writer.abort()
+    return why
 
 
 def is_confirming(exchange: Exchange, entry: Entry, reply: Reply) -> bool:

@@ -6,10 +6,21 @@ from typing import Final
 from yarl import URL
 
 from proxy.core.exchange import Exchange
+from proxy.core.stored import Store
 from proxy.http.fields import RawHeaders, values
+from proxy.middleware.cache.filling import label
+from proxy.middleware.cache.keying import Keys
 
 _NAMED_IN: Final = (b"location", b"content-location")
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
+
+
+async def invalidate(store: Store, keys: Keys, exchange: Exchange, fields: RawHeaders) -> None:
+    """Remove it, and what is on its way into the store; ``fields`` of the reply."""
+    for host, target in invalidated(exchange, fields):
+        key = keys.of_target(exchange, target, host)
+        await store.delete(key)
+        await store.purge(label(b"target", key))  # QUERYs of the same target
 
 
 def invalidated(exchange: Exchange, fields: RawHeaders) -> Iterator[tuple[str, bytes]]:

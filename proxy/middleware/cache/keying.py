@@ -3,7 +3,7 @@
 from proxy.core.exchange import Exchange
 from proxy.http.bounded_cache import BoundedCache
 from proxy.middleware.cache.asked import stable_digest
-from proxy.middleware.cache.meanings import address
+from proxy.middleware.cache.meanings import address, lower
 
 
 class Keys:
@@ -22,14 +22,9 @@ class Keys:
     def of_target(self, exchange: Exchange, target: bytes, host: str) -> bytes:
         """For another target, by the scheme of ``exchange`` and what its fields say beside that."""
         own = (target, host, exchange.scheme)
-        scheme = exchange.scheme.encode()
         key = self._known.get(own)
         if key is None:
-            key = stable_digest(self._prefix, scheme, _lower(host), target)
+            key = stable_digest(self._prefix, exchange.scheme.encode(), lower(host), target)
             self._known.remember(own, key, len(target) + len(host))
-        named = address(exchange.headers, _lower(exchange.host), scheme)
+        named = address(exchange.headers, exchange.host, exchange.scheme)
         return stable_digest(key, *named) if named else key
-
-
-def _lower(host: str) -> bytes:
-    return host.lower().encode("latin-1", "replace")

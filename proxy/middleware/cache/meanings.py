@@ -8,8 +8,8 @@ a reply to somebody else.
 import re
 from typing import Final
 
-from proxy.core.secrets import CREDENTIALS
-from proxy.http.bounded_cache import Memo
+from proxy.core.redaction import CREDENTIALS
+from proxy.http.bounded_cache import BoundedCache, Memo
 from proxy.http.conditional import CONDITIONS, FOR_ORIGINS
 from proxy.http.fields import RawHeaders
 
@@ -43,7 +43,7 @@ _CLIENTS: Final = frozenset({b"x-forwarded-for", b"x-original-for", b"x-original
 """Who is connected: the address of a client chooses no reply."""
 _READ: Final = frozenset({b"authorization", b"cache-control", b"pragma", b"range"})
 _PAIR: Final = re.compile(
-    rb'(?i)(?:^|[;,\s])(host|proto)[ \t]*+=[ \t]*+("(?:[^"\\]|\\.)*+"|[^;,\s]*+)'
+    rb'(?i)(?:^|[;,\s])(host|proto)[ \t]*+=[ \t]*+("(?>(?:[^"\\]|\\.)*)"|[^;,\s]*+)'
 )
 """What Forwarded says of the address (RFC 7239 5.3, 5.4)."""
 
@@ -104,10 +104,26 @@ def address_parts(name: bytes, value: bytes, host: bytes, scheme: bytes) -> tupl
     return low, value
 
 
-def address(fields: RawHeaders, host: bytes, scheme: bytes) -> list[bytes]:
-    """What all fields say of the address, beside ``host`` (in lower case) and ``scheme``."""
+_PARTS: Final[BoundedCache[tuple[bytes, bytes, str, str], tuple[bytes, ...]]] = BoundedCache(
+    4096, 4 << 20
+)
+"""Of fields that have come: the proxy itself writes three of them into every request."""
+
+
+def address(fields: RawHeaders, host: str, scheme: str) -> list[bytes]:
+    """What all fields say of the address, beside the ``host`` and ``scheme`` that are known."""
     found: list[bytes] = []
     for name, value in fields:
         if MEANINGS[name] is ADDRESS:
-            found += address_parts(name, value, host, scheme)
+            known = (name, value, host, scheme)
+            parts = _PARTS.get(known)
+            if parts is None:
+                parts = address_parts(name, value, lower(host), scheme.encode())
+                _PARTS.remember(known, parts, 2 * (len(name) + len(value)) + len(host))
+            found += parts
     return found
+
+
+def lower(host: str) -> bytes:
+    """A Host field, as others are compared with it."""
+    return host.lower().encode("latin-1", "replace")

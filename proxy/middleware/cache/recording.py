@@ -45,28 +45,38 @@ class Recorder:
         self._size = 0
 
     async def read(self) -> bytes:
-        """The next bytes, which are stored too."""
+        """The next bytes, which are stored too.
+
+        The last ones are given out when all are on their way into the store: a client that has the
+        whole reply finds it there.
+        """
         data = await self._reply.read()
         writer = self._writer
         if writer is None:
             return data
-        if data:
-            if self._pace is not None and len(self._pace) < _MOST_CHUNKS:
-                self._pace.append((self._size, self._clock() - self._began))
-            self._size += len(data)
-            if self._size > self._left or not writer.write(data):
-                self._abort()
-            return data
         length = self._reply.length
+        if not data:
+            await self._finish(is_whole=length in (None, self._size))
+            return data
+        if self._pace is not None and len(self._pace) < _MOST_CHUNKS:
+            self._pace.append((self._size, self._clock() - self._began))
+        self._size += len(data)
+        if self._size > self._left or not writer.write(data):
+            self._abort()
+        elif self._size == length:
+            await self._finish(is_whole=True)
+        return data
+
+    async def _finish(self, *, is_whole: bool) -> None:
         replaces: Sequence[bytes] | None = None
-        if not self._reply.last_trailers() and length in (None, self._size):
+        if is_whole and not self._reply.last_trailers():
             replaces = await self._place()
+        writer = self._writer
         if replaces is None:
             self._abort()
-        elif self._writer is not None:  # it may have been closed meanwhile
+        elif writer is not None:  # it may have been closed meanwhile
             self._writer = None
             writer.commit(replaces)
-        return data
 
     def pause(self, *, paused: bool) -> None:
         """As the reply that it reads."""

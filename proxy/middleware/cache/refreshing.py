@@ -1,48 +1,17 @@
 """What happens behind a stale answer: the upstream is asked once for all, or left alone."""
 
 import asyncio
-from collections import OrderedDict
 from typing import Final
 
 from proxy.core.body import EMPTY, Body
-from proxy.core.clock import Clock
 from proxy.core.errors import ProxyError, forget_frames
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import Verdict, verdict
 from proxy.core.reply import Ending, Reply
 from proxy.middleware.cache.fetching import REPLACED, without_all
+from proxy.middleware.cache.rests import Rests
 
 _OF_CLIENT: Final = REPLACED | {b"cache-control", b"pragma"}
-_REST: Final = 1.0
-"""Seconds for which a stale entry is the answer at once, after the upstream has failed for it."""
-_MOST_RESTING: Final = 4096
-
-
-class Rests:
-    """Keys for which the upstream has just failed."""
-
-    __slots__ = ("_clock", "_until")
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._until: OrderedDict[bytes, float] = OrderedDict()
-
-    def begin(self, key: bytes) -> None:
-        """It has failed now."""
-        self._until[key] = self._clock() + _REST
-        self._until.move_to_end(key)
-        if len(self._until) > _MOST_RESTING:
-            self._until.popitem(last=False)
-
-    def under_way(self, key: bytes) -> bool:
-        """Whether it is left alone."""
-        until = self._until.get(key)
-        if until is None:
-            return False
-        if self._clock() < until:
-            return True
-        del self._until[key]
-        return False
 
 
 class Refresher:

@@ -1,70 +1,8 @@
 """Which of the replies that are under way at the same time stays stored."""
 
-from collections import OrderedDict
-from typing import Final
-
 from proxy.core.stored import Meta
 from proxy.http.conditional import first
 from proxy.http.date import date_of
-
-_MOST: Final = 10_000
-"""Keys whose last change is known."""
-
-
-class Changes:
-    """What has become of keys, for replies that were asked for before; of this process.
-
-    The moments are numbers that grow with each change.
-    """
-
-    __slots__ = ("_invalid", "_stored", "now")
-
-    def __init__(self) -> None:
-        self.now = 0
-        """The moment of the last change."""
-        self._invalid = _Last()
-        self._stored = _Last()
-
-    def invalidated(self, key: bytes) -> None:
-        """What is stored under it, or on its way there, is no longer right."""
-        self.now += 1
-        self._invalid.note(key, self.now)
-
-    def stored(self, key: bytes) -> None:
-        """A reply is stored under it."""
-        self.now += 1
-        self._stored.note(key, self.now)
-
-    def is_invalid(self, key: bytes, since: int) -> bool:
-        """Whether a reply that was asked for at this moment is; also where that is forgotten."""
-        return self._invalid.of(key) > since
-
-    def may_have_stored(self, key: bytes, since: int) -> bool:
-        """Whether a reply may have been stored after this moment."""
-        return self._stored.of(key) > since
-
-    def mark(self, key: bytes) -> bytes:
-        """Another one after each time that the key was made invalid."""
-        return b"%d;" % self._invalid.moments.get(key, 0)
-
-
-class _Last:
-    """The last moment of each key; of keys that are forgotten the latest."""
-
-    __slots__ = ("_forgotten", "moments")
-
-    def __init__(self) -> None:
-        self.moments: OrderedDict[bytes, int] = OrderedDict()
-        self._forgotten = 0
-
-    def note(self, key: bytes, moment: int) -> None:
-        self.moments[key] = moment
-        self.moments.move_to_end(key)
-        if len(self.moments) > _MOST:
-            self._forgotten = self.moments.popitem(last=False)[1]
-
-    def of(self, key: bytes) -> int:
-        return self.moments.get(key, self._forgotten)
 
 
 def is_newer(stored: Meta, found: Meta, asked_at: float) -> bool:

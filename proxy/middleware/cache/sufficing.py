@@ -9,6 +9,7 @@ from proxy.core.reply import Reply
 from proxy.core.stored import Entry
 from proxy.middleware.cache.asked import Asked
 from proxy.middleware.cache.filling import Rules, lasts
+from proxy.middleware.cache.rests import Rests
 from proxy.policy.freshness import usable_on_error
 
 _SERVER: Final = 500
@@ -18,16 +19,24 @@ class Suffices:
     """Whether no other attempt is made after this failure; see ``Exchange.suffices``.
 
     - A stale entry may be the answer: the client has that at once, not after waits and tries.
-    - The reply is an error that says itself that it stays (``policy/storing.stays``).
+    - The reply is an error that says itself that it stays (``policy/storing.stays``), or follows
+      one of the same status that said so.
 
     But where another server could be asked, that may know better. A connection that had ended
     before the request came says nothing of the server.
     """
 
-    __slots__ = ("_now", "_posted", "_rules", "_stale", "_wanted")
+    __slots__ = ("_key", "_now", "_posted", "_rules", "_stale", "_staying", "_wanted")
 
-    def __init__(self, rules: Rules, now: Clock, asked: Asked, entry: Entry | None) -> None:
-        """``entry``: what may be used in the place of an error, within its bounds."""
+    def __init__(
+        self, rules: Rules, now: Clock, asked: Asked, entry: Entry | None, staying: Rests
+    ) -> None:
+        """``entry``: what may be used in the place of an error, within its bounds.
+
+        ``staying``: keys and statuses of errors that said that they stay.
+        """
+        self._key = asked.key
+        self._staying = staying
         self._rules = rules
         self._now = now
         self._wanted = asked.wanted  # not ``asked``: that has the exchange, which has this
@@ -44,7 +53,15 @@ class Suffices:
             return False
         if self._has_stale():
             return True
-        return came.status >= _SERVER and not self._posted and lasts(came, self._rules, self._now())
+        return came.status >= _SERVER and not self._posted and self._lasts(came)
+
+    def _lasts(self, came: Reply) -> bool:
+        mark = b"%d;%b" % (came.status, self._key)
+        follows = self._staying.under_way(mark)
+        found = lasts(came, self._rules, self._now(), follows=follows)
+        if found and not follows:
+            self._staying.begin(mark)
+        return found
 
     def _has_stale(self) -> bool:
         stale = self._stale

@@ -46,10 +46,10 @@ from proxy.core.duration import Duration, seconds
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import WARNING, Finding, Written
 from proxy.core.options import Table, described
+from proxy.core.redaction import digest
 from proxy.core.reply import Reply
 from proxy.core.samples import Sample, counter, gauge
 from proxy.core.scope import Scope
-from proxy.core.secrets import digest
 from proxy.http.equivalence import comparable_fields
 from proxy.http.fields import RawHeaders
 from proxy.middleware.coalesce.shared_call import SharedCall
@@ -149,6 +149,11 @@ class Coalesce:
     def inner(self) -> Handler:
         """What sends a request that shares nothing."""
         return self._inner
+
+    @property
+    def wait_timeout(self) -> float:
+        """Seconds that a request waits for the head of a call of others; 0 for any time."""
+        return self._wait_timeout or 0.0
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Shares GET without a body and QUERY (RFC 10008), which are safe; passes on all others."""

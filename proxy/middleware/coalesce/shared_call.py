@@ -5,7 +5,6 @@ import contextlib
 import copy
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from proxy.core.errors import InternalError, ProxyError, forget_frames
 from proxy.core.exchange import Exchange, Handler
@@ -161,10 +160,12 @@ class SharedCall:
         if self._leader_reply is not None:
             return self._leader_reply
         if self._buffered is not None:
-            return _same_head(self._buffered[0], NoMoreBytes(), self._buffered[1])
+            reply, whole = self._buffered
+            return reply.with_body(NoMoreBytes(), reply.length, whole)
         assert self._shared_reply is not None
         body = SharedBody(self._shared_reply, partial(self._remove_client, exchange))
-        return _same_head(self._shared_reply.reply, body)
+        reply = self._shared_reply.reply
+        return reply.with_body(body, reply.length)
 
     def _remove_client(self, exchange: Exchange) -> None:
         """A client has left or has read all; the call ends with the last one."""
@@ -180,22 +181,6 @@ class SharedCall:
         elif self.head_pending:
             self.on_joining_ends()
             self.task.cancel()
-
-
-def _same_head(reply: Reply, source: Any, whole: bytes | None = None) -> Reply:
-    """A reply with the same head, for another client."""
-    shown = Reply(
-        reply.status,
-        reply.headers,
-        source,
-        reason=reply.reason,
-        length=reply.length,
-        version=reply.version,
-        buffered=whole,
-    )
-    shown.encoded = reply.encoded
-    shown.trailers_of(reply)
-    return shown
 
 
 def _own_error(error: Exception) -> Exception:

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from proxy.core.exchange import Exchange
 from proxy.core.outcome import Verdict, verdict
+from proxy.core.redaction import shown
 from proxy.core.reply import Reply
 from proxy.core.request_key import asked_for, path_of
 from proxy.core.samples import Sample, counter, gauge
-from proxy.core.secrets import shown
 from proxy.core.state_changes import tell
 from proxy.middleware.concurrency.options import ConcurrencyOptions, QueueOptions
 from proxy.policy.baselines import Baselines

@@ -36,6 +36,7 @@ hedged, and none that belong to a connection (upgrades, logins).
 
 import asyncio
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Annotated, Final
 
 from msgspec import Meta
@@ -61,6 +62,8 @@ _RUNAWAY: Final = 6.0
 than 5.2 times the median."""
 _REPLACED: Final = 2
 """Times ``max``, copies in all: one that fails is replaced once, or nothing would come of it."""
+_WINDOW: Final = 300.0
+"""Seconds for which an answer says what is usual."""
 _SHORTEST: Final = 0.001
 """Seconds of delay at the least."""
 
@@ -124,6 +127,12 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
     options = scope.find(HedgeOptions)
     if options is None:
         return None
+    # What is usual on a route, and the copies that it has saved, outlive a change of its options.
+    whose, share, percent = (
+        (scope.identity, scope.upstream),
+        scope.shared.share,
+        options.budget_percent,
+    )
     hedge = Hedge(
         inner,
         options,
@@ -132,8 +141,11 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
         scope.keep,
         records_outcome=not scope.retries,
         clock=scope.shared.clock,
+        latencies=share(("usual answers", *whose), partial(Quantiles, _WINDOW)),
+        budget=share(("copies", *whose, percent), partial(DepositBudget, percent)),
     )
     scope.shared.watch(hedge, route=scope.route, upstream=scope.upstream)
+    scope.sends_copies = True
     return hedge.handle
 
 
@@ -171,11 +183,14 @@ class Hedge:
         *,
         records_outcome: bool,
         clock: Clock,
+        latencies: Quantiles | None = None,
+        budget: DepositBudget | None = None,
     ) -> None:
         """``has_headroom``: whether the upstream has room for a copy.
 
         ``repeatable``: whether running a request twice is the same as once. ``keep``: has a body
         kept for its copies. ``records_outcome``: no retry above records the attempt that counts.
+        ``latencies``, ``budget``: what is known already.
         """
         self._inner = inner
         self._options = options
@@ -189,8 +204,8 @@ class Hedge:
             self._quantile = float(options.delay[1:]) / 100
         else:
             self._delay = float(Duration.parse(options.delay))
-        self._latencies = Quantiles(window=300.0)
-        self._budget = DepositBudget(options.budget_percent)
+        self._latencies = latencies or Quantiles(_WINDOW)
+        self._budget = budget or DepositBudget(options.budget_percent)
         self._copy_tasks: set[asyncio.Task[Reply]] = set()
         self.loop = asyncio.get_running_loop()
         self.clock = clock

@@ -11,9 +11,11 @@ None. Nearly all attempts take the fast path, which asks no server's state:
 - slow path (``_candidates``): each server's state is looked at. If all is clean, the snapshot is
   remembered as ``_clean``. The candidates are the first group of these that has a server which this
   request has not tried: the usable ones (usable backups if no primary is usable, all primaries in a
-  panic), usable backups, those that asked for a pause. In that group, a server whose breaker is due
-  for a trial goes first; else those with a closed breaker. If every server was tried, the usable or
-  paused ones are tried again. If there is none, NoEndpointAvailable is raised.
+  panic), usable backups, those that asked for a pause. If fewer than half and no backup are usable,
+  those that said 503 with Retry-After count too. In that group, a server that is due for a trial is
+  first (once overdue, where the request must not run twice); else those with a closed breaker. If
+  every server was tried, the usable or paused ones are tried again. If there is none,
+  NoEndpointAvailable is raised.
 
 What makes ``_clean`` None, so that the next attempt takes the slow path: a failed attempt, a reply
 whose verdict is not ANSWERED, a body that broke, and every change of a server's state
@@ -21,10 +23,12 @@ whose verdict is not ANSWERED, a body that broke, and every change of a server's
 not ``_clean`` either.
 
 What an outcome tells the server's breaker: a failure counts against it (``_on_failure``), and so
-does a status of 500 or above (``_on_error_status``). A success is told only if somebody needs it: a
-breaker that counts a ratio, is open or has failures, a snapshot that is not clean, or
-``peak_ewma``. An attempt that was not made, or that the client left, tells nothing. ``in_flight``
-goes up before the attempt and down when its reply has ended (``ReplyEnded``), or it has failed.
+does a status of 500 or above, without ``[circuit_breaker]`` 502 to 504 (``_on_error_status``).
+A success is told only if somebody needs it: a breaker that counts a ratio, is open or has failures,
+a snapshot that is not clean, or ``peak_ewma``. An attempt that was not made, or that the client
+left, tells nothing. With ``least_request``, servers are compared once a second, and a slow one gets
+less (``weights.compare``). ``in_flight`` goes up before the attempt and down when its reply has
+ended (``ReplyEnded``), or it has failed.
 """
 
 import math
@@ -46,7 +50,7 @@ from proxy.core.outcome import (
 from proxy.core.reply import Reply
 from proxy.core.request_key import key_of
 from proxy.core.scope import UpstreamScope
-from proxy.http.backpressure import retry_after
+from proxy.http.retry_after import retry_after
 from proxy.middleware.load_balance.alternatives import (
     is_for_another,
     logged_in_at,
@@ -176,10 +180,9 @@ class LoadBalance:
             endpoint.in_flight -= 1
             if permission is not None:
                 permission.abandoned()
-            # The client has left, or a copy was faster: it would have taken longer still.
             waited = self.clock() - began
-            if began and self._floor and waited > endpoint.usual.seconds > 0:
-                endpoint.usual.observe(waited)
+            if began and self._floor and waited > endpoint.usual.seconds:
+                endpoint.usual.unanswered(waited)
             raise
         status = reply.status
         endpoint.outcomes[status] += 1

@@ -43,9 +43,9 @@ from proxy.core.body import EMPTY
 from proxy.core.clock import Clock
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import WARNING, Finding, Written
+from proxy.core.redaction import CREDENTIALS, digest
 from proxy.core.reply import Reply
 from proxy.core.scope import Scope
-from proxy.core.secrets import CREDENTIALS, digest
 from proxy.core.stream_options import StreamOptions
 from proxy.http.equivalence import TRACING_FIELDS, comparable_fields
 from proxy.http.fields import RawHeaders, values
@@ -142,13 +142,7 @@ class Resume:
 def _reply_from(stream: ResumableStream, exchange: Exchange, *, length: int | None) -> Reply:
     """The reply that gives a stream to its next client."""
     source = stream.attach(reset=exchange.version < (1, 1))
-    kept = stream.reply
-    reply = Reply(
-        kept.status, kept.headers, source, reason=kept.reason, length=length, version=kept.version
-    )
-    reply.encoded = kept.encoded
-    reply.trailers_of(kept)
-    return reply
+    return stream.reply.with_body(source, length)
 
 
 def _resumable(reply: Reply) -> bool:

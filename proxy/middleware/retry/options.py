@@ -57,6 +57,16 @@ class RetryOptions(Table, frozen=True, kw_only=True):
             'order; the first connection that works wakes them all. "0": it is not waited.'
         ),
     ] = seconds(0)
+    last_chance: Annotated[
+        bool,
+        described(
+            "Clients that leave without an answer show how long they wait. Once eight of them have "
+            "left after the same time, a request without a body that has no reply shortly before "
+            "that is ended and sent again, once, within the budget. Only what methods allow, only "
+            'where on names "reset" or "timeout", and not with per_try or [hedge], which act '
+            "earlier."
+        ),
+    ] = True
     methods: Annotated[
         tuple[str, ...],
         described("Methods that may be sent again although they may have been received."),

@@ -22,7 +22,7 @@ METHODS: Final = frozenset(
 
 _FIELDS: Final = frozenset({b"destination", b"if"})
 _URL: Final = re.compile(rb"(https?)://([^/?#]*+)([^#]*+)(?:#.*)?", re.IGNORECASE | re.DOTALL)
-_TAGS: Final = re.compile(rb'\((?:[^()"]++|"[^"]*+")*+\)|<([^<>]*+)>')
+_TAGS: Final = re.compile(rb'\((?>(?:[^()"]++|"[^"]*+")*)\)|<([^<>]*+)>')
 """Lists of conditions, which stay, and tags in between."""
 
 

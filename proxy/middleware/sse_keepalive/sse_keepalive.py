@@ -97,12 +97,7 @@ class SseKeepAlive:
         ):
             return reply
         source = KeepAliveBody(self._words, exchange, reply)
-        answer = Reply(
-            reply.status, reply.headers, source, reason=reply.reason, version=reply.version
-        )
-        answer.encoded = reply.encoded
-        answer.trailers_of(reply)
-        return answer
+        return reply.with_body(source, None)
 
 
 def without_coding(fields: RawHeaders) -> RawHeaders:

@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import pickle
-import secrets
 import signal
 import socket
 from collections.abc import Iterable, Sequence
@@ -16,11 +14,13 @@ from proxy.core.clock import monotonic
 from proxy.core.samples import Sample, counter, gauge
 from proxy.run.workers import reload
 from proxy.run.workers.backoff import Backoff
-from proxy.run.workers.balance import Counts, Inboxes, shared_file
-from proxy.run.workers.kept import Kept
+from proxy.run.workers.balance import Counts
+from proxy.run.workers.heartbeat import Heartbeat
 from proxy.run.workers.link import Link
 from proxy.run.workers.member import Member
 from proxy.run.workers.nursery import CannotFork, Nursery
+from proxy.run.workers.outfit import Outfit
+from proxy.run.workers.shelf import shelf
 from proxy.run.workers.sockets import Bound
 from proxy.run.workers.totals import Totals, unpacked
 
@@ -36,23 +36,16 @@ class Crew:
     """All of them."""
 
     def __init__(self, config: Config, slots: int, addresses: Sequence[Bound]) -> None:
-        self._config = config
         self.slots = slots
-        self._addresses = addresses
-        self._instance = secrets.token_hex(4)
-        self._memory = shared_file(slots)
-        self._counts = Counts(self._memory, slots)
-        self._inboxes = Inboxes(slots)
-        self._nursery = Nursery((self._memory,), self._exited)
+        self._outfit = Outfit(config, slots, addresses)
+        self._counts = Counts(self.memory, slots)
+        self._nursery = Nursery((self.memory,), self._exited)
         self._backoffs = [Backoff() for _ in range(slots)]
         self.members: list[Member] = []
         """Those that live."""
         self._totals = Totals()
-        self._kept = Kept()
-        self._version = 0
-        """Of the configuration."""
         self._tasks = set[asyncio.Task[None]]()
-        self.restarts = 0
+        self.restarts = self._reloads = 0
         self.stopping = self.leaving = False
         self.all_clean = True
         """Whether no worker has cut a request since the stop began."""
@@ -66,25 +59,28 @@ class Crew:
     @property
     def memory(self) -> int:
         """The file that all processes share, for turns at the output too."""
-        return self._memory
+        return self._outfit.memory
 
     @property
     def serving(self) -> list[Member]:
         """Those that take new connections."""
         return [member for member in self.members if member.state == "serving"]
 
-    async def reload(self, config: Config) -> None:
+    async def reload(self, config: Config, addresses: Sequence[Bound]) -> None:
         """Have all use another configuration. Raises CannotReload, and then none does."""
-        prepared = await reload.prepare(self.serving, config)
-        self._config = config  # of workers that start from now on
-        self._version += 1
+        outfit = self._outfit
+        self._reloads += 1
+        new = outfit.without(addresses)
+        prepared = await reload.prepare(self.serving, config, new, self._reloads)
+        outfit.follow(config, addresses)  # of workers that start from now on
         for member in prepared:
-            member.version = self._version
+            member.version = outfit.version
         for member in await reload.commit(prepared):
             self._replace(member)
 
     def start(self) -> None:
         """Have all slots served."""
+        self._spawn(Heartbeat(lambda: self.members, self._counts.leave).run())
         for slot in range(self.slots):
             self._spawn(self._start(slot))
 
@@ -99,23 +95,25 @@ class Crew:
             await asyncio.sleep(wait)
         if self.stopping:
             return
-        member = Member(slot, self._version)
+        member, outfit, start = Member(slot), self._outfit, dict[str, Any]()
         ours, theirs = socket.socketpair()
+        member.shelf, its_shelf = shelf()
+
+        def descriptors() -> Sequence[int]:
+            member.version = outfit.version
+            start.update(outfit.values(slot))
+            return outfit.descriptors(slot, theirs, its_shelf)
+
         try:
-            descriptors = (
-                theirs.fileno(),
-                self._memory,
-                self._inboxes.receiving[slot].fileno(),
-                *(end.fileno() for end in self._inboxes.sending),
-                *(one.fileno() for bound in self._addresses for one in bound.rows[slot]),
-            )
             member.pid = await self._nursery.fork(slot, descriptors)
         except CannotFork as error:
             ours.close()
+            member.ended()
             self._cannot_start(slot, str(error))
             return
         finally:
             theirs.close()
+            its_shelf.close()
         self.members.append(member)
         if before is not None:
             before.successor = member
@@ -129,14 +127,7 @@ class Crew:
             lambda notice, values: self._hear(member, notice, values),
             lambda: self._ended(member),
         )
-        member.tell(
-            "start",
-            config=pickle.dumps(self._config),
-            slots=self.slots,
-            instance=self._instance,
-            sockets=[len(bound.rows[slot]) for bound in self._addresses],
-            kept=self._kept.now(),
-        )
+        member.tell("start", **start, kept=outfit.kept.now())
         if self.leaving:
             member.tell("drain")
 
@@ -174,7 +165,7 @@ class Crew:
                 other.tell("retire")
         if len({each.slot for each in self.serving}) == self.slots:
             self.started.set()
-        if member.version != self._version:  # it was started before a reload
+        if member.version != self._outfit.version:  # it was started before a reload
             self._replace(member)
 
     def _replace(self, member: Member) -> None:
@@ -189,7 +180,7 @@ class Crew:
         state, member.state = member.state, "ended"
         self.members.remove(member)
         self._totals.end(member.samples)
-        member.link = None  # they hold each other
+        member.ended()
         with contextlib.suppress(ChildProcessError):
             os.waitpid(member.pid, os.WNOHANG)  # ours, if the nursery died and we are process 1
         clean = bool(member.clean)
@@ -242,7 +233,7 @@ class Crew:
                     raise failure
             raise ValueError("no worker has answered")
         if keep:
-            self._kept.keep(keep, question, values)
+            self._outfit.kept.keep(keep, question, values)
         return given
 
     async def look(self) -> None:
@@ -290,6 +281,5 @@ class Crew:
             if member.link is not None:
                 member.link.close()
         self._nursery.close()
-        self._inboxes.close()
         self._counts.close()
-        os.close(self._memory)
+        self._outfit.close()

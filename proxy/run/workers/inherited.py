@@ -1,7 +1,7 @@
 """What a worker serves on: sockets that its parent has bound, and its inbox."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from proxy.edge.connections import ConnectionTracker, Observer, Tracked
@@ -54,6 +54,8 @@ class Accepting:
         acceptors, self._acceptors = self._acceptors, []
         for acceptor in acceptors:
             acceptor.close()
+        for one in self._sockets:  # they may never have been opened
+            one.close()
         self._sockets = []
         return acceptors
 
@@ -61,13 +63,19 @@ class Accepting:
 class Inherited:
     """All of it."""
 
-    def __init__(self, instance: str, listeners: Sequence[Accepting], balance: Balance) -> None:
-        """``instance``: the id in Via, the same for all workers."""
+    def __init__(self, instance: str, listeners: Mapping[str, Accepting], balance: Balance) -> None:
+        """``instance``: the id in Via, the same for all workers; ``listeners``: by address."""
         self.instance = instance
         self._inbox = Accepting([balance.inbox])
-        self._named = listeners
-        self.listeners = (*listeners, self._inbox)
+        self._named = dict(listeners)
+        self._offered: dict[str, Accepting] = {}
+        self._open: Callable[[Accepting], None]
         self._balance = balance
+
+    @property
+    def listeners(self) -> tuple[Accepting, ...]:
+        """All, the inbox too."""
+        return *self._named.values(), self._inbox
 
     def tracker(self, limit: int, observers: tuple[Observer, ...]) -> ConnectionTracker:
         """One that says how many connections there are."""
@@ -75,15 +83,37 @@ class Inherited:
 
     def open(self, admit: Admit, ceiling: int, most: int, room: Room | None) -> None:
         """Take connections; see ``Acceptor``."""
-        for listener in self._named:
-            listener.open(self._balance.spread(admit), ceiling, most, room)
+        spread = self._balance.spread(admit)
+        self._open = lambda listener: listener.open(spread, ceiling, most, room)
+        for listener in self._named.values():
+            self._open(listener)
         self._inbox.open(self._balance.here(admit), ceiling, most, room)
         self._balance.open()
+
+    def offer(self, listeners: Mapping[str, Accepting]) -> None:
+        """Addresses that a reload may ask for, in the place of those that it was offered before."""
+        before, self._offered = self._offered, dict(listeners)
+        for listener in before.values():
+            listener.close()
+
+    def lacks(self, addresses: Iterable[str]) -> list[str]:
+        """Those that there is no socket for."""
+        return [each for each in addresses if each not in {*self._named, *self._offered}]
+
+    async def follow(self, addresses: Iterable[str]) -> None:
+        """Take connections at these addresses; where others were, let those in who wait there."""
+        before, self._named = self._named, {}
+        for address in addresses:
+            listener = before.pop(address, None)
+            if listener is None:
+                self._open(listener := self._offered.pop(address))
+            self._named[address] = listener
+        await asyncio.gather(*(listener.retire() for listener in before.values()))
 
     async def retire(self, *, replaced: bool) -> None:
         """Take no more. ``replaced``: another worker goes on with the sockets."""
         self._balance.close(replaced=replaced)
-        ends = (one.leave() if replaced else one.retire() for one in self._named)
+        ends = (one.leave() if replaced else one.retire() for one in self._named.values())
         await asyncio.gather(*ends)
         # What others sent before they saw that nothing is taken here.
         await asyncio.sleep(0 if replaced else CONNECTING)
@@ -92,7 +122,7 @@ class Inherited:
     def close(self) -> None:
         """Take no more, and cut who is on the way to a connection."""
         self._balance.close()
-        for listener in self.listeners:
+        for listener in (*self.listeners, *self._offered.values()):
             listener.close()
 
 

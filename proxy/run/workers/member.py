@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -17,14 +18,16 @@ PATIENCE: Final = 2.0
 class Member:
     """A worker process."""
 
-    def __init__(self, slot: int, version: int) -> None:
-        """``version``: of the configuration that it begins with."""
+    def __init__(self, slot: int) -> None:
         self.slot = slot
-        self.version = version
+        self.version = 0
+        """Of the configuration that it has."""
         self.pid = 0
         self.state = "starting"
         """Then ``serving``, ``retiring`` and ``ended``."""
         self.link: Link | None = None
+        self.shelf: socket.socket | None = None
+        """Where it is handed sockets."""
         self.samples: list[Sample] = []
         """The last that it told."""
         self.clean: bool | None = None
@@ -43,6 +46,12 @@ class Member:
             raise LinkClosed("the process has ended")
         async with asyncio.timeout(PATIENCE):
             return await self.link.ask(question, **values)
+
+    def ended(self) -> None:
+        """Its process has ended."""
+        self.link = None  # they hold each other
+        if self.shelf is not None:
+            self.shelf.close()
 
     async def look(self) -> None:
         """Have it tell its samples."""

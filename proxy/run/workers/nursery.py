@@ -33,6 +33,9 @@ _LONGEST: Final = 4096
 _IGNORED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 """A terminal and systemd send them to every process; it is the parent that decides."""
 
+PATIENCE: Final = 60.0
+"""Seconds for a fork, and for the start of the nursery before the first; longer, and it hangs."""
+
 Work = Callable[[int, Sequence[int]], int]
 """What a worker does: from its slot and its descriptors to its exit code."""
 
@@ -136,8 +139,11 @@ class Nursery:
         self._forked: asyncio.Future[int] | None = None
         self._turn = asyncio.Lock()
 
-    async def fork(self, slot: int, descriptors: Sequence[int]) -> int:
-        """The process id of a new worker. Raises CannotFork."""
+    async def fork(self, slot: int, descriptors: Callable[[], Sequence[int]]) -> int:
+        """The process id of a new worker. Raises CannotFork.
+
+        ``descriptors`` is called when it is this one's turn: they may be others by then.
+        """
         async with self._turn:
             if self._control is None:
                 self._start()
@@ -145,11 +151,13 @@ class Nursery:
             self._forked = asyncio.get_running_loop().create_future()
             try:
                 message = json.dumps({"fork": slot}).encode() + b"\n"
-                socket.send_fds(self._control, [message], descriptors)
-                return await self._forked
-            except OSError as error:
+                socket.send_fds(self._control, [message], descriptors())
+                async with asyncio.timeout(PATIENCE):
+                    return await self._forked
+            except OSError as error:  # TimeoutError too
                 self._lost()
-                raise CannotFork(f"cannot start a worker: {error}") from error
+                why = str(error) or f"no answer for {PATIENCE:g} s"
+                raise CannotFork(f"cannot start a worker: {why}") from error
             finally:
                 self._forked = None
 

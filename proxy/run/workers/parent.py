@@ -1,6 +1,7 @@
 """The process that serves no requests: sockets, signals, the admin listener, the ready line."""
 
 import asyncio
+import contextlib
 import logging
 import sys
 from collections.abc import Iterable
@@ -10,20 +11,21 @@ from typing import Any, Final
 from proxy.config.in_force import in_force
 from proxy.config.model import Config
 from proxy.core.clock import monotonic
+from proxy.core.redaction import conceal
 from proxy.core.samples import Sample
-from proxy.core.secrets import conceal
+from proxy.run.admin_listeners import AdminListeners
+from proxy.run.answers import explanation
 from proxy.run.changes import Report
-from proxy.run.memory import Memory
+from proxy.run.memory import Memory, settle_memory
 from proxy.run.notify import Watchdog, notify
-from proxy.run.operators import Operators
-from proxy.run.reasons import CannotListen, CannotReload
+from proxy.run.reasons import CannotListen, CannotReload, reason
 from proxy.run.reload import Read, Reloader
-from proxy.run.serve import CUT, FAILED_TO_START, Stop, reload_later, settle_memory
+from proxy.run.stop import CUT, FAILED_TO_START, Stop, reload_later
 from proxy.run.watch import Watch
+from proxy.run.workers.addresses import Addresses
 from proxy.run.workers.crew import Crew
 from proxy.run.workers.reload import possible, report
 from proxy.run.workers.shares import exceeding
-from proxy.run.workers.sockets import Bound
 from proxy.telemetry.log import configure
 from proxy.telemetry.standard_error import StandardError
 from proxy.telemetry.writer import Turn
@@ -42,14 +44,18 @@ class Parent:
     def __init__(self, config: Config, slots: int, read: Read | None, watch: str = "") -> None:
         """``read`` reads the configuration again, for a reload; ``watch``: see ``serve.run``."""
         self._config = config
+        self._read = read
         self._reloader = None if read is None else Reloader(read, self._reload, config)
         self._watching: Watch | None = None
         if watch and self._reloader is not None:
             self._watching = Watch(partial(self._reloader.files, watch), self._reloader.reload)
         self._slots = slots
-        self._addresses: list[Bound] = []
+        self._addresses = Addresses(slots)
         self._crew: Crew
-        self._operators: Operators | None = None
+        self._admin = AdminListeners(self)
+        self._idle = asyncio.Event()
+        """Whether no reload is under way."""
+        self._idle.set()
         self._looking: asyncio.Task[None] | None = None
         self._memory: Memory | None = None
 
@@ -71,6 +77,8 @@ class Parent:
         """The answers of all; see ``Source``."""
         if question == "configuration":  # theirs have their shares of the limits
             return [in_force(self._config)]
+        if question == "explain":  # likewise
+            return [await explanation(self._config, self._read, **values)]
         if question == "reload" and self._reloader is not None:
             return [await self._reloader.answer()]
         answers = await self._crew.ask(question, keep=keep, **values)
@@ -84,11 +92,32 @@ class Parent:
             raise CannotReload("the proxy does not serve now")
         before = self._config
         config, later = possible(before, asked)
-        await self._crew.reload(config)
-        self._config = config
+        self._idle.clear()
+        try:
+            await self._follow(config)
+        except CannotListen as error:
+            raise CannotReload(conceal(str(error))) from error
+        except (OSError, ValueError) as error:
+            raise CannotReload(conceal(reason(error))) from error
+        finally:
+            self._idle.set()
         configure(config.log)
         self._warn(config)
         return report(before, config, later)
+
+    async def _follow(self, config: Config) -> None:
+        """Have the workers and the admin listener use it. Raises, and then all is as it was."""
+        async with contextlib.AsyncExitStack() as undo:
+            bound = self._addresses.prepare(config.server)
+            undo.callback(self._addresses.abandon, bound)
+            admin = await self._admin.prepare(config.admin, config.server)
+            undo.push_async_callback(self._admin.abandon, admin)
+            await self._crew.reload(config, bound)
+            undo.pop_all()
+        self._config = config
+        self._addresses.follow(config.server, bound)
+        self._admin.follow(admin)
+        self._look_for_operators()
 
     # What it does
 
@@ -125,20 +154,22 @@ class Parent:
     async def _open(self) -> None:
         server = self._config.server
         self._warn(self._config)
-        addresses = (server.listen,) if isinstance(server.listen, str) else server.listen
-        for address in addresses:
-            self._addresses.append(Bound(address, server, self._slots))
-        self._crew = Crew(self._config, self._slots, self._addresses)
+        addresses = self._addresses
+        addresses.follow(server, addresses.prepare(server))
+        self._crew = Crew(self._config, self._slots, addresses.bound)
         if isinstance(sys.stderr, StandardError):
             sys.stderr.share(Turn(self._crew.memory))
-        if self._config.admin is not None:
-            self._operators = Operators(self._config.admin, server)
-            await self._operators.open(self)
-            self._looking = asyncio.create_task(self._look())
+        self._admin.follow(await self._admin.prepare(self._config.admin, server))
+        self._look_for_operators()
 
     def _warn(self, config: Config) -> None:
         for sentence in exceeding(config, self._slots):
             log.warning("%s", sentence)
+
+    def _look_for_operators(self) -> None:
+        """Once there are any: what is counted has to be known before its worker ends."""
+        if self._looking is None and self._config.admin is not None:
+            self._looking = asyncio.create_task(self._look())
 
     async def _look(self) -> None:
         while True:
@@ -156,9 +187,9 @@ class Parent:
         return done
 
     def _say_ready(self) -> None:
-        ready = f"ready http={','.join(bound.address for bound in self._addresses)}"
-        if self._operators is not None:
-            ready += f" admin={self._operators.address}"
+        ready = f"ready http={','.join(bound.address for bound in self._addresses.bound)}"
+        if self._admin.address:
+            ready += f" admin={self._admin.address}"
         print(ready, file=sys.stderr, flush=True)
         notify("READY=1")
 
@@ -177,13 +208,13 @@ class Parent:
         crew, shutdown = self._crew, self._config.shutdown
         crew.stop()
         again = asyncio.ensure_future(stop.again.wait())
+        await self._first(self._idle.wait(), stop.again.wait())  # a reload comes to its end
         if shutdown.delay:
             crew.tell("fail_readiness")
             log.info("stopping: the listeners close in %g s", shutdown.delay)
             await asyncio.wait((again,), timeout=shutdown.delay)
         # From here on a worker's socket closes when the worker closes its own.
-        for bound in self._addresses:
-            bound.close()
+        self._addresses.close()
         crew.tell("drain")
         gone = asyncio.ensure_future(crew.gone.wait())
         limit = shutdown.grace_period + LATE if shutdown.grace_period else None
@@ -213,12 +244,10 @@ class Parent:
             self._looking.cancel()
         if self._memory is not None:
             self._memory.close()
-        if self._operators is not None:
-            await self._operators.close()
+        await self._admin.close()
         if hasattr(self, "_crew"):
             await self._crew.close()
-        for bound in self._addresses:
-            bound.close()
+        self._addresses.close()
 
 
 async def serve_by_workers(

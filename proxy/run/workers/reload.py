@@ -1,8 +1,8 @@
 """A reload of all workers: each prepares, then all use it, or none does.
 
-The parent has the sockets and the number of workers, so these stay until a restart; all else is
-reloaded as by one process. Whoever starts meanwhile has the former configuration, and is replaced
-once it serves.
+The parent has bound the sockets, and hands those of new addresses over (``shelf``). Only the number
+of workers stays until a restart; all else is reloaded as by one process. Whoever starts meanwhile
+has the former configuration, and is replaced once it serves.
 """
 
 import asyncio
@@ -17,10 +17,12 @@ from proxy.run.changes import Report, changes
 from proxy.run.reasons import CannotReload
 from proxy.run.workers.link import LinkClosed
 from proxy.run.workers.member import Member
+from proxy.run.workers.shelf import put
+from proxy.run.workers.sockets import Bound
 
 PATIENCE: Final = 30.0
 """Seconds that a worker has to prepare: it reads files and looks names up."""
-STAYS: Final = ("listen", "workers", "unix_mode", "unix_owner")
+STAYS: Final = ("workers",)
 """Options of ``[server]`` that the parent has acted on."""
 
 
@@ -29,11 +31,7 @@ def possible(before: Config, asked: Config) -> tuple[Config, list[str]]:
     kept = {name: getattr(before.server, name) for name in STAYS}
     later = [f"[server] {name}" for name in STAYS if getattr(asked.server, name) != kept[name]]
     server = msgspec.structs.replace(asked.server, **kept)
-    config = msgspec.structs.replace(asked, server=server)
-    if before.admin != asked.admin:
-        later.append("[admin]")
-        config = msgspec.structs.replace(config, admin=before.admin)
-    return config, later
+    return msgspec.structs.replace(asked, server=server), later
 
 
 def report(before: Config, after: Config, later: Sequence[str]) -> Report:
@@ -42,10 +40,22 @@ def report(before: Config, after: Config, later: Sequence[str]) -> Report:
     return told._replace(restart=sorted({*told.restart, *later}))
 
 
-async def prepare(members: Sequence[Member], config: Config) -> list[Member]:
-    """Have all of them prepare; those that did. Raises CannotReload where one cannot."""
+async def prepare(
+    members: Sequence[Member], config: Config, new: Sequence[Bound] = (), number: int = 0
+) -> list[Member]:
+    """Have all of them prepare; those that did. Raises CannotReload where one cannot.
+
+    ``new``: addresses that they have no sockets of; ``number``: of this reload.
+    """
     data = pickle.dumps(config)
-    asked = (_ask(member, "prepare_reload", config=data) for member in members)
+
+    async def ask(member: Member) -> None:
+        for bound in new:
+            if member.shelf is not None:
+                put(member.shelf, number, bound.asked, bound.rows[member.slot])
+        await _ask(member, "prepare_reload", config=data, number=number)
+
+    asked = map(ask, members)
     answers = await asyncio.gather(*asked, return_exceptions=True)
     # Whoever has ended meanwhile is replaced by one that begins with the new configuration.
     why = [

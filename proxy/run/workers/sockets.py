@@ -13,10 +13,9 @@ import socket
 from typing import Final, NamedTuple
 
 from proxy.config.addresses import split_listen
-from proxy.config.values import owner
 from proxy.edge.options import ServerOptions
 from proxy.run.listener import Listener
-from proxy.run.unix_sockets import clear_stale, identity
+from proxy.run.unix_sockets import clear_stale, identity, set_rights
 
 
 class Bound:
@@ -51,9 +50,15 @@ class Bound:
         shared.bind(path)
         self._file = identity(path)
         # Nobody can connect before a worker listens, so nobody gets in with the umask's mode.
-        os.chmod(path, int(options.unix_mode, 8))
-        if options.unix_owner:
-            os.chown(path, *owner(options.unix_owner))
+        set_rights(path, options)
+
+    def follow(self, options: ServerOptions) -> None:
+        """Give a unix socket these rights. Raises CannotListen where it cannot have them."""
+        if self._path is not None:
+            try:
+                set_rights(self._path, options)
+            except OSError as error:
+                raise Listener(self.asked, options).cannot_change(error) from error
 
     def _bind_tcp(self) -> None:
         host, port = split_listen(self.asked)

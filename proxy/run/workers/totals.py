@@ -29,6 +29,7 @@ LARGEST: Final = frozenset(
 """What every worker has, or sees a part of that others may see as well. Times are too."""
 SMALLEST: Final = frozenset(
     {
+        "client_patience_seconds",
         "credentials_expires_seconds",
         "credentials_left",
         "credentials_usable",

@@ -13,14 +13,16 @@ from proxy.admin.source import answered
 from proxy.config.model import Config
 from proxy.edge.connections import Observer
 from proxy.run.descriptors import descriptors as planned
-from proxy.run.memory import Memory
+from proxy.run.memory import Memory, settle_memory
 from proxy.run.reasons import CannotReload, CannotStart
 from proxy.run.runtime import Prepared, Runtime
-from proxy.run.serve import CUT, FAILED_TO_START, run_in_loop, settle_memory
+from proxy.run.serve import run_in_loop
+from proxy.run.stop import CUT, FAILED_TO_START
 from proxy.run.workers.balance import Balance, Counts
 from proxy.run.workers.inherited import Accepting, Inherited
 from proxy.run.workers.link import Link
 from proxy.run.workers.shares import share
+from proxy.run.workers.shelf import taken
 from proxy.run.workers.totals import packed
 from proxy.telemetry.log import AccessLog, configure
 from proxy.telemetry.standard_error import standard_error
@@ -35,10 +37,10 @@ FAREWELL: Final = 2.0
 def work(slot: int, descriptors: Sequence[int]) -> int:
     """Serve until told to end; the exit code, as of ``run/serve``.
 
-    ``descriptors``, in this order: the link, the memory that all share, our inbox, the ends where
-    each slot's inbox is filled, and the sockets of each address.
+    ``descriptors``, in this order: the link, the shelf, the memory that all share, our inbox, the
+    ends where each slot's inbox is filled, and the sockets of each address.
     """
-    turn = Turn(descriptors[1])
+    turn = Turn(descriptors[2])
     with standard_error(turn):
         return run_in_loop(lambda: Worker(slot, descriptors, turn).run())
 
@@ -51,6 +53,8 @@ class Worker:
         self._descriptors = descriptors
         self._turn = turn
         self._link: Link
+        self._shelf = socket.socket(fileno=descriptors[1])
+        self._inherited: Inherited
         self._runtime: Runtime | None = None
         self._prepared: Prepared | None = None
         self._slots = 1
@@ -89,11 +93,11 @@ class Worker:
             access.follow(config.log)
             return (access.record,) if config.log.access else ()
 
-        counts = Counts(self._descriptors[1], start["slots"])
+        counts = Counts(self._descriptors[2], start["slots"])
         try:
             plan = planned(config.server.max_connections)
-            inherited = self._inherited(counts, start)
-            self._runtime = runtime = Runtime(config, (), plan, inherited, follow=follow)
+            self._inherited = self._inherit(counts, start)
+            self._runtime = runtime = Runtime(config, (), plan, self._inherited, follow=follow)
             await runtime.open()
             for question, values in start["kept"]:
                 with contextlib.suppress(ValueError):  # it is not of this configuration any more
@@ -115,13 +119,14 @@ class Worker:
         await self._say("ended", clean=clean, samples=samples)
         return 0 if clean else CUT
 
-    def _inherited(self, counts: Counts, start: dict[str, Any]) -> Inherited:
+    def _inherit(self, counts: Counts, start: dict[str, Any]) -> Inherited:
         number: int = start["slots"]
-        inbox, *rest = (socket.socket(fileno=each) for each in self._descriptors[2:])
+        inbox, *rest = (socket.socket(fileno=each) for each in self._descriptors[3:])
         sending, listening = rest[:number], iter(rest[number:])
-        listeners = [
-            Accepting([next(listening) for _ in range(sockets)]) for sockets in start["sockets"]
-        ]
+        listeners = {
+            address: Accepting([next(listening) for _ in range(sockets)])
+            for address, sockets in start["sockets"]
+        }
         balance = Balance(self._slot, counts, sending, inbox)
         return Inherited(start["instance"], listeners, balance)
 
@@ -147,6 +152,8 @@ class Worker:
     # What the parent says
 
     async def _answer(self, question: str, values: dict[str, Any]) -> Any:
+        if question == "alive":  # see heartbeat
+            return None
         if self._runtime is None:
             raise ValueError("this worker has not started yet")
         if question == "samples":
@@ -165,6 +172,8 @@ class Worker:
             return
         if prepared is not None:
             await runtime.abandon(prepared)
+        offered = taken(self._shelf, values["number"]) if step == "prepare_reload" else {}
+        self._inherited.offer({name: Accepting(sockets) for name, sockets in offered.items()})
         if step == "prepare_reload":
             try:
                 self._prepared = await runtime.prepare(self._share(values["config"]))

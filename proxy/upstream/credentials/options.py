@@ -5,7 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from proxy.core.files import secret_content
 from proxy.core.options import Table, described
-from proxy.core.secrets import configured, rotating
+from proxy.core.redaction import configured, rotating
 from proxy.http.grammar import CONTROL
 
 

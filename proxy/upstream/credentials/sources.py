@@ -72,7 +72,7 @@ class Given:
 class FromFile:
     """A value that stands in a file, which may be written anew."""
 
-    __slots__ = ("_clock", "_field", "_file", "_header", "_looked_at", "_looking", "key")
+    __slots__ = ("_clock", "_field", "_file", "_header", "_look", "_looked_at", "key")
 
     def __init__(self, name: str, options: CredentialsOptions, clock: Clock) -> None:
         """Raises OSError, or ValueError where the value cannot stand in a field."""
@@ -81,7 +81,8 @@ class FromFile:
         self._header = options.header.encode()
         self._field = (self._header, self._file.value)
         self._looked_at = clock()
-        self._looking = asyncio.Lock()
+        self._look: asyncio.Task[None] | None = None
+        """The look that is under way."""
         self.key = Key(name, self._field)
 
     @property
@@ -93,17 +94,27 @@ class FromFile:
         """Whoever looks at all files does it."""
 
     async def close(self) -> None:
-        """Nothing was begun."""
+        """A look that is under way ends by itself."""
 
     async def look(self) -> None:
         """Read the file if it has changed; a disk may stand still, the loop may not."""
-        if not self._file.may_change:
-            return
-        async with self._looking:
-            self._looked_at = self._clock()
+        if self._file.may_change:
+            await asyncio.wait((self._looks(),))
+
+    def _looks(self) -> "asyncio.Task[None]":
+        """One look at a time, for all who want one; whoever leaves does not end it."""
+        if self._look is None:
+            self._look = asyncio.create_task(self._read())
+        return self._look
+
+    async def _read(self) -> None:
+        self._looked_at = self._clock()
+        try:
             if await asyncio.to_thread(self._file.changed):
                 self._field = (self._header, self._file.value)
                 self.key.renew(self._field)
+        finally:
+            self._look = None
 
     async def ready(self, until: float) -> Field:
         """What the file has said last."""
@@ -111,8 +122,8 @@ class FromFile:
 
     async def refused(self, shown: Field, until: float) -> bool:
         """Look at once, though not more than once a second for all that are refused."""
-        if self._field == shown and (
-            self._looking.locked() or self._clock() - self._looked_at >= LOOK_EVERY
-        ):
-            await self.look()
+        if self._field == shown and self._file.may_change:
+            now = self._clock()
+            if self._look is not None or now - self._looked_at >= LOOK_EVERY:
+                await asyncio.wait((self._looks(),), timeout=max(0.0, until - now))
         return self._field != shown

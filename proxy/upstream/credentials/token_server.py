@@ -14,9 +14,9 @@ from proxy.core.body import BytesBody
 from proxy.core.clock import monotonic
 from proxy.core.errors import ProxyError
 from proxy.core.exchange import Exchange
+from proxy.core.redaction import conceal, rotating
 from proxy.core.reply import Ending, Reply
 from proxy.core.secret_file import SecretFile
-from proxy.core.secrets import conceal, rotating
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.core.words import plain
 from proxy.http.fields import Fields

@@ -17,7 +17,7 @@ from typing import Final
 from proxy.core.clock import Clock
 from proxy.core.credentials import Field
 from proxy.core.errors import CredentialsUnavailable
-from proxy.core.secrets import Rotating, rotating
+from proxy.core.redaction import Rotating, rotating
 from proxy.policy.keys import Key
 from proxy.upstream.credentials.token_server import NoToken, Token
 

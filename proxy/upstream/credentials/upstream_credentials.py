@@ -23,7 +23,7 @@ from proxy.upstream.session import Session
 class UpstreamCredentials:
     """The keys of an upstream, and where their values come from."""
 
-    __slots__ = ("_sources", "_tokens", "choice", "keys", "names")
+    __slots__ = ("_clock", "_sources", "_tokens", "choice", "keys", "names")
 
     def __init__(
         self,
@@ -33,11 +33,14 @@ class UpstreamCredentials:
         clock: Clock = monotonic,
     ) -> None:
         """Raises OSError, ValueError or ssl.SSLError where a file or a value cannot be used."""
+        self._clock = clock
         made = partial(_source, upstream=upstream, session=session, clock=clock)
         sources = [made(*each) for each in zip(names_of(tables), each_of(tables), strict=True)]
         self.keys = tuple(source.key for source in sources)
         self.choice = Keys(self.keys)
-        self.names = frozenset(each.header.lower().encode() for each in each_of(tables))
+        self.names = frozenset(
+            each.header.lower().replace("_", "-").encode() for each in each_of(tables)
+        )
         self._sources = {source.key: source for source in sources}
         self._tokens = {each.key: each for each in sources if isinstance(each, Tokens)}
 
@@ -62,8 +65,17 @@ class UpstreamCredentials:
             await source.look()
 
     def shown(self) -> tuple[Field, ...]:
-        """What a health check shows: the first key that there is, without waiting for any."""
-        return tuple(key.field for key in self.keys if key.field is not None)[:1]
+        """What a health check shows, without waiting for it: the first key that the upstream takes.
+
+        Where there is none, one that it may not take; a key whose quota is used up is taken.
+        """
+        now = self._clock()
+        first = min(
+            (key for key in self.keys if key.field is not None),
+            key=lambda key: not key.usable(now) or key.refused_until > now,
+            default=None,
+        )
+        return () if first is None or first.field is None else (first.field,)
 
     async def ready(self, key: Key, until: float) -> Field:
         """See ``core/credentials``. Raises CredentialsUnavailable."""

@@ -34,7 +34,7 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from proxy.core.errors import ProtocolViolation, ReplyBroken, ReplyHeadTooLarge
 from proxy.http.chunked import Chunked
 from proxy.http.fields import RawHeaders
-from proxy.http.framing import CHUNKED
+from proxy.http.framing import CHUNKED, UNTIL_CLOSE
 from proxy.http.grammar import Malformed
 from proxy.upstream.http1.fast_reply_head import HEAD_LIMIT, FastHeadParser
 from proxy.upstream.http1.reply_head import ReplyHead, ReplyHeadParser
@@ -86,7 +86,8 @@ class UpstreamProtocol(UpstreamTransport):
         self._chunks: Chunked | None = None
         self._bodiless = False
         self._head_seen = 0
-        self._remaining: int | None = None
+        self._remaining = UNTIL_CLOSE
+        """Bytes of the body that are to come, or what else ends it, see ``http/framing``."""
 
     def begin(self, *, bodiless: bool, fast_parser: FastHeadParser | None = None) -> None:
         """Get ready for one reply; ``bodiless`` where the request was a HEAD.
@@ -99,7 +100,7 @@ class UpstreamProtocol(UpstreamTransport):
         self._head_parser = None
         self._fast_parser = None if bodiless else fast_parser
         self._bodiless = bodiless
-        self._remaining = None
+        self._remaining = UNTIL_CLOSE
         self._head_seen = 0
         self._chunks = None
         self.trailers = ()
@@ -121,7 +122,7 @@ class UpstreamProtocol(UpstreamTransport):
         payload = self._payload
         if payload is not None and not payload.is_eof() and payload.exception() is None:
             cut = exc is not None or (self.encrypted and not self.ended_by_tls)
-            if self._remaining is None and not cut:
+            if self._remaining == UNTIL_CLOSE and not cut:
                 payload.feed_eof()
             else:
                 payload.set_exception(exc or ClientPayloadError("the connection ended too early"))
@@ -209,7 +210,7 @@ class UpstreamProtocol(UpstreamTransport):
         left = self._remaining = response.length
         if response.closes:
             self.force_close()
-        if left is not None and 0 <= left <= len(data):
+        if 0 <= left <= len(data):
             self._take_whole(data, left)
             super().feed_data((response, EMPTY_PAYLOAD))  # type: ignore[arg-type]
             return b""
@@ -233,7 +234,7 @@ class UpstreamProtocol(UpstreamTransport):
             self.force_close()  # bytes that no reply owns
         elif self._chunks is not None:
             self._chunks_received(self._chunks, payload, data)
-        elif left is None:
+        elif left == UNTIL_CLOSE:
             payload.feed_data(data)
         else:
             if len(data) > left:

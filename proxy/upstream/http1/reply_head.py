@@ -7,7 +7,7 @@ import re
 from typing import Final, NamedTuple
 
 from proxy.http.fields import RawHeaders
-from proxy.http.framing import BODILESS, CHUNKED, content_length, keeps_alive
+from proxy.http.framing import BODILESS, CHUNKED, UNTIL_CLOSE, content_length, keeps_alive
 from proxy.http.grammar import VCHAR, Malformed, members
 from proxy.upstream.http1.field_section import FieldLines
 
@@ -22,8 +22,8 @@ class ReplyHead(NamedTuple):
     reason: bytes
     fields: RawHeaders
     version: tuple[int, int]
-    length: int | None
-    """Bytes of the body that follows, CHUNKED, or None where the end of the connection ends it."""
+    length: int
+    """Bytes of the body that follows, or how else it ends: CHUNKED, UNTIL_CLOSE."""
     declared: int | None
     """What Content-Length says, also where no body follows."""
     closes: bool
@@ -85,7 +85,6 @@ class ReplyHeadParser:
             elif size == 17 and name.lower() == b"transfer-encoding":  # house: one pass
                 codings += members(value.lower()) or [b""]
         closes = not keeps_alive(options, version)
-        length: int | None
         if code < 200:
             return ReplyHead(code, status[3] or b"", fields, version, 0, None, closes)
         declared = _length(lengths)
@@ -94,12 +93,11 @@ class ReplyHeadParser:
             length = CHUNKED
             closes = closes or version == (1, 0)  # RFC 9112 6.1: its framing may be wrong
         else:
-            length = declared
+            length = UNTIL_CLOSE if declared is None else declared
         if self._bodiless or code in BODILESS:
             length = 0
-        return ReplyHead(
-            code, status[3] or b"", fields, version, length, declared, closes or length is None
-        )
+        closes = closes or length == UNTIL_CLOSE
+        return ReplyHead(code, status[3] or b"", fields, version, length, declared, closes)
 
 
 def _length(values: list[bytes]) -> int | None:

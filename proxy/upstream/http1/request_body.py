@@ -30,6 +30,7 @@ class RequestBodySender:
                 protocol.send_more(data)
                 if protocol.writing_paused:
                     await self._drained()
+                chunk = data = b""  # not kept while the client sends no more
             if chunked:
                 protocol.send_more(last_chunk(body.trailers))
         except ConnectionError:

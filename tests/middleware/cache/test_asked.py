@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from proxy.core.secrets import CREDENTIALS
+from proxy.core.redaction import CREDENTIALS
 from proxy.middleware.cache.asked import Asked, stable_digest
 from tests.support.loop import get
 

@@ -11,7 +11,7 @@ from proxy.core.size import Size
 from proxy.core.stored import Meta
 from proxy.http.date import http_date
 from proxy.http.fields import RawHeaders, values
-from proxy.middleware.cache.asked import Asked
+from proxy.middleware.cache.asked import Asked, stable_digest
 from proxy.middleware.cache.filling import Rules, freshened, label, plan
 from tests.support.caching import Caching, fresh
 from tests.support.loop import JumpingLoop, get, reply
@@ -75,11 +75,14 @@ def test_what_only_the_end_of_a_connection_ends_may_have_been_cut() -> None:
         ([LIFE, (b"Age", b"7, 9")], {}, 60, 7),
         ([LIFE, (b"Age", b"x")], {}, 60, 0),
         ([LIFE, (b"Age", b"-7")], {}, 60, 0),
+        ([LIFE, (b"Age", b"00000000000007")], {}, 60, 7),
+        ([LIFE, (b"Age", b"99999999999999")], {}, 60, 2**31),
+        ([(b"Cache-Control", b"max-age=00000000000060")], {}, 60, 0),
         ([LIFE, (b"Date", b"Thu, 01 Jan 1970 00:01:30 GMT")], {}, 60, 10),
         ([], {"ttl": Duration(5)}, 5, 0),
         ([(b"Expires", b"Thu, 01 Jan 1970 00:02:00 GMT")], {"ttl": Duration(5)}, 20, 0),
     ],
-    ids=range(13),
+    ids=range(16),
 )
 def test_for_how_long(fields: Any, options: Any, lifetime: float, age: float) -> None:
     found = stored(*fields, **options).freshness
@@ -161,3 +164,9 @@ def test_names_in_the_vary_of_a_304_come_beside_those_that_are_known() -> None:
     assert found is not None
     assert found.vary == [(b"x-b", None), (b"accept", b"x")]
     assert freshened(before, asked(), [(b"Vary", b"X-B, *")], rules(), TIMES) is None
+
+
+def test_a_label_is_the_digest_of_its_kind_and_its_value() -> None:
+    """Stores that outlive the process have such labels in them."""
+    for value in (b"", b"/a", b"x" * 300):
+        assert label(b"path", value) == stable_digest(b"path", value)

@@ -5,28 +5,10 @@ import asyncio
 from proxy.core.errors import ConnectFailed
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
-from proxy.middleware.cache.refreshing import Refresher, Rests
+from proxy.middleware.cache.refreshing import Refresher
+from proxy.middleware.cache.rests import Rests
 from tests.support.caching import settled
 from tests.support.loop import CannedReply, JumpingLoop, get, loop_clock, reply
-
-
-async def test_a_rest_is_a_second(jumping: JumpingLoop) -> None:
-    rests = Rests(loop_clock())
-    assert not rests.under_way(b"k")
-    rests.begin(b"k")
-    await asyncio.sleep(0.9)
-    assert rests.under_way(b"k")
-    await asyncio.sleep(0.2)
-    assert not rests.under_way(b"k")
-
-
-async def test_rests_are_bounded(jumping: JumpingLoop) -> None:
-    rests = Rests(loop_clock())
-    for number in range(5000):
-        rests.begin(b"%d" % number)
-    assert not rests.under_way(b"0")
-    assert rests.under_way(b"4999")
-    assert len(rests._until) < 5000
 
 
 async def test_what_is_asked_for_is_asked_for_once_and_read_to_its_end(

@@ -4,8 +4,7 @@ import pytest
 
 from proxy.core.stored import Meta
 from proxy.http.date import date_of
-from proxy.middleware.cache import succession
-from proxy.middleware.cache.succession import Changes, is_newer
+from proxy.middleware.cache.succession import is_newer
 from proxy.policy.freshness import Freshness
 
 EARLY, LATE = b"Sun, 06 Nov 1994 08:49:37 GMT", b"Sun, 06 Nov 1994 08:49:38 GMT"
@@ -40,30 +39,3 @@ def meta(date: bytes, came: float = 0.0, lifetime: float = 60.0, *, validate: bo
 )
 def test_the_newer_one(stored: Meta, found: Meta, asked_at: float, newer: bool) -> None:
     assert is_newer(stored, found, START + asked_at) is newer
-
-
-def test_what_was_asked_for_before_a_change() -> None:
-    changes = Changes()
-    before = changes.now
-    mark = changes.mark(b"a")
-    changes.invalidated(b"a")
-    changes.stored(b"b")
-    assert changes.is_invalid(b"a", before)
-    assert not changes.is_invalid(b"b", before)
-    assert not changes.is_invalid(b"a", changes.now)
-    assert changes.may_have_stored(b"b", before)
-    assert not changes.may_have_stored(b"a", before)
-    assert not changes.may_have_stored(b"b", changes.now)
-    assert changes.mark(b"a") != mark
-    assert changes.mark(b"b") == mark
-
-
-def test_a_change_that_is_forgotten_may_be_of_any_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(succession, "_MOST", 2)
-    changes = Changes()
-    for key in (b"a", b"b", b"a", b"c"):
-        changes.invalidated(key)
-    assert changes.is_invalid(b"x", 1)  # "b" is forgotten, which changed at 2
-    assert not changes.is_invalid(b"x", 2)
-    assert changes.is_invalid(b"a", 2)
-    assert len(changes._invalid.moments) == 2

@@ -1,5 +1,6 @@
 """Which failure of an attempt is the last one."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -12,9 +13,10 @@ from proxy.core.reply import Reply
 from proxy.core.stored import Entry
 from proxy.middleware.cache.asked import Asked
 from proxy.middleware.cache.filling import Rules
+from proxy.middleware.cache.rests import Rests
 from proxy.middleware.cache.sufficing import Suffices
 from tests.support.caching import Caching, fresh, settled, time_of_day
-from tests.support.loop import JumpingLoop, get, reply
+from tests.support.loop import JumpingLoop, get, loop_clock, reply
 
 LIFE = (b"Cache-Control", b"max-age=60")
 
@@ -22,7 +24,8 @@ LIFE = (b"Cache-Control", b"max-age=60")
 def suffices(entry: Entry | None = None, method: str = "GET") -> Suffices:
     now = time_of_day()
     rules = Rules(CacheOptions(stale_if_error=Duration(60)), "/", now)
-    return Suffices(rules, now, Asked(get(method=method), lambda _: b"k"), entry)
+    asked = Asked(get(method=method), lambda _: b"k")
+    return Suffices(rules, now, asked, entry, Rests(loop_clock(), 10.0))
 
 
 async def stale() -> Entry:
@@ -56,6 +59,30 @@ async def test_the_last_attempt(
     assert suffices(entry)(came) is with_stale
     came.alternative_ready = True
     assert not suffices(entry)(came)
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "after", "last"),
+    [
+        ([], 503, 5.0, True),
+        ([], 503, 11.0, False),
+        ([], 502, 5.0, False),
+        ([(b"Cache-Control", b"max-age=0")], 503, 5.0, False),
+        ([(b"Cache-Control", b"no-store")], 503, 5.0, False),
+    ],
+    ids=range(5),
+)
+async def test_an_error_that_follows_one_that_stays(
+    jumping: JumpingLoop,
+    fields: list[tuple[bytes, bytes]],
+    status: int,
+    after: float,
+    last: bool,
+) -> None:
+    asked = suffices()
+    assert asked(reply(503, [LIFE]))
+    await asyncio.sleep(after)
+    assert asked(reply(status, fields)) is last
 
 
 async def test_an_error_to_a_post_is_never_stored(jumping: JumpingLoop) -> None:

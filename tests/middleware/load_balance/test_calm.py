@@ -141,3 +141,44 @@ async def test_a_failed_connection_says_whether_another_server_is_there(
     with pytest.raises(ConnectFailed) as caught:
         await balanced(*servers)(get())
     assert caught.value.alternative_ready is ready
+
+
+async def ask_for(handle: Handler, times: int, patience: float) -> int:
+    """One client after the other, each of which leaves after so many seconds: how many got none."""
+    left = 0
+    for _ in range(times):
+        try:
+            async with asyncio.timeout(patience):
+                await handle(get())
+        except TimeoutError:
+            left += 1
+        await asyncio.sleep(0.2)
+    return left
+
+
+@pytest.mark.parametrize("known", [0, 100])
+async def test_a_server_that_hangs_is_known_after_three_clients(
+    jumping: JumpingLoop, known: int
+) -> None:
+    _, b = servers = Server("a"), Server("b")
+    handle = balanced(*servers)
+    await ask(handle, known)
+    b.seconds = 1e6
+    assert await ask_for(handle, 60, patience=2.0) <= 6
+    b.seconds = 0.05
+    before = b.asked
+    await ask(handle, 300)
+    assert b.asked - before > 60, "an answer shows that it is well"
+
+
+async def test_clients_that_leave_early_everywhere_make_no_server_slow(
+    jumping: JumpingLoop,
+) -> None:
+    a, b = servers = Server("a"), Server("b")
+    handle = balanced(*servers)
+    await ask(handle, 40)
+    a.seconds = b.seconds = 2.0
+    await ask_for(handle, 60, patience=0.2)
+    assert min(a.asked, b.asked) > 30
+    await ask(handle, 100)
+    assert min(a.asked, b.asked) > 70

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from proxy.run.workers import nursery
 from tests.support.client import RawClient, ask
 from tests.support.message import OK, get, length
 from tests.support.upstream import RawUpstream
@@ -176,6 +178,31 @@ async def test_a_nursery_that_dies_is_replaced(tmp_path: Path) -> None:
         after = await replaced(proxy, pids, 1)
         assert after[0] == pids[0]
         assert (await stopped(proxy))[0] == 0
+
+
+async def test_a_nursery_that_hangs_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nursery, "PATIENCE", 0.1)
+    made = nursery.Nursery((), lambda pid, status: None)
+
+    async def forked() -> int:
+        link, theirs = socket.socketpair()
+        with link, theirs:
+            return await made.fork(0, lambda: (theirs.fileno(),))
+
+    with contextlib.suppress(nursery.CannotFork):  # it may take longer than that to start
+        await forked()
+    monkeypatch.setattr(nursery, "PATIENCE", 60.0)
+    assert await forked()
+    monkeypatch.setattr(nursery, "PATIENCE", 0.1)
+    hanging = made._process
+    assert hanging is not None
+    hanging.send_signal(signal.SIGSTOP)
+    with pytest.raises(nursery.CannotFork, match="no answer for"):
+        await forked()
+    assert hanging.returncode == -signal.SIGKILL
+    monkeypatch.setattr(nursery, "PATIENCE", 60.0)
+    assert await forked()
+    made.close()
 
 
 def _parent(pid: int) -> int:

@@ -12,7 +12,7 @@ from tests.support.client import ask
 from tests.support.message import OK, get, post
 from tests.support.process import PATIENCE, Process
 from tests.support.upstream import RawUpstream
-from tests.support.workers import crew, replaced, requests, serving, state, until, where
+from tests.support.workers import crew, ended, replaced, requests, serving, state, until, where
 
 SERVER = b"Host: 127.0.0.1\r\n"
 
@@ -94,3 +94,28 @@ async def test_drain_stops_all(tmp_path: Path) -> None:
     async with RawUpstream() as upstream, crew(tmp_path, upstream) as proxy:
         await change(proxy, b"POST", "/api/drain")
         assert (await proxy.ended())[0] == 0
+
+
+async def test_explain_says_where_options_stand_and_knows_the_whole_limits(tmp_path: Path) -> None:
+    limit = "[concurrency]\nmax_requests = 7"
+    async with RawUpstream() as upstream, crew(tmp_path, upstream, more=limit) as proxy:
+        lines = (await told(proxy, "/api/explain?url=/v1"))["lines"]
+        [found] = [line.split() for line in lines if "max_requests" in line]
+        assert found == ["concurrency.max_requests", "=", "7", "config.toml:8", "[concurrency]"]
+        assert any(line.endswith(" default") for line in lines)
+        path = tmp_path / "config.toml"
+        path.write_text(path.read_text().replace("max_requests = 7", "max_requests = 9"))
+        lines = (await told(proxy, "/api/explain?url=/v1"))["lines"]
+        [found] = [line.split() for line in lines if "max_requests" in line]
+        assert found == ["concurrency.max_requests", "=", "7"]  # the file says something else
+
+
+async def test_the_level_holds_for_the_parent_too(tmp_path: Path) -> None:
+    async with RawUpstream() as upstream, crew(tmp_path, upstream) as proxy:
+        for level in ("error", "info"):
+            await change(proxy, b"PUT", "/api/log", {"level": level})
+            proxy.process.send_signal(signal.SIGUSR1)
+        await proxy.line("SIGUSR1")
+        for _ in range(2):
+            proxy.process.send_signal(signal.SIGINT)
+        assert not [line for line in await ended(proxy) if "SIGUSR1" in line]

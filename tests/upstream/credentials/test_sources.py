@@ -1,5 +1,7 @@
 """Where the value of a key comes from."""
 
+import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ async def test_a_value_of_the_configuration_stays() -> None:
     field = await source.ready(0.0)
     assert field == source.key.field == (b"X-Key", b"one")
     assert not source.may_change
-    assert not await source.refused(field, 0.0)
+    assert not await source.refused(field, 1e9)
 
 
 async def test_a_crowd_that_is_refused_has_the_file_looked_at_once_a_second(
@@ -37,11 +39,37 @@ async def test_a_crowd_that_is_refused_has_the_file_looked_at_once_a_second(
     field = await source.ready(0.0)
     for moment in (100.0, 100.0 + LOOK_EVERY, 100.0 + LOOK_EVERY):
         now = moment
-        assert not await source.refused(field, 0.0)
+        assert not await source.refused(field, 1e9)
     assert looks == [101.0]
     (tmp_path / "key").write_text("another")
     now = 103.0
-    assert await source.refused(field, 0.0)
-    assert await source.refused(field, 0.0)  # there is another one already
+    assert await source.refused(field, 1e9)
+    assert await source.refused(field, 1e9)  # there is another one already
     assert looks == [101.0, 103.0]
     assert await source.ready(0.0) == source.key.field == (b"X-Key", b"another")
+
+
+async def test_nobody_waits_longer_than_allowed_for_a_disk_that_stands_still(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    looks: list[float] = []
+
+    def look(_: Any) -> bool:
+        looks.append(now)
+        gate.wait(60.0)
+        return False
+
+    (tmp_path / "key").write_text("one")
+    now = 100.0
+    options = CredentialsOptions(header="X-Key", value_file=str(tmp_path / "key"))
+    source = FromFile("main", options, lambda: now)
+    monkeypatch.setattr(SecretFile, "changed", look)
+    field = await source.ready(0.0)
+    now = 102.0
+    crowd = [source.refused(field, now + 0.05) for _ in range(20)]
+    async with asyncio.timeout(30.0):
+        assert await asyncio.gather(*crowd) == [False] * 20
+    assert looks == [102.0]  # one look for all of them
+    gate.set()
+    await source.close()

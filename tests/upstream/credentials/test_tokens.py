@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from proxy.core.errors import CredentialsUnavailable
-from proxy.core.secrets import conceal
+from proxy.core.redaction import conceal
 from proxy.policy.keys import Key
 from proxy.upstream.credentials.token_server import NoToken, Token
 from proxy.upstream.credentials.tokens import Tokens

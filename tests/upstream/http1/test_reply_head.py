@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.http.framing import CHUNKED
+from proxy.http.framing import CHUNKED, UNTIL_CLOSE
 from proxy.upstream.http1.reply_head import ReplyHeadParser
 
 NEW, OLD = b"HTTP/1.1 200 OK\r\n", b"HTTP/1.0 200 OK\r\n"
@@ -16,7 +16,7 @@ CODED = b"Transfer-Encoding: chunked\r\n"
         (NEW + b"Content-Length: 5\r\n", True, 0, False),
         (NEW + CODED, False, CHUNKED, False),
         (NEW + CODED, True, 0, False),
-        (NEW, False, None, True),
+        (NEW, False, UNTIL_CLOSE, True),
         (NEW, True, 0, False),
         (NEW + b"Connection: x, Close\r\nContent-Length: 5\r\n", False, 5, True),
         (OLD + b"Content-Length: 5\r\n", False, 5, True),

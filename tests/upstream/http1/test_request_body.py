@@ -12,10 +12,11 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from proxy.core.body import BytesBody
+from proxy.core.body import Body, BytesBody
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.upstream.http1.request_body import RequestBodySender
 from tests.support.authority import Authority
@@ -24,6 +25,7 @@ from tests.support.message import length
 from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream
 from tests.support.upstream_connection import connected_to
+from tests.support.watched_chunk import Stalling
 
 SIZE = 50 << 20
 PIECE = b"x" * (1 << 20)
@@ -148,3 +150,18 @@ async def test_what_has_come_over_tls_is_read_when_a_write_has_failed(
             message, _ = await protocol.read()
     assert message.code == 413
     listener.close()
+
+
+@pytest.mark.parametrize("length", [4, None])
+async def test_what_was_sent_is_let_go_of_while_the_client_sends_no_more(
+    length: int | None,
+) -> None:
+    async with RawUpstream(["hold"]) as upstream, connected_to(upstream.url) as protocol:
+        body = Stalling()
+        body.length = length
+        sender = RequestBodySender(cast(Body, body), protocol, TimeoutsOptions())
+        sending = asyncio.create_task(sender.run())
+        await body.awaited.wait()
+        assert not body.held
+        body.more.set()
+        await sending

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable
 from functools import partial
 from hashlib import blake2b
 from typing import Final
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote, quote_plus, unquote_to_bytes
 from weakref import WeakValueDictionary
 
 from proxy.http.bounded_cache import Memo
@@ -143,7 +143,7 @@ def _written(text: str) -> set[str]:
     """The ways in which texts write it: as it is, decoded, and escaped by Python, JSON or a URL."""
     raw = text.encode("latin-1", "replace")
     plain = {text, raw.decode("utf-8", "replace")}
-    found = {*plain, repr(raw)[2:-1], quote(raw, safe="")}
+    found = {*plain, repr(raw)[2:-1], quote(raw, safe=""), quote_plus(raw)}
     for each in plain:
         found |= {repr(each)[1:-1], ascii(each)[1:-1], json.dumps(each)[1:-1]}
         found.add(json.dumps(each, ensure_ascii=False)[1:-1])
@@ -157,15 +157,17 @@ def redact(names: Iterable[str]) -> None:
     _rules_now = _rules(CREDENTIALS | {b"set-cookie"} | more, PARAMETERS | more)
 
 
+def known_secrets() -> set[str]:
+    """The secrets of the configuration, in all the ways in which texts write them."""
+    return _configured.union(*(each.writings for each in list(_rotating.values())))
+
+
 def conceal(text: str, also: Iterable[str] = (), *, fields: bool = True) -> str:
     """A text without what must not be shown; ``also``: secrets of the moment.
 
     ``fields``: whether fields with their values may stand in it; ``cookie:NAME`` looks like one.
     """
-    known = {*_configured, *also}
-    for each in list(_rotating.values()):
-        known |= each.writings
-    for secret in sorted(known, key=len, reverse=True):
+    for secret in sorted({*known_secrets(), *also}, key=len, reverse=True):
         if secret in text:
             text = text.replace(secret, HIDDEN)
     if "://" in text:
@@ -252,7 +254,7 @@ def _kind(key: str) -> str:
 
 _USUAL: Final = re.compile(rb"/[^;?]*\?[^/?]*")
 """A target whose only parameters stand behind its one question mark."""
-_PARAMETER: Final = re.compile(rb"[&;?]([^&;=]*)=")
+_PARAMETER: Final = re.compile(rb"[&;?]([^&;?=]*)=")
 """The name of one, up to its first equals sign."""
 _NAMES: Final = 1024
 

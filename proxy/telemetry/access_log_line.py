@@ -109,8 +109,17 @@ def printable(text: str) -> str:
     return escaped(text.encode("utf-8", "surrogatepass"))
 
 
-def console(fd: int) -> Callable[[Line, bytearray], None]:
-    """Writes lines for people; ``fd``: where they go, with colours if that is a terminal."""
+_encode_into: Final = msgspec.json.Encoder().encode_into
+
+
+def written_as_json(line: Line, lines: bytearray) -> None:
+    """Write a line behind others."""
+    _encode_into(line, lines, -1)
+    lines += b"\n"
+
+
+def written_as_text(fd: int) -> Callable[[Line, bytearray], None]:
+    """What writes lines for people to read; in colours where ``fd`` is a terminal."""
     coloured = os.isatty(fd) and "NO_COLOR" not in os.environ
     colours = ("", "", "\33[32m", "\33[36m", "\33[33m", "\33[31m") if coloured else ("",) * 6
     end = "\33[0m" if coloured else ""

@@ -4,7 +4,7 @@ from itertools import count
 
 import pytest
 
-from proxy.core.secrets import conceal, hashed, rotating, shown
+from proxy.core.redaction import conceal, hashed, rotating, shown
 
 SECRET = "sk-live-4f9a8d77c1"
 
@@ -66,3 +66,10 @@ def test_a_secret_that_was_replaced_is_hidden_until_32_others_have_come() -> Non
     assert conceal("the-first-secret") == "***"
     others(1)
     assert conceal("the-first-secret") == "the-first-secret"
+
+
+def test_a_secret_is_hidden_as_forms_write_it() -> None:
+    """A token server may repeat what it was sent, with "+" for blanks (RFC 6749 2.3.1)."""
+    rotating(b"two words & more")
+    for written in ("two+words+%26+more", "two%20words%20%26%20more"):
+        assert conceal(f"no client client_secret_of_{written}") == "no client client_secret_of_***"

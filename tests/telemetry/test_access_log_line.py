@@ -5,7 +5,7 @@ import pytest
 from proxy.core.exchange import Exchange
 from proxy.core.record import Attempt
 from proxy.http.fields import Encoded
-from proxy.telemetry.line import escaped, named, named_by, printable, tried
+from proxy.telemetry.access_log_line import escaped, named, named_by, printable, tried
 
 TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

@@ -1,0 +1,1 @@
+"""An API recorded for tests, and replayed without it."""

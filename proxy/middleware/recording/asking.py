@@ -1,0 +1,125 @@
+"""What a recorded request is found by, and what one that is not found comes nearest to."""
+
+import difflib
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from proxy.core.exchange import Exchange
+from proxy.core.recording import Question
+from proxy.middleware.recording.scrubbing import Scrubber, secrets_of
+
+_SHOWN: Final = 40
+"""Letters of a value that a sentence shows."""
+_ABSENT: Final = object()
+
+
+def question_of(exchange: Exchange, content: bytes, scrubber: Scrubber) -> Question:
+    """The request without its secrets. ``content``: its whole body."""
+    fields = exchange.headers
+    own = [exchange.proxy_credentials] if exchange.proxy_credentials else []
+    secrets = secrets_of(fields, own)
+    target = scrubber.target(exchange.raw_target, secrets)
+    body = scrubber.request_body(content, fields, secrets) if content else b""
+    return Question(exchange.method, target, scrubber.request_fields(fields, secrets), body)
+
+
+def not_found(question: Question, known: Sequence[Question]) -> str:
+    """A sentence for whoever wonders why this request has no answer."""
+    said = f"{_shown(question)} is not in the recording"
+    if not known:
+        return f"{said}, which is empty"
+    nearest = max(known, key=lambda each: _likeness(question, each))
+    differences = "; ".join(_differences(question, nearest))
+    return f"{said}; the nearest there is {_shown(nearest)} ({differences})"
+
+
+def _shown(question: Question) -> str:
+    return f"{question.method} {question.target.decode('latin-1')}"
+
+
+def _likeness(one: Question, other: Question) -> tuple[float, ...]:
+    """The larger, the more alike."""
+    (path, _, query), (its_path, _, its_query) = (
+        each.target.decode("latin-1").partition("?") for each in (one, other)
+    )
+    return (
+        path == its_path,
+        0.0 if path == its_path else _ratio(path, its_path),
+        one.method == other.method,
+        _ratio(query, its_query),
+        len(list(_in_bodies(one, other))) * -1.0,
+    )
+
+
+def _ratio(one: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, one[:500], other[:500], autojunk=False).ratio()
+
+
+def _differences(asked: Question, recorded: Question) -> Iterator[str]:
+    if asked.method != recorded.method:
+        yield f"the method is {asked.method}, not {recorded.method}"
+    path, _, query = asked.target.decode("latin-1").partition("?")
+    its_path, _, its_query = recorded.target.decode("latin-1").partition("?")
+    if path != its_path:
+        yield f"the path is {path}, not {its_path}"
+    if query != its_query:
+        yield from _in_queries(query, its_query)
+    yield from _in_bodies(asked, recorded)
+
+
+def _in_queries(query: str, recorded: str) -> Iterator[str]:
+    ours, theirs = query.split("&"), recorded.split("&")
+    more = [part for part in ours if part and part not in theirs]
+    less = [part for part in theirs if part and part not in ours]
+    if more:
+        yield f"the query has {'&'.join(more)}, which was not recorded"
+    if less:
+        yield f"the query lacks {'&'.join(less)}"
+    if not more and not less:
+        yield "the parameters of the query stand in another order"
+
+
+def _in_bodies(asked: Question, recorded: Question) -> Iterator[str]:
+    one, other = asked.body, recorded.body
+    if one == other:
+        return
+    if not one or not other:
+        yield "it has a body" if one else "it has no body"
+        return
+    try:
+        place = _first_difference(json.loads(one), json.loads(other), "$")
+    except (ValueError, RecursionError):
+        same = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), None)
+        at = min(len(one), len(other)) if same is None else same
+        yield f"the body differs from its byte {at} on"
+    else:
+        if place:
+            yield f"the body differs at {place}"
+
+
+def _first_difference(one: Any, other: Any, place: str) -> str:
+    """Where two values of JSON differ, with both; empty where they mean the same."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for name in {**other, **one}:
+            inner = f"{place}.{name}"
+            found = _first_difference(one.get(name, _ABSENT), other.get(name, _ABSENT), inner)
+            if found:
+                return found
+        return ""
+    if isinstance(one, list) and isinstance(other, list):
+        for number in range(max(len(one), len(other))):
+            ours, theirs = (
+                each[number] if number < len(each) else _ABSENT for each in (one, other)
+            )
+            if found := _first_difference(ours, theirs, f"{place}[{number}]"):
+                return found
+        return ""
+    return "" if one == other else f"{place}: {_short(one)}, not {_short(other)}"
+
+
+def _short(value: Any) -> str:
+    if value is _ABSENT:
+        return "absent"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

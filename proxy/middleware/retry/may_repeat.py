@@ -1,0 +1,54 @@
+"""What may be tried again, for which method: whether a request could run twice by that.
+
+| request                                         | nothing was sent | it may have been received |
+|-------------------------------------------------|------------------|---------------------------|
+| of one of ``[retry] methods``, such as GET, PUT | yes              | yes                       |
+| with an ``Idempotency-Key``, whatever method    | yes              | yes                       |
+| any other: POST, PATCH                          | yes              | no                        |
+| whose body was not kept                         | no               | no                        |
+
+Nothing was sent where no connection was made, and where the connection had ended before the request
+came to it. ``[retry] on`` says which failures and statuses are worth it, see ``options``.
+"""
+
+from proxy.core.clock import Clock
+from proxy.core.exchange import Exchange
+from proxy.core.outcome import repeatable
+from proxy.middleware.retry.options import RetryOptions
+from proxy.policy.budget import Budget
+
+
+def may_repeat(exchange: Exchange, options: RetryOptions, *, nothing_sent: bool) -> bool:
+    """Whether it may be sent again, however an attempt has ended."""
+    if not exchange.body.resendable:
+        return False
+    # Another connection knows nothing of a login that has begun.
+    return nothing_sent or (not exchange.login and repeatable(exchange, options))
+
+
+class MayFollow:
+    """Whether another attempt could take the place of one that is under way.
+
+    Says what ``Retry`` would say if the attempt failed now, and takes nothing for it.
+    """
+
+    __slots__ = ("_budget", "_clock", "_options")
+
+    def __init__(self, options: RetryOptions, budget: Budget, clock: Clock) -> None:
+        self._options = options
+        self._budget = budget
+        self._clock = clock
+
+    def __call__(self, exchange: Exchange) -> bool:
+        """Whether the attempt may be ended for another one."""
+        options, record = self._options, exchange.record
+        unsent = record.connect_s is None
+        if not record.attempts_left or not may_repeat(exchange, options, nothing_sent=unsent):
+            return False
+        now = self._clock()
+        if exchange.deadline is not None and now >= exchange.deadline:
+            return False
+        begun = record.attempt_began_at
+        if 0 < options.only_if_failed_within < now - begun:
+            return False
+        return self._budget.available(now) >= 1

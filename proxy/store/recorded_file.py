@@ -1,0 +1,200 @@
+"""One file of a recording: the text of it, and what a text means that people may have edited.
+
+Text and values of fields are written with a letter for each byte. What is wrong in a file raises
+ValueError with a sentence.
+"""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from proxy.core.recording import Answer, Question
+from proxy.http.fields import FIELD_LINE, Fields, RawHeaders, media_type, values
+
+T = TypeVar("T", int, float)
+_LONGEST: Final = 60
+"""Letters of a path in the name of a file."""
+_NUMBER: Final = re.compile(r"(\d+)\Z")
+_UNUSUAL: Final = re.compile(r"[^A-Za-z0-9.]+")
+_FRAMING: Final = (b"content-length", b"transfer-encoding")
+_ENDINGS: Final = {
+    b"application/json": "json",
+    b"text/html": "html",
+    b"text/css": "css",
+    b"text/csv": "csv",
+    b"text/javascript": "js",
+    b"application/xml": "xml",
+    b"text/xml": "xml",
+    b"application/pdf": "pdf",
+    b"image/png": "png",
+    b"image/jpeg": "jpg",
+    b"image/gif": "gif",
+    b"image/webp": "webp",
+    b"image/svg+xml": "svg",
+}
+
+
+def name_of(question: Question) -> str:
+    """What its files are called, but for their number."""
+    path = question.target.partition(b"?")[0].decode("latin-1")
+    words = [question.method, *path.split("/")]
+    shown = "-".join(filter(None, (_UNUSUAL.sub("-", word).strip("-.") for word in words)))
+    return f"{shown[:_LONGEST].rstrip('-.')}-{question.key[:8]}"
+
+
+def order(path: Path) -> tuple[int, str]:
+    """By the number at the end, so that 10 comes behind 9."""
+    number = _NUMBER.search(path.stem)
+    return (int(number[1]) if number else 0, path.name)
+
+
+def ending(fields: RawHeaders) -> str:
+    """Of the name of a file with a body that these fields describe."""
+    if coded := values(fields, b"content-encoding"):
+        return "gz" if coded[0].lower() in (b"gzip", b"x-gzip") else "bin"
+    kind = media_type(b"".join(values(fields, b"content-type")[:1]))
+    if kind.endswith(b"+json"):
+        return "json"
+    return _ENDINGS.get(kind, "txt" if kind.startswith(b"text/") else "bin")
+
+
+def text_of(question: Question, answer: Answer, names: dict[str, str]) -> str:
+    """The whole file; ``names``: of the files of the bodies of ``request`` and ``reply``."""
+    lines = ["[request]", f"method = {json.dumps(question.method)}"]
+    lines.append(f"target = {_text(question.target)}")
+    if "request" in names:
+        lines.append(f"body = {json.dumps(names['request'])}")
+    lines += _list("fields", question.fields)
+    lines += ["", "[reply]", f"status = {answer.status}", f"reason = {_text(answer.reason)}"]
+    if "reply" in names:
+        lines.append(f"body = {json.dumps(names['reply'])}")
+    lines += _list("fields", answer.fields)
+    if answer.trailers:
+        lines += _list("trailers", answer.trailers)
+    if answer.length is None:
+        lines.append("chunked = true")
+    elif answer.length != len(answer.body):
+        lines.append(f"length = {answer.length}")
+    if not answer.ended:
+        lines.append("ended = false  # its client left")
+    lines.append(f"wait = {answer.wait:.3f}  # seconds from the request to the head")
+    if answer.pieces:
+        lines.append("# Seconds from the head to each piece, and its bytes.")
+        pieces = [f"    [{at:.3f}, {size}]," for at, size in answer.pieces]
+        lines += ["pieces = [", *pieces, "]"]
+    return "\n".join([*lines, ""])
+
+
+def _list(name: str, fields: Fields) -> list[str]:
+    """One field a line, so that a difference is one line too."""
+    pairs = [f"    [{_text(name)}, {_text(value)}]," for name, value in fields]
+    return [f"{name} = [", *pairs, "]"]
+
+
+def _text(value: bytes) -> str:
+    """As TOML: a letter for each byte."""
+    return json.dumps(value.decode("latin-1")).replace("\x7f", "\\u007f")
+
+
+# Reading
+
+
+def tables_of(path: Path) -> dict[str, Any]:
+    """What stands in a file. Raises OSError too."""
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def table_of(tables: dict[str, Any], name: str) -> dict[str, Any]:
+    """One of its tables."""
+    table = tables.get(name)
+    if not isinstance(table, dict):
+        raise ValueError(f"there is no table [{name}]")
+    return table
+
+
+def question_of(request: dict[str, Any], body: bytes) -> Question:
+    """What the table of a request means."""
+    method = request.get("method", "GET")
+    return Question(str(method), _bytes(request.get("target", "/")), _fields(request), body)
+
+
+def answer_of(reply: dict[str, Any], body: bytes) -> Answer:
+    """What the table of a reply means. A body may be longer or shorter now than its pieces say."""
+    length: int | None = len(body)
+    if reply.get("chunked"):
+        length = None
+    elif "length" in reply:
+        length = _number(reply, "length", int)
+    return Answer(
+        status=_status(reply.get("status")),
+        reason=_line(reply.get("reason", ""), "reason"),
+        fields=_fields(reply),
+        body=body,
+        pieces=_pieces(reply.get("pieces", []), len(body)),
+        trailers=_fields(reply, "trailers"),
+        wait=_number(reply, "wait", float),
+        length=length,
+        ended=bool(reply.get("ended", True)),
+    )
+
+
+def _number(table: dict[str, Any], name: str, kind: type[T]) -> T:
+    value = table.get(name, 0)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e18:
+        raise ValueError(f"{name}: {value!r} is no number")
+    return kind(value)
+
+
+def _status(value: Any) -> int:
+    if not isinstance(value, int) or not 200 <= value <= 999:
+        raise ValueError(f"status: {value!r} is no status of a reply")
+    return value
+
+
+def _bytes(text: Any) -> bytes:
+    try:
+        return str(text).encode("latin-1")
+    except UnicodeEncodeError:
+        raise ValueError(f"{text!r}: write each byte beyond ASCII as \\u00XX") from None
+
+
+def _line(text: Any, name: str) -> bytes:
+    found = _bytes(text)
+    if not FIELD_LINE.fullmatch(b"x:" + found):
+        raise ValueError(f"{name}: {text!r} has a control character")
+    return found
+
+
+def _fields(table: dict[str, Any], name: str = "fields") -> Fields:
+    pairs = table.get(name, [])
+    if not isinstance(pairs, list) or not all(
+        isinstance(pair, list) and len(pair) == 2 for pair in pairs
+    ):
+        raise ValueError(f'{name}: a list of ["NAME", "VALUE"] is expected')
+    fields = [(_bytes(key), _bytes(value)) for key, value in pairs]
+    for field in fields:
+        if not FIELD_LINE.fullmatch(b":".join(field)):
+            raise ValueError(f"{name}: {field[0].decode('latin-1')!r} is no field as HTTP has them")
+        if field[0].lower() in _FRAMING:
+            raise ValueError(f"{name}: {field[0].decode()} follows from the body; leave it out")
+    return fields
+
+
+def _pieces(pairs: Any, size: int) -> list[tuple[float, int]]:
+    """The pieces of a body of ``size`` bytes, which may have been edited: the last one gives."""
+    pieces: list[tuple[float, int]] = []
+    left = size
+    for pair in pairs:
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise ValueError("pieces: a list of [SECONDS, BYTES] is expected")
+        named = {"pieces": pair[0], "bytes": pair[1]}
+        at, length = _number(named, "pieces", float), _number(named, "bytes", int)
+        if left > 0:
+            pieces.append((at, min(length, left)))
+            left -= pieces[-1][1]
+    if left > 0:
+        at, length = pieces.pop() if pieces else (0.0, 0)
+        pieces.append((at, length + left))
+    return [piece for piece in pieces if piece[1] > 0]

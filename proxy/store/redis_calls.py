@@ -1,0 +1,72 @@
+"""How Redis is asked: within a timeout, and behind a circuit."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
+
+import redis.asyncio
+from redis.exceptions import RedisError
+
+from proxy.core.clock import Clock
+from proxy.core.stored import StoreFailed
+from proxy.store.circuit import Circuit
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+WRITE_TIMEOUT: Final = 2.0
+"""Seconds for what nobody waits for, such as a reply that is written."""
+
+
+class RedisCalls:
+    """A client of one database."""
+
+    __slots__ = ("_tasks", "_timeout", "circuit", "client", "failures")
+
+    def __init__(self, url: str, timeout: float, clock: Clock) -> None:
+        """``timeout``: seconds that an answer may take, 0 for any time."""
+        self.client: Any = redis.asyncio.Redis.from_url(
+            url, socket_connect_timeout=timeout or None, retry=None
+        )
+        self._timeout = timeout or None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.circuit = Circuit(clock)
+        self.failures = 0
+
+    async def ask(self, work: Callable[[], Awaitable[T]], within: float | None = None) -> T:
+        """Do it within the timeout and behind the circuit. Raises StoreFailed."""
+        if not self.circuit.admits():
+            raise StoreFailed("it does not answer")
+        try:
+            async with asyncio.timeout(within or self._timeout):
+                found = await work()
+        except (RedisError, OSError, TimeoutError) as error:
+            self.failures += 1
+            was_open = self.circuit.is_open
+            self.circuit.failed()
+            if self.circuit.is_open and not was_open:
+                log.warning("store: Redis does not answer (%s); stored replies are misses", error)
+            raise StoreFailed(str(error)) from None
+        self.circuit.succeeded()
+        return found
+
+    async def quietly(self, work: Callable[[], Awaitable[T]]) -> T | None:
+        """Do it with time for a write; None where it fails."""
+        try:
+            return await self.ask(work, WRITE_TIMEOUT)
+        except StoreFailed:
+            return None
+
+    def begin(self, work: Callable[[], Awaitable[Any]]) -> None:
+        """Do it; nobody waits for it."""
+        task = asyncio.get_running_loop().create_task(self.quietly(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Do what was begun, and hang up."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=WRITE_TIMEOUT)
+        await self.client.connection_pool.disconnect(inuse_connections=True)
+        await self.client.aclose()

@@ -1,0 +1,80 @@
+"""Requests under way of all machines that share a database of Redis."""
+
+import secrets
+from typing import Any, Final
+
+from proxy.core.stored import LEASE, Claim, StoreFailed
+from proxy.policy.key_changes import Changes
+from proxy.store.redis_calls import RedisCalls
+from proxy.store.redis_entry import PREFIX
+from proxy.store.redis_scripts import GIVE_BACK, RENEW, TAKE
+
+_TOKEN: Final = 16
+"""Bytes."""
+_LASTS: Final = int(LEASE * 1000)
+
+
+class RedisClaims:
+    """A lease is a key that expires, with a random token; who knows that may remove it."""
+
+    __slots__ = ("_calls", "_changes", "_give_back", "_renew", "_take", "shared")
+
+    def __init__(self, calls: RedisCalls, changes: Changes) -> None:
+        self._calls = calls
+        self._changes = changes
+        self._take = calls.client.register_script(TAKE)
+        self._renew = calls.client.register_script(RENEW)
+        self._give_back = calls.client.register_script(GIVE_BACK)
+        self.shared = True
+
+    async def take(self, name: bytes = b"") -> Claim:
+        """Note that a request begins; with the lease of this name, where nobody has it."""
+        claim = Claim(self._changes.now, name)
+        token = secrets.token_bytes(_TOKEN) if name else b""
+
+        async def take() -> Any:
+            return await self._take([lease_name(name)], [token, _LASTS])
+
+        try:
+            order, holder = await self._calls.ask(take)
+        except StoreFailed:
+            self._begin_to_give_back(name, token)
+            return claim
+        except BaseException:
+            self._begin_to_give_back(name, token)
+            raise
+        claim.order = int(order)
+        if holder == token:
+            claim.token = token
+        else:
+            claim.held_by = holder
+        return claim
+
+    async def holder(self, name: bytes) -> bytes:
+        """The token of who has this lease; empty for nobody, and where Redis does not answer."""
+        try:
+            found: bytes | None = await self._calls.ask(
+                lambda: self._calls.client.get(lease_name(name))
+            )
+        except StoreFailed:
+            return b""
+        return found or b""
+
+    def renew(self, claim: Claim) -> None:
+        """Have the lease last from now on."""
+        if token := claim.token:
+            self._calls.begin(lambda: self._renew([lease_name(claim.name)], [token, _LASTS]))
+
+    def give_back(self, claim: Claim) -> None:
+        """Let others take the lease."""
+        self._begin_to_give_back(claim.name, claim.token)
+        claim.token = b""
+
+    def _begin_to_give_back(self, name: bytes, token: bytes) -> None:
+        if token:
+            self._calls.begin(lambda: self._give_back([lease_name(name)], [token]))
+
+
+def lease_name(name: bytes) -> bytes:
+    """The key of a lease."""
+    return PREFIX + b"w" + name

@@ -1,0 +1,110 @@
+"""What has to be done in Redis as one act: scripts, which nothing comes between.
+
+The order of events is Redis's own time, in microseconds. The field ``!`` of a key's hash says when
+the key was invalidated last, a key of its own says it of a label.
+"""
+
+from typing import Final
+
+GONE: Final = b"!"
+"""The field of a hash that is no entry."""
+
+_ORDER: Final = """
+local t = redis.call('TIME')
+local order = t[1] * 1000000 + t[2]
+"""
+_LAST: Final = """
+if redis.call('TTL', KEYS[1]) < tonumber(lasts) then redis.call('EXPIRE', KEYS[1], lasts) end
+"""
+
+TAKE: Final = (
+    _ORDER
+    + """
+-- KEYS: the lease. ARGV: the token, empty where no lease is wanted; milliseconds.
+local holder = ''
+if ARGV[1] ~= '' then
+  holder = redis.call('GET', KEYS[1])
+  if not holder then
+    redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+    holder = ARGV[1]
+  end
+end
+return {string.format('%.0f', order), holder}
+"""
+)
+RENEW: Final = """
+-- KEYS: the lease. ARGV: the token; milliseconds.
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+"""
+GIVE_BACK: Final = """
+-- KEYS: the lease. ARGV: the token.
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])
+"""
+STORE: Final = (
+    """
+-- KEYS: the hash, the lease. ARGV: prefix; order of the claim, empty for none; token of the lease;
+-- ident; text; seconds that the entry lasts; most entries; member of the labels' sets; seconds that
+-- those last; how many labels; the labels; the idents that it replaces.
+local name, prefix, lasts, labels = KEYS[1], ARGV[1], ARGV[6], 10 + tonumber(ARGV[10])
+if ARGV[3] ~= '' and redis.call('GET', KEYS[2]) == ARGV[3] then redis.call('DEL', KEYS[2]) end
+local gone = redis.call('HGET', name, '!')
+if ARGV[2] ~= '' then
+  local order = tonumber(ARGV[2])
+  if gone and tonumber(gone) >= order then return 0 end
+  for i = 11, labels do
+    local at = redis.call('GET', prefix .. 'g' .. ARGV[i])
+    if at and tonumber(at) >= order then return 0 end
+  end
+end
+for i = 11, labels do
+  redis.call('SADD', prefix .. 'l' .. ARGV[i], ARGV[8])
+  redis.call('EXPIRE', prefix .. 'l' .. ARGV[i], ARGV[9])
+end
+for i = labels + 1, #ARGV do redis.call('HDEL', name, ARGV[i]) end
+if redis.call('HLEN', name) > tonumber(ARGV[7]) then
+  redis.call('DEL', name)
+  if gone then redis.call('HSET', name, '!', gone) end
+end
+redis.call('HSET', name, ARGV[4], ARGV[5])
+"""
+    + _LAST
+    + "return 1"
+)
+TOUCH: Final = (
+    """
+-- KEYS: the hash. ARGV: ident; SHA-1 of the text that it has; the new text; seconds that it lasts.
+local old, lasts = redis.call('HGET', KEYS[1], ARGV[1]), ARGV[4]
+if not old or redis.sha1hex(old) ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+"""
+    + _LAST
+    + "return 1"
+)
+INVALIDATE: Final = (
+    _ORDER
+    + """
+-- KEYS: the hash. ARGV: seconds for which that is known.
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], '!', string.format('%.0f', order))
+return redis.call('EXPIRE', KEYS[1], ARGV[1])
+"""
+)
+MARK: Final = (
+    _ORDER
+    + """
+-- KEYS: what says when a label was invalidated, its set. ARGV: seconds for which that is known.
+redis.call('SET', KEYS[1], string.format('%.0f', order), 'EX', ARGV[1])
+return redis.call('SCARD', KEYS[2])
+"""
+)
+PURGE: Final = """
+-- KEYS: the set of a label. ARGV: prefix; how many entries at a time.
+local removed = 0
+for _, member in ipairs(redis.call('SPOP', KEYS[1], ARGV[2])) do
+  local name = ARGV[1] .. 'k' .. string.sub(member, 1, 16)
+  removed = removed + redis.call('HDEL', name, string.sub(member, 17))
+end
+return removed
+"""

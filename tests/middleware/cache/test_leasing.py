@@ -1,0 +1,211 @@
+"""One process asks for all; real ones do in `tests/wire/test_cache_crowds.py`."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from proxy.core.reply import NoMoreBytes, Reply
+from proxy.core.stored import Claim, Entry
+from proxy.middleware.cache.asked import Asked
+from proxy.middleware.cache.keying import Keys
+from proxy.middleware.cache.leasing import Leases, entry_of, handed
+from proxy.policy.freshness import Freshness
+from proxy.policy.key_changes import Changes
+from proxy.store.memory import MemoryStore
+from tests.support.caching import time_of_day
+from tests.support.loop import JumpingLoop, get, loop_clock
+from tests.support.stored import put
+
+
+class Others:
+    """The leases of other processes, which a test gives and takes."""
+
+    shared = True
+
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
+        self.has: dict[bytes, bytes] = {}
+        self.names: list[bytes] = []
+        self.renewed = 0
+
+    async def take(self, name: bytes = b"") -> Claim:
+        claim = Claim(self._changes.now, name)
+        if name:
+            self.names.append(name)
+            if name in self.has:
+                claim.held_by = self.has[name]
+            else:
+                claim.token = self.has[name] = b"own"
+        return claim
+
+    async def holder(self, name: bytes) -> bytes:
+        return self.has.get(name, b"")
+
+    def renew(self, claim: Claim) -> None:
+        self.renewed += 1
+
+    def give_back(self, claim: Claim) -> None:
+        self.has.pop(claim.name, None)
+
+
+class Waiting:
+    """A process that asks while another one does."""
+
+    def __init__(self, wait_timeout: float = 0.0) -> None:
+        self.store = MemoryStore(1 << 20)
+        self.others = Others(self.store.changes)
+        self.store.claims = self.others
+        self.leases = Leases(self.store, time_of_day(), loop_clock(), wait_timeout)
+
+    def asked(self, *fields: tuple[bytes, bytes]) -> Asked:
+        return Asked(get("/a", fields), Keys("api").of)
+
+    def begin(self, asked: Asked, *, alone: bool = False) -> "asyncio.Task[Claim | Entry]":
+        begun = self.leases.begin(asked, None, alone=alone)
+        return asyncio.get_running_loop().create_task(begun)
+
+    async def other_takes(self, asked: Asked) -> bytes:
+        """The name of the lease that another process has from now on."""
+        claim = await self.leases.begin(asked, None, alone=False)
+        assert isinstance(claim, Claim)
+        self.others.has[claim.name] = b"other"
+        return claim.name
+
+    def stores(self, asked: Asked, lifetime: float = 60.0) -> None:
+        now = time_of_day()()
+        fresh = Freshness(now, 0.0, lifetime, False, False, 0.0, 0.0)
+        put(self.store, asked.key, b"body", freshness=fresh, vary=[])
+
+
+@pytest.fixture(autouse=True)
+async def nothing_left(jumping: JumpingLoop) -> AsyncIterator[None]:
+    """No task outlives a test."""
+    yield
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_request_waits_for_another_process_and_gets_what_that_has_stored() -> None:
+    waiting = Waiting()
+    asked = waiting.asked()
+    name = await waiting.other_takes(asked)
+    begun = waiting.begin(asked)
+    await asyncio.sleep(100)  # it renews its lease
+    assert not begun.done()
+    waiting.stores(asked)
+    del waiting.others.has[name]
+    found = await begun
+    assert not isinstance(found, Claim)
+    assert await found.read(0) == b"body"
+    assert waiting.leases.waits == 1
+
+
+@pytest.mark.parametrize("stored", ["nothing", "stale"])
+async def test_a_wait_in_vain_is_followed_by_none_for_a_minute(stored: str) -> None:
+    waiting = Waiting()
+    asked = waiting.asked()
+    name = await waiting.other_takes(asked)
+    begun = waiting.begin(asked)
+    await asyncio.sleep(1)
+    if stored == "stale":
+        waiting.stores(asked, lifetime=0.0)
+    waiting.others.has[name] = b"a third one"  # the one that was waited for has ended
+    claim = await begun
+    assert isinstance(claim, Claim)
+    assert not claim.token  # it asks all the same
+    assert isinstance(await waiting.begin(asked), Claim)
+    await asyncio.sleep(61)
+    again = waiting.begin(asked)
+    await asyncio.sleep(1)
+    assert not again.done()
+    del waiting.others.has[name]
+    assert isinstance(await again, Claim)
+
+
+async def test_whoever_waits_in_vain_has_the_lease_next() -> None:
+    waiting = Waiting()
+    asked = waiting.asked()
+    name = await waiting.other_takes(asked)
+    begun = waiting.begin(asked)
+    await asyncio.sleep(1)
+    del waiting.others.has[name]
+    claim = await begun
+    assert isinstance(claim, Claim)
+    assert claim.token
+
+
+async def test_nobody_waits_longer_than_wait_timeout() -> None:
+    waiting = Waiting(wait_timeout=2.0)
+    asked = waiting.asked()
+    await waiting.other_takes(asked)
+    began = loop_clock()()
+    claim = await waiting.begin(asked)
+    assert isinstance(claim, Claim)
+    assert 2.0 <= loop_clock()() - began <= 3.0
+
+
+async def test_a_client_that_leaves_waits_no_more() -> None:
+    waiting = Waiting()
+    asked = waiting.asked()
+    await waiting.other_takes(asked)
+    begun = waiting.begin(asked)
+    await asyncio.sleep(1)
+    begun.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await begun
+
+
+@pytest.mark.parametrize(
+    ("fields", "alone"),
+    [
+        ([], True),
+        ([(b"Cache-Control", b"no-cache")], False),
+        ([(b"Cache-Control", b"no-store")], False),
+    ],
+)
+async def test_who_shares_nothing_waits_for_nobody(
+    fields: list[tuple[bytes, bytes]], alone: bool
+) -> None:
+    waiting = Waiting()
+    asked = waiting.asked(*fields)
+    claim = await waiting.leases.begin(asked, None, alone=alone)
+    assert isinstance(claim, Claim)
+    assert not waiting.others.names
+
+
+async def test_requests_that_do_not_share_a_call_do_not_share_a_lease() -> None:
+    waiting = Waiting()
+    one = await waiting.other_takes(waiting.asked((b"Cookie", b"a=1"), (b"Traceparent", b"1")))
+    same = await waiting.other_takes(Waiting().asked((b"Accept", b"x")))
+    assert one != same
+    begun = waiting.begin(waiting.asked((b"Cookie", b"a=2")))
+    assert isinstance(await begun, Claim)
+    begun = waiting.begin(waiting.asked((b"Traceparent", b"2"), (b"cookie", b"a=1")))
+    await asyncio.sleep(1)
+    assert not begun.done()
+    del waiting.others.has[one]
+    await begun
+
+
+async def test_a_lease_is_renewed_while_the_upstream_is_asked() -> None:
+    waiting = Waiting()
+    claim = await waiting.leases.begin(waiting.asked(), None, alone=False)
+    assert isinstance(claim, Claim)
+    with waiting.leases.renewing(claim):
+        await asyncio.sleep(35)
+    assert waiting.others.renewed == 10
+    await asyncio.sleep(35)
+    assert waiting.others.renewed == 10
+    with waiting.leases.renewing(Claim(0)):
+        await asyncio.sleep(35)
+    assert waiting.others.renewed == 10
+
+
+async def test_a_reply_may_stand_for_an_entry() -> None:
+    waiting = Waiting()
+    asked = waiting.asked()
+    waiting.stores(asked)
+    [entry] = await waiting.store.get(asked.key)
+    assert entry_of(handed(entry)) is entry
+    assert entry_of(Reply(200, [], NoMoreBytes())) is None
+    assert entry_of(Reply(200, [(b"A", b"b")], NoMoreBytes())) is None

@@ -1,0 +1,74 @@
+"""What a request is found by, and what is said of one that is not found."""
+
+import pytest
+
+from proxy.core.recording import Question
+from proxy.http.fields import Fields
+from proxy.middleware.recording.asking import not_found, question_of
+from proxy.middleware.recording.scrubbing import Scrubber
+from tests.support.loop import get, post
+
+JSON: Fields = [(b"Content-Type", b"application/json")]
+ITEMS = Question("GET", b"/v1/items?page=1&size=9", [], b"")
+CHAT = Question("POST", b"/v1/chat", JSON, b'{"model": "m", "messages": [{"text": "hello"}]}')
+FORM = Question("POST", b"/form", [], b"a=1&b=2")
+KNOWN = [ITEMS, CHAT, FORM]
+
+
+def test_any_other_secret_may_be_sent_in_its_place() -> None:
+    def key(secret: bytes) -> str:
+        fields = [*JSON, (b"Authorization", b"Bearer " + secret)]
+        body = b'{"password": "%b", "again": "%b"}' % (secret, secret)
+        asked = post(f"/a?api_key={secret.decode()}", body, fields)
+        return question_of(asked, body, Scrubber()).key
+
+    assert key(b"sk-real-and-long-one") == key(b"not-real")
+    assert question_of(get("/a"), b"", Scrubber()).key != key(b"not-real")
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        (
+            Question("GET", b"/v1/items?page=2&size=9", [], b""),
+            "GET /v1/items?page=2&size=9 is not in the recording; the nearest there is "
+            "GET /v1/items?page=1&size=9 (the query has page=2, which was not recorded; "
+            "the query lacks page=1)",
+        ),
+        (
+            Question("GET", b"/v1/items?size=9&page=1", [], b""),
+            " (the parameters of the query stand in another order",
+        ),
+        (
+            Question("DELETE", b"/v1/items?page=1&size=9", [], b""),
+            " (the method is DELETE, not GET",
+        ),
+        (Question("GET", b"/v1/itms?page=1&size=9", [], b""), " (the path is /v1/itms, not "),
+        (
+            Question("POST", b"/v1/chat", JSON, b'{"messages": [{"text": "bye"}], "model": "m"}'),
+            '$.messages[0].text: "bye", not "hello"',
+        ),
+        (
+            Question("POST", b"/v1/chat", JSON, b'{"messages": [], "model": "m"}'),
+            'the body differs at $.messages[0]: absent, not {"text": "hello"}',
+        ),
+        (Question("POST", b"/v1/chat", JSON, b'{"x": 1}'), "$.model: absent, not "),
+        (Question("POST", b"/v1/chat", [], b""), " (it has no body"),
+        (Question("POST", b"/form", [], b"a=1&b=3"), "the body differs from its byte 6 on"),
+        (Question("POST", b"/form", [], b"a=1&b=22"), "the body differs from its byte 7 on"),
+        (Question("GET", b"/v1/items?page=1&size=9", [], b"x"), " (it has a body"),
+    ],
+)
+def test_a_request_that_was_not_recorded_is_told_from_the_nearest(
+    question: Question, said: str
+) -> None:
+    assert said in not_found(question, KNOWN)
+
+
+def test_of_several_bodies_the_path_alone_decides_which_is_near() -> None:
+    other = Question("POST", b"/v1/chat", JSON, b'{"model": "other"}')
+    assert "/v1/chat" in not_found(other, KNOWN)
+
+
+def test_an_empty_recording_is_near_to_nothing() -> None:
+    assert not_found(ITEMS, []).endswith("is not in the recording, which is empty")

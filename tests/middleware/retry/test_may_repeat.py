@@ -1,0 +1,78 @@
+"""Which requests may be sent again."""
+
+import pytest
+
+from proxy.core.duration import Duration
+from proxy.core.exchange import Exchange
+from proxy.middleware.retry.may_repeat import MayFollow, may_repeat
+from proxy.middleware.retry.options import RetryOptions
+from proxy.policy.budget import Budget
+from tests.support.loop import get, post
+
+KEY = ((b"Idempotency-Key", b"1"),)
+
+
+@pytest.mark.parametrize(
+    ("exchange", "unsent", "sent"),
+    [
+        (get(), True, True),
+        (get(method="PUT"), True, True),
+        (get(method="PATCH"), True, False),
+        (post("/", b"x"), True, False),
+        (post("/", b"x", KEY), True, True),
+        (post("/", b"x", KEY, resendable=False), False, False),
+    ],
+)
+def test_what_may_have_been_received_goes_again_only_where_that_is_the_same(
+    exchange: Exchange, unsent: bool, sent: bool
+) -> None:
+    options = RetryOptions()
+    assert may_repeat(exchange, options, nothing_sent=True) is unsent
+    assert may_repeat(exchange, options, nothing_sent=False) is sent
+
+
+def test_a_login_goes_nowhere_else_once_it_has_begun() -> None:
+    exchange = get()
+    exchange.login = True
+    assert may_repeat(exchange, RetryOptions(), nothing_sent=True)
+    assert not may_repeat(exchange, RetryOptions(), nothing_sent=False)
+
+
+def under_way(left: int = 1, connect_s: float | None = 0.01, method: str = "GET") -> Exchange:
+    """An exchange whose attempt began at 100."""
+    exchange = get(method=method)
+    exchange.record.attempts_left, exchange.record.connect_s = left, connect_s
+    exchange.record.attempt_began_at = 100.0
+    return exchange
+
+
+@pytest.mark.parametrize(
+    ("exchange", "now", "may"),
+    [
+        (under_way(), 101.0, True),
+        (under_way(left=0), 101.0, False),
+        (under_way(method="POST"), 101.0, False),
+        (under_way(method="POST", connect_s=None), 101.0, True),
+        (under_way(), 103.5, False),  # only_if_failed_within
+    ],
+)
+def test_an_attempt_gives_way_to_another_that_may_be_made(
+    exchange: Exchange, now: float, may: bool
+) -> None:
+    options = RetryOptions(only_if_failed_within=Duration(3))
+    assert MayFollow(options, Budget(0, 10, 10), lambda: now)(exchange) is may
+
+
+@pytest.mark.parametrize(("deadline", "may"), [(None, True), (102.0, True), (101.0, False)])
+def test_none_is_begun_after_the_deadline(deadline: float | None, may: bool) -> None:
+    exchange = under_way()
+    exchange.deadline = deadline
+    assert MayFollow(RetryOptions(), Budget(0, 10, 10), lambda: 101.0)(exchange) is may
+
+
+def test_asking_takes_nothing_of_the_budget() -> None:
+    budget = Budget(0, 0.1, 10)  # one in the window
+    may_follow = MayFollow(RetryOptions(), budget, lambda: 101.0)
+    assert [may_follow(under_way()) for _ in range(3)] == [True] * 3
+    assert budget.spend(101.0)
+    assert not may_follow(under_way())

@@ -1,0 +1,64 @@
+"""Which credentials are shown, and what of the client's own goes no further."""
+
+from typing import Any
+
+import pytest
+
+from proxy.core.exchange import Exchange
+from proxy.core.reply import Reply
+from proxy.middleware.credentials import OwnCredentials
+from tests.middleware.test_credentials import Held, kept, refusals, shows
+from tests.support.loop import JumpingLoop, get, loop_clock, reply
+
+
+async def test_a_key_that_is_refused_does_not_keep_a_request_from_waiting_for_a_good_one(
+    jumping: JumpingLoop,
+) -> None:
+    own, sent = shows(Held("a", "b"), *refusals(401, 429), reply(), max_wait=20.0)
+    assert (await own.handle(get())).status == 429  # "a" is out for a minute, "b" for nine seconds
+    exchange = get()
+    assert (await own.handle(exchange)).status == 200
+    assert exchange.record.queue_s == 9.0
+    assert sent == [b"a", b"b", b"b"]
+
+
+async def test_where_no_good_key_comes_in_time_a_refused_one_is_asked(
+    jumping: JumpingLoop,
+) -> None:
+    own, sent = shows(Held("a", "b"), *refusals(401, 429), reply(), max_wait=5.0)
+    await own.handle(get())
+    assert (await own.handle(get())).status == 200
+    assert sent == [b"a", b"b", b"a"]
+
+
+@pytest.mark.parametrize("name", [b"x-key", b"X_Key", b"x_KEY"])
+async def test_no_spelling_of_the_field_brings_a_clients_own_value(
+    jumping: JumpingLoop, name: bytes
+) -> None:
+    """Servers of CGI and WSGI take both for HTTP_X_KEY."""
+    seen: list[Any] = []
+
+    async def inner(exchange: Exchange) -> Reply:
+        seen.extend(exchange.headers)
+        return reply()
+
+    await OwnCredentials(inner, Held("a"), "api", kept, clock=loop_clock()).handle(
+        get(headers=[(name, b"theirs"), (b"X-Keys", b"other")])
+    )
+    assert seen == [(b"X-Keys", b"other"), (b"X-Key", b"a")]
+
+
+@pytest.mark.parametrize("method", ["TRACE", "TRACK"])
+async def test_a_request_that_is_sent_back_shows_nothing(jumping: JumpingLoop, method: str) -> None:
+    """RFC 9110 9.3.8: the client gets all fields of it as the body of the reply."""
+    seen: list[Any] = []
+
+    async def inner(exchange: Exchange) -> Reply:
+        seen.extend(exchange.headers)
+        return reply()
+
+    held = Held("a", "b")
+    own = OwnCredentials(inner, held, "api", kept, clock=loop_clock())
+    await own.handle(get(method=method, headers=[(b"X-Key", b"theirs"), (b"Accept", b"x")]))
+    assert seen == [(b"Accept", b"x")]
+    assert [key.requests for key in held.keys] == [0, 0]
