@@ -27,12 +27,12 @@ store/file_claims: tests/store/test_claims.py  what every store does about reque
 store/own_claims: tests/store/test_claims.py  what every store does about requests under way
 store/redis_calls: tests/store/test_redis.py  against a server that stops and stalls
 store/redis_claims: tests/store/test_claims.py  what every store does about requests under way
+store/redis_writer: tests/store/test_contract.py  every store writes
 store/redis_scripts: tests/store/test_claims.py  a real server runs them
 telemetry/call: tests/telemetry/test_recorder.py  a recorder makes calls of exchanges
 run/collector: tests/wire/test_tracing.py  it sends to a receiver, over sockets
 run/observation: tests/wire/test_reload.py  an [admin] table that comes and goes, over sockets
 run/listeners: tests/wire/test_reload.py  addresses that come and go, over sockets
-arguments: tests/test_cli.py  a command line is read by a command
 run/scopes: tests/run/test_tree.py  what is built of them is looked at there
 run/explain_options: tests/run/test_explain.py  what explain prints at its end
 run/runtime: tests/wire/test_drain.py  all parts together, over sockets
@@ -46,7 +46,6 @@ upstream/forward: tests/wire/test_streaming.py  it talks to upstreams, over sock
 upstream/http1/reply_body: tests/wire/test_framing.py  bodies are read from sockets
 upstream/http1/upgraded: tests/wire/test_websocket_raw.py  bytes both ways, over sockets
 upstream/options: tests/reports/test_upstream_tables.py  the checks of [[upstreams]]
-upstream/plan: tests/upstream/test_endpoints.py  what endpoints follow
 upstream/pooled_connection: tests/upstream/test_connection_pool.py  a pool gives it out
 """
 """``MODULE: TEST  REASON``."""

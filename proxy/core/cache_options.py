@@ -29,6 +29,13 @@ class StoreOptions(Table, frozen=True, kw_only=True):
             '"redis://127.0.0.1:6379/0" in Redis or Valkey, which several machines share.',
         ),
     ] = "memory:"
+    namespace: Annotated[
+        str,
+        described(
+            "In Redis, only proxies with the same namespace share what is stored: give each "
+            "service its own."
+        ),
+    ] = ""
     timeout: Annotated[
         Duration,
         described("How long the proxy waits for a store that is no memory; then it is a miss."),

@@ -30,6 +30,18 @@ class Source(Protocol):
         """Give back what the body held. Called once."""
 
 
+class Sink(Protocol):
+    """Where the kernel may move the rest of a body to."""
+
+    descriptor: int
+
+    def moved(self, size: int) -> None:
+        """So many bytes have gone there."""
+
+    def blocked(self, held: int) -> None:
+        """It takes nothing for now of so many bytes; 0: it has taken them."""
+
+
 class NoMoreBytes:
     """The source of a reply whose whole body is here already."""
 
@@ -187,6 +199,16 @@ class Reply:
         pause = getattr(self._source, "pause", None)
         if pause is not None:
             pause(paused=paused)
+
+    def splice(self, sink: Sink) -> bool:
+        """Have the kernel move the rest of the body, before it is read on to its end.
+
+        False where its bytes have to pass through here.
+        """
+        splice = getattr(self._source, "splice", None)
+        if splice is None or self._held is not None or self._complete:
+            return False
+        return bool(splice(sink))
 
     def on_close(self, listener: Listener) -> None:
         """Be told once how the body ended."""

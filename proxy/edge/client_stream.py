@@ -123,6 +123,15 @@ class ClientStream(RawConnection, Protocol):
     def data(self, chunk: bytes) -> None:
         """Send the next bytes of the body."""
 
+    def descriptor(self) -> int:
+        """Of a socket to which the next bytes of the body may be written as they are.
+
+        -1 where they may not: they would have to be framed or encrypted, or others wait before.
+        """
+
+    def blocked(self, held: int) -> None:
+        """Whoever writes there has so many bytes that the client does not take; 0: it has."""
+
     def end(self) -> None:
         """The body is whole."""
 

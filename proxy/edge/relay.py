@@ -12,6 +12,7 @@ from proxy.http.date import http_date
 from proxy.http.fields import RawHeaders, has, without
 from proxy.http.sse import of_events
 from proxy.http.upstream_request_id import AN_ID, UPSTREAM_ID, upstream_id
+from proxy.net.splice import LEAST
 
 Field: TypeAlias = tuple[bytes, bytes]
 
@@ -79,9 +80,12 @@ class Relay:
         return ending is Ending.COMPLETE
 
     async def _stream(self, exchange: Exchange, reply: Reply, stream: ClientStream) -> None:
+        length = exchange.length or 0
         while chunk := await reply.read():
             stream.data(chunk)
             exchange.bytes_out += len(chunk)
+            if length - exchange.bytes_out >= LEAST and (socket := stream.descriptor()) >= 0:
+                reply.splice(_ToClient(exchange, stream, socket))
             if stream.writing_paused:
                 reply.pause(paused=True)  # one read is enough to hold for each stalled client
                 await _drained(exchange, stream)
@@ -134,14 +138,43 @@ class Relay:
 async def _drained(exchange: Exchange, stream: ClientStream) -> None:
     """Wait for the client to take what was written; the exchange knows how long that takes."""
     loop = asyncio.get_running_loop()
-    known = exchange.stalled
-    taking = exchange.stalled = known if isinstance(known, _Taking) else _Taking()
-    began = taking.since = loop.time()
+    taking = _taking(exchange)
+    taking.begin(loop.time())
     try:
         await stream.drained()
     finally:
-        taking.since = None
-        taking.seconds += loop.time() - began
+        taking.end(loop.time())
+
+
+def _taking(exchange: Exchange) -> "_Taking":
+    known = exchange.stalled
+    taking = exchange.stalled = known if isinstance(known, _Taking) else _Taking()
+    return taking
+
+
+class _ToClient:
+    """A client that the kernel moves the rest of a body to."""
+
+    __slots__ = ("_exchange", "_loop", "_stream", "descriptor")
+
+    def __init__(self, exchange: Exchange, stream: ClientStream, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self._exchange = exchange
+        self._stream = stream
+        self._loop = asyncio.get_running_loop()
+
+    def moved(self, size: int) -> None:
+        """The client's kernel, or ours, has so much more."""
+        self._exchange.bytes_out += size
+
+    def blocked(self, held: int) -> None:
+        """The client is waited for; the exchange knows how long that takes."""
+        self._stream.blocked(held)
+        taking = self._exchange.stalled
+        if held:
+            _taking(self._exchange).begin(self._loop.time())
+        elif isinstance(taking, _Taking):
+            taking.end(self._loop.time())
 
 
 class _Taking:
@@ -152,6 +185,16 @@ class _Taking:
     def __init__(self) -> None:
         self.seconds = 0.0
         self.since: float | None = None
+
+    def begin(self, now: float) -> None:
+        """It is waited for from now on, if not before."""
+        if self.since is None:
+            self.since = now
+
+    def end(self, now: float) -> None:
+        """It has taken what it was waited for."""
+        self.seconds += 0.0 if self.since is None else now - self.since
+        self.since = None
 
     def __call__(self, now: float) -> float:
         return self.seconds + (0.0 if self.since is None else now - self.since)

@@ -30,6 +30,11 @@ _MEMBER: Final = re.compile(rb'(?>(?:[^,"]++|"(?>(?:[^"\\]|\\.)*)(?:"|$))+)', re
 """A member of a list; a comma within quotes does not end it."""
 _QUALIFIED: Final = (b"no-cache", b"private")
 """Directives that may name fields; then they are about those fields alone."""
+_RESTRICTING: Final = frozenset(
+    b"private no-store no-cache must-revalidate proxy-revalidate".split()
+)
+_LIFETIMES: Final = (b"max-age", b"s-maxage")
+_SEPARATOR: Final = re.compile(rb"[; \t]+")
 _SECONDS: Final = (b"max-age", b"s-maxage", b"stale-while-revalidate", b"stale-if-error")
 MOST: Final = 2**31
 """Seconds; what is more is this (RFC 9111 1.2.2)."""
@@ -60,7 +65,7 @@ def _meaning(name: bytes) -> bytes:
 
 
 _MEANINGS: Final = Memo(_meaning, 2048)
-_RESTRICTS: Final = Memo(lambda value: not _UNSHARED.isdisjoint(directives(value)), 512)
+_RESTRICTS: Final = Memo(lambda value: not _UNSHARED.isdisjoint(_words(value)), 512)
 _TELLS_APART: Final = Memo(
     lambda value: any(word == b"*" or word in TRACING_FIELDS for word in directives(value)), 512
 )
@@ -72,11 +77,21 @@ def directives(value: bytes) -> list[bytes]:
     return [member.partition(b"=")[0].strip(b" \t") for member in members(value.lower())]
 
 
+def _words(value: bytes) -> list[bytes]:
+    """The same, also where something else than a comma is between them."""
+    return [
+        word.partition(b"=")[0]
+        for member in members(value.lower())
+        for word in _SEPARATOR.split(member)
+    ]
+
+
 def cache_directives(lines: Iterable[bytes]) -> Directives:
     """The directives of all Cache-Control lines, quotes around values removed.
 
     Of a directive that comes twice the first one counts (RFC 9111 4.2.1). But no-cache and private
     without field names count before those with names, and the names of several are put together.
+    Where a comma is missing, or is a semicolon, only what forbids something counts.
     """
     found: Directives = {}
     for line in lines:
@@ -84,6 +99,9 @@ def cache_directives(lines: Iterable[bytes]) -> Directives:
             name, equals, value = member.strip(b" \t").partition(b"=")
             name = name.lower()
             if not name:
+                continue
+            if _SEPARATOR.search(name) or _SEPARATOR.search(value.partition(b'"')[0]):
+                _restrict(found, member)
                 continue
             if value[:1] == b'"':
                 value = unquoted(value[1:-1] if value[-1:] == b'"' else value[1:])
@@ -95,6 +113,16 @@ def cache_directives(lines: Iterable[bytes]) -> Directives:
                 continue
             found[name] = said
     return found
+
+
+def _restrict(found: Directives, member: bytes) -> None:
+    """What several directives without commas between them forbid; no number of theirs counts."""
+    for word in _SEPARATOR.split(member.lower()):
+        name = word.partition(b"=")[0]
+        if name in _RESTRICTING:
+            found[name] = None
+        elif name in _LIFETIMES:
+            found.setdefault(name, b"")
 
 
 def _about_fields(name: bytes, value: bytes | None) -> bytes | None:

@@ -13,6 +13,10 @@ _TENTH: Final = 0.1
 _LONGEST_GUESS: Final = 24 * 3600.0
 """Seconds; a guess that is longer would need a warning by RFC 7234, and is a bold one."""
 _ERROR: Final = 400
+_CLOCKS_DIFFER: Final = 10.0
+"""Seconds by which the clocks of machines that share a store may differ."""
+_OLD: Final = 2.0**31
+"""Seconds; the largest age that every recipient understands (RFC 9111 1.2.2)."""
 
 
 class Freshness(NamedTuple):
@@ -33,8 +37,15 @@ class Freshness(NamedTuple):
     immutable: bool = False
 
     def age(self, now: float) -> float:
-        """RFC 9111 4.2.3."""
-        return self.initial_age + max(0.0, now - self.received_at)
+        """RFC 9111 4.2.3.
+
+        What was received in the future has been stored by a machine whose clock is ahead, or
+        before the clock was set back. Nobody can say how old it is: it is old.
+        """
+        resident = now - self.received_at
+        if resident < -_CLOCKS_DIFFER:
+            return _OLD
+        return self.initial_age + max(0.0, resident)
 
     def remaining(self, now: float) -> float:
         """Seconds for which it is still fresh; below zero once it is stale."""

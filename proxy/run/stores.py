@@ -35,7 +35,7 @@ def store_of(
         return SqliteStore(Path(place), bound, chosen.timeout)
     from proxy.store.redis import RedisStore  # noqa: PLC0415 - an extra
 
-    return RedisStore(chosen.url, chosen.timeout)
+    return RedisStore(chosen.url, chosen.timeout, namespace=chosen.namespace)
 
 
 def fit(store: Store | None, tables: Iterable[CacheOptions | None]) -> None:

@@ -220,6 +220,11 @@ class Database:
                 if ident in (None, each):
                     self._remove(each)
 
+    def remove(self, ident: int) -> None:
+        """Remove one entry."""
+        with self.transaction():
+            self._remove(ident)
+
     def purge(self, label: bytes) -> int:
         """Remove all entries with a label; how many there were. Also those on their way."""
         with self.transaction():

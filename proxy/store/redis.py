@@ -9,7 +9,9 @@ and what fails is a miss.
 
 import asyncio
 import secrets
-from collections.abc import Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from hashlib import sha1
 from typing import Any, Final
 
@@ -21,19 +23,19 @@ from proxy.core.stored import Claim, Claims, Meta, StoreFailed
 from proxy.policy.key_changes import Changes
 from proxy.store.parts import PIECE
 from proxy.store.redis_calls import WRITE_TIMEOUT, RedisCalls
-from proxy.store.redis_claims import RedisClaims, lease_name
+from proxy.store.redis_claims import RedisClaims
 from proxy.store.redis_entry import (
     LONGEST,
-    PREFIX,
     Kept,
+    Names,
     RedisEntry,
     decode,
     encode,
     lasts_for,
     newest_first,
-    part_name,
 )
 from proxy.store.redis_scripts import GONE, INVALIDATE, MARK, PURGE, STORE, TOUCH
+from proxy.store.redis_writer import RedisWriter
 
 MOST_VARIANTS: Final = 64
 _BACKLOG: Final = 16 << 20
@@ -42,48 +44,9 @@ _REMEMBERED: Final = 24 * 3600
 """Seconds for which an invalidation is known."""
 _AT_A_TIME: Final = 500
 """Entries that one script removes; Redis does nothing else meanwhile."""
+_MOST_UNDONE: Final = 10_000
 _TRIES: Final = 3
 """Of a change to an entry that somebody else changes too."""
-
-
-class RedisWriter:
-    """A reply that is being stored: it is sent when it is whole."""
-
-    __slots__ = ("_claim", "_key", "_meta", "_pending", "_pieces", "_size", "_store")
-
-    def __init__(self, store: "RedisStore", key: bytes, meta: Meta, claim: Claim | None) -> None:
-        self._store = store
-        self._claim = claim
-        self._key = key
-        self._meta = meta
-        self._pieces: list[bytes] = []
-        self._pending = bytearray()
-        self._size = 0
-
-    def write(self, data: bytes) -> bool:
-        """Take the next bytes; False where the network does not keep up."""
-        if not self._store.reserve(len(data)):
-            return False
-        self._size += len(data)
-        self._pending += data
-        while len(self._pending) > PIECE:
-            self._pieces.append(bytes(self._pending[:PIECE]))
-            del self._pending[:PIECE]
-        return True
-
-    def commit(self, replaces: Sequence[bytes] = ()) -> None:
-        """Have it sent."""
-        self._pieces.append(bytes(self._pending))
-        if self._claim is not None and self._claim.order is None:
-            self.abort()  # nobody can say what has become of its key since
-        else:
-            self._store.send(self._key, self._meta, self._pieces, replaces, self._claim)
-
-    def abort(self) -> None:
-        """Forget it."""
-        self._store.release(self._size)
-        if self._claim is not None:
-            self._store.claims.give_back(self._claim)
 
 
 class RedisStore:
@@ -93,33 +56,44 @@ class RedisStore:
         "_backlog",
         "_calls",
         "_client",
+        "_names",
         "_number",
         "_run",
+        "_undone",
         "_writing",
         "changes",
         "claims",
     )
 
-    def __init__(self, url: str, timeout: float, clock: Clock = monotonic) -> None:
+    def __init__(
+        self, url: str, timeout: float, clock: Clock = monotonic, *, namespace: str = ""
+    ) -> None:
         """``timeout``: seconds that an answer may take, 0 for any time."""
+        self._names = Names(namespace)
         self._calls = RedisCalls(url, timeout, clock)
         self._client = self._calls.client
         self._backlog = 0
         self._number = 0
+        self._undone: OrderedDict[tuple[Callable[[bytes], Awaitable[int]], bytes], None]
+        self._undone = OrderedDict()
+        """Invalidations that Redis has not heard of."""
         self._writing: dict[bytes, asyncio.Task[None]] = {}
         """The last write of each key that is under way."""
         scripts = (STORE, TOUCH, INVALIDATE, MARK, PURGE)
         self._run = {text: self._client.register_script(text) for text in scripts}
         self.changes = Changes()
-        self.claims: Claims = RedisClaims(self._calls, self.changes)
+        self.claims: Claims = RedisClaims(self._calls, self.changes, self._names)
 
     async def get(self, key: bytes) -> Sequence[RedisEntry]:
         """The replies under this key; none where Redis does not answer in time."""
 
         async def look() -> Any:
-            if (task := self._writing.get(key)) is not None:
-                await asyncio.wait((task,))
-            return await self._client.hgetall(PREFIX + b"k" + key)
+            while self._undone:
+                work, name = next(iter(self._undone))
+                await work(name)
+                self._undone.pop((work, name), None)
+            await self._written(key)
+            return await self._client.hgetall(self._names.entries(key))
 
         try:
             found = await self._calls.ask(look)
@@ -130,19 +104,25 @@ class RedisStore:
             if ident == GONE:
                 continue
             try:
-                entries.append(RedisEntry(ident, decode(text), self.part))
+                kept = decode(text)
             except msgspec.DecodeError:  # of another version of the proxy
                 continue
+            entries.append(RedisEntry(ident, kept, partial(self.part, key)))
         return sorted(entries, key=newest_first)
 
     def put(self, key: bytes, meta: Meta, claim: Claim | None = None) -> RedisWriter:
         """Begin to store a reply."""
         return RedisWriter(self, key, meta, claim)
 
-    async def part(self, ident: bytes, number: int) -> bytes:
-        """One part of a body. Raises StoreFailed where it is not there."""
-        found = await self._calls.ask(lambda: self._client.get(part_name(ident, number)))
+    async def part(self, key: bytes, ident: bytes, number: int) -> bytes:
+        """One part of a body. Raises StoreFailed where it is not there.
+
+        Then Redis has dropped it to make room: the entry goes too, or the next client would be cut
+        where this one is.
+        """
+        found = await self._calls.ask(lambda: self._client.get(self._names.part(ident, number)))
         if found is None:
+            self._calls.begin(lambda: self._client.hdel(self._names.entries(key), ident))
             raise StoreFailed("a part of it is not there")
         return bytes(found)
 
@@ -171,14 +151,16 @@ class RedisStore:
         ident = b"%d-%d-%b" % (wall() * 1_000_000, self._number, secrets.token_hex(4).encode())
         size = sum(map(len, pieces))
         kept = Kept(wall(), meta, size, pieces[0] if len(pieces) == 1 else None)
-        what = [PREFIX, b"", b"", ident, encode(kept), lasts_for(meta), MOST_VARIANTS]
+        what = [self._names.prefix, b"", b"", ident, encode(kept), lasts_for(meta), MOST_VARIANTS]
         what += [key + ident, int(LONGEST), len(meta.labels), *meta.labels, *replaces]
         lease = b""
         if claim is not None:
             what[1:3] = [claim.order, claim.token]
             lease = claim.name
         parts = [] if kept.body is not None else pieces
-        work = self._write([PREFIX + b"k" + key, lease_name(lease)], what, parts, before)
+        work = self._write(
+            [self._names.entries(key), self._names.lease(lease)], what, parts, before
+        )
         task = asyncio.get_running_loop().create_task(work)
         self._writing[key] = task
 
@@ -205,16 +187,18 @@ class RedisStore:
             if parts:  # all of them first: one that fails leaves no entry
                 async with self._client.pipeline(transaction=False) as pipe:
                     for number, piece in enumerate(parts):
-                        pipe.set(part_name(ident, number), piece, ex=lasts)
+                        pipe.set(self._names.part(ident, number), piece, ex=lasts)
                     await pipe.execute()
             if not await self._run[STORE](names, what) and parts:
-                await self._client.delete(*(part_name(ident, at) for at in range(len(parts))))
+                await self._client.delete(
+                    *(self._names.part(ident, at) for at in range(len(parts)))
+                )
 
         await self._calls.quietly(write)
 
     async def touch(self, key: bytes, ident: bytes, meta: Meta) -> None:
         """Give an entry another head."""
-        name, lasts = PREFIX + b"k" + key, lasts_for(meta)
+        name, lasts = self._names.entries(key), lasts_for(meta)
 
         async def change() -> None:
             for _ in range(_TRIES):
@@ -227,42 +211,57 @@ class RedisStore:
                 if await self._run[TOUCH]([name], [ident, known, encode(kept), lasts]):
                     break
             for number in range(-(-kept.size // PIECE) if kept.body is None else 0):
-                await self._client.expire(part_name(ident, number), lasts)
+                await self._client.expire(self._names.part(ident, number), lasts)
 
         await self._calls.quietly(change)
 
     async def delete(self, key: bytes, ident: bytes | None = None) -> None:
         """Remove one entry, or all under the key."""
-        name = PREFIX + b"k" + key
         if ident is None:
             self.changes.invalidated(key)
-
-        async def change() -> None:
-            if (task := self._writing.get(key)) is not None:
-                await asyncio.wait((task,))
-            if ident is None:
-                await self._run[INVALIDATE]([name], [_REMEMBERED])
-            else:
-                await self._client.hdel(name, ident)
-
-        await self._calls.quietly(change)
+            await self._surely(self._invalidate, key)
+        else:
+            one = ident
+            await self._calls.quietly(lambda: self._remove(key, one))
 
     async def purge(self, label: bytes) -> int:
         """Remove all entries with this label; how many there were."""
         self.changes.invalidated(label)
-        members = PREFIX + b"l" + label
+        return await self._surely(self._purge, label)
 
-        async def change() -> int:
-            if self._writing:
-                await asyncio.wait(self._writing.values())
-            left = await self._run[MARK]([PREFIX + b"g" + label, members], [_REMEMBERED])
-            removed = 0
-            while left > 0:
-                removed += await self._run[PURGE]([members], [PREFIX, _AT_A_TIME])
-                left -= _AT_A_TIME
-            return removed
+    async def _surely(self, work: Callable[[bytes], Awaitable[int]], name: bytes) -> int:
+        """Do it now, or before anything is read from Redis again."""
+        done = await self._calls.quietly(lambda: work(name))
+        if done is None:
+            self._undone[work, name] = None
+            if len(self._undone) > _MOST_UNDONE:
+                self._undone.popitem(last=False)
+        return done or 0
 
-        return await self._calls.quietly(change) or 0
+    async def _remove(self, key: bytes, ident: bytes) -> None:
+        await self._written(key)
+        await self._client.hdel(self._names.entries(key), ident)
+
+    async def _invalidate(self, key: bytes) -> int:
+        await self._written(key)
+        done: int = await self._run[INVALIDATE]([self._names.entries(key)], [_REMEMBERED])
+        return done
+
+    async def _purge(self, label: bytes) -> int:
+        if self._writing:
+            await asyncio.wait(self._writing.values())
+        members = self._names.members(label)
+        left = await self._run[MARK]([self._names.purged(label), members], [_REMEMBERED])
+        removed = 0
+        while left > 0:
+            removed += await self._run[PURGE]([members], [self._names.prefix, _AT_A_TIME])
+            left -= _AT_A_TIME
+        return removed
+
+    async def _written(self, key: bytes) -> None:
+        """Wait for what is being written under a key."""
+        if (task := self._writing.get(key)) is not None:
+            await asyncio.wait((task,))
 
     def resize(self, max_size: int) -> None:
         """Redis itself bounds what it keeps."""

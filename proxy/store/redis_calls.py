@@ -54,7 +54,7 @@ class RedisCalls:
     async def quietly(self, work: Callable[[], Awaitable[T]]) -> T | None:
         """Do it with time for a write; None where it fails."""
         try:
-            return await self.ask(work, WRITE_TIMEOUT)
+            return await self.ask(work, WRITE_TIMEOUT if self._timeout else None)
         except StoreFailed:
             return None
 

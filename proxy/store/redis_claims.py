@@ -6,7 +6,7 @@ from typing import Any, Final
 from proxy.core.stored import LEASE, Claim, StoreFailed
 from proxy.policy.key_changes import Changes
 from proxy.store.redis_calls import RedisCalls
-from proxy.store.redis_entry import PREFIX
+from proxy.store.redis_entry import Names
 from proxy.store.redis_scripts import GIVE_BACK, RENEW, TAKE
 
 _TOKEN: Final = 16
@@ -17,11 +17,12 @@ _LASTS: Final = int(LEASE * 1000)
 class RedisClaims:
     """A lease is a key that expires, with a random token; who knows that may remove it."""
 
-    __slots__ = ("_calls", "_changes", "_give_back", "_renew", "_take", "shared")
+    __slots__ = ("_calls", "_changes", "_give_back", "_names", "_renew", "_take", "shared")
 
-    def __init__(self, calls: RedisCalls, changes: Changes) -> None:
+    def __init__(self, calls: RedisCalls, changes: Changes, names: Names) -> None:
         self._calls = calls
         self._changes = changes
+        self._names = names
         self._take = calls.client.register_script(TAKE)
         self._renew = calls.client.register_script(RENEW)
         self._give_back = calls.client.register_script(GIVE_BACK)
@@ -33,7 +34,7 @@ class RedisClaims:
         token = secrets.token_bytes(_TOKEN) if name else b""
 
         async def take() -> Any:
-            return await self._take([lease_name(name)], [token, _LASTS])
+            return await self._take([self._names.lease(name)], [token, _LASTS])
 
         try:
             order, holder = await self._calls.ask(take)
@@ -54,7 +55,7 @@ class RedisClaims:
         """The token of who has this lease; empty for nobody, and where Redis does not answer."""
         try:
             found: bytes | None = await self._calls.ask(
-                lambda: self._calls.client.get(lease_name(name))
+                lambda: self._calls.client.get(self._names.lease(name))
             )
         except StoreFailed:
             return b""
@@ -63,7 +64,7 @@ class RedisClaims:
     def renew(self, claim: Claim) -> None:
         """Have the lease last from now on."""
         if token := claim.token:
-            self._calls.begin(lambda: self._renew([lease_name(claim.name)], [token, _LASTS]))
+            self._calls.begin(lambda: self._renew([self._names.lease(claim.name)], [token, _LASTS]))
 
     def give_back(self, claim: Claim) -> None:
         """Let others take the lease."""
@@ -72,9 +73,4 @@ class RedisClaims:
 
     def _begin_to_give_back(self, name: bytes, token: bytes) -> None:
         if token:
-            self._calls.begin(lambda: self._give_back([lease_name(name)], [token]))
-
-
-def lease_name(name: bytes) -> bytes:
-    """The key of a lease."""
-    return PREFIX + b"w" + name
+            self._calls.begin(lambda: self._give_back([self._names.lease(name)], [token]))

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, TypeAlias
+from urllib.parse import quote
 
 import msgspec
 
@@ -12,7 +13,7 @@ from proxy.store.parts import PartedEntry
 ReadAnyPart: TypeAlias = Callable[[bytes, int], Awaitable[bytes]]
 """Gives a part of a body by ident and number."""
 
-PREFIX: Final = b"sidecar-proxy:1:"
+_PREFIX: Final = b"sidecar-proxy:1:"
 _VALIDATED_FOR: Final = 24 * 3600.0
 LONGEST: Final = 30 * 24 * 3600.0
 """Seconds for which an entry may be kept."""
@@ -41,9 +42,33 @@ class RedisEntry(PartedEntry):
         self.at = kept.at
 
 
-def part_name(ident: bytes, number: int) -> bytes:
-    """The key of a part of a body."""
-    return b"%bb%b:%d" % (PREFIX, ident, number)
+class Names:
+    """The keys in Redis. Those of different namespaces never meet."""
+
+    __slots__ = ("prefix",)
+
+    def __init__(self, namespace: str) -> None:
+        self.prefix = _PREFIX + (quote(namespace, safe="").encode() + b":" if namespace else b"")
+
+    def entries(self, key: bytes) -> bytes:
+        """Of the hash with the entries of a key."""
+        return self.prefix + b"k" + key
+
+    def part(self, ident: bytes, number: int) -> bytes:
+        """Of a part of a body."""
+        return b"%bb%b:%d" % (self.prefix, ident, number)
+
+    def members(self, label: bytes) -> bytes:
+        """Of the set of the entries with a label."""
+        return self.prefix + b"l" + label
+
+    def purged(self, label: bytes) -> bytes:
+        """Of what says when a label was purged."""
+        return self.prefix + b"g" + label
+
+    def lease(self, name: bytes) -> bytes:
+        """Of a lease."""
+        return self.prefix + b"w" + name
 
 
 def lasts_for(meta: Meta) -> int:

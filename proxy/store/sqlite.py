@@ -160,9 +160,10 @@ class SqliteStore:
         return SqliteWriter(self, key, meta, self._last_ident, claim)
 
     async def chunk(self, ident: int, number: int) -> bytes:
-        """One chunk of a body. Raises StoreFailed where it is not there."""
+        """One chunk of a body. Raises StoreFailed where it is gone; then the entry goes too."""
         found = await self._file.read(lambda db: db.chunk(ident, number))
         if found is None:
+            self._file.begin(partial(self._file.write, lambda db: db.remove(ident)))
             raise StoreFailed("a part of it is not there")
         return found
 

@@ -32,6 +32,51 @@ async def test_machines_share_it(server: RedisServer) -> None:
     await two.close()
 
 
+async def test_services_with_other_namespaces_share_nothing(server: RedisServer) -> None:
+    names = ["", "a", "b", "a:k"]
+    stores = [RedisStore(server.url, 5.0, namespace=name) for name in names]
+    key = b"k" * 16
+    for number, store in enumerate(stores):
+        put(store, key, b"%d" % number * PIECE * 2, labels=[b"red"])
+        assert (await store.claims.take(b"lease")).token
+        assert len(await store.get(key)) == 1
+    await stores[1].delete(key)
+    assert await stores[2].purge(b"red") == 1
+    assert [len(await store.get(key)) for store in stores] == [1, 0, 0, 1]
+    [entry] = await stores[3].get(key)
+    assert set(await body_of(entry)) == set(b"3")
+    for store in stores:
+        await store.close()
+
+
+@pytest.mark.parametrize("how", ["key", "label"])
+async def test_what_was_removed_while_redis_was_away_is_not_found_later(
+    server: RedisServer, how: str
+) -> None:
+    now = 100.0
+    store = RedisStore(server.url, 0.05, lambda: now)
+    put(store, b"k" * 16, b"1", labels=[b"red"])
+    async with asyncio.timeout(30):
+        while not await store.get(b"k" * 16):  # a busy machine takes longer than the timeout
+            now += 2
+    server.stall()
+    for _ in range(3):
+        assert not await store.get(b"k" * 16)
+    assert told(store)["store_circuit_open"] == 1
+    if how == "key":
+        await store.delete(b"k" * 16)
+    else:
+        assert await store.purge(b"red") == 0
+    server.go_on()
+    async with asyncio.timeout(30):
+        while told(store)["store_circuit_open"]:
+            now += 2
+            assert not await store.get(b"k" * 16)
+            await asyncio.sleep(0.01)
+    assert not await store.get(b"k" * 16)
+    await store.close()
+
+
 async def test_everything_expires(server: RedisServer) -> None:
     store = RedisStore(server.url, 5.0)
     put(store, b"k" * 16, b"x" * PIECE * 2, labels=[b"red"], freshness=FRESH)
@@ -53,6 +98,9 @@ async def test_a_part_that_redis_has_dropped_is_an_error_and_no_short_body(
     assert len(await entry.read(0)) == PIECE
     with pytest.raises(Exception, match="not there"):
         await entry.read(PIECE)
+    async with asyncio.timeout(30):
+        while await store.get(b"k" * 16):  # or the next client would be cut in the same place
+            pass
     await store.close()
 
 

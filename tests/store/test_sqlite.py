@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy.core.stored import StoreFailed
 from proxy.store.database import Database
 from proxy.store.parts import PIECE
 from proxy.store.sqlite import SqliteStore
@@ -226,6 +227,22 @@ async def test_an_entry_of_another_version_of_the_proxy_is_a_miss(path: Path) ->
     number = int.from_bytes(first.ident, "big")
     await store._file.change(lambda db: db.touch(number, b"\x91\x01"))
     assert [await body_of(entry) for entry in await store.get(b"k")] == [b"1"]
+    await store.close()
+
+
+async def test_an_entry_that_has_lost_a_part_of_its_body_goes(path: Path) -> None:
+    store = opened(path)
+    put(store, b"k", b"x" * 200_000)
+    [entry] = await store.get(b"k")
+    other = sqlite3.connect(path)
+    other.execute("DELETE FROM chunks WHERE number = 1")
+    other.commit()
+    other.close()
+    with pytest.raises(StoreFailed):
+        await body_of(entry)
+    async with asyncio.timeout(30):
+        while await store.get(b"k"):
+            pass
     await store.close()
 
 

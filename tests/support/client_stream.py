@@ -127,6 +127,12 @@ class FakeClientStream:
         assert self.status, "a body without a head"
         self.body += chunk
 
+    def descriptor(self) -> int:
+        return -1  # there is no socket
+
+    def blocked(self, held: int) -> None:
+        raise AssertionError("nobody can write past this")
+
     def end(self) -> None:
         self._may_send()
         assert self.status, "an end without a head"

@@ -290,6 +290,8 @@ async def test_a_store_that_cannot_be_used_means_misses(tmp_path: Path) -> None:
     tables = cached() | {"store": {"url": f"sqlite:{tmp_path / 'none' / 'store.db'}"}}
     async with RawUpstream([FRESH]) as upstream, proxied(upstream, **tables) as proxy:
         for _ in range(2):
-            assert (await proxy.ask(get())).body == b"body"
+            answer = await proxy.ask(get())
+            assert answer.body == b"body"
+            assert (answer.value("Cache-Status") or b"").endswith(b"; detail=not-kept")
         assert (await proxy.ask(post(b"x"))).status == 200
         assert len(upstream.requests) == 3

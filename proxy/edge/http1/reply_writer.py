@@ -119,6 +119,18 @@ class ReplyWriter(ClientTransport):
             raise ConnectionResetError("client gone")
         transport.write(CHUNK % (len(chunk), chunk) if self._chunked else chunk)
 
+    def descriptor(self) -> int:
+        """Where what follows of the body may be written as it is; -1 where it may not, for now."""
+        transport = self.transport
+        if transport is None or transport.is_closing() or transport.get_write_buffer_size():
+            return -1
+        return -1 if self._chunked or self.scheme == "https" else self._socket.fileno()
+
+    def blocked(self, held: int) -> None:
+        """Whoever writes to the descriptor has so many bytes that the client does not take."""
+        if self.transport is not None:
+            self._write_timer(self.transport).wait(held)
+
     def end(self) -> None:
         """The body is whole."""
         if self._chunked:

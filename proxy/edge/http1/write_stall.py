@@ -22,6 +22,7 @@ class WriteStallTimer:
     """
 
     __slots__ = (
+        "_held",
         "_last",
         "_lingering",
         "_loop",
@@ -46,6 +47,8 @@ class WriteStallTimer:
         self._stuck = stuck
         self._timer = RearmableTimer(loop, self._look)
         self._last = 0
+        self._held = 0
+        """Bytes that wait in a pipe (``net/splice``) instead of in the transport."""
         self._lingering: asyncio.TimerHandle | None = None
         self._transport = transport
         self._socket = socket
@@ -55,6 +58,14 @@ class WriteStallTimer:
         if self._patience:
             self._last = self._unsent()
             self._timer.arm(self._loop.time() + self._patience)
+
+    def wait(self, held: int) -> None:
+        """The client takes nothing for now of so many bytes in a pipe; 0: it has taken them."""
+        self._held = held
+        if held:
+            self.watch()
+        else:
+            self.clear()
 
     def clear(self) -> None:
         """It has taken what was written."""
@@ -98,10 +109,10 @@ class WriteStallTimer:
             self._look_again(left, since, end, ignored)
 
     def _unsent(self) -> int:
-        return unsent(self._transport, self._socket)
+        return self._held + unsent(self._transport, self._socket)
 
     def _look(self) -> None:
-        if not self._transport.get_write_buffer_size():
+        if not (self._held or self._transport.get_write_buffer_size()):
             return
         if self._unsent() >= self._last:
             self._stuck()

@@ -91,6 +91,8 @@ class Fetcher:
             words = f"fwd={reason}; fwd-status={reply.status}"
             if exchange.error:
                 meta = "fallback"
+            elif self._store.claims.shared and claim.order is None:
+                meta = "not-kept"  # the store does not say what has become of the key since
             elif entry is not None and self._better(entry, reply, times[1]):
                 meta = "error"
             else:

@@ -18,8 +18,9 @@ _BOM: Final = b"\xef\xbb\xbf"
 _MAX_HELD: Final = 64 << 10
 """Bytes of an event that are held until all of it has come; a stream that breaks in a longer one
 ends without an error event."""
-_LAST_EVENT_TIME: Final = 0.02
-"""Seconds before ``total`` cuts a reply, in which its error event is sent."""
+_LAST_EVENT_TIME: Final = 1.0
+"""Seconds before ``total`` cuts a reply, in which its error event is sent, if they are not more
+than a tenth of it. A busy machine needs them: what comes too late is cut without a word."""
 
 ErrorEvent: TypeAlias = Callable[[ProxyError | Reply, str], bytes]
 """Of an error, or of a reply that cannot be shown any more, and the request id: the last event."""
@@ -137,7 +138,8 @@ class KeepAliveBody:
         while not self._next_read.done():
             patience = heartbeat
             if deadline is not None and self._sends_error_event:
-                left = deadline - _LAST_EVENT_TIME - self._words.clock()
+                needed = min(_LAST_EVENT_TIME, (deadline - self._exchange.started_at) / 10)
+                left = deadline - needed - self._words.clock()
                 if left <= 0:
                     raise ReplyStalled("the time for the whole exchange was over", clock="total")
                 patience = left if heartbeat is None else min(heartbeat, left)

@@ -221,6 +221,19 @@ class UpstreamProtocol(UpstreamTransport):
             self.acknowledge()
         return data
 
+    @property
+    def plain(self) -> int:
+        """Bytes of the body that are still to come as they are; 0 where they are framed."""
+        if self._payload is None or self._chunks is not None or self._upgraded:
+            return 0
+        return self._remaining or 0
+
+    def passed(self, size: int) -> None:
+        """So many of them have gone past this (``net/splice``)."""
+        self._remaining = left = self.plain - size
+        if not left and self._payload is not None:
+            self._payload.feed_eof()
+
     def _refuse(self, error: Exception) -> None:
         self.fail(error)
         if self.transport is not None:

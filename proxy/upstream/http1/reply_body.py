@@ -5,10 +5,12 @@ import asyncio
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from proxy.core.errors import ReplyStalled
-from proxy.core.reply import Ending
+from proxy.core.reply import Ending, Sink
 from proxy.http.fields import RawHeaders
 from proxy.http.sse import SseScanner
 from proxy.net.small_reads import CROWDED, IN_HAND, SmallReads, limit_read_ahead, read_small
+from proxy.net.splice import LEAST
+from proxy.upstream.http1.spliced_reply import SplicedReply, spliced
 from proxy.upstream.pooled_connection import PooledConnection
 from proxy.upstream.translate import body_error
 
@@ -23,6 +25,7 @@ class ReplyBody:
         "_late",
         "_payload",
         "_reads",
+        "_splice",
         "_upload",
         "_whole",
     )
@@ -42,6 +45,7 @@ class ReplyBody:
         self._whole: bytes | None = None
         self._begun = False
         self._reads: SmallReads | None = None
+        self._splice: SplicedReply | None = None
         connection.protocol.timer.disarm()
 
     def end_connection(self) -> None:
@@ -88,9 +92,14 @@ class ReplyBody:
         if IN_HAND.bytes > CROWDED:
             limit_read_ahead(payload)
         protocol.arm(self._idle, self._late)
+        splice = self._splice
         try:
+            if splice is not None:
+                splice.start()
             return await payload.readany()
         except Exception as error:
+            if splice is not None and splice.receiver_gone:
+                raise ConnectionResetError("client gone") from None
             if rest := take_buffered(payload):  # what came before it broke; the error comes again
                 return rest
             failed = body_error(error)
@@ -99,6 +108,27 @@ class ReplyBody:
             raise failed from None
         finally:
             protocol.timer.disarm()
+            if splice is not None:
+                self._splice = None
+                splice.close()
+
+    def splice(self, sink: Sink) -> bool:
+        """Have the next ``read`` give all that is left to ``sink``, and return its end.
+
+        False where the bytes are to pass through here: they are framed, encrypted, few, here
+        already, or the request is still being sent.
+        """
+        protocol, payload, upload = self._connection.protocol, self._payload, self._upload
+        if payload._size or protocol.encrypted or not (upload is None or upload.done()):
+            return False
+        if protocol.plain < LEAST or payload.exception() is not None:
+            return False
+        self._splice = spliced(protocol, sink, self.on_clock)
+        return self._splice is not None
+
+    def on_clock(self) -> None:
+        """The upstream is waited for from now on."""
+        self._connection.protocol.arm(self._idle, self._late)
 
     @property
     def _clock(self) -> float:
@@ -107,6 +137,9 @@ class ReplyBody:
 
     def close(self, ending: Ending) -> None:
         """Give the connection back, or close it where anything was left unread or unsent."""
+        if self._splice is not None:
+            self._splice.close()
+            self._splice = None
         upload = self._upload
         if upload is not None and not upload.done():
             upload.cancel()
@@ -156,6 +189,10 @@ class ProgressReplyBody(ReplyBody):
         if self._events.feed(data):
             self._waited = 0.0
         return data
+
+    def splice(self, sink: Sink) -> bool:
+        """Events are looked at."""
+        return False
 
     @property
     def _clock(self) -> float:

@@ -1,0 +1,182 @@
+"""Bytes from one connection to another through a pipe of the kernel's: nobody here holds them.
+
+A long body whose bytes nobody has to see costs two calls (splice, Linux) for each piece of up to
+half a MiB, and no copy. What that costs, and when it is used: ``docs/decisions/0051``.
+
+How it works. A `Splice` takes as much from the source as there is and the pipe can hold, then gives
+the sink what the pipe holds, and so on. Nothing is taken while the pipe holds anything. States:
+
+- taking: the pipe is empty, and the source is watched. Next: blocked, or over.
+- blocked: the sink takes nothing more for now, and is watched in the source's place. Next: taking,
+  or over.
+- over: all has gone on, the source has ended too early, one of the two has failed, or ``close``.
+
+Both sockets stay with their transports, whose loop lets nobody else watch their descriptors: what
+is watched are copies. So a socket is open until ``close``, whatever its transport does.
+"""
+
+import asyncio
+import functools
+import os
+import socket
+from typing import Final, Protocol
+
+LEAST: Final = 256 << 10
+"""Bytes from which on it is worth its pipe and its copies."""
+MOST: Final = 64
+"""Of them at a time: each has four descriptors and a pipe. Others are copied, as ever."""
+
+_PIECE: Final = 1 << 20
+"""Bytes to ask for; a pipe holds 16 pieces of memory of up to 32 KiB."""
+_TURNS: Final = 16
+"""Pieces before others have their turn."""
+_FLAGS: Final[int] = getattr(os, "SPLICE_F_MOVE", 0) | getattr(os, "SPLICE_F_NONBLOCK", 0)
+
+
+class Spliced(Protocol):
+    """Who is told how it goes."""
+
+    def moved(self, size: int) -> None:
+        """The sink has so many bytes more."""
+
+    def blocked(self, held: int) -> None:
+        """The sink takes nothing more for now; the pipe holds so many bytes. 0: it goes on."""
+
+    def ended(self, error: Exception | None) -> None:
+        """All has gone on; or the source failed, or ended too early (EOFError)."""
+
+    def refused(self, error: OSError) -> None:
+        """The sink failed."""
+
+
+class Splice:
+    """One body, or what is left of it."""
+
+    __slots__ = ("_held", "_left", "_loop", "_pipe", "_sink", "_source", "_told", "_waiting")
+
+    count = 0
+    """How many there are."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, source: int, sink: int, size: int, told: Spliced
+    ) -> None:
+        """``size``: bytes to move. Raises OSError where there is no descriptor left."""
+        self._loop = loop
+        self._told: Spliced | None = told
+        self._left = size
+        self._held = 0
+        self._waiting = False
+        """Whether the sink is waited for."""
+        self._pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._source = self._sink = -1
+        Splice.count += 1
+        try:
+            self._source, self._sink = os.dup(source), os.dup(sink)
+        except OSError:
+            self.close()
+            raise
+
+    def start(self) -> None:
+        """Move what is there, and watch for what is not."""
+        self._loop.add_reader(self._source, self._move)
+        self._move()
+
+    def close(self) -> None:
+        """Move nothing more; what the pipe holds is lost."""
+        pipe, self._pipe = self._pipe, (-1, -1)
+        if pipe[0] < 0:
+            return
+        Splice.count -= 1
+        self._told = None  # it holds this
+        if self._source >= 0:
+            self._loop.remove_reader(self._source)
+        if self._sink >= 0:
+            self._loop.remove_writer(self._sink)
+        for descriptor in (*pipe, self._source, self._sink):
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    def _move(self) -> None:
+        """Until one of the two has to be waited for."""
+        for _ in range(_TURNS):
+            if not self._held and not self._take():
+                return
+            if not self._give():
+                return
+            if not self._left:
+                self._end(None)
+                return
+
+    def _take(self) -> bool:
+        """Fill the pipe. False where there is nothing to take."""
+        try:
+            size = os.splice(self._source, self._pipe[1], min(self._left, _PIECE), flags=_FLAGS)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            self._end(error)
+            return False
+        if not size:
+            self._end(EOFError())
+            return False
+        self._held = size
+        self._left -= size
+        return True
+
+    def _give(self) -> bool:
+        """Empty the pipe. False where the sink does not take it all."""
+        try:
+            size = os.splice(self._pipe[0], self._sink, self._held, flags=_FLAGS)
+        except BlockingIOError:
+            size = 0
+        except OSError as error:
+            told = self._told
+            self.close()
+            if told is not None:
+                told.refused(error)
+            return False
+        self._held -= size
+        told = self._told
+        assert told is not None
+        if size:
+            told.moved(size)
+        if self._held:
+            if not self._waiting:
+                self._waiting = True
+                self._loop.remove_reader(self._source)
+                self._loop.add_writer(self._sink, self._move)
+            told.blocked(self._held)
+            return False
+        if self._waiting:
+            self._waiting = False
+            self._loop.remove_writer(self._sink)
+            self._loop.add_reader(self._source, self._move)
+            told.blocked(0)
+        return True
+
+    def _end(self, error: Exception | None) -> None:
+        told = self._told
+        self.close()
+        if told is not None:
+            told.ended(error)
+
+
+@functools.cache
+def can_splice() -> bool:
+    """Whether this system moves bytes between two sockets; some sandboxes have half of it."""
+    if not hasattr(os, "splice"):
+        return False
+    ends = [*socket.socketpair(), *socket.socketpair()]
+    pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        ends[0].send(b"x")
+        os.splice(ends[1].fileno(), pipe[1], 1, flags=_FLAGS)
+        os.splice(pipe[0], ends[2].fileno(), 1, flags=_FLAGS)
+        return ends[3].recv(1, socket.MSG_DONTWAIT) == b"x"
+    except OSError:
+        return False
+    finally:
+        for end in ends:
+            end.close()
+        for descriptor in pipe:
+            os.close(descriptor)

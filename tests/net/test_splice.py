@@ -1,0 +1,144 @@
+"""Bytes go from one socket to another, and whoever is told is told the truth."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from proxy.net.splice import Splice, can_splice
+
+pytestmark = pytest.mark.skipif(not can_splice(), reason="this system has no splice")
+MIB = 1 << 20
+PATIENCE = 30.0
+DATA = bytes(range(256)) * (12 * MIB // 256)
+
+
+class Told:
+    """What was told, and the two connections."""
+
+    def __init__(self, size: int, source: socket.socket, sink: socket.socket) -> None:
+        self.size = 0
+        self.held: list[int] = []
+        self.over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        numbers = source.fileno(), sink.fileno()
+        self.splice = Splice(asyncio.get_running_loop(), *numbers, size, self)
+
+    def moved(self, size: int) -> None:
+        self.size += size
+
+    def blocked(self, held: int) -> None:
+        self.held.append(held)
+
+    def ended(self, error: Exception | None) -> None:
+        self.over.set_result("end" if error is None else type(error).__name__)
+
+    def refused(self, error: OSError) -> None:
+        self.over.set_result(f"refused: {type(error).__name__}")
+
+
+class Ends:
+    """Of two connections: the peers, and what the proxy would have of them."""
+
+    def __init__(self) -> None:
+        self.upstream, self.source = socket.socketpair()
+        self.client, self.sink = socket.socketpair()
+        for end in (self.upstream, self.source, self.client, self.sink):
+            end.setblocking(False)
+
+
+@pytest.fixture
+def ends() -> Iterator[Ends]:
+    made = Ends()
+    yield made
+    for end in (made.upstream, made.source, made.client, made.sink):
+        end.close()
+    assert Splice.count == 0
+
+
+async def received(client: socket.socket, size: int) -> bytes:
+    loop = asyncio.get_running_loop()
+    data = bytearray()
+    async with asyncio.timeout(PATIENCE):
+        while len(data) < size and (more := await loop.sock_recv(client, 1 << 16)):
+            data += more
+    return bytes(data)
+
+
+async def test_all_of_it_arrives_and_no_byte_more(ends: Ends) -> None:
+    loop = asyncio.get_running_loop()
+    told = Told(len(DATA) - 5, ends.source, ends.sink)
+    told.splice.start()
+    sending = asyncio.create_task(loop.sock_sendall(ends.upstream, DATA))
+    assert await received(ends.client, len(DATA) - 5) == DATA[:-5]
+    async with asyncio.timeout(PATIENCE):
+        assert await told.over == "end"
+        await sending
+    assert told.size == len(DATA) - 5
+    assert ends.source.recv(9) == DATA[-5:]
+
+
+async def test_a_sink_that_takes_nothing_is_told_and_so_is_that_it_goes_on(ends: Ends) -> None:
+    loop = asyncio.get_running_loop()
+    told = Told(len(DATA), ends.source, ends.sink)
+    told.splice.start()
+    sending = asyncio.create_task(loop.sock_sendall(ends.upstream, DATA))
+    async with asyncio.timeout(PATIENCE):
+        while not told.held:  # noqa: ASYNC110 - the splice is not asked to notify tests
+            await asyncio.sleep(0.001)
+    assert told.held[-1] > 0
+    assert not told.over.done()
+    assert await received(ends.client, len(DATA)) == DATA
+    async with asyncio.timeout(PATIENCE):
+        assert await told.over == "end"
+        await sending
+    assert told.held[-1] == 0
+
+
+async def test_what_came_before_an_early_end_still_goes_on(ends: Ends) -> None:
+    told = Told(2 * MIB, ends.source, ends.sink)
+    ends.upstream.send(b"some")
+    ends.upstream.close()
+    told.splice.start()
+    assert await received(ends.client, 4) == b"some"
+    async with asyncio.timeout(PATIENCE):
+        assert await told.over == "EOFError"
+
+
+async def test_a_sink_that_is_gone_is_told_apart(ends: Ends) -> None:
+    told = Told(2 * MIB, ends.source, ends.sink)
+    ends.upstream.send(b"some")
+    ends.client.close()
+    told.splice.start()
+    async with asyncio.timeout(PATIENCE):
+        assert await told.over == "refused: BrokenPipeError"
+
+
+async def test_a_close_lets_go_of_everything_at_any_moment(ends: Ends) -> None:
+    descriptors = []
+    for before in (None, b"some", None, b"some"):
+        told = Told(2 * MIB, ends.source, ends.sink)
+        told.splice.start()
+        if before is not None:
+            ends.upstream.send(before)
+            assert await received(ends.client, 4) == before
+        told.splice.close()
+        told.splice.close()
+        assert Splice.count == 0
+        assert not told.over.done()
+        descriptors.append(len(os.listdir("/proc/self/fd")))
+    assert descriptors[1:] == descriptors[1:2] * 3
+
+
+async def test_without_descriptors_nothing_is_left_behind(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> int:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(os, "dup", full)
+    with contextlib.suppress(OSError):
+        Told(2 * MIB, ends.source, ends.sink)
+    assert Splice.count == 0

@@ -1,0 +1,138 @@
+"""Long replies that the kernel moves: clocks, counts, cuts and connections are as ever."""
+
+import asyncio
+import hashlib
+from collections.abc import Iterator
+
+import pytest
+
+from proxy.net.splice import MOST, Splice, can_splice
+from tests.support.message import get
+from tests.support.proxy import proxied
+from tests.support.upstream import RawUpstream
+
+pytestmark = pytest.mark.skipif(not can_splice(), reason="this system has no splice")
+MIB = 1 << 20
+BODY = b"".join(hashlib.sha256(b"%d" % number).digest() for number in range(6 * MIB // 32))
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(BODY)
+PATIENCE = 30.0
+
+
+@pytest.fixture(autouse=True)
+def spliced(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Splice]]:
+    """Those that there were; none is left."""
+    found: list[Splice] = []
+    start = Splice.start
+
+    def seen(splice: Splice) -> None:
+        found.append(splice)
+        start(splice)
+
+    monkeypatch.setattr(Splice, "start", seen)
+    yield found
+    assert Splice.count == 0
+
+
+async def test_it_is_the_same_and_the_connections_serve_on(spliced: list[Splice]) -> None:
+    async with (
+        RawUpstream([HEAD + BODY[:MIB], 0.02, BODY[MIB:]]) as upstream,
+        proxied(upstream) as proxy,
+        await proxy.connect() as client,
+    ):
+        for number in range(3):
+            answer = await client.ask(get())
+            assert (answer.status, answer.ended) == (200, "complete")
+            assert answer.body == BODY
+            record = await proxy.record(number)
+            assert (record.status, record.bytes_out, record.error) == (200, len(BODY), "")
+        assert len(upstream.connections) == 1
+    assert len(spliced) >= 3
+
+
+@pytest.mark.parametrize("how", ["fin", "rst"])
+async def test_what_is_cut_by_the_upstream_is_cut_for_the_client(
+    how: str, spliced: list[Splice]
+) -> None:
+    sent = HEAD + BODY[: 2 * MIB]
+    async with RawUpstream([sent, 0.3, how]) as upstream, proxied(upstream) as proxy:
+        answer = await proxy.ask(get())
+        assert answer.ended == "fin-short"
+        assert answer.body == BODY[: 2 * MIB]
+        record = await proxy.record()
+        assert record.error == "http_response_incomplete"
+    assert spliced
+
+
+async def test_bytes_behind_it_end_the_connection_to_the_upstream(spliced: list[Splice]) -> None:
+    async with (
+        RawUpstream([HEAD + BODY[:MIB], 0.02, BODY[MIB:] + b"junk"]) as upstream,
+        proxied(upstream) as proxy,
+        await proxy.connect() as client,
+    ):
+        for _ in range(2):
+            assert (await client.ask(get())).body == BODY
+        assert len(upstream.connections) == 2
+    assert spliced
+
+
+async def test_an_upstream_that_stalls_is_ended_by_its_clock(spliced: list[Splice]) -> None:
+    script = [HEAD + BODY[: 2 * MIB], "hold"]
+    async with (
+        RawUpstream(script) as upstream,
+        proxied(upstream, timeouts={"idle": "300ms"}) as proxy,
+    ):
+        answer = await proxy.ask(get())
+        assert (answer.ended, len(answer.body)) == ("fin-short", 2 * MIB)
+        assert (await proxy.record()).error == "http_response_timeout"
+    assert spliced
+
+
+async def test_a_client_that_takes_nothing_is_cut_by_its_clock(spliced: list[Splice]) -> None:
+    long = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (64 * MIB)
+    async with (
+        RawUpstream([long + bytes(64 * MIB)]) as upstream,
+        proxied(upstream, server={"write_idle_timeout": "300ms"}, timeouts={"idle": "5s"}) as proxy,
+        await proxy.connect(receive_buffer=4096) as client,
+    ):
+        await client.send(get())
+        record = await proxy.record()
+        assert record.bytes_out < 64 * MIB
+        assert record.error != "http_response_incomplete"
+        await upstream.connections[0].closed.wait()
+    assert spliced
+
+
+async def test_a_client_that_leaves_ends_it(spliced: list[Splice]) -> None:
+    async with (
+        RawUpstream([HEAD + BODY[: 2 * MIB], "hold"]) as upstream,
+        proxied(upstream) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.send(get())
+        await client.exactly(MIB)
+        client.reset()
+        record = await proxy.record()
+        assert (record.status, record.error) == (499, "client_gone")
+        async with asyncio.timeout(PATIENCE):
+            await upstream.connections[0].closed.wait()
+    assert spliced
+
+
+async def test_total_ends_it(spliced: list[Splice]) -> None:
+    async with (
+        RawUpstream([HEAD + BODY[: 2 * MIB], "hold"]) as upstream,
+        proxied(upstream, timeouts={"total": "1s"}) as proxy,
+    ):
+        answer = await proxy.ask(get())
+        assert (answer.ended, len(answer.body)) == ("fin-short", 2 * MIB)
+    assert spliced
+
+
+async def test_many_at_a_time_are_copied(
+    spliced: list[Splice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Splice, "count", MOST)
+    async with RawUpstream([HEAD + BODY]) as upstream, proxied(upstream) as proxy:
+        assert (await proxy.ask(get())).body == BODY
+    assert not spliced
+    monkeypatch.setattr(Splice, "count", 0)
