@@ -34,11 +34,18 @@ class Changes:
 
         Also where that is forgotten.
         """
+        if self._invalid.latest <= since:  # nothing is, as nearly always
+            return False
         return any(self._invalid.of(name) > since for name in names)
 
     def may_have_stored(self, key: bytes, since: int) -> bool:
         """Whether a reply may have been stored after this moment."""
-        return self._stored.of(key) > since
+        return self._stored.latest > since and self._stored.of(key) > since
+
+    @property
+    def none_invalid(self) -> bool:
+        """Whether nothing has ever been made invalid: all marks are the same then."""
+        return not self._invalid.latest
 
     def mark(self, *names: bytes) -> bytes:
         """Another one after each time that one of these keys and labels was made invalid."""
@@ -49,14 +56,15 @@ class Changes:
 class _Last:
     """The last moment of each key; of keys that are forgotten the latest."""
 
-    __slots__ = ("_forgotten", "moments")
+    __slots__ = ("_forgotten", "latest", "moments")
 
     def __init__(self) -> None:
         self.moments: OrderedDict[bytes, int] = OrderedDict()
         self._forgotten = 0
+        self.latest = 0
 
     def note(self, key: bytes, moment: int) -> None:
-        self.moments[key] = moment
+        self.moments[key] = self.latest = moment
         self.moments.move_to_end(key)
         if len(self.moments) > _MOST:
             self._forgotten = self.moments.popitem(last=False)[1]

@@ -22,6 +22,17 @@ def test_what_was_asked_for_before_a_change() -> None:
     assert changes.mark(b"b") == mark
 
 
+def test_while_nothing_is_invalid_all_marks_are_one() -> None:
+    changes = Changes()
+    changes.stored(b"a")
+    seen = [changes.none_invalid]
+    assert changes.mark(b"a") == changes.mark(b"b", b"c") == Changes().mark(b"")
+    changes.invalidated(b"a")
+    seen.append(changes.none_invalid)
+    assert seen == [True, False]
+    assert changes.mark(b"a") != changes.mark(b"b")
+
+
 def test_a_change_that_is_forgotten_may_be_of_any_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(key_changes, "_MOST", 2)
     changes = Changes()

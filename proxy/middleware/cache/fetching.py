@@ -24,6 +24,7 @@ from proxy.middleware.cache.rests import Rests
 from proxy.middleware.cache.succession import is_newer
 from proxy.middleware.cache.sufficing import Suffices
 from proxy.policy.freshness import ANYTHING, usable_on_error
+from proxy.policy.key_changes import Changes
 
 REPLACED: Final = CONDITIONS | {b"range", b"if-range"}
 """Fields of a client that are left out where an entry is validated."""
@@ -31,6 +32,7 @@ NOTHING_STORED: Final = "uri-miss"
 """Why a request is forwarded whose target has no entry at all (RFC 9211 2.2)."""
 _STAYS_FOR: Final = 10.0
 """Seconds for which errors of one status are taken for the one that said that it stays."""
+_NO_MARK: Final = Changes().mark(b"")
 _SAME_BODY: Final = (b"etag", b"last-modified")
 
 
@@ -171,8 +173,11 @@ class Fetcher:
 
     def mark(self, asked: Asked) -> bytes:
         """Another one after each time that what is asked for was made invalid."""
+        changes = self._store.changes
+        if changes.none_invalid:
+            return _NO_MARK
         path = label(b"path", asked.exchange.path.encode())
-        return self._store.changes.mark(asked.target_key, self._rules.route_label, path)
+        return changes.mark(asked.target_key, self._rules.route_label, path)
 
     def suffices(self, asked: Asked, entry: Entry | None) -> Suffices:
         """Which failures are not tried again; ``entry`` where that may be the answer instead."""
