@@ -29,6 +29,9 @@ class Source(Protocol):
     def describe(self) -> Iterable[Sample]:
         """The state. With workers it is their sum, at most about a second old."""
 
+    def metrics(self) -> Iterable[Sample]:
+        """The state, and what nobody but ``/metrics`` shows."""
+
     async def ask(self, question: str, *, keep: str = "", **values: Any) -> list[Any]:
         """The answers, one of each process that serves requests and gives one in time.
 
@@ -41,15 +44,18 @@ class Source(Protocol):
 class Local:
     """This process alone."""
 
-    __slots__ = ("_answers", "_describe", "_ready")
+    __slots__ = ("_answers", "_describe", "_metrics", "_ready")
 
     def __init__(
         self,
         ready: Callable[[], bool],
         describe: Callable[[], Iterable[Sample]],
         answers: dict[str, Answer],
+        metrics: Callable[[], Iterable[Sample]] | None = None,
     ) -> None:
-        """``answers``: by the name of their question; may be filled later."""
+        """``answers``: by the name of their question; may be filled later. ``metrics``: where they
+        are more than ``describe`` gives."""
+        self._metrics = metrics or describe
         self._ready = ready
         self._describe = describe
         self._answers = answers
@@ -62,6 +68,10 @@ class Local:
     def describe(self) -> Iterable[Sample]:
         """The state of this moment."""
         return self._describe()
+
+    def metrics(self) -> Iterable[Sample]:
+        """The same and more."""
+        return self._metrics()
 
     async def ask(self, question: str, *, keep: str = "", **values: Any) -> list[Any]:
         """The one answer; ``keep`` means nothing here. Raises ValueError."""

@@ -14,7 +14,6 @@ from typing import Final
 from urllib.parse import quote, quote_plus, unquote_to_bytes
 from weakref import WeakValueDictionary
 
-from proxy.http.bounded_cache import Memo
 from proxy.http.fields import RawHeaders
 
 HIDDEN: Final = "***"
@@ -85,11 +84,11 @@ def _rules(
 
 
 def _parameter(known: frozenset[bytes], found: re.Match[str]) -> str:
-    named = _named(found[2].encode("utf-8", "surrogatepass"))
+    named = plain_name(found[2].encode("utf-8", "surrogatepass"))
     return f"{found[1]}{found[2]}={HIDDEN}" if named in known else found[0]
 
 
-def _named(name: bytes) -> bytes:
+def plain_name(name: bytes) -> bytes:
     """What a parameter is called: without escapes, case, and the ``[]`` of a list."""
     return unquote_to_bytes(name).lower().replace(b"+", b" ").strip(b" ").partition(b"[")[0]
 
@@ -250,48 +249,3 @@ def shown(key: str, harmless: Iterable[str]) -> Callable[[Hashable], str]:
 def _kind(key: str) -> str:
     """Names of fields have no case, those of cookies have."""
     return key.lower() if key.startswith("header:") else key
-
-
-_USUAL: Final = re.compile(rb"/[^;?]*\?[^/?]*")
-"""A target whose only parameters stand behind its one question mark."""
-_PARAMETER: Final = re.compile(rb"[&;?]([^&;?=]*)=")
-"""The name of one, up to its first equals sign."""
-_NAMES: Final = 1024
-
-
-class Targets:
-    """Shows request targets without the values of some query parameters."""
-
-    __slots__ = ("_hidden",)
-
-    def __init__(self, names: Iterable[str] = ()) -> None:
-        """``names``: more parameters whose values are never shown."""
-        hidden = PARAMETERS | {name.lower().encode() for name in names}
-        self._hidden = Memo(lambda name: _named(name) in hidden, _NAMES)
-
-    def show(self, target: bytes) -> bytes:
-        """The target as it may be shown."""
-        if _USUAL.fullmatch(target):
-            hidden = self._hidden
-            if True not in [hidden[name] for name in _PARAMETER.findall(target)]:
-                return target
-        if not target.startswith(b"/"):
-            scheme, slashes, rest = target.partition(b"://")
-            if slashes:
-                authority, slash, path = rest.partition(b"/")
-                target = b"%b://%b%b%b" % (scheme, authority.rpartition(b"@")[2], slash, path)
-        path, mark, query = target.partition(b"?")
-        if b";" in path:  # parameters of a segment: ;jsessionid=
-            path = b"".join(map(self._part, re.split(rb"([;/])", path)))
-        if not mark:
-            return path
-        # Both separators: APIs read either (and HTML 4 asked for the semicolon).
-        # A second question mark begins a query again where a URL was put behind another.
-        parts = re.split(rb"([&;?])", query)
-        return b"%b?%b" % (path, b"".join(map(self._part, parts)))
-
-    def _part(self, part: bytes) -> bytes:
-        name, equals, value = part.partition(b"=")
-        if equals and value and self._hidden[name]:
-            return name + b"=***"
-        return part

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 from proxy.http.bounded_cache import Memo
 from proxy.http.equivalence import TRACING_FIELDS
 from proxy.http.fields import RawHeaders, values
-from proxy.http.grammar import members, unquoted
+from proxy.http.grammar import TCHAR, members, unquoted
 
 Directives: TypeAlias = dict[bytes, bytes | None]
 """Names in lower case, and their values; None for a directive without one."""
@@ -34,7 +34,9 @@ _RESTRICTING: Final = frozenset(
     b"private no-store no-cache must-revalidate proxy-revalidate".split()
 )
 _LIFETIMES: Final = (b"max-age", b"s-maxage")
-_SEPARATOR: Final = re.compile(rb"[; \t]+")
+_SEPARATOR: Final = re.compile(rb'[;,"\s]+')
+_DIRECTIVE: Final = re.compile(rb'[%b]+(?:=(?:[^";\s]*|"(?:[^"\\]|\\.)*"))?' % TCHAR, re.DOTALL)
+"""One that is well-formed, or has at least an end."""
 _SECONDS: Final = (b"max-age", b"s-maxage", b"stale-while-revalidate", b"stale-if-error")
 MOST: Final = 2**31
 """Seconds; what is more is this (RFC 9111 1.2.2)."""
@@ -65,7 +67,7 @@ def _meaning(name: bytes) -> bytes:
 
 
 _MEANINGS: Final = Memo(_meaning, 2048)
-_RESTRICTS: Final = Memo(lambda value: not _UNSHARED.isdisjoint(_words(value)), 512)
+_RESTRICTS: Final = Memo(lambda value: not _UNSHARED.isdisjoint(cache_directives((value,))), 512)
 _TELLS_APART: Final = Memo(
     lambda value: any(word == b"*" or word in TRACING_FIELDS for word in directives(value)), 512
 )
@@ -77,34 +79,25 @@ def directives(value: bytes) -> list[bytes]:
     return [member.partition(b"=")[0].strip(b" \t") for member in members(value.lower())]
 
 
-def _words(value: bytes) -> list[bytes]:
-    """The same, also where something else than a comma is between them."""
-    return [
-        word.partition(b"=")[0]
-        for member in members(value.lower())
-        for word in _SEPARATOR.split(member)
-    ]
-
-
 def cache_directives(lines: Iterable[bytes]) -> Directives:
     """The directives of all Cache-Control lines, quotes around values removed.
 
     Of a directive that comes twice the first one counts (RFC 9111 4.2.1). But no-cache and private
     without field names count before those with names, and the names of several are put together.
-    Where a comma is missing, or is a semicolon, only what forbids something counts.
+    Of what is malformed, as where a comma is missing or a quote does not end, only that counts
+    which forbids something.
     """
     found: Directives = {}
     for line in lines:
-        for member in _MEMBER.findall(line):
-            name, equals, value = member.strip(b" \t").partition(b"=")
-            name = name.lower()
-            if not name:
-                continue
-            if _SEPARATOR.search(name) or _SEPARATOR.search(value.partition(b'"')[0]):
+        for found_member in _MEMBER.findall(line):
+            member = found_member.strip(b" \t")
+            if not _DIRECTIVE.fullmatch(member):
                 _restrict(found, member)
                 continue
+            name, equals, value = member.partition(b"=")
+            name = name.lower()
             if value[:1] == b'"':
-                value = unquoted(value[1:-1] if value[-1:] == b'"' else value[1:])
+                value = unquoted(value[1:-1])
             said = _about_fields(name, value if equals else None)
             if name in found:
                 before = found[name]
@@ -116,7 +109,7 @@ def cache_directives(lines: Iterable[bytes]) -> Directives:
 
 
 def _restrict(found: Directives, member: bytes) -> None:
-    """What several directives without commas between them forbid; no number of theirs counts."""
+    """What the words of something malformed forbid; no number of theirs counts."""
     for word in _SEPARATOR.split(member.lower()):
         name = word.partition(b"=")[0]
         if name in _RESTRICTING:

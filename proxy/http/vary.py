@@ -15,8 +15,8 @@ _COMMA: Final = re.compile(rb'("(?>(?:[^"\\]|\\.)*)")|[ \t]*,[ \t,]*', re.DOTALL
 
 
 def selecting_names(lines: Iterable[bytes]) -> list[bytes]:
-    """The names in the values of Vary, in lower case, each once."""
-    named = [name for line in lines for name in members(line.lower())]
+    """The names in the values of Vary, in lower case, each once; also where a comma is missing."""
+    named = [name for line in lines for member in members(line.lower()) for name in member.split()]
     return list(dict.fromkeys(named))
 
 

@@ -92,7 +92,9 @@ class Runtime:
         self.reloader = None if read is None else Reloader(read, self.reload, config)
         if self.reloader is not None:
             self.answers["reload"] = self.reloader.answer
-        self._admin = AdminListeners(Local(lambda: self.ready, self.describe, self.answers))
+        self._admin = AdminListeners(
+            Local(lambda: self.ready, self.describe_state, self.answers, self.describe)
+        )
         self._runner: web.AppRunner | None = None
         self._data: web.Server | None = None
         self._changing = asyncio.Lock()
@@ -227,6 +229,11 @@ class Runtime:
 
     def describe(self) -> Iterator[Sample]:
         """What operators are shown."""
+        yield from self.describe_state()
+        yield from self._observation.times()
+
+    def describe_state(self) -> Iterator[Sample]:
+        """The same without what metrics alone show."""
         now = monotonic()
         if self._generations.current is not None:
             yield from self._generations.current.tree.describe(now)

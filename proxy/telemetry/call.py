@@ -6,7 +6,8 @@ from typing import Final
 import msgspec
 
 from proxy.core.exchange import Exchange
-from proxy.core.redaction import HIDDEN, Targets
+from proxy.core.redaction import HIDDEN
+from proxy.core.targets_shown import Targets
 from proxy.telemetry.access_log_line import escaped, named_by, printable
 from proxy.telemetry.phases import Phases, phase_now
 from proxy.telemetry.why import Try, Why, cause_of, sentence

@@ -12,7 +12,8 @@ import msgspec
 
 from proxy.core.clock import monotonic, wall
 from proxy.core.exchange import Exchange
-from proxy.core.redaction import HIDDEN, SECRETS, Targets, conceal
+from proxy.core.redaction import HIDDEN, SECRETS, conceal
+from proxy.core.targets_shown import Targets
 from proxy.telemetry.access_log_line import (
     Line,
     escaped,
@@ -215,7 +216,8 @@ class AccessLog:
             self._second = second
             self._second_text = stamp(second)[:-4]
         asked = exchange.raw_target
-        if b"?" in asked or asked[:1] != b"/" or b";" in asked:  # where credentials could stand
+        # Where credentials could stand:
+        if b"?" in asked or asked[:1] != b"/" or b";" in asked or b"@" in asked:
             asked = self._show(asked)
         record, started = exchange.record, exchange.started_at
         connected, first_byte = record.connect_s, record.first_byte_at

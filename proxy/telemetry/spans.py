@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from proxy.core.exchange import Exchange
 from proxy.core.record import HEDGED, Attempt, Record
-from proxy.core.redaction import Targets
+from proxy.core.targets_shown import Targets
 from proxy.http.authority import hostname
 from proxy.telemetry.access_log_line import escaped, named, printable
 from proxy.telemetry.traffic import METHODS

@@ -48,3 +48,10 @@ async def test_answers_may_be_added_later() -> None:
     assert await source.ask("name") == ["api"]
     assert source.ready
     assert list(source.describe()) == [gauge("one", 1)]
+
+
+async def test_metrics_may_show_more_than_the_state() -> None:
+    one, two = gauge("one", 1), gauge("two", 2)
+    assert list(_source().metrics()) == [one]
+    more = Local(lambda: True, lambda: [one], {}, lambda: [one, two])
+    assert (list(more.describe()), list(more.metrics())) == ([one], [one, two])

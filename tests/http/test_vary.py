@@ -5,6 +5,10 @@ import pytest
 from proxy.http.vary import selecting_names, selecting_value
 
 
+def test_names_without_a_comma_between_them_are_names() -> None:
+    assert selecting_names([b"Accept X-Foo\tX-Bar, *"]) == [b"accept", b"x-foo", b"x-bar", b"*"]
+
+
 def test_names_are_found_once_whatever_their_case() -> None:
     assert selecting_names([b"Accept, foo", b"FOO, *, ,"]) == [
         b"accept",

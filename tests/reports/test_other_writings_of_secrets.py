@@ -9,7 +9,8 @@ from urllib.parse import quote
 import pytest
 
 from proxy.core import redaction
-from proxy.core.redaction import CREDENTIALS, SECRETS, Targets, conceal, configured, sent
+from proxy.core.redaction import CREDENTIALS, SECRETS, conceal, configured, sent
+from proxy.core.targets_shown import Targets
 from proxy.telemetry.log import JsonFormatter
 
 SECRET = "sk-live-4f9a8d77c1"
@@ -76,11 +77,21 @@ def test_texts_lose_credentials_that_are_quoted_or_escaped(text: str) -> None:
         "/v1;jsessionid=%s",
         "/v1;JSESSIONID=%s/more?a=1",
         "/v1?a=1;PASS=%s",
+        "/v1?to=http://%s@host/&x=a@b",
+        "/v1?to=http%%3A%%2F%%2F%s%%40host%%2Fpath",
+        "/v1/https://%s@host/path",
     ],
 )
 def test_targets_lose_credentials_in_odd_places(target: str) -> None:
     shown = Targets().show((target % SECRET).encode()).decode()
     assert shown == target % "***"
+
+
+@pytest.mark.parametrize(
+    "target", ["/v1?mail=a@b.c", "/v1?to=http://host/a@b", "/v1?to=http%3A%2F%2Fhost%2Fa%40b"]
+)
+def test_an_at_sign_alone_hides_nothing(target: str) -> None:
+    assert Targets().show(target.encode()).decode() == target
 
 
 @pytest.mark.parametrize("name", ["xi-api-key", "dd-api-key", "x-rapidapi-key", "x-auth-key"])

@@ -29,7 +29,7 @@ function drawVerdict() {
   const shown = causes.slice(0, 4).map((each, index) => {
     const where = [
       each.routes.size ? `on ${some(each.routes)}` : "",
-      each.servers.size ? `at ${[...each.upstreams].join(", ")} (${some(each.servers)})` : "",
+      each.servers.size ? `at ${some(each.upstreams)} (${some(each.servers)})` : "",
     ].filter(Boolean).join(" ");
     const long = `${each.number} ${each.number === 1 ? "call" : "calls"} ${where}, up to ${spell(each.worst)}${each.usual === null ? "" : `; usually ${spell(each.usual)}`}. `;
     return h("div", { class: `cause${index ? " minor" : ""}`, colour: colour(each.cause), "data-cause": each.cause },

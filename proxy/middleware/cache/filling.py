@@ -43,8 +43,8 @@ _LONGEST_TAG: Final = 256
 
 
 _READ: Final = frozenset(
-    b"""age cache-control cache-tag content-type date etag expires last-modified set-cookie
-    set-cookie2 surrogate-key vary""".split()
+    b"""age cache-control cache-tag content-range content-type date etag expires last-modified
+    set-cookie set-cookie2 surrogate-key vary""".split()
 )
 """Fields of a reply that are looked at."""
 _DIRECTIVES: Final = Memo(lambda line: cache_directives((line,)), 512)
@@ -177,6 +177,8 @@ def plan(asked: Asked, reply: Reply, rules: Rules, times: tuple[float, float]) -
         return why
     if reply.upgraded is not None:
         return "upgrade"
+    if asked.ranged and b"content-range" in found:  # a part, whatever its status says
+        return "status"
     posted = asked.exchange.method == "POST"
     if posted and reply.status != 200:
         return "status"

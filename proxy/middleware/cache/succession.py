@@ -20,7 +20,8 @@ def is_newer(stored: Meta, found: Meta, asked_at: float) -> bool:
 
 
 def _made(meta: Meta) -> float:
-    """Its Date, in seconds since 1970; when it came where it has none."""
+    """Its Date, in seconds since 1970; when it came where it has none, or one that is later."""
     value = first(meta.fields, b"date")
     made = None if value is None else date_of(value)
-    return meta.freshness.received_at if made is None else made
+    came = meta.freshness.received_at
+    return came if made is None else min(made, came)

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Final
 
-from proxy.core.redaction import CREDENTIALS, HIDDEN, Targets, known_secrets
+from proxy.core.redaction import CREDENTIALS, HIDDEN, known_secrets
+from proxy.core.targets_shown import Targets
 from proxy.http.equivalence import TRACING_FIELDS
 from proxy.http.fields import Fields, RawHeaders, media_type, values, without
 from proxy.http.hop_by_hop import HOP_BY_HOP

@@ -73,6 +73,10 @@ class Parent:
         if self._reloader is not None:
             yield from self._reloader.describe(monotonic())
 
+    def metrics(self) -> Iterable[Sample]:
+        """The same: workers tell all at once."""
+        return self.describe()
+
     async def ask(self, question: str, *, keep: str = "", **values: Any) -> list[Any]:
         """The answers of all; see ``Source``."""
         if question == "configuration":  # theirs have their shares of the limits

@@ -56,6 +56,14 @@ def test_a_word_says_why_not(fields: Any, options: Any, why: str) -> None:
     assert planned(*fields, **options) == why
 
 
+def test_what_a_request_for_a_part_got_may_be_a_part() -> None:
+    ranged = Asked(get("/a", headers=[(b"Range", b"bytes=0-3")]), lambda _: b"k")
+    part = reply(200, [LIFE, (b"Content-Range", b"bytes 0-3/100")], b"body")
+    assert plan(ranged, part, rules(), TIMES) == "status"
+    assert isinstance(plan(asked(), part, rules(), TIMES), Meta)
+    assert isinstance(plan(ranged, reply(200, [LIFE], b"body"), rules(), TIMES), Meta)
+
+
 def test_what_only_the_end_of_a_connection_ends_may_have_been_cut() -> None:
     answer = reply(200, [LIFE])
     answer.until_close = True

@@ -39,3 +39,8 @@ def meta(date: bytes, came: float = 0.0, lifetime: float = 60.0, *, validate: bo
 )
 def test_the_newer_one(stored: Meta, found: Meta, asked_at: float, newer: bool) -> None:
     assert is_newer(stored, found, START + asked_at) is newer
+
+
+def test_a_date_in_the_future_makes_nothing_newer() -> None:
+    future = b"Fri, 06 Nov 2094 08:49:37 GMT"
+    assert not is_newer(meta(future, 1), meta(LATE, 6), START + 5)
