@@ -21,6 +21,7 @@ from benchmarks.chaos.client import Client
 from benchmarks.chaos.config import SERVERS
 from benchmarks.chaos.plan import ROUTES, Ask, Kind, Session, session
 from benchmarks.chaos.process import Proxy, Server
+from benchmarks.chaos.reloads import Reloads
 from benchmarks.chaos.storm import rage, storm
 
 SEED: Final = 1
@@ -42,6 +43,8 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--grown", type=float, default=rest.GROWN, help=f"MiB that may stay, {rest.GROWN:g}"
     )
+    parser.add_argument("--reloads", type=float, default=0.0, help="seconds between two; 0: none")
+    parser.add_argument("--workers", type=int, default=1, help="processes that serve, 1")
     parser.add_argument("--session", type=int, help="print the plan of one connection, and end")
     return parser.parse_args(words)
 
@@ -53,7 +56,8 @@ class Chaos:
         self._asked = asked
         self._seed: int = asked.seed
         self._servers = [Server(asked.seed, number, folder) for number in range(SERVERS)]
-        self._proxy = Proxy(folder)
+        self._proxy = Proxy(folder, asked.workers)
+        self._reloads = Reloads(self._proxy, asked.reloads)
         self._book = Book()
         self._next = 0
         self._hard: list[tuple[float, float]] = []
@@ -93,13 +97,20 @@ class Chaos:
         blows = storm(self._seed, seconds, SERVERS)
         raging = asyncio.create_task(rage(blows, seconds, self._proxy, self._servers, self._hard))
         looking = asyncio.create_task(self._look())
+        beside = [raging, looking]
+        if self._asked.reloads:
+            beside.append(asyncio.create_task(self._reloads.run()))
         until = asyncio.get_running_loop().time() + seconds
         await asyncio.gather(*(self._client(until) for _ in range(self._asked.clients)))
-        for task in (raging, looking):
+        for task in beside:
             task.cancel()
-        for ended in await asyncio.gather(raging, looking, return_exceptions=True):
+        for ended in await asyncio.gather(*beside, return_exceptions=True):
             if isinstance(ended, Exception):
                 raise ended
+        if self._asked.reloads:
+            await self._reloads.end()
+            self._found += self._reloads.found
+            print(f"{self._reloads.number} reloads")
 
     async def _look(self) -> None:
         """What operators are shown has to come whatever happens, but without descriptors."""

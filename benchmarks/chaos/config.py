@@ -8,6 +8,7 @@ from benchmarks.chaos.plan import HEDGE_DELAY
 _TEXT: Final = """
 [server]
 listen = ["127.0.0.1:0", "unix:{listen}"]
+workers = {workers}
 request_headers_timeout = "3s"
 body_idle_timeout = "3s"
 write_idle_timeout = "3s"
@@ -167,7 +168,7 @@ _UPSTREAMS: Final = {"three": (0, 1, 2), "queued": (2, 3), "adaptive": (3,)}
 SERVERS: Final = 4
 
 
-def config(ports: Sequence[int], unix: str, listen: str) -> str:
+def config(ports: Sequence[int], unix: str, listen: str, workers: int = 1) -> str:
     """The file, for servers on these ports and at this unix socket, and a socket to listen on."""
 
     def urls(numbers: tuple[int, ...]) -> str:
@@ -177,4 +178,4 @@ def config(ports: Sequence[int], unix: str, listen: str) -> str:
     # A name with addresses of both families, where the machine has them.
     lists["adaptive"] = lists["adaptive"].replace("127.0.0.1", "localhost")
     hedge = round(HEDGE_DELAY * 1000)
-    return _TEXT.format(hedge=hedge, unix=unix, listen=listen, **lists)
+    return _TEXT.format(hedge=hedge, unix=unix, listen=listen, workers=workers, **lists)

@@ -13,6 +13,7 @@ import sys
 import urllib.request
 from pathlib import Path
 from typing import Any, Final
+from urllib.error import HTTPError
 
 from benchmarks.chaos.client import Door
 from benchmarks.chaos.config import config
@@ -70,11 +71,28 @@ class Server:
             await self._process.wait()
 
 
+def _descriptors(pid: int) -> list[str]:
+    found = []
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError):
+            found.append(os.readlink(f"/proc/{pid}/fd/{name}"))
+    return found
+
+
+def _resident(pid: int) -> float:
+    text = Path(f"/proc/{pid}/status").read_text()
+    found = re.search(r"VmRSS:\s+(\d+)", text)
+    return int(found[1]) / 1024 if found else 0.0
+
+
 class Proxy:
     """The proxy under test."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, workers: int = 1) -> None:
         self._folder = folder
+        self._workers = workers
+        self.text = ""
+        """The configuration that it began with."""
         self._process: asyncio.subprocess.Process
         self._unix = str(folder / "proxy")
         self.door = Door(0)
@@ -93,14 +111,19 @@ class Proxy:
 
     async def start(self, servers: list[Server]) -> None:
         """Until it is ready."""
-        file = self._folder / "config.toml"
-        file.write_text(
-            config([server.port for server in servers], str(servers[0].unix), self._unix)
-        )
+        ports = [server.port for server in servers]
+        self.text = config(ports, str(servers[0].unix), self._unix, self._workers)
+        self._file.write_text(self.text)
         with (self._folder / "access").open("w") as access, self._errors.open("w") as errors:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-m", "benchmarks.chaos.inside", str(self._folder / "inside"), "run", str(file)),
+                *(
+                    "-m",
+                    "benchmarks.chaos.inside",
+                    str(self._folder / "inside"),
+                    "run",
+                    str(self._file),
+                ),
                 stdout=access,
                 stderr=errors,
             )
@@ -113,6 +136,31 @@ class Proxy:
                 await asyncio.sleep(0.05)
         self.door, self._admin = Door(int(ready[1]), self._unix), ready[2]
         self._soft, _ = resource.prlimit(self.pid, resource.RLIMIT_NOFILE)
+
+    @property
+    def _file(self) -> Path:
+        return self._folder / "config.toml"
+
+    def reload(self, text: str) -> dict[str, Any]:
+        """What it says of another configuration. Raises OSError where it does not answer."""
+        self._file.write_text(text)
+        request = urllib.request.Request(f"http://{self._admin}/api/reload", data=b"")
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                told: dict[str, Any] = json.load(answer)
+        except HTTPError as error:
+            told = json.load(error)
+        return told
+
+    @property
+    def _pids(self) -> list[int]:
+        """Of the process, and of those that it has started."""
+        found = [self.pid]
+        for pid in found:
+            with contextlib.suppress(OSError):
+                text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+                found += map(int, text.split())
+        return found
 
     @property
     def _errors(self) -> Path:
@@ -134,7 +182,12 @@ class Proxy:
         return state
 
     def tasks(self, *, collect: bool = False) -> dict[str, int]:
-        """Its tasks by name, after a full collection where that is asked for."""
+        """Its tasks by name, after a full collection where that is asked for.
+
+        Those of workers are not counted: the thread that counts does not outlive a fork.
+        """
+        if self._workers > 1:
+            return {}
         with socket.socket(socket.AF_UNIX) as asking:
             asking.settimeout(60)
             asking.connect(str(self._folder / "inside"))
@@ -144,23 +197,19 @@ class Proxy:
 
     def descriptors(self) -> list[str]:
         """What its descriptors point to."""
-        found = []
-        for name in os.listdir(f"/proc/{self.pid}/fd"):
-            with contextlib.suppress(OSError):
-                found.append(os.readlink(f"/proc/{self.pid}/fd/{name}"))
-        return found
+        return [each for pid in self._pids for each in _descriptors(pid)]
 
     def resident(self) -> float:
         """MiB of memory."""
-        text = Path(f"/proc/{self.pid}/status").read_text()
-        found = re.search(r"VmRSS:\s+(\d+)", text)
-        return int(found[1]) / 1024 if found else 0.0
+        return sum(map(_resident, self._pids))
 
     def limit_descriptors(self, more: int | None) -> None:
         """So many more than it has now; None for as many as at the start."""
-        _, hard = resource.prlimit(self.pid, resource.RLIMIT_NOFILE)
-        soft = self._soft if more is None else len(self.descriptors()) + more
-        resource.prlimit(self.pid, resource.RLIMIT_NOFILE, (min(soft, hard), hard))
+        # With workers it is they that have none: their parent serves no requests.
+        for pid in self._pids if self._workers == 1 else self._pids[2:]:
+            _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+            soft = self._soft if more is None else len(_descriptors(pid)) + more
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (min(soft, hard), hard))
 
     async def stop(self) -> int:
         """SIGTERM, then what it exits with."""

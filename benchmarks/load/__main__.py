@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import signal
 import sys
 import time
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from benchmarks.growth import __main__ as growth
 from benchmarks.load import machine
 from benchmarks.load.bench import Bench
 from benchmarks.load.chart import draw
@@ -20,6 +22,8 @@ from benchmarks.load.scenario import QUICK, SCENARIOS, Effort
 
 RESULTS: Final = Path(__file__).parents[1] / "results"
 QUICK_PEERS: Final = (OURS, OURS_LOGGED, "nginx", "caddy", "aiohttp", DIRECT)
+GROWTH: Final = "growth"
+"""What grows with a configuration or a crowd: tables of its own, not part of a whole run."""
 _INTERRUPTED: Final = 130
 
 
@@ -28,8 +32,9 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__)
     parser.add_argument("--rounds", type=int, help=f"of each measurement, {Effort.rounds}")
     parser.add_argument("--seconds", type=float, help=f"of each measurement, {Effort.seconds:g}")
-    names = ", ".join(SCENARIOS)
-    parser.add_argument("--only", type=_names(SCENARIOS), default=(), help=f"some of {names}")
+    measurable = [*SCENARIOS, GROWTH]
+    names = ", ".join(measurable)
+    parser.add_argument("--only", type=_names(measurable), default=(), help=f"some of {names}")
     known = {**PEERS, DIRECT: None}
     names = ", ".join(known)
     parser.add_argument("--peers", type=_names(known), default=(), help=f"some of {names}")
@@ -66,12 +71,17 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     machine.raise_limits()
+    if GROWTH in asked.only:
+        chosen = effort(asked)
+        failed = growth.report(chosen.rounds, math.ceil(chosen.seconds))
+        if failed or asked.only == (GROWTH,):
+            return failed
     begun, busy = time.monotonic(), machine.busy()
     everybody = QUICK_PEERS if asked.quick else (*PEERS, DIRECT)
     chosen = effort(asked)
     bench = Bench(chosen, asked.peers or everybody)
     try:
-        results = bench.run([SCENARIOS[name] for name in asked.only or SCENARIOS])
+        results = bench.run([SCENARIOS[name] for name in asked.only or SCENARIOS if name != GROWTH])
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return _INTERRUPTED

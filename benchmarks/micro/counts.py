@@ -104,13 +104,13 @@ async def _measure() -> Counts:
             try:
                 proxy = int(runtime.http[0].rpartition(":")[2])
                 for name, kind in cases.items():
-                    found[name] = await _case(counter, other, kind, proxy)
+                    found[name] = await per_request(counter, other, kind, proxy)
             finally:
                 await runtime.close()
     return found
 
 
-async def _case(counter: Counter, other: Partner, kind: str, proxy: int) -> dict[str, float]:
+async def per_request(counter: Counter, other: Partner, kind: str, proxy: int) -> dict[str, float]:
     """Counts for one more of a kind: what ``_MANY`` take over what ``_FEW`` take."""
     await other.run(kind, proxy, _WARM)
     found: dict[str, list[float]] = {name: [] for name in KINDS}

@@ -2,7 +2,8 @@
 
 A process of its own, so that nothing of it is counted. Each side speaks only when the other has
 heard: every request and every chunk is one read for the proxy, however slow the machine is.
-Commands come on standard input: ``KIND PROXY_PORT COUNT``; each is answered with ``done``.
+Commands come on standard input: ``KIND PROXY_PORT COUNT``; each is answered with ``done``. The kind
+``ask:HEX`` sends the request whose bytes these are. The upstream has every address of 127.0.0.0/8.
 """
 
 import json
@@ -49,12 +50,12 @@ VARIED: Final = (
 
 
 class Peer:
-    """Both ends of the proxy: one client connection, and what it opens towards us."""
+    """Both ends of the proxy: one client connection, and those that it opens towards us."""
 
     def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("", 0))
         self.port = self._listener.getsockname()[1]
-        self._upstream: socket.socket | None = None
+        self._upstreams: list[socket.socket] = []
         self._client: tuple[int, socket.socket] | None = None
         self._number = 0
         self._hits = 0
@@ -85,6 +86,10 @@ class Peer:
                 self._number += 1
                 line = b"GET /v1/items/%d HTTP/1.1\r\n" % self._number
                 self._exchange(client, line + HOST + b"\r\n", storable(life))
+        elif kind.startswith("ask:"):
+            request = bytes.fromhex(kind.removeprefix("ask:"))
+            for _ in range(count):
+                self._exchange(client, request)
         elif kind == "download":
             self._download(client, count)
         elif kind == "upload":
@@ -154,20 +159,21 @@ class Peer:
         return upstream
 
     def _heard(self) -> socket.socket:
-        """The connection on which the proxy speaks, the one it has or a new one."""
+        """The connection on which the proxy speaks, one that it has or a new one."""
         while True:
-            known = [self._upstream] if self._upstream is not None else []
-            ready, _, _ = select.select([self._listener, *known], [], [], PATIENCE)
+            ready, _, _ = select.select([self._listener, *self._upstreams], [], [], PATIENCE)
             if not ready:
                 raise TimeoutError("the proxy asks for nothing")
-            if self._listener in ready:
-                self._upstream = self._listener.accept()[0]
-                self._upstream.settimeout(PATIENCE)
-                self._upstream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            elif self._upstream is not None and self._upstream.recv(1, socket.MSG_PEEK):
-                return self._upstream
-            else:
-                self._upstream = None
+            for connection in ready:
+                if connection is self._listener:
+                    upstream = self._listener.accept()[0]
+                    upstream.settimeout(PATIENCE)
+                    upstream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    self._upstreams.append(upstream)
+                elif connection.recv(1, socket.MSG_PEEK):
+                    return connection
+                else:
+                    self._upstreams.remove(connection)
 
 
 def storable(life: bytes) -> bytes:

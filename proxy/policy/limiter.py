@@ -55,8 +55,14 @@ class ConcurrencyLimiter:
             return
         if before is not None:
             queue.permits_by_key.update(before.permits_by_key)
+            moving: list[Waiter] = []
             while before.waiting:
-                queue.add(before.pop())
+                moving.append(waiter := before.pop())
+                before.reprioritize(waiter.key)  # others of its key may wait
+            if queue.order == "lifo":
+                moving.reverse()
+            for waiter in moving:
+                queue.add(waiter)
         self._queue = queue
         self._fair = queue if queue.order == "fair" else None
 

@@ -56,8 +56,12 @@ _WRONG: Final = {
     "connection_limit_reached": "no permit was free, or no connection",
     "destination_unavailable": "no server may be asked",
     "destination_not_found": "no route leads there",
+    "http_request_error": "the request was refused",
+    "proxy_loop_detected": "the request had come through this proxy already",
 }
 """What went wrong, by the Proxy-Status token."""
+_AT_ONCE: Final = frozenset({"destination_not_found", "http_request_error", "proxy_loop_detected"})
+"""What is refused before it could wait for anything but its client."""
 
 
 class Try(msgspec.Struct, kw_only=True, gc=False):
@@ -121,6 +125,8 @@ def sentence(why: Why) -> str:
     if why.error:
         where = place(why.upstream, why.server)
         wrong = _WRONG.get(why.error, "failed with {error}").format(error=why.error, where=where)
+        if why.error in _AT_ONCE and longest != "client":
+            return f"{wrong} ({why.status}) after {total}"
         return f"{wrong} ({why.status}); {text}"
     if why.status >= 500:
         return f"{place(why.upstream, why.server)} answered {why.status}; {text}"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,9 +10,12 @@ import pytest
 from benchmarks.chaos import checks, content, ledger
 from benchmarks.chaos.answer import Answer, End
 from benchmarks.chaos.book import Record
+from benchmarks.chaos.config import config
 from benchmarks.chaos.ledger import Ledger, Seen
 from benchmarks.chaos.plan import Ask, Kind, Leave, Point
+from benchmarks.chaos.reloads import judged, varied
 from benchmarks.chaos.rest import Held, gauges, left_over
+from proxy.config.load import check
 
 ASK = Ask("1-7-0", "1-7-0", Kind.PLAIN, "/plain", "POST", 450, coding="chunked")
 GET = Ask("1-8-0", "1-8-0", Kind.PLAIN, "/plain")
@@ -191,3 +195,21 @@ def test_gauges_are_what_counts_things_that_end() -> None:
 def test_what_does_not_return_is_reported(changes: dict[str, Any], left: set[str]) -> None:
     start = Held({}, 5, 20, 0, 44.0)
     assert set(left_over(start, dataclasses.replace(start, **changes))) == left
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_configurations_of_reloads_differ_and_every_fifth_is_bad(
+    workers: int, tmp_path: Path
+) -> None:
+    text = config([1, 2, 3, 4], "/tmp/a", "/tmp/b", workers)
+    files = [varied(text, number) for number in range(12)]
+    assert files[0] == text
+    assert len(set(files)) >= 10
+    for number, each in enumerate(files):
+        path = tmp_path / "config.toml"
+        path.write_text(each)
+        told = {"reloaded": not check(str(path)), "problems": ["no"]}
+        assert judged(told, number) == ""
+        told["reloaded"] = not told["reloaded"]
+        assert judged(told, number).startswith("reload: ")
+    assert judged({"reloaded": False, "problems": ["[Errno 24] Too many open files"]}, 1) == ""

@@ -1,13 +1,14 @@
 """Tables of what was measured."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from benchmarks.load.__main__ import arguments, effort
 from benchmarks.load.peer import DIRECT, OURS_LOGGED, PEERS, UNLOGGED
-from benchmarks.load.report import markdown, median
-from benchmarks.load.scenario import QUICK, SCENARIOS, Effort, added
+from benchmarks.load.report import markdown, median, table
+from benchmarks.load.scenario import QUICK, SCENARIOS, Column, Effort, added
 
 SMALL = {
     "proxy": [{"rate": 300.0, "cpu": 3.0, "core": 1.0, "p99": 1.0, "failed": 0}] * 3,
@@ -25,7 +26,8 @@ def test_a_table_has_medians_spreads_and_ratios() -> None:
 
 def test_more_is_better_where_nothing_else_is_said() -> None:
     runs = {"proxy": [{"rate": 300.0}], "caddy": [{"rate": 200.0}]}
-    assert markdown({"down-64k": runs}).splitlines()[-2].endswith("| 1.50 |")
+    scenario = replace(SCENARIOS["down-64k"], columns=(Column("rate", "MB/s"),))
+    assert table(scenario, runs).splitlines()[-2].endswith("| 1.50 |")
 
 
 def test_nobody_is_compared_with_a_peer_that_is_missing() -> None:
@@ -39,11 +41,18 @@ def test_a_figure_that_could_not_be_taken_is_left_blank() -> None:
 
 def test_what_a_proxy_adds_is_taken_from_the_direct_call_of_its_round() -> None:
     runs = {
-        "proxy": [{"p50": 0.5, "p99": 1.0}, {"p50": 0.7, "p99": 2.0}],
-        DIRECT: [{"p50": 0.2, "p99": 0.4}, {"p50": 0.1, "p99": 0.2}],
+        "proxy": [
+            {"p50": 0.5, "p99": 1.0, "p99.9": 3.0},
+            {"p50": 0.7, "p99": 2.0, "p99.9": 3.0},
+        ],
+        DIRECT: [
+            {"p50": 0.2, "p99": 0.4, "p99.9": 0.5},
+            {"p50": 0.1, "p99": 0.2, "p99.9": 0.5},
+        ],
     }
     added(SCENARIOS["latency"], runs)
     assert [round(run["added p50"], 3) for run in runs["proxy"]] == [0.3, 0.6]
+    assert [run["added p99.9"] for run in runs["proxy"]] == [2.5, 2.5]
     assert "added p50" not in runs[DIRECT][0]
 
 

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from proxy.policy.limiter import ConcurrencyLimiter
 from proxy.policy.queue import Fair, Queue, Waiter
+from tests.policy.test_limiter import Client
 
 
 class Unscanned(OrderedDict[Any, Any]):
@@ -85,3 +87,25 @@ def test_one_that_had_a_place_has_one_again_whatever_the_size() -> None:
     assert queue.enqueue(third, again=True) is None
     assert queue.waiting == 2
     assert [queue.pop(), queue.pop()] == [first, third]
+
+
+@pytest.mark.parametrize("order", ["fair", "fifo", "lifo"])
+@pytest.mark.parametrize("keys", ["aaaa", "aabab"])
+def test_those_that_wait_move_in_the_order_of_their_turn(order: str, keys: str) -> None:
+    turns = []
+    for moves in (False, True):
+        limiter = ConcurrencyLimiter(0, Queue(100, order))
+        clients = [Client(key) for key in keys]
+        for client in clients:
+            assert limiter.enqueue(client.waiter)
+        if moves:
+            limiter.queue_up(Queue(2, order))
+        turn = []
+        for _ in clients:
+            before = [client.said == [True] for client in clients]
+            limiter.limit = limiter.in_flight + 1
+            limiter.wake_waiters()
+            turn += [n for n, client in enumerate(clients) if client.said and not before[n]]
+        turns.append(turn)
+    assert turns[0] == turns[1]
+    assert sorted(turns[0]) == list(range(len(keys)))

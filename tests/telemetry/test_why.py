@@ -124,3 +124,27 @@ def test_durations_are_spelled(seconds: float, text: str) -> None:
 )
 def test_sizes_are_spelled(number: int, text: str) -> None:
     assert size(number) == text
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "text"),
+    [
+        (400, "http_request_error", "the request was refused (400) after 2.3 s"),
+        (404, "destination_not_found", "no route leads there (404) after 2.3 s"),
+        (
+            508,
+            "proxy_loop_detected",
+            "the request had come through this proxy already (508) after 2.3 s",
+        ),
+    ],
+)
+def test_what_is_refused_at_once_has_waited_in_no_queue(status: int, error: str, text: str) -> None:
+    told = why("queue", upstream="", server="", status=status, error=error, asked=False)
+    assert sentence(told) == text
+
+
+def test_what_came_too_slowly_was_waited_for() -> None:
+    told = why("client", upstream="", server="", status=408, error="http_request_error")
+    assert sentence(told).startswith(
+        "the request was refused (408); 2.1 s of 2.3 s waiting for the"
+    )

@@ -155,41 +155,6 @@ async def test_servers_that_stay_keep_their_breakers_where_others_come_and_go() 
         assert (len(b.requests), len(c.requests)) == (1, 4)  # it still is left alone
 
 
-async def test_those_that_wait_move_to_the_new_limit_and_those_under_way_stay_counted() -> None:
-    answer = asyncio.Event()
-    script: Script = [answer, OK]
-    async with (
-        RawUpstream(script) as upstream,
-        proxied(
-            upstream, concurrency={"max_requests": 1}, queue={}, timeouts={"queue": "1h"}
-        ) as proxy,
-    ):
-        asked = [asyncio.ensure_future(proxy.ask(get())) for _ in range(4)]
-        await upstream.until(lambda: len(upstream.requests) == 1)
-        await waiting(proxy, 3)
-        await proxy.reload(concurrency={"max_requests": 3})
-        await upstream.until(lambda: len(upstream.requests) == 3)
-        await waiting(proxy, 1)
-        await proxy.reload(concurrency=False, queue=False)
-        await upstream.until(lambda: len(upstream.requests) == 4)
-        answer.set()
-        assert [(await each).status for each in asked] == [200] * 4
-
-
-async def waiting(proxy: Proxy, number: int) -> None:
-    """Until so many wait for a permit."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            found = [
-                sample.value
-                for sample in proxy.runtime.describe()
-                if sample.name == "concurrency_waiting"
-            ]
-            if found == [number]:
-                return
-            await asyncio.sleep(0.001)
-
-
 async def test_a_stream_that_a_client_has_lost_is_resumed_after_a_reload() -> None:
     head = EVENTS_HEAD
     more = asyncio.Event()

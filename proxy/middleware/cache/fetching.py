@@ -39,7 +39,7 @@ _SAME_BODY: Final = (b"etag", b"last-modified")
 class Fetcher:
     """Asks the upstream, and stores what it may."""
 
-    __slots__ = ("_below", "_counts", "_leases", "_now", "_rules", "_staying", "_store")
+    __slots__ = ("_below", "_counts", "_leases", "_now", "_rules", "_shared", "_staying", "_store")
 
     def __init__(
         self,
@@ -57,6 +57,7 @@ class Fetcher:
         self._leases = leases
         self._below = below
         self._store = store
+        self._shared = store.claims.shared
         self._rules = rules
         self._now = now
         self._counts = counts
@@ -79,12 +80,19 @@ class Fetcher:
         for (RFC 9111 4.3.4). Raises ProtocolViolation at a 304 to a request without conditions
         where there is an entry: that would be an empty answer to a client that asked for a whole.
         """
-        claim = await self._leases.begin(asked, entry, alone=alone)
-        if not isinstance(claim, Claim):
-            return handed(claim)
+        if self._shared:
+            begun = await self._leases.begin(asked, entry, alone=alone)
+            if not isinstance(begun, Claim):
+                return handed(begun)
+            claim = begun
+        else:
+            claim = Claim(self._store.changes.now)
         meta: Meta | str
         try:
-            with self._leases.renewing(claim):
+            if claim.token:
+                with self._leases.renewing(claim):
+                    reply, validated, times = await self._send(asked, entry, exchange)
+            else:
                 reply, validated, times = await self._send(asked, entry, exchange)
             if entry is not None and validated and reply.status == 304:
                 await self._freshen(asked, entry, reply.headers, times)
@@ -93,7 +101,7 @@ class Fetcher:
             words = f"fwd={reason}; fwd-status={reply.status}"
             if exchange.error:
                 meta = "fallback"
-            elif self._store.claims.shared and claim.order is None:
+            elif self._shared and claim.order is None:
                 meta = "not-kept"  # the store does not say what has become of the key since
             elif entry is not None and self._better(entry, reply, times[1]):
                 meta = "error"
@@ -103,9 +111,10 @@ class Fetcher:
             self._store.claims.give_back(claim)
             raise
         if isinstance(meta, str):
-            self._store.claims.give_back(claim)
+            if claim.token:
+                self._store.claims.give_back(claim)
             return told(reply, f"{words}; detail={meta}")
-        if streams_events(reply.headers):
+        if claim.token and streams_events(reply.headers):
             self._store.claims.give_back(claim)  # others need not wait for its end
         is_first = reason == NOTHING_STORED
         place = partial(self._place, asked, meta, times[0], claim.since, is_first=is_first)
@@ -160,7 +169,7 @@ class Fetcher:
         """
         store = self._store
         replaced: list[bytes] = []
-        if not is_first or store.claims.shared or store.changes.may_have_stored(asked.key, since):
+        if not is_first or self._shared or store.changes.may_have_stored(asked.key, since):
             for each in await store.get(asked.key):
                 if asked.takes(each):
                     if is_newer(each.meta, meta, asked_at):

@@ -84,10 +84,7 @@ class Leases:
 
     @contextlib.contextmanager
     def renewing(self, claim: Claim) -> Iterator[None]:
-        """Keep the lease while the upstream is asked."""
-        if not claim.token:
-            yield
-            return
+        """Keep a lease that is held while the upstream is asked."""
         loop = asyncio.get_running_loop()
         timers: list[asyncio.TimerHandle] = []
 

@@ -1,0 +1,1 @@
+"""What a request costs as configurations and crowds grow; ``make bench ARGS="--only growth"``."""
