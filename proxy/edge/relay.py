@@ -17,14 +17,12 @@ from proxy.net.splice import LEAST
 Field: TypeAlias = tuple[bytes, bytes]
 
 _REQUEST_ID: Final = b"x-request-id"
-_DATE: Final = frozenset({b"Date", b"date", b"DATE"})
-"""As nearly all write it; whoever writes it in another way costs a second look."""
 
 
 class Relay:
     """Writes replies to clients."""
 
-    __slots__ = ("_dated", "_seen", "_server_timing", "_via")
+    __slots__ = ("_server_timing", "_via")
 
     def __init__(self, pseudonym: str, *, server_timing: bool) -> None:
         """``pseudonym``: how this instance calls itself in Via."""
@@ -33,10 +31,6 @@ class Relay:
             for version in ((1, 0), (1, 1))
         }
         self._server_timing = server_timing
-        self._seen: RawHeaders = ()
-        """Fields without an id; the same ones come again while an API repeats itself."""
-        self._dated = False
-        """Whether a Date is among them."""
 
     async def send(self, exchange: Exchange, reply: Reply, stream: ClientStream) -> bool:
         """Commit, then pass on chunk by chunk. Says whether the client has the whole reply.
@@ -123,25 +117,16 @@ class Relay:
     def _fields(self, exchange: Exchange, reply: Reply) -> tuple[RawHeaders, list[Field]]:
         """Everything as it came, less the hop before us; and what says that we were here."""
         fields, ours = reply.headers, exchange.request_id.encode()
-        if fields is self._seen:
-            dated = self._dated
+        known = reply.encoded
+        if known is not None and known.fields is fields and known.dated is not None:
+            dated, ids = known.dated, known.ids
         else:
-            known = reply.encoded
-            if (
-                known is None or known.fields is not fields
-            ):  # else it has none, see end_to_end_response
-                fields = without(fields, _REQUEST_ID)
-            named = dated = False
-            for name, _ in fields:
-                if AN_ID in name:
-                    named = True
-                elif name in _DATE:
-                    dated = True
-            dated = dated or has(fields, b"date")
-            if named:
-                fields = _named(exchange, fields, ours)
-            else:  # another one's id would not be its
-                self._seen, self._dated = fields, dated
+            if known is None or known.fields is not fields:
+                fields = without(fields, _REQUEST_ID)  # else it has none, see end_to_end_response
+            ids = [field for field in fields if AN_ID in field[0]]
+            dated = has(fields, b"date")
+        if ids:
+            fields = _named(exchange, fields, ids, ours)
         own = [self._via[reply.version], (b"X-Request-Id", ours)]
         if not dated:
             own = [(b"Date", http_date()), *own]  # RFC 9110 6.6.1
@@ -215,10 +200,13 @@ class _Taking:
         return self.seconds + (0.0 if self.since is None else now - self.since)
 
 
-def _named(exchange: Exchange, fields: RawHeaders, ours: bytes) -> RawHeaders:
-    """Note what the upstream calls the request; what only repeats our name for it is left out."""
-    exchange.record.upstream_request_id = upstream_id(fields, ours)
-    if (UPSTREAM_ID, ours) not in fields:
+def _named(exchange: Exchange, fields: RawHeaders, ids: RawHeaders, ours: bytes) -> RawHeaders:
+    """Note what the upstream calls the request; what only repeats our name for it is left out.
+
+    ``ids``: those of the fields that may name it.
+    """
+    exchange.record.upstream_request_id = upstream_id(ids, ours)
+    if (UPSTREAM_ID, ours) not in ids:
         return fields
     kept = [field for field in fields if field != (UPSTREAM_ID, ours)]
     return without(kept, _REQUEST_ID)

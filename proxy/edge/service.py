@@ -28,7 +28,6 @@ from proxy.core.redaction import SECRETS, sent
 from proxy.core.reply import Ending, Reply, UpgradedConnection
 from proxy.edge.client_stream import ClientStream
 from proxy.edge.connections import ConnectionTracker
-from proxy.edge.http1.fast_request_head import FastRequest
 from proxy.edge.http1.request_reader import ReadRequest
 from proxy.edge.intake import Intake
 from proxy.edge.last_hop import reply_here
@@ -180,7 +179,7 @@ class ProxyService:
         if type(request) is ReadRequest:
             exchange = generation.intake.open(request, stream)
         else:
-            exchange = cast(FastRequest, request).exchange
+            exchange = request.exchange  # type: ignore[attr-defined]  # of a FastRequest
         stream.exchange = exchange
         stream.errors = generation.errors
         self._tracker.in_flight += 1

@@ -38,6 +38,12 @@ class Encoded(NamedTuple):
 
     fields: RawHeaders
     lines: bytes
+    dated: bool | None = None
+    """Whether a Date is among them; None where nobody has looked."""
+    ids: RawHeaders = ()
+    """Those of them that may name the request, where somebody has looked."""
+    agent: bytes | None = None
+    """User-Agent of a request, empty for none; None where nobody has looked."""
 
 
 def encode(fields: RawHeaders, known: Encoded | None) -> bytes:

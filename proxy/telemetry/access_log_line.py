@@ -7,11 +7,14 @@ from typing import Final
 
 import msgspec
 
+from proxy.core.exchange import Exchange
 from proxy.core.record import Attempt
+from proxy.http.bounded_cache import Memo
 from proxy.http.fields import RawHeaders
 from proxy.http.request_id import TRACE_ID
 
 _UNSAFE: Final = re.compile(rb"[^\x21-\x7e]")
+_TRACEPARENT: Final = len(b"traceparent")
 _UNPRINTABLE: Final = re.compile(rb"[^\x20-\x7e]")
 
 
@@ -60,11 +63,27 @@ def named(fields: RawHeaders) -> tuple[str, str]:
     return agent, trace
 
 
+def named_by(exchange: Exchange) -> tuple[str, str]:
+    """The same of a request, as its client sent it; without a look at all fields where known."""
+    fields = exchange.headers if exchange.heard is None else exchange.heard
+    known = exchange.encoded
+    if known is None or known.agent is None or known.fields is not fields:
+        return named(fields)
+    trace = b""
+    for name, value in known.ids:
+        if len(name) == _TRACEPARENT:
+            trace = value[3:35]  # whoever has put it there has looked at it
+    return _agents[known.agent], trace.decode()
+
+
 def _text(value: bytes) -> str:
     """The value of a field, as text of one line."""
     if value.isascii() and (text := value.decode()).isprintable():
         return text
     return _UNPRINTABLE.sub(lambda found: b"%%%02X" % ord(found[0]), value).decode()
+
+
+_agents: Final = Memo(_text, 512)
 
 
 def tried(attempt: Attempt) -> dict[str, str | float]:

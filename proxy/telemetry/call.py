@@ -8,7 +8,7 @@ import msgspec
 from proxy.core.exchange import Exchange
 from proxy.core.redaction import HIDDEN
 from proxy.core.targets_shown import Targets
-from proxy.telemetry.access_log_line import escaped, named, printable
+from proxy.telemetry.access_log_line import escaped, named_by, printable
 from proxy.telemetry.phases import Phases, phase_now
 from proxy.telemetry.why import Try, Why, cause_of, sentence
 
@@ -78,7 +78,7 @@ class Teller:
     ) -> Call:
         """What is told of an exchange that has ended ``now``, or is looked at then: monotonic."""
         record, seconds = exchange.record, now - exchange.started_at
-        agent, trace = named(exchange.headers if exchange.heard is None else exchange.heard)
+        agent, trace = named_by(exchange)
         tries = [
             Try(
                 server=attempt.endpoint,

@@ -17,7 +17,7 @@ from proxy.core.targets_shown import Targets
 from proxy.telemetry.access_log_line import (
     Line,
     escaped,
-    named,
+    named_by,
     printable,
     tried,
     written_as_json,
@@ -221,7 +221,7 @@ class AccessLog:
             asked = self._show(asked)
         record, started = exchange.record, exchange.started_at
         connected, first_byte = record.connect_s, record.first_byte_at
-        user_agent, trace_id = named(exchange.headers if exchange.heard is None else exchange.heard)
+        user_agent, trace_id = named_by(exchange)
         tries = record.attempt_log
         method, host, name = exchange.method, exchange.host, exchange.request_id
         theirs, target = record.upstream_request_id, asked.decode("latin-1")

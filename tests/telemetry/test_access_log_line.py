@@ -2,8 +2,10 @@
 
 import pytest
 
+from proxy.core.exchange import Exchange
 from proxy.core.record import Attempt
-from proxy.telemetry.access_log_line import escaped, named, printable, tried
+from proxy.http.fields import Encoded
+from proxy.telemetry.access_log_line import escaped, named, named_by, printable, tried
 
 TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -39,6 +41,18 @@ def test_the_agent_and_the_trace_are_found(
     fields: list[tuple[bytes, bytes]], expected: tuple[str, str]
 ) -> None:
     assert named(fields) == expected
+
+
+def test_what_is_known_of_the_fields_stands_for_them_while_they_are_the_same() -> None:
+    fields = [(b"User-Agent", b"a"), (b"traceparent", TRACE)]
+    exchange = Exchange("GET", b"/", fields)
+    assert named_by(exchange) == named(fields) == ("a", TRACE[3:35].decode())
+    exchange.encoded = Encoded(fields, b"", None, fields[1:], b"known\x01")
+    assert named_by(exchange) == ("known%01", TRACE[3:35].decode())
+    exchange.headers, exchange.heard = [], fields  # a rule of the route has changed them
+    assert named_by(exchange) == ("known%01", TRACE[3:35].decode())
+    exchange.headers, exchange.heard = [(b"User-Agent", b"b")], None
+    assert named_by(exchange) == ("b", "")
 
 
 def test_a_try_is_told_in_milliseconds() -> None:

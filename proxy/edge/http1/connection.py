@@ -4,7 +4,6 @@ Parse errors get their statuses here, before any handler runs.
 """
 
 import asyncio
-import contextlib
 from typing import Any
 
 from aiohttp import web
@@ -159,47 +158,45 @@ class Connection(ReplyWriter):
     async def start(self) -> None:
         """Serve until the client leaves, which cancels this.
 
+        It is aiohttp's loop over the requests of a connection, without what a proxy has no use for:
+        a task, a writer, an access log entry and a timer for each request, which are a fifth of the
+        cost of a small one (``docs/decisions/0005``).
+
         A task that ends by an error keeps it, and with it this frame and the connection, until the
         garbage collector finds them.
         """
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._serve()
-
-    async def _serve(self) -> None:
-        """aiohttp's loop over the requests of a connection, without what a proxy has no use for.
-
-        That is a task, a writer, an access log entry and a timer for each request: a fifth of the
-        cost of a small one (``docs/decisions/0005``).
-        """
         server = self._manager
         assert server is not None
-        while not self._force_close:
-            if not self._messages and self._reader.held and not self._looked_behind():
-                return
-            if self._half is not None and (not self._messages or self._reader.midway):
-                break  # nothing more will come
-            if not self._messages:
-                self.clock.rest()
-                self._waiter = self._loop.create_future()
-                try:
-                    await self._waiter
-                finally:
-                    self._waiter = None
-            request: Any = self._messages.pop()
-            self.reusable = type(request) is FastRequest or request.head.keep_alive
-            if self._half is not None and not self._reader.begun:
-                self.reusable = False
-            self._serving = True
-            answered = await server.request_handler(request)
-            self._serving = False
-            self._finish()
-            if not answered:
-                break
-            if not self.persists:  # as the reply said: in a drain the next one says otherwise
-                self.hang_up()
-                break
-        if not self._force_close and self.transport is not None:
-            self.transport.close()
+        try:
+            while not self._force_close:
+                if not self._messages and self._reader.held and not self._looked_behind():
+                    return
+                if self._half is not None and (not self._messages or self._reader.midway):
+                    break  # nothing more will come
+                if not self._messages:
+                    self.clock.rest()
+                    self._waiter = self._loop.create_future()
+                    try:
+                        await self._waiter
+                    finally:
+                        self._waiter = None
+                request: Any = self._messages.pop()
+                self.reusable = type(request) is FastRequest or request.head.keep_alive
+                if self._half is not None and not self._reader.begun:
+                    self.reusable = False
+                self._serving = True
+                answered = await server.request_handler(request)
+                self._serving = False
+                self._finish()
+                if not answered:
+                    break
+                if not self.persists:  # as the reply said: in a drain the next one says otherwise
+                    self.hang_up()
+                    break
+            if not self._force_close and self.transport is not None:
+                self.transport.close()
+        except asyncio.CancelledError:
+            pass
 
     def _looked_behind(self) -> bool:
         """A reply is out: what came behind its request has its turn. False where that was junk."""

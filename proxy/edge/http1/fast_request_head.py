@@ -6,19 +6,17 @@ lines goes the long way (``request_reader``, ``Intake.admit``), and what that ma
 as a `Shape`. Later ones with the same deciding lines are put together from the shape and their own
 other lines, which no rule looks at.
 
-Kinds of lines:
-
-- plain: goes upstream as it came.
-- named: X-Request-Id, traceparent, tracestate: goes upstream where it is valid and there is one.
-- deciding: Host, and what speaks of the client or of other proxies. Part of the key of a shape.
-- length: Content-Length, where the whole body came with the head.
-- odd: everything else. The request goes the long way.
+``request_lines`` says of each line what it is. The kinds of the lines of a head, in their order,
+are its layout. Many heads share one, so where the lines stand that count is found out once. The
+heads of one client mostly differ in the same few lines; then only those are read, and what is known
+of the others is used again (``http/head_template``).
 
 Nothing is accepted here that the long way would not accept, see ``docs/decisions/0007``.
 """
 
 import re
-from typing import Final, NamedTuple, TypeAlias
+from itertools import compress
+from typing import Final, TypeAlias
 
 from aiohttp import web
 from aiohttp.streams import EMPTY_PAYLOAD
@@ -26,19 +24,25 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from proxy.core.body import BytesBody
 from proxy.core.clock import monotonic
 from proxy.core.exchange import Exchange
-from proxy.edge.forwarded import about_the_client
-from proxy.edge.http1.request_head import DECISIVE
+from proxy.edge.http1.known_heads import NUMBER, ROOM, KnownHead, KnownHeads, Layout, Shape
+from proxy.edge.http1.request_lines import (
+    DECIDING,
+    LENGTH,
+    LONGEST,
+    NAMED,
+    ODD,
+    PARSED,
+    RequestLines,
+)
 from proxy.edge.http1.request_reader import UNLIMITED
 from proxy.edge.http1.spool import SMALL
 from proxy.edge.options import ServerOptions
-from proxy.http.bounded_cache import BoundedCache, Memo
-from proxy.http.client_cert import names_client_cert
-from proxy.http.fields import FIELD_LINE, LINE, Encoded, RawHeaders, encode
-from proxy.http.framing import CRLF, HEAD_END, LENGTH_LINE, content_length
+from proxy.http.bounded_cache import BoundedCache
+from proxy.http.fields import Encoded, Fields, RawHeaders, encode
+from proxy.http.framing import CRLF, HEAD_END, LENGTH_LINE
 from proxy.http.grammar import Malformed
-from proxy.http.hop_by_hop import OF_PROXIES
-from proxy.http.logins import names_login
-from proxy.http.request_id import EVERY, ID_FIELDS, kept_ids, new_ids
+from proxy.http.head_template import HeadTemplate, Line, TemplateFields
+from proxy.http.request_id import EVERY, kept_ids, new_ids
 from proxy.http.target import normal_path
 
 _FIRST: Final = re.compile(
@@ -46,53 +50,13 @@ _FIRST: Final = re.compile(
 )
 """Targets of characters that a URI may hold: whatever parsers disagree on takes the long way."""
 
-_NUMBER: Final = 1024
-"""Shapes, and first lines, that are kept at a time."""
-_LINES: Final = 4096
-_LONGEST: Final = 2048
-"""Bytes of a line that is kept, and of the deciding lines of a shape."""
-_ROOM: Final = 2 << 20
-"""Bytes for each of the four: clients choose what is kept."""
-_PARSED: Final = 4
-"""A line is held about so often: as it came, as name and value, and as it goes on."""
 _FIELD: Final = 300
 """Bytes that a field takes beside what it says."""
+_PLACE: Final = 32
+"""Bytes that a line takes in a layout."""
 
-_PLAIN, _NAMED, _DECIDING, _LENGTH, _ODD, _WEIGHED = range(6)
-_BY_VALUE: Final = frozenset({b"authorization", b"connection", b"content-length"})
-_Line: TypeAlias = tuple[int, tuple[bytes, bytes], bytes]
-"""Kind; field; the line as it goes upstream."""
-_NOT_OURS: Final[_Line] = (_ODD, (b"", b""), b"")
 _Key: TypeAlias = tuple[str, str, bytes]  # sender, scheme, lines
 _First: TypeAlias = tuple[str, bytes, str]  # method, target, normal path
-
-
-class Shape(NamedTuple):
-    """What the deciding lines, the client and the listener make of a request."""
-
-    host: str
-    client: str
-    scheme: str
-    stay: tuple[int, ...]
-    """Those of the deciding lines that go upstream where they stand, by their number."""
-    fields: RawHeaders
-    """What is said behind the client's own fields: who asked, and through whom."""
-    lines: bytes
-
-
-class _Block(NamedTuple):
-    """The lines behind the first one, read."""
-
-    raw: RawHeaders
-    """The fields as they came."""
-    fields: RawHeaders
-    """As they go upstream, and the same as ``lines``."""
-    lines: bytes
-    ids: RawHeaders
-    """Those that name the request."""
-    length: int
-    """Bytes of the body."""
-    shape: Shape
 
 
 class FastRequest(web.BaseRequest):
@@ -116,20 +80,29 @@ class FastRequest(web.BaseRequest):
 class FastHeadReader:
     """Reads whole requests; one for all connections."""
 
-    __slots__ = ("_blocks", "_first", "_lines", "_max_body", "_max_head", "_sampled", "_shapes")
+    __slots__ = (
+        "_first",
+        "_heads",
+        "_layouts",
+        "_lines",
+        "_max_body",
+        "_max_head",
+        "_sampled",
+        "_shapes",
+    )
 
     def __init__(self, options: ServerOptions) -> None:
-        self._blocks: BoundedCache[_Key, _Block] = BoundedCache(_NUMBER, _ROOM)
-        """What came before without a name: a client that sends only that is read in one look."""
-        self._shapes: BoundedCache[_Key, Shape] = BoundedCache(_NUMBER, _ROOM)
-        self._lines: BoundedCache[bytes, _Line] = BoundedCache(_LINES, _ROOM)
-        self._first: BoundedCache[bytes, _First] = BoundedCache(_NUMBER, _ROOM)
+        self._heads = KnownHeads()
+        self._shapes: BoundedCache[_Key, Shape] = BoundedCache(NUMBER, ROOM)
+        self._layouts: BoundedCache[tuple[int, ...], Layout] = BoundedCache(NUMBER, ROOM)
+        self._lines = RequestLines()
+        self._first: BoundedCache[bytes, _First] = BoundedCache(NUMBER, ROOM)
         self.follow(options)
 
     def follow(self, options: ServerOptions, sampled: int = EVERY) -> None:
         """Read by these options; what others have made of a request counts no more."""
         self._sampled = sampled
-        self._blocks.clear()
+        self._heads.clear()
         self._shapes.clear()
         self._max_body = min(options.max_body or SMALL, SMALL)
         self._max_head = (options.max_header_size or UNLIMITED) - len(HEAD_END)
@@ -145,8 +118,8 @@ class FastHeadReader:
         first, *lines = data[: data.find(HEAD_END)].split(CRLF)
         if self._asked(first) is None:
             return
-        known = [self._lines.get(line) or self._read(line) for line in lines]
-        if len(known) != len(raw) or any(kind == _ODD for kind, _, _ in known):
+        known = [self._lines[line] for line in lines]
+        if len(known) != len(raw) or any(kind == ODD for kind, _, _ in known):
             return
         made = exchange.headers
         deciding: list[bytes] = []
@@ -155,19 +128,19 @@ class FastHeadReader:
         for line, (kind, _, _), field in zip(lines, known, raw, strict=True):
             passed = number < len(made) and made[number] is field
             number += passed
-            if kind == _DECIDING:
+            if kind == DECIDING:
                 if passed:
                     stay.append(len(deciding))
                 deciding.append(line)
-            elif passed is (kind == _LENGTH):
+            elif passed is (kind == LENGTH):
                 return
         key = CRLF.join(deciding)
-        if len(key) > _LONGEST:
+        if len(key) > LONGEST:
             return
         own = tuple(made[number:])
         behind = encode(own, None)
         shape = Shape(exchange.host, exchange.client, exchange.scheme, tuple(stay), own, behind)
-        size = 2 * len(key) + _PARSED * len(behind) + _FIELD * len(own)
+        size = 2 * len(key) + PARSED * len(behind) + _FIELD * len(own)
         self._shapes.remember((sender, scheme, key), shape, size)
 
     def read(self, data: bytes, sender: str, scheme: str) -> tuple[Exchange, RawHeaders] | None:
@@ -178,22 +151,52 @@ class FastHeadReader:
         end = data.find(HEAD_END)
         if not 0 < end <= self._max_head:
             return None
-        first, _, block = data[:end].partition(CRLF)
-        read = self._blocks.get((sender, scheme, block)) or self._block(block, sender, scheme)
-        if read is None:
+        start = data.find(CRLF) + 2
+        for known in self._heads.recent.get((sender, scheme), ()):
+            differing = known.template.differing(data, start, end + 2)
+            if differing is not None:
+                break
+        else:
+            lines = data[start:end].split(CRLF)
+            learnt = self._by_line(lines, sender, scheme)
+            if learnt is None:
+                return None
+            known = learnt
+            differing = [lines[number] for number in known.template.varying]
+        template, kinds, raw, further, agent, length, shape = known
+        ids: Fields = []
+        read: list[Line] = []
+        if differing:
+            raw = raw.copy()
+            for number, kind, text in zip(template.varying, kinds, differing, strict=True):
+                line = self._lines[text]
+                if line[0] != kind:
+                    return None
+                read.append(line)
+                raw[number] = field = line[1]
+                if kind == NAMED:
+                    ids.append(field)
+                elif kind == LENGTH:
+                    length = int(field[1])
+        end += 4
+        if len(data) != end + length or length > self._max_body:
             return None
-        raw, fields, lines, ids, length, shape = read
-        if len(data) != end + 4 + length or length > self._max_body:
-            return None
+        first = data[: start - 2]
         asked = self._first.get(first) or self._asked(first)
         bound = self._sampled
         names = kept_ids(ids, sampled=bound) if ids else new_ids(sampled=bound)
         if asked is None or names is None:
             return None
+        if read:
+            fields, parts = further.with_lines(read)
+            fields += names.fields
+            encoded = b"".join([*parts, names.lines])
+        else:
+            fields, encoded = [*further.fields, *names.fields], further.lines + names.lines
         exchange = Exchange(
             asked[0],
             asked[1],
-            [*fields, *names.fields],
+            fields,
             path=asked[2],
             host=shape.host,
             client=shape.client,
@@ -202,45 +205,49 @@ class FastHeadReader:
             started_at=monotonic(),
         )
         if length:
-            exchange.body = BytesBody(data[end + 4 :], LENGTH_LINE % length, length)
-        exchange.encoded = Encoded(exchange.headers, lines + names.lines)
+            exchange.body = BytesBody(data[end:], LENGTH_LINE % length, length)
+        ids += names.fields
+        told = raw[agent][1] if agent >= 0 else b""
+        exchange.encoded = Encoded(fields, encoded, None, ids, told)
         return exchange, raw
 
-    def _block(self, block: bytes, sender: str, scheme: str) -> _Block | None:
-        """Read the lines behind the first one."""
-        lines = block.split(CRLF)
-        known = [self._lines.get(line) or self._read(line) for line in lines]
-        raw = [read[1] for read in known]
-        special = [(number, read[0]) for number, read in enumerate(known) if read[0]]
-        deciding = []
-        ids = []
-        length = 0
-        for number, kind in special:
-            if kind == _DECIDING:
-                deciding.append(number)
-            elif kind == _NAMED:
-                ids.append(raw[number])
-            elif kind == _LENGTH and not length:
-                length = int(raw[number][1])
-            else:
-                return None
-        key = CRLF.join([lines[number] for number in deciding])
+    def _by_line(self, lines: list[bytes], sender: str, scheme: str) -> KnownHead | None:
+        """Read the lines behind the first one; None where the long way has to look."""
+        read = [self._lines[line] for line in lines]
+        kinds = tuple([line[0] for line in read])
+        layout = self._layouts.get(kinds) or self._layout(kinds)
+        if layout is None:
+            return None
+        key = CRLF.join(compress(lines, layout.deciding))
         shape = self._shapes.get((sender, scheme, key))
         if shape is None:
             return None
-        fields = raw.copy()
-        passed = [read[2] for read in known]
-        stay = [deciding[number] for number in shape.stay]
-        for number, kind in reversed(special):
-            if kind == _LENGTH or (kind == _DECIDING and number not in stay):
-                del fields[number], passed[number]
-        fields += shape.fields
-        passed.append(shape.lines)
-        read = _Block(raw, fields, b"".join(passed), ids, length, shape)
-        if not ids and len(block) <= _LONGEST:  # else it will hardly come again
-            size = _PARSED * len(block) + _FIELD * len(raw)
-            self._blocks.remember((sender, scheme, block), read, size)
-        return read
+        alike = (sender, scheme, kinds, key)
+        before = self._heads.get(alike)
+        if before is None:
+            template = HeadTemplate(lines, layout.named)
+        else:
+            template = before.template.widened(lines)
+        if before is not None and template is before.template:
+            known = before
+        else:
+            varying = template.varying
+            passed = layout.passed(shape.stay)
+            fields = TemplateFields(read, passed, varying, [*shape.fields], shape.lines)
+            length = int(read[layout.length][1][1]) if layout.length >= 0 else 0
+            raw = [line[1] for line in read]
+            differ = [kinds[number] for number in varying]
+            known = KnownHead(template, differ, raw, fields, layout.agent, length, shape)
+        self._heads.keep(alike, known, PARSED * sum(map(len, lines)) + _FIELD * len(lines))
+        return known
+
+    def _layout(self, kinds: tuple[int, ...]) -> Layout | None:
+        """None where the long way has to look."""
+        if ODD in kinds or kinds.count(LENGTH) > 1:
+            return None
+        layout = Layout(kinds)
+        self._layouts.remember(kinds, layout, _PLACE * len(kinds))
+        return layout
 
     def _asked(self, line: bytes) -> _First | None:
         """Method, target and normal path; None where the long way has to look."""
@@ -252,49 +259,5 @@ class FastHeadReader:
         except Malformed:
             return None
         if b"?" not in line:  # a query is seldom asked again
-            self._first.remember(line, asked, _PARSED * len(line))
+            self._first.remember(line, asked, PARSED * len(line))
         return asked
-
-    def _read(self, line: bytes) -> _Line:
-        """A line that is not known, or no more."""
-        found = FIELD_LINE.fullmatch(line)
-        if found is None:
-            return _NOT_OURS
-        name, value = found[1], found[2].strip(b" \t")
-        kind = _kinds[name]
-        if kind == _WEIGHED:
-            kind = _weigh(name.lower(), value)
-        if kind == _ODD:
-            return _NOT_OURS
-        read = (kind, (name, value), LINE % (name, value))
-        if kind != _NAMED and len(line) <= _LONGEST:  # a name is seldom given again
-            self._lines.remember(line, read, _PARSED * len(line))
-        return read
-
-
-def _kind(name: bytes) -> int:
-    """What a field is by its name alone."""
-    low = name.lower()
-    if low in ID_FIELDS:
-        return _NAMED
-    if low in _BY_VALUE:
-        return _WEIGHED
-    if low == b"host":
-        return _DECIDING
-    if low in DECISIVE:
-        return _ODD
-    if low in OF_PROXIES or about_the_client(name) is not None or names_client_cert(name):
-        return _DECIDING
-    return _PLAIN
-
-
-def _weigh(low: bytes, value: bytes) -> int:
-    """What a field is whose value has a say in that."""
-    if low == b"content-length":
-        return _LENGTH if content_length(value) else _ODD
-    if low == b"connection":
-        return _DECIDING if value.lower() in (b"keep-alive", b"") else _ODD
-    return _ODD if names_login(low, value) else _PLAIN
-
-
-_kinds: Final = Memo(_kind, _LINES)

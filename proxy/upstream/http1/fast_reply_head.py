@@ -1,5 +1,8 @@
 """Usual heads of replies, read fast: a line that came before is one look-up.
 
+The heads of one upstream mostly differ in the same few lines; then only those are read, and what is
+known of the others is used again (``http/head_template``).
+
 What is not strictly RFC 9112, and all that decides on the connection or the framing beyond one
 Content-Length, is left to ``reply_head``, which reads every head;
 ``tests/upstream/http1/test_fast_reply_head.py`` holds that aiohttp's parser would read the same.
@@ -12,7 +15,9 @@ from typing import Final, NamedTuple, TypeAlias
 from proxy.http.bounded_cache import Memo
 from proxy.http.fields import FIELD_LINE, LINE, Encoded, RawHeaders, encode
 from proxy.http.framing import BODILESS, CRLF, HEAD_END, content_length
+from proxy.http.head_template import HeadTemplate, Line, TemplateFields
 from proxy.http.logins import OF_LOGINS, names_login
+from proxy.http.upstream_request_id import AN_ID
 
 FieldFilter: TypeAlias = Callable[[RawHeaders], RawHeaders]
 
@@ -24,11 +29,13 @@ _DOUBTFUL: Final = frozenset({b"transfer-encoding", b"upgrade", b"proxy-connecti
 _WEIGHED: Final = _DOUBTFUL | {b"connection", b"content-length"}
 _LINES: Final = 2048
 _STATUSES: Final = 256
+_RECENT: Final = 4
+"""Kinds of heads that are kept."""
 
-_PASSED, _DROPPED, _MEASURED, _LEFT = range(4)
-_Line: TypeAlias = tuple[int, tuple[bytes, bytes], bytes, int]
-"""What is done with it; the field; its line, break included; the number it gives."""
-_NOT_OURS: Final[_Line] = (_LEFT, (b"", b""), b"", 0)
+_PASSED, _DATED, _NAMED, _DROPPED, _MEASURED, _LEFT = range(6)
+"""What a line is: passed on, Date and what may name the request among it; the connection's own; the
+length; what is left to ``reply_head``."""
+_NOT_OURS: Final[Line] = (_LEFT, (b"", b""), b"")
 
 
 class FastHead(NamedTuple):
@@ -44,16 +51,41 @@ class FastHead(NamedTuple):
     """Bytes of the head, its empty line included."""
 
 
+class _KnownHead(NamedTuple):
+    """A head that was read."""
+
+    template: HeadTemplate
+    kinds: tuple[int, ...]
+    """Of all of its lines."""
+    fields: TemplateFields
+    """What goes further."""
+    length: int
+    """Bytes of the body."""
+    dated: bool
+    ids: RawHeaders
+    """What may name the request of the lines that do not differ."""
+
+
 class FastHeadParser:
     """Reads the heads of one upstream's replies."""
 
-    __slots__ = ("_filter", "_last_head", "_last_text", "_lines", "_names", "_statuses")
+    __slots__ = (
+        "_filter",
+        "_last_head",
+        "_last_text",
+        "_lines",
+        "_names",
+        "_recent",
+        "_statuses",
+    )
 
     def __init__(self, field_filter: FieldFilter) -> None:
         """``field_filter``: keeps of a reply's fields what goes further than this connection."""
         self._filter = field_filter
         self._lines = Memo(self._line, _LINES)
         self._names = Memo(self._name, _LINES)
+        self._recent: list[_KnownHead] = []
+        """The newest one of each of the last kinds of heads."""
         self._statuses = Memo(_status, _STATUSES)
         self._last_text = b""
         self._last_head: FastHead | None = None
@@ -74,35 +106,71 @@ class FastHeadParser:
         return head
 
     def _read(self, text: bytes) -> FastHead | None:
-        first, *rest = text.split(CRLF)
-        code, reason = self._statuses[first]
+        start = text.find(CRLF) + len(CRLF)
+        if start < len(CRLF):
+            return None
+        code, reason = self._statuses[text[: start - len(CRLF)]]
         if not code:
             return None
-        length = -1
-        fields = []
-        passed = []
-        known = self._lines
-        for line in rest:
-            kind, field, encoded, number = known[line]
-            if kind == _PASSED:
-                fields.append(field)
-                passed.append(encoded)
-            elif kind == _MEASURED and length < 0:
-                length = number
-            elif kind != _DROPPED:
+        text += CRLF
+        for known in self._recent:
+            differing = known.template.differing(text, start, len(text))
+            if differing is not None:
+                break
+        else:
+            lines = text[start:].split(CRLF)[:-1]
+            learnt = self._by_line(lines)
+            if learnt is None:
                 return None
-        if length < 0:
-            return None
-        size = len(text) + len(HEAD_END)
-        return FastHead(code, reason, fields, Encoded(fields, b"".join(passed)), length, size)
+            known = learnt
+            differing = [lines[number] for number in known.template.varying]
+        template, kinds, further, length, dated, ids = known
+        read = []
+        for number, line in zip(template.varying, differing, strict=True):
+            # What differs each time is not kept: it would push out what does not.
+            each = self._lines.get(line) or self._line(line)
+            kind = each[0]
+            if kind != kinds[number]:
+                return None
+            if kind == _NAMED:
+                ids = [*ids, each[1]]
+            elif kind == _MEASURED:
+                length = int(each[1][1])
+            read.append(each)
+        fields, passed = further.with_lines(read)
+        encoded = Encoded(fields, b"".join(passed), dated, ids)
+        return FastHead(code, reason, fields, encoded, length, len(text) + len(CRLF))
 
-    def _line(self, line: bytes) -> _Line:
+    def _by_line(self, lines: list[bytes]) -> _KnownHead | None:
+        """Read the lines behind the first one; None where ``reply_head`` has to look."""
+        read = [self._lines[line] for line in lines]
+        kinds = tuple([line[0] for line in read])
+        if _LEFT in kinds or kinds.count(_MEASURED) != 1:
+            return None
+        recent = self._recent
+        before = next((known for known in recent if known.kinds == kinds), None)
+        if before is None:
+            template = HeadTemplate(lines)
+        else:
+            recent.remove(before)
+            template = before.template.widened(lines)
+        varying = template.varying
+        fields = TemplateFields(read, [kind < _DROPPED for kind in kinds], varying, [], b"")
+        length = int(read[kinds.index(_MEASURED)][1][1])
+        constant = [line for number, line in enumerate(read) if number not in varying]
+        ids = [field for kind, field, _ in constant if kind == _NAMED]
+        known = _KnownHead(template, kinds, fields, length, _DATED in kinds, ids)
+        self._recent = [known, *recent[: _RECENT - 1]]
+        return known
+
+    def _line(self, line: bytes) -> Line:
         found = FIELD_LINE.fullmatch(line)
         if found is None:
             return _NOT_OURS
         name, value = found[1], found[2].strip(b" \t")
-        if told := self._names[name]:
-            return (_PASSED, (told, value), LINE % (told, value), 0)
+        kind, told = self._names[name]
+        if told:
+            return (kind, (told, value), LINE % (told, value))
         low = name.lower()
         if low in _DOUBTFUL or (low == b"connection" and value.lower() != b"keep-alive"):
             return _NOT_OURS
@@ -110,20 +178,23 @@ class FastHeadParser:
             return _NOT_OURS
         field = (name, value)
         if low == b"content-length":
-            length = content_length(value)
-            return _NOT_OURS if length is None else (_MEASURED, field, b"", length)
+            return _NOT_OURS if content_length(value) is None else (_MEASURED, field, b"")
         kept = self._filter((field,))
-        if not kept:
-            return (_DROPPED, field, b"", 0)
-        return (_PASSED, kept[0], encode(kept, None), 0)
+        return (_PASSED, kept[0], encode(kept, None)) if kept else (_DROPPED, field, b"")
 
-    def _name(self, name: bytes) -> bytes:
-        """What a field is called on its way to the client; empty where its value has a say."""
+    def _name(self, name: bytes) -> tuple[int, bytes]:
+        """What a line of this name is, and what the field is called on its way to the client.
+
+        No name where the value has a say.
+        """
         low = name.lower()
         if low in _WEIGHED or low in OF_LOGINS:
-            return b""
+            return _LEFT, b""
         kept = self._filter(((name, b""),))
-        return kept[0][0] if kept else b""
+        if not kept:
+            return _DROPPED, b""
+        told = kept[0][0]
+        return _DATED if low == b"date" else _NAMED if AN_ID in told else _PASSED, told
 
 
 def _status(line: bytes) -> tuple[int, bytes]:

@@ -85,7 +85,8 @@ class UpstreamTransport(ResponseHandler):
         self.uses += 1
         if self.uses == 1:
             return True
-        if self.is_connected() and not self._readable():
+        transport = self.transport
+        if transport is not None and not transport.is_closing() and not self._readable():
             return True
         self.left_by_peer = True
         return False

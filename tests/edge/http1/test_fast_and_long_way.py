@@ -202,6 +202,42 @@ async def test_what_decides_has_come_before(request_: bytes) -> None:
         assert listener.ask(request_)
 
 
+def differing(
+    number: int, token: bytes = b"Bearer a%d", length: bytes = b"", body: bytes = b""
+) -> bytes:
+    """A request of which four lines differ from those of others."""
+    fields = [
+        b"Accept: */*",
+        b"Authorization: " + (token % number if b"%" in token else token),
+        b"traceparent: 00-%032x-%016x-01" % (number + 1, number + 1),
+        b"X-A: 1",
+        b"Content-Length: " + (length or b"%d" % (number + 1)),
+    ]
+    return made(b"POST /%d HTTP/1.1" % number, True, fields, body or b"b" * (number + 1))
+
+
+async def test_of_heads_that_differ_in_some_lines_those_are_read() -> None:
+    listener = Listener()
+    listener.ask(LEARNT)
+    for number in (*range(6), *range(6)):
+        assert listener.ask(differing(number))
+    assert listener.ask(differing(1, b"Basic a"))
+    for odd in (b"NTLM a", b"a\0b", b"a\r\nConnection: close", b"a\r\n b"):
+        assert not listener.ask(differing(1, odd))
+    assert not listener.ask(differing(1, length=b"+2"))
+    assert not listener.ask(differing(1, length=b"2\r\nContent-Length: 2"))
+    assert not listener.ask(differing(1, body=b"bbb"))
+    assert listener.ask(differing(1))
+
+
+async def test_heads_of_many_layouts_are_told_apart() -> None:
+    listener = Listener()
+    listener.ask(LEARNT)
+    for number in (*range(9), *range(9), *range(9)):
+        fields = [b"X-%d: %d" % (each, number) for each in range(number)]
+        assert listener.ask(made(b"GET / HTTP/1.1", True, fields, b""))
+
+
 @pytest.mark.parametrize("request_", LONG.values(), ids=LONG)
 async def test_what_the_long_way_has_to_look_at(request_: bytes) -> None:
     listener = Listener()

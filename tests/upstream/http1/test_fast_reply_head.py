@@ -97,6 +97,48 @@ def test_what_is_read_is_what_the_parser_reads(head: bytes) -> None:
             same(found, data)
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.lists(heads, min_size=2, max_size=5))
+def test_one_head_after_another_is_read_as_the_parser_reads_it(some: list[bytes]) -> None:
+    known = reader()
+    for head in (*some, *some):
+        found = known.parse(head + b"ok")
+        if found is not None:
+            same(found, head + b"ok")
+
+
+VARIED = (
+    b"HTTP/1.1 200 OK\r\nDate: %d\r\nServer: a\r\nKeep-Alive: max=%d\r\nETag: %d\r\n"
+    b"X-Request-Id: %d\r\nContent-Length: %d\r\n\r\n"
+)
+
+
+def test_of_heads_that_differ_in_some_lines_those_are_read() -> None:
+    known = reader()
+    for number in (*range(5), 3, 1):
+        data = VARIED % ((number,) * 5) + b"b" * number
+        head = known.parse(data)
+        assert head is not None
+        same(head, data)
+        assert head.encoded.dated
+        assert head.encoded.ids == [(b"X-Upstream-Request-Id", b"%d" % number)]
+        assert known.parse(data[: -1 - len(b"\r\n\r\n")]) is None
+    for odd in (b"a\0", b"1\r\n b", b"1\r\nConnection: close", b"1\r\nContent-Length: 1"):
+        line = b"ETag: " + odd
+        assert known.parse((VARIED % ((1,) * 5) + b"b").replace(b"ETag: 1", line)) is None
+
+
+def test_heads_of_many_layouts_are_told_apart() -> None:
+    known = reader()
+    for number in (*range(9), *range(9)):
+        fields = b"".join([b"X-%d: %d\r\n" % (each, number) for each in range(number)])
+        data = b"HTTP/1.1 200 OK\r\n" + fields + b"Content-Length: 2\r\n\r\nok"
+        head = known.parse(data)
+        assert head is not None
+        same(head, data)
+        assert not head.encoded.dated
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -1,0 +1,68 @@
+"""A template fits the heads that it was made of, and what it says of them is what they say."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from proxy.http.head_template import HeadTemplate, Line, TemplateFields
+
+LINES = st.sampled_from([b"A: 1", b"A: 2", b"B: 1", b"C:", b"A: 1B: 1", b"D: a b"])
+HEADS = st.integers(1, 5).flatmap(
+    lambda size: st.lists(st.lists(LINES, min_size=size, max_size=size), min_size=2, max_size=5)
+)
+
+
+def written(lines: list[bytes]) -> bytes:
+    return b"GET / HTTP/1.1\r\n" + b"".join([line + b"\r\n" for line in lines]) + b"\r\nbody\r\n"
+
+
+def differing(template: HeadTemplate, lines: list[bytes]) -> list[bytes] | None:
+    data = written(lines)
+    return template.differing(data, data.find(b"\r\n") + 2, data.find(b"\r\n\r\n") + 2)
+
+
+def read(line: bytes) -> Line:
+    name, _, value = line.partition(b":")
+    return 0, (name, value), line + b"\r\n"
+
+
+@given(HEADS, st.lists(LINES, max_size=6))
+@settings(max_examples=400, deadline=None)
+def test_a_template_fits_all_that_it_was_widened_by(
+    heads: list[list[bytes]], other: list[bytes]
+) -> None:
+    template = HeadTemplate(heads[0])
+    for lines in heads[1:]:
+        template = template.widened(lines)
+    for lines in heads:
+        assert template.widened(lines) is template
+        assert differing(template, lines) == [lines[number] for number in template.varying]
+    found = differing(template, other)
+    if found is not None:
+        filled = list(heads[-1])
+        for number, line in zip(template.varying, found, strict=True):
+            filled[number] = line
+        assert filled == other
+
+
+@given(HEADS, st.data())
+@settings(max_examples=200, deadline=None)
+def test_the_fields_of_a_head_that_fits_are_those_of_its_lines(
+    heads: list[list[bytes]], data: st.DataObject
+) -> None:
+    first, last = heads[0], heads[-1]
+    template = HeadTemplate(first).widened(last)
+    passed = data.draw(st.lists(st.booleans(), min_size=len(first), max_size=len(first)))
+    behind = [(b"Via", b"us")]
+    fields = TemplateFields([*map(read, first)], passed, template.varying, behind, b"Via: us\r\n")
+    for lines in (last, first, last):
+        told, parts = fields.with_lines([read(lines[number]) for number in template.varying])
+        kept = [read(line) for line, goes in zip(lines, passed, strict=True) if goes]
+        assert told == [*[field for _, field, _ in kept], *behind]
+        assert b"".join(parts) == b"".join([line for _, _, line in kept]) + b"Via: us\r\n"
+
+
+def test_a_head_that_ends_early_or_goes_on_does_not_fit() -> None:
+    template = HeadTemplate([b"A: 1", b"B: 1"]).widened([b"A: 1", b"B: 2"])
+    assert differing(template, [b"A: 1", b"B: 3"]) == [b"B: 3"]
+    for lines in ([b"A: 1"], [b"A: 1", b"B: 1", b"C:"], [b"B: 1"], [b"A: 1B: 1"], [b"A: 2", b"B:"]):
+        assert differing(template, lines) is None
