@@ -4,7 +4,7 @@ import asyncio
 
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
-from proxy.core.errors import ReplyStalled
+from proxy.core.errors import ReplyStalled, forget_frames
 from proxy.core.reply import Ending, Sink
 from proxy.http.fields import RawHeaders
 from proxy.http.sse import SseScanner
@@ -94,11 +94,12 @@ class ReplyBody:
         protocol.arm(self._idle, self._late)
         splice = self._splice
         try:
-            if splice is not None:
+            if splice is not None and not payload._size:  # what is here goes first
                 splice.start()
             return await payload.readany()
         except Exception as error:
             if splice is not None and splice.receiver_gone:
+                forget_frames(error)
                 raise ConnectionResetError("client gone") from None
             if rest := take_buffered(payload):  # what came before it broke; the error comes again
                 return rest

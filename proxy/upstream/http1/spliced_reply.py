@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from aiohttp import ClientPayloadError
 
+from proxy.core.errors import forget_frames
 from proxy.core.reply import Sink
 from proxy.net.splice import MOST, Splice, can_splice
 from proxy.upstream.http1.protocol import UpstreamProtocol
@@ -78,9 +79,13 @@ class SplicedReply:
             self._protocol.left_by_peer = True
             error = ClientPayloadError("the connection ended too early")
         if error is not None:
-            self._protocol.set_exception(error)
+            self._fail(error)
 
     def refused(self, error: OSError) -> None:
         """The client has gone."""
         self.receiver_gone = True
+        self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        forget_frames(error)  # they hold this object, and the stream keeps the error
         self._protocol.set_exception(error)
