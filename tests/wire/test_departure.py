@@ -8,7 +8,8 @@ from tests.support.message import CHUNKED_HEAD, get, post
 from tests.support.proxy import proxied
 from tests.support.upstream import HEALTHY, RawUpstream, Script
 
-SOON = 0.05
+SOON = 5.0
+"""Seconds: shorter than any clock of the proxy, and long enough for a busy machine."""
 """Seconds until the upstream sees it."""
 
 ON_THE_WAY: Script = [CHUNKED_HEAD, b"5\r\nhello\r\n", "hold"]

@@ -26,7 +26,7 @@ async def test_what_was_never_sent_goes_again_for_any_method(request_: bytes) ->
     options = {"retry": {"attempts": 10, "backoff_base": "500ms", "backoff_max": "1s"}}
     async with proxied(f"http://127.0.0.1:{port}", **options) as proxy:
         asking = asyncio.ensure_future(proxy.ask(request_))
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.3)  # for the first attempt: nobody tells of it
         async with RawUpstream(port=port) as upstream:
             assert (await asking).status == 200
             assert len(upstream.requests) == 1
