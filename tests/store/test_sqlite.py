@@ -179,6 +179,7 @@ async def test_a_disk_that_is_full_means_misses(path: Path) -> None:
 async def test_a_look_up_that_takes_too_long_is_a_miss(path: Path) -> None:
     store = SqliteStore(path, 0, 0.05)
     put(store, b"k", b"1")
+    await store._file.change(lambda _: None)  # before it is written there is no file to look into
     gate = asyncio.Event()
     loop = asyncio.get_running_loop()
     blocked = loop.create_future()
