@@ -9,7 +9,7 @@ from typing import Any
 
 import hishel
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from proxy.core.cache_options import CacheOptions
@@ -111,6 +111,9 @@ class Both:
         """Why we store what hishel does not; empty for no reason."""
         if b"must-understand" in self.said and b"no-store" in self.said:
             return "RFC 9111 5.2.2.3: who understands the status ignores no-store"
+        ages = (self.said.get(name) for name in (b"max-age", b"s-maxage"))
+        if any(age is not None and not age.isdigit() for age in ages):
+            return "RFC 9111 4.2.1: what is no number is stale, which may be stored and validated"
         return ""
 
 
@@ -128,6 +131,7 @@ SLOW = settings(
 
 @SLOW
 @given(asked=requests, fields=replies, status=statuses)
+@example(asked={}, fields={"Cache-Control": "max-age=x", "ETag": '"a"'}, status=302)
 def test_what_is_stored(asked: dict[str, str], fields: dict[str, str], status: int) -> None:
     both = Both(asked, fields, status)
     if both.theirs == "StoreAndUse" and isinstance(both.planned, str):
