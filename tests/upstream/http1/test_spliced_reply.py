@@ -2,11 +2,16 @@
 
 import asyncio
 import hashlib
+import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from proxy.core.reply import Sink
 from proxy.net.splice import MOST, Splice, can_splice
+from proxy.upstream.http1.reply_body import ReplyBody
+from proxy.upstream.http1.spliced_reply import SplicedReply
 from tests.support.message import get
 from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream
@@ -136,3 +141,45 @@ async def test_many_at_a_time_are_copied(
         assert (await proxy.ask(get())).body == BODY
     assert not spliced
     monkeypatch.setattr(Splice, "count", 0)
+
+
+async def test_what_was_read_before_it_begins_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    splice, early = ReplyBody.splice, 0
+
+    def read_on(body: ReplyBody, sink: Sink) -> bool:
+        """Agree to it, then read once more, as its transport may do until it is paused."""
+        nonlocal early
+        agreed = splice(body, sink)
+        protocol = body._connection.protocol
+        if agreed and protocol.transport is not None:
+            descriptor = protocol.transport.get_extra_info("socket").fileno()
+            try:
+                data = os.read(descriptor, 4096)
+            except BlockingIOError:
+                return agreed
+            early += len(data)
+            protocol.data_received(data)
+        return agreed
+
+    monkeypatch.setattr(ReplyBody, "splice", read_on)
+    async with RawUpstream([HEAD + BODY]) as upstream, proxied(upstream) as proxy:
+        assert (await proxy.ask(get())).body == BODY
+    assert early
+
+
+@pytest.mark.parametrize("how", ["refused", "ended"])
+def test_an_error_holds_nothing_of_what_failed(how: str) -> None:
+    class Failing:
+        kept: Any = None
+
+        def set_exception(self, error: Exception) -> None:
+            self.kept = error
+
+    reply: Any = SplicedReply.__new__(SplicedReply)
+    reply._protocol = Failing()
+    try:
+        raise BrokenPipeError
+    except OSError as error:
+        getattr(reply, how)(error)
+    assert isinstance(reply._protocol.kept, BrokenPipeError)
+    assert reply._protocol.kept.__traceback__ is None
