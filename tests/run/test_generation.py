@@ -130,7 +130,7 @@ async def test_a_reload_that_is_broken_off_while_chains_are_made_leaves_nothing(
         reloading = asyncio.ensure_future(
             proxy.reload(upstream_options={"servers": [a.url, b.url]}, routes=routes)
         )
-        while len(proxy.tree.endpoints["api"].on_membership) < hears + 5:  # noqa: ASYNC110
+        while len(proxy.tree.endpoints["api"].on_membership) < hears + 5:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0)
         reloading.cancel()
         await asyncio.wait((reloading,))

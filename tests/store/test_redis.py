@@ -28,6 +28,31 @@ async def filled(server: RedisServer) -> None:
     await patient.close()
 
 
+class Moved:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def stalled(server: RedisServer) -> tuple[RedisStore, Moved]:
+    """A store with an entry, whose server has stalled; nobody waits for it any more."""
+    await filled(server)
+    clock = Moved()
+    store = RedisStore(server.url, 0.05, clock)
+    async with asyncio.timeout(120):
+        while not await store.get(b"k" * 16):  # a busy machine takes longer than the timeout
+            clock.now += 2
+    server.stall()
+    for _ in range(3):
+        assert not await store.get(b"k" * 16)
+    assert told(store)["store_circuit_open"] == 1
+    return store, clock
+
+
 async def test_machines_share_it(server: RedisServer) -> None:
     one, two = RedisStore(server.url, 5.0), RedisStore(server.url, 5.0)
     put(one, b"k" * 16, b"x" * PIECE * 3, labels=[b"red"])
@@ -61,16 +86,7 @@ async def test_services_with_other_namespaces_share_nothing(server: RedisServer)
 async def test_what_was_removed_while_redis_was_away_is_not_found_later(
     server: RedisServer, how: str
 ) -> None:
-    now = 100.0
-    await filled(server)
-    store = RedisStore(server.url, 0.05, lambda: now)
-    async with asyncio.timeout(120):
-        while not await store.get(b"k" * 16):  # a busy machine takes longer than the timeout
-            now += 2
-    server.stall()
-    for _ in range(3):
-        assert not await store.get(b"k" * 16)
-    assert told(store)["store_circuit_open"] == 1
+    store, clock = await stalled(server)
     if how == "key":
         await store.delete(b"k" * 16)
     else:
@@ -78,7 +94,7 @@ async def test_what_was_removed_while_redis_was_away_is_not_found_later(
     server.go_on()
     async with asyncio.timeout(120):
         while told(store)["store_circuit_open"]:
-            now += 2
+            clock.now += 2
             assert not await store.get(b"k" * 16)
             await asyncio.sleep(0.01)
     assert not await store.get(b"k" * 16)
@@ -113,16 +129,7 @@ async def test_a_part_that_redis_has_dropped_is_an_error_and_no_short_body(
 
 
 async def test_a_server_that_stalls_is_not_waited_for(server: RedisServer) -> None:
-    now = 100.0
-    await filled(server)
-    store = RedisStore(server.url, 0.05, lambda: now)
-    async with asyncio.timeout(120):
-        while not await store.get(b"k" * 16):  # a busy machine takes longer than the timeout
-            now += 2
-    server.stall()
-    for _ in range(3):
-        assert not await store.get(b"k" * 16)
-    assert told(store)["store_circuit_open"] == 1
+    store, clock = await stalled(server)
     began = time.monotonic()
     for _ in range(100):
         assert not await store.get(b"k" * 16)
@@ -131,7 +138,7 @@ async def test_a_server_that_stalls_is_not_waited_for(server: RedisServer) -> No
     server.go_on()
     async with asyncio.timeout(120):
         while not await store.get(b"k" * 16):  # the probe of each second
-            now += 1
+            clock.now += 1
             await asyncio.sleep(0.01)
     assert told(store)["store_circuit_open"] == 0
     await store.close()

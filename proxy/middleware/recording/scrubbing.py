@@ -85,14 +85,15 @@ class Scrubber:
         kept: Fields = []
         for name, value in fields:
             low = name.lower()
+            shown = value
             if low in _COOKIES:
                 pair, semicolon, rest = value.partition(b";")
-                value = pair.partition(b"=")[0] + b"=" + _HIDDEN + semicolon + rest  # noqa: PLW2901
+                shown = pair.partition(b"=")[0] + b"=" + _HIDDEN + semicolon + rest
             elif low in self._fields:
-                value = _HIDDEN  # noqa: PLW2901
+                shown = _HIDDEN
             elif low in _PLACES:
-                value = self._targets.show(value)  # noqa: PLW2901
-            kept.append((name, _without(value, secrets, _short)))
+                shown = self._targets.show(value)
+            kept.append((name, _without(shown, secrets, _short)))
         return kept
 
     def reply_body(
