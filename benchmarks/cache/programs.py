@@ -15,7 +15,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
-_PATIENCE: Final = 20.0
+_PATIENCE: Final = 60.0
 _API: Final = """
 worker_processes 1; daemon off; pid {dir}/api.pid; error_log {dir}/api.err;
 events {{ worker_connections 4096; }}
