@@ -26,6 +26,8 @@ from proxy.core.errors import (
     forget_frames,
 )
 from proxy.core.local_limits import local_limit
+from proxy.core.reply import Sink
+from proxy.edge.client_stream import ClientStream, Rest
 from proxy.edge.http1.spool import Room, Spool
 from proxy.edge.options import ServerOptions
 from proxy.http.fields import RawHeaders
@@ -59,6 +61,8 @@ class ClientBody:
         "_rate",
         "_reads",
         "_room",
+        "_splice",
+        "_stream",
         "_timer",
         "_waited",
         "attempt",
@@ -77,10 +81,12 @@ class ClientBody:
         *,
         room: Room | None = None,
         reads: SmallReads | None = None,
+        stream: ClientStream | None = None,
     ) -> None:
         """``length`` in bytes, None for chunked; ``go_ahead`` tells a client that waits for it.
 
-        ``room``: what this and others may keep; ``reads``: who reads it from the socket.
+        ``room``: what this and others may keep; ``reads``: who reads it from the socket;
+        ``stream``: the connection, where its bytes may go past this.
         """
         self._content = content
         self.length = length
@@ -101,6 +107,8 @@ class ClientBody:
         self._kept: Spool | None = None
         self._room = room or Room()
         self._reads = reads
+        self._stream = stream
+        self._splice: Rest | None = None
         self.attempt = 0
         """Number of the attempt that may read."""
 
@@ -184,31 +192,32 @@ class ClientBody:
         """Wait for the client. From its bytes being read to their being kept nothing waits."""
         if self._over:
             return b""
-        asked = self._asked = self._loop.time()
-        timer = self._timer
-        if timer is None:
-            timer = self._timer = RearmableTimer(self._loop, self._on_timer)
-        timer.arm(asked + self._patience())
+        self.ask()
         if self._go_ahead is not None:
             # Not one that sends without waiting (RFC 9110 10.1.1).
             self._asking = self._loop.call_later(WAIT_FOR_CONTINUE, self.proceed)
-        content, reads = self._content, self._reads
+        content, reads, splice = self._content, self._reads, self._splice
         if reads is not None and not content._size:  # what was read before has been written
             IN_HAND.bytes -= reads.held
             reads.held = 0
         if IN_HAND.bytes > CROWDED:
             limit_read_ahead(content)
         try:
+            if splice is not None and not content._size:  # what is here goes first
+                splice.start()
             data = await content.readany()
         except ClientError:
             raise
         except Exception as error:
             forget_frames(error)  # it stays with the connection
+            if splice is not None and splice.receiver_gone:
+                raise ConnectionResetError("upstream closed") from None
             raise BadRequest(f"the body of the request broke: {error}") from None
         finally:
-            timer.disarm()
-            self._asked = None
-            self._waited += self._loop.time() - asked
+            self.answered()
+            if splice is not None:
+                self._splice = None
+                splice.close()
             if self._asking is not None:
                 self._asking.cancel()
                 self._asking = None
@@ -224,9 +233,43 @@ class ClientBody:
             await self._kept.put(data)  # counts at once, whatever becomes of the wait
         return data
 
+    def splice(self, sink: Sink) -> bool:
+        """As ``core/body.BodyReader`` says, from the first byte on that was not received."""
+        kept = self._kept
+        if self._stream is None or not (kept is None or kept.lost) or self._content._size:
+            return False
+        self._splice = self._stream.splice_body(sink, self)
+        return self._splice is not None
+
+    # What is told of bytes that go past this
+
+    def passed(self, size: int) -> None:
+        """The client is alive."""
+        self.received += size
+        self.answered()
+        self.ask()
+
+    def ask(self) -> None:
+        """The client is waited for from now on."""
+        now = self._asked = self._loop.time()
+        if self._timer is None:
+            self._timer = RearmableTimer(self._loop, self._on_timer)
+        self._timer.arm(now + self._patience())
+
+    def answered(self) -> None:
+        """It is not waited for any more."""
+        if self._asked is not None and self._timer is not None:
+            self._timer.disarm()
+            self._waited += self._loop.time() - self._asked
+            self._asked = None
+
     def close(self) -> None:
         """Let go of what was kept, and of the clocks; nobody reads any more."""
         self.attempt += 1
+        if self._splice is not None:
+            self._splice.close()
+            self._splice = None
+        self._stream = None
         kept, self._kept = self._kept, None
         if kept is not None:
             kept.close()
@@ -273,3 +316,9 @@ class _Reader:
             raise ConnectionAbortedError("another attempt sends the body")
         self._position += len(data)
         return data
+
+    def splice(self, sink: Sink) -> bool:
+        """Not what was kept, nor where another attempt has begun."""
+        body = self._body
+        current = self._attempt == body.attempt and self._position == body.received
+        return current and body.splice(sink)
