@@ -17,7 +17,7 @@ from typing import cast
 import pytest
 
 from proxy.core.body import Body, BytesBody
-from proxy.core.duration import seconds
+from proxy.core.duration import Duration
 from proxy.core.errors import ResponseTimeout
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.net.timers import RearmableTimer
@@ -197,7 +197,7 @@ async def test_what_waits_in_a_pipe_is_on_the_clock_until_the_head_has_come(
 
     kernel = Kernel()
     sender = RequestBodySender(
-        BytesBody(), cast(UpstreamProtocol, kernel), TimeoutsOptions(first_byte=seconds(10))
+        BytesBody(), cast(UpstreamProtocol, kernel), TimeoutsOptions(first_byte=Duration(10.0))
     )
     sender.blocked(3000)
     await asyncio.sleep(9)
