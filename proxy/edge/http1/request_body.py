@@ -22,22 +22,17 @@ from proxy.core.errors import (
     BodyTooLarge,
     ClientError,
     InternalError,
-    RequestTimeout,
     forget_frames,
 )
 from proxy.core.local_limits import local_limit
 from proxy.core.reply import Sink
 from proxy.edge.client_stream import ClientStream, Rest
+from proxy.edge.http1.body_clock import BodyClock
 from proxy.edge.http1.spool import Room, Spool
 from proxy.edge.options import ServerOptions
 from proxy.http.fields import RawHeaders
 from proxy.http.framing import CHUNKED_LINE, LENGTH_LINE
 from proxy.net.small_reads import CROWDED, IN_HAND, SmallReads, limit_read_ahead
-from proxy.net.timers import RearmableTimer
-
-RATE_GRACE: Final = 30.0
-"""Seconds of waiting for the client before its average counts; a slow start is no attack."""
-
 
 WAIT_FOR_CONTINUE: Final = 1.0
 """Seconds that an upstream has to ask for a body. Many know no 100 (Continue) and wait for the body
@@ -49,22 +44,18 @@ class ClientBody:
     """Reads a body that is still coming, on the client's clocks, and keeps it where told to."""
 
     __slots__ = (
-        "_asked",
         "_asking",
+        "_clock",
         "_content",
         "_go_ahead",
-        "_idle",
         "_kept",
         "_loop",
         "_max",
         "_over",
-        "_rate",
         "_reads",
         "_room",
         "_splice",
         "_stream",
-        "_timer",
-        "_waited",
         "attempt",
         "framing",
         "length",
@@ -96,14 +87,9 @@ class ClientBody:
         """Whether its end has been read."""
         self._loop = loop
         self._max = options.max_body or float("inf")
-        self._idle = options.body_idle_timeout or float("inf")
-        self._rate = options.body_min_rate
         self._go_ahead = go_ahead
         self._asking: asyncio.TimerHandle | None = None
-        self._waited = 0.0
-        self._asked: float | None = None
-        """Since when the client is being waited for."""
-        self._timer: RearmableTimer | None = None
+        self._clock = BodyClock(loop, options, content.set_exception)
         self._kept: Spool | None = None
         self._room = room or Room()
         self._reads = reads
@@ -146,7 +132,7 @@ class ClientBody:
 
     def waited(self, now: float) -> float:
         """Seconds that the client was waited for so far."""
-        return self._waited + (0.0 if self._asked is None else now - self._asked)
+        return self._clock.waited(now)
 
     def proceed(self) -> None:
         """The upstream has asked for it, or has had its time to; one that sends needs no word."""
@@ -251,17 +237,11 @@ class ClientBody:
 
     def ask(self) -> None:
         """The client is waited for from now on."""
-        now = self._asked = self._loop.time()
-        if self._timer is None:
-            self._timer = RearmableTimer(self._loop, self._on_timer)
-        self._timer.arm(now + self._patience())
+        self._clock.start(self.received)
 
     def answered(self) -> None:
         """It is not waited for any more."""
-        if self._asked is not None and self._timer is not None:
-            self._timer.disarm()
-            self._waited += self._loop.time() - self._asked
-            self._asked = None
+        self._clock.stop()
 
     def close(self) -> None:
         """Let go of what was kept, and of the clocks; nobody reads any more."""
@@ -273,27 +253,11 @@ class ClientBody:
         kept, self._kept = self._kept, None
         if kept is not None:
             kept.close()
-        if self._timer is not None:
-            self._timer.close()
+        self._clock.close()
         self._go_ahead = None
         if self._asking is not None:
             self._asking.cancel()
             self._asking = None
-
-    def _patience(self) -> float:
-        """Seconds that this wait may take: ``body_idle_timeout``, or less for one that drips.
-
-        Only time spent waiting for the client counts: where the upstream takes slowly, backpressure
-        keeps the client from sending faster.
-        """
-        if not self._rate:
-            return self._idle
-        earned = max(RATE_GRACE, self.received / self._rate)
-        return max(0.0, min(self._idle, earned - self._waited))
-
-    def _on_timer(self) -> None:
-        clock = "body_idle_timeout" if self._patience() == self._idle else "body_min_rate"
-        self._content.set_exception(RequestTimeout("the body came too slowly", clock=clock))
 
 
 class _Reader:
