@@ -187,13 +187,12 @@ def _schema() -> int:
 
 def _operate(arguments: argparse.Namespace, path: str) -> int:
     """Ask a running proxy for something: 0, 1 where it cannot be reached, 2 where it refuses."""
-    from proxy.admin.client import post
+    from proxy.admin.client import post, unreached
 
     try:
         said = post(arguments.admin, path, arguments.token_file)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        _say(f"sidecar-proxy: no proxy was reached at {arguments.admin}: {reason}")
+        _say(f"sidecar-proxy: no proxy was reached at {arguments.admin}: {unreached(error)}")
         return 1
     _say(said.message)
     return 0 if said.status < _REFUSED else _BAD_CONFIGURATION
