@@ -12,28 +12,28 @@ from proxy.net.splice import LEAST, MOST, Splice, can_splice
 
 
 def spliced(
-    connection: ClientTransport, reader: RequestReader, sink: Sink, body: Passing
+    uploader: ClientTransport, reader: RequestReader, sink: Sink, body: Passing
 ) -> "SplicedBody | None":
     """None where that cannot be, would not pay, or there are many of them already."""
-    if reader.plain < LEAST or connection.gone or connection.scheme == "https":
+    if reader.plain < LEAST or uploader.gone or uploader.scheme == "https":
         return None
     if Splice.count >= MOST or not can_splice():
         return None
     with contextlib.suppress(OSError):  # no descriptor is left: what was open goes on
-        return SplicedBody(connection, reader, sink, body)
+        return SplicedBody(uploader, reader, sink, body)
     return None
 
 
 class SplicedBody:
     """Tells both sides what becomes of it; the stream of the body is told its end."""
 
-    __slots__ = ("_body", "_connection", "_reader", "_sink", "_splice", "_started", "receiver_gone")
+    __slots__ = ("_body", "_reader", "_sink", "_splice", "_started", "_uploader", "receiver_gone")
 
     def __init__(
-        self, connection: ClientTransport, reader: RequestReader, sink: Sink, body: Passing
+        self, uploader: ClientTransport, reader: RequestReader, sink: Sink, body: Passing
     ) -> None:
         """Raises OSError where there is no descriptor left."""
-        self._connection = connection
+        self._uploader = uploader
         self._reader = reader
         self._sink = sink
         self._body = body
@@ -41,13 +41,13 @@ class SplicedBody:
         self.receiver_gone = False
         """Whether it was the upstream that failed."""
         loop = asyncio.get_running_loop()
-        source = connection._socket.fileno()
+        source = uploader._socket.fileno()
         self._splice = Splice(loop, source, sink.descriptor, reader.plain, self)
 
     def start(self) -> None:
         """Move from now on; the connection reads nothing meanwhile."""
         self._started = True
-        self._connection._pause_reading_for_buffer()
+        self._uploader._pause_reading_for_buffer()
         self._watch_end(watched=False)  # the client's end is seen behind its bytes
         self._splice.start()
 
@@ -58,8 +58,8 @@ class SplicedBody:
             return
         self._started = False
         self._sink.blocked(0)
-        if self._connection.transport is not None:
-            self._connection._resume_reading_for_buffer()
+        if self._uploader.transport is not None:
+            self._uploader._resume_reading_for_buffer()
 
     # What net/splice tells
 
@@ -80,12 +80,12 @@ class SplicedBody:
 
     def _watch_end(self, *, watched: bool) -> None:
         """Whether the client's end is to be seen although nothing is read."""
-        connection = self._connection
-        if connection.transport is None:  # its descriptor may be somebody else's by now
+        uploader = self._uploader
+        if uploader.transport is None:  # its descriptor may be somebody else's by now
             return
-        hangups, descriptor = connection._tracker.hangups, connection._socket.fileno()
+        hangups, descriptor = uploader._tracker.hangups, uploader._socket.fileno()
         if watched:
-            hangups.watch(descriptor, connection._ended_unread)
+            hangups.watch(descriptor, uploader._ended_unread)
         else:
             hangups.forget(descriptor)
 
