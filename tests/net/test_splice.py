@@ -132,13 +132,57 @@ async def test_a_close_lets_go_of_everything_at_any_moment(ends: Ends) -> None:
     assert descriptors[1:] == descriptors[1:2] * 3
 
 
+@pytest.mark.parametrize("left", [0, 1])
 async def test_without_descriptors_nothing_is_left_behind(
-    ends: Ends, monkeypatch: pytest.MonkeyPatch
+    ends: Ends, monkeypatch: pytest.MonkeyPatch, left: int
 ) -> None:
-    def full(_: int) -> int:
+    copies: list[int] = []
+    copy = os.dup
+
+    def full(descriptor: int) -> int:
+        if len(copies) == left:
+            raise OSError(24, "Too many open files")
+        copies.append(copy(descriptor))
+        return copies[-1]
+
+    before = os.listdir("/proc/self/fd")
+    monkeypatch.setattr(os, "dup", full)
+    with pytest.raises(OSError, match="Too many"):
+        Told(2 * MIB, ends.source, ends.sink)
+    assert Splice.count == 0
+    assert len(copies) == left
+    assert os.listdir("/proc/self/fd") == before
+
+
+def test_a_try_without_descriptors_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr(os, "dup", full)
-    with contextlib.suppress(OSError):
-        Told(2 * MIB, ends.source, ends.sink)
+    can_splice.cache_clear()
+    with monkeypatch.context() as starved:
+        starved.setattr(os, "pipe2", full)
+        with pytest.raises(OSError, match="Too many"):
+            can_splice()
+    assert can_splice()
+
+
+async def test_what_is_there_and_cannot_be_taken_is_for_others_to_read() -> None:
+    """An urgent byte: the loop would say for ever that there is something."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, contextlib.ExitStack() as stack:
+        upstream = stack.enter_context(socket.create_connection(listener.getsockname()))
+        source = stack.enter_context(listener.accept()[0])
+        source.setblocking(False)
+        client, sink = (stack.enter_context(end) for end in socket.socketpair())
+        client.setblocking(False)
+        sink.setblocking(False)
+        told = Told(2 * MIB, source, sink)
+        told.splice.start()
+        upstream.send(b"some")
+        assert await received(client, 4) == b"some"
+        assert not told.over.done()
+        upstream.send(b"!", socket.MSG_OOB)
+        upstream.send(b"more")
+        async with asyncio.timeout(PATIENCE):
+            assert await told.over == "BlockingIOError"
+        assert source.recv(9) == b"more"
     assert Splice.count == 0
