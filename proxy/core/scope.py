@@ -10,18 +10,20 @@ import random
 from collections.abc import Awaitable, Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from proxy.core.body import Body
 from proxy.core.clock import Clock, monotonic
 from proxy.core.credentials import Credentials
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.recording import Deck
 from proxy.core.reply import Reply
 from proxy.core.samples import Described, Sample
-from proxy.core.stored import Store
 from proxy.policy.budget import Budget
 from proxy.policy.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    from proxy.core.recording import Deck
+    from proxy.core.stored import Store
 
 T = TypeVar("T")
 
@@ -148,7 +150,13 @@ class Shared:
             if known is not None and adapt is not None:
                 self._adaptations.append(partial(adapt, known))
             self._things[key] = make() if known is None else known
-        return cast(T, self._things[key])
+        found: T = self._things[key]
+        return found
+
+    @property
+    def follows(self) -> bool:
+        """Whether a configuration before had something that may have to be told of this one."""
+        return self._before is not None
 
     def do_without(self, key: Hashable, adapt: Callable[[T], None]) -> None:
         """``adapt`` is told of what the configuration before had here, when this one begins."""

@@ -9,18 +9,20 @@ import asyncio
 import random
 import secrets
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from proxy.config.model import Config
-from proxy.core.recording import Deck
 from proxy.edge.intake import Intake
 from proxy.edge.relay import Relay
 from proxy.edge.responses import ErrorsOptions
 from proxy.edge.router import Router
 from proxy.http.request_id import EVERY, sampled_of
-from proxy.middleware.cache.purging import purge
 from proxy.run.tree import RouteNode, Tree
 from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.session import Session
+
+if TYPE_CHECKING:
+    from proxy.core.recording import Deck
 
 
 class Generation:
@@ -82,7 +84,7 @@ def _nothing(_: Generation) -> None:
 class Generations:
     """The one that serves, and those before it that have not ended."""
 
-    def __init__(self, session: Session, instance: str = "", deck: Deck | None = None) -> None:
+    def __init__(self, session: Session, instance: str = "", deck: "Deck | None" = None) -> None:
         """``instance``: the id in Via, where there is one already."""
         self._session = session
         self._deck = deck
@@ -137,9 +139,10 @@ class Generations:
 
     async def purge(self, **wanted: str) -> int:
         """Remove stored replies, as an operator has asked; how many there were."""
-        return await purge(
-            None if self.current is None else self.current.tree.shared.store, **wanted
-        )
+        from proxy.middleware.cache.purging import purge  # noqa: PLC0415 - few ask for it
+
+        store = None if self.current is None else self.current.tree.shared.store
+        return await purge(store, **wanted)
 
     def retire(self) -> None:
         """A drain begins."""

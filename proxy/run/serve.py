@@ -5,10 +5,9 @@ import logging
 import sys
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from proxy.config.model import Config
-from proxy.core.recording import Deck
 from proxy.edge.connections import Observer
 from proxy.run.descriptors import descriptors
 from proxy.run.inherited import accept_sockets, sockets
@@ -23,11 +22,14 @@ from proxy.run.watch import Watch
 from proxy.run.workers.cores import workers
 from proxy.telemetry.log import AccessLog, configure
 
+if TYPE_CHECKING:
+    from proxy.core.recording import Deck
+
 log = logging.getLogger(__name__)
 
 
 def run(
-    config: Config, read: Read | None = None, watch: str = "", *, deck: Deck | None = None
+    config: Config, read: Read | None = None, watch: str = "", *, deck: "Deck | None" = None
 ) -> int:
     """Serve until told to stop. Returns the exit code: 0 after a clean drain, 1 or 3 as below.
 
@@ -65,7 +67,7 @@ def run_in_loop(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
 
 
 async def serve(
-    config: Config, read: Read | None = None, watch: str = "", deck: Deck | None = None
+    config: Config, read: Read | None = None, watch: str = "", deck: "Deck | None" = None
 ) -> int:
     """Open, wait for a signal, drain, close."""
     stop = Stop()
