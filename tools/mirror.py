@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Final
 
 _DECLARES: Final = """
-admin/options core/credentials core/rate_limit_options core/samples core/stored
+admin/options core/credentials core/deck core/rate_limit_options core/samples core/sharing
+core/stored
 core/stream_options edge/client_stream
 edge/options middleware/load_balance/options policy/endpoint run/reasons
 telemetry/options telemetry/second

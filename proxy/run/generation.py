@@ -9,9 +9,9 @@ import asyncio
 import random
 import secrets
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from proxy.config.model import Config
+from proxy.core.deck import Deck
 from proxy.edge.intake import Intake
 from proxy.edge.relay import Relay
 from proxy.edge.responses import ErrorsOptions
@@ -20,9 +20,6 @@ from proxy.http.request_id import EVERY, sampled_of
 from proxy.run.tree import RouteNode, Tree
 from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.session import Session
-
-if TYPE_CHECKING:
-    from proxy.core.recording import Deck
 
 
 class Generation:
@@ -84,7 +81,7 @@ def _nothing(_: Generation) -> None:
 class Generations:
     """The one that serves, and those before it that have not ended."""
 
-    def __init__(self, session: Session, instance: str = "", deck: "Deck | None" = None) -> None:
+    def __init__(self, session: Session, instance: str = "", deck: Deck | None = None) -> None:
         """``instance``: the id in Via, where there is one already."""
         self._session = session
         self._deck = deck

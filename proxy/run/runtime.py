@@ -12,6 +12,7 @@ from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 from proxy.admin.source import Local
 from proxy.config.model import Config
 from proxy.core.clock import monotonic
+from proxy.core.deck import Deck
 from proxy.core.redaction import conceal
 from proxy.core.samples import Sample
 from proxy.edge.connections import ConnectionTracker, Observer, UnderWay
@@ -34,7 +35,6 @@ from proxy.telemetry import process
 from proxy.upstream.session import Session
 
 if TYPE_CHECKING:
-    from proxy.core.recording import Deck
     from proxy.run.workers.inherited import Inherited
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class Runtime:
         *,
         read: Read | None = None,
         follow: Follow = lambda _: (),
-        deck: "Deck | None" = None,
+        deck: Deck | None = None,
     ) -> None:
         """``observers`` are told of every exchange when it has ended.
 

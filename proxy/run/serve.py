@@ -5,9 +5,10 @@ import logging
 import sys
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from proxy.config.model import Config
+from proxy.core.deck import Deck
 from proxy.edge.connections import Observer
 from proxy.run.descriptors import descriptors
 from proxy.run.inherited import accept_sockets, sockets
@@ -22,14 +23,11 @@ from proxy.run.watch import Watch
 from proxy.run.workers.cores import workers
 from proxy.telemetry.log import AccessLog, configure
 
-if TYPE_CHECKING:
-    from proxy.core.recording import Deck
-
 log = logging.getLogger(__name__)
 
 
 def run(
-    config: Config, read: Read | None = None, watch: str = "", *, deck: "Deck | None" = None
+    config: Config, read: Read | None = None, watch: str = "", *, deck: Deck | None = None
 ) -> int:
     """Serve until told to stop. Returns the exit code: 0 after a clean drain, 1 or 3 as below.
 
@@ -67,7 +65,7 @@ def run_in_loop(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
 
 
 async def serve(
-    config: Config, read: Read | None = None, watch: str = "", deck: "Deck | None" = None
+    config: Config, read: Read | None = None, watch: str = "", deck: Deck | None = None
 ) -> int:
     """Open, wait for a signal, drain, close."""
     stop = Stop()

@@ -10,11 +10,12 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, cast
 
 from proxy.config.files import marks, named_files
 from proxy.config.model import Config, Route, Upstream
 from proxy.core.clock import monotonic
+from proxy.core.deck import Deck
 from proxy.core.exchange import Handler
 from proxy.core.samples import Sample
 from proxy.core.scope import EndpointScope, Scope, Shared, UpstreamScope, Uses
@@ -35,9 +36,6 @@ from proxy.upstream.forward import Forward
 from proxy.upstream.health import HealthGuard
 from proxy.upstream.plan import Plan
 from proxy.upstream.session import Session
-
-if TYPE_CHECKING:
-    from proxy.core.recording import Deck
 
 
 @dataclass(slots=True)
@@ -80,7 +78,7 @@ class Tree:
         on_link: OnLink | None = None,
         before: "Tree | None" = None,
         *,
-        deck: "Deck | None" = None,
+        deck: Deck | None = None,
     ) -> None:
         """Without its chains, which ``build`` makes.
 

@@ -34,7 +34,8 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import Verdict, verdict
 from proxy.core.reply import Ending, Reply
 from proxy.core.samples import Sample, counter, gauge
-from proxy.core.scope import Scope, Sharing
+from proxy.core.scope import Scope
+from proxy.core.sharing import Sharing
 from proxy.core.stored import Entry, Store
 from proxy.middleware.cache.answers import STATUS, Shown, answer, fresh_answer
 from proxy.middleware.cache.asked import Asked, content_of
