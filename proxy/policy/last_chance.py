@@ -72,7 +72,7 @@ class LastChance:
         ``others``: when those began that are under way, the oldest first, this one included.
         """
         usual = self._times.value(_USUAL, now)
-        if usual is None:
+        if usual is None or now < self._paused_until:
             return False
         answered = sum(each > began for each in self._begun)
         late = -1  # this one

@@ -79,6 +79,15 @@ def test_what_does_not_help_is_soon_left_alone_for_longer_each_time() -> None:
     assert chance.ended == 30
 
 
+def test_what_is_due_in_the_moment_in_which_the_tokens_run_out_is_left_alone() -> None:
+    chance = knowing(0.1)
+    ended = 0
+    while ended < 50 and chance.stands_out(0.0, [0.0], 0.0):
+        chance.end(0.0)
+        ended += 1
+    assert ended == 10
+
+
 def test_what_helps_goes_on() -> None:
     chance = knowing(0.1)
     for _ in range(200):

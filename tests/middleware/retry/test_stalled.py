@@ -81,7 +81,7 @@ def made(budget: Budget | None = None, chance: LastChance | None = None, **optio
     clock, api = loop_clock(), Api()
     budget = budget or Budget(20, 3, 10)
     may = MayFollow(table, budget, clock)
-    stalled = StalledAttempts(api, chance or LastChance(), may, clock=clock)
+    stalled = StalledAttempts(api, chance or LastChance(), may, budget=budget, clock=clock)
     retry = Retry(api, table, budget, random.Random(1), stalled=stalled, clock=clock)
     return Route(api, stalled, retry.handle)
 
@@ -150,6 +150,36 @@ async def test_without_a_budget_it_goes_on(jumping: JumpingLoop) -> None:
     route.api.stalls["/a"] = 1
     assert await route.ask(get("/a"), patience=61.0) == 200
     assert len(route.api.began["/a"]) == 1
+
+
+async def burst(route: Route, size: int) -> tuple[int, int]:
+    """So many stall that have begun at the same moment, and are answered after a minute.
+
+    How many were answered, and how many were sent again."""
+    route.api.takes = 0.01
+    await route.learn()
+    paths = [f"/burst/{number}" for number in range(size)]
+    route.api.stalls.update(dict.fromkeys(paths, 1))
+    asked = [asyncio.create_task(route.ask(get(path), patience=61.0)) for path in paths]
+    await asyncio.sleep(0.5)
+    for number in range(4 * size):
+        assert await route.ask(get(f"/later/{number}"), patience=61.0) == 200
+        if asked[0].done():
+            break
+    answers = await asyncio.gather(*asked)
+    return answers.count(200), sum(len(route.api.began[path]) - 1 for path in paths)
+
+
+async def test_of_many_that_are_due_at_once_no_more_end_than_can_be_sent_again(
+    jumping: JumpingLoop,
+) -> None:
+    assert await burst(made(Budget(0, 0.3, 10)), 20) == (20, 3)
+
+
+async def test_not_more_are_sent_again_at_once_than_there_are_tokens(
+    route: Route,
+) -> None:
+    assert await burst(route, 25) == (25, 10)
 
 
 async def test_a_report_that_somebody_waits_for_is_disturbed_once_in_five_minutes(
