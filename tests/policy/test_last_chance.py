@@ -92,8 +92,17 @@ def test_what_helps_goes_on() -> None:
     chance = knowing(0.1)
     for _ in range(200):
         chance.end(0.0)
-        chance.helped()
+        chance.followed(0.29, 0.0)  # of the 0.3 s that are left
     assert chance.seconds(0.0) == pytest.approx(2.7)
+
+
+def test_what_takes_as_long_again_has_not_stalled() -> None:
+    chance = knowing(0.15, patience=1.0)
+    for _ in range(10):
+        assert chance.seconds(0.0) == pytest.approx(0.55)
+        chance.end(0.0)
+        chance.followed(0.58, 0.58)
+    assert chance.seconds(0.0) == math.inf
 
 
 MOMENT = st.floats(0, 20)

@@ -145,11 +145,12 @@ class StalledAttempts:
     async def _again(self, exchange: Exchange) -> Reply:
         """Another attempt, for which there is no bound."""
         first, last = exchange.record.attempt_log[0], exchange.record.attempt_log[-1]
+        began = self._clock()
         reply = await self._inner(exchange)
         if verdict(reply) is Verdict.ANSWERED:
-            if last.outcome == TIMEOUT:
-                self._chance.helped()
             now = self._clock()
+            if last.outcome == TIMEOUT:
+                self._chance.followed(now - began, now)
             self._chance.patience.answered(now - first.began, now)
             self._follow()
         return reply

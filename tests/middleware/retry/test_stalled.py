@@ -193,6 +193,35 @@ async def test_a_report_that_somebody_waits_for_is_disturbed_once_in_five_minute
     assert "client_patience_seconds" not in told(route.stalled)
 
 
+async def test_clients_that_leave_early_do_not_have_every_slow_request_of_others_sent_twice(
+    route: Route,
+) -> None:
+    """A hundred of somebody's clients leave after a second; reports take 0.58 s, others 0.15 s."""
+    route.api.takes = 0.15
+    takes = {"slow": 60.0, "report": 0.58}
+    api, sent = route.api, 0
+
+    async def inner(exchange: Exchange) -> Reply:
+        nonlocal sent
+        kind = exchange.path.split("/")[1]
+        if kind not in takes:
+            return await api(exchange)
+        sent += kind == "report"
+        exchange.record.connect_s = 0.0
+        await asyncio.sleep(takes[kind])
+        return reply()
+
+    route.stalled._inner = inner
+    route.stalled._follow()
+    for number in range(100):
+        assert await route.ask(get("/slow/1"), patience=1.01) == 0
+        for each in range(20):
+            assert await route.ask(get(f"/usual/{number}/{each}"), patience=60.0) == 200
+        assert await route.ask(get("/report/1"), patience=60.0) == 200
+    assert "client_patience_seconds" in told(route.stalled)
+    assert sent <= 130
+
+
 async def test_a_chain_that_follows_another_knows_what_that_has_learnt(
     jumping: JumpingLoop,
 ) -> None:
