@@ -128,6 +128,16 @@ def test_of_heads_that_differ_in_some_lines_those_are_read() -> None:
         assert known.parse((VARIED % ((1,) * 5) + b"b").replace(b"ETag: 1", line)) is None
 
 
+def test_what_names_the_request_comes_in_its_order() -> None:
+    known = reader()
+    head = b"HTTP/1.1 200 OK\r\nX-Request-Id: %b\r\nx-request-id: b\r\nContent-Length: 0\r\n\r\n"
+    for first in (b"a", b"a", b"c", b"d"):
+        found = known.parse(head % first)
+        assert found is not None
+        assert found.encoded.ids is not None
+        assert [value for _, value in found.encoded.ids] == [first, b"b"]
+
+
 def test_heads_of_many_layouts_are_told_apart() -> None:
     known = reader()
     for number in (*range(9), *range(9)):
