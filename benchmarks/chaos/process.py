@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import os
 import random
 import re
 import resource
@@ -17,6 +16,7 @@ from urllib.error import HTTPError
 
 from benchmarks.chaos.client import Door
 from benchmarks.chaos.config import config
+from benchmarks.chaos.open_files import open_files, told
 
 _START: Final = 60.0
 """Seconds in which a process has to be ready, on a busy machine."""
@@ -69,14 +69,6 @@ class Server:
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
             await self._process.wait()
-
-
-def _descriptors(pid: int) -> list[str]:
-    found = []
-    for name in os.listdir(f"/proc/{pid}/fd"):
-        with contextlib.suppress(OSError):
-            found.append(os.readlink(f"/proc/{pid}/fd/{name}"))
-    return found
 
 
 def _resident(pid: int) -> float:
@@ -197,7 +189,11 @@ class Proxy:
 
     def descriptors(self) -> list[str]:
         """What its descriptors point to."""
-        return [each for pid in self._pids for each in _descriptors(pid)]
+        return [each for pid in self._pids for each in open_files(pid)]
+
+    def told_files(self) -> list[str]:
+        """The same, each socket with its two ends."""
+        return [each for pid in self._pids for each in told(pid)]
 
     def resident(self) -> float:
         """MiB of memory."""
@@ -208,7 +204,7 @@ class Proxy:
         # With workers it is they that have none: their parent serves no requests.
         for pid in self._pids if self._workers == 1 else self._pids[2:]:
             _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-            soft = self._soft if more is None else len(_descriptors(pid)) + more
+            soft = self._soft if more is None else len(open_files(pid)) + more
             resource.prlimit(pid, resource.RLIMIT_NOFILE, (min(soft, hard), hard))
 
     async def stop(self) -> int:

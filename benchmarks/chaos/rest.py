@@ -1,7 +1,6 @@
 """What the proxy holds, and whether it lets go of it once nothing is asked of it any more."""
 
 import asyncio
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,6 +28,8 @@ class Held:
     """Open files that have no name any more, as a spool has none."""
     resident: float
     """MiB."""
+    files: tuple[str, ...] = ()
+    """What the descriptors pointed to when there were most of them."""
 
 
 def gauges(state: Any, place: str = "") -> dict[str, int]:
@@ -69,8 +70,10 @@ async def look(proxy: Proxy, *, collect: bool = False) -> Held:
 async def at_rest(proxy: Proxy) -> Held:
     """The most of each that an idle proxy holds."""
     looks = []
+    files: list[str] = []
     for _ in range(_BEFORE):
         looks.append(await look(proxy))
+        files = max(files, proxy.told_files(), key=len)
         await asyncio.sleep(_STEP)
     return Held(
         {},
@@ -78,6 +81,7 @@ async def at_rest(proxy: Proxy) -> Held:
         max(held.descriptors for held in looks),
         max(held.deleted for held in looks),
         max(held.resident for held in looks),
+        tuple(files),
     )
 
 
@@ -107,8 +111,8 @@ async def returned(proxy: Proxy, start: Held, within: float = RETURN) -> list[st
     if "tasks" in missing:
         found.append(f"leak: {await asyncio.to_thread(proxy.tasks)}")
     if "descriptors" in missing or "deleted" in missing:
-        kinds = Counter(name.partition(":")[0] for name in proxy.descriptors())
-        found.append(f"leak: {dict(kinds)}")
+        found.append("leak: open at the start: " + ", ".join(start.files))
+        found.append("leak: open now: " + ", ".join(proxy.told_files()))
     return found
 
 

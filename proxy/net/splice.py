@@ -16,6 +16,7 @@ is watched are copies. So a socket is open until ``close``, whatever its transpo
 """
 
 import asyncio
+import contextlib
 import functools
 import os
 import socket
@@ -71,7 +72,8 @@ class Splice:
         self._source = self._sink = -1
         Splice.count += 1
         try:
-            self._source, self._sink = os.dup(source), os.dup(sink)
+            self._source = os.dup(source)  # one by one: where the second fails, the first is closed
+            self._sink = os.dup(sink)
         except OSError:
             self.close()
             raise
@@ -163,20 +165,23 @@ class Splice:
 
 @functools.cache
 def can_splice() -> bool:
-    """Whether this system moves bytes between two sockets; some sandboxes have half of it."""
+    """Whether this system moves bytes between two sockets; some sandboxes have half of it.
+
+    Raises OSError where there is no descriptor to try it with: then it is asked again.
+    """
     if not hasattr(os, "splice"):
         return False
-    ends = [*socket.socketpair(), *socket.socketpair()]
-    pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        ends[0].send(b"x")
-        os.splice(ends[1].fileno(), pipe[1], 1, flags=_FLAGS)
-        os.splice(pipe[0], ends[2].fileno(), 1, flags=_FLAGS)
-        return ends[3].recv(1, socket.MSG_DONTWAIT) == b"x"
-    except OSError:
-        return False
-    finally:
-        for end in ends:
-            end.close()
-        for descriptor in pipe:
-            os.close(descriptor)
+    with contextlib.ExitStack() as opened:
+        ends: list[socket.socket] = []
+        for _ in range(2):
+            ends += map(opened.enter_context, socket.socketpair())
+        pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        opened.callback(os.close, pipe[0])
+        opened.callback(os.close, pipe[1])
+        try:
+            ends[0].send(b"x")
+            os.splice(ends[1].fileno(), pipe[1], 1, flags=_FLAGS)
+            os.splice(pipe[0], ends[2].fileno(), 1, flags=_FLAGS)
+            return ends[3].recv(1, socket.MSG_DONTWAIT) == b"x"
+        except OSError:
+            return False

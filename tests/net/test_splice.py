@@ -1,7 +1,6 @@
 """Bytes go from one socket to another, and whoever is told is told the truth."""
 
 import asyncio
-import contextlib
 import os
 import socket
 from collections.abc import Iterator
@@ -132,13 +131,35 @@ async def test_a_close_lets_go_of_everything_at_any_moment(ends: Ends) -> None:
     assert descriptors[1:] == descriptors[1:2] * 3
 
 
+@pytest.mark.parametrize("left", [0, 1])
 async def test_without_descriptors_nothing_is_left_behind(
-    ends: Ends, monkeypatch: pytest.MonkeyPatch
+    ends: Ends, monkeypatch: pytest.MonkeyPatch, left: int
 ) -> None:
-    def full(_: int) -> int:
-        raise OSError(24, "Too many open files")
+    copies: list[int] = []
+    copy = os.dup
 
+    def full(descriptor: int) -> int:
+        if len(copies) == left:
+            raise OSError(24, "Too many open files")
+        copies.append(copy(descriptor))
+        return copies[-1]
+
+    before = os.listdir("/proc/self/fd")
     monkeypatch.setattr(os, "dup", full)
-    with contextlib.suppress(OSError):
+    with pytest.raises(OSError, match="Too many"):
         Told(2 * MIB, ends.source, ends.sink)
     assert Splice.count == 0
+    assert len(copies) == left
+    assert os.listdir("/proc/self/fd") == before
+
+
+def test_a_try_without_descriptors_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    can_splice.cache_clear()
+    with monkeypatch.context() as starved:
+        starved.setattr(os, "pipe2", full)
+        with pytest.raises(OSError, match="Too many"):
+            can_splice()
+    assert can_splice()

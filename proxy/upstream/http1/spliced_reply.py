@@ -17,10 +17,11 @@ def spliced(
 ) -> "SplicedReply | None":
     """None where that cannot be, or there are many of them already."""
     transport = protocol.transport
-    if transport is None or transport.is_closing() or Splice.count >= MOST or not can_splice():
+    if transport is None or transport.is_closing() or Splice.count >= MOST:
         return None
     with contextlib.suppress(OSError):  # no descriptor is left: what was open goes on
-        return SplicedReply(transport, protocol, sink, on_clock)
+        if can_splice():
+            return SplicedReply(transport, protocol, sink, on_clock)
     return None
 
 
