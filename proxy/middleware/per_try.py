@@ -69,6 +69,7 @@ class AttemptClock:
     """One clock for all attempts that are under way."""
 
     __slots__ = (
+        "__weakref__",
         "_budget",
         "_clock",
         "_ending",

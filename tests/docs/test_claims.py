@@ -1,11 +1,14 @@
 """Figures in the pages that the code decides are those of the code."""
 
 import json
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from benchmarks.badday.profile import PROFILES
+from benchmarks.chaos.config import config as chaos
 from proxy.admin.door import FIRST, NEXT
 from proxy.core.local_limits import EVERY
 from proxy.edge.http1.half_close import AT_ONCE
@@ -53,6 +56,38 @@ def test_a_bound_is_the_one_of_the_code(page: str, claim: str) -> None:
     assert claim in text
 
 
+def test_the_readme_has_the_figures_of_the_page_of_the_bad_day() -> None:
+    page = (TOP / "docs/bad-day.md").read_text(encoding="utf-8")
+    hedge = page.partition("## One word more")[2]
+    rows = re.findall(
+        r"^\| ((?:sidecar|HAP|Cad|ngi)[^|]*) \| ([\d.]+) \| ([\d.]+) \| (\d+) \|$",
+        (TOP / "README.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    assert len(rows) == 6
+    for who, good, sent, twice in rows:
+        name = who.replace("with the line ", "")
+        part = hedge if "[hedge]" in who else page
+        line = part[part.index(f"\n| {name} |") + 1 :].splitlines()[0]
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        assert [cells[1], *cells[5:7]] == [good, sent, twice], who
+
+
+def test_the_page_of_chaos_says_what_is_on() -> None:
+    text = (TOP / "docs/chaos.md").read_text(encoding="utf-8")
+    config = tomllib.loads(chaos([1, 2, 3, 4], "/upstream", "/listen"))
+    assert (len(config["routes"]), len(config["upstreams"])) == (12, 4)
+    assert "twelve routes to four upstreams" in text
+    off = re.findall(r"\[([a-z.]+)\]", text.partition("Not on: ")[2].partition("|")[0])
+    written = {
+        table
+        for part in (config, *config["routes"], *config["upstreams"], config["server"])
+        for table in part
+    }
+    assert off
+    assert [table for table in off if table.rpartition(".")[2] in written] == []
+
+
 def test_the_page_of_the_bad_day_names_every_profile() -> None:
     text = (TOP / "docs/bad-day.md").read_text(encoding="utf-8")
     assert [name for name in PROFILES if f"`{name}`" not in text] == []
@@ -70,6 +105,24 @@ def test_what_a_request_costs_is_what_is_counted() -> None:
     text = " ".join((TOP / "docs/performance.md").read_text(encoding="utf-8").split())
     small = counts["small GET"]
     assert f"| Python and C function calls | {small['calls']:.0f} |" in text
+    own = counts["GET as in production"]["calls"]
+    assert f"own path, query, trace and token | {own:.0f} |" in text
     for kind in ("a download", "an upload"):
         calls = counts[f"chunk of {kind}"]["calls"]
         assert f"chunk of {kind} costs {calls:.0f} calls" in text
+
+
+def test_what_a_stored_reply_costs_is_what_is_counted() -> None:
+    counts = json.loads((TOP / "benchmarks/micro/expected.json").read_text())["counts"]
+    hit, miss, stored, forwarded = (
+        f"{counts[kind]['calls']:.0f}"
+        for kind in (
+            "hit of 1 KiB from memory",
+            "miss of 1 KiB, not stored",
+            "miss of 1 KiB, stored in memory",
+            "small GET",
+        )
+    )
+    text = " ".join((TOP / "docs/figures.md").read_text(encoding="utf-8").split())
+    assert f"a hit takes {hit}, a miss {miss}, a stored miss {stored}, and a request" in text
+    assert f"that is forwarded without `[cache]` {forwarded}." in text
