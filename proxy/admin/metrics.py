@@ -17,7 +17,7 @@ def add_metrics(app: web.Application, source: Source) -> None:
     from proxy.telemetry.metrics import render  # noqa: PLC0415 - 40 ms, at the first look
 
     async def metrics(request: web.Request) -> web.Response:
-        told = list(source.metrics())
+        told = await source.metrics()
         accept = ", ".join(request.headers.getall("Accept", []))
         # Thousands of lines take milliseconds, in which the loop has better things to do.
         body, content_type = await asyncio.to_thread(render, told, accept)
