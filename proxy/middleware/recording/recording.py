@@ -20,9 +20,10 @@ from typing import Final, NamedTuple, TypeAlias
 
 from proxy.core.body import EMPTY, read_whole
 from proxy.core.clock import Clock
+from proxy.core.deck import Deck
 from proxy.core.errors import NotRecorded
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.recording import MOST, Answer, Deck, Question
+from proxy.core.recording import MOST, Answer, Question
 from proxy.core.redaction import HIDDEN
 from proxy.core.reply import Ending, Reply
 from proxy.core.scope import Scope

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from proxy.core.deck import Deck
 from proxy.core.errors import ConnectFailed, NotRecorded
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.recording import Answer, Deck, Question
+from proxy.core.recording import Answer, Question
 from proxy.core.reply import Ending, Reply
 from proxy.core.scope import Scope, Shared
 from proxy.http.fields import RawHeaders, has
