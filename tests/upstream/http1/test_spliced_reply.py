@@ -13,7 +13,7 @@ import pytest
 from aiohttp.streams import StreamReader
 
 from proxy.core.reply import Sink
-from proxy.net.splice import MOST, Splice, can_splice
+from proxy.net.splice import LEAST, MOST, Splice, can_splice
 from proxy.upstream.http1.reply_body import ReplyBody
 from proxy.upstream.http1.spliced_reply import SplicedReply
 from tests.support.message import get
@@ -78,6 +78,70 @@ async def test_an_urgent_byte_is_skipped(spliced: list[Splice]) -> None:
         answer = await proxy.ask(get())
         assert (answer.ended, answer.body) == ("complete", BODY)
     assert urgent
+    assert spliced
+
+
+@pytest.mark.parametrize("size", [LEAST - 1, LEAST, LEAST + 1, 2 * LEAST], ids=str)
+@pytest.mark.parametrize("first", [0, 1, LEAST // 2])
+async def test_a_reply_of_about_the_least_size_is_whole(size: int, first: int) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size
+    script = [head + BODY[:first], 0.01, BODY[first:size]]
+    async with (
+        RawUpstream(script) as upstream,
+        proxied(upstream) as proxy,
+        await proxy.connect() as client,
+    ):
+        for _ in range(2):
+            answer = await client.ask(get())
+            assert (answer.ended, answer.body) == ("complete", BODY[:size])
+        assert len(upstream.connections) == 1
+
+
+async def test_requests_that_wait_behind_one_have_their_turn(spliced: list[Splice]) -> None:
+    async with (
+        RawUpstream([HEAD + BODY[:MIB], 0.02, BODY[MIB:]]) as upstream,
+        proxied(upstream) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.send(3 * get())
+        for _ in range(3):
+            assert (await client.receive()).body == BODY
+    assert spliced
+
+
+@pytest.mark.parametrize("what", ["half-close", "drain"])
+async def test_it_goes_on_when_nothing_more_will_be_asked(what: str, spliced: list[Splice]) -> None:
+    go_on = asyncio.Event()
+    async with (
+        RawUpstream([HEAD + BODY[: 2 * MIB], go_on, BODY[2 * MIB :]]) as upstream,
+        proxied(upstream, server={"half_close": "answer"}) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.send(get())
+        await client.read_until(b"\r\n\r\n")
+        first = await client.exactly(2 * MIB)
+        if what == "half-close":
+            client.half_close()
+        draining = asyncio.ensure_future(proxy.runtime.drain()) if what == "drain" else None
+        await proxy.breathe()
+        go_on.set()
+        assert first + await client.exactly(len(BODY) - 2 * MIB) == BODY
+        assert draining is None or await draining
+    assert spliced
+
+
+async def test_both_sides_may_end_at_once(spliced: list[Splice]) -> None:
+    async with (
+        RawUpstream([HEAD + BODY[: 2 * MIB], "hold"]) as upstream,
+        proxied(upstream) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.send(get())
+        await client.exactly(2 * MIB)
+        upstream.connections[0].reset()
+        client.reset()
+        record = await proxy.record()
+        assert record.error in ("client_gone", "http_response_incomplete")
     assert spliced
 
 
@@ -212,10 +276,7 @@ def test_an_error_holds_nothing_of_what_failed() -> None:
 
 
 async def test_the_error_of_a_client_that_has_gone_keeps_nobody() -> None:
-    """It stays with the connection to the upstream; the frames that it went through hold the body.
-
-    Else the two would keep each other until the garbage collector finds them.
-    """
+    """It stays with the connection to the upstream; the frames that it went through hold that."""
     error = BrokenPipeError()
 
     class Refused:
