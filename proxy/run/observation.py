@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
 from proxy.admin.source import Answer
@@ -101,7 +102,11 @@ class Observation:
 
     def times(self) -> Iterator[Sample]:
         """For metrics alone."""
-        yield from self.counters.times()
+        return chain.from_iterable(self.counters.times())
+
+    async def times_in_steps(self) -> list[Sample]:
+        """The same, with time for others in between."""
+        return await self.counters.times_in_steps()
 
     async def end(self) -> None:
         """Send the spans that are left, for a bounded time."""

@@ -95,7 +95,7 @@ class Runtime:
         if self.reloader is not None:
             self.answers["reload"] = self.reloader.answer
         self._admin = AdminListeners(
-            Local(lambda: self.ready, self.describe_state, self.answers, self.describe)
+            Local(lambda: self.ready, self.describe_state, self.answers, self.samples)
         )
         self._runner: web.AppRunner | None = None
         self._data: web.Server | None = None
@@ -233,6 +233,10 @@ class Runtime:
         """What operators are shown."""
         yield from self.describe_state()
         yield from self._observation.times()
+
+    async def samples(self) -> list[Sample]:
+        """The same, in steps."""
+        return [*self.describe_state(), *await self._observation.times_in_steps()]
 
     def describe_state(self) -> Iterator[Sample]:
         """The same without what metrics alone show."""
