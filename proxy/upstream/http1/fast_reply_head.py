@@ -132,7 +132,7 @@ class FastHeadParser:
             if kind != kinds[number]:
                 return None
             if kind == _NAMED:
-                ids.append(each[1])
+                ids = [*ids, each[1]]
             elif kind == _MEASURED:
                 length = int(each[1][1])
             read.append(each)
