@@ -90,6 +90,19 @@ async def test_the_application_around_it_keeps_its_own_paths() -> None:
         assert len(upstream.requests) == 1
 
 
+async def test_it_can_be_started_again_deep_in_another_and_beside_one() -> None:
+    async with RawUpstream((OK,)) as upstream:
+        inner, parent = web.Application(), web.Application()
+        inner.add_subapp("/in", create_app(tables(upstream)))
+        parent.add_subapp("/out", inner)
+        parent.add_subapp("/b", create_app(tables(upstream)))
+        for _ in range(2):
+            async with served(parent) as address, await RawClient.connect(address) as client:
+                for path in ("/out/in/x", "/b/x"):
+                    assert (await client.ask(get(path))).status == 200
+        assert [request.line for request in upstream.requests] == [b"GET /x HTTP/1.1"] * 4
+
+
 async def test_a_redirect_leads_back_below_the_path() -> None:
     moved = b"HTTP/1.1 302 Found\r\nLocation: /new\r\nContent-Length: 0\r\n\r\n"
     async with (
