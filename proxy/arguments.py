@@ -33,35 +33,37 @@ def parser() -> argparse.ArgumentParser:
     commands = found.add_subparsers(
         dest="command", metavar="COMMAND", required=True, parser_class=_Command
     )
-    run = commands.add_parser("run", help="run the proxy", allow_abbrev=False)
+    run = _command(commands, "run", "run the proxy", allow_abbrev=False)
     _config(run)
     run.add_argument(
         "--upstream",
         action="append",
         metavar="URL",
-        help="no file: forward everything to this server; given again, the servers take turns",
+        help="no file: forward everything to this server; given again, they share the requests",
     )
     run.add_argument(
         "--listen",
         action="append",
         metavar="ADDR",
-        help="with --upstream; default: 127.0.0.1:8080; may be given again",
+        help="with --upstream: where to listen; default: 127.0.0.1:8080; may be given again",
     )
-    run.add_argument("--admin", metavar="ADDR", help="with --upstream: an admin listener")
+    run.add_argument(
+        "--admin", metavar="ADDR", help="with --upstream: where page, metrics and admin API are"
+    )
     run.add_argument(
         "--watch",
         action="store_true",
         help="reload when CONFIG, or a file that it names, changes",
     )
     _set(run)
-    check = commands.add_parser("check", help="list every problem of a configuration")
+    check = _command(commands, "check", "list every problem of a configuration")
     _config(check)
     _set(check)
-    init = commands.add_parser("init", help="write a commented configuration to start from")
+    init = _command(commands, "init", "write a commented configuration to start from")
     init.add_argument("config", nargs="?", metavar="CONFIG", help=f"default: {DEFAULT}")
-    explain = commands.add_parser("explain", help="say what becomes of a request, and why")
-    explain.add_argument("config", metavar="CONFIG")
-    explain.add_argument("method", metavar="METHOD")
+    explain = _command(commands, "explain", "say what becomes of a request, and why")
+    explain.add_argument("config", metavar="CONFIG", help="a file, such as config.toml")
+    explain.add_argument("method", metavar="METHOD", help="GET, POST and so on")
     explain.add_argument("url", metavar="URL", help="http://HOST/PATH, or /PATH")
     explain.add_argument(
         *("-H", "--header"),
@@ -71,25 +73,34 @@ def parser() -> argparse.ArgumentParser:
         help="a field that the request carries; may be given again",
     )
     _set(explain)
-    drain = commands.add_parser("drain", help="stop a running proxy as SIGTERM does")
+    drain = _command(commands, "drain", "stop a running proxy as SIGTERM does")
     _admin(drain)
-    reload = commands.add_parser("reload", help="have a running proxy read its configuration again")
+    reload = _command(commands, "reload", "have a running proxy read its configuration again")
     _admin(reload)
     _recordings(commands)
-    commands.add_parser("schema", help="print the JSON Schema of the configuration")
-    commands.add_parser("top", help="show what a running proxy is doing", add_help=False)
-    commands.add_parser("demo", help="a slow demo API with the proxy in front", add_help=False)
+    _command(commands, "schema", "print the JSON Schema of the configuration")
+    _command(commands, "top", "show what a running proxy is doing", add_help=False)
+    _command(commands, "demo", "a slow demo API with the proxy in front", add_help=False)
     return found
 
 
+def _command(
+    commands: "argparse._SubParsersAction[_Command]", name: str, does: str, **options: Any
+) -> "_Command":
+    """One more command; its own help says what it does, as the list of all does."""
+    return commands.add_parser(
+        name, help=does, description=f"{does[0].upper()}{does[1:]}.", **options
+    )
+
+
 def _recordings(commands: "argparse._SubParsersAction[_Command]") -> None:
-    record = commands.add_parser("record", help="record an API for tests", allow_abbrev=False)
+    record = _command(commands, "record", "record an API for tests", allow_abbrev=False)
     record.add_argument(
         "--upstream",
         action="append",
         required=True,
         metavar="URL",
-        help="the API; given again, its servers take turns",
+        help="the API; given again, they share the requests",
     )
     record.add_argument("--to", required=True, metavar="DIR", help="where the recording is written")
     record.add_argument(
@@ -97,7 +108,7 @@ def _recordings(commands: "argparse._SubParsersAction[_Command]") -> None:
         action="store_true",
         help="let clients ask for compressed replies, whose files nobody can read",
     )
-    replay = commands.add_parser("replay", help="answer from a recording", allow_abbrev=False)
+    replay = _command(commands, "replay", "answer from a recording", allow_abbrev=False)
     replay.add_argument("folder", metavar="DIR", help="where the recording is")
     replay.add_argument("--paced", action="store_true", help="take the time that the API took")
     for command in (record, replay):
@@ -105,7 +116,7 @@ def _recordings(commands: "argparse._SubParsersAction[_Command]") -> None:
             "--listen",
             action="append",
             metavar="ADDR",
-            help="default: 127.0.0.1:8080; may be given again",
+            help="where to listen; default: 127.0.0.1:8080; may be given again",
         )
         _set(command)
 

@@ -69,6 +69,13 @@ def _open_missing() -> None:
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
+def _load() -> None:
+    """First of all, in whatever reads a configuration."""
+    from proxy.run.loading import load_libraries
+
+    load_libraries()
+
+
 def _path(given: str | None) -> str:
     return DEFAULT if given is None else given
 
@@ -83,6 +90,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _served(arguments: argparse.Namespace) -> int:
+    _load()
     from proxy.config.load import ConfigError, usable, without_file
     from proxy.config.origins import ConfigFile
 
@@ -103,6 +111,7 @@ def _served(arguments: argparse.Namespace) -> int:
 
 
 def _record(arguments: argparse.Namespace) -> int:
+    _load()
     from proxy.run import early_signals
     from proxy.run.recording import record
     from proxy.telemetry.standard_error import standard_error
@@ -119,6 +128,7 @@ def _record(arguments: argparse.Namespace) -> int:
 
 
 def _replay(arguments: argparse.Namespace) -> int:
+    _load()
     from proxy.run import early_signals
     from proxy.run.recording import replay
     from proxy.telemetry.standard_error import standard_error
@@ -129,6 +139,7 @@ def _replay(arguments: argparse.Namespace) -> int:
 
 
 def _check(path: str, sets: Sequence[str]) -> int:
+    _load()
     from proxy.config.load import check
 
     problems = check(path, sets=sets)
@@ -139,6 +150,7 @@ def _check(path: str, sets: Sequence[str]) -> int:
 
 
 def _explain(arguments: argparse.Namespace) -> int:
+    _load()
     from proxy.config.problems import ConfigError
     from proxy.run.explain import asked_for, explain
 
@@ -187,13 +199,12 @@ def _schema() -> int:
 
 def _operate(arguments: argparse.Namespace, path: str) -> int:
     """Ask a running proxy for something: 0, 1 where it cannot be reached, 2 where it refuses."""
-    from proxy.admin.client import post
+    from proxy.admin.client import post, unreached
 
     try:
         said = post(arguments.admin, path, arguments.token_file)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        _say(f"sidecar-proxy: no proxy was reached at {arguments.admin}: {reason}")
+        _say(f"sidecar-proxy: no proxy was reached at {arguments.admin}: {unreached(error)}")
         return 1
     _say(said.message)
     return 0 if said.status < _REFUSED else _BAD_CONFIGURATION

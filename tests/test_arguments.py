@@ -28,6 +28,21 @@ def test_the_example_of_a_command_is_one_that_it_takes(
     assert re.sub(r"\s+", " ", capsys.readouterr().out).strip().endswith(_EXAMPLES[command])
 
 
+@pytest.mark.parametrize("command", sorted({*_EXAMPLES} - {"demo", "top"}))
+def test_the_help_of_a_command_says_what_it_does_and_what_each_argument_is(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parsed("--help")
+    listed = dict(re.findall(r"^    ([a-z]+) +(\S.*)$", capsys.readouterr().out, re.MULTILINE))
+    with pytest.raises(SystemExit):
+        parsed(f"{command} --help")
+    shown = re.sub(r"\s+", " ", capsys.readouterr().out)
+    assert f"{listed[command][1:]}. " in shown
+    actions = parser()._subparsers._group_actions[0].choices[command]._actions  # type: ignore[union-attr,index]  # argparse has no other way
+    assert [action.dest for action in actions if not action.help] == []
+
+
 def test_what_may_be_given_again_is_a_list() -> None:
     found = parsed("run --upstream http://a --upstream http://b --listen :1 --listen :2")
     assert (found["upstream"], found["listen"]) == (["http://a", "http://b"], [":1", ":2"])

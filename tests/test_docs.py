@@ -187,4 +187,7 @@ def test_the_changelog_tells_changes_first_and_nothing_twice() -> None:
     kinds = re.findall(r"^### (\w+)", unreleased, re.MULTILINE)
     assert kinds == sorted(kinds, key=["Changed", "New", "Mended"].index)
     entries = re.findall(r"^- .+(?:\n  .+)*", unreleased, re.MULTILINE)
-    assert len(entries) == len(set(entries))
+    begun: dict[str, str] = {}  # a merge may leave an entry beside what became of it
+    twice = [entry for entry in entries if begun.setdefault(entry[:60], entry) is not entry]
+    assert twice == []
+    assert [entry for entry in entries if not re.search(r"[.:]\)?$", entry)] == []

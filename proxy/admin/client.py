@@ -8,6 +8,8 @@ from typing import Any, Final, NamedTuple
 
 PATIENCE: Final = 30.0
 """Seconds for an answer."""
+WHERE: Final = "a proxy listens there only with an [admin] table, or with --admin beside --upstream"
+"""What to look at where nobody listens."""
 
 
 class Said(NamedTuple):
@@ -35,12 +37,12 @@ class _Unix(http.client.HTTPConnection):
 def post(address: str, path: str, token_file: str = "") -> Said:
     """Ask for something to be done. ``address``: as ``[admin] listen`` has it.
 
-    Raises OSError where nobody answers, or where the file with the token cannot be read;
-    ValueError where the address is none.
+    Raises OSError where nobody answers; ValueError where the address is none, or where the file
+    with the token cannot be read.
     """
     fields = {"Content-Length": "0"}
     if token_file:
-        fields["Authorization"] = f"Bearer {Path(token_file).read_text(encoding='utf-8').strip()}"
+        fields["Authorization"] = f"Bearer {_token(token_file)}"
     connection = _connection(address)
     try:
         connection.request("POST", path, headers=fields)
@@ -51,6 +53,20 @@ def post(address: str, path: str, token_file: str = "") -> Said:
     finally:
         connection.close()
     return Said(answer.status, _sentence(said))
+
+
+def unreached(error: OSError | ValueError) -> str:
+    """Why nobody was reached, and what to look at."""
+    reason = getattr(error, "strerror", None) or str(error)
+    nobody = isinstance(error, ConnectionRefusedError | FileNotFoundError)
+    return f"{reason}; {WHERE}" if nobody else reason
+
+
+def _token(file: str) -> str:
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ValueError(f"the token in {file} cannot be read: {error.strerror}") from None
 
 
 def get(address: str, path: str) -> Any:

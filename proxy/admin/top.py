@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from proxy.admin.client import get
+from proxy.admin.client import WHERE, get
 from proxy.telemetry.buckets import add, quantile
 from proxy.telemetry.phases import NAMES
 from proxy.telemetry.why import place, spell
@@ -53,7 +53,8 @@ def run(argv: list[str]) -> int:
     """The command: 0, or 1 where no proxy is reached."""
     parser = argparse.ArgumentParser(
         prog="sidecar-proxy top",
-        description=__doc__,
+        description="Shows in the terminal, once a second, what running proxies do: requests in "
+        "flight, their times, and what is slow or fails. Ctrl-C ends it.",
         epilog="example: sidecar-proxy top --admin 127.0.0.1:9901",
     )
     parser.add_argument(
@@ -84,6 +85,8 @@ def show(addresses: Sequence[str], *, once: bool = False, every: float = 1.0) ->
             sys.stdout.write(f"{text}\n" if once else f"{_CLEAR}{text}\n")
             sys.stdout.flush()
             if once:
+                if not reached:
+                    sys.stderr.write(f"no proxy was reached; {WHERE}\n")
                 return 0 if reached else UNREACHABLE
             time.sleep(every)
     return 0

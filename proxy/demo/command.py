@@ -27,19 +27,34 @@ Try, in another terminal:
   curl -i 'http://{listen}/slow?seconds=2'
   curl -N 'http://{listen}/stream?events=5&interval=1'
   curl -o /dev/null -w '%{{size_download}} bytes, %{{speed_download}} a second\\n' http://{listen}/bytes/1GiB
-  curl -i 'http://{listen}/cut?after=1000'
-  curl http://{listen}/            (everything it does)
-Ctrl-C ends both.
+  curl -o /dev/null 'http://{listen}/cut?after=100000'
+  curl http://{listen}/            # everything it does
+Ctrl-C ends all of it.
 """
 
 
 def run(argv: list[str]) -> int:
     """Run all of it until a signal comes; the exit status is the proxy's."""
-    parser = argparse.ArgumentParser(prog="sidecar-proxy demo", description=__doc__)
-    parser.add_argument("--listen", default="127.0.0.1:8080", metavar="HOST:PORT")
-    parser.add_argument("--admin", default="127.0.0.1:9901", metavar="HOST:PORT")
+    parser = argparse.ArgumentParser(
+        prog="sidecar-proxy demo",
+        description="Starts a slow demo API and the proxy in front of it, sends requests, and "
+        "makes trouble every few seconds. The page shows what happens. Ctrl-C ends it.",
+        epilog="example: sidecar-proxy demo --listen 127.0.0.1:8081",
+    )
     parser.add_argument(
-        "--no-load", action="store_true", help="ask for nothing: you bring the load yourself"
+        "--listen",
+        default="127.0.0.1:8080",
+        metavar="HOST:PORT",
+        help="where the proxy listens; default: 127.0.0.1:8080",
+    )
+    parser.add_argument(
+        "--admin",
+        default="127.0.0.1:9901",
+        metavar="HOST:PORT",
+        help="where the page is; default: 127.0.0.1:9901",
+    )
+    parser.add_argument(
+        "--no-load", action="store_true", help="send no requests and make no trouble"
     )
     arguments = parser.parse_args(argv)
     listen: str = arguments.listen

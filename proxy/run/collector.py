@@ -9,9 +9,10 @@ import contextlib
 import importlib
 import logging
 import random
+import ssl
 from typing import TYPE_CHECKING, Final
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar
+from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
 from proxy.core.clock import monotonic, wall
 from proxy.telemetry.options import LogOptions, TracingOptions
@@ -84,7 +85,14 @@ class Collector:
 
     def _session(self) -> ClientSession:
         timeout = ClientTimeout(total=PATIENCE)
-        return ClientSession(timeout=timeout, cookie_jar=DummyCookieJar(), trust_env=False)
+        # Where the command runs, aiohttp's own context has no certificates (``run/loading``).
+        context = ssl.create_default_context() if self._url.startswith("https:") else True
+        return ClientSession(
+            timeout=timeout,
+            cookie_jar=DummyCookieJar(),
+            connector=TCPConnector(ssl=context),
+            trust_env=False,
+        )
 
     async def _run(self) -> None:
         async with self._session() as session:

@@ -13,6 +13,7 @@ from proxy.core.outcome import (
     repeatable,
     takes_over,
 )
+from proxy.core.stream_options import StreamOptions
 from proxy.middleware.retry.options import RetryOptions, statuses
 
 
@@ -46,7 +47,9 @@ def failures(route: Route, asked: Exchange) -> Iterator[str]:
     rules = route.retry or RetryOptions()
     others = route.fallback if isinstance(route.fallback, tuple) else ()
     fixed = route.fallback if route.fallback and not others else None
-    for failure in _FAILURES:
+    held = _held(route.stream or StreamOptions(), retries=options is not None)
+    broken = (Failure(RESET, held, "502", True),) if held else ()
+    for failure in (*_FAILURES, *broken):
         steps = [_again(failure, options, asked)]
         nothing_sent = failure.name == CONNECT_FAILURE
         answer = failure.answer
@@ -58,7 +61,18 @@ def failures(route: Route, asked: Exchange) -> Iterator[str]:
         if failure.taken_over and fixed is not None:
             answer = "the fixed reply of fallback"
         yield f"  {failure.what:36} {'; '.join(steps)}; at last: {answer}"
-    yield f"  {'the reply breaks off after its head':36} nothing is asked again; the client is cut"
+    what = "any other reply breaks off" if held else "the reply breaks off after its head"
+    yield f"  {what:36} nothing is asked again; the client is cut"
+
+
+def _held(options: StreamOptions, *, retries: bool) -> str:
+    """Which replies no client has seen a part of when they break off; see ``middleware/commit``."""
+    kind, _, size = options.commit.partition(":")
+    if kind == "headers" or (kind == "auto" and not retries):
+        return ""
+    if kind == "first_chunk":
+        return "a reply breaks off before its body"
+    return f"a reply of up to {size or '64 KiB'} breaks off"
 
 
 def _again(failure: Failure, options: RetryOptions | None, asked: Exchange) -> str:

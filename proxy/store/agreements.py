@@ -47,6 +47,10 @@ class Agreements:
             "INSERT OR REPLACE INTO changes (name, at) VALUES (?, ?)", (name, self._wall())
         )
 
+    def all_invalidated(self) -> None:
+        """All that is stored is wrong, also what is on its way."""
+        self.invalidated(_FORGOTTEN)
+
     def is_invalid(self, names: Sequence[bytes], since: int) -> bool:
         """Whether a reply with this key and these labels is, whose request began at ``since``."""
         for name in (*names, _FORGOTTEN):

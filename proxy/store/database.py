@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from proxy.core.stored import Claim
-from proxy.store.agreements import SCHEMA as AGREEMENTS
 from proxy.store.agreements import Agreements
+from proxy.store.tables import prepare
 
-VERSION: Final = 1
 MOST_VARIANTS: Final = 64
+BUSY: Final = 5.0
+"""Seconds for which it waits for another process that writes."""
 _LINGER: Final = 600.0
 """Seconds for which the chunks of what was removed stay."""
 _ORPHANED: Final = 3600.0
@@ -29,20 +30,6 @@ _OVERHEAD: Final = 512
 """Bytes that an entry costs beyond its head and its body."""
 _BATCH: Final = 64
 """Entries that give way at a time."""
-_SCHEMA: Final = """
-CREATE TABLE entries (
-    id INTEGER PRIMARY KEY, key BLOB NOT NULL, meta BLOB NOT NULL, size INTEGER NOT NULL,
-    cost INTEGER NOT NULL, used REAL NOT NULL, kept INTEGER NOT NULL, body BLOB);
-CREATE INDEX by_key ON entries (key);
-CREATE INDEX by_use ON entries (kept, used);
-CREATE TABLE chunks (
-    entry INTEGER NOT NULL, number INTEGER NOT NULL, data BLOB NOT NULL,
-    PRIMARY KEY (entry, number)) WITHOUT ROWID;
-CREATE TABLE labels (
-    label BLOB NOT NULL, entry INTEGER NOT NULL, PRIMARY KEY (label, entry)) WITHOUT ROWID;
-CREATE INDEX labels_of ON labels (entry);
-CREATE TABLE gone (entry INTEGER PRIMARY KEY, at REAL NOT NULL);
-"""
 
 
 class Row(NamedTuple):
@@ -72,36 +59,15 @@ class Database:
     def __init__(self, path: Path, wall: Callable[[], float] = time.time) -> None:
         """Raises sqlite3.Error or OSError where the file cannot be used."""
         self._wall = wall
-        self._db = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+        self._db = sqlite3.connect(
+            path, timeout=BUSY, isolation_level=None, check_same_thread=False
+        )
         self.agreements = Agreements(self._db, wall)
         self.entries = self.bytes = self.evicted = 0
         try:
-            self._prepare()
+            prepare(self._db)
         except BaseException:
             self._db.close()
-            raise
-
-    def _prepare(self) -> None:
-        db = self._db
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.execute("PRAGMA cache_size = -4096")
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            (version,) = db.execute("PRAGMA user_version").fetchone()
-            (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            if not tables:
-                for statement in _SCHEMA.split(";"):
-                    db.execute(statement)
-                db.execute(f"PRAGMA user_version = {VERSION}")
-            elif version != VERSION:
-                raise sqlite3.DatabaseError(f"its tables are of version {version}, not {VERSION}")
-            for statement in AGREEMENTS.split(";"):
-                db.execute(statement)
-            db.execute("COMMIT")
-        except BaseException:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
             raise
 
     def transaction(self) -> "_Transaction":
@@ -210,15 +176,14 @@ class Database:
                     (surplus,),
                 )
 
-    def delete(self, key: bytes, ident: int | None) -> None:
-        """Remove one entry, or all under a key, also those that are on their way there."""
+    def delete_all(self, key: bytes) -> int:
+        """Remove all under a key, also those that are on their way there; how many there were."""
         with self.transaction():
-            if ident is None:
-                self.agreements.invalidated(key)
+            self.agreements.invalidated(key)
             found = self._db.execute("SELECT id FROM entries WHERE key = ?", (key,)).fetchall()
             for (each,) in found:
-                if ident in (None, each):
-                    self._remove(each)
+                self._remove(each)
+        return len(found)
 
     def remove(self, ident: int) -> None:
         """Remove one entry."""
@@ -235,6 +200,21 @@ class Database:
             for (each,) in found:
                 self._remove(each)
         return len(found)
+
+    def clear(self) -> int:
+        """Remove all that is stored, also what is on its way; how many there were."""
+        with self.transaction():
+            self.agreements.all_invalidated()
+            self.count()
+            found = self.entries
+            self._db.execute(
+                "INSERT OR IGNORE INTO gone SELECT id, ? FROM entries WHERE body IS NULL",
+                (self._wall(),),
+            )
+            self._db.execute("DELETE FROM labels")
+            self._db.execute("DELETE FROM entries")
+            self.entries = self.bytes = 0
+        return found
 
     def _remove(self, ident: int) -> None:
         db = self._db

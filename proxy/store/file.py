@@ -1,7 +1,11 @@
 """A file of SQLite, its two connections and their threads, and what is done when it fails.
 
 A file that is damaged, or of another version, is set aside and a new one begun. One that cannot be
-used for another reason (no room, no permission) is tried again after ten seconds.
+opened for another reason (no permission, no directory) is tried again after ten seconds.
+
+Another process may keep it locked, for instance one that was stopped while it wrote. A change waits
+for the lock for five seconds. After that all changes fail for a second: if each of many waited, the
+thread that writes would be busy for minutes, and a proxy that ends would wait for that.
 """
 
 import logging
@@ -21,16 +25,20 @@ T = TypeVar("T")
 REST: Final = 10.0
 """Seconds until a file is tried again that could not be used."""
 _SWEEP_EVERY: Final = 60.0
+_LOCKED: Final = 1.0
+"""Seconds until a lock is waited for again that another process has kept."""
 
 
 class File:
     """Reads in one thread, and writes in another one."""
 
     __slots__ = (
+        "_locked_until",
         "_path",
         "_reader",
         "_reading",
         "_rest_until",
+        "_silent_until",
         "_swept_at",
         "_writer",
         "failures",
@@ -43,7 +51,7 @@ class File:
         self._reader, self._writer = Worker("store reader"), Worker("store writer")
         self._reading: Database | None = None
         self.writing: Database | None = None
-        self._swept_at = self._rest_until = 0.0
+        self._swept_at = self._rest_until = self._silent_until = self._locked_until = 0.0
         self.failures = 0
 
     async def read(self, look: Callable[[Database], T], within: float | None = None) -> T:
@@ -65,12 +73,16 @@ class File:
                 self._rested()
                 self.writing = self._open()
             now = monotonic()
+            if now < self._locked_until:
+                raise sqlite3.OperationalError("another process has it locked")
             if now >= self._swept_at + _SWEEP_EVERY:
                 self._swept_at = now
                 self.writing.sweep()
             return change(self.writing)
         except (sqlite3.Error, OSError) as error:
-            self._failed(error)
+            self._failed(error, is_open=self.writing is not None)
+            if _is_locked(error):
+                self._locked_until = monotonic() + _LOCKED
             if _is_damage(error) and self.writing is not None:
                 self.writing.close()
                 self.writing = None
@@ -83,7 +95,7 @@ class File:
                 self._reading = Database(self._path)
             return look(self._reading)
         except (sqlite3.Error, OSError) as error:
-            self._failed(error)
+            self._failed(error, is_open=self._reading is not None)
             if _is_damage(error):
                 if self._reading is not None:
                     self._reading.close()
@@ -117,11 +129,13 @@ class File:
         if monotonic() < self._rest_until:
             raise sqlite3.OperationalError("it could not be used a moment ago")
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: Exception, *, is_open: bool) -> None:
         now = monotonic()
         self.failures += 1
-        if now >= self._rest_until:
+        if (_is_damage(error) or not is_open) and now >= self._rest_until:
             self._rest_until = now + REST
+        if now >= self._silent_until:
+            self._silent_until = now + REST
             log.warning("store %s: %s; what cannot be stored is a miss", self._path, error)
 
     def _close_writing(self) -> None:
@@ -147,3 +161,9 @@ def _is_damage(error: Exception) -> bool:
     return isinstance(error, sqlite3.DatabaseError) and not isinstance(
         error, sqlite3.OperationalError | sqlite3.IntegrityError
     )
+
+
+def _is_locked(error: Exception) -> bool:
+    """Whether SQLite has waited for a lock in vain; its other errors come at once."""
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF == sqlite3.SQLITE_BUSY

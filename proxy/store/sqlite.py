@@ -21,8 +21,10 @@ from proxy.policy.key_changes import Changes
 from proxy.store.database import Database, Row, new_ident
 from proxy.store.file import File
 from proxy.store.file_claims import FileClaims
-from proxy.store.parts import PIECE, PartedEntry
+from proxy.store.invalidations import KEY, LABEL, Invalidations, hides
+from proxy.store.parts import PartedEntry
 from proxy.store.recent_entries import RecentEntries
+from proxy.store.sqlite_writer import SqliteWriter
 
 T = TypeVar("T")
 
@@ -34,64 +36,14 @@ _NOTE_EVERY: Final = 5.0
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
-class SqliteWriter:
-    """A reply that is being stored."""
-
-    __slots__ = ("_claim", "_ident", "_key", "_meta", "_pending", "_pieces", "_store")
-
-    def __init__(
-        self, store: "SqliteStore", key: bytes, meta: Meta, ident: int, claim: Claim | None
-    ) -> None:
-        self._store = store
-        self._claim = claim
-        self._key = key
-        self._meta = meta
-        self._ident = ident
-        self._pending = bytearray()
-        self._pieces = 0
-
-    def write(self, data: bytes) -> bool:
-        """Take the next bytes; False where the disk does not keep up."""
-        pending = self._pending
-        pending += data
-        while len(pending) > PIECE:
-            if not self._write_piece(bytes(pending[:PIECE])):
-                return False
-            del pending[:PIECE]
-        return True
-
-    def _write_piece(self, piece: bytes) -> bool:
-        taken = self._store.write_chunk(self._ident, self._pieces, piece)
-        self._pieces += taken
-        return taken
-
-    def commit(self, replaces: Sequence[bytes] = ()) -> None:
-        """Have it made visible when all before it is written."""
-        body: bytes | None = bytes(self._pending)
-        size = self._pieces * PIECE + len(self._pending)
-        if self._pieces:
-            if not self._write_piece(bytes(self._pending)):
-                self.abort()
-                return
-            body = None
-        row = Row(self._ident, _encode(self._meta), size, kept=False, body=body)
-        self._store.add(self._key, row, self._meta.labels, replaces, self._claim)
-
-    def abort(self) -> None:
-        """Have what is written of it forgotten."""
-        if self._pieces:
-            self._store.drop(self._ident)
-            self._pieces = 0
-        if self._claim is not None:
-            self._store.claims.give_back(self._claim)
-
-
 class SqliteStore:
     """All entries of a file."""
 
     __slots__ = (
-        "_backlog",
+        "_begun",
+        "_done",
         "_file",
+        "_invalid",
         "_kept",
         "_last_ident",
         "_lost",
@@ -113,7 +65,11 @@ class SqliteStore:
         self._timeout = timeout or None
         self._unwritten: Counter[bytes] = Counter()
         """Keys for which something is still to be written."""
-        self._backlog = 0
+        self._begun = self._done = 0
+        """Bytes of bodies that were given to the thread that writes, and that it is done with.
+
+        Two numbers, since each of both threads may change one only.
+        """
         self._last_ident = 0
         self._lost: set[int] = set()
         """Idents of bodies of which a chunk could not be written."""
@@ -122,6 +78,7 @@ class SqliteStore:
         self._kept: set[int] = set()
         self._noted_at = 0.0
         self.timeouts = 0
+        self._invalid = Invalidations(self._file, self._timeout)
         self.changes = Changes()
         self.claims: Claims = FileClaims(self._file, self.changes, self._timeout)
 
@@ -131,6 +88,7 @@ class SqliteStore:
 
     async def get(self, key: bytes) -> Sequence[PartedEntry]:
         """The replies under this key; none where the file cannot be read in time."""
+        invalid = self._invalid.left  # before it is looked: what is made meanwhile was found so
         try:
             if key in self._unwritten:
                 async with asyncio.timeout(self._timeout):
@@ -146,6 +104,8 @@ class SqliteStore:
         for row in rows:
             entry = self._recent.entry(row)
             if entry is None:  # of another version of the proxy
+                continue
+            if invalid and hides(invalid, key, entry.meta.labels):
                 continue
             entries.append(entry)
             if not row.kept:
@@ -167,11 +127,15 @@ class SqliteStore:
             raise StoreFailed("a part of it is not there")
         return found
 
+    def has_room(self, size: int) -> bool:
+        """Whether so much more may wait for the disk."""
+        return self._begun - self._done + size <= _BACKLOG
+
     def write_chunk(self, ident: int, number: int, data: bytes) -> bool:
         """Have a chunk written; False where too much waits already."""
-        if self._backlog + len(data) > _BACKLOG:
+        if not self.has_room(len(data)):
             return False
-        self._backlog += len(data)
+        self._begun += len(data)
         self._file.begin(partial(self._write_chunk, ident, number, data))
         return True
 
@@ -186,17 +150,18 @@ class SqliteStore:
         """Have an entry made visible."""
         old = [int.from_bytes(ident, "big") for ident in replaces]
         self._unwritten[key] += 1
+        self._begun += len(row.body or b"")
         loop = asyncio.get_running_loop()
         most = self._max_size
 
         def work(database: Database) -> None:
             database.add(key, row, labels, old, max_size=most, claim=claim)
 
-        self._file.begin(partial(self._add, loop, key, row.ident, work, claim))
+        self._file.begin(partial(self._add, loop, key, row, work, claim))
 
     def drop(self, ident: int) -> None:
         """Have the chunks of a body forgotten."""
-        self._file.begin(partial(self._file.write, lambda db: db.drop_chunks(ident)))
+        self._file.begin(partial(self._drop, ident))
 
     async def touch(self, key: bytes, ident: bytes, meta: Meta) -> None:
         """Give an entry another head."""
@@ -207,13 +172,15 @@ class SqliteStore:
         """Remove one entry, or all under the key."""
         if ident is None:
             self.changes.invalidated(key)
-        number = None if ident is None else int.from_bytes(ident, "big")
-        await self._changed(lambda db: db.delete(key, number))
+            await self._invalid.make(KEY, key)
+        else:
+            number = int.from_bytes(ident, "big")
+            await self._changed(lambda db: db.remove(number))
 
     async def purge(self, label: bytes) -> int:
         """Remove all entries with this label; how many there were."""
         self.changes.invalidated(label)
-        return await self._changed(lambda db: db.purge(label)) or 0
+        return await self._invalid.make(LABEL, label) or 0
 
     async def _changed(self, change: Callable[[Database], T]) -> T | None:
         """Wait for a change; one that takes too long is made later."""
@@ -226,6 +193,7 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Write what is left, and give the file back."""
+        self._invalid.close()
         self._note(at_once=True)
         await asyncio.get_running_loop().run_in_executor(None, self._file.close)
 
@@ -252,7 +220,7 @@ class SqliteStore:
     # In the thread that writes
 
     def _write_chunk(self, ident: int, number: int, data: bytes) -> None:
-        self._backlog -= len(data)
+        self._done += len(data)
         if ident in self._lost:
             return
 
@@ -267,19 +235,23 @@ class SqliteStore:
         self,
         loop: asyncio.AbstractEventLoop,
         key: bytes,
-        ident: int,
+        row: Row,
         work: Callable[[Database], None],
         claim: Claim | None,
     ) -> None:
-        if ident in self._lost:
-            self._lost.discard(ident)
-            self._file.write(lambda db: db.drop_chunks(ident))
+        self._done += len(row.body or b"")
+        if row.ident in self._lost:
+            self._drop(row.ident)
             if claim is not None:
                 self.claims.give_back(claim)
         else:
             self._file.write(work)
         if not loop.is_closed():
             loop.call_soon_threadsafe(self._now_written, key)
+
+    def _drop(self, ident: int) -> None:
+        self._lost.discard(ident)
+        self._file.write(lambda db: db.drop_chunks(ident))
 
     def _now_written(self, key: bytes) -> None:
         self._unwritten[key] -= 1

@@ -88,7 +88,9 @@ def test_it_goes_on_until_it_is_told_to_stop(
 
 def test_a_proxy_that_is_not_there_at_first_ends_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert top.show([f"127.0.0.1:{closed_port()}"]) == 1
-    assert capsys.readouterr().out.count("not reached") == 1
+    said = capsys.readouterr()
+    assert said.out.count("not reached") == 1
+    assert "a proxy listens there only with an [admin] table" in said.err
 
 
 @pytest.mark.parametrize(

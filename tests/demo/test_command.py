@@ -1,6 +1,8 @@
 """``sidecar-proxy demo``."""
 
 import asyncio
+import re
+import shutil
 import threading
 import urllib.request
 from collections.abc import Callable
@@ -11,6 +13,9 @@ import pytest
 from proxy.config.load import check
 from proxy.config.model import Config
 from proxy.demo import command, traffic
+from tests.test_readme import address
+
+__all__ = ["address"]  # a fixture
 
 
 def test_it_runs_the_proxy_in_front_of_a_demo_api_that_answers(
@@ -37,6 +42,25 @@ def test_it_runs_the_proxy_in_front_of_a_demo_api_that_answers(
     assert out == ""
     assert "page      http://127.0.0.1:8098/" in err
     assert "curl -i 'http://127.0.0.1:8099/slow?seconds=2'" in err
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+async def test_each_line_that_it_shows_can_be_pasted_and_does_what_it_is_there_for(
+    address: str,
+) -> None:
+    text = command._TRY.format(api="API", listen=address, admin="ADMIN")
+    lines = re.findall(r"^  (curl .+)$", text, re.MULTILINE)
+    assert len(lines) == 5
+    for line in lines:
+        process = await asyncio.create_subprocess_shell(
+            line.replace("1GiB", "1MiB"),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate()
+        cut = "/cut" in line
+        assert (process.returncode, cut) == (18 if cut else 0, cut), (line, err)
+        assert cut or out
 
 
 def test_an_address_that_makes_no_sense_is_a_bad_configuration(

@@ -107,7 +107,14 @@ async def test_from_elsewhere_the_token_is_asked_for(tmp_path: Path) -> None:
 def test_where_nobody_listens_the_exit_status_is_1(capsys: pytest.CaptureFixture[str]) -> None:
     address = f"127.0.0.1:{closed_port()}"
     assert main(["drain", "--admin", address]) == 1
-    assert f"no proxy was reached at {address}: Connection refused" in capsys.readouterr().err
+    assert (
+        f"no proxy was reached at {address}: Connection refused; a proxy listens there only with "
+        "an [admin] table" in capsys.readouterr().err
+    )
+    assert main(["drain", "--admin", address, "--token-file", "/nowhere/token"]) == 1
+    said = capsys.readouterr().err
+    assert "the token in /nowhere/token cannot be read: No such file or directory" in said
+    assert "a proxy listens there" not in said
     assert main(["drain", "--admin", "nonsense"]) == 1
     assert "expected HOST:PORT or unix:PATH, got 'nonsense'" in capsys.readouterr().err
 

@@ -9,6 +9,7 @@ from proxy.config.load import from_upstream
 from proxy.config.model import Route
 from proxy.core.duration import Duration
 from proxy.core.exchange import Exchange
+from proxy.core.stream_options import StreamOptions
 from proxy.middleware.fallback import FixedReply
 from proxy.middleware.retry.options import RetryOptions
 from proxy.run.failures import failures
@@ -70,6 +71,29 @@ def test_a_status_class_and_a_limit_of_time_are_understood() -> None:
     assert told["status 500"].startswith("sent again, 3 times in all if it failed within 1s")
 
 
-def test_a_reply_that_breaks_off_is_cut() -> None:
+def test_a_reply_that_nobody_has_seen_is_sent_for_again_and_any_other_is_cut() -> None:
     told = said("GET")
-    assert told["the reply breaks off after its head"].endswith("the client is cut")
+    again = "sent again, 3 times in all; at last: 502"
+    assert told["a reply of up to 64 KiB breaks off"] == again
+    assert told["any other reply breaks off"].endswith("the client is cut")
+    told = said("POST")
+    assert told["a reply of up to 64 KiB breaks off"].startswith("not sent again: it may have been")
+
+
+@pytest.mark.parametrize(
+    ("commit", "retry", "held"),
+    [
+        ("body:2MiB", None, "a reply of up to 2MiB breaks off"),
+        ("first_chunk", RetryOptions(), "a reply breaks off before its body"),
+        ("headers", RetryOptions(), None),
+        ("auto", None, None),
+        ("auto", RetryOptions(attempts=1), None),
+    ],
+)
+def test_which_replies_are_held_is_said(
+    commit: str, retry: RetryOptions | None, held: str | None
+) -> None:
+    told = said("GET", retry=retry, stream=StreamOptions(commit=commit))
+    last = "any other reply breaks off" if held else "the reply breaks off after its head"
+    assert [line for line in told if "breaks off" in line] == [*filter(None, [held]), last]
+    assert told[last] == "nothing is asked again; the client is cut"

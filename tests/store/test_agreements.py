@@ -117,6 +117,6 @@ def test_a_file_of_a_proxy_that_knew_nothing_of_it_goes_on(tmp_path: Path) -> No
     old.close()
     database = Database(path)
     assert database.agreements.now() == 0
-    database.delete(A, None)
+    database.delete_all(A)
     assert database.agreements.now() == 1
     database.close()

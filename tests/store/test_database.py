@@ -21,7 +21,7 @@ def test_chunks_of_what_was_removed_stay_for_a_while(tmp_path: Path) -> None:
     ident = new_ident(NOW)
     database.add_chunk(ident, 0, b"x")
     database.add(b"k", Row(ident, b"", 1, False, None), [b"l"], [], max_size=0)
-    database.delete(b"k", None)
+    database.delete_all(b"k")
     assert database.find(b"k") == []
     assert database.chunk(ident, 0) == b"x"
     database.sweep()

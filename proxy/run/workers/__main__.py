@@ -3,10 +3,14 @@
 import contextlib
 import sys
 
+from proxy.run.loading import load_libraries
+
+load_libraries()
 with contextlib.suppress(ImportError):
     # What a worker would import only when it starts, and has not here.
     import uvloop  # noqa: F401  (absent on some platforms)
 
+# ruff: noqa: E402 - what they import has to find aiohttp loaded
 from proxy.run.workers.nursery import main
 from proxy.run.workers.worker import work
 

@@ -1,0 +1,57 @@
+"""The tables of the SQLite store, and how a file is made ready."""
+
+import sqlite3
+from typing import Final
+
+from proxy.store.agreements import SCHEMA as AGREEMENTS
+
+VERSION: Final = 1
+_SCHEMA: Final = """
+CREATE TABLE entries (
+    id INTEGER PRIMARY KEY, key BLOB NOT NULL, meta BLOB NOT NULL, size INTEGER NOT NULL,
+    cost INTEGER NOT NULL, used REAL NOT NULL, kept INTEGER NOT NULL, body BLOB);
+CREATE INDEX by_key ON entries (key);
+CREATE INDEX by_use ON entries (kept, used);
+CREATE TABLE chunks (
+    entry INTEGER NOT NULL, number INTEGER NOT NULL, data BLOB NOT NULL,
+    PRIMARY KEY (entry, number)) WITHOUT ROWID;
+CREATE TABLE labels (
+    label BLOB NOT NULL, entry INTEGER NOT NULL, PRIMARY KEY (label, entry)) WITHOUT ROWID;
+CREATE INDEX labels_of ON labels (entry);
+CREATE TABLE gone (entry INTEGER PRIMARY KEY, at REAL NOT NULL);
+"""
+
+
+def prepare(db: sqlite3.Connection) -> None:
+    """Make the tables that are not there.
+
+    Raises DatabaseError where it has those of another version.
+    """
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = NORMAL")
+    db.execute("PRAGMA cache_size = -4096")
+    if _is_ready(db):  # so that another process that keeps it locked does not matter
+        return
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if not tables:
+            for statement in _SCHEMA.split(";"):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {VERSION}")
+        elif version != VERSION:
+            raise sqlite3.DatabaseError(f"its tables are of version {version}, not {VERSION}")
+        for statement in AGREEMENTS.split(";"):
+            db.execute(statement)
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def _is_ready(db: sqlite3.Connection) -> bool:
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    (last,) = db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'leases'").fetchone()
+    return bool(version == VERSION and last)

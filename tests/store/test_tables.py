@@ -1,0 +1,43 @@
+"""How a file of SQLite is made ready."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from proxy.store.tables import VERSION, prepare
+
+
+def opened(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, isolation_level=None)
+
+
+def test_a_file_is_made_ready_once(tmp_path: Path) -> None:
+    for _ in range(2):
+        db = opened(tmp_path / "a.db")
+        prepare(db)
+        names = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
+        assert {"entries", "chunks", "labels", "gone", "changes", "leases"} <= names
+        db.close()
+
+
+def test_the_tables_of_another_version_are_left_alone(tmp_path: Path) -> None:
+    db = opened(tmp_path / "a.db")
+    db.execute("CREATE TABLE entries (id)")
+    db.execute(f"PRAGMA user_version = {VERSION + 1}")
+    with pytest.raises(sqlite3.DatabaseError, match=f"version {VERSION + 1}"):
+        prepare(db)
+    assert not db.in_transaction
+    assert db.execute("PRAGMA user_version").fetchone() == (VERSION + 1,)
+    db.close()
+
+
+def test_one_that_is_ready_can_be_opened_while_another_process_writes(tmp_path: Path) -> None:
+    other = opened(tmp_path / "a.db")
+    prepare(other)
+    other.execute("BEGIN IMMEDIATE")
+    db = sqlite3.connect(tmp_path / "a.db", timeout=0, isolation_level=None)
+    prepare(db)
+    assert db.execute("SELECT count(*) FROM entries").fetchone() == (0,)
+    db.close()
+    other.close()
