@@ -81,7 +81,7 @@ figures: $(DEV) ## measure the figures that docs/ states
 bench: $(BENCH) ## side by side with nginx, HAProxy, Caddy and others, 15 minutes (ARGS="--quick" for 2)
 	@$(BIN)/python -m benchmarks.load $(ARGS)
 
-badday: $(BENCH) ## the same bad day behind this proxy, nginx, HAProxy, Caddy: 45 minutes (ARGS="--profile default" for 4)
+badday: $(BENCH) ## the same bad day behind this proxy, nginx, HAProxy, Caddy: 45 minutes (ARGS="--profile default" for 5)
 	@$(BIN)/python -m benchmarks.badday $(ARGS)
 
 arming: $(DEV) ## what features cost that wait for a bad day: 7 minutes (ARGS="--rounds 3" for 2)

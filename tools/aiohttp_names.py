@@ -44,6 +44,7 @@ RECEIVERS: Final[dict[str, type]] = {
     "request": web.Request,
     "server": web.Server,
     "template": ClientRequest,
+    "uploader": RequestHandler,
 }
 """What an object of aiohttp is called where it is not ``self``."""
 

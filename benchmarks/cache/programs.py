@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -15,7 +16,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
-_PATIENCE: Final = 20.0
+_PATIENCE: Final = 60.0
 _API: Final = """
 worker_processes 1; daemon off; pid {dir}/api.pid; error_log {dir}/api.err;
 events {{ worker_connections 4096; }}
@@ -75,10 +76,16 @@ class Missing(Exception):
 
 
 def free_port() -> int:
-    """A port of loopback on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of loopback on which nobody listens.
+
+    Not one that the kernel itself gives to who connects. Who waits for a program that does not
+    listen yet would now and then connect to itself there, and so take the port away from it.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Running:

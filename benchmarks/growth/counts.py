@@ -65,7 +65,7 @@ _ALL_UPSTREAM: Final = (
 
 
 def asked(target: str = "/items", host: str = "api.test", fields: str = "", more: int = 0) -> str:
-    """A kind for the peer: a GET with a trace of its own, so that its fields are read each time."""
+    """A kind for the peer: a GET with a trace."""
     lines = "".join(f"X-Field-{number}: value of {number}\r\n" for number in range(more))
     trace = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"
     request = f"GET {target} HTTP/1.1\r\nHost: {host}\r\n{fields}{lines}{trace}\r\n"

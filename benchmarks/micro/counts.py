@@ -2,14 +2,19 @@
 
 import asyncio
 import contextlib
+import os
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
+from unittest.mock import patch
 
 from benchmarks.micro.counter import Counter, CountingLoop
 from proxy.config.load import from_upstream
 from proxy.run.runtime import Runtime
+from proxy.telemetry import log as access_log
+from proxy.telemetry.log import AccessLog
+from proxy.telemetry.options import LogOptions
 
 Counts: TypeAlias = dict[str, dict[str, float]]
 
@@ -23,6 +28,12 @@ CASES: Final = {
 }
 COUNTED: Final = {"small GET with [admin]": "get"}
 """The same in a proxy that counts what it does."""
+LOGGED: Final = {
+    "small GET with the access log": "get",
+    "GET as in production with the access log": "get-production",
+}
+"""In one that writes its log."""
+WATCHED: Final = {"small GET with both": "get"}
 STORING: Final = {
     "hit of 1 KiB from memory": "hit",
     "miss of 1 KiB, not stored": "miss",
@@ -79,6 +90,28 @@ async def partner() -> AsyncIterator[Partner]:
         await process.wait()
 
 
+class Run(NamedTuple):
+    """A proxy."""
+
+    cases: dict[str, str]
+    admin: str | None = None
+    log: bool = False
+    sets: tuple[str, ...] = ()
+
+
+@contextlib.asynccontextmanager
+async def _access_log() -> AsyncIterator[AccessLog]:
+    """Makes lines of whole batches only: how many end in 20 ms depends on the machine."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    with patch.object(access_log, "BATCH", 3600.0):
+        access = AccessLog(LogOptions(), nowhere)
+        try:
+            yield access
+        finally:
+            access.close()
+            os.close(nowhere)
+
+
 def measure() -> Counts:
     """Everything, on a loop of its own."""
     with asyncio.Runner(loop_factory=CountingLoop) as runner:
@@ -89,17 +122,20 @@ async def _measure() -> Counts:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, CountingLoop)
     found: Counts = {}
-    async with partner() as other:
+    async with partner() as other, _access_log() as access:
         counter = Counter(loop, other.port)
-        runs: tuple[tuple[dict[str, str], str | None, tuple[str, ...]], ...] = (
-            (CASES, None, ()),
-            (COUNTED, "127.0.0.1:0", ()),
-            (STORING, None, ("cache={}",)),
+        runs = (
+            Run(CASES),
+            Run(COUNTED, admin="127.0.0.1:0"),
+            Run(LOGGED, log=True),
+            Run(WATCHED, admin="127.0.0.1:0", log=True),
+            Run(STORING, sets=("cache={}",)),
         )
-        for cases, admin, sets in runs:
-            # All defaults: every clock runs and retry is armed. No access log.
+        for cases, admin, log, sets in runs:
+            # All defaults: every clock runs and retry is armed.
             upstream = f"http://127.0.0.1:{other.port}"
-            runtime = Runtime(from_upstream(upstream, "127.0.0.1:0", admin, sets))
+            config = from_upstream(upstream, "127.0.0.1:0", admin, sets)
+            runtime = Runtime(config, (access.record,) if log else ())
             await runtime.open()
             try:
                 proxy = int(runtime.http[0].rpartition(":")[2])

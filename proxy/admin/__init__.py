@@ -1,1 +1,1 @@
-"""The door for operators."""
+"""The admin listener: API, page, metrics, and the commands that ask it."""

@@ -5,6 +5,8 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
+SERVER: Final = "sidecar-proxy"
+"""The Server field of every answer: no versions, which only help who looks for their faults."""
 FIELDS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 

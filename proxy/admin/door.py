@@ -13,6 +13,8 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
+from proxy.admin.answers import SERVER
+
 log = logging.getLogger(__name__)
 
 MOST: Final = 128
@@ -86,6 +88,17 @@ class Visitor(RequestHandler):
         """What aiohttp calls for each request."""
         self._door.asked(self)
         return await super()._handle_request(*args, **kwargs)
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """What aiohttp calls for each answer, those to malformed requests included.
+
+        By itself it tells everybody its own version and Python's.
+        """
+        if not resp.prepared:
+            resp.headers.setdefault("Server", SERVER)
+        return await super().finish_response(request, resp, start_time)
 
     def log_exception(self, *args: Any, **known: Any) -> None:
         """What a stranger sends that is no HTTP is no fault of ours: a line without a traceback."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
-from proxy.admin.answers import FIELDS, failed
+from proxy.admin.answers import FIELDS, SERVER, failed
 from proxy.admin.door import Visitor
 from proxy.admin.source import Source
 from proxy.admin.state import state
@@ -103,7 +103,8 @@ class Live:
         """Until the listener leaves."""
         if len(self._listeners) >= LISTENERS:
             return failed(f"{LISTENERS} listen already", 503)
-        response = web.StreamResponse(headers={**FIELDS, "Content-Type": "text/event-stream"})
+        fields = {**FIELDS, "Content-Type": "text/event-stream", "Server": SERVER}
+        response = web.StreamResponse(headers=fields)
         listener: asyncio.Queue[bytes | None] = asyncio.Queue(PENDING)
         await response.prepare(request)
         if request.method == "HEAD":

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import inspect
 
 from proxy.config.diagnose import plain
-from proxy.core.duration import Duration
+from proxy.core.duration import AutoDuration, Duration
 from proxy.core.size import Size
 
 
@@ -18,6 +18,7 @@ class Option(NamedTuple):
     name: str
     kind: str
     default: str
+    """As TOML writes it; in words for a table that always applies."""
     description: str
     table: inspect.StructType | None
 
@@ -27,10 +28,11 @@ def options(table: inspect.StructType) -> Iterator[Option]:
     for field in table.fields:
         kind = plain(field.type)
         inner = _item(kind)
+        value = None if field.required else default_of(field)
         yield Option(
             field.encode_name,
             words(kind),
-            "" if field.required else literal(default_of(field)),
+            "its defaults" if isinstance(value, msgspec.Struct) else literal(value),
             _description(field.type),
             inner if isinstance(inner, inspect.StructType) else None,
         )
@@ -90,7 +92,7 @@ def words(kind: inspect.Type) -> str:
             return f"{name}, {kind.ge} to {kind.le}"
         return name if kind.ge is None else f"{name}, at least {kind.ge}"
     if isinstance(kind, inspect.CustomType):
-        return kind.cls.__name__.lower()
+        return 'duration or `"auto"`' if kind.cls is AutoDuration else kind.cls.__name__.lower()
     names = {inspect.StrType: "string", inspect.BoolType: "true or false"}
     return names.get(type(kind), "table")
 

@@ -34,28 +34,29 @@ class _Unresolved(Exception):
 
 def substitute(tree: Any, environ: Mapping[str, str], place: Place = ()) -> Substituted:
     """Replace the references in every string value. What has no value stays and is reported."""
-    findings: list[Finding] = []
-    origins: dict[Place, Origin] = {}
+    found = Substituted(None, [], {})
+    return found._replace(tree=_walked(tree, environ, place, found))
 
-    def walk(value: Any, place: Place) -> Any:
-        if isinstance(value, dict):
-            return {key: walk(inner, (*place, key)) for key, inner in value.items()}
-        if isinstance(value, list):
-            return [walk(inner, (*place, index)) for index, inner in enumerate(value)]
-        if not isinstance(value, str) or "$" not in value:
-            return value
-        try:
-            result = _REFERENCE.sub(lambda found: _resolve(found, environ), value)
-        except _Unresolved as error:
-            findings.append(Finding(place, str(error)))
-            return value
-        references = [found for found in _REFERENCE.finditer(value) if found[0] != "$$"]
-        if references:
-            names = tuple(found[1].partition(":-")[0] for found in references)
-            origins[place] = Origin(names, alone=references[0][0] == value)
-        return result
 
-    return Substituted(walk(tree, place), findings, origins)
+def _walked(value: Any, environ: Mapping[str, str], place: Place, found: Substituted) -> Any:
+    """The value without references; tells ``found`` what there was."""
+    if isinstance(value, dict):
+        return {key: _walked(inner, environ, (*place, key), found) for key, inner in value.items()}
+    if isinstance(value, list):
+        entries = enumerate(value)
+        return [_walked(inner, environ, (*place, index), found) for index, inner in entries]
+    if not isinstance(value, str) or "$" not in value:
+        return value
+    try:
+        result = _REFERENCE.sub(lambda reference: _resolve(reference, environ), value)
+    except _Unresolved as error:
+        found.findings.append(Finding(place, str(error)))
+        return value
+    references = [each for each in _REFERENCE.finditer(value) if each[0] != "$$"]
+    if references:
+        names = tuple(each[1].partition(":-")[0] for each in references)
+        found.origins[place] = Origin(names, alone=references[0][0] == value)
+    return result
 
 
 def _resolve(found: re.Match[str], environ: Mapping[str, str]) -> str:

@@ -121,6 +121,9 @@ SHARED: Final = tuple(
 ALWAYS: Final = ("server", "shutdown", "log", "timeouts", "retry", "errors", "admin")
 """Tables that apply, or stand in the sample, without being asked for."""
 
+DEFAULTED: Final = ("load_balance", "stream", "store")
+"""Tables whose defaults apply also where nobody wrote them."""
+
 SWITCHES: Final[dict[type, tuple[str, ...]]] = {
     Config: (*INHERITED, *SHARED, "admin"),
     Upstream: SHARED,

@@ -10,7 +10,7 @@ from typing import Final
 from msgspec import inspect
 
 from proxy.config.describe import Option, options, summary
-from proxy.config.model import ALWAYS, INHERITED, SHARED, SWITCHES, Config
+from proxy.config.model import ALWAYS, DEFAULTED, INHERITED, SHARED, SWITCHES, Config
 from proxy.config.sample import sample
 
 _HEAD: Final = """\
@@ -48,10 +48,11 @@ that is one reference and nothing else takes the type of its option: `attempts =
 `access = "${ACCESS:-true}"`, and `on = "${RETRY_ON:-503,reset}"` for a list.
 
 **Defaults and merging.** `[server]`, `[shutdown]`, `[log]`, `[timeouts]`, `[retry]` and
-`[errors]` always apply; options that you do not write have their defaults. `[admin]` is off until
-you write it. `[timeouts]`, `[retry]` and `[errors]` at the top are the defaults of every route. A
-route may have tables of the same names (`[routes.retry]`). The two are merged key by key, tables
-within them too; a list in the route replaces the list at the top.
+`[errors]` always apply; options that you do not write have their defaults. So do
+`[load_balance]`, `[stream]` and `[store]`. Every other table is off until you write it.
+`[timeouts]`, `[retry]` and `[errors]` at the top are the defaults of every route. A route may
+have tables of the same names (`[routes.retry]`). The two are merged key by key, tables within
+them too; a list in the route replaces the list at the top.
 
 **Switching off.** `retry = false` in a route, or above all tables for all routes, means that
 every request is sent once only. `errors = false` leaves the proxy's own answers without a body.
@@ -94,7 +95,9 @@ def _section(option: Option, path: str, depth: int) -> Iterator[str]:
     several = option.kind.startswith("list")
     yield f"{'#' * depth} `{'[[' if several else '['}{path}{']]' if several else ']'}`\n"
     yield f"{option.description or summary(table)}\n"
-    if depth == 2 and option.name in SWITCHES[Config]:
+    if depth == 2 and option.name in DEFAULTED:
+        yield "Its defaults apply also if it is not written.\n"
+    elif depth == 2 and option.name in SWITCHES[Config]:
         if option.name in ALWAYS:
             yield f"`{option.name} = false` switches it off.\n"
         else:
@@ -110,7 +113,11 @@ def _section(option: Option, path: str, depth: int) -> Iterator[str]:
             yield _row(f"`{each.name}`", "table or false", top, "Merged over the table at the top.")
         else:
             inner.append(each)
-            yield _row(f"`{each.name}`", "table", "off", each.description or summary(each.table))
+            kind = "list of tables" if each.kind.startswith("list") else "table"
+            default = {"": "required" if kind != "table" else "off", "[]": "off"}.get(
+                each.default, each.default
+            )
+            yield _row(f"`{each.name}`", kind, default, each.description or summary(each.table))
     yield ""
     for each in inner:
         yield from _section(each, f"{path}.{each.name}", depth + 1)

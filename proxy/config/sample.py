@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import inspect
 
 from proxy.config.describe import Option, options, summary
-from proxy.config.model import ALWAYS, INHERITED, SHARED, SWITCHES, Config
+from proxy.config.model import ALWAYS, DEFAULTED, INHERITED, SHARED, SWITCHES, Config
 
 _HEAD: Final = """\
 The proxy in front of the bundled demo API. Every option stands here: what is commented out shows
@@ -68,7 +68,9 @@ def _file(head: str, active: Mapping[str, str], first: tuple[str, ...]) -> str:
         header = f"[[{table.name}]]" if table.kind.startswith("list") else f"[{table.name}]"
         lines += ["", *_comment(summary(table.table))]
         on = table.name in ALWAYS or table.kind.startswith("list")
-        if not on:
+        if table.name in DEFAULTED:
+            lines += _comment("Its defaults apply also without it.")
+        elif not on:
             lines += _comment(f"Off; `[{table.name}]` switches it on.")
         elif table.name in SWITCHES[Config] and table.name != "admin":
             lines += _comment(f"`{table.name} = false` above all tables switches it off.")

@@ -1,1 +1,1 @@
-"""The nouns: exchange, body, reply, errors, options."""
+"""What several parts share: exchange, body, reply, errors, options, and what shows no secret."""

@@ -2,6 +2,7 @@
 
 from typing import Final, Protocol
 
+from proxy.core.reply import Sink
 from proxy.http.fields import RawHeaders
 
 
@@ -12,7 +13,15 @@ class BodyReader(Protocol):
         """The next bytes, ``b""`` at the end.
 
         Raises ClientError where the client stalls, drips, exceeds a limit or breaks its framing;
-        InternalError where what was kept is lost; ConnectionError where another attempt has begun.
+        InternalError where what was kept is lost; ConnectionError where another attempt has begun,
+        or the sink of a ``splice`` has failed.
+        """
+
+    def splice(self, sink: Sink) -> bool:
+        """Have the next ``read`` give all that is left to ``sink``, and return its end.
+
+        False where the bytes are to pass through here: they are framed, encrypted, few, kept, or
+        here already.
         """
 
 
@@ -149,6 +158,10 @@ class BytesReader:
         """All of it, then the end."""
         data, self._unread = self._unread, b""
         return data
+
+    def splice(self, sink: Sink) -> bool:
+        """They are here."""
+        return False
 
 
 EMPTY: Final = BytesBody()

@@ -194,11 +194,18 @@ class Shared:
             if isinstance(thing, Ends):
                 thing.retire()
 
-    async def close(self) -> None:
-        """End all that runs by itself and that no other configuration has taken over."""
-        things, self._things = list(self._things.values()), {}
+    def abandon(self) -> None:
+        """This configuration will never begin, or has ended: hold nothing of its chains."""
+        self._things = {}
+        self._adaptations.clear()
         self.watched.clear()
         self._shown.clear()
+        self.uses = Uses([], [])
+
+    async def close(self) -> None:
+        """End all that runs by itself and that no other configuration has taken over."""
+        things = list(self._things.values())
+        self.abandon()
         for thing in things:
             if isinstance(thing, Ends):
                 await thing.close()

@@ -1,1 +1,1 @@
-"""The door that clients knock at."""
+"""The listener: reads requests, finds their route, writes replies, and holds clients to limits."""

@@ -16,11 +16,40 @@ Each call raises ConnectionError where the client has gone, but for ``reset``.
 from typing import Protocol
 
 from proxy.core.exchange import Exchange
-from proxy.core.reply import RawConnection
+from proxy.core.reply import RawConnection, Sink
 from proxy.edge.responses import ErrorsOptions
 from proxy.http.fields import Encoded, Fields, RawHeaders
 from proxy.http.logins import Ties
 from proxy.net.small_reads import SmallReads
+
+
+class Passing(Protocol):
+    """A body whose bytes go past it."""
+
+    def passed(self, size: int) -> None:
+        """So many more of them."""
+
+    def ask(self) -> None:
+        """Its client is waited for from now on."""
+
+    def answered(self) -> None:
+        """Its client is not waited for any more."""
+
+
+class Rest(Protocol):
+    """What is still to come of a body, to be moved by the kernel.
+
+    Whoever waits for more of the body waits for its end, or gets the error that ends it.
+    """
+
+    receiver_gone: bool
+    """Whether it was the receiver that failed."""
+
+    def start(self) -> None:
+        """Move from now on."""
+
+    def close(self) -> None:
+        """It is over, or nobody wants the rest; may be called again."""
 
 
 class ClientStream(RawConnection, Protocol):
@@ -60,6 +89,12 @@ class ClientStream(RawConnection, Protocol):
 
         ``held``: bytes of it that were read before. What this gives counts those that are read
         from now on; None where the client has gone.
+        """
+
+    def splice_body(self, sink: Sink, body: Passing) -> Rest | None:
+        """All that is still to come of the body, for the kernel to move to ``sink``.
+
+        None where it has to pass through here. ``body`` is told what goes past it.
         """
 
     def remember(self, raw: RawHeaders) -> None:

@@ -159,7 +159,14 @@ class Intake:
             go_ahead = partial(stream.informational, 100, b"Continue", ())
         reads = stream.expect_body(content._size)
         return ClientBody(
-            content, length, self._options, self._loop, go_ahead, room=self._room, reads=reads
+            content,
+            length,
+            self._options,
+            self._loop,
+            go_ahead,
+            room=self._room,
+            reads=reads,
+            stream=stream,
         )
 
     def _check_body(self, exchange: Exchange, length: int | None) -> None:

@@ -66,8 +66,8 @@ class ServerOptions(Table, frozen=True, kw_only=True):
     workers: Annotated[
         Annotated[int, Meta(ge=1, le=MOST_WORKERS)] | Literal["auto"],
         described(
-            'Processes that serve, each on a core of its own; "auto" is the cores that the '
-            "process may use. What is counted in one process, such as a limit, is divided by them."
+            'Processes that serve, each on a core of its own; "auto": as many as there are cores '
+            "that the process may use. Limits are divided among them."
         ),
     ] = 1
     unix_mode: Annotated[
@@ -147,8 +147,8 @@ class ServerOptions(Table, frozen=True, kw_only=True):
         Literal["auto", "answer", "leave"],
         described(
             'What a FIN behind a whole request means: the client waits for its answer ("answer"), '
-            'or it has left ("leave"). "auto" asks the kernel about clients on this host; of '
-            "others only those wait whose FIN came right behind the request."
+            'or it has left ("leave"). "auto" asks the kernel about clients on this host. A client '
+            "on another host counts as one that waits if its FIN came right behind the request."
         ),
     ] = "auto"
     server_timing: Annotated[

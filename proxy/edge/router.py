@@ -1,6 +1,7 @@
 """Which route takes a request."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Annotated, Final, Generic, TypeVar
 
 import msgspec
@@ -169,10 +170,57 @@ class _Paths(Generic[T]):
                     yield from rules.possible(headers)
 
 
+class _Hosts(Generic[T]):
+    """The rules of all host patterns."""
+
+    __slots__ = ("_by_name", "_wild", "anywhere")
+
+    def __init__(self, ranked: Sequence[tuple[RouteOptions, T]]) -> None:
+        hosts: dict[str, list[tuple[RouteOptions, _Rule[T]]]] = {}
+        for options, target in ranked:
+            rules = hosts.setdefault(_host_pattern(options.host), [])
+            rules.append((options, _Rule(options, target)))
+        paths = {host: _Paths(rules) for host, rules in hosts.items()}
+        # What a request falls through to is written out for each name, so that finding it is one
+        # look-up for each label of its host at most.
+        self.anywhere = [paths[""]] if "" in paths else []
+        """What a request of any host falls through to."""
+        suffixes = [host[1:] for host in paths if host.startswith(_WILDCARD)]
+        self._wild: dict[str, list[_Paths[T]]] = {}
+        for suffix in sorted(suffixes, key=len):  # wider ones first
+            self._wild[suffix] = [paths["*" + suffix], *self._by_suffix(suffix[1:])]
+        self._by_name = {
+            host: [paths[host], *self._by_suffix(host)]
+            for host in paths
+            if host and not host.startswith(_WILDCARD)
+        }
+
+    @property
+    def named(self) -> bool:
+        """Whether any route names a host."""
+        return bool(self._by_name or self._wild)
+
+    def _by_suffix(self, name: str) -> list[_Paths[T]]:
+        """What is found for a name of which nothing but its end is known, the longest end first."""
+        if self._wild:
+            dot = name.find(".")
+            while dot >= 0:
+                if (candidates := self._wild.get(name[dot:])) is not None:
+                    return candidates
+                dot = name.find(".", dot + 1)
+        return self.anywhere
+
+    def of(self, host: str) -> Sequence[_Paths[T]]:
+        """The rules that may take a request to this host, the more specific ones first."""
+        name = hostname(host)
+        candidates = self._by_name.get(name)
+        return self._by_suffix(name) if candidates is None else candidates
+
+
 class Router(Generic[T]):
     """Finds the most specific route. Built once; a new configuration is a new router."""
 
-    __slots__ = ("_anywhere", "_by_name", "_only", "_wild", "find")
+    __slots__ = ("_hosts", "find")
 
     find: Callable[[str, str, str, RawHeaders], T]
     """``find(method, host, path, headers)``: host as the client sent it, path in its normal form.
@@ -183,58 +231,33 @@ class Router(Generic[T]):
     def __init__(self, routes: Sequence[tuple[RouteOptions, T]]) -> None:
         """Raises ValueError where an option makes no sense."""
         ranked = sorted(routes, key=lambda route: rank(route[0]))
-        hosts: dict[str, list[tuple[RouteOptions, _Rule[T]]]] = {}
-        for options, target in ranked:
-            rules = hosts.setdefault(_host_pattern(options.host), [])
-            rules.append((options, _Rule(options, target)))
-        paths = {host: _Paths(rules) for host, rules in hosts.items()}
-        # What a request falls through to is written out for each name, so that finding it is one
-        # look-up for each label of its host at most.
-        self._anywhere = [paths[""]] if "" in paths else []
-        suffixes = [host[1:] for host in paths if host.startswith(_WILDCARD)]
-        self._wild: dict[str, list[_Paths[T]]] = {}
-        for suffix in sorted(suffixes, key=len):  # wider ones first
-            self._wild[suffix] = [paths["*" + suffix], *self._by_suffix(suffix[1:])]
-        self._by_name = {
-            host: [paths[host], *self._by_suffix(host)]
-            for host in paths
-            if host and not host.startswith(_WILDCARD)
-        }
-        self.find = self._find_by_host if self._by_name or self._wild else self._find_anywhere
+        hosts = self._hosts = _Hosts(ranked)
+        # Not methods of its own, with which it would hold itself beyond a reload.
+        self.find = partial(_find_by_host if hosts.named else _find_anywhere, hosts)
         # Nothing ranks below a catch-all, so one that stands first stands alone.
         if ranked and rank(ranked[0][0]) == _CATCH_ALL:
-            self._only = ranked[0][1]
-            self.find = self._find_only
-
-    def _by_suffix(self, name: str) -> list[_Paths[T]]:
-        """What is found for a name of which nothing but its end is known, the longest end first."""
-        if self._wild:
-            dot = name.find(".")
-            while dot >= 0:
-                if (candidates := self._wild.get(name[dot:])) is not None:
-                    return candidates
-                dot = name.find(".", dot + 1)
-        return self._anywhere
+            self.find = partial(_find_only, (hosts, ranked[0][1]))
 
     def allowed(self, host: str, path: str, headers: RawHeaders) -> tuple[str, ...]:
         """The methods that some route takes here, as ``Allow`` names them."""
-        return _allowed(self._candidates(host), path, headers)
+        return _allowed(self._hosts.of(host), path, headers)
 
-    def _candidates(self, host: str) -> Sequence[_Paths[T]]:
-        name = hostname(host)
-        candidates = self._by_name.get(name)
-        return self._by_suffix(name) if candidates is None else candidates
 
-    def _find_only(self, method: str, host: str, path: str, headers: RawHeaders) -> T:
-        if method not in _USUAL and method.upper() in _REFLECTING:
-            return _choose(self._anywhere, method, path, headers)
-        return self._only
+def _find_only(
+    known: tuple[_Hosts[T], T], method: str, host: str, path: str, headers: RawHeaders
+) -> T:
+    hosts, only = known
+    if method not in _USUAL and method.upper() in _REFLECTING:
+        return _choose(hosts.anywhere, method, path, headers)
+    return only
 
-    def _find_anywhere(self, method: str, host: str, path: str, headers: RawHeaders) -> T:
-        return _choose(self._anywhere, method, path, headers)
 
-    def _find_by_host(self, method: str, host: str, path: str, headers: RawHeaders) -> T:
-        return _choose(self._candidates(host), method, path, headers)
+def _find_anywhere(hosts: _Hosts[T], method: str, host: str, path: str, headers: RawHeaders) -> T:
+    return _choose(hosts.anywhere, method, path, headers)
+
+
+def _find_by_host(hosts: _Hosts[T], method: str, host: str, path: str, headers: RawHeaders) -> T:
+    return _choose(hosts.of(host), method, path, headers)
 
 
 def _allowed(candidates: Sequence[_Paths[T]], path: str, headers: RawHeaders) -> tuple[str, ...]:

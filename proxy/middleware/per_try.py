@@ -64,7 +64,7 @@ def link(scope: EndpointScope, inner: Handler) -> Handler | None:
 class AttemptClock:
     """One clock for all attempts that are under way."""
 
-    __slots__ = ("_clock", "_exchanges", "_may_follow", "_timeout", "_usual")
+    __slots__ = ("__weakref__", "_clock", "_exchanges", "_may_follow", "_timeout", "_usual")
 
     def __init__(
         self,

@@ -22,15 +22,15 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
     options = scope.find(RateLimitOptions)
     if options is None or not options.average:
         return None
-    shared = scope.shared
+    shared, clock = scope.shared, scope.shared.clock
     rate, burst = options.average / options.period, options.burst or options.average
     known = shared.share(
         ("rate limit", scope.identity, options.key),
         lambda: Known(TokenBuckets(rate, burst)),
-        lambda before: before.tokens.follow(rate, burst, shared.clock()),
+        lambda before: before.tokens.follow(rate, burst, clock()),
     )
     show = shown(options.key, shared.show_keys)
-    limit = RateLimit(inner, options, show, known=known, clock=shared.clock)
+    limit = RateLimit(inner, options, show, known=known, clock=clock)
     shared.watch(limit, route=scope.route)
     return limit.handle
 

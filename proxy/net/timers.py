@@ -3,7 +3,9 @@
 import asyncio
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, TypeAlias
+from weakref import WeakMethod
 
 Task: TypeAlias = "asyncio.Task[Any]"
 
@@ -88,19 +90,21 @@ class SharedTimeout:
 
     A timer for each costs 4 µs. All have the same time here, so who began first is due first. A
     task may be under way once, and is not being cancelled when it begins.
+
+    It goes when nobody holds it any more: its timer does not, and it does not hold its owner.
     """
 
-    __slots__ = ("_loop", "_running", "_spared", "_spares", "_timer", "seconds")
+    __slots__ = ("__weakref__", "_loop", "_running", "_spared", "_spares", "_timer", "seconds")
 
     def __init__(self, seconds: float, spares: Callable[[Task], bool] | None = None) -> None:
         """``seconds``: ``math.inf`` for none yet. ``spares``: whether a task may go on although its
-        time is over; it is asked once for each."""
+        time is over; it is asked once for each, and is a method of who holds this."""
         self.seconds = seconds
         self._loop = asyncio.get_running_loop()
-        self._timer = RearmableTimer(self._loop, self._on_timer)
+        self._timer = RearmableTimer(self._loop, partial(_call, WeakMethod(self._on_timer)))
         self._running: dict[Task, float] = {}
         """When each began."""
-        self._spares = spares
+        self._spares = None if spares is None else WeakMethod(spares)
         self._spared: set[Task] = set()
 
     def begin(self, task: Task) -> float:
@@ -144,7 +148,8 @@ class SharedTimeout:
                     self._timer.arm(begun + self.seconds)
                 return
             del running[task]
-            if self._spares is not None and self._spares(task):
+            spares = None if self._spares is None else self._spares()
+            if spares is not None and spares(task):
                 self._spared.add(task)
             else:
                 task.cancel()
@@ -152,3 +157,9 @@ class SharedTimeout:
 
 def _nobody() -> None:
     """Nobody is to be told any more."""
+
+
+def _call(method: WeakMethod[Callable[[], None]]) -> None:
+    """As long as somebody holds its object."""
+    if (alive := method()) is not None:
+        alive()

@@ -1,6 +1,7 @@
 """When a server is left alone, and how it comes back."""
 
 from collections.abc import Callable
+from weakref import ref
 
 from proxy.policy.window import Window
 
@@ -11,42 +12,47 @@ class Pass:
     __slots__ = ("_breaker", "_period", "_trial")
 
     def __init__(self, breaker: "Breaker", period: int, *, trial: bool) -> None:
-        self._breaker: Breaker | None = breaker
+        self._breaker: Callable[[], Breaker | None] = ref(breaker)  # which has one of these
         self._period = period
         self._trial = trial
 
     def succeeded(self, now: float) -> None:
         """The server did its work."""
-        breaker = self._breaker
+        breaker = self._breaker()
         if breaker is not None and breaker.period == self._period:
             if self._trial:
-                self._breaker = None
+                self._breaker = _told
                 breaker.close(now)
             elif breaker.failures or breaker.counts:
                 breaker.on_success(now)
 
     def failed(self, now: float) -> None:
         """It did not."""
-        breaker = self._breaker
+        breaker = self._breaker()
         if breaker is not None and breaker.period == self._period:
             if self._trial:
-                self._breaker = None
+                self._breaker = _told
                 breaker.eject(now)
             else:
                 breaker.on_failure(now)
 
     def abandoned(self) -> None:
         """Nobody knows: cancelled, or not its fault."""
-        breaker = self._breaker
+        breaker = self._breaker()
         if breaker is not None and self._trial and breaker.period == self._period:
-            self._breaker = None
+            self._breaker = _told
             breaker.trial = False
+
+
+def _told() -> None:
+    """A trial has one outcome."""
 
 
 class Breaker:
     """One server as one route sees it: closed, open, or half open for one trial at a time."""
 
     __slots__ = (
+        "__weakref__",
         "_all",
         "_bad",
         "_base",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import Enum
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
 Directives: TypeAlias = Mapping[bytes, bytes | None]
@@ -170,10 +171,12 @@ def lifetime(
 def seconds(directives: Directives, name: bytes) -> float:
     """The number that a directive gives; 0 where it is no number, or not there."""
     value = directives.get(name)
-    if value is None or not value.isdigit():
-        return 0.0
-    digits = value.lstrip(b"0") or b"0"
-    return 2.0**31 if len(digits) > 10 else min(float(digits), 2.0**31)
+    return 0.0 if value is None else _number(value)
+
+
+@lru_cache(maxsize=128)  # an API sends few different ones
+def _number(value: bytes) -> float:
+    return min(float(value), _OLD) if value.isdigit() else 0.0
 
 
 def wanted_by(directives: Directives, *, pragma: bool) -> Wanted:

@@ -26,8 +26,13 @@ class Changes:
 
     def stored(self, key: bytes) -> None:
         """A reply is stored under it."""
-        self.now += 1
-        self._stored.note(key, self.now)
+        self.now = moment = self.now + 1
+        # As ``note``: each reply that is stored comes here.
+        last = self._stored
+        last.moments[key] = last.latest = moment
+        last.moments.move_to_end(key)
+        if len(last.moments) > _MOST:
+            last.forget_oldest()
 
     def is_invalid(self, names: Iterable[bytes], since: int) -> bool:
         """Whether a reply with this key and these labels is, that was asked for at this moment.
@@ -67,7 +72,10 @@ class _Last:
         self.moments[key] = self.latest = moment
         self.moments.move_to_end(key)
         if len(self.moments) > _MOST:
-            self._forgotten = self.moments.popitem(last=False)[1]
+            self.forget_oldest()
+
+    def forget_oldest(self) -> None:
+        self._forgotten = self.moments.popitem(last=False)[1]
 
     def of(self, key: bytes) -> int:
         return self.moments.get(key, self._forgotten)

@@ -150,7 +150,9 @@ def is_public(said: Directives) -> bool:
 
     An s-maxage without a number says nothing so far-reaching.
     """
-    return b"public" in said or (said.get(b"s-maxage") or b"").isdigit()
+    if b"public" in said:
+        return True
+    return b"s-maxage" in said and (said[b"s-maxage"] or b"").isdigit()
 
 
 def may_answer_authorized(said: Directives) -> bool:

@@ -1,1 +1,1 @@
-"""Assembly and life cycle."""
+"""Builds the proxy from its configuration, runs it, reloads it and stops it."""

@@ -38,8 +38,9 @@ class Report(NamedTuple):
             )
             if things
         ]
-        parts = parts or ["nothing has changed"]
-        return f"{'; '.join(parts)}; {len(self.kept)} kept"
+        if not parts:
+            return "nothing has changed"
+        return "; ".join((*parts, "the rest is unchanged"))
 
 
 def changes(before: Config, after: Config) -> Report:

@@ -77,6 +77,7 @@ class Collector:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None  # the frames of its cancellation hold this
         if self.tracer.waiting:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LAST), self._session() as session:

@@ -16,7 +16,7 @@ from proxy.core.samples import Sample, counter, gauge, info
 from proxy.run.changes import Report
 from proxy.run.notify import notify
 from proxy.run.reasons import CannotReload
-from proxy.telemetry.log import stamp
+from proxy.telemetry.access_log_line import stamp
 
 log = logging.getLogger(__name__)
 

@@ -274,6 +274,7 @@ class Tree:
         for node in self.nodes:
             if id(node) not in mine:
                 node.close()
+        self.shared.abandon()
 
     async def close(self) -> None:
         """Stop all that runs by itself and that no other tree has taken over."""

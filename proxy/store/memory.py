@@ -23,7 +23,8 @@ MOST_VARIANTS: Final = 64
 _OVERHEAD: Final = 1024
 """Bytes that an entry costs beyond its body and its fields."""
 _PER_FIELD: Final = 160
-_PER_LABEL: Final = 320
+_PER_LABEL: Final = 336
+"""With its 16 bytes."""
 _PER_MOMENT: Final = 120
 _KEPT_SHARE: Final = 0.8
 
@@ -38,8 +39,12 @@ class MemoryEntry:
         self.ident = ident
         self.meta = meta
         self.pieces = pieces
-        self.size = sum(map(len, pieces))
-        self.whole = b"".join(pieces) if len(pieces) <= 1 else None
+        if len(pieces) == 1:  # nearly always
+            self.whole: bytes | None = pieces[0]
+            self.size = len(pieces[0])
+        else:
+            self.whole = None if pieces else b""
+            self.size = sum(map(len, pieces))
         self.shown: object = None
         self.kept = False
         """Whether it was asked for again."""
@@ -274,7 +279,7 @@ def _cost(meta: Meta, size: int) -> int:
     """Bytes in memory, about; each field, label and moment costs its objects too."""
     fields, labels = meta.fields, meta.labels
     cost = size + _OVERHEAD + len(fields) * _PER_FIELD + len(labels) * _PER_LABEL
-    cost += sum(map(len, chain.from_iterable(fields))) + sum(map(len, labels))
+    cost += sum(map(len, chain.from_iterable(fields)))
     if meta.vary:
         cost += sum(len(name) + len(value or b"") + _PER_FIELD for name, value in meta.vary)
     return cost + _PER_MOMENT * len(meta.pace)

@@ -1,1 +1,1 @@
-"""What is told to operators."""
+"""What operators are told: access log, metrics, traces, and what happened lately."""

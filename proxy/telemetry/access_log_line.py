@@ -3,7 +3,8 @@
 import os
 import re
 from collections.abc import Callable
-from typing import Final
+from datetime import UTC, datetime
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -14,7 +15,8 @@ from proxy.http.fields import RawHeaders
 from proxy.http.request_id import TRACE_ID
 
 _UNSAFE: Final = re.compile(rb"[^\x21-\x7e]")
-_TRACEPARENT: Final = len(b"traceparent")
+TRACEPARENT: Final = len(b"traceparent")
+"""No other one of the fields that name a request has a name of this length."""
 _UNPRINTABLE: Final = re.compile(rb"[^\x20-\x7e]")
 
 
@@ -49,6 +51,11 @@ class Line(msgspec.Struct, gc=False, omit_defaults=True):
     cache: str = ""
 
 
+def stamp(wall: float) -> str:
+    """ISO 8601 in UTC, to the millisecond."""
+    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
 def named(fields: RawHeaders) -> tuple[str, str]:
     """User-Agent, and the trace id of traceparent (W3C Trace Context 3.2.2.3); empty for none."""
     agent = trace = ""
@@ -71,9 +78,9 @@ def named_by(exchange: Exchange) -> tuple[str, str]:
         return named(fields)
     trace = b""
     for name, value in known.ids:
-        if len(name) == _TRACEPARENT:
+        if len(name) == TRACEPARENT:
             trace = value[3:35]  # whoever has put it there has looked at it
-    return _agents[known.agent], trace.decode()
+    return AGENTS[known.agent], trace.decode()
 
 
 def _text(value: bytes) -> str:
@@ -83,7 +90,8 @@ def _text(value: bytes) -> str:
     return _UNPRINTABLE.sub(lambda found: b"%%%02X" % ord(found[0]), value).decode()
 
 
-_agents: Final = Memo(_text, 512)
+AGENTS: Final = Memo(_text, 512)
+"""The text of each User-Agent."""
 
 
 def tried(attempt: Attempt) -> dict[str, str | float]:
@@ -109,22 +117,19 @@ def printable(text: str) -> str:
     return escaped(text.encode("utf-8", "surrogatepass"))
 
 
-_encode_into: Final = msgspec.json.Encoder().encode_into
+Format: TypeAlias = Callable[[list[Line]], bytes]
+"""Writes lines, each with its end."""
+
+written_as_json: Final[Format] = msgspec.json.Encoder().encode_lines
 
 
-def written_as_json(line: Line, lines: bytearray) -> None:
-    """Write a line behind others."""
-    _encode_into(line, lines, -1)
-    lines += b"\n"
-
-
-def written_as_text(fd: int) -> Callable[[Line, bytearray], None]:
+def written_as_text(fd: int) -> Format:
     """What writes lines for people to read; in colours where ``fd`` is a terminal."""
     coloured = os.isatty(fd) and "NO_COLOR" not in os.environ
     colours = ("", "", "\33[32m", "\33[36m", "\33[33m", "\33[31m") if coloured else ("",) * 6
     end = "\33[0m" if coloured else ""
 
-    def append(line: Line, lines: bytearray) -> None:
+    def write(line: Line) -> str:
         colour = colours[min(line.status // 100, 5)]
         parts = [
             f"{line.time[11:-1]} {colour}{line.status}{end} {line.method} {line.target}",
@@ -140,7 +145,6 @@ def written_as_text(fd: int) -> Callable[[Line, bytearray], None]:
         if line.error:
             parts.append(f"{colour}{line.error}{end}")
         parts.append(line.request_id)
-        lines += " ".join(parts).encode("utf-8", "replace")
-        lines += b"\n"
+        return " ".join(parts) + "\n"
 
-    return append
+    return lambda lines: "".join(map(write, lines)).encode("utf-8", "replace")

@@ -5,24 +5,15 @@ import logging
 import random
 import sys
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 
 from proxy.core.clock import monotonic, wall
 from proxy.core.exchange import Exchange
-from proxy.core.redaction import HIDDEN, SECRETS, conceal
-from proxy.core.targets_shown import Targets
-from proxy.telemetry.access_log_line import (
-    Line,
-    escaped,
-    named_by,
-    printable,
-    tried,
-    written_as_json,
-    written_as_text,
-)
+from proxy.core.redaction import SECRETS, conceal
+from proxy.telemetry.access_log_batch import Lines
+from proxy.telemetry.access_log_line import Format, stamp, written_as_json, written_as_text
 from proxy.telemetry.options import LogOptions
 from proxy.telemetry.writer import Turn, Writer
 
@@ -31,8 +22,6 @@ BATCH: Final = 0.02
 MANY: Final = 64
 """Lines that are written at once, so that a batch does not hold up the loop."""
 
-_PROTOCOLS: Final = {(1, 0): "HTTP/1.0", (1, 1): "HTTP/1.1"}
-_ENDS: Final = [f"{number:03}Z" for number in range(1000)]  # of stamps
 _PLAIN: Final = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", SECRETS}
 
 
@@ -112,21 +101,18 @@ class AccessLog:
     """One line for each request, written by a thread so that a slow reader holds nobody up."""
 
     __slots__ = (
-        "_append",
         "_clock",
         "_closed",
         "_count",
         "_ended",
         "_fd",
+        "_format",
         "_handle",
         "_lines",
         "_random",
         "_sample",
-        "_second",
-        "_second_text",
-        "_show",
         "_slow",
-        "_unnamed",
+        "_text",
         "_wall",
         "_writer",
         "record",
@@ -149,9 +135,9 @@ class AccessLog:
         self._random = (rng or random.Random()).random
         self._wall = wall
         self._clock = clock
-        self._second = -1
-        self._second_text = ""
-        self._lines = bytearray()
+        self._format: Format
+        self._lines: Lines
+        self._text = bytearray()
         self._count = 0
         self._ended: list[tuple[Exchange, float]] = []
         self._handle: asyncio.TimerHandle | None = None
@@ -164,10 +150,13 @@ class AccessLog:
         """Write by these options from now on."""
         self._sample = options.sample
         self._slow = float(options.slow) or float("inf")
-        self._show = Targets(options.redact).show
-        self._unnamed = "x-request-id" in map(str.lower, options.redact)
-        self._append = written_as_json if options.format == "json" else written_as_text(self._fd)
-        self.record = self._record if options.access and not self._closed else _nothing
+        if self._ended:
+            self._write_lines()  # as the options said when they ended
+        self._lines = Lines(options.redact)
+        self._format = written_as_json if options.format == "json" else written_as_text(self._fd)
+        self.record = _nothing
+        if options.access and not self._closed:
+            self.record = self._record if options.sample >= 1.0 else self._record_some
 
     @property
     def dropped(self) -> int:
@@ -187,76 +176,28 @@ class AccessLog:
         self._writer.close()
 
     def _record(self, exchange: Exchange, now: float) -> None:
+        ended = self._ended
+        ended.append((exchange, now))
+        if self._handle is None:
+            self._handle = asyncio.get_running_loop().call_later(BATCH, self._hand_over)
+        elif len(ended) >= MANY:
+            self._write_lines()
+
+    def _record_some(self, exchange: Exchange, now: float) -> None:
         if (
-            self._sample < 1.0
-            and exchange.status < 400
+            exchange.status < 400
             and not exchange.error
             and self._random() >= self._sample
             and now - exchange.started_at < self._slow
         ):
             return
-        ended = self._ended
-        ended.append((exchange, now))
-        if len(ended) >= MANY:
-            self._write_lines()
-        if self._handle is None:
-            self._handle = asyncio.get_running_loop().call_later(BATCH, self._hand_over)
+        self._record(exchange, now)
 
     def _write_lines(self) -> None:
         """Many at a time: one by one, each would find the caches full of everything else."""
         ended, self._ended = self._ended, []
-        behind = self._wall() - self._clock()
-        for exchange, now in ended:
-            self._append(self._line(exchange, now, behind + now), self._lines)
+        self._text += self._format(self._lines.of(ended, self._wall() - self._clock()))
         self._count += len(ended)
-
-    def _line(self, exchange: Exchange, now: float, wall: float) -> Line:
-        second = int(wall)
-        if second != self._second:
-            self._second = second
-            self._second_text = stamp(second)[:-4]
-        asked = exchange.raw_target
-        # Where credentials could stand:
-        if b"?" in asked or asked[:1] != b"/" or b";" in asked or b"@" in asked:
-            asked = self._show(asked)
-        record, started = exchange.record, exchange.started_at
-        connected, first_byte = record.connect_s, record.first_byte_at
-        user_agent, trace_id = named_by(exchange)
-        tries = record.attempt_log
-        method, host, name = exchange.method, exchange.host, exchange.request_id
-        theirs, target = record.upstream_request_id, asked.decode("latin-1")
-        all_of_them = f"{method}{host}{name}{theirs}{target}"  # nearly always it is all plain text
-        if not (all_of_them.isascii() and all_of_them.isprintable()):
-            method, host, name, theirs = map(printable, (method, host, name, theirs))
-            target = escaped(asked)
-        return Line(
-            self._second_text + _ENDS[int((wall - second) * 1000)],
-            method,
-            target,
-            exchange.route,
-            record.upstream,
-            record.endpoint,
-            exchange.status,
-            exchange.error or None,
-            record.attempt_count,
-            exchange.bytes_in,
-            exchange.bytes_out,
-            int(record.queue_s * 1e6 + 0.5) / 1e3,  # ``round`` takes eight times as long
-            None if connected is None else int(connected * 1e6 + 0.5) / 1e3,
-            None if first_byte is None else int((first_byte - started) * 1e6 + 0.5) / 1e3,
-            int((now - started) * 1e6 + 0.5) / 1e3,
-            HIDDEN if self._unnamed else name,
-            exchange.client,
-            host,
-            user_agent,
-            _PROTOCOLS.get(exchange.version, "") if method else "",
-            trace_id,
-            [tried(attempt) for attempt in tries] if tries else None,
-            record.coalesced,
-            record.hedged if tries else False,
-            upstream_request_id=theirs,
-            cache=record.cache,
-        )
 
     def _hand_over(self) -> None:
         if self._handle is not None:
@@ -265,13 +206,8 @@ class AccessLog:
         if self._ended:
             self._write_lines()
         if self._count:
-            self._writer.put(self._lines, self._count)
-            self._lines, self._count = bytearray(), 0
-
-
-def stamp(wall: float) -> str:
-    """ISO 8601 in UTC, to the millisecond."""
-    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+            self._writer.put(self._text, self._count)
+            self._text, self._count = bytearray(), 0
 
 
 def _nothing(_exchange: Exchange, _now: float) -> None:

@@ -1,1 +1,1 @@
-"""The road to the upstream: session, wire, forward."""
+"""Sends requests to servers: their names, connections, TLS, credentials and health checks."""

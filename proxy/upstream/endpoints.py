@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -156,6 +156,7 @@ class Endpoints:
         self._open = False
         self._session.set_ttl(self.name, (), 0)
         tasks = list(self._tasks.values())
+        self._tasks.clear()  # the frames of their cancellation hold this
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -258,10 +259,6 @@ class Endpoints:
         """Whether connections to any member are made, as far as is known."""
         return any(endpoint.connects.works for endpoint in self.members)
 
-    def _state_changed(self) -> None:
-        for call in self.on_state:
-            call()
-
     def _made(self, plan: Plan, key: _Key) -> Endpoint:
         options, entry = plan.options, plan.entries[key.server]
         address = Address(options, entry, plan.tls.context, key.ip)
@@ -280,8 +277,13 @@ class Endpoints:
             address,
             limited,
             pool(limit=0) if options.limit else limited,
-            self._state_changed,
+            partial(_call, self.on_state),  # no method: it would hold the other members
             weight=entry.weight,
             backup=entry.backup,
             connects=connects,
         )
+
+
+def _call(everybody: Sequence[Callable[[], None]]) -> None:
+    for call in everybody:
+        call()

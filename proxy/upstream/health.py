@@ -66,16 +66,19 @@ class Checker:
             unhealthy_threshold=options.unhealthy_threshold,
             healthy=endpoint.healthy,
         )
-        self._task = asyncio.create_task(self._run())
+        self._task: asyncio.Task[None] | None = asyncio.create_task(self._run())
 
     def stop(self) -> None:
         """Check no more."""
-        self._task.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
     async def close(self) -> None:
         """Stop, and wait for it."""
         self.stop()
-        await asyncio.gather(self._task, return_exceptions=True)
+        if self._task is not None:
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None  # the frames of its cancellation hold this
 
     async def _run(self) -> None:
         interval = self._options.interval

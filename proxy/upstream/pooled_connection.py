@@ -110,6 +110,7 @@ class PooledConnection:
         if protocol.reads is not None:
             protocol.reads.written()
             protocol.reads = None  # it holds the protocol
+        protocol.forget_unread()
         protocol.abort()
         self._connection.close()
 

@@ -38,7 +38,38 @@ async def test_who_holds_all_connections_locks_nobody_out() -> None:
             client.close()
 
 
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (get("/healthz"), 200),
+        (get("/"), 200),
+        (get("/metrics"), 200),
+        (get("/api/state"), 200),
+        (get("/api/in_flight"), 404),
+        (get("/api/live").replace(b"GET", b"HEAD", 1), 200),
+        (get("/nothing"), 404),
+        (get("/healthz").replace(b"GET", b"POST", 1), 405),
+        (b"GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n", 403),
+        (b"no HTTP\r\n\r\n", 400),
+    ],
+)
+async def test_no_answer_tells_the_versions_of_what_serves(sent: bytes, status: int) -> None:
+    admin = {"listen": "127.0.0.1:0", "probes": "127.0.0.1:0"}
+    async with RawUpstream() as upstream, proxied(upstream, admin=admin) as proxy:
+        answer = await ask(proxy.admin, sent)
+        assert (answer.status, answer.value("Server")) == (status, b"sidecar-proxy")
+        host, _, port = proxy.runtime.probes.rpartition(":")
+        answer = await ask((host, int(port)), sent)
+        assert answer.value("Server") == b"sidecar-proxy"
+
+
 def test_aiohttp_calls_what_we_override() -> None:
+    assert list(inspect.signature(RequestHandler.finish_response).parameters) == [
+        "self",
+        "request",
+        "resp",
+        "start_time",
+    ]
     assert list(inspect.signature(RequestHandler._handle_request).parameters)[:2] == [
         "self",
         "request",

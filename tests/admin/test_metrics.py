@@ -122,7 +122,7 @@ async def test_slow_clients_are_counted_by_the_option(
 
 
 async def test_a_body_that_drips_is_counted_by_its_rate(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("proxy.edge.http1.request_body.RATE_GRACE", 0.1)
+    monkeypatch.setattr("proxy.edge.http1.body_clock.RATE_GRACE", 0.1)
     server = {"body_idle_timeout": "30s", "body_min_rate": "1KiB"}
     async with RawUpstream(["hold"]) as upstream, proxied(upstream, **ADMIN, server=server) as p:
         sent = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nx"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy.config.model import DEFAULTED
 from proxy.config.reference import main, reference
 from proxy.config.sample import sample
 
@@ -28,3 +29,21 @@ def test_both_files_are_written_below_the_given_folder(tmp_path: Path) -> None:
     main(tmp_path)
     assert (tmp_path / "config.toml").read_text(encoding="utf-8") == sample()
     assert (tmp_path / "docs" / "configuration.md").read_text(encoding="utf-8") == reference()
+
+
+def test_a_table_that_applies_unwritten_says_so() -> None:
+    text = reference()
+    for name in DEFAULTED:
+        section = text.partition(f"\n## `[{name}]`\n")[2].partition("\n| option")[0]
+        assert section.strip().endswith("Its defaults apply also if it is not written.")
+        assert f"`[{name}]`" in text.partition("**Defaults and merging.**")[2].partition("Every")[0]
+    assert "| `budget` | table | its defaults |" in text
+    assert "| `certificates` | list of tables | required |" in text
+    assert "| `rewrite` | table | off |" in text
+
+
+def test_no_type_is_called_by_the_name_of_its_class() -> None:
+    kinds = re.findall(r"^\| `\w+` \| ([^|]+) \|", reference(), re.MULTILINE)
+    words = {word for kind in kinds for word in re.findall(r"[a-z]+", re.sub("`.*?`", "", kind))}
+    known = "string number integer size duration table tables strings true false list of or to"
+    assert words - set(known.split()) - {"at", "least"} == set()

@@ -1,11 +1,15 @@
 """Figures in the pages that the code decides are those of the code."""
 
 import json
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from benchmarks.badday.client import PATIENCE, RATE
 from benchmarks.badday.profile import PROFILES
+from benchmarks.chaos.config import config as chaos
 from proxy.admin.door import FIRST, NEXT
 from proxy.core.local_limits import EVERY
 from proxy.edge.http1.half_close import AT_ONCE
@@ -16,10 +20,13 @@ from proxy.middleware.resume.resumable_streams import MAX_WAITING, MAX_WAITING_P
 from proxy.net.small_reads import TOTAL
 from proxy.policy.permit_loans import GRACE
 from proxy.policy.quota import LONGEST as QUOTA_LONGEST
+from proxy.run.workers import backoff, heartbeat
+from proxy.run.workers.shares import DIVIDED
 from proxy.telemetry import standard_error, writer
 
 TOP = Path(__file__).parents[2]
 MIB = 1 << 20
+WORDS = {2: "two", 3: "three", 10: "ten"}
 CLAIMS = [
     ("docs/resume.md", f"the last {WINDOW >> 10} KiB that its client was given"),
     ("docs/resume.md", f"when {WINDOW >> 10} KiB are unread"),
@@ -53,6 +60,38 @@ def test_a_bound_is_the_one_of_the_code(page: str, claim: str) -> None:
     assert claim in text
 
 
+def test_the_readme_has_the_figures_of_the_page_of_the_bad_day() -> None:
+    page = (TOP / "docs/bad-day.md").read_text(encoding="utf-8")
+    hedge = page.partition("## One word more")[2]
+    rows = re.findall(
+        r"^\| ((?:sidecar|HAP|Cad|ngi)[^|]*) \| ([\d.]+) \| ([\d.]+) \| (\d+) \|$",
+        (TOP / "README.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    assert len(rows) == 6
+    for who, good, sent, twice in rows:
+        name = who.replace("with the line ", "")
+        part = hedge if "[hedge]" in who else page
+        line = part[part.index(f"\n| {name} |") + 1 :].splitlines()[0]
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        assert [cells[1], *cells[5:7]] == [good, sent, twice], who
+
+
+def test_the_page_of_chaos_says_what_is_on() -> None:
+    text = (TOP / "docs/chaos.md").read_text(encoding="utf-8")
+    config = tomllib.loads(chaos([1, 2, 3, 4], "/upstream", "/listen"))
+    assert (len(config["routes"]), len(config["upstreams"])) == (12, 4)
+    assert "twelve routes to four upstreams" in text
+    off = re.findall(r"\[([a-z.]+)\]", text.partition("Not on: ")[2].partition("|")[0])
+    written = {
+        table
+        for part in (config, *config["routes"], *config["upstreams"], config["server"])
+        for table in part
+    }
+    assert off
+    assert [table for table in off if table.rpartition(".")[2] in written] == []
+
+
 def test_the_page_of_the_bad_day_names_every_profile() -> None:
     text = (TOP / "docs/bad-day.md").read_text(encoding="utf-8")
     assert [name for name in PROFILES if f"`{name}`" not in text] == []
@@ -70,6 +109,62 @@ def test_what_a_request_costs_is_what_is_counted() -> None:
     text = " ".join((TOP / "docs/performance.md").read_text(encoding="utf-8").split())
     small = counts["small GET"]
     assert f"| Python and C function calls | {small['calls']:.0f} |" in text
+    own = counts["GET as in production"]["calls"]
+    assert f"own path, query, trace and token | {own:.0f} |" in text
     for kind in ("a download", "an upload"):
         calls = counts[f"chunk of {kind}"]["calls"]
         assert f"chunk of {kind} costs {calls:.0f} calls" in text
+
+
+def test_what_a_stored_reply_costs_is_what_is_counted() -> None:
+    counts = json.loads((TOP / "benchmarks/micro/expected.json").read_text())["counts"]
+    hit, miss, stored, forwarded = (
+        f"{counts[kind]['calls']:.0f}"
+        for kind in (
+            "hit of 1 KiB from memory",
+            "miss of 1 KiB, not stored",
+            "miss of 1 KiB, stored in memory",
+            "small GET",
+        )
+    )
+    text = " ".join((TOP / "docs/figures.md").read_text(encoding="utf-8").split())
+    for claim in (
+        f"a hit takes {hit}, a miss {miss}, a stored miss {stored}, and a request that is",
+        f"forwarded without `[cache]` {forwarded}.",
+    ):
+        assert claim in text, f"write into docs/figures.md: {claim}"
+
+
+def test_the_bad_day_is_the_one_that_is_told() -> None:
+    page = " ".join((TOP / "docs/bad-day.md").read_text(encoding="utf-8").split())
+    day = PROFILES["default"]
+    shares = (day.stalled, day.reset, day.cut, day.unavailable)
+    stalled, reset, cut, unavailable = (f"{share * 100:g} %" for share in shares)
+    assert day.servers == 3
+    assert day.down is not None
+    assert day.slow is not None
+    for told in (
+        f"{RATE:g} requests a second",
+        f"clients that give up after {PATIENCE:g} s",
+        f"{stalled} of replies stall for 4 s, {reset} are reset before their head",
+        f"{cut} are cut in their body, {unavailable} are 503",
+        f"From second {day.down.begins} to {day.down.ends} one endpoint is gone",
+        f"from {day.slow.begins} to {day.slow.ends} another is 2 s slower",
+    ):
+        assert told in page
+    assert f"{sum(shares) * 100:g} % of all replies" in (TOP / "README.md").read_text("utf-8")
+
+
+def test_the_page_of_the_workers_has_the_numbers_of_the_code() -> None:
+    page = " ".join((TOP / "docs/workers.md").read_text(encoding="utf-8").split())
+    divided = page.partition("## What is divided")[2].partition("No part is less")[0]
+    rows = [row.partition(" | ")[0] for row in divided.split("| `[")[1:]]
+    named = {name for row in rows for name in re.findall(r"\b[a-z]+_?[a-z_]*(?=`)", row)}
+    assert named == {name for options in DIVIDED.values() for name in options}
+    assert f"more than {WORDS[backoff.AT_ONCE]} times within {backoff.WINDOW:g} s" in page
+    assert f"waits: {backoff.FIRST:g} s, then twice as long each time, up to 5 s" in page
+    assert backoff.LONGEST == 5.0
+    assert f"After {WORDS[heartbeat.PASSED_OVER]} questions without an answer" in page
+    assert f"and after {WORDS[heartbeat.HUNG]} it is killed" in page
+    assert heartbeat.HUNG_AT_START == 60
+    assert "A worker that has not served yet has a minute." in page

@@ -43,7 +43,7 @@ async def test_what_is_right_is_used_and_warnings_are_told(
     assert applied.configs == [config]
     assert outcome.told() == {
         "reloaded": True,
-        "message": "added route /a; 1 kept",
+        "message": "added route /a; the rest is unchanged",
         "at": outcome.told()["at"],
         "added": ["route /a"],
         "changed": [],
@@ -52,7 +52,7 @@ async def test_what_is_right_is_used_and_warnings_are_told(
         "restart": [],
         "problems": [str(WARNING)],
     }
-    assert "reload (SIGHUP): added route /a; 1 kept" in caplog.messages
+    assert "reload (SIGHUP): added route /a; the rest is unchanged" in caplog.messages
     assert f"reload: {WARNING}" in caplog.messages
     names = {sample.name: sample.value for sample in reloader.describe(0.0)}
     assert (names["reload_done"], names["reload_refused"]) == (1, 0)

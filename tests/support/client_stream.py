@@ -5,7 +5,8 @@ import asyncio
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from proxy.core.exchange import Exchange
-from proxy.edge.client_stream import ClientStream
+from proxy.core.reply import Sink
+from proxy.edge.client_stream import ClientStream, Passing, Rest
 from proxy.edge.http1.request_head import read_head
 from proxy.edge.http1.request_reader import ReadRequest, RequestStream
 from proxy.edge.responses import ErrorsOptions
@@ -60,6 +61,10 @@ class FakeClientStream:
 
     def expect_body(self, held: int) -> SmallReads | None:
         """Nothing is counted here."""
+        return None
+
+    def splice_body(self, sink: Sink, body: Passing) -> Rest | None:
+        """There is no socket."""
         return None
 
     def remember(self, raw: RawHeaders) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import weakref
 from typing import Any
 
-from proxy.core.reply import Ending
+from proxy.core.reply import Ending, Sink
 
 
 class Chunk(bytearray):
@@ -44,6 +44,10 @@ class Stalling:
         self.awaited.set()
         await self.more.wait()
         return b""
+
+    def splice(self, sink: Sink) -> bool:
+        """It comes through here."""
+        return False
 
     def close(self, ending: Ending) -> None:
         """Nothing is held."""

@@ -293,8 +293,8 @@ async def test_many_lines_are_written_before_their_time(pipe: Pipe) -> None:
     log = AccessLog(LogOptions(), pipe.writer)
     for _ in range(MANY - 1):
         log.record(exchange(), 100.5)
-    assert not log._lines
+    assert not log._text
     log.record(exchange(), 100.5)
-    assert bytes(log._lines).count(b"\n") == MANY
+    assert bytes(log._text).count(b"\n") == MANY
     log.close()
     assert len(pipe.lines()) == MANY

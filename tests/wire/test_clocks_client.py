@@ -63,7 +63,7 @@ async def test_a_request_body_that_stalls_is_408(first: bytes) -> None:
 
 
 async def test_a_request_body_that_drips_is_408(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("proxy.edge.http1.request_body.RATE_GRACE", 0.1)
+    monkeypatch.setattr("proxy.edge.http1.body_clock.RATE_GRACE", 0.1)
     options = {"server": {"body_idle_timeout": "1s", "body_min_rate": "1KiB"}}
     async with RawUpstream(["hold"]) as upstream, proxied(upstream, **options) as proxy:
         async with await proxy.connect() as client:
@@ -80,7 +80,7 @@ async def test_a_request_body_that_drips_is_408(monkeypatch: pytest.MonkeyPatch)
 async def test_a_request_body_that_is_fast_enough_goes_through(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("proxy.edge.http1.request_body.RATE_GRACE", 1.0)
+    monkeypatch.setattr("proxy.edge.http1.body_clock.RATE_GRACE", 1.0)
     options = {"server": {"body_idle_timeout": "30s", "body_min_rate": "4B"}}
     async with (
         RawUpstream() as upstream,

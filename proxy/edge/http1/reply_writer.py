@@ -10,9 +10,12 @@ from aiohttp import web
 from proxy.core.clock import monotonic
 from proxy.core.errors import ConnectionLimit, ProxyError
 from proxy.core.exchange import Exchange
+from proxy.core.reply import Sink
+from proxy.edge.client_stream import Passing
 from proxy.edge.connections import ConnectionTracker
 from proxy.edge.http1.encode import CLOSE, KEEP_ALIVE, informational_head, reply_head, upgrade_lines
 from proxy.edge.http1.request_reader import UNLIMITED, RequestReader
+from proxy.edge.http1.spliced_body import SplicedBody, spliced
 from proxy.edge.http1.transport import READ_BUFFER, ClientTransport
 from proxy.edge.options import ServerOptions
 from proxy.edge.responses import ErrorsOptions, charge, error_response, log_error
@@ -52,6 +55,10 @@ class ReplyWriter(ClientTransport):
         """Whether its client takes another reply on this connection."""
         self.persists = True
         """Whether the reply said that another request may follow."""
+
+    def splice_body(self, sink: Sink, body: Passing) -> SplicedBody | None:
+        """What is still to come of the request, where it is long and not encrypted."""
+        return spliced(self, self._reader, sink, body)
 
     def informational(self, status: int, reason: bytes, fields: RawHeaders) -> None:
         """Say something before the answer; a client of HTTP/1.0 knows no such thing."""

@@ -22,20 +22,17 @@ from proxy.core.errors import (
     BodyTooLarge,
     ClientError,
     InternalError,
-    RequestTimeout,
     forget_frames,
 )
 from proxy.core.local_limits import local_limit
+from proxy.core.reply import Sink
+from proxy.edge.client_stream import ClientStream, Rest
+from proxy.edge.http1.body_clock import BodyClock
 from proxy.edge.http1.spool import Room, Spool
 from proxy.edge.options import ServerOptions
 from proxy.http.fields import RawHeaders
 from proxy.http.framing import CHUNKED_LINE, LENGTH_LINE
 from proxy.net.small_reads import CROWDED, IN_HAND, SmallReads, limit_read_ahead
-from proxy.net.timers import RearmableTimer
-
-RATE_GRACE: Final = 30.0
-"""Seconds of waiting for the client before its average counts; a slow start is no attack."""
-
 
 WAIT_FOR_CONTINUE: Final = 1.0
 """Seconds that an upstream has to ask for a body. Many know no 100 (Continue) and wait for the body
@@ -47,20 +44,18 @@ class ClientBody:
     """Reads a body that is still coming, on the client's clocks, and keeps it where told to."""
 
     __slots__ = (
-        "_asked",
         "_asking",
+        "_clock",
         "_content",
         "_go_ahead",
-        "_idle",
         "_kept",
         "_loop",
         "_max",
         "_over",
-        "_rate",
         "_reads",
         "_room",
-        "_timer",
-        "_waited",
+        "_splice",
+        "_stream",
         "attempt",
         "framing",
         "length",
@@ -77,10 +72,12 @@ class ClientBody:
         *,
         room: Room | None = None,
         reads: SmallReads | None = None,
+        stream: ClientStream | None = None,
     ) -> None:
         """``length`` in bytes, None for chunked; ``go_ahead`` tells a client that waits for it.
 
-        ``room``: what this and others may keep; ``reads``: who reads it from the socket.
+        ``room``: what this and others may keep; ``reads``: who reads it from the socket;
+        ``stream``: the connection, where its bytes may go past this.
         """
         self._content = content
         self.length = length
@@ -90,17 +87,14 @@ class ClientBody:
         """Whether its end has been read."""
         self._loop = loop
         self._max = options.max_body or float("inf")
-        self._idle = options.body_idle_timeout or float("inf")
-        self._rate = options.body_min_rate
         self._go_ahead = go_ahead
         self._asking: asyncio.TimerHandle | None = None
-        self._waited = 0.0
-        self._asked: float | None = None
-        """Since when the client is being waited for."""
-        self._timer: RearmableTimer | None = None
+        self._clock = BodyClock(loop, options, content.set_exception)
         self._kept: Spool | None = None
         self._room = room or Room()
         self._reads = reads
+        self._stream = stream
+        self._splice: Rest | None = None
         self.attempt = 0
         """Number of the attempt that may read."""
 
@@ -138,7 +132,7 @@ class ClientBody:
 
     def waited(self, now: float) -> float:
         """Seconds that the client was waited for so far."""
-        return self._waited + (0.0 if self._asked is None else now - self._asked)
+        return self._clock.waited(now)
 
     def proceed(self) -> None:
         """The upstream has asked for it, or has had its time to; one that sends needs no word."""
@@ -184,31 +178,32 @@ class ClientBody:
         """Wait for the client. From its bytes being read to their being kept nothing waits."""
         if self._over:
             return b""
-        asked = self._asked = self._loop.time()
-        timer = self._timer
-        if timer is None:
-            timer = self._timer = RearmableTimer(self._loop, self._on_timer)
-        timer.arm(asked + self._patience())
+        self.ask()
         if self._go_ahead is not None:
             # Not one that sends without waiting (RFC 9110 10.1.1).
             self._asking = self._loop.call_later(WAIT_FOR_CONTINUE, self.proceed)
-        content, reads = self._content, self._reads
+        content, reads, splice = self._content, self._reads, self._splice
         if reads is not None and not content._size:  # what was read before has been written
             IN_HAND.bytes -= reads.held
             reads.held = 0
         if IN_HAND.bytes > CROWDED:
             limit_read_ahead(content)
         try:
+            if splice is not None and not content._size:  # what is here goes first
+                splice.start()
             data = await content.readany()
         except ClientError:
             raise
         except Exception as error:
             forget_frames(error)  # it stays with the connection
+            if splice is not None and splice.receiver_gone:
+                raise ConnectionResetError("upstream closed") from None
             raise BadRequest(f"the body of the request broke: {error}") from None
         finally:
-            timer.disarm()
-            self._asked = None
-            self._waited += self._loop.time() - asked
+            self.answered()
+            if splice is not None:
+                self._splice = None
+                splice.close()
             if self._asking is not None:
                 self._asking.cancel()
                 self._asking = None
@@ -224,33 +219,45 @@ class ClientBody:
             await self._kept.put(data)  # counts at once, whatever becomes of the wait
         return data
 
+    def splice(self, sink: Sink) -> bool:
+        """As ``core/body.BodyReader`` says, from the first byte on that was not received."""
+        kept = self._kept
+        if self._stream is None or not (kept is None or kept.lost) or self._content._size:
+            return False
+        self._splice = self._stream.splice_body(sink, self)
+        return self._splice is not None
+
+    # What is told of bytes that go past this
+
+    def passed(self, size: int) -> None:
+        """The client is alive."""
+        self.received += size
+        self.answered()
+        self.ask()
+
+    def ask(self) -> None:
+        """The client is waited for from now on."""
+        self._clock.start(self.received)
+
+    def answered(self) -> None:
+        """It is not waited for any more."""
+        self._clock.stop()
+
     def close(self) -> None:
         """Let go of what was kept, and of the clocks; nobody reads any more."""
         self.attempt += 1
+        if self._splice is not None:
+            self._splice.close()
+            self._splice = None
+        self._stream = None
         kept, self._kept = self._kept, None
         if kept is not None:
             kept.close()
-        if self._timer is not None:
-            self._timer.close()
+        self._clock.close()
         self._go_ahead = None
         if self._asking is not None:
             self._asking.cancel()
             self._asking = None
-
-    def _patience(self) -> float:
-        """Seconds that this wait may take: ``body_idle_timeout``, or less for one that drips.
-
-        Only time spent waiting for the client counts: where the upstream takes slowly, backpressure
-        keeps the client from sending faster.
-        """
-        if not self._rate:
-            return self._idle
-        earned = max(RATE_GRACE, self.received / self._rate)
-        return max(0.0, min(self._idle, earned - self._waited))
-
-    def _on_timer(self) -> None:
-        clock = "body_idle_timeout" if self._patience() == self._idle else "body_min_rate"
-        self._content.set_exception(RequestTimeout("the body came too slowly", clock=clock))
 
 
 class _Reader:
@@ -273,3 +280,9 @@ class _Reader:
             raise ConnectionAbortedError("another attempt sends the body")
         self._position += len(data)
         return data
+
+    def splice(self, sink: Sink) -> bool:
+        """Not what was kept, nor where another attempt has begun."""
+        body = self._body
+        current = self._attempt == body.attempt and self._position == body.received
+        return current and body.splice(sink)

@@ -115,6 +115,20 @@ class RequestReader:
         return self._body is not None
 
     @property
+    def plain(self) -> int:
+        """Bytes of the body that are still to come as they are; 0 where they are chunked."""
+        return 0 if self._body is None or self._chunks is not None else self._left
+
+    def passed(self, size: int) -> None:
+        """So many of them have gone past this (``net/splice``)."""
+        if (body := self._body) is None:  # the connection is gone
+            return
+        self._left -= size
+        if not self._left:
+            self._body = None
+            body.feed_eof()
+
+    @property
     def between(self) -> bool:
         """Whether the request has come to its end, and another one may be looked for behind it."""
         return self._body is None and not self._over
@@ -212,6 +226,11 @@ class RequestReader:
         self._body = None
         body.feed_eof()
         return rest
+
+    def fail(self, error: Exception) -> None:
+        """Nobody takes the rest of the body; it is read to no end, and no request follows it."""
+        if self._body is not None:
+            self._body.set_exception(error)
 
     def _stop(self) -> None:
         """What comes now is no request, nor part of one."""

@@ -75,11 +75,13 @@ class StoredBody:
 class Shown:
     """The head of an answer; the next one within the same second has the same."""
 
-    __slots__ = ("encoded", "fields", "since", "words")
+    __slots__ = ("encoded", "fields", "since", "until", "words")
 
     def __init__(self, entry: Entry, age: int, since: float) -> None:
         self.since = since
         """When the entry became as old as this."""
+        self.until = since + min(1.0, entry.meta.freshness.lifetime - age)
+        """When it is a second older, or stale."""
         self.words = f"hit; ttl={int(entry.meta.freshness.lifetime) - age}"
         own = [(b"Age", b"%d" % age), status_field(self.words)]
         self.fields: Fields = [*entry.meta.fields, *own]
@@ -123,7 +125,7 @@ class PacedBody:
 def fresh_answer(asked: Asked, entry: Entry, now: float, clock: Clock) -> Reply:
     """The same for a fresh entry; Cache-Status has nothing special to say, the record has it."""
     shown = entry.shown
-    if type(shown) is not Shown or not shown.since <= now < shown.since + 1:
+    if type(shown) is not Shown or not shown.since <= now < shown.until:
         age = entry.meta.freshness.age(now)
         shown = entry.shown = Shown(entry, int(age), now - age % 1)
     asked.exchange.record.cache = shown.words

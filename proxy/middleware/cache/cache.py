@@ -37,7 +37,7 @@ from proxy.core.reply import Ending, Reply
 from proxy.core.samples import Sample, counter, gauge
 from proxy.core.scope import Scope, Sharing
 from proxy.core.stored import Entry, Store
-from proxy.middleware.cache.answers import STATUS, answer, fresh_answer
+from proxy.middleware.cache.answers import STATUS, Shown, answer, fresh_answer
 from proxy.middleware.cache.asked import Asked, content_of
 from proxy.middleware.cache.fetching import NOTHING_STORED, Fetcher, is_confirming, told, with_own
 from proxy.middleware.cache.filling import Rules
@@ -46,7 +46,7 @@ from proxy.middleware.cache.keying import Keys
 from proxy.middleware.cache.leasing import Leases, entry_of
 from proxy.middleware.cache.refreshing import Refresher
 from proxy.middleware.cache.rests import Rests
-from proxy.policy.freshness import Use, reuse, usable_on_error
+from proxy.policy.freshness import ANYTHING, Use, reuse, usable_on_error
 
 _LOOKED_UP: Final = ("GET", "HEAD")
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
@@ -157,7 +157,11 @@ class Cache:
         """The answer from an entry; None where the upstream has to be asked first."""
         now = self._now()
         stored = entry.meta.freshness
-        use = reuse(stored, asked.wanted, now)
+        shown = entry.shown
+        if asked.wanted is ANYTHING and type(shown) is Shown and shown.since <= now < shown.until:
+            use = Use.FRESH  # as it was a moment ago
+        else:
+            use = reuse(stored, asked.wanted, now)
         if use is Use.FRESH:
             self.hits += 1
             self.hit_bytes += entry.size

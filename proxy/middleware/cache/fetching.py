@@ -167,17 +167,19 @@ class Fetcher:
         ``since``: the moment of ``Changes`` at which it was asked for; ``is_first``: whether
         nothing was stored then. It is stored at once: nothing may come between.
         """
-        store = self._store
+        store, changes = self._store, self._store.changes
         replaced: list[bytes] = []
-        if not is_first or self._shared or store.changes.may_have_stored(asked.key, since):
+        changed = changes.now != since
+        if not is_first or self._shared or (changed and changes.may_have_stored(asked.key, since)):
             for each in await store.get(asked.key):
                 if asked.takes(each):
                     if is_newer(each.meta, meta, asked_at):
                         return None
                     replaced.append(each.ident)
-        if store.changes.is_invalid((asked.key, *meta.labels), since):
+        # Looked at again, since something may have changed while the store was asked.
+        if changes.now != since and changes.is_invalid((asked.key, *meta.labels), since):
             return None
-        store.changes.stored(asked.key)
+        changes.stored(asked.key)
         return replaced
 
     def mark(self, asked: Asked) -> bytes:

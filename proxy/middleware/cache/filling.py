@@ -193,7 +193,7 @@ def plan(asked: Asked, reply: Reply, rules: Rules, times: tuple[float, float]) -
         reason=reply.reason,
         fields=_kept(reply.headers, found, said),
         freshness=fresh,
-        vary=[(name, kept_value(asked.exchange.headers, name)) for name in names],
+        vary=[(name, kept_value(asked.exchange.headers, name)) for name in names] if names else [],
         owner=asked.owner,
         public=is_public(said),
         authorized=may_answer_authorized(said),
@@ -226,7 +226,9 @@ def _labels(asked: Asked, found: Found, rules: Rules) -> list[bytes]:
     if asked.content is not None:
         labels.add(label(b"target", asked.target_key))
     for name in _TAGS:
-        for value in found.get(name, ()):
+        if name not in found:
+            continue
+        for value in found[name]:
             tags = members(value) if name == b"cache-tag" else value.split()
             labels.update(
                 label(b"tag", tag) for tag in tags[:_MOST_TAGS] if len(tag) < _LONGEST_TAG

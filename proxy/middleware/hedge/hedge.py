@@ -50,7 +50,7 @@ from proxy.core.options import Table
 from proxy.core.reply import Reply
 from proxy.core.samples import Sample, counter, gauge
 from proxy.core.scope import UpstreamScope
-from proxy.middleware.hedge.hedged_call import HedgedCall, acceptable
+from proxy.middleware.hedge.hedged_call import HedgedCall, acceptable, answer
 from proxy.policy.budget import DepositBudget
 from proxy.policy.quantile import Quantiles
 
@@ -133,10 +133,11 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
         scope.shared.share,
         options.budget_percent,
     )
+    conditions = scope.has_headroom  # not the scope, which has this handler in it
     hedge = Hedge(
         inner,
         options,
-        lambda: all(has_headroom() for has_headroom in scope.has_headroom),
+        lambda: all(holds() for holds in conditions),
         scope.repeatable,
         scope.keep,
         records_outcome=not scope.retries,
@@ -280,7 +281,7 @@ class Hedge:
 
     def launch(self, twin: Exchange) -> "asyncio.Task[Reply]":
         """Send a copy in a task of its own."""
-        task = self.loop.create_task(_answer(self._inner, twin))
+        task = self.loop.create_task(answer(self._inner, twin))
         self._copy_tasks.add(task)
         task.add_done_callback(self._copy_tasks.discard)
         return task
@@ -292,7 +293,3 @@ class Hedge:
         yield counter("hedge_copies_over_budget", self._budget.refused)
         if (delay := self.delay(now)) is not None:
             yield gauge("hedge_delay_seconds", delay)
-
-
-async def _answer(inner: Handler, twin: Exchange) -> Reply:
-    return await inner(twin)

@@ -212,6 +212,15 @@ class HedgedCall:
             task.cancel()
 
 
+async def answer(inner: Handler, twin: Exchange) -> Reply:
+    """The reply to a copy, in a task of its own."""
+    try:
+        return await inner(twin)
+    except BaseException as error:
+        forget_frames(error)  # the task keeps the error, and some of the frames hold the task
+        raise
+
+
 def _attempt(one: Exchange, outcome: str, began: float, now: float) -> Attempt:
     """What became of the request or a copy that was launched when it ``began``."""
     record = one.record

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from typing import Annotated, Any, Final
+from weakref import ref
 
 from msgspec import Meta
 
@@ -127,7 +128,7 @@ class Breakers:
     A configuration that follows another builds the route anew, and finds what was learnt here.
     """
 
-    __slots__ = ("_all", "_counted", "_options", "_passive", "labels")
+    __slots__ = ("__weakref__", "_all", "_counted", "_options", "_passive", "labels")
 
     def __init__(self, options: CircuitBreakerOptions, *, passive: bool = False) -> None:
         """``passive``: nobody has asked for them, see ``TargetSet``."""
@@ -142,8 +143,9 @@ class Breakers:
         """The breaker of a server; ``number``: of those that have the same name."""
         found = self._all.get((name, number))
         if found is None:
+            us = ref(self)  # they are held here
             found = self._all[name, number] = breaker(
-                self._options, self._may_eject, partial(self._tell, name)
+                self._options, partial(_may_eject, us), partial(_tell, us, name)
             )
         return found
 
@@ -153,7 +155,7 @@ class Breakers:
         known = set(map(id, (*now, *away)))
         self._all = {key: each for key, each in self._all.items() if id(each) in known}
 
-    def _tell(self, name: str, seconds: float) -> None:
+    def tell(self, name: str, seconds: float) -> None:
         """The breaker of a server has opened for so long, or has closed."""
         of = self.labels
         if seconds:
@@ -162,10 +164,21 @@ class Breakers:
         else:
             tell("back", f"{name} works again for {of['route']}", **of, endpoint=name)
 
-    def _may_eject(self) -> bool:
+    def may_eject(self) -> bool:
+        """Whether one more of the servers that there are now may be left alone."""
         if self._passive and sum(not each.open for each in self._counted) < _AT_LEAST:
             return False
         return may_eject(self._counted, self._options.max_ejection_percent)
+
+
+def _may_eject(breakers: ref[Breakers]) -> bool:
+    known = breakers()
+    return known is not None and known.may_eject()
+
+
+def _tell(breakers: ref[Breakers], name: str, seconds: float) -> None:
+    if (known := breakers()) is not None:
+        known.tell(name, seconds)
 
 
 def numbered(names: Iterable[str]) -> Iterator[int]:

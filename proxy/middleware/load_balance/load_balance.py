@@ -79,11 +79,11 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
         return None
     targets.tell_of(route=scope.route, upstream=scope.upstream)
     scope.shared.watch(targets, route=scope.route, upstream=scope.upstream)
-    shared = scope.shared
-    scope.has_headroom.append(lambda: targets.has_headroom(shared.clock()))
+    shared, clock = scope.shared, scope.shared.clock
+    scope.has_headroom.append(lambda: targets.has_headroom(clock()))
     options = scope.find(LoadBalanceOptions) or LoadBalanceOptions()
     more = scope.has_more_attempts
-    return LoadBalance(targets, options, shared.rng, more, clock=shared.clock).handle
+    return LoadBalance(targets, options, shared.rng, more, clock=clock).handle
 
 
 class LoadBalance:

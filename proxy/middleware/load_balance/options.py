@@ -56,7 +56,8 @@ class LoadBalanceOptions(Table, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=100,
-            description="If fewer percent of the servers are usable, all are used; 0: never.",
+            description="If less than this share of the servers, in percent, can be used, all of "
+            "them are used; 0: never.",
         ),
     ] = 0.0
 

@@ -106,6 +106,10 @@ class Members(Protocol[E_co]):
         """Those that are not asked now, and may come back."""
 
 
+def _closed(endpoint: Endpoint) -> Handler:
+    raise RuntimeError(f"{endpoint.name} came to targets that are closed")
+
+
 class TargetSet(Generic[E]):
     """The live targets of one route: a new snapshot whenever there are other endpoints.
 
@@ -151,9 +155,15 @@ class TargetSet(Generic[E]):
         self._follow()
 
     def close(self) -> None:
-        """Hear no more of the endpoints, which may go on for another tree."""
+        """Hear no more of the endpoints, which may go on for another tree.
+
+        What is under way goes on with the targets of now. What holds these in turn is let go of,
+        so that they and the chain end with their last user.
+        """
         self._endpoints.on_membership.remove(self._follow)
         self._endpoints.on_state.remove(self._state_changed)
+        self.on_state.clear()
+        self._link = _closed
 
     def _state_changed(self) -> None:
         for call in self.on_state:

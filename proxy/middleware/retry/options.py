@@ -54,7 +54,7 @@ class RetryOptions(Table, frozen=True, kw_only=True):
         described(
             "How long a request of any method may wait while no server of the upstream can be "
             "connected to, such as during a restart. As many as [queue] size may wait, in its "
-            'order; the first connection that works wakes them all. "0": it is not waited.'
+            'order; the first connection that works wakes them all. "0": none waits.'
         ),
     ] = seconds(0)
     last_chance: Annotated[

@@ -15,6 +15,7 @@ States of `StalledAttempts`, and what may follow:
 
 import asyncio
 import math
+import weakref
 from asyncio import CancelledError, current_task
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
@@ -56,7 +57,16 @@ def stalled_attempts(
 class StalledAttempts:
     """The attempts of one route at one upstream."""
 
-    __slots__ = ("_begun", "_chance", "_clock", "_inner", "_may_follow", "_timeout", "handle")
+    __slots__ = (
+        "__weakref__",
+        "_begun",
+        "_chance",
+        "_clock",
+        "_inner",
+        "_may_follow",
+        "_timeout",
+        "handle",
+    )
 
     def __init__(
         self,
@@ -144,7 +154,11 @@ class StalledAttempts:
         """Do what is known now."""
         now = self._clock()
         known = self._chance.patience.seconds(now) is not None
-        self.handle = self._guarded if known else self._inner
+        # A method of its own would hold it, and it that: only the collector would let go of both.
+        # Who makes an attempt holds it.
+        self.handle = (
+            StalledAttempts._guarded.__get__(weakref.proxy(self)) if known else self._inner
+        )
         bound = self._chance.seconds(now)
         if bound != self._timeout.seconds:
             self._timeout.adjust(bound)

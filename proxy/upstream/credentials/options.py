@@ -24,7 +24,7 @@ class OAuth2Options(Table, frozen=True, kw_only=True):
         ),
     ]
     scope: Annotated[
-        str, described('What the token is to be good for, names with blanks between: "read write".')
+        str, described('What the token may be used for, names with blanks between: "read write".')
     ] = ""
     client_auth: Annotated[
         Literal["basic", "post"],

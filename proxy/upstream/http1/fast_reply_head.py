@@ -10,6 +10,7 @@ Content-Length, is left to ``reply_head``, which reads every head;
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Final, NamedTuple, TypeAlias
 
 from proxy.http.bounded_cache import Memo
@@ -70,20 +71,19 @@ class FastHeadParser:
     """Reads the heads of one upstream's replies."""
 
     __slots__ = (
-        "_filter",
         "_last_head",
         "_last_text",
+        "_line",
         "_lines",
-        "_names",
         "_recent",
         "_statuses",
     )
 
     def __init__(self, field_filter: FieldFilter) -> None:
         """``field_filter``: keeps of a reply's fields what goes further than this connection."""
-        self._filter = field_filter
+        names = Memo(partial(_name, field_filter), _LINES)
+        self._line: Callable[[bytes], Line] = partial(_line, field_filter, names)
         self._lines = Memo(self._line, _LINES)
-        self._names = Memo(self._name, _LINES)
         self._recent: list[_KnownHead] = []
         """The newest one of each of the last kinds of heads."""
         self._statuses = Memo(_status, _STATUSES)
@@ -163,42 +163,44 @@ class FastHeadParser:
         self._recent = [known, *recent[: _RECENT - 1]]
         return known
 
-    def _line(self, line: bytes) -> Line:
-        found = FIELD_LINE.fullmatch(line)
-        if found is None:
-            return _NOT_OURS
-        name, value = found[1], found[2].strip(b" \t")
-        kind, told = self._names[name]
-        if told:
-            return (kind, (told, value), LINE % (told, value))
-        low = name.lower()
-        if low in _DOUBTFUL or (low == b"connection" and value.lower() != b"keep-alive"):
-            return _NOT_OURS
-        if names_login(low, value):
-            return _NOT_OURS
-        field = (name, value)
-        if low == b"content-length":
-            return _NOT_OURS if content_length(value) is None else (_MEASURED, field, b"")
-        kept = self._filter((field,))
-        return (_PASSED, kept[0], encode(kept, None)) if kept else (_DROPPED, field, b"")
-
-    def _name(self, name: bytes) -> tuple[int, bytes]:
-        """What a line of this name is, and what the field is called on its way to the client.
-
-        No name where the value has a say.
-        """
-        low = name.lower()
-        if low in _WEIGHED or low in OF_LOGINS:
-            return _LEFT, b""
-        kept = self._filter(((name, b""),))
-        if not kept:
-            return _DROPPED, b""
-        told = kept[0][0]
-        return _DATED if low == b"date" else _NAMED if AN_ID in told else _PASSED, told
-
 
 def _status(line: bytes) -> tuple[int, bytes]:
     found = _STATUS.fullmatch(line)
     if found is None or (code := int(found[1])) in BODILESS:
         return 0, b""
     return code, found[2]
+
+
+def _line(field_filter: FieldFilter, names: Memo[tuple[int, bytes]], line: bytes) -> Line:
+    found = FIELD_LINE.fullmatch(line)
+    if found is None:
+        return _NOT_OURS
+    name, value = found[1], found[2].strip(b" \t")
+    kind, told = names[name]
+    if told:
+        return (kind, (told, value), LINE % (told, value))
+    low = name.lower()
+    if low in _DOUBTFUL or (low == b"connection" and value.lower() != b"keep-alive"):
+        return _NOT_OURS
+    if names_login(low, value):
+        return _NOT_OURS
+    field = (name, value)
+    if low == b"content-length":
+        return _NOT_OURS if content_length(value) is None else (_MEASURED, field, b"")
+    kept = field_filter((field,))
+    return (_PASSED, kept[0], encode(kept, None)) if kept else (_DROPPED, field, b"")
+
+
+def _name(field_filter: FieldFilter, name: bytes) -> tuple[int, bytes]:
+    """What a line of this name is, and what the field is called on its way to the client.
+
+    No name where the value has a say.
+    """
+    low = name.lower()
+    if low in _WEIGHED or low in OF_LOGINS:
+        return _LEFT, b""
+    kept = field_filter(((name, b""),))
+    if not kept:
+        return _DROPPED, b""
+    told = kept[0][0]
+    return _DATED if low == b"date" else _NAMED if AN_ID in told else _PASSED, told

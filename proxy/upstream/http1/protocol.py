@@ -143,6 +143,10 @@ class UpstreamProtocol(UpstreamTransport):
         else:
             super().set_exception(exc, exc_cause)
 
+    def forget_unread(self) -> None:
+        """Let go of a head that came just as its reader left: its body holds this."""
+        self._buffer.clear()
+
     def pause_reading(self) -> None:
         """Hold the upstream back: there is no parser of aiohttp's to be held too."""
         self._reading_paused = True

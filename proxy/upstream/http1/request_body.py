@@ -5,37 +5,50 @@ from proxy.core.errors import InternalError, ProxyError, ResponseTimeout, forget
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.http.chunked import CHUNK
 from proxy.http.trailers import last_chunk
+from proxy.net.splice import LEAST
 from proxy.upstream.http1.protocol import UpstreamProtocol
 
 
 class RequestBodySender:
-    """Sends a request's body while its reply is awaited or already coming."""
+    """Sends a request's body while its reply is awaited or already coming.
 
-    __slots__ = ("_body", "_first_byte", "_protocol", "_unsent")
+    It is the ``Sink`` of a long one that the kernel moves.
+    """
+
+    __slots__ = ("_body", "_first_byte", "_held", "_protocol", "_unsent", "descriptor")
 
     def __init__(self, body: Body, protocol: UpstreamProtocol, timeouts: TimeoutsOptions) -> None:
         self._body = body
         self._protocol = protocol
         self._first_byte = timeouts.first_byte
         self._unsent = 0
+        self._held = 0
+        """Bytes that wait in a pipe (``net/splice``) instead of in the transport."""
+        self.descriptor = -1
 
     async def run(self) -> None:
         """Pass on chunk by chunk; a failure becomes the failure of the attempt."""
         body, protocol = self._body, self._protocol
         try:
             chunked = body.length is None
+            long = body.length is not None and body.length >= LEAST
             reader = body.reader()
             while chunk := await reader.read():
                 data = CHUNK % (len(chunk), chunk) if chunked else chunk
                 protocol.send_more(data)
                 if protocol.writing_paused:
                     await self._drained()
+                if long and (descriptor := protocol.descriptor()) >= 0:
+                    self.descriptor = descriptor
+                    reader.splice(self)
                 chunk = data = b""  # not kept while the client sends no more
             if chunked:
                 protocol.send_more(last_chunk(body.trailers))
         except ConnectionError:
-            # The reader of the reply is told of a lost connection too, and more precisely.
-            return
+            # The reader of the reply is told of a lost connection too, and more precisely: it has
+            # still to read what came before, and an error of a splice may be another one.
+            if not protocol.awaiting_head or protocol.transport is None:
+                return
         except ProxyError as error:
             forget_frames(error)
             protocol.fail(error)
@@ -44,8 +57,22 @@ class RequestBodySender:
             protocol.fail(InternalError("the request could not be passed on"))
             raise
         if protocol.awaiting_head:
-            self._unsent = protocol.unsent()
-            protocol.arm(self._first_byte, self._no_progress)
+            self._await_progress()
+
+    # What net/splice tells
+
+    def moved(self, size: int) -> None:
+        """The upstream's kernel, or ours, has so much more."""
+        self._protocol.sent_past(size)
+
+    def blocked(self, held: int) -> None:
+        """The upstream takes nothing for now of so many bytes; 0: it has taken them."""
+        self._held = held
+        if self._protocol.awaiting_head:
+            if held:
+                self._await_progress()
+            else:
+                self._protocol.timer.disarm()
 
     async def _drained(self) -> None:
         """Wait until the upstream takes what was written, on the first_byte clock."""
@@ -53,17 +80,24 @@ class RequestBodySender:
         if not protocol.awaiting_head:
             await protocol.drained()
             return
-        self._unsent = protocol.unsent()
-        protocol.arm(self._first_byte, self._no_progress)
+        self._await_progress()
         try:
             await protocol.drained()
         finally:
             if protocol.awaiting_head:
                 protocol.timer.disarm()
 
+    def _await_progress(self) -> None:
+        """The upstream is to take something, or to reply, within first_byte."""
+        self._unsent = self._left()
+        self._protocol.arm(self._first_byte, self._no_progress)
+
+    def _left(self) -> int:
+        return self._held + self._protocol.unsent()
+
     def _no_progress(self) -> Exception | None:
         """Slow is not stuck: bytes that left the kernel since the last look count."""
-        unsent = self._protocol.unsent()
+        unsent = self._left()
         if 0 < unsent < self._unsent:
             self._unsent = unsent
             self._protocol.arm(self._first_byte, self._no_progress)

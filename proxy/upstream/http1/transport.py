@@ -190,6 +190,17 @@ class UpstreamTransport(ResponseHandler):
         self._sent += _RECORD if self.encrypted else len(data)  # over one record: see eof_received
         transport.write(data)
 
+    def descriptor(self) -> int:
+        """Of a socket for what follows, to be written as it is; -1 where it may not, for now."""
+        transport = self.transport
+        if transport is None or transport.is_closing() or transport.get_write_buffer_size():
+            return -1
+        return -1 if self.encrypted else int(self._socket.fileno())
+
+    def sent_past(self, size: int) -> None:
+        """So many bytes have been written to the descriptor."""
+        self._sent += size
+
     def acknowledge(self) -> None:
         """Some servers write head and body apart."""
         if self._socket is not None:

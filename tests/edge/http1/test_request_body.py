@@ -130,3 +130,21 @@ async def test_a_body_that_ends_before_its_length_is_malformed(jumping: JumpingL
     with pytest.raises(BadRequest):
         await read_all(body)
     body.close()
+
+
+async def test_what_goes_past_it_counts_and_starts_its_clock_again(jumping: JumpingLoop) -> None:
+    body, _ = coming(jumping, 0, 1 << 20)
+    reading = asyncio.create_task(body.reader().read())
+    for _ in range(5):
+        await asyncio.sleep(50)  # of 60
+        body.passed(1000)
+    body.answered()  # the upstream is waited for
+    await asyncio.sleep(500)
+    assert body.waited(jumping.time()) == pytest.approx(250)
+    body.ask()
+    await asyncio.sleep(50)
+    assert not reading.done()
+    assert body.received == 5000
+    with pytest.raises(RequestTimeout, match="too slowly"):
+        await reading
+    assert body.waited(jumping.time()) == pytest.approx(310)

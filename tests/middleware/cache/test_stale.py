@@ -164,3 +164,27 @@ async def test_a_stale_reply_is_better_than_that_of_a_fallback() -> None:
     caching = await stale(fixed, stale_if_error=60.0)
     answer = await caching.ask()
     assert (answer.body, answer.exchange.error) == (b"old", "")
+
+
+@pytest.mark.parametrize("start", [0.0, 0.4])
+@pytest.mark.parametrize("lifetime", [1.0, 1.3, 3.9])
+async def test_a_hit_that_is_repeated_ends_when_the_reply_is_stale(
+    start: float, lifetime: float
+) -> None:
+    """What the last answer was made of is used again, but for no moment longer."""
+    caching = Caching(reply(200, (), b"one"), reply(200, (), b"two"), ttl=lifetime)
+    await asyncio.sleep(start)
+    await caching.ask()
+    for tenths in range(1, round(lifetime * 10)):
+        await asyncio.sleep(0.1)
+        found = await caching.ask()
+        assert (found.body, found.cache) == (b"one", f"hit; ttl={int(lifetime) - tenths // 10}")
+    await asyncio.sleep(0.101)
+    assert (await caching.ask()).body == b"two"
+
+
+async def test_a_hit_is_no_answer_to_who_wants_another_one_at_the_same_moment() -> None:
+    caching = Caching(fresh(60, b"one"), fresh(60, b"two"))
+    await caching.ask()
+    assert (await caching.ask()).body == b"one"
+    assert (await caching.ask(get(headers=((b"Cache-Control", b"no-cache"),)))).body == b"two"

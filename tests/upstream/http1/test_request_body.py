@@ -10,17 +10,22 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 from proxy.core.body import Body, BytesBody
+from proxy.core.duration import Duration
+from proxy.core.errors import ResponseTimeout
 from proxy.core.timeouts import TimeoutsOptions
+from proxy.net.timers import RearmableTimer
+from proxy.upstream.http1.protocol import UpstreamProtocol
 from proxy.upstream.http1.request_body import RequestBodySender
 from tests.support.authority import Authority
 from tests.support.client import RawClient, Response
+from tests.support.loop import JumpingLoop
 from tests.support.message import length
 from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream
@@ -165,3 +170,43 @@ async def test_what_was_sent_is_let_go_of_while_the_client_sends_no_more(
         assert not body.held
         body.more.set()
         await sending
+
+
+@pytest.mark.parametrize(("awaiting", "failed"), [(True, True), (False, False)])
+async def test_what_waits_in_a_pipe_is_on_the_clock_until_the_head_has_come(
+    awaiting: bool, failed: bool, jumping: JumpingLoop
+) -> None:
+    class Kernel:
+        """A connection whose kernel has given all that it was given to its peer."""
+
+        awaiting_head = awaiting
+        error: Exception | None = None
+
+        def __init__(self) -> None:
+            self.timer = RearmableTimer(jumping, self._due)
+
+        def arm(self, seconds: float, due: Callable[[], Exception | None]) -> None:
+            self._late = due
+            self.timer.arm(jumping.time() + seconds)
+
+        def _due(self) -> None:
+            self.error = self.error or self._late()
+
+        def unsent(self) -> int:
+            return 0
+
+    kernel = Kernel()
+    sender = RequestBodySender(
+        BytesBody(), cast(UpstreamProtocol, kernel), TimeoutsOptions(first_byte=Duration(10.0))
+    )
+    sender.blocked(3000)
+    await asyncio.sleep(9)
+    sender.blocked(2000)  # slow is not stuck
+    await asyncio.sleep(9)
+    sender.blocked(0)
+    await asyncio.sleep(30)  # the client is waited for
+    assert kernel.error is None
+    sender.blocked(1000)
+    await asyncio.sleep(11)
+    assert isinstance(kernel.error, ResponseTimeout) == failed
+    kernel.timer.close()

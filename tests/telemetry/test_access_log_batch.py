@@ -1,0 +1,80 @@
+"""Lines of many exchanges at a time."""
+
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.core.exchange import Exchange
+from proxy.telemetry.access_log_batch import Lines
+from proxy.telemetry.access_log_line import Line, named
+
+TRACE = (b"traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+BEHIND = 1_700_000_000.0
+
+
+def exchange(target: bytes = b"/", text: str = "a", **known: object) -> Exchange:
+    made = Exchange("GET", target, (), host=text, request_id=text, started_at=100.0)
+    made.record.upstream_request_id = text
+    for name, value in known.items():
+        setattr(made, name, value)
+    return made
+
+
+def lines(*exchanges: Exchange, redact: Sequence[str] = ()) -> list[Line]:
+    return Lines(redact).of([(each, 100.5) for each in exchanges], BEHIND)
+
+
+ANY = st.builds(exchange, st.binary(), st.text(st.characters()))
+
+
+@given(st.lists(ANY, max_size=4))
+def test_a_line_is_the_same_whatever_ends_beside_it(beside: list[Exchange]) -> None:
+    for one in (*beside, exchange()):
+        [alone] = lines(one)
+        assert lines(*beside, one)[-1] == alone
+        assert lines(one, *beside)[0] == alone
+
+
+@pytest.mark.parametrize(
+    ("redact", "target", "shown", "name"),
+    [
+        ((), b"/a?page=1", "/a?page=1", "a"),
+        ((), b"/a?api_key=1", "/a?api_key=***", "a"),
+        ((), b"http://me:secret@a/b", "http://a/b", "a"),
+        ((), b"/a;token=1", "/a;token=***", "a"),
+        ((), b"", "", "a"),
+        (("page",), b"/a?page=1", "/a?page=***", "a"),
+        (("X-Request-Id",), b"/", "/", "***"),
+    ],
+)
+def test_what_is_a_secret_is_hidden(
+    redact: tuple[str, ...], target: bytes, shown: str, name: str
+) -> None:
+    [line] = lines(exchange(target), redact=redact)
+    assert (line.target, line.request_id) == (shown, name)
+
+
+def test_each_line_has_the_second_in_which_its_exchange_ended() -> None:
+    ended = [(exchange(), at) for at in (100.25, 101.5, 99.75)]
+    assert [line.time for line in Lines(()).of(ended, BEHIND)] == [
+        "2023-11-14T22:15:00.250Z",
+        "2023-11-14T22:15:01.500Z",
+        "2023-11-14T22:14:59.750Z",
+    ]
+
+
+def test_the_trace_is_that_of_the_fields() -> None:
+    fields = [(b"User-Agent", b"curl"), TRACE]
+    assert lines(exchange(headers=fields))[0].trace_id == named(fields)[1] != ""
+
+
+@given(st.floats(0.0, 1e6))
+def test_times_are_in_thousandths_of_a_millisecond(seconds: float) -> None:
+    one = exchange()
+    one.record.queue_s = one.record.connect_s = seconds
+    [line] = lines(one)
+    assert line.queue_ms == line.connect_ms == pytest.approx(round(seconds * 1000, 3), abs=0.0011)
+    assert len(msgspec.json.encode(line.queue_ms).partition(b".")[2]) <= 3
