@@ -13,6 +13,7 @@ MADE       := $(VENV)/.made
 RUN        := $(VENV)/.run-$(call sum,requirements/build.txt requirements/run.txt pyproject.toml)
 DEV        := $(VENV)/.dev-$(call sum,requirements/build.txt requirements/dev.txt pyproject.toml)
 GENERATED  := config.toml docs/configuration.md docs/errors.md docs/life-of-a-request.md docs/metrics.md \
+	docs/decisions/README.md \
 	docs/decisions/0036-aiohttp-what-the-hot-path-goes-round.md
 BENCH      := $(VENV)/.bench-$(call sum,requirements/build.txt requirements/dev.txt requirements/bench.txt)
 CLIENTS    := $(VENV)/.clients-$(call sum,requirements/build.txt requirements/dev.txt requirements/clients.txt requirements/api.txt requirements/page.txt)
@@ -71,6 +72,7 @@ docs: $(RUN) ## write config.toml and the generated pages anew from the declarat
 	@$(BIN)/python -m tools.chain_page
 	@$(BIN)/python -m tools.metrics_page
 	@$(BIN)/python -m tools.aiohttp_names
+	@$(BIN)/python -m tools.decisions_page
 
 conformance: $(DEV) $(CONFORMANT) ## probes from outside: CONFORMANCE_DIR=... holds faults.py and raw_requests.py
 	@$(BIN)/python tools/conformance.py "$(CONFORMANCE_DIR)"

@@ -91,8 +91,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _served(arguments: argparse.Namespace) -> int:
     _load()
+    from proxy.config.config_file import ConfigFile
     from proxy.config.load import ConfigError, usable, without_file
-    from proxy.config.origins import ConfigFile
 
     again: Callable[[], tuple[Config | None, list[Problem]]] = partial(
         without_file, arguments.upstream, arguments.listen, arguments.admin, arguments.set

@@ -34,7 +34,7 @@ class RunningProxy:
 
     def __init__(self, process: "subprocess.Popen[str]", url: str, folder: Path) -> None:
         self.url: Final = url
-        """Where clients speak to it: ``http://127.0.0.1:PORT``."""
+        """Where clients speak to it: ``http://127.0.0.1:PORT``, or ``unix:PATH``."""
         self._process = process
         self._folder = folder
         self._errors: list[str] = []
@@ -92,10 +92,10 @@ def start(*upstream: str, folder: Path, **tables: Any) -> RunningProxy:
     server = {"listen": "127.0.0.1:0", **tables.pop("server", {})}
     config = folder / "config.toml"
     config.write_text(_toml({"server": server, **tables}), encoding="utf-8")
-    return _running(["run", str(config)], folder)
+    return _running(["run", str(config)], folder, "https" if server.get("tls") else "http")
 
 
-def _running(words: list[str], folder: Path) -> RunningProxy:
+def _running(words: list[str], folder: Path, scheme: str = "http") -> RunningProxy:
     with (folder / "access.log").open("w", encoding="utf-8") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "proxy", *words],
@@ -109,11 +109,19 @@ def _running(words: list[str], folder: Path) -> RunningProxy:
     for line in process.stderr:
         said.append(line)
         if line.startswith("ready http="):
-            address = line.split()[1].removeprefix("http=").partition(",")[0]
-            return RunningProxy(process, f"http://{address}", folder)
+            addresses = line.split()[1].removeprefix("http=").split(",")
+            return RunningProxy(process, _url(addresses, scheme), folder)
     process.stderr.close()
     process.wait(_PATIENCE)
     raise RuntimeError(f"the proxy did not start:\n{''.join(said)}")
+
+
+def _url(addresses: list[str], scheme: str) -> str:
+    """Of the first that clients reach over TCP, as most cannot speak over a unix socket."""
+    for address in addresses:
+        if not address.startswith("unix:"):
+            return f"{scheme}://{address}"
+    return addresses[0]
 
 
 def _toml(tables: Mapping[str, Any]) -> str:

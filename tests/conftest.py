@@ -13,6 +13,7 @@ from hypothesis import settings
 from proxy.core import redaction
 from tests.support import ways
 from tests.support.authority import Authority
+from tests.support.hangs import bound_teardown, show_tasks_at_timeout
 from tests.support.loop import JumpingLoop
 
 # A machine may be slow or busy: how long an example takes says nothing about what is right.
@@ -75,6 +76,20 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         report.outcome = "failed"
         report.longrepr = f"skipped where nothing may be: {report.longrepr}"
     return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_timeout_set_timer() -> Generator[None, object, object]:
+    """A test that hangs is ended by pytest-timeout; which tasks wait, it does not say."""
+    result = yield
+    show_tasks_at_timeout()
+    return result
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """The end of a test that has failed may hang too."""
+    bound_teardown(item)
 
 
 @pytest.fixture(scope="session")

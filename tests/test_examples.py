@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config.load import check
+from proxy.config.load import check, load
+from proxy.demo.process import DemoProcess
+from proxy.run.runtime import Runtime
+from tests.support.client import ask
+from tests.support.message import get
 
 TOP = Path(__file__).parents[1]
 
@@ -38,3 +42,22 @@ def test_a_body_for_another_try_can_be_written_where_the_root_is_read_only() -> 
     manifest = (TOP / "deploy" / "kubernetes.yaml").read_text()
     assert "readOnlyRootFilesystem: true" in manifest
     assert "{name: tmp, mountPath: /tmp}" in manifest
+
+
+async def test_the_sidecar_of_the_example_does_what_its_page_says() -> None:
+    folder = TOP / "examples" / "sidecar-fastapi"
+    page = (folder / "README.md").read_text(encoding="utf-8")
+    with DemoProcess("127.0.0.1:0") as partner:
+        changed = ["server.listen=127.0.0.1:0", "admin.listen=127.0.0.1:0"]
+        runtime = Runtime(load(folder / "proxy.toml", {"PARTNER_URL": partner.url}, changed))
+        await runtime.open()
+        address = ("127.0.0.1", int(runtime.http[0].rpartition(":")[2]))
+        for _ in range(4):  # the partner says 503 to every other call
+            assert (await ask(address, get("/partner/flaky"))).status == 200
+        assert (await ask(address, get("/partner/slow?seconds=0"))).body == b'{"waited": 0.0}\n'
+    try:
+        answer = await ask(address, get("/partner/slow?seconds=0"))
+        reason = re.findall(r"`(sidecar-proxy; error=\w+)`", page)
+        assert [answer.status, answer.value("Proxy-Status")] == [502, reason[0].encode()]
+    finally:
+        await runtime.close()

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from proxy.testing import start
+from tests.support.authority import Authority
 from tests.support.process import PATIENCE
 
 TOP = Path(__file__).parents[1]
+FILES = {"cert_file": "pem", "key_file": "key"}
 PAGE = (TOP / "docs/library.md").read_text(encoding="utf-8")
 SERVER = """
 import threading
@@ -91,6 +93,27 @@ def test_both_are_typed(tmp_path: Path) -> None:
 def test_a_proxy_that_does_not_start_says_why(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match=r"upstreams\[0\]\.servers\[0\]: expected"):
         start("nonsense", folder=tmp_path)
+
+
+@pytest.mark.parametrize("others", [[], ["127.0.0.1:0"]])
+def test_its_address_is_one_that_clients_reach(others: list[str], tmp_path: Path) -> None:
+    socket = f"unix:{tmp_path}/s"
+    proxy = start("http://127.0.0.1:9", folder=tmp_path, server={"listen": [socket, *others]})
+    try:
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+" if others else re.escape(socket), proxy.url)
+    finally:
+        proxy.stop()
+
+
+def test_its_address_says_that_it_speaks_tls(tmp_path: Path, authority: Authority) -> None:
+    certificate = {name: authority.path(f"server.{end}") for name, end in FILES.items()}
+    proxy = start(
+        "http://127.0.0.1:9", folder=tmp_path, server={"tls": {"certificates": [certificate]}}
+    )
+    try:
+        assert proxy.url.startswith("https://127.0.0.1:")
+    finally:
+        proxy.stop()
 
 
 def test_importing_the_package_imports_no_server() -> None:

@@ -16,7 +16,7 @@ HEAD: Final = """\
 With an `[admin]` table, `/metrics` on the admin listener gives these to Prometheus and whoever
 speaks its formats: the text format, or OpenMetrics where `Accept` asks for it, with the trace of a
 slow request as an example (exemplar) in the buckets of histograms. With `Accept-Encoding: gzip` the
-answer is packed. Without `[admin]` nothing is counted.
+answer is packed, to about a twentieth. Without `[admin]` nothing is counted.
 
     [admin]
     listen = "127.0.0.1:9901"
@@ -34,7 +34,10 @@ answer is packed. Without `[admin]` nothing is counted.
   beyond the 500th, where a name is looked up and stands for ever new addresses. No label holds what
   a client may choose.
 - A counter grows from 0 at the start of the process. Seconds and bytes are never scaled.
-- A metric is there as soon as there is something to tell, and only if its option is on.
+- A metric is there as soon as there is something to tell, and only if its option is on. Likewise
+  the histogram of a phase for a route: a phase that has taken no time there since the start has
+  none, other than the first byte. One that is there has all of its buckets, and has counted every
+  request from the start on.
 - The phases of a request do not overlap: client, queue, retries, connect, first byte and body
   make its duration. So `rate(..._sum)` of each, one on top of the
   other, shows what the time goes on.

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Final
 
 _DECLARES: Final = """
-admin/options core/credentials core/rate_limit_options core/samples core/stored
+admin/options core/credentials core/deck core/rate_limit_options core/samples core/sharing
+core/stored
 core/stream_options edge/client_stream
 edge/options middleware/load_balance/options policy/endpoint run/reasons
 telemetry/options telemetry/second
@@ -20,6 +21,11 @@ edge/entrance: tests/wire/test_listener_tls.py  what comes in by TLS, over socke
 edge/http1/connection: tests/reports/test_heads_without_end.py  a protocol of aiohttp, on a socket
 edge/http1/reply_writer: tests/wire/test_headers_response.py  what it writes is seen by a client
 edge/tunnel: tests/wire/test_tunnel.py  bytes both ways, over sockets
+middleware/cache/problems: tests/config/test_tables.py  beside those of all tables
+middleware/deadline/options: tests/config/test_tables.py  beside those of all tables
+middleware/coalesce/options: tests/config/test_tables.py  beside those of all tables
+middleware/hedge/options: tests/config/test_tables.py  beside those of all tables
+middleware/resume/problems: tests/config/test_tables.py  beside those of all tables
 middleware/hedge/hedged_call: tests/middleware/hedge/test_hedge.py  a call is only made by hedge
 middleware/retry/attempts: tests/middleware/retry/test_retry.py  retry alone makes them
 middleware/retry/adapters: tests/middleware/retry/test_retry.py  only aiohttp-retry calls them
@@ -32,6 +38,7 @@ store/redis_scripts: tests/store/test_claims.py  a real server runs them
 telemetry/call: tests/telemetry/test_recorder.py  a recorder makes calls of exchanges
 run/collector: tests/wire/test_tracing.py  it sends to a receiver, over sockets
 run/observation: tests/wire/test_reload.py  an [admin] table that comes and goes, over sockets
+run/runner: tests/run/test_operators.py  it serves the admin listener
 run/listeners: tests/wire/test_reload.py  addresses that come and go, over sockets
 run/scopes: tests/run/test_tree.py  what is built of them is looked at there
 run/explain_options: tests/run/test_explain.py  what explain prints at its end

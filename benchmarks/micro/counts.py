@@ -21,6 +21,7 @@ Counts: TypeAlias = dict[str, dict[str, float]]
 CASES: Final = {
     "small GET": "get",
     "GET as in production": "get-production",
+    "GET of 60 KiB": "get-large",
     "POST of 4 KiB": "post",
     "POST as in production": "post-production",
     "chunk of a download": "download",

@@ -17,6 +17,8 @@ PATIENCE: Final = 20.0
 CHUNK: Final = b"x" * (16 << 10)
 SMALL: Final = json.dumps({"items": ["x" * 20] * 6, "total": 6}).encode()
 DOCUMENT: Final = b"y" * (4 << 10)
+LARGE: Final = b"w" * (60 << 10)
+"""With its head it is one segment on loopback, so that the proxy has it in one read."""
 
 HOST: Final = b"Host: api.test\r\nUser-Agent: bench/1.0\r\nAccept: */*\r\n"
 PRODUCTION: Final = (
@@ -67,6 +69,10 @@ class Peer:
         if kind == "get":
             for _ in range(count):
                 self._exchange(client, b"GET /v1/items HTTP/1.1\r\n" + HOST + b"\r\n")
+        elif kind == "get-large":
+            for _ in range(count):
+                request = b"GET /v1/large HTTP/1.1\r\n" + HOST + b"\r\n"
+                self._exchange(client, request, REPLY % len(LARGE) + LARGE)
         elif kind == "post":
             head = b"POST /v1/items HTTP/1.1\r\n%bContent-Length: %d\r\n\r\n"
             for _ in range(count):

@@ -8,7 +8,7 @@ without workers is its own source, ``Local``; ``run/workers`` has the one of a p
 """
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol, TypeAlias
 
 from proxy.core.samples import Sample
@@ -29,8 +29,8 @@ class Source(Protocol):
     def describe(self) -> Iterable[Sample]:
         """The state. With workers it is their sum, at most about a second old."""
 
-    def metrics(self) -> Iterable[Sample]:
-        """The state, and what nobody but ``/metrics`` shows."""
+    async def metrics(self) -> list[Sample]:
+        """The state, and what nobody but ``/metrics`` shows: thousands, which are told in steps."""
 
     async def ask(self, question: str, *, keep: str = "", **values: Any) -> list[Any]:
         """The answers, one of each process that serves requests and gives one in time.
@@ -51,11 +51,11 @@ class Local:
         ready: Callable[[], bool],
         describe: Callable[[], Iterable[Sample]],
         answers: dict[str, Answer],
-        metrics: Callable[[], Iterable[Sample]] | None = None,
+        metrics: Callable[[], Awaitable[list[Sample]]] | None = None,
     ) -> None:
         """``answers``: by the name of their question; may be filled later. ``metrics``: where they
         are more than ``describe`` gives."""
-        self._metrics = metrics or describe
+        self._metrics = metrics
         self._ready = ready
         self._describe = describe
         self._answers = answers
@@ -69,9 +69,9 @@ class Local:
         """The state of this moment."""
         return self._describe()
 
-    def metrics(self) -> Iterable[Sample]:
+    async def metrics(self) -> list[Sample]:
         """The same and more."""
-        return self._metrics()
+        return list(self._describe()) if self._metrics is None else await self._metrics()
 
     async def ask(self, question: str, *, keep: str = "", **values: Any) -> list[Any]:
         """The one answer; ``keep`` means nothing here. Raises ValueError."""

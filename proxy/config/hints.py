@@ -14,7 +14,7 @@ from proxy.core import cache_options, request_key, stream_options
 from proxy.core.duration import Duration
 from proxy.core.findings import Place, is_token
 from proxy.core.options import MODE
-from proxy.middleware.hedge import hedge
+from proxy.middleware.hedge import options as hedge
 from proxy.middleware.retry import options as retry
 from proxy.upstream import health
 

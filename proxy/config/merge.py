@@ -9,7 +9,7 @@ from proxy.config.model import INHERITED, SHARED
 from proxy.core.duration import Duration
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.middleware.concurrency.options import ConcurrencyOptions
-from proxy.middleware.deadline.deadline import DeadlineOptions
+from proxy.middleware.deadline.options import DeadlineOptions
 
 
 def merge(raw: Mapping[str, Any]) -> dict[str, Any]:

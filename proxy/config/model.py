@@ -15,12 +15,12 @@ from proxy.core.timeouts import TimeoutsOptions
 from proxy.edge.options import ServerOptions
 from proxy.edge.responses import ErrorsOptions
 from proxy.edge.router import RouteOptions
-from proxy.middleware.coalesce.coalesce import CoalesceOptions
+from proxy.middleware.coalesce.options import CoalesceOptions
 from proxy.middleware.concurrency.options import ConcurrencyOptions, QueueOptions
 from proxy.middleware.cors import CorsOptions
-from proxy.middleware.deadline.deadline import DeadlineOptions
+from proxy.middleware.deadline.options import DeadlineOptions
 from proxy.middleware.fallback import FixedReply
-from proxy.middleware.hedge.hedge import HedgeOptions
+from proxy.middleware.hedge.options import HedgeOptions
 from proxy.middleware.load_balance.ejection import CircuitBreakerOptions
 from proxy.middleware.load_balance.options import LoadBalanceOptions
 from proxy.middleware.retry.options import RetryOptions

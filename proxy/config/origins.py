@@ -9,10 +9,8 @@ from typing import Any, Protocol
 from proxy.config.describe import literal
 from proxy.config.hidden import masked
 from proxy.config.lines import Lines
-from proxy.config.load import read
-from proxy.config.model import Config
 from proxy.config.overrides import Overrides
-from proxy.config.problems import Problem, spell
+from proxy.config.problems import spell
 from proxy.core.findings import Place
 from proxy.core.redaction import conceal
 
@@ -28,28 +26,6 @@ class Told(Protocol):
 
     def shown(self, place: Place, written: Any, value: Any) -> str:
         """A value without secrets, as TOML writes it."""
-
-
-class ConfigFile:
-    """A file of configuration, with what ``--set`` puts over it; called, it is read again."""
-
-    def __init__(self, path: str, sets: Sequence[str] = ()) -> None:
-        self._path = path
-        self._sets = sets
-
-    def __call__(self) -> tuple[Config | None, list[Problem]]:
-        """The configuration, and all that is wrong with it."""
-        return read(self._path, sets=self._sets)
-
-    def origins(self, config: Config) -> "Origins | None":
-        """Where the options of a configuration were written.
-
-        None where the file says something else by now, or cannot be read.
-        """
-        try:
-            return Origins(self._path, self._sets) if self()[0] == config else None
-        except (OSError, ValueError):
-            return None
 
 
 class Origins:

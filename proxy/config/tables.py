@@ -1,4 +1,7 @@
-"""The checks of tables that stand beside their options, in one place: each is called here."""
+"""The checks of tables that stand beside their options, in one place: each is called here.
+
+None of these modules loads what its table switches on.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Protocol
@@ -7,14 +10,14 @@ from proxy.config.model import Config
 from proxy.core.cache_options import store_problems
 from proxy.core.findings import Finding, Place, Written
 from proxy.middleware import cors, per_try, rate_limit
-from proxy.middleware.cache import cache
-from proxy.middleware.coalesce import coalesce
+from proxy.middleware.cache import problems as cache
+from proxy.middleware.coalesce import options as coalesce
 from proxy.middleware.concurrency import options as concurrency
-from proxy.middleware.deadline import deadline
-from proxy.middleware.hedge import hedge
+from proxy.middleware.deadline import options as deadline
+from proxy.middleware.hedge import options as hedge
 from proxy.middleware.load_balance import ejection
 from proxy.middleware.load_balance import options as load_balance
-from proxy.middleware.resume import resume
+from proxy.middleware.resume import problems as resume
 from proxy.middleware.retry import options as retry
 
 

@@ -31,7 +31,7 @@ from proxy.core.errors import (
 )
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
-from proxy.http.fields import has
+from proxy.http.fields import has, values
 
 CONNECT_FAILURE = "connect-failure"
 STALE_CONNECTION = "stale-connection"
@@ -89,7 +89,12 @@ def repeatable(exchange: Exchange, rules: RepeatRules) -> bool:
     """Whether running the request twice is the same as once (RFC 9110 9.2.2)."""
     if exchange.method in rules.methods:
         return True
-    return has(exchange.headers, rules.idempotency_header.lower().encode())
+    name = rules.idempotency_header.lower().encode()
+    if not has(exchange.headers, name):  # nearly always
+        return False
+    keys = set(values(exchange.headers, name))
+    # An empty key is none, and of two nobody knows which one the server looks at.
+    return len(keys) == 1 and bool(keys.pop().strip(b'" \t'))
 
 
 UNANSWERED: Final = frozenset(

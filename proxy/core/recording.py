@@ -7,7 +7,7 @@ secret: whoever makes a ``Question`` or an ``Answer`` has hidden all credentials
 import re
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from proxy.http.canonical_json import canonical
 from proxy.http.fields import Fields, RawHeaders, has, media_type, values
@@ -92,14 +92,3 @@ class Recording(Protocol):
 
     def answer(self, key: str, number: int) -> Answer:
         """One of them, from 0 on. Raises OSError or ValueError where its file is not good."""
-
-
-class Deck(NamedTuple):
-    """What a proxy is to do with a recording."""
-
-    recording: Recording
-    replays: bool = False
-    paced: bool = False
-    """Whether replies take the time that they took."""
-    compressed: bool = False
-    """Whether clients may ask the API for compressed bodies while it is recorded."""

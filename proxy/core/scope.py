@@ -10,18 +10,21 @@ import random
 from collections.abc import Awaitable, Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from proxy.core.body import Body
 from proxy.core.clock import Clock, monotonic
 from proxy.core.credentials import Credentials
+from proxy.core.deck import Deck
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.recording import Deck
 from proxy.core.reply import Reply
 from proxy.core.samples import Described, Sample
-from proxy.core.stored import Store
+from proxy.core.sharing import Sharing
 from proxy.policy.budget import Budget
 from proxy.policy.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    from proxy.core.stored import Store
 
 T = TypeVar("T")
 
@@ -31,31 +34,6 @@ ErrorEvent: TypeAlias = Callable[..., bytes]
 """Makes the last event of a stream of what failed, the request id and ``shape``, which is
 ``[stream] on_error``.
 """
-
-
-class Sharing(Protocol):
-    """How equal requests that are under way share one call; ``middleware/coalesce`` has it."""
-
-    @property
-    def inner(self) -> Handler:
-        """What sends a request that shares nothing."""
-
-    @property
-    def wait_timeout(self) -> float:
-        """Seconds that a request waits for the head of a call of others; 0 for any time."""
-
-    async def share(
-        self,
-        exchange: Exchange,
-        send: Handler,
-        mark: bytes = b"",
-        content: bytes | None = None,
-    ) -> Reply | None:
-        """The reply of the call that equal requests with this ``mark`` share.
-
-        ``send`` makes the call where there is none yet. ``content``: the body, which has been read;
-        then a request of any method may share. None where the request has to go alone.
-        """
 
 
 class Watched(NamedTuple):
@@ -148,7 +126,13 @@ class Shared:
             if known is not None and adapt is not None:
                 self._adaptations.append(partial(adapt, known))
             self._things[key] = make() if known is None else known
-        return cast(T, self._things[key])
+        found: T = self._things[key]
+        return found
+
+    @property
+    def follows(self) -> bool:
+        """Whether a configuration before had something that may have to be told of this one."""
+        return self._before is not None
 
     def do_without(self, key: Hashable, adapt: Callable[[T], None]) -> None:
         """``adapt`` is told of what the configuration before had here, when this one begins."""

@@ -34,6 +34,10 @@ class Targets:
         hidden = PARAMETERS | {name.lower().encode() for name in names}
         self._hidden = Memo(lambda name: plain_name(name) in hidden, _NAMES)
 
+    def hides(self, name: bytes) -> bool:
+        """Whether the value of this parameter is never shown."""
+        return self._hidden[name]
+
     def show(self, target: bytes) -> bytes:
         """The target as it may be shown."""
         if b"@" in target or b"%40" in target:  # http://USER:PASSWORD@HOST in a parameter or a path

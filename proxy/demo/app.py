@@ -26,7 +26,7 @@ ENDPOINTS: Final = {
     "/bytes/1MiB": "that many bytes, of known length",
     "/status/503": "that status",
     "/flaky": "fails every other time: 503 with Retry-After",
-    "/cut?after=1000": "declares more than it sends, then closes the connection",
+    "/cut?after=100000": "declares more than it sends, then closes the connection",
     "/echo": "what arrived: method, target, header fields, length of the body",
     "/echo/body": "the body that arrived, as it arrives",
     "/never": "accepts the request and says nothing",

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from proxy.http.authority import network
 from proxy.http.bounded_cache import BoundedCache
 from proxy.http.fields import Fields
 from proxy.http.forwarded import (
@@ -72,7 +73,7 @@ class Forwarding:
         Raises ValueError on anything else.
         """
         self._unix = UNIX in trusted
-        self._networks = [ip_network(cidr) for cidr in trusted if cidr != UNIX]
+        self._networks = [network(cidr) for cidr in trusted if cidr != UNIX]
         self._families = families
         self._peers: BoundedCache[str, _Peer] = BoundedCache(_REMEMBERED, _ROOM)
         self._stamps: BoundedCache[tuple[str, bytes, str], Fields] = BoundedCache(

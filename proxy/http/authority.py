@@ -1,7 +1,8 @@
 """Hosts as requests name them."""
 
+import contextlib
 import re
-from ipaddress import AddressValueError, IPv6Address
+from ipaddress import AddressValueError, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Final
 
 # RFC 3986 3.2.2, less the comma (two Hosts joined into one) and a dot in front (no name at all).
@@ -28,10 +29,26 @@ def valid_host(value: bytes) -> bool:
 
 
 def hostname(host: str) -> str:
-    """The name in ``host[:port]``: lower-case, without the port and the root's dot."""
+    """The name in ``host[:port]``: lower-case, without the port and the root's dot.
+
+    An IPv6 address is written in one way of the many (RFC 5952).
+    """
     if host.startswith("["):
-        return host.partition("]")[0].lower() + "]"
+        literal = host[1:].partition("]")[0]
+        with contextlib.suppress(AddressValueError):
+            literal = str(IPv6Address(literal))
+        return f"[{literal.lower()}]"
     return host.partition(":")[0].lower().removesuffix(".")
+
+
+def network(cidr: str) -> IPv4Network | IPv6Network:
+    """The addresses of a CIDR; IPv4 where it is written as IPv6 (``::ffff:10.0.0.0/104``).
+
+    Peers that come so over IPv6 are known by their IPv4 address. Raises ValueError.
+    """
+    found = ip_network(cidr)
+    mapped = found.network_address.ipv4_mapped if isinstance(found, IPv6Network) else None
+    return found if mapped is None else IPv4Network((mapped, found.prefixlen - 96))
 
 
 def comparable(scheme: bytes, authority: bytes) -> bytes:

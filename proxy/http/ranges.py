@@ -11,7 +11,6 @@ MOST: Final = 16
 """Ranges of one request; more of them, or some that overlap, get the whole (RFC 9110 14.2)."""
 
 _SPEC: Final = re.compile(rb"(\d{1,18})-(\d{1,18})?|-(\d{1,18})")
-_CONTENT_RANGE: Final = re.compile(rb"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.IGNORECASE)
 
 
 def byte_ranges(lines: Sequence[bytes], length: int) -> list[tuple[int, int]] | None:
@@ -56,15 +55,6 @@ def content_range(start: int, last: int, length: int) -> bytes:
 def unsatisfied(length: int) -> bytes:
     """The same for a 416."""
     return b"bytes */%d" % length
-
-
-def read_content_range(value: bytes) -> tuple[int, int, int] | None:
-    """First and last position, and the length of the whole; None where one is not said."""
-    found = _CONTENT_RANGE.fullmatch(value)
-    if found is None:
-        return None
-    start, last, length = int(found[1]), int(found[2]), int(found[3])
-    return (start, last, length) if start <= last < length else None
 
 
 def part_head(

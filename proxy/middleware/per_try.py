@@ -24,6 +24,7 @@ from proxy.core.scope import EndpointScope
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.net.timers import SharedTimeout
 from proxy.policy.attempt_bound import AttemptBound
+from proxy.policy.budget import Budget
 
 Task: TypeAlias = "asyncio.Task[Any]"
 
@@ -47,6 +48,7 @@ def link(scope: EndpointScope, inner: Handler) -> Handler | None:
     timeouts = scope.find(TimeoutsOptions)
     if timeouts is None or not timeouts.per_try or not scope.retries:
         return None
+    budget = scope.retry_budget
     if timeouts.per_try == AUTO:
         # What is usual on a route is so at every server, and stays so when its options change;
         # ``may_follow`` is the same for all servers.
@@ -54,17 +56,28 @@ def link(scope: EndpointScope, inner: Handler) -> Handler | None:
         usual = share(("usual attempts", scope.identity, scope.upstream), AttemptBound)
         clock = share(
             ("per_try", scope.may_follow),
-            lambda: AttemptClock(0.0, scope.may_follow, usual, clock=now),
+            lambda: AttemptClock(0.0, scope.may_follow, usual, budget=budget, clock=now),
         )
     else:
-        clock = AttemptClock(timeouts.per_try, scope.may_follow, clock=scope.shared.clock)
+        clock = AttemptClock(
+            timeouts.per_try, scope.may_follow, budget=budget, clock=scope.shared.clock
+        )
     return PerTry(inner, clock).handle
 
 
 class AttemptClock:
     """One clock for all attempts that are under way."""
 
-    __slots__ = ("__weakref__", "_clock", "_exchanges", "_may_follow", "_timeout", "_usual")
+    __slots__ = (
+        "__weakref__",
+        "_budget",
+        "_clock",
+        "_ending",
+        "_exchanges",
+        "_may_follow",
+        "_timeout",
+        "_usual",
+    )
 
     def __init__(
         self,
@@ -72,16 +85,21 @@ class AttemptClock:
         may_follow: Callable[[Exchange], bool],
         usual: AttemptBound | None = None,
         *,
+        budget: Budget,
         clock: Clock,
     ) -> None:
         """``may_follow``: whether another attempt may take the place of this one.
 
-        ``usual``: where the bound follows what attempts take.
+        ``budget``: that of these other attempts. ``usual``: where the bound follows what attempts
+        take.
         """
         self._clock = clock
         self._may_follow = may_follow
         self._usual = usual
+        self._budget = budget
         self._exchanges: dict[Task, Exchange] = {}
+        self._ending: set[Task] = set()
+        """Those that are ended for another attempt, and do not know it yet."""
         bound = seconds if usual is None else usual.seconds(self._clock())
         self._timeout = SharedTimeout(bound, self._spares)
 
@@ -99,10 +117,17 @@ class AttemptClock:
     def end(self, task: Task) -> bool:
         """It is over. Whether it was this clock that cancelled it."""
         del self._exchanges[task]
+        if task in self._ending:
+            self._ending.discard(task)
+            self._budget.redeem()
         return self._timeout.end(task)
 
     def _spares(self, task: Task) -> bool:
-        return not self._may_follow(self._exchanges[task])
+        if not self._may_follow(self._exchanges[task]):
+            return True
+        self._budget.promise()
+        self._ending.add(task)
+        return False
 
     def learn(self, begun: float, *, answered: bool) -> None:
         """An attempt that began then was answered, or was ended by this clock."""

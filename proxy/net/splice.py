@@ -11,6 +11,10 @@ the sink what the pipe holds, and so on. Nothing is taken while the pipe holds a
   or over.
 - over: all has gone on, the source has ended too early, one of the two has failed, or ``close``.
 
+Where the loop says that there is something to take and the kernel takes nothing, that is an urgent
+byte (RFC 9293 3.8.5), which any peer may send: ``read`` skips it, ``splice`` stops before it, and
+the loop would say so again and again. Such a source has failed; whoever reads from it may go on.
+
 Both sockets stay with their transports, whose loop lets nobody else watch their descriptors: what
 is watched are copies. So a socket is open until ``close``, whatever its transport does.
 """
@@ -44,7 +48,9 @@ class Spliced(Protocol):
         """The sink takes nothing more for now; the pipe holds so many bytes. 0: it goes on."""
 
     def ended(self, error: Exception | None) -> None:
-        """All has gone on; or the source failed, or ended too early (EOFError)."""
+        """All has gone on; or nothing more can be taken here: the source ended too early
+        (EOFError), failed, or has to be read (BlockingIOError). The pipe is empty.
+        """
 
     def refused(self, error: OSError) -> None:
         """The sink failed."""
@@ -80,7 +86,7 @@ class Splice:
 
     def start(self) -> None:
         """Move what is there, and watch for what is not."""
-        self._loop.add_reader(self._source, self._move)
+        self._loop.add_reader(self._source, self._ready)
         self._move()
 
     def close(self) -> None:
@@ -98,22 +104,29 @@ class Splice:
             if descriptor >= 0:
                 os.close(descriptor)
 
-    def _move(self) -> None:
-        """Until one of the two has to be waited for."""
+    def _ready(self) -> None:
+        """The loop says that there is something to take."""
+        self._move(there=True)
+
+    def _move(self, *, there: bool = False) -> None:
+        """Until one of the two has to be waited for. ``there``: the first piece is there."""
         for _ in range(_TURNS):
-            if not self._held and not self._take():
+            if not self._held and not self._take(there=there):
                 return
+            there = False
             if not self._give():
                 return
             if not self._left:
                 self._end(None)
                 return
 
-    def _take(self) -> bool:
+    def _take(self, *, there: bool) -> bool:
         """Fill the pipe. False where there is nothing to take."""
         try:
             size = os.splice(self._source, self._pipe[1], min(self._left, _PIECE), flags=_FLAGS)
-        except BlockingIOError:
+        except BlockingIOError as error:
+            if there:
+                self._end(error)
             return False
         except OSError as error:
             self._end(error)
@@ -152,7 +165,7 @@ class Splice:
         if self._waiting:
             self._waiting = False
             self._loop.remove_writer(self._sink)
-            self._loop.add_reader(self._source, self._move)
+            self._loop.add_reader(self._source, self._ready)
             told.blocked(0)
         return True
 

@@ -11,7 +11,7 @@ _FIRST: Final = 1.0
 class Budget:
     """Retries are at most a share of the requests, and may be a few at any load."""
 
-    __slots__ = ("_floor", "_requests", "_share", "_spent", "_window", "refused")
+    __slots__ = ("_floor", "_promised", "_requests", "_share", "_spent", "_window", "refused")
 
     def __init__(self, percent: float, min_per_second: float, window: float) -> None:
         """``percent`` of the requests of the last ``window`` seconds."""
@@ -19,6 +19,7 @@ class Budget:
         self._floor = min_per_second * window
         self._requests = Window(window)
         self._spent = Window(window)
+        self._promised = 0
         self.refused = 0
 
     def request(self, now: float) -> None:
@@ -33,10 +34,21 @@ class Budget:
         self._spent.add(now)
         return True
 
+    def promise(self) -> None:
+        """Lay one aside for an attempt that is ended for another; ``redeem`` has to follow.
+
+        Many may be ended in the same moment, before the first of them has taken its retry.
+        """
+        self._promised += 1
+
+    def redeem(self) -> None:
+        """It has ended, and takes its retry now if it still wants one."""
+        self._promised -= 1
+
     def available(self, now: float) -> float:
         """Retries that are left."""
         allowed = max(self._floor, self._share * self._requests.total(now))
-        return max(0.0, allowed - self._spent.total(now))
+        return max(0.0, allowed - self._spent.total(now) - self._promised)
 
     def requests(self, now: float) -> float:
         """First tries in the window."""

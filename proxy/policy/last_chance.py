@@ -62,9 +62,8 @@ class LastChance:
         usual = self._times.value(_USUAL, now)
         if patience is None or usual is None or now < self._paused_until:
             return math.inf
-        enough = _MULTIPLE * usual
-        bound = patience - max(enough, _LEAST_LEFT * patience)
-        return bound if bound >= max(_EARLIEST * patience, enough) else math.inf
+        bound = patience - _left(patience, usual)
+        return bound if bound >= max(_EARLIEST * patience, _MULTIPLE * usual) else math.inf
 
     def stands_out(self, began: float, others: Iterable[float], now: float) -> bool:
         """Whether it is the attempt that began then that has stalled, and not the server.
@@ -72,7 +71,7 @@ class LastChance:
         ``others``: when those began that are under way, the oldest first, this one included.
         """
         usual = self._times.value(_USUAL, now)
-        if usual is None:
+        if usual is None or now < self._paused_until:
             return False
         answered = sum(each > began for each in self._begun)
         late = -1  # this one
@@ -93,7 +92,19 @@ class LastChance:
             self._paused_until = now + self._pause
             self._pause = min(2 * self._pause, _WINDOW)
 
-    def helped(self) -> None:
-        """The other one was answered."""
+    def followed(self, took: float, now: float) -> None:
+        """The other one was answered, and took so long.
+
+        It has helped if that is in time for a client that is as patient as the others. One that
+        takes as long as the first had is what the request takes, and not a stall that is over.
+        """
+        patience, usual = self.patience.seconds(now), self._times.value(_USUAL, now)
+        if patience is None or usual is None or took > _left(patience, usual):
+            return
         self._tokens = min(self._tokens + _EARNED, _TRUST)
         self._pause = _PAUSE
+
+
+def _left(patience: float, usual: float) -> float:
+    """Seconds that the other attempt has."""
+    return max(_MULTIPLE * usual, _LEAST_LEFT * patience)

@@ -1,19 +1,24 @@
-"""``[admin]`` from one configuration to the next: its listeners come, move and go."""
+"""``[admin]`` from one configuration to the next: its listeners come, move and go.
 
-from typing import NamedTuple
+What they show is loaded when the first of them comes.
+"""
+
+from typing import TYPE_CHECKING, NamedTuple
 
 from proxy.admin.options import AdminOptions
 from proxy.admin.source import Source
 from proxy.edge.options import ServerOptions
-from proxy.run.operators import Desks, Operators
+
+if TYPE_CHECKING:
+    from proxy.run.operators import Desks, Operators
 
 
 class Next(NamedTuple):
     """What there is to be; nothing of it can fail any more."""
 
     options: AdminOptions | None
-    operators: Operators | None
-    desks: Desks | None
+    operators: "Operators | None"
+    desks: "Desks | None"
     """Where the operators that there are go on with other options."""
 
 
@@ -45,6 +50,8 @@ class AdminListeners:
         if self._operators is not None:
             desks = await self._operators.prepare(options, server)
             return Next(options, self._operators, desks)
+        from proxy.run.operators import Operators  # noqa: PLC0415 - it is there with [admin] alone
+
         operators = Operators(options, server)
         try:
             await operators.open(self._source)

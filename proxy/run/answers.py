@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from proxy.admin.source import Answer
+from proxy.config.config_file import ConfigFile
 from proxy.config.in_force import Unwritten, in_force
 from proxy.config.model import Config
-from proxy.config.origins import ConfigFile
 from proxy.edge.connections import ConnectionTracker
 from proxy.run.explain import asked_for, explained
 from proxy.run.reload import Read

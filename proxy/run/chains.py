@@ -12,34 +12,24 @@ these tables. A new concern is one file and one row here. Move a row only with i
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
+from proxy.core.cache_options import CacheOptions
 from proxy.core.exchange import Handler
+from proxy.core.rate_limit_options import RateLimitOptions
 from proxy.core.scope import Scope
-from proxy.middleware import (
-    commit,
-    cors,
-    credentials,
-    fallback,
-    per_try,
-    rate_limit,
-    total,
-    tracing,
-    upstream_quota,
-)
-from proxy.middleware.cache import cache
-from proxy.middleware.coalesce import coalesce
-from proxy.middleware.concurrency import concurrency, wait_for_connect
-from proxy.middleware.deadline import deadline, propagation
-from proxy.middleware.hedge import hedge
+from proxy.core.stream_options import StreamOptions
+from proxy.middleware import commit, cors, fallback, per_try, rate_limit, total
+from proxy.middleware.coalesce.options import CoalesceOptions
+from proxy.middleware.concurrency.options import ConcurrencyOptions
+from proxy.middleware.deadline.options import DeadlineOptions
+from proxy.middleware.hedge.options import HedgeOptions
 from proxy.middleware.load_balance import load_balance
-from proxy.middleware.recording import recording
-from proxy.middleware.resume import resume
 from proxy.middleware.retry import retry
 from proxy.middleware.rewrite import rewrite
-from proxy.middleware.sse_keepalive import sse_keepalive
+from proxy.run.later import Later, table
 
 
 class Concern(Protocol):
-    """A module that makes a link."""
+    """A module that makes a link, or what loads it."""
 
     __name__: str
 
@@ -61,6 +51,26 @@ class Link(NamedTuple):
 
 
 OnLink: TypeAlias = Callable[[Scope, Link], None]
+
+
+cache: Final = Later("cache.cache", table(CacheOptions))
+coalesce: Final = Later("coalesce.coalesce", table(CoalesceOptions, CacheOptions))
+concurrency: Final = Later(
+    "concurrency.concurrency",
+    lambda scope: scope.find(ConcurrencyOptions) is not None or scope.shared.follows,
+)
+credentials: Final = Later("credentials", lambda scope: getattr(scope.credentials, "keys", ()))
+deadline: Final = Later("deadline.deadline", table(DeadlineOptions))
+hedge: Final = Later("hedge.hedge", table(HedgeOptions))
+propagation: Final = Later("deadline.propagation", table(DeadlineOptions))
+recording: Final = Later("recording.recording", lambda scope: scope.shared.deck is not None)
+resume: Final = Later("resume.resume", table(StreamOptions))
+sse_keepalive: Final = Later("sse_keepalive.sse_keepalive", table(StreamOptions))
+tracing: Final = Later("tracing", lambda scope: scope.shared.traced)
+upstream_quota: Final = Later("upstream_quota", table(RateLimitOptions))
+wait_for_connect: Final = Later(
+    "concurrency.wait_for_connect", lambda scope: scope.wait_for_connect
+)
 
 
 ROUTE: Final = (

@@ -16,7 +16,6 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, T
 
 from proxy.core.clock import monotonic, wall
 from proxy.telemetry.options import LogOptions, TracingOptions
-from proxy.telemetry.spans import Spans
 
 if TYPE_CHECKING:
     from proxy.telemetry.otlp import Tracer
@@ -50,6 +49,7 @@ def collector(options: TracingOptions, logged: LogOptions) -> "Collector":
     """What ``[tracing]`` asks for, once nothing is lacking for it."""
     # Only those who want it pay for it: 30 ms and 3 MiB.
     from proxy.telemetry.otlp import Tracer  # noqa: PLC0415 - an extra
+    from proxy.telemetry.spans import Spans  # noqa: PLC0415 - which alone needs it
 
     spans = Spans(logged.redact, random.getrandbits)
     tracer = Tracer(spans, options.service_name, float(logged.slow), lambda: wall() - monotonic())

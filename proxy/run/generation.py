@@ -11,13 +11,12 @@ import secrets
 from collections.abc import Callable, Mapping
 
 from proxy.config.model import Config
-from proxy.core.recording import Deck
+from proxy.core.deck import Deck
 from proxy.edge.intake import Intake
 from proxy.edge.relay import Relay
 from proxy.edge.responses import ErrorsOptions
 from proxy.edge.router import Router
 from proxy.http.request_id import EVERY, sampled_of
-from proxy.middleware.cache.purging import purge
 from proxy.run.tree import RouteNode, Tree
 from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.session import Session
@@ -137,9 +136,10 @@ class Generations:
 
     async def purge(self, **wanted: str) -> int:
         """Remove stored replies, as an operator has asked; how many there were."""
-        return await purge(
-            None if self.current is None else self.current.tree.shared.store, **wanted
-        )
+        from proxy.middleware.cache.purging import purge  # noqa: PLC0415 - few ask for it
+
+        store = None if self.current is None else self.current.tree.shared.store
+        return await purge(store, **wanted)
 
     def retire(self) -> None:
         """A drain begins."""

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Iterable
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from proxy.edge.connections import ConnectionTracker
 from proxy.edge.entrance import Admit, entrance
@@ -13,7 +13,9 @@ from proxy.edge.options import ServerOptions
 from proxy.run.descriptors import Descriptors
 from proxy.run.listener import Listener
 from proxy.run.reasons import CannotListen
-from proxy.run.workers.inherited import Inherited
+
+if TYPE_CHECKING:
+    from proxy.run.workers.inherited import Inherited
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +51,7 @@ class Listeners:
         connect: Callable[[], Connection],
         tracker: ConnectionTracker,
         descriptors: Descriptors | None = None,
-        inherited: Inherited | None = None,
+        inherited: "Inherited | None" = None,
     ) -> None:
         """``connect`` makes connections, by the options of the moment.
 
@@ -130,7 +132,7 @@ class Listeners:
                     log.error("reload: %s", error)
         await _retire(leaving)
 
-    async def _follow_inherited(self, inherited: Inherited, opened: Opened) -> None:
+    async def _follow_inherited(self, inherited: "Inherited", opened: Opened) -> None:
         first, self._server = self._server is None, opened.server
         self._admit = opened.admit
         if first:

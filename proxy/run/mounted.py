@@ -16,6 +16,7 @@ import re
 import socket
 from collections.abc import AsyncIterator
 from functools import partial
+from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
@@ -32,19 +33,38 @@ _PIECE: Final = 64 << 10
 _AHEAD: Final = 256 << 10
 """Bytes of an upgraded connection that wait to be taken; more stop the client."""
 _ANY: Final = "/{target:.*}"
+_NO_ANSWER: Final = 499
+"""As in the access log of the command: the client has left before."""
 
 
 class OneRequest(Connection):
     """The proxy's side of the socket pair: it serves one request and ends."""
 
-    __slots__ = ("broken", "may_follow")
+    __slots__ = ("answered", "broken", "may_follow")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.answered = 0
+        """The status of the reply; 0: there was none."""
         self.broken = False
         """Whether the reply could not be finished."""
         self.may_follow = False
         """Whether its client may ask more on its own connection."""
+
+    def respond(self, status: int, *args: Any, **kwargs: Any) -> int:
+        """As on a listener."""
+        self.answered = status
+        return super().respond(status, *args, **kwargs)
+
+    def head(self, status: int, *args: Any, **kwargs: Any) -> None:
+        """As on a listener."""
+        self.answered = status
+        super().head(status, *args, **kwargs)
+
+    def switch(self, *args: Any, **kwargs: Any) -> None:
+        """As on a listener."""
+        self.answered = HTTPStatus.SWITCHING_PROTOCOLS
+        super().switch(*args, **kwargs)
 
     def reset(self, *, at_once: bool = False) -> None:
         """As on a listener; the client's connection is to end in the same way."""
@@ -110,6 +130,7 @@ class _Mount:
             made.append(connection)
             return connection
 
+        size = 0
         ours, theirs = socket.socketpair()
         with theirs:
             theirs.setblocking(False)
@@ -119,21 +140,30 @@ class _Mount:
             try:
                 while data := await loop.sock_recv(theirs, _PIECE):
                     await _write(request, data)
+                    size += len(data)
             finally:
                 feeding.cancel()
                 await asyncio.wait((feeding,))
         connection = made[0]
         if connection.broken:
             _cut(transport)
-        return _Sent(keep_alive=connection.may_follow and not request.headers.get("Upgrade"))
+        follows = connection.may_follow and not request.headers.get("Upgrade")
+        return _Sent(connection.answered or _NO_ANSWER, size, keep_alive=follows)
 
 
 class _Sent(web.StreamResponse):
-    """A reply that has been sent already."""
+    """A reply that has been sent already: for middlewares, and for the access log of aiohttp."""
 
-    def __init__(self, *, keep_alive: bool) -> None:
-        super().__init__()
+    def __init__(self, status: int, size: int, *, keep_alive: bool) -> None:
+        """``size``: bytes of it, its head included."""
+        super().__init__(status=status)
         self._keep_alive = keep_alive
+        self._size = size
+
+    @property
+    def body_length(self) -> int:
+        """What the access log of aiohttp shows as the size."""
+        return self._size
 
     async def prepare(self, request: web.BaseRequest) -> None:
         """Its head is out."""

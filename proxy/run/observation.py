@@ -2,21 +2,24 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
-from typing import TypeAlias
+from itertools import chain
+from typing import TYPE_CHECKING, TypeAlias
 
 from proxy.admin.source import Answer
 from proxy.config.model import Config
 from proxy.core.redaction import redact
 from proxy.core.samples import Sample
 from proxy.edge.connections import ConnectionTracker, Observer
-from proxy.run.answers import Answers
 from proxy.run.collector import Collector, collector
 from proxy.run.reload import Read
 from proxy.telemetry.counters import Counters
 from proxy.telemetry.ended import Ended
 from proxy.telemetry.options import LogOptions, TracingOptions
-from proxy.telemetry.recorder import Recorder
 from proxy.upstream.endpoints import Endpoints
+
+if TYPE_CHECKING:
+    from proxy.run.answers import Answers
+    from proxy.telemetry.recorder import Recorder
 
 Follow: TypeAlias = Callable[[Config], tuple[Observer, ...]]
 """Is told of each configuration that is used, and says who observes exchanges then."""
@@ -58,15 +61,7 @@ class Observation:
         observers = (*self._observers, *self._follow(config))
         if config.admin is not None:
             if self._recorder is None:
-                self._recorder = Recorder(self._ended, self._tracker.exchanges, config.log.redact)
-                self._about = Answers(
-                    self._recorder,
-                    self._tracker,
-                    self._upstreams,
-                    lambda: self._config,
-                    self._read,
-                )
-                self.answers |= self._about.table()
+                self._recorder = self._record(config.log)
             else:
                 self._recorder.event("proxy", "reloaded: other options are in force")
             self._recorder.redact(config.log.redact)
@@ -74,6 +69,18 @@ class Observation:
         if (tracer := self._tracer(config)) is not None:
             observers = (*observers, tracer)
         self._tracker.observers = observers
+
+    def _record(self, logged: LogOptions) -> "Recorder":
+        """From now on, for operators; what they may ask is loaded when there are any."""
+        from proxy.run.answers import Answers  # noqa: PLC0415 - it is there with [admin] alone
+        from proxy.telemetry.recorder import Recorder  # noqa: PLC0415 - likewise
+
+        recorder = Recorder(self._ended, self._tracker.exchanges, logged.redact)
+        self._about = Answers(
+            recorder, self._tracker, self._upstreams, lambda: self._config, self._read
+        )
+        self.answers |= self._about.table()
+        return recorder
 
     def _tracer(self, config: Config) -> Observer | None:
         """Who makes spans, where there is ``[tracing]``."""
@@ -95,7 +102,11 @@ class Observation:
 
     def times(self) -> Iterator[Sample]:
         """For metrics alone."""
-        yield from self.counters.times()
+        return chain.from_iterable(self.counters.times())
+
+    async def times_in_steps(self) -> list[Sample]:
+        """The same, with time for others in between."""
+        return await self.counters.times_in_steps()
 
     async def end(self) -> None:
         """Send the spans that are left, for a bounded time."""

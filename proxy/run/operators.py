@@ -15,11 +15,9 @@ from proxy.admin.options import AdminOptions
 from proxy.admin.source import Source
 from proxy.edge.options import ServerOptions
 from proxy.run.listener import Listener
+from proxy.run.runner import CLEANUP, set_up
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-CLEANUP = 0.1
-"""Seconds that aiohttp may wait for handlers once the grace period is over; it waits twice."""
 
 
 class Desk:
@@ -190,14 +188,3 @@ class Operators:
 async def _close_later(desk: Desk) -> None:
     await asyncio.sleep(CLEANUP)  # whoever has asked for this reads the answer
     await desk.close()
-
-
-async def set_up(app: web.Application) -> web.AppRunner:
-    """What serves an application; signals and the access log are ours."""
-    runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=CLEANUP)
-    try:
-        await runner.setup()
-    except BaseException:
-        await runner.cleanup()
-        raise
-    return runner

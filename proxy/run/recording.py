@@ -7,7 +7,7 @@ from typing import Final
 
 from proxy.config.load import ConfigError, Problem, usable, without_file
 from proxy.config.model import Config
-from proxy.core.recording import Deck
+from proxy.core.deck import Deck
 from proxy.run import serve
 from proxy.store.recording import NoRecording, RecordingFolder
 

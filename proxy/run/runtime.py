@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from aiohttp import web
 from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
@@ -12,7 +12,7 @@ from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 from proxy.admin.source import Local
 from proxy.config.model import Config
 from proxy.core.clock import monotonic
-from proxy.core.recording import Deck
+from proxy.core.deck import Deck
 from proxy.core.redaction import conceal
 from proxy.core.samples import Sample
 from proxy.edge.connections import ConnectionTracker, Observer, UnderWay
@@ -28,12 +28,14 @@ from proxy.run.descriptors import Descriptors
 from proxy.run.generation import Generation, Generations
 from proxy.run.listeners import Listeners, Opened
 from proxy.run.observation import Follow, Observation
-from proxy.run.operators import CLEANUP, set_up
 from proxy.run.reasons import CannotListen, CannotReload, CannotStart, reason
 from proxy.run.reload import Read, Reloader
-from proxy.run.workers.inherited import Inherited
+from proxy.run.runner import CLEANUP, set_up
 from proxy.telemetry import process
 from proxy.upstream.session import Session
+
+if TYPE_CHECKING:
+    from proxy.run.workers.inherited import Inherited
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +56,7 @@ class Runtime:
         config: Config,
         observers: tuple[Observer, ...] = (),
         descriptors: Descriptors | None = None,
-        inherited: Inherited | None = None,
+        inherited: "Inherited | None" = None,
         *,
         read: Read | None = None,
         follow: Follow = lambda _: (),
@@ -93,7 +95,7 @@ class Runtime:
         if self.reloader is not None:
             self.answers["reload"] = self.reloader.answer
         self._admin = AdminListeners(
-            Local(lambda: self.ready, self.describe_state, self.answers, self.describe)
+            Local(lambda: self.ready, self.describe_state, self.answers, self.samples)
         )
         self._runner: web.AppRunner | None = None
         self._data: web.Server | None = None
@@ -231,6 +233,10 @@ class Runtime:
         """What operators are shown."""
         yield from self.describe_state()
         yield from self._observation.times()
+
+    async def samples(self) -> list[Sample]:
+        """The same, in steps."""
+        return [*self.describe_state(), *await self._observation.times_in_steps()]
 
     def describe_state(self) -> Iterator[Sample]:
         """The same without what metrics alone show."""

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from proxy.config.model import Config
-from proxy.core.recording import Deck
+from proxy.core.deck import Deck
 from proxy.edge.connections import Observer
 from proxy.run.descriptors import descriptors
 from proxy.run.inherited import accept_sockets, sockets

@@ -2,17 +2,19 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from proxy.core.cache_options import CacheOptions, StoreOptions
-from proxy.core.stored import Store
-from proxy.store.memory import MemoryStore
+
+if TYPE_CHECKING:
+    from proxy.core.stored import Store
 
 
 def store_of(
     options: StoreOptions | None,
     tables: Iterable[CacheOptions | None],
-    before: Store | None = None,
-) -> Store | None:
+    before: "Store | None" = None,
+) -> "Store | None":
     """The store for the tables of the routes; None where no route has one.
 
     Its bound is the largest ``max_size``; none where one of them is 0. ``before``: that of the
@@ -25,9 +27,11 @@ def store_of(
         return before
     bound = max(sizes) if all(sizes) else 0
     kind, _, place = (options or StoreOptions()).url.partition(":")
+    # Each is loaded only where it is asked for.
     if kind == "memory":
+        from proxy.store.memory import MemoryStore  # noqa: PLC0415 - with [cache]
+
         return MemoryStore(bound)
-    # What these import is needed only where it is asked for.
     chosen = options or StoreOptions()
     if kind == "sqlite":
         from proxy.store.sqlite import SqliteStore  # noqa: PLC0415 - if written
@@ -38,7 +42,7 @@ def store_of(
     return RedisStore(chosen.url, chosen.timeout, namespace=chosen.namespace)
 
 
-def fit(store: Store | None, tables: Iterable[CacheOptions | None]) -> None:
+def fit(store: "Store | None", tables: Iterable[CacheOptions | None]) -> None:
     """Give a store that goes on the bound that these tables say."""
     sizes = [table.max_size for table in tables if table is not None]
     if store is not None:

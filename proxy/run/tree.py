@@ -15,8 +15,8 @@ from typing import Final, cast
 from proxy.config.files import marks, named_files
 from proxy.config.model import Config, Route, Upstream
 from proxy.core.clock import monotonic
+from proxy.core.deck import Deck
 from proxy.core.exchange import Handler
-from proxy.core.recording import Deck
 from proxy.core.samples import Sample
 from proxy.core.scope import EndpointScope, Scope, Shared, UpstreamScope, Uses
 from proxy.core.timeouts import TimeoutsOptions

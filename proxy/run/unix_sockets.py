@@ -71,9 +71,12 @@ def clear_stale(path: str) -> None:
     if not _is_socket(path):
         return
     with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)  # else it waits where many wait to be accepted, and all with it
         try:
             probe.connect(path)
         except ConnectionRefusedError:
             os.unlink(path)
+        except BlockingIOError:
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE), path) from None
         else:
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE), path)

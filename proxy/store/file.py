@@ -58,9 +58,14 @@ class File:
         """What is found. Raises StoreFailed; TimeoutError after ``within`` seconds."""
         return await self._reader.call(partial(self._read, look), within)
 
-    async def change(self, change: Callable[[Database], T]) -> T | None:
-        """Change something, when all that was begun before is done; None where that fails."""
-        return await self._writer.call(partial(self.write, change))
+    async def change(
+        self, change: Callable[[Database], T], within: float | None = None
+    ) -> T | None:
+        """Change something, when all that was begun before is done; None where that fails.
+
+        Raises TimeoutError after ``within`` seconds; it is done all the same.
+        """
+        return await self._writer.call(partial(self.write, change), within)
 
     def begin(self, work: Callable[[], object]) -> None:
         """Do it in the thread that writes; nobody waits for it."""

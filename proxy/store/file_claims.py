@@ -1,6 +1,6 @@
 """Requests under way of all processes that share a file of SQLite."""
 
-import asyncio
+import contextlib
 import secrets
 from functools import partial
 from typing import Final
@@ -15,7 +15,7 @@ _TOKEN: Final = 16
 
 
 class FileClaims:
-    """Asks the thread that reads when a request begins, and the one that writes for a lease."""
+    """Asks the thread that writes for a lease, or the one that reads when a request begins."""
 
     __slots__ = ("_changes", "_file", "_timeout", "shared")
 
@@ -29,36 +29,38 @@ class FileClaims:
     async def take(self, name: bytes = b"") -> Claim:
         """Note that a request begins; with the lease of this name, where nobody has it."""
         claim = Claim(self._changes.now, name)
+        if name:
+            await self._take_lease(claim)
+        if claim.order is None:
+            with contextlib.suppress(StoreFailed, TimeoutError):
+                claim.order = await self._file.read(_now, self._timeout)
+        return claim
+
+    async def _take_lease(self, claim: Claim) -> None:
+        """With the order in one: each thread that is asked costs as much as the question."""
+        wanted = _Wanted(claim.name, secrets.token_bytes(_TOKEN))
         try:
-            async with asyncio.timeout(self._timeout):
-                claim.order = await self._file.read(_now)
+            found = await self._file.change(wanted.take, self._timeout)
         except (StoreFailed, TimeoutError):
-            return claim
-        if not name:
-            return claim
-        wanted = _Wanted(name, secrets.token_bytes(_TOKEN))
-        try:
-            async with asyncio.timeout(self._timeout):
-                holder = await self._file.change(wanted.take)
-        except (StoreFailed, TimeoutError):
-            wanted.is_given_up = True
-            self._give_back(name, wanted.token)
+            found = None
         except BaseException:
             wanted.is_given_up = True
-            self._give_back(name, wanted.token)
+            self._give_back(claim.name, wanted.token)
             raise
+        if found is None:  # it may be taken all the same, later
+            wanted.is_given_up = True
+            self._give_back(claim.name, wanted.token)
+            return
+        holder, claim.order = found
+        if holder == wanted.token:
+            claim.token = wanted.token
         else:
-            if holder == wanted.token:
-                claim.token = wanted.token
-            else:
-                claim.held_by = holder or b""
-        return claim
+            claim.held_by = holder
 
     async def holder(self, name: bytes) -> bytes:
         """The token of who has this lease; empty for nobody, and where the file cannot be read."""
         try:
-            async with asyncio.timeout(self._timeout):
-                return await self._file.read(lambda db: db.agreements.holder(name))
+            return await self._file.read(lambda db: db.agreements.holder(name), self._timeout)
         except (StoreFailed, TimeoutError):
             return b""
 
@@ -89,12 +91,13 @@ class _Wanted:
         self.is_given_up = False
         """Whether whoever asked for it waits no more."""
 
-    def take(self, database: Database) -> bytes:
-        """The token of who has it now."""
+    def take(self, database: Database) -> tuple[bytes, int] | None:
+        """The token of who has it now, and the moment; None where nobody waits for that."""
         if self.is_given_up:
-            return b""
+            return None
         with database.transaction():
-            return database.agreements.take(self.name, self.token)
+            holder = database.agreements.take(self.name, self.token)
+            return holder, database.agreements.now()
 
 
 def _now(database: Database) -> int:

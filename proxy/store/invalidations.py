@@ -1,45 +1,42 @@
-"""What was made invalid in a file of SQLite, until the file knows it.
+"""What was made invalid in a store that is no memory, until the store knows it.
 
-A file may be locked by another process that stands still, or have no room: then an invalidation
-cannot be written at once. What it concerns is hidden in this process from the moment at which it
-was asked for, and it is tried again until it is written. Processes that share the file learn of it
-then.
+A file may be locked by another process that stands still, or have no room, and Redis may not
+answer: then an invalidation cannot be made at once. What it concerns is hidden in this process from
+the moment at which it was asked for, and it is tried again until it is made. Processes that share
+the store learn of it then.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Set
-from functools import partial
-from typing import Final, TypeAlias
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Set
+from typing import Any, Final, TypeAlias, TypeVar
 
-from proxy.core.stored import StoreFailed
-from proxy.store.database import Database
-from proxy.store.file import File
+T = TypeVar("T")
 
 KEY: Final = "key"
 LABEL: Final = "label"
-_ALL: Final = "all"
-_CHANGES: Final[dict[str, Callable[[Database, bytes], int]]] = {
-    KEY: Database.delete_all,
-    LABEL: Database.purge,
-    _ALL: lambda database, _: database.clear(),
-}
+ALL: Final = "all"
 Invalidation: TypeAlias = tuple[str, bytes]
-"""KEY or LABEL, and which."""
+"""KEY or LABEL, and which; or ALL."""
+Make: TypeAlias = Callable[[str, bytes], Awaitable[int | None]]
+"""Makes one; how many entries there were, None where it failed."""
 _NONE: Final[frozenset[Invalidation]] = frozenset()
 _AGAIN: Final = 1.0
 """Seconds until it is tried again."""
 _MOST: Final = 10_000
-"""If more are left, all that is stored is invalid."""
+"""If more are left, all that is stored is invalid: they are forgotten, and ALL is left."""
 
 
 class Invalidations:
     """Makes them, and knows those that are left."""
 
-    __slots__ = ("_again", "_failed", "_file", "_left", "_number", "_timeout", "_timer")
+    __slots__ = ("_failed", "_left", "_number", "_send", "_tasks", "_timeout", "_timer")
 
-    def __init__(self, file: File, timeout: float | None) -> None:
-        """``timeout``: seconds for which whoever asks for one waits, None for any time."""
-        self._file = file
+    def __init__(self, send: Make, timeout: float | None) -> None:
+        """``send``: tells the store.
+
+        ``timeout``: seconds for which whoever asks for one waits, None for any time.
+        """
+        self._send = send
         self._timeout = timeout
         self._left: dict[Invalidation, int] = {}
         """With a number, since one of the same name may be asked for again meanwhile."""
@@ -47,11 +44,11 @@ class Invalidations:
         self._failed: set[Invalidation] = set()
         """Those of them that have to be tried again."""
         self._timer: asyncio.TimerHandle | None = None
-        self._again: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
     def left(self) -> frozenset[Invalidation]:
-        """What the file does not know yet."""
+        """What the store does not know yet."""
         return frozenset(self._left) if self._left else _NONE
 
     async def make(self, kind: str, name: bytes) -> int | None:
@@ -62,19 +59,16 @@ class Invalidations:
         if len(self._left) >= _MOST:
             self._left.clear()
             self._failed.clear()
-            kind, name = _ALL, b""
+            kind, name = ALL, b""
         self._number += 1
         self._left[kind, name] = self._number
-        task = asyncio.get_running_loop().create_task(self._make(kind, name, self._number))
+        task = self._begin(self._make(kind, name, self._number))
         await asyncio.wait((task,), timeout=self._timeout)
         return task.result() if task.done() else None
 
     async def _make(self, kind: str, name: bytes, number: int) -> int | None:
         which = (kind, name)
-        try:
-            found = await self._file.change(partial(_apply, kind, name))
-        except StoreFailed:
-            found = None
+        found = await self._send(kind, name)
         if self._left.get(which) == number:
             if found is None:
                 self._failed.add(which)
@@ -88,25 +82,30 @@ class Invalidations:
 
     def _try_again(self) -> None:
         self._timer = None
-        self._again = asyncio.get_running_loop().create_task(self._make_failed())
+        self._begin(self._make_failed())
 
     async def _make_failed(self) -> None:
         for which in list(self._failed):
-            if await self._make(*which, self._left[which]) is None:
+            number = self._left.get(which)
+            if number is not None and await self._make(*which, number) is None:
                 return
 
-    def close(self) -> None:
-        """Try no more."""
+    def _begin(self, work: Coroutine[None, None, T]) -> asyncio.Task[T]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def close(self, within: float = 0.0) -> None:
+        """Try no more. Those that are under way may take ``within`` seconds."""
         if self._timer is not None:
             self._timer.cancel()
+        if within and self._tasks:
+            await asyncio.wait(self._tasks, timeout=within)
 
 
 def hides(left: Set[Invalidation], key: bytes, labels: Iterable[bytes]) -> bool:
-    """Whether an entry with this key and these labels is invalid, though the file has it."""
-    if (KEY, key) in left or (_ALL, b"") in left:
+    """Whether an entry with this key and these labels is invalid, though the store has it."""
+    if (KEY, key) in left or (ALL, b"") in left:
         return True
     return any((LABEL, label) in left for label in labels)
-
-
-def _apply(kind: str, name: bytes, database: Database) -> int:
-    return _CHANGES[kind](database, name)

@@ -66,7 +66,8 @@ class RecordingFolder:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if (folder / INDEX).exists():
-                made._read_all()
+                # What was hidden before stays so, or its requests would not be found any more.
+                made.redact = tuple(dict.fromkeys((*made._read_all(), *redact)))
             elif any(folder.iterdir()):
                 raise NoRecording([f"{folder}: there are files that are no recording"])
             made._write_index(servers)

@@ -9,8 +9,7 @@ and what fails is a miss.
 
 import asyncio
 import secrets
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from hashlib import sha1
 from typing import Any, Final
@@ -21,6 +20,7 @@ from proxy.core.clock import Clock, monotonic, wall
 from proxy.core.samples import Sample, counter, gauge
 from proxy.core.stored import Claim, Claims, Meta, StoreFailed
 from proxy.policy.key_changes import Changes
+from proxy.store.invalidations import ALL, KEY, LABEL, Invalidations, hides
 from proxy.store.parts import PIECE
 from proxy.store.redis_calls import WRITE_TIMEOUT, RedisCalls
 from proxy.store.redis_claims import RedisClaims
@@ -44,7 +44,6 @@ _REMEMBERED: Final = 24 * 3600
 """Seconds for which an invalidation is known."""
 _AT_A_TIME: Final = 500
 """Entries that one script removes; Redis does nothing else meanwhile."""
-_MOST_UNDONE: Final = 10_000
 _TRIES: Final = 3
 """Of a change to an entry that somebody else changes too."""
 
@@ -56,10 +55,10 @@ class RedisStore:
         "_backlog",
         "_calls",
         "_client",
+        "_invalid",
         "_names",
         "_number",
         "_run",
-        "_undone",
         "_writing",
         "changes",
         "claims",
@@ -74,9 +73,7 @@ class RedisStore:
         self._client = self._calls.client
         self._backlog = 0
         self._number = 0
-        self._undone: OrderedDict[tuple[Callable[[bytes], Awaitable[int]], bytes], None]
-        self._undone = OrderedDict()
-        """Invalidations that Redis has not heard of."""
+        self._invalid = Invalidations(self._make_invalid, timeout or None)
         self._writing: dict[bytes, asyncio.Task[None]] = {}
         """The last write of each key that is under way."""
         scripts = (STORE, TOUCH, INVALIDATE, MARK, PURGE)
@@ -86,12 +83,9 @@ class RedisStore:
 
     async def get(self, key: bytes) -> Sequence[RedisEntry]:
         """The replies under this key; none where Redis does not answer in time."""
+        invalid = self._invalid.left  # before it is looked: what is made meanwhile was found so
 
         async def look() -> Any:
-            while self._undone:
-                work, name = next(iter(self._undone))
-                await work(name)
-                self._undone.pop((work, name), None)
             await self._written(key)
             return await self._client.hgetall(self._names.entries(key))
 
@@ -106,6 +100,8 @@ class RedisStore:
             try:
                 kept = decode(text)
             except msgspec.DecodeError:  # of another version of the proxy
+                continue
+            if invalid and hides(invalid, key, kept.meta.labels):
                 continue
             entries.append(RedisEntry(ident, kept, partial(self.part, key)))
         return sorted(entries, key=newest_first)
@@ -219,7 +215,7 @@ class RedisStore:
         """Remove one entry, or all under the key."""
         if ident is None:
             self.changes.invalidated(key)
-            await self._surely(self._invalidate, key)
+            await self._invalid.make(KEY, key)
         else:
             one = ident
             await self._calls.quietly(lambda: self._remove(key, one))
@@ -227,16 +223,11 @@ class RedisStore:
     async def purge(self, label: bytes) -> int:
         """Remove all entries with this label; how many there were."""
         self.changes.invalidated(label)
-        return await self._surely(self._purge, label)
+        return await self._invalid.make(LABEL, label) or 0
 
-    async def _surely(self, work: Callable[[bytes], Awaitable[int]], name: bytes) -> int:
-        """Do it now, or before anything is read from Redis again."""
-        done = await self._calls.quietly(lambda: work(name))
-        if done is None:
-            self._undone[work, name] = None
-            if len(self._undone) > _MOST_UNDONE:
-                self._undone.popitem(last=False)
-        return done or 0
+    async def _make_invalid(self, kind: str, name: bytes) -> int | None:
+        work = {KEY: self._invalidate, LABEL: self._purge, ALL: self._clear}[kind]
+        return await self._calls.quietly(lambda: work(name))
 
     async def _remove(self, key: bytes, ident: bytes) -> None:
         await self._written(key)
@@ -258,6 +249,14 @@ class RedisStore:
             left -= _AT_A_TIME
         return removed
 
+    async def _clear(self, _: bytes) -> int:
+        """Invalidate every key there is; what is on its way to another one may still come."""
+        removed = 0
+        async for name in self._client.scan_iter(match=self._names.all_entries, count=_AT_A_TIME):
+            await self._run[INVALIDATE]([name], [_REMEMBERED])
+            removed += 1
+        return removed
+
     async def _written(self, key: bytes) -> None:
         """Wait for what is being written under a key."""
         if (task := self._writing.get(key)) is not None:
@@ -268,6 +267,7 @@ class RedisStore:
 
     async def close(self) -> None:
         """Send what is left, and hang up."""
+        await self._invalid.close(WRITE_TIMEOUT)
         if self._writing:
             await asyncio.wait(self._writing.values(), timeout=WRITE_TIMEOUT)
         await self._calls.close()

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 WRITE_TIMEOUT: Final = 2.0
-"""Seconds for what nobody waits for, such as a reply that is written."""
+"""Seconds at least for what nobody waits for, such as a reply that is written."""
 
 
 class RedisCalls:
@@ -54,7 +54,7 @@ class RedisCalls:
     async def quietly(self, work: Callable[[], Awaitable[T]]) -> T | None:
         """Do it with time for a write; None where it fails."""
         try:
-            return await self.ask(work, WRITE_TIMEOUT if self._timeout else None)
+            return await self.ask(work, self._timeout and max(WRITE_TIMEOUT, self._timeout))
         except StoreFailed:
             return None
 

@@ -54,6 +54,11 @@ class Names:
         """Of the hash with the entries of a key."""
         return self.prefix + b"k" + key
 
+    @property
+    def all_entries(self) -> bytes:
+        """A pattern for the hashes of all keys, which are 16 bytes long."""
+        return self.entries(b"?" * 16)
+
     def part(self, ident: bytes, number: int) -> bytes:
         """Of a part of a body."""
         return b"%bb%b:%d" % (self.prefix, ident, number)

@@ -21,7 +21,7 @@ from proxy.policy.key_changes import Changes
 from proxy.store.database import Database, Row, new_ident
 from proxy.store.file import File
 from proxy.store.file_claims import FileClaims
-from proxy.store.invalidations import KEY, LABEL, Invalidations, hides
+from proxy.store.invalidations import ALL, KEY, LABEL, Invalidations, hides
 from proxy.store.parts import PartedEntry
 from proxy.store.recent_entries import RecentEntries
 from proxy.store.sqlite_writer import SqliteWriter
@@ -33,6 +33,11 @@ _BACKLOG: Final = 16 << 20
 _NOTE_EVERY: Final = 5.0
 """Seconds between two notes of which entries were used."""
 
+_INVALID: Final[dict[str, Callable[[Database, bytes], int]]] = {
+    KEY: Database.delete_all,
+    LABEL: Database.purge,
+    ALL: lambda database, _: database.clear(),
+}
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
@@ -78,7 +83,7 @@ class SqliteStore:
         self._kept: set[int] = set()
         self._noted_at = 0.0
         self.timeouts = 0
-        self._invalid = Invalidations(self._file, self._timeout)
+        self._invalid = Invalidations(self._make_invalid, self._timeout)
         self.changes = Changes()
         self.claims: Claims = FileClaims(self._file, self.changes, self._timeout)
 
@@ -182,6 +187,12 @@ class SqliteStore:
         self.changes.invalidated(label)
         return await self._invalid.make(LABEL, label) or 0
 
+    async def _make_invalid(self, kind: str, name: bytes) -> int | None:
+        try:
+            return await self._file.change(lambda database: _INVALID[kind](database, name))
+        except StoreFailed:
+            return None
+
     async def _changed(self, change: Callable[[Database], T]) -> T | None:
         """Wait for a change; one that takes too long is made later."""
         try:
@@ -193,7 +204,7 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Write what is left, and give the file back."""
-        self._invalid.close()
+        await self._invalid.close()
         self._note(at_once=True)
         await asyncio.get_running_loop().run_in_executor(None, self._file.close)
 

@@ -1,10 +1,11 @@
 """The lines of many exchanges at a time.
 
 One by one, each would find the processor's caches full of everything else, and the same questions
-would be asked for each. What clients have sent is nearly always plain text, so all of a batch is
-looked at at once (docs/decisions/0012).
+would be asked for each. What clients have sent is nearly always plain text; whether it was can be
+seen in what has been written, for all of a batch at once (docs/decisions/0012).
 """
 
+import contextlib
 from collections.abc import Sequence
 from math import floor
 from typing import Final, TypeAlias
@@ -16,6 +17,7 @@ from proxy.telemetry.access_log_line import (
     AGENTS,
     TRACEPARENT,
     Line,
+    encode_lines,
     escaped,
     named_by,
     printable,
@@ -28,9 +30,8 @@ Ended: TypeAlias = Sequence[tuple[Exchange, float]]
 
 _PROTOCOLS: Final = {(1, 0): "HTTP/1.0", (1, 1): "HTTP/1.1"}
 _ENDS: Final = [f"{number:03}Z" for number in range(1000)]  # of stamps
-_PLAIN: Final = bytes(range(0x20, 0x7F))
 # ``b"?" in target`` takes eight times as long as this number: it is tried as a number first.
-_QUESTION, _SEMICOLON, _AT = b"?;@"
+_QUESTION, _SEMICOLON, _AT, _BACKSLASH, _DELETE = b"?;@\\\x7f"
 
 
 class Lines:
@@ -45,24 +46,24 @@ class Lines:
         self._second = -1
         self._second_text = ""
 
-    def of(self, ended: Ended, behind: float) -> list[Line]:
-        """``behind``: what has to be added to a time of them to make it one of the day."""
-        targets = self._shown(ended)
-        names = [exchange.request_id for exchange, _ in ended]
-        theirs = [exchange.record.upstream_request_id for exchange, _ in ended]
-        others = "".join([f"{exchange.method}{exchange.host}" for exchange, _ in ended])
-        sent = "".join((*names, *theirs, others)).encode("utf-8", "surrogatepass")
-        plain = not (b"".join(targets) + sent).translate(None, _PLAIN)
-        if plain:
-            shown = [target.decode("latin-1") for target in targets]
-        else:
-            shown = list(map(escaped, targets))
-            names = list(map(printable, names))
-            theirs = list(map(printable, theirs))
-        if self._unnamed:
-            names = [HIDDEN] * len(names)
+    def json(self, ended: Ended, behind: float) -> bytes:
+        """One object a line. ``behind``: what has to be added to a time of theirs to make it one
+        of the day."""
+        with contextlib.suppress(UnicodeEncodeError):  # lone surrogates: bytes that are no UTF-8
+            text = encode_lines(self.of(ended, behind, plain=True))
+            # JSON escapes what is no text by a backslash, all but this one.
+            if text.isascii() and _BACKSLASH not in text and _DELETE not in text:
+                return text
+        return encode_lines(self.of(ended, behind))
+
+    def of(self, ended: Ended, behind: float, *, plain: bool = False) -> list[Line]:
+        """``plain``: whether what clients have sent may be taken as it is."""
         lines: list[Line] = []
-        for (exchange, now), target, name, their in zip(ended, shown, names, theirs, strict=True):
+        for exchange, now in ended:
+            asked = exchange.raw_target
+            # Where credentials could stand:
+            if _QUESTION in asked or asked[:1] != b"/" or _SEMICOLON in asked or _AT in asked:
+                asked = self._show(asked)
             wall = behind + now
             second = floor(wall)
             if second != self._second:
@@ -84,13 +85,14 @@ class Lines:
             record, started = exchange.record, exchange.started_at
             queue, connected, head = record.queue_s, record.connect_s, record.first_byte_at
             tries, method, host = record.attempt_log, exchange.method, exchange.host
+            name, theirs = exchange.request_id, record.upstream_request_id
             if not plain:
-                method, host = printable(method), printable(host)
+                method, host, name, theirs = map(printable, (method, host, name, theirs))
             lines.append(
                 Line(
                     self._second_text + _ENDS[floor((wall - second) * 1000)],
                     method,
-                    target,
+                    asked.decode("latin-1") if plain else escaped(asked),
                     exchange.route,
                     record.upstream,
                     record.endpoint,
@@ -104,7 +106,7 @@ class Lines:
                     floor(connected * 1e6 + 0.5) / 1e3 if connected else connected,
                     None if head is None else floor((head - started) * 1e6 + 0.5) / 1e3,
                     floor((now - started) * 1e6 + 0.5) / 1e3,
-                    name,
+                    HIDDEN if self._unnamed else name,
                     exchange.client,
                     host,
                     agent,
@@ -113,19 +115,8 @@ class Lines:
                     [tried(attempt) for attempt in tries] if tries else None,
                     record.coalesced,
                     record.hedged if tries else False,
-                    their,
+                    theirs,
                     record.cache,
                 )
             )
         return lines
-
-    def _shown(self, ended: Ended) -> list[bytes]:
-        """The targets, without credentials."""
-        shown = []
-        for exchange, _ in ended:
-            asked = exchange.raw_target
-            # Where credentials could stand:
-            if _QUESTION in asked or asked[:1] != b"/" or _SEMICOLON in asked or _AT in asked:
-                asked = self._show(asked)
-            shown.append(asked)
-        return shown

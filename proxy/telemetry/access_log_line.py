@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Final, TypeAlias
+from typing import Final
 
 import msgspec
 
@@ -117,13 +117,10 @@ def printable(text: str) -> str:
     return escaped(text.encode("utf-8", "surrogatepass"))
 
 
-Format: TypeAlias = Callable[[list[Line]], bytes]
-"""Writes lines, each with its end."""
-
-written_as_json: Final[Format] = msgspec.json.Encoder().encode_lines
+encode_lines: Final[Callable[[list[Line]], bytes]] = msgspec.json.Encoder().encode_lines
 
 
-def written_as_text(fd: int) -> Format:
+def written_as_text(fd: int) -> Callable[[list[Line]], bytes]:
     """What writes lines for people to read; in colours where ``fd`` is a terminal."""
     coloured = os.isatty(fd) and "NO_COLOR" not in os.environ
     colours = ("", "", "\33[32m", "\33[36m", "\33[33m", "\33[31m") if coloured else ("",) * 6

@@ -40,6 +40,11 @@ class Histogram:
             counts[bucket] += upto - found
             found = upto
 
+    @property
+    def is_nothing(self) -> bool:
+        """Whether no time was longer than nothing."""
+        return not self._sum
+
     def exemplify(self, seconds: float, trace: str, at: float) -> None:
         """Keep a trace as the example of its bucket; ``at`` is a time of day."""
         self._examples[bisect_left(BOUNDS, seconds)] = trace, seconds, at

@@ -12,8 +12,8 @@ import msgspec
 from proxy.core.clock import monotonic, wall
 from proxy.core.exchange import Exchange
 from proxy.core.redaction import SECRETS, conceal
-from proxy.telemetry.access_log_batch import Lines
-from proxy.telemetry.access_log_line import Format, stamp, written_as_json, written_as_text
+from proxy.telemetry.access_log_batch import Ended, Lines
+from proxy.telemetry.access_log_line import stamp, written_as_text
 from proxy.telemetry.options import LogOptions
 from proxy.telemetry.writer import Turn, Writer
 
@@ -108,7 +108,6 @@ class AccessLog:
         "_fd",
         "_format",
         "_handle",
-        "_lines",
         "_random",
         "_sample",
         "_slow",
@@ -135,8 +134,7 @@ class AccessLog:
         self._random = (rng or random.Random()).random
         self._wall = wall
         self._clock = clock
-        self._format: Format
-        self._lines: Lines
+        self._format: Callable[[Ended, float], bytes]
         self._text = bytearray()
         self._count = 0
         self._ended: list[tuple[Exchange, float]] = []
@@ -152,8 +150,10 @@ class AccessLog:
         self._slow = float(options.slow) or float("inf")
         if self._ended:
             self._write_lines()  # as the options said when they ended
-        self._lines = Lines(options.redact)
-        self._format = written_as_json if options.format == "json" else written_as_text(self._fd)
+        lines, text = Lines(options.redact), written_as_text(self._fd)
+        self._format = lines.json
+        if options.format == "console":
+            self._format = lambda ended, behind: text(lines.of(ended, behind))
         self.record = _nothing
         if options.access and not self._closed:
             self.record = self._record if options.sample >= 1.0 else self._record_some
@@ -196,7 +196,7 @@ class AccessLog:
     def _write_lines(self) -> None:
         """Many at a time: one by one, each would find the caches full of everything else."""
         ended, self._ended = self._ended, []
-        self._text += self._format(self._lines.of(ended, self._wall() - self._clock()))
+        self._text += self._format(ended, self._wall() - self._clock())
         self._count += len(ended)
 
     def _hand_over(self) -> None:

@@ -18,6 +18,9 @@ METHODS: Final = frozenset(
 """Those that are told apart: RFC 9110 9.3, PATCH (RFC 5789) and QUERY."""
 TIMES: Final = (*NAMES, "total")
 """What there is a histogram of: each phase, and the whole."""
+ALWAYS: Final = frozenset({"first_byte", "total"})
+"""Those that are told from the first exchange on. Most routes never wait for a queue, a connection
+or their clients, and each phase would have twenty lines of zeros in ``/metrics``."""
 Times: TypeAlias = tuple[float | None, ...]
 """Seconds in the order of ``TIMES``; None for what an exchange did not come to."""
 _SWITCHED: Final = 101
@@ -105,4 +108,5 @@ class Traffic:
         yield counter("request_bytes", self._bytes_in, labels)
         yield counter("response_bytes", self._bytes_out, labels)
         for phase, histogram in zip(TIMES, self._times, strict=True):
-            yield from histogram.describe(f"time_{phase}", labels)
+            if phase in ALWAYS or not histogram.is_nothing:
+                yield from histogram.describe(f"time_{phase}", labels)

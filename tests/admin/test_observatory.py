@@ -121,7 +121,7 @@ async def test_the_first_answer_that_says_something_counts() -> None:
         def describe(self) -> list[Sample]:
             return []
 
-        def metrics(self) -> list[Sample]:
+        async def metrics(self) -> list[Sample]:
             return []
 
         async def ask(self, question: str, *, keep: str = "", **values: Any) -> list[Any]:

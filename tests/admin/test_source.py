@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from proxy.admin.source import Answer, Local
-from proxy.core.samples import gauge
+from proxy.core.samples import Sample, gauge
 
 
 async def _later(**values: Any) -> dict[str, Any]:
@@ -52,6 +52,10 @@ async def test_answers_may_be_added_later() -> None:
 
 async def test_metrics_may_show_more_than_the_state() -> None:
     one, two = gauge("one", 1), gauge("two", 2)
-    assert list(_source().metrics()) == [one]
-    more = Local(lambda: True, lambda: [one], {}, lambda: [one, two])
-    assert (list(more.describe()), list(more.metrics())) == ([one], [one, two])
+    assert await _source().metrics() == [one]
+
+    async def both() -> list[Sample]:
+        return [one, two]
+
+    more = Local(lambda: True, lambda: [one], {}, both)
+    assert (list(more.describe()), await more.metrics()) == ([one], [one, two])

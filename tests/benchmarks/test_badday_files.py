@@ -10,7 +10,7 @@ from benchmarks.badday.peers import TITLES
 from benchmarks.badday.profile import Tuning
 from proxy.config.load import load
 from proxy.config.model import Route
-from proxy.middleware.hedge.hedge import HedgeOptions
+from proxy.middleware.hedge.options import HedgeOptions
 
 
 def test_only_the_servers_are_written_where_nothing_is_tuned(tmp_path: Path) -> None:

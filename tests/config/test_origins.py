@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config.origins import ConfigFile, Origins
+from proxy.config.origins import Origins
 
 FILE = """timeouts = false
 [retry]
@@ -72,21 +72,3 @@ def test_a_route_stands_where_the_file_has_it(
     file = tmp_path / "a.toml"
     file.write_text(FILE, encoding="utf-8")
     assert Origins(str(file), sets).line(("routes", number)) == line
-
-
-def test_a_file_tells_of_the_configuration_that_it_holds_alone(tmp_path: Path) -> None:
-    path = tmp_path / "a.toml"
-    path.write_text('[[upstreams]]\nname = "api"\nservers = ["http://a"]\n')
-    file = ConfigFile(str(path), ["retry.attempts=2"])
-    config, _ = file()
-    assert config is not None
-    origins = file.origins(config)
-    assert origins is not None
-    assert origins.of(("routes", 0, "retry", "attempts"), ("retry", "attempts")) == (
-        "--set [retry]",
-        "2",
-    )
-    path.write_text(path.read_text().replace("http://a", "http://b"))
-    assert file.origins(config) is None
-    path.unlink()
-    assert file.origins(config) is None

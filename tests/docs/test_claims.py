@@ -9,6 +9,8 @@ import pytest
 
 from benchmarks.badday.client import PATIENCE, RATE
 from benchmarks.badday.profile import PROFILES
+from benchmarks.chaos import rest
+from benchmarks.chaos.client import PATIENCE as CHAOS_PATIENCE
 from benchmarks.chaos.config import config as chaos
 from proxy.admin.door import FIRST, NEXT
 from proxy.core.local_limits import EVERY
@@ -22,7 +24,7 @@ from proxy.policy.permit_loans import GRACE
 from proxy.policy.quota import LONGEST as QUOTA_LONGEST
 from proxy.run.workers import backoff, heartbeat
 from proxy.run.workers.shares import DIVIDED
-from proxy.telemetry import standard_error, writer
+from proxy.telemetry import counters, standard_error, writer
 
 TOP = Path(__file__).parents[2]
 MIB = 1 << 20
@@ -38,6 +40,9 @@ CLAIMS = [
     ("docs/waiting.md", f"{MAX_KEPT_TOTAL // MIB} MiB of all"),
     ("docs/waiting.md", f"is silent in its tunnel for {GRACE:g} s"),
     ("docs/operations.md", f"every {'ten' if EVERY == 10 else EVERY} seconds at most"),
+    ("docs/metrics.md", f"servers beyond the {counters.MOST}th"),
+    ("docs/chaos.md", f"nothing comes for {CHAOS_PATIENCE:g} seconds"),
+    ("docs/chaos.md", f"more than {rest.GROWN:g} MiB above the start"),
     ("docs/operations.md", f"drops lines beyond {writer.PENDING // MIB} MiB"),
     ("docs/operations.md", f"counts lines beyond {standard_error.PENDING // MIB} MiB"),
     ("docs/operations.md", f"half-closes later than {AT_ONCE * 1000:g} ms after its request"),

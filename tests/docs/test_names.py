@@ -12,7 +12,7 @@ PAGES = sorted([*TOP.glob("*.md"), *(TOP / "docs").rglob("*.md")])
 SPAN = re.compile(r"`([^`\n]+)`")
 FILE = re.compile(r"\b(?:proxy|tests|tools|benchmarks)/[\w/]+\.py\b")
 ROOMS = "|".join(p.name for p in (TOP / "proxy").iterdir() if p.is_dir())
-MODULE = re.compile(rf"(?:proxy/)?((?:{ROOMS})(?:/[a-z_]\w*)+)(?:\.py)?(?:[:.](\w+(?:\.\w+)*))?")
+MODULE = re.compile(rf"(?:proxy/)?((?:{ROOMS})(?:/[a-z_]\w*)+)(\.py)?(?:[:.](\w+(?:\.\w+)*))?")
 """`core/errors`, `proxy/core/errors.py`, `core/errors.Stage`."""
 NAME = re.compile(r"(?:\w+\.)*[A-Z]\w*[a-z]\w*(?:\.\w+)*(?:\(\))?|(?:\w+\.)*_?[a-z]\w*\(\)")
 """`ConnectionPool`, `Connection.start`, `forget_frames()`."""
@@ -48,9 +48,9 @@ def missing(text: str) -> list[str]:
         module = MODULE.fullmatch(span)
         if module is not None:
             path = TOP / "proxy" / module[1]
-            if not path.is_dir() and not path.with_suffix(".py").exists():
+            if not path.with_suffix(".py").exists() and (module[2] or not path.is_dir()):
                 found.append(span)
-            words = WORD.findall(module[2] or "")
+            words = WORD.findall(module[3] or "")
         else:
             words = WORD.findall(span) if NAME.fullmatch(span) else []
         known = CODE if module or len(words) > 1 or COMPOUND.fullmatch(span) else TEXT
@@ -64,5 +64,13 @@ def test_what_a_page_names_is_there(page: Path) -> None:
 
 
 def test_a_name_that_is_gone_is_found() -> None:
-    text = "`core/gone`, `proxy/net/sockets.py`, `core/errors.Gone`, `Stage`, `Gone.start`, `pop()`"
-    assert missing(text) == ["core/gone", "Gone in core/errors.Gone", "Gone in Gone.start"]
+    text = (
+        "`core/gone`, `middleware/retry.py`, `middleware/retry`, `proxy/net/sockets.py`, "
+        "`core/errors.Gone`, `Stage`, `Gone.start`, `pop()`"
+    )
+    assert missing(text) == [
+        "core/gone",
+        "middleware/retry.py",
+        "Gone in core/errors.Gone",
+        "Gone in Gone.start",
+    ]

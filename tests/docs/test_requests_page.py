@@ -126,6 +126,18 @@ async def test_complete_requests_before_a_malformed_one_are_answered_first() -> 
         assert await client.closed() == "fin"
 
 
+async def test_what_follows_a_request_whose_reply_ends_the_connection_is_ignored() -> None:
+    async with (
+        RawUpstream() as upstream,
+        proxied(upstream) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.send(head(b"Connection: close") + b"GET  junk\r\n\r\n" + get("/2"))
+        assert (await client.receive()).status == 200
+        assert await client.closed() == "fin"
+        assert len(upstream.requests) == 1
+
+
 ABSOLUTE = head(first=b"GET http://b.test/v1?q HTTP/1.1")
 
 

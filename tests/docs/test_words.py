@@ -14,6 +14,12 @@ from tests.test_docs import KNOWN
 
 TOP = Path(__file__).parents[2]
 OPTIONS = {option for options in KNOWN.values() for option in options}
+OTHERS = [
+    TOP / "Makefile",
+    TOP / "config.toml",
+    *(path for path in (TOP / "deploy").iterdir() if path.is_file()),
+    *(path for path in (TOP / "examples").rglob("*") if path.is_file()),
+]
 METRIC_NAMES = {row.full_name for row in (*METRICS, *STATES, *TIMES)} | {f"{PREFIX}build_info"}
 ADDRESSES = {*openapi()["paths"], "/api/openapi.json"}
 OWN_FLAGS = {"demo": "proxy/demo/command.py", "top": "proxy/admin/top.py"}
@@ -45,6 +51,21 @@ def flags(command: str) -> set[str]:
     return set(known._option_string_actions) if known else set()
 
 
+MADE = re.compile(
+    r"^([a-z-]+):.*\n\t@\$\(BIN\)/python -m (benchmarks\.\w+) \$\(ARGS\)$", re.MULTILINE
+)
+BENCHMARKS = dict(MADE.findall(text(TOP / "Makefile")))
+"""The package of each target that takes ARGS."""
+ASKED = re.compile(r'make ([a-z]+) ARGS="([^"]*)"')
+
+
+def flags_of_benchmark(target: str) -> set[str]:
+    """What it takes, as its package has it."""
+    path = TOP / BENCHMARKS[target].replace(".", "/")
+    files = [path.with_suffix(".py")] if path.with_suffix(".py").exists() else path.glob("*.py")
+    return {flag for file in files for flag in FLAG.findall(text(file))}
+
+
 def unknown(text: str) -> set[str]:
     """What ``text`` names that is not there."""
     spans = SPAN.findall(text)
@@ -60,21 +81,32 @@ def unknown(text: str) -> set[str]:
     for command, rest in COMMAND.findall(text):
         known = flags(command)
         found |= {f"{command} {flag}" for flag in FLAG.findall(rest) if flag not in known}
+    for target, given in ASKED.findall(text):
+        if target in BENCHMARKS:
+            found |= {f"make {target} {flag}" for flag in FLAG.findall(given)} - {
+                f"make {target} {flag}" for flag in flags_of_benchmark(target)
+            }
     return found
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, *OTHERS], ids=lambda page: page.name)
 def test_what_a_page_names_exists(page: Path) -> None:
     assert unknown(text(page)) == set()
 
 
 def test_what_does_not_exist_is_found() -> None:
     wrong = "`dns_tttl`, `atempts = 3`, `sidecar_proxy_gone_total`, `/api/gone`, `http_gone_error`"
-    assert unknown(f"{wrong}\n    sidecar-proxy run --upstrem http://a") == {
+    commands = 'sidecar-proxy run --upstrem http://a\nmake chaos ARGS="--sede 1"'
+    assert unknown(f"{wrong}\n    {commands}") == {
         "dns_tttl",
         "atempts",
         "sidecar_proxy_gone_total",
         "/api/gone",
         "http_gone_error",
         "run --upstrem",
+        "make chaos --sede",
     }
+
+
+def test_the_targets_that_measure_are_found() -> None:
+    assert {"bench", "badday", "chaos", "cache", "soak"} <= BENCHMARKS.keys()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.http.authority import comparable, hostname, valid_host
+from proxy.http.authority import comparable, hostname, network, valid_host
 
 
 @pytest.mark.parametrize(
@@ -79,6 +79,7 @@ def test_everything_else_is_not(value: bytes) -> None:
         ("api.test.:80", "api.test"),
         ("[::1]:8080", "[::1]"),
         ("[2001:DB8::1]", "[2001:db8::1]"),
+        ("[2001:db8:0:0:0::1]:80", "[2001:db8::1]"),
         ("", ""),
     ],
 )
@@ -108,3 +109,18 @@ def test_an_authority_is_compared_without_case_and_default_port(
     scheme: bytes, authority: bytes, plain: bytes
 ) -> None:
     assert comparable(scheme, authority) == plain
+
+
+@pytest.mark.parametrize(
+    ("cidr", "meant"),
+    [
+        ("10.0.0.0/8", "10.0.0.0/8"),
+        ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+        ("::ffff:a00:1", "10.0.0.1/32"),
+        ("::ffff:0:0/96", "0.0.0.0/0"),
+        ("::/0", "::/0"),
+        ("2001:db8::/32", "2001:db8::/32"),
+    ],
+)
+def test_an_ipv4_network_is_one_however_it_is_written(cidr: str, meant: str) -> None:
+    assert str(network(cidr)) == meant

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.http.ranges import byte_ranges, read_content_range
+from proxy.http.ranges import byte_ranges
 
 
 @pytest.mark.parametrize(
@@ -44,18 +44,3 @@ def test_two_fields_are_ignored() -> None:
 def test_no_range_leaves_the_body(text: bytes, length: int) -> None:
     for start, last in byte_ranges([b"bytes=" + text], length) or ():
         assert 0 <= start <= last < length
-
-
-@pytest.mark.parametrize(
-    ("value", "found"),
-    [
-        (b"bytes 4-9/10", (4, 9, 10)),
-        (b"bytes 4-9/*", None),
-        (b"bytes */10", None),
-        (b"bytes 4-10/10", None),
-        (b"bytes 9-4/10", None),
-    ],
-    ids=range(5),
-)
-def test_where_a_part_belongs(value: bytes, found: tuple[int, int, int] | None) -> None:
-    assert read_content_range(value) == found

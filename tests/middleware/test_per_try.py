@@ -10,7 +10,10 @@ from proxy.core.errors import AttemptTimeout, ConnectionTerminated, Stage
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from proxy.middleware.per_try import AttemptClock, PerTry
+from proxy.middleware.retry.may_repeat import MayFollow
+from proxy.middleware.retry.options import RetryOptions
 from proxy.policy.attempt_bound import AttemptBound
+from proxy.policy.budget import Budget
 from tests.support.loop import JumpingLoop, Script, get, loop_clock, reply
 
 
@@ -25,7 +28,7 @@ def never(_: Exchange) -> bool:
 def bounded(
     seconds: float, may_follow: Callable[[Exchange], bool], usual: AttemptBound | None = None
 ) -> AttemptClock:
-    return AttemptClock(seconds, may_follow, usual, clock=loop_clock())
+    return AttemptClock(seconds, may_follow, usual, budget=Budget(20, 3, 10), clock=loop_clock())
 
 
 async def test_what_is_in_time_passes(jumping: JumpingLoop) -> None:
@@ -64,6 +67,40 @@ async def test_what_may_follow_is_asked_when_the_time_is_over(jumping: JumpingLo
     with pytest.raises(AttemptTimeout):
         await PerTry(Script((9, reply())), bounded(5, may_follow)).handle(get())
     assert asked == [pytest.approx(begun + 5)]
+
+
+@pytest.mark.parametrize("clocks", [1, 3])
+async def test_of_many_that_are_due_at_once_no_more_end_than_can_be_tried_again(
+    jumping: JumpingLoop, clocks: int
+) -> None:
+    budget, clock = Budget(0, 0.2, 10), loop_clock()  # two in the window
+    may_follow = MayFollow(RetryOptions(), budget, clock)
+    bounds = [AttemptClock(5, may_follow, budget=budget, clock=clock) for _ in range(clocks)]
+
+    async def ask(number: int) -> str:
+        exchange = get()
+        exchange.record.attempts_left, exchange.record.connect_s = 2, 0.0
+        try:
+            await PerTry(Script((9, reply())), bounds[number % clocks]).handle(exchange)
+        except AttemptTimeout:
+            return "again" if budget.spend(clock()) else "neither answered nor tried again"
+        return "answered"
+
+    ends = [await each for each in [asyncio.ensure_future(ask(number)) for number in range(30)]]
+    assert sorted(ends) == ["again"] * 2 + ["answered"] * 28
+
+
+async def test_what_was_laid_aside_for_a_client_that_leaves_in_that_moment_is_there_again(
+    jumping: JumpingLoop,
+) -> None:
+    budget, clock = Budget(0, 0.1, 10), loop_clock()
+    bound = AttemptClock(5, always, budget=budget, clock=clock)
+    task = asyncio.create_task(PerTry(Script((60, reply())), bound).handle(get()))
+    await asyncio.sleep(0)
+    jumping.call_later(5, task.cancel)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert budget.available(clock()) == 1
 
 
 async def test_one_that_went_on_still_fails_and_can_be_cancelled(jumping: JumpingLoop) -> None:

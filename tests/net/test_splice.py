@@ -1,6 +1,7 @@
 """Bytes go from one socket to another, and whoever is told is told the truth."""
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import Iterator
@@ -163,3 +164,25 @@ def test_a_try_without_descriptors_decides_nothing(monkeypatch: pytest.MonkeyPat
         with pytest.raises(OSError, match="Too many"):
             can_splice()
     assert can_splice()
+
+
+async def test_what_is_there_and_cannot_be_taken_is_for_others_to_read() -> None:
+    """An urgent byte: the loop would say for ever that there is something."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, contextlib.ExitStack() as stack:
+        upstream = stack.enter_context(socket.create_connection(listener.getsockname()))
+        source = stack.enter_context(listener.accept()[0])
+        source.setblocking(False)
+        client, sink = (stack.enter_context(end) for end in socket.socketpair())
+        client.setblocking(False)
+        sink.setblocking(False)
+        told = Told(2 * MIB, source, sink)
+        told.splice.start()
+        upstream.send(b"some")
+        assert await received(client, 4) == b"some"
+        assert not told.over.done()
+        upstream.send(b"!", socket.MSG_OOB)
+        upstream.send(b"more")
+        async with asyncio.timeout(PATIENCE):
+            assert await told.over == "BlockingIOError"
+        assert source.recv(9) == b"more"
+    assert Splice.count == 0

@@ -36,6 +36,18 @@ def test_a_share_of_the_requests_or_a_few_at_any_load() -> None:
     assert (budget.available(20.0), budget.refused) == (0.0, 101)
 
 
+def test_what_is_promised_is_there_for_nobody_else() -> None:
+    budget = Budget(percent=0, min_per_second=0.2, window=10)
+    budget.promise()
+    budget.promise()
+    assert not budget.spend(0.0)
+    budget.redeem()
+    assert budget.spend(0.0)
+    assert not budget.spend(0.0)
+    budget.redeem()
+    assert budget.spend(0.0)
+
+
 @pytest.mark.parametrize("percent", [0, 1])
 def test_no_floor_and_no_requests_mean_no_retry(percent: float) -> None:
     assert not Budget(percent, 0, 10).spend(0.0)

@@ -79,12 +79,30 @@ def test_what_does_not_help_is_soon_left_alone_for_longer_each_time() -> None:
     assert chance.ended == 30
 
 
+def test_what_is_due_in_the_moment_in_which_the_tokens_run_out_is_left_alone() -> None:
+    chance = knowing(0.1)
+    ended = 0
+    while ended < 50 and chance.stands_out(0.0, [0.0], 0.0):
+        chance.end(0.0)
+        ended += 1
+    assert ended == 10
+
+
 def test_what_helps_goes_on() -> None:
     chance = knowing(0.1)
     for _ in range(200):
         chance.end(0.0)
-        chance.helped()
+        chance.followed(0.29, 0.0)  # of the 0.3 s that are left
     assert chance.seconds(0.0) == pytest.approx(2.7)
+
+
+def test_what_takes_as_long_again_has_not_stalled() -> None:
+    chance = knowing(0.15, patience=1.0)
+    for _ in range(10):
+        assert chance.seconds(0.0) == pytest.approx(0.55)
+        chance.end(0.0)
+        chance.followed(0.58, 0.58)
+    assert chance.seconds(0.0) == math.inf
 
 
 MOMENT = st.floats(0, 20)

@@ -9,7 +9,8 @@ from proxy.core.body import BytesBody
 from proxy.core.exchange import Exchange
 from proxy.core.outcome import repeatable
 from proxy.core.reply import Reply
-from proxy.middleware.hedge.hedge import Hedge, HedgeOptions
+from proxy.middleware.hedge.hedge import Hedge
+from proxy.middleware.hedge.options import HedgeOptions
 from proxy.middleware.retry.options import RetryOptions
 from tests.support.loop import JumpingLoop, loop_clock, reply
 

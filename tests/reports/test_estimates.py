@@ -8,7 +8,7 @@ from proxy.core.errors import DeadlineTooShort
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from proxy.middleware.concurrency import concurrency
-from proxy.middleware.deadline.deadline import DeadlineOptions
+from proxy.middleware.deadline.options import DeadlineOptions
 from proxy.middleware.deadline.propagation import DeadlinePropagation
 from proxy.policy.soonest import Soonest
 from tests.support.loop import JumpingLoop, loop_clock, reply, settle

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import importlib.util
 import json
 import ssl
 import subprocess
@@ -29,6 +30,59 @@ print(json.dumps({
 }))
 """
 
+PLAIN = """
+import json, os, signal, socket, sys, threading
+from proxy.run import notify
+from proxy.cli import main
+
+front, api = sys.argv[1], socket.create_server(("127.0.0.1", 0))
+
+def answer():
+    client, _ = api.accept()
+    client.recv(65536)
+    client.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nhi")
+
+def ask():
+    loaded = set(sys.modules)
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(front)
+    client.sendall(b"GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n")
+    reply = b""
+    while not reply.endswith(b"hi"):
+        reply += client.recv(65536) or sys.exit("no reply")
+    later = sorted(set(sys.modules) - loaded)
+    with open("seen", "w") as file:
+        json.dump({"reply": reply.decode(), "loaded": sorted(loaded), "later": later}, file)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+def ready(state):
+    if state == "READY=1":
+        threading.Thread(target=ask).start()
+
+threading.Thread(target=answer, daemon=True).start()
+notify.notify = ready
+url = "http://127.0.0.1:%d" % api.getsockname()[1]
+sys.exit(main(["run", "--upstream", url, "--listen", f"unix:{front}", *sys.argv[2:]]))
+"""
+"""A proxy that serves one request and stops; what was loaded when is in the file ``seen``."""
+
+HEAVY = """
+difflib gzip importlib.metadata importlib.resources mmap multiprocessing sqlite3
+cryptography http_sf opentelemetry prometheus_client re2 redis
+proxy.admin.api proxy.admin.observatory proxy.admin.page proxy.config.describe
+proxy.config.diagnose proxy.config.lines proxy.core.recording proxy.core.stored proxy.demo
+proxy.middleware.cache.cache proxy.middleware.coalesce.coalesce
+proxy.middleware.concurrency.concurrency proxy.middleware.credentials
+proxy.middleware.deadline.deadline proxy.middleware.hedge.hedge
+proxy.middleware.recording.recording proxy.middleware.resume.resume
+proxy.middleware.sse_keepalive.sse_keepalive proxy.middleware.tracing
+proxy.middleware.upstream_quota proxy.run.answers proxy.run.explain proxy.run.operators
+proxy.run.recording proxy.run.workers.inherited proxy.run.workers.nursery proxy.store.memory
+proxy.store.redis proxy.store.sqlite proxy.telemetry.otlp proxy.telemetry.recorder
+proxy.telemetry.spans proxy.testing proxy.upstream.credentials.token_server
+"""
+"""What nobody has asked for."""
+
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
@@ -51,6 +105,43 @@ def test_the_certificates_of_the_system_are_read_by_whoever_wants_them(
 ) -> None:
     found = asked(CONTEXTS, SSL_CERT_FILE=authority.path("ca.pem"), SSL_CERT_DIR="/nonexistent")
     assert found == {"theirs": 0, "verified": True, "ours": 1}
+
+
+def served(folder: Path, *arguments: str) -> dict[str, Any]:
+    """What ``PLAIN`` has seen, with these arguments."""
+    command = [sys.executable, "-c", PLAIN, str(folder / "front"), *arguments]
+    path = {"PYTHONPATH": str(Path.cwd())}
+    done = subprocess.run(
+        command, check=False, cwd=folder, env=path, capture_output=True, timeout=PATIENCE
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    seen: dict[str, Any] = json.loads((folder / "seen").read_text())
+    assert seen["reply"].startswith("HTTP/1.1 200 OK")
+    return seen
+
+
+def test_a_plain_start_loads_nothing_that_nobody_asked_for(tmp_path: Path) -> None:
+    loaded = served(tmp_path)["loaded"]
+    assert sorted(set(HEAVY.split()) & set(loaded)) == []
+
+
+def test_what_is_called_heavy_is_there() -> None:
+    ours = [name for name in HEAVY.split() if name.startswith("proxy")]
+    assert [name for name in ours if importlib.util.find_spec(name) is None] == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("--admin", "127.0.0.1:0"),
+        ("--set", "cache.ttl=1m", "--set", "coalesce={}", "--set", "rate_limit.average=9"),
+        ("--set", "hedge={}", "--set", "deadline={}", "--set", "concurrency={}"),
+        ("--set", "stream.heartbeat=5s", "--set", "stream.resume=5s"),
+    ],
+)
+def test_no_request_waits_for_a_module(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    assert served(tmp_path, *arguments)["later"] == []
 
 
 @contextlib.asynccontextmanager

@@ -5,6 +5,7 @@ import contextlib
 import gzip
 import hashlib
 import io
+import logging
 import os
 from collections.abc import AsyncIterator
 from typing import Any
@@ -30,7 +31,7 @@ def tables(upstream: RawUpstream, **more: Any) -> dict[str, Any]:
 @contextlib.asynccontextmanager
 async def served(app: web.Application, **options: Any) -> AsyncIterator[tuple[str, int]]:
     """By aiohttp's own server."""
-    runner = web.AppRunner(app, access_log=None, **options)
+    runner = web.AppRunner(app, **{"access_log": None, **options})
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -187,6 +188,37 @@ async def test_a_reply_that_is_cut_short_is_never_whole(version: bytes, head: by
         await client.send(get("/api").replace(b"HTTP/1.1", b"HTTP/" + version))
         response = await client.receive()
         assert response.ended in ("fin-short", "rst")
+
+
+async def test_middlewares_and_the_access_log_around_it_know_what_was_answered(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    moved = b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno"
+    stream = b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
+    seen = []
+
+    @web.middleware
+    async def watch(request: web.Request, handler: Any) -> web.StreamResponse:
+        answer: web.StreamResponse = await handler(request)
+        seen.append(answer.status)
+        return answer
+
+    async with RawUpstream((moved,), (stream,)) as upstream:
+        routes = [{"path": "/v1", "upstream": "api"}]
+        parent = web.Application(middlewares=[watch])
+        parent.add_subapp("/api", create_app(tables(upstream, routes=routes)))
+        log = logging.getLogger("tests.mounted")
+        with caplog.at_level(logging.INFO, log.name):
+            async with (
+                served(parent, access_log=log, access_log_format="%s %b") as address,
+                await RawClient.connect(address) as client,
+            ):
+                for target, status in (("/v1/a", 404), ("/v1/b", 201), ("/v2", 404)):
+                    assert (await client.ask(get(f"/api{target}"))).status == status
+    assert seen == [404, 201, 404]
+    lines = [record.getMessage().split() for record in caplog.records if record.name == log.name]
+    assert [status for status, _ in lines] == ["404", "201", "404"]
+    assert all(int(size) > 50 for _, size in lines)
 
 
 async def test_a_stream_comes_as_it_is_sent() -> None:

@@ -9,8 +9,9 @@ from aiohttp import web
 from proxy.admin.options import AdminOptions
 from proxy.admin.source import Local
 from proxy.edge.options import ServerOptions
-from proxy.run.operators import Operators, set_up
+from proxy.run.operators import Operators
 from proxy.run.reasons import CannotListen
+from proxy.run.runner import set_up
 from tests.support.client import ask
 from tests.support.message import get
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeAlias
 import pytest
 
 from proxy.config.model import Config
-from proxy.core.recording import Deck
+from proxy.core.deck import Deck
 from proxy.run import recording, serve
 
 Served: TypeAlias = list[tuple[Config, Deck]]

@@ -1,5 +1,6 @@
 """The files of unix sockets, and what stands in the way of one."""
 
+import contextlib
 import errno
 import os
 import socket
@@ -71,3 +72,21 @@ def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
         bound_unix(path)
     reason = unix_reason(caught.value, path, ServerOptions())
     assert reason == f"there is no folder '{tmp_path / 'none'}'"
+
+
+def test_one_whose_queue_is_full_is_in_use_too(tmp_path: Path) -> None:
+    """Whoever connects waits there, and the whole process waited with it."""
+    path = str(tmp_path / "proxy.sock")
+    with bound_unix(path) as first, contextlib.ExitStack() as stack:
+        first.listen(0)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                client = stack.enter_context(socket.socket(socket.AF_UNIX))
+                client.setblocking(False)
+                client.connect(path)
+        socket.setdefaulttimeout(1.0)
+        try:
+            with pytest.raises(OSError, match="in use"):
+                clear_stale(path)
+        finally:
+            socket.setdefaulttimeout(None)

@@ -102,6 +102,12 @@ def test_what_is_recorded_again_takes_the_place_of_what_was_there(tmp_path: Path
     assert len(names - left) == 2 * 3  # the head, and the bodies of request and reply
 
 
+def test_what_was_to_be_hidden_stays_so_when_more_is_recorded(tmp_path: Path) -> None:
+    RecordingFolder.begun(tmp_path, ["http://a"], ("x-mine", "old"))
+    again = RecordingFolder.begun(tmp_path, ["http://a"], ("new", "old"))
+    assert again.redact == RecordingFolder.opened(tmp_path).redact == ("x-mine", "old", "new")
+
+
 def test_bodies_are_files_that_people_can_read(tmp_path: Path) -> None:
     answer = numbered(1, fields=[(b"Content-Type", b"application/problem+json; charset=utf-8")])
     begun(tmp_path).add(ASKED, answer)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from proxy.store import invalidations
 from proxy.store.parts import PIECE
 from proxy.store.redis import RedisStore
 from tests.support.redis_server import RedisServer, redis_server
@@ -99,6 +100,55 @@ async def test_what_was_removed_while_redis_was_away_is_not_found_later(
             await asyncio.sleep(0.01)
     assert not await store.get(b"k" * 16)
     await store.close()
+
+
+async def test_what_could_not_be_removed_is_removed_without_another_look_up(
+    server: RedisServer,
+) -> None:
+    await filled(server)
+    store, other = RedisStore(server.url, 0.05), RedisStore(server.url, 60.0)
+    server.stall()
+    await store.delete(b"k" * 16)
+    server.go_on()
+    async with asyncio.timeout(120):
+        while await other.get(b"k" * 16):  # noqa: ASYNC110 - Redis tells nobody
+            await asyncio.sleep(0.05)
+    await store.close()
+    await other.close()
+
+
+async def test_a_write_does_not_wait_for_a_server_that_stalls(server: RedisServer) -> None:
+    store = RedisStore(server.url, 0.05)
+    server.stall()
+    began = time.monotonic()
+    for key in (b"k" * 16, b"l" * 16):
+        await store.delete(key)
+        assert await store.purge(key) == 0
+    assert time.monotonic() - began < 4  # eight seconds, if each had waited as long as a write may
+    server.go_on()
+    await store.close()
+
+
+async def test_everything_can_be_made_invalid(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(invalidations, "_MOST", 2)
+    one, two = RedisStore(server.url, 5.0), RedisStore(server.url, 5.0, namespace="other")
+    for store in (one, two):
+        put(store, b"k" * 16, b"x", labels=[b"red"])
+        assert await store.get(b"k" * 16)
+    server.stall()
+    tasks = [asyncio.create_task(one.delete(b"%d" % number * 16)) for number in range(3)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert one._invalid.left == {("all", b"")}
+    server.go_on()
+    await asyncio.gather(*tasks)
+    assert not one._invalid.left
+    assert not await one.get(b"k" * 16)
+    assert await two.get(b"k" * 16)
+    await one.close()
+    await two.close()
 
 
 async def test_everything_expires(server: RedisServer) -> None:

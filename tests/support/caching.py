@@ -14,7 +14,8 @@ from proxy.core.scope import Scope, Shared
 from proxy.core.size import Size
 from proxy.http.fields import RawHeaders, values
 from proxy.middleware.cache.cache import Cache
-from proxy.middleware.coalesce.coalesce import Coalesce, CoalesceOptions
+from proxy.middleware.coalesce.coalesce import Coalesce
+from proxy.middleware.coalesce.options import CoalesceOptions
 from proxy.middleware.coalesce.shared_reply import MemoryBudget
 from proxy.run.scopes import scope_of
 from proxy.store.memory import MemoryStore

@@ -86,6 +86,10 @@ class RawClient:
         async with asyncio.timeout(PATIENCE):
             await asyncio.get_running_loop().sock_sendall(self._socket, data)
 
+    def send_urgent(self) -> None:
+        """One byte out of band, which is no part of what is sent (RFC 9293 3.8.5)."""
+        self._socket.send(b"!", socket.MSG_OOB)
+
     def half_close(self) -> None:
         """FIN; still reading."""
         self._socket.shutdown(socket.SHUT_WR)

@@ -20,7 +20,8 @@ from proxy.core.size import Size
 from proxy.edge.http1.request_body import ClientBody
 from proxy.edge.options import ServerOptions
 from proxy.middleware.fallback import Fallback
-from proxy.middleware.hedge.hedge import Hedge, HedgeOptions
+from proxy.middleware.hedge.hedge import Hedge
+from proxy.middleware.hedge.options import HedgeOptions
 from proxy.middleware.retry.options import RetryOptions
 from proxy.middleware.retry.retry import Retry
 from proxy.policy.budget import Budget

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from proxy.core.exchange import Exchange
 from proxy.telemetry.access_log_batch import Lines
-from proxy.telemetry.access_log_line import Line, named
+from proxy.telemetry.access_log_line import Line, encode_lines, named
 
 TRACE = (b"traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 BEHIND = 1_700_000_000.0
@@ -30,12 +30,25 @@ def lines(*exchanges: Exchange, redact: Sequence[str] = ()) -> list[Line]:
 ANY = st.builds(exchange, st.binary(), st.text(st.characters()))
 
 
-@given(st.lists(ANY, max_size=4))
-def test_a_line_is_the_same_whatever_ends_beside_it(beside: list[Exchange]) -> None:
-    for one in (*beside, exchange()):
-        [alone] = lines(one)
-        assert lines(*beside, one)[-1] == alone
-        assert lines(one, *beside)[0] == alone
+@given(st.lists(ANY, min_size=1, max_size=4))
+def test_whatever_a_client_sends_is_written_as_text(sent: list[Exchange]) -> None:
+    """Also where all of it could have been taken for text, and in whatever company."""
+    written = Lines(()).json([(each, 100.5) for each in sent], BEHIND)
+    assert written == encode_lines(lines(*sent))
+    found = [msgspec.json.decode(line, type=Line) for line in written.splitlines()]
+    for line in found:
+        for text in (line.target, line.host, line.request_id, line.upstream_request_id):
+            assert text.isascii()
+            assert text.isprintable()
+    assert found == lines(*sent)
+    assert [lines(each)[0] for each in sent] == found
+
+
+@pytest.mark.parametrize("odd", ["\x7f", "\\", '"', "\x1f", "\x80", "\u2028"])
+def test_one_odd_character_is_seen_among_many_lines(odd: str) -> None:
+    sent = [exchange(), exchange(text=f"a{odd}b"), exchange(odd.encode("latin-1", "replace"))]
+    written = Lines(()).json([(each, 100.5) for each in sent], BEHIND)
+    assert written == encode_lines(lines(*sent))
 
 
 @pytest.mark.parametrize(

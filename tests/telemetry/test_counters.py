@@ -1,6 +1,8 @@
 """What has happened since start, by route."""
 
+import asyncio
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from proxy.admin.state import state
 from proxy.core.exchange import Exchange
 from proxy.core.record import Attempt
-from proxy.telemetry.counters import Counters
+from proxy.telemetry.counters import STEP, Counters
 from proxy.telemetry.ended import MANY, Ended
 
 
@@ -126,7 +128,7 @@ def test_column_by_column_counts_as_one_by_one(asked: list[Any]) -> None:
         found.append(
             {
                 (sample.name, *sorted(sample.labels.items())): sample.value
-                for sample in (*counters.describe(), *counters.times())
+                for sample in (*counters.describe(), *chain(*counters.times()))
                 if not sample.name.endswith(("_example", "_latency_seconds"))
             }
         )
@@ -148,3 +150,42 @@ def test_servers_without_end_are_told_as_one(monkeypatch: pytest.MonkeyPatch) ->
         if each.name == "served_attempts"
     }
     assert told == {"http://a": 2, "http://b": 1, "other": 2}
+
+
+async def test_hundreds_of_routes_do_not_keep_the_loop() -> None:
+    counters = Counted(lambda: 100.0, lambda: 2000.0)
+    for number in range(500):
+        exchange = ended(f"/{number}", 200)
+        exchange.started_at, exchange.record.first_byte_at = 100.0, 100.25
+        exchange.record.attempt_count = 1
+        counters.record(exchange, 100.5)
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.ensure_future(others())
+    told = await counters.times_in_steps()
+    beside.cancel()
+    assert turns >= 500 // STEP
+    assert told == list(chain(*counters.times()))
+
+
+def test_a_route_that_never_waits_has_no_histograms_of_waiting() -> None:
+    """Each would have twenty lines of zeros in /metrics, for each of hundreds of routes."""
+    counters = Counted(lambda: 100.0, lambda: 2000.0)
+    for queue, names in (
+        (0.0, {"time_first_byte", "time_body", "time_total"}),
+        (0.1, {"time_first_byte", "time_body", "time_total", "time_queue"}),
+    ):
+        exchange = ended("/v1", 200)
+        exchange.started_at, exchange.record.first_byte_at = 100.0, 100.25
+        exchange.record.attempt_count, exchange.record.queue_s = 1, queue
+        counters.record(exchange, 100.5)
+        told = [each for each in chain(*counters.times()) if each.name.endswith("_bucket")]
+        assert {each.name.removesuffix("_bucket") for each in told} == names
+    waited = [each for each in told if each.name == "time_queue_bucket"]
+    assert sum(float(each.value) for each in waited) == 2  # the one that did not wait too

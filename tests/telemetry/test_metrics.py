@@ -7,7 +7,7 @@ import pytest
 from proxy.core.samples import Sample, counter, gauge, info
 from proxy.telemetry.histograms import BOUNDS, Histogram
 from proxy.telemetry.metric_table import METRICS, STATES, TIMES
-from proxy.telemetry.metrics import render
+from proxy.telemetry.metrics import in_parts, render
 from tests.support.metrics import families
 
 OPEN = "application/openmetrics-text; version=1.0.0"
@@ -156,3 +156,27 @@ def test_an_example_names_its_trace_and_the_latest_one_counts(merged: bool) -> N
     [example] = examples
     assert (example.labels, example.value) == ({"trace_id": "a" * 32}, 0.3)
     assert float(example.timestamp) == 20.0
+
+
+@pytest.mark.parametrize("accept", ["", OPEN], ids=["text", "openmetrics"])
+def test_hundreds_of_routes_are_written_in_short_parts(accept: str) -> None:
+    samples: list[Sample] = []
+    for number in range(500):
+        labels = {"route": f"/{number}", "upstream": "api", "method": "GET", "status": "200"}
+        samples.append(counter("requests", number, labels))
+        samples.append(info("breaker_state", "open", {**labels, "endpoint": "http://a"}))
+        histogram = Histogram()
+        histogram.observe([number / 1000])
+        histogram.exemplify(number / 1000, f"{number:032x}", 1.5)
+        samples += histogram.describe("time_total", labels)
+    parts = list(in_parts(samples, accept)[0])
+    assert max(part.count(b"\n") for part in parts) < 80
+    text = b"".join(parts).decode()
+    assert text == render(samples, accept).body.decode()
+    assert text.count("# TYPE sidecar_proxy_request_duration_seconds ") == 1
+    [_, requests, states, times] = families(text, openmetrics=bool(accept))
+    assert [each.value for each in requests.samples] == [*range(500)]
+    assert len(states.samples) == 3 * 500
+    counts = [each for each in times.samples if each.name.endswith("_count")]
+    assert {each.labels["route"] for each in counts} == {f"/{number}" for number in range(500)}
+    assert {each.value for each in counts} == {1}

@@ -247,3 +247,19 @@ async def test_the_end_of_a_drain_cuts_it(way: Way) -> None:
         assert (await client.receive()).status == 503
         await upstream.connections[0].closed.wait()
     way.held()
+
+
+async def test_an_urgent_byte_is_skipped(way: Way) -> None:
+    """``splice`` stops before one, and the loop says again and again that there is something."""
+    async with (
+        RawUpstream(["wait-body", OK]) as upstream,
+        proxied(upstream) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.send(post(BODY)[:-MIB])
+        await come(upstream, len(BODY) - MIB)
+        client.send_urgent()
+        await client.send(BODY[-MIB:])
+        assert (await client.receive()).body == b"ok"
+        assert upstream.requests[0].raw == BODY
+    way.held()

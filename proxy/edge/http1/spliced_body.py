@@ -17,10 +17,11 @@ def spliced(
     """None where that cannot be, would not pay, or there are many of them already."""
     if reader.plain < LEAST or uploader.gone or uploader.scheme == "https":
         return None
-    if Splice.count >= MOST or not can_splice():
+    if Splice.count >= MOST:
         return None
     with contextlib.suppress(OSError):  # no descriptor is left: what was open goes on
-        return SplicedBody(uploader, reader, sink, body)
+        if can_splice():
+            return SplicedBody(uploader, reader, sink, body)
     return None
 
 
@@ -92,7 +93,7 @@ class SplicedBody:
     def ended(self, error: Exception | None) -> None:
         """Of the end the stream knows by what has passed.
 
-        Where the client has failed its connection reads on, and finds out what there is to find.
+        Where no more can be taken here, the connection reads on and finds out why.
         """
         if error is not None:
             self.close()

@@ -31,11 +31,11 @@ from proxy.core.cache_options import CacheOptions
 from proxy.core.clock import Clock, never_back, wall
 from proxy.core.errors import ConnectionLimit, NotCached, Stage, UpstreamError
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.findings import WARNING, Finding, Written
 from proxy.core.outcome import Verdict, verdict
 from proxy.core.reply import Ending, Reply
 from proxy.core.samples import Sample, counter, gauge
-from proxy.core.scope import Scope, Sharing
+from proxy.core.scope import Scope
+from proxy.core.sharing import Sharing
 from proxy.core.stored import Entry, Store
 from proxy.middleware.cache.answers import STATUS, Shown, answer, fresh_answer
 from proxy.middleware.cache.asked import Asked, content_of
@@ -44,25 +44,13 @@ from proxy.middleware.cache.filling import Rules
 from proxy.middleware.cache.invalidation import invalidate
 from proxy.middleware.cache.keying import Keys
 from proxy.middleware.cache.leasing import Leases, entry_of
+from proxy.middleware.cache.problems import LOOKED_UP
 from proxy.middleware.cache.refreshing import Refresher
 from proxy.middleware.cache.rests import Rests
 from proxy.policy.freshness import ANYTHING, Use, reuse, usable_on_error
 
-_LOOKED_UP: Final = ("GET", "HEAD")
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
 _COUNTED: Final = ("stale", "revalidated", "misses", "collapsed", "stored")
-
-
-def problems(written: Written) -> Iterator[Finding]:
-    """What is wrong with `[cache]`."""
-    options: CacheOptions | None = written.options.cache
-    methods, at = written.options.methods, written.at("cache")
-    if options is not None and at and methods and not set(_LOOKED_UP) & set(methods):
-        yield Finding(at, f"{WARNING} nothing of {', '.join(methods)} is stored, only GET")
-    if options is None or (place := written.first_at("cache")) is None:
-        return
-    if options.max_size and options.max_object > options.max_size:
-        yield Finding((*place, "max_object"), "larger than max_size: nothing so long can be stored")
 
 
 def link(scope: Scope, inner: Handler) -> Handler | None:
@@ -127,7 +115,7 @@ class Cache:
         if exchange.upgrade or exchange.bound:
             return await self._inner(exchange)
         content: bytes | None = None
-        if exchange.method not in _LOOKED_UP or exchange.body is not EMPTY:
+        if exchange.method not in LOOKED_UP or exchange.body is not EMPTY:
             content = await content_of(exchange, post=self._post)
             if content is None:
                 return await self._other(exchange)

@@ -35,23 +35,19 @@ import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from functools import partial
-from typing import Annotated, Any, Final, TypeAlias
-
-from msgspec import Meta
+from typing import Any, Final, TypeAlias
 
 from proxy.core.body import EMPTY, BytesBody, read_whole
 from proxy.core.cache_options import CacheOptions
 from proxy.core.clock import Clock
-from proxy.core.duration import Duration, seconds
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.findings import WARNING, Finding, Written
-from proxy.core.options import Table, described
 from proxy.core.redaction import digest
 from proxy.core.reply import Reply
 from proxy.core.samples import Sample, counter, gauge
 from proxy.core.scope import Scope
 from proxy.http.equivalence import comparable_fields
 from proxy.http.fields import RawHeaders
+from proxy.middleware.coalesce.options import CoalesceOptions
 from proxy.middleware.coalesce.shared_call import SharedCall
 from proxy.middleware.coalesce.shared_reply import MemoryBudget
 
@@ -63,29 +59,6 @@ _MAX_COMPARED: Final = 64 << 10
 """Bytes of a QUERY's body that is read before it is sent, to compare it with others."""
 
 Key: TypeAlias = tuple[Any, ...]
-
-
-class CoalesceOptions(Table, frozen=True, kw_only=True):
-    """Equal GETs and QUERYs that are under way at the same time share one request."""
-
-    max_waiters: Annotated[
-        int, Meta(ge=1, description="Clients that share one request; further ones send their own.")
-    ] = 1024
-    wait_timeout: Annotated[
-        Duration,
-        described(
-            "How long a request waits for the head of a shared reply before it is sent by itself; "
-            '"0": as long as its own timeouts allow.'
-        ),
-    ] = seconds(0)
-
-
-def problems(written: Written) -> Iterator[Finding]:
-    """What is wrong with `[coalesce]`."""
-    options: CoalesceOptions | None = written.options.coalesce
-    methods, at = written.options.methods, written.at("coalesce")
-    if options is not None and at and methods and not {"GET", "HEAD", "QUERY"} & set(methods):
-        yield Finding(at, f"{WARNING} nothing of {', '.join(methods)} is shared, only GET")
 
 
 def link(scope: Scope, inner: Handler) -> Handler | None:

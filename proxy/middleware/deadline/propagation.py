@@ -10,8 +10,8 @@ from proxy.core.reply import Reply
 from proxy.core.request_key import asked_for
 from proxy.core.scope import EndpointScope
 from proxy.http.fields import RawHeaders
-from proxy.middleware.deadline.deadline import DeadlineOptions
 from proxy.middleware.deadline.fields import notation
+from proxy.middleware.deadline.options import DeadlineOptions
 from proxy.policy.soonest import KEYS, Soonest
 
 _PROBE: Final = 1.0

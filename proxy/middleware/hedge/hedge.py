@@ -37,24 +37,20 @@ hedged, and none that belong to a connection (upgrades, logins).
 import asyncio
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Annotated, Final
-
-from msgspec import Meta
+from typing import Final
 
 from proxy.core.body import EMPTY, Body
 from proxy.core.clock import Clock
 from proxy.core.duration import Duration
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.findings import WARNING, Finding, Written
-from proxy.core.options import Table
 from proxy.core.reply import Reply
 from proxy.core.samples import Sample, counter, gauge
 from proxy.core.scope import UpstreamScope
 from proxy.middleware.hedge.hedged_call import HedgedCall, acceptable, answer
+from proxy.middleware.hedge.options import HedgeOptions
 from proxy.policy.budget import DepositBudget
 from proxy.policy.quantile import Quantiles
 
-PATTERN: Final = r"^(p[1-9][0-9](\.[0-9])?|[0-9]+(\.[0-9]+)?(ms|s|m|h))$"
 _CERTAIN: Final = 4.0
 """Times the delay: an answer that has not come by then comes late, or not at all."""
 _RUNAWAY: Final = 6.0
@@ -66,60 +62,6 @@ _WINDOW: Final = 300.0
 """Seconds for which an answer says what is usual."""
 _SHORTEST: Final = 0.001
 """Seconds of delay at the least."""
-
-
-class HedgeOptions(Table, frozen=True, kw_only=True):
-    """Send a copy of a request that takes unusually long; the first good answer counts."""
-
-    delay: Annotated[
-        str,
-        Meta(
-            pattern=PATTERN,
-            description="How long to wait before a copy is sent: a quantile of the times of the "
-            'route, "p95", or a time, "500ms".',
-        ),
-    ] = "p95"
-    max: Annotated[
-        int,
-        Meta(
-            ge=1,
-            le=5,
-            description="Most copies of a request at a time; they are sent one after the other. A "
-            "copy that fails may be replaced once.",
-        ),
-    ] = 1
-    budget_percent: Annotated[
-        float, Meta(ge=0, le=100, description="Most copies, in percent of the requests.")
-    ] = 5.0
-
-
-def problems(written: Written) -> Iterator[Finding]:
-    """What is wrong with `[hedge]`."""
-    options: HedgeOptions | None = written.options.hedge
-    at = written.at("hedge")
-    if options is None or at is None:
-        return
-    route, rules = written.options, written.repeat_rules
-    key = rules.idempotency_header
-    if not options.budget_percent:
-        yield Finding(at, f"{WARNING} no copy is ever sent with budget_percent = 0")
-    elif not set(route.methods or rules.methods) & set(rules.methods):
-        may = f", but for what carries {key}" if key else ""
-        taken = ", ".join(route.methods) or "any method"
-        if not (key and written.at("retry", "idempotency_header")):
-            message = f"nothing of {taken} may be repeated{may}: see [retry] methods"
-            yield Finding(at, f"{WARNING} {message}")
-    first_byte = route.timeouts.first_byte
-    if options.delay[:1].isdigit() and 0 < first_byte <= _seconds(options.delay):
-        message = f"first_byte ({first_byte}) ends before delay"
-        yield Finding((*at, "delay"), f"{WARNING} {message}")
-
-
-def _seconds(text: str) -> float:
-    try:
-        return Duration.parse(text)
-    except ValueError:
-        return 0.0
 
 
 def link(scope: UpstreamScope, inner: Handler) -> Handler | None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from proxy.core.exchange import Exchange
 from proxy.core.recording import Question
-from proxy.middleware.recording.scrubbing import Scrubber, secrets_of
+from proxy.middleware.recording.scrubbing import FORM, Scrubber, kind_of, secrets_of
 
 _SHOWN: Final = 40
 """Letters of a value that a sentence shows."""
@@ -17,11 +17,19 @@ _ABSENT: Final = object()
 def question_of(exchange: Exchange, content: bytes, scrubber: Scrubber) -> Question:
     """The request without its secrets. ``content``: its whole body."""
     fields = exchange.headers
-    own = [exchange.proxy_credentials] if exchange.proxy_credentials else []
-    secrets = secrets_of(fields, own)
+    secrets = secrets_asked(exchange, content, scrubber)
     target = scrubber.target(exchange.raw_target, secrets)
     body = scrubber.request_body(content, fields, secrets) if content else b""
     return Question(exchange.method, target, scrubber.request_fields(fields, secrets), body)
+
+
+def secrets_asked(exchange: Exchange, content: bytes, scrubber: Scrubber) -> list[bytes]:
+    """What the request has sent as a credential, which must not be found anywhere."""
+    fields = exchange.headers
+    own = [exchange.proxy_credentials] if exchange.proxy_credentials else []
+    form = content if kind_of(fields) == FORM else b""
+    found = {*secrets_of(fields, own), *scrubber.secrets_in(exchange.raw_target, form)}
+    return sorted(found, key=len, reverse=True)
 
 
 def not_found(question: Question, known: Sequence[Question]) -> str:

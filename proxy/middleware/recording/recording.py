@@ -20,17 +20,18 @@ from typing import Final, NamedTuple, TypeAlias
 
 from proxy.core.body import EMPTY, read_whole
 from proxy.core.clock import Clock
+from proxy.core.deck import Deck
 from proxy.core.errors import NotRecorded
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.recording import MOST, Answer, Deck, Question
+from proxy.core.recording import MOST, Answer, Question
 from proxy.core.redaction import HIDDEN
 from proxy.core.reply import Ending, Reply
 from proxy.core.scope import Scope
 from proxy.http.fields import RawHeaders, values, without
 from proxy.http.sse import streams_events
-from proxy.middleware.recording.asking import not_found, question_of
+from proxy.middleware.recording.asking import not_found, question_of, secrets_asked
 from proxy.middleware.recording.playback import played
-from proxy.middleware.recording.scrubbing import Scrubber, secrets_of
+from proxy.middleware.recording.scrubbing import Scrubber, cookies_set
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ class Recorder:
             log.warning("%s is not recorded: its body is long or has trailers", _name(exchange))
             return await self._inner(exchange)
         question = question_of(exchange, content, self._scrubber)
-        secrets = secrets_of(exchange.headers, [exchange.proxy_credentials])
+        secrets = secrets_asked(exchange, content, self._scrubber)
         if not self._compressed:  # so that files can be read, and secrets in them be found
             exchange.headers = without(exchange.headers, b"accept-encoding")
         began = self._clock()
@@ -105,7 +106,8 @@ class Recorder:
         scrubber, reply = self._scrubber, taken.reply
         came = b"".join([data for _, data in pieces])
         fields = scrubber.reply_fields(without(reply.headers, b"content-length"), taken.secrets)
-        body, fields = scrubber.reply_body(came, fields, taken.secrets)
+        secrets = [*taken.secrets, *cookies_set(reply.headers)]
+        body, fields = scrubber.reply_body(came, fields, secrets)
         sizes = [(at, len(data)) for at, data in pieces]
         length = reply.length
         if len(body) != len(came):  # it was compressed

@@ -6,7 +6,7 @@ Content-Length and the pieces of a stream stay right.
 
 Secrets are: the fields and parameters that ``core/redaction`` knows, cookies, members of JSON and
 parameters of forms that are called as a secret is, the secrets of the configuration, and whatever a
-request has sent as a credential, wherever it stands.
+request has sent as a credential, in a field or a parameter, wherever it stands.
 """
 
 import re
@@ -15,6 +15,7 @@ from base64 import b64decode
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 from proxy.core.redaction import CREDENTIALS, HIDDEN, known_secrets
 from proxy.core.targets_shown import Targets
@@ -24,8 +25,8 @@ from proxy.http.hop_by_hop import HOP_BY_HOP
 
 _HIDDEN: Final = HIDDEN.encode()
 _SHORTEST: Final = 6
-_SHORTEST_COOKIE: Final = 16
-"""Bytes of a secret that is looked for in bodies: a cookie may well be ``accepted``."""
+_SHORTEST_VALUE: Final = 16
+"""Bytes of a cookie or a parameter that is looked for: a short one may well be ``accepted``."""
 _MEMBERS: Final = frozenset(
     b"""access_token refresh_token id_token client_secret client_assertion password passwd
     passphrase api_key apikey api_secret app_secret secret_key private_key auth_token session_token
@@ -37,7 +38,12 @@ _COOKIES: Final = (b"set-cookie", b"set-cookie2")
 _PLACES: Final = (b"location", b"content-location")
 _LEFT_OUT: Final = TRACING_FIELDS | HOP_BY_HOP
 """What proxies add, and what differs each time: it would be noise in every comparison."""
-_FORM: Final = b"application/x-www-form-urlencoded"
+FORM: Final = b"application/x-www-form-urlencoded"
+_MULTIPART: Final = b"multipart/form-data"
+_PART: Final = re.compile(
+    rb'(?i)content-disposition:[^\r\n]*?[; ]name="?([^"\r\n;]*)[^\r\n]*\r\n(?:[^\r\n]+\r\n)*\r\n'
+)
+"""The head of a part (RFC 7578 4.2), with its name."""
 _CODINGS: Final = {b"gzip": 31, b"x-gzip": 31, b"deflate": 47}
 """What zlib is told to read them; 47: with a head of zlib, or of gzip."""
 
@@ -76,9 +82,7 @@ class Scrubber:
 
     def request_body(self, body: bytes, fields: RawHeaders, secrets: Sequence[bytes]) -> bytes:
         """The body of a request."""
-        if media_type(b"".join(values(fields, b"content-type")[:1])) == _FORM:
-            return _without(self._targets.show(b"/?" + body)[2:], secrets, _short)
-        return self._body(body, secrets, _short)
+        return self._body(body, fields, secrets, _short)
 
     def reply_fields(self, fields: RawHeaders, secrets: Sequence[bytes]) -> Fields:
         """What the API has answered."""
@@ -105,18 +109,68 @@ class Scrubber:
         """
         codings = values(fields, b"content-encoding")
         if not codings:
-            return self._body(body, secrets, _long), fields
+            return self._body(body, fields, secrets, _long), fields
         plain = _decoded(body, codings)
-        if plain is None or (hidden := self._body(plain, secrets, _long)) == plain:
+        if plain is None or (hidden := self._body(plain, fields, secrets, _long)) == plain:
             return body, fields
         return hidden, without(fields, b"content-encoding")
 
-    def _body(self, body: bytes, secrets: Sequence[bytes], mask: Callable[[bytes], bytes]) -> bytes:
+    def secrets_in(self, target: bytes, form: bytes = b"") -> list[bytes]:
+        """What a request sends in parameters that are never shown, which an API may repeat."""
+        found: set[bytes] = set()
+        for part in re.split(rb"[&;?]", b"%b&%b" % (target.partition(b"?")[2], form)):
+            name, _, value = part.partition(b"=")
+            if self._targets.hides(name):
+                found.update((value, unquote_to_bytes(value.replace(b"+", b" "))))
+        return _longest_first(value for value in found if len(value) >= _SHORTEST_VALUE)
+
+    def _body(
+        self,
+        body: bytes,
+        fields: RawHeaders,
+        secrets: Sequence[bytes],
+        mask: Callable[[bytes], bytes],
+    ) -> bytes:
         def member(found: re.Match[bytes]) -> bytes:
             name, value = (found[1], found[2]) if found[1] else (found[3], found[4])
             return name + mask(value)
 
+        kind = kind_of(fields)
+        if kind == FORM:  # GitHub answers a request for a token so
+            parts = re.split(rb"([&;?])", body)
+            body = b"".join([self._parameter(part, mask) for part in parts])
+        elif kind == _MULTIPART:
+            body = self._parts(body, mask)
         return _without(self._members.sub(member, body), secrets, mask)
+
+    def _parameter(self, part: bytes, mask: Callable[[bytes], bytes]) -> bytes:
+        name, equals, value = part.partition(b"=")
+        return name + equals + mask(value) if value and self._targets.hides(name) else part
+
+    def _parts(self, body: bytes, mask: Callable[[bytes], bytes]) -> bytes:
+        shown, at = [], 0
+        for head in _PART.finditer(body):
+            end = body.find(b"\r\n--", head.end())
+            if end > head.end() >= at and self._targets.hides(head[1]):
+                shown += [body[at : head.end()], mask(body[head.end() : end])]
+                at = end
+        return b"".join([*shown, body[at:]])
+
+
+def kind_of(fields: RawHeaders) -> bytes:
+    """The media type of a body."""
+    return media_type(b"".join(values(fields, b"content-type")[:1]))
+
+
+def cookies_set(fields: RawHeaders) -> list[bytes]:
+    """Values of cookies that a reply sets, which it may repeat in its body."""
+    pairs = [value.partition(b";")[0] for name, value in fields if name.lower() in _COOKIES]
+    found = (pair.partition(b"=")[2].strip(b' "') for pair in pairs)
+    return _longest_first(each for each in found if len(each) >= _SHORTEST_VALUE)
+
+
+def _longest_first(found: Iterable[bytes]) -> list[bytes]:
+    return sorted(found, key=len, reverse=True)
 
 
 def secrets_of(fields: RawHeaders, also: Sequence[bytes] = ()) -> list[bytes]:
@@ -129,10 +183,10 @@ def secrets_of(fields: RawHeaders, also: Sequence[bytes] = ()) -> list[bytes]:
         low = name.lower()
         if low == b"cookie":
             cookies = (pair.partition(b"=")[2].strip(b' "') for pair in value.split(b";"))
-            found.update(each for each in cookies if len(each) >= _SHORTEST_COOKIE)
+            found.update(each for each in cookies if len(each) >= _SHORTEST_VALUE)
         elif low in CREDENTIALS:
             found.update(_credentials(value))
-    return sorted((each for each in found if len(each) >= _SHORTEST), key=len, reverse=True)
+    return _longest_first(each for each in found if len(each) >= _SHORTEST)
 
 
 def _credentials(value: bytes) -> Iterable[bytes]:

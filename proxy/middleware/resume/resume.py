@@ -35,14 +35,13 @@ Events:
 - The timer runs out, too many wait (MAX_WAITING, MAX_WAITING_PER_KEY), a drain begins: removed.
 """
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from functools import partial
 from typing import Final
 
 from proxy.core.body import EMPTY
 from proxy.core.clock import Clock
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.findings import WARNING, Finding, Written
 from proxy.core.redaction import CREDENTIALS, digest
 from proxy.core.reply import Reply
 from proxy.core.scope import Scope
@@ -56,15 +55,6 @@ from proxy.middleware.resume.resumable_streams import Entry, ResumableStreams
 _LAST_EVENT_ID: Final = b"last-event-id"
 _IGNORED_FIELDS: Final = TRACING_FIELDS | {_LAST_EVENT_ID, b"cache-control", b"pragma"}
 """Fields that may differ between two requests of one client, and give no right to anything."""
-
-
-def problems(written: Written) -> Iterator[Finding]:
-    """What is wrong with `[stream] resume`."""
-    methods, stream = written.options.methods, written.options.stream
-    if methods and not {"GET", "HEAD", "QUERY"} & set(methods):
-        at = written.at("stream", "resume")
-        if at and stream is not None and stream.resume:
-            yield Finding(at, f"{WARNING} nothing of {', '.join(methods)} is resumed, only GET")
 
 
 def link(scope: Scope, inner: Handler) -> Handler | None:

@@ -72,7 +72,8 @@ class RetryOptions(Table, frozen=True, kw_only=True):
         described("Methods that may be sent again although they may have been received."),
     ] = ("GET", "HEAD", "OPTIONS", "QUERY", "PUT", "DELETE")
     idempotency_header: Annotated[
-        str, described("A request that carries this field counts as idempotent.")
+        str,
+        described("A request that carries this field, with one value, counts as idempotent."),
     ] = "Idempotency-Key"
     backoff_base: Annotated[
         Duration,

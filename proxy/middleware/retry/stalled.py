@@ -31,6 +31,7 @@ from proxy.core.scope import UpstreamScope
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.middleware.retry.options import RetryOptions
 from proxy.net.timers import SharedTimeout
+from proxy.policy.budget import Budget
 from proxy.policy.last_chance import LastChance
 
 Task: TypeAlias = "asyncio.Task[Any]"
@@ -49,7 +50,9 @@ def stalled_attempts(
         return None
     shared = scope.shared
     chance = shared.share(("last chance", scope.identity, scope.upstream), LastChance)
-    stalled = StalledAttempts(inner, chance, scope.may_follow, clock=shared.clock)
+    stalled = StalledAttempts(
+        inner, chance, scope.may_follow, budget=scope.retry_budget, clock=shared.clock
+    )
     shared.watch(stalled, route=scope.route, upstream=scope.upstream)
     return stalled
 
@@ -60,8 +63,10 @@ class StalledAttempts:
     __slots__ = (
         "__weakref__",
         "_begun",
+        "_budget",
         "_chance",
         "_clock",
+        "_ending",
         "_inner",
         "_may_follow",
         "_timeout",
@@ -74,15 +79,22 @@ class StalledAttempts:
         chance: LastChance,
         may_follow: Callable[[Exchange], bool],
         *,
+        budget: Budget,
         clock: Clock,
     ) -> None:
-        """``may_follow``: whether another attempt may take the place of one."""
+        """``may_follow``: whether another attempt may take the place of one.
+
+        ``budget``: that of these other attempts.
+        """
         self._inner = inner
         self._chance = chance
         self._may_follow = may_follow
         self._clock = clock
+        self._budget = budget
         self._begun: dict[Task, tuple[Exchange, float]] = {}
         """First attempts under way, and when each began; the oldest first."""
+        self._ending: set[Task] = set()
+        """Those of them that give way to another, and do not know it yet."""
         self._timeout = SharedTimeout(math.inf, self._spares)
         self.handle: Handler = inner
         """Makes an attempt. Raises AttemptTimeout when it gives way to another one."""
@@ -115,7 +127,6 @@ class StalledAttempts:
             reply = await self._inner(exchange)
         except CancelledError:
             if self._end(task):
-                self._chance.end(self._clock())
                 raise AttemptTimeout(
                     "no reply, and its client is about to leave",
                     stage=Stage.SENT,
@@ -136,11 +147,12 @@ class StalledAttempts:
     async def _again(self, exchange: Exchange) -> Reply:
         """Another attempt, for which there is no bound."""
         first, last = exchange.record.attempt_log[0], exchange.record.attempt_log[-1]
+        began = self._clock()
         reply = await self._inner(exchange)
         if verdict(reply) is Verdict.ANSWERED:
-            if last.outcome == TIMEOUT:
-                self._chance.helped()
             now = self._clock()
+            if last.outcome == TIMEOUT:
+                self._chance.followed(now - began, now)
             self._chance.patience.answered(now - first.began, now)
             self._follow()
         return reply
@@ -148,6 +160,9 @@ class StalledAttempts:
     def _end(self, task: Task) -> bool:
         """It is over. Whether it was this clock that cancelled it."""
         del self._begun[task]
+        if task in self._ending:
+            self._ending.discard(task)
+            self._budget.redeem()
         return self._timeout.end(task)
 
     def _follow(self) -> None:
@@ -168,7 +183,14 @@ class StalledAttempts:
         if exchange.record.connect_s is None or not self._may_follow(exchange):
             return True
         others = (each for _, each in self._begun.values())
-        return not self._chance.stands_out(began, others, self._clock())
+        now = self._clock()
+        if not self._chance.stands_out(began, others, now):
+            return True
+        # What it takes is taken now: others may be judged before it has ended.
+        self._chance.end(now)
+        self._budget.promise()
+        self._ending.add(task)
+        return False
 
 
 def _counts(exchange: Exchange) -> bool:

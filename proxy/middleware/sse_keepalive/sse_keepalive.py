@@ -25,6 +25,8 @@ _OPENED: Final[RawHeaders] = [
     (b"Cache-Control", b"no-store"),
 ]
 _OK: Final = 200
+_PART: Final = 206
+"""A range of a stored stream: more bytes would be no part of it (RFC 9110 15.3.7)."""
 _ABORT: Final = "abort"
 
 
@@ -93,6 +95,7 @@ class SseKeepAlive:
             or reply.length is not None
             or reply.upgraded is not None
             or exchange.method == "HEAD"
+            or reply.status == _PART
             or not streams_events(reply.headers)
         ):
             return reply

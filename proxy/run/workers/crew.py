@@ -109,7 +109,7 @@ class Crew:
         except CannotFork as error:
             ours.close()
             member.ended()
-            self._cannot_start(slot, str(error))
+            self._cannot_start(slot, str(error), before)
             return
         finally:
             theirs.close()
@@ -131,7 +131,7 @@ class Crew:
         if self.leaving:
             member.tell("drain")
 
-    def _cannot_start(self, slot: int, why: str) -> None:
+    def _cannot_start(self, slot: int, why: str, before: Member | None = None) -> None:
         if not self.started.is_set():
             if not self.failed.done():
                 self.failed.set_result(why)
@@ -139,7 +139,7 @@ class Crew:
         wait = max(0.1, self._backoffs[slot].ended(monotonic()))
         log.error("worker %d cannot start: %s; again in %g s", slot, why, wait)
         if not self.stopping:
-            self._spawn(self._start(slot, wait))
+            self._spawn(self._start(slot, wait, before))
 
     def _hear(self, member: Member, what: str, values: dict[str, Any]) -> None:
         """What a worker says of itself."""
@@ -148,7 +148,7 @@ class Crew:
         elif what == "failed":
             member.state = "failed"
             member.clean = True
-            self._cannot_start(member.slot, values["why"])
+            self._cannot_start(member.slot, values["why"], self._predecessor(member))
         elif what == "replace":
             asyncio.get_running_loop().call_later(SETTLING, self._replace, member)
         elif what == "ended":
@@ -160,7 +160,7 @@ class Crew:
             member.state = "serving"
         member.since = monotonic()
         for other in self.members:
-            if other.successor is member and other.state == "serving":
+            if other is not member and other.slot == member.slot and other.state == "serving":
                 other.state = "retiring"
                 other.tell("retire")
         if len({each.slot for each in self.serving}) == self.slots:
@@ -170,7 +170,8 @@ class Crew:
 
     def _replace(self, member: Member) -> None:
         """It was asked to end, it alone: another one takes its place first."""
-        if not self.stopping and member.state == "serving" and member.successor is None:
+        if not self.stopping and member.state == "serving" and not member.replaced:
+            member.replaced = True
             log.info("worker %d was told to end: another one takes its place", member.slot)
             self.restarts += 1
             self._spawn(self._start(member.slot, before=member))
@@ -193,13 +194,18 @@ class Crew:
         elif state in ("starting", "serving"):
             self._restart(member)
 
-    def _restart(self, member: Member) -> None:
+    def _predecessor(self, member: Member) -> Member | None:
+        """The one that serves until this one does, where this one never will."""
         for other in self.members:
-            if other.successor is member:  # it goes on until another one is ready
+            if other.successor is member:
                 other.successor = None
-                self._backoffs[member.slot].ended(monotonic())
-                return
-        if member.successor is not None:
+                if other.state == "serving":
+                    return other
+        return None
+
+    def _restart(self, member: Member) -> None:
+        before = self._predecessor(member)
+        if member.replaced:  # the other one is on its way, or there
             return
         wait = self._backoffs[member.slot].ended(monotonic())
         if wait > GIVEN_UP and not self.started.is_set():
@@ -209,7 +215,7 @@ class Crew:
         again = f" in {wait:g} s" if wait else ""
         which = f"worker {member.slot}, process {member.pid}"
         log.error("%s, has ended; another one takes its place%s", which, again)
-        self._spawn(self._start(member.slot, wait))
+        self._spawn(self._start(member.slot, wait, before))
 
     def _exited(self, pid: int, status: int) -> None:
         """Its process has ended; that it has is known by its link."""

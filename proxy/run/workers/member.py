@@ -32,7 +32,10 @@ class Member:
         """The last that it told."""
         self.clean: bool | None = None
         """Whether nothing was cut; None before it has said so."""
+        self.replaced = False
+        """Whether another one takes its place, which may not have been started yet."""
         self.successor: Member | None = None
+        """That one, from its start on."""
         self.since = monotonic()
 
     def tell(self, notice: str, **values: Any) -> None:

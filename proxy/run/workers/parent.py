@@ -73,9 +73,9 @@ class Parent:
         if self._reloader is not None:
             yield from self._reloader.describe(monotonic())
 
-    def metrics(self) -> Iterable[Sample]:
+    async def metrics(self) -> list[Sample]:
         """The same: workers tell all at once."""
-        return self.describe()
+        return list(self.describe())
 
     async def ask(self, question: str, *, keep: str = "", **values: Any) -> list[Any]:
         """The answers of all; see ``Source``."""

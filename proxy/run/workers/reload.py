@@ -22,6 +22,7 @@ from proxy.run.workers.sockets import Bound
 
 PATIENCE: Final = 30.0
 """Seconds that a worker has to prepare: it reads files and looks names up."""
+_ENDED: Final = "the process has ended"
 STAYS: Final = ("workers",)
 """Options of ``[server]`` that the parent has acted on."""
 
@@ -51,8 +52,12 @@ async def prepare(
 
     async def ask(member: Member) -> None:
         for bound in new:
-            if member.shelf is not None:
+            if member.shelf is None or member.link is None:
+                raise LinkClosed(_ENDED)
+            try:
                 put(member.shelf, number, bound.asked, bound.rows[member.slot])
+            except ConnectionError as error:  # it has ended, and its link will say so in a moment
+                raise LinkClosed(_ENDED) from error
         await _ask(member, "prepare_reload", config=data, number=number)
 
     asked = map(ask, members)
@@ -89,6 +94,6 @@ async def commit(members: Sequence[Member]) -> list[Member]:
 
 async def _ask(member: Member, question: str, **values: Any) -> None:
     if member.link is None:
-        raise LinkClosed("the process has ended")
+        raise LinkClosed(_ENDED)
     async with asyncio.timeout(PATIENCE):
         await member.link.ask(question, **values)

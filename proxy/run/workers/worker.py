@@ -157,7 +157,7 @@ class Worker:
         if self._runtime is None:
             raise ValueError("this worker has not started yet")
         if question == "samples":
-            return packed(self._runtime.describe())
+            return packed(await self._runtime.samples())
         if question.endswith("_reload"):
             await self._reload(self._runtime, question, values)
             return None

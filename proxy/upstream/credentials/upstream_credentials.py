@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 from math import isinf
+from typing import TYPE_CHECKING, cast
 
 from proxy.core.clock import Clock, monotonic
 from proxy.core.credentials import Field
@@ -15,9 +16,10 @@ from proxy.upstream.credentials.options import (
     names_of,
 )
 from proxy.upstream.credentials.sources import FromFile, Given, Source
-from proxy.upstream.credentials.token_server import TokenServer
-from proxy.upstream.credentials.tokens import Tokens
 from proxy.upstream.session import Session
+
+if TYPE_CHECKING:
+    from proxy.upstream.credentials.tokens import Tokens
 
 
 class UpstreamCredentials:
@@ -42,7 +44,11 @@ class UpstreamCredentials:
             each.header.lower().replace("_", "-").encode() for each in each_of(tables)
         )
         self._sources = {source.key: source for source in sources}
-        self._tokens = {each.key: each for each in sources if isinstance(each, Tokens)}
+        self._tokens = {
+            source.key: cast("Tokens", source)
+            for source, options in zip(sources, each_of(tables), strict=True)
+            if options.oauth2 is not None
+        }
 
     @property
     def may_change(self) -> bool:
@@ -108,6 +114,9 @@ def _source(
     name: str, options: CredentialsOptions, *, upstream: str, session: Session, clock: Clock
 ) -> Source:
     if options.oauth2 is not None:
+        from proxy.upstream.credentials.token_server import TokenServer  # noqa: PLC0415 - with it
+        from proxy.upstream.credentials.tokens import Tokens  # noqa: PLC0415 - with it
+
         ask = TokenServer(options.oauth2, session).ask
         return Tokens(Key(name), options.header.encode(), ask, upstream, clock)
     return FromFile(name, options, clock) if options.value_file else Given(name, options)

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final, NamedTuple, TypeAlias
 
 from proxy.http.bounded_cache import Memo
-from proxy.http.fields import FIELD_LINE, LINE, Encoded, RawHeaders, encode
+from proxy.http.fields import FIELD_LINE, LINE, Encoded, Fields, RawHeaders, encode
 from proxy.http.framing import BODILESS, CRLF, HEAD_END, content_length
 from proxy.http.head_template import HeadTemplate, Line, TemplateFields
 from proxy.http.logins import OF_LOGINS, names_login
@@ -63,8 +63,6 @@ class _KnownHead(NamedTuple):
     length: int
     """Bytes of the body."""
     dated: bool
-    ids: RawHeaders
-    """What may name the request of the lines that do not differ."""
 
 
 class FastHeadParser:
@@ -124,8 +122,9 @@ class FastHeadParser:
                 return None
             known = learnt
             differing = [lines[number] for number in known.template.varying]
-        template, kinds, further, length, dated, ids = known
+        template, kinds, further, length, dated = known
         read = []
+        ids: Fields = []
         for number, line in zip(template.varying, differing, strict=True):
             # What differs each time is not kept: it would push out what does not.
             each = self._lines.get(line) or self._line(line)
@@ -150,16 +149,15 @@ class FastHeadParser:
         recent = self._recent
         before = next((known for known in recent if known.kinds == kinds), None)
         if before is None:
-            template = HeadTemplate(lines)
+            # What names the request is found in its order, and differs each time anyway.
+            template = HeadTemplate(lines, [n for n, kind in enumerate(kinds) if kind == _NAMED])
         else:
             recent.remove(before)
             template = before.template.widened(lines)
         varying = template.varying
         fields = TemplateFields(read, [kind < _DROPPED for kind in kinds], varying, [], b"")
         length = int(read[kinds.index(_MEASURED)][1][1])
-        constant = [line for number, line in enumerate(read) if number not in varying]
-        ids = [field for kind, field, _ in constant if kind == _NAMED]
-        known = _KnownHead(template, kinds, fields, length, _DATED in kinds, ids)
+        known = _KnownHead(template, kinds, fields, length, _DATED in kinds)
         self._recent = [known, *recent[: _RECENT - 1]]
         return known
 

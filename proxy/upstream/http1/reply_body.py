@@ -48,10 +48,6 @@ class ReplyBody:
         self._splice: SplicedReply | None = None
         connection.protocol.timer.disarm()
 
-    def end_connection(self) -> None:
-        """Not for another request after this one."""
-        self._connection.protocol.force_close()
-
     def trailers(self) -> RawHeaders:
         """The fields behind the body; before ``close``, when the body has been read."""
         return self._connection.protocol.trailers

@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
-from aiohttp import ClientPayloadError
-
 from proxy.core.errors import forget_frames
 from proxy.core.reply import Sink
 from proxy.net.splice import MOST, Splice, can_splice
@@ -75,18 +73,15 @@ class SplicedReply:
             self._on_clock()
 
     def ended(self, error: Exception | None) -> None:
-        """Of the end the stream knows by what has passed."""
-        if isinstance(error, EOFError):
-            self._protocol.left_by_peer = True
-            error = ClientPayloadError("the connection ended too early")
+        """Of the end the stream knows by what has passed.
+
+        Where no more can be taken here, the connection reads on and finds out why.
+        """
         if error is not None:
-            self._fail(error)
+            self.close()
 
     def refused(self, error: OSError) -> None:
         """The client has gone."""
         self.receiver_gone = True
-        self._fail(error)
-
-    def _fail(self, error: Exception) -> None:
         forget_frames(error)  # they hold this object, and the stream keeps the error
         self._protocol.set_exception(error)

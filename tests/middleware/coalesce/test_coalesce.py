@@ -12,7 +12,8 @@ from proxy.core.exchange import Exchange
 from proxy.core.record import Attempt
 from proxy.core.reply import Ending, Reply
 from proxy.http.fields import RawHeaders
-from proxy.middleware.coalesce.coalesce import Coalesce, CoalesceOptions
+from proxy.middleware.coalesce.coalesce import Coalesce
+from proxy.middleware.coalesce.options import CoalesceOptions
 from proxy.middleware.coalesce.shared_reply import MemoryBudget
 from tests.support.loop import JumpingLoop, Script, get, loop_clock, post, reply
 from tests.support.pieces import Pieces, body, streaming

@@ -4,7 +4,8 @@ import asyncio
 
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
-from proxy.middleware.coalesce.coalesce import Coalesce, CoalesceOptions
+from proxy.middleware.coalesce.coalesce import Coalesce
+from proxy.middleware.coalesce.options import CoalesceOptions
 from proxy.middleware.coalesce.shared_reply import MemoryBudget
 from tests.support.loop import JumpingLoop, get, loop_clock, reply
 

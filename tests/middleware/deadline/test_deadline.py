@@ -4,7 +4,8 @@ import pytest
 
 from proxy.core.duration import Duration
 from proxy.core.errors import ResponseTimeout
-from proxy.middleware.deadline.deadline import Deadline, DeadlineOptions, link
+from proxy.middleware.deadline.deadline import Deadline, link
+from proxy.middleware.deadline.options import DeadlineOptions
 from tests.support.loop import JumpingLoop, Script, get, loop_clock, reply
 from tests.support.proxy import parsed
 from tests.support.scope import upstream_scope

@@ -8,7 +8,7 @@ from proxy.core.duration import Duration
 from proxy.core.errors import ConnectionTerminated, DeadlineTooShort, LocalLimit
 from proxy.core.exchange import Exchange
 from proxy.middleware.deadline import propagation
-from proxy.middleware.deadline.deadline import DeadlineOptions
+from proxy.middleware.deadline.options import DeadlineOptions
 from proxy.middleware.deadline.propagation import DeadlinePropagation
 from tests.support.loop import JumpingLoop, Script, get, loop_clock, reply
 

@@ -5,7 +5,8 @@ from functools import partial
 import pytest
 
 from proxy.core.outcome import repeatable
-from proxy.middleware.hedge.hedge import Hedge, HedgeOptions
+from proxy.middleware.hedge.hedge import Hedge
+from proxy.middleware.hedge.options import HedgeOptions
 from proxy.middleware.retry.options import RetryOptions
 from tests.support.loop import JumpingLoop, Script, get, loop_clock, reply
 

@@ -10,7 +10,8 @@ from proxy.core.errors import ConnectFailed, ConnectionTerminated
 from proxy.core.exchange import Exchange
 from proxy.core.outcome import repeatable
 from proxy.core.reply import Ending, Reply
-from proxy.middleware.hedge.hedge import Hedge, HedgeOptions, link
+from proxy.middleware.hedge.hedge import Hedge, link
+from proxy.middleware.hedge.options import HedgeOptions
 from proxy.middleware.retry.options import RetryOptions
 from tests.support.loop import CannedReply, JumpingLoop, Script, get, loop_clock, post, reply
 from tests.support.proxy import parsed
@@ -69,8 +70,7 @@ def hedge(
 
 async def outcome(hedge: Hedge, exchange: Exchange | None = None) -> tuple[int, float, Exchange]:
     """Status, seconds and what is known afterwards."""
-    loop = asyncio.get_running_loop()
-    exchange = exchange or get()
+    loop, exchange = asyncio.get_running_loop(), exchange or get()
     began = loop.time()
     answer = await hedge.handle(exchange)
     taken = loop.time() - began

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from proxy.core.deck import Deck
 from proxy.core.errors import ConnectFailed, NotRecorded
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.recording import Answer, Deck, Question
+from proxy.core.recording import Answer, Question
 from proxy.core.reply import Ending, Reply
 from proxy.core.scope import Scope, Shared
 from proxy.http.fields import RawHeaders, has
@@ -132,6 +133,21 @@ async def test_clients_ask_for_no_compression_unless_they_may(jumping: JumpingLo
         handle = linked(script, Deck(Kept(), compressed=compressed))
         await handle(get("/", [(b"Accept-Encoding", b"gzip")]))
         assert has(script.exchanges[0].headers, b"accept-encoding") is compressed
+
+
+async def test_what_a_reply_repeats_of_a_request_or_of_its_own_cookie_is_hidden(
+    jumping: JumpingLoop,
+) -> None:
+    key, cookie = b"k" * 20, b"c" * 20
+    fields = [(b"Set-Cookie", b"sid=%b; Path=/" % cookie)]
+    kept = Kept()
+    handler = linked(Script(reply(200, fields, b"/a?api_key=%b|%b" % (key, cookie))), Deck(kept))
+    assert await read(await handler(get("/a?api_key=" + key.decode()))) == [
+        b"/a?api_key=%b|%b" % (key, cookie)
+    ]
+    [(question, answer)] = kept.added
+    assert question.target == b"/a?api_key=***"
+    assert answer.body == b"/a?api_key=%b|%b" % (b"*" * 20, b"*" * 20)
 
 
 async def test_what_cannot_be_recorded_goes_through_and_is_told(

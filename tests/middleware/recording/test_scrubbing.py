@@ -7,7 +7,7 @@ import pytest
 
 from proxy.core.redaction import configured
 from proxy.http.fields import Fields
-from proxy.middleware.recording.scrubbing import Scrubber, secrets_of
+from proxy.middleware.recording.scrubbing import Scrubber, cookies_set, secrets_of
 
 KEY = b"sk-1234567890abcdef"
 LOGIN: Fields = [(b"Authorization", b"Bearer " + KEY)]
@@ -123,3 +123,50 @@ def test_secrets_are_those_of_the_request_and_of_the_configuration() -> None:
         assert secret in found
     for word in (b"Bearer", b"Basic", b"german", b"accepted", b""):
         assert word not in found
+
+
+PARTS: Fields = [(b"Content-Type", b"multipart/form-data; boundary=b")]
+HEAD = b'--b\r\nContent-Disposition: form-data; name="%b"\r\n%b\r\n'
+
+
+def part(name: bytes, value: bytes, more: bytes = b"") -> bytes:
+    return HEAD % (name, more) + value + b"\r\n"
+
+
+def test_a_form_in_a_reply_loses_its_tokens() -> None:
+    body = b"access_token=gho_16C7e42F292c6912E7710c838347Ae178B4a&scope=repo&token_type=bearer"
+    shown, _ = SCRUBBER.reply_body(body, FORM, ())
+    assert shown == b"access_token=" + b"*" * 40 + b"&scope=repo&token_type=bearer"
+
+
+def test_parts_of_a_form_lose_theirs() -> None:
+    more = b"Content-Type: text/plain\r\n"
+    body = part(b"file", b"x\r\ny") + part(b"api_key", b"a\r\nb", more) + part(b"z", b"") + b"--b--"
+    shown = SCRUBBER.request_body(body, PARTS, ())
+    assert shown == body.replace(b"a\r\nb", b"***")
+    same, _ = SCRUBBER.reply_body(body, PARTS, ())
+    assert same == body.replace(b"a\r\nb", b"****")
+
+
+@pytest.mark.parametrize(
+    "cut", [b"--b\r\nContent-Disposition: form-data; name=", HEAD % (b"key", b"")]
+)
+def test_a_form_that_is_cut_stays_as_it_is(cut: bytes) -> None:
+    assert SCRUBBER.request_body(cut + b"k", PARTS, ()) == cut + b"k"
+
+
+def test_a_key_in_a_parameter_is_hidden_wherever_it_is_repeated() -> None:
+    target, form = b"/a?api_key=%b%%2B&key=name" % KEY, b"client_secret=12345678901234567&x=y"
+    secrets = SCRUBBER.secrets_in(target, form)
+    assert set(secrets) == {KEY + b"%2B", KEY + b"+", b"12345678901234567"}
+    body = b'{"next": "/a?api_key=%b%%2B&page=2", "key": "name"}' % KEY
+    shown, _ = SCRUBBER.reply_body(body, JSON, secrets)
+    assert shown == body.replace(KEY + b"%2B", b"*" * len(KEY + b"%2B"))
+    link = [(b"Link", b"</a?api_key=%b%%2B&page=2>; rel=next" % KEY)]
+    assert SCRUBBER.reply_fields(link, secrets) == [(b"Link", b"</a?api_key=***&page=2>; rel=next")]
+
+
+def test_a_cookie_that_a_reply_sets_is_hidden_in_its_body() -> None:
+    value = b"f0e1d2c3b4a5968778695a4b"
+    fields = [(b"Set-Cookie", b"csrf=%b; Path=/" % value), (b"Set-Cookie", b"seen=yes")]
+    assert cookies_set(fields) == [value]

@@ -31,6 +31,24 @@ def test_what_may_have_been_received_goes_again_only_where_that_is_the_same(
     assert may_repeat(exchange, options, nothing_sent=False) is sent
 
 
+@pytest.mark.parametrize(
+    ("keys", "repeats"),
+    [
+        ([b"1"], True),
+        ([b"1", b"1"], True),
+        ([b'"1"'], True),
+        ([b""], False),  # a client that has none and sends the field all the same
+        ([b'""'], False),
+        ([b"1", b"2"], False),
+    ],
+)
+def test_a_key_that_says_nothing_makes_no_request_idempotent(
+    keys: list[bytes], repeats: bool
+) -> None:
+    exchange = post("/", b"x", tuple((b"Idempotency-Key", key) for key in keys))
+    assert may_repeat(exchange, RetryOptions(), nothing_sent=False) is repeats
+
+
 def test_a_login_goes_nowhere_else_once_it_has_begun() -> None:
     exchange = get()
     exchange.login = True

@@ -81,7 +81,7 @@ def made(budget: Budget | None = None, chance: LastChance | None = None, **optio
     clock, api = loop_clock(), Api()
     budget = budget or Budget(20, 3, 10)
     may = MayFollow(table, budget, clock)
-    stalled = StalledAttempts(api, chance or LastChance(), may, clock=clock)
+    stalled = StalledAttempts(api, chance or LastChance(), may, budget=budget, clock=clock)
     retry = Retry(api, table, budget, random.Random(1), stalled=stalled, clock=clock)
     return Route(api, stalled, retry.handle)
 
@@ -152,6 +152,36 @@ async def test_without_a_budget_it_goes_on(jumping: JumpingLoop) -> None:
     assert len(route.api.began["/a"]) == 1
 
 
+async def burst(route: Route, size: int) -> tuple[int, int]:
+    """So many stall that have begun at the same moment, and are answered after a minute.
+
+    How many were answered, and how many were sent again."""
+    route.api.takes = 0.01
+    await route.learn()
+    paths = [f"/burst/{number}" for number in range(size)]
+    route.api.stalls.update(dict.fromkeys(paths, 1))
+    asked = [asyncio.create_task(route.ask(get(path), patience=61.0)) for path in paths]
+    await asyncio.sleep(0.5)
+    for number in range(4 * size):
+        assert await route.ask(get(f"/later/{number}"), patience=61.0) == 200
+        if asked[0].done():
+            break
+    answers = await asyncio.gather(*asked)
+    return answers.count(200), sum(len(route.api.began[path]) - 1 for path in paths)
+
+
+async def test_of_many_that_are_due_at_once_no_more_end_than_can_be_sent_again(
+    jumping: JumpingLoop,
+) -> None:
+    assert await burst(made(Budget(0, 0.3, 10)), 20) == (20, 3)
+
+
+async def test_not_more_are_sent_again_at_once_than_there_are_tokens(
+    route: Route,
+) -> None:
+    assert await burst(route, 25) == (25, 10)
+
+
 async def test_a_report_that_somebody_waits_for_is_disturbed_once_in_five_minutes(
     route: Route,
 ) -> None:
@@ -161,6 +191,35 @@ async def test_a_report_that_somebody_waits_for_is_disturbed_once_in_five_minute
         assert await route.ask(get(path), patience=60.0) == 200
     assert [len(route.api.began[f"/report/{number}"]) for number in (1, 2)] == [2, 1]
     assert "client_patience_seconds" not in told(route.stalled)
+
+
+async def test_clients_that_leave_early_do_not_have_every_slow_request_of_others_sent_twice(
+    route: Route,
+) -> None:
+    """A hundred of somebody's clients leave after a second; reports take 0.58 s, others 0.15 s."""
+    route.api.takes = 0.15
+    takes = {"slow": 60.0, "report": 0.58}
+    api, sent = route.api, 0
+
+    async def inner(exchange: Exchange) -> Reply:
+        nonlocal sent
+        kind = exchange.path.split("/")[1]
+        if kind not in takes:
+            return await api(exchange)
+        sent += kind == "report"
+        exchange.record.connect_s = 0.0
+        await asyncio.sleep(takes[kind])
+        return reply()
+
+    route.stalled._inner = inner
+    route.stalled._follow()
+    for number in range(100):
+        assert await route.ask(get("/slow/1"), patience=1.01) == 0
+        for each in range(20):
+            assert await route.ask(get(f"/usual/{number}/{each}"), patience=60.0) == 200
+        assert await route.ask(get("/report/1"), patience=60.0) == 200
+    assert "client_patience_seconds" in told(route.stalled)
+    assert sent <= 130
 
 
 async def test_a_chain_that_follows_another_knows_what_that_has_learnt(

@@ -45,6 +45,11 @@ async def test_a_silent_stream_gets_comments(jumping: JumpingLoop) -> None:
     assert await answer.read() == b""
 
 
+async def test_a_range_of_a_stream_gets_nothing(jumping: JumpingLoop) -> None:
+    answer = stream(Feed(b"data: 1\n\n"), status=206)
+    assert await keepalive(Script(answer), heartbeat=5).handle(get()) is answer
+
+
 async def test_no_comment_comes_within_an_event(jumping: JumpingLoop) -> None:
     source = Feed(b"data: 1\n")
     answer = await keepalive(Script(stream(source)), heartbeat=5, sends=False).handle(get())

@@ -13,10 +13,13 @@ import pytest
 
 from proxy.config.load import read
 from proxy.config.model import Config
+from proxy.edge.options import ServerOptions
 from proxy.run.reasons import CannotReload
 from proxy.run.workers.link import LinkClosed
 from proxy.run.workers.member import Member
 from proxy.run.workers.reload import commit, possible, prepare, report
+from proxy.run.workers.shelf import shelf
+from proxy.run.workers.sockets import Bound
 from tests.support.message import OK, get
 from tests.support.process import Process
 from tests.support.upstream import RawUpstream
@@ -145,6 +148,28 @@ async def test_a_worker_that_has_ended_meanwhile_is_in_nobodys_way(tmp_path: Pat
     assert await prepare([living, ended], config) == [living]
     with pytest.raises(CannotReload, match="no worker serves"):
         await prepare([member(Answering(LinkClosed("gone")))], config)
+
+
+async def test_one_that_ended_before_it_was_handed_sockets_is_in_nobodys_way(
+    tmp_path: Path,
+) -> None:
+    config, bound = loaded(tmp_path, ""), Bound("127.0.0.1:0", ServerOptions(), 1)
+    members, theirs = [], []
+    for _ in range(3):
+        members.append(member(Answering()))
+        members[-1].shelf, end = shelf()
+        theirs.append(end)
+    living, ended, known = members
+    theirs[1].close()
+    known.ended()
+    try:
+        assert await prepare([living, ended, known], config, [bound]) == [living]
+    finally:
+        bound.close()
+        for end in theirs:
+            end.close()
+        for each in (living, ended):
+            each.ended()
 
 
 async def test_who_could_not_use_it_is_told() -> None:

@@ -105,6 +105,7 @@ def test_one_head_after_another_is_read_as_the_parser_reads_it(some: list[bytes]
         found = known.parse(head + b"ok")
         if found is not None:
             same(found, head + b"ok")
+            assert found == reader().parse(head + b"ok")  # what came before changes nothing
 
 
 VARIED = (
@@ -126,6 +127,16 @@ def test_of_heads_that_differ_in_some_lines_those_are_read() -> None:
     for odd in (b"a\0", b"1\r\n b", b"1\r\nConnection: close", b"1\r\nContent-Length: 1"):
         line = b"ETag: " + odd
         assert known.parse((VARIED % ((1,) * 5) + b"b").replace(b"ETag: 1", line)) is None
+
+
+def test_what_names_the_request_comes_in_its_order() -> None:
+    known = reader()
+    head = b"HTTP/1.1 200 OK\r\nX-Request-Id: %b\r\nx-request-id: b\r\nContent-Length: 0\r\n\r\n"
+    for first in (b"a", b"a", b"c", b"d"):
+        found = known.parse(head % first)
+        assert found is not None
+        assert found.encoded.ids is not None
+        assert [value for _, value in found.encoded.ids] == [first, b"b"]
 
 
 def test_heads_of_many_layouts_are_told_apart() -> None:

@@ -1,20 +1,25 @@
 """Long replies that the kernel moves: clocks, counts, cuts and connections are as ever."""
 
 import asyncio
+import contextlib
 import hashlib
 import os
+import socket
 from collections.abc import Iterator
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from aiohttp.streams import StreamReader
 
 from proxy.core.reply import Sink
-from proxy.net.splice import MOST, Splice, can_splice
+from proxy.net.splice import LEAST, MOST, Splice, can_splice
 from proxy.upstream.http1.reply_body import ReplyBody
 from proxy.upstream.http1.spliced_reply import SplicedReply
 from tests.support.message import get
 from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.upstream import Connection, RawUpstream, Request
+from tests.support.upstream_connection import connected_pair
 
 pytestmark = pytest.mark.skipif(not can_splice(), reason="this system has no splice")
 MIB = 1 << 20
@@ -52,6 +57,92 @@ async def test_it_is_the_same_and_the_connections_serve_on(spliced: list[Splice]
             assert (record.status, record.bytes_out, record.error) == (200, len(BODY), "")
         assert len(upstream.connections) == 1
     assert len(spliced) >= 3
+
+
+async def test_an_urgent_byte_is_skipped(spliced: list[Splice]) -> None:
+    """``splice`` stops before one, and the loop says again and again that there is something."""
+    urgent = 0
+
+    async def send_urgent(connection: Connection, _: Request) -> None:
+        nonlocal urgent
+        sock = connection.transport.get_extra_info("socket")
+        with socket.socket(fileno=os.dup(sock.fileno())) as same:
+            async with asyncio.timeout(PATIENCE):
+                while not (spliced and urgent):
+                    await asyncio.sleep(0.001)
+                    with contextlib.suppress(BlockingIOError):
+                        urgent += same.send(b"!", socket.MSG_OOB) if spliced else 0
+
+    script = [HEAD + BODY[: 2 * MIB], send_urgent, BODY[2 * MIB :]]
+    async with RawUpstream(script) as upstream, proxied(upstream) as proxy:
+        answer = await proxy.ask(get())
+        assert (answer.ended, answer.body) == ("complete", BODY)
+    assert urgent
+    assert spliced
+
+
+@pytest.mark.parametrize("size", [LEAST - 1, LEAST, LEAST + 1, 2 * LEAST], ids=str)
+@pytest.mark.parametrize("first", [0, 1, LEAST // 2])
+async def test_a_reply_of_about_the_least_size_is_whole(size: int, first: int) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size
+    script = [head + BODY[:first], 0.01, BODY[first:size]]
+    async with (
+        RawUpstream(script) as upstream,
+        proxied(upstream) as proxy,
+        await proxy.connect() as client,
+    ):
+        for _ in range(2):
+            answer = await client.ask(get())
+            assert (answer.ended, answer.body) == ("complete", BODY[:size])
+        assert len(upstream.connections) == 1
+
+
+async def test_requests_that_wait_behind_one_have_their_turn(spliced: list[Splice]) -> None:
+    async with (
+        RawUpstream([HEAD + BODY[:MIB], 0.02, BODY[MIB:]]) as upstream,
+        proxied(upstream) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.send(3 * get())
+        for _ in range(3):
+            assert (await client.receive()).body == BODY
+    assert spliced
+
+
+@pytest.mark.parametrize("what", ["half-close", "drain"])
+async def test_it_goes_on_when_nothing_more_will_be_asked(what: str, spliced: list[Splice]) -> None:
+    go_on = asyncio.Event()
+    async with (
+        RawUpstream([HEAD + BODY[: 2 * MIB], go_on, BODY[2 * MIB :]]) as upstream,
+        proxied(upstream, server={"half_close": "answer"}) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.send(get())
+        await client.read_until(b"\r\n\r\n")
+        first = await client.exactly(2 * MIB)
+        if what == "half-close":
+            client.half_close()
+        draining = asyncio.ensure_future(proxy.runtime.drain()) if what == "drain" else None
+        await proxy.breathe()
+        go_on.set()
+        assert first + await client.exactly(len(BODY) - 2 * MIB) == BODY
+        assert draining is None or await draining
+    assert spliced
+
+
+async def test_both_sides_may_end_at_once(spliced: list[Splice]) -> None:
+    async with (
+        RawUpstream([HEAD + BODY[: 2 * MIB], "hold"]) as upstream,
+        proxied(upstream) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.send(get())
+        await client.exactly(2 * MIB)
+        upstream.connections[0].reset()
+        client.reset()
+        record = await proxy.record()
+        assert record.error in ("client_gone", "http_response_incomplete")
+    assert spliced
 
 
 @pytest.mark.parametrize("how", ["fin", "rst"])
@@ -167,8 +258,7 @@ async def test_what_was_read_before_it_begins_goes_first(monkeypatch: pytest.Mon
     assert early
 
 
-@pytest.mark.parametrize("how", ["refused", "ended"])
-def test_an_error_holds_nothing_of_what_failed(how: str) -> None:
+def test_an_error_holds_nothing_of_what_failed() -> None:
     class Failing:
         kept: Any = None
 
@@ -180,6 +270,30 @@ def test_an_error_holds_nothing_of_what_failed(how: str) -> None:
     try:
         raise BrokenPipeError
     except OSError as error:
-        getattr(reply, how)(error)
+        reply.refused(error)
     assert isinstance(reply._protocol.kept, BrokenPipeError)
     assert reply._protocol.kept.__traceback__ is None
+
+
+async def test_the_error_of_a_client_that_has_gone_keeps_nobody() -> None:
+    """It stays with the connection to the upstream; the frames that it went through hold that."""
+    error = BrokenPipeError()
+
+    class Refused:
+        receiver_gone = True
+
+        def start(self) -> None:
+            payload.set_exception(error)
+
+        def close(self) -> None:
+            pass
+
+    async with connected_pair() as (protocol, _):
+        payload = StreamReader(protocol, 1 << 16, loop=asyncio.get_running_loop())
+        connection: Any = SimpleNamespace(protocol=protocol)
+        body = ReplyBody(connection, payload, None, 60.0)
+        body._splice = cast(SplicedReply, Refused())
+        with pytest.raises(ConnectionResetError, match="client gone"):
+            await body.read()
+        assert payload.exception() is error
+        assert error.__traceback__ is None
