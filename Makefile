@@ -31,7 +31,7 @@ run: $(RUN) ## the proxy on config.toml, in front of the demo API on 127.0.0.1:9
 	@$(BIN)/python tools/run.py $(CONFIG)
 
 test: $(DEV) ## every test, about 5 minutes (ARGS="-k retry" for some); skips what wants a missing system tool
-	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --max-worker-restart 0 $(ARGS)
 
 fast: $(DEV) ## the quick tests: most need no socket
 	@$(BIN)/python -m pytest $(wildcard tests/core tests/policy tests/middleware tests/config tests/edge) $(ARGS)

@@ -5,7 +5,8 @@ the other threads and raises in the main one. Where a loop runs, that is not rig
 waits is on no stack, uvloop swallows what a signal handler raises, and a task into which it raises
 may never be woken again. So there the tasks are printed, and the loop is stopped; only if it does
 not stop, since something blocks it, the handler raises. If a test does not end by that either,
-``faulthandler_timeout`` prints the stacks and ends the process.
+``faulthandler_timeout`` prints the stacks and ends the process. With ``--dist loadfile``, xdist
+would run it again in a new process, and the others of its file never: so ``make test`` starts none.
 """
 
 import asyncio
