@@ -119,6 +119,10 @@ class Splice:
             if not self._left:
                 self._end(None)
                 return
+        if self._told is not None:
+            # uvloop tells of a reset once, maybe before all was taken: it is to look again.
+            self._loop.remove_reader(self._source)
+            self._loop.add_reader(self._source, self._ready)
 
     def _take(self, *, there: bool) -> bool:
         """Fill the pipe. False where there is nothing to take."""

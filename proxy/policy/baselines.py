@@ -53,8 +53,7 @@ class Baselines:
             if len(self._candidates) > _CANDIDATES:
                 self._candidates.popitem(last=False)
             return False
-        own = self._own[key] = Baseline()
-        own.value = math.exp(logs / count)
+        self._own[key] = Baseline(math.exp(logs / count), count)
         self._seen[key] = self._turn
         return True
 

@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import os
 import socket
+import struct
 from collections.abc import Iterator
 
 import pytest
 
+from proxy.net import splice
 from proxy.net.splice import Splice, can_splice
 
 pytestmark = pytest.mark.skipif(not can_splice(), reason="this system has no splice")
@@ -105,6 +107,25 @@ async def test_what_came_before_an_early_end_still_goes_on(ends: Ends) -> None:
     assert await received(ends.client, 4) == b"some"
     async with asyncio.timeout(PATIENCE):
         assert await told.over == "EOFError"
+
+
+async def test_a_reset_behind_many_pieces_is_told(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """uvloop tells of it once, while more is there than is taken at a time."""
+    monkeypatch.setattr(splice, "_PIECE", 1000)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        upstream = socket.create_connection(server.getsockname())
+        source, _ = server.accept()
+    with source:
+        source.setblocking(False)
+        told = Told(2 * MIB, source, ends.sink)
+        told.splice.start()
+        upstream.sendall(DATA[:100_000])
+        upstream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        upstream.close()
+        async with asyncio.timeout(PATIENCE):
+            assert await told.over == "ConnectionResetError"
 
 
 async def test_a_sink_that_is_gone_is_told_apart(ends: Ends) -> None:

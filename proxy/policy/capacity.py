@@ -1,0 +1,139 @@
+"""How many requests at a time an API works on at full speed, as far as its times tell.
+
+The model. Up to ``k`` requests at a time, each takes what is usual. Where ``n`` are more than that,
+each takes ``(n / k) ** _SLOPE`` times as long. In logarithms: what is usual, plus
+``_SLOPE * max(0, log n - log k)``, and noise. Neither ``k`` nor what is usual is known, and both
+may change at any time.
+
+What is kept, for each ``k`` of a grid: how likely it is, and what would then be usual, as mean and
+variance. A round of answers changes both by Bayes' rule, which for a normal distribution is a
+Kalman filter. So a limit that is unsure after one round is sure after ten, however noisy each is.
+
+What may change between rounds:
+
+- ``k``: a little, to its neighbours; or, now and then, to any other.
+- what is usual: a little; or, very seldom, by anything. If answers take longer at whatever limit,
+  this becomes the likelier one of the two.
+"""
+
+import math
+from operator import mul
+from typing import Final
+
+_GRID: Final = 0.05
+"""Step between two neighbours, of the logarithm."""
+_SLOPE: Final = 1.25
+_SLOPE_DOUBT: Final = 0.25
+"""Between an API that shares its time among all (1) and one that degrades beside (1.5): its mean
+and standard deviation."""
+_LOSS: Final = 0.5
+"""What it does in all falls with this power of what is too much: what degrades loses so much."""
+_MODEL: Final = 0.02
+"""Standard deviation of what the model leaves out."""
+_AT_FIRST: Final = 0.05
+"""Standard deviation of what is usual after the first round, which is taken for it."""
+_NEIGHBOUR: Final = 0.004
+_ANY: Final = 0.02
+"""Probabilities that ``k`` moves, in a round."""
+_USUAL_DRIFT: Final = 0.004
+"""Standard deviation by which what is usual moves in a round, ..."""
+_USUAL_JUMP: Final = 1e-4
+"""... probability that it jumps, ..."""
+_JUMP_WIDTH: Final = 1.0
+"""... and the standard deviation by which it does."""
+_NEVER: Final = 1e-300
+
+
+class Capacity:
+    """What is believed of an API."""
+
+    __slots__ = ("_grid", "_likely", "_shares", "_usual", "_variance")
+
+    def __init__(self, least: int, most: int) -> None:
+        """The limits between which it is looked for."""
+        size = int(math.log(most / least) / _GRID) + 2
+        self._grid = [math.log(least) + step * _GRID for step in range(size)]
+        self._likely = [1 / size] * size
+        self._usual = [0.0] * size
+        self._variance = [_AT_FIRST**2] * size
+        self._shares = [math.exp(-_GRID * step) for step in range(size, 0, -1)]
+        """What an API does of what it could, by how much too few or too many it is asked."""
+        self._shares += [math.exp(-_GRID * _LOSS * step) for step in range(size + 1)]
+
+    def observe(self, at_a_time: float, mean: float, error: float) -> None:
+        """A round: how many there were at a time, the mean of logarithms of ratios, its error."""
+        self._drift()
+        level = math.log(at_a_time)
+        own_noise = error * error + _MODEL**2
+        likely, usual, variance = self._likely, self._usual, self._variance
+        total = 0.0
+        for place, k in enumerate(self._grid):
+            v = variance[place]
+            excess = max(level - k, 0.0)
+            surprise = mean - usual[place] - _SLOPE * excess
+            noise = own_noise + (_SLOPE_DOUBT * excess) ** 2
+            stays = (1 - _USUAL_JUMP) * _density(surprise, v + noise)
+            wide = v + _JUMP_WIDTH**2
+            jumps = _USUAL_JUMP * _density(surprise, wide + noise)
+            both = stays + jumps
+            # One normal distribution with the mean and the variance of the two.
+            share = jumps / both
+            gain, gain_wide = v / (v + noise), wide / (wide + noise)
+            moved = (1 - share) * gain + share * gain_wide
+            apart = share * (1 - share) * ((gain_wide - gain) * surprise) ** 2
+            variance[place] = (1 - share) * (1 - gain) * v + share * (1 - gain_wide) * wide + apart
+            usual[place] += moved * surprise
+            likely[place] *= both
+            total += likely[place]
+        self._likely = [each / total for each in likely]
+
+    def _drift(self) -> None:
+        """What may have changed since the last round."""
+        likely, usual, variance = self._likely, self._usual, self._variance
+        size = len(likely)
+        mean = sum(map(mul, likely, usual))
+        spread = sum(map(mul, likely, variance))
+        spread += sum(p * (each - mean) ** 2 for p, each in zip(likely, usual, strict=True))
+        before = [likely[0], *likely[:-1]]
+        after = [*likely[1:], likely[-1]]
+        any_of = _ANY / size
+        for place, (p, lower, higher) in enumerate(zip(likely, before, after, strict=True)):
+            here = (1 - _ANY) * (p + _NEIGHBOUR * (lower + higher - 2 * p))
+            share = any_of / (here + any_of)
+            away = mean - usual[place]
+            usual[place] += share * away
+            drifted = (1 - share) * variance[place] + share * spread
+            variance[place] = drifted + share * (1 - share) * away * away + _USUAL_DRIFT**2
+            self._likely[place] = here + any_of
+
+    def best(self, low: float, high: float) -> float:
+        """The limit between the two at which the API can be expected to do most."""
+        likely, shares, size = self._likely, self._shares, len(self._likely)
+        first = self._place(low)
+        found, most = first, 0.0
+        for place in range(first, max(self._place(high), first) + 1):
+            # The share of k is that of the difference of the two places.
+            done = sum(map(mul, likely, shares[size + place : place : -1]))
+            if done > most:
+                found, most = place, done
+        return math.exp(self._grid[found])
+
+    def at_least(self, limit: float) -> float:
+        """The probability that it sustains so many."""
+        return sum(self._likely[self._place(limit) :])
+
+    def refused(self, limit: float) -> None:
+        """It says that so many are too many."""
+        place = self._place(limit)
+        halved = [each / 2 for each in self._likely[place:]]
+        total = sum(self._likely[:place]) + sum(halved)
+        self._likely = [each / total for each in (*self._likely[:place], *halved)]
+
+    def _place(self, limit: float) -> int:
+        place = round((math.log(limit) - self._grid[0]) / _GRID)
+        return min(max(place, 0), len(self._grid) - 1)
+
+
+def _density(surprise: float, variance: float) -> float:
+    """Of a normal distribution, but for a factor that is always the same; never 0."""
+    return max(math.exp(-0.5 * surprise * surprise / variance) / math.sqrt(variance), _NEVER)
