@@ -90,6 +90,8 @@ async def started(
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
+        # Children that outlive it hold its pipes open for a while: uvloop may hang as a loop ends.
+        process._transport.close()  # type: ignore[attr-defined]
 
 
 async def connected(path: str) -> RawClient:
