@@ -12,7 +12,7 @@ from typing import Final
 
 from tests.support.client import RawClient
 
-PATIENCE: Final = 60.0
+PATIENCE: Final = 120.0
 """Seconds for anything that a process does, however busy the machine is."""
 
 
