@@ -93,10 +93,15 @@ class SplicedBody:
     def ended(self, error: Exception | None) -> None:
         """Of the end the stream knows by what has passed.
 
-        Where no more can be taken here, the connection reads on and finds out why.
+        A reset is told once, and here it was. Where else no more can be taken, the connection reads
+        on and finds out why.
         """
-        if error is not None:
-            self.close()
+        if error is None:
+            return
+        self.close()
+        transport = self._uploader.transport
+        if isinstance(error, (ConnectionError, TimeoutError)) and transport:
+            transport.abort()
 
     def refused(self, error: OSError) -> None:
         """The upstream takes no more; what it has said is still to be read."""

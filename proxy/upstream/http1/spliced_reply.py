@@ -75,13 +75,19 @@ class SplicedReply:
     def ended(self, error: Exception | None) -> None:
         """Of the end the stream knows by what has passed.
 
-        Where no more can be taken here, the connection reads on and finds out why.
+        A reset is told once, and here it was. Where else no more can be taken, the connection reads
+        on and finds out why.
         """
-        if error is not None:
+        if isinstance(error, (ConnectionError, TimeoutError)):
+            self._fail(error)
+        elif error is not None:
             self.close()
 
     def refused(self, error: OSError) -> None:
         """The client has gone."""
         self.receiver_gone = True
+        self._fail(error)
+
+    def _fail(self, error: OSError) -> None:
         forget_frames(error)  # they hold this object, and the stream keeps the error
         self._protocol.set_exception(error)

@@ -130,6 +130,26 @@ async def test_it_goes_on_when_nothing_more_will_be_asked(what: str, spliced: li
     assert spliced
 
 
+async def test_a_reset_is_told_as_one(
+    spliced: list[Splice], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The kernel tells of it once: whoever reads after that finds a usual end."""
+    caplog.set_level("INFO")
+    begun = asyncio.Event()
+    async with (
+        RawUpstream((HEAD + BODY[: 2 * MIB], begun, "rst")) as upstream,
+        proxied(upstream) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.send(get())
+        await client.read_until(b"\r\n\r\n")
+        await client.exactly(2 * MIB)
+        assert spliced
+        begun.set()
+        await proxy.record()
+    assert "the upstream cut its reply by a reset" in caplog.text
+
+
 async def test_both_sides_may_end_at_once(spliced: list[Splice]) -> None:
     async with (
         RawUpstream([HEAD + BODY[: 2 * MIB], "hold"]) as upstream,
