@@ -30,7 +30,7 @@ help: ## this list
 run: $(RUN) ## the proxy on config.toml, in front of the demo API on 127.0.0.1:9000
 	@$(BIN)/python tools/run.py $(CONFIG)
 
-test: $(DEV) ## every test, about 5 minutes (ARGS="-k retry" for some); skips what wants a missing system tool
+test: $(DEV) ## every test, about 7 minutes (ARGS="-k retry" for some); skips what wants a missing system tool
 	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --max-worker-restart 0 $(ARGS)
 
 fast: $(DEV) ## the quick tests: most need no socket
