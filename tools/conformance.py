@@ -1,6 +1,7 @@
 """Runs the conformance probes of a folder against a proxy of its own; full marks or failure."""
 
 import collections
+import contextlib
 import re
 import socket
 import subprocess
@@ -61,8 +62,7 @@ def probe_all(folder: Path, proxy: subprocess.Popen[str], port: int) -> int:
     if not address:
         print("conformance: the proxy did not start", *said, sep="\n", file=sys.stderr)
         return 1
-    rest = map(str.rstrip, proxy.stderr)
-    threading.Thread(target=said.extend, args=(rest,), daemon=True).start()
+    threading.Thread(target=follow, args=(proxy.stderr, said), daemon=True).start()
     passed = [probe(folder / name, address, port) for name in PROBES]
     if proxy.poll() is not None:
         print(f"conformance: the proxy ended with {proxy.returncode}", file=sys.stderr)
@@ -70,6 +70,12 @@ def probe_all(folder: Path, proxy: subprocess.Popen[str], port: int) -> int:
     if not all(passed):
         print("what the proxy said:", *said, sep="\n", file=sys.stderr)
     return not all(passed)
+
+
+def follow(lines: IO[str], said: collections.deque[str]) -> None:
+    """Keep what it says until it ends, or until nobody wants to know any more."""
+    with contextlib.suppress(ValueError):  # closed meanwhile
+        said.extend(map(str.rstrip, lines))
 
 
 def ready(lines: IO[str], said: collections.deque[str]) -> str:
