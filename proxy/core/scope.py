@@ -129,10 +129,9 @@ class Shared:
         found: T = self._things[key]
         return found
 
-    @property
-    def follows(self) -> bool:
-        """Whether a configuration before had something that may have to be told of this one."""
-        return self._before is not None
+    def had(self, key: Hashable) -> bool:
+        """Whether the configuration before has something here that may have to be told of this."""
+        return self._before is not None and key in self._before._things
 
     def do_without(self, key: Hashable, adapt: Callable[[T], None]) -> None:
         """``adapt`` is told of what the configuration before had here, when this one begins."""

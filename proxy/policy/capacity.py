@@ -1,13 +1,14 @@
 """How many requests at a time an API works on at full speed, as far as its times tell.
 
 The model. Up to ``k`` requests at a time, each takes what is usual. Where ``n`` are more than that,
-each takes ``(n / k) ** _SLOPE`` times as long. In logarithms: what is usual, plus
-``_SLOPE * max(0, log n - log k)``, and noise. Neither ``k`` nor what is usual is known, and both
-may change at any time.
+each takes ``(n / k) ** slope`` times as long. In logarithms: what is usual, plus ``slope`` times
+the excess ``max(0, log n - log k)``, and noise. None of ``k``, what is usual and the slope is
+known. The slope belongs to the API and lasts; the other two may change at any time.
 
-What is kept, for each ``k`` of a grid: how likely it is, and what would then be usual, as mean and
-variance. A round of answers changes both by Bayes' rule, which for a normal distribution is a
-Kalman filter. So a limit that is unsure after one round is sure after ten, however noisy each is.
+What is kept, for each ``k`` of a grid: how likely it is, and what would then be usual and be the
+slope, as means, variances and their covariance. A round of answers changes all of these by Bayes'
+rule, which for normal distributions is a Kalman filter (of two values that are seen as one sum). So
+a limit that is unsure after one round is sure after ten, however noisy each is.
 
 What may change between rounds:
 
@@ -24,14 +25,14 @@ _GRID: Final = 0.05
 """Step between two neighbours, of the logarithm."""
 _SLOPE: Final = 1.25
 _SLOPE_DOUBT: Final = 0.25
-"""Between an API that shares its time among all (1) and one that degrades beside (1.5): its mean
-and standard deviation."""
+"""Between an API that shares its time among all (1) and one that degrades beside (1.5): mean and
+standard deviation of what is believed before the first round."""
 _LOSS: Final = 0.5
 """What it does in all falls with this power of what is too much: what degrades loses so much."""
 _MODEL: Final = 0.02
 """Standard deviation of what the model leaves out."""
 _AT_FIRST: Final = 0.05
-"""Standard deviation of what is usual after the first round, which is taken for it."""
+"""Standard deviation of the mean of the first round."""
 _NEIGHBOUR: Final = 0.004
 _ANY: Final = 0.02
 """Probabilities that ``k`` moves, in a round."""
@@ -47,7 +48,16 @@ _NEVER: Final = 1e-300
 class Capacity:
     """What is believed of an API."""
 
-    __slots__ = ("_grid", "_likely", "_shares", "_usual", "_variance")
+    __slots__ = (
+        "_doubt",
+        "_grid",
+        "_likely",
+        "_shares",
+        "_slope",
+        "_tied",
+        "_usual",
+        "_variance",
+    )
 
     def __init__(self, least: int, most: int) -> None:
         """The limits between which it is looked for."""
@@ -56,40 +66,68 @@ class Capacity:
         self._likely = [1 / size] * size
         self._usual = [0.0] * size
         self._variance = [_AT_FIRST**2] * size
+        self._slope = [_SLOPE] * size
+        self._doubt = [_SLOPE_DOUBT**2] * size
+        """Variance of the slope."""
+        self._tied = [0.0] * size
+        """Covariance of the slope with what is usual."""
         self._shares = [math.exp(-_GRID * step) for step in range(size, 0, -1)]
         """What an API does of what it could, by how much too few or too many it is asked."""
         self._shares += [math.exp(-_GRID * _LOSS * step) for step in range(size + 1)]
+
+    def begin(self, at_a_time: float) -> None:
+        """The first round, whose mean is called 0. The API may have been slowed by it already."""
+        level = math.log(at_a_time)
+        doubt = _SLOPE_DOUBT**2
+        for place, k in enumerate(self._grid):
+            excess = max(level - k, 0.0)
+            # What is usual is the mean less what the slope makes of the excess, unsure as that is.
+            self._usual[place] = -_SLOPE * excess
+            self._variance[place] = _AT_FIRST**2 + excess * excess * doubt
+            self._tied[place] = -excess * doubt
 
     def observe(self, at_a_time: float, mean: float, error: float) -> None:
         """A round: how many there were at a time, the mean of logarithms of ratios, its error."""
         self._drift()
         level = math.log(at_a_time)
-        own_noise = error * error + _MODEL**2
+        noise = error * error + _MODEL**2
         likely, usual, variance = self._likely, self._usual, self._variance
+        slope, doubt, tied = self._slope, self._doubt, self._tied
         total = 0.0
         for place, k in enumerate(self._grid):
-            v = variance[place]
             excess = max(level - k, 0.0)
-            surprise = mean - usual[place] - _SLOPE * excess
-            noise = own_noise + (_SLOPE_DOUBT * excess) ** 2
-            stays = (1 - _USUAL_JUMP) * _density(surprise, v + noise)
-            wide = v + _JUMP_WIDTH**2
-            jumps = _USUAL_JUMP * _density(surprise, wide + noise)
-            both = stays + jumps
-            # One normal distribution with the mean and the variance of the two.
-            share = jumps / both
-            gain, gain_wide = v / (v + noise), wide / (wide + noise)
-            moved = (1 - share) * gain + share * gain_wide
-            apart = share * (1 - share) * ((gain_wide - gain) * surprise) ** 2
-            variance[place] = (1 - share) * (1 - gain) * v + share * (1 - gain_wide) * wide + apart
-            usual[place] += moved * surprise
+            surprise = mean - usual[place] - slope[place] * excess
+            # Covariances of the mean with what is usual and with the slope, and its variance.
+            of_usual = variance[place] + excess * tied[place]
+            of_slope = tied[place] + excess * doubt[place]
+            stays = of_usual + excess * of_slope + noise
+            jumps = stays + _JUMP_WIDTH**2
+            if_stays = (1 - _USUAL_JUMP) * _density(surprise, stays)
+            if_jumps = _USUAL_JUMP * _density(surprise, jumps)
+            both = if_stays + if_jumps
             likely[place] *= both
             total += likely[place]
+            # One normal distribution with the means and the variances of the two.
+            p = if_jumps / both
+            jumped = of_usual + _JUMP_WIDTH**2
+            gain, gain_jumped = of_usual / stays, jumped / jumps
+            turn, turn_jumped = of_slope / stays, of_slope / jumps
+            moved = (1 - p) * gain + p * gain_jumped
+            turned = (1 - p) * turn + p * turn_jumped
+            spread = p * (1 - p) * surprise * surprise
+            apart, turned_apart = gain_jumped - gain, turn_jumped - turn
+            usual[place] += moved * surprise
+            slope[place] += turned * surprise
+            variance[place] += p * _JUMP_WIDTH**2 + spread * apart * apart
+            variance[place] -= (1 - p) * gain * of_usual + p * gain_jumped * jumped
+            tied[place] += spread * apart * turned_apart - moved * of_slope
+            doubt[place] += spread * turned_apart * turned_apart - turned * of_slope
         self._likely = [each / total for each in likely]
 
     def _drift(self) -> None:
         """What may have changed since the last round."""
         likely, usual, variance = self._likely, self._usual, self._variance
+        slope, doubt, tied = self._slope, self._doubt, self._tied
         size = len(likely)
         mean = sum(map(mul, likely, usual))
         spread = sum(map(mul, likely, variance))
@@ -104,6 +142,11 @@ class Capacity:
             usual[place] += share * away
             drifted = (1 - share) * variance[place] + share * spread
             variance[place] = drifted + share * (1 - share) * away * away + _USUAL_DRIFT**2
+            # Of an API that sustains another number, the slope is not known.
+            away = _SLOPE - slope[place]
+            slope[place] += share * away
+            doubt[place] += share * (_SLOPE_DOUBT**2 - doubt[place] + (1 - share) * away * away)
+            tied[place] *= 1 - share
             self._likely[place] = here + any_of
 
     def best(self, low: float, high: float) -> float:

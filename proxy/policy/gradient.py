@@ -8,6 +8,9 @@ Every few rounds one round is at a limit that is higher or lower:
   is there too;
 - lower, one time in three, to see what is usual without any queueing inside the API.
 
+Both differ by one at least: a fifth more than 2 would be none. The second round is at half of the
+first limit. If answers are quicker there, the API was given too many from the beginning.
+
 After a limit has been lowered, answers to requests that began before say nothing of it.
 """
 
@@ -42,6 +45,7 @@ _LOWER_ONE_IN: Final = 3
 """... which is one time in so many."""
 _DOUBT: Final = 0.08
 """Probability of more above which it looks once more."""
+_EVEN: Final = 0.5
 _REFUSED: Final = 0.1
 """Share of refusals above which an API has too much to do. Fewer are about quotas, or about one
 client: an API with plenty of room refuses a few percent too."""
@@ -186,15 +190,25 @@ class Gradient:
         first = self._rounds == 1
         for usual, (count, total) in self._baselines.items():
             usual.learn(total / count - (0.0 if first else mean), count)
+        # Those that are on loan (policy/permit_loans) are not in flight.
+        at_a_time = max(self._in_flight / self._n, 1.0)
         if first:
-            return self._set(self._level, now)
+            mean = 0.0
+            self._capacity.begin(at_a_time)
+        else:
+            self._capacity.observe(at_a_time, mean, error)
         self._mean = mean
-        self._capacity.observe(self._in_flight / self._n, mean, error)
-        busy = self._busy >= _BUSY * self._level
+        busy = self._busy >= _BUSY * self.limit
+        if first and busy:
+            # Half as many: were they quicker, so many were too many from the beginning.
+            self._after = self._level
+            return self._set(self._level * _DOWN, now)
         began, self._after = self._after or self._level, 0.0
         tried, self._tried = self._tried, 0.0
-        highest = max(self._level * _UP, began) if busy else began
-        lowest = min(self._level * _DOWN, began)
+        highest = max(self._level * _UP, self._level + 1, began) if busy else began
+        # A limit that nobody reaches stays, unless fewer than it are too many.
+        idle = not busy and self._capacity.at_least(at_a_time) > _EVEN
+        lowest = began if idle else min(self._level * _DOWN, began)
         best = self._capacity.best(max(lowest, self._least), min(highest, self._most))
         if tried and best < tried and self._capacity.at_least(tried) > _DOUBT:
             return self._look(best, tried, now)
@@ -202,9 +216,9 @@ class Gradient:
             return self._set(best, now)
         away = min(max(_ERRORS * error, _NEAREST), _FARTHEST)
         if self._rounds % (_LOWER_ONE_IN * _EVERY):
-            return self._look(best, best * (1 + away), now)
+            return self._look(best, max(best * (1 + away), best + 1), now)
         self._after = best
-        return self._set(best * (1 - _LOWER * away), now, looking=True)
+        return self._set(min(best * (1 - _LOWER * away), best - 1), now, looking=True)
 
     def _look(self, best: float, higher: float, now: float) -> bool:
         """Whether it sustains more than is believed to be best."""

@@ -9,7 +9,7 @@ itself where a link above does its work, or None where the options leave it out.
 these tables. A new concern is one file and one row here. Move a row only with its reason.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from proxy.core.cache_options import CacheOptions
@@ -25,7 +25,8 @@ from proxy.middleware.hedge.options import HedgeOptions
 from proxy.middleware.load_balance import load_balance
 from proxy.middleware.retry import retry
 from proxy.middleware.rewrite import rewrite
-from proxy.run.later import Later, table
+from proxy.run.later import Later
+from proxy.upstream.credentials.options import CredentialsOptions
 
 
 class Concern(Protocol):
@@ -53,23 +54,29 @@ class Link(NamedTuple):
 OnLink: TypeAlias = Callable[[Scope, Link], None]
 
 
-cache: Final = Later("cache.cache", table(CacheOptions))
-coalesce: Final = Later("coalesce.coalesce", table(CoalesceOptions, CacheOptions))
+cache: Final = Later("cache.cache", CacheOptions)
+coalesce: Final = Later("coalesce.coalesce", CoalesceOptions, CacheOptions)
 concurrency: Final = Later(
     "concurrency.concurrency",
-    lambda scope: scope.find(ConcurrencyOptions) is not None or scope.shared.follows,
+    ConcurrencyOptions,
+    wanted=lambda scope: (
+        scope.find(ConcurrencyOptions) is not None
+        or scope.shared.had(("concurrency", scope.upstream))
+    ),  # whose limit is lifted
 )
-credentials: Final = Later("credentials", lambda scope: getattr(scope.credentials, "keys", ()))
-deadline: Final = Later("deadline.deadline", table(DeadlineOptions))
-hedge: Final = Later("hedge.hedge", table(HedgeOptions))
-propagation: Final = Later("deadline.propagation", table(DeadlineOptions))
-recording: Final = Later("recording.recording", lambda scope: scope.shared.deck is not None)
-resume: Final = Later("resume.resume", table(StreamOptions))
-sse_keepalive: Final = Later("sse_keepalive.sse_keepalive", table(StreamOptions))
-tracing: Final = Later("tracing", lambda scope: scope.shared.traced)
-upstream_quota: Final = Later("upstream_quota", table(RateLimitOptions))
+credentials: Final = Later(
+    "credentials", CredentialsOptions, wanted=lambda s: getattr(s.credentials, "keys", ())
+)
+deadline: Final = Later("deadline.deadline", DeadlineOptions)
+hedge: Final = Later("hedge.hedge", HedgeOptions)
+propagation: Final = Later("deadline.propagation", DeadlineOptions)
+recording: Final = Later("recording.recording", wanted=lambda scope: scope.shared.deck is not None)
+resume: Final = Later("resume.resume", StreamOptions)
+sse_keepalive: Final = Later("sse_keepalive.sse_keepalive", StreamOptions)
+tracing: Final = Later("tracing", wanted=lambda scope: scope.shared.traced)
+upstream_quota: Final = Later("upstream_quota", RateLimitOptions)
 wait_for_connect: Final = Later(
-    "concurrency.wait_for_connect", lambda scope: scope.wait_for_connect
+    "concurrency.wait_for_connect", wanted=lambda scope: scope.wait_for_connect
 )
 
 
@@ -106,6 +113,12 @@ ENDPOINT: Final = (
     Link(tracing, "last: each attempt that is sent tells the upstream its own span"),
 )
 """Once for each endpoint, as a route reaches it."""
+
+
+def missing(tables: Collection[type]) -> list[Later]:
+    """What a configuration with these tables loads, and nothing has loaded yet."""
+    concerns = [link.concern for link in (*ROUTE, *UPSTREAM, *ENDPOINT)]
+    return [each for each in concerns if isinstance(each, Later) and each.is_missing(tables)]
 
 
 def linked(

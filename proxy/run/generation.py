@@ -17,6 +17,9 @@ from proxy.edge.relay import Relay
 from proxy.edge.responses import ErrorsOptions
 from proxy.edge.router import Router
 from proxy.http.request_id import EVERY, sampled_of
+from proxy.run.chains import missing
+from proxy.run.later import load
+from proxy.run.scopes import tables as tables_of
 from proxy.run.tree import RouteNode, Tree
 from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.session import Session
@@ -104,6 +107,11 @@ class Generations:
         if before is None:
             tree = Tree(config, self._session, random.Random(), deck=self._deck).build()
             return Generation(config, tree, self._intake(config), self._relay(config))
+        tables = {
+            type(each) for of in (*config.routes, *config.upstreams) for each in tables_of(of)
+        }
+        if late := missing(tables):  # the loop has requests to serve meanwhile
+            await asyncio.to_thread(load, late)
         rng = before.tree.shared.rng
         tree = Tree(config, self._session, rng, before=before.tree, deck=self._deck)
         await tree.build_in_turns()

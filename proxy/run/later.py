@@ -4,7 +4,8 @@ What a chain does not have costs nothing: neither time at the start nor memory. 
 the one place that says which concerns these are, and what wants each of them.
 """
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Collection
 from importlib import import_module
 from typing import Any, TypeAlias, cast
 
@@ -18,10 +19,18 @@ Wanted: TypeAlias = Callable[[Any], object]
 class Later:
     """A concern, which stands in a chain as its module does."""
 
-    def __init__(self, module: str, wanted: Wanted) -> None:
-        """``module``: as its file is called below ``proxy/middleware``, with dots."""
+    def __init__(self, module: str, *tables: type, wanted: Wanted | None = None) -> None:
+        """``module``: as its file is called below ``proxy/middleware``, with dots.
+
+        ``tables``: it is wanted where the route, or the upstream, has one of them; or where
+        ``wanted`` says so.
+        """
         self.__name__ = f"proxy.middleware.{module}"
-        self._wanted = wanted
+        self._tables = tables
+        self._wanted = wanted or self._has_table
+
+    def _has_table(self, scope: Scope) -> bool:
+        return any(scope.find(table) is not None for table in self._tables)
 
     def link(self, scope: Scope, inner: Handler) -> Handler | None:
         """What the module gives; None without it."""
@@ -29,7 +38,12 @@ class Later:
             return None
         return cast("Handler | None", import_module(self.__name__).link(scope, inner))
 
+    def is_missing(self, tables: Collection[type]) -> bool:
+        """Whether a configuration with these tables loads it, and it has not been loaded."""
+        return self.__name__ not in sys.modules and any(each in tables for each in self._tables)
 
-def table(*kinds: type) -> Wanted:
-    """Where the route, or the upstream, has one of these tables."""
-    return lambda scope: any(scope.find(kind) is not None for kind in kinds)
+
+def load(concerns: Collection[Later]) -> None:
+    """Load these. A reload does so in a thread: one of them takes up to 40 ms."""
+    for each in concerns:
+        import_module(each.__name__)

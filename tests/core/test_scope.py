@@ -77,6 +77,9 @@ async def test_what_the_next_configuration_shares_too_goes_over_to_it_when_that_
     told: list[Ends] = []
     assert two.share("kept", Ends, told.append) is kept
     assert two.share("new", Ends, told.append) not in (kept, dropped)
+    assert two.had("dropped")
+    assert not two.had("never there")
+    assert not one.had("dropped"), "none was before it"
     two.do_without("dropped", told.append)
     two.do_without("never there", told.append)
     assert not told  # it may still be given up

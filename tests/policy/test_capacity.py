@@ -96,3 +96,29 @@ def test_whatever_it_is_told_it_believes_something(
 def test_as_little_as_nothing_to_choose_from_is_chosen() -> None:
     assert Capacity(4, 1000).best(16, 16) == pytest.approx(16, rel=0.03)
     assert Capacity(1, 2).best(1, 2) <= 2.1
+
+
+@pytest.mark.parametrize("slope", [1.0, 1.5])
+@pytest.mark.parametrize("sustained", [4, 16, 64])
+def test_the_first_round_may_have_been_slowed_already(sustained: int, slope: float) -> None:
+    capacity = Capacity(1, 1000)
+    first = slope * max(math.log(16 / sustained), 0.0)
+    capacity.begin(16)
+    limit = 8.0
+    for number in range(30):
+        asked = limit * (1.0, 1.2, 1.0, 0.85)[number % 4]
+        capacity.observe(asked, slope * max(math.log(asked / sustained), 0.0) - first, 0.03)
+        limit = capacity.best(limit / 2, limit * 1.3)
+    assert limit == pytest.approx(sustained, rel=0.15)
+
+
+def test_the_slope_of_an_api_is_learned() -> None:
+    """What a limit that is far too high does is known then, and taken for nothing else."""
+    capacity = Capacity(4, 1000)
+    for _ in range(20):
+        for asked in (20, 26, 34):
+            capacity.observe(asked, max(math.log(asked / 20), 0.0), 0.02)
+    before = capacity.best(10, 40)
+    capacity.observe(40, math.log(2), 0.02)
+    assert capacity.best(10, 40) == pytest.approx(before, rel=0.03)
+    assert capacity.at_least(26) < 0.05

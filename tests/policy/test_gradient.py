@@ -28,12 +28,24 @@ def test_while_all_is_well_it_grows() -> None:
     assert usual.value == pytest.approx(0.1, rel=0.1)
 
 
-def test_a_limit_that_nobody_needs_stays() -> None:
-    gradient, usual, now = Gradient(4, 1000), Baseline(), 0.0
+@pytest.mark.parametrize("most", [20, 32, 1000])
+def test_a_limit_that_nobody_needs_stays(most: int) -> None:
+    gradient, usual, now = Gradient(4, most), Baseline(), 0.0
     for _ in range(2000):
         now += 0.05
         gradient.observe(usual, 0.1, now, 2)
     assert gradient.limit == 16
+
+
+def test_fewer_than_the_limit_may_be_too_many() -> None:
+    gradient, usual = Gradient(4, 1000), Baseline()
+    now = fed(gradient, usual, 0.1, 20, 0.0)
+    high = gradient.limit
+    for _ in range(2000):  # as many as half of the limit are there, and only eight are worked on
+        now += 0.1 / 8
+        in_flight = max(gradient.limit // 2, 8)
+        gradient.observe(usual, 0.1 * in_flight / 8, now, in_flight)
+    assert gradient.limit < high / 4
 
 
 def test_what_takes_twice_as_long_halves_it_until_it_helps() -> None:
@@ -148,3 +160,43 @@ def test_without_a_limit_the_same_api_does_nothing_any_more() -> None:
     [stage] = Day(1, KINDS[0], [20], 60.0, 0).run()
     assert stage.good < 20 * 60
     assert stage.p99() == 10.0
+
+
+def met(gradient: Gradient, usual: Baseline, sustained: int, answers: int, now: float) -> float:
+    """So many answers of an API with so many workers and a queue before them; the time then."""
+    rng = random.Random(1)
+    for _ in range(answers):
+        seconds = 0.1 * max(1.0, gradient.limit / sustained) * rng.uniform(0.8, 1.2)
+        now += seconds / gradient.limit
+        gradient.observe(usual, seconds, now, gradient.limit)
+    return now
+
+
+@pytest.mark.parametrize("sustained", [1, 2, 3, 5, 8])
+def test_an_api_that_is_given_too_many_from_the_beginning_is_given_fewer(sustained: int) -> None:
+    """Its first answers are slow already: what they take is not what is usual."""
+    gradient = Gradient(1, 1000)
+    met(gradient, Baseline(), sustained, 6000, 0.0)
+    assert sustained <= gradient.limit <= sustained + 1
+
+
+def test_a_few_at_a_time_that_are_too_many_do_not_stay() -> None:
+    [stage] = Day(1, KINDS[0], [4], 240.0, None).run()
+    settled = stage.limits[len(stage.limits) // 2 :]
+    assert sum(settled) / len(settled) < 5
+
+
+def test_a_limit_of_one_is_left_again() -> None:
+    gradient, usual = Gradient(1, 1000), Baseline()
+    now = met(gradient, usual, 1, 6000, 0.0)
+    assert gradient.limit <= 2
+    met(gradient, usual, 5, 6000, now)
+    assert 5 <= gradient.limit <= 6
+
+
+def test_requests_on_loan_are_not_in_flight() -> None:
+    """Where all that answer are, none is."""
+    gradient, usual, now = Gradient(1, 16), Baseline(), 0.0
+    for _ in range(1000):
+        now += 0.1
+        assert not gradient.observe(usual, 0.1, now, 0)

@@ -1,20 +1,26 @@
 """Concerns that are loaded when a configuration wants them."""
 
+import importlib
 import sys
+import threading
 from types import ModuleType
 from typing import Any, cast
 
 import pytest
 
+import proxy.middleware
 from proxy.config.load import from_tables
 from proxy.core.cache_options import CacheOptions
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.rate_limit_options import RateLimitOptions
 from proxy.core.reply import Reply
 from proxy.core.scope import Scope
-from proxy.run.chains import ENDPOINT, ROUTE, UPSTREAM
-from proxy.run.later import Later, table
+from proxy.run import later as later_module
+from proxy.run.chains import ENDPOINT, ROUTE, UPSTREAM, missing
+from proxy.run.later import Later, load
+from tests.support.proxy import proxied
 from tests.support.scope import upstream_scope
+from tests.support.upstream import HEALTHY, RawUpstream
 
 
 async def innermost(_: Exchange) -> Reply:
@@ -22,7 +28,7 @@ async def innermost(_: Exchange) -> Reply:
 
 
 def test_a_concern_that_is_not_wanted_is_not_loaded() -> None:
-    later = Later("nowhere", lambda _: False)
+    later = Later("nowhere", wanted=lambda _: False)
     assert later.link(cast(Scope, object()), innermost) is None
 
 
@@ -37,19 +43,56 @@ def test_one_that_is_wanted_makes_its_own_link(monkeypatch: pytest.MonkeyPatch) 
     module.link = link
     monkeypatch.setitem(sys.modules, "proxy.middleware.here", module)
     wanting = cast(Scope, object())
-    assert Later("here", lambda of: of is wanting).link(wanting, innermost) is innermost
+    assert Later("here", wanted=lambda of: of is wanting).link(wanting, innermost) is innermost
     assert given == [wanting]
 
 
-def test_it_may_be_any_of_several_tables_that_wants_it() -> None:
-    wanted = table(CacheOptions, RateLimitOptions)
+def test_it_may_be_any_of_several_tables_that_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = cast(Any, ModuleType("here"))
+    module.link = lambda _, inner: inner
+    monkeypatch.setitem(sys.modules, "proxy.middleware.here", module)
+    later = Later("here", CacheOptions, RateLimitOptions)
     for tables, expected in (
-        ({"cache": {}}, True),
-        ({"rate_limit": {"average": 1}}, True),
-        ({"concurrency": {}}, False),
+        ({"cache": {}}, innermost),
+        ({"rate_limit": {"average": 1}}, innermost),
+        ({"concurrency": {}}, None),
     ):
         config = from_tables({**tables, "upstreams": [{"name": "a", "servers": ["http://a"]}]})
-        assert wanted(upstream_scope(config)) is expected
+        assert later.link(upstream_scope(config), innermost) is expected
+
+
+def test_what_is_missing_is_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "proxy.middleware.upstream_quota"
+    monkeypatch.setattr(proxy.middleware, "upstream_quota", sys.modules.get(name), raising=False)
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    later = Later("upstream_quota", CacheOptions, RateLimitOptions)
+    assert not later.is_missing({CacheOptions} - {CacheOptions})
+    assert not Later("upstream_quota", wanted=lambda _: True).is_missing({RateLimitOptions})
+    assert later.is_missing({RateLimitOptions, int})
+    assert [each.__name__ for each in missing({RateLimitOptions})] == [name]
+    load([later])
+    assert not later.is_missing({RateLimitOptions})
+    assert missing({RateLimitOptions}) == []
+
+
+async def test_a_reload_loads_in_a_thread_while_the_loop_serves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name = "proxy.middleware.upstream_quota"
+    async with RawUpstream(HEALTHY) as upstream, proxied(upstream) as running:
+        importlib.import_module(name)
+        monkeypatch.setattr(proxy.middleware, "upstream_quota", sys.modules[name], raising=False)
+        monkeypatch.delitem(sys.modules, name)
+        seen: list[tuple[str, bool]] = []
+
+        def loaded(wanted: str) -> ModuleType:
+            if wanted not in sys.modules:
+                seen.append((wanted, threading.current_thread() is threading.main_thread()))
+            return importlib.import_module(wanted)
+
+        monkeypatch.setattr(later_module, "import_module", loaded)
+        await running.reload(rate_limit={"average": 1})
+        assert seen == [(name, False)]  # and nothing that is not in this configuration
 
 
 def test_every_name_is_that_of_a_module() -> None:
