@@ -272,7 +272,9 @@ class _Transaction:
 
 def set_aside(path: Path, wall: float) -> Path:
     """Rename a file that cannot be used, and what belongs to it; where it is now."""
-    aside = path.with_name(f"{path.name}.unusable-{int(wall)}")
+    number = int(wall)
+    while (aside := path.with_name(f"{path.name}.unusable-{number}")).exists():
+        number += 1
     for suffix in ("-wal", "-shm", ""):
         part = path.with_name(path.name + suffix)
         if part.exists():

@@ -29,14 +29,21 @@ _LOCKED: Final = 1.0
 """Seconds until a lock is waited for again that another process has kept."""
 
 
+class _Resting(sqlite3.OperationalError):
+    """It is not tried now."""
+
+
 class File:
     """Reads in one thread, and writes in another one."""
 
     __slots__ = (
+        "_age",
+        "_inode",
         "_locked_until",
         "_path",
         "_reader",
         "_reading",
+        "_reading_age",
         "_rest_until",
         "_silent_until",
         "_swept_at",
@@ -53,6 +60,10 @@ class File:
         self.writing: Database | None = None
         self._swept_at = self._rest_until = self._silent_until = self._locked_until = 0.0
         self.failures = 0
+        self._age = self._reading_age = 0
+        """How many files have been set aside, now and when the one that is read was opened."""
+        self._inode = 0
+        """Of the file that is written."""
 
     async def read(self, look: Callable[[Database], T], within: float | None = None) -> T:
         """What is found. Raises StoreFailed; TimeoutError after ``within`` seconds."""
@@ -74,39 +85,45 @@ class File:
     def write(self, change: Callable[[Database], T]) -> T | None:
         """Change something, in the thread that writes; None where that fails."""
         try:
-            if self.writing is None:
+            writing = self.writing
+            if writing is None:
                 self._rested()
-                self.writing = self._open()
+                writing = self._open_writing()
             now = monotonic()
             if now < self._locked_until:
                 raise sqlite3.OperationalError("another process has it locked")
             if now >= self._swept_at + _SWEEP_EVERY:
                 self._swept_at = now
-                self.writing.sweep()
-            return change(self.writing)
+                writing.sweep()
+            return change(writing)
         except (sqlite3.Error, OSError) as error:
             self._failed(error, is_open=self.writing is not None)
             if _is_locked(error):
                 self._locked_until = monotonic() + _LOCKED
             if _is_damage(error) and self.writing is not None:
-                self.writing.close()
-                self.writing = None
+                self._replace(self._age)
             return None
 
     def _read(self, look: Callable[[Database], T]) -> T:
+        if self._reading_age != self._age:
+            self._close_reading()  # what it has open may be the file that was set aside
         try:
             if self._reading is None:
                 self._rested()
+                self._reading_age = self._age
                 self._reading = Database(self._path)
             return look(self._reading)
         except (sqlite3.Error, OSError) as error:
             self._failed(error, is_open=self._reading is not None)
             if _is_damage(error):
-                if self._reading is not None:
-                    self._reading.close()
-                    self._reading = None
-                self._writer.begin(self._replace)
+                self._close_reading()
+                self._writer.begin(partial(self._replace, self._reading_age))
             raise
+
+    def _open_writing(self) -> Database:
+        self.writing = self._open()
+        self._inode = self._path.stat().st_ino
+        return self.writing
 
     def _open(self) -> Database:
         """The file; a new one where it is no database of ours."""
@@ -119,25 +136,34 @@ class File:
             log.error("store %s cannot be used and is now %s: %s", self._path, aside, error)
             return Database(self._path)
 
-    def _replace(self) -> None:
-        """The thread that reads has found damage: begin a new file."""
-        if self.writing is not None:
-            self.writing.close()
-            self.writing = None
-            log.error(
-                "store %s is damaged and is now %s", self._path, set_aside(self._path, wall())
-            )
-        self._rest_until = 0.0
-        self.write(Database.count)
+    def _replace(self, age: int) -> None:
+        """A file of this age is damaged: begin a new one, unless that has been done."""
+        if age != self._age:
+            if self.writing is not None:
+                self._rest_until = 0.0  # whoever found it was late
+            return
+        self._close_writing()
+        try:
+            if self._inode in (0, self._path.stat().st_ino):  # else another process has done it
+                aside = set_aside(self._path, wall())
+                log.error("store %s is damaged and is now %s", self._path, aside)
+            self._open_writing().count()
+        except (sqlite3.Error, OSError) as error:
+            self._age += 1
+            self._failed(error, is_open=self.writing is not None)
+        else:
+            self._age += 1  # not before: whoever opens it meanwhile may have the old one
+            self._rest_until = 0.0
 
     def _rested(self) -> None:
         if monotonic() < self._rest_until:
-            raise sqlite3.OperationalError("it could not be used a moment ago")
+            raise _Resting("it could not be used a moment ago")
 
     def _failed(self, error: Exception, *, is_open: bool) -> None:
         now = monotonic()
         self.failures += 1
-        if (_is_damage(error) or not is_open) and now >= self._rest_until:
+        tried = _is_damage(error) or not (is_open or isinstance(error, _Resting))
+        if tried and now >= self._rest_until:
             self._rest_until = now + REST
         if now >= self._silent_until:
             self._silent_until = now + REST

@@ -6,6 +6,7 @@ import resource
 import signal
 import sqlite3
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,34 @@ async def test_a_file_that_is_damaged_while_it_is_used(path: Path) -> None:
     # A write may be what meets the damage first, and is lost with the file; the next one is not.
     put(store, b"lost", b"1")
     await store.get(b"lost")
+    await store._file.change(lambda _: None)
+    assert len(list(path.parent.glob("store.db.unusable-*[0-9]"))) == 1
+    put(store, b"new", b"1")
+    assert [await body_of(entry) for entry in await store.get(b"new")] == [b"1"]
+    await store.close()
+
+
+async def test_damage_that_is_found_twice_is_mended_once(path: Path) -> None:
+    """By a write, at once; and by a reader that had the old file open and comes late."""
+    begun, replaced = threading.Event(), threading.Event()
+
+    def broken(_: object) -> None:
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+    def late(_: object) -> None:
+        begun.set()
+        replaced.wait()
+        broken(_)
+
+    store = opened(path)
+    put(store, b"old", b"1")
+    assert await store.get(b"old")
+    reading = asyncio.create_task(store._file.read(late))
+    await asyncio.to_thread(begun.wait)
+    await store._file.change(broken)
+    replaced.set()
+    with pytest.raises(StoreFailed):
+        await reading
     await store._file.change(lambda _: None)
     assert len(list(path.parent.glob("store.db.unusable-*[0-9]"))) == 1
     put(store, b"new", b"1")
