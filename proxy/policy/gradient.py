@@ -6,7 +6,7 @@ Every few rounds one round is at a limit that is higher or lower:
 
 - higher, to see whether the API sustains more by now. As long as that is in doubt, the next round
   is there too;
-- lower, one time in three, to see what is usual without any queueing inside the API.
+- lower, one time in two, to see what is usual without any queueing inside the API.
 
 Both differ by one at least: a fifth more than 2 would be none. The second round is at half of the
 first limit. If answers are quicker there, the API was given too many from the beginning.
@@ -33,7 +33,7 @@ _BUSY: Final = 0.8
 _UP: Final = 1.3
 _DOWN: Final = 0.5
 """What the limit becomes at most and at least after a round, as a share of what it was."""
-_EVERY: Final = 5
+_EVERY: Final = 4
 """Rounds from one look at another limit to the next."""
 _FARTHEST: Final = 0.2
 _NEAREST: Final = 0.15
@@ -41,7 +41,7 @@ _ERRORS: Final = 2.2
 """How far away it looks, as a share of the limit: so many standard errors of a round."""
 _LOWER: Final = 0.75
 """Of that, when it looks at a lower one, ..."""
-_LOWER_ONE_IN: Final = 3
+_LOWER_ONE_IN: Final = 2
 """... which is one time in so many."""
 _DOUBT: Final = 0.08
 """Probability of more above which it looks once more."""

@@ -123,9 +123,9 @@ def test_it_never_leaves_its_bounds(
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_it_finds_what_an_api_sustains_and_follows_it(seed: int) -> None:
-    stages = Day(seed, KINDS[0], [20, 60, 20], 90.0, None).run()
+    stages = Day(seed, KINDS[0], [20, 60, 20], 60.0, None).run()
     for stage in stages:
-        ideal = stage.capacity / 0.2 * 90
+        ideal = stage.capacity / 0.2 * 60
         assert stage.good > 0.88 * ideal
         assert stage.p99() < 2.0
         settled = stage.limits[len(stage.limits) // 2 :]
