@@ -1,6 +1,7 @@
 """What every test has: the loop it runs on, and a word about skipping."""
 
 import asyncio
+import gc
 import os
 import shutil
 from collections.abc import Callable, Generator, Mapping
@@ -31,6 +32,12 @@ def forget_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+
+def pytest_collection_finish() -> None:
+    """The collector need not look at all tests and modules again and again: half a second each."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

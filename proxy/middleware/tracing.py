@@ -4,7 +4,7 @@ Only of traces that are sampled. Any other traceparent passes as it is, and cost
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from proxy.core.exchange import Exchange, Handler
@@ -33,8 +33,12 @@ class Tracing:
         self._inner = inner
         self._bits: Callable[[int], int] = rng.getrandbits
 
-    async def handle(self, exchange: Exchange) -> Reply:
-        """Every request has a traceparent by now, its own or one of ours."""
+    def handle(self, exchange: Exchange) -> Awaitable[Reply]:
+        """Every request has a traceparent by now, its own or one of ours.
+
+        What the next link is going to answer is handed on as it is: to wait for it here would cost
+        each request more than the look does.
+        """
         record = exchange.record
         record.span_id = ""
         # Without a call: most traces are not sampled. One that was made here stands last.
@@ -46,7 +50,7 @@ class Tracing:
                 if name[:1] in b"tT" and name.lower() == _NAME:  # house: one pass
                     break
             else:
-                return await self._inner(exchange)
+                return self._inner(exchange)
         if value[_FLAG] in _ODD:
             span = b"%016x" % (self._bits(64) or 1)
             record.span_id = span.decode()
@@ -55,4 +59,4 @@ class Tracing:
             exchange.headers = [
                 (name, told) if field[1] is value else field for field in exchange.headers
             ]
-        return await self._inner(exchange)
+        return self._inner(exchange)

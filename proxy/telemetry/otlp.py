@@ -16,6 +16,7 @@ from opentelemetry.proto.trace.v1 import trace_pb2 as pb
 from proxy import __version__
 from proxy.core.exchange import Exchange
 from proxy.core.samples import Sample, counter, gauge
+from proxy.http.bounded_cache import BoundedCache
 from proxy.telemetry.spans import Attributes, Span, Spans, Trace
 
 MOST: Final = 8 << 20
@@ -23,6 +24,10 @@ MOST: Final = 8 << 20
 BATCH: Final = 512
 """Spans that are sent at once."""
 _SCHEMA: Final = "https://opentelemetry.io/schemas/1.44.0"
+_SELDOM_AGAIN: Final = {"sidecar_proxy.request_id", "url.full", "url.path", "url.query"}
+_FAILED: Final = pb.Status(code=pb.Status.STATUS_CODE_ERROR)
+_OFTEN: Final = 512
+"""Attributes of which it is known how they are encoded."""
 
 
 class Tracer:
@@ -30,6 +35,7 @@ class Tracer:
 
     __slots__ = (
         "_behind",
+        "_encoded",
         "_resource",
         "_slow",
         "_spans",
@@ -50,7 +56,10 @@ class Tracer:
         self._spans = spans
         self._slow = slow or float("inf")
         self._behind = behind
-        self._waiting: deque[tuple[pb.Span, int]] = deque()
+        self._encoded: BoundedCache[tuple[str, str | int], bytes] = BoundedCache(
+            _OFTEN, _OFTEN << 10
+        )
+        self._waiting: deque[bytes] = deque()
         self.waiting_bytes = 0
         self.sent = self.dropped = 0
         self.on_spans: Callable[[], None] = _nobody
@@ -76,35 +85,51 @@ class Tracer:
         trace = self._spans.trace(exchange, now)
         behind, idle = self._behind(), not self._waiting
         for span in trace.spans:
-            self._keep(_encoded(trace, span, behind))
+            self._keep(_encoded(trace, span, behind) + self._attributes(span.attributes))
         if idle and self._waiting:
             self.on_spans()
 
-    def _keep(self, span: pb.Span) -> None:
-        size = span.ByteSize()
-        if self.waiting_bytes + size > MOST:
+    def _keep(self, span: bytes) -> None:
+        if self.waiting_bytes + len(span) > MOST:
             self.dropped += 1
             return
-        self._waiting.append((span, size))
-        self.waiting_bytes += size
+        self._waiting.append(span)
+        self.waiting_bytes += len(span)
+
+    def _attributes(self, values: Attributes) -> bytes:
+        """What makes a span have them where it is put behind its other fields.
+
+        Messages that follow one another are one message with the fields of all (Protocol Buffers,
+        Encoding, "Last One Wins"). Most attributes come again with each span, and to encode them
+        was most of what a span costs.
+        """
+        known = self._encoded
+        parts = []
+        for key, value in values.items():
+            if isinstance(value, float) or key in _SELDOM_AGAIN:
+                parts.append(_attribute(key, value))
+                continue
+            part = known.get((key, value))
+            if part is None:
+                part = _attribute(key, value)
+                known.remember((key, value), part, 3 * len(part))
+            parts.append(part)
+        return b"".join(parts)
 
     def batch(self) -> tuple[int, bytes]:
         """How many spans, and the message that holds them; they wait no more."""
-        spans: list[pb.Span] = []
-        while self._waiting and len(spans) < BATCH:
-            span, size = self._waiting.popleft()
-            self.waiting_bytes -= size
-            spans.append(span)
-        scope = pb.ScopeSpans(
+        message = ExportTraceServiceRequest()
+        resource = message.resource_spans.add(resource=self._resource, schema_url=_SCHEMA)
+        scope = resource.scope_spans.add(
             scope=InstrumentationScope(name="sidecar-proxy", version=__version__),
-            spans=spans,
             schema_url=_SCHEMA,
         )
-        resource = pb.ResourceSpans(
-            resource=self._resource, scope_spans=[scope], schema_url=_SCHEMA
-        )
-        message = ExportTraceServiceRequest(resource_spans=[resource])
-        return len(spans), message.SerializeToString()
+        number = min(BATCH, len(self._waiting))
+        for _ in range(number):
+            span = self._waiting.popleft()
+            self.waiting_bytes -= len(span)
+            scope.spans.add().MergeFromString(span)
+        return number, message.SerializeToString()
 
     @property
     def waiting(self) -> int:
@@ -130,10 +155,10 @@ def _sampled(exchange: Exchange) -> bool:
     return False
 
 
-def _encoded(trace: Trace, span: Span, behind: float) -> pb.Span:
+def _encoded(trace: Trace, span: Span, behind: float) -> bytes:
+    """All but its attributes."""
     kind = pb.Span.SPAN_KIND_SERVER if span.server else pb.Span.SPAN_KIND_CLIENT
-    code = pb.Status.STATUS_CODE_ERROR if span.failed else pb.Status.STATUS_CODE_UNSET
-    return pb.Span(
+    encoded: bytes = pb.Span(
         trace_id=bytes.fromhex(trace.trace_id),
         span_id=bytes.fromhex(span.span_id),
         parent_span_id=bytes.fromhex(span.parent_id),
@@ -143,7 +168,6 @@ def _encoded(trace: Trace, span: Span, behind: float) -> pb.Span:
         kind=kind,
         start_time_unix_nano=_nano(span.began, behind),
         end_time_unix_nano=_nano(span.ended, behind),
-        attributes=_attributes(span.attributes),
         events=[
             pb.Span.Event(
                 name=event.name,
@@ -156,8 +180,15 @@ def _encoded(trace: Trace, span: Span, behind: float) -> pb.Span:
             pb.Span.Link(trace_id=bytes.fromhex(trace_id), span_id=bytes.fromhex(span_id))
             for trace_id, span_id in span.links
         ],
-        status=pb.Status(code=code),
-    )
+        status=_FAILED if span.failed else None,
+    ).SerializeToString()
+    return encoded
+
+
+def _attribute(key: str, value: str | int | float | bool) -> bytes:
+    span = pb.Span(attributes=[KeyValue(key=key, value=_value(value))])
+    encoded: bytes = span.SerializeToString()
+    return encoded
 
 
 def _nano(at: float, behind: float) -> int:

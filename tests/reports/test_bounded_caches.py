@@ -19,13 +19,13 @@ MUCH = 12 << 20
 """Bytes; each of the caches has its share."""
 
 
-@pytest.mark.parametrize("size", [10, 500, 2000, 16_000])
-def test_heads_that_differ_each_time_leave_little(size: int) -> None:
+@pytest.mark.parametrize(("size", "heads"), [(10, 5000), (500, 5000), (2000, 5000), (16_000, 1200)])
+def test_heads_that_differ_each_time_leave_little(size: int, heads: int) -> None:
     forwarding = Forwarding(())
     reader = FastHeadReader(ServerOptions())
     tracemalloc.start()
     try:
-        for number in range(5000):
+        for number in range(heads):
             name = b"X%d-" % number + b"a" * size
             target = b"/%d?" % number + b"b" * size
             host = b"h%d-" % number + b"c" * size

@@ -12,7 +12,7 @@ from typing import Any
 def collector_off() -> Iterator[Callable[[], Counter[str]]]:
     """Counts what only the collector would find."""
     gc.collect()
-    gc.freeze()  # what has been there is not looked at
+    gc.freeze()  # what has been there is not looked at, neither now nor later
     gc.disable()
     gc.set_debug(gc.DEBUG_SAVEALL)
 
@@ -25,7 +25,6 @@ def collector_off() -> Iterator[Callable[[], Counter[str]]]:
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
-        gc.unfreeze()
         gc.enable()
 
 
