@@ -30,7 +30,11 @@ def never_back(wall: Clock, clock: Clock) -> Clock:
     def look() -> float:
         nonlocal now, seen_wall, seen_clock
         by_wall, by_clock = wall(), clock()
-        now += max(0.0, by_wall - seen_wall, by_clock - seen_clock)
+        passed, by_day = by_clock - seen_clock, by_wall - seen_wall
+        if by_day > passed:
+            passed = by_day
+        if passed > 0.0:
+            now += passed
         seen_wall, seen_clock = by_wall, by_clock
         return now
 

@@ -29,10 +29,11 @@ class Changes:
         self.now = moment = self.now + 1
         # As ``note``: each reply that is stored comes here.
         last = self._stored
-        last.moments[key] = last.latest = moment
-        last.moments.move_to_end(key)
-        if len(last.moments) > _MOST:
+        if key in last.moments:
+            last.moments.move_to_end(key)
+        elif len(last.moments) >= _MOST:
             last.forget_oldest()
+        last.moments[key] = last.latest = moment
 
     def is_invalid(self, names: Iterable[bytes], since: int) -> bool:
         """Whether a reply with this key and these labels is, that was asked for at this moment.

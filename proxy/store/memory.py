@@ -181,8 +181,13 @@ class MemoryStore:
         entry = MemoryEntry(key, next(self._idents).to_bytes(8, "big"), meta, pieces)
         if entry.cost > self._max_size:
             return
-        entries = self._keys.setdefault(key, [])
-        entries.insert(0, entry)
+        if key in self._keys:
+            entries = self._keys[key]
+            entries.insert(0, entry)
+            if len(entries) > MOST_VARIANTS:
+                self._remove(entries[-1])
+        else:
+            self._keys[key] = [entry]
         self._trial[entry.ident] = entry
         self._trial_cost += entry.cost
         for label in meta.labels:
@@ -190,9 +195,8 @@ class MemoryStore:
                 self._labels[label][entry.ident] = entry
             else:
                 self._labels[label] = {entry.ident: entry}
-        if len(entries) > MOST_VARIANTS:
-            self._remove(entries[-1])
-        self._make_room()
+        if self._trial_cost + self._kept_cost + self._writing > self._max_size:
+            self._make_room()
 
     async def touch(self, key: bytes, ident: bytes, meta: Meta) -> None:
         """Give an entry another head."""
@@ -282,4 +286,4 @@ def _cost(meta: Meta, size: int) -> int:
     cost += sum(map(len, chain.from_iterable(fields)))
     if meta.vary:
         cost += sum(len(name) + len(value or b"") + _PER_FIELD for name, value in meta.vary)
-    return cost + _PER_MOMENT * len(meta.pace)
+    return cost + _PER_MOMENT * len(meta.pace) if meta.pace else cost

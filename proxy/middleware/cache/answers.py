@@ -10,8 +10,9 @@ from proxy.core.errors import ReplyBroken
 from proxy.core.reply import Ending, NoMoreBytes, Reply
 from proxy.core.stored import Entry, StoreFailed
 from proxy.http.conditional import not_modified, range_applies
-from proxy.http.fields import Encoded, Fields, encode, values, without
+from proxy.http.fields import Encoded, Fields, encode, has, values, without
 from proxy.http.ranges import byte_ranges, content_range, last_boundary, part_head, unsatisfied
+from proxy.http.upstream_request_id import AN_ID
 from proxy.middleware.cache.asked import Asked
 
 STATUS: Final = b"Cache-Status"
@@ -85,7 +86,12 @@ class Shown:
         self.words = f"hit; ttl={int(entry.meta.freshness.lifetime) - age}"
         own = [(b"Age", b"%d" % age), status_field(self.words)]
         self.fields: Fields = [*entry.meta.fields, *own]
-        self.encoded = Encoded(self.fields, encode(self.fields, None))
+        self.encoded = Encoded(
+            self.fields,
+            encode(self.fields, None),
+            dated=has(self.fields, b"date"),
+            ids=[field for field in self.fields if AN_ID in field[0]],
+        )
 
 
 class PacedBody:

@@ -1,6 +1,6 @@
 """What a request says that matters for a cache, found in one pass over its fields."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import Final
 
@@ -11,7 +11,7 @@ from proxy.http.cache_control import cache_directives
 from proxy.http.canonical_json import canonical
 from proxy.http.fields import RawHeaders, has, media_type, values
 from proxy.http.vary import selecting_value
-from proxy.middleware.cache.meanings import ADDRESS, CONDITION, MEANINGS, ORIGIN, OWNER
+from proxy.middleware.cache.meanings import ADDRESS, CONDITION, MEANINGS, ORIGIN, OWNER, PARTS
 from proxy.policy.freshness import ANYTHING, Wanted, wanted_by
 
 _CONTENT: Final = (b"content-type", b"content-encoding", b"content-language")
@@ -41,16 +41,15 @@ class Asked:
     def __init__(
         self,
         exchange: Exchange,
-        key_of: Callable[[Exchange], bytes],
+        key_of: Callable[[Exchange, Sequence[bytes]], bytes],
         content: bytes | None = None,
     ) -> None:
-        """``key_of`` gives what it is stored under; ``content``: its body, if that counts."""
+        """``key_of`` gives what it is stored under, by what its fields say of the address.
+
+        ``content``: its body, if that counts.
+        """
         self.exchange = exchange
         self.content = content
-        self.target_key = self.key = key_of(exchange)
-        """What a GET of the same target is stored under."""
-        if content is not None:
-            self.key = content_key(exchange, self.key, content)
         self.wanted: Wanted = ANYTHING
         self.authorized = bool(exchange.proxy_credentials)
         self.conditional = False
@@ -63,12 +62,16 @@ class Asked:
         posted = exchange.method == "POST"
         owner: list[bytes] = [exchange.proxy_credentials] if posted and self.authorized else []
         controls: list[bytes] = []
+        named: list[bytes] = []
         pragma = False
+        host, scheme = exchange.host, exchange.scheme
         for name, value in exchange.headers:
             meaning = MEANINGS[name]
-            if not meaning or meaning is ADDRESS:
+            if not meaning:
                 continue
-            if meaning is OWNER:
+            if meaning is ADDRESS:
+                named += PARTS[name, value, host, scheme]
+            elif meaning is OWNER:
                 owner += (name.lower(), value)
             elif meaning == b"authorization":
                 self.authorized = True
@@ -84,6 +87,10 @@ class Asked:
                 self.for_origin = True
             else:
                 pragma = pragma or b"no-cache" in value.lower()
+        self.target_key = self.key = key_of(exchange, named)
+        """What a GET of the same target is stored under."""
+        if content is not None:
+            self.key = content_key(exchange, self.key, content)
         if controls or pragma:
             self.wanted = wanted_by(cache_directives(controls), pragma=pragma)
         if content is not None:

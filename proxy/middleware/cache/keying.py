@@ -1,5 +1,7 @@
 """What a target is stored under."""
 
+from collections.abc import Sequence
+
 from proxy.core.exchange import Exchange
 from proxy.http.bounded_cache import BoundedCache
 from proxy.middleware.cache.asked import stable_digest
@@ -9,22 +11,34 @@ from proxy.middleware.cache.meanings import address, lower
 class Keys:
     """The keys of one upstream: digests, since a query may hold secrets."""
 
-    __slots__ = ("_known", "_prefix")
+    __slots__ = ("_plain",)
 
     def __init__(self, upstream: str) -> None:
-        self._prefix = upstream.encode()
-        self._known: BoundedCache[tuple[bytes, str, str], bytes] = BoundedCache(4096, 4 << 20)
+        self._plain = _Plain(upstream.encode())
 
-    def of(self, exchange: Exchange) -> bytes:
-        """For what it asks for."""
-        return self.of_target(exchange, exchange.target, exchange.host)
+    def of(self, exchange: Exchange, named: Sequence[bytes]) -> bytes:
+        """For what it asks for; ``named``: what its fields say of the address (``address``)."""
+        key = self._plain[exchange.target, exchange.host, exchange.scheme]
+        return stable_digest(key, *named) if named else key
 
     def of_target(self, exchange: Exchange, target: bytes, host: str) -> bytes:
         """For another target, by the scheme of ``exchange`` and what its fields say beside that."""
-        own = (target, host, exchange.scheme)
-        key = self._known.get(own)
-        if key is None:
-            key = stable_digest(self._prefix, exchange.scheme.encode(), lower(host), target)
-            self._known.remember(own, key, len(target) + len(host))
+        key = self._plain[target, host, exchange.scheme]
         named = address(exchange.headers, exchange.host, exchange.scheme)
         return stable_digest(key, *named) if named else key
+
+
+class _Plain(BoundedCache[tuple[bytes, str, str], bytes]):
+    """By target, host and scheme, where no field says anything beside them."""
+
+    __slots__ = ("_prefix",)
+
+    def __init__(self, prefix: bytes) -> None:
+        super().__init__(4096, 4 << 20)
+        self._prefix = prefix
+
+    def __missing__(self, asked: tuple[bytes, str, str]) -> bytes:
+        target, host, scheme = asked
+        key = stable_digest(self._prefix, scheme.encode(), lower(host), target)
+        self.remember(asked, key, len(target) + len(host))
+        return key

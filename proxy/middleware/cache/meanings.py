@@ -104,10 +104,20 @@ def address_parts(name: bytes, value: bytes, host: bytes, scheme: bytes) -> tupl
     return low, value
 
 
-_PARTS: Final[BoundedCache[tuple[bytes, bytes, str, str], tuple[bytes, ...]]] = BoundedCache(
-    4096, 4 << 20
-)
-"""Of fields that have come: the proxy itself writes three of them into every request."""
+class _Parts(BoundedCache[tuple[bytes, bytes, str, str], tuple[bytes, ...]]):
+    """``address_parts`` of fields that have come."""
+
+    __slots__ = ()
+
+    def __missing__(self, known: tuple[bytes, bytes, str, str]) -> tuple[bytes, ...]:
+        name, value, host, scheme = known
+        parts = address_parts(name, value, lower(host), scheme.encode())
+        self.remember(known, parts, 2 * (len(name) + len(value)) + len(host))
+        return parts
+
+
+PARTS: Final = _Parts(4096, 4 << 20)
+"""By name, value, host and scheme: the proxy itself writes three such fields into every request."""
 
 
 def address(fields: RawHeaders, host: str, scheme: str) -> list[bytes]:
@@ -115,12 +125,7 @@ def address(fields: RawHeaders, host: str, scheme: str) -> list[bytes]:
     found: list[bytes] = []
     for name, value in fields:
         if MEANINGS[name] is ADDRESS:
-            known = (name, value, host, scheme)
-            parts = _PARTS.get(known)
-            if parts is None:
-                parts = address_parts(name, value, lower(host), scheme.encode())
-                _PARTS.remember(known, parts, 2 * (len(name) + len(value)) + len(host))
-            found += parts
+            found += PARTS[name, value, host, scheme]
     return found
 
 

@@ -34,7 +34,7 @@ async def stored(content: bytes = DIGITS, status: int = 200) -> Entry:
 
 async def asked_for(entry: Entry, *fields: tuple[bytes, bytes], method: str = "GET") -> Answer:
     exchange = get(headers=fields, method=method)
-    came = answer(Asked(exchange, lambda _: b"k"), entry, 7.9, "hit")
+    came = answer(Asked(exchange, lambda *_: b"k"), entry, 7.9, "hit")
     whole = await body(came)
     if method != "HEAD":
         assert came.length in (None, len(whole))
@@ -116,7 +116,7 @@ async def test_if_range_decides_whether_a_range_counts() -> None:
 async def test_head_has_the_length_and_no_range() -> None:
     entry = await stored()
     exchange = get(method="HEAD", headers=[(b"Range", b"bytes=0-1")])
-    came = answer(Asked(exchange, lambda _: b"k"), entry, 0.0, "hit")
+    came = answer(Asked(exchange, lambda *_: b"k"), entry, 0.0, "hit")
     assert (came.status, came.length, await body(came)) == (200, 10, b"")
 
 
@@ -124,7 +124,7 @@ async def test_what_the_store_has_lost_breaks_and_never_ends_early() -> None:
     store = MemoryStore(0)
     put(store, b"k", b"x" * SHORT * 2)
     [entry] = await store.get(b"k")
-    came = answer(Asked(get(), lambda _: b"k"), entry, 0.0, "hit")
+    came = answer(Asked(get(), lambda *_: b"k"), entry, 0.0, "hit")
     assert len(await came.read()) == SHORT
     entry.pieces.pop()
     with pytest.raises(ReplyBroken):

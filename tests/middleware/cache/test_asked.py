@@ -11,7 +11,7 @@ from tests.support.loop import get
 
 
 def asked(*fields: tuple[bytes, bytes]) -> Asked:
-    return Asked(get(headers=fields), lambda _: b"k")
+    return Asked(get(headers=fields), lambda *_: b"k")
 
 
 @pytest.mark.parametrize("name", sorted(CREDENTIALS - {b"authorization"}))

@@ -26,7 +26,7 @@ def rules(**options: Any) -> Rules:
 
 
 def asked() -> Asked:
-    return Asked(get("/a?b", headers=[(b"Accept", b"x")]), lambda _: b"k")
+    return Asked(get("/a?b", headers=[(b"Accept", b"x")]), lambda *_: b"k")
 
 
 def planned(*fields: tuple[bytes, bytes], status: int = 200, **options: Any) -> Meta | str:
@@ -57,7 +57,7 @@ def test_a_word_says_why_not(fields: Any, options: Any, why: str) -> None:
 
 
 def test_what_a_request_for_a_part_got_may_be_a_part() -> None:
-    ranged = Asked(get("/a", headers=[(b"Range", b"bytes=0-3")]), lambda _: b"k")
+    ranged = Asked(get("/a", headers=[(b"Range", b"bytes=0-3")]), lambda *_: b"k")
     part = reply(200, [LIFE, (b"Content-Range", b"bytes 0-3/100")], b"body")
     assert plan(ranged, part, rules(), TIMES) == "status"
     assert isinstance(plan(asked(), part, rules(), TIMES), Meta)
@@ -67,7 +67,7 @@ def test_what_a_request_for_a_part_got_may_be_a_part() -> None:
 def test_what_only_the_end_of_a_connection_ends_may_have_been_cut() -> None:
     answer = reply(200, [LIFE])
     answer.until_close = True
-    assert plan(Asked(get(), lambda _: b"k"), answer, rules(), TIMES) == "no-length"
+    assert plan(Asked(get(), lambda *_: b"k"), answer, rules(), TIMES) == "no-length"
 
 
 @pytest.mark.parametrize(

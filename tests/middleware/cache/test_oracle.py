@@ -78,7 +78,7 @@ class Both:
         ours = [(name.encode(), value.encode()) for name, value in asked.items()]
         self.fields = fields
         self.status = status
-        self.asked = Asked(get("/a", ours), lambda _: b"k")
+        self.asked = Asked(get("/a", ours), lambda *_: b"k")
         came = reply(status, [(name.encode(), value.encode()) for name, value in fields.items()])
         self.rules = Rules(CacheOptions(), "/", lambda: NOW)
         self.planned = plan(self.asked, came, self.rules, (NOW, NOW))

@@ -24,7 +24,7 @@ LIFE = (b"Cache-Control", b"max-age=60")
 def suffices(entry: Entry | None = None, method: str = "GET") -> Suffices:
     now = time_of_day()
     rules = Rules(CacheOptions(stale_if_error=Duration(60)), "/", now)
-    asked = Asked(get(method=method), lambda _: b"k")
+    asked = Asked(get(method=method), lambda *_: b"k")
     return Suffices(rules, now, asked, entry, Rests(loop_clock(), 10.0))
 
 
