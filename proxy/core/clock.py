@@ -31,9 +31,9 @@ def never_back(wall: Clock, clock: Clock) -> Clock:
         nonlocal now, seen_wall, seen_clock
         by_wall, by_clock = wall(), clock()
         passed, by_day = by_clock - seen_clock, by_wall - seen_wall
-        if by_day > passed:
-            passed = by_day
-        if passed > 0.0:
+        if by_day > passed and by_day > 0.0:
+            now += by_day
+        elif passed > 0.0:
             now += passed
         seen_wall, seen_clock = by_wall, by_clock
         return now
