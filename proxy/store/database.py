@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 
 from proxy.core.stored import Claim
 from proxy.store.agreements import Agreements
+from proxy.store.seals import as_number, sealed, unsealed
 from proxy.store.tables import prepare
 
 MOST_VARIANTS: Final = 64
@@ -83,18 +84,18 @@ class Database:
         found = self._db.execute(
             "SELECT id, meta, size, kept, body FROM entries WHERE key = ? ORDER BY id DESC", (key,)
         )
-        return [Row(ident, meta, size, bool(kept), body) for ident, meta, size, kept, body in found]
+        return [_row(*columns) for columns in found]
 
-    def chunk(self, ident: int, number: int) -> bytes | None:
+    def chunk(self, ident: int, place: int) -> bytes | None:
         """One chunk of a body; None where it is not there."""
         found = self._db.execute(
-            "SELECT data FROM chunks WHERE entry = ? AND number = ?", (ident, number)
+            "SELECT data FROM chunks WHERE entry = ? AND number = ?", (ident, place)
         ).fetchone()
-        return None if found is None else bytes(found[0])
+        return None if found is None else unsealed(found[0])
 
-    def add_chunk(self, ident: int, number: int, data: bytes) -> None:
+    def add_chunk(self, ident: int, place: int, data: bytes) -> None:
         """Write a chunk of a body whose entry follows."""
-        self._db.execute("INSERT INTO chunks VALUES (?, ?, ?)", (ident, number, data))
+        self._db.execute("INSERT INTO chunks VALUES (?, ?, ?)", (ident, place, sealed(data)))
 
     def drop_chunks(self, ident: int) -> None:
         """Forget the chunks of a body that has not come to its end."""
@@ -116,6 +117,7 @@ class Database:
         """
         db = self._db
         cost = row.size + len(row.meta) + _OVERHEAD
+        body = None if row.body is None else sealed(row.body)
         with self.transaction():
             if claim is not None and claim.token:
                 self.agreements.give_back(claim.name, claim.token)
@@ -127,7 +129,7 @@ class Database:
                 self._remove(old)
             db.execute(
                 "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, 0, ?)",
-                (row.ident, key, row.meta, row.size, cost, self._wall(), row.body),
+                (row.ident, key, sealed(row.meta), row.size, cost, self._wall(), body),
             )
             db.executemany(
                 "INSERT OR IGNORE INTO labels VALUES (?, ?)",
@@ -157,7 +159,7 @@ class Database:
 
     def touch(self, ident: int, meta: bytes) -> None:
         """Give an entry another head."""
-        self._db.execute("UPDATE entries SET meta = ? WHERE id = ?", (meta, ident))
+        self._db.execute("UPDATE entries SET meta = ? WHERE id = ?", (sealed(meta), ident))
 
     def use(self, times: dict[int, float], kept: set[int]) -> None:
         """Note when entries were used, and which ones were asked for again."""
@@ -222,7 +224,7 @@ class Database:
         if found is None:
             return
         self.entries -= 1
-        self.bytes -= found[0]
+        self.bytes -= as_number(found[0])
         db.execute("DELETE FROM entries WHERE id = ?", (ident,))
         db.execute("DELETE FROM labels WHERE entry = ?", (ident,))
         if found[1] is None:
@@ -231,7 +233,7 @@ class Database:
     def count(self) -> None:
         """How much there is, other processes' entries included."""
         found = self._db.execute("SELECT count(*), coalesce(sum(cost), 0) FROM entries").fetchone()
-        self.entries, self.bytes = found
+        self.entries, self.bytes = map(as_number, found)
 
     def sweep(self) -> None:
         """Remove chunks that nobody reads and that belong to no entry."""
@@ -250,6 +252,19 @@ class Database:
             for (ident,) in orphans.fetchall():
                 if _began(ident) < now - _ORPHANED:
                     self.drop_chunks(ident)
+
+
+def _row(ident: object, meta: object, size: object, kept: object, body: object) -> Row:
+    row = Row(
+        as_number(ident),
+        unsealed(meta),
+        as_number(size),
+        bool(kept),
+        None if body is None else unsealed(body),
+    )
+    if row.body is not None and len(row.body) != row.size:
+        raise sqlite3.DatabaseError("a body is not of the length that was written")
+    return row
 
 
 class _Transaction:

@@ -9,6 +9,8 @@ thread that writes would be busy for minutes, and a proxy that ends would wait f
 """
 
 import logging
+import os
+import re
 import sqlite3
 from collections.abc import Callable
 from functools import partial
@@ -25,6 +27,10 @@ T = TypeVar("T")
 REST: Final = 10.0
 """Seconds until a file is tried again that could not be used."""
 _SWEEP_EVERY: Final = 60.0
+_FAILURES: Final = (sqlite3.Error, OSError, UnicodeDecodeError)
+"""The last one is of a message of SQLite that names something damaged, and is no UTF-8."""
+_NOT_OURS: Final = re.compile("no such |unsupported file format|table ")
+"""What SQLite says where tables or columns are not those that were made."""
 _LOCKED: Final = 1.0
 """Seconds until a lock is waited for again that another process has kept."""
 
@@ -96,11 +102,11 @@ class File:
                 self._swept_at = now
                 writing.sweep()
             return change(writing)
-        except (sqlite3.Error, OSError) as error:
+        except _FAILURES as error:
             self._failed(error, is_open=self.writing is not None)
             if _is_locked(error):
                 self._locked_until = monotonic() + _LOCKED
-            if _is_damage(error) and self.writing is not None:
+            if self._is_damage(error) and self.writing is not None:
                 self._replace(self._age)
             return None
 
@@ -113,9 +119,9 @@ class File:
                 self._reading_age = self._age
                 self._reading = Database(self._path)
             return look(self._reading)
-        except (sqlite3.Error, OSError) as error:
+        except _FAILURES as error:
             self._failed(error, is_open=self._reading is not None)
-            if _is_damage(error):
+            if self._is_damage(error):
                 self._close_reading()
                 self._writer.begin(partial(self._replace, self._reading_age))
             raise
@@ -129,8 +135,8 @@ class File:
         """The file; a new one where it is no database of ours."""
         try:
             return Database(self._path)
-        except sqlite3.DatabaseError as error:
-            if not _is_damage(error):
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            if not self._is_damage(error):
                 raise
             aside = set_aside(self._path, wall())
             log.error("store %s cannot be used and is now %s: %s", self._path, aside, error)
@@ -148,7 +154,7 @@ class File:
                 aside = set_aside(self._path, wall())
                 log.error("store %s is damaged and is now %s", self._path, aside)
             self._open_writing().count()
-        except (sqlite3.Error, OSError) as error:
+        except _FAILURES as error:
             self._age += 1
             self._failed(error, is_open=self.writing is not None)
         else:
@@ -162,12 +168,28 @@ class File:
     def _failed(self, error: Exception, *, is_open: bool) -> None:
         now = monotonic()
         self.failures += 1
-        tried = _is_damage(error) or not (is_open or isinstance(error, _Resting))
+        tried = self._is_damage(error) or not (is_open or isinstance(error, _Resting))
         if tried and now >= self._rest_until:
             self._rest_until = now + REST
         if now >= self._silent_until:
             self._silent_until = now + REST
             log.warning("store %s: %s; what cannot be stored is a miss", self._path, error)
+
+    def _is_damage(self, error: Exception) -> bool:
+        """Whether the file is no database of ours; other failures may pass."""
+        if isinstance(error, UnicodeDecodeError):
+            return True
+        if not isinstance(error, sqlite3.DatabaseError) or isinstance(
+            error, sqlite3.IntegrityError
+        ):
+            return False
+        if not isinstance(error, sqlite3.OperationalError):
+            return True
+        code = getattr(error, "sqlite_errorcode", 0)
+        if code == sqlite3.SQLITE_ERROR:
+            return _NOT_OURS.match(str(error)) is not None
+        # A byte of its head says that SQLite may only read it, and nothing else does.
+        return code == sqlite3.SQLITE_READONLY and os.access(self._path, os.W_OK)
 
     def _close_writing(self) -> None:
         if self.writing is not None:
@@ -185,13 +207,6 @@ class File:
         self._writer.stop()
         self._reader.begin(self._close_reading)
         self._reader.stop()
-
-
-def _is_damage(error: Exception) -> bool:
-    """Whether the file is no database of ours; other failures may pass."""
-    return isinstance(error, sqlite3.DatabaseError) and not isinstance(
-        error, sqlite3.OperationalError | sqlite3.IntegrityError
-    )
 
 
 def _is_locked(error: Exception) -> bool:

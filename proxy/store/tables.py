@@ -5,7 +5,7 @@ from typing import Final
 
 from proxy.store.agreements import SCHEMA as AGREEMENTS
 
-VERSION: Final = 1
+VERSION: Final = 2
 _SCHEMA: Final = """
 CREATE TABLE entries (
     id INTEGER PRIMARY KEY, key BLOB NOT NULL, meta BLOB NOT NULL, size INTEGER NOT NULL,
