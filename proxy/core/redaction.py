@@ -32,11 +32,12 @@ CREDENTIALS: Final = frozenset(
 )
 """Fields of a request in which a client says who it is."""
 PARAMETERS: Final = frozenset(
+    # With underlines for dashes, as ``plain_name`` has them.
     b"""access_token refresh_token id_token token client_secret client_assertion password passwd
     secret auth_token authtoken private_token oauth_token session_token security_token app_secret
-    oauth_signature x-api-key api_key apikey api-key key subscription-key sig signature auth
-    authorization jwt x-amz-signature x-amz-credential x-amz-security-token x-goog-signature
-    x-goog-credential code code_verifier assertion samlresponse ticket pwd pass passphrase otp
+    oauth_signature x_api_key api_key apikey key subscription_key sig signature auth
+    authorization jwt x_amz_signature x_amz_credential x_amz_security_token x_goog_signature
+    x_goog_credential code code_verifier assertion samlresponse ticket pwd pass passphrase otp
     api_token apitoken api_secret bearer_token sas_token session_id sessionid phpsessid jsessionid
     authkey auth_key accesskey access_key secret_key secretkey awsaccesskeyid hmac appkey app_key
     """.split()
@@ -57,7 +58,7 @@ def _rules(
     fields: Iterable[bytes], parameters: Iterable[bytes]
 ) -> list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]]:
     """What is replaced in a text, and by what. All are linear: peers write some of these texts."""
-    known = frozenset(parameters)
+    known = frozenset(name.replace(b"-", b"_") for name in parameters)
     return [
         # a field and its value, as a line, a tuple or a dict
         (
@@ -89,8 +90,9 @@ def _parameter(known: frozenset[bytes], found: re.Match[str]) -> str:
 
 
 def plain_name(name: bytes) -> bytes:
-    """What a parameter is called: without escapes, case, and the ``[]`` of a list."""
-    return unquote_to_bytes(name).lower().replace(b"+", b" ").strip(b" ").partition(b"[")[0]
+    """What a parameter is called: without escapes, case, dashes and the ``[]`` of a list."""
+    bare = unquote_to_bytes(name).lower().replace(b"+", b" ").strip(b" ").partition(b"[")[0]
+    return bare.replace(b"-", b"_")
 
 
 _rules_now = _rules(CREDENTIALS | {b"set-cookie"}, PARAMETERS)

@@ -32,7 +32,7 @@ class Targets:
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         """``names``: more parameters whose values are never shown."""
-        hidden = PARAMETERS | {name.lower().encode() for name in names}
+        hidden = PARAMETERS | {name.lower().encode().replace(b"-", b"_") for name in names}
         self._hidden = Memo(lambda name: plain_name(name) in hidden, _NAMES)
 
     def hides(self, name: bytes) -> bool:

@@ -31,6 +31,7 @@ def test_a_hash_tells_keys_apart_and_is_the_same_each_time() -> None:
         f"cannot connect to http://user:{SECRET}@api.example.com:80",
         f"https://api.example.com/v1?whatever={SECRET} is not a server",
         f"target '/v1?a=1&access_token={SECRET}&b=2'",
+        f"target '/v1?access-token={SECRET}&X-Amz-Signature={SECRET}'",
         f"Got more than 8190 bytes when reading: b'X-Foo: {SECRET}...'",
         f"Invalid header token:\n\n  b'X-Foo {SECRET}'\n        ^",
     ],

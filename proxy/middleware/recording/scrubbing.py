@@ -58,7 +58,9 @@ class Scrubber:
         more = {name.lower().encode() for name in redact}
         self._targets = Targets(redact)
         self._fields = CREDENTIALS | more
-        names = b"|".join(re.escape(name) for name in sorted(_MEMBERS | more))
+        wanted = {name.replace(b"-", b"_") for name in _MEMBERS | more}
+        # Some APIs write dashes where others have underlines.
+        names = b"|".join(re.escape(name).replace(b"_", b"[-_]") for name in sorted(wanted))
         # As raw bytes: what is not hidden stays as it was written, and bodies need not be whole.
         self._members = re.compile(
             rb'(?i)("(?:%b)"\s*:\s*")((?:[^"\\]|\\.)+)|(\\"(?:%b)\\"\s*:\s*\\")([^"\\]+)'
