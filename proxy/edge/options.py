@@ -60,7 +60,8 @@ class ServerOptions(Table, frozen=True, kw_only=True):
         str | tuple[str, ...],
         described(
             'Address or list of addresses: "127.0.0.1:8080", "[::1]:8080", "unix:/run/proxy.sock"; '
-            '":8080" is every address, a port alone is on 127.0.0.1.'
+            '":8080" is every address, "[::]:8080" every one of IPv6 alone, a port alone is on '
+            "127.0.0.1."
         ),
     ] = "127.0.0.1:8080"
     workers: Annotated[

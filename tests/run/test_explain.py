@@ -140,6 +140,11 @@ def test_what_the_proxy_refuses_is_told_as_refused(
     assert ("is sent:" in found) == ("is sent:" in said)
 
 
+def test_a_method_in_small_letters_is_told_from_the_one_that_was_meant(told: Told) -> None:
+    assert "another method than GET" in told(SEVERAL, "get", "http://a/v1")
+    assert "another method" not in told(SEVERAL, "purge", "http://a/v1")
+
+
 def test_a_tunnel_is_refused_whatever_routes_say(told: Told) -> None:
     assert "none is looked for: 405, with Allow: GET, " in told(SEVERAL, "CONNECT", "http://h/v1")
 
