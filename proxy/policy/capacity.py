@@ -51,6 +51,7 @@ class Capacity:
     __slots__ = (
         "_doubt",
         "_grid",
+        "_kept",
         "_likely",
         "_shares",
         "_slope",
@@ -63,7 +64,7 @@ class Capacity:
         """The limits between which it is looked for."""
         size = int(math.log(most / least) / _GRID) + 2
         self._grid = [math.log(least) + step * _GRID for step in range(size)]
-        self._likely = [1 / size] * size
+        self._likely = self._kept = [1 / size] * size
         self._usual = [0.0] * size
         self._variance = [_AT_FIRST**2] * size
         self._slope = [_SLOPE] * size
@@ -164,6 +165,14 @@ class Capacity:
     def at_least(self, limit: float) -> float:
         """The probability that it sustains so many."""
         return sum(self._likely[self._place(limit) :])
+
+    def remember(self) -> None:
+        """Keep what is believed now, for ``recall``."""
+        self._kept = list(self._likely)
+
+    def recall(self) -> None:
+        """Believe that again: the refusals since then had nothing to do with the limit."""
+        self._likely = list(self._kept)
 
     def refused(self, limit: float) -> None:
         """It says that so many are too many."""

@@ -18,6 +18,7 @@ import math
 from typing import Final
 
 from proxy.policy.capacity import Capacity
+from proxy.policy.refusals import Refusals
 
 _FIRST: Final = 16
 _FEWEST: Final = 10
@@ -46,11 +47,6 @@ _LOWER_ONE_IN: Final = 2
 _DOUBT: Final = 0.08
 """Probability of more above which it looks once more."""
 _EVEN: Final = 0.5
-_REFUSED: Final = 0.1
-"""Share of refusals above which an API has too much to do. Fewer are about quotas, or about one
-client: an API with plenty of room refuses a few percent too."""
-_LASTING: Final = 1 / 64
-"""What each outcome takes of the weight of those before it."""
 _SETTLED: Final = 2.0
 """Times what answers take now, after which a lowered limit shows in all of them."""
 _SETTLING: Final = 3
@@ -92,8 +88,7 @@ class Gradient:
         "_mean",
         "_most",
         "_n",
-        "_outcomes",
-        "_refused",
+        "_refusals",
         "_rounds",
         "_squares",
         "_sum",
@@ -114,9 +109,7 @@ class Gradient:
         """The limit that a look at another one began from; 0 while there is none."""
         self._tried = 0.0
         """The higher limit that it looks at; 0 while it does not."""
-        self._outcomes = 0.0
-        self._refused = 0.0
-        """Of them, both by weight."""
+        self._refusals = Refusals(least)
         self._baselines: dict[Baseline, tuple[int, float]] = {}
         """Those of the round: answers, and the sum of their logarithms."""
         self._clear()
@@ -137,8 +130,7 @@ class Gradient:
 
         ``usual``: of its route; ``in_flight``: requests under way, this one included.
         """
-        self._outcomes += 1.0 - self._outcomes * _LASTING
-        self._refused -= self._refused * _LASTING
+        self._refusals.count(self._level, refused=False)
         seconds = max(seconds, 1e-6)
         if not usual.value:
             usual.value = seconds
@@ -176,10 +168,15 @@ class Gradient:
 
     def overloaded(self, now: float) -> bool:
         """The API says so itself, or does not answer in time. Whether the limit has changed."""
-        self._outcomes += 1.0 - self._outcomes * _LASTING
-        self._refused += 1.0 - self._refused * _LASTING
-        if self._refused <= _REFUSED * self._outcomes or now - self._changed < 0.1:
+        refusals = self._refusals
+        refusals.count(self._level, refused=True)
+        if before := refusals.returns():
+            self._capacity.recall()
+            return self._set(before, now)
+        if not refusals.too_many(self._level) or now - self._changed < 0.1:
             return False
+        if refusals.lowered(self._level):
+            self._capacity.remember()
         self._capacity.refused(self._level)
         self._after = self._tried = 0.0
         return self._set(self._level * 0.9, now)
