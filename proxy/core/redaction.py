@@ -51,7 +51,9 @@ _SHORTEST: Final = 6
 
 
 def _names(names: Iterable[bytes]) -> str:
-    return "|".join(sorted(re.escape(name.decode("latin-1")) for name in names))
+    """An expression for all of them; dashes may be underlines, and the other way round."""
+    escaped = (re.escape(name.decode("latin-1")) for name in names)
+    return "|".join(sorted({re.sub(r"\\-|_", "[-_]", name) for name in escaped}))
 
 
 def _rules(

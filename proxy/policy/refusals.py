@@ -5,8 +5,8 @@ reasons of its own, such as clients that are over their quota, and a lower limit
 answers. To tell the two apart, what is refused while the limit falls is compared with what is
 refused at a third of it. Is that about the same share, it has nothing to do with the limit.
 
-An API that works on so many at a time and refuses the rest refuses far less at a third: nothing, or,
-where it sustains even less than that, clearly a smaller share or more than half of all.
+An API that works on so many at a time and refuses the rest refuses far less at a third: nothing,
+or, where it sustains even less than that, clearly a smaller share or more than half of all.
 """
 
 from typing import Final
@@ -36,9 +36,9 @@ class Refusals:
     """Of one API."""
 
     __slots__ = (
-        "_began",
         "_before",
         "_before_refused",
+        "_began",
         "_enough",
         "_far",
         "_far_refused",

@@ -99,7 +99,7 @@ def explain(path: str, asked: Exchange, sets: Sequence[str] = ()) -> Iterator[st
 def explained(config: Config, asked: Exchange, origins: Told) -> Iterator[str]:
     """The same of a configuration that is known already. No loop may run in this thread."""
     yield f"{asked.method} http://{asked.host}{asked.target.decode()}"
-    if asked.method.upper() in METHODS and asked.method not in METHODS:
+    if asked.method != asked.method.upper() in {*METHODS, "CONNECT"}:
         yield f"This is another method than {asked.method.upper()}: case counts (RFC 9110 9.1)."
     yield ""
     try:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from proxy.core.stored import LEASE
+from proxy.store.seals import as_number
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS changes (
@@ -38,8 +39,8 @@ class Agreements:
     def now(self) -> int:
         """The number of the last invalidation."""
         found = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'changes'")
-        row: tuple[int] | None = found.fetchone()
-        return 0 if row is None else row[0]
+        row = found.fetchone()
+        return 0 if row is None else as_number(row[0])
 
     def invalidated(self, name: bytes) -> None:
         """What is stored under this key or with this label is wrong, also what is on its way."""
@@ -56,7 +57,7 @@ class Agreements:
         for name in (*names, _FORGOTTEN):
             found = self._db.execute("SELECT number FROM changes WHERE name = ?", (name,))
             row = found.fetchone()
-            if row is not None and row[0] > since:
+            if row is not None and as_number(row[0]) > since:
                 return True
         return False
 
@@ -73,9 +74,13 @@ class Agreements:
     def holder(self, name: bytes) -> bytes:
         """The token of who has the lease; empty for nobody."""
         row = self._db.execute("SELECT token, until FROM leases WHERE name = ?", (name,)).fetchone()
+        if row is None:
+            return b""
+        token, until = row
+        if type(token) is not bytes or type(until) is not float:
+            raise sqlite3.DatabaseError("a lease of its is none")
         # One that lasts longer than a lease can was taken before the time of day was set back.
-        left = 0.0 if row is None else row[1] - self._wall()
-        return bytes(row[0]) if 0 < left <= LEASE else b""
+        return token if 0 < until - self._wall() <= LEASE else b""
 
     def renew(self, name: bytes, token: bytes) -> None:
         """Have the lease last from now on, if this is its token."""

@@ -63,6 +63,7 @@ class Database:
         self._db = sqlite3.connect(
             path, timeout=BUSY, isolation_level=None, check_same_thread=False
         )
+        self._db.text_factory = bytes  # nothing of ours is text; what has become text is damage
         self.agreements = Agreements(self._db, wall)
         self.entries = self.bytes = self.evicted = 0
         try:
@@ -91,11 +92,13 @@ class Database:
         found = self._db.execute(
             "SELECT data FROM chunks WHERE entry = ? AND number = ?", (ident, place)
         ).fetchone()
-        return None if found is None else unsealed(found[0])
+        return None if found is None else unsealed(found[0], ident, place)
 
     def add_chunk(self, ident: int, place: int, data: bytes) -> None:
         """Write a chunk of a body whose entry follows."""
-        self._db.execute("INSERT INTO chunks VALUES (?, ?, ?)", (ident, place, sealed(data)))
+        self._db.execute(
+            "INSERT INTO chunks VALUES (?, ?, ?)", (ident, place, sealed(data, ident, place))
+        )
 
     def drop_chunks(self, ident: int) -> None:
         """Forget the chunks of a body that has not come to its end."""
@@ -117,7 +120,8 @@ class Database:
         """
         db = self._db
         cost = row.size + len(row.meta) + _OVERHEAD
-        body = None if row.body is None else sealed(row.body)
+        body = None if row.body is None else sealed(row.body, row.ident)
+        meta = sealed(row.meta, row.ident, row.size)
         with self.transaction():
             if claim is not None and claim.token:
                 self.agreements.give_back(claim.name, claim.token)
@@ -129,7 +133,7 @@ class Database:
                 self._remove(old)
             db.execute(
                 "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, 0, ?)",
-                (row.ident, key, sealed(row.meta), row.size, cost, self._wall(), body),
+                (row.ident, key, meta, row.size, cost, self._wall(), body),
             )
             db.executemany(
                 "INSERT OR IGNORE INTO labels VALUES (?, ?)",
@@ -159,7 +163,10 @@ class Database:
 
     def touch(self, ident: int, meta: bytes) -> None:
         """Give an entry another head."""
-        self._db.execute("UPDATE entries SET meta = ? WHERE id = ?", (sealed(meta), ident))
+        found = self._db.execute("SELECT size FROM entries WHERE id = ?", (ident,)).fetchone()
+        if found is not None:
+            head = sealed(meta, ident, as_number(found[0]))
+            self._db.execute("UPDATE entries SET meta = ? WHERE id = ?", (head, ident))
 
     def use(self, times: dict[int, float], kept: set[int]) -> None:
         """Note when entries were used, and which ones were asked for again."""
@@ -254,17 +261,10 @@ class Database:
                     self.drop_chunks(ident)
 
 
-def _row(ident: object, meta: object, size: object, kept: object, body: object) -> Row:
-    row = Row(
-        as_number(ident),
-        unsealed(meta),
-        as_number(size),
-        bool(kept),
-        None if body is None else unsealed(body),
-    )
-    if row.body is not None and len(row.body) != row.size:
-        raise sqlite3.DatabaseError("a body is not of the length that was written")
-    return row
+def _row(id_: object, meta: object, size_: object, kept: object, body: object) -> Row:
+    ident, size = as_number(id_), as_number(size_)
+    whole = None if body is None else unsealed(body, ident)
+    return Row(ident, unsealed(meta, ident, size), size, bool(kept), whole)
 
 
 class _Transaction:

@@ -1,7 +1,8 @@
 """A file of SQLite, its two connections and their threads, and what is done when it fails.
 
-A file that is damaged, or of another version, is set aside and a new one begun. One that cannot be
-opened for another reason (no permission, no directory) is tried again after ten seconds.
+A file that is damaged, or of another version, is set aside and a new one begun; other processes
+that have the old one open notice it at their next look or change. One that cannot be opened for
+another reason (no permission, no directory) is tried again after ten seconds.
 
 Another process may keep it locked, for instance one that was stopped while it wrote. A change waits
 for the lock for five seconds. After that all changes fail for a second: if each of many waited, the
@@ -9,7 +10,6 @@ thread that writes would be busy for minutes, and a proxy that ends would wait f
 """
 
 import logging
-import os
 import re
 import sqlite3
 from collections.abc import Callable
@@ -29,8 +29,12 @@ REST: Final = 10.0
 _SWEEP_EVERY: Final = 60.0
 _FAILURES: Final = (sqlite3.Error, OSError, UnicodeDecodeError)
 """The last one is of a message of SQLite that names something damaged, and is no UTF-8."""
-_NOT_OURS: Final = re.compile("no such |unsupported file format|table ")
-"""What SQLite says where tables or columns are not those that were made."""
+_NO_DAMAGE: Final = (sqlite3.IntegrityError, sqlite3.ProgrammingError)
+_NOT_OURS: Final = re.compile("no such |unsupported file format|table |integer overflow")
+"""What SQLite says where tables, columns or numbers are not those that were made."""
+_WRITTEN_BY: Final = 18
+_NEWEST: Final = 2
+"""Where a file says which version may write it, and the last one that there is."""
 _LOCKED: Final = 1.0
 """Seconds until a lock is waited for again that another process has kept."""
 
@@ -50,6 +54,7 @@ class File:
         "_reader",
         "_reading",
         "_reading_age",
+        "_reading_inode",
         "_rest_until",
         "_silent_until",
         "_swept_at",
@@ -68,8 +73,8 @@ class File:
         self.failures = 0
         self._age = self._reading_age = 0
         """How many files have been set aside, now and when the one that is read was opened."""
-        self._inode = 0
-        """Of the file that is written."""
+        self._inode = self._reading_inode = 0
+        """Of the file that is written, and of the one that is read."""
 
     async def read(self, look: Callable[[Database], T], within: float | None = None) -> T:
         """What is found. Raises StoreFailed; TimeoutError after ``within`` seconds."""
@@ -91,6 +96,8 @@ class File:
     def write(self, change: Callable[[Database], T]) -> T | None:
         """Change something, in the thread that writes; None where that fails."""
         try:
+            if self.writing is not None and self._inode != self._inode_now():
+                self._close_writing()  # another process has set it aside
             writing = self.writing
             if writing is None:
                 self._rested()
@@ -103,32 +110,46 @@ class File:
                 writing.sweep()
             return change(writing)
         except _FAILURES as error:
+            was_open, code = self.writing is not None, _code(error)
+            if code == sqlite3.SQLITE_READONLY:
+                self._close_writing()  # this connection stays so, whatever becomes of the file
             self._failed(error, is_open=self.writing is not None)
-            if _is_locked(error):
+            if code == sqlite3.SQLITE_BUSY:
                 self._locked_until = monotonic() + _LOCKED
-            if self._is_damage(error) and self.writing is not None:
-                self._replace(self._age)
+            if was_open and self._is_damage(error):
+                self._replace(self._age, self._inode, error)
             return None
 
     def _read(self, look: Callable[[Database], T]) -> T:
-        if self._reading_age != self._age:
-            self._close_reading()  # what it has open may be the file that was set aside
+        inode = self._inode_now()
+        if self._reading_age != self._age or self._reading_inode != inode:
+            self._close_reading()  # what it has open may be a file that was set aside
         try:
             if self._reading is None:
                 self._rested()
                 self._reading_age = self._age
                 self._reading = Database(self._path)
+                # If it was replaced at this moment, the next look opens it once more.
+                self._reading_inode = inode or self._inode_now()
             return look(self._reading)
         except _FAILURES as error:
             self._failed(error, is_open=self._reading is not None)
             if self._is_damage(error):
                 self._close_reading()
-                self._writer.begin(partial(self._replace, self._reading_age))
+                self._writer.begin(partial(self._replace, self._reading_age, inode, error))
             raise
 
+    def _inode_now(self) -> int:
+        """Which file has the name; 0 for none."""
+        try:
+            return self._path.stat().st_ino
+        except OSError:
+            return 0
+
     def _open_writing(self) -> Database:
+        inode = self._inode_now()
         self.writing = self._open()
-        self._inode = self._path.stat().st_ino
+        self._inode = inode or self._inode_now()
         return self.writing
 
     def _open(self) -> Database:
@@ -142,17 +163,20 @@ class File:
             log.error("store %s cannot be used and is now %s: %s", self._path, aside, error)
             return Database(self._path)
 
-    def _replace(self, age: int) -> None:
-        """A file of this age is damaged: begin a new one, unless that has been done."""
+    def _replace(self, age: int, inode: int, found: Exception) -> None:
+        """The file with this inode, of this age, is damaged: begin a new one, unless that is done.
+
+        ``found``: what the damage was.
+        """
         if age != self._age:
             if self.writing is not None:
                 self._rest_until = 0.0  # whoever found it was late
             return
         self._close_writing()
         try:
-            if self._inode in (0, self._path.stat().st_ino):  # else another process has done it
+            if inode and inode == self._inode_now():  # else another process has done it
                 aside = set_aside(self._path, wall())
-                log.error("store %s is damaged and is now %s", self._path, aside)
+                log.error("store %s is damaged and is now %s: %s", self._path, aside, found)
             self._open_writing().count()
         except _FAILURES as error:
             self._age += 1
@@ -179,17 +203,13 @@ class File:
         """Whether the file is no database of ours; other failures may pass."""
         if isinstance(error, UnicodeDecodeError):
             return True
-        if not isinstance(error, sqlite3.DatabaseError) or isinstance(
-            error, sqlite3.IntegrityError
-        ):
+        if not isinstance(error, sqlite3.DatabaseError) or isinstance(error, _NO_DAMAGE):
             return False
         if not isinstance(error, sqlite3.OperationalError):
             return True
-        code = getattr(error, "sqlite_errorcode", 0)
-        if code == sqlite3.SQLITE_ERROR:
-            return _NOT_OURS.match(str(error)) is not None
-        # A byte of its head says that SQLite may only read it, and nothing else does.
-        return code == sqlite3.SQLITE_READONLY and os.access(self._path, os.W_OK)
+        if _code(error) == sqlite3.SQLITE_READONLY:
+            return _only_to_be_read(self._path)
+        return _code(error) == sqlite3.SQLITE_ERROR and _NOT_OURS.match(str(error)) is not None
 
     def _close_writing(self) -> None:
         if self.writing is not None:
@@ -209,7 +229,17 @@ class File:
         self._reader.stop()
 
 
-def _is_locked(error: Exception) -> bool:
-    """Whether SQLite has waited for a lock in vain; its other errors come at once."""
+def _code(error: Exception) -> int:
+    """What SQLite says it is; 0 where it was not asked."""
     code: int = getattr(error, "sqlite_errorcode", 0)
-    return code & 0xFF == sqlite3.SQLITE_BUSY
+    return code & 0xFF
+
+
+def _only_to_be_read(path: Path) -> bool:
+    """Whether a byte of its head says so: no version of SQLite writes it (file format 1.3.3)."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_WRITTEN_BY + 1)
+    except OSError:
+        return False
+    return len(head) > _WRITTEN_BY and head[_WRITTEN_BY] > _NEWEST

@@ -24,9 +24,16 @@ MOST: Final = 8 << 20
 BATCH: Final = 512
 """Spans that are sent at once."""
 _SCHEMA: Final = "https://opentelemetry.io/schemas/1.44.0"
-_SELDOM_AGAIN: Final = {"sidecar_proxy.request_id", "url.full", "url.path", "url.query"}
+_SELDOM_AGAIN: Final = {
+    "sidecar_proxy.request_id",
+    "url.full",
+    "url.path",
+    "url.query",
+    "http.request.body.size",
+    "http.response.body.size",
+}
 _FAILED: Final = pb.Status(code=pb.Status.STATUS_CODE_ERROR)
-_OFTEN: Final = 512
+OFTEN: Final = 512
 """Attributes of which it is known how they are encoded."""
 
 
@@ -56,9 +63,7 @@ class Tracer:
         self._spans = spans
         self._slow = slow or float("inf")
         self._behind = behind
-        self._encoded: BoundedCache[tuple[str, str | int], bytes] = BoundedCache(
-            _OFTEN, _OFTEN << 10
-        )
+        self._encoded: BoundedCache[tuple[str, str | int], bytes] = BoundedCache(OFTEN, OFTEN << 10)
         self._waiting: deque[bytes] = deque()
         self.waiting_bytes = 0
         self.sent = self.dropped = 0
@@ -106,7 +111,7 @@ class Tracer:
         known = self._encoded
         parts = []
         for key, value in values.items():
-            if isinstance(value, float) or key in _SELDOM_AGAIN:
+            if isinstance(value, float | bool) or key in _SELDOM_AGAIN:  # True == 1
                 parts.append(_attribute(key, value))
                 continue
             part = known.get((key, value))

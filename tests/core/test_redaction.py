@@ -4,7 +4,7 @@ from itertools import count
 
 import pytest
 
-from proxy.core.redaction import conceal, hashed, rotating, shown
+from proxy.core.redaction import conceal, hashed, redact, rotating, shown
 
 SECRET = "sk-live-4f9a8d77c1"
 
@@ -74,3 +74,11 @@ def test_a_secret_is_hidden_as_forms_write_it() -> None:
     rotating(b"two words & more")
     for written in ("two+words+%26+more", "two%20words%20%26%20more"):
         assert conceal(f"no client client_secret_of_{written}") == "no client client_secret_of_***"
+
+
+@pytest.mark.parametrize("name", ["my-own", "my_own"])
+def test_dashes_in_a_name_that_is_hidden_are_underlines(name: str) -> None:
+    redact([name])
+    for text in ("my-own: abcdef", "'my_own': 'abcdef'", "/a?my-own=abcdef", "/a?my_own=abcdef"):
+        assert "abcdef" not in conceal(text)
+    assert conceal("/a?mine=abcdef") == "/a?mine=abcdef"

@@ -57,3 +57,8 @@ def test_the_same_name_is_hidden_each_time() -> None:
 def test_an_ampersand_in_the_path_does_not_show_what_follows() -> None:
     assert SHOWN.show(b"/a&b?token=secret") == b"/a&b?token=***"
     assert SHOWN.show(b"/&?x=1&token=secret") == b"/&?x=1&token=***"
+
+
+def test_dashes_in_a_name_are_underlines() -> None:
+    shown = Targets(["my-own"]).show(b"/a?my_own=1&MY-OWN=2&access-token=3&api-key=4&my=5")
+    assert shown == b"/a?my_own=***&MY-OWN=***&access-token=***&api-key=***&my=5"

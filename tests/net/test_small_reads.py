@@ -276,6 +276,7 @@ async def test_an_upload_without_end_leaves_the_disk_alone() -> None:
         await proxy.connect() as client,
     ):
         rooms = [thing for thing in gc.get_objects() if isinstance(thing, Room)]
+        assert rooms
         for room in rooms:
             room._longest = 100_000
         await client.send(HEAD % (b"PUT", MIB))

@@ -111,10 +111,11 @@ async def test_a_connection_leaves_no_cycles_behind(
 
 def test_start_up_is_not_looked_at_again() -> None:
     before = gc.get_threshold()
+    gc.unfreeze()  # what the tests themselves have frozen
     try:
         settle_memory()
         assert gc.get_threshold() == COLLECT
         assert gc.get_freeze_count() > 1000
     finally:
-        gc.unfreeze()
+        gc.freeze()
         gc.set_threshold(*before)

@@ -101,7 +101,15 @@ async def test_a_connection_that_rests_holds_no_body(name: str) -> None:
         assert held(MARK) == []
 
 
+KEPT: list[bytes] = []
+"""As old as the module."""
+
+
 def test_the_search_for_bodies_finds_one() -> None:
     holds = [MARK + b"y" * 20_000]
     assert "list" in held(MARK)
     del holds
+    assert held(MARK) == []
+    KEPT.append(MARK + b"y" * 20_000)
+    assert "list" in held(MARK)
+    KEPT.clear()

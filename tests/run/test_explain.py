@@ -142,6 +142,7 @@ def test_what_the_proxy_refuses_is_told_as_refused(
 
 def test_a_method_in_small_letters_is_told_from_the_one_that_was_meant(told: Told) -> None:
     assert "another method than GET" in told(SEVERAL, "get", "http://a/v1")
+    assert "another method than CONNECT" in told(SEVERAL, "connect", "http://a/v1")
     assert "another method" not in told(SEVERAL, "purge", "http://a/v1")
 
 

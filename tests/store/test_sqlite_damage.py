@@ -4,17 +4,19 @@ import asyncio
 import random
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from proxy.core.stored import StoreFailed
+from proxy.store import file as file_module
 from proxy.store.parts import PIECE
 from proxy.store.sqlite import SqliteStore
 from tests.support.stored import body_of, put
 
 BODY = b"x" * 4000
-LONG = b"y" * (3 * PIECE)
+LONG = b"".join(bytes([number + 65]) * PIECE for number in range(3)) + b"end"
 SEEDS = 120
 
 
@@ -34,17 +36,20 @@ async def fill(path: Path) -> None:
     await store.close()
 
 
-async def is_used_again(path: Path) -> None:
-    """Nothing is found that was not stored, and what is stored after the first looks is found."""
+async def is_used_again(path: Path, *, long_first: bool = False) -> None:
+    """Nothing is found that was not stored, and what is stored after the first looks is found.
+
+    ``long_first``: the body in parts is looked for before the damage of others begins a new file.
+    """
     store = SqliteStore(path, 64 << 20, 0)
     try:
-        for each in range(30):
-            assert {await body_of(found) for found in await store.get(b"%d" % each)} <= {BODY}
-        for found in await store.get(b"long"):
-            try:
-                assert await body_of(found) == LONG
-            except StoreFailed:
-                continue
+        for key in sorted((b"long", *(b"%d" % each for each in range(30))), reverse=long_first):
+            wanted = LONG if key == b"long" else BODY
+            for found in await store.get(key):
+                assert found.size == len(wanted)
+                with suppress(StoreFailed):
+                    assert await body_of(found) == wanted
+                    assert await found.read(PIECE) == wanted[PIECE : 2 * PIECE]
         for turn in range(4):  # what meets the damage is lost with the file
             put(store, b"new%d" % turn, b"z")
             if [await body_of(found) for found in await store.get(b"new%d" % turn)] == [b"z"]:
@@ -52,6 +57,11 @@ async def is_used_again(path: Path) -> None:
         raise AssertionError("it is not used")
     finally:
         await store.close()
+
+
+def set_aside(folder: Path) -> list[Path]:
+    """The files that were."""
+    return list(folder.glob("store.db.unusable-*[0-9]"))
 
 
 def changed(data: bytes, seed: int) -> bytes:
@@ -113,7 +123,7 @@ def told_by(statement: str) -> Callable[[Path], None]:
 
     def damage(path: Path) -> None:
         connection = sqlite3.connect(path)
-        connection.execute(statement)
+        connection.executescript(statement)
         connection.commit()
         connection.close()
 
@@ -127,7 +137,7 @@ def told_by(statement: str) -> Callable[[Path], None]:
         schema_says(b"TABLE entries", b"TABLE entrie\xe7"),
         schema_says(b"CREATE TABLE gone", b"CREATE TABLE g\xe7ne"),
         schema_says(b"xxxx", b"xxXx"),
-        schema_says(b"yyyy", b"yyYy"),
+        schema_says(b"BBBB", b"BBbB"),
         told_by("UPDATE entries SET size = 'many'"),
         told_by("UPDATE entries SET size = -1"),
         told_by("UPDATE entries SET size = size + 1"),
@@ -138,12 +148,114 @@ def told_by(statement: str) -> Callable[[Path], None]:
         told_by("UPDATE entries SET body = substr(body, 1, 100) WHERE body IS NOT NULL"),
         told_by("UPDATE chunks SET data = x'010203'"),
         told_by("UPDATE chunks SET data = 5"),
+        told_by("UPDATE chunks SET number = 9 WHERE number = 1"),
+        told_by("UPDATE chunks SET number = number + 100; UPDATE chunks SET number = 101 - number"),
+        told_by("UPDATE entries SET size = size - 1 WHERE body IS NULL"),
+        told_by("UPDATE entries SET size = 65536 WHERE body IS NULL"),
+        told_by("UPDATE entries SET body = CAST(x'ff00fe' AS TEXT) WHERE body IS NOT NULL"),
+        told_by("UPDATE entries SET meta = CAST(x'ff00fe' AS TEXT)"),
+        told_by("UPDATE chunks SET data = CAST(x'ff00fe' AS TEXT)"),
+        told_by("UPDATE entries SET cost = 9223372036854775807"),
+        told_by("UPDATE entries SET cost = 'much'"),
     ],
 )
+@pytest.mark.parametrize("long_first", [False, True])
 async def test_what_the_tables_hold(
-    damage: Callable[[Path], None], good: bytes, tmp_path: Path
+    damage: Callable[[Path], None], long_first: bool, good: bytes, tmp_path: Path
 ) -> None:
     path = tmp_path / "store.db"
     path.write_bytes(good)
     damage(path)
+    await is_used_again(path, long_first=long_first)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE sqlite_sequence SET seq = 'abc'",
+        "UPDATE changes SET number = -5",
+        "UPDATE leases SET token = 5",
+        "UPDATE leases SET until = 'late'",
+    ],
+)
+async def test_what_processes_have_agreed_on(statement: str, tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    store = SqliteStore(path, 64 << 20, 0)
+    put(store, b"k", BODY)
+    await store.delete(b"k")
+    await store.claims.take(b"k")
+    await store.close()
+    told_by(statement)(path)
+    store = SqliteStore(path, 64 << 20, 0)
+    await store.claims.take(b"k")
+    await store.delete(b"k")
+    await store.close()
     await is_used_again(path)
+
+
+@pytest.mark.parametrize("statement", ["cost = 9223372036854775807", "body = CAST(x'ff' AS TEXT)"])
+async def test_what_cannot_be_removed_goes_with_the_file(
+    statement: str, good: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "store.db"
+    path.write_bytes(good)
+    told_by(f"UPDATE entries SET {statement}")(path)
+    store = SqliteStore(path, 64 << 20, 0)
+    await store._file.change(lambda db: db.clear())
+    await store.purge(b"red")
+    await store.get(b"1")
+    await store.delete(b"1")
+    await store._file.change(lambda _: None)
+    assert len(set_aside(tmp_path)) <= 1
+    assert not await store.get(b"1")
+    put(store, b"new", b"z")
+    assert [await body_of(found) for found in await store.get(b"new")] == [b"z"]
+    await store.close()
+
+
+async def test_a_file_that_may_not_be_written_for_a_while_is_not_damaged(
+    good: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection is opened anew: it would stay one that only reads."""
+    now = 1000.0
+    monkeypatch.setattr(file_module, "monotonic", lambda: now)
+    path = tmp_path / "store.db"
+    path.write_bytes(good)
+    store = SqliteStore(path, 64 << 20, 0)
+
+    def refused(_: object) -> bool:
+        error = sqlite3.OperationalError("attempt to write a readonly database")
+        error.sqlite_errorcode = sqlite3.SQLITE_READONLY
+        raise error
+
+    assert await store._file.change(refused) is None
+    assert store._file.writing is None
+    now += file_module.REST
+    put(store, b"new", b"z")
+    assert await store.get(b"new")
+    assert await store.get(b"1")
+    assert set_aside(tmp_path) == []
+    await store.close()
+
+
+async def test_other_processes_notice_that_a_file_was_set_aside(
+    good: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "store.db"
+    path.write_bytes(good)
+    one, other = SqliteStore(path, 64 << 20, 0), SqliteStore(path, 64 << 20, 0)
+    for store in (one, other):
+        put(store, b"mine", b"1")
+        assert await store.get(b"1")
+    told_by("UPDATE chunks SET data = x'00'")(path)
+    [long] = await one.get(b"long")
+    with pytest.raises(StoreFailed):
+        await long.read(0)
+    await one._file.change(lambda _: None)
+    assert len(set_aside(tmp_path)) == 1
+    assert not await other.get(b"1"), "what one removes now, the other would not see"
+    put(other, b"new", b"z")
+    assert await other.get(b"new")
+    assert await one.get(b"new")
+    await one.close()
+    await other.close()

@@ -2,9 +2,10 @@
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from proxy.core.exchange import Exchange
-from proxy.telemetry.otlp import BATCH, Tracer
+from proxy.telemetry.otlp import BATCH, OFTEN, Tracer
 from proxy.telemetry.spans import Spans
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -76,3 +77,48 @@ def test_it_says_when_spans_begin_to_wait() -> None:
     for _ in range(3):
         found.record(ended(), 101.0)
     assert told == [1]
+
+
+def received(found: Tracer) -> list[Span]:
+    """What the next batch holds, as a collector reads it."""
+    [resource] = ExportTraceServiceRequest.FromString(found.batch()[1]).resource_spans
+    return list(resource.scope_spans[0].spans)
+
+
+def test_what_was_encoded_before_is_the_same_the_next_time() -> None:
+    """Attributes that come again, with events and a failure; and after too many have come."""
+    found = tracer()
+    failed = ended(status=503)
+    failed.record.first_byte_at = 100.5
+    first, others = failed, []
+    found.record(first, 101.0)
+    for number in range(OFTEN * 2):
+        other = ended()
+        other.host = f"h{number}"
+        others.append(other)
+        found.record(other, 101.0)
+    found.record(first, 101.0)
+    spans = []
+    while found.waiting:
+        spans += received(found)
+    assert spans[0] == spans[-1]
+    assert [each.name for each in spans[0].events] == ["first_byte"]
+    assert spans[0].status.code == 2
+    assert spans[1].status.code == 0
+    hosts = [
+        each.value.string_value
+        for span in spans
+        for each in span.attributes
+        if each.key == "server.address"
+    ]
+    assert hosts == [other.host for other in others]
+
+
+def test_a_number_is_no_truth_and_no_text() -> None:
+    found = tracer()
+    for value in (1, True, "1", 1.0):
+        span = Span.FromString(found._attributes({"a": value}))
+        kind = span.attributes[0].value.WhichOneof("value")
+        assert kind == {int: "int_value", bool: "bool_value", str: "string_value"}.get(
+            type(value), "double_value"
+        )
