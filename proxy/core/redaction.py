@@ -51,9 +51,7 @@ _SHORTEST: Final = 6
 
 
 def _names(names: Iterable[bytes]) -> str:
-    """An expression for all of them; dashes may be underlines, and the other way round."""
-    escaped = (re.escape(name.decode("latin-1")) for name in names)
-    return "|".join(sorted({re.sub(r"\\-|_", "[-_]", name) for name in escaped}))
+    return "|".join(sorted(re.escape(name.decode("latin-1")) for name in names))
 
 
 def _rules(

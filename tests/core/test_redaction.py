@@ -77,8 +77,12 @@ def test_a_secret_is_hidden_as_forms_write_it() -> None:
 
 
 @pytest.mark.parametrize("name", ["my-own", "my_own"])
-def test_dashes_in_a_name_that_is_hidden_are_underlines(name: str) -> None:
+def test_dashes_in_the_name_of_a_parameter_are_underlines(name: str) -> None:
     redact([name])
-    for text in ("my-own: abcdef", "'my_own': 'abcdef'", "/a?my-own=abcdef", "/a?my_own=abcdef"):
+    for text in (f"{name}: abcdef", f"'{name}': 'abcdef'", "/a?my-own=abcdef", "/a?my_own=abcdef"):
         assert "abcdef" not in conceal(text)
     assert conceal("/a?mine=abcdef") == "/a?mine=abcdef"
+
+
+def test_what_follows_a_parameter_in_a_sentence_is_shown() -> None:
+    assert conceal("GET /a?api_key=abc is not there") == "GET /a?api_key=*** is not there"
