@@ -130,7 +130,8 @@ class Gradient:
 
         ``usual``: of its route; ``in_flight``: requests under way, this one included.
         """
-        self._refusals.count(self._level, refused=False)
+        busy = in_flight >= _BUSY * self.limit
+        self._refusals.count(self._level, refused=False, busy=busy)
         seconds = max(seconds, 1e-6)
         if not usual.value:
             usual.value = seconds
@@ -166,14 +167,17 @@ class Gradient:
         """What is usual has been told apart: the round would mix the one with the other."""
         self._clear()
 
-    def overloaded(self, now: float) -> bool:
-        """The API says so itself, or does not answer in time. Whether the limit has changed."""
-        refusals = self._refusals
-        refusals.count(self._level, refused=True)
-        if before := refusals.returns():
+    def overloaded(self, now: float, in_flight: int) -> bool:
+        """The API says so itself, or does not answer in time. Whether the limit has changed.
+
+        ``in_flight`` as in ``observe``.
+        """
+        refusals, busy = self._refusals, in_flight >= _BUSY * self.limit
+        refusals.count(self._level, refused=True, busy=busy)
+        if before := refusals.returns(self._level):
             self._capacity.recall()
             return self._set(before, now)
-        if not refusals.too_many(self._level) or now - self._changed < 0.1:
+        if not refusals.too_many(self._level, busy=busy) or now - self._changed < 0.1:
             return False
         if refusals.lowered(self._level):
             self._capacity.remember()

@@ -75,11 +75,11 @@ def test_what_is_slower_whatever_the_limit_is_the_usual_from_then_on() -> None:
 
 def test_an_api_that_says_it_has_too_much_is_asked_less() -> None:
     gradient = Gradient(4, 1000)
-    assert gradient.overloaded(1.0)
+    assert gradient.overloaded(1.0, 16)
     assert gradient.limit == 14
-    assert not gradient.overloaded(1.05), "one refusal after another is one"
+    assert not gradient.overloaded(1.05, 16), "one refusal after another is one"
     for moment in range(50):
-        gradient.overloaded(2.0 + moment)
+        gradient.overloaded(2.0 + moment, 16)
     assert gradient.limit == 4
 
 
@@ -113,7 +113,7 @@ def test_it_never_leaves_its_bounds(
         now += gap
         before = gradient.limit
         changed = (
-            gradient.overloaded(now)
+            gradient.overloaded(now, gradient.limit)
             if refused
             else gradient.observe(usual, seconds, now, gradient.limit)
         )

@@ -146,7 +146,7 @@ class HeadTimes:
             # A client that left has waited for so long at least.
             changed = gradient.observe(usual, seconds, now, limiter.in_flight)
         elif judged is Verdict.OVERLOADED:
-            changed = gradient.overloaded(now)
+            changed = gradient.overloaded(now, limiter.in_flight)
         else:  # a quick failure is no fast answer, and says nothing of how much is too much
             return
         if changed:
