@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 
 from proxy.core.stored import Claim
 from proxy.store.agreements import Agreements
+from proxy.store.parts import PIECE
 from proxy.store.seals import as_number, sealed, unsealed
 from proxy.store.tables import prepare
 
@@ -116,7 +117,7 @@ class Database:
     ) -> None:
         """Make an entry visible, whose chunks are there, and give back the lease of its claim.
 
-        What is too large is forgotten, and what was invalidated after the claim was taken.
+        What is too large, not whole, or invalidated after the claim was taken is forgotten.
         """
         db = self._db
         cost = row.size + len(row.meta) + _OVERHEAD
@@ -126,7 +127,7 @@ class Database:
             if claim is not None and claim.token:
                 self.agreements.give_back(claim.name, claim.token)
             too_large = max_size and cost > max_size
-            if too_large or (claim is not None and self._is_invalid(key, labels, claim)):
+            if too_large or not self._is_whole(row) or self._is_invalid(key, labels, claim):
                 self.drop_chunks(row.ident)
                 return
             for old in replaces:
@@ -158,7 +159,17 @@ class Database:
                     self._remove(old)
                     self.evicted += 1
 
-    def _is_invalid(self, key: bytes, labels: Sequence[bytes], claim: Claim) -> bool:
+    def _is_whole(self, row: Row) -> bool:
+        """Whether all its parts are in this file: another may have taken its place meanwhile."""
+        if row.body is not None:
+            return True
+        counting = "SELECT count(*) FROM chunks WHERE entry = ?"
+        (found,) = self._db.execute(counting, (row.ident,)).fetchone()
+        return bool(found == -(-row.size // PIECE))
+
+    def _is_invalid(self, key: bytes, labels: Sequence[bytes], claim: Claim | None) -> bool:
+        if claim is None:
+            return False
         return claim.order is None or self.agreements.is_invalid((key, *labels), claim.order)
 
     def touch(self, ident: int, meta: bytes) -> None:
@@ -283,15 +294,3 @@ class _Transaction:
             self._db.execute("COMMIT")
         elif self._db.in_transaction:
             self._db.execute("ROLLBACK")
-
-
-def set_aside(path: Path, wall: float) -> Path:
-    """Rename a file that cannot be used, and what belongs to it; where it is now."""
-    number = int(wall)
-    while (aside := path.with_name(f"{path.name}.unusable-{number}")).exists():
-        number += 1
-    for suffix in ("-wal", "-shm", ""):
-        part = path.with_name(path.name + suffix)
-        if part.exists():
-            part.rename(aside.with_name(aside.name + suffix))
-    return aside

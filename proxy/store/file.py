@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from proxy.core.clock import monotonic, wall
-from proxy.store.database import Database, set_aside
+from proxy.store.database import Database
 from proxy.store.thread import Worker
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,8 @@ _FAILURES: Final = (sqlite3.Error, OSError, UnicodeDecodeError)
 _NO_DAMAGE: Final = (sqlite3.IntegrityError, sqlite3.ProgrammingError)
 _NOT_OURS: Final = re.compile("no such |unsupported file format|table |integer overflow")
 """What SQLite says where tables, columns or numbers are not those that were made."""
+_CLOSING: Final = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR)
+"""After these a connection may stay as it is, whatever becomes of the file."""
 _WRITTEN_BY: Final = 18
 _NEWEST: Final = 2
 """Where a file says which version may write it, and the last one that there is."""
@@ -48,6 +50,7 @@ class File:
 
     __slots__ = (
         "_age",
+        "_aside_until",
         "_inode",
         "_locked_until",
         "_path",
@@ -70,6 +73,7 @@ class File:
         self._reading: Database | None = None
         self.writing: Database | None = None
         self._swept_at = self._rest_until = self._silent_until = self._locked_until = 0.0
+        self._aside_until = 0.0
         self.failures = 0
         self._age = self._reading_age = 0
         """How many files have been set aside, now and when the one that is read was opened."""
@@ -111,8 +115,8 @@ class File:
             return change(writing)
         except _FAILURES as error:
             was_open, code = self.writing is not None, _code(error)
-            if code == sqlite3.SQLITE_READONLY:
-                self._close_writing()  # this connection stays so, whatever becomes of the file
+            if code in _CLOSING:
+                self._close_writing()
             self._failed(error, is_open=self.writing is not None)
             if code == sqlite3.SQLITE_BUSY:
                 self._locked_until = monotonic() + _LOCKED
@@ -133,6 +137,8 @@ class File:
                 self._reading_inode = inode or self._inode_now()
             return look(self._reading)
         except _FAILURES as error:
+            if _code(error) in _CLOSING:
+                self._close_reading()
             self._failed(error, is_open=self._reading is not None)
             if self._is_damage(error):
                 self._close_reading()
@@ -159,9 +165,19 @@ class File:
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             if not self._is_damage(error):
                 raise
-            aside = set_aside(self._path, wall())
-            log.error("store %s cannot be used and is now %s: %s", self._path, aside, error)
+            self._set_aside("cannot be used", error)
             return Database(self._path)
+
+    def _set_aside(self, why: str, found: Exception) -> None:
+        """Rename the file. Not again soon: a bad disk, or another version of the proxy beside this
+        one, would fill the disk with such files. Raises what was ``found`` then.
+        """
+        now = monotonic()
+        if now < self._aside_until:
+            raise found
+        self._aside_until = now + REST
+        aside = set_aside(self._path, wall())
+        log.error("store %s %s and is now %s: %s", self._path, why, aside, found)
 
     def _replace(self, age: int, inode: int, found: Exception) -> None:
         """The file with this inode, of this age, is damaged: begin a new one, unless that is done.
@@ -175,8 +191,7 @@ class File:
         self._close_writing()
         try:
             if inode and inode == self._inode_now():  # else another process has done it
-                aside = set_aside(self._path, wall())
-                log.error("store %s is damaged and is now %s: %s", self._path, aside, found)
+                self._set_aside("is damaged", found)
             self._open_writing().count()
         except _FAILURES as error:
             self._age += 1
@@ -243,3 +258,15 @@ def _only_to_be_read(path: Path) -> bool:
     except OSError:
         return False
     return len(head) > _WRITTEN_BY and head[_WRITTEN_BY] > _NEWEST
+
+
+def set_aside(path: Path, wall: float) -> Path:
+    """Rename a file that cannot be used, and what belongs to it; where it is now."""
+    number = int(wall)
+    while (aside := path.with_name(f"{path.name}.unusable-{number}")).exists():
+        number += 1
+    for suffix in ("-wal", "-shm", ""):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    return aside

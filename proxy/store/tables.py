@@ -1,6 +1,7 @@
 """The tables of the SQLite store, and how a file is made ready."""
 
 import sqlite3
+import time
 from typing import Final
 
 from proxy.store.agreements import SCHEMA as AGREEMENTS
@@ -21,13 +22,21 @@ CREATE INDEX labels_of ON labels (entry);
 CREATE TABLE gone (entry INTEGER PRIMARY KEY, at REAL NOT NULL);
 """
 
+_TRIES: Final = 100
+_PAUSE: Final = 0.01
+"""Seconds between two of them; a thread of the store waits, never the loop."""
+_BORN: Final = """
+INSERT INTO changes SELECT ?, ?, ? WHERE NOT EXISTS
+    (SELECT 1 FROM sqlite_sequence WHERE name = 'changes')
+"""
+
 
 def prepare(db: sqlite3.Connection) -> None:
     """Make the tables that are not there.
 
     Raises DatabaseError where it has those of another version.
     """
-    db.execute("PRAGMA journal_mode = WAL")
+    _write_ahead(db)
     db.execute("PRAGMA synchronous = NORMAL")
     db.execute("PRAGMA cache_size = -4096")
     if _is_ready(db):  # so that another process that keeps it locked does not matter
@@ -44,11 +53,30 @@ def prepare(db: sqlite3.Connection) -> None:
             raise sqlite3.DatabaseError(f"its tables are of version {version}, not {VERSION}")
         for statement in AGREEMENTS.split(";"):
             db.execute(statement)
+        # What began with a file that this one has replaced may not be stored here: it knows nothing
+        # of what was invalidated there. So the numbers of a file begin with its time of birth.
+        db.execute(_BORN, (int(time.time() * 1e6), b"", time.time()))
         db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
+
+
+def _write_ahead(db: sqlite3.Connection) -> None:
+    """Keep changes in a log beside the file.
+
+    SQLite waits for no lock here, though others that begin at the same moment hold it for a moment.
+    """
+    for left in range(_TRIES, -1, -1):
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if not left or error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 def _is_ready(db: sqlite3.Connection) -> bool:

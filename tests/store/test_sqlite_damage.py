@@ -13,7 +13,7 @@ from proxy.core.stored import StoreFailed
 from proxy.store import file as file_module
 from proxy.store.parts import PIECE
 from proxy.store.sqlite import SqliteStore
-from tests.support.stored import body_of, put
+from tests.support.stored import body_of, meta, put
 
 BODY = b"x" * 4000
 LONG = b"".join(bytes([number + 65]) * PIECE for number in range(3)) + b"end"
@@ -173,7 +173,7 @@ async def test_what_the_tables_hold(
     "statement",
     [
         "UPDATE sqlite_sequence SET seq = 'abc'",
-        "UPDATE changes SET number = -5",
+        "UPDATE changes SET number = -number",
         "UPDATE leases SET token = 5",
         "UPDATE leases SET until = 'late'",
     ],
@@ -259,3 +259,70 @@ async def test_other_processes_notice_that_a_file_was_set_aside(
     assert await one.get(b"new")
     await one.close()
     await other.close()
+
+
+def renamed(path: Path) -> None:
+    """What another process does with a file that it has found damaged."""
+    file_module.set_aside(path, 1.0)
+
+
+async def test_what_was_invalidated_in_the_file_before_is_not_stored_in_the_new_one(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "store.db"
+    one, other = SqliteStore(path, 64 << 20, 0), SqliteStore(path, 64 << 20, 0)
+    claims = [await one.claims.take(b"lease%d" % number) for number in range(2)]
+    await other.delete(b"k0")
+    renamed(path)
+    await other.delete(b"k1")
+    for number, claim in enumerate(claims):
+        writer = one.put(b"k%d" % number, meta(), claim)
+        writer.write(b"old")
+        writer.commit()
+    for number in range(2):
+        assert not await one.get(b"k%d" % number)
+        assert not await other.get(b"k%d" % number)
+    await one.close()
+    await other.close()
+
+
+@pytest.mark.parametrize("before", [1, 2, 3])
+async def test_an_entry_whose_parts_are_in_the_file_before_is_none(
+    before: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "store.db"
+    store = SqliteStore(path, 64 << 20, 0)
+    writer = store.put(b"k", meta())
+    for number in range(4):
+        assert writer.write(b"x" * PIECE)
+        if number == before:
+            await store._file.change(lambda _: None)
+            renamed(path)
+    writer.commit()
+    assert not await store.get(b"k")
+    put(store, b"k", LONG)
+    assert [await body_of(found) for found in await store.get(b"k")] == [LONG]
+    await store.close()
+
+
+async def test_files_are_not_set_aside_one_after_another(
+    good: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a disk that gives other bytes each time, or two versions of the proxy on one file."""
+    now = 1000.0
+    monkeypatch.setattr(file_module, "monotonic", lambda: now)
+    path = tmp_path / "store.db"
+    path.write_bytes(good)
+    store = SqliteStore(path, 64 << 20, 0)
+
+    def damaged(_: object) -> bool:
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+    for expected in (1, 2):
+        for _ in range(20):
+            assert await store._file.change(damaged) is None
+        assert len(set_aside(tmp_path)) == expected
+        now += file_module.REST
+    put(store, b"k", b"z")
+    assert await store.get(b"k")
+    await store.close()

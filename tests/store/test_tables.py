@@ -1,6 +1,7 @@
 """How a file of SQLite is made ready."""
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,18 @@ def test_one_that_is_ready_can_be_opened_while_another_process_writes(tmp_path: 
     assert db.execute("SELECT count(*) FROM entries").fetchone() == (0,)
     db.close()
     other.close()
+
+
+def test_who_begins_a_file_together_waits_for_one_another(tmp_path: Path) -> None:
+    """SQLite itself refuses some of them at once, whatever its timeout."""
+
+    def begin(path: Path) -> None:
+        db = sqlite3.connect(path, timeout=5.0, isolation_level=None)
+        prepare(db)
+        db.close()
+
+    with ThreadPoolExecutor(6) as threads:
+        for number in range(30):
+            path = tmp_path / f"{number}.db"
+            for begun in [threads.submit(begin, path) for _ in range(6)]:
+                begun.result()
