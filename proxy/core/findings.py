@@ -17,7 +17,7 @@ Place: TypeAlias = tuple[str | int, ...]
 WARNING: Final = "warning:"
 """What the message of a finding begins with that does not keep the file from being used."""
 
-METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "QUERY")
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "QUERY")
 
 
 class Finding(NamedTuple):
@@ -113,7 +113,8 @@ def token_fault(name: str) -> str:
 
 def method_fault(method: str) -> str:
     """A method; they are case-sensitive (RFC 9110 9.1)."""
-    if method not in METHODS and method.upper() in METHODS:
+    known = (*_METHODS, "CONNECT")
+    if method not in known and method.upper() in known:
         return f"methods are case-sensitive, did you mean {method.upper()!r}?"
     if method == "CONNECT":
         return "CONNECT is answered with 405 whatever the routes say"

@@ -32,7 +32,7 @@ CREDENTIALS: Final = frozenset(
 )
 """Fields of a request in which a client says who it is."""
 PARAMETERS: Final = frozenset(
-    # With underlines for dashes, as ``plain_name`` has them.
+    # As ``underlined`` has them.
     b"""access_token refresh_token id_token token client_secret client_assertion password passwd
     secret auth_token authtoken private_token oauth_token session_token security_token app_secret
     oauth_signature x_api_key api_key apikey key subscription_key sig signature auth
@@ -58,7 +58,7 @@ def _rules(
     fields: Iterable[bytes], parameters: Iterable[bytes]
 ) -> list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]]:
     """What is replaced in a text, and by what. All are linear: peers write some of these texts."""
-    known = frozenset(name.replace(b"-", b"_") for name in parameters)
+    known = frozenset(map(underlined, parameters))
     return [
         # a field and its value, as a line, a tuple or a dict
         (
@@ -92,7 +92,12 @@ def _parameter(known: frozenset[bytes], found: re.Match[str]) -> str:
 def plain_name(name: bytes) -> bytes:
     """What a parameter is called: without escapes, case, dashes and the ``[]`` of a list."""
     bare = unquote_to_bytes(name).lower().replace(b"+", b" ").strip(b" ").partition(b"[")[0]
-    return bare.replace(b"-", b"_")
+    return underlined(bare)
+
+
+def underlined(name: bytes) -> bytes:
+    """With underlines for dashes: APIs write either."""
+    return name.replace(b"-", b"_")
 
 
 _rules_now = _rules(CREDENTIALS | {b"set-cookie"}, PARAMETERS)

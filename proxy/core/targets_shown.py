@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from proxy.core.redaction import PARAMETERS, plain_name
+from proxy.core.redaction import PARAMETERS, plain_name, underlined
 from proxy.http.bounded_cache import Memo
 
 _USUAL: Final = re.compile(rb"/[^;?]*\?[^/?]*")
@@ -32,7 +32,7 @@ class Targets:
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         """``names``: more parameters whose values are never shown."""
-        hidden = PARAMETERS | {name.lower().encode().replace(b"-", b"_") for name in names}
+        hidden = PARAMETERS | {underlined(name.lower().encode()) for name in names}
         self._hidden = Memo(lambda name: plain_name(name) in hidden, _NAMES)
 
     def hides(self, name: bytes) -> bool:

@@ -16,7 +16,7 @@ from proxy.config.model import Config, Route
 from proxy.config.origins import Origins, Told
 from proxy.core.errors import BadRequest, MethodNotAllowed, NoRoute, ProxyError
 from proxy.core.exchange import Exchange
-from proxy.core.findings import METHODS, is_token
+from proxy.core.findings import is_token, method_fault
 from proxy.core.reply import Reply
 from proxy.core.scope import EndpointScope, Scope, UpstreamScope
 from proxy.core.timeouts import TimeoutsOptions
@@ -99,8 +99,8 @@ def explain(path: str, asked: Exchange, sets: Sequence[str] = ()) -> Iterator[st
 def explained(config: Config, asked: Exchange, origins: Told) -> Iterator[str]:
     """The same of a configuration that is known already. No loop may run in this thread."""
     yield f"{asked.method} http://{asked.host}{asked.target.decode()}"
-    if asked.method != asked.method.upper() in {*METHODS, "CONNECT"}:
-        yield f"This is another method than {asked.method.upper()}: case counts (RFC 9110 9.1)."
+    if asked.method != asked.method.upper() and (fault := method_fault(asked.method)):
+        yield fault
     yield ""
     try:
         read_target(asked, {b"host": asked.host.encode()}, strict=config.server.strict)

@@ -24,7 +24,7 @@ CREATE TABLE gone (entry INTEGER PRIMARY KEY, at REAL NOT NULL);
 
 _TRIES: Final = 100
 _PAUSE: Final = 0.01
-"""Seconds between two of them; a thread of the store waits, never the loop."""
+"""Seconds between two of them."""
 _BORN: Final = """
 INSERT INTO changes SELECT ?, ?, ? WHERE NOT EXISTS
     (SELECT 1 FROM sqlite_sequence WHERE name = 'changes')
@@ -66,7 +66,8 @@ def prepare(db: sqlite3.Connection) -> None:
 def _write_ahead(db: sqlite3.Connection) -> None:
     """Keep changes in a log beside the file.
 
-    SQLite waits for no lock here, though others that begin at the same moment hold it for a moment.
+    SQLite waits for no lock here, though others that begin at the same moment hold it for a moment,
+    and nobody tells when it is free. A thread of the store waits, never the loop (``store/file``).
     """
     for left in range(_TRIES, -1, -1):
         try:

@@ -141,9 +141,9 @@ def test_what_the_proxy_refuses_is_told_as_refused(
 
 
 def test_a_method_in_small_letters_is_told_from_the_one_that_was_meant(told: Told) -> None:
-    assert "another method than GET" in told(SEVERAL, "get", "http://a/v1")
-    assert "another method than CONNECT" in told(SEVERAL, "connect", "http://a/v1")
-    assert "another method" not in told(SEVERAL, "purge", "http://a/v1")
+    assert "methods are case-sensitive, did you mean 'GET'?" in told(SEVERAL, "get", "http://a/v1")
+    assert "did you mean 'CONNECT'?" in told(SEVERAL, "connect", "http://a/v1")
+    assert "did you mean" not in told(SEVERAL, "purge", "http://a/v1")
 
 
 def test_a_tunnel_is_refused_whatever_routes_say(told: Told) -> None:

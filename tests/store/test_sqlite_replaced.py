@@ -1,6 +1,7 @@
 """A file of SQLite that is set aside while it is used, or may not be written for a while."""
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,18 @@ from tests.support.sqlite_files import LONG, set_aside, told_by
 from tests.support.stored import body_of, meta, put
 
 
+@pytest.fixture
+def rest(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Lets the time pass after which a file is tried again; otherwise it stands still."""
+    moments = [1000.0]
+    monkeypatch.setattr(file_module, "monotonic", lambda: moments[-1])
+    return lambda: moments.append(moments[-1] + file_module.REST)
+
+
 async def test_a_file_that_may_not_be_written_for_a_while_is_not_damaged(
-    good: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    good: bytes, tmp_path: Path, rest: Callable[[], None]
 ) -> None:
     """Its connection is opened anew: it would stay one that only reads."""
-    now = 1000.0
-    monkeypatch.setattr(file_module, "monotonic", lambda: now)
     path = tmp_path / "store.db"
     path.write_bytes(good)
     store = SqliteStore(path, 64 << 20, 0)
@@ -30,7 +37,7 @@ async def test_a_file_that_may_not_be_written_for_a_while_is_not_damaged(
 
     assert await store._file.change(refused) is None
     assert store._file.writing is None
-    now += file_module.REST
+    rest()
     put(store, b"new", b"z")
     assert await store.get(b"new")
     assert await store.get(b"1")
@@ -106,11 +113,9 @@ async def test_an_entry_whose_parts_are_in_the_file_before_is_none(
 
 
 async def test_files_are_not_set_aside_one_after_another(
-    good: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    good: bytes, tmp_path: Path, rest: Callable[[], None]
 ) -> None:
     """By a disk that gives other bytes each time, or two versions of the proxy on one file."""
-    now = 1000.0
-    monkeypatch.setattr(file_module, "monotonic", lambda: now)
     path = tmp_path / "store.db"
     path.write_bytes(good)
     store = SqliteStore(path, 64 << 20, 0)
@@ -122,7 +127,7 @@ async def test_files_are_not_set_aside_one_after_another(
         for _ in range(20):
             assert await store._file.change(damaged) is None
         assert len(set_aside(tmp_path)) == expected
-        now += file_module.REST
+        rest()
     put(store, b"k", b"z")
     assert await store.get(b"k")
     await store.close()

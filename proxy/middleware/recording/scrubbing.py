@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from proxy.core.redaction import CREDENTIALS, HIDDEN, known_secrets
+from proxy.core.redaction import CREDENTIALS, HIDDEN, known_secrets, underlined
 from proxy.core.targets_shown import Targets
 from proxy.http.equivalence import TRACING_FIELDS
 from proxy.http.fields import Fields, RawHeaders, media_type, values, without
@@ -58,8 +58,7 @@ class Scrubber:
         more = {name.lower().encode() for name in redact}
         self._targets = Targets(redact)
         self._fields = CREDENTIALS | more
-        wanted = {name.replace(b"-", b"_") for name in _MEMBERS | more}
-        # Some APIs write dashes where others have underlines.
+        wanted = set(map(underlined, _MEMBERS | more))
         names = b"|".join(re.escape(name).replace(b"_", b"[-_]") for name in sorted(wanted))
         # As raw bytes: what is not hidden stays as it was written, and bodies need not be whole.
         self._members = re.compile(
