@@ -109,7 +109,7 @@ class Gradient:
         """The limit that a look at another one began from; 0 while there is none."""
         self._tried = 0.0
         """The higher limit that it looks at; 0 while it does not."""
-        self._refusals = Refusals(least)
+        self._refusals = Refusals()
         self._baselines: dict[Baseline, tuple[int, float]] = {}
         """Those of the round: answers, and the sum of their logarithms."""
         self._clear()

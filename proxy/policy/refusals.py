@@ -49,7 +49,6 @@ class Refusals:
         "_enough",
         "_far",
         "_far_refused",
-        "_least",
         "_long",
         "_lowest",
         "_outcomes",
@@ -58,9 +57,7 @@ class Refusals:
         "own",
     )
 
-    def __init__(self, least: int) -> None:
-        """``least``: the lowest limit."""
-        self._least = least
+    def __init__(self) -> None:
         self._outcomes = self._refused = 0.0
         """Both by weight."""
         self.own = 0.0
@@ -103,7 +100,7 @@ class Refusals:
             )
 
     def _is_far(self, level: float) -> bool:
-        return level <= self._began / _THIRD and self._least <= self._began / _THIRD
+        return level <= self._began / _THIRD
 
     def _compare(self) -> None:
         share, before = self._far_refused / self._far, self._before_refused

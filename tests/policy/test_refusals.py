@@ -122,20 +122,21 @@ def test_a_minimum_that_is_near_is_no_third() -> None:
 
 
 def tell(
-    refusals: Refusals, level: float, outcomes: int, one_in: int, *, busy: bool = True
+    refusals: Refusals, level: float, outcomes: int, one_in: float, *, busy: bool = True
 ) -> None:
     """So many outcomes, of which every so manieth is a refusal."""
     for number in range(outcomes):
-        refusals.count(level, refused=number % one_in == 0, busy=busy)
+        refused = number // one_in != (number - 1) // one_in
+        refusals.count(level, refused=refused, busy=busy)
 
 
 def too_many(refusals: Refusals, level: float) -> bool:
     return refusals.too_many(level, busy=True)
 
 
-def lowered(one_in: int = 5) -> Refusals:
+def lowered(one_in: float = 5) -> Refusals:
     """Of an API whose limit falls from 30."""
-    refusals = Refusals(1)
+    refusals = Refusals()
     tell(refusals, 30.0, 100, one_in)
     assert too_many(refusals, 30.0)
     assert refusals.lowered(30.0)
@@ -146,7 +147,7 @@ def lowered(one_in: int = 5) -> Refusals:
 
 
 def test_a_few_are_not_too_many() -> None:
-    refusals = Refusals(1)
+    refusals = Refusals()
     tell(refusals, 30.0, 500, 20)
     assert not too_many(refusals, 30.0)
 
@@ -165,9 +166,11 @@ def test_the_same_share_at_a_third_has_nothing_to_do_with_the_limit() -> None:
     assert too_many(refusals, 30.0), "half of all are more than before"
 
 
-@pytest.mark.parametrize("one_in", [2, 9], ids=["far more", "far fewer"])
-def test_another_share_at_a_third_has(one_in: int) -> None:
-    refusals = lowered(4)
+@pytest.mark.parametrize(
+    ("before", "one_in"), [(4, 2), (8, 4), (4, 7)], ids=["over a third", "far more", "far fewer"]
+)
+def test_another_share_at_a_third_has(before: int, one_in: int) -> None:
+    refusals = lowered(before)
     tell(refusals, 10.0, 200, one_in)
     assert refusals.returns(10.0) == refusals.own == 0.0
     assert too_many(refusals, 9.0), "it goes on from there"
@@ -189,18 +192,69 @@ def test_more_than_a_third_are_never_taken_for_its_own() -> None:
 
 
 def test_half_of_all_are_too_many_whatever_its_own_are() -> None:
-    refusals = lowered(4)
-    tell(refusals, 10.0, 200, 4)
+    refusals = lowered(3.1)
+    tell(refusals, 10.0, 200, 3.1)
     assert refusals.returns(10.0) == 30.0
-    assert refusals.own == pytest.approx(0.25, abs=0.01)
-    tell(refusals, 30.0, 100, 4)
-    assert not too_many(refusals, 30.0)
-    tell(refusals, 30.0, 100, 1)
+    assert refusals.own == pytest.approx(0.32, abs=0.01)
+    tell(refusals, 30.0, 300, 2.2)
+    assert not too_many(refusals, 30.0), "45 %, and its own share and a half would be 58"
+    tell(refusals, 30.0, 300, 1.85)
     assert too_many(refusals, 30.0)
 
 
+def test_of_what_was_seen_on_the_way_the_last_counts() -> None:
+    """In hours of calm at a limit that has fallen a little hardly anything was refused."""
+    refusals = Refusals()
+    tell(refusals, 30.0, 100, 5)
+    assert refusals.lowered(30.0)
+    tell(refusals, 25.0, 5000, 50)
+    tell(refusals, 20.0, 400, 4)
+    tell(refusals, 10.0, 200, 20 / 3)
+    assert refusals.returns(10.0) == refusals.own == 0.0, "15 % are far fewer than 25"
+    tell(refusals, 30.0, 100, 5)
+    assert refusals.lowered(30.0)
+    tell(refusals, 25.0, 5000, 50)
+    tell(refusals, 20.0, 400, 5)
+    tell(refusals, 10.0, 400, 5)
+    assert refusals.returns(10.0) == 30.0
+
+
+def test_who_was_compared_in_vain_waits_longer_for_the_next_time() -> None:
+    refusals = lowered(4)
+    tell(refusals, 10.0, 200, 7)
+    assert refusals.lowered(10.0)
+    tell(refusals, 8.0, 200, 5)
+    tell(refusals, 3.0, 399, 5)
+    assert refusals.returns(3.0) == 0.0
+    tell(refusals, 3.0, 1, 5)
+    assert refusals.returns(3.0) == 10.0
+
+
+def test_what_was_believed_of_times_is_kept_while_refusals_lower_the_limit() -> None:
+    gradient = Gradient(1, 1000)
+    gradient._capacity.begin(16.0)
+    for _ in range(5):
+        gradient._capacity.observe(16.0, 0.0, 0.02)
+    believed = list(gradient._capacity._likely)
+    for number in range(100):  # every fifth, from 16 to a third of it
+        if number % 5:
+            gradient._refusals.count(16.0, refused=False, busy=True)
+        else:
+            gradient.overloaded(1.0 + number, 16)
+    assert gradient._capacity._likely != believed
+    for number in range(3000):
+        if gradient.limit == 16:
+            break
+        if number % 5:
+            gradient._refusals.count(gradient._level, refused=False, busy=True)
+        else:
+            gradient.overloaded(200.0 + number, 1000)
+    assert gradient.limit == 16
+    assert gradient._capacity._likely == believed
+
+
 def test_where_too_little_was_seen_on_the_way_it_is_looked_at_again() -> None:
-    refusals = Refusals(1)
+    refusals = Refusals()
     tell(refusals, 30.0, 100, 5)
     refusals.lowered(30.0)
     tell(refusals, 10.0, 200, 5)

@@ -11,7 +11,7 @@ from proxy.core.stored import StoreFailed
 from proxy.store.parts import PIECE
 from proxy.store.sqlite import SqliteStore
 from tests.support.sqlite_files import BODY, LONG, set_aside, told_by
-from tests.support.stored import body_of, put
+from tests.support.stored import body_of, meta, put
 
 SEEDS = 120
 
@@ -133,25 +133,27 @@ async def test_what_the_tables_hold(
 
 
 @pytest.mark.parametrize(
-    "statement",
+    ("statement", "files"),
     [
-        "UPDATE sqlite_sequence SET seq = 'abc'",
-        "UPDATE changes SET number = -number",
-        "UPDATE leases SET token = 5",
-        "UPDATE leases SET until = 'late'",
+        ("UPDATE sqlite_sequence SET seq = 'abc' WHERE name = 'changes'", 1),
+        ("UPDATE changes SET number = -number", 1),
+        ("INSERT INTO leases VALUES (x'6b', 5, strftime('%s', 'now') + 5.0)", 1),
+        ("INSERT INTO leases VALUES (x'6b', x'00', 'late')", 0),  # it ends with the next sweep
     ],
 )
-async def test_what_processes_have_agreed_on(statement: str, tmp_path: Path) -> None:
+async def test_what_processes_have_agreed_on(statement: str, files: int, tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     store = SqliteStore(path, 64 << 20, 0)
-    put(store, b"k", BODY)
     await store.delete(b"k")
-    await store.claims.take(b"k")
     await store.close()
     told_by(statement)(path)
     store = SqliteStore(path, 64 << 20, 0)
-    await store.claims.take(b"k")
-    await store.delete(b"k")
+    claim = await store.claims.take(b"k")
+    writer = store.put(b"k", meta(), claim)
+    assert writer.write(BODY)
+    writer.commit()
+    await store._file.change(lambda _: None)
+    assert len(set_aside(tmp_path)) == files
     await store.close()
     await is_used_again(path)
 

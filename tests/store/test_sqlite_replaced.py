@@ -22,8 +22,9 @@ def rest(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     return lambda: moments.append(moments[-1] + file_module.REST)
 
 
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR])
 async def test_a_file_that_may_not_be_written_for_a_while_is_not_damaged(
-    good: bytes, tmp_path: Path, rest: Callable[[], None]
+    code: int, good: bytes, tmp_path: Path, rest: Callable[[], None]
 ) -> None:
     """Its connection is opened anew: it would stay one that only reads."""
     path = tmp_path / "store.db"
@@ -32,11 +33,16 @@ async def test_a_file_that_may_not_be_written_for_a_while_is_not_damaged(
 
     def refused(_: object) -> bool:
         error = sqlite3.OperationalError("attempt to write a readonly database")
-        error.sqlite_errorcode = sqlite3.SQLITE_READONLY
+        error.sqlite_errorcode = code
         raise error
 
+    assert await store.get(b"1")
     assert await store._file.change(refused) is None
     assert store._file.writing is None
+    assert await store.get(b"1"), "what is open is read"
+    with pytest.raises(StoreFailed):
+        await store._file.read(refused)
+    assert store._file._reading is None
     rest()
     put(store, b"new", b"z")
     assert await store.get(b"new")

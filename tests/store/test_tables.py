@@ -3,6 +3,7 @@
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,3 +58,29 @@ def test_who_begins_a_file_together_waits_for_one_another(tmp_path: Path) -> Non
             path = tmp_path / f"{number}.db"
             for begun in [threads.submit(begin, path) for _ in range(6)]:
                 begun.result()
+
+
+class Held(sqlite3.Connection):
+    """One that others refuse a few times at first, as they do at random."""
+
+    refusals = 3
+    code = sqlite3.SQLITE_BUSY
+
+    def execute(self, sql: str, *given: Any) -> sqlite3.Cursor:
+        """As SQLite does it, which waits for no lock when it goes over to a log."""
+        if "journal_mode" in sql and self.refusals:
+            self.refusals -= 1
+            error = sqlite3.OperationalError("database is locked")
+            error.sqlite_errorcode = self.code
+            raise error
+        return super().execute(sql, *given)
+
+
+def test_a_lock_that_sqlite_does_not_wait_for_is_waited_for(tmp_path: Path) -> None:
+    db = sqlite3.connect(tmp_path / "a.db", isolation_level=None, factory=Held)
+    prepare(db)
+    assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    db.refusals, db.code = 1, sqlite3.SQLITE_IOERR
+    with pytest.raises(sqlite3.OperationalError):
+        prepare(db)
+    db.close()

@@ -6,7 +6,7 @@ import pytest
 
 from proxy.core.errors import ReplyBroken
 from proxy.core.stored import Entry
-from proxy.middleware.cache.answers import answer
+from proxy.middleware.cache.answers import answer, fresh_answer
 from proxy.middleware.cache.asked import Asked
 from proxy.store.memory import SHORT, MemoryStore
 from tests.support.caching import Answer
@@ -137,3 +137,15 @@ async def test_bytes_of_fields_are_as_they_came() -> None:
     [entry] = await store.get(b"k")
     found = await asked_for(entry)
     assert (b"X-\xff", b"\xfe") in found.headers
+
+
+async def test_the_lines_of_a_hit_know_the_date_and_the_names_of_the_request() -> None:
+    """So that nobody looks for them at each hit."""
+    named = (b"Request-Id", b"theirs")
+    for fields, dated in (([named], False), ([named, (b"DATE", b"x")], True)):
+        store = MemoryStore(0)
+        put(store, b"k", b"x", fields=fields)
+        [entry] = await store.get(b"k")
+        came = fresh_answer(Asked(get(), lambda *_: b"k"), entry, 7.9, lambda: 7.9)
+        assert came.encoded is not None
+        assert (came.encoded.dated, list(came.encoded.ids)) == (dated, [named])
