@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from benchmarks.armed import FEATURES, TOGETHER
 from benchmarks.micro.counter import Counter, CountingLoop
 from benchmarks.micro.counts import Partner, partner, per_request
 from proxy.config.load import load
@@ -45,23 +46,6 @@ KINDS: Final[dict[str, tuple[str, str, str, str]]] = {
     "expressions": (r'path_regex = "/r%d/(\\d+)"', "/r%d/", "api.test", ""),
     "fields": ('headers = {{ X-Tenant = "t%d" }}', "/", "api.test", "X-Tenant: t%d\r\n"),
 }
-
-FEATURES: Final[dict[str, tuple[str, str]]] = {
-    # Tables at the top, and under [[upstreams]].
-    "circuit_breaker": ("[circuit_breaker]", ""),
-    "concurrency, queue": ("", "[upstreams.concurrency]\n[upstreams.queue]"),
-    "concurrency, adaptive": ("", '[upstreams.concurrency]\nadaptive = "gradient"'),
-    "hedge": ('[hedge]\ndelay = "10s"', ""),  # a copy would find nobody who answers it
-    "deadline": ("[deadline]", ""),
-    "timeouts total": ('[timeouts]\ntotal = "30s"', ""),
-    "rate_limit": ("[rate_limit]\naverage = 1000000\nburst = 1000000", ""),
-    "peak_ewma": ("", '[upstreams.load_balance]\npolicy = "peak_ewma"'),
-    "metrics": ('[admin]\nlisten = "127.0.0.1:0"', ""),
-}
-_ALL_UPSTREAM: Final = (
-    '[upstreams.concurrency]\nadaptive = "gradient"\n[upstreams.queue]\n'
-    '[upstreams.load_balance]\npolicy = "peak_ewma"'
-)
 
 
 def asked(target: str = "/items", host: str = "api.test", fields: str = "", more: int = 0) -> str:
@@ -133,8 +117,7 @@ class Counts:
 
     async def features(self) -> AsyncIterator[tuple[str, float]]:
         """Calls of a GET as in production with three servers: nothing armed, each alone, all."""
-        together = "\n".join(tables for tables, _ in FEATURES.values())
-        cases = {"defaults": ("", ""), **FEATURES, "all of these": (together, _ALL_UPSTREAM)}
+        cases = {"defaults": ("", ""), **FEATURES, "all of these": TOGETHER}
         for name, (tables, upstream) in cases.items():
             async with self.running(tables=tables, upstream=upstream, servers=3) as runtime:
                 yield name, await self.calls(runtime, "get-production")

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Final
 
+from benchmarks.armed import TOGETHER
 from benchmarks.load.servers.upstream import SMALL
 
 # Directories of its own: the packages' ones belong to the system's nginx. One process does what
@@ -31,6 +32,8 @@ _FILES: Final = """
     open_file_cache max=10;
     server {{
         listen 127.0.0.1:{port} backlog=8192;
+        listen 127.0.0.2:{port} backlog=8192;
+        listen 127.0.0.3:{port} backlog=8192;
         root {root};
         default_type application/octet-stream;
         location /varied {{
@@ -107,9 +110,11 @@ _PROXY: Final = """
 listen = "127.0.0.1:{port}"
 [log]
 access = {access}
+{tables}
 [[upstreams]]
 name = "api"
-servers = ["http://{upstream}"]
+servers = [{servers}]
+{upstream}
 [[routes]]
 upstream = "api"
 """
@@ -153,7 +158,32 @@ def caddy(folder: Path, port: int, upstream: str, *, access: bool) -> Path:
 
 def proxy(folder: Path, port: int, upstream: str, *, access: bool) -> Path:
     """This proxy with its defaults: all clocks, retry armed."""
-    text = _PROXY.format(port=port, upstream=upstream, access=str(access).lower())
+    return _proxy(folder, port, [upstream], access=access)
+
+
+def armed(folder: Path, port: int, upstream: str) -> Path:
+    """This proxy with all that a bad day wants, in front of three addresses of an nginx."""
+    number = upstream.rpartition(":")[2]
+    servers = [f"127.0.0.{last}:{number}" for last in (1, 2, 3)]
+    return _proxy(folder, port, servers, access=True, parts=TOGETHER)
+
+
+def _proxy(
+    folder: Path,
+    port: int,
+    servers: list[str],
+    *,
+    access: bool,
+    parts: tuple[str, str] = ("", ""),
+) -> Path:
+    tables, upstream = parts
+    text = _PROXY.format(
+        port=port,
+        access=str(access).lower(),
+        tables=tables,
+        servers=", ".join(f'"http://{server}"' for server in servers),
+        upstream=upstream,
+    )
     return _written(folder / "proxy.toml", text)
 
 

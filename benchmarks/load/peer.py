@@ -62,10 +62,17 @@ def _found(name: str) -> str:
 
 def _proxy(access: bool) -> Command:
     def command(folder: Path, port: int, upstream: str) -> list[str]:
-        config = configs.proxy(folder, port, upstream, access=access)
-        return [sys.executable, "-m", "proxy", "run", str(config)]
+        return _run(configs.proxy(folder, port, upstream, access=access))
 
     return command
+
+
+def _armed(folder: Path, port: int, upstream: str) -> list[str]:
+    return _run(configs.armed(folder, port, upstream))
+
+
+def _run(config: Path) -> list[str]:
+    return [sys.executable, "-m", "proxy", "run", str(config)]
 
 
 def _nginx(access: bool) -> Command:
@@ -102,6 +109,7 @@ def _python(name: str) -> Command:
 
 OURS: Final = "proxy"
 OURS_LOGGED: Final = "proxy-log"
+OURS_ARMED: Final = "proxy-armed"
 DIRECT: Final = "direct"
 """No proxy at all: what the upstream and the load generator are good for."""
 
@@ -112,6 +120,7 @@ PEERS: Final = {
     for peer in (
         Peer(OURS, "sidecar-proxy", _proxy(access=False)),
         Peer(OURS_LOGGED, "sidecar-proxy, access log on", _proxy(access=True)),
+        Peer(OURS_ARMED, "sidecar-proxy, all armed, three servers, access log on", _armed),
         Peer("nginx", "nginx", _nginx(access=False), program="nginx"),
         Peer("nginx-log", "nginx, access log on", _nginx(access=True), program="nginx"),
         Peer("haproxy", "HAProxy", _haproxy(access=False), program="haproxy"),
@@ -136,7 +145,8 @@ PEERS: Final = {
     )
 }
 
-LOGGED: Final = frozenset(name for name in PEERS if name.endswith("-log"))
+_LOGGED: Final = frozenset(name for name in PEERS if name.endswith("-log"))
+LOGGED: Final = _LOGGED | {OURS_ARMED}
 """Peers that write an access log."""
-UNLOGGED: Final = frozenset(name.removesuffix("-log") for name in LOGGED)
+UNLOGGED: Final = frozenset(name.removesuffix("-log") for name in _LOGGED)
 """The same without."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from benchmarks.load import tool
-from benchmarks.load.peer import DIRECT, LOGGED, PEERS, UNLOGGED
+from benchmarks.load.peer import DIRECT, LOGGED, OURS_ARMED, PEERS, UNLOGGED
 from benchmarks.load.process import Process
 
 Figures: TypeAlias = dict[str, float]
@@ -162,6 +162,9 @@ _VOLUME: Final = (
     _FAILED,
 )
 _IN_PROCESS: Final = LOGGED | {DIRECT}
+_ARMED: Final = frozenset({OURS_ARMED})
+"""Once is enough, beside those that write a log as well."""
+_PLAIN: Final = UNLOGGED | _ARMED
 
 SCENARIOS: Final = {
     scenario.name: scenario
@@ -180,14 +183,14 @@ SCENARIOS: Final = {
             _requests("/varied", 64, body=4 << 10, share=0.6, varied=True),
             _REQUESTS,
             upstream="raw",
-            without=UNLOGGED,
+            without=_PLAIN,
         ),
         Scenario(
             "small",
             "Small GET: 178 bytes of JSON, 64 connections",
             _requests("/small", 64),
             _REQUESTS,
-            without=frozenset(),
+            without=_ARMED,
         ),
         Scenario(
             "post",
@@ -229,7 +232,7 @@ SCENARIOS: Final = {
                 Column("rate", "requests/s", 0),
                 _FAILED,
             ),
-            without=frozenset(),
+            without=_ARMED,
         ),
         Scenario(
             "in-flight",

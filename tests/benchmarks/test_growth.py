@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.growth.counts import FEATURES, KINDS, asked
+from benchmarks.growth.counts import KINDS, asked
 from benchmarks.load.__main__ import GROWTH, arguments
 from proxy.edge.router import RouteOptions, Router
 from tests.support.proxy import parsed
@@ -26,13 +26,6 @@ def test_a_request_of_each_kind_is_for_the_last_route(kind: str) -> None:
     last = [part % 2 if "%d" in part else part for part in (target + "42", host, fields)]
     name, _, value = last[2].strip().partition(": ")
     assert find("GET", last[1], last[0], [(name.encode(), value.encode())]) == 2
-
-
-@pytest.mark.parametrize("name", FEATURES)
-def test_each_feature_is_one_that_can_be_configured(name: str) -> None:
-    tables, upstream = FEATURES[name]
-    routes = '[[routes]]\nupstream = "api"\n'
-    assert parsed(f"{tables}\n{SERVER.format(upstream=upstream)}{routes}").upstreams
 
 
 def test_a_request_is_what_was_asked_for() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.load.__main__ import arguments, effort
-from benchmarks.load.peer import DIRECT, OURS_LOGGED, PEERS, UNLOGGED
+from benchmarks.load.peer import DIRECT, OURS_ARMED, OURS_LOGGED, PEERS, UNLOGGED
 from benchmarks.load.report import markdown, median, table
 from benchmarks.load.scenario import QUICK, SCENARIOS, Column, Effort, added
 
@@ -77,9 +77,14 @@ def test_unknown_names_are_refused(words: list[str], capsys: pytest.CaptureFixtu
 
 def test_peers_stand_in_the_order_of_the_table_and_only_where_they_say_something() -> None:
     everybody = frozenset({*PEERS, DIRECT})
-    assert SCENARIOS["small"].peers(everybody) == [*PEERS, DIRECT]
+    assert SCENARIOS["small"].peers(everybody) == [
+        name for name in [*PEERS, DIRECT] if name != OURS_ARMED
+    ]
     assert OURS_LOGGED not in SCENARIOS["post"].peers(everybody)
     in_production = SCENARIOS["production"].peers(everybody)
     assert OURS_LOGGED in in_production
     assert not UNLOGGED.intersection(in_production)
+    assert [
+        name for name, scenario in SCENARIOS.items() if OURS_ARMED in scenario.peers(everybody)
+    ] == ["production"]
     assert DIRECT not in SCENARIOS["start"].peers(everybody)
