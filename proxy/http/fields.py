@@ -6,7 +6,9 @@ the path of every request, so what is done with them are functions.
 
 import re
 from collections.abc import Sequence
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
+
+import msgspec
 
 from proxy.http.grammar import TCHAR, VCHAR, Malformed
 
@@ -30,7 +32,7 @@ FORBIDDEN: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _NAME: Final = re.compile(rb"[%b]*" % TCHAR)
 
 
-class Encoded(NamedTuple):
+class Encoded(msgspec.Struct, frozen=True, gc=False):
     """The lines of ``fields``, line breaks included.
 
     Whoever changes fields makes new ones; bytes count only for the very object they were made of.

@@ -3,7 +3,9 @@
 import random
 import re
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
+
+import msgspec
 
 Field: TypeAlias = tuple[bytes, bytes]
 
@@ -35,7 +37,7 @@ def trace_id(fields: Sequence[tuple[bytes, bytes]]) -> str:
     return ""
 
 
-class NewIds(NamedTuple):
+class NewIds(msgspec.Struct, frozen=True, gc=False):
     """What a request is called, and the fields that say so."""
 
     request_id: str
@@ -132,8 +134,8 @@ def ensure_ids(
     the fast generator will do.
     """
     if not has_ids(fields):
-        request_id, named, _ = new_ids(bits, sampled)
-        return [*fields, *named], request_id
+        made = new_ids(bits, sampled)
+        return [*fields, *made.fields], made.request_id
     ids: list[int] = []
     parents: list[int] = []
     states: list[int] = []

@@ -5,6 +5,8 @@ from enum import Enum
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
+import msgspec
+
 Directives: TypeAlias = Mapping[bytes, bytes | None]
 
 HEURISTIC: Final = frozenset({200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501})
@@ -20,7 +22,7 @@ _OLD: Final = 2.0**31
 """Seconds; the largest age that every recipient understands (RFC 9111 1.2.2)."""
 
 
-class Freshness(NamedTuple):
+class Freshness(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What matters of a reply for whether it may be used."""
 
     received_at: float
@@ -132,7 +134,7 @@ def initial_age(
     return max(apparent, corrected)
 
 
-class Lifetime(NamedTuple):
+class Lifetime(msgspec.Struct, frozen=True, gc=False):
     """For how long a reply is fresh, and whether it says so itself."""
 
     seconds: float

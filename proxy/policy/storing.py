@@ -1,7 +1,9 @@
 """Which replies may be stored, and for whom (RFC 9111 3)."""
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
+
+import msgspec
 
 from proxy.policy.freshness import HEURISTIC, Freshness, Lifetime, seconds
 
@@ -31,7 +33,7 @@ _DOCUMENT: Final = 60.0
 """Seconds since the last change of what was not made for this request; many stamp "now"."""
 
 
-class Facts(NamedTuple):
+class Facts(msgspec.Struct, frozen=True, gc=False):
     """Of a request and its reply, what decides whether it is stored."""
 
     status: int

@@ -31,9 +31,7 @@ def test_the_armed_proxy_has_three_servers_a_log_and_everything_on(tmp_path: Pat
     config = load(configs.armed(tmp_path, 8080, "127.0.0.1:9000"))
     assert config.log.access
     (upstream,) = config.upstreams
-    assert list(upstream.servers) == [
-        f"http://127.0.0.{number}:9000" for number in (1, 2, 3)
-    ]
+    assert list(upstream.servers) == [f"http://127.0.0.{number}:9000" for number in (1, 2, 3)]
     assert upstream.concurrency is not None
     assert upstream.concurrency.adaptive
     assert upstream.queue is not None

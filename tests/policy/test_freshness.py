@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from proxy.policy.freshness import (
     ANYTHING,
@@ -24,7 +25,7 @@ FRESH = Freshness(0.0, 0.0, 10.0, False, False, 0.0, 0.0)
 
 def stored(**changes: Any) -> Freshness:
     """Received at 0, fresh for 10 seconds."""
-    return FRESH._replace(**changes)
+    return replace(FRESH, **changes)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from proxy.policy.freshness import HEURISTIC, Lifetime
 from proxy.policy.storing import (
@@ -23,7 +24,7 @@ SILENT = Lifetime(0.0, explicit=False)
 def facts(**changes: Any) -> Facts:
     """Of a 200 that is fresh for a minute."""
     usual = Facts(200, {b"max-age": b"60"}, SAID, False, False, False, False, False)
-    return usual._replace(**changes)
+    return replace(usual, **changes)
 
 
 def said(*names: bytes) -> dict[bytes, bytes | None]:
@@ -86,7 +87,7 @@ def test_what_options_let_outlive_its_freshness_is_stored() -> None:
     silent = facts(lifetime=SILENT, directives={})
     assert why_not_stored(silent, if_error=60) == ""
     assert why_not_stored(silent, while_revalidate=60) == ""
-    assert why_not_stored(silent._replace(status=501), if_error=60) == "no-freshness"
+    assert why_not_stored(replace(silent, status=501), if_error=60) == "no-freshness"
     strict = facts(lifetime=SILENT, directives={b"must-revalidate": None})
     assert why_not_stored(strict, if_error=60) == "no-freshness"
 

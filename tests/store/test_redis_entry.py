@@ -1,6 +1,7 @@
 """An entry in Redis."""
 
 import pytest
+from msgspec.structs import replace
 
 from proxy.policy.freshness import Freshness
 from proxy.store.redis_entry import Kept, RedisEntry, decode, encode, lasts_for, newest_first
@@ -25,8 +26,8 @@ async def test_a_short_body_comes_with_its_head() -> None:
     ("freshness", "seconds"),
     [
         (FRESH, 60 + DAY + 1),
-        (FRESH._replace(if_error=3 * DAY), 60 + 3 * DAY + 1),
-        (FRESH._replace(lifetime=2.0**31), 30 * DAY + 1),
+        (replace(FRESH, if_error=3 * DAY), 60 + 3 * DAY + 1),
+        (replace(FRESH, lifetime=2.0**31), 30 * DAY + 1),
     ],
     ids=range(3),
 )

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, NamedTuple, TypeAlias
 
+import msgspec
+
 from proxy.http.bounded_cache import Memo
 from proxy.http.fields import FIELD_LINE, LINE, Encoded, Fields, RawHeaders, encode
 from proxy.http.framing import BODILESS, CRLF, HEAD_END, content_length
@@ -39,7 +41,7 @@ length; what is left to ``reply_head``."""
 _NOT_OURS: Final[Line] = (_LEFT, (b"", b""), b"")
 
 
-class FastHead(NamedTuple):
+class FastHead(msgspec.Struct, frozen=True, gc=False):
     """A final head whose body is delimited by its length."""
 
     code: int
