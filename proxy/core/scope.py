@@ -50,6 +50,19 @@ class Uses(NamedTuple):
     watched: list[Watched]
 
 
+class UpstreamNames(NamedTuple):
+    """How the servers that may answer a route are called."""
+
+    origins: tuple[str, ...]
+    """What they may call themselves."""
+    servers: tuple[tuple[str, str], ...]
+    """Scheme and host that each is asked for."""
+    renamed: bool
+    """Whether one of them is asked for by another host than the client named."""
+    tell_prefix: bool
+    """Whether they are told which prefix was stripped."""
+
+
 @runtime_checkable
 class Ends(Protocol):
     """Something shared that runs by itself, and is told of the end."""
@@ -73,6 +86,7 @@ class Shared:
         "_before",
         "_shown",
         "_things",
+        "caching",
         "clock",
         "deck",
         "rng",
@@ -97,6 +111,8 @@ class Shared:
         self.show_keys = show_keys
         self.store: Store | None = None
         """Where replies are stored, if a route has ``[cache]``."""
+        self.caching: tuple[str, ...] = ()
+        """The upstreams whose replies are."""
         self.deck: Deck | None = None
         """What is recorded or replayed, with those commands."""
         self.tasks: set[asyncio.Task[None]] = set() if before is None else before.tasks

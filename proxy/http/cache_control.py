@@ -30,6 +30,9 @@ _MEMBER: Final = re.compile(rb'(?>(?:[^,"]++|"(?>(?:[^"\\]|\\.)*)(?:"|$))+)', re
 """A member of a list; a comma within quotes does not end it."""
 _QUALIFIED: Final = (b"no-cache", b"private")
 """Directives that may name fields; then they are about those fields alone."""
+_FIELD_NAME: Final = re.compile(rb"[%b]*[A-Za-z][%b]*" % (TCHAR, TCHAR))
+_SWITCHES: Final = frozenset({b"true", b"false", b"yes", b"no", b"on", b"off"})
+"""Values of directives that were meant as switches, though fields could be called so."""
 _RESTRICTING: Final = frozenset(
     b"private no-store no-cache must-revalidate proxy-revalidate".split()
 )
@@ -119,10 +122,18 @@ def _restrict(found: Directives, member: bytes) -> None:
 
 
 def _about_fields(name: bytes, value: bytes | None) -> bytes | None:
-    """None for ``private=""`` and the like: what names no field is about the whole reply."""
-    if name in _QUALIFIED and value is not None and not value.strip(b" \t,"):
+    """None where ``private="..."`` and the like name anything but fields: ``private=1`` and
+    ``private=("A" "B")`` are about the whole reply, since something was to be forbidden."""
+    if name not in _QUALIFIED or value is None:
+        return value
+    named = [part for each in value.split(b",") if (part := each.strip(b" \t"))]
+    if not named or not all(map(_is_field_name, named)):
         return None
     return value
+
+
+def _is_field_name(word: bytes) -> bool:
+    return _FIELD_NAME.fullmatch(word) is not None and word.lower() not in _SWITCHES
 
 
 def delta_seconds(value: bytes | None) -> int | None:

@@ -75,6 +75,11 @@ resume: Final = Later("resume.resume", StreamOptions)
 sse_keepalive: Final = Later("sse_keepalive.sse_keepalive", StreamOptions)
 tracing: Final = Later("tracing", wanted=lambda scope: scope.shared.traced)
 upstream_quota: Final = Later("upstream_quota", RateLimitOptions)
+writes: Final = Later(
+    "cache.writes",
+    CacheOptions,
+    wanted=lambda scope: scope.shared.store is not None and scope.find(CacheOptions) is None,
+)
 wait_for_connect: Final = Later(
     "concurrency.wait_for_connect", wanted=lambda scope: scope.wait_for_connect
 )
@@ -90,6 +95,7 @@ ROUTE: Final = (
     Link(sse_keepalive, "above resume: what it says is for this client, not for the next one"),
     Link(resume, "above all that asks an upstream: a stream that is resumed asks nobody"),
     Link(cache, "above all that asks: a stored answer takes no token, no permit and no server"),
+    Link(writes, "in the place of cache: what a write changes, other routes may have stored"),
     Link(coalesce, "above all tries: they are made once for all that share the reply"),
     Link(fallback, "above retry: an upstream has failed when its tries have run out"),
 )

@@ -7,11 +7,10 @@ import msgspec
 
 from proxy.config.model import Route, Upstream
 from proxy.core.outcome import repeatable
-from proxy.core.scope import Scope, Servers, Shared, UpstreamScope
+from proxy.core.scope import Scope, Servers, Shared, UpstreamNames, UpstreamScope
 from proxy.edge.last_event import last_event
 from proxy.middleware.retry.may_repeat import MayFollow
 from proxy.middleware.retry.options import RetryOptions
-from proxy.middleware.rewrite.options import UpstreamNames
 from proxy.policy.budget import Budget
 from proxy.upstream.address import origins, renames, told
 from proxy.upstream.options import entries

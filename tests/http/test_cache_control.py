@@ -134,3 +134,25 @@ def test_the_first_valid_targeted_field_counts(
     fields: list[tuple[bytes, bytes]], found: Directives | None
 ) -> None:
     assert targeted(fields, (b"x-own", b"cdn-cache-control")) == found
+
+
+@pytest.mark.parametrize("name", [b"private", b"no-cache"])
+@pytest.mark.parametrize(
+    "value", [b"1", b"true", b"YES", b"(a)", b'"a b"', b'"(a) b"', b'"a, b c"', b'"a, 1"', b'"@"']
+)
+def test_what_names_no_fields_is_about_the_whole_reply(name: bytes, value: bytes) -> None:
+    assert cache_directives([b"max-age=60, %b=%b" % (name, value)])[name] is None
+
+
+@pytest.mark.parametrize("value", [b'private=("Set-Cookie" "X-U")', b'private="Set-Cookie X-U"'])
+def test_a_targeted_field_may_not_name_fields_in_another_way(value: bytes) -> None:
+    found = targeted([(b"CDN-Cache-Control", b"max-age=60, " + value)], [b"cdn-cache-control"])
+    assert found is not None
+    assert found[b"private"] is None
+
+
+@pytest.mark.parametrize(
+    "value", [b"Set-Cookie", b'"set-cookie"', b'"Set-Cookie, X-U2"', b'" a ,"']
+)
+def test_names_of_fields_stay(value: bytes) -> None:
+    assert cache_directives([b"private=" + value])[b"private"]

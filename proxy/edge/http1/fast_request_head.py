@@ -66,8 +66,11 @@ class FastRequest(web.BaseRequest):
     Of what ``BaseRequest`` knows it has what the edge asks for: connection, body and fields.
     """
 
+    protocol: web.RequestHandler = None  # type: ignore[assignment]  # set for each
+    """A plain attribute: the property of ``BaseRequest`` is a call each time."""
+
     def __init__(self, connection: web.RequestHandler) -> None:
-        self._protocol = connection
+        self._protocol = self.protocol = connection
         self._cache = {"content": EMPTY_PAYLOAD}
         self.exchange: Exchange
 

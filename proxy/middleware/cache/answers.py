@@ -1,6 +1,7 @@
 """Replies that are made from stored ones (RFC 9111 4, RFC 9110 13 and 14)."""
 
 import asyncio
+import re
 import secrets
 from collections.abc import Sequence
 from typing import Final
@@ -21,6 +22,8 @@ _IN_304: Final = frozenset(
     last-modified vary set-cookie""".split()
 )
 """What a 304 repeats of the fields of a 200 (RFC 9110 15.4.5)."""
+_IN_416: Final = re.compile(rb"(?i)(?:date|etag|vary)\Z|access-control-")
+"""What a 416 repeats."""
 _OF_WHOLE: Final = frozenset({b"content-range", b"content-length"})
 _OK: Final = 200
 _NOTHING: Final = NoMoreBytes()
@@ -199,7 +202,8 @@ def _part(entry: Entry, ranges: list[tuple[int, int]], own: Fields) -> Reply:
     meta, size = entry.meta, entry.size
     fields = [field for field in meta.fields if field[0].lower() not in _OF_WHOLE]
     if not ranges:
-        fields = without(fields, b"content-type")
+        # Nothing of the reply is in it: whoever keeps it must not keep it for the reply.
+        fields = [field for field in fields if _IN_416.match(field[0])]
         fields += [(b"Content-Range", unsatisfied(size)), *own]
         return Reply(
             416, fields, NoMoreBytes(), reason=b"Range Not Satisfiable", length=0, buffered=b""

@@ -1,12 +1,14 @@
 """What a request says that matters for a cache, found in one pass over its fields."""
 
+import re
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import Final
 
 from proxy.core.body import read_whole
 from proxy.core.exchange import Exchange
-from proxy.core.stored import Entry
+from proxy.core.stored import Entry, Meta
+from proxy.http.bounded_cache import Memo
 from proxy.http.cache_control import cache_directives
 from proxy.http.canonical_json import canonical
 from proxy.http.fields import RawHeaders, has, media_type, values
@@ -18,8 +20,21 @@ _CONTENT: Final = (b"content-type", b"content-encoding", b"content-language")
 _MAX_QUERY: Final = 64 << 10
 _MAX_POST: Final = 1 << 20
 """Bytes of a body that requests are told apart by; longer ones are not looked up."""
+_SHAPING: Final = re.compile(
+    rb"accept|accept-encoding|accept-language|(?!x-stainless-).*-(?:betas?|features?|version)"
+)
+"""Fields by which APIs that are asked by POST choose what they answer, without a word in Vary."""
 _LONG: Final = 64
 """Bytes of a value that Vary names; of longer ones a digest is kept."""
+
+
+def _shape(name: bytes) -> bytes:
+    """A name in lower case where it is such a field, else nothing."""
+    low = name.lower()
+    return low if _SHAPING.fullmatch(low) else b""
+
+
+_SHAPES: Final = Memo(_shape, 2048)
 
 
 class Asked:
@@ -32,6 +47,7 @@ class Asked:
         "exchange",
         "for_origin",
         "key",
+        "own_key",
         "owner",
         "ranged",
         "target_key",
@@ -97,8 +113,18 @@ class Asked:
             self.conditional = self.ranged = False  # these are for GET and HEAD
             # What an operator lets be stored of POSTs is for the same credentials only.
             self.authorized = self.authorized and not posted
+        self.own_key = self.key
+        """What is stored for its owner alone."""
         if owner:
             self.owner = stable_digest(*owner)
+            self.own_key = stable_digest(self.key, self.owner)
+
+    def key_for(self, meta: Meta) -> bytes:
+        """What a reply to it with this head is stored under.
+
+        Each owner has a key, so that many of them do not drive one another out.
+        """
+        return self.key if meta.public else self.own_key
 
     def takes(self, entry: Entry) -> bool:
         """Whether a stored reply may answer it, as far as Vary and credentials say."""
@@ -148,6 +174,8 @@ def content_key(exchange: Exchange, key: bytes, content: bytes) -> bytes:
     if exchange.method == "POST":
         form = canonical(content)
         raw = b"raw" if form is None else b""
+        for name in sorted({low for name, _ in exchange.headers if (low := _SHAPES[name])}):
+            kinds += (name, selecting_value(exchange.headers, name) or b"")
         return stable_digest(key, b"POST", *kinds, raw, form or content)
     return stable_digest(key, exchange.method.encode(), *kinds, content)
 

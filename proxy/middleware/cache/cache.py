@@ -29,7 +29,7 @@ from typing import Final
 from proxy.core.body import EMPTY, Body, BytesBody
 from proxy.core.cache_options import CacheOptions
 from proxy.core.clock import Clock, never_back, wall
-from proxy.core.errors import ConnectionLimit, NotCached, Stage, UpstreamError
+from proxy.core.errors import ConnectionLimit, NotCached, UpstreamError
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import Verdict, verdict
 from proxy.core.reply import Ending, Reply
@@ -41,15 +41,15 @@ from proxy.middleware.cache.answers import STATUS, Shown, answer, fresh_answer
 from proxy.middleware.cache.asked import Asked, content_of
 from proxy.middleware.cache.fetching import NOTHING_STORED, Fetcher, is_confirming, told, with_own
 from proxy.middleware.cache.filling import Rules
-from proxy.middleware.cache.invalidation import invalidate
 from proxy.middleware.cache.keying import Keys
 from proxy.middleware.cache.leasing import Leases, entry_of
+from proxy.middleware.cache.lookup import find
 from proxy.middleware.cache.problems import LOOKED_UP
 from proxy.middleware.cache.refreshing import Refresher
 from proxy.middleware.cache.rests import Rests
+from proxy.middleware.cache.writes import writes_of
 from proxy.policy.freshness import ANYTHING, Use, reuse, usable_on_error
 
-_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
 _COUNTED: Final = ("stale", "revalidated", "misses", "collapsed", "stored")
 
 
@@ -79,6 +79,7 @@ class Cache:
         "_rests",
         "_sharing",
         "_store",
+        "_writes",
         "counts",
         "hit_bytes",
         "hits",
@@ -103,6 +104,7 @@ class Cache:
         self.counts: Counter[str] = Counter()
         self.hits = self.hit_bytes = 0
         self._keys = Keys(scope.main_upstream)
+        self._writes = writes_of(scope, store, self._inner)
         self._leases = Leases(store, self._now, clock, sharing.wait_timeout)
         self._fetcher = Fetcher(
             self._inner, store, rules, self._now, self.counts, leases=self._leases, clock=clock
@@ -113,24 +115,20 @@ class Cache:
     async def handle(self, exchange: Exchange) -> Reply:
         """From the store, or from below."""
         if exchange.upgrade or exchange.bound:
-            return await self._inner(exchange)
+            return await self._writes.handle(exchange)
         content: bytes | None = None
         if exchange.method not in LOOKED_UP or exchange.body is not EMPTY:
             content = await content_of(exchange, post=self._post)
             if content is None:
                 return await self._other(exchange)
         asked = Asked(exchange, self._keys.of, content)
-        if asked.for_origin:
+        if asked.for_origin and not asked.wanted.only_if_cached:
             reply = told(await self._inner(exchange), "fwd=bypass; detail=precondition")
             return self._noted(exchange, reply)
         entry: Entry | None = None
         reason = "request"
-        if not asked.wanted.no_store:
-            entries = await self._store.get(asked.key)
-            for each in entries:
-                if asked.takes(each):
-                    entry = each
-                    break
+        if not (asked.wanted.no_store or asked.for_origin):
+            entry, entries = await find(self._store, asked)
             if entry is None:
                 reason = "vary-miss" if entries else NOTHING_STORED
             elif (found := self._from_store(asked, entry)) is not None:
@@ -244,7 +242,7 @@ class Cache:
     async def _validated(self, asked: Asked, entry: Entry, reply: Reply, reason: str) -> Reply:
         """From the entry that the upstream has confirmed; it has other fields now."""
         reply.close(Ending.COMPLETE)
-        entries = await self._store.get(asked.key)
+        entries = await self._store.get(asked.key_for(entry.meta))
         current = next((each for each in entries if each.ident == entry.ident), entry)
         words = f"fwd={reason}; fwd-status=304"
         if asked.exchange.record.coalesced:
@@ -254,16 +252,7 @@ class Cache:
 
     async def _other(self, exchange: Exchange) -> Reply:
         """A method that is not looked up; an unsafe one makes what is stored invalid."""
-        unsafe = exchange.method not in _SAFE
-        try:
-            reply = await self._inner(exchange)
-        except UpstreamError as error:
-            if unsafe and error.stage is Stage.ANSWERED:  # only the end of the reply is missing
-                await invalidate(self._store, self._keys, exchange, ())
-            raise
-        if unsafe and 200 <= reply.status < 400:
-            await invalidate(self._store, self._keys, exchange, reply.headers)
-        return self._noted(exchange, told(reply, "fwd=method"))
+        return self._noted(exchange, told(await self._writes.handle(exchange), "fwd=method"))
 
     def _noted(self, exchange: Exchange, reply: Reply) -> Reply:
         """With Cache-Status for one of the clients that share a reply; the log has it too."""

@@ -13,15 +13,17 @@ from proxy.core.reply import Ending, Reply
 from proxy.core.stored import Claim, Entry, Meta, Store, Writer
 from proxy.http.cache_control import OF_ONE_CLIENT
 from proxy.http.conditional import CONDITIONS, first, strong_tag, validators
+from proxy.http.event_ends import LOOKED_AT, ends_well
 from proxy.http.fields import Fields, RawHeaders, values
 from proxy.http.sse import streams_events
 from proxy.middleware.cache.answers import STATUS, status_field
 from proxy.middleware.cache.asked import Asked
-from proxy.middleware.cache.filling import Rules, freshened, label, plan
+from proxy.middleware.cache.filling import Rules, freshened, plan
+from proxy.middleware.cache.labels import label
 from proxy.middleware.cache.leasing import Leases, handed
 from proxy.middleware.cache.recording import Recorder
 from proxy.middleware.cache.rests import Rests
-from proxy.middleware.cache.succession import is_newer
+from proxy.middleware.cache.succession import is_newer, is_withdrawn
 from proxy.middleware.cache.sufficing import Suffices
 from proxy.policy.freshness import ANYTHING, usable_on_error
 from proxy.policy.key_changes import Changes
@@ -111,6 +113,8 @@ class Fetcher:
             self._store.claims.give_back(claim)
             raise
         if isinstance(meta, str):
+            if entry is not None and is_withdrawn(asked, entry, reply, meta):
+                await self._store.delete(asked.key_for(entry.meta), entry.ident)
             if claim.token:
                 self._store.claims.give_back(claim)
             return told(reply, f"{words}; detail={meta}")
@@ -118,14 +122,17 @@ class Fetcher:
             self._store.claims.give_back(claim)  # others need not wait for its end
         is_first = reason == NOTHING_STORED
         place = partial(self._place, asked, meta, times[0], claim.since, is_first=is_first)
-        writer = self._store.put(asked.key, meta, claim)
+        writer = self._store.put(asked.key_for(meta), meta, claim)
         limit = self._rules.max_object
         if (whole := reply.buffered) is not None:
             if why := await _store(writer, reply, whole, limit, place):
                 return told(reply, f"{words}; detail={why}")
         else:
-            pace = meta.pace if self._rules.paced and streams_events(reply.headers) else None
-            recorder = Recorder(reply, writer, limit, place, pace=pace, clock=self._now)
+            events = streams_events(reply.headers)
+            pace = meta.pace if self._rules.paced and events else None
+            recorder = Recorder(
+                reply, writer, limit, place, events=events, pace=pace, clock=self._now
+            )
             reply = reply.with_body(recorder, reply.length)
         self._counts["stored"] += 1
         return told(reply, f"{words}; stored")
@@ -167,11 +174,11 @@ class Fetcher:
         ``since``: the moment of ``Changes`` at which it was asked for; ``is_first``: whether
         nothing was stored then. It is stored at once: nothing may come between.
         """
-        store, changes = self._store, self._store.changes
+        store, changes, key = self._store, self._store.changes, asked.key_for(meta)
         replaced: list[bytes] = []
         changed = changes.now != since
-        if not is_first or self._shared or (changed and changes.may_have_stored(asked.key, since)):
-            for each in await store.get(asked.key):
+        if not is_first or self._shared or (changed and changes.may_have_stored(key, since)):
+            for each in await store.get(key):
                 if asked.takes(each):
                     if is_newer(each.meta, meta, asked_at):
                         return None
@@ -179,7 +186,7 @@ class Fetcher:
         # Looked at again, since something may have changed while the store was asked.
         if changes.now != since and changes.is_invalid((asked.key, *meta.labels), since):
             return None
-        changes.stored(asked.key)
+        changes.stored(key)
         return replaced
 
     def mark(self, asked: Asked) -> bytes:
@@ -210,16 +217,17 @@ class Fetcher:
         ):
             await self._freshen(asked, entry, reply.headers, (asked_at, self._now()))
         else:
-            await self._store.delete(asked.key, entry.ident)
+            await self._store.delete(asked.key_for(entry.meta), entry.ident)
 
     async def _freshen(
         self, asked: Asked, entry: Entry, fields: RawHeaders, times: tuple[float, float]
     ) -> None:
+        key = asked.key_for(entry.meta)
         meta = freshened(entry.meta, asked, fields, self._rules, times)
         if meta is None:
-            await self._store.delete(asked.key, entry.ident)
+            await self._store.delete(key, entry.ident)
         else:
-            await self._store.touch(asked.key, entry.ident, meta)
+            await self._store.touch(key, entry.ident, meta)
 
 
 def sent_validators(exchange: Exchange, entry: Entry | None) -> Fields:
@@ -247,6 +255,8 @@ async def _store(
     try:
         if limit and len(whole) > limit:
             why = "too-large"
+        elif streams_events(reply.headers) and not ends_well(whole[:LOOKED_AT], whole[-LOOKED_AT:]):
+            why = "event-stream"
         elif reply.last_trailers() or not writer.write(whole):
             why = "not-kept"
         elif (replaces := await place()) is None:

@@ -1,6 +1,5 @@
 """From a reply to a stored one: whether it is stored, and its head (RFC 9111 3)."""
 
-from hashlib import blake2b
 from typing import Final, TypeAlias
 
 from proxy.core.cache_options import CacheOptions
@@ -16,11 +15,12 @@ from proxy.http.cache_control import (
     targeted,
 )
 from proxy.http.date import date_of, http_date
-from proxy.http.fields import Fields, RawHeaders, of_name, values
+from proxy.http.fields import Fields, RawHeaders, has, of_name, values, without
 from proxy.http.grammar import members
 from proxy.http.sse import streams_events
 from proxy.http.vary import ANY, selecting_names
 from proxy.middleware.cache.asked import Asked, kept_value
+from proxy.middleware.cache.labels import MOST, label, labels_of
 from proxy.policy.freshness import Freshness, Lifetime, lifetime
 from proxy.policy.freshness import initial_age as age_of
 from proxy.policy.storing import (
@@ -33,14 +33,10 @@ from proxy.policy.storing import (
 )
 
 _KEPT_BY_304: Final = frozenset(
-    b"""content-digest content-encoding content-length content-md5 content-range etag""".split()
+    b"""content-digest content-encoding content-length content-md5 content-range""".split()
 )
 """What a 304 does not change: it is about the bytes that are stored (RFC 9111 3.2)."""
 _NOT_KEPT: Final = _KEPT_BY_304 | OF_ONE_CLIENT | {b"age", b"cache-status"}
-_TAGS: Final = (b"cache-tag", b"surrogate-key")
-_MOST_TAGS: Final = 64
-_LONGEST_TAG: Final = 256
-
 
 _READ: Final = frozenset(
     b"""age cache-control cache-tag content-range content-type date etag expires last-modified
@@ -188,6 +184,10 @@ def plan(asked: Asked, reply: Reply, rules: Rules, times: tuple[float, float]) -
         return "no-length"
     if rules.max_object and (reply.length or 0) > rules.max_object:
         return "too-large"
+    public = is_public(said)
+    labels = labels_of(asked, found, rules.route_label, public=public)
+    if len(labels) > MOST:
+        return "too-many-tags"
     return Meta(
         status=reply.status,
         reason=reply.reason,
@@ -195,9 +195,9 @@ def plan(asked: Asked, reply: Reply, rules: Rules, times: tuple[float, float]) -
         freshness=fresh,
         vary=[(name, kept_value(asked.exchange.headers, name)) for name in names] if names else [],
         owner=asked.owner,
-        public=is_public(said),
+        public=public,
         authorized=may_answer_authorized(said),
-        labels=_labels(asked, found, rules),
+        labels=labels,
         pace=[],
     )
 
@@ -216,33 +216,6 @@ def _kept(fields: RawHeaders, found: Found, said: Directives) -> Fields:
     return kept
 
 
-def _labels(asked: Asked, found: Found, rules: Rules) -> list[bytes]:
-    """Digests of what the reply can be purged by."""
-    exchange = asked.exchange
-    path, sent = exchange.path.encode(), exchange.raw_target.partition(b"?")[0]
-    labels = {rules.route_label, label(b"path", path)}
-    if sent != path:
-        labels.add(label(b"path", sent))
-    if asked.content is not None:
-        labels.add(label(b"target", asked.target_key))
-    for name in _TAGS:
-        if name not in found:
-            continue
-        for value in found[name]:
-            tags = members(value) if name == b"cache-tag" else value.split()
-            labels.update(
-                label(b"tag", tag) for tag in tags[:_MOST_TAGS] if len(tag) < _LONGEST_TAG
-            )
-    return list(labels)
-
-
-def label(kind: bytes, value: bytes) -> bytes:
-    """What stands for a path, a route or a tag: ``kind`` is one of these words."""
-    # The same as ``stable_digest(kind, value)`` in half the time: most replies have one of its own.
-    text = b"%d:%b%d:%b" % (len(kind), kind, len(value), value)
-    return blake2b(text, digest_size=16).digest()
-
-
 def freshened(
     meta: Meta, asked: Asked, fields: RawHeaders, rules: Rules, times: tuple[float, float]
 ) -> Meta | None:
@@ -255,12 +228,18 @@ def freshened(
     if vary is None:
         return None
     updates = [field for field in fields if field[0].lower() not in _NOT_KEPT]
-    replaced = {name.lower() for name, _ in updates}
+    if has(meta.fields, b"etag"):
+        updates = without(updates, b"etag")
+    # Without a Date it counts from when it came (RFC 9110 6.6.1).
+    replaced = {b"date", *(name.lower() for name, _ in updates)}
     merged = [field for field in meta.fields if field[0].lower() not in replaced] + updates
     aged = [*merged, *of_name(fields, b"age")]
     found = rules.find(aged)
     fresh, said, _ = _freshness(found, meta.status, rules, times)
     if b"no-store" in said or (b"private" in said and said[b"private"] is None):
+        return None
+    public = is_public(said)
+    if meta.owner and public != meta.public:  # it stands under another key
         return None
     return Meta(
         status=meta.status,
@@ -269,7 +248,7 @@ def freshened(
         freshness=fresh,
         vary=vary,
         owner=meta.owner,
-        public=is_public(said),
+        public=public,
         authorized=may_answer_authorized(said),
         labels=meta.labels,
         pace=meta.pace,

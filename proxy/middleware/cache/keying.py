@@ -1,11 +1,15 @@
 """What a target is stored under."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from proxy.core.exchange import Exchange
 from proxy.http.bounded_cache import BoundedCache
 from proxy.middleware.cache.asked import stable_digest
 from proxy.middleware.cache.meanings import address, lower
+
+_FORM: Final = b"2"
+"""Another one where other things stand under a key: then nothing that is stored is found."""
 
 
 class Keys:
@@ -39,6 +43,6 @@ class _Plain(BoundedCache[tuple[bytes, str, str], bytes]):
 
     def __missing__(self, asked: tuple[bytes, str, str]) -> bytes:
         target, host, scheme = asked
-        key = stable_digest(self._prefix, scheme.encode(), lower(host), target)
+        key = stable_digest(_FORM, self._prefix, scheme.encode(), lower(host), target)
         self.remember(asked, key, len(target) + len(host))
         return key

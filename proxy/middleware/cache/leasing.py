@@ -23,6 +23,7 @@ from proxy.core.reply import NoMoreBytes, Reply
 from proxy.core.stored import LEASE, Claim, Entry, Store
 from proxy.http.equivalence import comparable_fields
 from proxy.middleware.cache.asked import Asked, stable_digest
+from proxy.middleware.cache.lookup import find
 from proxy.middleware.cache.rests import Rests
 from proxy.policy.freshness import Use, reuse
 
@@ -65,11 +66,11 @@ class Leases:
             return claim
         self.waits += 1
         await self._ended(claim)
-        for each in await self._store.get(asked.key):
-            if asked.takes(each) and not _same(each, entry):
-                if reuse(each.meta.freshness, asked.wanted, self._now()) in (Use.FRESH, Use.STALE):
-                    return each
-                break
+        found, _ = await find(self._store, asked)
+        if found is not None and not _same(found, entry):
+            use = reuse(found.meta.freshness, asked.wanted, self._now())
+            if use in (Use.FRESH, Use.STALE):
+                return found
         self._in_vain.begin(name)
         return await claims.take(name)  # whoever has it now: nobody waits twice
 

@@ -19,11 +19,13 @@ CONDITION: Final = b"condition"
 ORIGIN: Final = b"origin"
 
 _WORD: Final = re.compile(
-    rb"""auth[a-z]*|[a-z]*auth|user[a-z]*|[a-z]*username|[a-z]*userid|uid|login|e?mail|identity
-    |principal|subject|dn|consumer|customer|member|tenant[a-z]*|account[a-z]*|org|orgid
-    |organi[sz]ation|workspace|team|project|groups?|roles?|scopes?|claims?|permissions?|impersonate
-    |[a-z]*token|[a-z]*key|[a-z]*secret|session[a-z]*|[a-z]*cookie|[a-z]*certs?|[a-z]*certificate
-    |jwt|oidc|saml|dpop|mtls|pomerium|assertion|signature|bearer|credentials?|passw(?:or)?d|otp""",
+    rb"""(?:auth[a-z]*|[a-z]*auth|user[a-z]*|[a-z]*user(?:name|id)?|uid|login[a-z]*|e?mail[a-z]*
+    |identity|principal|subject[a-z]*|dn|eppn|consumer[a-z]*|customer[a-z]*|member[a-z]*
+    |tenant[a-z]*|account[a-z]*|org|orgid|organi[sz]ation[a-z]*|workspace[a-z]*|team[a-z]*
+    |project[a-z]*|group[a-z]*|role[a-z]*|scopes?|claims?|permissions?|impersonate|sudo|behalf
+    |[a-z]*token|[a-z]*key|[a-z]*secret|session[a-z]*|[a-z]*sessid|[a-z]*cookie|[a-z]*certs?
+    |[a-z]*certificate|jwt|oidc|saml|dpop|mtls|pomerium|telegram|assertion|signature|bearer
+    |creds|credentials?|passw(?:or)?d|otp)[0-9]*""",
     re.VERBOSE,
 )
 """A word between dashes that says that a field is about who asks."""
@@ -39,6 +41,8 @@ _ADDRESSES: Final = frozenset(
     front-end-https""".split()
 )
 _ADDRESS_STARTS: Final = (b"x-forwarded", b"x-original-")
+_RESUMED: Final = b"last-event-id"
+"""The rest of a stream of events is asked for: what is stored is the whole, or another rest."""
 _CLIENTS: Final = frozenset({b"x-forwarded-for", b"x-original-for", b"x-original-forwarded-for"})
 """Who is connected: the address of a client chooses no reply."""
 _READ: Final = frozenset({b"authorization", b"cache-control", b"pragma", b"range"})
@@ -53,7 +57,7 @@ def _meaning(name: bytes) -> bytes:
     low = name.lower()
     if low in CONDITIONS:
         return CONDITION
-    if low in FOR_ORIGINS:
+    if low in FOR_ORIGINS or low == _RESUMED:
         return ORIGIN
     if is_owner(low):
         return OWNER

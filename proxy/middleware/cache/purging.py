@@ -3,7 +3,7 @@
 from typing import Final
 
 from proxy.core.stored import Store
-from proxy.middleware.cache.filling import label
+from proxy.middleware.cache.labels import label
 
 KINDS: Final = ("path", "tag", "route")
 

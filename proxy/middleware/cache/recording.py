@@ -6,6 +6,7 @@ from typing import Final
 from proxy.core.clock import Clock, monotonic
 from proxy.core.reply import Ending, Reply
 from proxy.core.stored import Writer
+from proxy.http.event_ends import LOOKED_AT, ends_well
 
 _MOST_CHUNKS: Final = 10_000
 """Of a stream whose pace is noted; what comes behind them is replayed at once."""
@@ -17,7 +18,19 @@ class Recorder:
     What is cut, breaks or is given up is forgotten; what ends is stored.
     """
 
-    __slots__ = ("_began", "_clock", "_left", "_pace", "_place", "_reply", "_size", "_writer")
+    __slots__ = (
+        "_began",
+        "_clock",
+        "_events",
+        "_first",
+        "_last",
+        "_left",
+        "_pace",
+        "_place",
+        "_reply",
+        "_size",
+        "_writer",
+    )
 
     buffered: None = None
 
@@ -28,10 +41,13 @@ class Recorder:
         max_object: int,
         place: Callable[[], Awaitable[Sequence[bytes] | None]],
         *,
+        events: bool = False,
         pace: list[tuple[int, float]] | None = None,
         clock: Clock = monotonic,
     ) -> None:
         """``place``: idents of the entries whose place it takes; None where it is not stored.
+
+        ``events``: a stream of events, which is stored only if it ends as one of its kind does.
 
         ``pace``: where to note when each chunk came, see ``core/stored.Meta``.
         """
@@ -43,6 +59,8 @@ class Recorder:
         self._left = max_object or 1 << 62
         self._place = place
         self._size = 0
+        self._events = events
+        self._first = self._last = b""
 
     async def read(self) -> bytes:
         """The next bytes, which are stored too.
@@ -61,6 +79,9 @@ class Recorder:
         if self._pace is not None and len(self._pace) < _MOST_CHUNKS:
             self._pace.append((self._size, self._clock() - self._began))
         self._size += len(data)
+        if self._events:
+            self._first += data[: LOOKED_AT - len(self._first)]
+            self._last = (self._last + data)[-LOOKED_AT:]
         if self._size > self._left or not writer.write(data):
             self._abort()
         elif self._size == length:
@@ -69,7 +90,8 @@ class Recorder:
 
     async def _finish(self, *, is_whole: bool) -> None:
         replaces: Sequence[bytes] | None = None
-        if is_whole and not self._reply.last_trailers():
+        failed = self._events and not ends_well(self._first, self._last)
+        if is_whole and not failed and not self._reply.last_trailers():
             replaces = await self._place()
         writer = self._writer
         if replaces is None:

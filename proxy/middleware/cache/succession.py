@@ -1,8 +1,16 @@
 """Which of the replies that are under way at the same time stays stored."""
 
-from proxy.core.stored import Meta
+from typing import Final
+
+from proxy.core.reply import Reply
+from proxy.core.stored import Entry, Meta
 from proxy.http.conditional import first
 from proxy.http.date import date_of
+from proxy.middleware.cache.asked import Asked
+
+_OF_THE_TARGET: Final = frozenset({200, 203, 204, 300, 301, 308, 404, 410})
+"""Statuses that say what has become of what was asked for, not of who asked or how."""
+_OF_THE_STORE: Final = frozenset({"fallback", "not-kept", "error"})
 
 
 def is_newer(stored: Meta, found: Meta, asked_at: float) -> bool:
@@ -12,16 +20,26 @@ def is_newer(stored: Meta, found: Meta, asked_at: float) -> bool:
     not be used without asking gives way in any case: the clocks of servers differ.
     """
     old, new = stored.freshness, found.freshness
-    made, came = _made(stored), old.received_at
+    dated, came = made(stored), old.received_at
     if came >= asked_at:
-        return (made, came) > (_made(found), new.received_at)
+        return (dated, came) > (made(found), new.received_at)
     is_fresh = not old.always_validate and old.remaining(new.received_at) > 0
-    return is_fresh and made > _made(found)
+    return is_fresh and dated > made(found)
 
 
-def _made(meta: Meta) -> float:
+def is_withdrawn(asked: Asked, stored: Entry, reply: Reply, why: str) -> bool:
+    """Whether an entry that was to be validated is the answer no more, though no other one is.
+
+    ``why`` the full reply is not stored. What it says to this client alone says nothing of others.
+    """
+    if why in _OF_THE_STORE or reply.status not in _OF_THE_TARGET or asked.authorized:
+        return False
+    return asked.owner == stored.meta.owner or not asked.owner
+
+
+def made(meta: Meta) -> float:
     """Its Date, in seconds since 1970; when it came where it has none, or one that is later."""
     value = first(meta.fields, b"date")
-    made = None if value is None else date_of(value)
+    said = None if value is None else date_of(value)
     came = meta.freshness.received_at
-    return came if made is None else min(made, came)
+    return came if said is None else min(said, came)

@@ -1,6 +1,6 @@
 """What a route may change: the path, the fields, and addresses on their way up or down."""
 
-from typing import Annotated, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import Annotated, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
@@ -63,19 +63,6 @@ RequestHeaders: TypeAlias = Annotated[
 ResponseHeaders: TypeAlias = Annotated[
     HeaderRules | None, described("Changes to the fields of replies.")
 ]
-
-
-class UpstreamNames(NamedTuple):
-    """How the servers that may answer a route are called, see the rewriters."""
-
-    origins: tuple[str, ...]
-    """What they may call themselves."""
-    servers: tuple[tuple[str, str], ...]
-    """Scheme and host that each is asked for."""
-    renamed: bool
-    """Whether one of them is asked for by another host than the client named."""
-    tell_prefix: bool
-    """Whether they are told which prefix was stripped."""
 
 
 @runtime_checkable

@@ -6,14 +6,14 @@ from typing import Final
 from proxy.core.errors import BadRequest
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
-from proxy.core.scope import Scope
+from proxy.core.scope import Scope, UpstreamNames
 from proxy.http.fields import Fields, RawHeaders, values, without
 from proxy.http.grammar import Malformed
 from proxy.http.target import within
 from proxy.middleware.rewrite.destinations import METHODS, DestinationRewriter
 from proxy.middleware.rewrite.field_rules import FieldRules
 from proxy.middleware.rewrite.locations import LocationRewriter
-from proxy.middleware.rewrite.options import Changes, UpstreamNames
+from proxy.middleware.rewrite.options import Changes
 from proxy.middleware.rewrite.paths import PathRewriter, normal_prefix
 
 _PREFIX: Final = b"X-Forwarded-Prefix"

@@ -149,3 +149,16 @@ async def test_the_lines_of_a_hit_know_the_date_and_the_names_of_the_request() -
         came = fresh_answer(Asked(get(), lambda *_: b"k"), entry, 7.9, lambda: 7.9)
         assert came.encoded is not None
         assert (came.encoded.dated, list(came.encoded.ids)) == (dated, [named])
+
+
+async def test_a_416_repeats_nothing_of_the_reply() -> None:
+    given = await stored()
+    entry = given
+    extra = [(b"Content-Encoding", b"gzip"), (b"Set-Cookie", b"a=1"), (b"Vary", b"Accept")]
+    extra += [(b"Access-Control-Allow-Origin", b"*")]
+    entry.meta.fields.extend(extra)
+    found = await asked_for(entry, (b"Range", b"bytes=99-"))
+    assert {name for name, _ in found.headers} == {
+        *(b"Content-Range", b"Age", b"Cache-Status", b"Date", b"ETag", b"Vary"),
+        b"Access-Control-Allow-Origin",
+    }

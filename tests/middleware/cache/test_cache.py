@@ -215,6 +215,17 @@ async def test_only_if_cached_asks_nobody() -> None:
     caching = Caching()
     with pytest.raises(NotCached):
         await caching.ask_for((b"Cache-Control", b"only-if-cached"))
+    with pytest.raises(NotCached):
+        await caching.ask_for((b"Cache-Control", b"only-if-cached"), (b"If-Match", b'"a"'))
+
+
+async def test_the_rest_of_a_stream_is_neither_taken_from_the_store_nor_stored() -> None:
+    caching = Caching(fresh(60, b"all"), fresh(60, b"rest"), fresh(60, b"other"))
+    resumed = (b"Last-Event-ID", b"5")
+    assert (await caching.ask()).body == b"all"
+    assert (await caching.ask_for(resumed)).body == b"rest"
+    assert (await caching.ask_for(resumed)).body == b"other"
+    assert (await caching.ask()).body == b"all"
 
 
 # Other methods

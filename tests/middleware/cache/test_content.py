@@ -165,3 +165,29 @@ async def test_a_post_is_told_apart_by_what_its_body_is() -> None:
         assert (await asked(caching, b"{}", JSON)).body == b"0"
         assert (await asked(caching, b"{ }", other)).body == b"1"
         assert (await asked(caching, b"{}", JSON, language)).body == b"2"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (b"Accept", b"text/event-stream"),
+        (b"accept-encoding", b"br"),
+        (b"Anthropic-Beta", b"x"),
+        (b"OpenAI-Beta", b"x"),
+        (b"Anthropic-Version", b"2023-06-01"),
+    ],
+)
+async def test_a_post_is_told_apart_by_the_fields_that_choose_its_answer(
+    name: bytes, value: bytes
+) -> None:
+    caching = Caching(*[fresh(60, b"%d" % number) for number in range(2)], post=True)
+    for _ in range(2):
+        assert (await asked(caching, b"{}", JSON, (name, value))).body == b"0"
+        assert (await asked(caching, b"{}", JSON)).body == b"1"
+
+
+async def test_a_post_is_the_same_from_another_version_of_a_client() -> None:
+    caching = Caching(fresh(60, b"0"), fresh(60, b"1"), post=True)
+    for version in (b"1.0", b"2.0"):
+        field = (b"X-Stainless-Package-Version", version)
+        assert (await asked(caching, b"{}", JSON, field)).body == b"0"

@@ -11,8 +11,8 @@ from proxy.core.size import Size
 from proxy.core.stored import Meta
 from proxy.http.date import http_date
 from proxy.http.fields import RawHeaders, values
-from proxy.middleware.cache.asked import Asked, stable_digest
-from proxy.middleware.cache.filling import Rules, freshened, label, plan
+from proxy.middleware.cache.asked import Asked
+from proxy.middleware.cache.filling import Rules, freshened, plan
 from tests.support.caching import Caching, fresh
 from tests.support.loop import JumpingLoop, get, reply
 
@@ -104,14 +104,6 @@ def test_fields_that_are_not_stored() -> None:
     assert found == [control, (b"X-C", b"3"), (b"Date", http_date())]
 
 
-def test_a_reply_is_found_again_by_its_labels() -> None:
-    tags = [(b"Cache-Tag", b"a, b"), (b"Surrogate-Key", b"c d"), (b"Cache-Tag", b"")]
-    found = stored(LIFE, *tags).labels
-    named = [(b"route", b"/"), (b"path", b"/a"), (b"path", b"/a?b")]
-    named += [(b"tag", tag) for tag in (b"a", b"b", b"c", b"d")]
-    assert set(found) == {label(*each) for each in named}
-
-
 def changed(*fields: tuple[bytes, bytes]) -> Meta:
     old = [LIFE, (b"ETag", b'"a"'), (b"Content-Encoding", b"gzip"), (b"X-Old", b"1")]
     before = stored(*old, (b"X-Two", b"1"), (b"X-Two", b"2"))
@@ -174,7 +166,30 @@ def test_names_in_the_vary_of_a_304_come_beside_those_that_are_known() -> None:
     assert freshened(before, asked(), [(b"Vary", b"X-B, *")], rules(), TIMES) is None
 
 
-def test_a_label_is_the_digest_of_its_kind_and_its_value() -> None:
-    """Stores that outlive the process have such labels in them."""
-    for value in (b"", b"/a", b"x" * 300):
-        assert label(b"path", value) == stable_digest(b"path", value)
+DATED: Any = [(b"Date", b"Thu, 01 Jan 1970 00:00:20 GMT"), LIFE]
+
+
+def test_a_304_without_a_date_counts_from_when_it_came() -> None:
+    before = stored(*DATED)
+    assert before.freshness.initial_age == 80
+    found = freshened(before, asked(), [LIFE], rules(), TIMES)
+    assert found is not None
+    assert found.freshness.initial_age == 0
+    assert values(found.fields, b"date") == [http_date()]
+
+
+def test_a_304_may_bring_the_first_etag_but_no_other_one() -> None:
+    tag = (b"ETag", b'"new"')
+    first = freshened(stored(LIFE), asked(), [tag], rules(), TIMES)
+    other = freshened(stored(LIFE, (b"ETag", b'"old"')), asked(), [tag], rules(), TIMES)
+    assert first is not None
+    assert other is not None
+    assert values(first.fields, b"etag") == [b'"new"']
+    assert values(other.fields, b"etag") == [b'"old"']
+
+
+@pytest.mark.parametrize(("number", "stays"), [(998, True), (999, False)])
+def test_a_reply_with_more_tags_than_are_kept_is_not_stored(number: int, *, stays: bool) -> None:
+    tags = (b"Surrogate-Key", b" ".join(b"tag%d" % each for each in range(number - 1)))
+    found = planned(LIFE, tags)
+    assert isinstance(found, Meta) if stays else found == "too-many-tags"

@@ -60,3 +60,14 @@ def test_many_quotes_take_linear_time() -> None:
     begun = time.process_time()
     assert len(address_parts(b"forwarded", value, HOST, SCHEME)) == 64_003
     assert time.process_time() - begun < 5  # of minutes, if each quote looked for the next one
+
+
+@pytest.mark.parametrize(
+    "name",
+    b"""x-customerid x-memberid x-organizationid x-workspaceid x-teamid x-projectid x-groupid
+    x-rolename x-subjectid x-emailaddress x-remoteuser x-currentuser x-loginname x-token2 x-apikey1
+    x-auth0-sub sudo on-behalf-of x-on-behalf-of iv-creds eppn x-phpsessid
+    x-telegram-init-data""".split(),
+)
+def test_words_may_be_glued_together_and_numbered(name: bytes) -> None:
+    assert is_owner(name)

@@ -55,3 +55,19 @@ async def test_what_has_trailers_is_not_stored(jumping: JumpingLoop) -> None:
     whole = reply(200, [LIFE], b"one")
     whole.trailers = lambda: [(b"Digest", b"x")]
     assert not await stores(whole)
+
+
+EVENTS = (b"Content-Type", b"text/event-stream")
+
+
+@pytest.mark.parametrize(
+    ("last", "stored"), [(b"data: 2\n\n", True), (b"event: error\ndata: busy\n\n", False)]
+)
+@pytest.mark.parametrize("whole", [False, True])
+async def test_a_stream_that_ends_in_a_failure_is_not_stored(
+    jumping: JumpingLoop, last: bytes, *, stored: bool, whole: bool
+) -> None:
+    pieces = [b"data: 1\n\n", b"data: long\n\n" * 2000, last]
+    fields = [LIFE, EVENTS]
+    source = reply(200, fields, b"".join(pieces)) if whole else streaming(Pieces(*pieces), fields)
+    assert await stores(source) is stored

@@ -188,3 +188,43 @@ async def test_a_hit_is_no_answer_to_who_wants_another_one_at_the_same_moment() 
     await caching.ask()
     assert (await caching.ask()).body == b"one"
     assert (await caching.ask(get(headers=((b"Cache-Control", b"no-cache"),)))).body == b"two"
+
+
+WITHDRAWN = (
+    reply(410, [(b"Cache-Control", b"no-store")], b"gone"),
+    reply(200, [(b"Cache-Control", b"private")], b"mine"),
+    reply(404, [(b"Cache-Control", b"no-store")], b"none"),
+)
+
+
+@pytest.mark.parametrize("answer", WITHDRAWN, ids=range(3))
+async def test_what_the_upstream_has_withdrawn_is_served_no_more(answer: Reply) -> None:
+    caching = await stale(answer, reply(503), stale_if_error=600.0)
+    assert (await caching.ask()).status == answer.status
+    assert (await caching.ask()).status == 503
+
+
+async def test_what_was_withdrawn_behind_an_answer_is_served_no_more() -> None:
+    gone = reply(410, [(b"Cache-Control", b"no-store")], b"gone")
+    caching = await stale(gone, reply(404), stale_while_revalidate=600.0)
+    assert (await caching.ask()).body == b"old"
+    await settled()
+    assert (await caching.ask()).status == 404
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 500, 206])
+async def test_what_is_about_this_request_withdraws_nothing(status: int) -> None:
+    refused = reply(status, [(b"Cache-Control", b"no-store")], b"no")
+    caching = await stale(refused, reply(503), stale_if_error=600.0)
+    await caching.ask()
+    await asyncio.sleep(2)
+    assert (await caching.ask()).body == b"old"
+
+
+@pytest.mark.parametrize("field", [(b"Authorization", b"Bearer a"), (b"Cookie", b"a=1")])
+async def test_what_one_client_is_told_withdraws_nothing(field: tuple[bytes, bytes]) -> None:
+    mine = reply(200, [(b"Cache-Control", b"private")], b"mine")
+    control = b"public, max-age=5, stale-if-error=600"
+    caching = await stale(mine, reply(503), control=control)
+    assert (await caching.ask_for(field)).body == b"mine"
+    assert (await caching.ask()).body == b"old"

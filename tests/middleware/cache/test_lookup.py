@@ -1,0 +1,90 @@
+"""Which entry answers, where a request may have its owner's and everybody's."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.support.caching import Caching, fresh
+from tests.support.loop import JumpingLoop, get, post, reply
+
+PUBLIC = (b"Cache-Control", b"public, max-age=60")
+
+
+def by(name: bytes) -> tuple[bytes, bytes]:
+    return (b"X-Api-Key", name)
+
+
+async def test_many_owners_do_not_drive_one_another_out(jumping: JumpingLoop) -> None:
+    caching = Caching(*[fresh(60, b"%d" % number) for number in range(200)])
+    for _ in range(2):
+        for number in range(200):
+            assert (await caching.ask_for(by(b"%d" % number))).body == b"%d" % number
+
+
+async def test_what_many_ask_for_stays_whoever_else_asks(jumping: JumpingLoop) -> None:
+    caching = Caching(*[fresh(60, b"%d" % number) for number in range(200)])
+    assert (await caching.ask()).body == b"0"
+    for number in range(1, 200):
+        await caching.ask_for(by(b"%d" % number))
+    assert (await caching.ask()).body == b"0"
+
+
+@pytest.mark.parametrize("owner_first", [True, False])
+async def test_of_an_owners_and_everybodys_the_newer_one_answers(
+    jumping: JumpingLoop, *, owner_first: bool
+) -> None:
+    own, public = fresh(60, b"own"), reply(200, [PUBLIC], b"public")
+    caching = Caching(*((own, public) if owner_first else (public, own)))
+    asks: list[Any] = [(by(b"a"),), (by(b"b"),)]
+    if owner_first:
+        assert (await caching.ask_for(*asks[0])).body == b"own"
+        await asyncio.sleep(2)
+        assert (await caching.ask_for(*asks[1])).body == b"public"
+        assert (await caching.ask_for(*asks[0])).body == b"public"
+    else:
+        assert (await caching.ask_for(*asks[0])).body == b"public"
+        await asyncio.sleep(2)
+        again = (by(b"a"), (b"Cache-Control", b"no-cache"))
+        assert (await caching.ask_for(*again)).body == b"own"
+        assert (await caching.ask_for(*asks[0])).body == b"own"
+        assert (await caching.ask_for(*asks[1])).body == b"public"
+
+
+async def test_a_write_makes_those_of_all_owners_invalid(jumping: JumpingLoop) -> None:
+    caching = Caching(fresh(60, b"a"), fresh(60, b"b"), reply(204), fresh(60), fresh(60))
+    for name in (b"a", b"b"):
+        assert (await caching.ask_for(by(name))).body == name
+    await caching.ask(post("/", b"x"))
+    for name in (b"a", b"b"):
+        assert (await caching.ask_for(by(name))).body == b"body"
+
+
+async def test_an_owners_entry_is_validated_and_freshened_where_it_stands(
+    jumping: JumpingLoop,
+) -> None:
+    tag = (b"ETag", b'"a"')
+    confirmed = reply(304, [(b"Cache-Control", b"max-age=60"), tag])
+    caching = Caching(fresh(5, b"own", tag), confirmed)
+    await caching.ask_for(by(b"a"))
+    await asyncio.sleep(10)
+    assert (await caching.ask_for(by(b"a"))).cache.startswith("fwd=stale; fwd-status=304")
+    assert (await caching.ask_for(by(b"a"))).cache == "hit; ttl=60"
+
+
+async def test_an_entry_that_becomes_everybodys_is_stored_anew(jumping: JumpingLoop) -> None:
+    tag = (b"ETag", b'"a"')
+    caching = Caching(fresh(5, b"own", tag), reply(304, [PUBLIC, tag]), fresh(60, b"new", tag))
+    await caching.ask_for(by(b"a"))
+    await asyncio.sleep(10)
+    assert (await caching.ask_for(by(b"a"))).body == b"own"
+    assert (await caching.ask_for(by(b"a"))).body == b"new"
+
+
+async def test_a_stale_entry_of_an_owner_is_refreshed_behind_it(jumping: JumpingLoop) -> None:
+    caching = Caching(fresh(5, b"old"), fresh(60, b"new"), stale_while_revalidate=60.0)
+    await caching.ask_for(by(b"a"))
+    await asyncio.sleep(10)
+    assert (await caching.ask(get(headers=[by(b"a")]))).body == b"old"
+    await asyncio.sleep(1)
+    assert (await caching.ask_for(by(b"a"))).body == b"new"
