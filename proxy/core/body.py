@@ -67,7 +67,7 @@ class Body(Protocol):
         """Keep what is read for another attempt, up to ``limit`` bytes."""
 
     def proceed(self) -> None:
-        """The upstream wants it: a client that waits to be told so is told."""
+        """It is wanted: a client that waits for 100 (Continue) gets it, if nothing was answered."""
 
     def reader(self) -> BodyReader:
         """Reads it from its first byte on, and ends the reader before.

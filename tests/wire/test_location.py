@@ -47,3 +47,22 @@ async def test_the_upstreams_own_host_becomes_the_clients(
             routes=[{"upstream": "api", **route}],
         ) as proxy:
             assert (await proxy.ask(get())).value("location") == (told or own)
+
+
+@pytest.mark.parametrize("name", [b"Location", b"Content-Location", b"Refresh"])
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [(b"", b"/v1/"), (b"?q=1", b"/v1/?q=1"), (b"#f", b"/v1/#f"), (b"/", b"/v1/")],
+)
+async def test_a_url_of_the_upstream_without_a_path_leads_back_through_the_route(
+    name: bytes, path: bytes, told: bytes
+) -> None:
+    """RFC 9110 4.2.3: an empty path is that of the root."""
+    route = {"path": "/v1", "strip_prefix": "/v1", "upstream": "api"}
+    before = b"0; url=" if name == b"Refresh" else b""
+    async with RawUpstream() as upstream:
+        line = b"%b: %bhttp://127.0.0.1:%d%b\r\n" % (name, before, upstream.port, path)
+        upstream.play(["wait-body", length(b"", b"201 Created", line)])
+        async with proxied(upstream, routes=[route]) as proxy:
+            answer = await proxy.ask(get("/v1/x"))
+            assert answer.value(name.decode()) == b"%bhttp://proxy.test%b" % (before, told)

@@ -108,8 +108,9 @@ class LocationRewriter:
         ours = comparable(scheme, authority) == comparable(scheme, host)
         if not host or not (ours or self._is_upstream(scheme, authority)):
             return value
-        if path:
-            path = self._path(path, exchange)
+        told = self._path(path or b"/", exchange)
+        if path or told != b"/":  # none is "/" (RFC 9110 4.2.3)
+            path = told
         if ours:
             prefix = value[: found.end(2)]
         elif scheme:

@@ -71,13 +71,22 @@ class SseKeepAlive:
 
     async def handle(self, exchange: Exchange) -> Reply:
         """As the rest of the chain, unless the heartbeat comes before it has an answer."""
-        if not self._heartbeat or exchange.method == "HEAD" or not prefers_events(exchange.headers):
+        if (
+            not self._heartbeat
+            or exchange.method == "HEAD"
+            or exchange.upgrade  # its client waits for 101, which cannot follow 200
+            or exchange.login  # and this one for 401, or for a token in the head of the API's 200
+            or not prefers_events(exchange.headers)
+        ):
             return self._with_keepalive(exchange, await self._inner(exchange))
         # A stream that is opened early has no Content-Encoding, so the upstream must not use one.
         exchange.headers = without_coding(exchange.headers)
         task = asyncio.ensure_future(self._inner(exchange))
         try:
             await asyncio.wait((task,), timeout=self._heartbeat)
+            if not task.done():
+                # A client that waits for 100 (Continue) must have it now: it cannot follow 200.
+                exchange.body.proceed()
         except BaseException:
             abandon(task)
             raise

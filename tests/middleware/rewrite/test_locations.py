@@ -33,6 +33,7 @@ HOSTS = [
     ("//api.test/a", "//client.test/a"),
     ("http://10.0.0.1:9000", "http://client.test"),
     ("http://10.0.0.1:9000?a", "http://client.test?a"),
+    ("http://10.0.0.1:9000#c", "http://client.test#c"),
     ("http://client.test/a", "http://client.test/a"),
     ("http://10.0.0.1/a", None),
     ("http://10.0.0.1:9001/a", None),
@@ -94,6 +95,18 @@ PREFIXES = [
     ("/v1/", "/x/", "/v1/a", "/x/login", "/v1/login"),
     ("/café", "", "/caf%C3%A9/x", "/login", "/caf%C3%A9/login"),
     ("", "/caf%c3%a9", "/a", "/caf%C3%A9/login", "/login"),
+    # an empty path behind a host is "/" (RFC 9110 4.2.3)
+    ("/v1", "", "/v1/x", "http://api.internal", "http://client.test/v1/"),
+    ("/v1", "", "/v1/x", "http://api.internal?q=1", "http://client.test/v1/?q=1"),
+    ("/v1", "", "/v1/x", "http://api.internal#f", "http://client.test/v1/#f"),
+    ("/v1", "", "/v1/x", "//api.internal", "//client.test/v1/"),
+    ("/v1", "", "/v1/x", "http://client.test", "http://client.test/v1/"),
+    ("/v1", "", "/other", "http://api.internal", "http://client.test"),
+    ("/v1", "/x", "/v1/a", "http://api.internal", "http://client.test"),
+    # without a host it is the path of the request
+    ("/v1", "", "/v1/x", "?q=1", "?q=1"),
+    ("/v1", "", "/v1/x", "#f", "#f"),
+    ("/v1", "", "/v1/x", "", ""),
 ]
 
 
@@ -107,6 +120,7 @@ def test_what_a_pattern_did_cannot_be_undone() -> None:
     locations = LocationRewriter(UPSTREAM, strip="/v1", mapped=False)
     assert said(locations, "Location", "/login") == "/login"
     assert said(locations, "Location", "http://api.internal/a") == "http://client.test/a"
+    assert said(locations, "Location", "http://api.internal") == "http://client.test"
 
 
 @pytest.mark.parametrize(
@@ -117,9 +131,9 @@ def test_what_a_pattern_did_cannot_be_undone() -> None:
         ('1.5 , url = "/a"', '1.5 , url = "/v1/a"'),
         ("5", "5"),
         ("5; url=http://other.test/", "5; url=http://other.test/"),
-        ('0; url="http://api.internal', '0; url="http://client.test'),
-        ("0; url='http://api.internal'", "0; url='http://client.test'"),
-        ("0;url=http://api.internal ", "0;url=http://client.test "),
+        ('0; url="http://api.internal', '0; url="http://client.test/v1/'),
+        ("0; url='http://api.internal'", "0; url='http://client.test/v1/'"),
+        ("0;url=http://api.internal ", "0;url=http://client.test/v1/ "),
     ],
 )
 def test_refresh_is_a_location_too(given: str, told: str) -> None:
@@ -140,6 +154,7 @@ COOKIES = [
     ("a=b;Path", "a=b;Path"),
     ("a=/; Expires=Wed, 21 Oct 2015 07:28:00 GMT", "a=/; Expires=Wed, 21 Oct 2015 07:28:00 GMT"),
     ("path=/; a", "path=/; a"),
+    ("a=b; Path=", "a=b; Path="),  # the directory of what the client asked for (RFC 6265 5.1.4)
 ]
 
 

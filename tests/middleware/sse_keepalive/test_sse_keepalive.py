@@ -10,7 +10,7 @@ from proxy.core.reply import Ending, Reply
 from proxy.middleware.sse_keepalive.keepalive_body import HEARTBEAT
 from proxy.middleware.sse_keepalive.sse_keepalive import SseKeepAlive, without_coding
 from tests.support.events import Feed, stream
-from tests.support.loop import JumpingLoop, Script, get, loop_clock, reply
+from tests.support.loop import JumpingLoop, KeptBody, Script, get, loop_clock, reply
 
 ACCEPT = (b"Accept", b"text/event-stream")
 FAILED = b"event: error\n\n"
@@ -121,6 +121,56 @@ async def test_a_client_that_leaves_early_cancels_the_request(jumping: JumpingLo
     answer.close(Ending.ABANDONED)
     await jumping.create_task(_wait(jumping, 60))
     assert late.reads == 0
+
+
+class AskedFor(KeptBody):
+    """A body whose client waits until it is asked for it, or has left."""
+
+    def __init__(self, loop: JumpingLoop, *, gone: bool = False) -> None:
+        super().__init__(b"x")
+        self.asked_at: list[float] = []
+        self._loop = loop
+        self._gone = gone
+
+    def proceed(self) -> None:
+        """Remember when."""
+        if self._gone:
+            raise ConnectionResetError("client gone")
+        self.asked_at.append(self._loop.time())
+
+
+@pytest.mark.parametrize(("seconds", "asked"), [(4, []), (12, [5])])
+async def test_the_body_is_asked_for_before_a_stream_is_opened_early(
+    jumping: JumpingLoop, seconds: float, asked: list[float]
+) -> None:
+    exchange = asks()
+    exchange.body = body = AskedFor(jumping)
+    answer = await keepalive(Script((seconds, stream(Feed()))), heartbeat=5).handle(exchange)
+    assert answer.status == 200
+    assert [at - exchange.started_at for at in body.asked_at] == asked
+
+
+async def test_a_client_that_left_before_its_body_was_asked_for_ends_the_request(
+    jumping: JumpingLoop,
+) -> None:
+    late = Feed()
+    exchange = asks()
+    exchange.body = AskedFor(jumping, gone=True)
+    with pytest.raises(ConnectionResetError):
+        await keepalive(Script((12, stream(late))), heartbeat=5).handle(exchange)
+    await jumping.create_task(_wait(jumping, 60))
+    assert late.reads == 0
+
+
+@pytest.mark.parametrize(("slot", "value"), [("upgrade", b"foo"), ("login", True)])
+async def test_what_needs_the_head_of_the_upstream_is_not_opened_early(
+    jumping: JumpingLoop, slot: str, value: object
+) -> None:
+    exchange = asks((b"Accept-Encoding", b"gzip"))
+    setattr(exchange, slot, value)
+    script = Script((12, late := reply(401)))
+    assert await keepalive(script, heartbeat=5).handle(exchange) is late
+    assert (b"Accept-Encoding", b"gzip") in script.exchanges[0].headers
 
 
 async def _wait(loop: JumpingLoop, seconds: float) -> None:
