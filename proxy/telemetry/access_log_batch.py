@@ -31,7 +31,7 @@ Ended: TypeAlias = Sequence[tuple[Exchange, float]]
 _PROTOCOLS: Final = {(1, 0): "HTTP/1.0", (1, 1): "HTTP/1.1"}
 _ENDS: Final = [f"{number:03}Z" for number in range(1000)]  # of stamps
 # ``b"?" in target`` takes eight times as long as this number: it is tried as a number first.
-_QUESTION, _SEMICOLON, _AT, _BACKSLASH, _DELETE = b"?;@\\\x7f"
+_SLASH, _QUESTION, _SEMICOLON, _AT, _BACKSLASH, _DELETE = b"/?;@\\\x7f"
 
 
 class Lines:
@@ -62,7 +62,13 @@ class Lines:
         for exchange, now in ended:
             asked = exchange.raw_target
             # Where credentials could stand:
-            if _QUESTION in asked or asked[:1] != b"/" or _SEMICOLON in asked or _AT in asked:
+            if (
+                not asked
+                or asked[0] != _SLASH
+                or _QUESTION in asked
+                or _SEMICOLON in asked
+                or _AT in asked
+            ):
                 asked = self._show(asked)
             wall = behind + now
             second = floor(wall)
@@ -77,9 +83,10 @@ class Lines:
                 and known.fields is (exchange.headers if exchange.heard is None else exchange.heard)
             ):
                 agent = AGENTS[known.agent]
-                for key, value in known.ids:
+                for key, value in reversed(known.ids):  # it is nearly always the last one
                     if len(key) == TRACEPARENT:
                         trace = value[3:35].decode()
+                        break
             else:
                 agent, trace = named_by(exchange)
             record, started = exchange.record, exchange.started_at
