@@ -4,8 +4,8 @@
 
 The clock knows what may follow. When it runs out, and nothing could be tried instead (it was the
 last attempt, the request may have been executed and may not be run twice, the retry budget is used
-up), the attempt goes on, for as long as ``first_byte``, ``total`` and the client allow. To end it
-would turn a slow answer into none.
+up, no server could be asked), the attempt goes on, for as long as ``first_byte``, ``total`` and the
+client allow. To end it would turn a slow answer into none.
 
 It is the server's clock: the time for which the client is waited for, while it uploads a body, does
 not count.

@@ -49,3 +49,20 @@ async def test_a_server_that_is_silent_after_a_slow_upload_is_timed(head: bytes)
         assert await drip(proxy, head) == 200
         (ended,) = proxy.records
         assert [attempt.outcome for attempt in ended.record.attempt_log] == ["timeout", "200"]
+
+
+async def test_an_attempt_goes_on_where_its_server_was_ejected_meanwhile() -> None:
+    """The only one: another attempt would find nobody."""
+    go = asyncio.Event()
+    breaker = {"circuit_breaker": {"consecutive_failures": 1, "base_ejection_time": "1m"}}
+    async with (
+        RawUpstream(["wait-body", go, *HEALTHY], ["wait-body", "rst"]) as upstream,
+        proxied(upstream, **CLOCK, **breaker) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.send(get("/slow"))
+        await upstream.until(lambda: upstream.requests)
+        assert (await proxy.ask(get("/reset"))).status == 502
+        await asyncio.sleep(2 * BOUND)
+        go.set()
+        assert (await client.receive()).status == 200

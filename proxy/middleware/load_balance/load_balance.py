@@ -48,6 +48,7 @@ from proxy.http.retry_after import retry_after
 from proxy.middleware.load_balance.alternatives import (
     is_for_another,
     logged_in_at,
+    server_left,
     too_few,
     with_refusing,
 )
@@ -76,6 +77,7 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
     shared, clock = scope.shared, scope.shared.clock
     scope.has_headroom.append(lambda: targets.has_headroom(clock()))
     options = scope.find(LoadBalanceOptions) or LoadBalanceOptions()
+    scope.has_server_left.append(server_left(targets, options.panic_threshold, clock))
     more = scope.has_more_attempts
     return LoadBalance(targets, options, shared.rng, more, clock=clock).handle
 
