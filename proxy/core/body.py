@@ -82,6 +82,14 @@ class Body(Protocol):
         """Let go of what was kept, and of the clock."""
 
 
+def served_since(body: Body, began: float, now: float) -> float:
+    """When an attempt would have begun if its client had not been waited for until now.
+
+    ``began``: when it did, less what ``waited`` gave then.
+    """
+    return min(began + body.waited(now), now)
+
+
 async def read_whole(body: Body, limit: int) -> bytes | None:
     """The whole body; None if it is longer than ``limit`` bytes or has trailers.
 

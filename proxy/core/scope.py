@@ -2,7 +2,8 @@
 
 There is a scope for each route, one under it for each upstream that the route asks, and one under
 that for each endpoint. Chains are built from the inside outwards, so a link may leave something in
-its scope for the links above it: ``has_headroom`` and ``hold``.
+its scope for the links above it: ``has_headroom`` and ``hold``. What a link above leaves for those
+below it is asked when they work: ``has_server_left``.
 """
 
 import asyncio
@@ -277,6 +278,8 @@ class UpstreamScope(Scope):
     """What retries may add to the load, shared by all routes to this upstream."""
     has_headroom: list[Callable[[], bool]] = field(default_factory=list)
     """What has to hold for one more request than was asked for."""
+    has_server_left: list[Callable[[Exchange], bool]] = field(default_factory=list)
+    """What has to hold for another attempt to take the place of one that is under way."""
     sends_copies: bool = False
     """Whether a request that takes long is sent a second time beside the first; left by the link
     that does so."""

@@ -4,8 +4,11 @@
 
 The clock knows what may follow. When it runs out, and nothing could be tried instead (it was the
 last attempt, the request may have been executed and may not be run twice, the retry budget is used
-up), the attempt goes on, for as long as ``first_byte``, ``total`` and the client allow. To end it
-would turn a slow answer into none.
+up, no server could be asked), the attempt goes on, for as long as ``first_byte``, ``total`` and the
+client allow. To end it would turn a slow answer into none.
+
+It is the server's clock: the time for which the client is waited for, while it uploads a body, does
+not count.
 """
 
 import asyncio
@@ -13,6 +16,7 @@ from asyncio import CancelledError, current_task
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
+from proxy.core.body import served_since
 from proxy.core.clock import Clock
 from proxy.core.duration import AUTO
 from proxy.core.errors import AttemptTimeout, Stage
@@ -97,11 +101,12 @@ class AttemptClock:
         self._may_follow = may_follow
         self._usual = usual
         self._budget = budget
-        self._exchanges: dict[Task, Exchange] = {}
+        self._exchanges: dict[Task, tuple[Exchange, float]] = {}
+        """What is under way, and for how long its client had been waited for before."""
         self._ending: set[Task] = set()
         """Those that are ended for another attempt, and do not know it yet."""
         bound = seconds if usual is None else usual.seconds(self._clock())
-        self._timeout = SharedTimeout(bound, self._spares)
+        self._timeout = SharedTimeout(bound, self._spares, self._uncounted)
 
     @property
     def seconds(self) -> float:
@@ -109,10 +114,12 @@ class AttemptClock:
         return self._timeout.seconds
 
     def begin(self, task: Task, exchange: Exchange) -> float:
-        """An attempt begins, and when that is; ``end`` has to follow."""
-        self._exchanges[task] = exchange
+        """An attempt begins, and when that is for ``learn``; ``end`` has to follow."""
+        now, body = self._clock(), exchange.body
+        before = 0.0 if body.buffered is not None else body.waited(now)
+        self._exchanges[task] = exchange, before
         self._timeout.begin(task)
-        return self._clock()
+        return now - before
 
     def end(self, task: Task) -> bool:
         """It is over. Whether it was this clock that cancelled it."""
@@ -122,19 +129,26 @@ class AttemptClock:
             self._budget.redeem()
         return self._timeout.end(task)
 
+    def _uncounted(self, task: Task) -> float:
+        """Seconds for which its client was waited for."""
+        exchange, before = self._exchanges[task]
+        return exchange.body.waited(self._clock()) - before
+
     def _spares(self, task: Task) -> bool:
-        if not self._may_follow(self._exchanges[task]):
+        if not self._may_follow(self._exchanges[task][0]):
             return True
         self._budget.promise()
         self._ending.add(task)
         return False
 
-    def learn(self, begun: float, *, answered: bool) -> None:
-        """An attempt that began then was answered, or was ended by this clock."""
+    def learn(self, exchange: Exchange, begun: float, *, answered: bool) -> None:
+        """An attempt, for which ``begin`` gave this, was answered, or was ended by this clock."""
         usual = self._usual
         if usual is None:
             return
-        now = self._clock()
+        now, body = self._clock(), exchange.body
+        if body.buffered is None:
+            begun = served_since(body, begun, now)
         (usual.observe if answered else usual.cut)(now - begun, now)
         bound = usual.seconds(now)
         if bound != self._timeout.seconds:
@@ -161,7 +175,7 @@ class PerTry:
         except CancelledError:
             if clock.end(task):
                 bound = clock.seconds
-                clock.learn(begun, answered=False)
+                clock.learn(exchange, begun, answered=False)
                 stage = Stage.NOT_SENT if exchange.record.connect_s is None else Stage.SENT
                 raise AttemptTimeout(
                     f"no reply within per_try of {bound:.3g} s", stage=stage, clock="per_try"
@@ -172,5 +186,5 @@ class PerTry:
             raise
         clock.end(task)
         if verdict(reply) is Verdict.ANSWERED:
-            clock.learn(begun, answered=True)
+            clock.learn(exchange, begun, answered=True)
         return reply

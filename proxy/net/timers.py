@@ -9,6 +9,11 @@ from weakref import WeakMethod
 
 Task: TypeAlias = "asyncio.Task[Any]"
 
+_LATEST_SHARE: Final = 1 / 16
+"""Of its time: by so much a task may be ended late of which not all the time counts. More looks
+would be made while nothing but the client is waited for, and find nothing new."""
+_LONGEST: Final = 60.0
+"""Seconds between two looks at most; the time that all have may have become shorter."""
 LATE: Final = 0.1
 """Seconds by which a loop that runs is never late: by more, it has stood still itself."""
 TURNS: Final = 8
@@ -94,17 +99,38 @@ class SharedTimeout:
     It goes when nobody holds it any more: its timer does not, and it does not hold its owner.
     """
 
-    __slots__ = ("__weakref__", "_loop", "_running", "_spared", "_spares", "_timer", "seconds")
+    __slots__ = (
+        "__weakref__",
+        "_late",
+        "_loop",
+        "_running",
+        "_spared",
+        "_spares",
+        "_timer",
+        "_uncounted",
+        "seconds",
+    )
 
-    def __init__(self, seconds: float, spares: Callable[[Task], bool] | None = None) -> None:
-        """``seconds``: ``math.inf`` for none yet. ``spares``: whether a task may go on although its
-        time is over; it is asked once for each, and is a method of who holds this."""
+    def __init__(
+        self,
+        seconds: float,
+        spares: Callable[[Task], bool] | None = None,
+        uncounted: Callable[[Task], float] | None = None,
+    ) -> None:
+        """``seconds``: ``math.inf`` for none yet. Both others are methods of who holds this.
+
+        ``spares``: whether a task may go on although its time is over; it is asked once for each.
+        ``uncounted``: seconds since a task began that do not count; asked when its time is over.
+        """
         self.seconds = seconds
         self._loop = asyncio.get_running_loop()
         self._timer = RearmableTimer(self._loop, partial(_call, WeakMethod(self._on_timer)))
         self._running: dict[Task, float] = {}
         """When each began."""
+        self._late: dict[Task, RearmableTimer] = {}
+        """Those that have more time, as not all that has passed counts."""
         self._spares = None if spares is None else WeakMethod(spares)
+        self._uncounted = None if uncounted is None else WeakMethod(uncounted)
         self._spared: set[Task] = set()
 
     def begin(self, task: Task) -> float:
@@ -117,7 +143,10 @@ class SharedTimeout:
         return at
 
     def adjust(self, seconds: float) -> None:
-        """From now on all have so long, those that are under way too."""
+        """From now on all have so long, those that are under way too.
+
+        One that has more time, as not all of it counts, hears of it when that is over.
+        """
         self.seconds = seconds
         begun = next(iter(self._running.values()), math.inf)
         if begun + seconds < math.inf:
@@ -132,6 +161,9 @@ class SharedTimeout:
         clock that cancelled it, and nobody else did.
         """
         if self._running.pop(task, None) is not None:
+            return False
+        if (timer := self._late.pop(task, None)) is not None:
+            timer.close()
             return False
         if task in self._spared:
             self._spared.discard(task)
@@ -148,11 +180,25 @@ class SharedTimeout:
                     self._timer.arm(begun + self.seconds)
                 return
             del running[task]
-            spares = None if self._spares is None else self._spares()
-            if spares is not None and spares(task):
-                self._spared.add(task)
-            else:
-                task.cancel()
+            self._on_over(task, begun)
+
+    def _on_over(self, task: Task, begun: float) -> None:
+        """The time of a task is over, unless some of it does not count."""
+        self._late.pop(task, None)
+        uncounted = None if self._uncounted is None else self._uncounted()
+        if uncounted is not None and (free := uncounted(task)) > 0:
+            now = self._loop.time()
+            left = begun + self.seconds + free - now
+            if left > 0:
+                timer = RearmableTimer(self._loop, partial(self._on_over, task, begun))
+                self._late[task] = timer
+                timer.arm(now + min(max(left, self.seconds * _LATEST_SHARE), _LONGEST))
+                return
+        spares = None if self._spares is None else self._spares()
+        if spares is not None and spares(task):
+            self._spared.add(task)
+        else:
+            task.cancel()
 
 
 def _nobody() -> None:

@@ -1,11 +1,12 @@
 """What the links of a route are made from: its options, and what they mean together."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import partial
 
 import msgspec
 
 from proxy.config.model import Route, Upstream
+from proxy.core.exchange import Exchange
 from proxy.core.outcome import repeatable
 from proxy.core.scope import Scope, Servers, Shared, UpstreamNames, UpstreamScope
 from proxy.edge.last_event import last_event
@@ -51,12 +52,14 @@ def upstream_scope_of(route: Scope, upstream: Upstream, servers: Servers) -> Ups
         ("retry budget", upstream.name, limits),
         lambda: Budget(limits.percent, limits.min_per_second, limits.window),
     )
+    has_server_left: list[Callable[[Exchange], bool]] = []
     scope = UpstreamScope(
         **vars(route),
         upstream=upstream.name,
         servers=servers,
         retry_budget=budget,
-        may_follow=MayFollow(retry, budget, route.shared.clock),
+        has_server_left=has_server_left,
+        may_follow=MayFollow(retry, budget, route.shared.clock, has_server_left),
     )
     scope.options += tables(upstream)
     return scope

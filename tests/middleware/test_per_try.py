@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -14,7 +14,7 @@ from proxy.middleware.retry.may_repeat import MayFollow
 from proxy.middleware.retry.options import RetryOptions
 from proxy.policy.attempt_bound import AttemptBound
 from proxy.policy.budget import Budget
-from tests.support.loop import JumpingLoop, Script, get, loop_clock, reply
+from tests.support.loop import JumpingLoop, Script, get, loop_clock, reply, upload
 
 
 def always(_: Exchange) -> bool:
@@ -145,3 +145,42 @@ async def test_a_bound_that_becomes_shorter_concerns_what_is_under_way(
     with pytest.raises(AttemptTimeout):
         await stalled
     assert jumping.time() - begun == pytest.approx(2, abs=0.1)
+
+
+async def test_the_time_that_the_client_is_waited_for_does_not_count(
+    jumping: JumpingLoop,
+) -> None:
+    answer = reply(200)
+    exchange = upload((0, 9))
+    assert await PerTry(Script((13, answer)), bounded(5, always)).handle(exchange) is answer
+
+
+@pytest.mark.parametrize(
+    ("spans", "ends"),
+    [
+        (((0, 2),), 7),  # then the server does not take what it is sent, or does not answer
+        (((0, 9),), 14),
+        (((0, 1), (2, 3), (6, 8)), 9),
+        (((-60, -1),), 5),  # while an attempt before was under way
+        (((-60, 1),), 6),
+    ],
+)
+async def test_a_server_is_timed_while_the_client_is_not_waited_for(
+    jumping: JumpingLoop, spans: Sequence[tuple[float, float]], ends: float
+) -> None:
+    begun = jumping.time()
+    with pytest.raises(AttemptTimeout):
+        await PerTry(Script((99, reply())), bounded(5, always)).handle(upload(*spans))
+    assert ends <= jumping.time() - begun <= ends + 5 / 16
+
+
+async def test_auto_learns_nothing_of_how_long_clients_take(jumping: JumpingLoop) -> None:
+    clock = bounded(0, always, AttemptBound())
+    for _ in range(30):
+        await PerTry(Script((9, reply())), clock).handle(upload((0, 7)))
+    assert clock.seconds == pytest.approx(8)
+    with pytest.raises(AttemptTimeout):
+        await PerTry(Script((90, reply())), clock).handle(upload((0, 7)))
+    for _ in range(30):
+        await PerTry(Script((2, reply())), clock).handle(upload((0, 0)))
+    assert clock.seconds == pytest.approx(8)

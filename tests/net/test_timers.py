@@ -7,6 +7,7 @@ import uvloop
 
 from proxy.net.timers import TURNS, RearmableTimer, SharedTimeout
 from tests.support.loop import JumpingLoop
+from tests.support.stretch import later, running, stretch
 
 
 def counted(loop: JumpingLoop) -> tuple[RearmableTimer, list[float]]:
@@ -79,33 +80,6 @@ def test_uvloop_moves_an_alarm_that_is_due_at_once() -> None:
 
         runner.run(moved())
     assert rang
-
-
-def running() -> asyncio.Task[object]:
-    task = asyncio.current_task()
-    assert task is not None
-    return task
-
-
-async def stretch(bound: SharedTimeout, seconds: float) -> str:
-    task = running()
-    bound.begin(task)
-    try:
-        await asyncio.sleep(seconds)
-    except asyncio.CancelledError:
-        if bound.end(task):
-            return "late"
-        raise
-    except BaseException:
-        bound.end(task)
-        raise
-    bound.end(task)
-    return "in time"
-
-
-async def later(bound: SharedTimeout, wait: float, seconds: float) -> str:
-    await asyncio.sleep(wait)
-    return await stretch(bound, seconds)
 
 
 async def test_each_has_its_own_time(jumping: JumpingLoop) -> None:

@@ -119,6 +119,31 @@ class KeptBody(BytesBody):
         return super().reader()
 
 
+class SlowUpload(KeptBody):
+    """A request body for which the client is waited for during these spans of time."""
+
+    def __init__(self, *spans: tuple[float, float]) -> None:
+        """Each span: seconds from now to its begin and to its end."""
+        super().__init__(b"")
+        self.buffered = None  # type: ignore[assignment]
+        self._now = _now()
+        self._spans = spans
+
+    def waited(self, now: float) -> float:
+        """Of all spans, as far as they are over."""
+        since = now - self._now
+        return sum(max(0.0, min(since, end) - begin) for begin, end in self._spans)
+
+    def reader(self) -> BytesReader:
+        """What was sent does not matter."""
+        return BytesReader(b"")
+
+
+def upload(*spans: tuple[float, float]) -> Exchange:
+    """A PUT whose client is waited for during these spans of time."""
+    return Exchange("PUT", b"/", (), body=SlowUpload(*spans), started_at=_now())
+
+
 def get(path: str = "/", headers: RawHeaders = (), method: str = "GET") -> Exchange:
     """An exchange without a body."""
     return Exchange(method, path.encode(), headers, path=path, body=EMPTY, started_at=_now())

@@ -167,3 +167,21 @@ async def test_a_drain_leaves_nothing_behind() -> None:
         await proxy.runtime.close()
         await upstream.until(upstream.connections[0].closed.is_set)
         assert not [t for t in asyncio.all_tasks() if "SharedCall.run" in repr(t)]
+
+
+@pytest.mark.parametrize("tables", [coalesced(), {"cache": {"ttl": "1s"}}])
+@pytest.mark.parametrize("total", ["0", "300ms"])
+async def test_the_log_tells_who_was_asked_where_no_head_came(
+    tables: dict[str, Any], total: str
+) -> None:
+    options = {**tables, "timeouts": {"total": total}}
+    async with RawUpstream(["hold"]) as upstream, proxied(upstream, **options) as proxy:
+        async with await proxy.connect() as client:
+            await client.send(get())
+            await upstream.until(lambda: upstream.requests)
+            if total != "0":
+                assert (await client.receive()).status == 504
+        ended = await proxy.record()
+        assert ended.status == (499 if total == "0" else 504)
+        assert (ended.record.attempt_count, ended.record.endpoint) == (1, upstream.url)
+        assert ended.record.connect_s is not None

@@ -127,7 +127,8 @@ class SharedCall:
             if self.head_pending and not await self._wait_for_head(wait_timeout):
                 self._remove_client(exchange)
                 return None
-        except BaseException:
+        except BaseException:  # it is given up: its log says how far the call has come
+            self._tell_of_call(exchange)
             self._remove_client(exchange)
             raise
         return self._outcome_for(exchange)
@@ -167,6 +168,13 @@ class SharedCall:
         body = SharedBody(self._shared_reply, partial(self._remove_client, exchange))
         reply = self._shared_reply.reply
         return reply.with_body(body, reply.length)
+
+    def _tell_of_call(self, exchange: Exchange) -> None:
+        """A client stops waiting for the head: what its record gets, as in ``_outcome_for``."""
+        known, leads = self._twin.record, exchange is self._leader
+        exchange.record.adopt(known, started_at=exchange.started_at, shared=not leads)
+        if leads:
+            exchange.record.attempt_log = known.attempt_log
 
     def _remove_client(self, exchange: Exchange) -> None:
         """A client has left or has read all; the call ends with the last one."""

@@ -1,12 +1,15 @@
 """Whether another server could do what one could not, and who has no choice."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
+from weakref import ref
 
+from proxy.core.clock import Clock
 from proxy.core.errors import CertificateInvalid, UpstreamError
 from proxy.core.exchange import Exchange
 from proxy.core.outcome import CONNECT_FAILURE, failure_class
 from proxy.http.logins import Ties
-from proxy.middleware.load_balance.targets import Targets
+from proxy.middleware.load_balance.targets import Targets, TargetSet
 from proxy.policy.endpoint import Endpoint
 
 
@@ -31,6 +34,30 @@ def is_for_another(
         other.name not in tried and (wrong or target.usable(now))
         for other, target in targets.by_endpoint.items()
     )
+
+
+def server_left(
+    targets: TargetSet[Any], panic_threshold: float, clock: Clock
+) -> Callable[[Exchange], bool]:
+    """Whether there is a server for another attempt of an exchange that waits for one.
+
+    A trial needs no other one: it has to end in time, since nobody may ask that server before.
+    What is returned does not hold the targets: they hold those who ask.
+    """
+    known = ref(targets)
+
+    def is_left(exchange: Exchange) -> bool:
+        targets = known()
+        if targets is None or (panic_threshold and targets.now.primaries):
+            return True
+        now, asked = clock(), exchange.record.endpoint
+        return any(
+            target.usable(now, pauses=False)
+            or (endpoint.name == asked and target.breaker is not None and target.breaker.trial)
+            for endpoint, target in targets.now.by_endpoint.items()
+        )
+
+    return is_left
 
 
 def too_few(usable: Sequence[Endpoint], primaries: Sequence[Endpoint]) -> bool:

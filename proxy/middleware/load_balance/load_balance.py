@@ -36,17 +36,11 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from proxy.core.body import served_since
 from proxy.core.clock import Clock
 from proxy.core.errors import NotAttempted, UpstreamError
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.outcome import (
-    UNANSWERED,
-    Verdict,
-    at_fault,
-    failure_class,
-    takes_over,
-    verdict,
-)
+from proxy.core.outcome import UNANSWERED, Verdict, at_fault, failure_class, takes_over, verdict
 from proxy.core.reply import Reply
 from proxy.core.request_key import key_of
 from proxy.core.scope import UpstreamScope
@@ -54,6 +48,7 @@ from proxy.http.retry_after import retry_after
 from proxy.middleware.load_balance.alternatives import (
     is_for_another,
     logged_in_at,
+    server_left,
     too_few,
     with_refusing,
 )
@@ -82,6 +77,7 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
     shared, clock = scope.shared, scope.shared.clock
     scope.has_headroom.append(lambda: targets.has_headroom(clock()))
     options = scope.find(LoadBalanceOptions) or LoadBalanceOptions()
+    scope.has_server_left.append(server_left(targets, options.panic_threshold, clock))
     more = scope.has_more_attempts
     return LoadBalance(targets, options, shared.rng, more, clock=clock).handle
 
@@ -161,6 +157,10 @@ class LoadBalance:
         if breaker is not None:
             permission = breaker.allow(self.clock()) if breaker.open else breaker.shared
         endpoint.in_flight += 1
+        # What a client takes for its upload says nothing of the server.
+        upload = exchange.body if began and exchange.body.buffered is None else None
+        if upload is not None:
+            began -= upload.waited(began)
         try:
             reply = await handle(exchange)
         except NotAttempted:
@@ -174,12 +174,16 @@ class LoadBalance:
             error.alternative_ready = is_for_another(
                 error, targets, exchange, endpoint, self.clock()
             )
+            if upload is not None:
+                began = served_since(upload, began, self.clock())
             self._on_failure(endpoint, permission, began)
             raise
         except BaseException:
             endpoint.in_flight -= 1
             if permission is not None:
                 permission.abandoned()
+            if upload is not None:
+                began = served_since(upload, began, self.clock())
             waited = self.clock() - began
             if began and self._floor and waited > endpoint.usual.seconds:
                 endpoint.usual.unanswered(waited)
@@ -191,7 +195,10 @@ class LoadBalance:
             prior_failures = breaker.failures if breaker is not None else 0
             reply.alternative_ready = self._on_error_status(targets, endpoint, permission, reply)
         else:
-            if began and self._floor and (first := exchange.record.first_byte_at) is not None:
+            first = exchange.record.first_byte_at
+            if upload is not None:
+                began = served_since(upload, began, first or self.clock())
+            if began and self._floor and first is not None:
                 endpoint.usual.observe(first - began)
             if (
                 targets is not self._clean
@@ -253,10 +260,7 @@ class LoadBalance:
                 endpoint.pause(now + min(wait, _LONGEST_PAUSE))
                 if at_fault(reply.status):
                     endpoint.refused_until = endpoint.paused_until
-        return any(
-            other is not endpoint and target.usable(now)
-            for other, target in targets.by_endpoint.items()
-        )
+        return any(other is not endpoint for other in targets.usable(now))
 
     def invalidate(self) -> None:
         """Look again before the next attempt."""
@@ -278,14 +282,8 @@ class LoadBalance:
             self._clean = targets
         tried = {attempt.endpoint for attempt in exchange.record.attempt_log}
         # One that asked for a pause is better than one that failed, and than no answer.
-        paused = [
-            endpoint
-            for endpoint, target in targets.by_endpoint.items()
-            if target.usable(now, pauses=False)
-        ]
-        backups = [
-            endpoint for endpoint in targets.backups if targets.by_endpoint[endpoint].usable(now)
-        ]
+        paused = targets.usable(now, pauses=False)
+        backups = [endpoint for endpoint in targets.usable(now) if endpoint.backup]
         if not backups and too_few(usable, targets.primaries):
             usable = with_refusing(usable, paused)
         for candidates in (usable, backups, paused):

@@ -51,6 +51,11 @@ class Targets:
         )
         """Whether a breaker wants to know of every success."""
 
+    def usable(self, now: float, *, pauses: bool = True) -> list[Endpoint]:
+        """Those that nothing speaks against, see ``Target.usable``."""
+        targets = self.by_endpoint.values()
+        return [target.endpoint for target in targets if target.usable(now, pauses=pauses)]
+
     def is_closed(self, endpoint: Endpoint) -> bool:
         """Whether its breaker is closed; a trial is only for one."""
         breaker = self.by_endpoint[endpoint].breaker
@@ -117,6 +122,7 @@ class TargetSet(Generic[E]):
     """
 
     __slots__ = (
+        "__weakref__",
         "_away",
         "_breakers",
         "_endpoints",

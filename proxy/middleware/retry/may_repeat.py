@@ -11,6 +11,8 @@ Nothing was sent where no connection was made, and where the connection had ende
 came to it. ``[retry] on`` says which failures and statuses are worth it, see ``options``.
 """
 
+from collections.abc import Callable, Sequence
+
 from proxy.core.clock import Clock
 from proxy.core.exchange import Exchange
 from proxy.core.outcome import repeatable
@@ -32,12 +34,20 @@ class MayFollow:
     Says what ``Retry`` would say if the attempt failed now, and takes nothing for it.
     """
 
-    __slots__ = ("_budget", "_clock", "_options")
+    __slots__ = ("_budget", "_clock", "_has_server_left", "_options")
 
-    def __init__(self, options: RetryOptions, budget: Budget, clock: Clock) -> None:
+    def __init__(
+        self,
+        options: RetryOptions,
+        budget: Budget,
+        clock: Clock,
+        has_server_left: Sequence[Callable[[Exchange], bool]] = (),
+    ) -> None:
+        """``has_server_left``: all say whether a server may be asked for another attempt."""
         self._options = options
         self._budget = budget
         self._clock = clock
+        self._has_server_left = has_server_left
 
     def __call__(self, exchange: Exchange) -> bool:
         """Whether the attempt may be ended for another one."""
@@ -50,5 +60,7 @@ class MayFollow:
             return False
         begun = record.attempt_began_at
         if 0 < options.only_if_failed_within < now - begun:
+            return False
+        if not all(has_left(exchange) for has_left in self._has_server_left):
             return False
         return self._budget.available(now) >= 1

@@ -2,7 +2,11 @@
 
 import pytest
 
-from tests.support.loop import JumpingLoop, get
+from proxy.middleware.load_balance.alternatives import server_left
+from proxy.middleware.load_balance.ejection import CircuitBreakerOptions
+from proxy.middleware.load_balance.targets import TargetSet
+from tests.support.endpoint import Live
+from tests.support.loop import JumpingLoop, get, loop_clock
 from tests.support.servers import Node, again, balance, busy, shares
 
 
@@ -40,3 +44,41 @@ async def test_a_quota_that_is_used_up_stays_one_behind_a_503(jumping: JumpingLo
     assert await shares(handle, a, b, requests=2) == [1, 1]
     a.pause(jumping.time() + 9)
     assert await shares(handle, a, b, c, requests=4) == [0, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "panic", "left"),
+    [
+        ("well", "well", 0, True),
+        ("ejected", "well", 0, True),
+        ("ejected", "paused", 0, True),
+        ("ejected", "ejected", 0, False),
+        ("ejected", "unhealthy", 0, False),
+        ("ejected", "ejected", 50, True),  # in a panic all are asked
+        ("on trial", "ejected", 0, True),  # the trial itself
+        ("ejected", "on trial", 0, False),  # one of somebody else
+    ],
+)
+async def test_whether_there_is_a_server_for_another_attempt(
+    jumping: JumpingLoop, first: str, second: str, panic: float, left: bool
+) -> None:
+    """Of an exchange whose attempt is at the first one."""
+    nodes = Node("a"), Node("b")
+    targets = TargetSet(Live(*nodes), lambda node: node.handle, CircuitBreakerOptions())
+    for node, state in zip(nodes, (first, second), strict=True):
+        breaker = targets.now.by_endpoint[node].breaker
+        assert breaker is not None
+        if state in ("ejected", "on trial"):
+            breaker.open_for(9, jumping.time() - (20 if state == "on trial" else 0))
+        if state == "on trial":
+            assert breaker.allow(jumping.time())
+        if state == "paused":
+            node.pause(jumping.time() + 9)
+        node.healthy = state != "unhealthy"
+    exchange = get()
+    exchange.record.endpoint = "a"
+    is_left = server_left(targets, panic, loop_clock())
+    assert is_left(exchange) is left
+    targets.close()
+    del targets
+    assert is_left(exchange), "nobody holds them any more"

@@ -34,6 +34,8 @@ async def test_the_link_is_made_of_the_targets_and_of_what_retry_allows(
     assert [each.thing for each in scope.shared.watched] == [targets]
     [has_headroom] = scope.has_headroom
     assert has_headroom()
+    assert len(scope.has_server_left) == 1
+    assert scope.has_server_left[0](get())
     breaker = targets.now.by_endpoint[a].breaker
     assert breaker is not None
     breaker.eject(jumping.time())

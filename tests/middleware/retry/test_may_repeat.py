@@ -1,5 +1,7 @@
 """Which requests may be sent again."""
 
+from collections.abc import Callable
+
 import pytest
 
 from proxy.core.duration import Duration
@@ -94,3 +96,18 @@ def test_asking_takes_nothing_of_the_budget() -> None:
     assert [may_follow(under_way()) for _ in range(3)] == [True] * 3
     assert budget.spend(101.0)
     assert not may_follow(under_way())
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_none_is_begun_where_no_server_could_be_asked(left: bool) -> None:
+    asked: list[Exchange] = []
+
+    def has_server_left(exchange: Exchange) -> bool:
+        asked.append(exchange)
+        return left
+
+    exchange, conditions = under_way(), list[Callable[[Exchange], bool]]()
+    may_follow = MayFollow(RetryOptions(), Budget(0, 10, 10), lambda: 101.0, conditions)
+    conditions.append(has_server_left)  # balancing is built later
+    assert may_follow(exchange) is left
+    assert asked == [exchange]
