@@ -25,7 +25,6 @@ _log = logging.getLogger(__name__)
 _CUT: Final = "a client that has not moved for long was cut, as others wait for its permit"
 _NEVER: Final = float("inf")
 
-
 Usual: TypeAlias = Callable[[Exchange, float], float | None]
 """Seconds that a request takes at the least, where that is known; is given the time now."""
 Watch: TypeAlias = Callable[[Exchange, float, float, Reply | BaseException], None]
@@ -118,20 +117,19 @@ class Concurrency:
         key = self._key(exchange)
         if not limiter.try_acquire(key):
             await self._wait(exchange, key)
-        began = self._clock()
-        permit = _Permit(self._loans, exchange, key, began, self._clock)
+        permit = _Permit(self._loans, exchange, key, self._clock)
         self._loans.begin(permit)
         try:
             reply = await self._inner(exchange)
         except BaseException as error:
             now = self._clock()
             if self._watch is not None:
-                self._watch(exchange, now - began, now, error)
+                self._watch(exchange, permit.served(now), now, error)
             self._loans.end(permit, now)
             raise
         now = self._clock()
         if self._watch is not None:
-            self._watch(exchange, now - began, now, reply)
+            self._watch(exchange, permit.served(now), now, reply)
         if reply.buffered is not None:
             self._loans.end(permit, now)
         else:
@@ -256,12 +254,10 @@ class _Permit:
 
     __slots__ = ("_before", "_began", "_clock", "_exchange", "_loans", "_task", "key", "tunnel")
 
-    def __init__(
-        self, loans: Loans, exchange: Exchange, key: bytes | None, began: float, clock: Clock
-    ) -> None:
+    def __init__(self, loans: Loans, exchange: Exchange, key: bytes | None, clock: Clock) -> None:
         self._loans, self._clock = loans, clock
         self._exchange = exchange
-        self._began = began
+        self._began = began = clock()
         self._before = exchange.body.waited(began)
         self._task = asyncio.current_task()
         self.key = key
@@ -270,14 +266,18 @@ class _Permit:
     def __call__(self, reply: Reply, ending: Ending) -> None:
         self._loans.end(self, self._clock())
 
+    def served(self, now: float) -> float:
+        """Seconds for which its client was not waited for."""
+        return now - self._began - (self._exchange.body.waited(now) - self._before)
+
     def stalls(self, now: float) -> bool:
         """Whether nothing but the client has been waited for lately."""
-        exchange = self._exchange
-        stalled = 0.0 if exchange.stalled is None else exchange.stalled(now)
+        stalls = self._exchange.stalled
+        stalled = 0.0 if stalls is None else stalls(now)
         if self.tunnel:
             return stalled >= GRACE
-        waited = exchange.body.waited(now) - self._before + stalled
-        return waited >= max(GRACE, SHARE * (now - self._began))
+        taken = now - self._began
+        return taken - self.served(now) + stalled >= max(GRACE, SHARE * taken)
 
     def abandoned(self, now: float, since: float) -> bool:
         """Whether it has been on loan ``since`` then for nothing."""

@@ -159,8 +159,10 @@ class Hedge:
         """The first good answer, or what the request itself came to."""
         if exchange.upgrade or exchange.bound or not self._repeatable(exchange):
             return await self._inner(exchange)
-        if exchange.body is not EMPTY:
-            self._keep(exchange.body)
+        body, before = exchange.body, 0.0
+        if body is not EMPTY:
+            self._keep(body)
+            before = body.waited(self.clock())
         self._budget.deposit()
         started_at = self.clock()
         exchange.record.hedge_began_at = started_at
@@ -171,8 +173,10 @@ class Hedge:
             reply = await HedgedCall(self, exchange, delay, started_at).run(self._inner)
         now = self.clock()
         if acceptable(reply):
-            # Where a copy has won, the request itself would have taken longer still.
-            self._latencies.observe(now - started_at, now)
+            # Where a copy has won, the request itself would have taken longer still. What a client
+            # takes for its upload is no time of a server's.
+            client = body.waited(now) - before if body is not EMPTY else 0.0
+            self._latencies.observe(max(0.0, now - started_at - client), now)
         return reply
 
     def delay(self, now: float) -> float | None:

@@ -18,7 +18,7 @@ from proxy.middleware.concurrency.concurrency import Concurrency
 from proxy.middleware.concurrency.options import QueueOptions
 from proxy.policy.limiter import ConcurrencyLimiter
 from proxy.policy.queue import Queue
-from tests.support.loop import JumpingLoop, Script, get, loop_clock, reply, settle
+from tests.support.loop import JumpingLoop, Script, get, loop_clock, reply, settle, upload
 
 
 class Streaming:
@@ -201,6 +201,12 @@ async def test_what_came_is_watched(jumping: JumpingLoop) -> None:
     outcomes: list[Reply | ProxyError] = [await settle(inner.handle(get())) for _ in range(2)]
     assert isinstance(outcomes[0], Reply)
     assert seen == [(2.0, "CannedReply"), (3.0, "ConnectionTerminated")]
+    # What a client takes for its upload is no time of the upstream's.
+    slow = Script((9.5, reply()), (9.5, ConnectionTerminated("reset")))
+    watched = limited(slow, permits, watch=watch)
+    for _ in range(2):
+        await settle(watched.handle(upload((0, 9))))
+    assert [seconds for seconds, _ in seen[2:]] == pytest.approx([0.5, 0.5])
 
 
 async def test_clients_share_fairly(jumping: JumpingLoop) -> None:
