@@ -195,6 +195,10 @@ def _converted(
 
         retype(tree, alone - {finding.place for finding in unset})
     config, findings = _convert(tree, [*overrides.findings, *unset], whole=whole)
+    if findings:
+        from proxy.config.tried import tried  # noqa: PLC0415 - nor this
+
+        findings = tried(findings, tree, lambda again: _convert(again, [], whole=whole)[1])
     if findings or doubts:
         from proxy.config.hidden import hidden  # noqa: PLC0415 - a clean file never needs it
 
