@@ -12,6 +12,7 @@ import msgspec
 from proxy.config.addresses import ports_as_text
 from proxy.config.crosscheck import crosscheck
 from proxy.config.environment import Origin, substitute
+from proxy.config.limits import TOO_DEEP, is_deep
 from proxy.config.merge import merge
 from proxy.config.model import Config, read_unit
 from proxy.config.overrides import Overrides
@@ -74,7 +75,13 @@ def from_upstream(
 
 def from_tables(tables: Mapping[str, Any], environ: Environ = os.environ) -> Config:
     """The same as a file, as a tree of mappings and lists. Raises ConfigError."""
-    config, findings, _ = _converted(_plain(tables), environ, ())
+    try:
+        raw = _plain(tables)
+    except RecursionError:
+        raise ConfigError([Problem("config", 0, "", TOO_DEEP)]) from None
+    if is_deep(raw):
+        raise ConfigError([Problem("config", 0, "", TOO_DEEP)])
+    config, findings, _ = _converted(raw, environ, ())
     return usable(
         config, [Problem("config", 0, spell(each.place), each.message) for each in findings]
     )
@@ -136,6 +143,8 @@ def read(
     faults: list[Fault] = []
     try:
         raw = tomllib.loads(text)
+        if is_deep(raw):
+            raise RecursionError
     except (ValueError, RecursionError):
         from proxy.config import syntax  # noqa: PLC0415 - a clean file never needs it
 

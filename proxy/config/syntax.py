@@ -9,6 +9,7 @@ import tomllib
 from typing import Any, Final, NamedTuple
 
 from proxy.config.hidden import secret_key, shown_value
+from proxy.config.limits import is_deep, overlong
 from proxy.config.misplaced import above
 from proxy.config.model import LISTS
 from proxy.config.other_languages import BLOCK, MARKER, other_language
@@ -60,9 +61,13 @@ def read(text: str) -> tuple[dict[str, Any], str, list[Fault]]:
     while True:
         try:
             tree = tomllib.loads("\n".join(lines))
+            if is_deep(tree):
+                raise RecursionError
             tree = {key: value for key, value in tree.items() if not key.startswith(_LEFT_OUT)}
             return tree, "\n".join(lines), faults
         except (ValueError, RecursionError) as error:
+            if not _POSITION.search(str(error)) and (long := overlong("\n".join(lines))):
+                return (*_before(lines, long[0]), [*faults, Fault(*long)])
             line, message, column = _where(error, lines)
         if not column and message == 'Expected "\'"':
             # A single quote that no other follows in the whole file.
