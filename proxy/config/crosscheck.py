@@ -11,9 +11,9 @@ from proxy.config import values as fields
 from proxy.config.credentials import credentials_problems
 from proxy.config.doubts import doubts
 from proxy.config.listener import listener_problems
+from proxy.config.merge import written_at
 from proxy.config.model import Config, Route, Upstream
 from proxy.config.paths import path_meant
-from proxy.config.merge import written_at
 from proxy.config.problems import fault_of, suggestion
 from proxy.config.tables import table_problems
 from proxy.config.unreachable import shadowed
