@@ -4,6 +4,7 @@ Everything here walks trees by recursion, a level in a few calls; Python stops a
 """
 
 import re
+import tomllib
 from typing import Any, Final
 
 from proxy.config.lines import tokens
@@ -32,6 +33,14 @@ def is_deep(tree: Any) -> bool:
         if not level:
             return False
     return True
+
+
+def loads(text: str) -> dict[str, Any]:
+    """As ``tomllib.loads``. Raises RecursionError too where the tree is too deep to be walked."""
+    tree = tomllib.loads(text)
+    if is_deep(tree):
+        raise RecursionError
+    return tree
 
 
 def overlong(text: str) -> tuple[int, str] | None:

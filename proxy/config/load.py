@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -12,7 +11,7 @@ import msgspec
 from proxy.config.addresses import ports_as_text
 from proxy.config.crosscheck import crosscheck
 from proxy.config.environment import Origin, substitute
-from proxy.config.limits import TOO_DEEP, is_deep
+from proxy.config.limits import TOO_DEEP, is_deep, loads
 from proxy.config.merge import merge
 from proxy.config.model import Config, read_unit
 from proxy.config.overrides import Overrides
@@ -142,9 +141,7 @@ def read(
         return None, [Problem(name, line, "file", message)]
     faults: list[Fault] = []
     try:
-        raw = tomllib.loads(text)
-        if is_deep(raw):
-            raise RecursionError
+        raw = loads(text)
     except (ValueError, RecursionError):
         from proxy.config import syntax  # noqa: PLC0415 - a clean file never needs it
 
