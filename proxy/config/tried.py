@@ -14,8 +14,6 @@ from proxy.core.findings import WARNING, Finding, Place
 
 MARK: Final = ", did you mean "
 _SUGGESTION: Final = re.compile(rf"{MARK}(.+)\?$")
-_CONTROL: Final = re.compile(rf"{MARK}.*[\x00-\x1f\x7f]", re.DOTALL)
-"""What no file of TOML may hold."""
 _NAMES: Final = ("unknown option", 'expected "${NAME}"')
 """What a message begins with that suggests a name, or a reference that has no value here."""
 
@@ -35,9 +33,8 @@ def tried(
     ``check``: what is wrong with a tree that is like ``tree``, which is not changed.
     """
     findings = [
-        each._replace(message=without_suggestion(each.message))
-        if _CONTROL.search(each.message)
-        else each
+        # what no file of TOML may hold
+        each if each.message.partition(MARK)[2].isprintable() else _plain(each)
         for each in findings
     ]
     trials = [_trial(finding, tree) for finding in findings]
@@ -52,7 +49,7 @@ def tried(
             holder[trial.place[-1]] = trial.value
     found = list(check(changed))
     return [
-        Finding(finding.place, without_suggestion(finding.message))
+        _plain(finding)
         if trial is not None and _useless(trial, tree, _against(finding, found))
         else finding
         for finding, trial in zip(findings, trials, strict=True)
@@ -62,6 +59,10 @@ def tried(
 def without_suggestion(message: str) -> str:
     """What is wrong, without what was meant."""
     return message.partition(MARK)[0]
+
+
+def _plain(finding: Finding) -> Finding:
+    return Finding(finding.place, without_suggestion(finding.message))
 
 
 def _against(finding: Finding, found: list[Finding]) -> list[Place]:
