@@ -4,6 +4,7 @@ All are put in their places at once, and the whole is looked at again: so a file
 is looked at twice, not once for each.
 """
 
+import contextlib
 import copy
 import re
 import tomllib
@@ -43,10 +44,12 @@ def tried(
     changed = copy.deepcopy(tree)
     for finding, trial in zip(findings, trials, strict=True):
         if trial is not None:
-            holder = _at(changed, trial.place[:-1])
-            if trial.place[-1] != finding.place[-1] and isinstance(holder, dict):
-                holder.pop(finding.place[-1], None)  # another option in the place of this one
-            holder[trial.place[-1]] = trial.value
+            # Another trial may have taken the place away: then the two are seen as one.
+            with contextlib.suppress(KeyError, IndexError, TypeError):
+                holder = _at(changed, trial.place[:-1])
+                holder[trial.place[-1]] = trial.value
+                if trial.place[-1] != finding.place[-1] and isinstance(holder, dict):
+                    holder.pop(finding.place[-1], None)  # another option in the place of this one
     found = list(check(changed))
     return [
         _plain(finding)
