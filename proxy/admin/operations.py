@@ -250,15 +250,17 @@ class Explained(msgspec.Struct):
 async def explain(seen: Observatory, request: web.Request) -> web.StreamResponse:
     """What would become of a request."""
     query = request.query
-    fields = [header.partition(":")[::2] for header in query.getall("header", [])]
+    parts = [header.partition(":") for header in query.getall("header", [])]
     try:
+        if not all(colon for _, colon, _ in parts):
+            raise ValueError("header: expected NAME:VALUE, as in X-Tenant:acme")
         if not query.get("url"):
             raise ValueError("url: expected http://HOST/PATH or /PATH")
         lines = await seen.any(
             "explain",
             method=query.get("method", "GET"),
             url=query["url"],
-            fields=[[name.strip(), value.strip()] for name, value in fields],
+            fields=[[name.strip(), value.strip()] for name, _, value in parts],
         )
     except ValueError as error:
         return failed(str(error), 400)

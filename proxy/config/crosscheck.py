@@ -11,6 +11,7 @@ from proxy.config import values as fields
 from proxy.config.credentials import credentials_problems
 from proxy.config.doubts import doubts
 from proxy.config.listener import listener_problems
+from proxy.config.merge import written_at
 from proxy.config.model import Config, Route, Upstream
 from proxy.config.paths import path_meant
 from proxy.config.problems import fault_of, suggestion
@@ -24,6 +25,7 @@ from proxy.middleware.fallback import FixedReply
 from proxy.middleware.rewrite.field_rules import Template
 from proxy.middleware.rewrite.options import HeaderRules
 from proxy.middleware.rewrite.paths import PathRewriter
+from proxy.net.pem import UnusableFile
 from proxy.upstream.address import tls_context
 from proxy.upstream.options import UpstreamTlsOptions
 
@@ -33,6 +35,15 @@ _BOUNDED: Final = ("connect", "first_byte", "per_try")
 
 def crosscheck(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
     """Everything that is wrong across options; ``raw`` tells what the file itself says."""
+    seen: set[Finding] = set()
+    for place, message in _all(config, raw):
+        finding = Finding(written_at(place, raw), message)
+        if finding not in seen:
+            seen.add(finding)
+            yield finding
+
+
+def _all(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _server(config, raw)
     yield from _clocks(config, raw)
     for index, upstream in enumerate(config.upstreams):
@@ -188,7 +199,12 @@ def _upstream(options: Upstream, place: Place) -> Iterator[Finding]:
             options.tls.password_file,
         )
         if not faults and not any(map(fields.is_pipe, files)):
-            faults = list(_one((*place, "tls"), fault_of(partial(tls_context, options))))
+            try:
+                tls_context(options)
+            except UnusableFile as error:
+                faults = [Finding((*place, "tls", error.option), str(error))]
+            except (OSError, ValueError) as error:
+                faults = [Finding((*place, "tls"), str(error))]
         yield from faults
     if options.credentials is not None:
         yield from credentials_problems(options.credentials, (*place, "credentials"))

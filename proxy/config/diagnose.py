@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from msgspec import inspect
 
-from proxy.config import hints, names, wrong_units
+from proxy.config import forms, hints, names, wrong_units
 from proxy.config.model import SWITCHES, Config, read_unit
 from proxy.config.problems import secret
 from proxy.core.findings import Finding, Place
@@ -118,7 +118,7 @@ class _Walk:
         off = any(name in names_ for cls, names_ in SWITCHES.items() if cls.__name__ == owner)
         wanted = "a table or false" if off else "a table"
         got = "" if secret(place) else f", got {shown(raw)}"
-        near = hints.table(kind.cls.__name__, place, raw) if name else ""
+        near = hints.table(kind.cls.__name__, place, raw, switch=off) if name else ""
         return self.wrong(place, f"expected {wanted}{got}{near}")
 
     def single(self, kind: inspect.StructType, raw: dict[str, Any], place: Place) -> Any:
@@ -241,23 +241,14 @@ def _range(kind: inspect.IntType | inspect.FloatType) -> str:
 
 def _text(kind: inspect.StrType, raw: Any) -> str:
     if not isinstance(raw, str):
-        if kind.pattern and (near := hints.pattern(kind.pattern, raw, _words(kind.pattern))):
-            return f"expected a string, got {shown(raw)}{near}"
-        return f"expected a string, got {shown(raw)}{hints.text(raw)}"
+        near = forms.hint(kind.pattern, raw) if kind.pattern else ""
+        return f"expected a string, got {shown(raw)}{near or hints.text(raw)}"
     if len(raw) < (kind.min_length or 0):
         return "must not be empty"
     if kind.pattern and not re.search(kind.pattern, raw):
-        words = hints.SPELLED.get(kind.pattern) or kind.pattern.strip("^$()").split("|")
-        near = hints.pattern(kind.pattern, raw, _words(kind.pattern))
-        one = "one of " if len(words) > 1 else ""
-        return f"expected {one}{', '.join(words)}, got {shown(raw)}{near}"
+        near = forms.hint(kind.pattern, raw)
+        return f"expected {forms.expected(kind.pattern)}, got {shown(raw)}{near}"
     return ""
-
-
-def _words(pattern: str) -> list[str]:
-    """What may be written as it stands, among what a pattern allows."""
-    words = hints.SPELLED.get(pattern) or pattern.strip("^$()").split("|")
-    return [word for word in words if re.fullmatch("[a-z_-]+|5xx", word)]
 
 
 def _switch(_: inspect.BoolType, raw: Any) -> str:
@@ -269,8 +260,9 @@ def _switch(_: inspect.BoolType, raw: Any) -> str:
 def _choice(kind: inspect.LiteralType, raw: Any) -> str:
     if isinstance(raw, str) and raw in kind.values:
         return ""
-    words = [str(value) for value in kind.values]
-    return f"expected one of {', '.join(words)}, got {shown(raw)}{hints.word(raw, words)}"
+    words = [str(value) for value in kind.values if value]
+    none = ' or ""' if "" in kind.values else ""
+    return f"expected one of {', '.join(words)}{none}, got {shown(raw)}{hints.word(raw, words)}"
 
 
 def _unit(kind: inspect.CustomType, raw: Any) -> str:

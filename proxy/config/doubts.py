@@ -4,14 +4,20 @@ A warning is for what is certain. What is unusual and works is nobody's mistake.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from proxy.config.addresses import split_listen
 from proxy.config.credentials import credentials_doubts, secret_fault
 from proxy.config.model import Config, Route, Upstream
 from proxy.config.paths import path_doubts
+from proxy.config.problems import suggestion
 from proxy.core.findings import WARNING, Finding, Place
+from proxy.core.size import Size
 from proxy.upstream.options import entries
+
+_LEAST_HEAD: Final = 256
+"""Bytes of the head of a small request."""
+_HOST_HEADERS: Final = ("auto", "preserve", "upstream")
 
 
 def doubts(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
@@ -36,6 +42,9 @@ def _all(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
         yield from _upstream(upstream, place)
         yield from _addresses(config, upstream, place)
     for index, route in enumerate(config.routes):
+        if route.retry is not None and "*" in route.retry.methods:
+            at = ("routes", index, "retry", "methods", route.retry.methods.index("*"))
+            yield Finding(at, '"*" is no sign for any method here: name those that may be repeated')
         entries_ = raw.get("routes") or ()
         if index < len(entries_) and (entry := entries_[index]):
             yield from path_doubts(route, entry, ("routes", index))
@@ -56,6 +65,9 @@ def _server(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
     for name in ("unix_mode", "unix_owner"):
         if name in (raw.get("server") or ()) and not unix:
             yield Finding(("server", name), "no listener is a unix socket")
+    if 0 < server.max_header_size < _LEAST_HEAD:
+        message = f"hardly a request is so small: expected at least {Size(_LEAST_HEAD)}"
+        yield Finding(("server", "max_header_size"), message)
     if "unix" in server.trusted_proxies and not unix:
         index = server.trusted_proxies.index("unix")
         place = ("server", "trusted_proxies", index)
@@ -73,6 +85,9 @@ def _upstream(options: Upstream, place: Place) -> Iterator[Finding]:
         for name in ("ca_file", "server_name"):
             if name == "ca_file" and options.tls.ca_file:
                 yield Finding((*place, "tls", name), "nothing is checked with verify = false")
+    header = options.host_header
+    if header not in _HOST_HEADERS and (near := suggestion(header, _HOST_HEADERS, 0.7)):
+        yield Finding((*place, "host_header"), f"{header!r} is sent as the name of a host{near}")
     yield from credentials_doubts(options.credentials, (*place, "credentials"))
 
 
@@ -111,6 +126,9 @@ def _fields(route: Route, place: Place) -> Iterator[Finding]:
         if "*" in value and value != "*":
             message = 'a * within a value stands for itself; "*" alone is any value'
             yield Finding((*place, "headers", name), message)
+    if "*" in route.methods:
+        message = '"*" is no sign for any method here: leave methods out to take all'
+        yield Finding((*place, "methods", route.methods.index("*")), message)
     rules = route.request_headers
     for act in ("set", "add") if rules is not None else ():
         for name, value in getattr(rules, act).items():

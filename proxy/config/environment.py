@@ -64,6 +64,11 @@ def _resolve(found: re.Match[str], environ: Mapping[str, str]) -> str:
     if found[0] == "$$":
         return "$"
     name, dash, default = found[1].partition(":-")
+    if "${" in found[1]:
+        raise _Unresolved(
+            "one ${} cannot stand within another: a default is text, "
+            'as in "${NAME:-default}", which ends at the first }'
+        )
     if found[2] and name.isdigit():
         raise _Unresolved(
             f'{found[0]!r} would be an environment variable; a group of a pattern is "\\{name}", '

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from proxy.config.problems import secret
+from proxy.config.tried import MARK
 from proxy.core.findings import Finding, Place
 from proxy.core.redaction import CREDENTIALS, HIDDEN, conceal
 
@@ -19,6 +20,11 @@ _PART: Final = 3
 _QUOTED: Final = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 _SECRET: Final = re.compile(r"(?i)credential|password|passwd|secret|token|api.?key")
 _HARMLESS: Final = re.compile(r"(?i)(_file|_url)$|^(name|scope|client_id|client_auth)$")
+_TEMPLATE: Final = re.compile(r"\{[a-z_]+\}")
+"""A variable in a rule for fields, which is no secret whatever it is called."""
+_REFERENCE: Final = re.compile(r"\$\{[A-Za-z0-9_]+\}")
+FIELDS: Final = frozenset({"request_headers", "response_headers", "headers"})
+"""Tables with values of fields, which may be secrets whatever the fields are called."""
 _FIELD: Final = re.compile(r"[A-Za-z-]{1,32}")
 
 
@@ -28,9 +34,21 @@ def hidden(finding: Finding, raw: Any, tree: Any) -> str:
     ``raw`` is the file as it is written, ``tree`` the same with the values of the environment.
     """
     place, message = finding
-    for value, instead in _values(place, _at(raw, place), _at(tree, place)):
-        message = _without(message, value, instead)
-    return conceal(message, fields=False)
+    value = _at(tree, place)
+    secrets = list(_values(place, _at(raw, place), value))
+    said, mark, meant = message.partition(MARK)
+    shown = _hidden(said, secrets)
+    if _hidden(meant, secrets) == meant:
+        return f"{shown}{mark}{meant}"
+    # What has to be hidden is no suggestion.
+    blanks = isinstance(value, str) and value != value.strip()
+    return f"{shown}, with blanks or line breaks around it" if blanks else shown
+
+
+def _hidden(text: str, secrets: list[tuple[str, str]]) -> str:
+    for value, instead in secrets:
+        text = _without(text, value, instead)
+    return conceal(text, fields=False)
 
 
 def _at(tree: Any, place: Place) -> Any:
@@ -51,7 +69,9 @@ def _values(place: Place, raw: Any, value: Any) -> Iterator[tuple[str, str]]:
         for index, (one, other) in enumerate(zip(raw, value, strict=False)):
             yield from _values((*place, index), one, other)
     elif value is not None and not isinstance(value, bool):
-        if _sensitive(place) and not _names_a_field(place, value):
+        if value_of_field(place):
+            yield str(value), raw if _REFERENCE.fullmatch(str(raw)) else HIDDEN
+        elif _sensitive(place) and not _names_a_field(place, value):
             yield str(value), HIDDEN
         elif isinstance(raw, str) and "$" in raw and raw != value:
             yield str(value), raw
@@ -75,6 +95,12 @@ def masked(place: Place, raw: Any, value: Any) -> Any:
     return value
 
 
+def value_of_field(place: Place) -> bool:
+    """Whether the value of a field stands there, or within; ``remove`` has names alone."""
+    at = next((index for index, step in enumerate(place[:-1]) if step in FIELDS), None)
+    return at is not None and "remove" not in place[at:]
+
+
 def _sensitive(place: Place) -> bool:
     names = [step for step in place if isinstance(step, str)]
     if not names or _HARMLESS.search(names[-1]):
@@ -87,13 +113,24 @@ def _names_a_field(place: Place, value: Any) -> bool:
 
 
 def _without(message: str, value: str, instead: str) -> str:
+    if _TEMPLATE.fullmatch(value):
+        return message
+
     def quoted(found: re.Match[str]) -> str:
         part = found[1] if found[1] is not None else found[2]
         bare = part.removesuffix("...")
         for text in (bare, _unescaped(bare)):
-            if text and (
-                text == value
-                or (len(text) >= _PART and len(value) >= _PART and (text in value or value in text))
+            if (
+                text
+                and not _TEMPLATE.fullmatch(text)
+                and (
+                    text == value
+                    or (
+                        len(text) >= _PART
+                        and len(value) >= _PART
+                        and (text in value or value in text)
+                    )
+                )
             ):
                 return f"{found[0][0]}{instead}{found[0][0]}"
         return found[0]

@@ -9,29 +9,13 @@ from typing import Any, Final
 
 from proxy.config.foreign import VALUES
 from proxy.config.problems import suggestion
-from proxy.config.wrong_units import NEVER, meant, size_unit, unit
-from proxy.core import cache_options, request_key, stream_options
-from proxy.core.duration import Duration
-from proxy.core.findings import Place, is_token
-from proxy.core.options import MODE
-from proxy.middleware.hedge import options as hedge
-from proxy.middleware.retry import options as retry
-from proxy.upstream import health
+from proxy.config.wrong_units import NEVER, meant
+from proxy.core.findings import Place
 
 _RATE: Final = re.compile(r"([0-9.]+) ?(?:r|req|requests?|rps)?(?: ?/ ?(?:s|sec|second))?")
 """``10r/s`` of other proxies, where the period is a second."""
+YES: Final = ("yes", "on", "true", "1", "enabled", "y")
 _LETTERS: Final = re.compile(r"[^a-z0-9]")
-
-SPELLED: Final = {
-    request_key.PATTERN: ("path", "route", "client_addr", "header:NAME", "cookie:NAME"),
-    hedge.PATTERN: ("p95 or another quantile", "500ms or another time"),
-    stream_options.PATTERN: ("headers", "first_chunk", "body:64KiB or another size"),
-    retry.PATTERN: (*retry.CAUSES, "a status such as 503", "5xx"),
-    cache_options.STORE: ("memory:", "sqlite:PATH", "redis://HOST:PORT/NUMBER"),
-    MODE: ("a mode in octal such as 0660",),
-    health.PATTERN: ("a path that begins with a slash",),
-}
-"""Patterns that are no list of words, for people."""
 
 MAIN: Final = {
     "AdminOptions": ("listen", "127.0.0.1:9901"),
@@ -62,10 +46,14 @@ MAIN: Final = {
 """The option that somebody means who writes a bare value for a table, with an example."""
 
 
+_BESIDE: Final = {"RewriteOptions": ', replacement = "/new/"'}
+"""What else has to be written."""
+
+
 def switch(raw: Any) -> str:
     """``true`` or ``false``."""
     word = str(raw).strip().lower()
-    if word in ("yes", "on", "true", "1", "enabled", "y"):
+    if word in YES:
         return meant("true")
     return meant("false") if word in ("no", "off", "false", "0", "disabled", "n") else ""
 
@@ -104,69 +92,9 @@ def word(raw: Any, known: Iterable[str]) -> str:
     return meant(f"{same[0]!r}") if same else suggestion(raw.strip(), known)
 
 
-def pattern(wanted: str, raw: Any, words: Iterable[str]) -> str:
-    """Text of a form, such as ``header:NAME`` or ``body:64KiB``."""
-    text = str(raw).strip()
-    low = text.lower()
-    if wanted == request_key.PATTERN:
-        if near := word(text, ("path", "route", "client_addr")):
-            return near
-        kind, _, name = text.partition(":")
-        kind, name = kind.strip().lower(), name.strip()
-        if kind in ("header", "cookie") and is_token(name):
-            return meant(f"'{kind}:{name}'")
-        if kind in ("header", "cookie") and not name:
-            return f", NAME is missing, as in '{kind}:X-Tenant'"
-        if nginx := re.fullmatch(r"\$(http|cookie)_(\w+)", text):
-            kind = "header" if nginx[1] == "http" else "cookie"
-            name = nginx[2].replace("_", "-").title() if kind == "header" else nginx[2]
-            return meant(f"'{kind}:{name}'")
-        if is_token(text) and ("-" in text or text[:1].isupper()):
-            return meant(f"'header:{text}'")
-    elif wanted == hedge.PATTERN:
-        found = re.fullmatch(r"(?:p|p_|0\.)?([0-9]{1,2}(?:\.[0-9]+)?)\s*(?:%|th)?", low)
-        if found and isinstance(raw, str):
-            return meant(f"'p{found[1]}'")
-        return unit(Duration, raw)
-    elif wanted == stream_options.PATTERN:
-        kind, _, amount = low.rpartition(":")
-        if near := size_unit(amount or text):
-            return meant("'body:" + near.split('"')[1] + "'")
-        if re.fullmatch(r"[0-9.]+(?:b|kib|mib|gib)", amount) and not kind:
-            return meant(f"'body:{text}'")
-        if low in ("body", "full", "whole", "all"):
-            return meant("'body:64KiB'")
-    elif wanted == MODE:
-        return _mode(raw)
-    elif wanted == health.PATTERN:
-        if "://" in text:
-            text = text.partition("://")[2].partition("/")[2]
-        return meant(f"'/{text.lstrip('/')}'") if text else ""
-    if status := re.fullmatch(r"http[_-]?([45][0-9]{2})", low):
-        return meant(f"'{status[1]}'") if "5xx" in words else ""
-    return word(text, words)
-
-
-def _mode(raw: Any) -> str:
-    """Permissions: TOML has 0o660 for an octal number; 660 is meant as one."""
-    if isinstance(raw, int) and not isinstance(raw, bool):
-        text = str(raw)
-        octal = text if re.fullmatch("[0-7]{3}", text) else f"{raw:o}"
-        return meant(f'"0{octal}"') if re.fullmatch("[0-7]{3}", octal) else ""
-    found = re.fullmatch(r"0?o?0*([0-7]{3})", str(raw).strip())
-    if found:
-        return meant(f'"0{found[1]}"')
-    letters = re.fullmatch(r"[s-]?((?:[r-][w-][x-]){3})", str(raw).strip())
-    if letters:
-        bits = "".join("0" if each == "-" else "1" for each in letters[1])
-        return meant(f'"0{int(bits, 2):03o}"')
-    return ""
-
-
 def without(name: Any, raw: Any) -> str:
     """How to say "no limit", or "never", with an option that takes no 0."""
-    nothing = raw is False or str(raw).strip().lower() in NEVER or raw in (0, "0")
-    return _WITHOUT.get(name, "") if nothing else ""
+    return _WITHOUT.get(name, "") if is_never(raw) else ""
 
 
 _WITHOUT: Final = {
@@ -175,9 +103,23 @@ _WITHOUT: Final = {
 }
 
 
-def table(kind: str, place: Place, raw: Any) -> str:
-    """A table, of the class ``kind``, for which something else was written."""
+def is_never(raw: Any) -> bool:
+    """Whether a value says that something is not wanted."""
+    if isinstance(raw, str):
+        return raw.strip().lower() in NEVER or raw.strip() in ("0", "n")
+    return raw is False or (not isinstance(raw, bool) and raw in (0, -1))
+
+
+def table(kind: str, place: Place, raw: Any, *, switch: bool = False) -> str:
+    """A table, of the class ``kind``, for which something else was written.
+
+    ``switch``: ``false`` may stand in its place.
+    """
     name = str(place[-1])
+    if is_never(raw):
+        return meant("false") if switch and raw != "" else ""
+    if isinstance(raw, str) and raw.strip().lower() in YES:
+        raw = True
     if isinstance(raw, list) and raw and all(isinstance(each, dict) for each in raw):
         return meant(f"[{'.'.join(step for step in place if isinstance(step, str))}]")
     if raw is True:
@@ -188,7 +130,7 @@ def table(kind: str, place: Place, raw: Any) -> str:
     if type(raw) is type(example) and kind != "CredentialsOptions":
         example = raw
     shown = f'"{example}"' if isinstance(example, str) else example
-    return meant(f"{name} = {{ {option} = {shown} }}")
+    return meant(f"{name} = {{ {option} = {shown}{_BESIDE.get(kind, '')} }}")
 
 
 def pairs(raw: Any) -> str:

@@ -7,15 +7,13 @@ from typing import Any, Final
 import msgspec
 
 from proxy.config.describe import literal
-from proxy.config.hidden import masked
+from proxy.config.hidden import masked, value_of_field
 from proxy.config.model import Config
 from proxy.core.duration import Duration
 from proxy.core.findings import Place
 from proxy.core.redaction import HIDDEN, conceal
 from proxy.core.size import Size
 
-_FIELDS: Final = frozenset({"request_headers", "response_headers", "headers"})
-"""Tables with values of fields, which may be secrets whatever the fields are called."""
 _SHORTEST: Final = 8
 """Letters of a value of the environment that is looked for in options."""
 
@@ -70,13 +68,8 @@ def _shown(value: Any, place: Place, known: Mapping[str, str]) -> Any:
         return str(value)
     if not isinstance(value, str):
         return value if isinstance(value, bool | int | float | None) else conceal(str(value))
-    if value and not _FIELDS.isdisjoint(place) and place[-1] not in _FIELDS:
-        return HIDDEN if _holds_a_value(place) else value
+    if value and value_of_field(place):
+        return HIDDEN
     for secret, name in known.items():
         value = value.replace(secret, name)
     return conceal(str(masked(place, None, value)), fields=False)
-
-
-def _holds_a_value(place: Place) -> bool:
-    """``set`` and ``add`` have values; ``remove`` has names, which are no secrets."""
-    return "remove" not in place

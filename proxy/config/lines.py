@@ -26,6 +26,15 @@ _TOKEN: Final = re.compile(
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 
 
+def tokens(text: str) -> Iterator[tuple[str, str]]:
+    """The tokens of a file with their kinds, as far as it can be read; blanks are left out."""
+    at = 0
+    while found := _TOKEN.match(text, at):
+        at = found.end()
+        if found.lastgroup != "blank":
+            yield str(found.lastgroup), found[0]
+
+
 class Lines:
     """The line of every place in a file that is valid TOML."""
 
@@ -104,19 +113,12 @@ class _Scanner:
     """The tokens of a file, one ahead; ``line`` is that of the token ahead."""
 
     def __init__(self, text: str) -> None:
-        self._tokens = self._cut(text.replace("\r\n", "\n"))
+        self._tokens = tokens(text.replace("\r\n", "\n"))
         self.line = 1
         self._next_line = 1
         self._kind = ""
         self._text = ""
         self._advance()
-
-    def _cut(self, text: str) -> Iterator[tuple[str, str]]:
-        at = 0
-        while found := _TOKEN.match(text, at):
-            at = found.end()
-            if found.lastgroup != "blank":
-                yield str(found.lastgroup), found[0]
 
     def _advance(self) -> None:
         self.line = self._next_line

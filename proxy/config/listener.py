@@ -8,6 +8,7 @@ from proxy.core.clock import wall
 from proxy.core.findings import WARNING, Finding, Place
 from proxy.edge.certificates import files_of, listener_context, read_certificate
 from proxy.edge.options import ServerOptions, ServerTlsOptions
+from proxy.net.pem import UnusableFile
 
 _TLS: Place = ("server", "tls")
 
@@ -38,6 +39,9 @@ def _tls(options: ServerTlsOptions) -> Iterator[Finding]:
     for index, entry in enumerate(options.certificates):
         try:
             not_after = read_certificate(entry).not_after
+        except UnusableFile as error:
+            yield Finding((*_TLS, "certificates", index, error.option), str(error))
+            return
         except (OSError, ValueError) as error:
             yield Finding((*_TLS, "certificates", index), str(error))
             return
@@ -46,6 +50,8 @@ def _tls(options: ServerTlsOptions) -> Iterator[Finding]:
             yield Finding((*_TLS, "certificates", index), message)
     try:
         listener_context(options)
+    except UnusableFile as error:
+        yield Finding((*_TLS, error.option), str(error))
     except (OSError, ValueError) as error:
         yield Finding(_TLS, str(error))
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -12,6 +11,7 @@ import msgspec
 from proxy.config.addresses import ports_as_text
 from proxy.config.crosscheck import crosscheck
 from proxy.config.environment import Origin, substitute
+from proxy.config.limits import TOO_DEEP, is_deep, loads
 from proxy.config.merge import merge
 from proxy.config.model import Config, read_unit
 from proxy.config.overrides import Overrides
@@ -74,7 +74,13 @@ def from_upstream(
 
 def from_tables(tables: Mapping[str, Any], environ: Environ = os.environ) -> Config:
     """The same as a file, as a tree of mappings and lists. Raises ConfigError."""
-    config, findings, _ = _converted(_plain(tables), environ, ())
+    try:
+        raw = _plain(tables)
+    except RecursionError:
+        raise ConfigError([Problem("config", 0, "", TOO_DEEP)]) from None
+    if is_deep(raw):
+        raise ConfigError([Problem("config", 0, "", TOO_DEEP)])
+    config, findings, _ = _converted(raw, environ, ())
     return usable(
         config, [Problem("config", 0, spell(each.place), each.message) for each in findings]
     )
@@ -135,7 +141,7 @@ def read(
         return None, [Problem(name, line, "file", message)]
     faults: list[Fault] = []
     try:
-        raw = tomllib.loads(text)
+        raw = loads(text)
     except (ValueError, RecursionError):
         from proxy.config import syntax  # noqa: PLC0415 - a clean file never needs it
 
@@ -195,6 +201,10 @@ def _converted(
 
         retype(tree, alone - {finding.place for finding in unset})
     config, findings = _convert(tree, [*overrides.findings, *unset], whole=whole)
+    if findings:
+        from proxy.config.tried import tried  # noqa: PLC0415 - nor this
+
+        findings = tried(findings, tree, lambda again: _convert(again, [], whole=whole)[1])
     if findings or doubts:
         from proxy.config.hidden import hidden  # noqa: PLC0415 - a clean file never needs it
 

@@ -1,12 +1,13 @@
 """Tables of the top handed down to the routes, on raw tables, before they become options."""
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any, Final
 
 import msgspec
 
 from proxy.config.model import INHERITED, SHARED
 from proxy.core.duration import Duration
+from proxy.core.findings import Place
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.middleware.concurrency.options import ConcurrencyOptions
 from proxy.middleware.deadline.options import DeadlineOptions
@@ -32,6 +33,28 @@ def merge(raw: Mapping[str, Any]) -> dict[str, Any]:
                 for entry in tree[kind]
             ]
     return tree
+
+
+def written_at(place: Place, raw: Mapping[str, Any]) -> Place:
+    """Where the file writes an option: at the top, where an entry has inherited it."""
+    if len(place) < 3 or place[0] not in ("routes", "upstreams") or place[2] not in raw:
+        return place
+    entries, [_, index, *inherited] = raw.get(str(place[0])) or (), place
+    own = entries[index] if isinstance(index, int) and index < len(entries) else {}
+    mine, above = _depth(own, inherited), _depth(raw, inherited)
+    return tuple(inherited) if above > mine else place
+
+
+def _depth(tree: Any, place: Iterable[str | int]) -> int:
+    """How many steps of a place are there."""
+    depth = 0
+    for step in place:
+        try:
+            tree = tree[step]
+        except (KeyError, IndexError, TypeError):
+            break
+        depth += 1
+    return depth
 
 
 def only_route(upstreams: Any) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Iterable
 from typing import Any, Final
 
+from proxy.config.limits import DEEPEST, TOO_DEEP, is_deep
 from proxy.config.merge import only_route
 from proxy.config.problems import spell
 from proxy.core.findings import Finding, Place
@@ -12,6 +13,8 @@ from proxy.core.findings import Finding, Place
 _STEP: Final = re.compile(
     r"""\.?(?:([A-Za-z0-9_-]+)|"((?:[^"\\]|\\.)*)"|'([^']*)')((?:\[[0-9]{1,6}\])*)"""
 )
+_LONGEST: Final = 200
+"""Signs of an argument that are repeated."""
 _TOML: Final = ("[", "{", '"', "'")
 """What a value begins with that is read as TOML; all else is text in the type of its option."""
 
@@ -28,7 +31,11 @@ class Overrides:
         for argument in arguments:
             place, mark, text = _split(argument)
             if not place or not mark:
-                self._wrong((), f"expected PLACE=VALUE such as retry.attempts=4, got {argument!r}")
+                got = _cut(argument)
+                self._wrong((), f"expected PLACE=VALUE such as retry.attempts=4, got {got!r}")
+                continue
+            if len(place) > DEEPEST:
+                self._wrong(place[:1], TOO_DEEP)
                 continue
             self._apply(tree, place, text)
 
@@ -52,7 +59,11 @@ class Overrides:
             try:
                 value = tomllib.loads(f"value = {text}")["value"]
             except (ValueError, RecursionError) as error:
-                self._wrong(place, f"not a TOML value: {text!r} ({error})")
+                said = TOO_DEEP if isinstance(error, RecursionError) else error
+                self._wrong(place, f"not a TOML value: {_cut(text)!r} ({said})")
+                return
+            if is_deep([value]):
+                self._wrong(place, TOO_DEEP)
                 return
         else:
             self.texts.append(place)
@@ -74,6 +85,10 @@ class Overrides:
                 inner = [] if isinstance(place[at + 1], int) else {}
                 holder[step] = inner
             holder = inner
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _misplaced(holder: Any, step: str | int, place: Place) -> str:

@@ -96,6 +96,10 @@ def _regex(pattern: str) -> str:
         return f"a path begins with a slash, did you mean '/{bare}'?"
     if r"\?" in pattern or "[?]" in pattern:
         return "a path has no query here, so no ? is ever found"
-    if pattern.startswith("^") and bare[-1:] not in ("$", "*", "+", "}", ")", "]"):
+    if (
+        pattern.startswith("^")
+        and not bare.endswith(")?")
+        and bare[-1:] not in ("$", "*", "+", "}", ")", "]")
+    ):
         return f"the whole path has to match, did you mean '{pattern.rstrip('/')}(/.*)?'?"
     return ""

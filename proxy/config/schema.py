@@ -20,14 +20,15 @@ _ALONE: Final = {"type": "string", "pattern": r"^\$\{[^}]*\}$"}
 """A reference that is the whole value takes the type of its option."""
 
 _PATTERNS: Final[dict[type, str]] = {
-    AutoDuration: r"^(auto|0|\d+(\.\d+)?(ms|s|m|h))$",
-    Duration: r"^(0|\d+(\.\d+)?(ms|s|m|h))$",
-    Size: r"^(0|\d+(\.\d+)?(B|KiB|MiB|GiB))$",
+    AutoDuration: r"^(auto|0|[0-9]+(\.[0-9]+)?(ms|s|m|h))$",
+    Duration: r"^(0|[0-9]+(\.[0-9]+)?(ms|s|m|h))$",
+    Size: r"^(0|[0-9]+(\.[0-9]+)?(B|KiB|MiB|GiB))$",
 }
 
 
 _PORTS: Final = ((ServerOptions, "listen"), (AdminOptions, "listen"), (AdminOptions, "probes"))
-"""A port alone may be a number."""
+"""A port alone may be a number, in a list too."""
+_PORT: Final = {"type": "integer"}
 
 
 def schema() -> dict[str, Any]:
@@ -76,10 +77,18 @@ def _complete(component: dict[str, Any], table: inspect.StructType) -> None:
             del described["default"]
         shape = _relaxed(declared)
         if (table.cls, name) in _PORTS:
-            shape = {"anyOf": [*shape.get("anyOf", [shape]), {"type": "integer"}]}
+            shape = _with_port(shape)
+            shape = {"anyOf": [*shape.get("anyOf", [shape]), _PORT]}
         if name in SWITCHES.get(table.cls, ()):
             shape = {"anyOf": [*shape.get("anyOf", [shape]), {"const": False}]}
         properties[name] = {**described, **shape}
+
+
+def _with_port(shape: dict[str, Any]) -> dict[str, Any]:
+    """A list of addresses, any of which may be a port."""
+    if "anyOf" in shape:
+        return {"anyOf": [_with_port(kind) for kind in shape["anyOf"]]}
+    return {**shape, "items": {"anyOf": [shape["items"], _PORT]}} if "items" in shape else shape
 
 
 def _relaxed(shape: dict[str, Any]) -> dict[str, Any]:

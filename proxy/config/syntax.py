@@ -9,6 +9,7 @@ import tomllib
 from typing import Any, Final, NamedTuple
 
 from proxy.config.hidden import secret_key, shown_value
+from proxy.config.limits import loads, overlong
 from proxy.config.misplaced import above
 from proxy.config.model import LISTS
 from proxy.config.other_languages import BLOCK, MARKER, other_language
@@ -59,10 +60,12 @@ def read(text: str) -> tuple[dict[str, Any], str, list[Fault]]:
     lines = text.replace("\r\n", "\n").split("\n")
     while True:
         try:
-            tree = tomllib.loads("\n".join(lines))
+            tree = loads("\n".join(lines))
             tree = {key: value for key, value in tree.items() if not key.startswith(_LEFT_OUT)}
             return tree, "\n".join(lines), faults
         except (ValueError, RecursionError) as error:
+            if not _POSITION.search(str(error)) and (long := overlong("\n".join(lines))):
+                return (*_before(lines, long[0]), [*faults, Fault(*long)])
             line, message, column = _where(error, lines)
         if not column and message == 'Expected "\'"':
             # A single quote that no other follows in the whole file.
@@ -130,7 +133,7 @@ def _before(lines: list[str], line: int) -> tuple[dict[str, Any], str]:
 
 def _diagnosis(lines: list[str], number: int, message: str, column: int) -> _Diagnosis:
     line = lines[number - 1]
-    for look in (_marker, _signs, _quotes):
+    for look in (_marker, _signs, _comma, _quotes):
         if found := look(line, message):
             return found
     if "nclosed array" in message:
@@ -153,13 +156,20 @@ def _marker(line: str, _: str) -> _Diagnosis | None:
 
 
 def _signs(line: str, _: str) -> _Diagnosis | None:
-    """Signs that look like others."""
     bare = _STRINGS.sub('""', line).partition("#")[0]
     if bare != bare.translate(_CURLY):
         sign = next(sign for sign in bare if sign != sign.translate(_CURLY))
         return _Diagnosis(f"curly quotes: expected \" or ', got {sign}", line.translate(_CURLY))
     if bare != bare.translate(_BLANKS):
         return _Diagnosis("a blank that is none: expected the plain one", line.translate(_BLANKS))
+    return None
+
+
+def _comma(line: str, message: str) -> _Diagnosis | None:
+    found = re.search(r",(?=\s*\})", _STRINGS.sub(lambda each: "_" * len(each[0]), line))
+    if found and "key part" in message:
+        text = "in an inline table no comma stands before the }"
+        return _Diagnosis(text, line[: found.start()] + line[found.end() :])
     return None
 
 

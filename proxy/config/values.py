@@ -43,4 +43,6 @@ def owner_fault(text: str) -> str:
         owner(text)
     except KeyError as error:
         return f"no such user or group: {str(error.args[0]).rpartition(': ')[2]}"
+    except (ValueError, OverflowError):  # a NUL, or a number of too many digits
+        return f"no such user or group: {text[:60]!r}"
     return "" if text.strip(":") else 'expected "USER", "USER:GROUP" or ":GROUP"'

@@ -6,7 +6,7 @@ Its beginning is in ``core/duration`` (``expected a duration such as ...``), or 
 import re
 from typing import Any, Final
 
-from proxy.core.duration import Duration
+from proxy.core.duration import AutoDuration, Duration
 from proxy.core.size import Size
 
 _NO: Final = "no,off,none,never,false,null,nil,-1,unlimited,infinite,infinity,inf,disabled,disable"
@@ -42,6 +42,8 @@ def unit(kind: type, raw: Any) -> str:
         return ', "0" switches it off'
     if isinstance(raw, bool) or not isinstance(raw, str | int | float):
         return ""
+    if issubclass(kind, AutoDuration) and str(raw).strip().lower() == "auto":
+        return meant('"auto"')
     if issubclass(kind, Duration):
         return duration_unit(raw)
     return size_unit(raw)

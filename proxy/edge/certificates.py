@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from proxy.core.clock import monotonic
 from proxy.edge.options import CertificateOptions, ServerTlsOptions
+from proxy.net.pem import load_authorities, load_pair
 
 log = logging.getLogger(__name__)
 
@@ -128,29 +129,15 @@ def _context(options: ServerTlsOptions) -> ssl.SSLContext:
     context.set_alpn_protocols(["http/1.1"])
     context.verify_mode = _AUTH[options.client_auth]
     if options.client_ca_file:
-        try:
-            context.load_verify_locations(options.client_ca_file)
-        except ssl.SSLError as error:
-            raise ValueError(f"no certificates in {options.client_ca_file!r}: {error}") from None
+        load_authorities(context, options.client_ca_file, "client_ca_file")
     return context
 
 
 def load_certificate(context: ssl.SSLContext, entry: CertificateOptions) -> None:
-    """Show this certificate. Raises OSError, or ValueError with the files' names."""
-    # An encrypted key without a password is an error, not a question on the terminal.
+    """Show this certificate. Raises OSError, or UnusableFile with the file's name."""
     file = entry.password_file
     password = Path(file).read_bytes().removesuffix(b"\n").removesuffix(b"\r") if file else b""
-    key = entry.key_file or entry.cert_file
-    try:
-        context.load_cert_chain(entry.cert_file, key, password=password)
-    except ssl.SSLError as error:
-        if "KEY_VALUES_MISMATCH" in str(error):
-            raise ValueError(
-                f"the key in {key!r} is not that of the certificate in {entry.cert_file!r}"
-            ) from None
-        raise ValueError(
-            f"cannot use the certificate in {entry.cert_file!r} with the key in {key!r}: {error}"
-        ) from None
+    load_pair(context, entry.cert_file, entry.key_file, password, file)
 
 
 class Shown(NamedTuple):

@@ -108,7 +108,11 @@ class ServerOptions(Table, frozen=True, kw_only=True):
     ] = "both"
     max_body: Annotated[Size, described("Largest request body; over it: 413.")] = size(0)
     max_header_size: Annotated[
-        Size, described("Largest request head in all; over it: 431, a request line over it: 414.")
+        Size,
+        described(
+            "Largest request head in all; over it: 431, a request line over it: 414. Below 256B "
+            "hardly a request is taken."
+        ),
     ] = size(16 << 10)
     strict: Annotated[
         bool,

@@ -44,7 +44,7 @@ class RouteOptions(Table, frozen=True, kw_only=True):
         tuple[str, ...],
         described(
             "Methods that the route takes, HEAD only if it is named; "
-            "without this option all but TRACE and TRACK."
+            'without this option all but TRACE and TRACK. "*" is not any method.'
         ),
     ] = ()
     headers: Annotated[

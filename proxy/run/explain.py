@@ -6,6 +6,7 @@ built as for a start, so the explanation cannot say anything else than the proxy
 
 import asyncio
 import random
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -25,7 +26,7 @@ from proxy.edge.router import RANKED_BY, RouteOptions, Router, rank
 from proxy.edge.statuses import failure
 from proxy.http.authority import valid_host
 from proxy.http.fields import values, without
-from proxy.http.grammar import CONTROL
+from proxy.http.grammar import CONTROL, Malformed
 from proxy.http.hop_by_hop import end_to_end_response
 from proxy.http.target import split_target
 from proxy.middleware.rewrite import rewrite
@@ -38,6 +39,9 @@ from proxy.upstream.endpoint import Endpoint
 from proxy.upstream.forward import Forward
 from proxy.upstream.session import Session
 
+_LONGEST: Final = 200
+"""Signs of a URL that are repeated."""
+_NO_TARGET: Final = re.compile(r"[\x00-\x20\x7f]")
 _SHOWN: Final = 10
 """Routes that did not match, of those with another path."""
 
@@ -77,7 +81,10 @@ def asked_for(method: str, url: str, fields: Iterable[tuple[str, str]] = ()) -> 
         raise ValueError(f"expected http://HOST/PATH or /PATH, got {url!r}")
     if not is_token(method):
         raise ValueError(f"{method!r} is not the name of a method")
-    target, authority = split_target(method, raw.encode())
+    try:
+        target, authority = split_target(method, raw.encode())
+    except Malformed:
+        raise ValueError(_against_target(raw)) from None
     host = "localhost" if authority is None else authority.decode()
     raw_fields: list[tuple[bytes, bytes]] = []
     for name, value in fields:
@@ -89,6 +96,21 @@ def asked_for(method: str, url: str, fields: Iterable[tuple[str, str]] = ()) -> 
             raise ValueError("expected one Host, a name or an address, with or without a port")
         host = hosts[0].decode()
     return Exchange(method, target, without(raw_fields, b"host"), host=host)
+
+
+def _against_target(url: str) -> str:
+    """Why a URL is none, without its user and its query, which may be secrets."""
+    scheme, mark, rest = url.partition("?")[0].rpartition("://")
+    authority, slash, path = rest.partition("/")
+    shown = f"{scheme}{mark}{authority.rpartition('@')[2]}{slash}{path}"[:_LONGEST]
+    if found := _NO_TARGET.search(url):
+        what = "a blank" if found[0] == " " else "a control character"
+        return f"{what} cannot stand in a URL, expected %{ord(found[0]):02X} for it, got {shown!r}"
+    if "@" in authority:
+        return f"a user and a password do not belong in the URL, got {shown!r}"
+    if mark and scheme.lower() in ("http", "https"):
+        return f"not a host: {authority!r}" if authority else f"the host is missing in {shown!r}"
+    return f"expected http://HOST/PATH or /PATH, got {shown!r}"
 
 
 def explain(path: str, asked: Exchange, sets: Sequence[str] = ()) -> Iterator[str]:
@@ -236,7 +258,7 @@ async def _rewritten(links: list[tuple[Scope, Link]], asked: Exchange) -> BadReq
 
 def _server(endpoint: Endpoint, asked: Exchange) -> Server:
     forward = Forward(endpoint.address, endpoint.pool, TimeoutsOptions(), end_to_end_response)
-    first, host, *_ = forward.request_head(asked).decode("latin-1").split("\r\n")
+    first, host, *_ = forward.request_head(asked).decode("utf-8", "backslashreplace").split("\r\n")
     sent = f"{first.removesuffix(' HTTP/1.1')}  {host}"
     return Server(endpoint.address.name, endpoint.full_weight, endpoint.backup, sent)
 

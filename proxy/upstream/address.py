@@ -8,6 +8,7 @@ from aiohttp import ClientRequest
 from yarl import URL
 
 from proxy.core.files import secret_content
+from proxy.net.pem import authorities_fault, load_pair
 from proxy.upstream.options import ServerEntry, UpstreamOptions, UpstreamTlsOptions, entries
 
 
@@ -121,7 +122,7 @@ def _authority(url: URL) -> str:
 def tls_context(options: UpstreamOptions) -> ssl.SSLContext | None:
     """The one context of an upstream, where it has a server that is spoken to over TLS.
 
-    Raises OSError or ssl.SSLError where a file of the options cannot be used.
+    Raises OSError or UnusableFile where a file of the options cannot be used.
     """
     if not any(entry.url.startswith("https:") for entry in entries(options)):
         return None
@@ -129,12 +130,15 @@ def tls_context(options: UpstreamOptions) -> ssl.SSLContext | None:
 
 
 def _context(options: UpstreamTlsOptions) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=options.ca_file or None)
+    try:
+        context = ssl.create_default_context(cafile=options.ca_file or None)
+    except ssl.SSLError as error:
+        raise authorities_fault(options.ca_file, "ca_file", error) from None
     if not options.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if options.cert_file:
-        # An encrypted key without a password is an error, not a question on the terminal.
-        password = secret_content(options.password_file) if options.password_file else b""
-        context.load_cert_chain(options.cert_file, options.key_file or None, password=password)
+        file = options.password_file
+        password = secret_content(file) if file else b""
+        load_pair(context, options.cert_file, options.key_file, password, file)
     return context

@@ -37,7 +37,7 @@ class Plan:
     ) -> None:
         """``before``: what is used now; what has not changed is not made, or read, again.
 
-        Raises OSError or ssl.SSLError where a file of the options cannot be used.
+        Raises OSError or UnusableFile where a file of the options cannot be used.
         """
         self.options = options
         self.entries = dict(_servers(options))

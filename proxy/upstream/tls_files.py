@@ -1,9 +1,9 @@
 """TLS towards an upstream, with files that may be written anew at any time."""
 
 import logging
-import ssl
 
 from proxy.core.files import marks, rereadable
+from proxy.net.pem import UnusableFile
 from proxy.upstream.address import tls_context
 from proxy.upstream.options import UpstreamOptions
 
@@ -16,7 +16,7 @@ class UpstreamTls:
     __slots__ = ("_files", "_marks", "_options", "context")
 
     def __init__(self, options: UpstreamOptions) -> None:
-        """Raises OSError or ssl.SSLError where a file of the options cannot be used."""
+        """Raises OSError or UnusableFile where a file of the options cannot be used."""
         self._options = options
         tls = options.tls
         named = () if tls is None else (tls.ca_file, tls.cert_file, tls.key_file, tls.password_file)
@@ -42,7 +42,7 @@ class UpstreamTls:
         self._marks = found
         try:
             self.context = tls_context(self._options)
-        except (OSError, ssl.SSLError) as error:
+        except (OSError, UnusableFile) as error:
             message = "[upstreams.tls] of %s: changed files cannot be used, the old ones stay: %s"
             log.warning(message, self._options.name, error)
             return False

@@ -85,7 +85,11 @@ def problems(path: Path, text: str) -> list[str]:
         ),
         (
             SECURE + '[upstreams.tls]\ncert_file = "/dev/null"\nkey_file = "/dev/null"',
-            "upstreams[0].tls: ",
+            "upstreams[0].tls.cert_file: cannot use the certificate in '/dev/null' with the key in",
+        ),
+        (
+            SECURE + f'[upstreams.tls]\nca_file = "{__file__}"',
+            f"upstreams[0].tls.ca_file: no certificates in '{__file__}': expected PEM, with a line",
         ),
         (
             SECURE + '[upstreams.tls]\ncert_file = "/"',
@@ -236,3 +240,21 @@ def test_an_unreadable_file_is_a_problem_and_a_pipe_holds_nothing_up(tmp_path: P
     os.mkfifo(tmp_path / "pipe")
     text = f'{UPSTREAM}[upstreams.credentials]\nvalue_file = "{tmp_path / "pipe"}"'
     assert problems(tmp_path, text) == []
+
+
+@pytest.mark.parametrize(
+    ("table", "line"),
+    [
+        ('[health_check]\ninterval = "0"\n', "3: health_check.interval: expected a time above 0"),
+        ('[health_check]\npath = "/"\ninterval = "0"\n', "4: health_check.interval: expected a"),
+        ('[retry.budget]\nwindow = "0"\n', "3: retry.budget.window: expected a time above 0"),
+    ],
+)
+def test_a_table_of_the_top_is_told_once_and_on_its_own_line(
+    tmp_path: Path, table: str, line: str
+) -> None:
+    file = tmp_path / "config.toml"
+    other = '[[upstreams]]\nname = "b"\nservers = ["http://b"]\n'
+    file.write_text(f"# nothing\n{table}{UPSTREAM}{other}{ROUTE}[[routes]]\nupstream = 'b'\n")
+    [found] = [str(each) for each in check(file, {}) if not each.warning]
+    assert found.startswith(f"{file}:{line}")

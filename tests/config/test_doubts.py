@@ -122,6 +122,13 @@ def said(folder: Path, text: str, **environ: str) -> list[str]:
             "retry.budget",
             "nothing is tried again",
         ),
+        (BOTH + "methods = ['*']", "routes[0].methods[0]", "leave methods out to take all"),
+        (BOTH + "methods = ['GET', '*']", "routes[0].methods[1]", "leave methods out"),
+        ("[retry]\nmethods = ['GET', '*']\n" + API, "retry.methods[1]", "may be repeated"),
+        ("[server]\nmax_header_size = '1B'\n" + API, "server.max_header_size", "least 256B"),
+        ("[server]\nmax_header_size = '255B'\n" + API, "server.max_header_size", "least 256B"),
+        (API + "host_header = 'upsteam'", "upstreams[0].host_header", "did you mean 'upstream'?"),
+        (API + "host_header = 'Preserve'", "upstreams[0].host_header", "did you mean 'preserve'?"),
         ("[log]\naccess = false\nsample = 0.5\n" + API, "log.sample", "access = false"),
         ('[server]\nlisten = "127.0.0.1:9000"\n' + API, "upstreams[0].servers[0]", "508"),
         (
@@ -155,6 +162,9 @@ def test_what_cannot_work_has_one_warning(
         API + "[upstreams.concurrency]\nmax_requests = 2\n",
         BOTH + "[routes.deadline]\nmax = '10ms'\n",
         # unusual, and right
+        "[server]\nmax_header_size = '0'\n" + API,
+        "[server]\nmax_header_size = '256B'\n" + API,
+        API + "host_header = 'stream.internal'",
         BOTH + "path = '/odata/$metadata'",
         BOTH + "path = '/odata/Products(1)'",
         BOTH + "path_regex = '^/v1/.*'",

@@ -37,6 +37,8 @@ def test_a_reference_becomes_its_value(text: str, value: str) -> None:
         ("${HOST", "'${HOST'"),
         ("${1X}", "'${1X}'"),
         ("${}", "'${}'"),
+        ("${HOST:-${GONE:-x}}", "one ${} cannot stand within another"),
+        ("${${HOST}}", "one ${} cannot stand within another"),
     ],
 )
 def test_what_has_no_value_is_reported_at_its_place(text: str, message: str) -> None:

@@ -1,10 +1,12 @@
 """Messages about a configuration show no secret of it."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from proxy.config.hidden import hidden, masked, secret_key, shown_value
+from proxy.config.load import check
 from proxy.core.findings import Finding, Place
 from proxy.core.redaction import HIDDEN
 
@@ -54,7 +56,7 @@ KEPT = {"X-Tenant": "a", "X-Api-Key": "k"}
         ("password", "sesame", "sesame", HIDDEN),
         ("password", None, "", ""),
         ("credentials", True, True, True),
-        ("headers", KEPT, KEPT, {"X-Tenant": "a", "X-Api-Key": HIDDEN}),
+        ("headers", KEPT, KEPT, {"X-Tenant": HIDDEN, "X-Api-Key": HIDDEN}),
         ("headers", {"X-A": "${A}"}, {"X-A": "sesame"}, {"X-A": "${A}"}),
         ("on", ["503", "${ON}"], ("503", "reset"), ("503", "${ON}")),
         ("on", "${ON}", ("503", "reset"), "${ON}"),
@@ -71,3 +73,15 @@ def test_a_value_is_shown_unless_its_key_says_that_it_is_secret() -> None:
     for key in ("api_key", "credentials.value", "password"):
         assert secret_key(key)
         assert shown_value(key, "sesame") == "more"
+
+
+@pytest.mark.parametrize(
+    "written",
+    ['headers.X-Pass = ["S3CRET"]', 'response_headers.set.X-A = ["S3CRET"]'],
+)
+def test_no_message_shows_the_value_of_a_field(tmp_path: Path, written: str) -> None:
+    file = tmp_path / "config.toml"
+    api = '[[upstreams]]\nname = "api"\nservers = ["http://127.0.0.1:9000"]\n'
+    file.write_text(f'{api}[[routes]]\nupstream = "api"\n{written}\n')
+    [problem] = check(file, {})
+    assert problem.message == "expected a string, got a list"

@@ -111,6 +111,7 @@ def said(folder: Path, text: str, **environ: str) -> list[str]:
         # the environment
         (API + 'host_header = "${env:X}"', "4: upstreams[0].host_header:", "'${X}'"),
         (API + 'host_header = "${X:abc}"', "4: upstreams[0].host_header:", "'${X:-abc}'"),
+        (API + 'host_header = "${A:-${B:-x}}"', "4: upstreams[0].host_header:", "within another"),
         # what is no TOML
         ("[log]\nlevel = info\n" + API, "2: syntax:", 'level = "info"'),
         ("[timeouts]\nidle = 5s\n" + API, "2: syntax:", 'idle = "5s"'),
@@ -135,6 +136,11 @@ def said(folder: Path, text: str, **environ: str) -> list[str]:
         ("server:\n  listen: 127.0.0.1:80\n", "1: syntax:", "this is YAML"),
         ('{"server": {}}', "1: syntax:", "this is JSON"),
         ("server {\n  listen 80;\n}\n", "1: syntax:", "[name]"),
+        (
+            '[[upstreams]]\nname = "a"\nservers = [{ url = "http://a,}", }]',
+            "3: syntax:",
+            "no comma",
+        ),
         # at once
         (API + "[upstreams.credentials]\nvalue = 'a'\nvalue_file = 'b'", "4: ", "leave one out"),
     ],

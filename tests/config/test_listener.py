@@ -52,11 +52,11 @@ def test_each_mistake_is_named_with_its_place(authority: Authority, tmp_path: Pa
         ({"certificates": [{**good[0], "key_file": "/"}]}, "server.tls.certificates[0].key_file: "),
         (
             {"certificates": [good[0], entry(authority, "server", "client")]},
-            "server.tls.certificates[1]: the key in ",
+            "server.tls.certificates[1].key_file: the key in ",
         ),
         (
             {"certificates": [{"cert_file": str(junk)}]},
-            "server.tls.certificates[0]: cannot use the certificate in ",
+            "server.tls.certificates[0].cert_file: no certificate in ",
         ),
         ({"certificates": good, "client_auth": "required"}, "server.tls.client_auth: expected "),
         (
@@ -65,7 +65,7 @@ def test_each_mistake_is_named_with_its_place(authority: Authority, tmp_path: Pa
         ),
         (
             {"certificates": good, "client_ca_file": str(junk), "client_auth": "optional"},
-            "server.tls: no certificates in ",
+            "server.tls.client_ca_file: no certificates in ",
         ),
         ({"certificates": good, "min_version": "1.1"}, "server.tls.min_version: "),
     ]
@@ -86,7 +86,9 @@ def test_an_encrypted_key_wants_its_password(authority: Authority, tmp_path: Pat
         capture_output=True,
     )
     named = {"cert_file": authority.path("server.pem"), "key_file": str(locked)}
-    assert problems({"certificates": [named]})[0].startswith("server.tls.certificates[0]: cannot")
+    [message] = problems({"certificates": [named]})
+    assert message.startswith("server.tls.certificates[0].key_file: the key in ")
+    assert message.endswith("is encrypted: expected password_file beside it")
     for text, faults in (("sesame\n", 0), ("open\n", 1)):
         password.write_text(text)
         got = problems({"certificates": [{**named, "password_file": str(password)}]})

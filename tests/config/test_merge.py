@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from proxy.config.merge import merge
+from proxy.config.merge import merge, written_at
+from proxy.core.findings import Place
 
 CLOCKS = (
     "queue",
@@ -78,3 +79,28 @@ def test_the_file_itself_is_left_as_it_was() -> None:
         "routes": [{"retry": {"budget": {"b": 2}}}],
         "admin": False,
     }
+
+
+@pytest.mark.parametrize(
+    ("place", "written"),
+    [
+        (("upstreams", 0, "health_check", "interval"), ("health_check", "interval")),
+        (
+            ("upstreams", 1, "health_check", "interval"),
+            ("upstreams", 1, "health_check", "interval"),
+        ),
+        (("upstreams", 1, "health_check", "path"), ("health_check", "path")),
+        (("upstreams", 1, "health_check", "timeout"), ("upstreams", 1, "health_check", "timeout")),
+        (("upstreams", 0, "health_check", "timeout"), ("health_check", "timeout")),
+        (("upstreams", 0, "servers", 0), ("upstreams", 0, "servers", 0)),
+        (("routes", 0, "retry", "budget", "window"), ("retry", "budget", "window")),
+        (("health_check",), ("health_check",)),
+    ],
+)
+def test_what_is_inherited_is_written_at_the_top(place: Place, written: Place) -> None:
+    raw = {
+        "health_check": {"interval": "0", "path": "/"},
+        "retry": {"budget": {"window": "0"}},
+        "upstreams": [{"servers": ["x"]}, {"health_check": {"interval": "1s"}}],
+    }
+    assert written_at(place, raw) == written

@@ -92,3 +92,35 @@ def test_what_the_environment_will_say_is_accepted() -> None:
     level = tables()["LogOptions"]["properties"]["level"]
     assert {"type": "string", "pattern": r"\$\{"} in level["anyOf"]
     assert re.search(tables()["TimeoutsOptions"]["properties"]["idle"]["pattern"], "${IDLE}")
+
+
+@pytest.mark.parametrize("listen", [8080, "8080", ":8080", [8080], ["8080", 8081], "${PORT}"])
+def test_a_port_is_an_address_alone_and_in_a_list(listen: object) -> None:
+    assert accepts(tables()["ServerOptions"]["properties"]["listen"], listen)
+
+
+@pytest.mark.parametrize("listen", [1.5, [True], [["8080"]], {}])
+def test_what_is_no_address_is_none_for_an_editor(listen: object) -> None:
+    assert not accepts(tables()["ServerOptions"]["properties"]["listen"], listen)
+
+
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [("max_body", "\u0661B"), ("keepalive_timeout", "٣s"), ("max_body", "\uff11KiB")],
+)
+def test_digits_are_those_of_ascii(option: str, text: str) -> None:
+    assert not accepts(tables()["ServerOptions"]["properties"][option], text)
+
+
+def accepts(shape: dict[str, Any], value: object) -> bool:
+    """As far as the words of these tests go."""
+    if "anyOf" in shape:
+        return any(accepts(each, value) for each in shape["anyOf"])
+    if "const" in shape:
+        return value is shape["const"]
+    kinds = {"string": str, "integer": int, "array": list}
+    if type(value) is not kinds[shape["type"]]:
+        return False
+    if isinstance(value, list):
+        return all(accepts(shape["items"], each) for each in value)
+    return not isinstance(value, str) or bool(re.search(shape.get("pattern", ""), value))

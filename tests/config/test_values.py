@@ -37,3 +37,5 @@ def test_an_owner_is_a_user_and_a_group(text: str, ids: tuple[int, int]) -> None
 def test_an_owner_that_does_not_exist_is_a_fault() -> None:
     assert owner_fault("no-such-user") == "no such user or group: 'no-such-user'"
     assert owner_fault(":").startswith("expected ")
+    for odd in ("a\0b", "9" * 5000):
+        assert owner_fault(odd) == f"no such user or group: {odd[:60]!r}"

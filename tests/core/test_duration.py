@@ -33,6 +33,8 @@ def test_a_duration_is_one_number_and_a_unit(text: str, amount: float) -> None:
         "-5s",
         "-1B",
         "5 s",
+        "٣s",
+        "\uff11\uff10s",
         "5S",
         "5sec",
         "1h30m",

@@ -191,14 +191,32 @@ def test_without_routes_the_only_upstream_takes_everything(told: Told) -> None:
     assert "unix:/run/a.sock (weight 1) is sent: POST /x  Host: localhost" in found
 
 
-@pytest.mark.parametrize("url", ["h/v1", "http://h\\/", "ftp://"])
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("h/v1", "expected http://HOST/PATH or /PATH, got 'h/v1'"),
+        ("http://h\\/", "not a host: 'h\\\\'"),
+        ("ftp://", "expected http://HOST/PATH or /PATH, got 'ftp://'"),
+        ("http://", "the host is missing in 'http://'"),
+        ("*", "expected http://HOST/PATH or /PATH, got '*'"),
+        ("/a b", "a blank cannot stand in a URL, expected %20 for it, got '/a b'"),
+        ("/a\tb?c", "a control character cannot stand in a URL, expected %09 for it, got '/a\\tb'"),
+        ("http://u:sesame@h/x", "a user and a password do not belong in the URL, got 'http://h/x'"),
+    ],
+)
 def test_a_url_that_is_none_is_told(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], url: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], url: str, why: str
 ) -> None:
     file = tmp_path / "a.toml"
     file.write_text(SEVERAL, encoding="utf-8")
     assert main(["explain", str(file), "GET", url]) == 2
-    assert capsys.readouterr().err.startswith("sidecar-proxy: cannot explain: ")
+    assert capsys.readouterr().err == f"sidecar-proxy: cannot explain: {why}\n"
+
+
+def test_a_target_that_is_no_ascii_is_told_as_it_was_typed(told: Told) -> None:
+    found = told(SEVERAL, "GET", "/v1/é")
+    assert found.startswith("GET http://localhost/v1/é\n")
+    assert "sent: GET /é " in found
 
 
 def test_a_bad_file_is_told_with_its_problems(
@@ -238,7 +256,9 @@ headers = {{ X-Tenant = "acme", X-Beta = "*" }}
 
 def test_a_route_that_asks_for_fields_takes_a_request_that_carries_them(told: Told) -> None:
     both = ("-H", "x-tenant: acme", "--header", "X-Beta:1")
-    assert "Route: routes[1]" in told(TENANTS, "GET", "http://h/", *both)
+    taken = told(TENANTS, "GET", "http://h/", *both)
+    assert "Route: routes[1]" in taken
+    assert 'headers = { X-Tenant = "***", X-Beta = "***" }' in taken
     found = told(TENANTS, "GET", "http://h/", *both[:2])
     assert "Route: routes[0]" in found
     assert "the request has to carry X-Beta\n" in found

@@ -1,0 +1,88 @@
+"""Certificates and keys from PEM files: what is wrong with one is said in words, with its file.
+
+What OpenSSL says of a file is ``[X509] PEM lib``, whatever is wrong with it.
+"""
+
+import re
+import ssl
+from pathlib import Path
+from typing import Final
+
+_CERTIFICATE: Final = re.compile(rb"-----BEGIN (?:(?:X509 |TRUSTED )?CERTIFICATE|X509 CRL)-----")
+_KEY: Final = re.compile(rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----")
+_ENCRYPTED: Final = re.compile(rb"-----BEGIN ENCRYPTED PRIVATE KEY-----|Proc-Type: 4,ENCRYPTED")
+_REASON: Final = re.compile(r"\[[^\]]*\] (.*) \(_ssl\.c:\d+\)")
+
+
+class UnusableFile(ValueError):
+    """A sentence about a file, and the option that names it."""
+
+    def __init__(self, option: str, message: str) -> None:
+        super().__init__(message)
+        self.option = option
+
+
+def load_authorities(context: ssl.SSLContext, path: str, option: str) -> None:
+    """Trust the certificates in a file. Raises OSError or UnusableFile."""
+    try:
+        context.load_verify_locations(path)
+    except ssl.SSLError as error:
+        raise authorities_fault(path, option, error) from None
+
+
+def authorities_fault(path: str, option: str, error: ssl.SSLError) -> UnusableFile:
+    """Why the certificates in a file cannot be trusted. Raises OSError."""
+    without = Path(path).is_file() and not _CERTIFICATE.search(Path(path).read_bytes())
+    why = _expected("CERTIFICATE") if without else _said(error)
+    return UnusableFile(option, f"no certificates in {path!r}: {why}")
+
+
+def load_pair(
+    context: ssl.SSLContext, cert_file: str, key_file: str, password: bytes, password_file: str
+) -> None:
+    """Show this certificate. Raises OSError or UnusableFile.
+
+    An encrypted key without a password is an error, not a question on the terminal.
+    """
+    try:
+        context.load_cert_chain(cert_file, key_file or cert_file, password=password)
+    except ssl.SSLError as error:
+        raise _fault(cert_file, key_file, password_file, error) from None
+
+
+def _fault(cert_file: str, key_file: str, password_file: str, error: ssl.SSLError) -> UnusableFile:
+    key, option = (key_file, "key_file") if key_file else (cert_file, "cert_file")
+    if not (Path(cert_file).is_file() and Path(key).is_file()):  # a pipe has been read already
+        return _other(cert_file, key, error)
+    if not _CERTIFICATE.search(Path(cert_file).read_bytes()):
+        said = f"no certificate in {cert_file!r}: {_expected('CERTIFICATE')}"
+        return UnusableFile("cert_file", said)
+    content = Path(key).read_bytes()
+    if not _KEY.search(content):
+        beside = "" if key_file else ", or key_file beside it"
+        return UnusableFile(option, f"no key in {key!r}: {_expected('PRIVATE KEY')}{beside}")
+    if "KEY_VALUES_MISMATCH" in str(error):
+        said = f"the key in {key!r} is not that of the certificate in {cert_file!r}"
+        return UnusableFile(option, said)
+    if _ENCRYPTED.search(content):
+        if not password_file:
+            said = f"the key in {key!r} is encrypted: expected password_file beside it"
+            return UnusableFile(option, said)
+        said = f"the password in {password_file!r} does not open the key in {key!r}"
+        return UnusableFile("password_file", said)
+    return _other(cert_file, key, error)
+
+
+def _other(cert_file: str, key: str, error: ssl.SSLError) -> UnusableFile:
+    said = f"cannot use the certificate in {cert_file!r} with the key in {key!r}: {_said(error)}"
+    return UnusableFile("cert_file", said)
+
+
+def _expected(what: str) -> str:
+    return f'expected PEM, with a line "-----BEGIN {what}-----"'
+
+
+def _said(error: ssl.SSLError) -> str:
+    """OpenSSL's words, without the line of its C."""
+    found = _REASON.fullmatch(str(error))
+    return found[1] if found else str(error)
