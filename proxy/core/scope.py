@@ -87,7 +87,6 @@ class Shared:
         "_before",
         "_shown",
         "_things",
-        "caching",
         "clock",
         "deck",
         "rng",
@@ -112,8 +111,6 @@ class Shared:
         self.show_keys = show_keys
         self.store: Store | None = None
         """Where replies are stored, if a route has ``[cache]``."""
-        self.caching: tuple[str, ...] = ()
-        """The upstreams whose replies are."""
         self.deck: Deck | None = None
         """What is recorded or replayed, with those commands."""
         self.tasks: set[asyncio.Task[None]] = set() if before is None else before.tasks

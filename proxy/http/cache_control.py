@@ -4,6 +4,7 @@ Which replies are meant for whoever asked, and nobody else; and the directives w
 """
 
 import re
+from collections import UserString
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias
 
@@ -30,7 +31,7 @@ _MEMBER: Final = re.compile(rb'(?>(?:[^,"]++|"(?>(?:[^"\\]|\\.)*)(?:"|$))+)', re
 """A member of a list; a comma within quotes does not end it."""
 _QUALIFIED: Final = (b"no-cache", b"private")
 """Directives that may name fields; then they are about those fields alone."""
-_FIELD_NAME: Final = re.compile(rb"[%b]*[A-Za-z][%b]*" % (TCHAR, TCHAR))
+_TOKEN: Final = re.compile(rb"[%b]+" % TCHAR)
 _SWITCHES: Final = frozenset({b"true", b"false", b"yes", b"no", b"on", b"off"})
 """Values of directives that were meant as switches, though fields could be called so."""
 _RESTRICTING: Final = frozenset(
@@ -133,7 +134,8 @@ def _about_fields(name: bytes, value: bytes | None) -> bytes | None:
 
 
 def _is_field_name(word: bytes) -> bool:
-    return _FIELD_NAME.fullmatch(word) is not None and word.lower() not in _SWITCHES
+    low = word.lower()
+    return low != word.upper() and low not in _SWITCHES and _TOKEN.fullmatch(word) is not None
 
 
 def delta_seconds(value: bytes | None) -> int | None:
@@ -172,7 +174,10 @@ def _dictionary(text: bytes) -> Directives | None:
             return None
         if value is False:
             continue
+        words = isinstance(value, str | UserString)  # a string or a token; all else names no field
         said = None if value is True else str(value).encode("latin-1", "replace")
+        if name in _QUALIFIED and not words:
+            said = None
         found[name] = _about_fields(name, said)
     return found
 

@@ -6,32 +6,90 @@ them again, must not keep these.
 """
 
 import re
-from typing import Final
+from typing import Final, TypeAlias
 
-LOOKED_AT: Final = 8 << 10
-"""Bytes at the beginning and at the end of a stream that are looked at."""
+_LINE: Final = 512
+"""Bytes of a line that are looked at; what a long one goes on to say does not matter."""
+_ENDS: Final = re.compile(rb"\r\n|\n|\r")
+_BOM: Final = b"\xef\xbb\xbf"
+_TYPE: Final = re.compile(rb'\{\s*"type"\s*:\s*"([\w.]+)"')
+_CHUNK: Final = re.compile(rb'"object"\s*:\s*"(?:chat\.completion\.chunk|text_completion)"')
+_ERROR: Final = re.compile(rb'\{\s*"error"\s*:\s*(?:\{|"[^"])')
+_DONE: Final = b"[DONE]"
+_FAILED: Final = frozenset({b"error", b"response.failed"})
+_LAST: Final[dict[bytes, frozenset[bytes]]] = {
+    b"message_start": frozenset({b"message_stop"}),
+    b"response.created": frozenset({b"response.completed", b"response.incomplete"}),
+}
+"""How streams of models begin (Anthropic, OpenAI's responses), and how those end."""
 
-_FAILED: Final = re.compile(
-    rb"""^(?:event:[ ]?(?:error|response\.failed)[ \t\r]*$
-    |data:[ ]?\{\s*"error"\s*:(?!\s*null))""",
-    re.MULTILINE | re.VERBOSE,
-)
-_ENDS: Final = (
-    (rb'"object"\s*:\s*"(?:chat\.completion\.chunk|text_completion)"', rb"^data: ?\[DONE\]"),
-    (rb"^event: ?message_start\b", rb"^event: ?message_stop\b"),
-    (rb"^event: ?response\.created\b", rb"^event: ?response\.(?:completed|incomplete)\b"),
-)
-"""How streams of models begin (OpenAI, Anthropic, OpenAI's responses), and how those end."""
-_KNOWN: Final = tuple(
-    (re.compile(begin, re.MULTILINE), re.compile(end, re.MULTILINE)) for begin, end in _ENDS
-)
+_Event: TypeAlias = tuple[bytes, bytes]
+"""Its name, and the beginning of its data."""
 
 
-def ends_well(first: bytes, last: bytes) -> bool:
-    """``first`` and ``last``: the first and the last bytes of a whole stream.
+class EventEnd:
+    """Hears a stream of events, and says at its end whether that was the one that was meant."""
 
-    True for a stream of an API that is not known here.
-    """
-    if _FAILED.search(last):
-        return False
-    return all(end.search(last) for begin, end in _KNOWN if begin.search(first))
+    __slots__ = ("_before", "_data", "_last", "_name", "_rest", "_started", "_wanted")
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._started = False
+        self._name = self._data = b""
+        self._last: _Event = (b"", b"")
+        self._before: _Event = (b"", b"")
+        self._wanted: frozenset[bytes] = frozenset()
+        """The events one of which has to be the last one."""
+
+    def hear(self, data: bytes) -> None:
+        """The next bytes. Linear in what comes, in whatever pieces."""
+        text = self._rest + data
+        if not self._started and len(text) >= len(_BOM):
+            self._started = True
+            text = text.removeprefix(_BOM)
+        held = b"\r" if text.endswith(b"\r") else b""  # the first half of a line break, maybe
+        *lines, rest = _ENDS.split(text[: len(text) - len(held)])
+        for line in lines:
+            self._take(line)
+        self._rest = rest[:_LINE] + held
+
+    def is_good(self) -> bool:
+        """When all has come. True for a stream of an API that is not known here."""
+        for line in (self._rest.rstrip(b"\r"), b""):
+            self._take(line)
+        last = self._last
+        if last[1] == _DONE:
+            return not _has_failed(self._before)
+        return not _has_failed(last) and (not self._wanted or _word(last) in self._wanted)
+
+    def _take(self, line: bytes) -> None:
+        if line[:6] == b"event:":
+            self._name = line[6:_LINE].strip(b" ")
+        elif line[:5] == b"data:" and not self._data:
+            self._data = line[5:_LINE].lstrip(b" ")
+        elif not line and (self._name or self._data):
+            event = (self._name, self._data)
+            self._name = self._data = b""
+            self._before, self._last = self._last, event
+            if not self._wanted:
+                known = frozenset({_DONE}) if _CHUNK.search(event[1]) else None
+                self._wanted = known or _LAST.get(_word(event), frozenset())
+
+
+def ends_well(stream: bytes) -> bool:
+    """The same of a stream that is here already."""
+    end = EventEnd()
+    end.hear(stream)
+    return end.is_good()
+
+
+def _word(event: _Event) -> bytes:
+    """What kind of event it is."""
+    found = _TYPE.match(event[1])
+    return event[0] or (b"" if found is None else found[1])
+
+
+def _has_failed(event: _Event) -> bool:
+    found = _TYPE.match(event[1])
+    said = {event[0], b"" if found is None else found[1]}
+    return not said.isdisjoint(_FAILED) or _ERROR.match(event[1]) is not None

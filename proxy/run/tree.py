@@ -107,7 +107,6 @@ class Tree:
         self.shared.deck = deck
         self._store = config.store
         self._caches = [route.cache for route in config.routes]
-        self.shared.caching = tuple(sorted({r.upstream for r in config.routes if r.cache}))
         same = before is not None and before._store == config.store
         self.shared.store = store_of(
             config.store, self._caches, before.shared.store if before and same else None
@@ -178,7 +177,7 @@ class Tree:
         return (
             route,
             *asked,
-            (self.shared.store, self.shared.caching),
+            self.shared.store,
             self._tell_prefix,
             self.shared.show_keys,
             self.shared.traced,

@@ -6,6 +6,7 @@ the least recently used one of them before the others. So a crawler that asks fo
 does not drive out what others ask for.
 """
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from itertools import count
@@ -14,49 +15,14 @@ from typing import Final
 from proxy.core.samples import Sample, counter, gauge
 from proxy.core.stored import Claim, Claims, Meta
 from proxy.policy.key_changes import Changes
+from proxy.store.memory_entry import SHORT, MemoryEntry, cost_of
 from proxy.store.own_claims import OwnClaims
 
-SHORT: Final = 64 << 10
-"""Bytes of a body that is one piece, and of the pieces of longer ones."""
 MOST_VARIANTS: Final = 64
 """Entries under one key; beyond it the oldest gives way. What names what varies is a client."""
-_OVERHEAD: Final = 1024
-"""Bytes that an entry costs beyond its body and its fields."""
-_PER_FIELD: Final = 160
-_PER_LABEL: Final = 336
-"""With its 16 bytes."""
-_PER_MOMENT: Final = 120
+_AT_A_TIME: Final = 500
+"""Entries that are purged before others have their turn."""
 _KEPT_SHARE: Final = 0.8
-
-
-class MemoryEntry:
-    """A reply whose body is here."""
-
-    __slots__ = ("cost", "ident", "kept", "key", "meta", "pieces", "shown", "size", "whole")
-
-    def __init__(self, key: bytes, ident: bytes, meta: Meta, pieces: list[bytes]) -> None:
-        self.key = key
-        self.ident = ident
-        self.meta = meta
-        self.pieces = pieces
-        if len(pieces) == 1:  # nearly always
-            self.whole: bytes | None = pieces[0]
-            self.size = len(pieces[0])
-        else:
-            self.whole = None if pieces else b""
-            self.size = sum(map(len, pieces))
-        self.shown: object = None
-        self.kept = False
-        """Whether it was asked for again."""
-        self.cost = _cost(meta, self.size)
-
-    async def read(self, position: int) -> bytes:
-        """Some bytes from ``position`` on. All pieces but the last are of one length."""
-        number, offset = divmod(position, SHORT)
-        if number >= len(self.pieces):
-            return b""
-        piece = self.pieces[number]
-        return piece[offset:] if offset else piece
 
 
 class MemoryWriter:
@@ -128,7 +94,8 @@ class MemoryStore:
         self._max_size = max_size or 1 << 62
         self._keys: dict[bytes, list[MemoryEntry]] = {}
         """The last stored first."""
-        self._labels: dict[bytes, dict[bytes, MemoryEntry]] = {}
+        self._labels: dict[bytes, MemoryEntry | dict[bytes, MemoryEntry]] = {}
+        """Most stand for one entry alone."""
         self._trial: OrderedDict[bytes, MemoryEntry] = OrderedDict()
         self._kept: OrderedDict[bytes, MemoryEntry] = OrderedDict()
         self._trial_cost = self._kept_cost = self._writing = 0
@@ -191,10 +158,13 @@ class MemoryStore:
         self._trial[entry.ident] = entry
         self._trial_cost += entry.cost
         for label in meta.labels:
-            if label in self._labels:
-                self._labels[label][entry.ident] = entry
+            other = self._labels.get(label)
+            if other is None:
+                self._labels[label] = entry
+            elif isinstance(other, MemoryEntry):
+                self._labels[label] = {other.ident: other, entry.ident: entry}
             else:
-                self._labels[label] = {entry.ident: entry}
+                other[entry.ident] = entry
         if self._trial_cost + self._kept_cost + self._writing > self._max_size:
             self._make_room()
 
@@ -203,12 +173,12 @@ class MemoryStore:
         for entry in self._keys.get(key, ()):
             if entry.ident == ident:
                 entry.meta, entry.shown = meta, None
-                cost = _cost(meta, entry.size)
+                new = cost_of(meta, entry.size)
                 if entry.kept:
-                    self._kept_cost += cost - entry.cost
+                    self._kept_cost += new - entry.cost
                 else:
-                    self._trial_cost += cost - entry.cost
-                entry.cost = cost
+                    self._trial_cost += new - entry.cost
+                entry.cost = new
 
     async def delete(self, key: bytes, ident: bytes | None = None) -> None:
         """Remove one entry, or all under the key."""
@@ -221,10 +191,19 @@ class MemoryStore:
     async def purge(self, label: bytes) -> int:
         """Remove all entries with this label; how many there were."""
         self.changes.invalidated(label)
-        entries = list(self._labels.get(label, {}).values())
-        for entry in entries:
-            self._remove(entry)
-        return len(entries)
+        labelled = self._labels.get(label)
+        if labelled is None:
+            return 0
+        if isinstance(labelled, MemoryEntry):
+            self._remove(labelled)
+            return 1
+        idents = list(labelled)
+        for number, ident in enumerate(idents, 1):
+            if ident in labelled:  # nobody else has removed it meanwhile
+                self._remove(labelled[ident])
+            if not number % _AT_A_TIME:
+                await asyncio.sleep(0)
+        return len(idents)
 
     async def close(self) -> None:
         """Forget everything."""
@@ -274,17 +253,9 @@ class MemoryStore:
             del self._keys[entry.key]
         for label in entry.meta.labels:
             labelled = self._labels[label]
-            labelled.pop(entry.ident, None)
-            if not labelled:
+            if labelled is entry:
                 del self._labels[label]
-
-
-def _cost(meta: Meta, size: int) -> int:
-    """Bytes in memory, about; each field, label and moment costs its objects too."""
-    fields, labels = meta.fields, meta.labels
-    cost = size + _OVERHEAD + len(fields) * _PER_FIELD + len(labels) * _PER_LABEL
-    for name, value in fields:  # in less than half the time that ``sum`` and ``map`` take
-        cost += len(name) + len(value)
-    if meta.vary:
-        cost += sum(len(name) + len(value or b"") + _PER_FIELD for name, value in meta.vary)
-    return cost + _PER_MOMENT * len(meta.pace) if meta.pace else cost
+            elif isinstance(labelled, dict):
+                labelled.pop(entry.ident, None)
+                if not labelled:
+                    del self._labels[label]

@@ -1,5 +1,7 @@
 """Which replies are for one client only."""
 
+import time
+
 import pytest
 
 from proxy.http.cache_control import (
@@ -156,3 +158,16 @@ def test_a_targeted_field_may_not_name_fields_in_another_way(value: bytes) -> No
 )
 def test_names_of_fields_stay(value: bytes) -> None:
     assert cache_directives([b"private=" + value])[b"private"]
+
+
+@pytest.mark.parametrize("value", [b"private=:U2V0LUNvb2tpZQ==:", b"private=1.5", b"private=@1"])
+def test_only_words_of_a_targeted_field_name_fields(value: bytes) -> None:
+    found = targeted([(b"CDN-Cache-Control", b"max-age=60, " + value)], [b"cdn-cache-control"])
+    assert found is not None
+    assert found[b"private"] is None
+
+
+def test_a_long_name_takes_linear_time() -> None:
+    begun = time.process_time()
+    cache_directives([b'private="%b@"' % (b"a" * 200_000)])
+    assert time.process_time() - begun < 5  # of many minutes, if each letter were tried as the one

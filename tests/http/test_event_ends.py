@@ -1,48 +1,93 @@
 """Streams of events that have not come to the end that was meant."""
 
+import sys
+from collections import Counter
+from types import FrameType
+from typing import Any
+
 import pytest
 
-from proxy.http.event_ends import ends_well
+from proxy.http.event_ends import EventEnd, ends_well
 
 CHUNK = b'data: {"id": "x", "object": "chat.completion.chunk", "choices": []}\n\n'
 CLAUDE = b'event: message_start\ndata: {"type": "message_start"}\n\n'
 CREATED = b'event: response.created\ndata: {"type": "response.created"}\n\n'
+LONG = b"x" * 20_000
+WHOLE = [
+    b"",
+    b"data: 1\n\ndata: 2\n\n",
+    CHUNK + b"data: [DONE]\n\n",
+    CHUNK.replace(b"\n", b"\r\n") + b"data:[DONE]\r\n\r\n",
+    CHUNK.replace(b"\n", b"\r") + b"data:[DONE]\r\r",
+    CLAUDE + b'event: message_stop\r\ndata: {"type": "message_stop"}\r\n\r\n',
+    CLAUDE + b'event: message_stop\r\ndata: {"type": "message_stop"}',
+    b"".join(line + b"\n" for line in CLAUDE.splitlines() if not line.startswith(b"event"))
+    + b'data: {"type": "message_stop"}\n\n',
+    CREATED + b"event: response.completed\ndata: {}\n\n",
+    CREATED + b'event: response.completed\ndata: {"a": "%b"}\n\n' % LONG,
+    CREATED + b"event: response.incomplete\ndata: {}\n\n",
+    b'data: {"error": null, "text": "a"}\n\n',
+    b'data: {"error": "", "text": "a"}\n\n',
+    b'data: {"error": false}\n\n',
+    b"event: errors\ndata: 1\n\n",
+    b"data: event: error\n\n",
+    b"event: error\ndata: one of many\n\ndata: goes on\n\n",
+    b"data: a\ndata: [DONE]\n\n",
+]
+FAILED = [
+    b"data: 1\n\nevent: error\ndata: overloaded\n\n",
+    b"data: 1\n\nevent: error\ndata: %b\n\n" % LONG,
+    b"data: 1\r\n\r\nevent:error\r\ndata: overloaded\r\n\r\n",
+    b'data: 1\n\nevent: error\ndata: {"type": "overloaded_error"}\n\n',
+    b'data: 1\n\ndata: {"type": "error", "error": {}}\n\n',
+    b'data: 1\n\ndata: {"type":"response.failed"}\n\n',
+    b'data: 1\n\ndata: {"error": "overloaded"}\n\n',
+    CHUNK + b'data: {"error": {"message": "overloaded"}}\n\ndata: [DONE]\n\n',
+    CHUNK,
+    b'data: {"object":"text_completion"}\n\n',
+    CLAUDE + b"event: content_block_delta\ndata: {}\n\n",
+    b"\xef\xbb\xbf" + CLAUDE + b"event: content_block_delta\ndata: {}\n\n",
+    CLAUDE + b'event: error\ndata: {"type": "error"}\n\n',
+    CREATED + b"event: response.failed\ndata: {}\n\n",
+    CREATED,
+]
 
 
-@pytest.mark.parametrize(
-    "stream",
-    [
-        b"",
-        b"data: 1\n\ndata: 2\n\n",
-        CHUNK + b"data: [DONE]\n\n",
-        CHUNK.replace(b"\n", b"\r\n") + b"data:[DONE]\r\n\r\n",
-        CLAUDE + b'event: message_stop\r\ndata: {"type": "message_stop"}\r\n\r\n',
-        CREATED + b"event: response.completed\ndata: {}\n\n",
-        CREATED + b"event: response.incomplete\ndata: {}\n\n",
-        b'data: {"error": null, "text": "a"}\n\n',
-        b"event: errors\ndata: 1\n\n",
-        b"data: event: error\n\n",
-    ],
-    ids=range(10),
-)
-def test_a_stream_that_is_whole(stream: bytes) -> None:
-    assert ends_well(stream, stream)
+def heard(stream: bytes, size: int) -> bool:
+    """In pieces of this many bytes."""
+    end = EventEnd()
+    for start in range(0, len(stream), size):
+        end.hear(stream[start : start + size])
+    return end.is_good()
 
 
-@pytest.mark.parametrize(
-    "stream",
-    [
-        b"data: 1\n\nevent: error\ndata: overloaded\n\n",
-        b"data: 1\r\n\r\nevent:error\r\ndata: overloaded\r\n\r\n",
-        CHUNK + b'data: {"error": {"message": "overloaded"}}\n\ndata: [DONE]\n\n',
-        CHUNK,
-        b'data: {"object":"text_completion"}\n\n',
-        CLAUDE + b"event: content_block_delta\ndata: {}\n\n",
-        CLAUDE + b'event: error\ndata: {"type": "error"}\n\n',
-        CREATED + b"event: response.failed\ndata: {}\n\n",
-        CREATED,
-    ],
-    ids=range(9),
-)
-def test_one_that_failed_or_was_cut(stream: bytes) -> None:
-    assert not ends_well(stream, stream)
+@pytest.mark.parametrize("stream", WHOLE, ids=range(len(WHOLE)))
+@pytest.mark.parametrize("size", [1, 7, 1 << 20])
+def test_a_stream_that_is_whole(stream: bytes, size: int) -> None:
+    assert heard(stream, size)
+    assert ends_well(stream)
+
+
+@pytest.mark.parametrize("stream", FAILED, ids=range(len(FAILED)))
+@pytest.mark.parametrize("size", [1, 7, 1 << 20])
+def test_one_that_failed_or_was_cut(stream: bytes, size: int) -> None:
+    assert not heard(stream, size)
+    assert not ends_well(stream)
+
+
+def test_what_is_kept_of_a_long_line_is_short() -> None:
+    end = EventEnd()
+    steps: Counter[str] = Counter()
+
+    def count(frame: FrameType, event: str, arg: Any) -> None:
+        if event == "call" and frame.f_code.co_name == "_take":
+            steps["lines"] += 1
+
+    sys.setprofile(count)
+    try:
+        for _ in range(10_000):
+            end.hear(b"x" * 10)
+            assert len(end._rest) <= 513
+    finally:
+        sys.setprofile(None)
+    assert not steps["lines"]

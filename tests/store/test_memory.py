@@ -1,12 +1,13 @@
 """What only the store in memory does: which entries give way."""
 
-from typing import Any
+import asyncio
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.store.memory import MOST_VARIANTS, SHORT, MemoryStore
+from proxy.store.memory import MOST_VARIANTS, MemoryStore
+from proxy.store.memory_entry import SHORT
 from tests.support.samples import told
 from tests.support.stored import meta, put
 
@@ -131,14 +132,24 @@ async def test_the_room_is_accounted_for(script: list[tuple[str, int]]) -> None:
     assert told(store)["store_bytes"] == 0
 
 
-async def test_all_that_is_held_of_an_entry_counts() -> None:
-    def cost(**changes: Any) -> Any:
-        store = MemoryStore(1 << 20)
-        put(store, b"k", KIB, **changes)
-        return told(store)["store_bytes"]
+async def test_others_have_their_turn_while_many_are_purged() -> None:
+    """What is stored meanwhile under the same label was asked for after the purge began."""
+    store = MemoryStore(0)
+    for number in range(1700):
+        put(store, b"%d" % number, b"", labels=[b"tag"])
+    turns = 0
 
-    usual = cost(vary=[])
-    assert cost(vary=[(b"x-big", b"b" * 10_000)]) > usual + 10_000
-    assert cost(vary=[(b"x", None)] * 100) > usual + 10_000
-    assert cost(vary=[], labels=[b"%016d" % each for each in range(100)]) > usual + 100 * 100
-    assert cost(vary=[], pace=[(each, 0.5) for each in range(1000)]) > usual + 1000 * 80
+    async def another() -> None:
+        nonlocal turns
+        for _ in range(3):
+            turns += 1
+            put(store, b"new %d" % turns, b"", labels=[b"tag"])
+            await store.delete(b"%d" % (1700 - turns))
+            await asyncio.sleep(0)
+
+    removed, _ = await asyncio.gather(store.purge(b"tag"), another())
+    assert removed == 1700
+    assert turns == 3
+    assert told(store)["store_entries"] == len(await store.get(b"new 1")) * 3
+    for number in range(1700):
+        assert not await found(store, number)

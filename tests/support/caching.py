@@ -52,7 +52,6 @@ class Caching:
         """``options``: of `[cache]`, durations in seconds and sizes in bytes."""
         self.script = Script(*outcomes)
         self.shared = Shared(random.Random(1), clock=loop_clock())
-        self.shared.caching = ("api",)
         self.store = MemoryStore(1 << 20)
         kinds = {int: Size, float: Duration}
         chosen = {

@@ -32,3 +32,41 @@ async def test_a_write_counts_whichever_route_it_takes(routes: list[dict[str, An
             assert [(await proxy.ask(get())).body for _ in range(2)] == [b"old", b"old"]
             assert (await proxy.ask(post(b"x"))).body == b"done"
             assert (await proxy.ask(get())).body == b"new"
+
+
+async def test_a_reply_names_its_upstream_by_the_address_that_is_configured() -> None:
+    """The proxy tells the client another one (RFC 9110 10.2.2); what is meant is the same."""
+    async with RawUpstream([OLD]) as upstream, proxied(upstream, routes=ONE_ROUTE) as proxy:
+        location = b"Location: %b/made\r\n" % upstream.url.encode()
+        created = length(b"", status=b"201 Created", fields=location)
+        upstream.play([OLD], [created], [NEW])
+        assert [(await proxy.ask(get("/made"))).body for _ in range(2)] == [b"old", b"old"]
+        assert (await proxy.ask(post(b"x"))).status == 201
+        assert (await proxy.ask(get("/made"))).body == b"new"
+
+
+async def test_a_route_that_stays_counts_writes_for_one_that_a_reload_brings() -> None:
+    plain = {"upstream": "api", "path": "/", "methods": ["POST"]}
+    cached = {"upstream": "api", "path": "/", "methods": ["GET"], "cache": {}}
+    scripts = [OLD], [DONE], [NEW]
+    async with RawUpstream(*scripts) as upstream, proxied(upstream, routes=[plain]) as proxy:
+        await proxy.reload(routes=[plain, cached])
+        assert [(await proxy.ask(get())).body for _ in range(2)] == [b"old", b"old"]
+        assert (await proxy.ask(post(b"x"))).body == b"done"
+        assert (await proxy.ask(get())).body == b"new"
+
+
+async def test_a_write_counts_while_a_reload_has_taken_the_cache_away() -> None:
+    other = {"upstream": "api", "path": "/other", "cache": {}}
+    plain = {"upstream": "api", "cache": False}
+    cached = {"upstream": "api", "cache": {}}
+    scripts = [OLD], [DONE], [NEW]
+    async with (
+        RawUpstream(*scripts) as upstream,
+        proxied(upstream, routes=[cached, other]) as proxy,
+    ):
+        assert [(await proxy.ask(get())).body for _ in range(2)] == [b"old", b"old"]
+        await proxy.reload(routes=[plain, other])
+        assert (await proxy.ask(post(b"x"))).body == b"done"
+        await proxy.reload(routes=[cached, other])
+        assert (await proxy.ask(get())).body == b"new"

@@ -50,7 +50,6 @@ class Asked:
         "own_key",
         "owner",
         "ranged",
-        "target_key",
         "wanted",
     )
 
@@ -103,8 +102,7 @@ class Asked:
                 self.for_origin = True
             else:
                 pragma = pragma or b"no-cache" in value.lower()
-        self.target_key = self.key = key_of(exchange, named)
-        """What a GET of the same target is stored under."""
+        self.key = key_of(exchange, named)
         if content is not None:
             self.key = content_key(exchange, self.key, content)
         if controls or pragma:

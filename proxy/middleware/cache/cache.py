@@ -100,7 +100,7 @@ class Cache:
         self._store = store
         self._now = never_back(time_of_day, clock)
         self._post = options.post
-        rules = Rules(options, scope.route, time_of_day)
+        rules = Rules(options, scope.route, time_of_day, scope.main_upstream)
         self.counts: Counter[str] = Counter()
         self.hits = self.hit_bytes = 0
         self._keys = Keys(scope.main_upstream)
@@ -128,7 +128,7 @@ class Cache:
         entry: Entry | None = None
         reason = "request"
         if not (asked.wanted.no_store or asked.for_origin):
-            entry, entries = await find(self._store, asked)
+            entry, entries = await find(self._store, asked, self._now())
             if entry is None:
                 reason = "vary-miss" if entries else NOTHING_STORED
             elif (found := self._from_store(asked, entry)) is not None:
@@ -161,10 +161,10 @@ class Cache:
             if asked.content is not None:
                 sent = asked.exchange.body
                 body = BytesBody(asked.content, sent.framing, sent.length)
-            self._refresher.begin(asked.exchange, asked.key, entry.ident, ask, body)
+            self._refresher.begin(asked.exchange, asked.own_key, entry.ident, ask, body)
             words += "; detail=stale-while-revalidate"
             return self._answer(asked, entry, now, words, "stale")
-        if self._rests.under_way(asked.key) and usable_on_error(stored, asked.wanted, now):
+        if self._rests.under_way(asked.own_key) and usable_on_error(stored, asked.wanted, now):
             return self._answer(asked, entry, now, f"{words}; detail=stale-if-error", "stale")
         return None
 
@@ -233,7 +233,7 @@ class Cache:
         now = self._now()
         if not usable_on_error(entry.meta.freshness, asked.wanted, now):
             return None
-        self._rests.begin(asked.key)
+        self._rests.begin(asked.own_key)
         asked.exchange.error = ""
         ttl = int(entry.meta.freshness.remaining(now))
         words = f"fwd=stale{status}; ttl={ttl}; detail=stale-if-error"

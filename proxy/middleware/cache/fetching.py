@@ -13,17 +13,17 @@ from proxy.core.reply import Ending, Reply
 from proxy.core.stored import Claim, Entry, Meta, Store, Writer
 from proxy.http.cache_control import OF_ONE_CLIENT
 from proxy.http.conditional import CONDITIONS, first, strong_tag, validators
-from proxy.http.event_ends import LOOKED_AT, ends_well
+from proxy.http.event_ends import ends_well
 from proxy.http.fields import Fields, RawHeaders, values
 from proxy.http.sse import streams_events
 from proxy.middleware.cache.answers import STATUS, status_field
 from proxy.middleware.cache.asked import Asked
 from proxy.middleware.cache.filling import Rules, freshened, plan
-from proxy.middleware.cache.labels import label
+from proxy.middleware.cache.labels import label, labels_of_request
 from proxy.middleware.cache.leasing import Leases, handed
 from proxy.middleware.cache.recording import Recorder
 from proxy.middleware.cache.rests import Rests
-from proxy.middleware.cache.succession import is_newer, is_withdrawn
+from proxy.middleware.cache.succession import is_newer, is_withdrawn, speaks_of
 from proxy.middleware.cache.sufficing import Suffices
 from proxy.policy.freshness import ANYTHING, usable_on_error
 from proxy.policy.key_changes import Changes
@@ -113,7 +113,7 @@ class Fetcher:
             self._store.claims.give_back(claim)
             raise
         if isinstance(meta, str):
-            if entry is not None and is_withdrawn(asked, entry, reply, meta):
+            if entry is not None and reason == "stale" and is_withdrawn(asked, entry, reply, meta):
                 await self._store.delete(asked.key_for(entry.meta), entry.ident)
             if claim.token:
                 self._store.claims.give_back(claim)
@@ -195,7 +195,8 @@ class Fetcher:
         if changes.none_invalid:
             return _NO_MARK
         path = label(b"path", asked.exchange.path.encode())
-        return changes.mark(asked.target_key, self._rules.route_label, path)
+        own = labels_of_request(asked.exchange, self._rules.upstream)
+        return changes.mark(self._rules.route_label, path, *own)
 
     def suffices(self, asked: Asked, entry: Entry | None) -> Suffices:
         """Which failures are not tried again; ``entry`` where that may be the answer instead."""
@@ -216,7 +217,7 @@ class Fetcher:
             for name in _SAME_BODY
         ):
             await self._freshen(asked, entry, reply.headers, (asked_at, self._now()))
-        else:
+        elif speaks_of(asked, entry):
             await self._store.delete(asked.key_for(entry.meta), entry.ident)
 
     async def _freshen(
@@ -225,7 +226,8 @@ class Fetcher:
         key = asked.key_for(entry.meta)
         meta = freshened(entry.meta, asked, fields, self._rules, times)
         if meta is None:
-            await self._store.delete(key, entry.ident)
+            if speaks_of(asked, entry):
+                await self._store.delete(key, entry.ident)
         else:
             await self._store.touch(key, entry.ident, meta)
 
@@ -255,7 +257,7 @@ async def _store(
     try:
         if limit and len(whole) > limit:
             why = "too-large"
-        elif streams_events(reply.headers) and not ends_well(whole[:LOOKED_AT], whole[-LOOKED_AT:]):
+        elif streams_events(reply.headers) and not ends_well(whole):
             why = "event-stream"
         elif reply.last_trailers() or not writer.write(whole):
             why = "not-kept"

@@ -14,13 +14,14 @@ from proxy.http.cache_control import (
     delta_seconds,
     targeted,
 )
+from proxy.http.conditional import first
 from proxy.http.date import date_of, http_date
 from proxy.http.fields import Fields, RawHeaders, has, of_name, values, without
 from proxy.http.grammar import members
-from proxy.http.sse import streams_events
+from proxy.http.sse import of_events, streams_events
 from proxy.http.vary import ANY, selecting_names
 from proxy.middleware.cache.asked import Asked, kept_value
-from proxy.middleware.cache.labels import MOST, label, labels_of
+from proxy.middleware.cache.labels import label, labels_of
 from proxy.policy.freshness import Freshness, Lifetime, lifetime
 from proxy.policy.freshness import initial_age as age_of
 from proxy.policy.storing import (
@@ -36,11 +37,13 @@ _KEPT_BY_304: Final = frozenset(
     b"""content-digest content-encoding content-length content-md5 content-range""".split()
 )
 """What a 304 does not change: it is about the bytes that are stored (RFC 9111 3.2)."""
+_MOST_LABELS: Final = 1_000
+"""Of one reply; one with more is not stored, since what removes by one of them has to find it."""
 _NOT_KEPT: Final = _KEPT_BY_304 | OF_ONE_CLIENT | {b"age", b"cache-status"}
 
 _READ: Final = frozenset(
-    b"""age cache-control cache-tag content-range content-type date etag expires last-modified
-    set-cookie set-cookie2 surrogate-key vary""".split()
+    b"""age cache-control cache-tag content-encoding content-range content-type date etag expires
+    last-modified set-cookie set-cookie2 surrogate-key vary""".split()
 )
 """Fields of a reply that are looked at."""
 _DIRECTIVES: Final = Memo(lambda line: cache_directives((line,)), 512)
@@ -61,12 +64,14 @@ class Rules:
         "route_label",
         "targets",
         "ttl",
+        "upstream",
         "wall",
         "while_revalidate",
     )
 
-    def __init__(self, options: CacheOptions, route: str, wall: Clock) -> None:
+    def __init__(self, options: CacheOptions, route: str, wall: Clock, upstream: str = "") -> None:
         """``wall``: the time of day, which Date is compared with."""
+        self.upstream = upstream.encode()
         self.ttl = float(options.ttl)
         self.while_revalidate = float(options.stale_while_revalidate)
         self.if_error = float(options.stale_if_error)
@@ -180,13 +185,15 @@ def plan(asked: Asked, reply: Reply, rules: Rules, times: tuple[float, float]) -
         return "status"
     if not (life.explicit or posted) and streams_events(reply.headers):
         return "event-stream"  # nobody expects an old one
+    if b"content-encoding" in found and of_events(reply.headers):
+        return "event-stream"  # nobody can see whether it came to its end
     if reply.until_close:
         return "no-length"
     if rules.max_object and (reply.length or 0) > rules.max_object:
         return "too-large"
     public = is_public(said)
-    labels = labels_of(asked, found, rules.route_label, public=public)
-    if len(labels) > MOST:
+    labels = labels_of(asked.exchange, found, rules.route_label, rules.upstream)
+    if len(labels) > _MOST_LABELS:
         return "too-many-tags"
     return Meta(
         status=reply.status,
@@ -228,8 +235,9 @@ def freshened(
     if vary is None:
         return None
     updates = [field for field in fields if field[0].lower() not in _NOT_KEPT]
-    if has(meta.fields, b"etag"):
-        updates = without(updates, b"etag")
+    tag = first(updates, b"etag")
+    if has(meta.fields, b"etag") or (tag is not None and tag[:2] not in (b"W/", b"w/")):
+        updates = without(updates, b"etag")  # a strong one names bytes, maybe not these (4.3.4)
     # Without a Date it counts from when it came (RFC 9110 6.6.1).
     replaced = {b"date", *(name.lower() for name, _ in updates)}
     merged = [field for field in meta.fields if field[0].lower() not in replaced] + updates

@@ -6,47 +6,41 @@ from typing import Final
 from yarl import URL
 
 from proxy.core.exchange import Exchange
-from proxy.core.stored import Store
 from proxy.http.fields import RawHeaders, values
-from proxy.middleware.cache.keying import Keys
-from proxy.middleware.cache.labels import label
+from proxy.middleware.cache.labels import named_target, sent_label, url_label
 
 _NAMED_IN: Final = (b"location", b"content-location")
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
 
-async def invalidate(
-    store: Store,
-    upstreams: Iterable[Keys],
-    exchange: Exchange,
-    fields: RawHeaders,
-    origins: Iterable[str] = (),
-) -> None:
-    """Remove it, and what is on its way into the store; ``fields`` of the reply."""
-    for host, target in invalidated(exchange, fields, origins):
-        for keys in upstreams:
-            key = keys.of_target(exchange, target, host)
-            await store.delete(key)
-            # QUERYs of the same target, and what is stored for one owner alone.
-            await store.purge(label(b"target", key))
-
-
 def invalidated(
-    exchange: Exchange, fields: RawHeaders, origins: Iterable[str] = ()
-) -> Iterator[tuple[str, bytes]]:
-    """Hosts and targets: its own, and what the reply's ``fields`` name of the same origin.
+    exchange: Exchange, fields: RawHeaders, upstream: bytes = b"", origins: Iterable[str] = ()
+) -> Iterator[bytes]:
+    """Labels of its own URL, and of what the reply's ``fields`` name of the same origin.
 
     ``origins``: what the upstream may call itself.
     """
-    targets = [exchange.target]
+    named = named_target(exchange)
+    for host in _spellings(exchange):
+        yield url_label(exchange, host, named)
+        if named != exchange.target:
+            yield sent_label(exchange, host, exchange.target, upstream)
+        for target in targets(exchange, fields, origins):
+            yield url_label(exchange, host, target)
+            yield sent_label(exchange, host, target, upstream)
+
+
+def targets(
+    exchange: Exchange, fields: RawHeaders, origins: Iterable[str] = ()
+) -> dict[bytes, None]:
+    """What the fields of a reply name of the origin that was asked, but for what was asked for."""
+    found: dict[bytes, None] = {}
     for name in _NAMED_IN:
         for value in values(fields, name):
             target = _target(exchange, value, origins)
-            if target is not None and target not in targets:
-                targets.append(target)
-    for host in _spellings(exchange):
-        for target in targets:
-            yield host, target
+            if target is not None and target != exchange.target:
+                found[target] = None
+    return found
 
 
 def _spellings(exchange: Exchange) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import Final
 from proxy.core.exchange import Exchange
 from proxy.http.bounded_cache import BoundedCache
 from proxy.middleware.cache.asked import stable_digest
-from proxy.middleware.cache.meanings import address, lower
+from proxy.middleware.cache.meanings import lower
 
 _FORM: Final = b"2"
 """Another one where other things stand under a key: then nothing that is stored is found."""
@@ -23,12 +23,6 @@ class Keys:
     def of(self, exchange: Exchange, named: Sequence[bytes]) -> bytes:
         """For what it asks for; ``named``: what its fields say of the address (``address``)."""
         key = self._plain[exchange.target, exchange.host, exchange.scheme]
-        return stable_digest(key, *named) if named else key
-
-    def of_target(self, exchange: Exchange, target: bytes, host: str) -> bytes:
-        """For another target, by the scheme of ``exchange`` and what its fields say beside that."""
-        key = self._plain[target, host, exchange.scheme]
-        named = address(exchange.headers, exchange.host, exchange.scheme)
         return stable_digest(key, *named) if named else key
 
 

@@ -1,35 +1,14 @@
-"""What stored replies are removed by: path, route, tags (``Cache-Tag``, ``Surrogate-Key``)."""
+"""What stored replies are removed by: URL, path, route, tags (``Cache-Tag``, ``Surrogate-Key``)."""
 
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Final
 
+from proxy.core.exchange import Exchange
 from proxy.http.grammar import members
-from proxy.middleware.cache.asked import Asked
+from proxy.middleware.cache.meanings import lower
 
-MOST: Final = 1000
-"""Labels of one reply; one with more is not stored, since a purge by one of them has to find it."""
 _TAGS: Final = (b"cache-tag", b"surrogate-key")
-
-
-def labels_of(
-    asked: Asked, found: Mapping[bytes, Sequence[bytes]], route: bytes, *, public: bool
-) -> list[bytes]:
-    """Digests of what the reply can be purged by; ``route``: that of its route."""
-    exchange = asked.exchange
-    path, sent = exchange.path.encode(), exchange.raw_target.partition(b"?")[0]
-    labels = {route, label(b"path", path)}
-    if sent != path:
-        labels.add(label(b"path", sent))
-    if asked.content is not None or (asked.owner and not public):  # its key is not the target's
-        labels.add(label(b"target", asked.target_key))
-    for name in _TAGS:
-        if name not in found:
-            continue
-        for value in found[name]:
-            tags = members(value) if name == b"cache-tag" else value.split()
-            labels.update(label(b"tag", tag) for tag in tags)
-    return list(labels)
 
 
 def label(kind: bytes, value: bytes) -> bytes:
@@ -37,3 +16,50 @@ def label(kind: bytes, value: bytes) -> bytes:
     # The same as ``stable_digest(kind, value)`` in half the time: most replies have one of its own.
     text = b"%d:%b%d:%b" % (len(kind), kind, len(value), value)
     return blake2b(text, digest_size=16).digest()
+
+
+def url_label(exchange: Exchange, host: str, target: bytes) -> bytes:
+    """Of a URL as clients name it, whichever upstream it is for."""
+    return label(b"url", b"%b://%b %b" % (exchange.scheme.encode(), lower(host), target))
+
+
+def sent_label(exchange: Exchange, host: str, target: bytes, upstream: bytes) -> bytes:
+    """Of one as an upstream is asked for it, where the route rewrites what clients name."""
+    where = b"%b %b://%b %b" % (upstream, exchange.scheme.encode(), lower(host), target)
+    return label(b"sent", where)
+
+
+def named_target(exchange: Exchange) -> bytes:
+    """The target that its client named, in origin-form."""
+    raw = exchange.raw_target
+    if raw[:1] == b"/":
+        return raw
+    rest = raw.partition(b"://")[2]
+    slash = rest.find(b"/")
+    return exchange.target if slash < 0 else rest[slash:]
+
+
+def labels_of_request(exchange: Exchange, upstream: bytes) -> list[bytes]:
+    """What a write of the same URL, or one whose reply names it, removes."""
+    named = named_target(exchange)
+    found = [url_label(exchange, exchange.host, named)]
+    if named != exchange.target:
+        found.append(sent_label(exchange, exchange.host, exchange.target, upstream))
+    return found
+
+
+def labels_of(
+    exchange: Exchange, found: Mapping[bytes, Sequence[bytes]], route: bytes, upstream: bytes
+) -> list[bytes]:
+    """All labels of a reply with the fields ``found``; ``route``: that of its route."""
+    path, sent = exchange.path.encode(), exchange.raw_target.partition(b"?")[0]
+    labels = {route, label(b"path", path), *labels_of_request(exchange, upstream)}
+    if sent != path:
+        labels.add(label(b"path", sent))
+    for name in _TAGS:
+        if name not in found:
+            continue
+        for value in found[name]:
+            tags = members(value) if name == b"cache-tag" else value.split()
+            labels.update(label(b"tag", tag) for tag in tags)
+    return list(labels)

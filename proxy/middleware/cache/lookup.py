@@ -1,31 +1,41 @@
 """Finds the entry that may answer a request."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from proxy.core.stored import Entry, Store
 from proxy.middleware.cache.asked import Asked
 from proxy.middleware.cache.succession import made
+from proxy.policy.freshness import Use, reuse
+
+_RANKS: Final = {Use.FRESH: 2, Use.STALE: 1, Use.REFRESH: 1}
+"""The more, the better an entry is: it may be used, or at least while the server is asked."""
 
 
-async def find(store: Store, asked: Asked) -> tuple[Entry | None, Sequence[Entry]]:
+async def find(store: Store, asked: Asked, now: float) -> tuple[Entry | None, Sequence[Entry]]:
     """The entry that counts, and all that were looked at.
 
     What everybody may have stands under one key, what is its owner's alone under another. Of two
-    that fit, the one with the later Date is the answer (RFC 9111 4).
+    that fit, the one that may be used is the answer; else the one with the later Date (RFC 9111 4).
     """
     entries = await store.get(asked.key)
-    for each in entries:
-        if asked.takes(each):
-            entry: Entry | None = each
-            break
-    else:
-        entry = None
+    entry = _taken(asked, entries)
     if not asked.owner:
         return entry, entries
     own = await store.get(asked.own_key)
-    for each in own:
+    other = _taken(asked, own)
+    known = [each for each in (other, entry) if each is not None]
+    best = max(known, key=lambda each: _rank(asked, each, now)) if known else None
+    return best, [*entries, *own]
+
+
+def _taken(asked: Asked, entries: Sequence[Entry]) -> Entry | None:
+    for each in entries:
         if asked.takes(each):
-            if entry is None or made(each.meta) >= made(entry.meta):
-                entry = each
-            break
-    return entry, [*entries, *own]
+            return each
+    return None
+
+
+def _rank(asked: Asked, entry: Entry, now: float) -> tuple[int, float]:
+    use = reuse(entry.meta.freshness, asked.wanted, now)
+    return _RANKS.get(use, 0), made(entry.meta)

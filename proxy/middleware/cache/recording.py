@@ -6,7 +6,7 @@ from typing import Final
 from proxy.core.clock import Clock, monotonic
 from proxy.core.reply import Ending, Reply
 from proxy.core.stored import Writer
-from proxy.http.event_ends import LOOKED_AT, ends_well
+from proxy.http.event_ends import EventEnd
 
 _MOST_CHUNKS: Final = 10_000
 """Of a stream whose pace is noted; what comes behind them is replayed at once."""
@@ -21,9 +21,7 @@ class Recorder:
     __slots__ = (
         "_began",
         "_clock",
-        "_events",
-        "_first",
-        "_last",
+        "_end",
         "_left",
         "_pace",
         "_place",
@@ -59,8 +57,7 @@ class Recorder:
         self._left = max_object or 1 << 62
         self._place = place
         self._size = 0
-        self._events = events
-        self._first = self._last = b""
+        self._end = EventEnd() if events else None
 
     async def read(self) -> bytes:
         """The next bytes, which are stored too.
@@ -79,9 +76,8 @@ class Recorder:
         if self._pace is not None and len(self._pace) < _MOST_CHUNKS:
             self._pace.append((self._size, self._clock() - self._began))
         self._size += len(data)
-        if self._events:
-            self._first += data[: LOOKED_AT - len(self._first)]
-            self._last = (self._last + data)[-LOOKED_AT:]
+        if self._end is not None:
+            self._end.hear(data)
         if self._size > self._left or not writer.write(data):
             self._abort()
         elif self._size == length:
@@ -90,8 +86,9 @@ class Recorder:
 
     async def _finish(self, *, is_whole: bool) -> None:
         replaces: Sequence[bytes] | None = None
-        failed = self._events and not ends_well(self._first, self._last)
-        if is_whole and not failed and not self._reply.last_trailers():
+        if self._end is not None and not self._end.is_good():
+            is_whole = False
+        if is_whole and not self._reply.last_trailers():
             replaces = await self._place()
         writer = self._writer
         if replaces is None:

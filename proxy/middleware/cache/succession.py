@@ -34,7 +34,15 @@ def is_withdrawn(asked: Asked, stored: Entry, reply: Reply, why: str) -> bool:
     """
     if why in _OF_THE_STORE or reply.status not in _OF_THE_TARGET or asked.authorized:
         return False
-    return asked.owner == stored.meta.owner or not asked.owner
+    return speaks_of(asked, stored)
+
+
+def speaks_of(asked: Asked, stored: Entry) -> bool:
+    """Whether what this client is told counts for all who are given the entry.
+
+    A client with credentials of its own could take from others what they are given.
+    """
+    return not (stored.meta.public and asked.owner)
 
 
 def made(meta: Meta) -> float:

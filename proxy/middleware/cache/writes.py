@@ -1,10 +1,10 @@
 """Requests that make stored replies invalid, whichever route they take (RFC 9111 4.4).
 
-What is stored of a target stands under a key for each upstream that a route with ``[cache]`` asks.
-A POST of the same target may take another route, without ``[cache]`` or to another upstream: it
-makes all of them invalid.
+A POST may take another route than the GETs of the same URL: one without ``[cache]``, or to another
+upstream. So each route removes what is stored for a URL as clients name it.
 """
 
+import asyncio
 from collections.abc import Awaitable, Iterable
 from typing import Final
 
@@ -14,10 +14,13 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.core.scope import Scope, UpstreamNames
 from proxy.core.stored import Store
-from proxy.middleware.cache.invalidation import invalidate
-from proxy.middleware.cache.keying import Keys
+from proxy.http.fields import RawHeaders
+from proxy.middleware.cache.invalidation import invalidated
 
-SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
+SAFE: Final = frozenset(
+    {"GET", "HEAD", "OPTIONS", "TRACE", "QUERY", "PROPFIND", "REPORT", "SEARCH"}
+)
+"""Methods that change nothing (RFC 9110 9.2.1, and the IANA registry)."""
 
 
 def link(scope: Scope, inner: Handler) -> Handler | None:
@@ -30,40 +33,62 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
 
 def writes_of(scope: Scope, store: Store, inner: Handler) -> "Writes":
     """Those of a route."""
-    keys = [
-        scope.shared.share(("cache keys", upstream), lambda name=upstream: Keys(name))  # type: ignore[misc]
-        for upstream in scope.shared.caching
-    ]
     names = scope.find(UpstreamNames)
-    return Writes(inner, store, keys, () if names is None else names.origins)
+    origins = () if names is None else names.origins
+    return Writes(inner, store, scope.main_upstream, origins, scope.shared.tasks)
 
 
 class Writes:
     """Sends them, and removes what they make invalid."""
 
-    __slots__ = ("_inner", "_keys", "_origins", "_store")
+    __slots__ = ("_inner", "_origins", "_store", "_tasks", "_upstream")
 
     def __init__(
-        self, inner: Handler, store: Store, keys: Iterable[Keys], origins: Iterable[str] = ()
+        self,
+        inner: Handler,
+        store: Store,
+        upstream: str,
+        origins: Iterable[str],
+        tasks: set[asyncio.Task[None]],
     ) -> None:
-        """``keys``: of all upstreams; ``origins``: what the upstream of this route calls itself."""
+        """``origins``: what the upstream calls itself; ``tasks``: those that outlive a request."""
         self._inner = inner
         self._store = store
-        self._keys = tuple(keys)
+        self._upstream = upstream.encode()
         self._origins = tuple(origins)
+        self._tasks = tasks
 
     def handle(self, exchange: Exchange) -> Awaitable[Reply]:
         """Any request; of those that change nothing the answer is handed on as it is."""
         return self._inner(exchange) if exchange.method in SAFE else self.send(exchange)
 
     async def send(self, exchange: Exchange) -> Reply:
-        """One that may change something."""
+        """One that may change something.
+
+        What it changes is removed even if its client leaves meanwhile: nobody knows then what the
+        upstream has done.
+        """
         try:
             reply = await self._inner(exchange)
         except UpstreamError as error:
             if error.stage is Stage.ANSWERED:  # only the end of the reply is missing
-                await invalidate(self._store, self._keys, exchange, (), self._origins)
+                await asyncio.shield(self._removal(exchange, ()))
+            raise
+        except asyncio.CancelledError:
+            if exchange.record.attempt_count:
+                self._removal(exchange, ())
             raise
         if 200 <= reply.status < 400:
-            await invalidate(self._store, self._keys, exchange, reply.headers, self._origins)
+            await asyncio.shield(self._removal(exchange, reply.headers))
         return reply
+
+    def _removal(self, exchange: Exchange, fields: RawHeaders) -> asyncio.Task[None]:
+        labels = list(invalidated(exchange, fields, self._upstream, self._origins))
+        task = asyncio.get_running_loop().create_task(self._remove(labels))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _remove(self, labels: Iterable[bytes]) -> None:
+        for label in labels:
+            await self._store.purge(label)

@@ -8,7 +8,8 @@ from proxy.core.errors import ReplyBroken
 from proxy.core.stored import Entry
 from proxy.middleware.cache.answers import answer, fresh_answer
 from proxy.middleware.cache.asked import Asked
-from proxy.store.memory import SHORT, MemoryStore
+from proxy.store.memory import MemoryStore
+from proxy.store.memory_entry import SHORT
 from tests.support.caching import Answer
 from tests.support.loop import get
 from tests.support.pieces import body

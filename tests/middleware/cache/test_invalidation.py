@@ -3,7 +3,8 @@
 import pytest
 
 from proxy.core.exchange import Exchange
-from proxy.middleware.cache.invalidation import invalidated
+from proxy.middleware.cache.invalidation import invalidated, targets
+from proxy.middleware.cache.labels import sent_label, url_label
 
 
 @pytest.mark.parametrize(
@@ -31,16 +32,13 @@ def test_its_own_target_and_what_it_names_of_the_same_origin(
     name: bytes, reference: bytes, target: bytes | None
 ) -> None:
     exchange = Exchange("POST", b"/dir/a?x", (), host="a.test")
-    found = [
-        target for host, target in invalidated(exchange, [(name, reference)]) if host == "a.test"
-    ]
-    assert found[0] == b"/dir/a?x"
-    assert found[1:] == ([] if target is None else [target])
+    found = targets(exchange, [(name, reference)])
+    assert list(found) == ([] if target in (None, exchange.target) else [target])
 
 
 def test_a_host_that_is_none_names_nothing() -> None:
     exchange = Exchange("POST", b"/a", (), host="[")
-    assert {target for _, target in invalidated(exchange, [(b"Location", b"/b")])} == {b"/a"}
+    assert not targets(exchange, [(b"Location", b"/b")])
 
 
 @pytest.mark.parametrize(
@@ -58,4 +56,23 @@ def test_the_port_that_is_meant_without_one_is_the_same_origin(
     scheme: str, host: str, hosts: set[str]
 ) -> None:
     exchange = Exchange("POST", b"/a", (), host=host, scheme=scheme)
-    assert set(invalidated(exchange, ())) == {(each, b"/a") for each in hosts}
+    assert set(invalidated(exchange, ())) == {url_label(exchange, each, b"/a") for each in hosts}
+
+
+def test_a_url_counts_as_its_client_named_it_and_as_it_was_sent() -> None:
+    exchange = Exchange("POST", b"/api/a", (), host="a.test:81")
+    exchange.target = b"/a"
+    found = set(invalidated(exchange, [(b"Location", b"/b")], b"api"))
+    host = exchange.host
+    assert found == {
+        url_label(exchange, host, b"/api/a"),
+        sent_label(exchange, host, b"/a", b"api"),
+        url_label(exchange, host, b"/b"),
+        sent_label(exchange, host, b"/b", b"api"),
+    }
+
+
+def test_a_reply_may_name_its_upstream() -> None:
+    exchange = Exchange("POST", b"/a", (), host="a.test")
+    fields = [(b"Location", b"http://origin:9000/b"), (b"Content-Location", b"http://other/c")]
+    assert list(targets(exchange, fields, ["http://origin:9000"])) == [b"/b"]

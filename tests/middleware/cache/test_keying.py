@@ -10,10 +10,7 @@ def asking(*fields: tuple[bytes, bytes], target: bytes = b"/", host: str = "a.te
 
 
 def key_of(keys: Keys, exchange: Exchange) -> bytes:
-    """As it is asked for, and as it is named by a request for something else: the same."""
-    key = Asked(exchange, keys.of).key
-    assert keys.of_target(exchange, exchange.target, exchange.host) == key
-    return key
+    return Asked(exchange, keys.of).key
 
 
 def test_the_same_address_has_one_key() -> None:
@@ -34,10 +31,3 @@ def test_another_address_has_another_one() -> None:
         asking((b"X-Rewrite-URL", b"/b")),
     ]
     assert len({key_of(keys, each) for each in asked} | {key_of(Keys("b"), asking())}) == 7
-
-
-def test_another_target_is_of_the_same_address() -> None:
-    field = (b"X-Forwarded-Host", b"b.test")
-    keys = Keys("api")
-    found = keys.of_target(asking(field, target=b"/a"), b"/b", "a.test")
-    assert found == key_of(keys, asking(field, target=b"/b"))

@@ -1,22 +1,34 @@
 """What a stored reply is removed by."""
 
-from typing import Any
+import pytest
 
-from proxy.middleware.cache.asked import Asked, stable_digest
-from proxy.middleware.cache.labels import label, labels_of
-from tests.support.loop import get
+from proxy.core.exchange import Exchange
+from proxy.middleware.cache.asked import stable_digest
+from proxy.middleware.cache.labels import (
+    label,
+    labels_of,
+    labels_of_request,
+    named_target,
+    sent_label,
+    url_label,
+)
 
 ROUTE = label(b"route", b"/")
 
 
-def found(*, public: bool = True, owner: Any = (), **tags: list[bytes]) -> set[bytes]:
-    asked = Asked(get("/a?b", headers=owner), lambda *_: b"k")
+def exchange(raw: bytes = b"/a?b", target: bytes | None = None) -> Exchange:
+    made = Exchange("GET", raw, (), path="/a", host="A.test")
+    made.target = raw if target is None else target
+    return made
+
+
+def found(**tags: list[bytes]) -> set[bytes]:
     fields = {name.replace("_", "-").encode(): values for name, values in tags.items()}
-    return set(labels_of(asked, fields, ROUTE, public=public))
+    return set(labels_of(exchange(), fields, ROUTE, b"api"))
 
 
-def test_by_route_path_and_tags() -> None:
-    named = [(b"path", b"/a"), (b"path", b"/a?b")]
+def test_by_route_path_url_and_tags() -> None:
+    named = [(b"path", b"/a"), (b"url", b"http://a.test /a?b")]
     named += [(b"tag", tag) for tag in (b"a", b"b", b"c", b"d")]
     tagged = found(cache_tag=[b"a, b", b""], surrogate_key=[b"c d"])
     assert tagged == {ROUTE, *(label(*each) for each in named)}
@@ -28,12 +40,28 @@ def test_every_tag_counts_however_many_and_however_long() -> None:
     assert {label(b"tag", tag) for tag in tags} <= found(cache_tag=[b",".join(tags)])
 
 
-def test_what_is_its_owners_alone_is_found_by_its_target() -> None:
-    owner = [(b"Cookie", b"a=1")]
-    target = label(b"target", b"k")
-    assert target in found(owner=owner, public=False)
-    assert target not in found(owner=owner)
-    assert target not in found(public=False)
+def test_what_is_rewritten_has_a_label_of_its_upstream_too() -> None:
+    asked = exchange(b"/api/x", b"/x")
+    labels = labels_of_request(asked, b"api")
+    assert labels == [
+        url_label(asked, "a.test", b"/api/x"),
+        sent_label(asked, "a.test", b"/x", b"api"),
+    ]
+    assert labels[1:] != labels_of_request(asked, b"other")[1:]
+    assert len(labels_of_request(exchange(), b"api")) == 1
+
+
+@pytest.mark.parametrize(
+    ("raw", "named"),
+    [
+        (b"/a?b", b"/a?b"),
+        (b"http://a.test/a?b", b"/a?b"),
+        (b"http://a.test", b"/"),
+        (b"*", b"/"),
+    ],
+)
+def test_what_a_client_named(raw: bytes, named: bytes) -> None:
+    assert named_target(exchange(raw, b"/")) == named
 
 
 def test_a_label_is_the_digest_of_its_kind_and_its_value() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.caching import Caching, fresh
 from tests.support.loop import JumpingLoop, get, post, reply
+from tests.support.samples import told
 
 PUBLIC = (b"Cache-Control", b"public, max-age=60")
 
@@ -88,3 +89,43 @@ async def test_a_stale_entry_of_an_owner_is_refreshed_behind_it(jumping: Jumping
     assert (await caching.ask(get(headers=[by(b"a")]))).body == b"old"
     await asyncio.sleep(1)
     assert (await caching.ask_for(by(b"a"))).body == b"new"
+
+
+EARLIER = (b"Date", b"Tue, 14 Nov 2023 22:00:00 GMT")
+
+
+async def test_what_may_be_used_goes_before_what_is_newer_and_stale(jumping: JumpingLoop) -> None:
+    """Clocks of servers differ, and caches before us send what they had."""
+    old = [(b"Cache-Control", b"public, max-age=5000"), EARLIER]
+    caching = Caching(fresh(5, b"own"), reply(200, old, b"public"))
+    await caching.ask_for(by(b"a"))
+    await asyncio.sleep(10)
+    for _ in range(3):
+        assert (await caching.ask_for(by(b"a"))).body == b"public"
+
+
+async def test_a_head_removes_an_owners_entry_that_is_another_one_now(jumping: JumpingLoop) -> None:
+    caching = Caching(
+        fresh(60, b"own", (b"ETag", b'"a"')),
+        reply(200, [(b"Cache-Control", b"max-age=60"), (b"ETag", b'"b"')], b""),
+        fresh(60, b"new"),
+    )
+    await caching.ask_for(by(b"a"))
+    await caching.ask(get(method="HEAD", headers=[by(b"a"), (b"Cache-Control", b"no-cache")]))
+    assert (await caching.ask_for(by(b"a"))).body == b"new"
+
+
+async def test_an_owners_new_reply_takes_the_place_of_the_old_one(jumping: JumpingLoop) -> None:
+    caching = Caching(fresh(60, b"old"), fresh(60, b"new"))
+    await caching.ask_for(by(b"a"))
+    await caching.ask_for(by(b"a"), (b"Cache-Control", b"no-cache"))
+    assert [told(caching.store)[name] for name in ("store_entries", "store_evicted")] == [1, 0]
+    assert (await caching.ask_for(by(b"a"))).body == b"new"
+
+
+async def test_an_owner_is_answered_with_the_fields_of_the_304(jumping: JumpingLoop) -> None:
+    confirmed = reply(304, [(b"Cache-Control", b"max-age=60"), (b"X-New", b"1")])
+    caching = Caching(fresh(5, b"own", (b"ETag", b'"a"')), confirmed)
+    await caching.ask_for(by(b"a"))
+    await asyncio.sleep(10)
+    assert (await caching.ask_for(by(b"a"))).value(b"x-new") == b"1"

@@ -228,3 +228,32 @@ async def test_what_one_client_is_told_withdraws_nothing(field: tuple[bytes, byt
     caching = await stale(mine, reply(503), control=control)
     assert (await caching.ask_for(field)).body == b"mine"
     assert (await caching.ask()).body == b"old"
+
+
+PUBLIC = b"public, max-age=5, stale-if-error=600"
+MINE = [(b"Cache-Control", b"private"), (b"ETag", b'"b"')]
+
+
+@pytest.mark.parametrize("status", [200, 304])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_what_everybody_is_given_stays_whatever_one_client_is_told(
+    status: int, method: str
+) -> None:
+    """Also if that client was the one that it was stored for."""
+    first = reply(200, [(b"Cache-Control", PUBLIC), (b"ETag", b'"a"')], b"old")
+    said = [(b"Cache-Control", b"private")] if status == 304 else MINE
+    caching = Caching(first, reply(status, said, b""), reply(503))
+    cookie = (b"Cookie", b"a=1")
+    await caching.ask_for(cookie)
+    await asyncio.sleep(10)
+    await caching.ask(get(method=method, headers=[cookie]))
+    await asyncio.sleep(2)
+    assert (await caching.ask()).body == b"old"
+
+
+async def test_a_client_that_insists_withdraws_nothing() -> None:
+    """It could take from others what they are given, by asking in a way that nobody else does."""
+    caching = Caching(fresh(60, b"fresh"), reply(404, [(b"Cache-Control", b"no-store")], b"none"))
+    await caching.ask()
+    assert (await caching.ask_for((b"Cache-Control", b"no-cache"))).status == 404
+    assert (await caching.ask()).body == b"fresh"

@@ -1,0 +1,55 @@
+"""A reply in the memory of the process, and what it costs there."""
+
+from typing import Final
+
+from proxy.core.stored import Meta
+
+SHORT: Final = 64 << 10
+"""Bytes of a body that is one piece, and of the pieces of longer ones."""
+_OVERHEAD: Final = 1024
+"""Bytes that an entry costs beyond its body and its fields."""
+_PER_FIELD: Final = 160
+_PER_LABEL: Final = 200
+"""With its 16 bytes."""
+_PER_MOMENT: Final = 120
+
+
+class MemoryEntry:
+    """A reply whose body is here."""
+
+    __slots__ = ("cost", "ident", "kept", "key", "meta", "pieces", "shown", "size", "whole")
+
+    def __init__(self, key: bytes, ident: bytes, meta: Meta, pieces: list[bytes]) -> None:
+        self.key = key
+        self.ident = ident
+        self.meta = meta
+        self.pieces = pieces
+        if len(pieces) == 1:  # nearly always
+            self.whole: bytes | None = pieces[0]
+            self.size = len(pieces[0])
+        else:
+            self.whole = None if pieces else b""
+            self.size = sum(map(len, pieces))
+        self.shown: object = None
+        self.kept = False
+        """Whether it was asked for again."""
+        self.cost = cost_of(meta, self.size)
+
+    async def read(self, position: int) -> bytes:
+        """Some bytes from ``position`` on. All pieces but the last are of one length."""
+        number, offset = divmod(position, SHORT)
+        if number >= len(self.pieces):
+            return b""
+        piece = self.pieces[number]
+        return piece[offset:] if offset else piece
+
+
+def cost_of(meta: Meta, size: int) -> int:
+    """Bytes in memory, about; each field, label and moment costs its objects too."""
+    fields, labels = meta.fields, meta.labels
+    total = size + _OVERHEAD + len(fields) * _PER_FIELD + len(labels) * _PER_LABEL
+    for name, value in fields:  # in less than half the time that ``sum`` and ``map`` take
+        total += len(name) + len(value)
+    if meta.vary:
+        total += sum(len(name) + len(value or b"") + _PER_FIELD for name, value in meta.vary)
+    return total + _PER_MOMENT * len(meta.pace) if meta.pace else total
