@@ -128,7 +128,7 @@ class Cache:
         entry: Entry | None = None
         reason = "request"
         if not (asked.wanted.no_store or asked.for_origin):
-            entry, entries = await find(self._store, asked, self._now())
+            entry, entries = await find(self._store, asked, self._now)
             if entry is None:
                 reason = "vary-miss" if entries else NOTHING_STORED
             elif (found := self._from_store(asked, entry)) is not None:

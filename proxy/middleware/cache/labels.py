@@ -5,10 +5,26 @@ from hashlib import blake2b
 from typing import Final
 
 from proxy.core.exchange import Exchange
+from proxy.http.bounded_cache import BoundedCache
 from proxy.http.grammar import members
 from proxy.middleware.cache.meanings import lower
 
 _TAGS: Final = (b"cache-tag", b"surrogate-key")
+
+
+class _Origins(BoundedCache[tuple[str, str], bytes]):
+    """Scheme and host in one, as labels have them."""
+
+    __slots__ = ()
+
+    def __missing__(self, named: tuple[str, str]) -> bytes:
+        scheme, host = named
+        origin = b"%b://%b " % (scheme.encode(), lower(host))
+        self.remember(named, origin, 3 * len(host))
+        return origin
+
+
+_ORIGINS: Final = _Origins(1024, 1 << 20)
 
 
 def label(kind: bytes, value: bytes) -> bytes:
@@ -20,13 +36,12 @@ def label(kind: bytes, value: bytes) -> bytes:
 
 def url_label(exchange: Exchange, host: str, target: bytes) -> bytes:
     """Of a URL as clients name it, whichever upstream it is for."""
-    return label(b"url", b"%b://%b %b" % (exchange.scheme.encode(), lower(host), target))
+    return label(b"url", _ORIGINS[exchange.scheme, host] + target)
 
 
 def sent_label(exchange: Exchange, host: str, target: bytes, upstream: bytes) -> bytes:
     """Of one as an upstream is asked for it, where the route rewrites what clients name."""
-    where = b"%b %b://%b %b" % (upstream, exchange.scheme.encode(), lower(host), target)
-    return label(b"sent", where)
+    return label(b"sent", b"%b %b%b" % (upstream, _ORIGINS[exchange.scheme, host], target))
 
 
 def named_target(exchange: Exchange) -> bytes:
@@ -41,7 +56,9 @@ def named_target(exchange: Exchange) -> bytes:
 
 def labels_of_request(exchange: Exchange, upstream: bytes) -> list[bytes]:
     """What a write of the same URL, or one whose reply names it, removes."""
-    named = named_target(exchange)
+    named = exchange.raw_target
+    if named[:1] != b"/":
+        named = named_target(exchange)
     found = [url_label(exchange, exchange.host, named)]
     if named != exchange.target:
         found.append(sent_label(exchange, exchange.host, exchange.target, upstream))

@@ -66,7 +66,7 @@ class Leases:
             return claim
         self.waits += 1
         await self._ended(claim)
-        found, _ = await find(self._store, asked, self._now())
+        found, _ = await find(self._store, asked, self._now)
         if found is not None and not _same(found, entry):
             use = reuse(found.meta.freshness, asked.wanted, self._now())
             if use in (Use.FRESH, Use.STALE):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from proxy.core.clock import Clock
 from proxy.core.stored import Entry, Store
 from proxy.middleware.cache.asked import Asked
 from proxy.middleware.cache.succession import made
@@ -12,19 +13,20 @@ _RANKS: Final = {Use.FRESH: 2, Use.STALE: 1, Use.REFRESH: 1}
 """The more, the better an entry is: it may be used, or at least while the server is asked."""
 
 
-async def find(store: Store, asked: Asked, now: float) -> tuple[Entry | None, Sequence[Entry]]:
+async def find(store: Store, asked: Asked, clock: Clock) -> tuple[Entry | None, Sequence[Entry]]:
     """The entry that counts, and all that were looked at.
 
     What everybody may have stands under one key, what is its owner's alone under another. Of two
     that fit, the one that may be used is the answer; else the one with the later Date (RFC 9111 4).
     """
     entries = await store.get(asked.key)
-    entry = _taken(asked, entries)
     if not asked.owner:
-        return entry, entries
-    own = await store.get(asked.own_key)
-    other = _taken(asked, own)
-    known = [each for each in (other, entry) if each is not None]
+        for each in entries:
+            if asked.takes(each):
+                return each, entries
+        return None, entries
+    own, now = await store.get(asked.own_key), clock()
+    known = [each for each in (_taken(asked, own), _taken(asked, entries)) if each is not None]
     best = max(known, key=lambda each: _rank(asked, each, now)) if known else None
     return best, [*entries, *own]
 
