@@ -54,8 +54,8 @@ def check(
 
 
 def usable(config: Config | None, problems: Iterable[Problem]) -> Config:
-    """The configuration, if nothing but warnings speaks against it. Raises ConfigError."""
-    serious = [problem for problem in problems if not problem.warning]
+    """The configuration, if nothing speaks against its use. Raises ConfigError."""
+    serious = [problem for problem in problems if not (problem.warning or problem.passing)]
     if config is None or serious:
         raise ConfigError(serious)
     return config
