@@ -2,8 +2,9 @@
 
 import os
 import stat
-from pathlib import Path
 from typing import Final, TypeAlias
+
+from proxy.core.pipes import content
 
 LOOK_EVERY: Final = 1.0
 """Seconds between two looks at a file."""
@@ -71,5 +72,5 @@ def regular_content(path: str) -> bytes:
 
 
 def secret_content(path: str) -> bytes:
-    """The bytes of a file without its last line break. Raises OSError."""
-    return Path(path).read_bytes().removesuffix(b"\n").removesuffix(b"\r")
+    """The bytes of a file, or of a pipe, without its last line break. Raises OSError."""
+    return content(path).removesuffix(b"\n").removesuffix(b"\r")

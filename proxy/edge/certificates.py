@@ -5,10 +5,11 @@ import logging
 import os
 import ssl
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from proxy.core.clock import monotonic
+from proxy.core.files import secret_content
+from proxy.core.pipes import readable, without_waiting
 from proxy.edge.options import CertificateOptions, ServerTlsOptions
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,8 @@ class ListenerTls:
             return
         self._mark = mark  # whatever comes of it: what is wrong is said once
         try:
-            self._context = listener_context(self._options)
+            with without_waiting():  # the loop would
+                self._context = listener_context(self._options)
         except (OSError, ValueError) as error:
             log.error("[server.tls]: changed files cannot be used, the old ones stay: %s", error)
         else:
@@ -129,7 +131,8 @@ def _context(options: ServerTlsOptions) -> ssl.SSLContext:
     context.verify_mode = _AUTH[options.client_auth]
     if options.client_ca_file:
         try:
-            context.load_verify_locations(options.client_ca_file)
+            with readable(options.client_ca_file) as file:
+                context.load_verify_locations(file)
         except ssl.SSLError as error:
             raise ValueError(f"no certificates in {options.client_ca_file!r}: {error}") from None
     return context
@@ -139,10 +142,11 @@ def load_certificate(context: ssl.SSLContext, entry: CertificateOptions) -> None
     """Show this certificate. Raises OSError, or ValueError with the files' names."""
     # An encrypted key without a password is an error, not a question on the terminal.
     file = entry.password_file
-    password = Path(file).read_bytes().removesuffix(b"\n").removesuffix(b"\r") if file else b""
+    password = secret_content(file) if file else b""
     key = entry.key_file or entry.cert_file
     try:
-        context.load_cert_chain(entry.cert_file, key, password=password)
+        with readable(entry.cert_file) as shown, readable(entry.key_file) as own:
+            context.load_cert_chain(shown, own or shown, password=password)
     except ssl.SSLError as error:
         if "KEY_VALUES_MISMATCH" in str(error):
             raise ValueError(

@@ -8,6 +8,7 @@ from aiohttp import ClientRequest
 from yarl import URL
 
 from proxy.core.files import secret_content
+from proxy.core.pipes import readable
 from proxy.upstream.options import ServerEntry, UpstreamOptions, UpstreamTlsOptions, entries
 
 
@@ -129,12 +130,14 @@ def tls_context(options: UpstreamOptions) -> ssl.SSLContext | None:
 
 
 def _context(options: UpstreamTlsOptions) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=options.ca_file or None)
+    with readable(options.ca_file) as authorities:
+        context = ssl.create_default_context(cafile=authorities or None)
     if not options.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if options.cert_file:
         # An encrypted key without a password is an error, not a question on the terminal.
         password = secret_content(options.password_file) if options.password_file else b""
-        context.load_cert_chain(options.cert_file, options.key_file or None, password=password)
+        with readable(options.cert_file) as shown, readable(options.key_file) as own:
+            context.load_cert_chain(shown, own or None, password=password)
     return context
