@@ -90,7 +90,7 @@ OPERATIONS: Final = (
     Operation("POST", "/api/servers/eject", "Ask a server no more for some seconds",
               o.eject, Told, body=o.Server, errors=(400, 404, 409)),
     Operation("POST", "/api/servers/restore", "Ask a server again",
-              o.restore, Told, body=o.Server, errors=(400, 404, 409)),
+              o.restore, Told, body=o.Server, errors=(400, 404)),
     Operation("DELETE", "/api/cache", "Remove stored replies: of a path, a tag or a route",
               o.purge, o.Purged, _PURGED, errors=(400,)),
     Operation("GET", "/api/configuration", "The options in force, without secrets",

@@ -15,7 +15,7 @@ from typing import Final
 from aiohttp import web
 
 from proxy.admin.options import AdminOptions
-from proxy.core.secret_file import SecretFile
+from proxy.core.secret_file import SecretFile, filled
 from proxy.http.authority import hostname
 
 Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -37,7 +37,7 @@ class Guard:
         """``options``: the names of the admin listener. Raises OSError or ValueError where its
         token file cannot be used."""
         self._open = _is_local(options.listen)
-        self._token = SecretFile(options.token_file, _filled) if options.token_file else None
+        self._token = SecretFile(options.token_file, filled) if options.token_file else None
         self._hosts = {_name(host) for host in options.hosts}
         self._names = {_LOCAL, _name(options.listen), *self._hosts}
 
@@ -74,12 +74,6 @@ class Guard:
         """
         name = _name(authority)
         return name in self._names or name.endswith("." + _LOCAL) or _is_address(name)
-
-
-def _filled(token: bytes) -> bytes:
-    if not token.strip():
-        raise ValueError("the token is empty")
-    return token.strip()
 
 
 def _authorized(wanted: SecretFile, given: str) -> bool:

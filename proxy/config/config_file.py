@@ -12,15 +12,20 @@ if TYPE_CHECKING:
 
 
 class ConfigFile:
-    """A file of configuration, with what ``--set`` puts over it; called, it is read again."""
+    """A file of configuration, with what ``--set`` puts over it; called, it is read.
+
+    It may be a pipe for the first time; after that, only a regular file is read.
+    """
 
     def __init__(self, path: str, sets: Sequence[str] = ()) -> None:
         self._path = path
         self._sets = sets
+        self._was_read = False
 
     def __call__(self) -> tuple[Config | None, list[Problem]]:
         """The configuration, and all that is wrong with it."""
-        return read(self._path, sets=self._sets)
+        again, self._was_read = self._was_read, True
+        return read(self._path, sets=self._sets, again=again)
 
     def origins(self, config: Config) -> "Origins | None":
         """Where the options of a configuration were written.

@@ -19,6 +19,7 @@ from proxy.config.tables import table_problems
 from proxy.config.unreachable import shadowed
 from proxy.core import findings, patterns
 from proxy.core.findings import Finding, Place
+from proxy.core.secret_file import SecretFile, filled
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.http.target import literal_path
 from proxy.middleware.fallback import FixedReply
@@ -105,6 +106,11 @@ def _admin(options: AdminOptions, listens: list[str]) -> Iterator[Finding]:
                 fault = f"{address!r} is taken by {owner}"
         yield from _one(("admin", name), fault)
         taken.append(("[admin] listen", address))
+    if file := options.token_file:
+        fault = fields.file_fault(file)
+        if not fault and not fields.is_pipe(file):
+            fault = fault_of(partial(SecretFile, file, filled))
+        yield from _one(("admin", "token_file"), fault)
     yield from _each(("admin", "hosts"), options.hosts, addresses.authority_fault)
 
 

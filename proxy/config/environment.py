@@ -45,7 +45,12 @@ def _walked(value: Any, environ: Mapping[str, str], place: Place, found: Substit
     if isinstance(value, list):
         entries = enumerate(value)
         return [_walked(inner, environ, (*place, index), found) for index, inner in entries]
-    if not isinstance(value, str) or "$" not in value:
+    if not isinstance(value, str):
+        return value
+    if not _is_utf8(value):  # of the command line
+        found.findings.append(Finding(place, "it is not UTF-8"))
+        return value.encode("utf-8", "replace").decode()
+    if "$" not in value:
         return value
     try:
         result = _REFERENCE.sub(lambda reference: _resolve(reference, environ), value)
@@ -80,11 +85,22 @@ def _resolve(found: re.Match[str], environ: Mapping[str, str]) -> str:
             f'a "$" itself is "$$"'
         )
     value = environ.get(name)
+    if value is not None and not _is_utf8(value):
+        raise _Unresolved(f"environment variable {name} is not UTF-8")
     if dash:
         return value or default
     if value is None:
         raise _Unresolved(f"environment variable {name} is not set and has no default")
     return value
+
+
+def _is_utf8(value: str) -> bool:
+    """Python stands in for other bytes by what no text can hold (PEP 383)."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _shown(found: re.Match[str], name: str) -> str:

@@ -17,6 +17,7 @@ from proxy.config.model import Config, read_unit
 from proxy.config.overrides import Overrides
 from proxy.config.problems import ConfigError, Problem, spell
 from proxy.config.unexpanded import unexpanded
+from proxy.core.files import regular_content
 from proxy.core.findings import Finding, Place
 from proxy.core.redaction import conceal
 
@@ -54,8 +55,8 @@ def check(
 
 
 def usable(config: Config | None, problems: Iterable[Problem]) -> Config:
-    """The configuration, if nothing but warnings speaks against it. Raises ConfigError."""
-    serious = [problem for problem in problems if not problem.warning]
+    """The configuration, if nothing speaks against its use. Raises ConfigError."""
+    serious = [problem for problem in problems if not (problem.warning or problem.passing)]
     if config is None or serious:
         raise ConfigError(serious)
     return config
@@ -118,15 +119,20 @@ def without_file(
 
 
 def read(
-    path: str | os.PathLike[str], environ: Environ = os.environ, sets: Sequence[str] = ()
+    path: str | os.PathLike[str],
+    environ: Environ = os.environ,
+    sets: Sequence[str] = (),
+    *,
+    again: bool = False,
 ) -> tuple[Config | None, list[Problem]]:
     """A file and what is wrong with it; None where nothing can be made of it.
 
-    ``sets``: options from the command line, each as ``retry.attempts=4``, which win.
+    ``sets``: options from the command line, each as ``retry.attempts=4``, which win. ``again``:
+    the proxy runs already, so a pipe, whose writer would be waited for, is refused.
     """
     name = os.fspath(path)
     try:
-        data = Path(path).read_bytes()
+        data = regular_content(name) if again else Path(path).read_bytes()
     except FileNotFoundError:
         return None, [Problem(name, 1, "file", _MISSING)]
     except (OSError, ValueError) as error:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from proxy.core.cache_options import NOT_A_STORE
 from proxy.core.findings import WARNING, Place
 
 _SECRET: Final = re.compile(
@@ -28,6 +29,11 @@ class Problem:
     def warning(self) -> bool:
         """The file can be used nevertheless."""
         return self.message.startswith(WARNING)
+
+    @property
+    def passing(self) -> bool:
+        """A problem for ``check`` only: a proxy runs on, and the file may be mended meanwhile."""
+        return self.place == "store.url" and NOT_A_STORE in self.message
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file

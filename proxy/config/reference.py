@@ -43,9 +43,10 @@ Unknown options are problems. Relative paths of files start at the working direc
 
 **The environment.** In every string, `"${NAME}"` is replaced by the environment variable NAME, and
 `"${NAME:-default}"` by `default` if NAME is unset or empty. A variable that is unset and has no
-default is a problem. `$$` is a `$`; a `$` before anything but `{` and `$` stays as it is. A string
-that is one reference and nothing else takes the type of its option: `attempts = "${RETRIES:-4}"`,
-`access = "${ACCESS:-true}"`, and `on = "${RETRY_ON:-503,reset}"` for a list.
+default is a problem, and so is one that is not UTF-8. `$$` is a `$`; a `$` before anything but `{`
+and `$` stays as it is. A string that is one reference and nothing else takes the type of its
+option: `attempts = "${RETRIES:-4}"`, `access = "${ACCESS:-true}"`, and
+`on = "${RETRY_ON:-503,reset}"` for a list.
 
 **Defaults and merging.** `[server]`, `[shutdown]`, `[log]`, `[timeouts]`, `[retry]` and
 `[errors]` always apply; options that you do not write have their defaults. So do

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, Protocol
 
 from proxy.config.model import Config
+from proxy.config.store_file import store_file_problems
 from proxy.core.cache_options import store_problems
 from proxy.core.findings import Finding, Place, Written
 from proxy.middleware import cors, per_try, rate_limit
@@ -57,6 +58,7 @@ def _all(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
     inherited: set[str] = set()
     yield from retry.problems(Written(raw, (), config, inherited, rules))
     yield from store_problems(config.store, used=any(route.cache for route in config.routes))
+    yield from store_file_problems(config.store)
     for index, upstream in enumerate(config.upstreams):
         place: Place = ("upstreams", index)
         for checked in _UPSTREAM:

@@ -5,10 +5,14 @@ import os
 import pwd
 import stat
 
+from proxy.core.pipes import is_device
+
 
 def file_fault(path: str) -> str:
     """A file that is read at start."""
     try:
+        if is_device(os.stat(path)):
+            return f"cannot read {path!r}: it is no regular file"
         # A pipe without a writer would hold up a plain open for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except (OSError, ValueError) as error:

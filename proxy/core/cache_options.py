@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Final, Literal
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from msgspec import Meta
 
@@ -14,6 +15,8 @@ from proxy.core.size import Size, size
 from proxy.http.grammar import TCHAR
 
 STORE: Final = "^(memory:|sqlite:.+|rediss?://.+|unix://.+)$"
+NOT_A_STORE: Final = "is not a store of sidecar-proxy"
+"""Said of a file of another program. The proxy runs on without a store, and tries it again."""
 TARGET: Final = f"^[{TCHAR.decode()}]+$"
 
 
@@ -102,7 +105,29 @@ def store_problems(options: StoreOptions | None, *, used: bool) -> Iterator[Find
     kind, _, rest = options.url.partition(":")
     if kind == "sqlite" and not Path(rest).absolute().parent.is_dir():
         yield Finding(place, f"{WARNING} the directory of {rest} is not there")
-    if kind in ("redis", "rediss", "unix") and find_spec("redis") is None:
-        yield Finding(place, "Redis wants redis-py: pip install 'sidecar-proxy[redis]'")
+    if kind in ("redis", "rediss", "unix"):
+        if find_spec("redis") is None:
+            yield Finding(place, "Redis wants redis-py: pip install 'sidecar-proxy[redis]'")
+        if fault := _redis_fault(options.url):
+            yield Finding(place, fault)
     if not used:
         yield Finding(("store",), f"{WARNING} no route has [cache], so nothing is stored")
+
+
+def _redis_fault(url: str) -> str:
+    """What is wrong with an address of Redis. It may hold a password, so none of it is repeated."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "not a URL, expected one as redis://127.0.0.1:6379/0"
+    databases = parse_qs(parts.query, keep_blank_values=True).get("db", [])
+    if parts.scheme != "unix":
+        databases += filter(None, [unquote(parts.path).strip("/")])
+        try:
+            if parts.port == 0:
+                raise ValueError
+        except ValueError:
+            return "expected a port from 1 to 65535"
+    if not all(each.isascii() and each.isdecimal() for each in databases):
+        return "expected the number of a database, as in redis://127.0.0.1:6379/0"
+    return ""

@@ -2,8 +2,9 @@
 
 import os
 import stat
-from pathlib import Path
 from typing import Final, TypeAlias
+
+from proxy.core.pipes import content
 
 LOOK_EVERY: Final = 1.0
 """Seconds between two looks at a file."""
@@ -44,13 +45,32 @@ def secret_mark(path: str) -> Mark:
     Raises OSError, or ValueError where it cannot be read in one go: a pipe would be waited for.
     """
     found = os.stat(path)
-    if not stat.S_ISREG(found.st_mode):
-        raise ValueError("it is no regular file")
+    _check_regular(found)
     if found.st_size > _LONGEST:
         raise ValueError(f"it has more than {_LONGEST} bytes")
     return mark_of(found)
 
 
+def _check_regular(found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError("it is no regular file")
+
+
+def regular_content(path: str) -> bytes:
+    """The bytes of a file while the proxy runs, when nobody may wait for the writer of a pipe.
+
+    Raises OSError, or ValueError where it is no regular file.
+    """
+    _check_regular(os.stat(path))
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        _check_regular(os.fstat(descriptor))
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
+
+
 def secret_content(path: str) -> bytes:
-    """The bytes of a file without its last line break. Raises OSError."""
-    return Path(path).read_bytes().removesuffix(b"\n").removesuffix(b"\r")
+    """The bytes of a file, or of a pipe, without its last line break. Raises OSError."""
+    return content(path).removesuffix(b"\n").removesuffix(b"\r")

@@ -9,6 +9,8 @@ from proxy.core.duration import Duration, seconds
 
 MODE: Final = "^0?[0-7]{3}$"
 """Permissions in octal."""
+MOST: Final = 1_000_000_000
+"""Of a number that has no other bound: TOML also knows ``inf``."""
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,7 +8,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from proxy.core.duration import Duration, seconds
-from proxy.core.options import Table, described
+from proxy.core.options import MOST, Table, described
 from proxy.core.request_key import PATTERN
 
 
@@ -17,13 +17,18 @@ class RateLimitOptions(Table, frozen=True, kw_only=True):
 
     average: Annotated[
         float,
-        Meta(ge=0, description="Requests in a period, for each key; over it: 429. 0: no limit."),
+        Meta(
+            ge=0,
+            le=MOST,
+            description="Requests in a period, for each key; over it: 429. 0: no limit.",
+        ),
     ] = 0.0
     period: Annotated[Duration, described("The time that average is for.")] = seconds(1)
     burst: Annotated[
         float,
         Meta(
             ge=0,
+            le=MOST,
             description="Requests that may come at once; 0: as many as in a period, at least one.",
         ),
     ] = 0.0

@@ -9,6 +9,13 @@ from proxy.core.redaction import Rotating, rotating
 log = logging.getLogger(__name__)
 
 
+def filled(token: bytes) -> bytes:
+    """The token in a file. Raises ValueError where there is none."""
+    if not token.strip():
+        raise ValueError("the token is empty")
+    return token.strip()
+
+
 class SecretFile:
     """The secret that a file holds; what cannot be used leaves the one before as it was."""
 

@@ -5,10 +5,11 @@ import logging
 import os
 import ssl
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from proxy.core.clock import monotonic
+from proxy.core.files import secret_content
+from proxy.core.pipes import readable, without_waiting
 from proxy.edge.options import CertificateOptions, ServerTlsOptions
 from proxy.net.pem import load_authorities, load_pair
 
@@ -63,7 +64,8 @@ class ListenerTls:
             return
         self._mark = mark  # whatever comes of it: what is wrong is said once
         try:
-            self._context = listener_context(self._options)
+            with without_waiting():  # the loop would
+                self._context = listener_context(self._options)
         except (OSError, ValueError) as error:
             log.error("[server.tls]: changed files cannot be used, the old ones stay: %s", error)
         else:
@@ -129,15 +131,17 @@ def _context(options: ServerTlsOptions) -> ssl.SSLContext:
     context.set_alpn_protocols(["http/1.1"])
     context.verify_mode = _AUTH[options.client_auth]
     if options.client_ca_file:
-        load_authorities(context, options.client_ca_file, "client_ca_file")
+        with readable(options.client_ca_file) as file:
+            load_authorities(context, options.client_ca_file, "client_ca_file", file)
     return context
 
 
 def load_certificate(context: ssl.SSLContext, entry: CertificateOptions) -> None:
     """Show this certificate. Raises OSError, or UnusableFile with the file's name."""
     file = entry.password_file
-    password = Path(file).read_bytes().removesuffix(b"\n").removesuffix(b"\r") if file else b""
-    load_pair(context, entry.cert_file, entry.key_file, password, file)
+    password = secret_content(file) if file else b""
+    with readable(entry.cert_file) as shown, readable(entry.key_file) as own:
+        load_pair(context, entry.cert_file, entry.key_file, password, file, read_from=(shown, own))
 
 
 class Shown(NamedTuple):

@@ -3,7 +3,6 @@
 import mimetypes
 from collections.abc import Callable, Sequence
 from http.client import responses
-from pathlib import Path
 from typing import Annotated, Final
 
 from msgspec import Meta
@@ -13,6 +12,7 @@ from proxy.core.errors import ConnectionLimit, Stage, UpstreamError, forget_fram
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.options import Table, described
 from proxy.core.outcome import takes_over
+from proxy.core.pipes import content
 from proxy.core.reply import Ending, NoMoreBytes, Reply
 from proxy.core.scope import Scope
 
@@ -100,7 +100,7 @@ class Fixed:
 
     def __init__(self, options: FixedReply) -> None:
         """Raises OSError where the file cannot be read."""
-        self._data = Path(options.file).read_bytes()
+        self._data = content(options.file)
         kind = mimetypes.guess_type(options.file)[0] or "application/octet-stream"
         self._fields = [
             (b"Content-Type", kind.encode()),

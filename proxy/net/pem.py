@@ -22,10 +22,13 @@ class UnusableFile(ValueError):
         self.option = option
 
 
-def load_authorities(context: ssl.SSLContext, path: str, option: str) -> None:
-    """Trust the certificates in a file. Raises OSError or UnusableFile."""
+def load_authorities(context: ssl.SSLContext, path: str, option: str, read_from: str = "") -> None:
+    """Trust the certificates in a file. Raises OSError or UnusableFile.
+
+    ``read_from``: another name of the file, by which OpenSSL can read it.
+    """
     try:
-        context.load_verify_locations(path)
+        context.load_verify_locations(read_from or path)
     except ssl.SSLError as error:
         raise authorities_fault(path, option, error) from None
 
@@ -38,14 +41,22 @@ def authorities_fault(path: str, option: str, error: ssl.SSLError) -> UnusableFi
 
 
 def load_pair(
-    context: ssl.SSLContext, cert_file: str, key_file: str, password: bytes, password_file: str
+    context: ssl.SSLContext,
+    cert_file: str,
+    key_file: str,
+    password: bytes,
+    password_file: str,
+    *,
+    read_from: tuple[str, str] | None = None,
 ) -> None:
     """Show this certificate. Raises OSError or UnusableFile.
 
-    An encrypted key without a password is an error, not a question on the terminal.
+    ``read_from``: other names of certificate and key, by which OpenSSL can read them. An encrypted
+    key without a password is an error, not a question on the terminal.
     """
+    shown, own = read_from or (cert_file, key_file)
     try:
-        context.load_cert_chain(cert_file, key_file or cert_file, password=password)
+        context.load_cert_chain(shown, own or shown, password=password)
     except ssl.SSLError as error:
         raise _fault(cert_file, key_file, password_file, error) from None
 

@@ -87,7 +87,8 @@ class Answers:
         found = [each for each in endpoints.members if each.name == server]
         if not found:
             return None
-        if len(endpoints.members) == 1 and not endpoints.changes:
+        # A reload may have left a withdrawn server alone, so that one can always be restored.
+        if action != "restore" and len(endpoints.members) == 1 and not endpoints.changes:
             raise ValueError(f"{server} is the only server of {upstream}: nobody else can be asked")
         for endpoint in found:
             if (timer := self._timers.pop(endpoint, None)) is not None:

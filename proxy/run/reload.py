@@ -11,6 +11,7 @@ from proxy.config.load import usable
 from proxy.config.model import Config
 from proxy.config.problems import ConfigError, Problem
 from proxy.core.clock import wall
+from proxy.core.daemon_threads import in_daemon_thread
 from proxy.core.redaction import conceal
 from proxy.core.samples import Sample, counter, gauge, info
 from proxy.run.changes import Report
@@ -117,7 +118,7 @@ class Reloader:
 
     async def _reload(self) -> Outcome:
         try:
-            config, problems = await asyncio.to_thread(self._read)
+            config, problems = await in_daemon_thread(self._read)
             self._tried = config or self._tried
             config = usable(config, problems)
         except ConfigError as error:

@@ -13,6 +13,7 @@ from proxy.admin.source import Local
 from proxy.config.model import Config
 from proxy.core.clock import monotonic
 from proxy.core.deck import Deck
+from proxy.core.pipes import without_waiting
 from proxy.core.redaction import conceal
 from proxy.core.samples import Sample
 from proxy.edge.connections import ConnectionTracker, Observer, UnderWay
@@ -195,14 +196,15 @@ class Runtime:
         if fault := lacking(config.tracing):
             raise CannotReload(fault)
         try:
-            async with contextlib.AsyncExitStack() as undo:
-                opened = await self._listeners.prepare(config.server)
-                undo.callback(self._listeners.abandon, opened)
-                admin = await self._prepare_admin(config)
-                undo.push_async_callback(self._admin.abandon, admin)
-                generation = await self._generations.build(config)
-                undo.pop_all()
-                return Prepared(generation, opened, admin)
+            with without_waiting():  # for a pipe: the loop would
+                async with contextlib.AsyncExitStack() as undo:
+                    opened = await self._listeners.prepare(config.server)
+                    undo.callback(self._listeners.abandon, opened)
+                    admin = await self._prepare_admin(config)
+                    undo.push_async_callback(self._admin.abandon, admin)
+                    generation = await self._generations.build(config)
+                    undo.pop_all()
+                    return Prepared(generation, opened, admin)
         except CannotListen as error:
             raise CannotReload(conceal(str(error))) from error
         except (OSError, ValueError) as error:

@@ -3,9 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Final
 
 from proxy.config.files import marks
+from proxy.core.daemon_threads import in_daemon_thread
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +51,7 @@ class Watch:
     async def _look(self) -> dict[str, object]:
         """A disk may stand still, the loop may not."""
         names = self._names()
-        return dict(zip(names, await asyncio.to_thread(marks, names), strict=True))
+        return dict(zip(names, await in_daemon_thread(partial(marks, names)), strict=True))
 
     async def _run(self) -> None:
         used = seen = self._first

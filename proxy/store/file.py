@@ -2,7 +2,8 @@
 
 A file that is damaged, or of another version, is set aside and a new one begun; other processes
 that have the old one open notice it at their next look or change. One that cannot be opened for
-another reason (no permission, no directory) is tried again after ten seconds.
+another reason (no permission, no directory), or is no store of ours (``ownership``), is left alone,
+and tried again after ten seconds.
 
 Another process may keep it locked, for instance one that was stopped while it wrote. A change waits
 for the lock for five seconds. After that all changes fail for a second: if each of many waited, the
@@ -19,6 +20,7 @@ from typing import Final, TypeVar
 
 from proxy.core.clock import monotonic, wall
 from proxy.store.database import Database
+from proxy.store.ownership import take_over
 from proxy.store.thread import Worker
 
 log = logging.getLogger(__name__)
@@ -132,7 +134,7 @@ class File:
             if self._reading is None:
                 self._rested()
                 self._reading_age = self._age
-                self._reading = Database(self._path)
+                self._reading = _opened(self._path)
                 # If it was replaced at this moment, the next look opens it once more.
                 self._reading_inode = inode or self._inode_now()
             return look(self._reading)
@@ -161,20 +163,22 @@ class File:
     def _open(self) -> Database:
         """The file; a new one where it is no database of ours."""
         try:
-            return Database(self._path)
+            return _opened(self._path)
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             if not self._is_damage(error):
                 raise
             self._set_aside("cannot be used", error)
-            return Database(self._path)
+            return _opened(self._path)
 
     def _set_aside(self, why: str, found: Exception) -> None:
         """Rename the file. Not again soon: a bad disk, or another version of the proxy beside this
-        one, would fill the disk with such files. Raises what was ``found`` then.
+        one, would fill the disk with such files. Raises what was ``found`` then. Raises NotOurs
+        where another program has written its own file over ours.
         """
         now = monotonic()
         if now < self._aside_until:
             raise found
+        take_over(self._path)
         self._aside_until = now + REST
         aside = set_aside(self._path, wall())
         log.error("store %s %s and is now %s: %s", self._path, why, aside, found)
@@ -242,6 +246,11 @@ class File:
         self._writer.stop()
         self._reader.begin(self._close_reading)
         self._reader.stop()
+
+
+def _opened(path: Path) -> Database:
+    take_over(path)
+    return Database(path)
 
 
 def _code(error: Exception) -> int:

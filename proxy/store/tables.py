@@ -7,6 +7,8 @@ from typing import Final
 from proxy.store.agreements import SCHEMA as AGREEMENTS
 
 VERSION: Final = 2
+APPLICATION: Final = int.from_bytes(b"SCPX", "big")
+"""By which a file of ours is told from those of other programs (``ownership``)."""
 _SCHEMA: Final = """
 CREATE TABLE entries (
     id INTEGER PRIMARY KEY, key BLOB NOT NULL, meta BLOB NOT NULL, size INTEGER NOT NULL,
@@ -21,6 +23,10 @@ CREATE TABLE labels (
 CREATE INDEX labels_of ON labels (entry);
 CREATE TABLE gone (entry INTEGER PRIMARY KEY, at REAL NOT NULL);
 """
+STATEMENTS: Final = tuple(
+    statement.strip() for schema in (_SCHEMA, AGREEMENTS) for statement in schema.split(";")
+)
+"""As they are written in all versions so far."""
 
 _TRIES: Final = 100
 _PAUSE: Final = 0.01
@@ -56,6 +62,7 @@ def prepare(db: sqlite3.Connection) -> None:
         # What began with a file that this one has replaced may not be stored here: it knows nothing
         # of what was invalidated there. So the numbers of a file begin with its time of birth.
         db.execute(_BORN, (int(time.time() * 1e6), b"", time.time()))
+        db.execute(f"PRAGMA application_id = {APPLICATION}")  # earlier versions wrote none
         db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:
@@ -82,5 +89,6 @@ def _write_ahead(db: sqlite3.Connection) -> None:
 
 def _is_ready(db: sqlite3.Connection) -> bool:
     (version,) = db.execute("PRAGMA user_version").fetchone()
+    (application,) = db.execute("PRAGMA application_id").fetchone()
     (last,) = db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'leases'").fetchone()
-    return bool(version == VERSION and last)
+    return bool(version == VERSION and application == APPLICATION and last)

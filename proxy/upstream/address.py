@@ -8,6 +8,7 @@ from aiohttp import ClientRequest
 from yarl import URL
 
 from proxy.core.files import secret_content
+from proxy.core.pipes import readable
 from proxy.net.pem import authorities_fault, load_pair
 from proxy.upstream.options import ServerEntry, UpstreamOptions, UpstreamTlsOptions, entries
 
@@ -131,14 +132,16 @@ def tls_context(options: UpstreamOptions) -> ssl.SSLContext | None:
 
 def _context(options: UpstreamTlsOptions) -> ssl.SSLContext:
     try:
-        context = ssl.create_default_context(cafile=options.ca_file or None)
+        with readable(options.ca_file) as authorities:
+            context = ssl.create_default_context(cafile=authorities or None)
     except ssl.SSLError as error:
         raise authorities_fault(options.ca_file, "ca_file", error) from None
     if not options.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if options.cert_file:
-        file = options.password_file
+        file, cert, key = options.password_file, options.cert_file, options.key_file
         password = secret_content(file) if file else b""
-        load_pair(context, options.cert_file, options.key_file, password, file)
+        with readable(cert) as shown, readable(key) as own:
+            load_pair(context, cert, key, password, file, read_from=(shown, own))
     return context

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from proxy.config.load import ConfigError, from_upstream
 from proxy.run.reasons import CannotStart
+from proxy.run.runtime import Runtime
 from tests.support.client import ask
 from tests.support.proxy import Proxy, proxied
 from tests.support.upstream import RawUpstream
@@ -173,12 +175,20 @@ async def test_elsewhere_nothing_is_changed_without_a_token_file() -> None:
         assert b"token_file" in response.body
 
 
-async def test_a_token_file_that_is_not_there_keeps_the_proxy_from_starting() -> None:
+async def test_a_token_file_that_is_not_there_keeps_the_proxy_from_starting(
+    tmp_path: Path,
+) -> None:
     options = {**ADMIN, "token_file": "/nowhere/token"}
     async with RawUpstream() as upstream:
-        with pytest.raises(CannotStart, match="/nowhere/token"):
+        with pytest.raises(ConfigError, match=r"admin\.token_file: .*/nowhere/token"):
             async with proxied(upstream, admin=options):
                 pass
+    token = tmp_path / "token"
+    token.write_text("secret")
+    config = from_upstream("http://a", sets=[f'admin={{token_file="{token}"}}'])
+    token.unlink()  # after it was checked
+    with pytest.raises(CannotStart, match=str(token)):
+        await Runtime(config).open()
 
 
 async def test_a_token_file_that_is_emptied_keeps_its_token(

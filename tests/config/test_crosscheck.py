@@ -258,3 +258,37 @@ def test_a_table_of_the_top_is_told_once_and_on_its_own_line(
     file.write_text(f"# nothing\n{table}{UPSTREAM}{other}{ROUTE}[[routes]]\nupstream = 'b'\n")
     [found] = [str(each) for each in check(file, {}) if not each.warning]
     assert found.startswith(f"{file}:{line}")
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (None, "cannot read {path!r}: No such file or directory"),
+        (b"", "the token is empty"),
+        (b" \n", "the token is empty"),
+        (b"x" * 70_000, "it has more than 65536 bytes"),
+        (b"hunter2\n", ""),
+    ],
+)
+def test_the_token_file_is_looked_at(tmp_path: Path, content: bytes | None, fault: str) -> None:
+    path = tmp_path / "token"
+    if content is not None:
+        path.write_bytes(content)
+    text = f'{UPSTREAM}[admin]\ntoken_file = "{path}"'
+    expected = [f"admin.token_file: {fault.format(path=str(path))}"] if fault else []
+    assert problems(tmp_path, text) == expected
+
+
+@pytest.mark.parametrize(
+    ("table", "option"),
+    [
+        ("[admin]", "token_file"),
+        ("[upstreams.credentials]", "value_file"),
+        ("[upstreams.tls]", "ca_file"),
+        ("[upstreams.tls]", "cert_file"),
+    ],
+)
+def test_a_device_is_the_file_of_no_option(tmp_path: Path, table: str, option: str) -> None:
+    [line] = problems(tmp_path, f'{SECURE}{table}\n{option} = "/dev/zero"')
+    assert "cannot read" in line
+    assert line.endswith("it is no regular file")

@@ -6,7 +6,12 @@ from hypothesis import strategies as st
 
 from proxy.config.environment import substitute
 
-ENVIRON = {"HOST": "api", "EMPTY": "", "PRICE": "$5 ${HOST}"}
+ENVIRON = {
+    "HOST": "api",
+    "EMPTY": "",
+    "PRICE": "$5 ${HOST}",
+    "CAFE": b"caf\xe9".decode("utf-8", "surrogateescape"),
+}
 
 
 @pytest.mark.parametrize(
@@ -33,6 +38,8 @@ def test_a_reference_becomes_its_value(text: str, value: str) -> None:
     ("text", "message"),
     [
         ("${GONE}", "environment variable GONE is not set and has no default"),
+        ("Bearer ${CAFE}", "environment variable CAFE is not UTF-8"),
+        ("${CAFE:-tea}", "environment variable CAFE is not UTF-8"),
         ("${", "'${'"),
         ("${HOST", "'${HOST'"),
         ("${1X}", "'${1X}'"),
@@ -46,6 +53,12 @@ def test_what_has_no_value_is_reported_at_its_place(text: str, message: str) -> 
     assert finding.place == ("a", 0, "b")
     assert message in finding.message
     assert tree == {"a": [{"b": text}]}
+
+
+def test_an_argument_that_is_not_utf8_is_reported() -> None:
+    tree, [finding], _ = substitute({"level": ENVIRON["CAFE"]}, {})
+    assert finding == (("level",), "it is not UTF-8")
+    assert tree == {"level": "caf?"}
 
 
 @given(st.text())

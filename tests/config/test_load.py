@@ -200,3 +200,18 @@ def test_a_bad_command_line_is_a_problem(url: str, listen: str | None, start: st
         from_upstream(url, listen)
     [problem] = caught.value.problems
     assert str(problem).startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("table", "option"),
+    [("rate_limit", "average"), ("rate_limit", "burst"), ("retry.budget", "min_per_second")],
+)
+@pytest.mark.parametrize("number", ["inf", "+inf", "nan", "1e308"])
+def test_a_number_that_cannot_be_counted_to_is_a_problem(
+    table: str, option: str, number: str, tmp_path: Path
+) -> None:
+    upstream = '[[upstreams]]\nname = "api"\nservers = ["http://a"]\n'
+    found = lines(written(tmp_path, f"[{table}]\n{option} = {number}\n{upstream}"))
+    assert found[0].startswith(
+        f"config.toml:2: {table}.{option}: expected a number from 0 to 1000000000, got "
+    )

@@ -1,9 +1,11 @@
 """What the file as a whole may hold."""
 
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from msgspec import structs
+from msgspec import inspect, structs
 
 from proxy.config.model import ALWAYS, INHERITED, SHARED, SWITCHES, Config, Route, read_unit
 from proxy.config.model import Upstream as UpstreamTable
@@ -34,3 +36,25 @@ def test_what_no_clock_or_limit_can_hold_is_refused(kind: type, text: str) -> No
 def test_a_unit_is_read() -> None:
     assert math.isclose(read_unit(Duration, "250ms"), 0.25)
     assert read_unit(Size, "8MiB") == 8 << 20
+
+
+def numbers(kind: Any, name: str = "") -> Iterator[tuple[str, inspect.FloatType]]:
+    """All options that are numbers with a fraction."""
+    if isinstance(kind, inspect.FloatType):
+        yield name, kind
+    for field in getattr(kind, "fields", ()):
+        yield from numbers(field.type, f"{name}.{field.encode_name}")
+    for inner in getattr(kind, "types", ()):
+        yield from numbers(inner, name)
+    for part in ("type", "item_type", "value_type"):
+        if (inner := getattr(kind, part, None)) is not None:
+            yield from numbers(inner, name)
+
+
+def test_every_number_has_a_bound_on_both_sides() -> None:
+    """TOML knows ``inf``, which no code of ours can use; ``nan`` is outside of any bound."""
+    found = dict(numbers(inspect.type_info(Config)))
+    assert {".routes.rate_limit.average", ".upstreams.servers.weight"} <= found.keys()
+    for name, kind in found.items():
+        assert kind.ge is not None or kind.gt is not None, name
+        assert kind.le is not None or kind.lt is not None, name

@@ -16,6 +16,11 @@ def test_a_file_that_can_be_read_has_no_fault(tmp_path: Path) -> None:
     assert [is_pipe(str(each)) for each in (file, pipe, tmp_path / "gone")] == [False, True, False]
 
 
+def test_a_device_may_have_no_end_and_is_refused() -> None:
+    assert file_fault("/dev/zero") == "cannot read '/dev/zero': it is no regular file"
+    assert file_fault(os.devnull) == ""
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [("gone", "No such file or directory"), ("", "it is a directory"), ("a\0b", "null")],

@@ -33,3 +33,39 @@ def test_redis_wants_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_store_that_nobody_uses_is_warned_of() -> None:
     assert told("memory:", used=False) == ["warning: no route has [cache], so nothing is stored"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://127.0.0.1",
+        "redis://127.0.0.1/",
+        "rediss://user:pass@[::1]:6380/15",
+        "redis://h?db=3",
+        "unix:///run/redis.sock?db=1",
+    ],
+)
+def test_an_address_of_redis_that_can_be_used(url: str) -> None:
+    assert told(url) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "fault"),
+    [
+        ("redis://127.0.0.1:99999/0", "expected a port from 1 to 65535"),
+        ("redis://127.0.0.1:0/0", "expected a port from 1 to 65535"),
+        ("redis://127.0.0.1:port/0", "expected a port from 1 to 65535"),
+        ("redis://127.0.0.1/zero", "expected the number of a database"),
+        ("redis://127.0.0.1/-1", "expected the number of a database"),
+        ("redis://127.0.0.1?db=", "expected the number of a database"),
+        ("unix:///run/redis.sock?db=one", "expected the number of a database"),
+        ("redis://[::1", "not a URL"),
+    ],
+)
+def test_an_address_of_redis_that_cannot_be_used(url: str, fault: str) -> None:
+    [message] = told(url)
+    assert message.startswith(fault)
+
+
+def test_no_part_of_a_password_is_repeated() -> None:
+    assert "ss" not in told("redis://:pa/ss@127.0.0.1:6379/0")[0].partition(", as in")[0]

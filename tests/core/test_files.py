@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.core.files import marks, rereadable, secret_content, secret_mark
+from proxy.core.files import marks, regular_content, rereadable, secret_content, secret_mark
 
 
 def test_another_file_or_link_has_another_mark(tmp_path: Path) -> None:
@@ -40,3 +40,14 @@ def test_a_secret_is_a_regular_file_of_moderate_size(tmp_path: Path) -> None:
 def test_the_last_line_break_is_no_part_of_a_secret(tmp_path: Path, end: str) -> None:
     (tmp_path / "secret").write_bytes(f"a\n b {end}".encode())
     assert secret_content(str(tmp_path / "secret")) == b"a\n b "
+
+
+def test_while_the_proxy_runs_only_a_regular_file_is_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").write_bytes(b"x" * 100_000)
+    assert regular_content(str(tmp_path / "file")) == b"x" * 100_000
+    for name in (str(tmp_path / "pipe"), "/dev/zero", str(tmp_path)):
+        with pytest.raises(ValueError, match="no regular file"):
+            regular_content(name)
+    with pytest.raises(FileNotFoundError):
+        regular_content(str(tmp_path / "none"))

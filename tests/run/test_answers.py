@@ -81,6 +81,15 @@ async def test_the_only_server_may_be_withdrawn_where_there_may_be_others() -> N
     assert not asked.servers[0].withdrawn
 
 
+async def test_a_server_that_has_become_the_only_one_can_be_restored() -> None:
+    """A reload has removed the other one."""
+    asked = Asked("http://a")
+    asked.servers[0].withdraw(withdrawn=True)
+    for _ in range(2):  # it may be restored already
+        assert asked.change("restore") == "http://a of api is asked again"
+        assert not asked.servers[0].withdrawn
+
+
 async def test_nobody_elses_server_is_withdrawn() -> None:
     asked = Asked("http://a", "http://b")
     assert asked.change("drain", "http://c") is None

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 
 import pytest
 
@@ -123,3 +124,24 @@ async def test_who_asked_may_leave_and_the_reload_goes_on() -> None:
     applied.may.set()
     await reloader.reload("two")
     assert len(applied.configs) == 2
+
+
+def test_a_file_that_cannot_be_read_to_its_end_holds_the_exit_up_for_nobody() -> None:
+    """A disk of the network that is away, for instance."""
+    begun, may = threading.Event(), threading.Event()
+
+    def read() -> tuple[None, list[Problem]]:
+        begun.set()
+        may.wait()
+        return None, [BAD]
+
+    async def main() -> None:
+        asking = asyncio.create_task(Reloader(read, Applied()).reload())
+        await asyncio.to_thread(begun.wait)
+        asking.cancel()
+
+    ended = threading.Thread(target=asyncio.run, args=(main(),), daemon=True)
+    ended.start()
+    ended.join(30)
+    assert not ended.is_alive()
+    may.set()

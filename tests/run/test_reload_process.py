@@ -246,3 +246,18 @@ async def test_watch_reloads_workers_too(tmp_path: Path) -> None:
                 async with await proxy.client() as client:
                     assert (await client.ask(get())).status == 405
             assert await proxy.stopped() == 0
+
+
+async def test_a_file_that_has_become_a_pipe_is_refused_and_holds_no_stop_up(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "config.toml"
+    written(path, f"http://127.0.0.1:{closed_port()}")
+    async with started("run", str(path)) as proxy:
+        await proxy.ready()
+        path.unlink()
+        os.mkfifo(path)
+        assert "cannot be read: it is no regular file" in await hung_up(proxy, "reload: ")
+        proxy.process.send_signal(signal.SIGTERM)
+        status, _ = await proxy.ended()
+        assert status == 0

@@ -9,7 +9,7 @@ from msgspec import Meta
 from proxy.core.body import Body
 from proxy.core.duration import Duration, seconds
 from proxy.core.findings import WARNING, Finding, Written, method_fault, token_fault
-from proxy.core.options import Table, described
+from proxy.core.options import MOST, Table, described
 from proxy.core.size import Size, size
 
 CAUSES: Final = ("connect-failure", "stale-connection", "reset", "timeout")
@@ -25,7 +25,7 @@ class BudgetOptions(Table, frozen=True, kw_only=True):
         float, Meta(ge=0, le=1000, description="Retries, in percent of the requests in `window`.")
     ] = 20.0
     min_per_second: Annotated[
-        float, Meta(ge=0, description="Retries a second that are always allowed.")
+        float, Meta(ge=0, le=MOST, description="Retries a second that are always allowed.")
     ] = 3.0
     window: Annotated[Duration, described("The time over which requests are counted.")] = seconds(
         10

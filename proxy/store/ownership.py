@@ -1,0 +1,110 @@
+"""Whether a file is a store of the proxy: nothing else is ever renamed or written to.
+
+A store says so in its head (``application_id``). One that is damaged, or of an earlier version that
+wrote no such number, still has the text of our tables in its first page, or in the log beside it
+that SQLite has not yet copied into it. Where nothing of that is left, the file is somebody else's,
+unless it is no database and this process has used it before.
+
+An intact file is looked at through SQLite: if we closed a descriptor of our own, the locks of all
+connections that this process has to the file would be gone (fcntl(2)).
+"""
+
+import re
+import sqlite3
+import stat
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from proxy.core.cache_options import NOT_A_STORE
+from proxy.store.tables import APPLICATION, STATEMENTS
+
+_AT: Final = 68
+"""Where the head of a file has its ``application_id`` (file format 1.3)."""
+_PART: Final = 1 << 20
+"""Bytes of a damaged file that are searched: the text of the tables is in its first page."""
+_SHORTEST: Final = 512
+"""Bytes of a database; SQLite takes what is shorter for an empty one, and writes over it."""
+
+_TRACES: Final = tuple(
+    statement.partition(b" ")[2].partition(b" ")[2]
+    for statement in (re.sub(rb"IF NOT EXISTS ", b"", each.encode()) for each in STATEMENTS)
+    if statement.startswith(b"CREATE TABLE")
+)
+"""What SQLite keeps of each table that we make, from its name on."""
+
+_used: Final[set[Path]] = set()
+
+
+class NotOurs(sqlite3.OperationalError):
+    """The file is something else; it is left alone."""
+
+
+def take_over(path: Path) -> None:
+    """Note that this process uses the file. Raises NotOurs where it is something else."""
+    if is_foreign(path):
+        raise NotOurs(f"it {NOT_A_STORE}, and is left alone")
+    _used.add(path.absolute())
+
+
+def is_foreign(path: Path) -> bool:
+    """Whether it is something else than a store of ours. Nothing is written.
+
+    False where there is no file, where it is empty, and where SQLite cannot open it.
+    """
+    try:
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode) or (stat.S_ISREG(found.st_mode) and not found.st_size):
+            return False
+        if not stat.S_ISREG(found.st_mode):
+            return True
+        try:
+            return (_is_garbage if found.st_size < _SHORTEST else _is_other_database)(path)
+        except sqlite3.OperationalError:
+            path.open("rb").close()  # raises OSError where it may not be read
+            return _is_garbage(path)
+        except (sqlite3.DatabaseError, UnicodeDecodeError):
+            return _is_garbage(path)
+    except (OSError, ValueError):
+        return False
+
+
+def _is_other_database(path: Path) -> bool:
+    """Raises DatabaseError or UnicodeDecodeError where it is damaged, or no database."""
+    address = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
+    db = sqlite3.connect(address, uri=True)
+    try:
+        db.text_factory = bytes
+        (application,) = db.execute("PRAGMA application_id").fetchone()
+        if application == APPLICATION:
+            return False
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        texts = [text or b"" for (text,) in db.execute("SELECT sql FROM sqlite_master")]
+    finally:
+        db.close()
+    if texts:
+        return not any(map(_has_trace, texts))
+    log = _start_of(path.with_name(f"{path.name}-wal"))
+    return not _has_trace(log) if log else bool(application or version)
+
+
+def _is_garbage(path: Path) -> bool:
+    """Whether nothing in it, or in the log beside it, is of a store of ours."""
+    start = _start_of(path)
+    if start[_AT : _AT + 4] == APPLICATION.to_bytes(4, "big") or _has_trace(start):
+        return False
+    if _has_trace(_start_of(path.with_name(f"{path.name}-wal"))):
+        return False
+    return start.startswith(b"SQLite format 3\0") or path.absolute() not in _used
+
+
+def _has_trace(data: bytes) -> bool:
+    return any(trace in data for trace in _TRACES)
+
+
+def _start_of(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_PART)
+    except FileNotFoundError:
+        return b""
