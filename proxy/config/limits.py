@@ -7,8 +7,6 @@ import re
 import tomllib
 from typing import Any, Final
 
-from proxy.config.lines import tokens
-
 DEEPEST: Final = 64
 """Levels that one statement may open, with its table; the deepest option has six."""
 _DEEPEST_TREE: Final = 2 * DEEPEST + 2
@@ -45,6 +43,8 @@ def loads(text: str) -> dict[str, Any]:
 
 def overlong(text: str) -> tuple[int, str] | None:
     """The line of what is too deep or too long, and what to say of it."""
+    from proxy.config.lines import tokens  # noqa: PLC0415 - a clean file never needs it
+
     line, header, dots = 1, 0, 0
     opened: list[int] = []
     """What each open bracket adds, with the dotted key before it."""

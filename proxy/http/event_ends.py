@@ -8,13 +8,19 @@ them again, must not keep these.
 import re
 from typing import Final, TypeAlias
 
-_LINE: Final = 512
-"""Bytes of a line that are looked at; what a long one goes on to say does not matter."""
+_LINE: Final = 2 << 10
+"""Bytes of a line, and of an event's data, that are looked at."""
 _ENDS: Final = re.compile(rb"\r\n|\n|\r")
 _BOM: Final = b"\xef\xbb\xbf"
-_TYPE: Final = re.compile(rb'\{\s*"type"\s*:\s*"([\w.]+)"')
+_TYPE: Final = re.compile(
+    rb'"type"\s*:\s*"(error|message_(?:start|stop)|response\.(?:created|completed|incomplete|failed))"'
+)
 _CHUNK: Final = re.compile(rb'"object"\s*:\s*"(?:chat\.completion\.chunk|text_completion)"')
-_ERROR: Final = re.compile(rb'\{\s*"error"\s*:\s*(?:\{|"[^"])')
+_NOTHING: Final = rb'null|false|""|\[\s*\]|\{\s*\}'
+_ERROR: Final = re.compile(
+    rb'\A\{\s*"error"\s*:\s*(?!%b|\s)|[{,]\s*"error"\s*:\s*\{(?!\s*\})' % _NOTHING
+)
+"""An error as the first thing that is said, or an object of one anywhere."""
 _DONE: Final = b"[DONE]"
 _FAILED: Final = frozenset({b"error", b"response.failed"})
 _LAST: Final[dict[bytes, frozenset[bytes]]] = {
@@ -30,43 +36,55 @@ _Event: TypeAlias = tuple[bytes, bytes]
 class EventEnd:
     """Hears a stream of events, and says at its end whether that was the one that was meant."""
 
-    __slots__ = ("_before", "_data", "_last", "_name", "_rest", "_started", "_wanted")
+    __slots__ = ("_before", "_data", "_last", "_name", "_rest", "_split", "_started", "_wanted")
 
     def __init__(self) -> None:
         self._rest = b""
+        self._split = False
+        """Whether the last byte was the first half of a line break, maybe."""
         self._started = False
         self._name = self._data = b""
         self._last: _Event = (b"", b"")
         self._before: _Event = (b"", b"")
         self._wanted: frozenset[bytes] = frozenset()
-        """The events one of which has to be the last one."""
+        """The events one of which has to be the last one, but for ``[DONE]``."""
 
     def hear(self, data: bytes) -> None:
         """The next bytes. Linear in what comes, in whatever pieces."""
-        text = self._rest + data
-        if not self._started and len(text) >= len(_BOM):
-            self._started = True
-            text = text.removeprefix(_BOM)
-        held = b"\r" if text.endswith(b"\r") else b""  # the first half of a line break, maybe
-        *lines, rest = _ENDS.split(text[: len(text) - len(held)])
+        if self._split and data:
+            data, self._split = data.removeprefix(b"\n"), False
+        if not data:
+            return
+        self._split = data.endswith(b"\r")
+        first, *lines = _ENDS.split(data)
+        self._rest += first[: max(0, _LINE - len(self._rest))]
         for line in lines:
-            self._take(line)
-        self._rest = rest[:_LINE] + held
+            self._take(self._rest)
+            self._rest = line[:_LINE]
 
     def is_good(self) -> bool:
         """When all has come. True for a stream of an API that is not known here."""
-        for line in (self._rest.rstrip(b"\r"), b""):
-            self._take(line)
-        last = self._last
-        if last[1] == _DONE:
-            return not _has_failed(self._before)
-        return not _has_failed(last) and (not self._wanted or _word(last) in self._wanted)
+        last, before = self._last, self._before
+        rest = (self._name, self._data)
+        if self._rest or rest != (b"", b""):  # the last event has not ended: only this one may
+            self._take(self._rest)
+            if self._data.strip() != _DONE:
+                return not self._wanted and not _has_failed((self._name, self._data))
+            last, before = (b"", _DONE), self._last
+        if _has_failed(last) or _has_failed(before):
+            return False
+        if not self._wanted or _word(last) in self._wanted:
+            return True
+        return _word(last) == _DONE and _word(before) in self._wanted
 
     def _take(self, line: bytes) -> None:
+        if not self._started:
+            self._started = True
+            line = line.removeprefix(_BOM)
         if line[:6] == b"event:":
-            self._name = line[6:_LINE].strip(b" ")
-        elif line[:5] == b"data:" and not self._data:
-            self._data = line[5:_LINE].lstrip(b" ")
+            self._name = line[6:].strip(b" \t")
+        elif line[:5] == b"data:":
+            self._data += line[5:].strip(b" ")[: max(0, _LINE - len(self._data))]
         elif not line and (self._name or self._data):
             event = (self._name, self._data)
             self._name = self._data = b""
@@ -85,11 +103,15 @@ def ends_well(stream: bytes) -> bool:
 
 def _word(event: _Event) -> bytes:
     """What kind of event it is."""
-    found = _TYPE.match(event[1])
-    return event[0] or (b"" if found is None else found[1])
+    name, data = event
+    if data.strip() == _DONE:
+        return _DONE
+    found = _TYPE.search(data)
+    return name or (b"" if found is None else found[1])
 
 
 def _has_failed(event: _Event) -> bool:
-    found = _TYPE.match(event[1])
-    said = {event[0], b"" if found is None else found[1]}
-    return not said.isdisjoint(_FAILED) or _ERROR.match(event[1]) is not None
+    name, data = event
+    found = _TYPE.search(data)
+    said = {name, b"" if found is None else found[1]}
+    return not said.isdisjoint(_FAILED) or _ERROR.search(data) is not None

@@ -197,13 +197,14 @@ class MemoryStore:
         if isinstance(labelled, MemoryEntry):
             self._remove(labelled)
             return 1
-        idents = list(labelled)
-        for number, ident in enumerate(idents, 1):
-            if ident in labelled:  # nobody else has removed it meanwhile
-                self._remove(labelled[ident])
+        removed = 0
+        for number, entry in enumerate(list(labelled.values()), 1):
+            if entry.ident in self._trial or entry.ident in self._kept:  # else somebody else has
+                self._remove(entry)
+                removed += 1
             if not number % _AT_A_TIME:
                 await asyncio.sleep(0)
-        return len(idents)
+        return removed
 
     async def close(self) -> None:
         """Forget everything."""

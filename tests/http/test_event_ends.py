@@ -20,7 +20,6 @@ WHOLE = [
     CHUNK.replace(b"\n", b"\r\n") + b"data:[DONE]\r\n\r\n",
     CHUNK.replace(b"\n", b"\r") + b"data:[DONE]\r\r",
     CLAUDE + b'event: message_stop\r\ndata: {"type": "message_stop"}\r\n\r\n',
-    CLAUDE + b'event: message_stop\r\ndata: {"type": "message_stop"}',
     b"".join(line + b"\n" for line in CLAUDE.splitlines() if not line.startswith(b"event"))
     + b'data: {"type": "message_stop"}\n\n',
     CREATED + b"event: response.completed\ndata: {}\n\n",
@@ -31,7 +30,12 @@ WHOLE = [
     b'data: {"error": false}\n\n',
     b"event: errors\ndata: 1\n\n",
     b"data: event: error\n\n",
-    b"event: error\ndata: one of many\n\ndata: goes on\n\n",
+    b"event: error\ndata: one of many\n\ndata: goes on\n\ndata: to the end\n\n",
+    CHUNK + b"data: [DONE] \n\n",
+    CHUNK + b"data: [DONE]",
+    CREATED + b"event: response.completed\ndata: {}\n\ndata: [DONE]\n\n",
+    b'data: {"id":"%b","object":"chat.completion.chunk"}\n\ndata: [DONE]\n\n' % (b"y" * 900),
+    b"data: 1\n\ndata: not ended",
     b"data: a\ndata: [DONE]\n\n",
 ]
 FAILED = [
@@ -50,6 +54,20 @@ FAILED = [
     CLAUDE + b'event: error\ndata: {"type": "error"}\n\n',
     CREATED + b"event: response.failed\ndata: {}\n\n",
     CREATED,
+    CREATED + b'event: response.completed\ndata: {"response":{"id":"r',
+    CREATED + b"event: response.completed\ndata: {}\n",
+    CREATED + b"data: a\n\ndata: [DONE]\n\n",
+    CLAUDE + b"event: message_stop\n",
+    b'data: {"message": {"id": 1}, "type": "message_start"}\n\ndata: {"a": 1}\n\n',
+    b'data: {"id":"%b","object":"chat.completion.chunk"}\n\n' % (b"y" * 900),
+    b'data: {"error": 500}\n\n',
+    b'data: {"error": true, "a": 1}\n\n',
+    b'data: {"error": ["x"]}\n\n',
+    b'data: {"error":\ndata: {"message": "x"}}\n\n',
+    b"event: error\ndata: busy\n\nevent: close\ndata: x\n\n",
+    b"event: error\t\ndata: busy\n\n",
+    b'data: {"id": "a", "error": {"code": 502}}\n\ndata: [DONE]\n\n',
+    b"data: 1\n\nevent: error\ndata: not ended",
 ]
 
 
@@ -87,7 +105,16 @@ def test_what_is_kept_of_a_long_line_is_short() -> None:
     try:
         for _ in range(10_000):
             end.hear(b"x" * 10)
-            assert len(end._rest) <= 513
+            assert len(end._rest) <= 2048
     finally:
         sys.setprofile(None)
     assert not steps["lines"]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_a_line_break_in_two_pieces_is_one(end: bytes, size: int) -> None:
+    """Else an event would end within itself."""
+    stream = CLAUDE + b'event: message_delta\ndata: {"type": "message_stop"}\n\n'
+    assert not heard(stream.replace(b"\n", end), size)
+    assert heard((CLAUDE + b"event: message_stop\ndata: {}\n\n").replace(b"\n", end), size)

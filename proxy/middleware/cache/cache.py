@@ -252,7 +252,9 @@ class Cache:
 
     async def _other(self, exchange: Exchange) -> Reply:
         """A method that is not looked up; an unsafe one makes what is stored invalid."""
-        return self._noted(exchange, told(await self._writes.handle(exchange), "fwd=method"))
+        changes_nothing = self._post and exchange.method == "POST"
+        inner = self._inner if changes_nothing else self._writes.handle
+        return self._noted(exchange, told(await inner(exchange), "fwd=method"))
 
     def _noted(self, exchange: Exchange, reply: Reply) -> Reply:
         """With Cache-Status for one of the clients that share a reply; the log has it too."""

@@ -19,7 +19,7 @@ from proxy.http.sse import streams_events
 from proxy.middleware.cache.answers import STATUS, status_field
 from proxy.middleware.cache.asked import Asked
 from proxy.middleware.cache.filling import Rules, freshened, plan
-from proxy.middleware.cache.labels import label, labels_of_request
+from proxy.middleware.cache.labels import labels_of
 from proxy.middleware.cache.leasing import Leases, handed
 from proxy.middleware.cache.recording import Recorder
 from proxy.middleware.cache.rests import Rests
@@ -194,9 +194,8 @@ class Fetcher:
         changes = self._store.changes
         if changes.none_invalid:
             return _NO_MARK
-        path = label(b"path", asked.exchange.path.encode())
-        own = labels_of_request(asked.exchange, self._rules.upstream)
-        return changes.mark(self._rules.route_label, path, *own)
+        rules = self._rules
+        return changes.mark(*labels_of(asked.exchange, {}, rules.route_label, rules.upstream))
 
     def suffices(self, asked: Asked, entry: Entry | None) -> Suffices:
         """Which failures are not tried again; ``entry`` where that may be the answer instead."""

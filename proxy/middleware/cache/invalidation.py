@@ -20,12 +20,12 @@ def invalidated(
 
     ``origins``: what the upstream may call itself.
     """
+    changed = [exchange.target, *targets(exchange, fields, origins)]
     named = named_target(exchange)
     for host in _spellings(exchange):
-        yield url_label(exchange, host, named)
         if named != exchange.target:
-            yield sent_label(exchange, host, exchange.target, upstream)
-        for target in targets(exchange, fields, origins):
+            yield url_label(exchange, host, named)
+        for target in changed:  # other clients may name it so, or be sent there
             yield url_label(exchange, host, target)
             yield sent_label(exchange, host, target, upstream)
 

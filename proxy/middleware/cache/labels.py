@@ -1,5 +1,6 @@
 """What stored replies are removed by: URL, path, route, tags (``Cache-Tag``, ``Surrogate-Key``)."""
 
+import re
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Final
@@ -9,6 +10,7 @@ from proxy.http.bounded_cache import BoundedCache
 from proxy.http.grammar import members
 from proxy.middleware.cache.meanings import lower
 
+_ABSOLUTE: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
 _TAGS: Final = (b"cache-tag", b"surrogate-key")
 
 
@@ -49,13 +51,15 @@ def named_target(exchange: Exchange) -> bytes:
     raw = exchange.raw_target
     if raw[:1] == b"/":
         return raw
-    rest = raw.partition(b"://")[2]
-    slash = rest.find(b"/")
-    return exchange.target if slash < 0 else rest[slash:]
+    found = _ABSOLUTE.match(raw)
+    if found is None:
+        return exchange.target
+    rest = raw[found.end() :]
+    return rest if rest[:1] == b"/" else b"/" + rest  # an empty path is "/" (RFC 9110 4.2.3)
 
 
 def labels_of_request(exchange: Exchange, upstream: bytes) -> list[bytes]:
-    """What a write of the same URL, or one whose reply names it, removes."""
+    """What a write of the same URL removes, or one of another URL that is sent as the same one."""
     named = exchange.raw_target
     if named[:1] != b"/":
         named = named_target(exchange)

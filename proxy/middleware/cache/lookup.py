@@ -7,10 +7,10 @@ from proxy.core.clock import Clock
 from proxy.core.stored import Entry, Store
 from proxy.middleware.cache.asked import Asked
 from proxy.middleware.cache.succession import made
-from proxy.policy.freshness import Use, reuse
+from proxy.policy.freshness import Use, reuse, usable_on_error
 
-_RANKS: Final = {Use.FRESH: 2, Use.STALE: 1, Use.REFRESH: 1}
-"""The more, the better an entry is: it may be used, or at least while the server is asked."""
+_RANKS: Final = {Use.FRESH: 3, Use.STALE: 2, Use.REFRESH: 2}
+"""The more, the better an entry is: it may be used, while the server is asked, or if that fails."""
 
 
 async def find(store: Store, asked: Asked, clock: Clock) -> tuple[Entry | None, Sequence[Entry]]:
@@ -40,4 +40,5 @@ def _taken(asked: Asked, entries: Sequence[Entry]) -> Entry | None:
 
 def _rank(asked: Asked, entry: Entry, now: float) -> tuple[int, float]:
     use = reuse(entry.meta.freshness, asked.wanted, now)
-    return _RANKS.get(use, 0), made(entry.meta)
+    rank = _RANKS.get(use) or int(usable_on_error(entry.meta.freshness, asked.wanted, now))
+    return rank, made(entry.meta)

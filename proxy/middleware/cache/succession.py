@@ -42,7 +42,7 @@ def speaks_of(asked: Asked, stored: Entry) -> bool:
 
     A client with credentials of its own could take from others what they are given.
     """
-    return not (stored.meta.public and asked.owner)
+    return not (stored.meta.public and (asked.owner or asked.authorized))
 
 
 def made(meta: Meta) -> float:

@@ -65,18 +65,14 @@ class Writes:
     async def send(self, exchange: Exchange) -> Reply:
         """One that may change something.
 
-        What it changes is removed even if its client leaves meanwhile: nobody knows then what the
-        upstream has done.
+        Whether it has is what the upstream says: a request whose client left before the answer, or
+        that was refused, removes nothing. Else anybody could empty the store.
         """
         try:
             reply = await self._inner(exchange)
         except UpstreamError as error:
             if error.stage is Stage.ANSWERED:  # only the end of the reply is missing
                 await asyncio.shield(self._removal(exchange, ()))
-            raise
-        except asyncio.CancelledError:
-            if exchange.record.attempt_count:
-                self._removal(exchange, ())
             raise
         if 200 <= reply.status < 400:
             await asyncio.shield(self._removal(exchange, reply.headers))
@@ -90,5 +86,5 @@ class Writes:
         return task
 
     async def _remove(self, labels: Iterable[bytes]) -> None:
-        for label in labels:
-            await self._store.purge(label)
+        # At once: a store that is slow is waited for once, and all of them are noted first.
+        await asyncio.gather(*map(self._store.purge, labels))

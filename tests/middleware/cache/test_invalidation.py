@@ -56,19 +56,22 @@ def test_the_port_that_is_meant_without_one_is_the_same_origin(
     scheme: str, host: str, hosts: set[str]
 ) -> None:
     exchange = Exchange("POST", b"/a", (), host=host, scheme=scheme)
-    assert set(invalidated(exchange, ())) == {url_label(exchange, each, b"/a") for each in hosts}
+    assert set(invalidated(exchange, (), b"api")) == {
+        of(exchange, each, b"/a") for each in hosts for of in (url_label, sent)
+    }
+
+
+def sent(exchange: Exchange, host: str, target: bytes) -> bytes:
+    return sent_label(exchange, host, target, b"api")
 
 
 def test_a_url_counts_as_its_client_named_it_and_as_it_was_sent() -> None:
     exchange = Exchange("POST", b"/api/a", (), host="a.test:81")
     exchange.target = b"/a"
     found = set(invalidated(exchange, [(b"Location", b"/b")], b"api"))
-    host = exchange.host
     assert found == {
-        url_label(exchange, host, b"/api/a"),
-        sent_label(exchange, host, b"/a", b"api"),
-        url_label(exchange, host, b"/b"),
-        sent_label(exchange, host, b"/b", b"api"),
+        url_label(exchange, exchange.host, b"/api/a"),
+        *(of(exchange, exchange.host, each) for each in (b"/a", b"/b") for of in (url_label, sent)),
     }
 
 

@@ -57,6 +57,8 @@ def test_what_is_rewritten_has_a_label_of_its_upstream_too() -> None:
         (b"/a?b", b"/a?b"),
         (b"http://a.test/a?b", b"/a?b"),
         (b"http://a.test", b"/"),
+        (b"http://a.test?u=/y", b"/?u=/y"),
+        (b"HTTPS://a.test:8080/a?u=http://b/c", b"/a?u=http://b/c"),
         (b"*", b"/"),
     ],
 )
@@ -68,3 +70,18 @@ def test_a_label_is_the_digest_of_its_kind_and_its_value() -> None:
     """Stores that outlive the process have such labels in them."""
     for value in (b"", b"/a", b"x" * 300):
         assert label(b"path", value) == stable_digest(b"path", value)
+
+
+def test_another_scheme_host_or_target_is_another_url() -> None:
+    secure = exchange()
+    secure.scheme = "https"
+    labels = {
+        url_label(exchange(), "a.test", b"/a"),
+        url_label(secure, "a.test", b"/a"),
+        url_label(exchange(), "b.test", b"/a"),
+        url_label(exchange(), "a.test", b"/b"),
+        sent_label(exchange(), "a.test", b"/a", b"api"),
+        sent_label(secure, "a.test", b"/a", b"api"),
+    }
+    assert len(labels) == 6
+    assert url_label(exchange(), "A.test", b"/a") in labels

@@ -129,3 +129,13 @@ async def test_an_owner_is_answered_with_the_fields_of_the_304(jumping: JumpingL
     await caching.ask_for(by(b"a"))
     await asyncio.sleep(10)
     assert (await caching.ask_for(by(b"a"))).value(b"x-new") == b"1"
+
+
+async def test_what_may_be_used_on_an_error_goes_before_what_is_newer(jumping: JumpingLoop) -> None:
+    old = [(b"Cache-Control", b"public, max-age=5, stale-if-error=9000"), EARLIER]
+    strict = [(b"Cache-Control", b"max-age=5, must-revalidate")]
+    caching = Caching(reply(200, old, b"public"), reply(200, strict, b"own"), reply(503))
+    await caching.ask_for(by(b"b"))
+    await caching.ask_for(by(b"a"), (b"Cache-Control", b"no-cache"))
+    await asyncio.sleep(20)
+    assert (await caching.ask_for(by(b"a"))).body == b"public"

@@ -236,17 +236,17 @@ MINE = [(b"Cache-Control", b"private"), (b"ETag", b'"b"')]
 
 @pytest.mark.parametrize("status", [200, 304])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("who", [(b"Cookie", b"a=1"), (b"Authorization", b"Bearer a")])
 async def test_what_everybody_is_given_stays_whatever_one_client_is_told(
-    status: int, method: str
+    who: tuple[bytes, bytes], status: int, method: str
 ) -> None:
     """Also if that client was the one that it was stored for."""
     first = reply(200, [(b"Cache-Control", PUBLIC), (b"ETag", b'"a"')], b"old")
     said = [(b"Cache-Control", b"private")] if status == 304 else MINE
     caching = Caching(first, reply(status, said, b""), reply(503))
-    cookie = (b"Cookie", b"a=1")
-    await caching.ask_for(cookie)
+    await caching.ask_for(who)
     await asyncio.sleep(10)
-    await caching.ask(get(method=method, headers=[cookie]))
+    await caching.ask(get(method=method, headers=[who]))
     await asyncio.sleep(2)
     assert (await caching.ask()).body == b"old"
 

@@ -1,6 +1,7 @@
 """Writes that come on another route, or are answered in another way."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -60,17 +61,62 @@ async def test_the_same_target_of_another_service_stays(jumping: JumpingLoop) ->
     assert (await caching.ask(again)).body == b"old"
 
 
-@pytest.mark.parametrize("sent", [True, False])
-async def test_a_write_counts_if_its_client_leaves(jumping: JumpingLoop, *, sent: bool) -> None:
+@pytest.mark.parametrize(("first", "second"), [("/x", "/v1/x"), ("/v1/x", "/x")])
+@pytest.mark.parametrize("written", ["/x", "/v1/x"])
+async def test_what_several_urls_are_sent_as_is_removed_by_each(
+    jumping: JumpingLoop, first: str, second: str, written: str
+) -> None:
     caching = Caching(fresh(60, b"old"), fresh(60, b"new"))
+
+    def asking(path: str) -> Exchange:
+        exchange = get(path)
+        exchange.target = b"/x"
+        return exchange
+
+    assert (await caching.ask(asking(first))).body == b"old"
+    assert (await caching.ask(asking(second))).body == b"old"
+    write = post(written)
+    write.target = b"/x"
+    await writes(caching, reply(200, [], b"done")).handle(write)
+    assert (await caching.ask(asking(second))).body == b"new"
+
+
+async def test_who_leaves_before_the_answer_removes_nothing(jumping: JumpingLoop) -> None:
+    """Anybody could empty the store, who may change nothing."""
+    caching = Caching(fresh(60, b"old"))
     await caching.ask()
-    exchange = post("/")
-    exchange.record.attempt_count = int(sent)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(1):
-            await writes(caching, (9, reply(200, [], b"done"))).handle(exchange)
+            await writes(caching, (9, reply(200, [], b"done"))).handle(post("/"))
     await settled()
-    assert (await caching.ask()).body == (b"new" if sent else b"old")
+    assert (await caching.ask()).body == b"old"
+
+
+async def test_who_leaves_after_the_answer_stops_no_removal(jumping: JumpingLoop) -> None:
+    caching = Caching(fresh(60, b"old"), fresh(60, b"new"))
+    await caching.ask()
+    purge = caching.store.purge
+
+    async def slow(label: bytes) -> int:
+        await asyncio.sleep(5)
+        return await purge(label)
+
+    made = writes(caching, reply(200, [], b"done"))
+    made._store = SimpleNamespace(purge=slow)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            await made.handle(post("/"))
+    assert caching.shared.tasks
+    await asyncio.sleep(5)
+    assert (await caching.ask()).body == b"new"
+
+
+async def test_on_a_route_whose_posts_change_nothing_none_is_a_write(jumping: JumpingLoop) -> None:
+    caching = Caching(fresh(60, b"old"), reply(200, [], b"done"), post=True)
+    json = [(b"Content-Type", b"application/json")]
+    await caching.ask(post("/", b"{}", json))
+    await caching.ask(post("/", b"text", [(b"Content-Type", b"text/plain")]))
+    assert (await caching.ask(post("/", b"{}", json))).body == b"old"
 
 
 @pytest.mark.parametrize(
