@@ -118,3 +118,12 @@ def test_a_line_break_in_two_pieces_is_one(end: bytes, size: int) -> None:
     stream = CLAUDE + b'event: message_delta\ndata: {"type": "message_stop"}\n\n'
     assert not heard(stream.replace(b"\n", end), size)
     assert heard((CLAUDE + b"event: message_stop\ndata: {}\n\n").replace(b"\n", end), size)
+
+
+def test_what_is_kept_of_an_event_is_short() -> None:
+    end = EventEnd()
+    for _ in range(100):
+        end.hear(b"data: %b\n" % (b"x" * 1000))
+    end.hear(b"event: %b\n" % (b"y" * 100_000))
+    assert len(end._data) <= 2048
+    assert len(end._name) <= 2048

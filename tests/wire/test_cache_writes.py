@@ -70,3 +70,17 @@ async def test_a_write_counts_while_a_reload_has_taken_the_cache_away() -> None:
         assert (await proxy.ask(post(b"x"))).body == b"done"
         await proxy.reload(routes=[cached, other])
         assert (await proxy.ask(get())).body == b"new"
+
+
+async def test_a_write_without_a_prefix_counts_for_what_was_stored_with_one() -> None:
+    routes = [
+        {"upstream": "api", "path": "/v1", "strip_prefix": "/v1", "cache": {}},
+        {"upstream": "api", "cache": False},
+    ]
+    async with (
+        RawUpstream([OLD], [DONE], [NEW]) as upstream,
+        proxied(upstream, routes=routes) as proxy,
+    ):
+        assert [(await proxy.ask(get("/v1/"))).body for _ in range(2)] == [b"old", b"old"]
+        assert (await proxy.ask(post(b"x"))).body == b"done"
+        assert (await proxy.ask(get("/v1/"))).body == b"new"

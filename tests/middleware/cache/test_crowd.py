@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from proxy.core.exchange import Exchange
+from proxy.middleware.cache.labels import label
 from tests.support.caching import Caching, dropped, fresh, settled
 from tests.support.loop import JumpingLoop, get, reply
 from tests.support.pieces import Pieces, body, streaming
@@ -60,3 +62,26 @@ async def test_what_nobody_read_to_its_end_is_not_stored() -> None:
     assert await came.read() == b"one"
     await dropped(came)
     assert (await caching.ask()).body == b"whole"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("route", b"/"), ("path", b"/a"), ("path", b"/api/a"), ("url", b"http://proxy.test /api/a")],
+)
+async def test_who_asks_after_a_removal_shares_no_call_from_before_it(
+    jumping: JumpingLoop, kind: str, value: bytes
+) -> None:
+    caching = Caching((5, fresh(60, b"old")), (1, fresh(60, b"new")))
+
+    def asking() -> Exchange:
+        exchange = get("/api/a")
+        exchange.host = "proxy.test"
+        exchange.path, exchange.target = "/a", b"/a"  # the prefix is stripped
+        return exchange
+
+    first = asyncio.create_task(caching.ask(asking()))
+    await asyncio.sleep(1)
+    await caching.store.purge(label(kind.encode(), value))
+    assert (await caching.ask(asking())).body == b"new"
+    assert (await first).body == b"old"
+    assert (await caching.ask(asking())).body == b"new"

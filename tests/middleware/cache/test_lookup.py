@@ -139,3 +139,28 @@ async def test_what_may_be_used_on_an_error_goes_before_what_is_newer(jumping: J
     await caching.ask_for(by(b"a"), (b"Cache-Control", b"no-cache"))
     await asyncio.sleep(20)
     assert (await caching.ask_for(by(b"a"))).body == b"public"
+
+
+async def test_an_owner_whose_request_failed_keeps_nobody_else_from_asking(
+    jumping: JumpingLoop,
+) -> None:
+    caching = Caching(
+        fresh(5, b"a"), fresh(5, b"b"), reply(503), fresh(60, b"new"), stale_if_error=600.0
+    )
+    for name in (b"a", b"b"):
+        await caching.ask_for(by(name))
+    await asyncio.sleep(10)
+    assert (await caching.ask_for(by(b"a"))).body == b"a"
+    assert (await caching.ask_for(by(b"b"))).body == b"new"
+    assert (await caching.ask_for(by(b"a"))).cache.endswith("detail=stale-if-error")
+
+
+async def test_what_may_be_used_while_the_server_is_asked_goes_before_what_is_newer(
+    jumping: JumpingLoop,
+) -> None:
+    old = [(b"Cache-Control", b"public, max-age=5, stale-while-revalidate=9000"), EARLIER]
+    caching = Caching(reply(200, old, b"public"), fresh(5, b"own"), fresh(60, b"new"))
+    await caching.ask_for(by(b"b"))
+    await caching.ask_for(by(b"a"), (b"Cache-Control", b"no-cache"))
+    await asyncio.sleep(20)
+    assert (await caching.ask_for(by(b"a"))).body == b"public"
