@@ -3,10 +3,12 @@
 A store says so in its head (``application_id``). One that is damaged, or of an earlier version that
 wrote no such number, still has the text of our tables in its first page, or in the log beside it
 that SQLite has not yet copied into it. Where nothing of that is left, the file is somebody else's,
-unless it is no database and this process has used it before.
+unless it is no database and this process has used it before. So is a plain text, such as a dump of
+a store or the source of ``tables``.
 
-An intact file is looked at through SQLite: if we closed a descriptor of our own, the locks of all
-connections that this process has to the file would be gone (fcntl(2)).
+An intact file is looked at through SQLite, and one that this process has open is looked at in no
+other way: if we closed a descriptor of our own, the locks of all connections that this process has
+to the file would be gone (fcntl(2)).
 """
 
 import re
@@ -19,6 +21,9 @@ from urllib.parse import quote
 from proxy.core.cache_options import NOT_A_STORE
 from proxy.store.tables import APPLICATION, STATEMENTS
 
+_MAGIC: Final = b"SQLite format 3\0"
+_PAGE: Final = 4096
+"""Bytes in which a file has a NUL that is no text."""
 _AT: Final = 68
 """Where the head of a file has its ``application_id`` (file format 1.3)."""
 _PART: Final = 1 << 20
@@ -34,6 +39,8 @@ _TRACES: Final = tuple(
 """What SQLite keeps of each table that we make, from its name on."""
 
 _used: Final[set[Path]] = set()
+_open: Final[list[tuple[int, int]]] = []
+"""Each connection that this process has, by device and inode of its file."""
 
 
 class NotOurs(sqlite3.OperationalError):
@@ -44,7 +51,20 @@ def take_over(path: Path) -> None:
     """Note that this process uses the file. Raises NotOurs where it is something else."""
     if is_foreign(path):
         raise NotOurs(f"it {NOT_A_STORE}, and is left alone")
-    _used.add(path.absolute())
+    _used.add(_real(path))
+
+
+def opened(path: Path) -> tuple[int, int]:
+    """Note that this process has a connection to the file; ``closed`` has to follow with this."""
+    found = path.stat()
+    mark = found.st_dev, found.st_ino
+    _open.append(mark)
+    return mark
+
+
+def closed(mark: tuple[int, int]) -> None:
+    """One connection to it is closed."""
+    _open.remove(mark)
 
 
 def is_foreign(path: Path) -> bool:
@@ -53,6 +73,7 @@ def is_foreign(path: Path) -> bool:
     False where there is no file, where it is empty, and where SQLite cannot open it.
     """
     try:
+        path = _real(path)
         found = path.stat()
         if stat.S_ISDIR(found.st_mode) or (stat.S_ISREG(found.st_mode) and not found.st_size):
             return False
@@ -61,17 +82,27 @@ def is_foreign(path: Path) -> bool:
         try:
             return (_is_garbage if found.st_size < _SHORTEST else _is_other_database)(path)
         except sqlite3.OperationalError:
-            path.open("rb").close()  # raises OSError where it may not be read
-            return _is_garbage(path)
+            return not _is_open(path) and _is_garbage(path)  # OSError where it may not be read
         except (sqlite3.DatabaseError, UnicodeDecodeError):
-            return _is_garbage(path)
-    except (OSError, ValueError):
+            return not _is_open(path) and _is_garbage(path)
+    except (OSError, ValueError, RuntimeError):  # the last one: links that go in a circle
         return False
+
+
+def _real(path: Path) -> Path:
+    """Where it is: the log lies beside the file itself, not beside a link to it."""
+    return Path("/" + str(path.resolve()).lstrip("/"))  # "//" may be a place of its own (POSIX)
+
+
+def _is_open(path: Path) -> bool:
+    """Whether this process has a connection to it, and so has found that it is ours."""
+    found = path.stat()
+    return (found.st_dev, found.st_ino) in _open
 
 
 def _is_other_database(path: Path) -> bool:
     """Raises DatabaseError or UnicodeDecodeError where it is damaged, or no database."""
-    address = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
+    address = f"file://{quote(str(path))}?mode=ro&immutable=1"
     db = sqlite3.connect(address, uri=True)
     try:
         db.text_factory = bytes
@@ -90,12 +121,15 @@ def _is_other_database(path: Path) -> bool:
 
 def _is_garbage(path: Path) -> bool:
     """Whether nothing in it, or in the log beside it, is of a store of ours."""
-    start = _start_of(path)
+    start, is_used = _start_of(path), path in _used
+    is_database = start.startswith(_MAGIC)
+    if not (is_database or is_used or b"\0" in start[:_PAGE]):
+        return True  # a text
     if start[_AT : _AT + 4] == APPLICATION.to_bytes(4, "big") or _has_trace(start):
         return False
     if _has_trace(_start_of(path.with_name(f"{path.name}-wal"))):
         return False
-    return start.startswith(b"SQLite format 3\0") or path.absolute() not in _used
+    return is_database or not is_used
 
 
 def _has_trace(data: bytes) -> bool:

@@ -22,6 +22,7 @@ def test_a_look_at_a_pipe_takes_nothing_of_its_writer(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     writer = threading.Thread(target=pipe.write_bytes, args=(b"all",), daemon=True)
     writer.start()
+    writer.join(0.2)
     for _ in range(20):
         assert file_fault(str(pipe)) == ""
     writer.join(0.2)
