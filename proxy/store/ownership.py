@@ -6,14 +6,16 @@ that SQLite has not yet copied into it. Where nothing of that is left, the file 
 unless it is no database and this process has used it before. So is a plain text, such as a dump of
 a store or the source of ``tables``.
 
-An intact file is looked at through SQLite, and one that this process has open is looked at in no
-other way: if we closed a descriptor of our own, the locks of all connections that this process has
-to the file would be gone (fcntl(2)).
+An intact file is looked at through SQLite. If we closed a descriptor of our own, the locks of all
+connections that this process has to the file would be gone (fcntl(2)): where it has any, such a
+descriptor is kept until the last one is closed.
 """
 
+import os
 import re
 import sqlite3
 import stat
+import threading
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -41,6 +43,9 @@ _TRACES: Final = tuple(
 _used: Final[set[Path]] = set()
 _open: Final[list[tuple[int, int]]] = []
 """Each connection that this process has, by device and inode of its file."""
+_kept: Final[dict[tuple[int, int], int]] = {}
+"""A descriptor of our own for some of these files."""
+_lock: Final = threading.Lock()
 
 
 class NotOurs(sqlite3.OperationalError):
@@ -56,15 +61,38 @@ def take_over(path: Path) -> None:
 
 def opened(path: Path) -> tuple[int, int]:
     """Note that this process has a connection to the file; ``closed`` has to follow with this."""
-    found = path.stat()
-    mark = found.st_dev, found.st_ino
+    mark = _mark(path.stat())
     _open.append(mark)
     return mark
 
 
 def closed(mark: tuple[int, int]) -> None:
     """One connection to it is closed."""
-    _open.remove(mark)
+    with _lock:
+        _open.remove(mark)
+        if mark not in _open and (descriptor := _kept.pop(mark, None)) is not None:
+            os.close(descriptor)
+
+
+def start_of(path: Path, count: int) -> bytes:
+    """The first bytes of a file, whether this process has it open or not. Raises OSError."""
+    with _lock:
+        mark = _mark(path.stat())
+        descriptor = _kept.pop(mark, None)
+        if descriptor is None:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            mark = _mark(os.fstat(descriptor))
+        try:
+            return os.pread(descriptor, count, 0)
+        finally:
+            if mark in _open:
+                _kept[mark] = descriptor
+            else:
+                os.close(descriptor)
+
+
+def _mark(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
 
 
 def is_foreign(path: Path) -> bool:
@@ -82,9 +110,9 @@ def is_foreign(path: Path) -> bool:
         try:
             return (_is_garbage if found.st_size < _SHORTEST else _is_other_database)(path)
         except sqlite3.OperationalError:
-            return not _is_open(path) and _is_garbage(path)  # OSError where it may not be read
+            return _is_garbage(path)  # raises OSError where it may not be read
         except (sqlite3.DatabaseError, UnicodeDecodeError):
-            return not _is_open(path) and _is_garbage(path)
+            return _is_garbage(path)
     except (OSError, ValueError, RuntimeError):  # the last one: links that go in a circle
         return False
 
@@ -92,12 +120,6 @@ def is_foreign(path: Path) -> bool:
 def _real(path: Path) -> Path:
     """Where it is: the log lies beside the file itself, not beside a link to it."""
     return Path("/" + str(path.resolve()).lstrip("/"))  # "//" may be a place of its own (POSIX)
-
-
-def _is_open(path: Path) -> bool:
-    """Whether this process has a connection to it, and so has found that it is ours."""
-    found = path.stat()
-    return (found.st_dev, found.st_ino) in _open
 
 
 def _is_other_database(path: Path) -> bool:
@@ -115,19 +137,19 @@ def _is_other_database(path: Path) -> bool:
         db.close()
     if texts:
         return not any(map(_has_trace, texts))
-    log = _start_of(path.with_name(f"{path.name}-wal"))
+    log = _log_of(path)
     return not _has_trace(log) if log else bool(application or version)
 
 
 def _is_garbage(path: Path) -> bool:
     """Whether nothing in it, or in the log beside it, is of a store of ours."""
-    start, is_used = _start_of(path), path in _used
+    start, is_used = start_of(path, _PART), path in _used
     is_database = start.startswith(_MAGIC)
     if not (is_database or is_used or b"\0" in start[:_PAGE]):
         return True  # a text
     if start[_AT : _AT + 4] == APPLICATION.to_bytes(4, "big") or _has_trace(start):
         return False
-    if _has_trace(_start_of(path.with_name(f"{path.name}-wal"))):
+    if _has_trace(_log_of(path)):
         return False
     return is_database or not is_used
 
@@ -136,9 +158,9 @@ def _has_trace(data: bytes) -> bool:
     return any(trace in data for trace in _TRACES)
 
 
-def _start_of(path: Path) -> bytes:
+def _log_of(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with path.with_name(f"{path.name}-wal").open("rb") as file:  # SQLite has no locks on it
             return file.read(_PART)
     except FileNotFoundError:
         return b""

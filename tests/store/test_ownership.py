@@ -11,7 +11,7 @@ from proxy.core.stored import StoreFailed
 from proxy.store import file as file_module
 from proxy.store import ownership, tables
 from proxy.store.database import Database
-from proxy.store.ownership import NotOurs, is_foreign, take_over
+from proxy.store.ownership import NotOurs, is_foreign, start_of, take_over
 from proxy.store.sqlite import SqliteStore
 from proxy.store.tables import APPLICATION
 from tests.support.sqlite_files import set_aside, told_by
@@ -232,9 +232,12 @@ def test_what_is_open_is_known_until_its_last_connection_is_closed(tmp_path: Pat
     path = tmp_path / "store.db"
     one, other = Database(path), Database(path)
     one.close()
-    assert ownership._is_open(path)
+    assert [len(start_of(path, 16)) for _ in range(3)] == [16] * 3
+    assert len(ownership._kept) == 1
     other.close()
-    assert not ownership._is_open(path)
+    assert not ownership._kept
+    assert start_of(path, 6) == b"SQLite"
+    assert not ownership._kept
 
 
 def test_links_that_go_in_a_circle_are_nobodys(tmp_path: Path) -> None:
