@@ -69,7 +69,7 @@ def _values(place: Place, raw: Any, value: Any) -> Iterator[tuple[str, str]]:
         for index, (one, other) in enumerate(zip(raw, value, strict=False)):
             yield from _values((*place, index), one, other)
     elif value is not None and not isinstance(value, bool):
-        if value_of_field(place):
+        if value_of_field(place) or _has_value_of_field(place, value):
             yield str(value), raw if _REFERENCE.fullmatch(str(raw)) else HIDDEN
         elif _sensitive(place) and not _names_a_field(place, value):
             yield str(value), HIDDEN
@@ -99,6 +99,13 @@ def value_of_field(place: Place) -> bool:
     """Whether the value of a field stands there, or within; ``remove`` has names alone."""
     at = next((index for index, step in enumerate(place[:-1]) if step in FIELDS), None)
     return at is not None and "remove" not in place[at:]
+
+
+def _has_value_of_field(place: Place, value: Any) -> bool:
+    """Whether a text has values of fields where a table of them is expected, or their names."""
+    if not isinstance(value, str) or FIELDS.isdisjoint(place):
+        return False
+    return place[-1] in FIELDS or any(sign in value for sign in ":=")
 
 
 def _sensitive(place: Place) -> bool:

@@ -44,8 +44,13 @@ MAIN: Final = {
     "UpstreamTlsOptions": ("ca_file", "ca.pem"),
 }
 """The option that somebody means who writes a bare value for a table, with an example."""
-
-
+_TIMES: Final = ("first_byte", "grace_period", "heartbeat", "max", "ttl")
+"""Those of them that are durations, of which a bare number is the seconds."""
+_MOST: Final = 10**15
+"""Above, a number is no value of any option, and may have more digits than Python writes."""
+_PERCENT: Final = ("percent",)
+_SHARES: Final = ("average", "percent")
+"""Those that need be no whole number."""
 _BESIDE: Final = {"RewriteOptions": ', replacement = "/new/"'}
 """What else has to be written."""
 
@@ -127,10 +132,27 @@ def table(kind: str, place: Place, raw: Any, *, switch: bool = False) -> str:
     option, example = MAIN.get(kind, ("", ""))
     if not option or isinstance(raw, list | dict | bool):
         return ""
-    if type(raw) is type(example) and kind != "CredentialsOptions":
-        example = raw
-    shown = f'"{example}"' if isinstance(example, str) else example
-    return meant(f"{name} = {{ {option} = {shown}{_BESIDE.get(kind, '')} }}")
+    written = None if kind == "CredentialsOptions" else _as(example, option, raw)
+    value = example if written is None else written
+    shown = f'"{value}"' if isinstance(value, str) else value
+    whole = f"{name} = {{ {option} = {shown}{_BESIDE.get(kind, '')} }}"
+    return f", for example {whole}" if written is None else meant(whole)
+
+
+def _as(example: Any, option: str, raw: Any) -> Any:
+    """What was written as a value of an option; None where it is none by its looks."""
+    if isinstance(raw, int):
+        given: float | None = raw if abs(raw) < _MOST else None
+    else:
+        is_percent = isinstance(raw, str) and "%" in raw and option not in _PERCENT
+        given = None if is_percent else number(raw, whole=False, high=None)
+    if option in _TIMES and given is not None:
+        return f"{given}s"
+    if isinstance(example, int):
+        return given if option in _SHARES or given is None or given == int(given) else None
+    if isinstance(example, list):
+        return [raw] if isinstance(raw, str) else None
+    return raw if isinstance(raw, str) else None
 
 
 def pairs(raw: Any) -> str:

@@ -1,5 +1,6 @@
 """Files and owners in a configuration: what is wrong with one, or nothing."""
 
+import errno
 import grp
 import os
 import pwd
@@ -11,10 +12,14 @@ from proxy.core.pipes import is_device
 def file_fault(path: str) -> str:
     """A file that is read at start."""
     try:
-        if is_device(os.stat(path)):
+        found = os.stat(path)
+        if is_device(found):
             return f"cannot read {path!r}: it is no regular file"
-        # A pipe without a writer would hold up a plain open for ever.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        if stat.S_ISFIFO(found.st_mode):
+            # To open it would let its writer go on, and to close it then would lose what comes.
+            denied = "" if os.access(path, os.R_OK) else os.strerror(errno.EACCES)
+            return f"cannot read {path!r}: {denied}" if denied else ""
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # it may have become a pipe
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         return f"cannot read {path!r}: {reason}"

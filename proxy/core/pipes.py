@@ -8,7 +8,9 @@ end.
 import errno
 import os
 import select
+import signal
 import stat
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -34,6 +36,32 @@ def without_waiting() -> Iterator[None]:
         yield
     finally:
         _patience.reset(token)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Within this, SIGTERM and SIGINT end the process.
+
+    A loop does not call its handlers while it is waited for something.
+    """
+    if not _patience.get() or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    # One that is ignored, or raises KeyboardInterrupt, does not wait for a loop.
+    handlers = {
+        number: handler
+        for number, handler in handlers.items()
+        if callable(handler) and handler is not signal.default_int_handler
+    }
+    for number in handlers:
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+            signal.siginterrupt(number, False)
 
 
 def is_device(found: os.stat_result) -> bool:
@@ -91,7 +119,8 @@ def _piped(path: str) -> bytes:
                 if found or was_left:  # else nobody has opened it yet
                     return bytes(found)
             left = max(0.0, until - monotonic())
-            events = changes.poll(left * 1000)
+            with _ended_by_signals():
+                events = changes.poll(left * 1000)
             if not events:
                 raise OSError(errno.ETIMEDOUT, "nobody has written this pipe to its end", path)
             was_left = bool(events[0][1] & select.POLLHUP)

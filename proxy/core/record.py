@@ -46,6 +46,8 @@ class Record:
     upstream: str = ""
     endpoint: str = ""
     """Of the last attempt."""
+    trial: object = None
+    """The leave for a trial of an ejected server, where an attempt was given one."""
     upstream_request_id: str = ""
     """What the upstream calls the request, where that is another name than ours."""
     queue_s: float = 0.0

@@ -271,6 +271,8 @@ class UpstreamScope(Scope):
     servers: Servers
     may_follow: Callable[[Exchange], bool]
     """Whether another attempt may take the place of one that is under way now."""
+    may_follow_later: Callable[[Exchange], bool] = lambda _: False
+    """Whether it may as soon as there is a server for it."""
     retry_budget: Budget
     """What retries may add to the load, shared by all routes to this upstream."""
     has_headroom: list[Callable[[], bool]] = field(default_factory=list)

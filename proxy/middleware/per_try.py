@@ -4,17 +4,19 @@
 
 The clock knows what may follow. When it runs out, and nothing could be tried instead (it was the
 last attempt, the request may have been executed and may not be run twice, the retry budget is used
-up, no server could be asked), the attempt goes on, for as long as ``first_byte``, ``total`` and the
-client allow. To end it would turn a slow answer into none.
+up), the attempt goes on, for as long as ``first_byte``, ``total`` and the client allow. To end it
+would turn a slow answer into none. Where nothing but a server is lacking, it is asked again each
+second: an ejection ends.
 
 It is the server's clock: the time for which the client is waited for, while it uploads a body, does
 not count.
 """
 
 import asyncio
+import math
 from asyncio import CancelledError, current_task
 from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from proxy.core.body import served_since
 from proxy.core.clock import Clock
@@ -31,6 +33,9 @@ from proxy.policy.attempt_bound import AttemptBound
 from proxy.policy.budget import Budget
 
 Task: TypeAlias = "asyncio.Task[Any]"
+
+_AGAIN: Final = 1.0
+"""Seconds until it is asked again whether there is a server for another attempt."""
 
 
 def problems(written: Written) -> Iterator[Finding]:
@@ -60,11 +65,17 @@ def link(scope: EndpointScope, inner: Handler) -> Handler | None:
         usual = share(("usual attempts", scope.identity, scope.upstream), AttemptBound)
         clock = share(
             ("per_try", scope.may_follow),
-            lambda: AttemptClock(0.0, scope.may_follow, usual, budget=budget, clock=now),
+            lambda: AttemptClock(
+                0.0, scope.may_follow, usual, scope.may_follow_later, budget=budget, clock=now
+            ),
         )
     else:
         clock = AttemptClock(
-            timeouts.per_try, scope.may_follow, budget=budget, clock=scope.shared.clock
+            timeouts.per_try,
+            scope.may_follow,
+            may_follow_later=scope.may_follow_later,
+            budget=budget,
+            clock=scope.shared.clock,
         )
     return PerTry(inner, clock).handle
 
@@ -78,7 +89,9 @@ class AttemptClock:
         "_clock",
         "_ending",
         "_exchanges",
+        "_lacking",
         "_may_follow",
+        "_may_follow_later",
         "_timeout",
         "_usual",
     )
@@ -88,23 +101,28 @@ class AttemptClock:
         seconds: float,
         may_follow: Callable[[Exchange], bool],
         usual: AttemptBound | None = None,
+        may_follow_later: Callable[[Exchange], bool] = lambda _: False,
         *,
         budget: Budget,
         clock: Clock,
     ) -> None:
-        """``may_follow``: whether another attempt may take the place of this one.
+        """``may_follow``: whether another attempt may take the place of this one;
+        ``may_follow_later``: whether it may as soon as there is a server for it.
 
         ``budget``: that of these other attempts. ``usual``: where the bound follows what attempts
         take.
         """
         self._clock = clock
         self._may_follow = may_follow
+        self._may_follow_later = may_follow_later
         self._usual = usual
         self._budget = budget
         self._exchanges: dict[Task, tuple[Exchange, float]] = {}
         """What is under way, and for how long its client had been waited for before."""
         self._ending: set[Task] = set()
         """Those that are ended for another attempt, and do not know it yet."""
+        self._lacking: set[Task] = set()
+        """Those whose time was over when there was no server for another attempt."""
         bound = seconds if usual is None else usual.seconds(self._clock())
         self._timeout = SharedTimeout(bound, self._spares, self._uncounted)
 
@@ -124,22 +142,31 @@ class AttemptClock:
     def end(self, task: Task) -> bool:
         """It is over. Whether it was this clock that cancelled it."""
         del self._exchanges[task]
+        self._lacking.discard(task)
         if task in self._ending:
             self._ending.discard(task)
             self._budget.redeem()
         return self._timeout.end(task)
+
+    def lacked_server(self, task: Task) -> bool:
+        """Whether it went on beyond the bound, for want of a server for another attempt."""
+        return task in self._lacking
 
     def _uncounted(self, task: Task) -> float:
         """Seconds for which its client was waited for."""
         exchange, before = self._exchanges[task]
         return exchange.body.waited(self._clock()) - before
 
-    def _spares(self, task: Task) -> bool:
-        if not self._may_follow(self._exchanges[task][0]):
-            return True
+    def _spares(self, task: Task) -> float:
+        exchange, _ = self._exchanges[task]
+        if not self._may_follow(exchange):
+            if not self._may_follow_later(exchange):
+                return math.inf
+            self._lacking.add(task)
+            return _AGAIN
         self._budget.promise()
         self._ending.add(task)
-        return False
+        return 0.0
 
     def learn(self, exchange: Exchange, begun: float, *, answered: bool) -> None:
         """An attempt, for which ``begin`` gave this, was answered, or was ended by this clock."""
@@ -173,9 +200,11 @@ class PerTry:
         try:
             reply = await self._inner(exchange)
         except CancelledError:
+            late = clock.lacked_server(task)
             if clock.end(task):
                 bound = clock.seconds
-                clock.learn(exchange, begun, answered=False)
+                if not late:  # what it waited beyond the bound says nothing of the bound
+                    clock.learn(exchange, begun, answered=False)
                 stage = Stage.NOT_SENT if exchange.record.connect_s is None else Stage.SENT
                 raise AttemptTimeout(
                     f"no reply within per_try of {bound:.3g} s", stage=stage, clock="per_try"

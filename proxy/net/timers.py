@@ -108,18 +108,22 @@ class SharedTimeout:
         "_spares",
         "_timer",
         "_uncounted",
+        "_waiting",
+        "_waiting_timer",
         "seconds",
     )
 
     def __init__(
         self,
         seconds: float,
-        spares: Callable[[Task], bool] | None = None,
+        spares: Callable[[Task], float] | None = None,
         uncounted: Callable[[Task], float] | None = None,
     ) -> None:
         """``seconds``: ``math.inf`` for none yet. Both others are methods of who holds this.
 
-        ``spares``: whether a task may go on although its time is over; it is asked once for each.
+        ``spares``: seconds for which a task may go on although its time is over, before it is asked
+        again; ``math.inf`` for good, 0 where it is ended. Those that are asked again are asked
+        together, when the first one's seconds are over.
         ``uncounted``: seconds since a task began that do not count; asked when its time is over.
         """
         self.seconds = seconds
@@ -132,6 +136,11 @@ class SharedTimeout:
         self._spares = None if spares is None else WeakMethod(spares)
         self._uncounted = None if uncounted is None else WeakMethod(uncounted)
         self._spared: set[Task] = set()
+        self._waiting: dict[Task, float] = {}
+        """Those that are spared for a while, and when each began."""
+        self._waiting_timer = RearmableTimer(
+            self._loop, partial(_call, WeakMethod(self._on_waiting))
+        )
 
     def begin(self, task: Task) -> float:
         """The time of ``task`` begins now; when it ends. ``end`` has to follow."""
@@ -165,6 +174,8 @@ class SharedTimeout:
         if (timer := self._late.pop(task, None)) is not None:
             timer.close()
             return False
+        if self._waiting.pop(task, None) is not None:
+            return False
         if task in self._spared:
             self._spared.discard(task)
             return False
@@ -195,10 +206,21 @@ class SharedTimeout:
                 timer.arm(now + min(max(left, self.seconds * _LATEST_SHARE), _LONGEST))
                 return
         spares = None if self._spares is None else self._spares()
-        if spares is not None and spares(task):
+        more = 0.0 if spares is None else spares(task)
+        if not more:
+            task.cancel()
+        elif more == math.inf:
             self._spared.add(task)
         else:
-            task.cancel()
+            self._waiting[task] = begun
+            if not self._waiting_timer.armed:
+                self._waiting_timer.arm(self._loop.time() + more)
+
+    def _on_waiting(self) -> None:
+        """Ask again for all that are spared for a while."""
+        waiting, self._waiting = self._waiting, {}
+        for task, begun in waiting.items():
+            self._on_over(task, begun)
 
 
 def _nobody() -> None:

@@ -41,7 +41,7 @@ class Pass:
         breaker = self._breaker()
         if breaker is not None and self._trial and breaker.period == self._period:
             self._breaker = _told
-            breaker.trial = False
+            breaker.trial = None
 
 
 def _told() -> None:
@@ -71,6 +71,7 @@ class Breaker:
         "failures",
         "open",
         "period",
+        "promised_until",
         "shared",
         "trial",
         "until",
@@ -102,7 +103,10 @@ class Breaker:
         self.counts = bool(failure_ratio)
         self.open = False
         self.until = 0.0
-        self.trial = False
+        self.trial: Pass | None = None
+        """The leave of the trial that is under way."""
+        self.promised_until = 0.0
+        """Until when the next trial is kept for an attempt that is ended for it."""
         self.failures = 0
         self.ejections = 0
         self.period = 0
@@ -121,8 +125,8 @@ class Breaker:
             return self.shared
         if now < self.until or self.trial:
             return None
-        self.trial = True
-        return Pass(self, self.period, trial=True)
+        self.trial = Pass(self, self.period, trial=True)
+        return self.trial
 
     def state(self, now: float) -> str:
         """``closed``, ``open`` or ``half-open``."""
@@ -170,7 +174,7 @@ class Breaker:
         self.ejections += 1
         self.until = now + seconds
         self.open = True
-        self.trial = False
+        self.trial = None
         self.period += 1
         self._on_change(seconds)
 
@@ -179,7 +183,7 @@ class Breaker:
         self._all = Window(self._interval)
         self._bad = Window(self._interval)
         self.open = False
-        self.trial = False
+        self.trial = None
         self.failures = 0
         self.until = 0.0
         self.period += 1

@@ -53,13 +53,15 @@ def upstream_scope_of(route: Scope, upstream: Upstream, servers: Servers) -> Ups
         lambda: Budget(limits.percent, limits.min_per_second, limits.window),
     )
     has_server_left: list[Callable[[Exchange], bool]] = []
+    may_follow = MayFollow(retry, budget, route.shared.clock, has_server_left)
     scope = UpstreamScope(
         **vars(route),
         upstream=upstream.name,
         servers=servers,
         retry_budget=budget,
         has_server_left=has_server_left,
-        may_follow=MayFollow(retry, budget, route.shared.clock, has_server_left),
+        may_follow=may_follow,
+        may_follow_later=may_follow.with_server,
     )
     scope.options += tables(upstream)
     return scope

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 
 from proxy.core.stored import Claim
 from proxy.store.agreements import Agreements
+from proxy.store.ownership import closed, opened
 from proxy.store.parts import PIECE
 from proxy.store.seals import as_number, sealed, unsealed
 from proxy.store.tables import prepare
@@ -56,7 +57,7 @@ def _began(ident: int) -> float:
 class Database:
     """One connection. Each thread has its own."""
 
-    __slots__ = ("_db", "_wall", "agreements", "bytes", "entries", "evicted")
+    __slots__ = ("_db", "_mark", "_wall", "agreements", "bytes", "entries", "evicted")
 
     def __init__(self, path: Path, wall: Callable[[], float] = time.time) -> None:
         """Raises sqlite3.Error or OSError where the file cannot be used."""
@@ -69,6 +70,7 @@ class Database:
         self.entries = self.bytes = self.evicted = 0
         try:
             prepare(self._db)
+            self._mark = opened(path)
         except BaseException:
             self._db.close()
             raise
@@ -80,6 +82,7 @@ class Database:
     def close(self) -> None:
         """Give the file back."""
         self._db.close()
+        closed(self._mark)
 
     def find(self, key: bytes) -> list[Row]:
         """The entries under a key, the last stored first."""

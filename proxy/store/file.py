@@ -20,7 +20,7 @@ from typing import Final, TypeVar
 
 from proxy.core.clock import monotonic, wall
 from proxy.store.database import Database
-from proxy.store.ownership import take_over
+from proxy.store.ownership import start_of, take_over
 from proxy.store.thread import Worker
 
 log = logging.getLogger(__name__)
@@ -262,8 +262,7 @@ def _code(error: Exception) -> int:
 def _only_to_be_read(path: Path) -> bool:
     """Whether a byte of its head says so: no version of SQLite writes it (file format 1.3.3)."""
     try:
-        with path.open("rb") as file:
-            head = file.read(_WRITTEN_BY + 1)
+        head = start_of(path, _WRITTEN_BY + 1)
     except OSError:
         return False
     return len(head) > _WRITTEN_BY and head[_WRITTEN_BY] > _NEWEST

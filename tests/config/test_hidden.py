@@ -85,3 +85,30 @@ def test_no_message_shows_the_value_of_a_field(tmp_path: Path, written: str) -> 
     file.write_text(f'{api}[[routes]]\nupstream = "api"\n{written}\n')
     [problem] = check(file, {})
     assert problem.message == "expected a string, got a list"
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ('headers = "X-Token: S3CRET"', "expected a table, got '***', did you mean"),
+        ('headers = "S3CRET"', "expected a table, got '***'"),
+        ('headers = ["X-Token: S3CRET"]', "expected a table, got a list"),
+        ('request_headers = "X-Internal: S3CRET"', "expected a table, got '***'"),
+        ('request_headers = """\nX-A: b\nX-Internal: S3CRET"""', "expected a table, got '***'"),
+        (f'request_headers = "X-Internal: S3CRET{"x" * 900}"', "expected a table, got '***'"),
+        ('response_headers = ["X-Internal: S3CRET"]', "expected a table, got a list"),
+        ('request_headers = { remove = "X-A: S3CRET" }', "expected a list, got '***'"),
+        ('request_headers = { remove = "X-A=S3CRET" }', "expected a list, got '***'"),
+        ('request_headers = { remove = ["X-A: S3CRET"] }', "not a name that HTTP allows: '***'"),
+        ('request_headers = { remove = "X-A, X-B" }', "expected a list, got 'X-A, X-B'"),
+    ],
+)
+def test_no_message_shows_a_field_that_is_written_as_a_text(
+    tmp_path: Path, written: str, said: str
+) -> None:
+    file = tmp_path / "config.toml"
+    api = '[[upstreams]]\nname = "api"\nservers = ["http://127.0.0.1:9000"]\n'
+    file.write_text(f'{api}[[routes]]\nupstream = "api"\npath = "/"\n{written}\n')
+    problems = check(file, {})
+    assert any(each.message.startswith(said) for each in problems), problems
+    assert "S3CR" not in "".join(map(str, problems))

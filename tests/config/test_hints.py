@@ -229,3 +229,46 @@ def test_a_missing_file_says_how_to_start(tmp_path: Path) -> None:
     [problem] = check(tmp_path / "config.toml")
     assert "sidecar-proxy init" in str(problem)
     assert "--upstream URL" in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("retry = 5", "did you mean retry = { attempts = 5 }?"),
+        ('retry = "5"', "did you mean retry = { attempts = 5 }?"),
+        ("retry = 500", "got 500"),  # too many
+        ("retry = nan", "got nan, for example retry = { attempts = 3 }"),
+        ("cache = inf", 'got inf, for example cache = { ttl = "1m" }'),
+        (f"cache = {10**20}", 'for example cache = { ttl = "1m" }'),
+        ('concurrency = "200"', "did you mean concurrency = { max_requests = 200 }?"),
+        ('concurrency = "30s"', "got '30s', for example concurrency = { max_requests = 100 }"),
+        ('concurrency = "50%"', "got '50%', for example concurrency = { max_requests = 100 }"),
+        ('queue = "100"', "did you mean queue = { size = 100 }?"),
+        ('circuit_breaker = "10"', "did you mean circuit_breaker = { consecutive_failures = 10 }?"),
+        (
+            "circuit_breaker = 0.5",
+            "got 0.5, for example circuit_breaker = { consecutive_failures = 5 }",
+        ),
+        ('rate_limit = "500/s"', "did you mean rate_limit = { average = 500 }?"),
+        ("rate_limit = 0.5", "did you mean rate_limit = { average = 0.5 }?"),
+        ('rate_limit = "500/m"', "got '500/m', for example rate_limit = { average = 10 }"),
+        ("cache = 300", 'did you mean cache = { ttl = "300s" }?'),
+        ('cache = "300"', 'did you mean cache = { ttl = "300s" }?'),
+        ('cache = "5m"', 'did you mean cache = { ttl = "5m" }?'),
+        ("timeouts = 30", 'did you mean timeouts = { first_byte = "30s" }?'),
+        ("deadline = 600", 'did you mean deadline = { max = "600s" }?'),
+        ("shutdown = 60", 'did you mean shutdown = { grace_period = "60s" }?'),
+        ("stream = 30", 'did you mean stream = { heartbeat = "30s" }?'),
+        ("hedge = 95", 'got 95, for example hedge = { delay = "p95" }'),
+        ('hedge = "200ms"', 'did you mean hedge = { delay = "200ms" }?'),
+        (
+            'cors = "https://a.example"',
+            "did you mean cors = { allow_origins = ['https://a.example'] }?",
+        ),
+    ],
+)
+def test_what_is_suggested_for_a_table_has_the_value_that_was_written(
+    tmp_path: Path, written: str, meant: str
+) -> None:
+    [problem] = said(tmp_path, f"{written}\n{API}")
+    assert problem.endswith(meant)

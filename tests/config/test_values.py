@@ -1,6 +1,7 @@
 """Files and owners that a configuration names."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,28 @@ def test_a_file_that_can_be_read_has_no_fault(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     assert file_fault(str(file)) == file_fault(str(pipe)) == ""
     assert [is_pipe(str(each)) for each in (file, pipe, tmp_path / "gone")] == [False, True, False]
+
+
+def test_a_look_at_a_pipe_takes_nothing_of_its_writer(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(b"all",), daemon=True)
+    writer.start()
+    writer.join(0.2)
+    for _ in range(20):
+        assert file_fault(str(pipe)) == ""
+    writer.join(0.2)
+    assert writer.is_alive(), "it waits for a reader"
+    assert pipe.read_bytes() == b"all"
+
+
+def test_a_pipe_that_may_not_be_read_is_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may read all
+    assert file_fault(str(pipe)) == f"cannot read {str(pipe)!r}: Permission denied"
 
 
 def test_a_device_may_have_no_end_and_is_refused() -> None:

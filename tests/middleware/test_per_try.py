@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from proxy.core.duration import Duration
 from proxy.core.errors import AttemptTimeout, ConnectionTerminated, Stage
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
@@ -112,6 +113,76 @@ async def test_one_that_went_on_still_fails_and_can_be_cancelled(jumping: Jumpin
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def ends_of(
+    jumping: JumpingLoop, may_follow: MayFollow, count: int, bound: float = 5
+) -> list[float]:
+    """When each of some attempts was ended that begin together; inf for one that was answered."""
+    clock, begun = loop_clock(), jumping.time()
+    bounds = AttemptClock(
+        bound,
+        may_follow,
+        may_follow_later=may_follow.with_server,
+        budget=Budget(0, 3, 10),
+        clock=clock,
+    )
+
+    async def ask() -> float:
+        exchange = get()
+        exchange.record.attempts_left, exchange.record.connect_s = 2, 0.0
+        exchange.record.attempt_began_at = clock()
+        try:
+            await PerTry(Script((60, reply())), bounds).handle(exchange)
+        except AttemptTimeout:
+            return round(jumping.time() - begun, 3)
+        return math.inf
+
+    return await asyncio.gather(*(ask() for _ in range(count)))
+
+
+async def test_where_only_a_server_is_lacking_it_is_asked_again(jumping: JumpingLoop) -> None:
+    begun = jumping.time()
+    asked: list[float] = []
+
+    def has_server_left(_: Exchange) -> bool:
+        asked.append(round(jumping.time() - begun, 3))
+        return asked[-1] >= 9
+
+    may_follow = MayFollow(RetryOptions(), Budget(0, 3, 10), loop_clock(), [has_server_left])
+    assert await ends_of(jumping, may_follow, 2) == [9, 9]
+    assert asked == [5, 5, 6, 6, 7, 7, 8, 8, 9, 9]
+
+
+async def test_it_is_not_asked_again_where_nothing_may_follow_even_so(
+    jumping: JumpingLoop,
+) -> None:
+    asked: list[float] = []
+
+    def has_server_left(_: Exchange) -> bool:
+        asked.append(jumping.time())
+        return False
+
+    options = RetryOptions(only_if_failed_within=Duration(7))
+    may_follow = MayFollow(options, Budget(0, 3, 10), loop_clock(), [has_server_left])
+    assert await ends_of(jumping, may_follow, 1) == [math.inf]
+    assert len(asked) == 3  # after 5, 6 and 7 seconds
+
+
+async def test_auto_does_not_take_a_wait_for_a_server_for_a_slow_attempt(
+    jumping: JumpingLoop,
+) -> None:
+    usual, budget, clock = AttemptBound(), Budget(20, 3, 10), loop_clock()
+    until = jumping.time() + 60 + 90
+    bound = AttemptClock(
+        0, lambda _: jumping.time() > until, usual, always, budget=budget, clock=clock
+    )
+    for _ in range(30):
+        await PerTry(Script((2, reply())), bound).handle(get())
+    lost = [PerTry(Script((200, reply())), bound).handle(get()) for _ in range(5)]
+    await asyncio.gather(*lost, return_exceptions=True)
+    await PerTry(Script((2, reply())), bound).handle(get())
+    assert bound.seconds == pytest.approx(8)
 
 
 async def test_auto_bounds_nothing_until_enough_is_known(jumping: JumpingLoop) -> None:

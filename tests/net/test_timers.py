@@ -155,6 +155,44 @@ async def test_the_inner_of_two_bounds_rings_for_itself(jumping: JumpingLoop) ->
     assert running().cancelling() == 0
 
 
+class Patient:
+    """Spares all that is late until a time, for so long at once."""
+
+    def __init__(self, until: float, seconds: float) -> None:
+        self.asked: list[float] = []
+        self._until, self._seconds = until, seconds
+        self.bound = SharedTimeout(5, self.spares)
+
+    def spares(self, _: object) -> float:
+        now = asyncio.get_running_loop().time()
+        self.asked.append(now)
+        return self._seconds if now < self._until else 0.0
+
+
+async def test_those_that_are_spared_for_a_while_are_asked_again_together(
+    jumping: JumpingLoop,
+) -> None:
+    begun = jumping.time()
+    patient = Patient(begun + 8, 1)
+    waits = [(0, 60), (0.25, 60), (0.5, 6), (0.5, 60)]
+    said = await asyncio.gather(*(later(patient.bound, *each) for each in waits))
+    assert said == ["late", "late", "in time", "late"]
+    at = [round(each - begun, 3) for each in patient.asked]
+    assert at == [5, 5.25, 5.5, 5.5, *[6] * 4, *[7] * 3, *[8] * 3]
+    assert jumping.time() == begun + 8
+
+
+async def test_one_that_is_spared_for_a_while_can_be_cancelled(jumping: JumpingLoop) -> None:
+    patient = Patient(jumping.time() + 60, 1)
+    task = asyncio.create_task(stretch(patient.bound, 60))
+    await asyncio.sleep(6.5)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.sleep(60)
+    assert len(patient.asked) == 2
+
+
 async def test_a_burst_costs_one_timer(jumping: JumpingLoop) -> None:
     bound = SharedTimeout(5)
     made = 0

@@ -7,6 +7,7 @@ import asyncio
 import os
 import signal
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -27,8 +28,8 @@ async def reading(fifo: Path) -> int:
         return await asyncio.to_thread(os.open, fifo, os.O_WRONLY)
 
 
-def fifo(folder: Path) -> Path:
-    path = folder / "config.toml"
+def fifo(folder: Path, name: str = "config.toml") -> Path:
+    path = folder / name
     os.mkfifo(path)
     return path
 
@@ -48,6 +49,40 @@ async def test_a_stop_during_the_start_is_quiet(tmp_path: Path, number: signal.S
         proxy.process.send_signal(number)
         assert await ended(proxy) == (-number, "")
         os.close(descriptor)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_stop_while_the_start_waits_for_a_pipe_is_heard_at_once(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    token = fifo(tmp_path, "token")
+    config = tmp_path / "config.toml"
+    admin = f'[admin]\nlisten = "127.0.0.1:0"\ntoken_file = "{token}"\n'
+    config.write_bytes(CONFIG + admin.encode())
+    async with started("run", str(config)) as proxy:
+        descriptor = await reading(token)
+        await asyncio.sleep(0.3)  # the loop has begun to wait
+        begun = monotonic()
+        proxy.process.send_signal(number)
+        status, said = await ended(proxy)
+        assert monotonic() - begun < 5
+        assert status == -number
+        assert "Traceback" not in said
+        assert "cannot start" not in said
+        os.close(descriptor)
+
+
+async def test_a_pipe_whose_writer_waits_already_is_read_by_the_start(tmp_path: Path) -> None:
+    token = fifo(tmp_path, "token")
+    config = tmp_path / "config.toml"
+    admin = f'[admin]\nlisten = "127.0.0.1:0"\ntoken_file = "{token}"\n'
+    config.write_bytes(CONFIG + admin.encode())
+    writing = asyncio.create_task(asyncio.to_thread(token.write_bytes, b"secret"))
+    await asyncio.sleep(0.1)
+    async with started("run", str(config)) as proxy:
+        await proxy.ready()
+        await writing
+        assert await proxy.stopped() == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])

@@ -9,8 +9,9 @@ import pytest
 
 from proxy.core.stored import StoreFailed
 from proxy.store import file as file_module
+from proxy.store import ownership, tables
 from proxy.store.database import Database
-from proxy.store.ownership import NotOurs, is_foreign, take_over
+from proxy.store.ownership import NotOurs, is_foreign, start_of, take_over
 from proxy.store.sqlite import SqliteStore
 from proxy.store.tables import APPLICATION
 from tests.support.sqlite_files import set_aside, told_by
@@ -52,6 +53,24 @@ def holds(data: bytes) -> Callable[[Path], None]:
     return make
 
 
+def linked_log(path: Path) -> None:
+    """The same, by a link from elsewhere."""
+    folder = path.with_name("real")
+    folder.mkdir()
+    locked_log(folder / "store.db")
+    path.symlink_to(folder / "store.db")
+
+
+def dump(path: Path) -> None:
+    """A store of ours as text."""
+    Database(path).close()
+    db = sqlite3.connect(path)
+    text = "\n".join(db.iterdump())
+    db.close()
+    path.unlink()
+    path.write_text(text, encoding="utf-8")
+
+
 OTHERS: dict[str, Callable[[Path], None]] = {
     "text": holds(b"notes of many years\n" * 400),
     "short": holds(b"x"),
@@ -62,12 +81,15 @@ OTHERS: dict[str, Callable[[Path], None]] = {
     "no tables": database("PRAGMA application_id = 7"),
     "damaged": holds(b"SQLite format 3\0" + os.urandom(9000)),
     "log": locked_log,
+    "log by a link": linked_log,
+    "dump": dump,
+    "source": holds(Path(tables.__file__).read_bytes()),
     "pipe": os.mkfifo,
 }
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
-    return {each.name: each.read_bytes() for each in folder.iterdir() if each.is_file()}
+    return {str(each): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
 
 
 @pytest.mark.parametrize("made", OTHERS.values(), ids=OTHERS)
@@ -171,6 +193,59 @@ async def test_what_this_process_has_used_is_damaged_if_it_is_no_database(
     assert len(set_aside(tmp_path)) == files
 
 
+def locks(path: Path) -> int:
+    inode = f":{path.stat().st_ino} "
+    lines = Path("/proc/locks").read_text(encoding="utf-8").splitlines()
+    return sum(inode in line for line in lines)
+
+
+@pytest.mark.parametrize("slashes", ["/", "//", "///"])
+def test_a_look_at_what_is_open_leaves_its_locks(slashes: str, tmp_path: Path) -> None:
+    """``url = "sqlite://tmp/store.db"``."""
+    path = Path(slashes + str(tmp_path / "store.db").lstrip("/"))
+    kept = Database(path)
+    kept.count()
+    held = locks(path)
+    assert held
+    assert not is_foreign(path)
+    take_over(path)
+    assert locks(path) == held
+    kept.close()
+
+
+def test_a_look_at_what_is_open_and_damaged_leaves_its_locks(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    kept = Database(path)
+    kept.count()
+    held = locks(path)
+    with path.open("rb+") as file:
+        file.write(os.urandom(PAGE))
+        file.flush()
+        kept.count()  # from the log, and what was closed in between is locked again
+        before = locks(path)
+        assert not is_foreign(path)
+        assert locks(path) == before == held
+    kept.close()
+
+
+def test_what_is_open_is_known_until_its_last_connection_is_closed(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    one, other = Database(path), Database(path)
+    one.close()
+    assert [len(start_of(path, 16)) for _ in range(3)] == [16] * 3
+    assert len(ownership._kept) == 1
+    other.close()
+    assert not ownership._kept
+    assert start_of(path, 6) == b"SQLite"
+    assert not ownership._kept
+
+
+def test_links_that_go_in_a_circle_are_nobodys(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    path.symlink_to(path)
+    assert not is_foreign(path)
+
+
 def test_the_look_leaves_the_locks_of_this_process(tmp_path: Path) -> None:
     """Closing a descriptor of our own would give back those of all connections (fcntl(2))."""
     path = tmp_path / "store.db"
@@ -178,17 +253,12 @@ def test_the_look_leaves_the_locks_of_this_process(tmp_path: Path) -> None:
     db = sqlite3.connect(path)
     db.execute("SELECT * FROM customers").fetchall()
 
-    def locks() -> int:
-        inode = f":{path.stat().st_ino} "
-        lines = Path("/proc/locks").read_text(encoding="utf-8").splitlines()
-        return sum(inode in line for line in lines)
-
-    held = locks()
+    held = locks(path)
     assert held
     assert is_foreign(path)
     with pytest.raises(NotOurs):
         take_over(path)
-    assert locks() == held
+    assert locks(path) == held
     db.close()
 
 

@@ -1,7 +1,7 @@
 """Whether another server could do what one could not, and who has no choice."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 from weakref import ref
 
 from proxy.core.clock import Clock
@@ -11,6 +11,9 @@ from proxy.core.outcome import CONNECT_FAILURE, failure_class
 from proxy.http.logins import Ties
 from proxy.middleware.load_balance.targets import Targets, TargetSet
 from proxy.policy.endpoint import Endpoint
+
+_PROMISED: Final = 1.0
+"""Seconds for which a trial is kept for the attempt that is ended for it."""
 
 
 def logged_in_at(targets: Targets, ties: Ties) -> Sequence[Endpoint]:
@@ -41,7 +44,9 @@ def server_left(
 ) -> Callable[[Exchange], bool]:
     """Whether there is a server for another attempt of an exchange that waits for one.
 
-    A trial needs no other one: it has to end in time, since nobody may ask that server before.
+    A trial needs no other one: it has to end in time, since nobody may ask that server before. A
+    server that is due for a trial is there for one exchange: if all were told of it that wait, all
+    but one would find none.
     What is returned does not hold the targets: they hold those who ask.
     """
     known = ref(targets)
@@ -50,12 +55,25 @@ def server_left(
         targets = known()
         if targets is None or (panic_threshold and targets.now.primaries):
             return True
-        now, asked = clock(), exchange.record.endpoint
-        return any(
-            target.usable(now, pauses=False)
-            or (endpoint.name == asked and target.breaker is not None and target.breaker.trial)
-            for endpoint, target in targets.now.by_endpoint.items()
-        )
+        now, record = clock(), exchange.record
+        due = None
+        for endpoint, target in targets.now.by_endpoint.items():
+            breaker = target.breaker
+            usable = target.usable(now, pauses=False)
+            if breaker is None or not breaker.open:
+                if usable:
+                    return True
+            elif usable and now >= breaker.promised_until:
+                due = due or breaker
+            elif (
+                endpoint.name == record.endpoint
+                and breaker.trial is not None
+                and breaker.trial is record.trial
+            ):
+                return True
+        if due is not None:
+            due.promised_until = now + _PROMISED
+        return due is not None
 
     return is_left
 

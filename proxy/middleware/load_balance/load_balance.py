@@ -155,7 +155,9 @@ class LoadBalance:
         # In a panic a server is asked that its breaker would not admit: without a permission.
         permission = None
         if breaker is not None:
-            permission = breaker.allow(self.clock()) if breaker.open else breaker.shared
+            permission = breaker.shared
+            if breaker.open:
+                permission = exchange.record.trial = breaker.allow(self.clock())
         endpoint.in_flight += 1
         # What a client takes for its upload says nothing of the server.
         upload = exchange.body if began and exchange.body.buffered is None else None

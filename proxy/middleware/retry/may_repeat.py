@@ -51,6 +51,13 @@ class MayFollow:
 
     def __call__(self, exchange: Exchange) -> bool:
         """Whether the attempt may be ended for another one."""
+        # A server is asked for last: where it has one trial, that is kept for who is told of it.
+        return self.with_server(exchange) and all(
+            has_left(exchange) for has_left in self._has_server_left
+        )
+
+    def with_server(self, exchange: Exchange) -> bool:
+        """Whether it may be as soon as there is a server for another one."""
         options, record = self._options, exchange.record
         unsent = record.connect_s is None
         if not record.attempts_left or not may_repeat(exchange, options, nothing_sent=unsent):
@@ -60,7 +67,5 @@ class MayFollow:
             return False
         begun = record.attempt_began_at
         if 0 < options.only_if_failed_within < now - begun:
-            return False
-        if not all(has_left(exchange) for has_left in self._has_server_left):
             return False
         return self._budget.available(now) >= 1

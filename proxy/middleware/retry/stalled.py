@@ -178,19 +178,19 @@ class StalledAttempts:
         if bound != self._timeout.seconds:
             self._timeout.adjust(bound)
 
-    def _spares(self, task: Task) -> bool:
+    def _spares(self, task: Task) -> float:
         exchange, began = self._begun[task]
         if exchange.record.connect_s is None or not self._may_follow(exchange):
-            return True
+            return math.inf
         others = (each for _, each in self._begun.values())
         now = self._clock()
         if not self._chance.stands_out(began, others, now):
-            return True
+            return math.inf
         # What it takes is taken now: others may be judged before it has ended.
         self._chance.end(now)
         self._budget.promise()
         self._ending.add(task)
-        return False
+        return 0.0
 
 
 def _counts(exchange: Exchange) -> bool:

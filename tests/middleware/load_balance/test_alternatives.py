@@ -1,12 +1,15 @@
 """Who is asked where too few servers are usable."""
 
+import asyncio
+
 import pytest
 
 from proxy.middleware.load_balance.alternatives import server_left
 from proxy.middleware.load_balance.ejection import CircuitBreakerOptions
 from proxy.middleware.load_balance.targets import TargetSet
+from proxy.policy.breaker import Breaker
 from tests.support.endpoint import Live
-from tests.support.loop import JumpingLoop, get, loop_clock
+from tests.support.loop import JumpingLoop, get, loop_clock, reply
 from tests.support.servers import Node, again, balance, busy, shares
 
 
@@ -57,6 +60,9 @@ async def test_a_quota_that_is_used_up_stays_one_behind_a_503(jumping: JumpingLo
         ("ejected", "ejected", 50, True),  # in a panic all are asked
         ("on trial", "ejected", 0, True),  # the trial itself
         ("ejected", "on trial", 0, False),  # one of somebody else
+        ("older than the trial", "ejected", 0, False),  # at the same server
+        ("due", "ejected", 0, True),
+        ("ejected", "due", 0, True),
     ],
 )
 async def test_whether_there_is_a_server_for_another_attempt(
@@ -64,21 +70,59 @@ async def test_whether_there_is_a_server_for_another_attempt(
 ) -> None:
     """Of an exchange whose attempt is at the first one."""
     nodes = Node("a"), Node("b")
+    exchange = get()
+    exchange.record.endpoint = "a"
     targets = TargetSet(Live(*nodes), lambda node: node.handle, CircuitBreakerOptions())
     for node, state in zip(nodes, (first, second), strict=True):
         breaker = targets.now.by_endpoint[node].breaker
         assert breaker is not None
-        if state in ("ejected", "on trial"):
-            breaker.open_for(9, jumping.time() - (20 if state == "on trial" else 0))
-        if state == "on trial":
-            assert breaker.allow(jumping.time())
+        if state in ("ejected", "on trial", "older than the trial", "due"):
+            breaker.open_for(9, jumping.time() - (0 if state == "ejected" else 20))
+        if state in ("on trial", "older than the trial"):
+            permission = breaker.allow(jumping.time())
+            assert permission
+            if state == "on trial" and node is nodes[0]:
+                exchange.record.trial = permission
         if state == "paused":
             node.pause(jumping.time() + 9)
         node.healthy = state != "unhealthy"
-    exchange = get()
-    exchange.record.endpoint = "a"
     is_left = server_left(targets, panic, loop_clock())
     assert is_left(exchange) is left
     targets.close()
     del targets
     assert is_left(exchange), "nobody holds them any more"
+
+
+async def test_a_server_that_is_due_for_a_trial_is_there_for_one_exchange(
+    jumping: JumpingLoop,
+) -> None:
+    node = Node("a")
+    targets = TargetSet(Live(node), lambda node: node.handle, CircuitBreakerOptions())
+    breaker = targets.now.by_endpoint[node].breaker
+    assert breaker is not None
+    breaker.open_for(9, jumping.time() - 20)
+    is_left = server_left(targets, 0, loop_clock())
+    assert [is_left(get()) for _ in range(3)] == [True, False, False]
+    jumping._jumper.now += 1  # who was told of it did not come
+    assert [is_left(get()) for _ in range(3)] == [True, False, False]
+    breaker.close(jumping.time())
+    assert [is_left(get()) for _ in range(3)] == [True] * 3
+
+
+async def test_an_attempt_notes_that_it_is_the_trial(jumping: JumpingLoop) -> None:
+    breaker = Breaker()
+    node = Node("a", (5, reply()), (5, reply()), breaker=breaker)
+    handle = balance(node)
+    older, trial = get(), get()
+    first = asyncio.ensure_future(handle(older))
+    await asyncio.sleep(1)
+    breaker.open_for(1, jumping.time())
+    await asyncio.sleep(2)
+    second = asyncio.ensure_future(handle(trial))
+    await asyncio.sleep(1)
+    assert breaker.trial is not None
+    assert trial.record.trial is breaker.trial
+    assert older.record.trial is None
+    await first
+    await second
+    assert not breaker.open
