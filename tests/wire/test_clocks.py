@@ -223,8 +223,8 @@ async def test_an_upstream_that_reads_slowly_is_not_given_up() -> None:
 async def test_an_idle_connection_to_the_upstream_is_given_up() -> None:
     options = {"upstream_options": {"keepalive_timeout": "60ms"}}
     async with RawUpstream() as upstream, proxied(upstream, **options) as proxy:
-        await proxy.ask(get())
         with taking_at_least(0.04):
+            await proxy.ask(get())
             await upstream.until(upstream.connections[0].closed.is_set)
         assert (await proxy.ask(get())).status == 200
         assert len(upstream.connections) == 2
