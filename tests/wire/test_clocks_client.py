@@ -113,7 +113,7 @@ async def test_a_connection_on_which_nothing_is_ever_said_is_closed() -> None:
         proxied(upstream, **options) as proxy,
         await proxy.connect() as client,
     ):
-        assert await client.closed(0.5) == "fin"
+        assert await client.closed() == "fin"
 
 
 async def test_a_slow_upstream_does_not_count_as_an_idle_client() -> None:
