@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from proxy.http.bounded_cache import Memo
 from proxy.http.fields import RawHeaders
 
 _LONGEST: Final = 4096
@@ -44,6 +45,10 @@ def _parser() -> Callable[..., Any]:
     return http_sf.parse
 
 
+_LIMITS: Final = Memo(lambda name: low if b"limit" in (low := name.lower()) else b"", 2048)
+"""A name in lower case where it may say something of a limit, else nothing."""
+
+
 def quota(fields: RawHeaders, wall: float | None = None) -> tuple[float, float] | None:
     """Requests that are left, and seconds until there are more; None where nothing is said.
 
@@ -57,8 +62,7 @@ def quota(fields: RawHeaders, wall: float | None = None) -> tuple[float, float] 
     """
     lines: dict[bytes, list[bytes]] = {}
     for name, value in fields:
-        low = name.lower()
-        if b"limit" in low:
+        if low := _LIMITS[name]:
             lines.setdefault(low, []).append(value)
     if not lines:
         return None

@@ -12,6 +12,7 @@ from proxy.core.redaction import CREDENTIALS, digest
 from proxy.core.reply import Reply
 from proxy.core.request_key import path_of
 from proxy.core.scope import EndpointScope
+from proxy.http.bounded_cache import Memo
 from proxy.http.rate_limit_fields import quota
 from proxy.http.retry_after import retry_after
 from proxy.policy.endpoint import Endpoint
@@ -19,6 +20,9 @@ from proxy.policy.quota import LONGEST, Quota, Quotas
 
 _FORBIDDEN: Final = 403
 """With Retry-After it is a limit too: GitHub's secondary ones."""
+
+_SHOWN: Final = Memo(lambda name: low if (low := name.lower()) in CREDENTIALS else b"", 2048)
+"""A name in lower case where it is of credentials, else nothing."""
 
 
 def link(scope: EndpointScope, inner: Handler) -> Handler | None:
@@ -49,11 +53,10 @@ class UpstreamQuota:
 
     __slots__ = (
         "_clock",
-        "_credential_fields",
         "_endpoint",
         "_inner",
         "_max_wait",
-        "_own_credentials",
+        "_own_field",
         "_quotas",
         "counts_quotas",
     )
@@ -73,8 +76,7 @@ class UpstreamQuota:
         Without ``counts_quotas`` somebody else does: only what concerns a path is learned here.
         """
         self.counts_quotas = counts_quotas
-        self._credential_fields = CREDENTIALS - {own_credentials.lower()}
-        self._own_credentials = bool(own_credentials)
+        self._own_field = own_credentials.lower()
         self._inner = inner
         self._endpoint = endpoint
         self._max_wait = max_wait
@@ -111,12 +113,11 @@ class UpstreamQuota:
 
     def _quota_key(self, exchange: Exchange) -> bytes:
         """Whose quota a request is counted to; of credentials a digest, which is short too."""
-        shown = [
-            value for name, value in exchange.headers if name.lower() in self._credential_fields
-        ]
+        own = self._own_field
+        shown = [value for name, value in exchange.headers if (low := _SHOWN[name]) and low != own]
         if shown:
             return digest(*shown)
-        return b"" if self._own_credentials else exchange.client.encode()
+        return b"" if own else exchange.client.encode()
 
     def _learn(self, exchange: Exchange, reply: Reply, own: Quota) -> None:
         found = quota(reply.headers) if self.counts_quotas else None

@@ -9,11 +9,14 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.core.scope import Scope
 from proxy.core.timeouts import TimeoutsOptions
+from proxy.http.bounded_cache import Memo
 from proxy.http.fields import RawHeaders
 from proxy.middleware.deadline.fields import notation
 from proxy.middleware.deadline.options import DeadlineOptions
 
 _NEVER: Final = float("inf")
+_LOWER: Final = Memo(bytes.lower, 2048)
+"""Names of fields in lower case: to look for some in each request costs less so."""
 
 
 def link(scope: Scope, inner: Handler) -> Handler | None:
@@ -66,8 +69,9 @@ class Deadline:
     def _asked(self, fields: RawHeaders) -> float | None:
         """Seconds, by the shortest of the fields that can be read."""
         shortest = None
+        accept = self._accept
         for name, value in fields:
-            parse = self._accept.get(name.lower())
-            if parse is not None and (asked := parse(value)) is not None:
+            low = _LOWER[name]
+            if low in accept and (asked := accept[low](value)) is not None:
                 shortest = asked if shortest is None else min(shortest, asked)
         return shortest
