@@ -6,7 +6,7 @@ from typing import Final
 from proxy.core.clock import Clock
 from proxy.core.errors import UpstreamQuotaExceeded
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.outcome import TOO_MANY, Verdict, verdict
+from proxy.core.outcome import TOO_MANY, Verdict, status_verdict
 from proxy.core.rate_limit_options import RateLimitOptions
 from proxy.core.redaction import CREDENTIALS, digest
 from proxy.core.reply import Reply
@@ -121,7 +121,7 @@ class UpstreamQuota:
 
     def _learn(self, exchange: Exchange, reply: Reply, own: Quota) -> None:
         found = quota(reply.headers) if self.counts_quotas else None
-        refused = verdict(reply) is Verdict.OVERLOADED or reply.status == _FORBIDDEN
+        refused = status_verdict(reply.status) is Verdict.OVERLOADED or reply.status == _FORBIDDEN
         if found is None and not refused:
             return
         now = self._clock()

@@ -9,14 +9,11 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.core.scope import Scope
 from proxy.core.timeouts import TimeoutsOptions
-from proxy.http.bounded_cache import Memo
 from proxy.http.fields import RawHeaders
-from proxy.middleware.deadline.fields import notation
+from proxy.middleware.deadline.fields import LOWER, notation
 from proxy.middleware.deadline.options import DeadlineOptions
 
 _NEVER: Final = float("inf")
-_LOWER: Final = Memo(bytes.lower, 2048)
-"""Names of fields in lower case: to look for some in each request costs less so."""
 
 
 def link(scope: Scope, inner: Handler) -> Handler | None:
@@ -71,7 +68,7 @@ class Deadline:
         shortest = None
         accept = self._accept
         for name, value in fields:
-            low = _LOWER[name]
+            low = LOWER[name]
             if low in accept and (asked := accept[low](value)) is not None:
                 shortest = asked if shortest is None else min(shortest, asked)
         return shortest

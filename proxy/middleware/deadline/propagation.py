@@ -5,12 +5,12 @@ from typing import Final
 from proxy.core.clock import Clock
 from proxy.core.errors import DeadlineTooShort, NotAttempted
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.outcome import Verdict, verdict
+from proxy.core.outcome import Verdict, status_verdict
 from proxy.core.reply import Reply
 from proxy.core.request_key import asked_for
 from proxy.core.scope import EndpointScope
-from proxy.http.fields import RawHeaders
-from proxy.middleware.deadline.fields import notation
+from proxy.http.fields import LINE, Encoded
+from proxy.middleware.deadline.fields import LOWER, notation
 from proxy.middleware.deadline.options import DeadlineOptions
 from proxy.policy.soonest import KEYS, Soonest
 
@@ -37,15 +37,25 @@ class DeadlinePropagation:
     Answers are timed here; an attempt that was given up counts with the time it had taken by then.
     """
 
-    __slots__ = ("_clock", "_fields", "_forward", "_inner", "_probed", "_quickest", "_reserve")
+    __slots__ = (
+        "_clock",
+        "_fields",
+        "_forward",
+        "_forward_low",
+        "_inner",
+        "_probed",
+        "_quickest",
+        "_reserve",
+    )
 
     def __init__(self, inner: Handler, options: DeadlineOptions, *, clock: Clock) -> None:
         self._inner = inner
         self._reserve = options.reserve
         self._fields = {name.lower().encode(): notation(name)[1] for name in options.accept}
         self._forward = options.forward.encode()
+        self._forward_low = self._forward.lower()
         if options.forward:
-            self._fields[options.forward.lower().encode()] = notation(options.forward)[1]
+            self._fields[self._forward_low] = notation(options.forward)[1]
         self._quickest = Soonest()
         self._probed: dict[bytes, float] = {}
         """When a request that seemed too late was sent last, by method and target."""
@@ -54,28 +64,26 @@ class DeadlinePropagation:
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises DeadlineTooShort if the client would have given up before an answer."""
         started_at = self._clock()
+        key = asked_for(exchange)
         if exchange.deadline is not None:
-            self._check_remaining(exchange, exchange.deadline - started_at, started_at)
+            self._check_remaining(key, exchange.deadline - started_at, started_at)
             if self._forward:
-                exchange.headers = self._with_remaining(
-                    exchange.headers, exchange.deadline - started_at - self._reserve
-                )
+                self._tell_remaining(exchange, exchange.deadline - started_at - self._reserve)
         try:
             reply = await self._inner(exchange)
         except NotAttempted:
             raise
         except BaseException:
-            self._observe_given_up(asked_for(exchange), started_at)
+            self._observe_given_up(key, started_at)
             raise
         now = self._clock()
-        if verdict(reply) is Verdict.ANSWERED:
-            self._quickest.observe(asked_for(exchange), now - started_at, now)
+        if status_verdict(reply.status) is Verdict.ANSWERED:
+            self._quickest.observe(key, now - started_at, now)
         return reply
 
-    def _check_remaining(self, exchange: Exchange, remaining: float, now: float) -> None:
+    def _check_remaining(self, key: bytes, remaining: float, now: float) -> None:
         if remaining <= self._reserve:
             raise DeadlineTooShort(f"{max(remaining, 0.0):.3g} s are left")
-        key = asked_for(exchange)
         least = self._quickest.value(key, now)
         if least is None or remaining >= least:
             return
@@ -95,17 +103,24 @@ class DeadlinePropagation:
         if least is not None and now - started_at > least:
             self._quickest.observe(key, now - started_at, now)
 
-    def _with_remaining(self, fields: RawHeaders, remaining: float) -> RawHeaders:
-        """The fields with the remaining time in each that says it, and in ours."""
-        known = self._fields
-        found = []
-        has_ours = False
-        ours = self._forward.lower()
-        for name, value in fields:
-            low = name.lower()
-            write = known.get(low)
-            has_ours |= low == ours
-            found.append((name, value) if write is None else (name, write(remaining)))
-        if not has_ours:
-            found.append((self._forward, known[ours](remaining)))
-        return found
+    def _tell_remaining(self, exchange: Exchange, remaining: float) -> None:
+        """Say the remaining time in each field that says it, and in ours."""
+        known, fields = self._fields, exchange.headers
+        told = [
+            (number, low)
+            for number, (name, _) in enumerate(fields)
+            if (low := LOWER[name]) in known
+        ]
+        found = [*fields]
+        for number, low in told:
+            found[number] = (fields[number][0], known[low](remaining))
+        ours = self._forward_low
+        if not told or all(low != ours for _, low in told):
+            field = (self._forward, known[ours](remaining))
+            found.append(field)
+            encoded = exchange.encoded
+            if not told and encoded is not None and encoded.fields is fields:  # one line more
+                exchange.encoded = Encoded(
+                    found, encoded.lines + LINE % field, encoded.dated, encoded.ids, encoded.agent
+                )
+        exchange.headers = found
