@@ -41,6 +41,16 @@ STORING: Final = {
     "miss of 1 KiB, stored in memory": "miss-stored",
 }
 """In a proxy with [cache]."""
+ARMED: Final = {"GET as in production, all features armed": "get-production"}
+_ARMED: Final = (
+    "circuit_breaker={}",
+    "concurrency={adaptive='gradient'}",
+    "deadline={}",
+    "hedge={delay='10s'}",
+    "queue={}",
+    "rate_limit={average=1000000,burst=1000000}",
+    "timeouts.total='30s'",
+)
 KINDS: Final = ("calls", "writes to the client", "writes to the upstream", "timers", "tasks")
 
 _WARM: Final = 20
@@ -133,6 +143,7 @@ async def _measure() -> Counts:
             Run(LOGGED, log=True),
             Run(WATCHED, admin="127.0.0.1:0", log=True),
             Run(STORING, sets=("cache={}",)),
+            Run(ARMED, admin="127.0.0.1:0", sets=_ARMED),
         )
         for cases, admin, log, sets in runs:
             # All defaults: every clock runs and retry is armed.

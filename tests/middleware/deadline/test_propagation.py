@@ -7,6 +7,7 @@ import pytest
 from proxy.core.duration import Duration
 from proxy.core.errors import ConnectionTerminated, DeadlineTooShort, LocalLimit
 from proxy.core.exchange import Exchange
+from proxy.http.fields import Encoded, encode
 from proxy.middleware.deadline import propagation
 from proxy.middleware.deadline.options import DeadlineOptions
 from proxy.middleware.deadline.propagation import DeadlinePropagation
@@ -43,6 +44,25 @@ async def test_every_field_that_says_it_is_brought_up_to_date(jumping: JumpingLo
         (b"A", b"1"),
         (b"x-request-timeout-ms", b"4950"),
     ]
+
+
+@pytest.mark.parametrize(
+    "told", [[], [(b"X-Request-Timeout-Ms", b"9")], [(b"GRPC-Timeout", b"9S")]]
+)
+async def test_lines_that_are_known_are_not_written_again(
+    jumping: JumpingLoop, told: list[tuple[bytes, bytes]]
+) -> None:
+    """Where one line is added, the others stay as they were; else all are written anew."""
+    script = Script(reply())
+    fields = [(b"A", b"1"), *told]
+    exchange = get(headers=fields)
+    exchange.deadline = asyncio.get_running_loop().time() + 5.0
+    exchange.encoded = Encoded(fields, encode(fields, None), None, fields[:1], b"agent")
+    await remaining(script).handle(exchange)
+    known = exchange.encoded
+    assert (known.fields is exchange.headers) is not bool(told)
+    assert encode(exchange.headers, known) == encode(exchange.headers, None)
+    assert (known.ids, known.agent) == (fields[:1], b"agent")
 
 
 async def test_nothing_is_said_where_that_is_not_wanted(jumping: JumpingLoop) -> None:
