@@ -190,7 +190,7 @@ async def test_a_held_body_that_stalls_is_ended() -> None:
 
 
 async def test_a_held_body_that_stalls_is_asked_for_again() -> None:
-    options = gate(timeouts={"idle": "30ms"})
+    options = gate(timeouts={"idle": "500ms"})
     async with (
         RawUpstream([HEAD + b"123", "hold"], HEALTHY) as upstream,
         proxied(upstream, **options) as proxy,

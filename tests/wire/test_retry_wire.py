@@ -247,7 +247,7 @@ async def test_a_failure_that_came_late_is_not_tried_again_where_told() -> None:
 async def test_a_limit_of_connections_makes_requests_wait() -> None:
     options = {
         "upstream_options": {"limit": 1},
-        "timeouts": {"connect": "60ms"},
+        "timeouts": {"connect": "500ms"},
         **retry(attempts=1),
     }
     async with RawUpstream(["hold"]) as upstream, proxied(upstream, **options) as proxy:

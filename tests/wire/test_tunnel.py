@@ -219,9 +219,9 @@ async def test_a_reader_that_is_slow_stops_the_writer() -> None:
 
 
 async def test_an_idle_tunnel_ends_with_a_close_frame() -> None:
-    async with tunnel(idle, timeouts={"tunnel_idle": "50ms"}) as (client, _, proxy):
+    async with tunnel(idle, timeouts={"tunnel_idle": "1s"}) as (client, _, proxy):
         for _ in range(4):
-            await asyncio.sleep(0.025)
+            await asyncio.sleep(0.3)
             await client.send(frame(b"x", mask=b"abcd"))
         assert await client.exactly(4) == GOING_AWAY
         await client.send(frame(b"\x03\xe9", opcode=8, mask=b"abcd"))
@@ -230,8 +230,8 @@ async def test_an_idle_tunnel_ends_with_a_close_frame() -> None:
 
 
 async def test_total_does_not_end_a_tunnel() -> None:
-    async with tunnel(echo, b"foo", timeouts={"total": "50ms"}) as (client, _, _proxy):
-        await asyncio.sleep(0.1)
+    async with tunnel(echo, b"foo", timeouts={"total": "1s"}) as (client, _, _proxy):
+        await asyncio.sleep(1.2)
         await client.send(b"x")
         assert await client.exactly(1) == b"x"
 
@@ -255,7 +255,7 @@ async def test_tunnels_are_counted_and_listed() -> None:
 
 
 async def test_a_tunnel_holds_its_place_in_the_limit_of_an_upstream() -> None:
-    options: dict[str, Any] = {"upstream_options": {"limit": 1}, "timeouts": {"connect": "50ms"}}
+    options: dict[str, Any] = {"upstream_options": {"limit": 1}, "timeouts": {"connect": "1s"}}
     async with tunnel(echo, b"foo", **options) as (client, _, proxy):
         assert (await proxy.ask(OFFER % b"foo")).status == 503
         client.half_close()
