@@ -10,7 +10,7 @@ import pytest
 from proxy.http.event_ends import EventEnd, ends_well
 
 CHUNK = b'data: {"id": "x", "object": "chat.completion.chunk", "choices": []}\n\n'
-CLAUDE = b'event: message_start\ndata: {"type": "message_start"}\n\n'
+MESSAGES = b'event: message_start\ndata: {"type": "message_start"}\n\n'
 CREATED = b'event: response.created\ndata: {"type": "response.created"}\n\n'
 LONG = b"x" * 20_000
 WHOLE = [
@@ -19,8 +19,8 @@ WHOLE = [
     CHUNK + b"data: [DONE]\n\n",
     CHUNK.replace(b"\n", b"\r\n") + b"data:[DONE]\r\n\r\n",
     CHUNK.replace(b"\n", b"\r") + b"data:[DONE]\r\r",
-    CLAUDE + b'event: message_stop\r\ndata: {"type": "message_stop"}\r\n\r\n',
-    b"".join(line + b"\n" for line in CLAUDE.splitlines() if not line.startswith(b"event"))
+    MESSAGES + b'event: message_stop\r\ndata: {"type": "message_stop"}\r\n\r\n',
+    b"".join(line + b"\n" for line in MESSAGES.splitlines() if not line.startswith(b"event"))
     + b'data: {"type": "message_stop"}\n\n',
     CREATED + b"event: response.completed\ndata: {}\n\n",
     CREATED + b'event: response.completed\ndata: {"a": "%b"}\n\n' % LONG,
@@ -49,15 +49,15 @@ FAILED = [
     CHUNK + b'data: {"error": {"message": "overloaded"}}\n\ndata: [DONE]\n\n',
     CHUNK,
     b'data: {"object":"text_completion"}\n\n',
-    CLAUDE + b"event: content_block_delta\ndata: {}\n\n",
-    b"\xef\xbb\xbf" + CLAUDE + b"event: content_block_delta\ndata: {}\n\n",
-    CLAUDE + b'event: error\ndata: {"type": "error"}\n\n',
+    MESSAGES + b"event: content_block_delta\ndata: {}\n\n",
+    b"\xef\xbb\xbf" + MESSAGES + b"event: content_block_delta\ndata: {}\n\n",
+    MESSAGES + b'event: error\ndata: {"type": "error"}\n\n',
     CREATED + b"event: response.failed\ndata: {}\n\n",
     CREATED,
     CREATED + b'event: response.completed\ndata: {"response":{"id":"r',
     CREATED + b"event: response.completed\ndata: {}\n",
     CREATED + b"data: a\n\ndata: [DONE]\n\n",
-    CLAUDE + b"event: message_stop\n",
+    MESSAGES + b"event: message_stop\n",
     b'data: {"message": {"id": 1}, "type": "message_start"}\n\ndata: {"a": 1}\n\n',
     b'data: {"id":"%b","object":"chat.completion.chunk"}\n\n' % (b"y" * 900),
     b'data: {"error": 500}\n\n',
@@ -115,9 +115,9 @@ def test_what_is_kept_of_a_long_line_is_short() -> None:
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_a_line_break_in_two_pieces_is_one(end: bytes, size: int) -> None:
     """Else an event would end within itself."""
-    stream = CLAUDE + b'event: message_delta\ndata: {"type": "message_stop"}\n\n'
+    stream = MESSAGES + b'event: message_delta\ndata: {"type": "message_stop"}\n\n'
     assert not heard(stream.replace(b"\n", end), size)
-    assert heard((CLAUDE + b"event: message_stop\ndata: {}\n\n").replace(b"\n", end), size)
+    assert heard((MESSAGES + b"event: message_stop\ndata: {}\n\n").replace(b"\n", end), size)
 
 
 def test_what_is_kept_of_an_event_is_short() -> None:
