@@ -24,7 +24,7 @@ async def in_daemon_thread(work: Callable[[], T]) -> T:
         if failed is not None:
             future.set_exception(failed)
         else:
-            future.set_result(result)  # type: ignore[arg-type]
+            future.set_result(result)  # type: ignore[arg-type]  # None is a T if there was no error
 
     def run() -> None:
         result, failed = None, None

@@ -125,7 +125,7 @@ class SlowUpload(KeptBody):
     def __init__(self, *spans: tuple[float, float]) -> None:
         """Each span: seconds from now to its begin and to its end."""
         super().__init__(b"")
-        self.buffered = None  # type: ignore[assignment]
+        self.buffered = None  # type: ignore[assignment]  # it has not come whole
         self._now = _now()
         self._spans = spans
 

@@ -66,7 +66,7 @@ class FastRequest(web.BaseRequest):
     Of what ``BaseRequest`` knows it has what the edge asks for: connection, body and fields.
     """
 
-    protocol: web.RequestHandler = None  # type: ignore[assignment]  # set for each
+    protocol: web.RequestHandler = None  # type: ignore[assignment]  # __init__ has it
     """A plain attribute: the property of ``BaseRequest`` is a call each time."""
 
     def __init__(self, connection: web.RequestHandler) -> None:

@@ -104,7 +104,7 @@ class Cache:
         self.counts: Counter[str] = Counter()
         self.hits = self.hit_bytes = 0
         self._keys = Keys(scope.main_upstream)
-        self._writes = writes_of(scope, store, self._inner)
+        self._writes = writes_of(scope, store, self._inner, post=options.post)
         self._leases = Leases(store, self._now, clock, sharing.wait_timeout)
         self._fetcher = Fetcher(
             self._inner, store, rules, self._now, self.counts, leases=self._leases, clock=clock
@@ -252,9 +252,7 @@ class Cache:
 
     async def _other(self, exchange: Exchange) -> Reply:
         """A method that is not looked up; an unsafe one makes what is stored invalid."""
-        changes_nothing = self._post and exchange.method == "POST"
-        inner = self._inner if changes_nothing else self._writes.handle
-        return self._noted(exchange, told(await inner(exchange), "fwd=method"))
+        return self._noted(exchange, told(await self._writes.handle(exchange), "fwd=method"))
 
     def _noted(self, exchange: Exchange, reply: Reply) -> Reply:
         """With Cache-Status for one of the clients that share a reply; the log has it too."""

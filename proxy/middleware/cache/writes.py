@@ -31,17 +31,18 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
     return writes_of(scope, store, inner).handle
 
 
-def writes_of(scope: Scope, store: Store, inner: Handler) -> "Writes":
-    """Those of a route."""
+def writes_of(scope: Scope, store: Store, inner: Handler, *, post: bool = False) -> "Writes":
+    """Those of a route; ``post``: whether its POSTs change nothing."""
     names = scope.find(UpstreamNames)
     origins = () if names is None else names.origins
-    return Writes(inner, store, scope.main_upstream, origins, scope.shared.tasks)
+    safe = SAFE | {"POST"} if post else SAFE
+    return Writes(inner, store, scope.main_upstream, origins, scope.shared.tasks, safe)
 
 
 class Writes:
     """Sends them, and removes what they make invalid."""
 
-    __slots__ = ("_inner", "_origins", "_store", "_tasks", "_upstream")
+    __slots__ = ("_inner", "_origins", "_safe", "_store", "_tasks", "_upstream")
 
     def __init__(
         self,
@@ -50,8 +51,13 @@ class Writes:
         upstream: str,
         origins: Iterable[str],
         tasks: set[asyncio.Task[None]],
+        safe: frozenset[str] = SAFE,
     ) -> None:
-        """``origins``: what the upstream calls itself; ``tasks``: those that outlive a request."""
+        """``origins``: what the upstream calls itself; ``tasks``: those that outlive a request.
+
+        ``safe``: methods that change nothing here.
+        """
+        self._safe = safe
         self._inner = inner
         self._store = store
         self._upstream = upstream.encode()
@@ -60,7 +66,7 @@ class Writes:
 
     def handle(self, exchange: Exchange) -> Awaitable[Reply]:
         """Any request; of those that change nothing the answer is handed on as it is."""
-        return self._inner(exchange) if exchange.method in SAFE else self.send(exchange)
+        return self._inner(exchange) if exchange.method in self._safe else self.send(exchange)
 
     async def send(self, exchange: Exchange) -> Reply:
         """One that may change something.

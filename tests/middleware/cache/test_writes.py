@@ -112,10 +112,13 @@ async def test_who_leaves_after_the_answer_stops_no_removal(jumping: JumpingLoop
 
 
 async def test_on_a_route_whose_posts_change_nothing_none_is_a_write(jumping: JumpingLoop) -> None:
-    caching = Caching(fresh(60, b"old"), reply(200, [], b"done"), post=True)
+    caching = Caching(fresh(60, b"old"), *[reply(200, [], b"done")] * 2, post=True)
     json = [(b"Content-Type", b"application/json")]
     await caching.ask(post("/", b"{}", json))
     await caching.ask(post("/", b"text", [(b"Content-Type", b"text/plain")]))
+    bound = post("/", b"{}", json)
+    logged_in(bound)
+    await caching.ask(bound)
     assert (await caching.ask(post("/", b"{}", json))).body == b"old"
 
 
