@@ -36,7 +36,7 @@ def writes_of(scope: Scope, store: Store, inner: Handler, *, post: bool = False)
     names = scope.find(UpstreamNames)
     origins = () if names is None else names.origins
     safe = SAFE | {"POST"} if post else SAFE
-    return Writes(inner, store, scope.main_upstream, origins, scope.shared.tasks, safe)
+    return Writes(inner, store, scope.main_upstream, origins, scope.shared.tasks, safe=safe)
 
 
 class Writes:
@@ -51,6 +51,7 @@ class Writes:
         upstream: str,
         origins: Iterable[str],
         tasks: set[asyncio.Task[None]],
+        *,
         safe: frozenset[str] = SAFE,
     ) -> None:
         """``origins``: what the upstream calls itself; ``tasks``: those that outlive a request.

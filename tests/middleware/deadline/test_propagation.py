@@ -65,6 +65,17 @@ async def test_lines_that_are_known_are_not_written_again(
     assert (known.ids, known.agent) == (fields[:1], b"agent")
 
 
+async def test_lines_of_other_fields_are_not_taken_for_these(jumping: JumpingLoop) -> None:
+    """A rule of the route has changed the fields since their lines were written."""
+    fields = [(b"A", b"changed")]
+    exchange = get(headers=fields)
+    exchange.deadline = asyncio.get_running_loop().time() + 5.0
+    exchange.encoded = Encoded([(b"A", b"1")], b"A: 1\r\n")
+    await remaining(Script(reply())).handle(exchange)
+    written = encode(exchange.headers, exchange.encoded)
+    assert written == b"A: changed\r\nx-request-timeout-ms: 4950\r\n"
+
+
 async def test_nothing_is_said_where_that_is_not_wanted(jumping: JumpingLoop) -> None:
     fields = [(b"grpc-timeout", b"9S")]
     assert await sent(fields, 5.0, forward="") == fields
