@@ -34,14 +34,18 @@ def key_of(text: str) -> Callable[[Exchange], bytes | None]:
     return lambda exchange: _field(exchange, wanted.lower())
 
 
-def asked_for(exchange: Exchange) -> bytes:
-    """Method and target: what takes about as long each time."""
-    return _bounded(b"%b %b" % (exchange.method.encode(), exchange.target))
+def asked_for(exchange: Exchange) -> int:
+    """Method and target: what takes about as long each time.
+
+    A number for them, as a client chooses how long a target is. It is good in this process only.
+    Python hashes text with a secret of the process, so nobody can choose two that have the same.
+    """
+    return hash((exchange.method, exchange.target))
 
 
-def path_of(exchange: Exchange) -> bytes:
-    """Method and path: what an API calls an operation."""
-    return _bounded(f"{exchange.method} {exchange.path}".encode())
+def path_of(exchange: Exchange) -> int:
+    """Method and path: what an API calls an operation; a number as that of ``asked_for``."""
+    return hash((exchange.method, exchange.path))
 
 
 def _field(exchange: Exchange, wanted: bytes) -> bytes | None:

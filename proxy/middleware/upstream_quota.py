@@ -1,14 +1,15 @@
 """The upstream's own limits: a server is sent no more than it says it takes."""
 
 import asyncio
+from collections.abc import Hashable
 from typing import Final
 
 from proxy.core.clock import Clock
 from proxy.core.errors import UpstreamQuotaExceeded
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.outcome import TOO_MANY, Verdict, status_verdict
+from proxy.core.outcome import OVERLOADED, TOO_MANY
 from proxy.core.rate_limit_options import RateLimitOptions
-from proxy.core.redaction import CREDENTIALS, digest
+from proxy.core.redaction import CREDENTIALS
 from proxy.core.reply import Reply
 from proxy.core.request_key import path_of
 from proxy.core.scope import EndpointScope
@@ -20,6 +21,7 @@ from proxy.policy.quota import LONGEST, Quota, Quotas
 
 _FORBIDDEN: Final = 403
 """With Retry-After it is a limit too: GitHub's secondary ones."""
+_LIMITED: Final = OVERLOADED | {_FORBIDDEN}
 
 _SHOWN: Final = Memo(lambda name: low if (low := name.lower()) in CREDENTIALS else b"", 2048)
 """A name in lower case where it is of credentials, else nothing."""
@@ -85,18 +87,20 @@ class UpstreamQuota:
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises UpstreamQuotaExceeded where it would have to wait too long."""
-        own = self._quotas.of(self._quota_key(exchange)) if self.counts_quotas else Quota()
-        until = self._clock() + self._max_wait
-        if exchange.deadline is not None:
-            until = min(until, exchange.deadline)
-        await self._wait(exchange, own, until)
+        quotas = self._quotas
+        own = quotas.of(self._quota_key(exchange)) if self.counts_quotas else Quota()
+        if own.limited or quotas.paths_paused:  # neither, for nearly all
+            await self._wait(exchange, own)
         reply = await self._inner(exchange)
         self._learn(exchange, reply, own)
         return reply
 
-    async def _wait(self, exchange: Exchange, own: Quota, until: float) -> None:
+    async def _wait(self, exchange: Exchange, own: Quota) -> None:
         """Wait for its turn, and for as long as the server has asked for."""
         now = self._clock()
+        until = now + self._max_wait
+        if exchange.deadline is not None:
+            until = min(until, exchange.deadline)
         if turn := own.reserve(now, until - now):
             try:
                 await self._sleep(exchange, turn)
@@ -111,17 +115,17 @@ class UpstreamQuota:
                 raise UpstreamQuotaExceeded(detail, retry_after=wait)
             await self._sleep(exchange, wait)
 
-    def _quota_key(self, exchange: Exchange) -> bytes:
-        """Whose quota a request is counted to; of credentials a digest, which is short too."""
+    def _quota_key(self, exchange: Exchange) -> Hashable:
+        """Whose quota a request is counted to; of credentials a number, see ``asked_for``."""
         own = self._own_field
         shown = [value for name, value in exchange.headers if (low := _SHOWN[name]) and low != own]
         if shown:
-            return digest(*shown)
-        return b"" if own else exchange.client.encode()
+            return hash(tuple(shown))
+        return "" if own else exchange.client
 
     def _learn(self, exchange: Exchange, reply: Reply, own: Quota) -> None:
         found = quota(reply.headers) if self.counts_quotas else None
-        refused = status_verdict(reply.status) is Verdict.OVERLOADED or reply.status == _FORBIDDEN
+        refused = reply.status in _LIMITED
         if found is None and not refused:
             return
         now = self._clock()

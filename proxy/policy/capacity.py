@@ -18,6 +18,7 @@ What may change between rounds:
 """
 
 import math
+from math import exp, sqrt
 from operator import mul
 from typing import Final
 
@@ -103,8 +104,10 @@ class Capacity:
             of_slope = tied[place] + excess * doubt[place]
             stays = of_usual + excess * of_slope + noise
             jumps = stays + _JUMP_WIDTH**2
-            if_stays = (1 - _USUAL_JUMP) * _density(surprise, stays)
-            if_jumps = _USUAL_JUMP * _density(surprise, jumps)
+            # Densities of two normal distributions, but for a factor of both; never both 0.
+            half = -0.5 * surprise * surprise
+            if_stays = (1 - _USUAL_JUMP) * exp(half / stays) / sqrt(stays)
+            if_jumps = _USUAL_JUMP * max(exp(half / jumps) / sqrt(jumps), _NEVER)
             both = if_stays + if_jumps
             likely[place] *= both
             total += likely[place]
@@ -184,8 +187,3 @@ class Capacity:
     def _place(self, limit: float) -> int:
         place = round((math.log(limit) - self._grid[0]) / _GRID)
         return min(max(place, 0), len(self._grid) - 1)
-
-
-def _density(surprise: float, variance: float) -> float:
-    """Of a normal distribution, but for a factor that is always the same; never 0."""
-    return max(math.exp(-0.5 * surprise * surprise / variance) / math.sqrt(variance), _NEVER)

@@ -40,7 +40,8 @@ class Ewma:
         self._row = min(self._row + 1, 30)
 
     def _take(self, seconds: float, now: float) -> None:
-        kept = math.exp(-max(0.0, now - self._seen) / self._decay)
+        age = now - self._seen
+        kept = math.exp(-age / self._decay) if age > 0 else 1.0
         self._level = max(seconds, self._level * kept + seconds * (1.0 - kept))
         self._seen = self._fresh = now
 
@@ -50,4 +51,5 @@ class Ewma:
 
     def value(self, now: float) -> float:
         """Seconds, 0 where nothing is known."""
-        return self._level * math.exp(-max(0.0, now - self._fresh) / self._decay)
+        age = now - self._fresh
+        return self._level * math.exp(-age / self._decay) if age > 0 else self._level

@@ -24,6 +24,9 @@ _FIRST: Final = 16
 _FEWEST: Final = 10
 _ENOUGH: Final = 24
 _MOST: Final = 400
+_SHORTEST: Final = 0.05
+"""Seconds of a round at least: an API that answers thousands a second changes no faster than others
+do, and what a round costs is more than a hundred answers do."""
 _PASSES: Final = 4
 """Answers in a round: as many as make its mean sure, but no more than so many for each permit."""
 _SURE: Final = 0.03
@@ -130,15 +133,15 @@ class Gradient:
 
         ``usual``: of its route; ``in_flight``: requests under way, this one included.
         """
-        busy = in_flight >= _BUSY * self.limit
-        self._refusals.count(self._level, refused=False, busy=busy)
+        limit = self.limit
+        self._refusals.count(self._level, refused=False, busy=in_flight >= _BUSY * limit)
         seconds = max(seconds, 1e-6)
         if not usual.value:
             usual.value = seconds
             self._changed = now
         if self._lowered:
             # What began before was slowed by what is gone now.
-            if in_flight > self.limit:
+            if in_flight > limit:
                 self._changed = now
             # Short ones are the first to come back: until the usual ones do, a mean is too low.
             settled = _SETTLED * usual.value * math.exp(max(self._mean, 0.0))
@@ -153,9 +156,10 @@ class Gradient:
         self._sum += x
         self._squares += x * x
         self._in_flight += in_flight
-        self._busy = max(self._busy, in_flight)
+        if in_flight > self._busy:
+            self._busy = in_flight
         n = self._n
-        if n < _FEWEST:
+        if n < _FEWEST or now < self._changed + _SHORTEST:
             return False
         mean = self._sum / n
         error = math.sqrt(max(self._squares / n - mean * mean, 0.0) / n)

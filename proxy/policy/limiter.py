@@ -78,7 +78,8 @@ class ConcurrencyLimiter:
 
     def try_acquire(self, key: Hashable) -> bool:
         """A permit at once, where there is one and nobody has waited for it."""
-        if not self.free:
+        queue = self._queue
+        if self.in_flight >= self.limit or (queue is not None and queue.waiting):
             return False
         self._taken(key)
         return True

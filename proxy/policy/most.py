@@ -1,7 +1,7 @@
 """Who has the most of something, without looking through everybody."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 
 
 class Most:
@@ -9,11 +9,14 @@ class Most:
 
     __slots__ = ("_keys", "_number", "largest")
 
-    def __init__(self) -> None:
+    def __init__(self, numbers: Mapping[Hashable, int] | None = None) -> None:
+        """``numbers``: those to begin with, of keys that have some."""
         self._number: dict[Hashable, int] = {}
         self._keys: dict[int, OrderedDict[Hashable, None]] = {}
         """Keys by their number, those that came to it first in front."""
         self.largest = 0
+        for key, number in (numbers or {}).items():
+            self._set(key, 0, number)
 
     def number(self, key: Hashable) -> int:
         """That of a key."""

@@ -99,18 +99,20 @@ class Fair:
     """The key with the fewest permits is next; among equals who has waited longest for its turn.
 
     Counted in permits held, not in requests served: a client of slow requests gets its share of the
-    upstream's time, not of its answers.
+    upstream's time, not of its answers. While one key waits alone, nothing is compared.
     """
 
-    __slots__ = ("_heap", "_keys", "_most", "_permits_by_key", "_size", "_stamps", "_turn")
+    __slots__ = ("_heap", "_most", "_permits_by_key", "_size", "_stamps", "_turn", "keys")
 
     def __init__(self, permits_by_key: dict[Hashable, int], turn: "count[int]") -> None:
         """``permits_by_key``: no entry for keys that have none; the limiter keeps it."""
         self._permits_by_key = permits_by_key
         self._turn = turn
-        self._keys: dict[Hashable, OrderedDict[Waiter, None]] = {}
-        self._most = Most()
+        self.keys: dict[Hashable, OrderedDict[Waiter, None]] = {}
+        """Those that wait, by their key."""
         self._stamps: dict[Hashable, int] = {}
+        self._most: Most | None = None
+        """How many wait for each; None while fewer than two keys do."""
         self._heap: list[tuple[int, int, int, Hashable]] = []
         self._size = 0
 
@@ -119,26 +121,35 @@ class Fair:
 
     def push(self, waiter: Waiter) -> None:
         """Behind the others of its key."""
-        waiting = self._keys.get(waiter.key)
-        if waiting is None:
-            waiting = self._keys[waiter.key] = OrderedDict()
-            self._stamps[waiter.key] = next(self._turn)
-            self.reprioritize(waiter.key)
-        waiting[waiter] = None
+        key = waiter.key
+        waiting = self.keys.get(key)
         self._size += 1
-        self._most.more(waiter.key)
+        if waiting is not None:
+            waiting[waiter] = None
+            if self._most is not None:
+                self._most.more(key)
+            return
+        self.keys[key] = OrderedDict({waiter: None})
+        self._stamps[key] = next(self._turn)
+        if self._most is not None:
+            self._most.more(key)
+            self.reprioritize(key)
+        elif len(self.keys) > 1:
+            self._most = Most({each: len(waiters) for each, waiters in self.keys.items()})
+            self._rank()
 
     def reprioritize(self, key: Hashable) -> None:
-        """The number of permits of a key has changed."""
-        if key in self._keys:
-            held = self._permits_by_key.get(key, 0)
-            # The second number tells entries of one key apart, so no two keys are compared.
-            heappush(self._heap, (held, self._stamps[key], next(self._turn), key))
-            if len(self._heap) > _STALE + 2 * len(self._keys):
-                self._tidy()
+        """The number of permits of a key that waits has changed."""
+        if self._most is None:
+            return
+        held = self._permits_by_key.get(key, 0)
+        # The second number tells entries of one key apart, so no two keys are compared.
+        heappush(self._heap, (held, self._stamps[key], next(self._turn), key))
+        if len(self._heap) > _STALE + 2 * len(self.keys):
+            self._rank()
 
-    def _tidy(self) -> None:
-        """Let go of what has changed since; a key that holds more now lies deep down."""
+    def _rank(self) -> None:
+        """All keys anew; of what has changed since, a key that holds more now lies deep down."""
         held = self._permits_by_key
         self._heap = [
             (held.get(key, 0), stamp, next(self._turn), key) for key, stamp in self._stamps.items()
@@ -147,7 +158,7 @@ class Fair:
 
     def remove(self, waiter: Waiter) -> bool:
         """As above."""
-        waiting = self._keys.get(waiter.key)
+        waiting = self.keys.get(waiter.key)
         if waiting is None or waiter not in waiting:
             return False
         self._take(waiter, waiting)
@@ -156,47 +167,49 @@ class Fair:
     def _take(self, waiter: Waiter, waiting: OrderedDict[Waiter, None]) -> None:
         del waiting[waiter]
         self._size -= 1
-        self._most.less(waiter.key)
+        if self._most is not None:
+            self._most.less(waiter.key)
         if not waiting:
-            del self._keys[waiter.key], self._stamps[waiter.key]
-            if not self._keys:
+            del self.keys[waiter.key], self._stamps[waiter.key]
+            if len(self.keys) <= 1:
+                self._most = None
                 self._heap.clear()
 
     def pop(self) -> Waiter:
         """The first of the key that is next."""
-        while True:
-            held, stamp, _, key = self._heap[0]
-            waiting = self._keys.get(key)
-            if (
-                waiting is not None
-                and held == self._permits_by_key.get(key, 0)
-                and stamp == self._stamps[key]
-            ):
-                break
-            heappop(self._heap)  # has changed since
+        key = next(iter(self.keys)) if self._most is None else self._next_key()
+        waiting = self.keys[key]
         waiter = next(iter(waiting))
         self._stamps[key] = next(self._turn)
         self._take(waiter, waiting)
         return waiter
 
+    def _next_key(self) -> Hashable:
+        while True:
+            held, stamp, _, key = self._heap[0]
+            if held == self._permits_by_key.get(key, 0) and stamp == self._stamps.get(key):
+                return key
+            heappop(self._heap)  # has changed since
+
     def victim(self, newcomer: Waiter | None) -> Waiter | None:
         """The last of the key with the most that wait, if that still leaves it no fewer."""
-        waiting = self._keys[self._most.key()]
-        if newcomer is not None and len(waiting) < len(self._keys.get(newcomer.key, ())) + 2:
+        key = next(iter(self.keys)) if self._most is None else self._most.key()
+        waiting = self.keys[key]
+        if newcomer is not None and len(waiting) < len(self.keys.get(newcomer.key, ())) + 2:
             return None
         return next(reversed(waiting))
 
     def waiting(self) -> dict[Hashable, tuple[int, float]]:
         """How many wait by key, and since when the first of them does."""
         return {
-            key: (len(waiting), next(iter(waiting)).since) for key, waiting in self._keys.items()
+            key: (len(waiting), next(iter(waiting)).since) for key, waiting in self.keys.items()
         }
 
 
 class Queue:
     """A bounded number of places."""
 
-    __slots__ = ("_disciplines", "_size", "order", "permits_by_key", "waiting")
+    __slots__ = ("_disciplines", "_fair", "_size", "order", "permits_by_key", "waiting")
 
     def __init__(self, size: int, order: str = "fair") -> None:
         """``order``: ``fair``, ``fifo`` or ``lifo``."""
@@ -211,6 +224,7 @@ class Queue:
             "lifo": Lifo,
         }
         self._disciplines = [kinds[order]() for _ in range(URGENCIES)]
+        self._fair = [each for each in self._disciplines if isinstance(each, Fair)]
         self.waiting = 0
 
     def enqueue(self, waiter: Waiter, *, again: bool = False) -> Waiter | None:
@@ -254,16 +268,15 @@ class Queue:
 
     def reprioritize(self, key: Hashable) -> None:
         """The number of permits of a key has changed."""
-        for discipline in self._disciplines:
-            if isinstance(discipline, Fair):
-                discipline.reprioritize(key)
+        for fair in self._fair:
+            if key in fair.keys:
+                fair.reprioritize(key)
 
     def by_key(self) -> dict[Hashable, tuple[int, float]]:
         """How many wait by key, and since when the first of them does; where keys count."""
         found: dict[Hashable, tuple[int, float]] = {}
-        for discipline in self._disciplines:
-            if isinstance(discipline, Fair):
-                for key, (number, since) in discipline.waiting().items():
-                    known, first = found.get(key, (0, since))
-                    found[key] = (known + number, min(first, since))
+        for fair in self._fair:
+            for key, (number, since) in fair.waiting().items():
+                known, first = found.get(key, (0, since))
+                found[key] = (known + number, min(first, since))
         return found

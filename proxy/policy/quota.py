@@ -41,7 +41,7 @@ class Quota:
     is more, once it has got to be less than ``_FEW`` of what there was.
     """
 
-    __slots__ = ("_most", "_next", "_pace", "_paused", "_until", "remaining")
+    __slots__ = ("_most", "_next", "_pace", "_paused", "_until", "limited", "remaining")
 
     _FEW: Final = 0.5
 
@@ -53,6 +53,8 @@ class Quota:
         self._most = 0.0
         self.remaining: float | None = None
         """Requests that it would still take, where it has said so."""
+        self.limited = False
+        """Whether it has ever asked for a pause, or had so little left that it is spread."""
 
     def update(self, remaining: float, reset: float, now: float) -> None:
         """It takes so many more within the next ``reset`` seconds."""
@@ -67,10 +69,12 @@ class Quota:
         else:
             few = remaining < self._FEW * self._most
             self._pace = reset / remaining if few else 0.0
+            self.limited |= few
 
     def pause(self, until: float) -> None:
         """It asked to be left alone."""
         self._paused = max(self._paused, until)
+        self.limited = True
 
     def blocked_for(self, now: float) -> float:
         """Seconds until it may be asked at all."""
@@ -123,6 +127,11 @@ class Quotas:
                 self._by_key.popitem(last=False)
         self._by_key.move_to_end(key)
         return quota
+
+    @property
+    def paths_paused(self) -> bool:
+        """Whether any path may have to wait."""
+        return bool(self._paths)
 
     def pause_path(self, path: Hashable, until: float) -> None:
         """One path asked to be left alone."""

@@ -1,6 +1,8 @@
 """How soon something has been done lately, for each of many things."""
 
+import math
 from collections import OrderedDict
+from collections.abc import Hashable
 from typing import Final
 
 KEYS: Final = 256
@@ -10,36 +12,26 @@ _BUCKETS: Final = 10
 """What happened in the last 5 minutes counts, in steps of 30 seconds."""
 _ENOUGH: Final = 20
 """Answers below which nothing is known."""
+_NEVER: Final = [math.inf] * (_BUCKETS - 1)
+_NONE: Final = [0] * (_BUCKETS - 1)
 
 
 class _Times:
-    """The quickest answer of each of the last buckets, and how many there were."""
+    """The quickest answer of each of the last buckets, and how many there were; newest first."""
 
-    __slots__ = ("_counts", "_least", "_newest")
+    __slots__ = ("bucket", "counts", "least")
 
-    def __init__(self, bucket: int) -> None:
-        self._newest = bucket
-        self._least: dict[int, float] = {}
-        self._counts: dict[int, int] = {}
+    def __init__(self, bucket: int, seconds: float) -> None:
+        self.bucket = bucket
+        self.least = [seconds, *_NEVER]
+        self.counts = [1, *_NONE]
 
-    def observe(self, seconds: float, bucket: int) -> None:
-        """One more."""
-        self._forget(bucket)
-        self._least[bucket] = min(seconds, self._least.get(bucket, seconds))
-        self._counts[bucket] = self._counts.get(bucket, 0) + 1
-
-    def least(self, bucket: int) -> float | None:
-        """The quickest of all; None where there were too few."""
-        self._forget(bucket)
-        if sum(self._counts.values()) < _ENOUGH:
-            return None
-        return min(self._least.values())
-
-    def _forget(self, bucket: int) -> None:
-        if bucket != self._newest:
-            self._newest = bucket
-            for old in [each for each in self._least if each <= bucket - _BUCKETS]:
-                del self._least[old], self._counts[old]
+    def turn(self, bucket: int) -> None:
+        """A later bucket has begun."""
+        gone = min(bucket - self.bucket, _BUCKETS)
+        self.bucket = bucket
+        self.least = [math.inf] * gone + self.least[: _BUCKETS - gone]
+        self.counts = [0] * gone + self.counts[: _BUCKETS - gone]
 
 
 class Soonest:
@@ -54,21 +46,30 @@ class Soonest:
 
     def __init__(self, keys: int = KEYS) -> None:
         self._most = keys
-        self._known: OrderedDict[bytes, _Times] = OrderedDict()
+        self._known: OrderedDict[Hashable, _Times] = OrderedDict()
 
-    def observe(self, key: bytes, seconds: float, now: float) -> None:
+    def observe(self, key: Hashable, seconds: float, now: float) -> None:
         """It took so long."""
-        bucket = int(now / _BUCKET)
-        times = self._known.get(key)
+        known, bucket = self._known, int(now / _BUCKET)
+        times = known.get(key)
         if times is None:
-            times = self._known[key] = _Times(bucket)
-            if len(self._known) > self._most:
-                self._known.popitem(last=False)
-        else:
-            self._known.move_to_end(key)
-        times.observe(seconds, bucket)
+            known[key] = _Times(bucket, seconds)
+            if len(known) > self._most:
+                known.popitem(last=False)
+            return
+        known.move_to_end(key)
+        if bucket != times.bucket:
+            times.turn(bucket)
+        times.counts[0] += 1
+        if seconds < times.least[0]:
+            times.least[0] = seconds
 
-    def value(self, key: bytes, now: float) -> float | None:
+    def value(self, key: Hashable, now: float) -> float | None:
         """Seconds that it took at the least; None where too little is known."""
         times = self._known.get(key)
-        return None if times is None else times.least(int(now / _BUCKET))
+        if times is None:
+            return None
+        bucket = int(now / _BUCKET)
+        if bucket != times.bucket:
+            times.turn(bucket)
+        return min(times.least) if sum(times.counts) >= _ENOUGH else None

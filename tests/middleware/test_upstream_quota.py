@@ -145,7 +145,7 @@ async def test_a_refusal_that_comes_while_one_waits_counts(jumping: JumpingLoop)
     server = StateOnly()
     inner = UpstreamQuota(Script(reply()), server, 5.0, clock=loop_clock())
     assert server.quotas is not None
-    own = server.quotas.of(b"")
+    own = server.quotas.of("")
     own.pause(jumping.time() + 3)
     waiting = asyncio.create_task(inner.handle(get()))
     await asyncio.sleep(1)

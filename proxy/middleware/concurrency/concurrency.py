@@ -1,7 +1,6 @@
 """How many requests an upstream has at a time, and the order in which the others wait."""
 
 import asyncio
-import logging
 from collections.abc import Callable
 from enum import Enum
 from typing import Final, TypeAlias
@@ -9,20 +8,19 @@ from typing import Final, TypeAlias
 from proxy.core.clock import Clock
 from proxy.core.errors import DeadlineTooShort, QueueFull, QueueTimeout
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.reply import Ending, Reply
+from proxy.core.reply import Reply
 from proxy.core.request_key import key_of
 from proxy.core.scope import UpstreamScope
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.http.priority import USUAL, urgency
 from proxy.middleware.concurrency.options import ConcurrencyOptions, QueueOptions
+from proxy.middleware.concurrency.permit import Permit
 from proxy.middleware.concurrency.upstream_limit import HeadTimes, UpstreamLimit
 from proxy.policy.limiter import ConcurrencyLimiter
-from proxy.policy.permit_loans import GRACE, LEFT, SHARE, SILENT, Loans
+from proxy.policy.permit_loans import GRACE, Loans
 from proxy.policy.queue import URGENCIES, Waiter
 from proxy.policy.soonest import Soonest
 
-_log = logging.getLogger(__name__)
-_CUT: Final = "a client that has not moved for long was cut, as others wait for its permit"
 _NEVER: Final = float("inf")
 
 Usual: TypeAlias = Callable[[Exchange, float], float | None]
@@ -117,7 +115,8 @@ class Concurrency:
         key = self._key(exchange)
         if not limiter.try_acquire(key):
             await self._wait(exchange, key)
-        permit = _Permit(self._loans, exchange, key, self._clock)
+        task = asyncio.current_task(self._loop)
+        permit = Permit(self._loans, exchange, key, self._clock, task)
         self._loans.begin(permit)
         try:
             reply = await self._inner(exchange)
@@ -247,53 +246,6 @@ class _Turn:
         finally:
             if timer is not None:
                 timer.cancel()
-
-
-class _Permit:
-    """Goes back with the end of a reply."""
-
-    __slots__ = ("_before", "_began", "_clock", "_exchange", "_loans", "_task", "key", "tunnel")
-
-    def __init__(self, loans: Loans, exchange: Exchange, key: bytes | None, clock: Clock) -> None:
-        self._loans, self._clock = loans, clock
-        self._exchange = exchange
-        self._began = began = clock()
-        self._before = exchange.body.waited(began)
-        self._task = asyncio.current_task()
-        self.key = key
-        self.tunnel = False
-
-    def __call__(self, reply: Reply, ending: Ending) -> None:
-        self._loans.end(self, self._clock())
-
-    def served(self, now: float) -> float:
-        """Seconds for which its client was not waited for."""
-        return now - self._began - (self._exchange.body.waited(now) - self._before)
-
-    def stalls(self, now: float) -> bool:
-        """Whether nothing but the client has been waited for lately."""
-        stalls = self._exchange.stalled
-        stalled = 0.0 if stalls is None else stalls(now)
-        if self.tunnel:
-            return stalled >= GRACE
-        taken = now - self._began
-        return taken - self.served(now) + stalled >= max(GRACE, SHARE * taken)
-
-    def abandoned(self, now: float, since: float) -> bool:
-        """Whether it has been on loan ``since`` then for nothing."""
-        if self.tunnel and (stalled := self._exchange.stalled) is not None:
-            return stalled(now) >= SILENT
-        return now - since >= LEFT and self.stalls(now)
-
-    def cut(self) -> None:
-        """End it: its client has done nothing for long, and others wait."""
-        exchange = self._exchange
-        exchange.error = "connection_write_timeout"
-        if not exchange.committed:
-            exchange.status, exchange.error = 408, "http_request_error"
-        _log.info(_CUT, extra={"request_id": exchange.request_id})
-        if self._task is not None:
-            self._task.cancel()
 
 
 def _nobody(_: Exchange) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from proxy.core.exchange import Exchange
-from proxy.core.outcome import Verdict, verdict
+from proxy.core.outcome import UNANSWERED, Verdict, verdict
 from proxy.core.redaction import shown
 from proxy.core.reply import Reply
 from proxy.core.request_key import asked_for, path_of
@@ -131,8 +131,7 @@ class HeadTimes:
         self, exchange: Exchange, seconds: float, now: float, came: Reply | BaseException
     ) -> None:
         """A head came after ``seconds``, or something else did."""
-        judged = verdict(came)
-        answered = judged is Verdict.ANSWERED
+        answered = isinstance(came, Reply) and came.status not in UNANSWERED
         if self._shortest is not None and answered:
             self._shortest.observe(asked_for(exchange), seconds, now)
         limiter, gradient = self._limit.limiter, self._limit.gradient
@@ -145,7 +144,7 @@ class HeadTimes:
         if answered or (isinstance(came, asyncio.CancelledError) and seconds > usual.value):
             # A client that left has waited for so long at least.
             changed = gradient.observe(usual, seconds, now, limiter.in_flight)
-        elif judged is Verdict.OVERLOADED:
+        elif verdict(came) is Verdict.OVERLOADED:
             changed = gradient.overloaded(now, limiter.in_flight)
         else:  # a quick failure is no fast answer, and says nothing of how much is too much
             return

@@ -1,11 +1,12 @@
 """What remains of a client's deadline, as one server is told it."""
 
+from collections.abc import Hashable
 from typing import Final
 
 from proxy.core.clock import Clock
 from proxy.core.errors import DeadlineTooShort, NotAttempted
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.outcome import Verdict, status_verdict
+from proxy.core.outcome import UNANSWERED
 from proxy.core.reply import Reply
 from proxy.core.request_key import asked_for
 from proxy.core.scope import EndpointScope
@@ -57,7 +58,7 @@ class DeadlinePropagation:
         if options.forward:
             self._fields[self._forward_low] = notation(options.forward)[1]
         self._quickest = Soonest()
-        self._probed: dict[bytes, float] = {}
+        self._probed: dict[Hashable, float] = {}
         """When a request that seemed too late was sent last, by method and target."""
         self._clock = clock
 
@@ -77,11 +78,11 @@ class DeadlinePropagation:
             self._observe_given_up(key, started_at)
             raise
         now = self._clock()
-        if status_verdict(reply.status) is Verdict.ANSWERED:
+        if reply.status not in UNANSWERED:
             self._quickest.observe(key, now - started_at, now)
         return reply
 
-    def _check_remaining(self, key: bytes, remaining: float, now: float) -> None:
+    def _check_remaining(self, key: Hashable, remaining: float, now: float) -> None:
         if remaining <= self._reserve:
             raise DeadlineTooShort(f"{max(remaining, 0.0):.3g} s are left")
         least = self._quickest.value(key, now)
@@ -96,7 +97,7 @@ class DeadlinePropagation:
             f"{remaining:.3g} s are left, the quickest answer lately took {least:.3g} s"
         )
 
-    def _observe_given_up(self, key: bytes, started_at: float) -> None:
+    def _observe_given_up(self, key: Hashable, started_at: float) -> None:
         """Note how long an attempt took that was given up, if longer than the quickest answer."""
         now = self._clock()
         least = self._quickest.value(key, now)

@@ -171,8 +171,8 @@ class Hedge:
             reply = await self._inner(exchange)
         else:
             reply = await HedgedCall(self, exchange, delay, started_at).run(self._inner)
-        now = self.clock()
-        if acceptable(reply):
+        if self._quantile and acceptable(reply):
+            now = self.clock()
             # Where a copy has won, the request itself would have taken longer still. What a client
             # takes for its upload is no time of a server's.
             client = body.waited(now) - before if body is not EMPTY else 0.0

@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol
 from proxy.core.clock import Clock
 from proxy.core.errors import UpstreamError, forget_frames
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.outcome import Verdict, attempt_outcome, verdict
+from proxy.core.outcome import UNANSWERED, attempt_outcome
 from proxy.core.record import HEDGED, Attempt
 from proxy.core.reply import Ending, Reply
 
@@ -38,7 +38,7 @@ class CopySource(Protocol):
 
 def acceptable(reply: Reply) -> bool:
     """Whether a reply is a good answer, which ends the call."""
-    return verdict(reply) is Verdict.ANSWERED
+    return reply.status not in UNANSWERED
 
 
 _GROWTH: Final = 0.5
@@ -81,7 +81,7 @@ class HedgedCall:
         self._copy_done: asyncio.Future[None] | None = None
         """Set once the request itself has failed: done when the next copy has ended."""
         self._finished = False
-        task = asyncio.current_task()
+        task = asyncio.current_task(source.loop)
         assert task is not None
         self._task: asyncio.Task[Any] = task
         self._timer: asyncio.TimerHandle | None = source.loop.call_later(delay, self._on_delay)

@@ -7,6 +7,7 @@ import pytest
 from proxy.core.duration import Duration
 from proxy.core.errors import ConnectionTerminated, DeadlineTooShort, LocalLimit
 from proxy.core.exchange import Exchange
+from proxy.core.request_key import asked_for
 from proxy.http.fields import Encoded, encode
 from proxy.middleware.deadline import propagation
 from proxy.middleware.deadline.options import DeadlineOptions
@@ -135,7 +136,7 @@ async def test_refusals_and_short_visits_say_nothing_of_how_long_it_takes(
     for _ in range(20):
         with pytest.raises(ConnectionTerminated):
             await inner.handle(get())
-    assert inner._quickest.value(b"GET /", jumping.time()) == 2.0
+    assert inner._quickest.value(asked_for(get()), jumping.time()) == 2.0
 
 
 async def test_one_that_was_given_up_had_taken_at_least_so_long(jumping: JumpingLoop) -> None:
@@ -147,10 +148,10 @@ async def test_one_that_was_given_up_had_taken_at_least_so_long(jumping: Jumping
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(3):
                 await inner.handle(get())
-    assert inner._quickest.value(b"GET /", jumping.time()) == 1.0
+    assert inner._quickest.value(asked_for(get()), jumping.time()) == 1.0
     await asyncio.sleep(200)
     # Those that took a second are forgotten; that it took more than three is known still.
-    assert inner._quickest.value(b"GET /", jumping.time()) == 3.0
+    assert inner._quickest.value(asked_for(get()), jumping.time()) == 3.0
 
 
 async def test_one_that_no_server_was_asked_for_says_nothing_of_how_long_it_takes(
@@ -164,7 +165,7 @@ async def test_one_that_no_server_was_asked_for_says_nothing_of_how_long_it_take
         with pytest.raises(LocalLimit):
             await inner.handle(get())
     await asyncio.sleep(200)
-    assert inner._quickest.value(b"GET /", jumping.time()) is None
+    assert inner._quickest.value(asked_for(get()), jumping.time()) is None
 
 
 async def test_no_more_probes_are_remembered_than_answers(
