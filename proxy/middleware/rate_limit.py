@@ -92,7 +92,7 @@ class RateLimit:
         """Raises RateLimited where the client has had its share."""
         now = self._clock()
         patience = self._patience
-        if exchange.deadline is not None:
+        if patience and exchange.deadline is not None:
             patience = max(0.0, min(patience, exchange.deadline - now))
         key = self._key(exchange)
         taken, wait = self._tokens.take(key, now, patience)

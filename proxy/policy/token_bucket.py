@@ -44,9 +44,13 @@ class TokenBuckets:
 
         One that counts in no more than ``patience`` seconds is taken now.
         """
-        full_at = max(self._full_at.get(key, now), now)
-        wait = max(0.0, full_at + self._pace - now - self._burst * self._pace)
-        if wait > patience + 1e-9:
+        full_at = self._full_at.get(key, now)
+        if full_at < now:
+            full_at = now
+        wait = full_at - now + (1.0 - self._burst) * self._pace
+        if wait <= 0.0:
+            wait = 0.0
+        elif wait > patience + 1e-9:
             return False, wait
         self._full_at[key] = full_at + self._pace
         self._full_at.move_to_end(key)

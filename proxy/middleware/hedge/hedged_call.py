@@ -88,8 +88,9 @@ class HedgedCall:
 
     async def run(self, inner: Handler) -> Reply:
         """Send the request, and copies after each delay, until there is an answer."""
+        own: Reply | UpstreamError
         try:
-            own: Reply | UpstreamError = await inner(self._exchange)
+            own = await inner(self._exchange)
         except UpstreamError as error:
             forget_frames(error)
             own = error
@@ -101,19 +102,23 @@ class HedgedCall:
         except BaseException:
             self._finish()
             raise
-        if isinstance(own, UpstreamError) or not acceptable(own):
-            self._stop_timer()
-            try:
-                await self._wait_for_copies()
-            except BaseException:
-                if isinstance(own, Reply):
-                    own.close(Ending.ABANDONED)
+        else:
+            if acceptable(own):
                 self._finish()
-                raise
-            if self._winner is not None:
-                if isinstance(own, Reply):
-                    own.close(Ending.ABANDONED if own.buffered is None else Ending.COMPLETE)
-                return self._adopt_winner()
+                self._record(None, own)
+                return own
+        self._stop_timer()
+        try:
+            await self._wait_for_copies()
+        except BaseException:
+            if isinstance(own, Reply):
+                own.close(Ending.ABANDONED)
+            self._finish()
+            raise
+        if self._winner is not None:
+            if isinstance(own, Reply):
+                own.close(Ending.ABANDONED if own.buffered is None else Ending.COMPLETE)
+            return self._adopt_winner()
         self._finish()
         self._record(None, own)
         if isinstance(own, UpstreamError):
