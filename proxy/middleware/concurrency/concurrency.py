@@ -74,6 +74,7 @@ class Concurrency:
         "_looking",
         "_loop",
         "_patience",
+        "_priority",
         "_usual",
         "_watch",
         "queue",
@@ -106,6 +107,7 @@ class Concurrency:
         self._loop = asyncio.get_running_loop()
         self._clock = clock
         self.queue = queue
+        self._priority = b"" if queue is None else queue.priority_header.lower().encode()
         fair = queue is not None and queue.order == "fair"
         self._key = key_of(queue.key) if queue is not None and fair else _nobody
 
@@ -154,7 +156,7 @@ class Concurrency:
         self._loans.look(asked)
         if limiter.try_acquire(key):
             return
-        turn = _Turn(limiter, key, self._urgency(exchange), clock)
+        turn = _Turn(limiter, key, self._urgency(exchange), clock, self._loop)
         if not limiter.enqueue(turn.waiter):
             raise QueueFull(self._full(), retry_after=limiter.retry_after(asked))
         if self._looking is None:
@@ -191,7 +193,7 @@ class Concurrency:
         return f"the queue is full: {under_way}, {limiter.waiting} wait"
 
     def _urgency(self, exchange: Exchange) -> int:
-        name = b"" if self.queue is None else self.queue.priority_header.lower().encode()
+        name = self._priority
         return min(urgency(exchange.headers, name), URGENCIES - 1) if name else USUAL
 
 
@@ -209,12 +211,17 @@ class _Turn:
     __slots__ = ("_clock", "_future", "_limiter", "_loop", "waiter")
 
     def __init__(
-        self, limiter: ConcurrencyLimiter, key: bytes | None, urgency: int, clock: Clock
+        self,
+        limiter: ConcurrencyLimiter,
+        key: bytes | None,
+        urgency: int,
+        clock: Clock,
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._limiter = limiter
         self._clock = clock
-        self._loop = asyncio.get_running_loop()
-        self._future: asyncio.Future[_Outcome] = self._loop.create_future()
+        self._loop = loop
+        self._future: asyncio.Future[_Outcome] = loop.create_future()
         self.waiter = Waiter(key, urgency, self._told, clock())
 
     def _told(self, through: bool) -> bool:
