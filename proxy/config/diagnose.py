@@ -19,6 +19,7 @@ from proxy.core.findings import Finding, Place
 MISSING: Final = "required, but missing"
 
 _WRONG: Final = object()
+_LARGEST: Final = 10**60
 """A value that has been reported and is left out."""
 
 
@@ -186,6 +187,8 @@ def shown(raw: Any) -> str:
         return "a table"
     if isinstance(raw, list):
         return "a list"
+    if isinstance(raw, int) and abs(raw) > _LARGEST:  # Python writes no number of 5,000 digits
+        return "a number that is far too large"
     if isinstance(raw, str | int | float):
         text = repr(raw)
         return text if len(text) <= 60 else f"{text[:56]}...{text[0]}"

@@ -1,9 +1,14 @@
 """What the load's own clients take for an answer."""
 
+import contextlib
+import resource
+import socket
+from collections.abc import Iterator
+
 import pytest
 
 from benchmarks.load.clients.events import EVENT, Stream
-from benchmarks.load.clients.latency import percentile, whole
+from benchmarks.load.clients.latency import Load, percentile, whole
 from benchmarks.load.servers.upstream import SMALL
 
 
@@ -46,3 +51,30 @@ def test_an_event_that_comes_in_two_parts_counts_once(cut: int) -> None:
     stream.data_received(data[:cut])
     stream.data_received(data[cut:])
     assert len(late) == stream.events == len(EVENT.findall(data)) == 1
+
+
+def test_it_watches_more_connections_than_select_can(many_files: None) -> None:
+    """A server that keeps nobody up with makes the client open one more for each request."""
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        load = Load(server.getsockname()[1])
+        stack.callback(load.close)
+        for _ in range(1100):
+            load._send(0.0)
+            last = stack.enter_context(server.accept()[0])
+        last.sendall(OK + b"Content-Length: 178\r\n\r\n" + SMALL)
+        load._receive(10.0)
+        assert (len(load.taken), load.failed) == (1, 0)
+        last.close()  # while it rests
+        load._receive(10.0)
+        assert load.failed == 0
+        assert len(load._asked) == 1099
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """As many descriptors as this process may have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

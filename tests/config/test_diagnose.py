@@ -39,6 +39,13 @@ def converts(raw: dict[str, Any]) -> bool:
             ["retry.attempts: expected a whole number from 1 to 10, got 11"],
         ),
         (
+            {"retry": {"attempts": 16**5000}},  # has too many digits to be written as text
+            [
+                "retry.attempts: expected a whole number from 1 to 10, "
+                "got a number that is far too large"
+            ],
+        ),
+        (
             {"retry": {"attempts": "3"}},
             ["retry.attempts: expected a whole number from 1 to 10, got '3'"],
         ),

@@ -1,15 +1,15 @@
 """Small GETs at a fixed rate, whatever the answers take: ``PORT RATE SECONDS``.
 
-``select`` instead of a loop: uvloop's timers tick in milliseconds, which is more than what is
+``epoll`` instead of a loop: uvloop's timers tick in milliseconds, which is more than what is
 measured here.
 """
 
 import json
-import select
+import selectors
 import socket
 import sys
 import time
-from typing import Final
+from typing import Final, cast
 
 from benchmarks.load.servers.upstream import SMALL
 
@@ -26,6 +26,7 @@ class Load:
         self._port = port
         self._free: list[socket.socket] = []
         self._asked: dict[socket.socket, tuple[float, bytes]] = {}
+        self._selector = selectors.DefaultSelector()
         self.taken: list[float] = []
         self.failed = 0
 
@@ -44,30 +45,44 @@ class Load:
             self._receive(0.1)
         self.failed += len(self._asked)
 
+    def close(self) -> None:
+        """Leave the server."""
+        self._selector.close()
+        for connection in [*self._free, *self._asked]:
+            connection.close()
+
     def _send(self, due: float) -> None:
         if self._free:
             connection = self._free.pop()
         else:
             connection = socket.create_connection(("127.0.0.1", self._port), PATIENCE)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._selector.register(connection, selectors.EVENT_READ)
         self._asked[connection] = due, b""
         connection.sendall(REQUEST)
 
     def _receive(self, wait: float) -> None:
-        ready, _, _ = select.select(list(self._asked), [], [], wait)
-        for connection in ready:
-            due, data = self._asked[connection]
-            more = connection.recv(1 << 16)
-            data += more
+        for key, _ in self._selector.select(wait):
+            connection = cast(socket.socket, key.fileobj)
+            try:
+                more = connection.recv(1 << 16)
+            except ConnectionError:
+                more = b""
+            asked = self._asked.pop(connection, None)
+            if asked is None or not more:  # ended, or speaks without being asked
+                self._selector.unregister(connection)
+                connection.close()
+                if asked is None:
+                    self._free.remove(connection)
+                else:
+                    self.failed += 1
+                continue
+            due, data = asked[0], asked[1] + more
             if whole(data):
                 self.taken.append(time.perf_counter() - due)
-                del self._asked[connection]
                 self._free.append(connection)
-            elif more:
-                self._asked[connection] = due, data
             else:
-                del self._asked[connection]
-                self.failed += 1
+                self._asked[connection] = due, data
 
 
 def whole(data: bytes) -> bool:

@@ -37,6 +37,8 @@ from proxy.core.samples import Sample, counter, gauge
 from proxy.core.scope import Scope
 from proxy.core.sharing import Sharing
 from proxy.core.stored import Entry, Store
+from proxy.http.cache_control import cache_directives
+from proxy.http.fields import values
 from proxy.middleware.cache.answers import STATUS, Shown, answer, fresh_answer
 from proxy.middleware.cache.asked import Asked, content_of
 from proxy.middleware.cache.fetching import NOTHING_STORED, Fetcher, is_confirming, told, with_own
@@ -251,7 +253,11 @@ class Cache:
         return found if asked.exchange.record.coalesced else with_own(found, reply.headers)
 
     async def _other(self, exchange: Exchange) -> Reply:
-        """A method that is not looked up; an unsafe one makes what is stored invalid."""
+        """What is not looked up; an unsafe method makes what is stored invalid."""
+        if exchange.method in LOOKED_UP:  # with a body
+            controls = cache_directives(values(exchange.headers, b"cache-control"))
+            if b"only-if-cached" in controls:
+                raise NotCached("replies to requests with a body are not stored")
         return self._noted(exchange, told(await self._writes.handle(exchange), "fwd=method"))
 
     def _noted(self, exchange: Exchange, reply: Reply) -> Reply:

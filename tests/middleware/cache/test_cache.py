@@ -217,6 +217,10 @@ async def test_only_if_cached_asks_nobody() -> None:
         await caching.ask_for((b"Cache-Control", b"only-if-cached"))
     with pytest.raises(NotCached):
         await caching.ask_for((b"Cache-Control", b"only-if-cached"), (b"If-Match", b'"a"'))
+    asked = post(body=b"q", headers=[(b"Cache-Control", b"only-if-cached")])
+    asked.method = "GET"
+    with pytest.raises(NotCached):
+        await caching.ask(asked)
 
 
 async def test_the_rest_of_a_stream_is_neither_taken_from_the_store_nor_stored() -> None:
