@@ -1,7 +1,8 @@
 """One client request, from its first byte to the last byte of its reply."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from proxy.core.body import EMPTY, Body
 from proxy.core.errors import UpstreamError
@@ -23,6 +24,7 @@ class Exchange:
         "bytes_out",
         "client",
         "committed",
+        "cut",
         "deadline",
         "encoded",
         "endless",
@@ -38,6 +40,7 @@ class Exchange:
         "proxy_credentials",
         "raw_target",
         "record",
+        "relaying",
         "request_id",
         "route",
         "scheme",
@@ -112,8 +115,12 @@ class Exchange:
         self.stalled: Callable[[float], float] | None = None
         """Seconds for which its client has taken nothing, by the time on the loop's clock: of all
         that a reply took, or since a byte has last gone through a tunnel."""
+        self.relaying: asyncio.Task[Any] | None = None
+        """Hands its reply to a client that has been waited for; None before it was."""
         # What the client was told
         self.committed = False
+        self.cut = False
+        """Whether it is ended since its client makes no use of what others wait for."""
         self.endless = False
         """Whether its reply is a stream of events, which no end belongs to."""
         self.length: int | None = None
@@ -173,7 +180,8 @@ class Exchange:
         twin.upgrade = self.upgrade
         twin.version = self.version
         twin.body = body
-        twin.send_informational = None
+        twin.send_informational = twin.relaying = None
+        twin.cut = False
         twin.record = self.record.copy()
         twin.record.attempt_count = 0
         return twin

@@ -214,6 +214,10 @@ class Reply:
         """Be told once how the body ended."""
         self._listeners.append(listener)
 
+    def drop(self) -> None:
+        """Close it where nobody will read it; a connection whose reply is whole goes on."""
+        self.close(Ending.ABANDONED if self.buffered is None else Ending.COMPLETE)
+
     def close(self, ending: Ending) -> None:
         """Give everything back; what comes after the first call is ignored."""
         if self.closed:

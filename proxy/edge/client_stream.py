@@ -15,9 +15,10 @@ Each call raises ConnectionError where the client has gone, but for ``reset``.
 
 from typing import Protocol
 
+from proxy.core.clock import monotonic
 from proxy.core.exchange import Exchange
 from proxy.core.reply import RawConnection, Sink
-from proxy.edge.responses import ErrorsOptions
+from proxy.edge.responses import CLIENT_GONE, ErrorsOptions, log_client_gone
 from proxy.http.fields import Encoded, Fields, RawHeaders
 from proxy.http.logins import Ties
 from proxy.net.small_reads import SmallReads
@@ -181,3 +182,16 @@ class ClientStream(RawConnection, Protocol):
 
         What was sent still goes out, unless it is to end ``at_once``.
         """
+
+
+def mark_client_gone(exchange: Exchange, stream: ClientStream) -> None:
+    """The client left; nobody is to blame, nothing is to send.
+
+    One that closes as soon as it has the last byte may be seen to leave before whoever waited for
+    it to take that byte goes on: it has its answer.
+    """
+    taken = exchange.bytes_out == exchange.length and not stream.writing_paused
+    if not taken and not exchange.error:  # else it was we who cut it
+        exchange.status = CLIENT_GONE
+        exchange.error = "client_gone"
+        log_client_gone(exchange, monotonic())

@@ -139,6 +139,7 @@ async def _drained(exchange: Exchange, stream: ClientStream) -> None:
     """Wait for the client to take what was written; the exchange knows how long that takes."""
     loop = asyncio.get_running_loop()
     taking = _taking(exchange)
+    exchange.relaying = asyncio.current_task(loop)
     taking.begin(loop.time())
     try:
         await stream.drained()
@@ -162,6 +163,7 @@ class _ToClient:
         self._exchange = exchange
         self._stream = stream
         self._loop = asyncio.get_running_loop()
+        exchange.relaying = asyncio.current_task(self._loop)
 
     def moved(self, size: int) -> None:
         """The client's kernel, or ours, has so much more."""

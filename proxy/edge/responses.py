@@ -43,6 +43,9 @@ RETRY_AFTER: Final = 1
 DEFAULTS: Final = ErrorsOptions()
 
 
+CLIENT_GONE: Final = 499
+"""nginx's number for a client that left before its answer; only ever seen in logs."""
+
 _NO_REFUSALS: Final = e.ClientGone, e.RequestTimeout
 """Errors of the client's side that refuse nothing."""
 _REFUSALS: Final = (

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
-from typing import Any, Final, Protocol, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias, cast
 
 from aiohttp import web
 
@@ -19,6 +19,7 @@ from proxy.core.errors import (
     NoRoute,
     ProxyError,
     RateLimited,
+    RequestTimeout,
     ShuttingDown,
     forget_frames,
 )
@@ -26,7 +27,7 @@ from proxy.core.exchange import Exchange
 from proxy.core.local_limits import local_limit
 from proxy.core.redaction import SECRETS, sent
 from proxy.core.reply import Ending, Reply, UpgradedConnection
-from proxy.edge.client_stream import ClientStream
+from proxy.edge.client_stream import ClientStream, mark_client_gone
 from proxy.edge.connections import ConnectionTracker
 from proxy.edge.http1.request_reader import ReadRequest
 from proxy.edge.intake import Intake
@@ -36,7 +37,6 @@ from proxy.edge.responses import (
     ErrorsOptions,
     charge,
     error_response,
-    log_client_gone,
     log_error,
     name_route,
 )
@@ -48,9 +48,6 @@ log = logging.getLogger(__name__)
 
 Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[bool]]
 """Says whether the client has a whole reply; its connection knows whether it can ask again."""
-
-CLIENT_GONE: Final = 499
-"""nginx's number for a client that left before its answer; only ever seen in logs."""
 
 
 class Chain(Protocol):
@@ -195,8 +192,8 @@ class ProxyService:
             forget_frames(error)
             return False
         except asyncio.CancelledError:
-            if exchange in self._tracker.cancelled and not stream.gone:
-                return self._ended_by_operator(stream)
+            if (exchange.cut or exchange in self._tracker.cancelled) and not stream.gone:
+                return self._ended_here(stream)
             if not self._tracker.grace_over or stream.gone:
                 mark_client_gone(exchange, stream)
                 raise
@@ -218,16 +215,23 @@ class ProxyService:
             self._tracker.finished(exchange, monotonic())
             exchange.body = EMPTY  # who holds the exchange, the log for one, holds no body
             # Or the two would keep each other alive.
-            exchange.send_informational = exchange.stalled = None
+            exchange.send_informational = exchange.stalled = exchange.relaying = None
             generation.users -= 1
             if generation.superseded and not generation.users:
                 generation.end()
 
-    def _ended_by_operator(self, stream: ClientStream) -> bool:
-        self._tracker.cancelled.discard(stream.exchange)
+    def _ended_here(self, stream: ClientStream) -> bool:
+        """By an operator, or since others wait for what its client makes no use of."""
+        exchange = stream.exchange
+        self._tracker.cancelled.discard(exchange)
         if (task := asyncio.current_task()) is not None:
-            task.uncancel()  # the connection goes on
-        return self._answer(stream, EndedByOperator("ended by an operator"))
+            task.uncancel()  # the connection may go on
+        if not exchange.cut:
+            return self._answer(stream, EndedByOperator("ended by an operator"))
+        if not exchange.committed:
+            return self._answer(stream, RequestTimeout("the body stood still while others waited"))
+        stream.reset(at_once=True)
+        return False
 
     def _answer(self, stream: ClientStream, error: ProxyError) -> bool:
         """Say what went wrong, or cut where a head is out already: there is never a second one."""
@@ -259,19 +263,6 @@ def ends_connection(error: ProxyError, exchange: Exchange) -> bool:
     if isinstance(error, MethodNotAllowed):
         return exchange.method == "CONNECT"
     return isinstance(error, ClientError) and not isinstance(error, NoRoute | RateLimited)
-
-
-def mark_client_gone(exchange: Exchange, stream: ClientStream) -> None:
-    """The client left; nobody is to blame, nothing is to send.
-
-    One that closes as soon as it has the last byte may be seen to leave before whoever waited for
-    it to take that byte goes on: it has its answer.
-    """
-    taken = exchange.bytes_out == exchange.length and not stream.writing_paused
-    if not taken and not exchange.error:  # else it was we who cut it
-        exchange.status = CLIENT_GONE
-        exchange.error = "client_gone"
-        log_client_gone(exchange, monotonic())
 
 
 def application(

@@ -27,7 +27,7 @@ def test_a_twin_has_all_else_of_the_first() -> None:
         if name != "record":
             setattr(first, name, object())
     twin = first.twin(BytesBody())
-    own = {"body", "send_informational", "record"}
+    own = {"body", "cut", "relaying", "send_informational", "record"}
     others = [
         name for name in Exchange.__slots__ if getattr(twin, name) is not getattr(first, name)
     ]

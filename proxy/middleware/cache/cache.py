@@ -201,7 +201,11 @@ class Cache:
                     reply.close(Ending.ABANDONED)
                     return stale
             elif exchange.method == "HEAD":
-                await self._fetcher.learn(asked, entry, reply, asked_at)
+                try:
+                    await self._fetcher.learn(asked, entry, reply, asked_at)
+                except BaseException:  # its client leaves
+                    reply.drop()
+                    raise
             elif is_confirming(exchange, entry, reply):
                 return await self._validated(asked, entry, reply, reason)
         self.counts["misses"] += 1

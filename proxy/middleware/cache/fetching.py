@@ -1,7 +1,7 @@
 """One call of the upstream for the cache: with validators where there is an entry, and stored."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
@@ -10,10 +10,9 @@ from proxy.core.errors import ProtocolViolation
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import Verdict, verdict
 from proxy.core.reply import Ending, Reply
-from proxy.core.stored import Claim, Entry, Meta, Store, Writer
+from proxy.core.stored import Claim, Entry, Meta, Store
 from proxy.http.cache_control import OF_ONE_CLIENT
 from proxy.http.conditional import CONDITIONS, first, strong_tag, validators
-from proxy.http.event_ends import ends_well
 from proxy.http.fields import Fields, RawHeaders, values
 from proxy.http.sse import streams_events
 from proxy.middleware.cache.answers import STATUS, status_field
@@ -25,6 +24,7 @@ from proxy.middleware.cache.recording import Recorder
 from proxy.middleware.cache.rests import Rests
 from proxy.middleware.cache.succession import is_newer, is_withdrawn, speaks_of
 from proxy.middleware.cache.sufficing import Suffices
+from proxy.middleware.cache.whole import store_whole
 from proxy.policy.freshness import ANYTHING, usable_on_error
 from proxy.policy.key_changes import Changes
 
@@ -89,13 +89,17 @@ class Fetcher:
             claim = begun
         else:
             claim = Claim(self._store.changes.now)
-        meta: Meta | str
         try:
             if claim.token:
                 with self._leases.renewing(claim):
                     reply, validated, times = await self._send(asked, entry, exchange)
             else:
                 reply, validated, times = await self._send(asked, entry, exchange)
+        except BaseException:
+            self._store.claims.give_back(claim)
+            raise
+        meta: Meta | str
+        try:
             if entry is not None and validated and reply.status == 304:
                 await self._freshen(asked, entry, reply.headers, times)
                 self._store.claims.give_back(claim)
@@ -109,31 +113,36 @@ class Fetcher:
                 meta = "error"
             else:
                 meta = plan(asked, reply, self._rules, times)
-        except BaseException:
+            if isinstance(meta, str):
+                if (
+                    entry is not None
+                    and reason == "stale"
+                    and is_withdrawn(asked, entry, reply, meta)
+                ):
+                    await self._store.delete(asked.key_for(entry.meta), entry.ident)
+                if claim.token:
+                    self._store.claims.give_back(claim)
+                return told(reply, f"{words}; detail={meta}")
+            if claim.token and streams_events(reply.headers):
+                self._store.claims.give_back(claim)  # others need not wait for its end
+            is_first = reason == NOTHING_STORED
+            place = partial(self._place, asked, meta, times[0], claim.since, is_first=is_first)
+            writer = self._store.put(asked.key_for(meta), meta, claim)
+            limit = self._rules.max_object
+            if (whole := reply.buffered) is not None:
+                if why := await store_whole(writer, reply, whole, limit, place):
+                    return told(reply, f"{words}; detail={why}")
+            else:
+                events = streams_events(reply.headers)
+                pace = meta.pace if self._rules.paced and events else None
+                recorder = Recorder(
+                    reply, writer, limit, place, events=events, pace=pace, clock=self._now
+                )
+                reply = reply.with_body(recorder, reply.length)
+        except BaseException:  # those that asked leave, while the store is waited for
             self._store.claims.give_back(claim)
+            reply.drop()
             raise
-        if isinstance(meta, str):
-            if entry is not None and reason == "stale" and is_withdrawn(asked, entry, reply, meta):
-                await self._store.delete(asked.key_for(entry.meta), entry.ident)
-            if claim.token:
-                self._store.claims.give_back(claim)
-            return told(reply, f"{words}; detail={meta}")
-        if claim.token and streams_events(reply.headers):
-            self._store.claims.give_back(claim)  # others need not wait for its end
-        is_first = reason == NOTHING_STORED
-        place = partial(self._place, asked, meta, times[0], claim.since, is_first=is_first)
-        writer = self._store.put(asked.key_for(meta), meta, claim)
-        limit = self._rules.max_object
-        if (whole := reply.buffered) is not None:
-            if why := await _store(writer, reply, whole, limit, place):
-                return told(reply, f"{words}; detail={why}")
-        else:
-            events = streams_events(reply.headers)
-            pace = meta.pace if self._rules.paced and events else None
-            recorder = Recorder(
-                reply, writer, limit, place, events=events, pace=pace, clock=self._now
-            )
-            reply = reply.with_body(recorder, reply.length)
         self._counts["stored"] += 1
         return told(reply, f"{words}; stored")
 
@@ -243,33 +252,6 @@ def is_confirmed(entry: Entry | None, reply: Reply) -> bool:
     tag = first(reply.headers, b"etag")
     own = None if entry is None else first(entry.meta.fields, b"etag")
     return tag is None or own is None or strong_tag(tag) == strong_tag(own)
-
-
-async def _store(
-    writer: Writer,
-    reply: Reply,
-    whole: bytes,
-    limit: int,
-    place: Callable[[], Awaitable[Sequence[bytes] | None]],
-) -> str:
-    """Store a reply that is here already; why not, in a word."""
-    try:
-        if limit and len(whole) > limit:
-            why = "too-large"
-        elif streams_events(reply.headers) and not ends_well(whole):
-            why = "event-stream"
-        elif reply.last_trailers() or not writer.write(whole):
-            why = "not-kept"
-        elif (replaces := await place()) is None:
-            why = "superseded"
-        else:
-            writer.commit(replaces)
-            return ""
-    except BaseException:
-        writer.abort()
-        raise
-    writer.abort()
-    return why
 
 
 def is_confirming(exchange: Exchange, entry: Entry, reply: Reply) -> bool:

@@ -82,7 +82,11 @@ class Writes:
                 await asyncio.shield(self._removal(exchange, ()))
             raise
         if 200 <= reply.status < 400:
-            await asyncio.shield(self._removal(exchange, reply.headers))
+            try:
+                await asyncio.shield(self._removal(exchange, reply.headers))
+            except BaseException:  # its client leaves
+                reply.drop()
+                raise
         return reply
 
     def _removal(self, exchange: Exchange, fields: RawHeaders) -> asyncio.Task[None]:

@@ -61,9 +61,11 @@ class Permit:
     def cut(self) -> None:
         """End it: its client has done nothing for long, and others wait."""
         exchange = self._exchange
-        exchange.error = "connection_write_timeout"
-        if not exchange.committed:
-            exchange.status, exchange.error = 408, "http_request_error"
+        exchange.cut = True
+        if exchange.committed:
+            exchange.error = "connection_write_timeout"
         _log.info(_CUT, extra={"request_id": exchange.request_id})
-        if self._task is not None:
-            self._task.cancel()
+        # A stream that was opened before its reply came is relayed in a task of its own.
+        task = exchange.relaying or self._task
+        if task is not None:
+            task.cancel()

@@ -1,9 +1,14 @@
 """One call of the upstream for the cache."""
 
+import asyncio
+from typing import Any
+
 import pytest
 
 from proxy.core.errors import ConnectFailed
-from tests.support.caching import Caching, fresh
+from proxy.core.reply import Reply
+from proxy.store.memory import MemoryStore
+from tests.support.caching import Caching, fresh, settled
 from tests.support.loop import JumpingLoop, get, reply
 
 TAG = (b"ETag", b'"a"')
@@ -41,3 +46,40 @@ async def test_what_says_nothing_of_age_is_asked_for_again_with_its_validator(
     caching = Caching(reply(200, [TAG], b"body"), reply(304, [TAG]))
     assert (await caching.ask()).cache.endswith("stored")
     assert (await caching.ask()).cache == "fwd=stale; fwd-status=304"
+
+
+@pytest.mark.parametrize(
+    ("method", "waits", "second"),
+    [
+        ("GET", "get", fresh(60, b"new", TAG)),
+        ("GET", "touch", reply(304, [TAG])),
+        ("GET", "delete", reply(410, [(b"Cache-Control", b"no-store")])),
+        ("HEAD", "touch", fresh(60, b"old", TAG)),
+        ("HEAD", "delete", reply(200, [(b"ETag", b'"b"')])),
+    ],
+)
+async def test_a_client_that_leaves_while_the_store_is_waited_for_leaves_no_reply_open(
+    jumping: JumpingLoop, monkeypatch: pytest.MonkeyPatch, method: str, waits: str, second: Reply
+) -> None:
+    """It would hold its connection to the upstream, and its permit, for good."""
+    caching = Caching(fresh(0, b"old", TAG), second)
+    await caching.ask()
+    looked_up = asyncio.Event()
+    stuck = asyncio.Event()
+    real = getattr(MemoryStore, waits)
+
+    async def slow(store: MemoryStore, *arguments: Any) -> Any:
+        if waits == "get" and not looked_up.is_set():
+            looked_up.set()
+            return await real(store, *arguments)
+        stuck.set()
+        return await asyncio.Event().wait()
+
+    monkeypatch.setattr(MemoryStore, waits, slow)
+    leaving = asyncio.create_task(caching.ask(get(method=method)))
+    await stuck.wait()
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    await settled()
+    assert second.closed

@@ -8,6 +8,7 @@ import pytest
 
 from proxy.core.exchange import Exchange
 from proxy.middleware.cache.writes import Writes
+from proxy.store.memory import MemoryStore
 from tests.support.caching import Caching, fresh, settled
 from tests.support.loop import JumpingLoop, Script, get, post, reply
 
@@ -173,4 +174,31 @@ async def test_a_write_that_bypasses_the_store_counts(jumping: JumpingLoop, how:
     assert callable(how)
     how(exchange)
     await caching.ask(exchange)
+    assert (await caching.ask()).body == b"new"
+
+
+async def test_a_client_that_leaves_while_its_write_removes_leaves_no_reply_open(
+    jumping: JumpingLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The removal goes on; a reply that nobody closes would hold its connection for good."""
+    caching = Caching(fresh(60, b"old"), fresh(60, b"new"))
+    await caching.ask()
+    answer = reply(200, [], b"done")
+    removing, goes_on = asyncio.Event(), asyncio.Event()
+    purge = MemoryStore.purge
+
+    async def slow(store: MemoryStore, label: bytes) -> int:
+        removing.set()
+        await goes_on.wait()
+        return await purge(store, label)
+
+    monkeypatch.setattr(MemoryStore, "purge", slow)
+    leaving = asyncio.create_task(writes(caching, answer).send(post("/")))
+    await removing.wait()
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    assert answer.closed
+    goes_on.set()
+    await settled()
     assert (await caching.ask()).body == b"new"

@@ -76,5 +76,5 @@ async def test_one_that_is_cut_ends_with_its_reason(committed: bool) -> None:
     held.cut()
     with pytest.raises(asyncio.CancelledError):
         await task
-    told = (exchange.status, exchange.error)
-    assert told == ((0, "connection_write_timeout") if committed else (408, "http_request_error"))
+    assert exchange.cut
+    assert exchange.error == ("connection_write_timeout" if committed else "")

@@ -1,0 +1,76 @@
+"""A reply that is here already, on its way into the store."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from proxy.core.reply import Reply
+from proxy.middleware.cache.whole import store_whole
+from tests.support.loop import reply
+
+EVENTS = [(b"Content-Type", b"text/event-stream")]
+
+
+class Held:
+    """What a writer has been told."""
+
+    def __init__(self, *, takes: bool = True) -> None:
+        self._takes = takes
+        self.told: list[object] = []
+
+    def write(self, data: bytes) -> bool:
+        """Whether there is room."""
+        return self._takes
+
+    def commit(self, replaces: Sequence[bytes] = ()) -> None:
+        """Stored."""
+        self.told.append(list(replaces))
+
+    def abort(self) -> None:
+        """Not stored."""
+        self.told.append("aborted")
+
+
+async def old() -> Sequence[bytes]:
+    """It takes the place of one."""
+    return [b"old"]
+
+
+async def nowhere() -> None:
+    """A newer one is there."""
+
+
+@pytest.mark.parametrize(
+    ("came", "limit", "takes", "why"),
+    [
+        (reply(200, [], b"body"), 0, True, ""),
+        (reply(200, [], b"body"), 4, True, ""),
+        (reply(200, [], b"body"), 3, True, "too-large"),
+        (reply(200, [], b"body"), 0, False, "not-kept"),
+        (reply(200, EVENTS, b"event: error\ndata: x\n\n"), 0, True, "event-stream"),
+        (reply(200, EVENTS, b"data: x\n\n"), 0, True, ""),
+    ],
+)
+async def test_it_is_stored_or_it_is_said_why_not(
+    came: Reply, limit: int, takes: bool, why: str
+) -> None:
+    writer = Held(takes=takes)
+    assert came.buffered is not None
+    assert await store_whole(writer, came, came.buffered, limit, old) == why
+    assert writer.told == (["aborted"] if why else [[b"old"]])
+
+
+async def test_one_that_has_no_place_any_more_is_given_up() -> None:
+    writer = Held()
+    assert await store_whole(writer, reply(200, [], b"x"), b"x", 0, nowhere) == "superseded"
+    assert writer.told == ["aborted"]
+
+
+async def test_a_store_that_fails_is_given_up() -> None:
+    async def failing() -> Sequence[bytes]:
+        raise ConnectionResetError
+
+    writer = Held()
+    with pytest.raises(ConnectionResetError):
+        await store_whole(writer, reply(200, [], b"x"), b"x", 0, failing)
+    assert writer.told == ["aborted"]

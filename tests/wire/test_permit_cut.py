@@ -1,0 +1,67 @@
+"""What becomes of a request that is ended since others wait for the permit that it does not use."""
+
+from collections.abc import Sized
+from functools import partial
+
+import pytest
+
+from proxy.middleware.concurrency import concurrency, permit
+from proxy.policy import permit_loans
+from tests.support.message import get, length
+from tests.support.proxy import proxied
+from tests.support.upstream import HEALTHY, RawUpstream, Script
+
+LIMITED = {"concurrency": {"max_requests": 1, "min": 1}, "queue": {"size": 9}}
+EVENTS = length(b"data: x\n\n" * 3_000_000, fields=b"Content-Type: text/event-stream\r\n")
+
+
+def more_than(found: Sized, number: int) -> bool:
+    """Whether there are."""
+    return len(found) > number
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Permits are lent, and loans called in, after tenths of a second."""
+    for module in (concurrency, permit):
+        monkeypatch.setattr(module, "GRACE", 0.2)
+    monkeypatch.setattr(permit, "LEFT", 0.4)
+    monkeypatch.setattr(permit_loans, "_PAUSE", 0.1)
+
+
+@pytest.mark.parametrize("stream", [{}, {"heartbeat": "50ms"}])
+async def test_one_whose_client_reads_nothing_is_reset(stream: dict[str, str]) -> None:
+    """Also where its head went out before the reply came."""
+    endless: Script = [0.3, EVENTS]
+    async with (
+        RawUpstream(endless, endless, HEALTHY) as upstream,
+        proxied(upstream, **LIMITED, stream=stream) as proxy,
+    ):
+        idle = [await proxy.connect(receive_buffer=4096) for _ in range(2)]
+        for number, client in enumerate(idle):
+            await client.send(get(fields=b"Accept: text/event-stream\r\n"))
+            await upstream.until(partial(more_than, upstream.requests, number))
+        assert (await proxy.ask(get(), patience=60)).status == 200
+        cut = await proxy.record(0)
+        assert cut.error == "connection_write_timeout"
+        await idle[0].rest(60)
+        assert idle[0].end == "rst"
+        for client in idle:
+            client.close()
+
+
+async def test_one_whose_client_sends_nothing_is_answered_and_closed() -> None:
+    async with (
+        RawUpstream(HEALTHY, HEALTHY, HEALTHY) as upstream,
+        proxied(upstream, **LIMITED) as proxy,
+    ):
+        idle = [await proxy.connect() for _ in range(2)]
+        for number, client in enumerate(idle):
+            await client.send(b"POST / HTTP/1.1\r\nHost: proxy.test\r\nContent-Length: 9\r\n\r\nab")
+            await upstream.until(partial(more_than, upstream.connections, number))
+        assert (await proxy.ask(get(), patience=60)).status == 200
+        answer = await idle[0].receive(patience=60)
+        assert answer.status == 408
+        assert await idle[0].closed(60) == "fin"
+        for client in idle:
+            client.close()
