@@ -11,6 +11,7 @@ from proxy.config.credentials import credentials_doubts, secret_fault
 from proxy.config.model import Config, Route, Upstream
 from proxy.config.paths import path_doubts
 from proxy.config.problems import suggestion
+from proxy.config.urls import collector_doubt
 from proxy.core.findings import WARNING, Finding, Place
 from proxy.core.size import Size
 from proxy.upstream.options import entries
@@ -74,6 +75,8 @@ def _server(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(place, "no listener is a unix socket, so no client comes by one")
     if not config.log.access and "sample" in (raw.get("log") or ()):
         yield Finding(("log", "sample"), "nothing is logged with access = false")
+    if config.tracing is not None and (doubt := collector_doubt(config.tracing.endpoint)):
+        yield Finding(("tracing", "endpoint"), doubt)
     clocks = raw.get("timeouts") or {}
     if "queue" in clocks and all(upstream.concurrency is None for upstream in config.upstreams):
         message = "nothing ever waits: expected [concurrency] max_requests and [queue]"

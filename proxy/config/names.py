@@ -15,10 +15,11 @@ from proxy.core.findings import Place
 
 _GENERAL: Final = ("timeout", "url")
 """Options of one table that somebody who writes them elsewhere does not mean."""
-_COMMON: Final = frozenset(
+_ANYWHERE: Final = (
     "address delay file format host hosts interval key level limit max max_age min name path "
-    "percent period port sample size status url window".split()
+    "percent period port sample size status url window"
 )
+_COMMON: Final = frozenset(_ANYWHERE.split())
 """Names that any feature may have for something of its own: it is not that of another one."""
 _WIDE: Final = ((), ("server",), ("routes",), ("upstreams",))
 """Tables that are no feature: what is written there may be meant for one."""

@@ -136,6 +136,11 @@ def said(folder: Path, text: str, **environ: str) -> list[str]:
             "upstreams[0].servers[0]",
             "'https://a:443'",
         ),
+        (
+            "[tracing]\nendpoint = 'http://c:4318/v1/traces'\n" + API,
+            "tracing.endpoint",
+            "did you mean 'http://c:4318'?",
+        ),
         ("[server]\nunix_mode = '0600'\n" + API, "server.unix_mode", "unix socket"),
         (
             "[server]\ntrusted_proxies = ['unix']\n" + API,
@@ -179,6 +184,7 @@ def test_what_cannot_work_has_one_warning(
         "[queue]\n" + BOTH + "retry.wait_for_connect = '1m'",
         "[hedge]\n" + BOTH + 'methods = ["GET", "POST"]',
         "[retry]\nidempotency_header = 'X-Key'\n[hedge]\n" + BOTH + 'methods = ["POST"]',
+        "[tracing]\nendpoint = 'https://c/otlp/'\n" + API,
         "[concurrency]\n[queue]\n[timeouts]\nqueue = '2s'\n" + API,
     ],
 )
