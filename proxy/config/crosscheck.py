@@ -235,7 +235,7 @@ def _route(options: Route, raw: Mapping[str, Any], place: Place) -> Iterator[Fin
         path = getattr(options, name)
         if path or name == "path":
             fault = fault_of(partial(literal_path, path, what="a path"))
-            yield from _one((*place, name), fault and f"{fault}{path_meant(path)}")
+            yield from _one((*place, name), fault and f"{fault}{path_meant(path, name)}")
     if options.path_regex:
         yield from _one((*place, "path_regex"), patterns.fault_of(options.path_regex))
         if "path" in raw:
