@@ -32,7 +32,7 @@ from proxy.upstream.address import tls_context
 from proxy.upstream.options import UpstreamTlsOptions
 
 _BOUNDED: Final = ("connect", "first_byte", "per_try")
-"""Clocks that ``total`` ends before they can; ``idle`` also runs while a reply streams."""
+"""Clocks that ``total`` ends before they can; of others there is a warning at the most."""
 
 
 def crosscheck(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:

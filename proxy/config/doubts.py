@@ -12,6 +12,7 @@ from proxy.config.model import Config, Route, Upstream
 from proxy.config.paths import path_doubts
 from proxy.config.problems import suggestion
 from proxy.config.urls import collector_doubt
+from proxy.config.without_effect import without_effect
 from proxy.core.findings import ANY, WARNING, Finding, Place
 from proxy.core.size import Size
 from proxy.upstream.options import entries
@@ -33,6 +34,7 @@ def doubts(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _all(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _server(config, raw)
+    yield from without_effect(config, raw)
     used = {name for route in config.routes for name in _names(route)}
     known = {upstream.name for upstream in config.upstreams}
     for index, upstream in enumerate(config.upstreams):
@@ -88,10 +90,6 @@ def _server(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(("log", "sample"), "nothing is logged with access = false")
     if config.tracing is not None and (doubt := collector_doubt(config.tracing.endpoint)):
         yield Finding(("tracing", "endpoint"), doubt)
-    clocks = raw.get("timeouts") or {}
-    if "queue" in clocks and all(upstream.concurrency is None for upstream in config.upstreams):
-        message = "nothing ever waits: expected [concurrency] max_requests and [queue]"
-        yield Finding(("timeouts", "queue"), message)
 
 
 def _upstream(options: Upstream, place: Place) -> Iterator[Finding]:
