@@ -26,8 +26,8 @@ class LoadBalanceOptions(Table, frozen=True, kw_only=True):
         Meta(
             pattern=PATTERN,
             description='With "hash", requests with the same value go to the same server: '
-            '"path", "client_addr", '
-            '"header:NAME" or "cookie:NAME".',
+            '"path", "client_addr", "header:NAME", "cookie:NAME", or "route": all requests of a '
+            "route go to one server.",
         ),
     ] = "path"
     min_share: Annotated[
