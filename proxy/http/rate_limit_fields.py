@@ -11,8 +11,10 @@ from decimal import Decimal
 from typing import Any, Final
 
 from proxy.http.bounded_cache import Memo
-from proxy.http.fields import RawHeaders
+from proxy.http.fields import RawHeaders, values
 
+_NAME: Final = 64
+"""Bytes of the name of a limit."""
 _LONGEST: Final = 4096
 """Bytes of a structured field that are read."""
 _DIGITS: Final = re.compile(r"\d{1,13}(?:\.\d{1,9})?")
@@ -36,6 +38,11 @@ _OTHER: Final = frozenset(
     ("token", "tokens", "input", "output", "bytes", "complexity", "points", "cost", "credits")
 )
 """Words in the name of a field that counts something else than requests."""
+_REFILLED: Final = frozenset(("requests", "tokens"))
+"""Words of the families of OpenAI and Anthropic: their reset is when all is there again."""
+_SOME: Final = 0.1
+"""Of what is no request: one request takes many of them, so it is tried with so much."""
+_TOLD_APART: Final = frozenset(("remaining", "reset", "limit", "after", "ms"))
 
 
 def _parser() -> Callable[..., Any]:
@@ -53,7 +60,8 @@ def quota(fields: RawHeaders, wall: float | None = None) -> tuple[float, float] 
     """Requests that are left, and seconds until there are more; None where nothing is said.
 
     Of several limits that with the least left counts. What is not counted in requests (tokens,
-    bytes) counts only where nothing of it is left: then the next request would be refused too.
+    bytes) counts only where nothing of it is left: then the next request would be refused too. What
+    a cache has stored says nothing of now.
 
     Knows ``RateLimit`` with ``RateLimit-Policy`` (draft-ietf-httpapi-ratelimit-headers, structured
     fields of RFC 9651) and the pairs ``-Remaining`` and ``-Reset`` that most APIs have, their words
@@ -64,7 +72,7 @@ def quota(fields: RawHeaders, wall: float | None = None) -> tuple[float, float] 
     for name, value in fields:
         if low := _LIMITS[name]:
             lines.setdefault(low, []).append(value)
-    if not lines:
+    if not lines or any(value.strip(b" \t0") for value in values(fields, b"age")):
         return None
     # Several lines are one list (RFC 9110 5.3).
     found = {k.decode("latin-1"): b", ".join(v).decode("latin-1") for k, v in lines.items()}
@@ -79,6 +87,12 @@ def quota(fields: RawHeaders, wall: float | None = None) -> tuple[float, float] 
     if nothing := [until for left, until in told if left < 1]:
         return 0.0, max(nothing)
     return min(told)
+
+
+def budget(fields: RawHeaders) -> bytes:
+    """Which of several limits the others speak of, as GitHub says it; empty for the only one."""
+    named = values(fields, b"x-ratelimit-resource")
+    return named[0][:_NAME] if named else b""
 
 
 def _structured(found: dict[str, str]) -> Iterator[tuple[float, float, bool]]:
@@ -133,12 +147,17 @@ def _parsed_dictionary(text: str) -> dict[str, Any]:
 
 
 def _pairs(found: dict[str, str], now: float) -> Iterator[tuple[float, float, bool]]:
-    """What two fields say whose names differ in ``remaining`` and ``reset`` only."""
+    """What two fields say whose names differ in ``remaining`` and ``reset`` only.
+
+    Most APIs give all again at the reset. Of those that give back one after the other, it is when
+    the last is there: with the limit, which is a third field, the time to the next one is known.
+    """
     left: dict[tuple[str, ...], float] = {}
     until: dict[tuple[str, ...], float] = {}
+    limits: dict[tuple[str, ...], float] = {}
     for name, text in found.items():
         words = name.replace("rate-limit", "ratelimit").split("-")
-        key = tuple([word for word in words if word not in ("remaining", "reset", "after", "ms")])
+        key = tuple([word for word in words if word not in _TOLD_APART])
         if "remaining" in words:
             numbers = [part.strip() for part in text.split(",")]
             if all(map(_DIGITS.fullmatch, numbers)):
@@ -147,8 +166,14 @@ def _pairs(found: dict[str, str], now: float) -> Iterator[tuple[float, float, bo
             seconds = _seconds(text.strip(), now, milliseconds="ms" in words)
             if seconds is not None and ("after" in words or key not in until):
                 until[key] = seconds
+        elif "limit" in words and _DIGITS.fullmatch(text.strip()):
+            limits[key] = float(text)
     for key in left.keys() & until.keys():
-        yield left[key], until[key], _OTHER.isdisjoint(key)
+        requests, remaining, seconds = _OTHER.isdisjoint(key), left[key], until[key]
+        used = limits.get(key, 0.0) - remaining
+        if used > 0 and not _REFILLED.isdisjoint(key):
+            seconds *= max(remaining, 1.0) / used if requests else _SOME
+        yield remaining, seconds, requests
 
 
 def _seconds(text: str, now: float, *, milliseconds: bool = False) -> float | None:

@@ -22,7 +22,7 @@ from proxy.core.record import Attempt
 from proxy.core.reply import Ending, Reply
 from proxy.core.scope import EndpointScope
 from proxy.http.fields import Fields, RawHeaders
-from proxy.http.rate_limit_fields import quota
+from proxy.http.rate_limit_fields import budget, quota
 from proxy.http.retry_after import retry_after
 from proxy.policy.keys import REFUSED_FOR, Key
 
@@ -32,6 +32,7 @@ _UNAUTHORIZED: Final = 401
 _SENT_BACK: Final = ("TRACE", "TRACK")
 """The client gets the request as the reply, with all fields (RFC 9110 9.3.8)."""
 _FORBIDDEN: Final = 403
+_REFUSALS: Final = frozenset({TOO_MANY, _FORBIDDEN})
 """With Retry-After it is a limit too: GitHub's secondary ones."""
 PATIENCE: Final = 10.0
 """Seconds that a request waits for credentials that are on their way."""
@@ -195,9 +196,9 @@ class OwnCredentials:
     def _exceeds(self, key: Key, reply: Reply) -> bool:
         """Learn what is left of a key's quota: whether it is used up."""
         now = self._clock()
-        if (found := quota(reply.headers)) is not None:
-            key.told(*found, now)
-        asked = retry_after(reply.headers)
+        asked = retry_after(reply.headers) if reply.status in _REFUSALS else None
+        if asked is None and (found := quota(reply.headers)) is not None:
+            key.told(*found, now, budget(reply.headers))
         if reply.status != TOO_MANY and (reply.status != _FORBIDDEN or asked is None):
             return False
         known = bool(key.quota.blocked_for(now))

@@ -14,7 +14,7 @@ from proxy.core.reply import Reply
 from proxy.core.request_key import path_of
 from proxy.core.scope import EndpointScope
 from proxy.http.bounded_cache import Memo
-from proxy.http.rate_limit_fields import quota
+from proxy.http.rate_limit_fields import budget, quota
 from proxy.http.retry_after import retry_after
 from proxy.policy.endpoint import Endpoint
 from proxy.policy.quota import LONGEST, Quota, Quotas
@@ -49,7 +49,8 @@ class UpstreamQuota:
     """Sends a server no more than it says it takes.
 
     A 429 and the quota that is left concern whoever holds the credentials of the request; if it has
-    none, the address of its client. The proxy's own credentials are one for all clients. A 503
+    none, the address of its client. The proxy's own credentials are one for all clients. Where an
+    API has several limits and names them, each is learned with the paths that count to it. A 503
     concerns a path: another path may work. So no client can have others refused.
     """
 
@@ -88,7 +89,10 @@ class UpstreamQuota:
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises UpstreamQuotaExceeded where it would have to wait too long."""
         quotas = self._quotas
-        own = quotas.of(self._quota_key(exchange)) if self.counts_quotas else Quota()
+        own = Quota()
+        if self.counts_quotas:
+            named = quotas.budget(path_of(exchange)) if quotas.has_budgets else b""
+            own = self._own(exchange, named)
         if own.limited or quotas.paths_paused:  # neither, for nearly all
             await self._wait(exchange, own)
         reply = await self._inner(exchange)
@@ -115,6 +119,11 @@ class UpstreamQuota:
                 raise UpstreamQuotaExceeded(detail, retry_after=wait)
             await self._sleep(exchange, wait)
 
+    def _own(self, exchange: Exchange, named: bytes) -> Quota:
+        """The quota of whom the request is from; ``named``: of several limits that one."""
+        key = self._quota_key(exchange)
+        return self._quotas.of((key, named) if named else key)
+
     def _quota_key(self, exchange: Exchange) -> Hashable:
         """Whose quota a request is counted to; of credentials a number, see ``asked_for``."""
         own = self._own_field
@@ -129,14 +138,19 @@ class UpstreamQuota:
         if found is None and not refused:
             return
         now = self._clock()
-        if found is not None:
+        named = budget(reply.headers) if self.counts_quotas else b""
+        if named:
+            self._quotas.name_budget(path_of(exchange), named)
+            own = self._own(exchange, named)
+        asked = retry_after(reply.headers) if refused else None
+        if found is not None and asked is None:  # else Retry-After counts, whatever is left
             remaining, reset = found
             own.update(remaining, reset, now)
             # As long as this server has little or nothing left, others are asked if there are any.
             until_next = own.spacing(now) if remaining >= 1 else reset
-            if until_next:
+            if until_next and not named:
                 self._endpoint.pause(now + min(until_next, LONGEST))
-        if refused and (asked := retry_after(reply.headers)) is not None:
+        if asked is not None:
             until = now + min(asked, LONGEST)
             if reply.status in (TOO_MANY, _FORBIDDEN):
                 own.pause(until)

@@ -2,6 +2,7 @@
 
 import math
 from collections import OrderedDict
+from collections.abc import Hashable
 from typing import Final
 
 from proxy.policy.gradient import Baseline
@@ -27,12 +28,12 @@ class Baselines:
 
     def __init__(self) -> None:
         self._common = Baseline()
-        self._own: OrderedDict[bytes, Baseline] = OrderedDict()
-        self._seen: dict[bytes, int] = {}
+        self._own: OrderedDict[Hashable, Baseline] = OrderedDict()
+        self._seen: dict[Hashable, int] = {}
         self._turn = 0
-        self._candidates: OrderedDict[bytes, tuple[int, float]] = OrderedDict()
+        self._candidates: OrderedDict[Hashable, tuple[int, float]] = OrderedDict()
 
-    def of(self, key: bytes) -> Baseline:
+    def of(self, key: Hashable) -> Baseline:
         """That of a path."""
         own = self._own.get(key)
         if own is None:
@@ -41,7 +42,7 @@ class Baselines:
         self._seen[key] = self._turn
         return own
 
-    def learn(self, key: bytes, seconds: float) -> bool:
+    def learn(self, key: Hashable, seconds: float) -> bool:
         """An answer came after ``seconds``. Whether its path has a usual time of its own now."""
         self._turn += 1
         if key in self._own or not self._room():

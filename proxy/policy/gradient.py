@@ -156,8 +156,7 @@ class Gradient:
         self._sum += x
         self._squares += x * x
         self._in_flight += in_flight
-        if in_flight > self._busy:
-            self._busy = in_flight
+        self._busy = max(self._busy, in_flight)
         n = self._n
         if n < _FEWEST or now < self._changed + _SHORTEST:
             return False

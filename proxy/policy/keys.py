@@ -20,8 +20,8 @@ class Key:
     upstream.
     """
 
-    __slots__ = ("_asked", "exceeded", "field", "name", "quota", "refused", "refused_until",
-                 "requests", "turn", "usable_until")  # fmt: skip
+    __slots__ = ("_asked", "_budget", "exceeded", "field", "name", "quota", "refused",
+                 "refused_until", "requests", "turn", "usable_until")  # fmt: skip
 
     def __init__(self, name: str, field: tuple[bytes, bytes] | None = None) -> None:
         self.name = name
@@ -30,6 +30,7 @@ class Key:
         self.usable_until = math.inf
         """When the field's value expires."""
         self.quota = Quota()
+        self._budget: bytes | None = None
         self.refused_until = 0.0
         """Until when it is left out, since the upstream does not know it (401)."""
         self.turn = 0
@@ -61,15 +62,23 @@ class Key:
         self.requests += 1
         self._asked += 1
 
-    def told(self, remaining: float, reset: float, now: float) -> None:
-        """The upstream takes so many more within the next ``reset`` seconds."""
-        self.quota.update(remaining, reset, now)
-        self._asked = 0
+    def told(self, remaining: float, reset: float, now: float, budget: bytes = b"") -> None:
+        """The upstream takes so many more within the next ``reset`` seconds.
+
+        ``budget``: of several limits this one. Only the one that was named first counts: a key
+        whose searches are used up is as good as any for the rest.
+        """
+        if self._budget is None:
+            self._budget = budget
+        if budget == self._budget:
+            self.quota.update(remaining, reset, now)
+            self._asked = 0
 
     def exceed(self, seconds: float | None, now: float) -> None:
         """Its quota is used up for so long, where that is said."""
         self.exceeded += 1
-        self.quota.pause(now + (_UNSAID if seconds is None else min(seconds, LONGEST)))
+        if seconds is not None or not self.quota.blocked_for(now):
+            self.quota.pause(now + (_UNSAID if seconds is None else min(seconds, LONGEST)))
 
     def refuse(self, now: float) -> None:
         """The upstream does not know it."""

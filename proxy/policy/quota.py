@@ -41,12 +41,14 @@ class Quota:
     is more, once it has got to be less than ``_FEW`` of what there was.
     """
 
-    __slots__ = ("_most", "_next", "_pace", "_paused", "_until", "limited", "remaining")
+    __slots__ = ("_empty", "_most", "_next", "_pace", "_paused", "_until", "limited", "remaining")
 
     _FEW: Final = 0.5
 
     def __init__(self) -> None:
         self._paused = 0.0
+        self._empty = 0.0
+        """When there are more, where nothing was left."""
         self._next = 0.0
         self._pace = 0.0
         self._until = 0.0
@@ -64,21 +66,23 @@ class Quota:
         self.remaining = remaining
         self._until = now + reset
         if remaining < 1:
-            self.pause(now + min(reset, LONGEST))
+            self._empty = max(self._empty, now + min(reset, LONGEST))
             self._pace = 0.0
+            self.limited = True
         else:
             few = remaining < self._FEW * self._most
             self._pace = reset / remaining if few else 0.0
             self.limited |= few
 
     def pause(self, until: float) -> None:
-        """It asked to be left alone."""
+        """It asked to be left alone, as Retry-After says it: that counts more than a quota does."""
         self._paused = max(self._paused, until)
+        self._empty = 0.0
         self.limited = True
 
     def blocked_for(self, now: float) -> float:
         """Seconds until it may be asked at all."""
-        return max(0.0, self._paused - now)
+        return max(0.0, self._paused - now, self._empty - now)
 
     def reserve(self, now: float, patience: float) -> float:
         """Seconds until it is one's turn, now where that would take more than ``patience``.
@@ -112,9 +116,10 @@ class Quota:
 class Quotas:
     """Those of one server: for each client, and when each of its paths may be asked again."""
 
-    __slots__ = ("_by_key", "_paths")
+    __slots__ = ("_budgets", "_by_key", "_paths")
 
     def __init__(self) -> None:
+        self._budgets: OrderedDict[Hashable, bytes] = OrderedDict()
         self._paths: OrderedDict[Hashable, float] = OrderedDict()
         self._by_key: OrderedDict[Hashable, Quota] = OrderedDict()
 
@@ -127,6 +132,22 @@ class Quotas:
                 self._by_key.popitem(last=False)
         self._by_key.move_to_end(key)
         return quota
+
+    def budget(self, path: Hashable) -> bytes:
+        """Which of several limits a path counts to; empty where that is unknown."""
+        return self._budgets.get(path, b"")
+
+    @property
+    def has_budgets(self) -> bool:
+        """Whether there is more than one limit."""
+        return bool(self._budgets)
+
+    def name_budget(self, path: Hashable, budget: bytes) -> None:
+        """A path counts to this one."""
+        self._budgets[path] = budget
+        self._budgets.move_to_end(path)
+        if len(self._budgets) > KEYS:
+            self._budgets.popitem(last=False)
 
     @property
     def paths_paused(self) -> bool:

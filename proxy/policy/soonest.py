@@ -61,8 +61,7 @@ class Soonest:
         if bucket != times.bucket:
             times.turn(bucket)
         times.counts[0] += 1
-        if seconds < times.least[0]:
-            times.least[0] = seconds
+        times.least[0] = min(times.least[0], seconds)
 
     def value(self, key: Hashable, now: float) -> float | None:
         """Seconds that it took at the least; None where too little is known."""

@@ -45,8 +45,7 @@ class TokenBuckets:
         One that counts in no more than ``patience`` seconds is taken now.
         """
         full_at = self._full_at.get(key, now)
-        if full_at < now:
-            full_at = now
+        full_at = max(full_at, now)
         wait = full_at - now + (1.0 - self._burst) * self._pace
         if wait <= 0.0:
             wait = 0.0

@@ -192,3 +192,61 @@ async def test_where_there_are_several_keys_a_path_that_asks_for_a_pause_still_g
     assert (await inner.handle(exchange)).status == 200
     assert exchange.record.queue_s == 3.0
     assert not server.paused_until
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [(b"x-ratelimit-remaining-requests", b"0"), (b"x-ratelimit-reset-requests", b"20s")],
+        [(b"RateLimit", b'"a";r=0;t=20')],
+    ],
+)
+async def test_retry_after_counts_more_than_a_quota(
+    jumping: JumpingLoop, said: list[tuple[bytes, bytes]]
+) -> None:
+    """draft-ietf-httpapi-ratelimit-headers 7: it takes precedence over RateLimit."""
+    server = StateOnly()
+    script = Script(reply(429, [(b"Retry-After", b"1"), *said]), reply())
+    inner = UpstreamQuota(script, server, 5.0, clock=loop_clock())
+    await inner.handle(get())
+    assert server.paused_until == 0.0  # what balances sees to that
+    exchange = get()
+    assert (await inner.handle(exchange)).status == 200
+    assert exchange.record.queue_s == 1.0
+
+
+def of(budget: bytes, left: int) -> Reply:
+    """As GitHub says it."""
+    return reply(
+        headers=[
+            (b"X-RateLimit-Resource", budget),
+            (b"X-RateLimit-Remaining", b"%d" % left),
+            (b"X-RateLimit-Reset", b"30"),
+        ]
+    )
+
+
+async def test_a_limit_that_is_used_up_stops_only_what_counts_to_it(jumping: JumpingLoop) -> None:
+    server = StateOnly()
+    script = Script(of(b"core", 4990), of(b"search", 0), of(b"core", 4989), of(b"core", 0))
+    inner = UpstreamQuota(script, server, 0.0, clock=loop_clock())
+    await inner.handle(get("/user"))
+    await inner.handle(get("/search"))
+    assert server.paused_until == 0.0
+    assert (await inner.handle(get("/user"))).status == 200
+    with pytest.raises(UpstreamQuotaExceeded):
+        await inner.handle(get("/search"))
+    await inner.handle(get("/user"))
+    with pytest.raises(UpstreamQuotaExceeded):
+        await inner.handle(get("/user"))
+
+
+async def test_limits_that_are_named_are_each_client_s_own(jumping: JumpingLoop) -> None:
+    inner = UpstreamQuota(
+        Script(of(b"search", 0), of(b"search", 9)), StateOnly(), 0.0, clock=loop_clock()
+    )
+    one = get("/search", [(b"Authorization", b"Bearer one")])
+    await inner.handle(one)
+    assert (await inner.handle(get("/search", [(b"Authorization", b"Bearer two")]))).status == 200
+    with pytest.raises(UpstreamQuotaExceeded):
+        await inner.handle(get("/search", [(b"Authorization", b"Bearer one")]))

@@ -85,3 +85,21 @@ def test_a_key_without_a_value_is_the_last() -> None:
     b.usable_until = 5.0
     a.renew((b"X-Key", b"a"))
     assert chosen(Keys((a, b)), 5.0, 2) == ["a", "a"]
+
+
+def test_a_time_that_is_said_counts_more_than_a_quota_and_none_less() -> None:
+    key = Key("a")
+    key.told(0, 20.0, 100.0)
+    key.exceed(None, 100.0)
+    assert key.blocked_for(100.0) == 20.0
+    key.exceed(3.0, 100.0)
+    assert key.blocked_for(100.0) == 3.0
+
+
+def test_of_several_limits_the_one_that_was_named_first_is_the_key_s() -> None:
+    key = Key("a")
+    key.told(50, 20.0, 100.0, b"core")
+    key.told(0, 20.0, 100.0, b"search")
+    assert (key.blocked_for(100.0), key.left(100.0)) == (0.0, 50.0)
+    key.told(0, 20.0, 100.0, b"core")
+    assert key.blocked_for(100.0) == 20.0

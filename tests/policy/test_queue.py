@@ -79,8 +79,7 @@ def test_it_is_always_known_who_waits_most(steps: list[tuple[str, int]]) -> None
         assert largest == max(map(keys.count, keys), default=0)
         if most is not None:
             assert {n: set(found) for n, found in most._keys.items()} == {
-                n: {key for key in keys if keys.count(key) == n}
-                for n in set(map(keys.count, keys))
+                n: {key for key in keys if keys.count(key) == n} for n in set(map(keys.count, keys))
             }
 
 

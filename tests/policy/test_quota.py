@@ -75,3 +75,20 @@ def test_a_path_is_paused_for_a_bounded_time_and_in_bounded_number() -> None:
     assert quotas.state(0.0).paths == KEYS
     assert quotas.path_wait(b"/%d" % (3 * KEYS - 1), 0.0) == LONGEST
     assert quotas.path_wait(b"/%d" % (3 * KEYS - 1), LONGEST) == 0.0
+
+
+def test_of_few_paths_it_is_known_which_limit_they_count_to() -> None:
+    quotas = Quotas()
+    for number in range(KEYS + 1):
+        quotas.name_budget(number, b"core")
+    assert quotas.has_budgets
+    assert (quotas.budget(0), quotas.budget(KEYS)) == (b"", b"core")
+
+
+def test_a_pause_that_is_asked_for_takes_the_place_of_nothing_left() -> None:
+    quota = Quota()
+    quota.update(0, 20.0, 100.0)
+    assert quota.blocked_for(100.0) == 20.0
+    quota.pause(102.0)
+    assert quota.blocked_for(100.0) == 2.0
+    assert quota.limited

@@ -34,6 +34,7 @@ class Permit:
         self.tunnel = False
 
     def __call__(self, reply: Reply, ending: Ending) -> None:
+        """The reply has ended."""
         self._loans.end(self, self._clock())
 
     def served(self, now: float) -> float:

@@ -1,10 +1,11 @@
 """What a permit knows of the request that has it."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from proxy.core.body import EMPTY, Body
+from proxy.core.body import EMPTY
 from proxy.core.exchange import Exchange
 from proxy.middleware.concurrency.permit import Permit
 from proxy.policy.limiter import ConcurrencyLimiter
@@ -23,10 +24,10 @@ class Uploading:
 
 
 def permit(
-    exchange: Exchange, body: object = EMPTY, task: "asyncio.Task[None] | None" = None
+    exchange: Exchange, body: Any = EMPTY, task: "asyncio.Task[None] | None" = None
 ) -> Permit:
     """Taken at second 100."""
-    exchange.body = body  # type: ignore[assignment] - as much of a body as a permit asks for
+    exchange.body = body
     return Permit(Loans(ConcurrencyLimiter(1)), exchange, b"key", lambda: 100.0, task)
 
 
@@ -44,7 +45,7 @@ def test_what_its_client_takes_for_an_upload_is_not_served() -> None:
         (Uploading(), 0.0, True),
     ],
 )
-def test_one_whose_client_does_nothing_stalls(body: Body, stalled: float, stalls: bool) -> None:
+def test_one_whose_client_does_nothing_stalls(body: Any, stalled: float, stalls: bool) -> None:
     exchange = get()
     exchange.stalled = lambda _: stalled
     held = permit(exchange, body)
