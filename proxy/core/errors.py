@@ -181,6 +181,15 @@ class ReplyBroken(UpstreamError):
     default_stage = Stage.ANSWERED
 
 
+class AllSaid(Exception):
+    """A stream of events failed behind its last event: its client has all that was to come."""
+
+    def __init__(self, error: ReplyBroken) -> None:
+        """``error``: for the log."""
+        super().__init__(error.detail)
+        self.error = error
+
+
 class ReplyStalled(ReplyBroken):
     """Nothing came for longer than ``[timeouts] idle``."""
 
