@@ -260,7 +260,9 @@ async def _store(
             why = "too-large"
         elif streams_events(reply.headers) and not ends_well(whole):
             why = "event-stream"
-        elif reply.last_trailers() or not writer.write(whole):
+        elif reply.last_trailers():
+            why = "trailers"
+        elif not writer.write(whole):
             why = "not-kept"
         elif (replaces := await place()) is None:
             why = "superseded"
