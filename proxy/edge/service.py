@@ -40,8 +40,8 @@ from proxy.edge.responses import (
     log_error,
     name_route,
 )
+from proxy.edge.route_of_refusal import Finder, answer_as_route, fields_on
 from proxy.edge.tunnel import Tunnel
-from proxy.http.fields import RawHeaders
 from proxy.http.request_id import ensure_ids
 
 log = logging.getLogger(__name__)
@@ -51,34 +51,6 @@ Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[bool]]
 
 CLIENT_GONE: Final = 499
 """nginx's number for a client that left before its answer; only ever seen in logs."""
-
-
-class Chain(Protocol):
-    """A route as the edge sees it."""
-
-    @property
-    def name(self) -> str:
-        """How the log calls it."""
-
-    @property
-    def errors(self) -> ErrorsOptions | None:
-        """How our own answers look on it."""
-
-    @property
-    def handle(self) -> Callable[[Exchange], Awaitable[Reply]]:
-        """The chain of middlewares, the upstream at its end."""
-
-
-class Finder(Protocol):
-    """The router as the edge sees it."""
-
-    @property
-    def find(self) -> Callable[[str, str, str, RawHeaders], Chain]:
-        """Chain for method, Host, normal path, fields. Raises NoRoute or MethodNotAllowed."""
-
-    @property
-    def allowed(self) -> Callable[[str, str, RawHeaders], tuple[str, ...]]:
-        """The methods that some route takes for Host, normal path, fields."""
 
 
 class Generation(Protocol):
@@ -145,6 +117,7 @@ class ProxyService:
             raw = request.raw_headers
             allow = router.allowed(exchange.host, exchange.path, raw)
             reply = reply_here(exchange, raw, allow)
+            reply.headers = [*reply.headers, *fields_on(chain, raw)]
         if reply.upgraded is not None:
             await self._tunnel(exchange, reply, reply.upgraded, stream, relay)
             return False  # HTTP is over on this connection
@@ -187,6 +160,8 @@ class ProxyService:
         try:
             return await handler(request)
         except ProxyError as error:
+            if not exchange.route:
+                answer_as_route(generation.router, exchange, request.raw_headers, stream)
             answered = self._answer(stream, error)
             forget_frames(error)
             return answered
