@@ -18,6 +18,7 @@ _TABLES: Final = "a table such as [retry], or [routes.retry] for one route, swit
 _ON: Final = "a table is on once it is written; NAME = false switches one off, as retry = false"
 _UPGRADES: Final = "WebSocket and other upgrades pass without an option"
 _ORDER: Final = "the most specific route wins"
+_CHECKED: Final = "each of the servers is checked at its own address"
 _THREE: Final = "expected [server], [[upstreams]] and [[routes]]"
 
 _SENTENCES: Final = {
@@ -38,6 +39,9 @@ _SENTENCES: Final = {
     "root static try_files file_server": _FILES,
     "log.output log.path log.file log.stdout log.error_log log.destination": _LOG,
     "metrics prometheus": "what is counted is shown by the admin listener: write [admin]",
+    "health_check.port health_check.host health_check.address": _CHECKED,
+    "servers.path servers.prefix": "write add_prefix in the routes instead",
+    "cache.methods": "GET and HEAD are stored, and with post = true a POST with a JSON body",
     "routes.name routes.id": "a route has no name, the log shows its host and path",
     "buffering proxy_buffering buffer": "bodies always pass as they come, without buffering",
 }

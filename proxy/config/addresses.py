@@ -6,9 +6,6 @@ from typing import Any, Final
 
 from proxy.config.unexpanded import other_reference
 
-_URL: Final = re.compile(
-    r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^?#]*)(\?[^#]*)?(#.*)?", re.DOTALL
-)
 _AUTHORITY: Final = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(?::([^:]*))?")
 # Underscores are no part of a DNS host name, but of names that Docker and Kubernetes give out.
 _LABEL: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?")
@@ -19,64 +16,6 @@ LISTENS: Final = (("server", "listen"), ("admin", "listen"), ("admin", "probes")
 """Options that hold addresses to listen on; a port may stand there as a number."""
 
 _UNIX_PATH_MAX: Final = 107  # sun_path on Linux is 108 bytes with its final NUL
-
-
-def server_fault(url: str) -> str:
-    """The URL of an upstream's server."""
-    if url.startswith("unix:"):
-        return _unix_fault(url)
-    if "@" in url.partition("?")[0]:  # not repeated: it may hold a password
-        return "a user and a password do not belong in the URL; see [upstreams.credentials]"
-    if re.search(r"[,\s]+https?://", url):
-        return 'several servers are several strings in the list: ["URL", "URL"]'
-    found = _URL.fullmatch(url)
-    if not found or found[1] not in ("http", "https"):
-        if "?" in url:
-            return 'expected "http://HOST:PORT", without a query'
-        return (
-            'expected "http://HOST:PORT", "https://HOST:PORT" or "unix:/path", '
-            f"got {url!r}{_server_meant(url)}"
-        )
-    _, authority, path, query, fragment = found.groups()
-    if query or fragment:  # not repeated: a query may hold a key
-        return "a query or a fragment does not belong in the URL of a server"
-    if path not in ("", "/"):
-        return f"a path does not belong here; write add_prefix = {path!r} in the routes instead"
-    return authority_fault(authority)
-
-
-def token_url_fault(url: str) -> str:
-    """The URL of a token server; a query may stand there (RFC 6749 3.2)."""
-    if "@" in url.partition("?")[0]:  # not repeated: it may hold a password
-        return "a user and a password do not belong in the URL; see client_id, client_secret_file"
-    found = _URL.fullmatch(url)
-    if not found or found[1] not in ("http", "https") or not url.isascii() or " " in url:
-        return f'expected "https://HOST/PATH", got {url.partition("?")[0]!r}'
-    if found[5]:
-        return "a fragment does not belong in the URL of a token server (RFC 6749 3.2)"
-    return authority_fault(found[2])
-
-
-def _server_meant(url: str) -> str:
-    """The URL that somebody means who writes an address, a port or another scheme."""
-    text = re.sub(
-        r"^(https?)(?::/?/?|/+)(?=[A-Za-z\[])", r"\1://", url.strip(), flags=re.IGNORECASE
-    )
-    if text.startswith("/") and not text.startswith("//"):
-        return f", did you mean 'unix:{text}'?"
-    if found := _URL.fullmatch(text):
-        encrypted = found[1].lower() in ("https", "wss", "grpcs")
-        rest = found[2]
-    else:
-        rest = text.removeprefix("//").partition("/")[0]
-        if rest.startswith(":") or rest.isdecimal():
-            rest = f"{LOOPBACK}:{rest.removeprefix(':')}"
-        if rest.count(":") > 1 and not rest.startswith("["):
-            rest = _bracketed(rest)
-        public = "." in rest and ":" not in rest and not re.fullmatch(r"[0-9.]+", rest)
-        encrypted = public or rest.endswith(":443")
-    near = f"{'https' if encrypted else 'http'}://{rest}"
-    return "" if authority_fault(rest) else f", did you mean {near!r}?"
 
 
 def split_listen(address: str) -> tuple[str, int]:
@@ -91,6 +30,17 @@ def split_listen(address: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def is_reached(address: str) -> bool:
+    """Whether others than this machine reach an address to listen on."""
+    if address.startswith("unix:") or listen_fault(address):
+        return False
+    host, _ = split_listen(address)
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower().removesuffix(".") != "localhost"
+
+
 def clash(address: str, other: str) -> bool:
     """Whether two addresses to listen on cannot both be had."""
     if address.startswith("unix:") or other.startswith("unix:"):
@@ -103,9 +53,19 @@ def clash(address: str, other: str) -> bool:
         return False
     # IPv4 and IPv6 have ports of their own, and a listener without a host has both.
     every = {"": "46", "0.0.0.0": "4", "::": "6"}
-    families = [every.get(each) or ("6" if ":" in each else "4") for each in (host, host2)]
-    wide = host in every or host2 in every
-    return host == host2 or (wide and bool(set(families[0]) & set(families[1])))
+    if host in every or host2 in every:
+        families = [
+            every.get(each) or "".join("6" if ":" in one else "4" for one in _hosts(each))
+            for each in (host, host2)
+        ]
+        return bool(set(families[0]) & set(families[1]))
+    return bool(_hosts(host) & _hosts(host2))
+
+
+def _hosts(host: str) -> frozenset[str]:
+    """The addresses that a host is known to be."""
+    name = host.lower().removesuffix(".")
+    return frozenset((LOOPBACK, "::1") if name == "localhost" else (name,))
 
 
 def ports_as_text(tree: dict[str, Any]) -> None:
@@ -124,22 +84,10 @@ def _port_as_text(value: Any) -> Any:
     return str(value) if type(value) is int and value >= 0 else value
 
 
-def collector_fault(url: str) -> str:
-    """The address of a collector of spans; their path is put behind it."""
-    if "@" in url:  # not repeated: it may hold a password
-        return "a user and a password do not belong in the URL"
-    found = _URL.fullmatch(url)
-    if not found or found[1] not in ("http", "https") or not url.isascii() or " " in url:
-        return f'expected "http://HOST:4318", got {url!r}'
-    if "?" in url or "#" in url:
-        return "neither a query nor a fragment belongs in the address of a collector"
-    return authority_fault(found[2])
-
-
 def listen_fault(address: str) -> str:
     """An address to listen on; port 0 lets the system choose one."""
     if address.startswith("unix:"):
-        return _unix_fault(address)
+        return unix_fault(address)
     if re.fullmatch(r":?[0-9]+", address):
         return authority_fault(f"{LOOPBACK}:{address.removeprefix(':')}", lowest=0)
     if reference := other_reference(address):
@@ -172,7 +120,7 @@ def _listen_meant(address: str) -> str:
     if text.startswith("*:"):
         text = text[1:]
     if text.count(":") > 1 and not text.startswith("["):
-        text = _bracketed(text, port)
+        text = bracketed(text, port)
     elif (text.startswith("[") and text.endswith("]")) or (":" not in text and text):
         text = f"{text}:{port}"
     return (
@@ -180,7 +128,7 @@ def _listen_meant(address: str) -> str:
     )
 
 
-def _bracketed(text: str, port: str = "80") -> str:
+def bracketed(text: str, port: str = "80") -> str:
     """An IPv6 address as a host. "::1:80" may be one as a whole, but is hardly meant so."""
     host, _, behind = text.rpartition(":")
     for name, number in ((host, behind), (text, port)):
@@ -227,6 +175,15 @@ def host_fault(host: str) -> str:
     if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
         return f"not a host name: {host!r}"
     return ""
+
+
+def name_fault(authority: str) -> str:
+    """A name that something is asked by, where a URL may have been written."""
+    if "://" not in authority:
+        return authority_fault(authority)
+    name = authority.partition("://")[2].partition("/")[0]
+    near = "" if authority_fault(name) else f", did you mean {name!r}?"
+    return f"a name has neither scheme nor path, got {authority!r}{near}"
 
 
 def pattern_fault(host: str) -> str:
@@ -281,7 +238,8 @@ def network_fault(network: str) -> str:
     return ""
 
 
-def _unix_fault(address: str) -> str:
+def unix_fault(address: str) -> str:
+    """The address of a unix socket."""
     path = address.removeprefix("unix:")
     if not path.startswith("/") or "\0" in path:
         near = f", did you mean 'unix:/{path.lstrip('./')}'?" if path.strip("./") else ""

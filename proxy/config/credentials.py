@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
-from proxy.config import addresses
+from proxy.config import urls
 from proxy.config import values as fields
 from proxy.config.problems import fault_of
 from proxy.core import findings
@@ -64,7 +64,7 @@ def _one(options: CredentialsOptions, place: Place) -> Iterator[Finding]:
 
 
 def _oauth2(options: OAuth2Options, place: Place) -> Iterator[Finding]:
-    if fault := addresses.token_url_fault(options.token_url):
+    if fault := urls.token_url_fault(options.token_url):
         yield Finding((*place, "token_url"), fault)
     if not options.client_id:
         yield Finding((*place, "client_id"), "expected what the token server calls this client")

@@ -17,6 +17,7 @@ from proxy.config.paths import path_meant
 from proxy.config.problems import fault_of, suggestion
 from proxy.config.tables import table_problems
 from proxy.config.unreachable import shadowed
+from proxy.config.urls import collector_fault, server_fault
 from proxy.core import findings, patterns
 from proxy.core.findings import Finding, Place
 from proxy.core.secret_file import SecretFile, filled
@@ -31,7 +32,7 @@ from proxy.upstream.address import tls_context
 from proxy.upstream.options import UpstreamTlsOptions
 
 _BOUNDED: Final = ("connect", "first_byte", "per_try")
-"""Clocks that ``total`` ends before they can; ``idle`` also runs while a reply streams."""
+"""Clocks that ``total`` ends before they can; of others there is a warning at the most."""
 
 
 def crosscheck(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
@@ -91,7 +92,7 @@ def _server(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
     if config.admin is not None:
         yield from _admin(config.admin, listens)
     if config.tracing is not None:
-        yield from _one(("tracing", "endpoint"), addresses.collector_fault(config.tracing.endpoint))
+        yield from _one(("tracing", "endpoint"), collector_fault(config.tracing.endpoint))
 
 
 def _admin(options: AdminOptions, listens: list[str]) -> Iterator[Finding]:
@@ -111,7 +112,7 @@ def _admin(options: AdminOptions, listens: list[str]) -> Iterator[Finding]:
         if not fault and not fields.is_pipe(file):
             fault = fault_of(partial(SecretFile, file, filled))
         yield from _one(("admin", "token_file"), fault)
-    yield from _each(("admin", "hosts"), options.hosts, addresses.authority_fault)
+    yield from _each(("admin", "hosts"), options.hosts, addresses.name_fault)
 
 
 def _clocks(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
@@ -177,7 +178,7 @@ def _upstream(options: Upstream, place: Place) -> Iterator[Finding]:
         entry = isinstance(server, str)
         url = server if isinstance(server, str) else server.url
         where = (*place, "servers", index) if entry else (*place, "servers", index, "url")
-        fault = addresses.server_fault(url)
+        fault = server_fault(url)
         yield from _one(where, fault)
         encrypted |= bool(fault) or url.startswith("https://")
         if url in urls:
@@ -234,7 +235,7 @@ def _route(options: Route, raw: Mapping[str, Any], place: Place) -> Iterator[Fin
         path = getattr(options, name)
         if path or name == "path":
             fault = fault_of(partial(literal_path, path, what="a path"))
-            yield from _one((*place, name), fault and f"{fault}{path_meant(path)}")
+            yield from _one((*place, name), fault and f"{fault}{path_meant(path, name)}")
     if options.path_regex:
         yield from _one((*place, "path_regex"), patterns.fault_of(options.path_regex))
         if "path" in raw:

@@ -6,12 +6,14 @@ A warning is for what is certain. What is unusual and works is nobody's mistake.
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from proxy.config.addresses import split_listen
+from proxy.config.addresses import is_reached, split_listen
 from proxy.config.credentials import credentials_doubts, secret_fault
 from proxy.config.model import Config, Route, Upstream
 from proxy.config.paths import path_doubts
 from proxy.config.problems import suggestion
-from proxy.core.findings import WARNING, Finding, Place
+from proxy.config.urls import collector_doubt
+from proxy.config.without_effect import without_effect
+from proxy.core.findings import ANY, WARNING, Finding, Place
 from proxy.core.size import Size
 from proxy.upstream.options import entries
 
@@ -32,6 +34,7 @@ def doubts(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _all(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _server(config, raw)
+    yield from without_effect(config, raw)
     used = {name for route in config.routes for name in _names(route)}
     known = {upstream.name for upstream in config.upstreams}
     for index, upstream in enumerate(config.upstreams):
@@ -42,9 +45,13 @@ def _all(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
         yield from _upstream(upstream, place)
         yield from _addresses(config, upstream, place)
     for index, route in enumerate(config.routes):
-        if route.retry is not None and "*" in route.retry.methods:
-            at = ("routes", index, "retry", "methods", route.retry.methods.index("*"))
-            yield Finding(at, '"*" is no sign for any method here: name those that may be repeated')
+        for number, method in enumerate(route.retry.methods if route.retry is not None else ()):
+            if method.upper() in ANY:
+                at = ("routes", index, "retry", "methods", number)
+                message = (
+                    f'"{method}" is no sign for any method here: name those that may be repeated'
+                )
+                yield Finding(at, message)
         entries_ = raw.get("routes") or ()
         if index < len(entries_) and (entry := entries_[index]):
             yield from path_doubts(route, entry, ("routes", index))
@@ -72,12 +79,17 @@ def _server(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
         index = server.trusted_proxies.index("unix")
         place = ("server", "trusted_proxies", index)
         yield Finding(place, "no listener is a unix socket, so no client comes by one")
+    admin = config.admin
+    if admin is not None and not admin.token_file and is_reached(admin.listen):
+        message = (
+            "whoever reaches it sees the whole state, and changes nothing without token_file: "
+            "keep it on loopback, probes is for what asks from outside"
+        )
+        yield Finding(("admin", "listen"), message)
     if not config.log.access and "sample" in (raw.get("log") or ()):
         yield Finding(("log", "sample"), "nothing is logged with access = false")
-    clocks = raw.get("timeouts") or {}
-    if "queue" in clocks and all(upstream.concurrency is None for upstream in config.upstreams):
-        message = "nothing ever waits: expected [concurrency] max_requests and [queue]"
-        yield Finding(("timeouts", "queue"), message)
+    if config.tracing is not None and (doubt := collector_doubt(config.tracing.endpoint)):
+        yield Finding(("tracing", "endpoint"), doubt)
 
 
 def _upstream(options: Upstream, place: Place) -> Iterator[Finding]:
@@ -126,9 +138,10 @@ def _fields(route: Route, place: Place) -> Iterator[Finding]:
         if "*" in value and value != "*":
             message = 'a * within a value stands for itself; "*" alone is any value'
             yield Finding((*place, "headers", name), message)
-    if "*" in route.methods:
-        message = '"*" is no sign for any method here: leave methods out to take all'
-        yield Finding((*place, "methods", route.methods.index("*")), message)
+    for index, method in enumerate(route.methods):
+        if method.upper() in ANY:
+            message = f'"{method}" is no sign for any method here: leave methods out to take all'
+            yield Finding((*place, "methods", index), message)
     rules = route.request_headers
     for act in ("set", "add") if rules is not None else ():
         for name, value in getattr(rules, act).items():

@@ -86,12 +86,19 @@ circuit_breaker.consecutive_failures: failures threshold max_fails max_failures 
     consecutive_errors
 circuit_breaker.base_ejection_time: fail_timeout cooldown
 concurrency.max_requests: max limit max_concurrency max_concurrent max_in_flight
-rate_limit.average: limit rps rate requests_per_second requests
+rate_limit.average: limit max rps rate requests_per_second requests
 rate_limit.period: per window
 queue.size: max max_size max_length length depth capacity
 [rate_limit]: ratelimit rate_limits
 [coalesce]: dedupe collapse single_flight
 [stream]: streaming sse
+cache.ttl: max_age age expiry lifetime valid default_ttl
+cache.max_size: size
+cache.max_object: max_object_size max_body
+store.url: path file database db dsn address host uri
+tracing.endpoint: url address host collector
+load_balance.hash_key: key
+rate_limit.burst: size
 """
 """Each ``TABLE.OPTION`` or ``[TABLE]`` with words for it. A word may stand for several, of which
 the first is meant where nothing speaks for another."""

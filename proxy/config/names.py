@@ -13,8 +13,18 @@ from proxy.config.model import LISTS, Config
 from proxy.config.problems import suggestion
 from proxy.core.findings import Place
 
-_GENERAL: Final = ("timeout",)
+_GENERAL: Final = ("timeout", "url")
 """Options of one table that somebody who writes them elsewhere does not mean."""
+_ANYWHERE: Final = (
+    "address delay file format host hosts interval key level limit max max_age min name path "
+    "percent period port sample size status url window"
+)
+_COMMON: Final = frozenset(_ANYWHERE.split())
+"""Names that any feature may have for something of its own: it is not that of another one."""
+_WIDE: Final = ((), ("server",), ("routes",), ("upstreams",))
+"""Tables that are no feature: what is written there may be meant for one."""
+_MEANT: Final = {"max_body": ("server",), "credentials": ("upstreams",)}
+"""The one of several tables with an option of this name that is meant wherever it is unknown."""
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -44,15 +54,21 @@ def hint(name: str, shape: inspect.StructType, taken: Mapping[str, Any], place: 
             return f", did you mean {_header((aliases[0],))}?"
     if near := _alias_here(spelled, table, here):
         return near
+    is_common = spelled in _COMMON and table not in _WIDE
     for word in dict.fromkeys((name, spelled)):
         if word in _GENERAL:
             continue
-        if homes := _homes(word, table, tables=isinstance(value, dict)):
+        homes = _homes(word, table, tables=isinstance(value, dict))
+        if is_common:
+            homes = [home for home in homes if _around(home, table)]
+        if homes:
             if homes == [()]:
                 return f", it is a table of its own: {_header((word,))}"
             return f", it belongs in {' or '.join(map(_header, homes))}"
-    alias = _alias(spelled, table)
-    if alias:
+    if is_common:
+        longer = [option for option in here - taken.keys() if spelled in option.split("_")]
+        return f", did you mean {longer[0]!r}?" if len(longer) == 1 else ""
+    if alias := _alias(spelled, table):
         return alias
     if near := suggestion(spelled, here - taken.keys()):
         return near
@@ -112,13 +128,20 @@ def _homes(name: str, table: tuple[str, ...], *, tables: bool = False) -> list[t
 
     ``tables``: what has this name is a table, so an option of that name is not meant.
     """
-    homes = _index().get(name, [])
+    if name in _MEANT:
+        return [_MEANT[name]]
+    homes = list(dict.fromkeys(_index().get(name, [])))
     if tables and () in homes:
         return [home for home in homes if not home or (len(home) == 1 and home[0] in LISTS)]
     near = [home for home in homes if table and home[:1] == table[:1] and home != table]
     top = [home for home in homes if home[:1] not in (("routes",), ("upstreams",))]
     lists = [home for home in homes if len(home) == 1 and home[0] in LISTS]
     return (near or lists + top or homes)[:3]
+
+
+def _around(home: tuple[str, ...], table: tuple[str, ...]) -> bool:
+    """Whether one of two tables is within the other."""
+    return bool(home) and (home[: len(table)] == table or table[: len(home)] == home)
 
 
 @cache

@@ -70,7 +70,7 @@ class Overrides:
         holder: Any = tree
         for at, step in enumerate(place):
             last = at == len(place) - 1
-            fault = _misplaced(holder, step, place[:at])
+            fault = _misplaced(holder, place, at)
             if fault:
                 self._wrong(place, fault)
                 self.texts = [each for each in self.texts if each != place]
@@ -91,12 +91,14 @@ def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
-def _misplaced(holder: Any, step: str | int, place: Place) -> str:
+def _misplaced(holder: Any, place: Place, at: int) -> str:
     """Why there is no such step in what is there."""
-    name = spell(place)
+    name, step, rest = spell(place[:at]), place[at], place[at + 1 :]
     if isinstance(step, str):
         if isinstance(holder, list):
-            return f"{name} is a list: expected {name}[0].{step}"
+            if re.fullmatch("[0-9]{1,6}", step):
+                return f"{name} is a list: expected {spell((*place[:at], int(step), *rest))}"
+            return f"{name} is a list: expected {spell((*place[:at], 0, step, *rest))}"
         return "" if isinstance(holder, dict) else f"{name} is no table"
     if isinstance(holder, dict):
         return f"{name} is a table: no [{step}] is expected behind it"

@@ -7,11 +7,17 @@ from typing import Any, Final
 from proxy.config.model import Route
 from proxy.core.findings import Finding, Place
 from proxy.http.target import literal_path
+from proxy.middleware.rewrite.options import RewriteOptions
 
 _PARAMETER: Final = re.compile(r"\{[^/{}]*\}|<[^/<>]*>|:[A-Za-z_]\w*|\*{1,2}\w*")
 """A segment that other routers take for a variable."""
 _EXPRESSION: Final = re.compile(r"\.[*+]|\\[\w.]|\$$|^/?\^|\[[^\]]+\]|\([^)]*[|*+\\][^)]*\)|\(\?")
 _DOLLAR: Final = re.compile(r"\$(?:\{?([0-9]+)\}?|\{?<?([A-Za-z_]\w*)>?\}?|&)")
+_LOCATION: Final = re.compile(r"(=|\^~)\s*(/.*)")
+"""What nginx takes for one path alone, or for a prefix before all expressions."""
+_FROM_START: Final = re.compile(r"(?:\(\?[a-z]+\))?(?:\^|\\A|/)")
+"""How a pattern begins that finds the start of a path."""
+_ELSEWHERE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/]*(/.*)?")
 
 
 def path_doubts(route: Route, written: Mapping[str, Any], place: Place) -> Iterator[Finding]:
@@ -36,15 +42,39 @@ def path_doubts(route: Route, written: Mapping[str, Any], place: Place) -> Itera
             meant = _DOLLAR.sub(lambda _: f"\\{group}", route.rewrite.replacement, count=1)
             message = f"{found[0]!r} stands for itself, did you mean '{meant}'?"
             yield Finding((*place, "rewrite", "replacement"), message)
+        elif doubt := _redirect(route.rewrite):
+            yield Finding((*place, "rewrite", "replacement"), doubt)
 
 
-def path_meant(text: str) -> str:
-    """What somebody means who writes a path without its slash, or a URL."""
+def _redirect(rule: RewriteOptions) -> str:
+    """A URL in the place of a path: nginx would redirect the client there."""
+    found = _ELSEWHERE.fullmatch(rule.replacement)
+    if not found or not _FROM_START.match(rule.pattern):
+        return ""
+    near = f", did you mean '{found[1]}'?" if found[1] else ""
+    return f"only the path is changed: the server is that of the upstream, nothing redirects{near}"
+
+
+def path_meant(text: str, name: str = "path") -> str:
+    """What somebody means who writes a path without its slash, a URL, or a location of nginx.
+
+    ``name``: the option, which is a prefix if it is not ``path``.
+    """
     if "://" in text:
         host, _, path = text.partition("://")[2].partition("/")
+        if name != "path":
+            near = f", did you mean '/{path}'?" if path else ""
+            return f"; a server stands in [[upstreams]]{near}"
         return f", did you mean host = {host.partition(':')[0]!r} and path = '/{path}'?"
+    if (found := _LOCATION.fullmatch(text)) and (found[1] != "=" or name != "path"):
+        return f", did you mean '{found[2]}'?"
+    if found:
+        return f", did you mean path_regex = '{re.escape(found[2])}'?"
     if text[:1] in ("^", "~"):
-        return f", did you mean path_regex = '{text.lstrip('^~* ')}'?"
+        bare = text.lstrip("^~* ")
+        if name == "path":
+            return f", did you mean path_regex = '{bare}'?"
+        return "" if _EXPRESSION.search(bare) else f", did you mean '/{bare.lstrip('/')}'?"
     if not text or text in ("*", "**", "."):
         return ", did you mean '/'?"
     return "" if text.startswith("/") else f", did you mean '/{text}'?"

@@ -147,6 +147,10 @@ class CertificateInvalid(ConnectError):
     """The upstream's certificate is not acceptable."""
 
 
+class ClientCertificateRefused(ConnectError):
+    """The server does not accept the proxy's certificate, or wants one and was shown none."""
+
+
 class ResponseTimeout(UpstreamError):
     """No head in time: ``first_byte``, ``per_try`` or ``total``."""
 
@@ -157,6 +161,10 @@ class AttemptTimeout(ResponseTimeout):
 
 class ConnectionTerminated(UpstreamError):
     """The server ended the connection before the head of its reply."""
+
+
+class TlsBroken(ConnectionTerminated):
+    """The server ended TLS by an alert, or broke it, before the head of its reply."""
 
 
 class ProtocolViolation(UpstreamError):
@@ -171,6 +179,15 @@ class ReplyBroken(UpstreamError):
     """The body of the reply ended early, stalled or lost its framing."""
 
     default_stage = Stage.ANSWERED
+
+
+class AllSaid(Exception):
+    """A stream of events failed behind its last event: its client has all that was to come."""
+
+    def __init__(self, error: ReplyBroken) -> None:
+        """``error``: for the log."""
+        super().__init__(error.detail)
+        self.error = error
 
 
 class ReplyStalled(ReplyBroken):

@@ -17,6 +17,8 @@ Place: TypeAlias = tuple[str | int, ...]
 WARNING: Final = "warning:"
 """What the message of a finding begins with that does not keep the file from being used."""
 
+ANY: Final = ("*", "ANY", "ALL")
+"""What other programs take for every method, in capitals."""
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "QUERY")
 
 
@@ -119,6 +121,11 @@ def method_fault(method: str) -> str:
     if method == "CONNECT":
         return "CONNECT is answered with 405 whatever the routes say"
     return token_fault(method)
+
+
+def percent_doubt(value: float) -> str:
+    """A percentage, for which a share was written: 0.2 for 20 %."""
+    return f"less than one percent, did you mean {value * 100:g}?" if 0 < value < 1 else ""
 
 
 def owned_fault(name: str) -> str:

@@ -19,6 +19,8 @@ from enum import Enum
 from typing import Final, Protocol
 
 from proxy.core.errors import (
+    CertificateInvalid,
+    ClientCertificateRefused,
     ConnectError,
     ConnectionTerminated,
     NotAttempted,
@@ -120,6 +122,11 @@ def attempt_outcome(came: Reply | UpstreamError) -> str:
     if isinstance(came, NotAttempted):
         return "not-attempted"
     return failure_class(came) or "failed"
+
+
+def lasts(error: UpstreamError) -> bool:
+    """Whether the same server would fail the next time too: its certificate, or ours, is wrong."""
+    return isinstance(error, CertificateInvalid | ClientCertificateRefused)
 
 
 def failure_class(error: UpstreamError) -> str:

@@ -21,6 +21,7 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.core.samples import Described, Sample
 from proxy.core.sharing import Sharing
+from proxy.http.fields import RawHeaders
 from proxy.policy.budget import Budget
 from proxy.policy.endpoint import Endpoint
 
@@ -245,6 +246,8 @@ class Scope:
     """The chains of the upstreams that take over."""
     sharing: Sharing | None = None
     """How equal requests share one call; left by the coalescer for the cache above it."""
+    own_fields: Callable[[RawHeaders], RawHeaders] | None = None
+    """What every answer on the route carries, by the fields of its request; left by ``[cors]``."""
 
     def find(self, kind: type[T]) -> T | None:
         """The table of this class; None where it is switched off."""

@@ -62,12 +62,13 @@ class Intake:
         self._room: Room = Room() if before is None else before._room
 
     def open(self, request: ReadRequest, stream: ClientStream) -> Exchange:
-        """What the log wants to know of any request, good or bad."""
+        """What the log wants to know of any request, good or bad; no path before it is read."""
         head = request.head
         return Exchange(
             head.method,
             head.target,
             head.fields,
+            path="",
             version=head.version,
             client=stream.peer,
             started_at=monotonic(),

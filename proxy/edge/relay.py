@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final, TypeAlias
 
-from proxy.core.errors import ProxyError, ReplyBroken, ReplyStalled, forget_frames
+from proxy.core.errors import AllSaid, ProxyError, ReplyBroken, ReplyStalled, forget_frames
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
 from proxy.edge.client_stream import ClientStream
@@ -67,17 +67,21 @@ class Relay:
                 else:
                     await self._stream_until(exchange.deadline, exchange, reply, stream)
             ending = Ending.COMPLETE
+            return True
+        except AllSaid as late:
+            _note(exchange, late.error)
+            stream.end()
+            forget_frames(late)
+            return True
         except ProxyError as error:
             # Anything but ReplyBroken: the rest of the request failed while its reply was coming.
             ending = Ending.BROKEN if isinstance(error, ReplyBroken) else Ending.ABANDONED
-            charge(exchange, error)
-            name_route(error, exchange.route)
-            log_error(exchange, error)
+            _note(exchange, error)
             stream.reset()
             forget_frames(error)
+            return False
         finally:
             reply.close(ending)
-        return ending is Ending.COMPLETE
 
     async def _stream(self, exchange: Exchange, reply: Reply, stream: ClientStream) -> None:
         length = exchange.length or 0
@@ -133,6 +137,12 @@ class Relay:
         if self._server_timing:
             own.append((b"Server-Timing", server_timing(exchange)))
         return fields, own
+
+
+def _note(exchange: Exchange, error: ProxyError) -> None:
+    charge(exchange, error)
+    name_route(error, exchange.route)
+    log_error(exchange, error)
 
 
 async def _drained(exchange: Exchange, stream: ClientStream) -> None:

@@ -40,42 +40,14 @@ from proxy.edge.responses import (
     log_error,
     name_route,
 )
+from proxy.edge.route_of_refusal import Finder, answer_as_route, fields_on
 from proxy.edge.tunnel import Tunnel
-from proxy.http.fields import RawHeaders
 from proxy.http.request_id import ensure_ids
 
 log = logging.getLogger(__name__)
 
 Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[bool]]
 """Says whether the client has a whole reply; its connection knows whether it can ask again."""
-
-
-class Chain(Protocol):
-    """A route as the edge sees it."""
-
-    @property
-    def name(self) -> str:
-        """How the log calls it."""
-
-    @property
-    def errors(self) -> ErrorsOptions | None:
-        """How our own answers look on it."""
-
-    @property
-    def handle(self) -> Callable[[Exchange], Awaitable[Reply]]:
-        """The chain of middlewares, the upstream at its end."""
-
-
-class Finder(Protocol):
-    """The router as the edge sees it."""
-
-    @property
-    def find(self) -> Callable[[str, str, str, RawHeaders], Chain]:
-        """Chain for method, Host, normal path, fields. Raises NoRoute or MethodNotAllowed."""
-
-    @property
-    def allowed(self) -> Callable[[str, str, RawHeaders], tuple[str, ...]]:
-        """The methods that some route takes for Host, normal path, fields."""
 
 
 class Generation(Protocol):
@@ -142,6 +114,7 @@ class ProxyService:
             raw = request.raw_headers
             allow = router.allowed(exchange.host, exchange.path, raw)
             reply = reply_here(exchange, raw, allow)
+            reply.headers = [*reply.headers, *fields_on(chain, raw)]
         if reply.upgraded is not None:
             await self._tunnel(exchange, reply, reply.upgraded, stream, relay)
             return False  # HTTP is over on this connection
@@ -184,6 +157,8 @@ class ProxyService:
         try:
             return await handler(request)
         except ProxyError as error:
+            if not exchange.route:
+                answer_as_route(generation.router, exchange, request.raw_headers, stream)
             answered = self._answer(stream, error)
             forget_frames(error)
             return answered

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from proxy.http.date import date_of
-from proxy.http.fields import RawHeaders, values
+from proxy.http.fields import Fields, RawHeaders, values
 
 CONDITIONS: Final = frozenset({b"if-none-match", b"if-modified-since"})
 """What a cache may answer (RFC 9111 4.3.2)."""
@@ -71,9 +71,30 @@ def range_applies(asked: RawHeaders, held: RawHeaders) -> bool:
     return then == when and then is not None and dated is not None and dated >= then + 1
 
 
-def validators(held: RawHeaders) -> list[tuple[bytes, bytes]]:
+def with_tags(ours: Fields, asked: RawHeaders) -> Fields:
+    """What ``validators`` gave, asking for the tags of a client too (RFC 9111 4.3.1).
+
+    ``asked``: the fields of its request. The same list where it has no other tag. Without a tag of
+    ours those of a client would have the server look past If-Modified-Since.
+    """
+    own = first(ours, b"if-none-match")
+    if own is None:
+        return ours
+    found = entity_tags(values(asked, b"if-none-match"))
+    others = [tag for tag in found if tag[-1:] == b'"' and strong_tag(tag) != strong_tag(own)]
+    if not others or _ANY in found:
+        return ours
+    return [(b"If-None-Match", b", ".join([own, *others])), *ours[1:]]
+
+
+def names_tag(asked: RawHeaders, tag: bytes) -> bool:
+    """Whether If-None-Match of a request names this tag."""
+    return strong_tag(tag) in map(strong_tag, entity_tags(values(asked, b"if-none-match")))
+
+
+def validators(held: RawHeaders) -> Fields:
     """The fields that ask whether the reply at hand is still right (RFC 9111 4.3.1)."""
-    fields = []
+    fields: Fields = []
     if (tag := first(held, b"etag")) is not None:
         fields.append((b"If-None-Match", tag))
     modified = first(held, b"last-modified")

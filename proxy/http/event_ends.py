@@ -2,7 +2,7 @@
 
 A server whose work fails after it has sent its head can only say so in an event, and end the stream
 as usual. One in front of it may end a stream as usual that was cut. Those who keep streams, to send
-them again, must not keep these.
+them again, must not keep these. And a server may cut a stream of which all has come.
 """
 
 import re
@@ -23,11 +23,15 @@ _ERROR: Final = re.compile(
 """An error as the first thing that is said, or an object of one anywhere."""
 _DONE: Final = b"[DONE]"
 _FAILED: Final = frozenset({b"error", b"response.failed"})
+_OVER: Final = frozenset({_DONE, b"response.failed"})
+"""Events behind which nothing comes, whatever the stream began with."""
 _LAST: Final[dict[bytes, frozenset[bytes]]] = {
     b"message_start": frozenset({b"message_stop"}),
     b"response.created": frozenset({b"response.completed", b"response.incomplete"}),
 }
 """How streams of models begin (Anthropic, OpenAI's responses), and how those end."""
+_ENDINGS: Final = _OVER.union(*_LAST.values())
+"""Types that say so themselves, also where the beginning of the stream was not seen."""
 
 _Event: TypeAlias = tuple[bytes, bytes]
 """Its name, and the beginning of its data."""
@@ -76,6 +80,13 @@ class EventEnd:
         if not self._wanted or _word(last) in self._wanted:
             return True
         return _word(last) == _DONE and _word(before) in self._wanted
+
+    def is_over(self) -> bool:
+        """Whether nothing is to come any more: the last event has come, its empty line included."""
+        if self._rest or self._name or self._data:
+            return False
+        word, found = _word(self._last), _TYPE.search(self._last[1])
+        return word in self._wanted or word in _OVER or (found is not None and found[1] in _ENDINGS)
 
     def _take(self, line: bytes) -> None:
         if not self._started:

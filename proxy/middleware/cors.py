@@ -16,7 +16,7 @@ from proxy.core.findings import WARNING, Finding, Written, method_fault, token_f
 from proxy.core.options import Table, described
 from proxy.core.reply import NoMoreBytes, Reply
 from proxy.core.scope import Scope
-from proxy.http.fields import Fields, values
+from proxy.http.fields import Fields, RawHeaders, values
 
 ORIGIN: Final = r"^(\*|[a-z][a-z0-9+.-]*://((\*\.)?[a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]+)?)$"
 _ANY: Final = "*"
@@ -84,7 +84,11 @@ def problems(written: Written) -> Iterator[Finding]:
 def link(scope: Scope, inner: Handler) -> Handler | None:
     """Where there is ``[cors]``."""
     options = scope.find(CorsOptions)
-    return None if options is None else Cors(inner, options).handle
+    if options is None:
+        return None
+    cors = Cors(inner, options)
+    scope.own_fields = cors.own_fields
+    return cors.handle
 
 
 class Cors:
@@ -106,22 +110,28 @@ class Cors:
 
     async def handle(self, exchange: Exchange) -> Reply:
         """As the rest of the chain; a preflight goes no further."""
-        origins = values(exchange.headers, b"origin")
-        origin = origins[0] if len(origins) == 1 else b""
+        origin = _origin(exchange.headers)
         asked = values(exchange.headers, _REQUEST + b"method")
         if origin and asked and exchange.method == "OPTIONS":
             return self._preflight(exchange, origin, asked[0])
-        fields = self._allowed(origin)
-        if fields and self._expose:
-            fields.append((b"Access-Control-Expose-Headers", self._expose))
-        if not self._any:
-            fields.append((_VARY, b"Origin"))
-        exchange.error_fields = fields
+        fields = exchange.error_fields = self._fields(origin)
         reply = await self._inner(exchange)
         if reply.status != _SWITCHING:
             kept = [each for each in reply.headers if not each[0].lower().startswith(_PREFIX)]
             reply.headers = [*kept, *fields]
         return reply
+
+    def own_fields(self, headers: RawHeaders) -> RawHeaders:
+        """What the answer to a request with these fields carries that never comes here."""
+        return self._fields(_origin(headers))
+
+    def _fields(self, origin: bytes) -> Fields:
+        fields = self._allowed(origin)
+        if fields and self._expose:
+            fields.append((b"Access-Control-Expose-Headers", self._expose))
+        if not self._any:
+            fields.append((_VARY, b"Origin"))
+        return fields
 
     def _allowed(self, origin: bytes) -> Fields:
         """What says that pages of this origin may read the reply; nothing where they may not."""
@@ -151,6 +161,11 @@ class Cors:
         vary = b"Access-Control-Request-Method, Access-Control-Request-Headers"
         fields.append((_VARY, vary if self._any else b"Origin, " + vary))
         return Reply(204, fields, NoMoreBytes(), reason=b"No Content", length=0, buffered=b"")
+
+
+def _origin(headers: RawHeaders) -> bytes:
+    origins = values(headers, b"origin")
+    return origins[0] if len(origins) == 1 else b""
 
 
 def _add(fields: Fields, name: bytes, allowed: tuple[str, ...], wanted: bytes) -> None:

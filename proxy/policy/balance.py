@@ -163,7 +163,7 @@ def _two(candidates: Sequence[C], rng: random.Random) -> tuple[C, C]:
     weights = [each.weight for each in candidates]
     size = len(weights)
     if weights.count(weights[0]) == size:
-        one, other = divmod(int(rng.random() * size * (size - 1)), size - 1)
+        one, other = int(rng.random() * size), int(rng.random() * (size - 1))
         return candidates[one], candidates[other + (other >= one)]
     first = _draw(weights, rng)
     if size == 2:

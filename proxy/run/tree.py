@@ -7,7 +7,7 @@ own ``link``.
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, cast
@@ -22,6 +22,7 @@ from proxy.core.scope import EndpointScope, Scope, Shared, UpstreamScope, Uses
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.edge.responses import ErrorsOptions
 from proxy.edge.router import Router
+from proxy.http.fields import RawHeaders
 from proxy.http.hop_by_hop import end_to_end_response
 from proxy.middleware.load_balance.ejection import Breakers, CircuitBreakerOptions, passive
 from proxy.middleware.load_balance.options import LoadBalanceOptions
@@ -34,7 +35,6 @@ from proxy.upstream.endpoint import Endpoint
 from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.forward import Forward
 from proxy.upstream.health import HealthGuard
-from proxy.upstream.plan import Plan
 from proxy.upstream.session import Session
 
 
@@ -46,6 +46,8 @@ class RouteNode:
     errors: ErrorsOptions | None
     """How answers look that the proxy makes itself."""
     handle: Handler
+    own_fields: Callable[[RawHeaders], RawHeaders] | None = None
+    """What answers carry that are made before ``handle`` has a say."""
     facts: tuple[object, ...] = ()
     """All that its chain depends on: where that is equal, the next configuration keeps it."""
     uses: Uses = field(default_factory=lambda: Uses([], []))
@@ -168,9 +170,8 @@ class Tree:
             for targets in self._targets:
                 targets.close()
             raise
-        return RouteNode(
-            scope.route, route.errors, handle, facts, self.shared.uses, tuple(self._targets)
-        )
+        uses, found = self.shared.uses, tuple(self._targets)
+        return RouteNode(scope.route, route.errors, handle, scope.own_fields, facts, uses, found)
 
     def _facts(self, route: Route) -> tuple[object, ...]:
         asked = upstreams_of(route, self._upstreams.values())
@@ -191,7 +192,8 @@ class Tree:
 
     def _attempts(self, route: Scope, upstream: Upstream) -> Handler:
         """All attempts of a route at one upstream."""
-        endpoints, plan = self.endpoints[upstream.name], self._plan_of(upstream)
+        endpoints = self.endpoints[upstream.name]
+        plan = self._plans.get(upstream.name) or endpoints.plan
         scope = upstream_scope_of(route, upstream, endpoints)
         attempt = partial(self._attempt, scope, plan.credentials)
         breaker = scope.find(CircuitBreakerOptions)
@@ -210,9 +212,6 @@ class Tree:
         self._targets.append(targets)
         scope.options += (targets,)
         return self._linked(UPSTREAM, scope, targets.first)
-
-    def _plan_of(self, upstream: Upstream) -> Plan:
-        return self._plans.get(upstream.name) or self.endpoints[upstream.name].plan
 
     def _attempt(
         self, scope: UpstreamScope, credentials: UpstreamCredentials, endpoint: Endpoint

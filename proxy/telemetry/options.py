@@ -12,7 +12,11 @@ class TracingOptions(Table, frozen=True, kw_only=True):
     """Spans of OpenTelemetry, sent by OTLP over HTTP. Needs the extra: sidecar-proxy[otel]."""
 
     endpoint: Annotated[
-        str, described("The collector's address for OTLP over HTTP; spans go to /v1/traces there.")
+        str,
+        described(
+            "The collector's address for OTLP over HTTP, as in OTEL_EXPORTER_OTLP_ENDPOINT; spans "
+            "go to /v1/traces there."
+        ),
     ] = "http://127.0.0.1:4318"
     service_name: Annotated[
         str, described("service.name of the spans: what this proxy stands beside.")

@@ -1,6 +1,7 @@
 """The last handler: one attempt on one connection."""
 
 import asyncio
+import ssl
 from functools import partial
 from typing import Any, Final
 
@@ -112,7 +113,8 @@ class Forward:
             except Exception as error:
                 # Whoever is half logged in has to begin again, on another connection.
                 stage = Stage.SENT if known and exchange.login else _stage(protocol)
-                raise head_error(error, stage=stage, name=address.name) from None
+                first = not (protocol.reused or protocol.any_reply_byte)
+                raise head_error(error, stage=stage, name=address.name, first=first) from None
             if message.code == _SWITCHING:
                 return await self._switched(exchange, message, connection, upload)
             record.first_byte_at = monotonic()
@@ -146,6 +148,9 @@ class Forward:
         body = exchange.body
         transport = protocol.transport
         if transport is None or transport.is_closing():
+            if isinstance(why := protocol.exception(), ssl.SSLError):
+                name, first = self._address.name, not protocol.reused
+                raise head_error(why, stage=Stage.NOT_SENT, name=name, first=first)
             raise ConnectionTerminated("closed before the request", stage=Stage.NOT_SENT)
         head = self.request_head(exchange)
         whole = body.buffered

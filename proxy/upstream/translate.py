@@ -19,6 +19,7 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from proxy.core.errors import (
     CertificateInvalid,
+    ClientCertificateRefused,
     ConnectFailed,
     ConnectionTerminated,
     ConnectTimeout,
@@ -29,6 +30,7 @@ from proxy.core.errors import (
     ReplyBroken,
     ReplyHeadTooLarge,
     Stage,
+    TlsBroken,
     TlsFailed,
     UpstreamError,
     forget_frames,
@@ -52,6 +54,12 @@ UNKNOWN: Final = Place("the upstream", "", 0, 0.0)
 _TOO_EARLY: Final = re.compile("ended too early|transfer length")
 _UNKNOWN_AUTHORITY: Final = re.compile("self-signed|self signed|unable to get (?:local )?issuer")
 _RECEIVED: Final = re.compile(r"received (\d+) of (\d+) bytes")
+_OUR_CERTIFICATE: Final = re.compile(
+    "ALERT_((?:BAD_|UNSUPPORTED_)CERTIFICATE"
+    "|CERTIFICATE_(?:REQUIRED|REVOKED|EXPIRED|UNKNOWN)|UNKNOWN_CA|ACCESS_DENIED)$"
+)
+"""Alerts of a server that are about the certificate of its client (RFC 8446 6.2), as OpenSSL names
+them behind the version of TLS."""
 _HANDSHAKE_CUT = frozenset({errno.ECONNRESET, errno.EPIPE, None})
 
 
@@ -78,6 +86,8 @@ def connect_error(
             why += "; [upstreams.tls] ca_file names the authorities to trust"
         return CertificateInvalid(f"the certificate of {name} is not acceptable: {why}")
     cut = isinstance(error, ClientConnectorError) and error.os_error.errno in _HANDSHAKE_CUT
+    if (refused := _certificate_refused(cause, name)) is not None:
+        return ClientCertificateRefused(refused)
     if isinstance(error, ClientConnectorSSLError) or (tls and cut):
         return TlsFailed(f"the TLS handshake with {name} failed: {why}")
     if isinstance(cause, ConnectionRefusedError):
@@ -85,9 +95,21 @@ def connect_error(
     return ConnectFailed(f"{name} cannot be reached: {why}")
 
 
-def head_error(error: Exception, *, stage: Stage, name: str = "the upstream") -> ProxyError:
-    """What came instead of a reply's head. ``name``: of the server."""
+def head_error(
+    error: Exception, *, stage: Stage, name: str = "the upstream", first: bool = False
+) -> ProxyError:
+    """What came instead of a reply's head. ``name``: of the server.
+
+    ``first``: whether nothing came on the connection before. A server of TLS 1.3 looks at our
+    certificate when the handshake is over for us, and reads no request if it is wrong.
+    """
     forget_frames(error)
+    if isinstance(error, ssl.SSLError):
+        refused = _certificate_refused(error, name)
+        if refused is not None and first:
+            return ClientCertificateRefused(refused)
+        broken = f"{name} ended TLS before it replied: {reason(error)}"
+        return TlsBroken(refused or broken, stage=stage)
     if isinstance(error, ProxyError):
         if isinstance(error, UpstreamError):
             error.stage = stage
@@ -110,6 +132,9 @@ def body_error(error: Exception) -> ProxyError:
     forget_frames(error)
     if isinstance(error, ProxyError):
         return error
+    if isinstance(error, ssl.SSLError):
+        why = reason(error)
+        return ReplyBroken(f"the upstream ended TLS before the end of its reply: {why}")
     text = str(error)
     how = "cut its reply by a reset" if _is_reset(error) else "closed the connection"
     if (found := _RECEIVED.search(text)) is not None:
@@ -118,6 +143,19 @@ def body_error(error: Exception) -> ProxyError:
         return ReplyBroken(f"the upstream {how} before the end of its reply")
     why = plain(first_line(text)) or "no reason given"
     return ReplyBroken(f"the upstream broke the framing of its reply: {why}")
+
+
+def _certificate_refused(error: BaseException, name: str) -> str | None:
+    """A sentence, where an alert is about the certificate that we show, or do not show."""
+    found = _OUR_CERTIFICATE.search(getattr(error, "reason", None) or "")
+    if found is None or not isinstance(error, ssl.SSLError):
+        return None
+    if found[1] == "CERTIFICATE_REQUIRED":
+        return f"[upstreams.tls] cert_file names no certificate, and one is wanted by {name}"
+    why = found[1].replace("_", " ").lower()
+    return (
+        f"the certificate of [upstreams.tls] cert_file, or its lack, is refused ({why}) by {name}"
+    )
 
 
 def _is_reset(error: BaseException) -> bool:

@@ -209,7 +209,6 @@ def test_a_mistake_across_options_is_reported_once(tmp_path: Path, text: str, st
         '[server]\nlisten = ["127.0.0.1:0", "127.0.0.1:0"]\n[admin]\nlisten = "127.0.0.1:0"'
         + UPSTREAM,
         "timeouts.total = '1s'" + UPSTREAM,  # a default that is longer is no mistake
-        "timeouts.total = '1s'\ntimeouts.idle = '2s'" + UPSTREAM,
         "timeouts.total = '0'\ntimeouts.first_byte = '2s'" + UPSTREAM,
         "timeouts = false\nretry = false\nerrors = false\nadmin = false" + UPSTREAM + ROUTE,
         "timeouts.first_byte = '90s'" + UPSTREAM + ROUTE + "timeouts = false",

@@ -106,6 +106,10 @@ def said(folder: Path, text: str, **environ: str) -> list[str]:
         ('[[upstreams]]\nname = "a"\nservers = ["http://a/v1"]', "3: ", "add_prefix = '/v1'"),
         (ROUTE + 'host = "https://a.example/"', "6: routes[0].host:", "'a.example'"),
         (ROUTE + 'path = "v1"', "6: routes[0].path:", "'/v1'"),
+        (ROUTE + 'path = "= /v1"', "6: routes[0].path:", "path_regex = '/v1'?"),
+        (ROUTE + 'add_prefix = "http://a/v1"', "6: routes[0].add_prefix:", "'/v1'?"),
+        ('[admin]\nhosts = ["http://x"]\n' + API, "2: admin.hosts[0]:", "'x'?"),
+        (ROUTE + 'max_body = "1MiB"', "6: routes[0].max_body:", "it belongs in [server]"),
         (ROUTE + 'path = "http://a/v1"', "6: routes[0].path:", "path = '/v1'"),
         (API + 'host_header = "https://a.example"', "4: upstreams[0].host_header:", "'a.example'"),
         # the environment

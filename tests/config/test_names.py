@@ -27,12 +27,56 @@ def _shape(name: str) -> inspect.StructType:
         ("retry", "atempts", ", did you mean 'attempts'?"),
         ("retry", "first_byte", ", it belongs in [timeouts]"),
         ("retry", "zzzzzz", ""),
+        # options of other tables that have this name mean something else
+        ("cache", "max_age", ", did you mean 'ttl'?"),
+        ("cache", "size", ", did you mean 'max_size'?"),
+        ("cache", "max_body", ", did you mean 'max_object'?"),
+        ("cache", "interval", ""),
+        ("cors", "max_body", ", it belongs in [server]"),
+        ("store", "path", ", did you mean 'url'?"),
+        ("tracing", "url", ", did you mean 'endpoint'?"),
+        ("load_balance", "key", ", did you mean 'hash_key'?"),
+        ("retry", "percent", ", it belongs in [retry.budget]"),
+        ("hedge", "percent", ", did you mean 'budget_percent'?"),
+        ("health_check", "port", ": each of the servers is checked at its own address"),
+        ("shutdown", "port", ""),
+        ("log", "port", ""),
+        ("tracing", "name", ", did you mean 'service_name'?"),
+        (
+            "cache",
+            "methods",
+            ": GET and HEAD are stored, and with post = true a POST with a JSON body",
+        ),
     ],
 )
 def test_a_name_is_answered_with_the_one_that_was_meant(
     table: str, name: str, expected: str
 ) -> None:
     assert hint(name, _shape(table), {name: 1}, (table,)) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("max_body", ", it belongs in [server]"),
+        ("credentials", ", it belongs in [[upstreams]]"),
+        ("url", ", did you mean 'servers' in [[upstreams]]?"),
+        ("attempts", ", it belongs in [routes.retry]"),
+        ("ttl", ", it belongs in [routes.cache]"),
+        ("timeout", ", did you mean [routes.timeouts]?"),
+    ],
+)
+def test_a_name_in_a_route_is_answered_with_the_table_that_was_meant(
+    name: str, expected: str
+) -> None:
+    kind = next(each.type for each in inspect.type_info(Config).fields if each.name == "routes")  # type: ignore[attr-defined]
+    assert hint(name, kind.item_type, {name: "1"}, ("routes", 0)) == expected
+
+
+def test_a_table_within_a_route_is_answered_by_the_route_around_it() -> None:
+    assert hint("path", _shape("cors"), {"path": "/"}, ("routes", 0, "cors")) == (
+        ", it belongs in [[routes]]"
+    )
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,11 @@ def doubts(**options: Any) -> list[str]:
         ({"path_regex": "/a\\?b"}, "so no ? is ever found"),
         ({"path_regex": "^/a"}, "did you mean '^/a(/.*)?'?"),
         ({"rewrite": {"pattern": "/a(.)", "replacement": "/$1"}}, "did you mean '/\\1'?"),
+        (
+            {"rewrite": {"pattern": "^/a(/.*)", "replacement": "https://b.test/c\\1"}},
+            "did you mean '/c\\1'?",
+        ),
+        ({"rewrite": {"pattern": "/a", "replacement": "https://b.test"}}, "nothing redirects"),
     ],
 )
 def test_what_cannot_be_meant_is_doubted(options: dict[str, Any], end: str) -> None:
@@ -39,6 +44,8 @@ def test_what_cannot_be_meant_is_doubted(options: dict[str, Any], end: str) -> N
         {"path": "/v1", "strip_prefix": "/v1"},
         {"path_regex": "/items/(\\d+)"},
         {"rewrite": {"pattern": "^/a(.)", "replacement": "/\\1"}},
+        {"rewrite": {"pattern": "https:/([^/])", "replacement": "https://\\1"}},
+        {"rewrite": {"pattern": "^/a/", "replacement": "/https://b.test/"}},
     ],
 )
 def test_what_works_is_not_doubted(options: dict[str, Any]) -> None:
@@ -51,9 +58,26 @@ def test_what_works_is_not_doubted(options: dict[str, Any]) -> None:
         ("v1", ", did you mean '/v1'?"),
         ("*", ", did you mean '/'?"),
         ("~ ^/a", ", did you mean path_regex = '/a'?"),
+        ("= /v1.0", r", did you mean path_regex = '/v1\.0'?"),
+        ("^~ /v1", ", did you mean '/v1'?"),
         ("https://a.test:8/b", ", did you mean host = 'a.test' and path = '/b'?"),
         ("/v1", ""),
     ],
 )
 def test_a_path_without_its_slash_is_answered_with_one(text: str, meant: str) -> None:
     assert path_meant(text) == meant
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("v1", ", did you mean '/v1'?"),
+        ("http://x/y", "; a server stands in [[upstreams]], did you mean '/y'?"),
+        ("http://x", "; a server stands in [[upstreams]]"),
+        ("= /v1", ", did you mean '/v1'?"),
+        ("^/v1", ", did you mean '/v1'?"),
+        ("~ ^/v[12]", ""),
+    ],
+)
+def test_a_prefix_is_never_answered_with_an_option_of_a_path(text: str, meant: str) -> None:
+    assert path_meant(text, "add_prefix") == meant

@@ -31,6 +31,15 @@ def test_both_files_are_written_below_the_given_folder(tmp_path: Path) -> None:
     assert (tmp_path / "docs" / "configuration.md").read_text(encoding="utf-8") == reference()
 
 
+@pytest.mark.parametrize("option", ["hash_key", "key"])
+def test_every_kind_of_key_is_named(option: str) -> None:
+    rows = re.findall(rf"^\| `{option}` \|.*", reference(), flags=re.MULTILINE)
+    assert rows
+    for row in rows:
+        for kind in ("path", "route", "client_addr", "header:NAME", "cookie:NAME"):
+            assert kind in row
+
+
 def test_a_table_that_applies_unwritten_says_so() -> None:
     text = reference()
     for name in DEFAULTED:

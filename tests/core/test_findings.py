@@ -4,7 +4,15 @@ from typing import Any
 
 import pytest
 
-from proxy.core.findings import Place, Written, method_fault, owned_fault, token_fault, value_fault
+from proxy.core.findings import (
+    Place,
+    Written,
+    method_fault,
+    owned_fault,
+    percent_doubt,
+    token_fault,
+    value_fault,
+)
 from proxy.middleware.retry.options import RetryOptions
 
 RAW: dict[str, Any] = {
@@ -68,3 +76,12 @@ def test_names_and_values_that_cannot_be_sent_are_faults(
 ) -> None:
     assert fault(right) == ""
     assert says in fault(wrong)
+
+
+@pytest.mark.parametrize(
+    ("percent", "end"), [(0, ""), (0.05, "did you mean 5?"), (0.5, "did you mean 50?"), (1, "")]
+)
+def test_less_than_a_percent_was_meant_as_a_share(percent: float, end: str) -> None:
+    doubt = percent_doubt(percent)
+    assert doubt.endswith(end)
+    assert bool(doubt) == bool(end)

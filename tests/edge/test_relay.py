@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from proxy.core.errors import BodyTooLarge, ConnectionTerminated, ReplyBroken
+from proxy.core.errors import AllSaid, BodyTooLarge, ConnectionTerminated, ReplyBroken
 from proxy.core.reply import Ending, Reply
 from tests.support.loop import JumpingLoop, Script, reply
 from tests.support.service import GET, Pieces, coming, serving
@@ -34,6 +34,14 @@ async def test_only_a_reply_that_broke_is_closed_as_broken(
     async with serving(Script(coming(source))) as service:
         client = await service.ask(GET)
     assert (client.body, client.ended, source.endings) == (b"one ", "reset", [ending])
+
+
+async def test_a_stream_that_fails_behind_its_last_event_is_whole_for_its_client() -> None:
+    source = Pieces(b"data: [DONE]\n\n", AllSaid(ReplyBroken("cut")))
+    async with serving(Script(coming(source))) as service:
+        client = await service.ask(GET)
+    assert (client.ended, source.endings) == ("complete", [Ending.ABANDONED])
+    assert service.records[0].error == "http_response_incomplete"
 
 
 async def test_a_reply_that_lasts_longer_than_its_exchange_may_is_cut(jumping: JumpingLoop) -> None:

@@ -188,6 +188,14 @@ def test_a_method_that_no_route_takes_is_told_those_that_some_do(
     assert caught.value.allow == allow
 
 
+def test_a_refused_method_is_answered_as_the_first_route_of_its_path_says() -> None:
+    never = route(path="/a", methods=["POST"], headers={"X-Never": "1"})
+    routes = router(route(path="/"), route(path="/a", methods=["PUT"]), never)
+    assert routes.nearest("api.test", "/a", ()) == 1
+    assert routes.nearest("api.test", "/b", ()) == 0
+    assert router(never).nearest("api.test", "/a", ()) is None
+
+
 def test_a_method_may_fall_through_to_a_wider_route() -> None:
     routes = router(route(path="/a", methods=["GET"]), route(path="/"))
     assert find(routes, "/a", method="POST") == 1

@@ -2,7 +2,14 @@
 
 import pytest
 
-from proxy.http.conditional import entity_tags, not_modified, range_applies, validators
+from proxy.http.conditional import (
+    entity_tags,
+    names_tag,
+    not_modified,
+    range_applies,
+    validators,
+    with_tags,
+)
 from proxy.http.fields import RawHeaders
 
 OLD = b"Sun, 06 Nov 1994 08:49:37 GMT"
@@ -65,3 +72,36 @@ def test_a_range_counts_for_the_same_bytes_only(
 def test_both_validators_are_sent() -> None:
     assert validators(TAGGED) == [(b"If-None-Match", b'"a"'), (b"If-Modified-Since", OLD)]
     assert validators([(b"Last-Modified", b"yesterday")]) == []
+
+
+OURS = [(b"If-None-Match", b'"old"'), (b"If-Modified-Since", b"x")]
+
+
+@pytest.mark.parametrize(
+    ("ours", "asked", "sent"),
+    [
+        (OURS, [b'"new"'], b'"old", "new"'),
+        (OURS, [b'"a", W/"b"', b'"old"'], b'"old", "a", W/"b"'),
+        (OURS, [b'W/"old"'], None),
+        (OURS, [b"*"], None),
+        (OURS, [b"bare"], None),  # no tag: servers refuse the field for it
+        (OURS, [], None),
+        (OURS[1:], [b'"new"'], None),
+        ([], [b'"new"'], None),
+    ],
+)
+def test_the_tags_of_a_client_are_asked_for_with_ours(
+    ours: list[tuple[bytes, bytes]], asked: list[bytes], sent: bytes | None
+) -> None:
+    found = with_tags(ours, [(b"if-none-match", line) for line in asked])
+    if sent is None:
+        assert found is ours
+    else:
+        assert found == [(b"If-None-Match", sent), *ours[1:]]
+
+
+def test_a_tag_that_a_request_names_is_compared_weakly() -> None:
+    asked = [(b"If-None-Match", b'"a", W/"b"')]
+    assert names_tag(asked, b'W/"a"')
+    assert names_tag(asked, b'"b"')
+    assert not names_tag(asked, b'"c"')

@@ -120,6 +120,33 @@ def test_a_line_break_in_two_pieces_is_one(end: bytes, size: int) -> None:
     assert heard((MESSAGES + b"event: message_stop\ndata: {}\n\n").replace(b"\n", end), size)
 
 
+@pytest.mark.parametrize(
+    ("stream", "over"),
+    [
+        (CHUNK + b"data: [DONE]\n\n", True),
+        (b"data: 1\n\ndata: [DONE]\r\n\r\n", True),
+        (MESSAGES + b"event: message_stop\ndata: {}\n\n", True),
+        (CREATED + b'event: response.completed\ndata: {"a": "%b"}\n\n' % LONG, True),
+        (CREATED + b"event: response.failed\ndata: {}\n\n", True),
+        (CREATED + b"event: response.completed\ndata: {}\n\ndata: [DONE]\n\n: bye\n\n", True),
+        (b'event: x\ndata: 1\n\nevent: message_stop\ndata: {"type": "message_stop"}\n\n', True),
+        (b'data: {"type": "text", "text": "\\"type\\": \\"message_stop\\""}\n\n', False),
+        (b"", False),
+        (CHUNK, False),
+        (CHUNK + b"data: [DONE]\n", False),
+        (CHUNK + b"data: [DONE]\n\ndata: more\n\n", False),
+        (MESSAGES + b"event: message_stop\ndata: {}\n\nevent: pi", False),
+        (b"event: message_stop\ndata: {}\n\n", False),  # of whatever it is
+    ],
+)
+def test_a_stream_is_over_behind_its_last_event(stream: bytes, over: bool) -> None:
+    for size in (1, 7, len(stream) or 1):
+        end = EventEnd()
+        for start in range(0, len(stream), size):
+            end.hear(stream[start : start + size])
+        assert end.is_over() is over
+
+
 def test_what_is_kept_of_an_event_is_short() -> None:
     end = EventEnd()
     for _ in range(100):

@@ -178,3 +178,14 @@ async def test_a_stream_that_was_opened_early_ends_with_trailers_too() -> None:
         response = await proxy.ask(get(fields=TAKES + b"Accept: text/event-stream\r\n"))
         assert response.body.endswith(b"data: hello\n\n")
         assert response.chunks.trailers == [b"X-Sum: 1"]
+
+
+async def test_a_reply_with_trailers_is_not_stored_and_says_so() -> None:
+    head = b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\n\r\n"
+    reply = head + b"4\r\nbody\r\n0\r\nX-Sum: 1\r\n\r\n"
+    asked = get(fields=b"TE: trailers\r\nConnection: TE\r\n")
+    async with RawUpstream([reply]) as upstream, proxied(upstream, cache={}) as proxy:
+        for _ in range(2):
+            answer = await proxy.ask(asked)
+            assert (answer.value("Cache-Status") or b"").endswith(b"; detail=trailers")
+        assert len(upstream.requests) == 2

@@ -36,6 +36,7 @@ class OneRoute:
 
     name = "/v1"
     errors = ErrorsOptions()
+    own_fields = None
 
     def __init__(self, handle: Handler) -> None:
         self.handle = handle

@@ -18,7 +18,15 @@ from aiohttp.http_exceptions import BadStatusLine, LineTooLong
 from proxy.core import errors as e
 from proxy.upstream.translate import body_error, connect_error, head_error
 
+
+def alert(reason: str) -> ssl.SSLError:
+    error = ssl.SSLError(1, f"[SSL: {reason}] x (_ssl.c:1)")
+    error.reason = reason
+    return error
+
+
 UNTRUSTED = ssl.CertificateError()
+REFUSED, UNSENT = e.ClientCertificateRefused, e.Stage.NOT_SENT
 KEY = ConnectionKey("a", 1, False, True, None, None, None)
 
 
@@ -34,6 +42,7 @@ def os_error(number: int | None) -> OSError:
         (TimeoutError(), False, False, e.ConnectTimeout),
         (ClientConnectorCertificateError(KEY, UNTRUSTED), True, False, e.CertificateInvalid),
         (ClientConnectorSSLError(KEY, ssl.SSLError(1, "x")), True, False, e.TlsFailed),
+        (ClientConnectorSSLError(KEY, alert("TLSV1_ALERT_UNKNOWN_CA")), True, False, REFUSED),
         (ClientConnectorError(KEY, os_error(errno.ECONNRESET)), True, False, e.TlsFailed),
         (ClientConnectorError(KEY, os_error(errno.ECONNRESET)), False, False, e.ConnectFailed),
         (ClientConnectorError(KEY, os_error(errno.ECONNREFUSED)), True, False, e.ConnectFailed),
@@ -67,8 +76,32 @@ def test_what_comes_instead_of_a_head(error: Exception, kind: type[e.ProxyError]
 
 
 @pytest.mark.parametrize(
+    ("reason", "first", "kind", "stage", "words"),
+    [
+        ("TLSV13_ALERT_CERTIFICATE_REQUIRED", True, REFUSED, UNSENT, "no certificate, and"),
+        ("SSLV3_ALERT_CERTIFICATE_EXPIRED", True, REFUSED, UNSENT, "refused (certificate expired)"),
+        ("SSLV3_ALERT_BAD_CERTIFICATE", True, REFUSED, UNSENT, "(bad certificate)"),
+        ("TLSV1_ALERT_ACCESS_DENIED", True, REFUSED, UNSENT, "(access denied)"),
+        # What was read before it may have been executed.
+        ("TLSV1_ALERT_ACCESS_DENIED", False, e.TlsBroken, e.Stage.SENT, "(access denied)"),
+        ("TLSV1_ALERT_INTERNAL_ERROR", True, e.TlsBroken, e.Stage.SENT, "internal error"),
+        ("DECRYPTION_FAILED_OR_BAD_RECORD_MAC", True, e.TlsBroken, e.Stage.SENT, "bad record mac"),
+    ],
+)  # fmt: skip
+def test_an_alert_instead_of_a_head_says_what_it_is_about(
+    reason: str, first: bool, kind: type[e.UpstreamError], stage: e.Stage, words: str
+) -> None:
+    found = head_error(alert(reason), stage=e.Stage.SENT, name="https://a", first=first)
+    assert isinstance(found, e.UpstreamError)
+    assert (type(found), found.stage) == (kind, stage)
+    assert "https://a" in found.detail
+    assert words in found.detail
+
+
+@pytest.mark.parametrize(
     ("error", "kind"),
     [
+        (alert("TLSV1_ALERT_INTERNAL_ERROR"), e.ReplyBroken),
         (ClientPayloadError("x\n  picture"), e.ReplyBroken),
         (ConnectionResetError("x"), e.ReplyBroken),
         (e.ReplyStalled("x"), e.ReplyStalled),

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from proxy.config.load import read
 from tests.support.message import get, length
 from tests.support.proxy import proxied
@@ -39,6 +41,41 @@ async def test_an_answer_of_the_proxys_own_carries_them_too() -> None:
         assert refused.status == 429
         assert refused.value("Access-Control-Allow-Origin") == b"https://app.test"
         assert refused.value("Vary") == b"Origin"
+
+
+REFUSED = [
+    (b"POST /a HTTP/1.1", b"Content-Length: 1000\r\n\r\n" + b"x" * 1000, 413),
+    (b"POST /a HTTP/1.1", b"Content-Length: 1000\r\n\r\n", 413),
+    (
+        b"POST /a HTTP/1.1",
+        b"Transfer-Encoding: chunked\r\n\r\n80\r\n%b\r\n0\r\n\r\n" % (b"x" * 128),
+        413,
+    ),
+    (b"POST /a HTTP/1.1", b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+    (b"OPTIONS /a HTTP/1.1", b"Max-Forwards: x\r\n\r\n", 400),
+    (b"OPTIONS /a HTTP/1.1", b"Max-Forwards: 0\r\n\r\n", 200),
+    (b"PUT /a HTTP/1.1", b"\r\n", 405),
+]
+
+
+@pytest.mark.parametrize(("line", "rest", "status"), REFUSED)
+async def test_what_is_refused_before_its_route_is_found_looks_as_that_says(
+    line: bytes, rest: bytes, status: int
+) -> None:
+    methods = ["GET", "POST", "OPTIONS"]
+    own = {"cors": CORS, "errors": {"format": "text"}, "methods": methods}
+    routes = [{"path": "/a", "upstream": "api", **own}, {"path": "/b", "upstream": "api"}]
+    limit = {"max_body": "100B"}
+    async with RawUpstream() as upstream, proxied(upstream, routes=routes, server=limit) as proxy:
+        for _ in range(2):
+            answer = await proxy.ask(line + b"\r\nHost: a\r\n" + ORIGIN + rest)
+            assert answer.status == status
+            assert answer.value("Access-Control-Allow-Origin") == b"https://app.test"
+            assert answer.values("Vary") == [b"Origin"]
+            text = b"text/plain; charset=utf-8" if status != 200 else None
+            assert answer.value("Content-Type") == text
+        assert upstream.requests == []
+        assert (await proxy.record()).route == ("" if status == 405 else "/a")
 
 
 ROUTE = """

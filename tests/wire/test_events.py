@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.event_wire import ACCEPT, EVENTS, TYPE, last_words, said
-from tests.support.message import get, post
+from tests.support.message import OK, get, post
 from tests.support.proxy import proxied
 from tests.support.upstream import HEALTHY, RawUpstream
 
@@ -128,6 +128,31 @@ async def test_a_broken_stream_ends_with_an_event_and_a_cut(
         assert problem["status"] == status
         assert problem["instance"] == record.request_id
         assert (record.status, record.error) == (200, token)
+
+
+DONE = b"data: 1\n\ndata: [DONE]\n\n"
+STOPPED = b"event: message_start\ndata: {}\n\nevent: message_stop\ndata: {}\n\n"
+
+
+@pytest.mark.parametrize(("end", "status", "token"), BREAKS)
+@pytest.mark.parametrize("whole", [DONE, STOPPED])
+async def test_nothing_is_said_behind_the_last_event_and_the_reply_is_whole(
+    end: list[Any], status: int, token: str, whole: bytes
+) -> None:
+    stream = {"on_error": "event", "heartbeat": "30ms"}
+    limit = {"consecutive_failures": 1, "base_ejection_time": "1h", "max_ejection_percent": 100}
+    async with (
+        RawUpstream(["wait-body", EVENTS, said(whole), *end], [OK]) as upstream,
+        proxied(
+            upstream, stream=stream, timeouts={"idle": "100ms"}, circuit_breaker=limit
+        ) as proxy,
+        await proxy.connect() as client,
+    ):
+        answer = await client.ask(get())
+        assert bytes(answer.body) == whole
+        record = await proxy.record()
+        assert (record.status, record.error) == (200, token)
+        assert (await client.ask(get())).status == 200  # and it counts for no server
 
 
 async def test_total_leaves_time_for_last_words() -> None:

@@ -7,7 +7,7 @@ may be done with it:
 
 - fresh, or stale and the client takes that: it is the answer;
 - stale, within stale-while-revalidate: it is the answer, and one task asks the upstream for all;
-- otherwise the upstream is asked, with the validators of the entry in place of the client's own.
+- otherwise the upstream is asked, with the validators of the entry, and the tags of the client.
 
 Requests that ask at the same time share one call, by the key and the rules of `[coalesce]`
 (``Sharing``). The call is ``_fetch``. What comes of it:

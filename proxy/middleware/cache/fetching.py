@@ -12,8 +12,8 @@ from proxy.core.outcome import Verdict, verdict
 from proxy.core.reply import Ending, Reply
 from proxy.core.stored import Claim, Entry, Meta, Store
 from proxy.http.cache_control import OF_ONE_CLIENT
-from proxy.http.conditional import CONDITIONS, first, strong_tag, validators
-from proxy.http.fields import Fields, RawHeaders, values
+from proxy.http.conditional import first, with_tags
+from proxy.http.fields import RawHeaders, values
 from proxy.http.sse import streams_events
 from proxy.middleware.cache.answers import STATUS, status_field
 from proxy.middleware.cache.asked import Asked
@@ -24,12 +24,17 @@ from proxy.middleware.cache.recording import Recorder
 from proxy.middleware.cache.rests import Rests
 from proxy.middleware.cache.succession import is_newer, is_withdrawn, speaks_of
 from proxy.middleware.cache.sufficing import Suffices
+from proxy.middleware.cache.validating import (
+    REPLACED,
+    is_confirmed,
+    is_of_client,
+    sent_validators,
+    without_all,
+)
 from proxy.middleware.cache.whole import store_whole
 from proxy.policy.freshness import ANYTHING, usable_on_error
 from proxy.policy.key_changes import Changes
 
-REPLACED: Final = CONDITIONS | {b"range", b"if-range"}
-"""Fields of a client that are left out where an entry is validated."""
 NOTHING_STORED: Final = "uri-miss"
 """Why a request is forwarded whose target has no entry at all (RFC 9211 2.2)."""
 _STAYS_FOR: Final = 10.0
@@ -151,16 +156,27 @@ class Fetcher:
     ) -> tuple[Reply, bool, tuple[float, float]]:
         """A reply of the upstream, whether a 304 confirms the entry; when it was asked, and came.
 
+        The tags of the client are asked for too: all that share a call have the same. A 304 that
+        speaks of one of them is its answer, and says nothing of the entry.
         Raises ProtocolViolation as ``fetch`` says.
         """
         asked_at = self._now()
         kept = exchange.headers
         ours = sent_validators(exchange, entry)
         conditional = asked.conditional or bool(ours)
+        sent = with_tags(ours, kept) if ours else ours
         if ours:
-            exchange.headers = without_all(kept, REPLACED) + ours
+            exchange.headers = without_all(kept, REPLACED) + sent
         try:
             reply = await self._below(exchange)
+            if sent is not ours and reply.status == 304:
+                if first(reply.headers, b"etag") is None:  # nobody knows which one it speaks of
+                    reply.close(Ending.COMPLETE)
+                    exchange.headers = without_all(kept, REPLACED) + ours
+                    asked_at = self._now()
+                    reply = await self._below(exchange)
+                elif not is_confirmed(entry, reply) and is_of_client(kept, reply):
+                    return reply, False, (asked_at, self._now())
             if ours and reply.status == 304 and not is_confirmed(entry, reply):
                 reply.close(Ending.COMPLETE)
                 exchange.headers = without_all(kept, REPLACED)
@@ -240,20 +256,6 @@ class Fetcher:
             await self._store.touch(key, entry.ident, meta)
 
 
-def sent_validators(exchange: Exchange, entry: Entry | None) -> Fields:
-    """What asks whether an entry is still right; nothing in a POST, which knows no 304."""
-    if entry is None or exchange.method == "POST":
-        return []
-    return validators(entry.meta.fields)
-
-
-def is_confirmed(entry: Entry | None, reply: Reply) -> bool:
-    """Whether a 304 to our validators speaks of this entry: its ETag is none, or the same."""
-    tag = first(reply.headers, b"etag")
-    own = None if entry is None else first(entry.meta.fields, b"etag")
-    return tag is None or own is None or strong_tag(tag) == strong_tag(own)
-
-
 def is_confirming(exchange: Exchange, entry: Entry, reply: Reply) -> bool:
     """Whether ``fetch`` returned a 304 that confirms the entry; any other reply was ``told``."""
     if reply.status != 304 or not sent_validators(exchange, entry):
@@ -272,8 +274,3 @@ def told(reply: Reply, words: str) -> Reply:
     """The reply, with Cache-Status as its last field."""
     reply.headers = [*reply.headers, status_field(words)]
     return reply
-
-
-def without_all(fields: RawHeaders, dropped: frozenset[bytes]) -> Fields:
-    """The fields but for those of these names."""
-    return [(name, value) for name, value in fields if name.lower() not in dropped]

@@ -8,8 +8,8 @@ from proxy.core.errors import ProxyError, forget_frames
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import Verdict, verdict
 from proxy.core.reply import Ending, Reply
-from proxy.middleware.cache.fetching import REPLACED, without_all
 from proxy.middleware.cache.rests import Rests
+from proxy.middleware.cache.validating import REPLACED, without_all
 
 _OF_CLIENT: Final = REPLACED | {b"cache-control", b"pragma"}
 

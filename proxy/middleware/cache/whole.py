@@ -21,7 +21,9 @@ async def store_whole(
             why = "too-large"
         elif streams_events(reply.headers) and not ends_well(whole):
             why = "event-stream"
-        elif reply.last_trailers() or not writer.write(whole):
+        elif reply.last_trailers():
+            why = "trailers"
+        elif not writer.write(whole):
             why = "not-kept"
         elif (replaces := await place()) is None:
             why = "superseded"

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from enum import Enum
 
 from proxy.core.clock import Clock
-from proxy.core.errors import CertificateInvalid, NoEndpointAvailable, QueueFull, UpstreamError
+from proxy.core.errors import NoEndpointAvailable, QueueFull, UpstreamError
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.outcome import CONNECT_FAILURE, failure_class
+from proxy.core.outcome import CONNECT_FAILURE, failure_class, lasts
 from proxy.core.reply import Reply
 from proxy.core.request_key import key_of
 from proxy.core.scope import Servers, UpstreamScope
@@ -89,7 +89,7 @@ class WaitForConnect:
         A server that is back may still be ejected, on trial or unhealthy: who has waited for the
         server waits for that too.
         """
-        if not exchange.body.resendable or isinstance(error, CertificateInvalid):
+        if not exchange.body.resendable or lasts(error):
             return False
         if exchange.suffices is not None and exchange.suffices(error):
             return False

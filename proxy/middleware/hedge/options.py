@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from proxy.core.duration import Duration
-from proxy.core.findings import WARNING, Finding, Written
+from proxy.core.findings import WARNING, Finding, Written, percent_doubt
 from proxy.core.options import Table
 
 PATTERN: Final = r"^(p[1-9][0-9](\.[0-9])?|[0-9]+(\.[0-9]+)?(ms|s|m|h))$"
@@ -53,6 +53,9 @@ def problems(written: Written) -> Iterator[Finding]:
         if not (key and written.at("retry", "idempotency_header")):
             message = f"nothing of {taken} may be repeated{may}: see [retry] methods"
             yield Finding(at, f"{WARNING} {message}")
+    share = written.at("hedge", "budget_percent")
+    if share and (doubt := percent_doubt(options.budget_percent)):
+        yield Finding(share, f"{WARNING} {doubt}")
     first_byte = route.timeouts.first_byte
     if options.delay[:1].isdigit() and 0 < first_byte <= _seconds(options.delay):
         message = f"first_byte ({first_byte}) ends before delay"

@@ -5,9 +5,9 @@ from typing import Any, Final
 from weakref import ref
 
 from proxy.core.clock import Clock
-from proxy.core.errors import CertificateInvalid, UpstreamError
+from proxy.core.errors import UpstreamError
 from proxy.core.exchange import Exchange
-from proxy.core.outcome import CONNECT_FAILURE, failure_class
+from proxy.core.outcome import CONNECT_FAILURE, failure_class, lasts
 from proxy.http.logins import Ties
 from proxy.middleware.load_balance.targets import Targets, TargetSet
 from proxy.policy.endpoint import Endpoint
@@ -29,7 +29,7 @@ def is_for_another(
 
     A wrong certificate is wrong for good: then it does not matter what speaks against the others.
     """
-    wrong = isinstance(error, CertificateInvalid)
+    wrong = lasts(error)
     if not wrong and failure_class(error) != CONNECT_FAILURE:
         return False
     tried = {endpoint.name, *[attempt.endpoint for attempt in exchange.record.attempt_log]}

@@ -9,7 +9,7 @@ from weakref import ref
 from msgspec import Meta
 
 from proxy.core.duration import Duration, seconds
-from proxy.core.findings import WARNING, Finding, Written
+from proxy.core.findings import WARNING, Finding, Written, percent_doubt
 from proxy.core.options import Table, described
 from proxy.core.state_changes import tell
 from proxy.policy.breaker import Breaker
@@ -90,6 +90,9 @@ def problems(written: Written) -> Iterator[Finding]:
     if base and options.base_ejection_time > options.max_ejection_time > 0:
         message = f"longer than max_ejection_time ({options.max_ejection_time})"
         yield Finding(base, f"{WARNING} {message}")
+    most = written.at("circuit_breaker", "max_ejection_percent")
+    if most and (doubt := percent_doubt(options.max_ejection_percent)):
+        yield Finding(most, f"{WARNING} {doubt}")
     for name in ("min_requests", "interval"):
         counted = written.at("circuit_breaker", name)
         if counted and not options.failure_ratio:

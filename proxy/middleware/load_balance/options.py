@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from proxy.core.duration import Duration, seconds
-from proxy.core.findings import WARNING, Finding, Written
+from proxy.core.findings import WARNING, Finding, Written, percent_doubt
 from proxy.core.options import Table, described
 from proxy.core.request_key import PATTERN
 
@@ -26,8 +26,8 @@ class LoadBalanceOptions(Table, frozen=True, kw_only=True):
         Meta(
             pattern=PATTERN,
             description='With "hash", requests with the same value go to the same server: '
-            '"path", "client_addr", '
-            '"header:NAME" or "cookie:NAME".',
+            '"path", "client_addr", "header:NAME", "cookie:NAME", or "route": all requests of a '
+            "route go to one server.",
         ),
     ] = "path"
     min_share: Annotated[
@@ -65,7 +65,12 @@ class LoadBalanceOptions(Table, frozen=True, kw_only=True):
 def problems(written: Written) -> Iterator[Finding]:
     """What is wrong with `[load_balance]`."""
     options: LoadBalanceOptions | None = written.options.load_balance
+    if options is None:
+        return
     at = written.at("load_balance", "hash_key")
-    if at and options is not None and options.policy != "hash":
+    if at and options.policy != "hash":
         message = f'policy is "{options.policy}": expected policy = "hash" beside it'
         yield Finding(at, f"{WARNING} {message}")
+    panic = written.at("load_balance", "panic_threshold")
+    if panic and (doubt := percent_doubt(options.panic_threshold)):
+        yield Finding(panic, f"{WARNING} {doubt}")

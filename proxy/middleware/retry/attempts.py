@@ -8,13 +8,12 @@ from aiohttp_retry import RetryOptionsBase
 from proxy.core.clock import Clock
 from proxy.core.errors import (
     AttemptTimeout,
-    CertificateInvalid,
     NotAttempted,
     UpstreamError,
     forget_frames,
 )
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.outcome import CONNECT_FAILURE, failure_class
+from proxy.core.outcome import CONNECT_FAILURE, failure_class, lasts
 from proxy.core.reply import Ending, Reply
 from proxy.http.retry_after import retry_after
 from proxy.middleware.retry.adapters import AttemptResponse
@@ -96,8 +95,8 @@ class Attempts(RetryOptionsBase):
                 # This attempt was not made: the failure of the one before says more.
                 self._last_was_made = False
                 raise self._failed from None
-            if isinstance(error, CertificateInvalid) and not error.alternative_ready:
-                raise  # a wrong certificate is as wrong the next time
+            if lasts(error) and not error.alternative_ready:
+                raise
             if exchange.suffices is not None and exchange.suffices(error):
                 raise
             failure = failure_class(error)

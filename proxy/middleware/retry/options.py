@@ -1,5 +1,6 @@
 """The table `[retry]`: what may be tried again, how often, and how long to wait."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Final
 
@@ -8,7 +9,7 @@ from msgspec import Meta
 
 from proxy.core.body import Body
 from proxy.core.duration import Duration, seconds
-from proxy.core.findings import WARNING, Finding, Written, method_fault, token_fault
+from proxy.core.findings import WARNING, Finding, Written, method_fault, percent_doubt, token_fault
 from proxy.core.options import MOST, Table, described
 from proxy.core.size import Size, size
 
@@ -16,6 +17,8 @@ CAUSES: Final = ("connect-failure", "stale-connection", "reset", "timeout")
 """Failures that ``on`` may name beside statuses."""
 
 PATTERN: Final = f"^({'|'.join(CAUSES)}|[1-5][0-9][0-9]|[1-5]xx)$"
+_SUCCESS: Final = re.compile("1..|20[013-9]|2[1-9][0-9]|2xx|304|3xx")
+"""What ``on`` may name and nobody means. 202 may be "not yet", and a redirect a page of excuses."""
 
 
 class BudgetOptions(Table, frozen=True, kw_only=True):
@@ -141,6 +144,10 @@ def _doubts(options: RetryOptions, written: Written) -> Iterator[Finding]:
         yield Finding(on, "nothing is tried again with attempts = 1")
     elif on and not options.on:
         yield Finding(on, "nothing is tried again; retry = false says so too")
+    for index, name in enumerate(options.on if on else ()):
+        if on and _SUCCESS.fullmatch(name):
+            message = f"a reply with {name} is no failure, and would be thrown away"
+            yield Finding((*on, index), message)
     base = written.at("retry", "backoff_base")
     if base and options.backoff_base > options.backoff_max > 0:
         message = f"longer than backoff_max ({options.backoff_max}), which is then waited"
@@ -149,9 +156,8 @@ def _doubts(options: RetryOptions, written: Written) -> Iterator[Finding]:
     if waits and 0 < total <= options.wait_for_connect:
         yield Finding(waits, f"[timeouts] total ({total}) ends the wait before")
     table = written.at("retry", "budget")
-    if table and 0 < budget.percent < 1:
-        meant = f"less than one percent, did you mean {budget.percent * 100:g}?"
-        yield Finding((*table, "percent"), meant)
+    if table and (doubt := percent_doubt(budget.percent)):
+        yield Finding((*table, "percent"), doubt)
     if table and not budget.percent and not budget.min_per_second:
         yield Finding(table, "nothing is tried again: percent and min_per_second are 0")
 

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from proxy.core.clock import Clock
-from proxy.core.errors import ProxyError, ReplyBroken, ReplyStalled
+from proxy.core.errors import AllSaid, ProxyError, ReplyBroken, ReplyStalled
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
+from proxy.http.event_ends import EventEnd
 from proxy.http.fields import RawHeaders
 from proxy.http.sse import SseScanner, streams_events
 from proxy.http.upstream_request_id import upstream_id
@@ -41,6 +42,7 @@ class KeepAliveBody:
     """The body of a stream of events, with what the proxy says in between."""
 
     __slots__ = (
+        "_end",
         "_ended",
         "_error",
         "_event_open",
@@ -61,6 +63,7 @@ class KeepAliveBody:
         self._exchange = exchange
         self._reply = reply
         self._scanner = SseScanner()
+        self._end = EventEnd()
         self._next_read: asyncio.Future[Any] | None = None
         self._held: list[bytes] = []
         """The start of an event, kept back: an error event may have to be sent before it."""
@@ -73,7 +76,10 @@ class KeepAliveBody:
         self._error: ProxyError | None = None
 
     async def read(self) -> bytes:
-        """The next bytes, the upstream's or ours. Raises ReplyBroken, after the error event."""
+        """The next bytes, the upstream's or ours.
+
+        Raises ReplyBroken, after the error event; AllSaid where none is needed.
+        """
         if self._error is not None:
             raise self._error
         while not self._ended:
@@ -82,6 +88,8 @@ class KeepAliveBody:
             except ProxyError as error:
                 if not self._sends_error_event or self._event_open:
                     raise
+                if isinstance(error, ReplyBroken) and self._end.is_over():
+                    raise AllSaid(error) from None
                 self._error = error
                 return self._words.error_event(
                     self._wrong_reply or error, self._exchange.request_id
@@ -103,6 +111,7 @@ class KeepAliveBody:
             scanner.feed(data)
             self._event_open = not scanner.between
             return data
+        self._end.hear(data)
         end = scanner.last_end(data)
         scanner.feed(data)
         cut = len(data)
@@ -145,7 +154,8 @@ class KeepAliveBody:
                 patience = left if heartbeat is None else min(heartbeat, left)
             await asyncio.wait((self._next_read,), timeout=patience)
             silent = heartbeat is not None and patience == heartbeat
-            if silent and not self._next_read.done() and not self._event_open:
+            fits = not (self._event_open or self._end.is_over())
+            if silent and not self._next_read.done() and fits:
                 return HEARTBEAT
         done, self._next_read = self._next_read, None
         data: bytes = done.result()

@@ -26,6 +26,7 @@ not ``session.request``: decision 0001.
 """
 
 import asyncio
+import ssl
 from typing import Final
 
 from aiohttp import ClientPayloadError
@@ -126,6 +127,8 @@ class UpstreamProtocol(UpstreamTransport):
                 payload.feed_eof()
             else:
                 payload.set_exception(exc or ClientPayloadError("the connection ended too early"))
+        if isinstance(exc, ssl.SSLError):  # aiohttp would make it an OSError without its reason
+            self.set_exception(exc)
         super().connection_lost(exc)
         if (on_lost := self.on_lost) is not None:
             self.on_lost = None  # who is told holds this

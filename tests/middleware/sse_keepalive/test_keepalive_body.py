@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from proxy.core.errors import ConnectFailed, ProxyError, ReplyBroken
+from proxy.core.errors import AllSaid, ConnectFailed, ProxyError, ReplyBroken, ReplyStalled
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
 from proxy.middleware.sse_keepalive.keepalive_body import (
@@ -72,6 +72,20 @@ async def test_a_break_between_two_events_has_its_event_then_ends_as_broken(
     body = KeepAliveBody(words(), get(), streaming(broken, SSE))
     last = b"event: error\ndata: ReplyBroken\n\n"
     assert await all_of(body) == [b"data: 1\n\n", last, "broken"]
+
+
+@pytest.mark.parametrize("cut", [ReplyBroken("gone"), ReplyStalled("silent")])
+async def test_behind_the_last_event_nothing_is_said(
+    jumping: JumpingLoop, cut: ReplyBroken
+) -> None:
+    source = Pieces(b"data: 1\n\ndata: [DO", b"NE]\n\n", error=cut)
+    body = KeepAliveBody(words(heartbeat=0.4), get(), streaming(source, SSE))
+    given = [await body.read() for _ in range(6)]
+    assert [each for each in given if each != HEARTBEAT] == [b"data: 1\n\n", b"data: [DONE]\n\n"]
+    assert given[-1] != HEARTBEAT
+    with pytest.raises(AllSaid) as caught:
+        await body.read()
+    assert caught.value.error is cut
 
 
 async def test_a_break_in_an_event_that_is_out_in_part_has_none(jumping: JumpingLoop) -> None:

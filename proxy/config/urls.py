@@ -1,0 +1,98 @@
+"""URLs in a configuration: what is wrong with one, as a sentence, or nothing."""
+
+import re
+from typing import Final
+
+from proxy.config.addresses import LOOPBACK, authority_fault, bracketed, unix_fault
+
+_URL: Final = re.compile(
+    r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^?#]*)(\?[^#]*)?(#.*)?", re.DOTALL
+)
+_UNIX: Final = re.compile(r"(?:https?|http\+unix)://unix:(/[^:?#]*)(?::.*)?", re.IGNORECASE)
+"""A socket as nginx writes it, perhaps with a path of HTTP behind a colon."""
+_SIGNAL: Final = re.compile(r"(https?://[^/].*?)(/+v1/(?:traces|metrics|logs)/*)")
+"""The whole URL of one signal, as in OTEL_EXPORTER_OTLP_TRACES_ENDPOINT."""
+
+
+def server_fault(url: str) -> str:
+    """The URL of an upstream's server."""
+    if url.startswith("unix:"):
+        return unix_fault(url)
+    if "@" in url.partition("?")[0]:  # not repeated: it may hold a password
+        return "a user and a password do not belong in the URL; see [upstreams.credentials]"
+    if re.search(r"[,\s]+https?://", url):
+        return 'several servers are several strings in the list: ["URL", "URL"]'
+    found = _URL.fullmatch(url)
+    if not found or found[1] not in ("http", "https"):
+        if "?" in url:
+            return 'expected "http://HOST:PORT", without a query'
+        return (
+            'expected "http://HOST:PORT", "https://HOST:PORT" or "unix:/path", '
+            f"got {url!r}{_server_meant(url)}"
+        )
+    _, authority, path, query, fragment = found.groups()
+    if query or fragment:  # not repeated: a query may hold a key
+        return "a query or a fragment does not belong in the URL of a server"
+    if authority == "unix:":
+        return f'expected "unix:/path", got {url!r}{_server_meant(url)}'
+    if path not in ("", "/"):
+        return f"a path does not belong here; write add_prefix = {path!r} in the routes instead"
+    return authority_fault(authority)
+
+
+def token_url_fault(url: str) -> str:
+    """The URL of a token server; a query may stand there (RFC 6749 3.2)."""
+    if "@" in url.partition("?")[0]:  # not repeated: it may hold a password
+        return "a user and a password do not belong in the URL; see client_id, client_secret_file"
+    found = _URL.fullmatch(url)
+    if not found or found[1] not in ("http", "https") or not url.isascii() or " " in url:
+        return f'expected "https://HOST/PATH", got {url.partition("?")[0]!r}'
+    if found[5]:
+        return "a fragment does not belong in the URL of a token server (RFC 6749 3.2)"
+    return authority_fault(found[2])
+
+
+def collector_fault(url: str) -> str:
+    """The address of a collector of spans; their path is put behind it."""
+    if "@" in url:  # not repeated: it may hold a password
+        return "a user and a password do not belong in the URL"
+    found = _URL.fullmatch(url)
+    if not found or found[1] not in ("http", "https") or not url.isascii() or " " in url:
+        near = "" if "?" in url or "#" in url else _server_meant(url)
+        return f'expected "http://HOST:4318", got {url!r}{near}'
+    if "?" in url or "#" in url:
+        return "neither a query nor a fragment belongs in the address of a collector"
+    return authority_fault(found[2])
+
+
+def collector_doubt(url: str) -> str:
+    """What no collector answers: OTLP itself has the rest of the path."""
+    found = _SIGNAL.fullmatch(url)
+    if not found:
+        return ""
+    where = f"{found[2].rstrip('/')}/v1/traces"
+    return f"/v1/traces is put behind it, so spans go to {where}, did you mean {found[1]!r}?"
+
+
+def _server_meant(url: str) -> str:
+    """The URL that somebody means who writes an address, a port or another scheme."""
+    if found := _UNIX.fullmatch(url.strip()):
+        return f", did you mean 'unix:{found[1]}'?"
+    text = re.sub(
+        r"^(https?)(?::/?/?|/+)(?=[A-Za-z\[])", r"\1://", url.strip(), flags=re.IGNORECASE
+    )
+    if text.startswith("/") and not text.startswith("//"):
+        return f", did you mean 'unix:{text}'?"
+    if found := _URL.fullmatch(text):
+        encrypted = found[1].lower() in ("https", "wss", "grpcs")
+        rest = found[2]
+    else:
+        rest = text.removeprefix("//").partition("/")[0]
+        if rest.startswith(":") or rest.isdecimal():
+            rest = f"{LOOPBACK}:{rest.removeprefix(':')}"
+        if rest.count(":") > 1 and not rest.startswith("["):
+            rest = bracketed(rest)
+        public = "." in rest and ":" not in rest and not re.fullmatch(r"[0-9.]+", rest)
+        encrypted = public or rest.endswith(":443")
+    near = f"{'https' if encrypted else 'http'}://{rest}"
+    return "" if authority_fault(rest) else f", did you mean {near!r}?"

@@ -1,0 +1,93 @@
+"""What is wrong with a URL."""
+
+from collections.abc import Callable
+
+import pytest
+
+from proxy.config.urls import collector_doubt, collector_fault, server_fault, token_url_fault
+
+LONG = "unix:/" + "x" * 107
+
+
+@pytest.mark.parametrize(
+    ("fault", "text"),
+    [
+        (server_fault, "http://10.0.0.1:9000"),
+        (server_fault, "https://api.example.com"),
+        (server_fault, "http://my_service:80/"),
+        (server_fault, "http://[::1]:8080"),
+        (server_fault, "unix:/run/api.sock"),
+        (token_url_fault, "https://auth.example.com/token?tenant=a"),
+        (collector_fault, "http://127.0.0.1:4318"),
+        (collector_fault, "https://otlp.example.com/otlp/"),
+    ],
+)
+def test_a_good_url_has_no_fault(fault: Callable[[str], str], text: str) -> None:
+    assert fault(text) == ""
+
+
+@pytest.mark.parametrize(
+    ("fault", "text", "message"),
+    [
+        (server_fault, LONG, "107 bytes"),
+        (server_fault, "", "expected"),
+        (server_fault, "ftp://host", "expected"),
+        (server_fault, "HTTP://host", "expected"),
+        (server_fault, "localhost:9000", "did you mean 'http://localhost:9000'?"),
+        (server_fault, "http://", "host is missing"),
+        (server_fault, "http://:80", "host is missing"),
+        (server_fault, "http://host:0", "port from 1 to 65535"),
+        (server_fault, "http://host:65536", "port from 1 to 65535"),
+        (server_fault, "http://host:", "port from 1 to 65535"),
+        (server_fault, "http://host:٨", "port from 1 to 65535"),
+        (server_fault, "http://ho st", "not a host name"),
+        (server_fault, "http://a..b", "not a host name"),
+        (server_fault, "http://-a", "not a host name"),
+        (server_fault, "http://bücher.example", "xn--"),
+        (server_fault, "http://1.2.3.400", "not an IP address"),
+        (server_fault, "http://[::zz]", "not an IP address"),
+        (server_fault, "http://[fe80::1%eth0]", "zone"),
+        (server_fault, "http://::1:80", "not a host and a port"),
+        (server_fault, "http://host/v1", "add_prefix = '/v1'"),
+        (server_fault, "http://host/?a=b", "query"),
+        (server_fault, "http://host#a", "fragment"),
+        (server_fault, "http://host\n", "not a host name"),
+        (server_fault, "unix:run/api.sock", "absolute"),
+        (server_fault, "unix:", "absolute"),
+        (server_fault, "http://unix:/tmp/y.sock", "did you mean 'unix:/tmp/y.sock'?"),
+        (server_fault, "http://unix:/tmp/y.sock:/v1/", "did you mean 'unix:/tmp/y.sock'?"),
+        (token_url_fault, "auth.example.com/token", 'expected "https://HOST/PATH"'),
+        (collector_fault, "localhost:4318", "expected"),
+        (collector_fault, "http://a:hunter2@c:4318", "do not belong"),
+        (collector_fault, "http://c:4318/?a=1", "neither a query"),
+        (collector_fault, "http://c:99999", "port"),
+        (collector_fault, "127.0.0.1:4318", "did you mean 'http://127.0.0.1:4318'?"),
+        (collector_fault, "grpc://otel:4318", "did you mean 'http://otel:4318'?"),
+        (collector_fault, "otel:4318/v1/traces", "did you mean 'http://otel:4318'?"),
+    ],
+)
+def test_a_bad_url_says_what_is_wrong(fault: Callable[[str], str], text: str, message: str) -> None:
+    assert message in fault(text)
+
+
+def test_a_password_in_a_url_is_not_repeated() -> None:
+    fault = server_fault("http://user:hunter2@host")
+    assert "credentials" in fault
+    assert "hunter2" not in fault
+
+
+@pytest.mark.parametrize(
+    ("url", "meant"),
+    [
+        ("http://otel:4318/v1/traces", "'http://otel:4318'?"),
+        ("http://otel:4318/v1/traces/", "'http://otel:4318'?"),
+        ("https://example.com/otlp/v1/logs", "'https://example.com/otlp'?"),
+    ],
+)
+def test_the_whole_url_of_a_signal_is_no_address_of_a_collector(url: str, meant: str) -> None:
+    assert collector_doubt(url).endswith(meant)
+
+
+@pytest.mark.parametrize("url", ["http://otel:4318", "http://otel/v1", "http://otel/v1/traces/x"])
+def test_another_path_of_a_collector_may_be_meant(url: str) -> None:
+    assert collector_doubt(url) == ""

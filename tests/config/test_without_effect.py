@@ -1,0 +1,135 @@
+"""What the file writes and what never does anything beside the rest of it has one warning."""
+
+from pathlib import Path
+
+import pytest
+
+from proxy.config.load import check
+
+API = '[[upstreams]]\nname = "api"\nservers = ["http://127.0.0.1:9000"]\n'
+ROUTE = '[[routes]]\nupstream = "api"\n'
+BOTH = API + ROUTE
+REST = '[[routes]]\nupstream = "api"\npath = "/rest"\n'
+
+
+def said(folder: Path, text: str) -> list[str]:
+    file = folder / "config.toml"
+    file.write_text(text)
+    return [f"{found.place}: {found.message}" for found in check(file, {})]
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "why"),
+    [
+        ("[log]\nslow = '2s'\n" + API, "log.slow", "sample below 1"),
+        ("[log]\nslow = '2s'\naccess = false\n" + API, "log.slow", "access = false"),
+        ("[store]\ntimeout = '1s'\n[cache]\n" + API, "store.timeout", "in memory"),
+        ("[store]\nnamespace = 'a'\n[cache]\n" + API, "store.namespace", "in memory"),
+        (
+            "[store]\nnamespace = 'a'\nurl = 'sqlite:/tmp/a.db'\n[cache]\n" + API,
+            "store.namespace",
+            "Redis",
+        ),
+        (
+            "[retry]\nmax_retry_after = '5s'\nrespect_retry_after = false\n" + API,
+            "retry.max_retry_after",
+            "respect_retry_after = false",
+        ),
+        (
+            "[retry]\nlast_chance = true\non = ['503']\n" + API,
+            "retry.last_chance",
+            'expected "reset" or "timeout" in on',
+        ),
+        (
+            "[retry]\nlast_chance = true\n[timeouts]\nper_try = '2s'\n" + API,
+            "retry.last_chance",
+            "per_try",
+        ),
+        ("[hedge]\n[retry]\nlast_chance = true\n" + API, "retry.last_chance", "[hedge]"),
+        ("[retry]\nmax_body = '512MiB'\n" + API, "retry.max_body", 'did you mean "32MiB"?'),
+        (
+            "[concurrency]\n[timeouts]\nqueue = '1m'\ntotal = '30s'\n" + API,
+            "timeouts.queue",
+            "longer than total (30s)",
+        ),
+        ("[timeouts]\nidle = '1m'\ntotal = '30s'\n" + API, "timeouts.idle", "total (30s)"),
+        (BOTH + "timeouts.queue = '1m'", "routes[0].timeouts.queue", "nothing ever waits"),
+        (
+            "[rate_limit]\naverage = 1\nmax_wait = '1m'\n[timeouts]\ntotal = '30s'\n" + API,
+            "rate_limit.max_wait",
+            "total (30s) ends the wait",
+        ),
+        (
+            "[stream]\nheartbeat = '10m'\n[timeouts]\nidle = '1m'\n" + API,
+            "stream.heartbeat",
+            "idle (1m)",
+        ),
+        (
+            "[stream]\nheartbeat = '1m'\n[timeouts]\ntotal = '1m'\n" + API,
+            "stream.heartbeat",
+            "total (1m)",
+        ),
+        (
+            BOTH + "methods = ['GET']\ncache.post = true",
+            "routes[0].cache.post",
+            "takes no POST, only GET",
+        ),
+        (
+            "[load_balance]\nmin_share = 10\npolicy = 'round_robin'\n" + API,
+            "load_balance.min_share",
+            'policy is "round_robin"',
+        ),
+        (
+            "[load_balance]\nejection_time = '5s'\n[circuit_breaker]\n" + API,
+            "load_balance.ejection_time",
+            "[circuit_breaker]",
+        ),
+    ],
+)
+def test_what_does_nothing_has_one_warning(tmp_path: Path, text: str, place: str, why: str) -> None:
+    [line] = said(tmp_path, text)
+    assert line.startswith(f"{place}: warning: ")
+    assert why in line
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[log]\nslow = '2s'\nsample = 0.1\n" + API,
+        "[log]\nslow = '2s'\n[tracing]\nsample = 0.1\n" + API,
+        "[log]\nslow = '0'\n" + API,
+        "[store]\ntimeout = '1s'\nurl = 'sqlite:/tmp/a.db'\n[cache]\n" + API,
+        "[retry]\nmax_retry_after = '5s'\n" + API,
+        "[retry]\nrespect_retry_after = false\n" + API,
+        "[retry]\nlast_chance = true\n" + API,
+        "[retry]\nlast_chance = false\non = ['503']\n" + API,
+        "[retry]\non = ['503']\n" + API,
+        "[retry]\nmax_body = '32MiB'\n" + API,
+        "[retry]\nmax_body = '0'\n" + API,
+        # the upstream goes on without the one who asked
+        "[cache]\n[timeouts]\nidle = '1m'\ntotal = '30s'\n" + API,
+        "[coalesce]\n[timeouts]\nidle = '1m'\ntotal = '30s'\n" + API,
+        "[timeouts]\ntotal = '30s'\n" + API,  # a default may be longer
+        "[stream]\nheartbeat = '2m'\n[timeouts]\nidle = '1m'\n" + API,  # before its head
+        "[stream]\nheartbeat = '15s'\n" + API,
+        # something that breaks while it is held has a status, also without a retry
+        "retry = false\n[stream]\ncommit = 'body:64KiB'\n" + API,
+        BOTH + "methods = ['GET', 'POST']\ncache.post = true",
+        BOTH + "cache.post = true",
+        "[load_balance]\npolicy = 'round_robin'\n" + API,
+        "[load_balance]\nmin_share = 100\npolicy = 'round_robin'\n" + API,
+        "[load_balance]\nejection_time = '0'\n[circuit_breaker]\n" + API,
+        # in one route it does something
+        "[timeouts]\nidle = '1m'\n" + BOTH + "timeouts.total = '30s'\n" + REST,
+        "[load_balance]\nejection_time = '5s'\n" + BOTH + "circuit_breaker = {}\n" + REST,
+        "[cache]\npost = true\n" + BOTH + "methods = ['GET']\n" + REST,
+    ],
+)
+def test_what_does_something_is_not_doubted(tmp_path: Path, text: str) -> None:
+    assert said(tmp_path, text) == []
+
+
+def test_what_does_nothing_in_any_route_is_said_once_at_the_top(tmp_path: Path) -> None:
+    text = "[cache]\npost = true\n" + BOTH + "methods = ['GET']\n" + REST + "methods = ['HEAD']"
+    [line] = said(tmp_path, text)
+    assert line.startswith("cache.post: warning: ")
