@@ -199,7 +199,8 @@ class Coalesce:
             body = BytesBody(content, body.framing, body.length)
         twin = exchange.twin(body)
         twin.send_informational = partial(_inform, exchange)
-        call = SharedCall(exchange, twin, self._memory, partial(self._remember, key))
+        remember = partial(self._remember, key)
+        call = SharedCall(exchange, twin, self._memory, remember, clock=self._clock)
         call.on_joining_ends = partial(self._end_joining, key, call)
         self._calls[key] = call
         task = asyncio.get_running_loop().create_task(call.run(send))

@@ -5,11 +5,13 @@ import copy
 from collections.abc import Callable
 from functools import partial
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final
 
+from proxy.core.clock import Clock
 from proxy.core.errors import InternalError, ProxyError, forget_frames
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Ending, NoMoreBytes, Reply
+from proxy.core.taking import Taking
 from proxy.http.cache_control import for_one_client
 from proxy.http.sse import streams_events
 from proxy.middleware.coalesce.own_refusals import ends_a_wait, is_own_refusal
@@ -23,13 +25,16 @@ class SharedCall:
 
     __slots__ = (
         "_buffered",
+        "_clock",
         "_error",
         "_head_waiters",
         "_leader",
         "_leader_reply",
+        "_leader_task",
         "_memory",
         "_on_unshareable",
         "_shared_reply",
+        "_taking",
         "_twin",
         "clients",
         "head_pending",
@@ -43,10 +48,17 @@ class SharedCall:
         twin: Exchange,
         memory: MemoryBudget,
         on_unshareable: Callable[[], None],
+        *,
+        clock: Clock,
     ) -> None:
         """``on_unshareable`` is called when the reply may not be shared."""
         self._leader: Exchange | None = leader
+        self._leader_task: asyncio.Task[Any] | None = None
+        """Which passes on a reply that is for the leader only."""
         self._twin = twin
+        # What holds a permit for the call has the twin: it may lend it while nobody reads.
+        twin.stalled = self._taking = Taking()
+        self._clock = clock
         self._memory = memory
         self.on_joining_ends: Callable[[], None]
         """Called once when no further client can join; Coalesce sets it."""
@@ -108,6 +120,25 @@ class SharedCall:
             except asyncio.CancelledError:
                 shared.abandon()
                 raise
+        elif self._leader_reply is not None:
+            await self._read_by_leader(self._leader_reply)
+
+    async def _read_by_leader(self, reply: Reply) -> None:
+        """Wait for the end: whoever ends the task of the call until then means its client.
+
+        A permit does that where its client takes nothing, see ``policy/permit_loans``.
+        """
+        if reply.closed or reply.buffered is not None:
+            return
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        reply.on_close(partial(_set, ended))
+        try:
+            await ended
+        except asyncio.CancelledError:
+            if self._leader is not None and self._leader_task is not None and not reply.closed:
+                self._leader.error = self._twin.error
+                self._leader_task.cancel()
+            raise
 
     def _wake(self) -> None:
         """The head is here, or an error."""
@@ -131,7 +162,9 @@ class SharedCall:
             reply.close(Ending.COMPLETE)
             self._buffered = (reply, whole)
         else:
-            self._shared_reply = SharedReply(reply, self._memory, self.on_joining_ends)
+            self._shared_reply = SharedReply(
+                reply, self._memory, self.on_joining_ends, self._taking, clock=self._clock
+            )
             if not self.clients:
                 self._shared_reply.abandon()
 
@@ -181,6 +214,9 @@ class SharedCall:
         if self._error is not None:
             raise _own_error(self._error)
         if self._leader_reply is not None:
+            exchange.stalled = self._taking
+            twin.committed = True
+            self._leader_task = asyncio.current_task()
             return self._leader_reply
         if self._buffered is not None:
             reply, whole = self._buffered
@@ -221,6 +257,12 @@ class SharedCall:
         elif self.head_pending:
             self.on_joining_ends()
             self.task.cancel()
+
+
+def _set(ended: asyncio.Future[None], _: Reply, __: Ending) -> None:
+    """A reply has ended."""
+    if not ended.done():
+        ended.set_result(None)
 
 
 def _own_error(error: Exception) -> Exception:
