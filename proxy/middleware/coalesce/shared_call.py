@@ -143,7 +143,9 @@ class SharedCall:
     def _wake(self) -> None:
         """The head is here, or an error."""
         waiters = self._head_waiters
-        if self.refused:  # the first to wake makes the next call: who has most time left for it
+        if (
+            self._error is not None and self.refused
+        ):  # the first to wake makes the next call: who has most time left for it
             waiters = dict(sorted(waiters.items(), key=itemgetter(1), reverse=True))
         for future in waiters:
             if not future.done():
