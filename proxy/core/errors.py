@@ -104,6 +104,8 @@ class UpstreamError(ProxyError):
     default_stage: ClassVar[Stage] = Stage.SENT
     alternative_ready = False
     """Whether another endpoint could be asked at once."""
+    patience_over = False
+    """Whether the request has waited for a server to connect to, for as long as it may."""
 
     def __init__(
         self, detail: str = "", *, stage: Stage | None = None, clock: str = "", **context: Any

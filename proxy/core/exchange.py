@@ -145,7 +145,8 @@ class Exchange:
         """A copy of the request, to be sent beside it or in its place.
 
         It has a record of its own, which goes on from this one's but counts its own attempts.
-        Nothing that happens to it is told to the client before its reply is chosen.
+        Nothing that happens to it is told to the client before its reply is chosen, and it knows of
+        no client that takes it.
         """
         # One by one: a loop with setattr takes four times as long, copy.copy eight times.
         twin = object.__new__(Exchange)
@@ -170,7 +171,6 @@ class Exchange:
         twin.request_id = self.request_id
         twin.route = self.route
         twin.scheme = self.scheme
-        twin.stalled = self.stalled
         twin.started_at = self.started_at
         twin.status = self.status
         twin.suffices = self.suffices
@@ -180,7 +180,7 @@ class Exchange:
         twin.upgrade = self.upgrade
         twin.version = self.version
         twin.body = body
-        twin.send_informational = twin.relaying = None
+        twin.send_informational = twin.stalled = twin.relaying = None
         twin.cut = False
         twin.record = self.record.copy()
         twin.record.attempt_count = 0

@@ -237,8 +237,9 @@ class Scope:
     """Whether a request may be given another attempt; of no method where ``[retry]`` is off."""
     has_deadlines: bool
     """Whether an exchange may have a deadline: ``[deadline]`` or ``[timeouts] total``."""
-    changes_fields: bool
-    """Whether a rule of the route changes the fields of requests, those with credentials too."""
+    field_changes: bytes
+    """How the rules of the route change the fields of requests, those with credentials too: other
+    bytes for other changes, in every process; empty where there are none."""
     error_event: ErrorEvent
     main_upstream: str = ""
     """The name of the upstream that is asked first."""

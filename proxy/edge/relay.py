@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 from proxy.core.errors import AllSaid, ProxyError, ReplyBroken, ReplyStalled, forget_frames
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
+from proxy.core.taking import Taking
 from proxy.edge.client_stream import ClientStream
 from proxy.edge.responses import charge, log_error, name_route
 from proxy.http.date import http_date
@@ -157,9 +158,9 @@ async def _drained(exchange: Exchange, stream: ClientStream) -> None:
         taking.end(loop.time())
 
 
-def _taking(exchange: Exchange) -> "_Taking":
+def _taking(exchange: Exchange) -> Taking:
     known = exchange.stalled
-    taking = exchange.stalled = known if isinstance(known, _Taking) else _Taking()
+    taking = exchange.stalled = known if isinstance(known, Taking) else Taking()
     return taking
 
 
@@ -185,31 +186,8 @@ class _ToClient:
         taking = self._exchange.stalled
         if held:
             _taking(self._exchange).begin(self._loop.time())
-        elif isinstance(taking, _Taking):
+        elif isinstance(taking, Taking):
             taking.end(self._loop.time())
-
-
-class _Taking:
-    """How long a client has been waited for to take its reply."""
-
-    __slots__ = ("seconds", "since")
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self.since: float | None = None
-
-    def begin(self, now: float) -> None:
-        """It is waited for from now on, if not before."""
-        if self.since is None:
-            self.since = now
-
-    def end(self, now: float) -> None:
-        """It has taken what it was waited for."""
-        self.seconds += 0.0 if self.since is None else now - self.since
-        self.since = None
-
-    def __call__(self, now: float) -> float:
-        return self.seconds + (0.0 if self.since is None else now - self.since)
 
 
 def _named(exchange: Exchange, fields: RawHeaders, ids: RawHeaders, ours: bytes) -> RawHeaders:

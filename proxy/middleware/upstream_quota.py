@@ -101,11 +101,8 @@ class UpstreamQuota:
 
     async def _wait(self, exchange: Exchange, own: Quota) -> None:
         """Wait for its turn, and for as long as the server has asked for."""
-        now = self._clock()
-        until = now + self._max_wait
-        if exchange.deadline is not None:
-            until = min(until, exchange.deadline)
-        if turn := own.reserve(now, until - now):
+        asked = self._clock()
+        if turn := own.reserve(asked, self._until(exchange, asked) - asked):
             try:
                 await self._sleep(exchange, turn)
             except BaseException:
@@ -114,10 +111,15 @@ class UpstreamQuota:
         # What came meanwhile counts too.
         path = path_of(exchange)
         while wait := max(own.blocked_for(now := self._clock()), self._quotas.path_wait(path, now)):
-            if now + wait > until:
+            if now + wait > self._until(exchange, asked):
                 detail = f"{self._endpoint.name} takes no more requests for {wait:.3g} s"
                 raise UpstreamQuotaExceeded(detail, retry_after=wait)
             await self._sleep(exchange, wait)
+
+    def _until(self, exchange: Exchange, asked: float) -> float:
+        """How long it may wait; of a shared call it becomes later with each client that joins."""
+        until = asked + self._max_wait
+        return until if exchange.deadline is None else min(until, exchange.deadline)
 
     def _own(self, exchange: Exchange, named: bytes) -> Quota:
         """The quota of whom the request is from; ``named``: of several limits that one."""

@@ -12,6 +12,7 @@ from proxy.core.scope import Scope, Servers, Shared, UpstreamNames, UpstreamScop
 from proxy.edge.last_event import last_event
 from proxy.middleware.retry.may_repeat import MayFollow
 from proxy.middleware.retry.options import RetryOptions
+from proxy.middleware.rewrite.options import HeaderRules
 from proxy.policy.budget import Budget
 from proxy.upstream.address import origins, renames, told
 from proxy.upstream.options import entries
@@ -32,7 +33,7 @@ def scope_of(route: Route, shared: Shared) -> Scope:
         retries=route.retry is not None and route.retry.attempts > 1,
         has_more_attempts=partial(repeatable, rules=others),
         has_deadlines=route.deadline is not None or bool(route.timeouts.total),
-        changes_fields=route.request_headers is not None,
+        field_changes=field_changes(route.request_headers),
         main_upstream=route.upstream,
         error_event=partial(last_event, details=bool(route.errors and route.errors.details)),
     )
@@ -42,6 +43,18 @@ def identity(route: Route) -> Hashable:
     """What a route takes."""
     headers = tuple(sorted(route.headers.items()))
     return (route.host, route.path, route.path_regex, route.methods, headers)
+
+
+def field_changes(rules: HeaderRules | None) -> bytes:
+    """How rules change the fields of requests, see ``Scope``."""
+    if rules is None:
+        return b""
+    found = [
+        sorted((name.lower(), value) for name, value in rules.set.items()),
+        sorted((name.lower(), value) for name, value in rules.add.items()),
+        sorted({name.lower() for name in rules.remove}),
+    ]
+    return repr(found).encode() if any(found) else b""
 
 
 def upstream_scope_of(route: Scope, upstream: Upstream, servers: Servers) -> UpstreamScope:

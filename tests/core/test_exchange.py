@@ -27,7 +27,7 @@ def test_a_twin_has_all_else_of_the_first() -> None:
         if name != "record":
             setattr(first, name, object())
     twin = first.twin(BytesBody())
-    own = {"body", "cut", "relaying", "send_informational", "record"}
+    own = {"body", "cut", "relaying", "send_informational", "stalled", "record"}
     others = [
         name for name in Exchange.__slots__ if getattr(twin, name) is not getattr(first, name)
     ]
@@ -35,7 +35,10 @@ def test_a_twin_has_all_else_of_the_first() -> None:
 
 
 def test_a_twin_tells_the_client_nothing_before_it_is_chosen() -> None:
-    assert exchange().twin(BytesBody()).send_informational is None
+    first = exchange()
+    first.stalled = lambda _: 9.0  # of what the first was answered
+    twin = first.twin(BytesBody())
+    assert (twin.send_informational, twin.stalled) == (None, None)
 
 
 def test_a_twin_goes_on_from_what_is_known_and_counts_its_own_attempts() -> None:

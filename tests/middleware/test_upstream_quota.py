@@ -7,6 +7,7 @@ import pytest
 from proxy.core.errors import UpstreamQuotaExceeded
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
+from proxy.core.request_key import path_of
 from proxy.middleware.upstream_quota import UpstreamQuota
 from tests.support.endpoint import StateOnly
 from tests.support.loop import JumpingLoop, Script, get, loop_clock, reply
@@ -250,3 +251,22 @@ async def test_limits_that_are_named_are_each_client_s_own(jumping: JumpingLoop)
     assert (await inner.handle(get("/search", [(b"Authorization", b"Bearer two")]))).status == 200
     with pytest.raises(UpstreamQuotaExceeded):
         await inner.handle(get("/search", [(b"Authorization", b"Bearer one")]))
+
+
+async def test_the_wait_lasts_as_long_as_the_deadline_that_a_shared_call_has_by_then(
+    jumping: JumpingLoop,
+) -> None:
+    server = StateOnly()
+    refused = reply(503, [(b"Retry-After", b"2")])
+    inner = UpstreamQuota(Script(refused, reply()), server, 30.0, clock=loop_clock())
+    await inner.handle(get())
+    exchange = get()
+    begun = exchange.started_at
+    exchange.deadline = begun + 3
+    waiting = asyncio.create_task(inner.handle(exchange))
+    await asyncio.sleep(1)
+    assert server.quotas is not None
+    server.quotas.pause_path(path_of(exchange), begun + 5)  # another request was told so
+    exchange.deadline = begun + 6
+    assert (await waiting).status == 200
+    assert jumping.time() == begun + 5

@@ -16,7 +16,8 @@ LIMITED: dict[str, Any] = {"concurrency": {"max_requests": 1}, "queue": {}}
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("proxy.middleware.concurrency.concurrency.GRACE", 0.2)
+    for user in ("concurrency", "permit"):
+        monkeypatch.setattr(f"proxy.middleware.concurrency.{user}.GRACE", 0.2)
     monkeypatch.setattr("proxy.policy.permit_loans._PAUSE", 0.05)
 
 
@@ -44,17 +45,44 @@ async def test_an_upload_that_drips_does_not_keep_others_waiting(queue: bool) ->
         assert upstream.requests[0].body == b"abcdef"
 
 
-async def test_a_reply_that_is_not_read_does_not_keep_others_waiting() -> None:
-    large = length(b"x" * (20 << 20))
+SHARING: list[dict[str, Any]] = [{}, {"coalesce": {}}, {"cache": {}}]
+
+
+@pytest.mark.parametrize("tables", SHARING, ids=["", "coalesce", "cache"])
+@pytest.mark.parametrize("fields", [b"", b"Cache-Control: private\r\n"])
+async def test_a_reply_that_is_not_read_does_not_keep_others_waiting(
+    tables: dict[str, Any], fields: bytes
+) -> None:
+    large = length(b"x" * (20 << 20), fields=fields)
     async with (
         RawUpstream([large], [OK]) as upstream,
-        proxied(upstream, **LIMITED) as proxy,
+        proxied(upstream, **LIMITED, **tables) as proxy,
         await proxy.connect(receive_buffer=4096) as slow,
     ):
         await slow.send(get())
         await slow.read_until(b"\r\n\r\n")
         assert await other_is_served(proxy)
         assert len(await slow.exactly(20 << 20)) == 20 << 20
+
+
+@pytest.mark.parametrize("tables", SHARING[1:], ids=["coalesce", "cache"])
+async def test_a_reply_that_is_shared_and_not_read_does_not_keep_others_waiting(
+    tables: dict[str, Any],
+) -> None:
+    size = 15 << 20  # longer ones are for one client
+    async with (
+        RawUpstream([length(b"x" * size)], [OK]) as upstream,
+        proxied(upstream, **LIMITED, **tables) as proxy,
+        await proxy.connect(receive_buffer=4096) as one,
+        await proxy.connect(receive_buffer=4096) as other,
+    ):
+        for slow in (one, other):
+            await slow.send(get())
+            await slow.read_until(b"\r\n\r\n")
+        assert await other_is_served(proxy)
+        for slow in (one, other):
+            assert len(await slow.exactly(size)) == size
+        assert len(upstream.requests) == 2
 
 
 async def test_a_tunnel_that_is_silent_does_not_keep_others_waiting() -> None:
@@ -100,19 +128,20 @@ def arrived(upstream: RawUpstream, number: int) -> bool:
         ),
     ],
 )
+@pytest.mark.parametrize("tables", SHARING, ids=["", "coalesce", "cache"])
 async def test_any_number_of_idle_clients_does_not_lock_others_out(
-    request_: bytes, reply: Any, monkeypatch: pytest.MonkeyPatch
+    request_: bytes, reply: Any, tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("proxy.middleware.concurrency.concurrency.LEFT", 0.2)
-    monkeypatch.setattr("proxy.middleware.concurrency.concurrency.SILENT", 0.2)
+    monkeypatch.setattr("proxy.middleware.concurrency.permit.LEFT", 0.2)
+    monkeypatch.setattr("proxy.middleware.concurrency.permit.SILENT", 0.2)
     idle = [[reply, "hold"] for _ in range(5)]
     async with (
         contextlib.AsyncExitStack() as stack,
         RawUpstream(*idle, [OK]) as upstream,
-        proxied(upstream, **LIMITED) as proxy,
+        proxied(upstream, **LIMITED, **tables) as proxy,
     ):
         for number in range(5):
             client = await stack.enter_async_context(await proxy.connect(receive_buffer=4096))
-            await client.send(request_)
+            await client.send(request_.replace(b" / ", b" /%d " % number))
             await upstream.until(partial(arrived, upstream, number + 1))
         assert await other_is_served(proxy)

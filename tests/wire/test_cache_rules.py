@@ -194,3 +194,34 @@ async def test_a_request_with_credentials(control: str, wanted: str) -> None:
     for name in ("Authorization", "Cookie", "X-Api-Key"):
         found = await second(reply, f"{name}: a", f"{name}: b")
         assert outcome(*found) == wanted
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "hits"),
+    [
+        ({}, {}, True),
+        ({"set": {"X-Variant": "gold"}}, {"set": {"X-Variant": "free"}}, False),
+        ({"set": {"X-Variant": "gold"}}, {"set": {"x-variant": "gold"}}, True),
+        ({"set": {"X-Variant": "gold"}}, {}, False),
+        ({"add": {"X-Variant": "gold"}}, {"set": {"X-Variant": "gold"}}, False),
+        ({"remove": ["X-A"]}, {}, False),
+        ({"remove": ["X-A", "X-B"]}, {"remove": ["x-b", "x-a"]}, True),
+    ],
+)
+async def test_routes_that_ask_for_one_target_share_if_they_change_fields_alike(
+    one: dict[str, Any], other: dict[str, Any], hits: bool
+) -> None:
+    routes = [
+        {
+            "upstream": "api",
+            "path": path,
+            "rewrite": {"pattern": "^/(one|other)/", "replacement": "/"},
+            "request_headers": rules,
+        }
+        for path, rules in (("/one", one), ("/other", other))
+    ]
+    answer = length(b"x", fields=b"Cache-Control: max-age=60\r\n")
+    async with RawUpstream([answer]) as upstream, proxied(upstream, cache={}, routes=routes) as p:
+        for path in ("/one/x", "/other/x"):
+            assert (await p.ask(get(path))).body == b"x"
+        assert len(upstream.requests) == (1 if hits else 2)

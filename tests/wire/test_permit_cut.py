@@ -2,6 +2,7 @@
 
 from collections.abc import Sized
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,8 @@ from tests.support.proxy import proxied
 from tests.support.upstream import HEALTHY, RawUpstream, Script
 
 LIMITED = {"concurrency": {"max_requests": 1, "min": 1}, "queue": {"size": 9}}
-EVENTS = length(b"data: x\n\n" * 3_000_000, fields=b"Content-Type: text/event-stream\r\n")
+OWN = b"Content-Type: text/event-stream\r\nCache-Control: private\r\n"
+EVENTS = length(b"data: x\n\n" * 3_000_000, fields=OWN)
 
 
 def more_than(found: Sized, number: int) -> bool:
@@ -29,17 +31,25 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(permit_loans, "_PAUSE", 0.1)
 
 
-@pytest.mark.parametrize("stream", [{}, {"heartbeat": "50ms"}])
-async def test_one_whose_client_reads_nothing_is_reset(stream: dict[str, str]) -> None:
-    """Also where its head went out before the reply came."""
+@pytest.mark.parametrize(
+    "tables",
+    [
+        {},
+        {"stream": {"heartbeat": "50ms"}},
+        {"coalesce": {}},
+        {"coalesce": {}, "stream": {"heartbeat": "50ms"}},
+    ],
+)
+async def test_one_whose_client_reads_nothing_is_reset(tables: dict[str, Any]) -> None:
+    """Also where its head went out before the reply came, or another task asked for it."""
     endless: Script = [0.3, EVENTS]
     async with (
         RawUpstream(endless, endless, HEALTHY) as upstream,
-        proxied(upstream, **LIMITED, stream=stream) as proxy,
+        proxied(upstream, **LIMITED, **tables) as proxy,
     ):
         idle = [await proxy.connect(receive_buffer=4096) for _ in range(2)]
         for number, client in enumerate(idle):
-            await client.send(get(fields=b"Accept: text/event-stream\r\n"))
+            await client.send(get(f"/{number}", b"Accept: text/event-stream\r\n"))
             await upstream.until(partial(more_than, upstream.requests, number))
         assert (await proxy.ask(get(), patience=60)).status == 200
         cut = await proxy.record(0)

@@ -1,9 +1,9 @@
 """Answers requests from stored replies: a shared cache of HTTP (RFC 9111, RFC 5861).
 
-How it works. A GET or HEAD is looked up under its key: upstream, scheme, Host, target, and
-what else names the address (``Keys``). Of the entries under the key the last one counts that
-`Vary` and the owner let answer this request (``Asked.takes``). `policy/freshness` says what
-may be done with it:
+How it works. A GET or HEAD is looked up under its key: upstream, scheme, Host, target, what else
+names the address, and what the route changes about fields (``Keys``). Of the entries under the key
+the last one counts that `Vary` and the owner let answer this request (``Asked.takes``).
+`policy/freshness` says what may be done with it:
 
 - fresh, or stale and the client takes that: it is the answer;
 - stale, within stale-while-revalidate: it is the answer, and one task asks the upstream for all;
@@ -105,7 +105,7 @@ class Cache:
         rules = Rules(options, scope.route, time_of_day, scope.main_upstream)
         self.counts: Counter[str] = Counter()
         self.hits = self.hit_bytes = 0
-        self._keys = Keys(scope.main_upstream)
+        self._keys = Keys(scope.main_upstream, scope.field_changes)
         self._writes = writes_of(scope, store, self._inner, post=options.post)
         self._leases = Leases(store, self._now, clock, sharing.wait_timeout)
         self._fetcher = Fetcher(

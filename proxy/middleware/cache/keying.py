@@ -13,12 +13,19 @@ _FORM: Final = b"2"
 
 
 class Keys:
-    """The keys of one upstream: digests, since a query may hold secrets."""
+    """The keys of a route: digests, since a query may hold secrets."""
 
     __slots__ = ("_plain",)
 
-    def __init__(self, upstream: str) -> None:
-        self._plain = _Plain(upstream.encode())
+    def __init__(self, upstream: str, field_changes: bytes = b"") -> None:
+        """``field_changes``: how the route changes the fields of requests, see ``Scope``.
+
+        Two routes may make one target of two, and tell the upstream in a field which one it was.
+        """
+        prefix = upstream.encode()
+        if field_changes:
+            prefix += b"\0" + stable_digest(field_changes)
+        self._plain = _Plain(prefix)
 
     def of(self, exchange: Exchange, named: Sequence[bytes]) -> bytes:
         """For what it asks for; ``named``: what its fields say of the address (``address``)."""

@@ -39,7 +39,7 @@ class Refresher:
         twin = exchange.twin(body)
         if twin.method == "HEAD":
             twin.method = "GET"
-        twin.deadline = twin.stalled = twin.ties = None
+        twin.deadline = twin.ties = None
         twin.headers = without_all(twin.headers, _OF_CLIENT)
         task = asyncio.get_running_loop().create_task(self._run(twin, key, ident, ask))
         self._tasks.add(task)

@@ -10,6 +10,10 @@ States of a `SharedCall`. It begins as pending; one of the others follows:
 
 - pending: sent, and no head has come. Clients may join.
 - failed: an error came. Each client gets one of its own.
+- refused: it was not sent, for what the leader alone may lack: its place in a queue, its quota, or
+  its time. The leader gets the error. The others look for a call again: the one with most time left
+  makes it, and is the leader of the others. If that is refused too, those that may have rights of
+  their own send their own requests; those whose time was over get the error.
 - unshareable: the reply is for one client. The leader gets it, the others send their own requests.
 - buffered: the whole body came with the head. Each client gets it.
 - streaming: a `SharedReply` reads the body. Clients may join until it says that joining has ended.
@@ -165,23 +169,28 @@ class Coalesce:
         if self._unshareable and self._is_unshareable(key):
             self.bypassed["private"] += 1
             return None
-        call = self._calls.get(key)
-        if call is None:
-            call = self._start(exchange, key, content, send)
-        elif call.clients >= self._max_waiters:
-            self.bypassed["max_waiters"] += 1
-            return None
-        else:
-            exchange.record.coalesced = True
-            call.extend_deadline(exchange.deadline)
-            self.joined += 1
-        reply = await call.reply_for(
-            exchange, self._wait_timeout if exchange.record.coalesced else None
-        )
-        if reply is None:
+        until = None if self._wait_timeout is None else self._clock() + self._wait_timeout
+        again = False
+        while True:
+            call = self._calls.get(key)
+            if call is None:
+                call = self._start(exchange, key, content, send)
+            elif call.clients >= self._max_waiters:
+                self.bypassed["max_waiters"] += 1
+                return None
+            else:
+                exchange.record.coalesced = True
+                call.extend_deadline(exchange.deadline)
+                self.joined += 1
+            waits_until = until if exchange.record.coalesced else None
+            reply = await call.reply_for(exchange, waits_until, again=again)
+            if reply is not None:
+                return reply
             exchange.record.coalesced = False
-            self.bypassed["wait_timeout" if call.head_pending else "private"] += 1
-        return reply
+            if again or not call.refused:
+                self.bypassed[_reason(call)] += 1
+                return None
+            again = True
 
     def _start(self, exchange: Exchange, key: Key, content: bytes, send: Handler) -> SharedCall:
         self.calls += 1
@@ -190,7 +199,8 @@ class Coalesce:
             body = BytesBody(content, body.framing, body.length)
         twin = exchange.twin(body)
         twin.send_informational = partial(_inform, exchange)
-        call = SharedCall(exchange, twin, self._memory, partial(self._remember, key))
+        remember = partial(self._remember, key)
+        call = SharedCall(exchange, twin, self._memory, remember, clock=self._clock)
         call.on_joining_ends = partial(self._end_joining, key, call)
         self._calls[key] = call
         task = asyncio.get_running_loop().create_task(call.run(send))
@@ -234,6 +244,13 @@ def _inform(leader: Exchange, status: int, reason: bytes, fields: RawHeaders) ->
     """Tell the leader, while it is there, what is known before the answer (RFC 9110 15.2)."""
     if leader.send_informational is not None:
         leader.send_informational(status, reason, fields)
+
+
+def _reason(call: SharedCall) -> str:
+    """Why a request goes alone that has joined a call."""
+    if call.head_pending:
+        return "wait_timeout"
+    return "refused" if call.refused else "private"
 
 
 def _nothing() -> None:

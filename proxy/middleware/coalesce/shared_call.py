@@ -4,13 +4,20 @@ import asyncio
 import copy
 from collections.abc import Callable
 from functools import partial
+from operator import itemgetter
+from typing import Any, Final
 
+from proxy.core.clock import Clock
 from proxy.core.errors import InternalError, ProxyError, forget_frames
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Ending, NoMoreBytes, Reply
+from proxy.core.taking import Taking
 from proxy.http.cache_control import for_one_client
 from proxy.http.sse import streams_events
+from proxy.middleware.coalesce.own_refusals import ends_a_wait, is_own_refusal
 from proxy.middleware.coalesce.shared_reply import MAX_KEPT, MemoryBudget, SharedBody, SharedReply
+
+_NEVER: Final = float("inf")
 
 
 class SharedCall:
@@ -18,13 +25,16 @@ class SharedCall:
 
     __slots__ = (
         "_buffered",
+        "_clock",
         "_error",
         "_head_waiters",
         "_leader",
         "_leader_reply",
+        "_leader_task",
         "_memory",
         "_on_unshareable",
         "_shared_reply",
+        "_taking",
         "_twin",
         "clients",
         "head_pending",
@@ -38,10 +48,17 @@ class SharedCall:
         twin: Exchange,
         memory: MemoryBudget,
         on_unshareable: Callable[[], None],
+        *,
+        clock: Clock,
     ) -> None:
         """``on_unshareable`` is called when the reply may not be shared."""
         self._leader: Exchange | None = leader
+        self._leader_task: asyncio.Task[Any] | None = None
+        """Which passes on a reply that is for the leader only."""
         self._twin = twin
+        # What holds a permit for the call has the twin: it may lend it while nobody reads.
+        twin.stalled = self._taking = Taking()
+        self._clock = clock
         self._memory = memory
         self.on_joining_ends: Callable[[], None]
         """Called once when no further client can join; Coalesce sets it."""
@@ -51,13 +68,19 @@ class SharedCall:
         """How many wait for the head or read the body."""
         self.head_pending = True
         """Whether the head is still to come."""
-        self._head_waiters: set[asyncio.Future[None]] = set()
+        self._head_waiters: dict[asyncio.Future[None], float] = {}
+        """When their clients give up."""
         self._error: Exception | None = None
         self._leader_reply: Reply | None = None
         """A reply that may not be shared: for the leader only."""
         self._buffered: tuple[Reply, bytes] | None = None
         """A reply whose whole body came with its head, and that body."""
         self._shared_reply: SharedReply | None = None
+
+    @property
+    def refused(self) -> bool:
+        """Whether it was not sent, for a reason that concerns its first client alone."""
+        return is_own_refusal(self._error)
 
     def extend_deadline(self, deadline: float | None) -> None:
         """A client with this deadline joins: the call's becomes the latest of them all."""
@@ -90,15 +113,44 @@ class SharedCall:
             self._classify(reply)
         finally:
             self.head_pending = False
-            for future in self._head_waiters:
-                if not future.done():
-                    future.set_result(None)
+            self._wake()
         if (shared := self._shared_reply) is not None:
             try:
                 await asyncio.wait((shared.task,))
             except asyncio.CancelledError:
                 shared.abandon()
                 raise
+        elif self._leader_reply is not None:
+            await self._read_by_leader(self._leader_reply)
+
+    async def _read_by_leader(self, reply: Reply) -> None:
+        """Wait for the end: whoever ends the task of the call until then means its client.
+
+        A permit does that where its client takes nothing, see ``policy/permit_loans``.
+        """
+        if reply.closed or reply.buffered is not None:
+            return
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        reply.on_close(partial(_set, ended))
+        try:
+            await ended
+        except asyncio.CancelledError:
+            leader, twin = self._leader, self._twin
+            if leader is not None and self._leader_task is not None and not reply.closed:
+                leader.cut, leader.error = twin.cut, twin.error
+                (leader.relaying or self._leader_task).cancel()
+            raise
+
+    def _wake(self) -> None:
+        """The head is here, or an error."""
+        waiters = self._head_waiters
+        if (
+            self._error is not None and self.refused
+        ):  # the first to wake makes the next call: who has most time left for it
+            waiters = dict(sorted(waiters.items(), key=itemgetter(1), reverse=True))
+        for future in waiters:
+            if not future.done():
+                future.set_result(None)
 
     def _classify(self, reply: Reply) -> None:
         if is_unshareable(reply):
@@ -113,45 +165,50 @@ class SharedCall:
             reply.close(Ending.COMPLETE)
             self._buffered = (reply, whole)
         else:
-            self._shared_reply = SharedReply(reply, self._memory, self.on_joining_ends)
+            self._shared_reply = SharedReply(
+                reply, self._memory, self.on_joining_ends, self._taking, clock=self._clock
+            )
             if not self.clients:
                 self._shared_reply.abandon()
 
-    async def reply_for(self, exchange: Exchange, wait_timeout: float | None) -> Reply | None:
+    async def reply_for(
+        self, exchange: Exchange, until: float | None, *, again: bool = False
+    ) -> Reply | None:
         """The reply for one client; None if it has to send a request of its own.
 
-        Raises what the call came to. ``wait_timeout``: seconds until the head has to be here.
+        Raises what the call came to. ``until``: when the head has to be here. ``again``: whether it
+        has shared a call that was ``refused``.
         """
         self.clients += 1
         try:
-            if self.head_pending and not await self._wait_for_head(wait_timeout):
+            if self.head_pending and not await self._wait_for_head(exchange.deadline, until):
                 self._remove_client(exchange)
                 return None
         except BaseException:  # it is given up: its log says how far the call has come
             self._tell_of_call(exchange)
             self._remove_client(exchange)
             raise
-        return self._outcome_for(exchange)
+        return self._outcome_for(exchange, again=again)
 
-    async def _wait_for_head(self, wait_timeout: float | None) -> bool:
+    async def _wait_for_head(self, deadline: float | None, until: float | None) -> bool:
         future = asyncio.get_running_loop().create_future()
-        self._head_waiters.add(future)
+        self._head_waiters[future] = _NEVER if deadline is None else deadline
         try:
-            if wait_timeout is None:
+            if until is None:
                 await future
             else:
-                async with asyncio.timeout(wait_timeout):
+                async with asyncio.timeout_at(until):
                     await future
         except TimeoutError:
             return False
         finally:
-            self._head_waiters.discard(future)
+            self._head_waiters.pop(future, None)
         return True
 
-    def _outcome_for(self, exchange: Exchange) -> Reply | None:
+    def _outcome_for(self, exchange: Exchange, *, again: bool) -> Reply | None:
         twin = self._twin
         leads = exchange is self._leader
-        if self._leader_reply is not None and not leads:  # nothing of this call is its own
+        if not leads and self._is_for_leader(again=again):  # nothing of this call is its own
             return None
         exchange.record.adopt(twin.record, started_at=exchange.started_at, shared=not leads)
         if leads:
@@ -160,6 +217,9 @@ class SharedCall:
         if self._error is not None:
             raise _own_error(self._error)
         if self._leader_reply is not None:
+            exchange.stalled = self._taking
+            twin.committed = True
+            self._leader_task = asyncio.current_task()
             return self._leader_reply
         if self._buffered is not None:
             reply, whole = self._buffered
@@ -168,6 +228,16 @@ class SharedCall:
         body = SharedBody(self._shared_reply, partial(self._remove_client, exchange))
         reply = self._shared_reply.reply
         return reply.with_body(body, reply.length)
+
+    def _is_for_leader(self, *, again: bool) -> bool:
+        """Whether what came concerns the client alone that made the call.
+
+        Who has waited in vain with two of them, the second one of the most patient client, has
+        waited for as long as it would have by itself.
+        """
+        if self._leader_reply is not None:
+            return True
+        return self.refused and not (again and ends_a_wait(self._error))
 
     def _tell_of_call(self, exchange: Exchange) -> None:
         """A client stops waiting for the head: what its record gets, as in ``_outcome_for``."""
@@ -190,6 +260,12 @@ class SharedCall:
         elif self.head_pending:
             self.on_joining_ends()
             self.task.cancel()
+
+
+def _set(ended: asyncio.Future[None], _: Reply, __: Ending) -> None:
+    """A reply has ended."""
+    if not ended.done():
+        ended.set_result(None)
 
 
 def _own_error(error: Exception) -> Exception:

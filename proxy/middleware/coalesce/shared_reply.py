@@ -5,9 +5,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from proxy.core.clock import Clock
 from proxy.core.errors import ReplyBroken, forget_frames
 from proxy.core.reply import Ending, Reply
 from proxy.core.samples import Sample, gauge
+from proxy.core.taking import Taking
 
 READ_AHEAD: Final = 256 << 10
 """Bytes that are read before the fastest client has taken them."""
@@ -55,6 +57,7 @@ class SharedReply:
     __slots__ = (
         "_chunk_waiters",
         "_chunks",
+        "_clock",
         "_dropped_chunks",
         "_error",
         "_fastest",
@@ -63,6 +66,7 @@ class SharedReply:
         "_memory",
         "_pause",
         "_read_ahead",
+        "_taking",
         "bytes_read",
         "ended",
         "joinable",
@@ -77,11 +81,18 @@ class SharedReply:
         reply: Reply,
         memory: MemoryBudget,
         on_joining_ends: Callable[[], object],
+        taking: Taking,
         *,
+        clock: Clock,
         read_ahead: int = READ_AHEAD,
         max_kept: int = MAX_KEPT,
     ) -> None:
-        """``on_joining_ends`` is called once when no further client can join."""
+        """``on_joining_ends`` is called once when no further client can join.
+
+        ``taking`` counts the time for which no client takes what has been read.
+        """
+        self._taking = taking
+        self._clock = clock
         self.reply = reply
         self.on_joining_ends = on_joining_ends
         self._memory = memory
@@ -117,8 +128,7 @@ class SharedReply:
                     self._trim()
                 self._wake()
                 if self.bytes_read - self._fastest >= self._read_ahead:
-                    self._pause = asyncio.get_running_loop().create_future()
-                    await self._pause
+                    await self._wait_for_clients()
             ending = Ending.COMPLETE
         except asyncio.CancelledError:
             pass  # a task that ends by an error keeps it, and its frames with it
@@ -127,6 +137,12 @@ class SharedReply:
             ending, self._error = Ending.BROKEN, error
         finally:
             self._finish(ending)
+
+    async def _wait_for_clients(self) -> None:
+        self._pause = asyncio.get_running_loop().create_future()
+        self._taking.begin(self._clock())
+        await self._pause
+        self._taking.end(self._clock())
 
     def _finish(self, ending: Ending) -> None:
         if not self.ended:

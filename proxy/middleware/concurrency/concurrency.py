@@ -142,17 +142,20 @@ class Concurrency:
         """Until there is a permit, which is taken then."""
         limiter, clock = self._limiter, self._clock
         asked = clock()
-        until = asked + self._patience if self._patience else _NEVER
-        late = False
+        patient_until = asked + self._patience if self._patience else _NEVER
+        usual = 0.0
         if exchange.deadline is not None:
-            usual = self._usual(exchange, asked) if self._usual is not None else None
-            last = exchange.deadline - (usual or 0.0)
-            if last <= asked:
+            usual = (self._usual(exchange, asked) if self._usual is not None else None) or 0.0
+            if exchange.deadline - usual <= asked:
                 raise DeadlineTooShort(
                     "less time is left than a request takes, and others are waiting"
                 )
-            if last < until:
-                until, late = last, True
+
+        def until() -> float:
+            # Of a shared call it becomes later with each client that joins.
+            last = _NEVER if exchange.deadline is None else exchange.deadline - usual
+            return min(last, patient_until)
+
         self._loans.look(asked)
         if limiter.try_acquire(key):
             return
@@ -168,7 +171,7 @@ class Concurrency:
             exchange.record.queue_s += waited
         if outcome is _Outcome.THROUGH:
             return
-        if outcome is _Outcome.TIMEOUT and late:
+        if outcome is _Outcome.TIMEOUT and until() < patient_until:
             raise DeadlineTooShort(
                 f"waited {waited:.3g} s for a permit; less is left than a request takes"
             )
@@ -208,7 +211,7 @@ class _Outcome(Enum):
 class _Turn:
     """One that waits."""
 
-    __slots__ = ("_clock", "_future", "_limiter", "_loop", "waiter")
+    __slots__ = ("_clock", "_future", "_limiter", "_loop", "_timer", "waiter")
 
     def __init__(
         self,
@@ -221,6 +224,7 @@ class _Turn:
         self._limiter = limiter
         self._clock = clock
         self._loop = loop
+        self._timer: asyncio.TimerHandle | None = None
         self._future: asyncio.Future[_Outcome] = loop.create_future()
         self.waiter = Waiter(key, urgency, self._told, clock())
 
@@ -231,15 +235,23 @@ class _Turn:
         self._future.set_result(_Outcome.THROUGH if through else _Outcome.REFUSED)
         return True
 
-    def _rang(self) -> None:
+    def _rang(self, rung: float, until: Callable[[], float]) -> None:
         # In the same turn of the loop, the client may have left and the time be over.
-        if not self._future.done() and self._limiter.dequeue(self.waiter):
+        if self._future.done():
+            return
+        if until() > rung:
+            self._ring(until)
+        elif self._limiter.dequeue(self.waiter):
             self._limiter.timed_out += 1
             self._future.set_result(_Outcome.TIMEOUT)
 
-    async def comes(self, until: float) -> _Outcome:
-        """With a permit, unless it is refused or ``until`` has come."""
-        timer = self._loop.call_at(until, self._rang) if until < _NEVER else None
+    def _ring(self, until: Callable[[], float]) -> None:
+        at = until()
+        self._timer = None if at == _NEVER else self._loop.call_at(at, self._rang, at, until)
+
+    async def comes(self, until: Callable[[], float]) -> _Outcome:
+        """With a permit, unless it is refused or ``until`` has come, which may become later."""
+        self._ring(until)
         future = self._future
         try:
             return await future
@@ -251,8 +263,8 @@ class _Turn:
             self._limiter.dequeue(self.waiter)
             raise
         finally:
-            if timer is not None:
-                timer.cancel()
+            if self._timer is not None:
+                self._timer.cancel()
 
 
 def _nobody(_: Exchange) -> None:

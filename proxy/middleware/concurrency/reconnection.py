@@ -119,6 +119,7 @@ class Reconnection:
     def last_failure(self, patience: float) -> UpstreamError:
         """What is told to a request that has waited for so long."""
         error = copy.copy(self._last)
+        error.patience_over = patience > 0
         error.detail = f"{error.detail}; waited for wait_for_connect of {patience:g} s"
         return error
 

@@ -70,7 +70,7 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
         inner,
         options.resume,
         streams,
-        by_address=scope.changes_fields,
+        by_address=bool(scope.field_changes),
         identity=scope.identity,
         clock=shared.clock,
     ).handle

@@ -20,6 +20,13 @@ def test_the_same_address_has_one_key() -> None:
     assert key_of(Keys("api"), asking(*fields)) == key
 
 
+def test_routes_that_change_fields_in_the_same_way_share_keys() -> None:
+    one, other, none = b"gold", b"free", b""
+    assert key_of(Keys("api", one), asking()) == key_of(Keys("api", one), asking())
+    assert key_of(Keys("api", none), asking()) == key_of(Keys("api"), asking())
+    assert len({key_of(Keys("api", each), asking()) for each in (one, other, none)}) == 3
+
+
 def test_another_address_has_another_one() -> None:
     keys = Keys("api")
     asked = [

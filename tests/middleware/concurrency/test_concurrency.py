@@ -110,6 +110,23 @@ async def test_a_request_leaves_as_soon_as_its_deadline_cannot_be_met(
     assert permits.waiting == 0
 
 
+async def test_the_wait_lasts_as_long_as_the_deadline_that_a_shared_call_has_by_then(
+    jumping: JumpingLoop,
+) -> None:
+    permits = limiter()
+    permits.try_acquire(b"")
+    exchange = get()
+    exchange.deadline = exchange.started_at + 2
+    waiting = asyncio.create_task(
+        settle(limited(Script(), permits, usual=lambda *_: 0.5).handle(exchange))
+    )
+    await asyncio.sleep(1)
+    exchange.deadline = exchange.started_at + 5
+    assert isinstance(await waiting, DeadlineTooShort)
+    assert jumping.time() == exchange.started_at + 4.5
+    assert permits.waiting == 0
+
+
 async def test_a_deadline_that_can_be_met_is_no_reason_to_leave(jumping: JumpingLoop) -> None:
     permits = limiter()
     permits.try_acquire(b"")

@@ -142,6 +142,8 @@ async def test_the_last_failure_says_how_long_was_waited(jumping: JumpingLoop) -
         assert type(error) is ConnectTimeout
         assert error.detail == "last; waited for wait_for_connect of 30 s"
         assert error.stage is failures[1].stage
+        assert error.patience_over
+    assert not waiting.last_failure(0.0).patience_over  # it is raised instead of a wait
     assert failures[1].detail == "last"
 
 

@@ -1,0 +1,25 @@
+"""How long clients are waited for to take their replies."""
+
+
+class Taking:
+    """What ``Exchange.stalled`` is of a reply; the clock is the loop's."""
+
+    __slots__ = ("_seconds", "_since")
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+        self._since: float | None = None
+
+    def begin(self, now: float) -> None:
+        """The client is waited for from now on, if not before."""
+        if self._since is None:
+            self._since = now
+
+    def end(self, now: float) -> None:
+        """It has taken what it was waited for."""
+        self._seconds += 0.0 if self._since is None else now - self._since
+        self._since = None
+
+    def __call__(self, now: float) -> float:
+        """Seconds in all."""
+        return self._seconds + (0.0 if self._since is None else now - self._since)
