@@ -10,11 +10,19 @@ import importlib
 import logging
 import random
 import ssl
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+from aiohttp import (
+    ClientError,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    TCPConnector,
+    ThreadedResolver,
+)
 
 from proxy.core.clock import monotonic, wall
+from proxy.net.look_ups import LOOK_UPS
 from proxy.telemetry.options import LogOptions, TracingOptions
 
 if TYPE_CHECKING:
@@ -91,7 +99,10 @@ class Collector:
         return ClientSession(
             timeout=timeout,
             cookie_jar=DummyCookieJar(),
-            connector=TCPConnector(ssl=context),
+            connector=TCPConnector(
+                ssl=context,
+                resolver=ThreadedResolver(cast(Any, LOOK_UPS)),  # as upstream/resolver
+            ),
             trust_env=False,
         )
 

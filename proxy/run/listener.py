@@ -16,6 +16,7 @@ from proxy.net.sockets import drop_handshakes
 from proxy.run import holder, inherited
 from proxy.run.acceptor import Acceptor
 from proxy.run.reasons import CannotListen
+from proxy.run.tcp_sockets import bound_tcp
 from proxy.run.unix_sockets import bound_unix, identity, set_rights, unix_reason
 
 BACKLOG: Final = 4096
@@ -152,33 +153,21 @@ class Listener:
         return sum(acceptor.admitting for acceptor in self._acceptors)
 
     async def _open_tcp(self, factory: Callable[[], asyncio.Protocol]) -> None:
-        loop = asyncio.get_running_loop()
         host, port = split_listen(self._asked)
-        start = self._admit is None
-        if self._given is not None:
-            server = await loop.create_server(
-                factory, sock=self._given, backlog=BACKLOG, start_serving=start
-            )
-            host = host or "0.0.0.0"
-        elif host:
-            server = await loop.create_server(
-                factory, host, port, backlog=BACKLOG, start_serving=start
-            )
-        else:
-            # One socket for both families: with port 0, two would get two ports.
-            server = await loop.create_server(
-                factory, sock=_every_address(port), backlog=BACKLOG, start_serving=start
-            )
-            host = "0.0.0.0"
-        real = server.sockets[0].getsockname()[1]
-        self.address = f"[{host}]:{real}" if ":" in host else f"{host}:{real}"
-        self._servers.append(server)
-        if self._admit is not None:
-            # The server has bound the sockets; a descriptor of our own for each outlives it.
-            own = [one.dup() for one in server.sockets]
-            self._end_servers()
-            for one in own:
+        listening = [self._given] if self._given else await bound_tcp(host, port)
+        served = 0
+        try:
+            real = listening[0].getsockname()[1]
+            for one in listening:
                 await self._serve(one, factory)
+                served += 1
+        except BaseException:
+            self._stop()
+            for one in listening[served:]:
+                one.close()
+            raise
+        host = host or "0.0.0.0"
+        self.address = f"[{host}]:{real}" if ":" in host else f"{host}:{real}"
 
     def _reason(self, error: OSError) -> str:
         """What stands in the way, and who."""
@@ -241,16 +230,3 @@ class Listener:
         if self._path is not None and file is not None and identity(self._path) == file:
             with contextlib.suppress(OSError):
                 os.unlink(self._path)
-
-
-def _every_address(port: int) -> socket.socket:
-    """A bound socket for IPv4 and, where there is any, IPv6."""
-    if socket.has_dualstack_ipv6():
-        try:
-            return socket.create_server(
-                ("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=BACKLOG
-            )
-        except OSError as error:
-            if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
-                raise
-    return socket.create_server(("0.0.0.0", port), backlog=BACKLOG)

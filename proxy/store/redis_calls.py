@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from proxy.core.clock import Clock
 from proxy.core.stored import StoreFailed
 from proxy.store.circuit import Circuit
+from proxy.store.redis_connections import OURS
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -29,6 +30,8 @@ class RedisCalls:
         self.client: Any = redis.asyncio.Redis.from_url(
             url, socket_connect_timeout=timeout or None, retry=None
         )
+        pool = self.client.connection_pool
+        pool.connection_class = OURS.get(pool.connection_class, pool.connection_class)
         self._timeout = timeout or None
         self._tasks: set[asyncio.Task[Any]] = set()
         self.circuit = Circuit(clock)

@@ -4,6 +4,8 @@ import asyncio
 import ssl
 from typing import Any, Final
 
+from proxy.net.look_ups import connected
+
 _PATIENCE: Final = 2.0
 """Seconds: it is for a sentence only."""
 MISMATCH: Final = frozenset({62, 64})
@@ -20,7 +22,9 @@ async def names(host: str, port: int, asked: str, context: ssl.SSLContext | None
     try:
         async with asyncio.timeout(_PATIENCE):
             _, writer = await asyncio.open_connection(
-                host, port, ssl=_unnamed(context), server_hostname=asked or host
+                sock=await connected(host, port),
+                ssl=_unnamed(context),
+                server_hostname=asked or host,
             )
             certificate = writer.get_extra_info("peercert")
             writer.close()

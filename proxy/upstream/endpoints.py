@@ -165,28 +165,30 @@ class Endpoints:
             endpoint.close()
 
     async def _watch(self) -> None:
-        while True:
-            found: dict[Server, ResolvedName] = {}
+        async with asyncio.TaskGroup() as names:  # a name that hangs keeps no other waiting
             for server, host in self.plan.names.items():
-                try:
-                    found[server] = await self._session.look_up(host)
-                except OSError as error:  # what is known stays; a request would say what is wrong
-                    log.info("the name %s could not be looked up: %s", host, reason(error))
-                except Exception as error:  # or nobody would look again
-                    if (ours := local_limit(error)) is not None:
-                        complain(ours.kind, ours.detail)
-                    else:
-                        log.exception("look-up of %s", host)
-            self._on_answers(found)
+                names.create_task(self._watch_name(server, host))
+
+    async def _watch_name(self, server: Server, host: str) -> None:
+        while True:
+            try:
+                found = await self._session.look_up(host)
+            except OSError as error:  # what is known stays; a request would say what is wrong
+                log.info("the name %s could not be looked up: %s", host, reason(error))
+            except Exception as error:  # or nobody would look again
+                if (ours := local_limit(error)) is not None:
+                    complain(ours.kind, ours.detail)
+                else:
+                    log.exception("look-up of %s", host)
+            else:
+                self._on_answer(server, found)
             await asyncio.sleep(self.plan.options.dns_ttl)
 
-    def _on_answers(self, found: dict[Server, ResolvedName]) -> None:
-        for server, addresses in found.items():
-            self._turns[server].heard(addresses.servers)
+    def _on_answer(self, server: Server, found: ResolvedName) -> None:
+        self._turns[server].heard(found.servers)
         self._update()
-        for server, addresses in found.items():
-            if (alone := self._known.get(_Key(server, ""))) is not None:
-                alone.follow_name(addresses.listed)
+        if (alone := self._known.get(_Key(server, ""))) is not None:
+            alone.follow_name(found.listed)
         for key in [key for key in self._away if not self._turns[key.server].remembers(key.ip)]:
             del self._away[key]
 

@@ -4,11 +4,12 @@ import asyncio
 import socket
 from collections.abc import Iterable
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from aiohttp import ThreadedResolver
 from aiohttp.abc import ResolveResult
 
+from proxy.net.look_ups import LOOK_UPS
 from proxy.policy.rotation import Turns
 
 _DISCARD: Final = 9
@@ -36,7 +37,7 @@ class Resolver(ThreadedResolver):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(cast(Any, LOOK_UPS))  # of a loop it uses what these have
         self.pending: set[str] = set()
         """Names that connections wait for, or waited for until their time was up."""
         self._ttl: dict[str, float] = {}

@@ -1,6 +1,12 @@
 """What is said of a certificate that is for another name."""
 
-from proxy.upstream.certificate import listed
+import asyncio
+import ssl
+from pathlib import Path
+
+from proxy.upstream.certificate import listed, names
+from tests.support.authority import Authority
+from tests.support.names import system_names
 
 
 def test_a_certificate_is_told_by_its_names() -> None:
@@ -8,3 +14,19 @@ def test_a_certificate_is_told_by_its_names() -> None:
     assert listed({"subjectAltName": names[:2]}) == "0.test, 1.test"
     assert listed({"subjectAltName": names}).endswith("7.test and 2 more")
     assert listed({}) == ""
+
+
+async def test_a_name_is_looked_up_as_all_others_are(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    trusting = ssl.create_default_context(cafile=authority.path("ca.pem"))
+
+    def closes(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    with system_names(other=["127.0.0.1"]) as told:
+        async with await asyncio.start_server(
+            closes, "127.0.0.1", 0, ssl=authority.server()
+        ) as server:
+            port = server.sockets[0].getsockname()[1]
+            assert await names("other.test", port, "", trusting) == "api.test, 127.0.0.1"
+        assert told.asked == ["other.test"]

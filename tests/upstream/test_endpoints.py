@@ -22,10 +22,10 @@ TTL = 30
 
 
 class Names:
-    """What a resolver says; an error is raised."""
+    """What a resolver says; an error is raised, and a future is waited for."""
 
     def __init__(self) -> None:
-        self.answers: dict[str, list[str] | OSError] = {}
+        self.answers: dict[str, list[str] | OSError | asyncio.Future[list[str]]] = {}
         self.asked = 0
 
     async def resolve(
@@ -35,6 +35,8 @@ class Names:
         answer = self.answers[host]
         if isinstance(answer, OSError):
             raise answer
+        if isinstance(answer, asyncio.Future):
+            answer = await asyncio.shield(answer)
         return [
             {"hostname": host, "host": ip, "port": port, "family": 10 if ":" in ip else 2}
             for ip in answer
@@ -120,6 +122,24 @@ async def test_one_name_that_fails_does_not_keep_another_from_moving(
     names.answers = {"a.test": OSError("gone"), "b.test": ["10.0.0.1", "10.0.0.2"]}
     async with endpoints("http://a.test", "http://b.test") as found:
         assert urls(found) == ["http://a.test", "http://10.0.0.1", "http://10.0.0.2"]
+
+
+async def test_one_name_that_hangs_does_not_keep_another_from_moving(
+    jumping: JumpingLoop, names: Names
+) -> None:
+    hanging: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
+    names.answers = {"a.test": hanging, "b.test": ["10.0.0.1", "10.0.0.2"]}
+    async with endpoints("http://a.test", "http://b.test") as found:
+        assert urls(found) == ["http://a.test", "http://10.0.0.1", "http://10.0.0.2"]
+        name, _, stays = found.members
+        names.answers["b.test"] = ["10.0.0.2", "10.0.0.3"]
+        await asyncio.sleep(TTL)
+        assert urls(found) == ["http://a.test", "http://10.0.0.2", "http://10.0.0.3"]
+        assert found.members[:2] == (name, stays)
+        hanging.set_result(["10.0.0.8", "10.0.0.9"])
+        await asyncio.sleep(1)
+        assert urls(found)[:2] == ["http://10.0.0.8", "http://10.0.0.9"]
+        assert found.members[2] is stays
 
 
 @pytest.mark.parametrize(

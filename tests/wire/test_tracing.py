@@ -13,6 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from proxy.run.reasons import CannotStart
 from tests.support.message import get, length
+from tests.support.names import system_names
 from tests.support.proxy import proxied
 from tests.support.upstream import HEALTHY, PATIENCE, RawUpstream, Script
 
@@ -217,3 +218,13 @@ async def test_the_end_sends_what_is_left(monkeypatch: pytest.MonkeyPatch) -> No
         async with RawUpstream() as upstream, proxied(upstream, **options(receiver)) as proxy:
             await proxy.ask(get())
         assert len(receiver.spans) == 2
+
+
+async def test_the_name_of_a_collector_is_looked_up_as_all_others_are() -> None:
+    with system_names(collector=["127.0.0.1"]) as names:
+        async with receiving() as receiver, RawUpstream(HEALTHY) as upstream:
+            receiver.url = receiver.url.replace("127.0.0.1", "collector.test")
+            async with proxied(upstream, **options(receiver)) as proxy:
+                assert (await proxy.ask(get())).status == 200
+                await receiver.until(2)
+        assert "collector.test" in names.asked

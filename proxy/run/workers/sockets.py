@@ -7,14 +7,13 @@ is one for all: two sockets cannot have the same path.
 """
 
 import contextlib
-import errno
 import os
 import socket
-from typing import Final, NamedTuple
 
 from proxy.config.addresses import split_listen
 from proxy.edge.options import ServerOptions
 from proxy.run.listener import Listener
+from proxy.run.tcp_sockets import bound, places
 from proxy.run.unix_sockets import clear_stale, identity, set_rights
 
 
@@ -81,55 +80,3 @@ class Bound:
         if self._path is not None and file is not None and identity(self._path) == file:
             with contextlib.suppress(OSError):
                 os.unlink(self._path)
-
-
-class Place(NamedTuple):
-    """A TCP address without its port."""
-
-    family: int
-    host: str
-    dual: bool = False
-    """Whether an IPv6 socket takes IPv4 clients too."""
-    scope: int = 0
-    """The interface of a link-local address (RFC 4007)."""
-
-
-_NO_IPV6: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
-
-
-def places(host: str, port: int) -> list[Place]:
-    """Those of a name; of every address of the machine, where it is empty. Raises OSError."""
-    if not host:
-        every = Place(socket.AF_INET6, "::", dual=True)
-        try:
-            if socket.has_dualstack_ipv6():
-                bound(every, 0, share=False).close()
-                return [every]
-        except OSError as error:
-            if error.errno not in _NO_IPV6:
-                raise
-        return [Place(socket.AF_INET, "0.0.0.0")]
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    named = (
-        Place(family, str(at[0]), scope=at[3] if len(at) == 4 else 0)
-        for family, _, _, _, at in found
-    )
-    return list(dict.fromkeys(named))
-
-
-def bound(place: Place, port: int, *, share: bool) -> socket.socket:
-    """A socket that does not listen. ``share``: with SO_REUSEPORT. Raises OSError."""
-    own = socket.socket(place.family, socket.SOCK_STREAM)
-    try:
-        own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if share:
-            own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        scope: tuple[int, ...] = ()
-        if place.family == socket.AF_INET6:
-            own.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not place.dual)
-            scope = (0, place.scope)
-        own.bind((place.host, port, *scope))
-    except BaseException:
-        own.close()
-        raise
-    return own

@@ -9,7 +9,8 @@ import pytest
 
 from proxy.edge.options import ServerOptions
 from proxy.run.reasons import CannotListen
-from proxy.run.workers.sockets import Bound, Place, bound, places
+from proxy.run.tcp_sockets import Place, bound
+from proxy.run.workers.sockets import Bound
 
 
 def _bound(asked: str, slots: int = 3, mode: str = "0660") -> Bound:
@@ -83,8 +84,3 @@ def test_a_unix_socket_that_was_left_behind_is_replaced(tmp_path: Path) -> None:
 def test_a_name_that_nobody_knows_is_said() -> None:
     with pytest.raises(CannotListen, match="no address for the name"):
         _bound("nowhere.invalid:80")
-
-
-def test_places_of_every_address_are_one() -> None:
-    [place] = places("", 0)
-    assert place.host in ("::", "0.0.0.0")
