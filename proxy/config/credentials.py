@@ -8,9 +8,11 @@ from typing import Final
 from proxy.config import urls
 from proxy.config import values as fields
 from proxy.config.problems import fault_of
+from proxy.config.revocation import revocation_doubts
 from proxy.core import findings
 from proxy.core.files import secret_content
 from proxy.core.findings import Finding, Place
+from proxy.net.pem import load_authorities
 from proxy.upstream.credentials.options import (
     CredentialsOptions,
     CredentialsTables,
@@ -77,11 +79,14 @@ def _oauth2(options: OAuth2Options, place: Place) -> Iterator[Finding]:
         if not (fault := fields.file_fault(options.ca_file)) and not fields.is_pipe(
             options.ca_file
         ):
-            fault = fault_of(partial(ssl.create_default_context, cafile=options.ca_file))
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            fault = fault_of(partial(load_authorities, context, options.ca_file, "ca_file"))
         if fault:
             yield Finding((*place, "ca_file"), fault)
         elif options.token_url.startswith("http:"):
             yield Finding((*place, "ca_file"), "only a token_url with https:// has a certificate")
+        else:
+            yield from revocation_doubts(options.ca_file, (*place, "ca_file"))
 
 
 def credentials_doubts(tables: CredentialsTables | None, place: Place) -> Iterator[Finding]:

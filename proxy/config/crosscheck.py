@@ -15,6 +15,7 @@ from proxy.config.merge import written_at
 from proxy.config.model import Config, Route, Upstream
 from proxy.config.paths import path_meant
 from proxy.config.problems import fault_of, suggestion
+from proxy.config.revocation import revocation_doubts
 from proxy.config.tables import table_problems
 from proxy.config.unreachable import shadowed
 from proxy.config.urls import collector_fault, server_fault
@@ -212,6 +213,8 @@ def _upstream(options: Upstream, place: Place) -> Iterator[Finding]:
                 faults = [Finding((*place, "tls", error.option), str(error))]
             except (OSError, ValueError) as error:
                 faults = [Finding((*place, "tls"), str(error))]
+            else:
+                faults = [*revocation_doubts(options.tls.ca_file, (*place, "tls", "ca_file"))]
         yield from faults
     if options.credentials is not None:
         yield from credentials_problems(options.credentials, (*place, "credentials"))

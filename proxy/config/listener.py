@@ -4,6 +4,7 @@ import ssl
 from collections.abc import Iterator
 
 from proxy.config import values
+from proxy.config.revocation import revocation_doubts
 from proxy.core.clock import wall
 from proxy.core.findings import WARNING, Finding, Place
 from proxy.edge.certificates import files_of, listener_context, read_certificate
@@ -54,6 +55,8 @@ def _tls(options: ServerTlsOptions) -> Iterator[Finding]:
         yield Finding((*_TLS, error.option), str(error))
     except (OSError, ValueError) as error:
         yield Finding(_TLS, str(error))
+    else:
+        yield from revocation_doubts(options.client_ca_file, (*_TLS, "client_ca_file"))
 
 
 def _files(options: ServerTlsOptions) -> Iterator[Finding]:

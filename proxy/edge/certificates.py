@@ -2,15 +2,17 @@
 
 import contextlib
 import logging
+import math
 import os
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from proxy.core.clock import monotonic
-from proxy.core.files import secret_content
+from proxy.core.clock import Clock, monotonic, wall
+from proxy.core.files import rereadable, secret_content
 from proxy.core.pipes import readable, without_waiting
 from proxy.edge.options import CertificateOptions, ServerTlsOptions
+from proxy.net import revocation
 from proxy.net.pem import load_authorities, load_pair
 
 log = logging.getLogger(__name__)
@@ -39,15 +41,21 @@ _Mark: TypeAlias = tuple[tuple[int, int, int, int] | None, ...]
 class ListenerTls:
     """The context for new connections."""
 
-    __slots__ = ("_clock", "_context", "_files", "_look_at", "_mark", "_options")
+    __slots__ = (
+        "_clock", "_context", "_expires_at", "_files", "_look_at", "_mark", "_options", "_wall"
+    )  # fmt: skip
 
-    def __init__(self, options: ServerTlsOptions, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self, options: ServerTlsOptions, clock: Clock = monotonic, wall: Clock = wall
+    ) -> None:
         """Raises OSError or ValueError, with a sentence, where a file cannot be used."""
         self._options = options
         self._clock = clock
+        self._wall = wall
         self._files = tuple(files_of(options))
         self._mark = self._marks()
         self._context = listener_context(options)
+        self._expires_at = self._expiry(said=True)
         self._look_at = clock() + LOOK_EVERY
 
     def context(self) -> ssl.SSLContext:
@@ -60,7 +68,8 @@ class ListenerTls:
 
     def _look(self) -> None:
         mark = self._marks()
-        if mark == self._mark:
+        expired = self._wall() >= self._expires_at
+        if mark == self._mark and not expired:
             return
         self._mark = mark  # whatever comes of it: what is wrong is said once
         try:
@@ -69,7 +78,25 @@ class ListenerTls:
         except (OSError, ValueError) as error:
             log.error("[server.tls]: changed files cannot be used, the old ones stay: %s", error)
         else:
-            log.info("[server.tls]: changed files are in use for new connections")
+            if not expired:
+                log.info("[server.tls]: changed files are in use for new connections")
+        self._expires_at = self._expiry()
+
+    def _expiry(self, *, said: bool = False) -> float:
+        """When the next list of revoked certificates expires; what is wrong with them is logged.
+
+        Then the context is made anew: sessions that it has let in would be taken up again.
+        ``said``: the check of the configuration has logged that.
+        """
+        file, now = self._options.client_ca_file, self._wall()
+        if not file or not rereadable(file):
+            return math.inf
+        try:
+            for doubt in () if said else revocation.doubts(file, now):
+                log.warning("[server.tls] client_ca_file: %s", doubt)
+            return revocation.next_expiry(file, now)
+        except OSError:  # ssl.SSLError is one: that has been said
+            return math.inf
 
     def _marks(self) -> _Mark:
         return tuple(map(_mark, self._files))

@@ -20,6 +20,7 @@ from proxy.edge.forwarded import Forwarding
 from proxy.edge.http1.connection import Connection
 from proxy.edge.options import ServerOptions
 from proxy.net.proxy_protocol import LONGEST, read_introduction
+from proxy.net.revocation import refusal
 from proxy.net.sockets import acknowledge
 
 Admit: TypeAlias = Callable[[socket.socket], Awaitable[object]]
@@ -186,5 +187,6 @@ def _address(client: socket.socket) -> str:
 def _reason(error: ssl.SSLError) -> str:
     """What OpenSSL says, in words."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not acceptable: {error.verify_message}"
+        why = refusal(error) or error.verify_message
+        return f"its certificate is not acceptable: {why}"
     return (error.reason or str(error)).replace("_", " ").lower()

@@ -38,7 +38,11 @@ class ServerTlsOptions(Table, frozen=True, kw_only=True):
         ),
     ]
     client_ca_file: Annotated[
-        str, described("PEM file of the authorities whose certificates clients may show.")
+        str,
+        described(
+            "PEM file of the authorities whose certificates clients may show. Lists of revoked "
+            "certificates (CRLs) in it are enforced: then each authority needs one."
+        ),
     ] = ""
     client_auth: Annotated[
         Literal["off", "optional", "required"],

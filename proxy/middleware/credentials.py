@@ -177,29 +177,33 @@ class OwnCredentials:
             first = tried.count(key) == 1
             until = self._until(exchange, PATIENCE)
             if await self._credentials.refused(key, shown, until) and first:
+                key.refused += 1
                 if not may_repeat:
                     return None
                 tried.append(key)
                 return key, await self._credentials.ready(key, until)
-            if self._several:
-                self._refuse(key)
-        elif not self._several or not self._exceeds(key, reply):
+            self._refuse(key)
+        elif not (self._several or status in _REFUSALS) or not self._exceeds(key, reply):
             return None
         return await self._next(exchange, tried) if may_repeat else None
 
     def _refuse(self, key: Key) -> None:
-        if not key.blocked_for(self._clock()):
-            message = "%s does not accept the credentials %r (401): not used for %g s"
-            log.warning(message, self._upstream, key.name, REFUSED_FOR)
-        key.refuse(self._clock())
+        if key.refuse(self._clock(), alone=not self._several):
+            message = "%s does not accept the credentials %r (401)"
+            if self._several:
+                message += f": not used for {REFUSED_FOR:g} s"
+            log.warning(message, self._upstream, key.name)
 
     def _exceeds(self, key: Key, reply: Reply) -> bool:
         """Learn what is left of a key's quota: whether it is used up."""
         now = self._clock()
         asked = retry_after(reply.headers) if reply.status in _REFUSALS else None
-        if asked is None and (found := quota(reply.headers)) is not None:
+        if asked is None and self._several and (found := quota(reply.headers)) is not None:
             key.told(*found, now, budget(reply.headers))
         if reply.status != TOO_MANY and (reply.status != _FORBIDDEN or asked is None):
+            return False
+        if not self._several:  # whom to wait for, ``upstream_quota`` learns
+            key.exceeded += 1
             return False
         known = bool(key.quota.blocked_for(now))
         key.exceed(asked, now)

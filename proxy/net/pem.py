@@ -8,7 +8,9 @@ import ssl
 from pathlib import Path
 from typing import Final
 
-_CERTIFICATE: Final = re.compile(rb"-----BEGIN (?:(?:X509 |TRUSTED )?CERTIFICATE|X509 CRL)-----")
+from proxy.net.revocation import enforce
+
+_CERTIFICATE: Final = re.compile(rb"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----")
 _KEY: Final = re.compile(rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----")
 _ENCRYPTED: Final = re.compile(rb"-----BEGIN ENCRYPTED PRIVATE KEY-----|Proc-Type: 4,ENCRYPTED")
 _REASON: Final = re.compile(r"\[[^\]]*\] (.*) \(_ssl\.c:\d+\)")
@@ -23,14 +25,23 @@ class UnusableFile(ValueError):
 
 
 def load_authorities(context: ssl.SSLContext, path: str, option: str, read_from: str = "") -> None:
-    """Trust the certificates in a file. Raises OSError or UnusableFile.
+    """Trust the certificates in a file, but for those that lists (CRLs) in it name.
 
-    ``read_from``: another name of the file, by which OpenSSL can read it.
+    Raises OSError or UnusableFile. ``read_from``: another name of the file, by which OpenSSL can
+    read it.
     """
     try:
         context.load_verify_locations(read_from or path)
     except ssl.SSLError as error:
         raise authorities_fault(path, option, error) from None
+    use_revocations(context, path, option)
+
+
+def use_revocations(context: ssl.SSLContext, path: str, option: str) -> None:
+    """Refuse what lists in this file name, which has been loaded. Raises UnusableFile."""
+    if not context.cert_store_stats()["x509"]:  # lists alone
+        raise UnusableFile(option, f"no certificates in {path!r}: {_expected('CERTIFICATE')}")
+    enforce(context)
 
 
 def authorities_fault(path: str, option: str, error: ssl.SSLError) -> UnusableFile:

@@ -21,7 +21,7 @@ class Key:
     """
 
     __slots__ = ("_asked", "_budget", "exceeded", "field", "name", "quota", "refused",
-                 "refused_until", "requests", "turn", "usable_until")  # fmt: skip
+                 "refused_until", "requests", "told_until", "turn", "usable_until")  # fmt: skip
 
     def __init__(self, name: str, field: tuple[bytes, bytes] | None = None) -> None:
         self.name = name
@@ -33,6 +33,8 @@ class Key:
         self._budget: bytes | None = None
         self.refused_until = 0.0
         """Until when it is left out, since the upstream does not know it (401)."""
+        self.told_until = 0.0
+        """Until when another refusal is no news."""
         self.turn = 0
         """When it was chosen last, counted in choices."""
         self._asked = 0
@@ -80,10 +82,20 @@ class Key:
         if seconds is not None or not self.quota.blocked_for(now):
             self.quota.pause(now + (_UNSAID if seconds is None else min(seconds, LONGEST)))
 
-    def refuse(self, now: float) -> None:
-        """The upstream does not know it."""
+    def refuse(self, now: float, *, alone: bool = False) -> bool:
+        """The upstream does not know it; ``alone``: it is shown all the same. Whether that is news.
+
+        Where it is alone, it is news once in that time. Else it is shown again only when that is
+        over, or where nothing else could be.
+        """
         self.refused += 1
-        self.refused_until = now + REFUSED_FOR
+        if alone:
+            if news := now >= self.told_until:
+                self.told_until = now + REFUSED_FOR
+        else:
+            news = not self.blocked_for(now)
+            self.refused_until = now + REFUSED_FOR
+        return news
 
     def renew(self, field: tuple[bytes, bytes], usable_until: float = math.inf) -> None:
         """It has another value, of which nothing bad is known."""

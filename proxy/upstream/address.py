@@ -9,7 +9,7 @@ from yarl import URL
 
 from proxy.core.files import secret_content
 from proxy.core.pipes import readable
-from proxy.net.pem import authorities_fault, load_pair
+from proxy.net.pem import authorities_fault, load_pair, use_revocations
 from proxy.upstream.options import ServerEntry, UpstreamOptions, UpstreamTlsOptions, entries
 
 
@@ -136,6 +136,8 @@ def _context(options: UpstreamTlsOptions) -> ssl.SSLContext:
             context = ssl.create_default_context(cafile=authorities or None)
     except ssl.SSLError as error:
         raise authorities_fault(options.ca_file, "ca_file", error) from None
+    if options.ca_file:
+        use_revocations(context, options.ca_file, "ca_file")
     if not options.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -35,7 +35,11 @@ class UpstreamTlsOptions(Table, frozen=True, kw_only=True):
 
     verify: Annotated[bool, described("Check the certificate and the name in it.")] = True
     ca_file: Annotated[
-        str, described("PEM file of the authorities to trust instead of the system's.")
+        str,
+        described(
+            "PEM file of the authorities to trust instead of the system's. Lists of revoked "
+            "certificates (CRLs) in it are enforced: then each authority needs one."
+        ),
     ] = ""
     server_name: Annotated[
         str, described("Name to ask for (SNI) and to check, instead of the URL's.")

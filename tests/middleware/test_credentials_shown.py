@@ -1,5 +1,6 @@
 """Which credentials are shown, and what of the client's own goes no further."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -62,3 +63,34 @@ async def test_a_request_that_is_sent_back_shows_nothing(jumping: JumpingLoop, m
     await own.handle(get(method=method, headers=[(b"X-Key", b"theirs"), (b"Accept", b"x")]))
     assert seen == [(b"Accept", b"x")]
     assert [key.requests for key in held.keys] == [0, 0]
+
+
+async def test_replies_that_refuse_the_only_key_are_counted_and_told_once_a_minute(
+    jumping: JumpingLoop, caplog: pytest.LogCaptureFixture
+) -> None:
+    held = Held("only-key")
+    own, sent = shows(held, *refusals(401, 401, 429, 403, 401), reply())
+    for status in (401, 401, 429, 403):
+        assert (await own.handle(get())).status == status
+    (key,) = held.keys
+    assert (key.refused, key.exceeded) == (2, 1)
+    assert key.blocked_for(jumping.time()) == 0.0
+    line = "api does not accept the credentials 'only-key' (401)"
+    assert [record.getMessage() for record in caplog.records] == [line]
+    await asyncio.sleep(61)
+    assert (await own.handle(get())).status == 401
+    assert [record.getMessage() for record in caplog.records] == [line] * 2
+    assert (await own.handle(get())).status == 200
+    assert sent == [b"only-key"] * 6
+
+
+@pytest.mark.parametrize("names", [("a",), ("a", "b")])
+async def test_a_401_that_another_value_answers_is_counted_and_no_news(
+    jumping: JumpingLoop, caplog: pytest.LogCaptureFixture, names: tuple[str, ...]
+) -> None:
+    held = Held(*names)
+    held.renewed["a"] = [b"new"]
+    own, _ = shows(held, *refusals(401), reply())
+    assert (await own.handle(get())).status == 200
+    assert held.keys[0].refused == 1
+    assert caplog.records == []

@@ -65,6 +65,15 @@ def test_a_refused_key_comes_back_by_time_or_with_another_value() -> None:
     assert (a.field, a.refused) == ((b"X", b"other"), 2)
 
 
+def test_a_refusal_is_news_once_in_the_time_that_a_key_is_out() -> None:
+    for alone in (False, True):
+        key = Key("a")
+        times = (0.0, 1.0, REFUSED_FOR - 1)
+        assert [key.refuse(now, alone=alone) for now in times] == [True, False, False]
+        assert (key.refused, key.refused_until > 0.0) == (3, not alone)
+        assert key.refuse(3 * REFUSED_FOR, alone=alone)
+
+
 def test_where_none_is_free_the_soonest_is_by_quota_first() -> None:
     a, b, c = three()
     keys = Keys((a, b, c))

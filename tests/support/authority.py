@@ -11,18 +11,20 @@ EC: Final = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-node
 class Authority:
     """A CA of the test's own, and what it has signed."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, name: str = "test ca") -> None:
         self._home = home
         self._run(
             *("req", "-x509", *EC, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2"),
-            *("-subj", "/CN=test ca", "-addext", "basicConstraints=critical,CA:TRUE"),
-            *("-addext", "keyUsage=critical,keyCertSign"),
+            *("-subj", f"/CN={name}", "-addext", "basicConstraints=critical,CA:TRUE"),
+            *("-addext", "keyUsage=critical,keyCertSign,cRLSign"),
         )
+        self._serial = 6
         self.issue("server", "DNS:api.test,IP:127.0.0.1")
         self.issue("client", "DNS:sidecar.test")
 
     def issue(self, name: str, names: str, subject: str = "", days: int = 2) -> None:
         """A certificate for these names."""
+        self._serial += 1
         (self._home / "ext").write_text(f"subjectAltName={names}\n")
         self._run(
             "req", *EC, "-keyout", f"{name}.key", "-out", "csr", "-subj", subject or f"/CN={name}"
@@ -30,8 +32,23 @@ class Authority:
         self._run(
             *("x509", "-req", "-in", "csr", "-CA", "ca.pem", "-CAkey", "ca.key"),
             *("-days", str(days)),
-            *("-set_serial", "7", "-extfile", "ext", "-out", f"{name}.pem"),
+            *("-set_serial", str(self._serial), "-extfile", "ext", "-out", f"{name}.pem"),
         )
+
+    def revoke(self, *names: str, file: str = "revoked.pem", until: str = "20990101000000Z") -> str:
+        """The path of a file with the CA and a list of these certificates, valid until then."""
+        config = "[ca]\ndefault_ca=d\n[d]\ndatabase=index\ndefault_md=sha256\n"
+        (self._home / "ca.cnf").write_text(config)
+        (self._home / "index").write_text("")
+        ca = ("ca", "-config", "ca.cnf", "-cert", "ca.pem", "-keyfile", "ca.key")
+        for name in names:
+            self._run(*ca, "-revoke", f"{name}.pem")
+        times = ("-crl_lastupdate", "20200101000000Z", "-crl_nextupdate", until)
+        self._run(*ca, "-gencrl", *times, "-out", "crl.pem")
+        both = [(self._home / name).read_text() for name in ("ca.pem", "crl.pem")]
+        (self._home / f"{file}.new").write_text("".join(both))
+        (self._home / f"{file}.new").replace(self._home / file)
+        return self.path(file)
 
     def _run(self, *words: str) -> None:
         subprocess.run(["openssl", *words], cwd=self._home, check=True, capture_output=True)

@@ -281,8 +281,10 @@ class ClientTransport(RequestHandler):
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             transport.abort()
         else:
-            self._write_timer(transport).watch()
+            (timer := self._write_timer(transport)).watch()
             transport.close()
+            if self.scheme == "https":  # not every client answers a close_notify
+                timer.linger(self._ignored)
 
     def _write_timer(self, transport: asyncio.Transport) -> WriteStallTimer:
         """Made when it is first wanted: most clients take what they asked for at once."""

@@ -86,8 +86,9 @@ class WriteStallTimer:
         read yet would be lost. A client that reads only behind its upload is not cut meanwhile.
         ``ignored``: how many bytes it has sent since this was asked last.
         """
-        now = self._loop.time()
-        self._look_again(self._unsent(), now, now + LONGEST, ignored)
+        if self._lingering is None:
+            now = self._loop.time()
+            self._look_again(self._unsent(), now, now + LONGEST, ignored)
 
     def _look_again(self, left: int, since: float, end: float, ignored: Callable[[], int]) -> None:
         self._lingering = self._loop.call_later(LINGER, self._linger_on, left, since, end, ignored)

@@ -43,6 +43,7 @@ class Crew:
         self._backoffs = [Backoff() for _ in range(slots)]
         self.members: list[Member] = []
         """Those that live."""
+        self.heartbeat = Heartbeat(lambda: self.members, self._counts.leave)
         self._totals = Totals()
         self._tasks = set[asyncio.Task[None]]()
         self.restarts = self._reloads = 0
@@ -80,7 +81,7 @@ class Crew:
 
     def start(self) -> None:
         """Have all slots served."""
-        self._spawn(Heartbeat(lambda: self.members, self._counts.leave).run())
+        self._spawn(self.heartbeat.run())
         for slot in range(self.slots):
             self._spawn(self._start(slot))
 

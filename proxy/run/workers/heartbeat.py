@@ -51,6 +51,24 @@ class Heartbeat:
             for task in self._asked.values():
                 task.cancel()
 
+    async def kill_silent(self) -> None:
+        """In a stop, kill those that hang: they do nothing with the time that they are given."""
+        await asyncio.gather(*map(self._kill_if_silent, tuple(self._members())))
+
+    async def _kill_if_silent(self, member: Member) -> None:
+        if self._silent.get(member, 0) < PASSED_OVER:
+            try:
+                await member.ask("alive", {})
+            except TimeoutError:
+                pass
+            except ValueError:  # it has ended
+                return
+            else:
+                return
+        which = f"worker {member.slot}, process {member.pid}"
+        log.error("%s, gives no sign of life and does not end: killed", which)
+        _end(member)
+
     def beat(self) -> None:
         """Ask those that have answered, and count for those that have not."""
         members = tuple(self._members())
@@ -81,5 +99,9 @@ async def _sign(member: Member) -> None:
 def _kill(member: Member, seconds: float) -> None:
     which = f"worker {member.slot}, process {member.pid}"
     log.error("%s, has given no sign of life for %g s: killed", which, seconds)
+    _end(member)
+
+
+def _end(member: Member) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(member.pid, signal.SIGKILL)

@@ -35,7 +35,8 @@ log = logging.getLogger(__name__)
 LOOK: Final = 1.0
 """Seconds between two looks at the workers' samples."""
 LATE: Final = 5.0
-"""Seconds that workers have to end, beyond the grace period, before they are killed."""
+"""Seconds that workers which give signs of life have to end, beyond the grace period: they close
+tunnels politely and tell how the drain ended."""
 
 
 class Parent:
@@ -221,7 +222,7 @@ class Parent:
         self._addresses.close()
         crew.tell("drain")
         gone = asyncio.ensure_future(crew.gone.wait())
-        limit = shutdown.grace_period + LATE if shutdown.grace_period else None
+        limit = shutdown.grace_period or None
         await asyncio.wait((gone, again), timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         gone.cancel()
         if again.done():
@@ -232,7 +233,14 @@ class Parent:
         return crew.all_clean
 
     async def _gone(self, patience: float) -> None:
-        """Wait until no worker lives, and see to it."""
+        """Wait until no worker lives, and see to it; one that hangs is not waited for as long."""
+        silent = asyncio.create_task(self._crew.heartbeat.kill_silent())
+        try:
+            await self._end_within(patience)
+        finally:
+            silent.cancel()
+
+    async def _end_within(self, patience: float) -> None:
         for kill in (False, True):
             if kill:
                 self._crew.kill()

@@ -50,6 +50,8 @@ class Token(NamedTuple):
     value: bytes
     lifetime: float
     """Seconds, from when it was asked for; infinite where the server does not say."""
+    odd_life: bool = False
+    """Whether the server has said something else than seconds above 0."""
 
 
 class TokenServer:
@@ -161,17 +163,16 @@ def read_answer(status: int, said: bytes) -> Token:
     kind = answer.get("token_type", "Bearer")
     if not isinstance(kind, str) or kind.lower() != "bearer":
         raise NoToken("the token is of a type other than Bearer")
-    return Token(token.encode(), _lifetime(answer.get("expires_in")))
+    life = _lifetime(said_life := answer.get("expires_in"))
+    return Token(token.encode(), life, said_life is not None and life == math.inf)
 
 
 def _lifetime(said: Any) -> float:
-    """``expires_in``; some servers write it as a string. Raises NoToken."""
-    if said is None:
-        return math.inf
+    """``expires_in``; some servers write it as a string. Infinite where it says nothing of use."""
     try:
         seconds = math.nan if isinstance(said, bool) else float(said)
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError):
         seconds = math.nan
-    if not seconds > 0:
-        raise NoToken("expires_in is no number of seconds above 0")
-    return min(seconds, _FOREVER)
+    except OverflowError:  # an integer of many digits
+        seconds = math.inf if said > 0 else math.nan
+    return min(seconds, _FOREVER) if seconds > 0 else math.inf

@@ -43,6 +43,7 @@ class Tokens:
         "_header",
         "_hidden",
         "_next_try",
+        "_odd_life",
         "_pause",
         "_task",
         "_timer",
@@ -70,6 +71,8 @@ class Tokens:
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._hidden: Rotating | None = None
+        self._odd_life = False
+        """Whether it has been said that the server says no life of use."""
         self._got_at = -math.inf
         self._next_try = -math.inf
         self._pause = _FIRST
@@ -165,6 +168,11 @@ class Tokens:
         if self.failure:
             log.info("there is a token for %s (%s) again", self._upstream, self.key.name)
         self.failure = ""
+        if token.odd_life and not self._odd_life:
+            message = "expires_in of a token for %s (%s) is no number of seconds above 0: "
+            message += "it is used until a reply with 401"
+            log.warning(message, self._upstream, self.key.name)
+        self._odd_life = self._odd_life or token.odd_life
         if life < math.inf:
             self._again_in(max(_FIRST, asked_at + life - min(_AHEAD, life / 4) - self._got_at))
 

@@ -10,7 +10,8 @@ import pytest
 
 from proxy.run.workers.heartbeat import HUNG, HUNG_AT_START, PASSED_OVER, Heartbeat
 from proxy.run.workers.link import LinkClosed
-from proxy.run.workers.member import Member
+from proxy.run.workers.member import PATIENCE, Member
+from tests.support.loop import JumpingLoop
 from tests.support.message import get
 from tests.support.upstream import RawUpstream
 from tests.support.workers import crew, replaced, serving, state, stopped
@@ -27,6 +28,13 @@ class Silent:
         await self.waiting[-1]
 
 
+class Lively:
+    """A link whose answers come at once."""
+
+    async def ask(self, _: str, **__: Any) -> None:
+        """Answer."""
+
+
 class Beats:
     """A heartbeat whose time goes on when it is told to."""
 
@@ -38,11 +46,11 @@ class Beats:
         self.member.pid, self.member.state = 4711, state
         self.member.link = self.link  # type: ignore[assignment]  # all that is asked of it
         self.members = [self.member]
-        self._heartbeat = Heartbeat(lambda: self.members, self.passed_over.append)
+        self.heartbeat = Heartbeat(lambda: self.members, self.passed_over.append)
 
     async def beat(self, times: int = 1) -> None:
         for _ in range(times):
-            self._heartbeat.beat()
+            self.heartbeat.beat()
             await asyncio.sleep(0)
 
 
@@ -106,3 +114,39 @@ async def test_a_stopped_process_is_replaced_and_who_waited_for_it_is_served(
             assert (await client.receive()).status == 200
             client.close()
         assert (await stopped(proxy))[0] == 0
+
+
+@pytest.mark.parametrize("missed", [0, PASSED_OVER + 1])
+async def test_a_stop_kills_at_once_who_has_been_silent_and_soon_who_is(
+    jumping: JumpingLoop, monkeypatch: pytest.MonkeyPatch, missed: int
+) -> None:
+    beats = Beats(monkeypatch)
+    await beats.beat(missed)
+    began = jumping.time()
+    await beats.heartbeat.kill_silent()
+    assert beats.killed == [4711]
+    assert jumping.time() - began == (0.0 if missed else PATIENCE)
+
+
+async def test_a_stop_does_not_kill_who_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    beats = Beats(monkeypatch)
+    beats.member.link = Lively()  # type: ignore[assignment]  # all that is asked of it
+    await beats.heartbeat.kill_silent()
+    assert beats.killed == []
+
+
+@pytest.mark.parametrize(("grace", "signals"), [("1s", 1), ("60s", 2)])
+async def test_a_worker_that_hangs_does_not_hold_up_a_stop(
+    tmp_path: Path, grace: str, signals: int
+) -> None:
+    more = f'[shutdown]\ngrace_period = "{grace}"'
+    async with RawUpstream() as upstream, crew(tmp_path, upstream, more=more) as proxy:
+        before = serving(await state(proxy))
+        os.kill(before[1], signal.SIGSTOP)
+        proxy.process.send_signal(signal.SIGTERM)
+        await proxy.line("draining")
+        for _ in range(signals - 1):
+            proxy.process.send_signal(signal.SIGTERM)
+        which = f"worker 1, process {before[1]}"
+        await proxy.line(f"{which}, gives no sign of life and does not end: killed")
+        assert (await proxy.ended())[0] == 1

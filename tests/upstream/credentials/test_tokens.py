@@ -31,7 +31,8 @@ class Server:
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
-        return Token(b"token-number-%d" % number, answer)
+        odd = answer == "odd"
+        return Token(b"token-number-%d" % number, math.inf if odd else answer, odd)
 
 
 @asynccontextmanager
@@ -193,3 +194,22 @@ async def test_a_second_opening_asks_for_nothing(jumping: JumpingLoop) -> None:
         made.open()
         await asyncio.sleep(10)
     assert len(server.times) == 1
+
+
+async def test_a_token_with_an_odd_life_is_used_until_a_401_and_that_is_said_once(
+    jumping: JumpingLoop, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = Server("odd")
+    async with tokens(server.ask) as made:
+        assert await shown(made) == b"0"
+        await asyncio.sleep(100_000)
+        assert await shown(made) == b"0"
+        field = (b"Authorization", b"Bearer token-number-0")
+        assert await made.refused(field, loop_clock()() + 10)
+        assert await shown(made) == b"1"
+        assert made.failures == 0
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line == (
+        "expires_in of a token for api (main) is no number of seconds above 0: "
+        "it is used until a reply with 401"
+    )

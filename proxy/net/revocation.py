@@ -1,0 +1,130 @@
+"""Certificates that their authority has revoked: the lists (CRLs) in a PEM file of authorities.
+
+A file with one list wants one of every authority (OpenSSL's CRL_CHECK_CHAIN, as nginx, HAProxy and
+Envoy have it). Python gives no way to ask for that of single authorities: see decision 0066.
+"""
+
+import base64
+import contextlib
+import math
+import re
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, NamedTuple
+
+_LIST: Final = re.compile(rb"-----BEGIN X509 CRL-----(.+?)-----END X509 CRL-----", re.DOTALL)
+_SEQUENCE: Final = 0x30
+_COMMON_NAME: Final = b"\x06\x03\x55\x04\x03"
+"""The type of an attribute, 2.5.4.3, with its tag and its length."""
+_TIMES: Final = {0x17: "%y%m%d%H%M%SZ", 0x18: "%Y%m%d%H%M%SZ"}
+"""UTCTime and GeneralizedTime, as RFC 5280 4.1.2.5 wants them."""
+_LONG: Final = 0x80
+_SAID: Final = {
+    3: "there is no list of revoked certificates (CRL) of its authority",
+    11: "the list of revoked certificates (CRL) of its authority is not valid yet",
+    12: "the list of revoked certificates (CRL) of its authority has expired",
+    23: "its authority has revoked it",
+}
+"""Of OpenSSL's codes (X509_V_ERR) those about lists."""
+
+
+class _List(NamedTuple):
+    issuer: bytes
+    """Its name, in DER."""
+    next_update: float
+    """When it expires, in seconds since 1970; infinite where it does not say."""
+
+
+def enforce(context: ssl.SSLContext) -> None:
+    """Refuse what the lists that were loaded name, and what no list speaks of; see above."""
+    if context.cert_store_stats()["crl"]:
+        context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
+
+
+def refusal(error: ssl.SSLCertVerificationError) -> str:
+    """Why a certificate is not acceptable, in words; empty where it is not for a list."""
+    return _SAID.get(error.verify_code, "")
+
+
+def next_expiry(path: str, now: float) -> float:
+    """When the next list of a file expires; infinite where none will. Raises OSError."""
+    times = [each.next_update for each in _lists(Path(path).read_bytes())]
+    return min((each for each in times if each > now), default=math.inf)
+
+
+def doubts(path: str, now: float) -> Iterator[str]:
+    """A sentence for each authority in a file whose certificates are all refused.
+
+    Raises OSError, and ssl.SSLError where it holds nothing of use.
+    """
+    lists = _lists(Path(path).read_bytes())
+    if not lists:
+        return
+    expiries: dict[bytes, float] = {}
+    for each in lists:  # OpenSSL takes the one that is valid
+        expiries[each.issuer] = max(each.next_update, expiries.get(each.issuer, -math.inf))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(path)
+    what = "list of revoked certificates (CRL)"
+    for name in dict.fromkeys(map(_subject, context.get_ca_certs(binary_form=True))):
+        until = expiries.get(name, math.inf)
+        if name not in expiries:
+            why = f"{path!r} holds no {what} of {_shown(name)}, but one of another authority"
+        elif until <= now:
+            day = datetime.fromtimestamp(until, UTC)
+            why = (
+                f"the {what} of {_shown(name)} in {path!r} has expired on {day:%Y-%m-%d %H:%M} UTC"
+            )
+        else:
+            continue
+        yield f"{why}: its certificates are refused"
+
+
+def _lists(pem: bytes) -> list[_List]:
+    found = []
+    for text in _LIST.findall(pem):
+        with contextlib.suppress(ValueError, IndexError):  # it is OpenSSL that refuses a file
+            found.append(_read(base64.b64decode(text)))
+    return found
+
+
+def _read(der: bytes) -> _List:
+    """Of RFC 5280 5.1: name of the issuer, and after two times what was revoked."""
+    parts = _parts(_parts(_parts(der)[0][2])[0][2])
+    times = [
+        datetime.strptime(content.decode(), _TIMES[tag]).replace(tzinfo=UTC).timestamp()
+        for tag, _, content in parts
+        if tag in _TIMES
+    ]
+    _, (_, issuer, _), *_ = (part for part in parts if part[0] == _SEQUENCE)
+    return _List(issuer, times[1] if len(times) > 1 else math.inf)
+
+
+def _subject(der: bytes) -> bytes:
+    """Of a certificate (RFC 5280 4.1): algorithm, issuer, validity, subject."""
+    parts = _parts(_parts(_parts(der)[0][2])[0][2])
+    return [whole for tag, whole, _ in parts if tag == _SEQUENCE][3]
+
+
+def _shown(name: bytes) -> str:
+    """The common name in a name, or else its last part."""
+    attributes = [_parts(each)[0] for _, _, each in _parts(_parts(name)[0][2])]
+    pairs = [_parts(content) for _, _, content in attributes]
+    texts = {kind[1]: value[2].decode(errors="replace") for kind, value in pairs}
+    return repr(texts.get(_COMMON_NAME) or next(reversed(texts.values()), "an authority"))
+
+
+def _parts(der: bytes) -> list[tuple[int, bytes, bytes]]:
+    """Tag, whole and content of each element (X.690 8.1)."""
+    found: list[tuple[int, bytes, bytes]] = []
+    at = 0
+    while at < len(der):
+        size, start = der[at + 1], at + 2
+        if size >= _LONG:
+            start += size - _LONG
+            size = int.from_bytes(der[at + 2 : start], "big")
+        found.append((der[at], der[at : start + size], der[start : start + size]))
+        at = start + size
+    return found
