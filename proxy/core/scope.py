@@ -33,7 +33,7 @@ T = TypeVar("T")
 Hold: TypeAlias = Callable[[Exchange, Reply], Awaitable[None]]
 """Waits until a reply is good enough to be shown. Raises ReplyBroken where it breaks before."""
 ErrorEvent: TypeAlias = Callable[..., bytes]
-"""Makes the last event of a stream of what failed, the request id, ``shape``: ``[stream] on_error``."""
+"""The last event of a stream: what failed, the request id, ``shape`` as in ``[stream] on_error``."""
 
 
 class Watched(NamedTuple):
