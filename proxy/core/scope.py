@@ -33,7 +33,7 @@ T = TypeVar("T")
 Hold: TypeAlias = Callable[[Exchange, Reply], Awaitable[None]]
 """Waits until a reply is good enough to be shown. Raises ReplyBroken where it breaks before."""
 ErrorEvent: TypeAlias = Callable[..., bytes]
-"""The last event of a stream: what failed, the request id, ``shape`` as in ``[stream] on_error``."""
+"""The last event of a stream: what failed, the request id, ``[stream] on_error`` (``shape``)."""
 
 
 class Watched(NamedTuple):
