@@ -109,6 +109,13 @@ def log_error(exchange: Exchange, error: e.ProxyError) -> None:
     _note(exchange, sentence(error), failure(error)[1])
 
 
+def log_covered(exchange: Exchange, error: e.ProxyError) -> str:
+    """Likewise of a failure in whose place another reply is given; its token."""
+    name_route(error, exchange.route)
+    log_error(exchange, error)
+    return failure(error)[1]
+
+
 def charge_stalled_client(exchange: Exchange, seconds: float) -> None:
     """The client took nothing of its reply for ``[server] write_idle_timeout``."""
     exchange.error = "connection_write_timeout"
