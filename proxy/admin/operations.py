@@ -1,13 +1,13 @@
 """What the operations of the admin API do; ``admin/api`` has the table of them."""
 
 import asyncio
-import signal
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from aiohttp import web
 
+from proxy.admin import stopping
 from proxy.admin.answers import Told, answer, failed, number, raw, sent
 from proxy.admin.filter import parse
 from proxy.admin.observatory import Observatory
@@ -269,7 +269,7 @@ async def explain(seen: Observatory, request: web.Request) -> web.StreamResponse
     return answer(Explained(lines))
 
 
-async def stop(seen: Observatory, _: web.Request) -> web.StreamResponse:
+async def stop(seen: Observatory, request: web.Request) -> web.StreamResponse:
     """Stop as on SIGTERM, which this process is sent: the parent too, where there are workers."""
     if not seen.source.ready:
         return failed("it is stopping already, or not ready yet", 409)
@@ -277,7 +277,7 @@ async def stop(seen: Observatory, _: web.Request) -> web.StreamResponse:
     # The answer is written first. A second signal would cut what is in flight.
     if not seen.stopping:
         seen.stopping = True
-        asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGTERM)
+        stopping.stop(f"{request.method} {request.path}")
     return answer(Told(f"stopping; requests in flight: {flying}"))
 
 
