@@ -1,6 +1,6 @@
 """Answers of the admin API: JSON, never kept by anybody."""
 
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -20,6 +20,27 @@ class Failed(msgspec.Struct):
     """Why there is no answer."""
 
     error: str
+
+
+T = TypeVar("T", bound=msgspec.Struct)
+N = TypeVar("N", int, float)
+
+
+async def sent(request: web.Request, kind: type[T], expected: str) -> T:
+    """What the body of a request says. Raises ValueError with ``expected`` where it does not."""
+    try:
+        return msgspec.json.decode(await request.read(), type=kind)
+    except (msgspec.MsgspecError, ValueError):
+        raise ValueError(f"expected {expected}") from None
+
+
+def number(request: web.Request, name: str, default: N) -> N:
+    """One of the query, of the type of its default. Raises ValueError."""
+    text = request.query.get(name, str(default))
+    try:
+        return type(default)(text)
+    except ValueError:
+        raise ValueError(f"{name}: expected a number, got {text!r}") from None
 
 
 def answer(value: Any, status: int = 200) -> web.Response:

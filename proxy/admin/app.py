@@ -9,12 +9,13 @@ from functools import partial
 from typing import Final
 
 from aiohttp import web
-from aiohttp.typedefs import Middleware
+from aiohttp.typedefs import Handler, Middleware
 
 from proxy.admin.metrics import add_metrics
 from proxy.admin.source import Source
 from proxy.admin.state import state
 
+_API: Final = "/api/"
 _dumps: Final = partial(json.dumps, indent=1)
 
 
@@ -23,7 +24,7 @@ def application(
     guard: Middleware | None = None,
     routes: Iterable[web.AbstractRouteDef] = (),
 ) -> web.Application:
-    """The probes, and ``/api/state``; ``/api/NAME`` is a part of it.
+    """The probes, and ``/api/state``; each part of it is ``/api/NAME``.
 
     ``guard`` is asked before anything is answered, see ``admin/guard``. ``routes``: all else, see
     ``admin/api``.
@@ -31,20 +32,29 @@ def application(
 
     async def api(request: web.Request) -> web.Response:
         parts = state(source.describe())
-        name = request.match_info["name"]
-        if name == "state":
-            return web.json_response(parts, dumps=_dumps)
-        if name in parts:
-            return web.json_response(parts[name], dumps=_dumps)
-        known = ", ".join(["state", *parts])
-        return web.json_response({"error": f"there is {known}"}, status=404, dumps=_dumps)
+        name = request.path.rpartition("/")[2]
+        return web.json_response(parts if name == "state" else parts[name], dumps=_dumps)
 
-    app = web.Application(middlewares=() if guard is None else (guard,))
+    app = web.Application(middlewares=(_unknown,) if guard is None else (guard, _unknown))
+    for name in ("state", *state(())):
+        app.router.add_get(f"{_API}{name}", api)
     app.router.add_routes(routes)
-    app.router.add_get("/api/{name}", api)
     add_metrics(app, source)
     _add_probes(app, source)
     return app
+
+
+@web.middleware
+async def _unknown(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Say what there is to whoever asks the API for something else."""
+    try:
+        return await handler(request)
+    except web.HTTPNotFound:
+        if not request.path.startswith(_API):
+            raise
+    paths = dict.fromkeys(each.canonical for each in request.app.router.resources())
+    known = ", ".join(path.removeprefix(_API) for path in paths if path.startswith(_API))
+    return web.json_response({"error": f"there is {known}"}, status=404, dumps=_dumps)
 
 
 def probes(source: Source) -> web.Application:

@@ -10,6 +10,8 @@ PATIENCE: Final = 30.0
 """Seconds for an answer."""
 WHERE: Final = "a proxy listens there only with an [admin] table, or with --admin beside --upstream"
 """What to look at where nobody listens."""
+_STRANGER: Final = "no admin listener of the proxy answers there; [admin] listen says where it is"
+_OURS: Final = "sidecar-proxy"  # the Server field of ``admin/answers``
 
 
 class Said(NamedTuple):
@@ -37,8 +39,8 @@ class _Unix(http.client.HTTPConnection):
 def post(address: str, path: str, token_file: str = "") -> Said:
     """Ask for something to be done. ``address``: as ``[admin] listen`` has it.
 
-    Raises OSError where nobody answers; ValueError where the address is none, or where the file
-    with the token cannot be read.
+    Raises OSError where nobody answers; ValueError where the address is none, where something else
+    answers, or where the file with the token cannot be read.
     """
     fields = {"Content-Length": "0"}
     if token_file:
@@ -48,6 +50,7 @@ def post(address: str, path: str, token_file: str = "") -> Said:
         connection.request("POST", path, headers=fields)
         answer = connection.getresponse()
         said = answer.read(1 << 20).decode("utf-8", "replace")
+        _known(answer)
     except http.client.HTTPException as error:
         raise OSError(f"no answer in HTTP ({type(error).__name__})") from None
     finally:
@@ -76,6 +79,7 @@ def get(address: str, path: str) -> Any:
         connection.request("GET", path)
         answer = connection.getresponse()
         said = answer.read(64 << 20)
+        _known(answer)
     except http.client.HTTPException as error:
         raise OSError(f"no answer in HTTP ({type(error).__name__})") from None
     finally:
@@ -83,6 +87,12 @@ def get(address: str, path: str) -> Any:
     if answer.status != 200:
         raise ValueError(f"{path}: {answer.status}, {_sentence(said.decode('utf-8', 'replace'))}")
     return json.loads(said)
+
+
+def _known(answer: http.client.HTTPResponse) -> None:
+    """Raises ValueError where it comes from something else, such as the upstream of a proxy."""
+    if answer.getheader("Server") != _OURS:
+        raise ValueError(f"{answer.status} {answer.reason}: {_STRANGER}")
 
 
 def _connection(address: str) -> http.client.HTTPConnection:

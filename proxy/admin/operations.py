@@ -1,14 +1,14 @@
 """What the operations of the admin API do; ``admin/api`` has the table of them."""
 
 import asyncio
-import signal
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from aiohttp import web
 
-from proxy.admin.answers import Told, answer, failed, raw
+from proxy.admin import stopping
+from proxy.admin.answers import Told, answer, failed, number, raw, sent
 from proxy.admin.filter import parse
 from proxy.admin.observatory import Observatory
 from proxy.telemetry.call import Call
@@ -20,6 +20,8 @@ LONGEST_STEP: Final = 3600
 LONGEST_SPAN: Final = 86400
 _UP_TO_A_DAY: Final = {"minimum": 0, "maximum": LONGEST_SPAN}
 _MOST: Final = 500
+_SERVER: Final = '{"upstream": "api", "server": "http://10.0.0.1:9000"}, and maybe "seconds": 60'
+_LEVEL: Final = '{"level": L}, where L is "debug", "info", "warning" or "error"'
 _SHORT: Final = 600.0
 """Seconds that are added up within a few milliseconds; more would hold up the loop."""
 
@@ -86,7 +88,7 @@ async def exchanges(seen: Observatory, request: web.Request) -> web.StreamRespon
     """The slow and the failed, and those in flight."""
     try:
         accepts = parse(request.query.get("filter", ""))
-        limit = min(int(request.query.get("limit", "100")), _MOST)
+        limit = min(number(request, "limit", 100), _MOST)
         if limit < 0:
             raise ValueError("limit: expected a number, 0 or more")
     except ValueError as error:
@@ -142,8 +144,8 @@ async def cancel(seen: Observatory, request: web.Request) -> web.StreamResponse:
 async def history(seen: Observatory, request: web.Request) -> web.StreamResponse:
     """Sums over time."""
     try:
-        span = float(request.query.get("span", "300"))
-        step = float(request.query.get("step", "1"))
+        span = number(request, "span", 300.0)
+        step = number(request, "step", 1.0)
         if not (1 <= step <= LONGEST_STEP and step <= span <= LONGEST_SPAN):
             expected = f"1 <= step <= {LONGEST_STEP}, and step <= span <= {LONGEST_SPAN}"
             raise ValueError(f"expected {expected}")
@@ -220,10 +222,10 @@ async def reload(seen: Observatory, _: web.Request) -> web.StreamResponse:
 
 async def _change(action: str, seen: Observatory, request: web.Request) -> web.StreamResponse:
     try:
-        wanted = msgspec.json.decode(await request.read(), type=Server)
+        wanted = await sent(request, Server, _SERVER)
         if not 0 <= wanted.seconds <= LONGEST_SPAN:
             raise ValueError(f"seconds: expected 0 to {LONGEST_SPAN}")
-    except (msgspec.MsgspecError, ValueError) as error:
+    except ValueError as error:
         return failed(str(error), 400)
     try:
         done = await seen.any(
@@ -267,7 +269,7 @@ async def explain(seen: Observatory, request: web.Request) -> web.StreamResponse
     return answer(Explained(lines))
 
 
-async def stop(seen: Observatory, _: web.Request) -> web.StreamResponse:
+async def stop(seen: Observatory, request: web.Request) -> web.StreamResponse:
     """Stop as on SIGTERM, which this process is sent: the parent too, where there are workers."""
     if not seen.source.ready:
         return failed("it is stopping already, or not ready yet", 409)
@@ -275,7 +277,7 @@ async def stop(seen: Observatory, _: web.Request) -> web.StreamResponse:
     # The answer is written first. A second signal would cut what is in flight.
     if not seen.stopping:
         seen.stopping = True
-        asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGTERM)
+        stopping.stop(f"{request.method} {request.path}")
     return answer(Told(f"stopping; requests in flight: {flying}"))
 
 
@@ -283,8 +285,8 @@ async def level(seen: Observatory, request: web.Request) -> web.StreamResponse:
     """Say or set what standard error shows."""
     if request.method == "PUT":
         try:
-            wanted = msgspec.json.decode(await request.read(), type=Level)
-        except (msgspec.MsgspecError, ValueError) as error:
+            wanted = await sent(request, Level, _LEVEL)
+        except ValueError as error:
             return failed(str(error), 400)
         return answer({"level": await seen.any("log_level", keep="log", level=wanted.level)})
     return answer({"level": await seen.any("log_level")})

@@ -17,6 +17,7 @@ from proxy.core.body import Body
 from proxy.core.clock import Clock, monotonic
 from proxy.core.credentials import Credentials
 from proxy.core.deck import Deck
+from proxy.core.errors import ProxyError
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.core.samples import Described, Sample
@@ -239,6 +240,8 @@ class Scope:
     """How the rules of the route change the fields of requests, those with credentials too: other
     bytes for other changes, in every process; empty where there are none."""
     error_event: ErrorEvent
+    covered: Callable[[Exchange, ProxyError], str]
+    """Logs a failure in whose place another reply is given; its token."""
     main_upstream: str = ""
     """The name of the upstream that is asked first."""
     others: Sequence[Handler] = ()

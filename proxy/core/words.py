@@ -17,3 +17,11 @@ def plain(sentence: str) -> str:
     text = _BYTES.sub(lambda found: f'"{found[1] if found[2] is None else found[2]}"', text)
     text = _OBJECT.sub("", text)
     return " ".join(text.split())
+
+
+def in_seconds(seconds: float) -> str:
+    """A time in a sentence: ``0.25 s``, ``12.346 s``, ``3600 s``; never with an exponent."""
+    if seconds >= 1000:
+        return f"{seconds:.0f} s"
+    text = f"{seconds:.3f}" if seconds >= 1 else f"{float(f'{seconds:.3g}'):.9f}"
+    return f"{text.rstrip('0').rstrip('.')} s"

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from proxy.core.clock import monotonic
 from proxy.core.state_changes import tell
+from proxy.core.words import in_seconds
 from proxy.edge.connections import ConnectionTracker, UnderWay
 
 _CLOSING: Final = 2.5
@@ -35,7 +36,7 @@ async def drain(tracker: ConnectionTracker, grace: float) -> bool:
     for connection in list(tracker.connections):
         connection.retire()
     left = tracker.under_way
-    how_long = f"up to {grace:g} s" if grace else "as long as it takes"
+    how_long = f"up to {in_seconds(grace)}" if grace else "as long as it takes"
     more = f", {how_long}" if any(left) else ""
     sentence = f"draining: {left} in flight{more}"
     tell("draining", sentence, level=logging.INFO, **_counted(left), grace_s=grace)
@@ -47,7 +48,7 @@ async def drain(tracker: ConnectionTracker, grace: float) -> bool:
         _tell_drained(UnderWay(0, 0, 0), sentence, began)
         return True
     act = "cutting" if left.requests else "ending"
-    _tell_drained(left, f"grace_period of {grace:g} s is over: {act} {left}", began)
+    _tell_drained(left, f"grace_period of {in_seconds(grace)} is over: {act} {left}", began)
     if tracker.tunnels:
         # Requests have had their time: they are cut as soon as the tunnels have ended.
         await tracker.tunnels_closed(_CLOSING)

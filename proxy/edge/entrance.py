@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
 from proxy.core.errors import BadRequest
+from proxy.core.words import in_seconds
 from proxy.edge.certificates import ListenerTls
 from proxy.edge.forwarded import Forwarding
 from proxy.edge.http1.connection import Connection
@@ -109,7 +110,7 @@ class Entrance:
                     step = "the TLS handshake"
                     encrypted = not (await self._peek(client, 1)).isalpha()
         except TimeoutError:
-            raise _Refused(f"{step} did not come within {self._patience:g} s") from None
+            raise _Refused(f"{step} did not come within {in_seconds(self._patience)}") from None
         connection = self._factory()
         connection.introduced = told
         if self._tls is None or not encrypted:
@@ -126,7 +127,7 @@ class Entrance:
                 ssl_shutdown_timeout=self._options.write_idle_timeout or CLOSING,
             )
         except ConnectionAbortedError:
-            raise _Refused(f"{step} took longer than {self._patience:g} s") from None
+            raise _Refused(f"{step} took longer than {in_seconds(self._patience)}") from None
         acknowledge(transport.get_extra_info("socket"))
 
     async def _introduction(self, client: socket.socket) -> str:

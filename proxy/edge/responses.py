@@ -15,7 +15,7 @@ from proxy.core.exchange import Exchange
 from proxy.core.local_limits import complain
 from proxy.core.options import Table, described
 from proxy.core.redaction import SECRETS, conceal, sent
-from proxy.core.words import plain
+from proxy.core.words import in_seconds, plain
 from proxy.edge.statuses import SENTENCES, failure
 from proxy.http.date import http_date
 from proxy.http.fields import RawHeaders
@@ -112,11 +112,20 @@ def log_error(exchange: Exchange, error: e.ProxyError) -> None:
     _note(exchange, sentence(error), failure(error)[1])
 
 
+def log_covered(exchange: Exchange, error: e.ProxyError) -> str:
+    """Likewise of a failure in whose place another reply is given; its token."""
+    name_route(error, exchange.route)
+    log_error(exchange, error)
+    return failure(error)[1]
+
+
 def charge_stalled_client(exchange: Exchange, seconds: float) -> None:
     """The client took nothing of its reply for ``[server] write_idle_timeout``."""
     exchange.error = "connection_write_timeout"
     exchange.record.clock = "write_idle_timeout"
-    what = f"the client took nothing of its reply within write_idle_timeout of {seconds:g} s"
+    what = (
+        f"the client took nothing of its reply within write_idle_timeout of {in_seconds(seconds)}"
+    )
     _note(exchange, what, exchange.error)
 
 
@@ -125,7 +134,7 @@ def log_client_gone(exchange: Exchange, now: float) -> None:
     when = "before its reply began"
     if exchange.committed:
         when = f"after {exchange.bytes_out} bytes of its reply"
-    what = f"the client left after {now - exchange.started_at:.3g} s, {when}"
+    what = f"the client left after {in_seconds(now - exchange.started_at)}, {when}"
     _note(exchange, what, exchange.error)
 
 

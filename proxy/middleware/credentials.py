@@ -21,6 +21,7 @@ from proxy.core.rate_limit_options import RateLimitOptions
 from proxy.core.record import Attempt
 from proxy.core.reply import Ending, Reply
 from proxy.core.scope import EndpointScope
+from proxy.core.words import in_seconds
 from proxy.http.fields import Fields, RawHeaders
 from proxy.http.rate_limit_fields import budget, quota
 from proxy.http.retry_after import retry_after
@@ -149,7 +150,9 @@ class OwnCredentials:
             if until is None or not wait:
                 return key
             if now + wait > until:
-                detail = f"no credentials for {self._upstream} have requests left for {wait:.3g} s"
+                detail = (
+                    f"no credentials for {self._upstream} have requests left for {in_seconds(wait)}"
+                )
                 raise UpstreamQuotaExceeded(detail, retry_after=wait)
             try:
                 await asyncio.sleep(wait)

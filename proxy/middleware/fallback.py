@@ -3,12 +3,19 @@
 import mimetypes
 from collections.abc import Callable, Sequence
 from http.client import responses
-from typing import Annotated, Final
+from typing import Annotated, TypeAlias
 
 from msgspec import Meta
 
 from proxy.core.body import EMPTY, Body
-from proxy.core.errors import ConnectionLimit, Stage, UpstreamError, forget_frames
+from proxy.core.errors import (
+    ConnectionLimit,
+    NoEndpointAvailable,
+    ProxyError,
+    Stage,
+    UpstreamError,
+    forget_frames,
+)
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.options import Table, described
 from proxy.core.outcome import takes_over
@@ -16,7 +23,7 @@ from proxy.core.pipes import content
 from proxy.core.reply import Ending, NoMoreBytes, Reply
 from proxy.core.scope import Scope
 
-_TOKEN: Final = "destination_unavailable"
+_Covered: TypeAlias = Callable[[Exchange, ProxyError], str]
 
 
 class FixedReply(Table, frozen=True, kw_only=True):
@@ -32,13 +39,16 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
     if options is None and not scope.others:
         return None
     fixed = None if options is None else Fixed(options)
-    return Fallback(inner, scope.others, fixed, scope.repeatable, scope.keep).handle
+    fallback = Fallback(
+        inner, scope.others, fixed, scope.repeatable, covered=scope.covered, keep=scope.keep
+    )
+    return fallback.handle
 
 
 class Fallback:
     """Asks others in turn, where the request may be run again, and then answers itself."""
 
-    __slots__ = ("_fixed", "_inner", "_keep", "_others", "_repeatable")
+    __slots__ = ("_covered", "_fixed", "_inner", "_keep", "_others", "_repeatable")
 
     def __init__(
         self,
@@ -46,12 +56,16 @@ class Fallback:
         others: Sequence[Handler],
         fixed: "Fixed | None",
         repeatable: Callable[[Exchange], bool],
+        *,
+        covered: _Covered,
         keep: Callable[[Body], None] = lambda _: None,
     ) -> None:
         """``repeatable``: whether running a request twice is the same as once.
 
-        ``keep``: has a body kept for the next one.
+        ``covered``: logs a failure that the client does not see, and gives its token; ``keep``: has
+        a body kept for the next one.
         """
+        self._covered = covered
         self._keep = keep
         self._inner = inner
         self._others = others
@@ -70,12 +84,13 @@ class Fallback:
             except (UpstreamError, ConnectionLimit) as error:
                 sent = isinstance(error, UpstreamError) and error.stage is not Stage.NOT_SENT
                 if index < last and self._may_go_on(exchange, sent=sent):
+                    self._covered(exchange, error)
                     forget_frames(error)
                     continue
                 if self._fixed is None:
                     raise
                 forget_frames(error)
-                return self._fixed.reply(exchange)
+                return self._instead(exchange, self._fixed, error)
             if not takes_over(reply.status):
                 return reply
             if index < last and self._may_go_on(exchange, sent=True):
@@ -84,8 +99,15 @@ class Fallback:
             if self._fixed is None:
                 return reply
             reply.close(Ending.ABANDONED if reply.buffered is None else Ending.COMPLETE)
-            return self._fixed.reply(exchange)
+            said = NoEndpointAvailable(f"{exchange.record.endpoint} answered {reply.status}")
+            return self._instead(exchange, self._fixed, said)
         raise AssertionError("the loop answers or raises")
+
+    def _instead(self, exchange: Exchange, fixed: "Fixed", error: ProxyError) -> Reply:
+        exchange.error = self._covered(exchange, error)
+        if error.clock:
+            exchange.record.clock = error.clock
+        return fixed.reply(exchange.error)
 
     def _may_go_on(self, exchange: Exchange, *, sent: bool) -> bool:
         if exchange.login and sent:  # another server knows nothing of it
@@ -96,24 +118,24 @@ class Fallback:
 class Fixed:
     """A fixed reply, read once at start."""
 
-    __slots__ = ("_data", "_fields", "_status")
+    __slots__ = ("_data", "_kind", "_status")
 
     def __init__(self, options: FixedReply) -> None:
         """Raises OSError where the file cannot be read."""
         self._data = content(options.file)
         kind = mimetypes.guess_type(options.file)[0] or "application/octet-stream"
-        self._fields = [
-            (b"Content-Type", kind.encode()),
-            (b"Proxy-Status", b"sidecar-proxy; error=%b" % _TOKEN.encode()),
-        ]
+        self._kind = kind.encode()
         self._status = options.status
 
-    def reply(self, exchange: Exchange) -> Reply:
-        """One; the log says why it was needed."""
-        exchange.error = _TOKEN
+    def reply(self, token: str) -> Reply:
+        """In the place of a failure with this token."""
+        fields = [
+            (b"Content-Type", self._kind),
+            (b"Proxy-Status", b"sidecar-proxy; error=%b" % token.encode()),
+        ]
         return Reply(
             self._status,
-            self._fields,
+            fields,
             NoMoreBytes(),
             reason=responses.get(self._status, "").encode(),
             length=len(self._data),

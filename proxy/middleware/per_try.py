@@ -28,6 +28,7 @@ from proxy.core.outcome import Verdict, verdict
 from proxy.core.reply import Reply
 from proxy.core.scope import EndpointScope
 from proxy.core.timeouts import TimeoutsOptions
+from proxy.core.words import in_seconds
 from proxy.net.timers import SharedTimeout
 from proxy.policy.attempt_bound import AttemptBound
 from proxy.policy.budget import Budget
@@ -207,7 +208,7 @@ class PerTry:
                     clock.learn(exchange, begun, answered=False)
                 stage = Stage.NOT_SENT if exchange.record.connect_s is None else Stage.SENT
                 raise AttemptTimeout(
-                    f"no reply within per_try of {bound:.3g} s", stage=stage, clock="per_try"
+                    f"no reply within per_try of {in_seconds(bound)}", stage=stage, clock="per_try"
                 ) from None
             raise
         except BaseException:

@@ -14,6 +14,7 @@ from proxy.core.reply import Reply
 from proxy.core.request_key import key_of
 from proxy.core.samples import Sample, counter, gauge
 from proxy.core.scope import Scope
+from proxy.core.words import in_seconds
 from proxy.policy.token_bucket import TokenBuckets
 
 
@@ -100,7 +101,7 @@ class RateLimit:
             self.counts["refused"] += 1
             limit = f'"default";r=0;t={max(1, math.ceil(wait))}'
             raise RateLimited(
-                f"this client may ask again in {wait:.3g} s",
+                f"this client may ask again in {in_seconds(wait)}",
                 retry_after=wait,
                 policy=self._policy,
                 limit=limit,

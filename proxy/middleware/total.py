@@ -7,6 +7,7 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.core.scope import Scope
 from proxy.core.timeouts import TimeoutsOptions
+from proxy.core.words import in_seconds
 from proxy.net.timers import SharedTimeout
 
 
@@ -38,7 +39,7 @@ class Total:
         except CancelledError:
             if timeout.end(task):
                 raise ResponseTimeout(
-                    f"no reply within total of {timeout.seconds:g} s", clock="total"
+                    f"no reply within total of {in_seconds(timeout.seconds)}", clock="total"
                 ) from None
             raise
         except BaseException:

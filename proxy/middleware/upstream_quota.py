@@ -13,6 +13,7 @@ from proxy.core.redaction import CREDENTIALS
 from proxy.core.reply import Reply
 from proxy.core.request_key import path_of
 from proxy.core.scope import EndpointScope
+from proxy.core.words import in_seconds
 from proxy.http.bounded_cache import Memo
 from proxy.http.rate_limit_fields import budget, quota
 from proxy.http.retry_after import retry_after
@@ -112,7 +113,7 @@ class UpstreamQuota:
         path = path_of(exchange)
         while wait := max(own.blocked_for(now := self._clock()), self._quotas.path_wait(path, now)):
             if now + wait > self._until(exchange, asked):
-                detail = f"{self._endpoint.name} takes no more requests for {wait:.3g} s"
+                detail = f"{self._endpoint.name} takes no more requests for {in_seconds(wait)}"
                 raise UpstreamQuotaExceeded(detail, retry_after=wait)
             await self._sleep(exchange, wait)
 

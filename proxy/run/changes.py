@@ -11,7 +11,7 @@ from proxy.core.redaction import conceal
 from proxy.run.scopes import identity
 from proxy.upstream.options import UpstreamOptions, entries
 
-RESTART: Final[frozenset[str]] = frozenset({"workers"})
+STAYS: Final = ("workers",)
 """Options of ``[server]`` that only a restart changes."""
 _DEFAULTS: Final = frozenset({*INHERITED, *SHARED, *LISTS} - {"errors"})
 """Tables of the top that routes and upstreams carry, and the lists of these."""
@@ -43,9 +43,22 @@ class Report(NamedTuple):
         return "; ".join((*parts, "the rest is unchanged"))
 
 
-def changes(before: Config, after: Config) -> Report:
-    """From one configuration to the next. Names only, never values, which may be secrets."""
-    report = Report([], [], [], [], [])
+def possible(before: Config, asked: Config) -> tuple[Config, list[str]]:
+    """``asked`` with what stays as it was until a restart, and the names of that."""
+    kept = {name: getattr(before.server, name) for name in STAYS}
+    later = [f"[server] {name}" for name in STAYS if getattr(asked.server, name) != kept[name]]
+    if not later:
+        return asked, later
+    server = msgspec.structs.replace(asked.server, **kept)
+    return msgspec.structs.replace(asked, server=server), later
+
+
+def changes(before: Config, after: Config, later: Sequence[str] = ()) -> Report:
+    """From one configuration to the next. Names only, never values, which may be secrets.
+
+    ``later``: what ``possible`` says of them.
+    """
+    report = Report([], [], [], [], list(later))
     for name in Config.__struct_fields__:
         if name not in _DEFAULTS:
             _compare(report, f"[{name}]", getattr(before, name), getattr(after, name))
@@ -70,9 +83,7 @@ def _compare(report: Report, name: str, before: object, after: object) -> None:
         report.kept.append(name)
     else:
         found = list(differing(before, after))
-        later = [each for each in found if name == "[server]" and each in RESTART]
-        now = [each for each in found if each not in later and (name, each) != _LISTEN]
-        report.restart.extend(f"{name} {each}" for each in later)
+        now = [each for each in found if (name, each) != _LISTEN]
         (report.changed if now else report.kept).append(
             f"{name} ({', '.join(now)})" if now else name
         )

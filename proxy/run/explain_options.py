@@ -1,14 +1,24 @@
 """The options that apply to a request, and where each was written: the end of ``explain``."""
 
 from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 
 from proxy.config.model import Config
 from proxy.config.origins import Told
 from proxy.config.problems import spell
+from proxy.core.cache_options import StoreOptions
 from proxy.core.findings import Place
+from proxy.core.stream_options import StreamOptions
+from proxy.middleware.load_balance.options import LoadBalanceOptions
 from proxy.run.scopes import upstreams_of
+
+_UNWRITTEN: Final[dict[str, type[msgspec.Struct]]] = {
+    "load_balance": LoadBalanceOptions,
+    "stream": StreamOptions,
+}
+"""Tables of routes and upstreams whose defaults apply also where nobody wrote them."""
 
 
 def told_options(config: Config, chosen: int, origins: Told) -> Iterator[str]:
@@ -22,11 +32,20 @@ def told_options(config: Config, chosen: int, origins: Told) -> Iterator[str]:
         if upstream.name in used:
             yield f"  upstream {upstream.name}"
             yield from _values(upstream, ("upstreams", number), (), origins)
+    whole: dict[str, msgspec.Struct | None] = {"server": config.server, "tracing": config.tracing}
+    if route.cache is not None:
+        whole["store"] = config.store or StoreOptions()
+    for name, table in whole.items():
+        if table is not None:
+            yield f"  {name}"
+            yield from _values(table, (name,), (name,), origins)
 
 
 def _values(options: msgspec.Struct, own: Place, top: Place, origins: Told) -> Iterator[str]:
     for name in options.__struct_fields__:
         value = getattr(options, name)
+        if value is None and name in _UNWRITTEN:
+            value = _UNWRITTEN[name]()
         place, above = (*own, name), (*top, name)
         if isinstance(value, msgspec.Struct):
             yield from _values(value, place, above, origins)

@@ -48,7 +48,8 @@ def _named(inodes: set[str]) -> str:
     folders = os.listdir("/proc") if links and os.path.isdir("/proc") else ()
     holders = [pid for pid in folders if pid.isdecimal() and _has(pid, links)]
     # Not their command lines, which may hold secrets.
-    found = [f"{_name(pid)} (pid {pid})" for pid in holders]
+    own = str(os.getpid())
+    found = ["this proxy itself" if pid == own else f"{_name(pid)} (pid {pid})" for pid in holders]
     more = f" and {len(found) - 3} more" if len(found) > 3 else ""
     return f" by {', '.join(found[:3])}{more}" if found else ""
 

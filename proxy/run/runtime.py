@@ -23,7 +23,7 @@ from proxy.edge.http1.fast_request_head import FastHeadReader
 from proxy.edge.service import ProxyService, flattened
 from proxy.edge.service import application as edge_application
 from proxy.run.admin_listeners import AdminListeners, Next
-from proxy.run.changes import Report, changes
+from proxy.run.changes import Report, changes, possible
 from proxy.run.collector import lacking
 from proxy.run.descriptors import Descriptors
 from proxy.run.generation import Generation, Generations
@@ -184,7 +184,9 @@ class Runtime:
         Raises CannotReload with a sentence, and then all is as it was.
         """
         async with self._changing:
-            return await self.commit(await self.prepare(config))
+            config, later = possible(self._config, config)
+            report = await self.commit(await self.prepare(config))
+            return report._replace(restart=later)
 
     async def prepare(self, config: Config) -> Prepared:
         """Build and open all that a configuration asks for; ``commit`` or ``abandon`` it.

@@ -10,6 +10,7 @@ from proxy.core.exchange import Exchange
 from proxy.core.outcome import repeatable
 from proxy.core.scope import Scope, Servers, Shared, UpstreamNames, UpstreamScope
 from proxy.edge.last_event import last_event
+from proxy.edge.responses import log_covered
 from proxy.middleware.retry.may_repeat import MayFollow
 from proxy.middleware.retry.options import RetryOptions
 from proxy.middleware.rewrite.options import HeaderRules
@@ -36,6 +37,7 @@ def scope_of(route: Route, shared: Shared) -> Scope:
         field_changes=field_changes(route.request_headers),
         main_upstream=route.upstream,
         error_event=partial(last_event, details=bool(route.errors and route.errors.details)),
+        covered=log_covered,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+from proxy.admin.stopping import asked_by
 from proxy.run.reload import Outcome, Reloader
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ class Stop:
         self.asked = asyncio.Event()
         self.again = asyncio.Event()
         self.by = ""
+        """What has asked last: a signal, or an operator."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop, number.name)
@@ -52,7 +54,7 @@ class Stop:
             self.on_hangup()
 
     def _stop(self, name: str) -> None:
-        self.by = name
+        self.by = asked_by() or name
         if self.asked.is_set():
             self.again.set()
         self.asked.set()

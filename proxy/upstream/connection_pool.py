@@ -21,6 +21,7 @@ from aiohttp import (
 
 from proxy.core.clock import monotonic
 from proxy.core.errors import ConnectionLimit
+from proxy.core.words import in_seconds
 from proxy.http.logins import Ties
 from proxy.net.proxy_protocol import introduction
 from proxy.policy.idle_limit import Ends
@@ -235,7 +236,7 @@ class ConnectionPool:
             async with asyncio.timeout(clock.connect):
                 await permits.acquire()
         except TimeoutError:
-            within = f"within connect of {clock.connect:g} s"
+            within = f"within connect of {in_seconds(clock.connect or 0)}"
             name = self._unreachable.name
             raise ConnectionLimit(f"no connection to {name} became free {within}") from None
 

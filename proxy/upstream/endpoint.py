@@ -8,6 +8,7 @@ from typing import Any
 from proxy.core.clock import monotonic
 from proxy.core.samples import Sample, counter, gauge
 from proxy.core.state_changes import tell
+from proxy.core.words import in_seconds
 from proxy.policy.ewma import Ewma
 from proxy.policy.quota import Quotas
 from proxy.policy.slowness import UsualTime
@@ -138,7 +139,7 @@ class Endpoint:
             now = monotonic()
             if self.paused_until <= now < until:
                 of: dict[str, Any] = {"upstream": self.address.upstream, "endpoint": self.name}
-                sentence = f"{self.name} asks to be left alone for {until - now:.3g} s"
+                sentence = f"{self.name} asks to be left alone for {in_seconds(until - now)}"
                 tell("paused", sentence, **of, for_s=round(until - now, 3))
             self.paused_until = until
             self._on_state()

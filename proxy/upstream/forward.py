@@ -13,6 +13,7 @@ from proxy.core.errors import ConnectionTerminated, ProtocolViolation, ResponseT
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from proxy.core.timeouts import TimeoutsOptions
+from proxy.core.words import in_seconds
 from proxy.http.chunked import chunked_body
 from proxy.http.fields import encode, of_name, values
 from proxy.http.framing import CHUNKED, UNTIL_CLOSE
@@ -256,5 +257,5 @@ def _stage(protocol: UpstreamProtocol) -> Stage:
 
 def _no_head(name: str, seconds: float) -> Exception:
     return ResponseTimeout(
-        f"no reply from {name} within first_byte of {seconds:g} s", clock="first_byte"
+        f"no reply from {name} within first_byte of {in_seconds(seconds)}", clock="first_byte"
     )

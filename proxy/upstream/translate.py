@@ -36,7 +36,7 @@ from proxy.core.errors import (
     forget_frames,
 )
 from proxy.core.local_limits import local_limit
-from proxy.core.words import plain
+from proxy.core.words import in_seconds, plain
 
 
 class Place(NamedTuple):
@@ -75,7 +75,9 @@ def connect_error(
     if isinstance(error, ClientConnectorDNSError):
         return NameUnknown(f"the name {place.host} of {name} could not be looked up: {why}")
     if isinstance(error, asyncio.TimeoutError):
-        within = f" within connect of {place.patience:g} s" if place.patience else " in time"
+        within = (
+            f" within connect of {in_seconds(place.patience)}" if place.patience else " in time"
+        )
         if looking_up:
             return LookupTimeout(f"the name {place.host} of {name} was not looked up{within}")
         what = "TCP or TLS connection" if tls else "connection"

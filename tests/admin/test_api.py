@@ -176,12 +176,13 @@ async def _withdrawn(proxy: Proxy) -> list[bool]:
     [
         ({"upstream": "api", "server": "http://nobody"}, 404, "no server 'http://nobody'"),
         ({"upstream": "b", "server": "http://nobody"}, 404, "upstream 'b' has no server"),
-        ({"upstream": "api"}, 400, "server"),
+        ({"upstream": "api"}, 400, 'expected {"upstream": "api", "server": '),
+        ({"upstream": 1, "server": "x"}, 400, 'expected {"upstream": "api", "server": '),
         ({"upstream": "api", "server": "x", "second": 1}, 400, "second"),
         ({"upstream": "api", "server": "x", "seconds": -1}, 400, "0 to 86400"),
         (None, 400, ""),
     ],
-    ids=["server", "upstream", "missing", "unknown", "negative", "nothing"],
+    ids=["server", "upstream", "missing", "type", "unknown", "negative", "nothing"],
 )
 async def test_what_cannot_be_done_to_a_server_is_said(body: Any, status: int, error: str) -> None:
     async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
@@ -214,7 +215,9 @@ async def test_the_level_of_the_log_can_be_changed() -> None:
         assert json.loads(changed.body) == {"level": "error"}
         assert await told(proxy, "/api/log") == {"level": "error"}
         assert logging.getLogger().level == logging.ERROR
-        assert (await call(proxy, "PUT", "/api/log", {"level": "loud"})).status == 400
+        refused = await call(proxy, "PUT", "/api/log", {"level": "loud"})
+        expected = 'expected {"level": L}, where L is "debug", "info", "warning" or "error"'
+        assert (refused.status, json.loads(refused.body)) == (400, {"error": expected})
         assert logging.getLogger().level == logging.ERROR
 
 

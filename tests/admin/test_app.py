@@ -96,8 +96,27 @@ async def test_what_is_in_flight_is_told() -> None:
 async def test_a_part_that_is_none_says_which_there_are() -> None:
     async with RawUpstream() as upstream, proxied(upstream, **options(upstream)) as proxy:
         response = await ask(proxy.admin, get("/api/nothing"))
-        known = {"error": f"there is state, {', '.join(PARTS)}"}
-        assert (response.status, json.loads(response.body)) == (404, known)
+        assert response.status == 404
+        error = json.loads(response.body)["error"]
+        assert error.startswith(
+            f"there is state, {', '.join(PARTS)}, exchanges, exchanges/{{id}}, "
+        )
+        known = error.removeprefix("there is ").split(", ")
+        others = {"history", "causes", "configuration", "explain", "drain", "log", "live"}
+        assert others | {"servers/drain", "openapi.json"} <= set(known)
+        assert len(set(known)) == len(known)
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [("drain", b"POST"), ("servers/drain", b"POST"), ("history", b"GET,HEAD")],
+)
+async def test_another_method_is_told_from_what_there_is_not(path: str, allowed: bytes) -> None:
+    async with RawUpstream() as upstream, proxied(upstream, **options(upstream)) as proxy:
+        asked = b"%b /api/%b HTTP/1.1\r\nHost: proxy.test\r\n\r\n"
+        method = b"GET" if allowed == b"POST" else b"DELETE"
+        response = await ask(proxy.admin, asked % (method, path.encode()))
+        assert (response.status, response.value("Allow")) == (405, allowed)
 
 
 async def test_nothing_can_be_changed() -> None:

@@ -18,6 +18,7 @@ from proxy.core.errors import (
 from proxy.core.exchange import Handler
 from proxy.core.outcome import repeatable
 from proxy.core.reply import Ending, Reply
+from proxy.edge.responses import log_covered
 from proxy.middleware.fallback import Fallback, Fixed, FixedReply
 from proxy.middleware.retry.options import RetryOptions
 from tests.support.loop import JumpingLoop, Script, get, post, reply, settle
@@ -28,7 +29,8 @@ KEY = ((b"Idempotency-Key", b"1"),)
 def fallback(*scripts: Script, fixed: Fixed | None = None) -> Handler:
     """The first, and the others as fallbacks."""
     first, *others = scripts
-    return Fallback(first, others, fixed, partial(repeatable, rules=RetryOptions())).handle
+    rules = partial(repeatable, rules=RetryOptions())
+    return Fallback(first, others, fixed, rules, covered=log_covered).handle
 
 
 @pytest.fixture
@@ -110,20 +112,67 @@ async def test_a_client_at_fault_asks_nobody_else(jumping: JumpingLoop, page: Fi
 
 
 @pytest.mark.parametrize(
-    "fault", [ConnectFailed(), ConnectionTerminated(), ConnectionLimit(), reply(503)]
+    ("fault", "token"),
+    [
+        (ConnectFailed(), "connection_refused"),
+        (ConnectionTerminated(), "connection_terminated"),
+        (ConnectionLimit(), "connection_limit_reached"),
+        (reply(503), "destination_unavailable"),
+    ],
 )
 @pytest.mark.parametrize("exchange", [get, partial(post, "/", b"x")])
 async def test_a_fixed_reply_stands_in_for_any_failure(
-    jumping: JumpingLoop, page: FixedReply, fault: Any, exchange: Any
+    jumping: JumpingLoop, page: FixedReply, fault: Any, token: str, exchange: Any
 ) -> None:
     asked = exchange()
     answer = await fallback(Script(fault), fixed=Fixed(page))(asked)
     assert (answer.status, answer.reason, answer.length) == (503, b"Service Unavailable", 8)
     assert (b"Content-Type", b"text/html") in answer.headers
-    assert (b"Proxy-Status", b"sidecar-proxy; error=destination_unavailable") in answer.headers
+    assert (b"Proxy-Status", f"sidecar-proxy; error={token}".encode()) in answer.headers
     assert answer.buffered == b"<p>sorry"
-    assert asked.error == "destination_unavailable"
+    assert asked.error == token
     assert not isinstance(fault, Reply) or fault.closed
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (ConnectFailed("no connection to http://a: refused"), "no connection to http://a: refused"),
+        (reply(503), "http://a answered 503"),
+    ],
+)
+async def test_a_fixed_reply_leaves_the_reason_in_the_log(
+    jumping: JumpingLoop,
+    page: FixedReply,
+    fault: Any,
+    told: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    asked = get()
+    asked.route, asked.record.endpoint = "/v1", "http://a"
+    with caplog.at_level("INFO"):
+        await fallback(Script(fault), fixed=Fixed(page))(asked)
+    assert caplog.messages == [f"{told} on route /v1"]
+    assert vars(caplog.records[0])["error"] == asked.error
+
+
+async def test_the_log_says_why_another_upstream_took_over(
+    jumping: JumpingLoop, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = get()
+    with caplog.at_level("INFO"):
+        await fallback(Script(ConnectFailed("refused")), Script(reply(200)))(asked)
+    assert caplog.messages == ["refused"]
+    assert asked.error == ""
+
+
+async def test_a_timeout_under_a_fixed_reply_is_counted_by_its_clock(
+    jumping: JumpingLoop, page: FixedReply
+) -> None:
+    asked = get()
+    fault = ResponseTimeout("no reply", clock="first_byte")
+    await fallback(Script(fault), fixed=Fixed(page))(asked)
+    assert (asked.error, asked.record.clock) == ("http_response_timeout", "first_byte")
 
 
 @pytest.mark.parametrize(("status", "reason"), [(200, b"OK"), (520, b""), (299, b"")])

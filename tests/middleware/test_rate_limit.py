@@ -84,3 +84,10 @@ async def test_clients_are_told_apart(jumping: JumpingLoop) -> None:
         await asked()
     with pytest.raises(RateLimited):
         await asked((b"X-User", b"a"))
+
+
+async def test_a_long_wait_is_told_in_whole_seconds(jumping: JumpingLoop) -> None:
+    inner = limited(answers(1), average=1.0, burst=1, period=Duration(7200))
+    await inner.handle(get())
+    with pytest.raises(RateLimited, match="may ask again in 7200 s"):
+        await inner.handle(get())

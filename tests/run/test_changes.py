@@ -1,6 +1,8 @@
 """What is other in one configuration than in another."""
 
-from proxy.run.changes import Report, changes
+import msgspec
+
+from proxy.run.changes import Report, changes, possible
 from tests.support.proxy import parsed
 
 BEFORE = """
@@ -70,3 +72,24 @@ def test_no_value_is_named() -> None:
     report = compared(('"secret"', '"other"'))
     assert "secret" not in str(report)
     assert "other" not in str(report)
+
+
+def test_what_only_a_restart_changes_stays_and_is_said() -> None:
+    before = parsed(BEFORE)
+    asked = parsed(BEFORE.replace("[server]", "[server]\nworkers = 3\nvia = false"))
+    config, later = possible(before, asked)
+    assert config.server == msgspec.structs.replace(asked.server, workers=1)
+    assert config.routes == asked.routes
+    assert later == ["[server] workers"]
+    report = changes(before, config, later)
+    assert report.changed == ["[server] (via)"]
+    assert report.restart == later
+    assert str(report).startswith("changed [server] (via); needs a restart: [server] workers")
+
+
+def test_a_restart_is_due_until_the_file_says_what_runs() -> None:
+    before = parsed(BEFORE)
+    asked = parsed(BEFORE.replace("[server]", "[server]\nworkers = 3"))
+    used, _ = possible(before, asked)
+    assert possible(used, asked)[1] == ["[server] workers"]
+    assert possible(used, before) == (before, [])

@@ -8,7 +8,7 @@ import pytest
 from proxy.admin.client import post
 from proxy.cli import main
 from tests.support.client import RawClient
-from tests.support.message import get
+from tests.support.message import get, length
 from tests.support.process import PATIENCE, Process, started
 from tests.support.upstream import RawUpstream, closed_port
 
@@ -49,7 +49,7 @@ async def test_drain_lets_what_is_in_flight_finish(
         await process.ready()
         client = await in_flight(process, upstream)
         assert await drained(process) == (0, "stopping; requests in flight: 1")
-        await process.line("SIGTERM: stopping")
+        await process.line("POST /api/drain: stopping")
         code, said = await drained(process)
         assert (code, said) == (2, "it is stopping already, or not ready yet")
         go.set()
@@ -117,6 +117,19 @@ def test_where_nobody_listens_the_exit_status_is_1(capsys: pytest.CaptureFixture
     assert "a proxy listens there" not in said
     assert main(["drain", "--admin", "nonsense"]) == 1
     assert "expected HOST:PORT or unix:PATH, got 'nonsense'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["drain", "reload", "top"])
+@pytest.mark.parametrize("status", [b"200 OK", b"404 Not Found"])
+async def test_what_is_no_admin_listener_is_told_as_such(
+    command: str, status: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with RawUpstream(["wait-body", length(b"{}", status)]) as upstream:
+        address = upstream.url.removeprefix("http://")
+        once = ["--once"] if command == "top" else []
+        assert await asyncio.to_thread(main, [command, "--admin", address, *once]) == 1
+    out, err = capsys.readouterr()
+    assert "no admin listener of the proxy answers there; [admin] listen says where" in out + err
 
 
 def test_every_command_has_an_example_that_its_parser_takes(

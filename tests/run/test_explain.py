@@ -168,6 +168,38 @@ def test_options_are_told_with_their_origin_and_without_secrets(told: Told) -> N
     assert "abcdefghijk" not in found
 
 
+def values(found: str) -> dict[str, str]:
+    """Where each option was written."""
+    _, _, options = found.partition("\nOptions")
+    pairs = [line.split(" = ", 1) for line in options.splitlines() if " = " in line]
+    return {name.strip(): line.split()[-1] for name, line in pairs}
+
+
+def test_tables_that_apply_unwritten_are_told_with_their_defaults(told: Told) -> None:
+    one = '[[upstreams]]\nname = "api"\nservers = ["http://10.0.0.1"]\n'
+    found = told(one, "GET", "/x")
+    assert '    stream.commit = "auto"    ' in found
+    assert '    load_balance.policy = "least_request"    ' in found
+    assert (
+        values(found).keys() == values(told(f"[stream]\n[load_balance]\n{one}", "GET", "/x")).keys()
+    )
+    assert values(found)["stream.commit"] == "default"
+    assert "circuit_breaker.failure_ratio" not in found
+
+
+def test_tables_that_apply_to_all_requests_are_told(told: Told) -> None:
+    found = told(f"[server]\nvia = false\n{SEVERAL}", "GET", "http://h/v1/x")
+    assert "\n  server\n" in found
+    assert values(found)["via"] == "[server]"
+    assert values(found)["max_header_size"] == "default"
+    assert "\n  tracing\n" not in found
+    assert "\n  store\n" not in found
+    more = f'[tracing]\nendpoint = "http://a"\n[cache]\n{SEVERAL}'
+    found = told(more, "GET", "http://h/v1/x")
+    assert "\n  tracing\n" in found
+    assert '\n  store\n    url = "memory:"' in found
+
+
 def test_no_secret_of_a_rule_and_no_text_of_the_environment_is_told(
     told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,7 @@ from proxy.core.reply import Ending, Reply
 from proxy.core.size import Size
 from proxy.edge.http1.request_body import ClientBody
 from proxy.edge.options import ServerOptions
+from proxy.edge.responses import log_covered
 from proxy.middleware.fallback import Fallback
 from proxy.middleware.hedge.hedge import Hedge
 from proxy.middleware.hedge.options import HedgeOptions
@@ -163,7 +164,8 @@ def chain(inner: Upstream, delay: int, memory: int, *, spool: bool) -> Fallback:
         hedge._budget.deposit()
         return Retry(hedge.handle, retry, budget, rng, clock=loop_clock()).handle
 
-    return Fallback(tries(), [tries()], None, partial(repeatable, rules=retry), retry.keep)
+    rules = partial(repeatable, rules=retry)
+    return Fallback(tries(), [tries()], None, rules, covered=log_covered, keep=retry.keep)
 
 
 @dataclass

@@ -16,13 +16,22 @@ from tests.support.upstream import RawUpstream
 ADMIN: Final = get("/api/state", host=b"127.0.0.1")
 
 
+_OPERATORS: Final = '[admin]\nlisten = "127.0.0.1:0"\n'
+
+
 def configured(
-    folder: Path, upstream: str, listen: str = '"127.0.0.1:0"', more: str = "", server: str = ""
+    folder: Path,
+    upstream: str,
+    listen: str = '"127.0.0.1:0"',
+    more: str = "",
+    server: str = "",
+    *,
+    admin: str = _OPERATORS,
 ) -> str:
     """A file with two workers; ``listen`` as TOML writes it."""
     path = folder / "config.toml"
     path.write_text(
-        f'[server]\nworkers = 2\nlisten = {listen}\n{server}\n[admin]\nlisten = "127.0.0.1:0"\n'
+        f"[server]\nworkers = 2\nlisten = {listen}\n{server}\n{admin}"
         f'{more}\n[[upstreams]]\nname = "api"\nservers = ["{upstream}"]\n'
         '[[routes]]\nupstream = "api"\n'
     )

@@ -121,18 +121,25 @@ def page(tmp_path: Path) -> str:
     return str(file)
 
 
-@pytest.mark.parametrize("script", [BUSY, RESET])
+@pytest.mark.parametrize(
+    ("script", "token"), [(BUSY, "destination_unavailable"), (RESET, "connection_terminated")]
+)
 @pytest.mark.parametrize("request_", [get(), post(b"x")])
-async def test_a_fixed_reply_from_a_file(page: str, script: Script, request_: bytes) -> None:
+async def test_a_fixed_reply_from_a_file(
+    page: str, script: Script, token: str, request_: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     routes = [{"upstream": "api", "fallback": {"status": 200, "file": page}}]
     async with RawUpstream(script) as upstream, proxied(upstream, routes=routes) as proxy:
         response = await proxy.ask(request_)
         assert (response.status, response.body) == (200, b'{"sorry": true}')
         assert response.value("Content-Type") == b"application/json"
-        told = response.value("Proxy-Status")
-        assert told == b"sidecar-proxy; error=destination_unavailable"
+        assert response.value("Proxy-Status") == f"sidecar-proxy; error={token}".encode()
         exchange = await proxy.record()
-        assert (exchange.status, exchange.error) == (200, "destination_unavailable")
+        assert (exchange.status, exchange.error) == (200, token)
+        told = [vars(each) for each in caplog.records if vars(each).get("error") == token]
+        assert [each["request_id"] for each in told] == [exchange.request_id]
+        assert upstream.url in told[0]["message"]
         head = await proxy.ask(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
         assert (head.status, head.value("Content-Length")) == (200, b"15")
 

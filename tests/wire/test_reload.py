@@ -17,6 +17,7 @@ from tests.support.upstream import HEALTHY, PATIENCE, RawUpstream, Script
 EVENTS_HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
+OPTIONS = b"GET /api/configuration HTTP/1.1\r\nHost: proxy.test\r\n\r\n"
 NO: Script = ["wait-body", length(b"no", b"500 No")]
 
 
@@ -254,3 +255,18 @@ async def test_the_admin_listener_comes_moves_and_goes() -> None:
             await ask(first, get("/readyz"))
         await proxy.reload()
         assert proxy.runtime.admin == ""
+
+
+async def test_a_restart_is_due_until_the_file_says_again_what_runs() -> None:
+    two = {"listen": "127.0.0.1:0", "workers": 2}
+    async with (
+        RawUpstream() as upstream,
+        proxied(upstream, admin={"listen": "127.0.0.1:0"}) as proxy,
+    ):
+        for _ in range(2):
+            report = await proxy.reload(server=two)
+            assert report.restart == ["[server] workers"]
+            assert str(report).startswith("needs a restart: [server] workers")
+            options = await ask(proxy.admin, OPTIONS)
+            assert json.loads(options.body)["server"]["workers"] == 1
+        assert not (await proxy.reload(server={**two, "workers": 1})).restart

@@ -71,6 +71,7 @@ class Cache:
     """Answers from the store where it may."""
 
     __slots__ = (
+        "_covered",
         "_fetcher",
         "_inner",
         "_keys",
@@ -99,6 +100,7 @@ class Cache:
     ) -> None:
         self._sharing = sharing
         self._inner = sharing.inner
+        self._covered = scope.covered
         self._store = store
         self._now = never_back(time_of_day, clock)
         self._post = options.post
@@ -112,7 +114,7 @@ class Cache:
             self._inner, store, rules, self._now, self.counts, leases=self._leases, clock=clock
         )
         self._rests = Rests(clock)
-        self._refresher = Refresher(scope.shared.tasks, self._rests)
+        self._refresher = Refresher(scope.shared.tasks, self._rests, scope.covered)
 
     async def handle(self, exchange: Exchange) -> Reply:
         """From the store, or from below."""
@@ -187,10 +189,11 @@ class Cache:
                 reply = told(await self._inner(exchange), words)
             else:
                 reply = await self._shared(asked, entry, reason)
-        except (UpstreamError, ConnectionLimit):
+        except (UpstreamError, ConnectionLimit) as error:
             if entry is None or (stale := self._instead(asked, entry, "")) is None:
                 self.counts["misses"] += 1
                 raise
+            self._covered(exchange, error)
             return stale
         if (found := entry_of(reply)) is not None:
             return await self._from_elsewhere(asked, found, reason)

@@ -1,6 +1,7 @@
 """What happens behind a stale answer: the upstream is asked once for all, or left alone."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from proxy.core.body import EMPTY, Body
@@ -17,10 +18,16 @@ _OF_CLIENT: Final = REPLACED | {b"cache-control", b"pragma"}
 class Refresher:
     """Asks in the background."""
 
-    __slots__ = ("_rests", "_tasks", "under_way")
+    __slots__ = ("_covered", "_rests", "_tasks", "under_way")
 
-    def __init__(self, tasks: set[asyncio.Task[None]], rests: Rests) -> None:
-        """``tasks``: those that belong to no request."""
+    def __init__(
+        self,
+        tasks: set[asyncio.Task[None]],
+        rests: Rests,
+        covered: Callable[[Exchange, ProxyError], str],
+    ) -> None:
+        """``tasks``: those that belong to no request; ``covered``: logs a failure."""
+        self._covered = covered
         self._tasks = tasks
         self._rests = rests
         self.under_way: set[bytes] = set()
@@ -57,6 +64,7 @@ class Refresher:
                 self._rests.begin(key)
         except ProxyError as error:
             self._rests.begin(key)
+            self._covered(twin, error)
             forget_frames(error)
         finally:
             self.under_way.discard(ident)

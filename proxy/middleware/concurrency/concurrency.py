@@ -12,6 +12,7 @@ from proxy.core.reply import Reply
 from proxy.core.request_key import key_of
 from proxy.core.scope import UpstreamScope
 from proxy.core.timeouts import TimeoutsOptions
+from proxy.core.words import in_seconds
 from proxy.http.priority import USUAL, urgency
 from proxy.middleware.concurrency.options import ConcurrencyOptions, QueueOptions
 from proxy.middleware.concurrency.permit import Permit
@@ -173,11 +174,11 @@ class Concurrency:
             return
         if outcome is _Outcome.TIMEOUT and until() < patient_until:
             raise DeadlineTooShort(
-                f"waited {waited:.3g} s for a permit; less is left than a request takes"
+                f"waited {in_seconds(waited)} for a permit; less is left than a request takes"
             )
         again = limiter.retry_after(clock())
         if outcome is _Outcome.TIMEOUT:
-            raise QueueTimeout(f"waited {waited:.3g} s for a permit", retry_after=again)
+            raise QueueTimeout(f"waited {in_seconds(waited)} for a permit", retry_after=again)
         raise QueueFull("others had more right to a place in the queue", retry_after=again)
 
     def _look(self) -> None:

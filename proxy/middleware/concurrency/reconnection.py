@@ -14,6 +14,7 @@ from typing import Any, Final
 from proxy.core.errors import ConnectFailed, UpstreamError, forget_frames
 from proxy.core.samples import Sample, counter, gauge
 from proxy.core.scope import Servers
+from proxy.core.words import in_seconds
 from proxy.policy.queue import Queue, Waiter
 
 _EVERY: Final = 0.1
@@ -120,7 +121,7 @@ class Reconnection:
         """What is told to a request that has waited for so long."""
         error = copy.copy(self._last)
         error.patience_over = patience > 0
-        error.detail = f"{error.detail}; waited for wait_for_connect of {patience:g} s"
+        error.detail = f"{error.detail}; waited for wait_for_connect of {in_seconds(patience)}"
         return error
 
     def connected(self) -> None:

@@ -9,6 +9,7 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.core.scope import Scope
 from proxy.core.timeouts import TimeoutsOptions
+from proxy.core.words import in_seconds
 from proxy.http.fields import RawHeaders
 from proxy.middleware.deadline.fields import LOWER, notation
 from proxy.middleware.deadline.options import DeadlineOptions
@@ -60,7 +61,7 @@ class Deadline:
             if not clock.expired():
                 raise
             raise ResponseTimeout(
-                f"no reply within the client's deadline of {left:.3g} s", clock="deadline"
+                f"no reply within the client's deadline of {in_seconds(left)}", clock="deadline"
             ) from None
 
     def _asked(self, fields: RawHeaders) -> float | None:

@@ -10,6 +10,7 @@ from proxy.core.outcome import UNANSWERED
 from proxy.core.reply import Reply
 from proxy.core.request_key import asked_for
 from proxy.core.scope import EndpointScope
+from proxy.core.words import in_seconds
 from proxy.http.fields import LINE, Encoded
 from proxy.middleware.deadline.fields import LOWER, notation
 from proxy.middleware.deadline.options import DeadlineOptions
@@ -84,7 +85,7 @@ class DeadlinePropagation:
 
     def _check_remaining(self, key: Hashable, remaining: float, now: float) -> None:
         if remaining <= self._reserve:
-            raise DeadlineTooShort(f"{max(remaining, 0.0):.3g} s are left")
+            raise DeadlineTooShort(f"{in_seconds(max(remaining, 0.0))} are left")
         least = self._quickest.value(key, now)
         if least is None or remaining >= least:
             return
@@ -94,7 +95,7 @@ class DeadlinePropagation:
             self._probed[key] = now
             return
         raise DeadlineTooShort(
-            f"{remaining:.3g} s are left, the quickest answer lately took {least:.3g} s"
+            f"{in_seconds(remaining)} are left, the quickest answer lately took {in_seconds(least)}"
         )
 
     def _observe_given_up(self, key: Hashable, started_at: float) -> None:

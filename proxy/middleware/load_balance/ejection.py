@@ -12,6 +12,7 @@ from proxy.core.duration import Duration, seconds
 from proxy.core.findings import WARNING, Finding, Written, percent_doubt
 from proxy.core.options import Table, described
 from proxy.core.state_changes import tell
+from proxy.core.words import in_seconds
 from proxy.policy.breaker import Breaker
 
 _IN_A_ROW: Final = 3
@@ -162,7 +163,9 @@ class Breakers:
         """The breaker of a server has opened for so long, or has closed."""
         of = self.labels
         if seconds:
-            sentence = f"{name} fails, and gets no requests of {of['route']} for {seconds:g} s"
+            sentence = (
+                f"{name} fails, and gets no requests of {of['route']} for {in_seconds(seconds)}"
+            )
             tell("ejected", sentence, **of, endpoint=name, for_s=round(seconds, 3))
         else:
             tell("back", f"{name} works again for {of['route']}", **of, endpoint=name)

@@ -8,7 +8,7 @@ from proxy.edge.connections import ConnectionTracker, Observer, Tracked
 from proxy.edge.entrance import Admit
 from proxy.net.sockets import drop_handshakes
 from proxy.run.acceptor import Acceptor
-from proxy.run.listener import ADMITTING, BACKLOG, CONNECTING
+from proxy.run.listener import ADMITTING, BACKLOG, CONNECTING, Listener
 from proxy.run.workers.balance import Balance
 
 Room: TypeAlias = Callable[[], int]
@@ -82,11 +82,14 @@ class Inherited:
         return CountedTracker(limit, observers, self._balance)
 
     def open(self, admit: Admit, ceiling: int, most: int, room: Room | None) -> None:
-        """Take connections; see ``Acceptor``."""
+        """Take connections; see ``Acceptor``. Raises CannotListen."""
         spread = self._balance.spread(admit)
         self._open = lambda listener: listener.open(spread, ceiling, most, room)
-        for listener in self._named.values():
-            self._open(listener)
+        for address, listener in self._named.items():
+            try:
+                self._open(listener)
+            except OSError as error:  # another listener may have it: the parent has only bound it
+                raise Listener(address).cannot_listen(error) from error
         self._inbox.open(self._balance.here(admit), ceiling, most, room)
         self._balance.open()
 

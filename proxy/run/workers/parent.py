@@ -15,7 +15,7 @@ from proxy.core.redaction import conceal
 from proxy.core.samples import Sample
 from proxy.run.admin_listeners import AdminListeners
 from proxy.run.answers import explanation
-from proxy.run.changes import Report
+from proxy.run.changes import Report, changes, possible
 from proxy.run.memory import Memory, settle_memory
 from proxy.run.notify import Watchdog, notify
 from proxy.run.reasons import CannotListen, CannotReload, reason
@@ -24,7 +24,6 @@ from proxy.run.stop import CUT, FAILED_TO_START, Stop, reload_later
 from proxy.run.watch import Watch
 from proxy.run.workers.addresses import Addresses
 from proxy.run.workers.crew import Crew
-from proxy.run.workers.reload import possible, report
 from proxy.run.workers.shares import exceeding
 from proxy.telemetry.log import configure
 from proxy.telemetry.standard_error import StandardError
@@ -108,7 +107,7 @@ class Parent:
             self._idle.set()
         configure(config.log)
         self._warn(config)
-        return report(before, config, later)
+        return changes(before, config, later)
 
     async def _follow(self, config: Config) -> None:
         """Have the workers and the admin listener use it. Raises, and then all is as it was."""

@@ -10,10 +10,7 @@ import pickle
 from collections.abc import Sequence
 from typing import Any, Final
 
-import msgspec
-
 from proxy.config.model import Config
-from proxy.run.changes import Report, changes
 from proxy.run.reasons import CannotReload
 from proxy.run.workers.link import LinkClosed
 from proxy.run.workers.member import Member
@@ -23,22 +20,6 @@ from proxy.run.workers.sockets import Bound
 PATIENCE: Final = 30.0
 """Seconds that a worker has to prepare: it reads files and looks names up."""
 _ENDED: Final = "the process has ended"
-STAYS: Final = ("workers",)
-"""Options of ``[server]`` that the parent has acted on."""
-
-
-def possible(before: Config, asked: Config) -> tuple[Config, list[str]]:
-    """``asked`` with what stays as it was, and the names of that."""
-    kept = {name: getattr(before.server, name) for name in STAYS}
-    later = [f"[server] {name}" for name in STAYS if getattr(asked.server, name) != kept[name]]
-    server = msgspec.structs.replace(asked.server, **kept)
-    return msgspec.structs.replace(asked, server=server), later
-
-
-def report(before: Config, after: Config, later: Sequence[str]) -> Report:
-    """What has changed, and what does only after a restart."""
-    told = changes(before, after)
-    return told._replace(restart=sorted({*told.restart, *later}))
 
 
 async def prepare(

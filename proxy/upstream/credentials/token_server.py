@@ -18,7 +18,7 @@ from proxy.core.redaction import conceal, rotating
 from proxy.core.reply import Ending, Reply
 from proxy.core.secret_file import SecretFile
 from proxy.core.timeouts import TimeoutsOptions
-from proxy.core.words import plain
+from proxy.core.words import in_seconds, plain
 from proxy.http.fields import Fields
 from proxy.http.framing import LENGTH_LINE
 from proxy.upstream.address import Address
@@ -88,7 +88,7 @@ class TokenServer:
                 reply = await self._forward(exchange)
                 said = await _whole(reply)
         except TimeoutError:
-            raise NoToken(f"no answer within {PATIENCE:g} s") from None
+            raise NoToken(f"no answer within {in_seconds(PATIENCE)}") from None
         except ProxyError as error:
             raise NoToken(plain(conceal(error.detail))) from None
         return read_answer(reply.status, said)

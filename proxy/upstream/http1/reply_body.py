@@ -6,6 +6,7 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from proxy.core.errors import ReplyStalled, forget_frames
 from proxy.core.reply import Ending, Sink
+from proxy.core.words import in_seconds
 from proxy.http.fields import RawHeaders
 from proxy.http.sse import SseScanner
 from proxy.net.small_reads import CROWDED, IN_HAND, SmallReads, limit_read_ahead, read_small
@@ -101,7 +102,7 @@ class ReplyBody:
                 return rest
             failed = body_error(error)
             if isinstance(failed, ReplyStalled) and not failed.detail.endswith(" s"):
-                failed.detail += f" of {self._clock:g} s"
+                failed.detail += f" of {in_seconds(self._clock)}"
             raise failed from None
         finally:
             protocol.timer.disarm()

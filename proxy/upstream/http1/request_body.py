@@ -3,6 +3,7 @@
 from proxy.core.body import Body
 from proxy.core.errors import InternalError, ProxyError, ResponseTimeout, forget_frames
 from proxy.core.timeouts import TimeoutsOptions
+from proxy.core.words import in_seconds
 from proxy.http.chunked import CHUNK
 from proxy.http.trailers import last_chunk
 from proxy.net.splice import LEAST
@@ -108,6 +109,6 @@ class RequestBodySender:
             return None
         return ResponseTimeout(
             "the upstream neither took the rest of the request nor replied within first_byte of "
-            f"{self._first_byte:g} s",
+            f"{in_seconds(self._first_byte)}",
             clock="first_byte",
         )

@@ -2,9 +2,12 @@
 
 import asyncio
 
+import pytest
+
 from proxy.core.errors import ConnectFailed
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
+from proxy.edge.responses import log_covered
 from proxy.middleware.cache.refreshing import Refresher
 from proxy.middleware.cache.rests import Rests
 from tests.support.caching import settled
@@ -22,7 +25,7 @@ async def test_what_is_asked_for_is_asked_for_once_and_read_to_its_end(
         return answers[-1]
 
     tasks: set[asyncio.Task[None]] = set()
-    refresher = Refresher(tasks, Rests(loop_clock()))
+    refresher = Refresher(tasks, Rests(loop_clock()), log_covered)
     for _ in range(3):
         refresher.begin(get(), b"k", b"i", ask)
     assert len(tasks) == 1
@@ -32,11 +35,16 @@ async def test_what_is_asked_for_is_asked_for_once_and_read_to_its_end(
     assert not refresher.under_way
 
 
-async def test_a_failure_begins_a_rest(jumping: JumpingLoop) -> None:
+async def test_a_failure_begins_a_rest_and_the_log_says_why(
+    jumping: JumpingLoop, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+
     async def ask(exchange: Exchange) -> Reply:
-        raise ConnectFailed
+        raise ConnectFailed("no connection")
 
     rests = Rests(loop_clock())
-    Refresher(set(), rests).begin(get(), b"k", b"i", ask)
+    Refresher(set(), rests, log_covered).begin(get(), b"k", b"i", ask)
     await settled()
     assert rests.under_way(b"k")
+    assert caplog.messages == ["no connection"]

@@ -68,6 +68,13 @@ async def test_a_stale_reply_is_better_than_an_error(failure: Any, by_reply: boo
     assert (await caching.ask()).body == b"new"
 
 
+async def test_a_stale_reply_leaves_the_reason_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    caching = await stale(ConnectFailed("no connection"), stale_if_error=60.0)
+    assert (await caching.ask()).body == b"old"
+    assert caplog.messages == ["no connection"]
+
+
 @pytest.mark.parametrize(
     ("control", "field"),
     [

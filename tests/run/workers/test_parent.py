@@ -183,3 +183,13 @@ async def test_lines_are_whole_however_long(tmp_path: Path) -> None:
         lines = (await reading).splitlines()
         assert len(lines) == 160
         assert {json.loads(line)["target"] for line in lines} == {long}
+
+
+async def test_an_address_that_another_listener_of_the_proxy_has_is_named(tmp_path: Path) -> None:
+    port = closed_port()
+    admin = f'[admin]\nlisten = "127.0.0.1:{port}"\n'
+    path = configured(tmp_path, "http://127.0.0.1:9", f'"localhost:{port}"', admin=admin)
+    async with started("run", path) as proxy:
+        told = await proxy.line("cannot start")
+        assert f"cannot listen on localhost:{port}: port {port} is taken" in told
+        assert (await proxy.ended())[0] == 3

@@ -8,7 +8,6 @@ import signal
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from proxy.config.load import read
@@ -17,7 +16,7 @@ from proxy.edge.options import ServerOptions
 from proxy.run.reasons import CannotReload
 from proxy.run.workers.link import LinkClosed
 from proxy.run.workers.member import Member
-from proxy.run.workers.reload import commit, possible, prepare, report
+from proxy.run.workers.reload import commit, prepare
 from proxy.run.workers.shelf import shelf
 from proxy.run.workers.sockets import Bound
 from tests.support.message import OK, get
@@ -95,22 +94,6 @@ def loaded(folder: Path, text: str) -> Config:
     config, problems = read(str(folder / "other.toml"))
     assert config is not None, problems
     return config
-
-
-def test_what_only_a_restart_changes_stays_and_is_said(tmp_path: Path) -> None:
-    before = loaded(tmp_path, "[server]\nworkers = 2\n")
-    asked = loaded(
-        tmp_path,
-        '[server]\nworkers = 3\nlisten = "127.0.0.1:1"\nvia = false\n[admin]\n',
-    )
-    config, later = possible(before, asked)
-    assert config.server == msgspec.structs.replace(asked.server, workers=2)
-    assert config.admin == asked.admin
-    assert later == ["[server] workers"]
-    told = report(before, config, later)
-    assert told.changed == ["[server] (via)"]
-    assert told.added == ["[admin]", "listener 127.0.0.1:1"]
-    assert told.restart == later
 
 
 class Answering:
