@@ -26,7 +26,7 @@ from proxy.edge.options import ServerOptions, ServerTlsOptions
 from proxy.edge.router import USUAL
 from proxy.http.authority import comparable, valid_host
 from proxy.http.client_cert import names_client_cert
-from proxy.http.fields import Fields, RawHeaders
+from proxy.http.fields import Fields, RawHeaders, values
 from proxy.http.framing import CHUNKED, CHUNKED_LINE, LENGTH_LINE
 from proxy.http.grammar import Malformed, members
 from proxy.http.hop_by_hop import bears_mark, end_to_end_request, marked, seen_by, via
@@ -81,9 +81,14 @@ class Intake:
         """
         head = request.head
         if head.fault is not None:
+            _note_host(exchange)
             raise head.fault.error()
         watched = head.decisive
-        host = read_target(exchange, watched, strict=self._options.strict)
+        try:
+            host = read_target(exchange, watched, strict=self._options.strict)
+        except ClientError:
+            _note_host(exchange)
+            raise
         exchange.body = self._body(exchange, watched, request, stream)
         exchange.login = not watched.keys().isdisjoint(LOGINS)
         raw = exchange.headers
@@ -200,6 +205,13 @@ def read_target(exchange: Exchange, watched: Mapping[bytes, bytes], *, strict: b
     except Malformed as error:
         raise BadRequest(str(error)) from None
     return host
+
+
+def _note_host(exchange: Exchange) -> None:
+    """For the log of a request that is refused before its host is looked at."""
+    hosts = values(exchange.headers, b"host")
+    if len(hosts) == 1 and valid_host(hosts[0]):
+        exchange.host = hosts[0].decode("latin-1")
 
 
 def _again(broken: BaseException) -> ProxyError:

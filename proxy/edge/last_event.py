@@ -103,7 +103,7 @@ def _instead(reply: Reply, request_id: str) -> Said:
         coding = values(reply.headers, b"content-encoding")
         with_what = b"Content-Encoding: " + coding[-1] if coding else kind[-1]
         detail += (
-            f" with {with_what.decode('latin-1')}, where a stream of events as it is was to come"
+            f" with {with_what.decode('latin-1')}, where an uncompressed stream of events was due"
         )
         status, title = HTTPStatus.BAD_GATEWAY.value, HTTPStatus.BAD_GATEWAY.phrase
     return {

@@ -4,6 +4,7 @@ import logging
 
 import pytest
 
+from proxy.telemetry.access_log_line import named_by
 from tests.support.message import get
 from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream
@@ -49,3 +50,23 @@ async def test_the_target_is_logged_as_it_came() -> None:
         asked = [exchange.raw_target for exchange in proxy.records]
         assert asked == [b"/v1/abc?d", b"/v1/abc?d", b"http://a/v1/%41"]
         assert upstream.requests[0].line == b"GET /x/abc?d HTTP/1.1"
+
+
+@pytest.mark.parametrize(
+    ("line", "more", "status"),
+    [
+        ("CONNECT a.test:443", "", 405),
+        ("POST /", "Transfer-Encoding: gzip\r\nContent-Length: 1\r\n", 400),
+        ("POST /", "Transfer-Encoding: gzip\r\n", 501),
+        ("POST /", "Content-Length: 1\r\nContent-Length: 2\r\n", 400),
+        ("GET nowhere", "", 400),
+    ],
+)
+async def test_the_log_of_a_refusal_says_who_asked_for_what(
+    line: str, more: str, status: int
+) -> None:
+    asked = f"{line} HTTP/1.1\r\nHost: a.test\r\nUser-Agent: curl\r\n{more}\r\n".encode()
+    async with RawUpstream() as upstream, proxied(upstream) as proxy:
+        assert (await proxy.ask(asked)).status == status
+        exchange = await proxy.record()
+    assert (exchange.host, named_by(exchange)[0]) == ("a.test", "curl")

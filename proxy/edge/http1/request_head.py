@@ -80,14 +80,16 @@ def read_head(head: bytes) -> RequestHead:
         raise BadRequest(_no_line(head))
     method, target = line[1].decode("ascii"), line[2]
     version = (1, 0) if line[3] == b"0" else (1, 1)
+    fields: RawHeaders = ()
     try:
         fields = tuple(read_fields(head[line.end() : -2]))
         decisive = _decide(fields)
         length = _length(decisive, version)
     except Malformed as error:
-        return RequestHead(method, target, version, fault=Fault(BadRequest, str(error)))
+        return RequestHead(method, target, version, fields, fault=Fault(BadRequest, str(error)))
     except ProxyError as error:
-        return RequestHead(method, target, version, fault=Fault(type(error), error.detail))
+        fault = Fault(type(error), error.detail)
+        return RequestHead(method, target, version, fields, fault=fault)
     keep_alive = _keeps(decisive.get(b"connection"), version)
     return RequestHead(method, target, version, fields, decisive, length, keep_alive)
 
