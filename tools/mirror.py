@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Final
 
 _DECLARES: Final = """
-admin/options core/credentials core/deck core/rate_limit_options core/samples core/sharing
-core/stored
+admin/options core/credentials core/deck core/rate_limit_options core/samples core/scope
+core/sharing core/stored
 core/stream_options edge/client_stream
 edge/options middleware/load_balance/options policy/endpoint run/reasons
 telemetry/options telemetry/second
@@ -41,7 +41,6 @@ run/observation: tests/wire/test_reload.py  an [admin] table that comes and goes
 run/runner: tests/run/test_operators.py  it serves the admin listener
 run/listeners: tests/wire/test_reload.py  addresses that come and go, over sockets
 run/scopes: tests/run/test_tree.py  what is built of them is looked at there
-run/explain_options: tests/run/test_explain.py  what explain prints at its end
 run/runtime: tests/wire/test_drain.py  all parts together, over sockets
 run/workers/inherited: tests/run/workers/test_crew.py  real processes accept by it
 run/workers/member: tests/run/workers/test_crew.py  it is what the crew knows of a process

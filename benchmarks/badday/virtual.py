@@ -36,7 +36,7 @@ from proxy.core.errors import (
 )
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Ending, Reply
-from proxy.core.scope import Shared
+from proxy.core.shared import Shared
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.run import tree
 from proxy.upstream.address import Address

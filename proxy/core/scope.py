@@ -6,28 +6,23 @@ its scope for the links above it: ``has_headroom`` and ``hold``. What a link abo
 below it is asked when they work: ``has_server_left``.
 """
 
-import asyncio
-import random
-from collections.abc import Awaitable, Callable, Hashable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from proxy.core.body import Body
-from proxy.core.clock import Clock, monotonic
 from proxy.core.credentials import Credentials
-from proxy.core.deck import Deck
 from proxy.core.errors import ProxyError
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
-from proxy.core.samples import Described, Sample
+from proxy.core.shared import Shared
 from proxy.core.sharing import Sharing
 from proxy.http.fields import RawHeaders
 from proxy.policy.budget import Budget
 from proxy.policy.endpoint import Endpoint
 
 if TYPE_CHECKING:
-    from proxy.core.stored import Store
+    pass
 
 T = TypeVar("T")
 
@@ -35,20 +30,6 @@ Hold: TypeAlias = Callable[[Exchange, Reply], Awaitable[None]]
 """Waits until a reply is good enough to be shown. Raises ReplyBroken where it breaks before."""
 ErrorEvent: TypeAlias = Callable[..., bytes]
 """The last event of a stream: what failed, the request id, ``[stream] on_error`` (``shape``)."""
-
-
-class Watched(NamedTuple):
-    """Something whose state operators are shown."""
-
-    thing: Described
-    labels: dict[str, str]
-
-
-class Uses(NamedTuple):
-    """What the links of one route took from what is shared, and had shown."""
-
-    keys: list[Hashable]
-    watched: list[Watched]
 
 
 class UpstreamNames(NamedTuple):
@@ -62,154 +43,6 @@ class UpstreamNames(NamedTuple):
     """Whether one of them is asked for by another host than the client named."""
     tell_prefix: bool
     """Whether they are told which prefix was stripped."""
-
-
-@runtime_checkable
-class Ends(Protocol):
-    """Something shared that runs by itself, and is told of the end."""
-
-    def retire(self) -> None:
-        """A drain begins."""
-
-    async def close(self) -> None:
-        """Nobody uses it any more."""
-
-
-class Shared:
-    """What all chains of one configuration share.
-
-    A configuration that follows another takes over what it shares under equal keys: ``share`` finds
-    it, and ``begin`` makes it the new one's. Until then the one before has lost nothing.
-    """
-
-    __slots__ = (
-        "_adaptations",
-        "_before",
-        "_shown",
-        "_things",
-        "clock",
-        "deck",
-        "rng",
-        "show_keys",
-        "store",
-        "tasks",
-        "traced",
-        "uses",
-        "watched",
-    )
-
-    def __init__(
-        self,
-        rng: random.Random,
-        show_keys: tuple[str, ...] = (),
-        clock: Clock = monotonic,
-        before: "Shared | None" = None,
-    ) -> None:
-        """``show_keys``: ``[admin] show_keys``; ``before``: of the configuration that ends."""
-        self.rng = rng
-        self.clock = clock
-        self.show_keys = show_keys
-        self.store: Store | None = None
-        """Where replies are stored, if a route has ``[cache]``."""
-        self.deck: Deck | None = None
-        """What is recorded or replayed, with those commands."""
-        self.tasks: set[asyncio.Task[None]] = set() if before is None else before.tasks
-        """Tasks that belong to no request; what is left of them at the end is cancelled."""
-        self.traced = False
-        """Whether spans are made, with ``[tracing]``."""
-        self.watched: list[Watched] = []
-        self._shown: set[int] = set()
-        """Identities of what is watched: with hundreds of routes there are thousands."""
-        self.uses = Uses([], [])
-        """What has been taken and shown since whoever builds a route put this here."""
-        self._things: dict[Hashable, Any] = {}
-        self._before = before
-        self._adaptations: list[Callable[[], None]] = []
-
-    def share(
-        self, key: Hashable, make: Callable[[], T], adapt: Callable[[T], None] | None = None
-    ) -> T:
-        """What stands under this key, made by the first that asks for it.
-
-        It may come from the configuration before. What may differ between the two stands in the
-        key, or ``adapt`` is told of what there was when this configuration begins.
-        """
-        self.uses.keys.append(key)
-        if key not in self._things:
-            known = None if self._before is None else self._before._things.get(key)
-            if known is not None and adapt is not None:
-                self._adaptations.append(partial(adapt, known))
-            self._things[key] = make() if known is None else known
-        found: T = self._things[key]
-        return found
-
-    def had(self, key: Hashable) -> bool:
-        """Whether the configuration before has something here that may have to be told of this."""
-        return self._before is not None and key in self._before._things
-
-    def do_without(self, key: Hashable, adapt: Callable[[T], None]) -> None:
-        """``adapt`` is told of what the configuration before had here, when this one begins."""
-        known = None if self._before is None else self._before._things.get(key)
-        if known is not None:
-            self._adaptations.append(partial(adapt, known))
-
-    def watch(self, thing: Described, **labels: str) -> None:
-        """Show operators the state of ``thing``, once; ``labels`` say which one it is."""
-        self.uses.watched.append(Watched(thing, labels))
-        if id(thing) not in self._shown:
-            self._shown.add(id(thing))
-            self.watched.append(Watched(thing, labels))
-
-    def keep(self, uses: Uses) -> None:
-        """A route stays as it is, with what it took from the configuration before."""
-        assert self._before is not None
-        for key in uses.keys:
-            self._things.setdefault(key, self._before._things[key])
-        for thing, labels in uses.watched:
-            self.watch(thing, **labels)
-
-    def begin(self) -> None:
-        """This configuration applies from now on."""
-        for adapt in self._adaptations:
-            adapt()
-        self._adaptations.clear()
-        before, self._before = self._before, None
-        if before is not None:
-            before.tasks = set()
-            for key in self._things:
-                before._things.pop(key, None)
-
-    def describe(self, now: float) -> Iterator[Sample]:
-        """The samples of all that is watched; ``now`` is monotonic."""
-        for thing, labels in self.watched:
-            for sample in thing.describe(now):
-                yield sample._replace(labels={**labels, **sample.labels})
-
-    def retire(self) -> None:
-        """A drain begins."""
-        for thing in self._things.values():
-            if isinstance(thing, Ends):
-                thing.retire()
-
-    def abandon(self) -> None:
-        """This configuration will never begin, or has ended: hold nothing of its chains."""
-        self._things = {}
-        self._adaptations.clear()
-        self.watched.clear()
-        self._shown.clear()
-        self.uses = Uses([], [])
-
-    async def close(self) -> None:
-        """End all that runs by itself and that no other configuration has taken over."""
-        things = list(self._things.values())
-        self.abandon()
-        for thing in things:
-            if isinstance(thing, Ends):
-                await thing.close()
-        for task in self.tasks:
-            task.cancel()
-        if self.tasks:
-            await asyncio.wait(self.tasks)
 
 
 @dataclass(kw_only=True)

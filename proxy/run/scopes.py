@@ -8,7 +8,8 @@ import msgspec
 from proxy.config.model import Route, Upstream
 from proxy.core.exchange import Exchange
 from proxy.core.outcome import repeatable
-from proxy.core.scope import Scope, Servers, Shared, UpstreamNames, UpstreamScope
+from proxy.core.scope import Scope, Servers, UpstreamNames, UpstreamScope
+from proxy.core.shared import Shared
 from proxy.edge.last_event import last_event
 from proxy.edge.responses import log_covered
 from proxy.middleware.retry.may_repeat import MayFollow

@@ -18,7 +18,8 @@ from proxy.core.clock import monotonic
 from proxy.core.deck import Deck
 from proxy.core.exchange import Handler
 from proxy.core.samples import Sample
-from proxy.core.scope import EndpointScope, Scope, Shared, UpstreamScope, Uses
+from proxy.core.scope import EndpointScope, Scope, UpstreamScope
+from proxy.core.shared import Shared, Uses
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.edge.responses import ErrorsOptions
 from proxy.edge.router import Router

@@ -12,7 +12,7 @@ import pytest
 from proxy.admin.state import state
 from proxy.config.load import check
 from proxy.core.exchange import Handler
-from proxy.core.scope import Shared
+from proxy.core.shared import Shared
 from proxy.middleware.load_balance.targets import TargetSet
 from proxy.run.scopes import scope_of
 from proxy.run.tree import Tree

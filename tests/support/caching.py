@@ -10,7 +10,8 @@ from proxy.core.clock import Clock
 from proxy.core.duration import Duration
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
-from proxy.core.scope import Scope, Shared
+from proxy.core.scope import Scope
+from proxy.core.shared import Shared
 from proxy.core.size import Size
 from proxy.http.fields import RawHeaders, values
 from proxy.middleware.cache.cache import Cache

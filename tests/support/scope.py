@@ -6,7 +6,8 @@ from typing import TypeVar
 
 from proxy.config.model import Config
 from proxy.core.clock import Clock, monotonic
-from proxy.core.scope import Shared, UpstreamScope
+from proxy.core.scope import UpstreamScope
+from proxy.core.shared import Shared
 from proxy.run.scopes import scope_of, upstream_scope_of
 from tests.support.loop import loop_clock
 from tests.support.proxy import Proxy

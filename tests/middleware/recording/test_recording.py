@@ -11,7 +11,8 @@ from proxy.core.errors import ConnectFailed, NotRecorded
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.recording import Answer, Question
 from proxy.core.reply import Ending, Reply
-from proxy.core.scope import Scope, Shared
+from proxy.core.scope import Scope
+from proxy.core.shared import Shared
 from proxy.http.fields import RawHeaders, has
 from proxy.middleware.recording import recording
 from proxy.run.scopes import scope_of

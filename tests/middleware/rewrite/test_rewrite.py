@@ -7,7 +7,8 @@ import pytest
 
 from proxy.config.model import Route
 from proxy.core.errors import BadRequest
-from proxy.core.scope import Shared, UpstreamNames
+from proxy.core.scope import UpstreamNames
+from proxy.core.shared import Shared
 from proxy.middleware.rewrite.options import HeaderRules, RewriteOptions
 from proxy.middleware.rewrite.rewrite import Rewrite, link
 from proxy.run.scopes import scope_of

@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterator
 
 from proxy.core.samples import Sample, gauge
-from proxy.core.scope import Shared
+from proxy.core.shared import Shared
 
 LABELS = {"endpoint": "http://a"}
 
