@@ -8,7 +8,6 @@ from typing import Final
 
 from proxy.http.authority import valid_host
 from proxy.http.grammar import Malformed
-from proxy.http.readable import readable
 
 ASTERISK: Final = b"*"
 
@@ -49,13 +48,13 @@ def split_target(method: str, raw: bytes) -> tuple[bytes, bytes | None]:
     if (absolute := _ABSOLUTE.fullmatch(raw)) is not None:
         authority, rest = absolute[1], absolute[2]
         if not valid_host(authority):  # userinfo included (RFC 9110 4.2.4)
-            raise Malformed(f"authority {readable(_shown(authority))} in the target")
+            raise Malformed(f"authority {_shown(authority)!r} in the target")
         if rest.startswith(b"/"):
             return rest, authority
         if not rest and method == "OPTIONS":  # RFC 9112 3.2.4
             return ASTERISK, authority
         return b"/" + rest, authority
-    raise Malformed(f"target {readable(_shown(raw))}")
+    raise Malformed(f"target {_shown(raw)!r}")
 
 
 def _shown(target: bytes) -> bytes:
@@ -69,7 +68,7 @@ def check_escapes(target: bytes) -> None:
     Brackets may stay: browsers leave them as they are in a query.
     """
     if found := _UNESCAPED.search(target):
-        raise Malformed(f"{readable(found[0])} in the target is not escaped")
+        raise Malformed(f"{found[0]!r} in the target is not escaped")
 
 
 def normal_path(target: bytes) -> str:
@@ -87,7 +86,7 @@ def normal_path(target: bytes) -> str:
     if path == ASTERISK:
         return "/"
     if not path.startswith(b"/"):
-        raise Malformed(f"path {readable(path[:200])}")
+        raise Malformed(f"path {path[:200]!r}")
     return _without_dots(_escapes(path)).decode("ascii")
 
 

@@ -22,8 +22,6 @@ from proxy.upstream.translate import reason
 
 log = logging.getLogger(__name__)
 
-_NAMES, _FILES = "names", "files"
-
 
 class _Key(NamedTuple):
     server: Server
@@ -56,7 +54,10 @@ class Endpoints:
         """Called when a new connection to a member works."""
         self.members: tuple[Endpoint, ...] = ()
         self._open = False
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._watching: list[asyncio.Task[None]] = []
+        """One for each name."""
+        self._looking: asyncio.Task[None] | None = None
+        """At files."""
         self._use_names()
         self._update()
 
@@ -84,9 +85,11 @@ class Endpoints:
         """Go on with these options. Returns credentials that are no more, to be closed."""
         before, self.plan = self.plan, plan
         if (plan.names, plan.options.dns_ttl) != (before.names, before.options.dns_ttl):
-            self._end(_NAMES)
+            for task in self._watching:
+                task.cancel()
+            self._watching.clear()
         if (plan.credentials, plan.tls) != (before.credentials, before.tls):
-            self._end(_FILES)
+            self._end_looking()
         replaced = {**self._away, **self._known}
         stay, self._away = self._unchanged(before, self._known), self._unchanged(before, self._away)
         changed = False
@@ -134,14 +137,17 @@ class Endpoints:
         self._open = True
         plan = self.plan
         self._session.set_ttl(self.name, plan.names.values(), plan.options.dns_ttl)
-        if plan.changes and _NAMES not in self._tasks:
-            self._tasks[_NAMES] = asyncio.create_task(self._watch())
+        if plan.changes and not self._watching:  # a name that hangs keeps no other waiting
+            self._watching = [
+                asyncio.create_task(self._watch_name(server, host))
+                for server, host in plan.names.items()
+            ]
         plan.credentials.open()
-        if (plan.credentials.may_change or plan.tls.may_change) and _FILES not in self._tasks:
-            self._tasks[_FILES] = asyncio.create_task(self._look_at_files(plan))
+        if (plan.credentials.may_change or plan.tls.may_change) and self._looking is None:
+            self._looking = asyncio.create_task(self._look_at_files(plan))
 
-    def _end(self, name: str) -> None:
-        task = self._tasks.pop(name, None)
+    def _end_looking(self) -> None:
+        task, self._looking = self._looking, None
         if task is not None:
             task.cancel()
 
@@ -155,19 +161,16 @@ class Endpoints:
         """Stop, and close what rests."""
         self._open = False
         self._session.set_ttl(self.name, (), 0)
-        tasks = list(self._tasks.values())
-        self._tasks.clear()  # the frames of their cancellation hold this
+        tasks, self._watching = self._watching, []  # the frames of their cancellation hold this
+        if self._looking is not None:
+            tasks.append(self._looking)
+            self._looking = None
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.credentials.close()
         for endpoint in self.members:
             endpoint.close()
-
-    async def _watch(self) -> None:
-        async with asyncio.TaskGroup() as names:  # a name that hangs keeps no other waiting
-            for server, host in self.plan.names.items():
-                names.create_task(self._watch_name(server, host))
 
     async def _watch_name(self, server: Server, host: str) -> None:
         while True:
@@ -185,6 +188,8 @@ class Endpoints:
             await asyncio.sleep(self.plan.options.dns_ttl)
 
     def _on_answer(self, server: Server, found: ResolvedName) -> None:
+        if server not in self._turns:  # other options have come in the same turn of the loop
+            return
         self._turns[server].heard(found.servers)
         self._update()
         if (alone := self._known.get(_Key(server, ""))) is not None:

@@ -14,7 +14,6 @@ from proxy.http.framing import CHUNKED, content_length, keeps_alive
 from proxy.http.grammar import TCHAR, Malformed, members
 from proxy.http.hop_by_hop import FRAMING
 from proxy.http.logins import names_login
-from proxy.http.readable import readable
 
 _LONGEST_METHOD: Final = 32
 _LINE: Final = re.compile(rb"([%b]{1,32}) ([^\x00-\x20\x7f]++) HTTP/1\.([0-9])\r\n" % TCHAR)
@@ -96,7 +95,7 @@ def read_head(head: bytes) -> RequestHead:
 
 def _no_line(head: bytes | bytearray) -> str:
     """Only how it begins: what follows may be a query, or no HTTP at all."""
-    return f"no request line of HTTP/1, it begins with {readable(head[:8])}"
+    return f"no request line of HTTP/1, it begins with {bytes(head[:8])!r}"
 
 
 def _decide(fields: RawHeaders) -> dict[bytes, bytes]:
@@ -109,7 +108,7 @@ def _decide(fields: RawHeaders) -> dict[bytes, bytes]:
                 low = PROXY_CREDENTIALS
             if low in LOOKALIKES or (low in decisive and low in _SINGLE):
                 why = "is a disguise of another" if low in LOOKALIKES else "was sent more than once"
-                raise BadRequest(f"field {readable(name)} {why}")
+                raise BadRequest(f"field {name!r} {why}")
             decisive[low] = b"%b, %b" % (decisive[low], value) if low in decisive else value
     return decisive
 
@@ -122,7 +121,7 @@ def _length(decisive: dict[bytes, bytes], version: tuple[int, int]) -> int:
         if declared is None:
             return 0
         if (length := content_length(declared)) is None:
-            raise BadRequest(f"Content-Length {readable(declared[:_SHOWN])} is not one number")
+            raise BadRequest(f"Content-Length {declared[:_SHOWN]!r} is not one number")
         return length
     if version < (1, 1):  # RFC 9112 6.1
         raise BadRequest("Transfer-Encoding was sent in HTTP/1.0, which does not have it")
@@ -133,8 +132,8 @@ def _length(decisive: dict[bytes, bytes], version: tuple[int, int]) -> int:
         # Chunked in front of another coding, or twice: nobody knows where such a body ends.
         if b"chunked" in codings[:-1] or set(codings) <= {b"chunked"}:
             why = "does not say where the body ends"
-            raise BadRequest(f"transfer coding {readable(coding[:_SHOWN])} {why}")
-        raise UnsupportedCoding(f"transfer coding {readable(coding[:_SHOWN])} is not supported")
+            raise BadRequest(f"transfer coding {coding[:_SHOWN]!r} {why}")
+        raise UnsupportedCoding(f"transfer coding {coding[:_SHOWN]!r} is not supported")
     return CHUNKED
 
 
