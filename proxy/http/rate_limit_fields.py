@@ -38,11 +38,6 @@ _OTHER: Final = frozenset(
     ("token", "tokens", "input", "output", "bytes", "complexity", "points", "cost", "credits")
 )
 """Words in the name of a field that counts something else than requests."""
-_REFILLED: Final = frozenset(("requests", "tokens"))
-"""Words of the families of OpenAI and Anthropic: their reset is when all is there again."""
-_SOME: Final = 0.1
-"""Of what is no request: one request takes many of them, so it is tried with so much."""
-_TOLD_APART: Final = frozenset(("remaining", "reset", "limit", "after", "ms"))
 
 
 def _parser() -> Callable[..., Any]:
@@ -147,17 +142,12 @@ def _parsed_dictionary(text: str) -> dict[str, Any]:
 
 
 def _pairs(found: dict[str, str], now: float) -> Iterator[tuple[float, float, bool]]:
-    """What two fields say whose names differ in ``remaining`` and ``reset`` only.
-
-    Most APIs give all again at the reset. Of those that give back one after the other, it is when
-    the last is there: with the limit, which is a third field, the time to the next one is known.
-    """
+    """What two fields say whose names differ in ``remaining`` and ``reset`` only."""
     left: dict[tuple[str, ...], float] = {}
     until: dict[tuple[str, ...], float] = {}
-    limits: dict[tuple[str, ...], float] = {}
     for name, text in found.items():
         words = name.replace("rate-limit", "ratelimit").split("-")
-        key = tuple([word for word in words if word not in _TOLD_APART])
+        key = tuple([word for word in words if word not in ("remaining", "reset", "after", "ms")])
         if "remaining" in words:
             numbers = [part.strip() for part in text.split(",")]
             if all(map(_DIGITS.fullmatch, numbers)):
@@ -166,14 +156,8 @@ def _pairs(found: dict[str, str], now: float) -> Iterator[tuple[float, float, bo
             seconds = _seconds(text.strip(), now, milliseconds="ms" in words)
             if seconds is not None and ("after" in words or key not in until):
                 until[key] = seconds
-        elif "limit" in words and _DIGITS.fullmatch(text.strip()):
-            limits[key] = float(text)
     for key in left.keys() & until.keys():
-        requests, remaining, seconds = _OTHER.isdisjoint(key), left[key], until[key]
-        used = limits.get(key, 0.0) - remaining
-        if used > 0 and not _REFILLED.isdisjoint(key):
-            seconds *= max(remaining, 1.0) / used if requests else _SOME
-        yield remaining, seconds, requests
+        yield left[key], until[key], _OTHER.isdisjoint(key)
 
 
 def _seconds(text: str, now: float, *, milliseconds: bool = False) -> float | None:

@@ -6,6 +6,8 @@ from typing import Final, NamedTuple
 
 KEYS: Final = 1_000
 """Credentials that are known at a time."""
+MAIN: Final = b"core"
+"""What GitHub calls the limit that most paths count to."""
 LONGEST: Final = 60.0
 """Seconds for which a server is left alone on its word."""
 
@@ -134,8 +136,8 @@ class Quotas:
         return quota
 
     def budget(self, path: Hashable) -> bytes:
-        """Which of several limits a path counts to; empty where that is unknown."""
-        return self._budgets.get(path, b"")
+        """Which of several limits a path counts to; the main one where that is unknown."""
+        return self._budgets.get(path, MAIN)
 
     @property
     def has_budgets(self) -> bool:

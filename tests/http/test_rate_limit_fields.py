@@ -40,45 +40,6 @@ def test_what_is_left_and_for_how_long(
     assert quota(fields, WALL) == told
 
 
-def one_family(kind: str, *values: str, anthropic: bool = False) -> list[tuple[bytes, bytes]]:
-    """Limit, remaining and reset of requests or tokens."""
-    form = "anthropic-ratelimit-{kind}-{word}" if anthropic else "x-ratelimit-{word}-{kind}"
-    words = ("limit", "remaining", "reset")
-    return [
-        (form.format(kind=kind, word=word).encode(), value.encode())
-        for word, value in zip(words, values, strict=True)
-    ]
-
-
-@pytest.mark.parametrize(
-    ("fields", "told"),
-    [
-        # 20 of them, 2 a second: the next one comes after half a second, all after ten.
-        (one_family("requests", "20", "0", "10s"), (0, 0.5)),
-        (one_family("requests", "20", "5", "7.5s"), (5, 2.5)),
-        (one_family("requests", "5000", "4999", "12ms"), (4999, 4999 * 0.012)),
-        (one_family("requests", "4", "0", "2023-11-14T22:13:40Z", anthropic=True), (0, 5)),
-        (one_family("tokens", "1000", "0", "30s"), (0, 3)),
-        (one_family("requests", "20", "20", "0s"), (20, 0)),
-        (one_family("requests", "?", "0", "10s"), (0, 10)),  # of how many is not known
-        # Others give all again at once.
-        (
-            [
-                (b"X-RateLimit-Limit", b"60"),
-                (b"X-RateLimit-Remaining", b"0"),
-                (b"X-RateLimit-Reset", b"1700000042"),
-            ],
-            (0, 42),
-        ),
-    ],
-)
-def test_where_one_comes_back_after_the_other_the_next_one_is_soon(
-    fields: list[tuple[bytes, bytes]], told: tuple[float, float]
-) -> None:
-    """OpenAI and Anthropic say when all will be there again."""
-    assert quota(fields, WALL) == pytest.approx(told)
-
-
 @pytest.mark.parametrize(("age", "told"), [(b"0", (0, 9)), (b"300", None), (b"x", None)])
 def test_what_a_cache_has_stored_says_nothing(age: bytes, told: tuple[float, float] | None) -> None:
     assert quota([(b"Age", age), (b"RateLimit", b'"a";r=0;t=9')], WALL) == told
