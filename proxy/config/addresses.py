@@ -53,19 +53,9 @@ def clash(address: str, other: str) -> bool:
         return False
     # IPv4 and IPv6 have ports of their own, and a listener without a host has both.
     every = {"": "46", "0.0.0.0": "4", "::": "6"}
-    if host in every or host2 in every:
-        families = [
-            every.get(each) or "".join("6" if ":" in one else "4" for one in _hosts(each))
-            for each in (host, host2)
-        ]
-        return bool(set(families[0]) & set(families[1]))
-    return bool(_hosts(host) & _hosts(host2))
-
-
-def _hosts(host: str) -> frozenset[str]:
-    """The addresses that a host is known to be."""
-    name = host.lower().removesuffix(".")
-    return frozenset((LOOPBACK, "::1") if name == "localhost" else (name,))
+    families = [every.get(each) or ("6" if ":" in each else "4") for each in (host, host2)]
+    wide = host in every or host2 in every
+    return host == host2 or (wide and bool(set(families[0]) & set(families[1])))
 
 
 def ports_as_text(tree: dict[str, Any]) -> None:

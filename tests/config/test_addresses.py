@@ -6,7 +6,6 @@ import pytest
 
 from proxy.config.addresses import (
     authority_fault,
-    clash,
     is_reached,
     listen_fault,
     name_fault,
@@ -87,29 +86,3 @@ def test_a_bad_address_says_what_is_wrong(
 )
 def test_others_reach_what_is_not_on_loopback(address: str, *, reached: bool) -> None:
     assert is_reached(address) is reached
-
-
-@pytest.mark.parametrize(
-    ("address", "other", "clashes"),
-    [
-        ("localhost:80", "127.0.0.1:80", True),
-        ("[::1]:80", "localhost:80", True),
-        ("LOCALHOST.:80", "80", True),
-        ("localhost:80", ":80", True),
-        ("localhost:80", "0.0.0.0:80", True),
-        ("localhost:80", "[::]:80", True),
-        ("localhost:80", "127.0.0.1:81", False),
-        ("localhost:80", "127.0.0.2:80", False),
-        ("[::1]:80", "127.0.0.1:80", False),
-        ("[::]:80", "127.0.0.1:80", False),
-        (":80", "[::1]:80", True),
-        ("localhost:0", "127.0.0.1:0", False),
-        ("unix:/a", "unix:/a", True),
-        ("unix:/a", "127.0.0.1:80", False),
-    ],
-)
-def test_localhost_clashes_with_both_of_its_addresses(
-    address: str, other: str, *, clashes: bool
-) -> None:
-    assert clash(address, other) is clashes
-    assert clash(other, address) is clashes
