@@ -30,17 +30,6 @@ def split_listen(address: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def is_reached(address: str) -> bool:
-    """Whether others than this machine reach an address to listen on."""
-    if address.startswith("unix:") or listen_fault(address):
-        return False
-    host, _ = split_listen(address)
-    try:
-        return not ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower().removesuffix(".") != "localhost"
-
-
 def clash(address: str, other: str) -> bool:
     """Whether two addresses to listen on cannot both be had."""
     if address.startswith("unix:") or other.startswith("unix:"):

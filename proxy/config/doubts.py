@@ -6,7 +6,7 @@ A warning is for what is certain. What is unusual and works is nobody's mistake.
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from proxy.config.addresses import is_reached, split_listen
+from proxy.config.addresses import split_listen
 from proxy.config.credentials import credentials_doubts, secret_fault
 from proxy.config.model import Config, Route, Upstream
 from proxy.config.paths import path_doubts
@@ -79,13 +79,6 @@ def _server(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
         index = server.trusted_proxies.index("unix")
         place = ("server", "trusted_proxies", index)
         yield Finding(place, "no listener is a unix socket, so no client comes by one")
-    admin = config.admin
-    if admin is not None and not admin.token_file and is_reached(admin.listen):
-        message = (
-            "whoever reaches it sees the whole state, and changes nothing without token_file: "
-            "keep it on loopback, probes is for what asks from outside"
-        )
-        yield Finding(("admin", "listen"), message)
     if not config.log.access and "sample" in (raw.get("log") or ()):
         yield Finding(("log", "sample"), "nothing is logged with access = false")
     if config.tracing is not None and (doubt := collector_doubt(config.tracing.endpoint)):

@@ -97,7 +97,8 @@ def _misplaced(holder: Any, place: Place, at: int) -> str:
     if isinstance(step, str):
         if isinstance(holder, list):
             if re.fullmatch("[0-9]{1,6}", step):
-                return f"{name} is a list: expected {spell((*place[:at], int(step), *rest))}"
+                steps = [int(each) if str(each).isdecimal() else each for each in (step, *rest)]
+                return f"{name} is a list: expected {spell((*place[:at], *steps))}"
             return f"{name} is a list: expected {spell((*place[:at], 0, step, *rest))}"
         return "" if isinstance(holder, dict) else f"{name} is no table"
     if isinstance(holder, dict):

@@ -12,6 +12,7 @@ _UNIX: Final = re.compile(r"(?:https?|http\+unix)://unix:(/[^:?#]*)(?::.*)?", re
 """A socket as nginx writes it, perhaps with a path of HTTP behind a colon."""
 _SIGNAL: Final = re.compile(r"(https?://[^/].*?)(/+v1/(?:traces|metrics|logs)/*)")
 """The whole URL of one signal, as in OTEL_EXPORTER_OTLP_TRACES_ENDPOINT."""
+_SIGNALS: Final = re.compile(r"/*(?:v1/(?:traces|metrics|logs)/*)?$")
 
 
 def server_fault(url: str) -> str:
@@ -58,7 +59,8 @@ def collector_fault(url: str) -> str:
         return "a user and a password do not belong in the URL"
     found = _URL.fullmatch(url)
     if not found or found[1] not in ("http", "https") or not url.isascii() or " " in url:
-        near = "" if "?" in url or "#" in url else _server_meant(url)
+        bare = _SIGNALS.sub("", url.partition("://")[2] or url)
+        near = "" if {"?", "#", "/"} & set(bare) else _server_meant(url)
         return f'expected "http://HOST:4318", got {url!r}{near}'
     if "?" in url or "#" in url:
         return "neither a query nor a fragment belongs in the address of a collector"

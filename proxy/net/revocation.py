@@ -33,6 +33,8 @@ _SAID: Final = {
 class _List(NamedTuple):
     issuer: bytes
     """Its name, in DER."""
+    this_update: float
+    """When it begins to be valid, in seconds since 1970."""
     next_update: float
     """When it expires, in seconds since 1970; infinite where it does not say."""
 
@@ -63,8 +65,10 @@ def doubts(path: str, now: float) -> Iterator[str]:
     if not lists:
         return
     expiries: dict[bytes, float] = {}
+    early: dict[bytes, float] = {}
     for each in lists:  # OpenSSL takes the one that is valid
         expiries[each.issuer] = max(each.next_update, expiries.get(each.issuer, -math.inf))
+        early[each.issuer] = min(each.this_update, early.get(each.issuer, math.inf))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(path)
     what = "list of revoked certificates (CRL)"
@@ -77,6 +81,10 @@ def doubts(path: str, now: float) -> Iterator[str]:
             why = (
                 f"the {what} of {_shown(name)} in {path!r} has expired on {day:%Y-%m-%d %H:%M} UTC"
             )
+        elif early[name] > now:
+            day = datetime.fromtimestamp(early[name], UTC)
+            whose = f"the {what} of {_shown(name)} in {path!r}"
+            why = f"{whose} is not valid before {day:%Y-%m-%d %H:%M} UTC"
         else:
             continue
         yield f"{why}: its certificates are refused"
@@ -99,7 +107,7 @@ def _read(der: bytes) -> _List:
         if tag in _TIMES
     ]
     _, (_, issuer, _), *_ = (part for part in parts if part[0] == _SEQUENCE)
-    return _List(issuer, times[1] if len(times) > 1 else math.inf)
+    return _List(issuer, times[0], times[1] if len(times) > 1 else math.inf)
 
 
 def _subject(der: bytes) -> bytes:

@@ -76,7 +76,14 @@ async def bound_tcp(host: str, port: int) -> list[socket.socket]:
         found = _of(named)
     else:
         found = places(host, port)
+    made: list[socket.socket] = []
     with contextlib.ExitStack() as undo:
-        made = [undo.enter_context(bound(place, port, share=False)) for place in found]
+        for number, place in enumerate(found):
+            try:
+                made.append(undo.enter_context(bound(place, port, share=False)))
+            except OSError as error:  # a name with addresses of a family that is not there
+                last = number == len(found) - 1
+                if error.errno != errno.EAFNOSUPPORT or (last and not made):
+                    raise
         undo.pop_all()
     return made

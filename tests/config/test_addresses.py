@@ -6,7 +6,6 @@ import pytest
 
 from proxy.config.addresses import (
     authority_fault,
-    is_reached,
     listen_fault,
     name_fault,
     network_fault,
@@ -67,22 +66,3 @@ def test_a_bad_address_says_what_is_wrong(
     fault: Callable[[str], str], text: str, message: str
 ) -> None:
     assert message in fault(text)
-
-
-@pytest.mark.parametrize(
-    ("address", "reached"),
-    [
-        ("9901", False),
-        ("127.1.2.3:1", False),
-        ("[::1]:1", False),
-        ("localhost:1", False),
-        ("unix:/run/a.sock", False),
-        ("nonsense", False),
-        (":1", True),
-        ("0.0.0.0:1", True),
-        ("[::]:1", True),
-        ("proxy.internal:1", True),
-    ],
-)
-def test_others_reach_what_is_not_on_loopback(address: str, *, reached: bool) -> None:
-    assert is_reached(address) is reached

@@ -31,6 +31,11 @@ def test_one_place_is_set(argument: str, tree: dict[str, Any], expected: dict[st
         ("retry.on=[", {}, "not a TOML value"),
         ("routes.path=/", {"routes": [{}]}, "routes is a list: expected routes[0].path"),
         ("routes.0.path=/", {"routes": [{}]}, "routes is a list: expected routes[0].path"),
+        (
+            "a.0.servers.1=/",
+            {"a": [{"servers": []}]},
+            "a is a list: expected a[0].servers[1]",
+        ),
         ("a.1.b.c=/", {"a": [{}]}, "a is a list: expected a[1].b.c"),
         ("a.b.c=/", {"a": [{}]}, "a is a list: expected a[0].b.c"),
         ("retry[0]=1", {"retry": {}}, "retry is a table: no [0] is expected behind it"),

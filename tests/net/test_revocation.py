@@ -33,6 +33,16 @@ def test_a_list_that_expires_refuses_its_authority_from_then_on(authority: Autho
     )
 
 
+def test_a_list_that_is_not_valid_yet_refuses_its_authority_until_then(
+    authority: Authority,
+) -> None:
+    """An authority whose clock is ahead makes such a list."""
+    path, since = authority.revoke(), 1577836800.0
+    (doubt,) = doubts(path, since - 1)
+    assert doubt.endswith("is not valid before 2020-01-01 00:00 UTC: its certificates are refused")
+    assert list(doubts(path, since)) == []
+
+
 def test_a_newer_list_beside_one_that_has_expired_is_enough(authority: Authority) -> None:
     both = Path(authority.revoke(until="20300101000000Z"))
     newer = Path(authority.revoke(file="newer.pem", until="20600101000000Z"))  # a GeneralizedTime
@@ -47,7 +57,7 @@ def test_an_authority_without_a_list_beside_one_with_a_list_is_named(
     other = Path(Authority(tmp_path, "other ca").path("ca.pem")).read_text()
     path = Path(authority.revoke())
     path.write_text(path.read_text() + other)
-    (doubt,) = doubts(str(path), 0.0)
+    (doubt,) = doubts(str(path), NEW_YEAR_2030)
     assert "holds no list of revoked certificates (CRL) of 'other ca'" in doubt
     path.write_text(other)
     assert list(doubts(str(path), 0.0)) == []

@@ -47,6 +47,22 @@ async def test_a_name_has_a_socket_for_each_of_its_addresses_or_none() -> None:
         assert failed.value.errno == errno.EADDRNOTAVAIL
 
 
+async def test_without_ipv6_a_name_has_its_ipv4_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = tcp_sockets.bound
+
+    def without(place: tcp_sockets.Place, port: int, *, share: bool) -> socket.socket:
+        if place.family == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+        return real(place, port, share=share)
+
+    monkeypatch.setattr(tcp_sockets, "bound", without)
+    with system_names(both=["127.0.0.1", "::1"], six=["::1"]):
+        [one] = await bound_tcp("both.test", 0)
+        one.close()
+        with pytest.raises(OSError, match="not supported"):
+            await bound_tcp("six.test", 0)
+
+
 async def test_a_name_that_hangs_keeps_no_other_listener_waiting() -> None:
     with system_names() as names:
         names.hang("a.test", "b.test", "c.test")

@@ -56,7 +56,9 @@ class Heartbeat:
         await asyncio.gather(*map(self._kill_if_silent, tuple(self._members())))
 
     async def _kill_if_silent(self, member: Member) -> None:
-        if self._silent.get(member, 0) < PASSED_OVER:
+        asked = self._asked.get(member)
+        silent = asked is not None and not asked.done()  # what it has not answered by now counts
+        if not silent or self._silent.get(member, 0) < PASSED_OVER:
             try:
                 await member.ask("alive", {})
             except TimeoutError:

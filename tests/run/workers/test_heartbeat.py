@@ -128,6 +128,19 @@ async def test_a_stop_kills_at_once_who_has_been_silent_and_soon_who_is(
     assert jumping.time() - began == (0.0 if missed else PATIENCE)
 
 
+async def test_a_stop_does_not_kill_who_was_silent_and_has_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its next question is still to come."""
+    beats = Beats(monkeypatch)
+    await beats.beat(PASSED_OVER)
+    beats.heartbeat._asked[beats.member].cancel()  # as good as answered
+    await asyncio.sleep(0)
+    beats.member.link = Lively()  # type: ignore[assignment]  # all that is asked of it
+    await beats.heartbeat.kill_silent()
+    assert beats.killed == []
+
+
 async def test_a_stop_does_not_kill_who_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     beats = Beats(monkeypatch)
     beats.member.link = Lively()  # type: ignore[assignment]  # all that is asked of it
