@@ -18,7 +18,7 @@ from proxy.http.bounded_cache import Memo
 from proxy.http.rate_limit_fields import budget, quota
 from proxy.http.retry_after import retry_after
 from proxy.policy.endpoint import Endpoint
-from proxy.policy.quota import LONGEST, Quota, Quotas
+from proxy.policy.quota import LONGEST, ONLY, Quota, Quotas
 
 _FORBIDDEN: Final = 403
 """With Retry-After it is a limit too: GitHub's secondary ones."""
@@ -142,20 +142,21 @@ class UpstreamQuota:
             return
         now = self._clock()
         named = budget(reply.headers) if self.counts_quotas else b""
-        if named:
+        if is_other := named not in ONLY:
             self._quotas.name_budget(path_of(exchange), named)
             own = self._own(exchange, named)
         asked = retry_after(reply.headers) if refused else None
-        if found is not None and asked is None:  # else Retry-After counts, whatever is left
+        of_client = reply.status in (TOO_MANY, _FORBIDDEN)
+        if found is not None and not (of_client and asked is not None):
             remaining, reset = found
             own.update(remaining, reset, now)
             # As long as this server has little or nothing left, others are asked if there are any.
             until_next = own.spacing(now) if remaining >= 1 else reset
-            if until_next and not named:
+            if until_next and not is_other:
                 self._endpoint.pause(now + min(until_next, LONGEST))
         if asked is not None:
             until = now + min(asked, LONGEST)
-            if reply.status in (TOO_MANY, _FORBIDDEN):
+            if of_client:  # it counts more than what is left
                 own.pause(until)
             else:
                 self._quotas.pause_path(path_of(exchange), until)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from itertools import count
 from typing import Final
 
-from proxy.policy.quota import LONGEST, Quota
+from proxy.policy.quota import LONGEST, ONLY, Quota
 
 REFUSED_FOR: Final = 60.0
 """Seconds for which a key that the upstream does not know is left out."""
@@ -20,7 +20,7 @@ class Key:
     upstream.
     """
 
-    __slots__ = ("_asked", "_budget", "exceeded", "field", "name", "quota", "refused",
+    __slots__ = ("_asked", "exceeded", "field", "name", "quota", "refused",
                  "refused_until", "requests", "told_until", "turn", "usable_until")  # fmt: skip
 
     def __init__(self, name: str, field: tuple[bytes, bytes] | None = None) -> None:
@@ -30,7 +30,6 @@ class Key:
         self.usable_until = math.inf
         """When the field's value expires."""
         self.quota = Quota()
-        self._budget: bytes | None = None
         self.refused_until = 0.0
         """Until when it is left out, since the upstream does not know it (401)."""
         self.told_until = 0.0
@@ -67,12 +66,10 @@ class Key:
     def told(self, remaining: float, reset: float, now: float, budget: bytes = b"") -> None:
         """The upstream takes so many more within the next ``reset`` seconds.
 
-        ``budget``: of several limits this one. Only the one that was named first counts: a key
-        whose searches are used up is as good as any for the rest.
+        ``budget``: of several limits this one. Only the main one counts: a key whose searches are
+        used up is as good as any for the rest.
         """
-        if self._budget is None:
-            self._budget = budget
-        if budget == self._budget:
+        if budget in ONLY:
             self.quota.update(remaining, reset, now)
             self._asked = 0
 

@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 
 KEYS: Final = 1_000
 """Credentials that are known at a time."""
-MAIN: Final = b"core"
-"""What GitHub calls the limit that most paths count to."""
+ONLY: Final = (b"", b"core")
+"""The limit of an API that has one, and what GitHub calls the one that most paths count to."""
 LONGEST: Final = 60.0
 """Seconds for which a server is left alone on its word."""
 
@@ -136,8 +136,8 @@ class Quotas:
         return quota
 
     def budget(self, path: Hashable) -> bytes:
-        """Which of several limits a path counts to; the main one where that is unknown."""
-        return self._budgets.get(path, MAIN)
+        """Which of several limits a path counts to; empty for the main one, or where unknown."""
+        return self._budgets.get(path, b"")
 
     @property
     def has_budgets(self) -> bool:

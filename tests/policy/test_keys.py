@@ -105,8 +105,9 @@ def test_a_time_that_is_said_counts_more_than_a_quota_and_none_less() -> None:
     assert key.blocked_for(100.0) == 3.0
 
 
-def test_of_several_limits_the_one_that_was_named_first_is_the_key_s() -> None:
+def test_of_several_limits_the_main_one_is_the_key_s() -> None:
     key = Key("a")
+    key.told(0, 20.0, 100.0, b"search")
     key.told(50, 20.0, 100.0, b"core")
     key.told(0, 20.0, 100.0, b"search")
     assert (key.blocked_for(100.0), key.left(100.0)) == (0.0, 50.0)

@@ -82,7 +82,7 @@ def test_of_few_paths_it_is_known_which_limit_they_count_to() -> None:
     for number in range(KEYS + 1):
         quotas.name_budget(number, b"search")
     assert quotas.has_budgets
-    assert (quotas.budget(0), quotas.budget(KEYS)) == (b"core", b"search")
+    assert (quotas.budget(0), quotas.budget(KEYS)) == (b"", b"search")
 
 
 def test_a_pause_that_is_asked_for_takes_the_place_of_nothing_left() -> None:

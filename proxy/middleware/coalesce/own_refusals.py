@@ -11,11 +11,15 @@ from proxy.core.errors import (
 
 def is_own_refusal(error: Exception | None) -> bool:
     """Whether a call was not sent for what its first client alone may lack: rights, or time."""
-    return isinstance(error, QueueFull | UpstreamQuotaExceeded) or ends_a_wait(error)
-
-
-def ends_a_wait(error: Exception | None) -> bool:
-    """Whether it is the time of the client that was over: whoever waited longer may get more."""
     if isinstance(error, UpstreamError) and error.patience_over:
         return True
-    return isinstance(error, QueueTimeout | DeadlineTooShort)
+    return isinstance(error, QueueFull | QueueTimeout | DeadlineTooShort | UpstreamQuotaExceeded)
+
+
+def is_of_a_quota(error: Exception | None) -> bool:
+    """Whether each client has what is lacking for itself.
+
+    Of places in a queue there are not more because all ask for one: they would only take them from
+    others. And who has waited with a second client has waited for as long as by itself.
+    """
+    return isinstance(error, UpstreamQuotaExceeded)

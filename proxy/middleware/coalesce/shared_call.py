@@ -14,7 +14,7 @@ from proxy.core.reply import Ending, NoMoreBytes, Reply
 from proxy.core.taking import Taking
 from proxy.http.cache_control import for_one_client
 from proxy.http.sse import streams_events
-from proxy.middleware.coalesce.own_refusals import ends_a_wait, is_own_refusal
+from proxy.middleware.coalesce.own_refusals import is_of_a_quota, is_own_refusal
 from proxy.middleware.coalesce.shared_reply import MAX_KEPT, MemoryBudget, SharedBody, SharedReply
 
 _NEVER: Final = float("inf")
@@ -230,14 +230,10 @@ class SharedCall:
         return reply.with_body(body, reply.length)
 
     def _is_for_leader(self, *, again: bool) -> bool:
-        """Whether what came concerns the client alone that made the call.
-
-        Who has waited in vain with two of them, the second one of the most patient client, has
-        waited for as long as it would have by itself.
-        """
+        """Whether what came concerns the client alone that made the call."""
         if self._leader_reply is not None:
             return True
-        return self.refused and not (again and ends_a_wait(self._error))
+        return self.refused and (not again or is_of_a_quota(self._error))
 
     def _tell_of_call(self, exchange: Exchange) -> None:
         """A client stops waiting for the head: what its record gets, as in ``_outcome_for``."""

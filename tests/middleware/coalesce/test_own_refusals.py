@@ -31,8 +31,13 @@ def waited_in_vain() -> ConnectFailed:
     return error
 
 
-RIGHTS: list[ProxyError] = [QueueFull("others"), UpstreamQuotaExceeded("none left")]
-TIME: list[ProxyError] = [QueueTimeout("2 s"), DeadlineTooShort("late"), waited_in_vain()]
+QUOTA: ProxyError = UpstreamQuotaExceeded("none left")
+PLACE_OR_TIME: list[ProxyError] = [
+    QueueFull("others"),
+    QueueTimeout("2 s"),
+    DeadlineTooShort("late"),
+    waited_in_vain(),
+]
 ALL_OF_THEM: list[ProxyError] = [
     ConnectFailed("refused"),
     ConnectionTerminated("reset"),
@@ -54,7 +59,7 @@ async def answers(inner: Coalesce, exchanges: list[Exchange]) -> list[Reply | Pr
     return await asyncio.gather(*(settle(inner.handle(each)) for each in exchanges))
 
 
-@pytest.mark.parametrize("error", RIGHTS + TIME, ids=name)
+@pytest.mark.parametrize("error", [QUOTA, *PLACE_OR_TIME], ids=name)
 async def test_the_others_share_another_call(jumping: JumpingLoop, error: ProxyError) -> None:
     script = Script((2, error), (2, reply(body=b"x")))
     inner = shared(script)
@@ -75,22 +80,20 @@ async def test_what_concerns_all_of_them_is_shared(jumping: JumpingLoop, error: 
     assert script.sends == 1
 
 
-@pytest.mark.parametrize("error", RIGHTS, ids=name)
-async def test_after_two_that_had_no_right_to_be_sent_each_goes_by_itself(
-    jumping: JumpingLoop, error: ProxyError
-) -> None:
-    script = Script((2, error), (2, error), *[(2, reply(body=b"x"))] * 3)
+async def test_after_two_whose_quota_was_used_up_each_goes_by_itself(jumping: JumpingLoop) -> None:
+    script = Script((2, QUOTA), (2, QUOTA), *[(2, reply(body=b"x"))] * 3)
     inner = shared(script)
     came = await answers(inner, [get() for _ in range(5)])
-    assert [type(each) for each in came[:2]] == [type(error)] * 2
+    assert [type(each) for each in came[:2]] == [type(QUOTA)] * 2
     assert all(isinstance(each, Reply) for each in came[2:])
     assert dict(inner.bypassed) == {"refused": 3}
 
 
-@pytest.mark.parametrize("error", TIME, ids=name)
-async def test_after_two_whose_time_was_over_so_is_that_of_the_others(
+@pytest.mark.parametrize("error", PLACE_OR_TIME, ids=name)
+async def test_after_two_that_had_no_place_or_no_time_the_others_have_none(
     jumping: JumpingLoop, error: ProxyError
 ) -> None:
+    """Each by itself would take a place in the queue from requests that are different."""
     script = Script((2, error), (2, error))
     came = await answers(shared(script), [get() for _ in range(5)])
     assert {type(each) for each in came} == {type(error)}
