@@ -108,7 +108,7 @@ class OwnCredentials:
                 raise
             if other is None:
                 return reply
-            reply.close(Ending.ABANDONED if reply.buffered is None else Ending.COMPLETE)
+            reply.drop()
             record = exchange.record
             took = self._clock() - started_at
             record.attempt_log += (Attempt(record.endpoint, str(reply.status), took),)

@@ -20,7 +20,7 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.options import Table, described
 from proxy.core.outcome import takes_over
 from proxy.core.pipes import content
-from proxy.core.reply import Ending, NoMoreBytes, Reply
+from proxy.core.reply import NoMoreBytes, Reply
 from proxy.core.scope import Scope
 
 _Covered: TypeAlias = Callable[[Exchange, ProxyError], str]
@@ -94,11 +94,11 @@ class Fallback:
             if not takes_over(reply.status):
                 return reply
             if index < last and self._may_go_on(exchange, sent=True):
-                reply.close(Ending.ABANDONED if reply.buffered is None else Ending.COMPLETE)
+                reply.drop()
                 continue
             if self._fixed is None:
                 return reply
-            reply.close(Ending.ABANDONED if reply.buffered is None else Ending.COMPLETE)
+            reply.drop()
             said = NoEndpointAvailable(f"{exchange.record.endpoint} answered {reply.status}")
             return self._instead(exchange, self._fixed, said)
         raise AssertionError("the loop answers or raises")

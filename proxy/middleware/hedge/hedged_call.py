@@ -117,7 +117,7 @@ class HedgedCall:
             raise
         if self._winner is not None:
             if isinstance(own, Reply):
-                own.close(Ending.ABANDONED if own.buffered is None else Ending.COMPLETE)
+                own.drop()
             return self._adopt_winner()
         self._finish()
         self._record(None, own)
@@ -162,7 +162,7 @@ class HedgedCall:
                 if self._copy_done is None:
                     self._task.cancel()
             else:
-                reply.close(Ending.ABANDONED if reply.buffered is None else Ending.COMPLETE)
+                reply.drop()
         if self._copy_done is not None and not self._copy_done.done():
             self._copy_done.set_result(None)
 

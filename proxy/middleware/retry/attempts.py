@@ -14,7 +14,7 @@ from proxy.core.errors import (
 )
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import CONNECT_FAILURE, failure_class, lasts
-from proxy.core.reply import Ending, Reply
+from proxy.core.reply import Reply
 from proxy.http.retry_after import retry_after
 from proxy.middleware.retry.adapters import AttemptResponse
 from proxy.middleware.retry.may_repeat import may_repeat
@@ -126,7 +126,7 @@ class Attempts(RetryOptionsBase):
         if status not in self._again or not self._allow_another(status, wait):
             return True
         # Before the wait: its connection is free for others.
-        reply.close(Ending.ABANDONED if reply.buffered is None else Ending.COMPLETE)
+        reply.drop()
         return False
 
     def log_last(self, outcome: str) -> None:

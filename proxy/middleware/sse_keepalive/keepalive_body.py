@@ -197,8 +197,7 @@ class EarlyBody(KeepAliveBody):
         ours = exchange.request_id.encode()
         exchange.record.upstream_request_id = upstream_id(reply.headers, ours)
         if reply.status != _OK or not streams_events(reply.headers):
-            whole = reply.buffered is not None
-            reply.close(Ending.COMPLETE if whole else Ending.ABANDONED)
+            reply.drop()
             self._wrong_reply = reply
             raise ReplyBroken(
                 f"the upstream answered {reply.status} to a stream that was open already"
