@@ -8,7 +8,7 @@ below it is asked when they work: ``has_server_left``.
 
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 from proxy.core.body import Body
 from proxy.core.credentials import Credentials
@@ -20,9 +20,6 @@ from proxy.core.sharing import Sharing
 from proxy.http.fields import RawHeaders
 from proxy.policy.budget import Budget
 from proxy.policy.endpoint import Endpoint
-
-if TYPE_CHECKING:
-    pass
 
 T = TypeVar("T")
 

@@ -188,8 +188,6 @@ class Endpoints:
             await asyncio.sleep(self.plan.options.dns_ttl)
 
     def _on_answer(self, server: Server, found: ResolvedName) -> None:
-        if server not in self._turns:  # other options have come in the same turn of the loop
-            return
         self._turns[server].heard(found.servers)
         self._update()
         if (alone := self._known.get(_Key(server, ""))) is not None:

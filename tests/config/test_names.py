@@ -1,6 +1,6 @@
 """What was meant by a name that its table does not have."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from msgspec import inspect
@@ -69,8 +69,10 @@ def test_a_name_is_answered_with_the_one_that_was_meant(
 def test_a_name_in_a_route_is_answered_with_the_table_that_was_meant(
     name: str, expected: str
 ) -> None:
-    kind = next(each.type for each in inspect.type_info(Config).fields if each.name == "routes")  # type: ignore[attr-defined]
-    assert hint(name, kind.item_type, {name: "1"}, ("routes", 0)) == expected
+    fields = cast(inspect.StructType, inspect.type_info(Config)).fields
+    routes = next(each.type for each in fields if each.name == "routes")
+    route = cast(inspect.StructType, cast(inspect.VarTupleType, routes).item_type)
+    assert hint(name, route, {name: "1"}, ("routes", 0)) == expected
 
 
 def test_a_table_within_a_route_is_answered_by_the_route_around_it() -> None:

@@ -28,6 +28,15 @@ def test_while_all_is_well_it_grows() -> None:
     assert usual.value == pytest.approx(0.1, rel=0.1)
 
 
+def test_a_round_of_however_many_answers_takes_its_time() -> None:
+    """What a round costs would be more than all of its answers do."""
+    gradient, usual = Gradient(1, 1000), Baseline()
+    assert not any(gradient.observe(usual, 0.001, n / 10_000, 16) for n in range(500))
+    assert gradient.limit == 16
+    assert gradient.observe(usual, 0.001, 0.0501, 16)
+    assert gradient.limit == 8
+
+
 @pytest.mark.parametrize("most", [20, 32, 1000])
 def test_a_limit_that_nobody_needs_stays(most: int) -> None:
     gradient, usual, now = Gradient(4, most), Baseline(), 0.0

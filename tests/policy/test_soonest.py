@@ -35,3 +35,10 @@ def test_what_has_not_come_for_long_is_forgotten() -> None:
     for number in range(KEYS):
         known.observe(b"%d" % number, 1.0, 1000.0)
     assert known.value(b"a", 1000.0) is None
+
+
+def test_answers_that_no_longer_count_are_not_enough() -> None:
+    known = learnt(*[0.1] * 20)
+    known.observe(b"a", 0.1, 1200.0)
+    assert known.value(b"a", 1270.0) == 0.1
+    assert known.value(b"a", 1320.0) is None  # one is left

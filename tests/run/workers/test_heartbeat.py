@@ -133,7 +133,7 @@ async def test_a_stop_does_not_kill_who_was_silent_and_has_answered(
 ) -> None:
     """Its next question is still to come."""
     beats = Beats(monkeypatch)
-    await beats.beat(PASSED_OVER)
+    await beats.beat(PASSED_OVER + 1)
     beats.heartbeat._asked[beats.member].cancel()  # as good as answered
     await asyncio.sleep(0)
     beats.member.link = Lively()  # type: ignore[assignment]  # all that is asked of it
