@@ -14,5 +14,7 @@ def stop(by: str) -> None:
 
 
 def asked_by() -> str:
-    """What has asked, once; empty where nobody has."""
-    return _asked.pop() if _asked else ""
+    """What has asked first, once; empty where nobody has."""
+    by = _asked[0] if _asked else ""
+    _asked.clear()
+    return by

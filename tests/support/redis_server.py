@@ -50,10 +50,20 @@ async def redis_server(*options: str) -> AsyncIterator[RedisServer]:
         server = RedisServer(process, path)
         try:
             async with asyncio.timeout(_PATIENCE):
-                while not path.exists():  # noqa: ASYNC110 - it tells nobody
+                while not await _listens(path):  # noqa: ASYNC110 - it tells nobody
                     await asyncio.sleep(0.01)
             yield server
         finally:
             if process.returncode is None:
                 server.go_on()
                 await server.kill()
+
+
+async def _listens(path: Path) -> bool:
+    """The socket is there a moment before anybody can connect to it."""
+    try:
+        _, writer = await asyncio.open_unix_connection(path)
+    except OSError:
+        return False
+    writer.close()
+    return True

@@ -47,7 +47,7 @@ class Crew:
         self._totals = Totals()
         self._tasks = set[asyncio.Task[None]]()
         self.restarts = self._reloads = 0
-        self.stopping = self.leaving = False
+        self.stopping = self.leaving = self.closed = False
         self.all_clean = True
         """Whether no worker has cut a request since the stop began."""
         self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -186,6 +186,8 @@ class Crew:
         with contextlib.suppress(ChildProcessError):
             os.waitpid(member.pid, os.WNOHANG)  # ours, if the nursery died and we are process 1
         clean = bool(member.clean)
+        if self.closed:
+            return
         if not any(other.slot == member.slot for other in self.serving):
             self._counts.leave(member.slot)
         if self.stopping:
@@ -280,6 +282,7 @@ class Crew:
 
     async def close(self) -> None:
         """Let go of everything; workers that live on end by themselves."""
+        self.closed = True
         for task in self._tasks:
             task.cancel()
         if self._tasks:
