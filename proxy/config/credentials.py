@@ -56,9 +56,8 @@ def _one(options: CredentialsOptions, place: Place) -> Iterator[Finding]:
         yield Finding(place, f"expected one of value, value_file and oauth2, got {got}")
     elif options.oauth2 is not None:
         yield from _oauth2(options.oauth2, (*place, "oauth2"))
-    elif options.value_file and (fault := fields.file_fault(options.value_file)):
-        # Somebody may have written the secret itself there.
-        yield Finding((*place, "value_file"), fault.replace(repr(options.value_file), "this file"))
+    elif options.value_file and (fault := fields.file_fault(options.value_file, secret=True)):
+        yield Finding((*place, "value_file"), fault)
     elif not fields.is_pipe(options.value_file) and (
         fault := fault_of(partial(credentials_field, options))
     ):
@@ -71,8 +70,8 @@ def _oauth2(options: OAuth2Options, place: Place) -> Iterator[Finding]:
     if not options.client_id:
         yield Finding((*place, "client_id"), "expected what the token server calls this client")
     file = options.client_secret_file
-    if fault := fields.file_fault(file):
-        yield Finding((*place, "client_secret_file"), fault.replace(repr(file), "this file"))
+    if fault := fields.file_fault(file, secret=True):
+        yield Finding((*place, "client_secret_file"), fault)
     elif not fields.is_pipe(file) and not secret_content(file):
         yield Finding((*place, "client_secret_file"), "the secret is empty")
     if options.ca_file:

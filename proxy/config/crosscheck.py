@@ -109,7 +109,7 @@ def _admin(options: AdminOptions, listens: list[str]) -> Iterator[Finding]:
         yield from _one(("admin", name), fault)
         taken.append(("[admin] listen", address))
     if file := options.token_file:
-        fault = fields.file_fault(file)
+        fault = fields.file_fault(file, secret=True)
         if not fault and not fields.is_pipe(file):
             fault = fault_of(partial(SecretFile, file, filled))
         yield from _one(("admin", "token_file"), fault)
@@ -223,7 +223,8 @@ def _upstream(options: Upstream, place: Place) -> Iterator[Finding]:
 def _tls(options: UpstreamTlsOptions, place: Place) -> Iterator[Finding]:
     for name in ("ca_file", "cert_file", "key_file", "password_file"):
         if path := getattr(options, name):
-            yield from _one((*place, name), fields.file_fault(path))
+            secret = name not in ("ca_file", "cert_file")
+            yield from _one((*place, name), fields.file_fault(path, secret=secret))
     if options.key_file and not options.cert_file:
         yield Finding((*place, "key_file"), "a key without its certificate: expected cert_file too")
     if options.password_file and not options.cert_file:

@@ -65,5 +65,6 @@ def _files(options: ServerTlsOptions) -> Iterator[Finding]:
     for index, entry in enumerate(options.certificates):
         for name in ("cert_file", "key_file", "password_file"):
             path = getattr(entry, name)
-            if (path or name == "cert_file") and (fault := values.file_fault(path)):
+            secret = name != "cert_file"
+            if (path or not secret) and (fault := values.file_fault(path, secret=secret)):
                 yield Finding((*_TLS, "certificates", index, name), fault)

@@ -4,30 +4,40 @@ import errno
 import grp
 import os
 import pwd
+import re
 import stat
+from typing import Final
 
 from proxy.core.pipes import is_device
 
+_NAMED: Final = re.compile(r"\.{0,2}/[^\n]*")
 
-def file_fault(path: str) -> str:
-    """A file that is read at start."""
+
+def file_fault(path: str, *, secret: bool = False) -> str:
+    """A file that is read at start.
+
+    ``secret``: what it holds is one, and somebody may have written that in the place of its name.
+    """
+    if "-----BEGIN" in path or "\n" in path:
+        return "this is the content itself, expected the name of a file that holds it"
+    shown = "this file" if secret and not _NAMED.fullmatch(path) else repr(path)
     try:
         found = os.stat(path)
         if is_device(found):
-            return f"cannot read {path!r}: it is no regular file"
+            return f"cannot read {shown}: it is no regular file"
         if stat.S_ISFIFO(found.st_mode):
             # To open it would let its writer go on, and to close it then would lose what comes.
             denied = "" if os.access(path, os.R_OK) else os.strerror(errno.EACCES)
-            return f"cannot read {path!r}: {denied}" if denied else ""
+            return f"cannot read {shown}: {denied}" if denied else ""
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # it may have become a pipe
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        return f"cannot read {path!r}: {reason}"
+        return f"cannot read {shown}: {reason}"
     try:
         is_directory = stat.S_ISDIR(os.fstat(descriptor).st_mode)
     finally:
         os.close(descriptor)
-    return f"cannot read {path!r}: it is a directory" if is_directory else ""
+    return f"cannot read {shown}: it is a directory" if is_directory else ""
 
 
 def is_pipe(path: str) -> bool:

@@ -1,10 +1,11 @@
 """The tables ``[cache]`` and ``[store]``: the cache, the coalescer and the stores read them."""
 
+import re
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Final, Literal
-from urllib.parse import parse_qs, unquote, urlsplit
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from msgspec import Meta
 
@@ -97,21 +98,36 @@ class CacheOptions(Table, frozen=True, kw_only=True):
     ] = ("Sidecar-Cache-Control", "CDN-Cache-Control")
 
 
+_IN_QUERY: Final = re.compile(
+    r"db|protocol|client_name|ssl_(ca_certs|ca_path|certfile|keyfile|cert_reqs|check_hostname)"
+)
+"""What may stand in the query of an address of Redis: what changes what is stored may not."""
+
+
 def store_problems(options: StoreOptions | None, *, used: bool) -> Iterator[Finding]:
     """What is wrong with `[store]`; ``used``: whether a route has `[cache]`."""
     if options is None:
         return
     place: Place = ("store", "url")
     kind, _, rest = options.url.partition(":")
-    if kind == "sqlite" and not Path(rest).absolute().parent.is_dir():
-        yield Finding(place, f"{WARNING} the directory of {rest} is not there")
+    if kind == "sqlite":
+        yield from _sqlite_doubts(rest, place)
     if kind in ("redis", "rediss", "unix"):
         if find_spec("redis") is None:
             yield Finding(place, "Redis wants redis-py: pip install 'sidecar-proxy[redis]'")
-        if fault := _redis_fault(options.url):
+        elif fault := _redis_fault(options.url) or _query_fault(options.url):
             yield Finding(place, fault)
     if not used:
         yield Finding(("store",), f"{WARNING} no route has [cache], so nothing is stored")
+
+
+def _sqlite_doubts(path: str, place: Place) -> Iterator[Finding]:
+    if path == ":memory:":
+        yield Finding(place, f'{WARNING} that is the name of a file here, did you mean "memory"?')
+    elif not Path(path).absolute().parent.is_dir():
+        yield Finding(place, f"{WARNING} the directory of {path} is not there")
+    elif Path(path).is_dir():
+        yield Finding(place, f"{WARNING} {path} is a directory: expected the name of a file in it")
 
 
 def _redis_fault(url: str) -> str:
@@ -130,4 +146,22 @@ def _redis_fault(url: str) -> str:
             return "expected a port from 1 to 65535"
     if not all(each.isascii() and each.isdecimal() for each in databases):
         return "expected the number of a database, as in redis://127.0.0.1:6379/0"
+    return ""
+
+
+def _query_fault(url: str) -> str:
+    """Which part of the query cannot be used. Its value is not repeated."""
+    from redis.asyncio import ConnectionPool  # noqa: PLC0415 - it is heavy, and may not be there
+    from redis.exceptions import RedisError  # noqa: PLC0415
+
+    base, _, query = url.partition("?")
+    for name, found in parse_qs(query, keep_blank_values=True).items():
+        if not _IN_QUERY.fullmatch(name):
+            hint = "TLS is rediss://" if name in ("ssl", "tls") else "expected db or ssl_ca_certs"
+            return f"{name!r} in the query is no option of it: {hint}"
+        try:
+            pool: Any = ConnectionPool.from_url(f"{base}?{urlencode({name: found[0]})}")
+            pool.make_connection()  # it connects to nobody
+        except (TypeError, ValueError, RedisError):
+            return f"{name!r} in the query has a wrong value, or does not go with the scheme"
     return ""

@@ -257,7 +257,9 @@ def _host(
             raise BadRequest("there is no Host field")
         return authority or b""
     if not valid_host(host):
-        raise BadRequest(f"Host {host!r} is not a host name")
+        user, _, name = host.rpartition(b"@")
+        shown = b"***@%b" % name if user else host  # a password may stand there
+        raise BadRequest(f"Host {shown!r} is not a host name")
     if authority is None:
         return host
     scheme = asked.partition(b":")[0].lower()

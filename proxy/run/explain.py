@@ -20,6 +20,7 @@ from proxy.core.exchange import Exchange
 from proxy.core.findings import is_token, method_fault
 from proxy.core.reply import Reply
 from proxy.core.scope import EndpointScope, Scope, UpstreamScope
+from proxy.core.targets_shown import Targets
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.edge.intake import read_target
 from proxy.edge.router import RANKED_BY, RouteOptions, Router, rank
@@ -78,7 +79,7 @@ def asked_for(method: str, url: str, fields: Iterable[tuple[str, str]] = ()) -> 
     """
     raw = url.partition("#")[0]
     if not raw.startswith("/") and "://" not in raw and raw != "*":
-        raise ValueError(f"expected http://HOST/PATH or /PATH, got {url!r}")
+        raise ValueError(f"expected http://HOST/PATH or /PATH, got {url.partition('?')[0]!r}")
     if not is_token(method):
         raise ValueError(f"{method!r} is not the name of a method")
     try:
@@ -120,7 +121,8 @@ def explain(path: str, asked: Exchange, sets: Sequence[str] = ()) -> Iterator[st
 
 def explained(config: Config, asked: Exchange, origins: Told) -> Iterator[str]:
     """The same of a configuration that is known already. No loop may run in this thread."""
-    yield f"{asked.method} http://{asked.host}{asked.target.decode()}"
+    shown = Targets(config.log.redact).show(asked.target).decode()
+    yield f"{asked.method} http://{asked.host}{shown}"
     if asked.method != asked.method.upper() and (fault := method_fault(asked.method)):
         yield fault
     yield ""
@@ -232,7 +234,7 @@ async def _built(config: Config, asked: Exchange) -> Built:
         tree.build()
         refused = await _rewritten(links, asked)
         servers = {
-            name: [_server(each, asked) for each in endpoints.members]
+            name: [_server(each, asked, config.log.redact) for each in endpoints.members]
             for name, endpoints in tree.endpoints.items()
         }
         await tree.close()
@@ -256,11 +258,13 @@ async def _rewritten(links: list[tuple[Scope, Link]], asked: Exchange) -> BadReq
     return None
 
 
-def _server(endpoint: Endpoint, asked: Exchange) -> Server:
+def _server(endpoint: Endpoint, asked: Exchange, redact: Sequence[str]) -> Server:
     forward = Forward(endpoint.address, endpoint.pool, TimeoutsOptions(), end_to_end_response)
-    first, host, *_ = forward.request_head(asked).decode("utf-8", "backslashreplace").split("\r\n")
-    sent = f"{first.removesuffix(' HTTP/1.1')}  {host}"
-    return Server(endpoint.address.name, endpoint.full_weight, endpoint.backup, sent)
+    first, host, *_ = forward.request_head(asked).split(b"\r\n")
+    method, target, _ = first.split(b" ")
+    sent = b"%b %b  %b" % (method, Targets(redact).show(target), host)
+    about = endpoint.address.name, endpoint.full_weight, endpoint.backup
+    return Server(*about, sent.decode("utf-8", "backslashreplace"))
 
 
 def _chain(upstreams: list[str], links: list[tuple[Scope, Link]]) -> Iterator[str]:

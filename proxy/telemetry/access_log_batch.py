@@ -31,7 +31,7 @@ Ended: TypeAlias = Sequence[tuple[Exchange, float]]
 _PROTOCOLS: Final = {(1, 0): "HTTP/1.0", (1, 1): "HTTP/1.1"}
 _ENDS: Final = [f"{number:03}Z" for number in range(1000)]  # of stamps
 # ``b"?" in target`` takes eight times as long as this number: it is tried as a number first.
-_SLASH, _QUESTION, _SEMICOLON, _AT, _BACKSLASH, _DELETE = b"/?;@\\\x7f"
+_SLASH, _QUESTION, _SEMICOLON, _HASH, _AT, _BACKSLASH, _DELETE = b"/?;#@\\\x7f"
 
 
 class Lines:
@@ -67,6 +67,7 @@ class Lines:
                 or asked[0] != _SLASH
                 or _QUESTION in asked
                 or _SEMICOLON in asked
+                or _HASH in asked
                 or _AT in asked
             ):
                 asked = self._show(asked)

@@ -67,3 +67,20 @@ def test_an_owner_that_does_not_exist_is_a_fault() -> None:
     assert owner_fault(":").startswith("expected ")
     for odd in ("a\0b", "9" * 5000):
         assert owner_fault(odd) == f"no such user or group: {odd[:60]!r}"
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/gone.pem", "cannot read '/gone.pem': No such file or directory"),
+        ("./gone.pem", "cannot read './gone.pem': No such file or directory"),
+        ("hunter2secret", "cannot read this file: No such file or directory"),
+        ("tok/en", "cannot read this file: No such file or directory"),
+        (
+            "-----BEGIN PRIVATE KEY-----\nMIGHAgEA\n",
+            "this is the content itself, expected the name of a file that holds it",
+        ),
+    ],
+)
+def test_a_secret_in_the_place_of_its_file_is_not_repeated(path: str, said: str) -> None:
+    assert file_fault(path, secret=True) == said

@@ -24,6 +24,12 @@ def test_a_file_wants_its_directory(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", [":memory:", "{}"])
+def test_a_file_that_would_hold_nothing_is_warned_of(name: str, tmp_path: Path) -> None:
+    [message] = told(f"sqlite:{name.format(tmp_path)}")
+    assert message.startswith("warning: ")
+
+
 def test_redis_wants_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache_options, "find_spec", lambda _: None)
     assert told("redis://127.0.0.1/0") == [
@@ -42,6 +48,8 @@ def test_a_store_that_nobody_uses_is_warned_of() -> None:
         "redis://127.0.0.1/",
         "rediss://user:pass@[::1]:6380/15",
         "redis://h?db=3",
+        "redis://h/3?client_name=sidecar&protocol=3",
+        "rediss://h?ssl_cert_reqs=none&ssl_ca_certs=/run/ca.pem",
         "unix:///run/redis.sock?db=1",
     ],
 )
@@ -60,6 +68,11 @@ def test_an_address_of_redis_that_can_be_used(url: str) -> None:
         ("redis://127.0.0.1?db=", "expected the number of a database"),
         ("unix:///run/redis.sock?db=one", "expected the number of a database"),
         ("redis://[::1", "not a URL"),
+        ("redis://h?ssl=true", "'ssl' in the query is no option of it: TLS is rediss://"),
+        ("redis://h?decode_responses=true", "'decode_responses' in the query is no option of it"),
+        ("redis://h?protocol=x", "'protocol' in the query has a wrong value"),
+        ("redis://h?ssl_cert_reqs=none", "'ssl_cert_reqs' in the query has a wrong value"),
+        ("rediss://h?ssl_cert_reqs=what", "'ssl_cert_reqs' in the query has a wrong value"),
     ],
 )
 def test_an_address_of_redis_that_cannot_be_used(url: str, fault: str) -> None:

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ pieces = st.sampled_from(
     [
         b"/",
         b"?",
+        b"#",
         b"&",
         b";",
         b"=",
@@ -33,9 +35,9 @@ pieces = st.sampled_from(
 def slowly(target: bytes) -> bytes:
     """Part by part: of the query, and of a path that has parameters."""
     path, mark, query = target.partition(b"?")
-    if b";" in path:
-        path = b"".join(map(part, re.split(rb"([;/])", path)))
-    return path + mark + b"".join(map(part, re.split(rb"([&;?])", query)))
+    if b";" in path or b"#" in path:
+        path = b"".join(map(part, re.split(rb"([;/#&])", path)))
+    return path + mark + b"".join(map(part, re.split(rb"([&;?#])", query)))
 
 
 def part(text: bytes) -> bytes:
@@ -62,3 +64,22 @@ def test_an_ampersand_in_the_path_does_not_show_what_follows() -> None:
 def test_dashes_in_a_name_are_underlines() -> None:
     shown = Targets(["my-own"]).show(b"/a?my_own=1&MY-OWN=2&access-token=3&api-key=4&my=5")
     assert shown == b"/a?my_own=***&MY-OWN=***&access-token=***&api-key=***&my=5"
+
+
+@pytest.mark.parametrize(
+    ("target", "shown"),
+    [
+        (b"/a?x#token=secret", b"/a?x#token=***"),
+        (b"/a#token=secret", b"/a#token=***"),
+        (b"/a#x=1&token=secret", b"/a#x=1&token=***"),
+        (b"/a?url=http%3A%2F%2Fh%2F%3Ftoken%3Dsecret&b=1", b"/a?url=***&b=1"),
+        (b"/a?url=http%253A%252F%252Fh%252F%253Ftoken%253Dsecret", b"/a?url=***"),
+        (b"/a?url=token%3dsecret", b"/a?url=***"),
+        (b"/a?url=http%3A%2F%2Fh%2F%3Fpage%3D2", b"/a?url=http%3A%2F%2Fh%2F%3Fpage%3D2"),
+        (b"/a?token=s%3D%3D&data=YWJj%3D%3D", b"/a?token=***&data=YWJj%3D%3D"),
+    ],
+)
+def test_a_credential_in_a_fragment_or_in_a_url_within_a_parameter_is_hidden(
+    target: bytes, shown: bytes
+) -> None:
+    assert SHOWN.show(target) == shown

@@ -18,6 +18,7 @@ REFUSED: list[tuple[bytes, str]] = [
     (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 'field "Host" was sent more than once'),
     (b"GET / HTTP/1.1\r\n\r\n", "there is no Host field"),
     (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 'Host "a b" is not a host name'),
+    (b"GET / HTTP/1.1\r\nHost: me:pass@h\r\n\r\n", 'Host "***@h" is not a host name'),
     (
         b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
         'Content-Length "x" is not one number',

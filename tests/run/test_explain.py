@@ -220,3 +220,10 @@ def test_fields_that_no_request_carries_are_refused_without_showing_them(
     assert out == ""
     assert err.startswith("sidecar-proxy: cannot explain: ")
     assert "secret" not in err
+
+
+def test_credentials_of_the_query_are_not_told(told: Told) -> None:
+    text = f'[log]\nredact = ["ssn"]\n{SEVERAL}'
+    found = told(text, "GET", "http://h/v1/x?token=Secret1&ssn=Secret2&y=1")
+    assert "Secret" not in found
+    assert found.count("/x?token=***&ssn=***&y=1") == 4
