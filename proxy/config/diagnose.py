@@ -136,6 +136,8 @@ class _Walk:
             ]
         if raw and not fields & raw.keys() and all(isinstance(v, str) for v in raw.values()):
             key = next(iter(raw))
+            if "path" in fields:  # a route, which has no name
+                return self.wrong(place, f'expected [[{name}]] with path = "{key}" and upstream')
             return self.wrong(place, f'expected [[{name}]] with name = "{key}" and its options')
         self.wrong(place, f"expected [[{name}]], a list of tables, got [{name}]")
         return [self.table(kind, raw, place)]

@@ -4,19 +4,25 @@ from collections.abc import Mapping
 from typing import Final
 
 _WORDS: Final = """
-routes.upstream: backend service cluster pool to target proxy_pass forward_to forward dest
+routes.upstream: backend service cluster to target proxy_pass forward_to forward dest
     destination
 [upstreams]: upstream backend backends service services clusters pools
-routes.path: uri location paths prefix path_prefix pathprefix url_prefix match endpoint_path
+routes.path: matcher uri location paths prefix path_prefix pathprefix url_prefix match endpoint_path
 server.listen: address addr port bind listen_address listener listeners http_port host socket
 admin.listen: address addr port bind listen_address host
-upstreams.servers: host port target upstream_url server url urls uri address addresses endpoint
+upstreams.servers: to host port target upstream_url server url urls uri address addresses endpoint
     endpoints
     nodes targets origin origins hosts
 [server]: server
 upstreams.servers.url: address addr port host
 routes.host: hosts domain domains hostname vhost virtual_host
-admin.hosts: hosts
+admin.hosts: hosts origins
+admin.token_file: token secret password
+upstreams.limit: maxconn max_connections max_conns max_conn
+routes.fallback: error_page
+tracing.service_name: service
+concurrency.adaptive: algorithm
+retry.methods: allowed_methods
 [routes]: route rules locations
 routes.path_regex: regex path_regexp regexp
 routes.rewrite.pattern: regex regexp from
@@ -26,13 +32,14 @@ routes.rewrite.replacement: substitution
 routes.strip_prefix: strip strip_path stripprefix prefix_rewrite
 routes.request_headers: set_headers add_headers proxy_set_header
 server.unix_mode: socket_mode mode
-server.max_body: client_max_body_size max_body_size body_limit max_request_body
+server.max_body: client_max_body_size max_body_size max_upload_size body_limit max_request_body
 server.max_header_size: max_header_bytes
 server.max_connections: max_conn maxconn worker_connections
 server.trusted_proxies: trusted set_real_ip_from trust_proxy
-timeouts.idle: idle_timeout read_timeout proxy_read_timeout read
 timeouts.first_byte: header response_timeout read_timeout proxy_read_timeout read
-    first_byte_timeout ttfb response
+    first_byte_timeout ttfb response response_header response_header_timeout headers
+timeouts.idle: idle_timeout read_timeout proxy_read_timeout read
+timeouts.queue: pool pool_timeout acquire acquire_timeout
 server.keepalive_timeout: keepalive keep_alive keep_alive_timeout idle_timeout
 [timeouts]: timeout timeouts_ms
 timeouts.total: request_timeout overall request deadline_ms
@@ -44,8 +51,8 @@ retry.attempts: attempt retries max_retries num_retries tries max_attempts count
 retry.on: retry_on statuses status status_codes codes conditions
 retry.backoff_base: backoff delay wait backoff_min
 shutdown.delay: delay
-retry.backoff_max: max_backoff
-shutdown.grace_period: grace graceful_timeout drain_timeout shutdown_timeout
+retry.backoff_max: max_backoff max_delay
+shutdown.grace_period: wait grace graceful_timeout drain_timeout shutdown_timeout
 log.level: log_level loglevel verbosity debug
 [log]: logging
 log.access: access_log
@@ -54,7 +61,7 @@ log.format: log_format
 health_check.path: health_path
 health_check.unhealthy_threshold: fails fall failures
 health_check.healthy_threshold: passes rise successes
-rate_limit.key: by
+rate_limit.key: by header
 cors.allow_origins: origins origin allowed_origins allow_origin
 cors.allow_methods: methods allowed_methods
 cors.allow_headers: headers allowed_headers
@@ -79,12 +86,12 @@ upstreams.credentials.value_file: token_file file
 upstreams.credentials.header: name
 upstreams.name: name
 upstreams.host_header: preserve_host change_origin host_rewrite
-load_balance.policy: lb_policy balance strategy algorithm
+load_balance.policy: mode lb_policy balance strategy algorithm
 [load_balance]: load_balancing loadbalancer load_balancer lb
 [circuit_breaker]: breaker outlier_detection
 circuit_breaker.consecutive_failures: failures threshold max_fails max_failures failure_threshold
     consecutive_errors
-circuit_breaker.base_ejection_time: fail_timeout cooldown
+circuit_breaker.base_ejection_time: fail_timeout cooldown sleep_window
 concurrency.max_requests: max limit max_concurrency max_concurrent max_in_flight
 rate_limit.average: limit max rps rate requests_per_second requests
 rate_limit.period: per window
@@ -98,7 +105,7 @@ cache.max_object: max_object_size max_body
 store.url: path file database db dsn address host uri
 tracing.endpoint: url address host collector
 load_balance.hash_key: key
-rate_limit.burst: size
+rate_limit.burst: size capacity
 """
 """Each ``TABLE.OPTION`` or ``[TABLE]`` with words for it. A word may stand for several, of which
 the first is meant where nothing speaks for another."""

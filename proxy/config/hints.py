@@ -51,6 +51,8 @@ _MOST: Final = 10**15
 _PERCENT: Final = ("percent",)
 _SHARES: Final = ("average", "percent")
 """Those that need be no whole number."""
+_NEVER_EMPTY: Final = ("CorsOptions", "CredentialsOptions", "HealthCheckOptions", "RewriteOptions")
+"""Tables that say nothing while they are empty."""
 _BESIDE: Final = {"RewriteOptions": ', replacement = "/new/"'}
 """What else has to be written."""
 
@@ -127,9 +129,12 @@ def table(kind: str, place: Place, raw: Any, *, switch: bool = False) -> str:
         raw = True
     if isinstance(raw, list) and raw and all(isinstance(each, dict) for each in raw):
         return meant(f"[{'.'.join(step for step in place if isinstance(step, str))}]")
-    if raw is True:
-        return f", an empty table switches it on: {name} = {{}}"
     option, example = MAIN.get(kind, ("", ""))
+    if raw is True and kind not in _NEVER_EMPTY:
+        return f", an empty table switches it on: {name} = {{}}"
+    if raw is True:
+        one = f'["{example[0]}"]' if isinstance(example, list) else f'"{example}"'
+        return f", for example {name} = {{ {option} = {one}{_BESIDE.get(kind, '')} }}"
     if not option or isinstance(raw, list | dict | bool):
         return ""
     written = None if kind == "CredentialsOptions" else _as(example, option, raw)

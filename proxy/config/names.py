@@ -88,10 +88,15 @@ def table_meant(hint: str, value: Any) -> str:
 
 
 def _alias_here(name: str, table: tuple[str, ...], here: set[str]) -> str:
+    mine = []
     for each in TARGETS.get(name, ()):
         home, _, option = each.rpartition(".")
         if option in here and home.split(".")[-1] == (table[-1] if table else ""):
-            return f", did you mean {option!r}?"
+            mine.append(option)
+    if mine:
+        return f", did you mean {' or '.join(map(repr, mine))}?"
+    for each in TARGETS.get(name, ()):
+        home, _, option = each.rpartition(".")
         path = tuple(home.split("."))
         if table and path != table and path[: len(table)] == table and _exists(each):
             return f", did you mean {option!r} in {_header(path)}?"

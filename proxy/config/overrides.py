@@ -99,7 +99,10 @@ def _misplaced(holder: Any, place: Place, at: int) -> str:
             if re.fullmatch("[0-9]{1,6}", step):
                 steps = [int(each) if str(each).isdecimal() else each for each in (step, *rest)]
                 return f"{name} is a list: expected {spell((*place[:at], *steps))}"
-            return f"{name} is a list: expected {spell((*place[:at], 0, step, *rest))}"
+            named = any(isinstance(each, dict) and each.get("name") == step for each in holder)
+            entry = next((n for n, e in enumerate(holder) if named and e.get("name") == step), 0)
+            behind = (entry, *rest) if named else (0, step, *rest)
+            return f"{name} is a list: expected {spell((*place[:at], *behind))}"
         return "" if isinstance(holder, dict) else f"{name} is no table"
     if isinstance(holder, dict):
         return f"{name} is a table: no [{step}] is expected behind it"

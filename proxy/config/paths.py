@@ -3,9 +3,11 @@
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
+from urllib.parse import quote
 
 from proxy.config.model import Route
 from proxy.core.findings import Finding, Place
+from proxy.core.patterns import may_begin_with_slash
 from proxy.http.target import literal_path
 from proxy.middleware.rewrite.options import RewriteOptions
 
@@ -36,6 +38,8 @@ def path_doubts(route: Route, written: Mapping[str, Any], place: Place) -> Itera
         if r"\?" in route.rewrite.pattern or "[?]" in route.rewrite.pattern:
             message = "a path has no query here, so no ? is ever found"
             yield Finding((*place, "rewrite", "pattern"), message)
+        elif doubt := _escapes(route.rewrite.pattern):
+            yield Finding((*place, "rewrite", "pattern"), doubt)
         if found := _DOLLAR.search(route.rewrite.replacement):
             group = found[1] or (f"g<{found[2]}>" if found[2] else "g<0>")
             group = "g<0>" if group == "0" else group
@@ -119,11 +123,29 @@ def _overlap(path: str, prefix: str) -> bool:
     return route.startswith(cut) or cut.startswith(route)
 
 
+def _escapes(pattern: str) -> str:
+    """Signs that no path has: they stand there as %HH."""
+    if pattern.isascii() and " " not in pattern:
+        return ""
+    meant = quote(pattern, safe="".join(map(chr, range(0x21, 0x7F))))
+    return f"a path is matched with its escapes, did you mean '{meant}'?"
+
+
 def _regex(pattern: str) -> str:
     """A pattern has to match the whole path, which begins with a slash and has no query."""
     bare = re.sub(r"^(?:\(\?[a-z]+\))?(?:\^|\\A)?", "", pattern)
     if bare[:1].isalnum():
         return f"a path begins with a slash, did you mean '/{bare}'?"
+    if pattern.startswith("~") or not may_begin_with_slash(pattern):
+        meant = pattern.lstrip("~* ")  # nginx has these before an expression
+        if meant == pattern or not may_begin_with_slash(meant):
+            meant = f".*{meant}"
+        near = "" if pattern.startswith("^") else f", did you mean '{meant}'?"
+        return f"a path begins with a slash, so this never matches{near}"
+    if doubt := _escapes(pattern):
+        return doubt
+    if pattern.endswith("/*"):
+        return f"* repeats the slash before it, did you mean '{pattern[:-1]}.*'?"
     if r"\?" in pattern or "[?]" in pattern:
         return "a path has no query here, so no ? is ever found"
     if (

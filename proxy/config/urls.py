@@ -60,15 +60,21 @@ def collector_fault(url: str) -> str:
     found = _URL.fullmatch(url)
     if not found or found[1] not in ("http", "https") or not url.isascii() or " " in url:
         bare = _SIGNALS.sub("", url.partition("://")[2] or url)
-        near = "" if {"?", "#", "/"} & set(bare) else _server_meant(url)
+        near = "" if {"?", "#", "/"} & set(bare) else _GRPC.sub(":4318", _server_meant(url))
         return f'expected "http://HOST:4318", got {url!r}{near}'
     if "?" in url or "#" in url:
         return "neither a query nor a fragment belongs in the address of a collector"
     return authority_fault(found[2])
 
 
+_GRPC: Final = re.compile(r":4317(?![0-9])")
+
+
 def collector_doubt(url: str) -> str:
     """What no collector answers: OTLP itself has the rest of the path."""
+    if _GRPC.search(url):
+        meant = _GRPC.sub(":4318", url)
+        return f"port 4317 is that of OTLP over gRPC, did you mean {meant!r}?"
     found = _SIGNAL.fullmatch(url)
     if not found:
         return ""

@@ -37,6 +37,17 @@ class Paths:
         return sorted(self._set.Match(path) or ())
 
 
+def may_begin_with_slash(pattern: str) -> bool:
+    """Whether some path could match; False where it is certain that none does."""
+    import re2  # noqa: PLC0415
+
+    try:
+        low, high = re2.compile(pattern, _options()).possiblematchrange(8)
+    except re2.error:  # a problem of its own, or one whose range is not known
+        return True
+    return bool(low < b"0" and high >= b"/")
+
+
 class Replacement:
     """Replaces the first match of a pattern in some bytes."""
 

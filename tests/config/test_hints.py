@@ -47,7 +47,7 @@ def said(folder: Path, text: str, **environ: str) -> list[str]:
         ("[server]\nmaxBody = 3\n" + API, "2: server.maxBody:", "'max_body'"),
         ("[server]\nport = 80\n" + API, "2: server.port:", "'listen'"),
         ("[retry]\nmax_retries = 3\n" + API, "2: retry.max_retries:", "'attempts'"),
-        ("[timeouts]\nread = '5s'\n" + API, "2: timeouts.read:", "'idle'"),
+        ("[timeouts]\nread = '5s'\n" + API, "2: timeouts.read:", "'first_byte' or 'idle'?"),
         ("[server]\nlog_level = 'x'\n" + API, "2: server.log_level:", "'level' in [log]"),
         ("attempts = 3\n" + API, "1: attempts:", "[retry]"),
         ("[queue]\nmax = 3\n[concurrency]\n" + API, "2: queue.max:", "'size'"),
@@ -265,6 +265,11 @@ def test_a_missing_file_says_how_to_start(tmp_path: Path) -> None:
         ("stream = 30", 'did you mean stream = { heartbeat = "30s" }?'),
         ("hedge = 95", 'got 95, for example hedge = { delay = "p95" }'),
         ('hedge = "200ms"', 'did you mean hedge = { delay = "200ms" }?'),
+        (
+            "cors = true",
+            'got true, for example cors = { allow_origins = ["https://app.example.com"] }',
+        ),
+        ("retry = true", "an empty table switches it on: retry = {}"),
         (
             'cors = "https://a.example"',
             "did you mean cors = { allow_origins = ['https://a.example'] }?",

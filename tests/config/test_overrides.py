@@ -38,6 +38,7 @@ def test_one_place_is_set(argument: str, tree: dict[str, Any], expected: dict[st
         ),
         ("a.1.b.c=/", {"a": [{}]}, "a is a list: expected a[1].b.c"),
         ("a.b.c=/", {"a": [{}]}, "a is a list: expected a[0].b.c"),
+        ("a.api.b=/", {"a": [{}, {"name": "api"}]}, "a is a list: expected a[1].b"),
         ("retry[0]=1", {"retry": {}}, "retry is a table: no [0] is expected behind it"),
         ("routes[2].path=/", {"routes": [{}]}, "routes has only 1 entries"),
         ("a.b=1", {"a": 1}, "a is no table"),

@@ -44,6 +44,10 @@ TWO = UPSTREAM + '[[upstreams]]\nname = "b"\nservers = ["http://b"]\n' + ROUTE +
             "routes[0].rate_limit.burst: burst needs a rate",
         ),
         ("[queue]\nsize = 0" + UPSTREAM, "queue.size: expected a whole number of at least 1"),
+        (
+            "[cache]\nmax_size = '4MiB'\nmax_object = '5MiB'" + UPSTREAM,
+            "cache.max_object: larger than max_size",
+        ),
         ("[queue]\nkey = 'user'\n[concurrency]" + UPSTREAM, "queue.key: expected one of path, ro"),
     ],
 )
@@ -74,3 +78,7 @@ def test_what_is_right_is_not_reported(tmp_path: Path, text: str) -> None:
 
 def test_what_all_upstreams_inherit_is_reported_once(tmp_path: Path) -> None:
     assert len(problems(tmp_path, "[queue]\n" + TWO)) == 1
+
+
+def test_an_object_may_be_longer_by_default_than_a_small_cache_takes(tmp_path: Path) -> None:
+    assert problems(tmp_path, "[cache]\nmax_size = '4MiB'" + UPSTREAM) == []

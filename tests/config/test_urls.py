@@ -63,6 +63,7 @@ def test_a_good_url_has_no_fault(fault: Callable[[str], str], text: str) -> None
         (collector_fault, "http://c:99999", "port"),
         (collector_fault, "127.0.0.1:4318", "did you mean 'http://127.0.0.1:4318'?"),
         (collector_fault, "grpc://otel:4318", "did you mean 'http://otel:4318'?"),
+        (collector_fault, "grpc://otel:4317", "did you mean 'http://otel:4318'?"),
         (collector_fault, "otel:4318/v1/traces", "did you mean 'http://otel:4318'?"),
     ],
 )
@@ -82,6 +83,7 @@ def test_a_password_in_a_url_is_not_repeated() -> None:
         ("http://otel:4318/v1/traces", "'http://otel:4318'?"),
         ("http://otel:4318/v1/traces/", "'http://otel:4318'?"),
         ("https://example.com/otlp/v1/logs", "'https://example.com/otlp'?"),
+        ("http://otel:4317", "that of OTLP over gRPC, did you mean 'http://otel:4318'?"),
     ],
 )
 def test_the_whole_url_of_a_signal_is_no_address_of_a_collector(url: str, meant: str) -> None:

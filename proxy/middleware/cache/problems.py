@@ -18,5 +18,9 @@ def problems(written: Written) -> Iterator[Finding]:
         yield Finding(at, f"{WARNING} nothing of {', '.join(methods)} is stored, only GET")
     if options is None or (place := written.first_at("cache")) is None:
         return
-    if options.max_size and options.max_object > options.max_size:
+    if (
+        options.max_size
+        and options.max_object > options.max_size
+        and written.at("cache", "max_object") is not None  # a default may be: it is never reached
+    ):
         yield Finding((*place, "max_object"), "larger than max_size: nothing so long can be stored")
