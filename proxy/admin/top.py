@@ -18,6 +18,12 @@ _CLEAR: Final = "\33[H\33[J"
 _BOLD, _RED, _GREEN, _SOFT, _END = "\33[1m", "\33[31m", "\33[32m", "\33[2m", "\33[0m"
 _CALLS: Final = 8
 """Calls in flight, and calls that were slow or failed, that are shown of each proxy."""
+_LISTED: Final = 10
+"""Routes, and servers of an upstream, that are listed."""
+_FAILS: Final = 0.9
+"""The part of its calls from which on a server fails."""
+_WELL: Final = ("well", "not asked")
+_ROUTE, _SERVER = slice(0, 1), slice(1, 3)
 UNREACHABLE: Final = 1
 
 
@@ -126,17 +132,27 @@ def screen(seen: Seen) -> Iterator[Line]:
         yield Line("  all is well", _GREEN)
     heads = f"{'ROUTE':30} {'calls/s':>8} {'failed':>8} {'p50':>9} {'p95':>9} {'p99':>9}  MOST"
     yield Line(heads, _SOFT)
-    for route, each in sorted(sums.items(), key=lambda pair: -pair[1].calls)[:10]:
+    ranked = sorted(sums.items(), key=lambda pair: -pair[1].calls)
+    if len(ranked) > _LISTED:
+        ranked.sort(key=lambda pair: -pair[1].failed / pair[1].calls)
+    for route, each in ranked[:_LISTED]:
         spent = [spell(quantile(each.counts, part) or 0.0) for part in (0.5, 0.95, 0.99)]
         most = NAMES[max(range(len(NAMES)), key=each.phases.__getitem__)].replace("_", " ")
         yield Line(
-            f"{route or '-':30} {each.calls / 60:8.1f} {_share(each.failed, each.calls):>8} "
+            f"{route[0] or '-':30} {each.calls / 60:8.1f} {_share(each.failed, each.calls):>8} "
             f"{spent[0]:>9} {spent[1]:>9} {spent[2]:>9}  {most}"
         )
-    yield Line(f"{'SERVER':44} {'flying':>7} {'open':>6}  STATE", _SOFT)
+    yield from _more(len(ranked))
+    yield Line(f"{'SERVER':44} {'flying':>7} {'open':>6} {'failed':>8}  STATE", _SOFT)
+    of_servers = _sums(seen.history, _SERVER)
     for upstream, servers in seen.state["upstreams"].items():
-        for server in servers[:10]:
-            state = _state(server, seen.state["breakers"])
+        told = []
+        for server in servers:
+            each = of_servers.get((upstream, server["endpoint"])) or _Sum()
+            told.append((server, each, _state(server, seen.state["breakers"], each)))
+        if len(told) > _LISTED:
+            told.sort(key=lambda one: one[2] in _WELL)
+        for server, each, state in told[:_LISTED]:
             where = place(upstream, server["endpoint"])
             # Where there is one server only, nobody counts but the exchanges.
             known = sum(
@@ -145,9 +161,11 @@ def screen(seen: Seen) -> Iterator[Line]:
             )
             number = max(server["in_flight"], known)
             yield Line(
-                f"{where:44} {number:>7} {server['connections']:>6}  {state}",
-                "" if state == "well" else _RED,
+                f"{where:44} {number:>7} {server['connections']:>6} "
+                f"{_share(each.failed, each.calls):>8}  {state}",
+                "" if state in _WELL else _RED,
             )
+        yield from _more(len(told))
     for upstream, each in seen.state["concurrency"].items():
         yield Line(
             f"{upstream}: {each['in_flight']} of {each['limit']} requests, {each['waiting']} wait",
@@ -169,12 +187,17 @@ class _Sum:
         self.counts: dict[int, int] = {}
 
 
-def _sums(history: dict[str, Any]) -> dict[str, _Sum]:
-    """By route."""
-    found: dict[str, _Sum] = {}
+def _more(number: int) -> Iterator[Line]:
+    if number > _LISTED:
+        yield Line(f"  and {number - _LISTED} more; what fails stands first", _SOFT)
+
+
+def _sums(history: dict[str, Any], part: slice = _ROUTE) -> dict[tuple[str, ...], _Sum]:
+    """By route, or by upstream and server."""
+    found: dict[tuple[str, ...], _Sum] = {}
     for step in history["steps"]:
         for number, calls, failed, _, _, _, phases, counts in step["rows"]:
-            each = found.setdefault(history["series"][number][0], _Sum())
+            each = found.setdefault(tuple(history["series"][number][part]), _Sum())
             each.calls += calls
             each.failed += failed
             each.phases = [a + b for a, b in zip(each.phases, phases, strict=True)]
@@ -182,7 +205,7 @@ def _sums(history: dict[str, Any]) -> dict[str, _Sum]:
     return found
 
 
-def _state(server: dict[str, Any], breakers: list[dict[str, Any]]) -> str:
+def _state(server: dict[str, Any], breakers: list[dict[str, Any]], ended: _Sum) -> str:
     if server["withdrawn"]:
         return "drained"
     if not server["healthy"]:
@@ -190,7 +213,11 @@ def _state(server: dict[str, Any], breakers: list[dict[str, Any]]) -> str:
     for each in breakers:
         if each["endpoint"] == server["endpoint"] and each["state"] != "closed":
             return "ejected" if each["state"] == "open" else "on trial"
-    return f"paused for {spell(server['paused_s'])}" if server["paused_s"] else "well"
+    if server["paused_s"]:
+        return f"paused for {spell(server['paused_s'])}"
+    if ended.calls and ended.failed >= _FAILS * ended.calls:
+        return "fails"
+    return "well" if ended.calls else "not asked"
 
 
 def _share(part: int, whole: int) -> str:

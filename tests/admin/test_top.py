@@ -97,6 +97,9 @@ def test_a_proxy_that_is_not_there_at_first_ends_it(capsys: pytest.CaptureFixtur
     ("server", "breakers", "state"),
     [
         ({}, [], "well"),
+        ({"calls": 10, "failed": 8}, [], "well"),
+        ({"calls": 10, "failed": 9}, [], "fails"),
+        ({"calls": 0}, [], "not asked"),
         ({"withdrawn": True}, [], "drained"),
         ({"healthy": False}, [], "unhealthy"),
         ({"paused_s": 2.0}, [], "paused for 2.0 s"),
@@ -107,4 +110,37 @@ def test_a_proxy_that_is_not_there_at_first_ends_it(capsys: pytest.CaptureFixtur
 )
 def test_a_server_has_a_state(server: Any, breakers: Any, state: str) -> None:
     known = {"endpoint": "a", "withdrawn": False, "healthy": True, "paused_s": 0.0}
-    assert top._state(known | server, breakers) == state
+    ended = top._Sum()
+    ended.calls, ended.failed = server.pop("calls", 10), server.pop("failed", 0)
+    assert top._state(known | server, breakers, ended) == state
+
+
+def _seen(routes: int, servers: int) -> top.Seen:
+    """A proxy with so many of each, of which the last one has failed or is drained."""
+    names = [f"http://10.0.0.{number}:80" for number in range(servers)]
+    series = [[f"/r{number}", "api", names[number % servers]] for number in range(routes)]
+    rows = [
+        [number, 100 - number, 1 if number == routes - 1 else 0, 0, 0, 0, [1] * 6, {"8": 1}]
+        for number in range(routes)
+    ]
+    known = {"healthy": True, "paused_s": 0.0, "in_flight": 0, "connections": 0}
+    told = [known | {"endpoint": name, "withdrawn": name == names[-1]} for name in names]
+    return top.Seen(
+        "127.0.0.1:9901",
+        {"now": []},
+        {"series": series, "steps": [{"rows": rows}]},
+        {"in_flight": [], "exchanges": []},
+        {"upstreams": {"api": told}, "breakers": [], "concurrency": {}},
+    )
+
+
+def test_of_many_routes_and_servers_those_in_trouble_are_shown() -> None:
+    lines = [line.text for line in top.screen(_seen(30, 40))]
+    assert lines[3].startswith("/r29 ")
+    first = next(number for number, line in enumerate(lines) if line.startswith("SERVER"))
+    assert "10.0.0.39" in lines[first + 1]
+    assert lines[first + 1].endswith("drained")
+    assert [line for line in lines if "more;" in line] == [
+        "  and 20 more; what fails stands first",
+        "  and 30 more; what fails stands first",
+    ]

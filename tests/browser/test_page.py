@@ -206,7 +206,11 @@ async def test_it_comes_back_after_the_proxy_was_away() -> None:
             await page.until(has(".link.live"))
         try:
             await page.until(has(".link.lost"))
+            said = await page.run(text("#verdict"))
+            assert said.startswith("The proxy is not reached since ")
+            assert "All is well" not in said
             async with proxied(upstream, admin={"listen": address}) as second:
+                await page.until(f"!{has('#verdict [data-cause=lost]')}")
                 await second.ask(get("/again"))
                 await page.until(has(".link.live"))
                 await page.until(
@@ -214,6 +218,32 @@ async def test_it_comes_back_after_the_proxy_was_away() -> None:
                 )
         finally:
             await browser.aclose()
+
+
+async def test_of_many_servers_and_routes_those_in_trouble_are_shown() -> None:
+    async with shown(BUSY) as (_, page):
+        await page.until(has(".link.live"))
+        await page.run("document.addEventListener = () => {}; window.draw = () => {}")
+        found = await page.run(
+            "(() => { const server = known.state.upstreams.api[0];"
+            "known.state.upstreams.api = Array.from({ length: 200 }, (_, n) =>"
+            "  ({ ...server, endpoint: `http://s${n}`, withdrawn: n === 190 }));"
+            "known.series = Array.from({ length: 70 }, (_, n) => [`/r${n}`, 'api', `http://s${n}`]);"
+            "known.steps = [{ at: known.at, flying: [], rows: known.series.map((_, n) =>"
+            "  [n, 100 - n, n === 69 ? 31 : 0, 0, 0, 0, [0, 0, 0, 0, 1, 0], { 9: 1 }]) }];"
+            "drawRoutes(); drawServers();"
+            "const tiles = [...document.querySelectorAll('.tile')].map(each => each.textContent);"
+            "return [tiles.length, tiles[0], tiles[1],"
+            "  document.querySelector('#servers').textContent,"
+            "  document.querySelector('#routes tbody').textContent]; })()"
+        )
+        number, first, second, servers, routes = found
+        assert number == 60
+        assert "fails" in first + second
+        assert "drained" in first + second
+        assert "and 140 more" in servers
+        assert routes.startswith("/r69")
+        assert "and 20 more" in routes
 
 
 async def test_more_news_do_not_make_it_larger() -> None:

@@ -1,7 +1,7 @@
 // What the page knows. Steps are what /api/history gives: {at, rows, flying}.
 const known = {
   span: 300, step: 1, steps: [], series: [], calls: new Map(), flying: [], causes: [], ended: [], events: [],
-  state: {}, connections: 0, started: 0, at: 0, size: 0, filter: "", accepts: () => true, order: "newest", open: "", live: false,
+  state: {}, connections: 0, started: 0, at: 0, size: 0, filter: "", accepts: () => true, order: "newest", open: "", live: false, lost: 0,
 };
 const STEPS = { 300: 1, 3600: 10, 86400: 300 };
 const MOST = 600;  // calls that are kept here

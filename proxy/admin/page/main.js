@@ -46,7 +46,7 @@ function linked(state, words) {
 function listen() {
   const source = new EventSource("/api/live");
   source.addEventListener("second", event => {
-    known.live = true;
+    known.live = true; known.lost = 0;
     linked("live", "live");
     take(JSON.parse(event.data));
     draw();
@@ -54,6 +54,7 @@ function listen() {
   });
   source.onerror = () => {
     linked("lost", "not reached, trying again");
+    if (!known.lost) { known.lost = Date.now() / 1000; draw(); }
     if (source.readyState === EventSource.CLOSED) setTimeout(async () => { await again(); listen(); }, 2000);
   };
   source.onopen = again;

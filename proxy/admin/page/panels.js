@@ -24,6 +24,12 @@ function together(causes) {
 const some = (set, most = 3) => [...set].slice(0, most).map(short).join(", ") + (set.size > most ? ` and ${set.size - most} more` : "");
 
 function drawVerdict() {
+  if (known.lost) {  // what is known is no longer true
+    fill($("verdict"), [h("div", { class: "cause", "data-cause": "lost" },
+      h("div", null, h("p", { class: "what" }, `The proxy is not reached since ${clock(known.lost)}`),
+        h("p", null, "What is below is from then. It is asked again every few seconds.")))]);
+    return;
+  }
   const wanted = places(known.filter);
   const causes = together(known.causes.filter(each => wanted([each.route, each.upstream, each.server])));
   const shown = causes.slice(0, 4).map((each, index) => {
@@ -38,13 +44,13 @@ function drawVerdict() {
       h("p", { class: "since" }, "since ", h("b", null, clock(each.since - 1)), `for ${spell(Math.max(1, Math.round(known.at - each.since + 1)))}`));
   });
   if (!shown.length && known.at) {
-    const { steps, seconds } = window_();
+    const { steps, seconds, name } = window_();
     const sum = empty();
     for (const step of steps) for (const row of step.rows) if (wanted(known.series[row[0]])) addRow(sum, row);
     const quiet = !sum.calls && !known.flying.length;
     const last = known.ended.find(each => wanted([each.route, each.upstream, each.server]));
     shown.push(h("div", { class: `cause ${quiet ? "still" : "well"}`, "data-cause": "" },
-      h("div", null, h("p", { class: "what" }, quiet ? "Nothing is asked at the moment" : "All is well: nothing is slow, nothing fails"),
+      h("div", null, h("p", { class: "what" }, quiet ? "Nothing is asked at the moment" : sum.failed ? `Nothing fails at this moment; ${share(sum.failed / sum.calls)} of the calls failed ${name}` : "All is well: nothing is slow, nothing fails"),
         h("p", null, quiet ? "" : `${rate(sum.calls / seconds)} calls a second, half of them within ${spell(quantile(sum.counts, 0.5))}, 95 % within ${spell(quantile(sum.counts, 0.95))}.`,
           last ? ` Last trouble: ${NAMES[last.cause] || last.cause}, until ${clock(last.until)}.` : ""))));
   }
@@ -62,23 +68,26 @@ function phaseBar(sum) {
 function drawRoutes() {
   const { steps, seconds, name } = window_();
   const wanted = places(known.filter);
-  const found = [...grouped(steps, each => (wanted(each) ? each[0] : null))].sort((a, b) => b[1].calls - a[1].calls).slice(0, 50);
+  const found = [...grouped(steps, each => (wanted(each) ? each[0] : null))].sort((a, b) => b[1].calls - a[1].calls);
+  const more = Math.max(0, found.length - 50);
+  if (more) found.sort((a, b) => b[1].failed / b[1].calls - a[1].failed / a[1].calls || b[1].calls - a[1].calls).splice(50);
   $("routes-window").textContent = name;
   fill($("routes").tBodies[0], found.length ? found.map(([route, sum]) => h("tr", null,
     h("td", { class: "mono" }, route ? h("a", { href: link({ filter: `route:${route}` }), "data-key": `route-${route}` }, route) : "no route"),
     h("td", { class: "n" }, rate(sum.calls / seconds)),
     h("td", { class: `n${sum.failed ? " bad" : ""}` }, share(sum.failed / sum.calls)),
     ...[0.5, 0.95, 0.99].map(part => h("td", { class: "n" }, spell(quantile(sum.counts, part)))),
-    h("td", null, phaseBar(sum)))) : h("tr", null, h("td", { colspan: 7, class: "none" }, "No calls ended in this time.")));
+    h("td", null, phaseBar(sum)))).concat(more ? h("tr", null, h("td", { colspan: 7, class: "none" }, `and ${more} more; those that fail stand first`)) : []) : h("tr", null, h("td", { colspan: 7, class: "none" }, "No calls ended in this time.")));
 }
 
-function serverState(server, breakers) {
+function serverState(server, breakers, sum) {
   const open = breakers.find(each => each.endpoint === server.endpoint && each.state !== "closed");
   if (server.withdrawn) return ["warn", "◌ drained"];
   if (!server.healthy) return ["bad", "✕ unhealthy"];
   if (open) return open.state === "open" ? ["bad", `✕ ejected for ${spell(open.for_s)}`] : ["warn", "◔ on trial"];
   if (server.paused_s > 0) return ["warn", `‖ paused for ${spell(server.paused_s)}`];
-  return ["good", "✓ well"];
+  if (sum.calls && sum.failed >= 0.9 * sum.calls) return ["bad", "✕ fails"];
+  return ["good", sum.calls ? "✓ well" : "– not asked"];
 }
 
 function drawServers() {
@@ -93,9 +102,13 @@ function drawServers() {
   }
   $("servers-window").textContent = name;
   const shown = Object.entries(known.state.upstreams || {}).map(([upstream, servers]) => {
-    const tiles = servers.filter(each => wanted(["", upstream, each.endpoint]) || known.series.some(one => one[1] === upstream && one[2] === each.endpoint && wanted(one))).slice(0, 60).map(server => {
+    const found = servers.filter(each => wanted(["", upstream, each.endpoint]) || known.series.some(one => one[1] === upstream && one[2] === each.endpoint && wanted(one))).map(server => {
       const sum = sums.get(`${upstream}\n${server.endpoint}`) || empty();
-      const [tone, words] = serverState(server, breakers);
+      return [server, sum, ...serverState(server, breakers, sum)];
+    });
+    const most = 60, more = found.length - most, order = ["bad", "warn", "good"];
+    if (more > 0) found.sort((a, b) => order.indexOf(a[2]) - order.indexOf(b[2]));
+    const tiles = found.slice(0, most).map(([server, sum, tone, words]) => {
       const fact = (term, value, bad) => [h("dt", null, term), h("dd", { class: bad ? "bad" : "" }, value)];
       const which = { upstream, server: server.endpoint };
       const quota = server.quota;
@@ -111,7 +124,7 @@ function drawServers() {
         h("p", null, [server.backup ? "backup" : "", server.weight !== 1 ? `weight ${server.weight}` : "",
           quota && quota.longest.remaining !== null ? `quota: ${quota.longest.remaining} left${quota.longest.wait_s ? `, waits ${spell(quota.longest.wait_s)}` : ""}` : ""].filter(Boolean).join(", ")));
     });
-    return tiles.length ? h("div", { class: `upstream${tiles.length > 1 ? " many" : ""}` }, h("h3", null, upstream), h("div", { class: "tiles" }, tiles)) : null;
+    return tiles.length ? h("div", { class: `upstream${tiles.length > 1 ? " many" : ""}` }, h("h3", null, upstream), h("div", { class: "tiles" }, tiles), more > 0 ? h("p", { class: "none" }, `and ${more} more; what is not well stands first. A filter such as server:${short(servers[0].endpoint)} shows one.`) : "") : null;
   });
   fill($("servers"), shown.filter(Boolean).length ? shown : h("p", { class: "none" }, known.live ? "No server fits the filter." : "…"));
 }
