@@ -26,7 +26,6 @@ middleware/deadline/options: tests/config/test_tables.py  beside those of all ta
 middleware/coalesce/options: tests/config/test_tables.py  beside those of all tables
 middleware/hedge/options: tests/config/test_tables.py  beside those of all tables
 middleware/resume/problems: tests/config/test_tables.py  beside those of all tables
-middleware/hedge/hedged_call: tests/middleware/hedge/test_hedge.py  a call is only made by hedge
 middleware/retry/attempts: tests/middleware/retry/test_retry.py  retry alone makes them
 middleware/retry/adapters: tests/middleware/retry/test_retry.py  only aiohttp-retry calls them
 store/file_claims: tests/store/test_claims.py  what every store does about requests under way

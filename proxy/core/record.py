@@ -21,6 +21,8 @@ class Attempt(NamedTuple):
     """Seconds that its request had waited in queues when it ended, all attempts together."""
     span_id: str = ""
     """Of its span, where it was told one."""
+    upstream: str = ""
+    """Whose server that is, by its name; empty where it is that of the last attempt."""
 
     def __str__(self) -> str:
         return f"{self.endpoint} {self.outcome} {self.seconds * 1000:.0f} ms"
@@ -74,10 +76,12 @@ class Record:
 
     def log_attempt(self, endpoint: str, outcome: str, began: float, now: float) -> None:
         """Log the attempt that these findings are of, which ends now."""
-        attempt = Attempt(
-            endpoint, outcome, now - began, began, self.connect_s, self.queue_s, self.span_id
-        )
-        self.attempt_log += (attempt,)
+        self.attempt_log += (self.attempt(endpoint, outcome, began, now),)
+
+    def attempt(self, endpoint: str, outcome: str, began: float, now: float) -> Attempt:
+        """The attempt that these findings are of."""
+        spent = now - began, began, self.connect_s, self.queue_s
+        return Attempt(endpoint, outcome, *spent, self.span_id, self.upstream)
 
     @property
     def hedged(self) -> bool:
@@ -104,4 +108,5 @@ class Record:
         if not shared:
             self.traced, self.span_id = call.traced or self.traced, call.span_id
             self.connect_s, self.queue_s = call.connect_s, call.queue_s
+            self.attempt_began_at = call.attempt_began_at or self.attempt_began_at
             self.attempt_count += call.attempt_count

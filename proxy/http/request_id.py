@@ -60,10 +60,20 @@ def sampled_of(share: float) -> int:
 
 
 def _new_trace(number: int, sampled: int) -> bytes:
-    """A traceparent. Its parent is the second half of the trace: whoever reads it again knows that
-    the trace began here, and that this is the id of our own span."""
+    """A traceparent, see ``own_span``."""
     trace = b"%032x" % number
-    return b"00-%b-%b-%b" % (trace, trace[16:], b"01" if number & _LOW < sampled else b"00")
+    flags = b"01" if number & _LOW < sampled else b"00"
+    return b"00-%b-%b%b-%b" % (trace, trace[24:], trace[16:24], flags)
+
+
+def own_span(trace_id: str) -> str:
+    """The id of our own span in a trace that began here: its parent in the traceparent we make.
+
+    Whoever reads that again knows that the trace began here. It is the second half of the trace
+    with its own halves changed over: the second half itself is what traces of 64 bits have as the
+    id of their root (B3), and that may be a client's span.
+    """
+    return trace_id[24:] + trace_id[16:24]
 
 
 def new_ids(bits: Callable[[int], int] = random.getrandbits, sampled: int = EVERY) -> NewIds:
@@ -72,7 +82,7 @@ def new_ids(bits: Callable[[int], int] = random.getrandbits, sampled: int = EVER
     request_id = b"%032x" % number
     # As ``_new_trace`` has it, without a call: most requests come here.
     flags = b"01" if number & _LOW < sampled else b"00"
-    trace = b"00-%b-%b-%b" % (request_id, request_id[16:], flags)
+    trace = b"00-%b-%b%b-%b" % (request_id, request_id[24:], request_id[16:24], flags)
     return NewIds(
         request_id.decode(),
         ((b"X-Request-Id", request_id), (b"traceparent", trace)),

@@ -18,7 +18,6 @@ from proxy.core.errors import CredentialsUnavailable, UpstreamQuotaExceeded
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import TOO_MANY
 from proxy.core.rate_limit_options import RateLimitOptions
-from proxy.core.record import Attempt
 from proxy.core.reply import Ending, Reply
 from proxy.core.scope import EndpointScope
 from proxy.core.words import in_seconds
@@ -110,8 +109,7 @@ class OwnCredentials:
                 return reply
             reply.drop()
             record = exchange.record
-            took = self._clock() - started_at
-            record.attempt_log += (Attempt(record.endpoint, str(reply.status), took),)
+            record.log_attempt(record.endpoint, str(reply.status), started_at, self._clock())
             key, field = other
 
     def _without(self, theirs: RawHeaders) -> Fields:

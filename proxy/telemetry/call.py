@@ -86,6 +86,7 @@ class Teller:
                 at=_ms(max(0.0, attempt.began - exchange.started_at)) if attempt.began else None,
                 connect=None if attempt.connect_s is None else _ms(attempt.connect_s),
                 seconds=_ms(attempt.seconds),
+                upstream=attempt.upstream,
             )
             for attempt in record.attempt_log[:TRIES]
         ]

@@ -37,6 +37,8 @@ _CLASSES: Final = {
     "http_response_incomplete": "broken",
 }
 """What became of an attempt whose request was given this token."""
+ABANDONED: Final = "abandoned"
+"""What became of one that was ended for another reason: most often its client has left."""
 
 Counts: TypeAlias = defaultdict[str, int]
 
@@ -105,24 +107,25 @@ class Counters:
             name = HEDGED if attempt.outcome == HEDGED else f"retry {attempt.outcome}"
             counts[name] += 1
         if record.attempt_count:  # else another's call answered it, or nobody was asked
-            self._serve(exchange)
+            self._serve(exchange, spent)
         traffic = self._traffic[exchange.route, record.upstream]
         traffic.add_odd(exchange, times(exchange, spent, now), behind + now)
 
-    def _serve(self, exchange: Exchange) -> None:
-        record = exchange.record
+    def _serve(self, exchange: Exchange, spent: Phases) -> None:
+        record, error = exchange.record, exchange.error
         upstream = record.upstream
-        if record.attempt_log:
-            for attempt in record.attempt_log:
-                self._server(upstream, attempt.endpoint).outcomes[attempt.outcome] += 1
+        if tries := record.attempt_log:
+            for attempt in tries:
+                whose = attempt.upstream or upstream
+                self._server(whose, attempt.endpoint).outcomes[attempt.outcome] += 1
+            if record.attempt_count > len(tries):  # the last one, which had no end of its own
+                self._server(upstream, record.endpoint).outcomes[ABANDONED] += 1
             return
-        error = exchange.error
-        outcome = _CLASSES.get(error) if error else str(exchange.status)
+        outcome = _CLASSES.get(error, ABANDONED) if error else str(exchange.status)
         served = self._server(upstream, record.endpoint)
-        if outcome is not None:
-            served.outcomes[outcome] += 1
+        served.outcomes[outcome] += 1
         if not error and record.first_byte_at is not None:
-            served.took(record.first_byte_at - exchange.started_at - record.queue_s)
+            served.took(spent.connect + spent.first_byte)
 
     def _server(self, upstream: str, endpoint: str) -> Served:
         key = upstream, endpoint

@@ -13,6 +13,7 @@ from proxy.core.exchange import Exchange
 from proxy.core.record import HEDGED, Attempt, Record
 from proxy.core.targets_shown import Targets
 from proxy.http.authority import hostname
+from proxy.http.request_id import own_span
 from proxy.telemetry.access_log_line import escaped, named, printable
 from proxy.telemetry.traffic import METHODS
 
@@ -22,7 +23,9 @@ Ids: TypeAlias = tuple[str, str]
 """Of a trace and of a span in it, in hex."""
 _OTHER: Final = "_OTHER"
 """What the conventions call a method that they do not know."""
-_BROKEN: Final = {"broken", "http_response_incomplete"}
+_BROKEN: Final = {"broken", "http_response_incomplete", "http_response_timeout"}
+"""Of replies that were begun."""
+_PORTS: Final = {"http": 80, "https": 443}
 
 
 class Event(NamedTuple):
@@ -72,10 +75,10 @@ class Spans:
         parent, state = _context(exchange)
         if not parent:
             made = f"{self._bits(128) or 1:032x}"
-            parent = f"00-{made}-{made[16:]}-00"
+            parent = f"00-{made}-{own_span(made)}-00"
         trace_id, parent_id = parent[3:35], parent[36:52]
         span_id = f"{self._bits(64) or 1:016x}"
-        if parent_id == trace_id[16:]:  # it began here, see ``http/request_id``
+        if parent_id == own_span(trace_id):  # it began here, see ``http/request_id``
             span_id, parent_id = parent_id, ""
         spans = [self._server(exchange, now, span_id, parent_id)]
         spans += self._clients(exchange, now, span_id)
@@ -160,18 +163,26 @@ class Spans:
         target = escaped(self._show(exchange.target))
         found: Attributes = {
             "http.request.method": _method(exchange),
-            "url.full": attempt.endpoint + (target if target.startswith("/") else "/"),
             "network.protocol.name": "http",
             "network.protocol.version": "1.1",
         }
         if number:
             found["http.request.resend_count"] = number
-        _put_server(found, urlsplit(attempt.endpoint).netloc)
+        base = attempt.endpoint
+        if base.startswith("unix:"):
+            found["server.address"] = base.removeprefix("unix:")
+            base = f"http://{printable(exchange.host) or 'localhost'}"
+        else:
+            address = urlsplit(base)
+            _put_server(found, address.netloc, _PORTS.get(address.scheme))
+        found["url.full"] = base + (target if target.startswith("/") else "/")
         outcome, hedged = attempt.outcome, attempt.outcome == HEDGED
         failed = not hedged and not outcome.isdecimal()
         if outcome.isdecimal():
             found["http.response.status_code"] = int(outcome)
             failed = int(outcome) >= 400
+        elif until is not None and exchange.record.first_byte_at is not None and exchange.status:
+            found["http.response.status_code"] = exchange.status  # its head had come
         if failed or hedged:
             found["error.type"] = outcome
         events: tuple[Event, ...] = ()
@@ -189,20 +200,21 @@ def _only(record: Record, exchange: Exchange, now: float) -> Attempt:
     outcome = str(exchange.status)
     if exchange.error and (record.first_byte_at is None or exchange.error in _BROKEN):
         outcome = exchange.error
-    return Attempt(
-        record.endpoint, outcome, now - began, began, record.connect_s, 0.0, record.span_id
-    )
+    return record.attempt(record.endpoint, outcome, began, now)
 
 
 def _context(exchange: Exchange) -> tuple[str, str]:
-    """The traceparent that came, or that was made for it, and the tracestate; empty for none."""
+    """The traceparent that came, or that was made for it, and the tracestate; empty for none.
+
+    Several fields of the latter are one list (W3C Trace Context 3.3.1).
+    """
     parent, state = exchange.record.traced, b""
     for name, value in exchange.headers:
         size = len(name)
         if size == 11 and not parent and name.lower() == b"traceparent":  # house: one pass
             parent = value
         elif size == 10 and name.lower() == b"tracestate":  # house: one pass
-            state = value
+            state = state + b"," + value if state else value
     return parent.decode("latin-1"), state.decode("latin-1")
 
 
@@ -216,9 +228,12 @@ def _name(exchange: Exchange, route: str) -> str:
     return f"{method} {route}".rstrip()
 
 
-def _put_server(found: Attributes, authority: str) -> None:
+def _put_server(found: Attributes, authority: str, usual: int | None = None) -> None:
+    """``usual``: the port where ``authority`` names none."""
     if not authority:
         return
+    if usual is not None:
+        found["server.port"] = usual
     found["server.address"] = hostname(printable(authority)).strip("[]")
     port = authority.rpartition(":")[2]
     if port.isdecimal() and "]" not in port and port != authority:

@@ -74,6 +74,8 @@ class Try(msgspec.Struct, kw_only=True, gc=False):
     connect: float | None
     """What it spent on getting a connection; None where it got none."""
     seconds: float
+    upstream: str = ""
+    """Whose server that is."""
 
     def __str__(self) -> str:
         return f"{place('', self.server)} {self.outcome} after {spell(self.seconds)}"
@@ -145,7 +147,8 @@ def _going_on(why: Why, phase: str) -> str:
         failed = [each for each in why.tries if each.outcome != HEDGED]
         failed = failed[:-1] if not why.in_flight and len(failed) > 1 else failed
         number = f"{len(failed)} failed {'try' if len(failed) == 1 else 'tries'}"
-        return f"on {number} of {why.upstream} ({', '.join(map(str, failed))})"
+        asked = " and ".join(dict.fromkeys(each.upstream or why.upstream for each in failed))
+        return f"on {number} of {asked or why.upstream} ({', '.join(map(str, failed))})"
     if phase == "connect":
         return f"connecting to {server}"
     if phase == "first_byte":

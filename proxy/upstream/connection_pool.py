@@ -120,6 +120,11 @@ class ConnectionPool:
         """Whether the name does not stand any more for the address that it goes to."""
         return bool(self._addresses) and connection.peer_ip not in self._addresses
 
+    @property
+    def in_use(self) -> int:
+        """Connections whose exchange has not ended."""
+        return self.connections - len(self._idle)
+
     def follow_name(self, addresses: frozenset[str]) -> None:
         """The name stands for these addresses: idle connections to others are closed."""
         if addresses == self._addresses:

@@ -188,7 +188,9 @@ class Endpoint:
             if remaining is not None:
                 yield gauge("endpoint_quota_remaining", remaining, labels)
             yield gauge("endpoint_quota_spacing_seconds", spacing, labels)
-        yield gauge("endpoint_in_flight", self.in_flight, labels)
+        # Where there is nothing to choose from nobody counts attempts.
+        in_flight = max(self.in_flight, self.pool.in_use)
+        yield gauge("endpoint_in_flight", in_flight, labels)
         yield gauge("endpoint_connections", self.pool.connections, labels)
         yield counter("endpoint_connections_opened", self.pool.opened, labels)
         for outcome, number in self.outcomes.items():

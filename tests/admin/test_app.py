@@ -80,9 +80,14 @@ async def test_each_part_can_be_asked_for(part: str) -> None:
         assert await told(proxy, part) == (await told(proxy, "state"))[part]
 
 
-async def test_what_is_in_flight_is_told() -> None:
+@pytest.mark.parametrize("alone", [True, False])
+async def test_what_is_in_flight_is_told(alone: bool) -> None:
     hold: Script = [b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n123", "hold"]
-    async with RawUpstream(hold) as upstream, proxied(upstream, **options(upstream)) as proxy:
+    upstream = RawUpstream(hold)
+    given: dict[str, Any] = {"admin": {"listen": "127.0.0.1:0"}}
+    if not alone:  # with a breaker attempts are counted
+        given["circuit_breaker"] = {}
+    async with upstream, proxied(upstream, **given) as proxy:
         async with await proxy.connect() as client:
             await client.send(get())
             await client.read_until(b"123")

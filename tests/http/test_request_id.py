@@ -13,7 +13,7 @@ Fields = list[tuple[bytes, bytes]]
 
 TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 ID = (b"X-Request-Id", b"%032x" % 128)
-PARENT = (b"traceparent", b"00-%032x-%016x-01" % (128, 128))
+PARENT = (b"traceparent", b"00-%032x-0000008000000000-01" % 128)
 
 
 def same(count: int) -> int:
@@ -27,7 +27,7 @@ def test_a_request_without_names_gets_both() -> None:
     assert fields == [
         (b"A", b"1"),
         (b"X-Request-Id", request_id.encode()),
-        (b"traceparent", f"00-{request_id}-{name}-01".encode()),
+        (b"traceparent", f"00-{request_id}-{name[8:]}{name[:8]}-01".encode()),
     ]
 
 
@@ -159,7 +159,7 @@ def test_an_id_is_never_zero_in_all_its_digits() -> None:
         assert made.fields[-1][1] != b"00-" + b"0" * 32 + b"-" + b"0" * 16 + b"-01"
     made = kept_ids([(b"X-Request-Id", b"a")], zero)
     assert made is not None
-    assert made.fields == ((b"traceparent", b"00-%032x-%016x-01" % (1, 1)),)
+    assert made.fields == ((b"traceparent", b"00-%032x-0000000100000000-01" % 1),)
 
 
 def always(number: int) -> Callable[[int], int]:

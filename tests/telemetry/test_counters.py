@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.admin.state import state
+from proxy.core.body import BytesBody
 from proxy.core.exchange import Exchange
 from proxy.core.record import Attempt
 from proxy.telemetry.counters import STEP, Counters
@@ -84,6 +85,59 @@ def test_the_latency_of_a_server_is_smoothed_and_without_the_wait_for_a_permit()
     counters = Counted()
     assert served(counters, 0.0) == 0.0
     assert served(counters, 16.0, waited=5.0) == pytest.approx(1.0)
+
+
+class Uploaded(BytesBody):
+    """Its client was waited for, for four seconds."""
+
+    def waited(self, now: float) -> float:
+        return 4.0
+
+
+def test_the_latency_of_a_server_is_without_the_client_s_upload() -> None:
+    counters = Counted()
+    exchange = ended("/a", 200)
+    exchange.body = Uploaded(b"", b"")
+    exchange.started_at = 100.0
+    exchange.record.connect_s, exchange.record.first_byte_at = 0.25, 104.5
+    counters.record(exchange, 104.5)
+    latency = {each.name: each.value for each in counters.describe()}
+    assert latency["served_latency_seconds"] == pytest.approx(0.5)
+
+
+def outcomes(exchange: Exchange) -> dict[tuple[str, ...], Any]:
+    counters = Counted()
+    counters.record(exchange, 0.0)
+    return {
+        tuple(each.labels.values()): each.value
+        for each in counters.describe()
+        if each.name == "served_attempts"
+    }
+
+
+def test_an_attempt_counts_for_the_upstream_that_it_was_made_at() -> None:
+    """A fallback helps; what has failed is not its own."""
+    exchange = ended("/a", 200)
+    exchange.record.upstream, exchange.record.endpoint = "standby", "http://b"
+    exchange.record.attempt_log = (
+        Attempt("http://a", "connect-failure", 0.1, upstream="primary"),
+        Attempt("http://b", "200", 0.1, upstream="standby"),
+    )
+    assert outcomes(exchange) == {
+        ("primary", "http://a", "connect-failure"): 1,
+        ("standby", "http://b", "200"): 1,
+    }
+
+
+@pytest.mark.parametrize("tries", [(), (Attempt("http://a", "503", 0.1),)])
+def test_an_attempt_whose_client_left_is_counted(tries: tuple[Attempt, ...]) -> None:
+    """By server there were fewer than by route."""
+    exchange = ended("/a", 499, "client_gone")
+    exchange.record.upstream, exchange.record.endpoint = "api", "http://b"
+    exchange.record.attempt_log, exchange.record.attempt_count = tries, len(tries) + 1
+    found = outcomes(exchange)
+    assert found["api", "http://b", "abandoned"] == 1
+    assert sum(found.values()) == exchange.record.attempt_count
 
 
 def test_a_server_that_has_given_no_reply_has_no_latency() -> None:

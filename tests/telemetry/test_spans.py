@@ -6,6 +6,7 @@ import pytest
 
 from proxy.core.exchange import Exchange
 from proxy.core.record import HEDGED, Attempt
+from proxy.http.request_id import own_span
 from proxy.telemetry.spans import Span, Spans, Trace
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -84,8 +85,9 @@ def test_attributes_are_those_of_the_conventions() -> None:
         ({"status": 500}, "500", "500"),
         ({"status": 504, "error": LATE, "first_byte_at": None}, LATE, LATE),
         ({"error": BROKEN}, BROKEN, BROKEN),
+        ({"error": LATE}, LATE, LATE),
     ],
-    ids=["404", "500", "no head", "broken"],
+    ids=["404", "500", "no head", "broken", "too long"],
 )
 def test_errors_are_told_as_the_conventions_have_it(
     known: dict[str, Any], server_error: str, client_error: str
@@ -115,6 +117,44 @@ def test_each_attempt_is_a_span_that_says_how_often_it_was_sent_again() -> None:
     assert clients[2].ended == 101.0
 
 
+def test_a_reply_that_is_cut_has_the_status_of_its_head() -> None:
+    _, client = spans(error=LATE)
+    assert client.attributes["http.response.status_code"] == 200
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "address", "port", "url"),
+    [
+        ("http://a.test", "a.test", 80, "http://a.test/v1/a"),
+        ("https://a.test", "a.test", 443, "https://a.test/v1/a"),
+        ("https://[::1]:8443", "::1", 8443, "https://[::1]:8443/v1/a"),
+        ("unix:/run/a.sock", "/run/a.sock", None, "http://proxy.test:8080/v1/a"),
+    ],
+)
+def test_a_server_is_named_by_address_and_port(
+    endpoint: str, address: str, port: int | None, url: str
+) -> None:
+    found = spans(endpoint=endpoint)[1].attributes
+    assert (found["server.address"], found.get("server.port")) == (address, port)
+    assert found["url.full"] == f"{url}?b=1&token=***"
+
+
+def test_several_tracestates_are_one_list() -> None:
+    made = exchange()
+    made.headers = [*made.headers, (b"tracestate", b"a=1"), (b"Tracestate", b"b=2")]
+    assert traced(made).state == "a=1,b=2"
+
+
+def test_the_root_of_a_client_is_not_taken_for_ours() -> None:
+    """Traces of 64 bits have the id of their root as that of the trace (B3)."""
+    root = "a1b2c3d4e5f60718"
+    made = exchange()
+    made.headers = [(b"traceparent", f"00-{'0' * 16}{root}-{root}-01".encode())]
+    server = traced(made).spans[0]
+    assert server.parent_id == root
+    assert server.span_id != root
+
+
 def test_waits_and_timeouts_are_events() -> None:
     server, _ = spans(queue_s=0.5, clock="total", refused="queue_full")
     told = [(each.name, each.at, each.attributes) for each in server.events]
@@ -128,9 +168,9 @@ def test_waits_and_timeouts_are_events() -> None:
 
 def test_a_trace_that_began_here_has_no_parent() -> None:
     made = exchange()
-    made.headers = [(b"traceparent", f"00-{TRACE}-{TRACE[16:]}-00".encode())]
+    made.headers = [(b"traceparent", f"00-{TRACE}-{own_span(TRACE)}-00".encode())]
     trace = traced(made)
-    assert (trace.spans[0].span_id, trace.spans[0].parent_id) == (TRACE[16:], "")
+    assert (trace.spans[0].span_id, trace.spans[0].parent_id) == (own_span(TRACE), "")
     assert not trace.sampled
 
 
@@ -154,4 +194,4 @@ def test_a_request_that_was_refused_before_it_had_a_trace_gets_one() -> None:
     made.headers = []
     trace = traced(made)
     assert trace.trace_id == f"{0xABC:032x}"
-    assert [(span.span_id, span.parent_id) for span in trace.spans] == [(f"{0xABC:016x}", "")]
+    assert [(span.span_id, span.parent_id) for span in trace.spans] == [("00000abc00000000", "")]

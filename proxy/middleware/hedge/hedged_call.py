@@ -189,17 +189,18 @@ class HedgedCall:
         if not self._launched:
             return
         now = self._source.clock()
-        exchange = self._exchange
+        exchange, counts, began = self._exchange, winner or self._exchange, self._started_at
         record = exchange.record
         for one, launched_at in [(exchange, self._started_at), *self._launched]:
-            if one is not (winner or exchange):
-                record.attempt_log += (_attempt(one, HEDGED, launched_at, now),)
-                if one is not exchange:
-                    record.attempt_count += one.record.attempt_count
+            if one is counts:
+                began = launched_at
+                continue
+            record.attempt_log += (_attempt(one, HEDGED, launched_at, now),)
+            if one is not exchange:
+                record.attempt_count += one.record.attempt_count
+        counts.record.attempt_began_at = began  # for the retry above, which logs it
         if self._source.records_outcome:
-            counts = winner or exchange
-            text = attempt_outcome(outcome)
-            record.attempt_log += (_attempt(counts, text, self._started_at, now),)
+            record.attempt_log += (_attempt(counts, attempt_outcome(outcome), began, now),)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -228,14 +229,4 @@ async def answer(inner: Handler, twin: Exchange) -> Reply:
 
 def _attempt(one: Exchange, outcome: str, began: float, now: float) -> Attempt:
     """What became of the request or a copy that was launched when it ``began``."""
-    record = one.record
-    seconds = now - began
-    return Attempt(
-        record.endpoint,
-        outcome,
-        seconds,
-        began,
-        record.connect_s,
-        record.queue_s,
-        record.span_id,
-    )
+    return one.record.attempt(one.record.endpoint, outcome, began, now)

@@ -133,7 +133,7 @@ class Attempts(RetryOptionsBase):
         """Log the last attempt too, if it was not the only one."""
         record = self._exchange.record
         if record.attempt_log and self._last_was_made:
-            record.log_attempt(record.endpoint, outcome, self._started_at, self._clock())
+            record.log_attempt(record.endpoint, outcome, record.attempt_began_at, self._clock())
 
     def get_timeout(self, attempt: int, response: Any = None) -> float:
         """Seconds until the next attempt, as decided when the last one was judged."""
@@ -158,6 +158,6 @@ class Attempts(RetryOptionsBase):
         if self._attempt_count >= options.attempts or not (free or self._budget.spend(now)):
             return False
         record = exchange.record
-        record.log_attempt(record.endpoint, failure, self._started_at, now)
+        record.log_attempt(record.endpoint, failure, record.attempt_began_at, now)
         self._wait = wait
         return True

@@ -124,7 +124,8 @@ class Retry:
             if first.status not in self._statuses:
                 if record.attempt_log:  # those that it has overtaken, see middleware/hedge/hedge
                     status = str(first.status)
-                    record.log_attempt(record.endpoint, status, started_at, self._clock())
+                    began = record.attempt_began_at  # that of a copy may have won
+                    record.log_attempt(record.endpoint, status, began, self._clock())
                 return first
         loop = Attempts(
             exchange,

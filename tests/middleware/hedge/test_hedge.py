@@ -93,9 +93,9 @@ async def test_a_copy_that_is_faster_wins_and_the_first_is_stopped(jumping: Jump
     assert servers.stopped == ["s1"]
     assert servers.avoided == [[], ["s1"]]
     assert (exchange.record.endpoint, exchange.record.attempt_count) == ("s2", 2)
-    assert [(t.endpoint, t.outcome) for t in exchange.record.attempt_log] == [
-        ("s1", "hedged"),
-        ("s2", "201"),
+    assert [(t.endpoint, t.outcome, t.seconds) for t in exchange.record.attempt_log] == [
+        ("s1", "hedged", 1.5),
+        ("s2", "201", 0.5),
     ]
 
 
@@ -105,9 +105,9 @@ async def test_a_first_that_is_faster_wins_and_the_copy_is_stopped(jumping: Jump
     assert (status, taken) == (200, 1.5)
     assert servers.stopped == ["s2"]
     assert exchange.record.endpoint == "s1"
-    assert [(t.endpoint, t.outcome) for t in exchange.record.attempt_log] == [
-        ("s2", "hedged"),
-        ("s1", "200"),
+    assert [(t.endpoint, t.outcome, t.seconds) for t in exchange.record.attempt_log] == [
+        ("s2", "hedged", 0.5),
+        ("s1", "200", 1.5),
     ]
 
 
