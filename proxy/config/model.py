@@ -71,8 +71,8 @@ class Route(RouteOptions, frozen=True, kw_only=True):
     fallback: Annotated[
         tuple[str, ...] | FixedReply,
         described(
-            "Upstreams that take over in turn when this one has failed for a request, "
-            "or { status, file } for a fixed reply."
+            "Upstreams that take over in turn when this one has failed for a request "
+            "(502, 503, 504 or no reply at all), or { status, file } for a fixed reply."
         ),
     ] = ()
 
