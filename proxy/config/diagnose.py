@@ -7,6 +7,7 @@ meant.
 
 import re
 from collections.abc import Callable, Sequence
+from datetime import date, time
 from typing import Any, Final
 
 from msgspec import inspect
@@ -194,7 +195,9 @@ def shown(raw: Any) -> str:
     if isinstance(raw, str | int | float):
         text = repr(raw)
         return text if len(text) <= 60 else f"{text[:56]}...{text[0]}"
-    return "a date or time"
+    if isinstance(raw, date | time):
+        return "a date or time"
+    return f"a {type(raw).__name__}"  # not from a file: tables of Python
 
 
 def _branch(kind: inspect.UnionType, raw: Any) -> inspect.Type:
@@ -266,6 +269,8 @@ def _choice(kind: inspect.LiteralType, raw: Any) -> str:
     if isinstance(raw, str) and raw in kind.values:
         return ""
     words = [str(value) for value in kind.values if value]
+    if not isinstance(raw, str) and str(raw) in words:
+        return f'expected "{raw}", in quotes'
     none = ' or ""' if "" in kind.values else ""
     return f"expected one of {', '.join(words)}{none}, got {shown(raw)}{hints.word(raw, words)}"
 

@@ -10,6 +10,7 @@ from proxy.core.findings import WARNING, Finding, Place
 _NAME: Final = r"([A-Za-z_][A-Za-z0-9_]*)"
 _OTHER: Final = re.compile(
     rf"\{{\$(?:{_NAME})\}}|(?<!\$)\$(?:{_NAME}|\(\s*{_NAME}\s*\))|(?<!%)%{_NAME}%(?![0-9A-Fa-f]{{2}})"
+    rf"|\{{env\.{_NAME}\}}"
     rf"|\{{\{{\s*(?:\.?[Ee]nv\.?)?\s*{_NAME}\s*\}}\}}|^(?:env|ENV)[:.]{_NAME}$"
 )
 _SCHEME: Final = re.compile(r"^[A-Za-z]+ +")
@@ -26,7 +27,7 @@ def other_reference(text: str) -> str:
 
 
 def unexpanded(raw: Any, place: Place = ()) -> Iterator[Finding]:
-    """Warn of strings with ``$NAME``, ``$(NAME)``, ``%NAME%``, ``{{ NAME }}`` or ``env:NAME``."""
+    """Warn of strings with ``$NAME``, ``%NAME%``, ``{{ NAME }}``, ``env:NAME`` and the like."""
     if isinstance(raw, dict):
         for key, value in raw.items():
             if key not in _PATTERNS:

@@ -50,6 +50,21 @@ def converts(raw: dict[str, Any]) -> bool:
             ["retry.attempts: expected a whole number from 1 to 10, got '3'"],
         ),
         (
+            {"retry": {"attempts": None}},  # as Python may have it
+            ["retry.attempts: expected a whole number from 1 to 10, got a NoneType"],
+        ),
+        (
+            {
+                "server": {
+                    "tls": {
+                        "certificates": [{"cert_file": "a", "key_file": "b"}],
+                        "min_version": 1.3,
+                    }
+                }
+            },
+            ['server.tls.min_version: expected "1.3", in quotes'],
+        ),
+        (
             {"retry": {"attempts": True}},
             ["retry.attempts: expected a whole number from 1 to 10, got true"],
         ),

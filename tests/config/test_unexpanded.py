@@ -15,6 +15,7 @@ from proxy.config.unexpanded import other_reference, unexpanded
         ("%TOKEN%", "TOKEN"),
         ("{{ env.TOKEN }}", "TOKEN"),
         ("env:TOKEN", "TOKEN"),
+        ("{env.TOKEN}", "TOKEN"),
         ("{$TOKEN}", "TOKEN"),
         ("a $TOKEN", ""),
         ("$host", ""),
@@ -32,6 +33,7 @@ def test_the_variable_of_another_spelling_is_found(text: str, name: str) -> None
         ({"server": {"listen": "$LISTEN"}}, '"${LISTEN}"'),
         ({"list": ["a", "%NAME%"]}, '"${NAME}"'),
         ({"request_headers": {"set": {"X-A": "$remote_addr"}}}, '"{client_addr}"'),
+        ({"credentials": {"value": "Bearer {env.TOKEN}"}}, '"${TOKEN}"'),
         ({"credentials": {"value": "Bearer $token"}}, '"${NAME}"'),
     ],
 )
