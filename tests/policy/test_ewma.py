@@ -100,3 +100,26 @@ def test_a_time_from_before_changes_nothing_for_the_better() -> None:
     assert ewma.value(9) == 3
     ewma.observe(1, now=9)
     assert ewma.value(9) == 3
+
+
+@pytest.mark.parametrize(("row", "rest"), [(1, 5), (2, 10), (3, 20), (9, 60)])
+def test_what_failures_have_added_counts_for_a_while_only(row: int, rest: float) -> None:
+    ewma = Ewma(decay=10)
+    ewma.observe(0.001, now=100)
+    for _ in range(row):
+        ewma.penalise(now=100, seconds=1)
+    assert ewma.value(100 + rest - 0.1) > 0.1
+    assert ewma.value(100 + rest) == pytest.approx(0.001 * math.exp(-rest / 10))
+
+
+def test_what_answers_have_said_meanwhile_stays() -> None:
+    ewma = Ewma(decay=10)
+    ewma.penalise(now=100, seconds=1)
+    ewma.observe(0.3, now=104)
+    assert ewma.value(105) == pytest.approx(0.3 * math.exp(-0.1))
+
+
+def test_a_server_that_has_only_failed_is_as_one_of_which_nothing_is_known() -> None:
+    ewma = Ewma()
+    ewma.penalise(now=0, seconds=1)
+    assert ewma.value(5) == 0
