@@ -233,12 +233,11 @@ class CredentialsUnavailable(NotAttempted):
 
 
 class DeadlineTooShort(NotAttempted):
-    """The client's ``[deadline]`` is over before an answer can come."""
+    """The client's ``[deadline]``, or ``total``, is over before an answer can come."""
 
-    clock = "deadline"
-
-    def __init__(self, detail: str = "") -> None:
+    def __init__(self, detail: str = "", *, clock: str = "deadline") -> None:
         super().__init__(detail, retry_after=None)
+        self.clock = clock
 
 
 class LocalLimit(NotAttempted):

@@ -108,7 +108,8 @@ class Relay:
             async with asyncio.timeout_at(deadline):
                 await self._stream(exchange, reply, stream)
         except TimeoutError:
-            raise ReplyStalled("the time for the whole exchange was over", clock="total") from None
+            what, clock = "the time for the whole exchange was over", exchange.deadline_clock
+            raise ReplyStalled(what, clock=clock) from None
 
     def switch(
         self, exchange: Exchange, reply: Reply, protocol: bytes, stream: ClientStream

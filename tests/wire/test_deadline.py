@@ -39,6 +39,7 @@ async def test_a_reply_is_cut_when_its_client_would_have_gone() -> None:
         response = await proxy.ask(get("/", FIELD + b": 150\r\n"))
         assert (response.status, response.body) == (200, b"ab")
         assert response.ended != "complete"
+        assert (await proxy.record()).record.clock == "deadline"
 
 
 async def test_what_has_nothing_left_is_not_sent() -> None:

@@ -149,7 +149,8 @@ class Concurrency:
             usual = (self._usual(exchange, asked) if self._usual is not None else None) or 0.0
             if exchange.deadline - usual <= asked:
                 raise DeadlineTooShort(
-                    "less time is left than a request takes, and others are waiting"
+                    "less time is left than a request takes, and others are waiting",
+                    clock=exchange.deadline_clock,
                 )
 
         def until() -> float:
@@ -174,7 +175,8 @@ class Concurrency:
             return
         if outcome is _Outcome.TIMEOUT and until() < patient_until:
             raise DeadlineTooShort(
-                f"waited {in_seconds(waited)} for a permit; less is left than a request takes"
+                f"waited {in_seconds(waited)} for a permit; less is left than a request takes",
+                clock=exchange.deadline_clock,
             )
         again = limiter.retry_after(clock())
         if outcome is _Outcome.TIMEOUT:

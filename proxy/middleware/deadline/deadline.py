@@ -31,7 +31,7 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
 class Deadline:
     """Bounds the whole exchange by what the client says, and by ``total``."""
 
-    __slots__ = ("_accept", "_clock", "_inner", "_most")
+    __slots__ = ("_accept", "_clock", "_inner", "_max", "_total")
 
     def __init__(
         self,
@@ -44,7 +44,8 @@ class Deadline:
         """``total`` in seconds, 0 for none: of clients that say nothing ``inner`` sees to it."""
         self._inner = inner
         self._accept = {name.lower().encode(): notation(name)[0] for name in options.accept}
-        self._most = min(options.max or _NEVER, total or _NEVER)
+        self._max = options.max or _NEVER
+        self._total = total or _NEVER
         self._clock = clock
 
     async def handle(self, exchange: Exchange) -> Reply:
@@ -52,17 +53,24 @@ class Deadline:
         asked = self._asked(exchange.headers)
         if asked is None:
             return await self._inner(exchange)
-        left = min(asked, self._most)
+        left = min(asked, self._max, self._total)
         until = exchange.deadline = self._clock() + left
+        if left < self._total:
+            exchange.deadline_clock = "deadline"
         try:
             async with asyncio.timeout_at(until) as clock:
                 return await self._inner(exchange)
         except TimeoutError:
             if not clock.expired():
                 raise
-            raise ResponseTimeout(
-                f"no reply within the client's deadline of {in_seconds(left)}", clock="deadline"
-            ) from None
+            what = f"no reply within {self._bound(asked)} of {in_seconds(left)}"
+            raise ResponseTimeout(what, clock=exchange.deadline_clock) from None
+
+    def _bound(self, asked: float) -> str:
+        """What gives an exchange the time that it has."""
+        if asked < min(self._max, self._total):
+            return "the client's deadline"
+        return "total" if self._total <= self._max else "[deadline] max"
 
     def _asked(self, fields: RawHeaders) -> float | None:
         """Seconds, by the shortest of the fields that can be read."""

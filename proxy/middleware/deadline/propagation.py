@@ -68,9 +68,10 @@ class DeadlinePropagation:
         started_at = self._clock()
         key = asked_for(exchange)
         if exchange.deadline is not None:
-            self._check_remaining(key, exchange.deadline - started_at, started_at)
+            remaining = exchange.deadline - started_at
+            self._check_remaining(key, remaining, started_at, exchange.deadline_clock)
             if self._forward:
-                self._tell_remaining(exchange, exchange.deadline - started_at - self._reserve)
+                self._tell_remaining(exchange, remaining - self._reserve)
         try:
             reply = await self._inner(exchange)
         except NotAttempted:
@@ -83,9 +84,9 @@ class DeadlinePropagation:
             self._quickest.observe(key, now - started_at, now)
         return reply
 
-    def _check_remaining(self, key: Hashable, remaining: float, now: float) -> None:
+    def _check_remaining(self, key: Hashable, remaining: float, now: float, clock: str) -> None:
         if remaining <= self._reserve:
-            raise DeadlineTooShort(f"{in_seconds(max(remaining, 0.0))} are left")
+            raise DeadlineTooShort(f"{in_seconds(max(remaining, 0.0))} are left", clock=clock)
         least = self._quickest.value(key, now)
         if least is None or remaining >= least:
             return
@@ -94,9 +95,8 @@ class DeadlinePropagation:
                 self._probed.clear()
             self._probed[key] = now
             return
-        raise DeadlineTooShort(
-            f"{in_seconds(remaining)} are left, the quickest answer lately took {in_seconds(least)}"
-        )
+        quickest = f"the quickest answer lately took {in_seconds(least)}"
+        raise DeadlineTooShort(f"{in_seconds(remaining)} are left, {quickest}", clock=clock)
 
     def _observe_given_up(self, key: Hashable, started_at: float) -> None:
         """Note how long an attempt took that was given up, if longer than the quickest answer."""

@@ -18,25 +18,29 @@ def bounded(script: Script, total: float = 0.0, **options: object) -> Deadline:
 
 
 @pytest.mark.parametrize(
-    ("fields", "total", "ends"),
+    ("fields", "total", "ends", "what"),
     [
-        ([(MS, b"3000")], 0, 3),
-        ([(MS, b"3000"), (b"Grpc-Timeout", b"2S")], 0, 2),
-        ([(MS, b"nonsense"), (b"grpc-timeout", b"4S")], 0, 4),
-        ([(MS, b"3000")], 1, 1),
-        ([(MS, b"3000")], 9, 3),
-        ([(MS, b"86400000")], 0, 600),
-        ([(MS, b"0")], 0, 0),
+        ([(MS, b"3000")], 0, 3, "the client's deadline of 3 s"),
+        ([(MS, b"3000"), (b"Grpc-Timeout", b"2S")], 0, 2, "the client's deadline of 2 s"),
+        ([(MS, b"nonsense"), (b"grpc-timeout", b"4S")], 0, 4, "the client's deadline of 4 s"),
+        ([(MS, b"3000")], 1, 1, "total of 1 s"),
+        ([(MS, b"3000")], 9, 3, "the client's deadline of 3 s"),
+        ([(MS, b"86400000")], 0, 600, "[deadline] max of 600 s"),
+        ([(MS, b"86400000")], 700, 600, "[deadline] max of 600 s"),
+        ([(MS, b"0")], 0, 0, "the client's deadline of 0 s"),
     ],
 )
 async def test_the_exchange_ends_when_its_client_would_go(
-    jumping: JumpingLoop, fields: list[tuple[bytes, bytes]], total: float, ends: float
+    jumping: JumpingLoop, fields: list[tuple[bytes, bytes]], total: float, ends: float, what: str
 ) -> None:
     exchange = get(headers=fields)
-    with pytest.raises(ResponseTimeout):
+    with pytest.raises(ResponseTimeout) as caught:
         await bounded(Script((9_999, reply())), total).handle(exchange)
     assert jumping.time() == pytest.approx(exchange.started_at + ends, abs=0.01)
     assert exchange.deadline == exchange.started_at + ends
+    assert caught.value.detail == f"no reply within {what}"
+    clock = "total" if what.startswith("total") else "deadline"
+    assert (caught.value.clock, exchange.deadline_clock) == (clock, clock)
 
 
 async def test_a_client_that_says_nothing_waits_as_ever(jumping: JumpingLoop) -> None:
