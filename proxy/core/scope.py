@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 from proxy.core.body import Body
 from proxy.core.credentials import Credentials
-from proxy.core.errors import ProxyError
+from proxy.core.errors import ProxyError, UpstreamError
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.core.shared import Shared
@@ -76,6 +76,8 @@ class Scope:
     """The name of the upstream that is asked first."""
     others: Sequence[Handler] = ()
     """The chains of the upstreams that take over."""
+    servers_left: list[list[Callable[[Exchange], bool]]] = field(default_factory=list)
+    """``has_server_left`` of each upstream that the route asks, in their order."""
     sharing: Sharing | None = None
     """How equal requests share one call; left by the coalescer for the cache above it."""
     own_fields: Callable[[RawHeaders], RawHeaders] | None = None
@@ -93,8 +95,8 @@ class Servers(Protocol):
     """Called when a new connection to one of them works."""
 
     @property
-    def connects(self) -> bool:
-        """Whether connections to any of them are made, as far as is known."""
+    def unreachable(self) -> UpstreamError | None:
+        """Why no connection is made to any that could be asked but for that; else None."""
 
 
 @dataclass(kw_only=True)
@@ -108,6 +110,9 @@ class UpstreamScope(Scope):
     """Whether another attempt may take the place of one that is under way now."""
     may_follow_later: Callable[[Exchange], bool] = lambda _: False
     """Whether it may as soon as there is a server for it."""
+    takes_over: Callable[[Exchange], bool] | None = None
+    """Whether another upstream would go on with a request whose attempt is ended now; None for the
+    last one."""
     retry_budget: Budget
     """What retries may add to the load, shared by all routes to this upstream."""
     has_headroom: list[Callable[[], bool]] = field(default_factory=list)

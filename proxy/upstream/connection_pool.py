@@ -20,7 +20,7 @@ from aiohttp import (
 )
 
 from proxy.core.clock import monotonic
-from proxy.core.errors import ConnectionLimit
+from proxy.core.errors import ConnectionLimit, NotAttempted
 from proxy.core.words import in_seconds
 from proxy.http.logins import Ties
 from proxy.net.proxy_protocol import introduction
@@ -55,6 +55,7 @@ class ConnectionPool:
         "connections",
         "expires",
         "keepalive",
+        "limited",
         "opened",
         "peer_closes_idle",
         "tls",
@@ -92,6 +93,8 @@ class ConnectionPool:
         self._closed = False
         self._unreachable = Unreachable(template, name)
         self.tls = template.is_ssl()
+        self.limited = bool(limit)
+        """Whether there may be only so many connections."""
         self.expires = bool(max_age) or not keepalive
         """Whether a connection that still works may have to go."""
         self.connections = 0
@@ -103,6 +106,11 @@ class ConnectionPool:
         """What the name stands for, where that is known."""
         self.peer_closes_idle = False
         """Whether the server has closed connections that were idle."""
+
+    @property
+    def full(self) -> bool:
+        """Whether all of these are in use."""
+        return self._permits is not None and self._permits.locked()
 
     def expired(self, connection: PooledConnection) -> bool:
         """Whether it takes no further request; one with a login may be idle all the same."""
@@ -252,10 +260,11 @@ class ConnectionPool:
         try:
             made = await self._connector.connect(self._template, [], clock)
         except Exception as error:
-            self._connects.failed()
             looking_up = self._template.host in self._resolver.pending
             patience = clock.connect or 0.0
             why = await self._unreachable.why(error, looking_up=looking_up, patience=patience)
+            if not isinstance(why, NotAttempted):  # a limit of ours says nothing of the server
+                self._connects.failed(why)
             raise why from None
         finally:
             if words and self.tls:

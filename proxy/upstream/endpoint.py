@@ -2,10 +2,11 @@
 
 import ssl
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from proxy.core.clock import monotonic
+from proxy.core.errors import UpstreamError
 from proxy.core.samples import Sample, counter, gauge
 from proxy.core.state_changes import tell
 from proxy.core.words import in_seconds
@@ -108,6 +109,16 @@ class Endpoint:
         return before != (weight, backup)
 
     @property
+    def limited(self) -> bool:
+        """Whether there may be only so many connections to it."""
+        return self.pool.limited
+
+    @property
+    def full(self) -> bool:
+        """Whether an attempt would have to wait for one of these to become free."""
+        return self.pool.full
+
+    @property
     def name(self) -> str:
         """Its address, as the log has it."""
         return self.address.name
@@ -195,3 +206,20 @@ class Endpoint:
         yield counter("endpoint_connections_opened", self.pool.opened, labels)
         for outcome, number in self.outcomes.items():
             yield counter("endpoint_attempts", number, {**labels, "outcome": str(outcome)})
+
+
+def unreachable(endpoints: Iterable[Endpoint]) -> UpstreamError | None:
+    """Why no connection is made to any of those that could be asked but for that.
+
+    None where there is one to which connections are made, as far as is known, and where it is for
+    something else that none is asked.
+    """
+    failure = None
+    for endpoint in endpoints:
+        if endpoint.withdrawn:
+            continue
+        if endpoint.connects.failure is not None:
+            failure = endpoint.connects.failure
+        elif endpoint.healthy:
+            return None
+    return failure

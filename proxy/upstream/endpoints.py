@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from proxy.core.errors import UpstreamError
 from proxy.core.files import LOOK_EVERY
 from proxy.core.local_limits import complain, local_limit
 from proxy.core.samples import Sample
@@ -13,7 +14,7 @@ from proxy.policy.rotation import Turns
 from proxy.upstream.address import Address
 from proxy.upstream.connects import Connects
 from proxy.upstream.credentials.upstream_credentials import UpstreamCredentials
-from proxy.upstream.endpoint import Endpoint
+from proxy.upstream.endpoint import Endpoint, unreachable
 from proxy.upstream.options import UpstreamOptions
 from proxy.upstream.plan import Plan, Server
 from proxy.upstream.resolver import ResolvedName
@@ -260,9 +261,9 @@ class Endpoints:
         return tuple(self._away.values())
 
     @property
-    def connects(self) -> bool:
-        """Whether connections to any member are made, as far as is known."""
-        return any(endpoint.connects.works for endpoint in self.members)
+    def unreachable(self) -> UpstreamError | None:
+        """Why no member can be connected to, see ``upstream/endpoint``."""
+        return unreachable(self.members)
 
     def _made(self, plan: Plan, key: _Key) -> Endpoint:
         options, entry = plan.options, plan.entries[key.server]

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from proxy.config.model import Config
 from proxy.core.clock import Clock, monotonic
+from proxy.core.errors import UpstreamError
 from proxy.core.scope import UpstreamScope
 from proxy.core.shared import Shared
 from proxy.run.scopes import scope_of, upstream_scope_of
@@ -27,7 +28,7 @@ class ServersOnly:
 
     def __init__(self) -> None:
         self.on_connect: list[Callable[[], None]] = []
-        self.connects = True
+        self.unreachable: UpstreamError | None = None
 
 
 def watched(proxy: Proxy, kind: type[T]) -> list[T]:

@@ -5,6 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
+from proxy.core.errors import ConnectFailed
 from proxy.policy.quota import Quotas
 from proxy.upstream.endpoint import Endpoint
 from proxy.upstream.endpoints import Endpoints
@@ -152,3 +155,30 @@ async def test_the_same_server_reached_in_another_way_is_as_slow_as_before(
         after.take_over(before)
         assert (after.usual.seconds, after.share) == (3.0, 0.25)
         assert after.refused_until == before.available_since + 9
+
+
+@pytest.mark.parametrize(
+    ("fails", "unhealthy", "withdrawn", "unreachable"),
+    [
+        ("", "", "", False),
+        ("a", "", "", False),
+        ("ab", "", "", True),
+        ("ab", "ab", "", True),
+        ("a", "b", "", True),  # for what it answers
+        ("a", "", "b", True),
+        ("", "a", "b", False),
+        ("a", "", "ab", False),  # by an operator
+    ],
+)
+async def test_no_server_can_be_connected_to_where_those_that_could_be_asked_cannot(
+    jumping: JumpingLoop, fails: str, unhealthy: str, withdrawn: str, unreachable: bool
+) -> None:
+    async with one("http://10.0.0.1", "http://10.0.0.2") as (found, _):
+        for name, endpoint in zip("ab", found.members, strict=True):
+            if name in fails:
+                endpoint.connects.failed(ConnectFailed(name))
+            if name in unhealthy:
+                endpoint.set_health(healthy=False)
+            endpoint.withdraw(withdrawn=name in withdrawn)
+        failure = found.unreachable
+        assert (failure is not None and failure.detail in fails) is unreachable

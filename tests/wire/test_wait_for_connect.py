@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from proxy.core.errors import NoEndpointAvailable
+from proxy.core.clock import monotonic
 from proxy.middleware.concurrency.reconnection import Reconnection
 from tests.support.client import Response
 from tests.support.message import OK, get, post
@@ -103,7 +103,15 @@ async def test_one_of_several_servers_is_enough() -> None:
             assert len(upstream.requests) == 1
 
 
-@pytest.mark.parametrize(
+async def left_alone(proxy: Proxy) -> None:
+    """Until no server may be asked."""
+    [targets] = proxy.tree.nodes[0].targets
+    async with asyncio.timeout(PATIENCE):
+        while targets.now.usable(monotonic()):  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(0.001)
+
+
+LEFT_ALONE = pytest.mark.parametrize(
     "table",
     [
         {"circuit_breaker": {"consecutive_failures": 1, "base_ejection_time": "200ms"}},
@@ -111,6 +119,9 @@ async def test_one_of_several_servers_is_enough() -> None:
     ],
     ids=["ejected", "unhealthy"],
 )
+
+
+@LEFT_ALONE
 async def test_a_server_that_is_left_alone_as_it_is_gone_is_waited_for(
     table: dict[str, Any],
 ) -> None:
@@ -120,10 +131,7 @@ async def test_a_server_that_is_left_alone_as_it_is_gone_is_waited_for(
         asked(proxy, post(b"x"), get()) as tasks,
     ):
         await waits(proxy, 2)
-        waiting = reconnection(proxy)
-        async with asyncio.timeout(PATIENCE):
-            while not isinstance(waiting.last_failure(0), NoEndpointAvailable):  # noqa: ASYNC110
-                await asyncio.sleep(0.001)
+        await left_alone(proxy)
         async with RawUpstream(port=port):
             assert [(await task).status for task in tasks] == [200, 200]
 
@@ -136,6 +144,41 @@ async def test_the_last_failure_is_told_after_the_wait() -> None:
         assert b"error=connection_refused" in (response.value("Proxy-Status") or b"")
         assert b"waited for wait_for_connect of 0.3 s" in response.body
         assert not reconnection(proxy).waiting
+
+
+@LEFT_ALONE
+async def test_what_is_told_is_why_there_was_no_connection(table: dict[str, Any]) -> None:
+    options = {"retry": {"wait_for_connect": "300ms"}, **table}
+    async with proxied(f"http://127.0.0.1:{closed_port()}", **options) as proxy:
+        assert (await proxy.ask(get())).status == 502
+        await left_alone(proxy)
+        response = await proxy.ask(get())
+        assert response.value("Proxy-Status") == b"sidecar-proxy; error=connection_refused"
+
+
+@pytest.mark.parametrize("withdrawn", [True, False])
+async def test_a_server_that_is_left_alone_for_something_else_keeps_nobody_from_waiting(
+    withdrawn: bool,
+) -> None:
+    """As in a restart of several servers, one after the other."""
+    port = closed_port()
+    async with RawUpstream() as other:
+        servers = [other.url, f"http://127.0.0.1:{port}"]
+        breaker = {"consecutive_failures": 1, "base_ejection_time": "200ms"}
+        options = {"upstream_options": {"servers": servers}, "circuit_breaker": breaker}
+        async with proxied("", **WAIT, **options) as proxy:
+            assert (await proxy.ask(get())).status == 200
+            endpoint = proxy.tree.endpoints["api"].members[0]
+            if withdrawn:
+                endpoint.withdraw(withdrawn=True)
+            else:
+                endpoint.set_health(healthy=False)
+            async with asked(proxy, get()) as [first]:
+                await left_alone(proxy)
+                async with asked(proxy, post(b"x")) as [second]:
+                    await waits(proxy, 2)
+                    async with RawUpstream(port=port):
+                        assert ((await first).status, (await second).status) == (200, 200)
 
 
 @pytest.mark.parametrize(

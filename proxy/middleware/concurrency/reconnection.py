@@ -11,7 +11,7 @@ import copy
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from proxy.core.errors import ConnectFailed, UpstreamError, forget_frames
+from proxy.core.errors import ConnectFailed, NoEndpointAvailable, UpstreamError, forget_frames
 from proxy.core.samples import Sample, counter, gauge
 from proxy.core.scope import Servers
 from proxy.core.words import in_seconds
@@ -52,6 +52,7 @@ class Reconnection:
         "_servers",
         "_timer",
         "_trying",
+        "lacking",
         "refused",
         "timed_out",
         "woken",
@@ -64,6 +65,8 @@ class Reconnection:
         self._timer: asyncio.TimerHandle | None = None
         self._trying: asyncio.Task[Any] | None = None
         self._last: UpstreamError = ConnectFailed()
+        self.lacking = False
+        """Whether no connection has worked since the last failure."""
         self.refused = 0
         """Found no place, or lost it to another."""
         self.timed_out = 0
@@ -113,9 +116,14 @@ class Reconnection:
             self._rest()
 
     def fails_with(self, error: UpstreamError) -> None:
-        """A request has found no server to connect to."""
+        """A request has found no server to connect to.
+
+        If none could be asked, it is told why none could be connected to.
+        """
+        if isinstance(error, NoEndpointAvailable):
+            error = self._servers.unreachable or self._last
         forget_frames(error)
-        self._last = error
+        self._last, self.lacking = error, True
 
     def last_failure(self, patience: float) -> UpstreamError:
         """What is told to a request that has waited for so long."""
@@ -126,7 +134,7 @@ class Reconnection:
 
     def connected(self) -> None:
         """A connection works: all that wait are sent."""
-        self._trying = None
+        self._trying, self.lacking = None, False
         while self._queue.waiting:
             self._next().notify(True)
         self._rest()

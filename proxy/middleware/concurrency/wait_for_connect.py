@@ -5,9 +5,9 @@ wait and be sent later, whatever its method. All requests of an upstream wait in
 has the size and the order of ``[queue]`` (``reconnection.py``). While there is one that waits, a
 new request takes its place behind it and asks nobody.
 
-A request waits for ``wait_for_connect`` at the most, counted from its first failure to connect.
-Then its client is told of the last failure. ``[timeouts] total`` and the client's deadline end the
-wait as they end any other.
+A request waits for ``wait_for_connect`` at the most, counted from its first failure to connect; a
+try that has no connection by then is ended. Then its client is told of the last failure.
+``[timeouts] total`` and the client's deadline end the wait as they end any other.
 """
 
 import asyncio
@@ -94,7 +94,8 @@ class WaitForConnect:
         if exchange.suffices is not None and exchange.suffices(error):
             return False
         if isinstance(error, NoEndpointAvailable):
-            return waited or not self._servers.connects
+            why = self._servers.unreachable
+            return waited or not (why is None or lasts(why))
         return failure_class(error) == CONNECT_FAILURE
 
     async def _wait(self, exchange: Exchange) -> Reply:
@@ -106,20 +107,45 @@ class WaitForConnect:
             await self._turn(exchange, key, until, again=again)
             again = True
             record.attempt_log = attempts  # the log shows the attempts since the last wait
+            record.connect_s = None
             task = asyncio.current_task()
             try:
-                reply = await self._inner(exchange)
+                reply = await self._try(exchange, until)
             except UpstreamError as error:
                 if not self._unreachable(error, exchange, waited=True):
                     waiting.woken += 1
                     raise
                 waiting.fails_with(error)
             else:
+                if reply is None:
+                    break
                 waiting.woken += 1
                 waiting.connected()
                 return reply
             finally:
                 waiting.tried(task)
+        waiting.timed_out += 1
+        raise waiting.last_failure(self._patience)
+
+    async def _try(self, exchange: Exchange, until: float) -> Reply | None:
+        """Send it. None at ``until``, where there is no connection by then."""
+        waiting, loop = self._waiting, asyncio.get_running_loop()
+
+        def rang() -> None:  # one that waits for a permit by now goes on
+            if exchange.record.connect_s is None and waiting.lacking:
+                clock.reschedule(0.0)  # at once
+
+        try:
+            async with asyncio.timeout(None) as clock:
+                timer = loop.call_later(until - self._clock(), rang)
+                try:
+                    return await self._inner(exchange)
+                finally:
+                    timer.cancel()
+        except TimeoutError:
+            if not clock.expired():
+                raise
+            return None
 
     async def _turn(
         self, exchange: Exchange, key: bytes | None, until: float, *, again: bool

@@ -16,6 +16,7 @@ from proxy.core.errors import (
     QueueFull,
     ResponseTimeout,
     Stage,
+    UpstreamError,
 )
 from proxy.core.exchange import Exchange
 from proxy.core.record import Attempt
@@ -59,20 +60,21 @@ async def test_what_was_not_sent_is_sent_later(
 
 
 @pytest.mark.parametrize(
-    ("error", "connects"),
+    ("error", "why"),
     [
-        (CertificateInvalid(), True),
-        (ConnectionTerminated(stage=Stage.SENT), True),
-        (ResponseTimeout(stage=Stage.SENT), False),
-        (QueueFull(), False),
-        (NoEndpointAvailable(), True),  # it is left alone for what it answered
+        (CertificateInvalid(), None),
+        (ConnectionTerminated(stage=Stage.SENT), None),
+        (ResponseTimeout(stage=Stage.SENT), ConnectFailed()),
+        (QueueFull(), ConnectFailed()),
+        (NoEndpointAvailable(), None),  # it is left alone for what it answered
+        (NoEndpointAvailable(), CertificateInvalid()),
     ],
 )
 async def test_what_waiting_does_not_help_is_told_at_once(
-    jumping: JumpingLoop, error: ProxyError, connects: bool
+    jumping: JumpingLoop, error: ProxyError, why: UpstreamError | None
 ) -> None:
     waits = Waits(error)
-    waits.servers.connects = connects
+    waits.servers.unreachable = why
     assert await settle(waits.handle(get())) is error
     assert waits.script.sends == 1
 
@@ -81,10 +83,10 @@ async def test_a_server_that_was_gone_and_is_ejected_for_that_is_waited_for(
     jumping: JumpingLoop,
 ) -> None:
     waits = Waits(NoEndpointAvailable(), NoEndpointAvailable(), reply(200))
-    waits.servers.connects = False
+    waits.servers.unreachable = ConnectFailed("gone")
     task = asyncio.create_task(waits.handle(get()))
     await asyncio.sleep(0.05)
-    waits.servers.connects = True  # it is back, but still on trial
+    waits.servers.unreachable = None  # it is back, but still on trial
     assert (await task).status == 200
 
 
@@ -191,3 +193,47 @@ async def test_who_has_something_better_than_a_wait_does_not_wait(jumping: Jumpi
         await waits.handle(request)
     assert (waits.script.sends, jumping.time()) == (2, begun)
     assert (await other).status == 200
+
+
+@pytest.mark.parametrize("first", [ConnectFailed("gone"), NoEndpointAvailable("ejected")])
+async def test_that_a_server_is_ejected_meanwhile_is_not_what_the_client_is_told(
+    jumping: JumpingLoop, first: UpstreamError
+) -> None:
+    waits = Waits(first, *[NoEndpointAvailable("ejected")] * 400)
+    waits.servers.unreachable = ConnectFailed("gone")
+    told = await settle(waits.handle(get()))
+    assert isinstance(told, ConnectFailed)
+    assert told.detail == "gone; waited for wait_for_connect of 30 s"
+
+
+@pytest.mark.parametrize("connected", [True, False])
+async def test_a_try_without_a_connection_does_not_outlast_the_wait(
+    jumping: JumpingLoop, connected: bool
+) -> None:
+    async def tries(exchange: Exchange) -> Reply:
+        if connected:
+            exchange.record.connect_s = 0.0
+        await asyncio.sleep(90)
+        return reply(200)
+
+    waits = Waits(ConnectTimeout("gone"), tries)
+    begun = jumping.time()
+    came = await settle(waits.handle(get()))
+    if connected:
+        assert isinstance(came, Reply)
+        return
+    assert isinstance(came, ConnectTimeout)
+    assert came.detail == "gone; waited for wait_for_connect of 30 s"
+    assert jumping.time() - begun == pytest.approx(30)
+    assert (waits.waiting.timed_out, waits.waiting.waiting) == (1, False)
+
+
+async def test_who_waits_for_something_else_by_then_goes_on(jumping: JumpingLoop) -> None:
+    async def tries(exchange: Exchange) -> Reply:
+        await asyncio.sleep(9)
+        waits.servers.on_connect[0]()
+        await asyncio.sleep(90)  # for a permit
+        return reply(200)
+
+    waits = Waits(ConnectFailed("gone"), tries)
+    assert (await waits.handle(get())).status == 200
