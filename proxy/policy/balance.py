@@ -197,12 +197,15 @@ def eligible(
 
     Where less than ``panic_threshold`` percent of the primaries are usable (and no backup takes
     over), they are all used, as in Envoy: if most seem to have failed, either the check is wrong
-    or the few that are left could not carry the load. 0 turns that off. ``usable`` is asked twice
-    unless all primaries are; then ``primaries`` itself is returned.
+    or the few that are left could not carry the load. 0 turns that off. What an operator has
+    withdrawn has not failed: it is none of them. ``usable`` is asked twice unless all primaries
+    are; then ``primaries`` itself is returned.
     """
     if primaries and all(map(usable, primaries)):
         return primaries
     left = [each for each in primaries if usable(each)]
     if not left and (spare := [each for each in backups if usable(each)]):
         return spare
+    if any(each.withdrawn for each in primaries):
+        primaries = [each for each in primaries if not each.withdrawn]
     return primaries if 100 * len(left) < panic_threshold * len(primaries) else left

@@ -34,6 +34,14 @@ class Endpoint(Protocol):
     quotas: Quotas | None
 
     @property
+    def limited(self) -> bool:
+        """Whether there may be only so many connections to it."""
+
+    @property
+    def full(self) -> bool:
+        """Whether an attempt would have to wait for one of these to become free."""
+
+    @property
     def name(self) -> str:
         """Its address, unlike that of any other."""
 
@@ -42,3 +50,8 @@ class Endpoint(Protocol):
 
     def recovered(self) -> None:
         """It works again."""
+
+
+def in_service(endpoint: Endpoint) -> bool:
+    """Whether neither its health checks nor an operator have it left alone, for all routes."""
+    return endpoint.healthy and not endpoint.withdrawn

@@ -22,6 +22,7 @@ class StateOnly:
         self.share = 1.0
         self.healthy = True
         self.withdrawn = False
+        self.limited = self.full = False
         self.paused_until = self.refused_until = 0.0
         self.available_since = 0.0
         self.outcomes: defaultdict[str | int, int] = defaultdict(int)

@@ -10,8 +10,10 @@ from proxy.core.exchange import Exchange
 from proxy.core.outcome import CONNECT_FAILURE, failure_class, lasts
 from proxy.http.logins import Ties
 from proxy.middleware.load_balance.targets import Targets, TargetSet
-from proxy.policy.endpoint import Endpoint
+from proxy.policy.endpoint import Endpoint, in_service
 
+_OVERDUE: Final = 1.0
+"""Seconds after which any request may be a trial: there may be none but POSTs."""
 _PROMISED: Final = 1.0
 """Seconds for which a trial is kept for the attempt that is ended for it."""
 
@@ -53,7 +55,9 @@ def server_left(
 
     def is_left(exchange: Exchange) -> bool:
         targets = known()
-        if targets is None or (panic_threshold and targets.now.primaries):
+        if targets is None:
+            return True
+        if panic_threshold and not all(each.withdrawn for each in targets.now.primaries):
             return True
         now, record = clock(), exchange.record
         due = None
@@ -78,10 +82,50 @@ def server_left(
     return is_left
 
 
+def with_room(candidates: Sequence[Endpoint]) -> Sequence[Endpoint]:
+    """Those to which there is a connection to be had; all of them where there is none."""
+    return [endpoint for endpoint in candidates if not endpoint.full] or candidates
+
+
+def choice(
+    targets: Targets,
+    exchange: Exchange,
+    usable: Sequence[Endpoint],
+    now: float,
+    *,
+    may_wait: bool,
+    passive: bool,
+) -> Sequence[Endpoint]:
+    """What an attempt may choose from, where something may speak against a server.
+
+    ``usable``: see ``policy/balance.eligible``. ``may_wait``: the request leaves a trial to others,
+    until it is overdue; ``passive``: see ``TargetSet``. Raises NoEndpointAvailable.
+    """
+    tried = {attempt.endpoint for attempt in exchange.record.attempt_log}
+    # One that asked for a pause is better than one that failed, and than no answer.
+    paused = targets.usable(now, pauses=False)
+    backups = [endpoint for endpoint in targets.usable(now) if endpoint.backup]
+    if not backups and too_few(usable, targets.primaries):
+        usable = with_refusing(usable, paused)
+    ejected: list[Endpoint] = []
+    if passive and not (usable or paused):  # all others have gone since
+        ejected = list(filter(in_service, targets.by_endpoint))
+    for candidates in (usable, backups, paused, ejected):
+        if fresh := [endpoint for endpoint in candidates if endpoint.name not in tried]:
+            # A trial that is due is made at once, lest its latency put it off for ever; by a
+            # request that has one try only after it has been waited for.
+            waited = now - _OVERDUE if may_wait else now
+            due = [endpoint for endpoint in fresh if targets.trial_due(endpoint, waited)]
+            return due[:1] or list(filter(targets.is_closed, fresh)) or fresh
+    if left := usable or paused or ejected:
+        return left
+    raise targets.none_usable(now)
+
+
 def too_few(usable: Sequence[Endpoint], primaries: Sequence[Endpoint]) -> bool:
-    """Whether these could not carry the load of all: less than half of them, one that is slow
-    counting as little as it gets."""
-    return 2 * sum(each.share for each in usable) < len(primaries)
+    """Whether these could not carry the load of all: less than half of those that no operator has
+    withdrawn, one that is slow counting as little as it gets."""
+    return 2 * sum(each.share for each in usable) < sum(not each.withdrawn for each in primaries)
 
 
 def with_refusing(usable: Sequence[Endpoint], paused: Sequence[Endpoint]) -> Sequence[Endpoint]:

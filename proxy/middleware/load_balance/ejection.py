@@ -14,6 +14,7 @@ from proxy.core.options import Table, described
 from proxy.core.state_changes import tell
 from proxy.core.words import in_seconds
 from proxy.policy.breaker import Breaker
+from proxy.policy.endpoint import Endpoint, in_service
 
 _IN_A_ROW: Final = 3
 _RELAPSES: Final = 5
@@ -59,7 +60,7 @@ class CircuitBreakerOptions(Table, frozen=True, kw_only=True):
             ge=0,
             le=100,
             description="Most servers that may be ejected at a time, in "
-            "percent; one always may be.",
+            "percent of those that are healthy and not drained; one always may be.",
         ),
     ] = 50.0
 
@@ -139,7 +140,7 @@ class Breakers:
         self._options = options
         self._passive = passive
         self._all: dict[tuple[str, int], Breaker] = {}
-        self._counted: Collection[Breaker] = ()
+        self._counted: Collection[tuple[Endpoint, Breaker]] = ()
         self.labels: dict[str, Any] = {"route": "", "upstream": ""}
         """Of what operators are told when a server is ejected."""
 
@@ -153,10 +154,14 @@ class Breakers:
             )
         return found
 
-    def keep(self, now: Collection[Breaker], away: Collection[Breaker]) -> None:
+    def keep(
+        self,
+        now: Collection[tuple[Endpoint, Breaker]],
+        away: Collection[tuple[Endpoint, Breaker]],
+    ) -> None:
         """Of the servers that there are now, and of those that may come back; forget others."""
         self._counted = now
-        known = set(map(id, (*now, *away)))
+        known = {id(each) for _, each in (*now, *away)}
         self._all = {key: each for key, each in self._all.items() if id(each) in known}
 
     def tell(self, name: str, seconds: float) -> None:
@@ -171,10 +176,14 @@ class Breakers:
             tell("back", f"{name} works again for {of['route']}", **of, endpoint=name)
 
     def may_eject(self) -> bool:
-        """Whether one more of the servers that there are now may be left alone."""
-        if self._passive and sum(not each.open for each in self._counted) < _AT_LEAST:
+        """Whether one more of the servers that there are now may be left alone.
+
+        What is unhealthy or withdrawn is left alone anyway, and does none of the work.
+        """
+        asked = [breaker for server, breaker in self._counted if in_service(server)]
+        if self._passive and sum(not each.open for each in asked) < _AT_LEAST:
             return False
-        return may_eject(self._counted, self._options.max_ejection_percent)
+        return may_eject(asked, self._options.max_ejection_percent)
 
 
 def _may_eject(breakers: ref[Breakers]) -> bool:

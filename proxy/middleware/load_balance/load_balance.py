@@ -14,8 +14,11 @@ None. Nearly all attempts take the fast path, which asks no server's state:
   panic), usable backups, those that asked for a pause. If fewer than half and no backup are usable,
   those that said 503 with Retry-After count too. In that group, a server that is due for a trial is
   first (once overdue, where the request must not run twice); else those with a closed breaker. If
-  every server was tried, the usable or paused ones are tried again. If there is none,
-  NoEndpointAvailable is raised.
+  every server was tried, the usable or paused ones are tried again; without ``[circuit_breaker]``
+  even those that are ejected, where no other is in service. If there is none, NoEndpointAvailable
+  is raised.
+- in both, a server to which all connections are taken is passed over while another has one
+  (``[[upstreams]] limit``).
 
 What makes ``_clean`` None, so that the next attempt takes the slow path: a failed attempt, a reply
 whose verdict is not ANSWERED, a body that broke, and every change of a server's state
@@ -38,7 +41,7 @@ from typing import Any, Final
 
 from proxy.core.body import served_since
 from proxy.core.clock import Clock
-from proxy.core.errors import NotAttempted, UpstreamError
+from proxy.core.errors import ConnectionLimit, NotAttempted, UpstreamError
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import UNANSWERED, Verdict, at_fault, failure_class, takes_over, verdict
 from proxy.core.reply import Reply
@@ -46,11 +49,11 @@ from proxy.core.request_key import key_of
 from proxy.core.scope import UpstreamScope
 from proxy.http.retry_after import retry_after
 from proxy.middleware.load_balance.alternatives import (
+    choice,
     is_for_another,
     logged_in_at,
     server_left,
-    too_few,
-    with_refusing,
+    with_room,
 )
 from proxy.middleware.load_balance.options import LoadBalanceOptions
 from proxy.middleware.load_balance.reply_ended import ReplyEnded
@@ -63,8 +66,6 @@ from proxy.policy.endpoint import Endpoint
 _ALL: Final = 100.0
 _SLOW: Final = 1.0  # seconds that a fast failure counts as: it must not attract traffic
 _LONGEST_PAUSE: Final = 60.0
-_OVERDUE: Final = 1.0
-"""Seconds after which any request may be a trial: there may be none but POSTs."""
 
 
 def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
@@ -144,6 +145,8 @@ class LoadBalance:
         if len(candidates) == 1:
             endpoint = candidates[0]
         else:
+            if targets.limited:
+                candidates = with_room(candidates)
             began = self.clock()
             key = self._key(exchange) if self._key is not None else None
             if began >= self._weigh_at:
@@ -165,7 +168,7 @@ class LoadBalance:
             began -= upload.waited(began)
         try:
             reply = await handle(exchange)
-        except NotAttempted:
+        except (NotAttempted, ConnectionLimit):
             endpoint.in_flight -= 1
             if permission is not None:
                 permission.abandoned()
@@ -282,19 +285,11 @@ class LoadBalance:
         )
         if full and usable is targets.primaries and all(map(targets.is_clean, usable)):
             self._clean = targets
-        tried = {attempt.endpoint for attempt in exchange.record.attempt_log}
-        # One that asked for a pause is better than one that failed, and than no answer.
-        paused = targets.usable(now, pauses=False)
-        backups = [endpoint for endpoint in targets.usable(now) if endpoint.backup]
-        if not backups and too_few(usable, targets.primaries):
-            usable = with_refusing(usable, paused)
-        for candidates in (usable, backups, paused):
-            if fresh := [endpoint for endpoint in candidates if endpoint.name not in tried]:
-                # A trial that is due is made at once, lest its latency put it off for ever; by a
-                # request that has one try only after it has been waited for.
-                waited = now if self._repeatable(exchange) else now - _OVERDUE
-                due = [endpoint for endpoint in fresh if targets.trial_due(endpoint, waited)]
-                return due[:1] or list(filter(targets.is_closed, fresh)) or fresh
-        if not (usable or paused):
-            raise targets.none_usable(now)
-        return usable or paused
+        return choice(
+            targets,
+            exchange,
+            usable,
+            now,
+            may_wait=not self._repeatable(exchange),
+            passive=self._targets.passive,
+        )

@@ -57,7 +57,8 @@ class LoadBalanceOptions(Table, frozen=True, kw_only=True):
             ge=0,
             le=100,
             description="If less than this share of the servers, in percent, can be used, all of "
-            "them are used; 0: never.",
+            "them are used; 0: never. Those that an operator has drained do not count, and are not "
+            "used.",
         ),
     ] = 0.0
 

@@ -16,7 +16,7 @@ from proxy.core.exchange import Handler
 from proxy.core.samples import Sample, counter, gauge, info
 from proxy.middleware.load_balance.ejection import Breakers, CircuitBreakerOptions, numbered
 from proxy.policy.breaker import Breaker
-from proxy.policy.endpoint import Endpoint
+from proxy.policy.endpoint import Endpoint, in_service
 
 E = TypeVar("E", bound=Endpoint)
 E_co = TypeVar("E_co", bound=Endpoint, covariant=True)
@@ -32,7 +32,7 @@ class Target(NamedTuple):
     def usable(self, now: float, *, pauses: bool = True) -> bool:
         """Whether nothing speaks against it; its own Retry-After, where ``pauses`` count."""
         endpoint = self.endpoint
-        if not endpoint.healthy or endpoint.withdrawn or (pauses and endpoint.paused_until > now):
+        if not in_service(endpoint) or (pauses and endpoint.paused_until > now):
             return False
         return self.breaker is None or self.breaker.would_allow(now)
 
@@ -40,7 +40,7 @@ class Target(NamedTuple):
 class Targets:
     """A snapshot: the targets of one route while there are no other endpoints."""
 
-    __slots__ = ("backups", "by_endpoint", "counts_successes", "primaries")
+    __slots__ = ("backups", "by_endpoint", "counts_successes", "limited", "primaries")
 
     def __init__(self, targets: Sequence[Target]) -> None:
         self.by_endpoint = {target.endpoint: target for target in targets}
@@ -50,6 +50,8 @@ class Targets:
             target.breaker is not None and target.breaker.counts for target in targets
         )
         """Whether a breaker wants to know of every success."""
+        self.limited = any(endpoint.limited for endpoint in self.by_endpoint)
+        """Whether there may be only so many connections to one of them."""
 
     def usable(self, now: float, *, pauses: bool = True) -> list[Endpoint]:
         """Those that nothing speaks against, see ``Target.usable``."""
@@ -74,7 +76,11 @@ class Targets:
     def none_usable(self, now: float) -> NoEndpointAvailable:
         """Says why no endpoint may be asked, and when the first may be."""
         targets = self.by_endpoint.values()
-        until = [target.breaker.until for target in targets if target.breaker is not None]
+        until = [
+            breaker.until
+            for endpoint, _, breaker in targets
+            if breaker is not None and breaker.open and in_service(endpoint)
+        ]
         reasons = ", ".join(f"{target.endpoint.name} {_why(target, now)}" for target in targets)
         return NoEndpointAvailable(
             "no server may be asked: " + (reasons or "there is none"),
@@ -189,7 +195,10 @@ class TargetSet(Generic[E]):
         self.now = Targets(here)
         if self._breakers is not None:
             self._breakers.keep(
-                *[[each.breaker for each in some if each.breaker] for some in (here, away)]
+                *[
+                    [(each.endpoint, each.breaker) for each in some if each.breaker]
+                    for some in (here, away)
+                ]
             )
 
     def tell_of(self, **labels: str) -> None:
@@ -208,16 +217,16 @@ class TargetSet(Generic[E]):
         return next(iter(self._known.values())).handle
 
     def has_headroom(self, now: float) -> bool:
-        """Whether at least a third of the endpoints is well: neither paused nor ejected.
+        """Whether at least a third of the endpoints is well: healthy, neither paused nor ejected.
 
-        On a bad day one of several nearly always is not, and a copy goes to another one.
+        On a bad day one of several nearly always is not, and a copy goes to another one. Those that
+        an operator has withdrawn are none of them.
         """
         well = sum(
-            target.endpoint.paused_until <= now
-            and (target.breaker is None or not target.breaker.open)
+            target.usable(now) and (target.breaker is None or not target.breaker.open)
             for target in self._known.values()
         )
-        return well > 0 and well * 3 >= len(self._known)
+        return well > 0 and well * 3 >= sum(not each.withdrawn for each in self._known)
 
     def describe(self, now: float) -> Iterator[Sample]:
         """The breakers for operators; ``now`` is monotonic."""

@@ -182,3 +182,28 @@ async def test_clients_that_leave_early_everywhere_make_no_server_slow(
     assert min(a.asked, b.asked) > 30
     await ask(handle, 100)
     assert min(a.asked, b.asked) > 70
+
+
+@pytest.mark.parametrize("why", ["unhealthy", "withdrawn", "gone"])
+async def test_a_server_that_is_ejected_is_asked_when_no_other_is_left(
+    jumping: JumpingLoop, why: str
+) -> None:
+    a, b = Server("a"), Server("b")
+    live = Live(a, b)
+    targets = TargetSet(live, lambda server: server.handle, passive(9.0), passive=True)
+    handle = LoadBalance(targets, LoadBalanceOptions(), random.Random(1), clock=loop_clock()).handle
+    a.failure = ConnectFailed
+    await ask(handle, 20)
+    assert a.asked == 3
+    a.failure = None
+    if why == "gone":
+        live.members = (a,)
+        for call in live.on_membership:
+            call()
+    else:
+        b.healthy, b.withdrawn = why != "unhealthy", why == "withdrawn"
+        targets.on_state[0]()
+    assert (await handle(get())).status == 200
+    b.failure = ConnectFailed
+    await ask(handle, 5)
+    assert (a.asked, b.asked) == (9, 17)

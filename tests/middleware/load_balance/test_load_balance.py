@@ -272,3 +272,13 @@ async def test_what_a_server_does_is_counted() -> None:
         200: 2,
         "broken": 1,
     }
+
+
+@pytest.mark.parametrize(("withdrawn", "got"), [(1, [0, 12]), (2, [0, 0])])
+async def test_a_panic_brings_no_requests_to_what_an_operator_has_withdrawn(
+    withdrawn: int, got: list[int]
+) -> None:
+    nodes = Node("a"), Node("b")
+    for node in nodes[:withdrawn]:
+        node.withdrawn = True
+    assert await shares(balance(*nodes, panic_threshold=60.0), *nodes, requests=12) == got

@@ -156,3 +156,54 @@ def test_a_server_that_an_operator_has_withdrawn_is_not_usable() -> None:
     a.withdrawn = True
     assert not target.usable(0.0)
     assert not target.usable(0.0, pauses=False)
+
+
+def passive_set(live: Live[StateOnly]) -> TargetSet[StateOnly]:
+    """As it is made where nobody has asked for breakers."""
+    options = CircuitBreakerOptions(consecutive_failures=1)
+    return TargetSet(live, linked, options, passive=True)
+
+
+@pytest.mark.parametrize("why", ["unhealthy", "withdrawn"])
+@pytest.mark.parametrize(("size", "gone", "most"), [(2, 1, 0), (3, 1, 1), (4, 2, 1), (6, 2, 2)])
+def test_what_gets_no_requests_anyway_is_no_server_that_is_left(
+    why: str, size: int, gone: int, most: int
+) -> None:
+    endpoints = [StateOnly(str(number)) for number in range(size)]
+    for each in endpoints[:gone]:
+        each.healthy, each.withdrawn = why != "unhealthy", why == "withdrawn"
+    targets = passive_set(Live(*endpoints))
+    eject(targets, *endpoints[gone:])
+    assert ejected(targets) == [each.name for each in endpoints[gone:][:most]]
+
+
+def test_the_share_that_may_be_ejected_is_of_those_that_do_the_work() -> None:
+    endpoints = [StateOnly(str(number)) for number in range(4)]
+    endpoints[0].healthy, endpoints[1].withdrawn = False, True
+    targets = target_set(Live(*endpoints), max_ejection_percent=50)
+    eject(targets, *endpoints[2:])
+    assert ejected(targets) == ["2"]
+
+
+def test_a_server_that_is_not_in_service_says_nothing_of_when_to_come_again() -> None:
+    a, b, c, d = endpoints = [StateOnly(name) for name in "abcd"]
+    targets = target_set(Live(*endpoints), max_ejection_percent=100)
+    a.healthy, b.withdrawn = False, True
+    for each, ejected_at in ((b, 0.0), (c, 2.0), (d, 3.0)):
+        breaker = targets.now.by_endpoint[each].breaker
+        assert breaker is not None
+        breaker.eject(ejected_at)
+    assert targets.now.none_usable(3.0).retry_after == 4.0
+
+
+def test_there_is_headroom_only_where_servers_in_service_have_it() -> None:
+    a, b, c, d = endpoints = [StateOnly(name) for name in "abcd"]
+    targets = target_set(Live(*endpoints))
+    a.healthy = b.healthy = False
+    assert targets.has_headroom(0.0)
+    c.healthy = False
+    assert not targets.has_headroom(0.0), "one of four"
+    b.withdrawn = True
+    assert targets.has_headroom(0.0), "one of three"
+    d.withdrawn = True
+    assert not targets.has_headroom(0.0)
