@@ -45,6 +45,40 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
     return fallback.handle
 
 
+def may_take_over(
+    exchange: Exchange, repeatable: Callable[[Exchange], bool], *, sent: bool
+) -> bool:
+    """Whether another upstream may be asked for what one may have been sent, or was not."""
+    if exchange.login and sent:  # another server knows nothing of it
+        return False
+    return exchange.body.resendable and (not sent or repeatable(exchange))
+
+
+class TakesOver:
+    """Whether another upstream would take a request over if its attempt were ended now."""
+
+    __slots__ = ("_index", "_repeatable", "_servers_left")
+
+    def __init__(
+        self,
+        repeatable: Callable[[Exchange], bool],
+        servers_left: Sequence[Sequence[Callable[[Exchange], bool]]],
+        index: int,
+    ) -> None:
+        """``servers_left``: see ``Scope``; ``index``: of the upstream that is asked first now."""
+        self._repeatable = repeatable
+        self._servers_left = servers_left
+        self._index = index
+
+    def __call__(self, exchange: Exchange) -> bool:
+        """Says what ``Fallback`` would say, and that one of those that follow has a server."""
+        sent = exchange.record.connect_s is not None
+        return may_take_over(exchange, self._repeatable, sent=sent) and any(
+            all(has_left(exchange) for has_left in upstream)
+            for upstream in self._servers_left[self._index + 1 :]
+        )
+
+
 class Fallback:
     """Asks others in turn, where the request may be run again, and then answers itself."""
 
@@ -83,7 +117,7 @@ class Fallback:
                 reply = await handler(exchange)
             except (UpstreamError, ConnectionLimit) as error:
                 sent = isinstance(error, UpstreamError) and error.stage is not Stage.NOT_SENT
-                if index < last and self._may_go_on(exchange, sent=sent):
+                if index < last and may_take_over(exchange, self._repeatable, sent=sent):
                     self._covered(exchange, error)
                     forget_frames(error)
                     continue
@@ -93,7 +127,7 @@ class Fallback:
                 return self._instead(exchange, self._fixed, error)
             if not takes_over(reply.status):
                 return reply
-            if index < last and self._may_go_on(exchange, sent=True):
+            if index < last and may_take_over(exchange, self._repeatable, sent=True):
                 reply.drop()
                 continue
             if self._fixed is None:
@@ -108,11 +142,6 @@ class Fallback:
         if error.clock:
             exchange.record.clock = error.clock
         return fixed.reply(exchange.error)
-
-    def _may_go_on(self, exchange: Exchange, *, sent: bool) -> bool:
-        if exchange.login and sent:  # another server knows nothing of it
-            return False
-        return exchange.body.resendable and (not sent or self._repeatable(exchange))
 
 
 class Fixed:

@@ -4,9 +4,9 @@
 
 The clock knows what may follow. When it runs out, and nothing could be tried instead (it was the
 last attempt, the request may have been executed and may not be run twice, the retry budget is used
-up), the attempt goes on, for as long as ``first_byte``, ``total`` and the client allow. To end it
-would turn a slow answer into none. Where nothing but a server is lacking, it is asked again each
-second: an ejection ends.
+up, and no upstream in ``fallback`` would take over), the attempt goes on, for as long as
+``first_byte``, ``total`` and the client allow. To end it would turn a slow answer into none. Where
+nothing but a server is lacking, it is asked again each second: an ejection ends.
 
 It is the server's clock: the time for which the client is waited for, while it uploads a body, does
 not count.
@@ -21,7 +21,7 @@ from typing import Any, Final, TypeAlias
 from proxy.core.body import served_since
 from proxy.core.clock import Clock
 from proxy.core.duration import AUTO
-from proxy.core.errors import AttemptTimeout, Stage
+from proxy.core.errors import AttemptTimeout, ConnectTimeout
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import WARNING, Finding, Written
 from proxy.core.outcome import Verdict, verdict
@@ -48,15 +48,23 @@ def problems(written: Written) -> Iterator[Finding]:
     if clocks.per_try > clocks.first_byte > 0:
         longer = f"per_try ({clocks.per_try}) is longer than first_byte ({clocks.first_byte})"
         yield Finding(at, f"{WARNING} {longer}, so it never runs out")
-    elif retry is None or retry.attempts == 1:
+    elif (retry is None or retry.attempts == 1) and not _falls_back(written.options):
         message = "no other attempt follows: expected [retry] attempts above 1"
         yield Finding(at, f"{WARNING} {message}")
+
+
+def _falls_back(options: Any) -> bool:
+    """Whether it is a route that names upstreams that take over."""
+    others = getattr(options, "fallback", ())
+    return isinstance(others, tuple) and bool(others)
 
 
 def link(scope: EndpointScope, inner: Handler) -> Handler | None:
     """Where ``[timeouts] per_try`` is set, and other attempts may follow."""
     timeouts = scope.find(TimeoutsOptions)
-    if timeouts is None or not timeouts.per_try or not scope.retries:
+    if timeouts is None or not timeouts.per_try:
+        return None
+    if not scope.retries and scope.takes_over is None:
         return None
     budget = scope.retry_budget
     if timeouts.per_try == AUTO:
@@ -67,7 +75,13 @@ def link(scope: EndpointScope, inner: Handler) -> Handler | None:
         clock = share(
             ("per_try", scope.may_follow),
             lambda: AttemptClock(
-                0.0, scope.may_follow, usual, scope.may_follow_later, budget=budget, clock=now
+                0.0,
+                scope.may_follow,
+                usual,
+                scope.may_follow_later,
+                scope.takes_over,
+                budget=budget,
+                clock=now,
             ),
         )
     else:
@@ -75,6 +89,7 @@ def link(scope: EndpointScope, inner: Handler) -> Handler | None:
             timeouts.per_try,
             scope.may_follow,
             may_follow_later=scope.may_follow_later,
+            takes_over=scope.takes_over,
             budget=budget,
             clock=scope.shared.clock,
         )
@@ -93,6 +108,7 @@ class AttemptClock:
         "_lacking",
         "_may_follow",
         "_may_follow_later",
+        "_takes_over",
         "_timeout",
         "_usual",
     )
@@ -103,6 +119,7 @@ class AttemptClock:
         may_follow: Callable[[Exchange], bool],
         usual: AttemptBound | None = None,
         may_follow_later: Callable[[Exchange], bool] = lambda _: False,
+        takes_over: Callable[[Exchange], bool] | None = None,
         *,
         budget: Budget,
         clock: Clock,
@@ -110,12 +127,14 @@ class AttemptClock:
         """``may_follow``: whether another attempt may take the place of this one;
         ``may_follow_later``: whether it may as soon as there is a server for it.
 
+        ``takes_over``: whether another upstream would go on, which costs nothing of the budget.
         ``budget``: that of these other attempts. ``usual``: where the bound follows what attempts
         take.
         """
         self._clock = clock
         self._may_follow = may_follow
         self._may_follow_later = may_follow_later
+        self._takes_over = takes_over
         self._usual = usual
         self._budget = budget
         self._exchanges: dict[Task, tuple[Exchange, float]] = {}
@@ -161,6 +180,8 @@ class AttemptClock:
     def _spares(self, task: Task) -> float:
         exchange, _ = self._exchanges[task]
         if not self._may_follow(exchange):
+            if self._takes_over is not None and self._takes_over(exchange):
+                return 0.0
             if not self._may_follow_later(exchange):
                 return math.inf
             self._lacking.add(task)
@@ -193,7 +214,10 @@ class PerTry:
         self._clock = clock
 
     async def handle(self, exchange: Exchange) -> Reply:
-        """Raises AttemptTimeout when the attempt took too long and another may follow."""
+        """Raises AttemptTimeout when the attempt took too long and another may follow.
+
+        ConnectTimeout where there was no connection by then.
+        """
         clock = self._clock
         task = current_task()
         assert task is not None
@@ -206,10 +230,11 @@ class PerTry:
                 bound = clock.seconds
                 if not late:  # what it waited beyond the bound says nothing of the bound
                     clock.learn(exchange, begun, answered=False)
-                stage = Stage.NOT_SENT if exchange.record.connect_s is None else Stage.SENT
-                raise AttemptTimeout(
-                    f"no reply within per_try of {in_seconds(bound)}", stage=stage, clock="per_try"
-                ) from None
+                within, record = f"within per_try of {in_seconds(bound)}", exchange.record
+                if record.connect_s is None:
+                    what = f"no connection to {record.endpoint} {within}"
+                    raise ConnectTimeout(what, clock="per_try") from None
+                raise AttemptTimeout(f"no reply {within}", clock="per_try") from None
             raise
         except BaseException:
             clock.end(task)

@@ -12,6 +12,7 @@ from proxy.core.scope import Scope, Servers, UpstreamNames, UpstreamScope
 from proxy.core.shared import Shared
 from proxy.edge.last_event import last_event
 from proxy.edge.responses import log_covered
+from proxy.middleware.fallback import TakesOver
 from proxy.middleware.retry.may_repeat import MayFollow
 from proxy.middleware.retry.options import RetryOptions
 from proxy.middleware.rewrite.options import HeaderRules
@@ -69,6 +70,8 @@ def upstream_scope_of(route: Scope, upstream: Upstream, servers: Servers) -> Ups
         lambda: Budget(limits.percent, limits.min_per_second, limits.window),
     )
     has_server_left: list[Callable[[Exchange], bool]] = []
+    index = len(route.servers_left)
+    route.servers_left.append(has_server_left)
     may_follow = MayFollow(retry, budget, route.shared.clock, has_server_left)
     scope = UpstreamScope(
         **vars(route),
@@ -79,15 +82,21 @@ def upstream_scope_of(route: Scope, upstream: Upstream, servers: Servers) -> Ups
         may_follow=may_follow,
         may_follow_later=may_follow.with_server,
     )
+    if index < len(others_of(route.find(Route))):
+        scope.takes_over = TakesOver(route.repeatable, route.servers_left, index)
     scope.options += tables(upstream)
     return scope
 
 
 def upstreams_of(route: Route, upstreams: Iterable[Upstream]) -> list[Upstream]:
     """The upstreams of a route, those that take over included."""
-    others = route.fallback if isinstance(route.fallback, tuple) else ()
     known = {upstream.name: upstream for upstream in upstreams}
-    return [known[name] for name in (route.upstream, *others)]
+    return [known[name] for name in (route.upstream, *others_of(route))]
+
+
+def others_of(route: Route | None) -> tuple[str, ...]:
+    """The names of those that take over."""
+    return route.fallback if route is not None and isinstance(route.fallback, tuple) else ()
 
 
 def tables(options: msgspec.Struct) -> tuple[object, ...]:

@@ -197,6 +197,8 @@ def test_what_cannot_work_has_one_warning(
         BOTH + "request_headers.set.X-A = '100%'",
         '[timeouts]\nper_try = "2s"\n' + API,
         '[timeouts]\nper_try = "auto"\n' + API,
+        "[timeouts]\nper_try = '2s'\n[retry]\nattempts = 1\n"
+        "[[upstreams]]\nname = 'b'\nservers = ['http://b']\n" + BOTH + "fallback = ['b']",
         "[queue]\n[retry]\nwait_for_connect = '1m'\n" + API,
         "[queue]\n" + BOTH + "retry.wait_for_connect = '1m'",
         "[hedge]\n" + BOTH + 'methods = ["GET", "POST"]',

@@ -15,18 +15,21 @@ from proxy.core.errors import (
     ProxyError,
     ResponseTimeout,
 )
-from proxy.core.exchange import Handler
+from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import repeatable
 from proxy.core.reply import Ending, Reply
 from proxy.edge.responses import log_covered
-from proxy.middleware.fallback import Fallback, Fixed, FixedReply
+from proxy.middleware.fallback import Fallback, Fixed, FixedReply, TakesOver
+from proxy.middleware.per_try import AttemptClock, PerTry
+from proxy.middleware.retry.may_repeat import MayFollow
 from proxy.middleware.retry.options import RetryOptions
-from tests.support.loop import JumpingLoop, Script, get, post, reply, settle
+from proxy.policy.budget import Budget
+from tests.support.loop import JumpingLoop, Script, get, loop_clock, post, reply, settle
 
 KEY = ((b"Idempotency-Key", b"1"),)
 
 
-def fallback(*scripts: Script, fixed: Fixed | None = None) -> Handler:
+def fallback(*scripts: Handler, fixed: Fixed | None = None) -> Handler:
     """The first, and the others as fallbacks."""
     first, *others = scripts
     rules = partial(repeatable, rules=RetryOptions())
@@ -195,3 +198,35 @@ async def test_a_fixed_reply_answers_more_than_once(jumping: JumpingLoop, page: 
 def test_a_file_that_is_gone_is_found_out_at_start(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="gone"):
         Fixed(FixedReply(file=str(tmp_path / "gone.json")))
+
+
+@pytest.mark.parametrize(
+    ("exchange", "connected", "ends"),
+    [
+        (get(), True, True),
+        (post("/", b"x"), True, False),
+        (post("/", b"x"), False, True),
+        (post("/", b"x", KEY), True, True),
+        (post(resendable=False), False, False),
+    ],
+)
+async def test_an_attempt_is_ended_for_another_upstream_that_would_take_over(
+    jumping: JumpingLoop, exchange: Exchange, connected: bool, ends: bool
+) -> None:
+    """As ``[timeouts] per_try`` does; it ends none that ``Fallback`` would not go on with."""
+    exchange.record.connect_s = 0.0 if connected else None
+    rules, never_left = partial(repeatable, rules=RetryOptions()), [[lambda _: False], []]
+    assert TakesOver(rules, [[], *never_left], 0)(exchange) is ends
+    assert not TakesOver(rules, [[], *never_left[:1]], 0)(exchange), "it has no server"
+    assert not TakesOver(rules, [[], *never_left], 2)(exchange), "it is the last one"
+    clock, budget = loop_clock(), Budget(0, 0, 10)
+    bound = AttemptClock(
+        5,
+        MayFollow(RetryOptions(attempts=1), budget, clock),
+        takes_over=TakesOver(rules, [[], []], 0),
+        budget=budget,
+        clock=clock,
+    )
+    other = Script(reply(201))
+    came = await fallback(PerTry(Script((9, reply(200))), bound).handle, other)(exchange)
+    assert (came.status, other.sends) == ((201, 1) if ends else (200, 0))

@@ -7,7 +7,13 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from proxy.core.duration import Duration
-from proxy.core.errors import AttemptTimeout, ConnectionTerminated, Stage
+from proxy.core.errors import (
+    AttemptTimeout,
+    ConnectionTerminated,
+    ConnectTimeout,
+    Stage,
+    UpstreamError,
+)
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from proxy.middleware.per_try import AttemptClock, PerTry
@@ -20,6 +26,12 @@ from tests.support.loop import JumpingLoop, Script, get, loop_clock, reply, uplo
 
 def always(_: Exchange) -> bool:
     return True
+
+
+def sent(exchange: Exchange) -> Exchange:
+    """One whose attempts have a connection."""
+    exchange.record.connect_s = 0.0
+    return exchange
 
 
 def never(_: Exchange) -> bool:
@@ -37,18 +49,29 @@ async def test_what_is_in_time_passes(jumping: JumpingLoop) -> None:
     assert await PerTry(Script((4, answer)), bounded(5, always)).handle(get()) is answer
 
 
-@pytest.mark.parametrize(("connected", "stage"), [(None, Stage.NOT_SENT), (0.1, Stage.SENT)])
+@pytest.mark.parametrize(
+    ("connected", "error", "stage", "what"),
+    [
+        (None, ConnectTimeout, Stage.NOT_SENT, "no connection to http://a within per_try of 5 s"),
+        (0.1, AttemptTimeout, Stage.SENT, "no reply within per_try of 5 s"),
+    ],
+)
 async def test_per_try_says_how_far_the_attempt_had_come(
-    jumping: JumpingLoop, connected: float | None, stage: Stage
+    jumping: JumpingLoop,
+    connected: float | None,
+    error: type[UpstreamError],
+    stage: Stage,
+    what: str,
 ) -> None:
     async def inner(exchange: Exchange) -> Reply:
-        exchange.record.connect_s = connected
+        exchange.record.connect_s, exchange.record.endpoint = connected, "http://a"
         return await Script((9, reply(200)))(exchange)
 
     begun = jumping.time()
-    with pytest.raises(AttemptTimeout) as caught:
+    with pytest.raises(error) as caught:
         await PerTry(inner, bounded(5, always)).handle(get())
-    assert caught.value.stage is stage
+    assert (caught.value.stage, caught.value.clock) == (stage, "per_try")
+    assert caught.value.detail == what
     assert jumping.time() - begun == pytest.approx(5)
 
 
@@ -66,7 +89,7 @@ async def test_what_may_follow_is_asked_when_the_time_is_over(jumping: JumpingLo
 
     begun = jumping.time()
     with pytest.raises(AttemptTimeout):
-        await PerTry(Script((9, reply())), bounded(5, may_follow)).handle(get())
+        await PerTry(Script((9, reply())), bounded(5, may_follow)).handle(sent(get()))
     assert asked == [pytest.approx(begun + 5)]
 
 
@@ -201,7 +224,7 @@ async def test_auto_follows_what_attempts_take(jumping: JumpingLoop) -> None:
     assert clock.seconds == pytest.approx(8)
     begun = jumping.time()
     with pytest.raises(AttemptTimeout):
-        await PerTry(Script((60, reply())), clock).handle(get())
+        await PerTry(Script((60, reply())), clock).handle(sent(get()))
     assert jumping.time() - begun == pytest.approx(8)
 
 
@@ -209,7 +232,7 @@ async def test_a_bound_that_becomes_shorter_concerns_what_is_under_way(
     jumping: JumpingLoop,
 ) -> None:
     clock = bounded(0, always, AttemptBound())
-    stalled = asyncio.create_task(PerTry(Script((60, reply())), clock).handle(get()))
+    stalled = asyncio.create_task(PerTry(Script((60, reply())), clock).handle(sent(get())))
     begun = jumping.time()
     for _ in range(20):
         await PerTry(Script((0.1, reply())), clock).handle(get())
@@ -241,7 +264,7 @@ async def test_a_server_is_timed_while_the_client_is_not_waited_for(
 ) -> None:
     begun = jumping.time()
     with pytest.raises(AttemptTimeout):
-        await PerTry(Script((99, reply())), bounded(5, always)).handle(upload(*spans))
+        await PerTry(Script((99, reply())), bounded(5, always)).handle(sent(upload(*spans)))
     assert ends <= jumping.time() - begun <= ends + 5 / 16
 
 
@@ -251,7 +274,7 @@ async def test_auto_learns_nothing_of_how_long_clients_take(jumping: JumpingLoop
         await PerTry(Script((9, reply())), clock).handle(upload((0, 7)))
     assert clock.seconds == pytest.approx(8)
     with pytest.raises(AttemptTimeout):
-        await PerTry(Script((90, reply())), clock).handle(upload((0, 7)))
+        await PerTry(Script((90, reply())), clock).handle(sent(upload((0, 7))))
     for _ in range(30):
         await PerTry(Script((2, reply())), clock).handle(upload((0, 0)))
     assert clock.seconds == pytest.approx(8)

@@ -188,3 +188,30 @@ async def test_a_refusal_of_one_upstream_says_nothing_about_the_servers_of_the_n
             assert asyncio.get_running_loop().time() - began >= 0.99
             assert (await proxy.record()).record.attempt_log[0].seconds < 0.9
             assert len(first.requests) + len(second.requests) == 2
+
+
+@pytest.mark.parametrize("retry", [{"attempts": 2, "backoff_base": "1ms"}, {"attempts": 1}, False])
+@pytest.mark.parametrize("per_try", ["100ms", "auto"])
+async def test_per_try_ends_the_last_attempt_too_where_another_upstream_takes_over(
+    per_try: str, retry: Any
+) -> None:
+    known = 20 if per_try == "auto" else 0
+    async with RawUpstream(*[[OK]] * known, ["hold"]) as first, RawUpstream() as other:
+        options = then(other, retry=retry, timeouts={"per_try": per_try})
+        async with proxied(first, **options) as proxy:
+            for _ in range(known + 1):
+                assert (await proxy.ask(get())).status == 200
+            assert len(other.requests) == 1
+
+
+@pytest.mark.parametrize("request_", [get(), post(b"x")])
+async def test_per_try_ends_no_attempt_that_no_other_upstream_would_go_on_with(
+    request_: bytes,
+) -> None:
+    once = request_.startswith(b"POST")
+    slow: Script = ["wait-body", 0.4, OK]
+    async with RawUpstream(slow) as first, RawUpstream(slow) as other:
+        options = then(other, retry={"attempts": 1}, timeouts={"per_try": "100ms"})
+        async with proxied(first, **options) as proxy:
+            assert (await proxy.ask(request_)).status == 200
+            assert (len(first.requests), len(other.requests)) == ((1, 0) if once else (1, 1))

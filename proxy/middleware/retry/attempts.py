@@ -103,8 +103,10 @@ class Attempts(RetryOptionsBase):
             # Nothing was sent, and another server is there: that costs nobody anything.
             free = failure == CONNECT_FAILURE and error.alternative_ready
             wait = 0.0 if free else self._backoff.wait(self._attempt_count)
-            asked_for = failure in self._again or isinstance(error, AttemptTimeout)
-            if asked_for and self._allow_another(failure, wait, free=free):
+            gave_way = isinstance(error, AttemptTimeout) or error.clock == "per_try"
+            if (gave_way or failure in self._again) and self._allow_another(
+                failure, wait, free=free
+            ):
                 forget_frames(error)
                 self._failed = error
                 raise MayRepeat(error) from None
