@@ -43,8 +43,9 @@ class TimeoutsOptions(Table, frozen=True, kw_only=True):
     per_try: Annotated[
         AutoDuration,
         described(
-            "One attempt that another may follow, up to the head of its reply. The last attempt, "
-            "and a request that may not be sent again, have what first_byte and total leave them. "
+            "One attempt that another may follow, up to the head of its reply: at the same "
+            "upstream, or at one of fallback. The last attempt, and a request that may not be sent "
+            "again, have what first_byte and total leave them. "
             "The time for which a client that uploads is waited for does not count. "
             '"auto": four times what 95 % of the attempts of the route take at most, and half a '
             "second at least."

@@ -100,8 +100,8 @@ class UpstreamOptions(Table, frozen=True, kw_only=True):
         Meta(
             ge=0,
             description="Most connections to a server at a time; 0: no limit. Further "
-            "requests wait for up to "
-            "`connect`.",
+            "requests go to another server, or wait for up to `connect` where all are at their "
+            "limit.",
         ),
     ] = 0
     tls: UpstreamTlsOptions | None = None
