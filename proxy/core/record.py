@@ -1,9 +1,43 @@
 """What is found out while a request is served: who was asked, how often, and how long that took."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final, NamedTuple
+
+from proxy.core.clock import Clock
 
 HEDGED: Final = "hedged"
 """Outcome of an attempt that another one has overtaken."""
+
+# What a request waits for until it is let through:
+PERMIT: Final = "permit"
+"""One of ``[concurrency]``."""
+TOKEN: Final = "token"
+"""One of ``[rate_limit]``, of its client."""
+QUOTA: Final = "quota"
+"""The upstream's own limit, as its server tells it."""
+CREDENTIALS: Final = "credentials"
+"""The proxy's own."""
+SERVER: Final = "server"
+"""One that can be connected to."""
+ANSWER: Final = "answer"
+"""The one that an equal request gets."""
+ELSEWHERE: Final = "elsewhere"
+"""The one that an equal request gets in another process."""
+
+
+class Wait(NamedTuple):
+    """For being let through."""
+
+    what: str
+    """One of those above."""
+    began: float
+    """A time of ``time.monotonic``."""
+    upstream: str = ""
+    server: str = ""
+    """Whose permit or quota it is, where it is theirs."""
+    seconds: float = 0.0
+    """How long it took; 0 while it goes on."""
 
 
 class Attempt(NamedTuple):
@@ -53,17 +87,32 @@ class Record:
     upstream_request_id: str = ""
     """What the upstream calls the request, where that is another name than ours."""
     queue_s: float = 0.0
-    """Seconds that it waited to be let through: for a permit, a token, another's answer."""
+    """Seconds that it waited to be let through, for whatever stands above."""
+    wait: Wait | None = None
+    """The wait that goes on; None where there is none."""
+    longest_wait: Wait | None = None
+    """Of those that have ended."""
+    crowded: bool = False
+    """Whether the last attempt found all connections in use that the upstream may have."""
     connect_s: float | None = None
     """Seconds that the last attempt spent on getting a connection."""
     first_byte_at: float | None = None
     """When the reply's head arrived."""
     coalesced: bool = False
     """Whether it was given another one's answer."""
+    leader: str = ""
+    """The id of the request whose answer it has waited for."""
+    call: "Record | None" = None
+    """Of the call that is under way in its place or for an equal request, while its head is waited
+    for."""
     refused: str = ""
     """Why the proxy itself refused it: the ``reason`` of the error; empty where it did not."""
     clock: str = ""
     """The timeout that ended it, as its option is called."""
+    bound: tuple[str, float] = ("", 0.0)
+    """What sets its deadline, as its option is called, and the seconds that it has."""
+    failure: tuple[str, str] = ("", "")
+    """Its last failure: the ``reason`` of the error, and the sentence that standard error has."""
     cache: str = ""
     """What the cache did, as Cache-Status says it (RFC 9211); empty where there is none."""
 
@@ -92,7 +141,48 @@ class Record:
         """Another one that says the same."""
         copied = Record()
         copied.__dict__.update(self.__dict__)
+        copied.wait = copied.call = None  # they are this one's
         return copied
+
+    @contextmanager
+    def waiting(
+        self, what: str, clock: Clock, upstream: str = "", server: str = ""
+    ) -> Iterator[None]:
+        """It waits to be let through, see ``Wait``."""
+        self.wait = Wait(what, clock(), upstream, server)
+        try:
+            yield
+        finally:
+            self.end_wait(clock())
+
+    def end_wait(self, until: float) -> None:
+        """The wait that goes on has ended."""
+        wait, self.wait = self.wait, None
+        if wait is None:
+            return
+        seconds = max(0.0, until - wait.began)
+        self.queue_s += seconds
+        if self.longest_wait is None or seconds >= self.longest_wait.seconds:
+            self.longest_wait = wait._replace(seconds=seconds)
+
+    def main_wait(self, now: float) -> Wait | None:
+        """The longest, the one that goes on included; None where it did not wait."""
+        wait, longest = self.wait, self.longest_wait
+        if wait is None or (longest is not None and longest.seconds > now - wait.began):
+            return longest
+        return wait
+
+    def with_call(self) -> "Record":
+        """What is known by now, with that of the call that is under way in its place."""
+        if self.call is None:
+            return self
+        call, seen = self.call.with_call(), self.copy()
+        seen.first_byte_at = None
+        seen.adopt(call, shared=self.coalesced)
+        seen.wait = self.wait or call.wait
+        if not self.coalesced:
+            seen.attempt_log = call.attempt_log
+        return seen
 
     def adopt(self, call: "Record", *, started_at: float = 0.0, shared: bool = False) -> None:
         """Take over what another call has found out, whose answer this request is given.
@@ -101,6 +191,7 @@ class Record:
         the call was made for another request. This one did not wait or connect for it.
         """
         self.upstream, self.endpoint = call.upstream, call.endpoint
+        self.failure = call.failure
         if call.first_byte_at is not None:
             self.first_byte_at = max(call.first_byte_at, started_at)
         if shared and call.span_id:
@@ -109,4 +200,5 @@ class Record:
             self.traced, self.span_id = call.traced or self.traced, call.span_id
             self.connect_s, self.queue_s = call.connect_s, call.queue_s
             self.attempt_began_at = call.attempt_began_at or self.attempt_began_at
+            self.longest_wait, self.crowded = call.longest_wait, call.crowded
             self.attempt_count += call.attempt_count

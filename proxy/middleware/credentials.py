@@ -18,6 +18,7 @@ from proxy.core.errors import CredentialsUnavailable, UpstreamQuotaExceeded
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import TOO_MANY
 from proxy.core.rate_limit_options import RateLimitOptions
+from proxy.core.record import CREDENTIALS, QUOTA
 from proxy.core.reply import Ending, Reply
 from proxy.core.scope import EndpointScope
 from proxy.core.words import in_seconds
@@ -129,7 +130,7 @@ class OwnCredentials:
         key = await self._free(exchange) if self._several else self._credentials.keys[0]
         try:
             tried.append(key)
-            return key, await self._credentials.ready(key, self._until(exchange, PATIENCE))
+            return key, await self._ready(exchange, key)
         except CredentialsUnavailable:
             if (other := await self._next(exchange, tried)) is None:
                 raise
@@ -152,10 +153,8 @@ class OwnCredentials:
                     f"no credentials for {self._upstream} have requests left for {in_seconds(wait)}"
                 )
                 raise UpstreamQuotaExceeded(detail, retry_after=wait)
-            try:
+            with exchange.record.waiting(QUOTA, self._clock, self._upstream):
                 await asyncio.sleep(wait)
-            finally:
-                exchange.record.queue_s += self._clock() - now
         return key
 
     async def _next(self, exchange: Exchange, tried: list[Key]) -> tuple[Key, Field] | None:
@@ -163,10 +162,18 @@ class OwnCredentials:
         while (key := self._credentials.choice.free(self._clock(), tried)) is not None:
             tried.append(key)
             try:
-                return key, await self._credentials.ready(key, self._until(exchange, PATIENCE))
+                return key, await self._ready(exchange, key)
             except CredentialsUnavailable:
                 continue
         return None
+
+    async def _ready(self, exchange: Exchange, key: Key) -> Field:
+        """What to show of a key; its token may have to be waited for."""
+        until = self._until(exchange, PATIENCE)
+        if key.field is not None and self._clock() < key.usable_until:
+            return await self._credentials.ready(key, until)
+        with exchange.record.waiting(CREDENTIALS, self._clock, self._upstream):
+            return await self._credentials.ready(key, until)
 
     async def _other(
         self, exchange: Exchange, reply: Reply, key: Key, shown: Field, tried: list[Key]

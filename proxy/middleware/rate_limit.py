@@ -9,6 +9,7 @@ from proxy.core.errors import RateLimited
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import Finding, Written
 from proxy.core.rate_limit_options import RateLimitOptions
+from proxy.core.record import TOKEN
 from proxy.core.redaction import hashed, shown
 from proxy.core.reply import Reply
 from proxy.core.request_key import key_of
@@ -109,11 +110,11 @@ class RateLimit:
         if wait:
             self.counts["waited"] += 1
             try:
-                await asyncio.sleep(wait)
+                with exchange.record.waiting(TOKEN, self._clock):
+                    await asyncio.sleep(wait)
             except BaseException:
                 self._tokens.give_back(key)
                 raise
-            exchange.record.queue_s += wait
         return await self._inner(exchange)
 
     def describe(self, _: float) -> Iterator[Sample]:

@@ -9,6 +9,7 @@ from proxy.core.errors import UpstreamQuotaExceeded
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import OVERLOADED, TOO_MANY
 from proxy.core.rate_limit_options import RateLimitOptions
+from proxy.core.record import QUOTA
 from proxy.core.redaction import CREDENTIALS
 from proxy.core.reply import Reply
 from proxy.core.request_key import path_of
@@ -41,6 +42,7 @@ def link(scope: EndpointScope, inner: Handler) -> Handler | None:
         scope.endpoint,
         options.max_wait,
         scope.own_credentials,
+        upstream=scope.upstream,
         clock=scope.shared.clock,
         counts_quotas=scope.credentials is None or len(scope.credentials.keys) < 2,
     ).handle
@@ -62,6 +64,7 @@ class UpstreamQuota:
         "_max_wait",
         "_own_field",
         "_quotas",
+        "_upstream",
         "counts_quotas",
     )
 
@@ -72,6 +75,7 @@ class UpstreamQuota:
         max_wait: float,
         own_credentials: bytes = b"",
         *,
+        upstream: str = "",
         clock: Clock,
         counts_quotas: bool = True,
     ) -> None:
@@ -83,6 +87,7 @@ class UpstreamQuota:
         self._own_field = own_credentials.lower()
         self._inner = inner
         self._endpoint = endpoint
+        self._upstream = upstream
         self._max_wait = max_wait
         self._clock = clock
         self._quotas = endpoint.quotas = endpoint.quotas or Quotas()
@@ -162,8 +167,6 @@ class UpstreamQuota:
                 self._quotas.pause_path(path_of(exchange), until)
 
     async def _sleep(self, exchange: Exchange, wait: float) -> None:
-        began = self._clock()
-        try:
+        name = self._endpoint.name
+        with exchange.record.waiting(QUOTA, self._clock, self._upstream, name):
             await asyncio.sleep(wait)
-        finally:
-            exchange.record.queue_s += self._clock() - began

@@ -159,6 +159,11 @@ class ConnectionPool:
         while self._idle:
             self._idle.popitem()[0].close()
 
+    @property
+    def crowded(self) -> bool:
+        """Whether a connection has to become free before there is another one."""
+        return self._permits is not None and self._permits.locked()
+
     def try_idle(self) -> PooledConnection | None:
         """An idle connection, where one is to be had without waiting."""
         return self._take_idle() if self._permits is None else None

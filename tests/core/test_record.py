@@ -1,6 +1,8 @@
 """What is found out while a request is served."""
 
-from proxy.core.record import HEDGED, Attempt, Record
+import pytest
+
+from proxy.core.record import ANSWER, HEDGED, PERMIT, QUOTA, TOKEN, Attempt, Record, Wait
 
 
 def call() -> Record:
@@ -44,3 +46,47 @@ def test_an_attempt_is_logged_with_what_it_found_out() -> None:
     record = call()
     record.log_attempt("http://a", "503", 40.0, 52.5)
     assert record.attempt_log == (Attempt("http://a", "503", 12.5, 40.0, 0.1, 0.2, "", "api"),)
+
+
+def test_waits_add_up_and_the_longest_is_known() -> None:
+    record, times = Record(), iter((10.0, 12.0, 20.0, 21.0))
+    for what in (PERMIT, QUOTA):
+        with record.waiting(what, lambda: next(times), "api"):
+            assert record.wait is not None
+            assert record.wait.what == what
+    assert (record.wait, record.queue_s) == (None, 3.0)
+    assert record.main_wait(30.0) == Wait(PERMIT, 10.0, "api", "", 2.0)
+    record.wait = going_on = Wait(TOKEN, 30.0)
+    assert record.main_wait(31.0) == Wait(PERMIT, 10.0, "api", "", 2.0)
+    assert record.main_wait(33.0) is going_on
+
+
+def test_a_wait_ends_with_its_request() -> None:
+    record = Record()
+    with pytest.raises(KeyError), record.waiting(PERMIT, iter((10.0, 12.0)).__next__):
+        raise KeyError
+    assert (record.wait, record.queue_s) == (None, 2.0)
+
+
+def test_a_copy_does_not_wait_for_what_the_first_one_waits_for() -> None:
+    record = Record()
+    record.wait, record.call = Wait(PERMIT, 10.0), Record()
+    assert (record.copy().wait, record.copy().call) == (None, None)
+
+
+def test_a_call_that_is_under_way_in_its_place_is_seen() -> None:
+    record = Record()
+    record.call = call()
+    record.call.wait = Wait(PERMIT, 10.0)
+    seen = record.with_call()
+    assert (seen.upstream, seen.endpoint, seen.attempt_count) == ("api", "http://a", 2)
+    assert (seen.first_byte_at, seen.wait) == (50.0, Wait(PERMIT, 10.0))
+    assert record.endpoint == ""
+
+
+def test_a_call_for_another_request_is_seen_without_its_attempts() -> None:
+    record = Record()
+    record.coalesced, record.call, record.wait = True, call(), Wait(ANSWER, 10.0)
+    seen = record.with_call()
+    assert (seen.endpoint, seen.attempt_count) == ("http://a", 0)
+    assert seen.wait == Wait(ANSWER, 10.0)

@@ -11,6 +11,7 @@ from proxy.core.body import Body
 from proxy.core.credentials import Field
 from proxy.core.errors import CredentialsUnavailable, ProtocolViolation, UpstreamQuotaExceeded
 from proxy.core.exchange import Exchange
+from proxy.core.record import QUOTA, Wait
 from proxy.core.reply import Ending, Reply
 from proxy.middleware import upstream_quota
 from proxy.middleware.credentials import OwnCredentials, link
@@ -202,6 +203,7 @@ async def test_where_somebody_asked_for_that_a_request_waits_for_a_key(
     exchange = get()
     assert (await own.handle(exchange)).status == 200
     assert exchange.record.queue_s == 9.0
+    assert exchange.record.longest_wait == Wait(QUOTA, exchange.started_at, "api", "", 9.0)
     assert len(sent) == 3
 
 

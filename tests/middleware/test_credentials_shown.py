@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from proxy.core.credentials import Field
 from proxy.core.exchange import Exchange
+from proxy.core.record import CREDENTIALS, Wait
 from proxy.core.reply import Reply
 from proxy.middleware.credentials import OwnCredentials
 from tests.middleware.test_credentials import Held, kept, refusals, shows
@@ -94,3 +96,20 @@ async def test_a_401_that_another_value_answers_is_counted_and_no_news(
     assert (await own.handle(get())).status == 200
     assert held.keys[0].refused == 1
     assert caplog.records == []
+
+
+async def test_a_token_that_is_on_its_way_is_waited_for(jumping: JumpingLoop) -> None:
+    held = Held("a")
+    [key] = held.keys
+    key.usable_until = jumping.time()  # it has expired
+
+    async def ready(*_: object) -> Field:
+        await asyncio.sleep(4)
+        assert key.field is not None
+        return key.field
+
+    held.ready = ready  # type: ignore[method-assign, assignment]
+    own, _ = shows(held, reply())
+    exchange = get()
+    assert (await own.handle(exchange)).status == 200
+    assert exchange.record.longest_wait == Wait(CREDENTIALS, exchange.started_at, "api", "", 4.0)

@@ -8,6 +8,7 @@ import pytest
 from proxy.core.duration import Duration
 from proxy.core.errors import RateLimited
 from proxy.core.rate_limit_options import RateLimitOptions
+from proxy.core.record import TOKEN, Wait
 from proxy.core.reply import Reply
 from proxy.middleware.rate_limit import RateLimit
 from tests.support.loop import JumpingLoop, Script, get, loop_clock, reply
@@ -44,6 +45,11 @@ async def test_a_short_wait_is_waited(jumping: JumpingLoop) -> None:
     exchanges = [get() for _ in range(3)]
     await asyncio.gather(*(inner.handle(exchange) for exchange in exchanges))
     assert [exchange.record.queue_s for exchange in exchanges] == [0.0, 0.0, 0.5]
+    assert [exchange.record.longest_wait for exchange in exchanges] == [
+        None,
+        None,
+        Wait(TOKEN, exchanges[0].started_at, seconds=0.5),
+    ]
     assert told(inner)["rate_limit_waited"] == 1
     assert jumping.time() == exchanges[0].started_at + 0.5
 

@@ -6,6 +6,7 @@ import pytest
 
 from proxy.core.errors import UpstreamQuotaExceeded
 from proxy.core.exchange import Exchange
+from proxy.core.record import QUOTA, Wait
 from proxy.core.reply import Reply
 from proxy.core.request_key import path_of
 from proxy.middleware.upstream_quota import UpstreamQuota
@@ -44,6 +45,9 @@ async def test_a_refusal_that_names_a_time_is_heeded(jumping: JumpingLoop, statu
     exchange = get()
     assert (await inner.handle(exchange)).status == 200
     assert exchange.record.queue_s == 3.0
+    assert exchange.record.longest_wait == Wait(
+        QUOTA, exchange.started_at, server=StateOnly().name, seconds=3.0
+    )
 
 
 async def test_a_success_that_names_a_time_says_nothing(jumping: JumpingLoop) -> None:

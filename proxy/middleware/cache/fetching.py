@@ -88,7 +88,7 @@ class Fetcher:
         where there is an entry: that would be an empty answer to a client that asked for a whole.
         """
         if self._shared:
-            begun = await self._leases.begin(asked, entry, alone=alone)
+            begun = await self._leases.begin(asked, entry, exchange, alone=alone)
             if not isinstance(begun, Claim):
                 return handed(begun)
             claim = begun

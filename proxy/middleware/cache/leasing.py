@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from proxy.core.clock import Clock
+from proxy.core.exchange import Exchange
+from proxy.core.record import ELSEWHERE
 from proxy.core.reply import NoMoreBytes, Reply
 from proxy.core.stored import LEASE, Claim, Entry, Store
 from proxy.http.equivalence import comparable_fields
@@ -50,10 +52,13 @@ class Leases:
         self._in_vain = Rests(clock, _IN_VAIN_FOR)
         self.waits = 0
 
-    async def begin(self, asked: Asked, entry: Entry | None, *, alone: bool) -> Claim | Entry:
+    async def begin(
+        self, asked: Asked, entry: Entry | None, exchange: Exchange, *, alone: bool
+    ) -> Claim | Entry:
         """What the upstream is asked with; or the entry that another process has stored meanwhile.
 
-        ``entry``: what is stored and has to be validated; ``alone``: a request that shares nothing.
+        ``entry``: what is stored and has to be validated; ``exchange``: what waits for another
+        process; ``alone``: a request that shares nothing.
         """
         claims = self._store.claims
         if alone or not claims.shared or asked.wanted.no_cache or asked.wanted.no_store:
@@ -65,7 +70,8 @@ class Leases:
         if not claim.held_by:
             return claim
         self.waits += 1
-        await self._ended(claim)
+        with exchange.record.waiting(ELSEWHERE, self._clock):
+            await self._ended(claim)
         found, _ = await find(self._store, asked, self._now)
         if found is not None and not _same(found, entry):
             use = reuse(found.meta.freshness, asked.wanted, self._now())

@@ -10,6 +10,7 @@ from typing import Any, Final
 from proxy.core.clock import Clock
 from proxy.core.errors import InternalError, ProxyError, forget_frames
 from proxy.core.exchange import Exchange, Handler
+from proxy.core.record import ANSWER, Wait
 from proxy.core.reply import Ending, NoMoreBytes, Reply
 from proxy.core.taking import Taking
 from proxy.http.cache_control import for_one_client
@@ -138,6 +139,7 @@ class SharedCall:
             leader, twin = self._leader, self._twin
             if leader is not None and self._leader_task is not None and not reply.closed:
                 leader.cut, leader.error = twin.cut, twin.error
+                leader.record.failure = twin.record.failure
                 (leader.relaying or self._leader_task).cancel()
             raise
 
@@ -181,7 +183,7 @@ class SharedCall:
         """
         self.clients += 1
         try:
-            if self.head_pending and not await self._wait_for_head(exchange.deadline, until):
+            if self.head_pending and not await self._wait_for_head(exchange, until):
                 self._remove_client(exchange)
                 return None
         except BaseException:  # it is given up: its log says how far the call has come
@@ -190,9 +192,15 @@ class SharedCall:
             raise
         return self._outcome_for(exchange, again=again)
 
-    async def _wait_for_head(self, deadline: float | None, until: float | None) -> bool:
+    async def _wait_for_head(self, exchange: Exchange, until: float | None) -> bool:
         future = asyncio.get_running_loop().create_future()
+        deadline = exchange.deadline
         self._head_waiters[future] = _NEVER if deadline is None else deadline
+        record, call = exchange.record, self._twin.record
+        record.call = call
+        if exchange is not self._leader:
+            record.leader = self._twin.request_id
+            record.wait = Wait(ANSWER, self._clock())
         try:
             if until is None:
                 await future
@@ -203,6 +211,10 @@ class SharedCall:
             return False
         finally:
             self._head_waiters.pop(future, None)
+            record.call = None
+            if record.wait is not None:  # what is behind the head of the answer is its body
+                now = self._clock()
+                record.end_wait(now if call.first_byte_at is None else min(now, call.first_byte_at))
         return True
 
     def _outcome_for(self, exchange: Exchange, *, again: bool) -> Reply | None:

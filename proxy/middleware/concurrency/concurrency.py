@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 from proxy.core.clock import Clock
 from proxy.core.errors import DeadlineTooShort, QueueFull, QueueTimeout
 from proxy.core.exchange import Exchange, Handler
+from proxy.core.record import PERMIT
 from proxy.core.reply import Reply
 from proxy.core.request_key import key_of
 from proxy.core.scope import UpstreamScope
@@ -60,6 +61,7 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
         watch=times.observe if scope.has_deadlines or options.adaptive != "off" else None,
         clock=shared.clock,
         loans=limit.loans,
+        upstream=scope.upstream,
     ).handle
 
 
@@ -76,6 +78,7 @@ class Concurrency:
         "_loop",
         "_patience",
         "_priority",
+        "_upstream",
         "_usual",
         "_watch",
         "queue",
@@ -91,6 +94,7 @@ class Concurrency:
         usual: Usual | None = None,
         watch: Watch | None = None,
         loans: Loans | None = None,
+        upstream: str = "",
         clock: Clock,
     ) -> None:
         """``patience`` in seconds, 0 for any; ``usual``: what a request takes at the least.
@@ -103,6 +107,7 @@ class Concurrency:
         self._loans = loans or Loans(limiter)
         self._looking: asyncio.TimerHandle | None = None
         self._patience = patience
+        self._upstream = upstream
         self._usual = usual
         self._watch = watch
         self._loop = asyncio.get_running_loop()
@@ -166,11 +171,9 @@ class Concurrency:
             raise QueueFull(self._full(), retry_after=limiter.retry_after(asked))
         if self._looking is None:
             self._looking = self._loop.call_later(GRACE / 4, self._look)
-        try:
+        with exchange.record.waiting(PERMIT, clock, self._upstream):
             outcome = await turn.comes(until)
-        finally:
-            waited = clock() - asked
-            exchange.record.queue_s += waited
+        waited = clock() - asked
         if outcome is _Outcome.THROUGH:
             return
         if outcome is _Outcome.TIMEOUT and until() < patient_until:

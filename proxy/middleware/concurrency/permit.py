@@ -64,6 +64,7 @@ class Permit:
         exchange.cut = True
         if exchange.committed:
             exchange.error = "connection_write_timeout"
+            exchange.record.failure = "", _CUT
         _log.info(_CUT, extra={"request_id": exchange.request_id})
         # A stream that was opened before its reply came is relayed in a task of its own.
         task = exchange.relaying or self._task

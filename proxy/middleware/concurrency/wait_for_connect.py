@@ -18,6 +18,7 @@ from proxy.core.clock import Clock
 from proxy.core.errors import NoEndpointAvailable, QueueFull, UpstreamError
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import CONNECT_FAILURE, failure_class, lasts
+from proxy.core.record import SERVER
 from proxy.core.reply import Reply
 from proxy.core.request_key import key_of
 from proxy.core.scope import Servers, UpstreamScope
@@ -38,14 +39,29 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
     )
     shared.watch(waiting, upstream=scope.upstream)
     return WaitForConnect(
-        inner, waiting, options, scope.wait_for_connect, scope.servers, clock=shared.clock
+        inner,
+        waiting,
+        options,
+        scope.wait_for_connect,
+        scope.servers,
+        upstream=scope.upstream,
+        clock=shared.clock,
     ).handle
 
 
 class WaitForConnect:
     """Has a request wait while no server can be connected to."""
 
-    __slots__ = ("_clock", "_inner", "_key", "_patience", "_priority", "_servers", "_waiting")
+    __slots__ = (
+        "_clock",
+        "_inner",
+        "_key",
+        "_patience",
+        "_priority",
+        "_servers",
+        "_upstream",
+        "_waiting",
+    )
 
     def __init__(
         self,
@@ -55,6 +71,7 @@ class WaitForConnect:
         patience: float,
         servers: Servers,
         *,
+        upstream: str = "",
         clock: Clock,
     ) -> None:
         """``patience`` in seconds; ``waiting``: shared by all that send to the same servers."""
@@ -62,6 +79,7 @@ class WaitForConnect:
         self._waiting = waiting
         self._patience = patience
         self._servers = servers
+        self._upstream = upstream
         self._priority = queue.priority_header.lower().encode()
         self._key: Callable[[Exchange], bytes | None] = (
             key_of(queue.key) if queue.order == "fair" else _nobody
@@ -155,10 +173,8 @@ class WaitForConnect:
         turn = _Turn(waiting, key, self._urgency(exchange), asked)
         if not waiting.enqueue(turn.waiter, again=again):
             raise QueueFull("no server can be connected to, and the queue is full")
-        try:
+        with exchange.record.waiting(SERVER, self._clock, self._upstream):
             came = await turn.comes(until - asked)
-        finally:
-            exchange.record.queue_s += self._clock() - asked
         if came is _Outcome.REFUSED:
             raise QueueFull("no server can be connected to, and others had more right to wait")
         if came is _Outcome.TIMEOUT:

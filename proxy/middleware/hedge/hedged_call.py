@@ -170,7 +170,12 @@ class HedgedCall:
         """The request itself has failed: wait until a copy has won or all have ended."""
         while self._winner is None and self._running:
             self._copy_done = self._source.loop.create_future()
-            await self._copy_done
+            (twin, _), *_ = self._running.values()
+            self._exchange.record.call = twin.record
+            try:
+                await self._copy_done
+            finally:
+                self._exchange.record.call = None
 
     def _adopt_winner(self) -> Reply:
         """A copy has won: what was found out about it counts for the request."""

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from proxy.core.record import ELSEWHERE
 from proxy.core.reply import NoMoreBytes, Reply
 from proxy.core.stored import Claim, Entry
 from proxy.middleware.cache.asked import Asked
@@ -62,12 +63,12 @@ class Waiting:
         return Asked(get("/a", fields), Keys("api").of)
 
     def begin(self, asked: Asked, *, alone: bool = False) -> "asyncio.Task[Claim | Entry]":
-        begun = self.leases.begin(asked, None, alone=alone)
+        begun = self.leases.begin(asked, None, asked.exchange, alone=alone)
         return asyncio.get_running_loop().create_task(begun)
 
     async def other_takes(self, asked: Asked) -> bytes:
         """The name of the lease that another process has from now on."""
-        claim = await self.leases.begin(asked, None, alone=False)
+        claim = await self.leases.begin(asked, None, asked.exchange, alone=False)
         assert isinstance(claim, Claim)
         self.others.has[claim.name] = b"other"
         return claim.name
@@ -92,11 +93,17 @@ async def test_a_request_waits_for_another_process_and_gets_what_that_has_stored
     begun = waiting.begin(asked)
     await asyncio.sleep(100)  # it renews its lease
     assert not begun.done()
+    record = asked.exchange.record
+    waits = record.wait
+    assert waits is not None
+    assert waits.what == ELSEWHERE
     waiting.stores(asked)
     del waiting.others.has[name]
     found = await begun
     assert not isinstance(found, Claim)
     assert await found.read(0) == b"body"
+    assert record.wait is None
+    assert record.queue_s >= 100
     assert waiting.leases.waits == 1
 
 
@@ -168,7 +175,7 @@ async def test_who_shares_nothing_waits_for_nobody(
 ) -> None:
     waiting = Waiting()
     asked = waiting.asked(*fields)
-    claim = await waiting.leases.begin(asked, None, alone=alone)
+    claim = await waiting.leases.begin(asked, None, asked.exchange, alone=alone)
     assert isinstance(claim, Claim)
     assert not waiting.others.names
 
@@ -189,7 +196,7 @@ async def test_requests_that_do_not_share_a_call_do_not_share_a_lease() -> None:
 
 async def test_a_lease_is_renewed_while_the_upstream_is_asked() -> None:
     waiting = Waiting()
-    claim = await waiting.leases.begin(waiting.asked(), None, alone=False)
+    claim = await waiting.begin(waiting.asked())
     assert isinstance(claim, Claim)
     with waiting.leases.renewing(claim):
         await asyncio.sleep(35)

@@ -13,6 +13,7 @@ from proxy.core.errors import (
     QueueTimeout,
 )
 from proxy.core.exchange import Exchange
+from proxy.core.record import PERMIT, Wait
 from proxy.core.reply import Ending, Reply
 from proxy.middleware.concurrency.concurrency import Concurrency
 from proxy.middleware.concurrency.options import QueueOptions
@@ -52,11 +53,15 @@ async def test_a_permit_is_held_until_the_body_has_ended(jumping: JumpingLoop) -
     permits = limiter()
     inner = limited(Script(streaming(), reply()), permits)
     first = await inner.handle(get())
-    second = asyncio.create_task(inner.handle(get()))
+    exchange = get()
+    second = asyncio.create_task(inner.handle(exchange))
     await asyncio.sleep(5)
     assert not second.done()
+    waits = exchange.record.wait
+    assert waits == Wait(PERMIT, exchange.started_at)
     first.close(Ending.COMPLETE)
     assert (await second).status == 200
+    assert exchange.record.wait is None
     assert permits.in_flight == 0
 
 

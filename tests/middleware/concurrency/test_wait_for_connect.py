@@ -19,7 +19,7 @@ from proxy.core.errors import (
     UpstreamError,
 )
 from proxy.core.exchange import Exchange
-from proxy.core.record import Attempt
+from proxy.core.record import SERVER, Attempt
 from proxy.core.reply import Reply
 from proxy.middleware.concurrency.options import QueueOptions
 from proxy.middleware.concurrency.reconnection import Reconnection
@@ -56,6 +56,7 @@ async def test_what_was_not_sent_is_sent_later(
     assert (await waits.handle(request)).status == 201
     assert jumping.time() - begun == pytest.approx(0.3)
     assert request.record.queue_s == pytest.approx(0.3)
+    assert (request.record.wait, request.record.longest_wait.what) == (None, SERVER)
     assert (waits.waiting.woken, waits.waiting.waiting) == (1, False), "tries do not count"
 
 
