@@ -26,7 +26,6 @@ class Exchange:
         "committed",
         "cut",
         "deadline",
-        "deadline_clock",
         "encoded",
         "endless",
         "error",
@@ -105,7 +104,6 @@ class Exchange:
         """Whether its client wants the fields behind a chunked reply (``TE: trailers``)."""
         self.started_at = started_at
         self.deadline: float | None = None
-        self.deadline_clock = "total"
         """When its client, or ``[timeouts] total``, gives it up."""
         self.route = ""
         self.suffices: Callable[[Reply | UpstreamError], bool] | None = None
@@ -156,7 +154,7 @@ class Exchange:
         twin.bytes_out = self.bytes_out
         twin.client = self.client
         twin.committed = self.committed
-        twin.deadline, twin.deadline_clock = self.deadline, self.deadline_clock
+        twin.deadline = self.deadline
         twin.encoded = self.encoded
         twin.endless = self.endless
         twin.error = self.error

@@ -109,8 +109,8 @@ class Record:
     """Why the proxy itself refused it: the ``reason`` of the error; empty where it did not."""
     clock: str = ""
     """The timeout that ended it, as its option is called."""
-    bound: tuple[str, float] = ("", 0.0)
-    """What sets its deadline, as its option is called, and the seconds that it has."""
+    bound: tuple[str, str, float] = ("", "", 0.0)
+    """What sets its deadline, as its option is called and in words, and the seconds that it has."""
     failure: tuple[str, str] = ("", "")
     """Its last failure: the ``reason`` of the error, and the sentence that standard error has."""
     cache: str = ""

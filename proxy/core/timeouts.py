@@ -6,7 +6,9 @@ from typing import Annotated
 import msgspec
 
 from proxy.core.duration import AutoDuration, Duration, seconds
+from proxy.core.errors import ReplyStalled
 from proxy.core.options import Table, described
+from proxy.core.words import in_seconds
 
 
 class TimeoutsOptions(Table, frozen=True, kw_only=True):
@@ -57,3 +59,15 @@ class TimeoutsOptions(Table, frozen=True, kw_only=True):
             "An upgraded connection ends after this time without a byte in either direction."
         ),
     ] = seconds(3600)
+
+
+def time_over(bound: tuple[str, str, float]) -> ReplyStalled:
+    """The error of a reply that had begun when the time of its exchange was over.
+
+    ``bound``: see ``Record.bound``.
+    """
+    clock, words, whole = bound
+    if not clock:
+        return ReplyStalled("the time for the whole exchange was over", clock="total")
+    said = f"the reply was not complete within {words} of {in_seconds(whole)}"
+    return ReplyStalled(said, clock=clock)

@@ -3,10 +3,11 @@
 import asyncio
 from typing import Final, TypeAlias
 
-from proxy.core.errors import AllSaid, ProxyError, ReplyBroken, ReplyStalled, forget_frames
+from proxy.core.errors import AllSaid, ProxyError, ReplyBroken, forget_frames
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
 from proxy.core.taking import Taking
+from proxy.core.timeouts import time_over
 from proxy.edge.client_stream import ClientStream
 from proxy.edge.responses import charge, log_error, name_route
 from proxy.http.date import http_date
@@ -108,8 +109,7 @@ class Relay:
             async with asyncio.timeout_at(deadline):
                 await self._stream(exchange, reply, stream)
         except TimeoutError:
-            what, clock = "the time for the whole exchange was over", exchange.deadline_clock
-            raise ReplyStalled(what, clock=clock) from None
+            raise time_over(exchange.record.bound) from None
 
     def switch(
         self, exchange: Exchange, reply: Reply, protocol: bytes, stream: ClientStream

@@ -106,10 +106,12 @@ def error_response(
 
 def log_error(exchange: Exchange, error: e.ProxyError) -> None:
     """The sentence that the access log has no room for."""
+    what = sentence(error)
+    exchange.record.failure = error.reason, what
     if isinstance(error, e.LocalLimit):
         complain(error.kind, error.detail)
         return
-    _note(exchange, sentence(error), failure(error)[1])
+    _note(exchange, what, failure(error)[1])
 
 
 def log_covered(exchange: Exchange, error: e.ProxyError) -> str:
@@ -126,6 +128,7 @@ def charge_stalled_client(exchange: Exchange, seconds: float) -> None:
     what = (
         f"the client took nothing of its reply within write_idle_timeout of {in_seconds(seconds)}"
     )
+    exchange.record.failure = "", what
     _note(exchange, what, exchange.error)
 
 

@@ -20,10 +20,11 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
 class Total:
     """Bounds the whole exchange; what is left of it after the head is the relay's to watch."""
 
-    __slots__ = ("_inner", "_timeout")
+    __slots__ = ("_bound", "_inner", "_timeout")
 
     def __init__(self, inner: Handler, seconds: float) -> None:
         self._inner = inner
+        self._bound = ("total", "total", seconds)
         self._timeout = SharedTimeout(seconds)
 
     async def handle(self, exchange: Exchange) -> Reply:
@@ -34,6 +35,7 @@ class Total:
         task = current_task()
         assert task is not None
         exchange.deadline = timeout.begin(task)
+        exchange.record.bound = self._bound
         try:
             reply = await self._inner(exchange)
         except CancelledError:

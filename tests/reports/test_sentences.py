@@ -17,7 +17,7 @@ from proxy.core import errors
 from proxy.edge.responses import sentence
 from proxy.edge.statuses import FAILURES, SENTENCES
 from tests.support.client import RawClient
-from tests.support.message import OK
+from tests.support.message import OK, get
 from tests.support.proxy import Proxy, proxied
 from tests.support.upstream import RawUpstream, closed_port
 
@@ -175,6 +175,10 @@ async def read_to_the_end(proxy: Proxy, upstream: RawUpstream) -> None:
         await client.ask(HELLO, patience=30)
 
 
+async def give_a_third_of_a_second(proxy: Proxy, upstream: RawUpstream) -> None:
+    await proxy.ask(get("/v1/hello", b"X-Request-Timeout-Ms: 300\r\n"), patience=30)
+
+
 async def read_nothing(proxy: Proxy, upstream: RawUpstream) -> None:
     client = await RawClient.connect(proxy.address, receive_buffer=1024)
     await client.send(HELLO)
@@ -198,7 +202,14 @@ ENDED = [
         read_to_the_end,
         {"timeouts": {"total": "300ms"}},
         (HEAD + b"hello", "hold"),
-        "the time for the whole exchange was over on route /v1",
+        "the reply was not complete within total of 0.3 s on route /v1",
+    ),
+    (
+        "the client's deadline",
+        give_a_third_of_a_second,
+        {"deadline": {}},
+        (HEAD + b"hello", "hold"),
+        "the reply was not complete within the client's deadline of 0.3 s on route /v1",
     ),
     (
         "cut short",

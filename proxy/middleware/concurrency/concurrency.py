@@ -155,7 +155,7 @@ class Concurrency:
             if exchange.deadline - usual <= asked:
                 raise DeadlineTooShort(
                     "less time is left than a request takes, and others are waiting",
-                    clock=exchange.deadline_clock,
+                    clock=exchange.record.bound[0],
                 )
 
         def until() -> float:
@@ -179,7 +179,7 @@ class Concurrency:
         if outcome is _Outcome.TIMEOUT and until() < patient_until:
             raise DeadlineTooShort(
                 f"waited {in_seconds(waited)} for a permit; less is left than a request takes",
-                clock=exchange.deadline_clock,
+                clock=exchange.record.bound[0],
             )
         again = limiter.retry_after(clock())
         if outcome is _Outcome.TIMEOUT:

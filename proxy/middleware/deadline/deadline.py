@@ -55,16 +55,16 @@ class Deadline:
             return await self._inner(exchange)
         left = min(asked, self._max, self._total)
         until = exchange.deadline = self._clock() + left
-        if left < self._total:
-            exchange.deadline_clock = "deadline"
+        name, words = "total" if left >= self._total else "deadline", self._bound(asked)
+        exchange.record.bound = (name, words, left)
         try:
             async with asyncio.timeout_at(until) as clock:
                 return await self._inner(exchange)
         except TimeoutError:
             if not clock.expired():
                 raise
-            what = f"no reply within {self._bound(asked)} of {in_seconds(left)}"
-            raise ResponseTimeout(what, clock=exchange.deadline_clock) from None
+            what = f"no reply within {words} of {in_seconds(left)}"
+            raise ResponseTimeout(what, clock=name) from None
 
     def _bound(self, asked: float) -> str:
         """What gives an exchange the time that it has."""

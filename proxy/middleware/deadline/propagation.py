@@ -69,7 +69,7 @@ class DeadlinePropagation:
         key = asked_for(exchange)
         if exchange.deadline is not None:
             remaining = exchange.deadline - started_at
-            self._check_remaining(key, remaining, started_at, exchange.deadline_clock)
+            self._check_remaining(key, remaining, started_at, exchange.record.bound[0])
             if self._forward:
                 self._tell_remaining(exchange, remaining - self._reserve)
         try:

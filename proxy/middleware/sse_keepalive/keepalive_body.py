@@ -5,9 +5,10 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from proxy.core.clock import Clock
-from proxy.core.errors import AllSaid, ProxyError, ReplyBroken, ReplyStalled
+from proxy.core.errors import AllSaid, ProxyError, ReplyBroken
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Ending, Reply
+from proxy.core.timeouts import time_over
 from proxy.http.event_ends import EventEnd
 from proxy.http.fields import RawHeaders
 from proxy.http.sse import SseScanner, streams_events
@@ -150,7 +151,7 @@ class KeepAliveBody:
                 needed = min(_LAST_EVENT_TIME, (deadline - self._exchange.started_at) / 10)
                 left = deadline - needed - self._words.clock()
                 if left <= 0:
-                    raise ReplyStalled("the time for the whole exchange was over", clock="total")
+                    raise time_over(self._exchange.record.bound)
                 patience = left if heartbeat is None else min(heartbeat, left)
             await asyncio.wait((self._next_read,), timeout=patience)
             silent = heartbeat is not None and patience == heartbeat

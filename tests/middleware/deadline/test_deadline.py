@@ -40,7 +40,7 @@ async def test_the_exchange_ends_when_its_client_would_go(
     assert exchange.deadline == exchange.started_at + ends
     assert caught.value.detail == f"no reply within {what}"
     clock = "total" if what.startswith("total") else "deadline"
-    assert (caught.value.clock, exchange.deadline_clock) == (clock, clock)
+    assert (caught.value.clock, exchange.record.bound[0]) == (clock, clock)
 
 
 async def test_a_client_that_says_nothing_waits_as_ever(jumping: JumpingLoop) -> None:
