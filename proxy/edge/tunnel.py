@@ -9,6 +9,7 @@ from proxy.core.clock import monotonic
 from proxy.core.exchange import Exchange
 from proxy.core.reply import RawConnection, UpgradedConnection
 from proxy.core.samples import Sample, counter, gauge
+from proxy.core.words import in_seconds
 from proxy.http.websocket import Frames, going_away
 from proxy.net.sockets import RESET
 from proxy.net.timers import RearmableTimer
@@ -55,6 +56,7 @@ class Side(asyncio.Protocol):
         tunnel, other = self._tunnel, self.other
         tunnel.moved = monotonic()
         self.received += len(data)
+        tunnel.count(self, len(data))
         if self._frames is not None:
             self._frames.feed(data)
         if not other._shut:
@@ -195,6 +197,13 @@ class Tunnel:
                 if side.gone:  # not now: it would cancel what runs here
                     self._loop.call_soon(side.release_connection)
 
+    def count(self, side: Side, size: int) -> None:
+        """So many bytes have come from this end: the exchange is looked at while it goes on."""
+        if side is self._client:
+            self._exchange.bytes_in += size
+        else:
+            self._exchange.bytes_out += size
+
     def side_lost(self, side: Side) -> None:
         """One end has gone."""
         if self._over:
@@ -227,7 +236,10 @@ class Tunnel:
             self._timer.arm(self._loop.time() + left)
         else:
             self._exchange.error = "connection_read_timeout"
-            self._exchange.record.clock = "tunnel_idle"
+            record = self._exchange.record
+            record.clock = "tunnel_idle"
+            within = f"within tunnel_idle of {in_seconds(self._idle)}"
+            record.failure = "", f"nothing came through the tunnel {within}"
             self.close_politely()
 
     def describe(self, now: float) -> Iterator[Sample]:
