@@ -34,7 +34,6 @@ store/redis_calls: tests/store/test_redis.py  against a server that stops and st
 store/redis_claims: tests/store/test_claims.py  what every store does about requests under way
 store/redis_writer: tests/store/test_contract.py  every store writes
 store/redis_scripts: tests/store/test_claims.py  a real server runs them
-telemetry/call: tests/telemetry/test_recorder.py  a recorder makes calls of exchanges
 run/collector: tests/wire/test_tracing.py  it sends to a receiver, over sockets
 run/observation: tests/wire/test_reload.py  an [admin] table that comes and goes, over sockets
 run/runner: tests/run/test_operators.py  it serves the admin listener

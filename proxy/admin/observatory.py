@@ -100,7 +100,7 @@ def merged(seconds: list[Second], at: float) -> Second:
                 known.number += up.number
                 known.oldest = max(known.oldest, up.oldest)
         for hit in second.hits:
-            seen = hits.setdefault((hit.cause, hit.route, hit.upstream, hit.server), hit)
+            seen = hits.setdefault((hit.cause, hit.route, hit.upstream, hit.server, hit.about), hit)
             if seen is not hit:
                 seen.number += hit.number
                 if hit.worst > seen.worst:

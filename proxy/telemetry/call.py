@@ -6,14 +6,17 @@ from typing import Final
 import msgspec
 
 from proxy.core.exchange import Exchange
-from proxy.core.redaction import HIDDEN
+from proxy.core.record import ANSWER, Attempt, Record
+from proxy.core.redaction import HIDDEN, conceal, sent
 from proxy.core.targets_shown import Targets
 from proxy.telemetry.access_log_line import escaped, named_by, printable
-from proxy.telemetry.phases import Phases, phase_now
-from proxy.telemetry.why import Try, Why, cause_of, sentence
+from proxy.telemetry.phases import Phases, phase_now, phase_of
+from proxy.telemetry.why import ENDED, EXACT, Behind, Try, Why, cause_of, sentence
 
 LONGEST: Final = 300
 """Letters of a text that a client has made, such as a target."""
+_SWITCHED: Final = 101
+_IDLE_TUNNEL: Final = "connection_read_timeout"
 TRIES: Final = 12
 """Attempts of one call that are kept, the first ones."""
 
@@ -77,30 +80,35 @@ class Teller:
         self, exchange: Exchange, spent: Phases, now: float, *, in_flight: bool = False
     ) -> Call:
         """What is told of an exchange that has ended ``now``, or is looked at then: monotonic."""
-        record, seconds = exchange.record, now - exchange.started_at
+        record, seconds = exchange.record.with_call(), now - exchange.started_at
+        upstream, server = where(record, now)
         agent, trace = named_by(exchange)
-        tries = [
-            Try(
-                server=attempt.endpoint,
-                outcome=attempt.outcome,
-                at=_ms(max(0.0, attempt.began - exchange.started_at)) if attempt.began else None,
-                connect=None if attempt.connect_s is None else _ms(attempt.connect_s),
-                seconds=_ms(attempt.seconds),
-                upstream=attempt.upstream,
-            )
-            for attempt in record.attempt_log[:TRIES]
-        ]
+        tries = _tries(record.attempt_log, exchange.started_at)
+        counted = not in_flight or exchange.status == _SWITCHED
+        bytes_in = exchange.bytes_in if counted else exchange.body.received
+        reason, failure = record.failure
+        if failure:
+            failure = conceal(failure, sent(exchange.headers))[:LONGEST]
+            failure = failure.encode("utf-8", "replace").decode()  # a client may have made some
         status = exchange.status if exchange.committed or not in_flight else 0
         why = Why(
             seconds=seconds,
             phases=spent,
-            upstream=record.upstream,
-            server=record.endpoint,
+            upstream=upstream,
+            server=server,
             route=exchange.route,
             client=exchange.client,
             status=status,
             error=exchange.error,
+            bytes_in=bytes_in,
             bytes_out=exchange.bytes_out,
+            reason=reason,
+            failure=failure,
+            clock=record.clock,
+            wait=record.main_wait(now),
+            leader="" if self._unnamed else printable(record.leader)[:LONGEST],
+            behind=_behind(exchange, now) if in_flight else None,
+            crowded=record.crowded,
             tries=tries,
             in_flight=in_flight,
             asked=bool(record.attempt_count),
@@ -112,8 +120,8 @@ class Teller:
             target=escaped(self._show(exchange.raw_target[: 4 * LONGEST]))[:LONGEST],
             host=printable(exchange.host)[:LONGEST],
             route=exchange.route,
-            upstream=record.upstream,
-            server=record.endpoint,
+            upstream=upstream,
+            server=server,
             client=exchange.client,
             status=status,
             error=exchange.error,
@@ -123,7 +131,7 @@ class Teller:
             cause=cause_of(why),
             why=sentence(why),
             failed=is_failure(exchange) and not in_flight,
-            bytes_in=exchange.body.received if in_flight else exchange.bytes_in,
+            bytes_in=bytes_in,
             bytes_out=exchange.bytes_out,
             length=exchange.length,
             attempts=record.attempt_count,
@@ -135,9 +143,60 @@ class Teller:
         )
 
 
+def where(record: Record, now: float) -> tuple[str, str]:
+    """The upstream and the server that a call is with, or that it waits for."""
+    wait = record.wait or (None if record.upstream else record.main_wait(now))
+    if wait is None:
+        return record.upstream, record.endpoint
+    return wait.upstream or record.upstream, wait.server or record.endpoint
+
+
+def told_apart(cause: str, exchange: Exchange, now: float) -> tuple[str, str, str]:
+    """Upstream, server and what exactly: calls with the same cause that differ in these are told
+    apart, see ``telemetry/second.Hit``."""
+    record = exchange.record.with_call()
+    wait, reason = None, record.failure[0]
+    if exchange.error and reason in EXACT:
+        return *where(record, now), reason
+    if cause == "queue":
+        wait = record.main_wait(now)
+    if wait is None or wait.what == ANSWER:
+        return *where(record, now), "" if wait is None else ANSWER
+    return wait.upstream, wait.server, wait.what
+
+
+def _behind(exchange: Exchange, now: float) -> Behind | None:
+    """Of one that waits for the answer to an equal request: what that one waits for."""
+    record = exchange.record
+    if record.call is None or record.wait is None or record.wait.what != ANSWER:
+        return None
+    call = record.call.with_call()
+    return Behind(phase_of(call), call.wait, _tries(call.attempt_log, exchange.started_at))
+
+
+def _tries(attempts: tuple[Attempt, ...], started_at: float) -> list[Try]:
+    return [
+        Try(
+            server=attempt.endpoint,
+            outcome=attempt.outcome,
+            at=_ms(max(0.0, attempt.began - started_at)) if attempt.began else None,
+            connect=None if attempt.connect_s is None else _ms(attempt.connect_s),
+            seconds=_ms(attempt.seconds),
+            upstream=attempt.upstream,
+        )
+        for attempt in attempts[:TRIES]
+    ]
+
+
 def is_failure(exchange: Exchange) -> bool:
     """Whether its client did not get the answer of an upstream that is well."""
     return exchange.status >= 500 or bool(exchange.error)
+
+
+def is_trouble(exchange: Exchange) -> bool:
+    """Whether a failure is more than an end that its client, an operator or nobody has chosen."""
+    ended = exchange.record.failure[0] in ENDED
+    return not ended and exchange.error not in ("client_gone", _IDLE_TUNNEL)
 
 
 def _ms(seconds: float) -> float:

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from proxy.core.record import ANSWER, CREDENTIALS, ELSEWHERE, PERMIT, QUOTA, SERVER, TOKEN
 from proxy.telemetry.second import Hit
 from proxy.telemetry.why import place, spell
 
@@ -21,7 +22,7 @@ ACTIVE: Final = 256
 
 _TEXT: Final = {
     "client": "Clients are slow to send or to take what is theirs",
-    "queue": "Calls wait in the queue",
+    "queue": "Calls wait before a server is asked",
     "retries": "Calls need several tries",
     "connect": "Connections are slow or fail",
     "first_byte": "Calls wait for the first byte",
@@ -31,6 +32,23 @@ _TEXT: Final = {
     "quota": "A quota is used up",
     "proxy": "The proxy itself fails",
 }
+_ABOUT: Final = {
+    PERMIT: "Calls wait for a permit",
+    TOKEN: "Calls wait for the rate limit of their clients",
+    QUOTA: "Calls wait for more of the quota",
+    CREDENTIALS: "Calls wait for credentials",
+    SERVER: "Calls wait for a server that can be connected to",
+    ANSWER: "Calls wait for the answer to an equal request",
+    ELSEWHERE: "Calls wait for another process that has sent an equal request",
+    "credentials_unavailable": "There are no credentials",
+    "connection_limit": "No connection is free",
+    "deadline_too_short": "Deadlines are too near for an answer",
+    "queue_full": "The queue is full",
+    "local_limit": "A limit of this process or machine is reached",
+}
+"""The same where more is known."""
+_OF: Final = frozenset({"Calls wait for the first byte", _ABOUT[PERMIT], _ABOUT[QUOTA]})
+"""What is somebody's."""
 
 
 class Episode(msgspec.Struct, kw_only=True, gc=False):
@@ -58,6 +76,8 @@ class Episode(msgspec.Struct, kw_only=True, gc=False):
     """The request id of the longest."""
     usual: float | None = None
     """Seconds that the phase usually takes."""
+    about: str = ""
+    """What exactly is waited for or wrong, where that is known: see ``telemetry/second.Hit``."""
     text: str = ""
 
 
@@ -67,13 +87,13 @@ class Episodes:
     __slots__ = ("_active", "ended")
 
     def __init__(self) -> None:
-        self._active: dict[tuple[str, str, str, str], Episode] = {}
+        self._active: dict[tuple[str, str, str, str, str], Episode] = {}
         self.ended: deque[Episode] = deque(maxlen=KEPT)
 
     def add(self, hits: list[Hit], at: float) -> None:
         """What a second had, which ended then."""
         for hit in hits:
-            key = (hit.cause, hit.route, hit.upstream, hit.server)
+            key = (hit.cause, hit.route, hit.upstream, hit.server, hit.about)
             known = self._active.get(key)
             if known is None:
                 if len(self._active) < ACTIVE:
@@ -108,6 +128,7 @@ def _begun(hit: Hit, at: float) -> Episode:
         worst=hit.worst,
         example=hit.example,
         usual=hit.usual,
+        about=hit.about,
     )
     episode.text = told(episode)
     return episode
@@ -116,9 +137,9 @@ def _begun(hit: Hit, at: float) -> Episode:
 def told(episode: Episode) -> str:
     """One sentence."""
     where = place(episode.upstream, episode.server) if episode.upstream else ""
-    text = _TEXT.get(episode.cause, episode.cause)
+    text = _ABOUT.get(episode.about) or _TEXT.get(episode.cause, episode.cause)
     if where:
-        text += f" of {where}" if episode.cause in ("first_byte", "queue") else f": {where}"
+        text += f" of {where}" if text in _OF else f": {where}"
     if episode.route:
         text += f" on {episode.route}"
     number = f"{episode.number} {'call' if episode.number == 1 else 'calls'}"

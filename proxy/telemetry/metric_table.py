@@ -224,7 +224,7 @@ STATES: Final = {
 
 TIMES: Final = (
     Metric("time_total", "request_duration_seconds", Type.HISTOGRAM, ("route", "upstream"), "From the first byte of a request to the last byte of its reply; not of tunnels."),
-    Metric("time_queue", "request_queue_seconds", Type.HISTOGRAM, ("route", "upstream"), "Waiting to be let through: for a permit, a token, another request's answer."),
+    Metric("time_queue", "request_queue_seconds", Type.HISTOGRAM, ("route", "upstream"), "Waiting to be let through: for a permit, a token, a quota, another request's answer."),
     Metric("time_retries", "request_retries_seconds", Type.HISTOGRAM, ("route", "upstream"), "Attempts that failed before the last one, and the waits between; only of requests that were sent again."),
     Metric("time_connect", "request_connect_seconds", Type.HISTOGRAM, ("route", "upstream"), "Getting a connection for the last attempt; 0 from the pool."),
     Metric("time_first_byte", "request_first_byte_seconds", Type.HISTOGRAM, ("route", "upstream"), "From there to the head of the reply: what the upstream takes to answer."),

@@ -1,7 +1,7 @@
 """Where the time of an exchange went: one of six phases for each moment of it.
 
 - ``client``: the client was waited for, to send its body or to take its reply;
-- ``queue``: the request waited to be let through, for a permit, a token, another one's answer;
+- ``queue``: the request waited to be let through, see ``core/record.Wait``;
 - ``retries``: attempts that failed, and the waits between them;
 - ``connect``: the last attempt got its connection;
 - ``first_byte``: the server was waited for, from the connection to the head of its reply;
@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from proxy.core.body import EMPTY
 from proxy.core.exchange import Exchange
-from proxy.core.record import HEDGED, Attempt
+from proxy.core.record import ANSWER, HEDGED, Attempt, Record
 
 NAMES: Final = ("client", "queue", "retries", "connect", "first_byte", "body")
 """In the order in which a request meets them."""
@@ -37,12 +37,15 @@ class Phases(NamedTuple):
 
 def phases(exchange: Exchange, now: float) -> Phases:
     """Of an exchange that ends now, or that is looked at in its midst; ``now`` is monotonic."""
-    record, started = exchange.record, exchange.started_at
+    record, started = exchange.record.with_call(), exchange.started_at
     head_at, queue, tries = record.first_byte_at, record.queue_s, record.attempt_log
     ended = bool(exchange.status)
     between = bool(tries) and not ended and record.attempt_count <= len(tries)
-    if between:  # what is known is of the attempt that has failed
-        head_at = None
+    wait = record.wait
+    if between or (wait is not None and wait.what != ANSWER):
+        head_at = None  # what is known is of the attempt that has failed
+    if wait is not None:
+        queue += max(0.0, (now if head_at is None else min(now, head_at)) - wait.began)
     sending = taking = 0.0
     if exchange.body is not EMPTY:
         sending = exchange.body.waited(now)
@@ -70,18 +73,27 @@ def phases(exchange: Exchange, now: float) -> Phases:
 
 def phase_now(exchange: Exchange, now: float) -> str:
     """What an exchange in flight is waiting for; ``now`` is monotonic."""
-    record = exchange.record
+    record = exchange.record.with_call()
     if exchange.committed:
         stalled = exchange.stalled
         return "client" if exchange.status != _SWITCHED and is_growing(stalled, now) else "body"
+    phase = phase_of(record)
+    if exchange.body is EMPTY or phase in ("connect", "retries") or record.wait is not None:
+        return phase
+    return "client" if is_growing(exchange.body.waited, now) else phase
+
+
+def phase_of(record: Record) -> str:
+    """What is waited for until the head of a reply goes to a client, its client aside."""
+    wait = record.wait
+    if wait is not None:
+        return "queue" if wait.what != ANSWER or record.first_byte_at is None else "body"
     if not record.attempt_count:
         return "queue"
     if record.attempt_log and record.attempt_count <= len(record.attempt_log):
         return "retries"
     if record.connect_s is None:
         return "connect"
-    if exchange.body is not EMPTY and is_growing(exchange.body.waited, now):
-        return "client"
     return "first_byte" if record.first_byte_at is None else "body"
 
 

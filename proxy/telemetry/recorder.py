@@ -12,7 +12,7 @@ from typing import Final
 from proxy.core.clock import Clock, monotonic, wall
 from proxy.core.exchange import Exchange
 from proxy.telemetry.buckets import bucket, histogram
-from proxy.telemetry.call import Call, Teller, is_failure
+from proxy.telemetry.call import Call, Teller, is_failure, is_trouble, told_apart, where
 from proxy.telemetry.ended import Alike, Ended
 from proxy.telemetry.phases import NAMES, Phases, phase_now, phases
 from proxy.telemetry.second import Cell, Event, Flying, Hit, Second
@@ -70,7 +70,7 @@ class Recorder:
         self._kept: list[Call] = []
         self._slowest: dict[str, list[tuple[float, int, Call]]] = {}
         self._usual: dict[str, Usual] = {}
-        self._hits: dict[tuple[str, str, str, str], Hit] = {}
+        self._hits: dict[tuple[str, str, str, str, str], Hit] = {}
         self._events: list[Event] = []
         self._troubled = set[str]()
         """Routes on which something was wrong in this second."""
@@ -185,14 +185,15 @@ class Recorder:
             keep = self._failures[route] = self._failures.get(route, 0) + 1
             if keep > FAILURES:
                 # The cause is told for all of a flood by those that are kept.
-                for cause, at, upstream, server in list(self._hits):
-                    if at == route and server == exchange.record.endpoint:
-                        self._hits[cause, at, upstream, server].number += 1
+                _, server = where(exchange.record, now)
+                for hit in self._hits.values():
+                    if hit.route == route and hit.server in ("", server):
+                        hit.number += 1
                         break
                 return
         elif tunnel or (len(slowest) >= SLOWEST and seconds <= slowest[0][0]):
             if long:
-                self._hit(long, exchange, seconds, exchange.request_id, usual)
+                self._hit(long, exchange, now, exchange.request_id, usual)
             return
         call = self._teller.call(exchange, spent, now)
         if failed:
@@ -201,26 +202,26 @@ class Recorder:
             entry = (seconds, id(call), call)
             push = heapq.heappush if len(slowest) < SLOWEST else heapq.heappushpop
             push(slowest, entry)
-        left = exchange.error == "client_gone"
-        cause = long if not failed or left else call.cause
+        cause = call.cause if failed and is_trouble(exchange) else long
         if cause and cause != "request":
-            self._hit(cause, exchange, seconds, call.id, usual)
+            self._hit(cause, exchange, now, call.id, usual)
 
     def _usual_of(self, route: str) -> Usual:
         if len(self._usual) >= ROUTES and route not in self._usual:
             route = OTHER
         return self._usual.setdefault(route, Usual())
 
-    def _hit(
-        self, cause: str, exchange: Exchange, seconds: float, example: str, usual: Usual
-    ) -> None:
-        record, route = exchange.record, exchange.route
+    def _hit(self, cause: str, exchange: Exchange, now: float, example: str, usual: Usual) -> None:
+        route, seconds = exchange.route, now - exchange.started_at
         self._troubled.add(route)
-        key = (cause, route, record.upstream, record.endpoint)
-        hit = self._hits.get(key)
+        upstream, server, about = key = told_apart(cause, exchange, now)
+        hit = self._hits.get((cause, route, *key))
         if hit is None:
             if len(self._hits) < ROUTES:
-                self._hits[key] = Hit(*key, 1, round(seconds, 4), example, usual.mean(cause))
+                worst, usually = round(seconds, 4), usual.mean(cause)
+                self._hits[cause, route, *key] = Hit(
+                    cause, route, upstream, server, 1, worst, example, usually, about
+                )
             return
         hit.number += 1
         if seconds > hit.worst:
@@ -233,8 +234,9 @@ class Recorder:
         seen = list(islice(all_of_them, LOOKED_AT))
         more = sum(1 for _ in all_of_them)
         for exchange in seen if count else ():
-            record, seconds = exchange.record, now - exchange.started_at
-            key = (exchange.route, record.upstream, record.endpoint, phase_now(exchange, now))
+            seconds = now - exchange.started_at
+            place = where(exchange.record.with_call(), now)
+            key = (exchange.route, *place, phase_now(exchange, now))
             known = flying.get(key)
             if known is None:
                 flying[key] = Flying(*key, 1, round(seconds, 3))
@@ -244,7 +246,7 @@ class Recorder:
             if seconds >= 0.25 and not exchange.endless and exchange.status != 101:
                 usual = self._usual_of(exchange.route)
                 if long := usual.unusual(phases(exchange, now), exchange.bytes_out):
-                    self._hit(long, exchange, seconds, exchange.request_id, usual)
+                    self._hit(long, exchange, now, exchange.request_id, usual)
         if more:
             for each in flying.values():
                 each.number = round(each.number * (1 + more / LOOKED_AT))

@@ -53,6 +53,9 @@ class Hit(msgspec.Struct, array_like=True, gc=False):
     """The request id of the longest."""
     usual: float | None
     """Seconds that this phase usually takes there, where that is known."""
+    about: str = ""
+    """What exactly is waited for in the queue, as ``core/record`` calls it, or the reason of the
+    failure where its cause has several; calls that differ in this are told apart."""
 
 
 class Event(msgspec.Struct, kw_only=True, gc=False):

@@ -4,7 +4,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from proxy.core.record import HEDGED
+from proxy.core import record as waits
+from proxy.core.record import HEDGED, Wait
 from proxy.telemetry.phases import Phases
 
 ANSWER: Final = "answer"
@@ -33,35 +34,51 @@ _TOKENS: Final = {
     "connection_write_timeout": "client",
     "connection_limit_reached": "queue",
     "destination_unavailable": UNAVAILABLE,
-    "http_request_denied": QUOTA,
     "destination_not_found": REQUEST,
     "proxy_internal_error": PROXY,
     "proxy_loop_detected": REQUEST,
 }
 """The phase, or another cause, that a failure belongs to, by its Proxy-Status token. A call that
 its client has left is not here: what it was waiting for then says why."""
+_SWITCHED: Final = 101
+_OWN: Final = 400
+"""From here on, the body of a failed call is the proxy's answer."""
 _TIMEOUT: Final = 408
-_WRONG: Final = {
-    "connection_refused": "{where} cannot be connected to",
-    "connection_timeout": "no connection to {where} in time",
-    "dns_error": "the name of {where} is unknown",
-    "dns_timeout": "the name of {where} was not found in time",
-    "tls_protocol_error": "no TLS connection to {where}",
-    "tls_certificate_error": "the certificate of {where} is not acceptable",
-    "http_response_timeout": "no answer of {where} in time",
-    "connection_terminated": "{where} ended the connection before it answered",
-    "http_protocol_error": "the answer of {where} is not valid HTTP",
-    "http_response_incomplete": "the body from {where} broke off",
-    "connection_write_timeout": "the client took its reply too slowly and was cut",
-    "connection_limit_reached": "no permit was free, or no connection",
-    "destination_unavailable": "no server may be asked",
-    "destination_not_found": "no route leads there",
-    "http_request_error": "the request was refused",
-    "proxy_loop_detected": "the request had come through this proxy already",
+_TOO_MANY: Final = 429
+_WAITS: Final = {
+    waits.PERMIT: "waiting for a permit{of}",
+    waits.TOKEN: "waiting for the rate limit of its client",
+    waits.QUOTA: "waiting for the quota that {upstream} gives",
+    waits.CREDENTIALS: "waiting for credentials for {upstream}",
+    waits.SERVER: "waiting for a server{of} that can be connected to",
+    waits.ANSWER: "waiting for the answer to an equal request",
+    waits.ELSEWHERE: "waiting for another process that has sent an equal request",
 }
-"""What went wrong, by the Proxy-Status token."""
-_AT_ONCE: Final = frozenset({"destination_not_found", "http_request_error", "proxy_loop_detected"})
-"""What is refused before it could wait for anything but its client."""
+_CAUSES: Final = {
+    "rate_limited": QUOTA,
+    "upstream_quota_exceeded": QUOTA,
+    "local_limit": PROXY,
+    "deadline_too_short": "queue",
+}
+"""The same by the reason of the failure, where its token stands for several."""
+_WHOLE: Final = frozenset({"total", "deadline"})
+"""Timeouts of whole calls: the cause is what the time went on until then."""
+ENDED: Final = {
+    "ended_by_operator": "an operator ended it",
+    "shutting_down": "the grace period of a shutdown was over",
+}
+"""Failures that say nothing of why a call took long, by reason. What it was waiting for says that,
+as it does of one that its client has left."""
+EXACT: Final = frozenset(
+    (
+        "connection_limit",
+        "credentials_unavailable",
+        "deadline_too_short",
+        "local_limit",
+        "queue_full",
+    )
+)
+"""Reasons that are told apart although their cause is the same."""
 
 
 class Try(msgspec.Struct, kw_only=True, gc=False):
@@ -81,6 +98,14 @@ class Try(msgspec.Struct, kw_only=True, gc=False):
         return f"{place('', self.server)} {self.outcome} after {spell(self.seconds)}"
 
 
+class Behind(NamedTuple):
+    """A call whose answer another one waits for."""
+
+    phase: str
+    wait: Wait | None
+    tries: list[Try]
+
+
 class Why(NamedTuple):
     """What is known of a call when it is explained."""
 
@@ -97,21 +122,40 @@ class Why(NamedTuple):
     in_flight: bool
     asked: bool
     """Whether a server was asked."""
+    bytes_in: int = 0
+    reason: str = ""
+    """Of the last failure, and its sentence on standard error."""
+    failure: str = ""
+    clock: str = ""
+    """The timeout that ended it."""
+    wait: Wait | None = None
+    """The longest that it had to be let through."""
+    leader: str = ""
+    """The id of the equal request whose answer it has waited for."""
+    behind: Behind | None = None
+    crowded: bool = False
+    """Whether all connections were in use that the upstream may have."""
 
 
 def cause_of(why: Why) -> str:
     """A phase, or one of the other causes above."""
-    if not why.in_flight:
+    longest = why.phases.longest
+    if not why.in_flight and why.reason not in ENDED:
         if why.error == "http_request_error":
             return "client" if why.status == _TIMEOUT else REQUEST
-        found = _TOKENS.get(why.error)
-        if found == "first_byte" and why.phases.longest in ("body", "retries"):
-            return why.phases.longest
+        if why.error == "http_request_denied":
+            return _CAUSES.get(why.reason) or (QUOTA if why.status == _TOO_MANY else REQUEST)
+        found = _CAUSES.get(why.reason) if why.error else None
+        found = found or _TOKENS.get(why.error)
+        if found == "first_byte" and (
+            longest in ("body", "retries") or not why.asked or why.clock in _WHOLE
+        ):
+            return longest
         if found:
-            return "retries" if why.phases.longest == "retries" and why.asked else found
-        if why.status >= 500 and why.phases.longest != "retries":
+            return "retries" if longest == "retries" and why.asked else found
+        if why.status >= 500 and longest != "retries":
             return ANSWER
-    return why.phases.longest
+    return longest
 
 
 def sentence(why: Why) -> str:
@@ -124,15 +168,41 @@ def sentence(why: Why) -> str:
         return f"{text} so far"
     if why.error == "client_gone":
         return f"{text}; then the client left"
+    if why.error and why.reason in ENDED:
+        return f"{text}; then {ENDED[why.reason]}"
     if why.error:
-        where = place(why.upstream, why.server)
-        wrong = _WRONG.get(why.error, "failed with {error}").format(error=why.error, where=where)
-        if why.error in _AT_ONCE and longest != "client":
+        wrong = _wrong(why)
+        if longest == "queue" and why.wait is None and not why.asked:  # it was refused at once
             return f"{wrong} ({why.status}) after {total}"
         return f"{wrong} ({why.status}); {text}"
     if why.status >= 500:
         return f"{place(why.upstream, why.server)} answered {why.status}; {text}"
     return text
+
+
+def _wrong(why: Why) -> str:
+    """What standard error says, without the attempts."""
+    text = why.failure.partition("; tries: ")[0]
+    if text.endswith("."):  # a sentence for clients
+        text = text[0].lower() + text[1:-1]
+    return text or f"failed with {why.error}"
+
+
+def _waiting(why: Why) -> str:
+    """``waiting for a permit of api``."""
+    if why.wait is None:
+        return "in the proxy, before a server was asked"
+    what, _, upstream, server, _ = why.wait
+    text = _WAITS[what].format(
+        of=f" of {upstream}" if upstream else "", upstream=place(upstream, server)
+    )
+    if what != waits.ANSWER:
+        return text
+    text += f" ({why.leader})" if why.leader else ""
+    if (call := why.behind) is None:
+        return text
+    of_call = why._replace(behind=None, leader="", wait=call.wait, tries=call.tries)
+    return f"{text}, which is {_going_on(of_call, call.phase)}"
 
 
 def _going_on(why: Why, phase: str) -> str:
@@ -142,18 +212,24 @@ def _going_on(why: Why, phase: str) -> str:
         who = f"the client {why.client}" if why.client else "the client"
         return f"waiting for {who}, to send its body or to take the reply"
     if phase == "queue":
-        return f"waiting in the queue{f' of {why.upstream}' if why.upstream else ''}"
+        return _waiting(why)
     if phase == "retries":
         failed = [each for each in why.tries if each.outcome != HEDGED]
         failed = failed[:-1] if not why.in_flight and len(failed) > 1 else failed
         number = f"{len(failed)} failed {'try' if len(failed) == 1 else 'tries'}"
         asked = " and ".join(dict.fromkeys(each.upstream or why.upstream for each in failed))
         return f"on {number} of {asked or why.upstream} ({', '.join(map(str, failed))})"
+    if phase == "connect" and why.crowded:
+        return f"waiting for a free connection to {server}"
     if phase == "connect":
         return f"connecting to {server}"
     if phase == "first_byte":
         return f"waiting for the first byte of {server}"
-    return f"receiving the body from {server}, {size(why.bytes_out)}"
+    if why.status == _SWITCHED:
+        both = f"{size(why.bytes_in)} from the client, {size(why.bytes_out)} to it"
+        return f"with an open tunnel to {server}: {both}"
+    came = "" if why.error and why.status >= _OWN else f", {size(why.bytes_out)}"
+    return f"receiving the body from {server}{came}"
 
 
 def place(upstream: str, server: str) -> str:

@@ -5,9 +5,15 @@ from proxy.telemetry.second import Hit
 
 
 def hit(
-    number: int = 1, worst: float = 2.0, *, cause: str = "first_byte", route: str = "/v1"
+    number: int = 1,
+    worst: float = 2.0,
+    *,
+    cause: str = "first_byte",
+    route: str = "/v1",
+    about: str = "",
 ) -> Hit:
-    return Hit(cause, route, "api", "http://10.0.0.2:9000", number, worst, f"r{worst:g}", 0.08)
+    server = "http://10.0.0.2:9000"
+    return Hit(cause, route, "api", server, number, worst, f"r{worst:g}", 0.08, about)
 
 
 def test_an_episode_lasts_from_the_first_such_call_until_there_were_none_for_a_while() -> None:
@@ -53,3 +59,13 @@ def test_their_number_is_bounded() -> None:
         assert len(episodes.now()) == ACTIVE
         episodes.add([], at + QUIET)
     assert len(episodes.ended) == KEPT
+
+
+def test_waits_for_different_things_are_told_apart() -> None:
+    episodes = Episodes()
+    episodes.add([hit(3, cause="queue", about=each) for each in ("permit", "answer", "")], 10.0)
+    assert [each.text.partition(":")[0].partition(" of api")[0] for each in episodes.now()] == [
+        "Calls wait for a permit",
+        "Calls wait for the answer to an equal request",
+        "Calls wait before a server is asked",
+    ]

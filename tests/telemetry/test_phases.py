@@ -6,7 +6,7 @@ import pytest
 
 from proxy.core.body import BytesBody
 from proxy.core.exchange import Exchange
-from proxy.core.record import HEDGED, Attempt
+from proxy.core.record import ANSWER, HEDGED, PERMIT, Attempt, Wait
 from proxy.telemetry.phases import NAMES, phase_now, phases
 from tests.support.ended import ended
 
@@ -134,3 +134,56 @@ def test_all_failed_attempts_before_the_one_under_way_count() -> None:
     assert phases(exchange, 105.0)._asdict() == pytest.approx(
         dict.fromkeys(NAMES, 0.0) | {"retries": 2.5, "first_byte": 2.5}
     )
+
+
+def leading(call: Exchange, **fields: Any) -> Exchange:
+    """One whose call is under way elsewhere."""
+    exchange = flying(asked=0, **fields)
+    exchange.record.call = call.record
+    return exchange
+
+
+@pytest.mark.parametrize(
+    ("call", "phase", "seconds"),
+    [
+        (flying(connect=None), "connect", 5.0),
+        (flying(), "first_byte", 5.0),
+        (flying(head_at=1.0), "body", 4.0),
+        (flying(tries=(failed("503", 100.0, 1.0),)), "retries", 5.0),
+    ],
+)
+def test_a_call_that_is_made_in_its_place_counts(
+    call: Exchange, phase: str, seconds: float
+) -> None:
+    exchange = leading(call)
+    assert phase_now(exchange, 105.0) == phase
+    assert getattr(phases(exchange, 105.0), phase) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("call", "phase", "seconds"),
+    [(flying(), "queue", 4.0), (flying(head_at=3.0), "body", 2.0)],
+)
+def test_who_waits_for_the_answer_to_an_equal_request_is_in_the_queue_up_to_its_head(
+    call: Exchange, phase: str, seconds: float
+) -> None:
+    exchange = leading(call)
+    exchange.started_at = 101.0
+    exchange.record.coalesced, exchange.record.wait = True, Wait(ANSWER, 101.0)
+    assert phase_now(exchange, 105.0) == phase
+    assert getattr(phases(exchange, 105.0), phase) == pytest.approx(seconds)
+    assert sum(phases(exchange, 105.0)) == pytest.approx(4.0)
+
+
+def test_a_second_attempt_that_waits_for_a_permit_is_in_the_queue() -> None:
+    exchange = flying(tries=(failed("503", 100.0, 1.0),), head_at=0.5)
+    exchange.record.wait = Wait(PERMIT, 102.0)
+    assert phase_now(exchange, 105.0) == "queue"
+    assert (phases(exchange, 105.0).queue, phases(exchange, 105.0).retries) == (3.0, 2.0)
+
+
+def test_a_body_that_is_read_before_a_server_is_asked_is_the_clients() -> None:
+    exchange = flying(asked=0, body=Slow(0.0, goes_on=True))
+    assert phase_now(exchange, 105.0) == "client"
+    exchange.record.wait = Wait(PERMIT, 102.0)
+    assert phase_now(exchange, 105.0) == "queue"

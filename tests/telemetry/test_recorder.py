@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.core.exchange import Exchange
-from proxy.core.record import Attempt
+from proxy.core.record import TOKEN, Attempt, Wait
 from proxy.telemetry.buckets import bucket
 from proxy.telemetry.ended import MANY, Ended
 from proxy.telemetry.phases import phases
@@ -235,3 +235,41 @@ def test_a_change_is_noted_with_the_second() -> None:
     [event] = bench.tick().events
     assert (event.at, event.kind, event.text, event.upstream) == (WALL, "proxy", "reloaded", "api")
     assert bench.tick().events == []
+
+
+def test_what_an_operator_has_ended_is_no_trouble_of_its_own() -> None:
+    bench = Bench()
+    exchange = ended(0.2, status=503, error="http_request_denied")
+    exchange.record.failure = "ended_by_operator", "ended by an operator"
+    bench.end(exchange, 0.2)
+    second = bench.tick()
+    assert (second.hits, [call.cause for call in second.kept]) == ([], ["first_byte"])
+
+
+def test_those_that_wait_for_a_token_are_one_in_flight_and_ended() -> None:
+    bench = Bench()
+    flying, over = ended(0.0, status=0, asked=0), ended(2.0, queue=1.9)
+    flying.record.wait = Wait(TOKEN, 0.0)
+    over.record.longest_wait = Wait(TOKEN, 0.0, seconds=1.9)
+    bench.flying, bench.now = [flying], 1.0
+    bench.end(over, 2.0)
+    [hit] = bench.tick().hits
+    assert (hit.cause, hit.upstream, hit.server, hit.about, hit.number) == (
+        "queue",
+        "",
+        "",
+        TOKEN,
+        2,
+    )
+
+
+def test_a_call_that_is_made_in_its_place_is_counted_with_its_server() -> None:
+    bench = Bench()
+    leader = ended(0.0, status=0, asked=0)
+    leader.record.call = ended(1.0, connect=None).record
+    leader.record.call.connect_s = 0.0
+    bench.flying, bench.now = [leader], 1.0
+    second = bench.tick()
+    [flying], [hit] = second.flying, second.hits
+    assert (flying.server, flying.phase) == (SERVER, "first_byte")
+    assert (hit.cause, hit.server) == ("first_byte", SERVER)

@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from proxy.core import record as waits
+from proxy.core.record import Wait
 from proxy.telemetry.phases import NAMES, Phases
-from proxy.telemetry.why import Try, Why, cause_of, sentence, size, spell
+from proxy.telemetry.why import Behind, Try, Why, cause_of, sentence, size, spell
 
 
 def why(phase: str = "first_byte", **fields: Any) -> Why:
@@ -27,6 +29,8 @@ def why(phase: str = "first_byte", **fields: Any) -> Why:
     return Why(**known | fields)
 
 
+PERMIT = Wait(waits.PERMIT, 0.0, "api")
+REFUSED = "http://10.0.0.2:9000 refused the connection; tries: http://10.0.0.2:9000 reset 1 ms"
 TRY = Try(server="http://10.0.0.1:9000", outcome="503", at=0.0, connect=0.0, seconds=2.0)
 
 
@@ -34,8 +38,8 @@ TRY = Try(server="http://10.0.0.1:9000", outcome="503", at=0.0, connect=0.0, sec
     ("told", "cause", "text"),
     [
         (why(), "first_byte", "2.1 s of 2.3 s waiting for the first byte of api (10.0.0.2:9000)"),
-        (why("queue"), "queue", "2.1 s of 2.3 s waiting in the queue of api"),
-        (why("queue", upstream=""), "queue", "2.1 s of 2.3 s waiting in the queue"),
+        (why("queue"), "queue", "2.1 s of 2.3 s in the proxy, before a server was asked"),
+        (why("queue", wait=PERMIT), "queue", "2.1 s of 2.3 s waiting for a permit of api"),
         (why("connect"), "connect", "2.1 s of 2.3 s connecting to api (10.0.0.2:9000)"),
         (
             why("body"),
@@ -64,9 +68,9 @@ TRY = Try(server="http://10.0.0.1:9000", outcome="503", at=0.0, connect=0.0, sec
             "then the client left",
         ),
         (
-            why("connect", status=502, error="connection_refused"),
+            why("connect", status=502, error="connection_refused", failure=REFUSED),
             "connect",
-            "api (10.0.0.2:9000) cannot be connected to (502); "
+            "http://10.0.0.2:9000 refused the connection (502); "
             "2.1 s of 2.3 s connecting to api (10.0.0.2:9000)",
         ),
         (
@@ -127,24 +131,115 @@ def test_sizes_are_spelled(number: int, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "error", "text"),
+    ("status", "error", "failure", "text"),
     [
-        (400, "http_request_error", "the request was refused (400) after 2.3 s"),
-        (404, "destination_not_found", "no route leads there (404) after 2.3 s"),
-        (
-            508,
-            "proxy_loop_detected",
-            "the request had come through this proxy already (508) after 2.3 s",
-        ),
+        (400, "http_request_error", "bad", "bad (400) after 2.3 s"),
+        (404, "destination_not_found", "no route for /", "no route for / (404) after 2.3 s"),
+        (405, "http_request_denied", "no route takes PUT", "no route takes PUT (405) after 2.3 s"),
+        (508, "proxy_loop_detected", "It went round.", "it went round (508) after 2.3 s"),
+        (502, "something_else", "", "failed with something_else (502) after 2.3 s"),
     ],
 )
-def test_what_is_refused_at_once_has_waited_in_no_queue(status: int, error: str, text: str) -> None:
-    told = why("queue", upstream="", server="", status=status, error=error, asked=False)
+def test_what_is_refused_at_once_has_waited_in_no_queue(
+    status: int, error: str, failure: str, text: str
+) -> None:
+    told = why("queue", upstream="", status=status, error=error, failure=failure, asked=False)
     assert sentence(told) == text
 
 
 def test_what_came_too_slowly_was_waited_for() -> None:
-    told = why("client", upstream="", server="", status=408, error="http_request_error")
+    told = why("client", status=408, error="http_request_error", failure="the head came too slowly")
     assert sentence(told).startswith(
-        "the request was refused (408); 2.1 s of 2.3 s waiting for the"
+        "the head came too slowly (408); 2.1 s of 2.3 s waiting for the client"
+    )
+
+
+@pytest.mark.parametrize(
+    ("what", "server", "text"),
+    [
+        (waits.PERMIT, "", "waiting for a permit of api"),
+        (waits.TOKEN, "", "waiting for the rate limit of its client"),
+        (waits.QUOTA, "http://a:1", "waiting for the quota that api (a:1) gives"),
+        (waits.CREDENTIALS, "", "waiting for credentials for api"),
+        (waits.SERVER, "", "waiting for a server of api that can be connected to"),
+        (waits.ANSWER, "", "waiting for the answer to an equal request (r7)"),
+        (waits.ELSEWHERE, "", "waiting for another process that has sent an equal request"),
+    ],
+)
+def test_each_wait_has_its_name(what: str, server: str, text: str) -> None:
+    told = why("queue", wait=Wait(what, 0.0, "api", server), leader="r7")
+    assert sentence(told) == f"2.1 s of 2.3 s {text}"
+
+
+@pytest.mark.parametrize(
+    ("behind", "text"),
+    [
+        (Behind("first_byte", None, []), "waiting for the first byte of api (10.0.0.2:9000)"),
+        (Behind("queue", PERMIT, []), "waiting for a permit of api"),
+        (
+            Behind("retries", None, [TRY]),
+            "on 1 failed try of api (10.0.0.1:9000 503 after 2.0 s)",
+        ),
+    ],
+)
+def test_whoever_waits_for_an_answer_is_told_what_that_waits_for(behind: Behind, text: str) -> None:
+    wait = Wait(waits.ANSWER, 0.0)
+    told = why("queue", wait=wait, leader="r7", behind=behind, in_flight=True)
+    equal = "2.1 s of 2.3 s waiting for the answer to an equal request (r7)"
+    assert sentence(told) == f"{equal}, which is {text} so far"
+    assert sentence(why("queue", wait=wait)).endswith("to an equal request")  # its id is hidden
+
+
+def test_a_connection_that_has_to_become_free_is_waited_for() -> None:
+    told = why("connect", crowded=True)
+    assert sentence(told) == "2.1 s of 2.3 s waiting for a free connection to api (10.0.0.2:9000)"
+
+
+def test_a_tunnel_receives_no_body() -> None:
+    told = why("body", status=101, bytes_in=5, bytes_out=7, in_flight=True)
+    assert sentence(told).endswith(
+        "with an open tunnel to api (10.0.0.2:9000): 5 B from the client, 7 B to it so far"
+    )
+
+
+def test_the_bytes_of_an_own_answer_are_none_of_the_body_that_came() -> None:
+    told = why("body", status=504, error="http_response_timeout", failure="no reply within total")
+    assert sentence(told).endswith("receiving the body from api (10.0.0.2:9000)")
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "reason", "spent", "cause"),
+    [
+        (429, "http_request_denied", "rate_limited", "queue", "quota"),
+        (503, "http_request_denied", "upstream_quota_exceeded", "queue", "quota"),  # a fallback
+        (405, "http_request_denied", "method_not_allowed", "queue", "request"),
+        (504, "http_request_denied", "not_cached", "queue", "request"),
+        (502, "destination_not_found", "not_recorded", "queue", "request"),
+        (503, "http_request_denied", "ended_by_operator", "first_byte", "first_byte"),
+        (503, "destination_unavailable", "shutting_down", "body", "body"),
+        (503, "destination_unavailable", "credentials_unavailable", "queue", "unavailable"),
+        (503, "connection_limit_reached", "local_limit", "connect", "proxy"),
+        (504, "http_response_timeout", "deadline_too_short", "queue deadline", "queue"),
+        (504, "http_response_timeout", "response_timeout", "client total", "client"),
+        (504, "http_response_timeout", "response_timeout", "client first_byte", "first_byte"),
+        (503, "", "rate_limited", "first_byte", "answer"),  # something else answered then
+    ],
+)
+def test_a_token_with_several_meanings_has_the_cause_of_the_failure(
+    status: int, error: str, reason: str, spent: str, cause: str
+) -> None:
+    phase, _, clock = spent.partition(" ")
+    told = why(phase, status=status, error=error, reason=reason, clock=clock)
+    assert cause_of(told) == cause
+
+
+def test_without_a_server_that_was_asked_no_first_byte_was_late() -> None:
+    assert cause_of(why("queue", error="http_response_timeout", asked=False)) == "queue"
+
+
+def test_an_operator_ends_what_had_waited() -> None:
+    told = why(status=503, error="http_request_denied", reason="ended_by_operator")
+    assert sentence(told) == (
+        "2.1 s of 2.3 s waiting for the first byte of api (10.0.0.2:9000); "
+        "then an operator ended it"
     )

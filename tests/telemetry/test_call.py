@@ -1,0 +1,77 @@
+"""What is kept of an exchange for people."""
+
+import pytest
+
+from proxy.core.record import ANSWER, PERMIT, QUOTA, TOKEN, Record, Wait
+from proxy.telemetry.call import Teller, is_trouble, told_apart, where
+from proxy.telemetry.phases import phases
+from tests.support.ended import SERVER, ended
+
+TELLER = Teller(("x-request-id",), lambda: 0.0, lambda: 0.0)
+
+
+@pytest.mark.parametrize(
+    ("wait", "place"),
+    [
+        (Wait(PERMIT, 0.0, "one"), ("one", "", PERMIT)),
+        (Wait(QUOTA, 0.0, "one", "http://b"), ("one", "http://b", QUOTA)),
+        (Wait(TOKEN, 0.0), ("", "", TOKEN)),
+        (Wait(ANSWER, 0.0), ("api", SERVER, ANSWER)),
+        (None, ("api", SERVER, "")),
+    ],
+)
+def test_waits_are_told_apart_by_whose_they_are(
+    wait: Wait | None, place: tuple[str, str, str]
+) -> None:
+    exchange = ended(1.0)
+    exchange.record.wait = wait
+    assert told_apart("queue", exchange, 1.0) == place
+    assert told_apart("body", exchange, 1.0)[2] == ""
+
+
+def test_failures_of_one_cause_are_told_apart() -> None:
+    exchange = ended(status=503, error="destination_unavailable")
+    exchange.record.failure = "credentials_unavailable", "no token"
+    assert told_apart("unavailable", exchange, 1.0) == ("api", SERVER, "credentials_unavailable")
+    exchange.error = ""  # something else has answered
+    assert told_apart("first_byte", exchange, 1.0) == ("api", SERVER, "")
+
+
+def test_a_call_that_waits_is_with_what_it_waits_for() -> None:
+    record = Record()
+    record.wait = Wait(PERMIT, 0.0, "one")
+    assert where(record, 1.0) == ("one", "")
+    record.end_wait(1.0)
+    assert where(record, 2.0) == ("one", "")
+    record.upstream, record.endpoint = "api", "http://a"
+    assert where(record, 2.0) == ("api", "http://a")
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "trouble"),
+    [
+        ("client_gone", "", False),
+        ("connection_read_timeout", "", False),
+        ("http_request_denied", "ended_by_operator", False),
+        ("destination_unavailable", "shutting_down", False),
+        ("http_response_timeout", "response_timeout", True),
+    ],
+)
+def test_what_somebody_has_ended_is_no_trouble(error: str, reason: str, trouble: bool) -> None:
+    exchange = ended(error=error)
+    exchange.record.failure = reason, ""
+    assert is_trouble(exchange) is trouble
+
+
+def test_a_sentence_shows_no_credentials_of_the_request_and_no_id_that_is_hidden() -> None:
+    exchange = ended(2.0, status=502, error="http_protocol_error")
+    exchange.headers = ((b"Authorization", b"Bearer s3cr3t-t0k3n"),)
+    exchange.record.failure = "protocol_violation", "not HTTP: s3cr3t-t0k3n \udcff"
+    exchange.record.leader = "first"
+    why = TELLER.call(exchange, phases(exchange, 2.0), 2.0).why
+    assert why.startswith("not HTTP: *** ? (502); ")
+    exchange.record.wait = Wait(ANSWER, 0.0)
+    exchange.error, exchange.record.attempt_count = "", 0
+    exchange.record.first_byte_at = None
+    told = TELLER.call(exchange, phases(exchange, 2.0), 2.0, in_flight=True)
+    assert told.why.endswith("waiting for the answer to an equal request so far")
