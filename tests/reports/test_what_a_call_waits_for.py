@@ -59,7 +59,9 @@ async def test_a_stall_is_the_servers_also_where_calls_are_shared(table: str) ->
         await leader.send(named("first"))
         await upstream.until(lambda: upstream.requests)
         await follower.send(named("second"))
-        calls = await flying(proxy, 2, lambda call: call.get("server"))
+        calls = await flying(
+            proxy, 2, lambda call: call.get("server") and call["cause"] != "connect"
+        )
         place = f"api ({upstream.url.removeprefix('http://')})"
         first, second = calls["first"], calls["second"]
         assert (first["phase"], first["cause"], first["attempts"]) == ("first_byte",) * 2 + (1,)
@@ -123,6 +125,7 @@ async def test_what_an_operator_has_ended_has_waited_for_its_server() -> None:
     ):
         await client.send(named("first"))
         await upstream.until(lambda: upstream.requests)
+        await flying(proxy, 1, lambda call: call["cause"] == "first_byte")
         ended = await ask(proxy.admin, post(b"", "/api/exchanges/first/cancel"))
         assert ended.status == 200
         exchange = await proxy.record()
@@ -165,7 +168,7 @@ async def test_the_bytes_of_an_open_tunnel_are_seen() -> None:
         assert isinstance(peer, Peer)
         await client.send(b"hello")
         assert await client.exactly(10) == b"hellohello"
-        [call] = (await flying(proxy, 1)).values()
+        [call] = (await flying(proxy, 1, lambda call: call["cause"] == "body")).values()
         assert (call["bytes_in"], call["bytes_out"]) == (5, 10)
         place = f"api ({peer.url.removeprefix('http://')})"
         assert f"with an open tunnel to {place}: 5 B from the client, 10 B to it" in call["why"]
