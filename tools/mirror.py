@@ -28,7 +28,6 @@ middleware/hedge/options: tests/config/test_tables.py  beside those of all table
 middleware/resume/problems: tests/config/test_tables.py  beside those of all tables
 middleware/retry/attempts: tests/middleware/retry/test_retry.py  retry alone makes them
 middleware/retry/adapters: tests/middleware/retry/test_retry.py  only aiohttp-retry calls them
-store/file_claims: tests/store/test_claims.py  what every store does about requests under way
 store/own_claims: tests/store/test_claims.py  what every store does about requests under way
 store/redis_calls: tests/store/test_redis.py  against a server that stops and stalls
 store/redis_claims: tests/store/test_claims.py  what every store does about requests under way

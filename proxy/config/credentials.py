@@ -7,8 +7,8 @@ from typing import Final
 
 from proxy.config import urls
 from proxy.config import values as fields
+from proxy.config.authorities import authorities_doubts
 from proxy.config.problems import fault_of
-from proxy.config.revocation import revocation_doubts
 from proxy.core import findings
 from proxy.core.files import secret_content
 from proxy.core.findings import Finding, Place
@@ -85,7 +85,7 @@ def _oauth2(options: OAuth2Options, place: Place) -> Iterator[Finding]:
         elif options.token_url.startswith("http:"):
             yield Finding((*place, "ca_file"), "only a token_url with https:// has a certificate")
         else:
-            yield from revocation_doubts(options.ca_file, (*place, "ca_file"))
+            yield from authorities_doubts(options.ca_file, (*place, "ca_file"))
 
 
 def credentials_doubts(tables: CredentialsTables | None, place: Place) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from proxy.admin.options import AdminOptions
 from proxy.config import addresses
 from proxy.config import values as fields
+from proxy.config.authorities import authorities_doubts
 from proxy.config.credentials import credentials_problems
 from proxy.config.doubts import doubts
 from proxy.config.listener import listener_problems
@@ -15,7 +16,6 @@ from proxy.config.merge import written_at
 from proxy.config.model import Config, Route, Upstream
 from proxy.config.paths import path_meant
 from proxy.config.problems import fault_of, suggestion
-from proxy.config.revocation import revocation_doubts
 from proxy.config.tables import table_problems
 from proxy.config.unreachable import shadowed
 from proxy.config.urls import collector_fault, server_fault
@@ -214,7 +214,8 @@ def _upstream(options: Upstream, place: Place) -> Iterator[Finding]:
             except (OSError, ValueError) as error:
                 faults = [Finding((*place, "tls"), str(error))]
             else:
-                faults = [*revocation_doubts(options.tls.ca_file, (*place, "tls", "ca_file"))]
+                verified = options.tls.ca_file if options.tls.verify else ""
+                faults = [*authorities_doubts(verified, (*place, "tls", "ca_file"))]
         yield from faults
     if options.credentials is not None:
         yield from credentials_problems(options.credentials, (*place, "credentials"))

@@ -4,7 +4,7 @@ import ssl
 from collections.abc import Iterator
 
 from proxy.config import values
-from proxy.config.revocation import revocation_doubts
+from proxy.config.authorities import authorities_doubts
 from proxy.core.clock import wall
 from proxy.core.findings import WARNING, Finding, Place
 from proxy.edge.certificates import files_of, listener_context, read_certificate
@@ -56,7 +56,9 @@ def _tls(options: ServerTlsOptions) -> Iterator[Finding]:
     except (OSError, ValueError) as error:
         yield Finding(_TLS, str(error))
     else:
-        yield from revocation_doubts(options.client_ca_file, (*_TLS, "client_ca_file"))
+        yield from authorities_doubts(
+            options.client_ca_file, (*_TLS, "client_ca_file"), any_is_enough=False
+        )
 
 
 def _files(options: ServerTlsOptions) -> Iterator[Finding]:

@@ -10,6 +10,8 @@ LOOK_EVERY: Final = 1.0
 """Seconds between two looks at a file."""
 _LONGEST: Final = 64 << 10
 """Bytes of a secret; no server takes a field that is longer."""
+_BOM: Final = b"\xef\xbb\xbf"
+"""What some editors write at the start of a file of UTF-8."""
 
 Mark: TypeAlias = tuple[int, int, int, int]
 
@@ -72,5 +74,5 @@ def regular_content(path: str) -> bytes:
 
 
 def secret_content(path: str) -> bytes:
-    """The bytes of a file, or of a pipe, without its last line break. Raises OSError."""
-    return content(path).removesuffix(b"\n").removesuffix(b"\r")
+    """The bytes of a file or pipe without its BOM and its last line break. Raises OSError."""
+    return content(path).removeprefix(_BOM).removesuffix(b"\n").removesuffix(b"\r")

@@ -9,11 +9,18 @@ from proxy.core.redaction import Rotating, rotating
 log = logging.getLogger(__name__)
 
 
+def one_line(secret: bytes) -> bytes:
+    """The secret in a file. Raises ValueError where there may be another one behind it."""
+    if b"\n" in secret:
+        raise ValueError("the file has more than one line")
+    return secret
+
+
 def filled(token: bytes) -> bytes:
-    """The token in a file. Raises ValueError where there is none."""
+    """The token in a file. Raises ValueError where there is none, or more than one."""
     if not token.strip():
         raise ValueError("the token is empty")
-    return token.strip()
+    return one_line(token.strip())
 
 
 class SecretFile:

@@ -10,9 +10,23 @@ from typing import Final
 
 from proxy.net.revocation import enforce
 
-_CERTIFICATE: Final = re.compile(rb"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----")
-_KEY: Final = re.compile(rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----")
+_CERTIFICATE: Final = re.compile(
+    rb"^(?:\xef\xbb\xbf)?-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----\s*$", re.MULTILINE
+)
+_KEY: Final = re.compile(
+    rb"^(?:\xef\xbb\xbf)?-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----\s*$", re.MULTILINE
+)
 _ENCRYPTED: Final = re.compile(rb"-----BEGIN ENCRYPTED PRIVATE KEY-----|Proc-Type: 4,ENCRYPTED")
+_NOT_THE_KEY: Final = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED")
+"""The last one where they are of two kinds, such as RSA and EC."""
+_STRONGER: Final = "expected RSA of 2048 bits or more, or an elliptic curve of 224 or more"
+_WEAK: Final = {
+    "EE_KEY_TOO_SMALL": f"its key is too small, {_STRONGER}",
+    "CA_KEY_TOO_SMALL": f"the key of an authority in its chain is too small, {_STRONGER}",
+    "CA_MD_TOO_WEAK": "its chain is signed by way of MD5 or SHA-1, expected SHA-256 or better",
+}
+_UNREADABLE: Final = ("PEM lib", "ASN1 lib")
+_DAMAGED: Final = "it is damaged, what stands between a BEGIN and its END cannot be read"
 _REASON: Final = re.compile(r"\[[^\]]*\] (.*) \(_ssl\.c:\d+\)")
 
 
@@ -83,16 +97,35 @@ def _fault(cert_file: str, key_file: str, password_file: str, error: ssl.SSLErro
     if not _KEY.search(content):
         beside = "" if key_file else ", or key_file beside it"
         return UnusableFile(option, f"no key in {key!r}: {_expected('PRIVATE KEY')}{beside}")
-    if "KEY_VALUES_MISMATCH" in str(error):
-        said = f"the key in {key!r} is not that of the certificate in {cert_file!r}"
-        return UnusableFile(option, said)
+    if _reason(error) in _NOT_THE_KEY:
+        return UnusableFile(option, _mismatch(cert_file, key))
+    if _reason(error) in _WEAK or not _is_readable(cert_file):
+        return _other(cert_file, key, error)
     if _ENCRYPTED.search(content):
         if not password_file:
             said = f"the key in {key!r} is encrypted: expected password_file beside it"
             return UnusableFile(option, said)
         said = f"the password in {password_file!r} does not open the key in {key!r}"
         return UnusableFile("password_file", said)
+    if (said := _said(error)) == _DAMAGED:
+        return UnusableFile(option, f"cannot use the key in {key!r}: {said}")
     return _other(cert_file, key, error)
+
+
+def _mismatch(cert_file: str, key: str) -> str:
+    said = f"the key in {key!r} is not that of the certificate in {cert_file!r}"
+    if len(_CERTIFICATE.findall(Path(cert_file).read_bytes())) > 1:
+        said += ": the certificate of the key stands first in the file, its authorities follow"
+    return said
+
+
+def _is_readable(cert_file: str) -> bool:
+    """Whether OpenSSL can read all the certificates in it."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cert_file)
+    except ssl.SSLError:
+        return False
+    return True
 
 
 def _other(cert_file: str, key: str, error: ssl.SSLError) -> UnusableFile:
@@ -104,7 +137,13 @@ def _expected(what: str) -> str:
     return f'expected PEM, with a line "-----BEGIN {what}-----"'
 
 
+def _reason(error: ssl.SSLError) -> str:
+    """OpenSSL's name for it; empty where it was not OpenSSL that said it, or it has none."""
+    return getattr(error, "reason", None) or ""
+
+
 def _said(error: ssl.SSLError) -> str:
     """OpenSSL's words, without the line of its C."""
     found = _REASON.fullmatch(str(error))
-    return found[1] if found else str(error)
+    said = _WEAK.get(_reason(error)) or (found[1] if found else str(error))
+    return _DAMAGED if said in _UNREADABLE else said

@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from proxy.net.der import SEQUENCE, issuer_and_subject, parts
+
 _LIST: Final = re.compile(rb"-----BEGIN X509 CRL-----(.+?)-----END X509 CRL-----", re.DOTALL)
-_SEQUENCE: Final = 0x30
 _COMMON_NAME: Final = b"\x06\x03\x55\x04\x03"
 """The type of an attribute, 2.5.4.3, with its tag and its length."""
 _TIMES: Final = {0x17: "%y%m%d%H%M%SZ", 0x18: "%Y%m%d%H%M%SZ"}
 """UTCTime and GeneralizedTime, as RFC 5280 4.1.2.5 wants them."""
-_LONG: Final = 0x80
 _SAID: Final = {
     3: "there is no list of revoked certificates (CRL) of its authority",
     11: "the list of revoked certificates (CRL) of its authority is not valid yet",
@@ -72,7 +72,8 @@ def doubts(path: str, now: float) -> Iterator[str]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(path)
     what = "list of revoked certificates (CRL)"
-    for name in dict.fromkeys(map(_subject, context.get_ca_certs(binary_form=True))):
+    held = context.get_ca_certs(binary_form=True)
+    for name in dict.fromkeys(issuer_and_subject(each)[1] for each in held):
         until = expiries.get(name, math.inf)
         if name not in expiries:
             why = f"{path!r} holds no {what} of {_shown(name)}, but one of another authority"
@@ -100,39 +101,19 @@ def _lists(pem: bytes) -> list[_List]:
 
 def _read(der: bytes) -> _List:
     """Of RFC 5280 5.1: name of the issuer, and after two times what was revoked."""
-    parts = _parts(_parts(_parts(der)[0][2])[0][2])
+    inner = parts(parts(parts(der)[0][2])[0][2])
     times = [
         datetime.strptime(content.decode(), _TIMES[tag]).replace(tzinfo=UTC).timestamp()
-        for tag, _, content in parts
+        for tag, _, content in inner
         if tag in _TIMES
     ]
-    _, (_, issuer, _), *_ = (part for part in parts if part[0] == _SEQUENCE)
+    _, (_, issuer, _), *_ = (part for part in inner if part[0] == SEQUENCE)
     return _List(issuer, times[0], times[1] if len(times) > 1 else math.inf)
-
-
-def _subject(der: bytes) -> bytes:
-    """Of a certificate (RFC 5280 4.1): algorithm, issuer, validity, subject."""
-    parts = _parts(_parts(_parts(der)[0][2])[0][2])
-    return [whole for tag, whole, _ in parts if tag == _SEQUENCE][3]
 
 
 def _shown(name: bytes) -> str:
     """The common name in a name, or else its last part."""
-    attributes = [_parts(each)[0] for _, _, each in _parts(_parts(name)[0][2])]
-    pairs = [_parts(content) for _, _, content in attributes]
+    attributes = [parts(each)[0] for _, _, each in parts(parts(name)[0][2])]
+    pairs = [parts(content) for _, _, content in attributes]
     texts = {kind[1]: value[2].decode(errors="replace") for kind, value in pairs}
     return repr(texts.get(_COMMON_NAME) or next(reversed(texts.values()), "an authority"))
-
-
-def _parts(der: bytes) -> list[tuple[int, bytes, bytes]]:
-    """Tag, whole and content of each element (X.690 8.1)."""
-    found: list[tuple[int, bytes, bytes]] = []
-    at = 0
-    while at < len(der):
-        size, start = der[at + 1], at + 2
-        if size >= _LONG:
-            start += size - _LONG
-            size = int.from_bytes(der[at + 2 : start], "big")
-        found.append((der[at], der[at : start + size], der[start : start + size]))
-        at = start + size
-    return found

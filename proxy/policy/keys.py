@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Collection, Sequence
-from itertools import count
 from typing import Final
 
 from proxy.policy.quota import LONGEST, ONLY, Quota
@@ -107,11 +106,10 @@ class Keys:
     A key that has no value now, since its token is still to come, is the last.
     """
 
-    __slots__ = ("_all", "_turns")
+    __slots__ = ("_all",)
 
     def __init__(self, keys: Sequence[Key]) -> None:
         self._all = tuple(keys)
-        self._turns = count(1)
 
     def free(self, now: float, tried: Collection[Key] = ()) -> Key | None:
         """The next key of those that may be shown now, but for those that were tried."""
@@ -134,7 +132,7 @@ class Keys:
             return key.quota.blocked_for(now), key.refused_until, key.turn
 
         first = min(self._all, key=order)
-        first.turn = next(self._turns)
+        first.turn = self._next_turn()
         return first
 
     def _choose(self, free: Sequence[Key], now: float) -> Key | None:
@@ -144,5 +142,9 @@ class Keys:
 
         chosen = min(free, key=order, default=None)
         if chosen is not None:
-            chosen.turn = next(self._turns)
+            chosen.turn = self._next_turn()
         return chosen
+
+    def _next_turn(self) -> int:
+        """Higher than that of any: keys may be chosen from by two generations at a time."""
+        return 1 + max(key.turn for key in self._all)

@@ -10,7 +10,7 @@ not look at them.
 """
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Final
 
 from proxy.core.stored import LEASE
@@ -61,10 +61,13 @@ class Agreements:
                 return True
         return False
 
-    def take(self, name: bytes, token: bytes) -> bytes:
-        """Have the lease where nobody has it; the token of who has it now."""
+    def take(self, name: bytes, token: bytes, ended: Container[bytes] = ()) -> bytes:
+        """Have the lease where nobody has it; the token of who has it now.
+
+        ``ended``: tokens that nobody has any more, whatever stands here.
+        """
         holder = self.holder(name)
-        if holder:
+        if holder and holder not in ended:
             return holder
         self._db.execute(
             "INSERT OR REPLACE INTO leases VALUES (?, ?, ?)", (name, token, self._wall() + LEASE)

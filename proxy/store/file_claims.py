@@ -2,10 +2,12 @@
 
 import contextlib
 import secrets
+from collections.abc import Container
 from functools import partial
 from typing import Final
 
-from proxy.core.stored import Claim, StoreFailed
+from proxy.core.clock import monotonic
+from proxy.core.stored import LEASE, Claim, StoreFailed
 from proxy.policy.key_changes import Changes
 from proxy.store.database import Database
 from proxy.store.file import File
@@ -17,13 +19,16 @@ _TOKEN: Final = 16
 class FileClaims:
     """Asks the thread that writes for a lease, or the one that reads when a request begins."""
 
-    __slots__ = ("_changes", "_file", "_timeout", "shared")
+    __slots__ = ("_changes", "_ended", "_file", "_timeout", "shared")
 
     def __init__(self, file: File, changes: Changes, timeout: float | None) -> None:
         """``timeout``: seconds that each of both may take, None for any time."""
         self._changes = changes
         self._file = file
         self._timeout = timeout
+        self._ended: dict[bytes, float] = {}
+        """Tokens of ours that could not be given back, as the disk is full or another process has
+        the file locked; and when that was. The leases do not last longer than that."""
         self.shared = True
 
     async def take(self, name: bytes = b"") -> Claim:
@@ -38,7 +43,7 @@ class FileClaims:
 
     async def _take_lease(self, claim: Claim) -> None:
         """With the order in one: each thread that is asked costs as much as the question."""
-        wanted = _Wanted(claim.name, secrets.token_bytes(_TOKEN))
+        wanted = _Wanted(claim.name, secrets.token_bytes(_TOKEN), self._ended)
         try:
             found = await self._file.change(wanted.take, self._timeout)
         except (StoreFailed, TimeoutError):
@@ -60,9 +65,10 @@ class FileClaims:
     async def holder(self, name: bytes) -> bytes:
         """The token of who has this lease; empty for nobody, and where the file cannot be read."""
         try:
-            return await self._file.read(lambda db: db.agreements.holder(name), self._timeout)
+            found = await self._file.read(lambda db: db.agreements.holder(name), self._timeout)
         except (StoreFailed, TimeoutError):
             return b""
+        return b"" if found in self._ended else found
 
     def renew(self, claim: Claim) -> None:
         """Have the lease last from now on."""
@@ -77,17 +83,26 @@ class FileClaims:
             claim.token = b""
 
     def _give_back(self, name: bytes, token: bytes) -> None:
-        self._file.begin(partial(self._file.write, partial(_give_back, name, token)))
+        self._file.begin(partial(self._end, name, token))
+
+    def _end(self, name: bytes, token: bytes) -> None:
+        """In the thread that writes."""
+        if self._file.write(partial(_give_back, name, token)) is None:
+            now = monotonic()
+            while self._ended and next(iter(self._ended.values())) < now - LEASE:
+                del self._ended[next(iter(self._ended))]
+            self._ended[token] = now
 
 
 class _Wanted:
     """A lease that is asked for, in the thread that writes."""
 
-    __slots__ = ("is_given_up", "name", "token")
+    __slots__ = ("ended", "is_given_up", "name", "token")
 
-    def __init__(self, name: bytes, token: bytes) -> None:
+    def __init__(self, name: bytes, token: bytes, ended: Container[bytes]) -> None:
         self.name = name
         self.token = token
+        self.ended = ended
         self.is_given_up = False
         """Whether whoever asked for it waits no more."""
 
@@ -96,7 +111,7 @@ class _Wanted:
         if self.is_given_up:
             return None
         with database.transaction():
-            holder = database.agreements.take(self.name, self.token)
+            holder = database.agreements.take(self.name, self.token, self.ended)
             return holder, database.agreements.now()
 
 
@@ -109,6 +124,7 @@ def _renew(name: bytes, token: bytes, database: Database) -> None:
         database.agreements.renew(name, token)
 
 
-def _give_back(name: bytes, token: bytes, database: Database) -> None:
+def _give_back(name: bytes, token: bytes, database: Database) -> bool:
     with database.transaction():
         database.agreements.give_back(name, token)
+    return True

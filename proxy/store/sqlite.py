@@ -159,8 +159,9 @@ class SqliteStore:
         loop = asyncio.get_running_loop()
         most = self._max_size
 
-        def work(database: Database) -> None:
+        def work(database: Database) -> bool:
             database.add(key, row, labels, old, max_size=most, claim=claim)
+            return True
 
         self._file.begin(partial(self._add, loop, key, row, work, claim))
 
@@ -247,16 +248,17 @@ class SqliteStore:
         loop: asyncio.AbstractEventLoop,
         key: bytes,
         row: Row,
-        work: Callable[[Database], None],
+        work: Callable[[Database], bool],
         claim: Claim | None,
     ) -> None:
         self._done += len(row.body or b"")
         if row.ident in self._lost:
             self._drop(row.ident)
-            if claim is not None:
-                self.claims.give_back(claim)
+            stored = False
         else:
-            self._file.write(work)
+            stored = self._file.write(work) is not None
+        if not stored and claim is not None:
+            self.claims.give_back(claim)
         if not loop.is_closed():
             loop.call_soon_threadsafe(self._now_written, key)
 

@@ -101,7 +101,10 @@ class Endpoints:
         self._update(stay, replaced, changed=changed)
         if self._open:
             self.open()
-        return None if plan.credentials is before.credentials else before.credentials
+        if plan.credentials is before.credentials:
+            return None
+        before.credentials.leave_to(plan.credentials)
+        return before.credentials
 
     def _unchanged(self, other: Plan, endpoints: dict[_Key, Endpoint]) -> dict[_Key, Endpoint]:
         """Those that are reached in the same way now and by the other plan."""

@@ -51,7 +51,10 @@ class UpstreamTlsOptions(Table, frozen=True, kw_only=True):
         str, described("PEM file of its key; may be left out where cert_file holds it.")
     ] = ""
     password_file: Annotated[
-        str, described("File that holds the password of the key; its last line break is dropped.")
+        str,
+        described(
+            "File that holds the password of the key; a BOM and its last line break are dropped."
+        ),
     ] = ""
 
 

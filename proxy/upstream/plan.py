@@ -64,11 +64,15 @@ class Plan:
                 host = Address(options, entry, self.tls.context).lookup
             if host:
                 self.names[server] = host
-        self.credentials: UpstreamCredentials = (
-            known.credentials
-            if known is not None
-            else UpstreamCredentials(options.credentials, options.name, session)
-        )
+        self.credentials: UpstreamCredentials
+        """Those that stay keep their tokens, whatever else changes."""
+        if before is not None and before.options.credentials == options.credentials:
+            self.credentials = before.credentials
+        else:
+            others = None if before is None else before.credentials
+            self.credentials = UpstreamCredentials(
+                options.credentials, options.name, session, before=others
+            )
         self.alone: Endpoint | None = None
         """The one server that there will ever be, as soon as somebody has asked for it."""
 

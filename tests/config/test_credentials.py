@@ -17,6 +17,7 @@ def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "secret").write_text("hush-hush-hush")
     (tmp_path / "nothing").write_text("\n")
+    (tmp_path / "lines").write_text("hush-hush-hush\nhush-hush-hush\n")
     return tmp_path / "config.toml"
 
 
@@ -52,6 +53,7 @@ def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (OAUTH2 + GOOD.replace('"me"', '""'), ["client_id: expected what the token server"]),
         (OAUTH2 + GOOD.replace('"secret"', '"gone"'), ["client_secret_file: cannot read this"]),
         (OAUTH2 + GOOD.replace('"secret"', '"nothing"'), ["client_secret_file: the secret is"]),
+        (KEY + "value_file = 'lines'", ["value_file: the file has more than one line"]),
         (OAUTH2 + GOOD + 'ca_file = "secret"', ["oauth2.ca_file: "]),
         (OAUTH2 + GOOD + 'scopes = "a"', ["oauth2.scopes: unknown option, did you mean 'scope'?"]),
     ],

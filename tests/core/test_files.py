@@ -36,9 +36,12 @@ def test_a_secret_is_a_regular_file_of_moderate_size(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("start", ["", "\ufeff"])
 @pytest.mark.parametrize("end", ["", "\n", "\r\n"])
-def test_the_last_line_break_is_no_part_of_a_secret(tmp_path: Path, end: str) -> None:
-    (tmp_path / "secret").write_bytes(f"a\n b {end}".encode())
+def test_a_bom_and_the_last_line_break_are_no_part_of_a_secret(
+    tmp_path: Path, start: str, end: str
+) -> None:
+    (tmp_path / "secret").write_bytes(f"{start}a\n b {end}".encode())
     assert secret_content(str(tmp_path / "secret")) == b"a\n b "
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from proxy.core import redaction
 from proxy.core.redaction import conceal
-from proxy.core.secret_file import SecretFile
-from proxy.upstream.credentials.options import checked_value
+from proxy.core.secret_file import SecretFile, filled
+from proxy.upstream.credentials.options import checked_content, checked_value
 
 
 def turn(path: Path, text: str) -> None:
@@ -32,6 +32,18 @@ def test_what_cannot_be_shown_changes_nothing(tmp_path: Path, bad: str) -> None:
     turn(path, "Bearer two")
     assert file.changed()
     assert file.value == b"Bearer two"
+
+
+@pytest.mark.parametrize("check", [checked_content, filled])
+def test_a_file_with_more_than_one_line_is_refused_as_such(
+    tmp_path: Path, check: Callable[[bytes], bytes]
+) -> None:
+    for bad in ("one\ntwo\n", "one\r\ntwo"):
+        turn(tmp_path / "token", bad)
+        with pytest.raises(ValueError, match="the file has more than one line"):
+            SecretFile(str(tmp_path / "token"), check)
+    turn(tmp_path / "token", "\ufeffone\r\n")
+    assert SecretFile(str(tmp_path / "token"), check).value == b"one"
 
 
 def test_a_link_that_is_turned_is_a_change(tmp_path: Path) -> None:

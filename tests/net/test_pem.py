@@ -18,7 +18,9 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     made = Authority(home)
     subprocess.run(
         "openssl pkey -in server.key -aes128 -passout pass:sesame -out locked.key && "
-        "openssl ec -in server.key -aes128 -passout pass:sesame -out old.key",
+        "openssl ec -in server.key -aes128 -passout pass:sesame -out old.key && "
+        "openssl req -x509 -newkey rsa:2048 -nodes -keyout rsa.key -out rsa.pem -subj /CN=a && "
+        "openssl req -x509 -newkey rsa:1024 -nodes -keyout small.key -out small.pem -subj /CN=a",
         cwd=home,
         shell=True,
         check=True,
@@ -26,6 +28,12 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     )
     (home / "junk").write_text("nothing")
     (home / "bad.pem").write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    for name, parts in (("chain.pem", "server ca"), ("wrong.pem", "ca server")):
+        texts = [(home / f"{part}.pem").read_text() for part in parts.split()]
+        (home / name).write_text("".join(texts))
+    key, cert = (home / "server.key").read_text(), (home / "server.pem").read_text()
+    (home / "bad.key").write_text(key.replace("\nM", "\n!", 1))
+    (home / "moved.pem").write_text(cert.replace("-----BEGIN", " -----BEGIN"))
     return made
 
 
@@ -53,6 +61,11 @@ def refused(load: Callable[[], None], home: str) -> tuple[str, str]:
         ("server.pem old.key", b"x", "password_file", "the password in 'secret' does not open"),
         ("server.pem locked.key", b"x", "password_file", "the password in 'secret' does not"),
         ("bad.pem server.key", b"", "cert_file", "cannot use the certificate in 'bad.pem' with"),
+        ("bad.pem locked.key", b"sesame", "cert_file", "cannot use the certificate in 'bad.pem'"),
+        ("server.pem bad.key", b"", "key_file", "cannot use the key in 'bad.key': it is damaged"),
+        ("moved.pem server.key", b"", "cert_file", "no certificate in 'moved.pem': expected PEM"),
+        ("server.pem rsa.key", b"", "key_file", "the key in 'rsa.key' is not that of the cert"),
+        ("rsa.pem server.key", b"", "key_file", "the key in 'server.key' is not that of the cert"),
     ],
 )
 def test_a_pair_that_cannot_be_used_names_the_file_and_the_option(
@@ -68,6 +81,26 @@ def test_a_pair_that_cannot_be_used_names_the_file_and_the_option(
     got, sentence = refused(load, f"{home}/")
     assert (got, sentence[: len(said)]) == (option, said)
     assert "_ssl.c" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        ("small.pem small.key", "its key is too small, expected RSA of 2048 bits or more"),
+        ("bad.pem server.key", "it is damaged, what stands between a BEGIN and its END"),
+        ("wrong.pem server.key", ": the certificate of the key stands first in the file"),
+    ],
+)
+def test_why_a_pair_cannot_be_used_is_not_said_in_words_of_openssl(
+    authority: Authority, files: str, why: str
+) -> None:
+    cert, key = (authority.path(name) for name in files.split())
+    _, sentence = refused(lambda: load_pair(context(), cert, key, b"", ""), "\0")
+    assert why in sentence
+
+
+def test_a_chain_begins_with_the_certificate_of_the_key(authority: Authority) -> None:
+    load_pair(context(), authority.path("chain.pem"), authority.path("server.key"), b"", "")
 
 
 @pytest.mark.parametrize("key", ["locked.key", "old.key"])

@@ -25,6 +25,12 @@ def test_keys_of_which_nothing_is_known_take_turns() -> None:
     assert chosen(Keys(three()), 0.0, 6) == ["a", "b", "c", "a", "b", "c"]
 
 
+def test_a_key_that_joins_others_takes_turns_with_them() -> None:
+    a, b, c = three()
+    chosen(Keys((a, b)), 0.0, 6)
+    assert chosen(Keys((a, b, c)), 0.0, 6) == ["c", "a", "b", "c", "a", "b"]
+
+
 def test_the_key_with_most_left_is_next_and_what_was_sent_since_counts() -> None:
     a, b, c = three()
     for key, left in ((a, 2.0), (b, 5.0), (c, 1.0)):

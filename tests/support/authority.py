@@ -22,10 +22,12 @@ class Authority:
         self.issue("server", "DNS:api.test,IP:127.0.0.1")
         self.issue("client", "DNS:sidecar.test")
 
-    def issue(self, name: str, names: str, subject: str = "", days: int = 2) -> None:
-        """A certificate for these names."""
+    def issue(
+        self, name: str, names: str, subject: str = "", days: int = 2, also: str = ""
+    ) -> None:
+        """A certificate for these names; ``also``: a further extension."""
         self._serial += 1
-        (self._home / "ext").write_text(f"subjectAltName={names}\n")
+        (self._home / "ext").write_text(f"subjectAltName={names}\n{also}\n")
         self._run(
             "req", *EC, "-keyout", f"{name}.key", "-out", "csr", "-subj", subject or f"/CN={name}"
         )
@@ -33,6 +35,14 @@ class Authority:
             *("x509", "-req", "-in", "csr", "-CA", "ca.pem", "-CAkey", "ca.key"),
             *("-days", str(days)),
             *("-set_serial", str(self._serial), "-extfile", "ext", "-out", f"{name}.pem"),
+        )
+
+    def sign_itself(self, name: str) -> None:
+        """A certificate that no authority has signed, and that is none."""
+        no_authority = "basicConstraints=critical,CA:FALSE"
+        self._run(
+            *("req", "-x509", *EC, "-keyout", f"{name}.key", "-out", f"{name}.pem", "-days", "2"),
+            *("-subj", f"/CN={name}", "-addext", no_authority),
         )
 
     def revoke(self, *names: str, file: str = "revoked.pem", until: str = "20990101000000Z") -> str:

@@ -60,6 +60,8 @@ async def test_credentials_and_tls_of_before_are_kept_where_nothing_else_is_want
     before, after = planned(options("https://a"), options("https://a", "https://b"))
     assert after.credentials is before.credentials
     assert after.tls is before.tls
+    before, after = planned(options("https://a"), options("https://a", limit=3))
+    assert after.credentials is before.credentials
     before, after = planned(options("http://a"), options("https://a"))
     assert after.tls is not before.tls
     assert after.tls.context is not None

@@ -150,6 +150,44 @@ async def test_a_token_that_lives_for_seconds_is_renewed_before_its_end(tmp_path
         assert len(set(shown(upstream))) > 1
 
 
+async def test_a_token_outlives_a_reload_that_changes_the_upstream(tmp_path: Path) -> None:
+    async with (
+        RawUpstream(("wait-body", token("abc", expires_in=3600))) as server,
+        RawUpstream() as upstream,
+    ):
+        table = oauth2(tmp_path, server)["upstream_options"]
+        options = {"servers": [upstream.url], **table}
+        async with proxied(upstream, upstream_options=options) as proxy:
+            assert (await proxy.ask(get())).status == 200
+            server.play(("wait-body", answer(500)))
+            report = await proxy.reload(upstream_options={**options, "limit": 50})
+            assert "upstream api (limit)" in report.changed
+            assert (await proxy.ask(get())).status == 200
+        assert set(shown(upstream)) == {b"Bearer abc"}
+        assert len(server.requests) == 1
+
+
+async def test_a_token_outlives_a_reload_that_brings_another_key(tmp_path: Path) -> None:
+    async with (
+        RawUpstream(("wait-body", token("abc", expires_in=3600))) as server,
+        RawUpstream() as upstream,
+    ):
+        table = oauth2(tmp_path, server)["upstream_options"]["credentials"]
+        first, second = {"name": "a", **table}, {"name": "b", "value": "Bearer b"}
+        options = {"servers": [upstream.url], "credentials": [first]}
+        async with proxied(upstream, upstream_options=options) as proxy:
+            assert (await proxy.ask(get())).status == 200
+            server.play(("wait-body", answer(500)))
+            await proxy.reload(upstream_options={**options, "credentials": [second, first]})
+            for _ in range(4):
+                assert (await proxy.ask(get())).status == 200
+            assert told(proxy)["a"]["requests"] == 3  # the ones before the reload included
+            await proxy.reload(upstream_options={**options, "credentials": [second]})
+            assert (await proxy.ask(get())).status == 200
+        assert set(shown(upstream)) == {b"Bearer abc", b"Bearer b"}
+        assert len(server.requests) == 1
+
+
 async def test_another_secret_in_the_file_is_the_next_that_is_shown(tmp_path: Path) -> None:
     refusal = ("wait-body", answer(401, b'{"error": "invalid_client"}'))
     async with (

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from proxy.net.sockets import unsent
+from proxy.net.stall_clock import StallClock
 from proxy.net.timers import RearmableTimer
 
 LINGER: Final = 1.0
@@ -16,14 +17,11 @@ LONGEST: Final = 30.0
 
 
 class WriteStallTimer:
-    """The writing side of a client's connection, on the clock of ``write_idle_timeout``.
-
-    Slow is not stuck: bytes that left the kernel since the last look count as taken.
-    """
+    """The writing side of a client's connection, on the clock of ``write_idle_timeout``."""
 
     __slots__ = (
+        "_clock",
         "_held",
-        "_last",
         "_lingering",
         "_loop",
         "_patience",
@@ -46,7 +44,7 @@ class WriteStallTimer:
         self._patience = patience
         self._stuck = stuck
         self._timer = RearmableTimer(loop, self._look)
-        self._last = 0
+        self._clock = StallClock(patience)
         self._held = 0
         """Bytes that wait in a pipe (``net/splice``) instead of in the transport."""
         self._lingering: asyncio.TimerHandle | None = None
@@ -56,8 +54,7 @@ class WriteStallTimer:
     def watch(self) -> None:
         """The client is to take something within the patience."""
         if self._patience:
-            self._last = self._unsent()
-            self._timer.arm(self._loop.time() + self._patience)
+            self._timer.arm(self._clock.begin(self._unsent(), self._loop.time()))
 
     def wait(self, held: int) -> None:
         """The client takes nothing for now of so many bytes in a pipe; 0: it has taken them."""
@@ -115,10 +112,11 @@ class WriteStallTimer:
     def _look(self) -> None:
         if not (self._held or self._transport.get_write_buffer_size()):
             return
-        if self._unsent() >= self._last:
+        again = self._clock.look(self._unsent(), self._loop.time())
+        if again is None:
             self._stuck()
         else:
-            self.watch()
+            self._timer.arm(again)
 
 
 def _nobody() -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 from proxy.core.files import secret_content
 from proxy.core.options import Table, described
 from proxy.core.redaction import configured, rotating
+from proxy.core.secret_file import one_line
 from proxy.http.grammar import CONTROL
 
 
@@ -19,8 +20,8 @@ class OAuth2Options(Table, frozen=True, kw_only=True):
     client_secret_file: Annotated[
         str,
         described(
-            "File that holds the client's secret; its last line break is dropped. It is read "
-            "again when it changes."
+            "File that holds the client's secret; a BOM and its last line break are dropped. It "
+            "is read again when it changes."
         ),
     ]
     scope: Annotated[
@@ -56,8 +57,8 @@ class CredentialsOptions(Table, frozen=True, kw_only=True):
     value_file: Annotated[
         str,
         described(
-            "File that holds the value; its last line break is dropped. It is read again within "
-            "seconds when it changes, and at once when the upstream answers 401."
+            "File that holds the value; a BOM and its last line break are dropped. It is read "
+            "again within seconds when it changes, and at once when the upstream answers 401."
         ),
     ] = ""
     oauth2: OAuth2Options | None = None
@@ -88,12 +89,17 @@ def checked_value(value: bytes) -> bytes:
     return value
 
 
+def checked_content(value: bytes) -> bytes:
+    """The value that a file holds. Raises ValueError, which does not repeat the secret."""
+    return checked_value(one_line(value))
+
+
 def credentials_field(options: CredentialsOptions) -> tuple[bytes, bytes]:
     """The field to send. Raises OSError, or ValueError where its value cannot stand in a field."""
     value = options.value.encode("utf-8", "surrogateescape")
     if options.value_file:
         value = secret_content(options.value_file)
         rotating(value)
-    else:
-        configured(value)
+        return options.header.encode(), checked_content(value)
+    configured(value)
     return options.header.encode(), checked_value(value)

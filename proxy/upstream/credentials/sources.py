@@ -1,14 +1,21 @@
 """Where the value of a key comes from: the configuration, or a file that may change."""
 
 import asyncio
+import math
 from typing import Final, Protocol
 
 from proxy.core.clock import Clock
 from proxy.core.credentials import Field
-from proxy.core.files import LOOK_EVERY
 from proxy.core.secret_file import SecretFile
 from proxy.policy.keys import Key
-from proxy.upstream.credentials.options import CredentialsOptions, checked_value, credentials_field
+from proxy.upstream.credentials.options import (
+    CredentialsOptions,
+    checked_content,
+    credentials_field,
+)
+
+ASKED_EVERY: Final = 0.1
+"""Seconds between two looks at a file that refusals ask for; each one needs a thread."""
 
 
 class Source(Protocol):
@@ -72,15 +79,16 @@ class Given:
 class FromFile:
     """A value that stands in a file, which may be written anew."""
 
-    __slots__ = ("_clock", "_field", "_file", "_header", "_look", "_looked_at", "key")
+    __slots__ = ("_asked_at", "_clock", "_field", "_file", "_header", "_look", "key")
 
     def __init__(self, name: str, options: CredentialsOptions, clock: Clock) -> None:
         """Raises OSError, or ValueError where the value cannot stand in a field."""
         self._clock = clock
-        self._file: Final = SecretFile(options.value_file, checked_value)
+        self._file: Final = SecretFile(options.value_file, checked_content)
         self._header = options.header.encode()
         self._field = (self._header, self._file.value)
-        self._looked_at = clock()
+        self._asked_at = -math.inf
+        """When a refusal has had it looked at; looks that are made every second do not count."""
         self._look: asyncio.Task[None] | None = None
         """The look that is under way."""
         self.key = Key(name, self._field)
@@ -108,7 +116,6 @@ class FromFile:
         return self._look
 
     async def _read(self) -> None:
-        self._looked_at = self._clock()
         try:
             if await asyncio.to_thread(self._file.changed):
                 self._field = (self._header, self._file.value)
@@ -121,9 +128,11 @@ class FromFile:
         return self._field
 
     async def refused(self, shown: Field, until: float) -> bool:
-        """Look at once, though not more than once a second for all that are refused."""
+        """Look at once; refusals that follow each other closely have one look for all of them."""
         if self._field == shown and self._file.may_change:
             now = self._clock()
-            if self._look is not None or now - self._looked_at >= LOOK_EVERY:
-                await asyncio.wait((self._looks(),), timeout=max(0.0, until - now))
+            if self._look is None and now - self._asked_at < ASKED_EVERY:
+                return False
+            self._asked_at = now
+            await asyncio.wait((self._looks(),), timeout=max(0.0, until - now))
         return self._field != shown

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class UpstreamCredentials:
     """The keys of an upstream, and where their values come from."""
 
-    __slots__ = ("_clock", "_sources", "_tokens", "choice", "keys", "names")
+    __slots__ = ("_clock", "_ends", "_made", "_sources", "_tokens", "choice", "keys", "names")
 
     def __init__(
         self,
@@ -33,11 +33,23 @@ class UpstreamCredentials:
         upstream: str,
         session: Session,
         clock: Clock = monotonic,
+        before: "UpstreamCredentials | None" = None,
     ) -> None:
-        """Raises OSError, ValueError or ssl.SSLError where a file or a value cannot be used."""
+        """Raises OSError, ValueError or ssl.SSLError where a file or a value cannot be used.
+
+        ``before``: those that are used now. What is among them under the same name and with the
+        same options goes on: its token, and what the upstream has said of it.
+        """
         self._clock = clock
-        made = partial(_source, upstream=upstream, session=session, clock=clock)
-        sources = [made(*each) for each in zip(names_of(tables), each_of(tables), strict=True)]
+        known = {} if before is None else before._made
+        make = partial(_source, upstream=upstream, session=session, clock=clock)
+        self._made: dict[tuple[str, CredentialsOptions], Source] = {
+            each: known.get(each) or make(*each)
+            for each in zip(names_of(tables), each_of(tables), strict=True)
+        }
+        sources = list(self._made.values())
+        self._ends = sources
+        """Those that end with these credentials."""
         self.keys = tuple(source.key for source in sources)
         self.choice = Keys(self.keys)
         self.names = frozenset(
@@ -62,8 +74,13 @@ class UpstreamCredentials:
 
     async def close(self) -> None:
         """Stop asking."""
-        for source in self._sources.values():
+        for source in self._ends:
             await source.close()
+
+    def leave_to(self, others: "UpstreamCredentials") -> None:
+        """What goes on in others, which take the place of these, does not end with these."""
+        stay = others._made.values()
+        self._ends = [source for source in self._ends if source not in stay]
 
     async def look(self) -> None:
         """A second has passed: look at the files."""

@@ -1,5 +1,7 @@
 """The body of a request on its way to the upstream."""
 
+import asyncio
+
 from proxy.core.body import Body
 from proxy.core.errors import InternalError, ProxyError, ResponseTimeout, forget_frames
 from proxy.core.timeouts import TimeoutsOptions
@@ -7,6 +9,7 @@ from proxy.core.words import in_seconds
 from proxy.http.chunked import CHUNK
 from proxy.http.trailers import last_chunk
 from proxy.net.splice import LEAST
+from proxy.net.stall_clock import StallClock
 from proxy.upstream.http1.protocol import UpstreamProtocol
 
 
@@ -16,13 +19,14 @@ class RequestBodySender:
     It is the ``Sink`` of a long one that the kernel moves.
     """
 
-    __slots__ = ("_body", "_first_byte", "_held", "_protocol", "_unsent", "descriptor")
+    __slots__ = ("_body", "_clock", "_first_byte", "_held", "_loop", "_protocol", "descriptor")
 
     def __init__(self, body: Body, protocol: UpstreamProtocol, timeouts: TimeoutsOptions) -> None:
         self._body = body
         self._protocol = protocol
         self._first_byte = timeouts.first_byte
-        self._unsent = 0
+        self._clock = StallClock(timeouts.first_byte)
+        self._loop = asyncio.get_running_loop()
         self._held = 0
         """Bytes that wait in a pipe (``net/splice``) instead of in the transport."""
         self.descriptor = -1
@@ -90,22 +94,19 @@ class RequestBodySender:
 
     def _await_progress(self) -> None:
         """The upstream is to take something, or to reply, within first_byte."""
-        self._unsent = self._left()
-        self._protocol.arm(self._first_byte, self._no_progress)
+        now = self._loop.time()
+        self._look_at(self._clock.begin(self._left(), now), now)
+
+    def _look_at(self, at: float, now: float) -> None:
+        self._protocol.arm(at - now, self._no_progress)
 
     def _left(self) -> int:
         return self._held + self._protocol.unsent()
 
     def _no_progress(self) -> Exception | None:
-        """Slow is not stuck: bytes that left the kernel since the last look count."""
-        unsent = self._left()
-        if 0 < unsent < self._unsent:
-            self._unsent = unsent
-            self._protocol.arm(self._first_byte, self._no_progress)
-            return None
-        if self._unsent and not unsent:
-            self._unsent = 0
-            self._protocol.arm(self._first_byte, self._no_progress)
+        now = self._loop.time()
+        if (again := self._clock.look(self._left(), now)) is not None:
+            self._look_at(again, now)
             return None
         return ResponseTimeout(
             "the upstream neither took the rest of the request nor replied within first_byte of "

@@ -63,6 +63,20 @@ async def test_a_client_that_takes_little_is_not_stuck(jumping: JumpingLoop) -> 
     assert stuck == []
 
 
+async def test_a_client_that_takes_nothing_more_is_stuck_soon_after_the_patience(
+    jumping: JumpingLoop,
+) -> None:
+    transport = Transport(100)
+    side, stuck = writing(jumping, transport, 60)
+    side.watch()
+    await asyncio.sleep(1)
+    transport.held -= 10
+    last = jumping.time()
+    await asyncio.sleep(1000)
+    assert len(stuck) == 1
+    assert last + 60 <= stuck[0] <= last + 75
+
+
 async def test_without_patience_nobody_is_stuck(jumping: JumpingLoop) -> None:
     side, stuck = writing(jumping, Transport(100), 0)
     side.watch()

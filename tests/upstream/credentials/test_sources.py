@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from proxy.core.files import LOOK_EVERY
 from proxy.core.secret_file import SecretFile
 from proxy.upstream.credentials.options import CredentialsOptions
-from proxy.upstream.credentials.sources import FromFile, Given
+from proxy.upstream.credentials.sources import ASKED_EVERY, FromFile, Given
 
 
 async def test_a_value_of_the_configuration_stays() -> None:
@@ -21,7 +20,7 @@ async def test_a_value_of_the_configuration_stays() -> None:
     assert not await source.refused(field, 1e9)
 
 
-async def test_a_crowd_that_is_refused_has_the_file_looked_at_once_a_second(
+async def test_a_crowd_that_is_refused_has_the_file_looked_at_once_in_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "key").write_text("one")
@@ -37,16 +36,29 @@ async def test_a_crowd_that_is_refused_has_the_file_looked_at_once_a_second(
     options = CredentialsOptions(header="X-Key", value_file=str(tmp_path / "key"))
     source = FromFile("main", options, lambda: now)
     field = await source.ready(0.0)
-    for moment in (100.0, 100.0 + LOOK_EVERY, 100.0 + LOOK_EVERY):
+    later = 100.0 + 2 * ASKED_EVERY
+    for moment in (100.0, 100.0 + ASKED_EVERY / 2, later, later):
         now = moment
         assert not await source.refused(field, 1e9)
-    assert looks == [101.0]
+    assert looks == [100.0, later]
     (tmp_path / "key").write_text("another")
     now = 103.0
     assert await source.refused(field, 1e9)
     assert await source.refused(field, 1e9)  # there is another one already
-    assert looks == [101.0, 103.0]
+    assert looks == [100.0, later, 103.0]
     assert await source.ready(0.0) == source.key.field == (b"X-Key", b"another")
+
+
+async def test_a_look_that_nobody_asked_for_delays_none_that_a_refusal_asks_for(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "key").write_text("one")
+    options = CredentialsOptions(header="X-Key", value_file=str(tmp_path / "key"))
+    source = FromFile("main", options, lambda: 100.0)
+    field = await source.ready(0.0)
+    await source.look()
+    (tmp_path / "key").write_text("another")
+    assert await source.refused(field, 1e9)
 
 
 async def test_nobody_waits_longer_than_allowed_for_a_disk_that_stands_still(

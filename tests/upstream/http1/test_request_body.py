@@ -172,33 +172,42 @@ async def test_what_was_sent_is_let_go_of_while_the_client_sends_no_more(
         await sending
 
 
+class Kernel:
+    """A connection whose peer takes what a test says."""
+
+    error: Exception | None = None
+
+    def __init__(self, loop: JumpingLoop, *, awaiting: bool, left: int = 0) -> None:
+        self._loop = loop
+        self.awaiting_head = awaiting
+        self.timer = RearmableTimer(loop, self._due)
+        self.left = left
+        self.failed_at = 0.0
+
+    def arm(self, seconds: float, due: Callable[[], Exception | None]) -> None:
+        self._late = due
+        self.timer.arm(self._loop.time() + seconds)
+
+    def _due(self) -> None:
+        if self.error is None:
+            self.error = self._late()
+            self.failed_at = self._loop.time()
+
+    def unsent(self) -> int:
+        return self.left
+
+
+def sending(kernel: Kernel) -> RequestBodySender:
+    timeouts = TimeoutsOptions(first_byte=Duration(10.0))
+    return RequestBodySender(BytesBody(), cast(UpstreamProtocol, kernel), timeouts)
+
+
 @pytest.mark.parametrize(("awaiting", "failed"), [(True, True), (False, False)])
 async def test_what_waits_in_a_pipe_is_on_the_clock_until_the_head_has_come(
     awaiting: bool, failed: bool, jumping: JumpingLoop
 ) -> None:
-    class Kernel:
-        """A connection whose kernel has given all that it was given to its peer."""
-
-        awaiting_head = awaiting
-        error: Exception | None = None
-
-        def __init__(self) -> None:
-            self.timer = RearmableTimer(jumping, self._due)
-
-        def arm(self, seconds: float, due: Callable[[], Exception | None]) -> None:
-            self._late = due
-            self.timer.arm(jumping.time() + seconds)
-
-        def _due(self) -> None:
-            self.error = self.error or self._late()
-
-        def unsent(self) -> int:
-            return 0
-
-    kernel = Kernel()
-    sender = RequestBodySender(
-        BytesBody(), cast(UpstreamProtocol, kernel), TimeoutsOptions(first_byte=Duration(10.0))
-    )
+    kernel = Kernel(jumping, awaiting=awaiting)
+    sender = sending(kernel)
     sender.blocked(3000)
     await asyncio.sleep(9)
     sender.blocked(2000)  # slow is not stuck
@@ -209,4 +218,19 @@ async def test_what_waits_in_a_pipe_is_on_the_clock_until_the_head_has_come(
     sender.blocked(1000)
     await asyncio.sleep(11)
     assert isinstance(kernel.error, ResponseTimeout) == failed
+    kernel.timer.close()
+
+
+@pytest.mark.parametrize("left", [0, 40], ids=["all", "some"])
+async def test_a_server_that_takes_nothing_more_has_little_more_than_its_time(
+    left: int, jumping: JumpingLoop
+) -> None:
+    kernel = Kernel(jumping, awaiting=True, left=100)
+    await sending(kernel).run()
+    await asyncio.sleep(1)
+    kernel.left = left
+    last = jumping.time()
+    await asyncio.sleep(100)
+    assert isinstance(kernel.error, ResponseTimeout)
+    assert last + 10 <= kernel.failed_at <= last + 12.5
     kernel.timer.close()

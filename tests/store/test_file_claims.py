@@ -1,0 +1,77 @@
+"""Leases in a file that cannot be written."""
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from proxy.core.stored import Claim
+from proxy.store.database import Database
+from proxy.store.sqlite import SqliteStore
+from tests.support.stored import meta
+
+KEY, LEASE = b"k" * 16, b"l" * 16
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    """One whose file no other process uses."""
+    found = SqliteStore(tmp_path / "store.db", 64 << 20, 0.0)
+    yield found
+    await found.close()
+
+
+async def set_up(store: SqliteStore, pragma: str) -> None:
+    def change(database: Database) -> None:
+        database._db.execute(f"PRAGMA {pragma}")
+
+    await store._file.change(change)
+
+
+@pytest.mark.parametrize("size", [1_000, 200_000], ids=["short", "long"])
+async def test_a_reply_for_which_there_is_no_room_gives_its_lease_back(
+    store: SqliteStore, size: int
+) -> None:
+    claim = await store.claims.take(LEASE)
+    await set_up(store, "max_page_count = 1")  # as many as it has
+    written = store.put(KEY, meta(fields=[(b"X", b"x" * 60_000)]), claim)
+    assert written.write(b"x" * size)
+    written.commit()
+    await store._file.change(lambda _: None)
+    await store._file.change(lambda _: None)
+    assert not await store.get(KEY)
+    assert not await store.claims.holder(LEASE)
+    assert (await store.claims.take(LEASE)).token
+
+
+def stores(store: SqliteStore, claim: Claim) -> None:
+    written = store.put(KEY, meta(), claim)
+    assert written.write(b"x")
+    written.commit()
+
+
+def gives_up(store: SqliteStore, claim: Claim) -> None:
+    store.put(KEY, meta(), claim).abort()
+
+
+@pytest.mark.parametrize("end", [stores, gives_up])
+async def test_a_lease_that_cannot_be_given_back_holds_up_nobody_here(
+    store: SqliteStore, tmp_path: Path, end: Callable[[SqliteStore, Claim], None]
+) -> None:
+    claim = await store.claims.take(LEASE)
+    token = claim.token
+    await set_up(store, "busy_timeout = 0")
+    other = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    end(store, claim)
+    for _ in range(2):  # what was begun, and what that has begun
+        assert await store._file.change(lambda _: True) is None
+    assert not await store.claims.holder(LEASE)
+    assert other.execute("SELECT token FROM leases").fetchone() == (token,)
+    other.execute("ROLLBACK")
+    other.close()
+    store._file._locked_until = 0.0
+    second = await store.claims.take(LEASE)
+    assert second.token
+    assert await store.claims.holder(LEASE) == second.token
