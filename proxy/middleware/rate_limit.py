@@ -2,7 +2,11 @@
 
 import asyncio
 import math
+from bisect import insort
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
+from fractions import Fraction
+from typing import Final
 
 from proxy.core.clock import Clock
 from proxy.core.errors import RateLimited
@@ -17,6 +21,11 @@ from proxy.core.samples import Sample, counter, gauge
 from proxy.core.scope import Scope
 from proxy.core.words import in_seconds
 from proxy.policy.token_bucket import TokenBuckets
+
+_EARLY: Final = 0.001
+"""Seconds by which the timer of a loop may be early."""
+_LONGEST: Final = 3600
+"""Seconds of a window that is told to clients, where the period of the option will not do."""
 
 
 def link(scope: Scope, inner: Handler) -> Handler | None:
@@ -53,17 +62,85 @@ def problems(written: Written) -> Iterator[Finding]:
 class Known:
     """What a rate limit knows of its clients, and what became of them so far."""
 
-    __slots__ = ("counts", "tokens")
+    __slots__ = ("counts", "lines", "tokens")
 
     def __init__(self, tokens: TokenBuckets) -> None:
         self.tokens = tokens
         self.counts = {"refused": 0, "waited": 0}
+        self.lines: dict[Hashable, Line] = {}
+        """Of the clients that have requests waiting."""
+
+
+class Line:
+    """The requests of one client that wait, the first to come first.
+
+    There are as many places as requests, each with its time. Whoever leaves hands its place on to
+    those behind it, and the last place is given back: else either several would go at the same
+    time, or a line of requests that are given up would let nobody through.
+    """
+
+    __slots__ = ("_clock", "_key", "_known", "_loop", "_places", "_timer", "_waiting")
+
+    def __init__(self, known: Known, key: Hashable, clock: Clock) -> None:
+        self._known = known
+        self._key = key
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._places: list[float] = []
+        self._waiting: OrderedDict[asyncio.Future[None], None] = OrderedDict()
+
+    async def wait(self, place: float) -> None:
+        """Until it is its turn; ``place``: the time of the place that comes to the line with it."""
+        waiter = self._loop.create_future()
+        self._waiting[waiter] = None
+        insort(self._places, place)  # after a reload it may be before others
+        self._arm()
+        try:
+            await waiter
+        except BaseException:
+            if waiter in self._waiting:
+                del self._waiting[waiter]
+            else:  # it has left when its turn came: it is the turn of the next
+                insort(self._places, self._clock())
+            self._places.pop()
+            self._known.tokens.give_back(self._key)
+            self._arm()
+            raise
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._places:
+            self._timer = self._loop.call_later(self._places[0] - self._clock(), self._rang)
+        elif self._known.lines.get(self._key) is self:
+            del self._known.lines[self._key]
+
+    def _rang(self) -> None:
+        now = self._clock() + _EARLY
+        while self._places and self._places[0] <= now:
+            del self._places[0]
+            waiter, _ = self._waiting.popitem(last=False)
+            if not waiter.done():
+                waiter.set_result(None)
+        self._arm()
 
 
 class RateLimit:
     """Lets the requests of a client through at a rate."""
 
-    __slots__ = ("_clock", "_inner", "_key", "_patience", "_policy", "_show", "_tokens", "counts")
+    __slots__ = (
+        "_clock",
+        "_inner",
+        "_key",
+        "_known",
+        "_patience",
+        "_policy",
+        "_show",
+        "_tokens",
+        "counts",
+    )
 
     def __init__(
         self,
@@ -83,11 +160,10 @@ class RateLimit:
         if known is None:
             rate = options.average / options.period
             known = Known(TokenBuckets(rate, options.burst or options.average))
-        self._tokens, self.counts = known.tokens, known.counts
+        self._known, self._tokens, self.counts = known, known.tokens, known.counts
         self._key = key_of(options.key)
         self._patience = float(options.max_wait)
-        window = max(1, math.ceil(options.period))
-        self._policy = f'"default";q={math.ceil(options.average)};w={window}'
+        self._policy = _policy(options.average, options.period)
         self._clock = clock
 
     async def handle(self, exchange: Exchange) -> Reply:
@@ -109,12 +185,11 @@ class RateLimit:
             )
         if wait:
             self.counts["waited"] += 1
-            try:
-                with exchange.record.waiting(TOKEN, self._clock):
-                    await asyncio.sleep(wait)
-            except BaseException:
-                self._tokens.give_back(key)
-                raise
+            lines = self._known.lines
+            if (line := lines.get(key)) is None:
+                line = lines[key] = Line(self._known, key, self._clock)
+            with exchange.record.waiting(TOKEN, self._clock):
+                await line.wait(now + wait)
         return await self._inner(exchange)
 
     def describe(self, _: float) -> Iterator[Sample]:
@@ -124,3 +199,15 @@ class RateLimit:
         yield gauge("rate_limit_keys", len(self._tokens))
         for key, left in self._tokens.lowest(self._clock()).items():
             yield gauge("rate_limit_left", left, {"key": self._show(key)})
+
+
+def _policy(average: float, period: float) -> str:
+    """RateLimit-Policy. It takes whole numbers only, and never says more than there is."""
+    quota, window = Fraction(repr(float(average))), Fraction(repr(float(period)))
+    if not (quota.denominator == window.denominator == 1):
+        rate = quota / window
+        quota, window = Fraction(rate.numerator), Fraction(rate.denominator)
+        if window > _LONGEST:
+            window = max(Fraction(_LONGEST), Fraction(math.ceil(1 / rate)))
+            quota = Fraction(math.floor(rate * window))
+    return f'"default";q={quota};w={window}'
