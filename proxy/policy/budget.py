@@ -1,5 +1,6 @@
 """How many retries and copies there may be, as a share of the requests."""
 
+import math
 from typing import Final
 
 from proxy.policy.window import Window
@@ -11,14 +12,25 @@ _FIRST: Final = 1.0
 class Budget:
     """Retries are at most a share of the requests, and may be a few at any load."""
 
-    __slots__ = ("_floor", "_promised", "_requests", "_share", "_spent", "_window", "refused")
+    __slots__ = (
+        "_floor",
+        "_promised",
+        "_requests",
+        "_share",
+        "_spent",
+        "_spent_of_floor",
+        "refused",
+    )
 
     def __init__(self, percent: float, min_per_second: float, window: float) -> None:
         """``percent`` of the requests of the last ``window`` seconds."""
         self._share = percent / 100
-        self._floor = min_per_second * window
+        self._floor = math.ceil(min_per_second * window - 1e-9)
         self._requests = Window(window)
-        self._spent = Window(window)
+        self._spent = self._spent_of_floor = Window(window)
+        if self._floor and not math.isclose(self._floor, min_per_second * window):
+            # Half a retry in ten seconds is one in twenty: in its own window the floor is whole.
+            self._spent_of_floor = Window(self._floor / min_per_second)
         self._promised = 0
         self.refused = 0
 
@@ -32,6 +44,8 @@ class Budget:
             self.refused += 1
             return False
         self._spent.add(now)
+        if self._spent_of_floor is not self._spent:
+            self._spent_of_floor.add(now)
         return True
 
     def promise(self) -> None:
@@ -47,8 +61,9 @@ class Budget:
 
     def available(self, now: float) -> float:
         """Retries that are left."""
-        allowed = max(self._floor, self._share * self._requests.total(now))
-        return max(0.0, allowed - self._spent.total(now) - self._promised)
+        of_floor = self._floor - self._spent_of_floor.total(now)
+        of_share = self._share * self._requests.total(now) - self._spent.total(now)
+        return max(0.0, max(of_floor, of_share) - self._promised)
 
     def requests(self, now: float) -> float:
         """First tries in the window."""

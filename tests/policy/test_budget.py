@@ -1,5 +1,7 @@
 """How many retries there may be."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,6 +36,17 @@ def test_a_share_of_the_requests_or_a_few_at_any_load() -> None:
     assert sum(budget.spend(20.0) for _ in range(300)) == 200
     assert (budget.requests(20.0), budget.spent(20.0)) == (1000, 200)
     assert (budget.available(20.0), budget.refused) == (0.0, 101)
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.01, 0.25, 0.3, 1.7])
+def test_the_floor_holds_in_the_long_run_also_where_it_is_no_whole_number(rate: float) -> None:
+    budget = Budget(percent=0, min_per_second=rate, window=10)
+    spent = [at for at in range(10_000) for _ in range(5) if budget.spend(float(at))]
+    assert spent[0] == 0
+    assert len(spent) == pytest.approx(rate * 10_000, rel=0.02)
+    whole = math.ceil(rate * 10 - 1e-9)
+    for before, after in zip(spent, spent[whole:], strict=False):
+        assert after - before >= 0.9 * whole / rate - 1  # to the bucket
 
 
 def test_what_is_promised_is_there_for_nobody_else() -> None:
