@@ -14,7 +14,7 @@ from proxy.core.errors import (
 )
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import CONNECT_FAILURE, failure_class, lasts
-from proxy.core.reply import Reply
+from proxy.core.reply import NoMoreBytes, Reply
 from proxy.http.retry_after import retry_after
 from proxy.middleware.retry.adapters import AttemptResponse
 from proxy.middleware.retry.may_repeat import may_repeat
@@ -68,13 +68,14 @@ class Attempts(RetryOptionsBase):
         self._started_at = started_at
         self._attempt_count = 0
         self._last_was_made = True
-        self._failed: UpstreamError | None = None
+        self._before: Reply | UpstreamError | None = None
+        """What the last attempt came to, if it was made and another one followed."""
         self._wait = 0.0
 
     def release(self) -> None:
-        """Drop what refers to this object, and the failures before the last."""
+        """Drop what refers to this object, and what came before the last attempt."""
         self.evaluate_response_callback = None
-        self._failed = self._first = None
+        self._before = self._first = None
 
     async def attempt(self) -> Reply:
         """One attempt, or what became of the first. Raises MayRepeat if another may follow."""
@@ -91,10 +92,12 @@ class Attempts(RetryOptionsBase):
             record.attempt_began_at = self._started_at = self._clock()
             return await self._inner(exchange)
         except UpstreamError as error:
-            if isinstance(error, NotAttempted) and self._failed is not None:
-                # This attempt was not made: the failure of the one before says more.
+            if isinstance(error, NotAttempted) and (before := self._before) is not None:
+                # This attempt was not made: what the one before came to says more.
                 self._last_was_made = False
-                raise self._failed from None
+                if isinstance(before, Reply):
+                    return before
+                raise before from None
             if lasts(error) and not error.alternative_ready:
                 raise
             if exchange.suffices is not None and exchange.suffices(error):
@@ -108,13 +111,15 @@ class Attempts(RetryOptionsBase):
                 failure, wait, free=free
             ):
                 forget_frames(error)
-                self._failed = error
+                self._before = error
                 raise MayRepeat(error) from None
             raise
 
     async def _accepts(self, response: Any) -> bool:
         """Whether this reply is the answer. One that is not is closed before the wait."""
         reply = cast(AttemptResponse, response).reply
+        if reply is self._before:
+            return True
         if (suffices := self._exchange.suffices) is not None and suffices(reply):
             return True
         wait: float | None = None
@@ -128,6 +133,7 @@ class Attempts(RetryOptionsBase):
         if status not in self._again or not self._allow_another(status, wait):
             return True
         # Before the wait: its connection is free for others.
+        self._before = _said(reply)
         reply.drop()
         return False
 
@@ -163,3 +169,13 @@ class Attempts(RetryOptionsBase):
         record.log_attempt(record.endpoint, failure, record.attempt_began_at, now)
         self._wait = wait
         return True
+
+
+def _said(reply: Reply) -> Reply:
+    """What is kept of a reply that is dropped: all of it if it is here, else its status and when to ask again."""
+    whole = reply.buffered
+    if whole is not None:
+        reply.keep_trailers()
+        return reply.with_body(NoMoreBytes(), reply.length, whole)
+    when = [field for field in reply.headers if field[0].lower() == b"retry-after"]
+    return Reply(reply.status, when, NoMoreBytes(), reason=reply.reason, length=0, buffered=b"")

@@ -22,13 +22,16 @@ from proxy.core.errors import (
     ReplyHeadTooLarge,
     ResponseTimeout,
     Stage,
+    UpstreamQuotaExceeded,
 )
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Ending, Reply
+from proxy.http.fields import RawHeaders
 from proxy.middleware.retry.options import RetryOptions
 from proxy.middleware.retry.retry import Retry
 from proxy.policy.budget import Budget
 from tests.support.loop import JumpingLoop, Script, get, loop_clock, post, reply
+from tests.support.servers import Endless
 
 EVERYTHING = ("connect-failure", "stale-connection", "reset", "timeout", "503")
 
@@ -246,3 +249,38 @@ async def test_where_nobody_is_left_to_ask_the_last_attempt_is_the_answer(
         await retry(script)(exchange)
     assert [attempt.outcome for attempt in exchange.record.attempt_log] == ["reset"]
     assert "reset" in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    ("rejected", "fields", "body"),
+    [
+        (
+            reply(503, [(b"Retry-After", b"3"), (b"X-Why", b"a")], b"busy"),
+            [(b"Retry-After", b"3"), (b"X-Why", b"a")],
+            b"busy",
+        ),
+        (
+            Reply(503, [(b"Retry-After", b"3"), (b"Content-Type", b"a/b")], Endless()),
+            [(b"Retry-After", b"3")],  # the connection of a body that is still coming is not kept
+            b"",
+        ),
+    ],
+)
+async def test_where_nobody_is_asked_again_the_reply_before_is_the_answer(
+    jumping: JumpingLoop, rejected: Reply, fields: RawHeaders, body: bytes
+) -> None:
+    script = Script(rejected, UpstreamQuotaExceeded("none left"), reply(200))
+    exchange = get()
+    answer = await retry(script)(exchange)
+    assert (answer.status, answer.headers, await answer.read()) == (503, fields, body)
+    assert rejected.closed
+    assert not answer.closed
+    assert [attempt.outcome for attempt in exchange.record.attempt_log] == ["503"]
+
+
+async def test_of_several_attempts_that_were_made_the_last_is_the_answer(
+    jumping: JumpingLoop,
+) -> None:
+    script = Script(reply(503), ConnectionTerminated("reset"), NoEndpointAvailable("nobody"))
+    with pytest.raises(ConnectionTerminated):
+        await retry(script)(get())
