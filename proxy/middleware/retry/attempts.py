@@ -1,7 +1,8 @@
 """The attempts of one exchange, one after the other: whether another may follow, and when."""
 
+import math
 from collections.abc import Set
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from aiohttp_retry import RetryOptionsBase
 
@@ -21,6 +22,10 @@ from proxy.middleware.retry.may_repeat import may_repeat
 from proxy.middleware.retry.options import RetryOptions
 from proxy.policy.backoff import Backoff
 from proxy.policy.budget import Budget
+
+_RETRY_AFTER: Final = b"Retry-After"  # house: it is said here, not read
+_KEPT: Final = 8 << 10
+"""Bytes of a rejected body that are kept: many requests may wait for another try."""
 
 
 class MayRepeat(Exception):
@@ -172,10 +177,11 @@ class Attempts(RetryOptionsBase):
 
 
 def _said(reply: Reply) -> Reply:
-    """What is kept of a reply that is dropped: all of it if it is here, else its status and when to ask again."""
+    """What is kept of a reply that is dropped: all of it, but no body that is long or to come."""
     whole = reply.buffered
-    if whole is not None:
+    if whole is not None and len(whole) <= _KEPT:
         reply.keep_trailers()
         return reply.with_body(NoMoreBytes(), reply.length, whole)
-    when = [field for field in reply.headers if field[0].lower() == b"retry-after"]
-    return Reply(reply.status, when, NoMoreBytes(), reason=reply.reason, length=0, buffered=b"")
+    when = retry_after(reply.headers)
+    fields = () if when is None else ((_RETRY_AFTER, b"%d" % math.ceil(when)),)
+    return Reply(reply.status, fields, NoMoreBytes(), reason=reply.reason, length=0, buffered=b"")

@@ -28,7 +28,12 @@ class BudgetOptions(Table, frozen=True, kw_only=True):
         float, Meta(ge=0, le=1000, description="Retries, in percent of the requests in `window`.")
     ] = 20.0
     min_per_second: Annotated[
-        float, Meta(ge=0, le=MOST, description="Retries a second that are always allowed.")
+        float,
+        Meta(
+            ge=0,
+            le=MOST,
+            description="Retries a second that are always allowed; 0.05 is one in 20 s.",
+        ),
     ] = 3.0
     window: Annotated[Duration, described("The time over which requests are counted.")] = seconds(
         10
