@@ -1,9 +1,21 @@
-"""When a server is left alone, and how it comes back."""
+"""When a server is left alone, and how it comes back.
+
+It comes back by a trial: one request is let through, and what becomes of it decides. A trial keeps
+others out for a bounded time only, else one slow answer would keep them from a server that is well:
+``base_ejection_time`` for the first one. If there is no verdict by then another request is the
+trial as well, which has twice that time, and so on. The first verdict of any of them counts. While
+the client of a trial is waited for, for its upload, it is none: after a second of that the next one
+is let through too.
+"""
 
 from collections.abc import Callable
+from typing import Final
 from weakref import ref
 
 from proxy.policy.window import Window
+
+_FOR_CLIENT: Final = 1.0
+"""Seconds for which a trial may wait for its client: as many as those are told that are refused."""
 
 
 class Pass:
@@ -41,15 +53,21 @@ class Pass:
         breaker = self._breaker()
         if breaker is not None and self._trial and breaker.period == self._period:
             self._breaker = _told
-            breaker.trial = None
+            if breaker.trial is self:
+                breaker.trial = None  # the next one is let through at once
 
 
 def _told() -> None:
     """A trial has one outcome."""
 
 
+def _nothing(_: float) -> float:
+    """No client is waited for."""
+    return 0.0
+
+
 class Breaker:
-    """One server as one route sees it: closed, open, or half open for one trial at a time."""
+    """One server as one route sees it: closed, open, or half open for trials."""
 
     __slots__ = (
         "__weakref__",
@@ -66,6 +84,10 @@ class Breaker:
         "_on_change",
         "_ratio",
         "_relapses",
+        "_trial_until",
+        "_trials",
+        "_waited",
+        "_waited_before",
         "counts",
         "ejections",
         "failures",
@@ -104,7 +126,13 @@ class Breaker:
         self.open = False
         self.until = 0.0
         self.trial: Pass | None = None
-        """The leave of the trial that is under way."""
+        """The leave of the last trial that is under way."""
+        self._waited: Callable[[float], float] = _nothing
+        self._waited_before = 0.0
+        """Of that trial: for how long its client was waited for."""
+        self._trial_until = 0.0
+        self._trials = 0
+        """How many have kept others out for as long as they may, one after the other."""
         self.promised_until = 0.0
         """Until when the next trial is kept for an attempt that is ended for it."""
         self.failures = 0
@@ -117,14 +145,29 @@ class Breaker:
 
     def would_allow(self, now: float) -> bool:
         """Whether ``allow`` would."""
-        return not self.open or (now >= self.until and not self.trial)
+        return not self.open or (now >= self.until and not self._on_trial(now))
 
-    def allow(self, now: float) -> Pass | None:
-        """Leave for one attempt; None while it is open, or while a trial is under way."""
+    def _on_trial(self, now: float) -> bool:
+        """Whether a trial keeps others out."""
+        return (
+            self.trial is not None
+            and now < self._trial_until
+            and self._waited(now) - self._waited_before < _FOR_CLIENT
+        )
+
+    def allow(self, now: float, waited: Callable[[float], float] = _nothing) -> Pass | None:
+        """Leave for one attempt; None while it is open, or while a trial keeps others out.
+
+        ``waited``: seconds until now for which its client was waited for.
+        """
         if not self.open:
             return self.shared
-        if now < self.until or self.trial:
+        if not self.would_allow(now):
             return None
+        if self.trial is not None and now >= self._trial_until:
+            self._trials += 1
+        self._trial_until = now + self._base * 2**self._trials
+        self._waited, self._waited_before = waited, waited(now)
         self.trial = Pass(self, self.period, trial=True)
         return self.trial
 
@@ -170,20 +213,23 @@ class Breaker:
         self.open_for(self._last, now)
 
     def open_for(self, seconds: float, now: float) -> None:
-        """Admit nothing until then, and afterwards one trial at a time."""
+        """Admit nothing until then, and afterwards a trial."""
         self.ejections += 1
         self.until = now + seconds
         self.open = True
-        self.trial = None
+        self._end_trials()
         self.period += 1
         self._on_change(seconds)
+
+    def _end_trials(self) -> None:
+        self.trial, self._trials, self._waited = None, 0, _nothing
 
     def close(self, now: float) -> None:
         """It is well again; what it did before counts no more."""
         self._all = Window(self._interval)
         self._bad = Window(self._interval)
         self.open = False
-        self.trial = None
+        self._end_trials()
         self.failures = 0
         self.until = 0.0
         self.period += 1

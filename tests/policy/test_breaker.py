@@ -1,7 +1,8 @@
 """When a server is left alone, and how it comes back."""
 
 import math
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import strategies as st
@@ -77,6 +78,51 @@ def test_one_trial_at_a_time_decides() -> None:
     assert breaker.allow(5) is not None
 
 
+def test_a_trial_keeps_others_out_for_a_bounded_time_which_doubles() -> None:
+    breaker = opened()
+    admitted(breaker, 5)
+    for until in (10, 20, 40, 80):
+        assert not breaker.would_allow(until - 0.1)
+        assert breaker.allow(until - 0.1) is None
+        admitted(breaker, until)
+    fail(breaker, 200)
+    now = breaker.until
+    admitted(breaker, now)
+    assert breaker.allow(now + 5 - 0.1) is None
+    admitted(breaker, now + 5)  # it begins anew
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_the_first_verdict_of_several_trials_counts(good: bool) -> None:
+    breaker = opened()
+    slow, quick = admitted(breaker, 5), admitted(breaker, 10)
+    (quick.succeeded if good else quick.failed)(11)
+    state = breaker.state(11)
+    assert state == ("closed" if good else "open")
+    (slow.failed if good else slow.succeeded)(12)
+    assert breaker.state(12) == state
+
+
+def test_an_older_trial_that_is_given_up_lets_nobody_in_but_the_newest_does() -> None:
+    breaker = opened()
+    older, newest = admitted(breaker, 5), admitted(breaker, 10)
+    older.abandoned()
+    assert breaker.allow(11) is None
+    newest.abandoned()
+    admitted(breaker, 11)
+
+
+def test_a_trial_that_waits_for_its_client_is_none() -> None:
+    breaker = opened()
+    assert breaker.allow(5, lambda now: now - 3) is not None  # 2 s of it were before
+    assert breaker.allow(5.9) is None
+    uploading = breaker.allow(6, lambda now: min(now - 6, 0.9))
+    assert uploading is not None  # all is here within a second: it is a trial like any other
+    assert breaker.allow(10.9) is None
+    uploading.succeeded(10.9)
+    assert breaker.state(10.9) == "closed"
+
+
 def test_a_trial_that_is_given_up_lets_the_next_one_in() -> None:
     breaker = opened()
     admitted(breaker, 5).abandoned()
@@ -148,6 +194,14 @@ def test_a_reply_that_breaks_later_counts_only_while_closed(state: str) -> None:
     assert (breaker.state(now), breaker.ejections) == (state, 1)
 
 
+class Trial(NamedTuple):
+    """One that has no verdict yet."""
+
+    permission: Pass
+    began: float
+    drips: bool  # nothing but its client is waited for
+
+
 class Machine(RuleBasedStateMachine):
     """Any interleaving of attempts."""
 
@@ -156,23 +210,23 @@ class Machine(RuleBasedStateMachine):
         self.now = 0.0
         self.breaker = Breaker(consecutive_failures=2, base_ejection_time=5, max_ejection_time=20)
         self.passes: list[Pass] = []
-        self.trials: list[Pass] = []
+        self.trials: list[Trial] = []
 
     @rule(seconds=st.floats(0, 12))
     def wait(self, seconds: float) -> None:
         self.now += seconds
 
-    @rule()
-    def begin(self) -> None:
-        before, until = self.breaker.state(self.now), self.breaker.until
+    @rule(drips=st.booleans())
+    def begin(self, drips: bool) -> None:
+        before, until, began = self.breaker.state(self.now), self.breaker.until, self.now
         expected = self.breaker.would_allow(self.now)
-        permission = self.breaker.allow(self.now)
+        permission = self.breaker.allow(self.now, lambda now: drips * (now - began))
         assert (permission is not None) is expected
         if permission is None:
             assert before == "open" or self.trials
         elif before == "half-open":
             assert self.now >= until
-            self.trials.append(permission)
+            self.trials.append(Trial(permission, began, drips))
         else:
             assert before == "closed"
             self.passes.append(permission)
@@ -181,25 +235,44 @@ class Machine(RuleBasedStateMachine):
     @rule(good=st.booleans(), data=st.data())
     def end(self, good: bool, data: st.DataObject) -> None:
         permission = self.passes.pop(data.draw(st.integers(0, len(self.passes) - 1)))
+        before = self.breaker.state(self.now)
         (permission.succeeded if good else permission.failed)(self.now)
+        if before != "closed":
+            assert self.breaker.state(self.now) == before
 
     @precondition(lambda self: self.trials)
-    @rule(how=st.sampled_from(["succeeded", "failed", "abandoned"]))
-    def decide(self, how: str) -> None:
-        trial = self.trials.pop()
+    @rule(how=st.sampled_from(["succeeded", "failed", "abandoned"]), data=st.data())
+    def decide(self, how: str, data: st.DataObject) -> None:
+        trial, *_ = self.trials.pop(data.draw(st.integers(0, len(self.trials) - 1)))
         if how == "abandoned":
             trial.abandoned()
             assert self.breaker.state(self.now) == "half-open"
-        elif how == "succeeded":
-            trial.succeeded(self.now)
-            assert self.breaker.state(self.now) == "closed"
-        else:
-            trial.failed(self.now)
-            assert self.breaker.state(self.now) == "open"
+            return
+        (trial.succeeded if how == "succeeded" else trial.failed)(self.now)
+        state = self.breaker.state(self.now)
+        assert state == ("closed" if how == "succeeded" else "open")
+        for other, *_ in self.trials:  # they come too late
+            other.failed(self.now)
+            other.succeeded(self.now)
+            other.abandoned()
+        self.trials.clear()
+        assert self.breaker.state(self.now) == state
 
     @invariant()
-    def one_trial(self) -> None:
-        assert len(self.trials) <= 1
+    def trials_come_one_by_one(self) -> None:
+        for before, after in pairwise(self.trials):
+            assert after.began - before.began >= (1 if before.drips else 5) - 1e-6
+        at_work = sum(not trial.drips for trial in self.trials)
+        if at_work:
+            since = self.now - min(trial.began for trial in self.trials if not trial.drips)
+            assert 5 * (2 ** (at_work - 1) - 1) <= since + 1e-6
+
+    @invariant()
+    def nobody_is_kept_out_for_long(self) -> None:
+        if self.breaker.state(self.now) == "half-open":
+            newest = max((trial.began for trial in self.trials), default=-math.inf)
+            if self.now - newest >= 5 * 2 ** len(self.trials):
+                assert self.breaker.would_allow(self.now)
 
     @invariant()
     def bounded(self) -> None:
