@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from proxy.core.clock import Clock
+from proxy.policy.quota import Turn
 
 HEDGED: Final = "hedged"
 """Outcome of an attempt that another one has overtaken."""
@@ -84,6 +85,8 @@ class Record:
     """Of the last attempt."""
     trial: object = None
     """The leave for a trial of an ejected server, where an attempt was given one."""
+    turn: Turn | None = None
+    """What it has waited for: its turn in the quota of a server."""
     upstream_request_id: str = ""
     """What the upstream calls the request, where that is another name than ours."""
     queue_s: float = 0.0

@@ -9,7 +9,7 @@ that, and after a 429, the next key is. Every key is tried once for a request.
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Final
 
 from proxy.core.body import EMPTY, Body
 from proxy.core.clock import Clock
@@ -18,7 +18,7 @@ from proxy.core.errors import CredentialsUnavailable, UpstreamQuotaExceeded
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import TOO_MANY
 from proxy.core.rate_limit_options import RateLimitOptions
-from proxy.core.record import CREDENTIALS, QUOTA
+from proxy.core.record import CREDENTIALS
 from proxy.core.reply import Ending, Reply
 from proxy.core.scope import EndpointScope
 from proxy.core.words import in_seconds
@@ -26,6 +26,7 @@ from proxy.http.fields import Fields, RawHeaders
 from proxy.http.rate_limit_fields import budget, quota
 from proxy.http.retry_after import retry_after
 from proxy.policy.keys import REFUSED_FOR, Key
+from proxy.policy.quota import SOON
 
 log = logging.getLogger(__name__)
 
@@ -137,25 +138,28 @@ class OwnCredentials:
             return other
 
     async def _free(self, exchange: Exchange) -> Key:
-        """The key with most left; where all quotas are used up, wait if that is allowed."""
-        keys = self._credentials.choice
-        until = None if self._max_wait is None else self._until(exchange, self._max_wait)
-        while (key := keys.free(now := self._clock())) is None:
-            # One that is refused is asked if no other can be waited for.
-            key = None if until is None else keys.coming(now)
-            if key is None or now + key.quota.blocked_for(now) > cast(float, until):
-                key = keys.soonest(now)
-            wait = key.quota.blocked_for(now)
-            if until is None or not wait:
-                return key
-            if now + wait > until:
-                detail = (
-                    f"no credentials for {self._upstream} have requests left for {in_seconds(wait)}"
-                )
-                raise UpstreamQuotaExceeded(detail, retry_after=wait)
-            with exchange.record.waiting(QUOTA, self._clock, self._upstream):
-                await asyncio.sleep(wait)
+        """The key with most left. Raises UpstreamQuotaExceeded where it has to be waited for."""
+        keys, now, most = self._credentials.choice, self._clock(), self._max_wait
+        if (key := keys.free(now)) is not None:
+            return key
+        turn = exchange.record.turn
+        # One that is refused is asked if no other can be waited for.
+        key = None if most is None or (turn is not None and turn.anywhere) else keys.coming(now)
+        if key is None or key.quota.blocked_for(now) > (most or 0.0):
+            key = keys.soonest(now)
+        wait = key.quota.blocked_for(now)
+        if most is not None and 0.0 < wait <= SOON:
+            await asyncio.sleep(wait)
+        elif most is not None and wait:
+            raise self._exceeded(wait, now)
         return key
+
+    def _exceeded(self, wait: float, now: float) -> UpstreamQuotaExceeded:
+        detail = f"no credentials for {self._upstream} have requests left for {in_seconds(wait)}"
+        error = UpstreamQuotaExceeded(detail, retry_after=wait)
+        quotas = (key.quota for key in self._credentials.keys)
+        error.sendable = any(not quota.blocked_for(now) for quota in quotas)
+        return error
 
     async def _next(self, exchange: Exchange, tried: list[Key]) -> tuple[Key, Field] | None:
         """A key that may be shown and was not tried; None where there is none."""

@@ -1,4 +1,9 @@
-"""The upstream's own limits: a server is sent no more than it says it takes."""
+"""The upstream's own limits: a server is sent no more than it says it takes.
+
+Here is learned what a server says, and decided whether a request may go. One that may not is not
+kept here: it would hold a permit and a server that it does not need. It goes back up, another
+server is asked, and what is left waits in ``quota_wait``.
+"""
 
 import asyncio
 from collections.abc import Hashable
@@ -9,7 +14,6 @@ from proxy.core.errors import UpstreamQuotaExceeded
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import OVERLOADED, TOO_MANY
 from proxy.core.rate_limit_options import RateLimitOptions
-from proxy.core.record import QUOTA
 from proxy.core.redaction import CREDENTIALS
 from proxy.core.reply import Reply
 from proxy.core.request_key import path_of
@@ -19,7 +23,7 @@ from proxy.http.bounded_cache import Memo
 from proxy.http.rate_limit_fields import budget, quota
 from proxy.http.retry_after import retry_after
 from proxy.policy.endpoint import Endpoint
-from proxy.policy.quota import LONGEST, ONLY, Quota, Quotas
+from proxy.policy.quota import LONGEST, ONLY, SOON, Quota, Quotas
 
 _FORBIDDEN: Final = 403
 """With Retry-After it is a limit too: GitHub's secondary ones."""
@@ -93,39 +97,43 @@ class UpstreamQuota:
         self._quotas = endpoint.quotas = endpoint.quotas or Quotas()
 
     async def handle(self, exchange: Exchange) -> Reply:
-        """Raises UpstreamQuotaExceeded where it would have to wait too long."""
+        """Raises UpstreamQuotaExceeded where it would have to wait."""
         quotas = self._quotas
         own = Quota()
         if self.counts_quotas:
             named = quotas.budget(path_of(exchange)) if quotas.has_budgets else b""
             own = self._own(exchange, named)
-        if own.limited or quotas.paths_paused:  # neither, for nearly all
-            await self._wait(exchange, own)
+        # Neither, for nearly all.
+        if (own.limited or quotas.paths_paused) and (soon := self._admit(exchange, own)):
+            await asyncio.sleep(soon)
         reply = await self._inner(exchange)
         self._learn(exchange, reply, own)
         return reply
 
-    async def _wait(self, exchange: Exchange, own: Quota) -> None:
-        """Wait for its turn, and for as long as the server has asked for."""
-        asked = self._clock()
-        if turn := own.reserve(asked, self._until(exchange, asked) - asked):
-            try:
-                await self._sleep(exchange, turn)
-            except BaseException:
-                own.give_back()
-                raise
-        # What came meanwhile counts too.
-        path = path_of(exchange)
-        while wait := max(own.blocked_for(now := self._clock()), self._quotas.path_wait(path, now)):
-            if now + wait > self._until(exchange, asked):
-                detail = f"{self._endpoint.name} takes no more requests for {in_seconds(wait)}"
-                raise UpstreamQuotaExceeded(detail, retry_after=wait)
-            await self._sleep(exchange, wait)
+    def _admit(self, exchange: Exchange, own: Quota) -> float:
+        """Raises UpstreamQuotaExceeded if it may not be sent in as good as no time: these seconds.
 
-    def _until(self, exchange: Exchange, asked: float) -> float:
-        """How long it may wait; of a shared call it becomes later with each client that joins."""
-        until = asked + self._max_wait
-        return until if exchange.deadline is None else min(until, exchange.deadline)
+        ``retry_after`` says when it may be sent.
+        """
+        now, turn = self._clock(), exchange.record.turn
+        wait = max(own.blocked_for(now), self._quotas.path_wait(path_of(exchange), now))
+        if wait > SOON:
+            raise self._exceeded(wait)
+        if turn is None or not turn.use(own):
+            until_turn = own.turn_in(now)
+            if SOON < until_turn <= self._max_wait:
+                error = self._exceeded(until_turn)
+                error.quota, error.sendable = own, True
+                raise error
+            if until_turn <= SOON:
+                own.take_turn(now)
+        return wait
+
+    def _exceeded(self, wait: float) -> UpstreamQuotaExceeded:
+        detail = f"{self._endpoint.name} takes no more requests for {in_seconds(wait)}"
+        error = UpstreamQuotaExceeded(detail, retry_after=wait)
+        error.server = self._endpoint.name
+        return error
 
     def _own(self, exchange: Exchange, named: bytes) -> Quota:
         """The quota of whom the request is from; ``named``: of several limits that one."""
@@ -165,8 +173,3 @@ class UpstreamQuota:
                 own.pause(until)
             else:
                 self._quotas.pause_path(path_of(exchange), until)
-
-    async def _sleep(self, exchange: Exchange, wait: float) -> None:
-        name = self._endpoint.name
-        with exchange.record.waiting(QUOTA, self._clock, self._upstream, name):
-            await asyncio.sleep(wait)

@@ -10,6 +10,8 @@ ONLY: Final = (b"", b"core")
 """The limit of an API that has one, and what GitHub calls the one that most paths count to."""
 LONGEST: Final = 60.0
 """Seconds for which a server is left alone on its word."""
+SOON: Final = 0.005
+"""Seconds that are no wait: whoever waits for the same Retry-After is woken a little early."""
 
 
 class QuotaState(NamedTuple):
@@ -86,26 +88,30 @@ class Quota:
         """Seconds until it may be asked at all."""
         return max(0.0, self._paused - now, self._empty - now)
 
-    def reserve(self, now: float, patience: float) -> float:
-        """Seconds until it is one's turn, now where that would take more than ``patience``.
+    def turn_in(self, now: float) -> float:
+        """Seconds until the next one's turn.
 
         Pacing makes the rest last; it is no reason to refuse what the server would take.
         """
-        if not self._pace or now >= self._until:
-            return 0.0
-        wait = max(0.0, self._next - now)
-        if wait > patience:
-            return 0.0
-        self._next = max(self._next, now) + self._pace
-        return wait
+        return max(0.0, self._next - now) if self.spacing(now) else 0.0
+
+    def take_turn(self, now: float) -> "Turn":
+        """Take the next turn, which comes in ``turn_in`` seconds."""
+        before = max(self._next, now)
+        self._next = before + self.spacing(now)
+        return Turn(self, before, self._next)
 
     def spacing(self, now: float) -> float:
         """Seconds that should lie between two requests, 0 where there is plenty."""
         return self._pace if now < self._until else 0.0
 
-    def give_back(self) -> None:
-        """Whoever had a turn has left."""
-        self._next -= self._pace
+    def give_back(self, turn: "Turn") -> None:
+        """Whoever had this turn does not use it: if it is the last one, somebody else may have it.
+
+        Those behind it keep theirs: two would have the same otherwise.
+        """
+        if self._next == turn.following:
+            self._next = turn.at
 
     def state(self, now: float) -> QuotaState:
         """How things stand."""
@@ -113,6 +119,40 @@ class Quota:
         return QuotaState(
             self.blocked_for(now), self.remaining if known else None, self._pace if known else 0.0
         )
+
+
+class Turn:
+    """The place of a request among those that are spread over the time until there are more."""
+
+    __slots__ = ("_quota", "at", "following", "used")
+
+    def __init__(self, quota: Quota | None, at: float, following: float) -> None:
+        """``following``: when the next one's turn is."""
+        self._quota = quota
+        self.at = at
+        self.following = following
+        self.used = False
+
+    @property
+    def anywhere(self) -> bool:
+        """Whether it is its turn everywhere, since it can wait no longer."""
+        return self._quota is None
+
+    def use(self, quota: Quota) -> bool:
+        """Whether it is a turn of this quota; it is used then, and no copy has it again."""
+        is_its = self.anywhere or (self._quota is quota and not self.used)
+        self.used |= is_its
+        return is_its
+
+    def end(self) -> None:
+        """It was waited for, and then used or not."""
+        if self._quota is not None and not self.used:
+            self._quota.give_back(self)
+
+
+def at_once() -> Turn:
+    """The turn of a request that can wait for none."""
+    return Turn(None, 0.0, 0.0)
 
 
 class Quotas:

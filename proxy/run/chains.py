@@ -70,6 +70,7 @@ credentials: Final = Later(
 deadline: Final = Later("deadline.deadline", DeadlineOptions)
 hedge: Final = Later("hedge.hedge", HedgeOptions)
 propagation: Final = Later("deadline.propagation", DeadlineOptions)
+quota_wait: Final = Later("quota_wait", RateLimitOptions)
 recording: Final = Later("recording.recording", wanted=lambda scope: scope.shared.deck is not None)
 resume: Final = Later("resume.resume", StreamOptions)
 sse_keepalive: Final = Later("sse_keepalive.sse_keepalive", StreamOptions)
@@ -105,6 +106,7 @@ UPSTREAM: Final = (
     Link(wait_for_connect, "above retry: its tries have run out while no server is there"),
     Link(retry, "above the permits: while it waits between two tries it holds none"),
     Link(commit, "below retry: what breaks before the client sees anything is one failed try"),
+    Link(quota_wait, "above copies and permits: whoever waits for its own quota needs neither"),
     Link(hedge, "above the permits: a copy needs one of its own"),
     Link(concurrency, "above the choice of a server: the limit counts for all of them together"),
     Link(load_balance, "chooses last: nothing that waits may come between choice and sending"),
@@ -113,7 +115,7 @@ UPSTREAM: Final = (
 
 ENDPOINT: Final = (
     Link(credentials, "above the quota: a key that is refused gives way to one that has its own"),
-    Link(upstream_quota, "each server has its own, and a wait for it is no time of the server's"),
+    Link(upstream_quota, "each server has its own: what one does not take now, another may"),
     Link(propagation, "below all that waits: it says how much time is left when the request goes"),
     Link(per_try, "around one attempt alone: another one has its own time"),
     Link(tracing, "last: each attempt that is sent tells the upstream its own span"),

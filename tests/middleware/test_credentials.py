@@ -15,6 +15,7 @@ from proxy.core.record import QUOTA, Wait
 from proxy.core.reply import Ending, Reply
 from proxy.middleware import upstream_quota
 from proxy.middleware.credentials import OwnCredentials, link
+from proxy.middleware.quota_wait import QuotaWait
 from proxy.policy.keys import Key, Keys
 from tests.support.endpoint import StateOnly
 from tests.support.loop import JumpingLoop, Script, get, loop_clock, post, reply, settle
@@ -56,7 +57,9 @@ def shows(held: Held, *came: Any, keep: Callable[[Body], None] = kept, **options
         sent.append(dict(exchange.headers).get(b"X-Key"))
         return await script(exchange)
 
-    own = OwnCredentials(inner, held, "api", keep, clock=loop_clock(), **options)
+    own: Any = OwnCredentials(inner, held, "api", keep, clock=loop_clock(), **options)
+    if max_wait := options.get("max_wait"):
+        own = QuotaWait(own.handle, max_wait, clock=loop_clock())
     return own, sent
 
 

@@ -34,6 +34,27 @@ async def test_where_no_good_key_comes_in_time_a_refused_one_is_asked(
     assert sent == [b"a", b"b", b"a"]
 
 
+async def test_a_key_that_is_free_in_a_moment_is_waited_for(jumping: JumpingLoop) -> None:
+    own, sent = shows(Held("a", "b"), *refusals(429, 429), reply(), max_wait=0.0)
+    await own.handle(get())
+    await asyncio.sleep(9 - 0.001)
+    assert (await own.handle(get())).status == 200
+    assert len(sent) == 3
+
+
+async def test_a_key_that_was_refused_is_asked_if_no_other_can_be_waited_for(
+    jumping: JumpingLoop,
+) -> None:
+    held = Held("a", "b")
+    own, sent = shows(held, reply(), max_wait=20.0)
+    held.keys[0].refuse(jumping.time())
+    held.keys[1].exceed(9.0, jumping.time())
+    exchange = get()
+    exchange.deadline = jumping.time() + 8.0
+    assert (await own.handle(exchange)).status == 200
+    assert sent == [b"a"]
+
+
 @pytest.mark.parametrize("name", [b"x-key", b"X_Key", b"x_KEY"])
 async def test_no_spelling_of_the_field_brings_a_clients_own_value(
     jumping: JumpingLoop, name: bytes

@@ -2,7 +2,14 @@
 
 import pytest
 
-from proxy.policy.quota import KEYS, LONGEST, Quota, Quotas
+from proxy.policy.quota import KEYS, LONGEST, Quota, Quotas, at_once
+
+
+def turn(quota: Quota, now: float) -> float:
+    """The wait until one's turn, which is taken."""
+    wait = quota.turn_in(now)
+    assert quota.take_turn(now).at == now + wait
+    return wait
 
 
 def test_nothing_left_is_a_pause() -> None:
@@ -21,17 +28,18 @@ def test_nobody_is_believed_for_longer_than_a_minute() -> None:
 def test_plenty_is_no_reason_to_wait() -> None:
     quota = Quota()
     quota.update(1000, 60, now=0.0)
-    assert [quota.reserve(0.0, 9.0) for _ in range(5)] == [0.0] * 5
+    assert [turn(quota, 0.0) for _ in range(5)] == [0.0] * 5
 
 
 def test_the_rest_is_spread_over_the_time_until_there_is_more() -> None:
     quota = Quota()
     quota.update(100, 20, now=0.0)
     quota.update(10, 20, now=0.0)
-    assert [quota.reserve(0.0, 9.0) for _ in range(3)] == [0.0, 2.0, 4.0]
-    assert quota.reserve(0.0, 5.0) == 0.0  # who has no patience goes at once
-    quota.give_back()
-    assert quota.reserve(0.0, 9.0) == 4.0
+    assert [turn(quota, 0.0) for _ in range(2)] == [0.0, 2.0]
+    last = quota.take_turn(0.0)
+    assert (last.at, quota.turn_in(0.0)) == (4.0, 6.0)
+    last.end()
+    assert turn(quota, 0.0) == 4.0
     assert quota.state(0.0) == (0.0, 10, 2.0)
     assert quota.state(21.0).remaining is None
 
@@ -40,7 +48,7 @@ def test_an_hour_is_an_hour() -> None:
     quota = Quota()
     quota.update(100, 3600, now=0.0)
     quota.update(36, 3600, now=0.0)
-    assert [quota.reserve(0.0, 999.0) for _ in range(2)] == [0.0, 100.0]
+    assert [turn(quota, 0.0) for _ in range(2)] == [0.0, 100.0]
 
 
 def test_few_credentials_are_remembered() -> None:
@@ -55,9 +63,9 @@ def test_few_credentials_are_remembered() -> None:
 def test_a_new_period_is_a_new_count() -> None:
     quota = Quota()
     quota.update(10, 20, now=0.0)
-    assert quota.reserve(0.0, 9.0) == 0.0
+    assert turn(quota, 0.0) == 0.0
     quota.update(10, 20, now=50.0)
-    assert [quota.reserve(50.0, 9.0) for _ in range(3)] == [0.0] * 3
+    assert [turn(quota, 50.0) for _ in range(3)] == [0.0] * 3
 
 
 @pytest.mark.parametrize("until", [5.0, 1.0])
@@ -92,3 +100,20 @@ def test_a_pause_that_is_asked_for_takes_the_place_of_nothing_left() -> None:
     quota.pause(102.0)
     assert quota.blocked_for(100.0) == 2.0
     assert quota.limited
+
+
+def test_a_turn_is_given_back_only_if_nobody_is_behind_it() -> None:
+    quota = Quota()
+    quota.update(100, 20, now=0.0)
+    quota.update(10, 20, now=0.0)
+    first, second = quota.take_turn(0.0), quota.take_turn(0.0)
+    first.end()
+    assert quota.turn_in(0.0) == 4.0  # one at a time: the second keeps its own
+    second.end()
+    assert quota.turn_in(0.0) == 2.0
+    other, used = Quota(), quota.take_turn(0.0)
+    assert (used.use(other), used.use(quota), used.use(quota)) == (False, True, False)
+    used.end()
+    assert quota.turn_in(0.0) == 4.0
+    assert at_once().use(other)
+    assert at_once().anywhere

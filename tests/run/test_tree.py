@@ -118,7 +118,7 @@ CHAINS: list[tuple[list[str], dict[str, Any], list[str]]] = [
         {
             "timeouts": {"total": "9s", "per_try": "1s"},
             "deadline": {},
-            "rate_limit": {"average": 1},
+            "rate_limit": {"average": 1, "max_wait": "1s"},
             "stream": {"heartbeat": "9s", "resume": "9s", "commit": "first_chunk"},
             "coalesce": {},
             "hedge": {},
@@ -128,7 +128,7 @@ CHAINS: list[tuple[list[str], dict[str, Any], list[str]]] = [
         [
             "Rewrite",
             *("Deadline", "Total", "RateLimit", "SseKeepAlive", "Resume", "Coalesce", "Fallback"),
-            *("Retry", "Commit", "Hedge", "Concurrency", "LoadBalance"),
+            *("Retry", "Commit", "QuotaWait", "Hedge", "Concurrency", "LoadBalance"),
             *("UpstreamQuota", "DeadlinePropagation", "PerTry", "Forward"),
         ],
     ),

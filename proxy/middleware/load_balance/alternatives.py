@@ -1,13 +1,14 @@
 """Whether another server could do what one could not, and who has no choice."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, Final
 from weakref import ref
 
 from proxy.core.clock import Clock
-from proxy.core.errors import UpstreamError
+from proxy.core.errors import NoEndpointAvailable, UpstreamError, UpstreamQuotaExceeded
 from proxy.core.exchange import Exchange
 from proxy.core.outcome import CONNECT_FAILURE, failure_class, lasts
+from proxy.core.reply import Reply
 from proxy.http.logins import Ties
 from proxy.middleware.load_balance.targets import Targets, TargetSet
 from proxy.policy.endpoint import Endpoint, in_service
@@ -39,6 +40,30 @@ def is_for_another(
         other.name not in tried and (wrong or target.usable(now))
         for other, target in targets.by_endpoint.items()
     )
+
+
+async def ask_next(
+    ask: Callable[[Exchange, list[Endpoint]], Awaitable[Reply]],
+    exchange: Exchange,
+    endpoint: Endpoint,
+    error: UpstreamQuotaExceeded,
+) -> Reply:
+    """Ask one server after the other, as this one takes no more requests of this client for now.
+
+    Raises the refusal of the server that takes one first. ``ask`` is given those that were asked
+    already, and adds the one that it asks.
+    """
+    asked = [endpoint]
+    while True:
+        try:
+            return await ask(exchange, asked)
+        except UpstreamQuotaExceeded as other:
+            sendable = error.sendable or other.sendable
+            if (other.retry_after or 0.0) < (error.retry_after or 0.0):
+                error = other
+            error.sendable = sendable
+        except NoEndpointAvailable:
+            raise error from None
 
 
 def server_left(
@@ -93,23 +118,26 @@ def choice(
     usable: Sequence[Endpoint],
     now: float,
     *,
+    asked: Collection[Endpoint],
     may_wait: bool,
     passive: bool,
 ) -> Sequence[Endpoint]:
     """What an attempt may choose from, where something may speak against a server.
 
-    ``usable``: see ``policy/balance.eligible``. ``may_wait``: the request leaves a trial to others,
-    until it is overdue; ``passive``: see ``TargetSet``. Raises NoEndpointAvailable.
+    ``usable``: see ``policy/balance.eligible``. ``asked``: those that have no quota for it left.
+    ``may_wait``: the request leaves a trial to others, until it is overdue; ``passive``: see
+    ``TargetSet``. Raises NoEndpointAvailable.
     """
     tried = {attempt.endpoint for attempt in exchange.record.attempt_log}
     # One that asked for a pause is better than one that failed, and than no answer.
-    paused = targets.usable(now, pauses=False)
-    backups = [endpoint for endpoint in targets.usable(now) if endpoint.backup]
+    usable = [each for each in usable if each not in asked] if asked else usable
+    paused = targets.usable(now, pauses=False, but=asked)
+    backups = [endpoint for endpoint in targets.usable(now, but=asked) if endpoint.backup]
     if not backups and too_few(usable, targets.primaries):
         usable = with_refusing(usable, paused)
     ejected: list[Endpoint] = []
     if passive and not (usable or paused):  # all others have gone since
-        ejected = list(filter(in_service, targets.by_endpoint))
+        ejected = [each for each in targets.by_endpoint if in_service(each) and each not in asked]
     for candidates in (usable, backups, paused, ejected):
         if fresh := [endpoint for endpoint in candidates if endpoint.name not in tried]:
             # A trial that is due is made at once, lest its latency put it off for ever; by a

@@ -20,28 +20,28 @@ None. Nearly all attempts take the fast path, which asks no server's state:
 - in both, a server to which all connections are taken is passed over while another has one
   (``[[upstreams]] limit``).
 
+A server that takes no more of this client for now (UpstreamQuotaExceeded) sends it to the next one.
+
 What makes ``_clean`` None, so that the next attempt takes the slow path: a failed attempt, a reply
 whose verdict is not ANSWERED, a body that broke, and every change of a server's state
-(``on_state``: a pause, a health check, a recovery). Other servers make another snapshot, which is
-not ``_clean`` either.
+(``on_state``: a pause, a health check, a recovery). Other servers make another snapshot.
 
 What an outcome tells the server's breaker: a failure counts against it (``_on_failure``), and so
 does a status of 500 or above, without ``[circuit_breaker]`` 502 to 504 (``_on_error_status``).
 A success is told only if somebody needs it: a breaker that counts a ratio, is open or has failures,
 a snapshot that is not clean, or ``peak_ewma``. An attempt that was not made, or that the client
 left, tells nothing. With ``least_request``, servers are compared once a second, and a slow one gets
-less (``weights.compare``). ``in_flight`` goes up before the attempt and down when its reply has
-ended (``ReplyEnded``), or it has failed.
+less (``weights.compare``). ``in_flight`` goes up before the attempt and down when its reply ends.
 """
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final
 
 from proxy.core.body import served_since
 from proxy.core.clock import Clock
-from proxy.core.errors import ConnectionLimit, NotAttempted, UpstreamError
+from proxy.core.errors import ConnectionLimit, NotAttempted, UpstreamError, UpstreamQuotaExceeded
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import UNANSWERED, Verdict, at_fault, failure_class, takes_over, verdict
 from proxy.core.reply import Reply
@@ -49,6 +49,7 @@ from proxy.core.request_key import key_of
 from proxy.core.scope import UpstreamScope
 from proxy.http.retry_after import retry_after
 from proxy.middleware.load_balance.alternatives import (
+    ask_next,
     choice,
     is_for_another,
     logged_in_at,
@@ -79,8 +80,7 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
     scope.has_headroom.append(lambda: targets.has_headroom(clock()))
     options = scope.find(LoadBalanceOptions) or LoadBalanceOptions()
     scope.has_server_left.append(server_left(targets, options.panic_threshold, clock))
-    more = scope.has_more_attempts
-    return LoadBalance(targets, options, shared.rng, more, clock=clock).handle
+    return LoadBalance(targets, options, shared.rng, scope.has_more_attempts, clock=clock).handle
 
 
 class LoadBalance:
@@ -129,15 +129,16 @@ class LoadBalance:
         """What needs no second look: nothing speaks against any of these servers."""
         targets.on_state.append(self.invalidate)
 
-    async def handle(self, exchange: Exchange) -> Reply:
-        """Raises NoEndpointAvailable where there is no server to ask."""
+    async def handle(self, exchange: Exchange, asked: list[Endpoint] | None = None) -> Reply:
+        """Raises NoEndpointAvailable where there is no server to ask, but for those ``asked``."""
         targets = self._targets.now
         if (
             targets is not self._clean
             or exchange.record.attempt_log
+            or asked
             or (exchange.ties is not None and exchange.ties.held)
         ):
-            candidates = self._candidates(targets, exchange)
+            candidates = self._candidates(targets, exchange, asked or ())
         else:
             candidates = targets.primaries
         # While all is well, nothing looks at a clock unless there is a choice to be made by it.
@@ -160,7 +161,8 @@ class LoadBalance:
         if breaker is not None:
             permission = breaker.shared
             if breaker.open:
-                permission = exchange.record.trial = breaker.allow(self.clock())
+                permission = breaker.allow(self.clock(), exchange.body.waited)
+                exchange.record.trial = permission
         endpoint.in_flight += 1
         # What a client takes for its upload says nothing of the server.
         upload = exchange.body if began and exchange.body.buffered is None else None
@@ -168,10 +170,14 @@ class LoadBalance:
             began -= upload.waited(began)
         try:
             reply = await handle(exchange)
-        except (NotAttempted, ConnectionLimit):
+        except (NotAttempted, ConnectionLimit) as error:
             endpoint.in_flight -= 1
             if permission is not None:
                 permission.abandoned()
+            if isinstance(error, UpstreamQuotaExceeded) and not exchange.bound:
+                if asked is None:
+                    return await ask_next(self.handle, exchange, endpoint, error)
+                asked.append(endpoint)
             raise
         except UpstreamError as error:
             endpoint.in_flight -= 1
@@ -271,8 +277,10 @@ class LoadBalance:
         """Look again before the next attempt."""
         self._clean = None
 
-    def _candidates(self, targets: Targets, exchange: Exchange) -> Sequence[Endpoint]:
-        """Those that may be asked."""
+    def _candidates(
+        self, targets: Targets, exchange: Exchange, asked: Collection[Endpoint]
+    ) -> Sequence[Endpoint]:
+        """Those that may be asked, and were not ``asked`` in vain already."""
         if exchange.ties is not None and (own := logged_in_at(targets, exchange.ties)):
             return own
         now = self.clock()
@@ -285,11 +293,6 @@ class LoadBalance:
         )
         if full and usable is targets.primaries and all(map(targets.is_clean, usable)):
             self._clean = targets
-        return choice(
-            targets,
-            exchange,
-            usable,
-            now,
-            may_wait=not self._repeatable(exchange),
-            passive=self._targets.passive,
-        )
+        may_wait, passive = not self._repeatable(exchange), self._targets.passive
+        found = targets, exchange, usable, now
+        return choice(*found, asked=asked, may_wait=may_wait, passive=passive)

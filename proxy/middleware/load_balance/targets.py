@@ -7,7 +7,7 @@ it anew. An API that says with each reply how little is left would otherwise hav
 all routes made anew with each reply.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
@@ -53,10 +53,13 @@ class Targets:
         self.limited = any(endpoint.limited for endpoint in self.by_endpoint)
         """Whether there may be only so many connections to one of them."""
 
-    def usable(self, now: float, *, pauses: bool = True) -> list[Endpoint]:
-        """Those that nothing speaks against, see ``Target.usable``."""
+    def usable(
+        self, now: float, *, pauses: bool = True, but: Collection[Endpoint] = ()
+    ) -> list[Endpoint]:
+        """Those that nothing speaks against, see ``Target.usable``; ``but``: others than these."""
         targets = self.by_endpoint.values()
-        return [target.endpoint for target in targets if target.usable(now, pauses=pauses)]
+        usable = [target.endpoint for target in targets if target.usable(now, pauses=pauses)]
+        return [endpoint for endpoint in usable if endpoint not in but] if but else usable
 
     def is_closed(self, endpoint: Endpoint) -> bool:
         """Whether its breaker is closed; a trial is only for one."""

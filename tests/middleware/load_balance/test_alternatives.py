@@ -1,16 +1,18 @@
 """Who is asked where too few servers are usable."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from proxy.core.errors import ConnectionLimit
+from proxy.core.errors import ConnectionLimit, NoEndpointAvailable, UpstreamQuotaExceeded
+from proxy.http.logins import Ties
 from proxy.middleware.load_balance.alternatives import server_left
 from proxy.middleware.load_balance.ejection import CircuitBreakerOptions
 from proxy.middleware.load_balance.targets import TargetSet
 from proxy.policy.breaker import Breaker
 from tests.support.endpoint import Live
-from tests.support.loop import JumpingLoop, get, loop_clock, reply, settle
+from tests.support.loop import JumpingLoop, get, loop_clock, reply, settle, upload
 from tests.support.servers import Node, again, balance, busy, shares
 
 
@@ -152,3 +154,66 @@ async def test_a_limit_that_is_reached_is_no_fault_of_the_server(jumping: Jumpin
     for node in nodes:
         assert node.breaker is not None
         assert (node.breaker.open, node.usual.hangs, node.in_flight) == (False, False, 0)
+
+
+def full(wait: float, *, sendable: bool = False) -> UpstreamQuotaExceeded:
+    error = UpstreamQuotaExceeded("not now", retry_after=wait)
+    error.sendable = sendable
+    return error
+
+
+async def test_where_a_quota_is_used_up_the_next_server_is_asked(jumping: JumpingLoop) -> None:
+    a, b, c = nodes = Node("a", full(5)), Node("b", full(5)), Node("c")
+    handle = balance(*nodes)
+    assert [(await handle(get())).status for _ in range(3)] == [200] * 3
+    assert a.asked + b.asked + c.asked == 3 + 2
+    assert [node.in_flight for node in nodes] == [0, 0, 0]
+
+
+async def test_where_all_quotas_are_used_up_the_one_with_requests_first_says_when(
+    jumping: JumpingLoop,
+) -> None:
+    nodes = Node("a", full(15)), Node("b", full(2)), Node("c", full(9, sendable=True))
+    nodes[1].pause(jumping.time() + 2)
+    came = await settle(balance(*nodes)(get()))
+    assert isinstance(came, UpstreamQuotaExceeded)
+    assert (came.retry_after, came.sendable) == (2, True)
+    assert [node.asked for node in nodes] == [1, 1, 1]
+
+
+async def test_a_trial_whose_quota_is_used_up_is_none(jumping: JumpingLoop) -> None:
+    breaker = Breaker()
+    node = Node("a", full(15), breaker=breaker)
+    breaker.open_for(1, jumping.time())
+    await asyncio.sleep(1)
+    assert isinstance(await settle(balance(node)(get())), UpstreamQuotaExceeded)
+    assert breaker.would_allow(jumping.time())
+
+
+async def test_whoever_is_logged_in_at_a_server_is_not_sent_to_another(
+    jumping: JumpingLoop,
+) -> None:
+    a, b = Node("a", *[full(5)] * 9), Node("b")
+    exchange = get()
+    exchange.ties = Ties()
+    held: Any = "a", None
+    exchange.ties.held["a"] = held
+    assert isinstance(await settle(balance(a, b)(exchange)), UpstreamQuotaExceeded)
+    assert (a.asked, b.asked) == (1, 0)
+
+
+async def test_a_trial_whose_client_is_waited_for_keeps_others_out_for_a_second(
+    jumping: JumpingLoop,
+) -> None:
+    breaker = Breaker(base_ejection_time=9)
+    node = Node("a", (8, reply()), reply(), breaker=breaker)
+    handle = balance(node)
+    breaker.open_for(1, jumping.time())
+    await asyncio.sleep(1)
+    dripping = asyncio.ensure_future(handle(upload((0, 8))))
+    await asyncio.sleep(0.9)
+    assert isinstance(await settle(handle(get())), NoEndpointAvailable)
+    await asyncio.sleep(0.1)
+    assert (await handle(get())).status == 200
+    assert not breaker.open
+    await dripping
