@@ -54,7 +54,7 @@ async def ask_next(
     already, and adds the one that it asks.
     """
     asked = [endpoint]
-    while True:
+    while len(set(asked)) == len(asked):  # each once
         try:
             return await ask(exchange, asked)
         except UpstreamQuotaExceeded as other:
@@ -63,7 +63,8 @@ async def ask_next(
                 error = other
             error.sendable = sendable
         except NoEndpointAvailable:
-            raise error from None
+            break
+    raise error from None
 
 
 def server_left(
