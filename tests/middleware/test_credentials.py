@@ -59,7 +59,7 @@ def shows(held: Held, *came: Any, keep: Callable[[Body], None] = kept, **options
 
     own: Any = OwnCredentials(inner, held, "api", keep, clock=loop_clock(), **options)
     if max_wait := options.get("max_wait"):
-        own = QuotaWait(own.handle, max_wait, clock=loop_clock())
+        own = QuotaWait(own.handle, max_wait, "api", clock=loop_clock())
     return own, sent
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from proxy.core.errors import UpstreamQuotaExceeded
 from proxy.core.exchange import Exchange
+from proxy.core.record import QUOTA, Wait
 from proxy.core.reply import Reply
 from proxy.core.request_key import path_of
 from proxy.middleware.concurrency.concurrency import Concurrency
@@ -23,7 +24,7 @@ from tests.support.servers import Node, balance
 def patient(script: Script, server: StateOnly, max_wait: float, **options: Any) -> QuotaWait:
     """What waits, above one server."""
     own = UpstreamQuota(script, server, max_wait, clock=loop_clock(), **options)
-    return QuotaWait(own.handle, max_wait, clock=loop_clock())
+    return QuotaWait(own.handle, max_wait, "api", clock=loop_clock())
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -37,6 +38,8 @@ async def test_a_refusal_that_names_a_time_is_heeded(jumping: JumpingLoop, statu
     exchange = get()
     assert (await inner.handle(exchange)).status == 200
     assert exchange.record.queue_s == 3.0
+    wait = Wait(QUOTA, exchange.started_at, "api", StateOnly().name, 3.0)
+    assert exchange.record.longest_wait == wait
 
 
 async def test_the_last_ones_are_paced(jumping: JumpingLoop) -> None:
