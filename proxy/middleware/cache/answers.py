@@ -24,7 +24,10 @@ _IN_304: Final = frozenset(
 """What a 304 repeats of the fields of a 200 (RFC 9110 15.4.5)."""
 _IN_416: Final = re.compile(rb"(?i)(?:date|etag|vary)\Z|access-control-")
 """What a 416 repeats."""
-_OF_WHOLE: Final = frozenset({b"content-range", b"content-length"})
+_OF_WHOLE: Final = frozenset(
+    {b"content-range", b"content-length", b"content-digest", b"content-md5"}
+)
+"""What is said of all the bytes of a body (RFC 9530 2), and would be wrong of a part."""
 _OK: Final = 200
 _NOTHING: Final = NoMoreBytes()
 

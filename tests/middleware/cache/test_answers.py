@@ -108,6 +108,20 @@ async def test_several_parts() -> None:
     assert [value for name, value in found.headers if name == b"Content-Type"] == [kind]
 
 
+@pytest.mark.parametrize("wanted", [b"bytes=0-1", b"bytes=0-1,-2"], ids=["one", "several"])
+async def test_digests_of_a_whole_body_are_not_said_of_a_part(wanted: bytes) -> None:
+    of_whole = [(b"Content-Digest", b"sha-256=:x:"), (b"Content-MD5", b"x")]
+    of_all = [(b"Repr-Digest", b"sha-256=:y:"), (b"Digest", b"sha-256=y")]
+    store = MemoryStore(0)
+    put(store, b"k", DIGITS, fields=[*FIELDS, *of_whole, *of_all])
+    [entry] = await store.get(b"k")
+    found = await asked_for(entry, (b"Range", wanted))
+    assert found.status == 206
+    assert not {name for name, _ in of_whole} & {name for name, _ in found.headers}
+    assert [field for field in found.headers if field in of_all] == of_all
+    assert set(of_whole) <= set((await asked_for(entry)).headers)
+
+
 async def test_if_range_decides_whether_a_range_counts() -> None:
     entry, part = await stored(), (b"Range", b"bytes=0-1")
     assert (await asked_for(entry, part, (b"If-Range", b'"a"'))).status == 206
