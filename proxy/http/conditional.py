@@ -20,6 +20,11 @@ def entity_tags(lines: list[bytes]) -> list[bytes]:
     return [tag for line in lines for tag in _TAG.findall(line)]
 
 
+def is_conditional(asked: RawHeaders) -> bool:
+    """Whether a request with these fields may be answered by 304."""
+    return any(name.lower() in CONDITIONS for name, _ in asked)
+
+
 def strong_tag(tag: bytes) -> bytes:
     """What weak comparison compares (RFC 9110 8.8.3.2): the tag without ``W/``, in quotes."""
     opaque = tag[2:] if tag[:2] in (b"W/", b"w/") else tag

@@ -12,7 +12,7 @@ from proxy.core.outcome import Verdict, verdict
 from proxy.core.reply import Ending, Reply
 from proxy.core.stored import Claim, Entry, Meta, Store
 from proxy.http.cache_control import OF_ONE_CLIENT
-from proxy.http.conditional import first, with_tags
+from proxy.http.conditional import first, is_conditional, with_tags
 from proxy.http.fields import RawHeaders, values
 from proxy.http.sse import streams_events
 from proxy.middleware.cache.answers import STATUS, status_field
@@ -163,7 +163,6 @@ class Fetcher:
         asked_at = self._now()
         kept = exchange.headers
         ours = sent_validators(exchange, entry)
-        conditional = asked.conditional or bool(ours)
         sent = with_tags(ours, kept) if ours else ours
         if ours:
             exchange.headers = without_all(kept, REPLACED) + sent
@@ -182,12 +181,12 @@ class Fetcher:
                 exchange.headers = without_all(kept, REPLACED)
                 asked_at = self._now()
                 reply = await self._below(exchange)
-                ours, conditional = [], False
+                ours = []
+            if entry is not None and reply.status == 304 and not is_conditional(exchange.headers):
+                reply.close(Ending.COMPLETE)
+                raise ProtocolViolation("304 to a request without conditions")
         finally:
             exchange.headers = kept
-        if entry is not None and reply.status == 304 and not conditional:
-            reply.close(Ending.COMPLETE)
-            raise ProtocolViolation("304 to a request without conditions")
         return reply, bool(ours), (asked_at, self._now())
 
     async def _place(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from proxy.core.errors import ReplyBroken
+from proxy.core.errors import ProtocolViolation, ReplyBroken
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from tests.support.caching import Answer, Caching, fresh, settled
@@ -67,6 +67,30 @@ async def test_a_stale_query_is_refreshed_with_its_body() -> None:
     assert (await asked(caching, b"a", method="QUERY")).body == b"new"
     assert caching.script.bodies == [b"a", b"a"]
     assert [each.method for each in caching.script.exchanges] == ["QUERY", "QUERY"]
+
+
+@pytest.mark.parametrize("control", [None, b"no-cache"], ids=["stale", "no-cache"])
+@pytest.mark.parametrize("if_error", [0.0, 60.0], ids=["", "stale-if-error"])
+async def test_a_304_to_a_condition_in_a_query_goes_to_its_client(
+    jumping: JumpingLoop, if_error: float, control: bytes | None
+) -> None:
+    tag = (b"ETag", b'"a"')
+    caching = Caching(fresh(5, b"old"), reply(304, [tag]), stale_if_error=if_error)
+    await asked(caching, b"a", method="QUERY")
+    fields = [JSON, (b"If-None-Match", b'"a"')]
+    if control is None:
+        await asyncio.sleep(6)
+    else:
+        fields.append((b"Cache-Control", control))
+    assert (await asked(caching, b"a", *fields, method="QUERY")).status == 304
+
+
+async def test_a_304_to_a_query_without_a_condition_is_an_error(jumping: JumpingLoop) -> None:
+    caching = Caching(fresh(5, b"old"), reply(304))
+    await asked(caching, b"a", method="QUERY")
+    await asyncio.sleep(6)
+    with pytest.raises(ProtocolViolation):
+        await asked(caching, b"a", method="QUERY")
 
 
 async def test_a_post_is_no_query_unless_an_operator_says_so() -> None:
