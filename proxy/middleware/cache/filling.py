@@ -21,7 +21,7 @@ from proxy.http.grammar import members
 from proxy.http.sse import of_events, streams_events
 from proxy.http.vary import ANY, selecting_names
 from proxy.middleware.cache.asked import Asked, kept_value
-from proxy.middleware.cache.labels import label, labels_of
+from proxy.middleware.cache.labels import label, labels_of, tag_labels
 from proxy.policy.freshness import Freshness, Lifetime, lifetime
 from proxy.policy.freshness import initial_age as age_of
 from proxy.policy.storing import (
@@ -246,6 +246,8 @@ def freshened(
     fresh, said, _ = _freshness(found, meta.status, rules, times)
     if b"no-store" in said or (b"private" in said and said[b"private"] is None):
         return None
+    if not tag_labels(found).issubset(meta.labels):
+        return None  # a purge finds it by the labels that it was stored with, and not by new ones
     public = is_public(said)
     if meta.owner and public != meta.public:  # it stands under another key
         return None

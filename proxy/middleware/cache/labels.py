@@ -1,7 +1,7 @@
 """What stored replies are removed by: URL, path, route, tags (``Cache-Tag``, ``Surrogate-Key``)."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Final
 
@@ -78,9 +78,17 @@ def labels_of(
     if sent != path:
         labels.add(label(b"path", sent))
     for name in _TAGS:
-        if name not in found:
-            continue
-        for value in found[name]:
-            tags = members(value) if name == b"cache-tag" else value.split()
-            labels.update(label(b"tag", tag) for tag in tags)
+        if name in found:
+            labels.update(_tag_labels(name, found[name]))
     return list(labels)
+
+
+def tag_labels(found: Mapping[bytes, Sequence[bytes]]) -> set[bytes]:
+    """Those of the tags in the fields ``found``."""
+    return {each for name in _TAGS if name in found for each in _tag_labels(name, found[name])}
+
+
+def _tag_labels(name: bytes, lines: Sequence[bytes]) -> Iterator[bytes]:
+    for value in lines:
+        for tag in members(value) if name == b"cache-tag" else value.split():
+            yield label(b"tag", tag)

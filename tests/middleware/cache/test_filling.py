@@ -206,3 +206,18 @@ def test_a_reply_with_more_tags_than_are_kept_is_not_stored(number: int, *, stay
 def test_a_compressed_stream_of_events_is_not_stored(coding: Any, why: str) -> None:
     found = planned(LIFE, (b"Content-Type", b"text/event-stream; charset=utf-8"), *coding)
     assert found == why if why else isinstance(found, Meta)
+
+
+@pytest.mark.parametrize(
+    ("field", "kept"),
+    [
+        ((b"Cache-Tag", b"one, two"), True),
+        ((b"Surrogate-Key", b"two"), True),
+        ((b"Cache-Tag", b"one, three"), False),
+        ((b"surrogate-key", b"one three"), False),
+    ],
+)
+def test_a_tag_that_a_304_adds_ends_the_storing(field: tuple[bytes, bytes], kept: bool) -> None:
+    """A purge finds an entry by the tags that it was stored with."""
+    before = stored(LIFE, (b"Cache-Tag", b"one"), (b"Surrogate-Key", b"two"))
+    assert (freshened(before, asked(), [field], rules(), TIMES) is not None) is kept
