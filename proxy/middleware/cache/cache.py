@@ -121,7 +121,7 @@ class Cache:
         if exchange.upgrade or exchange.bound:
             return await self._writes.handle(exchange)
         content: bytes | None = None
-        if exchange.method not in LOOKED_UP or exchange.body is not EMPTY:
+        if exchange.method not in LOOKED_UP or exchange.body.length != 0:
             content = await content_of(exchange, post=self._post)
             if content is None:
                 return await self._other(exchange)
@@ -261,11 +261,13 @@ class Cache:
 
     async def _other(self, exchange: Exchange) -> Reply:
         """What is not looked up; an unsafe method makes what is stored invalid."""
-        if exchange.method in LOOKED_UP:  # with a body
+        words = "fwd=method"
+        if exchange.method in LOOKED_UP:
+            words = "fwd=bypass; detail=content"
             controls = cache_directives(values(exchange.headers, b"cache-control"))
             if b"only-if-cached" in controls:
                 raise NotCached("replies to requests with a body are not stored")
-        return self._noted(exchange, told(await self._writes.handle(exchange), "fwd=method"))
+        return self._noted(exchange, told(await self._writes.handle(exchange), words))
 
     def _noted(self, exchange: Exchange, reply: Reply) -> Reply:
         """With Cache-Status for one of the clients that share a reply; the log has it too."""

@@ -155,7 +155,7 @@ class Coalesce:
             pass
         elif exchange.method == "QUERY":
             content = await read_whole(exchange.body, _MAX_COMPARED)
-        elif exchange.method != "GET" or exchange.body is not EMPTY:
+        elif exchange.method != "GET" or exchange.body.length != 0:
             return None
         else:
             content = b""

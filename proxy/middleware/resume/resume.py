@@ -39,7 +39,6 @@ from collections.abc import Hashable
 from functools import partial
 from typing import Final
 
-from proxy.core.body import EMPTY
 from proxy.core.clock import Clock
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.redaction import CREDENTIALS, digest
@@ -111,7 +110,7 @@ class Resume:
         A client that is logged in by its connection is left out: another client that sends the same
         fields on another connection is not that user.
         """
-        if exchange.method != "GET" or exchange.body is not EMPTY or exchange.bound:
+        if exchange.method != "GET" or exchange.body.length != 0 or exchange.bound:
             return await self._inner(exchange)
         key = resume_key(exchange, by_address=self._by_address)
         if key is not None and (last_event_id := _last_event_id(exchange.headers)):

@@ -20,7 +20,6 @@ from asyncio import CancelledError, current_task
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
-from proxy.core.body import EMPTY
 from proxy.core.clock import Clock
 from proxy.core.errors import AttemptTimeout, Stage
 from proxy.core.exchange import Exchange, Handler
@@ -195,4 +194,4 @@ class StalledAttempts:
 
 def _counts(exchange: Exchange) -> bool:
     """Whether it is asked and answered at once: an upload, or a connection, takes its time."""
-    return exchange.body is EMPTY and not exchange.upgrade and not exchange.bound
+    return exchange.body.length == 0 and not exchange.upgrade and not exchange.bound
