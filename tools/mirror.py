@@ -29,7 +29,6 @@ middleware/resume/problems: tests/config/test_tables.py  beside those of all tab
 middleware/retry/attempts: tests/middleware/retry/test_retry.py  retry alone makes them
 middleware/retry/adapters: tests/middleware/retry/test_retry.py  only aiohttp-retry calls them
 store/own_claims: tests/store/test_claims.py  what every store does about requests under way
-store/redis_calls: tests/store/test_redis.py  against a server that stops and stalls
 store/redis_claims: tests/store/test_claims.py  what every store does about requests under way
 store/redis_writer: tests/store/test_contract.py  every store writes
 store/redis_scripts: tests/store/test_claims.py  a real server runs them

@@ -60,9 +60,11 @@ class Entry(Protocol):
     def whole(self) -> bytes | None:
         """Its body where that is short and in memory."""
 
-    async def read(self, position: int) -> bytes:
+    async def read(self, position: int, *, first: bool = False) -> bytes:
         """Some bytes of its body from ``position`` on; ``b""`` at its end.
 
+        ``first``: nothing of the reply has been sent, so that a store that is slow has failed. Else
+        it is waited for: the reply would be cut.
         Raises StoreFailed where the store has lost it.
         """
 

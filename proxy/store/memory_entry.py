@@ -35,7 +35,7 @@ class MemoryEntry:
         """Whether it was asked for again."""
         self.cost = cost_of(meta, self.size)
 
-    async def read(self, position: int) -> bytes:
+    async def read(self, position: int, *, first: bool = False) -> bytes:
         """Some bytes from ``position`` on. All pieces but the last are of one length."""
         number, offset = divmod(position, SHORT)
         if number >= len(self.pieces):

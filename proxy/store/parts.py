@@ -5,8 +5,9 @@ from typing import Final, TypeAlias
 
 from proxy.core.stored import Meta
 
-ReadPart: TypeAlias = Callable[[int], Awaitable[bytes]]
-"""Gives a part of the body by its number. Raises StoreFailed where it is not there."""
+ReadPart: TypeAlias = Callable[[int, bool], Awaitable[bytes]]
+"""Gives a part of the body by its number; and whether nothing of the reply has been sent, so that a
+store that is slow is not waited for. Raises StoreFailed where the part is not there."""
 
 PIECE: Final = 64 << 10
 """Bytes of a part; a body that is no longer stands beside its head."""
@@ -28,11 +29,11 @@ class PartedEntry:
         self.whole = whole
         self.shown: object = None
 
-    async def read(self, position: int) -> bytes:
+    async def read(self, position: int, *, first: bool = False) -> bytes:
         """Some bytes from ``position`` on. Raises StoreFailed where they are not there."""
         if position >= self.size:
             return b""
         if self.whole is not None:
             return self.whole[position:]
         number, offset = divmod(position, PIECE)
-        return (await self._part(number))[offset:]
+        return (await self._part(number, first))[offset:]

@@ -27,7 +27,7 @@ class RecentEntries:
 
     __slots__ = ("_chunk", "_known")
 
-    def __init__(self, chunk: Callable[[int, int], Awaitable[bytes]]) -> None:
+    def __init__(self, chunk: Callable[[int, int, bool], Awaitable[bytes]]) -> None:
         """``chunk``: gives a chunk of a body, by the ident of its entry and its number."""
         self._chunk = chunk
         self._known: BoundedCache[int, tuple[bytes, PartedEntry]] = BoundedCache(_MOST, _ROOM)

@@ -2,9 +2,10 @@
 
 Each key is a hash, whose fields are the idents of its entries: head, size and a short body. Longer
 bodies stand in parts under keys of their own, written before the field that makes the entry
-visible. Everything expires when it cannot be used any more; Redis itself decides what gives way
-when its memory is full (``maxmemory-policy``). All is done within a timeout and behind a circuit,
-and what fails is a miss.
+visible (`redis_parts`). Everything expires when it cannot be used any more; Redis itself decides
+what gives way when its memory is full (``maxmemory-policy``). All is done within a timeout and
+behind a circuit, and what fails is a miss. Only the rest of a reply is worth more patience, whose
+head has been sent.
 """
 
 import asyncio
@@ -21,7 +22,6 @@ from proxy.core.samples import Sample, counter, gauge
 from proxy.core.stored import Claim, Claims, Meta, StoreFailed
 from proxy.policy.key_changes import Changes
 from proxy.store.invalidations import ALL, KEY, LABEL, Invalidations, hides
-from proxy.store.parts import PIECE
 from proxy.store.redis_calls import WRITE_TIMEOUT, RedisCalls
 from proxy.store.redis_claims import RedisClaims
 from proxy.store.redis_entry import (
@@ -34,6 +34,7 @@ from proxy.store.redis_entry import (
     lasts_for,
     newest_first,
 )
+from proxy.store.redis_parts import RedisParts
 from proxy.store.redis_scripts import GONE, INVALIDATE, MARK, PURGE, STORE, TOUCH
 from proxy.store.redis_writer import RedisWriter
 
@@ -58,7 +59,9 @@ class RedisStore:
         "_invalid",
         "_names",
         "_number",
+        "_parts",
         "_run",
+        "_timeout",
         "_writing",
         "changes",
         "claims",
@@ -71,9 +74,11 @@ class RedisStore:
         self._names = Names(namespace)
         self._calls = RedisCalls(url, timeout, clock)
         self._client = self._calls.client
+        self._parts = RedisParts(self._calls, self._names)
+        self._timeout = timeout or None
         self._backlog = 0
         self._number = 0
-        self._invalid = Invalidations(self._make_invalid, timeout or None)
+        self._invalid = Invalidations(self._make_invalid, self._timeout)
         self._writing: dict[bytes, asyncio.Task[None]] = {}
         """The last write of each key that is under way."""
         scripts = (STORE, TOUCH, INVALIDATE, MARK, PURGE)
@@ -85,14 +90,15 @@ class RedisStore:
         """The replies under this key; none where Redis does not answer in time."""
         invalid = self._invalid.left  # before it is looked: what is made meanwhile was found so
 
-        async def look() -> Any:
-            await self._written(key)
-            return await self._client.hgetall(self._names.entries(key))
-
+        if key in self._writing and not await self._written(key, self._timeout):
+            return ()  # no fault of Redis: much is to be written
+        name = self._names.entries(key)
         try:
-            found = await self._calls.ask(look)
+            found = await self._calls.ask(lambda: self._client.hgetall(name))
         except StoreFailed:
             return ()
+        now = wall()
+        ended = []
         entries = []
         for ident, text in found.items():
             if ident == GONE:
@@ -101,26 +107,31 @@ class RedisStore:
                 kept = decode(text)
             except msgspec.DecodeError:  # of another version of the proxy
                 continue
+            if kept.has_ended(now):
+                ended.append(ident)
+                continue
             if invalid and hides(invalid, key, kept.meta.labels):
                 continue
             entries.append(RedisEntry(ident, kept, partial(self.part, key)))
+        if ended:
+            self._calls.begin(lambda: self._client.hdel(name, *ended))
         return sorted(entries, key=newest_first)
 
     def put(self, key: bytes, meta: Meta, claim: Claim | None = None) -> RedisWriter:
         """Begin to store a reply."""
         return RedisWriter(self, key, meta, claim)
 
-    async def part(self, key: bytes, ident: bytes, number: int) -> bytes:
+    async def part(self, key: bytes, ident: bytes, number: int, first: bool) -> bytes:
         """One part of a body. Raises StoreFailed where it is not there.
 
         Then Redis has dropped it to make room: the entry goes too, or the next client would be cut
         where this one is.
         """
-        found = await self._calls.ask(lambda: self._client.get(self._names.part(ident, number)))
+        found = await self._parts.read(ident, number, first=first)
         if found is None:
             self._calls.begin(lambda: self._client.hdel(self._names.entries(key), ident))
             raise StoreFailed("a part of it is not there")
-        return bytes(found)
+        return found
 
     def reserve(self, size: int) -> bool:
         """Whether so much more may wait to be sent."""
@@ -146,8 +157,9 @@ class RedisStore:
         self._number += 1
         ident = b"%d-%d-%b" % (wall() * 1_000_000, self._number, secrets.token_hex(4).encode())
         size = sum(map(len, pieces))
-        kept = Kept(wall(), meta, size, pieces[0] if len(pieces) == 1 else None)
-        what = [self._names.prefix, b"", b"", ident, encode(kept), lasts_for(meta), MOST_VARIANTS]
+        lasts, now = lasts_for(meta), wall()
+        kept = Kept(now, meta, size, pieces[0] if len(pieces) == 1 else None, now + lasts)
+        what = [self._names.prefix, b"", b"", ident, encode(kept), lasts, MOST_VARIANTS]
         what += [key + ident, int(LONGEST), len(meta.labels), *meta.labels, *replaces]
         lease = b""
         if claim is not None:
@@ -178,17 +190,13 @@ class RedisStore:
         if before is not None:
             await asyncio.wait((before,))
         ident, lasts = what[3], what[5]
+        # All of them first: one that fails leaves no entry.
+        if parts and not await self._parts.write(ident, parts, lasts):
+            return
 
         async def write() -> None:
-            if parts:  # all of them first: one that fails leaves no entry
-                async with self._client.pipeline(transaction=False) as pipe:
-                    for number, piece in enumerate(parts):
-                        pipe.set(self._names.part(ident, number), piece, ex=lasts)
-                    await pipe.execute()
             if not await self._run[STORE](names, what) and parts:
-                await self._client.delete(
-                    *(self._names.part(ident, at) for at in range(len(parts)))
-                )
+                await self._parts.remove(ident, sum(map(len, parts)))
 
         await self._calls.quietly(write)
 
@@ -202,12 +210,12 @@ class RedisStore:
                 if text is None:
                     return
                 kept = decode(text)
-                kept.meta = meta
+                kept.meta, kept.until = meta, wall() + lasts
+                if kept.body is None:
+                    await self._parts.lengthen(ident, kept.size, lasts)
                 known = sha1(text, usedforsecurity=False).hexdigest()
                 if await self._run[TOUCH]([name], [ident, known, encode(kept), lasts]):
-                    break
-            for number in range(-(-kept.size // PIECE) if kept.body is None else 0):
-                await self._client.expire(self._names.part(ident, number), lasts)
+                    return
 
         await self._calls.quietly(change)
 
@@ -217,8 +225,8 @@ class RedisStore:
             self.changes.invalidated(key)
             await self._invalid.make(KEY, key)
         else:
-            one = ident
-            await self._calls.quietly(lambda: self._remove(key, one))
+            name = self._names.entries(key)
+            await self._calls.quietly(lambda: self._client.hdel(name, ident))
 
     async def purge(self, label: bytes) -> int:
         """Remove all entries with this label; how many there were."""
@@ -226,21 +234,19 @@ class RedisStore:
         return await self._invalid.make(LABEL, label) or 0
 
     async def _make_invalid(self, kind: str, name: bytes) -> int | None:
+        # Each write ends in time by itself; to wait for it is no fault of Redis.
+        if kind == KEY:
+            await self._written(name, None)
+        elif kind == LABEL and self._writing:
+            await asyncio.wait(self._writing.values())
         work = {KEY: self._invalidate, LABEL: self._purge, ALL: self._clear}[kind]
         return await self._calls.quietly(lambda: work(name))
 
-    async def _remove(self, key: bytes, ident: bytes) -> None:
-        await self._written(key)
-        await self._client.hdel(self._names.entries(key), ident)
-
     async def _invalidate(self, key: bytes) -> int:
-        await self._written(key)
         done: int = await self._run[INVALIDATE]([self._names.entries(key)], [_REMEMBERED])
         return done
 
     async def _purge(self, label: bytes) -> int:
-        if self._writing:
-            await asyncio.wait(self._writing.values())
         members = self._names.members(label)
         left = await self._run[MARK]([self._names.purged(label), members], [_REMEMBERED])
         removed = 0
@@ -257,10 +263,10 @@ class RedisStore:
             removed += 1
         return removed
 
-    async def _written(self, key: bytes) -> None:
-        """Wait for what is being written under a key."""
-        if (task := self._writing.get(key)) is not None:
-            await asyncio.wait((task,))
+    async def _written(self, key: bytes, within: float | None) -> bool:
+        """Wait for what is being written under a key; whether that took no longer than this."""
+        task = self._writing.get(key)
+        return task is None or bool((await asyncio.wait((task,), timeout=within))[0])
 
     def resize(self, max_size: int) -> None:
         """Redis itself bounds what it keeps."""

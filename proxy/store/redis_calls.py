@@ -17,13 +17,14 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 WRITE_TIMEOUT: Final = 2.0
-"""Seconds at least for what nobody waits for, such as a reply that is written."""
+"""Seconds at least for what nobody waits for, such as a reply that is written, and for the rest of
+a reply whose head has been sent."""
 
 
 class RedisCalls:
     """A client of one database."""
 
-    __slots__ = ("_tasks", "_timeout", "circuit", "client", "failures")
+    __slots__ = ("_patience", "_tasks", "_timeout", "circuit", "client", "failures")
 
     def __init__(self, url: str, timeout: float, clock: Clock) -> None:
         """``timeout``: seconds that an answer may take, 0 for any time."""
@@ -33,6 +34,7 @@ class RedisCalls:
         pool = self.client.connection_pool
         pool.connection_class = OURS.get(pool.connection_class, pool.connection_class)
         self._timeout = timeout or None
+        self._patience = self._timeout and max(WRITE_TIMEOUT, self._timeout)
         self._tasks: set[asyncio.Task[Any]] = set()
         self.circuit = Circuit(clock)
         self.failures = 0
@@ -42,22 +44,37 @@ class RedisCalls:
         if not self.circuit.admits():
             raise StoreFailed("it does not answer")
         try:
-            async with asyncio.timeout(within or self._timeout):
-                found = await work()
-        except (RedisError, OSError, TimeoutError) as error:
-            self.failures += 1
+            found = await self._try(work, within or self._timeout)
+        except StoreFailed as error:
             was_open = self.circuit.is_open
             self.circuit.failed()
             if self.circuit.is_open and not was_open:
                 log.warning("store: Redis does not answer (%s); stored replies are misses", error)
-            raise StoreFailed(str(error)) from None
+            raise
         self.circuit.succeeded()
         return found
+
+    async def insist(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do it for a client that would be cut otherwise: twice, with more time, whatever the
+        circuit says. Raises StoreFailed.
+        """
+        try:
+            return await self._try(work, self._patience)
+        except StoreFailed:
+            return await self._try(work, self._patience)
+
+    async def _try(self, work: Callable[[], Awaitable[T]], within: float | None) -> T:
+        try:
+            async with asyncio.timeout(within):
+                return await work()
+        except (RedisError, OSError, TimeoutError) as error:
+            self.failures += 1
+            raise StoreFailed(_words(error, within)) from None
 
     async def quietly(self, work: Callable[[], Awaitable[T]]) -> T | None:
         """Do it with time for a write; None where it fails."""
         try:
-            return await self.ask(work, self._timeout and max(WRITE_TIMEOUT, self._timeout))
+            return await self.ask(work, self._patience)
         except StoreFailed:
             return None
 
@@ -73,3 +90,10 @@ class RedisCalls:
             await asyncio.wait(self._tasks, timeout=WRITE_TIMEOUT)
         await self.client.connection_pool.disconnect(inuse_connections=True)
         await self.client.aclose()
+
+
+def _words(error: Exception, within: float | None) -> str:
+    """Why an attempt has failed; the error of a timeout says nothing itself."""
+    if within and not str(error):
+        return f"no answer within {within * 1000:g} ms"
+    return str(error) or type(error).__name__

@@ -10,8 +10,8 @@ import msgspec
 from proxy.core.stored import Meta
 from proxy.store.parts import PartedEntry
 
-ReadAnyPart: TypeAlias = Callable[[bytes, int], Awaitable[bytes]]
-"""Gives a part of a body by ident and number."""
+ReadAnyPart: TypeAlias = Callable[[bytes, int, bool], Awaitable[bytes]]
+"""Gives a part of a body by ident and number; see ``parts.ReadPart``."""
 
 _PREFIX: Final = b"sidecar-proxy:1:"
 _VALIDATED_FOR: Final = 24 * 3600.0
@@ -26,6 +26,15 @@ class Kept(msgspec.Struct, array_like=True):
     meta: Meta
     size: int
     body: bytes | None
+    until: float = 0.0
+    """When the entry ends, in seconds since 1970; 0 where an earlier version has written it.
+
+    The hash lasts as long as its longest entry, so an entry does not go with its parts.
+    """
+
+    def has_ended(self, now: float) -> bool:
+        """Whether it cannot be of use any more."""
+        return now > (self.until or self.at + lasts_for(self.meta))
 
 
 encode: Final = msgspec.msgpack.Encoder().encode

@@ -82,6 +82,13 @@ redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
     + _LAST
     + "return 1"
 )
+LENGTHEN: Final = """
+-- KEYS: parts of a body. ARGV: seconds that they last at least. (EXPIRE ... GT wants Redis 7.)
+for _, name in ipairs(KEYS) do
+  if redis.call('TTL', name) < tonumber(ARGV[1]) then redis.call('EXPIRE', name, ARGV[1]) end
+end
+return 1
+"""
 INVALIDATE: Final = (
     _ORDER
     + """

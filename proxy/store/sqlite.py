@@ -124,9 +124,14 @@ class SqliteStore:
         self._last_ident = max(self._last_ident + 1, new_ident(wall()))
         return SqliteWriter(self, key, meta, self._last_ident, claim)
 
-    async def chunk(self, ident: int, number: int) -> bytes:
+    async def chunk(self, ident: int, number: int, first: bool) -> bytes:
         """One chunk of a body. Raises StoreFailed where it is gone; then the entry goes too."""
-        found = await self._file.read(lambda db: db.chunk(ident, number))
+        try:
+            within = self._timeout if first else None
+            found = await self._file.read(lambda db: db.chunk(ident, number), within)
+        except TimeoutError:
+            self.timeouts += 1
+            raise StoreFailed("the file cannot be read in time") from None
         if found is None:
             self._file.begin(partial(self._file.write, lambda db: db.remove(ident)))
             raise StoreFailed("a part of it is not there")

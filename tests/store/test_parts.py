@@ -9,7 +9,7 @@ from tests.support.stored import meta
 def entry(size: int, whole: bytes | None) -> tuple[PartedEntry, list[int]]:
     asked: list[int] = []
 
-    async def part(number: int) -> bytes:
+    async def part(number: int, _first: object) -> bytes:
         asked.append(number)
         left = size - number * PIECE
         return bytes([number]) * min(PIECE, left)

@@ -9,7 +9,7 @@ from tests.support.stored import body_of, meta
 HEAD, OTHER = (msgspec.msgpack.encode(meta(status=status)) for status in (200, 203))
 
 
-async def chunk(ident: int, number: int) -> bytes:
+async def chunk(ident: int, number: int, _first: object) -> bytes:
     return b"%d/%d" % (ident, number)
 
 

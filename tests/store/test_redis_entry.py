@@ -10,7 +10,7 @@ from tests.support.stored import FRESH, body_of, meta
 DAY = 24 * 3600
 
 
-async def no_part(_ident: bytes, _number: int) -> bytes:
+async def no_part(_ident: bytes, _number: int, _first: object) -> bytes:
     raise AssertionError("it has no parts")
 
 

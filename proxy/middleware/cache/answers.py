@@ -1,6 +1,7 @@
 """Replies that are made from stored ones (RFC 9111 4, RFC 9110 13 and 14)."""
 
 import asyncio
+import logging
 import re
 import secrets
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from proxy.http.fields import Encoded, Fields, encode, has, values, without
 from proxy.http.ranges import byte_ranges, content_range, last_boundary, part_head, unsatisfied
 from proxy.http.upstream_request_id import AN_ID
 from proxy.middleware.cache.asked import Asked
+
+log = logging.getLogger(__name__)
 
 STATUS: Final = b"Cache-Status"
 _IN_304: Final = frozenset(
@@ -40,40 +43,56 @@ def status_field(words: str) -> tuple[bytes, bytes]:
 class StoredBody:
     """Some of the body of an entry: literal bytes, and parts from one position to another."""
 
-    __slots__ = ("_at", "_entry", "_number", "_pieces")
+    __slots__ = ("_at", "_entry", "_first", "_number", "_pieces")
 
     buffered: None = None
 
-    def __init__(self, entry: Entry, pieces: Sequence[bytes | tuple[int, int]]) -> None:
-        """Each piece: bytes, or first position and the one behind the last."""
+    def __init__(
+        self, entry: Entry, pieces: Sequence[bytes | tuple[int, int]], *, first: bool = True
+    ) -> None:
+        """Each piece: bytes, or first position and the one behind the last.
+
+        ``first``: whether nothing is sent before the first bytes are here (`begun`).
+        """
         self._entry = entry
         self._pieces = pieces
+        self._first = first
         self._number = 0
         self._at = 0
 
     async def read(self) -> bytes:
         """The next bytes, ``b""`` at the end. Raises ReplyBroken where the store has lost it."""
+        literal = b""
         while self._number < len(self._pieces):
             piece = self._pieces[self._number]
             if isinstance(piece, bytes):
                 self._number += 1
-                return piece
+                literal += piece
+                continue
             start, end = piece
             position = start + self._at
             if position >= end:
                 self._number += 1
                 self._at = 0
                 continue
-            try:
-                data = await self._entry.read(position)
-            except StoreFailed as error:
-                raise ReplyBroken(f"the rest of a stored reply is lost: {error}") from None
-            if not data:
-                raise ReplyBroken("a stored reply is shorter than it was")
-            data = data[: end - position]
+            data = (await self._stored(position))[: end - position]
             self._at += len(data)
-            return data
-        return b""
+            return literal + data
+        return literal
+
+    async def _stored(self, position: int) -> bytes:
+        first, self._first = self._first, False
+        try:
+            if data := await self._entry.read(position, first=first):
+                return data
+            why = "it is shorter than it was"
+        except StoreFailed as error:
+            why = str(error)
+        if not first:
+            log.warning(
+                "cache: a client was cut, since the rest of a stored reply is lost: %s", why
+            )
+        raise ReplyBroken(f"the rest of a stored reply is lost: {why}")
 
     def close(self, ending: Ending) -> None:
         """Nothing is held."""
@@ -112,7 +131,7 @@ class PacedBody:
         pace = entry.meta.pace
         ends = [position for position, _ in pace[1:]] + [entry.size]
         self._pieces = [
-            (moment, StoredBody(entry, ((position, end),)))
+            (moment, StoredBody(entry, ((position, end),), first=False))
             for (position, moment), end in zip(pace, ends, strict=True)
         ]
         self._next = 0
@@ -195,6 +214,23 @@ def answer(asked: Asked, entry: Entry, now: float, words: str, clock: Clock = mo
         )
     body = StoredBody(entry, ((0, entry.size),))
     return Reply(meta.status, fields, body, reason=meta.reason, length=entry.size)
+
+
+async def begun(answer: Reply, entry: Entry) -> bool:
+    """Read the first bytes of an answer from an entry; whether the store has them in time.
+
+    Without them its head must not be sent: its client would be cut, and can be given another one.
+    """
+    if answer.buffered is not None:
+        return True
+    try:
+        if entry.meta.pace:
+            await entry.read(0, first=True)
+        else:
+            answer.put_back(await answer.read(), complete=False)
+    except (ReplyBroken, StoreFailed):
+        return False
+    return True
 
 
 def _empty(status: int, reason: bytes, fields: Fields) -> Reply:

@@ -26,7 +26,6 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
-from proxy.core.body import EMPTY, Body, BytesBody
 from proxy.core.cache_options import CacheOptions
 from proxy.core.clock import Clock, never_back, wall
 from proxy.core.errors import ConnectionLimit, NotCached, UpstreamError
@@ -39,7 +38,7 @@ from proxy.core.sharing import Sharing
 from proxy.core.stored import Entry, Store
 from proxy.http.cache_control import cache_directives
 from proxy.http.fields import values
-from proxy.middleware.cache.answers import STATUS, Shown, answer, fresh_answer
+from proxy.middleware.cache.answers import STATUS, Shown, answer, begun, fresh_answer
 from proxy.middleware.cache.asked import Asked, content_of
 from proxy.middleware.cache.fetching import NOTHING_STORED, Fetcher, is_confirming, told, with_own
 from proxy.middleware.cache.filling import Rules
@@ -52,6 +51,7 @@ from proxy.middleware.cache.rests import Rests
 from proxy.middleware.cache.writes import writes_of
 from proxy.policy.freshness import ANYTHING, Use, reuse, usable_on_error
 
+_LOST: Final = "miss"  # what was found has lost its body
 _COUNTED: Final = ("stale", "revalidated", "misses", "collapsed", "stored")
 
 
@@ -136,7 +136,9 @@ class Cache:
             if entry is None:
                 reason = "vary-miss" if entries else NOTHING_STORED
             elif (found := self._from_store(asked, entry)) is not None:
-                return found
+                if entry.whole is not None or await begun(found, entry):
+                    return found
+                entry, reason = None, _LOST
             elif not asked.wanted.no_cache:
                 reason = "stale"
         if asked.wanted.only_if_cached:
@@ -160,12 +162,7 @@ class Cache:
         if use is Use.STALE:
             return self._answer(asked, entry, now, f"{words}; detail=max-stale", "stale")
         if use is Use.REFRESH:
-            ask = partial(self._ask_for, entry, asked.content)
-            body: Body = EMPTY
-            if asked.content is not None:
-                sent = asked.exchange.body
-                body = BytesBody(asked.content, sent.framing, sent.length)
-            self._refresher.begin(asked.exchange, asked.own_key, entry.ident, ask, body)
+            self._refresher.begin(asked, entry.ident, partial(self._ask_for, entry, asked.content))
             words += "; detail=stale-while-revalidate"
             return self._answer(asked, entry, now, words, "stale")
         if self._rests.under_way(asked.own_key) and usable_on_error(stored, asked.wanted, now):
@@ -190,7 +187,7 @@ class Cache:
             else:
                 reply = await self._shared(asked, entry, reason)
         except (UpstreamError, ConnectionLimit) as error:
-            if entry is None or (stale := self._instead(asked, entry, "")) is None:
+            if entry is None or (stale := await self._instead(asked, entry, "")) is None:
                 self.counts["misses"] += 1
                 raise
             self._covered(exchange, error)
@@ -199,7 +196,7 @@ class Cache:
             return await self._from_elsewhere(asked, found, reason)
         if entry is not None:
             if exchange.error or verdict(reply) in (Verdict.OVERLOADED, Verdict.FAILED):
-                stale = self._instead(asked, entry, f"; fwd-status={reply.status}")
+                stale = await self._instead(asked, entry, f"; fwd-status={reply.status}")
                 if stale is not None:
                     reply.close(Ending.ABANDONED)
                     return stale
@@ -224,12 +221,19 @@ class Cache:
 
     async def _from_elsewhere(self, asked: Asked, entry: Entry, reason: str) -> Reply:
         """From an entry that another process has stored while this request waited for it."""
-        if not asked.takes(entry):  # it differs in what does not tell calls apart
-            reply = await self._fetcher.fetch(asked, None, reason, asked.exchange, alone=True)
-            return self._noted(asked.exchange, reply)
-        asked.exchange.record.coalesced = True
-        words = f"fwd={reason}; fwd-status={entry.meta.status}; collapsed"
-        return self._answer(asked, entry, self._now(), words, "collapsed")
+        if asked.takes(entry):  # else it differs in what does not tell calls apart
+            asked.exchange.record.coalesced = True
+            words = f"fwd={reason}; fwd-status={entry.meta.status}; collapsed"
+            found = self._answer(asked, entry, self._now(), words, "collapsed")
+            if await begun(found, entry):
+                return found
+        return await self._alone(asked, reason)
+
+    async def _alone(self, asked: Asked, reason: str) -> Reply:
+        """From the upstream, where an entry turns out to be of no use."""
+        asked.exchange.record.coalesced = False
+        reply = await self._fetcher.fetch(asked, None, reason, asked.exchange, alone=True)
+        return self._noted(asked.exchange, reply)
 
     async def _ask_for(self, entry: Entry, content: bytes | None, exchange: Exchange) -> Reply:
         """The same in the background."""
@@ -237,16 +241,19 @@ class Cache:
         exchange.suffices = self._fetcher.suffices(asked, None)  # nobody waits: it may try again
         return await self._shared(asked, entry, "stale")
 
-    def _instead(self, asked: Asked, entry: Entry, status: str) -> Reply | None:
+    async def _instead(self, asked: Asked, entry: Entry, status: str) -> Reply | None:
         """A stale entry in the place of a failure, within its bounds."""
-        now = self._now()
-        if not usable_on_error(entry.meta.freshness, asked.wanted, now):
+        now, stored = self._now(), entry.meta.freshness
+        if not usable_on_error(stored, asked.wanted, now):
+            return None
+        words = f"fwd=stale{status}; ttl={int(stored.remaining(now))}; detail=stale-if-error"
+        found = self._answer(asked, entry, now, words, "stale")
+        if not await begun(found, entry):
+            asked.exchange.record.cache = ""
             return None
         self._rests.begin(asked.own_key)
         asked.exchange.error = ""
-        ttl = int(entry.meta.freshness.remaining(now))
-        words = f"fwd=stale{status}; ttl={ttl}; detail=stale-if-error"
-        return self._answer(asked, entry, now, words, "stale")
+        return found
 
     async def _validated(self, asked: Asked, entry: Entry, reply: Reply, reason: str) -> Reply:
         """From the entry that the upstream has confirmed; it has other fields now."""
@@ -257,6 +264,8 @@ class Cache:
         if asked.exchange.record.coalesced:
             words += "; collapsed"
         found = self._answer(asked, current, self._now(), words, "revalidated")
+        if not await begun(found, current):
+            return await self._alone(asked, _LOST)
         return found if asked.exchange.record.coalesced else with_own(found, reply.headers)
 
     async def _other(self, exchange: Exchange) -> Reply:

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from proxy.core.body import EMPTY, Body
+from proxy.core.body import EMPTY, Body, BytesBody
 from proxy.core.errors import ProxyError, forget_frames
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import Verdict, verdict
 from proxy.core.reply import Ending, Reply
+from proxy.middleware.cache.asked import Asked
 from proxy.middleware.cache.rests import Rests
 from proxy.middleware.cache.validating import REPLACED, without_all
 
@@ -33,17 +34,16 @@ class Refresher:
         self.under_way: set[bytes] = set()
         """Idents of the entries that are asked for."""
 
-    def begin(
-        self, exchange: Exchange, key: bytes, ident: bytes, ask: Handler, body: Body = EMPTY
-    ) -> None:
-        """Have ``ask`` send the request of ``exchange`` for an entry, unless it is under way.
-
-        ``body``: one that outlives its client.
-        """
+    def begin(self, asked: Asked, ident: bytes, ask: Handler) -> None:
+        """Have ``ask`` send the request for an entry, unless it is under way."""
+        key, sent = asked.own_key, asked.exchange.body
         if ident in self.under_way or self._rests.under_way(key):
             return
         self.under_way.add(ident)
-        twin = exchange.twin(body)
+        body: Body = EMPTY
+        if asked.content is not None:  # its own may not outlive its client
+            body = BytesBody(asked.content, sent.framing, sent.length)
+        twin = asked.exchange.twin(body)
         if twin.method == "HEAD":
             twin.method = "GET"
         twin.deadline = twin.ties = None

@@ -1,0 +1,69 @@
+"""How Redis is asked."""
+
+import asyncio
+
+import pytest
+
+from proxy.core.stored import StoreFailed
+from proxy.store.redis_calls import WRITE_TIMEOUT, RedisCalls
+from tests.support.loop import JumpingLoop, loop_clock
+
+
+def made(timeout: float = 0.05) -> RedisCalls:
+    """Nothing is sent to it: the tests say how long their work takes."""
+    return RedisCalls("redis://127.0.0.1:1", timeout, loop_clock())
+
+
+async def test_the_log_says_in_one_line_that_redis_does_not_answer_in_time(
+    jumping: JumpingLoop, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls = made()
+    for _ in range(5):
+        with pytest.raises(StoreFailed):
+            await calls.ask(lambda: asyncio.sleep(1))
+    [line] = caplog.messages
+    words = "no answer within 50 ms"
+    assert line == f"store: Redis does not answer ({words}); stored replies are misses"
+    await calls.close()
+
+
+async def refused() -> None:
+    raise ConnectionResetError
+
+
+async def test_an_error_without_words_has_its_name(jumping: JumpingLoop) -> None:
+    calls = made(0.0)
+    with pytest.raises(StoreFailed, match="ConnectionResetError"):
+        await calls.ask(refused)
+    await calls.close()
+
+
+async def test_what_has_begun_to_go_out_is_worth_a_second_try(jumping: JumpingLoop) -> None:
+    calls, tries, began = made(), [WRITE_TIMEOUT + 1, WRITE_TIMEOUT - 1], jumping.time()
+
+    async def slow() -> str:
+        await asyncio.sleep(tries.pop(0))
+        return "found"
+
+    assert await calls.insist(slow) == "found"
+    assert jumping.time() - began == pytest.approx(2 * WRITE_TIMEOUT - 1)
+    await calls.close()
+
+
+async def test_the_circuit_hears_nothing_of_it(jumping: JumpingLoop) -> None:
+    calls = made()
+    for _ in range(3):
+        with pytest.raises(StoreFailed):
+            await calls.insist(refused)
+    assert not calls.circuit.is_open
+    await calls.close()
+
+
+async def test_an_open_circuit_does_not_stop_it(jumping: JumpingLoop) -> None:
+    calls = made()
+    for _ in range(3):
+        with pytest.raises(StoreFailed):
+            await calls.ask(refused)
+    assert calls.circuit.is_open
+    assert await calls.insist(lambda: asyncio.sleep(0, "found")) == "found"
+    await calls.close()
