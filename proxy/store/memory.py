@@ -41,9 +41,10 @@ class MemoryWriter:
 
     def write(self, data: bytes) -> bool:
         """Take the next bytes, in pieces of one length; tiny chunks would cost much more."""
-        if not self._store.reserve(len(data)):
+        size = len(data)
+        if not self._store.reserve(size):
             return False
-        self.size += len(data)
+        self.size += size
         if self.size <= SHORT and not self._pending:
             self._pending = data  # most bodies are one chunk, which is not copied
             return True

@@ -131,8 +131,9 @@ class Fetcher:
             if claim.token and streams_events(reply.headers):
                 self._store.claims.give_back(claim)  # others need not wait for its end
             is_first = reason == NOTHING_STORED
-            place = partial(self._place, asked, meta, times[0], claim.since, is_first=is_first)
-            writer = self._store.put(asked.key_for(meta), meta, claim)
+            key = asked.key_for(meta)
+            place = partial(self._place, asked, key, meta, times[0], claim.since, is_first=is_first)
+            writer = self._store.put(key, meta, claim)
             limit = self._rules.max_object
             if (whole := reply.buffered) is not None:
                 if why := await store_whole(writer, reply, whole, limit, place):
@@ -190,15 +191,15 @@ class Fetcher:
         return reply, bool(ours), (asked_at, self._now())
 
     async def _place(
-        self, asked: Asked, meta: Meta, asked_at: float, since: int, *, is_first: bool
+        self, asked: Asked, key: bytes, meta: Meta, asked_at: float, since: int, *, is_first: bool
     ) -> Sequence[bytes] | None:
-        """The idents of the entries whose place a reply takes that has come to its end.
+        """The idents of the entries under the key whose place a reply takes that has ended.
 
         None where it may not be stored: a newer one is, or it was asked for before a write.
         ``since``: the moment of ``Changes`` at which it was asked for; ``is_first``: whether
         nothing was stored then. It is stored at once: nothing may come between.
         """
-        store, changes, key = self._store, self._store.changes, asked.key_for(meta)
+        store, changes = self._store, self._store.changes
         replaced: list[bytes] = []
         changed = changes.now != since
         if not is_first or self._shared or (changed and changes.may_have_stored(key, since)):

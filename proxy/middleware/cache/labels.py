@@ -11,6 +11,7 @@ from proxy.http.grammar import members
 from proxy.middleware.cache.meanings import lower
 
 _ABSOLUTE: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
+_KINDS: Final = {kind: b"%d:%b" % (len(kind), kind) for kind in b"path route sent tag url".split()}
 _TAGS: Final = (b"cache-tag", b"surrogate-key")
 
 
@@ -32,7 +33,7 @@ _ORIGINS: Final = _Origins(1024, 1 << 20)
 def label(kind: bytes, value: bytes) -> bytes:
     """What stands for a path, a route or a tag: ``kind`` is one of these words."""
     # The same as ``stable_digest(kind, value)`` in half the time: most replies have one of its own.
-    text = b"%d:%b%d:%b" % (len(kind), kind, len(value), value)
+    text = b"%b%d:%b" % (_KINDS[kind], len(value), value)
     return blake2b(text, digest_size=16).digest()
 
 
