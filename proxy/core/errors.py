@@ -229,8 +229,7 @@ class QueueTimeout(NotAttempted):
 class UpstreamQuotaExceeded(NotAttempted):
     """The upstream has said that its own limit is reached: ``[rate_limit] learn``."""
 
-    server: str = ""
-    """Whose it is, where that is one server."""
+    server = ""  # whose it is, where that is one server
     quota: Quota | None = None
     """That of which a turn has to be waited for, where some are left."""
     sendable = False  # whether it would be sent all the same, if it could not wait for so long

@@ -89,8 +89,7 @@ class ConnectionPool:
         self._permits = asyncio.Semaphore(limit) if limit else None
         self._idle: dict[PooledConnection, None] = {}
         self._max_age = max_age
-        self._send_proxy = send_proxy
-        self._closed = False
+        self._send_proxy, self._closed = send_proxy, False
         self._unreachable = Unreachable(template, name)
         self.tls = template.is_ssl()
         self.limited = bool(limit)
@@ -99,8 +98,7 @@ class ConnectionPool:
         """Whether a connection that still works may have to go."""
         self.connections = 0
         """Open ones, in use or idle."""
-        self.opened = 0
-        """Made since the start."""
+        self.opened = 0  # since the start
         self._ends = Ends()
         self._addresses: frozenset[str] = frozenset()
         """What the name stands for, where that is known."""
@@ -109,7 +107,7 @@ class ConnectionPool:
 
     @property
     def full(self) -> bool:
-        """Whether all of these are in use."""
+        """Whether one of them has to become free before there is another one."""
         return self._permits is not None and self._permits.locked()
 
     def expired(self, connection: PooledConnection) -> bool:
@@ -158,11 +156,6 @@ class ConnectionPool:
         self._closed = self.expires = True
         while self._idle:
             self._idle.popitem()[0].close()
-
-    @property
-    def crowded(self) -> bool:
-        """Whether a connection has to become free before there is another one."""
-        return self._permits is not None and self._permits.locked()
 
     def try_idle(self) -> PooledConnection | None:
         """An idle connection, where one is to be had without waiting."""

@@ -93,7 +93,7 @@ class Forward:
         if connection is not None:
             record.connect_s = 0.0
         else:
-            record.crowded = self._pool.crowded
+            record.crowded = self._pool.full
             asked = monotonic()
             connection = await self._pool.acquire(self._clock, exchange.client, ties)
             record.connect_s = monotonic() - asked
