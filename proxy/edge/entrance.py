@@ -20,6 +20,7 @@ from proxy.edge.certificates import ListenerTls
 from proxy.edge.forwarded import Forwarding
 from proxy.edge.http1.connection import Connection
 from proxy.edge.options import ServerOptions
+from proxy.net.accepted import connect
 from proxy.net.proxy_protocol import LONGEST, read_introduction
 from proxy.net.revocation import refusal
 from proxy.net.sockets import acknowledge
@@ -116,7 +117,7 @@ class Entrance:
         if self._tls is None or not encrypted:
             if self._tls is not None:
                 connection.refusal = BadRequest("this address speaks TLS: use https:// to ask it")
-            await self._loop.connect_accepted_socket(lambda: connection, client)
+            await connect(lambda: connection, client)
             return
         try:
             transport, _ = await self._loop.connect_accepted_socket(

@@ -11,6 +11,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final
 
 from proxy.core.errors import LocalLimit
@@ -25,17 +26,27 @@ _GONE: Final = frozenset({errno.ECONNABORTED, errno.EPROTO, errno.EINTR})
 """The client has left while it waited (accept(2))."""
 
 
+@dataclass(slots=True)
+class Bounds:
+    """Of all that accept for one proxy, which follow them as they change."""
+
+    ceiling: int = 0
+    """See ``Descriptors``; zero for none."""
+    most: int = 0
+    """How many may be on the way to a connection at a time, zero for no bound."""
+    room: Callable[[], int] | None = None
+    """How many more may be accepted now."""
+
+
 class Acceptor:
     """Takes the connections of one listening socket."""
 
     __slots__ = (
         "_admit",
-        "_ceiling",
+        "_bounds",
         "_evictable",
         "_loop",
-        "_most",
         "_pause",
-        "_room",
         "_tasks",
         "listening",
     )
@@ -44,22 +55,13 @@ class Acceptor:
         self,
         listening: socket.socket,
         admit: Callable[[socket.socket], Awaitable[object]],
-        ceiling: int,
         backlog: int,
-        *,
-        most: int = 0,
-        room: Callable[[], int] | None = None,
+        bounds: Bounds | None = None,
     ) -> None:
-        """``listening``: bound, and ours to close; ``ceiling``: see ``Descriptors``, zero for none.
-
-        ``admit`` makes a connection of what was accepted; ``most``: how many may be at that at a
-        time, zero for no bound. ``room``: how many more may be accepted now.
-        """
+        """``listening``: bound, and ours to close; ``admit``: makes a connection of a client."""
         self.listening = listening
         self._admit = admit
-        self._ceiling = ceiling
-        self._most = most
-        self._room = room
+        self._bounds = bounds or Bounds()
         self._loop = asyncio.get_running_loop()
         self._pause: asyncio.TimerHandle | None = None
         self._tasks: dict[asyncio.Task[object], socket.socket] = {}
@@ -105,12 +107,13 @@ class Acceptor:
         self._pause = self._loop.call_later(PAUSE, self._go_on)
 
     def _accept(self) -> None:
-        if self._room is not None and self._room() <= 0:  # and somebody waits
+        bounds = self._bounds
+        if bounds.room is not None and bounds.room() <= 0:  # and somebody waits
             self._evict(self._loop.time() - ENOUGH)
             self._rest(LocalLimit("no file descriptor is left for more clients", kind="accepted"))
             return
         for _ in range(_AT_ONCE):
-            if self._room is not None and self._room() <= 0:
+            if bounds.room is not None and bounds.room() <= 0:
                 return
             try:
                 client, _ = self.listening.accept()
@@ -125,9 +128,9 @@ class Acceptor:
             task: asyncio.Task[object] = self._loop.create_task(self._serve(client))
             self._tasks[task] = client
             task.add_done_callback(self._admitted)
-            if self._most:
+            if bounds.most:
                 self._make_room(task)
-            if self._ceiling and client.fileno() >= self._ceiling:
+            if bounds.ceiling and client.fileno() >= bounds.ceiling:
                 self._rest(LocalLimit("nearly all file descriptors are in use", kind="EMFILE"))
                 return
 
@@ -135,7 +138,7 @@ class Acceptor:
         """If too many are being admitted, close the one that has had the most time."""
         now = self._loop.time()
         self._evictable[newcomer] = now
-        if len(self._evictable) > self._most:
+        if len(self._evictable) > self._bounds.most:
             self._evict(now)
 
     def _evict(self, before: float) -> None:

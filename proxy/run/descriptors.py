@@ -26,20 +26,44 @@ class Descriptors(NamedTuple):
 
     limit: int
     """Descriptors in all."""
-    connections: int
-    """Client connections at a time."""
-    scarce: bool
-    """Whether accepting has to look how many are left."""
+    used: int
+    """Those that were open before there was a client."""
 
     @property
     def ceiling(self) -> int:
         """A new descriptor with this number or a higher one says that nearly all are in use."""
-        return self.limit - max(2, min(_SPARE, self.limit // 8) // 2)
+        return self.limit - max(2, self._spare // 2)
 
     @property
     def refused(self) -> int:
         """Clients that may be reading their refusals at a time: each holds a descriptor."""
         return max(1, (self.limit - self.ceiling) // 2)
+
+    @property
+    def _spare(self) -> int:
+        return min(_SPARE, self.limit // 8)
+
+    def connections(self, asked: int) -> int:
+        """Client connections at a time; ``asked``: ``[server] max_connections``."""
+        return min(asked, max(1, (self.limit - self.used - self._spare) // 2))
+
+    def scarce(self, asked: int) -> bool:
+        """Whether accepting has to look how many are left."""
+        return self.limit < 2 * asked + self.used + self._spare + _AMPLE
+
+    def warn_if_few(self, asked: int) -> None:
+        """Say so where ``asked`` is too many."""
+        connections = self.connections(asked)
+        if connections < asked:
+            _log.warning(
+                "max_connections is %d, but this process may open %d files only: at most %d "
+                "clients are served at a time, more are refused with 503. Raise the hard limit "
+                "(ulimit -Hn, LimitNOFILE=) to %d",
+                asked,
+                self.limit,
+                connections,
+                2 * asked + self.used + _SPARE,
+            )
 
 
 def raise_limit() -> int:
@@ -52,29 +76,9 @@ def raise_limit() -> int:
     return soft if soft != resource.RLIM_INFINITY else 1 << 30
 
 
-def plan(limit: int, asked: int, used: int) -> Descriptors:
-    """``asked``: ``[server] max_connections``; ``used``: descriptors that are open already."""
-    spare = min(_SPARE, limit // 8)
-    possible = max(1, (limit - used - spare) // 2)
-    scarce = limit < 2 * asked + used + spare + _AMPLE
-    return Descriptors(limit, min(asked, possible), scarce)
-
-
-def descriptors(asked: int) -> Descriptors:
-    """Those of this process. Says so where ``asked``, ``[server] max_connections``, is too many."""
-    limit, used = raise_limit(), _open()
-    planned = plan(limit, asked, used)
-    if planned.connections < asked:
-        _log.warning(
-            "max_connections is %d, but this process may open %d files only: at most %d clients "
-            "are served at a time, more are refused with 503. Raise the hard limit (ulimit -Hn, "
-            "LimitNOFILE=) to %d",
-            asked,
-            limit,
-            planned.connections,
-            2 * asked + used + _SPARE,
-        )
-    return planned
+def descriptors() -> Descriptors:
+    """Those of this process, before it serves."""
+    return Descriptors(raise_limit(), _open())
 
 
 def _open() -> int:

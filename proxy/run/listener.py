@@ -12,9 +12,10 @@ from typing import Any, Final
 from proxy.config.addresses import split_listen
 from proxy.edge.entrance import Admit
 from proxy.edge.options import ServerOptions
+from proxy.net.accepted import connect
 from proxy.net.sockets import drop_handshakes
 from proxy.run import holder, inherited
-from proxy.run.acceptor import Acceptor
+from proxy.run.acceptor import Acceptor, Bounds
 from proxy.run.reasons import CannotListen
 from proxy.run.tcp_sockets import bound_tcp
 from proxy.run.unix_sockets import bound_unix, identity, set_rights, unix_reason
@@ -37,9 +38,7 @@ class Listener:
         self._path = address.removeprefix("unix:") if address.startswith("unix:") else None
         self._servers: list[asyncio.Server] = []
         self._admit: Admit | None = None
-        self._ceiling = 0
-        self._most = 0
-        self._room: Callable[[], int] | None = None
+        self._bounds = Bounds()
         self._acceptors: list[Acceptor] = []
         self._file: tuple[int, int] | None = None
         self._given: socket.socket | None = None
@@ -50,18 +49,14 @@ class Listener:
     async def open(
         self,
         factory: Callable[[], asyncio.Protocol],
-        ceiling: int = 0,
         admit: Admit | None = None,
-        room: Callable[[], int] | None = None,
+        bounds: Bounds | None = None,
     ) -> None:
         """Raises CannotListen where the address cannot be had.
 
-        ``ceiling``: where descriptors are scarce, the number of one that says that few are left;
-        ``room``: how many clients may be accepted there. ``admit``: makes connections where there
-        is something to do before, else ``factory`` does.
+        ``admit``: makes connections where there is something to do before, else ``factory`` does.
         """
-        self._ceiling = ceiling
-        self._room = room
+        self._bounds = bounds or self._bounds
         self._given = inherited.sockets().take(self._asked)
         self._use(factory, admit)
         try:
@@ -81,11 +76,8 @@ class Listener:
         return CannotListen(f"cannot change {self._asked}: {self._reason(error)}")
 
     def _use(self, factory: Callable[[], asyncio.Protocol], admit: Admit | None) -> None:
-        # Only what may be silent has to make room; others are connections in a moment.
-        self._most = self._options.max_connections if admit is not None else 0
-        if admit is None and self._ceiling:
-            loop = asyncio.get_running_loop()
-            admit = partial(loop.connect_accepted_socket, factory)
+        if admit is None and self._bounds.ceiling:
+            admit = partial(connect, factory)
         self._admit = admit
 
     async def follow(
@@ -122,11 +114,7 @@ class Listener:
         """Accept what comes to this socket."""
         loop = asyncio.get_running_loop()
         if self._admit is not None:
-            most, room = self._most, self._room
-            acceptor = Acceptor(
-                listening, self._admit, self._ceiling, BACKLOG, most=most, room=room
-            )
-            self._acceptors.append(acceptor)
+            self._acceptors.append(Acceptor(listening, self._admit, BACKLOG, self._bounds))
         elif self._path is not None:
             server = await loop.create_unix_server(factory, sock=listening, backlog=BACKLOG)
             self._servers.append(server)

@@ -4,12 +4,15 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from proxy.edge.connections import ConnectionTracker
 from proxy.edge.entrance import Admit, entrance
 from proxy.edge.http1.connection import Connection
 from proxy.edge.options import ServerOptions
+from proxy.net.accepted import connect
+from proxy.run.acceptor import Bounds
 from proxy.run.descriptors import Descriptors
 from proxy.run.listener import Listener
 from proxy.run.reasons import CannotListen
@@ -61,9 +64,8 @@ class Listeners:
         self._inherited = inherited
         self._connect = connect
         self._tracker = tracker
-        self._ceiling = self._refused = 0
-        if descriptors is not None and descriptors.scarce:
-            self._ceiling, self._refused = descriptors.ceiling, descriptors.refused
+        self._descriptors = descriptors
+        self._bounds = Bounds()
         self._by_address: dict[str, Listener] = {}
         self._server: ServerOptions | None = None
         self._admit: Admit | None = None
@@ -84,23 +86,39 @@ class Listeners:
         else:
             admit = entrance(self._connect, server)
         opened = Opened(server, admit, {})
+        if before is None:
+            self._bound(opened)
         if self._inherited is not None and (lacking := self._inherited.lacks(asked(server))):
             raise CannotListen(f"cannot listen on {lacking[0]}: the parent has not handed it over")
         try:
             for address in asked(server) if self._inherited is None else ():
                 if address not in self._by_address:
                     listener = opened.new[address] = Listener(address, server)
-                    room = self._room if self._refused else None
-                    await listener.open(self._connect, self._ceiling, admit, room)
+                    await listener.open(self._connect, admit, self._bounds)
         except BaseException:
             self.abandon(opened)
             raise
         return opened
 
-    def _room(self) -> int:
-        """How many more clients may be accepted: to be served, and to be refused."""
+    def _bound(self, opened: Opened) -> None:
+        """Let in, and have on the way in, as many as these options and the descriptors allow."""
+        asked, found, bounds = opened.server.max_connections, self._descriptors, self._bounds
+        # Only what may be silent has to make room; others are connections in a moment.
+        bounds.most = asked if opened.admit is not None else 0
+        self._tracker.limit = asked
+        if found is None:
+            return
+        self._tracker.limit = found.connections(asked)
+        scarce = found.scarce(asked)
+        bounds.ceiling = found.ceiling if scarce else 0
+        bounds.room = partial(self._room, found.refused) if scarce else None
+        if self._server is None or self._server.max_connections != asked:
+            found.warn_if_few(asked)
+
+    def _room(self, refused: int) -> int:
+        """How many more clients may be accepted: to be served, and so many to be refused."""
         tracker = self._tracker
-        left = tracker.limit - len(tracker.connections) + self._refused - len(tracker.refused)
+        left = tracker.limit - len(tracker.connections) + refused - len(tracker.refused)
         own = list(self._by_address.values())
         listeners = own if self._inherited is None else self._inherited.listeners
         return left - sum(listener.admitting for listener in listeners)
@@ -112,41 +130,41 @@ class Listeners:
 
     async def follow(self, opened: Opened) -> None:
         """Listen where these options say, and as they say; nobody on the way in is lost."""
+        before, scarce = self._server, self._bounds.ceiling
+        if before is not None:
+            self._bound(opened)
+        self._server = opened.server
+        admitted, self._admit = self._admit, opened.admit
         if self._inherited is not None:
-            await self._follow_inherited(self._inherited, opened)
+            if before is None:
+                self._inherited.open(self._let_in, self._bounds)
+            else:
+                await self._inherited.follow(asked(opened.server))
             return
         found = {**self._by_address, **opened.new}
         self._by_address = {address: found[address] for address in asked(opened.server)}
-        before, self._server = self._server, opened.server
-        admitted, self._admit = self._admit, opened.admit
+        entrance_changed = admitted is not opened.admit
         leaving: list[Listener] = []
         for address, listener in found.items():
             if address not in self._by_address:
                 leaving.append(listener)
-            elif before is None or address in opened.new:
+            elif before is None:
                 continue
-            elif admitted is not opened.admit or _rights(before) != _rights(opened.server):
+            elif scarce != self._bounds.ceiling or (
+                address not in opened.new
+                and (entrance_changed or _rights(before) != _rights(opened.server))
+            ):
                 try:
                     await listener.follow(opened.server, self._connect, opened.admit)
                 except CannotListen as error:
                     log.error("reload: %s", error)
         await _retire(leaving)
 
-    async def _follow_inherited(self, inherited: "Inherited", opened: Opened) -> None:
-        first, self._server = self._server is None, opened.server
-        self._admit = opened.admit
-        if first:
-            room = self._room if self._refused else None
-            inherited.open(self._let_in, self._ceiling, opened.server.max_connections, room)
-        else:
-            await inherited.follow(asked(opened.server))
-
     async def _let_in(self, client: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
         if self._admit is not None:
             await self._admit(client)
         else:
-            await loop.connect_accepted_socket(self._connect, client)
+            await connect(self._connect, client)
 
     async def retire(self, *, replaced: bool = False) -> None:
         """Let those in who have begun to connect, nobody else.

@@ -26,6 +26,7 @@ from proxy.config.model import Config
 from proxy.edge.http1.connection import Connection
 from proxy.http.chunked import CHUNK, LAST_CHUNK
 from proxy.http.fields import RawHeaders, encode, has, without
+from proxy.net.accepted import connect
 from proxy.net.sockets import RESET
 from proxy.run.runtime import Runtime
 
@@ -134,7 +135,7 @@ class _Mount:
         ours, theirs = socket.socketpair()
         with theirs:
             theirs.setblocking(False)
-            await loop.connect_accepted_socket(introduced, ours)
+            await connect(introduced, ours)
             leaves = partial(_hang_up, theirs)
             feeding = loop.create_task(_feed(request, theirs, leaves))
             try:

@@ -75,10 +75,9 @@ class Runtime:
         if fault := lacking(config.tracing):
             raise CannotStart(fault)
         self._config = config
-        self._descriptors = descriptors
         self._inherited = inherited
         self._tracker = (inherited.tracker if inherited else ConnectionTracker)(
-            self._most(config), ()
+            config.server.max_connections, ()
         )
         self._session = Session()
         self._fast = FastHeadReader(config.server)
@@ -117,11 +116,6 @@ class Runtime:
     def probes(self) -> str:
         """Address of the listener for probes alone, empty where there is none."""
         return self._admin.probes
-
-    def _most(self, config: Config) -> int:
-        """Client connections at a time."""
-        most = config.server.max_connections
-        return most if self._descriptors is None else min(most, self._descriptors.connections)
 
     async def open(self) -> None:
         """Serve. Raises CannotStart."""
@@ -220,7 +214,6 @@ class Runtime:
         """Use it. What is said of it compares it with what was used before."""
         before, config = self._config, prepared.generation.config
         self._become(prepared.generation)
-        self._tracker.limit = self._most(config)
         self._observation.follow(config)
         self._admin.follow(prepared.admin)
         await self._listeners.follow(prepared.listeners)

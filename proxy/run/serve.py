@@ -76,8 +76,7 @@ async def serve(
         access.follow(config.log)
         return (access.record,) if config.log.access else ()
 
-    planned = descriptors(config.server.max_connections)
-    runtime = Runtime(config, descriptors=planned, read=read, follow=follow, deck=deck)
+    runtime = Runtime(config, descriptors=descriptors(), read=read, follow=follow, deck=deck)
     watching = None
     if (reloader := runtime.reloader) is not None:
         stop.on_hangup = partial(reload_later, reloader)

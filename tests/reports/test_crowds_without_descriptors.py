@@ -64,30 +64,61 @@ async def test_no_more_are_refused_at_a_time_than_there_are_descriptors_for(
 ) -> None:
     """Whoever has not closed yet holds one; the next client waits in the kernel's queue."""
     monkeypatch.setattr("proxy.edge.http1.write_stall.LINGER", 1000.0)
-    planned = Descriptors(1024, 2, scarce=True)
+    found, served = Descriptors(1024, 956), 2
+    assert (found.connections(10000), found.scarce(10000)) == (served, True)
     config = parsed(CONFIG.format(url="http://127.0.0.1:9", most=10000))
-    runtime = Runtime(config, (), planned)
+    runtime = Runtime(config, (), found)
     await runtime.open()
+    await no_more_are_refused_at_a_time(runtime, served, found.refused)
+    await runtime.close()
+
+
+async def no_more_are_refused_at_a_time(runtime: Runtime, served: int, most: int) -> None:
     host, _, port = runtime.http[0].rpartition(":")
     refused: set[Any] = runtime._tracker.refused
     async with contextlib.AsyncExitStack() as stack:
         clients = [
             await stack.enter_async_context(await RawClient.connect((host, int(port))))
-            for _ in range(planned.connections + planned.refused + 5)
+            for _ in range(served + most + 5)
         ]
-        first = clients[planned.connections : -5]
+        first = clients[served:-5]
         for client in first:
             assert (await client.receive(patience=PATIENCE)).status == 503
         await asyncio.sleep(0.2)  # time to accept the others
-        assert len(refused) == planned.refused
+        assert len(refused) == most
         for client in first[:5]:
             client.close()
         for client in clients[-5:]:
             assert (await client.receive(patience=PATIENCE)).status == 503
-        assert len(refused) == planned.refused
+        assert len(refused) == most
     async with asyncio.timeout(PATIENCE):
         while refused:  # noqa: ASYNC110 - nobody notifies tests
             await asyncio.sleep(0.01)
+
+
+async def test_a_reload_to_more_clients_than_there_are_descriptors_for_has_them_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of a start with few clients it was said that accepting never runs out of descriptors."""
+    monkeypatch.setattr("proxy.edge.http1.write_stall.LINGER", 1000.0)
+    found = Descriptors(1 << 20, (1 << 20) - 64 - 8192 - 2 * 2)
+    assert (found.scarce(2), found.scarce(3)) == (False, True)
+    few, more = (parsed(CONFIG.format(url="http://127.0.0.1:9", most=most)) for most in (2, 3))
+    runtime = Runtime(few, (), found)
+    await runtime.open()
+    await runtime.reload(more)
+    await no_more_are_refused_at_a_time(runtime, 3, found.refused)
+    await runtime.close()
+
+
+async def test_the_warning_is_said_again_for_a_reload(caplog: pytest.LogCaptureFixture) -> None:
+    url = "http://127.0.0.1:9"
+    runtime = Runtime(parsed(CONFIG.format(url=url, most=2)), (), Descriptors(1024, 12))
+    await runtime.open()
+    assert "max_connections" not in caplog.text
+    for _ in range(2):
+        await runtime.reload(parsed(CONFIG.format(url=url, most=900)))
+    assert caplog.text.count("at most 474 clients are served at a time") == 1
     await runtime.close()
 
 

@@ -20,7 +20,8 @@ import pytest
 from aiohttp import ClientConnectorError, ThreadedResolver
 
 from proxy.core.local_limits import WORDS, Complaints
-from proxy.run.acceptor import Acceptor
+from proxy.net.accepted import connect
+from proxy.run.acceptor import Acceptor, Bounds
 from proxy.upstream.connector import Connector
 from tests.support.client import RawClient
 from tests.support.message import OK
@@ -155,7 +156,7 @@ async def test_accepting_waits_for_descriptors_and_does_not_spin(complaints: lis
     listening, client = socket.socket(), socket.socket()
     listening.bind(("127.0.0.1", 0))
     loop = asyncio.get_running_loop()
-    acceptor = Acceptor(listening, partial(loop.connect_accepted_socket, Answer), 1000, 10)
+    acceptor = Acceptor(listening, partial(connect, Answer), 10, Bounds(1000))
     client.setblocking(False)
     with no_descriptors():
         await loop.sock_connect(client, listening.getsockname())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.run.descriptors import plan
+from proxy.run.descriptors import Descriptors
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from proxy.run.descriptors import plan
 def test_clients_get_what_leaves_a_connection_to_an_upstream_for_each(
     limit: int, asked: int, used: int, connections: int, scarce: bool
 ) -> None:
-    planned = plan(limit, asked, used)
-    assert (planned.connections, planned.scarce) == (connections, scarce)
-    assert planned.connections == 1 or used + 2 * planned.connections + planned.refused < limit
-    assert planned.connections == 1 or used + 2 * planned.connections < planned.ceiling < limit
+    found = Descriptors(limit, used)
+    assert (found.connections(asked), found.scarce(asked)) == (connections, scarce)
+    assert connections == 1 or used + 2 * connections + found.refused < limit
+    assert connections == 1 or used + 2 * connections < found.ceiling < limit

@@ -2,16 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 from proxy.edge.connections import ConnectionTracker, Observer, Tracked
 from proxy.edge.entrance import Admit
 from proxy.net.sockets import drop_handshakes
-from proxy.run.acceptor import Acceptor
+from proxy.run.acceptor import Acceptor, Bounds
 from proxy.run.listener import ADMITTING, BACKLOG, CONNECTING, Listener
 from proxy.run.workers.balance import Balance
-
-Room: TypeAlias = Callable[[], int]
 
 
 class Accepting:
@@ -22,11 +20,9 @@ class Accepting:
         self._sockets = list(sockets)
         self._acceptors: list[Acceptor] = []
 
-    def open(self, admit: Admit, ceiling: int, most: int, room: Room | None) -> None:
+    def open(self, admit: Admit, bounds: Bounds) -> None:
         """Accept; see ``Acceptor``."""
-        self._acceptors = [
-            Acceptor(one, admit, ceiling, BACKLOG, most=most, room=room) for one in self._sockets
-        ]
+        self._acceptors = [Acceptor(one, admit, BACKLOG, bounds) for one in self._sockets]
 
     @property
     def admitting(self) -> int:
@@ -81,16 +77,16 @@ class Inherited:
         """One that says how many connections there are."""
         return CountedTracker(limit, observers, self._balance)
 
-    def open(self, admit: Admit, ceiling: int, most: int, room: Room | None) -> None:
+    def open(self, admit: Admit, bounds: Bounds) -> None:
         """Take connections; see ``Acceptor``. Raises CannotListen."""
         spread = self._balance.spread(admit)
-        self._open = lambda listener: listener.open(spread, ceiling, most, room)
+        self._open = lambda listener: listener.open(spread, bounds)
         for address, listener in self._named.items():
             try:
                 self._open(listener)
             except OSError as error:  # another listener may have it: the parent has only bound it
                 raise Listener(address).cannot_listen(error) from error
-        self._inbox.open(self._balance.here(admit), ceiling, most, room)
+        self._inbox.open(self._balance.here(admit), bounds)
         self._balance.open()
 
     def offer(self, listeners: Mapping[str, Accepting]) -> None:

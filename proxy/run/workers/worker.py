@@ -12,7 +12,7 @@ from typing import Any, Final
 from proxy.admin.source import answered
 from proxy.config.model import Config
 from proxy.edge.connections import Observer
-from proxy.run.descriptors import descriptors as planned
+from proxy.run.descriptors import descriptors
 from proxy.run.memory import Memory, settle_memory
 from proxy.run.reasons import CannotReload, CannotStart
 from proxy.run.runtime import Prepared, Runtime
@@ -95,9 +95,9 @@ class Worker:
 
         counts = Counts(self._descriptors[2], start["slots"])
         try:
-            plan = planned(config.server.max_connections)
+            found = descriptors()
             self._inherited = self._inherit(counts, start)
-            self._runtime = runtime = Runtime(config, (), plan, self._inherited, follow=follow)
+            self._runtime = runtime = Runtime(config, (), found, self._inherited, follow=follow)
             await runtime.open()
             for question, values in start["kept"]:
                 with contextlib.suppress(ValueError):  # it is not of this configuration any more
