@@ -107,6 +107,18 @@ def test_what_may_be_written_is_the_same_everywhere() -> None:
     assert "emptyDir: {sizeLimit: 2Gi}" in manifest
 
 
+def test_the_unit_lets_the_proxy_do_what_it_does() -> None:
+    """It could not write the store of the docs, nor ask the kernel whether a client has left."""
+    unit = (DEPLOY / UNITS[0]).read_text()
+    families = re.search(r"^RestrictAddressFamilies=(.*)$", unit, re.MULTILINE)
+    assert families is not None
+    assert set(families[1].split()) == {"AF_INET", "AF_INET6", "AF_UNIX", "AF_NETLINK"}
+    stored = re.findall(r'"sqlite:(/[^"]+)/store.db"', (TOP / "docs/cache.md").read_text())
+    state = re.search(r"^StateDirectory=(.*)$", unit, re.MULTILINE)
+    assert state is not None
+    assert stored == [f"/var/lib/{state[1]}"]
+
+
 @pytest.mark.parametrize("name", ["kubernetes.yaml", "compose.yaml"])
 def test_the_image_has_the_version_of_the_package(name: str) -> None:
     assert f"sidecar-proxy:{__version__}" in (DEPLOY / name).read_text()

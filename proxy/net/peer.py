@@ -5,10 +5,14 @@ has nothing more to say send the same. A kernel knows the difference, and for a 
 host it is ours: a socket that no process holds any more has no inode (sock_diag(7)).
 """
 
+import errno
+import logging
 import select
 import socket
 import struct
 from typing import Any, Final
+
+log = logging.getLogger(__name__)
 
 _SOCK_DIAG: Final = 4
 _BY_FAMILY: Final = 20
@@ -22,6 +26,13 @@ _INODE: Final = 68
 _ALIVE: Final = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 11
 """ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSING: states of a socket that may still be read from."""
 
+_REFUSED: Final = frozenset(
+    {errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EPERM, errno.EACCES, errno.ENOSYS}
+)
+"""The question itself is not allowed: by systemd or another sandbox, or by the kernel's build."""
+_told: Final[set[int]] = set()
+"""Those of them that the log has."""
+
 
 def peer_left(sock: Any) -> bool | None:
     """Whether nobody is at the other end of ``sock``; None where nobody here can tell.
@@ -34,7 +45,16 @@ def peer_left(sock: Any) -> bool | None:
             return _hung_up(sock)
         if sock.family in (socket.AF_INET, socket.AF_INET6):
             return _orphaned(sock)
-    except (OSError, ValueError, struct.error):
+    except OSError as error:
+        if error.errno in _REFUSED and error.errno not in _told:
+            _told.add(error.errno)
+            log.warning(
+                "the kernel may not be asked whether a client on this host has left (%s): what "
+                "[server] half_close says for clients on other hosts holds for all. A sandbox has "
+                "to allow AF_NETLINK (systemd: RestrictAddressFamilies=)",
+                error.strerror,
+            )
+    except (ValueError, struct.error):
         pass
     return None
 

@@ -1,11 +1,15 @@
 """The kernel is asked whether a client has left, or has only nothing more to say."""
 
 import contextlib
+import errno
+import logging
+import os
 import socket
 from typing import Any
 
 import pytest
 
+from proxy.net import peer
 from proxy.net.peer import peer_left
 
 
@@ -44,3 +48,23 @@ def test_the_kernel_tells_a_half_closed_client_from_one_that_left(
 def test_nobody_can_tell_of_a_socket_that_is_not_connected() -> None:
     with socket.socket() as lone:
         assert peer_left(lone) is None
+
+
+@pytest.mark.parametrize("number", [errno.EAFNOSUPPORT, errno.EPERM, errno.EACCES])
+@pytest.mark.parametrize("pair", ["127.0.0.1"], indirect=True)
+def test_a_sandbox_that_refuses_the_question_is_told_of_once(
+    pair: Any, number: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody noticed that clients that had left were served to the end."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(peer, "_told", set())
+    monkeypatch.setattr(peer.socket, "socket", refuse)
+    for _ in range(2):
+        assert peer_left(pair[0]) is None
+    (said,) = caplog.records
+    assert said.levelno == logging.WARNING
+    assert os.strerror(number) in said.getMessage()
+    assert "AF_NETLINK" in said.getMessage()
