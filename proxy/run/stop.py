@@ -30,13 +30,18 @@ _reloading: Final[set["asyncio.Task[Outcome]"]] = set()
 
 
 class Stop:
-    """The first SIGTERM or SIGINT drains, a second one ends at once."""
+    """The first SIGTERM or SIGINT drains, a second one ends at once.
+
+    Whoever asks for a drain over the admin listener is often followed by whoever manages the
+    process (a preStop hook and then the kubelet): the one signal of the second is nothing new.
+    """
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
         self.again = asyncio.Event()
         self.by = ""
         """What has asked last: a signal, or an operator."""
+        self._signals = 0
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop, number.name)
@@ -54,7 +59,11 @@ class Stop:
             self.on_hangup()
 
     def _stop(self, name: str) -> None:
-        self.by = asked_by() or name
-        if self.asked.is_set():
+        operator, before = asked_by(), self.by
+        self.by = operator or name
+        self._signals += not operator
+        if self._signals > 1:
             self.again.set()
+        elif self.asked.is_set():
+            log.info("%s: stopping already, for %s; another signal ends it at once", name, before)
         self.asked.set()

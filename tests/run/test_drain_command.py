@@ -1,6 +1,7 @@
 """``sidecar-proxy drain``, POST /api/drain and /quitquitquit, with a real process."""
 
 import asyncio
+import signal
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,35 @@ async def test_two_at_once_are_one_signal() -> None:
         go.set()
         assert (await client.receive()).body == b"1234"
         assert (await process.ended())[0] == 0
+        client.close()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("signals", [1, 2])
+async def test_one_signal_behind_a_drain_repeats_it_and_a_second_one_ends_at_once(
+    signals: int, workers: int
+) -> None:
+    """A preStop hook drains, and the kubelet sends SIGTERM right behind it: that cut everything."""
+    go = asyncio.Event()
+    upstream = RawUpstream((HOLD, go, b"34"))
+    async with (
+        upstream,
+        started(*flags(upstream, "127.0.0.1:0", f"server.workers={workers}")) as process,
+    ):
+        await process.ready()
+        client = await in_flight(process, upstream)
+        assert (await drained(process))[0] == 0
+        await process.line("POST /api/drain: stopping")
+        process.process.send_signal(signal.SIGTERM)
+        await process.line("SIGTERM: stopping already, for POST /api/drain")
+        if signals == 1:
+            go.set()
+            assert (await client.receive()).body == b"1234"
+            assert (await process.ended())[0] == 0
+        else:
+            process.process.send_signal(signal.SIGTERM)
+            await process.line("SIGTERM again")
+            assert (await process.ended())[0] == 1
         client.close()
 
 
