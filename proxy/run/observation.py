@@ -14,6 +14,7 @@ from proxy.run.collector import Collector, collector
 from proxy.run.reload import Read
 from proxy.telemetry.counters import Counters
 from proxy.telemetry.ended import Ended
+from proxy.telemetry.log import AccessLog, configure
 from proxy.telemetry.options import LogOptions, TracingOptions
 from proxy.upstream.endpoints import Endpoints
 
@@ -23,6 +24,20 @@ if TYPE_CHECKING:
 
 Follow: TypeAlias = Callable[[Config], tuple[Observer, ...]]
 """Is told of each configuration that is used, and says who observes exchanges then."""
+
+
+def logged(access: AccessLog) -> Follow:
+    """Have both logs follow the configuration, ``access`` and that of the process."""
+    before: LogOptions | None = None
+
+    def follow(config: Config) -> tuple[Observer, ...]:
+        nonlocal before
+        configure(config.log, before)
+        before = config.log
+        access.follow(config.log)
+        return (access.record,) if config.log.access else ()
+
+    return follow
 
 
 class Observation:

@@ -9,11 +9,11 @@ from typing import Any
 
 from proxy.config.model import Config
 from proxy.core.deck import Deck
-from proxy.edge.connections import Observer
 from proxy.run.descriptors import descriptors
 from proxy.run.inherited import accept_sockets, sockets
 from proxy.run.memory import Memory, settle_memory
 from proxy.run.notify import Watchdog, notify
+from proxy.run.observation import logged
 from proxy.run.reasons import CannotStart
 from proxy.run.reload import Read
 from proxy.run.runtime import Runtime
@@ -71,11 +71,7 @@ async def serve(
     stop = Stop()
     access = AccessLog(config.log)
 
-    def follow(config: Config) -> tuple[Observer, ...]:
-        configure(config.log)
-        access.follow(config.log)
-        return (access.record,) if config.log.access else ()
-
+    follow = logged(access)
     runtime = Runtime(config, descriptors=descriptors(), read=read, follow=follow, deck=deck)
     watching = None
     if (reloader := runtime.reloader) is not None:

@@ -84,13 +84,18 @@ class ConsoleFormatter(logging.Formatter):
         return f"{stamp(record.created)[11:-1]} {record.levelname.lower():7} {name}: {text}"
 
 
-def configure(options: LogOptions) -> None:
-    """Send the standard library's logging to standard error."""
+def configure(options: LogOptions, before: LogOptions | None = None) -> None:
+    """Send the standard library's logging to standard error.
+
+    ``before``: what it went by until now. A level that an operator has set since stays until the
+    options say another one.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if options.format == "json" else ConsoleFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(options.level.upper())
+    if before is None or before.level != options.level:
+        root.setLevel(options.level.upper())
     logging.captureWarnings(True)
 
 

@@ -245,6 +245,10 @@ class Crew:
             self._outfit.kept.keep(keep, question, values)
         return given
 
+    def forget(self, key: str) -> None:
+        """What an operator has changed does not hold any more."""
+        self._outfit.kept.forget(key)
+
     async def look(self) -> None:
         """Have every worker tell its samples."""
         await asyncio.gather(*(member.look() for member in tuple(self.members)))

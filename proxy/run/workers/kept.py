@@ -18,6 +18,10 @@ class Kept:
         """Keep this one, in the place of an earlier one with the same ``key``."""
         self._questions[key] = self._clock(), question, values
 
+    def forget(self, key: str) -> None:
+        """Keep nothing with this ``key``."""
+        self._questions.pop(key, None)
+
     def now(self) -> list[tuple[str, dict[str, Any]]]:
         """The questions and their values; of ``seconds`` what is left, which may be nothing."""
         found = []

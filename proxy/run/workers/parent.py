@@ -105,7 +105,9 @@ class Parent:
             raise CannotReload(conceal(reason(error))) from error
         finally:
             self._idle.set()
-        configure(config.log)
+        configure(config.log, before.log)
+        if config.log.level != before.log.level:
+            self._crew.forget("log")
         self._warn(config)
         return changes(before, config, later)
 

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from proxy.admin.source import answered
 from proxy.config.model import Config
-from proxy.edge.connections import Observer
 from proxy.run.descriptors import descriptors
 from proxy.run.memory import Memory, settle_memory
+from proxy.run.observation import logged
 from proxy.run.reasons import CannotReload, CannotStart
 from proxy.run.runtime import Prepared, Runtime
 from proxy.run.serve import run_in_loop
@@ -24,7 +24,7 @@ from proxy.run.workers.link import Link
 from proxy.run.workers.shares import share
 from proxy.run.workers.shelf import taken
 from proxy.run.workers.totals import packed
-from proxy.telemetry.log import AccessLog, configure
+from proxy.telemetry.log import AccessLog
 from proxy.telemetry.standard_error import standard_error
 from proxy.telemetry.writer import Turn
 
@@ -88,16 +88,11 @@ class Worker:
     async def _serve(self, config: Config, start: dict[str, Any]) -> int:
         access = AccessLog(config.log, turn=self._turn)
 
-        def follow(config: Config) -> tuple[Observer, ...]:
-            configure(config.log)
-            access.follow(config.log)
-            return (access.record,) if config.log.access else ()
-
         counts = Counts(self._descriptors[2], start["slots"])
         try:
             found = descriptors()
             self._inherited = self._inherit(counts, start)
-            self._runtime = runtime = Runtime(config, (), found, self._inherited, follow=follow)
+            self._runtime = runtime = Runtime(config, (), found, self._inherited, follow=logged(access))
             await runtime.open()
             for question, values in start["kept"]:
                 with contextlib.suppress(ValueError):  # it is not of this configuration any more

@@ -12,6 +12,8 @@ def test_the_last_change_of_a_thing_is_kept() -> None:
     kept.keep("server a", "change_server", {"action": "drain"})
     kept.keep("log", "log_level", level)
     assert kept.now() == [("log_level", level), ("change_server", {"action": "drain"})]
+    kept.forget("log")
+    assert kept.now() == [("change_server", {"action": "drain"})]
 
 
 def test_what_lasts_for_a_time_is_asked_for_what_is_left_of_it() -> None:

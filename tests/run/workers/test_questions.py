@@ -8,11 +8,24 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.client import ask
 from tests.support.message import OK, get, post
-from tests.support.process import PATIENCE, Process
+from tests.support.process import PATIENCE, Process, started
 from tests.support.upstream import RawUpstream
-from tests.support.workers import crew, ended, replaced, requests, serving, state, until, where
+from tests.support.workers import (
+    configured,
+    crew,
+    ended,
+    replaced,
+    requests,
+    serving,
+    state,
+    stopped,
+    until,
+    where,
+)
 
 SERVER = b"Host: 127.0.0.1\r\n"
 
@@ -119,3 +132,36 @@ async def test_the_level_holds_for_the_parent_too(tmp_path: Path) -> None:
         for _ in range(2):
             proxy.process.send_signal(signal.SIGINT)
         assert not [line for line in await ended(proxy) if "SIGUSR1" in line]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_level_stays_until_the_file_says_another(tmp_path: Path, workers: int) -> None:
+    """Any reload undid it, even one that had nothing to change."""
+
+    def written(log: str) -> str:
+        path = Path(configured(tmp_path, upstream.url, more=log))
+        path.write_text(path.read_text().replace("workers = 2", f"workers = {workers}"))
+        return str(path)
+
+    async def reloaded(log: str) -> Any:
+        written(log)
+        await change(proxy, b"POST", "/api/reload")
+        return (await told(proxy, "/api/log"))["level"]
+
+    async with RawUpstream() as upstream, started("run", written("")) as proxy:
+        await proxy.ready()
+        await change(proxy, b"PUT", "/api/log", {"level": "error"})
+        assert await reloaded("") == "error"
+        assert await reloaded('[log]\nredact = ["secret"]') == "error"
+        assert await reloaded('[log]\nlevel = "warning"') == "warning"
+        await change(proxy, b"PUT", "/api/log", {"level": "error"})
+        assert await reloaded("") == "info"
+        if workers == 2:  # what was set for all before holds for none that starts now
+            pids = serving(await state(proxy))
+            os.kill(pids[0], signal.SIGKILL)
+            await replaced(proxy, pids, 0)
+            assert await told(proxy, "/api/log") == {"level": "info"}
+            os.kill(pids[1], signal.SIGKILL)
+            await until(proxy, lambda now: pids[1] not in serving(now).values())
+            assert await told(proxy, "/api/log") == {"level": "info"}
+        await stopped(proxy)
