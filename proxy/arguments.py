@@ -8,6 +8,8 @@ from proxy import __version__
 DEFAULT: Final = "config.toml"
 """The file where none is named."""
 
+_FILE: Final = frozenset({"--config", "--config-file", "--conf", "--file", "-c", "-f"})
+"""What other programs call the option that names the file."""
 _EXAMPLES: Final = {
     "run": "sidecar-proxy run --upstream http://127.0.0.1:9000 --set retry.attempts=4",
     "check": "sidecar-proxy check /etc/sidecar-proxy/config.toml",
@@ -60,7 +62,9 @@ def parser() -> argparse.ArgumentParser:
     _config(check)
     _set(check)
     init = _command(commands, "init", "write a commented configuration to start from")
-    init.add_argument("config", nargs="?", metavar="CONFIG", help=f"default: {DEFAULT}")
+    init.add_argument(
+        "config", nargs="?", metavar="CONFIG", help=f"default: {DEFAULT}; - for standard output"
+    )
     explain = _command(commands, "explain", "say what becomes of a request, and why")
     explain.add_argument("config", metavar="CONFIG", help="a file, such as config.toml")
     explain.add_argument("method", metavar="METHOD", help="GET, POST and so on")
@@ -156,6 +160,15 @@ def _set(command: argparse.ArgumentParser) -> None:
         metavar="PLACE=VALUE",
         help="set one option, as in retry.attempts=4 or routes[0].path=/v1; may be given again",
     )
+
+
+def unknown(arguments: argparse.Namespace, rest: list[str]) -> str:
+    """What to say of arguments that no command has."""
+    option, _, value = rest[0].partition("=")
+    if option in _FILE and hasattr(arguments, "config"):
+        file = value or arguments.config or DEFAULT
+        return f"the file is given without an option: {arguments.command} {file}"
+    return f"unrecognized arguments: {' '.join(rest)}"
 
 
 def agree(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:

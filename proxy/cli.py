@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from proxy.arguments import DEFAULT, agree
+from proxy.arguments import DEFAULT, agree, unknown
 from proxy.arguments import parser as arguments_of_all
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 1
         raise
     if rest and arguments.command not in ("demo", "top"):
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        parser.error(unknown(arguments, rest))
     if arguments.command == "run":
         agree(parser, arguments)
     for stream in (sys.stdout, sys.stderr):  # names and values may hold what it cannot show
@@ -172,6 +172,8 @@ def _explain(arguments: argparse.Namespace) -> int:
 def _init(path: str) -> int:
     from proxy.config.sample import starter
 
+    if path == "-":
+        return _printed([starter().removesuffix("\n")], 0)
     try:
         with open(path, "x", encoding="utf-8") as file:
             file.write(starter())
@@ -199,10 +201,13 @@ def _schema() -> int:
 
 def _operate(arguments: argparse.Namespace, path: str) -> int:
     """Ask a running proxy for something: 0, 1 where it cannot be reached, 2 where it refuses."""
-    from proxy.admin.client import post, unreached
+    from proxy.admin.client import Unasked, post, unreached
 
     try:
         said = post(arguments.admin, path, arguments.token_file)
+    except Unasked as error:
+        _say(f"sidecar-proxy: {error}")
+        return 1
     except (OSError, ValueError) as error:
         _say(f"sidecar-proxy: no proxy was reached at {arguments.admin}: {unreached(error)}")
         return 1

@@ -22,6 +22,10 @@ class Said(NamedTuple):
     """Its sentence."""
 
 
+class Unasked(ValueError):
+    """Nobody was asked for anything."""
+
+
 class _Unix(http.client.HTTPConnection):
     """To a unix socket."""
 
@@ -39,8 +43,8 @@ class _Unix(http.client.HTTPConnection):
 def post(address: str, path: str, token_file: str = "") -> Said:
     """Ask for something to be done. ``address``: as ``[admin] listen`` has it.
 
-    Raises OSError where nobody answers; ValueError where the address is none, where something else
-    answers, or where the file with the token cannot be read.
+    Raises OSError where nobody answers; Unasked where the address is none or the file with the
+    token cannot be read; ValueError where something else answers.
     """
     fields = {"Content-Length": "0"}
     if token_file:
@@ -69,7 +73,7 @@ def _token(file: str) -> str:
     try:
         return Path(file).read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise ValueError(f"the token in {file} cannot be read: {error.strerror}") from None
+        raise Unasked(f"the token in {file} cannot be read: {error.strerror}") from None
 
 
 def get(address: str, path: str) -> Any:
@@ -98,9 +102,10 @@ def _known(answer: http.client.HTTPResponse) -> None:
 def _connection(address: str) -> http.client.HTTPConnection:
     if address.startswith("unix:"):
         return _Unix(address.removeprefix("unix:"))
-    host, _, port = address.rpartition(":")
-    if not port.isdecimal() or not 0 < int(port) < 65536:
-        raise ValueError(f"expected HOST:PORT or unix:PATH, got {address!r}")
+    plain = address.removeprefix("http://").removesuffix("/")
+    host, _, port = plain.rpartition(":")
+    if "/" in host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise Unasked(f"expected HOST:PORT or unix:PATH, got {address!r}")
     return http.client.HTTPConnection(host.strip("[]") or "127.0.0.1", int(port), timeout=PATIENCE)
 
 

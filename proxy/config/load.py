@@ -3,7 +3,6 @@
 import contextlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
@@ -19,6 +18,7 @@ from proxy.config.problems import ConfigError, Problem, spell
 from proxy.config.unexpanded import unexpanded
 from proxy.core.files import regular_content
 from proxy.core.findings import Finding, Place
+from proxy.core.pipes import content
 from proxy.core.redaction import conceal
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def read(
     """
     name = os.fspath(path)
     try:
-        data = regular_content(name) if again else Path(path).read_bytes()
+        data = regular_content(name) if again else content(name)
     except FileNotFoundError:
         return None, [Problem(name, 1, "file", _MISSING)]
     except (OSError, ValueError) as error:

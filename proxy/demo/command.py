@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import json
 import random
+import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -57,14 +58,14 @@ def run(argv: list[str]) -> int:
         "--no-load", action="store_true", help="send no requests and make no trouble"
     )
     arguments = parser.parse_args(argv)
-    listen: str = arguments.listen
     try:
         # Whether it makes sense is said of the argument, not of a file that nobody has seen.
-        from_upstream("http://127.0.0.1", listen, arguments.admin)
+        from_upstream("http://127.0.0.1", arguments.listen, arguments.admin)
+        listen, admin = _chosen(arguments.listen), _chosen(arguments.admin)
         with DemoProcess("127.0.0.1:0") as demo, DeafServer() as deaf:
-            config = configuration(demo.url, deaf.url, listen, arguments.admin)
+            config = configuration(demo.url, deaf.url, listen, admin)
             shown = _shown(listen)
-            sys.stderr.write(_TRY.format(api=demo.url, listen=shown, admin=_shown(arguments.admin)))
+            sys.stderr.write(_TRY.format(api=demo.url, listen=shown, admin=_shown(admin)))
             load_: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
             if not arguments.no_load and not listen.startswith("unix:"):
                 load_ = driven(Traffic(shown, deaf, random.Random()), _say)
@@ -85,6 +86,20 @@ def configuration(api: str, deaf: str, listen: str, admin: str) -> Config:
         file = Path(folder, "demo.toml")
         file.write_text(text, encoding="utf-8")
         return load(file)
+
+
+def _chosen(listen: str) -> str:
+    """With a free port where 0 was asked for: what is printed and driven needs its number."""
+    if listen.startswith("unix:") or split_listen(listen)[1]:
+        return listen
+    host = split_listen(listen)[0]
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.create_server((host, 0), family=family) as free:
+            port = free.getsockname()[1]
+    except OSError:
+        return listen  # the proxy says why
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _shown(listen: str) -> str:

@@ -99,4 +99,6 @@ def _is_at(one: socket.socket, address: str) -> bool:
 
 def _name(one: socket.socket) -> str:
     name = one.getsockname()
+    if isinstance(name, bytes):  # an abstract one, whose first byte is zero
+        return f"unix:@{os.fsdecode(name[1:])}"
     return f"unix:{name}" if isinstance(name, str) else f"{name[0]}:{name[1]}"

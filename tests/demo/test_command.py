@@ -44,6 +44,27 @@ def test_it_runs_the_proxy_in_front_of_a_demo_api_that_answers(
     assert "curl -i 'http://127.0.0.1:8099/slow?seconds=2'" in err
 
 
+def test_port_0_is_a_free_one_that_its_lines_name(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Config] = []
+
+    def serve(config: Config) -> int:
+        seen.append(config)
+        return 0
+
+    monkeypatch.setattr("proxy.run.serve.run", serve)
+    assert command.run(["--listen", "[::1]:0", "--admin", "127.0.0.1:0", "--no-load"]) == 0
+    [config] = seen
+    assert config.admin is not None
+    listen, admin = str(config.server.listen), config.admin.listen
+    assert re.fullmatch(r"\[::1\]:[1-9]\d+", listen)
+    assert re.fullmatch(r"127\.0\.0\.1:[1-9]\d+", admin)
+    err = capsys.readouterr().err
+    assert f"proxy     http://{listen}\n" in err
+    assert f"page      http://{admin}/\n" in err
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 async def test_each_line_that_it_shows_can_be_pasted_and_does_what_it_is_there_for(
     address: str,

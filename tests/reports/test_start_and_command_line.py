@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from proxy.cli import main
+from proxy.config.sample import starter
 from tests.support.client import RawClient
 from tests.support.message import get
 from tests.support.process import started
@@ -131,6 +132,33 @@ def test_init_writes_a_file_that_is_right(
     assert "# attempts = 3" in text
     assert main(["check"]) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_init_prints_where_standard_output_is_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["init", "-"]) == 0
+    assert capsys.readouterr().out == starter()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("run --config x.toml", "run x.toml"),
+        ("run --config=x.toml", "run x.toml"),
+        ("check -c x.toml", "check x.toml"),
+        ("init --file x.toml", "init x.toml"),
+    ],
+)
+def test_a_file_that_is_given_by_an_option_is_told_as_such(
+    line: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(line.split())
+    assert left.value.code == 2
+    assert f"the file is given without an option: {meant}\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["there.toml", "folder", "none/config.toml"])

@@ -144,7 +144,12 @@ def test_where_nobody_listens_the_exit_status_is_1(capsys: pytest.CaptureFixture
     assert main(["drain", "--admin", address, "--token-file", "/nowhere/token"]) == 1
     said = capsys.readouterr().err
     assert "the token in /nowhere/token cannot be read: No such file or directory" in said
+    assert "no proxy was reached" not in said  # none was asked
     assert "a proxy listens there" not in said
+    assert main(["drain", "--admin", f"http://{address}/"]) == 1
+    assert "Connection refused" in capsys.readouterr().err
+    assert main(["drain", "--admin", f"https://{address}"]) == 1
+    assert f"expected HOST:PORT or unix:PATH, got 'https://{address}'" in capsys.readouterr().err
     assert main(["drain", "--admin", "nonsense"]) == 1
     assert "expected HOST:PORT or unix:PATH, got 'nonsense'" in capsys.readouterr().err
 

@@ -60,6 +60,17 @@ def listening(kind: str, folder: Path) -> tuple[socket.socket, str]:
     return one, name
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has abstract sockets")
+def test_an_abstract_socket_is_told_by_its_name(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It was called ``0:112``."""
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(f"\0proxy-{os.getpid()}")
+        Inherited([one]).tell_unused()
+    assert f"a socket for unix:@proxy-{os.getpid()} was handed over" in caplog.text
+
+
 @pytest.mark.parametrize("kind", ["tcp", "unix", "every", "name"])
 async def test_clients_of_an_inherited_socket_wait_for_one_process_after_the_other(
     kind: str, tmp_path: Path

@@ -92,7 +92,9 @@ class Worker:
         try:
             found = descriptors()
             self._inherited = self._inherit(counts, start)
-            self._runtime = runtime = Runtime(config, (), found, self._inherited, follow=logged(access))
+            self._runtime = runtime = Runtime(
+                config, (), found, self._inherited, follow=logged(access)
+            )
             await runtime.open()
             for question, values in start["kept"]:
                 with contextlib.suppress(ValueError):  # it is not of this configuration any more
