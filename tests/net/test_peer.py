@@ -61,7 +61,7 @@ def test_a_sandbox_that_refuses_the_question_is_told_of_once(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(peer, "_told", set())
-    monkeypatch.setattr(peer.socket, "socket", refuse)
+    monkeypatch.setattr("proxy.net.peer.socket.socket", refuse)
     for _ in range(2):
         assert peer_left(pair[0]) is None
     (said,) = caplog.records

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from tests.support.authority import Authority
 from tests.support.client import RawClient, ask
 from tests.support.message import get
 from tests.support.process import PATIENCE, Process, started
+from tests.support.tls_client import TlsClient, trusting
 from tests.support.upstream import RawUpstream
 from tests.support.workers import configured, stopped, until, where
 
@@ -123,3 +125,22 @@ async def all_left(proxy: Process) -> None:
             if b"sidecar_proxy_client_connections 0.0" in lines:
                 return
             await asyncio.sleep(0.02)
+
+
+async def test_slots_are_given_back_after_a_burst_of_handshakes(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    files = (authority.path(f"server.{kind}") for kind in ("pem", "key"))
+    tls = 'tls = {{ certificates = [{{ cert_file = "{}", key_file = "{}" }}] }}'.format(*files)
+    context = trusting(authority)
+    async with RawUpstream() as upstream, limited(tmp_path, upstream, f"{LIMIT}\n{tls}") as proxy:
+        address = where(proxy.http[0])
+        for _ in range(3):
+            opening = (TlsClient.open(address, context) for _ in range(CROWD))
+            found = await asyncio.gather(*opening, return_exceptions=True)
+            made = [each for each in found if isinstance(each, TlsClient)]
+            assert made
+            for each in made:
+                each.close()
+            await until(proxy, nobody)
+        async with await TlsClient.open(address, context) as client:
+            assert (await client.ask(get())).status == 200
