@@ -39,7 +39,7 @@ async def test_a_trouble_is_told_by_its_cause(cause: str) -> None:
         assert found["route"] == route
         assert found["number"] <= trouble.at_a_time + 4  # and the usual callers
         assert (found["upstream"], bool(found["server"])) == (
-            {"/": "api", "/reports": "", "/billing": "billing"}[route],
+            {"/": "api", "/reports": "reports", "/billing": "billing"}[route],
             route != "/reports",
         )
 

@@ -97,12 +97,13 @@ class Attempts(RetryOptionsBase):
             record.attempt_began_at = self._started_at = self._clock()
             return await self._inner(exchange)
         except UpstreamError as error:
-            if isinstance(error, NotAttempted) and (before := self._before) is not None:
+            if isinstance(error, NotAttempted) and self._before is not None:
                 # This attempt was not made: what the one before came to says more.
                 self._last_was_made = False
-                if isinstance(before, Reply):
-                    return before
-                raise before from None
+                forget_frames(error)
+                if isinstance(self._before, Reply):
+                    return self._before
+                raise self._before from None
             if lasts(error) and not error.alternative_ready:
                 raise
             if exchange.suffices is not None and exchange.suffices(error):
