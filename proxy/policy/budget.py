@@ -25,7 +25,7 @@ class Budget:
     def __init__(self, percent: float, min_per_second: float, window: float) -> None:
         """``percent`` of the requests of the last ``window`` seconds."""
         self._share = percent / 100
-        self._floor = math.ceil(min_per_second * window - 1e-9)
+        self._floor = float(math.ceil(min_per_second * window - 1e-9))
         self._requests = Window(window)
         self._spent = self._spent_of_floor = Window(window)
         if self._floor and not math.isclose(self._floor, min_per_second * window):
