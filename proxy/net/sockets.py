@@ -8,7 +8,7 @@ import socket
 import struct
 import sys
 import termios
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 RESET: Final = struct.pack("ii", 1, 0)
 """SO_LINGER for a close that the peer is to see as a reset."""
@@ -80,6 +80,49 @@ def acknowledge(sock: Any) -> None:
     if _QUICKACK is not None:
         with contextlib.suppress(OSError, ValueError):  # a unix socket
             sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+
+
+Probes: TypeAlias = tuple[tuple[int, int, int], ...]
+"""Level, option and value of each option that says when a peer is asked whether it is there."""
+
+_INTERNET: Final = (socket.AF_INET, socket.AF_INET6)
+
+
+def probes(after: int, every: int, times: int) -> Probes:
+    """Ask a peer that has been silent for ``after`` seconds, and again ``every`` so many.
+
+    If ``times`` of them stay without an answer, the connection ends with ETIMEDOUT.
+    """
+    named = (
+        ("TCP_KEEPIDLE", after),
+        ("TCP_KEEPALIVE", after),  # the same on macOS
+        ("TCP_KEEPINTVL", every),
+        ("TCP_KEEPCNT", times),
+    )
+    known = ((getattr(socket, name, None), value) for name, value in named)
+    clocks = ((socket.IPPROTO_TCP, option, value) for option, value in known if option is not None)
+    return (*clocks, (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1))
+
+
+SILENT: Final = probes(45, 15, 4)
+"""For all connections. What lies between two hosts (NAT, balancers, firewalls) forgets a connection
+on which nothing passes, some of them after a minute: an answer that takes longer would be lost. A
+host that is gone is noticed after 45 and four times 15 seconds."""
+
+
+def ask_when_silent(sock: Any, asked: Probes, *, kept: bool = False) -> None:
+    """Have the kernel ask the peer of a TCP connection whether it is there, while it is silent.
+
+    Of a socket that listens, all that is accepted has it (Linux). ``kept``: where whoever made the
+    socket has said how, that stays.
+    """
+    if sock is None or sock.family not in _INTERNET:
+        return
+    with contextlib.suppress(OSError):  # reset a moment ago
+        if kept and sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE):
+            return
+        for level, option, value in asked:
+            sock.setsockopt(level, option, value)
 
 
 _TCP_INFO: Final[int | None] = getattr(socket, "TCP_INFO", None)

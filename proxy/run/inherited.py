@@ -12,6 +12,7 @@ from collections.abc import MutableMapping
 from typing import Final
 
 from proxy.config.addresses import split_listen
+from proxy.net.sockets import SILENT, ask_when_silent
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class Inherited:
         for one in self._sockets:
             if _is_at(one, address):
                 self._used.add(one.fileno())
+                ask_when_silent(one, SILENT, kept=True)
                 return one.dup()
         return None
 

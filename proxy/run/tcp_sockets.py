@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from proxy.net.look_ups import LOOK_UPS
+from proxy.net.sockets import SILENT, ask_when_silent
 
 
 class Place(NamedTuple):
@@ -58,6 +59,7 @@ def bound(place: Place, port: int, *, share: bool) -> socket.socket:
             own.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not place.dual)
             scope = (0, place.scope)
         own.bind((place.host, port, *scope))
+        ask_when_silent(own, SILENT)
     except BaseException:
         own.close()
         raise

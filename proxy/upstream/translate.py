@@ -60,6 +60,11 @@ _OUR_CERTIFICATE: Final = re.compile(
 )
 """Alerts of a server that are about the certificate of its client (RFC 8446 6.2), as OpenSSL names
 them behind the version of TLS."""
+_LOST: Final = frozenset(
+    {errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN}
+)
+"""Ends of a connection whose peer has acknowledged nothing for long (tcp(7)): the kernel says what
+it has last heard of the way."""
 _HANDSHAKE_CUT = frozenset({errno.ECONNRESET, errno.EPIPE, None})
 
 
@@ -125,8 +130,10 @@ def head_error(
         if isinstance(error, LineTooLong) or "Too many headers" in error.message:
             return ReplyHeadTooLarge(f"the head of the reply of {name} is too large: {why}")
         return ProtocolViolation(f"the reply of {name} is not valid HTTP: {why}")
-    how = "reset" if _is_reset(error) else "closed"
-    return ConnectionTerminated(f"{name} {how} the connection before it replied", stage=stage)
+    how = "reset the connection" if _is_reset(error) else "closed the connection"
+    if _is_lost(error):
+        how = "could no longer be reached"
+    return ConnectionTerminated(f"{name} {how} before it replied", stage=stage)
 
 
 def body_error(error: Exception) -> ProxyError:
@@ -138,10 +145,13 @@ def body_error(error: Exception) -> ProxyError:
         why = reason(error)
         return ReplyBroken(f"the upstream ended TLS before the end of its reply: {why}")
     text = str(error)
-    how = "cut its reply by a reset" if _is_reset(error) else "closed the connection"
+    lost, reset = _is_lost(error), _is_reset(error)
+    how = "cut its reply by a reset" if reset else "closed the connection"
+    if lost:
+        how = "could no longer be reached"
     if (found := _RECEIVED.search(text)) is not None:
         return ReplyBroken(f"the upstream {how} after {found[1]} of {found[2]} bytes of its reply")
-    if _is_reset(error) or isinstance(error, ConnectionError) or _TOO_EARLY.search(text):
+    if lost or reset or isinstance(error, ConnectionError) or _TOO_EARLY.search(text):
         return ReplyBroken(f"the upstream {how} before the end of its reply")
     why = plain(first_line(text)) or "no reason given"
     return ReplyBroken(f"the upstream broke the framing of its reply: {why}")
@@ -163,6 +173,11 @@ def _certificate_refused(error: BaseException, name: str) -> str | None:
 def _is_reset(error: BaseException) -> bool:
     """aiohttp wraps what the kernel said, and keeps it in the text only."""
     return getattr(error, "errno", None) == errno.ECONNRESET or "reset by peer" in str(error)
+
+
+def _is_lost(error: BaseException) -> bool:
+    """Whether a connection that stood has ended because nobody was there any more."""
+    return getattr(error, "errno", None) in _LOST
 
 
 def reason(error: BaseException) -> str:

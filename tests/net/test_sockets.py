@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from proxy.net.sockets import drop_handshakes, unread
+from proxy.net.sockets import SILENT, ask_when_silent, drop_handshakes, unread
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -25,6 +25,19 @@ def test_bytes_that_nobody_has_read_are_seen_and_an_end_is_none() -> None:
         client.shutdown(socket.SHUT_WR)
         assert not unread(server)
     assert not unread(server)  # closed
+
+
+def test_a_silent_peer_is_asked_over_tcp_alone_and_never_once_it_is_gone() -> None:
+    client, server = pair()
+    with client, server:
+        ask_when_silent(client, SILENT)
+        assert client.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    ask_when_silent(client, SILENT)  # closed
+    ask_when_silent(None, SILENT)
+    one, other = socket.socketpair(socket.AF_UNIX)
+    with one, other:
+        ask_when_silent(one, SILENT)
+        assert not one.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a filter of Linux")

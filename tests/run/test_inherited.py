@@ -124,6 +124,22 @@ def test_sockets_of_another_process_are_left_alone() -> None:
     assert environ == {"PATH": "/bin"}
 
 
+@pytest.mark.skipif(not hasattr(socket, "TCP_KEEPIDLE"), reason="Linux has it")
+def test_an_activator_may_say_when_silent_clients_are_asked() -> None:
+    """KeepAlive= and KeepAliveTimeSec= of a systemd socket stay; else it is as everywhere."""
+    idle = socket.IPPROTO_TCP, socket.TCP_KEEPIDLE
+    for said, becomes in ((None, 45), (600, 600)):
+        one = socket.create_server(("127.0.0.1", 0))
+        if said is not None:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            one.setsockopt(*idle, said)
+        taken = Inherited([one]).take(f"127.0.0.1:{one.getsockname()[1]}")
+        assert taken is not None
+        with one, taken:
+            assert taken.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            assert taken.getsockopt(*idle) == becomes
+
+
 async def test_sockets_are_for_one_worker(tmp_path: Path) -> None:
     one, name = listening("tcp", tmp_path)
     with one:

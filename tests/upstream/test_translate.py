@@ -9,6 +9,7 @@ from aiohttp import (
     ClientConnectorDNSError,
     ClientConnectorError,
     ClientConnectorSSLError,
+    ClientOSError,
     ClientPayloadError,
     ServerDisconnectedError,
 )
@@ -62,6 +63,7 @@ def test_what_keeps_us_from_connecting(
     [
         (ServerDisconnectedError(), e.ConnectionTerminated),
         (ConnectionResetError(), e.ConnectionTerminated),
+        (os_error(errno.ETIMEDOUT), e.ConnectionTerminated),
         (BadStatusLine("x"), e.ProtocolViolation),
         (LineTooLong("x", 10), e.ReplyHeadTooLarge),
         (e.ResponseTimeout(), e.ResponseTimeout),
@@ -104,6 +106,7 @@ def test_an_alert_instead_of_a_head_says_what_it_is_about(
         (alert("TLSV1_ALERT_INTERNAL_ERROR"), e.ReplyBroken),
         (ClientPayloadError("x\n  picture"), e.ReplyBroken),
         (ConnectionResetError("x"), e.ReplyBroken),
+        (os_error(errno.ETIMEDOUT), e.ReplyBroken),
         (e.ReplyStalled("x"), e.ReplyStalled),
     ],
 )
@@ -113,3 +116,12 @@ def test_what_comes_instead_of_the_rest_of_a_body(
     found = body_error(error)
     assert type(found) is kind
     assert "\n" not in found.detail
+
+
+@pytest.mark.parametrize("number", [errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH])
+def test_an_established_connection_that_is_lost_did_not_fail_to_connect(number: int) -> None:
+    for error in (OSError(number, "x"), ClientOSError(number, "x")):
+        before = head_error(error, stage=e.Stage.SENT, name="http://a")
+        assert before.detail == "http://a could no longer be reached before it replied"
+        after = body_error(error)
+        assert after.detail == "the upstream could no longer be reached before the end of its reply"

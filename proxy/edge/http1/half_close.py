@@ -1,11 +1,11 @@
 """Clients that have sent all they will, and wait for their answer (RFC 9112 9.6)."""
 
 import asyncio
-import socket
 from typing import Any, Final
 
 from proxy.net.hangups import HangupWatcher
 from proxy.net.peer import peer_left
+from proxy.net.sockets import ask_when_silent, probes
 
 AT_ONCE: Final = 0.1
 """Seconds behind a request within which a FIN belongs to it, where nobody can tell what it means:
@@ -15,7 +15,7 @@ _FIRST_LOOK: Final = 0.05
 """Seconds: a client that closes tells us by its FIN, a moment before its kernel has noted it."""
 _LOOK: Final = 1.0
 """Seconds between looks at whether a client on this host is still there."""
-_PROBES: Final = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
+_PROBES: Final = probes(15, 5, 3)
 """For those on others: their kernel forgets a closed connection after a minute, and then says so.
 """
 
@@ -51,11 +51,7 @@ class HalfClosed:
         self._hangups = hangups
         self._descriptor: int = sock.fileno()
         self._handle: asyncio.TimerHandle | None = loop.call_later(_FIRST_LOOK, self._look)
-        if sock.family != socket.AF_UNIX:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            for name, value in _PROBES:
-                if hasattr(socket, name):
-                    sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        ask_when_silent(sock, _PROBES)
         self.watch()
 
     def watch(self) -> None:

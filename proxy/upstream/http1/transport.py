@@ -12,7 +12,7 @@ from aiohttp.client_proto import ResponseHandler
 
 from proxy.net.short_queue import ShortQueue
 from proxy.net.small_reads import HIGH_WATER, SmallReads, read_large
-from proxy.net.sockets import acknowledge, acknowledged, unsent
+from proxy.net.sockets import SILENT, acknowledge, acknowledged, ask_when_silent, unsent
 from proxy.net.timers import RearmableTimer
 
 _READ: Final = 256 << 10
@@ -133,11 +133,12 @@ class UpstreamTransport(ResponseHandler):
     # What aiohttp calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Have a clock, and know the socket, to look without reading."""
+        """Have a clock, and know the socket: to look without reading, and to notice a lost host."""
         super().connection_made(transport)
         self.timer = RearmableTimer(self._loop, self._on_timer)
         self.transport.set_write_buffer_limits(HIGH_WATER)  # type: ignore[union-attr]
         self._socket = transport.get_extra_info("socket")
+        ask_when_silent(self._socket, SILENT)
         self.encrypted = transport.get_extra_info("sslcontext") is not None
 
     def never_used(self) -> None:

@@ -27,6 +27,7 @@ def test_each_slot_has_a_socket_of_its_own_at_the_same_port(asked: str) -> None:
     for row in made.rows:
         for one in row:
             one.listen(8)
+            assert one.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
     made.close()
     assert all(one.fileno() == -1 for row in made.rows for one in row)
 
