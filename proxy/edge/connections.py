@@ -5,16 +5,19 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol
 
+from proxy.core.errors import ConnectionLimit
 from proxy.core.exchange import Exchange
+from proxy.core.local_limits import complain
 from proxy.core.samples import Sample, counter, gauge
+from proxy.edge.longest_rested import LongestRested, Resting
 from proxy.net.hangups import HangupWatcher
 
 Observer = Callable[[Exchange, float], None]
 """Is told of every exchange once, when it has ended, with the loop's time."""
 
 
-class Tracked(Protocol):
-    """A client connection, as far as draining it goes."""
+class Tracked(Resting, Protocol):
+    """A client connection, as far as draining it and making room go."""
 
     @property
     def gone(self) -> bool:
@@ -77,9 +80,11 @@ class ConnectionTracker:
     __slots__ = (
         "_idle",
         "_no_tunnels",
+        "_rested",
         "cancelled",
         "connections",
         "draining",
+        "evicted",
         "grace_over",
         "hangups",
         "in_flight",
@@ -96,7 +101,8 @@ class ConnectionTracker:
         self.limit = limit
         self.connections: set[Tracked] = set()
         self.refused: set[object] = set()
-        """Those that were refused before anything was read, and are still to read that."""
+        """Those that have no place, and a descriptor until they are closed: refused before anything
+        was read, and still to read that, or closed to make room for others."""
         self.tunnels: set[Tunnel] = set()
         self.in_flight = 0
         """Requests that have come in and not ended; whoever takes one in counts it."""
@@ -110,15 +116,30 @@ class ConnectionTracker:
         """Whether the grace period of a drain has ended."""
         self.opened = 0
         """Connections that were let in since the start."""
+        self.evicted = 0
+        """Those of them that rested, and were closed to make room for others."""
+        self._rested = LongestRested()
         self.hangups = HangupWatcher(asyncio.get_running_loop())
         self.observers = observers
         self._idle: asyncio.Future[None] | None = None
         self._no_tunnels: asyncio.Future[None] | None = None
 
-    @property
-    def full(self) -> bool:
-        """Whether there is no room for another connection."""
-        return len(self.connections) >= self.limit
+    def make_room(self, now: float) -> ConnectionLimit | None:
+        """Why there is no room for another connection. ``now``: the loop's time.
+
+        At the limit, the connection that has rested longest is closed for it.
+        """
+        while (count := len(self.connections)) >= self.limit:
+            closed = self._rested.close_one(self.connections, now)
+            if closed is None:
+                open_ = f"{count} connections are open"
+                complain("max_connections", f"{open_}, more are refused with 503")
+                return ConnectionLimit(f"{open_}, which is the limit")
+            complain("idle", f"{count} connections are open, the longest idle ones make room")
+            self.evicted += 1
+            self.refused.add(closed)  # until it is lost
+            self.connections.discard(closed)
+        return None
 
     def finished(self, exchange: Exchange, now: float) -> None:
         """A request has ended, one way or another."""
@@ -163,6 +184,7 @@ class ConnectionTracker:
         yield gauge("client_connections", len(self.connections))
         yield gauge("client_connections_limit", self.limit)
         yield counter("client_connections_opened", self.opened)
+        yield counter("client_connections_evicted", self.evicted)
         yield gauge("tunnels_open", len(self.tunnels))
         yield gauge("draining", int(self.draining))
 
@@ -170,6 +192,7 @@ class ConnectionTracker:
         """A connection has ended."""
         self.connections.discard(connection)
         self.refused.discard(connection)
+        self._rested.forget(connection)
         if not self.connections and self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
 

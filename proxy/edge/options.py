@@ -130,7 +130,12 @@ class ServerOptions(Table, frozen=True, kw_only=True):
         ),
     ] = False
     max_connections: Annotated[
-        int, Meta(ge=1, description="Client connections at a time; over it: 503 and close.")
+        int,
+        Meta(
+            ge=1,
+            description="Client connections at a time. One more takes the place of the one that "
+            "has been idle longest; if none is idle: 503 and close.",
+        ),
     ] = 10_000
     keepalive_timeout: Annotated[
         Duration, described("How long a client connection may stay idle between requests.")

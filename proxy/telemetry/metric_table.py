@@ -95,6 +95,7 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         _gauge("client_connections", "", "Connections of clients that are open."),
         _gauge("client_connections_limit", "", "Most of them at a time: max_connections, or less where the process may not open as many files."),
         _counter("client_connections_opened", "", "Connections of clients that were let in."),
+        _counter("client_connections_evicted", "", "Idle connections of clients that were closed at the limit, to make room for others."),
         _gauge("tunnels_open", "", "Upgraded connections that are open."),
         _counter("route_tunnels", "route", "Upgraded connections that have ended.", "tunnels"),
         _gauge("draining", "", "1 while the proxy stops and takes its leave of clients.", fold=max),

@@ -152,15 +152,17 @@ async def test_who_waits_and_who_is_refused_can_be_seen() -> None:
 async def test_too_many_connections_are_a_refusal() -> None:
     server = {"max_connections": 1}
     async with (
-        RawUpstream() as upstream,
+        RawUpstream(["hold"]) as upstream,
         proxied(upstream, **ADMIN, server=server) as proxy,
         await proxy.connect() as one,
     ):
-        assert (await one.ask(get())).status == 200
+        await one.send(get())
+        await upstream.until(lambda: upstream.requests)
         assert (await proxy.ask(b"")).status == 503
         found = await told(proxy)
         assert found["refusals_total connection_limit other other"] == 1
         assert (found["client_connections"], found["client_connections_limit"]) == (1, 1)
+        assert found["client_connections_evicted_total"] == 0
 
 
 async def test_the_answer_is_packed_for_those_who_ask_for_it() -> None:

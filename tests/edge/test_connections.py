@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from math import inf
 from typing import Any, cast
 
 import pytest
 
+from proxy.core.errors import ConnectionLimit
 from proxy.core.exchange import Exchange
 from proxy.edge.connections import ConnectionTracker, UnderWay
 from tests.support.loop import get
 
 PATIENCE = 30.0
+NOW = 100.0
 
 
 class Client:
@@ -22,6 +25,19 @@ class Client:
         self.unread = states.get("unread", False)
         self.resting = states.get("resting", False)
         self.expired = 0
+        self.closed = False
+
+    @property
+    def clock(self) -> "Client":
+        return self
+
+    @property
+    def since(self) -> float:
+        return 0.0 if self.resting else inf
+
+    def give_way(self) -> bool:
+        self.closed = True
+        return True
 
     def retire(self) -> None:
         """Nothing to do."""
@@ -82,14 +98,28 @@ def test_what_would_be_cut_in_words(left: UnderWay, words: str) -> None:
     assert str(left) == words
 
 
-async def test_it_is_full_at_its_limit(tracker: ConnectionTracker) -> None:
-    one, other = Client(), Client()
-    add(tracker, one)
-    found = [tracker.full]
-    add(tracker, other)
-    found.append(tracker.full)
-    tracker.disconnected(one)
-    assert [*found, tracker.full] == [False, True, False]
+async def test_at_its_limit_an_idle_one_makes_room_or_nobody_is_let_in(
+    tracker: ConnectionTracker,
+) -> None:
+    busy, idle = Client(), Client(resting=True)
+    add(tracker, busy)
+    assert tracker.make_room(NOW) is None
+    add(tracker, idle)
+    assert tracker.make_room(NOW) is None
+    assert (idle.closed, tracker.evicted) == (True, 1)
+    assert tracker.connections == {busy}
+    assert tracker.refused == {idle}  # it has a descriptor until it is lost
+    tracker.disconnected(idle)
+    assert not tracker.refused
+    add(tracker, Client())
+    assert isinstance(tracker.make_room(NOW), ConnectionLimit)
+
+
+async def test_a_lower_limit_holds_as_soon_as_enough_are_idle(tracker: ConnectionTracker) -> None:
+    idle = [Client(resting=True) for _ in range(4)]
+    add(tracker, *idle)
+    assert tracker.make_room(NOW) is None
+    assert len(tracker.connections) == 1
 
 
 async def test_whoever_waits_is_told_when_the_last_connection_has_ended(

@@ -64,6 +64,7 @@ async def test_no_more_are_refused_at_a_time_than_there_are_descriptors_for(
 ) -> None:
     """Whoever has not closed yet holds one; the next client waits in the kernel's queue."""
     monkeypatch.setattr("proxy.edge.http1.write_stall.LINGER", 1000.0)
+    monkeypatch.setattr("proxy.edge.longest_rested.ENOUGH", 1000.0)  # nobody makes room
     found, served = Descriptors(1024, 956), 2
     assert (found.connections(10000), found.scarce(10000)) == (served, True)
     config = parsed(CONFIG.format(url="http://127.0.0.1:9", most=10000))

@@ -132,13 +132,18 @@ async def test_a_request_that_came_through_this_instance_is_a_loop() -> None:
 
 async def test_too_many_connections_are_told_so_and_closed() -> None:
     options = {"server": {"max_connections": 1}}
-    async with RawUpstream() as upstream, proxied(upstream, **options) as proxy:
+    held = asyncio.Event()
+    script = [held, length(b"ok")]
+    async with RawUpstream(script) as upstream, proxied(upstream, **options) as proxy:
         async with await proxy.connect() as first:
-            assert (await first.ask(get())).status == 200
+            await first.send(get())
+            await upstream.until(lambda: upstream.requests)
             async with await proxy.connect() as second:
                 await second.send(get())
                 explained(await second.receive(), 503, "connection_limit_reached")
                 assert await second.closed() in ("fin", "rst")
+            held.set()
+            assert (await first.receive()).status == 200
             assert (await first.ask(get())).status == 200
         assert len(upstream.requests) == 2
         await _free(proxy)

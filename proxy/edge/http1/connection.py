@@ -9,9 +9,8 @@ from typing import Any
 from aiohttp import web
 
 from proxy.core.clock import monotonic
-from proxy.core.errors import ConnectionLimit, ProxyError
+from proxy.core.errors import ProxyError
 from proxy.core.exchange import Exchange
-from proxy.core.local_limits import complain
 from proxy.edge.connections import ConnectionTracker
 from proxy.edge.http1.fast_request_head import FastHeadReader, FastRequest
 from proxy.edge.http1.head_clock import HeadClock
@@ -22,20 +21,13 @@ from proxy.http.fields import RawHeaders
 from proxy.http.framing import HEAD_END
 from proxy.http.logins import Ties
 from proxy.net.short_queue import ShortQueue
-from proxy.net.sockets import unread
+from proxy.net.sockets import unread, unsent
 
 
 class Connection(ReplyWriter):
     """A client's connection, from its first byte to its last."""
 
-    __slots__ = (
-        "_alone",
-        "_fast",
-        "_request",
-        "_serving",
-        "clock",
-        "ties",
-    )
+    __slots__ = ("_alone", "_fast", "_request", "_serving", "clock", "ties")
 
     def __init__(
         self,
@@ -67,12 +59,9 @@ class Connection(ReplyWriter):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Over the limit, refuse before anything is read."""
         super().connection_made(transport)
-        if self.refusal is not None:
-            self.turn_away(self.refusal)
-        elif self._tracker.full:
-            limit = self._tracker.limit
-            complain("max_connections", f"{limit} connections are open, more are refused with 503")
-            self.turn_away(ConnectionLimit(f"{limit} connections are open, which is the limit"))
+        refusal = self.refusal or self._tracker.make_room(self._loop.time())
+        if refusal is not None:
+            self.turn_away(refusal)
         else:
             self.ties.transport = transport
             self._tracker.connected(self)
@@ -276,6 +265,13 @@ class Connection(ReplyWriter):
         """Whether nothing is being asked on it, and nothing is still to be read."""
         # Where it is being closed, its client may still be reading.
         return self._idle and not self._reader.begun and not self._force_close
+
+    def give_way(self) -> bool:
+        """Close, if nothing is under way in either direction; whether that is so."""
+        if not self.resting or unread(self._socket) or unsent(self.transport, self._socket):
+            return False
+        self.close_idle()
+        return True
 
     def retire(self) -> None:
         """Take one more request at most, and that within a second."""

@@ -1,6 +1,7 @@
 """How long a client may take between requests, and for the head of one."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -12,11 +13,13 @@ LAST_CALL: Final = 1.0
 """Seconds that a connection may rest once the listener has closed: clients that keep it in use come
 back within them, and learn from the reply that it was the last one."""
 
+_NEVER: Final = math.inf
+
 
 class HeadClock:
     """``keepalive_timeout`` and ``request_headers_timeout`` of one connection."""
 
-    __slots__ = ("_begun", "_failed", "_loop", "_options", "_patience", "_timer")
+    __slots__ = ("_begun", "_failed", "_loop", "_options", "_patience", "_timer", "since")
 
     def __init__(
         self,
@@ -31,11 +34,16 @@ class HeadClock:
         self._failed = failed
         self._timer = RearmableTimer(loop, self._on_timer)
         self._begun = False
+        self.since = _NEVER
+        """The loop's time since which it rests; infinite while it does not."""
 
     def rest(self) -> None:
         """Wait for the next request."""
-        if not self._begun and self._patience:
-            self._timer.arm(self._loop.time() + self._patience)
+        if self._begun:
+            return
+        self.since = now = self._loop.time()
+        if self._patience:
+            self._timer.arm(now + self._patience)
 
     def retire(self) -> None:
         """From now on it rests no longer than for a last request."""
@@ -46,6 +54,7 @@ class HeadClock:
         if self._begun:
             return
         self._begun = True
+        self.since = _NEVER
         if patience := self._options.request_headers_timeout:
             self._timer.arm(self._loop.time() + patience)
         else:
@@ -54,6 +63,7 @@ class HeadClock:
     def end(self) -> None:
         """A head is whole."""
         self._begun = False
+        self.since = _NEVER
         self._timer.disarm()
 
     def close(self) -> None:

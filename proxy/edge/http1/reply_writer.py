@@ -200,6 +200,6 @@ class ReplyWriter(ClientTransport):
                 status, reason, fields, (), body, length=len(body), last=True
             )
         self.hang_up()
-        if not isinstance(error, ConnectionLimit):  # one line for all of them, see connection_made
+        if not isinstance(error, ConnectionLimit):  # one line for all of them, see edge/connections
             log_error(exchange, error)
         self._tracker.record(exchange, monotonic())

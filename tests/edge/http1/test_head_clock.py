@@ -1,6 +1,7 @@
 """How long a client may take between requests, and for the head of one."""
 
 import asyncio
+from math import inf
 
 import pytest
 
@@ -95,3 +96,20 @@ async def test_when_it_is_closed_nobody_is_told_nor_held(jumping: JumpingLoop) -
     await asyncio.sleep(AGES)
     assert told.said == []
     assert told.clock._failed is not told._failed
+
+
+async def test_it_knows_since_when_a_connection_rests(jumping: JumpingLoop) -> None:
+    for keepalive in (75, 0):
+        clock = Told(jumping, keepalive=keepalive).clock
+        seen = [clock.since]
+        clock.rest()
+        seen.append(clock.since)
+        clock.begin()
+        seen.append(clock.since)
+        clock.end()
+        seen.append(clock.since)
+        await asyncio.sleep(1)
+        clock.rest()
+        now = jumping.time()
+        assert [*seen, clock.since] == [inf, now - 1, inf, inf, now]
+        clock.close()
