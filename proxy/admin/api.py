@@ -59,7 +59,11 @@ _STEP: Final = Parameter(
     {"type": "number", "minimum": 1, "maximum": o.LONGEST_STEP},
 )  # fmt: skip
 _PURGED: Final = (
-    Parameter("path", "Of requests for this path, whatever their query."),
+    Parameter(
+        "path",
+        "Of requests for this path, whatever their query: as the log shows it (`/a%20b`), escaped "
+        "once more for a URL (`/a%2520b`), or with a blank.",
+    ),
     Parameter("tag", "With this word in Cache-Tag or Surrogate-Key."),
     Parameter("route", "Of this route, as the log calls it."),
 )

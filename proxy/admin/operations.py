@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from aiohttp import web
 
-from proxy.admin import stopping
+from proxy.admin import stopping, targets
 from proxy.admin.answers import Told, answer, failed, number, raw, sent
 from proxy.admin.filter import parse
 from proxy.admin.observatory import Observatory
@@ -126,9 +126,12 @@ async def exchange(seen: Observatory, request: web.Request) -> web.StreamRespons
 
 async def purge(seen: Observatory, request: web.Request) -> web.StreamResponse:
     """Remove stored replies."""
-    wanted = {kind: request.query.get(kind, "") for kind in ("path", "tag", "route")}
+    wanted = {kind: request.query.get(kind, "") for kind in ("tag", "route")}
+    removed = 0
     try:
-        return answer(Purged(sum(await seen.source.ask("purge", **wanted))))
+        for path in targets.paths(request):
+            removed += sum(await seen.source.ask("purge", path=path, **wanted))
+        return answer(Purged(removed))
     except ValueError as error:
         return failed(str(error), 400)
 
@@ -261,7 +264,7 @@ async def explain(seen: Observatory, request: web.Request) -> web.StreamResponse
         lines = await seen.any(
             "explain",
             method=query.get("method", "GET"),
-            url=query["url"],
+            url=targets.url(request),
             fields=[[name.strip(), value.strip()] for name, _, value in parts],
         )
     except ValueError as error:

@@ -31,10 +31,26 @@ async def test_a_request_is_explained_with_the_options_in_force() -> None:
 
 
 @pytest.mark.parametrize(
+    ("query", "target"),
+    [
+        ("/a%20b", "/a%20b"),  # as the log shows it
+        ("%2Fa%2520b", "/a%20b"),
+        ("/a%2520b", "/a%20b"),
+        ("http://localhost/a+b", "/a+b"),
+    ],
+)
+async def test_a_target_is_read_as_the_log_shows_it_and_escaped(query: str, target: str) -> None:
+    async with RawUpstream() as upstream, proxied(upstream, admin=ADMIN) as proxy:
+        lines = (await told(proxy, f"/api/explain?url={query}"))["lines"]
+        assert lines[0] == f"GET http://localhost{target}"
+
+
+@pytest.mark.parametrize(
     "query",
     [
         "",
         "?url=x",
+        "?url=%2Fa%20b",
         "?url=/&method=G%20T",
         "?url=/&header=a%20b:c",
         "?url=/&header=bad",
