@@ -184,7 +184,7 @@ class ProxyService:
             return answered
         finally:
             if (body := exchange.body) is not EMPTY:
-                exchange.bytes_in = body.received
+                exchange.bytes_in += body.received  # beside what came through a tunnel
                 body.close()
             # It still knows how long its client was waited for.
             self._tracker.finished(exchange, monotonic())

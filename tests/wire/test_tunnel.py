@@ -264,3 +264,26 @@ async def test_a_tunnel_holds_its_place_in_the_limit_of_an_upstream() -> None:
         async with await proxy.connect() as next_one:
             await next_one.send(OFFER % b"foo")
             assert b" 101 " in await next_one.read_until(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize("body", [b"", b"hello"])
+async def test_a_body_and_what_follows_it_are_both_counted(body: bytes) -> None:
+    """Docker posts an empty body with its offer."""
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert await reader.readexactly(len(body)) == body
+        await echo(reader, writer)
+
+    offer = (OFFER % b"tcp").replace(b"GET ", b"POST ")[:-2]
+    async with (
+        Peer(speak, b"tcp") as peer,
+        proxied(peer.url) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.send(offer + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        await client.read_until(b"\r\n\r\n")
+        await client.send(bytes(60))
+        client.half_close()
+        assert await client.rest() == bytes(60)
+        record = await proxy.record()
+        assert (record.bytes_in, record.bytes_out) == (len(body) + 60, 60)
