@@ -43,6 +43,7 @@ class KeepAliveBody:
     """The body of a stream of events, with what the proxy says in between."""
 
     __slots__ = (
+        "_begun",
         "_end",
         "_ended",
         "_error",
@@ -53,6 +54,7 @@ class KeepAliveBody:
         "_next_read",
         "_reply",
         "_scanner",
+        "_spoken",
         "_words",
         "_wrong_reply",
     )
@@ -71,6 +73,10 @@ class KeepAliveBody:
         self._held_size = 0
         self._event_open = False
         """Whether the start of an event has been given out, but not its end."""
+        self._begun = False
+        """Whether any byte of the upstream's has come."""
+        self._spoken = False
+        """Whether something of ours has been given out."""
         self._ended = False
         self._wrong_reply: Reply | None = None
         """The reply that came instead of a stream of events."""
@@ -157,6 +163,7 @@ class KeepAliveBody:
             silent = heartbeat is not None and patience == heartbeat
             fits = not (self._event_open or self._end.is_over())
             if silent and not self._next_read.done() and fits:
+                self._spoken = True
                 return HEARTBEAT
         done, self._next_read = self._next_read, None
         data: bytes = done.result()
@@ -164,7 +171,12 @@ class KeepAliveBody:
 
     async def _read(self) -> bytes:
         assert self._reply is not None
-        return await self._reply.read()
+        data = await self._reply.read()
+        if not self._begun:
+            self._begun = True
+            if self._spoken:
+                data = await _without_bom(data, self._reply)
+        return data
 
     def close(self, ending: Ending) -> None:
         """Stop reading, and close the upstream's reply."""
@@ -204,13 +216,7 @@ class EarlyBody(KeepAliveBody):
                 f"the upstream answered {reply.status} to a stream that was open already"
             )
         self._reply = reply
-        # A BOM is one at the start of a stream only, and this one has begun.
-        data = await reply.read()
-        while data and data != _BOM and _BOM.startswith(data) and (more := await reply.read()):
-            data += more
-        if data.startswith(_BOM):
-            data = data[len(_BOM) :] or await reply.read()
-        return data
+        return await self._read()
 
     def trailers(self) -> RawHeaders:
         """Those of the reply that came at last."""
@@ -222,6 +228,18 @@ class EarlyBody(KeepAliveBody):
         super().close(ending)
         if task is not None:
             abandon(task)
+
+
+async def _without_bom(data: bytes, reply: Reply) -> bytes:
+    """``data``, with which a body begins: its BOM is one at the start of what a client gets only.
+
+    Behind a heartbeat it would be a part of a field's name (WHATWG HTML 9.2.5).
+    """
+    while data and data != _BOM and _BOM.startswith(data) and (more := await reply.read()):
+        data += more
+    if data.startswith(_BOM):
+        return data[len(_BOM) :] or await reply.read()
+    return data
 
 
 def abandon(task: asyncio.Future[Any]) -> None:

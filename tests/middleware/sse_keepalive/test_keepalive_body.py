@@ -112,6 +112,31 @@ async def test_the_read_that_is_under_way_ends_with_the_body(jumping: JumpingLoo
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+@pytest.mark.parametrize(
+    ("pieces", "given"),
+    [
+        ([b"\xef\xbb\xbfdata: x\nid: 7\n\n"], b"data: x\nid: 7\n\n"),
+        ([b"\xef", b"\xbb\xbf", b"data: x\n\n"], b"data: x\n\n"),
+        ([b"data: x\n\n", b"\xef\xbb\xbfdata: y\n\n"], b"data: x\n\n\xef\xbb\xbfdata: y\n\n"),
+    ],
+)
+@pytest.mark.parametrize("sends", [True, False])
+async def test_a_bom_behind_a_heartbeat_is_dropped(
+    jumping: JumpingLoop, sends: bool, pieces: list[bytes], given: bytes
+) -> None:
+    """It would be a part of the first field's name: a BOM begins what a client gets."""
+    source = streaming(Pieces(*pieces), SSE)
+    found = await all_of(KeepAliveBody(words(heartbeat=0.4, sends=sends), get(), source))
+    assert found[0] == HEARTBEAT
+    assert b"".join(data for data in found if data != HEARTBEAT) == given
+
+
+async def test_a_bom_with_which_a_stream_begins_is_kept(jumping: JumpingLoop) -> None:
+    source = streaming(Pieces(b"\xef\xbb\xbf", b"data: x\n\n"), SSE)
+    body = KeepAliveBody(words(heartbeat=1.5, sends=False), get(), source)
+    assert (await all_of(body))[:2] == [b"\xef\xbb\xbf", b"data: x\n\n"]
+
+
 async def answering(answer: Reply | Exception, after: float = 3) -> Reply:
     await asyncio.sleep(after)
     if isinstance(answer, Exception):
