@@ -157,3 +157,20 @@ async def test_a_byte_order_mark_does_not_spoil_the_first_event(pieces: int) -> 
         body = bytes((await proxy.ask(get(fields=ACCEPT))).body)
         assert body.replace(b": heartbeat\n\n", b"") == b"data: 1\n\n"
         assert body.startswith(b": heartbeat")
+
+
+@pytest.mark.parametrize("cors", [{}, {"cors": {"allow_origins": ["https://page.test"]}}])
+async def test_a_page_of_another_origin_gets_a_head_that_lets_it_read(cors: Any) -> None:
+    """Without ``[cors]`` only the API's own head does."""
+    allowed = b"Access-Control-Allow-Origin: https://page.test\r\n"
+    head = EVENTS[:-2] + allowed + b"\r\n"
+    async with (
+        RawUpstream(["wait-body", 0.2, head, said(b"data: 1\n\n"), b"0\r\n\r\n"]) as upstream,
+        proxied(upstream, stream={"heartbeat": "30ms"}, **cors) as proxy,
+        await proxy.connect() as client,
+    ):
+        await client.send(get(fields=ACCEPT + b"Origin: https://page.test\r\n"))
+        assert allowed in await client.read_until(b"\r\n\r\n")
+        body = await client.read_until(b"0\r\n\r\n")
+        assert b"data: 1\n\n" in body
+        assert (b": heartbeat\n\n" in body) is bool(cors)

@@ -16,7 +16,9 @@ ACCEPT = (b"Accept", b"text/event-stream")
 FAILED = b"event: error\n\n"
 
 
-def keepalive(script: Script, *, heartbeat: float = 0.0, sends: bool = True) -> SseKeepAlive:
+def keepalive(
+    script: Script, *, heartbeat: float = 0.0, sends: bool = True, cors: bool = False
+) -> SseKeepAlive:
     def error_event(failed: ProxyError | Reply, request_id: str) -> bytes:
         said.append((failed, request_id))
         return FAILED
@@ -28,6 +30,7 @@ def keepalive(script: Script, *, heartbeat: float = 0.0, sends: bool = True) -> 
         sends_error_event=sends,
         error_event=error_event,
         clock=loop_clock(),
+        answers_origins=lambda: cors,
     )
 
 
@@ -66,6 +69,42 @@ async def test_a_stream_is_opened_before_there_is_an_answer(jumping: JumpingLoop
     assert (answer.status, jumping.time()) == (200, exchange.started_at + 5)
     assert [await answer.read() for _ in range(2)] == [HEARTBEAT, b"data: 1\n\n"]
     assert (b"Accept-Encoding", b"identity") in script.exchanges[0].headers
+
+
+ELSEWHERE = (b"Origin", b"https://page.test")
+
+
+@pytest.mark.parametrize(
+    ("fields", "cors", "early"),
+    [
+        ([ELSEWHERE], False, False),
+        ([(b"Origin", b"null")], False, False),
+        ([ELSEWHERE, (b"Sec-Fetch-Site", b"same-site")], False, False),
+        ([ELSEWHERE, (b"Sec-Fetch-Site", b"same-origin")], False, True),
+        ([(b"Origin", b"http://Proxy.test")], False, True),
+        ([(b"Origin", b"https://proxy.test")], False, False),
+        ([ELSEWHERE], True, True),
+    ],
+)
+async def test_a_page_of_another_origin_waits_for_the_head_that_lets_it_read(
+    jumping: JumpingLoop, fields: list[tuple[bytes, bytes]], cors: bool, early: bool
+) -> None:
+    """Without ``[cors]`` the API allows it, and nothing can be added to a head that is out."""
+    allowed = (b"Access-Control-Allow-Origin", b"https://page.test")
+    answer = stream(
+        Feed(b"data: 1\n\n"), headers=((b"Content-Type", b"text/event-stream"), allowed)
+    )
+    exchange = asks(*fields)
+    exchange.host = "proxy.test"
+    reply = await keepalive(Script((12, answer)), heartbeat=5, cors=cors).handle(exchange)
+    assert jumping.time() - exchange.started_at == (5 if early else 12)
+    assert (allowed in reply.headers) is not early
+    beats = [HEARTBEAT] if early else []
+    assert [await reply.read() for _ in range(len(beats) + 2)] == [
+        *beats,
+        b"data: 1\n\n",
+        HEARTBEAT,
+    ]
 
 
 @pytest.mark.parametrize(
