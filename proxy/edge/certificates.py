@@ -13,6 +13,7 @@ from proxy.core.files import rereadable, secret_content
 from proxy.core.pipes import readable, without_waiting
 from proxy.edge.options import CertificateOptions, ServerTlsOptions
 from proxy.net import revocation
+from proxy.net.half_tls import can_half_close
 from proxy.net.pem import load_authorities, load_pair
 
 log = logging.getLogger(__name__)
@@ -149,7 +150,7 @@ def listener_context(options: ServerTlsOptions) -> ssl.SSLContext:
 
 
 def _context(options: ServerTlsOptions) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = can_half_close(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
     context.minimum_version = _VERSIONS[options.min_version]
     context.set_ciphers(CIPHERS)
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION

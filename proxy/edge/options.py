@@ -165,7 +165,8 @@ class ServerOptions(Table, frozen=True, kw_only=True):
         described(
             'What a FIN behind a whole request means: the client waits for its answer ("answer"), '
             'or it has left ("leave"). "auto" asks the kernel about clients on this host. A client '
-            "on another host counts as one that waits if its FIN came right behind the request."
+            "on another host counts as one that waits if its FIN came right behind the request; so "
+            "does one over TLS on any host if its close_notify did."
         ),
     ] = "auto"
     server_timing: Annotated[

@@ -11,6 +11,7 @@ from proxy.core.reply import RawConnection, UpgradedConnection
 from proxy.core.samples import Sample, counter, gauge
 from proxy.core.words import in_seconds
 from proxy.http.websocket import Frames, going_away
+from proxy.net.half_tls import HalfTls, end_writing, hear_of_end, leave_fin
 from proxy.net.sockets import RESET
 from proxy.net.timers import RearmableTimer
 
@@ -33,6 +34,10 @@ class Side(asyncio.Protocol):
         self._frames = Frames() if frames else None
         self._masked = masked
         self._shut = False
+        self._finished = False
+        self.held = False
+        """Whether nothing is read here, since the other side does not take it."""
+        self._tls: HalfTls | None = None
         self.early = b""
         self.received = 0
         self.ended = False
@@ -43,6 +48,15 @@ class Side(asyncio.Protocol):
     def take_over(self) -> None:
         """Be told from now on. Raises ConnectionError or UpstreamError."""
         self.transport, self.early = self._connection.take_over(self)
+        self._tls = hear_of_end(self.transport.get_extra_info("ssl_object"), self._tls_ended)
+
+    def begin(self) -> None:
+        """Pass on what came before, the end included, and what comes now."""
+        if self.early:
+            self.data_received(self.early)
+        self.transport.resume_reading()
+        if self._tls is not None and self._tls.ended:
+            self._tls_ended()
 
     def release_connection(self) -> None:
         """Tell whose connection it was that it has ended, and let go of the others."""
@@ -65,7 +79,7 @@ class Side(asyncio.Protocol):
             tunnel.continue_closing()
 
     def eof_received(self) -> bool:
-        """Half-close: the other direction goes on."""
+        """Half-close: the other direction goes on, over TLS too (``net/half_tls``)."""
         self.ended = True
         self.other.shut_down()
         if self.other.ended:
@@ -75,18 +89,31 @@ class Side(asyncio.Protocol):
             self._tunnel.continue_closing()
         return self.transport.can_write_eof()
 
+    def _tls_ended(self) -> None:
+        if not (self.ended or self.transport.is_closing()):
+            leave_fin(self.transport)
+            self.eof_received()
+
     def pause_writing(self) -> None:
         """Too much waits to be written here."""
-        self.other.transport.pause_reading()
+        if not (self._finished or self.other.ended):
+            self.other.held = True
+            self.other.transport.pause_reading()
 
     def resume_writing(self) -> None:
         """It has gone out."""
-        self.other.transport.resume_reading()
+        if self._finished:
+            self.finish()
+        elif not self.other.ended:
+            self.other.held = False
+            self.other.transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """A reset is passed on as one; after a clean end what is buffered still goes out."""
         self.gone = self.ended = self._shut = True
         self.error = exc
+        if self._tls is not None:
+            self._tls.on_end = None
         if exc is None:
             self.other.finish()
         else:
@@ -102,8 +129,14 @@ class Side(asyncio.Protocol):
         self._shut = True
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        else:  # TLS knows no half-close
-            self.transport.close()
+        elif self.ended:
+            self.finish()
+        else:
+            end_writing(self)
+
+    def tls_failed(self) -> None:
+        """As ``net/half_tls`` has it."""
+        self._tunnel.break_off("tls_protocol_error")
 
     def close_politely(self) -> None:
         """Say goodbye here, unless that would be in the midst of a frame."""
@@ -125,12 +158,17 @@ class Side(asyncio.Protocol):
 
     def finish(self) -> None:
         """Close once what was written has gone out."""
-        self._shut = True
-        self.transport.close()
+        self._shut = self._finished = True
+        if self.transport.is_closing():
+            return
+        if self._tls is not None and self._tls.ended and self.transport.get_write_buffer_size():
+            self.transport.set_write_buffer_limits(high=0)  # closed when all has gone out
+        else:
+            self.transport.close()
 
     def cut(self) -> None:
         """End with a reset: nobody is to take it for a clean end."""
-        self._shut = True
+        self._shut = self._finished = True
         sock: Any = self.transport.get_extra_info("socket")
         if not self.gone and sock is not None and sock.fileno() >= 0 and sock.family in _RESETTING:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
@@ -178,9 +216,7 @@ class Tunnel:
         try:
             commit()
             for side in (upstream, client):
-                if side.early:
-                    side.data_received(side.early)
-                side.transport.resume_reading()
+                side.begin()
             if self._idle:
                 self._timer.arm(self._loop.time() + self._idle)
             await self._done
@@ -210,6 +246,12 @@ class Tunnel:
             side.release_connection()
         elif side.other.gone and not self._done.done():
             self._done.set_result(None)
+
+    def break_off(self, error: str) -> None:
+        """Cut both ends; ``error``: what the log says."""
+        self._exchange.error = error
+        self._client.cut()
+        self._upstream.cut()
 
     def close_politely(self) -> None:
         """End it politely, with close code 1001 where that can be said; within a second."""

@@ -9,6 +9,7 @@ from yarl import URL
 
 from proxy.core.files import secret_content
 from proxy.core.pipes import readable
+from proxy.net.half_tls import can_half_close
 from proxy.net.pem import authorities_fault, load_pair, use_revocations
 from proxy.upstream.options import ServerEntry, UpstreamOptions, UpstreamTlsOptions, entries
 
@@ -133,7 +134,7 @@ def tls_context(options: UpstreamOptions) -> ssl.SSLContext | None:
 def _context(options: UpstreamTlsOptions) -> ssl.SSLContext:
     try:
         with readable(options.ca_file) as authorities:
-            context = ssl.create_default_context(cafile=authorities or None)
+            context = can_half_close(ssl.create_default_context(cafile=authorities or None))
     except ssl.SSLError as error:
         raise authorities_fault(options.ca_file, "ca_file", error) from None
     if options.ca_file:

@@ -103,6 +103,8 @@ class Forward:
         protocol = connection.protocol
         try:
             protocol.begin(bodiless=exchange.method == "HEAD", fast_parser=self._head_parser)
+            if exchange.upgrade:
+                protocol.expect_switch()
             upload = self._send(exchange, protocol)
             try:
                 message, payload = await protocol.read()

@@ -284,8 +284,8 @@ async def test_a_websocket_opens_and_closes(authority: Authority) -> None:
                 assert client.close_code == 1000
 
 
-async def test_a_client_that_ends_its_side_of_tls_has_left(authority: Authority) -> None:
-    """No transport of TLS writes behind the peer's end."""
+async def test_a_client_that_ends_below_tls_has_left(authority: Authority) -> None:
+    """A FIN without close_notify ends both sides."""
     async with (
         RawUpstream(["hold"]) as upstream,
         proxied(upstream, server=encrypted(authority)) as proxy,

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any, Final
 
+from proxy.net.half_tls import HalfTls
 from proxy.net.hangups import HangupWatcher
 from proxy.net.peer import peer_left
 from proxy.net.sockets import ask_when_silent, probes
@@ -20,14 +21,16 @@ _PROBES: Final = probes(15, 5, 3)
 """
 
 
-def may_read_on(sock: Any, policy: str, *, fresh: bool) -> bool:
-    """Whether a client that has sent FIN still wants its answer.
+def may_read_on(sock: Any, tls: HalfTls | None, policy: str, *, fresh: bool) -> bool:
+    """Whether a client that has sent FIN, or over TLS close_notify, still wants its answer.
 
-    ``policy`` as ``[server] half_close`` has it; ``fresh``: the FIN came right behind the request.
+    ``policy`` as ``[server] half_close`` has it; ``fresh``: it came right behind the request. A FIN
+    without close_notify ends both sides of TLS. A close_notify without FIN is no proof that a
+    client stays: one on asyncio that leaves waits with its socket for ours.
     """
-    if policy == "leave":
+    if policy == "leave" or (tls is not None and not tls.ended):
         return False
-    left = peer_left(sock)
+    left = None if tls is not None else peer_left(sock)
     if left is None:
         return policy == "answer" or fresh
     return not left
@@ -52,7 +55,6 @@ class HalfClosed:
         self._descriptor: int = sock.fileno()
         self._handle: asyncio.TimerHandle | None = loop.call_later(_FIRST_LOOK, self._look)
         ask_when_silent(sock, _PROBES)
-        self.watch()
 
     def watch(self) -> None:
         """Be told of a reset, which a transport that has read FIN does not see."""

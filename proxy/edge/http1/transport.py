@@ -21,6 +21,7 @@ from proxy.edge.options import ServerOptions
 from proxy.edge.responses import ErrorsOptions
 from proxy.http.client_cert import client_cert_fields
 from proxy.http.fields import Fields
+from proxy.net.half_tls import HalfTls, hear_of_end
 from proxy.net.small_reads import CROWDED, HIGH_WATER, IN_HAND, SmallReads, read_large, read_small
 from proxy.net.sockets import RESET, unsent
 
@@ -37,6 +38,7 @@ class ClientTransport(RequestHandler):
         "_reads",
         "_server_options",
         "_socket",
+        "_tls",
         "_tracker",
         "_write_stall",
         "identity",
@@ -67,6 +69,7 @@ class ClientTransport(RequestHandler):
         """Reads instead of this: the first request, bodies, and where much is in hand anything."""
         self._half: HalfClosed | None = None
         """Where the client has sent all that it will."""
+        self._tls: HalfTls | None = None
         self._socket: Any = None
         self._errors: ErrorsOptions | None = None
         """How our answers look where no request has a route."""
@@ -79,11 +82,9 @@ class ClientTransport(RequestHandler):
         self.peer = ""
         """Address of the other side; empty on a unix socket."""
         self.identity: Fields = []
-        """What the upstream is told of the client's certificate; nothing where it has shown none.
-        """
+        """What the upstream is told of the certificate that the client has shown."""
         self.sender = ""
-        """Peer and certificate: what two connections have in common on which the same bytes say
-        the same."""
+        """Peer and certificate: where they are the same, the same bytes say the same."""
         self.scheme = "http"
         """What the client speaks on this connection; https on a listener with TLS."""
 
@@ -92,11 +93,12 @@ class ClientTransport(RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note who it is."""
         self._socket = transport.get_extra_info("socket")
-        peername = transport.get_extra_info("peername")
-        self.peer = self.introduced or (peername[0] if isinstance(peername, tuple) else "")
+        name = transport.get_extra_info("peername")
+        self.peer = self.introduced or (name[0] if isinstance(name, tuple) else "")
         self.sender = self.peer
         if (encryption := transport.get_extra_info("ssl_object")) is not None:
             self.scheme = "https"
+            self._tls = hear_of_end(encryption, self._tls_ended)
             if (certificate := encryption.getpeercert(binary_form=True)) is not None:
                 subject = encryption.getpeercert().get("subject", ())
                 self.identity = client_cert_fields(certificate, subject)
@@ -110,6 +112,8 @@ class ClientTransport(RequestHandler):
             self._write_stall.close()
         if self._half is not None:
             self._half.close()
+        if self._tls is not None:  # it holds this
+            self._tls.on_end = None
         if self._reads is not None:
             self._reads.written()
             self._reads = None  # it holds this
@@ -145,30 +149,27 @@ class ClientTransport(RequestHandler):
             self.cut(reset=True)
         return False
 
+    def _tls_ended(self) -> None:
+        if not (self.gone or self.eof_received()):
+            self.transport.close()  # type: ignore[union-attr]
+
     def _ended_unread(self) -> None:
         """The client's end has come, behind bytes that are not read for now."""
-        transport = self.transport
-        if transport is None or self._half_closed(fresh=False):
+        if self.transport is None or self._half_closed(fresh=False):
             return
         if self._open_ended:
             self.cut(reset=True)
         else:
-            transport.abort()
+            self.transport.abort()
 
     def _half_closed(self, *, fresh: bool) -> bool:
         """Whether a client that sends nothing more waits for its answer; it is watched then."""
-        transport = self.transport
-        policy = self._server_options.half_close
-        # Of a half-closed TLS connection no transport lets us write.
-        if transport is None or self.scheme == "https":
-            return False
-        if not may_read_on(self._socket, policy, fresh=fresh):
+        transport, policy = self.transport, self._server_options.half_close
+        if transport is None or not may_read_on(self._socket, self._tls, policy, fresh=fresh):
             return False
         if self._half is None:
-            hangups = self._tracker.hangups
-            self._half = HalfClosed(self._loop, transport, self._socket, hangups)
-        else:
-            self._half.watch()
+            self._half = HalfClosed(self._loop, transport, self._socket, self._tracker.hangups)
+        self._half.watch()
         return True
 
     def _resume_transport_reading(self) -> None:
@@ -217,9 +218,8 @@ class ClientTransport(RequestHandler):
     @property
     def unread(self) -> bool:
         """Whether it is closed, and its client is still to read what was written before."""
-        if self.scheme != "https" or self.transport is None:
-            return False
-        return unsent(self.transport, self._socket, lasts=True) > 0
+        transport = self.transport if self.scheme == "https" else None
+        return transport is not None and unsent(transport, self._socket, lasts=True) > 0
 
     def put(self, data: bytes) -> None:
         """Write. Raises ConnectionError where the client has gone."""

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from aiohttp.client_proto import ResponseHandler
 
+from proxy.net.half_tls import HalfTls, hear_of_end, leave_fin
 from proxy.net.short_queue import ShortQueue
 from proxy.net.small_reads import HIGH_WATER, SmallReads, read_large
 from proxy.net.sockets import SILENT, acknowledge, acknowledged, ask_when_silent, unsent
@@ -219,6 +220,24 @@ class UpstreamTransport(ResponseHandler):
             self.unacknowledged = 0 < self._sent <= self.unsent()
         super().eof_received()
 
+    def expect_switch(self) -> None:
+        """Before an upgrade is offered: an end right behind a 101 is for who takes over.
+
+        Over TLS both may come in one piece; without it, the end comes later.
+        """
+        if self.encrypted and self.transport is not None:
+            hear_of_end(self.transport.get_extra_info("ssl_object"), self._half_ended)
+
+    def _half_ended(self) -> None:
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return
+        if self._upgraded:
+            leave_fin(transport)
+        else:
+            self.eof_received()
+            transport.close()
+
     async def drained(self) -> None:
         """Wait until the transport takes more. Raises ConnectionError where it never will."""
         await self._drain_helper()
@@ -235,6 +254,8 @@ def _notified(transport: asyncio.Transport | None) -> bool:
     OpenSSL wants to read on where there was none.
     """
     connection = None if transport is None else transport.get_extra_info("ssl_object")
+    if isinstance(connection, HalfTls) and connection.ended:
+        return True
     try:
         return connection is not None and not connection.read(1)
     except ssl.SSLZeroReturnError:
