@@ -129,7 +129,6 @@ def told(on_error: bool, text: Callable[[int], bytes]) -> Callable[[int], None]:
             sends_error_event=on_error,
             error_event=lambda _, __: b"",
             clock=loop_clock(),
-            answers_origins=lambda: False,
         )
         reply = await events.handle(get())
         while await reply.read():

@@ -1,7 +1,6 @@
 """Streams of events: opened before there is an answer, kept alive, ended with an error event."""
 
 import asyncio
-from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -43,7 +42,6 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
         sends_error_event=options.on_error != _ABORT,
         error_event=partial(scope.error_event, shape=options.on_error),
         clock=scope.shared.clock,
-        answers_origins=lambda: scope.own_fields is not None,
     ).handle
 
 
@@ -53,7 +51,7 @@ class SseKeepAlive:
     It gives another reply around the same body, see decision 0010.
     """
 
-    __slots__ = ("_answers_origins", "_heartbeat", "_inner", "_words")
+    __slots__ = ("_heartbeat", "_inner", "_words")
 
     def __init__(
         self,
@@ -63,15 +61,12 @@ class SseKeepAlive:
         sends_error_event: bool,
         error_event: ErrorEvent,
         clock: Clock,
-        answers_origins: Callable[[], bool],
     ) -> None:
         """``heartbeat`` in seconds, zero for none.
 
         ``sends_error_event``: a broken stream ends with an event, which ``error_event`` makes.
-        ``answers_origins``: whether the proxy says which pages may read a reply (``[cors]``).
         """
         self._inner = inner
-        self._answers_origins = answers_origins
         self._heartbeat = heartbeat
         self._words = Words(heartbeat or None, sends_error_event, error_event, clock)
 
@@ -83,7 +78,7 @@ class SseKeepAlive:
             or exchange.upgrade  # its client waits for 101, which cannot follow 200
             or exchange.login  # and this one for 401, or for a token in the head of the API's 200
             or not prefers_events(exchange.headers)
-            or self._origin_wants_head(exchange)
+            or _origin_wants_head(exchange)
         ):
             return self._with_keepalive(exchange, await self._inner(exchange))
         # A stream that is opened early has no Content-Encoding, so the upstream must not use one.
@@ -105,11 +100,6 @@ class SseKeepAlive:
             reply.trailers = opened.trailers
         return reply
 
-    def _origin_wants_head(self, exchange: Exchange) -> bool:
-        """Whether only the head of the API's reply can say that the page may read it."""
-        other = of_other_origin(exchange.headers, exchange.scheme, exchange.host)
-        return other and not self._answers_origins()
-
     def _with_keepalive(self, exchange: Exchange, reply: Reply) -> Reply:
         if (
             reply.buffered is not None
@@ -128,3 +118,10 @@ def without_coding(fields: RawHeaders) -> RawHeaders:
     """The fields of a request, asking for a body without a coding (RFC 9110 12.5.3)."""
     has_field = has(fields, b"accept-encoding")
     return replaced(fields, b"accept-encoding", b"identity") if has_field else fields
+
+
+def _origin_wants_head(exchange: Exchange) -> bool:
+    """Whether only the head of the API's reply can say that the page may read it."""
+    if exchange.error_fields:  # ``[cors]`` says it
+        return False
+    return of_other_origin(exchange.headers, exchange.scheme, exchange.host)
