@@ -43,13 +43,16 @@ class Node(StateOnly):
 
 
 def balance(
-    *nodes: Node, repeatable: Callable[[Exchange], bool] = lambda _: True, **options: Any
+    *nodes: Node,
+    repeatable: Callable[[Exchange], bool] = lambda _: True,
+    passive: bool = False,
+    **options: Any,
 ) -> Handler:
     """Balancing over these, in turn unless another policy is asked for."""
     targets: Any = SimpleNamespace(
         now=Targets([Target(node, node.handle, node.breaker) for node in nodes]),
         on_state=[],
-        passive=False,
+        passive=passive,
     )
     table = LoadBalanceOptions(**{"policy": "round_robin", **options})
     return LoadBalance(targets, table, random.Random(1), repeatable, clock=loop_clock()).handle

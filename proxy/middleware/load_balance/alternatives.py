@@ -129,7 +129,11 @@ def choice(
     ``may_wait``: the request leaves a trial to others, until it is overdue; ``passive``: see
     ``TargetSet``. Raises NoEndpointAvailable.
     """
-    tried = {attempt.endpoint for attempt in exchange.record.attempt_log}
+    log = exchange.record.attempt_log
+    tried = {attempt.endpoint for attempt in log}
+    if asked:  # to wait for one of these is better than one that could not be connected to
+        dead = {attempt.endpoint for attempt in log if attempt.outcome == CONNECT_FAILURE}
+        asked = [each for each in targets.by_endpoint if each in asked or each.name in dead]
     # One that asked for a pause is better than one that failed, and than no answer.
     usable = [each for each in usable if each not in asked] if asked else usable
     paused = targets.usable(now, pauses=False, but=asked)
@@ -137,8 +141,8 @@ def choice(
     if not backups and too_few(usable, targets.primaries):
         usable = with_refusing(usable, paused)
     ejected: list[Endpoint] = []
-    if passive and not (usable or paused):  # all others have gone since
-        ejected = [each for each in targets.by_endpoint if in_service(each) and each not in asked]
+    if passive and not (usable or paused or asked):  # all others have gone since
+        ejected = [each for each in targets.by_endpoint if in_service(each)]
     for candidates in (usable, backups, paused, ejected):
         if fresh := [endpoint for endpoint in candidates if endpoint.name not in tried]:
             # A trial that is due is made at once, lest its latency put it off for ever; by a

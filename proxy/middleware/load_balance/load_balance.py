@@ -174,10 +174,11 @@ class LoadBalance:
             endpoint.in_flight -= 1
             if permission is not None:
                 permission.abandoned()
-            if isinstance(error, UpstreamQuotaExceeded) and not exchange.bound:
-                if asked is None:
+            if isinstance(error, UpstreamQuotaExceeded):
+                if asked is not None:
+                    asked.append(endpoint)
+                elif not exchange.bound:
                     return await ask_next(self.handle, exchange, endpoint, error)
-                asked.append(endpoint)
             raise
         except UpstreamError as error:
             endpoint.in_flight -= 1
