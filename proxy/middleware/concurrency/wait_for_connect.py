@@ -18,7 +18,7 @@ from proxy.core.clock import Clock
 from proxy.core.errors import NoEndpointAvailable, QueueFull, UpstreamError
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import CONNECT_FAILURE, failure_class, lasts
-from proxy.core.record import SERVER
+from proxy.core.record import QUOTA, SERVER
 from proxy.core.reply import Reply
 from proxy.core.request_key import key_of
 from proxy.core.scope import Servers, UpstreamScope
@@ -149,8 +149,11 @@ class WaitForConnect:
         """Send it. None at ``until``, where there is no connection by then."""
         waiting, loop = self._waiting, asyncio.get_running_loop()
 
-        def rang() -> None:  # one that waits for a permit by now goes on
-            if exchange.record.connect_s is None and waiting.lacking:
+        def rang() -> None:  # one that waits for a permit by now, or for a quota, goes on
+            record = exchange.record
+            if record.wait is not None and record.wait.what == QUOTA:
+                return
+            if record.connect_s is None and waiting.lacking:
                 clock.reschedule(0.0)  # at once
 
         try:

@@ -19,7 +19,7 @@ from proxy.core.errors import (
     UpstreamError,
 )
 from proxy.core.exchange import Exchange
-from proxy.core.record import SERVER, Attempt
+from proxy.core.record import QUOTA, SERVER, Attempt
 from proxy.core.reply import Reply
 from proxy.middleware.concurrency.options import QueueOptions
 from proxy.middleware.concurrency.reconnection import Reconnection
@@ -238,3 +238,16 @@ async def test_who_waits_for_something_else_by_then_goes_on(jumping: JumpingLoop
 
     waits = Waits(ConnectFailed("gone"), tries)
     assert (await waits.handle(get())).status == 200
+
+
+async def test_who_waits_for_a_quota_by_then_goes_on(jumping: JumpingLoop) -> None:
+    """It is that of a server; another one could not be connected to."""
+
+    async def tries(exchange: Exchange) -> Reply:
+        with exchange.record.waiting(QUOTA, loop_clock()):
+            await asyncio.sleep(45)
+        return reply(200)
+
+    waits = Waits(ConnectFailed("gone"), tries)
+    assert (await waits.handle(get())).status == 200
+    assert waits.waiting.timed_out == 0
