@@ -165,7 +165,7 @@ class Breaker:
         if not self.would_allow(now):
             return None
         if self.trial is not None and now >= self._trial_until:
-            self._trials += 1
+            self._trials = min(self._trials + 1, 30)
         self._trial_until = now + self._base * 2**self._trials
         self._waited, self._waited_before = waited, waited(now)
         self.trial = Pass(self, self.period, trial=True)

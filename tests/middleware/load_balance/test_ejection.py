@@ -200,3 +200,10 @@ async def test_a_trial_that_nobody_could_make_is_made_by_a_request_with_one_try(
     await asyncio.sleep(6)
     await handle(get())
     assert (a.asked, b.asked) == (2, 0)
+
+
+async def test_a_server_that_says_nothing_gets_one_trial_after_the_other() -> None:
+    """Without a time for the first there are as many as requests."""
+    breaker = Breaker(base_ejection_time=0)
+    breaker.eject(1.0)
+    assert all(breaker.allow(1.0) for _ in range(2000))
