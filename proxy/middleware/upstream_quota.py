@@ -67,7 +67,6 @@ class UpstreamQuota:
         "_inner",
         "_max_wait",
         "_own_field",
-        "_quotas",
         "_upstream",
         "counts_quotas",
     )
@@ -94,11 +93,12 @@ class UpstreamQuota:
         self._upstream = upstream
         self._max_wait = max_wait
         self._clock = clock
-        self._quotas = endpoint.quotas = endpoint.quotas or Quotas()
+        endpoint.quotas = endpoint.quotas or Quotas()
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises UpstreamQuotaExceeded where it would have to wait."""
-        quotas = self._quotas
+        quotas = self._endpoint.quotas
+        assert quotas is not None
         own = Quota()
         if self.counts_quotas:
             named = quotas.budget(path_of(exchange)) if quotas.has_budgets else b""
@@ -109,6 +109,12 @@ class UpstreamQuota:
         reply = await self._inner(exchange)
         self._learn(exchange, reply, own)
         return reply
+
+    @property
+    def _quotas(self) -> Quotas:
+        """Those of the server: it may have taken over what was known of the one before it."""
+        assert self._endpoint.quotas is not None
+        return self._endpoint.quotas
 
     def _admit(self, exchange: Exchange, own: Quota) -> float:
         """Raises UpstreamQuotaExceeded if it may not be sent in as good as no time: these seconds.

@@ -96,7 +96,7 @@ class Endpoint:
         self.usual, self.share = before.usual, before.share
         self.healthy = before.healthy
         self.paused_until, self.refused_until = before.paused_until, before.refused_until
-        self.quotas = before.quotas
+        self.quotas = before.quotas or self.quotas
         self.withdrawn = before.withdrawn
         self.available_since = before.available_since
         self.outcomes = before.outcomes

@@ -87,3 +87,16 @@ async def test_copies_that_were_saved_are_there_after_a_reload_but_not_with_anot
         await proxy.reload(hedge={"budget_percent": 1})
         (hedge,) = watched(proxy, Hedge)
         assert hedge._budget is not saved
+
+
+async def test_a_server_that_is_reached_in_another_way_is_left_alone_as_it_has_asked() -> None:
+    busy = b"HTTP/1.1 429 No\r\nRetry-After: 40\r\nContent-Length: 0\r\n\r\n"
+    table: dict[str, Any] = {"rate_limit": {}}
+    async with RawUpstream((busy,), HEALTHY) as upstream, proxied(upstream, **table) as proxy:
+        async with await proxy.connect() as client:
+            assert (await client.ask(get())).status == 429
+        upstream_options = {"servers": [upstream.url], "keepalive_timeout": "7s"}
+        await proxy.reload(upstream_options=upstream_options, **table)
+        async with await proxy.connect() as client:
+            assert (await client.ask(get())).status == 429
+        assert len(upstream.requests) == 1
