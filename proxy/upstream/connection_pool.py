@@ -59,6 +59,7 @@ class ConnectionPool:
         "opened",
         "peer_closes_idle",
         "tls",
+        "waiting",
     )
 
     def __init__(
@@ -88,16 +89,15 @@ class ConnectionPool:
         """Seconds that a connection may be idle."""
         self._permits = asyncio.Semaphore(limit) if limit else None
         self._idle: dict[PooledConnection, None] = {}
-        self._max_age = max_age
-        self._send_proxy, self._closed = send_proxy, False
+        self._max_age, self._send_proxy, self._closed = max_age, send_proxy, False
         self._unreachable = Unreachable(template, name)
         self.tls = template.is_ssl()
         self.limited = bool(limit)
         """Whether there may be only so many connections."""
         self.expires = bool(max_age) or not keepalive
         """Whether a connection that still works may have to go."""
-        self.connections = 0
-        """Open ones, in use or idle."""
+        self.connections = self.waiting = 0
+        """Open ones, in use or idle; those that are idle until the client asks whose they are."""
         self.opened = 0  # since the start
         self._ends = Ends()
         self._addresses: frozenset[str] = frozenset()
@@ -129,7 +129,7 @@ class ConnectionPool:
     @property
     def in_use(self) -> int:
         """Connections whose exchange has not ended."""
-        return self.connections - len(self._idle)
+        return self.connections - len(self._idle) - self.waiting
 
     def follow_name(self, addresses: frozenset[str]) -> None:
         """The name stands for these addresses: idle connections to others are closed."""
@@ -176,7 +176,7 @@ class ConnectionPool:
                 return None
         connection = ties.held.pop(self)[1]
         assert isinstance(connection, PooledConnection)
-        if connection.protocol.checkout() and not (self.expires and self.expired(connection)):
+        if connection.checkout() and not (self.expires and self.expired(connection)):
             return connection
         connection.discard()
         return None
@@ -206,7 +206,7 @@ class ConnectionPool:
         if ties is not None and (found := ties.introduced.pop(self, None)) is not None:
             connection = found[1]
             assert isinstance(connection, PooledConnection)
-            fresh = connection.protocol.checkout()
+            fresh = connection.checkout()
             if fresh and found[0] == words and not (self.expires and self.expired(connection)):
                 return connection
             connection.close()

@@ -34,7 +34,16 @@ def ends_of(client: str, ties: Ties | None) -> Ends:
 class PooledConnection:
     """A connection to a server: in use by one attempt, or idle."""
 
-    __slots__ = ("_connection", "_pool", "introduced", "login_at", "made_at", "owner", "protocol")
+    __slots__ = (
+        "_connection",
+        "_pool",
+        "introduced",
+        "login_at",
+        "made_at",
+        "owner",
+        "protocol",
+        "waits",
+    )
 
     def __init__(
         self, connection: Connection, protocol: UpstreamProtocol, pool: "ConnectionPool"
@@ -48,6 +57,8 @@ class PooledConnection:
         """Whose it is from its first bytes on, and those, where it began with a PROXY header."""
         self.login_at = 0.0
         """When the login on it began."""
+        self.waits = False
+        """Whether it is idle, and its client's."""
         self.protocol = protocol
         protocol.on_lost = self._on_lost
         protocol.reads = read_small(protocol, 0)
@@ -87,7 +98,7 @@ class PooledConnection:
             return
         self.protocol.park(0)
         ties.held[self._pool] = (server, self)
-        self._pool.release_permit()
+        self._wait()
 
     def _park_introduced(self, ties: Ties | None, words: bytes) -> None:
         """Stay idle for the client that was introduced; nobody asks again for a health check."""
@@ -96,7 +107,22 @@ class PooledConnection:
             return
         self.protocol.park(self._pool.keepalive)
         ties.introduced[self._pool] = (words, self)
+        self._wait()
+
+    def _wait(self) -> None:
+        self.waits = True
+        self._pool.waiting += 1
         self._pool.release_permit()
+
+    def checkout(self) -> bool:
+        """Its client has a request for it: whether it still stands."""
+        self._wake()
+        return self.protocol.checkout()
+
+    def _wake(self) -> None:
+        if self.waits:
+            self.waits = False
+            self._pool.waiting -= 1
 
     def discard(self) -> None:
         """Close at once; the upstream is to know that nobody waits any more."""
@@ -105,6 +131,7 @@ class PooledConnection:
 
     def close(self) -> None:
         """Close what nobody uses."""
+        self._wake()
         self._pool.connections -= 1
         protocol = self.protocol
         if protocol.reads is not None:
@@ -119,5 +146,6 @@ class PooledConnection:
         owner = self.owner or self.introduced
         ties = owner[0] if owner else None
         if self._pool.remove(self) or (ties and ties.forget(self._pool, self)):
+            self._wake()
             self._pool.connections -= 1
             self._connection.close()

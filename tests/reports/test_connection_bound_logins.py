@@ -276,3 +276,15 @@ async def test_a_stream_of_a_logged_in_client_is_kept_for_nobody() -> None:
         await proxy.record(2)
         stranger = await proxy.ask(get("/events", b"Last-Event-ID: 0\r\n"))
         assert (stranger.status, stranger.body) == (401, b"no")
+
+
+async def test_a_connection_that_waits_for_its_user_is_not_in_use() -> None:
+    async with RawUpstream([Directory()]) as upstream, proxied(upstream) as proxy:
+        (server,) = proxy.tree.endpoints["api"].members
+        async with await proxy.connect() as client:
+            for _ in range(2):
+                await log_in(client, b"alice")
+                assert (server.pool.connections, server.pool.in_use) == (1, 0)
+        async with asyncio.timeout(30):
+            await upstream.connections[0].closed.wait()
+        assert (server.pool.connections, server.pool.in_use) == (0, 0)

@@ -94,9 +94,12 @@ async def test_a_connection_belongs_to_the_client_that_it_names(version: str) ->
             assert (await client.ask(get())).status == 200
         assert server.introduced == ["127.0.0.1"] * 2
         assert [number for number, _ in server.requests] == [0, 1, 0, 1, 0]
+        (endpoint,) = proxy.tree.endpoints["api"].members
+        assert (endpoint.pool.connections, endpoint.pool.in_use) == (2, 0)
         one.close()
         async with asyncio.timeout(PATIENCE):
             await server.ended.wait()  # it ends with its client
+        assert (endpoint.pool.connections, endpoint.pool.in_use) == (1, 0)
         assert (await two.ask(get())).status == 200
         two.close()
 
