@@ -1,6 +1,6 @@
 """The attempts of one exchange, one after the other: whether another may follow, and when."""
 
-import math
+import re
 from collections.abc import Set
 from typing import Any, Final, cast
 
@@ -23,7 +23,10 @@ from proxy.middleware.retry.options import RetryOptions
 from proxy.policy.backoff import Backoff
 from proxy.policy.budget import Budget
 
-_RETRY_AFTER: Final = b"Retry-After"  # house: it is said here, not read
+_OF_BODY: Final = re.compile(
+    rb"(?i)content-|(?:accept-ranges|digest|etag|last-modified|repr-digest)\Z"
+)
+"""Names of fields that say nothing without the body that they describe."""
 _KEPT: Final = 8 << 10
 """Bytes of a rejected body that are kept: many requests may wait for another try."""
 
@@ -183,6 +186,5 @@ def _said(reply: Reply) -> Reply:
     if whole is not None and len(whole) <= _KEPT:
         reply.keep_trailers()
         return reply.with_body(NoMoreBytes(), reply.length, whole)
-    when = retry_after(reply.headers)
-    fields = () if when is None else ((_RETRY_AFTER, b"%d" % math.ceil(when)),)
+    fields = [field for field in reply.headers if not _OF_BODY.match(field[0])]
     return Reply(reply.status, fields, NoMoreBytes(), reason=reply.reason, length=0, buffered=b"")

@@ -260,9 +260,17 @@ async def test_where_nobody_is_left_to_ask_the_last_attempt_is_the_answer(
             b"busy",
         ),
         (
-            Reply(503, [(b"Retry-After", b"3"), (b"Content-Type", b"a/b")], Endless()),
-            [(b"Retry-After", b"3")],  # the connection of a body that is still coming is not kept
-            b"",
+            Reply(
+                503,
+                [
+                    (b"Retry-After", b"3"),
+                    (b"Content-Type", b"a/b"),
+                    (b"Cache-Control", b"no-store"),
+                ],
+                Endless(),
+            ),
+            [(b"Retry-After", b"3"), (b"Cache-Control", b"no-store")],
+            b"",  # the connection of a body that is still coming is not kept
         ),
         (reply(503, [(b"Content-Type", b"a/b")], b"x" * 9000), [], b""),
     ],
