@@ -72,7 +72,7 @@ def server_left(
 ) -> Callable[[Exchange], bool]:
     """Whether there is a server for another attempt of an exchange that waits for one.
 
-    A trial needs no other one: it has to end in time, since nobody may ask that server before. A
+    A trial needs no other one: it has to end in time, since it keeps others from that server. A
     server that is due for a trial is there for one exchange: if all were told of it that wait, all
     but one would find none.
     What is returned does not hold the targets: they hold those who ask.

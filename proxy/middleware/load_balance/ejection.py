@@ -22,7 +22,7 @@ _RELAPSES: Final = 5
 
 
 class CircuitBreakerOptions(Table, frozen=True, kw_only=True):
-    """Takes a server out that fails, and lets it back by one trial at a time.
+    """Takes a server out that fails, and lets it back when a trial goes well.
 
     No connection, a reset, a timeout and a status of 500 or above are failures.
     """
