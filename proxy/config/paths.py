@@ -19,6 +19,10 @@ _LOCATION: Final = re.compile(r"(=|\^~)\s*(/.*)")
 """What nginx takes for one path alone, or for a prefix before all expressions."""
 _FROM_START: Final = re.compile(r"(?:\(\?[a-z]+\))?(?:\^|\\A|/)")
 """How a pattern begins that finds the start of a path."""
+_CLASS: Final = re.compile(r"\\.|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]", re.DOTALL)
+"""A set of signs in a pattern, or an escaped one, which begins none."""
+_UNESCAPED: Final = re.compile(r"[ \x80-\U0010ffff]")
+"""A sign that no path has: it stands there as ``%HH``."""
 _ELSEWHERE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/]*(/.*)?")
 
 
@@ -124,11 +128,17 @@ def _overlap(path: str, prefix: str) -> bool:
 
 
 def _escapes(pattern: str) -> str:
-    """Signs that no path has: they stand there as %HH."""
-    if pattern.isascii() and " " not in pattern:
+    """Signs that no path has. A set that leaves them out (``[^ ]``) means what it says."""
+    wanted = _CLASS.sub(lambda found: "" if found[0].startswith("[^") else found[0], pattern)
+    if not _UNESCAPED.search(wanted):
         return ""
+    doubt = "a path is matched with its escapes"
+    plain = _CLASS.sub(lambda found: "" if found[0].startswith("[") else found[0], pattern)
+    inside = len(_UNESCAPED.findall(plain)) != len(_UNESCAPED.findall(pattern))
+    if inside or re.search(rf"{_UNESCAPED.pattern}[?*+{{]", plain):
+        return doubt  # three signs in the place of one would mean something else
     meant = quote(pattern, safe="".join(map(chr, range(0x21, 0x7F))))
-    return f"a path is matched with its escapes, did you mean '{meant}'?"
+    return f"{doubt}, did you mean '{meant}'?"
 
 
 def _regex(pattern: str) -> str:
