@@ -99,7 +99,9 @@ class CacheOptions(Table, frozen=True, kw_only=True):
 
 
 _IN_QUERY: Final = re.compile(
-    r"db|protocol|client_name|ssl_(ca_certs|ca_path|certfile|keyfile|cert_reqs|check_hostname)"
+    r"db|protocol|client_name|username|password|max_connections|health_check_interval"
+    r"|retry_on_timeout|socket_(timeout|connect_timeout|keepalive)"
+    r"|ssl_(ca_certs|ca_path|ca_data|certfile|keyfile|password|cert_reqs|check_hostname|ciphers)"
 )
 """What may stand in the query of an address of Redis: what changes what is stored may not."""
 
@@ -158,7 +160,7 @@ def _query_fault(url: str) -> str:
     for name, found in parse_qs(query, keep_blank_values=True).items():
         if not _IN_QUERY.fullmatch(name):
             hint = "TLS is rediss://" if name in ("ssl", "tls") else "expected db or ssl_ca_certs"
-            return f"{name!r} in the query is no option of it: {hint}"
+            return f"{name!r} in the query is not taken here: {hint}"
         try:
             pool: Any = ConnectionPool.from_url(f"{base}?{urlencode({name: found[0]})}")
             pool.make_connection()  # it connects to nobody

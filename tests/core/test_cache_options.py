@@ -51,6 +51,10 @@ def test_a_store_that_nobody_uses_is_warned_of() -> None:
         "redis://h/3?client_name=sidecar&protocol=3",
         "rediss://h?ssl_cert_reqs=none&ssl_ca_certs=/run/ca.pem",
         "unix:///run/redis.sock?db=1",
+        "redis://h?health_check_interval=30&max_connections=20&retry_on_timeout=true",
+        "redis://h?socket_timeout=2&socket_connect_timeout=1.5&socket_keepalive=true",
+        "redis://h?username=user&password=pass",
+        "rediss://h?ssl_ciphers=HIGH&ssl_ca_data=x",
     ],
 )
 def test_an_address_of_redis_that_can_be_used(url: str) -> None:
@@ -68,8 +72,8 @@ def test_an_address_of_redis_that_can_be_used(url: str) -> None:
         ("redis://127.0.0.1?db=", "expected the number of a database"),
         ("unix:///run/redis.sock?db=one", "expected the number of a database"),
         ("redis://[::1", "not a URL"),
-        ("redis://h?ssl=true", "'ssl' in the query is no option of it: TLS is rediss://"),
-        ("redis://h?decode_responses=true", "'decode_responses' in the query is no option of it"),
+        ("redis://h?ssl=true", "'ssl' in the query is not taken here: TLS is rediss://"),
+        ("redis://h?decode_responses=true", "'decode_responses' in the query is not taken here"),
         ("redis://h?protocol=x", "'protocol' in the query has a wrong value"),
         ("redis://h?ssl_cert_reqs=none", "'ssl_cert_reqs' in the query has a wrong value"),
         ("rediss://h?ssl_cert_reqs=what", "'ssl_cert_reqs' in the query has a wrong value"),
