@@ -14,8 +14,9 @@ _PARAMETER: Final = re.compile(rb"[&;?]([^&;?=]*)=")
 """The name of one, up to its first equals sign."""
 _AUTHORITY: Final = re.compile(rb"(?i)((?::|%3a)(?:/|%2f){2})((?:(?!%2f|%3f|%23)[^/?#&;])*)")
 """Of a URL in a target, as it is or encoded."""
-_ESCAPED: Final = re.compile(rb"(?i)%(?:25){0,2}3d")
-"""An equals sign within a value, escaped once, twice or three times: a URL with its own query."""
+_ESCAPED: Final = re.compile(rb"(?i)%(?:25){0,2}(?:3d|26|3f|3b|23)")
+"""An equals sign, or what parts parameters, escaped once, twice or three times: a URL with its own
+query within a value. Some programs escape ``&`` there and leave ``=`` as it is."""
 _NAMES: Final = 1024
 _AT, _SEMICOLON, _HASH = b"@;#"  # numbers are found in bytes eight times as fast as bytes are
 
@@ -73,12 +74,16 @@ class Targets:
         return part
 
     def _nested(self, part: bytes) -> bytes:
-        """The same of a part whose value may be a URL, or a query, with parameters of its own."""
-        shown, (name, equals, value) = self._part(part), part.partition(b"=")
-        if shown is not part or not _ESCAPED.search(value):
+        """The same of a part that may hold a URL, or a query, with parameters of its own."""
+        shown = self._part(part)
+        if shown is not part or not _ESCAPED.search(part):
             return shown
+        name, equals, value = part.partition(b"=")
+        text = part + b"&" + value
         for _ in range(3):
-            value = unquote_to_bytes(value)
-            if any(self._part(each) is not each for each in re.split(rb"[&;?#]", value)):
-                return name + equals + b"***"
+            text = unquote_to_bytes(text)
+            if any(self._part(each) is not each for each in re.split(rb"[&;?#]", text)):
+                return name + b"=***" if equals else b"***"
+            if b"%" not in text:
+                break
         return part
