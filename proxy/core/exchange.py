@@ -183,7 +183,7 @@ class Exchange:
         twin.send_informational = twin.stalled = twin.relaying = None
         twin.cut = False
         twin.record = self.record.copy()
-        twin.record.attempt_count = 0
+        twin.record.attempt_count = twin.record.unlogged = 0
         return twin
 
 

@@ -80,6 +80,8 @@ class Record:
     """How many more attempts may follow this one."""
     attempt_log: tuple[Attempt, ...] = ()
     """All attempts, the first one first, where there was more than one."""
+    unlogged: int = 0
+    """Attempts that are not there any more: those before its last wait for a server."""
     upstream: str = ""
     endpoint: str = ""
     """Of the last attempt."""
@@ -205,3 +207,4 @@ class Record:
             self.attempt_began_at = call.attempt_began_at or self.attempt_began_at
             self.longest_wait, self.crowded = call.longest_wait, call.crowded
             self.attempt_count += call.attempt_count
+            self.unlogged += call.unlogged

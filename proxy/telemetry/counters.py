@@ -118,7 +118,7 @@ class Counters:
             for attempt in tries:
                 whose = attempt.upstream or upstream
                 self._server(whose, attempt.endpoint).outcomes[attempt.outcome] += 1
-            if record.attempt_count > len(tries):  # the last one, which had no end of its own
+            if record.attempt_count - record.unlogged > len(tries):  # the last has had no end
                 self._server(upstream, record.endpoint).outcomes[ABANDONED] += 1
             return
         outcome = _CLASSES.get(error, ABANDONED) if error else str(exchange.status)

@@ -102,7 +102,7 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
     ),
     "Attempts, retries and copies": (
         _counter("route_attempts", "route", "Requests that were sent upstream, by route.", "route_attempts"),
-        _counter("served_attempts", "upstream endpoint outcome", "The same by server and by what came of it: a status, a failure as [retry] on calls it, or \"abandoned\" (its client has left, or it was ended for another reason).", "attempts"),
+        _counter("served_attempts", "upstream endpoint outcome", "The same by server and by what came of it: a status, a failure as [retry] on calls it, or \"abandoned\" (its client has left, or it was ended for another reason). With wait_for_connect, only those since the last wait.", "attempts"),
         _counter("route_retry", "route reason", "Requests that were sent again, by what the attempt before came to.", "retries", "route retry"),
         _gauge("served_latency_seconds", _SERVER, "From a request to the head of its reply, a moving mean.", "endpoint_latency_seconds", max),
         _gauge("retry_budget_requests", "upstream", "Requests in the window of the retry budget."),

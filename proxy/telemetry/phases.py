@@ -40,7 +40,7 @@ def phases(exchange: Exchange, now: float) -> Phases:
     record, started = exchange.record.with_call(), exchange.started_at
     head_at, queue, tries = record.first_byte_at, record.queue_s, record.attempt_log
     ended = bool(exchange.status)
-    between = bool(tries) and not ended and record.attempt_count <= len(tries)
+    between = bool(tries) and not ended and record.attempt_count - record.unlogged <= len(tries)
     wait = record.wait
     if between or (wait is not None and wait.what != ANSWER):
         head_at = None  # what is known is of the attempt that has failed
@@ -90,7 +90,8 @@ def phase_of(record: Record) -> str:
         return "queue" if wait.what != ANSWER or record.first_byte_at is None else "body"
     if not record.attempt_count:
         return "queue"
-    if record.attempt_log and record.attempt_count <= len(record.attempt_log):
+    tries = record.attempt_log
+    if tries and record.attempt_count - record.unlogged <= len(tries):
         return "retries"
     if record.connect_s is None:
         return "connect"

@@ -140,6 +140,13 @@ def test_an_attempt_whose_client_left_is_counted(tries: tuple[Attempt, ...]) -> 
     assert sum(found.values()) == exchange.record.attempt_count
 
 
+def test_attempts_before_the_last_wait_for_a_server_are_none_that_nobody_waited_for() -> None:
+    exchange = ended("/a", 200, "", "503")
+    exchange.record.attempt_count = 7
+    exchange.record.unlogged = 5
+    assert outcomes(exchange) == {("", "http://a", "503"): 1, ("", "http://a", "200"): 1}
+
+
 def test_a_server_that_has_given_no_reply_has_no_latency() -> None:
     counters = Counted()
     failed = ended("/a", 502, "connection_refused")

@@ -119,6 +119,7 @@ async def test_a_newcomer_waits_behind_the_others_and_asks_nobody(jumping: Jumpi
 
 async def test_the_log_shows_the_attempts_since_the_last_wait(jumping: JumpingLoop) -> None:
     async def fails(exchange: Exchange) -> Reply:
+        exchange.record.attempt_count += 1
         exchange.record.attempt_log += (Attempt("a", "connect-failure", 0.0),)
         raise ConnectFailed
 
@@ -126,6 +127,7 @@ async def test_the_log_shows_the_attempts_since_the_last_wait(jumping: JumpingLo
     request = get()
     await waits.handle(request)
     assert request.record.attempt_log == (Attempt("a", "connect-failure", 0.0),)
+    assert (request.record.attempt_count, request.record.unlogged) == (9, 8)
 
 
 async def test_there_is_no_place_for_more_than_the_queue_has(jumping: JumpingLoop) -> None:
