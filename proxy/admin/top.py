@@ -128,7 +128,12 @@ def screen(seen: Seen) -> Iterator[Line]:
         since = datetime.fromtimestamp(cause["since"]).astimezone()
         name = cause["cause"].replace("_", " ")
         yield Line(f"! {name} since {since:%H:%M:%S}: {cause['text']}", _RED)
-    if not now:
+    if not now and failed:
+        part = _share(failed, calls)
+        yield Line(
+            f"  nothing fails at this moment; {part} of the calls failed over the last minute"
+        )
+    elif not now:
         yield Line("  all is well", _GREEN)
     heads = f"{'ROUTE':30} {'calls/s':>8} {'failed':>8} {'p50':>9} {'p95':>9} {'p99':>9}  MOST"
     yield Line(heads, _SOFT)

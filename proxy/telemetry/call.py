@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from proxy.core.exchange import Exchange
-from proxy.core.record import ANSWER, Attempt, Record
+from proxy.core.record import ANSWER, HEDGED, Attempt, Record
 from proxy.core.redaction import HIDDEN, conceal, sent
 from proxy.core.targets_shown import Targets
 from proxy.telemetry.access_log_line import escaped, named_by, printable
@@ -158,11 +158,20 @@ def told_apart(cause: str, exchange: Exchange, now: float) -> tuple[str, str, st
     wait, reason = None, record.failure[0]
     if exchange.error and reason in EXACT:
         return *where(record, now), reason
+    if cause == "retries" and (failed := _failed(record, ended=bool(exchange.status))):
+        slowest = max(failed, key=lambda attempt: attempt.seconds)
+        return slowest.upstream or record.upstream, slowest.endpoint, ""
     if cause == "queue":
         wait = record.main_wait(now)
     if wait is None or wait.what == ANSWER:
         return *where(record, now), "" if wait is None else ANSWER
     return wait.upstream, wait.server, wait.what
+
+
+def _failed(record: Record, *, ended: bool) -> tuple[Attempt, ...]:
+    """The attempts before the one that has answered, or whose failure is the answer."""
+    failed = tuple(each for each in record.attempt_log if each.outcome != HEDGED)
+    return failed[:-1] if ended and len(failed) > 1 else failed
 
 
 def _behind(exchange: Exchange, now: float) -> Behind | None:

@@ -183,11 +183,16 @@ class Recorder:
         slowest = self._slowest.setdefault(route, [])
         if failed:
             keep = self._failures[route] = self._failures.get(route, 0) + 1
+            if keep > FAILURES and not is_trouble(exchange):
+                if long:
+                    self._hit(long, exchange, now, exchange.request_id, usual)
+                return
             if keep > FAILURES:
                 # The cause is told for all of a flood by those that are kept.
-                _, server = where(exchange.record, now)
+                record = exchange.record
+                servers = {"", where(record, now)[1], *(t.endpoint for t in record.attempt_log)}
                 for hit in self._hits.values():
-                    if hit.route == route and hit.server in ("", server):
+                    if hit.route == route and hit.server in servers:
                         hit.number += 1
                         break
                 return

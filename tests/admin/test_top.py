@@ -136,6 +136,9 @@ def _seen(routes: int, servers: int) -> top.Seen:
 
 def test_of_many_routes_and_servers_those_in_trouble_are_shown() -> None:
     lines = [line.text for line in top.screen(_seen(30, 40))]
+    assert (
+        lines[1] == "  nothing fails at this moment; 0.0 % of the calls failed over the last minute"
+    )
     assert lines[3].startswith("/r29 ")
     first = next(number for number, line in enumerate(lines) if line.startswith("SERVER"))
     assert "10.0.0.39" in lines[first + 1]

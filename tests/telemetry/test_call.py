@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.core.record import ANSWER, PERMIT, QUOTA, TOKEN, Record, Wait
+from proxy.core.record import ANSWER, PERMIT, QUOTA, TOKEN, Attempt, Record, Wait
 from proxy.telemetry.call import Teller, is_trouble, told_apart, where
 from proxy.telemetry.phases import phases
 from tests.support.ended import SERVER, ended
@@ -35,6 +35,16 @@ def test_failures_of_one_cause_are_told_apart() -> None:
     assert told_apart("unavailable", exchange, 1.0) == ("api", SERVER, "credentials_unavailable")
     exchange.error = ""  # something else has answered
     assert told_apart("first_byte", exchange, 1.0) == ("api", SERVER, "")
+
+
+@pytest.mark.parametrize("status", [0, 200])
+def test_of_retries_the_server_is_told_that_has_failed(status: int) -> None:
+    """Not the one that has helped."""
+    failed = Attempt("http://b", "timeout", 1.0, upstream="other"), Attempt("http://c", "503", 0.5)
+    answered = (Attempt(SERVER, "200", 2.0),) if status else ()
+    exchange = ended(3.0, status=status, asked=3, tries=(*failed, *answered))
+    assert told_apart("retries", exchange, 3.0) == ("other", "http://b", "")
+    assert told_apart("first_byte", exchange, 3.0) == ("api", SERVER, "")
 
 
 def test_a_call_that_waits_is_with_what_it_waits_for() -> None:

@@ -166,6 +166,25 @@ def test_of_a_flood_some_are_kept_and_all_are_counted() -> None:
     assert hits["first_byte"].worst == 1.99
 
 
+def test_a_flood_of_retries_is_counted_for_the_server_that_fails() -> None:
+    bench = Bench()
+    tries = Attempt("http://b", "503", 2.0, 0.1), Attempt(SERVER, "503", 0.5, 2.5)
+    for _ in range(3 * FAILURES):
+        bench.end(ended(3.0, status=503, asked=2, head_at=3.0, tries=tries), 3.0)
+    [hit] = bench.tick().hits
+    assert (hit.cause, hit.server, hit.number) == ("retries", "http://b", 3 * FAILURES)
+
+
+def test_in_a_flood_clients_that_leave_are_no_errors_of_the_api() -> None:
+    bench = Bench()
+    for _ in range(FAILURES):
+        bench.end(ended(0.1, status=500), 0.1)
+    for _ in range(100):
+        bench.end(ended(0.1, status=499, error="client_gone", connect=None), 0.1)
+    [hit] = bench.tick().hits
+    assert (hit.cause, hit.number) == ("answer", FAILURES)
+
+
 def test_what_is_as_fast_as_usual_is_not_kept() -> None:
     bench = Bench()
     for _ in range(100):
