@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 _WORDS: Final = """
-routes.upstream: backend service cluster to target proxy_pass forward_to forward dest
+routes.upstream: backend service cluster pool to target proxy_pass forward_to forward dest
     destination
 [upstreams]: upstream backend backends service services clusters pools
 routes.path: matcher uri location paths prefix path_prefix pathprefix url_prefix match endpoint_path

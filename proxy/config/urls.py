@@ -72,6 +72,8 @@ _GRPC: Final = re.compile(r":4317(?![0-9])")
 
 def collector_doubt(url: str) -> str:
     """What no collector answers: OTLP itself has the rest of the path."""
+    if collector_fault(url):  # which says what is meant
+        return ""
     if _GRPC.search(url):
         meant = _GRPC.sub(":4318", url)
         return f"port 4317 is that of OTLP over gRPC, did you mean {meant!r}?"

@@ -31,6 +31,7 @@ def _shape(name: str) -> inspect.StructType:
         ("retry", "allowed_methods", ", did you mean 'methods'?"),
         ("timeouts", "response_header", ", did you mean 'first_byte'?"),
         ("timeouts", "pool", ", did you mean 'queue'?"),
+        ("server", "pool", ", did you mean 'upstream' in [[routes]]?"),
         ("shutdown", "wait", ", did you mean 'grace_period'?"),
         ("rate_limit", "header", ", did you mean 'key'?"),
         ("rate_limit", "capacity", ", did you mean 'burst'?"),

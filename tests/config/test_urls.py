@@ -93,3 +93,9 @@ def test_the_whole_url_of_a_signal_is_no_address_of_a_collector(url: str, meant:
 @pytest.mark.parametrize("url", ["http://otel:4318", "http://otel/v1", "http://otel/v1/traces/x"])
 def test_another_path_of_a_collector_may_be_meant(url: str) -> None:
     assert collector_doubt(url) == ""
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:4317", "grpc://otel:4317"])
+def test_what_is_no_address_of_a_collector_has_one_suggestion(url: str) -> None:
+    assert ":4318'?" in collector_fault(url)
+    assert collector_doubt(url) == ""
