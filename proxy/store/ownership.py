@@ -16,6 +16,7 @@ import re
 import sqlite3
 import stat
 import threading
+import time
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -39,6 +40,9 @@ _TRACES: Final = tuple(
     if statement.startswith(b"CREATE TABLE")
 )
 """What SQLite keeps of each table that we make, from its name on."""
+
+_LOOKS: Final = (0.01, 0.05, 0.2)
+"""Seconds between looks at a file that is being made: SQLite writes its tables at once."""
 
 _used: Final[set[Path]] = set()
 _open: Final[list[tuple[int, int]]] = []
@@ -123,7 +127,21 @@ def _real(path: Path) -> Path:
 
 
 def _is_other_database(path: Path) -> bool:
-    """Raises DatabaseError or UnicodeDecodeError where it is damaged, or no database."""
+    """Raises DatabaseError or UnicodeDecodeError where it is damaged, or no database.
+
+    Another process may be making it at this moment: what is empty but has a log without a trace of
+    ours is looked at again.
+    """
+    for wait in _LOOKS:
+        found = _looks_foreign(path)
+        if found is not None:
+            return found
+        time.sleep(wait)
+    return _looks_foreign(path) is not False
+
+
+def _looks_foreign(path: Path) -> bool | None:
+    """None where it cannot be told yet."""
     address = f"file://{quote(str(path))}?mode=ro&immutable=1"
     db = sqlite3.connect(address, uri=True)
     try:
@@ -137,8 +155,9 @@ def _is_other_database(path: Path) -> bool:
         db.close()
     if texts:
         return not any(map(_has_trace, texts))
-    log = _log_of(path)
-    return not _has_trace(log) if log else bool(application or version)
+    if not (log := _log_of(path)):
+        return bool(application or version)
+    return False if _has_trace(log) else None
 
 
 def _is_garbage(path: Path) -> bool:

@@ -162,6 +162,23 @@ def test_what_was_not_written_yet_is_in_the_log(tmp_path: Path) -> None:
     assert not is_foreign(path)
 
 
+def test_one_that_is_being_made_is_looked_at_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is there, empty, a moment before its tables are in the log."""
+    path, log = tmp_path / "store.db", tmp_path / "store.db-wal"
+    made = Database(tmp_path / "a.db")
+    path.write_bytes((tmp_path / "a.db").read_bytes())
+    whole = (tmp_path / "a.db-wal").read_bytes()
+    made.close()
+    log.write_bytes(whole[:32])
+    monkeypatch.setattr("time.sleep", lambda _: log.write_bytes(whole))
+    assert not is_foreign(path)
+    log.write_bytes(whole[:32])
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    assert is_foreign(path), "nobody goes on with it"
+
+
 def test_a_file_of_an_earlier_version_gets_the_number(good: bytes, tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     path.write_bytes(without_number(good))

@@ -9,7 +9,7 @@ import pytest
 from tests.support.client import ask
 from tests.support.message import get, length, post
 from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.upstream import RawUpstream, Script
 
 ADMIN = {"listen": "127.0.0.1:0"}
 KEYED = post(b"body", fields=b"Idempotency-Key: 1\r\n")
@@ -134,16 +134,20 @@ async def test_nothing_is_copied_while_permits_are_scarce() -> None:
 
 
 async def test_retries_go_on_where_all_copies_failed() -> None:
-    bad = [0.05, b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"]
+    both = asyncio.Event()
+    bad: Script = [both, b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"]
+    retry = {"on": ["503"], "backoff_base": "1ms"}
     async with (
         RawUpstream(bad) as one,
         RawUpstream(bad) as two,
         RawUpstream([length(b"well")]) as three,
-        proxied(
-            one, **hedged(one, two, three, retry={"on": ["503"], "backoff_base": "1ms"})
-        ) as proxy,
+        proxied(one, **hedged(one, two, three, retry=retry) | {"hedge": LATE}) as proxy,
     ):
-        assert (await proxy.ask(get())).body == b"well"
+        asked = asyncio.ensure_future(proxy.ask(get()))
+        await one.until(lambda: one.requests)
+        await two.until(lambda: two.requests)
+        both.set()  # they fail long before there could be another copy
+        assert (await asked).body == b"well"
         exchange = await proxy.record()
         assert exchange.record.attempt_count == 3
         assert [attempt.outcome for attempt in exchange.record.attempt_log] == [
