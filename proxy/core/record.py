@@ -142,6 +142,12 @@ class Record:
         """Whether an attempt was overtaken by a copy."""
         return any(attempt.outcome == HEDGED for attempt in self.attempt_log)
 
+    @property
+    def has_head(self) -> bool:
+        """Whether the head of a reply has come to the attempt that is under way."""
+        begun = self.attempt_count - self.unlogged > len(self.attempt_log)
+        return begun and self.first_byte_at is not None
+
     def copy(self) -> "Record":
         """Another one that says the same."""
         copied = Record()

@@ -6,7 +6,7 @@ from proxy.core.errors import ResponseTimeout
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.core.scope import Scope
-from proxy.core.timeouts import TimeoutsOptions
+from proxy.core.timeouts import TimeoutsOptions, time_over
 from proxy.core.words import in_seconds
 from proxy.net.timers import SharedTimeout
 
@@ -40,6 +40,8 @@ class Total:
             reply = await self._inner(exchange)
         except CancelledError:
             if timeout.end(task):
+                if exchange.record.has_head:  # it was held until it is whole
+                    raise time_over(self._bound) from None
                 raise ResponseTimeout(
                     f"no reply within total of {in_seconds(timeout.seconds)}", clock="total"
                 ) from None

@@ -1,10 +1,16 @@
 """The bound on the whole exchange."""
 
+import asyncio
+
 import pytest
 
-from proxy.core.errors import ResponseTimeout
+from proxy.core.errors import ReplyStalled, ResponseTimeout
+from proxy.core.exchange import Exchange
+from proxy.core.reply import Reply
+from proxy.middleware.deadline.deadline import Deadline
+from proxy.middleware.deadline.options import DeadlineOptions
 from proxy.middleware.total import Total
-from tests.support.loop import JumpingLoop, Script, get, reply
+from tests.support.loop import JumpingLoop, Script, get, loop_clock, reply
 
 
 async def test_total_ends_what_takes_longer_than_the_exchange_may(jumping: JumpingLoop) -> None:
@@ -12,6 +18,24 @@ async def test_total_ends_what_takes_longer_than_the_exchange_may(jumping: Jumpi
     with pytest.raises(ResponseTimeout):
         await Total(Script((9, reply(200))), 5).handle(exchange)
     assert jumping.time() == exchange.started_at + 5
+
+
+async def held(exchange: Exchange) -> Reply:
+    """The head of a reply has come, which is held until it is whole."""
+    exchange.record.attempt_count = 1
+    exchange.record.first_byte_at = exchange.started_at + 1
+    await asyncio.sleep(9)
+    return reply(200)
+
+
+async def test_of_a_reply_that_has_begun_it_is_not_said_that_none_came(
+    jumping: JumpingLoop,
+) -> None:
+    with pytest.raises(ReplyStalled, match="the reply was not complete within total of 5 s"):
+        await Total(held, 5).handle(get())
+    exchange = get(headers=[(b"X-Request-Timeout-Ms", b"2000")])
+    with pytest.raises(ReplyStalled, match="not complete within the client's deadline of 2 s"):
+        await Deadline(held, DeadlineOptions(), clock=loop_clock()).handle(exchange)
 
 
 async def test_total_leaves_the_deadline_for_the_relay_to_watch(jumping: JumpingLoop) -> None:

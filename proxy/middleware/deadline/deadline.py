@@ -8,7 +8,7 @@ from proxy.core.errors import ResponseTimeout
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Reply
 from proxy.core.scope import Scope
-from proxy.core.timeouts import TimeoutsOptions
+from proxy.core.timeouts import TimeoutsOptions, time_over
 from proxy.core.words import in_seconds
 from proxy.http.fields import RawHeaders
 from proxy.middleware.deadline.fields import LOWER, notation
@@ -63,6 +63,8 @@ class Deadline:
         except TimeoutError:
             if not clock.expired():
                 raise
+            if exchange.record.has_head:  # it was held until it is whole
+                raise time_over(exchange.record.bound) from None
             what = f"no reply within {words} of {in_seconds(left)}"
             raise ResponseTimeout(what, clock=name) from None
 
