@@ -99,6 +99,16 @@ class Servers(Protocol):
         """Why no connection is made to any that could be asked but for that; else None."""
 
 
+class TakesOver(Protocol):
+    """Whether another upstream would go on with a request whose attempt is ended now."""
+
+    def __call__(self, exchange: Exchange) -> bool:
+        """With a server that may be asked now."""
+
+    def later(self, exchange: Exchange) -> bool:
+        """As soon as it has one."""
+
+
 @dataclass(kw_only=True)
 class UpstreamScope(Scope):
     """Of an upstream that a route asks."""
@@ -110,9 +120,8 @@ class UpstreamScope(Scope):
     """Whether another attempt may take the place of one that is under way now."""
     may_follow_later: Callable[[Exchange], bool] = lambda _: False
     """Whether it may as soon as there is a server for it."""
-    takes_over: Callable[[Exchange], bool] | None = None
-    """Whether another upstream would go on with a request whose attempt is ended now; None for the
-    last one."""
+    takes_over: TakesOver | None = None
+    """None for the last upstream of a route."""
     retry_budget: Budget
     """What retries may add to the load, shared by all routes to this upstream."""
     has_headroom: list[Callable[[], bool]] = field(default_factory=list)

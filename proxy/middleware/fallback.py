@@ -72,11 +72,15 @@ class TakesOver:
 
     def __call__(self, exchange: Exchange) -> bool:
         """Says what ``Fallback`` would say, and that one of those that follow has a server."""
-        sent = exchange.record.connect_s is not None
-        return may_take_over(exchange, self._repeatable, sent=sent) and any(
+        return self.later(exchange) and any(
             all(has_left(exchange) for has_left in upstream)
             for upstream in self._servers_left[self._index + 1 :]
         )
+
+    def later(self, exchange: Exchange) -> bool:
+        """Whether one would as soon as it has a server."""
+        sent, more = exchange.record.connect_s is not None, self._servers_left[self._index + 1 :]
+        return bool(more) and may_take_over(exchange, self._repeatable, sent=sent)
 
 
 class Fallback:

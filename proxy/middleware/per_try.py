@@ -26,7 +26,7 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.findings import WARNING, Finding, Written
 from proxy.core.outcome import Verdict, verdict
 from proxy.core.reply import Reply
-from proxy.core.scope import EndpointScope
+from proxy.core.scope import EndpointScope, TakesOver
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.core.words import in_seconds
 from proxy.net.timers import SharedTimeout
@@ -119,7 +119,7 @@ class AttemptClock:
         may_follow: Callable[[Exchange], bool],
         usual: AttemptBound | None = None,
         may_follow_later: Callable[[Exchange], bool] = lambda _: False,
-        takes_over: Callable[[Exchange], bool] | None = None,
+        takes_over: TakesOver | None = None,
         *,
         budget: Budget,
         clock: Clock,
@@ -182,7 +182,8 @@ class AttemptClock:
         if not self._may_follow(exchange):
             if self._takes_over is not None and self._takes_over(exchange):
                 return 0.0
-            if not self._may_follow_later(exchange):
+            later = self._takes_over is not None and self._takes_over.later(exchange)
+            if not (later or self._may_follow_later(exchange)):
                 return math.inf
             self._lacking.add(task)
             return _AGAIN

@@ -230,3 +230,23 @@ async def test_an_attempt_is_ended_for_another_upstream_that_would_take_over(
     other = Script(reply(201))
     came = await fallback(PerTry(Script((9, reply(200))), bound).handle, other)(exchange)
     assert (came.status, other.sends) == ((201, 1) if ends else (200, 0))
+
+
+async def test_an_attempt_is_ended_as_soon_as_another_upstream_has_a_server(
+    jumping: JumpingLoop,
+) -> None:
+    """All of them were ejected when the time of the attempt was over."""
+    clock, budget = loop_clock(), Budget(0, 0, 10)
+    rules, exchange = partial(repeatable, rules=RetryOptions()), get()
+    bound = AttemptClock(
+        5,
+        MayFollow(RetryOptions(attempts=1), budget, clock),
+        takes_over=TakesOver(rules, [[], [lambda _: jumping.time() >= began + 8]], 0),
+        budget=budget,
+        clock=clock,
+    )
+    began = jumping.time()
+    exchange.record.connect_s = 0.0
+    other = Script(reply(201))
+    came = await fallback(PerTry(Script((60, reply(200))), bound).handle, other)(exchange)
+    assert (came.status, jumping.time() - began) == (201, 8)
