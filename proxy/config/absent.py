@@ -19,13 +19,14 @@ _ON: Final = "a table is on once it is written; NAME = false switches one off, a
 _UPGRADES: Final = "WebSocket and other upgrades pass without an option"
 _ORDER: Final = "the most specific route wins"
 _CHECKED: Final = "each of the servers is checked at its own address"
+_ASKED: Final = "a check is a GET; its Host is the server's own, or host_header of the upstream"
 _THREE: Final = "expected [server], [[upstreams]] and [[routes]]"
 
 _SENTENCES: Final = {
     "worker_processes processes threads": _WORKERS,
     "server.ssl server.certificates server.certificate server.cert server.cert_file"
     " server.key_file server.ssl_certificate server.https tls.certificates": _TLS,
-    "cache proxy_cache": "there is no cache; [coalesce] shares one answer among equal requests",
+    "cache proxy_cache": "write [cache], or cache = {} in a route",
     "redirect redirects redir return": "this proxy does not redirect, the API does",
     "gzip compress compression brotli zstd encode": _COMPRESSION,
     "http2 http3 h2 h2c quic alpn": _VERSIONS,
@@ -39,7 +40,8 @@ _SENTENCES: Final = {
     "root static try_files file_server": _FILES,
     "log.output log.path log.file log.stdout log.error_log log.destination": _LOG,
     "metrics prometheus": "what is counted is shown by the admin listener: write [admin]",
-    "health_check.port health_check.host health_check.address": _CHECKED,
+    "health_check.port health_check.address": _CHECKED,
+    "health_check.host health_check.hostname health_check.headers health_check.method": _ASKED,
     "servers.path servers.prefix": "write add_prefix in the routes instead",
     "cache.methods": "GET and HEAD are stored, and with post = true a POST with a JSON body",
     "routes.name routes.id": "a route has no name, the log shows its host and path",

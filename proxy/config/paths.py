@@ -23,6 +23,8 @@ _CLASS: Final = re.compile(r"\\.|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]", re.DO
 """A set of signs in a pattern, or an escaped one, which begins none."""
 _UNESCAPED: Final = re.compile(r"[ \x80-\U0010ffff]")
 """A sign that no path has: it stands there as ``%HH``."""
+_WORDS: Final = re.compile(r"\((?:\?:)?[\w-]+(?:\|[\w-]+)+\)$")
+"""A choice of words at the end: whoever writes ``^`` before it means what begins so."""
 _ELSEWHERE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/]*(/.*)?")
 
 
@@ -158,10 +160,7 @@ def _regex(pattern: str) -> str:
         return f"* repeats the slash before it, did you mean '{pattern[:-1]}.*'?"
     if r"\?" in pattern or "[?]" in pattern:
         return "a path has no query here, so no ? is ever found"
-    if (
-        pattern.startswith("^")
-        and not bare.endswith(")?")
-        and bare[-1:] not in ("$", "*", "+", "}", ")", "]")
-    ):
+    is_open = bare[-1:] not in ("$", "*", "+", "}", ")", "]") or _WORDS.search(bare)
+    if pattern.startswith("^") and is_open and not bare.endswith(")?"):
         return f"the whole path has to match, did you mean '{pattern.rstrip('/')}(/.*)?'?"
     return ""

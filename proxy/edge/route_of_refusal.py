@@ -11,6 +11,7 @@ from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
 from proxy.edge.client_stream import ClientStream
 from proxy.edge.responses import ErrorsOptions
+from proxy.edge.route_fields import route_fields
 from proxy.http.fields import RawHeaders
 
 
@@ -39,6 +40,10 @@ class Finder(Protocol):
     """The router as the edge sees it."""
 
     @property
+    def identifies(self) -> bool:
+        """Whether a route asks for a field that the proxy sets, see ``route_fields``."""
+
+    @property
     def find(self) -> Callable[[str, str, str, RawHeaders], Chain]:
         """Chain for method, Host, normal path, fields. Raises NoRoute or MethodNotAllowed."""
 
@@ -61,11 +66,12 @@ def answer_as_route(
     if not exchange.path:  # where it leads could not be read
         return
     chain: Chain | None
+    fields = route_fields(raw, ()) if router.identifies else raw
     try:
-        chain = router.find(exchange.method, exchange.host, exchange.path, raw)
+        chain = router.find(exchange.method, exchange.host, exchange.path, fields)
         exchange.route = chain.name
     except MethodNotAllowed:  # no route takes it, but a page that asks is to read that
-        chain = router.nearest(exchange.host, exchange.path, raw)
+        chain = router.nearest(exchange.host, exchange.path, fields)
     except ClientError:
         return
     if chain is not None:

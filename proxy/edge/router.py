@@ -9,6 +9,7 @@ import msgspec
 from proxy.core.errors import MethodNotAllowed, NoRoute
 from proxy.core.options import Table, described
 from proxy.core.patterns import Paths
+from proxy.edge.route_fields import is_told
 from proxy.http.authority import hostname, valid_host
 from proxy.http.fields import RawHeaders, values
 from proxy.http.grammar import TOKEN
@@ -220,7 +221,7 @@ class _Hosts(Generic[T]):
 class Router(Generic[T]):
     """Finds the most specific route. Built once; a new configuration is a new router."""
 
-    __slots__ = ("_hosts", "find")
+    __slots__ = ("_hosts", "find", "identifies")
 
     find: Callable[[str, str, str, RawHeaders], T]
     """``find(method, host, path, headers)``: host as the client sent it, path in its normal form.
@@ -232,6 +233,7 @@ class Router(Generic[T]):
         """Raises ValueError where an option makes no sense."""
         ranked = sorted(routes, key=lambda route: rank(route[0]))
         hosts = self._hosts = _Hosts(ranked)
+        self.identifies = any(is_told(n.encode()) for each, _ in routes for n in each.headers)
         # Not methods of its own, with which it would hold itself beyond a reload.
         self.find = partial(_find_by_host if hosts.named else _find_anywhere, hosts)
         # Nothing ranks below a catch-all, so one that stands first stands alone.

@@ -40,8 +40,10 @@ from proxy.edge.responses import (
     log_error,
     name_route,
 )
+from proxy.edge.route_fields import route_fields
 from proxy.edge.route_of_refusal import Finder, answer_as_route, fields_on
 from proxy.edge.tunnel import Tunnel
+from proxy.http.fields import RawHeaders
 from proxy.http.request_id import ensure_ids
 
 log = logging.getLogger(__name__)
@@ -103,7 +105,10 @@ class ProxyService:
         further = True
         if type(request) is ReadRequest:
             further = generation.intake.admit(exchange, request, stream)
-        chain = router.find(exchange.method, exchange.host, exchange.path, request.raw_headers)
+        fields: RawHeaders = request.raw_headers
+        if router.identifies:
+            fields = route_fields(fields, exchange.headers)
+        chain = router.find(exchange.method, exchange.host, exchange.path, fields)
         stream.errors = chain.errors
         exchange.route = chain.name
         exchange.send_informational = stream.informational
@@ -112,7 +117,7 @@ class ProxyService:
             reply = await chain.handle(exchange)
         else:
             raw = request.raw_headers
-            allow = router.allowed(exchange.host, exchange.path, raw)
+            allow = router.allowed(exchange.host, exchange.path, fields)
             reply = reply_here(exchange, raw, allow)
             reply.headers = [*reply.headers, *fields_on(chain, raw)]
         if reply.upgraded is not None:

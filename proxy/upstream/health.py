@@ -29,9 +29,14 @@ log = logging.getLogger(__name__)
 class HealthCheckOptions(Table, frozen=True, kw_only=True):
     """Asks every server now and then; one that does not answer 200 to 399 gets no requests."""
 
-    path: Annotated[str, Meta(pattern=PATTERN, description="Path that is asked for, with GET.")] = (
-        "/"
-    )
+    path: Annotated[
+        str,
+        Meta(
+            pattern=PATTERN,
+            description="Path that is asked for, with GET. Host is the server's own, or "
+            "`host_header` of the upstream where that is a name.",
+        ),
+    ] = "/"
     interval: Annotated[
         Duration, described("Time between two checks of a server, 10 % more or less.")
     ] = seconds(5)

@@ -14,8 +14,11 @@ def problems(written: Written) -> Iterator[Finding]:
     """What is wrong with `[cache]`."""
     options: CacheOptions | None = written.options.cache
     methods, at = written.options.methods, written.at("cache")
-    if options is not None and at and methods and not set(LOOKED_UP) & set(methods):
-        yield Finding(at, f"{WARNING} nothing of {', '.join(methods)} is stored, only GET")
+    stored = {*LOOKED_UP, "QUERY", *(("POST",) if options is not None and options.post else ())}
+    if options is not None and at and methods and stored.isdisjoint(methods):
+        near = " (POST with post = true)" if "POST" in methods else ""
+        said = f"nothing of {', '.join(methods)} is stored, only GET and QUERY{near}"
+        yield Finding(at, f"{WARNING} {said}")
     if options is None or (place := written.first_at("cache")) is None:
         return
     if (

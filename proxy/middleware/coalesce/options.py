@@ -30,4 +30,6 @@ def problems(written: Written) -> Iterator[Finding]:
     options: CoalesceOptions | None = written.options.coalesce
     methods, at = written.options.methods, written.at("coalesce")
     if options is not None and at and methods and not {"GET", "HEAD", "QUERY"} & set(methods):
-        yield Finding(at, f"{WARNING} nothing of {', '.join(methods)} is shared, only GET")
+        yield Finding(
+            at, f"{WARNING} nothing of {', '.join(methods)} is shared, only GET and QUERY"
+        )
