@@ -35,6 +35,13 @@ def said(folder: Path, text: str, **environ: str) -> list[str]:
             "routes[0].strip_prefix",
             "nothing is stripped",
         ),
+        (
+            '[rate_limit]\naverage = 2\nkey = "header:X-Api-Key"\n'
+            + BOTH
+            + 'request_headers = { remove = ["x-api-key"] }',
+            "routes[0].request_headers",
+            "so all are one client",
+        ),
         (BOTH + 'path_regex = "^/v1"', "routes[0].path_regex", "'^/v1(/.*)?'"),
         (BOTH + 'path_regex = "v1/.*"', "routes[0].path_regex", "'/v1/.*'"),
         (BOTH + "path_regex = '/a\\?b=.*'", "routes[0].path_regex", "no query"),
