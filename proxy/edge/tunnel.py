@@ -33,9 +33,8 @@ class Side(asyncio.Protocol):
         self._connection = connection
         self._frames = Frames() if frames else None
         self._masked = masked
-        self._shut = False
-        self._finished = False
-        self.held = False
+        self._shut = self._finished = False
+        self.held = self.ending = False  # see ``net/half_tls``
         """Whether nothing is read here, since the other side does not take it."""
         self._tls: HalfTls | None = None
         self.early = b""
@@ -98,7 +97,8 @@ class Side(asyncio.Protocol):
         """Too much waits to be written here."""
         if not (self._finished or self.other.ended):
             self.other.held = True
-            self.other.transport.pause_reading()
+            if not self.other.ending:
+                self.other.transport.pause_reading()
 
     def resume_writing(self) -> None:
         """It has gone out."""
@@ -208,7 +208,7 @@ class Tunnel:
         upstream.take_over()
         try:
             client.take_over()
-        except ConnectionError:
+        except BaseException:
             upstream.other = upstream
             upstream.cut()
             self._over = True

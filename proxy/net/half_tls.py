@@ -83,6 +83,8 @@ class Writer(Protocol):
     transport: asyncio.Transport
     held: bool
     """Whether it does not want to read for now; for a moment it is made to."""
+    ending: bool
+    """That moment, in which it must not stop the reading."""
 
     def tls_failed(self) -> None:
         """The other side has broken TLS."""
@@ -94,6 +96,7 @@ def end_writing(writer: Writer) -> None:
     transport = writer.transport
 
     def notify() -> None:
+        writer.ending = False
         if transport.is_closing():
             return
         try:
@@ -113,5 +116,6 @@ def end_writing(writer: Writer) -> None:
             transport.pause_reading()
 
     # OpenSSL takes bytes that have come and were not read for an error when it sends close_notify.
+    writer.ending = True
     transport.resume_reading()
     loop.call_soon(notify)

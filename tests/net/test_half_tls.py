@@ -107,6 +107,7 @@ class Writer:
     def __init__(self, encryption: Any, held: bool) -> None:
         self.transport: Any = Transport(encryption)
         self.held = held
+        self.ending = False
         self.failed = False
 
     def tls_failed(self) -> None:

@@ -1,6 +1,7 @@
 """Ends behind bytes that nobody reads."""
 
 import asyncio
+import os
 import select
 import socket
 import struct
@@ -126,3 +127,33 @@ async def test_where_there_is_no_epoll_nobody_is_told(
     await silent(told)
     watcher.forget(pair[0].fileno())
     watcher.close()
+
+
+async def test_a_number_that_is_another_one_s_by_now_is_not_forgotten(
+    watcher: HangupWatcher, pair: Pair
+) -> None:
+    """Over TLS a descriptor is closed before its connection is told that it is lost."""
+    gone, told = object(), asyncio.Event()
+    left = socket.socketpair()
+    number = left[0].fileno()
+    watcher.watch(number, lambda: None, of=gone)
+    for each in left:
+        each.close()
+    ours, theirs = pair
+    os.dup2(ours.fileno(), number)
+    watcher.watch(number, told.set, of=ours)
+    watcher.forget(number, gone)
+    theirs.close()
+    await heard(told)
+    watcher.forget(number, ours)
+    os.close(number)
+
+
+async def test_one_that_is_closed_already_is_forgotten(watcher: HangupWatcher) -> None:
+    left = socket.socketpair()
+    number = left[0].fileno()
+    watcher.watch(number, lambda: None, of=left)
+    for each in left:
+        each.close()
+    watcher.forget(number, left)
+    assert not watcher._told

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -217,15 +218,23 @@ async def test_a_hash_sticks(trio: list[RawUpstream], key: str, field: str) -> N
     assert len(set(homes)) > 1
 
 
+def have(number: int, *servers: RawUpstream) -> bool:
+    """Whether they have so many requests."""
+    return sum(len(server.requests) for server in servers) >= number
+
+
 @pytest.mark.parametrize(("policy", "most"), [("least_request", 5), ("peak_ewma", 3)])
 async def test_a_slow_server_is_spared(policy: str, most: int) -> None:
-    async with RawUpstream([0.3, OK]) as slow, RawUpstream() as fast:
+    go_on = asyncio.Event()
+    async with RawUpstream([go_on, OK]) as slow, RawUpstream() as fast:
         options = over(slow, fast, load_balance={"policy": policy})
         async with proxied(slow, **options) as proxy:
             asking = []
-            for _ in range(40):
+            for number in range(40):
                 asking.append(asyncio.ensure_future(proxy.ask(get())))
-                await asyncio.sleep(0.005)
+                await fast.until(partial(have, number + 1, slow, fast))
+                await proxy.breathe()
+            go_on.set()
             assert {response.status for response in await asyncio.gather(*asking)} == {200}
         assert len(slow.requests) <= most + 20 * (policy == "least_request")
 

@@ -68,3 +68,22 @@ async def test_one_that_waits_and_then_leaves_is_noticed(authority: Authority) -
             client.end(fin=False)
             await proxy.breathe()
         assert (await proxy.record()).status == 499
+
+
+async def test_of_one_that_has_gone_nothing_is_left_for_the_next(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next one with the same descriptor was refused: its upload broke, its upgrade failed."""
+    monkeypatch.setattr("proxy.edge.http1.transport.AT_ONCE", 600.0)
+    async with (
+        RawUpstream(["hold"], ["wait-body", OK]) as upstream,
+        proxied(upstream, server=encrypted(authority)) as proxy,
+    ):
+        client = await connected(proxy, authority)
+        with client:
+            client.write(get())
+            await upstream.until(lambda: len(upstream.requests) == 1)
+            client.end(fin=True)
+            assert (await proxy.record()).status == 499
+        await proxy.breathe()
+        assert not proxy.runtime._tracker.hangups._told

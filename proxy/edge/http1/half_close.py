@@ -58,7 +58,7 @@ class HalfClosed:
 
     def watch(self) -> None:
         """Be told of a reset, which a transport that has read FIN does not see."""
-        self._hangups.watch(self._descriptor, self._left, ended=True)
+        self._hangups.watch(self._descriptor, self._left, ended=True, of=self._socket)
 
     def close(self) -> None:
         """It is over."""

@@ -84,11 +84,11 @@ class SplicedBody:
         uploader = self._uploader
         if uploader.transport is None:  # its descriptor may be somebody else's by now
             return
-        hangups, descriptor = uploader._tracker.hangups, uploader._socket.fileno()
+        hangups, descriptor = uploader._tracker.hangups, uploader._descriptor
         if watched:
-            hangups.watch(descriptor, uploader._ended_unread)
+            hangups.watch(descriptor, uploader._ended_unread, of=uploader._socket)
         else:
-            hangups.forget(descriptor)
+            hangups.forget(descriptor, uploader._socket)
 
     def ended(self, error: Exception | None) -> None:
         """Of the end the stream knows by what has passed.

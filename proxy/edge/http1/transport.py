@@ -33,6 +33,7 @@ class ClientTransport(RequestHandler):
     """Writes to a client, notices when it leaves, and ends the connection so that it can tell."""
 
     __slots__ = (
+        "_descriptor",
         "_errors",
         "_half",
         "_reads",
@@ -67,8 +68,7 @@ class ClientTransport(RequestHandler):
         self._write_stall: WriteStallTimer | None = None
         self._reads: SmallReads | None = None
         """Reads instead of this: the first request, bodies, and where much is in hand anything."""
-        self._half: HalfClosed | None = None
-        """Where the client has sent all that it will."""
+        self._half: HalfClosed | None = None  # where the client has sent all that it will
         self._tls: HalfTls | None = None
         self._socket: Any = None
         self._errors: ErrorsOptions | None = None
@@ -93,9 +93,9 @@ class ClientTransport(RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note who it is."""
         self._socket = transport.get_extra_info("socket")
+        self._descriptor: int = self._socket.fileno()  # -1 later, over TLS even before its end
         name = transport.get_extra_info("peername")
-        self.peer = self.introduced or (name[0] if isinstance(name, tuple) else "")
-        self.sender = self.peer
+        self.peer = self.sender = self.introduced or (name[0] if isinstance(name, tuple) else "")
         if (encryption := transport.get_extra_info("ssl_object")) is not None:
             self.scheme = "https"
             self._tls = hear_of_end(encryption, self._tls_ended)
@@ -117,14 +117,14 @@ class ClientTransport(RequestHandler):
         if self._reads is not None:
             self._reads.written()
             self._reads = None  # it holds this
-        self._tracker.hangups.forget(self._socket.fileno())
+        self._tracker.hangups.forget(self._descriptor, self._socket)
         super().connection_lost(exc)
 
     def _pause_transport_reading(self) -> None:
         """Hold an upload or a pipeline back, but see its end."""
         super()._pause_transport_reading()
         if self.transport is not None and (descriptor := self._socket.fileno()) >= 0:
-            self._tracker.hangups.watch(descriptor, self._ended_unread)
+            self._tracker.hangups.watch(descriptor, self._ended_unread, of=self._socket)
 
     def _awaiting(self) -> float | None:
         """Seconds that a whole request has waited for its answer; None here: see Connection."""
@@ -174,7 +174,7 @@ class ClientTransport(RequestHandler):
 
     def _resume_transport_reading(self) -> None:
         """Let it go on."""
-        self._tracker.hangups.forget(self._socket.fileno())
+        self._tracker.hangups.forget(self._descriptor, self._socket)
         super()._resume_transport_reading()
 
     # Reading
@@ -200,7 +200,7 @@ class ClientTransport(RequestHandler):
         transport = self.transport
         if transport is None or transport.is_closing() or self._half is not None:
             raise ConnectionResetError("client gone")
-        self._tracker.hangups.forget(self._socket.fileno())
+        self._tracker.hangups.forget(self._descriptor, self._socket)
         transport.set_protocol(protocol)
         if self._reads is not None:
             self._reads.written()
