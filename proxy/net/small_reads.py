@@ -9,6 +9,12 @@ peers do; beyond ``TOTAL`` each holds that and no more.
 
 A body counts what it reads when it reads it, and all of that is written when its reader comes back
 for more and finds nothing unread (``SmallReads.written``); its end counts as that too.
+
+When a FIN comes, TLS of the loops drops what it has received and not passed on yet: what did not
+fit into a buffer of ours, and all where reading is paused. A client that sends one waits for
+nothing more, but a server may close behind its reply. So replies over TLS are passed on without a
+buffer, and nothing is read from the socket as long as anything is not passed on; ``net/below_tls``
+keeps those reads small.
 """
 
 import asyncio
@@ -60,7 +66,7 @@ def limit_read_ahead(reader: object) -> None:
         reader._high_water = size  # type: ignore[attr-defined]
 
 
-class SmallReads(asyncio.BufferedProtocol):
+class SmallReads(asyncio.BaseProtocol):
     """Stands between a transport and its protocol, while a long body comes."""
 
     __slots__ = ("_protocol", "held")
@@ -76,18 +82,6 @@ class SmallReads(asyncio.BufferedProtocol):
         """Nothing of what was read is held any more."""
         IN_HAND.bytes -= self.held
         self.held = 0
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """Where the next read goes."""
-        if IN_HAND.bytes <= CROWDED:
-            return _BUFFER
-        return _BUFFER[: IN_HAND.next_read()]
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """So much has been read."""
-        self.held += nbytes
-        IN_HAND.bytes += nbytes
-        self._protocol.data_received(bytes(_BUFFER[:nbytes]))
 
     def eof_received(self) -> bool | None:
         """As the protocol says."""
@@ -106,18 +100,56 @@ class SmallReads(asyncio.BufferedProtocol):
         self._protocol.connection_lost(exc)
 
 
+class PieceReads(SmallReads, asyncio.BufferedProtocol):
+    """Says how much is read at a time."""
+
+    __slots__ = ()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the next read goes."""
+        if IN_HAND.bytes <= CROWDED:
+            return _BUFFER
+        return _BUFFER[: IN_HAND.next_read()]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So much has been read."""
+        self.held += nbytes
+        IN_HAND.bytes += nbytes
+        self._protocol.data_received(bytes(_BUFFER[:nbytes]))
+
+
+class WholeReads(SmallReads, asyncio.Protocol):
+    """Takes all that TLS has decrypted."""
+
+    __slots__ = ()
+
+    def data_received(self, data: bytes) -> None:
+        """So much has been read."""
+        self.held += len(data)
+        IN_HAND.bytes += len(data)
+        self._protocol.data_received(data)
+
+
 class Reads(Protocol):
     """A protocol that knows its transport."""
 
     transport: asyncio.Transport | None
 
 
-def read_small(protocol: Reads, held: int) -> SmallReads | None:
-    """Read what comes to this protocol in small pieces; ``held`` bytes of it were read before."""
-    if protocol.transport is None:
+def read_small(protocol: Reads, held: int, *, to_the_end: bool = False) -> SmallReads | None:
+    """Read what comes to this protocol in small pieces; ``held`` bytes of it were read before.
+
+    ``to_the_end``: over TLS, what comes before a FIN is not dropped.
+    """
+    transport = protocol.transport
+    if transport is None:
         return None
-    reads = SmallReads(cast(asyncio.Protocol, protocol), held)
-    protocol.transport.set_protocol(reads)
+    if to_the_end:
+        reads: SmallReads = WholeReads(cast(asyncio.Protocol, protocol), held)
+        transport.set_read_buffer_limits(high=1)  # type: ignore[attr-defined]
+    else:
+        reads = PieceReads(cast(asyncio.Protocol, protocol), held)
+    transport.set_protocol(reads)
     return reads
 
 

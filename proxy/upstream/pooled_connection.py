@@ -61,7 +61,7 @@ class PooledConnection:
         """Whether it is idle, and its client's."""
         self.protocol = protocol
         protocol.on_lost = self._on_lost
-        protocol.reads = read_small(protocol, 0)
+        protocol.reads = read_small(protocol, 0, to_the_end=protocol.encrypted)
 
     @property
     def peer_ip(self) -> str:

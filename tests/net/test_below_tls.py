@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from proxy.net.below_tls import BelowTls
+from proxy.net.small_reads import IN_HAND, LARGEST, SMALLEST, TOTAL
 
 LOST = ConnectionResetError("reset")
 
@@ -82,3 +83,14 @@ def test_all_else_is_passed_on(pair: tuple[socket.socket, socket.socket]) -> Non
     below.resume_writing()
     below.eof_received()
     assert tls.told == [b"ab", "pause", "resume", "eof"]
+
+
+def test_no_more_is_read_at_a_time_than_there_is_room_for(
+    pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls = Tls()
+    tls._room = bytearray(2 * LARGEST)
+    below = BelowTls(tls, pair[0])
+    assert len(below.get_buffer(-1)) == LARGEST
+    monkeypatch.setattr(IN_HAND, "bytes", TOTAL)
+    assert len(below.get_buffer(-1)) == SMALLEST

@@ -81,7 +81,9 @@ class ReplyBody:
         if not self._begun:
             self._begun = True
             if payload is not EMPTY_PAYLOAD:
-                self._reads = protocol.reads = protocol.reads or read_small(protocol, payload._size)
+                self._reads = protocol.reads = protocol.reads or read_small(
+                    protocol, payload._size, to_the_end=protocol.encrypted
+                )
         reads = self._reads
         if reads is not None and not payload._size:  # what was read before has been written
             IN_HAND.bytes -= reads.held
