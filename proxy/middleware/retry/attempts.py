@@ -1,6 +1,5 @@
 """The attempts of one exchange, one after the other: whether another may follow, and when."""
 
-import re
 from collections.abc import Set
 from typing import Any, Final, cast
 
@@ -23,10 +22,6 @@ from proxy.middleware.retry.options import RetryOptions
 from proxy.policy.backoff import Backoff
 from proxy.policy.budget import Budget
 
-_OF_BODY: Final = re.compile(
-    rb"(?i)content-|(?:accept-ranges|digest|etag|last-modified|repr-digest)\Z"
-)
-"""Names of fields that say nothing without the body that they describe."""
 _KEPT: Final = 8 << 10
 """Bytes of a rejected body that are kept: many requests may wait for another try."""
 
@@ -180,11 +175,11 @@ class Attempts(RetryOptionsBase):
         return True
 
 
-def _said(reply: Reply) -> Reply:
-    """What is kept of a reply that is dropped: all of it, but no body that is long or to come."""
+def _said(reply: Reply) -> Reply | None:
+    """What is kept of a reply that is dropped: all of it, or nothing where its body is long or has
+    not come whole. Without that it would look whole to a client, and it would not be."""
     whole = reply.buffered
-    if whole is not None and len(whole) <= _KEPT:
-        reply.keep_trailers()
-        return reply.with_body(NoMoreBytes(), reply.length, whole)
-    fields = [field for field in reply.headers if not _OF_BODY.match(field[0])]
-    return Reply(reply.status, fields, NoMoreBytes(), reason=reply.reason, length=0, buffered=b"")
+    if whole is None or len(whole) > _KEPT:
+        return None
+    reply.keep_trailers()
+    return reply.with_body(NoMoreBytes(), reply.length, whole)

@@ -26,7 +26,6 @@ from proxy.core.errors import (
 )
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.reply import Ending, Reply
-from proxy.http.fields import RawHeaders
 from proxy.middleware.retry.options import RetryOptions
 from proxy.middleware.retry.retry import Retry
 from proxy.policy.budget import Budget
@@ -251,40 +250,31 @@ async def test_where_nobody_is_left_to_ask_the_last_attempt_is_the_answer(
     assert "reset" in caught.value.detail
 
 
-@pytest.mark.parametrize(
-    ("rejected", "fields", "body"),
-    [
-        (
-            reply(503, [(b"Retry-After", b"3"), (b"X-Why", b"a")], b"busy"),
-            [(b"Retry-After", b"3"), (b"X-Why", b"a")],
-            b"busy",
-        ),
-        (
-            Reply(
-                503,
-                [
-                    (b"Retry-After", b"3"),
-                    (b"Content-Type", b"a/b"),
-                    (b"Cache-Control", b"no-store"),
-                ],
-                Endless(),
-            ),
-            [(b"Retry-After", b"3"), (b"Cache-Control", b"no-store")],
-            b"",  # the connection of a body that is still coming is not kept
-        ),
-        (reply(503, [(b"Content-Type", b"a/b")], b"x" * 9000), [], b""),
-    ],
-)
 async def test_where_nobody_is_asked_again_the_reply_before_is_the_answer(
-    jumping: JumpingLoop, rejected: Reply, fields: RawHeaders, body: bytes
+    jumping: JumpingLoop,
 ) -> None:
+    fields = [(b"Retry-After", b"3"), (b"X-Why", b"a")]
+    rejected = reply(503, fields, b"busy")
     script = Script(rejected, UpstreamQuotaExceeded("none left"), reply(200))
     exchange = get()
     answer = await retry(script)(exchange)
-    assert (answer.status, list(answer.headers), await answer.read()) == (503, fields, body)
+    assert (answer.status, list(answer.headers), await answer.read()) == (503, fields, b"busy")
     assert rejected.closed
     assert not answer.closed
     assert [attempt.outcome for attempt in exchange.record.attempt_log] == ["503"]
+
+
+@pytest.mark.parametrize(
+    "rejected", [Reply(503, (), Endless()), reply(503, body=b"x" * 9000)], ids=["to come", "long"]
+)
+async def test_a_reply_whose_body_is_not_kept_is_no_answer(
+    jumping: JumpingLoop, rejected: Reply
+) -> None:
+    """Without its body it would look whole, and would not be."""
+    script = Script(rejected, UpstreamQuotaExceeded("none left"), reply(200))
+    with pytest.raises(UpstreamQuotaExceeded):
+        await retry(script)(get())
+    assert rejected.closed
 
 
 async def test_of_several_attempts_that_were_made_the_last_is_the_answer(
