@@ -125,7 +125,7 @@ def store_problems(options: StoreOptions | None, *, used: bool) -> Iterator[Find
 
 def _sqlite_doubts(path: str, place: Place) -> Iterator[Finding]:
     if path == ":memory:":
-        yield Finding(place, f'{WARNING} that is the name of a file here, did you mean "memory"?')
+        yield Finding(place, f'{WARNING} that is the name of a file here, did you mean "memory:"?')
     elif not Path(path).absolute().parent.is_dir():
         yield Finding(place, f"{WARNING} the directory of {path} is not there")
     elif Path(path).is_dir():
@@ -154,7 +154,7 @@ def _redis_fault(url: str) -> str:
 def _query_fault(url: str) -> str:
     """Which part of the query cannot be used. Its value is not repeated."""
     from redis.asyncio import ConnectionPool  # noqa: PLC0415 - it is heavy, and may not be there
-    from redis.exceptions import RedisError  # noqa: PLC0415
+    from redis.exceptions import RedisError  # noqa: PLC0415 - likewise
 
     base, _, query = url.partition("?")
     for name, found in parse_qs(query, keep_blank_values=True).items():

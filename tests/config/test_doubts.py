@@ -231,3 +231,10 @@ def test_a_warning_about_credentials_does_not_show_them(tmp_path: Path) -> None:
 def test_what_all_routes_inherit_is_said_once(tmp_path: Path) -> None:
     routes = "".join(f"{ROUTE}path = '/{number}'\n" for number in range(5))
     assert len(said(tmp_path, '[timeouts]\nper_try = "20m"\n' + API + routes)) == 1
+
+
+def test_a_field_that_differs_by_client_may_be_counted_by(tmp_path: Path) -> None:
+    limit = '[rate_limit]\naverage = 2\nkey = "header:X-Who"\n'
+    for value, warned in (("{client_addr}", False), ("all", True)):
+        rules = f'request_headers = {{ set = {{ X-Who = "{value}" }} }}'
+        assert bool(said(tmp_path, limit + BOTH + rules)) is warned

@@ -82,3 +82,19 @@ def test_what_all_upstreams_inherit_is_reported_once(tmp_path: Path) -> None:
 
 def test_an_object_may_be_longer_by_default_than_a_small_cache_takes(tmp_path: Path) -> None:
     assert problems(tmp_path, "[cache]\nmax_size = '4MiB'" + UPSTREAM) == []
+
+
+@pytest.mark.parametrize(
+    ("methods", "cache", "warned"),
+    [
+        ("QUERY", "", False),
+        ("POST", "post = true", False),
+        ("POST", "", True),
+        ("PUT", "post = true", True),
+    ],
+)
+def test_what_a_cache_stores_is_not_warned_of(
+    tmp_path: Path, methods: str, cache: str, warned: bool
+) -> None:
+    text = UPSTREAM + ROUTE + f'methods = ["{methods}"]\n[routes.cache]\n{cache}\n'
+    assert bool(problems(tmp_path, text)) is warned

@@ -1,5 +1,6 @@
 """What is wrong with `[store]`."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,9 @@ def test_a_file_wants_its_directory(tmp_path: Path) -> None:
 def test_a_file_that_would_hold_nothing_is_warned_of(name: str, tmp_path: Path) -> None:
     [message] = told(f"sqlite:{name.format(tmp_path)}")
     assert message.startswith("warning: ")
+    for meant in re.findall('did you mean "(.*)"', message):
+        assert re.search(cache_options.STORE, meant), "it can be written"
+        assert told(meant) == []
 
 
 def test_redis_wants_its_library(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,3 +90,14 @@ def test_a_call_for_another_request_is_seen_without_its_attempts() -> None:
     seen = record.with_call()
     assert (seen.endpoint, seen.attempt_count) == ("http://a", 0)
     assert seen.wait == Wait(ANSWER, 10.0)
+
+
+def test_a_head_is_that_of_the_attempt_under_way() -> None:
+    record = Record()
+    record.attempt_count, record.first_byte_at = 1, 5.0
+    found = [record.has_head]
+    record.log_attempt("http://a", "503", 4.0, 6.0)  # another one has not begun
+    found.append(record.has_head)
+    record.attempt_count, record.first_byte_at = 2, None
+    found.append(record.has_head)
+    assert found == [True, False, False]

@@ -126,8 +126,10 @@ def test_reading_stops_once(pair: Pair) -> None:
 async def test_an_end_goes_out_and_reading_goes_on_as_before(pair: Pair, held: bool) -> None:
     writer = Writer(pair.ours, held)
     end_writing(writer)
+    ending = [writer.ending]
     for _ in range(3):
         await asyncio.sleep(0)
+    assert [*ending, writer.ending] == [True, False]
     assert writer.transport.asked == ["resume", "pause", "resume", *["pause"] * held]
     assert pair.theirs.read(100) == b""
     assert not writer.failed

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.support.authority import Authority
-from tests.support.message import get
+from tests.support.message import get, post
 from tests.support.proxy import proxied
 from tests.support.tls_client import client_of, encrypted, trusting
 from tests.support.upstream import RawUpstream, Script
@@ -73,3 +73,21 @@ async def test_fields_that_do_not_go_further_tell_requests_apart_as_ever() -> No
     ):
         assert (await proxy.ask(get(fields=b"TE: trailers\r\n"))).body == b"inner"
         assert (await proxy.ask(get())).body == b"public"
+
+
+async def test_methods_and_refusals_are_those_of_the_route_that_it_may_have() -> None:
+    """`Allow`, and how the answer to a request that is refused looks, tell of no other route."""
+    async with RawUpstream() as public, RawUpstream() as inner:
+        tables = routes(public, inner, **{"X-Forwarded-Proto": "https"})
+        tables["routes"][0]["methods"] = ["POST", "OPTIONS"]
+        tables["routes"][1] |= {
+            "methods": ["POST", "DELETE", "OPTIONS"],
+            "errors": {"format": "text"},
+        }
+        async with proxied(public, server={"max_body": "1B"}, **tables) as proxy:
+            forged = b"X-Forwarded-Proto: https\r\nMax-Forwards: 0\r\n"
+            asked = await proxy.ask(get(fields=forged).replace(b"GET", b"OPTIONS", 1))
+            assert b"DELETE" not in b"".join(asked.values("Allow"))
+            refused = await proxy.ask(post(b"long", fields=b"X-Forwarded-Proto: https\r\n"))
+            assert refused.status == 413
+            assert refused.values("Content-Type") == [b"application/problem+json"]

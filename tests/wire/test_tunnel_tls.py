@@ -6,10 +6,11 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import pytest
 
+from proxy.edge.tunnel import Side
 from tests.support.authority import Authority
 from tests.support.client import PATIENCE
 from tests.support.half_tls import Half, HalfTls
@@ -181,3 +182,24 @@ async def test_an_offer_that_is_declined_may_end_with_its_connection(authority: 
     ):
         reply = await asking.ask(OFFER % b"foo")
         assert (reply.status, reply.body, reply.ended) == (200, b"no, thanks", "complete")
+
+
+class Paused:
+    """Counts how often it is held."""
+
+    def __init__(self) -> None:
+        self.pauses = 0
+
+    def pause_reading(self) -> None:
+        self.pauses += 1
+
+
+@pytest.mark.parametrize("ending", [False, True])
+def test_a_side_that_says_its_end_is_read_until_it_has(ending: bool) -> None:
+    """What was not read then would be an error of TLS, and both sides would be reset."""
+    nobody: Any = None
+    one, other = (Side(nobody, nobody, frames=False, masked=False) for _ in range(2))
+    one.other, other.transport, other.ending = other, cast(Any, Paused()), ending
+    one.pause_writing()
+    assert other.held, "it is held as soon as that is over"
+    assert cast(Any, other.transport).pauses == (not ending)
