@@ -163,5 +163,14 @@ async def proxied(upstream: RawUpstream | str, **overrides: Any) -> AsyncIterato
     await proxy.runtime.open()
     try:
         yield proxy
+    except AssertionError as failed:
+        failed.add_note("ended: " + (", ".join(map(_told, proxy.records)) or "nothing"))
+        raise
     finally:
         await proxy.runtime.close()
+
+
+def _told(exchange: Exchange) -> str:
+    """For whoever looks at a test that has failed."""
+    _, sentence = exchange.record.failure
+    return f"{exchange.raw_target!r} {exchange.status} {exchange.error} {sentence}".rstrip()
