@@ -88,6 +88,10 @@ class EventEnd:
         word, found = _word(self._last), _TYPE.search(self._last[1])
         return word in self._wanted or word in _OVER or (found is not None and found[1] in _ENDINGS)
 
+    def has_failed(self) -> bool:
+        """Whether the last event that has come says that the work has failed."""
+        return _has_failed(self._last)
+
     def _take(self, line: bytes) -> None:
         if not self._started:
             self._started = True

@@ -93,8 +93,8 @@ class KeepAliveBody:
             try:
                 data = await self._next()
             except ProxyError as error:
-                if not self._sends_error_event or self._event_open:
-                    raise
+                if not self._sends_error_event or self._event_open or self._end.has_failed():
+                    raise  # in the last case the API has said why, or a proxy behind this one
                 if isinstance(error, ReplyBroken) and self._end.is_over():
                     raise AllSaid(error) from None
                 self._error = error

@@ -88,6 +88,27 @@ async def test_behind_the_last_event_nothing_is_said(
     assert caught.value.error is cut
 
 
+@pytest.mark.parametrize(
+    "said", [b'event: error\ndata: {"status": 429}\n\n', b'data: {"error": {"message": "x"}}\n\n']
+)
+async def test_behind_an_error_of_the_api_there_is_no_second_one(
+    jumping: JumpingLoop, said: bytes
+) -> None:
+    """The API itself, or a proxy like this one behind it, has said why and cuts."""
+    source = Pieces(b"data: 1\n\n", said, error=ReplyBroken("gone"))
+    body = KeepAliveBody(words(), get(), streaming(source, SSE))
+    assert await all_of(body) == [b"data: 1\n\n", said, "broken"]
+
+
+async def test_behind_an_error_that_was_not_the_last_event_there_is_one(
+    jumping: JumpingLoop,
+) -> None:
+    """The stream went on, so that was not why it broke."""
+    source = Pieces(b"event: error\ndata: x\n\ndata: 1\n\n", error=ReplyBroken("gone"))
+    body = KeepAliveBody(words(), get(), streaming(source, SSE))
+    assert (await all_of(body))[1:] == [b"event: error\ndata: ReplyBroken\n\n", "broken"]
+
+
 async def test_a_break_in_an_event_that_is_out_in_part_has_none(jumping: JumpingLoop) -> None:
     long = b"data: " + b"x" * 70_000
     body = KeepAliveBody(words(), get(), streaming(Pieces(long, error=ReplyBroken("gone")), SSE))
