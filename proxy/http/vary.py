@@ -9,9 +9,16 @@ from proxy.http.grammar import members
 
 ANY: Final = b"*"
 
-_CASELESS: Final = frozenset({b"accept", b"accept-charset", b"accept-encoding", b"accept-language"})
-"""Fields whose members mean the same in any case. Their order stays: some servers heed it."""
-_COMMA: Final = re.compile(rb'("(?>(?:[^"\\]|\\.)*)")|[ \t]*,[ \t,]*', re.DOTALL)
+_LISTS: Final = frozenset({b"accept", b"accept-charset", b"accept-encoding", b"accept-language"})
+"""Lists whose members mean the same in any case. Their order stays: some servers heed it."""
+_QUOTED: Final = rb'"(?>(?:[^"\\]++|\\.)*)(?:"|\\?\Z)'
+"""A quoted string; one that does not end goes on to the end."""
+_COMMA: Final = rb"(%b)|(?:(?<![ \t])[ \t]++|)," % _QUOTED
+"""With the blanks before it, which are looked at once only: from the first one on."""
+_SINGLE: Final = re.compile(rb"%b[ \t]*+" % _COMMA, re.DOTALL)
+_SEVERAL: Final = re.compile(rb"%b[ \t,]*+" % _COMMA, re.DOTALL)
+_CASED: Final = re.compile(rb'(%b|=[^",;]*+)|[^"=]++' % _QUOTED, re.DOTALL)
+"""In a group, the values of parameters: what their case means is up to each (RFC 9110 8.3.1)."""
 
 
 def selecting_names(lines: Iterable[bytes]) -> list[bytes]:
@@ -23,10 +30,22 @@ def selecting_names(lines: Iterable[bytes]) -> list[bytes]:
 def selecting_value(request: RawHeaders, name: bytes) -> bytes | None:
     """What a request says in this field, in one form for what means the same; None: nothing.
 
-    Lines are put together, and blanks around commas are left out.
+    Lines are put together, and blanks around commas are left out. Only of fields that are known
+    to be lists the members without anything are left out too (RFC 9110 5.6.1): in ``10,`` and
+    ``,10`` of others they may mean something.
     """
     lines = values(request, name)
     if not lines:
         return None
-    value = _COMMA.sub(lambda found: found[1] or b",", b",".join(lines)).strip(b" \t,")
-    return value.lower() if name in _CASELESS else value
+    value = b",".join(lines)
+    if name not in _LISTS:
+        return _SINGLE.sub(_comma, value).strip(b" \t")
+    value = _SEVERAL.sub(_comma, value).strip(b" \t,")
+    low = value.lower()
+    if name != b"accept" or low == value:
+        return low
+    return _CASED.sub(lambda found: found[1] or found[0].lower(), value)
+
+
+def _comma(found: re.Match[bytes]) -> bytes:
+    return found[1] or b","

@@ -25,6 +25,7 @@ from proxy.http.sse import SseScanner as Scanner
 from proxy.http.sse import after, ids
 from proxy.http.target import normal_path
 from proxy.http.upgrade import offered
+from proxy.http.vary import selecting_value
 from proxy.http.websocket import Frames
 from proxy.middleware.rewrite.locations import LocationRewriter
 from proxy.middleware.sse_keepalive.sse_keepalive import SseKeepAlive
@@ -244,6 +245,14 @@ LISTS: dict[str, Callable[[int], object]] = {
     "an Accept": lambda n: prefers_events([(b"Accept", b'a/b;x=",";q=0.1,' * n)]),
     "quotes in Accept": lambda n: prefers_events([(b"Accept", b'"\\' * n)]),
     "odd quotes in Accept": lambda n: prefers_events([(b"Accept", b'a;"' * n + b"\\")]),
+    "quotes that Vary names": lambda n: selecting_value([(b"a", b'"\\' * n * 10)], b"a"),
+    "blanks that Vary names": lambda n: selecting_value(
+        [(b"a", b"x" + b" " * n * 20 + b"x")], b"a"
+    ),
+    "commas that Vary names": lambda n: selecting_value([(b"a", b" , ," * n * 10)], b"a"),
+    "quotes in Accept that Vary names": lambda n: selecting_value(
+        [(b"accept", b'A="\\"="' * n * 10)], b"accept"
+    ),
     "a host": lambda n: valid_host(b"a" * n + b" "),
     "dots": lambda n: normal_path(b"/a/.." * n),
     "escapes": lambda n: normal_path(b"/%41%2f" * n),
