@@ -4,6 +4,7 @@ from tests.support.message import get, length
 from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream
 
+TAG = b'ETag: "a"\r\n'
 LIFE = b"Cache-Control: max-age=60\r\n"
 OLD = length(b"old", fields=b'Cache-Control: max-age=0\r\nETag: "old"\r\n')
 UNCHANGED = b"HTTP/1.1 304 Not Modified\r\n%b\r\n"
@@ -40,3 +41,30 @@ async def test_a_304_that_names_nothing_is_asked_for_again_without_the_tags_of_t
         asked = [each.head.values("If-None-Match") for each in upstream.requests[1:]]
         assert asked == [[b'"old", "new"'], [b'"old"']]
         assert b"; hit; ttl=" in ((await proxy.ask(get())).value("Cache-Status") or b"")
+
+
+CORS = b"Access-Control-Allow-Origin: https://a.test\r\n"
+ENCODED = b"Content-Encoding: gzip\r\nContent-Digest: sha-256=:x:\r\n"
+
+
+async def test_a_script_may_read_the_304_that_it_asked_for() -> None:
+    stored = length(b"body", fields=LIFE + TAG + CORS + ENCODED)
+    async with RawUpstream([stored]) as upstream, proxied(upstream, cache={}) as proxy:
+        await proxy.ask(get())
+        answer = await proxy.ask(get(fields=b'Origin: https://a.test\r\nIf-None-Match: "a"\r\n'))
+        assert (answer.status, answer.body) == (304, b"")
+        assert answer.value("Access-Control-Allow-Origin") == b"https://a.test"
+        assert not [line for line in answer.lines if line.lower().startswith(b"content-")]
+
+
+async def test_a_client_hears_what_the_304_said_that_was_asked_for_on_its_behalf() -> None:
+    said = b"X-RateLimit-Remaining: %d\r\n"
+    first = length(b"body", fields=b"Cache-Control: max-age=0\r\n" + TAG + said % 9)
+    second = UNCHANGED % (b"Cache-Control: no-store\r\n" + TAG + said % 8)
+    for condition in (b"", b'If-None-Match: "a"\r\n'):
+        async with RawUpstream([first], [second]) as upstream, proxied(upstream, cache={}) as proxy:
+            await proxy.ask(get())
+            answer = await proxy.ask(get(fields=condition))
+            assert answer.status == (304 if condition else 200)
+            assert answer.values("X-RateLimit-Remaining") == [b"8"]
+            assert answer.values("Cache-Control") == [b"no-store"]

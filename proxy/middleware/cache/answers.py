@@ -12,19 +12,23 @@ from proxy.core.errors import ReplyBroken
 from proxy.core.reply import Ending, NoMoreBytes, Reply
 from proxy.core.stored import Entry, StoreFailed
 from proxy.http.conditional import not_modified, range_applies
-from proxy.http.fields import Encoded, Fields, encode, has, values, without
+from proxy.http.fields import Encoded, Fields, RawHeaders, encode, has, values, without
 from proxy.http.ranges import byte_ranges, content_range, last_boundary, part_head, unsatisfied
 from proxy.http.upstream_request_id import AN_ID
 from proxy.middleware.cache.asked import Asked
+from proxy.middleware.cache.validating import without_all
 
 log = logging.getLogger(__name__)
 
 STATUS: Final = b"Cache-Status"
-_IN_304: Final = frozenset(
-    b"""cache-control cdn-cache-control sidecar-cache-control content-location date etag expires
-    last-modified vary set-cookie""".split()
+_OF_CONTENT: Final = re.compile(
+    rb"(?i)content-(?!location\Z|security-policy)|(?:repr-|unencoded-)?digest\Z"
 )
-"""What a 304 repeats of the fields of a 200 (RFC 9110 15.4.5)."""
+"""What describes a body, and has no place in a 304 (RFC 9110 15.4.5): that repeats all the rest of
+the fields of a 200. Without those of CORS a script would be refused the 304 that it asked for.
+"""
+_OF_ENTRY: Final = frozenset({b"age", b"cache-status", b"etag"})
+"""What an answer says of what is stored, whatever the 304 says that confirms it."""
 _IN_416: Final = re.compile(rb"(?i)(?:date|etag|vary)\Z|access-control-")
 """What a 416 repeats."""
 _OF_WHOLE: Final = frozenset(
@@ -185,7 +189,7 @@ def answer(asked: Asked, entry: Entry, now: float, words: str, clock: Clock = mo
     if meta.status == _OK:
         received = meta.freshness.received_at
         if asked.conditional and not_modified(request, meta.fields, received):
-            kept = [field for field in meta.fields if field[0].lower() in _IN_304]
+            kept = [field for field in meta.fields if not _OF_CONTENT.match(field[0])]
             return _empty(304, b"Not Modified", [*kept, *own])
         if asked.ranged and asked.exchange.method == "GET" and range_applies(request, meta.fields):
             ranges = byte_ranges(values(request, b"range"), entry.size)
@@ -214,6 +218,21 @@ def answer(asked: Asked, entry: Entry, now: float, words: str, clock: Clock = mo
         )
     body = StoredBody(entry, ((0, entry.size),))
     return Reply(meta.status, fields, body, reason=meta.reason, length=entry.size)
+
+
+def with_own(answer: Reply, of_304: RawHeaders) -> Reply:
+    """The answer, with what a 304 says to the client that asked.
+
+    Most of it is what the entry says now. But some is not stored: what speaks to one client, and
+    all of a 304 that ends the storing, such as its no-store.
+    """
+    own = [
+        field
+        for field in of_304
+        if field[0].lower() not in _OF_ENTRY and not _OF_CONTENT.match(field[0])
+    ]
+    answer.headers = own + without_all(answer.headers, frozenset(name.lower() for name, _ in own))
+    return answer
 
 
 async def begun(answer: Reply, entry: Entry) -> bool:

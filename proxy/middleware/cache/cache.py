@@ -38,9 +38,9 @@ from proxy.core.sharing import Sharing
 from proxy.core.stored import Entry, Store
 from proxy.http.cache_control import cache_directives
 from proxy.http.fields import values
-from proxy.middleware.cache.answers import STATUS, Shown, answer, begun, fresh_answer
+from proxy.middleware.cache.answers import STATUS, Shown, answer, begun, fresh_answer, with_own
 from proxy.middleware.cache.asked import Asked, content_of
-from proxy.middleware.cache.fetching import NOTHING_STORED, Fetcher, is_confirming, told, with_own
+from proxy.middleware.cache.fetching import NOTHING_STORED, Fetcher, is_confirming, told
 from proxy.middleware.cache.filling import Rules
 from proxy.middleware.cache.keying import Keys
 from proxy.middleware.cache.leasing import Leases, entry_of

@@ -11,7 +11,6 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import Verdict, verdict
 from proxy.core.reply import Ending, Reply
 from proxy.core.stored import Claim, Entry, Meta, Store
-from proxy.http.cache_control import OF_ONE_CLIENT
 from proxy.http.conditional import first, is_conditional, with_tags
 from proxy.http.fields import RawHeaders, values
 from proxy.http.sse import streams_events
@@ -261,13 +260,6 @@ def is_confirming(exchange: Exchange, entry: Entry, reply: Reply) -> bool:
     if reply.status != 304 or not sent_validators(exchange, entry):
         return False
     return not reply.headers or reply.headers[-1][0] is not STATUS
-
-
-def with_own(answer: Reply, of_304: RawHeaders) -> Reply:
-    """The answer, with what a 304 says to the client that asked."""
-    own = [field for field in of_304 if field[0].lower() in OF_ONE_CLIENT]
-    answer.headers = own + without_all(answer.headers, frozenset(name.lower() for name, _ in own))
-    return answer
 
 
 def told(reply: Reply, words: str) -> Reply:

@@ -6,7 +6,7 @@ import pytest
 
 from proxy.core.errors import ReplyBroken
 from proxy.core.stored import Entry
-from proxy.middleware.cache.answers import answer, fresh_answer
+from proxy.middleware.cache.answers import answer, fresh_answer, with_own
 from proxy.middleware.cache.asked import Asked
 from proxy.store.memory import MemoryStore
 from proxy.store.memory_entry import SHORT
@@ -28,7 +28,7 @@ DIGITS = b"0123456789"
 
 async def stored(content: bytes = DIGITS, status: int = 200) -> Entry:
     store = MemoryStore(0)
-    put(store, b"k", content, status=status, fields=FIELDS)
+    put(store, b"k", content, status=status, fields=[*FIELDS])
     [entry] = await store.get(b"k")
     return entry
 
@@ -54,16 +54,37 @@ async def test_a_long_body_comes_in_pieces() -> None:
     assert (await asked_for(await stored(content))).body == content
 
 
-async def test_a_304_has_the_fields_that_it_has_to_have() -> None:
-    found = await asked_for(await stored(), (b"If-None-Match", b'"a"'))
+KEPT = (
+    *(b"Access-Control-Allow-Origin", b"Access-Control-Expose-Headers", b"Link", b"X-Any"),
+    *(b"Timing-Allow-Origin", b"Cross-Origin-Resource-Policy", b"Strict-Transport-Security"),
+    *(b"Content-Location", b"Content-Security-Policy", b"Content-Security-Policy-Report-Only"),
+    *(b"Expires", b"Last-Modified", b"Vary", b"Set-Cookie", b"X-Content-Type-Options"),
+)
+OF_CONTENT = (
+    *(b"Content-Length", b"CONTENT-TYPE", b"Content-Encoding", b"content-language", b"Content-MD5"),
+    *(b"Content-Range", b"Content-Disposition", b"Content-Digest", b"Repr-Digest", b"Digest"),
+    *(b"Content-Locations", b"Unencoded-Digest"),
+)
+
+
+async def test_a_304_has_all_but_what_describes_the_content() -> None:
+    entry = await stored()
+    entry.meta.fields.extend((name, b"x") for name in (*KEPT, *OF_CONTENT))
+    found = await asked_for(entry, (b"If-None-Match", b'"a"'))
     assert (found.status, found.body) == (304, b"")
     assert {name for name, _ in found.headers} == {
-        b"Date",
-        b"ETag",
-        b"Cache-Control",
-        b"Age",
-        b"Cache-Status",
+        *(b"Date", b"ETag", b"Cache-Control", b"X-Other", b"Age", b"Cache-Status", *KEPT)
     }
+
+
+async def test_what_confirms_speaks_to_the_client_that_asked() -> None:
+    came = answer(Asked(get(), lambda *_: b"k"), await stored(), 7.9, "hit")
+    said = [(b"x-other", b"2"), (b"Set-Cookie", b"a=1"), (b"cache-control", b"no-store")]
+    passed_over = [(b"ETag", b'W/"a"'), (b"Age", b"900"), (b"Cache-Status", b"theirs; hit")]
+    passed_over += [(b"Content-Length", b"0"), (b"content-type", b"text/html")]
+    own = [(b"Age", b"7"), (b"Cache-Status", b"sidecar-proxy; hit")]
+    found = with_own(came, [*passed_over, *said]).headers
+    assert list(found) == [*said, *FIELDS[:3], *own]
 
 
 @pytest.mark.parametrize("status", [404, 500])
