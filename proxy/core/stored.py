@@ -6,7 +6,7 @@ byte has been written.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -145,6 +145,11 @@ class StoreFailed(Exception):
     """The store cannot do its work: a miss, never the end of a request."""
 
 
+NOT_KNOWN: Final[Sequence[Any]] = range(0)
+"""What a store finds that fails: nothing, but it does not say that there is nothing. Compared by
+its identity."""
+
+
 class Store(Protocol):
     """Keeps replies."""
 
@@ -153,7 +158,7 @@ class Store(Protocol):
     claims: Claims
 
     async def get(self, key: bytes) -> Sequence[Entry]:
-        """The replies under this key, the last stored first. None where the store fails."""
+        """The replies under this key, the last stored first. NOT_KNOWN where the store fails."""
 
     def put(self, key: bytes, meta: Meta, claim: Claim | None = None) -> Writer:
         """Begin to store a reply to a request that began with this claim."""

@@ -214,9 +214,17 @@ class File:
         tried = self._is_damage(error) or not (is_open or isinstance(error, _Resting))
         if tried and now >= self._rest_until:
             self._rest_until = now + REST
+        self._say(error)
+
+    def is_late(self, within: float | None) -> None:
+        """Nobody has waited longer for an answer."""
+        self._say(f"no answer within {(within or 0.0) * 1000:g} ms")
+
+    def _say(self, what: object) -> None:
+        now = monotonic()
         if now >= self._silent_until:
             self._silent_until = now + REST
-            log.warning("store %s: %s; what cannot be stored is a miss", self._path, error)
+            log.warning("store %s: %s; what cannot be read or stored is a miss", self._path, what)
 
     def _is_damage(self, error: Exception) -> bool:
         """Whether the file is no database of ours; other failures may pass."""

@@ -1,6 +1,5 @@
 """Requests under way of all processes that share a file of SQLite."""
 
-import contextlib
 import secrets
 from collections.abc import Container
 from functools import partial
@@ -37,8 +36,12 @@ class FileClaims:
         if name:
             await self._take_lease(claim)
         if claim.order is None:
-            with contextlib.suppress(StoreFailed, TimeoutError):
+            try:
                 claim.order = await self._file.read(_now, self._timeout)
+            except TimeoutError:
+                self._file.is_late(self._timeout)
+            except StoreFailed:
+                pass  # the file has said so
         return claim
 
     async def _take_lease(self, claim: Claim) -> None:

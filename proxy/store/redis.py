@@ -19,7 +19,7 @@ import msgspec
 
 from proxy.core.clock import Clock, monotonic, wall
 from proxy.core.samples import Sample, counter, gauge
-from proxy.core.stored import Claim, Claims, Meta, StoreFailed
+from proxy.core.stored import NOT_KNOWN, Claim, Claims, Meta, StoreFailed
 from proxy.policy.key_changes import Changes
 from proxy.store.invalidations import ALL, KEY, LABEL, Invalidations, hides
 from proxy.store.redis_calls import WRITE_TIMEOUT, RedisCalls
@@ -87,16 +87,16 @@ class RedisStore:
         self.claims: Claims = RedisClaims(self._calls, self.changes, self._names)
 
     async def get(self, key: bytes) -> Sequence[RedisEntry]:
-        """The replies under this key; none where Redis does not answer in time."""
+        """The replies under this key; NOT_KNOWN where Redis does not answer in time."""
         invalid = self._invalid.left  # before it is looked: what is made meanwhile was found so
 
         if key in self._writing and not await self._written(key, self._timeout):
-            return ()  # no fault of Redis: much is to be written
+            return NOT_KNOWN  # no fault of Redis: much is to be written
         name = self._names.entries(key)
         try:
             found = await self._calls.ask(lambda: self._client.hgetall(name))
         except StoreFailed:
-            return ()
+            return NOT_KNOWN
         now = wall()
         ended = []
         entries = []

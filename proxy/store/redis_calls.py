@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 
@@ -19,12 +20,23 @@ T = TypeVar("T")
 WRITE_TIMEOUT: Final = 2.0
 """Seconds at least for what nobody waits for, such as a reply that is written, and for the rest of
 a reply whose head has been sent."""
+_SILENT: Final = 10.0
+"""Seconds between two lines about failures that do not open the circuit."""
 
 
 class RedisCalls:
     """A client of one database."""
 
-    __slots__ = ("_patience", "_tasks", "_timeout", "circuit", "client", "failures")
+    __slots__ = (
+        "_clock",
+        "_patience",
+        "_silent_until",
+        "_tasks",
+        "_timeout",
+        "circuit",
+        "client",
+        "failures",
+    )
 
     def __init__(self, url: str, timeout: float, clock: Clock) -> None:
         """``timeout``: seconds that an answer may take, 0 for any time."""
@@ -37,6 +49,8 @@ class RedisCalls:
         self._patience = self._timeout and max(WRITE_TIMEOUT, self._timeout)
         self._tasks: set[asyncio.Task[Any]] = set()
         self.circuit = Circuit(clock)
+        self._clock = clock
+        self._silent_until = -math.inf
         self.failures = 0
 
     async def ask(self, work: Callable[[], Awaitable[T]], within: float | None = None) -> T:
@@ -50,6 +64,9 @@ class RedisCalls:
             self.circuit.failed()
             if self.circuit.is_open and not was_open:
                 log.warning("store: Redis does not answer (%s); stored replies are misses", error)
+            elif not was_open and self._clock() >= self._silent_until:
+                self._silent_until = self._clock() + _SILENT
+                log.warning("store: Redis has failed (%s); what it was asked for is a miss", error)
             raise
         self.circuit.succeeded()
         return found

@@ -16,7 +16,7 @@ import msgspec
 
 from proxy.core.clock import monotonic, wall
 from proxy.core.samples import Sample, counter, gauge
-from proxy.core.stored import Claim, Claims, Meta, StoreFailed
+from proxy.core.stored import NOT_KNOWN, Claim, Claims, Meta, StoreFailed
 from proxy.policy.key_changes import Changes
 from proxy.store.database import Database, Row, new_ident
 from proxy.store.file import File
@@ -92,7 +92,7 @@ class SqliteStore:
         self._max_size = max_size
 
     async def get(self, key: bytes) -> Sequence[PartedEntry]:
-        """The replies under this key; none where the file cannot be read in time."""
+        """The replies under this key; NOT_KNOWN where the file cannot be read in time."""
         invalid = self._invalid.left  # before it is looked: what is made meanwhile was found so
         try:
             if key in self._unwritten:
@@ -101,9 +101,11 @@ class SqliteStore:
                     rows = await self._file.read(lambda db: db.find(key))
             else:
                 rows = await self._file.read(lambda db: db.find(key), self._timeout)
-        except (StoreFailed, TimeoutError) as error:
-            self.timeouts += isinstance(error, TimeoutError)
-            return ()
+        except StoreFailed:
+            return NOT_KNOWN
+        except TimeoutError:
+            self._is_late()
+            return NOT_KNOWN
         entries = []
         now = wall()
         for row in rows:
@@ -130,12 +132,16 @@ class SqliteStore:
             within = self._timeout if first else None
             found = await self._file.read(lambda db: db.chunk(ident, number), within)
         except TimeoutError:
-            self.timeouts += 1
+            self._is_late()
             raise StoreFailed("the file cannot be read in time") from None
         if found is None:
             self._file.begin(partial(self._file.write, lambda db: db.remove(ident)))
             raise StoreFailed("a part of it is not there")
         return found
+
+    def _is_late(self) -> None:
+        self.timeouts += 1
+        self._file.is_late(self._timeout)
 
     def has_room(self, size: int) -> bool:
         """Whether so much more may wait for the disk."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.core.stored import Store
+from proxy.core.stored import NOT_KNOWN, Store
 from proxy.store.memory import MemoryStore
 from proxy.store.redis import RedisStore
 from proxy.store.sqlite import SqliteStore
@@ -40,6 +40,7 @@ async def test_what_was_stored_is_found_byte_for_byte(store: Store) -> None:
     assert entry.size == 6
     assert await body_of(entry) == b"onetwo"
     assert not await store.get(OTHER)
+    assert await store.get(OTHER) is not NOT_KNOWN  # it says that there is nothing
 
 
 async def test_a_long_body_is_read_from_anywhere(store: Store) -> None:

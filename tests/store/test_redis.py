@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from proxy.core.stored import NOT_KNOWN
 from proxy.store import invalidations
 from proxy.store.parts import PIECE
 from proxy.store.redis import RedisStore
@@ -182,7 +183,7 @@ async def test_a_server_that_stalls_is_not_waited_for(server: RedisServer) -> No
     store, clock = await stalled(server)
     began = time.monotonic()
     for _ in range(100):
-        assert not await store.get(b"k" * 16)
+        assert await store.get(b"k" * 16) is NOT_KNOWN
     assert time.monotonic() - began < 4  # more than 5 seconds, if each had waited
     assert not store.put(b"l" * 16, meta()).write(b"x")
     server.go_on()
@@ -198,7 +199,7 @@ async def test_a_server_that_is_gone_means_misses(server: RedisServer) -> None:
     store = RedisStore(server.url, 0.5)
     await server.kill()
     put(store, b"k" * 16, b"1")
-    assert not await store.get(b"k" * 16)
+    assert await store.get(b"k" * 16) is NOT_KNOWN
     await store.touch(b"k" * 16, b"i", meta())
     await store.delete(b"k" * 16)
     assert await store.purge(b"red") == 0

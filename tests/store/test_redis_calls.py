@@ -14,16 +14,32 @@ def made(timeout: float = 0.05) -> RedisCalls:
     return RedisCalls("redis://127.0.0.1:1", timeout, loop_clock())
 
 
-async def test_the_log_says_in_one_line_that_redis_does_not_answer_in_time(
+WORDS = "no answer within 50 ms"
+ONCE = f"store: Redis has failed ({WORDS}); what it was asked for is a miss"
+OPEN = f"store: Redis does not answer ({WORDS}); stored replies are misses"
+
+
+async def test_the_log_says_in_two_lines_that_redis_does_not_answer_in_time(
     jumping: JumpingLoop, caplog: pytest.LogCaptureFixture
 ) -> None:
     calls = made()
     for _ in range(5):
         with pytest.raises(StoreFailed):
             await calls.ask(lambda: asyncio.sleep(1))
-    [line] = caplog.messages
-    words = "no answer within 50 ms"
-    assert line == f"store: Redis does not answer ({words}); stored replies are misses"
+    assert caplog.messages == [ONCE, OPEN]
+    await calls.close()
+
+
+async def test_failures_now_and_then_are_a_line_in_ten_seconds(
+    jumping: JumpingLoop, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls = made()
+    for _ in range(8):
+        with pytest.raises(StoreFailed):
+            await calls.ask(lambda: asyncio.sleep(1))
+        await calls.ask(lambda: asyncio.sleep(0))
+        await asyncio.sleep(2)
+    assert caplog.messages == [ONCE, ONCE]
     await calls.close()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.core.stored import StoreFailed
+from proxy.core.stored import NOT_KNOWN, StoreFailed
 from proxy.store.database import Database
 from proxy.store.parts import PIECE
 from proxy.store.sqlite import SqliteStore
@@ -205,7 +205,9 @@ async def test_a_disk_that_is_full_means_misses(path: Path) -> None:
     assert 0 < int(stored) < 60
 
 
-async def test_a_look_up_that_takes_too_long_is_a_miss(path: Path) -> None:
+async def test_a_look_up_that_takes_too_long_is_a_miss_and_a_line(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     store = SqliteStore(path, 0, 0.05)
     put(store, b"k", b"1")
     await store._file.change(lambda _: None)  # before it is written there is no file to look into
@@ -219,8 +221,11 @@ async def test_a_look_up_that_takes_too_long_is_a_miss(path: Path) -> None:
 
     reading = asyncio.create_task(store._file.read(block))
     await blocked
-    assert not await store.get(b"k")
-    assert told(store)["store_timeouts"] == 1
+    for _ in range(2):
+        assert await store.get(b"k") is NOT_KNOWN
+    assert told(store)["store_timeouts"] == 2
+    [line] = caplog.messages
+    assert line == f"store {path}: no answer within 50 ms; what cannot be read or stored is a miss"
     gate.set()
     await reading
     await store.close()

@@ -40,18 +40,17 @@ from proxy.http.cache_control import cache_directives
 from proxy.http.fields import values
 from proxy.middleware.cache.answers import STATUS, Shown, answer, begun, fresh_answer, with_own
 from proxy.middleware.cache.asked import Asked, content_of
-from proxy.middleware.cache.fetching import NOTHING_STORED, Fetcher, is_confirming, told
+from proxy.middleware.cache.fetching import Fetcher, is_confirming, told
 from proxy.middleware.cache.filling import Rules
 from proxy.middleware.cache.keying import Keys
 from proxy.middleware.cache.leasing import Leases, entry_of
-from proxy.middleware.cache.lookup import find
+from proxy.middleware.cache.lookup import LOST, find
 from proxy.middleware.cache.problems import LOOKED_UP
 from proxy.middleware.cache.refreshing import Refresher
 from proxy.middleware.cache.rests import Rests
 from proxy.middleware.cache.writes import writes_of
 from proxy.policy.freshness import ANYTHING, Use, reuse, usable_on_error
 
-_LOST: Final = "miss"  # what was found has lost its body
 _COUNTED: Final = ("stale", "revalidated", "misses", "collapsed", "stored")
 
 
@@ -132,13 +131,13 @@ class Cache:
         entry: Entry | None = None
         reason = "request"
         if not (asked.wanted.no_store or asked.for_origin):
-            entry, entries = await find(self._store, asked, self._now)
+            entry, why = await find(self._store, asked, self._now)
             if entry is None:
-                reason = "vary-miss" if entries else NOTHING_STORED
+                reason = why
             elif (found := self._from_store(asked, entry)) is not None:
                 if entry.whole is not None or await begun(found, entry):
                     return found
-                entry, reason = None, _LOST
+                entry, reason = None, LOST
             elif not asked.wanted.no_cache:
                 reason = "stale"
         if asked.wanted.only_if_cached:
@@ -265,7 +264,7 @@ class Cache:
             words += "; collapsed"
         found = self._answer(asked, current, self._now(), words, "revalidated")
         if not await begun(found, current):
-            return await self._alone(asked, _LOST)
+            return await self._alone(asked, LOST)
         return found if asked.exchange.record.coalesced else with_own(found, reply.headers)
 
     async def _other(self, exchange: Exchange) -> Reply:

@@ -19,6 +19,7 @@ from proxy.middleware.cache.asked import Asked
 from proxy.middleware.cache.filling import Rules, freshened, plan
 from proxy.middleware.cache.labels import labels_of
 from proxy.middleware.cache.leasing import Leases, handed
+from proxy.middleware.cache.lookup import NOTHING_STORED
 from proxy.middleware.cache.recording import Recorder
 from proxy.middleware.cache.rests import Rests
 from proxy.middleware.cache.succession import is_newer, is_withdrawn, speaks_of
@@ -34,8 +35,6 @@ from proxy.middleware.cache.whole import store_whole
 from proxy.policy.freshness import ANYTHING, usable_on_error
 from proxy.policy.key_changes import Changes
 
-NOTHING_STORED: Final = "uri-miss"
-"""Why a request is forwarded whose target has no entry at all (RFC 9211 2.2)."""
 _STAYS_FOR: Final = 10.0
 """Seconds for which errors of one status are taken for the one that said that it stays."""
 _NO_MARK: Final = Changes().mark(b"")

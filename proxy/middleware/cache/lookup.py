@@ -4,31 +4,39 @@ from collections.abc import Sequence
 from typing import Final
 
 from proxy.core.clock import Clock
-from proxy.core.stored import Entry, Store
+from proxy.core.stored import NOT_KNOWN, Entry, Store
 from proxy.middleware.cache.asked import Asked
 from proxy.middleware.cache.succession import made
 from proxy.policy.freshness import Use, reuse, usable_on_error
 
+NOTHING_STORED: Final = "uri-miss"
+"""Why a request is forwarded whose target has no entry at all (RFC 9211 2.2)."""
+LOST: Final = "miss"
+"""The same where the store does not say what it has, or has lost the body of what was found."""
 _RANKS: Final = {Use.FRESH: 3, Use.STALE: 2, Use.REFRESH: 2}
 """The more, the better an entry is: it may be used, while the server is asked, or if that fails."""
 
 
-async def find(store: Store, asked: Asked, clock: Clock) -> tuple[Entry | None, Sequence[Entry]]:
-    """The entry that counts, and all that were looked at.
+async def find(store: Store, asked: Asked, clock: Clock) -> tuple[Entry | None, str]:
+    """The entry that counts; or None, and why the request is forwarded.
 
     What everybody may have stands under one key, what is its owner's alone under another. Of two
     that fit, the one that may be used is the answer; else the one with the later Date (RFC 9111 4).
     """
     entries = await store.get(asked.key)
-    if not asked.owner:
+    own: Sequence[Entry] = ()
+    if asked.owner:
+        own, now = await store.get(asked.own_key), clock()
+        known = [each for each in (_taken(asked, own), _taken(asked, entries)) if each is not None]
+        if known:
+            return max(known, key=lambda each: _rank(asked, each, now)), ""
+    else:
         for each in entries:
             if asked.takes(each):
-                return each, entries
-        return None, entries
-    own, now = await store.get(asked.own_key), clock()
-    known = [each for each in (_taken(asked, own), _taken(asked, entries)) if each is not None]
-    best = max(known, key=lambda each: _rank(asked, each, now)) if known else None
-    return best, [*entries, *own]
+                return each, ""
+    if entries is NOT_KNOWN or own is NOT_KNOWN:
+        return None, LOST
+    return None, "vary-miss" if entries or own else NOTHING_STORED
 
 
 def _taken(asked: Asked, entries: Sequence[Entry]) -> Entry | None:

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from proxy.core.stored import NOT_KNOWN
+from proxy.store.memory import MemoryStore
 from tests.support.caching import Caching, fresh
 from tests.support.loop import JumpingLoop, get, post, reply
 from tests.support.samples import told
@@ -89,6 +91,43 @@ async def test_a_stale_entry_of_an_owner_is_refreshed_behind_it(jumping: Jumping
     assert (await caching.ask(get(headers=[by(b"a")]))).body == b"old"
     await asyncio.sleep(1)
     assert (await caching.ask_for(by(b"a"))).body == b"new"
+
+
+class Silent(MemoryStore):
+    """Does not say what it has under one of the keys that are looked at, the first time."""
+
+    def __init__(self, look: int) -> None:
+        super().__init__(1 << 20)
+        self.look = look
+
+    async def get(self, key: bytes) -> Any:
+        self.look -= 1
+        return NOT_KNOWN if self.look == 0 else await super().get(key)
+
+
+@pytest.mark.parametrize(
+    ("fields", "look", "control"),
+    [
+        ((), 1, b"max-age=60"),
+        ((by(b"a"),), 1, b"public, max-age=60"),
+        ((by(b"a"),), 2, b"max-age=60"),
+    ],
+    ids=["without owner", "for everybody", "for the owner"],
+)
+async def test_nobody_says_that_nothing_is_stored_where_the_store_does_not_say_it(
+    jumping: JumpingLoop, fields: Any, look: int, control: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = Silent(0)
+    monkeypatch.setattr("tests.support.caching.MemoryStore", lambda _: silent)
+    life = [(b"Cache-Control", control)]
+    caching = Caching(reply(200, life, b"old"), reply(200, life, b"new"))
+    assert (await caching.ask_for(*fields)).cache.startswith("fwd=uri-miss")
+    silent.look = look
+    answer = await caching.ask_for(*fields)
+    assert (answer.body, answer.cache) == (b"new", "fwd=miss; fwd-status=200; stored")
+    assert (await caching.ask_for(*fields)).body == b"new"
+    # It has taken the place of the old one, though that was not seen when it was asked for.
+    assert [told(silent)[name] for name in ("store_entries", "store_evicted")] == [1, 0]
 
 
 EARLIER = (b"Date", b"Tue, 14 Nov 2023 22:00:00 GMT")
