@@ -85,7 +85,10 @@ class Use(Enum):
 
 
 def reuse(stored: Freshness, wanted: Wanted, now: float) -> Use:
-    """What may be done with it for this request (RFC 9111 4, RFC 5861 3)."""
+    """What may be done with it for this request (RFC 9111 4, RFC 5861 3).
+
+    A request bounds how stale it may be: not at all with max-age alone (RFC 9111 5.2.1.1).
+    """
     if wanted.no_cache or stored.always_validate:
         return Use.VALIDATE
     age = stored.age(now)
@@ -96,9 +99,11 @@ def reuse(stored: Freshness, wanted: Wanted, now: float) -> Use:
         return Use.FRESH
     if remaining > 0 or stored.must_revalidate:
         return Use.VALIDATE
-    if wanted.max_stale is not None and -remaining <= wanted.max_stale:
-        return Use.STALE
-    if -remaining < stored.while_revalidate and not wanted.min_fresh:
+    if wanted.max_stale is not None:
+        return Use.STALE if -remaining <= wanted.max_stale else Use.VALIDATE
+    if wanted.max_age is not None or wanted.min_fresh:
+        return Use.VALIDATE
+    if -remaining < stored.while_revalidate:
         return Use.REFRESH
     return Use.VALIDATE
 
@@ -106,20 +111,16 @@ def reuse(stored: Freshness, wanted: Wanted, now: float) -> Use:
 def usable_on_error(stored: Freshness, wanted: Wanted, now: float) -> bool:
     """Whether it is a better answer than none, where the server fails (RFC 5861 4).
 
-    A request that asks for a validated answer (no-cache) or for a fresher one gets the error.
+    What stale-if-error allows counts "regardless of other freshness information": a reload, which
+    says max-age=0, gets a stored reply rather than an error. One that says no-cache gets the error.
     """
-    if wanted.no_cache or stored.always_validate:
-        return False
-    if wanted.max_age is not None and stored.age(now) > wanted.max_age:
+    if reuse(stored, wanted, now) is not Use.VALIDATE:
+        return True
+    allowed = max(stored.if_error, wanted.if_error)
+    if not allowed or wanted.no_cache or stored.always_validate:
         return False
     staleness = -stored.remaining(now)
-    if staleness < 0:
-        return staleness <= -wanted.min_fresh
-    if stored.must_revalidate or wanted.min_fresh:
-        return False
-    if wanted.max_stale is not None and staleness <= wanted.max_stale:
-        return True
-    return staleness < max(stored.if_error, wanted.if_error, stored.while_revalidate)
+    return staleness < (0 if stored.must_revalidate else allowed)
 
 
 def initial_age(

@@ -52,8 +52,15 @@ def stored(**changes: Any) -> Freshness:
         (stored(while_revalidate=5), Wanted(max_age=5), 11, Use.VALIDATE),
         (stored(while_revalidate=5), Wanted(min_fresh=1), 11, Use.VALIDATE),
         (stored(lifetime=0, while_revalidate=5), ANYTHING, 0, Use.REFRESH),
+        # A request bounds how stale it may be (RFC 9111 5.2.1.1, 5.2.1.2).
+        (stored(while_revalidate=50), Wanted(max_age=20), 11, Use.VALIDATE),
+        (stored(while_revalidate=50), Wanted(max_stale=2), 13, Use.VALIDATE),
+        (stored(while_revalidate=50), Wanted(max_stale=2), 12, Use.STALE),
+        (stored(while_revalidate=50), Wanted(max_stale=0), 11, Use.VALIDATE),
+        (stored(while_revalidate=50), Wanted(max_stale=5, max_age=20), 14, Use.STALE),
+        (stored(lifetime=0, while_revalidate=5), Wanted(max_age=0), 0, Use.VALIDATE),
     ],
-    ids=range(21),
+    ids=range(27),
 )
 def test_what_may_be_done_with_it(reply: Freshness, wanted: Wanted, now: float, use: Use) -> None:
     assert reuse(reply, wanted, now) is use
@@ -71,10 +78,22 @@ def test_what_may_be_done_with_it(reply: Freshness, wanted: Wanted, now: float, 
         (stored(if_error=5, must_revalidate=True), ANYTHING, 11, False),
         (stored(if_error=5, always_validate=True), ANYTHING, 1, False),
         (stored(if_error=5), Wanted(no_cache=True), 11, False),
-        (stored(if_error=5), Wanted(max_age=5), 11, False),
-        (stored(if_error=5), Wanted(min_fresh=5), 9, False),
+        # stale-if-error counts before what the request says of freshness (RFC 5861 4)
+        (stored(if_error=5), Wanted(max_age=0), 11, True),
+        (stored(if_error=5), Wanted(max_age=0), 9, True),
+        (stored(if_error=5), Wanted(max_age=0), 15, False),
+        (stored(if_error=5), Wanted(min_fresh=5), 9, True),
+        (stored(if_error=5), Wanted(max_stale=1), 14, True),
+        (stored(), Wanted(max_age=0, if_error=5), 14, True),
+        (stored(if_error=5, must_revalidate=True), Wanted(max_age=0), 9, True),
+        # without it that counts
+        (stored(), Wanted(max_age=5), 6, False),
+        (stored(), Wanted(min_fresh=5), 9, False),
+        (stored(while_revalidate=5), Wanted(max_age=20), 11, False),
+        (stored(while_revalidate=5), Wanted(max_stale=1), 12, False),
+        (stored(while_revalidate=5), Wanted(min_fresh=1), 11, False),
     ],
-    ids=range(11),
+    ids=range(21),
 )
 def test_what_is_better_than_an_error(
     reply: Freshness, wanted: Wanted, now: float, usable: bool
@@ -187,8 +206,13 @@ def test_what_is_not_fresh_is_never_used_unless_something_says_so(
     stale = reply.age(now) >= reply.lifetime
     if use is Use.FRESH:
         assert not stale
-    if use in (Use.STALE, Use.REFRESH):
-        assert wanted.max_stale is not None or reply.while_revalidate > 0
+    staleness = reply.age(now) - reply.lifetime
+    if use is Use.STALE:
+        assert wanted.max_stale is not None
+        assert staleness <= wanted.max_stale
+    if use is Use.REFRESH:
+        assert staleness < reply.while_revalidate
+        assert (wanted.max_age, wanted.max_stale, wanted.min_fresh) == (None, None, 0)
     if use is not Use.VALIDATE:
         assert not reply.always_validate
         assert not wanted.no_cache
@@ -205,6 +229,21 @@ def test_no_failure_makes_a_reply_usable_that_forbids_it(
         assert not wanted.no_cache
         stale = reply.age(now) > reply.lifetime
         assert not (stale and reply.must_revalidate)
+
+
+@given(replies, requests, times)
+def test_on_an_error_stale_if_error_counts_before_the_request(
+    reply: Freshness, wanted: Wanted, now: float
+) -> None:
+    usable = usable_on_error(reply, wanted, now)
+    staleness = -reply.remaining(now)
+    allowed = max(reply.if_error, wanted.if_error)
+    if reuse(reply, wanted, now) is not Use.VALIDATE:
+        assert usable
+    elif wanted.no_cache or reply.always_validate or (reply.must_revalidate and staleness >= 0):
+        assert not usable
+    else:
+        assert usable is (allowed > 0 and staleness < allowed)
 
 
 def test_what_comes_from_the_future_is_old() -> None:

@@ -102,6 +102,25 @@ async def test_a_client_may_ask_for_a_stale_reply_in_place_of_an_error() -> None
     assert answer.body == b"old"
 
 
+@pytest.mark.parametrize("age", [3, 10], ids=["fresh", "stale"])
+async def test_a_reload_gets_a_stored_reply_in_place_of_an_error(age: int) -> None:
+    reload = (b"Cache-Control", b"max-age=0")
+    caching = Caching(fresh(5, b"old"), ConnectFailed, fresh(5, b"new"), stale_if_error=60.0)
+    await caching.ask()
+    await asyncio.sleep(age)
+    answer = await caching.ask_for(reload)
+    assert answer.body == b"old"
+    assert answer.cache == f"fwd=stale; ttl={5 - age}; detail=stale-if-error"
+    await asyncio.sleep(1)
+    assert (await caching.ask_for(reload)).body == b"new"
+
+
+@pytest.mark.parametrize("words", [b"max-age=20", b"max-stale=4", b"max-age=20, max-stale=4"])
+async def test_a_client_bounds_how_stale_its_answer_is(words: bytes) -> None:
+    caching = await stale(fresh(60, b"new"), stale_while_revalidate=60.0)
+    assert (await caching.ask_for((b"Cache-Control", words))).body == b"new"
+
+
 async def test_a_fault_of_the_client_is_its_own() -> None:
     caching = await stale(BadRequest, stale_if_error=60.0)
     with pytest.raises(BadRequest):
