@@ -7,7 +7,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from proxy.http.authority import network
 from proxy.http.bounded_cache import BoundedCache
-from proxy.http.fields import Fields
+from proxy.http.fields import DASHED, Fields
 from proxy.http.forwarded import (
     Element,
     elements,
@@ -41,6 +41,9 @@ _HOST: Final = b"x-forwarded-host"
 _FORWARDED: Final = b"forwarded"
 _REAL_IP: Final = b"x-real-ip"
 _LISTS: Final = frozenset({_XFF, _FORWARDED})
+_GATEWAY: Final = frozenset({b"script_name", b"path_info"})
+"""gunicorn's ``forwarder_headers``: what SCRIPT_NAME says is cut off the path, by default for every
+peer on its own host."""
 
 
 class _Peer(NamedTuple):
@@ -101,7 +104,8 @@ class Forwarding:
         kept = [
             field
             for field in fields
-            if field[0][:1] not in _INITIALS or about_the_client(field[0]) is None
+            if (field[0][:1] not in _INITIALS and b"_" not in field[0])
+            or not is_of_proxies(field[0])
         ]
         kept += stamp
         return kept, known.address, scheme
@@ -247,8 +251,13 @@ def _spread(values: list[bytes], count: int) -> list[bytes]:
 
 def about_the_client(name: bytes) -> bytes | None:
     """X-Forwarded-*, Forwarded and X-Real-IP in lower case, however spelled; None for all else."""
-    low = name.lower().replace(b"_", b"-")
+    low = DASHED[name]
     return low if low.startswith(b"x-forwarded") or low in (_FORWARDED, _REAL_IP) else None
+
+
+def is_of_proxies(name: bytes) -> bool:
+    """Whether a client may not say it: what tells servers who asks, and for which path."""
+    return about_the_client(name) is not None or name.lower() in _GATEWAY
 
 
 def _stamp(peer: _Peer, scheme: str, host: bytes) -> Fields:

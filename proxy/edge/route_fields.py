@@ -6,14 +6,14 @@ sent it, and so it decides nothing here either. All others count as they were se
 Connection, which do not go further, tell requests apart as well.
 """
 
-from proxy.edge.forwarded import about_the_client
+from proxy.edge.forwarded import is_of_proxies
 from proxy.http.client_cert import names_client_cert
 from proxy.http.fields import RawHeaders
 
 
 def is_told(name: bytes) -> bool:
     """Whether the proxy itself says this of a client, or a proxy that it trusts."""
-    return names_client_cert(name) or about_the_client(name) is not None
+    return names_client_cert(name) or is_of_proxies(name)
 
 
 def route_fields(raw: RawHeaders, told: RawHeaders) -> RawHeaders:

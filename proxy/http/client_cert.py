@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
-from proxy.http.fields import Fields
+from proxy.http.fields import DASHED, Fields
 
 Subject: TypeAlias = Sequence[Sequence[tuple[str, str]]]
 """Relative distinguished names, as ``SSLSocket.getpeercert`` has them: the widest first."""
@@ -31,7 +31,7 @@ _SPECIAL: Final = re.compile(r'[",+;<>\\]|^[ #]| $')
 
 def names_client_cert(name: bytes) -> bool:
     """Whether a field says which certificate a client has, however it is spelled."""
-    return name[0] in _INITIALS and name.lower().replace(b"_", b"-") in _NAMES
+    return name[0] in _INITIALS and DASHED[name] in _NAMES
 
 
 def client_cert_fields(certificate: bytes, subject: Subject) -> Fields:

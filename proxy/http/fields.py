@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from proxy.http.bounded_cache import Memo
 from proxy.http.grammar import TCHAR, VCHAR, Malformed
 
 Fields: TypeAlias = list[tuple[bytes, bytes]]
@@ -30,6 +31,14 @@ FORBIDDEN: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 """Control characters that stand in no head, no chunk-size line and no trailer."""
 
 _NAME: Final = re.compile(rb"[%b]*" % TCHAR)
+
+
+def _dashed(name: bytes) -> bytes:
+    return name.lower().replace(b"_", b"-")
+
+
+DASHED: Final = Memo(_dashed, 4096)
+"""A name as what runs behind CGI or WSGI tells it from others: ``X_Api_Key`` is ``x-api-key``."""
 
 
 class Encoded(msgspec.Struct, frozen=True, gc=False):

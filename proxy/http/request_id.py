@@ -7,13 +7,15 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from proxy.http.fields import DASHED
+
 Field: TypeAlias = tuple[bytes, bytes]
 
 _REQUEST_ID: Final = b"x-request-id"
 _TRACEPARENT: Final = b"traceparent"
 _TRACESTATE: Final = b"tracestate"
 ID_FIELDS: Final = frozenset((_REQUEST_ID, _TRACEPARENT, _TRACESTATE))
-"""The fields that name a request, in lower case."""
+"""The fields that name a request, in lower case; another writing, ``X_Request_Id``, names none."""
 _LENGTHS: Final = frozenset(map(len, (_REQUEST_ID, _TRACEPARENT, _TRACESTATE)))
 
 _VALID_ID: Final = re.compile(rb"[!-~]{1,128}")
@@ -129,8 +131,8 @@ def kept_ids(
 
 
 def has_ids(fields: Sequence[tuple[bytes, bytes]]) -> bool:
-    """Whether the client brought a name of its own."""
-    return any(len(name) in _LENGTHS and name.lower() in ID_FIELDS for name, _ in fields)
+    """Whether the client brought a name of its own, or what some servers take for one."""
+    return any(len(name) in _LENGTHS and DASHED[name] in ID_FIELDS for name, _ in fields)
 
 
 def ensure_ids(
@@ -140,8 +142,9 @@ def ensure_ids(
 ) -> tuple[list[tuple[bytes, bytes]], str]:
     """The fields with exactly one X-Request-Id and one traceparent, and the request id.
 
-    Valid ones stay as and where they are, others are replaced. These are names, not secrets:
-    the fast generator will do.
+    Valid ones stay as and where they are, others are replaced. ``X_Request_Id`` goes: a server that
+    takes ``_`` for ``-`` would have two of them. These are names, not secrets: the fast generator
+    will do.
     """
     if not has_ids(fields):
         made = new_ids(bits, sampled)
@@ -149,6 +152,7 @@ def ensure_ids(
     ids: list[int] = []
     parents: list[int] = []
     states: list[int] = []
+    gone: list[int] = []
     for index, (name, _) in enumerate(fields):
         if len(name) in _LENGTHS:
             low = name.lower()
@@ -158,8 +162,10 @@ def ensure_ids(
                 parents.append(index)
             elif low == _TRACESTATE:
                 states.append(index)
+            elif DASHED[name] == _REQUEST_ID:
+                gone.append(index)
     kept = list(fields)
-    gone = ids[1:]
+    gone += ids[1:]
     if ids and _VALID_ID.fullmatch(value := fields[ids[0]][1]):
         request_id = value.decode("ascii")
     else:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.edge.forwarded import Forwarding
+from proxy.edge.forwarded import Families, Forwarding
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -15,6 +15,7 @@ SPOOFS = (
     *(b"X-Forwarded-Prefix", b"X-Forwarded", b"X_Forwarded_For", b"X-Forwarded_For", b"forwarded"),
     *(b"x_forwarded_proto", b"Forwarded"),
 )
+PATHS = (b"SCRIPT_NAME", b"Script_Name", b"path_info")
 
 
 def stamp(peer: bytes, node: bytes, *, host: bytes = b"api.test", proto: bytes = b"http") -> Fields:
@@ -71,7 +72,7 @@ def test_hosts_are_quoted_where_they_are_no_tokens_and_left_out_where_they_hold_
     assert named.get(b"X-Forwarded-Host", b"") == host
 
 
-@pytest.mark.parametrize("name", SPOOFS)
+@pytest.mark.parametrize("name", [*SPOOFS, *PATHS])
 @pytest.mark.parametrize("peer", ["192.0.2.1", ""])
 def test_strangers_are_not_believed(name: bytes, peer: str) -> None:
     fields, client, scheme = Forwarding(TRUSTING).apply(
@@ -81,6 +82,17 @@ def test_strangers_are_not_believed(name: bytes, peer: str) -> None:
     assert fields[:2] == [(b"F", b"1"), (b"X-F", b"2")]
     assert fields[2:] == stamp(peer.encode(), peer.encode() or b"unknown")
     assert (client, scheme) == (peer, "http")
+
+
+@pytest.mark.parametrize("families", ["both", "x", "forwarded", "off"])
+def test_a_trusted_proxy_may_say_which_part_of_the_path_names_a_script(families: Families) -> None:
+    given: Fields = [(b"SCRIPT_NAME", b"/app"), (b"path_info", b"/a"), (b"Script-Name", b"/b")]
+    for peer, kept in (("10.0.0.1", given), ("192.0.2.1", given[2:])):
+        fields, _, _ = Forwarding(TRUSTING, families).apply(
+            given, peer=peer, scheme="http", host=HOST
+        )
+        assert fields[: len(kept)] == kept
+        assert len(fields) == len(kept) + {"both": 4, "x": 3, "forwarded": 1, "off": 0}[families]
 
 
 def test_a_trusted_proxy_is_appended_to() -> None:

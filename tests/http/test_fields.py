@@ -3,6 +3,7 @@
 import pytest
 
 from proxy.http.fields import (
+    DASHED,
     Encoded,
     check_lines,
     cookie,
@@ -29,6 +30,11 @@ def test_a_name_is_found_in_any_case_and_order_is_kept() -> None:
     assert not has(FIELDS, b"accep")
     assert without(FIELDS, b"accept") == FIELDS[2:]
     assert without(FIELDS, b"host") == FIELDS
+
+
+def test_what_runs_behind_cgi_tells_no_dash_from_another() -> None:
+    for name in (b"X_Api_Key", b"x-api_KEY", b"X-Api-Key"):
+        assert DASHED[name] == DASHED[name] == b"x-api-key"
 
 
 def test_known_lines_count_for_the_very_same_fields_only() -> None:

@@ -47,6 +47,15 @@ def test_an_invalid_request_id_is_replaced_in_its_place(value: bytes) -> None:
     assert ensure_ids(fields, same) == ([ID, *fields[1:]], f"{128:032x}")
 
 
+@pytest.mark.parametrize("name", [b"X_Request_Id", b"x_request-id", b"X-REQUEST_ID"])
+def test_what_some_servers_take_for_the_request_id_is_dropped(name: bytes) -> None:
+    fields = [(name, b"one"), (b"A", b"1"), (b"traceparent", TRACE)]
+    assert ensure_ids(fields, same) == ([*fields[1:], ID], f"{128:032x}")
+    fields.append((b"X-Request-Id", b"two"))
+    assert ensure_ids(fields, same) == (fields[1:], "two")
+    assert kept_ids([fields[0]]) is None
+
+
 @pytest.mark.parametrize(("first", "kept"), [(b"one", "one"), (b"o ne", f"{128:032x}")])
 def test_of_several_request_ids_one_is_left(first: bytes, kept: str) -> None:
     fields = [(b"X-Request-Id", first), (b"traceparent", TRACE), (b"x-request-id", b"two")]
@@ -101,7 +110,9 @@ def test_a_state_without_a_trace_is_dropped() -> None:
     assert ensure_ids(fields, same)[0] == [fields[1], PARENT]
 
 
-names = st.sampled_from([b"A", b"X-Request-Id", b"traceparent", b"tracestate", b"x-11-letter"])
+names = st.sampled_from(
+    [b"A", b"X-Request-Id", b"X_Request_Id", b"traceparent", b"tracestate", b"x-11-letter"]
+)
 values = st.one_of(st.binary(max_size=6), st.just(TRACE))
 
 
@@ -115,6 +126,7 @@ def test_there_is_one_of_each_and_the_rest_is_as_it_was(some: Fields, seed: int)
     assert [f for f in fields if f[0] in (b"A", b"x-11-letter")] == [
         f for f in some if f[0] in (b"A", b"x-11-letter")
     ]
+    assert b"X_Request_Id" not in dict(fields)
     assert ensure_ids(fields)[0] == fields
 
 

@@ -5,18 +5,18 @@ Kinds of lines:
 - plain: goes upstream as it came.
 - agent: User-Agent, which is plain, and which logs want to know.
 - named: X-Request-Id, traceparent, tracestate: goes upstream where it is valid and there is one.
-- deciding: Host, and what speaks of the client or of other proxies.
+- deciding: Host, and what speaks of the client, of other proxies or for them.
 - length: Content-Length, where the whole body came with the head.
 - odd: everything else. The request goes the long way.
 """
 
 from typing import Final
 
-from proxy.edge.forwarded import about_the_client
+from proxy.edge.forwarded import is_of_proxies
 from proxy.edge.http1.request_head import DECISIVE
 from proxy.http.bounded_cache import BoundedCache, Memo
 from proxy.http.client_cert import names_client_cert
-from proxy.http.fields import FIELD_LINE, LINE
+from proxy.http.fields import DASHED, FIELD_LINE, LINE
 from proxy.http.framing import content_length
 from proxy.http.head_template import Line
 from proxy.http.hop_by_hop import OF_PROXIES
@@ -62,15 +62,15 @@ class RequestLines(BoundedCache[bytes, Line]):
 def _kind(name: bytes) -> int:
     """What a field is by its name alone."""
     low = name.lower()
-    if low in ID_FIELDS:
-        return NAMED
+    if DASHED[name] in ID_FIELDS:
+        return NAMED if low in ID_FIELDS else ODD
     if low in _BY_VALUE:
         return _WEIGHED
     if low == b"host":
         return DECIDING
     if low in DECISIVE:
         return ODD
-    if low in OF_PROXIES or about_the_client(name) is not None or names_client_cert(name):
+    if low in OF_PROXIES or is_of_proxies(name) or names_client_cert(name):
         return DECIDING
     return AGENT if low == b"user-agent" else PLAIN
 
