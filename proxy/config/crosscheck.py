@@ -275,6 +275,7 @@ def _rules(rules: HeaderRules, place: Place) -> Iterator[Finding]:
     yield from _each((*place, "remove"), rules.remove, findings.owned_fault)
     if place[-1] == "response_headers" and "date" in map(str.lower, rules.remove):
         yield Finding((*place, "remove"), "a reply without Date is given one (RFC 9110 6.6.1)")
-    for name, count in Counter(name.lower() for name in rules.set).items():
+    dash = "-" if place[-1] == "request_headers" else "_"  # X_User is X-User there
+    for name, count in Counter(name.lower().replace("_", dash) for name in rules.set).items():
         if count > 1:
-            yield Finding((*place, "set"), f"{name} is set {count} times, in different cases")
+            yield Finding((*place, "set"), f"{name} is set {count} times, in different writings")

@@ -142,8 +142,8 @@ def _fields(route: Route, place: Place) -> Iterator[Finding]:
                 yield Finding((*place, "request_headers", act, name), fault)
     if rules is not None and route.rate_limit is not None:
         kind, _, name = route.rate_limit.key.partition(":")
-        gone = {each.lower() for each in rules.remove}
-        gone |= {each.lower() for each, value in rules.set.items() if "{" not in value}
-        if kind == "header" and name.lower() in gone and route.rate_limit.average:
+        gone = {*rules.remove, *(each for each, value in rules.set.items() if "{" not in value)}
+        gone = {each.lower().replace("_", "-") for each in gone}
+        if kind == "header" and name.lower().replace("_", "-") in gone and route.rate_limit.average:
             message = f"it changes {name} before [rate_limit] counts by it, so all are one client"
             yield Finding((*place, "request_headers"), f"{message}; see [upstreams.credentials]")

@@ -36,6 +36,7 @@ class Exchange:
         "length",
         "login",
         "method",
+        "no_trailers",
         "path",
         "proxy_credentials",
         "raw_target",
@@ -84,6 +85,9 @@ class Exchange:
         self.heard: RawHeaders | None = None
         """The same as the client sent them, where a rule of the route has changed ``headers``."""
         self.encoded: Encoded | None = None
+        self.no_trailers: frozenset[bytes] = frozenset()
+        """Fields on which rules or credentials have the last word, as ``DASHED`` has them: of what
+        comes behind the body none of these goes on."""
         self.upgrade = b""
         """Protocols that the client offers to go over to."""
         self.host = host
@@ -165,6 +169,7 @@ class Exchange:
         twin.length = self.length
         twin.login = self.login
         twin.method = self.method
+        twin.no_trailers = self.no_trailers
         twin.path = self.path
         twin.proxy_credentials = self.proxy_credentials
         twin.raw_target = self.raw_target

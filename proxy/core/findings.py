@@ -137,7 +137,7 @@ def owned_fault(name: str) -> str:
         return f"{name} belongs to the framing of the message, which the proxy does itself"
     if lower in HOP_BY_HOP:
         return f"{name} concerns one connection only, which the proxy speaks for itself"
-    if lower in (b"via", b"x-request-id", b"x-sidecar-proxy"):
+    if lower.replace(b"_", b"-") in (b"via", b"x-request-id", b"x-sidecar-proxy"):
         return f"{name} is how the proxy signs and names what it forwards"
     if b"*" in lower:
         return f"names are whole, * stands for nothing else: {name!r}"

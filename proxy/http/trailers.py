@@ -4,41 +4,46 @@ They are passed on as trailers or not at all, never merged into the head: by the
 acted on, here and elsewhere.
 """
 
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from proxy.http.chunked import LAST_CHUNK
 from proxy.http.client_cert import names_client_cert
-from proxy.http.fields import Fields, RawHeaders, encode
+from proxy.http.fields import DASHED, Fields, RawHeaders, encode
 from proxy.http.grammar import members
 
 # RFC 9110 6.5.1: what frames, routes, modifies, authenticates or describes a message has its place
-# in the head; and so have the fields by which proxies say who sent it.
+# in the head; and so have the fields by which proxies say who sent it, and for which path.
 _FORBIDDEN: Final = frozenset(
     b"""
     accept accept-charset accept-encoding accept-language age allow authorization cache-control
     connection content-encoding content-language content-length content-location content-range
     content-type cookie date expect expires forwarded from host http2-settings if-match
     if-modified-since if-none-match if-range if-unmodified-since keep-alive last-modified location
-    max-forwards origin pragma proxy-authenticate proxy-authentication-info proxy-authorization
-    proxy-connection proxy-status range referer retry-after set-cookie te trailer transfer-encoding
-    upgrade user-agent vary via warning www-authenticate x-real-ip x-request-id
+    max-forwards origin path-info pragma proxy-authenticate proxy-authentication-info
+    proxy-authorization proxy-connection proxy-status range referer retry-after script-name
+    set-cookie te trailer transfer-encoding upgrade user-agent vary via warning www-authenticate
+    x-real-ip x-request-id
     """.split()
 )
 _PREFIXES: Final = (b"x-forwarded-", b"sec-", b"access-control-")
 
 
 def _may_trail(name: bytes) -> bool:
-    low = name.lower()
+    low = DASHED[name]
     if low in _FORBIDDEN or low.startswith(_PREFIXES):
         return False
     return not names_client_cert(name)
 
 
-def last_chunk(trailers: RawHeaders) -> bytes:
-    """The end of a chunked body, with those of its trailers that may stand there."""
+def last_chunk(trailers: RawHeaders, but: AbstractSet[bytes] = frozenset()) -> bytes:
+    """The end of a chunked body, with those of its trailers that may stand there.
+
+    ``but``: names, as ``DASHED`` has them, that may not.
+    """
     if not trailers:
         return LAST_CHUNK
-    passed = [field for field in trailers if _may_trail(field[0])]
+    passed = [field for field in trailers if DASHED[field[0]] not in but and _may_trail(field[0])]
     return b"0\r\n%b\r\n" % encode(passed, None)
 
 

@@ -22,7 +22,7 @@ from proxy.core.record import CREDENTIALS
 from proxy.core.reply import Ending, Reply
 from proxy.core.scope import EndpointScope
 from proxy.core.words import in_seconds
-from proxy.http.fields import Fields, RawHeaders
+from proxy.http.fields import DASHED, Fields, RawHeaders
 from proxy.http.rate_limit_fields import budget, quota
 from proxy.http.retry_after import retry_after
 from proxy.policy.keys import REFUSED_FOR, Key
@@ -82,7 +82,7 @@ class OwnCredentials:
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises CredentialsUnavailable, or UpstreamQuotaExceeded where no key may be shown."""
-        theirs = exchange.headers
+        theirs, before = exchange.headers, exchange.no_trailers
         if exchange.method in _SENT_BACK:
             exchange.headers = self._without(theirs)
             try:
@@ -92,16 +92,18 @@ class OwnCredentials:
         if self._several and exchange.body is not EMPTY:
             self._keep(exchange.body)
         without = self._without(theirs)
+        no_trailers = before | self._credentials.names
         tried: list[Key] = []
         key, field = await self._first(exchange, tried)
         while True:
             key.spend()
             started_at = self._clock()
             exchange.headers = [*without, field]
+            exchange.no_trailers = no_trailers
             try:
                 reply = await self._inner(exchange)
             finally:
-                exchange.headers = theirs
+                exchange.headers, exchange.no_trailers = theirs, before
             try:
                 other = await self._other(exchange, reply, key, field, tried)
             except BaseException:
@@ -120,7 +122,7 @@ class OwnCredentials:
         Names count with dashes: what runs behind CGI or WSGI takes ``X_Api_Key`` for ``X-Api-Key``.
         """
         names = self._credentials.names
-        return [field for field in theirs if field[0].lower().replace(b"_", b"-") not in names]
+        return [field for field in theirs if DASHED[field[0]] not in names]
 
     def _until(self, exchange: Exchange, seconds: float) -> float:
         until = self._clock() + seconds

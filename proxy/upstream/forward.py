@@ -160,9 +160,10 @@ class Forward:
         whole = body.buffered
         if whole is None:
             protocol.send(head)
-            return asyncio.create_task(RequestBodySender(body, protocol, self._timeouts).run())
+            sender = RequestBodySender(body, protocol, self._timeouts, exchange.no_trailers)
+            return asyncio.create_task(sender.run())
         if body.length is None:
-            whole = chunked_body(whole, last_chunk(body.trailers))
+            whole = chunked_body(whole, last_chunk(body.trailers, exchange.no_trailers))
         protocol.send(head + whole)
         protocol.arm(self._timeouts.first_byte, self._no_head)
         return None

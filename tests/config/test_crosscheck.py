@@ -176,6 +176,10 @@ def problems(path: Path, text: str) -> list[str]:
             UPSTREAM + ROUTE + "request_headers.set = { X = '1', x = '2' }",
             "routes[0].request_headers.set: x is set 2 times",
         ),
+        (
+            UPSTREAM + ROUTE + "request_headers.set = { X-A = '1', x_a = '2' }",
+            "routes[0].request_headers.set: x-a is set 2 times",
+        ),
         ('[retry]\nmethods = ["put"]' + UPSTREAM + ROUTE * 1, "retry.methods[0]: methods are"),
         (
             '[retry]\nidempotency_header = "a b"' + UPSTREAM,

@@ -42,6 +42,13 @@ def said(folder: Path, text: str, **environ: str) -> list[str]:
             "routes[0].request_headers",
             "so all are one client",
         ),
+        (
+            '[rate_limit]\naverage = 2\nkey = "header:X-Api-Key"\n'
+            + BOTH
+            + 'request_headers = { remove = ["X_Api_Key"] }',
+            "routes[0].request_headers",
+            "so all are one client",
+        ),
         (BOTH + 'path_regex = "^/v1"', "routes[0].path_regex", "'^/v1(/.*)?'"),
         (BOTH + 'path_regex = "v1/.*"', "routes[0].path_regex", "'/v1/.*'"),
         (BOTH + "path_regex = '/a\\?b=.*'", "routes[0].path_regex", "no query"),

@@ -67,6 +67,7 @@ def test_a_table_of_its_own_is_one_that_the_entry_writes_itself() -> None:
         (method_fault, "GET", "CONNECT", "405"),
         (owned_fault, "X-A", "Host", "host_header"),
         (owned_fault, "X-A", "Content-Length", "framing"),
+        (owned_fault, "X-A", "X_Request_Id", "signs and names"),
         (owned_fault, "X-A", "X-*", "* stands for nothing"),
         (value_fault, "a\tb", "a\nb", "control character"),
     ],

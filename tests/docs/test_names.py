@@ -25,6 +25,9 @@ OF_OTHERS = {
     "HttpResponseParser": "aiohttp",
     "StreamWriter": "aiohttp",
     "Transfer_Encoding": "a header field",
+    "True_Client_IP": "a header field",
+    "X_Forwarded_For": "a header field",
+    "X_Real_IP": "a header field",
     "__delitem__": "Python",
 }
 

@@ -12,6 +12,8 @@ from proxy.http.trailers import announcement, last_chunk, takes_trailers
         *(b"Content-Type", b"Content-Encoding", b"Cache-Control", b"Trailer", b"TE", b"Range"),
         *(b"Connection", b"X-Forwarded-For", b"Forwarded", b"Via", b"X-Request-Id", b"Location"),
         *(b"Client-Cert", b"client_cert_chain", b"X-Client-Cert-Subject"),
+        *(b"Content_Length", b"Transfer_Encoding", b"X_Forwarded_For", b"x_real-ip"),
+        *(b"X_Request_Id", b"SCRIPT_NAME", b"PATH_INFO"),
     ],
 )
 def test_what_belongs_into_a_head_is_dropped(name: bytes) -> None:
@@ -23,6 +25,12 @@ def test_what_belongs_into_a_head_is_dropped(name: bytes) -> None:
 def test_no_trailers_are_no_lines() -> None:
     assert last_chunk([]) == b"0\r\n\r\n"
     assert last_chunk([(b"Host", b"a")]) == b"0\r\n\r\n"
+
+
+@pytest.mark.parametrize("name", [b"X-User", b"x_USER"])
+def test_a_field_that_may_not_stand_there_is_dropped_in_any_writing(name: bytes) -> None:
+    fields = [(name, b"1"), (b"X-Users", b"2")]
+    assert last_chunk(fields, {b"x-user"}) == b"0\r\nX-Users: 2\r\n\r\n"
 
 
 @pytest.mark.parametrize(

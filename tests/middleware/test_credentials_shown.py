@@ -134,3 +134,19 @@ async def test_a_token_that_is_on_its_way_is_waited_for(jumping: JumpingLoop) ->
     exchange = get()
     assert (await own.handle(exchange)).status == 200
     assert exchange.record.longest_wait == Wait(CREDENTIALS, exchange.started_at, "api", "", 4.0)
+
+
+async def test_no_trailer_of_a_client_stands_for_our_field(jumping: JumpingLoop) -> None:
+    held: Any = Held("a")
+    seen = []
+
+    async def inner(exchange: Exchange) -> Reply:
+        seen.append(exchange.no_trailers)
+        return reply()
+
+    exchange = get()
+    exchange.no_trailers = frozenset({b"x-user"})
+    own = OwnCredentials(inner, held, "api", kept, clock=loop_clock())
+    assert (await own.handle(exchange)).status == 200
+    assert seen == [{b"x-user", b"x-key"}]
+    assert exchange.no_trailers == {b"x-user"}  # another upstream has others

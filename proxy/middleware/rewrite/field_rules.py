@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
+from proxy.http.bounded_cache import Memo
+from proxy.http.fields import DASHED
 from proxy.http.grammar import CONTROL, TOKEN
 from proxy.http.hop_by_hop import FRAMING, HOP_BY_HOP
 from proxy.middleware.rewrite.options import HeaderRules
@@ -14,6 +16,7 @@ VARIABLES: Final = frozenset({"client_addr", "request_id", "host"})
 _Part: TypeAlias = bytes | str
 _BRACES: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _OURS: Final = HOP_BY_HOP | FRAMING
+_LOWER: Final = Memo(bytes.lower, 2048)
 
 
 class Template:
@@ -68,22 +71,29 @@ def _safe(value: str) -> bytes:
 class FieldRules:
     """The rules of one direction, ready for use."""
 
-    __slots__ = ("_add", "_remove", "_set")
+    __slots__ = ("_add", "_plain", "_remove", "_set", "names")
 
-    def __init__(self, rules: HeaderRules) -> None:
-        """Raises ValueError, with a sentence for the operator, on what cannot be done."""
+    def __init__(self, rules: HeaderRules, *, of_requests: bool = False) -> None:
+        """``of_requests``: what they remove and set they find in any writing, with ``_`` for ``-``.
+
+        A server behind CGI or WSGI takes ``X_User`` for ``X-User``. Raises ValueError, with a
+        sentence for the operator, on what cannot be done.
+        """
         for name in (*rules.set, *rules.add, *rules.remove):
             if not TOKEN.fullmatch(name.encode()):
                 raise ValueError(f"{name!r} is not the name of a field")
             if name.lower().encode() in _OURS:
                 raise ValueError(f"{name} belongs to the connection, which is the proxy's own")
-        if len({name.lower() for name in rules.set}) < len(rules.set):
-            raise ValueError("a field is set twice")
-        self._remove = frozenset(name.lower().encode() for name in rules.remove)
+        self._plain = DASHED if of_requests else _LOWER
+        self._remove = frozenset(self._plain[name.encode()] for name in rules.remove)
         self._set = {
-            name.lower().encode(): (name.encode(), Template(value))
+            self._plain[name.encode()]: (name.encode(), Template(value))
             for name, value in rules.set.items()
         }
+        if len(self._set) < len(rules.set):
+            raise ValueError("a field is set twice")
+        self.names = self._remove | self._set.keys()
+        """Fields that are as the rules have them, or not there."""
         self._add = [(name.encode(), Template(value)) for name, value in rules.add.items()]
 
     def apply(
@@ -94,10 +104,10 @@ class FieldRules:
         ``variables`` has a value for each of VARIABLES.
         """
         result = []
-        remove = self._remove
+        remove, plain = self._remove, self._plain
         left = dict(self._set)
         for field in fields:
-            low = field[0].lower()
+            low = plain[field[0]]
             if low in self._set:
                 if low in left:
                     name, template = left.pop(low)

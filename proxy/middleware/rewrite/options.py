@@ -58,7 +58,10 @@ RewriteLocation: TypeAlias = Annotated[
     ),
 ]
 RequestHeaders: TypeAlias = Annotated[
-    HeaderRules | None, described("Changes to the fields of requests.")
+    HeaderRules | None,
+    described(
+        "Changes to the fields of requests; remove and set find a name with _ in place of - too."
+    ),
 ]
 ResponseHeaders: TypeAlias = Annotated[
     HeaderRules | None, described("Changes to the fields of replies.")

@@ -71,7 +71,7 @@ class Rewrite:
             paths = PathRewriter(options.strip_prefix, options.add_prefix, options.rewrite)
             self._rewrite = paths.apply
         asked, answered = options.request_headers, options.response_headers
-        self._request_rules = FieldRules(asked) if asked else None
+        self._request_rules = FieldRules(asked, of_requests=True) if asked else None
         self._response_rules = FieldRules(answered) if answered else None
         told = options.strip_prefix if tell_prefix else ""
         self._prefix = normal_prefix(told, what="strip_prefix")
@@ -113,6 +113,7 @@ class Rewrite:
         if self._request_rules is not None:
             exchange.heard = exchange.headers
             exchange.headers = self._request_rules.apply(exchange.headers, _variables(exchange))
+            exchange.no_trailers = self._request_rules.names
 
 
 def _prefixed(fields: RawHeaders, prefix: bytes) -> Fields:

@@ -1,6 +1,7 @@
 """The body of a request on its way to the upstream."""
 
 import asyncio
+from collections.abc import Set as AbstractSet
 
 from proxy.core.body import Body
 from proxy.core.errors import InternalError, ProxyError, ResponseTimeout, forget_frames
@@ -19,10 +20,27 @@ class RequestBodySender:
     It is the ``Sink`` of a long one that the kernel moves.
     """
 
-    __slots__ = ("_body", "_clock", "_first_byte", "_held", "_loop", "_protocol", "descriptor")
+    __slots__ = (
+        "_body",
+        "_clock",
+        "_first_byte",
+        "_held",
+        "_loop",
+        "_no_trailers",
+        "_protocol",
+        "descriptor",
+    )
 
-    def __init__(self, body: Body, protocol: UpstreamProtocol, timeouts: TimeoutsOptions) -> None:
+    def __init__(
+        self,
+        body: Body,
+        protocol: UpstreamProtocol,
+        timeouts: TimeoutsOptions,
+        no_trailers: AbstractSet[bytes] = frozenset(),
+    ) -> None:
+        """``no_trailers``: see ``Exchange``."""
         self._body = body
+        self._no_trailers = no_trailers
         self._protocol = protocol
         self._first_byte = timeouts.first_byte
         self._clock = StallClock(timeouts.first_byte)
@@ -48,7 +66,7 @@ class RequestBodySender:
                     reader.splice(self)
                 chunk = data = b""  # not kept while the client sends no more
             if chunked:
-                protocol.send_more(last_chunk(body.trailers))
+                protocol.send_more(last_chunk(body.trailers, self._no_trailers))
         except ConnectionError:
             # The reader of the reply is told of a lost connection too, and more precisely: it has
             # still to read what came before, and an error of a splice may be another one.

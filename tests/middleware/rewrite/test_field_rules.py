@@ -33,6 +33,33 @@ def test_fields_are_removed_then_set_then_added(rules: HeaderRules, fields: Fiel
     assert ready.apply(FIELDS, KNOWN) == ready.apply(FIELDS, KNOWN) == fields
 
 
+CGI: Fields = [(b"X_User", b"1"), (b"A", b"2"), (b"x-user", b"3"), (b"TRUE_client-IP", b"4")]
+
+
+@pytest.mark.parametrize(
+    ("rules", "fields"),
+    [
+        (HeaderRules(set={"X-User": "5"}), [(b"X-User", b"5"), CGI[1], CGI[3]]),
+        (HeaderRules(set={"x_user": "5"}), [(b"x_user", b"5"), CGI[1], CGI[3]]),
+        (HeaderRules(remove=("True-Client-IP",)), CGI[:3]),
+        (HeaderRules(remove=("x_user",)), [CGI[1], CGI[3]]),
+        (HeaderRules(add={"X-User": "5"}), [*CGI, (b"X-User", b"5")]),
+    ],
+)
+def test_rules_for_requests_find_a_field_in_any_writing(rules: HeaderRules, fields: Fields) -> None:
+    ready = FieldRules(rules, of_requests=True)
+    assert ready.apply(CGI, KNOWN) == ready.apply(CGI, KNOWN) == fields
+    assert ready.names == {name for name in ready.names if b"_" not in name}
+
+
+def test_rules_for_replies_leave_other_writings() -> None:
+    rules = FieldRules(HeaderRules(set={"X-User": "5"}, remove=("True-Client-IP",)))
+    assert rules.apply(CGI, KNOWN) == [CGI[0], CGI[1], (b"X-User", b"5"), CGI[3]]
+    FieldRules(HeaderRules(set={"X-User": "5", "X_User": "6"}))
+    with pytest.raises(ValueError, match="twice"):
+        FieldRules(HeaderRules(set={"X-User": "5", "X_User": "6"}), of_requests=True)
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [

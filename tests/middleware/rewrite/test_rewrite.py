@@ -145,3 +145,11 @@ def test_a_route_that_changes_nothing_has_no_link() -> None:
     scope = scope_of(Route(upstream="api"), Shared(random.Random(1)))
     scope.options += (Route(upstream="api"), names)
     assert link(scope, Script()) is None
+
+
+async def test_no_trailer_says_what_rules_have_set_or_removed() -> None:
+    rules = HeaderRules(set={"X-User": "svc"}, remove=("True_Client-IP",), add={"X-A": "1"})
+    exchange = get("/", [(b"X_User", b"admin"), (b"B", b"1")])
+    await rewrite(Script(reply()), request_headers=rules).handle(exchange)
+    assert exchange.headers == [(b"X-User", b"svc"), (b"B", b"1"), (b"X-A", b"1")]
+    assert exchange.no_trailers == {b"x-user", b"true-client-ip"}
