@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from proxy.config.load import load
-from proxy.middleware.cache.meanings import _ADDRESSES, is_owner
+from proxy.middleware.cache.meanings import _ADDRESSES, _ELSEWHERE, is_address, is_owner
 from proxy.policy.freshness import HEURISTIC
 from proxy.policy.storing import _NEVER
 from proxy.run.runtime import Runtime
@@ -85,10 +85,15 @@ def test_the_fields_that_say_who_asks_or_where_are_the_listed_ones() -> None:
     assert len(words) > 40
     assert [word for word in words if word != "*" and not is_owner(_filled(word))] == []
     assert not any(is_owner(name) for name in (b"user-agent", b"sec-fetch-user", b"x-real-ip"))
-    where = TEXT.partition("- `X-Original-*`,")[2].partition("Any client")[0]
-    names = re.findall(r"`([\w-]+)`", where)
-    assert len(names) > 10
-    assert {name.lower().encode() for name in names} | {b"forwarded"} == _ADDRESSES
+    where = TEXT.partition("between the dashes is `*host`")[2].partition("Any client")[0]
+    words = ["*host", *re.findall(r"`([a-z*]+)`", where)]
+    assert len(words) == 8
+    assert [word for word in words if not is_address(_filled(word))] == []
+    names = {name.lower().encode() for name in re.findall(r"`([A-Z][\w-]+[a-zA-Z])`", where)}
+    assert names | {b"forwarded"} > _ADDRESSES
+    assert [name for name in names if not is_address(name)] == []
+    not_where = TEXT.partition("and those with the word")[2].partition("do not count")[0]
+    assert {word.encode() for word in re.findall(r"`([a-z]+)`", not_where)} == _ELSEWHERE
 
 
 def _filled(word: str) -> bytes:

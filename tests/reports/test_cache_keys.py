@@ -146,11 +146,43 @@ async def test_what_says_nothing_of_who_asks_costs_no_hit(name: str) -> None:
         "X-HTTP-Method-Override",
         "X-Method-Override",
         "X_Original_URL",
+        "Forwarded-Host",
+        "X-Forward-Host",
+        "Host-Override",
+        "X-Host-Override",
+        "Fastly-Host",
+        "X-MS-Original-Url",
+        "X-Envoy-Original-Path",
+        "X-Request-Uri",
+        "X-Override-URL",
+        "CloudFront-Forwarded-Proto",
+        "x-invoke-path",
+        "x-matched-path",
+        "X-Script-Name",
     ],
 )
 async def test_what_some_servers_take_for_the_address_is_part_of_it(name: str) -> None:
     requests = [get(fields=b"%b: %b\r\n" % (name.encode(), to)) for to in (b"/a", b"/b", b"/a")]
     assert await bodies(RawUpstream(*numbered(3)), [get(), *requests]) == [b"0", b"1", b"2", b"1"]
+
+
+async def test_the_script_that_a_trusted_proxy_names_is_part_of_the_address() -> None:
+    fields = [b"SCRIPT_NAME: /%d\r\n" % number for number in (1, 2, 1)]
+    requests = [get("/1/2", fields=each) for each in fields]
+    found = await bodies(RawUpstream(*numbered(3)), requests, server=TRUSTING)
+    assert found == [b"0", b"1", b"0"]
+    assert await bodies(RawUpstream(*numbered(3)), requests) == [b"0", b"0", b"0"]
+
+
+async def test_what_browsers_send_of_each_page_costs_no_hit() -> None:
+    fields = (
+        b"Referer: https://a.test/%d\r\nOrigin: https://%d.test\r\nSec-Fetch-Site: cross-site%d\r\n"
+        b"HX-Current-URL: https://a.test/%d\r\nDNT: %d\r\nX-Request-Id: %d\r\n"
+        b"traceparent: 00-%032x-00000000000000ab-01\r\nSec-CH-Prefers-Color-Scheme: %d\r\n"
+    )
+    requests = [get(fields=fields % ((number,) * 8)) for number in (1, 2)]
+    found = await bodies(RawUpstream(*numbered(2, b"")), requests, cache={"ttl": "1m"})
+    assert found == [b"0", b"0"]
 
 
 async def test_long_values_that_vary_are_not_kept() -> None:

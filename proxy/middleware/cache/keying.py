@@ -8,7 +8,7 @@ from proxy.http.bounded_cache import BoundedCache
 from proxy.middleware.cache.asked import stable_digest
 from proxy.middleware.cache.meanings import lower
 
-_FORM: Final = b"2"
+_FORM: Final = b"3"
 """Another one where other things stand under a key: then nothing that is stored is found."""
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from proxy.core.redaction import CREDENTIALS
 from proxy.http.bounded_cache import BoundedCache, Memo
 from proxy.http.conditional import CONDITIONS, FOR_ORIGINS
-from proxy.http.fields import RawHeaders
+from proxy.http.fields import DASHED, RawHeaders
 
 OWNER: Final = b"owner"
 ADDRESS: Final = b"address"
@@ -35,12 +35,13 @@ _NOT_OWNERS: Final = frozenset(
     remote-addr remote-host remote-ip remote-port x-remote-addr x-remote-host x-remote-ip
     x-remote-port""".split()
 )
-_ADDRESSES: Final = frozenset(
-    b"""forwarded x-host x-http-host-override x-rewrite-url x-url x-http-method x-method
-    x-http-method-override x-method-override x-scheme x-url-scheme x-script-name
-    front-end-https""".split()
-)
-_ADDRESS_STARTS: Final = (b"x-forwarded", b"x-original-")
+_ADDRESSES: Final = frozenset({b"forwarded", b"x-http-method", b"x-method"})
+_ADDRESS_STARTS: Final = (b"x-forwarded", b"x-original-", b"x-invoke-")
+_ADDRESS_WORD: Final = re.compile(rb"[a-z]*(?:host|ur[il]|path|proto|scheme)|https|override")
+"""A word between dashes that says that a field may stand for a part of the address."""
+_SCRIPT: Final = b"script-name"
+_ELSEWHERE: Final = frozenset({b"client", b"remote", b"current", b"next", b"referer", b"referrer"})
+"""Words of fields about where the client is, not what it asks for: HX-Current-URL, Next-Url."""
 _RESUMED: Final = b"last-event-id"
 """The rest of a stream of events is asked for: what is stored is the whole, or another rest."""
 _CLIENTS: Final = frozenset({b"x-forwarded-for", b"x-original-for", b"x-original-forwarded-for"})
@@ -72,7 +73,7 @@ MEANINGS: Final = Memo(_meaning, 2048)
 
 def is_owner(name: bytes) -> bool:
     """Whether a field, in lower case, says who asks. Authorization has rules of its own."""
-    dashed = name.replace(b"_", b"-")
+    dashed = DASHED[name]
     if dashed in _NOT_OWNERS:
         return False
     if name in CREDENTIALS or dashed.startswith(_OWNERS):
@@ -83,15 +84,20 @@ def is_owner(name: bytes) -> bool:
 
 def is_address(name: bytes) -> bool:
     """Whether a field, in lower case, may say what was asked for, beside Host and target."""
-    dashed = name.replace(b"_", b"-")
-    if dashed in _CLIENTS:
+    dashed = DASHED[name]
+    if dashed in _CLIENTS or dashed == b"host":
         return False
-    return dashed in _ADDRESSES or dashed.startswith(_ADDRESS_STARTS)
+    if dashed in _ADDRESSES or dashed.startswith(_ADDRESS_STARTS) or dashed.endswith(_SCRIPT):
+        return True
+    words = dashed.split(b"-")
+    if words[0] == b"sec" or not _ELSEWHERE.isdisjoint(words):
+        return False
+    return any(map(_ADDRESS_WORD.fullmatch, words))
 
 
 def address_parts(name: bytes, value: bytes, host: bytes, scheme: bytes) -> tuple[bytes, ...]:
     """What a field says of the address; nothing where that is the ``host`` and ``scheme`` known."""
-    low = name.lower().replace(b"_", b"-")
+    low = DASHED[name]
     if low == b"forwarded":
         found: list[bytes] = []
         for which, said in _PAIR.findall(value):

@@ -26,7 +26,15 @@ def test_credentials_are_of_an_owner(name: bytes) -> None:
     "name",
     b"""authorization user-agent x-user-agent sec-fetch-user sec-websocket-key idempotency-key
     accept accept-language origin referer x-request-id x-forwarded-for x-real-ip via remote_addr
-    traceparent x-monkeys x-organic x-tokenizer cache-control if-none-match""".split(),
+    traceparent x-monkeys x-organic x-tokenizer cache-control if-none-match host dnt
+    sec-fetch-site sec-fetch-mode sec-fetch-dest sec-ch-ua-platform sec-ch-prefers-color-scheme
+    sec-websocket-protocol upgrade-insecure-requests save-data priority accept-encoding alt-used
+    x-requested-with x-amzn-trace-id x-cloud-trace-context baggage tracestate x-b3-traceid
+    x-correlation-id hx-request hx-current-url hx-target next-url turbo-frame
+    x-client-host x-remote-host remote-host x-referer-url cloudfront-viewer-country cf-ray
+    cf-connecting-ip true-client-ip
+    x-original-for mcp-protocol-version connect-protocol-version x-stainless-lang ping-to
+    access-control-request-method x-hostile x-urlaub x-pathology""".split(),
 )
 def test_other_fields_are_of_nobody(name: bytes) -> None:
     assert not is_owner(name)
@@ -53,6 +61,21 @@ def test_what_is_said_of_the_address(name: bytes, value: bytes, parts: tuple[byt
     fields = [(b"Accept", b"x"), (name, value)]
     for _ in range(2):  # the second time from memory
         assert address(fields, HOST.decode().upper(), SCHEME.decode()) == list(parts)
+
+
+@pytest.mark.parametrize(
+    "name",
+    b"""x-host x-http-host-override x-rewrite-url x-url x-http-method x-method
+    x-http-method-override x-method-override x-scheme x-url-scheme x-script-name front-end-https
+    forwarded-host x-forward-host host-override x-host-override fastly-host x-ms-original-url
+    x-envoy-original-path x-envoy-original-dst-host x-request-uri x-override-url x-real-host
+    cloudfront-forwarded-proto x-invoke-path x-invoke-status x-matched-path x-forward-proto
+    base-url request-uri x-http-destinationurl x-originalurl x-forwardedhost x-https x-base-path
+    script_name path_info script-name x_override_url x-forwarded-prefix""".split(),
+)
+def test_a_word_says_that_a_field_may_stand_for_the_address(name: bytes) -> None:
+    assert MEANINGS[name] is MEANINGS[name.upper()] is ADDRESS
+    assert address_parts(name, b"/A", HOST, SCHEME) == (name.replace(b"_", b"-"), b"/A")
 
 
 def test_many_quotes_take_linear_time() -> None:
