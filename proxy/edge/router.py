@@ -10,14 +10,13 @@ from proxy.core.errors import MethodNotAllowed, NoRoute
 from proxy.core.options import Table, described
 from proxy.core.patterns import Paths
 from proxy.edge.route_fields import is_told
-from proxy.http.authority import hostname, valid_host
+from proxy.http.authority import WILDCARD, host_pattern, hostname
 from proxy.http.fields import RawHeaders, values
 from proxy.http.grammar import TOKEN
 from proxy.http.target import literal_path
 
 T = TypeVar("T")
 
-_WILDCARD: Final = "*."
 _EXACT, _WILD, _ANY = range(3)
 _REGEX, _PREFIX = range(2)
 _CATCH_ALL: Final = (_ANY, 0, _PREFIX, 0, 0)
@@ -36,7 +35,11 @@ class RouteOptions(Table, frozen=True, kw_only=True):
         str, described('"api.example.com", or "*.example.com" for every name below; else any.')
     ] = ""
     path: Annotated[
-        str, described('Prefix of whole segments: "/v1" takes /v1 and /v1/..., not /v10.')
+        str,
+        described(
+            'Prefix of whole segments: "/v1" takes /v1 and /v1/..., not /v10. No access control: '
+            "it takes neither //v1 nor /v1;a nor /v1%2Fa, which a server may read as /v1."
+        ),
     ] = "/"
     path_regex: Annotated[
         str, described("Regular expression (RE2) that matches the whole path, instead of path.")
@@ -61,8 +64,8 @@ def rank(options: RouteOptions) -> tuple[int, ...]:
     Exact host before wildcard before none; regex before prefix; the longer; then the one that
     names more. Any restriction of the method counts as one name, each field as one.
     """
-    host = _host_pattern(options.host)
-    kind = _ANY if not host else _WILD if host.startswith(_WILDCARD) else _EXACT
+    host = host_pattern(options.host)
+    kind = _ANY if not host else _WILD if host.startswith(WILDCARD) else _EXACT
     named = bool(options.methods) + len(options.headers)
     if options.path_regex:
         path = (_REGEX, -len(options.path_regex))
@@ -179,21 +182,21 @@ class _Hosts(Generic[T]):
     def __init__(self, ranked: Sequence[tuple[RouteOptions, T]]) -> None:
         hosts: dict[str, list[tuple[RouteOptions, _Rule[T]]]] = {}
         for options, target in ranked:
-            rules = hosts.setdefault(_host_pattern(options.host), [])
+            rules = hosts.setdefault(host_pattern(options.host), [])
             rules.append((options, _Rule(options, target)))
         paths = {host: _Paths(rules) for host, rules in hosts.items()}
         # What a request falls through to is written out for each name, so that finding it is one
         # look-up for each label of its host at most.
         self.anywhere = [paths[""]] if "" in paths else []
         """What a request of any host falls through to."""
-        suffixes = [host[1:] for host in paths if host.startswith(_WILDCARD)]
+        suffixes = [host[1:] for host in paths if host.startswith(WILDCARD)]
         self._wild: dict[str, list[_Paths[T]]] = {}
         for suffix in sorted(suffixes, key=len):  # wider ones first
             self._wild[suffix] = [paths["*" + suffix], *self._by_suffix(suffix[1:])]
         self._by_name = {
             host: [paths[host], *self._by_suffix(host)]
             for host in paths
-            if host and not host.startswith(_WILDCARD)
+            if host and not host.startswith(WILDCARD)
         }
 
     @property
@@ -288,13 +291,3 @@ def _choose(candidates: Sequence[_Paths[T]], method: str, path: str, headers: Ra
     if allow:
         raise MethodNotAllowed(f"no route takes {method} on {path}", tuple(sorted(allow)))
     raise NoRoute(f"no route for {path}")
-
-
-def _host_pattern(host: str) -> str:
-    """A host from the configuration as ``hostname`` would have it."""
-    if not host:
-        return ""
-    name = host.removeprefix(_WILDCARD)
-    if not name.isascii() or not valid_host(name.encode()) or "*" in name:
-        raise ValueError(f'host must be a name or "*." and a name, got {host!r}')
-    return host[: -len(name)] + hostname(name)

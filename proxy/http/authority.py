@@ -10,6 +10,9 @@ _HOST: Final = re.compile(
     rb"(?:\[([0-9A-Fa-f:.]{2,45})\]|(?!\.)(?:[A-Za-z0-9._~!$&'()*+;=-]|%[0-9A-Fa-f]{2})+)"
     rb"(?::([0-9]{0,5}))?"
 )
+WILDCARD: Final = "*."
+"""Begins a pattern of hosts: every name below the one that follows."""
+
 _LARGEST_PORT: Final = 65535
 _DEFAULT_PORTS: Final = {b"http": b":80", b"https": b":443"}
 
@@ -57,3 +60,16 @@ def comparable(scheme: bytes, authority: bytes) -> bytes:
     Without a scheme it is taken for one of http.
     """
     return authority.lower().removesuffix(_DEFAULT_PORTS.get(scheme, b":80"))
+
+
+def host_pattern(text: str) -> str:
+    """A host from the configuration, or such a pattern, as ``hostname`` would have it.
+
+    Raises ValueError with a sentence for the operator.
+    """
+    if not text:
+        return ""
+    name = text.removeprefix(WILDCARD)
+    if not name.isascii() or not valid_host(name.encode()) or "*" in name:
+        raise ValueError(f'host must be a name or "*." and a name, got {text!r}')
+    return text[: -len(name)] + hostname(name)

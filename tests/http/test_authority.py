@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.http.authority import comparable, hostname, network, valid_host
+from proxy.http.authority import comparable, host_pattern, hostname, network, valid_host
 
 
 @pytest.mark.parametrize(
@@ -124,3 +124,17 @@ def test_an_authority_is_compared_without_case_and_default_port(
 )
 def test_an_ipv4_network_is_one_however_it_is_written(cidr: str, meant: str) -> None:
     assert str(network(cidr)) == meant
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern"),
+    [("", ""), ("API.test.", "api.test"), ("*.API.test", "*.api.test"), ("[::0:1]", "[::1]")],
+)
+def test_a_pattern_is_a_name_or_all_names_below_one(text: str, pattern: str) -> None:
+    assert host_pattern(text) == pattern
+
+
+@pytest.mark.parametrize("text", ["*", "*.", "a.*.b", "*.*.b", "a b", "caf\xe9", "a/b"])
+def test_nothing_else_is_a_pattern(text: str) -> None:
+    with pytest.raises(ValueError, match="host must be a name"):
+        host_pattern(text)
