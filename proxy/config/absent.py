@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from proxy.config.similar import plain
+
 _FRONT: Final = "put nginx, HAProxy or Caddy in front for it"
 _ONE_FILE: Final = "one file is the whole configuration"
 _WORKERS: Final = "[server] workers says how many processes serve"
@@ -11,6 +13,50 @@ _TLS: Final = (
 )
 _COMPRESSION: Final = "nothing is compressed here, bodies pass as the server sends them"
 _VERSIONS: Final = f"this proxy speaks neither HTTP/2 nor HTTP/3; {_FRONT}"
+_REDIRECTS: Final = f"this proxy does not redirect, the API does; from http to https: {_FRONT}"
+_RENEWED: Final = f"[server.tls] certificates are files that another program renews; or {_FRONT}"
+_LISTS: Final = f"no addresses are let in or kept out here; {_FRONT}, or use a firewall"
+SPLIT: Final = (
+    "requests are not split between upstreams: weight stands at the servers of one, as in "
+    'servers = [{ url = "http://10.0.0.1:9000", weight = 9 }]'
+)
+_MIRROR: Final = "a request goes to one upstream; put nginx, Envoy or Traefik in front to mirror it"
+_CHOICE: Final = "routes are chosen by host, path, methods and headers, not by query or cookie"
+_RULE: Final = "a route says what it takes by host, path, methods and headers"
+_LAST: Final = "a route that names neither host nor path takes what no other route takes"
+_HASH: Final = 'expected load_balance = { policy = "hash", hash_key = "%s" }'
+_STICKY: Final = f"{_HASH % 'cookie:NAME'}, a cookie of the API: the proxy sets none"
+_KEYS: Final = "path, route, client_addr, header:NAME or cookie:NAME"
+_BANDWIDTH: Final = "the bandwidth of clients is not limited; put nginx or HAProxy in front for it"
+_PER_CLIENT: Final = (
+    "connections of one client are not limited: [rate_limit] limits its requests, and [queue] "
+    "shares an upstream with [concurrency] fairly among clients"
+)
+_BURST: Final = "requests within burst pass at once; with max_wait others wait for their turn"
+_VERIFY: Final = (
+    "verify = false in [upstreams.tls] trusts any certificate, also that of somebody in between"
+)
+_NAMES: Final = 'expected host = "NAME" in [[routes]]; server_name of [upstreams.tls] is of servers'
+_CLIENT: Final = (
+    "the client is known by the X-Forwarded-For or Forwarded of those in [server] trusted_proxies"
+)
+_FIXED: Final = "the proxy answers for an upstream that has failed: fallback = { status, file }"
+_HSTS: Final = (
+    'expected response_headers = { set = { Strict-Transport-Security = "max-age=31536000" } } '
+    "in [[routes]]"
+)
+_SIGNED: Final = (
+    'no Server field is added; response_headers = { remove = ["Server"] } in [[routes]] removes '
+    "that of the API"
+)
+_CLOCKS: Final = (
+    "expected request_headers_timeout, body_idle_timeout, write_idle_timeout and "
+    "keepalive_timeout in [server]"
+)
+_OF_CLIENTS: Final = "expected body_idle_timeout and write_idle_timeout in [server]"
+_SERVERS: Final = "[upstreams.tls] and [timeouts] say how servers are spoken to"
+_AT_ONCE: Final = "bodies always pass as they come, without buffering"
+_COUNTED: Final = "what is counted is shown by the admin listener: write [admin]"
 _CLIENTS: Final = f"this proxy does not check who the client is; {_FRONT}"
 _FILES: Final = "this proxy serves no files"
 _LOG: Final = "the access log goes to standard output, everything else to standard error"
@@ -27,10 +73,14 @@ _SENTENCES: Final = {
     "server.ssl server.certificates server.certificate server.cert server.cert_file"
     " server.key_file server.ssl_certificate server.https tls.certificates": _TLS,
     "cache proxy_cache": "write [cache], or cache = {} in a route",
-    "redirect redirects redir return": "this proxy does not redirect, the API does",
-    "gzip compress compression brotli zstd encode": _COMPRESSION,
+    "redirect redirects redir return redirect_scheme redirect_regex redirect_https redirect_http"
+    " redirect_to_https http_redirect https_redirect https_only force_https http_to_https"
+    " ssl_redirect auto_https": _REDIRECTS,
+    "gzip gzip_types gzip_min_length gzip_comp_level gunzip compress compression brotli zstd"
+    " encode": _COMPRESSION,
     "http2 http3 h2 h2c quic alpn": _VERSIONS,
-    "basic_auth basicauth forward_auth auth_request jwt oidc": _CLIENTS,
+    "basic_auth auth_basic auth_basic_user_file htpasswd digest_auth auth_digest forward_auth"
+    " auth_request ext_authz jwt jwt_authn auth_jwt oidc": _CLIENTS,
     "include includes import imports": _ONE_FILE,
     "middleware middlewares filters plugins handlers": _TABLES,
     "http tcp entrypoints entry_points providers static_resources apps": _THREE,
@@ -38,23 +88,65 @@ _SENTENCES: Final = {
     "websocket websockets upgrade": _UPGRADES,
     "routes.priority routes.order routes.weight": _ORDER,
     "root static try_files file_server": _FILES,
-    "log.output log.path log.file log.stdout log.error_log log.destination": _LOG,
-    "metrics prometheus": "what is counted is shown by the admin listener: write [admin]",
-    "health_check.port health_check.address": _CHECKED,
-    "health_check.host health_check.hostname health_check.headers health_check.method": _ASKED,
+    "log.output log.path log.file log.stdout log.destination error_log": _LOG,
+    "metrics prometheus stats stub_status stats_prefix": _COUNTED,
+    "health_check.port health_check.address health_port": _CHECKED,
+    "health_check.host health_check.hostname health_check.headers health_check.method"
+    " health_headers": _ASKED,
     "servers.path servers.prefix": "write add_prefix in the routes instead",
     "cache.methods": "GET and HEAD are stored, and with post = true a POST with a JSON body",
     "routes.name routes.id": "a route has no name, the log shows its host and path",
-    "buffering proxy_buffering buffer": "bodies always pass as they come, without buffering",
+    "buffering proxy_buffering buffer flush_interval response_forwarding proxy_request_buffering"
+    " proxy_buffers proxy_buffer_size request_buffers response_buffers": _AT_ONCE,
+    "acme letsencrypt certbot cert_resolver acme_ca acme_email email on_demand": _RENEWED,
+    "allow deny allow_list deny_list white_list black_list block_list allow_ips deny_ips"
+    " allowed_ips ip_allow_list ip_deny_list ip_white_list ip_black_list ip_filter ip_restriction"
+    " source_range remote_ip satisfy rbac": _LISTS,
+    "split split_clients traffic_split weighted weighted_clusters canary": SPLIT,
+    "mirror mirroring mirrors request_mirror_policies request_mirror_policy shadow": _MIRROR,
+    "query queries query_string query_params query_parameters params args cookies"
+    " routes.cookie": _CHOICE,
+    "rule acl use_backend": _RULE,
+    "default_backend default_service": _LAST,
+    "sticky stick stick_table sticky_session sticky_sessions session_affinity"
+    " session_persistence upstreams.cookie load_balance.cookie": _STICKY,
+    "ip_hash": _HASH % "client_addr",
+    "hash hash_policy": f"{_HASH % '...'}: {_KEYS}",
+    "least_conn": 'expected load_balance = { policy = "least_request" }, the default',
+    "limit_rate limit_rate_after bwlim": _BANDWIDTH,
+    "limit_conn limit_conn_zone": _PER_CLIENT,
+    "nodelay rate_limit.delay": _BURST,
+    "insecure_skip_verify tls_insecure_skip_verify skip_verify insecure tls_verify ssl_verify"
+    " verify_ssl proxy_ssl_verify": _VERIFY,
+    "server.server_name routes.server_name server_alias": _NAMES,
+    "real_ip_header real_ip_recursive client_ip_headers use_remote_address"
+    " xff_num_trusted_hops": _CLIENT,
+    "respond direct_response static_response errorfile": _FIXED,
+    "hsts": _HSTS,
+    "server_tokens": _SIGNED,
+    "responding_timeouts": _CLOCKS,
+    "timeouts.client timeout_client": _OF_CLIENTS,
+    "timeouts.server timeout_server": "expected first_byte and idle in [timeouts]",
+    "timeouts.check": "expected timeout in [health_check]",
+    "timeouts.http_request timeout_http_request": "expected request_headers_timeout in [server]",
+    "timeouts.http_keep_alive timeout_http_keep_alive": "expected keepalive_timeout in [server]",
+    "shutdown.timeout": "expected grace_period",
+    "servers_transport transport transport_socket common_tls_context": _SERVERS,
+    "proxy_http_version": "servers are spoken to in HTTP/1.1",
+    "stream.sse": "streams of events are known by their Content-Type",
 }
 
-_KNOWN: Final = {name: text for names, text in _SENTENCES.items() for name in names.split()}
+_KNOWN: Final = {
+    ".".join(map(plain, name.split("."))): text
+    for names, text in _SENTENCES.items()
+    for name in names.split()
+}
 
 
 def absent(name: str, table: tuple[str, ...]) -> str:
     """The end of the sentence ``unknown option``, or nothing; ``table`` is where it stands."""
     if name in ("tls", "ssl", "https") and not table:
         return f": {_TLS}"
-    near = f"{table[-1]}.{name}" if table else ""
-    text = _KNOWN.get(near) or _KNOWN.get(name)
+    near = f"{plain(table[-1])}.{plain(name)}" if table else ""
+    text = _KNOWN.get(near) or _KNOWN.get(plain(name))
     return f": {text}" if text else ""

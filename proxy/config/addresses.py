@@ -4,7 +4,7 @@ import ipaddress
 import re
 from typing import Any, Final
 
-from proxy.config.unexpanded import other_reference
+from proxy.config.unexpanded import as_reference
 
 _AUTHORITY: Final = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(?::([^:]*))?")
 # Underscores are no part of a DNS host name, but of names that Docker and Kubernetes give out.
@@ -69,9 +69,10 @@ def listen_fault(address: str) -> str:
         return unix_fault(address)
     if re.fullmatch(r":?[0-9]+", address):
         return authority_fault(f"{LOOPBACK}:{address.removeprefix(':')}", lowest=0)
-    if reference := other_reference(address):
-        return f'did you mean "${{{reference}}}", from the environment? Got {address!r}'
+    if reference := as_reference(address):
+        return f'did you mean "{reference}", from the environment? Got {address!r}'
     first, *rest = address.split() or [""]
+    first = f":{first}" if rest and first.isdecimal() else first
     if rest and not listen_fault(first):
         why = "; [server.tls] is for TLS" if "ssl" in rest or "tls" in rest else ""
         return f"expected nothing behind the address, did you mean {first!r}?{why}"
@@ -180,6 +181,9 @@ def pattern_fault(host: str) -> str:
         return 'leave host out to match every host, or write "*.example.com"'
     name = host.removeprefix("*.")
     fault = host_fault(name)
+    names = [each for each in re.split(r"[,\s]+", host) if each]
+    if fault and len(names) > 1 and not any(map(pattern_fault, names)):
+        return f"write one [[routes]] for each host, got {host!r}"
     if fault and not authority_fault(name):
         bare = host.rpartition(":")[0]
         return f"hosts are compared without their port, got {host!r}, did you mean {bare!r}?"

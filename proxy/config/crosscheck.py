@@ -1,5 +1,6 @@
 """What no single declaration can say: references, and rules between options."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
@@ -15,8 +16,10 @@ from proxy.config.listener import listener_problems
 from proxy.config.merge import written_at
 from proxy.config.model import Config, Route, Upstream
 from proxy.config.paths import path_meant
-from proxy.config.problems import fault_of, suggestion
+from proxy.config.problems import fault_of
+from proxy.config.similar import suggestion
 from proxy.config.tables import table_problems
+from proxy.config.unexpanded import variable_meant
 from proxy.config.unreachable import shadowed
 from proxy.config.urls import collector_fault, server_fault
 from proxy.core import findings, patterns
@@ -263,13 +266,19 @@ def _route(options: Route, raw: Mapping[str, Any], place: Place) -> Iterator[Fin
             yield from _rules(rules, (*place, side))
 
 
+def _template_fault(value: str) -> str:
+    """The value of a rule for fields, with what was meant by a variable of another proxy."""
+    fault = fault_of(partial(Template, value))
+    found = re.match(r"'(\{.*?\})' is no variable", fault)
+    meant = variable_meant(found[1]) if found else ""
+    return f"{fault}, did you mean {meant!r}?" if meant else fault
+
+
 def _rules(rules: HeaderRules, place: Place) -> Iterator[Finding]:
     for act in ("set", "add"):
         for name, value in getattr(rules, act).items():
             fault = (
-                findings.owned_fault(name)
-                or findings.value_fault(value)
-                or fault_of(partial(Template, value))
+                findings.owned_fault(name) or findings.value_fault(value) or _template_fault(value)
             )
             yield from _one((*place, act, name), fault)
     yield from _each((*place, "remove"), rules.remove, findings.owned_fault)

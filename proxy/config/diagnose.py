@@ -109,7 +109,7 @@ class _Walk:
             if words:
                 more = f' or "{", ".join(words)}", got '
                 complaint = complaint.replace(", got ", more, 1) + hints.word(raw, list(words))
-            complaint += hints.without(place[-1], raw)
+            complaint += hints.without(place[-1], raw) or hints.several(place, raw)
         return self.wrong(place, complaint) if complaint else raw
 
     def no_table(self, kind: inspect.StructType, raw: Any, place: Place) -> Any:

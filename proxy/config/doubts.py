@@ -10,7 +10,7 @@ from proxy.config.addresses import split_listen
 from proxy.config.credentials import credentials_doubts, secret_fault
 from proxy.config.model import Config, Route, Upstream
 from proxy.config.paths import path_doubts
-from proxy.config.problems import suggestion
+from proxy.config.similar import suggestion
 from proxy.config.urls import collector_doubt
 from proxy.config.without_effect import without_effect
 from proxy.core.findings import ANY, WARNING, Finding, Place
@@ -91,7 +91,7 @@ def _upstream(options: Upstream, place: Place) -> Iterator[Finding]:
             if name == "ca_file" and options.tls.ca_file:
                 yield Finding((*place, "tls", name), "nothing is checked with verify = false")
     header = options.host_header
-    if header not in _HOST_HEADERS and (near := suggestion(header, _HOST_HEADERS, 0.7)):
+    if header not in _HOST_HEADERS and (near := suggestion(header, _HOST_HEADERS, parts=False)):
         yield Finding((*place, "host_header"), f"{header!r} is sent as the name of a host{near}")
     yield from credentials_doubts(options.credentials, (*place, "credentials"))
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from proxy.config.hints import is_never, word
+from proxy.config.similar import plain
 from proxy.config.wrong_units import meant, size_unit, unit
 from proxy.core import cache_options, request_key, stream_options
 from proxy.core.duration import Duration
@@ -50,8 +51,19 @@ def hint(pattern: str, raw: Any) -> str:
     return form.hint(raw) or word(str(raw).strip(), form.words)
 
 
+_ADDRESS: Final = re.compile(
+    r"(?:header:\s*|\$http_)?(?:x[-_]forwarded[-_]for|x[-_]real[-_]ip|forwarded)"
+    r"|\$(?:proxy_add_x_forwarded_for|realip_remote_addr|(?:binary_)?remote_addr)",
+    re.IGNORECASE,
+)
+"""The address of a client, as a field that a front sends or as nginx has it."""
+_BELIEVED: Final = "; [server] trusted_proxies says whose X-Forwarded-For is believed"
+
+
 def _key(raw: Any) -> str:
     text = str(raw).strip()
+    if _ADDRESS.fullmatch(text):
+        return meant("'client_addr'") + _BELIEVED
     if near := word(text, ("path", "route", "client_addr")):
         return near
     kind, _, name = text.partition(":")
@@ -122,7 +134,17 @@ def _path(raw: Any) -> str:
     return meant(f"'/{text.lstrip('/')}'") if text else ""
 
 
+_CAUSES: Final = {
+    "gatewayerror": ', did you mean "502", "503" and "504"?',
+    "retriable4xx": meant("'409'"),
+    "nonidempotent": ", methods and idempotency_header say what may be sent again",
+}
+"""Causes of Envoy and nginx."""
+
+
 def _status(raw: Any) -> str:
+    if near := _CAUSES.get(plain(str(raw))):
+        return near
     status = re.fullmatch(r"http[_-]?([45][0-9]{2})", str(raw).strip().lower())
     return meant(f"'{status[1]}'") if status else ""
 

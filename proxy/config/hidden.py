@@ -20,8 +20,12 @@ _PART: Final = 3
 _QUOTED: Final = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 _SECRET: Final = re.compile(r"(?i)credential|password|passwd|secret|token|api.?key")
 _HARMLESS: Final = re.compile(r"(?i)(_file|_url)$|^(name|scope|client_id|client_auth)$")
-_TEMPLATE: Final = re.compile(r"\{[a-z_]+\}")
-"""A variable in a rule for fields, which is no secret whatever it is called."""
+_TEMPLATE: Final = re.compile(
+    r"\{(?:[a-z_]+|(?:args|cookie|env|file|header|http|label|query|req|request|resp|response|tls|vars)"
+    r"[.:][\w.:-]{1,60})\}",
+    re.ASCII,
+)
+"""A variable in a rule for fields, or what another proxy has for one: no secret by its form."""
 _REFERENCE: Final = re.compile(r"\$\{[A-Za-z0-9_]+\}")
 FIELDS: Final = frozenset({"request_headers", "response_headers", "headers"})
 """Tables with values of fields, which may be secrets whatever the fields are called."""

@@ -7,15 +7,15 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
-from proxy.config.foreign import VALUES
-from proxy.config.problems import suggestion
+from proxy.config.absent import SPLIT
+from proxy.config.foreign import HASHED, VALUES
+from proxy.config.similar import plain, suggestion
 from proxy.config.wrong_units import NEVER, meant
 from proxy.core.findings import Place
 
 _RATE: Final = re.compile(r"([0-9.]+) ?(?:r|req|requests?|rps)?(?: ?/ ?(?:s|sec|second))?")
 """``10r/s`` of other proxies, where the period is a second."""
 YES: Final = ("yes", "on", "true", "1", "enabled", "y")
-_LETTERS: Final = re.compile(r"[^a-z0-9]")
 
 MAIN: Final = {
     "AdminOptions": ("listen", "127.0.0.1:9901"),
@@ -51,6 +51,7 @@ _MOST: Final = 10**15
 _PERCENT: Final = ("percent",)
 _SHARES: Final = ("average", "percent")
 """Those that need be no whole number."""
+_SEVERAL: Final = 2
 _NEVER_EMPTY: Final = ("CorsOptions", "CredentialsOptions", "HealthCheckOptions", "RewriteOptions")
 """Tables that say nothing while they are empty."""
 _BESIDE: Final = {"RewriteOptions": ', replacement = "/new/"'}
@@ -92,8 +93,10 @@ def word(raw: Any, known: Iterable[str]) -> str:
         raw = str(raw).lower()
     if not isinstance(raw, str):
         return ""
-    letters = _LETTERS.sub("", raw.lower())
-    same = [each for each in known if _LETTERS.sub("", each) == letters]
+    letters = plain(raw)
+    if "hash" in known and letters in HASHED:
+        return meant(f'"hash" with hash_key = "{HASHED[letters]}"')
+    same = [each for each in known if plain(each) == letters]
     if not same and VALUES.get(letters) in known:
         same = [VALUES[letters]]
     return meant(f"{same[0]!r}") if same else suggestion(raw.strip(), known)
@@ -174,9 +177,26 @@ def pairs(raw: Any) -> str:
 def items(raw: Any) -> str:
     """A list for which one value was written."""
     if isinstance(raw, str) and raw.strip():
-        parts = [part.strip() for part in raw.split(",")] if "://" not in raw else [raw]
+        parts = re.split(r"[,\s]+", raw.strip()) if "://" not in raw else [raw]
         return meant("[" + ", ".join(f'"{part}"' for part in parts if part) + "]")
     return meant(f'["{raw}"]') if isinstance(raw, int) and not isinstance(raw, bool) else ""
+
+
+def several(place: Place, raw: Any) -> str:
+    """Several values where a route has one, and rules for fields where it has conditions."""
+    if place[0] != "routes" or not isinstance(raw, list | dict):
+        return ""
+    if place[2:3] == ("headers",) and place[-1] in ("set", "add", "remove", "hide", "delete"):
+        return ", rules for fields stand in request_headers and in response_headers"
+    if len(raw) < _SEVERAL or not isinstance(raw, list):
+        return ""
+    if place[2:] in (("host",), ("path",), ("path_regex",)):
+        return ", write one [[routes]] for each"
+    if place[2:] != ("upstream",):
+        return ""
+    if all(isinstance(each, str) for each in raw):
+        return ", expected the first one, and fallback with those that take over"
+    return f": {SPLIT}"
 
 
 def text(raw: Any) -> str:

@@ -8,9 +8,9 @@ from typing import Any, Final
 from msgspec import inspect
 
 from proxy.config.absent import absent
-from proxy.config.foreign import TARGETS
+from proxy.config.foreign import meanings
 from proxy.config.model import LISTS, Config
-from proxy.config.problems import suggestion
+from proxy.config.similar import plain, suggestion
 from proxy.core.findings import Place
 
 _GENERAL: Final = ("timeout", "url")
@@ -32,11 +32,12 @@ def hint(name: str, shape: inspect.StructType, taken: Mapping[str, Any], place: 
     """The end of the sentence ``unknown option``; ``place`` is the table's."""
     here = {field.encode_name for field in shape.fields}
     spelled = _CAMEL.sub("_", name.strip()).replace("-", "_").replace(" ", "_").lower()
-    if spelled in here:
-        return f", did you mean {spelled!r}?"
+    if same := [each for each in here if plain(each) == plain(spelled)]:
+        return f", did you mean {same[0]!r}?"
     table = tuple(step for step in place if isinstance(step, str))
     value = taken.get(name)
-    if table[-1:] in (("request_headers",), ("response_headers",)) and isinstance(value, str):
+    rules = table[-1:] in (("request_headers",), ("response_headers",))
+    if rules and isinstance(value, str) and not meanings(spelled):
         return f', did you mean set = {{ {name} = "..." }}?'
     if near := absent(spelled, table):
         return near
@@ -49,7 +50,7 @@ def hint(name: str, shape: inspect.StructType, taken: Mapping[str, Any], place: 
     if isinstance(value, dict) or (
         isinstance(value, list) and value and isinstance(value[0], dict)
     ):
-        aliases = [each[1:-1] for each in TARGETS.get(spelled, ()) if each[0] == "["]
+        aliases = [each[1:-1] for each in meanings(spelled) if each[0] == "["]
         if aliases and not table:
             return f", did you mean {_header((aliases[0],))}?"
     if near := _alias_here(spelled, table, here):
@@ -72,7 +73,7 @@ def hint(name: str, shape: inspect.StructType, taken: Mapping[str, Any], place: 
         return alias
     if near := suggestion(spelled, here - taken.keys()):
         return near
-    if near := suggestion(spelled, here | _index().keys(), 0.8):
+    if near := suggestion(spelled, here | _index().keys(), parts=False):
         word = near.split("'")[1]
         if word in here:
             return near
@@ -89,25 +90,30 @@ def table_meant(hint: str, value: Any) -> str:
 
 def _alias_here(name: str, table: tuple[str, ...], here: set[str]) -> str:
     mine = []
-    for each in TARGETS.get(name, ()):
+    for each in meanings(name):
         home, _, option = each.rpartition(".")
         if option in here and home.split(".")[-1] == (table[-1] if table else ""):
             mine.append(option)
     if mine:
         return f", did you mean {' or '.join(map(repr, mine))}?"
-    for each in TARGETS.get(name, ()):
+    for each in meanings(name):
         home, _, option = each.rpartition(".")
         path = tuple(home.split("."))
         if table and path != table and path[: len(table)] == table and _exists(each):
             return f", did you mean {option!r} in {_header(path)}?"
-    # Options of one name mean much the same in all tables.
-    others = [each.rpartition(".")[2] for each in TARGETS.get(name, ()) if each[0] != "["]
-    return next((f", did you mean {option!r}?" for option in others if option in here), "")
+    # Options of one name mean much the same in all tables, unless the name says for which it is.
+    others = [each.rpartition(".") for each in meanings(name) if each[0] != "["]
+    means = [option for home, _, option in others if not _says(name, home) and option in here]
+    return f", did you mean {means[0]!r}?" if means else ""
+
+
+def _says(name: str, table: str) -> bool:
+    return bool(set(name.split("_")) & set(table.rpartition(".")[2].split("_")))
 
 
 def _alias(name: str, table: tuple[str, ...]) -> str:
     """What other proxies call an option of another table."""
-    known = [each for each in TARGETS.get(name, ()) if each[0] == "[" or _exists(each)]
+    known = [each for each in meanings(name) if each[0] == "[" or _exists(each)]
     if not known:
         return ""
     meant = [each for each in known if each[0] == "["] if not table else []

@@ -65,19 +65,6 @@ def secret(place: Place) -> bool:
     return any(isinstance(step, str) and _SECRET.search(step) for step in place)
 
 
-def suggestion(word: str, known: Iterable[str], near: float = 0.6) -> str:
-    """Name the known word that was probably meant, as the end of a sentence.
-
-    ``near``: how much alike the two have to be, from 0 to 1.
-    """
-    from difflib import get_close_matches  # noqa: PLC0415 - a clean file never needs it
-
-    known = sorted(known)
-    close = [each for each in known if each.lower() == word.lower()]
-    close = close or get_close_matches(word, known, 1, near)
-    return f", did you mean {close[0]!r}?" if close else ""
-
-
 def fault_of(build: Callable[[], object]) -> str:
     """What the code that uses an option has against it."""
     try:

@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from proxy.config.foreign import VARIABLES
 from proxy.config.problems import secret
+from proxy.config.similar import plain
 from proxy.core.findings import WARNING, Finding, Place
 
 _NAME: Final = r"([A-Za-z_][A-Za-z0-9_]*)"
@@ -15,15 +17,35 @@ _OTHER: Final = re.compile(
 )
 _SCHEME: Final = re.compile(r"^[A-Za-z]+ +")
 _VARIABLE: Final = re.compile(r"[A-Z_][A-Z0-9_]*")
+_IN_FIELDS: Final = re.compile(
+    r"\$[a-z_]+|%DOWNSTREAM_[A-Z_]+%|%REQ\([^)]*\)%|%\[[^\]]*\]",
+)
+"""Variables of nginx, Envoy and HAProxy in the value of a field."""
+FIELD_RULES: Final = frozenset({"request_headers", "response_headers"})
 _PATTERNS: Final = ("path_regex", "pattern")
 """Options in which a $ has a meaning of its own."""
 
 
-def other_reference(text: str) -> str:
-    """The name of the variable that the whole of a text refers to in another spelling."""
-    found = _OTHER.fullmatch(text.strip())
-    name = next((group for group in found.groups() if group), "") if found else ""
-    return name if _VARIABLE.fullmatch(name) else ""
+def as_reference(text: str) -> str:
+    """A text with all its references to the environment as ``${NAME}``; empty if it has none."""
+    found = _OTHER.sub(_spelled, text.strip())
+    return found if found != text.strip() else ""
+
+
+def _spelled(found: re.Match[str]) -> str:
+    name = _name(found)
+    return f"${{{name}}}" if _VARIABLE.fullmatch(name) else found[0]
+
+
+def _name(found: re.Match[str]) -> str:
+    return next(group for group in found.groups() if group)
+
+
+def variable_meant(text: str) -> str:
+    """What is meant by ``{NAME}`` of other proxies in the value of a field, in our spelling."""
+    if known := VARIABLES.get(plain(text)):
+        return f"{{{known}}}"
+    return as_reference(text)
 
 
 def unexpanded(raw: Any, place: Place = ()) -> Iterator[Finding]:
@@ -35,30 +57,25 @@ def unexpanded(raw: Any, place: Place = ()) -> Iterator[Finding]:
     elif isinstance(raw, list):
         for index, value in enumerate(raw):
             yield from unexpanded(value, (*place, index))
-    elif isinstance(raw, str) and (found := _OTHER.search(raw)):
-        name = next(group for group in found.groups() if group)
-        if place[-1] == "replacement":
-            return  # its $1 has a warning of its own
-        whole = found.end() == len(raw) and not _SCHEME.sub("", raw[: found.start()])
-        if _VARIABLE.fullmatch(name) and (whole or not secret(place)):
-            meant = f'"${{{name}}}"'
-        elif found[0].startswith("$") and _fields(place) and name in _NGINX:
-            meant = f'a variable as in "{{{_NGINX[name]}}}"'
-        elif found[0].startswith("$") and whole and secret(place):
-            meant = '"${NAME}"'  # the name is not repeated: it may be the secret
-        else:
-            return
-        yield Finding(place, f"{WARNING} this is sent as it stands, did you mean {meant}?")
+    elif isinstance(raw, str) and (meant := _meant(raw, place)):
+        yield Finding(place, f"{WARNING} this is sent as it stands, {meant}")
 
 
-_NGINX: Final = {
-    "remote_addr": "client_addr",
-    "proxy_add_x_forwarded_for": "client_addr",
-    "host": "host",
-    "http_host": "host",
-    "request_id": "request_id",
-}
-
-
-def _fields(place: Place) -> bool:
-    return "request_headers" in place or "response_headers" in place
+def _meant(text: str, place: Place) -> str:
+    """What was meant by a text that is one of another program; empty where it is none."""
+    if place[-1] == "replacement":
+        return ""  # its $1 has a warning of its own
+    if not FIELD_RULES.isdisjoint(place) and (found := _IN_FIELDS.search(text)):
+        if known := VARIABLES.get(plain(found[0])):
+            return f'did you mean a variable as in "{{{known}}}"?'
+        if found[0].startswith(("%[", "%REQ")):
+            return "the variables are {client_addr}, {host} and {request_id}"
+    if not (found := _OTHER.search(text)):
+        return ""
+    name = _name(found)
+    whole = found.end() == len(text) and not _SCHEME.sub("", text[: found.start()])
+    if _VARIABLE.fullmatch(name) and (whole or not secret(place)):
+        return f'did you mean "${{{name}}}"?'
+    if found[0].startswith("$") and whole and secret(place):
+        return 'did you mean "${NAME}"?'  # the name is not repeated: it may be the secret
+    return ""

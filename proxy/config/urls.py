@@ -4,12 +4,16 @@ import re
 from typing import Final
 
 from proxy.config.addresses import LOOPBACK, authority_fault, bracketed, unix_fault
+from proxy.config.unexpanded import as_reference
 
 _URL: Final = re.compile(
     r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^?#]*)(\?[^#]*)?(#.*)?", re.DOTALL
 )
 _UNIX: Final = re.compile(r"(?:https?|http\+unix)://unix:(/[^:?#]*)(?::.*)?", re.IGNORECASE)
 """A socket as nginx writes it, perhaps with a path of HTTP behind a colon."""
+_UNIX_SLASH: Final = re.compile(r"unix:?/+(.+)", re.IGNORECASE)
+_OPTION: Final = re.compile(r"[a-z_]+=[\w.]+|backup|check|down|drain|resolve")
+"""What nginx writes behind the address of a server."""
 _SIGNAL: Final = re.compile(r"(https?://[^/].*?)(/+v1/(?:traces|metrics|logs)/*)")
 """The whole URL of one signal, as in OTEL_EXPORTER_OTLP_TRACES_ENDPOINT."""
 _SIGNALS: Final = re.compile(r"/*(?:v1/(?:traces|metrics|logs)/*)?$")
@@ -23,6 +27,11 @@ def server_fault(url: str) -> str:
         return "a user and a password do not belong in the URL; see [upstreams.credentials]"
     if re.search(r"[,\s]+https?://", url):
         return 'several servers are several strings in the list: ["URL", "URL"]'
+    if reference := as_reference(url):
+        return f'did you mean "{reference}", from the environment? Got {url!r}'
+    first, *rest = url.split() or [""]
+    if rest and all(_OPTION.fullmatch(each) for each in rest):
+        return _with_options(first, rest)
     found = _URL.fullmatch(url)
     if not found or found[1] not in ("http", "https"):
         if "?" in url:
@@ -39,6 +48,19 @@ def server_fault(url: str) -> str:
     if path not in ("", "/"):
         return f"a path does not belong here; write add_prefix = {path!r} in the routes instead"
     return authority_fault(authority)
+
+
+def _with_options(url: str, options: list[str]) -> str:
+    """A server as nginx writes it, ``10.0.0.1:9000 weight=3``."""
+    meant = _nearest(url) if server_fault(url) else url
+    if not meant:
+        return f"expected nothing behind the URL, got {' '.join(options)!r}"
+    kept = [each.replace("=", " = ") for each in options if each.startswith("weight=")]
+    kept += ["backup = true"] * ("backup" in options)
+    if not kept:
+        return f"expected nothing behind the URL, did you mean {meant!r}?"
+    shown = ", ".join([f'url = "{meant}"', *kept])
+    return f"options of a server stand in a table, did you mean {{ {shown} }}?"
 
 
 def token_url_fault(url: str) -> str:
@@ -85,14 +107,21 @@ def collector_doubt(url: str) -> str:
 
 
 def _server_meant(url: str) -> str:
+    near = _nearest(url)
+    return f", did you mean {near!r}?" if near else ""
+
+
+def _nearest(url: str) -> str:
     """The URL that somebody means who writes an address, a port or another scheme."""
     if found := _UNIX.fullmatch(url.strip()):
-        return f", did you mean 'unix:{found[1]}'?"
+        return f"unix:{found[1]}"
+    if found := _UNIX_SLASH.fullmatch(url.strip()):
+        return f"unix:/{found[1]}"
     text = re.sub(
         r"^(https?)(?::/?/?|/+)(?=[A-Za-z\[])", r"\1://", url.strip(), flags=re.IGNORECASE
     )
     if text.startswith("/") and not text.startswith("//"):
-        return f", did you mean 'unix:{text}'?"
+        return f"unix:{text}"
     if found := _URL.fullmatch(text):
         encrypted = found[1].lower() in ("https", "wss", "grpcs")
         rest = found[2]
@@ -104,5 +133,4 @@ def _server_meant(url: str) -> str:
             rest = bracketed(rest)
         public = "." in rest and ":" not in rest and not re.fullmatch(r"[0-9.]+", rest)
         encrypted = public or rest.endswith(":443")
-    near = f"{'https' if encrypted else 'http'}://{rest}"
-    return "" if authority_fault(rest) else f", did you mean {near!r}?"
+    return "" if authority_fault(rest) else f"{'https' if encrypted else 'http'}://{rest}"

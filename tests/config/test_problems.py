@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.config.problems import ConfigError, Problem, secret, spell, suggestion
+from proxy.config.problems import ConfigError, Problem, secret, spell
 from proxy.core.findings import WARNING, Place
 
 
@@ -24,18 +24,6 @@ def test_a_problem_is_one_line_and_says_whether_it_is_only_a_warning() -> None:
     assert [str(wrong), str(warned)] == ["a.toml:3: retry: what", f"--set: retry: {WARNING} what"]
     assert [wrong.warning, warned.warning] == [False, True]
     assert str(ConfigError([wrong, warned])) == f"{wrong}\n{warned}"
-
-
-@pytest.mark.parametrize(
-    ("word", "said"),
-    [
-        ("atempts", ", did you mean 'attempts'?"),
-        ("ATTEMPTS", ", did you mean 'attempts'?"),
-        ("x", ""),
-    ],
-)
-def test_the_nearest_word_is_suggested(word: str, said: str) -> None:
-    assert suggestion(word, ["attempts", "on"]) == said
 
 
 def test_places_of_secrets_are_known_by_their_names() -> None:

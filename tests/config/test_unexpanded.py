@@ -4,27 +4,44 @@ from typing import Any
 
 import pytest
 
-from proxy.config.unexpanded import other_reference, unexpanded
+from proxy.config.unexpanded import as_reference, unexpanded, variable_meant
 
 
 @pytest.mark.parametrize(
-    ("text", "name"),
+    ("text", "ours"),
     [
-        ("$TOKEN", "TOKEN"),
-        ("$(TOKEN)", "TOKEN"),
-        ("%TOKEN%", "TOKEN"),
-        ("{{ env.TOKEN }}", "TOKEN"),
-        ("env:TOKEN", "TOKEN"),
-        ("{env.TOKEN}", "TOKEN"),
-        ("{$TOKEN}", "TOKEN"),
-        ("a $TOKEN", ""),
+        ("$TOKEN", "${TOKEN}"),
+        ("$(TOKEN)", "${TOKEN}"),
+        ("%TOKEN%", "${TOKEN}"),
+        ("{{ env.TOKEN }}", "${TOKEN}"),
+        ("env:TOKEN", "${TOKEN}"),
+        ("{env.TOKEN}", "${TOKEN}"),
+        ("{$TOKEN}", "${TOKEN}"),
+        (" http://$HOST:$PORT", "http://${HOST}:${PORT}"),
         ("$host", ""),
+        ("$host:$PORT", "$host:${PORT}"),
         ("$$TOKEN", ""),
         ("%2F%41%", ""),
+        ("plain", ""),
     ],
 )
-def test_the_variable_of_another_spelling_is_found(text: str, name: str) -> None:
-    assert other_reference(text) == name
+def test_references_in_another_spelling_are_written_in_ours(text: str, ours: str) -> None:
+    assert as_reference(text) == ours
+
+
+@pytest.mark.parametrize(
+    ("text", "ours"),
+    [
+        ("{env.HOME}", "${HOME}"),
+        ("{http.request.host}", "{host}"),
+        ("{remote_host}", "{client_addr}"),
+        ("{http.request.remote.host}", "{client_addr}"),
+        ("{uuid}", "{request_id}"),
+        ("{header:X-Tenant}", ""),
+    ],
+)
+def test_a_variable_of_another_proxy_has_one_of_ours(text: str, ours: str) -> None:
+    assert variable_meant(text) == ours
 
 
 @pytest.mark.parametrize(
@@ -33,6 +50,15 @@ def test_the_variable_of_another_spelling_is_found(text: str, name: str) -> None
         ({"server": {"listen": "$LISTEN"}}, '"${LISTEN}"'),
         ({"list": ["a", "%NAME%"]}, '"${NAME}"'),
         ({"request_headers": {"set": {"X-A": "$remote_addr"}}}, '"{client_addr}"'),
+        ({"request_headers": {"add": {"X-A": "%[src]"}}}, '"{client_addr}"'),
+        ({"request_headers": {"set": {"X-A": "%[req.hdr(a)]"}}}, "the variables are {client_addr}"),
+        ({"response_headers": {"set": {"X-A": "%REQ(:PATH)%"}}}, "the variables are {client_addr}"),
+        (
+            {"request_headers": {"set": {"X-A": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"}}},
+            '"{client_addr}"',
+        ),
+        ({"request_headers": {"set": {"X-A": "%REQ(X-REQUEST-ID)%"}}}, '"{request_id}"'),
+        ({"request_headers": {"set": {"X-A": "a $HOME"}}}, '"${HOME}"'),
         ({"credentials": {"value": "Bearer {env.TOKEN}"}}, '"${TOKEN}"'),
         ({"credentials": {"value": "Bearer $token"}}, '"${NAME}"'),
     ],
