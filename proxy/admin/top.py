@@ -142,7 +142,8 @@ def screen(seen: Seen) -> Iterator[Line]:
         ranked.sort(key=lambda pair: -pair[1].failed / pair[1].calls)
     for route, each in ranked[:_LISTED]:
         spent = [spell(quantile(each.counts, part) or 0.0) for part in (0.5, 0.95, 0.99)]
-        most = NAMES[max(range(len(NAMES)), key=each.phases.__getitem__)].replace("_", " ")
+        longest = max(range(len(NAMES)), key=each.phases.__getitem__)
+        most = NAMES[longest].replace("_", " ") if any(each.phases) else "-"
         yield Line(
             f"{route[0] or '-':30} {each.calls / 60:8.1f} {_share(each.failed, each.calls):>8} "
             f"{spent[0]:>9} {spent[1]:>9} {spent[2]:>9}  {most}"
@@ -202,10 +203,14 @@ def _sums(history: dict[str, Any], part: slice = _ROUTE) -> dict[tuple[str, ...]
     found: dict[tuple[str, ...], _Sum] = {}
     for step in history["steps"]:
         for number, calls, failed, _, _, _, phases, counts in step["rows"]:
-            each = found.setdefault(tuple(history["series"][number][part]), _Sum())
+            series = history["series"][number]
+            each = found.setdefault(tuple(series[part]), _Sum())
             each.calls += calls
             each.failed += failed
-            each.phases = [a + b for a, b in zip(each.phases, phases, strict=True)]
+            # What asks no server and takes less than a millisecond has not waited: it was refused,
+            # or stored.
+            if series[_SERVER.stop - 1] or sum(phases) >= calls:
+                each.phases = [a + b for a, b in zip(each.phases, phases, strict=True)]
             add(each.counts, ((int(bucket), count) for bucket, count in counts.items()))
     return found
 

@@ -1,5 +1,6 @@
 """What is wrong, or doubtful, in `[upstreams.credentials]`. No message repeats a secret."""
 
+import re
 import ssl
 from collections.abc import Iterator
 from functools import partial
@@ -9,6 +10,7 @@ from proxy.config import urls
 from proxy.config import values as fields
 from proxy.config.authorities import authorities_doubts
 from proxy.config.problems import fault_of
+from proxy.config.unexpanded import as_reference
 from proxy.core import findings
 from proxy.core.files import secret_content
 from proxy.core.findings import Finding, Place
@@ -22,6 +24,7 @@ from proxy.upstream.credentials.options import (
 )
 
 _SCHEMES: Final = frozenset({"bearer", "basic", "token", "digest", "apikey", "negotiate"})
+_BASE64: Final = re.compile("[A-Za-z0-9+/_-]+={0,2}")
 _CREDENTIALS: Final = ("authorization", "proxy-authorization", "x-api-key", "api-key")
 
 
@@ -101,6 +104,10 @@ def credentials_doubts(tables: CredentialsTables | None, place: Place) -> Iterat
             yield Finding((*where, "value_file" if options.value_file else "value"), fault)
 
 
+def _is_base64(words: list[str]) -> bool:
+    return len(words) == 1 and _BASE64.fullmatch(words[0]) is not None
+
+
 def secret_fault(name: str, value: str) -> str:
     """Why a value cannot be the credentials that it should be. It is not repeated."""
     words = value.split()
@@ -116,4 +123,6 @@ def secret_fault(name: str, value: str) -> str:
             return f"did you mean {words[0][:-1]!r}, without the colon?"
         if not words:
             return "it is empty: is the variable?"
+        if low[0] == "basic" and not _is_base64(words[1:]) and not as_reference(value):
+            return 'expected the base64 of USER:PASSWORD behind the scheme "Basic"'
     return ""

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from proxy.config.addresses import split_listen
+from proxy.config.conditions import condition_doubts
 from proxy.config.credentials import credentials_doubts, secret_fault
+from proxy.config.keys import key_doubts
 from proxy.config.model import Config, Route, Upstream
 from proxy.config.paths import path_doubts
 from proxy.config.similar import suggestion
@@ -15,8 +17,10 @@ from proxy.config.urls import collector_doubt
 from proxy.config.without_effect import without_effect
 from proxy.core.findings import ANY, WARNING, Finding, Place
 from proxy.core.size import Size
+from proxy.middleware.fallback import FixedReply
 from proxy.upstream.options import entries
 
+_REDIRECT: Final = 3
 _LEAST_HEAD: Final = 256
 """Bytes of the head of a small request."""
 _HOST_HEADERS: Final = ("auto", "preserve", "upstream")
@@ -35,6 +39,7 @@ def doubts(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
 def _all(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _server(config, raw)
     yield from without_effect(config, raw)
+    yield from key_doubts(config, raw)
     used = {name for route in config.routes for name in _names(route)}
     known = {upstream.name for upstream in config.upstreams}
     for index, upstream in enumerate(config.upstreams):
@@ -127,10 +132,10 @@ def _normal(address: str) -> tuple[str, int] | str:
 
 
 def _fields(route: Route, place: Place) -> Iterator[Finding]:
-    for name, value in route.headers.items():
-        if "*" in value and value != "*":
-            message = 'a * within a value stands for itself; "*" alone is any value'
-            yield Finding((*place, "headers", name), message)
+    yield from condition_doubts(route, place)
+    if isinstance(route.fallback, FixedReply) and route.fallback.status // 100 == _REDIRECT:
+        message = "a file gives no Location, so this redirects nobody: expected 200, or 400 to 599"
+        yield Finding((*place, "fallback", "status"), message)
     for index, method in enumerate(route.methods):
         if method.upper() in ANY:
             message = f'"{method}" is no sign for any method here: leave methods out to take all'

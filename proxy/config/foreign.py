@@ -214,6 +214,10 @@ VALUES: Final = {
     "servererror": "5xx",
     "error": "connect-failure",
     "http5xx": "5xx",
+    "tlsv12": "1.2",
+    "tls12": "1.2",
+    "tlsv13": "1.3",
+    "tls13": "1.3",
 }
 """Words of other proxies, without signs, and ours; each counts only where the option takes it."""
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -32,6 +33,8 @@ _ARGUMENTS: Final[dict[Place, str]] = {
     ("server", "listen"): "--listen",
     ("admin", "listen"): "--admin",
 }
+_IN_ROUTES: Final = re.compile(r"add_prefix = '([^']*)' in the routes")
+"""Where there is no file, there is a way to say the same."""
 _MISSING: Final = (
     "there is no such file; `sidecar-proxy init` writes one to start from, and "
     "`sidecar-proxy run --upstream URL` needs none"
@@ -113,7 +116,12 @@ def without_file(
         raw["admin"] = {"listen": admin}
     config, findings, overrides = _converted(raw, environ, sets)
     return config, [
-        Problem(_COMMAND_LINE, 0, _argument(finding.place, overrides), finding.message)
+        Problem(
+            _COMMAND_LINE,
+            0,
+            _argument(finding.place, overrides),
+            _IN_ROUTES.sub(r"--set 'routes[0].add_prefix=\1'", finding.message),
+        )
         for finding in findings
     ]
 

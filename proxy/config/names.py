@@ -37,7 +37,8 @@ def hint(name: str, shape: inspect.StructType, taken: Mapping[str, Any], place: 
     table = tuple(step for step in place if isinstance(step, str))
     value = taken.get(name)
     rules = table[-1:] in (("request_headers",), ("response_headers",))
-    if rules and isinstance(value, str) and not meanings(spelled):
+    act = rules and any(each.endswith(f".{table[-1]}.remove") for each in meanings(spelled))
+    if rules and isinstance(value, str) and not act:
         return f', did you mean set = {{ {name} = "..." }}?'
     if near := absent(spelled, table):
         return near

@@ -6,6 +6,16 @@ from typing import Final
 _YAML: Final = re.compile(r"\s*(?:- )?[A-Za-z_][\w.-]*:(?:\s|$)|\s*- \S|---\s*$")
 BLOCK: Final = re.compile(r"\s*[\w:./*~ \"-]+\{\s*$")
 """A line that opens a block in braces, as in nginx."""
+_NGINX: Final = re.compile(r"\s*[a-z_]+(?:\s[^=;{}\[\]\"]*)?;\s*(?:#.*)?|[^=\[\"{]+\{[^=]*\}\s*")
+"""A directive, or a block on one line."""
+_HAPROXY: Final = re.compile(
+    r"\s*(?:(?:global|defaults)\b[^=]*|(?:frontend|backend|listen)\s+[\w.:-]+\s*)"
+)
+_CADDY: Final = re.compile(
+    r"\s*(?::\d+|[\w*-]+(?:\.[\w*-]+)+(?::\d+)?(?:,\s*\S+)*)\s*"
+    r"|\s*(?:reverse_proxy|file_server|respond|redir|encode|tls|import)\s[^=]*"
+)
+"""The address of a site, or a directive."""
 MARKER: Final = re.compile(r"(?:<{7}|>{7}|={7})(?: |$)")
 """What a merge left behind."""
 
@@ -22,6 +32,12 @@ def other_language(text: str) -> tuple[int, str] | None:
         kind = "this is JSON"
     elif first.lstrip().startswith("<") and not MARKER.match(first):
         kind = "this is XML or HTML"
+    elif _NGINX.fullmatch(first):
+        kind = "this is a configuration of nginx"
+    elif _HAPROXY.fullmatch(first):
+        kind = "this is a configuration of HAProxy"
+    elif _CADDY.fullmatch(first):
+        kind = "this is a configuration of Caddy"
     elif _YAML.match(first):
         kind = "this is YAML"
     elif BLOCK.match(first):

@@ -119,6 +119,13 @@ def _goes_on(route: Route) -> bool:
     return route.cache is not None or route.coalesce is not None or resumes
 
 
+def _uncounted(_: Config, route: Route) -> str:
+    limit = route.rate_limit
+    if limit is None or limit.average or not limit.period:
+        return ""
+    return "no request is counted: expected average beside it"
+
+
 def _heartbeat(_: Config, route: Route) -> str:
     clocks = route.timeouts
     heartbeat = 0.0 if route.stream is None else route.stream.heartbeat
@@ -171,6 +178,8 @@ _ROUTE: Final[Mapping[tuple[str, str], Reason]] = {
     ("timeouts", "queue"): _queue,
     ("timeouts", "idle"): partial(_beyond_total, "idle"),
     ("rate_limit", "max_wait"): _max_wait,
+    ("rate_limit", "period"): _uncounted,
+    ("rate_limit", "key"): _uncounted,
     ("stream", "heartbeat"): _heartbeat,
     ("cache", "post"): _post,
 }

@@ -32,12 +32,12 @@ class Question:
     """The same for equal requests: hexadecimal digits."""
 
     def __post_init__(self) -> None:
-        parts = (self.method.encode(), self.target, _compared(self.body, self.fields))
+        parts = (self.method.encode(), self.target, compared(self.body, self.fields))
         text = b"".join([b"%d:%b" % (len(part), part) for part in parts])
         object.__setattr__(self, "key", sha256(text).hexdigest()[:_DIGITS])
 
 
-def _compared(body: bytes, fields: RawHeaders) -> bytes:
+def compared(body: bytes, fields: RawHeaders) -> bytes:
     """What a body is compared by.
 
     JSON counts by what it means (RFC 8785). The parts of a multipart body count without the

@@ -134,6 +134,26 @@ def _seen(routes: int, servers: int) -> top.Seen:
     )
 
 
+@pytest.mark.parametrize(
+    ("server", "phases", "most"),
+    [
+        ("", [0, 99, 0, 0, 0, 0], "-"),  # a hundred calls: refused, or stored
+        ("", [0, 100, 0, 0, 0, 0], "queue"),
+        ("", [100, 99, 0, 0, 0, 0], "client"),
+        ("http://10.0.0.1:80", [0, 0, 0, 0, 9, 1], "first byte"),
+        ("http://10.0.0.1:80", [0, 0, 0, 0, 0, 0], "-"),
+    ],
+)
+def test_what_is_refused_at_once_waits_for_nothing(
+    server: str, phases: list[int], most: str
+) -> None:
+    seen = _seen(1, 1)
+    seen.history["series"] = [["/r0", "api" if server else "", server]]
+    seen.history["steps"] = [{"rows": [[0, 100, 0, 100, 0, 0, phases, {"1": 100}]]}]
+    [line] = [line.text for line in top.screen(seen) if line.text.startswith("/r0 ")]
+    assert line.endswith(f"  {most}")
+
+
 def test_of_many_routes_and_servers_those_in_trouble_are_shown() -> None:
     lines = [line.text for line in top.screen(_seen(30, 40))]
     assert (

@@ -7,6 +7,7 @@ from msgspec import inspect
 
 from proxy.config.model import Config
 from proxy.config.names import hint, table_meant
+from proxy.middleware.rewrite.options import HeaderRules
 
 
 def _shape(name: str) -> inspect.StructType:
@@ -44,6 +45,28 @@ def _shape(name: str) -> inspect.StructType:
         ("cache", "max_body", ", did you mean 'max_object'?"),
         ("cache", "interval", ""),
         ("cors", "max_body", ", it belongs in [server]"),
+        ("concurrency", "max_connections", ", did you mean 'max_requests'?"),
+        ("shutdown", "graceTimeOut", ", did you mean 'grace_period'?"),
+        ("server", "graceTimeOut", ", did you mean 'grace_period' in [shutdown]?"),
+        ("server", "lifeCycle", ", did you mean [shutdown]?"),
+        ("server", "limit_req", ", did you mean [rate_limit]?"),
+        ("server", "proxy_send_timeout", ", did you mean 'first_byte' in [timeouts]?"),
+        ("server", "inFlightReq", ", did you mean [concurrency]?"),
+        ("server", "check", ", did you mean [health_check]?"),
+        ("server", "lb_retries", ", did you mean 'attempts' in [retry]?"),
+        ("server", "health_uri", ", did you mean 'path' in [health_check]?"),
+        ("timeouts", "tunnel", ", did you mean 'tunnel_idle'?"),
+        ("retry", "initialInterval", ", did you mean 'backoff_base'?"),
+        ("tracing", "sampling_rate", ", did you mean 'sample'?"),
+        # no slip of the keyboard
+        ("server", "observe", ""),
+        ("server", "sub_filter", ""),
+        ("server", "keepalive_requests", ""),
+        (
+            "log",
+            "error_log",
+            ": the access log goes to standard output, everything else to standard error",
+        ),
         ("store", "path", ", did you mean 'url'?"),
         ("tracing", "url", ", did you mean 'endpoint'?"),
         ("load_balance", "key", ", did you mean 'hash_key'?"),
@@ -75,6 +98,20 @@ def test_a_name_is_answered_with_the_one_that_was_meant(
         ("attempts", ", it belongs in [routes.retry]"),
         ("ttl", ", it belongs in [routes.cache]"),
         ("timeout", ", did you mean [routes.timeouts]?"),
+        ("add_header", ", did you mean 'response_headers'?"),
+        ("header_down", ", did you mean 'response_headers'?"),
+        ("proxy_hide_header", ", did you mean 'response_headers'?"),
+        ("hide", ", did you mean 'response_headers'?"),
+        ("header_up", ", did you mean 'request_headers'?"),
+        ("proxy_set_header", ", did you mean 'request_headers'?"),
+        ("passHostHeader", ", did you mean 'host_header' in [[upstreams]]?"),
+        ("proxy_ssl_name", ", did you mean 'server_name' in [upstreams.tls]?"),
+        ("proxy_ssl_certificate", ", did you mean 'cert_file' in [upstreams.tls]?"),
+        ("proxy_next_upstream", ", did you mean 'on' in [routes.retry]?"),
+        ("proxy_next_upstream_tries", ", did you mean 'attempts' in [routes.retry]?"),
+        ("limit_req", ", did you mean [routes.rate_limit]?"),
+        ("hots", ", did you mean 'host'?"),
+        ("map", ""),
     ],
 )
 def test_a_name_in_a_route_is_answered_with_the_table_that_was_meant(
@@ -84,6 +121,35 @@ def test_a_name_in_a_route_is_answered_with_the_table_that_was_meant(
     routes = next(each.type for each in fields if each.name == "routes")
     route = cast(inspect.StructType, cast(inspect.VarTupleType, routes).item_type)
     assert hint(name, route, {name: "1"}, ("routes", 0)) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("host", ", did you mean 'servers' or 'host_header'?"),
+        ("pass_host_header", ", did you mean 'host_header'?"),
+        ("check", ", did you mean [upstreams.health_check]?"),
+        ("max_conns", ", did you mean 'limit'?"),
+    ],
+)
+def test_a_name_in_an_upstream_is_answered_too(name: str, expected: str) -> None:
+    fields = cast(inspect.StructType, inspect.type_info(Config)).fields
+    upstreams = next(each.type for each in fields if each.name == "upstreams")
+    shape = cast(inspect.StructType, cast(inspect.VarTupleType, upstreams).item_type)
+    assert hint(name, shape, {name: "1"}, ("upstreams", 0)) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("hide", ", did you mean 'remove'?"),
+        ("X-A", ', did you mean set = { X-A = "..." }?'),
+        ("Location", ', did you mean set = { Location = "..." }?'),
+    ],
+)
+def test_a_field_in_a_table_of_rules_is_one_to_set(name: str, expected: str) -> None:
+    shape = cast(inspect.StructType, inspect.type_info(HeaderRules))
+    assert hint(name, shape, {name: "b"}, ("routes", 0, "response_headers")) == expected
 
 
 def test_a_table_within_a_route_is_answered_by_the_route_around_it() -> None:

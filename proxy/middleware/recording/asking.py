@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from proxy.core.exchange import Exchange
-from proxy.core.recording import Question
+from proxy.core.recording import Question, compared
+from proxy.http.fields import values
 from proxy.middleware.recording.scrubbing import FORM, Scrubber, kind_of, secrets_of
 
 _SHOWN: Final = 40
@@ -73,6 +74,8 @@ def _differences(asked: Question, recorded: Question) -> Iterator[str]:
         yield f"the path is {path}, not {its_path}"
     if query != its_query:
         yield from _in_queries(query, its_query)
+    elif path == its_path and asked.target != recorded.target:
+        yield 'only one of them has a "?"'
     yield from _in_bodies(asked, recorded)
 
 
@@ -90,7 +93,7 @@ def _in_queries(query: str, recorded: str) -> Iterator[str]:
 
 def _in_bodies(asked: Question, recorded: Question) -> Iterator[str]:
     one, other = asked.body, recorded.body
-    if one == other:
+    if compared(one, asked.fields) == compared(other, recorded.fields):
         return
     if not one or not other:
         yield "it has a body" if one else "it has no body"
@@ -100,10 +103,27 @@ def _in_bodies(asked: Question, recorded: Question) -> Iterator[str]:
     except (ValueError, RecursionError):
         same = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), None)
         at = min(len(one), len(other)) if same is None else same
-        yield f"the body differs from its byte {at} on"
+        if one == other:
+            yield f"the body is the same, but {_in_kinds(asked, recorded)}"
+        else:
+            yield f"the body differs from its byte {at} on"
     else:
         if place:
             yield f"the body differs at {place}"
+        else:
+            yield f"the body is the same JSON, but {_in_kinds(asked, recorded)}"
+
+
+def _in_kinds(asked: Question, recorded: Question) -> str:
+    """Why two bodies that mean the same are not compared by what they mean."""
+    for name in (b"content-type", b"content-encoding"):
+        ours, theirs = (
+            b", ".join(values(each.fields, name)).decode("latin-1") for each in (asked, recorded)
+        )
+        if ours != theirs:
+            shown = name.decode().title()
+            return f"its {shown} is {_short(ours or _ABSENT)}, not {_short(theirs or _ABSENT)}"
+    return "not all programs read it as the same, so it counts byte for byte"
 
 
 def _first_difference(one: Any, other: Any, place: str) -> str:
@@ -123,7 +143,8 @@ def _first_difference(one: Any, other: Any, place: str) -> str:
             if found := _first_difference(ours, theirs, f"{place}[{number}]"):
                 return found
         return ""
-    return "" if one == other else f"{place}: {_short(one)}, not {_short(other)}"
+    same = one == other and isinstance(one, bool) is isinstance(other, bool)
+    return "" if same else f"{place}: {_short(one)}, not {_short(other)}"
 
 
 def _short(value: Any) -> str:

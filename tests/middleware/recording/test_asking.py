@@ -12,7 +12,12 @@ JSON: Fields = [(b"Content-Type", b"application/json")]
 ITEMS = Question("GET", b"/v1/items?page=1&size=9", [], b"")
 CHAT = Question("POST", b"/v1/chat", JSON, b'{"model": "m", "messages": [{"text": "hello"}]}')
 FORM = Question("POST", b"/form", [], b"a=1&b=2")
-KNOWN = [ITEMS, CHAT, FORM]
+TEXT: Fields = [(b"Content-Type", b"text/plain")]
+TRUE = Question("POST", b"/true", JSON, b"[true]")
+PARTS = Question(
+    "POST", b"/parts", [(b"Content-Type", b"multipart/form-data; boundary=x")], b"--x\r\n\r\na--x--"
+)
+KNOWN = [ITEMS, CHAT, FORM, TRUE, PARTS]
 
 
 def test_any_other_secret_may_be_sent_in_its_place() -> None:
@@ -43,6 +48,7 @@ def test_any_other_secret_may_be_sent_in_its_place() -> None:
             Question("DELETE", b"/v1/items?page=1&size=9", [], b""),
             " (the method is DELETE, not GET",
         ),
+        (Question("POST", b"/form?", [], b"a=1&b=2"), ' (only one of them has a "?")'),
         (Question("GET", b"/v1/itms?page=1&size=9", [], b""), " (the path is /v1/itms, not "),
         (
             Question("POST", b"/v1/chat", JSON, b'{"messages": [{"text": "bye"}], "model": "m"}'),
@@ -53,6 +59,28 @@ def test_any_other_secret_may_be_sent_in_its_place() -> None:
             'the body differs at $.messages[0]: absent, not {"text": "hello"}',
         ),
         (Question("POST", b"/v1/chat", JSON, b'{"x": 1}'), "$.model: absent, not "),
+        (
+            Question("POST", b"/v1/chat", TEXT, CHAT.body),
+            '(the body is the same JSON, but its Content-Type is "text/plain", not "application/',
+        ),
+        (
+            Question("POST", b"/v1/chat", [], CHAT.body),
+            'JSON, but its Content-Type is absent, not "application/json")',
+        ),
+        (
+            Question("POST", b"/v1/chat", [*JSON, (b"Content-Encoding", b"br")], CHAT.body),
+            'JSON, but its Content-Encoding is "br", not absent)',
+        ),
+        (
+            Question("POST", b"/v1/chat", JSON, b'{"model": "x", ' + CHAT.body[1:]),
+            "JSON, but not all programs read it as the same, so it counts byte for byte)",
+        ),
+        (Question("POST", b"/true", JSON, b"[1]"), "differs at $[0]: 1, not true)"),
+        (
+            Question("POST", b"/parts", [(b"Content-Type", b"text/plain")], PARTS.body),
+            "(the body is the same, but its Content-Type is ",
+        ),
+        (Question("POST", b"/v1/chit", JSON, CHAT.body), " (the path is /v1/chit, not /v1/chat)"),
         (Question("POST", b"/v1/chat", [], b""), " (it has no body"),
         (Question("POST", b"/form", [], b"a=1&b=3"), "the body differs from its byte 6 on"),
         (Question("POST", b"/form", [], b"a=1&b=22"), "the body differs from its byte 7 on"),

@@ -1,0 +1,61 @@
+"""Keys by which all clients are one, or one client is many, are warned of."""
+
+from pathlib import Path
+
+import pytest
+
+from proxy.config.load import check
+
+API = '[[upstreams]]\nname = "api"\nservers = ["http://127.0.0.1:9000"]\n'
+ROUTE = '[[routes]]\nupstream = "api"\n'
+LIMIT = '[rate_limit]\naverage = 2\nkey = "header:{}"\n'
+TRUST = '[server]\ntrusted_proxies = ["10.0.0.0/8"]\n'
+SET = 'request_headers = {{ set = {{ {} = "{{client_addr}}" }} }}\n'
+MEANT = 'did you mean "client_addr"?'
+BELIEVED = "[server] trusted_proxies says whose X-Forwarded-For is believed"
+
+
+def said(folder: Path, text: str) -> list[str]:
+    file = folder / "config.toml"
+    file.write_text(text)
+    return [f"{found.place}: {found.message}" for found in check(file, {})]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (TRUST + LIMIT.format("X-Forwarded-For") + API + ROUTE, "begin X-Forwarded-For as it"),
+        (TRUST + LIMIT.format("Forwarded") + API + ROUTE, "begin Forwarded as it likes"),
+        (LIMIT.format("X-Forwarded-For") + API + ROUTE, "the address of the connection"),
+        (LIMIT.format("x-forwarded-for") + API + ROUTE, BELIEVED),
+        (LIMIT.format("X-Real-IP") + API + ROUTE, "so all are one"),
+        (LIMIT.format("X-Real-IP") + API + ROUTE + ROUTE + "path = '/b'\n", BELIEVED),
+        (
+            TRUST + '[concurrency]\n[queue]\nkey = "header:X-Forwarded-For"\n' + API + ROUTE,
+            "another one each time",
+        ),
+        (
+            TRUST + '[load_balance]\npolicy = "hash"\nhash_key = "header:Forwarded"\n' + API,
+            "another one each time",
+        ),
+    ],
+)
+def test_a_field_of_a_front_is_no_key(tmp_path: Path, text: str, words: str) -> None:
+    [line] = said(tmp_path, text)
+    assert " warning: " in line
+    assert words in line
+    assert MEANT in line
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TRUST + LIMIT.format("X-Real-IP") + API + ROUTE,
+        LIMIT.format("X-Real-IP") + API + ROUTE + SET.format("x-real-ip"),
+        LIMIT.format("X-Tenant") + API + ROUTE,
+        '[rate_limit]\naverage = 2\nkey = "client_addr"\n' + API + ROUTE,
+        '[[routes]]\nupstream = "api"\nrate_limit = false\n' + LIMIT.format("X-Real-IP") + API,
+    ],
+)
+def test_what_tells_clients_apart_is_not_doubted(tmp_path: Path, text: str) -> None:
+    assert said(tmp_path, text) == []
