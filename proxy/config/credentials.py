@@ -124,5 +124,5 @@ def secret_fault(name: str, value: str) -> str:
         if not words:
             return "it is empty: is the variable?"
         if low[0] == "basic" and not _is_base64(words[1:]) and not as_reference(value):
-            return 'expected the base64 of USER:PASSWORD behind the scheme "Basic"'
+            return "Basic has the base64 of USER:PASSWORD behind it"
     return ""

@@ -30,7 +30,7 @@ def server_fault(url: str) -> str:
     if reference := as_reference(url):
         return f'did you mean "{reference}", from the environment? Got {url!r}'
     first, *rest = url.split() or [""]
-    if rest and all(_OPTION.fullmatch(each) for each in rest):
+    if rest and "?" not in url and all(_OPTION.fullmatch(each) for each in rest):
         return _with_options(first, rest)
     found = _URL.fullmatch(url)
     if not found or found[1] not in ("http", "https"):

@@ -22,6 +22,30 @@ def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
+    ("written", "warned"),
+    [
+        ("Basic user:S3CRET", True),
+        ("basic user S3CRET", True),
+        ("Basic dXNlcjpwYXNz", False),
+        ("Basic dXNlcjpwYXNzdw==", False),
+        ("Bearer user:S3CRET", False),
+    ],
+)
+@pytest.mark.parametrize(
+    "table",
+    [
+        f"{KEY}value = '{{}}'",
+        "[[routes]]\nupstream = 'api'\nrequest_headers.set.Authorization = '{}'",
+    ],
+)
+def test_basic_is_followed_by_base64(said: Path, written: str, table: str, *, warned: bool) -> None:
+    said.write_text(API + table.format(written))
+    messages = [found.message for found in check(said, {})]
+    expected = "warning: Basic has the base64 of USER:PASSWORD behind it"
+    assert messages == [expected] * warned
+
+
+@pytest.mark.parametrize(
     ("text", "messages"),
     [
         (OAUTH2 + GOOD, []),

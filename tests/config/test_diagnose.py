@@ -172,3 +172,53 @@ def test_the_walk_agrees_with_the_conversion(raw: dict[str, Any]) -> None:
     usable, findings = examine(raw)
     assert converts(raw) == (not findings)
     assert converts(usable)
+
+
+@pytest.mark.parametrize(
+    ("route", "meant"),
+    [
+        ({"host": ["a.example", "b.example"]}, ", write one [[routes]] for each"),
+        ({"path": ["/a", "/b"]}, ", write one [[routes]] for each"),
+        ({"path_regex": ["/a", "/b"]}, ", write one [[routes]] for each"),
+        ({"path": ["/a"]}, ', did you mean "/a"?'),
+        ({"upstream": ["a", "b"]}, ", expected the first one, and fallback with those that take "),
+        ({"upstream": [{"name": "a", "weight": 9}, {"name": "b"}]}, "weight stands at the servers"),
+    ],
+)
+def test_several_values_where_a_route_has_one(route: dict[str, Any], meant: str) -> None:
+    [line] = found({"routes": [{"upstream": "a", **route}]})
+    assert ": expected a string, got a list" in line
+    assert meant in line
+
+
+@pytest.mark.parametrize(
+    ("policy", "key"),
+    [
+        ("ip_hash", "client_addr"),
+        ("iphash", "client_addr"),
+        ("source", "client_addr"),
+        ("uri", "path"),
+        ("uri_hash", "path"),
+        ("cookie", "cookie:NAME"),
+        ("sticky", "cookie:NAME"),
+        ("header", "header:NAME"),
+    ],
+)
+def test_a_policy_that_hashes_is_one_with_its_key(policy: str, key: str) -> None:
+    [line] = found({"load_balance": {"policy": policy}})
+    assert line.endswith(f'did you mean "hash" with hash_key = "{key}"?')
+
+
+@pytest.mark.parametrize(
+    ("table", "option", "value", "meant"),
+    [
+        ("load_balance", "policy", "ring_hash", "did you mean 'hash'?"),
+        ("load_balance", "policy", "least_conn", "did you mean 'least_request'?"),
+        ("server", "tls", {"certificates": [], "min_version": "TLSv1.2"}, "did you mean '1.2'?"),
+        ("retry", "on", "error timeout http_502", '["error", "timeout", "http_502"]'),
+    ],
+)
+def test_a_value_of_another_proxy_has_one_of_ours(
+    table: str, option: str, value: Any, meant: str
+) -> None:
+    assert found({table: {option: value}})[-1].endswith(f"{meant}?" if meant[0] == "[" else meant)

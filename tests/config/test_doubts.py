@@ -230,6 +230,16 @@ def test_what_works_is_not_doubted(tmp_path: Path, text: str) -> None:
     assert said(tmp_path, text) == []
 
 
+@pytest.mark.parametrize(
+    ("status", "warned"), [(301, True), (304, True), (200, False), (503, False)]
+)
+def test_a_file_redirects_nobody(tmp_path: Path, status: int, *, warned: bool) -> None:
+    (tmp_path / "a.html").write_text("gone")
+    file = tmp_path / "a.html"
+    lines = said(tmp_path, f"{BOTH}fallback = {{ status = {status}, file = '{file}' }}")
+    assert ["no Location" in line for line in lines] == [True] * warned
+
+
 def test_a_warning_about_credentials_does_not_show_them(tmp_path: Path) -> None:
     [line] = said(tmp_path, API + KEY + "value = 'Bearer $secret99'")
     assert "secret99" not in line

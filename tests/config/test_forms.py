@@ -72,9 +72,51 @@ def test_a_wrong_origin_says_which_was_meant(tmp_path: Path, written: str, messa
     assert said(tmp_path, text) == "expected " + message.format(repr(written))
 
 
+ADDRESS = "did you mean 'client_addr'?; [server] trusted_proxies says whose "
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("X-Forwarded-For", ADDRESS),
+        ("x-real-ip", ADDRESS),
+        ("Forwarded", ADDRESS),
+        ("header: X-Forwarded-For", ADDRESS),
+        ("$http_x_forwarded_for", ADDRESS),
+        ("$http_x_real_ip", ADDRESS),
+        ("$remote_addr", ADDRESS),
+        ("$binary_remote_addr", ADDRESS),
+        ("$realip_remote_addr", ADDRESS),
+        ("ip", "did you mean 'client_addr'?"),
+        ("$http_x_tenant", "did you mean 'header:X-Tenant'?"),
+        ("X-Tenant", "did you mean 'header:X-Tenant'?"),
+        ("$cookie_id", "did you mean 'cookie:id'?"),
+    ],
+)
+@pytest.mark.parametrize(
+    "table",
+    [
+        '[rate_limit]\naverage = 1\nkey = "{}"\n',
+        '[concurrency]\n[queue]\nkey = "{}"\n',
+        '[load_balance]\npolicy = "hash"\nhash_key = "{}"\n',
+    ],
+)
+def test_the_address_of_a_client_is_no_field(
+    tmp_path: Path, table: str, written: str, meant: str
+) -> None:
+    assert meant in said(tmp_path, table.format(written))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ('[retry]\non = ["gateway-error"]\n', 'did you mean "502", "503" and "504"?'),
+        ('[retry]\non = ["retriable-4xx"]\n', "did you mean '409'?"),
+        (
+            '[retry]\non = ["non_idempotent"]\n',
+            "methods and idempotency_header say what may be sent again",
+        ),
+        ('[retry]\non = ["http_503"]\n', "did you mean '503'?"),
         (
             '[cache]\ntargets = ["CDN Cache-Control:"]\n',
             "expected the name of a field such as CDN-Cache-Control, got 'CDN Cache-Control:', "

@@ -68,6 +68,30 @@ def test_an_option_is_shown_without_secrets(name: str, raw: Any, value: Any, sho
     assert masked(("routes", 0, name), raw, value) == shown
 
 
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("{env.HOME}", "'{env.HOME}' is no variable"),
+        ("{http.request.host}", "'{http.request.host}' is no variable"),
+        ("{header:X-Tenant}", "'{header:X-Tenant}' is no variable"),
+        ("a {env.HOME} b", "'{env.HOME}' is no variable"),
+        ("{S3CRET}", "'***' is no variable"),
+        ("{user:S3CRET}", "'***' is no variable"),
+        ("{env.S3CRET=}", "'***' is no variable"),
+    ],
+)
+def test_the_name_of_a_variable_is_shown_if_it_can_be_no_secret(
+    tmp_path: Path, written: str, shown: str
+) -> None:
+    file = tmp_path / "config.toml"
+    api = '[[upstreams]]\nname = "api"\nservers = ["http://127.0.0.1:9000"]\n'
+    rule = f'request_headers.set.X-A = "{written}"'
+    file.write_text(f'{api}[[routes]]\nupstream = "api"\n{rule}\n')
+    message = "".join(problem.message for problem in check(file, {}))
+    assert shown in message
+    assert ("S3CRET" in message) is False
+
+
 def test_a_value_is_shown_unless_its_key_says_that_it_is_secret() -> None:
     assert shown_value("path", "/v1") == "'/v1'"
     for key in ("api_key", "credentials.value", "password"):

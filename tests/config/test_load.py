@@ -193,6 +193,12 @@ def test_an_upstream_on_the_command_line_is_a_whole_configuration() -> None:
         ("localhost:9000", None, "command line: --upstream: expected"),
         ("http://$HOST", None, 'command line: --upstream: did you mean "http://${HOST}"'),
         ("http://a", "x", "command line: --listen: expected"),
+        (
+            "http://a/api",
+            None,
+            "command line: --upstream: a path does not belong here; "
+            "write --set 'routes[0].add_prefix=/api' instead",
+        ),
     ],
 )
 def test_a_bad_command_line_is_a_problem(url: str, listen: str | None, start: str) -> None:
@@ -200,6 +206,11 @@ def test_a_bad_command_line_is_a_problem(url: str, listen: str | None, start: st
         from_upstream(url, listen)
     [problem] = caught.value.problems
     assert str(problem).startswith(start)
+
+
+def test_what_a_bad_command_line_is_told_to_add_works() -> None:
+    config = from_upstream("http://a", sets=["routes[0].add_prefix=/api"])
+    assert config.routes[0].add_prefix == "/api"
 
 
 @pytest.mark.parametrize(

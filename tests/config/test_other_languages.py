@@ -13,6 +13,16 @@ from proxy.config.other_languages import other_language
         ("---\n", 1, "this is YAML"),
         ("<proxy/>", 1, "this is XML or HTML"),
         ("server {\n}", 1, "this is a block in braces"),
+        ("upstream api { server 127.0.0.1:9000; }", 1, "this is a configuration of nginx"),
+        ("worker_processes auto;\nevents { }", 1, "this is a configuration of nginx"),
+        ("user nginx;", 1, "this is a configuration of nginx"),
+        ("include /etc/nginx/a.conf; # all", 1, "this is a configuration of nginx"),
+        ("global\n    maxconn 4096", 1, "this is a configuration of HAProxy"),
+        ("defaults\n    mode http", 1, "this is a configuration of HAProxy"),
+        ("frontend http-in\n    bind *:80", 1, "this is a configuration of HAProxy"),
+        (":8080\nreverse_proxy localhost:9000", 1, "this is a configuration of Caddy"),
+        ("api.example.com\nreverse_proxy localhost:9000", 1, "this is a configuration of Caddy"),
+        ("reverse_proxy localhost:9000", 1, "this is a configuration of Caddy"),
     ],
 )
 def test_the_language_is_named(text: str, line: int, kind: str) -> None:
@@ -22,6 +32,20 @@ def test_the_language_is_named(text: str, line: int, kind: str) -> None:
     assert found[1].startswith(f"{kind}, expected TOML")
 
 
-@pytest.mark.parametrize("text", ["", "# only this", "[server]", "a = 1", "<<<<<<< HEAD"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "# only this",
+        "[server]",
+        "a = 1",
+        "a = 1;",
+        "a = { b = 1 }",
+        "[server] {",
+        "name",
+        "my name",
+        "<<<<<<< HEAD",
+    ],
+)
 def test_toml_is_not_taken_for_another_language(text: str) -> None:
     assert other_language(text) is None

@@ -46,6 +46,8 @@ def said(folder: Path, text: str) -> list[str]:
             "per_try",
         ),
         ("[hedge]\n[retry]\nlast_chance = true\n" + API, "retry.last_chance", "[hedge]"),
+        ("[rate_limit]\nperiod = '1m'\n" + API, "rate_limit.period", "expected average"),
+        ("[rate_limit]\nkey = 'path'\n" + API, "rate_limit.key", "no request is counted"),
         ("[retry]\nmax_body = '512MiB'\n" + API, "retry.max_body", 'did you mean "32MiB"?'),
         (
             "[concurrency]\n[timeouts]\nqueue = '1m'\ntotal = '30s'\n" + API,
