@@ -133,6 +133,7 @@ _SENTENCES: Final = {
     "shutdown.timeout": "expected grace_period",
     "servers_transport transport transport_socket common_tls_context": _SERVERS,
     "proxy_http_version": "servers are spoken to in HTTP/1.1",
+    "sub_filter sub_filter_once subs_filter replace_response": "bodies are not changed",
     "stream.sse": "streams of events are known by their Content-Type",
 }
 

@@ -52,14 +52,14 @@ server.request_headers_timeout: client_header_timeout read_header_timeout
 timeouts.first_byte: header response_timeout read_timeout proxy_read_timeout read
     first_byte_timeout ttfb response response_header response_header_timeout headers
     proxy_send_timeout
-timeouts.idle: idle_timeout read_timeout proxy_read_timeout read
+timeouts.idle: idle_timeout stream_idle_timeout read_timeout proxy_read_timeout read
 timeouts.queue: pool pool_timeout acquire acquire_timeout timeout_queue
 timeouts.tunnel_idle: tunnel timeout_tunnel
 server.keepalive_timeout: keepalive keep_alive keep_alive_timeout idle_timeout
 [timeouts]: timeout timeouts_ms forwarding_timeouts
 timeouts.total: request_timeout overall request deadline_ms max_stream_duration
     proxy_next_upstream_timeout
-server.write_idle_timeout: write_timeout write send_timeout stream_idle_timeout
+server.write_idle_timeout: write_timeout write send_timeout
 timeouts.connect: connect_timeout connection_timeout connection proxy_connect_timeout
     dial_timeout timeout_connect
 timeouts.per_try: try_timeout per_try_timeout attempt
@@ -228,17 +228,3 @@ HASHED: Final = {
     **dict.fromkeys(("header", "hdr", "headerhash"), "header:NAME"),
 }
 """Policies of other proxies that balance by a hash, and what they hash."""
-
-_VARIABLES: Final = {
-    "client_addr": "$remote_addr $binary_remote_addr $realip_remote_addr %[src] {client_ip}"
-    " {remote} $proxy_add_x_forwarded_for {remote_host} {http.request.remote}"
-    " {http.request.remote.host} {http.vars.client_ip} %DOWNSTREAM_REMOTE_ADDRESS%"
-    " %DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%",
-    "host": "$host $http_host {hostport} {http.request.host} {http.request.hostport}"
-    " %REQ(:AUTHORITY)%",
-    "request_id": "$request_id {uuid} {http.request.uuid} %[unique-id] %REQ(X-REQUEST-ID)%",
-}
-VARIABLES: Final = {
-    plain(theirs): ours for ours, written in _VARIABLES.items() for theirs in written.split()
-}
-"""Variables of other proxies in values of fields, without signs, and ours."""

@@ -54,7 +54,7 @@ def hint(name: str, shape: inspect.StructType, taken: Mapping[str, Any], place: 
         aliases = [each[1:-1] for each in meanings(spelled) if each[0] == "["]
         if aliases and not table:
             return f", did you mean {_header((aliases[0],))}?"
-    if near := _alias_here(spelled, table, here):
+    if near := _alias_here(spelled, table, here, taken):
         return near
     is_common = spelled in _COMMON and table not in _WIDE
     for word in dict.fromkeys((name, spelled)):
@@ -89,13 +89,13 @@ def table_meant(hint: str, value: Any) -> str:
     return found[1] if found and (isinstance(value, dict) or several) else ""
 
 
-def _alias_here(name: str, table: tuple[str, ...], here: set[str]) -> str:
+def _alias_here(name: str, table: tuple[str, ...], here: set[str], taken: Mapping[str, Any]) -> str:
     mine = []
     for each in meanings(name):
         home, _, option = each.rpartition(".")
         if option in here and home.split(".")[-1] == (table[-1] if table else ""):
             mine.append(option)
-    if mine:
+    if mine := [option for option in mine if option not in taken] or mine:
         return f", did you mean {' or '.join(map(repr, mine))}?"
     for each in meanings(name):
         home, _, option = each.rpartition(".")

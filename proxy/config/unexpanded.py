@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from proxy.config.foreign import VARIABLES
 from proxy.config.problems import secret
 from proxy.config.similar import plain
 from proxy.core.findings import WARNING, Finding, Place
@@ -21,7 +20,20 @@ _IN_FIELDS: Final = re.compile(
     r"\$[a-z_]+|%DOWNSTREAM_[A-Z_]+%|%REQ\([^)]*\)%|%\[[^\]]*\]",
 )
 """Variables of nginx, Envoy and HAProxy in the value of a field."""
-FIELD_RULES: Final = frozenset({"request_headers", "response_headers"})
+_VARIABLES: Final = {
+    "client_addr": "$remote_addr $binary_remote_addr $realip_remote_addr %[src] {client_ip}"
+    " {remote} $proxy_add_x_forwarded_for {remote_host} {http.request.remote}"
+    " {http.request.remote.host} {http.vars.client_ip} %DOWNSTREAM_REMOTE_ADDRESS%"
+    " %DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%",
+    "host": "$host $http_host {hostport} {http.request.host} {http.request.hostport}"
+    " %REQ(:AUTHORITY)%",
+    "request_id": "$request_id {uuid} {http.request.uuid} %[unique-id] %REQ(X-REQUEST-ID)%",
+}
+_OURS: Final = {
+    plain(theirs): ours for ours, written in _VARIABLES.items() for theirs in written.split()
+}
+"""Variables of other proxies in values of fields, without signs, and ours."""
+_FIELD_RULES: Final = frozenset({"request_headers", "response_headers"})
 _PATTERNS: Final = ("path_regex", "pattern")
 """Options in which a $ has a meaning of its own."""
 
@@ -43,7 +55,7 @@ def _name(found: re.Match[str]) -> str:
 
 def variable_meant(text: str) -> str:
     """What is meant by ``{NAME}`` of other proxies in the value of a field, in our spelling."""
-    if known := VARIABLES.get(plain(text)):
+    if known := _OURS.get(plain(text)):
         return f"{{{known}}}"
     return as_reference(text)
 
@@ -65,8 +77,8 @@ def _meant(text: str, place: Place) -> str:
     """What was meant by a text that is one of another program; empty where it is none."""
     if place[-1] == "replacement":
         return ""  # its $1 has a warning of its own
-    if not FIELD_RULES.isdisjoint(place) and (found := _IN_FIELDS.search(text)):
-        if known := VARIABLES.get(plain(found[0])):
+    if not _FIELD_RULES.isdisjoint(place) and (found := _IN_FIELDS.search(text)):
+        if known := _OURS.get(plain(found[0])):
             return f'did you mean a variable as in "{{{known}}}"?'
         if found[0].startswith(("%[", "%REQ")):
             return "the variables are {client_addr}, {host} and {request_id}"

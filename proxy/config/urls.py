@@ -27,7 +27,7 @@ def server_fault(url: str) -> str:
         return "a user and a password do not belong in the URL; see [upstreams.credentials]"
     if re.search(r"[,\s]+https?://", url):
         return 'several servers are several strings in the list: ["URL", "URL"]'
-    if reference := as_reference(url):
+    if "?" not in url and (reference := as_reference(url)):  # a query may hold a key
         return f'did you mean "{reference}", from the environment? Got {url!r}'
     first, *rest = url.split() or [""]
     if rest and "?" not in url and all(_OPTION.fullmatch(each) for each in rest):

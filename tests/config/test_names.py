@@ -60,7 +60,6 @@ def _shape(name: str) -> inspect.StructType:
         ("tracing", "sampling_rate", ", did you mean 'sample'?"),
         # no slip of the keyboard
         ("server", "observe", ""),
-        ("server", "sub_filter", ""),
         ("server", "keepalive_requests", ""),
         (
             "log",
@@ -130,6 +129,7 @@ def test_a_name_in_a_route_is_answered_with_the_table_that_was_meant(
         ("pass_host_header", ", did you mean 'host_header'?"),
         ("check", ", did you mean [upstreams.health_check]?"),
         ("max_conns", ", did you mean 'limit'?"),
+        ("sub_filter", ": bodies are not changed"),
     ],
 )
 def test_a_name_in_an_upstream_is_answered_too(name: str, expected: str) -> None:
@@ -137,6 +137,8 @@ def test_a_name_in_an_upstream_is_answered_too(name: str, expected: str) -> None
     upstreams = next(each.type for each in fields if each.name == "upstreams")
     shape = cast(inspect.StructType, cast(inspect.VarTupleType, upstreams).item_type)
     assert hint(name, shape, {name: "1"}, ("upstreams", 0)) == expected
+    written = {name: "1", "servers": ["http://a"]}
+    assert hint(name, shape, written, ("upstreams", 0)) == expected.replace("'servers' or ", "")
 
 
 @pytest.mark.parametrize(

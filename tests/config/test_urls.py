@@ -37,6 +37,7 @@ def test_a_good_url_has_no_fault(fault: Callable[[str], str], text: str) -> None
         (server_fault, "unix/run/a.sock", "did you mean 'unix:/run/a.sock'?"),
         (server_fault, "$API_URL", 'did you mean "${API_URL}", from the environment?'),
         (server_fault, "{$API_URL}", 'did you mean "${API_URL}"'),
+        (server_fault, "http://$HOST?k=1", "a query or a fragment does not belong in the URL"),
         (server_fault, "http://$HOST:$PORT", 'did you mean "http://${HOST}:${PORT}"'),
         (server_fault, "http://%HOST%/", 'did you mean "http://${HOST}/"'),
         (
