@@ -202,7 +202,10 @@ def sent(fields: RawHeaders) -> list[str]:
     for name, value in fields:
         if name.lower() in CREDENTIALS:
             text = value.decode("latin-1")
-            found += [text, *re.split(r"[\s;,=\"]+", text)]
+            found.append(text)
+            if name.lower() in _SCHEMED:
+                text = _SCHEME.sub("", text)
+            found += re.split(r"[\s;,=\"]+", text)
     parts = [part for part in found if len(part) >= _SHORTEST][:_PARTS]
     odd = [part for part in parts if not _PLAIN.fullmatch(part)]
     return [*parts, *(way for part in odd for way in _written(part) if way != part)]
@@ -216,6 +219,9 @@ def digest(*parts: bytes) -> bytes:
     return made.digest()
 
 
+_SCHEMED: Final = frozenset({b"authorization", b"proxy-authorization"})
+_SCHEME: Final = re.compile(r"^[A-Za-z][A-Za-z0-9-]{0,23} +(?=\S)")
+"""How the credentials behind it are shown (RFC 9110 11.4): no secret, and a word of our texts."""
 _PLAIN: Final = re.compile(r"[!#$&(-\[\]-~ ]*")
 """Text that Python, JSON and logs write as it is."""
 _key: Final = secrets.token_bytes(16)

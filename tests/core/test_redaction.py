@@ -4,7 +4,7 @@ from itertools import count
 
 import pytest
 
-from proxy.core.redaction import conceal, hashed, redact, rotating, shown
+from proxy.core.redaction import conceal, hashed, redact, rotating, sent, shown
 
 SECRET = "sk-live-4f9a8d77c1"
 
@@ -86,3 +86,17 @@ def test_dashes_in_the_name_of_a_parameter_are_underlines(name: str) -> None:
 
 def test_what_follows_a_parameter_in_a_sentence_is_shown() -> None:
     assert conceal("GET /a?api_key=abc is not there") == "GET /a?api_key=*** is not there"
+
+
+@pytest.mark.parametrize("name", [b"Authorization", b"proxy-authorization"])
+def test_the_scheme_of_credentials_is_no_secret(name: bytes) -> None:
+    """Our own sentences speak of it."""
+    secrets = sent([(name, b"Bearer abcdef-123456")])
+    text = "the token is of a type other than Bearer, it is Bearer abcdef-123456"
+    assert conceal(text, secrets) == "the token is of a type other than Bearer, it is ***"
+    assert "abcdef-123456" in secrets
+
+
+@pytest.mark.parametrize("value", [b"abcdef123456", b"abcdef123456 ", b"abcdef123456, more"])
+def test_without_a_scheme_all_of_it_is_one(value: bytes) -> None:
+    assert "abcdef123456" not in conceal("x abcdef123456 y", sent([(b"Authorization", value)]))
