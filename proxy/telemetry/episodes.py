@@ -43,7 +43,7 @@ _ABOUT: Final = {
     "credentials_unavailable": "There are no credentials",
     "connection_limit": "No connection is free",
     "deadline_too_short": "Deadlines are too near for an answer",
-    "queue_full": "The queue is full",
+    "queue_full": "No more calls may wait",
     "local_limit": "A limit of this process or machine is reached",
 }
 """The same where more is known."""

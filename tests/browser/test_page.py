@@ -261,3 +261,17 @@ async def test_more_news_do_not_make_it_larger() -> None:
         assert count[0] <= 302
         assert count[1:] == [600, 300]
         await asyncio.sleep(0)
+
+
+async def test_half_of_a_scale_of_calls_is_a_number_of_calls() -> None:
+    """Of three in flight it was 2, at the height of 1.5."""
+    async with shown(BUSY) as (_, page):
+        await page.until(has(".link.live"))
+        scales = await page.run(
+            "[1, 3, 5, 15].map(number => { const node = document.querySelector('#flying-chart');"
+            "const data = { begin: 0, count: 1, values: [{ queue: number }] };"
+            "stacked(node, ['queue'], data, String, '', true);"
+            "const words = [...node.querySelectorAll('text')].map(each => each.textContent);"
+            "return words.slice(0, 3); })"
+        )
+        assert scales == [["0", "1", "2"], ["0", "2", "4"], ["0", "3", "6"], ["0", "8", "16"]]

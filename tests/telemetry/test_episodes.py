@@ -69,3 +69,10 @@ def test_waits_for_different_things_are_told_apart() -> None:
         "Calls wait for the answer to an equal request",
         "Calls wait before a server is asked",
     ]
+
+
+def test_no_queue_is_said_to_be_full_where_there_may_be_none() -> None:
+    episodes = Episodes()
+    episodes.add([hit(3, cause="queue", about="queue_full")], 10.0)
+    [episode] = episodes.now()
+    assert episode.text.startswith("No more calls may wait: api (10.0.0.2:9000) on /v1; 3 calls")

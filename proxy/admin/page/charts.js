@@ -16,11 +16,12 @@ function niceTop(value) {
   return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].find(each => each * unit >= value) * unit;
 }
 
-function stacked(node, keys, data, show, told) {
+// whole: of things that are counted, so that half of the scale has to be a number of them.
+function stacked(node, keys, data, show, told, whole = false) {
   const width = Math.max(node.clientWidth, 120), height = 150, left = 44, foot = 18;
   const inner = height - foot - 6, across = width - left - 4;
   const sums = data.values.map(value => (value ? keys.reduce((sum, key) => sum + value[key], 0) : 0));
-  const top = niceTop(Math.max(...sums, 0));
+  const nice = niceTop(Math.max(...sums, 0)), top = whole ? 2 * Math.ceil(nice / 2) : nice;
   const x = index => left + across * (index + 0.5) / data.count;
   const y = value => 6 + inner * (1 - value / top);
   const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": told });
@@ -99,7 +100,7 @@ function drawCharts() {
   const now = flying.values.at(-1) || flying.values.at(-2) || {};
   const up = Object.values(now).reduce((a, b) => a + b, 0);
   stacked($("traffic"), ["ok", "denied", "failed"], traffic, rate, `Calls: ${calls}, ${failed} failed`);
-  stacked($("flying-chart"), PHASES, flying, value => String(Math.round(value)), `In flight: ${PHASES.map(name => `${now[name] || 0} ${NAMES[name]}`).join(", ")}`);
+  stacked($("flying-chart"), PHASES, flying, value => String(Math.round(value)), `In flight: ${PHASES.map(name => `${now[name] || 0} ${NAMES[name]}`).join(", ")}`, true);
   stacked($("latency"), PHASES, latency, value => (value ? spell(value) : "0"), `Mean time of a call: ${spell(mean)}`);
   fill($("traffic-now"), [h("b", null, rate(sum.calls / seconds)), "/s, ", h("b", { class: sum.failed ? "bad" : "" }, failed), " failed"]);
   fill($("flying-now"), [h("b", null, String(up)), " in flight"]);
