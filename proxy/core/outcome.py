@@ -32,6 +32,7 @@ from proxy.core.errors import (
     UpstreamError,
 )
 from proxy.core.exchange import Exchange
+from proxy.core.record import BROKEN, NOT_ATTEMPTED
 from proxy.core.reply import Reply
 from proxy.http.fields import has, values
 
@@ -39,6 +40,8 @@ CONNECT_FAILURE = "connect-failure"
 STALE_CONNECTION = "stale-connection"
 RESET = "reset"
 TIMEOUT = "timeout"
+FAILED: Final = "failed"
+"""What the log calls a failure that ``[retry] on`` has no name for."""
 
 TOO_MANY: Final = 429
 _SERVER: Final = 500
@@ -120,8 +123,16 @@ def attempt_outcome(came: Reply | UpstreamError) -> str:
     if isinstance(came, Reply):
         return str(came.status)
     if isinstance(came, NotAttempted):
-        return "not-attempted"
-    return failure_class(came) or "failed"
+        return NOT_ATTEMPTED
+    return failure_class(came) or FAILED
+
+
+def last_outcome(error: BaseException) -> str:
+    """The same of a failure that its call has ended with; empty where it says nothing of an
+    attempt."""
+    if isinstance(error, NotAttempted) or not isinstance(error, UpstreamError):
+        return ""
+    return BROKEN if isinstance(error, ReplyBroken) else attempt_outcome(error)
 
 
 def lasts(error: UpstreamError) -> bool:

@@ -7,8 +7,15 @@ from typing import Final, NamedTuple
 from proxy.core.clock import Clock
 from proxy.policy.quota import Turn
 
+# Outcomes of attempts, besides statuses and what [retry] on calls failures:
 HEDGED: Final = "hedged"
-"""Outcome of an attempt that another one has overtaken."""
+"""Another one has overtaken it."""
+ABANDONED: Final = "abandoned"
+"""It was ended for another reason than its own: most often its client has left."""
+BROKEN: Final = "broken"
+"""Its reply broke off behind the head."""
+NOT_ATTEMPTED: Final = "not-attempted"
+"""It was refused, or given up, before it was sent."""
 
 # What a request waits for until it is let through:
 PERMIT: Final = "permit"
@@ -58,6 +65,13 @@ class Attempt(NamedTuple):
     """Of its span, where it was told one."""
     upstream: str = ""
     """Whose server that is, by its name; empty where it is that of the last attempt."""
+    beside: bool = False
+    """Whether it ran beside the one whose outcome counts, see ``middleware/hedge``."""
+
+    @property
+    def hedged(self) -> bool:
+        """Whether it is none that another one has followed."""
+        return self.beside or self.outcome == HEDGED
 
     def __str__(self) -> str:
         return f"{self.endpoint} {self.outcome} {self.seconds * 1000:.0f} ms"
@@ -103,6 +117,10 @@ class Record:
     """Seconds that the last attempt spent on getting a connection."""
     first_byte_at: float | None = None
     """When the reply's head arrived."""
+    reply_status: int = 0
+    """The status in that head, whatever the client is told."""
+    outcome: str = ""
+    """What the last attempt came to, where it is not that status: see ``Attempt``."""
     coalesced: bool = False
     """Whether it was given another one's answer."""
     leader: str = ""
@@ -132,15 +150,25 @@ class Record:
         """Log the attempt that these findings are of, which ends now."""
         self.attempt_log += (self.attempt(endpoint, outcome, began, now),)
 
-    def attempt(self, endpoint: str, outcome: str, began: float, now: float) -> Attempt:
+    def log_last(self, outcome: str, started_at: float, now: float) -> None:
+        """Log the last attempt, which ends now, unless it is logged; the next one has an outcome of
+        its own. ``started_at``: when the request began."""
+        if self.attempt_count - self.unlogged > len(self.attempt_log):
+            began = self.attempt_began_at or started_at + self.queue_s
+            self.log_attempt(self.endpoint, outcome, began, now)
+        self.outcome = ""
+
+    def attempt(
+        self, endpoint: str, outcome: str, began: float, now: float, *, beside: bool = False
+    ) -> Attempt:
         """The attempt that these findings are of."""
         spent = now - began, began, self.connect_s, self.queue_s
-        return Attempt(endpoint, outcome, *spent, self.span_id, self.upstream)
+        return Attempt(endpoint, outcome, *spent, self.span_id, self.upstream, beside)
 
     @property
     def hedged(self) -> bool:
-        """Whether an attempt was overtaken by a copy."""
-        return any(attempt.outcome == HEDGED for attempt in self.attempt_log)
+        """Whether there was a copy."""
+        return any(attempt.hedged for attempt in self.attempt_log)
 
     @property
     def has_head(self) -> bool:
@@ -205,9 +233,11 @@ class Record:
         self.failure = call.failure
         if call.first_byte_at is not None:
             self.first_byte_at = max(call.first_byte_at, started_at)
+            self.reply_status = call.reply_status
         if shared and call.span_id:
             self.shared_span = call.traced[3:35].decode(), call.span_id
         if not shared:
+            self.outcome = call.outcome
             self.traced, self.span_id = call.traced or self.traced, call.span_id
             self.connect_s, self.queue_s = call.connect_s, call.queue_s
             self.attempt_began_at = call.attempt_began_at or self.attempt_began_at

@@ -14,6 +14,7 @@ from proxy.core import errors as e
 from proxy.core.exchange import Exchange
 from proxy.core.local_limits import complain
 from proxy.core.options import Table, described
+from proxy.core.outcome import last_outcome
 from proxy.core.redaction import SECRETS, conceal, sent
 from proxy.core.words import in_seconds, plain
 from proxy.edge.statuses import SENTENCES, failure
@@ -104,10 +105,18 @@ def error_response(
     return ErrorResponse(status, status.phrase.encode(), fields, body)
 
 
-def log_error(exchange: Exchange, error: e.ProxyError) -> None:
-    """The sentence that the access log has no room for."""
+def note_failure(exchange: Exchange, error: e.ProxyError) -> str:
+    """Note the sentence that the access log has no room for, and what the last attempt came to."""
     what = sentence(error)
-    exchange.record.failure = error.reason, what
+    record = exchange.record
+    record.failure = error.reason, what
+    record.outcome = last_outcome(error) or record.outcome
+    return what
+
+
+def log_error(exchange: Exchange, error: e.ProxyError) -> None:
+    """The same on standard error too."""
+    what = note_failure(exchange, error)
     if isinstance(error, e.LocalLimit):
         complain(error.kind, error.detail)
         return

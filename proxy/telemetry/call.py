@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from proxy.core.exchange import Exchange
-from proxy.core.record import ANSWER, HEDGED, Attempt, Record
+from proxy.core.record import ANSWER, Attempt, Record
 from proxy.core.redaction import HIDDEN, conceal, sent
 from proxy.core.targets_shown import Targets
 from proxy.telemetry.access_log_line import escaped, named_by, printable
@@ -170,7 +170,7 @@ def told_apart(cause: str, exchange: Exchange, now: float) -> tuple[str, str, st
 
 def _failed(record: Record, *, ended: bool) -> tuple[Attempt, ...]:
     """The attempts before the one that has answered, or whose failure is the answer."""
-    failed = tuple(each for each in record.attempt_log if each.outcome != HEDGED)
+    failed = tuple(each for each in record.attempt_log if not each.hedged)
     return failed[:-1] if ended and len(failed) > 1 else failed
 
 
@@ -192,6 +192,7 @@ def _tries(attempts: tuple[Attempt, ...], started_at: float) -> list[Try]:
             connect=None if attempt.connect_s is None else _ms(attempt.connect_s),
             seconds=_ms(attempt.seconds),
             upstream=attempt.upstream,
+            hedged=attempt.hedged,
         )
         for attempt in attempts[:TRIES]
     ]

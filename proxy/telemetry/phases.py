@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from proxy.core.body import EMPTY
 from proxy.core.exchange import Exchange
-from proxy.core.record import ANSWER, HEDGED, Attempt, Record
+from proxy.core.record import ANSWER, Attempt, Record
 
 NAMES: Final = ("client", "queue", "retries", "connect", "first_byte", "body")
 """In the order in which a request meets them."""
@@ -107,8 +107,8 @@ def _retries(tries: tuple[Attempt, ...], until: float | None, *, ended: bool) ->
     """Seconds from each failed attempt's beginning to the next one's, less waits in queues.
 
     ``until``: the time now where the next attempt has not begun. Of an exchange that has ``ended``
-    the last attempt is the one that counts. One that a copy has overtaken has not failed: its
-    server was waited for.
+    the last attempt is the one that counts. While one that ran beside it failed or was overtaken,
+    another server was waited for.
     """
     seconds, queued = 0.0, 0.0
     for number, attempt in enumerate(tries):
@@ -116,7 +116,7 @@ def _retries(tries: tuple[Attempt, ...], until: float | None, *, ended: bool) ->
         if last and ended and number:
             break
         end = tries[number + 1].began if not last else until or attempt.began + attempt.seconds
-        if attempt.outcome != HEDGED and attempt.began:
+        if not attempt.hedged and attempt.began:
             seconds += max(0.0, end - attempt.began - (attempt.queue_s - queued))
         queued = max(queued, attempt.queue_s)
     return seconds

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from proxy.core import record as waits
-from proxy.core.record import HEDGED, Wait
+from proxy.core.record import Wait
 from proxy.telemetry.phases import Phases
 
 ANSWER: Final = "answer"
@@ -17,7 +17,7 @@ QUOTA: Final = "quota"
 REQUEST: Final = "request"
 """Cause: the request cannot be served: malformed, too large, without a route."""
 PROXY: Final = "proxy"
-"""Cause: a fault of the proxy itself."""
+"""Cause: a fault of the proxy itself, or a limit of its own."""
 
 _TOKENS: Final = {
     "connection_refused": "connect",
@@ -93,6 +93,8 @@ class Try(msgspec.Struct, kw_only=True, gc=False):
     seconds: float
     upstream: str = ""
     """Whose server that is."""
+    hedged: bool = False
+    """Whether it ran beside the one that counts."""
 
     def __str__(self) -> str:
         return f"{place('', self.server)} {self.outcome} after {spell(self.seconds)}"
@@ -146,6 +148,8 @@ def cause_of(why: Why) -> str:
         if why.error == "http_request_denied":
             return _CAUSES.get(why.reason) or (QUOTA if why.status == _TOO_MANY else REQUEST)
         found = _CAUSES.get(why.reason) if why.error else None
+        if why.reason == "connection_limit" and not why.asked:  # not that of an upstream
+            found = PROXY
         found = found or _TOKENS.get(why.error)
         if found == "first_byte" and (
             longest in ("body", "retries") or not why.asked or why.clock in _WHOLE
@@ -214,7 +218,7 @@ def _going_on(why: Why, phase: str) -> str:
     if phase == "queue":
         return _waiting(why)
     if phase == "retries":
-        failed = [each for each in why.tries if each.outcome != HEDGED]
+        failed = [each for each in why.tries if not each.hedged]
         failed = failed[:-1] if not why.in_flight and len(failed) > 1 else failed
         number = f"{len(failed)} failed {'try' if len(failed) == 1 else 'tries'}"
         asked = " and ".join(dict.fromkeys(each.upstream or why.upstream for each in failed))

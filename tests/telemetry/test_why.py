@@ -243,3 +243,10 @@ def test_an_operator_ends_what_had_waited() -> None:
         "2.1 s of 2.3 s waiting for the first byte of api (10.0.0.2:9000); "
         "then an operator ended it"
     )
+
+
+def test_connections_that_are_too_many_are_a_limit_of_the_proxy() -> None:
+    """Those that an upstream may have are waited for."""
+    full = {"status": 503, "error": "connection_limit_reached", "reason": "connection_limit"}
+    assert cause_of(why("queue", asked=False, **full)) == "proxy"
+    assert cause_of(why("connect", **full)) == "queue"

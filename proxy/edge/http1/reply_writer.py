@@ -18,7 +18,13 @@ from proxy.edge.http1.request_reader import UNLIMITED, RequestReader
 from proxy.edge.http1.spliced_body import SplicedBody, spliced
 from proxy.edge.http1.transport import READ_BUFFER, ClientTransport
 from proxy.edge.options import ServerOptions
-from proxy.edge.responses import ErrorsOptions, charge, error_response, log_error
+from proxy.edge.responses import (
+    ErrorsOptions,
+    charge,
+    error_response,
+    log_error,
+    note_failure,
+)
 from proxy.http.chunked import CHUNK, LAST_CHUNK, chunked_body
 from proxy.http.fields import Encoded, RawHeaders
 from proxy.http.framing import CHUNKED_LINE, LENGTH_LINE, has_no_body
@@ -200,6 +206,8 @@ class ReplyWriter(ClientTransport):
                 status, reason, fields, (), body, length=len(body), last=True
             )
         self.hang_up()
-        if not isinstance(error, ConnectionLimit):  # one line for all of them, see edge/connections
+        if isinstance(error, ConnectionLimit):  # one line for all of them, see edge/connections
+            note_failure(exchange, error)
+        else:
             log_error(exchange, error)
         self._tracker.record(exchange, monotonic())

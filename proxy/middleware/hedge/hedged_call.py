@@ -6,8 +6,8 @@ from typing import Any, Final, Protocol
 from proxy.core.clock import Clock
 from proxy.core.errors import UpstreamError, forget_frames
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.outcome import UNANSWERED, attempt_outcome
-from proxy.core.record import HEDGED, Attempt
+from proxy.core.outcome import FAILED, UNANSWERED, attempt_outcome
+from proxy.core.record import ABANDONED, HEDGED, NOT_ATTEMPTED, Attempt
 from proxy.core.reply import Ending, Reply
 
 
@@ -52,6 +52,7 @@ class HedgedCall:
         "_asked",
         "_copy_done",
         "_delay",
+        "_ends",
         "_exchange",
         "_finished",
         "_launched",
@@ -76,6 +77,8 @@ class HedgedCall:
         """The copies under way, by their tasks: each copy, and when it was launched."""
         self._launched: list[tuple[Exchange, float]] = []
         """All copies in their order, also those that have ended."""
+        self._ends: dict[Exchange, tuple[str, float]] = {}
+        """What came of those that were no good answer before the call was decided, and when."""
         self._winner: tuple[Exchange, Reply] | None = None
         """The copy that was answered well first, until its reply has been handed on."""
         self._copy_done: asyncio.Future[None] | None = None
@@ -96,11 +99,11 @@ class HedgedCall:
             own = error
         except asyncio.CancelledError:
             if self._winner is None or self._task.uncancel():
-                self._finish()
+                self._give_up()
                 raise
             return self._adopt_winner()
         except BaseException:
-            self._finish()
+            self._give_up()
             raise
         else:
             if acceptable(own):
@@ -108,12 +111,13 @@ class HedgedCall:
                 self._record(None, own)
                 return own
         self._stop_timer()
+        self._ends[self._exchange] = attempt_outcome(own), self._source.clock()
         try:
             await self._wait_for_copies()
         except BaseException:
             if isinstance(own, Reply):
                 own.close(Ending.ABANDONED)
-            self._finish()
+            self._give_up()
             raise
         if self._winner is not None:
             if isinstance(own, Reply):
@@ -142,7 +146,7 @@ class HedgedCall:
         now = source.clock()
         # Balancing sends the copy to a server that has neither the request nor another copy.
         twin.record.attempt_log += tuple(
-            _attempt(one, HEDGED, launched_at, now)
+            _attempt(one, *self._ends.get(one, (HEDGED, now)), launched_at)
             for one, launched_at in [(exchange, self._started_at), *self._launched]
         )
         task = source.launch(twin)
@@ -153,18 +157,24 @@ class HedgedCall:
 
     def _on_copy_done(self, task: "asyncio.Task[Reply]") -> None:
         """A copy has been answered, has failed or was cancelled."""
-        twin, _ = self._running.pop(task, (None, 0.0))
-        if not task.cancelled() and task.exception() is None:
-            reply = task.result()
-            decided = self._finished or self._winner is not None
-            if twin is not None and not decided and acceptable(reply):
-                self._winner = (twin, reply)
-                if self._copy_done is None:
-                    self._task.cancel()
-            else:
-                reply.drop()
+        twin, _ = self._running.pop(task)
+        if not task.cancelled():
+            self._judge(twin, task.exception() or task.result())
         if self._copy_done is not None and not self._copy_done.done():
             self._copy_done.set_result(None)
+
+    def _judge(self, twin: Exchange, came: Reply | BaseException) -> None:
+        if isinstance(came, Reply) and acceptable(came):
+            if not self._finished and self._winner is None:
+                self._winner = (twin, came)
+                if self._copy_done is None:
+                    self._task.cancel()
+                return
+        else:
+            outcome = attempt_outcome(came) if isinstance(came, Reply | UpstreamError) else FAILED
+            self._ends[twin] = outcome, self._source.clock()
+        if isinstance(came, Reply):
+            came.drop()
 
     async def _wait_for_copies(self) -> None:
         """The request itself has failed: wait until a copy has won or all have ended."""
@@ -193,19 +203,30 @@ class HedgedCall:
         counts: the winner, or the request itself where that is None."""
         if not self._launched:
             return
-        now = self._source.clock()
-        exchange, counts, began = self._exchange, winner or self._exchange, self._started_at
-        record = exchange.record
-        for one, launched_at in [(exchange, self._started_at), *self._launched]:
+        counts = winner or self._exchange
+        began, now = self._log_others(counts, HEDGED), self._source.clock()
+        counts.record.attempt_began_at = began  # for the retry above, which logs it
+        if self._source.records_outcome:
+            record, came = counts.record, attempt_outcome(outcome)
+            self._exchange.record.attempt_log += (
+                record.attempt(record.endpoint, came, began, now),
+            )
+
+    def _log_others(self, counts: Exchange | None, outcome: str) -> float:
+        """Log all but the one that counts, and say when that began. ``outcome``: of those that have
+        not ended by themselves."""
+        now, record = self._source.clock(), self._exchange.record
+        began = self._started_at
+        for one, launched_at in [(self._exchange, self._started_at), *self._launched]:
             if one is counts:
                 began = launched_at
                 continue
-            record.attempt_log += (_attempt(one, HEDGED, launched_at, now),)
-            if one is not exchange:
+            came, ended_at = self._ends.get(one, (outcome, now))
+            if one is not self._exchange:
                 record.attempt_count += one.record.attempt_count
-        counts.record.attempt_began_at = began  # for the retry above, which logs it
-        if self._source.records_outcome:
-            record.attempt_log += (_attempt(counts, attempt_outcome(outcome), began, now),)
+                came = came if one.record.attempt_count else NOT_ATTEMPTED
+            record.attempt_log += (_attempt(one, came, ended_at, launched_at),)
+        return began
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -222,6 +243,13 @@ class HedgedCall:
         for task in self._running:
             task.cancel()
 
+    def _give_up(self) -> None:
+        """The call is ended from above. What comes of the request itself is told by that, unless it
+        has failed before."""
+        if self._launched:
+            self._log_others(None if self._exchange in self._ends else self._exchange, ABANDONED)
+        self._finish()
+
 
 async def answer(inner: Handler, twin: Exchange) -> Reply:
     """The reply to a copy, in a task of its own."""
@@ -232,6 +260,6 @@ async def answer(inner: Handler, twin: Exchange) -> Reply:
         raise
 
 
-def _attempt(one: Exchange, outcome: str, began: float, now: float) -> Attempt:
-    """What became of the request or a copy that was launched when it ``began``."""
-    return one.record.attempt(one.record.endpoint, outcome, began, now)
+def _attempt(one: Exchange, outcome: str, ended_at: float, began: float) -> Attempt:
+    """What became of the request or a copy beside the one that counts."""
+    return one.record.attempt(one.record.endpoint, outcome, began, ended_at, beside=True)

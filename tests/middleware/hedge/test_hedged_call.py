@@ -1,10 +1,15 @@
 """What is told of the attempts of a hedged call."""
 
+import asyncio
+import contextlib
 import random
 from typing import Any
 
 import pytest
 
+from proxy.core.errors import ConnectFailed, ConnectionTerminated
+from proxy.core.exchange import Exchange
+from proxy.core.reply import Reply
 from proxy.middleware.retry.options import RetryOptions
 from proxy.middleware.retry.retry import Retry
 from proxy.policy.budget import Budget
@@ -40,3 +45,76 @@ async def test_below_a_retry_whoever_wins_is_logged_with_its_own_beginning(
         (each.endpoint, each.outcome, each.began - began, each.seconds)
         for each in exchange.record.attempt_log
     ] == log
+
+
+Told = list[tuple[str, str, float]]
+
+
+def told(exchange: Exchange) -> Told:
+    """Server, outcome and seconds of each attempt."""
+    return [(each.endpoint, each.outcome, each.seconds) for each in exchange.record.attempt_log]
+
+
+@pytest.mark.parametrize(
+    ("script", "log"),
+    [
+        (
+            [(3, reply(200)), (0.25, ConnectFailed("no")), (9, reply(200))],
+            [("s2", "connect-failure", 0.25), ("s3", "hedged", 1.0), ("s1", "200", 3.0)],
+        ),
+        (
+            [(1.5, reply(503)), (1.5, reply(200))],
+            [("s1", "503", 1.5), ("s2", "200", 1.5)],
+        ),
+        (
+            [(1.5, ConnectionTerminated("no")), (1.5, reply(502))],
+            [("s2", "502", 1.5), ("s1", "reset", 2.5)],
+        ),
+    ],
+    ids=["the copy fails", "the first fails", "both fail"],
+)
+async def test_what_has_failed_was_not_overtaken(
+    jumping: JumpingLoop, script: Any, log: Told
+) -> None:
+    exchange = get()
+    with contextlib.suppress(ConnectionTerminated):
+        await hedge(Servers(*script), max=1).handle(exchange)
+    assert told(exchange) == log
+    assert exchange.record.hedged
+    assert [each.hedged for each in exchange.record.attempt_log] == [True] * (len(log) - 1) + [
+        False
+    ]
+
+
+async def test_copies_of_a_request_whose_client_leaves_are_attempts(jumping: JumpingLoop) -> None:
+    exchange = get()
+    task = asyncio.create_task(hedge(Servers((9, reply()), (9, reply()))).handle(exchange))
+    await asyncio.sleep(1.5)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert told(exchange) == [("s2", "abandoned", 0.5)]
+    assert exchange.record.attempt_count == 2  # what comes of itself is told by its end
+
+
+async def test_one_that_had_failed_by_then_is_told_too(jumping: JumpingLoop) -> None:
+    exchange = get()
+    task = asyncio.create_task(hedge(Servers((1.25, reply(503)), (9, reply()))).handle(exchange))
+    await asyncio.sleep(1.5)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert told(exchange) == [("s1", "503", 1.25), ("s2", "abandoned", 0.5)]
+
+
+async def test_a_copy_that_was_never_sent_is_none(jumping: JumpingLoop) -> None:
+    """It still waited for a permit."""
+
+    class Crowded(Servers):
+        async def __call__(self, exchange: Exchange) -> Reply:
+            if exchange.record.attempt_log:
+                await asyncio.sleep(9)
+            return await super().__call__(exchange)
+
+    exchange = get()
+    await hedge(Crowded((2, reply()))).handle(exchange)
+    assert [each.outcome for each in exchange.record.attempt_log] == ["not-attempted", "200"]
+    assert exchange.record.attempt_count == 1
