@@ -30,7 +30,8 @@ def times(exchange: Exchange, spent: Phases, now: float) -> Times:
     """Of an exchange that ended ``now``.
 
     A phase that it did not come to is left out, as is the length of a tunnel: it says nothing of
-    the upstream. Only exchanges that were tried again have ``retries``.
+    the upstream. A server that never answered was waited for all the same. Only exchanges that were
+    tried again have ``retries``.
     """
     record = exchange.record
     whole = exchange.status != _SWITCHED
@@ -41,7 +42,7 @@ def times(exchange: Exchange, spent: Phases, now: float) -> Times:
         spent.queue,
         spent.retries if len(record.attempt_log) > 1 else None,
         spent.connect if asked else None,
-        spent.first_byte if answered else None,
+        spent.first_byte if answered or (asked and record.connect_s is not None) else None,
         spent.body if answered and whole else None,
         now - exchange.started_at if whole else None,
     )

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import pytest
+
 from proxy.core.exchange import Exchange
 from proxy.telemetry.phases import phases
-from proxy.telemetry.traffic import Traffic, times
+from proxy.telemetry.traffic import TIMES, Traffic, times
 
 TRACE = b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01"
 
@@ -72,3 +74,19 @@ def test_the_example_is_the_trace_that_the_client_sent() -> None:
     exchange.heard, exchange.headers = exchange.headers, ()  # a rule of the route took it away
     add(traffic, exchange, took=0.2, at=5.0)
     assert told(traffic)["time_total_example 0.25"] == f"{'a' * 32} 0.200000 5.000"
+
+
+@pytest.mark.parametrize(
+    ("asked", "connect", "expected"),
+    [(1, 0.25, 2.75), (1, None, None), (0, None, None)],
+    ids=["no head", "no connection", "not asked"],
+)
+def test_a_server_that_never_answers_was_waited_for(
+    asked: int, connect: float | None, expected: float | None
+) -> None:
+    """An API that hung was in no phase, and the phases did not make the duration."""
+    late = ended(504, "http_response_timeout")
+    late.record.attempt_count, late.record.connect_s = asked, connect
+    spent = times(late, phases(late, 103.0), 103.0)
+    assert spent[TIMES.index("first_byte")] == expected
+    assert sum(each or 0.0 for each in spent[:-1]) == spent[-1] == 3.0
