@@ -11,6 +11,7 @@ from proxy.core.deck import Deck
 from proxy.core.samples import Described, Sample
 
 if TYPE_CHECKING:
+    from proxy.core.exchange import Exchange
     from proxy.core.stored import Store
 
 T = TypeVar("T")
@@ -55,6 +56,7 @@ class Shared:
         "_things",
         "clock",
         "deck",
+        "refreshed",
         "rng",
         "show_keys",
         "store",
@@ -81,6 +83,8 @@ class Shared:
         """What is recorded or replayed, with those commands."""
         self.tasks: set[asyncio.Task[None]] = set() if before is None else before.tasks
         """Tasks that belong to no request; what is left of them at the end is cancelled."""
+        self.refreshed: Callable[[Exchange, float], None] = _untold
+        """Is told of what was asked anew of an upstream for no client, and when that ended."""
         self.traced = False
         """Whether spans are made, with ``[tracing]``."""
         self.watched: list[Watched] = []
@@ -176,3 +180,7 @@ class Shared:
             task.cancel()
         if self.tasks:
             await asyncio.wait(self.tasks)
+
+
+def _untold(_: "Exchange", __: float) -> None:
+    """Nobody counts."""

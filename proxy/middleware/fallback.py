@@ -8,6 +8,7 @@ from typing import Annotated, TypeAlias
 from msgspec import Meta
 
 from proxy.core.body import EMPTY, Body
+from proxy.core.clock import Clock, monotonic
 from proxy.core.errors import (
     ConnectionLimit,
     NoEndpointAvailable,
@@ -18,7 +19,7 @@ from proxy.core.errors import (
 )
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.options import Table, described
-from proxy.core.outcome import takes_over
+from proxy.core.outcome import FAILED, attempt_outcome, takes_over
 from proxy.core.pipes import content
 from proxy.core.reply import NoMoreBytes, Reply
 from proxy.core.scope import Scope
@@ -40,7 +41,13 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
         return None
     fixed = None if options is None else Fixed(options)
     fallback = Fallback(
-        inner, scope.others, fixed, scope.repeatable, covered=scope.covered, keep=scope.keep
+        inner,
+        scope.others,
+        fixed,
+        scope.repeatable,
+        covered=scope.covered,
+        keep=scope.keep,
+        clock=scope.shared.clock,
     )
     return fallback.handle
 
@@ -86,7 +93,7 @@ class TakesOver:
 class Fallback:
     """Asks others in turn, where the request may be run again, and then answers itself."""
 
-    __slots__ = ("_covered", "_fixed", "_inner", "_keep", "_others", "_repeatable")
+    __slots__ = ("_clock", "_covered", "_fixed", "_inner", "_keep", "_others", "_repeatable")
 
     def __init__(
         self,
@@ -97,12 +104,14 @@ class Fallback:
         *,
         covered: _Covered,
         keep: Callable[[Body], None] = lambda _: None,
+        clock: Clock = monotonic,
     ) -> None:
         """``repeatable``: whether running a request twice is the same as once.
 
         ``covered``: logs a failure that the client does not see, and gives its token; ``keep``: has
         a body kept for the next one.
         """
+        self._clock = clock
         self._covered = covered
         self._keep = keep
         self._inner = inner
@@ -124,27 +133,41 @@ class Fallback:
                 if index < last and may_take_over(exchange, self._repeatable, sent=sent):
                     self._covered(exchange, error)
                     forget_frames(error)
+                    self._log(exchange, error)
                     continue
+                if index:
+                    self._log(exchange, error)
                 if self._fixed is None:
                     raise
                 forget_frames(error)
                 return self._instead(exchange, self._fixed, error)
-            if not takes_over(reply.status):
-                return reply
-            if index < last and may_take_over(exchange, self._repeatable, sent=True):
+            goes_on = takes_over(reply.status) and index < last
+            goes_on = goes_on and may_take_over(exchange, self._repeatable, sent=True)
+            if index or goes_on:
+                self._log(exchange, reply)
+            if goes_on:
                 reply.drop()
                 continue
-            if self._fixed is None:
+            if self._fixed is None or not takes_over(reply.status):
                 return reply
+            exchange.record.outcome = str(reply.status)
             reply.drop()
             said = NoEndpointAvailable(f"{exchange.record.endpoint} answered {reply.status}")
             return self._instead(exchange, self._fixed, said)
         raise AssertionError("the loop answers or raises")
 
+    def _log(self, exchange: Exchange, came: Reply | UpstreamError | ConnectionLimit) -> None:
+        """Log the last attempt of an upstream, where no retry has done so, if it made one."""
+        outcome = FAILED if isinstance(came, ConnectionLimit) else attempt_outcome(came)
+        exchange.record.log_last(outcome, exchange.started_at, self._clock())
+
     def _instead(self, exchange: Exchange, fixed: "Fixed", error: ProxyError) -> Reply:
         exchange.error = self._covered(exchange, error)
+        record = exchange.record
         if error.clock:
-            exchange.record.clock = error.clock
+            record.clock = error.clock
+        if not record.outcome and record.attempt_log:  # the last upstream was not asked
+            record.outcome = record.attempt_log[-1].outcome
         return fixed.reply(exchange.error)
 
 

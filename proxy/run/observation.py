@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from proxy.admin.source import Answer
 from proxy.config.model import Config
+from proxy.core.exchange import Exchange
 from proxy.core.redaction import redact
 from proxy.core.samples import Sample
 from proxy.edge.connections import ConnectionTracker, Observer
@@ -108,6 +109,13 @@ class Observation:
             self._traced = wanted
             self._collector = None if wanted is None else collector(*wanted)
         return None if self._collector is None else self._collector.tracer.record
+
+    def refreshed(self, exchange: Exchange, now: float) -> None:
+        """What is stored was asked for anew; no client was told anything."""
+        if self._recorder is not None:
+            self.counters.count_refresh(exchange, now)
+        if self._collector is not None:
+            self._collector.tracer.record_refresh(exchange, now)
 
     def describe(self, now: float) -> Iterator[Sample]:
         """For operators."""

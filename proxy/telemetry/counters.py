@@ -7,9 +7,9 @@ from functools import partial
 from typing import Final, TypeAlias
 
 from proxy.core.exchange import Exchange
-from proxy.core.outcome import CONNECT_FAILURE, RESET, TIMEOUT
-from proxy.core.record import HEDGED
+from proxy.core.record import HEDGED, Attempt
 from proxy.core.samples import Sample, counter, gauge
+from proxy.telemetry.attempts import attempts
 from proxy.telemetry.ended import Alike, Ended
 from proxy.telemetry.phases import Phases
 from proxy.telemetry.traffic import OTHER, Traffic, times
@@ -24,22 +24,6 @@ _SWITCHED: Final = 101
 _FAILED: Final = 400
 _SMOOTH: Final = 1 / 16
 """Weight of the last answer in what a server takes."""
-_CLASSES: Final = {
-    "connection_refused": CONNECT_FAILURE,
-    "connection_timeout": CONNECT_FAILURE,
-    "dns_error": CONNECT_FAILURE,
-    "dns_timeout": CONNECT_FAILURE,
-    "tls_protocol_error": CONNECT_FAILURE,
-    "tls_certificate_error": CONNECT_FAILURE,
-    "connection_terminated": RESET,
-    "http_protocol_error": RESET,
-    "http_response_timeout": TIMEOUT,
-    "http_response_incomplete": "broken",
-}
-"""What became of an attempt whose request was given this token."""
-ABANDONED: Final = "abandoned"
-"""What became of one that was ended for another reason: most often its client has left."""
-
 Counts: TypeAlias = defaultdict[str, int]
 
 
@@ -97,35 +81,33 @@ class Counters:
         counts["requests"] += 1
         record = exchange.record
         counts["attempts"] += record.attempt_count
+        tries = attempts(exchange, now)
         if exchange.status == _SWITCHED:
             counts["tunnels"] += 1
         if exchange.status >= _FAILED or exchange.error:
             counts[f"status {exchange.status}"] += 1
             if exchange.error:
                 counts[f"error {exchange.error}"] += 1
-        for attempt in record.attempt_log[:-1]:
-            name = HEDGED if attempt.outcome == HEDGED else f"retry {attempt.outcome}"
-            counts[name] += 1
-        if record.attempt_count:  # else another's call answered it, or nobody was asked
-            self._serve(exchange, spent)
+        self._serve(counts, exchange, tries)
+        if len(tries) == 1 and not exchange.error and record.first_byte_at is not None:
+            served = self._server(record.upstream, record.endpoint)
+            served.took(spent.connect + spent.first_byte)
         traffic = self._traffic[exchange.route, record.upstream]
         traffic.add_odd(exchange, times(exchange, spent, now), behind + now)
 
-    def _serve(self, exchange: Exchange, spent: Phases) -> None:
-        record, error = exchange.record, exchange.error
-        upstream = record.upstream
-        if tries := record.attempt_log:
-            for attempt in tries:
-                whose = attempt.upstream or upstream
-                self._server(whose, attempt.endpoint).outcomes[attempt.outcome] += 1
-            if record.attempt_count - record.unlogged > len(tries):  # the last has had no end
-                self._server(upstream, record.endpoint).outcomes[ABANDONED] += 1
-            return
-        outcome = _CLASSES.get(error, ABANDONED) if error else str(exchange.status)
-        served = self._server(upstream, record.endpoint)
-        served.outcomes[outcome] += 1
-        if not error and record.first_byte_at is not None:
-            served.took(spent.connect + spent.first_byte)
+    def count_refresh(self, exchange: Exchange, now: float) -> None:
+        """What is stored was asked for anew, for no client: nobody's request, but attempts."""
+        counts = self._routes[exchange.route]
+        counts["attempts"] += exchange.record.attempt_count
+        self._serve(counts, exchange, attempts(exchange, now))
+
+    def _serve(self, counts: Counts, exchange: Exchange, tries: tuple[Attempt, ...]) -> None:
+        """There are none where another's call answered it, or nobody was asked."""
+        for attempt in tries[:-1]:
+            counts[HEDGED if attempt.hedged else f"retry {attempt.outcome}"] += 1
+        for attempt in tries:
+            upstream = attempt.upstream or exchange.record.upstream
+            self._server(upstream, attempt.endpoint).outcomes[attempt.outcome] += 1
 
     def _server(self, upstream: str, endpoint: str) -> Served:
         key = upstream, endpoint

@@ -28,7 +28,8 @@ _Plain: TypeAlias = list[tuple[Exchange, float, float]]
 class Alike(NamedTuple):
     """Plain exchanges that have the first five in common.
 
-    Plain: one attempt was answered, nothing failed, and the client was never waited for. Times are
+    Plain: one attempt was answered, its client was told that, nothing failed, and the client was
+    never waited for. Times are
     in seconds, in the same order as ``exchanges``.
     """
 
@@ -91,6 +92,8 @@ class Ended:
             and record.attempt_count == 1
             and not record.attempt_log
             and not exchange.error
+            and record.reply_status == status
+            and not record.outcome
             and status != _SWITCHED
             and (body is EMPTY or not body.waited(now))
             and (stalled is None or not stalled(now))

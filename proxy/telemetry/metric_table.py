@@ -101,8 +101,8 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         _gauge("draining", "", "1 while the proxy stops and takes its leave of clients.", fold=max),
     ),
     "Attempts, retries and copies": (
-        _counter("route_attempts", "route", "Requests that were sent upstream, by route.", "route_attempts"),
-        _counter("served_attempts", "upstream endpoint outcome", "The same by server and by what came of it: a status, a failure as [retry] on calls it, or \"abandoned\" (its client has left, or it was ended for another reason). With wait_for_connect, only those since the last wait.", "attempts"),
+        _counter("route_attempts", "route", "Requests that were sent upstream, by route; those too that a cache sends in the background.", "route_attempts"),
+        _counter("served_attempts", "upstream endpoint outcome", "The same by server and by what came of it: the status that the server sent, whatever the client was told; a failure as [retry] on calls it, or \"failed\"; \"broken\" (its reply broke off behind the head); \"hedged\" (a copy overtook it); or \"abandoned\" (its client has left, or it was ended for another reason). With wait_for_connect, only those since the last wait.", "attempts"),
         _counter("route_retry", "route reason", "Requests that were sent again, by what the attempt before came to.", "retries", "route retry"),
         _gauge("served_latency_seconds", _SERVER, "From a request to the head of its reply, a moving mean.", "endpoint_latency_seconds", max),
         _gauge("retry_budget_requests", "upstream", "Requests in the window of the retry budget."),
@@ -129,7 +129,7 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         _gauge("endpoint_weight", _SERVER, "Its share of requests, relative to the others.", fold=max),
         _gauge("endpoint_backup", _SERVER, "1 for a server that is asked only if no other can be.", fold=max),
         _gauge("endpoint_withdrawn", _SERVER, "1 while an operator keeps requests from it.", fold=max),
-        _gauge("endpoint_paused_seconds", _SERVER, "For which the server has asked to be left alone (Retry-After).", fold=max),
+        _gauge("endpoint_paused_seconds", _SERVER, "For which the server is left alone: by its Retry-After where the upstream has several servers, [circuit_breaker] or [health_check], or by its quota. Else a Retry-After keeps back only those it was said to.", fold=max),
         _gauge("endpoint_quota_wait_seconds", _SERVER, "Longest time until a quota that the server has told of allows a request again.", fold=max),
         _gauge("endpoint_quota_path_wait_seconds", _SERVER, "The same of quotas of single paths.", fold=max),
         _gauge("endpoint_quota_paths", _SERVER, "Paths with a quota of their own."),
@@ -228,7 +228,7 @@ TIMES: Final = (
     Metric("time_queue", "request_queue_seconds", Type.HISTOGRAM, ("route", "upstream"), "Waiting to be let through: for a permit, a token, a quota, another request's answer."),
     Metric("time_retries", "request_retries_seconds", Type.HISTOGRAM, ("route", "upstream"), "Attempts that failed before the last one, and the waits between; only of requests that were sent again."),
     Metric("time_connect", "request_connect_seconds", Type.HISTOGRAM, ("route", "upstream"), "Getting a connection for the last attempt; 0 from the pool."),
-    Metric("time_first_byte", "request_first_byte_seconds", Type.HISTOGRAM, ("route", "upstream"), "From there to the head of the reply: what the upstream takes to answer."),
+    Metric("time_first_byte", "request_first_byte_seconds", Type.HISTOGRAM, ("route", "upstream"), "From there to the head of the reply: what the upstream takes to answer. Where none came, until the request ended."),
     Metric("time_body", "request_body_seconds", Type.HISTOGRAM, ("route", "upstream"), "The rest of the reply; not of tunnels."),
     Metric("time_client", "request_client_seconds", Type.HISTOGRAM, ("route", "upstream"), "The client was waited for, to send its body or to take its reply; not of tunnels."),
 )

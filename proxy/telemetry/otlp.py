@@ -87,7 +87,14 @@ class Tracer:
         # Of an exchange that was sent somewhere its own link has looked.
         if not (worth or record.traced) and (record.attempt_count or not _sampled(exchange)):
             return
-        trace = self._spans.trace(exchange, now)
+        self._keep_all(self._spans.trace(exchange, now))
+
+    def record_refresh(self, exchange: Exchange, now: float) -> None:
+        """What is stored was asked for anew, for no client."""
+        if exchange.record.traced:
+            self._keep_all(self._spans.refresh(exchange, now))
+
+    def _keep_all(self, trace: Trace) -> None:
         behind, idle = self._behind(), not self._waiting
         for span in trace.spans:
             self._keep(_encoded(trace, span, behind) + self._attributes(span.attributes))

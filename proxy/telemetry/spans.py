@@ -10,11 +10,12 @@ from typing import Final, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
 from proxy.core.exchange import Exchange
-from proxy.core.record import HEDGED, Attempt, Record
+from proxy.core.record import ABANDONED, HEDGED, Attempt
 from proxy.core.targets_shown import Targets
 from proxy.http.authority import hostname
 from proxy.http.request_id import own_span
 from proxy.telemetry.access_log_line import escaped, named, printable
+from proxy.telemetry.attempts import attempts
 from proxy.telemetry.traffic import METHODS
 
 Attributes: TypeAlias = dict[str, str | int | float | bool]
@@ -23,8 +24,6 @@ Ids: TypeAlias = tuple[str, str]
 """Of a trace and of a span in it, in hex."""
 _OTHER: Final = "_OTHER"
 """What the conventions call a method that they do not know."""
-_BROKEN: Final = {"broken", "http_response_incomplete", "http_response_timeout"}
-"""Of replies that were begun."""
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -84,6 +83,18 @@ class Spans:
         spans += self._clients(exchange, now, span_id)
         return Trace(trace_id, state, bool(int(parent[53:55], 16) & 1), spans)
 
+    def refresh(self, exchange: Exchange, now: float) -> Trace:
+        """What is stored was asked for anew, for no client: its attempts alone.
+
+        They are children of the span that the traceparent names: that of the request that was given
+        a stale answer, where its trace began here, else the one above that.
+        """
+        parent, state = _context(exchange)
+        spans = self._clients(exchange, now, parent[36:52])
+        for span in spans:
+            span.attributes["sidecar_proxy.background"] = True
+        return Trace(parent[3:35], state, sampled=True, spans=spans)
+
     def _server(self, exchange: Exchange, now: float, span_id: str, parent_id: str) -> Span:
         record, status, error = exchange.record, exchange.status, exchange.error
         agent, _ = named(exchange.headers)
@@ -133,15 +144,15 @@ class Spans:
         return Span(span_id, parent_id, name, True, began, now, found, tuple(events), links, failed)
 
     def _clients(self, exchange: Exchange, now: float, parent_id: str) -> list[Span]:
-        record = exchange.record
-        tries = record.attempt_log
+        tries = attempts(exchange, now)
         if not tries:
-            if not record.attempt_count:
-                return []
-            tries = (_only(record, exchange, now),)
+            return []
+        # The one that counts stands last; a copy may have been sent after it.
+        order = sorted(range(len(tries)), key=lambda place: tries[place].began)
         spans = []
-        for number, attempt in enumerate(tries):
-            until = now if number == len(tries) - 1 else None
+        for place, attempt in enumerate(tries):
+            number = order.index(place)
+            until = now if place == len(tries) - 1 else None
             span_id = attempt.span_id or f"{self._bits(64) or 1:016x}"
             spans.append(self._client(exchange, attempt, number, (span_id, parent_id), until))
         parent, _ = _context(exchange)
@@ -176,15 +187,17 @@ class Spans:
             address = urlsplit(base)
             _put_server(found, address.netloc, _PORTS.get(address.scheme))
         found["url.full"] = base + (target if target.startswith("/") else "/")
-        outcome, hedged = attempt.outcome, attempt.outcome == HEDGED
+        record, outcome, hedged = exchange.record, attempt.outcome, attempt.outcome == HEDGED
         failed = not hedged and not outcome.isdecimal()
         if outcome.isdecimal():
             found["http.response.status_code"] = int(outcome)
             failed = int(outcome) >= 400
-        elif until is not None and exchange.record.first_byte_at is not None and exchange.status:
-            found["http.response.status_code"] = exchange.status  # its head had come
+        elif until is not None and record.first_byte_at is not None:
+            found["http.response.status_code"] = record.reply_status  # its head had come
         if failed or hedged:
-            found["error.type"] = outcome
+            told = until is not None and (outcome == ABANDONED or not record.attempt_log)
+            by_token = told and exchange.error and not outcome.isdecimal()
+            found["error.type"] = exchange.error if by_token else outcome
         events: tuple[Event, ...] = ()
         if attempt.connect_s:
             events = (Event("connect", attempt.began, {"seconds": attempt.connect_s}),)
@@ -192,15 +205,6 @@ class Spans:
         ended = began + attempt.seconds if until is None else max(until, began)
         name = _name(exchange, "")
         return Span(*ids, name, False, began, ended, found, events, (), failed)
-
-
-def _only(record: Record, exchange: Exchange, now: float) -> Attempt:
-    """The one attempt of an exchange, which nobody has logged."""
-    began = record.attempt_began_at or exchange.started_at + record.queue_s
-    outcome = str(exchange.status)
-    if exchange.error and (record.first_byte_at is None or exchange.error in _BROKEN):
-        outcome = exchange.error
-    return record.attempt(record.endpoint, outcome, began, now)
 
 
 def _context(exchange: Exchange) -> tuple[str, str]:

@@ -122,6 +122,7 @@ class Forward:
             if message.code == _SWITCHING:
                 return await self._switched(exchange, message, connection, upload)
             record.first_byte_at = monotonic()
+            record.reply_status = message.code
             stream = ReplyBody(connection, payload, upload, self._timeouts.idle)
             if self._timeouts.progress:
                 stream = self._paced(message, connection, payload, upload) or stream
@@ -217,6 +218,7 @@ class Forward:
             if (failed := connection.protocol.exception()) is not None:
                 raise failed
         exchange.record.first_byte_at = monotonic()
+        exchange.record.reply_status = _SWITCHING
         answer = b", ".join(values(message.fields, b"upgrade"))
         if not accepted(exchange.upgrade, answer):
             raise ProtocolViolation(f"101 to {answer!r}, which was not offered")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.authority import Authority
-from tests.support.message import OK
+from tests.support.message import OK, get
 from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream
 
@@ -79,3 +79,20 @@ async def test_a_certificate_of_an_unknown_authority_is_told_with_the_option_for
     ):
         response = await proxy.ask(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     assert "[upstreams.tls] ca_file" in json.loads(response.body)["detail"]
+
+
+async def test_one_connection_too_many_is_told_which_limit_it_met() -> None:
+    """By the log and the page; the client is told that none is free."""
+    async with (
+        RawUpstream(["hold"]) as upstream,
+        proxied(upstream, server={"max_connections": 1}) as proxy,
+        await proxy.connect() as one,
+    ):
+        await one.send(get())
+        await upstream.until(lambda: upstream.requests)
+        assert (await proxy.ask(b"")).status == 503
+        refused = await proxy.record()
+    assert refused.record.failure == (
+        "connection_limit",
+        "1 connections are open, which is the limit",
+    )

@@ -36,6 +36,7 @@ def ended(
         record.upstream, record.endpoint = "api", SERVER
         if connect is not None and (not error or head_at is not None):
             record.first_byte_at = began + (seconds if head_at is None else head_at)
+            record.reply_status = status
     for name, value in fields.items():
         setattr(exchange, name, value)
     return exchange

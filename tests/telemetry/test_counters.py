@@ -33,6 +33,7 @@ def ended(route: str, status: int, error: str = "", *tried: str) -> Exchange:
     exchange.route = route
     exchange.status = status
     exchange.error = error
+    exchange.record.reply_status = status
     exchange.record.attempt_count = len(tried) + 1
     if tried:  # the last one is an attempt too, but no reason for another
         outcomes = (*tried, str(status))
@@ -250,3 +251,18 @@ def test_a_route_that_never_waits_has_no_histograms_of_waiting() -> None:
         assert {each.name.removesuffix("_bucket") for each in told} == names
     waited = [each for each in told if each.name == "time_queue_bucket"]
     assert sum(float(each.value) for each in waited) == 2  # the one that did not wait too
+
+
+def test_what_is_asked_for_in_the_background_counts_as_attempts_alone() -> None:
+    counters = Counted()
+    exchange = ended("/a", 0, "", "503")
+    exchange.record.attempt_log = exchange.record.attempt_log[:1]
+    exchange.record.first_byte_at, exchange.record.reply_status = 1.0, 304
+    counters.count_refresh(exchange, 2.0)
+    told = {(each.name, *each.labels.values()): each.value for each in counters.describe()}
+    assert told == {
+        ("route_attempts", "/a"): 2,
+        ("route_retry", "/a", "503"): 1,
+        ("served_attempts", "", "http://a", "503"): 1,
+        ("served_attempts", "", "", "304"): 1,
+    }

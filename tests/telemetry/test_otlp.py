@@ -122,3 +122,15 @@ def test_a_number_is_no_truth_and_no_text() -> None:
         assert kind == {int: "int_value", bool: "bool_value", str: "string_value"}.get(
             type(value), "double_value"
         )
+
+
+def test_what_is_asked_for_in_the_background_is_sent_if_its_trace_is_sampled() -> None:
+    found = tracer()
+    exchange = ended()
+    exchange.record.attempt_count = 1
+    found.record_refresh(exchange, 101.0)
+    assert not found.waiting
+    exchange.record.traced = dict(exchange.headers)[b"traceparent"]
+    found.record_refresh(exchange, 101.0)
+    [span] = received(found)
+    assert span.kind == Span.SPAN_KIND_CLIENT

@@ -25,6 +25,7 @@ def exchange(**known: Any) -> Exchange:
     record.attempt_began_at, record.connect_s, record.first_byte_at = 100.1, 0.1, 100.5
     for name, value in known.items():
         setattr(record if hasattr(record, name) else made, name, value)
+    record.reply_status = record.reply_status or made.status
     return made
 
 
@@ -195,3 +196,45 @@ def test_a_request_that_was_refused_before_it_had_a_trace_gets_one() -> None:
     trace = traced(made)
     assert trace.trace_id == f"{0xABC:032x}"
     assert [(span.span_id, span.parent_id) for span in trace.spans] == [("00000abc00000000", "")]
+
+
+def test_the_status_is_that_which_the_server_sent() -> None:
+    [server, client] = spans(status=200, reply_status=304)
+    assert server.attributes["http.response.status_code"] == 200
+    assert client.attributes["http.response.status_code"] == 304
+
+
+def test_a_client_that_leaves_behind_the_head_sends_no_status() -> None:
+    server, client = spans(status=499, error="client_gone", reply_status=200)
+    assert server.attributes["http.response.status_code"] == 499
+    assert client.attributes["http.response.status_code"] == 200
+    assert client.attributes["error.type"] == "client_gone"
+
+
+def test_a_failure_behind_a_stale_reply_is_told() -> None:
+    _, client = spans(first_byte_at=None, outcome="connect-failure")
+    assert client.failed
+    assert client.attributes["error.type"] == "connect-failure"
+    assert "http.response.status_code" not in client.attributes
+
+
+def test_attempts_are_numbered_in_the_order_in_which_they_were_sent() -> None:
+    """The one that counts is logged last: of a request that won, its copy is logged before it."""
+    tries = (
+        Attempt("http://b:2", "connect-failure", 0.001, 100.4, beside=True),
+        Attempt("http://a:1", "200", 0.9, 100.1),
+    )
+    _, copy, first = spans(attempt_log=tries, attempt_count=2)
+    assert copy.attributes["http.request.resend_count"] == 1
+    assert "http.request.resend_count" not in first.attributes
+    assert copy.attributes["error.type"] == "connect-failure"
+    assert copy.ended == pytest.approx(100.401)
+
+
+def test_what_is_asked_for_in_the_background_is_below_the_span_that_was_told() -> None:
+    made = exchange(span_id="5" * 16)
+    trace = Spans((), lambda _: 0xABC).refresh(made, 101.0)
+    [span] = trace.spans
+    assert (trace.trace_id, trace.sampled) == (TRACE, True)
+    assert (span.span_id, span.parent_id, span.server) == ("5" * 16, PARENT, False)
+    assert span.attributes["sidecar_proxy.background"] is True

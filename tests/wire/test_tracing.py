@@ -228,3 +228,22 @@ async def test_the_name_of_a_collector_is_looked_up_as_all_others_are() -> None:
                 assert (await proxy.ask(get())).status == 200
                 await receiver.until(2)
         assert "collector.test" in names.asked
+
+
+async def test_what_is_asked_for_behind_a_stale_reply_has_the_span_that_the_api_was_told() -> None:
+    old: Script = [length(b"old", fields=b"Cache-Control: max-age=1\r\nAge: 10\r\n")]
+    cache = {"stale_while_revalidate": "60s"}
+    async with (
+        receiving() as receiver,
+        RawUpstream(old, HEALTHY) as upstream,
+        proxied(upstream, **options(receiver), cache=cache) as proxy,
+    ):
+        assert (await proxy.ask(get())).body == b"old"
+        await receiver.until(2)
+        assert (await proxy.ask(get("/", traceparent()))).body == b"old"
+        spans = (await receiver.until(4))[2:]
+        told = upstream.requests[1].head.value("traceparent")
+    [behind] = [span for span in spans if span.kind == Span.SPAN_KIND_CLIENT]
+    assert told == f"00-{TRACE}-{behind.span_id.hex()}-01".encode()
+    assert (behind.trace_id.hex(), behind.parent_span_id.hex()) == (TRACE, PARENT)
+    assert "sidecar_proxy.background" in {each.key for each in behind.attributes}

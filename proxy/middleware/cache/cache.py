@@ -113,7 +113,7 @@ class Cache:
             self._inner, store, rules, self._now, self.counts, leases=self._leases, clock=clock
         )
         self._rests = Rests(clock)
-        self._refresher = Refresher(scope.shared.tasks, self._rests, scope.covered)
+        self._refresher = Refresher(scope.shared, self._rests, scope.covered)
 
     async def handle(self, exchange: Exchange) -> Reply:
         """From the store, or from below."""

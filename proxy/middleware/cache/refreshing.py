@@ -9,6 +9,7 @@ from proxy.core.errors import ProxyError, forget_frames
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import Verdict, verdict
 from proxy.core.reply import Ending, Reply
+from proxy.core.shared import Shared
 from proxy.middleware.cache.asked import Asked
 from proxy.middleware.cache.rests import Rests
 from proxy.middleware.cache.validating import REPLACED, without_all
@@ -19,17 +20,17 @@ _OF_CLIENT: Final = REPLACED | {b"cache-control", b"pragma"}
 class Refresher:
     """Asks in the background."""
 
-    __slots__ = ("_covered", "_rests", "_tasks", "under_way")
+    __slots__ = ("_covered", "_rests", "_shared", "under_way")
 
     def __init__(
         self,
-        tasks: set[asyncio.Task[None]],
+        shared: Shared,
         rests: Rests,
         covered: Callable[[Exchange, ProxyError], str],
     ) -> None:
-        """``tasks``: those that belong to no request; ``covered``: logs a failure."""
+        """``covered``: logs a failure."""
         self._covered = covered
-        self._tasks = tasks
+        self._shared = shared
         self._rests = rests
         self.under_way: set[bytes] = set()
         """Idents of the entries that are asked for."""
@@ -46,11 +47,13 @@ class Refresher:
         twin = asked.exchange.twin(body)
         if twin.method == "HEAD":
             twin.method = "GET"
+        twin.started_at = self._shared.clock()
         twin.deadline = twin.ties = None
         twin.headers = without_all(twin.headers, _OF_CLIENT)
         task = asyncio.get_running_loop().create_task(self._run(twin, key, ident, ask))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        tasks = self._shared.tasks
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
 
     async def _run(self, twin: Exchange, key: bytes, ident: bytes, ask: Handler) -> None:
         reply: Reply | None = None
@@ -70,3 +73,4 @@ class Refresher:
             self.under_way.discard(ident)
             if reply is not None:
                 reply.close(ending)
+            self._shared.refreshed(twin, self._shared.clock())

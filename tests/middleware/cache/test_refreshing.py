@@ -1,12 +1,14 @@
 """What happens behind a stale answer."""
 
 import asyncio
+import random
 
 import pytest
 
 from proxy.core.errors import ConnectFailed
 from proxy.core.exchange import Exchange
 from proxy.core.reply import Reply
+from proxy.core.shared import Shared
 from proxy.edge.responses import log_covered
 from proxy.middleware.cache.asked import Asked
 from proxy.middleware.cache.refreshing import Refresher
@@ -27,15 +29,20 @@ async def test_what_is_asked_for_is_asked_for_once_and_read_to_its_end(
         answers.append(reply(200, [], b"body"))
         return answers[-1]
 
-    tasks: set[asyncio.Task[None]] = set()
-    refresher = Refresher(tasks, Rests(loop_clock()), log_covered)
+    shared = Shared(random.Random(1), clock=loop_clock())
+    told: list[tuple[Exchange, float]] = []
+    shared.refreshed = lambda exchange, now: told.append((exchange, now))
+    refresher = Refresher(shared, Rests(loop_clock()), log_covered)
     for _ in range(3):
         refresher.begin(ASKED, b"i", ask)
-    assert len(tasks) == 1
+    assert len(shared.tasks) == 1
+    began = jumping.time()
     await asyncio.sleep(2)
     assert [answer.closed for answer in answers] == [True]
-    assert not tasks
+    assert not shared.tasks
     assert not refresher.under_way
+    [(exchange, ended)] = told  # whoever counts
+    assert (exchange.started_at - began, ended - began) == (0.0, 1.0)
 
 
 async def test_a_failure_begins_a_rest_and_the_log_says_why(
@@ -47,7 +54,11 @@ async def test_a_failure_begins_a_rest_and_the_log_says_why(
         raise ConnectFailed("no connection")
 
     rests = Rests(loop_clock())
-    Refresher(set(), rests, log_covered).begin(ASKED, b"i", ask)
+    shared = Shared(random.Random(1), clock=loop_clock())
+    told: list[str] = []
+    shared.refreshed = lambda exchange, _: told.append(exchange.record.outcome)
+    Refresher(shared, rests, log_covered).begin(ASKED, b"i", ask)
     await settled()
+    assert told == ["connect-failure"]
     assert rests.under_way(b"k")
     assert caplog.messages == ["no connection"]

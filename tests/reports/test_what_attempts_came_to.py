@@ -1,0 +1,122 @@
+"""Metrics of attempts say what the server did, not what the client was told."""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from tests.support.message import get, length, post
+from tests.support.proxy import Proxy, proxied
+from tests.support.upstream import HEALTHY, PATIENCE, RawUpstream, Script, closed_port
+
+ADMIN = {"admin": {"listen": "127.0.0.1:0"}, "retry": {"attempts": 1}}
+FIELDS = b'Cache-Control: max-age=1\r\nAge: 10\r\nETag: "a"\r\n'
+OLD: Script = [length(b"old", fields=FIELDS)]
+NOT_MODIFIED: Script = [b"HTTP/1.1 304 Not Modified\r\n" + FIELDS + b"\r\n"]
+JUNK: Script = ["wait-body", b"junk\r\n\r\n"]
+BUSY: Script = [length(b"bad", b"503 Busy")]
+
+
+def outcomes(proxy: Proxy) -> Counter[str]:
+    """How many attempts came to what; by route there are as many."""
+    found: Counter[str] = Counter()
+    for each in proxy.runtime._observation.counters.describe():
+        if each.name == "served_attempts":
+            found[each.labels["outcome"]] += int(each.value)
+        elif each.name == "route_attempts":
+            found["all"] += int(each.value)
+    assert found.pop("all", 0) == found.total()
+    return found
+
+
+async def until(proxy: Proxy, expected: dict[str, int]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while outcomes(proxy) != expected:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("second", "cache", "expected"),
+    [
+        (BUSY, {"stale_if_error": "60s"}, {"200": 1, "503": 1}),
+        (JUNK, {"stale_if_error": "60s"}, {"200": 1, "reset": 1}),
+        (NOT_MODIFIED, {}, {"200": 1, "304": 1}),
+        (NOT_MODIFIED, {"stale_while_revalidate": "60s"}, {"200": 1, "304": 1}),
+        (BUSY, {"stale_while_revalidate": "60s"}, {"200": 1, "503": 1}),
+        (JUNK, {"stale_while_revalidate": "60s"}, {"200": 1, "reset": 1}),
+    ],
+    ids=["503", "reset", "304", "304 behind", "503 behind", "reset behind"],
+)
+async def test_of_what_is_stored_the_server_s_own_word_counts(
+    second: Script, cache: dict[str, str], expected: dict[str, int]
+) -> None:
+    async with (
+        RawUpstream(OLD, second) as upstream,
+        proxied(upstream, **ADMIN, cache=cache) as proxy,
+    ):
+        for _ in range(2):
+            answer = await proxy.ask(get())
+            assert (answer.status, answer.body) == (200, b"old")
+        await until(proxy, expected)
+
+
+async def test_a_fixed_reply_is_no_word_of_the_server() -> None:
+    routes = [{"upstream": "api", "fallback": {"status": 200, "file": "README.md"}}]
+    async with RawUpstream(BUSY) as upstream, proxied(upstream, **ADMIN, routes=routes) as proxy:
+        assert (await proxy.ask(get())).status == 200
+        await until(proxy, {"503": 1})
+
+
+async def test_a_client_that_leaves_behind_the_head_has_abandoned_it() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nsome"
+    options = ADMIN | {"stream": {"commit": "headers"}}
+    async with RawUpstream([head, "hold"]) as upstream, proxied(upstream, **options) as proxy:
+        async with await proxy.connect() as client:
+            await client.send(get())
+            await client.read_until(b"some")
+        await until(proxy, {"abandoned": 1})
+        record = (await proxy.record()).record
+        assert (record.reply_status, record.outcome) == (200, "")
+
+
+@pytest.mark.parametrize("retry", [{"attempts": 1}, {"attempts": 2, "on": ["503"]}])
+@pytest.mark.parametrize("last", [HEALTHY, BUSY], ids=["answered", "failed"])
+async def test_each_upstream_that_was_asked_has_its_attempts(
+    retry: dict[str, Any], last: Script
+) -> None:
+    """Of a request that another one took over, the attempts before were in no metric."""
+    routes = [{"upstream": "api", "fallback": ["other", "gone"]}]
+    async with RawUpstream(last) as other, RawUpstream(BUSY) as first:
+        upstreams = [
+            {"name": "other", "servers": [other.url]},
+            {"name": "gone", "servers": [f"http://127.0.0.1:{closed_port()}"]},
+        ]
+        options: dict[str, Any] = {**ADMIN, "retry": {**retry, "backoff_base": "1ms"}}
+        async with proxied(first, **options, routes=routes, others=upstreams) as proxy:
+            answer = await proxy.ask(get())
+            await proxy.record()
+            tries = [each.outcome for each in proxy.records[0].record.attempt_log]
+            times = retry["attempts"]
+            if last is HEALTHY:
+                assert (answer.status, tries) == (200, ["503"] * times + ["200"])
+            else:
+                assert answer.status == 502
+                assert tries == ["503"] * 2 * times + ["connect-failure"]
+            await until(proxy, dict(Counter(tries)))
+
+
+async def test_what_nobody_else_may_take_over_is_one_attempt() -> None:
+    async with (
+        RawUpstream(BUSY) as first,
+        RawUpstream() as other,
+        proxied(
+            first,
+            **ADMIN,
+            routes=[{"upstream": "api", "fallback": ["other"]}],
+            others=[{"name": "other", "servers": [other.url]}],
+        ) as proxy,
+    ):
+        assert (await proxy.ask(post(b"x"))).status == 503
+        await until(proxy, {"503": 1})
+        assert proxy.records[0].record.attempt_log == ()
