@@ -107,6 +107,7 @@ class Exchange:
         self.takes_trailers = False
         """Whether its client wants the fields behind a chunked reply (``TE: trailers``)."""
         self.started_at = started_at
+        """When the first byte of it came; what limits its time counts from ``asked_at`` on."""
         self.deadline: float | None = None
         """When its client, or ``[timeouts] total``, gives it up."""
         self.route = ""
@@ -141,9 +142,19 @@ class Exchange:
         self.record = Record()
 
     @property
+    def asked_at(self) -> float:
+        """When its head was whole: until then nobody but its client was waited for."""
+        return self.started_at + self.record.head_s
+
+    @property
     def bound(self) -> bool:
         """Whether it is answered as the user of its connection: nobody else may have the answer."""
         return self.login or (self.ties is not None and bool(self.ties.held))
+
+    def began(self, at: float) -> None:
+        """The first part of its head came then; it was whole when the exchange was made."""
+        self.record.head_s = max(0.0, self.started_at - at)
+        self.started_at -= self.record.head_s
 
     def twin(self, body: Body) -> "Exchange":
         """A copy of the request, to be sent beside it or in its place.

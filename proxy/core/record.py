@@ -84,6 +84,8 @@ class Record:
     is a default of the class: neither ``__init__`` nor ``__slots__``.
     """
 
+    head_s: float = 0.0
+    """Seconds that its client took to send its head, where that came in several pieces."""
     attempt_count: int = 0
     """Requests that were sent to an endpoint."""
     hedge_began_at: float = 0.0
@@ -232,7 +234,7 @@ class Record:
         self.upstream, self.endpoint = call.upstream, call.endpoint
         self.failure = call.failure
         if call.first_byte_at is not None:
-            self.first_byte_at = max(call.first_byte_at, started_at)
+            self.first_byte_at = max(call.first_byte_at, started_at + self.head_s)
             self.reply_status = call.reply_status
         if shared and call.span_id:
             self.shared_span = call.traced[3:35].decode(), call.span_id

@@ -64,7 +64,7 @@ class Intake:
     def open(self, request: ReadRequest, stream: ClientStream) -> Exchange:
         """What the log wants to know of any request, good or bad; no path before it is read."""
         head = request.head
-        return Exchange(
+        exchange = Exchange(
             head.method,
             head.target,
             head.fields,
@@ -73,6 +73,9 @@ class Intake:
             client=stream.peer,
             started_at=monotonic(),
         )
+        if request.begun_at is not None:
+            exchange.began(request.begun_at)
+        return exchange
 
     def admit(self, exchange: Exchange, request: ReadRequest, stream: ClientStream) -> bool:
         """Check and complete the exchange. False where it is to be answered here.

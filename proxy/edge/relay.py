@@ -205,7 +205,7 @@ def _named(exchange: Exchange, fields: RawHeaders, ids: RawHeaders, ours: bytes)
 
 def server_timing(exchange: Exchange) -> bytes:
     """Where the time went until the head (W3C Server Timing; milliseconds)."""
-    record, started = exchange.record, exchange.started_at
+    record, started = exchange.record, exchange.asked_at
     connect = (record.connect_s or 0.0) * 1000
     first_byte = ((record.first_byte_at or started) - started) * 1000
     return b"queue;dur=%.1f, connect;dur=%.1f, upstream;dur=%.1f, attempts;desc=%d" % (

@@ -159,7 +159,7 @@ class Fallback:
     def _log(self, exchange: Exchange, came: Reply | UpstreamError | ConnectionLimit) -> None:
         """Log the last attempt of an upstream, where no retry has done so, if it made one."""
         outcome = FAILED if isinstance(came, ConnectionLimit) else attempt_outcome(came)
-        exchange.record.log_last(outcome, exchange.started_at, self._clock())
+        exchange.record.log_last(outcome, exchange.asked_at, self._clock())
 
     def _instead(self, exchange: Exchange, fixed: "Fixed", error: ProxyError) -> Reply:
         exchange.error = self._covered(exchange, error)

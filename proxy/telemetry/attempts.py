@@ -18,7 +18,7 @@ def attempts(exchange: Exchange, now: float) -> tuple[Attempt, ...]:
     if any(each.outcome == NOT_ATTEMPTED for each in tries):
         tries = tuple(each for each in tries if each.outcome != NOT_ATTEMPTED)
     if record.attempt_count - record.unlogged > len(tries):  # the last is not logged
-        began = record.attempt_began_at or exchange.started_at + record.queue_s
+        began = record.attempt_began_at or exchange.asked_at + record.queue_s
         return (*tries, record.attempt(record.endpoint, _outcome(exchange), began, now))
     if tries and exchange.committed and exchange.error:  # it was, when its head came
         return (*tries[:-1], tries[-1]._replace(outcome=_outcome(exchange)))

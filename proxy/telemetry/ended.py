@@ -89,6 +89,7 @@ class Ended:
         body, stalled = exchange.body, exchange.stalled
         if (
             head is not None
+            and not record.head_s
             and record.attempt_count == 1
             and not record.attempt_log
             and not exchange.error

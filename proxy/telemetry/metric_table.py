@@ -230,7 +230,7 @@ TIMES: Final = (
     Metric("time_connect", "request_connect_seconds", Type.HISTOGRAM, ("route", "upstream"), "Getting a connection for the last attempt; 0 from the pool."),
     Metric("time_first_byte", "request_first_byte_seconds", Type.HISTOGRAM, ("route", "upstream"), "From there to the head of the reply: what the upstream takes to answer. Where none came, until the request ended."),
     Metric("time_body", "request_body_seconds", Type.HISTOGRAM, ("route", "upstream"), "The rest of the reply; not of tunnels."),
-    Metric("time_client", "request_client_seconds", Type.HISTOGRAM, ("route", "upstream"), "The client was waited for, to send its body or to take its reply; not of tunnels."),
+    Metric("time_client", "request_client_seconds", Type.HISTOGRAM, ("route", "upstream"), "The client was waited for, to send its request or to take its reply; not of tunnels."),
 )
 """Histograms: ``SAMPLE_bucket``, ``_sum`` and ``_example``, see ``telemetry/histograms``."""
 

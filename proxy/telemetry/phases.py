@@ -1,6 +1,6 @@
 """Where the time of an exchange went: one of six phases for each moment of it.
 
-- ``client``: the client was waited for, to send its body or to take its reply;
+- ``client``: the client was waited for, to send its request or to take its reply;
 - ``queue``: the request waited to be let through, see ``core/record.Wait``;
 - ``retries``: attempts that failed, and the waits between them;
 - ``connect``: the last attempt got its connection;
@@ -46,9 +46,9 @@ def phases(exchange: Exchange, now: float) -> Phases:
         head_at = None  # what is known is of the attempt that has failed
     if wait is not None:
         queue += max(0.0, (now if head_at is None else min(now, head_at)) - wait.began)
-    sending = taking = 0.0
+    sending, taking = record.head_s, 0.0
     if exchange.body is not EMPTY:
-        sending = exchange.body.waited(now)
+        sending += exchange.body.waited(now)
     if exchange.stalled is not None and exchange.status != _SWITCHED:
         taking = exchange.stalled(now)
     body = 0.0

@@ -131,7 +131,7 @@ class Spans:
             found["error.type"] = error or str(status)
         events = []
         if record.queue_s:
-            events.append(Event("queue", exchange.started_at, {"seconds": record.queue_s}))
+            events.append(Event("queue", exchange.asked_at, {"seconds": record.queue_s}))
         if record.first_byte_at is not None:
             events.append(Event("first_byte", record.first_byte_at, {}))
         if record.clock:

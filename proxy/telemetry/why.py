@@ -214,7 +214,7 @@ def _going_on(why: Why, phase: str) -> str:
     server = place(why.upstream, why.server)
     if phase == "client":
         who = f"the client {why.client}" if why.client else "the client"
-        return f"waiting for {who}, to send its body or to take the reply"
+        return f"waiting for {who}, to send its request or take the reply"
     if phase == "queue":
         return _waiting(why)
     if phase == "retries":

@@ -28,6 +28,10 @@ def test_a_request_that_shares_a_call_neither_connected_nor_waited_for_it() -> N
     assert (record.upstream, record.endpoint, record.attempt_count) == ("api", "http://a", 0)
     assert (record.connect_s, record.queue_s) == (None, 0.0)
     assert record.first_byte_at == 60.0  # the answer was there before the request
+    late = Record()
+    late.head_s = 2.0
+    late.adopt(call(), started_at=49.0, shared=True)
+    assert late.first_byte_at == 51.0  # before that, its client still sent its head
 
 
 def test_a_record_is_hedged_once_a_copy_has_overtaken_an_attempt() -> None:

@@ -14,6 +14,7 @@ def ended(
     route: str = "/v1",
     status: int = 200,
     error: str = "",
+    head: float = 0.0,
     queue: float = 0.0,
     connect: float | None = 0.0,
     head_at: float | None = None,
@@ -24,12 +25,15 @@ def ended(
 ) -> Exchange:
     """One that began at ``began`` and ends ``seconds`` later; its head came ``head_at`` seconds
     after its beginning, by default with its end; None with ``connect=None``: it had no head.
+
+    ``head``: seconds that its client took to send its own head.
     """
     exchange = Exchange(
         "GET", b"/v1/items", (), client="10.0.0.7", host="a", request_id="r1", started_at=began
     )
     exchange.route, exchange.status, exchange.error = route, status, error
     record = exchange.record
+    record.head_s = head
     record.attempt_count, record.queue_s, record.connect_s = asked, queue, connect
     record.attempt_log = tries
     if asked:

@@ -65,13 +65,14 @@ def test_they_are_told_when_there_are_many() -> None:
     "odd",
     [
         ended(1.0, stalled=lambda _: 0.5, head_at=0.25),
+        ended(1.0, head=0.5),
         ended(1.0, connect=None, error="connection_refused", status=502),
         ended(1.0, asked=0, connect=None),
         ended(1.0, asked=2, head_at=0.75, tries=(Attempt("a", "503", 0.25, 0.1),) * 2),
         ended(1.0, status=101),
         ended(1.0, error="http_response_incomplete"),
     ],
-    ids=["slow client", "failed", "not asked", "tried again", "tunnel", "broken"],
+    ids=["slow client", "slow head", "failed", "not asked", "tried again", "tunnel", "broken"],
 )  # fmt: skip
 def test_others_are_told_one_by_one_with_what_their_time_went_on(odd: Exchange) -> None:
     gathered, told = gathering()

@@ -47,6 +47,15 @@ CASES: dict[str, tuple[Exchange, dict[str, float]]] = {
         ended(3.0, body=Slow(2.0), head_at=2.5),
         {"client": 2.0, "first_byte": 0.5, "body": 0.5},
     ),
+    "head sent slowly": (
+        ended(3.0, head=2.0, head_at=2.5),
+        {"client": 2.0, "first_byte": 0.5, "body": 0.5},
+    ),
+    "head and body sent slowly": (
+        ended(3.0, head=1.0, queue=0.5, body=Slow(1.0), head_at=2.75),
+        {"client": 2.0, "queue": 0.5, "first_byte": 0.25, "body": 0.25},
+    ),
+    "head too slow": (ended(3.0, asked=0, head=3.0, status=408, connect=None), {"client": 3.0}),
     "no connection": (
         ended(3.0, connect=None, error="connection_timeout", status=504),
         {"connect": 3.0},

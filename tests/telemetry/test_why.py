@@ -49,7 +49,7 @@ TRY = Try(server="http://10.0.0.1:9000", outcome="503", at=0.0, connect=0.0, sec
         (
             why("client"),
             "client",
-            "2.1 s of 2.3 s waiting for the client 10.0.0.7, to send its body or to take the reply",
+            "2.1 s of 2.3 s waiting for the client 10.0.0.7, to send its request or take the reply",
         ),
         (
             why("retries", tries=[TRY, TRY]),

@@ -104,9 +104,10 @@ class Connection(ReplyWriter):
         try:
             request = self._reader.next()
         except ProxyError as error:
-            self.refuse(error)
+            self.refuse(error, begun_at=self.clock.begun_at)
             return
         if request is not None:
+            request.begun_at = self.clock.begun_at
             alone = self._alone
             if self._reader.begun or self._reader.midway:
                 self._alone = b""  # it is not all that came, or has not come as a whole
@@ -210,7 +211,7 @@ class Connection(ReplyWriter):
         if not self._serving:
             return 0.0
         exchange = self.exchange
-        return None if exchange.upgrade else monotonic() - exchange.started_at
+        return None if exchange.upgrade else monotonic() - exchange.asked_at
 
     @property
     def _uploading(self) -> bool:
@@ -230,7 +231,7 @@ class Connection(ReplyWriter):
     def _head_failed(self, error: ProxyError | None) -> None:
         """A head is too long or too late, or the connection has rested long enough."""
         if error is not None and self._idle:
-            self.refuse(error)
+            self.refuse(error, begun_at=self.clock.begun_at)
         elif self._idle and unread(self._socket):
             self.clock.rest()  # a request has come: the loop tells of it in a moment
         elif self._idle:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from typing import Final
 
+from proxy.core.clock import monotonic
 from proxy.core.errors import ProxyError, RequestTimeout
 from proxy.edge.options import ServerOptions
 from proxy.net.timers import RearmableTimer
@@ -19,7 +20,7 @@ _NEVER: Final = math.inf
 class HeadClock:
     """``keepalive_timeout`` and ``request_headers_timeout`` of one connection."""
 
-    __slots__ = ("_begun", "_failed", "_loop", "_options", "_patience", "_timer", "since")
+    __slots__ = ("_failed", "_loop", "_options", "_patience", "_timer", "begun_at", "since")
 
     def __init__(
         self,
@@ -33,13 +34,14 @@ class HeadClock:
         self._patience: float = options.keepalive_timeout
         self._failed = failed
         self._timer = RearmableTimer(loop, self._on_timer)
-        self._begun = False
+        self.begun_at: float | None = None
+        """When the first part of the head came that is not whole yet, as ``core/clock`` has it."""
         self.since = _NEVER
         """The loop's time since which it rests; infinite while it does not."""
 
     def rest(self) -> None:
         """Wait for the next request."""
-        if self._begun:
+        if self.begun_at is not None:
             return
         self.since = now = self._loop.time()
         if self._patience:
@@ -51,9 +53,9 @@ class HeadClock:
 
     def begin(self) -> None:
         """Part of a head has come; later parts change nothing."""
-        if self._begun:
+        if self.begun_at is not None:
             return
-        self._begun = True
+        self.begun_at = monotonic()
         self.since = _NEVER
         if patience := self._options.request_headers_timeout:
             self._timer.arm(self._loop.time() + patience)
@@ -62,7 +64,7 @@ class HeadClock:
 
     def end(self) -> None:
         """A head is whole."""
-        self._begun = False
+        self.begun_at = None
         self.since = _NEVER
         self._timer.disarm()
 
@@ -73,7 +75,7 @@ class HeadClock:
 
     def _on_timer(self) -> None:
         late = RequestTimeout("the head came too slowly", clock="request_headers_timeout")
-        self._failed(late if self._begun else None)
+        self._failed(None if self.begun_at is None else late)
 
 
 def _nobody(_: ProxyError | None) -> None:

@@ -192,9 +192,14 @@ class ReplyWriter(ClientTransport):
         self._tracker.refused.add(self)
         self.refuse(error)
 
-    def refuse(self, error: ProxyError) -> None:
-        """Answer a request that never became one, and hang up."""
+    def refuse(self, error: ProxyError, *, begun_at: float | None = None) -> None:
+        """Answer a request that never became one, and hang up.
+
+        ``begun_at``: when the first part of its head came, where it came in several.
+        """
         exchange = Exchange("", b"", (), client=self.peer, started_at=monotonic())
+        if begun_at is not None:
+            exchange.began(begun_at)
         exchange.request_id = ensure_ids(())[1]
         exchange.status = charge(exchange, error)
         if not self.gone:

@@ -62,6 +62,9 @@ class ReadRequest(web.BaseRequest):
     Of what ``BaseRequest`` knows it has what the edge asks for: connection, body and fields.
     """
 
+    begun_at: float | None = None
+    """When the first part of its head came; None where that came in one piece."""
+
     def __init__(self, connection: BaseProtocol, head: RequestHead, content: StreamReader) -> None:
         self._protocol = connection  # type: ignore[assignment]
         self._cache = {"content": content, "raw_headers": head.fields}

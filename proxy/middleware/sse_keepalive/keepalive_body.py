@@ -154,7 +154,7 @@ class KeepAliveBody:
         while not self._next_read.done():
             patience = heartbeat
             if deadline is not None and self._sends_error_event:
-                needed = min(_LAST_EVENT_TIME, (deadline - self._exchange.started_at) / 10)
+                needed = min(_LAST_EVENT_TIME, (deadline - self._exchange.asked_at) / 10)
                 left = deadline - needed - self._words.clock()
                 if left <= 0:
                     raise time_over(self._exchange.record.bound)

@@ -124,13 +124,16 @@ async def test_a_stream_that_breaks_ends_with_an_error_event(jumping: JumpingLoo
         await answer.read()
 
 
-@pytest.mark.parametrize(("total", "before"), [(30, 1.0), (2, 0.2)])
+@pytest.mark.parametrize(
+    ("total", "before", "head"), [(30, 1.0, 0.0), (2, 0.2, 0.0), (2, 0.2, 60.0)]
+)
 @pytest.mark.parametrize("heartbeat", [0.0, 40.0])
 async def test_a_stream_that_runs_out_of_time_still_gets_its_error_event(
-    jumping: JumpingLoop, heartbeat: float, total: float, before: float
+    jumping: JumpingLoop, heartbeat: float, total: float, before: float, head: float
 ) -> None:
     exchange = get()
     exchange.deadline = exchange.started_at + total
+    exchange.began(exchange.started_at - head)  # a client that took long for its head
     answer = await keepalive(Script(stream(Feed())), heartbeat=heartbeat).handle(exchange)
     assert await answer.read() == FAILED
     assert jumping.time() == pytest.approx(exchange.deadline - before, abs=0.01)
