@@ -61,7 +61,13 @@ class Body(Protocol):
         """Bytes read from the client so far."""
 
     def waited(self, now: float) -> float:
-        """Seconds that the client was waited for; ``now`` is on the loop's clock."""
+        """Seconds in which no upstream could have had more of it; ``now`` is on the loop's clock.
+
+        The client was waited for, or was ``held_back``.
+        """
+
+    def held_back(self, now: float) -> float:
+        """Those of them in which the client waited for 100 (Continue), which nobody had sent."""
 
     def keep(self, limit: int, *, spool: bool = True) -> None:
         """Keep what is read for another attempt, up to ``limit`` bytes."""
@@ -134,6 +140,10 @@ class BytesBody:
 
     def waited(self, now: float) -> float:
         """It was here."""
+        return 0.0
+
+    def held_back(self, now: float) -> float:
+        """Likewise."""
         return 0.0
 
     def keep(self, limit: int, *, spool: bool = True) -> None:

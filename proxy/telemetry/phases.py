@@ -8,9 +8,10 @@
 - ``body``: the rest of the reply came.
 """
 
+from functools import partial
 from typing import Final, NamedTuple
 
-from proxy.core.body import EMPTY
+from proxy.core.body import EMPTY, Body
 from proxy.core.exchange import Exchange
 from proxy.core.record import ANSWER, Attempt, Record
 
@@ -48,7 +49,7 @@ def phases(exchange: Exchange, now: float) -> Phases:
         queue += max(0.0, (now if head_at is None else min(now, head_at)) - wait.began)
     sending, taking = record.head_s, 0.0
     if exchange.body is not EMPTY:
-        sending += exchange.body.waited(now)
+        sending += _sending(exchange.body, now)
     if exchange.stalled is not None and exchange.status != _SWITCHED:
         taking = exchange.stalled(now)
     body = 0.0
@@ -80,7 +81,7 @@ def phase_now(exchange: Exchange, now: float) -> str:
     phase = phase_of(record)
     if exchange.body is EMPTY or phase in ("connect", "retries") or record.wait is not None:
         return phase
-    return "client" if is_growing(exchange.body.waited, now) else phase
+    return "client" if is_growing(partial(_sending, exchange.body), now) else phase
 
 
 def phase_of(record: Record) -> str:
@@ -101,6 +102,11 @@ def phase_of(record: Record) -> str:
 def is_growing(waited: object, now: float) -> bool:
     """Whether a clock of waits stands for a wait that is going on."""
     return callable(waited) and waited(now + 1.0) > waited(now)
+
+
+def _sending(body: Body, now: float) -> float:
+    """Seconds in which the client could have sent more of its body, and did not."""
+    return body.waited(now) - body.held_back(now)
 
 
 def _retries(tries: tuple[Attempt, ...], until: float | None, *, ended: bool) -> float:

@@ -122,11 +122,14 @@ async def test_a_head_behind_a_reply_counts_from_that_reply_on() -> None:
 
 
 async def test_a_head_that_came_whole_has_taken_no_time() -> None:
-    async with RawUpstream([OK], [OK]) as upstream, proxied(upstream) as proxy:
-        async with await proxy.connect() as client:
-            for number in range(2):
-                assert (await client.ask(PART + b"\r\n")).status == 200
-                assert (await proxy.record(number)).record.head_s == 0.0
+    async with (
+        RawUpstream([OK], [OK]) as upstream,
+        proxied(upstream) as proxy,
+        await proxy.connect() as client,
+    ):
+        for number in range(2):
+            assert (await client.ask(PART + b"\r\n")).status == 200
+            assert (await proxy.record(number)).record.head_s == 0.0
 
 
 @pytest.mark.parametrize("field", [b"", b"X-Request-Timeout-Ms: 30000\r\n"])

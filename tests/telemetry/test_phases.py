@@ -12,14 +12,20 @@ from tests.support.ended import ended
 
 
 class Slow(BytesBody):
-    """A body that its client took its time for, and still takes while it ``goes_on``."""
+    """A body that its client took its time for, and still takes while it ``goes_on``.
 
-    def __init__(self, seconds: float, *, goes_on: bool = False) -> None:
+    ``held``: seconds of them for which it was not asked for it, -1 for all.
+    """
+
+    def __init__(self, seconds: float, *, goes_on: bool = False, held: float = 0.0) -> None:
         super().__init__(b"x")
-        self.seconds, self.goes_on = seconds, goes_on
+        self.seconds, self.goes_on, self.held = seconds, goes_on, held
 
     def waited(self, now: float) -> float:
         return self.seconds + (now - 100.0 if self.goes_on else 0.0)
+
+    def held_back(self, now: float) -> float:
+        return self.waited(now) if self.held < 0 else self.held
 
 
 def failed(outcome: str, began: float, seconds: float, queue: float = 0.0) -> Attempt:
@@ -46,6 +52,10 @@ CASES: dict[str, tuple[Exchange, dict[str, float]]] = {
     "body sent slowly": (
         ended(3.0, body=Slow(2.0), head_at=2.5),
         {"client": 2.0, "first_byte": 0.5, "body": 0.5},
+    ),
+    "body asked for late": (  # it waited for 100 (Continue) for a second
+        ended(3.0, body=Slow(1.5, held=1.0), head_at=2.5),
+        {"client": 0.5, "first_byte": 2.0, "body": 0.5},
     ),
     "head sent slowly": (
         ended(3.0, head=2.0, head_at=2.5),
@@ -102,6 +112,7 @@ def flying(**fields: Any) -> Exchange:
         (flying(connect=None), "connect", 5.0),
         (flying(), "first_byte", 5.0),
         (flying(body=Slow(0.0, goes_on=True)), "client", 5.0),
+        (flying(body=Slow(0.0, goes_on=True, held=-1)), "first_byte", 5.0),
         (flying(tries=(failed("503", 100.0, 1.0),)), "retries", 5.0),
         (flying(tries=(failed("503", 100.0, 1.0),), asked=2, connect=None), "connect", 4.0),
         (flying(head_at=1.0, committed=True, status=200), "body", 4.0),
@@ -116,6 +127,7 @@ def flying(**fields: Any) -> Exchange:
         "connect",
         "first byte",
         "upload",
+        "kept back",
         "between tries",
         "second try",
         "body",

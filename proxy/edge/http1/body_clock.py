@@ -16,10 +16,22 @@ class BodyClock:
     """``body_idle_timeout`` for each wait, ``body_min_rate`` for all of them together.
 
     Only time spent waiting for the client counts: where the upstream takes slowly, backpressure
-    keeps the client from sending faster.
+    keeps the client from sending faster, and one that has not been sent 100 (Continue) yet sends
+    nothing.
     """
 
-    __slots__ = ("_asked", "_idle", "_late", "_loop", "_rate", "_received", "_timer", "_waited")
+    __slots__ = (
+        "_asked",
+        "_held",
+        "_held_since",
+        "_idle",
+        "_late",
+        "_loop",
+        "_rate",
+        "_received",
+        "_timer",
+        "_waited",
+    )
 
     def __init__(
         self,
@@ -37,6 +49,13 @@ class BodyClock:
         self._waited = 0.0
         self._asked: float | None = None
         """Since when the client is being waited for."""
+        self._held = 0.0
+        self._held_since: float | None = None
+        """Since when it waits for 100 (Continue)."""
+
+    def hold(self) -> None:
+        """The client waits for 100 (Continue): it is not waited for until it has that."""
+        self._held_since = self._loop.time()
 
     def start(self, received: int) -> None:
         """The client is waited for from now on; so many bytes have come."""
@@ -44,6 +63,9 @@ class BodyClock:
         if self._timer is None:
             self._timer = RearmableTimer(self._loop, self._on_timer)
         now = self._asked = self._loop.time()
+        if self._held_since is not None:
+            self._held += now - self._held_since
+            self._held_since = None
         self._timer.arm(now + self._patience())
 
     def stop(self) -> None:
@@ -52,10 +74,17 @@ class BodyClock:
             self._timer.disarm()
             self._waited += self._loop.time() - self._asked
             self._asked = None
+        elif self._held_since is not None:
+            self._held += self._loop.time() - self._held_since
+            self._held_since = None
 
     def waited(self, now: float) -> float:
         """Seconds that the client was waited for so far."""
         return self._waited + (0.0 if self._asked is None else now - self._asked)
+
+    def held_back(self, now: float) -> float:
+        """Seconds that it waited for 100 (Continue) so far, while its body was wanted."""
+        return self._held + (0.0 if self._held_since is None else now - self._held_since)
 
     def close(self) -> None:
         """Nobody is waited for any more."""

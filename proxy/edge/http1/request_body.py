@@ -131,14 +131,22 @@ class ClientBody:
             self._kept = Spool(most, disk=spool, room=self._room)
 
     def waited(self, now: float) -> float:
-        """Seconds that the client was waited for so far."""
-        return self._clock.waited(now)
+        """See ``core/body``."""
+        return self._clock.waited(now) + self._clock.held_back(now)
+
+    def held_back(self, now: float) -> float:
+        """See ``core/body``."""
+        return self._clock.held_back(now)
 
     def proceed(self) -> None:
         """The upstream has asked for it, or has had its time to; one that sends needs no word."""
         go_ahead, self._go_ahead = self._go_ahead, None
-        if go_ahead is not None and not self._content.total_bytes:
+        if go_ahead is None:
+            return
+        if not self._content.total_bytes:
             go_ahead()
+        if self._asking is not None:  # somebody reads
+            self.ask()
 
     def reader(self) -> "_Reader":
         """For one attempt, which begins; the one before is over."""
@@ -178,9 +186,11 @@ class ClientBody:
         """Wait for the client. From its bytes being read to their being kept nothing waits."""
         if self._over:
             return b""
-        self.ask()
-        if self._go_ahead is not None:
+        if self._go_ahead is None:
+            self.ask()
+        else:
             # Not one that sends without waiting (RFC 9110 10.1.1).
+            self._clock.hold()
             self._asking = self._loop.call_later(WAIT_FOR_CONTINUE, self.proceed)
         content, reads, splice = self._content, self._reads, self._splice
         if reads is not None and not content._size:  # what was read before has been written

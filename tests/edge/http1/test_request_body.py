@@ -7,6 +7,7 @@ import pytest
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.streams import StreamReader
 
+from proxy.core.duration import Duration
 from proxy.core.errors import BadRequest, InternalError, RequestTimeout
 from proxy.core.size import Size
 from proxy.edge.http1.request_body import WAIT_FOR_CONTINUE, ClientBody
@@ -17,12 +18,12 @@ SECONDS = 600
 
 
 def coming(
-    loop: JumpingLoop, rate: int, length: int | None = None, **more: Any
+    loop: JumpingLoop, rate: int, length: int | None = None, *, idle: float = 60.0, **more: Any
 ) -> tuple[ClientBody, StreamReader]:
     protocol = BaseProtocol(loop)
     protocol.connection_made(asyncio.Transport())
     content = StreamReader(protocol, 1 << 16, loop=loop)
-    options = ServerOptions(body_min_rate=Size(rate))
+    options = ServerOptions(body_min_rate=Size(rate), body_idle_timeout=Duration(idle))
     return ClientBody(content, length, options, loop, **more), content
 
 
@@ -72,6 +73,53 @@ async def test_a_client_that_waits_is_told_to_go_on_after_a_while(jumping: Jumpi
     assert await reading == b"x"
     body.proceed()
     assert len(told) == 1
+
+
+@pytest.mark.parametrize("asked_after", [0.4, None])
+async def test_a_client_is_waited_for_once_it_has_been_told_to_go_on(
+    jumping: JumpingLoop, asked_after: float | None
+) -> None:
+    """A client that took 1.5 of its 2 seconds had a 408: the proxy had kept it back for one."""
+    told: list[float] = []
+    body, content = coming(jumping, 0, idle=2.0, go_ahead=lambda: told.append(jumping.time()))
+    reading = asyncio.create_task(body.reader().read())
+    if asked_after is not None:
+        await asyncio.sleep(asked_after)
+        body.proceed()
+    held = WAIT_FOR_CONTINUE if asked_after is None else asked_after
+    await asyncio.sleep(1.5 if asked_after is not None else held + 1.5)
+    assert not reading.done()
+    now = jumping.time()
+    assert body.held_back(now) == pytest.approx(held)
+    assert body.waited(now) == pytest.approx(held + 1.5)
+    if asked_after is None:
+        content.feed_data(b"x")
+        assert await reading == b"x"
+        assert body.waited(jumping.time() + 9) == pytest.approx(held + 1.5)
+    else:
+        with pytest.raises(RequestTimeout, match="too slowly"):
+            await reading
+        assert jumping.time() - told[0] == pytest.approx(2.0)
+    body.close()
+
+
+async def test_one_that_sends_without_waiting_is_waited_for_from_then_on(
+    jumping: JumpingLoop,
+) -> None:
+    told: list[float] = []
+    body, content = coming(jumping, 0, idle=2.0, go_ahead=lambda: told.append(jumping.time()))
+    reader = body.reader()
+    reading = asyncio.create_task(reader.read())
+    await asyncio.sleep(0.5)
+    content.feed_data(b"x")
+    assert await reading == b"x"
+    began = jumping.time()
+    with pytest.raises(RequestTimeout):
+        await reader.read()
+    assert jumping.time() - began == pytest.approx(2.0)
+    assert not told
+    assert body.held_back(jumping.time()) == pytest.approx(0.5)
+    body.close()
 
 
 @pytest.mark.parametrize("turns", range(5))
