@@ -35,6 +35,7 @@ class Endpoint:
         "outcomes",
         "paused_until",
         "pool",
+        "proven",
         "quotas",
         "refused_until",
         "share",
@@ -76,6 +77,8 @@ class Endpoint:
         """Of its weight, for as long as it is slow beside the others."""
         self.healthy = True
         """What its health checks say."""
+        self.proven = False
+        """Whether it has passed one."""
         self.withdrawn = False
         """Whether an operator has it left alone."""
         self.paused_until = 0.0
@@ -94,7 +97,7 @@ class Endpoint:
         """It is the same server, reached in another way: go on with what is known of it."""
         self.latency = before.latency
         self.usual, self.share = before.usual, before.share
-        self.healthy = before.healthy
+        self.healthy, self.proven = before.healthy, before.proven
         self.paused_until, self.refused_until = before.paused_until, before.refused_until
         self.quotas = before.quotas or self.quotas
         self.withdrawn = before.withdrawn

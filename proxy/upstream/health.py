@@ -17,7 +17,6 @@ from proxy.core.reply import Ending
 from proxy.core.state_changes import tell
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.policy.health import Health
-from proxy.upstream.credentials.upstream_credentials import UpstreamCredentials
 from proxy.upstream.endpoint import Endpoint
 from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.forward import Forward
@@ -42,27 +41,48 @@ class HealthCheckOptions(Table, frozen=True, kw_only=True):
     ] = seconds(5)
     timeout: Annotated[Duration, described("How long an answer may take.")] = seconds(2)
     healthy_threshold: Annotated[
-        int, Meta(ge=1, description="Good answers in a row after which a server is used again.")
+        int,
+        Meta(
+            ge=1,
+            description="Good answers in a row after which a server is used again. The first good "
+            "answer that it gives at all is enough.",
+        ),
     ] = 2
     unhealthy_threshold: Annotated[
-        int, Meta(ge=1, description="Failures in a row after which it is not used.")
+        int,
+        Meta(
+            ge=1,
+            description="Failures in a row after which it is not used. Of a server that has given "
+            "no good answer yet one is enough, if another server is left.",
+        ),
     ] = 3
 
 
 class Checker:
     """Checks one server, on connections like those that requests use."""
 
-    __slots__ = ("_ask", "_credentials", "_endpoint", "_health", "_options", "_rng", "_task")
+    __slots__ = (
+        "_ask",
+        "_credentials",
+        "_endpoint",
+        "_endpoints",
+        "_health",
+        "_options",
+        "_rng",
+        "_task",
+    )
 
     def __init__(
         self,
         endpoint: Endpoint,
         options: HealthCheckOptions,
         rng: random.Random,
-        credentials: UpstreamCredentials,
+        endpoints: Endpoints,
     ) -> None:
-        self._credentials = credentials
+        """``endpoints``: those that it is one of."""
+        self._credentials = endpoints.credentials
         self._endpoint = endpoint
+        self._endpoints = endpoints
         self._ask = Forward(endpoint.address, endpoint.check_pool, TimeoutsOptions(), tuple).handle
         self._options = options
         self._rng = rng
@@ -70,6 +90,7 @@ class Checker:
             healthy_threshold=options.healthy_threshold,
             unhealthy_threshold=options.unhealthy_threshold,
             healthy=endpoint.healthy,
+            proven=endpoint.proven,
         )
         self._task: asyncio.Task[None] | None = asyncio.create_task(self._run())
 
@@ -127,9 +148,10 @@ class Checker:
     def _record(self, fault: str) -> None:
         health, endpoint = self._health, self._endpoint
         if fault:
-            health.failed()
+            health.failed(last=self._last)
         else:
             health.passed()
+            endpoint.proven = True
         if health.healthy == endpoint.healthy:
             return
         endpoint.set_health(healthy=health.healthy)
@@ -138,6 +160,15 @@ class Checker:
             tell("healthy", f"{endpoint.name} is healthy again", **of)
         else:
             tell("unhealthy", f"{endpoint.name} is unhealthy: {fault}", **of, fault=fault)
+
+    @property
+    def _last(self) -> bool:
+        """Whether no other server is left that may be asked."""
+        return not any(
+            each.healthy and not each.withdrawn
+            for each in self._endpoints.members
+            if each is not self._endpoint
+        )
 
 
 class HealthGuard:
@@ -172,7 +203,7 @@ class HealthGuard:
         for endpoint in self._endpoints.members:
             if endpoint not in self._checkers:
                 self._checkers[endpoint] = Checker(
-                    endpoint, self.options, self._rng, self._endpoints.credentials
+                    endpoint, self.options, self._rng, self._endpoints
                 )
         for endpoint in self._checkers.keys() - set(self._endpoints.members):
             task = asyncio.ensure_future(self._checkers.pop(endpoint).close())

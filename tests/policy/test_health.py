@@ -1,5 +1,6 @@
 """What active checks say."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,9 +16,42 @@ def heard(health: Health, answers: str) -> str:
     return said
 
 
+def proven(up: int, down: int) -> Health:
+    return Health(up, down, proven=True)
+
+
 def test_it_takes_several_answers_in_a_row_to_change_its_mind() -> None:
-    assert heard(Health(2, 3), "--+--+---") == "++++++++-"
-    assert heard(Health(2, 3), "----+-++-") == "++-----++"
+    assert heard(proven(2, 3), "--+--+---") == "++++++++-"
+    assert heard(proven(2, 3), "----+-++-") == "++-----++"
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ("-", "-"),
+        ("---++", "---++"),  # the first good one is enough too
+        ("-+--+---++", "-++++++--+"),
+        ("+---", "+++-"),
+    ],
+)
+def test_until_the_first_good_answer_each_one_is_enough(answers: str, said: str) -> None:
+    assert heard(Health(2, 3), answers) == said
+
+
+def test_of_the_last_server_one_bad_answer_is_never_enough() -> None:
+    health = Health(2, 3)
+    seen = []
+    for last in (True, True, False):
+        health.failed(last=last)
+        seen.append(health.healthy)
+    assert seen == [True, True, False]
+    alone = Health(2, 3)
+    for _ in range(3):
+        assert alone.healthy
+        alone.failed(last=True)
+    assert not alone.healthy
+    alone.passed()
+    assert alone.healthy
 
 
 def test_one_is_enough_where_one_is_said() -> None:
@@ -33,4 +67,4 @@ def test_a_verdict_is_the_last_row_that_was_long_enough(text: str, up: int, down
             expected = "+"
         elif head.endswith("-" * down):
             expected = "-"
-    assert (heard(Health(up, down), text) or "+")[-1] == expected
+    assert (heard(proven(up, down), text) or "+")[-1] == expected

@@ -152,8 +152,9 @@ async def test_the_same_server_reached_in_another_way_is_as_slow_as_before(
         before.usual.observe(3.0)
         before.share = 0.25
         before.refused_until = before.available_since + 9
+        before.proven = True
         after.take_over(before)
-        assert (after.usual.seconds, after.share) == (3.0, 0.25)
+        assert (after.usual.seconds, after.share, after.proven) == (3.0, 0.25, True)
         assert after.refused_until == before.available_since + 9
 
 

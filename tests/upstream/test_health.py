@@ -28,6 +28,7 @@ class Endpoint:
         self.upstream = "api"
         self.address = self
         self.healthy = True
+        self.proven = self.withdrawn = False
         self.answer: Any = 200
         self.asked: list[float] = []
         self.heard = asyncio.Event()
@@ -76,6 +77,10 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "Forward", forward)
 
 
+def seen(endpoint: Endpoint) -> tuple[bool, bool, int]:
+    return endpoint.healthy, endpoint.proven, len(endpoint.asked)
+
+
 def guard(endpoints: Members, **options: Any) -> HealthGuard:
     table = HealthCheckOptions(**{"interval": Duration(10), **options})
     return HealthGuard(cast(Endpoints, endpoints), table, random.Random(1))
@@ -93,6 +98,65 @@ async def test_a_server_changes_sides_after_several_answers_in_a_row(jumping: Ju
         seen.append(endpoint.healthy)
     await checks.close()
     assert seen == [True] * 5 + [False] * 4 + [True]
+
+
+async def test_a_new_server_that_is_not_ready_is_found_out_by_its_first_check(
+    jumping: JumpingLoop,
+) -> None:
+    """It had a part of the traffic until three checks had failed, ten seconds long."""
+    well, new = Endpoint("a"), Endpoint("b")
+    well.healthy = well.proven = True
+    new.answer = 503
+    members = Members(well)
+    checks = guard(members)
+    await asyncio.sleep(30)
+    members.now(well, new)
+    await new.heard.wait()
+    await asyncio.sleep(0)
+    assert seen(new) == (False, False, 1)
+    new.answer = 200
+    new.heard.clear()
+    await new.heard.wait()
+    await asyncio.sleep(0)
+    assert seen(new) == (True, True, 2)
+    new.answer = 503
+    await asyncio.sleep(15)
+    assert seen(new)[:2] == (True, True)
+    await checks.close()
+
+
+@pytest.mark.parametrize("other", ["none", "unhealthy", "withdrawn"])
+async def test_the_last_server_is_not_given_up_for_its_first_check(
+    jumping: JumpingLoop, other: str
+) -> None:
+    """It may start beside the proxy, and be ready in a moment."""
+    new, beside = Endpoint("a"), Endpoint("b")
+    new.answer = 503
+    beside.healthy, beside.withdrawn = other != "unhealthy", other == "withdrawn"
+    beside.answer = 503 if other == "unhealthy" else 200
+    checks = guard(Members(new) if other == "none" else Members(new, beside))
+    await asyncio.sleep(15)
+    assert seen(new)[0]
+    await asyncio.sleep(15)
+    assert not seen(new)[0]
+    await checks.close()
+
+
+async def test_what_was_proven_before_a_reload_takes_several_failures(
+    jumping: JumpingLoop,
+) -> None:
+    known, beside = Endpoint("a"), Endpoint("b")
+    first = guard(Members(known, beside))
+    await asyncio.sleep(5)
+    await first.close()
+    assert seen(known)[:2] == (True, True)
+    known.answer = 503
+    again = guard(Members(known, beside), unhealthy_threshold=2)
+    await asyncio.sleep(5)
+    assert seen(known)[:2] == (True, True)
+    await asyncio.sleep(10)
+    assert seen(known)[:2] == (False, True)
+    await again.close()
 
 
 @pytest.mark.parametrize(
