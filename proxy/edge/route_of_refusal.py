@@ -3,7 +3,7 @@
 A browser shows its page no answer without the fields of ``[cors]``, whatever the status.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Protocol
 
 from proxy.core.errors import ClientError, MethodNotAllowed
@@ -52,8 +52,12 @@ class Finder(Protocol):
         """The methods that some route takes for Host, normal path, fields."""
 
     @property
-    def nearest(self) -> Callable[[str, str, RawHeaders], Chain | None]:
-        """The first chain for Host, normal path, fields, whatever methods it takes."""
+    def at(self) -> Callable[[str, str, RawHeaders], Iterator[Chain]]:
+        """The chains for Host, normal path, fields, whatever methods they take; the first first."""
+
+    @property
+    def answering(self) -> Callable[[Exchange, RawHeaders], Chain | None]:
+        """The chain that answers a request with these fields as a preflight; None: ``find`` one."""
 
 
 def answer_as_route(
@@ -71,7 +75,7 @@ def answer_as_route(
         chain = router.find(exchange.method, exchange.host, exchange.path, fields)
         exchange.route = chain.name
     except MethodNotAllowed:  # no route takes it, but a page that asks is to read that
-        chain = router.nearest(exchange.host, exchange.path, fields)
+        chain = next(router.at(exchange.host, exchange.path, fields), None)
     except ClientError:
         return
     if chain is not None:

@@ -247,10 +247,10 @@ class Router(Generic[T]):
         """The methods that some route takes here, as ``Allow`` names them."""
         return _allowed(self._hosts.of(host), path, headers)
 
-    def nearest(self, host: str, path: str, headers: RawHeaders) -> T | None:
-        """The route that ranks first here, whatever methods it takes; None where there is none."""
+    def at(self, host: str, path: str, headers: RawHeaders) -> Iterator[T]:
+        """The routes here, in the order of their rank, whatever methods they take."""
         rules = (rule for paths in self._hosts.of(host) for rule in paths.matching(path, headers))
-        return next((rule.target for rule in rules if rule.carried_by(headers)), None)
+        return (rule.target for rule in rules if rule.carried_by(headers))
 
 
 def _find_only(

@@ -108,7 +108,9 @@ class ProxyService:
         fields: RawHeaders = request.raw_headers
         if router.identifies:
             fields = route_fields(fields, exchange.headers)
-        chain = router.find(exchange.method, exchange.host, exchange.path, fields)
+        chain = router.answering(exchange, fields) if exchange.method == "OPTIONS" else None
+        if chain is None:
+            chain = router.find(exchange.method, exchange.host, exchange.path, fields)
         stream.errors = chain.errors
         exchange.route = chain.name
         exchange.send_informational = stream.informational

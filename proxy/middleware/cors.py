@@ -17,11 +17,11 @@ from proxy.core.options import Table, described
 from proxy.core.reply import NoMoreBytes, Reply
 from proxy.core.scope import Scope
 from proxy.http.fields import Fields, RawHeaders, values
+from proxy.http.preflight import SAFE, Preflight, preflight
 
 ORIGIN: Final = r"^(\*|[a-z][a-z0-9+.-]*://((\*\.)?[a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]+)?)$"
 _ANY: Final = "*"
 _PREFIX: Final = b"access-control-"
-_REQUEST: Final = b"access-control-request-"
 _SWITCHING: Final = 101
 _VARY: Final = b"Vary"
 
@@ -57,11 +57,8 @@ class CorsOptions(Table, frozen=True, kw_only=True):
 def problems(written: Written) -> Iterator[Finding]:
     """What is wrong with `[cors]`."""
     options: CorsOptions | None = written.options.cors
-    methods, at = written.options.methods, written.at("cors")
-    if options is not None and at and methods and "OPTIONS" not in methods:
-        taken = ", ".join(methods)
-        message = f'preflights get 405 where methods are {taken}: expected "OPTIONS" among them'
-        yield Finding(at, f"{WARNING} {message}")
+    if options is not None and written.options.methods:
+        yield from _methods_doubted(written, options)
     if options is None or (place := written.first_at("cors")) is None:
         return
     if not options.allow_origins:
@@ -79,6 +76,21 @@ def problems(written: Written) -> Iterator[Finding]:
         for index, name in enumerate(getattr(options, option)):
             if fault := token_fault(name):
                 yield Finding((*place, option, index), fault)
+
+
+def _methods_doubted(written: Written, options: CorsOptions) -> Iterator[Finding]:
+    """What pages may not ask of a route that takes some methods only."""
+    taken, allowed = set(written.options.methods), set(options.allow_methods)
+    named = ", ".join(written.options.methods)
+    own = written.own("cors")
+    asked = taken - {"OPTIONS"}  # alone it is for the preflights of other routes
+    if own and asked and (beyond := sorted(allowed - taken - SAFE - {_ANY})):
+        message = f"methods are {named}: a page that may use {', '.join(beyond)} gets 405"
+        yield Finding((*own, "allow_methods"), f"{WARNING} {message}")
+    at = written.at("cors")
+    if at and asked and _ANY not in allowed and not asked & (allowed | SAFE):
+        message = f"no page may ask for anything: methods are {named}, expected one of them here"
+        yield Finding((*at, "allow_methods"), f"{WARNING} {message}")
 
 
 def link(scope: Scope, inner: Handler) -> Handler | None:
@@ -110,11 +122,9 @@ class Cors:
 
     async def handle(self, exchange: Exchange) -> Reply:
         """As the rest of the chain; a preflight goes no further."""
-        origin = _origin(exchange.headers)
-        asked = values(exchange.headers, _REQUEST + b"method")
-        if origin and asked and exchange.method == "OPTIONS":
-            return self._preflight(exchange, origin, asked[0])
-        fields = exchange.error_fields = self._fields(origin)
+        if (asked := preflight(exchange.method, exchange.headers)) is not None:
+            return self._preflight(asked)
+        fields = exchange.error_fields = self._fields(_origin(exchange.headers))
         reply = await self._inner(exchange)
         if reply.status != _SWITCHING:
             kept = [each for each in reply.headers if not each[0].lower().startswith(_PREFIX)]
@@ -147,15 +157,14 @@ class Cors:
             return True
         return any(pattern.fullmatch(origin) for pattern in self._patterns)
 
-    def _preflight(self, exchange: Exchange, origin: bytes, method: bytes) -> Reply:
+    def _preflight(self, asked: Preflight) -> Reply:
         """204, with what is allowed; a browser goes no further where that is nothing."""
-        fields = self._allowed(origin)
-        if self._takes(origin):
+        fields = self._allowed(asked.origin)
+        if self._takes(asked.origin):
             options = self._options
-            wanted = b", ".join(values(exchange.headers, _REQUEST + b"headers"))
             # Where credentials are sent "*" is no wildcard: what was asked for is named.
-            _add(fields, b"Methods", options.allow_methods, method)
-            _add(fields, b"Headers", options.allow_headers, wanted)
+            _add(fields, b"Methods", options.allow_methods, asked.method)
+            _add(fields, b"Headers", options.allow_headers, asked.wanted)
             if options.max_age:
                 fields.append((b"Access-Control-Max-Age", b"%d" % options.max_age))
         vary = b"Access-Control-Request-Method, Access-Control-Request-Headers"

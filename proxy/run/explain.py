@@ -23,6 +23,7 @@ from proxy.core.scope import EndpointScope, Scope, UpstreamScope
 from proxy.core.targets_shown import Targets
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.edge.intake import read_target
+from proxy.edge.preflights import PageRouter
 from proxy.edge.router import RANKED_BY, RouteOptions, Router, rank
 from proxy.edge.statuses import failure
 from proxy.http.authority import valid_host
@@ -131,10 +132,10 @@ def explained(config: Config, asked: Exchange, origins: Told) -> Iterator[str]:
     except ProxyError as error:
         yield from _title("Route", f"none is looked for: {_answer(error)}")
         return
-    router = Router([(route, number) for number, route in enumerate(config.routes)])
-    chosen = None
+    chosen, routes = None, [(route, number) for number, route in enumerate(config.routes)]
     try:
-        chosen = router.find(asked.method, asked.host, asked.path, asked.headers)
+        router = PageRouter(routes, lambda number: config.routes[number].cors is not None)
+        chosen = router.route(asked, asked.headers)
         yield from _title("Route", f"{_named(config, chosen, origins)} takes it")
     except ProxyError as error:
         yield from _title("Route", f"none takes it: {_answer(error)}")
@@ -146,8 +147,7 @@ def explained(config: Config, asked: Exchange, origins: Told) -> Iterator[str]:
     upstreams = [each.name for each in upstreams_of(route, config.upstreams)]
     yield from _chain(upstreams, built.links)
     yield from _sent(upstreams, built)
-    yield ""
-    yield from _title("Failures", f"what becomes of this {asked.method} if its server fails")
+    yield from ("", *_title("Failures", f"what becomes of this {asked.method} if its server fails"))
     yield from failures(route, asked)
     yield from told_options(config, chosen, origins)
 

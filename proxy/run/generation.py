@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from proxy.config.model import Config
 from proxy.core.deck import Deck
 from proxy.edge.intake import Intake
+from proxy.edge.preflights import PageRouter
 from proxy.edge.relay import Relay
 from proxy.edge.responses import ErrorsOptions
-from proxy.edge.router import Router
 from proxy.http.request_id import EVERY, sampled_of
 from proxy.run.chains import missing
 from proxy.run.later import load
@@ -51,7 +51,7 @@ class Generation:
         self.relay = relay
         self.number = number
         self.errors: ErrorsOptions | None = config.errors
-        self.router: Router[RouteNode] = tree.router
+        self.router: PageRouter[RouteNode] = tree.router
         self.users = 0
         """Exchanges that have begun with it and not ended."""
         self.superseded = False

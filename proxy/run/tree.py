@@ -21,8 +21,8 @@ from proxy.core.samples import Sample
 from proxy.core.scope import EndpointScope, Scope, UpstreamScope
 from proxy.core.shared import Shared, Uses
 from proxy.core.timeouts import TimeoutsOptions
+from proxy.edge.preflights import PageRouter, answers
 from proxy.edge.responses import ErrorsOptions
-from proxy.edge.router import Router
 from proxy.http.fields import RawHeaders
 from proxy.http.hop_by_hop import end_to_end_response
 from proxy.middleware.load_balance.ejection import Breakers, CircuitBreakerOptions, passive
@@ -124,7 +124,7 @@ class Tree:
         self._routes = config.routes
         self.nodes: list[RouteNode] = []
         self._by_identity: defaultdict[Hashable, list[RouteNode]] = defaultdict(list)
-        self.router: Router[RouteNode] = Router([])
+        self.router: PageRouter[RouteNode] = PageRouter([], answers)
 
     def build(self) -> "Tree":
         """Make the chains. Raises as above."""
@@ -148,7 +148,7 @@ class Tree:
                 self.nodes.append(node)
                 self._by_identity[identity(route)].append(node)
                 yield
-            self.router = Router(list(zip(self._routes, self.nodes, strict=True)))
+            self.router = PageRouter(list(zip(self._routes, self.nodes, strict=True)), answers)
         except BaseException:
             self.abandon()
             raise
@@ -284,7 +284,7 @@ class Tree:
         # Chains that another tree keeps make the ways to new servers here: they keep no others.
         self.nodes.clear()
         self._by_identity.clear()
-        self.router = Router([])
+        self.router = PageRouter([], answers)
         for guard in self._guards.values():
             await guard.close()
         for outdated in self._outdated:

@@ -3,9 +3,10 @@
 import pytest
 
 from proxy.edge.client_stream import ClientStream
+from proxy.edge.preflights import PageRouter, answers
 from proxy.edge.responses import ErrorsOptions
 from proxy.edge.route_of_refusal import answer_as_route
-from proxy.edge.router import RouteOptions, Router
+from proxy.edge.router import RouteOptions
 from proxy.http.fields import RawHeaders
 from tests.support.client_stream import FakeClientStream
 from tests.support.loop import Script, get
@@ -40,6 +41,7 @@ def test_the_answer_looks_as_the_route_says(
     stream.errors = TOP
     exchange = get()
     exchange.method, exchange.path = method, path
-    answer_as_route(Router([(options, WithFields(Script()))]), exchange, RAW, stream)
+    router = PageRouter([(options, WithFields(Script()))], answers)
+    answer_as_route(router, exchange, RAW, stream)
     assert (exchange.route, exchange.error_fields) == (name, fields)
     assert stream.errors is (WithFields.errors if fields else TOP)

@@ -227,3 +227,10 @@ def test_credentials_of_the_query_are_not_told(told: Told) -> None:
     found = told(text, "GET", "http://h/v1/x?token=Secret1&ssn=Secret2&y=1")
     assert "Secret" not in found
     assert found.count("/x?token=***&ssn=***&y=1") == 4
+
+
+def test_a_preflight_is_told_the_route_of_the_request_behind_it(told: Told) -> None:
+    route = '[[routes]]\npath = "/p"\nupstream = "b"\nmethods = ["PUT"]\n'
+    text = f'{SEVERAL}{route}[routes.cors]\nallow_origins = ["*"]\nallow_methods = ["PUT"]\n'
+    fields = ("-H", "Origin: https://a.test", "-H", "Access-Control-Request-Method: PUT")
+    assert "Route: routes[3] (path /p;" in told(text, "OPTIONS", "/p/x", *fields)

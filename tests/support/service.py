@@ -15,9 +15,10 @@ from proxy.core.reply import Ending, Reply
 from proxy.edge.connections import ConnectionTracker
 from proxy.edge.intake import Intake
 from proxy.edge.options import ServerOptions
+from proxy.edge.preflights import PageRouter, answers
 from proxy.edge.relay import Relay
 from proxy.edge.responses import ErrorsOptions
-from proxy.edge.router import RouteOptions, Router
+from proxy.edge.router import RouteOptions
 from proxy.edge.service import ProxyService, application, flattened
 from proxy.middleware.retry.options import RetryOptions
 from proxy.middleware.retry.retry import Retry
@@ -47,7 +48,7 @@ class OneGeneration:
 
     errors = ErrorsOptions()
 
-    def __init__(self, intake: Intake, relay: Relay, router: Router[OneRoute]) -> None:
+    def __init__(self, intake: Intake, relay: Relay, router: PageRouter[OneRoute]) -> None:
         self.intake, self.relay, self.router = intake, relay, router
         self.users = 0
         self.superseded = False
@@ -71,7 +72,7 @@ class ServiceInMemory:
         self.generation = service.generation = OneGeneration(
             Intake(ServerOptions(**server), INSTANCE),
             Relay(f"sidecar-proxy-{INSTANCE}", server_timing=False),
-            Router([(RouteOptions(path="/v1", upstream="api"), route)]),
+            PageRouter([(RouteOptions(path="/v1", upstream="api"), route)], answers),
         )
         self._handle = flattened(application(service, _nothing))
 

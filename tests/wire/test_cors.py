@@ -90,11 +90,51 @@ allow_origins = ["*"]
 """
 
 
-def test_a_route_whose_methods_leave_out_preflights_is_warned_of(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("methods", "allowed", "said"),
+    [
+        (["GET"], None, ""),
+        (["GET", "PUT"], ["PUT"], ""),
+        (["PUT", "OPTIONS"], ["*"], ""),
+        (["OPTIONS"], ["PUT"], ""),  # it answers for other routes
+        (
+            ["PUT", "OPTIONS"],
+            None,
+            "no page may ask for anything: methods are PUT, OPTIONS, expected one of them here",
+        ),
+        (["GET", "OPTIONS"], ["PUT"], "methods are GET, OPTIONS: a page that may use PUT gets 405"),
+    ],
+)
+def test_what_no_page_may_ask_for_is_warned_of(
+    methods: list[str], allowed: list[str] | None, said: str, tmp_path: Path
+) -> None:
     file = tmp_path / "a.toml"
-    file.write_text(ROUTE.format(["PUT"]))
-    [problem] = read(file)[1]
-    assert problem.warning
-    assert 'preflights get 405 where methods are PUT: expected "OPTIONS"' in problem.message
-    file.write_text(ROUTE.format(["PUT", "OPTIONS"]))
-    assert read(file)[1] == []
+    more = "" if allowed is None else f"allow_methods = {allowed}\n"
+    file.write_text(ROUTE.format(methods) + more)
+    found = read(file)[1]
+    assert all(problem.warning for problem in found)
+    assert [problem.message.removeprefix("warning: ") for problem in found] == [said] * bool(said)
+
+
+async def test_a_preflight_comes_to_the_route_that_would_take_its_request() -> None:
+    """Browsers name fields and send none, and OPTIONS is the method of none of the requests."""
+    other = {**CORS, "allow_methods": ["DELETE"]}
+    routes = [
+        {"path": "/a", "upstream": "api", "headers": {"X-Tenant": "acme"}, "cors": CORS},
+        {"path": "/a", "upstream": "api", "methods": ["DELETE"], "cors": other},
+        {"path": "/a", "upstream": "api", "methods": ["OPTIONS"]},
+    ]
+    asked = b"OPTIONS /a HTTP/1.1\r\nHost: a\r\nAccess-Control-Request-Method: "
+    named = b"\r\nAccess-Control-Request-Headers: x-tenant\r\n"
+    async with RawUpstream() as upstream, proxied(upstream, routes=routes) as proxy:
+        for method, fields, allowed in (
+            (b"PUT", named, b"PUT"),
+            (b"DELETE", b"\r\n", b"DELETE"),
+        ):
+            answer = await proxy.ask(asked + method + fields + ORIGIN + b"\r\n")
+            assert (answer.status, answer.value("Access-Control-Allow-Methods")) == (204, allowed)
+        assert upstream.requests == []
+        assert [each.route for each in proxy.records] == ["/a", "/a"]
+        answer = await proxy.ask(asked + b"PATCH\r\n" + ORIGIN + b"\r\n")
+        assert answer.status == 200
+        assert len(upstream.requests) == 1
