@@ -20,16 +20,12 @@ class Tracked(Resting, Protocol):
     """A client connection, as far as draining it and making room go."""
 
     @property
-    def gone(self) -> bool:
-        """Whether it is closed already."""
-
-    @property
     def served(self) -> Exchange | None:
         """What is being asked on it."""
 
     @property
-    def unread(self) -> bool:
-        """Whether it is closed, and its client is still to read what was written before."""
+    def unfinished(self) -> bool:
+        """Whether its head is coming, its reply is still being read, or its upload is ignored."""
 
     @property
     def resting(self) -> bool:
@@ -209,9 +205,7 @@ class ConnectionTracker:
         for connection in self.connections:
             served = connection.served
             if served is None:
-                # its head is coming, or its reply being read
-                if not connection.resting:
-                    requests += connection.unread or not connection.gone
+                requests += not connection.resting and connection.unfinished
             elif served.endless:
                 streams += 1
             else:

@@ -21,8 +21,7 @@ class Client:
 
     def __init__(self, served: Exchange | None = None, **states: bool) -> None:
         self.served = served
-        self.gone = states.get("gone", False)
-        self.unread = states.get("unread", False)
+        self.unfinished = states.get("unfinished", True)
         self.resting = states.get("resting", False)
         self.expired = 0
         self.closed = False
@@ -72,8 +71,7 @@ def add(tracker: ConnectionTracker, *clients: Any) -> None:
         ([Client(get())], 1, UnderWay(0, 0, 1)),
         ([Client(resting=True)], 0, UnderWay(0, 0, 0)),
         ([Client()], 0, UnderWay(1, 0, 0)),  # its head is coming
-        ([Client(gone=True)], 0, UnderWay(0, 0, 0)),
-        ([Client(gone=True, unread=True)], 0, UnderWay(1, 0, 0)),
+        ([Client(unfinished=False)], 0, UnderWay(0, 0, 0)),
     ],
 )
 async def test_what_would_be_cut(

@@ -12,9 +12,9 @@ import contextlib
 import pytest
 
 from tests.support.client import RawClient
-from tests.support.message import length
-from tests.support.proxy import proxied
-from tests.support.upstream import RawUpstream
+from tests.support.message import get, length
+from tests.support.proxy import Proxy, proxied
+from tests.support.upstream import PATIENCE, RawUpstream
 
 BODY = b"too large " * 20_000
 REFUSED = length(BODY, b"413 Content Too Large")
@@ -46,3 +46,50 @@ async def test_a_reply_that_was_written_is_read_whole(sends_on: bool) -> None:
         assert response.body == BODY
         client.close()
         assert await drain
+
+
+LAST = get(fields=b"Connection: close\r\n")
+
+
+async def over(proxy: Proxy) -> None:
+    """Nothing is in flight, once the client's kernel has said what it has: within 40 ms."""
+    async with asyncio.timeout(PATIENCE):
+        while any(proxy.runtime.under_way):  # noqa: ASYNC110 - kernels notify nobody
+            await asyncio.sleep(0.001)
+
+
+@pytest.fixture
+def open_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is over stays open for as long as its client keeps its end."""
+    monkeypatch.setattr("proxy.edge.http1.write_stall.LINGER", 600.0)
+
+
+@pytest.mark.usefixtures("open_ended")
+async def test_one_that_was_read_whole_is_in_flight_no_more() -> None:
+    """Its client keeps its own end open for a moment: a stop cut it, and ended with 1."""
+    async with (
+        RawUpstream([length(b"ok")]) as upstream,
+        proxied(upstream, shutdown={"grace_period": "1ms"}) as proxy,
+        await proxy.connect() as client,
+    ):
+        assert (await client.ask(LAST)).body == b"ok"
+        assert await client.closed() == "fin"
+        await over(proxy)
+        assert await proxy.runtime.drain()
+
+
+@pytest.mark.usefixtures("open_ended")
+async def test_one_that_is_still_being_read_is_in_flight() -> None:
+    async with (
+        RawUpstream([length(BODY)]) as upstream,
+        proxied(upstream, shutdown={"grace_period": "1ms"}) as proxy,
+        await proxy.connect(receive_buffer=4096) as client,
+    ):
+        await client.send(LAST)
+        assert (await proxy.record()).status == 200
+        assert proxy.runtime.under_way.requests == 1
+        response = await client.receive()
+        assert response.body == BODY
+        assert await client.closed() == "fin"
+        await over(proxy)
+        assert await proxy.runtime.drain()

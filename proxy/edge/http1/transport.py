@@ -16,14 +16,14 @@ from aiohttp.web_protocol import RequestHandler
 from proxy.core.errors import ProxyError
 from proxy.edge.connections import ConnectionTracker
 from proxy.edge.http1.half_close import AT_ONCE, HalfClosed, may_read_on
-from proxy.edge.http1.write_stall import WriteStallTimer
+from proxy.edge.http1.write_stall import WriteStallTimer, being_read
 from proxy.edge.options import ServerOptions
 from proxy.edge.responses import ErrorsOptions
 from proxy.http.client_cert import client_cert_fields
 from proxy.http.fields import Fields
 from proxy.net.half_tls import HalfTls, hear_of_end
 from proxy.net.small_reads import CROWDED, HIGH_WATER, IN_HAND, SmallReads, read_large, read_small
-from proxy.net.sockets import RESET, unsent
+from proxy.net.sockets import RESET
 
 READ_BUFFER: Final = 32 << 10
 """Low-water mark of a request's buffer; twice that stops the client."""
@@ -216,10 +216,10 @@ class ClientTransport(RequestHandler):
         return self.transport is None or self.transport.is_closing()
 
     @property
-    def unread(self) -> bool:
-        """Whether it is closed, and its client is still to read what was written before."""
-        transport = self.transport if self.scheme == "https" else None
-        return transport is not None and unsent(transport, self._socket, lasts=True) > 0
+    def unfinished(self) -> bool:
+        """Whether its head is coming, its reply is still being read, or its upload is ignored."""
+        owes = (self._uploading and not self.gone) or being_read(self.transport, self._socket)
+        return owes if self._force_close else not self.gone
 
     def put(self, data: bytes) -> None:
         """Write. Raises ConnectionError where the client has gone."""

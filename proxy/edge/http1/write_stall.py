@@ -14,6 +14,8 @@ UPLOADING: Final = 16 << 10
 """Bytes between two looks, of a client that sends on without having seen that it was refused."""
 LONGEST: Final = 30.0
 """Seconds that such a client has to end its upload; nginx gives it as many."""
+_FIN: Final = 1
+"""It counts as a byte until the client's kernel has taken it, which may put that off for 40 ms."""
 
 
 class WriteStallTimer:
@@ -117,6 +119,16 @@ class WriteStallTimer:
             self._stuck()
         else:
             self._timer.arm(again)
+
+
+def being_read(transport: asyncio.Transport | None, socket: Any) -> bool:
+    """Whether a client is still to take what was written before its connection was hung up."""
+    if transport is None:
+        return False
+    encrypted = not transport.can_write_eof()
+    if transport.is_closing() and not encrypted:
+        return False
+    return unsent(transport, socket, lasts=encrypted) > _FIN
 
 
 def _nobody() -> None:

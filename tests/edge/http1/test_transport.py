@@ -89,7 +89,9 @@ async def test_it_says_who_is_there(pair: Pair) -> None:
             [],
         )
         assert not side.gone
-        assert not side.unread
+        assert side.unfinished
+        side.hang_up()
+        assert not side.unfinished  # nothing was said
 
 
 async def test_alone_it_knows_of_no_request(pair: Pair) -> None:
