@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from proxy.core.clock import Clock, monotonic
+from proxy.core.closing import close_all
 from proxy.core.deck import Deck
 from proxy.core.samples import Described, Sample
 
@@ -173,9 +174,7 @@ class Shared:
         """End all that runs by itself and that no other configuration has taken over."""
         things = list(self._things.values())
         self.abandon()
-        for thing in things:
-            if isinstance(thing, Ends):
-                await thing.close()
+        await close_all([thing for thing in things if isinstance(thing, Ends)])
         for task in self.tasks:
             task.cancel()
         if self.tasks:

@@ -15,6 +15,7 @@ from typing import Final, cast
 from proxy.config.files import marks, named_files
 from proxy.config.model import Config, Route, Upstream
 from proxy.core.clock import monotonic
+from proxy.core.closing import close_all
 from proxy.core.deck import Deck
 from proxy.core.exchange import Handler
 from proxy.core.samples import Sample
@@ -277,22 +278,20 @@ class Tree:
         self.shared.abandon()
 
     async def close(self) -> None:
-        """Stop all that runs by itself and that no other tree has taken over."""
-        await self.shared.close()
+        """Stop all that runs by itself and that no other tree has taken over.
+
+        What fails at that is logged, and keeps nothing else from being stopped.
+        """
+        await close_all([self.shared])
         for node in self.nodes:
             node.close()
         # Chains that another tree keeps make the ways to new servers here: they keep no others.
         self.nodes.clear()
         self._by_identity.clear()
         self.router = PageRouter([], answers)
-        for guard in self._guards.values():
-            await guard.close()
-        for outdated in self._outdated:
-            await outdated.close()
+        await close_all([*self._guards.values(), *self._outdated, *self.endpoints.values()])
         if self.shared.store is not None:
-            await self.shared.store.close()
-        for endpoints in self.endpoints.values():
-            await endpoints.close()
+            await close_all([self.shared.store])
 
     def describe(self, now: float) -> Iterator[Sample]:
         """The state of everything that was built; ``now`` is monotonic."""

@@ -10,6 +10,7 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from proxy.core.clock import Clock
+from proxy.core.errors import forget_frames
 from proxy.core.stored import StoreFailed
 from proxy.store.circuit import Circuit
 from proxy.store.redis_connections import OURS
@@ -105,7 +106,12 @@ class RedisCalls:
         """Do what was begun, and hang up."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=WRITE_TIMEOUT)
-        await self.client.connection_pool.disconnect(inuse_connections=True)
+        try:
+            await self.client.connection_pool.disconnect(inuse_connections=True)
+        except (RedisError, OSError) as error:
+            # Their ends were not heard of in time, where the loop stood still or the network does;
+            # the sockets are closed all the same.
+            forget_frames(error)
         await self.client.aclose()
 
 

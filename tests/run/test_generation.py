@@ -3,11 +3,15 @@
 import asyncio
 import itertools
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 
 from proxy.run import tree
 from proxy.run.generation import Generation
+from proxy.store.memory import MemoryStore
+from proxy.upstream.endpoints import Endpoints
+from proxy.upstream.health import HealthGuard
 from tests.support.message import OK, get
 from tests.support.proxy import Proxy, proxied
 from tests.support.upstream import HEALTHY, PATIENCE, RawUpstream
@@ -137,3 +141,41 @@ async def test_a_reload_that_is_broken_off_while_chains_are_made_leaves_nothing(
         assert len(proxy.tree.endpoints["api"].on_membership) == hears
         await proxy.reload(upstream_options={"servers": [a.url, b.url]}, routes=routes)
         assert (await proxy.ask(get("/7"))).status == 200
+
+
+@pytest.mark.parametrize("broken", [MemoryStore, HealthGuard])
+@pytest.mark.parametrize("at", ["reload", "stop"])
+async def test_what_cannot_be_closed_keeps_nothing_else_open(
+    at: str, broken: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    closed: list[str] = []
+
+    async def close(endpoints: Endpoints) -> None:
+        closed.append(endpoints.name)
+        await closes(endpoints)
+
+    async def fail(thing: Any) -> None:
+        await fully(thing)
+        raise RuntimeError("it does not end")
+
+    closes, fully = Endpoints.close, broken.close
+    monkeypatch.setattr(Endpoints, "close", close)
+    options: dict[str, Any] = {"health_check": {}}
+    async with (
+        RawUpstream(HEALTHY) as upstream,
+        proxied(upstream, cache={}, upstream_options=options) as proxy,
+    ):
+        monkeypatch.setattr(broken, "close", fail)
+        if at == "reload":
+            await proxy.reload(
+                upstreams=[{"name": "b", "servers": [upstream.url]}],
+                routes=[{"upstream": "b"}],
+                store={"timeout": "1s"},
+            )
+            async with asyncio.timeout(PATIENCE):
+                while proxy.runtime._generations._closing:  # noqa: ASYNC110
+                    await asyncio.sleep(0.001)
+            assert closed == ["api"]
+            assert caplog.messages == [f"{broken.__name__} could not be closed"]
+    assert closed == (["api", "b"] if at == "reload" else ["api"])
+    assert set(caplog.messages) == {f"{broken.__name__} could not be closed"}

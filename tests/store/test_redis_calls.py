@@ -1,6 +1,7 @@
 """How Redis is asked."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -83,3 +84,29 @@ async def test_an_open_circuit_does_not_stop_it(jumping: JumpingLoop) -> None:
     assert calls.circuit.is_open
     assert await calls.insist(lambda: asyncio.sleep(0, "found")) == "found"
     await calls.close()
+
+
+class StuckWriter:
+    """Of a connection whose end nobody hears of."""
+
+    closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+    async def wait_closed(self) -> None:
+        await asyncio.get_running_loop().create_future()
+
+
+async def test_connections_whose_end_is_not_heard_of_are_closed_all_the_same(
+    jumping: JumpingLoop,
+) -> None:
+    calls = made()
+    pool = calls.client.connection_pool
+    connections: list[Any] = [pool.make_connection(), pool.make_connection()]
+    writers = [StuckWriter(), StuckWriter()]
+    for connection, writer in zip(connections, writers, strict=True):
+        connection._reader, connection._writer = asyncio.StreamReader(), writer
+        pool._available_connections.append(connection)
+    await calls.close()
+    assert [writer.closed for writer in writers] == [True, True]
