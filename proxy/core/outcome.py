@@ -23,6 +23,7 @@ from proxy.core.errors import (
     ClientCertificateRefused,
     ConnectError,
     ConnectionTerminated,
+    NoEndpointAvailable,
     NotAttempted,
     ProtocolViolation,
     ReplyBroken,
@@ -116,6 +117,11 @@ def at_fault(status: int) -> bool:
 def takes_over(status: int) -> bool:
     """Whether another upstream may have what this one has not."""
     return status in _GATEWAY
+
+
+def refusal(reply: Reply, exchange: Exchange) -> UpstreamError:
+    """What the log is told of a reply in whose place another one is given."""
+    return NoEndpointAvailable(f"{exchange.record.endpoint} answered {reply.status}")
 
 
 def attempt_outcome(came: Reply | UpstreamError) -> str:

@@ -11,7 +11,6 @@ from proxy.core.body import EMPTY, Body
 from proxy.core.clock import Clock, monotonic
 from proxy.core.errors import (
     ConnectionLimit,
-    NoEndpointAvailable,
     ProxyError,
     Stage,
     UpstreamError,
@@ -19,7 +18,7 @@ from proxy.core.errors import (
 )
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.options import Table, described
-from proxy.core.outcome import FAILED, attempt_outcome, takes_over
+from proxy.core.outcome import FAILED, attempt_outcome, refusal, takes_over
 from proxy.core.pipes import content
 from proxy.core.reply import NoMoreBytes, Reply
 from proxy.core.scope import Scope
@@ -147,13 +146,13 @@ class Fallback:
                 self._log(exchange, reply)
             if goes_on:
                 reply.drop()
+                self._covered(exchange, refusal(reply, exchange))
                 continue
             if self._fixed is None or not takes_over(reply.status):
                 return reply
             exchange.record.outcome = str(reply.status)
             reply.drop()
-            said = NoEndpointAvailable(f"{exchange.record.endpoint} answered {reply.status}")
-            return self._instead(exchange, self._fixed, said)
+            return self._instead(exchange, self._fixed, refusal(reply, exchange))
         raise AssertionError("the loop answers or raises")
 
     def _log(self, exchange: Exchange, came: Reply | UpstreamError | ConnectionLimit) -> None:

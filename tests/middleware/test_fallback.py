@@ -159,14 +159,28 @@ async def test_a_fixed_reply_leaves_the_reason_in_the_log(
     assert vars(caplog.records[0])["error"] == asked.error
 
 
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [(ConnectFailed("refused"), "refused"), (reply(503), "http://a answered 503")],
+)
 async def test_the_log_says_why_another_upstream_took_over(
-    jumping: JumpingLoop, caplog: pytest.LogCaptureFixture
+    jumping: JumpingLoop, fault: Any, told: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     asked = get()
+    asked.route, asked.record.endpoint = "/v1", "http://a"
     with caplog.at_level("INFO"):
-        await fallback(Script(ConnectFailed("refused")), Script(reply(200)))(asked)
-    assert caplog.messages == ["refused"]
+        await fallback(Script(fault), Script(reply(200)))(asked)
+    assert caplog.messages == [f"{told} on route /v1"]
     assert asked.error == ""
+
+
+async def test_of_a_reply_that_is_passed_on_there_is_nothing_to_say(
+    jumping: JumpingLoop, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        await fallback(Script(reply(503)), Script(reply(200)))(post("/", b"x"))
+        await fallback(Script(reply(200)), Script(reply(503)))(get())
+    assert caplog.messages == []
 
 
 async def test_a_timeout_under_a_fixed_reply_is_counted_by_its_clock(

@@ -28,9 +28,9 @@ from typing import Final
 
 from proxy.core.cache_options import CacheOptions
 from proxy.core.clock import Clock, never_back, wall
-from proxy.core.errors import ConnectionLimit, NotCached, UpstreamError
+from proxy.core.errors import ConnectionLimit, NotCached, ProxyError, UpstreamError
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.outcome import Verdict, verdict
+from proxy.core.outcome import Verdict, refusal, verdict
 from proxy.core.reply import Ending, Reply
 from proxy.core.samples import Sample, counter, gauge
 from proxy.core.scope import Scope
@@ -186,16 +186,16 @@ class Cache:
             else:
                 reply = await self._shared(asked, entry, reason)
         except (UpstreamError, ConnectionLimit) as error:
-            if entry is None or (stale := await self._instead(asked, entry, "")) is None:
+            if entry is None or (stale := await self._instead(asked, entry, error)) is None:
                 self.counts["misses"] += 1
                 raise
-            self._covered(exchange, error)
             return stale
         if (found := entry_of(reply)) is not None:
             return await self._from_elsewhere(asked, found, reason)
         if entry is not None:
             if exchange.error or verdict(reply) in (Verdict.OVERLOADED, Verdict.FAILED):
-                stale = await self._instead(asked, entry, f"; fwd-status={reply.status}")
+                said = None if exchange.error else refusal(reply, exchange)
+                stale = await self._instead(asked, entry, said, f"; fwd-status={reply.status}")
                 if stale is not None:
                     reply.close(Ending.ABANDONED)
                     return stale
@@ -240,8 +240,10 @@ class Cache:
         exchange.suffices = self._fetcher.suffices(asked, None)  # nobody waits: it may try again
         return await self._shared(asked, entry, "stale")
 
-    async def _instead(self, asked: Asked, entry: Entry, status: str) -> Reply | None:
-        """A stale entry in the place of a failure, within its bounds."""
+    async def _instead(
+        self, asked: Asked, entry: Entry, failure: ProxyError | None, status: str = ""
+    ) -> Reply | None:
+        """A stale entry in the place of a failure, within its bounds; None: it is told already."""
         now, stored = self._now(), entry.meta.freshness
         if not usable_on_error(stored, asked.wanted, now):
             return None
@@ -250,6 +252,8 @@ class Cache:
         if not await begun(found, entry):
             asked.exchange.record.cache = ""
             return None
+        if failure is not None:
+            self._covered(asked.exchange, failure)
         self._rests.begin(asked.own_key)
         asked.exchange.error = ""
         return found

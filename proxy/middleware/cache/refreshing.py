@@ -7,7 +7,7 @@ from typing import Final
 from proxy.core.body import EMPTY, Body, BytesBody
 from proxy.core.errors import ProxyError, forget_frames
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.outcome import Verdict, verdict
+from proxy.core.outcome import Verdict, refusal, verdict
 from proxy.core.reply import Ending, Reply
 from proxy.core.shared import Shared
 from proxy.middleware.cache.asked import Asked
@@ -65,6 +65,8 @@ class Refresher:
             ending = Ending.COMPLETE
             if twin.error or verdict(reply) is not Verdict.ANSWERED:
                 self._rests.begin(key)
+                if not twin.error:  # else the reply stands in for a failure, which is told already
+                    self._covered(twin, refusal(reply, twin))
         except ProxyError as error:
             self._rests.begin(key)
             self._covered(twin, error)

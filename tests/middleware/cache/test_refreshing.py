@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from typing import Any
 
 import pytest
 
@@ -45,20 +46,37 @@ async def test_what_is_asked_for_is_asked_for_once_and_read_to_its_end(
     assert (exchange.started_at - began, ended - began) == (0.0, 1.0)
 
 
+@pytest.mark.parametrize(
+    ("fault", "token", "told"),
+    [
+        (ConnectFailed("no connection"), "", ["no connection"]),
+        (reply(503, [], b"no"), "", ["http://a answered 503"]),
+        (reply(200, [], b"sorry"), "connection_refused", []),  # ``fallback`` has told it
+    ],
+    ids=["error", "reply", "covered"],
+)
 async def test_a_failure_begins_a_rest_and_the_log_says_why(
-    jumping: JumpingLoop, caplog: pytest.LogCaptureFixture
+    jumping: JumpingLoop,
+    fault: Any,
+    token: str,
+    told: list[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("INFO")
 
     async def ask(exchange: Exchange) -> Reply:
-        raise ConnectFailed("no connection")
+        exchange.record.endpoint, exchange.error = "http://a", token
+        if isinstance(fault, Exception):
+            raise fault
+        answer: Reply = fault
+        return answer
 
     rests = Rests(loop_clock())
     shared = Shared(random.Random(1), clock=loop_clock())
-    told: list[str] = []
-    shared.refreshed = lambda exchange, _: told.append(exchange.record.outcome)
+    outcomes: list[str] = []
+    shared.refreshed = lambda exchange, _: outcomes.append(exchange.record.outcome)
     Refresher(shared, rests, log_covered).begin(ASKED, b"i", ask)
     await settled()
-    assert told == ["connect-failure"]
+    assert outcomes == ["connect-failure" if isinstance(fault, Exception) else ""]
     assert rests.under_way(b"k")
-    assert caplog.messages == ["no connection"]
+    assert caplog.messages == told

@@ -68,11 +68,22 @@ async def test_a_stale_reply_is_better_than_an_error(failure: Any, by_reply: boo
     assert (await caching.ask()).body == b"new"
 
 
-async def test_a_stale_reply_leaves_the_reason_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (ConnectFailed("no connection"), "no connection on route /"),
+        (reply(503, [], b"no"), "http://a answered 503 on route /"),
+    ],
+)
+async def test_a_stale_reply_leaves_the_reason_in_the_log(
+    fault: Any, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level("INFO")
-    caching = await stale(ConnectFailed("no connection"), stale_if_error=60.0)
-    assert (await caching.ask()).body == b"old"
-    assert caplog.messages == ["no connection"]
+    caching = await stale(fault, stale_if_error=60.0)
+    asked = caching.exchange("/")
+    asked.route, asked.record.endpoint = "/", "http://a"
+    assert (await caching.ask(asked)).body == b"old"
+    assert caplog.messages == [told]
 
 
 @pytest.mark.parametrize(
