@@ -33,7 +33,9 @@ answer is packed, to about a twentieth. Without `[admin]` nothing is counted.
   upstream, have `other` there. So have methods and statuses that no standard knows, and servers
   beyond the 500th, where a name is looked up and stands for ever new addresses. No label holds what
   a client may choose.
-- A counter grows from 0 at the start of the process. Seconds and bytes are never scaled.
+- A counter grows from 0 at the start of the process. A reload keeps it. What an option counts is
+  gone while a reload has taken away that option, or its route or upstream; a few counters begin
+  anew where a reload changes their own table. Seconds and bytes are never scaled.
 - A metric is there as soon as there is something to tell, and only if its option is on. Likewise
   the histogram of a phase for a route: a phase that has taken no time there since the start has
   none, other than the first byte. One that is there has all of its buckets, and has counted every

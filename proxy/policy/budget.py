@@ -81,23 +81,21 @@ class DepositBudget:
     twenty requests too. Over any time there are at most ``percent`` of the requests, and ``most``.
     """
 
-    __slots__ = ("_most", "_saved", "_share", "refused")
+    __slots__ = ("_most", "_saved", "_share")
 
     def __init__(self, percent: float, most: float = 10.0) -> None:
         self._share = percent / 100
         self._most = most
         self._saved = _FIRST if percent else 0.0
-        self.refused = 0
 
     def deposit(self) -> None:
         """A request is made."""
         self._saved = min(self._saved + self._share, self._most)
 
-    def withdraw(self, full: float = 0.0, *, again: bool = False) -> bool:
+    def withdraw(self, full: float = 0.0) -> bool:
         """Take one extra, where there is one, and where at least this share of all that can be
-        saved is there. ``again``: it was refused before, and is counted already."""
+        saved is there."""
         if self._saved < max(1.0, full * self._most):
-            self.refused += not again
             return False
         self._saved -= 1
         return True

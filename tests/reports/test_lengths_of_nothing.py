@@ -32,7 +32,7 @@ async def test_it_shares_a_call() -> None:
     async with RawUpstream(script) as upstream, proxied(upstream, coalesce={}) as proxy:
         asks = [asyncio.create_task(proxy.ask(get(fields=each))) for each in (NOTHING, b"")]
         [shared] = watched(proxy, Coalesce)
-        await upstream.until(lambda: shared.joined or len(upstream.requests) == 2)
+        await upstream.until(lambda: shared.counts["joined"] or len(upstream.requests) == 2)
         gate.set()
         assert [(await each).body for each in asks] == [b"body", b"body"]
         assert len(upstream.requests) == 1

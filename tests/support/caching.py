@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from typing import Any
 
 from proxy.config.model import Config
@@ -71,6 +72,7 @@ class Caching:
             CacheOptions(**chosen),
             self.store,
             self._scope(),
+            counts=Counter(),
             clock=loop_clock(),
             time_of_day=time_of_day(),
         )

@@ -51,7 +51,10 @@ from proxy.middleware.cache.rests import Rests
 from proxy.middleware.cache.writes import writes_of
 from proxy.policy.freshness import ANYTHING, Use, reuse, usable_on_error
 
-_COUNTED: Final = ("stale", "revalidated", "misses", "collapsed", "stored")
+_COUNTED: Final = (
+    *("hits", "stale", "revalidated", "misses", "collapsed", "stored"),
+    *("hit_bytes", "lease_waits"),
+)
 
 
 def link(scope: Scope, inner: Handler) -> Handler | None:
@@ -61,7 +64,8 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
     if options is None or scope.sharing is None or shared.store is None:
         return None
     shared.watch(shared.store)
-    made = Cache(scope.sharing, options, shared.store, scope, clock=shared.clock)
+    counts: Counter[str] = shared.share(("cache", scope.identity), Counter)
+    made = Cache(scope.sharing, options, shared.store, scope, counts=counts, clock=shared.clock)
     shared.watch(made, route=scope.route)
     return made.handle
 
@@ -74,7 +78,6 @@ class Cache:
         "_fetcher",
         "_inner",
         "_keys",
-        "_leases",
         "_now",
         "_post",
         "_refresher",
@@ -83,8 +86,6 @@ class Cache:
         "_store",
         "_writes",
         "counts",
-        "hit_bytes",
-        "hits",
     )
 
     def __init__(
@@ -94,6 +95,7 @@ class Cache:
         store: Store,
         scope: Scope,
         *,
+        counts: Counter[str],
         clock: Clock,
         time_of_day: Clock = wall,
     ) -> None:
@@ -101,17 +103,14 @@ class Cache:
         self._inner = sharing.inner
         self._covered = scope.covered
         self._store = store
-        self._now = never_back(time_of_day, clock)
+        self._now = now = never_back(time_of_day, clock)
         self._post = options.post
         rules = Rules(options, scope.route, time_of_day, scope.main_upstream)
-        self.counts: Counter[str] = Counter()
-        self.hits = self.hit_bytes = 0
+        self.counts = counts
         self._keys = Keys(scope.main_upstream, scope.field_changes)
         self._writes = writes_of(scope, store, self._inner, post=options.post)
-        self._leases = Leases(store, self._now, clock, sharing.wait_timeout)
-        self._fetcher = Fetcher(
-            self._inner, store, rules, self._now, self.counts, leases=self._leases, clock=clock
-        )
+        leases = Leases(store, now, clock, sharing.wait_timeout, counts)
+        self._fetcher = Fetcher(self._inner, store, rules, now, counts, leases=leases, clock=clock)
         self._rests = Rests(clock)
         self._refresher = Refresher(scope.shared, self._rests, scope.covered)
 
@@ -154,8 +153,8 @@ class Cache:
         else:
             use = reuse(stored, asked.wanted, now)
         if use is Use.FRESH:
-            self.hits += 1
-            self.hit_bytes += entry.size
+            self.counts["hits"] += 1
+            self.counts["hit_bytes"] += entry.size
             return fresh_answer(asked, entry, now, self._now)
         words = f"hit; ttl={int(stored.remaining(now))}"
         if use is Use.STALE:
@@ -170,7 +169,7 @@ class Cache:
 
     def _answer(self, asked: Asked, entry: Entry, now: float, words: str, kind: str) -> Reply:
         self.counts[kind] += 1
-        self.hit_bytes += entry.size
+        self.counts["hit_bytes"] += entry.size
         asked.exchange.record.cache = words
         return answer(asked, entry, now, words, self._now)
 
@@ -252,10 +251,10 @@ class Cache:
         if not await begun(found, entry):
             asked.exchange.record.cache = ""
             return None
-        if failure is not None:
-            self._covered(asked.exchange, failure)
         self._rests.begin(asked.own_key)
         asked.exchange.error = ""
+        if failure is not None:
+            self._covered(asked.exchange, failure)
         return found
 
     async def _validated(self, asked: Asked, entry: Entry, reply: Reply, reason: str) -> Reply:
@@ -295,9 +294,6 @@ class Cache:
 
     def describe(self, _: float) -> Iterator[Sample]:
         """For operators."""
-        yield counter("cache_hits", self.hits)
         for kind in _COUNTED:
             yield counter(f"cache_{kind}", self.counts[kind])
-        yield counter("cache_hit_bytes", self.hit_bytes)
-        yield counter("cache_lease_waits", self._leases.waits)
         yield gauge("cache_refreshing", len(self._refresher.under_way))

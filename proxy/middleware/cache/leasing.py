@@ -15,6 +15,7 @@ allow. A request that goes alone, or that wants no stored reply, waits for nobod
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
@@ -41,16 +42,18 @@ _HANDED: Final = b"\0stored elsewhere"
 class Leases:
     """Takes them for one route, and waits for those of others."""
 
-    __slots__ = ("_clock", "_in_vain", "_now", "_store", "_wait_timeout", "waits")
+    __slots__ = ("_clock", "_counts", "_in_vain", "_now", "_store", "_wait_timeout")
 
-    def __init__(self, store: Store, now: Clock, clock: Clock, wait_timeout: float) -> None:
+    def __init__(
+        self, store: Store, now: Clock, clock: Clock, wait_timeout: float, counts: Counter[str]
+    ) -> None:
         """``now``: the time of what is stored; ``wait_timeout`` in seconds, 0 for any time."""
         self._store = store
         self._now = now
         self._clock = clock
         self._wait_timeout = wait_timeout
         self._in_vain = Rests(clock, _IN_VAIN_FOR)
-        self.waits = 0
+        self._counts = counts
 
     async def begin(
         self, asked: Asked, entry: Entry | None, exchange: Exchange, *, alone: bool
@@ -69,7 +72,7 @@ class Leases:
         claim = await claims.take(name)
         if not claim.held_by:
             return claim
-        self.waits += 1
+        self._counts["lease_waits"] += 1
         with exchange.record.waiting(ELSEWHERE, self._clock):
             await self._ended(claim)
         found, _ = await find(self._store, asked, self._now)

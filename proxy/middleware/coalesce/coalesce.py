@@ -74,8 +74,15 @@ def link(scope: Scope, inner: Handler) -> Handler | None:
     shared = scope.shared
     memory = shared.share("coalesce", MemoryBudget)
     shared.watch(memory)
+    counts: Counter[str] = shared.share(("coalesce", scope.identity), Counter)
+    bypassed: Counter[str] = shared.share(("coalesce bypassed", scope.identity), Counter)
     coalesce = Coalesce(
-        inner, options or CoalesceOptions(), memory, shared.tasks, clock=shared.clock
+        inner,
+        options or CoalesceOptions(),
+        memory,
+        shared.tasks,
+        known=(counts, bypassed),
+        clock=shared.clock,
     )
     shared.watch(coalesce, route=scope.route)
     if caches:
@@ -96,8 +103,7 @@ class Coalesce:
         "_unshareable",
         "_wait_timeout",
         "bypassed",
-        "calls",
-        "joined",
+        "counts",
     )
 
     def __init__(
@@ -107,9 +113,14 @@ class Coalesce:
         memory: MemoryBudget,
         tasks: set[asyncio.Task[None]],
         *,
+        known: tuple[Counter[str], Counter[str]] | None = None,
         clock: Clock,
     ) -> None:
-        """``memory`` and the set of running ``tasks`` are shared by all routes."""
+        """``memory`` and the set of running ``tasks`` are shared by all routes.
+
+        ``known``: what the configuration before has counted, and requests that went alone by
+        reason; nothing, where left out.
+        """
         self._inner = inner
         self._max_waiters = options.max_waiters
         self._wait_timeout = options.wait_timeout or None
@@ -118,9 +129,7 @@ class Coalesce:
         self._clock = clock
         self._calls: dict[Key, SharedCall] = {}
         self._unshareable: OrderedDict[bytes, float] = OrderedDict()
-        self.calls = 0
-        self.joined = 0
-        self.bypassed: Counter[str] = Counter()
+        self.counts, self.bypassed = (Counter(), Counter()) if known is None else known
 
     @property
     def inner(self) -> Handler:
@@ -181,7 +190,7 @@ class Coalesce:
             else:
                 exchange.record.coalesced = True
                 call.extend_deadline(exchange.deadline)
-                self.joined += 1
+                self.counts["joined"] += 1
             waits_until = until if exchange.record.coalesced else None
             reply = await call.reply_for(exchange, waits_until, again=again)
             if reply is not None:
@@ -193,7 +202,7 @@ class Coalesce:
             again = True
 
     def _start(self, exchange: Exchange, key: Key, content: bytes, send: Handler) -> SharedCall:
-        self.calls += 1
+        self.counts["calls"] += 1
         body = exchange.body
         if body is not EMPTY:  # the call may outlive its client, and the body may not
             body = BytesBody(content, body.framing, body.length)
@@ -233,8 +242,8 @@ class Coalesce:
 
     def describe(self, _: float) -> Iterator[Sample]:
         """For operators."""
-        yield counter("coalesce_calls", self.calls)
-        yield counter("coalesce_joined", self.joined)
+        yield counter("coalesce_calls", self.counts["calls"])
+        yield counter("coalesce_joined", self.counts["joined"])
         yield gauge("coalesce_in_flight", len(self._calls))
         for reason, number in self.bypassed.items():
             yield counter("coalesce_bypassed", number, {"reason": reason})

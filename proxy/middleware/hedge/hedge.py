@@ -35,6 +35,7 @@ hedged, and none that belong to a connection (upgrades, logins).
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
@@ -69,7 +70,8 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
     options = scope.find(HedgeOptions)
     if options is None:
         return None
-    # What is usual on a route, and the copies that it has saved, outlive a change of its options.
+    # What is usual on a route, and the copies that it has sent or saved, outlive a change of its
+    # options.
     whose, share, percent = (
         (scope.identity, scope.upstream),
         scope.shared.share,
@@ -86,6 +88,7 @@ def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
         clock=scope.shared.clock,
         latencies=share(("usual answers", *whose), partial(Quantiles, _WINDOW)),
         budget=share(("copies", *whose, percent), partial(DepositBudget, percent)),
+        copies=share(("hedge", *whose), Counter),
     )
     scope.shared.watch(hedge, route=scope.route, upstream=scope.upstream)
     scope.sends_copies = True
@@ -110,8 +113,7 @@ class Hedge:
         "_quantile",
         "_repeatable",
         "clock",
-        "copies_sent",
-        "copies_won",
+        "copies",
         "loop",
         "records_outcome",
     )
@@ -128,12 +130,13 @@ class Hedge:
         clock: Clock,
         latencies: Quantiles | None = None,
         budget: DepositBudget | None = None,
+        copies: Counter[str] | None = None,
     ) -> None:
         """``has_headroom``: whether the upstream has room for a copy.
 
         ``repeatable``: whether running a request twice is the same as once. ``keep``: has a body
         kept for its copies. ``records_outcome``: no retry above records the attempt that counts.
-        ``latencies``, ``budget``: what is known already.
+        ``latencies``, ``budget``, ``copies``: what is known already.
         """
         self._inner = inner
         self._options = options
@@ -152,8 +155,7 @@ class Hedge:
         self._copy_tasks: set[asyncio.Task[Reply]] = set()
         self.loop = asyncio.get_running_loop()
         self.clock = clock
-        self.copies_sent = 0
-        self.copies_won = 0
+        self.copies: Counter[str] = Counter() if copies is None else copies
 
     async def handle(self, exchange: Exchange) -> Reply:
         """The first good answer, or what the request itself came to."""
@@ -202,9 +204,10 @@ class Hedge:
         body: Body | None = exchange.body.copy()
         if body is None:
             return None
-        if not self._budget.withdraw(self._reserve(exchange, launched), again=again):
+        if not self._budget.withdraw(self._reserve(exchange, launched)):
+            self.copies["over_budget"] += not again
             return None
-        self.copies_sent += 1
+        self.copies["sent"] += 1
         return exchange.twin(body)
 
     def _reserve(self, exchange: Exchange, launched: int) -> float:
@@ -234,8 +237,7 @@ class Hedge:
 
     def describe(self, now: float) -> Iterator[Sample]:
         """For operators; ``now`` is monotonic."""
-        yield counter("hedge_copies_sent", self.copies_sent)
-        yield counter("hedge_copies_won", self.copies_won)
-        yield counter("hedge_copies_over_budget", self._budget.refused)
+        for what in ("sent", "won", "over_budget"):
+            yield counter(f"hedge_copies_{what}", self.copies[what])
         if (delay := self.delay(now)) is not None:
             yield gauge("hedge_delay_seconds", delay)

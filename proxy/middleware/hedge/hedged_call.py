@@ -1,6 +1,7 @@
 """One request and its copies: the first good answer wins. ``hedge.py`` says how."""
 
 import asyncio
+from collections import Counter
 from typing import Any, Final, Protocol
 
 from proxy.core.clock import Clock
@@ -18,7 +19,8 @@ class CopySource(Protocol):
     loop: asyncio.AbstractEventLoop
     records_outcome: bool
     """Whether the attempt that counts is recorded here too, because no retry above does it."""
-    copies_won: int
+    copies: Counter[str]
+    """How many there were: sent, won, over_budget."""
 
     def make_copy(
         self, exchange: Exchange, running: int, launched: int, *, again: bool
@@ -193,7 +195,7 @@ class HedgedCall:
         twin, reply = self._winner
         self._winner = None
         self._finish()
-        self._source.copies_won += 1
+        self._source.copies["won"] += 1
         self._record(twin, reply)
         self._exchange.record.adopt(twin.record)
         return reply

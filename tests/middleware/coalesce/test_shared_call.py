@@ -29,7 +29,7 @@ async def calls(
         second = asyncio.ensure_future(proxy.ask(other))
         # Either it joins the call or it makes one of its own.
         await upstream.until(
-            lambda: len(upstream.requests) == 2 or watched(proxy, Coalesce)[0].joined
+            lambda: len(upstream.requests) == 2 or watched(proxy, Coalesce)[0].counts["joined"]
         )
         go.set()
         replies = await asyncio.gather(first, second)
@@ -162,7 +162,7 @@ async def test_the_last_to_wait_for_a_query_is_answered_when_the_first_has_left(
             await leaving.send(query(b"{}"))
             await upstream.until(lambda: upstream.requests)
             second = asyncio.ensure_future(proxy.ask(query(b"{}")))
-            await upstream.until(lambda: watched(proxy, Coalesce)[0].joined)
+            await upstream.until(lambda: watched(proxy, Coalesce)[0].counts["joined"])
         await proxy.record()
         go.set()
         assert (await second).body == b"x"
@@ -199,7 +199,7 @@ async def test_a_client_with_an_answer_of_its_own_does_not_keep_others_from_shar
         first = asyncio.ensure_future(proxy.ask(logged_in))
         await upstream.until(lambda: len(upstream.requests) == 2)
         second = asyncio.ensure_future(proxy.ask(logged_in))
-        await upstream.until(lambda: shared.joined or shared.bypassed)
+        await upstream.until(lambda: shared.counts["joined"] or shared.bypassed)
         go.set()
         await asyncio.gather(first, second)
-        assert (shared.joined, dict(shared.bypassed)) == (1, {})
+        assert (shared.counts["joined"], dict(shared.bypassed)) == (1, {})

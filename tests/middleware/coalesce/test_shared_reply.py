@@ -112,7 +112,7 @@ async def test_what_may_not_be_shared_is_known_of_a_few_requests(
     for target in ("/1", "/2", "/3", "/3", "/2", "/1"):
         await asked(inner, get(target))
     assert inner.bypassed == {"private": 2}
-    assert inner.calls == 4
+    assert inner.counts["calls"] == 4
 
 
 async def test_trailers_of_a_reply_that_is_here_as_a_whole_are_each_ones(
