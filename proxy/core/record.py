@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from proxy.core.clock import Clock
+from proxy.core.errors import ProxyError
+from proxy.core.reply import Reply
 from proxy.policy.quota import Turn
 
 # Outcomes of attempts, besides statuses and what [retry] on calls failures:
@@ -138,6 +140,8 @@ class Record:
     """What sets its deadline, as its option is called and in words, and the seconds that it has."""
     failure: tuple[str, str] = ("", "")
     """Its last failure: the ``reason`` of the error, and the sentence that standard error has."""
+    covered: ProxyError | Reply | None = None
+    """What a fixed reply stands in for, where ``Exchange.error`` has its token."""
     cache: str = ""
     """What the cache did, as Cache-Status says it (RFC 9211); empty where there is none."""
 
@@ -232,7 +236,7 @@ class Record:
         the call was made for another request. This one did not wait or connect for it.
         """
         self.upstream, self.endpoint = call.upstream, call.endpoint
-        self.failure = call.failure
+        self.failure, self.covered = call.failure, call.covered
         if call.first_byte_at is not None:
             self.first_byte_at = max(call.first_byte_at, started_at + self.head_s)
             self.reply_status = call.reply_status

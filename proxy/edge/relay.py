@@ -78,7 +78,8 @@ class Relay:
         except ProxyError as error:
             # Anything but ReplyBroken: the rest of the request failed while its reply was coming.
             ending = Ending.BROKEN if isinstance(error, ReplyBroken) else Ending.ABANDONED
-            _note(exchange, error)
+            if not exchange.error:  # else its reply stands in for a failure that is told already
+                _note(exchange, error)
             stream.reset()
             forget_frames(error)
             return False

@@ -139,7 +139,7 @@ class Fallback:
                 if self._fixed is None:
                     raise
                 forget_frames(error)
-                return self._instead(exchange, self._fixed, error)
+                return self._instead(exchange, self._fixed, error, error)
             goes_on = takes_over(reply.status) and index < last
             goes_on = goes_on and may_take_over(exchange, self._repeatable, sent=True)
             if index or goes_on:
@@ -152,7 +152,7 @@ class Fallback:
                 return reply
             exchange.record.outcome = str(reply.status)
             reply.drop()
-            return self._instead(exchange, self._fixed, refusal(reply, exchange))
+            return self._instead(exchange, self._fixed, refusal(reply, exchange), _said(reply))
         raise AssertionError("the loop answers or raises")
 
     def _log(self, exchange: Exchange, came: Reply | UpstreamError | ConnectionLimit) -> None:
@@ -160,14 +160,23 @@ class Fallback:
         outcome = FAILED if isinstance(came, ConnectionLimit) else attempt_outcome(came)
         exchange.record.log_last(outcome, exchange.asked_at, self._clock())
 
-    def _instead(self, exchange: Exchange, fixed: "Fixed", error: ProxyError) -> Reply:
+    def _instead(
+        self, exchange: Exchange, fixed: "Fixed", error: ProxyError, came: ProxyError | Reply
+    ) -> Reply:
         exchange.error = self._covered(exchange, error)
         record = exchange.record
+        record.covered = came
         if error.clock:
             record.clock = error.clock
         if not record.outcome and record.attempt_log:  # the last upstream was not asked
             record.outcome = record.attempt_log[-1].outcome
         return fixed.reply(exchange.error)
+
+
+def _said(reply: Reply) -> Reply:
+    """What is kept of a reply that is dropped, for whoever tells of it."""
+    kept = NoMoreBytes()
+    return Reply(reply.status, reply.headers, kept, reason=reply.reason, buffered=reply.buffered)
 
 
 class Fixed:

@@ -134,6 +134,8 @@ async def test_a_fixed_reply_stands_in_for_any_failure(
     assert (b"Proxy-Status", f"sidecar-proxy; error={token}".encode()) in answer.headers
     assert answer.buffered == b"<p>sorry"
     assert asked.error == token
+    covered = asked.record.covered
+    assert covered is fault or (isinstance(covered, Reply) and covered.status == fault.status)
     assert not isinstance(fault, Reply) or fault.closed
 
 

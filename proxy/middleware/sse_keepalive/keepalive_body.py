@@ -44,6 +44,7 @@ class KeepAliveBody:
 
     __slots__ = (
         "_begun",
+        "_came",
         "_end",
         "_ended",
         "_error",
@@ -56,7 +57,6 @@ class KeepAliveBody:
         "_scanner",
         "_spoken",
         "_words",
-        "_wrong_reply",
     )
 
     buffered: Final = None
@@ -78,8 +78,8 @@ class KeepAliveBody:
         self._spoken = False
         """Whether something of ours has been given out."""
         self._ended = False
-        self._wrong_reply: Reply | None = None
-        """The reply that came instead of a stream of events."""
+        self._came: ProxyError | Reply | None = None
+        """What came instead of a stream of events."""
         self._error: ProxyError | None = None
 
     async def read(self) -> bytes:
@@ -98,9 +98,7 @@ class KeepAliveBody:
                 if isinstance(error, ReplyBroken) and self._end.is_over():
                     raise AllSaid(error) from None
                 self._error = error
-                return self._words.error_event(
-                    self._wrong_reply or error, self._exchange.request_id
-                )
+                return self._words.error_event(self._came or error, self._exchange.request_id)
             if data is HEARTBEAT:
                 return data
             self._ended = not data
@@ -211,7 +209,8 @@ class EarlyBody(KeepAliveBody):
         exchange.record.upstream_request_id = upstream_id(reply.headers, ours)
         if reply.status != _OK or not streams_events(reply.headers):
             reply.drop()
-            self._wrong_reply = reply
+            # A fixed reply is no word of the upstream's: what it stands in for is told.
+            self._came = (exchange.record.covered if exchange.error else None) or reply
             raise ReplyBroken(
                 f"the upstream answered {reply.status} to a stream that was open already"
             )
