@@ -50,6 +50,10 @@ class Freshness(msgspec.Struct, array_like=True, frozen=True, gc=False):
             return _OLD
         return self.initial_age + max(0.0, resident)
 
+    def is_of_the_future(self, now: float) -> bool:
+        """Whether it came so much later than now that another clock said so."""
+        return now - self.received_at < -_CLOCKS_DIFFER
+
     def remaining(self, now: float) -> float:
         """Seconds for which it is still fresh; below zero once it is stale."""
         return self.lifetime - self.age(now)

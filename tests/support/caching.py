@@ -50,11 +50,11 @@ def time_of_day() -> Clock:
 class Caching:
     """What a test asks, and what it looks at."""
 
-    def __init__(self, *outcomes: Any, **options: Any) -> None:
+    def __init__(self, *outcomes: Any, store: MemoryStore | None = None, **options: Any) -> None:
         """``options``: of `[cache]`, durations in seconds and sizes in bytes."""
         self.script = Script(*outcomes)
         self.shared = Shared(random.Random(1), clock=loop_clock())
-        self.store = MemoryStore(1 << 20)
+        self.store = store or MemoryStore(1 << 20)
         kinds = {int: Size, float: Duration}
         chosen = {
             name: kinds.get(type(value), lambda same: same)(value)

@@ -203,7 +203,7 @@ class Fetcher:
         if not is_first or self._shared or (changed and changes.may_have_stored(key, since)):
             for each in await store.get(key):
                 if asked.takes(each):
-                    if is_newer(each.meta, meta, asked_at):
+                    if is_newer(each.meta, meta, asked_at, self._now()):
                         return None
                     replaced.append(each.ident)
         # Looked at again, since something may have changed while the store was asked.

@@ -13,13 +13,16 @@ _OF_THE_TARGET: Final = frozenset({200, 203, 204, 300, 301, 308, 404, 410})
 _OF_THE_STORE: Final = frozenset({"fallback", "not-kept", "error"})
 
 
-def is_newer(stored: Meta, found: Meta, asked_at: float) -> bool:
+def is_newer(stored: Meta, found: Meta, asked_at: float, now: float) -> bool:
     """Whether a stored reply is kept, not the one ``found``, which was asked for at ``asked_at``.
 
     By their dates (RFC 9111 4); of one second, by when they came. One that was there before and may
-    not be used without asking gives way in any case: the clocks of servers differ.
+    not be used without asking gives way in any case: the clocks of servers differ. So does one that
+    is still to come ``now``: the clock has been set back since it was stored.
     """
     old, new = stored.freshness, found.freshness
+    if old.is_of_the_future(now):
+        return False
     dated, came = made(stored), old.received_at
     if came >= asked_at:
         return (dated, came) > (made(found), new.received_at)

@@ -8,7 +8,7 @@ import pytest
 from proxy.core.errors import ConnectFailed
 from proxy.core.reply import Reply
 from proxy.store.memory import MemoryStore
-from tests.support.caching import Caching, fresh, settled
+from tests.support.caching import Caching, fresh, settled, time_of_day
 from tests.support.loop import JumpingLoop, get, reply
 
 TAG = (b"ETag", b'"a"')
@@ -83,3 +83,17 @@ async def test_a_client_that_leaves_while_the_store_is_waited_for_leaves_no_repl
         await leaving
     await settled()
     assert second.closed
+
+
+async def test_what_was_stored_before_the_clock_was_set_back_is_replaced(
+    jumping: JumpingLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a restart: a process of its own does not set its clock back."""
+    real = time_of_day()
+    monkeypatch.setattr("tests.support.caching.time_of_day", lambda: lambda: real() + 86400)
+    before = Caching(fresh(60, b"old"))
+    await before.ask()
+    monkeypatch.undo()
+    after = Caching(fresh(60, b"new"), store=before.store)
+    assert (await after.ask()).cache == "fwd=stale; fwd-status=200; stored"
+    assert (await after.ask()).body == b"new"

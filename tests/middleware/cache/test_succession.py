@@ -38,9 +38,24 @@ def meta(date: bytes, came: float = 0.0, lifetime: float = 60.0, *, validate: bo
     ids=range(11),
 )
 def test_the_newer_one(stored: Meta, found: Meta, asked_at: float, newer: bool) -> None:
-    assert is_newer(stored, found, START + asked_at) is newer
+    assert is_newer(stored, found, START + asked_at, START + 7) is newer
 
 
 def test_a_date_in_the_future_makes_nothing_newer() -> None:
     future = b"Fri, 06 Nov 2094 08:49:37 GMT"
-    assert not is_newer(meta(future, 1), meta(LATE, 6), START + 5)
+    assert not is_newer(meta(future, 1), meta(LATE, 6), START + 5, START + 7)
+
+
+@pytest.mark.parametrize(
+    ("came", "ends", "newer"),
+    [
+        (3600, 7, False),  # stored before the clock was set back
+        (12, 7, True),  # within what the clocks of machines may differ by
+        (3600, 3601, True),  # both were under way: the body of this one took an hour
+    ],
+)
+def test_what_was_stored_by_a_clock_that_was_ahead_gives_way(
+    came: float, ends: float, newer: bool
+) -> None:
+    stored = meta(LATE, came)
+    assert is_newer(stored, meta(EARLY, 6), START + 5, START + ends) is newer
