@@ -224,6 +224,11 @@ def network_fault(network: str) -> str:
 def unix_fault(address: str) -> str:
     """The address of a unix socket."""
     path = address.removeprefix("unix:")
+    if path.startswith(("@", "\0")):
+        return (
+            "abstract sockets are not supported: they have no file whose rights would say who may "
+            f'connect; expected "unix:/path", got {address!r}'
+        )
     if not path.startswith("/") or "\0" in path:
         near = f", did you mean 'unix:/{path.lstrip('./')}'?" if path.strip("./") else ""
         return f'expected "unix:/path" with an absolute path, got {address!r}{near}'

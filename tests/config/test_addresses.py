@@ -53,6 +53,8 @@ def test_a_good_address_has_no_fault(fault: Callable[[str], str], text: str) -> 
         (listen_fault, "70000", "port from 0 to 65535"),
         (listen_fault, "::1:8080", "brackets"),
         (listen_fault, "127.0.0.1:http", "port from 0"),
+        (listen_fault, "unix:@name", "abstract sockets are not supported"),
+        (listen_fault, "unix:\0name", "abstract sockets are not supported"),
         (listen_fault, "127.0.0.1:-1", "port from 0"),
         (name_fault, "http://x", "did you mean 'x'?"),
         (name_fault, "https://x:9901/page", "did you mean 'x:9901'?"),
