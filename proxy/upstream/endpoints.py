@@ -17,9 +17,8 @@ from proxy.upstream.credentials.upstream_credentials import UpstreamCredentials
 from proxy.upstream.endpoint import Endpoint, unreachable
 from proxy.upstream.options import UpstreamOptions
 from proxy.upstream.plan import Plan, Server
-from proxy.upstream.resolver import ResolvedName
+from proxy.upstream.resolver import AGAIN, ResolvedName
 from proxy.upstream.session import Session
-from proxy.upstream.translate import reason
 
 log = logging.getLogger(__name__)
 
@@ -178,10 +177,11 @@ class Endpoints:
 
     async def _watch_name(self, server: Server, host: str) -> None:
         while True:
+            wait: float = self.plan.options.dns_ttl
             try:
                 found = await self._session.look_up(host)
-            except OSError as error:  # what is known stays; a request would say what is wrong
-                log.info("the name %s could not be looked up: %s", host, reason(error))
+            except OSError:  # what is known stays
+                wait = min(wait, AGAIN)
             except Exception as error:  # or nobody would look again
                 if (ours := local_limit(error)) is not None:
                     complain(ours.kind, ours.detail)
@@ -189,7 +189,7 @@ class Endpoints:
                     log.exception("look-up of %s", host)
             else:
                 self._on_answer(server, found)
-            await asyncio.sleep(self.plan.options.dns_ttl)
+            await asyncio.sleep(wait)
 
     def _on_answer(self, server: Server, found: ResolvedName) -> None:
         self._turns[server].heard(found.servers)
