@@ -37,9 +37,10 @@ def _tls(options: ServerTlsOptions) -> Iterator[Finding]:
     yield from found
     if found or any(map(values.is_pipe, files_of(options))):
         return
+    before: dict[tuple[bytes, str], int] = {}
     for index, entry in enumerate(options.certificates):
         try:
-            not_after = read_certificate(entry).not_after
+            names, not_after, kind = read_certificate(entry)
         except UnusableFile as error:
             yield Finding((*_TLS, "certificates", index, error.option), str(error))
             return
@@ -48,6 +49,14 @@ def _tls(options: ServerTlsOptions) -> Iterator[Finding]:
             return
         if ssl.cert_time_to_seconds(not_after) <= wall():
             message = f"{WARNING} the certificate in {entry.cert_file!r} has expired on {not_after}"
+            yield Finding((*_TLS, "certificates", index), message)
+        shown = [before.setdefault((kind, name), index) for name in names]
+        if index and index not in shown:
+            why = "it names no host"
+            if shown:
+                first = options.certificates[shown[0]].cert_file
+                why = f"its names have {first!r} already, with a key of the same kind"
+            message = f"{WARNING} the certificate in {entry.cert_file!r} is never shown: {why}"
             yield Finding((*_TLS, "certificates", index), message)
     try:
         listener_context(options)

@@ -5,7 +5,7 @@ import logging
 import math
 import os
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from proxy.core.clock import Clock, monotonic, wall
@@ -13,6 +13,7 @@ from proxy.core.files import rereadable, secret_content
 from proxy.core.pipes import readable, without_waiting
 from proxy.edge.options import CertificateOptions, ServerTlsOptions
 from proxy.net import revocation
+from proxy.net.der import kind_of_key
 from proxy.net.half_tls import can_half_close
 from proxy.net.pem import load_authorities, load_pair
 
@@ -36,6 +37,8 @@ _AUTH: Final = {
 _FLIGHTS: Final = 4
 """Times that both sides of a handshake speak, and more."""
 
+_ByKind: TypeAlias = dict[bytes, CertificateOptions]
+"""The first certificate for a name with a key of each kind, see ``kind_of_key``."""
 _Mark: TypeAlias = tuple[tuple[int, int, int, int] | None, ...]
 
 
@@ -125,31 +128,42 @@ def listener_context(options: ServerTlsOptions) -> ssl.SSLContext:
 
     Raises OSError, or ValueError where a file does not hold what it should.
     """
-    exact: dict[str, ssl.SSLContext] = {}
-    wildcards: dict[str, ssl.SSLContext] = {}
-    contexts = []
+    named: dict[str, _ByKind] = {}
     for entry in options.certificates:
-        contexts.append(context := _context(options))
-        load_certificate(context, entry)
-        for name in read_certificate(entry).names:
-            if name.startswith("*."):
-                wildcards.setdefault(name[1:], context)
-            else:
-                exact.setdefault(name, context)
-    first = contexts[0]
+        shown = read_certificate(entry)
+        for name in shown.names or ("",):
+            named.setdefault(name, {}).setdefault(shown.kind, entry)
+    default = next(iter(named.values()))
+    for name, by_kind in named.items():
+        for kind, entry in named.get(_star_for(name), {}).items():
+            by_kind.setdefault(kind, entry)
+    made: dict[tuple[CertificateOptions, ...], ssl.SSLContext] = {}
+    contexts: dict[str, ssl.SSLContext] = {}
+    for name, by_kind in named.items():
+        entries = tuple(by_kind.values())
+        if entries not in made:
+            made[entries] = _context(options, entries)
+        contexts[name] = made[entries]
+    first = made[tuple(default.values())]
 
     def choose(connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
         """RFC 6066 3, and RFC 6125 6.4.3: a star stands for one label."""
         if name:
             asked = name.lower().rstrip(".")
-            found = exact.get(asked) or wildcards.get(asked[asked.find(".") :])
+            found = contexts.get(asked) or contexts.get(_star_for(asked))
             connection.context = found or first
 
     first.sni_callback = choose
     return first
 
 
-def _context(options: ServerTlsOptions) -> ssl.SSLContext:
+def _star_for(name: str) -> str:
+    """What a certificate for all hosts beside this one says."""
+    return f"*.{name.partition('.')[2]}"
+
+
+def _context(options: ServerTlsOptions, entries: Iterable[CertificateOptions]) -> ssl.SSLContext:
+    """``entries``: of keys of different kinds. OpenSSL shows the one that the client can check."""
     context = can_half_close(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
     context.minimum_version = _VERSIONS[options.min_version]
     context.set_ciphers(CIPHERS)
@@ -161,6 +175,8 @@ def _context(options: ServerTlsOptions) -> ssl.SSLContext:
     if options.client_ca_file:
         with readable(options.client_ca_file) as file:
             load_authorities(context, options.client_ca_file, "client_ca_file", file)
+    for entry in entries:
+        load_certificate(context, entry)
     return context
 
 
@@ -179,6 +195,8 @@ class Shown(NamedTuple):
     """The hosts that it is for, in lower case."""
     not_after: str
     """When it expires, as OpenSSL writes dates."""
+    kind: bytes
+    """Which algorithm its key is of, see ``kind_of_key``."""
 
 
 def read_certificate(entry: CertificateOptions) -> Shown:
@@ -203,4 +221,5 @@ def read_certificate(entry: CertificateOptions) -> Shown:
     if not names:
         subject = shown.get("subject", ())
         names = [value for part in subject for kind, value in part if kind == "commonName"]
-    return Shown([name.lower() for name in names], shown["notAfter"])
+    kind = kind_of_key(sides[0].getpeercert(binary_form=True) or b"")
+    return Shown([name.lower() for name in names], shown["notAfter"], kind)

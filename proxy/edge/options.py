@@ -37,7 +37,8 @@ class ServerTlsOptions(Table, frozen=True, kw_only=True):
         Meta(
             min_length=1,
             description="Tables such as { cert_file, key_file, password_file }. A client gets the "
-            "one with the name that it asks for (SNI), else the first.",
+            "one with the name that it asks for (SNI), else the first. Of one name there may be "
+            "one with an RSA and one with an EC key.",
         ),
     ]
     client_ca_file: Annotated[

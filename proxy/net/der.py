@@ -25,3 +25,13 @@ def issuer_and_subject(certificate: bytes) -> tuple[bytes, bytes]:
     inner = parts(parts(parts(certificate)[0][2])[0][2])
     _, issuer, _, subject, *_ = (whole for tag, whole, _ in inner if tag == SEQUENCE)
     return issuer, subject
+
+
+def kind_of_key(certificate: bytes) -> bytes:
+    """Which algorithm its key is of, RSA or elliptic curves for instance (RFC 5280 4.1.2.7).
+
+    An object identifier in DER. Raises IndexError or ValueError where it is no certificate.
+    """
+    inner = parts(parts(parts(certificate)[0][2])[0][2])
+    key = [content for tag, _, content in inner if tag == SEQUENCE][4]
+    return parts(parts(key)[0][2])[0][1]

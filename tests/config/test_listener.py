@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from proxy.config.load import check
-from tests.support.authority import Authority
+from tests.support.authority import RSA, Authority
 from tests.support.proxy import toml
 
 UPSTREAM = {"upstreams": [{"name": "a", "servers": ["http://127.0.0.1:1"]}]}
@@ -111,6 +111,27 @@ def test_a_certificate_that_has_expired_is_a_warning(authority: Authority, tmp_p
     (problem,) = problems({"certificates": [entry(authority, "expired", "expired")]})
     assert problem.startswith("server.tls.certificates[0]: warning: the certificate in ")
     assert " has expired on " in problem
+
+
+def test_a_certificate_that_no_client_can_get_is_a_warning(authority: Authority) -> None:
+    authority.issue("two", "DNS:b.test,DNS:c.test")
+    for name, names in [("one", "DNS:b.test"), ("part", "DNS:c.test,DNS:d.test")]:
+        authority.issue(name, names)
+    authority.issue("other", "DNS:b.test", key=RSA)
+    authority.issue("nobody", "IP:127.0.0.1", subject="/O=nobody")
+
+    def said(*names: str) -> list[str]:
+        return problems({"certificates": [entry(authority, name, name) for name in names]})
+
+    assert said("two", "part", "other") == said("one", "two") == said("nobody", "one") == []
+    (problem,) = said("two", "other", "one")
+    place = "server.tls.certificates[2]: warning: the certificate in "
+    assert problem.startswith(f"{place}{authority.path('one.pem')!r} is never shown: ")
+    assert problem.endswith(
+        f"its names have {authority.path('two.pem')!r} already, with a key of the same kind"
+    )
+    (problem,) = said("two", "nobody")
+    assert problem.endswith(" is never shown: it names no host")
 
 
 def test_a_certificate_that_comes_by_a_pipe_is_left_to_the_start(authority: Authority) -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from proxy.net.der import issuer_and_subject, parts
-from tests.support.authority import Authority
+from proxy.net.der import issuer_and_subject, kind_of_key, parts
+from tests.support.authority import RSA, Authority
 
 
 def test_short_and_long_elements_are_told_apart() -> None:
@@ -23,3 +23,12 @@ def test_a_root_has_one_name_and_what_it_signs_has_its_own(authority: Authority)
     assert b"client" in subject
     with pytest.raises((ValueError, IndexError)):
         issuer_and_subject(b"nothing")
+
+
+def test_keys_of_one_kind_are_of_one_algorithm(authority: Authority) -> None:
+    authority.issue("rsa", "DNS:api.test", key=RSA)
+    ec = kind_of_key(authority.der("server"))
+    assert ec == kind_of_key(authority.der("client")) == kind_of_key(authority.der("ca"))
+    assert kind_of_key(authority.der("rsa")) != ec
+    with pytest.raises((ValueError, IndexError)):
+        kind_of_key(b"nothing")

@@ -2,10 +2,12 @@
 
 import ssl
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 EC: Final = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+RSA: Final = ["-newkey", "rsa:2048", "-nodes"]
 
 
 class Authority:
@@ -23,13 +25,20 @@ class Authority:
         self.issue("client", "DNS:sidecar.test")
 
     def issue(
-        self, name: str, names: str, subject: str = "", days: int = 2, also: str = ""
+        self,
+        name: str,
+        names: str,
+        subject: str = "",
+        days: int = 2,
+        also: str = "",
+        *,
+        key: Sequence[str] = EC,
     ) -> None:
         """A certificate for these names; ``also``: a further extension."""
         self._serial += 1
         (self._home / "ext").write_text(f"subjectAltName={names}\n{also}\n")
         self._run(
-            "req", *EC, "-keyout", f"{name}.key", "-out", "csr", "-subj", subject or f"/CN={name}"
+            "req", *key, "-keyout", f"{name}.key", "-out", "csr", "-subj", subject or f"/CN={name}"
         )
         self._run(
             *("x509", "-req", "-in", "csr", "-CA", "ca.pem", "-CAkey", "ca.key"),
