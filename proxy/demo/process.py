@@ -7,6 +7,8 @@ import sys
 import threading
 from typing import IO, Final, Self
 
+from proxy.run.orphans import AWAITED
+
 _READY: Final = "demo ready "
 _PATIENCE: Final = 5.0
 
@@ -39,6 +41,7 @@ class DemoProcess:
             text=True,
             start_new_session=True,
         )
+        AWAITED.add(self._child.pid)
         assert self._child.stderr is not None
         self._watcher = threading.Thread(
             target=self._watch, args=(self._child.stderr,), daemon=True

@@ -14,6 +14,7 @@ from proxy.run.inherited import accept_sockets, sockets
 from proxy.run.memory import Memory, settle_memory
 from proxy.run.notify import Watchdog, notify
 from proxy.run.observation import logged
+from proxy.run.orphans import are_ours, reap
 from proxy.run.reasons import CannotStart
 from proxy.run.reload import Read
 from proxy.run.runtime import Runtime
@@ -54,7 +55,13 @@ def run_in_loop(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
     """The result of ``main``, which is called in the loop that the proxy runs on."""
 
     async def run() -> int:
-        return await main()
+        if not are_ours():
+            return await main()
+        reaping = asyncio.create_task(reap())
+        try:
+            return await main()
+        finally:
+            reaping.cancel()
 
     try:
         import uvloop  # noqa: PLC0415  (absent on some platforms)

@@ -25,6 +25,8 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NoReturn
 
+from proxy.run.orphans import AWAITED
+
 _log = logging.getLogger(__name__)
 
 _MOST: Final = 253
@@ -181,6 +183,7 @@ class Nursery:
             raise CannotFork(f"cannot start {sys.executable}: {error}") from error
         finally:
             theirs.close()
+        AWAITED.add(self._process.pid)
         self._received = b""
         self._control = ours
         asyncio.get_running_loop().add_reader(ours.fileno(), self._read)
@@ -230,3 +233,4 @@ class Nursery:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            AWAITED.discard(process.pid)
