@@ -21,7 +21,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence, Sized
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from proxy.edge.entrance import Admit
 
@@ -183,11 +183,16 @@ class Balance:
         self._sending = sending
         self._admitting = self._coming = 0
         self._open = False
-        self.inbox: Any = Inbox(end, self._received, partial(counts.receive_all, slot))
+        self.inbox = self.inbox_of(slot, end)
         self.connections: Sized = ()
         """Those that this worker has."""
         for one in sending:
             one.setblocking(False)
+
+    def inbox_of(self, slot: int, end: socket.socket) -> Inbox:
+        """The inbox of a slot, read here."""
+        received = partial(self._received, slot)
+        return Inbox(end, received, partial(self._counts.receive_all, slot))
 
     def open(self) -> None:
         """Take connections."""
@@ -215,10 +220,10 @@ class Balance:
         self._coming += 1
         self.publish()
 
-    def _received(self) -> None:
-        """One has come; it counts here from now on."""
+    def _received(self, slot: int) -> None:
+        """One has come that was on the way to this slot; it counts here from now on."""
         self._begin()
-        self._counts.receive(self._slot)
+        self._counts.receive(slot)
 
     def here(self, admit: Admit) -> Admit:
         """``admit``, for connections that were handed over."""

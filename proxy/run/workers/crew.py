@@ -17,9 +17,11 @@ from proxy.run.workers.backoff import Backoff
 from proxy.run.workers.balance import Counts
 from proxy.run.workers.heartbeat import Heartbeat
 from proxy.run.workers.link import Link
+from proxy.run.workers.loans import Loans
 from proxy.run.workers.member import Member
 from proxy.run.workers.nursery import CannotFork, Nursery
 from proxy.run.workers.outfit import Outfit
+from proxy.run.workers.roster import Roster
 from proxy.run.workers.shelf import shelf
 from proxy.run.workers.sockets import Bound
 from proxy.run.workers.totals import Totals, unpacked
@@ -41,8 +43,8 @@ class Crew:
         self._counts = Counts(self.memory, slots)
         self._nursery = Nursery((self.memory,), self._exited)
         self._backoffs = [Backoff() for _ in range(slots)]
-        self.members: list[Member] = []
-        """Those that live."""
+        self.roster = Roster()
+        self._loans = Loans(self.roster, self._outfit, lambda: self.stopping)
         self.heartbeat = Heartbeat(lambda: self.members, self._counts.leave)
         self._totals = Totals()
         self._tasks = set[asyncio.Task[None]]()
@@ -63,21 +65,38 @@ class Crew:
         return self._outfit.memory
 
     @property
+    def members(self) -> list[Member]:
+        """Those that live."""
+        return self.roster.members
+
+    @property
     def serving(self) -> list[Member]:
         """Those that take new connections."""
-        return [member for member in self.members if member.state == "serving"]
+        return self.roster.serving
 
     async def reload(self, config: Config, addresses: Sequence[Bound]) -> None:
         """Have all use another configuration. Raises CannotReload, and then none does."""
         outfit = self._outfit
         self._reloads += 1
-        new = outfit.without(addresses)
-        prepared = await reload.prepare(self.serving, config, new, self._reloads)
-        outfit.follow(config, addresses)  # of workers that start from now on
+        async with self._loans.turn:
+            new = outfit.without(addresses)
+            asked = self.serving
+            prepared = await reload.prepare(asked, config, new, self._reloads)
+            outfit.follow(config, addresses)  # of workers that start from now on
+            failed = await reload.commit(prepared)
         for member in prepared:
-            member.version = outfit.version
-        for member in await reload.commit(prepared):
-            self._replace(member)
+            if member not in failed:
+                member.version = outfit.version
+        for member in self.serving:
+            if member in failed or member not in asked:  # it came while the others prepared
+                self._replace(member)
+        self.roster.changed()
+        with contextlib.suppress(TimeoutError):  # of those that were being started meanwhile
+            async with asyncio.timeout(reload.FOLLOWED):
+                await self.roster.until(self._all_have_followed)
+
+    def _all_have_followed(self) -> bool:
+        return self.stopping or not self.roster.has_other_than(self._outfit.version)
 
     def start(self) -> None:
         """Have all slots served."""
@@ -102,6 +121,7 @@ class Crew:
 
         def descriptors() -> Sequence[int]:
             member.version = outfit.version
+            self.roster.forking.add(member)
             start.update(outfit.values(slot))
             return outfit.descriptors(slot, theirs, its_shelf)
 
@@ -115,6 +135,7 @@ class Crew:
         finally:
             theirs.close()
             its_shelf.close()
+            self.roster.forking.discard(member)
         self.members.append(member)
         if before is not None:
             before.successor = member
@@ -133,6 +154,7 @@ class Crew:
             member.tell("drain")
 
     def _cannot_start(self, slot: int, why: str, before: Member | None = None) -> None:
+        self.roster.changed()
         if not self.started.is_set():
             if not self.failed.done():
                 self.failed.set_result(why)
@@ -149,7 +171,8 @@ class Crew:
         elif what == "failed":
             member.state = "failed"
             member.clean = True
-            self._cannot_start(member.slot, values["why"], self._predecessor(member))
+            before = self.roster.predecessor(member)
+            self._cannot_start(member.slot, values["why"], before)
         elif what == "replace":
             asyncio.get_running_loop().call_later(SETTLING, self._replace, member)
         elif what == "ended":
@@ -168,6 +191,7 @@ class Crew:
             self.started.set()
         if member.version != self._outfit.version:  # it was started before a reload
             self._replace(member)
+        self.roster.changed()
 
     def _replace(self, member: Member) -> None:
         """It was asked to end, it alone: another one takes its place first."""
@@ -183,13 +207,14 @@ class Crew:
         self.members.remove(member)
         self._totals.end(member.samples)
         member.ended()
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(member.pid, os.WNOHANG)  # ours, if the nursery died and we are process 1
         clean = bool(member.clean)
         if self.closed:
             return
-        if not any(other.slot == member.slot for other in self.serving):
+        self.roster.changed()
+        if not self.roster.serves(member.slot):
             self._counts.leave(member.slot)
+            if not self.stopping:
+                self._spawn(self._loans.watch(member.slot))
         if self.stopping:
             self.all_clean = self.all_clean and clean
             if not self.members:
@@ -197,17 +222,8 @@ class Crew:
         elif state in ("starting", "serving"):
             self._restart(member)
 
-    def _predecessor(self, member: Member) -> Member | None:
-        """The one that serves until this one does, where this one never will."""
-        for other in self.members:
-            if other.successor is member:
-                other.successor = None
-                if other.state == "serving":
-                    return other
-        return None
-
     def _restart(self, member: Member) -> None:
-        before = self._predecessor(member)
+        before = self.roster.predecessor(member)
         if member.replaced:  # the other one is on its way, or there
             return
         wait = self._backoffs[member.slot].ended(monotonic())
@@ -230,17 +246,7 @@ class Crew:
 
     async def ask(self, question: str, *, keep: str = "", **values: Any) -> list[Any]:
         """See ``Source.ask``."""
-        members = [each for each in self.members if each.state in ("serving", "retiring")]
-        answers = await asyncio.gather(
-            *(member.ask(question, values) for member in members),
-            return_exceptions=True,
-        )
-        given: list[Any] = [one for one in answers if not isinstance(one, BaseException)]
-        if not given:
-            for failure in answers:
-                if isinstance(failure, ValueError):
-                    raise failure
-            raise ValueError("no worker has answered")
+        given = await self.roster.ask(question, values)
         if keep:
             self._outfit.kept.keep(keep, question, values)
         return given
@@ -274,15 +280,9 @@ class Crew:
     def stop(self) -> None:
         """Start no more."""
         self.stopping = True
+        self.roster.changed()
         if not self.members:
             self.gone.set()
-
-    def kill(self) -> None:
-        """End those that do not."""
-        for member in self.members:
-            log.error("worker %d, process %d, does not end: killed", member.slot, member.pid)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(member.pid, signal.SIGKILL)
 
     async def close(self) -> None:
         """Let go of everything; workers that live on end by themselves."""

@@ -1,7 +1,9 @@
 """What a worker serves on: sockets that its parent has bound, and its inbox."""
 
 import asyncio
+import socket
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 from proxy.edge.connections import ConnectionTracker, Observer, Tracked
@@ -65,13 +67,17 @@ class Inherited:
         self._inbox = Accepting([balance.inbox])
         self._named = dict(listeners)
         self._offered: dict[str, Accepting] = {}
+        self._borrowed: dict[int, tuple[Accepting, Accepting]] = {}
+        """Of slots without a worker, see ``loans``."""
         self._open: Callable[[Accepting], None]
+        self._open_inbox: Callable[[Accepting], None]
         self._balance = balance
 
     @property
     def listeners(self) -> tuple[Accepting, ...]:
         """All, the inbox too."""
-        return *self._named.values(), self._inbox
+        borrowed = chain.from_iterable(self._borrowed.values())
+        return *self._named.values(), *borrowed, self._inbox
 
     def tracker(self, limit: int, observers: tuple[Observer, ...]) -> ConnectionTracker:
         """One that says how many connections there are."""
@@ -86,8 +92,26 @@ class Inherited:
                 self._open(listener)
             except OSError as error:  # another listener may have it: the parent has only bound it
                 raise Listener(address).cannot_listen(error) from error
-        self._inbox.open(self._balance.here(admit), bounds)
+        self._open_inbox = lambda inbox: inbox.open(self._balance.here(admit), bounds)
+        self._open_inbox(self._inbox)
         self._balance.open()
+
+    async def borrow(
+        self, slot: int, sockets: Iterable[socket.socket], inbox: socket.socket
+    ) -> None:
+        """Take the connections of a slot without a worker, too. Raises OSError."""
+        await self.give_back(slot)
+        queues, handed = Accepting(sockets), Accepting([self._balance.inbox_of(slot, inbox)])
+        self._borrowed[slot] = queues, handed
+        self._open(queues)
+        self._open_inbox(handed)
+
+    async def give_back(self, *slots: int) -> None:
+        """Leave them to others; of all where none is named."""
+        ended: list[Accepting] = []
+        for slot in slots or tuple(self._borrowed):
+            ended += self._borrowed.pop(slot, ())
+        await asyncio.gather(*(one.leave() for one in ended))
 
     def offer(self, listeners: Mapping[str, Accepting]) -> None:
         """Addresses that a reload may ask for, in the place of those that it was offered before."""
@@ -101,6 +125,7 @@ class Inherited:
 
     async def follow(self, addresses: Iterable[str]) -> None:
         """Take connections at these addresses; where others were, let those in who wait there."""
+        await self.give_back()
         before, self._named = self._named, {}
         for address in addresses:
             listener = before.pop(address, None)
@@ -112,10 +137,13 @@ class Inherited:
     async def retire(self, *, replaced: bool) -> None:
         """Take no more. ``replaced``: another worker goes on with the sockets."""
         self._balance.close(replaced=replaced)
-        ends = (one.leave() if replaced else one.retire() for one in self._named.values())
-        await asyncio.gather(*ends)
+        if replaced:
+            await self.give_back()
+        queues = (*self._named.values(), *(queue for queue, _ in self._borrowed.values()))
+        await asyncio.gather(*(one.leave() if replaced else one.retire() for one in queues))
         # What others sent before they saw that nothing is taken here.
         await asyncio.sleep(0 if replaced else CONNECTING)
+        await self.give_back()
         await self._inbox.leave()
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from proxy.config.model import Config
 from proxy.run.workers.balance import Inboxes, shared_file
 from proxy.run.workers.kept import Kept
+from proxy.run.workers.shelf import INBOX
 from proxy.run.workers.sockets import Bound
 
 
@@ -48,6 +49,14 @@ class Outfit:
             *(end.fileno() for end in self._inboxes.sending),
             *(one.fileno() for bound in self._addresses for one in bound.rows[slot]),
         )
+
+    def queues(self, slot: int) -> dict[str, list[socket.socket]]:
+        """Where connections of a slot wait, by address, and its ``INBOX``.
+
+        Of a unix socket all slots have the same queue, which needs nobody else.
+        """
+        own = {bound.asked: bound.rows[slot] for bound in self._addresses if not bound.is_for_all}
+        return {**own, INBOX: [self._inboxes.receiving[slot]]}
 
     def values(self, slot: int) -> dict[str, Any]:
         """What goes with the descriptors, as the first notice."""

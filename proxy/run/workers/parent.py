@@ -244,7 +244,7 @@ class Parent:
     async def _end_within(self, patience: float) -> None:
         for kill in (False, True):
             if kill:
-                self._crew.kill()
+                self._crew.roster.kill()
             try:
                 async with asyncio.timeout(patience):
                     await self._crew.gone.wait()

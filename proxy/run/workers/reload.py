@@ -2,7 +2,7 @@
 
 The parent has bound the sockets, and hands those of new addresses over (``shelf``). Only the number
 of workers stays until a restart; all else is reloaded as by one process. Whoever starts meanwhile
-has the former configuration, and is replaced once it serves.
+has the former configuration, and is replaced once it serves; the answer waits for that.
 """
 
 import asyncio
@@ -19,6 +19,8 @@ from proxy.run.workers.sockets import Bound
 
 PATIENCE: Final = 30.0
 """Seconds that a worker has to prepare: it reads files and looks names up."""
+FOLLOWED: Final = 5.0
+"""Seconds for which an answer waits for workers that were being started with the former one."""
 _ENDED: Final = "the process has ended"
 
 

@@ -1,8 +1,8 @@
 """How a worker that serves is handed sockets: a link carries none.
 
 The parent puts them on the worker's shelf before it asks on the link, so they lie there when the
-worker reads the question. Each bears the number of the reload that it is for: one that was given up
-may have left some.
+worker reads the question. Each bears the number of the reload, or of the loan, that it is for: one
+that was given up may have left some.
 """
 
 import contextlib
@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from typing import Final
 
 _LONGEST: Final = 4096
+INBOX: Final = ""
+"""What the inbox of a slot is called, among addresses."""
 _MOST: Final = 253
 """Descriptors in one message (SCM_MAX_FD)."""
 

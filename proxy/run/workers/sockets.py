@@ -41,6 +41,11 @@ class Bound:
             self.close()
             raise
 
+    @property
+    def is_for_all(self) -> bool:
+        """Whether all slots have the same socket."""
+        return self._path is not None
+
     def _bind_unix(self, path: str, options: ServerOptions) -> None:
         clear_stale(path)
         shared = socket.socket(socket.AF_UNIX)

@@ -7,6 +7,7 @@ import pickle
 import signal
 import socket
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any, Final
 
 from proxy.admin.source import answered
@@ -22,7 +23,7 @@ from proxy.run.workers.balance import Balance, Counts
 from proxy.run.workers.inherited import Accepting, Inherited
 from proxy.run.workers.link import Link
 from proxy.run.workers.shares import share
-from proxy.run.workers.shelf import taken
+from proxy.run.workers.shelf import INBOX, taken
 from proxy.run.workers.totals import packed
 from proxy.telemetry.log import AccessLog
 from proxy.telemetry.standard_error import standard_error
@@ -155,10 +156,31 @@ class Worker:
             raise ValueError("this worker has not started yet")
         if question == "samples":
             return packed(await self._runtime.samples())
+        if question == "borrow":
+            await self._borrow(**values)
+            return None
+        if question == "give_back":
+            await self._inherited.give_back(values["slot"])
+            return None
         if question.endswith("_reload"):
             await self._reload(self._runtime, question, values)
             return None
         return await answered(self._runtime.answers, question, values)
+
+    async def _borrow(self, slot: int, number: int) -> None:
+        """Take the connections of a slot without a worker, see ``loans``."""
+        found = taken(self._shelf, number)
+        inbox = found.pop(INBOX, ())
+        sockets = list(chain.from_iterable(found.values()))
+        if self._end.is_set() or not inbox:
+            for one in (*sockets, *inbox):
+                one.close()
+            raise ValueError("this worker ends")
+        try:
+            await self._inherited.borrow(slot, sockets, *inbox)
+        except OSError as error:
+            await self._inherited.give_back(slot)
+            raise ValueError(str(error)) from error
 
     async def _reload(self, runtime: Runtime, step: str, values: dict[str, Any]) -> None:
         prepared, self._prepared = self._prepared, None

@@ -194,3 +194,17 @@ def test_counts_are_one_memory() -> None:
     one.close()
     other.close()
     os.close(file)
+
+
+def test_what_lies_in_the_inbox_of_another_slot_can_be_taken() -> None:
+    file = shared_file(2)
+    counts, inboxes = Counts(file, 2), Inboxes(2)
+    here = Balance(0, counts, inboxes.sending, inboxes.receiving[0])
+    one, other = socket.socketpair()
+    counts.send(1)
+    socket.send_fds(inboxes.sending[1], [b"\0"], [one.fileno()])
+    taken, _ = here.inbox_of(1, inboxes.receiving[1]).accept()
+    assert counts.get(1) == 0
+    for each in (one, other, taken, inboxes, counts):
+        each.close()
+    os.close(file)
