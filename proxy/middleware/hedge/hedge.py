@@ -237,7 +237,9 @@ class Hedge:
 
     def describe(self, now: float) -> Iterator[Sample]:
         """For operators; ``now`` is monotonic."""
-        for what in ("sent", "won", "over_budget"):
-            yield counter(f"hedge_copies_{what}", self.copies[what])
+        copies = self.copies
+        yield counter("hedge_copies_sent", copies["sent"])
+        yield counter("hedge_copies_won", copies["won"])
+        yield counter("hedge_copies_over_budget", copies["over_budget"])
         if (delay := self.delay(now)) is not None:
             yield gauge("hedge_delay_seconds", delay)
