@@ -3,6 +3,7 @@
 import asyncio
 import time
 from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -150,3 +151,29 @@ async def test_a_stale_reply_does_not_wait_for_a_connection() -> None:
         await upstream.__aexit__(None, None, None)
         answer = await asyncio.wait_for(proxy.ask(get()), 15)
         assert answer.body == b"old"
+
+
+@pytest.mark.parametrize("table", [{"stale_if_error": "1h"}, {"stale_while_revalidate": "1h"}])
+@pytest.mark.parametrize("fallback", [False, True], ids=["plain", "fixed"])
+async def test_each_failure_behind_a_stale_reply_has_one_sentence(
+    table: dict[str, str], fallback: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One that a fixed reply stands in for has it from there."""
+    caplog.set_level("INFO")
+    file = tmp_path / "sorry.txt"
+    file.write_bytes(b"sorry")
+    routes: list[dict[str, Any]] = [{"upstream": "api"}]
+    if fallback:
+        routes[0]["fallback"] = {"status": 200, "file": str(file)}
+    options: dict[str, Any] = {"cache": table, "retry": False, "routes": routes}
+    async with (
+        RawUpstream([STALE], [failing("")]) as upstream,
+        proxied(upstream, **options) as proxy,
+    ):
+        for _ in range(2):
+            assert (await proxy.ask(get())).body == b"old"
+        sentence = f"{upstream.url} answered 503 on route /"
+        await upstream.until(lambda: sentence in caplog.messages)
+        await proxy.breathe()
+        assert caplog.messages.count(sentence) == 1
+        assert len(upstream.requests) == 2
