@@ -134,9 +134,6 @@ def listener_context(options: ServerTlsOptions) -> ssl.SSLContext:
         for name in shown.names or ("",):
             named.setdefault(name, {}).setdefault(shown.kind, entry)
     default = next(iter(named.values()))
-    for name, by_kind in named.items():
-        for kind, entry in named.get(_star_for(name), {}).items():
-            by_kind.setdefault(kind, entry)
     made: dict[tuple[CertificateOptions, ...], ssl.SSLContext] = {}
     contexts: dict[str, ssl.SSLContext] = {}
     for name, by_kind in named.items():

@@ -163,7 +163,7 @@ class Checker:
 
     @property
     def _last(self) -> bool:
-        """Whether no other server is left that may be asked."""
+        """Whether no other server is left that is healthy and not drained; ejected ones count."""
         return not any(
             each.healthy and not each.withdrawn
             for each in self._endpoints.members

@@ -65,8 +65,9 @@ EACH = ("ec", "rsa", "star-ec", "star-rsa", "one-ec", "one-rsa", "ec-wide", "rsa
         (["server", "ec", "rsa"], "x.test", "ec", "rsa"),
         (["server", "ec", "rsa"], None, "server", "none"),
         (["star-ec", "star-rsa"], "a.y.test", "star-ec", "star-rsa"),
-        (["one-ec", "star-rsa"], "one.y.test", "one-ec", "star-rsa"),
-        (["star-rsa", "star-ec", "one-rsa"], "one.y.test", "star-ec", "one-rsa"),
+        # a star is for those without a certificate of their own
+        (["one-ec", "star-rsa"], "one.y.test", "one-ec", "none"),
+        (["star-rsa", "star-ec", "one-rsa"], "one.y.test", "none", "one-rsa"),
         (["one-ec", "star-rsa"], "two.y.test", "none", "star-rsa"),
         (["ec-wide", "rsa"], "x.test", "ec-wide", "rsa"),
         (["ec-wide", "rsa"], "z.test", "ec-wide", "none"),  # that one is for others
@@ -80,6 +81,18 @@ async def test_a_client_gets_the_certificate_that_it_can_check(
     async with showing(both, *certificates) as proxy:
         assert await shown(proxy, both, "ec", name) == ec
         assert await shown(proxy, both, "rsa", name) == rsa
+
+
+@pytest.mark.parametrize("name", ["one.y.test", None])
+async def test_a_star_does_not_come_before_the_name_itself(
+    both: Authority, name: str | None
+) -> None:
+    """To a client that can check both, and takes EC first (haproxy/haproxy#394)."""
+    async with (
+        showing(both, "one-rsa", "star-ec") as proxy,
+        await client_of(proxy, both, context=trusting(both), name=name) as client,
+    ):
+        assert client.tls.getpeercert(binary_form=True) == both.der("one-rsa")
 
 
 @pytest.mark.parametrize(
