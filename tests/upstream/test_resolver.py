@@ -54,3 +54,35 @@ async def test_without_a_ttl_answers_that_take_turns_throw_nothing_away(
     assert names.stands_for("api.test") == {ONE, TWO, THREE, FOUR}
     assert names.stands_for("other.test") == frozenset()
     await names.close()
+
+
+@pytest.mark.parametrize("left", [{"ttl": 0.0}, {"hosts": ()}], ids=["dns_ttl 0", "gone"])
+async def test_a_name_that_is_followed_no_more_is_looked_up_anew(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, left: dict[str, Any]
+) -> None:
+    """A reload says so at once, and what was known of it is not kept."""
+    fails = False
+
+    async def answer(*_: Any) -> list[Any]:
+        if fails:
+            raise OSError("no answer")
+        return [entry(ONE)]
+
+    monkeypatch.setattr(ThreadedResolver, "resolve", answer)
+    names = Resolver()
+    names.set_ttl("api", ("api.test",), 60.0)
+    await names.resolve("api.test")
+    fails = True
+    assert [each["host"] for each in await names.resolve("api.test")] == [ONE]
+    with pytest.raises(OSError, match="no answer"):
+        await names.look_up("api.test")
+    asked: dict[str, Any] = {"hosts": ("api.test",), "ttl": 60.0} | left
+    names.set_ttl("api", **asked)
+    with pytest.raises(OSError, match="no answer"):
+        await names.resolve("api.test")
+    names.set_ttl("api", ("api.test",), 60.0)
+    caplog.clear()
+    with pytest.raises(OSError, match="no answer"):
+        await names.resolve("api.test")
+    assert [each for each in caplog.messages if "no address is known" in each]
+    await names.close()

@@ -62,3 +62,20 @@ async def test_none_of_them_is_told_of_when_it_is_closed(jumping: JumpingLoop) -
     waiting.close()
     await asyncio.sleep(100)
     assert not late
+
+
+async def test_a_client_that_sends_without_the_100_is_held_back_no_more(
+    jumping: JumpingLoop,
+) -> None:
+    """What the server takes then is its own time."""
+    waiting, late = clock(jumping, idle=60, rate=0)
+    waiting.hold()
+    await asyncio.sleep(1)
+    waiting.stop()  # the first bytes are here
+    await asyncio.sleep(9)
+    waiting.start(5)
+    await asyncio.sleep(2)
+    now = jumping.time()
+    assert waiting.held_back(now) == pytest.approx(1)
+    assert waiting.waited(now) == pytest.approx(2)
+    assert not late

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from proxy.run.orphans import AWAITED
 from proxy.run.workers import nursery
 from tests.support.client import RawClient, ask
 from tests.support.message import OK, get, length
@@ -196,13 +197,17 @@ async def test_a_nursery_that_hangs_is_replaced(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(nursery, "PATIENCE", 0.1)
     hanging = made._process
     assert hanging is not None
+    assert hanging.pid in AWAITED  # process 1 leaves its status to who waits for it
     hanging.send_signal(signal.SIGSTOP)
     with pytest.raises(nursery.CannotFork, match="no answer for"):
         await forked()
     assert hanging.returncode == -signal.SIGKILL
     monkeypatch.setattr(nursery, "PATIENCE", 60.0)
     assert await forked()
+    last = made._process
     made.close()
+    assert last is not None
+    assert not {hanging.pid, last.pid} & AWAITED
 
 
 def _parent(pid: int) -> int:
