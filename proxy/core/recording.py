@@ -47,11 +47,16 @@ def compared(body: bytes, fields: RawHeaders) -> bytes:
     if not body or len(kinds) != 1 or has(fields, b"content-encoding"):
         return body
     kind = media_type(kinds[0])
-    if kind == b"application/json" or kind.endswith(b"+json"):
+    if is_json(kind):
         return canonical(body) or body
     if kind.startswith(b"multipart/") and (found := _BOUNDARY.search(kinds[0])):
         return body.replace(b"--" + found[1].strip(), b"--boundary")
     return body
+
+
+def is_json(kind: bytes) -> bool:
+    """Whether a media type is one of JSON (RFC 6839 3.1)."""
+    return kind == b"application/json" or kind.endswith(b"+json")
 
 
 @dataclass(frozen=True, slots=True)

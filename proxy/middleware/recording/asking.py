@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from proxy.core.exchange import Exchange
-from proxy.core.recording import Question, compared
-from proxy.http.fields import values
+from proxy.core.recording import Question, compared, is_json
+from proxy.http.fields import media_type, values
 from proxy.middleware.recording.scrubbing import FORM, Scrubber, kind_of, secrets_of
 
 _SHOWN: Final = 40
@@ -123,6 +123,11 @@ def _in_kinds(asked: Question, recorded: Question) -> str:
         if ours != theirs:
             shown = name.decode().title()
             return f"its {shown} is {_short(ours or _ABSENT)}, not {_short(theirs or _ABSENT)}"
+    if values(asked.fields, b"content-encoding"):
+        return "it has a Content-Encoding, so it counts byte for byte"
+    kinds = values(asked.fields, b"content-type")
+    if len(kinds) != 1 or not is_json(media_type(kinds[0])):
+        return "no Content-Type says JSON, so it counts byte for byte"
     return "not all programs read it as the same, so it counts byte for byte"
 
 

@@ -100,3 +100,16 @@ def test_of_several_bodies_the_path_alone_decides_which_is_near() -> None:
 
 def test_an_empty_recording_is_near_to_nothing() -> None:
     assert not_found(ITEMS, []).endswith("is not in the recording, which is empty")
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        (TEXT, "no Content-Type says JSON, so it counts byte for byte"),
+        ([], "no Content-Type says JSON, so it counts byte for byte"),
+        ([*JSON, (b"Content-Encoding", b"br")], "it has a Content-Encoding, so it counts byte"),
+    ],
+)
+def test_equal_json_that_counts_byte_for_byte_is_told_why(fields: Fields, why: str) -> None:
+    asked, recorded = (Question("POST", b"/", fields, body) for body in (b'{"a":1}', b'{"a": 1}'))
+    assert f"(the body is the same JSON, but {why}" in not_found(asked, [recorded])
