@@ -70,7 +70,9 @@ def listen_fault(address: str) -> str:
     if re.fullmatch(r":?[0-9]+", address):
         return authority_fault(f"{LOOPBACK}:{address.removeprefix(':')}", lowest=0)
     if reference := as_reference(address):
-        return f'did you mean "{reference}", from the environment? Got {address!r}'
+        return (
+            f'the environment is read by "${{NAME}}", got {address!r}, did you mean "{reference}"?'
+        )
     first, *rest = address.split() or [""]
     first = f":{first}" if rest and first.isdecimal() else first
     if rest and not listen_fault(first):
@@ -176,7 +178,7 @@ def pattern_fault(host: str) -> str:
         near = "" if host_fault(name.removeprefix("*.")) else f", did you mean {name!r}?"
         return f"a host has neither scheme nor path, got {host!r}{near}"
     if host.startswith(".") and not host_fault(host[1:]):
-        return f"did you mean '*{host}', for every name below?"
+        return f"every name below is '*.NAME', got {host!r}, did you mean '*{host}'?"
     if host == "*":
         return 'leave host out to match every host, or write "*.example.com"'
     name = host.removeprefix("*.")

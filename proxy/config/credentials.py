@@ -120,7 +120,7 @@ def secret_fault(name: str, value: str) -> str:
         if len(low) == 2 and low[0] == low[1] and low[0] in _SCHEMES:
             return f"{words[0]!r} stands there twice"
         if len(low) == 2 and low[0].rstrip(":") in _SCHEMES and low[0].endswith(":"):
-            return f"did you mean {words[0][:-1]!r}, without the colon?"
+            return "no colon stands behind a scheme"
         if not words:
             return "it is empty: is the variable?"
         if low[0] == "basic" and not _is_base64(words[1:]) and not as_reference(value):

@@ -6,7 +6,7 @@ that holds credentials is not shown at all. Messages repeat values whole, in par
 
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from proxy.config.problems import secret
 from proxy.config.tried import MARK
@@ -42,21 +42,35 @@ def hidden(finding: Finding, raw: Any, tree: Any) -> str:
     secrets = list(_values(place, _at(raw, place), value))
     said, mark, meant = message.partition(MARK)
     shown = _hidden(said, secrets)
-    if _hidden(meant, secrets) == meant:
+    # What is suggested for a value is made from it; for an unknown name, or a table, from names.
+    of_names = isinstance(value, dict) or message.startswith("unknown option")
+    made = not of_names and any(each.foreign for each in secrets)
+    if not made and _hidden(meant, secrets) == meant:
         return f"{shown}{mark}{meant}"
     # What has to be hidden is no suggestion.
     blanks = isinstance(value, str) and value != value.strip()
     return f"{shown}, with blanks or line breaks around it" if blanks else shown
 
 
-def _hidden(text: str, secrets: list[tuple[str, str]]) -> str:
-    for value, instead in secrets:
-        text = _without(text, value, instead)
+class _Secret(NamedTuple):
+    """What must not be shown of a part of the file."""
+
+    value: str
+    instead: str
+    foreign: bool
+    """Whether it comes from the environment."""
+
+
+def _hidden(text: str, secrets: list[_Secret]) -> str:
+    for each in secrets:
+        text = _without(text, each)
     return conceal(text, fields=False)
 
 
 def _at(tree: Any, place: Place) -> Any:
     for step in place:
+        if isinstance(tree, str):  # a list in one variable
+            return tree
         try:
             tree = tree[step]
         except (KeyError, IndexError, TypeError):
@@ -64,7 +78,7 @@ def _at(tree: Any, place: Place) -> Any:
     return tree
 
 
-def _values(place: Place, raw: Any, value: Any) -> Iterator[tuple[str, str]]:
+def _values(place: Place, raw: Any, value: Any) -> Iterator[_Secret]:
     """What must not be shown of a part of the file, and what is shown instead."""
     if isinstance(raw, dict) and isinstance(value, dict):
         for key, inner in value.items():
@@ -72,13 +86,18 @@ def _values(place: Place, raw: Any, value: Any) -> Iterator[tuple[str, str]]:
     elif isinstance(raw, list) and isinstance(value, list):
         for index, (one, other) in enumerate(zip(raw, value, strict=False)):
             yield from _values((*place, index), one, other)
+    elif isinstance(raw, str) and isinstance(value, list):  # a list in one variable
+        for index, each in enumerate(value):
+            yield from _values((*place, index), raw, each)
     elif value is not None and not isinstance(value, bool):
+        foreign = isinstance(raw, str) and "$" in raw and raw != value
         if value_of_field(place) or _has_value_of_field(place, value):
-            yield str(value), raw if _REFERENCE.fullmatch(str(raw)) else HIDDEN
+            instead = raw if _REFERENCE.fullmatch(str(raw)) else HIDDEN
+            yield _Secret(str(value), instead, foreign)
         elif _sensitive(place) and not _names_a_field(place, value):
-            yield str(value), HIDDEN
-        elif isinstance(raw, str) and "$" in raw and raw != value:
-            yield str(value), raw
+            yield _Secret(str(value), HIDDEN, foreign)
+        elif foreign:
+            yield _Secret(str(value), raw, foreign)
 
 
 def masked(place: Place, raw: Any, value: Any) -> Any:
@@ -95,7 +114,7 @@ def masked(place: Place, raw: Any, value: Any) -> Any:
     if isinstance(value, tuple) and isinstance(raw, str) and "$" in raw:  # a list in one variable
         return raw
     if isinstance(value, str) and value:
-        return next((instead for _, instead in _values(place, raw, value)), value)
+        return next((each.instead for each in _values(place, raw, value)), value)
     return value
 
 
@@ -123,8 +142,9 @@ def _names_a_field(place: Place, value: Any) -> bool:
     return place[-1] == "header" and isinstance(value, str) and bool(_FIELD.fullmatch(value))
 
 
-def _without(message: str, value: str, instead: str) -> str:
-    if _TEMPLATE.fullmatch(value):
+def _without(message: str, secret_: _Secret) -> str:
+    value, instead, foreign = secret_
+    if _is_harmless(value, foreign):
         return message
 
     def quoted(found: re.Match[str]) -> str:
@@ -133,7 +153,7 @@ def _without(message: str, value: str, instead: str) -> str:
         for text in (bare, _unescaped(bare)):
             if (
                 text
-                and not _TEMPLATE.fullmatch(text)
+                and not _is_harmless(text, foreign)
                 and (
                     text == value
                     or (
@@ -151,6 +171,11 @@ def _without(message: str, value: str, instead: str) -> str:
         if len(spelled) >= _SHORTEST:
             message = message.replace(spelled, instead)
     return message
+
+
+def _is_harmless(text: str, foreign: bool) -> bool:
+    """Whether a text of the file is a variable; one of the environment may be anything."""
+    return not foreign and _TEMPLATE.fullmatch(text) is not None
 
 
 def _unescaped(text: str) -> str:

@@ -223,7 +223,8 @@ def _converted(
         from proxy.config.hidden import hidden  # noqa: PLC0415 - a clean file never needs it
 
         findings = [Finding(each.place, hidden(each, raw, tree)) for each in findings]
-        doubts = [Finding(each.place, hidden(each, raw, tree)) for each in doubts]
+        # These are of the file as it is written, without the environment.
+        doubts = [Finding(each.place, hidden(each, raw, raw)) for each in doubts]
     named = [_with_origin(finding, origins) for finding in findings]
     known = [finding.place for finding in findings]
     named += [doubt for doubt in doubts if not any(_related(doubt.place, p) for p in known)]

@@ -28,7 +28,7 @@ def server_fault(url: str) -> str:
     if re.search(r"[,\s]+https?://", url):
         return 'several servers are several strings in the list: ["URL", "URL"]'
     if "?" not in url and (reference := as_reference(url)):  # a query may hold a key
-        return f'did you mean "{reference}", from the environment? Got {url!r}'
+        return f'the environment is read by "${{NAME}}", got {url!r}, did you mean "{reference}"?'
     first, *rest = url.split() or [""]
     if rest and "?" not in url and all(_OPTION.fullmatch(each) for each in rest):
         return _with_options(first, rest)

@@ -44,7 +44,7 @@ def test_a_good_address_has_no_fault(fault: Callable[[str], str], text: str) -> 
     [
         (listen_fault, "443 ssl", "did you mean ':443'?; [server.tls] is for TLS"),
         (listen_fault, "127.0.0.1:443 ssl", "did you mean '127.0.0.1:443'?; [server.tls]"),
-        (listen_fault, "0.0.0.0:$PORT", 'did you mean "0.0.0.0:${PORT}", from the environment?'),
+        (listen_fault, "0.0.0.0:$PORT", 'did you mean "0.0.0.0:${PORT}"?'),
         (pattern_fault, "a.example b.example", "write one [[routes]] for each host"),
         (pattern_fault, "a.example, *.b.example", "write one [[routes]] for each host"),
         (listen_fault, "127.0.0.1", "expected"),

@@ -96,3 +96,10 @@ def test_a_value_of_a_list_that_cannot_be_meant_is_doubted(said: Path) -> None:
     (problem,) = check(said)
     assert problem.warning
     assert "upstreams[0].credentials[0].value" in str(problem)
+
+
+def test_a_reference_in_another_spelling_is_no_wrong_base64(said: Path) -> None:
+    rule = "request_headers = { set = { Authorization = 'Basic $CREDS' } }"
+    said.write_text(f'{API}[[routes]]\nupstream = "api"\n{rule}\n')
+    (problem,) = check(said)
+    assert 'did you mean "${CREDS}"?' in str(problem)

@@ -136,3 +136,62 @@ def test_no_message_shows_a_field_that_is_written_as_a_text(
     problems = check(file, {})
     assert any(each.message.startswith(said) for each in problems), problems
     assert "S3CR" not in "".join(map(str, problems))
+
+
+API = '[[upstreams]]\nname = "api"\nservers = ["http://127.0.0.1:9000"]\n'
+
+
+@pytest.mark.parametrize("form", ["{}", "{} $$"])
+@pytest.mark.parametrize(
+    ("text", "value", "at"),
+    [
+        (
+            API.replace("http://127.0.0.1:9000", "${V}"),
+            "http://$HOST/hooks/S3CRETS3CRET",
+            "upstreams[0].servers[0]",
+        ),
+        (
+            API.replace("http://127.0.0.1:9000", "${V}"),
+            "S3CR:9 weight=3",
+            "upstreams[0].servers[0]",
+        ),
+        (API + '[server]\nlisten = "${V}"', "$HOST:S3CRET1234", "server.listen"),
+        (API + '[server]\nlisten = "${V}"', "S3CRET:80 ssl", "server.listen"),
+        (API + '[server]\ntrusted_proxies = "${V}"', "10.1.0.0/8 S3CR", "server.trusted_proxies"),
+        (
+            API + '[[routes]]\nupstream = "api"\nrequest_headers = { set = { X-A = "${V}" } }',
+            "{env.S3CRET1234}",
+            "routes[0].request_headers.set.X-A",
+        ),
+        (API + '[[routes]]\nupstream = "api"\nhost = "${V}"', ".S3CR.test", "routes[0].host"),
+        (
+            API + '[rate_limit]\naverage = 1\nkey = "${V}"',
+            "$http_s3cr",
+            "rate_limit.key",
+        ),
+    ],
+)
+def test_nothing_is_suggested_that_comes_from_the_environment(
+    tmp_path: Path, text: str, value: str, at: str, form: str
+) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(text.replace("${V}", form.format("${V}")))
+    problems = [each for each in check(file, {"V": value}) if each.place.startswith(at)]
+    shown = "".join(map(str, problems))
+    assert problems
+    assert "did you mean" not in shown
+    assert "s3cr" not in shown.lower()
+
+
+def test_a_name_is_suggested_whatever_its_value_is(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(f'{API}[retry]\natempts = "${{N}}"')
+    [problem] = check(file, {"N": "4"})
+    assert problem.message.startswith("unknown option, did you mean 'attempts'?")
+
+
+def test_what_is_written_beside_a_value_of_the_environment_is_answered(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(API + '[server]\nserver_timing = true\n[log]\nlevel = "${A}$B"')
+    said = "".join(map(str, check(file, {"A": "S3CRET"})))
+    assert "S3CRET" not in said

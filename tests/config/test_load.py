@@ -191,7 +191,7 @@ def test_an_upstream_on_the_command_line_is_a_whole_configuration() -> None:
     ("url", "listen", "start"),
     [
         ("localhost:9000", None, "command line: --upstream: expected"),
-        ("http://$HOST", None, 'command line: --upstream: did you mean "http://${HOST}"'),
+        ("http://$HOST", None, "command line: --upstream: the environment is read by"),
         ("http://a", "x", "command line: --listen: expected"),
         (
             "http://a/api",

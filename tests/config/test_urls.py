@@ -35,7 +35,7 @@ def test_a_good_url_has_no_fault(fault: Callable[[str], str], text: str) -> None
         (server_fault, "HTTP://host", "expected"),
         (server_fault, "unix//run/a.sock", "did you mean 'unix:/run/a.sock'?"),
         (server_fault, "unix/run/a.sock", "did you mean 'unix:/run/a.sock'?"),
-        (server_fault, "$API_URL", 'did you mean "${API_URL}", from the environment?'),
+        (server_fault, "$API_URL", 'did you mean "${API_URL}"?'),
         (server_fault, "{$API_URL}", 'did you mean "${API_URL}"'),
         (server_fault, "http://$HOST?k=1", "a query or a fragment does not belong in the URL"),
         (server_fault, "http://$HOST:$PORT", 'did you mean "http://${HOST}:${PORT}"'),
@@ -115,3 +115,10 @@ def test_another_path_of_a_collector_may_be_meant(url: str) -> None:
 def test_what_is_no_address_of_a_collector_has_one_suggestion(url: str) -> None:
     assert ":4318'?" in collector_fault(url)
     assert collector_doubt(url) == ""
+
+
+@pytest.mark.parametrize("url", ["http://a:9000/?key=S3CRET", "/run/a?key=S3CRET"])
+def test_a_query_is_never_repeated_for_what_stands_behind_it(url: str) -> None:
+    fault = server_fault(f"{url} weight=3")
+    assert fault
+    assert "S3CRET" not in fault
