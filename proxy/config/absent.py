@@ -33,6 +33,7 @@ _PER_CLIENT: Final = (
     "shares an upstream with [concurrency] fairly among clients"
 )
 _BURST: Final = "requests within burst pass at once; with max_wait others wait for their turn"
+_VERIFIED: Final = "expected verify in [upstreams.tls], which is true by default"
 _VERIFY: Final = (
     "verify = false in [upstreams.tls] trusts any certificate, also that of somebody in between"
 )
@@ -99,7 +100,8 @@ _SENTENCES: Final = {
     "buffering proxy_buffering buffer flush_interval response_forwarding proxy_request_buffering"
     " proxy_buffers proxy_buffer_size request_buffers response_buffers": _AT_ONCE,
     "acme letsencrypt certbot cert_resolver acme_ca acme_email email on_demand": _RENEWED,
-    "allow deny allow_list deny_list white_list black_list block_list allow_ips deny_ips"
+    "routes.client_ip routes.client_ips routes.source_ip routes.source_ips routes.src"
+    " allow deny allow_list deny_list white_list black_list block_list allow_ips deny_ips"
     " allowed_ips ip_allow_list ip_deny_list ip_white_list ip_black_list ip_filter ip_restriction"
     " source_range remote_ip satisfy rbac": _LISTS,
     "split split_clients traffic_split weighted weighted_clusters canary": SPLIT,
@@ -116,8 +118,10 @@ _SENTENCES: Final = {
     "limit_rate limit_rate_after bwlim": _BANDWIDTH,
     "limit_conn limit_conn_zone": _PER_CLIENT,
     "nodelay rate_limit.delay": _BURST,
-    "insecure_skip_verify tls_insecure_skip_verify skip_verify insecure tls_verify ssl_verify"
-    " verify_ssl proxy_ssl_verify": _VERIFY,
+    "insecure_skip_verify tls_insecure_skip_verify skip_verify insecure": _VERIFY,
+    "tls_verify ssl_verify verify_ssl verify_tls proxy_ssl_verify": _VERIFIED,
+    "cors.allow": "expected allow_origins",
+    "cors.cookies cors.cookie": "expected credentials",
     "server.server_name routes.server_name server_alias": _NAMES,
     "real_ip_header real_ip_recursive client_ip_headers use_remote_address"
     " xff_num_trusted_hops": _CLIENT,
@@ -143,11 +147,26 @@ _KNOWN: Final = {
     for name in names.split()
 }
 
+_OF_TRAFFIC: Final = frozenset({_LISTS, SPLIT, _CHOICE, _RULE, _SERVERS, _RENEWED})
+"""Sentences about what is let in and where it goes: in a table of a feature the word means more."""
+_OF_SERVERS: Final = frozenset({_VERIFY, _VERIFIED})
+_TRAFFIC: Final = ((), ("server",), ("routes",), ("upstreams",), ("upstreams", "servers"))
+
 
 def absent(name: str, table: tuple[str, ...]) -> str:
     """The end of the sentence ``unknown option``, or nothing; ``table`` is where it stands."""
     if name in ("tls", "ssl", "https") and not table:
         return f": {_TLS}"
     near = f"{plain(table[-1])}.{plain(name)}" if table else ""
-    text = _KNOWN.get(near) or _KNOWN.get(plain(name))
+    text = _KNOWN.get(near) or _anywhere(plain(name), table)
     return f": {text}" if text else ""
+
+
+def _anywhere(name: str, table: tuple[str, ...]) -> str:
+    """What is said of a name in all tables for which it is true."""
+    text = _KNOWN.get(name, "")
+    if text in _OF_TRAFFIC:
+        return text if table in _TRAFFIC else ""
+    if text in _OF_SERVERS:
+        return text if table in (*_TRAFFIC, ("upstreams", "tls")) else ""
+    return text

@@ -61,7 +61,14 @@ def test_a_name_that_is_wrong_in_one_table_only_says_nothing_elsewhere() -> None
         ("hash hash_policy", "upstream", HASH),
         ("least_conn", "upstream", 'policy = "least_request" }, the default'),
         ("insecure_skip_verify tls_insecure_skip_verify", "upstream", "verify = false in"),
-        ("proxy_ssl_verify", "route", "trusts any certificate"),
+        ("insecure_skip_verify", "route", "trusts any certificate"),
+        (
+            "proxy_ssl_verify ssl_verify tls_verify verify_ssl",
+            "route",
+            "expected verify in [upstreams.tls], which is true by default",
+        ),
+        ("ssl_verify", "upstream", "true by default"),
+        ("client_ip source_ip", "route", "no addresses are let in"),
         ("server_name", "route", 'host = "NAME" in [[routes]]'),
         ("server_name", "server", 'host = "NAME" in [[routes]]'),
         ("client_ip_headers real_ip_header", "server", "[server] trusted_proxies"),
@@ -110,3 +117,43 @@ def test_a_word_of_one_table_has_its_answer_there(tmp_path: Path, text: str, wor
     file.write_text(f"{text}\n{_NEAR.format(upstream='', route='', server='')}")
     [problem] = check(file, {})
     assert words in problem.message
+
+
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        *((name, ("cache",)) for name in ("query", "query_params", "cookies", "allow")),
+        ("query", ("upstreams", "credentials")),
+        ("params", ("upstreams", "credentials", "oauth2")),
+        ("args", ("routes", "rewrite")),
+        ("cookies", ("log",)),
+        ("query", ("coalesce",)),
+        ("insecure", ("tracing",)),
+        ("transport", ("tracing",)),
+        ("insecure", ("store",)),
+        ("email", ("store",)),
+        ("tls_verify", ("server", "tls")),
+        ("rule", ("cors",)),
+        ("deny", ("rate_limit",)),
+        *(("split", (table,)) for table in ("retry", "circuit_breaker", "cors")),
+    ],
+)
+def test_what_is_said_of_requests_is_not_said_of_a_feature(
+    name: str, table: tuple[str, ...]
+) -> None:
+    assert absent(name, table) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "words"),
+    [
+        ("allow", ("cors",), ": expected allow_origins"),
+        ("cookies", ("routes", "cors"), ": expected credentials"),
+        ("insecure", ("upstreams", "tls"), "trusts any certificate"),
+        ("transport", ("upstreams", "servers"), "how servers are spoken to"),
+    ],
+)
+def test_a_word_that_a_table_has_a_meaning_for_is_answered_there(
+    name: str, table: tuple[str, ...], words: str
+) -> None:
+    assert words in absent(name, table)
