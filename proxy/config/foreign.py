@@ -63,6 +63,7 @@ server.write_idle_timeout: write_timeout write send_timeout
 timeouts.connect: connect_timeout connection_timeout connection proxy_connect_timeout
     dial_timeout timeout_connect
 timeouts.per_try: try_timeout per_try_timeout attempt
+retry.idempotency_header: idempotency_key
 retry.attempts: attempt retries max_retries num_retries tries max_attempts count lb_retries
     proxy_next_upstream_tries
 retry.on: retry_on statuses status status_codes codes conditions proxy_next_upstream

@@ -6,12 +6,16 @@ says something wrong about what is written. Words that mean the same are in ``fo
 
 import re
 from collections.abc import Iterable
+from itertools import takewhile
 from typing import Final
 
 _SIGNS: Final = re.compile(r"[^a-z0-9]+")
 _SHORT, _LONG = 3, 6
 """Letters of words from which on one slip is allowed, and two."""
 _SLIPS: Final = 2
+_SEVERAL: Final = 2
+"""Names that are suggested at most."""
+_WHOLE: Final = {"avg": "average", "lvl": "level", "req": "request", "resp": "response"}
 _LONGEST: Final = 100
 """Letters of a word that is looked at: no option is longer."""
 
@@ -25,16 +29,37 @@ def suggestion(word: str, known: Iterable[str], *, parts: bool = True) -> str:
     known = sorted(known)
     low = word.lower()
     same = plain(low)
-    close = [each for each in known if same and plain(each) == same]
-    if not close:
-        far = [(_distance(low, each.lower()), each) for each in known]
-        less = 0 if parts else 1
-        close = [each for slips, each in sorted(far) if slips <= _allowed(low, each) - less]
+    close = [each for each in known if same and plain(each) == same][:1]
+    mine = _parts(low)
     if not close and parts:
-        mine = _parts(low)
+        close = [each for each in known if mine and mine == _parts(each.lower())][:1]
+    if not close:
+        less = 0 if parts else 1
+        close = _nearest(low, known, less)
+    if not close and parts:
         close = [each for each in known if mine and mine <= _parts(each.lower())]
+        # One part alone may be of many names.
+        close = close if len(close) <= min(len(mine), _SEVERAL) else []
+    if not close and parts:
+        close = [each for each in known if len(each) >= _LONG and _parts(each.lower()) <= mine]
         close = close if len(close) == 1 else []
-    return f", did you mean {close[0]!r}?" if close else ""
+    return f", did you mean {' or '.join(map(repr, close))}?" if close else ""
+
+
+def _nearest(low: str, known: Iterable[str], less: int) -> list[str]:
+    """Those with the fewest slips; of several, those that begin alike for longest."""
+    far = [(_distance(low, each.lower()), each) for each in known]
+    near = [(slips, each) for slips, each in far if slips <= _allowed(low, each) - less]
+    least = min(near, default=(0, ""))[0]
+    close = [each for slips, each in near if slips == least]
+    alike = [_alike(low, each.lower()) for each in close]
+    return [each for each, count in zip(close, alike, strict=True) if count == max(alike)]
+
+
+def _alike(one: str, other: str) -> int:
+    """Letters that two words begin with."""
+    pairs = zip(one, other, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def plain(word: str) -> str:
@@ -43,13 +68,22 @@ def plain(word: str) -> str:
 
 
 def _parts(word: str) -> set[str]:
-    return set(_SIGNS.split(word)) - {""}
+    """The words of a name, each as one thing and written out."""
+    return {_one(_WHOLE.get(each, each)) for each in _SIGNS.split(word) if each}
+
+
+def _one(word: str) -> str:
+    return f"{word[:-3]}y" if word.endswith("ies") else word.removesuffix("s")
 
 
 def _allowed(word: str, other: str) -> int:
     """Slips of the keyboard beyond which another word is meant."""
     shorter, longer = sorted((len(word), len(other)))
-    return 0 if longer < _SHORT else 1 if shorter < _LONG else 2
+    if longer < _SHORT:
+        return 0
+    # A long word that has lost one letter is still long.
+    is_long = shorter >= _LONG or (longer == _LONG and shorter == _LONG - 1)
+    return _SLIPS if is_long else 1
 
 
 def _distance(one: str, other: str) -> int:

@@ -66,6 +66,10 @@ def _shape(name: str) -> inspect.StructType:
             "error_log",
             ": the access log goes to standard output, everything else to standard error",
         ),
+        # the name says for which table it is
+        ("store", "health_timeout", ", did you mean 'timeout' in [health_check]?"),
+        ("retry", "idempotency_key", ", did you mean 'idempotency_header'?"),
+        ("health_check", "uhealthy_threshold", ", did you mean 'unhealthy_threshold'?"),
         ("store", "path", ", did you mean 'url'?"),
         ("tracing", "url", ", did you mean 'endpoint'?"),
         ("load_balance", "key", ", did you mean 'hash_key'?"),

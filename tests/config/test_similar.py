@@ -17,6 +17,21 @@ from proxy.config.similar import plain, suggestion
         ("pth", "path", "path"),
         ("round", "round_robin hash", "round_robin"),
         ("x", "attempts on", ""),
+        ("uhealthy_threshold", "healthy_threshold unhealthy_threshold", "unhealthy_threshold"),
+        ("trusted_proxy", "trusted_proxies proxy_protocol", "trusted_proxies"),
+        ("retry_methods", "attempts methods on", "methods"),
+        ("num_workers", "workers listen", "workers"),
+        ("worker_count", "workers listen", "workers"),
+        ("listen_addr", "workers listen", "listen"),
+        ("retry_on", "attempts on", ""),
+        ("req_headers", "request_headers response_headers", "request_headers"),
+        ("resp_header", "request_headers response_headers", "response_headers"),
+        ("header_timeout", "request_headers_timeout keepalive_timeout", "request_headers_timeout"),
+        ("avg", "average burst", "average"),
+        ("lvl", "level access", "level"),
+        ("ebale", "enable", "enable"),
+        ("max_ejection", "max_ejection_a_1 max_ejection_b_2 max_ejection_c_3", ""),
+        ("listen_workers", "listen workers", ""),
         ("os", "on", ""),
         ("timeout", "connect_timeout read_timeout", ""),
         # other words
@@ -38,6 +53,18 @@ def test_the_word_that_was_mistyped_is_suggested(word: str, known: str, meant: s
 def test_of_several_the_nearest_one_is_suggested() -> None:
     assert suggestion("max_bodi", ["max_boxi", "max_body"]) == ", did you mean 'max_body'?"
     assert suggestion("max_bod", ["max_bxy", "max_body"]) == ", did you mean 'max_body'?"
+
+
+def test_of_two_that_are_as_near_both_are_named() -> None:
+    both = ", did you mean 'max_size' or 'min_size'?"
+    assert suggestion("m_size", ["min_size", "max_size"]) == both
+    both = ", did you mean 'max_ejection_percent' or 'max_ejection_time'?"
+    known = ["max_ejection_time", "max_ejection_percent", "base_ejection_time"]
+    assert suggestion("max_ejection", known) == both
+
+
+def test_a_word_without_end_is_not_looked_at() -> None:
+    assert suggestion("a" * 101, ["a" * 100]) == ""
 
 
 def test_a_part_of_a_word_may_mean_something_else() -> None:
