@@ -13,7 +13,9 @@ _KEYS: Final = (
     ("upstreams", "queue", "key"),
     ("upstreams", "load_balance", "hash_key"),
 )
-_CHAINS: Final = (b"x-forwarded-for", b"forwarded")
+_FAMILIES: Final = {b"x-forwarded-for": "x", b"forwarded": "forwarded"}
+"""What has to be in ``[server] forwarded`` for these fields to go upstream."""
+_CHAINS: Final = frozenset(_FAMILIES)
 """Fields in which each proxy writes behind what was said before it came."""
 
 
@@ -28,27 +30,32 @@ def key_doubts(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
             if place is None or getattr(options, "policy", "hash") != "hash":
                 continue
             routes = [entry] if isinstance(entry, Route) else config.routes
-            if doubt := _doubt(config, routes, getattr(options, option)):
+            alone = _SPREAD if option == "hash_key" else _SHARED
+            if doubt := _doubt(config, routes, getattr(options, option), alone):
                 yield Finding(place, doubt)
 
 
-def _doubt(config: Config, routes: Sequence[Route], key: str) -> str:
+def _doubt(config: Config, routes: Sequence[Route], key: str, alone: str) -> str:
+    """``alone``: what becomes of requests that do not have the field."""
     kind, _, name = key.partition(":")
     about = about_the_client(name.encode()) if kind == "header" else None
     if about is None or any(_sets(route, name) for route in routes):
         return ""
-    trusted = bool(config.server.trusted_proxies)
+    trusted, forwarded = bool(config.server.trusted_proxies), config.server.forwarded
+    if about in _CHAINS and forwarded not in ("both", _FAMILIES[about]):
+        believed = "" if trusted else _BELIEVED
+        return f'{name} is dropped with forwarded = "{forwarded}", {alone}{_MEANT}{believed}'
     if about in _CHAINS and trusted:
         return f"a client may begin {name} as it likes, and is another one each time{_MEANT}"
     if about in _CHAINS:
         return f"this is the address of the connection{_MEANT}{_BELIEVED}"
     if about == b"x-real-ip" and not trusted:
-        return (
-            f"{name} of somebody who is not trusted is dropped, so all are one{_MEANT}{_BELIEVED}"
-        )
+        return f"{name} of somebody who is not trusted is dropped, {alone}{_MEANT}{_BELIEVED}"
     return ""
 
 
+_SHARED: Final = "so all are one"
+_SPREAD: Final = "so requests are spread as with least_request"
 _MEANT: Final = ', did you mean "client_addr"?'
 _BELIEVED: Final = "; [server] trusted_proxies says whose X-Forwarded-For is believed"
 

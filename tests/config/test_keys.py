@@ -10,6 +10,8 @@ API = '[[upstreams]]\nname = "api"\nservers = ["http://127.0.0.1:9000"]\n'
 ROUTE = '[[routes]]\nupstream = "api"\n'
 LIMIT = '[rate_limit]\naverage = 2\nkey = "header:{}"\n'
 TRUST = '[server]\ntrusted_proxies = ["10.0.0.0/8"]\n'
+OFF = '[server]\nforwarded = "off"\n'
+HASH = '[load_balance]\npolicy = "{}"\nhash_key = "header:{}"\n'
 SET = 'request_headers = {{ set = {{ {} = "{{client_addr}}" }} }}\n'
 MEANT = 'did you mean "client_addr"?'
 BELIEVED = "[server] trusted_proxies says whose X-Forwarded-For is believed"
@@ -38,6 +40,18 @@ def said(folder: Path, text: str) -> list[str]:
             TRUST + '[load_balance]\npolicy = "hash"\nhash_key = "header:Forwarded"\n' + API,
             "another one each time",
         ),
+        (OFF + LIMIT.format("X-Forwarded-For") + API + ROUTE, 'with forwarded = "off", so all'),
+        (OFF + LIMIT.format("Forwarded") + API + ROUTE, BELIEVED),
+        (
+            TRUST + 'forwarded = "x"\n' + LIMIT.format("Forwarded") + API + ROUTE,
+            'Forwarded is dropped with forwarded = "x", so all are one',
+        ),
+        (
+            OFF.replace("off", "forwarded") + LIMIT.format("X-Forwarded-For") + API + ROUTE,
+            'X-Forwarded-For is dropped with forwarded = "forwarded", so all are one',
+        ),
+        (HASH.format("hash", "X-Real-IP") + API, "so requests are spread as with least_request"),
+        (OFF + HASH.format("hash", "Forwarded") + API, "are spread as with least_request"),
     ],
 )
 def test_a_field_of_a_front_is_no_key(tmp_path: Path, text: str, words: str) -> None:
@@ -52,6 +66,7 @@ def test_a_field_of_a_front_is_no_key(tmp_path: Path, text: str, words: str) -> 
     [
         TRUST + LIMIT.format("X-Real-IP") + API + ROUTE,
         LIMIT.format("X-Real-IP") + API + ROUTE + SET.format("x-real-ip"),
+        LIMIT.format("X-Real-IP") + API + ROUTE + SET.format("x-real-ip").replace("set", "add"),
         LIMIT.format("X-Tenant") + API + ROUTE,
         '[rate_limit]\naverage = 2\nkey = "client_addr"\n' + API + ROUTE,
         '[[routes]]\nupstream = "api"\nrate_limit = false\n' + LIMIT.format("X-Real-IP") + API,
@@ -59,3 +74,18 @@ def test_a_field_of_a_front_is_no_key(tmp_path: Path, text: str, words: str) -> 
 )
 def test_what_tells_clients_apart_is_not_doubted(tmp_path: Path, text: str) -> None:
     assert said(tmp_path, text) == []
+
+
+def test_a_key_that_no_policy_asks_for_is_not_doubted(tmp_path: Path) -> None:
+    lines = said(tmp_path, HASH.format("least_request", "X-Real-IP") + API)
+    assert "client_addr" not in "".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("families", "name"), [("x", "X-Forwarded-For"), ("forwarded", "Forwarded")]
+)
+def test_a_family_that_is_sent_is_not_called_dropped(
+    tmp_path: Path, families: str, name: str
+) -> None:
+    [line] = said(tmp_path, OFF.replace("off", families) + LIMIT.format(name) + API + ROUTE)
+    assert "the address of the connection" in line
