@@ -9,8 +9,10 @@ BLOCK: Final = re.compile(r"\s*[\w:./*~ \"-]+\{\s*$")
 _NGINX: Final = re.compile(r"\s*[a-z_]+(?:\s[^=;{}\[\]\"]*)?;\s*(?:#.*)?|[^=\[\"{]+\{[^=]*\}\s*")
 """A directive, or a block on one line."""
 _HAPROXY: Final = re.compile(
-    r"\s*(?:(?:global|defaults)\b[^=]*|(?:frontend|backend|listen)\s+[\w.:-]+\s*)"
+    r"\s*(?:global|defaults)\b[^=\n]*"
+    r"|\s*(?:frontend|backend|listen)\s+[A-Za-z][\w.-]*\s*\n[ \t]+\S.*"
 )
+"""A section, whose name another line stands below: without one, a = was forgotten."""
 _CADDY: Final = re.compile(
     r"\s*(?::\d+|[\w*-]+(?:\.[\w*-]+)+(?::\d+)?(?:,\s*\S+)*)\s*"
     r"|\s*(?:reverse_proxy|file_server|respond|redir|encode|tls|import)\s[^=]*"
@@ -27,19 +29,20 @@ def other_language(text: str) -> tuple[int, str] | None:
     if not lines:
         return None
     number, first = lines[0]
+    second = lines[1][1] if len(lines) > 1 else ""
     kind = ""
     if first.lstrip().startswith("{"):
         kind = "this is JSON"
     elif first.lstrip().startswith("<") and not MARKER.match(first):
         kind = "this is XML or HTML"
+    elif _YAML.match(first):
+        kind = "this is YAML"
     elif _NGINX.fullmatch(first):
         kind = "this is a configuration of nginx"
-    elif _HAPROXY.fullmatch(first):
+    elif _HAPROXY.fullmatch(first) or _HAPROXY.fullmatch(f"{first}\n{second}"):
         kind = "this is a configuration of HAProxy"
     elif _CADDY.fullmatch(first):
         kind = "this is a configuration of Caddy"
-    elif _YAML.match(first):
-        kind = "this is YAML"
     elif BLOCK.match(first):
         kind = "this is a block in braces"
     words = "expected TOML, with [name] above a table and name = value"

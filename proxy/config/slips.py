@@ -21,6 +21,8 @@ _STRINGS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'')
 _PAIR: Final = re.compile(r"\s*([A-Za-z0-9_.\"' -]+?)\s*(==|:=|=>|=|:)\s*(.*?)\s*$")
 _NAMED: Final = re.compile(r"[{,]\s*([\w-]+)\s*:")
 _OPEN: Final = re.compile(r"\s*[\w.\"'-]+\s*=\s*[\[{]")
+_BARE: Final = re.compile(r"\"[^\"]*\"|'[^']*'|[^\s=\"'{}\[\]]+")
+"""One value, with or without quotes."""
 _SWITCHES: Final = {"on": "true", "yes": "true", "off": "false", "no": "false"}
 _NOTHING: Final = ("None", "null", "nil", "NULL", "undefined", "~")
 
@@ -113,7 +115,7 @@ def _colon(line: str, message: str) -> Diagnosis | None:
         return None
     for each in reversed(found):
         line = f"{line[: each.end() - 1]} ={line[each.end() :]}"
-    name = found[0][1]
+    name = "NAME" if secret_key(line.partition("=")[0]) else found[0][1]
     return Diagnosis(f"in an inline table = stands behind a name: {{ {name} = ... }}", line)
 
 
@@ -186,11 +188,15 @@ def _escape(line: str, message: str) -> Diagnosis | None:
 def _pair(line: str, message: str) -> Diagnosis | None:
     """``key = value`` with something wrong about the sign or the value."""
     text = line.strip()
+    first, *rest = _uncommented(line).split(maxsplit=1) or [""]
+    named = bool(rest) and re.fullmatch(r"[\w.-]*\w", first) and rest[0][0] not in "=:"
+    if named and (secret_key(first) or _BARE.fullmatch(rest[0].strip())):
+        return _unsigned(first, rest[0].strip())
     found = _PAIR.match(_uncommented(line))
     if not found:
         if text in ("{", "}", "},") or BLOCK.match(line):
             return Diagnosis("a table begins with [name] and has no braces around it", None)
-        return Diagnosis(f"expected name = value, got {shown_value(text, text)}") if text else None
+        return Diagnosis(f"expected name = value, got {shown_value(first, text)}") if text else None
     key, sign, value = found.groups()
     if sign != "=":
         return Diagnosis(f"expected {key} = value, got {sign!r} between them")
@@ -201,6 +207,15 @@ def _pair(line: str, message: str) -> Diagnosis | None:
         word = key.removeprefix("export ").removeprefix("set ").strip()
         return Diagnosis(f"a name has no blanks, did you mean {word.replace(' ', '_')!r}?")
     return _value(key, value)
+
+
+def _unsigned(key: str, value: str) -> Diagnosis:
+    """A name and its value with nothing between them."""
+    message = f"expected {key} = value, the = is missing"
+    if secret_key(key):
+        return Diagnosis(message)
+    whole = f"{key} = {value}"
+    return Diagnosis(message, whole if is_whole([whole]) else f'{key} = "{value}"')
 
 
 def _uncommented(line: str) -> str:

@@ -33,6 +33,12 @@ def said(folder: Path, text: str) -> list[str]:
         ("[log]\nsample = 1 // all\n" + API + SERVERS, "2: ", 'a comment begins with "#"'),
         (API + SERVERS + ";", "3: ", "nothing stands behind a value, got ';'"),
         (API + "servers = [\n'http://a'\n];", "5: ", "nothing stands behind a value, got ';'"),
+        (
+            "[server]\nlisten 127.0.0.1:8080\n" + API + SERVERS,
+            "2: ",
+            "expected listen = value, the = is",
+        ),
+        ("[log]\nlevel debug # all\n" + API + SERVERS, "2: ", "expected level = value, the = is"),
         ("worker_processes auto;\nuser nginx;\n", "1: ", "this is a configuration of nginx"),
         ("global\n  maxconn 9\nfrontend a\n  bind :80", "1: ", "a configuration of HAProxy"),
         (":80\nreverse_proxy a:1\n", "1: ", "this is a configuration of Caddy"),
@@ -55,3 +61,32 @@ def test_a_url_is_no_comment_and_no_pair() -> None:
     line = "a = { b = 'http://c: //d' } x"
     assert "comment" not in diagnosis([line], 1, "Expected newline", 29).message
     assert "inline" not in diagnosis(["a = 'http://{b: c}'"], 1, "Expected '='", 3).message
+
+
+def test_what_has_no_sign_is_read_as_what_it_stands_for(tmp_path: Path) -> None:
+    lines = said(tmp_path, f"[server]\nlisten 127.0.0.1:8080\nworkers 2\n{API}{SERVERS}\n[routez]")
+    assert [each.partition(": ")[0] for each in lines] == ["2", "3", "7"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "value S3CRET",
+        "value S3CRET==",
+        "value S3CRET:x",
+        "value  Bearer S3CRET",
+        "password S3CRET = x",
+        "value 'S3CRET'",
+        "value: S3CRET",
+        "value = {S3CRET: 'x'}",
+    ],
+)
+def test_a_secret_without_its_sign_is_not_shown(tmp_path: Path, line: str) -> None:
+    lines = said(tmp_path, f"{API}{SERVERS}\n[upstreams.credentials]\n{line}\n")
+    assert "syntax" in "".join(lines)
+    assert "S3CR" not in "".join(lines)
+
+
+def test_what_stands_in_a_comment_is_no_other_comment() -> None:
+    line = 'a = "b" c # d // e'
+    assert "comment" not in diagnosis([line], 1, "Expected newline", 9).message
