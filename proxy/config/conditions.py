@@ -14,7 +14,11 @@ _OF_REPLIES: Final = re.compile(
     r"|location|www-authenticate|retry-after|alt-svc"
 )
 """Fields that requests do not carry."""
-_OTHER: Final = re.compile(r"!?~\*?\s*\S.*|\^.*|\$\w+|\{[\w.]+\}|%[\[({A-Z].*[\])}%]")
+_OTHER: Final = re.compile(
+    r"!?~(?:\*|\s|\^|\S*(?:\.[*+]|\\|\|)).*"
+    r"|\^(?!v?[0-9][\w.+-]*$).*|\$[A-Za-z_]\w*|\{(?:client_addr|host|request_id|\w+(?:\.\w+)+)\}"
+    r"|%[\[({A-Z].*[\])}%]"
+)
 """Values that are patterns, or variables, in nginx, HAProxy, Caddy or Envoy."""
 
 

@@ -17,7 +17,8 @@ _OTHER: Final = re.compile(
 _SCHEME: Final = re.compile(r"^[A-Za-z]+ +")
 _VARIABLE: Final = re.compile(r"[A-Z_][A-Z0-9_]*")
 _IN_FIELDS: Final = re.compile(
-    r"\$[a-z_]+|%DOWNSTREAM_[A-Z_]+%|%REQ\([^)]*\)%|%\[[^\]]*\]",
+    r"\$[a-z_]+|%DOWNSTREAM_[A-Z_]+%|%REQ\([^)]*\)%"
+    r"|%\[(?:(?:src|dst|unique-id|method|path|url|ssl_fc|hostname|date)\b|[a-z_]+[.(])[^\]]*\]",
 )
 """Variables of nginx, Envoy and HAProxy in the value of a field."""
 _VARIABLES: Final = {

@@ -36,7 +36,8 @@ def without_effect(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
         for (table, option), reason in reasons.items():
             found: dict[Place, list[str]] = {}
             for each in written:
-                if place := each.at(table, option):
+                place = each.at(table, option)
+                if place and not (reason is _uncounted and each.at("rate_limit", "average")):
                     found.setdefault(place, []).append(reason(config, each.options))
             for place, whys in found.items():
                 if all(whys):

@@ -68,9 +68,21 @@ def test_it_is_warned_of(raw: Any, meant: str) -> None:
     assert finding.message.endswith(f"did you mean {meant}?") or meant in finding.message
 
 
+@pytest.mark.parametrize("value", ["report-uri https://a.test/r?x=%[a]", "100%[b c]", "%[x]"])
+def test_brackets_of_a_url_are_no_variable(value: str) -> None:
+    raw = {"response_headers": {"set": {"Content-Security-Policy": value}}}
+    assert list(unexpanded(raw)) == []
+
+
 @pytest.mark.parametrize(
     "raw",
-    [{"path_regex": "/a$B"}, {"replacement": "/$NAME"}, {"value": "sesame$KEYmore"}, {"a": 1}],
+    [
+        {"path_regex": "/a$B"},
+        {"replacement": "/$NAME"},
+        {"value": "sesame$KEYmore"},
+        {"value": "sesame$KEY-x"},
+        {"a": 1},
+    ],
 )
 def test_a_dollar_with_a_meaning_of_its_own_is_not(raw: Any) -> None:
     assert list(unexpanded({"credentials": raw})) == []

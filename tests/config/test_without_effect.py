@@ -118,6 +118,8 @@ def test_what_does_nothing_has_one_warning(tmp_path: Path, text: str, place: str
         "retry = false\n[stream]\ncommit = 'body:64KiB'\n" + API,
         BOTH + "methods = ['GET', 'POST']\ncache.post = true",
         BOTH + "cache.post = true",
+        "[rate_limit]\naverage = '${RATE:-0}'\nlearn = true\nperiod = '1m'\nkey = 'path'\n" + API,
+        "[rate_limit]\nlearn = true\naverage = 0\n" + BOTH + "rate_limit.period = '1m'",
         "[load_balance]\npolicy = 'round_robin'\n" + API,
         "[load_balance]\nmin_share = 100\npolicy = 'round_robin'\n" + API,
         "[load_balance]\nejection_time = '0'\n[circuit_breaker]\n" + API,
