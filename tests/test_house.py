@@ -107,3 +107,29 @@ def test_a_module_without_its_test_is_found_and_so_is_an_exception_that_is_none(
     problems = untested(exceptions)
     assert len(problems) == len(expected)
     assert all(map(str.startswith, problems, expected))
+
+
+@pytest.mark.parametrize(
+    ("body", "declares"),
+    [
+        ("return 1", True),
+        ("return [each for each in a]", True),
+        ("if a: b()", False),
+        ("return a and b", False),
+        ("for each in a: b()", False),
+        ("while a: b()", False),
+        ("try: b()\n    finally: c()", False),
+        ("return a if b else c", False),
+    ],
+)
+def test_a_module_with_a_branch_does_more_than_declare(
+    body: str, declares: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("proxy/policy").mkdir(parents=True)
+    text = f"FAST = 1 if __debug__ else 2\n\n\ndef part():\n    {body}\n"
+    Path("proxy/policy/part.py").write_text(text, encoding="utf-8")
+    start = "tools/mirror.py: policy/part does more than declare"
+    assert [each[: len(start)] for each in untested({"policy/part": ""})] == [start] * (
+        not declares
+    )
