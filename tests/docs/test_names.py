@@ -61,9 +61,20 @@ def missing(text: str) -> list[str]:
     return found
 
 
+def told(page: Path, gone: list[str]) -> str:
+    """What to do about these."""
+    names = "\n".join(f"  {name}" for name in gone)
+    return (
+        f"{page.relative_to(TOP)} names what the code does not have:\n{names}\n"
+        "Write the name that the code has now. One of Python, aiohttp or another program goes into "
+        "OF_OTHERS in tests/docs/test_names.py, with whose it is."
+    )
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_a_page_names_is_there(page: Path) -> None:
-    assert missing(page.read_text(encoding="utf-8")) == []
+    gone = missing(page.read_text(encoding="utf-8"))
+    assert not gone, told(page, gone)
 
 
 def test_a_name_that_is_gone_is_found() -> None:
@@ -77,3 +88,10 @@ def test_a_name_that_is_gone_is_found() -> None:
         "Gone in core/errors.Gone",
         "Gone in Gone.start",
     ]
+
+
+def test_all_that_is_gone_is_told_with_what_to_do() -> None:
+    lines = told(TOP / "README.md", [f"gone_{number}()" for number in range(30)]).splitlines()
+    assert lines[0].startswith("README.md names")
+    assert lines[1:31] == [f"  gone_{number}()" for number in range(30)]
+    assert "OF_OTHERS" in lines[31]
