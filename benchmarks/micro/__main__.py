@@ -35,8 +35,10 @@ def main() -> int:
         print(problem, file=sys.stderr)
     if problems:
         print("what is meant: python -m benchmarks.micro --update", file=sys.stderr)
-    elif verdict.shrunk(expected["counts"], counts):
-        print("cheaper than expected; keep it so: python -m benchmarks.micro --update")
+    elif cheaper := verdict.shrunk(expected["counts"], counts):
+        print("cheaper than expected by more than 5 %:")
+        print("\n".join(f"  {row}" for row in cheaper))
+        print("if a change made it so, keep it so: python -m benchmarks.micro --update")
     else:
         print("as expected")
     return 1 if problems else 0

@@ -64,10 +64,11 @@ def grown(expected: Counts, counts: Counts) -> list[str]:
     return found
 
 
-def shrunk(expected: Counts, counts: Counts) -> bool:
-    """Whether something has become so much cheaper that the committed counts should follow."""
-    return any(
-        value < expected.get(case, {}).get(kind, 0.0) * (1 - TOLERANCE)
+def shrunk(expected: Counts, counts: Counts) -> list[str]:
+    """Sentences about what is cheaper by more than the tolerance."""
+    return [
+        f"{case}: {kind}: {value:g}, {limit:g} expected"
         for case, kinds in counts.items()
         for kind, value in kinds.items()
-    )
+        if value < (limit := expected.get(case, {}).get(kind, 0.0)) * (1 - TOLERANCE)
+    ]

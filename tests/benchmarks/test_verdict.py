@@ -52,7 +52,7 @@ def test_what_is_expected_neither_fails_nor_counts_as_cheaper(
 
 
 def test_what_has_become_cheaper_is_said() -> None:
-    assert shrunk(one(200), one(150))
+    assert shrunk(one(200), one(150)) == ["get: calls: 150, 200 expected"]
     assert not shrunk(one(200), one(195))
 
 
