@@ -13,27 +13,33 @@ ASKS = [
     "from time import monotonic\n",
     "now = loop.time()\n",
     "now = self._loop.time()\n",
+    "clock = asyncio.get_running_loop().time\n",
 ]
 
 
 @pytest.mark.parametrize("line", ASKS)
-@pytest.mark.parametrize("folder", ["proxy/policy", "proxy/middleware/hedge"])
+@pytest.mark.parametrize(
+    ("folder", "instead"),
+    [("proxy/policy", "take `now`"), ("proxy/middleware/hedge", "take a `Clock` (core/clock)")],
+)
 def test_a_clock_that_was_not_handed_in_is_found(
-    line: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    line: str, folder: str, instead: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path(folder).mkdir(parents=True)
     Path(folder, "part.py").write_text(f'"""A part."""\n{line}', encoding="utf-8")
     [problem] = clocks()
     assert problem.startswith(f"{folder}/part.py:2: ")
+    assert problem.endswith(instead)
 
 
-def test_a_clock_that_was_handed_in_may_be_asked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("line", ["now = self._clock()", "began = self.time", "a.time = 3.0"])
+def test_a_clock_that_was_handed_in_may_be_asked_and_a_time_may_be_kept(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("proxy/policy").mkdir(parents=True)
-    Path("proxy/policy/part.py").write_text("now = self._clock()\n", encoding="utf-8")
+    Path("proxy/policy/part.py").write_text(f"{line}\n", encoding="utf-8")
     assert clocks() == []
 
 

@@ -9,6 +9,10 @@ from tools.mirror import mirrored
 
 LONGEST = 300
 _ASKS = {"time", "monotonic", "monotonic_ns", "perf_counter", "time_ns"}
+_HANDED_IN = {
+    "proxy/policy": "take `now`",
+    "proxy/middleware": "take a `Clock` (core/clock)",
+}
 
 
 def clocks() -> list[str]:
@@ -17,14 +21,27 @@ def clocks() -> list[str]:
     Policies are given ``now``, middlewares a ``Clock`` (``proxy/core/clock.py``).
     """
     return [
-        f"{path}:{node.lineno}: asks a clock that was not handed in"
-        for folder in ("proxy/policy", "proxy/middleware")
+        f"{path}:{line}: asks a clock that was not handed in; {instead}"
+        for folder, instead in _HANDED_IN.items()
         for path in sorted(Path(folder).rglob("*.py"))
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if (isinstance(node, ast.Import) and any(name.name == "time" for name in node.names))
-        or (isinstance(node, ast.ImportFrom) and node.module == "time")
-        or (isinstance(node, ast.Attribute) and node.attr in _ASKS)
+        for line in sorted(_asked(ast.parse(path.read_text(encoding="utf-8"))))
     ]
+
+
+def _asked(tree: ast.AST) -> set[int]:
+    """The lines that import a clock, call one, or take that of a loop."""
+    lines = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names) if any(each.name == "time" for each in names):
+                lines.add(node.lineno)
+            case ast.ImportFrom(module="time"):
+                lines.add(node.lineno)
+            case ast.Call(func=ast.Attribute(attr=name)) if name in _ASKS:
+                lines.add(node.lineno)
+            case ast.Attribute(attr="time", value=owner) if "loop" in ast.unparse(owner):
+                lines.add(node.lineno)
+    return lines
 
 
 def main() -> int:
