@@ -15,8 +15,8 @@ Requests that ask at the same time share one call, by the key and the rules of `
 - 304 to our validators: the entry gets the new fields, and each client is answered from it;
 - an error, or a status that says that the server fails: a stale entry is the answer, within
   stale-if-error, and the upstream is left alone for a second;
-- any other reply goes to the clients. If it may be stored (`policy/storing`), a `Recorder` stores
-  it while it is read. It becomes visible with its last byte; what is cut is forgotten.
+- any other reply goes to the clients. If it may be stored (`policy/storing`), `StoredWhileRead`
+  stores it while it is read. It becomes visible with its last byte; what is cut is forgotten.
 
 Every reply says in Cache-Status what the cache did, and why it was not stored (RFC 9211).
 """

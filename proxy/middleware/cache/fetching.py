@@ -20,8 +20,8 @@ from proxy.middleware.cache.filling import Rules, freshened, plan
 from proxy.middleware.cache.labels import labels_of
 from proxy.middleware.cache.leasing import Leases, handed
 from proxy.middleware.cache.lookup import NOTHING_STORED
-from proxy.middleware.cache.recording import Recorder
 from proxy.middleware.cache.rests import Rests
+from proxy.middleware.cache.stored_while_read import StoredWhileRead
 from proxy.middleware.cache.succession import is_newer, is_withdrawn, speaks_of
 from proxy.middleware.cache.sufficing import Suffices
 from proxy.middleware.cache.validating import (
@@ -139,10 +139,10 @@ class Fetcher:
             else:
                 events = streams_events(reply.headers)
                 pace = meta.pace if self._rules.paced and events else None
-                recorder = Recorder(
+                source = StoredWhileRead(
                     reply, writer, limit, place, events=events, pace=pace, clock=self._now
                 )
-                reply = reply.with_body(recorder, reply.length)
+                reply = reply.with_body(source, reply.length)
         except BaseException:  # those that asked leave, while the store is waited for
             self._store.claims.give_back(claim)
             reply.drop()

@@ -12,7 +12,7 @@ _MOST_CHUNKS: Final = 10_000
 """Of a stream whose pace is noted; what comes behind them is replayed at once."""
 
 
-class Recorder:
+class StoredWhileRead:
     """The source of a reply that is stored while it is read.
 
     What is cut, breaks or is given up is forgotten; what ends is stored.
