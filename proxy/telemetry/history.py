@@ -26,9 +26,9 @@ CALLS: Final = 500
 EVENTS: Final = 300
 BUDGET: Final = 4 << 20
 """Bytes in all."""
-_FOR_SECONDS: Final = 7 << 18
-_FOR_MINUTES: Final = 3 << 18
-_FOR_CALLS: Final = 1 << 19
+_FOR_SECONDS: Final = BUDGET * 7 // 16
+_FOR_MINUTES: Final = BUDGET * 3 // 16
+_FOR_CALLS: Final = BUDGET * 2 // 16
 """What is left of the budget is for episodes, events, names and calls in flight."""
 SERIES: Final = 200
 """Routes and servers that are told apart over time; more are one."""

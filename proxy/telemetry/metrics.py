@@ -13,7 +13,7 @@ from http import HTTPStatus
 from importlib.metadata import version
 from itertools import islice
 from platform import python_version
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 from prometheus_client import exposition
 from prometheus_client.metrics_core import (
@@ -52,21 +52,12 @@ _LOOKED_AT: Final = 512
 """Samples that are put in order at once."""
 
 
-class Rendered(NamedTuple):
-    """An answer."""
-
-    body: bytes
-    content_type: str
-
-
-def render(samples: Iterable[Sample], accept: str = "") -> Rendered:
-    """In the format that ``Accept`` asks for: OpenMetrics with examples, or Prometheus's text."""
-    parts, content_type = in_parts(samples, accept)
-    return Rendered(b"".join(parts), content_type)
-
-
 def in_parts(samples: Iterable[Sample], accept: str) -> tuple[Iterator[bytes], str]:
-    """The same; each part takes about two milliseconds, and may be empty."""
+    """In the format that ``Accept`` asks for: OpenMetrics with examples, or Prometheus's text.
+
+    The parts of the answer, each of which takes about two milliseconds and may be empty, and its
+    content type.
+    """
     encode, content_type = exposition.choose_encoder(accept)
     return _parts(samples, encode), content_type
 

@@ -7,8 +7,8 @@ import pytest
 from proxy.core.samples import Sample, counter, gauge, info
 from proxy.telemetry.histograms import BOUNDS, Histogram
 from proxy.telemetry.metric_table import METRICS, STATES, TIMES
-from proxy.telemetry.metrics import in_parts, render
-from tests.support.metrics import families
+from proxy.telemetry.metrics import in_parts
+from tests.support.metrics import families, render
 
 OPEN = "application/openmetrics-text; version=1.0.0"
 LABELS = {"route": "/v1", "upstream": "api", "endpoint": "http://a"}

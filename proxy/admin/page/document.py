@@ -19,8 +19,6 @@ SCRIPTS: Final = (
     "main.js",
 )
 """In their order; each uses those before it."""
-LIMIT: Final = 100 << 10
-"""Bytes that the page may have."""
 
 
 class Document(NamedTuple):

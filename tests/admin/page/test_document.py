@@ -7,12 +7,14 @@ import re
 
 import pytest
 
-from proxy.admin.page.document import LIMIT, SCRIPTS, document
+from proxy.admin.page.document import SCRIPTS, document
 from tests.support.client import ask
 from tests.support.message import get
 from tests.support.proxy import proxied
 from tests.support.upstream import RawUpstream
 
+LIMIT = 100 << 10
+"""Bytes that the page may have."""
 ADMIN = {"listen": "127.0.0.1:0"}
 
 
