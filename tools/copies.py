@@ -1,4 +1,4 @@
-"""Copies of what ``proxy/http`` has: grammar that stands twice will differ one day.
+"""Copies of what ``proxy/http`` and a few others have: what stands twice will differ one day.
 
 Looks at the code, not at its text: docstrings and comments may quote what they like. A line that
 is no copy, though it looks like one, says so itself: ``# house: why``.
@@ -41,8 +41,11 @@ _WHOLE: Final = {
     "retry-after": "http/retry_after.retry_after()",
     "retry-after-ms": "http/retry_after.retry_after()",
     "h2c": "http/upgrade.offered()",
+    "x-request-id": "http/request_id.REQUEST_ID",
+    "\xef\xbb\xbf": "codecs.BOM_UTF8",
 }
 """Of bytes only: a text may be the name of an option."""
+_SWITCHING: Final = 101
 _BODILESS: Final = {204, 304}
 _NAMES: Final = (
     ({"connection", "keep-alive", "transfer-encoding"}, "http/hop_by_hop.HOP_BY_HOP"),
@@ -52,6 +55,8 @@ _NAMES: Final = (
 )
 """Names that only one list has together."""
 _MODULES: Final = {"email.utils": "http/date"}
+_CONSTANTS: Final = {"MOST_VARIANTS": "core/stored.MOST_VARIANTS"}
+"""Those that are declared in one place outside ``proxy/http``."""
 
 
 def copies(source: str) -> Iterator[Copy]:
@@ -81,6 +86,14 @@ def _instead(node: ast.AST) -> str:
             return _of_text(value)
         case ast.Set(elts=elements) | ast.Tuple(elts=elements) | ast.List(elts=elements):
             return _of_many({each.value for each in elements if isinstance(each, ast.Constant)})
+        case (
+            ast.Compare(comparators=[ast.Constant(value=int(number))])
+            | ast.AnnAssign(value=ast.Constant(value=int(number)))
+            | ast.Call(args=[ast.Constant(value=int(number)), *_])
+        ) if number == _SWITCHING:
+            return "http/upgrade.SWITCHING"
+        case ast.AnnAssign(target=ast.Name(id=name)) if name in _CONSTANTS:
+            return _CONSTANTS[name]
         case ast.Call(func=ast.Attribute(attr="split"), args=[ast.Constant(value=b","), *_]):
             return "http/grammar.members()"
         case ast.Compare(left=left, ops=[ast.Eq() | ast.NotEq()], comparators=[right]):
@@ -130,4 +143,5 @@ def found(root: Path = Path()) -> list[str]:
         for path in sorted((root / "proxy").rglob("*.py"))
         if not path.is_relative_to(root / HOME) and not path.is_relative_to(root / APART)
         for line, instead in sorted(copies(path.read_text(encoding="utf-8")))
+        if root / "proxy" / instead.partition(".")[0] != path.with_suffix("")
     ]

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from codecs import BOM_UTF8
 from typing import Final, TypeAlias
 
 from proxy.core.pipes import content
@@ -10,7 +11,6 @@ LOOK_EVERY: Final = 1.0
 """Seconds between two looks at a file."""
 _LONGEST: Final = 64 << 10
 """Bytes of a secret; no server takes a field that is longer."""
-_BOM: Final = b"\xef\xbb\xbf"
 """What some editors write at the start of a file of UTF-8."""
 
 Mark: TypeAlias = tuple[int, int, int, int]
@@ -75,4 +75,4 @@ def regular_content(path: str) -> bytes:
 
 def secret_content(path: str) -> bytes:
     """The bytes of a file or pipe without its BOM and its last line break. Raises OSError."""
-    return content(path).removeprefix(_BOM).removesuffix(b"\n").removesuffix(b"\r")
+    return content(path).removeprefix(BOM_UTF8).removesuffix(b"\n").removesuffix(b"\r")

@@ -14,6 +14,9 @@ from proxy.core.samples import Sample
 from proxy.policy.freshness import Freshness
 from proxy.policy.key_changes import Changes
 
+MOST_VARIANTS: Final = 64
+"""Entries under one key; beyond it the oldest gives way. What names what varies is a client."""
+
 
 class Meta(msgspec.Struct, array_like=True, frozen=True):
     """All of a stored reply but its body."""

@@ -12,13 +12,14 @@ from proxy.edge.client_stream import ClientStream
 from proxy.edge.responses import charge, log_error, name_route
 from proxy.http.date import http_date
 from proxy.http.fields import RawHeaders, has, without
+from proxy.http.request_id import REQUEST_ID
 from proxy.http.sse import of_events
 from proxy.http.upstream_request_id import AN_ID, UPSTREAM_ID, upstream_id
 from proxy.net.splice import LEAST
 
 Field: TypeAlias = tuple[bytes, bytes]
 
-_REQUEST_ID: Final = b"x-request-id"
+_REQUEST_ID: Final = REQUEST_ID.lower()
 
 
 class Relay:
@@ -134,7 +135,7 @@ class Relay:
             dated = has(fields, b"date")
         if ids:
             fields = _named(exchange, fields, ids, ours)
-        own = [self._via[reply.version], (b"X-Request-Id", ours)]
+        own = [self._via[reply.version], (REQUEST_ID, ours)]
         if not dated:
             own = [(b"Date", http_date()), *own]  # RFC 9110 6.6.1
         if self._server_timing:

@@ -21,6 +21,7 @@ from proxy.edge.statuses import SENTENCES, failure
 from proxy.http.date import http_date
 from proxy.http.fields import RawHeaders
 from proxy.http.grammar import quoted
+from proxy.http.request_id import REQUEST_ID
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ def error_response(
     if isinstance(error, e.RateLimited):
         fields.append((b"RateLimit-Policy", error.policy.encode()))
         fields.append((b"RateLimit", error.limit.encode()))
-    fields.append((b"X-Request-Id", request_id.encode()))
+    fields.append((REQUEST_ID, request_id.encode()))
     fields.append((b"Date", http_date()))
     if body:
         fields.append((b"Content-Type", kind))

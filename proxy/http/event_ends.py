@@ -6,12 +6,12 @@ them again, must not keep these. And a server may cut a stream of which all has 
 """
 
 import re
+from codecs import BOM_UTF8
 from typing import Final, TypeAlias
 
 _LINE: Final = 2 << 10
 """Bytes of a line, and of an event's data, that are looked at."""
 _ENDS: Final = re.compile(rb"\r\n|\n|\r")
-_BOM: Final = b"\xef\xbb\xbf"
 _TYPE: Final = re.compile(
     rb'"type"\s*:\s*"(error|message_(?:start|stop)|response\.(?:created|completed|incomplete|failed))"'
 )
@@ -95,7 +95,7 @@ class EventEnd:
     def _take(self, line: bytes) -> None:
         if not self._started:
             self._started = True
-            line = line.removeprefix(_BOM)
+            line = line.removeprefix(BOM_UTF8)
         if line[:6] == b"event:":
             self._name = line[6:].strip(b" \t")
         elif line[:5] == b"data:":

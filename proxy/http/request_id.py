@@ -11,7 +11,9 @@ from proxy.http.fields import DASHED
 
 Field: TypeAlias = tuple[bytes, bytes]
 
-_REQUEST_ID: Final = b"x-request-id"
+REQUEST_ID: Final = b"X-Request-Id"
+"""As it is written."""
+_REQUEST_ID: Final = REQUEST_ID.lower()
 _TRACEPARENT: Final = b"traceparent"
 _TRACESTATE: Final = b"tracestate"
 ID_FIELDS: Final = frozenset((_REQUEST_ID, _TRACEPARENT, _TRACESTATE))
@@ -87,7 +89,7 @@ def new_ids(bits: Callable[[int], int] = random.getrandbits, sampled: int = EVER
     trace = b"00-%b-%b%b-%b" % (request_id, request_id[24:], request_id[16:24], flags)
     return NewIds(
         request_id.decode(),
-        ((b"X-Request-Id", request_id), (b"traceparent", trace)),
+        ((REQUEST_ID, request_id), (b"traceparent", trace)),
         b"X-Request-Id: %b\r\ntraceparent: %b\r\n" % (request_id, trace),
     )
 
@@ -121,7 +123,7 @@ def kept_ids(
     lines = b""
     if not request_id:
         request_id = b"%032x" % bits(128)
-        added = ((b"X-Request-Id", request_id),)
+        added = ((REQUEST_ID, request_id),)
         lines = b"X-Request-Id: %b\r\n" % request_id
     if not parents:
         trace = _new_trace(bits(128) or 1, sampled)
@@ -170,7 +172,7 @@ def ensure_ids(
         request_id = value.decode("ascii")
     else:
         request_id = f"{bits(128):032x}"
-        _put(kept, ids, (b"X-Request-Id", request_id.encode("ascii")))
+        _put(kept, ids, (REQUEST_ID, request_id.encode("ascii")))
     if len(parents) != 1 or not _VALID_PARENT.fullmatch(fields[parents[0]][1]):
         # A new trace: the state of another one does not belong to it (W3C Trace Context 3.4).
         trace = _new_trace(bits(128) or 1, sampled)

@@ -1,6 +1,7 @@
 """Streams of server-sent events, as far as a proxy looks at them (WHATWG HTML 9.2)."""
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from typing import Final
 
@@ -11,7 +12,6 @@ EVENT_STREAM: Final = b"text/event-stream"
 """The media type of a stream of events."""
 
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
-_BOM: Final = b"\xef\xbb\xbf"
 _KNOWN: Final = 64
 """Bytes of a line that tell what it is: no name of an event that means anything here is longer."""
 _PING: Final = b"ping"
@@ -69,13 +69,13 @@ class SseScanner:
             meant |= self._take(self._open + line)
             self._open = b""
         self._open = (self._open + last)[:_KNOWN]
-        text = self._open.removeprefix(_BOM) if self._first else self._open
+        text = self._open.removeprefix(BOM_UTF8) if self._first else self._open
         return meant or (text.startswith(b"data:") and self._name != _PING)
 
     def _take(self, line: bytes) -> bool:
         """A line that has ended. Whether it is data."""
         if self._first:
-            line = line.removeprefix(_BOM)
+            line = line.removeprefix(BOM_UTF8)
             self._first = False
         if not line:
             self._begun = False
@@ -141,7 +141,7 @@ def ids(data: bytes, start: int = 0) -> Iterator[tuple[bytes, int]]:
 
 def lined_up(data: bytes) -> tuple[bytes, int]:
     """A stream from its very start as ``ids`` wants it, and by how much that is longer."""
-    rest = data.removeprefix(_BOM)
+    rest = data.removeprefix(BOM_UTF8)
     return b"\n" + rest, 1 + len(rest) - len(data)
 
 

@@ -5,6 +5,8 @@ from typing import Final
 from proxy.http.fields import RawHeaders
 from proxy.http.grammar import members
 
+SWITCHING: Final = 101
+"""The status of a reply after which both sides speak the other protocol."""
 _NO: Final = b"h2c"
 """HTTP/2 over cleartext is between two hops, and obsolete (RFC 9113 3.1)."""
 

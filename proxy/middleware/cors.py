@@ -18,11 +18,11 @@ from proxy.core.reply import NoMoreBytes, Reply
 from proxy.core.scope import Scope
 from proxy.http.fields import Fields, RawHeaders, values
 from proxy.http.preflight import SAFE, Preflight, preflight
+from proxy.http.upgrade import SWITCHING
 
 ORIGIN: Final = r"^(\*|[a-z][a-z0-9+.-]*://((\*\.)?[a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]+)?)$"
 _ANY: Final = "*"
 _PREFIX: Final = b"access-control-"
-_SWITCHING: Final = 101
 _VARY: Final = b"Vary"
 
 
@@ -126,7 +126,7 @@ class Cors:
             return self._preflight(asked)
         fields = exchange.error_fields = self._fields(_origin(exchange.headers))
         reply = await self._inner(exchange)
-        if reply.status != _SWITCHING:
+        if reply.status != SWITCHING:
             kept = [each for each in reply.headers if not each[0].lower().startswith(_PREFIX)]
             reply.headers = [*kept, *fields]
         return reply

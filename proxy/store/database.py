@@ -15,14 +15,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from proxy.core.stored import Claim
+from proxy.core.stored import MOST_VARIANTS, Claim
 from proxy.store.agreements import Agreements
 from proxy.store.ownership import closed, opened
 from proxy.store.parts import PIECE
 from proxy.store.seals import as_number, sealed, unsealed
 from proxy.store.tables import prepare
 
-MOST_VARIANTS: Final = 64
 BUSY: Final = 5.0
 """Seconds for which it waits for another process that writes."""
 _LINGER: Final = 600.0

@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Set
 from typing import Any, Final, TypeAlias, TypeVar
 
+from proxy.policy.key_changes import Changes
+
 T = TypeVar("T")
 
 KEY: Final = "key"
@@ -29,14 +31,15 @@ _MOST: Final = 10_000
 class Invalidations:
     """Makes them, and knows those that are left."""
 
-    __slots__ = ("_failed", "_left", "_number", "_send", "_tasks", "_timeout", "_timer")
+    __slots__ = ("_changes", "_failed", "_left", "_number", "_send", "_tasks", "_timeout", "_timer")
 
-    def __init__(self, send: Make, timeout: float | None) -> None:
-        """``send``: tells the store.
+    def __init__(self, send: Make, timeout: float | None, changes: Changes) -> None:
+        """``send``: tells the store. ``changes``: what this process knows of at once.
 
         ``timeout``: seconds for which whoever asks for one waits, None for any time.
         """
         self._send = send
+        self._changes = changes
         self._timeout = timeout
         self._left: dict[Invalidation, int] = {}
         """With a number, since one of the same name may be asked for again meanwhile."""
@@ -56,6 +59,7 @@ class Invalidations:
 
         ``kind``: KEY or LABEL. One that takes too long is made later.
         """
+        self._changes.invalidated(name)
         if len(self._left) >= _MOST:
             self._left.clear()
             self._failed.clear()

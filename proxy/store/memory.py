@@ -13,13 +13,11 @@ from itertools import count
 from typing import Final
 
 from proxy.core.samples import Sample, counter, gauge
-from proxy.core.stored import Claim, Claims, Meta
+from proxy.core.stored import MOST_VARIANTS, Claim, Claims, Meta
 from proxy.policy.key_changes import Changes
 from proxy.store.memory_entry import SHORT, MemoryEntry, cost_of
 from proxy.store.own_claims import OwnClaims
 
-MOST_VARIANTS: Final = 64
-"""Entries under one key; beyond it the oldest gives way. What names what varies is a client."""
 _AT_A_TIME: Final = 500
 """Entries that are purged before others have their turn."""
 _KEPT_SHARE: Final = 0.8

@@ -19,7 +19,7 @@ import msgspec
 
 from proxy.core.clock import Clock, monotonic, wall
 from proxy.core.samples import Sample, counter, gauge
-from proxy.core.stored import NOT_KNOWN, Claim, Claims, Meta, StoreFailed
+from proxy.core.stored import MOST_VARIANTS, NOT_KNOWN, Claim, Claims, Meta, StoreFailed
 from proxy.policy.key_changes import Changes
 from proxy.store.invalidations import ALL, KEY, LABEL, Invalidations, hides
 from proxy.store.redis_calls import WRITE_TIMEOUT, RedisCalls
@@ -38,7 +38,6 @@ from proxy.store.redis_parts import RedisParts
 from proxy.store.redis_scripts import GONE, INVALIDATE, MARK, PURGE, STORE, TOUCH
 from proxy.store.redis_writer import RedisWriter
 
-MOST_VARIANTS: Final = 64
 _BACKLOG: Final = 16 << 20
 """Bytes that wait for the network at the most; what comes beyond it is not stored."""
 _REMEMBERED: Final = 24 * 3600
@@ -78,12 +77,12 @@ class RedisStore:
         self._timeout = timeout or None
         self._backlog = 0
         self._number = 0
-        self._invalid = Invalidations(self._make_invalid, self._timeout)
         self._writing: dict[bytes, asyncio.Task[None]] = {}
         """The last write of each key that is under way."""
         scripts = (STORE, TOUCH, INVALIDATE, MARK, PURGE)
         self._run = {text: self._client.register_script(text) for text in scripts}
         self.changes = Changes()
+        self._invalid = Invalidations(self._make_invalid, self._timeout, self.changes)
         self.claims: Claims = RedisClaims(self._calls, self.changes, self._names)
 
     async def get(self, key: bytes) -> Sequence[RedisEntry]:
@@ -222,7 +221,6 @@ class RedisStore:
     async def delete(self, key: bytes, ident: bytes | None = None) -> None:
         """Remove one entry, or all under the key."""
         if ident is None:
-            self.changes.invalidated(key)
             await self._invalid.make(KEY, key)
         else:
             name = self._names.entries(key)
@@ -230,7 +228,6 @@ class RedisStore:
 
     async def purge(self, label: bytes) -> int:
         """Remove all entries with this label; how many there were."""
-        self.changes.invalidated(label)
         return await self._invalid.make(LABEL, label) or 0
 
     async def _make_invalid(self, kind: str, name: bytes) -> int | None:

@@ -83,8 +83,8 @@ class SqliteStore:
         self._kept: set[int] = set()
         self._noted_at = 0.0
         self.timeouts = 0
-        self._invalid = Invalidations(self._make_invalid, self._timeout)
         self.changes = Changes()
+        self._invalid = Invalidations(self._make_invalid, self._timeout, self.changes)
         self.claims: Claims = FileClaims(self._file, self.changes, self._timeout)
 
     def resize(self, max_size: int) -> None:
@@ -188,7 +188,6 @@ class SqliteStore:
     async def delete(self, key: bytes, ident: bytes | None = None) -> None:
         """Remove one entry, or all under the key."""
         if ident is None:
-            self.changes.invalidated(key)
             await self._invalid.make(KEY, key)
         else:
             number = int.from_bytes(ident, "big")
@@ -196,7 +195,6 @@ class SqliteStore:
 
     async def purge(self, label: bytes) -> int:
         """Remove all entries with this label; how many there were."""
-        self.changes.invalidated(label)
         return await self._invalid.make(LABEL, label) or 0
 
     async def _make_invalid(self, kind: str, name: bytes) -> int | None:

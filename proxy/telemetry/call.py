@@ -9,13 +9,13 @@ from proxy.core.exchange import Exchange
 from proxy.core.record import ANSWER, Attempt, Record
 from proxy.core.redaction import HIDDEN, conceal, sent
 from proxy.core.targets_shown import Targets
+from proxy.http.upgrade import SWITCHING
 from proxy.telemetry.access_log_line import escaped, named_by, printable
 from proxy.telemetry.phases import Phases, phase_now, phase_of
 from proxy.telemetry.why import ENDED, EXACT, Behind, Try, Why, cause_of, sentence
 
 LONGEST: Final = 300
 """Letters of a text that a client has made, such as a target."""
-_SWITCHED: Final = 101
 _IDLE_TUNNEL: Final = "connection_read_timeout"
 TRIES: Final = 12
 """Attempts of one call that are kept, the first ones."""
@@ -84,7 +84,7 @@ class Teller:
         upstream, server = where(record, now)
         agent, trace = named_by(exchange)
         tries = _tries(record.attempt_log, exchange.started_at)
-        counted = not in_flight or exchange.status == _SWITCHED
+        counted = not in_flight or exchange.status == SWITCHING
         bytes_in = exchange.bytes_in if counted else exchange.body.received
         reason, failure = record.failure
         if failure:

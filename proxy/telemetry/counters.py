@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 from proxy.core.exchange import Exchange
 from proxy.core.record import HEDGED, Attempt
 from proxy.core.samples import Sample, counter, gauge
+from proxy.http.upgrade import SWITCHING
 from proxy.telemetry.attempts import attempts
 from proxy.telemetry.ended import Alike, Ended
 from proxy.telemetry.phases import Phases
@@ -20,7 +21,6 @@ MOST: Final = 500
 STEP: Final = 16
 """Routes whose times are told at once, which takes about a millisecond."""
 
-_SWITCHED: Final = 101
 _FAILED: Final = 400
 _SMOOTH: Final = 1 / 16
 """Weight of the last answer in what a server takes."""
@@ -82,7 +82,7 @@ class Counters:
         record = exchange.record
         counts["attempts"] += record.attempt_count
         tries = attempts(exchange, now)
-        if exchange.status == _SWITCHED:
+        if exchange.status == SWITCHING:
             counts["tunnels"] += 1
         if exchange.status >= _FAILED or exchange.error:
             counts[f"status {exchange.status}"] += 1

@@ -12,12 +12,12 @@ from typing import Final, NamedTuple, Protocol, TypeAlias
 from proxy.core.body import EMPTY
 from proxy.core.clock import monotonic, wall
 from proxy.core.exchange import Exchange
+from proxy.http.upgrade import SWITCHING
 from proxy.telemetry.phases import Phases, phases
 
 MANY: Final = 64
 """Exchanges that are counted at once; whoever wants to know has the rest counted."""
 
-_SWITCHED: Final = 101
 
 _Kind: TypeAlias = tuple[str, str, str, str, int]
 """Route, upstream, endpoint, method, status."""
@@ -95,7 +95,7 @@ class Ended:
             and not exchange.error
             and record.reply_status == status
             and not record.outcome
-            and status != _SWITCHED
+            and status != SWITCHING
             and (body is EMPTY or not body.waited(now))
             and (stalled is None or not stalled(now))
         ):

@@ -14,10 +14,10 @@ from typing import Final, NamedTuple
 from proxy.core.body import EMPTY, Body
 from proxy.core.exchange import Exchange
 from proxy.core.record import ANSWER, Attempt, Record
+from proxy.http.upgrade import SWITCHING
 
 NAMES: Final = ("client", "queue", "retries", "connect", "first_byte", "body")
 """In the order in which a request meets them."""
-_SWITCHED: Final = 101
 
 
 class Phases(NamedTuple):
@@ -50,7 +50,7 @@ def phases(exchange: Exchange, now: float) -> Phases:
     sending, taking = record.head_s, 0.0
     if exchange.body is not EMPTY:
         sending += _sending(exchange.body, now)
-    if exchange.stalled is not None and exchange.status != _SWITCHED:
+    if exchange.stalled is not None and exchange.status != SWITCHING:
         taking = exchange.stalled(now)
     body = 0.0
     if head_at is not None:
@@ -77,7 +77,7 @@ def phase_now(exchange: Exchange, now: float) -> str:
     record = exchange.record.with_call()
     if exchange.committed:
         stalled = exchange.stalled
-        return "client" if exchange.status != _SWITCHED and is_growing(stalled, now) else "body"
+        return "client" if exchange.status != SWITCHING and is_growing(stalled, now) else "body"
     phase = phase_of(record)
     if exchange.body is EMPTY or phase in ("connect", "retries") or record.wait is not None:
         return phase

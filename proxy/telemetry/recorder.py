@@ -11,6 +11,7 @@ from typing import Final
 
 from proxy.core.clock import Clock, monotonic, wall
 from proxy.core.exchange import Exchange
+from proxy.http.upgrade import SWITCHING
 from proxy.telemetry.buckets import bucket, histogram
 from proxy.telemetry.call import Call, Teller, is_failure, is_trouble, told_apart, where
 from proxy.telemetry.ended import Alike, Ended
@@ -178,7 +179,7 @@ class Recorder:
         route, seconds = exchange.route, now - exchange.started_at
         failed = is_failure(exchange)
         usual = self._usual_of(route)
-        tunnel = exchange.status == 101
+        tunnel = exchange.status == SWITCHING
         long = "" if exchange.endless or tunnel else usual.unusual(spent, exchange.bytes_out)
         slowest = self._slowest.setdefault(route, [])
         if failed:
@@ -248,7 +249,7 @@ class Recorder:
             else:
                 known.number += 1
                 known.oldest = max(known.oldest, round(seconds, 3))
-            if seconds >= 0.25 and not exchange.endless and exchange.status != 101:
+            if seconds >= 0.25 and not exchange.endless and exchange.status != SWITCHING:
                 usual = self._usual_of(exchange.route)
                 if long := usual.unusual(phases(exchange, now), exchange.bytes_out):
                     self._hit(long, exchange, now, exchange.request_id, usual)

@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 from proxy.core.exchange import Exchange
 from proxy.core.samples import Labels, Sample, counter
 from proxy.http.request_id import trace_id
+from proxy.http.upgrade import SWITCHING
 from proxy.telemetry.histograms import Histogram
 from proxy.telemetry.phases import NAMES, Phases
 
@@ -23,7 +24,6 @@ ALWAYS: Final = frozenset({"first_byte", "total"})
 or their clients, and each phase would have twenty lines of zeros in ``/metrics``."""
 Times: TypeAlias = tuple[float | None, ...]
 """Seconds in the order of ``TIMES``; None for what an exchange did not come to."""
-_SWITCHED: Final = 101
 
 
 def times(exchange: Exchange, spent: Phases, now: float) -> Times:
@@ -34,7 +34,7 @@ def times(exchange: Exchange, spent: Phases, now: float) -> Times:
     tried again have ``retries``.
     """
     record = exchange.record
-    whole = exchange.status != _SWITCHED
+    whole = exchange.status != SWITCHING
     asked = record.attempt_count > 0
     answered = record.first_byte_at is not None
     return (

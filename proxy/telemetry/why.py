@@ -6,6 +6,7 @@ import msgspec
 
 from proxy.core import record as waits
 from proxy.core.record import Wait
+from proxy.http.upgrade import SWITCHING
 from proxy.telemetry.phases import Phases
 
 ANSWER: Final = "answer"
@@ -40,7 +41,6 @@ _TOKENS: Final = {
 }
 """The phase, or another cause, that a failure belongs to, by its Proxy-Status token. A call that
 its client has left is not here: what it was waiting for then says why."""
-_SWITCHED: Final = 101
 _OWN: Final = 400
 """From here on, the body of a failed call is the proxy's answer."""
 _TIMEOUT: Final = 408
@@ -229,7 +229,7 @@ def _going_on(why: Why, phase: str) -> str:
         return f"connecting to {server}"
     if phase == "first_byte":
         return f"waiting for the first byte of {server}"
-    if why.status == _SWITCHED:
+    if why.status == SWITCHING:
         both = f"{size(why.bytes_in)} from the client, {size(why.bytes_out)} to it"
         return f"with an open tunnel to {server}: {both}"
     came = "" if why.error and why.status >= _OWN else f", {size(why.bytes_out)}"

@@ -20,7 +20,7 @@ from proxy.http.framing import CHUNKED, UNTIL_CLOSE
 from proxy.http.logins import speaks_of_login
 from proxy.http.sse import streams_events
 from proxy.http.trailers import announcement, last_chunk
-from proxy.http.upgrade import accepted
+from proxy.http.upgrade import SWITCHING, accepted
 from proxy.upstream.address import Address
 from proxy.upstream.connection_pool import ConnectionPool
 from proxy.upstream.http1.fast_reply_head import FastHead, FastHeadParser, FieldFilter
@@ -33,7 +33,6 @@ from proxy.upstream.pooled_connection import PooledConnection
 from proxy.upstream.translate import head_error
 
 _INFORMATIONAL: Final = 100
-_SWITCHING: Final = 101
 _OK: Final = 200
 _UPGRADE_REQUIRED: Final = 426
 _ONCE: Final = frozenset({"POST", "PATCH", "CONNECT"})
@@ -108,7 +107,7 @@ class Forward:
             upload = self._send(exchange, protocol)
             try:
                 message, payload = await protocol.read()
-                while message.code < _OK and message.code != _SWITCHING:
+                while message.code < _OK and message.code != SWITCHING:
                     if message.code == _INFORMATIONAL:
                         exchange.body.proceed()
                     else:
@@ -119,7 +118,7 @@ class Forward:
                 stage = Stage.SENT if known and exchange.login else _stage(protocol)
                 first = not (protocol.reused or protocol.any_reply_byte)
                 raise head_error(error, stage=stage, name=address.name, first=first) from None
-            if message.code == _SWITCHING:
+            if message.code == SWITCHING:
                 return await self._switched(exchange, message, connection, upload)
             record.first_byte_at = monotonic()
             record.reply_status = message.code
@@ -218,13 +217,13 @@ class Forward:
             if (failed := connection.protocol.exception()) is not None:
                 raise failed
         exchange.record.first_byte_at = monotonic()
-        exchange.record.reply_status = _SWITCHING
+        exchange.record.reply_status = SWITCHING
         answer = b", ".join(values(message.fields, b"upgrade"))
         if not accepted(exchange.upgrade, answer):
             raise ProtocolViolation(f"101 to {answer!r}, which was not offered")
         source = UpgradedReply(connection, answer, self._timeouts.tunnel_idle)
         fields = self._filter(message.fields)
-        reply = Reply(101, fields, source, reason=message.reason, length=0)
+        reply = Reply(SWITCHING, fields, source, reason=message.reason, length=0)
         reply.upgraded = source
         return reply
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.store.memory import MOST_VARIANTS, MemoryStore
+from proxy.core.stored import MOST_VARIANTS
+from proxy.store.memory import MemoryStore
 from proxy.store.memory_entry import SHORT
 from tests.support.samples import told
 from tests.support.stored import meta, put

@@ -40,6 +40,13 @@ PLANTED = [
     ('if low == b"retry-after-ms": pass', "retry_after.retry_after"),
     ('ONCE = (b"host", b"content-length", b"transfer-encoding")', "hop_by_hop.FRAMING"),
     ('IDS = {b"traceparent", b"tracestate"}', "http/request_id"),
+    ('ID: Final = b"x-request-id"', "request_id.REQUEST_ID"),
+    ('own = [(b"X-Request-Id", ours)]', "request_id.REQUEST_ID"),
+    (r'BOM: Final = b"\xef\xbb\xbf"', "codecs.BOM_UTF8"),
+    ("_SWITCHED: Final = 101", "upgrade.SWITCHING"),
+    ("tunnel = exchange.status == 101", "upgrade.SWITCHING"),
+    ("reply = Reply(101, fields, source)", "upgrade.SWITCHING"),
+    ("MOST_VARIANTS: Final = 64", "core/stored.MOST_VARIANTS"),
 ]
 
 HONEST = [
@@ -52,6 +59,8 @@ HONEST = [
     "low = name.lower()",
     "OK = (200, 204, 206)",
     'cells = line.split(",")',
+    "most = 101 * size",
+    "if len(entries) > MOST_VARIANTS: pass",
     r'LINE = rb"[^\x00-\x20\x7f]+"',
 ]
 

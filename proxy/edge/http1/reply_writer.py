@@ -30,6 +30,7 @@ from proxy.http.fields import Encoded, RawHeaders
 from proxy.http.framing import CHUNKED_LINE, LENGTH_LINE, has_no_body
 from proxy.http.request_id import ensure_ids
 from proxy.http.trailers import last_chunk
+from proxy.http.upgrade import SWITCHING
 
 
 class ReplyWriter(ClientTransport):
@@ -123,7 +124,8 @@ class ReplyWriter(ClientTransport):
     ) -> None:
         """Send the head of a 101."""
         self.persists = False
-        self.put(reply_head(101, reason, fields, own, encoded, framing=upgrade_lines(protocol)))
+        lines = upgrade_lines(protocol)
+        self.put(reply_head(SWITCHING, reason, fields, own, encoded, framing=lines))
 
     def data(self, chunk: bytes) -> None:
         """Send the next bytes of the body, as a chunk where that is how it is framed."""

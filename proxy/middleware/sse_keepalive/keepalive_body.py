@@ -1,6 +1,7 @@
 """The body of a stream of events, with what the proxy says in between."""
 
 import asyncio
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -16,7 +17,6 @@ from proxy.http.upstream_request_id import upstream_id
 
 HEARTBEAT: Final = b": heartbeat\n\n"
 _OK: Final = 200
-_BOM: Final = b"\xef\xbb\xbf"
 _MAX_HELD: Final = 64 << 10
 """Bytes of an event that are held until all of it has come; a stream that breaks in a longer one
 ends without an error event."""
@@ -234,10 +234,10 @@ async def _without_bom(data: bytes, reply: Reply) -> bytes:
 
     Behind a heartbeat it would be a part of a field's name (WHATWG HTML 9.2.5).
     """
-    while data and data != _BOM and _BOM.startswith(data) and (more := await reply.read()):
+    while data and data != BOM_UTF8 and BOM_UTF8.startswith(data) and (more := await reply.read()):
         data += more
-    if data.startswith(_BOM):
-        return data[len(_BOM) :] or await reply.read()
+    if data.startswith(BOM_UTF8):
+        return data[len(BOM_UTF8) :] or await reply.read()
     return data
 
 

@@ -37,6 +37,7 @@ from proxy.http.chunked import Chunked
 from proxy.http.fields import RawHeaders
 from proxy.http.framing import CHUNKED, UNTIL_CLOSE
 from proxy.http.grammar import Malformed
+from proxy.http.upgrade import SWITCHING
 from proxy.upstream.http1.fast_reply_head import HEAD_LIMIT, FastHeadParser
 from proxy.upstream.http1.reply_head import ReplyHead, ReplyHeadParser
 from proxy.upstream.http1.transport import UpstreamTransport
@@ -46,7 +47,6 @@ READ_BUFFER: Final = 32 << 10
 
 _SMALL: Final = 1024
 """Bytes of a segment that looks like one of several small writes."""
-_SWITCHING: Final = 101
 _FINAL: Final = 200
 
 
@@ -206,7 +206,7 @@ class UpstreamProtocol(UpstreamTransport):
             return self._begin_body(response, data)
         if response.closes:  # of the connection, not of the reply that is still to come
             self.force_close()
-        if response.code == _SWITCHING:
+        if response.code == SWITCHING:
             self.awaiting_head = False
             self._upgraded = True
         super().feed_data((response, EMPTY_PAYLOAD))  # type: ignore[arg-type]
