@@ -15,6 +15,8 @@ core/stream_options edge/options telemetry/options telemetry/second
 _ELSEWHERE: Final = """
 admin/answers: tests/admin/test_api.py  the bodies of answers, over sockets
 admin/client: tests/run/test_drain_command.py  it speaks to a running proxy
+config/effects_in_routes: tests/config/test_without_effect.py  which asks them
+config/effects_in_upstreams: tests/config/test_without_effect.py  which asks them
 edge/certificates: tests/wire/test_listener_certificates.py  handshakes, over sockets
 edge/client_stream: tests/edge/test_service_endings.py  a client that leaves, as the service is told
 edge/entrance: tests/wire/test_listener_tls.py  what comes in by TLS, over sockets
@@ -23,10 +25,9 @@ edge/http1/reply_writer: tests/wire/test_headers_response.py  what it writes is 
 edge/tunnel: tests/wire/test_tunnel.py  bytes both ways, over sockets
 middleware/cache/problems: tests/config/test_tables.py  beside those of all tables
 middleware/deadline/options: tests/config/test_tables.py  beside those of all tables
-middleware/coalesce/options: tests/config/test_tables.py  beside those of all tables
+middleware/coalesce/options: tests/config/test_without_effect.py  where they do something
 middleware/hedge/options: tests/config/test_tables.py  beside those of all tables
 middleware/load_balance/options: tests/config/test_doubts.py  beside the other warnings
-middleware/resume/problems: tests/config/test_tables.py  beside those of all tables
 middleware/retry/attempts: tests/middleware/retry/test_retry.py  retry alone makes them
 middleware/retry/adapters: tests/middleware/retry/test_retry.py  only aiohttp-retry calls them
 policy/endpoint: tests/middleware/load_balance/test_targets.py  servers that are out of service

@@ -10,15 +10,13 @@ from proxy.config.model import Config
 from proxy.config.store_file import store_file_problems
 from proxy.core.cache_options import store_problems
 from proxy.core.findings import Finding, Place, Written
-from proxy.middleware import cors, per_try, rate_limit
+from proxy.middleware import cors, rate_limit
 from proxy.middleware.cache import problems as cache
-from proxy.middleware.coalesce import options as coalesce
 from proxy.middleware.concurrency import options as concurrency
 from proxy.middleware.deadline import options as deadline
 from proxy.middleware.hedge import options as hedge
 from proxy.middleware.load_balance import ejection
 from proxy.middleware.load_balance import options as load_balance
-from proxy.middleware.resume import problems as resume
 from proxy.middleware.retry import options as retry
 
 
@@ -32,14 +30,11 @@ class Checked(Protocol):
 _ROUTE: Final[tuple[Checked, ...]] = (
     deadline,
     rate_limit,
-    resume,
-    coalesce,
     cache,
     cors,
     retry,
     hedge,
     ejection,
-    per_try,
 )
 _UPSTREAM: Final[tuple[Checked, ...]] = (concurrency, load_balance)
 
@@ -54,16 +49,14 @@ def table_problems(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _all(config: Config, raw: Mapping[str, Any]) -> Iterator[Finding]:
-    rules = config.retry or retry.RetryOptions()
     inherited: set[str] = set()
-    yield from retry.problems(Written(raw, (), config, inherited, rules))
+    yield from retry.problems(Written(raw, (), config, inherited))
     yield from store_problems(config.store, used=any(route.cache for route in config.routes))
     yield from store_file_problems(config.store)
     for index, upstream in enumerate(config.upstreams):
         place: Place = ("upstreams", index)
         for checked in _UPSTREAM:
-            yield from checked.problems(Written(raw, place, upstream, inherited, rules))
+            yield from checked.problems(Written(raw, place, upstream, inherited))
     for index, route in enumerate(config.routes):
-        rules = route.retry or retry.RetryOptions()
         for checked in _ROUTE:
-            yield from checked.problems(Written(raw, ("routes", index), route, inherited, rules))
+            yield from checked.problems(Written(raw, ("routes", index), route, inherited))

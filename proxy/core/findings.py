@@ -1,7 +1,18 @@
 """What is wrong with a table of the configuration, and where.
 
-The checks of a table stand beside its options, as ``problems(written)``; ``config/tables`` calls
-them all. What they find is a `Finding`.
+Where a new check goes:
+
+- A value that a table cannot mean: beside its options, as ``problems(written)``, which
+  ``config/tables`` calls for each entry.
+- An option that does nothing beside what else the file writes, a warning: a row of
+  ``config/effects_in_routes`` or ``config/effects_in_upstreams``. ``config/without_effect`` asks
+  all that inherit an option of the top; ``problems`` sees one of them, and must not say it.
+- What several tables contradict, such as a name that nobody has: ``config/crosscheck``, a problem.
+- What is valid and certainly not meant, such as a wildcard in a path: ``config/doubts``, a warning.
+  Where the value alone shows it, as with ``percent_doubt``, it may stand in ``problems``.
+- What cannot be converted, such as an unknown option or a wrong type: ``config/diagnose``.
+
+What they find is a `Finding`; one that begins with ``WARNING`` keeps no file from being used.
 """
 
 from collections.abc import Mapping
@@ -33,7 +44,7 @@ class Finding(NamedTuple):
 class Written:
     """A route, an upstream or the file itself: its options, and where the file writes them."""
 
-    __slots__ = ("_inherited", "_place", "_raw", "entry", "options", "repeat_rules")
+    __slots__ = ("_inherited", "_place", "_raw", "entry", "options")
 
     def __init__(
         self,
@@ -41,20 +52,19 @@ class Written:
         place: Place,
         options: Any,
         inherited: set[str],
-        repeat_rules: RepeatRules,
+        _: RepeatRules | None = None,
     ) -> None:
         """``raw``: the file. ``place``: ``("routes", 0)``, or ``()`` for the file itself.
 
         ``options``: all tables, merged.
 
         ``inherited``: the tables of the top that an entry before has been checked with; shared by
-        all entries. ``repeat_rules``: those of ``[retry]``, its defaults if it is switched off.
+        all entries. The last is not used any more.
         """
         self._raw = raw
         self._place = place
         self._inherited = inherited
         self.options = options
-        self.repeat_rules = repeat_rules
         self.entry: Mapping[str, Any] = raw
         """What the file says in this entry itself."""
         if place:
@@ -96,12 +106,6 @@ class Written:
             return None
         self._inherited.add(table)
         return place
-
-    def anywhere(self, table: str, option: str) -> bool:
-        """Whether the file writes this option at its top or in any route."""
-        entries = (self._raw, *(self._raw.get("routes") or ()))
-        tables = [entry.get(table) for entry in entries]
-        return any(isinstance(each, Mapping) and option in each for each in tables)
 
 
 def is_token(text: str) -> bool:

@@ -15,7 +15,7 @@ not count.
 import asyncio
 import math
 from asyncio import CancelledError, current_task
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 from proxy.core.body import served_since
@@ -23,7 +23,6 @@ from proxy.core.clock import Clock
 from proxy.core.duration import AUTO
 from proxy.core.errors import AttemptTimeout, ConnectTimeout
 from proxy.core.exchange import Exchange, Handler
-from proxy.core.findings import WARNING, Finding, Written
 from proxy.core.outcome import Verdict, verdict
 from proxy.core.reply import Reply
 from proxy.core.scope import EndpointScope, TakesOver
@@ -37,26 +36,6 @@ Task: TypeAlias = "asyncio.Task[Any]"
 
 _AGAIN: Final = 1.0
 """Seconds until it is asked again whether there is a server for another attempt."""
-
-
-def problems(written: Written) -> Iterator[Finding]:
-    """What is wrong with `[timeouts] per_try`."""
-    clocks, retry = written.options.timeouts, written.options.retry
-    at = written.at("timeouts", "per_try")
-    if at is None or not clocks.per_try or 0 < clocks.total < clocks.per_try:
-        return  # the last is a problem of its own
-    if clocks.per_try > clocks.first_byte > 0:
-        longer = f"per_try ({clocks.per_try}) is longer than first_byte ({clocks.first_byte})"
-        yield Finding(at, f"{WARNING} {longer}, so it never runs out")
-    elif (retry is None or retry.attempts == 1) and not _falls_back(written.options):
-        message = "no other attempt follows: expected [retry] attempts above 1"
-        yield Finding(at, f"{WARNING} {message}")
-
-
-def _falls_back(options: Any) -> bool:
-    """Whether it is a route that names upstreams that take over."""
-    others = getattr(options, "fallback", ())
-    return isinstance(others, tuple) and bool(others)
 
 
 def link(scope: EndpointScope, inner: Handler) -> Handler | None:

@@ -9,6 +9,7 @@ from proxy.config.load import check
 API = '[[upstreams]]\nname = "api"\nservers = ["http://127.0.0.1:9000"]\n'
 ROUTE = '[[routes]]\nupstream = "api"\n'
 BOTH = API + ROUTE
+OTHER = '[[routes]]\nupstream = "b"\npath = "/b"\n'
 REST = '[[routes]]\nupstream = "api"\npath = "/rest"\n'
 
 
@@ -124,6 +125,40 @@ def test_what_does_nothing_has_one_warning(tmp_path: Path, text: str, place: str
         "[load_balance]\nmin_share = 100\npolicy = 'round_robin'\n" + API,
         "[load_balance]\nejection_time = '0'\n[circuit_breaker]\n" + API,
         # in one route it does something
+        "[load_balance]\nhash_key = 'path'\n"
+        + BOTH
+        + "[[upstreams]]\nname = 'b'\nservers = ['http://b']\nload_balance.policy = 'hash'\n"
+        + OTHER,
+        "[retry]\non = ['503']\n" + BOTH + "retry.attempts = 1\n" + REST,
+        "[retry]\nbackoff_base = '1s'\n" + BOTH + "retry.backoff_max = '500ms'\n" + REST,
+        "[retry]\nwait_for_connect = '1m'\n" + BOTH + "timeouts.total = '30s'\n" + REST,
+        "[retry.budget]\npercent = 0\n" + BOTH + "retry.budget.min_per_second = 1\n" + REST,
+        "[timeouts]\nper_try = '2s'\n" + BOTH + "retry.attempts = 1\n" + REST,
+        "[timeouts]\nper_try = '5s'\n" + BOTH + "timeouts.first_byte = '3s'\n" + REST,
+        "[hedge]\n" + BOTH + "methods = ['POST']\n" + REST,
+        "[hedge]\ndelay = '5s'\n" + BOTH + "timeouts.first_byte = '3s'\n" + REST,
+        "[circuit_breaker]\ninterval = '1m'\nmin_requests = 5\n"
+        + BOTH
+        + "circuit_breaker.failure_ratio = 0.5\n"
+        + REST,
+        "[circuit_breaker]\nbase_ejection_time = '9s'\n"
+        + BOTH
+        + "circuit_breaker.max_ejection_time = '5s'\n"
+        + REST,
+        "[stream]\nresume = '5s'\n" + BOTH + "methods = ['POST']\n" + REST,
+        "[coalesce]\n" + BOTH + "methods = ['POST']\n" + REST,
+        "[cache]\n" + BOTH + "methods = ['POST']\n" + REST,
+        "[concurrency]\nmin = 2\n"
+        + BOTH
+        + "[[upstreams]]\nname = 'b'\nservers = ['http://b']\n"
+        + "concurrency.adaptive = 'gradient'\n"
+        + OTHER,
+        "[queue]\n"
+        + BOTH
+        + "[[upstreams]]\nname = 'b'\nservers = ['http://b']\nconcurrency = {}\n"
+        + OTHER,
+        # and in one that adds to the table of the top
+        "[cache]\n" + BOTH + "methods = ['POST']\n" + REST + "cache.max_object = '1KiB'",
         "[timeouts]\nidle = '1m'\n" + BOTH + "timeouts.total = '30s'\n" + REST,
         "[load_balance]\nejection_time = '5s'\n" + BOTH + "circuit_breaker = {}\n" + REST,
         "[cache]\npost = true\n" + BOTH + "methods = ['GET']\n" + REST,
@@ -133,7 +168,17 @@ def test_what_does_something_is_not_doubted(tmp_path: Path, text: str) -> None:
     assert said(tmp_path, text) == []
 
 
-def test_what_does_nothing_in_any_route_is_said_once_at_the_top(tmp_path: Path) -> None:
-    text = "[cache]\npost = true\n" + BOTH + "methods = ['GET']\n" + REST + "methods = ['HEAD']"
-    [line] = said(tmp_path, text)
-    assert line.startswith("cache.post: warning: ")
+@pytest.mark.parametrize(
+    ("top", "one", "other", "place"),
+    [
+        ("[cache]\npost = true\n", "methods = ['GET']\n", "methods = ['HEAD']", "cache.post"),
+        ("[retry]\non = ['503']\n", "retry.attempts = 1\n", "retry.attempts = 1", "retry.on"),
+        ("[cache]\n", "methods = ['PUT']\n", "methods = ['PATCH']", "cache"),
+        ("[hedge]\n", "methods = ['PATCH']\n", "methods = ['POST']", "hedge"),
+    ],
+)
+def test_what_does_nothing_in_any_route_is_said_once_at_the_top(
+    tmp_path: Path, top: str, one: str, other: str, place: str
+) -> None:
+    [line] = said(tmp_path, top + BOTH + one + REST + other)
+    assert line.startswith(f"{place}: warning: ")

@@ -13,7 +13,6 @@ from proxy.core.findings import (
     token_fault,
     value_fault,
 )
-from proxy.middleware.retry.options import RetryOptions
 
 RAW: dict[str, Any] = {
     "retry": {"attempts": 2},
@@ -23,7 +22,7 @@ RAW: dict[str, Any] = {
 
 
 def written(*place: Any, inherited: set[str] | None = None) -> Written:
-    return Written(RAW, place, None, set() if inherited is None else inherited, RetryOptions())
+    return Written(RAW, place, None, set() if inherited is None else inherited)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from proxy.core.cache_options import CacheOptions
-from proxy.core.findings import WARNING, Finding, Written
+from proxy.core.findings import Finding, Written
 
 LOOKED_UP: Final = ("GET", "HEAD")
 """Methods whose replies are stored in any case."""
@@ -13,12 +13,6 @@ LOOKED_UP: Final = ("GET", "HEAD")
 def problems(written: Written) -> Iterator[Finding]:
     """What is wrong with `[cache]`."""
     options: CacheOptions | None = written.options.cache
-    methods, at = written.options.methods, written.at("cache")
-    stored = {*LOOKED_UP, "QUERY", *(("POST",) if options is not None and options.post else ())}
-    if options is not None and at and methods and stored.isdisjoint(methods):
-        near = " (POST with post = true)" if "POST" in methods else ""
-        said = f"nothing of {', '.join(methods)} is stored, only GET and QUERY{near}"
-        yield Finding(at, f"{WARNING} {said}")
     if options is None or (place := written.first_at("cache")) is None:
         return
     if (

@@ -1,12 +1,10 @@
 """The options of ``[coalesce]``."""
 
-from collections.abc import Iterator
 from typing import Annotated
 
 from msgspec import Meta
 
 from proxy.core.duration import Duration, seconds
-from proxy.core.findings import WARNING, Finding, Written
 from proxy.core.options import Table, described
 
 
@@ -23,13 +21,3 @@ class CoalesceOptions(Table, frozen=True, kw_only=True):
             '"0": as long as its own timeouts allow.'
         ),
     ] = seconds(0)
-
-
-def problems(written: Written) -> Iterator[Finding]:
-    """What is wrong with `[coalesce]`."""
-    options: CoalesceOptions | None = written.options.coalesce
-    methods, at = written.options.methods, written.at("coalesce")
-    if options is not None and at and methods and not {"GET", "HEAD", "QUERY"} & set(methods):
-        yield Finding(
-            at, f"{WARNING} nothing of {', '.join(methods)} is shared, only GET and QUERY"
-        )

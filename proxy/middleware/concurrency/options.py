@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from proxy.core.findings import WARNING, Finding, Written, token_fault
+from proxy.core.findings import Finding, Written, token_fault
 from proxy.core.options import Table, described
 from proxy.core.request_key import PATTERN
 
@@ -71,13 +71,6 @@ def problems(written: Written) -> Iterator[Finding]:
         if place and limits.min > limits.max_requests:
             message = f"min ({limits.min}) is more than max_requests ({limits.max_requests})"
             yield Finding((*place, "min"), message)
-        at = written.at("concurrency", "min")
-        if at and limits.adaptive == "off":
-            message = 'the limit does not move: expected adaptive = "gradient" beside it'
-            yield Finding(at, f"{WARNING} {message}")
-    if queue is not None and (place := written.first_at("queue")):
-        if limits is None and not written.anywhere("retry", "wait_for_connect"):
-            message = "nothing ever waits here: expected [concurrency] max_requests beside it"
-            yield Finding(place, f"{WARNING} {message}")
-        if queue.priority_header and (fault := token_fault(queue.priority_header)):
-            yield Finding((*place, "priority_header"), fault)
+    header = queue.priority_header if queue is not None else ""
+    if header and (place := written.first_at("queue")) and (fault := token_fault(header)):
+        yield Finding((*place, "priority_header"), fault)

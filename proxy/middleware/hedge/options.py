@@ -5,7 +5,6 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from proxy.core.duration import Duration
 from proxy.core.findings import WARNING, Finding, Written, percent_doubt
 from proxy.core.options import Table
 
@@ -40,30 +39,6 @@ class HedgeOptions(Table, frozen=True, kw_only=True):
 def problems(written: Written) -> Iterator[Finding]:
     """What is wrong with `[hedge]`."""
     options: HedgeOptions | None = written.options.hedge
-    at = written.at("hedge")
-    if options is None or at is None:
-        return
-    route, rules = written.options, written.repeat_rules
-    key = rules.idempotency_header
-    if not options.budget_percent:
-        yield Finding(at, f"{WARNING} no copy is ever sent with budget_percent = 0")
-    elif not set(route.methods or rules.methods) & set(rules.methods):
-        may = f", but for what carries {key}" if key else ""
-        taken = ", ".join(route.methods) or "any method"
-        if not (key and written.at("retry", "idempotency_header")):
-            message = f"nothing of {taken} may be repeated{may}: see [retry] methods"
-            yield Finding(at, f"{WARNING} {message}")
     share = written.at("hedge", "budget_percent")
-    if share and (doubt := percent_doubt(options.budget_percent)):
+    if options and share and (doubt := percent_doubt(options.budget_percent)):
         yield Finding(share, f"{WARNING} {doubt}")
-    first_byte = route.timeouts.first_byte
-    if options.delay[:1].isdigit() and 0 < first_byte <= _seconds(options.delay):
-        message = f"first_byte ({first_byte}) ends before delay"
-        yield Finding((*at, "delay"), f"{WARNING} {message}")
-
-
-def _seconds(text: str) -> float:
-    try:
-        return Duration.parse(text)
-    except ValueError:
-        return 0.0

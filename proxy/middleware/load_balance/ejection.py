@@ -82,24 +82,9 @@ def passive(ejection_time: float) -> CircuitBreakerOptions:
 def problems(written: Written) -> Iterator[Finding]:
     """What is wrong with `[circuit_breaker]`."""
     options: CircuitBreakerOptions | None = written.options.circuit_breaker
-    place = written.at("circuit_breaker")
-    if options is None or place is None:
-        return
-    if not options.consecutive_failures and not options.failure_ratio:
-        message = "no server is ever ejected: expected consecutive_failures or failure_ratio"
-        yield Finding(place, f"{WARNING} {message}")
-    base = written.at("circuit_breaker", "base_ejection_time")
-    if base and options.base_ejection_time > options.max_ejection_time > 0:
-        message = f"longer than max_ejection_time ({options.max_ejection_time})"
-        yield Finding(base, f"{WARNING} {message}")
     most = written.at("circuit_breaker", "max_ejection_percent")
-    if most and (doubt := percent_doubt(options.max_ejection_percent)):
+    if options and most and (doubt := percent_doubt(options.max_ejection_percent)):
         yield Finding(most, f"{WARNING} {doubt}")
-    for name in ("min_requests", "interval"):
-        counted = written.at("circuit_breaker", name)
-        if counted and not options.failure_ratio:
-            message = "no ratio is counted: expected failure_ratio beside it"
-            yield Finding(counted, f"{WARNING} {message}")
 
 
 def breaker(

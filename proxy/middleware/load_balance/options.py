@@ -68,10 +68,6 @@ def problems(written: Written) -> Iterator[Finding]:
     options: LoadBalanceOptions | None = written.options.load_balance
     if options is None:
         return
-    at = written.at("load_balance", "hash_key")
-    if at and options.policy != "hash":
-        message = f'policy is "{options.policy}": expected policy = "hash" beside it'
-        yield Finding(at, f"{WARNING} {message}")
     panic = written.at("load_balance", "panic_threshold")
     if panic and (doubt := percent_doubt(options.panic_threshold)):
         yield Finding(panic, f"{WARNING} {doubt}")

@@ -143,28 +143,15 @@ def problems(written: Written) -> Iterator[Finding]:
 
 
 def _doubts(options: RetryOptions, written: Written) -> Iterator[Finding]:
-    """What can be read and never does what it says."""
-    on, budget = written.at("retry", "on"), options.budget
-    if on and options.attempts == 1:
-        yield Finding(on, "nothing is tried again with attempts = 1")
-    elif on and not options.on:
-        yield Finding(on, "nothing is tried again; retry = false says so too")
+    """What can be read and is hardly meant."""
+    on = written.at("retry", "on")
     for index, name in enumerate(options.on if on else ()):
         if on and _SUCCESS.fullmatch(name):
             message = f"a reply with {name} is no failure, and would be thrown away"
             yield Finding((*on, index), message)
-    base = written.at("retry", "backoff_base")
-    if base and options.backoff_base > options.backoff_max > 0:
-        message = f"longer than backoff_max ({options.backoff_max}), which is then waited"
-        yield Finding(base, message)
-    waits, total = written.at("retry", "wait_for_connect"), written.options.timeouts.total
-    if waits and 0 < total <= options.wait_for_connect:
-        yield Finding(waits, f"[timeouts] total ({total}) ends the wait before")
     table = written.at("retry", "budget")
-    if table and (doubt := percent_doubt(budget.percent)):
+    if table and (doubt := percent_doubt(options.budget.percent)):
         yield Finding((*table, "percent"), doubt)
-    if table and not budget.percent and not budget.min_per_second:
-        yield Finding(table, "nothing is tried again: percent and min_per_second are 0")
 
 
 def statuses(on: Sequence[str]) -> frozenset[int]:

@@ -1,0 +1,246 @@
+"""Why an option of a route does nothing there; ``without_effect`` asks, and says it."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Final, TypeAlias
+
+from proxy.config.model import Config, Route
+from proxy.core.duration import Duration
+from proxy.core.size import Size
+from proxy.edge.http1.spool import IN_MEMORY
+from proxy.middleware.cache.problems import LOOKED_UP
+from proxy.middleware.retry.options import RetryOptions
+
+Reason: TypeAlias = Callable[[Config, Route], str]
+"""Why an option does nothing in a route; empty where it does."""
+
+_SENT: Final = {"reset", "timeout"}
+"""What of ``[retry] on`` allows ``last_chance``."""
+
+
+def _on(_: Config, route: Route) -> str:
+    if route.retry is None or (route.retry.on and route.retry.attempts > 1):
+        return ""
+    if route.retry.attempts == 1:
+        return "nothing is tried again with attempts = 1"
+    return "nothing is tried again; retry = false says so too"
+
+
+def _backoff_base(_: Config, route: Route) -> str:
+    retry = route.retry
+    if retry is None or not retry.backoff_base > retry.backoff_max > 0:
+        return ""
+    return f"longer than backoff_max ({retry.backoff_max}), which is then waited"
+
+
+def _wait_for_connect(_: Config, route: Route) -> str:
+    total = route.timeouts.total
+    if route.retry is None or not 0 < total <= route.retry.wait_for_connect:
+        return ""
+    return f"[timeouts] total ({total}) ends the wait before"
+
+
+def _retry_budget(_: Config, route: Route) -> str:
+    if route.retry is None or route.retry.budget.percent or route.retry.budget.min_per_second:
+        return ""
+    return "nothing is tried again: percent and min_per_second are 0"
+
+
+def _max_retry_after(_: Config, route: Route) -> str:
+    if route.retry is None or route.retry.respect_retry_after:
+        return ""
+    return "no Retry-After is waited for with respect_retry_after = false"
+
+
+def _last_chance(_: Config, route: Route) -> str:
+    retry = route.retry
+    if retry is None or not retry.last_chance:
+        return ""
+    if not _SENT & set(retry.on):
+        return 'nothing that was sent is tried again: expected "reset" or "timeout" in on'
+    if route.timeouts.per_try:
+        return "[timeouts] per_try acts earlier"
+    return "[hedge] acts earlier" if route.hedge is not None else ""
+
+
+def _max_body(_: Config, route: Route) -> str:
+    if route.retry is None or route.retry.max_body <= IN_MEMORY:
+        return ""
+    most = Size(IN_MEMORY)
+    return f'all bodies together have {most} of memory, did you mean "{most}"?'
+
+
+def _queue(config: Config, route: Route) -> str:
+    upstreams = {upstream.name: upstream for upstream in config.upstreams}
+    others = route.fallback if isinstance(route.fallback, tuple) else ()
+    used = [upstreams.get(name) for name in (route.upstream, *others)]
+    if all(upstream is not None and upstream.concurrency is None for upstream in used):
+        return "nothing ever waits: expected [concurrency] max_requests and [queue]"
+    return _beyond_total("queue", config, route)
+
+
+def _beyond_total(name: str, _: Config, route: Route) -> str:
+    """A clock of ``[timeouts]`` that ``total`` ends before it can run out."""
+    limit, total = getattr(route.timeouts, name), route.timeouts.total
+    if _goes_on(route) or not 0 < total < limit:
+        return ""
+    return f"longer than total ({total}), so it never runs out"
+
+
+def _max_wait(_: Config, route: Route) -> str:
+    total = route.timeouts.total
+    if route.rate_limit is None or _goes_on(route) or not 0 < total < route.rate_limit.max_wait:
+        return ""
+    return f"[timeouts] total ({total}) ends the wait before, with 504: expected at most {total}"
+
+
+def _goes_on(route: Route) -> bool:
+    """Whether the upstream may be asked for longer than ``total`` of one exchange."""
+    resumes = route.stream is not None and route.stream.resume > 0
+    return route.cache is not None or route.coalesce is not None or resumes
+
+
+def uncounted(_: Config, route: Route) -> str:
+    limit = route.rate_limit
+    if limit is None or limit.average or not limit.period:
+        return ""
+    return "no request is counted: expected average beside it"
+
+
+def _heartbeat(_: Config, route: Route) -> str:
+    clocks = route.timeouts
+    heartbeat = 0.0 if route.stream is None else route.stream.heartbeat
+    if not heartbeat:
+        return ""
+    if 0 < clocks.total <= heartbeat:
+        return f"[timeouts] total ({clocks.total}) ends every stream before"
+    # Before its head, a stream may be silent for first_byte.
+    if not 0 < clocks.first_byte <= heartbeat:
+        return ""
+    for name in ("idle", "progress"):
+        limit = getattr(clocks, name)
+        if 0 < limit < heartbeat:
+            return f"[timeouts] {name} ({limit}) cuts a stream that is silent for so long"
+    return ""
+
+
+def _post(_: Config, route: Route) -> str:
+    if route.cache is None or not route.cache.post or not route.methods or "POST" in route.methods:
+        return ""
+    return f"the route takes no POST, only {', '.join(route.methods)}"
+
+
+def _per_try(_: Config, route: Route) -> str:
+    clocks, retry = route.timeouts, route.retry
+    if not clocks.per_try or 0 < clocks.total < clocks.per_try:
+        return ""  # the last is a problem of its own
+    if clocks.per_try > clocks.first_byte > 0:
+        longer = f"per_try ({clocks.per_try}) is longer than first_byte ({clocks.first_byte})"
+        return f"{longer}, so it never runs out"
+    falls_back = isinstance(route.fallback, tuple) and bool(route.fallback)
+    if (retry is None or retry.attempts == 1) and not falls_back:
+        return "no other attempt follows: expected [retry] attempts above 1"
+    return ""
+
+
+def _hedge(_: Config, route: Route) -> str:
+    if route.hedge is None:
+        return ""
+    if not route.hedge.budget_percent:
+        return "no copy is ever sent with budget_percent = 0"
+    rules = route.retry or RetryOptions()
+    key = rules.idempotency_header
+    if set(route.methods or rules.methods) & set(rules.methods):
+        return ""
+    if key and key != RetryOptions().idempotency_header:  # copies are for what carries it
+        return ""
+    may = f", but for what carries {key}" if key else ""
+    taken = ", ".join(route.methods) or "any method"
+    return f"nothing of {taken} may be repeated{may}: see [retry] methods"
+
+
+def _hedge_delay(_: Config, route: Route) -> str:
+    first_byte = route.timeouts.first_byte
+    if route.hedge is None or not route.hedge.delay[:1].isdigit():
+        return ""
+    try:
+        delay = Duration.parse(route.hedge.delay)
+    except ValueError:
+        return ""
+    if not 0 < first_byte <= delay:
+        return ""
+    return f"first_byte ({first_byte}) ends before delay"
+
+
+def _ejections(_: Config, route: Route) -> str:
+    breaker = route.circuit_breaker
+    if breaker is None or breaker.consecutive_failures or breaker.failure_ratio:
+        return ""
+    return "no server is ever ejected: expected consecutive_failures or failure_ratio"
+
+
+def _base_ejection_time(_: Config, route: Route) -> str:
+    breaker = route.circuit_breaker
+    if breaker is None or not breaker.base_ejection_time > breaker.max_ejection_time > 0:
+        return ""
+    return f"longer than max_ejection_time ({breaker.max_ejection_time})"
+
+
+def _ratio(_: Config, route: Route) -> str:
+    if route.circuit_breaker is None or route.circuit_breaker.failure_ratio:
+        return ""
+    return "no ratio is counted: expected failure_ratio beside it"
+
+
+def _resume(_: Config, route: Route) -> str:
+    if route.stream is None or not route.stream.resume or _takes(route, "GET", "HEAD", "QUERY"):
+        return ""
+    return f"nothing of {', '.join(route.methods)} is resumed, only GET"
+
+
+def _coalesce(_: Config, route: Route) -> str:
+    if route.coalesce is None or _takes(route, "GET", "HEAD", "QUERY"):
+        return ""
+    return f"nothing of {', '.join(route.methods)} is shared, only GET and QUERY"
+
+
+def _cache(_: Config, route: Route) -> str:
+    cache = route.cache
+    if cache is None or _takes(route, *LOOKED_UP, "QUERY", *(("POST",) if cache.post else ())):
+        return ""
+    near = " (POST with post = true)" if "POST" in route.methods else ""
+    return f"nothing of {', '.join(route.methods)} is stored, only GET and QUERY{near}"
+
+
+def _takes(route: Route, *methods: str) -> bool:
+    """Whether a request with one of these methods can come to the route."""
+    return not route.methods or not set(methods).isdisjoint(route.methods)
+
+
+ROUTE: Final[Mapping[tuple[str, str], Reason]] = {
+    ("retry", "on"): _on,
+    ("retry", "backoff_base"): _backoff_base,
+    ("retry", "wait_for_connect"): _wait_for_connect,
+    ("retry", "budget"): _retry_budget,
+    ("retry", "max_retry_after"): _max_retry_after,
+    ("retry", "last_chance"): _last_chance,
+    ("retry", "max_body"): _max_body,
+    ("timeouts", "per_try"): _per_try,
+    ("timeouts", "queue"): _queue,
+    ("timeouts", "idle"): partial(_beyond_total, "idle"),
+    ("rate_limit", "max_wait"): _max_wait,
+    ("rate_limit", "period"): uncounted,
+    ("rate_limit", "key"): uncounted,
+    ("hedge", ""): _hedge,
+    ("hedge", "delay"): _hedge_delay,
+    ("circuit_breaker", ""): _ejections,
+    ("circuit_breaker", "base_ejection_time"): _base_ejection_time,
+    ("circuit_breaker", "min_requests"): _ratio,
+    ("circuit_breaker", "interval"): _ratio,
+    ("stream", "resume"): _resume,
+    ("coalesce", ""): _coalesce,
+    ("cache", ""): _cache,
+    ("stream", "heartbeat"): _heartbeat,
+    ("cache", "post"): _post,
+}
+"""Table and option; no option is for the table itself."""

@@ -1,0 +1,61 @@
+"""Why an option of an upstream does nothing there; ``without_effect`` asks, and says it."""
+
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
+
+from proxy.config.model import Config, Upstream
+
+Reason: TypeAlias = Callable[[Config, Upstream], str]
+"""Why an option does nothing in an upstream; empty where it does."""
+
+
+def _hash_key(_: Config, upstream: Upstream) -> str:
+    balance = upstream.load_balance
+    if balance is None or balance.policy == "hash":
+        return ""
+    return f'policy is "{balance.policy}": expected policy = "hash" beside it'
+
+
+def _min_share(_: Config, upstream: Upstream) -> str:
+    balance = upstream.load_balance
+    if balance is None or balance.policy == "least_request" or balance.min_share >= 100:
+        return ""
+    return f'policy is "{balance.policy}": only "least_request" gives less to a slow server'
+
+
+def _ejection_time(config: Config, upstream: Upstream) -> str:
+    balance = upstream.load_balance
+    if balance is None or not balance.ejection_time:
+        return ""
+    routes = [
+        route
+        for route in config.routes
+        if upstream.name == route.upstream
+        or (isinstance(route.fallback, tuple) and upstream.name in route.fallback)
+    ]
+    if not routes or any(route.circuit_breaker is None for route in routes):
+        return ""
+    return "[circuit_breaker] takes the place of it"
+
+
+def _min(_: Config, upstream: Upstream) -> str:
+    if upstream.concurrency is None or upstream.concurrency.adaptive != "off":
+        return ""
+    return 'the limit does not move: expected adaptive = "gradient" beside it'
+
+
+def _queue(config: Config, upstream: Upstream) -> str:
+    retries = [route.retry for route in config.routes if route.retry is not None]
+    if upstream.concurrency is not None or any(retry.wait_for_connect for retry in retries):
+        return ""
+    return "nothing ever waits here: expected [concurrency] max_requests beside it"
+
+
+UPSTREAM: Final[Mapping[tuple[str, str], Reason]] = {
+    ("load_balance", "hash_key"): _hash_key,
+    ("load_balance", "min_share"): _min_share,
+    ("load_balance", "ejection_time"): _ejection_time,
+    ("concurrency", "min"): _min,
+    ("queue", ""): _queue,
+}
+"""Table and option; no option is for the table itself."""
