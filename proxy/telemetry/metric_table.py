@@ -4,17 +4,28 @@ Everything with a state gives samples (``core/samples``). Each name of a sample 
 ``TIMES``, ``STATES`` or ``LEFT_OUT``; a test fails for one that is not. docs/metrics.md is made
 from these tables.
 
-A metric has the labels that its row names, no others. Samples that then have the same labels are
-added up, or the largest counts, as ``fold`` says: two routes may have one path, and workers have
-equal labels. Names of routes, upstreams and servers come from the configuration, and all else that
+A metric has the labels that its row names, no others. Samples that then have the same labels, such
+as those of two routes with one path, become one as ``fold`` says: they are added up, or the largest
+counts, the smallest or the mean. The samples of one thing that several workers have become one as
+``workers`` says, which is the same where the row names nothing else. A row says here how that is;
+``run/workers/totals`` has it from here. Names of routes, upstreams and servers come from the configuration, and all else that
 a label may be is a short list, so clients cannot make series.
 """
 
 from collections.abc import Callable, Iterable
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 PREFIX: Final = "sidecar_proxy_"
+
+Fold: TypeAlias = Callable[[Iterable[float]], float]
+"""Makes one of several values."""
+
+
+def mean(values: Iterable[float]) -> float:
+    """Of moving means: each has seen about as much as the others."""
+    each = list(values)
+    return sum(each) / len(each)
 
 
 class Type(Enum):
@@ -35,9 +46,11 @@ class Metric(NamedTuple):
     type: Type
     labels: tuple[str, ...]
     help: str
-    fold: Callable[[Iterable[float]], float] = sum
+    fold: Fold = sum
     source: tuple[str, ...] = ()
     """How the samples call the labels, where that is something else."""
+    workers: Fold | None = None
+    """How those of several workers become one, where that is not ``fold``."""
     prefix: str = PREFIX
 
     @property
@@ -69,9 +82,12 @@ def _gauge(
     labels: str,
     text: str,
     name: str = "",
-    fold: Callable[[Iterable[float]], float] = sum,
+    fold: Fold = sum,
+    *,
+    workers: Fold | None = None,
 ) -> Metric:
-    return Metric(sample, name or sample, Type.GAUGE, tuple(labels.split()), text, fold)
+    names = tuple(labels.split())
+    return Metric(sample, name or sample, Type.GAUGE, names, text, fold, workers=workers)
 
 
 def _process(sample: str, kind: Type, text: str) -> Metric:
@@ -104,17 +120,17 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         _counter("route_attempts", "route", "Requests that were sent upstream, by route; those too that a cache sends in the background.", "route_attempts"),
         _counter("served_attempts", "upstream endpoint outcome", "The same by server and by what came of it: the status that the server sent, whatever the client was told; a failure as [retry] on calls it, or \"failed\"; \"broken\" (its reply broke off behind the head); \"hedged\" (a copy overtook it); or \"abandoned\" (its client has left, or it was ended for another reason). With wait_for_connect, only those since the last wait.", "attempts"),
         _counter("route_retry", "route reason", "Requests that were sent again, by what the attempt before came to.", "retries", "route retry"),
-        _gauge("served_latency_seconds", _SERVER, "From a request to the head of its reply, a moving mean.", "endpoint_latency_seconds", max),
+        _gauge("served_latency_seconds", _SERVER, "From a request to the head of its reply, a moving mean.", "endpoint_latency_seconds", mean),
         _gauge("retry_budget_requests", "upstream", "Requests in the window of the retry budget."),
         _gauge("retry_budget_spent", "upstream", "Retries in the window of the retry budget."),
-        _gauge("retry_budget_available", "upstream", "Retries that the budget would allow now."),
+        _gauge("retry_budget_available", "upstream", "Retries that the budget would allow now; where routes have budgets of their own at an upstream, that with the fewest.", fold=min, workers=sum),
         _counter("retry_budget_refused", "upstream", "Retries that the budget did not allow."),
         _counter("retry_last_chances", "route upstream", "Attempts that were ended for another one because their clients were about to leave."),
         _gauge("client_patience_seconds", "route upstream", "How long clients wait that leave without an answer, where that is known.", fold=min),
         _counter("hedge_copies_sent", "route upstream", "Copies of slow requests that were sent."),
         _counter("hedge_copies_won", "route upstream", "Copies whose reply came first."),
         _counter("hedge_copies_over_budget", "route upstream", "Copies that the budget did not allow."),
-        _gauge("hedge_delay_seconds", "route upstream", "After which a copy is sent.", fold=max),
+        _gauge("hedge_delay_seconds", "route upstream", "After which a copy is sent.", fold=max, workers=mean),
         _counter("coalesce_calls", "route", "Calls that several requests may share."),
         _counter("coalesce_joined", "route", "Requests that were given the reply to an equal one.", "coalesced_requests"),
         _gauge("coalesce_in_flight", "route", "Shared calls that have not ended."),
@@ -132,8 +148,8 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         _gauge("endpoint_paused_seconds", _SERVER, "For which the server is left alone: by its Retry-After where the upstream has several servers, [circuit_breaker] or [health_check], or by its quota. Else a Retry-After keeps back only those it was said to.", fold=max),
         _gauge("endpoint_quota_wait_seconds", _SERVER, "Longest time until a quota that the server has told of allows a request again.", fold=max),
         _gauge("endpoint_quota_path_wait_seconds", _SERVER, "The same of quotas of single paths.", fold=max),
-        _gauge("endpoint_quota_paths", _SERVER, "Paths with a quota of their own."),
-        _gauge("endpoint_quota_credentials", _SERVER, "Credentials with a quota of their own."),
+        _gauge("endpoint_quota_paths", _SERVER, "Paths with a quota of their own.", fold=max),
+        _gauge("endpoint_quota_credentials", _SERVER, "Credentials with a quota of their own.", fold=max),
         _gauge("endpoint_quota_remaining", _SERVER, "Requests that are left in the quota with the longest wait.", fold=min),
         _gauge("endpoint_quota_spacing_seconds", _SERVER, "Between two requests, so that what is left lasts.", fold=max),
         _counter("breaker_ejections", "route upstream endpoint", "Times that a server was taken out."),
@@ -165,7 +181,7 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         _counter("connect_timed_out", "upstream", "Those that waited for as long as they may."),
         _counter("rate_limit_refused", "route", "Requests over the limit of their client."),
         _counter("rate_limit_waited", "route", "Requests that waited for their client's limit."),
-        _gauge("rate_limit_keys", "route", "Clients whose limit is being counted."),
+        _gauge("rate_limit_keys", "route", "Clients whose limit is being counted; with workers, in the one that has most.", workers=max),
         _gauge("resumable_streams", "", "Streams of events that can be resumed."),
         _gauge("resumable_streams_waiting", "", "Those of them whose client is away."),
     ),
@@ -254,3 +270,16 @@ LEFT_OUT: Final = {
 }
 """Samples that are no metric, and why."""
 # fmt: on
+
+WORKERS: Final[dict[str, Fold]] = {
+    **{row.sample: row.workers or row.fold for row in METRICS if row.type is Type.GAUGE},
+    # of those that are no metric
+    "concurrency_key_waiting": sum,
+    "concurrency_key_longest_seconds": max,
+    "rate_limit_left": sum,
+    "tunnel_age_seconds": max,
+    "tunnel_idle_seconds": max,
+}
+"""How the numbers of several workers become one. What is divided among them is added up. Of what
+each has, or sees a part of that others may see as well, the one is taken that an operator has to
+see: the longest time, the smallest remainder, the worst state."""

@@ -66,7 +66,7 @@ def test_the_format_is_the_one_that_was_asked_for(accept: str, expected: str) ->
     assert answer.body.endswith(b"# EOF\n") == ("openmetrics" in expected)
 
 
-def test_samples_with_the_same_labels_are_added_up() -> None:
+def test_samples_with_the_same_labels_become_one_as_their_row_says() -> None:
     """Two routes may have one path, and workers have equal labels."""
     samples = [
         counter("rate_limit_refused", 2, {"route": "/v1"}),
@@ -75,11 +75,23 @@ def test_samples_with_the_same_labels_are_added_up() -> None:
         gauge("hedge_delay_seconds", 0.7, {"route": "/v1", "upstream": "api"}),
         gauge("endpoint_healthy", 1, SERVER),
         gauge("endpoint_healthy", 0, SERVER),
+        gauge("endpoint_quota_paths", 2, SERVER),
+        gauge("endpoint_quota_paths", 3, SERVER),
+        gauge("served_latency_seconds", 0.5, SERVER),
+        gauge("served_latency_seconds", 0.7, SERVER),
+        gauge("retry_budget_spent", 2, {"upstream": "api"}),
+        gauge("retry_budget_spent", 3, {"upstream": "api"}),
+        gauge("retry_budget_available", 30, {"upstream": "api"}),
+        gauge("retry_budget_available", 0, {"upstream": "api"}),
     ]
     assert told(samples) == {
         "sidecar_proxy_rate_limit_refused_total /v1": 5,
         "sidecar_proxy_hedge_delay_seconds /v1 api": 0.7,
         "sidecar_proxy_endpoint_healthy http://a api": 0,
+        "sidecar_proxy_endpoint_quota_paths http://a api": 3,
+        "sidecar_proxy_endpoint_latency_seconds http://a api": pytest.approx(0.6),
+        "sidecar_proxy_retry_budget_spent api": 5,
+        "sidecar_proxy_retry_budget_available api": 0,
     }
 
 

@@ -2,9 +2,8 @@
 
 Counters are added up; what a worker had counted when it ended stays in the sum, so none goes
 backwards. What a worker counted after it last told, a second at most, is lost where it is killed.
-Numbers that go up and down are added up too, or the one is shown that an operator has to see: the
-longest time, the smallest remainder, the worst state. Each worker's order is kept, so that the
-samples of one thing stay together.
+Numbers that go up and down become one as ``telemetry/metric_table`` says. Each worker's order is
+kept, so that the samples of one thing stay together.
 """
 
 from collections.abc import Iterable
@@ -13,68 +12,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from proxy.core.samples import Kind, Sample
+from proxy.telemetry.metric_table import WORKERS
 
-LARGEST: Final = frozenset(
-    {
-        "draining",
-        "store_circuit_open",
-        "endpoint_backup",
-        "endpoint_quota_credentials",
-        "endpoint_quota_paths",
-        "endpoint_withdrawn",
-        "endpoint_weight",
-        "rate_limit_keys",
-    }
-)
-"""What every worker has, or sees a part of that others may see as well. Times are too."""
-SMALLEST: Final = frozenset(
-    {
-        "client_patience_seconds",
-        "credentials_expires_seconds",
-        "credentials_left",
-        "credentials_usable",
-        "endpoint_healthy",
-        "endpoint_quota_remaining",
-        "process_start_time_seconds",
-        "reload_succeeded",
-    }
-)
-"""Healthy is what all workers find so."""
-MEAN: Final = frozenset({"hedge_delay_seconds", "served_latency_seconds"})
-SUMMED: Final = frozenset(
-    {
-        "cache_refreshing",
-        "client_connections",
-        "client_connections_limit",
-        "coalesce_in_flight",
-        "coalesced_bytes",
-        "concurrency_finished_per_second",
-        "concurrency_in_flight",
-        "concurrency_key_waiting",
-        "concurrency_lent",
-        "concurrency_limit",
-        "concurrency_waiting",
-        "connect_waiting",
-        "endpoint_connections",
-        "endpoint_in_flight",
-        "process_max_fds",
-        "process_open_fds",
-        "process_resident_memory_bytes",
-        "process_virtual_memory_bytes",
-        "rate_limit_left",
-        "requests_in_flight",
-        "resumable_streams",
-        "resumable_streams_waiting",
-        "retry_budget_available",
-        "retry_budget_requests",
-        "retry_budget_spent",
-        "store_bytes",
-        "store_entries",
-        "trace_waiting_bytes",
-        "tunnels_open",
-    }
-)
-"""What is divided among the workers; what is in none of these is added up as well."""
 WORST: Final = ("open", "half-open", "closed")
 """Words of which the first that any worker says is shown; of others all are."""
 
@@ -186,13 +125,5 @@ def merged(samples: list[Sample]) -> Sample:
 
 
 def _number(sample: Sample, values: list[int | float]) -> float:
-    name = sample.name
-    if sample.kind is Kind.COUNTER:
-        return sum(values)
-    if name in MEAN:
-        return sum(values) / len(values)
-    if name in SMALLEST:
-        return min(values)
-    if name in LARGEST or name.endswith("_seconds"):
-        return max(values)
-    return sum(values)
+    fold = sum if sample.kind is Kind.COUNTER else WORKERS.get(sample.name, sum)
+    return fold(values)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from proxy.admin.state import state
 from proxy.core.samples import NONE, Kind, Sample, counter, gauge, info
-from proxy.run.workers import totals as module
 from proxy.run.workers.totals import Totals, packed, unpacked
+from proxy.telemetry.metric_table import WORKERS
 
 API = {"route": "/"}
 
@@ -60,6 +60,12 @@ def test_no_counter_goes_backwards_whoever_ends(steps: list[tuple[int, int, bool
         ("endpoint_paused_seconds", [0.0, 7.5], 7.5),
         ("endpoint_quota_remaining", [9, 4], 4),
         ("served_latency_seconds", [0.1, 0.3], 0.2),
+        ("hedge_delay_seconds", [0.1, 0.3], 0.2),
+        ("rate_limit_keys", [3, 5], 5),
+        ("endpoint_quota_paths", [3, 5], 5),
+        ("endpoint_quota_credentials", [3, 5], 5),
+        ("retry_budget_available", [3, 5], 8),
+        ("concurrency_key_longest_seconds", [1.0, 2.5], 2.5),
         ("unheard_of", [1, 2], 3),
     ],
 )
@@ -148,8 +154,8 @@ def test_it_is_known_of_every_number_how_to_merge_it() -> None:
         if "workers" not in path.parts
         for name in GIVEN.findall(path.read_text())
     }
-    known = module.LARGEST | module.SMALLEST | module.MEAN | module.SUMMED
     assert len(names) > 20
-    unknown = {name for name in names - known if not name.endswith("_seconds")}
-    assert unknown == set(), "say in run/workers/totals how those of several workers are merged"
-    assert {name for name in known if name not in names} == set(), "nobody tells these any more"
+    unknown = names - WORKERS.keys()
+    assert unknown == set(), "say in telemetry/metric_table how those of several workers are merged"
+    of_workers = {name for name in WORKERS if name.startswith(("worker_", "workers_"))}
+    assert WORKERS.keys() - names - of_workers == set(), "nobody tells these any more"
