@@ -104,6 +104,8 @@ def state(samples: Iterable[Sample]) -> dict[str, Any]:
                 "spent": row.get("retry_budget_spent"),
                 "available": row.rounded("retry_budget_available", 1),
                 "refused": row.get("retry_budget_refused"),
+                "percent": row.get("retry_budget_percent"),
+                "min_per_second": row.rounded("retry_budget_min_per_second"),
             }
             for row in rows(told, "retry_budget_", "upstream")
         ],

@@ -123,7 +123,8 @@ class UpstreamScope(Scope):
     takes_over: TakesOver | None = None
     """None for the last upstream of a route."""
     retry_budget: Budget
-    """What retries may add to the load, shared by all routes to this upstream."""
+    """What retries may add to the load; shared by those routes to this upstream whose
+    ``[retry.budget]`` is the same."""
     has_headroom: list[Callable[[], bool]] = field(default_factory=list)
     """What has to hold for one more request than was asked for."""
     has_server_left: list[Callable[[Exchange], bool]] = field(default_factory=list)

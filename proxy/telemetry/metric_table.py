@@ -253,6 +253,8 @@ TIMES: Final = (
 LEFT_OUT: Final = {
     "concurrency_key_waiting": "a label for each client; /api/concurrency shows the ten with the most",
     "concurrency_key_longest_seconds": "likewise",
+    "retry_budget_percent": "an option; /api/budgets shows it",
+    "retry_budget_min_per_second": "likewise",
     "rate_limit_left": "a label for each client; /api/rate_limits shows the ten with the least",
     "tunnel_age_seconds": "a label for each tunnel; /api/tunnels shows them",
     "tunnel_idle_seconds": "likewise",
@@ -277,6 +279,8 @@ WORKERS: Final[dict[str, Fold]] = {
     "concurrency_key_waiting": sum,
     "concurrency_key_longest_seconds": max,
     "rate_limit_left": sum,
+    "retry_budget_percent": max,
+    "retry_budget_min_per_second": sum,
     "tunnel_age_seconds": max,
     "tunnel_idle_seconds": max,
 }

@@ -22,7 +22,7 @@ _SUCCESS: Final = re.compile("1..|20[013-9]|2[1-9][0-9]|2xx|304|3xx")
 
 
 class BudgetOptions(Table, frozen=True, kw_only=True):
-    """How much retries may add to the load of an upstream."""
+    """How much retries may add to the load of an upstream. Routes with equal tables share it."""
 
     percent: Annotated[
         float, Meta(ge=0, le=1000, description="Retries, in percent of the requests in `window`.")

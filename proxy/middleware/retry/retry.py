@@ -30,12 +30,15 @@ _MAX_UNREAD: Final = 64 << 10
 
 
 def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
-    """Where ``[retry] attempts`` is more than one. All routes to an upstream share its budget."""
+    """Where ``[retry] attempts`` is more than one.
+
+    Routes to an upstream share a budget where their ``[retry.budget]`` is the same.
+    """
     options = scope.find(RetryOptions)
     if options is None or not scope.retries:
         return None
-    shared, budget = scope.shared, scope.retry_budget
-    shown = shared.share(("retry", scope.upstream, options.budget), lambda: UpstreamBudget(budget))
+    shared, budget, limits = scope.shared, scope.retry_budget, options.budget
+    shown = shared.share(("retry", scope.upstream, limits), lambda: UpstreamBudget(budget, limits))
     shared.watch(shown, upstream=scope.upstream)
     stalled = stalled_attempts(scope, options, inner)
     return Retry(
@@ -75,7 +78,7 @@ class Retry:
         stalled: StalledAttempts | None = None,
         clock: Clock,
     ) -> None:
-        """``budget``: shared by all that send to the same upstream.
+        """``budget``: shared by all that send to the same upstream with an equal one.
 
         ``hold``: waits until a reply is good enough to be shown, see ``middleware/commit``.
         ``stalled``: ends attempts whose client is about to leave.

@@ -1,5 +1,6 @@
 """What operators are shown of the retries that an upstream has left."""
 
+from proxy.middleware.retry.options import BudgetOptions
 from proxy.middleware.retry.upstream_budget import UpstreamBudget
 from proxy.policy.budget import Budget
 from tests.support.samples import told
@@ -10,11 +11,14 @@ def test_each_figure_is_the_one_of_its_name() -> None:
     for _ in range(20):
         budget.request(0.0)
     assert [budget.spend(0.0) for _ in range(3)] == [True] * 3
-    assert told(UpstreamBudget(budget)) == {
+    shown = UpstreamBudget(budget, BudgetOptions(percent=20, min_per_second=0))
+    assert told(shown) == {
         "retry_budget_requests": 20,
         "retry_budget_spent": 3,
         "retry_budget_available": 1,
         "retry_budget_refused": 0,
+        "retry_budget_percent": 20,
+        "retry_budget_min_per_second": 0,
     }
     assert [budget.spend(0.0) for _ in range(3)] == [True, False, False]
-    assert told(UpstreamBudget(budget))["retry_budget_refused"] == 2
+    assert told(shown)["retry_budget_refused"] == 2

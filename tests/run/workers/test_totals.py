@@ -65,6 +65,8 @@ def test_no_counter_goes_backwards_whoever_ends(steps: list[tuple[int, int, bool
         ("endpoint_quota_paths", [3, 5], 5),
         ("endpoint_quota_credentials", [3, 5], 5),
         ("retry_budget_available", [3, 5], 8),
+        ("retry_budget_percent", [20, 20], 20),
+        ("retry_budget_min_per_second", [1.5, 1.5], 3),
         ("concurrency_key_longest_seconds", [1.0, 2.5], 2.5),
         ("unheard_of", [1, 2], 3),
     ],
