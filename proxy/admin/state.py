@@ -39,10 +39,14 @@ class Row:
 
 
 def rows(samples: Iterable[Sample], start: str, *by: str) -> list[Row]:
-    """The things whose samples have names that begin with ``start``, told apart by these labels."""
+    """The things whose samples have names that begin with ``start``, told apart by these labels.
+
+    A sample without one of the labels is of something else, and is left out.
+    """
     found: list[Row] = []
+    needed = set(by)
     for sample in samples:
-        if not sample.name.startswith(start):
+        if not (sample.name.startswith(start) and sample.labels.keys() >= needed):
             continue
         labels = {label: sample.labels[label] for label in by}
         if not (found and found[-1].labels == labels and found[-1].add(sample)):

@@ -141,3 +141,10 @@ def test_a_time_that_is_not_known_is_null() -> None:
 def test_two_things_with_the_same_labels_are_shown_as_two() -> None:
     budgets = [*numbered("retry_budget", "requests spent", API)] * 2
     assert [budget["spent"] for budget in state(budgets)["budgets"]] == [2, 2]
+
+
+def test_a_sample_without_the_labels_of_its_family_is_left_out() -> None:
+    """One of the whole process, whose name begins as those of routes do."""
+    told = numbered("rate_limit", "refused waited keys", {"route": "/"})
+    alone = [gauge(f"{start}_full", 1) for start in ("rate_limit", "hedge", "endpoint", "worker")]
+    assert state([*alone, *told]) == state(told)
