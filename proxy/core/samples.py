@@ -1,7 +1,19 @@
 """What operators are shown, in one shape.
 
-Whatever has a state that operators want to see has ``describe(now)``, which gives samples. All that
-shows them is made from these: ``/api/state`` by ``admin/state``.
+Whatever has a state that operators want to see has ``describe(now)``, which gives samples. A link
+has it shown with ``Shared.watch``, which adds labels. All that shows them is made from these:
+
+- ``/api/state`` by ``admin/state``;
+- ``/metrics`` by ``telemetry/metrics``, with a row in ``telemetry/metric_table`` for each name, or
+  the reason why there is none;
+- those of several workers are made one by ``run/workers/totals``, as the row says.
+
+What a name begins with, ``rate_limit_``, is a family: all its samples have one set of labels, or
+that and more. ``/api/state`` makes a thing of those whose labels are equal, and leaves out what
+lacks one of them. So a sample of the whole process has a beginning of its own.
+
+A counter that shall outlive a reload is not the link's own: links have it from
+``shared.share((NAME, scope.identity), Counter)``.
 """
 
 from collections.abc import Iterable, Mapping

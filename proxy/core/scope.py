@@ -2,8 +2,20 @@
 
 There is a scope for each route, one under it for each upstream that the route asks, and one under
 that for each endpoint. Chains are built from the inside outwards, so a link may leave something in
-its scope for the links above it: ``has_headroom`` and ``hold``. What a link above leaves for those
-below it is asked when they work: ``has_server_left``.
+its scope for those above it:
+
+- ``has_headroom``: by concurrency and load_balance, for hedge, which asks it before each copy;
+- ``hold``: by commit, for retry, which waits until a reply is good enough;
+- ``sends_copies``: by hedge, for retry, which then ends no attempt that has stalled;
+- ``sharing``: by coalesce, for cache, whose misses are shared;
+- ``others``: by ``run/tree``, for fallback: the upstreams that take over;
+- ``own_fields``: by cors, for the edge, which gives them to answers that no chain has made.
+
+What a link above leaves for those below it is a list, which is asked when they work:
+``has_server_left``, by load_balance, and with it ``servers_left`` of the route.
+
+The scope below is a copy that is made when it begins (``UpstreamScope(**vars(route))``): the two
+share their lists, but what is set in one after that the other does not see.
 """
 
 from collections.abc import Awaitable, Callable, Hashable, Sequence
