@@ -2,7 +2,8 @@
 
 import pytest
 
-from proxy.http.priority import urgency
+from proxy.http.priority import LEVELS, USUAL, level, urgency
+from proxy.policy.queue import URGENCIES
 
 
 @pytest.mark.parametrize(
@@ -28,3 +29,13 @@ def test_the_first_field_that_says_it_counts(values: list[bytes], said: int) -> 
 
 def test_other_fields_say_nothing() -> None:
     assert urgency([(b"Priority", b"u=1")], b"x-priority") == 3
+
+
+def test_what_is_less_urgent_than_the_least_is_the_least() -> None:
+    fields = [(b"Priority", b"u=1"), (b"X-Low", b"250")]
+    assert (level(fields, b"priority"), level(fields, b"x-low")) == (1, LEVELS - 1)
+    assert level(fields, b"") == USUAL
+
+
+def test_a_queue_has_a_place_for_each_level() -> None:
+    assert URGENCIES == LEVELS

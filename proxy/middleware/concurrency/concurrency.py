@@ -10,17 +10,16 @@ from proxy.core.errors import DeadlineTooShort, QueueFull, QueueTimeout
 from proxy.core.exchange import Exchange, Handler
 from proxy.core.record import PERMIT
 from proxy.core.reply import Reply
-from proxy.core.request_key import key_of
 from proxy.core.scope import UpstreamScope
 from proxy.core.timeouts import TimeoutsOptions
 from proxy.core.words import in_seconds
-from proxy.http.priority import USUAL, urgency
-from proxy.middleware.concurrency.options import ConcurrencyOptions, QueueOptions
+from proxy.http.priority import level
+from proxy.middleware.concurrency.options import ConcurrencyOptions, QueueOptions, waiter_key
 from proxy.middleware.concurrency.permit import Permit
 from proxy.middleware.concurrency.upstream_limit import HeadTimes, UpstreamLimit
 from proxy.policy.limiter import ConcurrencyLimiter
 from proxy.policy.permit_loans import GRACE, Loans
-from proxy.policy.queue import URGENCIES, Waiter
+from proxy.policy.queue import Waiter
 from proxy.policy.soonest import Soonest
 
 _NEVER: Final = float("inf")
@@ -114,8 +113,7 @@ class Concurrency:
         self._clock = clock
         self.queue = queue
         self._priority = b"" if queue is None else queue.priority_header.lower().encode()
-        fair = queue is not None and queue.order == "fair"
-        self._key = key_of(queue.key) if queue is not None and fair else _nobody
+        self._key = waiter_key(queue)
 
     async def handle(self, exchange: Exchange) -> Reply:
         """Raises QueueFull, QueueTimeout or DeadlineTooShort where it is not let through."""
@@ -166,7 +164,7 @@ class Concurrency:
         self._loans.look(asked)
         if limiter.try_acquire(key):
             return
-        turn = _Turn(limiter, key, self._urgency(exchange), clock, self._loop)
+        turn = _PermitTurn(limiter, key, level(exchange.headers, self._priority), clock, self._loop)
         if not limiter.enqueue(turn.waiter):
             raise QueueFull(self._full(), retry_after=limiter.retry_after(asked))
         if self._looking is None:
@@ -174,15 +172,15 @@ class Concurrency:
         with exchange.record.waiting(PERMIT, clock, self._upstream):
             outcome = await turn.comes(until)
         waited = clock() - asked
-        if outcome is _Outcome.THROUGH:
+        if outcome is _PermitOutcome.THROUGH:
             return
-        if outcome is _Outcome.TIMEOUT and until() < patient_until:
+        if outcome is _PermitOutcome.TIMEOUT and until() < patient_until:
             raise DeadlineTooShort(
                 f"waited {in_seconds(waited)} for a permit; less is left than a request takes",
                 clock=exchange.record.bound[0],
             )
         again = limiter.retry_after(clock())
-        if outcome is _Outcome.TIMEOUT:
+        if outcome is _PermitOutcome.TIMEOUT:
             raise QueueTimeout(f"waited {in_seconds(waited)} for a permit", retry_after=again)
         raise QueueFull("others had more right to a place in the queue", retry_after=again)
 
@@ -201,12 +199,8 @@ class Concurrency:
             return f"{under_way}, and there is no queue"
         return f"the queue is full: {under_way}, {limiter.waiting} wait"
 
-    def _urgency(self, exchange: Exchange) -> int:
-        name = self._priority
-        return min(urgency(exchange.headers, name), URGENCIES - 1) if name else USUAL
 
-
-class _Outcome(Enum):
+class _PermitOutcome(Enum):
     """Of waiting."""
 
     THROUGH = "through"
@@ -214,7 +208,7 @@ class _Outcome(Enum):
     TIMEOUT = "timeout"
 
 
-class _Turn:
+class _PermitTurn:
     """One that waits."""
 
     __slots__ = ("_clock", "_future", "_limiter", "_loop", "_timer", "waiter")
@@ -231,14 +225,14 @@ class _Turn:
         self._clock = clock
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
-        self._future: asyncio.Future[_Outcome] = loop.create_future()
+        self._future: asyncio.Future[_PermitOutcome] = loop.create_future()
         self.waiter = Waiter(key, urgency, self._told, clock())
 
     def _told(self, through: bool) -> bool:
         """What the limiter says; whether somebody still hears it."""
         if self._future.done():
             return False
-        self._future.set_result(_Outcome.THROUGH if through else _Outcome.REFUSED)
+        self._future.set_result(_PermitOutcome.THROUGH if through else _PermitOutcome.REFUSED)
         return True
 
     def _rang(self, rung: float, until: Callable[[], float]) -> None:
@@ -249,13 +243,13 @@ class _Turn:
             self._ring(until)
         elif self._limiter.dequeue(self.waiter):
             self._limiter.timed_out += 1
-            self._future.set_result(_Outcome.TIMEOUT)
+            self._future.set_result(_PermitOutcome.TIMEOUT)
 
     def _ring(self, until: Callable[[], float]) -> None:
         at = until()
         self._timer = None if at == _NEVER else self._loop.call_at(at, self._rang, at, until)
 
-    async def comes(self, until: Callable[[], float]) -> _Outcome:
+    async def comes(self, until: Callable[[], float]) -> _PermitOutcome:
         """With a permit, unless it is refused or ``until`` has come, which may become later."""
         self._ring(until)
         future = self._future
@@ -264,14 +258,10 @@ class _Turn:
         except BaseException:
             # Cancelled; maybe with the permit already in hand.
             given = future.done() and not future.cancelled()
-            if given and future.result() is _Outcome.THROUGH:
+            if given and future.result() is _PermitOutcome.THROUGH:
                 self._limiter.release(self.waiter.key, self._clock())
             self._limiter.dequeue(self.waiter)
             raise
         finally:
             if self._timer is not None:
                 self._timer.cancel()
-
-
-def _nobody(_: Exchange) -> None:
-    """Where nobody is told apart."""

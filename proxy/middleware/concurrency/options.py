@@ -1,13 +1,14 @@
 """The tables `[concurrency]` and `[queue]`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from proxy.core.exchange import Exchange
 from proxy.core.findings import Finding, Written, token_fault
 from proxy.core.options import Table, described
-from proxy.core.request_key import PATTERN
+from proxy.core.request_key import PATTERN, key_of
 
 
 class ConcurrencyOptions(Table, frozen=True, kw_only=True):
@@ -74,3 +75,12 @@ def problems(written: Written) -> Iterator[Finding]:
     header = queue.priority_header if queue is not None else ""
     if header and (place := written.first_at("queue")) and (fault := token_fault(header)):
         yield Finding((*place, "priority_header"), fault)
+
+
+def waiter_key(queue: QueueOptions | None) -> Callable[[Exchange], bytes | None]:
+    """By what those that wait are told apart: by nothing, unless the order is to be fair."""
+    return key_of(queue.key) if queue is not None and queue.order == "fair" else _nobody
+
+
+def _nobody(_: Exchange) -> None:
+    """Nobody is told apart."""

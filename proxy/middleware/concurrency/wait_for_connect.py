@@ -11,7 +11,6 @@ try that has no connection by then is ended. Then its client is told of the last
 """
 
 import asyncio
-from collections.abc import Callable
 from enum import Enum
 
 from proxy.core.clock import Clock
@@ -20,12 +19,11 @@ from proxy.core.exchange import Exchange, Handler
 from proxy.core.outcome import CONNECT_FAILURE, failure_class, lasts
 from proxy.core.record import QUOTA, SERVER
 from proxy.core.reply import Reply
-from proxy.core.request_key import key_of
 from proxy.core.scope import Servers, UpstreamScope
-from proxy.http.priority import USUAL, urgency
-from proxy.middleware.concurrency.options import QueueOptions
+from proxy.http.priority import level
+from proxy.middleware.concurrency.options import QueueOptions, waiter_key
 from proxy.middleware.concurrency.reconnection import Reconnection, Try
-from proxy.policy.queue import URGENCIES, Queue
+from proxy.policy.queue import Queue
 
 
 def link(scope: UpstreamScope, inner: Handler) -> Handler | None:
@@ -81,9 +79,7 @@ class WaitForConnect:
         self._servers = servers
         self._upstream = upstream
         self._priority = queue.priority_header.lower().encode()
-        self._key: Callable[[Exchange], bytes | None] = (
-            key_of(queue.key) if queue.order == "fair" else _nobody
-        )
+        self._key = waiter_key(queue)
         self._clock = clock
 
     async def handle(self, exchange: Exchange) -> Reply:
@@ -174,23 +170,19 @@ class WaitForConnect:
     ) -> None:
         """Wait until it is to be sent. Raises QueueFull, or the last failure at ``until``."""
         waiting, asked = self._waiting, self._clock()
-        turn = _Turn(waiting, key, self._urgency(exchange), asked)
+        turn = _ConnectTurn(waiting, key, level(exchange.headers, self._priority), asked)
         if not waiting.enqueue(turn.waiter, again=again):
             raise QueueFull("no server can be connected to, and the queue is full")
         with exchange.record.waiting(SERVER, self._clock, self._upstream):
             came = await turn.comes(until - asked)
-        if came is _Outcome.REFUSED:
+        if came is _ConnectOutcome.REFUSED:
             raise QueueFull("no server can be connected to, and others had more right to wait")
-        if came is _Outcome.TIMEOUT:
+        if came is _ConnectOutcome.TIMEOUT:
             waiting.timed_out += 1
             raise waiting.last_failure(self._patience)
 
-    def _urgency(self, exchange: Exchange) -> int:
-        name = self._priority
-        return min(urgency(exchange.headers, name), URGENCIES - 1) if name else USUAL
 
-
-class _Outcome(Enum):
+class _ConnectOutcome(Enum):
     """Of waiting."""
 
     SENT = "sent"
@@ -198,7 +190,7 @@ class _Outcome(Enum):
     TIMEOUT = "timeout"
 
 
-class _Turn:
+class _ConnectTurn:
     """One that waits."""
 
     __slots__ = ("_future", "_loop", "_waiting", "waiter")
@@ -208,7 +200,7 @@ class _Turn:
     ) -> None:
         self._waiting = waiting
         self._loop = asyncio.get_running_loop()
-        self._future: asyncio.Future[_Outcome] = self._loop.create_future()
+        self._future: asyncio.Future[_ConnectOutcome] = self._loop.create_future()
         task = asyncio.current_task()
         assert task is not None
         self.waiter = Try(key, urgency, self._told, asked, task)
@@ -217,15 +209,15 @@ class _Turn:
         """Whether somebody still hears it."""
         if self._future.done():
             return False
-        self._future.set_result(_Outcome.SENT if sent else _Outcome.REFUSED)
+        self._future.set_result(_ConnectOutcome.SENT if sent else _ConnectOutcome.REFUSED)
         return True
 
     def _rang(self) -> None:
         # In the same turn of the loop it may have been told to go, and its client have left.
         if not self._future.done() and self._waiting.dequeue(self.waiter):
-            self._future.set_result(_Outcome.TIMEOUT)
+            self._future.set_result(_ConnectOutcome.TIMEOUT)
 
-    async def comes(self, seconds: float) -> _Outcome:
+    async def comes(self, seconds: float) -> _ConnectOutcome:
         """What it was told, or that the time is over."""
         timer = self._loop.call_later(max(seconds, 0.0), self._rang)
         try:
@@ -236,7 +228,3 @@ class _Turn:
             raise
         finally:
             timer.cancel()
-
-
-def _nobody(_: Exchange) -> None:
-    """Where nobody is told apart."""
